@@ -1,0 +1,90 @@
+"""May this request pass? The bearer token out of a request, and the decision about what introspection said.
+
+Pure functions after RFC 6750, without a web framework and without a clock of their own: the API and
+``zdemo introspect`` call the same ones, so that the verdict a person reads is the decision the server makes.
+Refusals are exceptions; errors.Refused knows the status and the error code of each.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from zdemo.config import Settings
+from zdemo.errors import InsufficientScope, InvalidRequest, InvalidToken, NoToken
+from zdemo.introspection import Introspection
+
+LONGEST_TOKEN = 16 * 1024  # characters
+B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
+BEARER = re.compile(r"bearer(?![A-Za-z0-9!#$%&'*+.^_`|~-])", re.IGNORECASE)  # the scheme, not the start of a longer one
+SECOND_CREDENTIALS = re.compile(r",\s*bearer\b", re.IGNORECASE)  # how servers join a second Authorization field
+NOT_BEFORE_LEEWAY_SECONDS = 5
+REALM = "zdemo"
+
+
+def bearer_token(authorization: str | None, *, also_in_query_or_form: bool = False) -> str:
+    """The token in an ``Authorization`` header field (RFC 6750 §2.1).
+
+    ``also_in_query_or_form`` tells that the request has an ``access_token`` there: two ways at once are refused, and
+    that way alone is not offered (RFC 6750 §2).
+
+    Raises:
+        NoToken: there is no header field, or it is of another scheme.
+        InvalidRequest: it is malformed, or too long, or not the only one.
+    """
+    if authorization is None:
+        raise NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
+    if SECOND_CREDENTIALS.search(authorization):
+        raise InvalidRequest("more than one Authorization header field", hint="send one")
+    scheme = BEARER.match(authorization)
+    if scheme is None:
+        raise NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
+    token = authorization[scheme.end() :].strip(" ")
+    if also_in_query_or_form:
+        raise InvalidRequest("the token is sent in two ways", hint="send it in the Authorization header field alone")
+    if len(token) > LONGEST_TOKEN:
+        raise InvalidRequest("the token is longer than 16 KiB", hint="send the token alone")
+    if not B64TOKEN.fullmatch(token):
+        raise InvalidRequest("the Authorization header field holds no token", hint="send Bearer, a blank, the token")
+    return token
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What the API demands of every token, whatever the route.
+
+    ``audience``: when not empty, one of these must be in the token's audience.
+    """
+
+    project_id: str | None = None
+    audience: frozenset[str] = frozenset()
+    role_denied_status: int = 401
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Policy:
+        """With ``ZITADEL_PROJECT_ID``, the audience must name the project or the API application."""
+        audience = {settings.project_id, settings.client_id} if settings.project_id else set()
+        return cls(
+            project_id=settings.project_id,
+            audience=frozenset(a for a in audience if a),
+            role_denied_status=settings.role_denied_status,
+        )
+
+
+def authorize(introspection: Introspection, policy: Policy, *, now: float, role: str | None = None) -> None:
+    """Return when the token may pass at ``now`` (epoch seconds), with ``role`` when one is demanded; else raise.
+
+    Raises:
+        InvalidToken: inactive, expired, not yet valid, or not for this API.
+        InsufficientScope: the role is missing. It is looked for in the roles claim, never in ``scope``.
+    """
+    if not introspection.active:
+        raise InvalidToken("the token is not active", hint="it is unknown, expired, revoked, or its user is off")
+    if introspection.expires_at is not None and now >= introspection.expires_at:
+        raise InvalidToken("the token has expired", hint="request a new one")
+    if introspection.not_before is not None and now + NOT_BEFORE_LEEWAY_SECONDS < introspection.not_before:
+        raise InvalidToken("the token is not valid yet", hint="compare the clocks of this machine and of ZITADEL")
+    if policy.audience and policy.audience.isdisjoint(introspection.audience):
+        raise InvalidToken("the token is not meant for this API", hint="request it with this project's audience")
+    if role is not None and role not in introspection.roles(policy.project_id):
+        raise InsufficientScope(role, status=policy.role_denied_status)

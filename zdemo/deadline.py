@@ -1,0 +1,197 @@
+"""Connections of urllib3 that hold one deadline, from resolving the name to the last byte of the answer.
+
+A module of its own because it is the only code that reaches below requests: there a timeout bounds each receive,
+so that a server which drips is waited for without end, and the system's resolver knows no timeout at all.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import threading
+import time
+from http.client import RemoteDisconnected
+from typing import Any, cast
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+IDLE_SECONDS = 20  # shorter than the idle timeout of the usual proxies (nginx 75 s, cloud balancers 30 to 60 s)
+LEAST_SECONDS = 0.001  # a socket timeout of 0 would mean non-blocking
+
+
+class StaleConnection(ConnectionError):
+    """A pooled connection was closed by the other side before a byte of this answer came."""
+
+
+class _DeadlineReader(io.RawIOBase):
+    def __init__(self, owner: _DeadlineSocket, raw: io.RawIOBase) -> None:
+        self._owner, self._raw = owner, raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._owner.arm()
+        count = cast("int | None", self._raw.readinto(buffer))
+        self._owner.received = self._owner.received or bool(count)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _DeadlineSocket:
+    """A socket whose timeout bounds all that follows, not each receive: dripping does not stretch it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._deadline: float | None = None
+        self.received = False
+        self.settimeout(sock.gettimeout())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+
+    def arm(self) -> None:
+        if self._deadline is None:
+            return
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        self._sock.settimeout(max(left, LEAST_SECONDS))
+
+    def sendall(self, data: Any) -> None:
+        self.arm()
+        self._sock.sendall(data)
+
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
+        return io.BufferedReader(_DeadlineReader(self, cast(io.RawIOBase, self._sock.makefile("rb", buffering=0))))
+
+
+def _resolve(host: str, port: int, seconds: float | None) -> list[Any]:
+    """``getaddrinfo`` with a time limit, which the system's resolver does not have."""
+    found: list[Any] = []
+    failed: list[OSError] = []
+
+    def look_up() -> None:
+        try:
+            found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            failed.append(error if isinstance(error, OSError) else socket.gaierror(str(error)))
+
+    thread = threading.Thread(target=look_up, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        raise TimeoutError("name resolution took too long")
+    if failed:
+        raise failed[0]
+    return found
+
+
+class _DeadlineMixin:
+    """A connection of urllib3 that holds one deadline over resolving, connecting, sending and receiving."""
+
+    sock: Any
+    timeout: Any
+    _used_at: float | None = None
+
+    def _new_conn(self) -> socket.socket:
+        """A connected socket; all addresses of the name together share the time (urllib3 gives each all of it)."""
+        this = cast(HTTPConnection, self)
+        limit = this.timeout if isinstance(this.timeout, int | float) else None
+        end = None if limit is None else time.monotonic() + limit
+        try:
+            return self._connect_any(this, limit, end)
+        except socket.gaierror as error:
+            raise NameResolutionError(this.host, this, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(this, "connecting took too long") from error
+        except OSError as error:
+            raise NewConnectionError(this, str(error)) from error
+
+    @staticmethod
+    def _connect_any(this: HTTPConnection, limit: float | None, end: float | None) -> socket.socket:
+        last: OSError | None = None
+        for family, kind, protocol, _, address in _resolve(this.host.strip("[]"), int(this.port or 0), limit):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                if end is not None:
+                    sock.settimeout(max(end - time.monotonic(), LEAST_SECONDS))
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.connect(address)
+            except OSError as error:
+                sock.close()
+                last = error
+                continue
+            return sock
+        raise last or socket.gaierror("no address")
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]  # the other base class is an urllib3 connection
+        self.sock = _DeadlineSocket(self.sock)
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is not None:
+            self.sock.received = False
+        try:
+            super().request(*args, **kwargs)  # type: ignore[misc]  # as above
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise self._told_apart(error) from error
+
+    def getresponse(self) -> Any:
+        try:
+            response = super().getresponse()  # type: ignore[misc]  # as above
+        except (RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
+            raise self._told_apart(error) from error
+        self._used_at = time.monotonic()
+        return response
+
+    def _told_apart(self, error: Exception) -> Exception:
+        """A stale connection if it has served before and nothing of this answer came; else the error itself."""
+        stale = self._used_at is not None and not getattr(self.sock, "received", False)
+        return StaleConnection(str(error)) if stale else error
+
+    @property
+    def is_connected(self) -> bool:
+        """False also when idle for so long that a proxy between may have dropped it."""
+        fresh = self._used_at is None or time.monotonic() - self._used_at < IDLE_SECONDS
+        return fresh and bool(super().is_connected)  # type: ignore[misc]  # as above
+
+
+class _Connection(_DeadlineMixin, HTTPConnection):
+    pass
+
+
+class _SecureConnection(_DeadlineMixin, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """For ``Session.mount``: pass ``timeout=urllib3.Timeout(total=seconds)`` and all of it ends by then."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """As the base class, with our connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """As the base class, with our connections."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        return manager

@@ -1,0 +1,91 @@
+"""Read a ``.env`` file, and change it in one step, keeping what is there."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv.parser import Binding, parse_stream
+
+from zdemo.errors import SettingsError
+
+PLAIN_VALUE = re.compile(r"[A-Za-z0-9_./:@%+,=-]+")
+LEAD = re.compile(r"\s*(export[^\S\r\n]+)?")  # blank lines before it and ``export`` stay
+
+
+def _bindings(path: Path) -> list[Binding]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            return list(parse_stream(stream))
+    except FileNotFoundError:
+        raise SettingsError([f"{path} does not exist"], hint="correct --env-file, or cp .env.example .env") from None
+    except UnicodeDecodeError:
+        raise SettingsError([f"{path} is not UTF-8 text"], hint="save it as UTF-8") from None
+    except OSError as error:
+        raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="look at its permissions") from None
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """The variables of a ``.env`` file: quotes removed, nothing interpolated; a byte-order mark and CRLF do no harm.
+
+    Raises:
+        SettingsError: the file cannot be read, or lines are no assignments; by number, never by text.
+    """
+    bindings = _bindings(path)
+    wrong = [f"{path} line {b.original.line} is no assignment" for b in bindings if b.error]
+    if wrong:
+        raise SettingsError(wrong, hint="write NAME=value, one a line; a comment begins with #")
+    return {b.key: b.value or "" for b in bindings if b.key is not None}
+
+
+def _line(name: str, value: str) -> str:
+    if PLAIN_VALUE.fullmatch(value):
+        return f"{name}={value}\n"
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{name}='{escaped}'\n"
+
+
+def _changed(path: Path, values: Mapping[str, str]) -> str:
+    """The file's text with the values in it: a variable that is there stays at its line, others come last."""
+    left = dict(values)
+    out: list[str] = []
+    for binding in _bindings(path) if path.exists() else []:
+        if binding.key in values:
+            if binding.key in left:
+                out.append(LEAD.match(binding.original.string)[0])  # type: ignore[index]  # it matches nothing too
+                out.append(_line(binding.key, left.pop(binding.key)))
+            continue
+        out.append(binding.original.string)
+    if left and out and not out[-1].endswith("\n"):
+        out.append("\n")
+    return "".join(out) + "".join(_line(name, value) for name, value in left.items())
+
+
+def update_dotenv(path: Path, values: Mapping[str, str]) -> None:
+    """Set variables in a ``.env`` file; every other line and comment stays. Mode 0600 from the first byte.
+
+    The file is replaced in one step, so that a reader sees the old one or the new one.
+
+    Raises:
+        SettingsError: the file that is there cannot be read, or its folder not written.
+    """
+    text = _changed(path, values)
+    target = path.resolve()  # a link stays a link
+    try:
+        handle, name = tempfile.mkstemp(prefix=".env.", suffix=".tmp", dir=target.parent)  # mkstemp makes it 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(name, target)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise SettingsError(
+            [f"{path} cannot be written: {error.strerror}"], hint="look at the folder's rights"
+        ) from None

@@ -1,0 +1,210 @@
+"""Why no answer came: exceptions of requests, urllib3, ssl and the socket, told apart and put into words.
+
+A module of its own because these sentences are the only ones that zdemo has for a connection that fails: the test
+client, introspection and doctor all say them. What decides is the innermost exception and ``verify_code``; texts
+differ between versions of OpenSSL.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from http.client import RemoteDisconnected
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import NewConnectionError, ProxyError
+
+from zdemo.deadline import StaleConnection
+from zdemo.errors import ConnectionFailed, FailureKind, SettingsError
+
+EXPIRED, NOT_YET_VALID = 10, 9  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, _CERT_NOT_YET_VALID
+WRONG_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
+PLAIN_HTTP_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+
+_WORDS = {
+    FailureKind.NAME_NOT_RESOLVED: (
+        "the host name {host} does not resolve (DNS)",
+        "check the host name in {setting}; if it is right, check this machine's network and DNS",
+    ),
+    FailureKind.REFUSED: (
+        "{host} port {port} refuses connections: nothing listens there",
+        "start the server there, or correct host and port in {setting}",
+    ),
+    FailureKind.NO_ROUTE: (
+        "there is no way to {host} port {port} from this machine ({detail})",
+        "check the network, a VPN or a firewall, and the host in {setting}",
+    ),
+    FailureKind.TIMEOUT: (
+        "no answer from {origin} within {seconds:g} s",
+        "look at that server (it may hang), at the network in between, or raise ZDEMO_TIMEOUT",
+    ),
+    FailureKind.HUNG_UP: (
+        "{origin} hung up without an answer",
+        "the port may expect TLS: try https:// instead of http:// in {setting}; else look at that server's log",
+    ),
+    FailureKind.PLAIN_HTTP: (
+        "{host} port {port} speaks plain http, not https",
+        "set {setting} to http://{netloc}",
+    ),
+    FailureKind.CERTIFICATE_UNTRUSTED: (
+        "the TLS certificate of {host} is not trusted: it is self-signed, or its CA is unknown here ({detail})",
+        "install the CA's certificate, or name its PEM file: export REQUESTS_CA_BUNDLE=/path/to/ca.pem",
+    ),
+    FailureKind.CERTIFICATE_EXPIRED: (
+        "the TLS certificate of {host} has expired",
+        "renew the server's certificate; if it is fresh, check this machine's clock",
+    ),
+    FailureKind.CERTIFICATE_NOT_YET_VALID: (
+        "the TLS certificate of {host} is not valid yet",
+        "check this machine's clock, then the certificate's dates",
+    ),
+    FailureKind.CERTIFICATE_WRONG_NAME: (
+        "the TLS certificate is for another name than {host}",
+        "use the name that the certificate has in {setting}, or get a certificate for {host}",
+    ),
+    FailureKind.TLS: (
+        "TLS with {host} port {port} fails ({detail})",
+        "check that this port speaks TLS, and which TLS versions and ciphers it offers",
+    ),
+    FailureKind.PROXY: (
+        "the proxy {proxy} does not let requests through to {host}",
+        "check HTTP_PROXY and HTTPS_PROXY, or add {host} to NO_PROXY",
+    ),
+    FailureKind.BROKEN: (
+        "what {origin} answers is no HTTP, or is cut off",
+        "look at that server and at proxies in between",
+    ),
+    FailureKind.TOO_LARGE: (
+        "the answer of {origin} is larger than {detail}",
+        "this is not what a ZITADEL or a zdemo API answers: check the address",
+    ),
+}
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and everything inside it, outermost first."""
+    seen: set[int] = set()
+    queue: list[object] = [error]
+    while queue:
+        item = queue.pop(0)
+        if not isinstance(item, BaseException) or id(item) in seen:
+            continue
+        seen.add(id(item))
+        yield item
+        queue += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
+
+
+def may_retry(error: BaseException) -> bool:
+    """Whether the request surely was not answered: refused, or a connection that had gone stale in the pool."""
+    return any(isinstance(e, ConnectionRefusedError | StaleConnection) for e in chain(error))
+
+
+def _tls_kind(errors: list[BaseException]) -> FailureKind | None:
+    for e in errors:
+        if isinstance(e, ssl.SSLCertVerificationError):
+            if e.verify_code in WRONG_NAME:
+                return FailureKind.CERTIFICATE_WRONG_NAME
+            return {
+                EXPIRED: FailureKind.CERTIFICATE_EXPIRED,
+                NOT_YET_VALID: FailureKind.CERTIFICATE_NOT_YET_VALID,
+            }.get(e.verify_code, FailureKind.CERTIFICATE_UNTRUSTED)
+    for e in errors:
+        if isinstance(e, ssl.SSLError) and not isinstance(e, ssl.SSLEOFError):
+            return FailureKind.PLAIN_HTTP if (e.reason or "") in PLAIN_HTTP_REASONS else FailureKind.TLS
+    return None
+
+
+_KINDS: tuple[tuple[FailureKind, tuple[type[BaseException], ...]], ...] = (
+    (FailureKind.REFUSED, (ConnectionRefusedError,)),
+    (FailureKind.TIMEOUT, (TimeoutError, requests.Timeout)),
+    (FailureKind.NO_ROUTE, (NewConnectionError,)),
+    (FailureKind.HUNG_UP, (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError, RemoteDisconnected)),
+)
+
+
+def _kind(errors: list[BaseException]) -> FailureKind:
+    def any_is(types: tuple[type[BaseException], ...]) -> bool:
+        return any(isinstance(e, types) for e in errors)
+
+    if any_is((requests.exceptions.ProxyError, ProxyError)):
+        return FailureKind.PROXY
+    if any_is((socket.gaierror,)):
+        return FailureKind.NAME_NOT_RESOLVED
+    return _tls_kind(errors) or next((kind for kind, types in _KINDS if any_is(types)), FailureKind.BROKEN)
+
+
+def _detail(errors: list[BaseException]) -> str:
+    """The system's own words for the innermost cause; never a text that holds a URL or a header."""
+    for e in errors:
+        if isinstance(e, ssl.SSLCertVerificationError):
+            return str(e.verify_message)
+    for e in errors:
+        if isinstance(e, ssl.SSLError) and e.reason:
+            return str(e.reason)
+    for e in errors:
+        if isinstance(e, OSError) and isinstance(e.errno, int) and e.errno in errno.errorcode:
+            return str(e.strerror)
+    return "no further detail"
+
+
+def failed(
+    kind: FailureKind,
+    origin: str,
+    setting: str,
+    *,
+    seconds: float = 0,
+    detail: str = "",
+    proxies: Mapping[str, str] | None = None,
+) -> ConnectionFailed:
+    """The error for a kind of failure, in words. ``setting`` is the variable that holds the origin."""
+    parts = urlsplit(origin)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    proxy = urlsplit((proxies or {}).get(parts.scheme, "")).hostname or "of the environment"
+    values = {
+        "host": parts.hostname or "",
+        "port": port,
+        "netloc": f"{parts.hostname}:{port}",
+        "origin": origin,
+        "seconds": seconds,
+        "detail": detail,
+        "proxy": proxy,
+        "setting": setting,
+    }
+    message, hint = (text.format(**values) for text in _WORDS[kind])
+    return ConnectionFailed(message, hint=hint, kind=kind, origin=origin)
+
+
+def too_large(origin: str, setting: str, limit_bytes: int) -> ConnectionFailed:
+    """The error for an answer that does not end where it should."""
+    return failed(FailureKind.TOO_LARGE, origin, setting, detail=f"{limit_bytes >> 20} MiB")
+
+
+def explained(
+    error: BaseException,
+    origin: str,
+    setting: str,
+    *,
+    seconds: float,
+    proxies: Mapping[str, str],
+    ca_bundle: str | None,
+) -> ConnectionFailed | SettingsError:
+    """The error that says what an exception of the HTTP stack means."""
+    errors = list(chain(error))
+    if ca_bundle and _bundle_unusable(errors):
+        return SettingsError(
+            ["REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that cannot be read as PEM certificates"],
+            hint="correct the path, e.g. REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt, or unset it",
+        )
+    kind = _kind(errors)
+    return failed(kind, origin, setting, seconds=seconds, detail=_detail(errors), proxies=proxies)
+
+
+def _bundle_unusable(errors: list[BaseException]) -> bool:
+    """A missing bundle is a plain OSError in requests; one without certificates an SSLError without a code."""
+    return any(
+        (type(e) is OSError and "CA" in str(e)) or (isinstance(e, ssl.SSLError) and "NO_CERTIFICATE_OR_CRL" in str(e))
+        for e in errors
+    )

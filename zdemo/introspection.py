@@ -1,0 +1,232 @@
+"""Token introspection (RFC 7662): the answer, the protocol, and the client that asks ZITADEL.
+
+``Introspector`` is what the rest of zdemo knows: something that turns a token into an ``Introspection`` or raises
+an ``IntrospectionError``. The client here asks every time; others may wrap it.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Protocol
+from urllib.parse import quote_plus
+
+from zdemo.config import Settings
+from zdemo.errors import (
+    ConnectionFailed,
+    CredentialsRefused,
+    FailureKind,
+    IntrospectionError,
+    UnusableAnswer,
+    ZitadelUnavailable,
+)
+from zdemo.transport import Answer, Transport
+
+INTROSPECTION_PATH = "/oauth/v2/introspect"
+ROLES_CLAIM = "urn:zitadel:iam:org:project:roles"
+DATABASE_AWAY = "QUERY-d3fas"  # ZITADEL: the ID in its 404 text when it cannot read its database
+INSTANCE_UNKNOWN = "unable to set instance using origin"  # ZITADEL: 404 text, our Host is none of its domains
+MOST_RETRY_AFTER_SECONDS = 60
+
+
+def roles_claim_of(project_id: str) -> str:
+    """The name of the claim with the roles of one project."""
+    return f"urn:zitadel:iam:org:project:{project_id}:roles"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Introspection:
+    """An introspection answer whose claims that decide have the right types. ``exp`` and ``nbf`` are epoch seconds."""
+
+    active: bool
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    expires_at: int | None = None
+    not_before: int | None = None
+    audience: tuple[str, ...] = ()
+
+    def text(self, name: str) -> str:
+        """A claim that is meant to be text; empty when it is absent or anything else."""
+        value = self.claims.get(name)
+        return value if isinstance(value, str) else ""
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes. Never roles: of a PAT, ZITADEL lists every role of the project here, granted or not."""
+        return tuple(self.text("scope").split())
+
+    def roles(self, project_id: str | None = None) -> dict[str, dict[str, str]]:
+        """The roles that are granted: key, then organization ID, then that organization's domain.
+
+        They come from the claim of ``project_id`` when one is given, else from that of the project to which the
+        introspecting application belongs. What has not exactly ZITADEL's shape is no role.
+        """
+        claim = self.claims.get(roles_claim_of(project_id) if project_id else ROLES_CLAIM)
+        if not isinstance(claim, dict):
+            return {}
+        return {key: value for key, value in claim.items() if _is_grant(value)}
+
+
+def _is_grant(value: object) -> bool:
+    """At least one organization, each with its domain."""
+    return isinstance(value, dict) and bool(value) and all(k and isinstance(v, str) for k, v in value.items())
+
+
+class Introspector(Protocol):
+    """Something that judges tokens."""
+
+    def introspect(self, token: str) -> Introspection:
+        """What the authorization server says of a token.
+
+        Raises:
+            IntrospectionError: it could not be found out; nobody may be let in.
+        """
+
+
+def parse_introspection(answer: Answer) -> Introspection:
+    """Read a 200 answer (RFC 7662 §2.2). Only the JSON boolean ``true`` in ``active`` is active.
+
+    Raises:
+        UnusableAnswer: no JSON object, no boolean ``active``, or a claim that decides has the wrong type.
+    """
+    try:
+        claims = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        raise _unusable("is no JSON", answer) from None
+    if not isinstance(claims, dict) or not isinstance(claims.get("active"), bool):
+        raise _unusable("is no JSON object with a boolean active", answer)
+    if not claims["active"]:
+        return Introspection(active=False, claims=claims)
+    audience = claims.get("aud", [])
+    audience = [audience] if isinstance(audience, str) else audience
+    if not isinstance(audience, list) or not all(isinstance(a, str) for a in audience):
+        raise _unusable("has an aud that is no list of texts", answer)
+    return Introspection(
+        active=True,
+        claims=claims,
+        expires_at=_epoch(claims, "exp", answer),
+        not_before=_epoch(claims, "nbf", answer),
+        audience=tuple(audience),
+    )
+
+
+def _epoch(claims: Mapping[str, Any], name: str, answer: Answer) -> int | None:
+    """Whole seconds, or ``None`` when absent; a PAT's year 9999 overflows ``datetime``, so it stays an integer."""
+    if name not in claims:
+        return None
+    value = claims[name]
+    if type(value) is not int:
+        raise _unusable(f"has an {name} that is no whole number", answer)
+    return value
+
+
+def _unusable(what: str, answer: Answer) -> UnusableAnswer:
+    kind = answer.media_type or "no media type"
+    return UnusableAnswer(
+        f"the introspection answer {what} ({answer.status}, {kind})",
+        hint="check ZITADEL_DOMAIN and what stands between: this is not what a ZITADEL answers",
+        answer=answer,
+    )
+
+
+def _raise_refusal(answer: Answer) -> NoReturn:
+    """Turn any answer but 200 into the error that it means (ZITADEL v4; see the README's table)."""
+    status = answer.status
+    if status == 429 or status >= 500 or (status == 404 and DATABASE_AWAY in answer.text):
+        raise unavailable_for(answer)
+    if status == 404 and INSTANCE_UNKNOWN in answer.text:
+        raise UnusableAnswer(
+            "ZITADEL answers, but no instance of it has the host name of ZITADEL_DOMAIN",
+            hint="use ZITADEL's external domain in ZITADEL_DOMAIN: localhost and 127.0.0.1 are two names",
+            answer=answer,
+        )
+    if is_credential_refusal(answer):
+        raise CredentialsRefused(
+            "ZITADEL refuses the API application's credentials",
+            hint="check CLIENT_ID and CLIENT_SECRET against the application's page, and that it is active",
+            answer=answer,
+        )
+    if 300 <= status < 400:
+        raise UnusableAnswer(
+            "the introspection endpoint redirects; a redirect is not followed",
+            hint="set ZITADEL_DOMAIN to the address that answers itself; exempt /oauth from single sign-on",
+            answer=answer,
+        )
+    raise _unusable("is none", answer)
+
+
+def is_credential_refusal(answer: Answer) -> bool:
+    """Whether an answer says that our own credentials are bad (ZITADEL: 400; other servers: 401, 403)."""
+    if answer.status == 400:
+        return answer.json_object().get("error") in ("unauthorized_client", "invalid_client")
+    return answer.status in (401, 403) and answer.media_type != "text/html"
+
+
+def unavailable_for(answer: Answer) -> ZitadelUnavailable:
+    """The error for an answer that says: not now."""
+    if answer.status == 429:
+        message, hint = "ZITADEL limits our requests (429)", "wait, and ask its operator for the limit"
+    elif answer.status == 404:
+        message, hint = "ZITADEL's database is away (QUERY-d3fas)", "look at ZITADEL's database, then try again"
+    else:
+        message, hint = f"ZITADEL, or a proxy before it, fails ({answer.status})", "look at ZITADEL's log"
+    error = ZitadelUnavailable(message, hint=hint, answer=answer)
+    wait = answer.headers.get("retry-after", "")
+    if wait.isascii() and wait.isdigit():
+        error.retry_after_seconds = max(1, min(int(wait[:9]), MOST_RETRY_AFTER_SECONDS))
+    return error
+
+
+def introspection_error(failure: ConnectionFailed) -> IntrospectionError:
+    """The introspection error for a connection that failed. Too much of an answer is unusable, the rest unavailable."""
+    kind = UnusableAnswer if failure.kind is FailureKind.TOO_LARGE else ZitadelUnavailable
+    return kind(failure.message, hint=failure.hint, failure=failure)
+
+
+def basic_credentials(client_id: str, client_secret: str) -> str:
+    """The ``Authorization`` value for client credentials: form-encoded first (RFC 6749 §2.3.1), then Basic."""
+    pair = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
+    return "Basic " + base64.b64encode(pair.encode()).decode()
+
+
+class IntrospectionClient:
+    """Asks ZITADEL every time: one POST, authenticated with the API application's credentials (RFC 7662 §2.1)."""
+
+    def __init__(self, settings: Settings, *, connections: int = 1) -> None:
+        self._timeout_seconds = settings.timeout_seconds
+        self._authorization = basic_credentials(settings.client_id, settings.client_secret)
+        self.transport = Transport(settings.issuer, setting="ZITADEL_DOMAIN", connections=connections)
+
+    def ask(self, token: str, *, timeout_seconds: float | None = None, authorization: str | None = None) -> Answer:
+        """ZITADEL's answer as it is, whatever it says; ``authorization`` may stand in for our own credentials.
+
+        Raises:
+            ConnectionFailed: there is none.
+        """
+        return self.transport.send(
+            "POST",
+            INTROSPECTION_PATH,
+            timeout_seconds=self._timeout_seconds if timeout_seconds is None else timeout_seconds,
+            headers={"Accept": "application/json", "Authorization": authorization or self._authorization},
+            form={"token": token},
+        )
+
+    def introspect(self, token: str) -> Introspection:
+        """See ``Introspector``."""
+        try:
+            answer = self.ask(token)
+        except ConnectionFailed as failure:
+            raise introspection_error(failure) from failure
+        return read_answer(answer)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.transport.close()
+
+
+def read_answer(answer: Answer) -> Introspection:
+    """What an answer of the introspection endpoint says. Raises IntrospectionError when it says nothing usable."""
+    if answer.status != 200:
+        _raise_refusal(answer)
+    return parse_introspection(answer)

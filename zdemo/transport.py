@@ -1,0 +1,160 @@
+"""One HTTP request with one total deadline, over a pooled ``requests.Session`` that gives nothing away.
+
+A module of its own because introspection, the test client and the management API all need the same
+care: a deadline that holds against an answer that drips, answers of bounded size, no redirect (it would take
+tokens elsewhere), no cookie, no ``.netrc``, one retry where it is safe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import cookiejar
+from typing import Any
+
+import requests
+from urllib3 import Timeout
+from urllib3.exceptions import HTTPError
+
+from zdemo import __version__
+from zdemo.deadline import LEAST_SECONDS, DeadlineAdapter
+from zdemo.failures import explained, may_retry, too_large
+
+MAX_ANSWER_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 16
+USER_AGENT = f"zdemo/{__version__}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An HTTP answer, read to the end. Header names are looked up in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    seconds: float
+    url: str
+
+    @property
+    def media_type(self) -> str:
+        """``Content-Type`` without parameters, in lower case; empty when there is none."""
+        return self.headers.get("content-type", "").split(";")[0].strip().lower()
+
+    @property
+    def text(self) -> str:
+        """The body as text; bytes that are no UTF-8 are replaced."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as JSON, or ``None`` when it is none (too deep included)."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+
+    def json_object(self) -> dict[str, Any]:
+        """The body as a JSON object; empty when it is anything else."""
+        value = self.json()
+        return value if isinstance(value, dict) else {}
+
+
+class NoAuth(requests.auth.AuthBase):
+    """Leaves the request as it is; set so that requests never looks for credentials of its own."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Change nothing."""
+        return request
+
+
+class Transport:
+    """Sends requests to one origin. Thread-safe; keeps up to ``connections`` connections open.
+
+    ``setting`` is the variable that holds the origin: messages name it.
+    Proxies and the CA bundle are read from the environment once, here: later changes are not seen.
+    """
+
+    def __init__(self, origin: str, *, setting: str, connections: int = 1) -> None:
+        self.origin = origin
+        self.setting = setting
+        self.proxies = requests.utils.get_environ_proxies(origin)
+        self.ca_bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._session.auth = NoAuth()
+        self._session.proxies = dict(self.proxies)
+        self._session.verify = self.ca_bundle or True
+        self._session.headers.clear()
+        self._session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
+        self._session.cookies.set_policy(cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+        adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self._session.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout_seconds: float,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        json: Any = None,
+    ) -> Answer:
+        """One request, one answer, within ``timeout_seconds`` in all, the retry included.
+
+        The retry is for a connection that was refused, or that had gone stale in the pool, before a byte of the
+        answer came; for nothing else. ``path`` is put behind the origin as it is.
+
+        Raises:
+            ConnectionFailed: no answer came in time, or none that could be read.
+            SettingsError: the CA bundle that the environment names cannot be used.
+        """
+        request = self._session.prepare_request(
+            requests.Request(method, self.origin + path, headers=dict(headers or {}), data=form, json=json)
+        )
+        end = time.monotonic() + timeout_seconds
+        retried = False
+        while True:
+            try:
+                return self._once(request, end)
+            except (requests.RequestException, HTTPError, OSError) as error:
+                if retried or not may_retry(error) or time.monotonic() >= end:
+                    raise self._explained(error, timeout_seconds) from error
+                retried = True
+
+    def _explained(self, error: Exception, seconds: float) -> Exception:
+        return explained(
+            error, self.origin, self.setting, seconds=seconds, proxies=self.proxies, ca_bundle=self.ca_bundle
+        )
+
+    def _once(self, request: requests.PreparedRequest, end: float) -> Answer:
+        start = time.monotonic()
+        left = Timeout(total=max(end - start, LEAST_SECONDS))
+        response = self._session.send(
+            request,
+            timeout=left,  # type: ignore[arg-type]  # the stubs do not know that requests takes urllib3's Timeout
+            allow_redirects=False,
+            stream=True,
+            proxies=self.proxies,
+            verify=self.ca_bundle or True,
+        )
+        with response:
+            body = bytearray()
+            while chunk := response.raw.read(CHUNK_BYTES, decode_content=False):
+                body += chunk
+                if len(body) > MAX_ANSWER_BYTES:
+                    raise too_large(self.origin, self.setting, MAX_ANSWER_BYTES)
+            return Answer(
+                status=response.status_code,
+                headers={name.lower(): value for name, value in response.headers.items()},
+                body=bytes(body),
+                seconds=time.monotonic() - start,
+                url=str(request.url),
+            )
