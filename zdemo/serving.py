@@ -1,9 +1,11 @@
-"""Run a WSGI application on a loopback port for the length of a ``with`` block.
+"""Run a WSGI application: for the length of a ``with`` block, or in the foreground until it is stopped.
 
-A module of its own because the API, the emulator, the demo and the tests all need a server inside
-their process, and nothing else of zdemo may be shared between the API and the emulator.
+A module of its own because the API, the emulator, the demo and the tests all need a server, and nothing else of
+zdemo may be shared between the API and the emulator. Inside a process it is cheroot; in the foreground Granian,
+which is faster, bounds slow clients, and runs several workers, but does not run inside another program.
 """
 
+import multiprocessing
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +19,10 @@ WSGIApp = Callable[..., Any]
 
 LOOPBACK = "127.0.0.1"
 THREADS = 16
+IDLE_CONNECTIONS = 1024  # kept open; with cheroot's 10, more clients than that would connect anew for each request
 STOP_CHECK_SECONDS = 0.02  # how often the server looks whether it shall stop
+HEADER_MILLISECONDS = 10_000  # how long a client may take to send its header fields
+KILL_SECONDS = 10  # how long a worker may take to stop
 STOP_SECONDS = 2  # how long a stop waits for requests that are being answered
 
 
@@ -29,10 +34,34 @@ class _HeadersWithoutServer(list[tuple[bytes, bytes]]):
             super().append(header)
 
 
+class _HeadersJoined(dict[bytes, bytes]):
+    """Request headers; a second ``Authorization`` is joined to the first, as other servers do, not put in its place."""
+
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        if name == b"Authorization" and name in self:
+            value = self[name] + b", " + value
+        super().__setitem__(name, value)
+
+
 class _Request(HTTPRequest):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, server: Any, connection: Any) -> None:
+        super().__init__(server, connection, proxy_mode=True)  # absolute URIs are for all servers (RFC 9112 §3.2.2)
+        self.inheaders = _HeadersJoined()
         self.outheaders = _HeadersWithoutServer()
+
+    def read_request_line(self) -> bool:
+        """Read it; a path that begins with ``//`` holds no authority, as cheroot would have it (RFC 9112 §3.2.1)."""
+        understood: bool = super().read_request_line()  # type: ignore[no-untyped-call]  # cheroot's stub lacks it
+        if understood and self.uri.startswith(b"//"):
+            self.path, self.authority = b"//" + self.authority + self.path, b""
+        return understood
+
+    def simple_response(self, status: str, msg: str = "") -> None:
+        """Refuse a request; an HTTP/2 preface gets no answer, since its sender would not understand one."""
+        if status.startswith("505"):
+            self.server.on_http2()
+        else:
+            super().simple_response(status, msg)
 
 
 class _Connection(HTTPConnection):
@@ -41,23 +70,42 @@ class _Connection(HTTPConnection):
 
 class _Server(Server):
     ConnectionClass = _Connection
+    keep_alive_conn_limit = IDLE_CONNECTIONS
     expiration_interval = STOP_CHECK_SECONDS
     shutdown_timeout = STOP_SECONDS
+    on_http2: Callable[[], None]
+
+    @classmethod
+    def prepare_socket(cls, *args: Any, **kwargs: Any) -> socket.socket:
+        """A socket whose port can be listened on again at once, also when it was picked: connections that linger
+        inherit this, and would else keep the port taken for a minute."""
+        sock: socket.socket = super().prepare_socket(*args, **kwargs)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return sock
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         """Say nothing: the applications log what concerns them, and a broken connection is the client's story."""
 
 
 @contextmanager
-def serving(app: WSGIApp, host: str = LOOPBACK, port: int = 0, threads: int = THREADS) -> Iterator[int]:
+def serving(
+    app: WSGIApp,
+    host: str = LOOPBACK,
+    port: int = 0,
+    *,
+    threads: int = THREADS,
+    on_http2: Callable[[], None] = lambda: None,
+) -> Iterator[int]:
     """Serve ``app`` in background threads while the block runs; yields the port (``0`` picks a free one).
 
+    ``on_http2`` is called for every client that speaks HTTP/2 from the start; its connection is closed.
     Leaving the block closes the listening socket and every connection.
 
     Raises:
         OSError: the port is taken, or the host is not one of this machine.
     """
     server = _Server((host, port), app, numthreads=threads, request_queue_size=512)
+    server.on_http2 = on_http2
     server.prepare()
     thread = threading.Thread(target=server.serve, name=f"serving:{server.bind_addr[1]}", daemon=True)
     thread.start()
@@ -66,6 +114,33 @@ def serving(app: WSGIApp, host: str = LOOPBACK, port: int = 0, threads: int = TH
     finally:
         server.stop()
         thread.join()
+
+
+def serve_forever(build: Callable[[str], WSGIApp], *, host: str, port: int, workers: int, threads: int) -> None:
+    """Serve until SIGINT or SIGTERM; requests that are being answered are finished first.
+
+    ``build`` makes the application, once in each worker process, so it must be picklable; its argument is the
+    process title. ``threads`` is per worker.
+    """
+    from granian import Granian  # here, since commands that serve nothing do not load it
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
+
+    # A forked worker would inherit locks that threads of this process hold: an emulator may run here.
+    multiprocessing.set_start_method("spawn", force=True)
+    Granian(
+        "zdemo",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=workers,
+        blocking_threads=threads,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
+        log_enabled=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=KILL_SECONDS,
+    ).serve(target_loader=build)
 
 
 def port_is_free(host: str, port: int) -> bool:

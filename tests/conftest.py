@@ -1,0 +1,42 @@
+"""The options that point the contract tests in ``tests/emulator`` at a ZITADEL that is already running."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+URL_OPTION = "--zitadel"
+PAT_FILE_OPTION = "--admin-pat-file"
+_TARGET = pytest.StashKey[tuple[str, str] | None]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("zitadel", "ZITADEL under test (default: zdemo's emulator)")
+    group.addoption(URL_OPTION, metavar="URL", help="its origin as it knows itself, e.g. http://localhost:8080")
+    group.addoption(PAT_FILE_OPTION, metavar="FILE", help="file that holds the PAT of an IAM_OWNER")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse half a target before the first test runs."""
+    url, pat_file = config.getoption(URL_OPTION), config.getoption(PAT_FILE_OPTION)
+    if (url is None) != (pat_file is None):
+        given, missing = (URL_OPTION, PAT_FILE_OPTION) if pat_file is None else (PAT_FILE_OPTION, URL_OPTION)
+        raise pytest.UsageError(f"{given} needs {missing} as well")
+    config.stash[_TARGET] = None if url is None else (url.rstrip("/"), _read_pat(Path(pat_file)))
+
+
+def _read_pat(file: Path) -> str:
+    try:
+        pat = file.read_text(encoding="ascii").strip()  # ZITADEL writes the file with a trailing newline
+    except (OSError, UnicodeDecodeError) as error:
+        raise pytest.UsageError(f"{PAT_FILE_OPTION} {file} cannot be read: {error}") from error
+    if not pat:
+        raise pytest.UsageError(f"{PAT_FILE_OPTION} {file} is empty")
+    return pat
+
+
+@pytest.fixture(scope="session")
+def given_target(pytestconfig: pytest.Config) -> tuple[str, str] | None:
+    """URL and administrator's PAT of the ZITADEL on the command line; ``None`` means the emulator."""
+    return pytestconfig.stash[_TARGET]

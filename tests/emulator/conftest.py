@@ -1,0 +1,216 @@
+"""What the contract tests are handed: the server, its administrator, and the objects that many tests only look at.
+
+Objects of session scope are shared and never changed; a test that changes one makes its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from tests.emulator.oauth import GetToken, OAuth
+from tests.emulator.server import DISCOVERY, USERINFO, Api, Server, bearer
+from tests.emulator.waiting import eventually
+from tests.emulator.workshop import (
+    HUMAN,
+    KEY_APP,
+    WEB_APP,
+    App,
+    KeyFile,
+    Organization,
+    Pat,
+    Project,
+    User,
+    Workshop,
+    find_organization,
+    later,
+)
+
+BRIEF_SECONDS = 2
+
+
+@pytest.fixture(scope="session")
+def target(given_target: tuple[str, str] | None) -> Iterator[tuple[str, str]]:
+    """URL and administrator's PAT: those on the command line, else the emulator's, started for this session."""
+    if given_target is not None:
+        yield given_target
+        return
+    # a run against a real ZITADEL needs nothing of zdemo
+    from zdemo.emulator import emulate
+    from zdemo.emulator.known import ADMIN
+
+    with emulate() as emulator:
+        yield emulator.url, ADMIN.pat
+
+
+@pytest.fixture(scope="session")
+def server(target: tuple[str, str]) -> Iterator[Server]:
+    server = Server(target[0])
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def admin(server: Server, target: tuple[str, str]) -> Api:
+    """The API as an IAM_OWNER calls it."""
+    return Api(server, target[1])
+
+
+@pytest.fixture(scope="session")
+def oauth(server: Server, admin: Api) -> OAuth:
+    return OAuth(server, admin)
+
+
+@pytest.fixture(scope="session")
+def issuer(server: Server) -> str:
+    issuer: str = server.get(DISCOVERY).json()["issuer"]
+    return issuer
+
+
+@pytest.fixture(scope="session")
+def organization(server: Server, admin: Api) -> Organization:
+    """The administrator's own organization."""
+    assert admin.token is not None
+    admin_id = server.send("GET", USERINFO, headers=bearer(admin.token)).json()["sub"]
+    home = admin.do("UserService/GetUserByID", userId=admin_id)["details"]["resourceOwner"]
+    return find_organization(admin, home)
+
+
+@pytest.fixture(scope="session")
+def workshop(admin: Api, organization: Organization) -> Iterator[Workshop]:
+    workshop = Workshop(admin, organization)
+    yield workshop
+    assert workshop.remove_everything() == []
+
+
+@pytest.fixture(scope="session")
+def project(workshop: Workshop) -> Project:
+    """Defines the roles ``read:messages`` and ``admin``."""
+    return listed(workshop, workshop.project("read:messages", "admin"))
+
+
+@pytest.fixture(scope="session")
+def other_project(workshop: Workshop) -> Project:
+    """Defines the role ``read:messages`` too."""
+    return listed(workshop, workshop.project("read:messages"))
+
+
+def listed(workshop: Workshop, project: Project) -> Project:
+    """Wait until the project is listed, so that a test may rely on what it sees first."""
+    filters = [{"inProjectIdsFilter": {"ids": [project.id]}}]
+    eventually(
+        "the project is listed",
+        lambda: workshop.admin.do("ProjectService/ListProjects", filters=filters).get("projects"),
+    )
+    return project
+
+
+@pytest.fixture(scope="session")
+def app(workshop: Workshop, oauth: OAuth, project: Project, visitor: User) -> App:
+    """API application of ``project`` with a secret."""
+    app = workshop.app(project)
+    oauth.wait_until_served(app, visitor.pat)
+    return app
+
+
+@pytest.fixture(scope="session")
+def other_app(workshop: Workshop, oauth: OAuth, other_project: Project, visitor: User) -> App:
+    """API application of ``other_project`` with a secret."""
+    app = workshop.app(other_project)
+    oauth.wait_until_served(app, visitor.pat)
+    return app
+
+
+@pytest.fixture(scope="session")
+def web_app(workshop: Workshop, oauth: OAuth, project: Project, visitor: User) -> App:
+    """Confidential OIDC application of ``project``."""
+    app = workshop.app(project, oidcConfiguration=WEB_APP)
+    oauth.wait_until_served(app, visitor.pat)
+    return app
+
+
+@pytest.fixture(scope="session")
+def key_app(workshop: Workshop, project: Project) -> App:
+    """API application of ``project`` that authenticates by private_key_jwt."""
+    return workshop.app(project, apiConfiguration=KEY_APP)
+
+
+@pytest.fixture(scope="session")
+def app_key(workshop: Workshop, key_app: App) -> KeyFile:
+    return workshop.app_key(key_app)
+
+
+@pytest.fixture(scope="session")
+def visitor(workshop: Workshop, oauth: OAuth) -> User:
+    """A service user without any role, in the administrator's organization."""
+    user = workshop.user()
+    oauth.login_name(user)
+    return user
+
+
+@pytest.fixture(scope="session")
+def reader(workshop: Workshop, oauth: OAuth, project: Project, app: App) -> User:
+    """A service user with ``read:messages`` in ``project``."""
+    user = workshop.user()
+    workshop.grant(user, project, "read:messages")
+    oauth.login_name(user)
+    oauth.wait_for_roles(app, user.pat, {"read:messages"})
+    return user
+
+
+@pytest.fixture(scope="session")
+def reader_secret(workshop: Workshop, reader: User) -> str:
+    return workshop.secret(reader)
+
+
+@pytest.fixture(scope="session")
+def reader_token(oauth: OAuth, reader: User, reader_secret: str) -> GetToken:
+    return partial(oauth.access_token, reader, reader_secret)
+
+
+@pytest.fixture(scope="session")
+def reader_login(oauth: OAuth, reader: User) -> str:
+    return oauth.login_name(reader)
+
+
+@pytest.fixture(scope="session")
+def reader_key(workshop: Workshop, reader: User) -> KeyFile:
+    return workshop.user_key(reader)
+
+
+@pytest.fixture(scope="session")
+def both(workshop: Workshop, oauth: OAuth, project: Project, app: App) -> User:
+    """A service user with both roles of ``project``."""
+    user = workshop.user()
+    workshop.grant(user, project, "read:messages", "admin")
+    oauth.wait_for_roles(app, user.pat, {"read:messages", "admin"})
+    return user
+
+
+@pytest.fixture(scope="session")
+def both_token(workshop: Workshop, oauth: OAuth, both: User) -> GetToken:
+    return partial(oauth.access_token, both, workshop.secret(both))
+
+
+@pytest.fixture(scope="session")
+def brief_pat(workshop: Workshop, visitor: User) -> Pat:
+    """A PAT that expires two seconds after it was made."""
+    return workshop.pat(visitor.id, later(seconds=BRIEF_SECONDS))
+
+
+@pytest.fixture(scope="session")
+def deleted_pat(workshop: Workshop, admin: Api, visitor: User) -> Pat:
+    pat = workshop.pat(visitor.id)
+    admin.do("UserService/RemovePersonalAccessToken", userId=visitor.id, tokenId=pat.id)
+    return pat
+
+
+@pytest.fixture(scope="session")
+def human(admin: Api, workshop: Workshop, organization: Organization) -> str:
+    """The ID of a user who is a human."""
+    fields = {"organizationId": organization.id, "username": workshop.name("human"), "human": HUMAN}
+    made: str = admin.do("UserService/CreateUser", **fields)["id"]
+    workshop.remove_later("UserService/DeleteUser", userId=made)
+    return made

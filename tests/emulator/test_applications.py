@@ -1,0 +1,257 @@
+"""API applications, their secrets and their keys in the v2 API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.emulator.server import NOBODY, Api, api_error, error_id
+from tests.emulator.waiting import eventually
+from tests.emulator.workshop import KEY_APP, WEB_APP, App, Project, Workshop, decoded, later
+
+CREATE = "ApplicationService/CreateApplication"
+PAST = "2020-01-01T00:00:00Z"
+TOO_EARLY = (400, "Errors.AuthNKey.ExpireBeforeNow (DOMAIN-dv3t5)")
+
+
+@pytest.fixture
+def own(workshop: Workshop) -> App:
+    """A Basic application of one test, alone in its project."""
+    return workshop.app(workshop.project())
+
+
+@pytest.fixture
+def own_key_app(workshop: Workshop) -> App:
+    """A key application of one test, alone in its project."""
+    return workshop.app(workshop.project(), apiConfiguration=KEY_APP)
+
+
+def shown(admin: Api, app: App) -> dict[str, Any]:
+    """The application as GetApplication shows it, once it does."""
+    response = eventually(
+        "the application can be read",
+        lambda: admin.ask("ApplicationService/GetApplication", applicationId=app.id),
+        lambda response: response.status_code == 200,
+    )
+    found: dict[str, Any] = response.json()["application"]
+    return found
+
+
+def wait_for_state(admin: Api, app: App, state: str) -> None:
+    eventually(f"the state is {state}", lambda: shown(admin, app)["state"] == f"APPLICATION_STATE_{state}")
+
+
+def create(admin: Api, workshop: Workshop, project: Project, **fields: Any) -> dict[str, Any]:
+    made: dict[str, Any] = admin.do(CREATE, projectId=project.id, name=workshop.name("app"), **fields)
+    return made
+
+
+@pytest.mark.parametrize("configuration", [{}, {"authMethodType": "API_AUTH_METHOD_TYPE_BASIC"}], ids=["none", "Basic"])
+def test_a_basic_application_shows_its_secret_once(
+    admin: Api, workshop: Workshop, project: Project, configuration: dict[str, str]
+) -> None:
+    made = create(admin, workshop, project, apiConfiguration=configuration)
+    assert set(made) == {"applicationId", "creationDate", "apiConfiguration"}
+    assert set(made["apiConfiguration"]) == {"clientId", "clientSecret"}
+    secret = made["apiConfiguration"]["clientSecret"]
+    assert len(secret) == 64
+    assert secret.isascii()
+    assert secret.isalnum()
+
+
+def test_a_key_application_has_no_secret(admin: Api, workshop: Workshop, project: Project) -> None:
+    made = create(admin, workshop, project, apiConfiguration=KEY_APP)
+    assert set(made["apiConfiguration"]) == {"clientId"}
+
+
+def test_a_confidential_oidc_application_has_a_secret(admin: Api, workshop: Workshop, project: Project) -> None:
+    made = create(admin, workshop, project, oidcConfiguration=WEB_APP)
+    assert len(made["oidcConfiguration"]["clientSecret"]) == 64
+
+
+def test_the_id_may_be_chosen(admin: Api, workshop: Workshop, project: Project) -> None:
+    chosen = workshop.name("id")
+    made = create(admin, workshop, project, applicationId=chosen, apiConfiguration={})
+    assert made["applicationId"] == chosen
+
+
+def test_an_application_needs_a_configuration(admin: Api, project: Project) -> None:
+    made = admin.ask(CREATE, projectId=project.id, name="x")
+    assert api_error(made) == (400, "invalid CreateApplicationRequest.ApplicationType: value is required")
+
+
+def test_an_application_needs_a_name(admin: Api, project: Project) -> None:
+    made = admin.ask(CREATE, projectId=project.id, apiConfiguration={})
+    message = "invalid CreateApplicationRequest.Name: value length must be between 1 and 200 runes, inclusive"
+    assert api_error(made) == (400, message)
+
+
+def test_a_name_is_taken_within_its_project_whatever_its_case(admin: Api, own: App, project: Project) -> None:
+    taken = admin.ask(CREATE, projectId=own.project.id, name=own.name.upper(), apiConfiguration={})
+    assert api_error(taken) == (409, "Application already exists (V3-DKcYh)")
+    assert admin.ask(CREATE, projectId=project.id, name=own.name, apiConfiguration={}).status_code == 200
+
+
+def test_a_basic_application_shows_no_method(admin: Api, app: App) -> None:
+    found = shown(admin, app)
+    assert {"applicationId", "creationDate", "changeDate", "state", "name", "apiConfiguration"} <= set(found)
+    assert (found["applicationId"], found["name"]) == (app.id, app.name)
+    assert found["state"] == "APPLICATION_STATE_ACTIVE"
+    assert found["apiConfiguration"] == {"clientId": app.client_id}
+
+
+def test_a_key_application_shows_its_method(admin: Api, key_app: App) -> None:
+    assert shown(admin, key_app)["apiConfiguration"] == {"clientId": key_app.client_id} | KEY_APP
+
+
+def test_an_application_is_not_found_by_its_client_id(admin: Api, app: App) -> None:
+    response = admin.ask("ApplicationService/GetApplication", applicationId=app.client_id)
+    assert api_error(response) == (404, "Errors.App.NotExisting (QUERY-pCP8P)")
+
+
+@pytest.mark.parametrize(
+    ("extra", "found"),
+    [
+        ([], True),
+        ([{"typeFilter": "APPLICATION_TYPE_API"}], True),
+        ([{"typeFilter": "APPLICATION_TYPE_OIDC"}], False),
+        ([{"stateFilter": "APPLICATION_STATE_ACTIVE"}], True),
+        ([{"stateFilter": "APPLICATION_STATE_INACTIVE"}], False),
+        ([{"nameFilter": {"name": "no-such-name"}}], False),
+    ],
+    ids=["project", "API", "OIDC", "active", "inactive", "name"],
+)
+def test_applications_are_found_by_filters(
+    admin: Api, workshop: Workshop, extra: list[dict[str, Any]], found: bool
+) -> None:
+    app = workshop.app(workshop.project())
+    shown(admin, app)
+    filters = [{"projectIdFilter": {"projectId": app.project.id}}, *extra]
+    rows = admin.do("ApplicationService/ListApplications", filters=filters).get("applications", [])
+    assert [row["applicationId"] for row in rows] == ([app.id] if found else [])
+
+
+def test_an_update_without_a_change_is_refused(admin: Api, own: App) -> None:
+    again = admin.ask("ApplicationService/UpdateApplication", **own.ids, name=own.name)
+    assert api_error(again) == (400, "No changes (COMMAND-2m8vx)")
+
+
+def test_an_application_is_renamed(admin: Api, workshop: Workshop, own: App) -> None:
+    name = workshop.name("renamed")
+    assert set(admin.do("ApplicationService/UpdateApplication", **own.ids, name=name)) == {"changeDate"}
+    eventually("the new name shows", lambda: shown(admin, own)["name"] == name)
+
+
+def test_a_new_secret_is_another_one(admin: Api, own: App) -> None:
+    made = admin.do("ApplicationService/GenerateClientSecret", **own.ids)
+    assert set(made) == {"clientSecret", "creationDate"}
+    assert (len(made["clientSecret"]), made["clientSecret"] == own.secret) == (64, False)
+
+
+def test_an_application_is_deactivated_once(admin: Api, own: App) -> None:
+    assert set(admin.do("ApplicationService/DeactivateApplication", **own.ids)) == {"deactivationDate"}
+    again = admin.ask("ApplicationService/DeactivateApplication", **own.ids)
+    assert api_error(again) == (400, "Application is not active (COMMAND-dsh35)")
+    wait_for_state(admin, own, "INACTIVE")
+
+
+def test_an_application_is_reactivated_once(admin: Api, own: App) -> None:
+    admin.do("ApplicationService/DeactivateApplication", **own.ids)
+    assert set(admin.do("ApplicationService/ReactivateApplication", **own.ids)) == {"reactivationDate"}
+    again = admin.ask("ApplicationService/ReactivateApplication", **own.ids)
+    assert api_error(again) == (400, "Application is not inactive (COMMAND-1n8cM)")
+    wait_for_state(admin, own, "ACTIVE")
+
+
+def test_an_application_is_deleted_once(admin: Api, own: App) -> None:
+    assert set(admin.do("ApplicationService/DeleteApplication", **own.ids)) == {"deletionDate"}
+    again = admin.ask("ApplicationService/DeleteApplication", **own.ids)
+    assert api_error(again) == (404, "Application doesn't exist (COMMAND-0po9s)")
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "expected"),
+    [
+        ("UpdateApplication", {"name": "x"}, (404, "COMMAND-28di9")),
+        ("GetApplication", {}, (404, "QUERY-pCP8P")),
+        ("GenerateClientSecret", {}, (404, "COMMAND-Kd92s")),
+        ("DeactivateApplication", {}, (404, "COMMAND-ov9d3")),
+        ("ReactivateApplication", {}, (404, "COMMAND-ov9d3")),
+        ("DeleteApplication", {}, (404, "COMMAND-0po9s")),
+        ("CreateApplicationKey", {"expirationDate": "9999-12-31T23:59:59Z"}, (400, "COMMAND-sak25")),
+    ],
+)
+def test_an_unknown_application_is_told(
+    admin: Api, project: Project, method: str, fields: dict[str, str], expected: tuple[int, str]
+) -> None:
+    ids = {"projectId": project.id, "applicationId": NOBODY}
+    assert error_id(admin.ask(f"ApplicationService/{method}", **ids, **fields)) == expected
+
+
+def test_an_application_needs_a_known_project(admin: Api, workshop: Workshop) -> None:
+    made = admin.ask(CREATE, projectId=NOBODY, name=workshop.name("app"), apiConfiguration={})
+    assert error_id(made) == (400, "COMMAND-EbFMN")
+
+
+def test_a_key_comes_as_the_base64_of_its_file(admin: Api, own_key_app: App) -> None:
+    made = admin.do("ApplicationService/CreateApplicationKey", **own_key_app.ids, expirationDate=later(days=1))
+    assert set(made) == {"keyId", "creationDate", "keyDetails"}
+    file = decoded(made["keyDetails"])
+    assert list(file) == ["type", "keyId", "key", "appId", "clientId"]
+    assert (file["type"], file["keyId"]) == ("application", made["keyId"])
+    assert (file["appId"], file["clientId"]) == (own_key_app.id, own_key_app.client_id)
+    assert file["key"].startswith("-----BEGIN RSA PRIVATE KEY-----\n")
+
+
+@pytest.mark.parametrize("expiry", [{}, {"expirationDate": PAST}], ids=["absent", "past"])
+def test_a_key_needs_a_date_to_come(admin: Api, key_app: App, expiry: dict[str, str]) -> None:
+    assert api_error(admin.ask("ApplicationService/CreateApplicationKey", **key_app.ids, **expiry)) == TOO_EARLY
+
+
+def test_a_basic_application_gets_no_key(admin: Api, app: App) -> None:
+    made = admin.ask("ApplicationService/CreateApplicationKey", **app.ids, expirationDate=later(days=1))
+    assert api_error(made) == (400, "Chosen Auth Method does not require a key (COMMAND-Dff54)")
+
+
+def test_keys_are_listed_without_their_secrets_until_they_are_deleted(
+    admin: Api, workshop: Workshop, own_key_app: App
+) -> None:
+    key_id = workshop.app_key(own_key_app)["keyId"]
+    filters = [{"applicationIdFilter": {"applicationId": own_key_app.id}}]
+
+    def listed() -> list[dict[str, str]]:
+        rows: list[dict[str, str]] = admin.do("ApplicationService/ListApplicationKeys", filters=filters).get("keys", [])
+        return rows
+
+    (row,) = eventually("the key is listed", listed)
+    assert set(row) == {"keyId", "applicationId", "projectId", "creationDate", "organizationId", "expirationDate"}
+    assert (row["keyId"], row["applicationId"]) == (key_id, own_key_app.id)
+    deleted = admin.do("ApplicationService/DeleteApplicationKey", **own_key_app.ids, keyId=key_id)
+    assert set(deleted) == {"deletionDate"}
+    eventually("the key is gone", lambda: listed() == [])
+
+
+def test_a_key_is_shown_by_its_id(admin: Api, app_key: dict[str, str]) -> None:
+    response = eventually(
+        "the key can be read",
+        lambda: admin.ask("ApplicationService/GetApplicationKey", keyId=app_key["keyId"]),
+        lambda response: response.status_code == 200,
+    )
+    assert set(response.json()) == {"keyId", "creationDate", "expirationDate"}
+
+
+def test_an_unknown_key_is_told(admin: Api, key_app: App) -> None:
+    asked = admin.ask("ApplicationService/GetApplicationKey", keyId=NOBODY)
+    assert api_error(asked) == (404, "Errors.AuthNKey.NotFound (QUERY-Dgr3g)")
+    deleted = admin.ask("ApplicationService/DeleteApplicationKey", **key_app.ids, keyId=NOBODY)
+    assert api_error(deleted) == (404, "Application key not found (COMMAND-4m77G)")
+
+
+def test_a_deleted_project_takes_its_applications_along(admin: Api, own: App) -> None:
+    shown(admin, own)
+    admin.do("ProjectService/DeleteProject", projectId=own.project.id)
+    eventually(
+        "the application is gone",
+        lambda: admin.ask("ApplicationService/GetApplication", applicationId=own.id).status_code == 404,
+    )

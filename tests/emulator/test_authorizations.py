@@ -1,0 +1,224 @@
+"""Authorizations, that is: role assignments, in the v2 API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.emulator.oauth import OAuth
+from tests.emulator.server import NOBODY, Api, api_error, error_id
+from tests.emulator.waiting import eventually
+from tests.emulator.workshop import Organization, Project, User, Workshop
+
+CREATE = "AuthorizationService/CreateAuthorization"
+LIST = "AuthorizationService/ListAuthorizations"
+NONE = {"pagination": {"appliedLimit": "100"}}
+LENGTH = "value length must be between 1 and 200 runes, inclusive"
+
+
+@pytest.fixture
+def own(workshop: Workshop, project: Project) -> tuple[User, str]:
+    """A user of one test and the ID of his authorization for ``read:messages``."""
+    user = workshop.user(pat=False)
+    return user, workshop.grant(user, project, "read:messages")
+
+
+def row(admin: Api, authorization: str) -> dict[str, Any]:
+    """The authorization as the list shows it, once it does."""
+    filters = [{"authorizationIds": {"ids": [authorization]}}]
+    rows = eventually("it is listed", lambda: admin.do(LIST, filters=filters).get("authorizations"))
+    found: dict[str, Any] = rows[0]
+    return found
+
+
+def keys(authorization: dict[str, Any]) -> set[str]:
+    return {role["key"] for role in authorization.get("roles", [])}
+
+
+def fields(user: User, project: Project, **change: Any) -> dict[str, Any]:
+    return {
+        "userId": user.id,
+        "projectId": project.id,
+        "organizationId": project.organization.id,
+        "roleKeys": ["read:messages"],
+    } | change
+
+
+def test_creating_answers_with_id_and_date(admin: Api, workshop: Workshop, project: Project) -> None:
+    made = admin.do(CREATE, **fields(workshop.user(pat=False), project))
+    assert set(made) == {"id", "creationDate"}
+
+
+def test_a_row_names_project_organization_and_user(
+    admin: Api, oauth: OAuth, project: Project, organization: Organization, own: tuple[User, str]
+) -> None:
+    user, authorization = own
+    login_name = oauth.login_name(user)
+    found = row(admin, authorization)
+    shown_user = found.pop("user")
+    shown_user.pop("displayName", None)
+    assert shown_user == {"id": user.id, "preferredLoginName": login_name, "organizationId": organization.id}
+    assert found.pop("creationDate")
+    assert found.pop("changeDate")
+    assert found == {
+        "id": authorization,
+        "project": {"id": project.id, "name": project.name, "organizationId": organization.id},
+        "organization": {"id": organization.id, "name": organization.name},
+        "state": "STATE_ACTIVE",
+        "roles": [{"key": "read:messages", "displayName": "Role read:messages"}],
+    }
+
+
+def test_a_user_has_one_authorization_in_a_project(admin: Api, project: Project, own: tuple[User, str]) -> None:
+    again = admin.ask(CREATE, **fields(own[0], project, roleKeys=["admin"]))
+    assert api_error(again) == (409, "User grant already exists (V3-DKcYh)")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"userId": NOBODY}, (400, "User could not be found (COMMAND-4f8sg)")),
+        ({"projectId": NOBODY}, (400, "Grant not found (COMMAND-4m9ff)")),
+        ({"organizationId": NOBODY}, (400, "Grant not found (COMMAND-4m9ff)")),
+        ({"roleKeys": ["no:such:role"]}, (400, "Errors.Project.Role.NotFound (COMMAND-mm9F4)")),
+        ({"roleKeys": ["Read:Messages"]}, (400, "Errors.Project.Role.NotFound (COMMAND-mm9F4)")),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+)
+def test_what_an_authorization_names_must_exist(
+    admin: Api, workshop: Workshop, project: Project, change: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    made = admin.ask(CREATE, **fields(workshop.user(pat=False), project, **change))
+    assert api_error(made) == expected
+    assert made.json()["code"] == "failed_precondition"
+
+
+@pytest.mark.parametrize("missing", ["userId", "projectId", "organizationId"])
+def test_user_project_and_organization_are_required(admin: Api, project: Project, visitor: User, missing: str) -> None:
+    made = admin.ask(CREATE, **fields(visitor, project, **{missing: ""}))
+    name = missing[0].upper() + missing[1:]
+    assert api_error(made) == (400, f"invalid CreateAuthorizationRequest.{name}: {LENGTH}")
+
+
+def test_role_keys_must_be_unique(admin: Api, project: Project, visitor: User) -> None:
+    made = admin.ask(CREATE, **fields(visitor, project, roleKeys=["admin", "admin"]))
+    status, message = api_error(made)
+    assert status == 400
+    assert message.endswith("RoleKeys[1]: repeated value must contain unique items")
+
+
+def test_an_authorization_without_roles_shows_none(admin: Api, workshop: Workshop, project: Project) -> None:
+    made = admin.do(CREATE, **fields(workshop.user(pat=False), project, roleKeys=[]))
+    assert "roles" not in row(admin, made["id"])
+
+
+def test_an_update_replaces_all_roles_and_the_same_again_is_no_fault(admin: Api, own: tuple[User, str]) -> None:
+    for _ in range(2):
+        changed = admin.do("AuthorizationService/UpdateAuthorization", id=own[1], roleKeys=["admin"])
+        assert set(changed) == {"changeDate"}
+    eventually("the role shows", lambda: keys(row(admin, own[1])) == {"admin"})
+
+
+def test_an_update_without_roles_empties_it(admin: Api, own: tuple[User, str]) -> None:
+    admin.do("AuthorizationService/UpdateAuthorization", id=own[1], roleKeys=[])
+    found = eventually("the roles are gone", lambda: row(admin, own[1]), lambda found: not keys(found))
+    assert found["state"] == "STATE_ACTIVE"
+
+
+def test_an_update_works_while_it_is_inactive(admin: Api, own: tuple[User, str]) -> None:
+    admin.do("AuthorizationService/DeactivateAuthorization", id=own[1])
+    admin.do("AuthorizationService/UpdateAuthorization", id=own[1], roleKeys=["admin"])
+    found = eventually("the role shows", lambda: row(admin, own[1]), lambda found: keys(found) == {"admin"})
+    assert found["state"] == "STATE_INACTIVE"
+
+
+@pytest.mark.parametrize(("changes", "state"), [(["Deactivate"], "INACTIVE"), (["Deactivate", "Activate"], "ACTIVE")])
+def test_deactivating_and_activating_twice_is_no_fault(
+    admin: Api, own: tuple[User, str], changes: list[str], state: str
+) -> None:
+    for change in changes:
+        for _ in range(2):
+            changed = admin.do(f"AuthorizationService/{change}Authorization", id=own[1])
+            assert set(changed) == {"changeDate"}
+    eventually(f"the state is {state}", lambda: row(admin, own[1])["state"] == f"STATE_{state}")
+
+
+def test_deleting_again_answers_with_the_old_date(admin: Api, own: tuple[User, str]) -> None:
+    first = admin.do("AuthorizationService/DeleteAuthorization", id=own[1])
+    assert set(first) == {"deletionDate"}
+    assert admin.do("AuthorizationService/DeleteAuthorization", id=own[1]) == first
+
+
+def test_deleting_an_unknown_authorization_is_no_fault(admin: Api) -> None:
+    deleted = admin.do("AuthorizationService/DeleteAuthorization", id=NOBODY)
+    assert deleted == {"deletionDate": "0001-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "expected"),
+    [
+        ("Update", {"roleKeys": ["admin"]}, (404, "COMMAND-3M9sd")),
+        ("Deactivate", {}, (404, "COMMAND-3M9sd")),
+        ("Activate", {}, (404, "COMMAND-Lp0gs")),
+    ],
+)
+def test_an_unknown_authorization_is_told(
+    admin: Api, change: str, more: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    assert error_id(admin.ask(f"AuthorizationService/{change}Authorization", id=NOBODY, **more)) == expected
+
+
+def test_removing_the_last_role_leaves_an_active_authorization_without_roles(admin: Api, workshop: Workshop) -> None:
+    project = workshop.project("r")
+    authorization = workshop.grant(workshop.user(pat=False), project, "r")
+    eventually("the role shows", lambda: keys(row(admin, authorization)) == {"r"})
+    admin.do("ProjectService/RemoveProjectRole", projectId=project.id, roleKey="r")
+    found = eventually("the role is gone", lambda: row(admin, authorization), lambda found: not keys(found))
+    assert found["state"] == "STATE_ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("narrower", "found"),
+    [
+        ({}, True),
+        ({"state": {"state": "STATE_ACTIVE"}}, True),
+        ({"state": {"state": "STATE_INACTIVE"}}, False),
+        ({"roleKey": {"key": "read:messages"}}, True),
+        ({"roleKey": {"key": "admin"}}, False),
+        ({"projectId": {"id": NOBODY}}, False),
+        ({"organizationId": {"id": NOBODY}}, False),
+        ({"userOrganizationId": {"id": NOBODY}}, False),
+        ({"projectName": {"name": "no-such-project"}}, False),
+        ({"userPreferredLoginName": {"loginName": "no-such-user"}}, False),
+    ],
+    ids=str,
+)
+def test_authorizations_are_found_by_filters(
+    admin: Api, own: tuple[User, str], narrower: dict[str, Any], found: bool
+) -> None:
+    user, authorization = own
+    row(admin, authorization)
+    filters = [{"inUserIds": {"ids": [user.id]}}] + ([narrower] if narrower else [])
+    listed = admin.do(LIST, filters=filters)
+    if found:
+        assert [shown["id"] for shown in listed["authorizations"]] == [authorization]
+    else:
+        assert listed == NONE
+
+
+def test_a_deleted_project_takes_its_authorizations_along(admin: Api, workshop: Workshop) -> None:
+    project = workshop.project("r")
+    authorization = workshop.grant(workshop.user(pat=False), project, "r")
+    row(admin, authorization)
+    admin.do("ProjectService/DeleteProject", projectId=project.id)
+    filters = [{"authorizationIds": {"ids": [authorization]}}]
+    eventually("it is gone", lambda: admin.do(LIST, filters=filters) == NONE)
+
+
+def test_a_deleted_user_takes_his_authorizations_along(admin: Api, own: tuple[User, str]) -> None:
+    user, authorization = own
+    row(admin, authorization)
+    admin.do("UserService/DeleteUser", userId=user.id)
+    filters = [{"authorizationIds": {"ids": [authorization]}}]
+    eventually("it is gone", lambda: admin.do(LIST, filters=filters) == NONE)

@@ -1,0 +1,184 @@
+"""Introspection with private_key_jwt (RFC 7523 §2.2): which assertions authenticate an API application."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+import requests
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.emulator.oauth import ASSERTION_TYPE, assertion
+from tests.emulator.server import INTROSPECT, NOBODY, Api, Server, answer, basic, oauth_refusal
+from tests.emulator.waiting import eventually
+from tests.emulator.workshop import App, KeyFile, Project, User, Workshop
+
+Introspect = Callable[[str], requests.Response]
+UNAUTHORIZED = oauth_refusal("unauthorized_client")
+
+
+@pytest.fixture(scope="module")
+def introspect(server: Server, reader: User) -> Introspect:
+    """Asks about the reader's PAT with this assertion."""
+
+    def ask(client_assertion: str) -> requests.Response:
+        form = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", client_assertion)]
+        return server.post_form(INTROSPECT, [("token", reader.pat), *form])
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def served_key(introspect: Introspect, app_key: KeyFile, issuer: str) -> KeyFile:
+    """The key file of the shared key application, once introspection knows it."""
+    eventually("the key is known", lambda: introspect(assertion(app_key, issuer)).json().get("active"))
+    return app_key
+
+
+def test_a_good_assertion_authenticates(
+    introspect: Introspect, served_key: KeyFile, issuer: str, key_app: App, project: Project
+) -> None:
+    status, claims = answer(introspect(assertion(served_key, issuer)))
+    assert (status, claims["active"]) == (200, True)
+    assert claims["aud"] == [key_app.client_id, project.id]
+
+
+def test_one_assertion_may_be_used_again(introspect: Introspect, served_key: KeyFile, issuer: str) -> None:
+    once = assertion(served_key, issuer)
+    assert [introspect(once).json()["active"] for _ in range(3)] == [True] * 3
+
+
+def test_the_audience_may_be_a_list(introspect: Introspect, served_key: KeyFile, issuer: str) -> None:
+    assert introspect(assertion(served_key, ["https://elsewhere.example", issuer])).json()["active"] is True
+
+
+def test_it_may_be_signed_with_ps256(introspect: Introspect, served_key: KeyFile, issuer: str) -> None:
+    claims = jwt.decode(assertion(served_key, issuer), options={"verify_signature": False})
+    signed = jwt.encode(claims, served_key["key"], algorithm="PS256", headers={"kid": served_key["keyId"]})
+    assert introspect(signed).json()["active"] is True
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iat": 0, "exp": 300},
+        {"iat": -3500},
+        {"iat": -600, "exp": 60},
+        {"jti": "seen before"},
+    ],
+    ids=["now", "almost an hour old", "ten minutes old", "with a jti"],
+)
+def test_a_young_assertion_that_has_not_ended_is_good(
+    introspect: Introspect, served_key: KeyFile, issuer: str, change: dict[str, Any]
+) -> None:
+    assert introspect(assertion(served_key, issuer, **from_now(change))).json()["active"] is True
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iat": None},
+        {"exp": None},
+        {"iat": 30},
+        {"iat": 3600, "exp": 7200},
+        {"iat": -3700},
+        {"iat": -600, "exp": -300},
+        {"sub": NOBODY},
+        {"iss": NOBODY},
+        {"iss": NOBODY, "sub": NOBODY},
+        {"aud": "https://elsewhere.example"},
+        {"aud": None},
+    ],
+    ids=str,
+)
+def test_an_assertion_with_a_bad_claim_is_refused(
+    introspect: Introspect, served_key: KeyFile, issuer: str, change: dict[str, Any]
+) -> None:
+    assert answer(introspect(assertion(served_key, issuer, **from_now(change)))) == UNAUTHORIZED
+
+
+def test_a_slash_at_the_end_of_the_audience_is_refused(
+    introspect: Introspect, served_key: KeyFile, issuer: str
+) -> None:
+    assert answer(introspect(assertion(served_key, issuer + "/"))) == UNAUTHORIZED
+
+
+def test_an_unknown_key_id_is_refused(introspect: Introspect, served_key: KeyFile, issuer: str) -> None:
+    assert answer(introspect(assertion(served_key, issuer, kid=NOBODY))) == UNAUTHORIZED
+
+
+def test_a_signature_by_another_key_is_refused(introspect: Introspect, served_key: KeyFile, issuer: str) -> None:
+    stranger = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    assert answer(introspect(assertion(served_key | {"key": stranger.decode()}, issuer))) == UNAUTHORIZED
+
+
+def test_an_unsigned_assertion_is_refused(introspect: Introspect, served_key: KeyFile, issuer: str) -> None:
+    claims = jwt.decode(assertion(served_key, issuer), options={"verify_signature": False})
+    unsigned = jwt.encode(claims, "", algorithm="none", headers={"kid": served_key["keyId"]})
+    assert answer(introspect(unsigned)) == UNAUTHORIZED
+
+
+def test_a_service_users_key_does_not_authenticate_an_application(
+    introspect: Introspect, reader_key: KeyFile, issuer: str
+) -> None:
+    assert answer(introspect(assertion(reader_key, issuer))) == UNAUTHORIZED
+
+
+def test_a_deleted_key_is_refused(
+    introspect: Introspect, admin: Api, workshop: Workshop, key_app: App, issuer: str
+) -> None:
+    key = workshop.app_key(key_app)
+    eventually("the key is known", lambda: introspect(assertion(key, issuer)).json().get("active"))
+    admin.do("ApplicationService/DeleteApplicationKey", **key_app.ids, keyId=key["keyId"])
+    eventually(
+        "the deleted key is refused",
+        lambda: answer(introspect(assertion(key, issuer))),
+        lambda refusal: refusal == UNAUTHORIZED,
+    )
+
+
+def test_an_assertion_wins_over_a_secret(
+    server: Server, served_key: KeyFile, issuer: str, app: App, key_app: App, reader: User
+) -> None:
+    form = [
+        ("token", reader.pat),
+        ("client_assertion_type", ASSERTION_TYPE),
+        ("client_assertion", assertion(served_key, issuer)),
+    ]
+    claims = server.post_form(INTROSPECT, form, basic(app.client_id, app.secret)).json()
+    assert claims["aud"][0] == key_app.client_id
+
+
+def test_an_application_switched_to_secrets_still_takes_its_key(
+    introspect: Introspect, admin: Api, workshop: Workshop, project: Project, issuer: str
+) -> None:
+    app = workshop.app(project)
+    by_key = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
+    admin.do("ApplicationService/UpdateApplication", **app.ids, apiConfiguration=by_key)
+    key = workshop.app_key(app)
+    eventually("the key is known", lambda: introspect(assertion(key, issuer)).json().get("active"))
+    admin.do(
+        "ApplicationService/UpdateApplication",
+        **app.ids,
+        apiConfiguration={"authMethodType": "API_AUTH_METHOD_TYPE_BASIC"},
+    )
+    eventually(
+        "the application is a Basic application",
+        lambda: admin.ask("ApplicationService/GetApplication", applicationId=app.id).json().get("application"),
+        lambda shown: shown and "authMethodType" not in shown["apiConfiguration"],
+    )
+    assert introspect(assertion(key, issuer)).json()["active"] is True
+
+
+def from_now(claims: dict[str, Any]) -> dict[str, Any]:
+    """Turn ``iat`` and ``exp`` from seconds from now into epoch seconds."""
+    now = int(time.time())
+    return {
+        name: now + value if name in {"iat", "exp"} and value is not None else value for name, value in claims.items()
+    }

@@ -1,0 +1,169 @@
+"""Health, and how the Host field chooses the instance and the issuer."""
+
+from __future__ import annotations
+
+from http.client import HTTPConnection, HTTPSConnection
+
+import pytest
+
+from tests.emulator.oauth import OAuth
+from tests.emulator.server import (
+    DISCOVERY,
+    INTROSPECT,
+    KEYS,
+    TOKEN,
+    USERINFO,
+    Api,
+    Server,
+    basic,
+    bearer,
+    connect_path,
+)
+from tests.emulator.workshop import App, User
+
+STRANGER = "not-a-zitadel.invalid"
+UNKNOWN_INSTANCE = (
+    "ID=QUERY-1kIjX Message=Instance not found. Make sure you got the domain right. "
+    "Check out https://zitadel.com/docs/apis/introduction#domains"
+)
+
+
+@pytest.mark.parametrize("host", [None, STRANGER])
+def test_health_is_ok_whatever_the_host(server: Server, host: str | None) -> None:
+    headers = {} if host is None else {"Host": host}
+    response = server.send("GET", "/debug/healthz", headers=headers)
+    assert (response.status_code, response.text) == (200, "ok")
+    assert response.headers["Content-Type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize("path", ["/debug/ready", "/debug/validate"])
+@pytest.mark.parametrize("host", [None, STRANGER])
+def test_readiness_is_ok_in_json_whatever_the_host(server: Server, path: str, host: str | None) -> None:
+    response = server.send("GET", path, headers={} if host is None else {"Host": host})
+    assert (response.status_code, response.json()) == (200, "ok")
+
+
+@pytest.mark.parametrize("api", ["management", "auth", "admin"])
+def test_the_apis_say_they_are_healthy_without_a_token(server: Server, api: str) -> None:
+    response = server.get(f"/{api}/v1/healthz")
+    assert (response.status_code, response.json()) == (200, {})
+
+
+def test_the_apis_health_needs_a_host_of_the_instance(server: Server) -> None:
+    response = server.get("/management/v1/healthz", Host=STRANGER)
+    assert (response.status_code, response.json()["code"]) == (404, 5)
+
+
+@pytest.mark.parametrize("path", [DISCOVERY, KEYS, INTROSPECT, TOKEN, USERINFO])
+def test_another_host_is_no_instance(server: Server, path: str) -> None:
+    response = server.get(path, Host=STRANGER)
+    assert response.status_code == 404
+    assert response.headers["Content-Type"].startswith("text/plain")
+    assert response.text.startswith(f"unable to set instance using origin &{{{STRANGER}  http")
+    assert response.text.rstrip("\n").endswith(UNKNOWN_INSTANCE)
+    assert f"(ExternalDomain is {server.hostname})" in response.text
+
+
+def test_that_answer_sets_no_cookie(server: Server) -> None:
+    assert "Set-Cookie" not in server.get(DISCOVERY, Host=STRANGER).headers
+
+
+def test_another_host_is_told_before_the_credentials_are_looked_at(server: Server, app: App, reader: User) -> None:
+    headers = basic(app.client_id, app.secret) | {"Host": STRANGER}
+    assert server.post_form(INTROSPECT, [("token", reader.pat)], headers).status_code == 404
+
+
+@pytest.mark.parametrize("field", ["Host", "X-Forwarded-Host", "x-zitadel-instance-host"])
+def test_a_stranger_in_any_field_that_names_the_instance_is_no_instance(server: Server, field: str) -> None:
+    response = server.send("GET", DISCOVERY, headers={field: STRANGER})
+    assert response.status_code == 404
+    assert "ID=QUERY-1kIjX" in response.text
+
+
+@pytest.mark.parametrize("field", ["Forwarded", "X-Zitadel-Forwarded"])
+def test_a_stranger_in_a_forwarded_field_is_no_instance(server: Server, field: str) -> None:
+    response = server.send("GET", DISCOVERY, headers={field: f"host={STRANGER}"})
+    assert response.status_code == 404
+
+
+def test_a_public_host_that_is_not_trusted_is_refused(server: Server) -> None:
+    response = server.send("GET", DISCOVERY, headers={"x-zitadel-public-host": STRANGER})
+    assert response.status_code == 404
+    assert "ID=QUERY-IuGh1" in response.text
+
+
+def test_the_case_of_the_host_matters(server: Server) -> None:
+    response = server.get(DISCOVERY, Host=server.host.upper())
+    assert response.status_code == 404
+    assert "ID=QUERY-1kIjX" in response.text
+
+
+def test_the_connect_api_tells_another_host_in_its_own_form(admin: Api) -> None:
+    response = admin.ask("ProjectService/ListProjects", {"Host": STRANGER})
+    body = response.json()
+    assert (response.status_code, body["code"]) == (404, "not_found")
+    assert body["message"].startswith(f"unable to set instance using origin &{{{STRANGER}  ")
+    assert "Parent=(" in body["message"]
+    assert "details" not in body
+
+
+def test_the_rest_api_tells_another_host_in_its_own_form(admin: Api) -> None:
+    response = admin.rest("POST", "/v2/users", {}, Host=STRANGER)
+    body = response.json()
+    assert (response.status_code, body["code"]) == (404, 5)
+    assert body["message"].startswith(f"unable to set instance using origin &{{{STRANGER}  ")
+
+
+def test_any_port_is_accepted_and_the_issuer_carries_it(server: Server) -> None:
+    found = server.get(DISCOVERY, Host=f"{server.hostname}:59999").json()
+    assert found["issuer"] == f"{server.scheme}://{server.hostname}:59999"
+    assert found["introspection_endpoint"] == f"{found['issuer']}{INTROSPECT}"
+
+
+def test_the_name_alone_makes_an_issuer_without_a_port(server: Server) -> None:
+    issuer = server.get(DISCOVERY, Host=server.hostname).json()["issuer"]
+    assert issuer == f"{server.scheme}://{server.hostname}"
+
+
+@pytest.mark.parametrize("field", ["X-Forwarded-Host", "x-zitadel-instance-host"])
+def test_a_host_that_was_passed_on_wins_over_the_host_field(server: Server, field: str) -> None:
+    headers = {"Host": STRANGER, field: server.host}
+    assert server.send("GET", DISCOVERY, headers=headers).json()["issuer"] == server.url
+
+
+def test_a_forwarded_host_wins_over_the_host_field(server: Server) -> None:
+    headers = {"Host": STRANGER, "Forwarded": f'host="{server.host}"'}
+    assert server.send("GET", DISCOVERY, headers=headers).json()["issuer"] == server.url
+
+
+def test_the_scheme_is_the_one_that_was_forwarded(server: Server) -> None:
+    issuer = server.get(DISCOVERY, X_Forwarded_Proto="https").json()["issuer"]
+    assert issuer == f"https://{server.host}"
+
+
+def test_the_issuer_of_an_introspection_is_the_origin_it_was_asked_at(oauth: OAuth, app: App, reader: User) -> None:
+    host = f"{oauth.server.hostname}:59999"
+    assert oauth.introspection(app, reader.pat, host).json()["iss"] == f"{oauth.server.scheme}://{host}"
+
+
+@pytest.mark.parametrize(
+    ("path", "clean"),
+    [
+        ("//oauth/v2/introspect", "/oauth/v2/introspect"),
+        ("/oauth//v2/introspect", "/oauth/v2/introspect"),
+        ("//.well-known/openid-configuration", "/.well-known/openid-configuration"),
+        ("/" + connect_path("ProjectService/ListProjects"), connect_path("ProjectService/ListProjects")),
+    ],
+)
+def test_a_double_slash_is_redirected_to_the_clean_path(server: Server, path: str, clean: str) -> None:
+    # requests would clean the path itself
+    connect = HTTPSConnection if server.scheme == "https" else HTTPConnection
+    connection = connect(server.host, timeout=30)
+    try:
+        connection.request("POST", path, headers=bearer("t"))
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
+    assert (response.status, body) == (301, b"")
+    assert (response.getheader("Location") or "").removeprefix(server.url) == clean

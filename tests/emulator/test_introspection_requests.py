@@ -1,0 +1,264 @@
+"""How introspection is asked: shapes of the request, client credentials, and what is checked first (RFC 7662 §2.1)."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+
+from tests.emulator.oauth import ASSERTION_TYPE, INACTIVE, OAuth
+from tests.emulator.server import (
+    INTROSPECT,
+    NOBODY,
+    WRONG_SECRET,
+    Api,
+    Server,
+    answer,
+    basic,
+    bearer,
+    oauth_refusal,
+    raw_basic,
+)
+from tests.emulator.waiting import eventually
+from tests.emulator.workshop import KEY_APP, App, Project, User, Workshop
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+NO_CLIENT = oauth_refusal("invalid_request", "client_id or client_assertion must be provided")
+NOT_AUTHENTICATED = oauth_refusal("invalid_client", "client must be authenticated")
+BROKEN_BASIC = oauth_refusal("invalid_client", "invalid basic auth header")
+BROKEN_FORM = oauth_refusal("invalid_request", "error parsing form")
+NO_TOKEN = oauth_refusal("invalid_request", "token missing")
+UNAUTHORIZED = oauth_refusal("unauthorized_client")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Authorization": "Basic ???"}, raw_basic("no-colon"), bearer("a-users-token"), {"Authorization": "Digest x"}],
+    ids=["nothing", "Basic that is no base64", "Basic without a colon", "Bearer", "another scheme"],
+)
+def test_without_client_authentication_the_client_is_missing(server: Server, headers: dict[str, str]) -> None:
+    assert answer(server.post_form(INTROSPECT, [("token", "t")], headers)) == NO_CLIENT
+
+
+def test_a_users_token_in_the_authorization_header_is_no_client_authentication(server: Server, reader: User) -> None:
+    response = server.post_form(INTROSPECT, [("token", reader.pat)], bearer(reader.pat))
+    assert answer(response) == NO_CLIENT
+
+
+@pytest.mark.parametrize("pair", ["%zz:secret", "id:%zz", "id:50%"])
+def test_basic_with_a_broken_percent_escape_is_no_client(server: Server, pair: str) -> None:
+    assert answer(server.post_form(INTROSPECT, [("token", "t")], raw_basic(pair))) == BROKEN_BASIC
+
+
+@pytest.mark.parametrize("kind", [None, "", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer"])
+def test_an_assertion_needs_its_type(server: Server, kind: str | None) -> None:
+    form = [("token", "t"), ("client_assertion", "a.b.c")]
+    if kind is not None:
+        form.append(("client_assertion_type", kind))
+    expected = oauth_refusal("invalid_request", f"invalid client_assertion_type {kind or ''}")
+    assert answer(server.post_form(INTROSPECT, form)) == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "headers"),
+    [
+        ([("client_id", NOBODY)], {}),
+        ([("client_id", NOBODY), ("client_secret", "")], {}),
+        ([], basic(NOBODY, "")),
+    ],
+    ids=["client_id alone", "empty client_secret", "Basic with an empty secret"],
+)
+def test_a_client_id_alone_does_not_authenticate(
+    server: Server, form: list[tuple[str, str]], headers: dict[str, str]
+) -> None:
+    assert answer(server.post_form(INTROSPECT, [("token", "t"), *form], headers)) == NOT_AUTHENTICATED
+
+
+@pytest.mark.parametrize("form", [[], [("token", "")], [("access_token", "t")]], ids=["none", "empty", "other name"])
+def test_a_token_is_required(server: Server, app: App, form: list[tuple[str, str]]) -> None:
+    assert answer(server.post_form(INTROSPECT, form, basic(app.client_id, app.secret))) == NO_TOKEN
+
+
+def test_an_unreadable_form_is_refused(server: Server, app: App) -> None:
+    headers = basic(app.client_id, app.secret) | {"Content-Type": FORM_TYPE}
+    assert answer(server.send("POST", INTROSPECT, data="token=%zz", headers=headers)) == BROKEN_FORM
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "expected"),
+    [
+        ("token=%zz", {}, BROKEN_FORM),
+        ("token=%zz", raw_basic("%zz:secret"), BROKEN_FORM),
+        ("", raw_basic("%zz:secret"), BROKEN_BASIC),
+        ("", {}, NO_CLIENT),
+        ("client_id=1", {}, NOT_AUTHENTICATED),
+        ("", basic(NOBODY, WRONG_SECRET), NO_TOKEN),
+    ],
+    ids=["form before client", "form before Basic", "Basic", "client", "secret", "token before credentials"],
+)
+def test_faults_are_looked_for_in_this_order(
+    server: Server, body: str, headers: dict[str, str], expected: tuple[int, dict[str, str]]
+) -> None:
+    response = server.send("POST", INTROSPECT, data=body, headers=headers | {"Content-Type": FORM_TYPE})
+    assert answer(response) == expected
+
+
+@pytest.mark.parametrize("token", ["garbage", "a.b.c"])
+def test_bad_credentials_win_over_a_bad_token(server: Server, app: App, token: str) -> None:
+    assert answer(server.post_form(INTROSPECT, [("token", token)], basic(app.client_id, WRONG_SECRET))) == UNAUTHORIZED
+
+
+def test_credentials_that_are_wrong_in_any_way_are_told_apart_by_nothing(
+    server: Server, app: App, other_app: App, reader: User, reader_login: str, reader_secret: str
+) -> None:
+    pairs = {
+        "unknown client": (NOBODY, app.secret),
+        "wrong secret": (app.client_id, WRONG_SECRET),
+        "trailing blank": (app.client_id, app.secret + " "),
+        "another application's secret": (app.client_id, other_app.secret),
+        "swapped": (app.secret, app.client_id),
+        "application's ID": (app.id, app.secret),
+        "service user's login": (reader_login, reader_secret),
+    }
+    answers = {
+        why: answer(server.post_form(INTROSPECT, [("token", reader.pat)], basic(*pair))) for why, pair in pairs.items()
+    }
+    assert answers == dict.fromkeys(pairs, UNAUTHORIZED)
+
+
+def test_an_application_without_a_secret_is_refused(server: Server, key_app: App, reader: User) -> None:
+    response = server.post_form(INTROSPECT, [("token", reader.pat)], basic(key_app.client_id, WRONG_SECRET))
+    assert answer(response) == UNAUTHORIZED
+
+
+def test_the_old_secret_ends_when_a_new_one_is_made(
+    admin: Api, workshop: Workshop, oauth: OAuth, server: Server, project: Project, reader: User
+) -> None:
+    old = workshop.app(project)
+    oauth.wait_until_served(old, reader.pat)
+    new = admin.do("ApplicationService/GenerateClientSecret", **old.ids)["clientSecret"]
+    ask = [("token", reader.pat)]
+    eventually(
+        "the new secret is accepted",
+        lambda: server.post_form(INTROSPECT, ask, basic(old.client_id, new)).json().get("active"),
+    )
+    eventually(
+        "the old secret is refused",
+        lambda: answer(server.post_form(INTROSPECT, ask, basic(old.client_id, old.secret))),
+        lambda refusal: refusal == UNAUTHORIZED,
+    )
+
+
+def test_a_key_application_may_get_a_secret_and_use_it(
+    admin: Api, workshop: Workshop, server: Server, project: Project, reader: User
+) -> None:
+    app = workshop.app(project, apiConfiguration=KEY_APP)
+    secret = admin.do("ApplicationService/GenerateClientSecret", **app.ids)["clientSecret"]
+    eventually(
+        "the secret is accepted",
+        lambda: (
+            server.post_form(INTROSPECT, [("token", reader.pat)], basic(app.client_id, secret)).json().get("active")
+        ),
+    )
+
+
+def test_an_application_switched_to_keys_still_takes_its_secret(
+    admin: Api, workshop: Workshop, oauth: OAuth, project: Project, reader: User
+) -> None:
+    app = workshop.app(project)
+    admin.do("ApplicationService/UpdateApplication", **app.ids, apiConfiguration=KEY_APP)
+    eventually(
+        "the application is a key application",
+        lambda: admin.ask("ApplicationService/GetApplication", applicationId=app.id).json().get("application"),
+        lambda shown: shown and shown["apiConfiguration"].get("authMethodType") == KEY_APP["authMethodType"],
+    )
+    assert oauth.active(app, reader.pat)
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC"])
+def test_the_scheme_basic_ignores_case(server: Server, app: App, reader: User, scheme: str) -> None:
+    credentials = basic(app.client_id, app.secret)["Authorization"].removeprefix("Basic")
+    response = server.post_form(INTROSPECT, [("token", reader.pat)], {"Authorization": scheme + credentials})
+    assert response.json()["active"] is True
+
+
+def test_basic_is_percent_decoded(server: Server, app: App, reader: User) -> None:
+    escaped = "".join(f"%{ord(character):02X}" for character in app.secret)
+    response = server.post_form(INTROSPECT, [("token", reader.pat)], raw_basic(f"{app.client_id}:{escaped}"))
+    assert response.json()["active"] is True
+
+
+def test_the_secret_may_stand_in_the_form(server: Server, app: App, reader: User) -> None:
+    form = [("token", reader.pat), ("client_id", app.client_id), ("client_secret", app.secret)]
+    assert server.post_form(INTROSPECT, form).json()["active"] is True
+
+
+def test_basic_wins_over_credentials_in_the_form(server: Server, app: App, reader: User) -> None:
+    good = [("client_id", app.client_id), ("client_secret", app.secret)]
+    bad = [("client_id", NOBODY), ("client_secret", WRONG_SECRET)]
+    ask = [("token", reader.pat)]
+    assert server.post_form(INTROSPECT, ask + bad, basic(app.client_id, app.secret)).json()["active"] is True
+    assert answer(server.post_form(INTROSPECT, ask + good, basic(NOBODY, WRONG_SECRET))) == UNAUTHORIZED
+
+
+def test_an_assertion_that_is_no_jwt_makes_any_token_inactive(server: Server, reader: User) -> None:
+    form = [
+        ("token", reader.pat),
+        ("client_assertion_type", ASSERTION_TYPE),
+        ("client_assertion", "not-a-jwt"),
+    ]
+    assert answer(server.post_form(INTROSPECT, form)) == INACTIVE
+
+
+def test_a_confidential_oidc_application_may_introspect(oauth: OAuth, web_app: App, reader: User) -> None:
+    assert oauth.active(web_app, reader.pat)
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
+def test_a_token_in_the_query_is_read_whatever_the_method(server: Server, app: App, reader: User, method: str) -> None:
+    credentials = basic(app.client_id, app.secret)
+    response = server.send(method, f"{INTROSPECT}?token={quote(reader.pat)}", headers=credentials)
+    assert (response.status_code, response.json()["active"]) == (200, True)
+
+
+def test_head_is_answered_without_a_body(server: Server, app: App, reader: User) -> None:
+    credentials = basic(app.client_id, app.secret)
+    response = server.send("HEAD", f"{INTROSPECT}?token={quote(reader.pat)}", headers=credentials)
+    assert (response.status_code, response.content) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", '{"token": "t"}'),
+        (
+            "multipart/form-data; boundary=b",
+            '--b\r\nContent-Disposition: form-data; name="token"\r\n\r\nt\r\n--b--\r\n',
+        ),
+        (None, "token=t"),
+    ],
+    ids=["JSON", "multipart", "no content type"],
+)
+def test_a_body_that_is_no_form_holds_no_token(server: Server, app: App, content_type: str | None, body: str) -> None:
+    headers = basic(app.client_id, app.secret) | ({} if content_type is None else {"Content-Type": content_type})
+    assert answer(server.send("POST", INTROSPECT, data=body, headers=headers)) == NO_TOKEN
+
+
+def test_a_charset_beside_the_content_type_does_no_harm(server: Server, app: App, reader: User) -> None:
+    headers = basic(app.client_id, app.secret) | {"Content-Type": f"{FORM_TYPE}; charset=UTF-8"}
+    response = server.send("POST", INTROSPECT, data=f"token={quote(reader.pat)}", headers=headers)
+    assert response.json()["active"] is True
+
+
+def test_hint_scope_and_unknown_fields_change_nothing(server: Server, app: App, reader: User) -> None:
+    credentials = basic(app.client_id, app.secret)
+    more = [("token_type_hint", "refresh_token"), ("scope", "email phone"), ("colour", "blue")]
+    plain = server.post_form(INTROSPECT, [("token", reader.pat)], credentials).json()
+    assert server.post_form(INTROSPECT, [("token", reader.pat), *more], credentials).json() == plain
+
+
+def test_the_last_of_two_tokens_counts(server: Server, app: App, reader: User) -> None:
+    credentials = basic(app.client_id, app.secret)
+    good, bad = ("token", reader.pat), ("token", "garbage")
+    assert server.post_form(INTROSPECT, [bad, good], credentials).json()["active"] is True
+    assert server.post_form(INTROSPECT, [good, bad], credentials).json()["active"] is False

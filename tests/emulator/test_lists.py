@@ -1,0 +1,261 @@
+"""Filters, pages and order of the API's lists."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.emulator.server import Api, api_error
+from tests.emulator.waiting import eventually
+from tests.emulator.workshop import Pat, Project, User, Workshop, later
+
+LIST = "ProjectService/ListProjects"
+NONE = {"pagination": {"appliedLimit": "100"}}
+
+
+@pytest.fixture(scope="module")
+def three(workshop: Workshop, admin: Api) -> list[Project]:
+    """Three projects, listed, in the order of their making and of their names."""
+    projects = [workshop.project() for _ in range(3)]
+    eventually("they are listed", lambda: admin.do(LIST, filters=among(projects)).get("projects", []), is_three)
+    return projects
+
+
+def is_three(rows: list[Any]) -> bool:
+    return len(rows) == 3
+
+
+def among(projects: list[Project]) -> list[dict[str, Any]]:
+    return [{"inProjectIdsFilter": {"ids": [project.id for project in projects]}}]
+
+
+def named(name: str, method: str) -> list[dict[str, Any]]:
+    return [{"projectNameFilter": {"projectName": name, "method": f"TEXT_FILTER_METHOD_{method}"}}]
+
+
+def ids(rows: list[dict[str, str]]) -> list[str]:
+    return [row["projectId"] for row in rows]
+
+
+def test_the_default_limit_is_a_hundred_and_counts_are_strings(admin: Api, three: list[Project]) -> None:
+    assert admin.do(LIST, filters=among(three))["pagination"] == {"totalResult": "3", "appliedLimit": "100"}
+
+
+def test_a_limit_of_zero_is_the_default(admin: Api, three: list[Project]) -> None:
+    page = admin.do(LIST, filters=among(three), pagination={"limit": 0})
+    assert page["pagination"]["appliedLimit"] == "100"
+
+
+def test_a_limit_of_a_thousand_is_the_highest(admin: Api) -> None:
+    assert admin.ask(LIST, pagination={"limit": 1000}).status_code == 200
+    assert api_error(admin.ask(LIST, pagination={"limit": 1001})) == (400, "Limit exceeded (QUERY-4M0fs)")
+
+
+@pytest.mark.parametrize("filters", [[{}], [{"colourFilter": {"colour": "blue"}}]], ids=["empty", "unknown"])
+def test_a_filter_must_say_something(admin: Api, filters: list[dict[str, Any]]) -> None:
+    status, message = api_error(admin.ask(LIST, filters=filters))
+    assert status == 400
+    assert message.endswith("value is required")
+
+
+def test_newest_come_first(admin: Api, three: list[Project]) -> None:
+    rows = admin.do(LIST, filters=among(three))["projects"]
+    assert ids(rows) == [project.id for project in reversed(three)]
+
+
+def test_an_unknown_sorting_column_is_ignored(admin: Api, three: list[Project]) -> None:
+    rows = admin.do(LIST, filters=among(three), sortingColumn="PROJECT_FIELD_NAME_COLOUR")["projects"]
+    assert sorted(ids(rows)) == sorted(project.id for project in three)
+
+
+@pytest.mark.parametrize("column", ["NAME", "CREATION_DATE"])
+def test_pages_follow_the_sorting_column(admin: Api, three: list[Project], column: str) -> None:
+    shown: list[str] = []
+    for offset in range(3):
+        page = admin.do(
+            LIST,
+            filters=among(three),
+            sortingColumn=f"PROJECT_FIELD_NAME_{column}",
+            pagination={"offset": str(offset), "limit": 1, "asc": True},
+        )
+        assert page["pagination"] == {"totalResult": "3", "appliedLimit": "1"}
+        shown += ids(page["projects"])
+    assert shown == [project.id for project in three]
+
+
+def test_a_page_beyond_the_end_has_no_total(admin: Api, three: list[Project]) -> None:
+    page = admin.do(LIST, filters=among(three), pagination={"offset": 10, "limit": 2})
+    assert page == {"pagination": {"appliedLimit": "2"}}
+
+
+def test_a_list_without_a_match_has_neither_rows_nor_total(admin: Api, workshop: Workshop) -> None:
+    assert admin.do(LIST, filters=named(workshop.name("nothing"), "EQUALS")) == NONE
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "found"),
+    [
+        ("EQUALS", str, True),
+        ("EQUALS", str.upper, False),
+        ("EQUALS", lambda name: name[:-1], False),
+        ("EQUALS_IGNORE_CASE", str.upper, True),
+        ("EQUALS_IGNORE_CASE", lambda name: name[:-1], False),
+        ("STARTS_WITH", lambda name: name[:-1], True),
+        ("STARTS_WITH", lambda name: name[1:], False),
+        ("STARTS_WITH", lambda name: name[:-1].upper(), False),
+        ("STARTS_WITH_IGNORE_CASE", lambda name: name[:-1].upper(), True),
+        ("CONTAINS", lambda name: name[1:-1], True),
+        ("CONTAINS", lambda name: name[1:-1].upper(), False),
+        ("CONTAINS_IGNORE_CASE", lambda name: name[1:-1].upper(), True),
+        ("ENDS_WITH", lambda name: name[1:], True),
+        ("ENDS_WITH", lambda name: name[:-1], False),
+        ("ENDS_WITH_IGNORE_CASE", lambda name: name[1:].upper(), True),
+    ],
+)
+def test_a_name_is_compared_by_the_method_asked_for(
+    admin: Api, three: list[Project], method: str, change: Any, found: bool
+) -> None:
+    filters = among(three[:1]) + named(change(three[0].name), method)
+    assert ids(admin.do(LIST, filters=filters).get("projects", [])) == ([three[0].id] if found else [])
+
+
+def test_without_a_method_the_name_must_be_equal(admin: Api, three: list[Project]) -> None:
+    filters = [{"projectNameFilter": {"projectName": three[0].name}}]
+    assert ids(admin.do(LIST, filters=filters)["projects"]) == [three[0].id]
+
+
+def test_filters_must_all_hold(admin: Api, three: list[Project]) -> None:
+    assert admin.do(LIST, filters=among(three[:1]) + among(three[1:])) == NONE
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ([{"roleKeyFilter": {"key": "admin"}}], ["admin"]),
+        ([{"displayNameFilter": {"displayName": "Role read:messages"}}], ["read:messages"]),
+        ([{"roleKeyFilter": {"key": "ADMIN"}}], []),
+        ([], ["admin", "read:messages"]),
+    ],
+    ids=["key", "display name", "key in other case", "all"],
+)
+def test_roles_are_found_by_key_or_display_name(
+    admin: Api, project: Project, filters: list[dict[str, Any]], expected: list[str]
+) -> None:
+    def ask() -> list[str]:
+        found = admin.do("ProjectService/ListProjectRoles", projectId=project.id, filters=filters)
+        return sorted(role["key"] for role in found.get("projectRoles", []))
+
+    eventually(f"the roles {expected} are listed", ask, lambda keys: keys == expected)
+
+
+def list_users(admin: Api, *queries: dict[str, Any], **query: Any) -> dict[str, Any]:
+    found: dict[str, Any] = admin.do("UserService/ListUsers", queries=list(queries), query=query)
+    return found
+
+
+def username_query(name: str, method: str = "EQUALS") -> dict[str, Any]:
+    return {"userNameQuery": {"userName": name, "method": f"TEXT_QUERY_METHOD_{method}"}}
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "found"),
+    [
+        ("EQUALS", str, True),
+        ("EQUALS", lambda name: name[:-1], False),
+        ("EQUALS_IGNORE_CASE", str.upper, True),
+        ("STARTS_WITH", lambda name: name[:-1], True),
+        ("CONTAINS_IGNORE_CASE", lambda name: name[1:].upper(), True),
+        ("ENDS_WITH", lambda name: name[:-1], False),
+    ],
+)
+def test_users_are_found_by_username(admin: Api, reader: User, method: str, change: Any, found: bool) -> None:
+    result = list_users(
+        admin, username_query(change(reader.username), method), {"inUserIdsQuery": {"userIds": [reader.id]}}
+    )
+    assert [user["userId"] for user in result.get("result", [])] == ([reader.id] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"typeQuery": {"type": "TYPE_MACHINE"}}, True),
+        ({"typeQuery": {"type": "TYPE_HUMAN"}}, False),
+        ({"stateQuery": {"state": "USER_STATE_ACTIVE"}}, True),
+        ({"stateQuery": {"state": "USER_STATE_LOCKED"}}, False),
+        ({"notQuery": {"query": {"typeQuery": {"type": "TYPE_HUMAN"}}}}, True),
+    ],
+    ids=["service user", "human", "active", "locked", "not human"],
+)
+def test_users_are_found_by_type_and_state(admin: Api, reader: User, query: dict[str, Any], found: bool) -> None:
+    result = list_users(admin, {"inUserIdsQuery": {"userIds": [reader.id]}}, query)
+    assert [user["userId"] for user in result.get("result", [])] == ([reader.id] if found else [])
+
+
+def test_users_are_found_by_either_of_two_queries(admin: Api, reader: User, visitor: User, reader_login: str) -> None:
+    either = {
+        "orQuery": {"queries": [{"loginNameQuery": {"loginName": reader_login}}, username_query(visitor.username)]}
+    }
+    rows = eventually(
+        "both are listed", lambda: list_users(admin, either).get("result", []), lambda rows: len(rows) == 2
+    )
+    assert {row["userId"] for row in rows} == {reader.id, visitor.id}
+
+
+def test_the_list_of_users_counts_in_its_details(admin: Api, reader_login: str) -> None:
+    found = list_users(admin, {"loginNameQuery": {"loginName": reader_login}})
+    assert found["details"]["totalResult"] == "1"
+    assert "pagination" not in found
+
+
+def test_the_list_of_users_pages(admin: Api, reader: User, visitor: User) -> None:
+    both = {"inUserIdsQuery": {"userIds": [reader.id, visitor.id]}}
+    first = list_users(admin, both, limit=1, asc=True)
+    second = list_users(admin, both, limit=1, offset="1", asc=True)
+    assert {first["result"][0]["userId"], second["result"][0]["userId"]} == {reader.id, visitor.id}
+
+
+@pytest.fixture(scope="module")
+def pats(workshop: Workshop, admin: Api) -> tuple[User, list[Pat]]:
+    """A user and his three PATs, listed: for ever, two days, one day, made in this order."""
+    user = workshop.user()
+    assert user.first_pat is not None
+    made = [user.first_pat, workshop.pat(user.id, later(days=2)), workshop.pat(user.id, later(days=1))]
+    eventually("the PATs are listed", lambda: list_pats(admin, user), lambda listed: len(listed) == 3)
+    return user, made
+
+
+def list_pats(admin: Api, user: User, *filters: dict[str, Any], **more: Any) -> list[str]:
+    of_user = {"userIdFilter": {"id": user.id}}
+    found = admin.do("UserService/ListPersonalAccessTokens", filters=[of_user, *filters], **more)
+    return [row["id"] for row in found.get("result", [])]
+
+
+EXPIRATION = "PERSONAL_ACCESS_TOKEN_FIELD_NAME_EXPIRATION_DATE"
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, [2, 1, 0]),
+        ({"pagination": {"asc": True}}, [0, 1, 2]),
+        ({"pagination": {"asc": True, "limit": 2}}, [0, 1]),
+        ({"pagination": {"asc": True, "limit": 2, "offset": 2}}, [2]),
+        ({"pagination": {"limit": 2, "offset": 9}}, []),
+        ({"sortingColumn": EXPIRATION, "pagination": {"asc": True}}, [2, 1, 0]),
+        ({"sortingColumn": EXPIRATION}, [0, 1, 2]),
+    ],
+    ids=["newest", "oldest", "first page", "second page", "beyond the end", "soonest", "latest"],
+)
+def test_pats_are_listed_in_order(
+    admin: Api, pats: tuple[User, list[Pat]], more: dict[str, Any], expected: list[int]
+) -> None:
+    user, made = pats
+    assert list_pats(admin, user, **more) == [made[index].id for index in expected]
+
+
+def test_pats_are_found_by_id_and_by_expiry(admin: Api, pats: tuple[User, list[Pat]]) -> None:
+    user, made = pats
+    assert list_pats(admin, user, {"tokenIdFilter": {"id": made[1].id}}) == [made[1].id]
+    soon = {"timestamp": later(hours=36), "method": "TIMESTAMP_FILTER_METHOD_BEFORE"}
+    assert list_pats(admin, user, {"expirationDateFilter": soon}) == [made[2].id]

@@ -1,0 +1,212 @@
+"""Projects and their roles in the v2 API."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.emulator.server import NOBODY, Api, api_error, error_id
+from tests.emulator.waiting import eventually
+from tests.emulator.workshop import Organization, Project, Workshop
+
+TAKEN = (409, "Project already exists on organization (V3-DKcYh)")
+ROLE_TAKEN = (409, "Role already exists (V3-DKcYh)")
+TOO_LONG = "value length must be between 1 and 200 runes, inclusive"
+
+
+@pytest.fixture
+def own(workshop: Workshop) -> Project:
+    """A project of one test, with the role ``r``."""
+    return workshop.project("r")
+
+
+def shown(admin: Api, project: Project) -> dict[str, str]:
+    """The project as GetProject shows it, once it does."""
+    response = eventually(
+        "the project can be read",
+        lambda: admin.ask("ProjectService/GetProject", projectId=project.id),
+        lambda response: response.status_code == 200,
+    )
+    found: dict[str, str] = response.json()["project"]
+    return found
+
+
+def wait_for_state(admin: Api, project: Project, state: str) -> None:
+    eventually(f"the state is {state}", lambda: shown(admin, project)["state"] == f"PROJECT_STATE_{state}")
+
+
+def test_creating_answers_with_id_and_date(admin: Api, workshop: Workshop, organization: Organization) -> None:
+    made = admin.do("ProjectService/CreateProject", organizationId=organization.id, name=workshop.name("project"))
+    workshop.remove_later("ProjectService/DeleteProject", projectId=made["projectId"])
+    assert set(made) == {"projectId", "creationDate"}
+    assert made["projectId"].isdigit()
+    assert made["creationDate"].endswith("Z")
+
+
+def test_a_project_leaves_out_its_flags_that_are_off(admin: Api, project: Project, organization: Organization) -> None:
+    found = shown(admin, project)
+    assert set(found) == {"projectId", "organizationId", "creationDate", "changeDate", "name", "state"}
+    assert (found["projectId"], found["organizationId"]) == (project.id, organization.id)
+    assert (found["name"], found["state"]) == (project.name, "PROJECT_STATE_ACTIVE")
+
+
+def test_a_project_shows_its_flags_that_are_on(admin: Api, workshop: Workshop) -> None:
+    assert shown(admin, workshop.project(projectRoleAssertion=True))["projectRoleAssertion"]
+
+
+def test_a_name_is_taken_whatever_its_case(admin: Api, own: Project, organization: Organization) -> None:
+    for name in (own.name, own.name.upper()):
+        made = admin.ask("ProjectService/CreateProject", organizationId=organization.id, name=name)
+        assert api_error(made) == TAKEN
+        assert made.json()["code"] == "already_exists"
+
+
+def test_a_trailing_space_makes_another_name(
+    admin: Api, workshop: Workshop, own: Project, organization: Organization
+) -> None:
+    made = admin.do("ProjectService/CreateProject", organizationId=organization.id, name=own.name + " ")
+    workshop.remove_later("ProjectService/DeleteProject", projectId=made["projectId"])
+
+
+def test_another_organization_may_use_the_name(admin: Api, workshop: Workshop, own: Project) -> None:
+    other = workshop.organization()
+    made = admin.do("ProjectService/CreateProject", organizationId=other.id, name=own.name)
+    workshop.remove_later("ProjectService/DeleteProject", projectId=made["projectId"])
+
+
+def test_an_id_is_taken(admin: Api, workshop: Workshop, own: Project, organization: Organization) -> None:
+    fields = {"organizationId": organization.id, "name": workshop.name("project"), "projectId": own.id}
+    made = admin.ask("ProjectService/CreateProject", **fields)
+    assert api_error(made) == (409, "Errors.Project.AlreadyExisting (COMMAND-opamwu)")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201], ids=["empty", "201 characters"])
+def test_a_name_has_1_to_200_characters(admin: Api, organization: Organization, name: str) -> None:
+    made = admin.ask("ProjectService/CreateProject", organizationId=organization.id, name=name)
+    assert api_error(made) == (400, f"invalid CreateProjectRequest.Name: {TOO_LONG}")
+    assert "details" not in made.json()
+
+
+def test_an_organization_is_required(admin: Api, workshop: Workshop) -> None:
+    made = admin.ask("ProjectService/CreateProject", name=workshop.name("project"))
+    assert api_error(made) == (400, f"invalid CreateProjectRequest.OrganizationId: {TOO_LONG}")
+
+
+def test_a_project_is_renamed_and_the_same_name_again_is_no_fault(admin: Api, workshop: Workshop, own: Project) -> None:
+    name = workshop.name("renamed")
+    for _ in range(2):
+        changed = admin.do("ProjectService/UpdateProject", projectId=own.id, name=name)
+        assert set(changed) == {"changeDate"}
+    eventually("the new name shows", lambda: shown(admin, own)["name"] == name)
+
+
+def test_what_an_update_leaves_out_stays(admin: Api, own: Project) -> None:
+    admin.do("ProjectService/UpdateProject", projectId=own.id, projectRoleAssertion=True)
+    eventually("the flag shows", lambda: shown(admin, own).get("projectRoleAssertion"))
+    assert shown(admin, own)["name"] == own.name
+
+
+def test_a_project_is_deactivated_once(admin: Api, own: Project) -> None:
+    assert set(admin.do("ProjectService/DeactivateProject", projectId=own.id)) == {"changeDate"}
+    again = admin.ask("ProjectService/DeactivateProject", projectId=own.id)
+    assert api_error(again) == (400, "Project is not active (COMMAND-mki55)")
+    assert again.json()["code"] == "failed_precondition"
+    wait_for_state(admin, own, "INACTIVE")
+
+
+def test_a_project_is_activated_once(admin: Api, own: Project) -> None:
+    admin.do("ProjectService/DeactivateProject", projectId=own.id)
+    assert set(admin.do("ProjectService/ActivateProject", projectId=own.id)) == {"changeDate"}
+    again = admin.ask("ProjectService/ActivateProject", projectId=own.id)
+    assert api_error(again) == (400, "Project is not deactivated (COMMAND-5M9bs)")
+    wait_for_state(admin, own, "ACTIVE")
+
+
+def test_deleting_again_answers_with_the_old_date(admin: Api, own: Project) -> None:
+    first = admin.do("ProjectService/DeleteProject", projectId=own.id)
+    assert set(first) == {"deletionDate"}
+    assert admin.do("ProjectService/DeleteProject", projectId=own.id) == first
+    eventually(
+        "the project is gone",
+        lambda: admin.ask("ProjectService/GetProject", projectId=own.id).status_code == 404,
+    )
+
+
+def test_deleting_an_unknown_project_is_no_fault(admin: Api) -> None:
+    assert admin.do("ProjectService/DeleteProject", projectId=NOBODY) == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "expected"),
+    [
+        ("GetProject", {}, (404, "QUERY-fk2fs")),
+        ("UpdateProject", {"name": "x"}, (404, "COMMAND-3M9sd")),
+        ("DeactivateProject", {}, (404, "COMMAND-112M9")),
+        ("ActivateProject", {}, (404, "COMMAND-3M9sd")),
+        ("AddProjectRole", {"roleKey": "r", "displayName": "R"}, (400, "COMMAND-EbFMN")),
+    ],
+)
+def test_an_unknown_project_is_told(admin: Api, method: str, fields: dict[str, str], expected: tuple[int, str]) -> None:
+    assert error_id(admin.ask(f"ProjectService/{method}", projectId=NOBODY, **fields)) == expected
+
+
+def roles(admin: Api, project: Project) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = admin.do("ProjectService/ListProjectRoles", projectId=project.id).get(
+        "projectRoles", []
+    )
+    return found
+
+
+def test_a_role_leaves_out_its_group_when_empty(admin: Api, own: Project) -> None:
+    (role,) = eventually("the role is listed", lambda: roles(admin, own))
+    assert set(role) == {"projectId", "key", "creationDate", "changeDate", "displayName"}
+    assert (role["projectId"], role["key"], role["displayName"]) == (own.id, "r", "Role r")
+
+
+@pytest.mark.parametrize("key", ["r", "R"])
+def test_a_role_key_is_taken_whatever_its_case(admin: Api, own: Project, key: str) -> None:
+    again = admin.ask("ProjectService/AddProjectRole", projectId=own.id, roleKey=key, displayName="R")
+    assert api_error(again) == ROLE_TAKEN
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        ("roleKey", f"invalid AddProjectRoleRequest.RoleKey: {TOO_LONG}"),
+        ("displayName", f"invalid AddProjectRoleRequest.DisplayName: {TOO_LONG}"),
+    ],
+)
+def test_a_role_needs_key_and_display_name(admin: Api, own: Project, missing: str, message: str) -> None:
+    fields = {"projectId": own.id, "roleKey": "new", "displayName": "New"}
+    del fields[missing]
+    assert api_error(admin.ask("ProjectService/AddProjectRole", **fields)) == (400, message)
+
+
+def test_a_group_that_an_update_leaves_out_is_cleared(admin: Api, own: Project) -> None:
+    role = {"projectId": own.id, "roleKey": "r", "displayName": "New"}
+    for _ in range(2):
+        assert set(admin.do("ProjectService/UpdateProjectRole", **role, group="g")) == {"changeDate"}
+    eventually("the group shows", lambda: [row.get("group") for row in roles(admin, own)] == ["g"])
+    admin.do("ProjectService/UpdateProjectRole", **role)
+    (row,) = eventually("the group is gone", lambda: roles(admin, own), lambda rows: rows and "group" not in rows[0])
+    assert row["displayName"] == "New"
+
+
+def test_an_unknown_role_cannot_be_updated(admin: Api, own: Project) -> None:
+    changed = admin.ask("ProjectService/UpdateProjectRole", projectId=own.id, roleKey="no", displayName="No")
+    assert api_error(changed) == (404, "Role doesn't exist (COMMAND-vv8M9)")
+
+
+def test_removing_a_role_twice_is_no_fault(admin: Api, own: Project) -> None:
+    for _ in range(2):
+        removed = admin.do("ProjectService/RemoveProjectRole", projectId=own.id, roleKey="r")
+        assert set(removed) == {"removalDate"}
+    eventually("the role is gone", lambda: roles(admin, own) == [])
+
+
+def test_removing_a_role_of_an_unknown_project_is_no_fault(admin: Api) -> None:
+    assert admin.do("ProjectService/RemoveProjectRole", projectId=NOBODY, roleKey="r") == {}
+
+
+def test_an_unknown_project_has_no_roles(admin: Api) -> None:
+    found = admin.do("ProjectService/ListProjectRoles", projectId=NOBODY)
+    assert found == {"pagination": {"appliedLimit": "100"}}

@@ -1,0 +1,254 @@
+"""The API's protocols: Connect with JSON, its REST twin, and the errors that both give before a method is reached."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.emulator.server import NOBODY, Api, Server, api_error, bearer, connect_path, error_id
+from tests.emulator.waiting import eventually
+from tests.emulator.workshop import Organization, Pat, Project, User, Workshop
+
+LIST = connect_path("ProjectService/ListProjects")
+JSON = {"Content-Type": "application/json"}
+EMPTY_BODY = "unmarshal message: zero-length payload is not a valid JSON object"
+BROKEN_BODY = "unmarshal message: unmarshal into *project.ListProjectsRequest: proto:"
+INVALID_TOKEN = "Errors.Token.Invalid (AUTH-7fs1e)"
+
+
+def post(admin: Api, body: object, **headers: str) -> requests.Response:
+    """List projects with this raw body."""
+    assert admin.token is not None
+    sent = JSON | bearer(admin.token) | {name.replace("_", "-"): value for name, value in headers.items()}
+    return admin.server.send("POST", LIST, data=body, headers=sent)
+
+
+def test_an_empty_body_is_not_an_empty_object(admin: Api) -> None:
+    assert api_error(post(admin, "")) == (400, EMPTY_BODY)
+
+
+@pytest.mark.parametrize("body", ["{", "[]", "null", '"text"', '{"filters": 5}', '{"pagination": {"limit": "x"}}'])
+def test_a_body_that_is_no_request_is_refused(admin: Api, body: str) -> None:
+    response = post(admin, body)
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_argument")
+    assert response.json()["message"].replace("\u00a0", " ").startswith(BROKEN_BODY)
+    assert "details" not in response.json()
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/xml"])
+def test_another_content_type_is_415_without_a_body(server: Server, admin: Api, content_type: str | None) -> None:
+    headers = bearer(str(admin.token)) | ({} if content_type is None else {"Content-Type": content_type})
+    response = server.send("POST", LIST, data="{}", headers=headers)
+    assert (response.status_code, response.content) == (415, b"")
+    assert "application/json" in response.headers["Accept-Post"].split(", ")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_another_method_is_405_without_a_body(server: Server, method: str) -> None:
+    response = server.send(method, LIST, headers=JSON)
+    assert (response.status_code, response.content) == (405, b"")
+    assert response.headers["Allow"] == "POST"
+
+
+def test_an_unknown_method_of_a_known_service_is_a_plain_404(admin: Api) -> None:
+    response = admin.ask("ProjectService/PaintProject")
+    assert (response.status_code, response.text.strip()) == (404, "404 page not found")
+    assert response.headers["Content-Type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/zitadel.project.v2.PaintService/PaintProject",
+        "/zitadel.management.v1.ManagementService/Healthz",
+        "/v2/projects",
+        "/v2/applications",
+        "/no/such/path",
+    ],
+)
+def test_any_other_unknown_path_is_a_404_of_the_rest_api(server: Server, path: str) -> None:
+    response = server.send("POST", path, json={})
+    assert (response.status_code, response.json()) == (404, {"code": 5, "message": "Not Found"})
+    assert response.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("version", [{}, {"Connect_Protocol_Version": "1"}], ids=["absent", "1"])
+def test_the_protocol_version_is_1_or_absent(admin: Api, version: dict[str, str]) -> None:
+    assert post(admin, "{}", **version).status_code == 200
+
+
+def test_another_protocol_version_is_refused(admin: Api) -> None:
+    response = post(admin, "{}", Connect_Protocol_Version="2")
+    assert api_error(response) == (400, 'Connect-Protocol-Version must be "1": got "2"')
+
+
+def test_a_chunked_body_is_read(admin: Api) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b'{"filters": [{"inProjectIdsFilter": '
+        yield b'{"ids": ["%s"]}}]}' % NOBODY.encode()
+
+    response = post(admin, chunks())
+    assert (response.status_code, response.json()) == (200, {"pagination": {"appliedLimit": "100"}})
+
+
+def test_a_gzipped_body_is_read(admin: Api) -> None:
+    body = json.dumps({"filters": [{"inProjectIdsFilter": {"ids": [NOBODY]}}]}).encode()
+    response = post(admin, gzip.compress(body), Content_Encoding="gzip")
+    assert (response.status_code, response.json()) == (200, {"pagination": {"appliedLimit": "100"}})
+
+
+def test_another_compression_is_not_implemented(admin: Api) -> None:
+    response = post(admin, "{}", Content_Encoding="br")
+    assert api_error(response) == (501, 'unknown compression "br": supported encodings are gzip')
+    assert response.json()["code"] == "unimplemented"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])
+def test_the_answer_has_the_content_type_of_the_request(admin: Api, content_type: str) -> None:
+    response = post(admin, "{}", Content_Type=content_type)
+    assert (response.status_code, response.headers["Content-Type"]) == (200, content_type)
+
+
+def test_a_good_answer_may_not_be_stored_and_sets_no_cookie(admin: Api) -> None:
+    headers = post(admin, "{}").headers
+    assert (headers["Cache-Control"], headers["Pragma"]) == ("no-store", "no-cache")
+    assert "Set-Cookie" not in headers
+
+
+def test_an_error_is_never_gzipped(server: Server) -> None:
+    response = server.send("POST", LIST, json={}, headers={"Accept-Encoding": "gzip"})
+    assert response.status_code == 401
+    assert "Content-Encoding" not in response.headers
+
+
+def test_a_preflight_is_answered_without_a_token(server: Server) -> None:
+    asked = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    response = server.send("OPTIONS", LIST, headers=asked)
+    assert (response.status_code, response.content) == (204, b"")
+    assert response.headers["Access-Control-Allow-Origin"] == "https://app.example"
+    assert "POST" in response.headers["Access-Control-Allow-Methods"]
+
+
+def test_names_may_be_written_in_snake_case(admin: Api, project: Project) -> None:
+    snake = admin.do("ProjectService/GetProject", project_id=project.id)
+    assert snake == admin.do("ProjectService/GetProject", projectId=project.id)
+
+
+def test_unknown_fields_are_ignored(admin: Api, project: Project) -> None:
+    assert admin.do("ProjectService/GetProject", projectId=project.id, colour="blue")
+
+
+def test_an_unknown_word_of_an_enumeration_counts_as_its_default(workshop: Workshop, project: Project) -> None:
+    app = workshop.app(project, apiConfiguration={"authMethodType": "NOPE"})
+    assert len(app.secret) == 64
+
+
+def test_without_an_authorization_header_it_says_so_and_gives_no_id(server: Server) -> None:
+    response = Api(server, None).ask("ProjectService/ListProjects")
+    assert response.status_code == 401
+    assert response.json() == {"code": "unauthenticated", "message": "auth header missing"}
+
+
+@pytest.mark.parametrize("header", ["bearer {}", "Basic {}", "{}"])
+def test_the_scheme_is_bearer_exactly(admin: Api, header: str) -> None:
+    response = post(admin, "{}", Authorization=header.format(admin.token), Accept_Language="en")
+    assert error_id(response) == (401, "AUTH-toLo1")
+
+
+def test_a_bad_token_is_told_by_its_raw_key(server: Server, deleted_pat: Pat) -> None:
+    for token in ("garbage", deleted_pat.token):
+        response = Api(server, token).ask("ProjectService/ListProjects")
+        assert api_error(response) == (401, INVALID_TOKEN)
+        assert response.json()["code"] == "unauthenticated"
+
+
+def test_an_error_with_an_id_repeats_it_in_a_detail(admin: Api) -> None:
+    body = admin.ask("ProjectService/GetProject", projectId=NOBODY).json()
+    assert body["code"] == "not_found"
+    assert body["message"] == "Project not found (QUERY-fk2fs)"
+    (detail,) = body["details"]
+    assert detail["type"] == "zitadel.v1.ErrorDetail"
+    assert detail["debug"] == {"id": "QUERY-fk2fs", "message": "Project not found"}
+    assert not detail["value"].endswith("=")
+
+
+def test_checks_come_in_this_order(server: Server, admin: Api, visitor: User) -> None:
+    anybody, stranger = Api(server, None), Api(server, visitor.pat)
+    unreadable = server.send("POST", LIST, data="{", headers=JSON)
+    assert unreadable.status_code == 400, "the body comes before authentication"
+    assert anybody.ask("ProjectService/GetProject", projectId="").status_code == 401, "then authentication"
+    assert stranger.ask("ProjectService/GetProject", projectId="").status_code == 400, "then the fields"
+    rights = error_id(stranger.ask("ProjectService/GetProject", projectId=NOBODY))
+    assert rights == (404, "AUTHZ-cdgFk"), "then rights"
+    assert error_id(admin.ask("ProjectService/GetProject", projectId=NOBODY)) == (404, "QUERY-fk2fs")
+
+
+def test_an_unknown_organization_in_the_header_is_refused(admin: Api) -> None:
+    response = admin.ask("ProjectService/ListProjects", {"x-zitadel-orgid": NOBODY})
+    assert api_error(response) == (403, "Organisation doesn't exist (AUTH-Bs7Ds)")
+
+
+def test_an_organization_in_the_header_does_not_narrow_a_list(admin: Api, project: Project, workshop: Workshop) -> None:
+    other = workshop.organization()
+    mine = [{"inProjectIdsFilter": {"ids": [project.id]}}]
+    listed = admin.ask("ProjectService/ListProjects", {"x-zitadel-orgid": other.id}, filters=mine)
+    assert [row["projectId"] for row in listed.json()["projects"]] == [project.id]
+
+
+def test_the_rest_twin_numbers_its_errors_and_adds_a_challenge(server: Server) -> None:
+    response = Api(server, None).rest("POST", "/v2/users", {})
+    assert (response.status_code, response.json()) == (401, {"code": 16, "message": "auth header missing"})
+    assert response.headers["WWW-Authenticate"] == "auth header missing"
+
+
+def test_the_rest_twin_shows_a_user(admin: Api, visitor: User) -> None:
+    shown = eventually("the user can be read", lambda: admin.rest("GET", f"/v2/users/{visitor.id}").json().get("user"))
+    assert (shown["userId"], shown["username"]) == (visitor.id, visitor.username)
+
+
+def test_an_error_of_the_rest_twin_has_its_id_in_a_detail(admin: Api) -> None:
+    response = admin.rest("GET", f"/v2/users/{NOBODY}")
+    assert response.status_code == 404
+    assert response.json() == {
+        "code": 5,
+        "message": "User could not be found (QUERY-Dfbg2)",
+        "details": [
+            {
+                "@type": "type.googleapis.com/zitadel.v1.ErrorDetail",
+                "id": "QUERY-Dfbg2",
+                "message": "User could not be found",
+            }
+        ],
+    }
+
+
+def test_the_rest_twin_takes_an_empty_body_and_any_content_type(server: Server, admin: Api) -> None:
+    assert server.send("POST", "/v2/users", headers=bearer(str(admin.token))).status_code == 200
+    headers = bearer(str(admin.token)) | {"Content-Type": "text/plain"}
+    assert server.send("POST", "/v2/users", data="{}", headers=headers).status_code == 200
+
+
+def test_the_rest_twin_refuses_half_a_body(server: Server, admin: Api) -> None:
+    response = server.send("POST", "/v2/users", data="{", headers=JSON | bearer(str(admin.token)))
+    assert (response.status_code, response.json()["code"]) == (400, 3)
+    assert response.json()["message"] == "unexpected EOF"
+
+
+def test_another_method_on_a_rest_path_is_405(admin: Api) -> None:
+    response = admin.rest("GET", "/v2/users")
+    assert (response.status_code, response.json()) == (405, {"code": 12, "message": "Method Not Allowed"})
+
+
+def test_the_organizations_list_is_open_to_the_administrator(admin: Api, organization: Organization) -> None:
+    found = admin.do("OrganizationService/ListOrganizations", queries=[{"idQuery": {"id": organization.id}}])
+    (row,) = found["result"]
+    assert (row["id"], row["state"]) == (organization.id, "ORGANIZATION_STATE_ACTIVE")
+    assert row["primaryDomain"] == organization.primary_domain

@@ -1,0 +1,122 @@
+"""What a service user can authenticate with: client secret, keys, personal access tokens."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.emulator.server import NOBODY, Api, api_error
+from tests.emulator.waiting import eventually
+from tests.emulator.workshop import FOREVER, Organization, User, Workshop, decoded, later
+
+PAST = "2020-01-01T00:00:00Z"
+TOO_EARLY = (400, "Errors.AuthNKey.ExpireBeforeNow (DOMAIN-dv3t5)")
+
+
+@pytest.fixture
+def own(workshop: Workshop) -> User:
+    """A user of one test, with a PAT."""
+    return workshop.user()
+
+
+def test_a_secret_is_shown_once_and_replaced_by_the_next(admin: Api, own: User) -> None:
+    first = admin.do("UserService/AddSecret", userId=own.id)
+    assert set(first) == {"creationDate", "clientSecret"}
+    assert re.fullmatch(r"[A-Za-z0-9]{64}", first["clientSecret"])
+    assert admin.do("UserService/AddSecret", userId=own.id)["clientSecret"] != first["clientSecret"]
+
+
+def test_a_secret_is_removed_once(admin: Api, own: User) -> None:
+    admin.do("UserService/AddSecret", userId=own.id)
+    assert set(admin.do("UserService/RemoveSecret", userId=own.id)) == {"deletionDate"}
+    again = admin.ask("UserService/RemoveSecret", userId=own.id)
+    assert api_error(again) == (400, "Secret doesn't exist (COMMAND-coi82n)")
+
+
+def test_a_key_comes_as_the_base64_of_its_file(admin: Api, own: User) -> None:
+    made = admin.do("UserService/AddKey", userId=own.id, expirationDate=later(days=1))
+    assert set(made) == {"creationDate", "keyId", "keyContent"}
+    file = decoded(made["keyContent"])
+    assert set(file) == {"type", "keyId", "key", "expirationDate", "userId"}
+    assert (file["type"], file["keyId"], file["userId"]) == ("serviceaccount", made["keyId"], own.id)
+
+
+def test_a_key_must_expire_in_time_to_come(admin: Api, own: User) -> None:
+    made = admin.ask("UserService/AddKey", userId=own.id, expirationDate=PAST)
+    assert api_error(made) == TOO_EARLY
+
+
+def test_keys_are_listed_until_they_are_removed(admin: Api, workshop: Workshop, own: User) -> None:
+    key_id = workshop.user_key(own)["keyId"]
+    filters = [{"userIdFilter": {"id": own.id}}]
+
+    def listed() -> list[dict[str, str]]:
+        rows: list[dict[str, str]] = admin.do("UserService/ListKeys", filters=filters).get("result", [])
+        return rows
+
+    (row,) = eventually("the key is listed", listed)
+    assert set(row) == {"creationDate", "changeDate", "id", "userId", "organizationId", "expirationDate"}
+    assert (row["id"], row["userId"]) == (key_id, own.id)
+    assert set(admin.do("UserService/RemoveKey", userId=own.id, keyId=key_id)) == {"deletionDate"}
+    eventually("the key is gone", lambda: listed() == [])
+
+
+def test_an_unknown_key_is_told(admin: Api, own: User) -> None:
+    removed = admin.ask("UserService/RemoveKey", userId=own.id, keyId=NOBODY)
+    assert api_error(removed) == (404, "Machine key not found (COMMAND-4m77G)")
+
+
+def test_a_pat_is_shown_once_with_its_id(admin: Api, own: User) -> None:
+    made = admin.do("UserService/AddPersonalAccessToken", userId=own.id, expirationDate=FOREVER)
+    assert set(made) == {"creationDate", "tokenId", "token"}
+    assert re.fullmatch(r"[A-Za-z0-9_-]{71}", made["token"])
+
+
+def test_a_pat_needs_a_date(admin: Api, own: User) -> None:
+    made = admin.ask("UserService/AddPersonalAccessToken", userId=own.id)
+    message = "invalid AddPersonalAccessTokenRequest.ExpirationDate: value is required"
+    assert api_error(made) == (400, message)
+
+
+def test_a_pat_must_expire_in_time_to_come(admin: Api, own: User) -> None:
+    made = admin.ask("UserService/AddPersonalAccessToken", userId=own.id, expirationDate=PAST)
+    assert api_error(made) == TOO_EARLY
+
+
+def test_a_human_gets_no_pat(admin: Api, human: str) -> None:
+    made = admin.ask("UserService/AddPersonalAccessToken", userId=human, expirationDate=FOREVER)
+    assert api_error(made) == (400, "Not allowed for this user type (COMMAND-Df2f1)")
+
+
+def test_a_human_gets_no_secret(admin: Api, human: str) -> None:
+    assert api_error(admin.ask("UserService/AddSecret", userId=human)) == (
+        400,
+        "Errors.User.NotExisting (COMMAND-x8910n)",
+    )
+
+
+def test_pats_are_listed_without_their_tokens_until_they_are_removed(
+    admin: Api, own: User, organization: Organization
+) -> None:
+    filters = [{"userIdFilter": {"id": own.id}}]
+
+    def listed() -> dict[str, Any]:
+        found: dict[str, Any] = admin.do("UserService/ListPersonalAccessTokens", filters=filters)
+        return found
+
+    assert own.first_pat is not None
+    (row,) = eventually("the PAT is listed", listed, lambda found: found.get("result"))["result"]
+    assert set(row) == {"creationDate", "changeDate", "id", "userId", "organizationId", "expirationDate"}
+    assert (row["id"], row["userId"], row["organizationId"]) == (own.first_pat.id, own.id, organization.id)
+    assert row["expirationDate"] == FOREVER
+    removed = admin.do("UserService/RemovePersonalAccessToken", userId=own.id, tokenId=own.first_pat.id)
+    assert set(removed) == {"deletionDate"}
+    gone = {"pagination": {"appliedLimit": "100"}}
+    eventually("the PAT is gone", listed, lambda found: found == gone)
+
+
+def test_an_unknown_pat_is_told(admin: Api, own: User) -> None:
+    removed = admin.ask("UserService/RemovePersonalAccessToken", userId=own.id, tokenId=NOBODY)
+    assert api_error(removed) == (404, "Personal Access Token not found (COMMAND-4m77G)")

@@ -1,0 +1,135 @@
+"""zitadel.application.v2.ApplicationService, the part about application keys (private_key_jwt)."""
+
+import base64
+import json
+
+from zdemo.emulator.api.applications import SERVICE, application_owner, reached_application
+from zdemo.emulator.api.call import Answer, Call
+from zdemo.emulator.api.kinds import Text, Time
+from zdemo.emulator.api.listing import Listing, id_filter
+from zdemo.emulator.api.projects import ID
+from zdemo.emulator.api.schema import Message
+from zdemo.emulator.api.values import moment
+from zdemo.emulator.credentials import new_key_pair
+from zdemo.emulator.entities import Application, PublicKey
+from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound
+from zdemo.emulator.world import World
+
+
+def check_expiry(call: Call) -> float:
+    """The ``expirationDate`` of a request; an absent one counts as past."""
+    expires: float = call.body.get("expirationDate", 0.0)
+    if expires <= call.world.now():
+        raise InvalidArgument("Errors.AuthNKey.ExpireBeforeNow", "DOMAIN-dv3t5")
+    return expires
+
+
+def key_file(**content: str) -> str:
+    """A key file as the API hands it out, once: base64 of JSON."""
+    return base64.b64encode(json.dumps(content, separators=(",", ":")).encode()).decode()
+
+
+def _application_of(world: World, key: PublicKey) -> Application:
+    return world.applications[key.owner_id]
+
+
+def _project_id(world: World, key: PublicKey) -> str:
+    return _application_of(world, key).project_id
+
+
+def _owner(world: World, key: PublicKey) -> str:
+    return application_owner(world, _application_of(world, key))
+
+
+@SERVICE.method(Message("CreateApplicationKeyRequest", projectId=ID, applicationId=ID, expirationDate=Time()))
+def create_application_key(call: Call) -> Answer:
+    """Only for applications that authenticate with a key."""
+    application = reached_application(call, "project.app.write")
+    if application is None:
+        raise FailedPrecondition("Application not found", "COMMAND-sak25")
+    if not application.auth_method.endswith("PRIVATE_KEY_JWT"):
+        raise FailedPrecondition("Chosen Auth Method does not require a key", "COMMAND-Dff54")
+    expires = check_expiry(call)
+    private, public = new_key_pair()
+    now = call.world.now()
+    key = PublicKey(
+        id=call.world.new_id(),
+        created=now,
+        changed=now,
+        owner_id=application.id,
+        expires=expires,
+        pem=public,
+    )
+    application.keys[key.id] = key
+    content = key_file(
+        type="application",
+        keyId=key.id,
+        key=private,
+        appId=application.id,
+        clientId=application.client_id,
+    )
+    return {"keyId": key.id, "creationDate": moment(key.created), "keyDetails": content}
+
+
+@SERVICE.method(Message("GetApplicationKeyRequest", keyId=ID))
+def get_application_key(call: Call) -> Answer:
+    """Dates only."""
+    key = _find(call.world, call.body["keyId"])
+    project_id = _project_id(call.world, key) if key else ""
+    call.need("project.app.read", _owner(call.world, key) if key else None, project_id)
+    if key is None:
+        raise NotFound("Errors.AuthNKey.NotFound", "QUERY-Dgr3g")
+    return {
+        "keyId": key.id,
+        "creationDate": moment(key.created),
+        "expirationDate": moment(key.expires),
+    }
+
+
+def _find(world: World, key_id: str) -> PublicKey | None:
+    return next((a.keys[key_id] for a in world.applications.values() if key_id in a.keys), None)
+
+
+@SERVICE.method(Message("DeleteApplicationKeyRequest", projectId=ID, applicationId=ID, keyId=ID))
+def delete_application_key(call: Call) -> Answer:
+    """Assertions signed with it are refused from now on."""
+    application = reached_application(call, "project.app.write")
+    if application is None or call.body["keyId"] not in application.keys:
+        raise NotFound("Application key not found", "COMMAND-4m77G")
+    del application.keys[call.body["keyId"]]
+    return {"deletionDate": moment(call.world.now())}
+
+
+def _show(world: World, key: PublicKey) -> Answer:
+    application = _application_of(world, key)
+    return {
+        "keyId": key.id,
+        "applicationId": application.id,
+        "projectId": application.project_id,
+        "creationDate": moment(key.created),
+        "organizationId": application_owner(world, application),
+        "expirationDate": moment(key.expires),
+    }
+
+
+KEYS = Listing[PublicKey](
+    rows=lambda call: [k for a in call.world.applications.values() for k in a.keys.values()],
+    visible=lambda call, k: call.access.may("project.app.read", _owner(call.world, k), _project_id(call.world, k)),
+    show=_show,
+    result="keys",
+    filter_name="ApplicationKeySearchFilter",
+    filters={
+        "applicationIdFilter": id_filter(
+            "ApplicationKeyApplicationIDFilter", lambda w, k: _application_of(w, k).id, "applicationId"
+        ),
+        "projectIdFilter": id_filter("ApplicationKeyProjectIDFilter", _project_id, "projectId"),
+        "organizationIdFilter": id_filter("ApplicationKeyOrganizationIDFilter", _owner, "organizationId"),
+    },
+    columns={
+        "APPLICATION_KEYS_SORT_BY_ID": lambda k: k.id,
+        "APPLICATION_KEYS_SORT_BY_CREATION_DATE": lambda k: k.created,
+        "APPLICATION_KEYS_SORT_BY_EXPIRATION": lambda k: k.expires,
+    },
+    page_last=True,
+)
+SERVICE.method(KEYS.request("ListApplicationKeysRequest", projectId=Text(most=200)))(KEYS.answer)

@@ -1,0 +1,199 @@
+"""zitadel.authorization.v2.AuthorizationService: which user has which roles of a project."""
+
+from zdemo.emulator.api.call import Answer, Call, Service
+from zdemo.emulator.api.kinds import Enum, Repeated, Text
+from zdemo.emulator.api.listing import TEXT_METHOD, Filter, Listing, id_filter, ids_filter, text_filter, text_matches
+from zdemo.emulator.api.projects import ID
+from zdemo.emulator.api.schema import Message, Sub
+from zdemo.emulator.api.users import display_name
+from zdemo.emulator.api.values import NO_TIME, moment, without_defaults
+from zdemo.emulator.entities import Authorization, Project, User
+from zdemo.emulator.errors import FailedPrecondition, NotFound
+from zdemo.emulator.world import World
+
+SERVICE = Service("zitadel.authorization.v2.AuthorizationService", "authorization")
+STATES = ("STATE_UNSPECIFIED", "STATE_ACTIVE", "STATE_INACTIVE")
+_ROLES = Repeated(Text(1, 200), unique=True)
+
+
+def show_user(user: User) -> Answer:
+    """A user as a part of other rows."""
+    return without_defaults(
+        {
+            "id": user.id,
+            "preferredLoginName": user.username,
+            "displayName": display_name(user),
+            "organizationId": user.organization_id,
+        }
+    )
+
+
+def show_project(project: Project) -> Answer:
+    """A project as a part of other rows."""
+    return {"id": project.id, "name": project.name, "organizationId": project.organization_id}
+
+
+def show_organization(world: World, organization_id: str) -> Answer:
+    """An organization as a part of other rows."""
+    organization = world.organizations.get(organization_id)
+    return without_defaults({"id": organization_id, "name": organization.name if organization else ""})
+
+
+def _state(authorization: Authorization) -> str:
+    return STATES[1] if authorization.active else STATES[2]
+
+
+def _show(world: World, authorization: Authorization) -> Answer:
+    project = world.projects[authorization.project_id]
+    roles = [project.roles[key] for key in authorization.role_keys if key in project.roles]
+    row: Answer = {
+        "id": authorization.id,
+        "creationDate": moment(authorization.created),
+        "changeDate": moment(authorization.changed),
+        "project": show_project(project),
+        "organization": show_organization(world, authorization.organization_id),
+        "user": show_user(world.users[authorization.user_id]),
+        "state": _state(authorization),
+        "roles": [without_defaults({"key": r.id, "displayName": r.display_name, "group": r.group}) for r in roles],
+    }
+    return without_defaults(row)
+
+
+def _grantable(world: World, project_id: str, organization_id: str) -> set[str]:
+    """The roles that an organization may give in a project: its own, or one that is granted to it."""
+    project = world.projects.get(project_id)
+    if project and project.organization_id == organization_id:
+        return set(project.roles)
+    if project and organization_id in project.grants:
+        return set(project.grants[organization_id].role_keys)
+    raise FailedPrecondition("Grant not found", "COMMAND-4m9ff")
+
+
+def _check_roles(world: World, project_id: str, organization_id: str, role_keys: list[str]) -> None:
+    if not set(role_keys) <= _grantable(world, project_id, organization_id):
+        raise FailedPrecondition("Errors.Project.Role.NotFound", "COMMAND-mm9F4")
+
+
+@SERVICE.method(Message("CreateAuthorizationRequest", userId=ID, projectId=ID, organizationId=ID, roleKeys=_ROLES))
+def create_authorization(call: Call) -> Answer:
+    """One for each user, project and owner; may be without roles."""
+    body = call.body
+    user_id, project_id, organization_id = body["userId"], body["projectId"], body["organizationId"]
+    call.need("user.grant.write", organization_id, project_id)
+    if user_id not in call.world.users:
+        raise FailedPrecondition("User could not be found", "COMMAND-4f8sg")
+    role_keys = body.get("roleKeys", [])
+    _check_roles(call.world, project_id, organization_id, role_keys)
+    made = call.world.add_authorization(user_id, project_id, organization_id, role_keys)
+    return {"id": made.id, "creationDate": moment(made.created)}
+
+
+def _reached(call: Call, permission: str) -> Authorization | None:
+    authorization = call.world.authorizations.get(call.body["id"])
+    if authorization:
+        call.need(permission, authorization.organization_id, authorization.project_id)
+    else:
+        call.need(permission, None)
+    return authorization
+
+
+def _changed(call: Call, unknown: str) -> Authorization:
+    authorization = _reached(call, "user.grant.write")
+    if authorization is None:
+        raise NotFound("User grant not found", unknown)
+    return authorization
+
+
+@SERVICE.method(Message("UpdateAuthorizationRequest", id=ID, roleKeys=_ROLES))
+def update_authorization(call: Call) -> Answer:
+    """A full list; also while inactive; no change is fine."""
+    authorization = _changed(call, "COMMAND-3M9sd")
+    role_keys = call.body.get("roleKeys", [])
+    owner = authorization.organization_id
+    _check_roles(call.world, authorization.project_id, owner, role_keys)
+    if set(role_keys) != set(authorization.role_keys):
+        authorization.role_keys = role_keys
+        call.world.touch(authorization)
+    return {"changeDate": moment(authorization.changed)}
+
+
+def _set_active(call: Call, unknown: str, *, active: bool) -> Answer:
+    authorization = _changed(call, unknown)
+    if authorization.active != active:
+        authorization.active = active
+        call.world.touch(authorization)
+    return {"changeDate": moment(authorization.changed)}
+
+
+@SERVICE.method(Message("DeactivateAuthorizationRequest", id=ID))
+def deactivate_authorization(call: Call) -> Answer:
+    """Its roles leave the claims; twice is fine."""
+    return _set_active(call, "COMMAND-3M9sd", active=False)
+
+
+@SERVICE.method(Message("ActivateAuthorizationRequest", id=ID))
+def activate_authorization(call: Call) -> Answer:
+    """The end of a deactivation; twice is fine."""
+    return _set_active(call, "COMMAND-Lp0gs", active=True)
+
+
+@SERVICE.method(Message("DeleteAuthorizationRequest", id=ID))
+def delete_authorization(call: Call) -> Answer:
+    """Never refused: one that is gone answers with its date, an unknown one with no time."""
+    authorization = _reached(call, "user.grant.delete")
+    if authorization:
+        call.world.remove_authorization(authorization)
+    when = call.world.ended.get(call.body["id"])
+    return {"deletionDate": moment(when) if when else NO_TIME}
+
+
+def _user(world: World, authorization: Authorization) -> User:
+    return world.users[authorization.user_id]
+
+
+_ROLE_KEY = Message("RoleKeyQuery", key=Text(most=200), method=TEXT_METHOD)
+
+AUTHORIZATIONS = Listing[Authorization](
+    rows=lambda call: call.world.authorizations.values(),
+    visible=lambda call, a: (
+        a.user_id == call.caller.id or call.access.may("user.grant.read", a.organization_id, a.project_id)
+    ),
+    show=_show,
+    result="authorizations",
+    filter_name="AuthorizationsSearchFilter",
+    filters={
+        "authorizationIds": ids_filter(lambda _, a: a.id),
+        "organizationId": id_filter("IDFilter", lambda _, a: a.organization_id),
+        "state": Filter(
+            Sub(Message("StateQuery", state=Enum(STATES, refused=STATES[:1]))),
+            lambda _, a, f: _state(a) == f.get("state"),
+        ),
+        "inUserIds": ids_filter(lambda _, a: a.user_id),
+        "userOrganizationId": id_filter("IDFilter", lambda w, a: _user(w, a).organization_id),
+        "userPreferredLoginName": text_filter(
+            "UserPreferredLoginNameQuery", "loginName", lambda w, a: _user(w, a).username, least=1
+        ),
+        "userDisplayName": text_filter(
+            "UserDisplayNameQuery", "displayName", lambda w, a: display_name(_user(w, a)), least=1
+        ),
+        "projectId": id_filter("IDFilter", lambda _, a: a.project_id),
+        "projectName": text_filter("ProjectNameQuery", "name", lambda w, a: w.projects[a.project_id].name),
+        "roleKey": Filter(
+            Sub(_ROLE_KEY),
+            lambda _, a, f: any(text_matches(k, f.get("key", ""), f.get("method")) for k in a.role_keys),
+        ),
+        "projectGrantId": id_filter(
+            "IDFilter",
+            lambda w, a: grant.id if (grant := w.projects[a.project_id].grants.get(a.organization_id)) else "",
+        ),
+    },
+    columns={
+        "AUTHORIZATION_FIELD_NAME_CREATED_DATE": lambda a: a.created,
+        "AUTHORIZATION_FIELD_NAME_CHANGED_DATE": lambda a: a.changed,
+        "AUTHORIZATION_FIELD_NAME_ID": lambda a: a.id,
+        "AUTHORIZATION_FIELD_NAME_USER_ID": lambda a: a.user_id,
+        "AUTHORIZATION_FIELD_NAME_PROJECT_ID": lambda a: a.project_id,
+        "AUTHORIZATION_FIELD_NAME_ORGANIZATION_ID": lambda a: a.organization_id,
+    },
+)
+SERVICE.method(AUTHORIZATIONS.request("ListAuthorizationsRequest"))(AUTHORIZATIONS.answer)

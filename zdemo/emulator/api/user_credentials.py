@@ -1,0 +1,181 @@
+"""zitadel.user.v2.UserService, the part about credentials: secrets, keys and personal access tokens.
+
+Anybody may manage his own.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from zdemo.emulator.api.application_keys import check_expiry, key_file
+from zdemo.emulator.api.call import Answer, Call
+from zdemo.emulator.api.kinds import Data, Time
+from zdemo.emulator.api.listing import Filter, Listing, id_filter, time_filter
+from zdemo.emulator.api.projects import ID
+from zdemo.emulator.api.schema import Message
+from zdemo.emulator.api.users import SERVICE, reached_user
+from zdemo.emulator.api.values import moment
+from zdemo.emulator.credentials import new_key_pair, new_secret
+from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User
+from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound
+from zdemo.emulator.world import World
+
+
+@SERVICE.method(Message("AddSecretRequest", userId=ID))
+def add_secret(call: Call) -> Answer:
+    """The former secret dies."""
+    user = reached_user(call, "user.write", self_service=True)
+    if user is None or not user.machine:
+        raise FailedPrecondition("Errors.User.NotExisting", "COMMAND-x8910n")
+    user.secret = new_secret()
+    return {"creationDate": moment(call.world.touch(user)), "clientSecret": user.secret}
+
+
+@SERVICE.method(Message("RemoveSecretRequest", userId=ID))
+def remove_secret(call: Call) -> Answer:
+    """No more client_credentials."""
+    user = reached_user(call, "user.write", self_service=True)
+    if user is None or not user.machine:
+        raise FailedPrecondition("Errors.User.NotExisting", "COMMAND-x8910n")
+    if user.secret is None:
+        raise FailedPrecondition("Secret doesn't exist", "COMMAND-coi82n")
+    user.secret = None
+    return {"deletionDate": moment(call.world.touch(user))}
+
+
+# --- keys ---
+
+
+@SERVICE.method(Message("AddKeyRequest", userId=ID, expirationDate=Time(required=True), publicKey=Data()))
+def add_key(call: Call) -> Answer:
+    """A new pair, shown once as a key file; or the public half of the caller's own."""
+    user = reached_user(call, "user.write", self_service=True)
+    if user is None or not user.machine:
+        raise FailedPrecondition("User could not be found", "COMMAND-bnipwm1")
+    expires = check_expiry(call)
+    private, public = ("", _pem(call.body["publicKey"])) if call.body.get("publicKey") else new_key_pair()
+    now = call.world.now()
+    key = PublicKey(
+        id=call.world.new_id(),
+        created=now,
+        changed=now,
+        owner_id=user.id,
+        expires=expires,
+        pem=public,
+    )
+    user.keys[key.id] = key
+    answer = {"creationDate": moment(key.created), "keyId": key.id}
+    if private:
+        answer["keyContent"] = key_file(
+            type="serviceaccount",
+            keyId=key.id,
+            key=private,
+            expirationDate=moment(expires),
+            userId=user.id,
+        )
+    return answer
+
+
+def _pem(content: bytes) -> str:
+    try:
+        load_pem_public_key(content)
+    except ValueError:
+        raise InvalidArgument("Errors.AuthNKey.PublicKeyInvalid", "DOMAIN-dv3t6") from None
+    return content.decode()
+
+
+@SERVICE.method(Message("RemoveKeyRequest", userId=ID, keyId=ID))
+def remove_key(call: Call) -> Answer:
+    """Assertions signed with it are refused from now on."""
+    user = reached_user(call, "user.write", self_service=True)
+    if user is None or call.body["keyId"] not in user.keys:
+        raise NotFound("Machine key not found", "COMMAND-4m77G")
+    del user.keys[call.body["keyId"]]
+    return {"deletionDate": moment(call.world.now())}
+
+
+# --- personal access tokens ---
+
+
+@SERVICE.method(Message("AddPersonalAccessTokenRequest", userId=ID, expirationDate=Time(required=True)))
+def add_personal_access_token(call: Call) -> Answer:
+    """For service users; the text is shown once."""
+    user = reached_user(call, "user.write", self_service=True)
+    if user is None:
+        raise FailedPrecondition("User could not be found", "COMMAND-Dggw2")
+    if not user.machine:
+        raise FailedPrecondition("Not allowed for this user type", "COMMAND-Df2f1")
+    pat = call.world.add_pat(user, check_expiry(call), by=call.caller.id)
+    return {"creationDate": moment(pat.created), "tokenId": pat.id, "token": pat.token}
+
+
+@SERVICE.method(Message("RemovePersonalAccessTokenRequest", userId=ID, tokenId=ID))
+def remove_personal_access_token(call: Call) -> Answer:
+    """Dies at once."""
+    user = reached_user(call, "user.write", self_service=True)
+    if user is None or call.body["tokenId"] not in user.pats:
+        raise NotFound("Personal Access Token not found", "COMMAND-4m77G")
+    call.world.remove_pat(user, call.body["tokenId"], by=call.caller.id)
+    return {"deletionDate": moment(call.world.now())}
+
+
+# --- their lists ---
+
+Row = PublicKey | PersonalAccessToken
+
+
+def _user_of(world: World, row: Row) -> User:
+    return world.users[row.owner_id if isinstance(row, PublicKey) else row.user_id]
+
+
+def _show(world: World, row: Row) -> Answer:
+    user = _user_of(world, row)
+    return {
+        "creationDate": moment(row.created),
+        "changeDate": moment(row.changed),
+        "id": row.id,
+        "userId": user.id,
+        "organizationId": user.organization_id,
+        "expirationDate": moment(row.expires),
+    }
+
+
+def _visible(call: Call, row: Row) -> bool:
+    user = _user_of(call.world, row)
+    return user.id == call.caller.id or call.access.may("user.read", user.organization_id)
+
+
+def _listing(rows: Callable[[Call], Iterable[Any]], kind: str, id_filter_name: str, sorting: str) -> Listing[Any]:
+    """Keys and PATs are listed alike; ``sorting`` begins the names of their sorting columns."""
+    filters: dict[str, Filter] = {
+        id_filter_name: id_filter("IDFilter", lambda _, row: row.id),
+        "userIdFilter": id_filter("IDFilter", lambda world, row: _user_of(world, row).id),
+        "organizationIdFilter": id_filter("IDFilter", lambda world, row: _user_of(world, row).organization_id),
+        "createdDateFilter": time_filter(lambda row: row.created),
+        "expirationDateFilter": time_filter(lambda row: row.expires),
+    }
+    columns: dict[str, Callable[[Any], Any]] = {
+        f"{sorting}_CREATED_DATE": lambda row: row.created,
+        f"{sorting}_ID": lambda row: row.id,
+        f"{sorting}_USER_ID": lambda row: row.owner_id if isinstance(row, PublicKey) else row.user_id,
+        f"{sorting}_EXPIRATION_DATE": lambda row: row.expires,
+        f"{sorting}_KEY_EXPIRATION_DATE": lambda row: row.expires,
+    }
+    return Listing(rows, _visible, _show, "result", f"{kind}SearchFilter", filters, columns)
+
+
+KEYS = _listing(
+    lambda call: [key for user in call.world.users.values() for key in user.keys.values()],
+    "Keys",
+    "keyIdFilter",
+    "KEY_FIELD_NAME",
+)
+PATS = _listing(
+    lambda call: [pat for user in call.world.users.values() for pat in user.pats.values()],
+    "PersonalAccessTokens",
+    "tokenIdFilter",
+    "PERSONAL_ACCESS_TOKEN_FIELD_NAME",
+)
+SERVICE.method(KEYS.request("ListKeysRequest"))(KEYS.answer)
+SERVICE.method(PATS.request("ListPersonalAccessTokensRequest"))(PATS.answer)

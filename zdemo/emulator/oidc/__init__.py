@@ -1,0 +1,92 @@
+"""The OAuth 2.0 and OpenID Connect side of the emulator: what a resource server and its callers meet."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Flask, Response
+from werkzeug.routing import BaseConverter
+
+from zdemo.emulator.oidc.answers import (
+    OAuthError,
+    add_headers,
+    is_preflight,
+    page_not_found,
+    preflight,
+)
+from zdemo.emulator.oidc.clients import oidc_client
+from zdemo.emulator.oidc.discovery import DISCOVERY, discovery, keys
+from zdemo.emulator.oidc.forms import ClientCredentials, Form
+from zdemo.emulator.oidc.introspection import introspect
+from zdemo.emulator.oidc.revocation import revoke
+from zdemo.emulator.oidc.token import token
+from zdemo.emulator.oidc.userinfo import userinfo
+from zdemo.emulator.world import World
+
+PREFIXES = (DISCOVERY, "/oauth/v2", "/oidc/v1")
+ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+
+Endpoint = Callable[[World], Response]
+
+
+class _Anything(BaseConverter):
+    """The rest of a path, slashes and nothing at all included."""
+
+    regex = ".*"
+    part_isolating = False
+
+
+def register(app: Flask, world: World) -> None:
+    """Add the endpoints. ZITADEL looks at no method."""
+    app.url_map.converters["anything"] = _Anything
+    blueprint = Blueprint("oidc", __name__)
+    for path, endpoint in _ENDPOINTS.items():
+        _add(blueprint, path, endpoint, world)
+    for prefix in PREFIXES:
+        blueprint.add_url_rule(f"{prefix}<anything:rest>", view_func=_nowhere, methods=ANY_METHOD)
+    blueprint.before_request(lambda: preflight() if is_preflight() else None)
+    blueprint.after_request(add_headers)
+    blueprint.register_error_handler(
+        OAuthError, lambda error: error.answer(bool(world.features.get("debugOidcParentError")))
+    )
+    app.register_blueprint(blueprint)
+
+
+def _add(blueprint: Blueprint, path: str, endpoint: Endpoint, world: World) -> None:
+    blueprint.add_url_rule(path, endpoint.__name__, lambda: endpoint(world), methods=ANY_METHOD)
+
+
+def _nowhere(rest: str) -> Response:  # noqa: ARG001 - Flask passes what the rule matched
+    return page_not_found()
+
+
+def _authorize(world: World) -> Response:
+    """The start of a login, which the emulator does not have."""
+    client_id = Form.of_request().last("client_id")
+    if all(client_id != application.client_id for application in world.applications.values()):
+        raise OAuthError("invalid_request", "Errors.App.NotFound")
+    raise _no_logins()
+
+
+def _device_authorization(world: World) -> Response:
+    oidc_client(world, ClientCredentials.of_request(Form.of_request()))
+    raise _no_logins()
+
+
+def _end_session(_world: World) -> Response:
+    raise _no_logins()
+
+
+def _no_logins() -> OAuthError:
+    return OAuthError("invalid_request", "the zdemo emulator has no logins", status=501)
+
+
+_ENDPOINTS: dict[str, Endpoint] = {
+    DISCOVERY: discovery,
+    "/oauth/v2/keys": keys,
+    "/oauth/v2/introspect": introspect,
+    "/oauth/v2/token": token,
+    "/oauth/v2/revoke": revoke,
+    "/oidc/v1/userinfo": userinfo,
+    "/oauth/v2/authorize": _authorize,
+    "/oauth/v2/device_authorization": _device_authorization,
+    "/oidc/v1/end_session": _end_session,
+}

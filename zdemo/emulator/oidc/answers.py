@@ -1,0 +1,114 @@
+"""Answers of the OAuth and OpenID Connect endpoints: JSON as Go writes it, errors, and the headers of all."""
+
+import json
+import secrets
+import time
+from base64 import urlsafe_b64encode
+from email.utils import formatdate
+from typing import Any
+
+from flask import Response, g, request
+
+from zdemo.emulator.host import Origin
+
+JSON = "application/json"
+PLAIN = "text/plain; charset=utf-8"
+CHUNKED_FROM = 2048  # Go's buffer: longer answers are sent in chunks, without a Content-Length
+COOKIE_BYTES = 126
+COOKIE_SECONDS = 365 * 24 * 3600
+ALLOWED_METHODS = ("GET", "HEAD", "POST")
+ALLOWED_HEADERS = frozenset(
+    ("accept", "accept-language", "authorization", "content-type", "origin", "x-requested-with")
+)
+
+_GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+
+
+class OAuthError(Exception):
+    """A refusal in the words of RFC 6749 §5.2; ZITADEL's description may be empty and is then omitted.
+
+    ``parent`` is the cause that ZITADEL logs, and tells when the feature ``debugOidcParentError`` is on.
+    """
+
+    def __init__(self, error: str, description: str = "", *, status: int = 400, parent: str = "") -> None:
+        super().__init__(error, description)
+        self.error = error
+        self.description = description
+        self.status = status
+        self.parent = parent
+
+    def answer(self, with_parent: bool = False) -> Response:
+        """The refusal as a response."""
+        body = {"error": self.error}
+        if self.description:
+            body["error_description"] = self.description
+        if with_parent and self.parent:
+            body["parent"] = self.parent
+        return json_answer(body, self.status)
+
+
+def json_answer(body: dict[str, Any], status: int = 200) -> Response:
+    """JSON without blanks and with a line end; sorted by key if any claim is ZITADEL's or the customer's own."""
+    sort = any(key.startswith("urn:") for key in body)
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=sort)
+    answer = Response(text.translate(_GO_ESCAPES) + "\n", status, content_type=JSON)
+    if len(text) > CHUNKED_FROM:
+        answer.automatically_set_content_length = False
+        del answer.headers["Content-Length"]
+    return answer
+
+
+def page_not_found() -> Response:
+    """Go's answer for a path that nobody serves."""
+    answer = Response("404 page not found\n", 404, content_type=PLAIN)
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    return answer
+
+
+def preflight() -> Response:
+    """The answer to a browser's question whether it may send a request (Fetch §4.8)."""
+    answer = Response(status=204)
+    del answer.headers["Content-Type"]
+    names = ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
+    answer.headers["Vary"] = ", ".join(names)
+    origin, method, headers = (request.headers.get(name, "") for name in names)
+    asked = {name.strip().lower() for name in headers.split(",") if name.strip()}
+    if origin and method in ALLOWED_METHODS and asked <= ALLOWED_HEADERS:
+        answer.headers["Access-Control-Allow-Origin"] = origin
+        answer.headers["Access-Control-Allow-Methods"] = method
+        if headers:
+            answer.headers["Access-Control-Allow-Headers"] = headers
+        answer.headers["Access-Control-Allow-Credentials"] = "true"
+    return answer
+
+
+def add_headers(answer: Response) -> Response:
+    """What every answer has, whatever its status; the cookie only where an instance was found."""
+    if is_preflight():
+        return answer
+    answer.headers.add("Vary", "Origin")
+    if (origin := request.headers.get("Origin")) and request.method in ALLOWED_METHODS:
+        answer.headers["Access-Control-Allow-Origin"] = origin
+        answer.headers["Access-Control-Allow-Credentials"] = "true"
+        answer.headers["Access-Control-Expose-Headers"] = "Location, Content-Length"
+    if "Cache-Control" not in answer.headers:
+        answer.headers["Cache-Control"] = "no-store"
+        answer.headers["Pragma"] = "no-cache"
+        answer.headers["Expires"] = formatdate(time.time() - 3600, usegmt=True)
+    if "origin" in g:
+        answer.headers.add("Vary", "Cookie")
+        answer.headers["Set-Cookie"] = _cookie(g.origin)
+    return answer
+
+
+def is_preflight() -> bool:
+    """Whether the request is a preflight rather than a request with the method OPTIONS."""
+    return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+
+
+def _cookie(origin: Origin) -> str:
+    value = urlsafe_b64encode(secrets.token_bytes(COOKIE_BYTES)).decode()
+    return (
+        f"zitadel.useragent={value}; Path=/; Domain={origin.instance_domain}; "
+        f"Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax"
+    )

@@ -1,0 +1,111 @@
+"""Parameters and client credentials of a request, read as ZITADEL's OpenID provider reads them.
+
+Python's own form parsers are more lenient than Go's (broken percent escapes, semicolons), so the form is read here.
+"""
+
+import re
+from base64 import b64decode
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import unquote_plus
+
+from flask import request
+
+from zdemo.emulator.oidc.answers import OAuthError
+
+FORM = "application/x-www-form-urlencoded"
+BODY_METHODS = ("POST", "PUT", "PATCH")
+LARGEST_FORM_BYTES = 10 * 1024 * 1024
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True)
+class Form:
+    """The parameters of body and query together, the body's first."""
+
+    pairs: list[tuple[str, str]]
+
+    @classmethod
+    def of_request(cls) -> Self:
+        """Read the current request.
+
+        Raises:
+            OAuthError: 400, a broken escape or a semicolon.
+        """
+        body = b""
+        if request.method in BODY_METHODS and request.mimetype == FORM:
+            body = request.get_data(cache=True)
+        try:
+            if len(body) > LARGEST_FORM_BYTES:
+                raise ValueError("body too large")
+            return cls([*_pairs(body.decode("utf-8", "replace")), *_pairs(request.environ["QUERY_STRING"])])
+        except ValueError as error:
+            raise OAuthError("invalid_request", "error parsing form", parent=str(error)) from error
+
+    def last(self, name: str) -> str:
+        """A parameter; of several the last counts. Empty when missing."""
+        return next((value for key, value in reversed(self.pairs) if key == name), "")
+
+    def first(self, name: str) -> str:
+        """As ``last``, but of several the first."""
+        return next((value for key, value in self.pairs if key == name), "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientCredentials:
+    """Who a client says it is, not yet verified. An assertion wins over a secret."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    client_assertion: str = field(repr=False)
+
+    @classmethod
+    def of_request(cls, form: Form) -> Self:
+        """Take them from the form, or from ``Authorization: Basic``, which wins (RFC 6749 §2.3.1).
+
+        Raises:
+            OAuthError: 400, none at all, or malformed ones.
+        """
+        client_id, secret = form.last("client_id"), form.last("client_secret")
+        if basic := _basic(request.environ.get("HTTP_AUTHORIZATION", "")):
+            try:
+                client_id, secret = (_unescaped(half) for half in basic)
+            except ValueError as error:
+                raise OAuthError("invalid_client", "invalid basic auth header", parent=str(error)) from error
+        assertion, kind = form.last("client_assertion"), form.last("client_assertion_type")
+        if not client_id and not assertion:
+            raise OAuthError("invalid_request", "client_id or client_assertion must be provided")
+        if assertion and kind != ASSERTION_TYPE:
+            raise OAuthError("invalid_request", f"invalid client_assertion_type {kind}")
+        return cls(client_id=client_id, client_secret=secret, client_assertion=assertion)
+
+
+def _basic(header: str) -> tuple[str, str] | None:
+    """User name and password (RFC 7617 §2); None for anything that is not exactly Basic credentials."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        pair = b64decode(encoded, validate=True).decode("utf-8", "replace")
+    except ValueError:
+        return None
+    name, colon, password = pair.partition(":")
+    return (name, password) if colon else None
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    pairs = []
+    for part in filter(None, text.split("&")):
+        if ";" in part:
+            raise ValueError("invalid semicolon separator in query")
+        name, _, value = part.partition("=")
+        pairs.append((_unescaped(name), _unescaped(value)))
+    return pairs
+
+
+def _unescaped(text: str) -> str:
+    if broken := _BROKEN_ESCAPE.search(text):
+        raise ValueError(f"invalid URL escape at {broken.start()}")
+    return unquote_plus(text)

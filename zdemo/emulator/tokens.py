@@ -1,0 +1,120 @@
+"""From the text of a token to the live token behind it, or to the reason why there is none."""
+
+from typing import Any
+
+from zdemo.emulator import host
+from zdemo.emulator.credentials import IV_BYTES, decoded, ids_in_token, without_line_ends
+from zdemo.emulator.signing import BadSignature, MalformedJWT, unverified_claims, verify
+from zdemo.emulator.world import PersonalAccessToken, SessionToken, User, World
+
+Token = PersonalAccessToken | SessionToken
+
+SESSION_ID_PREFIX = "V2_"  # how IDs of the token endpoint's tokens begin
+
+_INVALID = "token is not valid or has expired"
+_NO_SUCH_TOKEN = f"ID=OIDC-Dsfb2 Message={_INVALID} Parent=(ID=EVENT-4T90g Message=Errors.Token.NotFound)"
+_EXPIRED_PAT = f"ID=OIDC-Dsfb2 Message={_INVALID} Parent=(ID=EVENT-5Bm9s Message=Errors.Token.NotFound)"
+
+
+class TokenRefused(Exception):
+    """A token that is good for nothing here; the message is what ZITADEL's log says about it."""
+
+
+def find_token(world: World, text: str) -> Token | None:
+    """The live token behind a text, None when there is none; for use while a request is answered."""
+    try:
+        return live_token(world, text)
+    except TokenRefused:
+        return None
+
+
+def live_token(world: World, text: str) -> Token:
+    """The live token behind a text: line ends do not count, and a JWT must name the request's issuer.
+
+    Raises:
+        TokenRefused: malformed, unknown, expired, or its user is not active.
+    """
+    text = without_line_ends(text)
+    ids = ids_in_token(text)
+    token = (_stored(world, ids) if ids else None) or _pat_with_text(world, text)
+    if token is None and ids is None:
+        ids = _ids_in_jwt(world, text)
+        token = _stored(world, ids)
+    if token is None:
+        raise TokenRefused(_why_missing(world, ids))
+    _check_life(world, token)
+    return token
+
+
+def owner(world: World, token: Token) -> User:
+    """The user whom a live token stands for."""
+    return world.users[token.user_id]
+
+
+def _stored(world: World, ids: tuple[str, str]) -> Token | None:
+    token_id, user_id = ids
+    if token_id.startswith(SESSION_ID_PREFIX):
+        session = world.session_tokens.get(token_id)
+        return session if session and session.user_id == user_id else None
+    user = world.users.get(user_id)
+    return user.pats.get(token_id) if user else None
+
+
+def _pat_with_text(world: World, text: str) -> PersonalAccessToken | None:
+    """A PAT by its text, for those whose text was chosen by hand and has no IDs inside."""
+    wanted = decoded(text)
+    if wanted is None:
+        return None
+    most = text[:-1]  # several last characters mean the same
+    users = (user for user in world.users.values() if ":" not in user.id)  # else no PAT of his works (ZITADEL)
+    pats = (pat for user in users for pat in user.pats.values() if pat.token.startswith(most))
+    return next((pat for pat in pats if decoded(pat.token) == wanted), None)
+
+
+def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
+    if len(decoded(text) or b"") >= IV_BYTES:
+        raise TokenRefused("ID=OIDC-rei1O Message=invalid token format")
+    try:
+        claims = unverified_claims(text)
+        _check_issuer(claims)
+        verify(world, text)
+        _check_expiry(claims, world.now())
+    except (MalformedJWT, BadSignature) as error:
+        raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=({error})") from error
+    return str(claims.get("jti", "")), str(claims.get("sub", ""))
+
+
+def _check_issuer(claims: dict[str, Any]) -> None:
+    issuer = host.current().issuer
+    if claims.get("iss") != issuer:
+        got = str(claims.get("iss")).encode("unicode_escape").decode()  # a line end would forge a line of the log
+        raise MalformedJWT(f"issuer does not match: Expected: {issuer}, got: {got}")
+
+
+def _check_expiry(claims: dict[str, Any], now: float) -> None:
+    expires = claims.get("exp")
+    if not isinstance(expires, int | float) or expires <= now:
+        raise MalformedJWT("token has expired")
+
+
+def _why_missing(world: World, ids: tuple[str, str] | None) -> str:
+    token_id, user_id = ids or ("", "")
+    if not token_id.startswith(SESSION_ID_PREFIX):
+        return _NO_SUCH_TOKEN
+    user = world.users.get(user_id)
+    if user is None or user.state != "ACTIVE":
+        return "ID=QUERY-IJL3H Message=Errors.OIDCSession.Token.Invalid"
+    return "ID=QUERY-M2u9w Message=Errors.OIDCSession.Token.Invalid"
+
+
+def _check_life(world: World, token: Token) -> None:
+    user = world.users.get(token.user_id)
+    if user is None or user.state != "ACTIVE":
+        raise TokenRefused(_NO_SUCH_TOKEN)
+    if isinstance(token, PersonalAccessToken):
+        if token.dead:
+            raise TokenRefused(_NO_SUCH_TOKEN)
+        if token.expires <= world.now():
+            raise TokenRefused(_EXPIRED_PAT)
+    elif token.expires <= world.now():
+        raise TokenRefused("ID=QUERY-SAF3rf Message=Errors.OIDCSession.Token.Expired")
