@@ -26,6 +26,8 @@ DEFAULT_TIMEOUT_SECONDS = 5.0
 LONGEST_TIMEOUT_SECONDS = 300.0
 LONGEST_CACHE_TTL_SECONDS = 86_400.0
 EXAMPLE_DOMAIN = "https://my-instance-abc123.zitadel.cloud"
+LONGEST_LABEL = 63  # RFC 1035 §2.3.4
+LEAST_MASKED = 20  # characters; of a shorter token, eight would be too much to show
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 T = TypeVar("T")
 
@@ -112,7 +114,7 @@ def _checked_text(text: str) -> str:
     if text[0] in QUOTES or text[-1] in QUOTES:
         raise ValueError("has quotes around it: give the value alone")
     for character in text:
-        if unicodedata.category(character) in ("Cc", "Cf"):
+        if unicodedata.category(character) in ("Cc", "Cf", "Cs"):
             raise ValueError("holds a line end or an invisible character: type or copy it anew")
     return text
 
@@ -147,10 +149,21 @@ def _origin(text: str, *, allow_http: bool, example: str) -> str:
     return f"{scheme.lower() or 'https'}://{shown}" + (f":{port}" if port else "")
 
 
+def _is_host(host: str) -> bool:
+    """Whether a host is an IPv6 address without zone, or else labels of letters, digits, hyphens and underscores."""
+    if ":" in host:
+        try:
+            return ipaddress.IPv6Address(host).scope_id is None
+        except ValueError:
+            return False
+    labels = host.removesuffix(".").split(".")
+    return all(0 < len(label) <= LONGEST_LABEL and all(c.isalnum() or c in "-_" for c in label) for label in labels)
+
+
 def _origin_problem(scheme: str, host: str, parts: SplitResult, *, allow_http: bool) -> str:
     """What is wrong with an address, the first thing only; empty when nothing is."""
     checks = (
-        (not host or not all(c.isalnum() or c in ".-_:" for c in host), "is no address: give scheme and host"),
+        (not _is_host(host) or parts.port == 0, "is no address: give scheme and host"),
         (
             not scheme and is_loopback(host),
             "has no scheme, and on this machine it may be either: put http:// or https:// before it",
@@ -183,7 +196,7 @@ def _number(least: float, most: float, *, least_excluded: bool = False) -> Calla
 
 
 def _positive_integer(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:10]) <= 10_000_000):
+    if not (text.isascii() and text.isdigit() and len(text) <= 8 and 1 <= int(text) <= 10_000_000):
         raise ValueError("is no whole number from 1 to 10000000, e.g. 10000")
     return int(text)
 
@@ -328,3 +341,8 @@ def required_token(variables: Mapping[str, str]) -> str:
     if not token:
         raise MissingTokenError("no token to ask about", hint="give one with --pat, or set PAT in .env")
     return token
+
+
+def masked(token: str) -> str:
+    """What may be shown of a token to tell it apart: four characters at each end, of long ones only."""
+    return f"{token[:4]}…{token[-4:]}" if len(token) >= LEAST_MASKED else "(too short to show a part of it)"

@@ -59,6 +59,10 @@ class _DeadlineSocket:
     def settimeout(self, seconds: float | None) -> None:
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
+    def gettimeout(self) -> float | None:
+        """What is left: a TLS handshake that takes this socket over goes on with it."""
+        return None if self._deadline is None else max(self._deadline - time.monotonic(), LEAST_SECONDS)
+
     def arm(self) -> None:
         if self._deadline is None:
             return
@@ -99,6 +103,7 @@ def _resolve(host: str, port: int, seconds: float | None) -> list[Any]:
 class _DeadlineMixin:
     """A connection of urllib3 that holds one deadline over resolving, connecting, sending and receiving."""
 
+    idle_seconds: float = IDLE_SECONDS
     sock: Any
     timeout: Any
     _used_at: float | None = None
@@ -109,7 +114,9 @@ class _DeadlineMixin:
         limit = this.timeout if isinstance(this.timeout, int | float) else None
         end = None if limit is None else time.monotonic() + limit
         try:
-            return self._connect_any(this, limit, end)
+            sock = _DeadlineSocket(self._connect_any(this, limit, end))
+            sock.settimeout(None if end is None else max(end - time.monotonic(), LEAST_SECONDS))
+            return cast(socket.socket, sock)  # proxies answer CONNECT on it, ssl takes it over
         except socket.gaierror as error:
             raise NameResolutionError(this.host, this, error) from error
         except TimeoutError as error:
@@ -136,7 +143,8 @@ class _DeadlineMixin:
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]  # the other base class is an urllib3 connection
-        self.sock = _DeadlineSocket(self.sock)
+        if not isinstance(self.sock, _DeadlineSocket):  # it is wrapped in TLS by now
+            self.sock = _DeadlineSocket(self.sock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None:
@@ -162,7 +170,7 @@ class _DeadlineMixin:
     @property
     def is_connected(self) -> bool:
         """False also when idle for so long that a proxy between may have dropped it."""
-        fresh = self._used_at is None or time.monotonic() - self._used_at < IDLE_SECONDS
+        fresh = self._used_at is None or time.monotonic() - self._used_at < self.idle_seconds
         return fresh and bool(super().is_connected)  # type: ignore[misc]  # as above
 
 
@@ -174,24 +182,28 @@ class _SecureConnection(_DeadlineMixin, HTTPSConnection):
     pass
 
 
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
-
-
 class DeadlineAdapter(HTTPAdapter):
-    """For ``Session.mount``: pass ``timeout=urllib3.Timeout(total=seconds)`` and all of it ends by then."""
+    """Pass ``timeout=urllib3.Timeout(total=seconds)`` to ``send`` and all of it ends by then.
+
+    A connection that was idle for ``idle_seconds`` is not used again.
+    """
+
+    def __init__(self, *, idle_seconds: float = IDLE_SECONDS, **kwargs: Any) -> None:
+        plain = type("_Connection", (_Connection,), {"idle_seconds": idle_seconds})
+        secure = type("_SecureConnection", (_SecureConnection,), {"idle_seconds": idle_seconds})
+        self._pool_classes = {
+            "http": type("_Pool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+            "https": type("_SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+        }
+        super().__init__(**kwargs)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """As the base class, with our connections."""
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        self.poolmanager.pool_classes_by_scheme = self._pool_classes
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """As the base class, with our connections."""
         manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        manager.pool_classes_by_scheme = self._pool_classes
         return manager

@@ -7,13 +7,20 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from dotenv.parser import Binding, parse_stream
 
 from zdemo.errors import SettingsError
 
 PLAIN_VALUE = re.compile(r"[A-Za-z0-9_./:@%+,=-]+")
-LEAD = re.compile(r"\s*(export[^\S\r\n]+)?")  # blank lines before it and ``export`` stay
+LEAD = re.compile(r"(?P<blank>\s*)(export[^\S\r\n]+)?")  # blank lines before an assignment and ``export`` stay
+LINE_END = re.compile(r"\r\n|\n|\r")
+ASSIGNMENT = re.compile(  # as python-dotenv reads it; the comment behind a value stays too
+    r"""[^=]*=[^\S\r\n]*(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|(?:(?!\s+\#)[^\r\n])*)"""
+    r"(?P<comment>[^\S\r\n]*\#[^\r\n]*)?",
+    re.DOTALL,
+)
 
 
 def _bindings(path: Path) -> list[Binding]:
@@ -35,17 +42,35 @@ def read_dotenv(path: Path) -> dict[str, str]:
         SettingsError: the file cannot be read, or lines are no assignments; by number, never by text.
     """
     bindings = _bindings(path)
-    wrong = [f"{path} line {b.original.line} is no assignment" for b in bindings if b.error]
+    wrong = [f"{path} line {_line_number(b)} is no assignment" for b in bindings if b.error]
     if wrong:
         raise SettingsError(wrong, hint="write NAME=value, one a line; a comment begins with #")
     return {b.key: b.value or "" for b in bindings if b.key is not None}
 
 
-def _line(name: str, value: str) -> str:
+def _lead(binding: Binding) -> re.Match[str]:
+    return cast("re.Match[str]", LEAD.match(binding.original.string))  # it matches nothing, too
+
+
+def _line_number(binding: Binding) -> int:
+    """Where the text of a binding begins; python-dotenv counts from the blank lines before it."""
+    return binding.original.line + len(LINE_END.findall(_lead(binding)["blank"]))
+
+
+def _line(name: str, value: str, tail: str = "\n") -> str:
     if PLAIN_VALUE.fullmatch(value):
-        return f"{name}={value}\n"
+        return f"{name}={value}{tail}"
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"{name}='{escaped}'\n"
+    return f"{name}='{escaped}'{tail}"
+
+
+def _replaced(binding: Binding, name: str, value: str) -> str:
+    """The line with another value; blank lines before it, ``export``, its comment and its kind of line end stay."""
+    text, lead = binding.original.string, _lead(binding)[0]
+    found = ASSIGNMENT.match(text, len(lead))
+    comment = (found["comment"] if found else None) or ""
+    end = LINE_END.findall(text)[-1] if text.endswith(("\r", "\n")) else "\n"
+    return lead + _line(name, value, f"{' ' if comment.startswith('#') else ''}{comment}{end}")
 
 
 def _changed(path: Path, values: Mapping[str, str]) -> str:
@@ -55,11 +80,10 @@ def _changed(path: Path, values: Mapping[str, str]) -> str:
     for binding in _bindings(path) if path.exists() else []:
         if binding.key in values:
             if binding.key in left:
-                out.append(LEAD.match(binding.original.string)[0])  # type: ignore[index]  # it matches nothing too
-                out.append(_line(binding.key, left.pop(binding.key)))
+                out.append(_replaced(binding, binding.key, left.pop(binding.key)))
             continue
         out.append(binding.original.string)
-    if left and out and not out[-1].endswith("\n"):
+    if left and out and not out[-1].endswith(("\n", "\r")):
         out.append("\n")
     return "".join(out) + "".join(_line(name, value) for name, value in left.items())
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import NewConnectionError, ProxyError
+from urllib3.exceptions import SSLError as TLSError
 
 from zdemo.deadline import StaleConnection
 from zdemo.errors import ConnectionFailed, FailureKind, SettingsError
@@ -102,6 +103,11 @@ def may_retry(error: BaseException) -> bool:
     return any(isinstance(e, ConnectionRefusedError | StaleConnection) for e in chain(error))
 
 
+def _reason(error: ssl.SSLError) -> str:
+    """OpenSSL's word for it; an error that Python itself raises has none."""
+    return getattr(error, "reason", None) or ""
+
+
 def _tls_kind(errors: list[BaseException]) -> FailureKind | None:
     for e in errors:
         if isinstance(e, ssl.SSLCertVerificationError):
@@ -113,7 +119,7 @@ def _tls_kind(errors: list[BaseException]) -> FailureKind | None:
             }.get(e.verify_code, FailureKind.CERTIFICATE_UNTRUSTED)
     for e in errors:
         if isinstance(e, ssl.SSLError) and not isinstance(e, ssl.SSLEOFError):
-            return FailureKind.PLAIN_HTTP if (e.reason or "") in PLAIN_HTTP_REASONS else FailureKind.TLS
+            return FailureKind.PLAIN_HTTP if _reason(e) in PLAIN_HTTP_REASONS else FailureKind.TLS
     return None
 
 
@@ -142,8 +148,8 @@ def _detail(errors: list[BaseException]) -> str:
         if isinstance(e, ssl.SSLCertVerificationError):
             return str(e.verify_message)
     for e in errors:
-        if isinstance(e, ssl.SSLError) and e.reason:
-            return str(e.reason)
+        if isinstance(e, ssl.SSLError) and _reason(e):
+            return _reason(e)
     for e in errors:
         if isinstance(e, OSError) and isinstance(e.errno, int) and e.errno in errno.errorcode:
             return str(e.strerror)
@@ -166,7 +172,7 @@ def failed(
     values = {
         "host": parts.hostname or "",
         "port": port,
-        "netloc": f"{parts.hostname}:{port}",
+        "netloc": parts.netloc if parts.port else f"{parts.netloc}:{port}",
         "origin": origin,
         "seconds": seconds,
         "detail": detail,
@@ -203,8 +209,13 @@ def explained(
 
 
 def _bundle_unusable(errors: list[BaseException]) -> bool:
-    """A missing bundle is a plain OSError in requests; one without certificates an SSLError without a code."""
-    return any(
-        (type(e) is OSError and "CA" in str(e)) or (isinstance(e, ssl.SSLError) and "NO_CERTIFICATE_OR_CRL" in str(e))
-        for e in errors
-    )
+    """A missing bundle is a plain OSError in requests; one that cannot be opened or parsed fails outside of TLS."""
+
+    def about_bundle(e: BaseException) -> bool:
+        if isinstance(e, ssl.SSLError):
+            return getattr(e, "library", "") in ("X509", "PEM", "ASN1")
+        if isinstance(e, TLSError):
+            return isinstance(e.__cause__, PermissionError)
+        return type(e) is OSError and "CA" in str(e)
+
+    return any(about_bundle(e) for e in errors)

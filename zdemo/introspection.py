@@ -10,7 +10,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 from urllib.parse import quote_plus
 
 from zdemo.config import Settings
@@ -130,30 +130,30 @@ def _unusable(what: str, answer: Answer) -> UnusableAnswer:
     )
 
 
-def _raise_refusal(answer: Answer) -> NoReturn:
-    """Turn any answer but 200 into the error that it means (ZITADEL v4; see the README's table)."""
+def answer_error(answer: Answer) -> IntrospectionError:
+    """The error that any answer but 200 means (ZITADEL v4)."""
     status = answer.status
     if status == 429 or status >= 500 or (status == 404 and DATABASE_AWAY in answer.text):
-        raise unavailable_for(answer)
+        return _unavailable(answer)
     if status == 404 and INSTANCE_UNKNOWN in answer.text:
-        raise UnusableAnswer(
+        return UnusableAnswer(
             "ZITADEL answers, but no instance of it has the host name of ZITADEL_DOMAIN",
             hint="use ZITADEL's external domain in ZITADEL_DOMAIN: localhost and 127.0.0.1 are two names",
             answer=answer,
         )
     if is_credential_refusal(answer):
-        raise CredentialsRefused(
+        return CredentialsRefused(
             "ZITADEL refuses the API application's credentials",
             hint="check CLIENT_ID and CLIENT_SECRET against the application's page, and that it is active",
             answer=answer,
         )
     if 300 <= status < 400:
-        raise UnusableAnswer(
+        return UnusableAnswer(
             "the introspection endpoint redirects; a redirect is not followed",
             hint="set ZITADEL_DOMAIN to the address that answers itself; exempt /oauth from single sign-on",
             answer=answer,
         )
-    raise _unusable("is none", answer)
+    return _unusable("is none", answer)
 
 
 def is_credential_refusal(answer: Answer) -> bool:
@@ -163,7 +163,7 @@ def is_credential_refusal(answer: Answer) -> bool:
     return answer.status in (401, 403) and answer.media_type != "text/html"
 
 
-def unavailable_for(answer: Answer) -> ZitadelUnavailable:
+def _unavailable(answer: Answer) -> ZitadelUnavailable:
     """The error for an answer that says: not now."""
     if answer.status == 429:
         message, hint = "ZITADEL limits our requests (429)", "wait, and ask its operator for the limit"
@@ -209,7 +209,7 @@ class IntrospectionClient:
             INTROSPECTION_PATH,
             timeout_seconds=self._timeout_seconds if timeout_seconds is None else timeout_seconds,
             headers={"Accept": "application/json", "Authorization": authorization or self._authorization},
-            form={"token": token},
+            form={"token": token.encode(errors="replace")},  # a command line may bring in what UTF-8 cannot say
         )
 
     def introspect(self, token: str) -> Introspection:
@@ -228,5 +228,5 @@ class IntrospectionClient:
 def read_answer(answer: Answer) -> Introspection:
     """What an answer of the introspection endpoint says. Raises IntrospectionError when it says nothing usable."""
     if answer.status != 200:
-        _raise_refusal(answer)
+        raise answer_error(answer)
     return parse_introspection(answer)

@@ -1,18 +1,21 @@
-"""One HTTP request with one total deadline, over a pooled ``requests.Session`` that gives nothing away.
+"""One HTTP request with one total deadline, over pooled connections, giving nothing away.
 
 A module of its own because introspection, the test client and the management API all need the same
 care: a deadline that holds against an answer that drips, answers of bounded size, no redirect (it would take
 tokens elsewhere), no cookie, no ``.netrc``, one retry where it is safe.
+
+It uses requests' adapter without its ``Session``: that one keeps cookies, looks into ``.netrc``, and reads a redirect
+to its end, whatever its size, even when it is not to follow it; a broken ``Location`` makes it stumble.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import cookiejar
 from typing import Any
 
 import requests
@@ -20,12 +23,13 @@ from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from zdemo import __version__
-from zdemo.deadline import LEAST_SECONDS, DeadlineAdapter
+from zdemo.deadline import IDLE_SECONDS, LEAST_SECONDS, DeadlineAdapter
 from zdemo.failures import explained, may_retry, too_large
 
 MAX_ANSWER_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 16
-USER_AGENT = f"zdemo/{__version__}"
+MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")  # RFC 6838 §4.2
+HEADERS = {"User-Agent": f"zdemo/{__version__}", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +44,9 @@ class Answer:
 
     @property
     def media_type(self) -> str:
-        """``Content-Type`` without parameters, in lower case; empty when there is none."""
-        return self.headers.get("content-type", "").split(";")[0].strip().lower()
+        """``Content-Type`` without parameters, in lower case; empty when there is none, or what is there is none."""
+        text = self.headers.get("content-type", "").split(";")[0].strip().lower()
+        return text if MEDIA_TYPE.fullmatch(text) else ""
 
     @property
     def text(self) -> str:
@@ -61,41 +66,24 @@ class Answer:
         return value if isinstance(value, dict) else {}
 
 
-class NoAuth(requests.auth.AuthBase):
-    """Leaves the request as it is; set so that requests never looks for credentials of its own."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Change nothing."""
-        return request
-
-
 class Transport:
     """Sends requests to one origin. Thread-safe; keeps up to ``connections`` connections open.
 
     ``setting`` is the variable that holds the origin: messages name it.
+    A connection that was idle for ``idle_seconds`` is not used again.
     Proxies and the CA bundle are read from the environment once, here: later changes are not seen.
     """
 
-    def __init__(self, origin: str, *, setting: str, connections: int = 1) -> None:
+    def __init__(self, origin: str, *, setting: str, connections: int = 1, idle_seconds: float = IDLE_SECONDS) -> None:
         self.origin = origin
         self.setting = setting
         self.proxies = requests.utils.get_environ_proxies(origin)
         self.ca_bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.auth = NoAuth()
-        self._session.proxies = dict(self.proxies)
-        self._session.verify = self.ca_bundle or True
-        self._session.headers.clear()
-        self._session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
-        self._session.cookies.set_policy(cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-        adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, idle_seconds=idle_seconds)
 
     def close(self) -> None:
         """Close every idle connection."""
-        self._session.close()
+        self._adapter.close()
 
     def send(
         self,
@@ -104,7 +92,7 @@ class Transport:
         *,
         timeout_seconds: float,
         headers: Mapping[str, str] | None = None,
-        form: Mapping[str, str] | None = None,
+        form: Mapping[str, str | bytes] | None = None,
         json: Any = None,
     ) -> Answer:
         """One request, one answer, within ``timeout_seconds`` in all, the retry included.
@@ -116,9 +104,9 @@ class Transport:
             ConnectionFailed: no answer came in time, or none that could be read.
             SettingsError: the CA bundle that the environment names cannot be used.
         """
-        request = self._session.prepare_request(
-            requests.Request(method, self.origin + path, headers=dict(headers or {}), data=form, json=json)
-        )
+        request = requests.Request(
+            method, self.origin + path, headers={**HEADERS, **(headers or {})}, data=form, json=json
+        ).prepare()
         end = time.monotonic() + timeout_seconds
         retried = False
         while True:
@@ -137,10 +125,9 @@ class Transport:
     def _once(self, request: requests.PreparedRequest, end: float) -> Answer:
         start = time.monotonic()
         left = Timeout(total=max(end - start, LEAST_SECONDS))
-        response = self._session.send(
+        response = self._adapter.send(
             request,
             timeout=left,  # type: ignore[arg-type]  # the stubs do not know that requests takes urllib3's Timeout
-            allow_redirects=False,
             stream=True,
             proxies=self.proxies,
             verify=self.ca_bundle or True,

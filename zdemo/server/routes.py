@@ -1,0 +1,33 @@
+"""The three routes of ZITADEL's example API: public, private, and private with a role."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+from zdemo.server.guard import requires_token
+
+ROLE = "read:messages"
+
+api = Blueprint("api", __name__, url_prefix="/api")
+
+
+@api.get("/public")
+def public() -> dict[str, str]:
+    """Open to anyone; ZITADEL is not asked."""
+    return {"message": "Public route - You don't need to be authenticated to see this."}
+
+
+@api.get("/private")
+@requires_token()
+def private() -> dict[str, str]:
+    """For any active token of this API."""
+    return {"message": "Private route - You need to be authenticated to see this."}
+
+
+@api.get("/private-scoped")
+@requires_token(role=ROLE)
+def private_scoped() -> dict[str, str]:
+    """For an active token whose user holds the role."""
+    return {
+        "message": "Private, scoped route - You need to be authenticated and have the role read:messages to see this."
+    }
