@@ -5,7 +5,9 @@ zdemo may be shared between the API and the emulator. Inside a process it is che
 which is faster, bounds slow clients, and runs several workers, but does not run inside another program.
 """
 
+import errno
 import multiprocessing
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -144,12 +146,22 @@ def serve_forever(build: Callable[[str], WSGIApp], *, host: str, port: int, work
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Whether ``host:port`` can be listened on now. Granian would share a taken port in silence, so ask first."""
-    family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    """Whether ``host:port`` can be listened on now. Granian would share a taken port in silence, so ask first.
+
+    Raises:
+        PermissionError: this user may not listen on that port.
+        OSError: the host is not one of this machine.
+    """
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except UnicodeError as error:  # what no host name can be, Python refuses before it is looked up
+        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from error
     with socket.socket(family, kind, proto) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             return False
     return True

@@ -65,7 +65,7 @@ def requires_token(*, role: str | None = None) -> Callable[[Callable[P, Any]], C
             token = bearer_token(request.headers.get("Authorization"), also_in_query_or_form=_token_elsewhere())
             g.introspection = guard.introspector.introspect(token)
             authorize(g.introspection, guard.policy, now=guard.now(), role=role)
-            return _private(make_response(view(*args, **kwargs)))
+            return _private(make_response(current_app.ensure_sync(view)(*args, **kwargs)))
 
         return guarded
 
@@ -82,7 +82,8 @@ def _token_elsewhere() -> bool:
 def _private(response: Response) -> Response:
     """Keep an answer that depends on the caller out of shared caches."""
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Vary"] = "Authorization"
+    vary = response.headers.get("Vary")
+    response.headers["Vary"] = f"{vary}, Authorization" if vary else "Authorization"
     return response
 
 

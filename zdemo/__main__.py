@@ -1,0 +1,6 @@
+"""``python -m zdemo``."""
+
+from zdemo.cli import main
+
+if __name__ == "__main__":
+    main()

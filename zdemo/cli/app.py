@@ -1,0 +1,181 @@
+"""The commands: their options, their help, and nothing else; what they do is in ``commands``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from zdemo import __version__
+from zdemo.cli.options import EnvFile, Json, Pat
+from zdemo.route import Route
+
+app = typer.Typer(
+    name="zdemo",
+    help="See, test and debug how an API checks ZITADEL access tokens.\n\nFirst: zdemo demo",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+role_app = typer.Typer(help="Show and change who has which role in the project.", no_args_is_help=True)
+app.add_typer(role_app, name="role")
+
+DEFAULT_THREADS = 32
+HIGHEST_PORT = 65535
+
+Port = Annotated[int, typer.Option(min=1, max=HIGHEST_PORT, help="The port to listen on.")]
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Expose = Annotated[
+    bool,
+    typer.Option("--expose-emulator", help="Allow other addresses than loopback. The tokens are public."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"zdemo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[  # Typer calls the callback; there is nothing left to do here
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """See, test and debug how an API checks ZITADEL access tokens.
+
+    First: zdemo demo
+    """
+
+
+@app.command()
+def demo(as_json: Json = False) -> int:
+    """See it all work, with nothing configured: the API and an emulated ZITADEL, over real HTTP.
+
+    Example: zdemo demo
+    """
+    from zdemo.cli.demo_command import run_demo
+
+    return run_demo(as_json=as_json)
+
+
+@app.command()
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 5000,
+    threads: Annotated[int, typer.Option(min=4, max=1024, help="Threads of each worker.")] = DEFAULT_THREADS,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+    emulator: Annotated[bool, typer.Option("--emulator", help="Run an emulated ZITADEL beside it.")] = False,
+    expose_emulator: Expose = False,
+    env_file: EnvFile = None,
+) -> int:
+    """Run the API: three routes, guarded by token introspection.
+
+    Example: zdemo serve --emulator
+    """
+    from zdemo.cli.serving_commands import Place, run_serve
+
+    place = Place(host=host, port=port, threads=threads, workers=workers)
+    return run_serve(place, with_emulator=emulator, expose=expose_emulator, env_file=env_file)
+
+
+@app.command()
+def call(
+    route: Annotated[Route, typer.Argument(help="Which route to call.", show_default=False)],
+    pat: Pat = None,
+    url: Annotated[
+        str | None, typer.Option(help="Where the API is. Default: ZDEMO_API_URL.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the exchange, the token masked.")] = False,
+    expect: Annotated[
+        int | None, typer.Option(min=100, max=599, help="Succeed when this status comes.", show_default=False)
+    ] = None,
+    curl: Annotated[bool, typer.Option("--curl", help="Print the curl command instead of sending.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat until the answer changes.")] = False,
+    env_file: EnvFile = None,
+) -> int:
+    """Send one request to the API, and explain what comes back.
+
+    Example: zdemo call scoped --pat
+    """
+    from zdemo.cli.call_command import Asked, run_call
+
+    asked = Asked(pat=pat, url=url, json=as_json, verbose=verbose, expect=expect, curl=curl, env_file=env_file)
+    return run_call(route, asked, watch=watch)
+
+
+@app.command()
+def introspect(
+    pat: Pat = None,
+    as_json: Annotated[bool, typer.Option("--json", help="ZITADEL's answer, untouched.")] = False,
+    require: Annotated[
+        str | None, typer.Option(metavar="ROLE", help="Succeed only if the token has this role.", show_default=False)
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Answer by exit code alone.")] = False,
+    env_file: EnvFile = None,
+) -> int:
+    """Ask ZITADEL about a token, and explain the claims: who, which roles, what the API would say, why not.
+
+    Example: zdemo introspect --pat
+    """
+    from zdemo.cli.introspect_command import run_introspect
+
+    return run_introspect(pat=pat, as_json=as_json, require=require, quiet=quiet, env_file=env_file)
+
+
+@app.command()
+def emulator(
+    host: Host = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(min=1, max=HIGHEST_PORT, help="The port to listen on.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document when ready; then serve.")] = False,
+    expose_emulator: Expose = False,
+) -> int:
+    """Run the emulated ZITADEL alone, for other programs and languages.
+
+    Example: zdemo emulator --json
+    """
+    from zdemo.cli.serving_commands import run_emulator
+
+    return run_emulator(host=host, port=port, as_json=as_json, expose=expose_emulator)
+
+
+@role_app.command("list")
+def role_list(
+    user: Annotated[str | None, typer.Argument(help="Login name or ID; all users without.", show_default=False)] = None,
+    as_json: Json = False,
+    env_file: EnvFile = None,
+) -> int:
+    """Show who has which role in the project.
+
+    Example: zdemo role list reader
+    """
+    from zdemo.cli.role_commands import run_role_list
+
+    return run_role_list(user, as_json=as_json, env_file=env_file)
+
+
+UserArgument = Annotated[str, typer.Argument(help="Login name or ID.", show_default=False)]
+RoleArgument = Annotated[str, typer.Argument(help="The role's key, e.g. read:messages.", show_default=False)]
+
+
+@role_app.command("grant")
+def role_grant(user: UserArgument, role: RoleArgument, as_json: Json = False, env_file: EnvFile = None) -> int:
+    """Give a user a role in the project, and wait until ZITADEL shows it.
+
+    Example: zdemo role grant visitor read:messages
+    """
+    from zdemo.cli.role_commands import run_role_change
+
+    return run_role_change("grant", user, role, as_json=as_json, env_file=env_file)
+
+
+@role_app.command("revoke")
+def role_revoke(user: UserArgument, role: RoleArgument, as_json: Json = False, env_file: EnvFile = None) -> int:
+    """Take a role from a user in the project, and wait until ZITADEL shows it.
+
+    Example: zdemo role revoke reader read:messages
+    """
+    from zdemo.cli.role_commands import run_role_change
+
+    return run_role_change("revoke", user, role, as_json=as_json, env_file=env_file)

@@ -1,0 +1,106 @@
+"""``zdemo call``: one request to the API, and why it was answered so."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zdemo.cli.call_screen import show_call
+from zdemo.cli.render import Screen
+from zdemo.cli.tokens import checked_token, environment_with_token, mixed_sources, token_line
+from zdemo.client import Call, as_json, call_api, curl_command
+from zdemo.config import ClientSettings, Environment, Settings
+from zdemo.errors import ExitCode, SettingsError
+from zdemo.route import Route
+
+if TYPE_CHECKING:
+    from zdemo.explanation import Explanation
+
+COULD_NOT_JUDGE = (502, 503, 504)
+WATCH_SECONDS = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The options of ``zdemo call``."""
+
+    pat: str | None
+    url: str | None
+    json: bool
+    verbose: bool
+    expect: int | None
+    curl: bool
+    env_file: Path | None
+
+
+def run_call(route: Route, asked: Asked, *, watch: bool) -> int:
+    """``zdemo call``."""
+    screen = Screen()
+    environment = environment_with_token(screen, asked.pat, asked.env_file, ZDEMO_API_URL=asked.url)
+    settings = ClientSettings.from_env(environment)
+    token = checked_token(environment)
+    if route is Route.PUBLIC and asked.pat is None:
+        token = None  # nobody asks for it there
+    if asked.curl:
+        screen.say(curl_command(settings, route, with_token=token is not None))
+        return ExitCode.YES
+    if token and (note := mixed_sources(environment, "ZDEMO_API_URL")):
+        screen.tell(f"note: {note}")
+    result = call_api(settings, route, token)
+    shown = token_line(environment, token) if token else ""
+    _show(screen, result, _explained(result, token, environment, asked), shown, asked)
+    if watch:
+        result = _watched(screen, settings, token, result)
+        _show(screen, result, _explained(result, token, environment, asked), shown, asked)
+    return _exit_code(screen, result, asked.expect)
+
+
+def _explained(result: Call, token: str | None, environment: Environment, asked: Asked) -> Explanation | None:
+    if result.accepted:
+        return None
+    from zdemo.explanation import explain  # here, since an accepted call needs none
+
+    settings, unasked = None, ""
+    try:
+        settings = Settings.from_env(environment)
+    except SettingsError as error:
+        unasked = "; ".join(error.problems)
+    again = "" if asked.pat is None else " --pat"
+    return explain(result, token, settings, unasked=unasked, again=again, now=time.time())
+
+
+def _show(screen: Screen, result: Call, explanation: Explanation | None, token: str, asked: Asked) -> None:
+    if not asked.json:
+        show_call(screen, result, explanation, token, verbose=asked.verbose)
+        return
+    finding = explanation.finding if explanation else None
+    more = {
+        "why": finding.cause if finding else None,
+        "certainty": finding.certainty if finding else None,
+        "candidates": list(finding.candidates) if finding else [],
+        "next": list(finding.fix) if finding else [],
+    }
+    screen.document(as_json(result, more))
+
+
+def _watched(screen: Screen, settings: ClientSettings, token: str | None, first: Call) -> Call:
+    """Repeat the call until it is answered otherwise."""
+    with screen.waiting(f"{first.answer.status}, waiting for another answer"):
+        while True:
+            time.sleep(WATCH_SECONDS)
+            result = call_api(settings, first.route, token)
+            if result.decisive != first.decisive:
+                return result
+
+
+def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:
+    status = result.answer.status
+    if expect is not None:
+        if status != expect:
+            screen.error(f"{status} came, {expect} was expected")
+        return ExitCode.YES if status == expect else ExitCode.NO
+    if status in COULD_NOT_JUDGE:
+        return ExitCode.NO_ANSWER
+    return ExitCode.YES if result.accepted else ExitCode.NO

@@ -1,0 +1,50 @@
+"""The screen of ``zdemo demo``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from zdemo.cli.render import Screen, headline
+from zdemo.demo import Stage, Step
+
+
+def show_tour_begin(screen: Screen, stage: Stage) -> None:
+    """Who is who."""
+    screen.say(f"ZITADEL (emulated) {stage.zitadel_url}    API {stage.api_url}")
+    screen.say()
+
+
+def show_step(screen: Screen, number: int, step: Step) -> None:
+    """One step: what was sent, what came, whether that was expected, and why."""
+    after = f", after {step.seconds:.1f} s" if step.seconds is not None and step.seconds >= 0.05 else ""
+    verdict = "as expected" if step.passed else f"EXPECTED {step.leg.expected}"
+    words = screen.mark(f"{verdict}{after}", "green" if step.passed else "red")
+    screen.say(f"{number:2}  {step.leg.name:<38} {step.actual}   {words}")
+    screen.say(f"      GET {step.leg.route.path}, {step.leg.token[0]}")
+    screen.say(f"      {step.leg.why}")
+
+
+def show_tour_end(screen: Screen, steps: Sequence[Step], seconds: float) -> None:
+    """The sum, and where to go from here."""
+    good = sum(step.passed for step in steps)
+    screen.say()
+    screen.say(headline(f"{good} of {len(steps)} as expected", f"{seconds:.1f} s"))
+    screen.say("next  zdemo serve --emulator        and in another terminal        zdemo call scoped")
+
+
+def tour_as_json(steps: Sequence[Step]) -> str:
+    """The same as one document."""
+    rows = [
+        {
+            "name": step.leg.name,
+            "request": f"GET {step.leg.route.path}, {step.leg.token[0]}",
+            "expected": step.leg.expected,
+            "actual": step.actual,
+            "passed": step.passed,
+            "seconds": None if step.seconds is None else round(step.seconds, 3),
+            "why": step.leg.why,
+        }
+        for step in steps
+    ]
+    return json.dumps({"passed": all(step.passed for step in steps), "steps": rows}, ensure_ascii=False)

@@ -1,0 +1,94 @@
+"""The one place that turns a command line into an exit code, and every error into ``error:`` and ``hint:``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from zdemo.cli.app import app
+from zdemo.cli.options import ASK
+from zdemo.cli.redaction import token_like
+from zdemo.cli.render import Screen
+from zdemo.errors import ExitCode, ZdemoError
+
+# Typer brings its own Click and exports of its errors only this one; its base is the error of any wrong command line.
+CommandLineError: Any = typer.BadParameter.__mro__[1]
+
+INTERRUPTED = 130  # what shells report for a program ended by SIGINT
+
+
+def prepared(arguments: Sequence[str]) -> list[str]:
+    """The command line with a bare ``--pat`` at its end marked: Typer knows no option with an optional value."""
+    out = list(arguments)
+    if out and out[-1] == "--pat":
+        out[-1] = f"--pat={ASK}"
+    return out
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; the exit code."""
+    screen = Screen()
+    screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
+    try:
+        result = typer.main.get_command(app)(args=prepared(arguments), prog_name="zdemo", standalone_mode=False)
+    except CommandLineError as error:
+        return _wrong_command_line(screen, error)
+    except ZdemoError as error:
+        screen.error(error.message, error.hint)
+        return int(error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left; what is still buffered must not raise again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.NO)
+    except Exception as fault:
+        screen.error(*_fault_of_ours(fault))
+        return int(ExitCode.NO)
+    return int(result) if isinstance(result, int) else int(ExitCode.YES)
+
+
+def _fault_of_ours(fault: Exception) -> tuple[str, str]:
+    """What nobody foresaw, without its text: that may hold anything, a token too."""
+    ours = [frame for frame in traceback.extract_tb(fault.__traceback__) if f"{os.sep}zdemo{os.sep}" in frame.filename]
+    place = f"{ours[-1].filename.rpartition(f'{os.sep}zdemo{os.sep}')[2]}, line {ours[-1].lineno}" if ours else "zdemo"
+    system = getattr(fault, "strerror", None)
+    said = f"{type(fault).__name__} at {place}" + (f": {system}" if isinstance(system, str) else "")
+    return f"zdemo has met what it does not know: {said}", "it is likely a fault of zdemo: please report this line"
+
+
+def _wrong_command_line(screen: Screen, error: Any) -> int:
+    """Say what is wrong without repeating what was typed: a token may stand in the wrong place."""
+    kind = type(error).__name__
+    command = error.ctx.command_path if error.ctx else "zdemo"
+    name = _parameter_name(error)
+    if kind == "NoArgsIsHelpError":
+        return int(ExitCode.USAGE)
+    message = {
+        "NoSuchOption": "there is no such option",
+        "BadOptionUsage": "an option lacks its value, or has one that it does not take",
+        "MissingParameter": f"{name} is missing",
+        "BadParameter": f"the value of {name} is not one that it takes",
+    }.get(kind, _usage_message(str(error.message)))
+    screen.error(f"{message}", f"{command} --help")
+    return int(ExitCode.USAGE)
+
+
+def _parameter_name(error: Any) -> str:
+    parameter = getattr(error, "param", None)
+    if parameter is None:
+        return "an argument"
+    return str(parameter.opts[-1]) if parameter.param_type_name == "option" else str(parameter.human_readable_name)
+
+
+def _usage_message(text: str) -> str:
+    if text.startswith("No such command"):
+        return "there is no such command"
+    if text.startswith("Got unexpected extra argument"):
+        return "there is an argument too many"
+    return "the command line is wrong"

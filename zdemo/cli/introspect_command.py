@@ -1,0 +1,71 @@
+"""``zdemo introspect``: what ZITADEL says of a token, and what follows."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from zdemo.authorization import Policy, authorize
+from zdemo.cli.introspect_screen import show_investigation
+from zdemo.cli.render import Screen
+from zdemo.cli.tokens import environment_with_token, mixed_sources
+from zdemo.config import Settings, required_token
+from zdemo.errors import ConnectionFailed, ExitCode, Refused
+from zdemo.introspection import Introspection, IntrospectionClient, introspection_error, read_answer
+from zdemo.investigation import Investigation, investigate
+
+ROLE = "read:messages"
+
+
+def run_introspect(*, pat: str | None, as_json: bool, require: str | None, quiet: bool, env_file: Path | None) -> int:
+    """``zdemo introspect``."""
+    screen = Screen()
+    environment = environment_with_token(screen, pat, env_file)
+    settings = Settings.from_env(environment)
+    token = required_token(environment)
+    if note := mixed_sources(environment, "ZITADEL_DOMAIN"):
+        screen.tell(f"note: {note}")
+    now = time.time()
+    if as_json or quiet:
+        return _judge(_raw(screen, settings, token, show=not quiet), settings, require, now=now)
+    with screen.waiting(f"asking {settings.issuer}"):
+        investigation = investigate(settings, token, role=require or ROLE, now=now)
+    _raise_if_plain(investigation)
+    show_investigation(screen, investigation, settings, token, now=now)
+    if investigation.introspection is None:
+        return investigation.error.exit_code if investigation.error else ExitCode.NO
+    return _judge(investigation.introspection, settings, require, now=now)
+
+
+def _raw(screen: Screen, settings: Settings, token: str, *, show: bool) -> Introspection:
+    """Ask, print the answer as it is if it is JSON, and read it."""
+    client = IntrospectionClient(settings)
+    try:
+        answer = client.ask(token)
+    except ConnectionFailed as failure:
+        raise introspection_error(failure) from failure
+    finally:
+        client.close()
+    if show and answer.json() is not None:
+        screen.document(answer.text.rstrip("\n"))
+    return read_answer(answer)
+
+
+def _judge(found: Introspection, settings: Settings, require: str | None, *, now: float) -> ExitCode:
+    """Without a role the question is whether the token is active; with one, whether the API would let it pass."""
+    if require is None:
+        return ExitCode.YES if found.active else ExitCode.NO
+    try:
+        authorize(found, Policy.from_settings(settings), now=now, role=require)
+    except Refused:
+        return ExitCode.NO
+    return ExitCode.YES
+
+
+def _raise_if_plain(investigation: Investigation) -> None:
+    """An error that two lines can say is said in two lines."""
+    error, finding = investigation.error, investigation.finding
+    if error and (finding is None or not (finding.candidates or finding.seen)):
+        if finding:
+            error.message, error.hint = finding.cause, "; ".join(finding.fix)
+        raise error

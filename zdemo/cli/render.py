@@ -1,0 +1,144 @@
+"""All that the terminal sees: where it goes, how it is aligned, what is never shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+import typer
+
+from zdemo.cli.redaction import REDACTION
+
+if TYPE_CHECKING:
+    from zdemo.diagnosis import Finding
+
+WIDTH = 80
+
+
+def printable(text: str) -> str:
+    """Text from elsewhere, without the control characters that would move a cursor or colour a screen."""
+    return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else f"\\x{ord(c):02x}" for c in text)
+
+
+class Screen:
+    """Standard output for the answer, standard error for the story. Hides secrets, whatever the text."""
+
+    def __init__(self, stdout: IO[str] | None = None, stderr: IO[str] | None = None) -> None:
+        self.stdout = stdout or sys.stdout
+        self.stderr = stderr or sys.stderr
+
+    def hide(self, *secrets: str) -> None:
+        """Never show these texts from now on, on any screen."""
+        REDACTION.hide(*secrets)
+
+    def _put(self, stream: IO[str], text: str) -> None:
+        text = REDACTION(text)
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        stream.flush()
+
+    def _colour(self, stream: IO[str]) -> bool:
+        return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    def say(self, text: str = "") -> None:
+        """A line of the answer. Text from elsewhere must have gone through ``printable``."""
+        self._put(self.stdout, text)
+
+    def tell(self, text: str) -> None:
+        """A line of the story."""
+        self._put(self.stderr, text)
+
+    def document(self, value: Any) -> None:
+        """The answer as one JSON document."""
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        binary = getattr(self.stdout, "buffer", None)
+        if binary is None:
+            self._put(self.stdout, text)
+            return
+        binary.write(REDACTION(text).encode(errors="replace") + b"\n")  # JSON is UTF-8, whatever the locale (RFC 8259 §8.1)
+        binary.flush()
+
+    def error(self, message: str, hint: str = "") -> None:
+        """What went wrong, and what to do."""
+        label = typer.style("error:", fg="red", bold=True) if self._colour(self.stderr) else "error:"
+        self._put(self.stderr, f"{label} {printable(message)}")
+        if hint:
+            self._put(self.stderr, f"hint:  {printable(hint)}")
+
+    def mark(self, text: str, colour: str) -> str:
+        """The text, underlined by a colour where the answer goes to a terminal that shows it."""
+        return typer.style(text, fg=colour) if self._colour(self.stdout) else text
+
+    def pairs(self, rows: Iterable[tuple[str, str]], *, indent: int = 0, label_width: int = 12) -> None:
+        """Labelled lines; a label that is empty continues the one before. Long texts go on below their start."""
+        for label, text in rows:
+            lead = " " * indent + f"{label:<{label_width}}  "
+            for line in wrapped(text, WIDTH - len(lead)):
+                self.say(f"{lead}{line}".rstrip())
+                lead = " " * len(lead)
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """A spinner on standard error while the block runs, if that is a terminal; nothing stays behind."""
+        if not self._colour(self.stderr):
+            yield
+            return
+        from rich.console import Console  # here, since most commands never wait
+
+        with Console(file=self.stderr, stderr=True).status(what):
+            yield
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The text in lines of at most ``width``; a command, an address or an ID is never cut."""
+    lines: list[str] = []
+    for paragraph in printable(text).split("\n"):
+        if "          (" in paragraph or len(paragraph) <= width:
+            lines.append(paragraph)
+            continue
+        line = ""
+        for word in paragraph.split(" "):
+            if line and len(line) + 1 + len(word) > width:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}" if line else word
+        lines.append(line)
+    return lines
+
+
+def headline(left: str, right: str) -> str:
+    """A line with something at both ends of 80 columns."""
+    return f"{left}{right:>{max(WIDTH - len(left), len(right) + 2)}}"
+
+
+def columns(rows: Sequence[Sequence[str]], *, gap: int = 2) -> list[str]:
+    """Rows as aligned text."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return [
+        (" " * gap).join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence: bool = True) -> None:
+    """Why, how that is known if ``evidence``, what it can be, and what to do next."""
+    seen = finding.seen if evidence else ()
+    screen.pairs([("why", finding.cause), *seen], indent=indent, label_width=10 if indent else 12)
+    if finding.candidates:
+        lead = " " * indent
+        screen.say()
+        it_is = "it is one of these, and they look the same from here"
+        screen.say(lead + (it_is if finding.certainty == "open" else "it can also be"))
+        for candidate in finding.candidates:
+            first, *rest = wrapped(candidate, 76 - indent)
+            screen.say(f"{lead}  {first}")
+            for line in rest:
+                screen.say(f"{lead}    {line}")
+        screen.say()
+    fixes = [("next" if i == 0 else "", fix) for i, fix in enumerate(finding.fix)]
+    screen.pairs(fixes, indent=indent, label_width=10 if indent else 12)

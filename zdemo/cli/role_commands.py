@@ -1,0 +1,152 @@
+"""``zdemo role``: show and change role assignments, and wait until the change shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zdemo.assignments import (
+    GIVE_UP_SECONDS,
+    Change,
+    Done,
+    find_user,
+    grant,
+    revoke,
+    shows_in_introspection,
+    shows_in_list,
+    wait_until,
+)
+from zdemo.cli.render import Screen, columns, printable
+from zdemo.cli.tokens import hide_secrets
+from zdemo.config import AdminSettings, Environment, Settings, read_environment
+from zdemo.errors import ExitCode, SettingsError, ZdemoError
+from zdemo.introspection import IntrospectionClient, Introspector
+from zdemo.zitadel import ManagementClient, RoleAssignment
+
+
+def _begin(screen: Screen, env_file: Path | None) -> tuple[Environment, AdminSettings, ManagementClient]:
+    environment = read_environment(env_file)
+    hide_secrets(screen, environment)
+    settings = AdminSettings.from_env(environment)
+    client = ManagementClient(settings.issuer, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
+    return environment, settings, client
+
+
+def _introspector(environment: Environment) -> IntrospectionClient | None:
+    try:
+        return IntrospectionClient(Settings.from_env(environment))
+    except SettingsError:
+        return None
+
+
+def _project(settings: AdminSettings, introspector: Introspector | None) -> str:
+    """The project: the setting, else that of the API application, which a PAT's audience names second (ZITADEL)."""
+    if settings.project_id:
+        return settings.project_id
+    if introspector is None:
+        raise SettingsError(
+            ["ZITADEL_PROJECT_ID is not set: the project's ID, e.g. 312909075212468225"],
+            hint="set it, or CLIENT_ID and CLIENT_SECRET, by which the project can be found out",
+        )
+    audience = introspector.introspect(settings.admin_pat).audience
+    if len(audience) < 2:
+        raise ZdemoError(
+            "ZITADEL_ADMIN_PAT is not an active personal access token at this ZITADEL",
+            hint="create a new PAT for an administrator; or set ZITADEL_PROJECT_ID",
+        )
+    return audience[1]
+
+
+def run_role_list(user: str | None, *, as_json: bool, env_file: Path | None) -> int:
+    """``zdemo role list``."""
+    screen = Screen()
+    environment, settings, client = _begin(screen, env_file)
+    project_id = _project(settings, _introspector(environment))
+    project_name, _ = client.project(project_id)
+    user_id = find_user(client, user).id if user else None
+    found = client.assignments(project_id=project_id, user_id=user_id)
+    if as_json:
+        rows = [_row(assignment) for assignment in found]
+        screen.document({"project": {"id": project_id, "name": project_name}, "assignments": rows})
+    else:
+        _show_list(screen, project_id, project_name, found)
+    return ExitCode.YES
+
+
+def _row(assignment: RoleAssignment) -> dict[str, object]:
+    return {
+        "id": assignment.id,
+        "user": {"id": assignment.user.id, "loginName": assignment.user.login_name},
+        "roles": list(assignment.role_keys),
+        "active": assignment.active,
+        "grantedBy": {"id": assignment.organization_id, "name": assignment.organization_name},
+    }
+
+
+def _show_list(screen: Screen, project_id: str, project_name: str, found: list[RoleAssignment]) -> None:
+    screen.say(printable(f"roles in project {project_name} ({project_id})"))
+    rows = [
+        (
+            f"  {a.user.login_name}",
+            ", ".join(a.role_keys) or "(no role)",
+            f"granted by {a.organization_name}" if a.active else "deactivated: counts for nothing",
+        )
+        for a in found
+    ]
+    for line in columns(rows) if rows else ["  nobody has one"]:
+        screen.say(printable(line))
+
+
+def run_role_change(how: str, user: str, role: str, *, as_json: bool, env_file: Path | None) -> int:
+    """``zdemo role grant`` and ``zdemo role revoke``."""
+    screen = Screen()
+    environment, settings, client = _begin(screen, env_file)
+    introspector = _introspector(environment)
+    project_id = _project(settings, introspector)
+    change = (grant if how == "grant" else revoke)(client, project_id, user, role)
+    if change.done is Done.UNCHANGED:
+        state = "has it already" if how == "grant" else "does not have it"
+        raise ZdemoError(f"nothing to change: {change.user.login_name} {state} ({role})")
+    with screen.waiting("waiting until ZITADEL shows it"):
+        seconds = wait_until(lambda: _shows(client, introspector, environment.get("PAT", "").strip(), change))
+    if as_json:
+        screen.document(_outcome(change, seconds))
+    else:
+        _show_change(screen, change, seconds)
+    return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
+
+
+def _shows(client: ManagementClient, introspector: Introspector | None, token: str, change: Change) -> bool:
+    """By introspection where the token at hand is that user's, else by ZITADEL's list of assignments."""
+    if introspector and token:
+        shown = shows_in_introspection(introspector, token, change)
+        if shown is not None:
+            return shown
+    return shows_in_list(client, change)
+
+
+def _outcome(change: Change, seconds: float | None) -> dict[str, object]:
+    return {
+        "done": change.done,
+        "user": {"id": change.user.id, "loginName": change.user.login_name},
+        "role": change.role,
+        "project": change.project_id,
+        "shownAfterMilliseconds": None if seconds is None else round(seconds * 1000, 1),
+    }
+
+
+def _show_change(screen: Screen, change: Change, seconds: float | None) -> None:
+    verb = {
+        Done.CREATED: "has now",
+        Done.ADDED: "has now",
+        Done.ACTIVATED: "has again (the assignment was deactivated)",
+        Done.REMOVED: "no longer has",
+    }[change.done]
+    screen.say(printable(f"{change.user.login_name} {verb} {change.role} in project {change.project_id}"))
+    if seconds is None:
+        screen.error(
+            f"ZITADEL has accepted the change, but does not show it after {GIVE_UP_SECONDS:g} s",
+            "its projections trail (60 s at most): look again with zdemo role list",
+        )
+        return
+    screen.say(f"ZITADEL shows it after {seconds * 1000:.0f} ms")
+    screen.say("running APIs follow within their ZDEMO_CACHE_TTL (5 s unless set)")

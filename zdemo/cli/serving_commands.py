@@ -1,0 +1,158 @@
+"""``zdemo serve`` and ``zdemo emulator``: what runs in the foreground until it is stopped."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from zdemo.cli.render import Screen, columns
+from zdemo.cli.tokens import hide_secrets
+from zdemo.config import Settings, is_loopback, read_environment
+from zdemo.errors import ExitCode, UsageError, ZdemoError
+from zdemo.serving import port_is_free, serve_forever
+
+ZITADEL_VARIABLES = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
+EXPOSED = "the emulator's tokens are public knowledge: whoever reaches {host} can use them"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the API listens, and how many serve there. ``threads`` is per worker."""
+
+    host: str
+    port: int
+    threads: int
+    workers: int
+
+
+def run_serve(place: Place, *, with_emulator: bool, expose: bool, env_file: Path | None) -> int:
+    """``zdemo serve``."""
+    screen = Screen()
+    environment = read_environment(env_file)
+    if with_emulator:
+        _check_exposure(screen, place.host, expose=expose)
+        shadowed = [name for name in ZITADEL_VARIABLES if name in environment]
+        if shadowed:
+            screen.tell(f"note: the emulator is used; {', '.join(shadowed)} of your settings are not")
+        environment = read_environment(env_file, **_emulator_variables())
+    settings = Settings.from_env(environment)
+    _check_port(place.host, place.port, "zdemo serve")
+    with ExitStack() as stack:
+        if with_emulator:
+            _start_emulator(screen, stack)  # before secrets are hidden: the emulator's are public
+        hide_secrets(screen, environment)
+        host = f"[{place.host}]" if ":" in place.host else place.host
+        screen.tell(f"API on http://{host}:{place.port}, asks {settings.issuer}; Ctrl-C stops it")
+        build = partial(_worker, settings)
+        serve_forever(build, host=place.host, port=place.port, workers=place.workers, threads=place.threads)
+    return ExitCode.YES
+
+
+def _worker(settings: Settings, target: str):  # type: ignore[no-untyped-def]  # Flask must not be loaded for its type
+    from zdemo.server.worker import build
+
+    return build(settings, target)
+
+
+def _emulator_variables() -> dict[str, str]:
+    from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID
+
+    return {
+        "ZITADEL_DOMAIN": f"http://localhost:{DEFAULT_PORT}",
+        "CLIENT_ID": CLIENT_ID,
+        "CLIENT_SECRET": CLIENT_SECRET,
+        "ZITADEL_PROJECT_ID": PROJECT_ID,
+    }
+
+
+def _check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
+    if is_loopback(host):
+        return
+    if not expose:
+        raise UsageError(EXPOSED.format(host="that address"), hint="stay on 127.0.0.1, or add --expose-emulator")
+    screen.tell("warning: " + EXPOSED.format(host=host))
+
+
+def _check_port(host: str, port: int, command: str) -> None:
+    """Refuse a taken port, or a host that is not ours, before anything starts."""
+    try:
+        free = port_is_free(host, port)
+    except PermissionError:
+        hint = f"choose one from 1024 on: {command} --port {port + 8000 if port < 1024 else 5000}"
+        raise ZdemoError(f"port {port} cannot be listened on: this user may not", hint=hint) from None
+    except OSError:
+        raise UsageError("--host is no address of this machine", hint="try 127.0.0.1, or 0.0.0.0 for all") from None
+    if not free:
+        hint = f"stop what runs there, or choose another: {command} --port {port + 1}"
+        airplay = "; on macOS it is often the AirPlay receiver" if port == 5000 else ""
+        raise ZdemoError(f"port {port} of {host} cannot be listened on: it is taken{airplay}", hint=hint)
+
+
+def _start_emulator(screen: Screen, stack: ExitStack) -> None:
+    from zdemo.emulator import emulate
+    from zdemo.emulator.known import DEFAULT_PORT
+
+    if not port_is_free("127.0.0.1", DEFAULT_PORT):
+        raise ZdemoError(
+            f"port {DEFAULT_PORT}, the emulator's, is taken",
+            hint="if an emulator runs there already, start zdemo serve without --emulator; .env.example fits it",
+        )
+    running = stack.enter_context(emulate(port=DEFAULT_PORT))
+    screen.tell(f"ZITADEL (emulated) on {running.url}; its state ends with it")
+    for line in known_users():
+        screen.tell(f"  {line}")
+    screen.tell("try   cp .env.example .env          (its values are the emulator's)")
+    screen.tell("      zdemo call scoped")
+    screen.tell("      zdemo role revoke reader read:messages")
+    screen.tell("      zdemo call scoped")
+
+
+def known_users() -> list[str]:
+    """The emulator's users as aligned lines: name, roles, PAT."""
+    from zdemo.emulator.known import ADMIN, READER, VISITOR
+
+    roles = [", ".join(READER.roles), "(no role)", "(administrator)"]
+    return columns([(u.username, role, u.pat) for u, role in zip((READER, VISITOR, ADMIN), roles, strict=True)])
+
+
+def run_emulator(*, host: str, port: int | None, as_json: bool, expose: bool) -> int:
+    """``zdemo emulator``."""
+    from zdemo.emulator import emulate
+    from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID
+
+    screen = Screen()
+    port = DEFAULT_PORT if port is None else port
+    _check_exposure(screen, host, expose=expose)
+    _check_port(host, port, "zdemo emulator")
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with emulate(host=host, port=port) as running:
+        if as_json:
+            screen.document(_ready(running.url))
+        else:
+            screen.say(f"ZITADEL (emulated) on {running.url}; its state ends with it; Ctrl-C stops it")
+            screen.pairs([("project", PROJECT_ID), ("CLIENT_ID", CLIENT_ID), ("CLIENT_SECRET", CLIENT_SECRET)])
+            for line in known_users():
+                screen.say(line)
+        stopped.wait()
+    return ExitCode.YES
+
+
+def _ready(url: str) -> dict[str, object]:
+    from zdemo.emulator.known import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+
+    return {
+        "url": url,
+        "adminPat": ADMIN.pat,
+        "project": PROJECT_ID,
+        "clientId": CLIENT_ID,
+        "clientSecret": CLIENT_SECRET,
+        "users": [
+            {"id": u.id, "username": u.username, "pat": u.pat, "roles": list(u.roles)} for u in (READER, VISITOR, ADMIN)
+        ],
+    }

@@ -1,0 +1,107 @@
+"""The token that a command sends: from an option, standard input, a prompt, the environment or ``.env``."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TextIO, cast
+
+from zdemo.cli.options import ASK
+from zdemo.cli.redaction import token_like
+from zdemo.cli.render import Screen
+from zdemo.config import Environment, masked, read_environment
+from zdemo.errors import MissingTokenError, UsageError
+
+FROM_STDIN = "-"
+SECRETS = ("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "ZDEMO_VISITOR_PAT")
+OUR_PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # settings where a secret may stand by mistake
+LONGEST_INPUT_BYTES = 1 << 20
+OPTION_NAMES = frozenset(
+    "--json --url --expect --curl --watch --require --quiet --verbose --env-file --help --pat -v -q".split()  # noqa: SIM905  # a list of 13 strings reads worse
+)
+
+PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_.-]+")  # what tokens of ZITADEL are made of
+
+
+def _piped() -> str:
+    stdin = cast("TextIO | None", sys.stdin)  # None when it was closed
+    return stdin.buffer.read(LONGEST_INPUT_BYTES).decode(errors="surrogateescape") if stdin else ""
+
+
+def _typed() -> str:
+    stdin = cast("TextIO | None", sys.stdin)
+    if stdin is None or not stdin.isatty():
+        raise UsageError(
+            "--pat asks for the token, but there is no terminal to ask at", hint="--pat - reads it from stdin"
+        )
+    import getpass  # here, since it is rarely needed
+
+    return getpass.getpass("token: ", stream=sys.stderr)
+
+
+def environment_with_token(
+    screen: Screen, pat: str | None, env_file: Path | None, **options: str | None
+) -> Environment:
+    """The environment, with ``PAT`` from ``--pat`` when that is given; ``screen`` will never show the token.
+
+    ``options`` stand for other variables, by their names.
+
+    Raises:
+        UsageError: ``--pat`` is followed by another option, or asks where nobody can answer.
+        MissingTokenError: ``--pat`` gives an empty token.
+        SettingsError: the ``.env`` file cannot be read.
+    """
+    if pat is not None and pat in OPTION_NAMES:
+        raise UsageError("--pat is followed by another option", hint="put a bare --pat at the end of the line")
+    token = {ASK: _typed, FROM_STDIN: _piped}.get(pat or "", lambda: pat)()
+    if token is not None and not token.strip():
+        raise MissingTokenError("the token is empty", hint="give the token's text, or leave --pat away to use PAT")
+    environment = read_environment(env_file, PAT=token, **options)
+    hide_secrets(screen, environment)
+    return environment
+
+
+def hide_secrets(screen: Screen, environment: Environment) -> None:
+    """Whatever is printed from now on, these are not."""
+    screen.hide(*(environment.get(name, "") for name in SECRETS))
+    ours = (value for name, value in environment.items() if name in SECRETS or name.startswith(OUR_PREFIXES))
+    screen.hide(*(piece for value in ours for piece in token_like(value)))
+
+
+def checked_token(environment: Environment) -> str | None:
+    """The token as it can be sent in a header field, or ``None`` when there is none.
+
+    Raises:
+        MissingTokenError: what is there cannot be sent: it holds quotes, blanks, ``Bearer`` or the like.
+    """
+    token = environment.get("PAT", "").strip()
+    if not token:
+        return None
+    if PLAIN_TOKEN.fullmatch(token):
+        return token
+    from zdemo.diagnosis import paste_problem  # here, since most tokens need no diagnosis
+
+    if problem := paste_problem(token):
+        raise MissingTokenError(
+            f"the token {token_source(environment)} cannot be sent: {problem.cause}", hint=problem.fix[0]
+        )
+    return token
+
+
+def token_source(environment: Environment) -> str:
+    """Where the token came from, in words."""
+    return f"from {environment.source('PAT')}"
+
+
+def token_line(environment: Environment, token: str) -> str:
+    """What may be shown of the token, and where it came from."""
+    return f"{masked(token)}, {token_source(environment)}"
+
+
+def mixed_sources(environment: Environment, address: str) -> str:
+    """A warning when the token and the address that it goes to come from different places; else empty."""
+    token, place = environment.source("PAT"), environment.source(address)
+    if not token or not place or token == place or "the command line" in (token, place):
+        return ""
+    return f"the token comes from {token}, {address} from {place}"

@@ -1,0 +1,115 @@
+"""The test client: one call to the API, as any HTTP client would send it, and its answer taken apart."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zdemo.config import ClientSettings
+from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.route import Route
+from zdemo.transport import Answer, Transport
+
+CHALLENGE_PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Challenge:
+    """A ``WWW-Authenticate: Bearer`` challenge (RFC 6750 §3). ``error`` is empty where no token was presented."""
+
+    text: str
+    error: str
+    scope: str
+
+
+def parse_challenge(value: str | None) -> Challenge | None:
+    """The bearer challenge in a ``WWW-Authenticate`` value; ``None`` when there is none."""
+    scheme, _, rest = (value or "").strip().partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    found = {name.lower(): quoted or plain for name, quoted, plain in CHALLENGE_PARAMETER.findall(rest)}
+    return Challenge(text=value or "", error=found.get("error", ""), scope=found.get("scope", ""))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A request that was answered."""
+
+    route: Route
+    url: str
+    answer: Answer
+
+    @property
+    def challenge(self) -> Challenge | None:
+        """What the API demands instead, if it refused."""
+        return parse_challenge(self.answer.headers.get("www-authenticate"))
+
+    @property
+    def body(self) -> Any:
+        """The body as JSON, or as text when it is none."""
+        parsed = self.answer.json()
+        return self.answer.text if parsed is None else parsed
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the API let the request pass."""
+        return self.answer.status < 300
+
+    @property
+    def decisive(self) -> tuple[int, str]:
+        """What counts as the answer when it is compared with another: status and challenge."""
+        return self.answer.status, self.challenge.text if self.challenge else ""
+
+
+def call_api(settings: ClientSettings, route: Route, token: str | None) -> Call:
+    """Send one GET request to a route, with the token if there is one.
+
+    Raises:
+        ConnectionFailed: the API does not answer.
+    """
+    transport = Transport(settings.api_url, setting="ZDEMO_API_URL")
+    headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        answer = transport.send("GET", route.path, timeout_seconds=settings.timeout_seconds, headers=headers)
+    except ConnectionFailed as failure:
+        raise _about_the_api(failure, settings) from failure
+    finally:
+        transport.close()
+    return Call(route=route, url=settings.api_url + route.path, answer=answer)
+
+
+def _about_the_api(failure: ConnectionFailed, settings: ClientSettings) -> ConnectionFailed:
+    """The same failure; when nothing listens there, with the most likely reason: the API is not running."""
+    if failure.kind is not FailureKind.REFUSED:
+        return failure
+    return ConnectionFailed(
+        f"{settings.api_url} refuses connections: the API is not running there",
+        hint="start it with zdemo serve, or set ZDEMO_API_URL",
+        kind=failure.kind,
+        origin=failure.origin,
+    )
+
+
+def curl_command(settings: ClientSettings, route: Route, *, with_token: bool) -> str:
+    """The same request for curl. The token stands as ``$PAT``, so that it gets into no history."""
+    header = ' -H "Authorization: Bearer $PAT"' if with_token else ""
+    return f"curl -i{header} {settings.api_url}{route.path}"
+
+
+def as_json(call: Call, more: Mapping[str, Any]) -> str:
+    """The call as one JSON document."""
+    challenge = call.challenge
+    document = {
+        "url": call.url,
+        "status": call.answer.status,
+        "milliseconds": round(call.answer.seconds * 1000, 1),
+        "body": call.body,
+        "challenge": {"text": challenge.text, "error": challenge.error, "scope": challenge.scope}
+        if challenge
+        else None,
+        **more,
+    }
+    return json.dumps(document, ensure_ascii=False)

@@ -1,0 +1,163 @@
+"""Why a call to the API came back as it did: what the API said, held against what ZITADEL says of the same token.
+
+Above ``investigation``, which asks ZITADEL; here is only the comparison, since an API may be asking another ZITADEL,
+or as another application, than the command line does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from zdemo.client import Call
+from zdemo.config import Settings
+from zdemo.diagnosis import Certainty, Finding
+from zdemo.investigation import Investigation, investigate
+
+WHAT_ZITADEL_SAYS = "(what ZITADEL says of this token)"
+ROLE_MISSING_PREFIX = "role."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """``finding`` is the most likely cause. ``unasked`` says why ZITADEL was not asked, if it was not."""
+
+    finding: Finding
+    unasked: str = ""
+
+
+def explain(
+    call: Call, token: str | None, settings: Settings | None, *, unasked: str, again: str, now: float
+) -> Explanation | None:
+    """Explain a refusal or a failure of the API; ``None`` for an answer that needs no explanation.
+
+    ZITADEL is asked only when a token was refused, or could not be judged, and ``settings`` are there; else
+    ``unasked`` says what they lack. ``again`` is what a further command needs to have the same token: `` --pat`` when
+    it was given that way.
+    """
+    if call.accepted:
+        return None
+    code = call.challenge.error if call.challenge else ""
+    if call.answer.status == 401 and not code:
+        return Explanation(finding=_no_token(call, token))
+    judged = code in ("invalid_token", "insufficient_scope") or call.answer.status in (403, 502, 503)
+    if not judged:
+        return Explanation(finding=_other(call, code))
+    if settings is None or token is None:
+        return Explanation(finding=_from_the_api_alone(call, code), unasked=unasked)
+    investigation = investigate(settings, token, role=call.route.role, now=now)
+    finding = _compared(call, code, investigation, settings)
+    next_step = f"zdemo introspect{again}          {WHAT_ZITADEL_SAYS}"
+    return Explanation(finding=replace(finding, fix=(*finding.fix, next_step)))
+
+
+def _no_token(call: Call, token: str | None) -> Finding:
+    if token is None:
+        return Finding(
+            id="call.no_token",
+            cause="no token was sent, and this route asks for one",
+            fix=(f"zdemo call {call.route} --pat          (asks for the token)", "or set PAT in .env"),
+        )
+    return Finding(
+        id="call.token_not_seen",
+        cause="a token was sent, but the API saw none",
+        certainty=Certainty.OPEN,
+        candidates=("a proxy in between takes the Authorization header field away", "that API wants another scheme"),
+        fix=(f"zdemo call {call.route} -v          (the whole exchange)",),
+    )
+
+
+def _other(call: Call, code: str) -> Finding:
+    status = call.answer.status
+    if code == "invalid_request":
+        return Finding(
+            id="call.invalid_request",
+            cause="the API says that the request is malformed, so ZITADEL was not asked",
+            fix=(f"zdemo call {call.route} -v          (the whole exchange)",),
+        )
+    if status == 404:
+        return Finding(
+            id="call.no_such_route",
+            cause="there is no such route: what answers there is no zdemo API",
+            fix=("correct ZDEMO_API_URL or --url", "zdemo serve          (runs the API)"),
+        )
+    return Finding(
+        id="call.other",
+        cause=f"the API answered {status}, which none of its routes does on its own",
+        certainty=Certainty.OPEN,
+        candidates=("another server or a proxy answers there", "the API has a fault: its log says which"),
+        fix=("correct ZDEMO_API_URL or --url", "look at the API's log"),
+    )
+
+
+def _from_the_api_alone(call: Call, code: str) -> Finding:
+    status = call.answer.status
+    if status in (502, 503):
+        return Finding(
+            id="call.cannot_judge",
+            cause="the API could not have the token checked: ZITADEL does not answer it, or not usefully",
+            fix=("look at the API's log: it names the cause",),
+        )
+    if code == "insufficient_scope" or status == 403:
+        return Finding(
+            id="call.role_missing",
+            cause="the token is valid; the API finds no role read:messages in what ZITADEL says of it",
+            fix=("zdemo introspect --pat          (tells which of the possible reasons it is)",),
+        )
+    return Finding(
+        id="call.token_refused",
+        cause="the API says that the token is not active, or not meant for it",
+        certainty=Certainty.OPEN,
+        candidates=(
+            "it was deleted, has expired, or its user is deactivated or locked (also if active again)",
+            "it is of another ZITADEL, or meant for another project",
+            "the text is not the whole token",
+        ),
+        fix=("zdemo introspect --pat          (narrows it down)",),
+    )
+
+
+def _compared(call: Call, code: str, investigation: Investigation, settings: Settings) -> Finding:
+    """The finding of the investigation, if it explains what the API said; else that the two disagree."""
+    finding = investigation.finding
+    failing = call.answer.status in (502, 503)
+    if failing:
+        return finding if finding and investigation.introspection is None else _api_cannot(settings)
+    if investigation.introspection is None:
+        return finding or _from_the_api_alone(call, code)
+    missing_role = code == "insufficient_scope" or call.answer.status == 403
+    if finding and finding.id.startswith(ROLE_MISSING_PREFIX) == missing_role:
+        return finding
+    return _disagree(call, finding, settings)
+
+
+def _api_cannot(settings: Settings) -> Finding:
+    return Finding(
+        id="call.api_cannot_ask",
+        cause=f"the API cannot have tokens checked, though {settings.issuer} answers from here",
+        certainty=Certainty.OPEN,
+        candidates=(
+            "the API uses another ZITADEL_DOMAIN, CLIENT_ID or CLIENT_SECRET than this command line",
+            "the way from the API to ZITADEL is broken: network, proxy, certificates",
+            "it was a passing failure",
+        ),
+        fix=("look at the API's log: it names the cause", "compare the settings of the API with those here"),
+    )
+
+
+def _disagree(call: Call, finding: Finding | None, settings: Settings) -> Finding:
+    said = f"{finding.cause}" if finding else "it may pass"
+    return Finding(
+        id="call.disagrees",
+        cause=f"the API and {settings.issuer} do not say the same of this token",
+        certainty=Certainty.OPEN,
+        candidates=(
+            "the API asks another ZITADEL, or as another application, than this command line",
+            "the API has another ZITADEL_PROJECT_ID than is set here",
+            "something changed a moment ago, and the API reuses an answer for a few seconds",
+        ),
+        seen=(("API", f"{call.answer.status}"), ("ZITADEL", said)),
+        fix=(
+            f"zdemo call {call.route}          (again, in some seconds)",
+            "compare ZITADEL_DOMAIN, CLIENT_ID and ZITADEL_PROJECT_ID of the API with those here",
+        ),
+    )

@@ -1,0 +1,192 @@
+"""The few calls of ZITADEL's v2 API that zdemo needs: Connect protocol, JSON, an administrator's or any token.
+
+ZITADEL's answers leave out defaults (empty lists, ``false``), and its lists trail writes by milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zdemo.errors import ConnectionFailed, ManagementError
+from zdemo.introspection import answer_error, introspection_error
+from zdemo.transport import Answer, Transport
+
+PAGE_SIZE = 100
+USER_SERVICE = "zitadel.user.v2.UserService"
+PROJECT_SERVICE = "zitadel.project.v2.ProjectService"
+AUTHORIZATION_SERVICE = "zitadel.authorization.v2.AuthorizationService"
+NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: valid token, its user is no administrator
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """A user; ``login_name`` is what a person knows it by."""
+
+    id: str
+    login_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleAssignment:
+    """A role assignment (an authorization, in ZITADEL's v2 words). ``organization_id`` owns it."""
+
+    id: str
+    user: User
+    project_id: str
+    project_name: str
+    organization_id: str
+    organization_name: str
+    active: bool
+    role_keys: tuple[str, ...]
+
+
+def role_assignment(row: Mapping[str, Any]) -> RoleAssignment:
+    """A row of ``ListAuthorizations``; what is missing is empty."""
+    user, project, organization = (row.get(part) or {} for part in ("user", "project", "organization"))
+    return RoleAssignment(
+        id=str(row.get("id", "")),
+        user=User(id=str(user.get("id", "")), login_name=str(user.get("preferredLoginName", ""))),
+        project_id=str(project.get("id", "")),
+        project_name=str(project.get("name", "")),
+        organization_id=str(organization.get("id", "")),
+        organization_name=str(organization.get("name", "")),
+        active=row.get("state") == "STATE_ACTIVE",
+        role_keys=tuple(str(role.get("key", "")) for role in row.get("roles", [])),
+    )
+
+
+class ManagementClient:
+    """Calls the management API with one bearer token. ``timeout_seconds`` is per call."""
+
+    def __init__(self, issuer: str, token: str, *, timeout_seconds: float) -> None:
+        self._transport = Transport(issuer, setting="ZITADEL_DOMAIN")
+        self._token = token
+        self._timeout_seconds = timeout_seconds
+
+    def call(self, service: str, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """One unary Connect call.
+
+        Raises:
+            ManagementError: ZITADEL says no; in words that say what to do.
+            IntrospectionError: no ZITADEL answered there, or it cannot now.
+        """
+        try:
+            answer = self._transport.send(
+                "POST",
+                f"/{service}/{method}",
+                timeout_seconds=self._timeout_seconds,
+                headers={
+                    "Authorization": f"Bearer {self._token}",
+                    "Connect-Protocol-Version": "1",
+                    "Accept-Language": "en",
+                },
+                json=dict(body),
+            )
+        except ConnectionFailed as failure:
+            raise introspection_error(failure) from failure
+        if answer.status == 200 and isinstance(answer.json(), dict):
+            return answer.json_object()
+        raise management_error(answer)
+
+    def rows(self, service: str, method: str, body: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
+        """All rows of a list, page by page, oldest first."""
+        offset = 0
+        while True:
+            page = {"offset": str(offset), "limit": PAGE_SIZE, "asc": True}
+            answer = self.call(service, method, {**body, "pagination": page})
+            found = answer.get(key) or []
+            yield from found
+            offset += len(found)
+            total = str((answer.get("pagination") or {}).get("totalResult", "0"))
+            if not found or not total.isdigit() or offset >= int(total):
+                return
+
+    def user(self, name: str) -> User | None:
+        """The user with this login name, username or ID; ``None`` when the token's user sees no such one."""
+        queries = [
+            {"loginNameQuery": {"loginName": name, "method": "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"}},
+            {"userNameQuery": {"userName": name, "method": "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"}},
+            {"inUserIdsQuery": {"userIds": [name]}},
+        ]
+        answer = self.call(USER_SERVICE, "ListUsers", {"queries": [{"orQuery": {"queries": queries}}]})
+        for row in answer.get("result") or []:
+            return User(id=str(row.get("userId", "")), login_name=str(row.get("preferredLoginName", "")))
+        return None
+
+    def project(self, project_id: str) -> tuple[str, str]:
+        """Name and owning organization's ID of a project."""
+        found = self.call(PROJECT_SERVICE, "GetProject", {"projectId": project_id}).get("project") or {}
+        return str(found.get("name", "")), str(found.get("organizationId", ""))
+
+    def role_keys(self, project_id: str) -> list[str]:
+        """The keys of the roles that are defined in a project."""
+        rows = self.rows(PROJECT_SERVICE, "ListProjectRoles", {"projectId": project_id}, "projectRoles")
+        return [str(row.get("key", "")) for row in rows]
+
+    def assignments(self, *, project_id: str | None = None, user_id: str | None = None) -> list[RoleAssignment]:
+        """The role assignments that the token's user may see: in a project, of a user, or both."""
+        filters: list[dict[str, Any]] = []
+        if project_id:
+            filters.append({"projectId": {"id": project_id}})
+        if user_id:
+            filters.append({"inUserIds": {"ids": [user_id]}})
+        rows = self.rows(AUTHORIZATION_SERVICE, "ListAuthorizations", {"filters": filters}, "authorizations")
+        return [role_assignment(row) for row in rows]
+
+    def assign(self, user_id: str, project_id: str, organization_id: str, role_keys: list[str]) -> None:
+        """Create a role assignment."""
+        body = {
+            "userId": user_id,
+            "projectId": project_id,
+            "organizationId": organization_id,
+            "roleKeys": role_keys,
+        }
+        self.call(AUTHORIZATION_SERVICE, "CreateAuthorization", body)
+
+    def set_roles(self, assignment_id: str, role_keys: list[str]) -> None:
+        """Replace the roles of an assignment."""
+        self.call(AUTHORIZATION_SERVICE, "UpdateAuthorization", {"id": assignment_id, "roleKeys": role_keys})
+
+    def activate(self, assignment_id: str) -> None:
+        """Activate a deactivated assignment."""
+        self.call(AUTHORIZATION_SERVICE, "ActivateAuthorization", {"id": assignment_id})
+
+    def unassign(self, assignment_id: str) -> None:
+        """Delete an assignment."""
+        self.call(AUTHORIZATION_SERVICE, "DeleteAuthorization", {"id": assignment_id})
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+
+def management_error(answer: Answer) -> Exception:
+    """The error that an answer of the management API means (ZITADEL v4; Connect error JSON)."""
+    body = answer.json_object()
+    code, text = str(body.get("code", "")), str(body.get("message", ""))
+    if answer.status in (429, 502, 503, 504) or not text or "unable to set instance" in text:
+        return answer_error(answer)
+    error_id = text.rpartition("(")[2].rstrip(")") if text.endswith(")") else ""
+    message, hint = _words(answer.status, error_id, text)
+    return ManagementError(message, hint=hint, status=answer.status, code=code, error_id=error_id)
+
+
+def _words(status: int, error_id: str, text: str) -> tuple[str, str]:
+    if status == 401:
+        return (
+            "ZITADEL_ADMIN_PAT is not valid at this ZITADEL: deleted, expired, or of another instance",
+            "create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
+        )
+    if error_id == NO_MEMBERSHIP:
+        return (
+            "ZITADEL_ADMIN_PAT is a valid token, but its user is no administrator (no membership)",
+            "make its user ORG_OWNER of the organization (or IAM_OWNER), or use an administrator's PAT",
+        )
+    if status == 403:
+        return (
+            "the administrator role of ZITADEL_ADMIN_PAT's user is too small for this (no permission)",
+            "make its user ORG_OWNER of the organization (or IAM_OWNER)",
+        )
+    return f"ZITADEL says: {text}", ""
