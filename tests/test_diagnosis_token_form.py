@@ -1,0 +1,116 @@
+"""What the text of a token gives away, and what a paste may leave in it."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from zdemo.diagnosis import TokenKind, paste_problem, token_form
+
+PAT = "aB3-" * 17 + "xyZ"
+ACCESS_TOKEN = "aB3_" * 26
+
+
+def jwt_of(claims: dict[str, object]) -> str:
+    parts = ({"alg": "RS256", "kid": "1"}, claims)
+    encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+    return ".".join([*encoded, "c2lnbmF0dXJl"])
+
+
+@pytest.mark.parametrize(
+    ("token", "kind"),
+    [
+        (PAT, TokenKind.PAT),
+        (PAT + "\n", TokenKind.PAT),
+        (PAT + "\r\n", TokenKind.PAT),
+        (ACCESS_TOKEN, TokenKind.OPAQUE),
+        ("aB3_" * 19 + "xy", TokenKind.SESSION_API),
+        ("aB34" * 16, TokenKind.CLIENT_SECRET),
+        (PAT[:-1], TokenKind.CUT),
+        (PAT[:-2], TokenKind.CUT),
+        (PAT[:51], TokenKind.CUT),
+        (PAT + "xy", TokenKind.CUT),
+        (PAT + PAT, TokenKind.DOUBLED),
+        ("312909075212468229", TokenKind.ID_NUMBER),
+        (jwt_of({"iss": "http://localhost"}), TokenKind.JWT),
+        ("a.b.c", TokenKind.DAMAGED),
+        (PAT.replace("-", "~"), TokenKind.DAMAGED),
+        ("garbage", TokenKind.UNKNOWN),
+    ],
+)
+def test_the_form_tells_the_kind(token: str, kind: TokenKind) -> None:
+    form = token_form(token)
+    assert (form.kind, form.problem, form.sendable) == (kind, "", True)
+    assert paste_problem(token) is None
+
+
+@pytest.mark.parametrize(
+    ("token", "named"),
+    [
+        (f"Bearer {PAT}", "Bearer"),
+        (f"bearer  {PAT}", "bearer"),
+        (f"Bearer{PAT}", "Bearer"),
+        (f"Authorization: Bearer {PAT}", "Authorization: Bearer"),
+        (f"PAT={PAT}", "PAT="),
+        (f"export PAT={PAT}", "PAT="),
+        (f'"{PAT}"', "quotes"),
+        (f"'{PAT}'", "quotes"),
+        (f"{PAT}'", "quotes"),
+        (f"`{PAT}`", "backticks"),
+        (f"\u201c{PAT}\u201d", "curly quotes"),
+        (f"<{PAT}>", "<"),
+        (f" {PAT}", "a blank in front"),
+        (f"{PAT} ", "a blank at the end"),
+        (f"{PAT[:30]} {PAT[30:]}", "a blank inside"),
+        (f"{PAT[:30]}\n{PAT[30:]}", "a line end inside"),
+        (f"{PAT}\t", "a tab"),
+        (f"{PAT}\u00a0", "a no-break space"),
+        (f"{PAT}\u2003", "U+2003"),
+        (f"{PAT}=", '"=" at the end'),
+        (f"{PAT},", '"," at the end'),
+        (f"{PAT}%3D", "%"),
+        (f"{PAT}\u200b", "U+200B"),
+        (f"\ufeff{PAT}", "U+FEFF"),
+        (f"{PAT}\x00", "U+0000"),
+        (f"{PAT}\xe9", "U+00E9"),
+        (f"{PAT[:4]}\u2026{PAT[-4:]}", "shortened"),
+        (f"{PAT[:4]}...{PAT[-4:]}", "shortened"),
+        ("$PAT", "variable"),
+        ("${PAT}", "variable"),
+    ],
+)
+def test_what_a_paste_left_is_named(token: str, named: str) -> None:
+    finding = paste_problem(token)
+    assert finding is not None
+    assert finding.id == "token.pasted"
+    assert named in finding.cause
+    assert "token alone" in " ".join(finding.fix)
+    assert PAT not in str(finding)
+
+
+@pytest.mark.parametrize("token", ["", " ", "\n"])
+def test_an_empty_token_is_said_to_be_empty(token: str) -> None:
+    finding = paste_problem(token)
+    assert finding is not None
+    assert finding.id == "token.empty"
+
+
+def test_what_no_header_takes_is_not_sendable() -> None:
+    assert [token_form(PAT + more).sendable for more in ("", "=", " ", "\u200b", '"')] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_an_id_token_is_told_from_an_access_token_by_its_claims() -> None:
+    assert token_form(jwt_of({"azp": "reader", "at_hash": "x"})).is_id_token
+    assert not token_form(jwt_of({"jti": "V2_1-at_1", "azp": "reader"})).is_id_token
+
+
+def test_a_form_does_not_show_the_claims() -> None:
+    assert "canary" not in repr(token_form(jwt_of({"email": "canary@example.com"})))

@@ -1,0 +1,313 @@
+"""A faulty upstream: a raw-socket server that misbehaves as told, and records what it was asked.
+
+``with upstream(answer(json_body({"active": True})), hang) as up:`` answers the first request and lets the second hang;
+the last behaviour serves all that follow. ``tests.faults`` has behaviours by name. All of it ends with the ``with``
+block, hanging requests too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs
+
+LOOPBACK = "127.0.0.1"
+DRIP_SECONDS = 1.0
+JOIN_SECONDS = 10
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time at all
+TLS_HANDSHAKE = b"\x16"  # the first byte of a TLS client (RFC 8446 §5.1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """One request as it came. Header names in lower case; ``connection`` counts connections from 0."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+    connection: int
+
+    @property
+    def form(self) -> dict[str, str]:
+        """The form's fields; of one that is given twice, the last."""
+        return {name: values[-1] for name, values in parse_qs(self.body.decode(), keep_blank_values=True).items()}
+
+
+@dataclass
+class Connection:
+    """One accepted connection, as a behaviour sees it."""
+
+    sock: socket.socket
+    number: int
+    stopping: threading.Event
+    received: Received | None = None
+    buffer: bytes = b""
+
+    def send(self, data: bytes) -> None:
+        """Send all of it; a client that has left does not matter."""
+        with contextlib.suppress(OSError):
+            self.sock.sendall(data)
+
+    def drip(self, data: bytes, seconds: float = DRIP_SECONDS) -> None:
+        """One byte, then a pause, and so on, until the client leaves or the upstream stops."""
+        with contextlib.suppress(OSError):
+            for at in range(len(data)):
+                self.sock.sendall(data[at : at + 1])
+                if self.stopping.wait(seconds):
+                    return
+
+    def reset(self) -> None:
+        """Close with RST instead of FIN."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+
+    def read(self) -> Received | None:
+        """The next request; ``None`` at the end of the connection, or when it is no HTTP."""
+        head = self._until(b"\r\n\r\n")
+        if head is None:
+            return None
+        first, *lines = head.decode("latin-1").split("\r\n")
+        method, target, _ = first.split(" ", 2)
+        fields = (line.partition(":") for line in lines if line)
+        headers = {name.strip().lower(): value.strip() for name, _, value in fields}
+        body = self._exactly(int(headers.get("content-length", "0")))
+        return Received(method=method, target=target, headers=headers, body=body, connection=self.number)
+
+    def _until(self, end: bytes) -> bytes | None:
+        while end not in self.buffer:
+            if not self._more() or self.buffer.startswith(TLS_HANDSHAKE):
+                return None
+        head, _, self.buffer = self.buffer.partition(end)
+        return head
+
+    def _exactly(self, count: int) -> bytes:
+        while len(self.buffer) < count and self._more():
+            pass
+        body, self.buffer = self.buffer[:count], self.buffer[count:]
+        return body
+
+    def _more(self) -> bool:
+        try:
+            data = self.sock.recv(1 << 16)
+        except OSError:
+            return False
+        self.buffer += data
+        return bool(data)
+
+
+Behaviour = Callable[[Connection], bool]
+"""Does something with a connection after a request came; tells whether the connection stays open."""
+
+
+def http(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> bytes:
+    """A whole HTTP/1.1 answer."""
+    fields = {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}
+    reason = HTTPStatus(status).phrase
+    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+def json_body(value: Any) -> bytes:
+    """As ZITADEL writes JSON: in UTF-8, with a line end."""
+    return json.dumps(value, ensure_ascii=False).encode() + b"\n"
+
+
+def answer(
+    body: bytes, status: int = 200, *, headers: Mapping[str, str] | None = None, then_close: bool = False
+) -> Behaviour:
+    """A whole answer; ``then_close`` closes the connection after it, without having said so."""
+
+    def behave(connection: Connection) -> bool:
+        connection.send(http(body, status, headers))
+        return not then_close
+
+    return behave
+
+
+def raw(data: bytes) -> Behaviour:
+    """These very bytes, then the end."""
+
+    def behave(connection: Connection) -> bool:
+        connection.send(data)
+        return False
+
+    return behave
+
+
+def drip(prompt: bytes, slow: bytes, seconds: float = DRIP_SECONDS) -> Behaviour:
+    """``prompt`` at once, then ``slow`` byte by byte."""
+
+    def behave(connection: Connection) -> bool:
+        connection.send(prompt)
+        connection.drip(slow, seconds)
+        return False
+
+    return behave
+
+
+def after(seconds: float, behaviour: Behaviour) -> Behaviour:
+    """The same, late."""
+
+    def behave(connection: Connection) -> bool:
+        return not connection.stopping.wait(seconds) and behaviour(connection)
+
+    return behave
+
+
+def depending(choose: Callable[[Received], Behaviour]) -> Behaviour:
+    """What ``choose`` picks for the request."""
+
+    def behave(connection: Connection) -> bool:
+        assert connection.received is not None, "only for behaviours that follow a request"
+        return choose(connection.received)(connection)
+
+    return behave
+
+
+def hang(connection: Connection) -> bool:
+    """Say nothing until the upstream stops."""
+    connection.stopping.wait()
+    return False
+
+
+def hang_up(connection: Connection) -> bool:  # noqa: ARG001  # the signature of a behaviour
+    """Close before a byte of the answer."""
+    return False
+
+
+def reset(connection: Connection) -> bool:
+    """Close with RST before a byte of the answer."""
+    connection.reset()
+    return False
+
+
+def speak_http(connection: Connection) -> bool:
+    """What a plain HTTP server says to a TLS client that greets it."""
+    connection.sock.recv(1 << 16)
+    connection.send(http(b"Client sent an HTTPS request to an HTTP server.", 400, {"Content-Type": "text/plain"}))
+    return False
+
+
+class Upstream:
+    """The running server. ``requests`` grows as they come; ``now`` changes what it does from then on."""
+
+    def __init__(self, behaviours: Sequence[Behaviour], on_connect: Behaviour | None, tls: ssl.SSLContext | None):
+        self.requests: list[Received] = []
+        self.connections = 0
+        self.stopping = threading.Event()
+        self._on_connect, self._tls = on_connect, tls
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._script = list(behaviours) or [hang_up]
+        self._listener = socket.create_server((LOOPBACK, 0), backlog=256)
+        self.port = int(self._listener.getsockname()[1])
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """The origin."""
+        return f"{'https' if self._tls else 'http'}://{LOOPBACK}:{self.port}"
+
+    def now(self, *behaviours: Behaviour) -> None:
+        """From the next request on, these, and the last of them for all that follow."""
+        with self._lock:
+            self._script = list(behaviours)
+
+    def start(self) -> None:
+        """Accept in the background."""
+        self._acceptor.start()
+
+    def stop(self) -> None:
+        """End every connection and every thread."""
+        self.stopping.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._acceptor.join(JOIN_SECONDS)
+        with self._lock:
+            for sock in self._open:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(JOIN_SECONDS)
+            assert not thread.is_alive(), "a behaviour does not end with its upstream"
+
+    def _accept(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                number, self.connections = self.connections, self.connections + 1
+                self._open.add(sock)
+            thread = threading.Thread(target=self._serve, args=(sock, number), daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, sock: socket.socket, number: int) -> None:
+        connection = Connection(sock, number, self.stopping)
+        try:
+            if self._on_connect is None or self._on_connect(connection):
+                self._converse(connection)
+        except OSError:
+            pass  # the client left, or its handshake failed: the test sees that at the other end
+        finally:
+            with self._lock:
+                self._open.discard(sock)
+            connection.sock.close()
+            sock.close()
+
+    def _converse(self, connection: Connection) -> None:
+        if self._tls:
+            secure = self._tls.wrap_socket(connection.sock, server_side=True, do_handshake_on_connect=False)
+            connection.sock = secure
+            with self._lock:
+                self._open.add(secure)
+            secure.do_handshake()
+        try:
+            while (received := connection.read()) is not None:
+                connection.received = received
+                with self._lock:
+                    self.requests.append(received)
+                    behaviour = self._script.pop(0) if len(self._script) > 1 else self._script[0]
+                if not behaviour(connection):
+                    return
+            if connection.buffer.startswith(TLS_HANDSHAKE):
+                connection.send(http(b"", 400))
+        finally:
+            with self._lock:
+                self._open.discard(connection.sock)
+
+
+@contextlib.contextmanager
+def upstream(
+    *behaviours: Behaviour, on_connect: Behaviour | None = None, tls: ssl.SSLContext | None = None
+) -> Iterator[Upstream]:
+    """A running upstream: the first request gets the first behaviour, the last one serves all that follow.
+
+    ``on_connect`` comes before anything is read, TLS included; what is read follows only when it returns true.
+    """
+    server = Upstream(behaviours, on_connect, tls)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def refusing_port() -> Iterator[int]:
+    """A port that refuses connections and that nobody else takes meanwhile."""
+    with socket.socket() as sock:
+        sock.bind((LOOPBACK, 0))
+        yield int(sock.getsockname()[1])

@@ -1,0 +1,32 @@
+"""From evidence to reason and fix: why a token is refused, or why nobody can say. Pure; asks nobody.
+
+First rule: never a wrong single cause. What the evidence does not decide is said to be open, with the candidates and
+the next step. ``zdemo.investigation`` gathers the evidence; call, introspect and doctor say what comes out here.
+"""
+
+from zdemo.diagnosis.answers import finding_for_error
+from zdemo.diagnosis.evidence import NOTHING, Evidence, Question
+from zdemo.diagnosis.findings import Certainty, Finding, quoted, without_secrets
+from zdemo.diagnosis.inactive import finding_for_inactive
+from zdemo.diagnosis.refused import finding_for_active, refusal_of
+from zdemo.diagnosis.remarks import remarks
+from zdemo.diagnosis.token_form import TokenForm, TokenKind, paste_problem, token_form
+
+__all__ = [
+    "NOTHING",
+    "Certainty",
+    "Evidence",
+    "Finding",
+    "Question",
+    "TokenForm",
+    "TokenKind",
+    "finding_for_active",
+    "finding_for_error",
+    "finding_for_inactive",
+    "paste_problem",
+    "quoted",
+    "refusal_of",
+    "remarks",
+    "token_form",
+    "without_secrets",
+]

@@ -1,0 +1,193 @@
+"""Why ZITADEL could not be asked: the connection, the host, the server, its database, what stands in between.
+
+The sentences for connections that fail are those of ``zdemo.failures``; here it is about answers that are none.
+None of them speaks of the caller's token: it had no part in any of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from zdemo.config import Settings
+from zdemo.diagnosis.credentials import finding_for_credentials
+from zdemo.diagnosis.evidence import NOTHING, Evidence, Question
+from zdemo.diagnosis.findings import Certainty, Finding, quoted
+from zdemo.diagnosis.hosts import expects_tls, redirects, wrong_host
+from zdemo.diagnosis.words import described, health, origin, seen, url
+from zdemo.errors import ConnectionFailed, CredentialsRefused, FailureKind, IntrospectionError
+from zdemo.introspection import DATABASE_AWAY
+from zdemo.transport import Answer
+
+GATEWAY = (502, 503, 504)
+
+
+def finding_for_error(
+    error: IntrospectionError | ConnectionFailed, settings: Settings | None = None, evidence: Evidence = NOTHING
+) -> Finding:
+    """The finding for an error of introspection, or for a connection that failed (to ZITADEL or to the API)."""
+    failure = error if isinstance(error, ConnectionFailed) else error.failure
+    if failure is not None:
+        return _failure(failure, evidence)
+    answer = error.answer if isinstance(error, IntrospectionError) else None
+    if answer is None:
+        return Finding(id="zitadel.unavailable", cause=error.message, fix=(error.hint,))
+    if isinstance(error, CredentialsRefused):
+        return finding_for_credentials(answer, settings, evidence)
+    found = next((finding for rule in _RULES if (finding := rule(answer, evidence))), None)
+    return found or Finding(
+        id="zitadel.unusable",
+        cause=quoted(error.message, 300),
+        certainty=Certainty.OPEN,
+        candidates=(
+            "ZITADEL_DOMAIN names another server than a ZITADEL",
+            "something between here and ZITADEL changes the question or the answer",
+        ),
+        seen=(seen(answer), *health(evidence)),
+        fix=(error.hint,),
+    )
+
+
+def _failure(failure: ConnectionFailed, evidence: Evidence) -> Finding:
+    if failure.kind is not FailureKind.TIMEOUT or not evidence.is_healthy:
+        return Finding(id=f"net.{failure.kind}", cause=failure.message, seen=health(evidence), fix=(failure.hint,))
+    if evidence.is_ready:
+        return Finding(
+            id="zitadel.hangs",
+            cause=f"ZITADEL lives and its database answers, but introspection does not: {failure.message}",
+            certainty=Certainty.OPEN,
+            candidates=("a lock on a table of its database", "overload", "a proxy that holds back /oauth"),
+            seen=health(evidence),
+            fix=("look at ZITADEL's log and at its database (locks, load), then try again", failure.hint),
+        )
+    return Finding(
+        id="zitadel.database_hangs",
+        cause=f"ZITADEL lives, but its database hangs: {failure.message}, while its health check answers at once",
+        certainty=Certainty.CERTAIN if evidence.timed_out(Question.READY) else Certainty.LIKELY,
+        seen=health(evidence),
+        fix=("look at ZITADEL's database (PostgreSQL) and the network to it, then try again",),
+    )
+
+
+def _database_away(answer: Answer, evidence: Evidence) -> Finding | None:
+    if DATABASE_AWAY not in answer.text and not evidence.database_away:
+        return None
+    return database_away(origin(answer), (seen(answer), *health(evidence)))
+
+
+def database_away(origin: str, seen: tuple[tuple[str, str], ...]) -> Finding:
+    """ZITADEL says so itself: the 404 with its error ID, or 412 of its readiness check."""
+    return Finding(
+        id="zitadel.database_away",
+        cause="ZITADEL's database is away: ZITADEL runs, but cannot reach it",
+        seen=seen,
+        fix=(
+            "start or repair ZITADEL's database (PostgreSQL), then try again; ZITADEL needs no restart",
+            f"curl -i {origin}/debug/ready     (200 when it is back)",
+        ),
+    )
+
+
+def _rate_limited(answer: Answer, evidence: Evidence) -> Finding | None:
+    if answer.status != 429:
+        return None
+    wait = answer.headers.get("retry-after", "")
+    blocked = "blocked" in answer.text
+    return Finding(
+        id="zitadel.rate_limited",
+        cause="ZITADEL has blocked this instance: a limit is exceeded or set (429)"
+        if blocked
+        else "requests to ZITADEL are rate limited (429)",
+        seen=(seen(answer), *health(evidence)),
+        fix=(
+            f"wait {wait} s, then try again" if wait.isascii() and wait.isdigit() else "wait, then try again",
+            "ask the operator of ZITADEL for the limit, and ask ZITADEL less often",
+        ),
+    )
+
+
+def _lost_on_the_way(answer: Answer, evidence: Evidence) -> Finding | None:
+    body = answer.json_object()
+    if answer.status != 400 or body.get("error") != "invalid_request":
+        return None
+    what = {
+        "token missing": "the form of the request",
+        "client_id or client_assertion must be provided": "the Authorization header",
+    }.get(str(body.get("error_description", "")))
+    if what is None:
+        return None
+    return Finding(
+        id="zitadel.request_changed",
+        cause=f"{what} did not reach ZITADEL, though it was sent: something in between takes it away",
+        certainty=Certainty.LIKELY,
+        seen=(seen(answer), ("ZITADEL", quoted(body.get("error_description"))), *health(evidence)),
+        fix=("look at the proxies before ZITADEL: POST, its form and the Authorization header must pass unchanged",),
+    )
+
+
+def _gateway(answer: Answer, evidence: Evidence) -> Finding | None:
+    from_a_proxy = answer.media_type == "text/html" or "server" in answer.headers  # ZITADEL never names its server
+    if answer.status not in GATEWAY or not from_a_proxy:
+        return None
+    return Finding(
+        id="zitadel.behind_proxy_down",
+        cause=f"a proxy answers at {url(answer).netloc}, but ZITADEL behind it does not ({answer.status})",
+        certainty=Certainty.LIKELY,
+        seen=(seen(answer), *health(evidence)),
+        fix=("start ZITADEL, or correct the address at which the proxy looks for it; its log says more",),
+    )
+
+
+def _fails(answer: Answer, evidence: Evidence) -> Finding | None:
+    if answer.status < 500:
+        return None
+    return Finding(
+        id="zitadel.fails",
+        cause=f"what answers at {url(answer).netloc} fails ({answer.status})",
+        certainty=Certainty.OPEN,
+        candidates=("ZITADEL itself, or its database, is in trouble", "a proxy before it", "another server"),
+        seen=(seen(answer), *health(evidence)),
+        fix=("look at ZITADEL's log and at that of the proxy, then try again",),
+    )
+
+
+def _other_server(answer: Answer, evidence: Evidence) -> Finding | None:
+    body = answer.json_object()
+    if body and (answer.status != 200 or "active" in body):
+        return None
+    host = url(answer).netloc
+    if evidence.is_ready:
+        return Finding(
+            id="zitadel.in_between",
+            cause=f"ZITADEL is at {host}, but something before it answers introspection in its place",
+            seen=(seen(answer), *health(evidence)),
+            fix=("let the proxy or filter before ZITADEL pass POST /oauth/v2/introspect",),
+        )
+    if answer.media_type == "text/html" and answer.status in (403, 413):
+        return Finding(
+            id="zitadel.filtered",
+            cause=f"another server than ZITADEL answers at {host}: it refuses the request ({answer.status}, html)",
+            certainty=Certainty.OPEN,
+            candidates=("a proxy or bot filter before ZITADEL", "ZITADEL_DOMAIN names another web server"),
+            seen=(seen(answer), *health(evidence)),
+            fix=("let the filter pass POST /oauth/v2/introspect, or correct ZITADEL_DOMAIN",),
+        )
+    return Finding(
+        id="zitadel.other_server",
+        cause=f"what answers at {host} is not a ZITADEL but another server ({described(answer)})",
+        certainty=Certainty.CERTAIN if answer.media_type == "text/html" else Certainty.LIKELY,
+        seen=(seen(answer), *health(evidence)),
+        fix=("correct ZITADEL_DOMAIN: host and port of your ZITADEL, e.g. ZITADEL_DOMAIN=http://localhost:8080",),
+    )
+
+
+_RULES: tuple[Callable[[Answer, Evidence], Finding | None], ...] = (
+    wrong_host,
+    _database_away,
+    _rate_limited,
+    redirects,
+    expects_tls,
+    _lost_on_the_way,
+    _gateway,
+    _fails,
+    _other_server,
+)

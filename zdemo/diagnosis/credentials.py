@@ -1,0 +1,154 @@
+"""Why ZITADEL refuses the API application's credentials: it never says, and little of it can be found out."""
+
+from __future__ import annotations
+
+import re
+
+from zdemo.config import SECRET_VARIABLES, Settings
+from zdemo.diagnosis.evidence import Evidence, Question
+from zdemo.diagnosis.findings import Certainty, Finding, quoted
+from zdemo.diagnosis.key import finding_for_key
+from zdemo.diagnosis.token_form import BASE64URL, ID_DIGITS, LETTERS_AND_DIGITS, PAT_LENGTH, SECRET_LENGTH
+from zdemo.diagnosis.words import described, seen, url
+from zdemo.transport import Answer
+
+SERVICE_USER = "Errors.User.Machine.Secret."  # ZITADEL: the login name is right, its secret is wrong or missing
+USER_NOT_ACTIVE = "Errors.User.NotActive"
+CAUSE = "ZITADEL refuses the API application's credentials (CLIENT_ID, CLIENT_SECRET)"
+OLD_CLIENT_ID = re.compile(r"[0-9]{15,20}@.+")  # ZITADEL before v2.50
+
+
+def finding_for_credentials(answer: Answer, settings: Settings | None, evidence: Evidence) -> Finding:
+    """The finding for an answer that refuses the client ID and secret, or the key."""
+    if evidence.status(Question.RANDOM_TOKEN) == 200:
+        return _only_for_this_text(answer)
+    if answer.status != 400:
+        return _not_as_zitadel_refuses(answer, settings.credential_variables if settings else SECRET_VARIABLES)
+    if settings and settings.key:
+        return finding_for_key(answer, settings.key, settings, evidence)
+    return (
+        _service_user(answer, evidence)
+        or (_by_their_form(settings) if settings else None)
+        or _open(answer, settings, evidence)
+    )
+
+
+def _only_for_this_text(answer: Answer) -> Finding:
+    return Finding(
+        id="zitadel.filtered",
+        cause=f"ZITADEL takes the API application's credentials, but this request was refused ({answer.status}): "
+        "something between here and ZITADEL does not let it pass",
+        certainty=Certainty.LIKELY,
+        seen=(seen(answer), ("credentials", "good: asked about a random text, ZITADEL answers")),
+        fix=("look at the proxy or filter before ZITADEL; try once more",),
+    )
+
+
+def _not_as_zitadel_refuses(answer: Answer, variables: str) -> Finding:
+    return Finding(
+        id="client.refused",
+        cause=f"what answers at {url(answer).netloc} refuses our credentials with {answer.status}, which ZITADEL v4 "
+        "does not do (it answers 400)",
+        certainty=Certainty.OPEN,
+        candidates=(
+            "a proxy or gateway before ZITADEL that wants credentials of its own",
+            "ZITADEL_DOMAIN names another authorization server",
+            f"another version of ZITADEL, and wrong values in {variables}",
+        ),
+        seen=(seen(answer),),
+        fix=(
+            "let the proxy pass /oauth/v2/introspect, and check ZITADEL_DOMAIN",
+            f"compare {variables} with the application's page in ZITADEL",
+        ),
+    )
+
+
+def _service_user(answer: Answer, evidence: Evidence) -> Finding | None:
+    """The token endpoint takes a service user's login name and secret, and nobody else's (RFC 6749 §4.4)."""
+    reply = evidence.answer(Question.OWN_PAIR_AT_TOKEN_ENDPOINT)
+    if reply is None:
+        return None
+    description = str(reply.json_object().get("error_description", ""))
+    takes_them = reply.status == 200 and "access_token" in reply.json_object()
+    if not takes_them and not description.startswith((SERVICE_USER, USER_NOT_ACTIVE)):
+        return None
+    what = "takes them as a service user's" if takes_them else f"says {quoted(description)}"
+    return Finding(
+        id="client.is_service_user",
+        cause="CLIENT_ID and CLIENT_SECRET are those of a service user; introspection needs an API application's",
+        seen=(seen(answer), ("token endpoint", f"{what} ({reply.status})")),
+        fix=(
+            "set CLIENT_ID and CLIENT_SECRET to those of the API application: its page in the project shows the ID",
+            "it has no secret yet, or it is lost: generate a new one there",
+        ),
+    )
+
+
+def _by_their_form(settings: Settings) -> Finding | None:
+    """What the two values give away by themselves, where that alone is certain."""
+    client_id, secret = settings.client_id, settings.client_secret
+    if ID_DIGITS.fullmatch(secret) and len(client_id) == SECRET_LENGTH and LETTERS_AND_DIGITS.fullmatch(client_id):
+        return Finding(
+            id="client.swapped",
+            cause="CLIENT_SECRET holds an ID and CLIENT_ID what looks like a secret: they are swapped",
+            certainty=Certainty.LIKELY,
+            fix=("exchange the values of CLIENT_ID and CLIENT_SECRET",),
+        )
+    return None
+
+
+def _open(answer: Answer, settings: Settings | None, evidence: Evidence) -> Finding:
+    elsewhere = "they belong to another ZITADEL, or this one was recreated since"
+    nothing_is_known_here = evidence.status(Question.USERINFO) == 401
+    shown = f" {settings.client_id}" if settings and ID_DIGITS.fullmatch(settings.client_id) else ""
+    return Finding(
+        id="client.refused",
+        cause=CAUSE,
+        certainty=Certainty.OPEN,
+        candidates=(
+            *((elsewhere,) if nothing_is_known_here else ()),
+            *(_odd_forms(settings) if settings else ()),
+            "CLIENT_ID is wrong: mistyped, or the ID of something else than the application's client",
+            "CLIENT_SECRET is wrong, or was regenerated (rotated) since",
+            "the application, its project or its organization is inactive or deleted",
+            "the application is key-only: it uses private_key_jwt and has no secret",
+            *(() if nothing_is_known_here else (elsewhere,)),
+        ),
+        seen=_evidence(answer, evidence),
+        fix=(
+            f"compare CLIENT_ID{shown} with the application's page in ZITADEL, and see that it is active",
+            "generate a new client secret there and set CLIENT_SECRET",
+            "an administrator can tell which it is: ZITADEL's log names the reason of each refusal",
+        ),
+    )
+
+
+def _evidence(answer: Answer, evidence: Evidence) -> tuple[tuple[str, str], ...]:
+    body = answer.json_object()
+    said = " ".join(filter(None, (quoted(body.get("error")), quoted(body.get("error_description")))))
+    lines = [("answer", f"{described(answer)}: {said}")]
+    if evidence.answer(Question.RANDOM_TOKEN):
+        lines.append(("random text", "the same answer: it is not about what is asked"))
+    if evidence.status(Question.USERINFO) == 401:
+        lines.append(("userinfo", "what was asked about is refused as well: everything may be another ZITADEL's"))
+    elif evidence.status(Question.USERINFO) == 200:
+        lines.append(("userinfo", "200: this ZITADEL is the one that knows the caller"))
+    return tuple(lines)
+
+
+def _odd_forms(settings: Settings) -> tuple[str, ...]:
+    """What is unusual about the two values: a hint, no proof, since ZITADEL can be told to make others."""
+    found = []
+    client_id, secret = settings.client_id, settings.client_secret
+    if client_id == settings.project_id:
+        found.append("CLIENT_ID and ZITADEL_PROJECT_ID are the same: one of them is not what it should be")
+    if not ID_DIGITS.fullmatch(client_id) and not OLD_CLIENT_ID.fullmatch(client_id):
+        found.append("CLIENT_ID does not look like a client ID (18 digits): a login name or another value")
+    if len(secret) == PAT_LENGTH and BASE64URL.fullmatch(secret):
+        found.append("CLIENT_SECRET has the form of a personal access token")
+    elif len(secret) != SECRET_LENGTH or not LETTERS_AND_DIGITS.fullmatch(secret):
+        found.append(
+            f"CLIENT_SECRET is {len(secret)} long; ZITADEL makes {SECRET_LENGTH} letters and digits: "
+            "cut off, or another value"
+        )
+    return tuple(found)

@@ -1,0 +1,103 @@
+"""What ZITADEL answered to the questions that were asked after the first one: what a diagnosis may rest on."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.transport import Answer
+from zdemo.zitadel import RoleAssignment
+
+
+class Question(StrEnum):
+    """The questions; the value says in two words what is asked."""
+
+    AGAIN = "introspection, once more"
+    RANDOM_TOKEN = "random token"  # noqa: S105  # the name of a question, no password
+    MADE_UP_CLIENT = "made-up client"
+    USERINFO = "userinfo"
+    WHOAMI = "own user"
+    READY = "readiness"
+    HEALTH = "health"
+    DISCOVERY = "discovery"
+    KEYS = "keys"
+    OWN_PAIR_AT_TOKEN_ENDPOINT = "token endpoint"  # noqa: S105  # likewise
+    ASSIGNMENTS = "role assignments"
+    ADMINISTRATOR = "administrator's PAT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The replies by question. A question that is missing was not asked, for want of time or of need.
+
+    ``assignments`` is ``None`` when they could not be learned; ``signature_fits`` of a JWT likewise.
+    ``clock_ahead_seconds``: by how much this machine's clock is ahead of ZITADEL's, to a second.
+    """
+
+    replies: Mapping[Question, Answer | ConnectionFailed] = field(default_factory=dict)
+    assignments: tuple[RoleAssignment, ...] | None = None
+    signature_fits: bool | None = None
+    clock_ahead_seconds: float | None = None
+
+    def answer(self, question: Question) -> Answer | None:
+        """The answer to a question, if one came."""
+        reply = self.replies.get(question)
+        return reply if isinstance(reply, Answer) else None
+
+    def status(self, question: Question) -> int | None:
+        """The status of that answer."""
+        answer = self.answer(question)
+        return answer.status if answer else None
+
+    def timed_out(self, question: Question) -> bool:
+        """Whether a question was asked and no answer came in time."""
+        reply = self.replies.get(question)
+        return isinstance(reply, ConnectionFailed) and reply.kind is FailureKind.TIMEOUT
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether ZITADEL says that its database answers: JSON, which no page for all paths is (ZITADEL: ``"ok"``)."""
+        answer = self.answer(Question.READY)
+        return answer is not None and answer.status == 200 and answer.json() == "ok"
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether ZITADEL's process lives (ZITADEL: text ``ok``)."""
+        answer = self.answer(Question.HEALTH)
+        return answer is not None and answer.status == 200 and answer.text.strip() == "ok"
+
+    @property
+    def database_away(self) -> bool:
+        """Whether ZITADEL itself says that it cannot reach its database (ZITADEL: 412, API-F24h2)."""
+        answer = self.answer(Question.READY)
+        return answer is not None and answer.status == 412
+
+    @property
+    def administrator_is_active(self) -> bool | None:
+        """Whether the administrator's PAT is active at introspection; ``None`` when that was not asked or not told."""
+        answer = self.answer(Question.ADMINISTRATOR)
+        active = answer.json_object().get("active") if answer and answer.status == 200 else None
+        return active if isinstance(active, bool) else None
+
+    def project_id(self, client_id: str) -> str | None:
+        """The API application's project, as the administrator's PAT shows it when it is introspected.
+
+        ZITADEL appends the client ID and then the project to the audience of every PAT.
+        """
+        answer = self.answer(Question.ADMINISTRATOR)
+        audience = answer.json_object().get("aud") if answer else None
+        return project_behind(client_id, audience) if isinstance(audience, list) else None
+
+
+def project_behind(client_id: str, audience: Sequence[object]) -> str | None:
+    """The project in a PAT's audience: what follows the API application's client ID (ZITADEL: ``[..., C, P]``)."""
+    for first, second in itertools.pairwise(audience):
+        if first == client_id and isinstance(second, str):
+            return second
+    return None
+
+
+NOTHING = Evidence()

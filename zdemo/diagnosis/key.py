@@ -1,0 +1,94 @@
+"""Why ZITADEL refuses the assertion of an API application that uses a key: the clock, the issuer, or the key itself."""
+
+from __future__ import annotations
+
+from zdemo.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
+from zdemo.config import Settings
+from zdemo.diagnosis.evidence import Evidence, Question
+from zdemo.diagnosis.findings import Certainty, Finding, quoted
+from zdemo.diagnosis.refused import CLOCK_TOLERANCE_SECONDS, clock_words
+from zdemo.diagnosis.token_form import ID_DIGITS
+from zdemo.diagnosis.words import described
+from zdemo.key_file import ApplicationKey
+from zdemo.transport import Answer
+
+SYNCHRONISE = "synchronise the time of this machine (NTP), e.g. timedatectl set-ntp true, and check ZITADEL's"
+CLOCK_SEEN = ("clock", "compared with the Date of ZITADEL's answer")
+
+
+def finding_for_key(answer: Answer, key: ApplicationKey, settings: Settings, evidence: Evidence) -> Finding:
+    """The finding for an answer that refuses an assertion."""
+    return _clock(answer, evidence) or _issuer(answer, settings, evidence) or _open(answer, key, evidence)
+
+
+def _seen(answer: Answer) -> tuple[str, str]:
+    body = answer.json_object()
+    said = " ".join(filter(None, (quoted(body.get("error")), quoted(body.get("error_description")))))
+    return "answer", f"{described(answer)}: {said}"
+
+
+def _clock(answer: Answer, evidence: Evidence) -> Finding | None:
+    """What was signed just now is in the future for ZITADEL, or over; a proxy may have written its own ``Date``."""
+    ahead = evidence.clock_ahead_seconds
+    if ahead is None or -LIFETIME_SECONDS < ahead <= CLOCK_LEEWAY_SECONDS + 1:
+        return None
+    what = "lies in the future" if ahead > 0 else "has expired already"
+    return Finding(
+        id="clock.skewed",
+        cause=f"{clock_words(ahead)}: for ZITADEL, what is signed here with the key of ZITADEL_KEY_FILE {what}",
+        certainty=Certainty.LIKELY,
+        seen=(_seen(answer), CLOCK_SEEN),
+        fix=(SYNCHRONISE,),
+    )
+
+
+def _issuer(answer: Answer, settings: Settings, evidence: Evidence) -> Finding | None:
+    """ZITADEL compares an assertion's audience with its own name for itself, character by character."""
+    discovery = evidence.answer(Question.DISCOVERY)
+    issuer = discovery.json_object().get("issuer") if discovery and discovery.status == 200 else None
+    audience = audience_of(settings.issuer)
+    if not isinstance(issuer, str) or issuer == audience:
+        return None
+    return Finding(
+        id="client.issuer_differs",
+        cause=f"ZITADEL calls itself {quoted(issuer)}, and what is signed with the key of ZITADEL_KEY_FILE is made out "
+        f"to {audience} (ZITADEL_DOMAIN): it takes only what is made out to its own name",
+        seen=(_seen(answer), ("discovery", f"issuer {quoted(issuer)}")),
+        fix=(
+            f"ZITADEL_DOMAIN={quoted(issuer)}, if that answers from here",
+            "or let the proxy before ZITADEL pass Host unchanged and send X-Forwarded-Proto (ZITADEL: ExternalSecure)",
+        ),
+    )
+
+
+def _open(answer: Answer, key: ApplicationKey, evidence: Evidence) -> Finding:
+    lines = [_seen(answer)]
+    elsewhere = "the key file is another ZITADEL's, or this one was recreated since"
+    candidates = [
+        "the key was deleted in ZITADEL, or has expired",
+        "the application, its project or its organization is inactive or deleted",
+        "clientId or keyId in the key file was changed: they belong to other keys or applications",
+    ]
+    userinfo = evidence.status(Question.USERINFO)
+    if userinfo == 401:
+        lines.append(("userinfo", "what was asked about is refused as well: everything may be another ZITADEL's"))
+    candidates.insert(0 if userinfo == 401 else len(candidates), elsewhere)
+    ahead = evidence.clock_ahead_seconds
+    if ahead is not None and abs(ahead) > CLOCK_TOLERANCE_SECONDS:
+        candidates.insert(0, f"{clock_words(ahead)}")
+        lines.append(CLOCK_SEEN)
+    shown = {"application": key.client_id, "key": key.key_id}
+    named = {what: f"{what} {name}" if ID_DIGITS.fullmatch(name) else f"the {what}" for what, name in shown.items()}
+    return Finding(
+        id="client.key_refused",
+        cause="ZITADEL refuses the API application's key (ZITADEL_KEY_FILE)",
+        certainty=Certainty.OPEN,
+        candidates=tuple(candidates),
+        seen=tuple(lines),
+        fix=(
+            f"see in ZITADEL that {named['application']} (its client ID) is active, lists {named['key']}, and when that "
+            "expires",
+            "create a new key there and set ZITADEL_KEY_FILE to its file",
+            "an administrator can tell which it is: ZITADEL's log names the reason of each refusal",
+        ),
+    )

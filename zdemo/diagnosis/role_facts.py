@@ -1,0 +1,145 @@
+"""What an active introspection tells about roles, beyond those it grants: the project, the kind, the scopes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+
+from zdemo.config import Settings
+from zdemo.diagnosis.evidence import Evidence, project_behind
+from zdemo.diagnosis.findings import quoted
+from zdemo.introspection import ROLES_CLAIM, Introspection
+from zdemo.zitadel import RoleAssignment
+
+ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
+ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
+MOST_SHOWN = 8  # assignments that are worth reading
+PROJECT_CLAIM = re.compile(r"urn:zitadel:iam:org:project:([^:]+):roles")
+
+
+def is_pat(introspection: Introspection) -> bool:
+    """Whether the token is a personal access token: it alone has no ``client_id`` (ZITADEL)."""
+    return "client_id" not in introspection.claims
+
+
+def own_project(introspection: Introspection, settings: Settings) -> str | None:
+    """The project that the API application belongs to, where the answer gives it away; else ``None``.
+
+    A PAT's audience ends with the client ID and the project. Any other token's has the project when it has only
+    one entry that is not the client ID; and a granted role names it.
+    """
+    if is_pat(introspection) and (project := project_behind(settings.client_id, introspection.audience)):
+        return project
+    if ROLES_CLAIM in introspection.claims:
+        named = [match[1] for claim in introspection.claims if (match := PROJECT_CLAIM.fullmatch(claim))]
+        if len(named) == 1:
+            return named[0]
+    others = [entry for entry in introspection.audience if entry != settings.client_id]
+    if len(introspection.audience) == 1 and others:
+        return others[0]
+    return None
+
+
+def role_scopes(introspection: Introspection) -> frozenset[str]:
+    """The role keys in the scopes. Of a PAT: every role that the project defines. Of others: those asked for."""
+    scopes = introspection.scopes
+    return frozenset(scope.removeprefix(ROLE_SCOPE) for scope in scopes if scope.startswith(ROLE_SCOPE))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleFacts:
+    """What is known about a role that an active token lacks. ``project`` is the API application's, if known."""
+
+    role: str
+    introspection: Introspection
+    settings: Settings
+    evidence: Evidence
+
+    @property
+    def is_pat(self) -> bool:
+        """Whether the token is a PAT."""
+        return is_pat(self.introspection)
+
+    @property
+    def project(self) -> str | None:
+        """The API application's project."""
+        return own_project(self.introspection, self.settings)
+
+    @property
+    def wanted_project(self) -> str | None:
+        """The project whose roles count: the configured one, else the API application's."""
+        return self.settings.project_id or self.project
+
+    @property
+    def granted(self) -> tuple[str, ...]:
+        """The roles that the token does have here."""
+        return tuple(self.introspection.roles(self.settings.project_id))
+
+    @property
+    def defined(self) -> frozenset[str] | None:
+        """The roles that the API application's project defines; only a PAT tells, with this client in its audience."""
+        surely_a_pat = self.is_pat and self.settings.client_id in self.introspection.audience
+        return role_scopes(self.introspection) if surely_a_pat else None
+
+    def holding(self, role: str) -> tuple[RoleAssignment, ...]:
+        """The user's assignments that hold a role."""
+        return tuple(a for a in self.evidence.assignments or () if role in a.role_keys)
+
+    @property
+    def user(self) -> str:
+        """How to name the user on a command line: by login name, else by ID."""
+        names = (self.introspection.text(name) for name in ("username", "preferred_username", "sub"))
+        return shlex.quote(quoted(next(filter(None, names), "USER")))
+
+    @property
+    def grant(self) -> str:
+        """The command that grants the role."""
+        return f"zdemo role grant {self.user} {shlex.quote(self.role)}"
+
+    @property
+    def seen(self) -> tuple[tuple[str, str], ...]:
+        """The evidence that every finding about a role rests on."""
+        names = ", ".join(quoted(role, 60) for role in self.granted) or "none"
+        lines = [("token", "active"), ("roles", f"in this project: {names}")]
+        if self.project:
+            lines.append(("project", f"this API's is {quoted(self.project, 40)}"))
+        if self.evidence.assignments is None:
+            lines.append(("assignments", "could not be learned with this token"))
+        elif not self.evidence.assignments:
+            lines.append(("assignments", "none at all: asked with the token itself"))
+        else:
+            lines += [("assignments", assignment_words(a)) for a in self.evidence.assignments[:MOST_SHOWN]]
+        return tuple(lines)
+
+
+def assignment_words(assignment: RoleAssignment) -> str:
+    """One role assignment as a line of evidence."""
+    keys = ", ".join(quoted(key, 60) for key in assignment.role_keys) or "no role"
+    state = "" if assignment.active else ", deactivated"
+    return f"{keys} in {project_words(assignment)}{state}"
+
+
+def project_words(assignment: RoleAssignment) -> str:
+    """A project by name and ID."""
+    return f"project {quoted(assignment.project_name, 60)} ({quoted(assignment.project_id, 40)})"
+
+
+def near_miss(role: str, others: frozenset[str] | tuple[str, ...]) -> str:
+    """A key that is meant to be the same, most likely: the case differs, or one edit does; empty when there is none."""
+    return next((other for other in sorted(others) if other != role and _near(role, other)), "")
+
+
+def _near(one: str, other: str) -> bool:
+    first, second = one.casefold(), other.casefold()
+    if re.sub(r"[\W_]", "", first) == re.sub(r"[\W_]", "", second):
+        return True
+    if len(first) > len(second):
+        first, second = second, first
+    if len(second) - len(first) > 1:
+        return False
+    at = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(first))
+    if len(first) < len(second):
+        return first[at:] == second[at + 1 :]
+    swapped = first[at : at + 2] == second[at : at + 2][::-1] and first[at + 2 :] == second[at + 2 :]
+    return first[at + 1 :] == second[at + 1 :] or swapped

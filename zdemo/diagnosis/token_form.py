@@ -1,0 +1,207 @@
+"""What the text of a token gives away without asking anybody: its kind, and what is wrong with it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from zdemo.authorization import B64TOKEN
+from zdemo.diagnosis.findings import Finding
+
+PAT_LENGTH = 71  # ZITADEL v4: 16 bytes of IV and 37 of "tokenID:userID", base64url without padding
+OPAQUE_LENGTH = 104  # access tokens and refresh tokens
+SESSION_API_LENGTH = 78
+SECRET_LENGTH = 64
+SHORTEST_CUT = 40  # characters; what is shorter does not look like a cut PAT any more
+ID_DIGITS = re.compile(r"[0-9]{15,20}")
+BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
+LETTERS_AND_DIGITS = re.compile(r"[A-Za-z0-9]+")
+CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
+QUOTES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
+BLANK_NAMES = {" ": "a blank", "\t": "a tab", "\u00a0": "a no-break space"}
+
+
+class TokenKind(StrEnum):
+    """Kinds of tokens by their form; the value is how a sentence names it."""
+
+    PAT = "personal access token"
+    OPAQUE = "opaque access or refresh token"
+    SESSION_API = "Session API token"
+    CLIENT_SECRET = "client secret"  # noqa: S105  # a kind, no secret
+    ID_NUMBER = "ID"
+    JWT = "JWT"
+    CUT = "token that is not whole"
+    DOUBLED = "token that stands there twice"
+    DAMAGED = "damaged token"
+    UNKNOWN = "text of unknown form"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenForm:
+    """The form of a token. ``problem`` names what a paste left there; empty when there is nothing of the kind.
+
+    ``sendable``: it can stand in an Authorization header field (RFC 6750 §2.1). ``header`` and ``claims`` are those of
+    a JWT, unverified.
+    """
+
+    kind: TokenKind
+    length: int
+    problem: str = ""
+    sendable: bool = True
+    header: Mapping[str, Any] = field(default_factory=dict)
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_id_token(self) -> bool:
+        """Whether a JWT is an ID token: ``at_hash`` or ``azp``, and no ``jti`` (ZITADEL)."""
+        return "jti" not in self.claims and ("at_hash" in self.claims or "azp" in self.claims)
+
+    @property
+    def described(self) -> str:
+        """The form in words, for a line of evidence."""
+        if self.problem:
+            return f"{self.length} characters, with {self.problem}"
+        if self.kind in (TokenKind.CUT, TokenKind.DOUBLED, TokenKind.DAMAGED, TokenKind.UNKNOWN):
+            return f"{self.length} characters: a {self.kind}; a personal access token has {PAT_LENGTH}"
+        if self.kind is TokenKind.JWT:
+            return "a JWT: an ID token" if self.is_id_token else "a JWT"
+        return f"{self.length} characters: the form of {_article(self.kind)} {self.kind}"
+
+
+def _article(kind: TokenKind) -> str:
+    return "an" if kind.value[0] in "aeiouI" else "a"
+
+
+def token_form(token: str) -> TokenForm:
+    """Look at the text of a token. Line ends around it do not count: ZITADEL ignores them."""
+    text = token.strip("\r\n")
+    sendable = bool(B64TOKEN.fullmatch(text))
+    problem = paste_leftover(text)
+    if problem:
+        return TokenForm(kind=TokenKind.DAMAGED, length=len(text), problem=problem, sendable=sendable)
+    if text.count(".") == 2:
+        header, claims = (_json_part(part) for part in text.split(".")[:2])
+        if header and claims:
+            return TokenForm(kind=TokenKind.JWT, length=len(text), sendable=sendable, header=header, claims=claims)
+    return TokenForm(kind=_opaque_kind(text), length=len(text), sendable=sendable)
+
+
+def _json_part(part: str) -> dict[str, Any]:
+    try:
+        value = json.loads(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _opaque_kind(text: str) -> TokenKind:
+    length = len(text)
+    half = length // 2
+    kinds = (
+        (ID_DIGITS.fullmatch(text), TokenKind.ID_NUMBER),
+        (not BASE64URL.fullmatch(text), TokenKind.DAMAGED),
+        (length > OPAQUE_LENGTH and text[:half] == text[half:], TokenKind.DOUBLED),
+        (length == SECRET_LENGTH and LETTERS_AND_DIGITS.fullmatch(text), TokenKind.CLIENT_SECRET),
+        (length == PAT_LENGTH, TokenKind.PAT),
+        (length == OPAQUE_LENGTH, TokenKind.OPAQUE),
+        (length == SESSION_API_LENGTH, TokenKind.SESSION_API),
+        (SHORTEST_CUT <= length < PAT_LENGTH, TokenKind.CUT),
+        (length >= SHORTEST_CUT and length % 4 == 1, TokenKind.CUT),
+    )
+    return next((kind for fits, kind in kinds if fits), TokenKind.UNKNOWN)
+
+
+def paste_leftover(text: str) -> str:
+    """What a paste left around or inside a token, by name, the first thing only; empty when there is nothing."""
+    return next((name for look in _LOOKS if (name := look(text))), "")
+
+
+def _word_in_front(text: str) -> str:
+    found = re.match(r"\W*(authorization:?\s*bearer|bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE)
+    if found:
+        return f'"{found[1]}" in front of it'
+    if re.fullmatch(r"(?i:bearer)[A-Za-z0-9_-]{71}", text):
+        return f'"{text[:6]}" in front of it'
+    name = re.match(r"(?:export\s+|set\s+)?([A-Za-z_][A-Za-z0-9_]{1,30})=.", text)
+    if name and not text.endswith("="):
+        return f'"{name[1]}=" in front of it'
+    return ""
+
+
+def _quotes(text: str) -> str:
+    for character in (text[:1], text[-1:]):
+        if character in QUOTES:
+            return f"{QUOTES[character]} around it"
+    if text.startswith(("<", "[", "(", "{")):
+        return f'"{text[0]}" in front of it'
+    return next((f"{QUOTES[c]} inside" for c in text if c in QUOTES), "")
+
+
+def _shortened(text: str) -> str:
+    return 'a "…" inside: it is a shortened token' if "…" in text or "..." in text else ""
+
+
+def _variable(text: str) -> str:
+    return "the name of a variable instead of its value" if re.fullmatch(r"\$\{?\w+\}?|%\w+%", text) else ""
+
+
+def _white_space(text: str) -> str:
+    for where, part in (("in front", text[:1]), ("at the end", text[-1:]), ("inside", text)):
+        for character in part:
+            if character in "\r\n\u2028\u2029":
+                return f"a line end {where}"
+            if character.isspace():
+                name = BLANK_NAMES.get(character, f"a space of another kind (U+{ord(character):04X})")
+                return f"{name} {where}"
+    return ""
+
+
+def _strange(text: str) -> str:
+    for character in text:
+        if unicodedata.category(character) in ("Cf", "Cc", "Cn", "Co", "Cs"):
+            return f"an invisible character (U+{ord(character):04X})"
+        if not character.isascii():
+            return f"a character that no token has (U+{ord(character):04X})"
+    return ""
+
+
+def _padding(text: str) -> str:
+    if "%" in text:
+        return 'a "%" inside: it is encoded for a URL'
+    if text.endswith((",", ";")):
+        return f'"{text[-1]}" at the end'
+    return '"=" at the end' if text.endswith("=") else ""
+
+
+_LOOKS: tuple[Callable[[str], str], ...] = (
+    _variable,
+    _shortened,
+    _word_in_front,
+    _quotes,
+    _white_space,
+    _strange,
+    _padding,
+)
+
+
+def paste_problem(token: str) -> Finding | None:
+    """Why a text must not be sent as a token: what a paste left there, or a character that no header field takes."""
+    form = token_form(token)
+    if not form.problem and form.sendable:
+        return None
+    what = form.problem or "a character that no token has"
+    if not token.strip():
+        return Finding(id="token.empty", cause="the token is empty", fix=("give one with --pat, or set PAT in .env",))
+    return Finding(
+        id="token.pasted",
+        cause=f"the token was not pasted alone: there is {what}",
+        seen=(("form", form.described),),
+        fix=("give the token alone: letters, digits, - and _, without anything around it",),
+    )

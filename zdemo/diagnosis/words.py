@@ -1,0 +1,70 @@
+"""Phrases about answers and addresses that several findings share; what came over the network is made fit to print."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from zdemo.diagnosis.evidence import Evidence, Question
+from zdemo.diagnosis.findings import quoted
+from zdemo.transport import Answer
+
+HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
+MOST_ITEMS = 5  # of a list that came over the network
+CHECKS = ((Question.HEALTH, "/debug/healthz"), (Question.READY, "/debug/ready"))
+
+
+def described(answer: Answer) -> str:
+    """Status, media type and server of an answer: what tells a ZITADEL from another server."""
+    server = quoted(answer.headers.get("server", ""), 40)
+    kind = quoted(answer.media_type, 40) or "no media type"
+    return f"{answer.status}, {kind}" + (f", Server: {server}" if server else "")
+
+
+def seen(answer: Answer) -> tuple[str, str]:
+    """An answer as a line of evidence."""
+    return "answer", f"{described(answer)} at {url(answer).path}"
+
+
+def health(evidence: Evidence) -> tuple[tuple[str, str], ...]:
+    """What ZITADEL's own checks said, one line each."""
+    lines = []
+    for question, path in CHECKS:
+        if evidence.timed_out(question):
+            lines.append((question.value, f"{path} does not answer"))
+        elif answer := evidence.answer(question):
+            lines.append((question.value, f"{path} answers {described(answer)}"))
+    return tuple(lines)
+
+
+def url(answer: Answer) -> SplitResult:
+    """Where the answer came from."""
+    return urlsplit(answer.url)
+
+
+def origin(answer: Answer) -> str:
+    """Scheme, host and port that were asked."""
+    return f"{url(answer).scheme}://{url(answer).netloc}"
+
+
+def host_or_nothing(text: str | None) -> str:
+    """A host name that came over the network; empty when it cannot be one."""
+    return text if text and HOST.fullmatch(text) else ""
+
+
+def audience_scope(project_id: str | None) -> str:
+    """The scope that puts a project into a token's audience (ZITADEL)."""
+    return f"urn:zitadel:iam:org:project:id:{project_id or 'PROJECT_ID'}:aud"
+
+
+def shown_list(values: object) -> str:
+    """A claim that is a text or a list of texts, as text."""
+    items = values if isinstance(values, list) else [values]
+    return ", ".join(quoted(item, 60) for item in items[:MOST_ITEMS]) + (" …" if len(items) > MOST_ITEMS else "")
+
+
+def not_told(evidence: Evidence, sendable: bool) -> tuple[tuple[str, str], ...]:
+    """The questions that matter for an inactive token and got no answer, so that nobody thinks they were answered."""
+    wanted = [Question.MADE_UP_CLIENT, *([Question.USERINFO] if sendable else [])]
+    silent = [question.value for question in wanted if evidence.answer(question) is None]
+    return (("not known", f"no answer in time: {', '.join(silent)}"),) if silent else ()

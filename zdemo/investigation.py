@@ -1,0 +1,225 @@
+"""Ask ZITADEL about a token, and then the further questions that tell why the API would refuse it.
+
+It gathers the evidence; what that means is said in ``zdemo.diagnosis``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
+
+from zdemo.config import Settings
+from zdemo.diagnosis import (
+    Evidence,
+    Finding,
+    Question,
+    TokenForm,
+    TokenKind,
+    finding_for_active,
+    finding_for_error,
+    finding_for_inactive,
+    paste_problem,
+    refusal_of,
+    remarks,
+    token_form,
+    without_secrets,
+)
+from zdemo.errors import (
+    ConnectionFailed,
+    CredentialsRefused,
+    InsufficientScope,
+    IntrospectionError,
+    MissingTokenError,
+    ZdemoError,
+)
+from zdemo.introspection import Introspection, introspection_error, read_answer
+from zdemo.questions import Inquiry, Replies
+from zdemo.transport import Answer
+
+SCOPED_ROLE = "read:messages"
+# what a JWT may be signed with here; a key of the public list must never be used as a shared secret (RFC 8725 §3.1)
+SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
+WAVERED = (
+    "ZITADEL called this token inactive, and active when it was asked once more: its user was changed a moment ago, "
+    "or ZITADEL's database is in trouble"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Investigation:
+    """What came out. ``answer`` is ZITADEL's introspection answer as it is, ``error`` why there is no introspection.
+
+    ``finding`` is ``None`` when the token is active, in time, meant for this API, and has the role that was asked for.
+    """
+
+    answer: Answer | None = field(default=None, repr=False)
+    introspection: Introspection | None = field(default=None, repr=False)
+    error: ZdemoError | None = None
+    finding: Finding | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def investigate(
+    settings: Settings,
+    token: str,
+    *,
+    role: str | None = SCOPED_ROLE,
+    now: float,
+    admin_pat: str | None = None,
+) -> Investigation:
+    """Find out why the API would refuse a token, within ``settings.timeout_seconds`` in all.
+
+    ``now`` (epoch seconds) is the time by which the token is judged. ``admin_pat`` adds what only an administrator's
+    PAT shows: whether another token is good, and the API application's project.
+
+    Raises:
+        SettingsError: the CA bundle that the environment names cannot be used.
+    """
+    if not _can_be_sent(token):
+        problem = paste_problem(token)
+        error = MissingTokenError("the token cannot be sent", hint="give the token alone, as ZITADEL showed it")
+        return Investigation(error=error, finding=problem)
+    with Inquiry(settings, token, admin_pat=admin_pat) as inquiry:
+        case = _Case(settings=settings, token=token, role=role, now=now, with_admin=admin_pat is not None)
+        found = _Investigator(inquiry, case).investigate()
+    hidden = [token, token.strip(), settings.client_secret, admin_pat or ""]
+    return replace(
+        found,
+        finding=found.finding.without(hidden) if found.finding else None,
+        remarks=tuple(without_secrets(remark, hidden) for remark in found.remarks),
+    )
+
+
+def _can_be_sent(token: str) -> bool:
+    """Whether there is something, and it can stand in a form: bytes of the environment that are no text cannot."""
+    try:
+        return bool(token.encode().strip())
+    except UnicodeEncodeError:
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Case:
+    """What is asked about, and by what it is judged."""
+
+    settings: Settings
+    token: str
+    role: str | None
+    now: float
+    with_admin: bool
+
+
+class _Investigator:
+    """From the first answer to the questions that it calls for."""
+
+    def __init__(self, inquiry: Inquiry, case: _Case) -> None:
+        self._inquiry = inquiry
+        self._case = case
+
+    def investigate(self) -> Investigation:
+        first, health = self._inquiry.introspect()
+        if isinstance(first, ConnectionFailed):
+            error = introspection_error(first)
+            finding = finding_for_error(error, self._case.settings, Evidence(replies=health))
+            return Investigation(error=error, finding=finding)
+        try:
+            introspection = read_answer(first)
+        except IntrospectionError as refusal:
+            return self._no_introspection(first, refusal)
+        if introspection.active:
+            return self._active(first, introspection)
+        return self._inactive(first, introspection)
+
+    def _no_introspection(self, answer: Answer, error: IntrospectionError) -> Investigation:
+        questions = [Question.READY, Question.HEALTH]
+        if isinstance(error, CredentialsRefused):
+            questions = [Question.RANDOM_TOKEN]
+            if answer.status == 400:
+                questions.append(Question.OWN_PAIR_AT_TOKEN_ENDPOINT)
+            if token_form(self._case.token).sendable:
+                questions.append(Question.USERINFO)
+        evidence = Evidence(replies=self._inquiry.ask(*questions))
+        return Investigation(
+            answer=answer, error=error, finding=finding_for_error(error, self._case.settings, evidence)
+        )
+
+    def _active(self, answer: Answer, introspection: Introspection, *more: str) -> Investigation:
+        case = self._case
+        refusal = refusal_of(introspection, case.settings, role=case.role, now=case.now)
+        assignments = None
+        replies: Replies = {}
+        subject = introspection.text("sub")
+        if isinstance(refusal, InsufficientScope) and subject:
+            assignments, replies = self._inquiry.assignments(subject)
+        evidence = Evidence(
+            replies=replies, assignments=assignments, clock_ahead_seconds=clock_ahead_seconds(answer, case.now)
+        )
+        said = remarks(introspection, case.settings, case.role, now=case.now, evidence=evidence)
+        return Investigation(
+            answer=answer,
+            introspection=introspection,
+            finding=finding_for_active(introspection, case.settings, evidence, role=case.role, now=case.now),
+            remarks=(*more, *said),
+        )
+
+    def _inactive(self, answer: Answer, introspection: Introspection) -> Investigation:
+        case = self._case
+        form = token_form(case.token)
+        replies = self._inquiry.ask(*_questions_for(form, with_admin=case.with_admin))
+        again = replies.get(Question.AGAIN)
+        if isinstance(again, Answer) and (changed := _active_now(again)):
+            return self._active(again, changed, WAVERED)
+        evidence = Evidence(replies=replies, signature_fits=signature_fits(case.token, form, replies))
+        finding = finding_for_inactive(case.token, case.settings, evidence, now=case.now)
+        return Investigation(answer=answer, introspection=introspection, finding=finding)
+
+
+def _questions_for(form: TokenForm, *, with_admin: bool) -> list[Question]:
+    """What narrows down why a token of this form is inactive."""
+    questions = [Question.MADE_UP_CLIENT, Question.READY, Question.AGAIN]
+    if form.problem or not form.sendable:
+        return questions
+    questions.append(Question.USERINFO)
+    questions += [Question.DISCOVERY, Question.KEYS] if form.kind is TokenKind.JWT else [Question.WHOAMI]
+    return [*questions, Question.ADMINISTRATOR] if with_admin else questions
+
+
+def _active_now(answer: Answer) -> Introspection | None:
+    try:
+        introspection = read_answer(answer)
+    except IntrospectionError:
+        return None
+    return introspection if introspection.active else None
+
+
+def clock_ahead_seconds(answer: Answer, now: float) -> float | None:
+    """By how much this machine's clock is ahead of the answer's ``Date`` (resolution: 1 s); ``None`` without one.
+
+    ``now`` is when the question was sent; the answer is taken to be written half-way.
+    """
+    try:
+        date = parsedate_to_datetime(answer.headers.get("date", ""))
+        return now + answer.seconds / 2 - (date.timestamp() + 0.5)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def signature_fits(token: str, form: TokenForm, replies: Replies) -> bool | None:
+    """Whether a JWT was signed with the key of this ZITADEL that it names; ``None`` when that cannot be told."""
+    answer = replies.get(Question.KEYS)
+    keys = answer.json_object().get("keys") if isinstance(answer, Answer) else None
+    algorithm = form.header.get("alg")
+    if form.kind is not TokenKind.JWT or not isinstance(keys, list) or algorithm not in SIGNATURES:
+        return None
+    key = next((k for k in keys if isinstance(k, dict) and k.get("kid") == form.header.get("kid")), None)
+    if key is None:
+        return None
+    import jwt  # loads cryptography, which is dear and needed for nothing else here
+
+    try:
+        jwt.PyJWS().decode(token.strip(), jwt.PyJWK.from_dict(key), algorithms=[algorithm])
+    except jwt.InvalidSignatureError:
+        return False
+    except (jwt.PyJWTError, ValueError, TypeError):
+        return None
+    return True
