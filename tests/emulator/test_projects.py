@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from tests.emulator.server import NOBODY, Api, api_error, error_id
@@ -122,8 +124,10 @@ def test_a_project_is_activated_once(admin: Api, own: Project) -> None:
 
 
 def test_deleting_again_answers_with_the_old_date(admin: Api, own: Project) -> None:
+    made = datetime.fromisoformat(shown(admin, own)["creationDate"])
     first = admin.do("ProjectService/DeleteProject", projectId=own.id)
     assert set(first) == {"deletionDate"}
+    assert datetime.fromisoformat(first["deletionDate"]) >= made
     assert admin.do("ProjectService/DeleteProject", projectId=own.id) == first
     eventually(
         "the project is gone",
