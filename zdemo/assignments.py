@@ -54,6 +54,8 @@ def _known_role(client: ManagementClient, project_id: str, role: str) -> None:
     keys = client.role_keys(project_id)
     if role in keys:
         return
+    if not keys:
+        client.project(project_id)  # which says so if there is no such project
     near = next((key for key in keys if key.lower() == role.lower()), None)
     known = f"did you mean {near}" if near else f"the project has {', '.join(keys) or 'no role yet'}"
     raise ZdemoError(f"project {project_id} has no role {role}", hint=f"{known}; role keys are compared exactly")
@@ -71,8 +73,8 @@ def grant(client: ManagementClient, project_id: str, name: str, role: str) -> Ch
     Raises:
         ZdemoError: unknown user or role, no permission.
     """
+    _known_role(client, project_id, role)  # first: who is no administrator is told so, and not that there is no user
     user = find_user(client, name)
-    _known_role(client, project_id, role)
     assignments = _of_user(client, project_id, user)
 
     def change(done: Done) -> Change:
@@ -101,8 +103,8 @@ def revoke(client: ManagementClient, project_id: str, name: str, role: str) -> C
     Raises:
         ZdemoError: unknown user or role, no permission.
     """
+    _known_role(client, project_id, role)  # first: who is no administrator is told so, and not that there is no user
     user = find_user(client, name)
-    _known_role(client, project_id, role)
     holding = [a for a in _of_user(client, project_id, user) if role in a.role_keys]
     for assignment in holding:
         left = [key for key in assignment.role_keys if key != role]

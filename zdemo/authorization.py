@@ -39,12 +39,13 @@ def bearer_token(authorization: str | None, *, also_in_query_or_form: bool = Fal
     scheme = BEARER.match(authorization)
     if scheme is None:
         raise NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
-    token = authorization[scheme.end() :].strip(" ")
+    rest = authorization[scheme.end() :]
+    token = rest.strip(" ")
     if also_in_query_or_form:
         raise InvalidRequest("the token is sent in two ways", hint="send it in the Authorization header field alone")
     if len(token) > LONGEST_TOKEN:
         raise InvalidRequest("the token is longer than 16 KiB", hint="send the token alone")
-    if not B64TOKEN.fullmatch(token):
+    if rest == rest.lstrip(" ") or not B64TOKEN.fullmatch(token):
         raise InvalidRequest("the Authorization header field holds no token", hint="send Bearer, a blank, the token")
     return token
 
@@ -86,5 +87,5 @@ def authorize(introspection: Introspection, policy: Policy, *, now: float, role:
         raise InvalidToken("the token is not valid yet", hint="compare the clocks of this machine and of ZITADEL")
     if policy.audience and policy.audience.isdisjoint(introspection.audience):
         raise InvalidToken("the token is not meant for this API", hint="request it with this project's audience")
-    if role is not None and role not in introspection.roles(policy.project_id):
+    if role is not None and not introspection.has_role(role, policy.project_id):
         raise InsufficientScope(role, status=policy.role_denied_status)

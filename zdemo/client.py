@@ -55,8 +55,13 @@ class Call:
 
     @property
     def accepted(self) -> bool:
-        """Whether the API let the request pass."""
-        return self.answer.status < 300
+        """Whether the API let the request pass. A web page is no answer of it, whatever its status."""
+        return self.answer.status < 300 and not self.is_page
+
+    @property
+    def is_page(self) -> bool:
+        """Whether a web page came, though JSON was asked for: something else than the API answers."""
+        return self.answer.media_type == "text/html"
 
     @property
     def decisive(self) -> tuple[int, str]:

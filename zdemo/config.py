@@ -18,6 +18,7 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from zdemo.errors import MissingTokenError, SettingsError
+from zdemo.key_file import ApplicationKey, read_key_file
 
 DEFAULT_API_URL = "http://127.0.0.1:5000"
 DEFAULT_CACHE_TTL_SECONDS = 5.0
@@ -35,8 +36,12 @@ T = TypeVar("T")
 class Environment(Mapping[str, str]):
     """The variables that are set, each with the place it came from (``environment``, ``.env``, an option)."""
 
-    def __init__(self, layers: Mapping[str, Mapping[str, str]]) -> None:
-        """``layers`` by name of the place, the strongest first. Empty values count as not set."""
+    def __init__(self, layers: Mapping[str, Mapping[str, str]], *, folders: Mapping[str, Path] | None = None) -> None:
+        """``layers`` by name of the place, the strongest first. Empty values count as not set.
+
+        ``folders``: for a place that is a file, the folder that holds it.
+        """
+        self._folders = dict(folders or {})
         self._values: dict[str, tuple[str, str]] = {}
         self.shadowed: dict[str, str] = {}
         for place, values in layers.items():
@@ -64,6 +69,18 @@ class Environment(Mapping[str, str]):
         """Where a variable was found; empty when it is not set."""
         return self._values[name][1] if name in self._values else ""
 
+    def without(self, name: str) -> Environment:
+        """The same, with one variable not set anywhere."""
+        layers: dict[str, dict[str, str]] = {}
+        for other, (value, place) in self._values.items():
+            if other != name:
+                layers.setdefault(place, {})[other] = value
+        return Environment(layers, folders=self._folders)
+
+    def folder(self, name: str) -> Path:
+        """Where a relative path in a variable starts: beside the file that sets it, else the working directory."""
+        return self._folders.get(self.source(name), Path())
+
 
 def read_environment(env_file: Path | None = None, **options: str | None) -> Environment:
     """Options, the process's environment, then ``.env`` of the working directory (or ``env_file``).
@@ -78,7 +95,8 @@ def read_environment(env_file: Path | None = None, **options: str | None) -> Env
     path = env_file or Path(".env")
     in_file = read_dotenv(path) if env_file or path.is_file() else {}
     given = {name: value for name, value in options.items() if value is not None}
-    return Environment({"the command line": given, "the environment": os.environ, str(path): in_file})
+    layers = {"the command line": given, "the environment": os.environ, str(path): in_file}
+    return Environment(layers, folders={str(path): path.parent})
 
 
 class _Reader:
@@ -235,6 +253,42 @@ def _issuer(reader: _Reader) -> str:
     )
 
 
+SECRET_VARIABLES = "CLIENT_ID and CLIENT_SECRET"  # noqa: S105  # their names, no secret
+KeyReader = Callable[[str, Path], tuple[ApplicationKey, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Credentials:
+    client_id: str
+    client_secret: str = ""
+    key: ApplicationKey | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def _credentials(reader: _Reader, variables: Mapping[str, str], read_key: KeyReader) -> _Credentials:
+    """The key file's, when there is one: then the other two need not be set, and are not looked at."""
+    name = "ZITADEL_KEY_FILE"
+    if variables.get(name, "").strip():
+        folder = variables.folder(name) if isinstance(variables, Environment) else Path()
+        found = reader.optional(name, lambda text: _with_key(*read_key(text, folder)), None)
+        return found or _Credentials(client_id="")
+    return _Credentials(
+        client_id=reader.required(
+            "CLIENT_ID",
+            _credential,
+            "",
+            "the API application's client ID, e.g. 312909075212468229; or set ZITADEL_KEY_FILE, if it uses a key",
+        ),
+        client_secret=reader.required(
+            "CLIENT_SECRET", _credential, "", "the API application's client secret, 64 letters and digits"
+        ),
+    )
+
+
+def _with_key(key: ApplicationKey, warning: str) -> _Credentials | None:
+    return _Credentials(client_id=key.client_id, key=key, warnings=(warning,) if warning else ())
+
+
 SETTINGS_HINT = "set them in the environment or in .env; cp .env.example .env gives the emulator's values"
 
 
@@ -242,34 +296,41 @@ SETTINGS_HINT = "set them in the environment or in .env; cp .env.example .env gi
 class Settings:
     """What the resource server needs: whom it asks, as whom, and how it decides.
 
-    ``issuer`` is an origin without a slash at the end; times are seconds.
+    ``issuer`` is an origin without a slash at the end; times are seconds. With a ``key``, ``client_id`` is the key
+    file's and there is no secret. ``warnings`` are for whoever starts something with these settings.
     """
 
     issuer: str
     client_id: str
     client_secret: str = field(repr=False)
+    key: ApplicationKey | None = None
     project_id: str | None = None
     cache_ttl_seconds: float = DEFAULT_CACHE_TTL_SECONDS
     cache_size: int = DEFAULT_CACHE_SIZE
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     role_denied_status: int = 401
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def credential_variables(self) -> str:
+        """Where our own credentials at ZITADEL come from, as messages name it."""
+        return "ZITADEL_KEY_FILE" if self.key else SECRET_VARIABLES
 
     @classmethod
-    def from_env(cls, variables: Mapping[str, str]) -> Settings:
-        """Pure: reads only ``variables``.
+    def from_env(cls, variables: Mapping[str, str], *, read_key: KeyReader = read_key_file) -> Settings:
+        """Pure but for the file that ``ZITADEL_KEY_FILE`` names, which ``read_key`` reads.
 
         Raises:
             SettingsError: with every problem there is.
         """
         reader = _Reader(variables)
+        issuer, credentials = _issuer(reader), _credentials(reader, variables, read_key)
         settings = cls(
-            issuer=_issuer(reader),
-            client_id=reader.required(
-                "CLIENT_ID", _credential, "", "the API application's client ID, e.g. 312909075212468229"
-            ),
-            client_secret=reader.required(
-                "CLIENT_SECRET", _credential, "", "the API application's client secret, 64 letters and digits"
-            ),
+            issuer=issuer,
+            client_id=credentials.client_id,
+            client_secret=credentials.client_secret,
+            key=credentials.key,
+            warnings=credentials.warnings,
             project_id=reader.optional("ZITADEL_PROJECT_ID", _credential, "") or None,
             cache_ttl_seconds=reader.optional(
                 "ZDEMO_CACHE_TTL", _number(0, LONGEST_CACHE_TTL_SECONDS), DEFAULT_CACHE_TTL_SECONDS

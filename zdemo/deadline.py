@@ -142,6 +142,7 @@ class _DeadlineMixin:
         raise last or socket.gaierror("no address")
 
     def connect(self) -> None:
+        self._used_at = None  # urllib3 connects the same object again after it was dropped
         super().connect()  # type: ignore[misc]  # the other base class is an urllib3 connection
         if not isinstance(self.sock, _DeadlineSocket):  # it is wrapped in TLS by now
             self.sock = _DeadlineSocket(self.sock)
@@ -152,19 +153,20 @@ class _DeadlineMixin:
         try:
             super().request(*args, **kwargs)  # type: ignore[misc]  # as above
         except (BrokenPipeError, ConnectionResetError) as error:
-            raise self._told_apart(error) from error
+            raise self._told_apart(error, self.sock) from error
 
     def getresponse(self) -> Any:
+        sock = self.sock  # http.client forgets it when the connection breaks
         try:
             response = super().getresponse()  # type: ignore[misc]  # as above
         except (RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
-            raise self._told_apart(error) from error
+            raise self._told_apart(error, sock) from error
         self._used_at = time.monotonic()
         return response
 
-    def _told_apart(self, error: Exception) -> Exception:
+    def _told_apart(self, error: Exception, sock: Any) -> Exception:
         """A stale connection if it has served before and nothing of this answer came; else the error itself."""
-        stale = self._used_at is not None and not getattr(self.sock, "received", False)
+        stale = self._used_at is not None and not getattr(sock, "received", False)
         return StaleConnection(str(error)) if stale else error
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -42,7 +42,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
         SettingsError: the file cannot be read, or lines are no assignments; by number, never by text.
     """
     bindings = _bindings(path)
-    wrong = [f"{path} line {_line_number(b)} is no assignment" for b in bindings if b.error]
+    wrong = [f"{path} line {number} is no assignment" for number in _wrong_lines(bindings)]
     if wrong:
         raise SettingsError(wrong, hint="write NAME=value, one a line; a comment begins with #")
     return {b.key: b.value or "" for b in bindings if b.key is not None}
@@ -52,9 +52,13 @@ def _lead(binding: Binding) -> re.Match[str]:
     return cast("re.Match[str]", LEAD.match(binding.original.string))  # it matches nothing, too
 
 
-def _line_number(binding: Binding) -> int:
-    """Where the text of a binding begins; python-dotenv counts from the blank lines before it."""
-    return binding.original.line + len(LINE_END.findall(_lead(binding)["blank"]))
+def _wrong_lines(bindings: list[Binding]) -> Iterator[int]:
+    """Line numbers; python-dotenv's own count from the blank lines before, and are off after a wrong line with CRLF."""
+    before = ""
+    for binding in bindings:
+        if binding.error:
+            yield len(LINE_END.findall(before + _lead(binding)["blank"])) + 1
+        before += binding.original.string
 
 
 def _line(name: str, value: str, tail: str = "\n") -> str:
@@ -73,14 +77,16 @@ def _replaced(binding: Binding, name: str, value: str) -> str:
     return lead + _line(name, value, f"{' ' if comment.startswith('#') else ''}{comment}{end}")
 
 
-def _changed(path: Path, values: Mapping[str, str]) -> str:
+def _changed(path: Path, values: Mapping[str, str | None]) -> str:
     """The file's text with the values in it: a variable that is there stays at its line, others come last."""
-    left = dict(values)
+    left = {name: value for name, value in values.items() if value is not None}
     out: list[str] = []
     for binding in _bindings(path) if path.exists() else []:
-        if binding.key in values:
+        if binding.key is not None and binding.key in values:
             if binding.key in left:
                 out.append(_replaced(binding, binding.key, left.pop(binding.key)))
+            elif values[binding.key] is None:
+                out.append(_blank_lines(binding))
             continue
         out.append(binding.original.string)
     if left and out and not out[-1].endswith(("\n", "\r")):
@@ -88,15 +94,29 @@ def _changed(path: Path, values: Mapping[str, str]) -> str:
     return "".join(out) + "".join(_line(name, value) for name, value in left.items())
 
 
-def update_dotenv(path: Path, values: Mapping[str, str]) -> None:
-    """Set variables in a ``.env`` file; every other line and comment stays. Mode 0600 from the first byte.
+def _blank_lines(binding: Binding) -> str:
+    """The whole blank lines before an assignment."""
+    ends = list(LINE_END.finditer(_lead(binding)["blank"]))
+    return _lead(binding)["blank"][: ends[-1].end()] if ends else ""
 
-    The file is replaced in one step, so that a reader sees the old one or the new one.
+
+def update_dotenv(path: Path, values: Mapping[str, str | None]) -> None:
+    """Set variables in a ``.env`` file, or remove those that are ``None``; every other line and comment stays.
 
     Raises:
         SettingsError: the file that is there cannot be read, or its folder not written.
     """
-    text = _changed(path, values)
+    replace_file(path, _changed(path, values))
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Give a file a new content in one step: a reader sees the old one or the new one. Mode 0600 from the first byte.
+
+    The temporary file beside it has a name that ``.gitignore`` covers (``.env.*``).
+
+    Raises:
+        SettingsError: the folder cannot be written.
+    """
     target = path.resolve()  # a link stays a link
     try:
         handle, name = tempfile.mkstemp(prefix=".env.", suffix=".tmp", dir=target.parent)  # mkstemp makes it 0600

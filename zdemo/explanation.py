@@ -37,9 +37,10 @@ def explain(
     if call.accepted:
         return None
     code = call.challenge.error if call.challenge else ""
-    if call.answer.status == 401 and not code:
+    if call.answer.status == 401 and not code and not call.is_page:
         return Explanation(finding=_no_token(call, token))
     judged = code in ("invalid_token", "insufficient_scope") or call.answer.status in (403, 502, 503)
+    judged = judged and not call.is_page
     if not judged:
         return Explanation(finding=_other(call, code))
     if settings is None or token is None:
@@ -73,6 +74,14 @@ def _other(call: Call, code: str) -> Finding:
             id="call.invalid_request",
             cause="the API says that the request is malformed, so ZITADEL was not asked",
             fix=(f"zdemo call {call.route} -v          (the whole exchange)",),
+        )
+    if call.is_page:
+        return Finding(
+            id="call.page",
+            cause=f"a web page came ({status}, text/html), which is no answer of the API",
+            certainty=Certainty.OPEN,
+            candidates=("another web server answers there", "a proxy before the API answers in its place"),
+            fix=("correct ZDEMO_API_URL or --url", "look at the log of the proxy, if there is one"),
         )
     if status == 404:
         return Finding(

@@ -174,7 +174,7 @@ def failed(
         "port": port,
         "netloc": parts.netloc if parts.port else f"{parts.netloc}:{port}",
         "origin": origin,
-        "seconds": seconds,
+        "seconds": round(seconds, 1) or seconds,
         "detail": detail,
         "proxy": proxy,
         "setting": setting,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote_plus
 
+from zdemo.client_assertion import ClientAssertion
 from zdemo.config import Settings
 from zdemo.errors import (
     ConnectionFailed,
@@ -29,6 +30,11 @@ ROLES_CLAIM = "urn:zitadel:iam:org:project:roles"
 DATABASE_AWAY = "QUERY-d3fas"  # ZITADEL: the ID in its 404 text when it cannot read its database
 INSTANCE_UNKNOWN = "unable to set instance using origin"  # ZITADEL: 404 text, our Host is none of its domains
 MOST_RETRY_AFTER_SECONDS = 60
+CREDENTIALS_REFUSED = "check CLIENT_ID and CLIENT_SECRET against the application's page, and that it is active"
+KEY_REFUSED = (
+    "check this machine's clock, and the key of ZITADEL_KEY_FILE against the application's page: it is there, has not "
+    "expired, and the application is active"
+)
 
 
 def roles_claim_of(project_id: str) -> str:
@@ -55,6 +61,11 @@ class Introspection:
     def scopes(self) -> tuple[str, ...]:
         """The scopes. Never roles: of a PAT, ZITADEL lists every role of the project here, granted or not."""
         return tuple(self.text("scope").split())
+
+    def has_role(self, role: str, project_id: str | None = None) -> bool:
+        """Whether a role is granted; see ``roles``."""
+        claim = self.claims.get(roles_claim_of(project_id) if project_id else ROLES_CLAIM)
+        return isinstance(claim, dict) and _is_grant(claim.get(role))
 
     def roles(self, project_id: str | None = None) -> dict[str, dict[str, str]]:
         """The roles that are granted: key, then organization ID, then that organization's domain.
@@ -91,7 +102,7 @@ def parse_introspection(answer: Answer) -> Introspection:
         UnusableAnswer: no JSON object, no boolean ``active``, or a claim that decides has the wrong type.
     """
     try:
-        claims = json.loads(answer.body)
+        claims = json.loads(answer.body, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError):
         raise _unusable("is no JSON", answer) from None
     if not isinstance(claims, dict) or not isinstance(claims.get("active"), bool):
@@ -109,6 +120,14 @@ def parse_introspection(answer: Answer) -> Introspection:
         not_before=_epoch(claims, "nbf", answer),
         audience=tuple(audience),
     )
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that names a member twice: which of the two counts is anybody's guess (RFC 8259 §4)."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
 
 
 def _epoch(claims: Mapping[str, Any], name: str, answer: Answer) -> int | None:
@@ -130,8 +149,8 @@ def _unusable(what: str, answer: Answer) -> UnusableAnswer:
     )
 
 
-def answer_error(answer: Answer) -> IntrospectionError:
-    """The error that any answer but 200 means (ZITADEL v4)."""
+def answer_error(answer: Answer, *, with_key: bool = False) -> IntrospectionError:
+    """The error that any answer but 200 means (ZITADEL v4); ``with_key``: we authenticated with a key file."""
     status = answer.status
     if status == 429 or status >= 500 or (status == 404 and DATABASE_AWAY in answer.text):
         return _unavailable(answer)
@@ -143,8 +162,8 @@ def answer_error(answer: Answer) -> IntrospectionError:
         )
     if is_credential_refusal(answer):
         return CredentialsRefused(
-            "ZITADEL refuses the API application's credentials",
-            hint="check CLIENT_ID and CLIENT_SECRET against the application's page, and that it is active",
+            f"ZITADEL refuses the API application's {'key' if with_key else 'credentials'}",
+            hint=KEY_REFUSED if with_key else CREDENTIALS_REFUSED,
             answer=answer,
         )
     if 300 <= status < 400:
@@ -191,11 +210,17 @@ def basic_credentials(client_id: str, client_secret: str) -> str:
 
 
 class IntrospectionClient:
-    """Asks ZITADEL every time: one POST, authenticated with the API application's credentials (RFC 7662 §2.1)."""
+    """Asks ZITADEL every time: one POST, authenticated with the API application's credentials (RFC 7662 §2.1).
 
-    def __init__(self, settings: Settings, *, connections: int = 1) -> None:
-        self._timeout_seconds = settings.timeout_seconds
-        self._authorization = basic_credentials(settings.client_id, settings.client_secret)
+    They are the client ID and secret in the header, or an assertion in the form; never both (RFC 6749 §2.3).
+    """
+
+    def __init__(self, settings: Settings, *, connections: int = 1, timeout_seconds: float | None = None) -> None:
+        """``timeout_seconds`` is for one introspection in all; that of the settings unless given."""
+        self._timeout_seconds = settings.timeout_seconds if timeout_seconds is None else timeout_seconds
+        self._client_secret = settings.client_secret
+        self._basic = basic_credentials(settings.client_id, settings.client_secret)
+        self._assertion = ClientAssertion(settings.key, settings.issuer) if settings.key else None
         self.transport = Transport(settings.issuer, setting="ZITADEL_DOMAIN", connections=connections)
 
     def ask(self, token: str, *, timeout_seconds: float | None = None, authorization: str | None = None) -> Answer:
@@ -204,13 +229,25 @@ class IntrospectionClient:
         Raises:
             ConnectionFailed: there is none.
         """
+        headers, form = self._credentials() if authorization is None else ({"Authorization": authorization}, {})
         return self.transport.send(
             "POST",
             INTROSPECTION_PATH,
             timeout_seconds=self._timeout_seconds if timeout_seconds is None else timeout_seconds,
-            headers={"Accept": "application/json", "Authorization": authorization or self._authorization},
-            form={"token": token.encode(errors="replace")},  # a command line may bring in what UTF-8 cannot say
+            headers={"Accept": "application/json", **headers},
+            form={**form, "token": token.encode(errors="replace")},  # a command line may bring in what UTF-8 cannot say
         )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What proves to ZITADEL who we are, and may therefore not be shown when a server sends it back."""
+        return (self._assertion.text(),) if self._assertion else (self._client_secret,)
+
+    def _credentials(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Our own, as header fields and as form fields."""
+        if self._assertion:
+            return {}, self._assertion.form()
+        return {"Authorization": self._basic}, {}
 
     def introspect(self, token: str) -> Introspection:
         """See ``Introspector``."""
@@ -218,15 +255,19 @@ class IntrospectionClient:
             answer = self.ask(token)
         except ConnectionFailed as failure:
             raise introspection_error(failure) from failure
-        return read_answer(answer)
+        return read_answer(answer, with_key=self._assertion is not None)
 
     def close(self) -> None:
         """Close the connections."""
         self.transport.close()
 
 
-def read_answer(answer: Answer) -> Introspection:
-    """What an answer of the introspection endpoint says. Raises IntrospectionError when it says nothing usable."""
+def read_answer(answer: Answer, *, with_key: bool = False) -> Introspection:
+    """What an answer of the introspection endpoint says; ``with_key`` as in ``answer_error``.
+
+    Raises:
+        IntrospectionError: it says nothing usable.
+    """
     if answer.status != 200:
-        raise answer_error(answer)
+        raise answer_error(answer, with_key=with_key)
     return parse_introspection(answer)

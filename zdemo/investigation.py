@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 
+from zdemo.administration import Administration, PatIds
 from zdemo.config import Settings
 from zdemo.diagnosis import (
+    ClientRecords,
     Evidence,
     Finding,
+    PatRecords,
     Question,
     TokenForm,
     TokenKind,
@@ -33,7 +36,7 @@ from zdemo.errors import (
     ZdemoError,
 )
 from zdemo.introspection import Introspection, introspection_error, read_answer
-from zdemo.questions import Inquiry, Replies
+from zdemo.questions import LEAST_SECONDS, Inquiry, Replies
 from zdemo.transport import Answer
 
 SCOPED_ROLE = "read:messages"
@@ -66,11 +69,13 @@ def investigate(
     role: str | None = SCOPED_ROLE,
     now: float,
     admin_pat: str | None = None,
+    ids: PatIds | None = None,
 ) -> Investigation:
     """Find out why the API would refuse a token, within ``settings.timeout_seconds`` in all.
 
     ``now`` (epoch seconds) is the time by which the token is judged. ``admin_pat`` adds what only an administrator's
-    PAT shows: whether another token is good, and the API application's project.
+    PAT shows: whether another token is good, the API application's project, what our client ID is when it is refused,
+    and, by the ``ids`` of a PAT that is dead, what became of it.
 
     Raises:
         SettingsError: the CA bundle that the environment names cannot be used.
@@ -80,9 +85,9 @@ def investigate(
         error = MissingTokenError("the token cannot be sent", hint="give the token alone, as ZITADEL showed it")
         return Investigation(error=error, finding=problem)
     with Inquiry(settings, token, admin_pat=admin_pat) as inquiry:
-        case = _Case(settings=settings, token=token, role=role, now=now, with_admin=admin_pat is not None)
+        case = _Case(settings=settings, token=token, role=role, now=now, admin_pat=admin_pat, ids=ids)
         found = _Investigator(inquiry, case).investigate()
-    hidden = [token, token.strip(), settings.client_secret, admin_pat or ""]
+        hidden = inquiry.secrets
     return replace(
         found,
         finding=found.finding.without(hidden) if found.finding else None,
@@ -106,7 +111,8 @@ class _Case:
     token: str
     role: str | None
     now: float
-    with_admin: bool
+    admin_pat: str | None = field(default=None, repr=False)
+    ids: PatIds | None = None
 
 
 class _Investigator:
@@ -123,7 +129,7 @@ class _Investigator:
             finding = finding_for_error(error, self._case.settings, Evidence(replies=health))
             return Investigation(error=error, finding=finding)
         try:
-            introspection = read_answer(first)
+            introspection = read_answer(first, with_key=self._case.settings.key is not None)
         except IntrospectionError as refusal:
             return self._no_introspection(first, refusal)
         if introspection.active:
@@ -134,14 +140,41 @@ class _Investigator:
         questions = [Question.READY, Question.HEALTH]
         if isinstance(error, CredentialsRefused):
             questions = [Question.RANDOM_TOKEN]
-            if answer.status == 400:
+            if self._case.settings.key:
+                questions.append(Question.DISCOVERY)
+            elif answer.status == 400:
                 questions.append(Question.OWN_PAIR_AT_TOKEN_ENDPOINT)
             if token_form(self._case.token).sendable:
                 questions.append(Question.USERINFO)
-        evidence = Evidence(replies=self._inquiry.ask(*questions))
+            if self._case.admin_pat:
+                questions.append(Question.ADMINISTRATOR_USERINFO)
+        evidence = Evidence(
+            replies=self._inquiry.ask(*questions),
+            clock_ahead_seconds=clock_ahead_seconds(answer, self._case.now),
+            client_records=self._client_records() if isinstance(error, CredentialsRefused) else None,
+            looked_up_at=self._case.now,
+        )
         return Investigation(
             answer=answer, error=error, finding=finding_for_error(error, self._case.settings, evidence)
         )
+
+    def _client_records(self) -> ClientRecords | None:
+        case = self._case
+        if not case.admin_pat or self._inquiry.seconds_left <= LEAST_SECONDS:
+            return None
+        with self._administration(case.admin_pat) as administration:
+            return administration.client(case.settings)
+
+    def _pat_records(self) -> PatRecords | None:
+        case = self._case
+        if not case.admin_pat or not case.ids or self._inquiry.seconds_left <= LEAST_SECONDS:
+            return None
+        with self._administration(case.admin_pat) as administration:
+            return administration.pat(case.ids)
+
+    def _administration(self, admin_pat: str) -> Administration:
+        issuer = self._case.settings.issuer
+        return Administration(issuer, admin_pat, seconds_left=lambda: self._inquiry.seconds_left)
 
     def _active(self, answer: Answer, introspection: Introspection, *more: str) -> Investigation:
         case = self._case
@@ -165,11 +198,16 @@ class _Investigator:
     def _inactive(self, answer: Answer, introspection: Introspection) -> Investigation:
         case = self._case
         form = token_form(case.token)
-        replies = self._inquiry.ask(*_questions_for(form, with_admin=case.with_admin))
+        replies = self._inquiry.ask(*_questions_for(form, with_admin=case.admin_pat is not None))
         again = replies.get(Question.AGAIN)
         if isinstance(again, Answer) and (changed := _active_now(again)):
             return self._active(again, changed, WAVERED)
-        evidence = Evidence(replies=replies, signature_fits=signature_fits(case.token, form, replies))
+        evidence = Evidence(
+            replies=replies,
+            signature_fits=signature_fits(case.token, form, replies),
+            pat_records=self._pat_records(),
+            looked_up_at=case.now,
+        )
         finding = finding_for_inactive(case.token, case.settings, evidence, now=case.now)
         return Investigation(answer=answer, introspection=introspection, finding=finding)
 

@@ -56,7 +56,7 @@ class Inquiry:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not be shown, should a server send it back: the token, and what proves who we are."""
-        return (self._token, self._bearer.strip(), *self._client.secrets, self._admin_pat or "")
+        return (self._token, self._token.strip(), *self._client.secrets, self._admin_pat or "")
 
     def introspect(self) -> tuple[Answer | ConnectionFailed, Replies]:
         """The first question. When it takes half of the time, ZITADEL is asked how it is while the answer is awaited.
@@ -151,6 +151,10 @@ class Inquiry:
     def _administrator(self) -> Answer:
         return self._introspect(self._admin_pat or _random_token())
 
+    def _administrator_userinfo(self) -> Answer:
+        headers = {"Accept": "application/json", "Authorization": f"Bearer {self._admin_pat or _random_token()}"}
+        return self._send("GET", "/oidc/v1/userinfo", headers=headers)
+
 
 def _random_token() -> str:
     return secrets.token_urlsafe(RANDOM_TOKEN_BYTES)
@@ -175,6 +179,7 @@ _REQUESTS: Mapping[Question, Callable[[Inquiry], Answer]] = {
     Question.MADE_UP_CLIENT: Inquiry._made_up_client,
     Question.OWN_PAIR_AT_TOKEN_ENDPOINT: Inquiry._own_pair_at_token_endpoint,
     Question.ADMINISTRATOR: Inquiry._administrator,
+    Question.ADMINISTRATOR_USERINFO: Inquiry._administrator_userinfo,
     Question.USERINFO: _path("/oidc/v1/userinfo", with_token=True),
     Question.WHOAMI: _path("/auth/v1/users/me", with_token=True),
     Question.READY: _path("/debug/ready"),

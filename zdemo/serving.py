@@ -55,7 +55,8 @@ class _Request(HTTPRequest):
         """Read it; a path that begins with ``//`` holds no authority, as cheroot would have it (RFC 9112 §3.2.1)."""
         understood: bool = super().read_request_line()  # type: ignore[no-untyped-call]  # cheroot's stub lacks it
         if understood and self.uri.startswith(b"//"):
-            self.path, self.authority = b"//" + self.authority + self.path, b""
+            self.path = b"//" + self.authority + (self.path if b"/" in self.uri.partition(b"?")[0][2:] else b"")
+            self.authority = b""
         return understood
 
     def simple_response(self, status: str, msg: str = "") -> None:
@@ -74,7 +75,6 @@ class _Server(Server):
     ConnectionClass = _Connection
     keep_alive_conn_limit = IDLE_CONNECTIONS
     expiration_interval = STOP_CHECK_SECONDS
-    shutdown_timeout = STOP_SECONDS
     on_http2: Callable[[], None]
 
     @classmethod
@@ -84,6 +84,16 @@ class _Server(Server):
         sock: socket.socket = super().prepare_socket(*args, **kwargs)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return sock
+
+    @staticmethod
+    def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:
+        """Bind it, or close it: cheroot leaves one open that cannot be bound."""
+        try:
+            socket_.bind(bind_addr)
+        except OSError:
+            socket_.close()
+            raise
+        return socket_
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         """Say nothing: the applications log what concerns them, and a broken connection is the client's story."""
@@ -106,7 +116,7 @@ def serving(
     Raises:
         OSError: the port is taken, or the host is not one of this machine.
     """
-    server = _Server((host, port), app, numthreads=threads, request_queue_size=512)
+    server = _Server((host, port), app, numthreads=threads, request_queue_size=512, shutdown_timeout=STOP_SECONDS)
     server.on_http2 = on_http2
     server.prepare()
     thread = threading.Thread(target=server.serve, name=f"serving:{server.bind_addr[1]}", daemon=True)

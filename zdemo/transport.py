@@ -17,18 +17,20 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from zdemo import __version__
+from zdemo.config import is_loopback
 from zdemo.deadline import IDLE_SECONDS, LEAST_SECONDS, DeadlineAdapter
 from zdemo.failures import explained, may_retry, too_large
 
 MAX_ANSWER_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 16
-MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")  # RFC 6838 §4.2
+MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,31}/[a-z0-9!#$&^_.+-]{1,31}")  # RFC 6838 §4.2, but shorter
 HEADERS = {"User-Agent": f"zdemo/{__version__}", "Accept-Encoding": "identity"}
 
 
@@ -77,7 +79,9 @@ class Transport:
     def __init__(self, origin: str, *, setting: str, connections: int = 1, idle_seconds: float = IDLE_SECONDS) -> None:
         self.origin = origin
         self.setting = setting
-        self.proxies = requests.utils.get_environ_proxies(origin)
+        parts = urlsplit(origin)
+        here = parts.scheme == "http" and is_loopback(parts.hostname or "")  # no proxy can reach this machine's own
+        self.proxies = {} if here else requests.utils.get_environ_proxies(origin)
         self.ca_bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
         self._adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, idle_seconds=idle_seconds)
 

@@ -5,17 +5,20 @@ ZITADEL's answers leave out defaults (empty lists, ``false``), and its lists tra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zdemo.errors import ConnectionFailed, ManagementError
+from zdemo.errors import ConnectionFailed, ManagementError, UnusableAnswer
 from zdemo.introspection import answer_error, introspection_error
 from zdemo.transport import Answer, Transport
 
 PAGE_SIZE = 100
+NO_PROJECT = "QUERY-fk2fs"
 USER_SERVICE = "zitadel.user.v2.UserService"
 PROJECT_SERVICE = "zitadel.project.v2.ProjectService"
+APPLICATION_SERVICE = "zitadel.application.v2.ApplicationService"
+ORGANIZATION_SERVICE = "zitadel.org.v2.OrganizationService"
 AUTHORIZATION_SERVICE = "zitadel.authorization.v2.AuthorizationService"
 NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: valid token, its user is no administrator
 
@@ -58,12 +61,18 @@ def role_assignment(row: Mapping[str, Any]) -> RoleAssignment:
 
 
 class ManagementClient:
-    """Calls the management API with one bearer token. ``timeout_seconds`` is per call."""
+    """Calls the management API with one bearer token.
 
-    def __init__(self, issuer: str, token: str, *, timeout_seconds: float) -> None:
+    ``timeout_seconds`` is per call; with ``seconds_left``, a call takes no longer than that says when it begins.
+    """
+
+    def __init__(
+        self, issuer: str, token: str, *, timeout_seconds: float, seconds_left: Callable[[], float] | None = None
+    ) -> None:
         self._transport = Transport(issuer, setting="ZITADEL_DOMAIN")
         self._token = token
         self._timeout_seconds = timeout_seconds
+        self._seconds_left = seconds_left or (lambda: timeout_seconds)
 
     def call(self, service: str, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One unary Connect call.
@@ -72,23 +81,32 @@ class ManagementClient:
             ManagementError: ZITADEL says no; in words that say what to do.
             IntrospectionError: no ZITADEL answered there, or it cannot now.
         """
-        try:
-            answer = self._transport.send(
-                "POST",
-                f"/{service}/{method}",
-                timeout_seconds=self._timeout_seconds,
-                headers={
-                    "Authorization": f"Bearer {self._token}",
-                    "Connect-Protocol-Version": "1",
-                    "Accept-Language": "en",
-                },
-                json=dict(body),
-            )
-        except ConnectionFailed as failure:
-            raise introspection_error(failure) from failure
+        answer = self.request("POST", f"/{service}/{method}", body)
         if answer.status == 200 and isinstance(answer.json(), dict):
             return answer.json_object()
         raise management_error(answer)
+
+    def request(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
+    ) -> Answer:
+        """One request with the bearer token, or with another; the answer, whatever it says.
+
+        Raises:
+            IntrospectionError: none came.
+        """
+        headers = {"Authorization": f"Bearer {token or self._token}", "Accept-Language": "en"}
+        if body is not None:
+            headers["Connect-Protocol-Version"] = "1"
+        try:
+            return self._transport.send(
+                method,
+                path,
+                timeout_seconds=min(self._timeout_seconds, self._seconds_left()),
+                headers=headers,
+                json=None if body is None else dict(body),
+            )
+        except ConnectionFailed as failure:
+            raise introspection_error(failure) from failure
 
     def rows(self, service: str, method: str, body: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
         """All rows of a list, page by page, oldest first."""
@@ -166,8 +184,15 @@ def management_error(answer: Answer) -> Exception:
     """The error that an answer of the management API means (ZITADEL v4; Connect error JSON)."""
     body = answer.json_object()
     code, text = str(body.get("code", "")), str(body.get("message", ""))
-    if answer.status in (429, 502, 503, 504) or not text or "unable to set instance" in text:
+    if answer.status in (429, 502, 503, 504) or "unable to set instance" in answer.text:
         return answer_error(answer)
+    if not text:
+        kind = answer.media_type or "no media type"
+        return UnusableAnswer(
+            f"what answers at ZITADEL_DOMAIN is not ZITADEL's v2 API ({answer.status}, {kind})",
+            hint="check ZITADEL_DOMAIN and what stands between; ZITADEL has this API since v4",
+            answer=answer,
+        )
     error_id = text.rpartition("(")[2].rstrip(")") if text.endswith(")") else ""
     message, hint = _words(answer.status, error_id, text)
     return ManagementError(message, hint=hint, status=answer.status, code=code, error_id=error_id)
@@ -188,5 +213,10 @@ def _words(status: int, error_id: str, text: str) -> tuple[str, str]:
         return (
             "the administrator role of ZITADEL_ADMIN_PAT's user is too small for this (no permission)",
             "make its user ORG_OWNER of the organization (or IAM_OWNER)",
+        )
+    if error_id == NO_PROJECT:
+        return (
+            "there is no project with the ID in ZITADEL_PROJECT_ID, or the administrator may not see it",
+            "copy the ID from the project's page, or unset ZITADEL_PROJECT_ID: the API application's is taken then",
         )
     return f"ZITADEL says: {text}", ""

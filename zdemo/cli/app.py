@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from zdemo import __version__
 from zdemo.cli.options import EnvFile, Json, Pat
 from zdemo.route import Route
+from zdemo.setup_names import Auth
 
 app = typer.Typer(
     name="zdemo",
@@ -19,7 +21,7 @@ app = typer.Typer(
 role_app = typer.Typer(help="Show and change who has which role in the project.", no_args_is_help=True)
 app.add_typer(role_app, name="role")
 
-DEFAULT_THREADS = 32
+DEFAULT_THREADS = 128
 HIGHEST_PORT = 65535
 
 Port = Annotated[int, typer.Option(min=1, max=HIGHEST_PORT, help="The port to listen on.")]
@@ -49,14 +51,20 @@ def root(
 
 
 @app.command()
-def demo(as_json: Json = False) -> int:
+def demo(
+    as_json: Json = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="At the configured ZITADEL, with objects that are removed at the end.")
+    ] = False,
+    env_file: EnvFile = None,
+) -> int:
     """See it all work, with nothing configured: the API and an emulated ZITADEL, over real HTTP.
 
     Example: zdemo demo
     """
     from zdemo.cli.demo_command import run_demo
 
-    return run_demo(as_json=as_json)
+    return run_demo(as_json=as_json, live=live, env_file=env_file)
 
 
 @app.command()
@@ -67,16 +75,20 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
     emulator: Annotated[bool, typer.Option("--emulator", help="Run an emulated ZITADEL beside it.")] = False,
     expose_emulator: Expose = False,
+    json_logs: Annotated[bool, typer.Option("--json-logs", help="Log one JSON object a line.")] = False,
+    open_metrics: Annotated[bool, typer.Option("--open-metrics", help="Let other machines read /metrics.")] = False,
     env_file: EnvFile = None,
 ) -> int:
     """Run the API: three routes, guarded by token introspection.
 
     Example: zdemo serve --emulator
     """
-    from zdemo.cli.serving_commands import Place, run_serve
+    from zdemo.cli.serving_commands import Served, run_serve
 
-    place = Place(host=host, port=port, threads=threads, workers=workers)
-    return run_serve(place, with_emulator=emulator, expose=expose_emulator, env_file=env_file)
+    served = Served(
+        host=host, port=port, threads=threads, workers=workers, json_logs=json_logs, open_metrics=open_metrics
+    )
+    return run_serve(served, with_emulator=emulator, expose=expose_emulator, env_file=env_file)
 
 
 @app.command()
@@ -138,6 +150,64 @@ def emulator(
     from zdemo.cli.serving_commands import run_emulator
 
     return run_emulator(host=host, port=port, as_json=as_json, expose=expose_emulator)
+
+
+@app.command()
+def setup(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing. Never makes a new secret.")] = False,
+    teardown: Annotated[bool, typer.Option("--teardown", help="Remove what setup made, and nothing else.")] = False,
+    rotate_secret: Annotated[
+        bool, typer.Option("--rotate-secret", help="Make a new client secret; the old one stops working.")
+    ] = False,
+    domain: Annotated[
+        str | None, typer.Option(help="Your ZITADEL. Default: ZITADEL_DOMAIN.", show_default=False)
+    ] = None,
+    admin_pat: Annotated[
+        str | None,
+        typer.Option(
+            "--admin-pat",
+            metavar="TEXT",
+            help="An administrator's token. - reads it from standard input; bare at the end of the line it is asked "
+            "for. Default: ZITADEL_ADMIN_PAT.",
+            show_default=False,
+        ),
+    ] = None,
+    auth: Annotated[
+        Auth | None,
+        typer.Option(help="How the application authenticates. Default: as it does, else basic.", show_default=False),
+    ] = None,
+    pat_days: Annotated[int, typer.Option(min=1, max=3650, help="Days that the PATs are valid.")] = 30,
+    project_name: Annotated[str, typer.Option(help="The project.")] = "zdemo",
+    role: Annotated[str, typer.Option(help="The role's key.")] = "read:messages",
+    app_name: Annotated[str, typer.Option(help="The API application.")] = "zdemo-api",
+    reader_name: Annotated[str, typer.Option(help="The service user with the role.")] = "zdemo-reader",
+    visitor_name: Annotated[str, typer.Option(help="The service user without.")] = "zdemo-visitor",
+    env_file: Annotated[
+        Path | None,
+        typer.Option("--env-file", metavar="FILE", help="Use this file instead of .env.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Connect a ZITADEL: make or find project, role, application, users and PATs, and write .env.
+
+    Example: zdemo setup --dry-run
+    """
+    from zdemo.cli.setup_command import Asked, run_setup
+    from zdemo.provisioning import Wishes
+
+    asked = Asked(domain=domain, admin_pat=admin_pat, dry_run=dry_run, yes=yes, json=as_json, env_file=env_file)
+    wishes = Wishes(
+        project_name=project_name,
+        role=role,
+        app_name=app_name,
+        reader_name=reader_name,
+        visitor_name=visitor_name,
+        auth=auth,
+        pat_days=pat_days,
+        rotate_secret=rotate_secret,
+    )
+    return run_setup(asked, wishes, teardown=teardown)
 
 
 @role_app.command("list")

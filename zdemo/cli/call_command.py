@@ -40,9 +40,8 @@ def run_call(route: Route, asked: Asked, *, watch: bool) -> int:
     screen = Screen()
     environment = environment_with_token(screen, asked.pat, asked.env_file, ZDEMO_API_URL=asked.url)
     settings = ClientSettings.from_env(environment)
-    token = checked_token(environment)
-    if route is Route.PUBLIC and asked.pat is None:
-        token = None  # nobody asks for it there
+    unasked = route is Route.PUBLIC and asked.pat is None
+    token = None if unasked else checked_token(environment)
     if asked.curl:
         screen.say(curl_command(settings, route, with_token=token is not None))
         return ExitCode.YES
@@ -50,7 +49,8 @@ def run_call(route: Route, asked: Asked, *, watch: bool) -> int:
         screen.tell(f"note: {note}")
     result = call_api(settings, route, token)
     shown = token_line(environment, token) if token else ""
-    _show(screen, result, _explained(result, token, environment, asked), shown, asked)
+    if not (watch and asked.json):  # a document comes alone
+        _show(screen, result, _explained(result, token, environment, asked), shown, asked)
     if watch:
         result = _watched(screen, settings, token, result)
         _show(screen, result, _explained(result, token, environment, asked), shown, asked)
@@ -101,6 +101,6 @@ def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:
         if status != expect:
             screen.error(f"{status} came, {expect} was expected")
         return ExitCode.YES if status == expect else ExitCode.NO
-    if status in COULD_NOT_JUDGE:
+    if status in COULD_NOT_JUDGE or result.is_page:
         return ExitCode.NO_ANSWER
     return ExitCode.YES if result.accepted else ExitCode.NO

@@ -26,7 +26,8 @@ def show_call(screen: Screen, call: Call, explanation: Explanation | None, token
         for line in wrapped(_message(call), WIDTH - 2):
             screen.say(f"  {line}")
         return
-    rows = [("refused" if call.answer.status < 500 else "failed", _message(call))]
+    refused = 400 <= call.answer.status < 500 and not call.is_page
+    rows = [("refused" if refused else "failed", _message(call))]
     if call.challenge:
         rows.append(("challenge", challenge_in_words(call)))
     if token:

@@ -4,20 +4,65 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 from zdemo.cli.demo_screen import show_step, show_tour_begin, show_tour_end, tour_as_json
-from zdemo.cli.render import Screen
-from zdemo.demo import tour
-from zdemo.errors import ExitCode
+from zdemo.cli.render import Screen, printable
+from zdemo.cli.tokens import hide_secrets
+from zdemo.config import AdminSettings, Environment, read_environment
+from zdemo.demo.stage import Stage
+from zdemo.errors import ExitCode, SettingsError
+
+SIGNALLED = 128  # what shells add to the number of the signal that ended a program
+LIVE_HINT = (
+    "set both in the environment or in .env: docs/setup.md says where to get them, and starts a ZITADEL if there is "
+    "none; zdemo demo alone needs nothing"
+)
 
 
-def run_demo(*, as_json: bool) -> int:
+def run_demo(*, as_json: bool, live: bool = False, env_file: Path | None = None) -> int:
     """``zdemo demo``."""
     logging.getLogger("zdemo").addHandler(logging.NullHandler())  # an API in an outage complains, as it should
     screen = Screen()
+    if not live:
+        from zdemo.demo.emulated import emulated_tour  # here, since the other tour needs no emulator
+
+        return _go_through(screen, emulated_tour(), as_json=as_json, live=False)
+    from zdemo.demo.interruption import Interrupted
+
+    try:
+        return _go_through(screen, _live(screen, env_file), as_json=as_json, live=True)
+    except Interrupted as signalled:
+        screen.tell("interrupted")
+        return SIGNALLED + signalled.number
+
+
+def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[Stage]:
+    """Raises SettingsError with every setting that is missing or wrong."""
+    from zdemo.demo.live import Told, live_tour
+
+    environment = read_environment(env_file)
+    hide_secrets(screen, environment)
+    try:
+        settings = AdminSettings.from_env(environment)
+    except SettingsError as error:
+        raise SettingsError(error.problems, hint=LIVE_HINT) from None
+    if sources := _mixed_sources(environment):
+        screen.tell(f"note: {sources}")
+    return live_tour(settings, Told(tell=lambda text: screen.tell(printable(text)), hide=screen.hide))
+
+
+def _mixed_sources(environment: Environment) -> str:
+    """Where the token and the address that it goes to come from, when that is not the same place; else empty."""
+    token, address = environment.source("ZITADEL_ADMIN_PAT"), environment.source("ZITADEL_DOMAIN")
+    return "" if token == address else f"ZITADEL_ADMIN_PAT comes from {token}, ZITADEL_DOMAIN from {address}"
+
+
+def _go_through(screen: Screen, tour: AbstractContextManager[Stage], *, as_json: bool, live: bool) -> int:
     steps = []
     start = time.monotonic()
-    with tour() as stage:
+    with tour as stage:
         if not as_json:
             show_tour_begin(screen, stage)
         running = stage.steps()
@@ -29,9 +74,8 @@ def run_demo(*, as_json: bool) -> int:
             steps.append(step)
             if not as_json:
                 show_step(screen, len(steps), step)
-    passed = all(step.passed for step in steps)
     if as_json:
         screen.document(tour_as_json(steps))
     else:
-        show_tour_end(screen, steps, time.monotonic() - start)
-    return ExitCode.YES if passed else ExitCode.NO
+        show_tour_end(screen, steps, time.monotonic() - start, live=live)
+    return ExitCode.YES if all(step.passed for step in steps) else ExitCode.NO

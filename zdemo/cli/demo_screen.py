@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from zdemo.cli.render import Screen, headline
-from zdemo.demo import Stage, Step
+from zdemo.cli.render import WIDTH, Screen, headline
+from zdemo.demo.legs import Step
+from zdemo.demo.stage import Stage
 
 
 def show_tour_begin(screen: Screen, stage: Stage) -> None:
     """Who is who."""
-    screen.say(f"ZITADEL (emulated) {stage.zitadel_url}    API {stage.api_url}")
+    both = f"ZITADEL {stage.zitadel}    API {stage.api_url}"
+    for line in [both] if len(both) <= WIDTH else both.split("    "):
+        screen.say(line)
     screen.say()
 
 
@@ -21,16 +24,19 @@ def show_step(screen: Screen, number: int, step: Step) -> None:
     verdict = "as expected" if step.passed else f"EXPECTED {step.leg.expected}"
     words = screen.mark(f"{verdict}{after}", "green" if step.passed else "red")
     screen.say(f"{number:2}  {step.leg.name:<38} {step.actual}   {words}")
-    screen.say(f"      GET {step.leg.route.path}, {step.leg.token[0]}")
+    screen.say(f"      GET {step.leg.route.path}, {step.leg.caller.value}")
     screen.say(f"      {step.leg.why}")
 
 
-def show_tour_end(screen: Screen, steps: Sequence[Step], seconds: float) -> None:
+def show_tour_end(screen: Screen, steps: Sequence[Step], seconds: float, *, live: bool) -> None:
     """The sum, and where to go from here."""
     good = sum(step.passed for step in steps)
     screen.say()
     screen.say(headline(f"{good} of {len(steps)} as expected", f"{seconds:.1f} s"))
-    screen.say("next  zdemo serve --emulator        and in another terminal        zdemo call scoped")
+    if live:
+        screen.say("next  zdemo setup                   makes the same, to keep, and writes .env")
+    else:
+        screen.say("next  zdemo serve --emulator        runs both, and says what to try")
 
 
 def tour_as_json(steps: Sequence[Step]) -> str:
@@ -38,7 +44,7 @@ def tour_as_json(steps: Sequence[Step]) -> str:
     rows = [
         {
             "name": step.leg.name,
-            "request": f"GET {step.leg.route.path}, {step.leg.token[0]}",
+            "request": f"GET {step.leg.route.path}, {step.leg.caller.value}",
             "expected": step.leg.expected,
             "actual": step.actual,
             "passed": step.passed,

@@ -23,10 +23,10 @@ INTERRUPTED = 130  # what shells report for a program ended by SIGINT
 
 
 def prepared(arguments: Sequence[str]) -> list[str]:
-    """The command line with a bare ``--pat`` at its end marked: Typer knows no option with an optional value."""
+    """The command line with a bare ``--pat`` or ``--admin-pat`` at its end marked: Typer has no optional values."""
     out = list(arguments)
-    if out and out[-1] == "--pat":
-        out[-1] = f"--pat={ASK}"
+    if out and out[-1] in ("--pat", "--admin-pat"):
+        out[-1] = f"{out[-1]}={ASK}"
     return out
 
 
@@ -43,14 +43,20 @@ def run(arguments: Sequence[str]) -> int:
         return int(error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has left; what is still buffered must not raise again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has left
+        _drop_output()
         return int(ExitCode.NO)
     except Exception as fault:
         screen.error(*_fault_of_ours(fault))
+        _drop_output()
         return int(ExitCode.NO)
     return int(result) if isinstance(result, int) else int(ExitCode.YES)
+
+
+def _drop_output() -> None:
+    """What is still buffered must not raise again when Python ends."""
+    if sys.stdout:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fault_of_ours(fault: Exception) -> tuple[str, str]:

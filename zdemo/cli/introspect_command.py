@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from zdemo.administration import pat_ids, usable_admin_pat
 from zdemo.authorization import Policy, authorize
 from zdemo.cli.introspect_screen import show_investigation
 from zdemo.cli.render import Screen
-from zdemo.cli.tokens import environment_with_token, mixed_sources
+from zdemo.cli.tokens import environment_with_token, mixed_sources, tell_warnings
 from zdemo.config import Settings, required_token
 from zdemo.errors import ConnectionFailed, ExitCode, Refused
 from zdemo.introspection import Introspection, IntrospectionClient, introspection_error, read_answer
@@ -22,6 +23,7 @@ def run_introspect(*, pat: str | None, as_json: bool, require: str | None, quiet
     screen = Screen()
     environment = environment_with_token(screen, pat, env_file)
     settings = Settings.from_env(environment)
+    tell_warnings(screen, settings)
     token = required_token(environment)
     if note := mixed_sources(environment, "ZITADEL_DOMAIN"):
         screen.tell(f"note: {note}")
@@ -29,7 +31,14 @@ def run_introspect(*, pat: str | None, as_json: bool, require: str | None, quiet
     if as_json or quiet:
         return _judge(_raw(screen, settings, token, show=not quiet), settings, require, now=now)
     with screen.waiting(f"asking {settings.issuer}"):
-        investigation = investigate(settings, token, role=require or ROLE, now=now)
+        investigation = investigate(
+            settings,
+            token,
+            role=require or ROLE,
+            now=now,
+            admin_pat=usable_admin_pat(environment),
+            ids=pat_ids(environment, token),
+        )
     _raise_if_plain(investigation)
     show_investigation(screen, investigation, settings, token, now=now)
     if investigation.introspection is None:
@@ -41,6 +50,7 @@ def _raw(screen: Screen, settings: Settings, token: str, *, show: bool) -> Intro
     """Ask, print the answer as it is if it is JSON, and read it."""
     client = IntrospectionClient(settings)
     try:
+        screen.hide(*client.secrets)
         answer = client.ask(token)
     except ConnectionFailed as failure:
         raise introspection_error(failure) from failure
@@ -48,7 +58,7 @@ def _raw(screen: Screen, settings: Settings, token: str, *, show: bool) -> Intro
         client.close()
     if show and answer.json() is not None:
         screen.document(answer.text.rstrip("\n"))
-    return read_answer(answer)
+    return read_answer(answer, with_key=settings.key is not None)
 
 
 def _judge(found: Introspection, settings: Settings, require: str | None, *, now: float) -> ExitCode:

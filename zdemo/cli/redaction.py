@@ -13,24 +13,28 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 LEAST_SECRET = 8  # characters; shorter texts are no secrets, and would be found in every sentence
-QUOTES = "\"'`\u2018\u2019\u201c\u201d"
+LEAST_PIECE = 12  # characters of a secret that were cut off and are hidden still; fewer may be a word of a sentence
 LEAST_TOKEN_LIKE = 32  # characters; ZITADEL's shortest tokens have some 50, its client secrets 64
+QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 TOKEN_LIKE = re.compile(rf"eyJ[\w-]+\.[\w-]+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE},}}=*", re.ASCII)
 BETWEEN = re.compile(rf"[\s=:/@,;?&{re.escape(QUOTES)}]+")
 
 
 def token_like(text: str) -> list[str]:
-    """What in a command line's argument, or in a setting, may be a token; nothing in a path of the file system."""
-    if "/" in text and "://" not in text:
-        return []
-    return [piece for piece in BETWEEN.split(text) if TOKEN_LIKE.fullmatch(piece)]
+    """What in a command line's argument, or in a setting, may be a token. Folders have long names, but tamer ones."""
+    found = [piece for piece in BETWEEN.split(text) if TOKEN_LIKE.fullmatch(piece)]
+    is_path = "/" in text and "://" not in text
+    return [
+        piece for piece in found if not is_path or all(re.search(kind, piece) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
+    ]
 
 
 class Redaction:
-    """Replaces secrets in texts; of a long one, four characters stay at each end."""
+    """Replaces secrets, and pieces of them, in texts; of a whole long one four characters stay at each end."""
 
     def __init__(self) -> None:
         self._shown: dict[str, str] = {}
+        self._pieces: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 
     def hide(self, *secrets: str) -> None:
@@ -41,7 +45,9 @@ class Redaction:
             bare = secret.strip().strip(QUOTES).strip()
             if len(bare) < LEAST_SECRET:
                 continue
-            self._shown |= dict.fromkeys(_forms(bare), "…")
+            for form in _forms(bare):
+                self._shown.setdefault(form.lower(), "…")
+                self._pieces.update(form[at : at + LEAST_PIECE] for at in range(len(form) - LEAST_PIECE + 1))
             self._shown[bare.lower()] = masked(bare) if len(bare) >= LEAST_TOKEN_LIKE else "…"
         longest_first = sorted(self._shown, key=len, reverse=True)
         # Whatever the case: a host name comes back in small letters.
@@ -51,18 +57,30 @@ class Redaction:
         """The text without the secrets."""
         if self._pattern is None:
             return text
-        return self._pattern.sub(lambda found: self._shown.get(found[0].lower(), "…"), text)
+        return self._without_pieces(self._pattern.sub(lambda found: self._shown.get(found[0].lower(), "…"), text))
+
+    def _without_pieces(self, text: str) -> str:
+        kept: list[str] = []
+        begin = at = 0
+        while at + LEAST_PIECE <= len(text):
+            if text[at : at + LEAST_PIECE] not in self._pieces:
+                at += 1
+                continue
+            kept += (text[begin:at], "…")
+            while text[at : at + LEAST_PIECE] in self._pieces:
+                at += 1
+            begin = at = at + LEAST_PIECE - 1
+        return "".join(kept) + text[begin:]
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """The encodings of a secret, in small letters."""
-    yield quote(secret, safe="").lower()
-    yield quote(secret, safe="").replace("%20", "+").lower()
-    yield json.dumps(secret)[1:-1].lower()
-    for at in range(3):
-        text = _base64_from(secret.encode(errors="replace"), at)
-        yield text.lower()
-        yield text.translate(str.maketrans("+/", "-_")).lower()
+    """A secret and its encodings."""
+    quoted = quote(secret, safe="", errors="replace")
+    yield from (secret, quoted, quoted.replace("%20", "+"), json.dumps(secret)[1:-1])
+    for plain in {secret, quoted}:  # Basic credentials are form-encoded first (RFC 6749 §2.3.1)
+        for at in range(3):
+            text = _base64_from(plain.encode(errors="replace"), at)
+            yield from (text, text.translate(str.maketrans("+/", "-_")))
 
 
 def _base64_from(secret: bytes, at: int) -> str:

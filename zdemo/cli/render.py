@@ -60,7 +60,9 @@ class Screen:
         if binary is None:
             self._put(self.stdout, text)
             return
-        binary.write(REDACTION(text).encode(errors="replace") + b"\n")  # JSON is UTF-8, whatever the locale (RFC 8259 §8.1)
+        binary.write(
+            REDACTION(text).encode(errors="replace") + b"\n"
+        )  # JSON is UTF-8, whatever the locale (RFC 8259 §8.1)
         binary.flush()
 
     def error(self, message: str, hint: str = "") -> None:

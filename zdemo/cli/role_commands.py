@@ -105,7 +105,9 @@ def run_role_change(how: str, user: str, role: str, *, as_json: bool, env_file: 
     change = (grant if how == "grant" else revoke)(client, project_id, user, role)
     if change.done is Done.UNCHANGED:
         state = "has it already" if how == "grant" else "does not have it"
-        raise ZdemoError(f"nothing to change: {change.user.login_name} {state} ({role})")
+        raise ZdemoError(
+            f"nothing to change: {change.user.login_name} {state} ({role})", hint="zdemo role list shows who has what"
+        )
     with screen.waiting("waiting until ZITADEL shows it"):
         seconds = wait_until(lambda: _shows(client, introspector, environment.get("PAT", "").strip(), change))
     if as_json:

@@ -2,60 +2,82 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from zdemo.cli.render import Screen, columns
-from zdemo.cli.tokens import hide_secrets
+from zdemo.cli.tokens import hide_secrets, tell_warnings
 from zdemo.config import Settings, is_loopback, read_environment
 from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.serving import port_is_free, serve_forever
 
-ZITADEL_VARIABLES = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
+KEY_FILE = "ZITADEL_KEY_FILE"
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 EXPOSED = "the emulator's tokens are public knowledge: whoever reaches {host} can use them"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where the API listens, and how many serve there. ``threads`` is per worker."""
+class Served:
+    """The options of ``zdemo serve`` that say how. ``threads`` is per worker."""
 
     host: str
     port: int
     threads: int
     workers: int
+    json_logs: bool
+    open_metrics: bool
 
 
-def run_serve(place: Place, *, with_emulator: bool, expose: bool, env_file: Path | None) -> int:
+def run_serve(served: Served, *, with_emulator: bool, expose: bool, env_file: Path | None) -> int:
     """``zdemo serve``."""
     screen = Screen()
     environment = read_environment(env_file)
     if with_emulator:
-        _check_exposure(screen, place.host, expose=expose)
-        shadowed = [name for name in ZITADEL_VARIABLES if name in environment]
+        _check_exposure(screen, served.host, expose=expose)
+        emulators = _emulator_variables()
+        shadowed = [name for name, value in emulators.items() if environment.get(name, value).strip() != value]
+        shadowed += [KEY_FILE] if KEY_FILE in environment else []
         if shadowed:
             screen.tell(f"note: the emulator is used; {', '.join(shadowed)} of your settings are not")
-        environment = read_environment(env_file, **_emulator_variables())
+        environment = read_environment(env_file, **emulators).without(KEY_FILE)  # it would win over the secret
     settings = Settings.from_env(environment)
-    _check_port(place.host, place.port, "zdemo serve")
+    tell_warnings(screen, settings)
+    _check_port(served.host, served.port, "zdemo serve")
     with ExitStack() as stack:
         if with_emulator:
             _start_emulator(screen, stack)  # before secrets are hidden: the emulator's are public
         hide_secrets(screen, environment)
-        host = f"[{place.host}]" if ":" in place.host else place.host
-        screen.tell(f"API on http://{host}:{place.port}, asks {settings.issuer}; Ctrl-C stops it")
-        build = partial(_worker, settings)
-        serve_forever(build, host=place.host, port=place.port, workers=place.workers, threads=place.threads)
+        stack.enter_context(_shared_metrics(served.workers))
+        host = f"[{served.host}]" if ":" in served.host else served.host
+        screen.tell(f"API on http://{host}:{served.port}, asks {settings.issuer}; Ctrl-C stops it")
+        _serve(served, settings)
     return ExitCode.YES
 
 
-def _worker(settings: Settings, target: str):  # type: ignore[no-untyped-def]  # Flask must not be loaded for its type
-    from zdemo.server.worker import build
+def _serve(served: Served, settings: Settings) -> None:
+    from zdemo.server.worker import Build
 
-    return build(settings, target)
+    build = Build(
+        settings=settings, threads=served.threads, json_logs=served.json_logs, open_metrics=served.open_metrics
+    )
+    serve_forever(build, host=served.host, port=served.port, workers=served.workers, threads=served.threads)
+
+
+@contextmanager
+def _shared_metrics(workers: int) -> Iterator[None]:
+    """A folder in which several workers gather their metrics; their library finds it by the environment alone."""
+    if workers == 1 or METRICS_FOLDER in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="zdemo-metrics-") as folder:
+        os.environ[METRICS_FOLDER] = folder
+        yield
 
 
 def _emulator_variables() -> dict[str, str]:
@@ -105,10 +127,11 @@ def _start_emulator(screen: Screen, stack: ExitStack) -> None:
     screen.tell(f"ZITADEL (emulated) on {running.url}; its state ends with it")
     for line in known_users():
         screen.tell(f"  {line}")
-    screen.tell("try   cp .env.example .env          (its values are the emulator's)")
-    screen.tell("      zdemo call scoped")
-    screen.tell("      zdemo role revoke reader read:messages")
-    screen.tell("      zdemo call scoped")
+    screen.tell("try, in another terminal:")
+    screen.tell("  cp .env.example .env          (its values are the emulator's)")
+    screen.tell("  zdemo call scoped             (or --pat with one of the tokens above)")
+    screen.tell("  zdemo role revoke reader read:messages")
+    screen.tell("  zdemo call scoped")
 
 
 def known_users() -> list[str]:

@@ -10,16 +10,19 @@ from typing import TextIO, cast
 from zdemo.cli.options import ASK
 from zdemo.cli.redaction import token_like
 from zdemo.cli.render import Screen
-from zdemo.config import Environment, masked, read_environment
+from zdemo.config import Environment, Settings, masked, read_environment
 from zdemo.errors import MissingTokenError, UsageError
 
 FROM_STDIN = "-"
 SECRETS = ("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "ZDEMO_VISITOR_PAT")
 OUR_PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # settings where a secret may stand by mistake
 LONGEST_INPUT_BYTES = 1 << 20
-OPTION_NAMES = frozenset(
-    "--json --url --expect --curl --watch --require --quiet --verbose --env-file --help --pat -v -q".split()  # noqa: SIM905  # a list of 13 strings reads worse
+_OPTIONS = (
+    "--json --url --expect --curl --watch --require --quiet --verbose --env-file --help --pat -v -q "
+    "--admin-pat --dry-run --yes -y --teardown --rotate-secret --domain --auth --pat-days "
+    "--project-name --role --app-name --reader-name --visitor-name"
 )
+OPTION_NAMES = frozenset(_OPTIONS.split())
 
 PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_.-]+")  # what tokens of ZITADEL are made of
 
@@ -29,15 +32,40 @@ def _piped() -> str:
     return stdin.buffer.read(LONGEST_INPUT_BYTES).decode(errors="surrogateescape") if stdin else ""
 
 
-def _typed() -> str:
-    stdin = cast("TextIO | None", sys.stdin)
-    if stdin is None or not stdin.isatty():
+def _typed(option: str) -> str:
+    if not at_terminal():
         raise UsageError(
-            "--pat asks for the token, but there is no terminal to ask at", hint="--pat - reads it from stdin"
+            f"{option} asks for the token, but there is no terminal to ask at", hint=f"{option} - reads it from stdin"
         )
+    return typed_secret("token: ")
+
+
+def at_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    stdin = cast("TextIO | None", sys.stdin)
+    return stdin is not None and stdin.isatty()
+
+
+def typed_secret(prompt: str) -> str:
+    """Asked for without echo."""
     import getpass  # here, since it is rarely needed
 
-    return getpass.getpass("token: ", stream=sys.stderr)
+    return getpass.getpass(prompt, stream=sys.stderr)
+
+
+def given_token(option: str, value: str | None) -> str | None:
+    """The token that an option gives: its text, standard input or the terminal; ``None`` when it is not given.
+
+    Raises:
+        UsageError: the option is followed by another one, or asks where nobody can answer.
+        MissingTokenError: the token is empty.
+    """
+    if value is not None and value in OPTION_NAMES:
+        raise UsageError(f"{option} is followed by another option", hint=f"put a bare {option} at the end of the line")
+    token = {ASK: lambda: _typed(option), FROM_STDIN: _piped}.get(value or "", lambda: value)()
+    if token is not None and not token.strip():
+        raise MissingTokenError("the token is empty", hint=f"give the token's text, or leave {option} away")
+    return token
 
 
 def environment_with_token(
@@ -52,11 +80,7 @@ def environment_with_token(
         MissingTokenError: ``--pat`` gives an empty token.
         SettingsError: the ``.env`` file cannot be read.
     """
-    if pat is not None and pat in OPTION_NAMES:
-        raise UsageError("--pat is followed by another option", hint="put a bare --pat at the end of the line")
-    token = {ASK: _typed, FROM_STDIN: _piped}.get(pat or "", lambda: pat)()
-    if token is not None and not token.strip():
-        raise MissingTokenError("the token is empty", hint="give the token's text, or leave --pat away to use PAT")
+    token = given_token("--pat", pat)
     environment = read_environment(env_file, PAT=token, **options)
     hide_secrets(screen, environment)
     return environment
@@ -67,6 +91,12 @@ def hide_secrets(screen: Screen, environment: Environment) -> None:
     screen.hide(*(environment.get(name, "") for name in SECRETS))
     ours = (value for name, value in environment.items() if name in SECRETS or name.startswith(OUR_PREFIXES))
     screen.hide(*(piece for value in ours for piece in token_like(value)))
+
+
+def tell_warnings(screen: Screen, settings: Settings) -> None:
+    """What is not wrong with the settings but not right either, on standard error."""
+    for warning in settings.warnings:
+        screen.tell(f"warning: {warning}")
 
 
 def checked_token(environment: Environment) -> str | None:

@@ -7,26 +7,34 @@ the next step. ``zdemo.investigation`` gathers the evidence; call, introspect an
 from zdemo.diagnosis.answers import finding_for_error
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding, quoted, without_secrets
-from zdemo.diagnosis.inactive import finding_for_inactive
+from zdemo.diagnosis.inactive import finding_for_inactive, zitadel_is_sick
+from zdemo.diagnosis.records import ClientRecords, PatRecords
 from zdemo.diagnosis.refused import finding_for_active, refusal_of
 from zdemo.diagnosis.remarks import remarks
+from zdemo.diagnosis.server import finding_for_issuer, finding_for_server, zitadels_signs
 from zdemo.diagnosis.token_form import TokenForm, TokenKind, paste_problem, token_form
 
 __all__ = [
     "NOTHING",
     "Certainty",
+    "ClientRecords",
     "Evidence",
     "Finding",
+    "PatRecords",
     "Question",
     "TokenForm",
     "TokenKind",
     "finding_for_active",
     "finding_for_error",
     "finding_for_inactive",
+    "finding_for_issuer",
+    "finding_for_server",
     "paste_problem",
     "quoted",
     "refusal_of",
     "remarks",
     "token_form",
     "without_secrets",
+    "zitadel_is_sick",
+    "zitadels_signs",
 ]

@@ -111,7 +111,8 @@ def _lost_on_the_way(answer: Answer, evidence: Evidence) -> Finding | None:
         return None
     what = {
         "token missing": "the form of the request",
-        "client_id or client_assertion must be provided": "the Authorization header",
+        "client_id or client_assertion must be provided": "our authentication (the Authorization header; with a key "
+        "file, the form)",
     }.get(str(body.get("error_description", "")))
     if what is None:
         return None

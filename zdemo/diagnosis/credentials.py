@@ -7,7 +7,8 @@ import re
 from zdemo.config import SECRET_VARIABLES, Settings
 from zdemo.diagnosis.evidence import Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding, quoted
-from zdemo.diagnosis.key import finding_for_key
+from zdemo.diagnosis.key import key_refused, outside_the_key
+from zdemo.diagnosis.recorded import finding_for_client_records
 from zdemo.diagnosis.token_form import BASE64URL, ID_DIGITS, LETTERS_AND_DIGITS, PAT_LENGTH, SECRET_LENGTH
 from zdemo.diagnosis.words import described, seen, url
 from zdemo.transport import Answer
@@ -25,10 +26,17 @@ def finding_for_credentials(answer: Answer, settings: Settings | None, evidence:
     if answer.status != 400:
         return _not_as_zitadel_refuses(answer, settings.credential_variables if settings else SECRET_VARIABLES)
     if settings and settings.key:
-        return finding_for_key(answer, settings.key, settings, evidence)
+        return (
+            outside_the_key(answer, settings, evidence)
+            or _everything_refused(answer, evidence)
+            or _recorded(answer, settings, evidence)
+            or key_refused(answer, settings.key, evidence)
+        )
     return (
         _service_user(answer, evidence)
         or (_by_their_form(settings) if settings else None)
+        or _everything_refused(answer, evidence)
+        or (_recorded(answer, settings, evidence) if settings else None)
         or _open(answer, settings, evidence)
     )
 
@@ -97,6 +105,28 @@ def _by_their_form(settings: Settings) -> Finding | None:
     return None
 
 
+def _everything_refused(answer: Answer, evidence: Evidence) -> Finding | None:
+    """Three things that have nothing in common but where they were made."""
+    if evidence.status(Question.USERINFO) != 401 or evidence.status(Question.ADMINISTRATOR_USERINFO) != 401:
+        return None
+    return Finding(
+        id="client.other_instance",
+        cause="everything is refused at once, the application's credentials, PAT and ZITADEL_ADMIN_PAT: this ZITADEL "
+        "was recreated (its data wiped) since they were made, or they are another instance's",
+        certainty=Certainty.LIKELY,
+        seen=(*_evidence(answer, evidence), ("administrator", "userinfo refuses ZITADEL_ADMIN_PAT as well (401)")),
+        fix=(
+            "set ZITADEL_ADMIN_PAT to the new administrator's PAT, then zdemo setup makes all the others anew",
+            "or correct ZITADEL_DOMAIN, if another ZITADEL is meant",
+        ),
+    )
+
+
+def _recorded(answer: Answer, settings: Settings, evidence: Evidence) -> Finding | None:
+    seen = _evidence(answer, evidence)
+    return finding_for_client_records(evidence.client_records, settings, seen, now=evidence.looked_up_at)
+
+
 def _open(answer: Answer, settings: Settings | None, evidence: Evidence) -> Finding:
     elsewhere = "they belong to another ZITADEL, or this one was recreated since"
     nothing_is_known_here = evidence.status(Question.USERINFO) == 401
@@ -118,7 +148,7 @@ def _open(answer: Answer, settings: Settings | None, evidence: Evidence) -> Find
         fix=(
             f"compare CLIENT_ID{shown} with the application's page in ZITADEL, and see that it is active",
             "generate a new client secret there and set CLIENT_SECRET",
-            "an administrator can tell which it is: ZITADEL's log names the reason of each refusal",
+            "with an administrator's PAT in ZITADEL_ADMIN_PAT, zdemo doctor tells which it is",
         ),
     )
 

@@ -55,6 +55,7 @@ def _pat(issuer: str, doubts: tuple[str, ...], seen: Lines) -> Finding:
         fix=(
             "create a new PAT for the user (reactivate or unlock the user first if need be); that mends all of them",
             "to know which it is: the user's page in ZITADEL shows the user's state and the PATs there are",
+            "zdemo doctor tells it, with ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID (the user) beside PAT",
         ),
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from zdemo.diagnosis.records import ClientRecords, PatRecords
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.transport import Answer
 from zdemo.zitadel import RoleAssignment
@@ -27,6 +28,7 @@ class Question(StrEnum):
     OWN_PAIR_AT_TOKEN_ENDPOINT = "token endpoint"  # noqa: S105  # likewise
     ASSIGNMENTS = "role assignments"
     ADMINISTRATOR = "administrator's PAT"
+    ADMINISTRATOR_USERINFO = "userinfo of the administrator's PAT"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +36,17 @@ class Evidence:
     """The replies by question. A question that is missing was not asked, for want of time or of need.
 
     ``assignments`` is ``None`` when they could not be learned; ``signature_fits`` of a JWT likewise.
-    ``clock_ahead_seconds``: by how much this machine's clock is ahead of ZITADEL's, to a second.
+    ``clock_ahead_seconds``: by how much this machine's clock is ahead of ZITADEL's, to a second. The records are what
+    an administrator's PAT showed, and ``None`` without one; ``looked_up_at`` is when (epoch seconds).
     """
 
     replies: Mapping[Question, Answer | ConnectionFailed] = field(default_factory=dict)
     assignments: tuple[RoleAssignment, ...] | None = None
     signature_fits: bool | None = None
     clock_ahead_seconds: float | None = None
+    client_records: ClientRecords | None = None
+    pat_records: PatRecords | None = None
+    looked_up_at: float = 0
 
     def answer(self, question: Question) -> Answer | None:
         """The answer to a question, if one came."""

@@ -93,7 +93,7 @@ def redirects(answer: Answer, evidence: Evidence) -> Finding | None:
         fix = (f"ZITADEL_DOMAIN={target.scheme}://{host}{port}",)
     return Finding(
         id="zitadel.redirects",
-        cause=f"{own.netloc} redirects introspection to {host + port if host else 'another address'} "
+        cause=f"{own.netloc} redirects requests to {host + port if host else 'another address'} "
         f"({answer.status}); a redirect is not followed",
         seen=(seen(answer), *health(evidence)),
         fix=fix,

@@ -15,6 +15,7 @@ from zdemo.diagnosis.dead import finding_for_dead
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding
 from zdemo.diagnosis.json_web_token import finding_for_jwt
+from zdemo.diagnosis.recorded import finding_for_pat_records
 from zdemo.diagnosis.token_form import TokenForm, TokenKind, paste_problem, token_form
 from zdemo.diagnosis.words import audience_scope, health, not_told, shown_list
 
@@ -36,7 +37,8 @@ class Inactive:
         """The evidence that most findings rest on."""
         lines = []
         if self.evidence.status(Question.MADE_UP_CLIENT) == 400:
-            lines.append(("credentials", "good: ZITADEL answers this API's client ID and secret, and refuses others"))
+            ours = "key" if self.settings.key else "client ID and secret"
+            lines.append(("credentials", f"good: ZITADEL answers this API's {ours}, and refuses others"))
         lines.append(("form", self.form.described))
         userinfo = self.evidence.status(Question.USERINFO)
         if userinfo == 401:
@@ -56,12 +58,24 @@ def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NO
     for rule in _RULES:
         if finding := rule(case):
             return finding
-    return finding_for_dead(case.form, settings.issuer, evidence, case.seen)
+    return _recorded(case) or finding_for_dead(case.form, settings.issuer, evidence, case.seen)
+
+
+def _recorded(case: Inactive) -> Finding | None:
+    """What an administrator sees of the PAT; of a text that is no whole PAT it would tell nothing."""
+    if case.form.kind not in (TokenKind.PAT, TokenKind.UNKNOWN):
+        return None
+    return finding_for_pat_records(case.evidence.pat_records, case.seen, now=case.evidence.looked_up_at)
 
 
 def _zitadel_is_sick(case: Inactive) -> Finding | None:
     """A sound ZITADEL refuses a made-up client with 400; one that cannot read its clients says 200 to all."""
-    made_up = case.evidence.answer(Question.MADE_UP_CLIENT)
+    return zitadel_is_sick(case.settings.issuer, case.evidence)
+
+
+def zitadel_is_sick(issuer: str, evidence: Evidence) -> Finding | None:
+    """The finding when ZITADEL's database is away, or cannot be read in part; ``None`` when nothing shows that."""
+    made_up = evidence.answer(Question.MADE_UP_CLIENT)
     everything_inactive = made_up is not None and made_up.status == 200 and made_up.json_object().get("active") is False
     seen = (
         *(
@@ -69,10 +83,10 @@ def _zitadel_is_sick(case: Inactive) -> Finding | None:
             if everything_inactive
             else ()
         ),
-        *health(case.evidence),
+        *health(evidence),
     )
-    if case.evidence.database_away:
-        return database_away(case.settings.issuer, seen)
+    if evidence.database_away:
+        return database_away(issuer, seen)
     if not everything_inactive:
         return None
     return Finding(
@@ -82,7 +96,7 @@ def _zitadel_is_sick(case: Inactive) -> Finding | None:
         fix=(
             "look at ZITADEL's database (PostgreSQL) and its log: a table that cannot be read, a role or a migration; "
             "then try again",
-            f"curl -i {case.settings.issuer}/debug/ready",
+            f"curl -i {issuer}/debug/ready",
         ),
     )
 
@@ -94,7 +108,7 @@ def _pasted(case: Inactive) -> Finding | None:
 def _another_value(case: Inactive) -> Finding | None:
     """A value of the settings, or an ID, where the token should be."""
     what = ""
-    if case.token.strip() == case.settings.client_secret:
+    if case.settings.client_secret and case.token.strip() == case.settings.client_secret:
         what = "the API application's client secret (CLIENT_SECRET)"
     elif case.token.strip() == case.settings.client_id:
         what = "the API application's client ID (CLIENT_ID)"

@@ -16,9 +16,9 @@ SYNCHRONISE = "synchronise the time of this machine (NTP), e.g. timedatectl set-
 CLOCK_SEEN = ("clock", "compared with the Date of ZITADEL's answer")
 
 
-def finding_for_key(answer: Answer, key: ApplicationKey, settings: Settings, evidence: Evidence) -> Finding:
-    """The finding for an answer that refuses an assertion."""
-    return _clock(answer, evidence) or _issuer(answer, settings, evidence) or _open(answer, key, evidence)
+def outside_the_key(answer: Answer, settings: Settings, evidence: Evidence) -> Finding | None:
+    """The finding when an assertion must be refused whatever key signed it: the clock, or the issuer."""
+    return _clock(answer, evidence) or _issuer(answer, settings, evidence)
 
 
 def _seen(answer: Answer) -> tuple[str, str]:
@@ -61,7 +61,8 @@ def _issuer(answer: Answer, settings: Settings, evidence: Evidence) -> Finding |
     )
 
 
-def _open(answer: Answer, key: ApplicationKey, evidence: Evidence) -> Finding:
+def key_refused(answer: Answer, key: ApplicationKey, evidence: Evidence) -> Finding:
+    """The finding when nothing decides."""
     lines = [_seen(answer)]
     elsewhere = "the key file is another ZITADEL's, or this one was recreated since"
     candidates = [
@@ -75,7 +76,7 @@ def _open(answer: Answer, key: ApplicationKey, evidence: Evidence) -> Finding:
     candidates.insert(0 if userinfo == 401 else len(candidates), elsewhere)
     ahead = evidence.clock_ahead_seconds
     if ahead is not None and abs(ahead) > CLOCK_TOLERANCE_SECONDS:
-        candidates.insert(0, f"{clock_words(ahead)}")
+        candidates.insert(0, clock_words(ahead))
         lines.append(CLOCK_SEEN)
     shown = {"application": key.client_id, "key": key.key_id}
     named = {what: f"{what} {name}" if ID_DIGITS.fullmatch(name) else f"the {what}" for what, name in shown.items()}
@@ -86,9 +87,9 @@ def _open(answer: Answer, key: ApplicationKey, evidence: Evidence) -> Finding:
         candidates=tuple(candidates),
         seen=tuple(lines),
         fix=(
-            f"see in ZITADEL that {named['application']} (its client ID) is active, lists {named['key']}, and when that "
-            "expires",
+            f"see in ZITADEL that {named['application']} (its client ID) is active, that it lists {named['key']}, and "
+            "when that expires",
             "create a new key there and set ZITADEL_KEY_FILE to its file",
-            "an administrator can tell which it is: ZITADEL's log names the reason of each refusal",
+            "with an administrator's PAT in ZITADEL_ADMIN_PAT, zdemo doctor tells which it is",
         ),
     )

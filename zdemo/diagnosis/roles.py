@@ -35,7 +35,7 @@ def _other_project_configured(facts: RoleFacts) -> Finding | None:
         "ZITADEL shows an API the roles of its own project only",
         seen=facts.seen,
         fix=(
-            f"use an API application of project {wanted}: set its {settings.credential_variables}",
+            f"use an API application of project {wanted}: set its {facts.settings.credential_variables}",
             f"or, if the other one is meant: ZITADEL_PROJECT_ID={quoted(project, 40)}, and grant the role there",
         ),
     )

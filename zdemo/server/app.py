@@ -4,45 +4,60 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import quote
 
-from flask import Flask, Response, current_app, g, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, ServiceUnavailable
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
 
-from zdemo.config import Settings
+from zdemo.config import Settings, read_environment
 from zdemo.introspection import Introspector
-from zdemo.places import Places
-from zdemo.server.guard import FORM, protect, refusal, request_id
+from zdemo.introspectors import introspector_for
+from zdemo.server.bodies import check_body, limit_bodies
+from zdemo.server.guard import DEFAULT_THREADS, protect, refusal, request_id
+from zdemo.server.logs import ACCESS_LOG
+from zdemo.server.metrics import Metrics
+from zdemo.server.operations import Readiness, operations
 from zdemo.server.routes import api
+from zdemo.tally import Tally
 
-access_log = logging.getLogger("zdemo.access")
-LARGEST_BODY_BYTES = 64 * 1024
-MOST_BODIES = 2  # read at once: no server bounds how slowly a client sends one, and each that is read holds a thread
-WAIT_FOR_BODY_SECONDS = 0.1
+access_log = logging.getLogger(ACCESS_LOG)
 LONGEST_LOGGED_PATH = 200
 LONGEST_LOGGED_METHOD = 16
 PATH_CHARACTERS = "/:@!$&'()*+,;=~"
+NO_ROUTE = "none"
 KEPT_HEADERS = ("allow", "retry-after")  # of werkzeug's own errors
-BODIES = "zdemo.bodies"
 
 
-def create_app(settings: Settings | None = None, introspector: Introspector | None = None) -> Flask:
+def create_app(
+    settings: Settings | None = None,
+    introspector: Introspector | None = None,
+    *,
+    threads: int = DEFAULT_THREADS,
+    open_metrics: bool = False,
+) -> Flask:
     """The API of this example, for any WSGI server.
 
-    Without ``settings`` they are read from the environment and ``.env``; without an ``introspector`` ZITADEL is asked.
+    Without ``settings`` they are read from the environment and ``.env``. Without an ``introspector`` ZITADEL is asked,
+    behind cache and protection; ``threads`` is how many requests the server answers at once in this process.
+    ``open_metrics`` lets ``/metrics`` be read from other machines.
 
     Raises:
         SettingsError: settings are missing or wrong.
     """
+    settings = settings or Settings.from_env(read_environment())
+    tally = Tally()
+    introspector = introspector or introspector_for(settings, threads=threads, tally=tally)
+    metrics = Metrics(tally)
     app = Flask("zdemo", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES + 1  # of a chunked body, werkzeug silently drops what is over
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
-    app.extensions[BODIES] = Places(MOST_BODIES, wait_seconds=WAIT_FOR_BODY_SECONDS)
+    limit_bodies(app, threads=threads)
     protect(app, settings, introspector)
     app.register_blueprint(api)
+    app.register_blueprint(operations(Readiness(introspector), metrics, open_metrics=open_metrics))
     app.before_request(_begin)
-    app.after_request(_finish)
+    app.after_request(_finisher(metrics))
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_unexpected)
     return app
@@ -50,38 +65,28 @@ def create_app(settings: Settings | None = None, introspector: Introspector | No
 
 def _begin() -> None:
     g.started = time.perf_counter()
-    if (request.content_length or 0) > LARGEST_BODY_BYTES:
-        raise RequestEntityTooLarge
-    if "Transfer-Encoding" in request.headers or (request.content_length and request.mimetype == FORM):
-        _read_body()
+    check_body()
 
 
-def _read_body() -> None:
-    """Read a body of unknown length, or one that the guard looks into; views of this API read none."""
-    bodies: Places = current_app.extensions[BODIES]
-    place = bodies.take()
-    if place is None:
-        raise ServiceUnavailable(retry_after=1)
-    try:
-        if len(request.get_data(cache=True)) > LARGEST_BODY_BYTES:
-            raise RequestEntityTooLarge
-    finally:
-        bodies.give_back(place)
+def _finisher(metrics: Metrics) -> Callable[[Response], Response]:
+    def finish(response: Response) -> Response:
+        response.headers["X-Request-ID"] = request_id()
+        seconds = time.perf_counter() - g.started
+        outcome = g.get("outcome", "ok")
+        metrics.observe(request.endpoint or NO_ROUTE, outcome, seconds)
+        if access_log.isEnabledFor(logging.INFO):
+            access_log.info(
+                "%s %s %d %s %s %.1f ms",
+                quote(request.method[:LONGEST_LOGGED_METHOD]),
+                quote(request.path, safe=PATH_CHARACTERS)[:LONGEST_LOGGED_PATH],
+                response.status_code,
+                outcome,
+                g.request_id,
+                seconds * 1000,
+            )
+        return response
 
-
-def _finish(response: Response) -> Response:
-    response.headers["X-Request-ID"] = request_id()
-    if access_log.isEnabledFor(logging.INFO):
-        access_log.info(
-            "%s %s %d %s %s %.1f ms",
-            quote(request.method[:LONGEST_LOGGED_METHOD]),
-            quote(request.path, safe=PATH_CHARACTERS)[:LONGEST_LOGGED_PATH],
-            response.status_code,
-            g.get("outcome", "ok"),
-            g.request_id,
-            (time.perf_counter() - g.started) * 1000,
-        )
-    return response
+    return finish
 
 
 def _answer_http_error(error: HTTPException) -> Response:

@@ -9,22 +9,41 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import Any, ParamSpec
 
-from flask import Flask, Response, current_app, g, jsonify, make_response, request
+from flask import Flask, Response, current_app, g, jsonify, request
 
 from zdemo.authorization import REALM, Policy, authorize, bearer_token
 from zdemo.config import Settings, read_environment
 from zdemo.errors import IntrospectionError, Refused, ZitadelUnavailable
-from zdemo.introspection import IntrospectionClient, Introspector
+from zdemo.introspection import Introspector
+from zdemo.introspectors import introspector_for
 
 logger = logging.getLogger("zdemo.server")
 P = ParamSpec("P")
 EXTENSION = "zdemo"
 FORM = "application/x-www-form-urlencoded"
-DEFAULT_THREADS = 32
+DEFAULT_THREADS = 128
+COMPLAINT_SECONDS = 60
+
+
+class Complaints:
+    """Lets a complaint into the log once a minute: an outage must not write a line for every request."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: dict[str, float] = {}
+
+    def due(self, complaint: str) -> bool:
+        """Whether this is to be said now."""
+        now = self._clock()
+        if now - self._said.get(complaint, -COMPLAINT_SECONDS) < COMPLAINT_SECONDS:
+            return False
+        self._said = {text: at for text, at in self._said.items() if now - at < COMPLAINT_SECONDS} | {complaint: now}
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,18 +53,29 @@ class Guard:
     introspector: Introspector
     policy: Policy
     now: Callable[[], float] = time.time
+    complaints: Complaints = field(default_factory=Complaints)
 
 
-def protect(app: Flask, settings: Settings | None = None, introspector: Introspector | None = None) -> Flask:
+def protect(
+    app: Flask,
+    settings: Settings | None = None,
+    introspector: Introspector | None = None,
+    *,
+    threads: int = DEFAULT_THREADS,
+) -> Flask:
     """Make ``@requires_token`` work on an app's views; returns the app.
 
-    Without ``settings`` they are read from the environment and ``.env``; without an ``introspector`` ZITADEL is asked.
+    Without ``settings`` they are read from the environment and ``.env``. Without an ``introspector`` ZITADEL is asked,
+    behind cache and protection; ``threads`` is how many requests the server answers at once in this process.
+
+    Refusals are answered by error handlers of the app; a blueprint with a handler for ``Exception`` of its own takes
+    their place there.
 
     Raises:
         SettingsError: settings are missing or wrong.
     """
     settings = settings or Settings.from_env(read_environment())
-    introspector = introspector or IntrospectionClient(settings, connections=DEFAULT_THREADS)
+    introspector = introspector or introspector_for(settings, threads=threads)
     app.extensions[EXTENSION] = Guard(introspector=introspector, policy=Policy.from_settings(settings))
     app.register_error_handler(Refused, _answer_refusal)
     app.register_error_handler(IntrospectionError, _answer_failure)
@@ -59,13 +89,19 @@ def requires_token(*, role: str | None = None) -> Callable[[Callable[P, Any]], C
     """
 
     def decorate(view: Callable[P, Any]) -> Callable[P, Response]:
+        is_async = iscoroutinefunction(view)  # found out once: it takes as long as the rest of the guard
+
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
-            guard: Guard = current_app.extensions[EXTENSION]
-            token = bearer_token(request.headers.get("Authorization"), also_in_query_or_form=_token_elsewhere())
-            g.introspection = guard.introspector.introspect(token)
-            authorize(g.introspection, guard.policy, now=guard.now(), role=role)
-            return _private(make_response(current_app.ensure_sync(view)(*args, **kwargs)))
+            app = current_app
+            guard: Guard = app.extensions[EXTENSION]
+            environ = request.environ  # read directly, like the two below: a proxy's attribute costs a microsecond
+            elsewhere = bool(environ.get("QUERY_STRING") or environ.get("CONTENT_TYPE")) and _token_elsewhere()
+            token = bearer_token(environ.get("HTTP_AUTHORIZATION"), also_in_query_or_form=elsewhere)
+            introspection = g.introspection = guard.introspector.introspect(token)
+            authorize(introspection, guard.policy, now=guard.now(), role=role)
+            answer = app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
+            return _private(app.make_response(answer))
 
         return guarded
 
@@ -74,16 +110,14 @@ def requires_token(*, role: str | None = None) -> Callable[[Callable[P, Any]], C
 
 def _token_elsewhere() -> bool:
     """Whether the request has a token in its query or form, which this API does not offer (RFC 6750 §2.2, §2.3)."""
-    return bool(request.query_string and "access_token" in request.args) or (
-        request.mimetype == FORM and "access_token" in request.form
-    )
+    return "access_token" in request.args or (request.mimetype == FORM and "access_token" in request.form)
 
 
 def _private(response: Response) -> Response:
     """Keep an answer that depends on the caller out of shared caches."""
-    response.headers["Cache-Control"] = "no-store"
-    vary = response.headers.get("Vary")
-    response.headers["Vary"] = f"{vary}, Authorization" if vary else "Authorization"
+    headers = response.headers
+    headers["Cache-Control"] = "no-store"
+    headers.add("Vary", "Authorization")  # beside what the view may have set
     return response
 
 
@@ -121,7 +155,9 @@ def _answer_refusal(refused: Refused) -> Response:
 
 def _answer_failure(error: IntrospectionError) -> Response:
     """The caller learns that it is not his fault; what to mend is for the log alone."""
-    logger.error("%s: %s (request %s)", error.message, error.hint, request_id())
+    guard: Guard = current_app.extensions[EXTENSION]
+    if guard.complaints.due(error.message):
+        logger.error("%s: %s (request %s; said once a minute)", error.message, error.hint, request_id())
     if isinstance(error, ZitadelUnavailable):
         response = refusal(error.status, "service_unavailable", "the token cannot be checked now, try again")
         response.headers["Retry-After"] = str(error.retry_after_seconds)

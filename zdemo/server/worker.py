@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import logging
-import sys
+from dataclasses import dataclass
 
 from flask import Flask
 
 from zdemo.config import Settings
 from zdemo.server.app import create_app
+from zdemo.server.logs import log_to_stderr
 
 
-def log_to_stderr() -> None:
-    """One line an event on standard error; what libraries have to say only from warnings on."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("zdemo").setLevel(logging.INFO)
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """Makes the app of one worker; can be sent to another process. ``threads`` is per worker."""
 
+    settings: Settings
+    threads: int
+    json_logs: bool
+    open_metrics: bool
 
-def build(settings: Settings, _target: str) -> Flask:
-    """The app of one worker; to be passed as ``functools.partial(build, settings)``, which can be pickled."""
-    log_to_stderr()
-    return create_app(settings)
+    def __call__(self, _target: str) -> Flask:
+        """The app, with logging set up for it."""
+        log_to_stderr(as_json=self.json_logs)
+        return create_app(self.settings, threads=self.threads, open_metrics=self.open_metrics)

@@ -1,0 +1,37 @@
+"""``python -m benchmarks [NAME ...]``: all tables, or those named."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+
+from benchmarks.memory import memory
+from benchmarks.start import start
+from benchmarks.tables import cached_against_uncached, cold, hanging, servers, warm
+
+TABLES = {
+    "warm": warm,
+    "servers": servers,
+    "cached": cached_against_uncached,
+    "cold": cold,
+    "hanging": hanging,
+    "start": start,
+    "memory": memory,
+}
+
+
+def main() -> None:
+    """Say what machine this is, then measure."""
+    unknown = set(sys.argv[1:]) - TABLES.keys()
+    if unknown:
+        raise SystemExit(f"there is no table {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
+    cores, python = os.cpu_count(), platform.python_version()
+    print(f"{time.strftime('%Y-%m-%d')}, {cores} cores, {platform.machine()}, {platform.system()}, Python {python}")
+    for name in sys.argv[1:] or TABLES:
+        TABLES[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""The floor: one Flask route that answers what /api/public answers, and nothing else, on the same server."""
+
+from __future__ import annotations
+
+import sys
+
+from flask import Flask
+
+from zdemo.serving import serve_forever
+
+
+def build(_target: str) -> Flask:
+    """The app."""
+    app = Flask(__name__, static_folder=None)
+
+    @app.get("/api/public")
+    def public() -> dict[str, str]:
+        return {"message": "Public route - You don't need to be authenticated to see this."}
+
+    return app
+
+
+if __name__ == "__main__":
+    serve_forever(build, host="127.0.0.1", port=int(sys.argv[1]), workers=1, threads=int(sys.argv[2]))

@@ -1,0 +1,111 @@
+"""A load generator: some connections, each sending one request after the other, for a while."""
+
+from __future__ import annotations
+
+import re
+import selectors
+import socket
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+RECEIVE_BYTES = 65536
+PATIENCE_SECONDS = 20.0
+
+
+def request(path: str, token: str | None = None) -> bytes:
+    """The bytes of a GET request over a connection that stays open."""
+    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{authorization}\r\n".encode()
+
+
+@dataclass(kw_only=True)
+class Result:
+    """What came of a run. ``latencies`` are seconds, sorted."""
+
+    seconds: float
+    latencies: list[float] = field(repr=False)
+    statuses: Counter[int]
+
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return len(self.latencies) / self.seconds
+
+    def quantile(self, q: float) -> float:
+        """Seconds below which this share of the requests took."""
+        return self.latencies[min(len(self.latencies) - 1, int(q * len(self.latencies)))]
+
+
+class Connection:
+    """One connection: a request at a time."""
+
+    def __init__(self, port: int) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = b""
+        self.sent_at = 0.0
+
+    def send(self, data: bytes) -> None:
+        """Send a request; its time starts now."""
+        self.buffer = b""
+        self.sent_at = time.perf_counter()
+        self.sock.sendall(data)
+
+    def status(self) -> int | None:
+        """The status once the answer is complete, else ``None``; 0 when the connection was closed on us."""
+        received = self.sock.recv(RECEIVE_BYTES)
+        if not received:
+            return 0
+        self.buffer += received
+        head, found, body = self.buffer.partition(b"\r\n\r\n")
+        if not found:
+            return None
+        length = LENGTH.search(head)
+        return int(head[9:12]) if length is None or len(body) >= int(length[1]) else None
+
+
+def run(port: int, requests: Sequence[bytes], *, connections: int, seconds: float) -> Result:
+    """Send ``requests`` in turn over each of ``connections`` for ``seconds``; a closed connection is opened anew."""
+    selector = selectors.DefaultSelector()
+    latencies: list[float] = []
+    statuses: Counter[int] = Counter()
+    count = 0
+
+    def begin(connection: Connection) -> None:
+        nonlocal count
+        connection.send(requests[count % len(requests)])
+        count += 1
+
+    def open_one() -> None:
+        connection = Connection(port)
+        selector.register(connection.sock, selectors.EVENT_READ, connection)
+        begin(connection)
+
+    start = time.perf_counter()
+    for _ in range(connections):
+        open_one()
+    while (now := time.perf_counter()) < start + seconds:
+        events = selector.select(timeout=PATIENCE_SECONDS)
+        for key, _ in events:
+            connection: Connection = key.data
+            status = connection.status()
+            if status is None:
+                continue
+            statuses[status] += 1
+            if status == 0:
+                selector.unregister(connection.sock)
+                connection.sock.close()
+                open_one()
+                continue
+            latencies.append(time.perf_counter() - connection.sent_at)
+            begin(connection)
+        if not events:
+            break
+    elapsed = now - start
+    for key in list(selector.get_map().values()):
+        key.data.sock.close()
+    selector.close()
+    return Result(seconds=max(elapsed, 1e-9), latencies=sorted(latencies) or [0.0], statuses=statuses)

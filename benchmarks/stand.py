@@ -1,0 +1,123 @@
+"""Processes to measure: the stand-in for ZITADEL, and the API on one server or another."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import load
+
+ROOT = Path(__file__).parent.parent
+START_SECONDS = 20
+STOP_SECONDS = 15
+THREADS = 128
+TOKEN = "benchmark-token-of-seventy-one-characters-like-a-personal-access-token"  # noqa: S105  # invented
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A running API. ``process`` is the one that was started; servers have workers below it."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _process(command: list[str], environment: dict[str, str], **pipes: int) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=pipes.get("stdout", subprocess.DEVNULL),
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def upstream(milliseconds: float = 0, *, only: str | None = None) -> Iterator[int]:
+    """The stand-in for ZITADEL; yields its port. ``only``: the one token that is active, if not all are."""
+    command = [sys.executable, "-m", "benchmarks.upstream", str(milliseconds), *([only] if only else [])]
+    with _process(command, {}, stdout=subprocess.PIPE) as process:
+        yield int(process.stdout.readline() if process.stdout else 0)
+
+
+def introspections(upstream_port: int) -> int:
+    """How many introspections the stand-in has answered, or is still answering."""
+    with socket.create_connection(("127.0.0.1", upstream_port)) as sock:
+        sock.sendall(b"GET /count HTTP/1.1\r\n\r\n")
+        return int(sock.recv(load.RECEIVE_BYTES).rpartition(b"\r\n\r\n")[2])
+
+
+def _command(kind: str, port: int) -> list[str]:
+    where, python = f"127.0.0.1:{port}", [sys.executable, "-m"]
+    return {
+        "granian": [*python, "zdemo", "serve", "--port", str(port), "--threads", str(THREADS)],
+        "waitress": [
+            *python,
+            "waitress",
+            f"--listen={where}",
+            f"--threads={THREADS}",
+            "--call",
+            "zdemo.server:create_app",
+        ],
+        "gunicorn": [*python, "gunicorn", "-b", where, "--threads", str(THREADS), "zdemo.server:create_app()"],
+        "bare": [*python, "benchmarks.bare", str(port), str(THREADS)],
+    }[kind]
+
+
+def available(kind: str) -> bool:
+    """Whether a peer is installed (the extra ``bench``)."""
+    return kind in ("granian", "bare") or importlib.util.find_spec(kind) is not None
+
+
+@contextmanager
+def api(upstream_port: int, *, kind: str = "granian", **settings: object) -> Iterator[Server]:
+    """The API on one kind of server; settings by their variables in lower case, without ``ZDEMO_``."""
+    environment = {
+        "ZITADEL_DOMAIN": f"http://127.0.0.1:{upstream_port}",
+        "CLIENT_ID": "300000000000000021",
+        "CLIENT_SECRET": "benchmark",
+        **{f"ZDEMO_{name.upper()}": str(value) for name, value in settings.items()},
+    }
+    port = free_port()
+    with _process(_command(kind, port), environment) as process:
+        _wait(port)
+        yield Server(port=port, process=process)
+
+
+def _wait(port: int) -> None:
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            load.run(port, [load.request("/api/public")], connections=1, seconds=0.1)
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+        else:
+            return

@@ -1,0 +1,132 @@
+"""The tables: what is measured, and against what."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+
+from benchmarks import load, stand
+
+PUBLIC = load.request("/api/public")
+PRIVATE = load.request("/api/private", stand.TOKEN)
+SCOPED = load.request("/api/private-scoped", stand.TOKEN)
+SECONDS = 1.5
+ROUNDS = 5
+CONNECTIONS = (1, 16, 64)
+LATENCIES_MS = (0, 5, 25)
+
+
+def show(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table in Markdown."""
+    print(f"\n### {title}\n\n| {' | '.join(header)} |\n|{' --- |' * len(header)}", flush=True)
+    for row in rows:
+        print(f"| {' | '.join(str(cell) for cell in row)} |", flush=True)
+
+
+def rate(port: int, request: bytes, connections: int, seconds: float = SECONDS) -> float:
+    """Requests a second that were answered with 200."""
+    result = load.run(port, [request], connections=connections, seconds=seconds)
+    return result.statuses[200] / result.seconds
+
+
+def pairs(port: int, one: bytes, other: bytes, connections: int) -> tuple[float, float, float]:
+    """Rates of two requests, and their ratio pair by pair, in turn, so that a drifting machine does not matter."""
+    ones, others = [], []
+    for _ in range(ROUNDS):
+        ones.append(rate(port, one, connections))
+        others.append(rate(port, other, connections))
+    ratios = [a / b for a, b in zip(ones, others, strict=True)]
+    return statistics.median(ones), statistics.median(others), statistics.median(ratios)
+
+
+def warm() -> None:
+    """A known token on the scoped route, against the public route of the same server."""
+    rows = []
+    with stand.upstream() as zitadel, stand.api(zitadel, cache_ttl=60) as server:
+        for connections in CONNECTIONS:
+            protected, public, ratio = pairs(server.port, SCOPED, PUBLIC, connections)
+            rows.append((connections, f"{public:.0f}/s", f"{protected:.0f}/s", f"**{ratio:.2f}**"))
+    show("Warm: scoped route against public route, same server", ["connections", "public", "scoped", "ratio"], rows)
+
+
+def cached_against_uncached() -> None:
+    """With the cache and without, at several latencies of introspection, and how often ZITADEL was asked."""
+    rows = []
+    for latency in LATENCIES_MS:
+        with stand.upstream(latency) as zitadel:
+            for connections in CONNECTIONS:
+                measured = []
+                for ttl in (5, 0):
+                    with stand.api(zitadel, cache_ttl=ttl) as server:
+                        before = stand.introspections(zitadel)
+                        result = load.run(server.port, [SCOPED], connections=connections, seconds=SECONDS * 2)
+                        asked = stand.introspections(zitadel) - before
+                        measured.append((result.rate, 1000 * asked / max(len(result.latencies), 1)))
+                (with_cache, few), (without, many) = measured
+                ratio = f"**{with_cache / without:.1f}**"
+                row = (f"{latency} ms", connections, f"{with_cache:.0f}/s", f"{without:.0f}/s", ratio)
+                rows.append((*row, f"{few:.1f}", f"{many:.0f}"))
+    header = ["introspection takes", "connections", "cache", "no cache", "ratio", "asked per 1,000", "without"]
+    show("One token, with and without the cache", header, rows)
+
+
+def servers() -> None:
+    """The scoped route, warm, on several servers, against a bare Flask route on Granian."""
+    rows = []
+    with stand.upstream() as zitadel:
+        with stand.api(zitadel, kind="bare") as bare:
+            floor = statistics.median(rate(bare.port, PUBLIC, 16) for _ in range(ROUNDS))
+        rows.append(("bare Flask route (Granian)", f"{floor:.0f}/s", "1.00", "", ""))
+        for kind in ("granian", "gunicorn", "waitress"):
+            if not stand.available(kind):
+                rows.append((kind, "not installed", "", "", ""))
+                continue
+            with stand.api(zitadel, kind=kind, cache_ttl=60) as server:
+                results = [load.run(server.port, [SCOPED], connections=16, seconds=SECONDS) for _ in range(ROUNDS)]
+            middle = statistics.median(r.rate for r in results)
+            p50, p99 = (statistics.median(r.quantile(q) for r in results) * 1000 for q in (0.5, 0.99))
+            rows.append((kind, f"{middle:.0f}/s", f"**{middle / floor:.2f}**", f"{p50:.1f} ms", f"{p99:.1f} ms"))
+    show("Servers: scoped route, warm, 16 connections", ["server", "rate", "to the bare route", "p50", "p99"], rows)
+
+
+def cold() -> None:
+    """Many simultaneous calls with one token that nobody has asked about yet."""
+    rows = []
+    with stand.upstream(25) as zitadel:
+        for ttl, what in ((5, "cache"), (0, "no cache")):
+            with stand.api(zitadel, cache_ttl=ttl) as server:
+                before = stand.introspections(zitadel)
+                connections = [load.Connection(server.port) for _ in range(64)]
+                for connection in connections:
+                    connection.send(SCOPED)
+                statuses = [_answer(connection) for connection in connections]
+                asked = stand.introspections(zitadel) - before
+                rows.append((what, asked, statuses.count(200), 64 - statuses.count(200)))
+    show("64 simultaneous calls with one cold token", ["", "introspections", "200", "other"], rows)
+
+
+def _answer(connection: load.Connection) -> int:
+    while (status := connection.status()) is None:
+        pass
+    connection.sock.close()
+    return status
+
+
+def hanging() -> None:
+    """Known tokens and the public route, alone, and while 200 requests with unknown tokens wait."""
+    rows = []
+    with stand.upstream() as zitadel, stand.api(zitadel, cache_ttl=120, timeout=5) as server:
+        for name, request in (("known token", PRIVATE), ("public", PUBLIC)):
+            load.run(server.port, [request], connections=4, seconds=0.5)
+            calm = load.run(server.port, [request], connections=4, seconds=3)
+            waiting = [load.Connection(server.port) for _ in range(200)]
+            for number, connection in enumerate(waiting):
+                connection.send(load.request("/api/private", f"hang-{name.replace(' ', '-')}-{number}"))
+            loaded = load.run(server.port, [request], connections=4, seconds=3)
+            statuses = {_answer(connection) for connection in waiting}
+            p99, p99_loaded = calm.quantile(0.99) * 1000, loaded.quantile(0.99) * 1000
+            failed = sum(loaded.statuses.values()) - loaded.statuses[200]
+            row = (name, f"{p99:.1f} ms", f"{p99_loaded:.1f} ms", f"**{p99_loaded / p99:.1f}**", failed)
+            rows.append((*row, " ".join(map(str, sorted(statuses)))))
+    header = ["4 connections", "p99 alone", "p99 while 200 wait", "ratio", "not 200", "the 200 get"]
+    show("ZITADEL hangs", header, rows)

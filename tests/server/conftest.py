@@ -1,0 +1,30 @@
+"""What the tests of the server share: an emulated ZITADEL, and the API before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.server.apis import Api, plain_api, settings_for
+from zdemo.config import Settings
+from zdemo.emulator import Emulator, emulate
+
+
+@pytest.fixture(scope="session")
+def zitadel() -> Iterator[Emulator]:
+    """The known world; never changed by a test."""
+    with emulate() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def settings(zitadel: Emulator) -> Settings:
+    return settings_for(zitadel.url)
+
+
+@pytest.fixture(scope="session")
+def api(settings: Settings) -> Iterator[Api]:
+    """The API that asks ``zitadel`` once a request."""
+    with plain_api(settings) as running:
+        yield running

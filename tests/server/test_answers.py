@@ -1,0 +1,112 @@
+"""The table of answers, over sockets, in front of the emulator; and what only bytes can ask."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.server.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, plain_api, settings_for
+from tests.server.rows import INSUFFICIENT_SCOPE, ROWS, check, check_body
+from tests.server.wire import PATIENCE_SECONDS, bearer, converse, request
+from tests.upstream import LOOPBACK, reset, upstream
+from zdemo.config import Settings
+from zdemo.emulator import emulate
+from zdemo.emulator.known import READER, VISITOR
+
+UNASKED = {name: row for name, row in ROWS.items() if not row.asks}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_answer_is_the_one_in_the_table(name: str, api: Api) -> None:
+    check(api.send(ROWS[name].data), ROWS[name])
+
+
+def test_zitadel_is_not_asked_where_it_need_not_be() -> None:
+    with upstream(reset) as up, plain_api(settings_for(up.url)) as api:
+        for row in UNASKED.values():
+            check(api.send(row.data), row)
+        assert up.requests == []
+
+
+def test_the_status_of_a_missing_role_is_a_setting(settings: Settings) -> None:
+    with plain_api(settings_for(settings.issuer, role_denied_status=403)) as api:
+        reply = api.get(SCOPED, VISITOR.pat)
+        assert reply.status == 403
+        assert reply.one("www-authenticate") == INSUFFICIENT_SCOPE
+        check_body(reply, "insufficient_scope", description="the role read:messages is missing")
+        assert api.get(SCOPED, READER.pat).status == 200
+        assert api.get(SCOPED, "unknown").status == 401
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"Bearer \xff\xfe",
+        "Bearer é".encode(),
+        b"Bearer \x00",
+        b"Bearer \x1b[31m",
+        b"Bearer a\x7fb",
+        "Bearer\u00a0a".encode(),
+    ],
+    ids=ascii,
+)
+def test_bytes_that_no_token_has_are_refused(value: bytes, api: Api) -> None:
+    reply = api.send(request(PRIVATE, b"Authorization: " + value))
+    assert reply.status == 400
+    assert reply.one("www-authenticate") == 'Bearer realm="zdemo", error="invalid_request"'
+    check_body(reply, "invalid_request")
+
+
+HOSTS = ["", "a b", "[::1", "localhost:99999999", "..", "a" * 300, "xn--a", "evil.example", b"\xff", "a/../b", "%"]
+
+
+@pytest.mark.parametrize("host", HOSTS, ids=ascii)
+def test_no_host_field_opens_or_breaks_anything(host: str | bytes, api: Api) -> None:
+    public, private = (api.send(request(route, host=host)).status for route in (PUBLIC, PRIVATE))
+    assert (public, private) in {(200, 401), (400, 400)}
+
+
+def test_request_ids_are_never_used_twice(api: Api) -> None:
+    ids = {api.get(PUBLIC).one("x-request-id") for _ in range(50)}
+    assert len(ids) == 50
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "HEAD"])
+def test_options_and_head_do_not_let_anyone_in(method: str, api: Api) -> None:
+    reply = api.send(request(PRIVATE, method=method))
+    assert reply.body == b""
+    assert reply.status == {"OPTIONS": 200, "HEAD": 401}[method]
+
+
+def test_a_token_dies_with_its_deletion() -> None:
+    with emulate() as zitadel, plain_api(settings_for(zitadel.url)) as api:
+        assert api.get().status == 200
+        user = zitadel.world.users[READER.id]
+        user.pats.clear()
+        reply = api.get()
+        assert reply.status == 401
+        assert reply.one("www-authenticate") == 'Bearer realm="zdemo", error="invalid_token"'
+
+
+def test_zitadel_may_come_and_go() -> None:
+    with emulate() as zitadel:
+        port = int(zitadel.url.rsplit(":", 1)[1])
+    with plain_api(settings_for(zitadel.url)) as api:
+        assert api.get().status == 503
+        assert api.get(PUBLIC).status == 200
+        with emulate(zitadel.world, port=port):
+            assert api.get(SCOPED).status == 200
+        assert api.get().status == 503
+
+
+def test_a_body_that_nobody_reads_is_not_taken_for_a_request(api: Api) -> None:
+    hidden = request(PUBLIC)
+    first = request(PRIVATE, body=hidden, close=False)
+    last = request(SCOPED, bearer(READER.pat))
+    with socket.create_connection((LOOPBACK, api.port), PATIENCE_SECONDS) as sock:
+        both = converse(sock, first + last)
+    assert both.status == 401
+    assert both.body.count(b"HTTP/1.1 ") == 1
+    assert b"HTTP/1.1 200" in both.body
+    assert MESSAGES[SCOPED].encode() in both.body

@@ -1,0 +1,258 @@
+"""Whatever ZITADEL does: no 500, nobody let in whom it did not just confirm, and each answer in time.
+
+Every fault is tried on the three routes: by an API that asks every time, and by one behind cache and protection whose
+answer is not there yet (cold), still good (warm), or just too old (expired).
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.certificates import Certificates
+from tests.faults import ACTIVE, FAULTS, INACTIVE, PAT_CLAIMS
+from tests.server.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, Time, asking, plain_api, remembering, settings_for
+from tests.server.rows import check_body
+from tests.server.wire import Reply
+from tests.upstream import Behaviour, Upstream, answer, http, json_body, raw, refusing_port, speak_http, upstream
+from zdemo.config import DEFAULT_CACHE_TTL_SECONDS, DEFAULT_TIMEOUT_SECONDS, Settings
+
+PROJECT = "300000000000000010"
+HANG_SECONDS = 0.5  # how long ZITADEL is waited for where a fault hangs; elsewhere the default, for busy machines
+IN_TIME_SECONDS = HANG_SECONDS + 2
+GOOD_TOKEN = "a-good-token"
+GUARDED = (PRIVATE, SCOPED)
+
+
+def _settings(url: str, *, hangs: bool = False) -> Settings:
+    timeout_seconds = HANG_SECONDS if hangs else DEFAULT_TIMEOUT_SECONDS
+    return settings_for(url, project_id=PROJECT, timeout_seconds=timeout_seconds)
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[Api]:
+    """One server for all tests here; what it asks is each test's own."""
+    with plain_api(_settings("http://127.0.0.1:9")) as api:
+        yield api
+
+
+@contextmanager
+def _plain(api: Api, up: Upstream, *, hangs: bool = False) -> Iterator[None]:
+    """The API asks every time."""
+    settings = _settings(up.url, hangs=hangs)
+    with asking(settings) as client:
+        api.turn_to(settings, client)
+        yield
+
+
+@contextmanager
+def _protected(api: Api, up: Upstream, clocks: Time | None = None, *, hangs: bool = False) -> Iterator[None]:
+    """The API has cache and protection before its client, and nothing in them."""
+    settings, clocks = _settings(up.url, hangs=hangs), clocks or Time()
+    with remembering(settings, clocks) as introspector:
+        api.turn_to(settings, introspector, clocks.wall)
+        yield
+
+
+ASKING: Mapping[str, Callable[..., AbstractContextManager[None]]] = {
+    "plain": _plain,
+    "protected": _protected,
+}
+
+
+def _ask(api: Api, route: str, token: str = GOOD_TOKEN) -> Reply:
+    """One answer, which must come in time."""
+    start = time.monotonic()
+    reply = api.get(route, token)
+    assert time.monotonic() - start < IN_TIME_SECONDS
+    return reply
+
+
+def _check_failure(reply: Reply, status: int) -> None:
+    """502 or 503, as it is said to callers: without a word about the cause, and without a challenge."""
+    assert reply.status == status
+    assert reply.one("www-authenticate") is None
+    assert reply.one("cache-control") == "no-store"
+    if status == 503:
+        assert 1 <= int(reply.one("retry-after") or 0) <= 60
+        check_body(reply, "service_unavailable", description="the token cannot be checked now, try again")
+    else:
+        assert reply.one("retry-after") is None
+        check_body(reply, "bad_gateway", description="the token cannot be checked: this API's log says why")
+
+
+def _check_let_in(reply: Reply, route: str) -> None:
+    assert (reply.status, reply.json) == (200, {"message": MESSAGES[route]})
+
+
+@pytest.mark.parametrize("kind", ASKING)
+@pytest.mark.parametrize("name", FAULTS)
+def test_cold(name: str, kind: str, standing: Api) -> None:
+    fault = FAULTS[name]
+    with upstream(fault.behaviour) as up, ASKING[kind](standing, up, hangs=fault.hangs):
+        for route in GUARDED:
+            _check_failure(_ask(standing, route), fault.status)
+        _check_let_in(_ask(standing, PUBLIC), PUBLIC)
+
+
+@contextmanager
+def _warm(api: Api, up: Upstream, clocks: Time, *, hangs: bool) -> Iterator[None]:
+    """The API has just been told that the token is good."""
+    with _protected(api, up, clocks, hangs=hangs):
+        for route in GUARDED:
+            _check_let_in(_ask(api, route), route)
+        assert len(up.requests) == 1
+        yield
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_warm(name: str, standing: Api) -> None:
+    fault = FAULTS[name]
+    with upstream(ACTIVE) as up, _warm(standing, up, Time(), hangs=fault.hangs):
+        up.now(fault.behaviour)
+        _check_failure(_ask(standing, PRIVATE, "another-token"), fault.status)
+        for route in (PUBLIC, *GUARDED):
+            _check_let_in(_ask(standing, route), route)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_just_expired(name: str, standing: Api) -> None:
+    fault, clocks = FAULTS[name], Time()
+    with upstream(ACTIVE) as up, _warm(standing, up, clocks, hangs=fault.hangs):
+        up.now(fault.behaviour)
+        clocks.ahead_seconds = DEFAULT_CACHE_TTL_SECONDS
+        for route in GUARDED:
+            _check_failure(_ask(standing, route), fault.status)
+        _check_let_in(_ask(standing, PUBLIC), PUBLIC)
+
+
+def _fields(body: bytes = json_body(PAT_CLAIMS), **fields: str) -> Behaviour:
+    return raw(http(body, headers={name.replace("_", "-"): value for name, value in fields.items()}))
+
+
+BODY = json_body(PAT_CLAIMS)
+_LINE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+ODDITIES: Mapping[str, Behaviour] = {
+    "gzip": _fields(gzip.compress(BODY), Content_Encoding="gzip"),  # was not asked for
+    "a coding that nobody knows": _fields(b"\x00" + BODY, Content_Encoding="x-unknown"),
+    "chunks that are none": raw(_LINE + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\n" + BODY),
+    "chunks without an end": raw(_LINE + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(BODY) + BODY + b"\r\n"),
+    "a length below zero": _fields(b"", Content_Length="-1"),
+    "a length that is text": _fields(b"[]", Content_Length="many"),
+    "a length too great": _fields(Content_Length=str(1 << 70)),
+    "a status that is none": raw(b"HTTP/1.1 OK\r\n\r\n"),
+    "status 999": raw(b"HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n"),
+    "status 099": raw(b"HTTP/1.1 099 No\r\nContent-Length: 0\r\n\r\n"),
+    "only interim answers": raw(b"HTTP/1.1 100 Continue\r\n\r\n" * 50),
+    "200 fields": _fields(b"[]", **{f"X-{number}": "a" for number in range(200)}),
+    "a field of 100 KB": _fields(b"[]", X="a" * 100_000),
+    "no UTF-8": answer(b'{"active":true,"sub":"\xff"}'),
+    "UTF-16": answer('{"active":1}'.encode("utf-16")),
+    "a number of 10,000 digits": answer(b'{"active":true,"exp":1' + b"0" * 10_000 + b"}"),
+    "infinite exp": answer(b'{"active":true,"exp":1e999}'),
+    "exp not a number": answer(b'{"active":true,"exp":NaN}'),
+    "exp as list": answer(b'{"active":true,"exp":[253402300799]}'),
+    "aud as object": answer(b'{"active":true,"aud":{"300000000000000010":1}}'),
+    "aud null": answer(b'{"active":true,"aud":null}'),
+    "aud with null": answer(b'{"active":true,"aud":[null]}'),
+    "objects in objects": answer(b'{"active":' * 50_000),
+    "two documents": answer(BODY + BODY),
+    "text after the document": answer(BODY + b"<html>"),
+    "active as object": answer(b'{"active":{"active":true}}'),
+    "active twice": answer(b'{"active":false,"active":true}'),
+    "active as list": answer(b'{"active":[true]}'),
+    "true": answer(b"true"),
+    "JSON as text": answer(b'"{\\"active\\":true}"'),
+    "callback": answer(b'f({"active":true})'),
+}
+
+
+@pytest.mark.parametrize("kind", ASKING)
+@pytest.mark.parametrize("name", ODDITIES)
+def test_what_no_zitadel_ever_says_is_a_failure_too(name: str, kind: str, standing: Api) -> None:
+    with upstream(ODDITIES[name]) as up, ASKING[kind](standing, up):
+        for route in GUARDED:
+            reply = _ask(standing, route)
+            assert reply.status in (502, 503)
+            _check_failure(reply, reply.status)
+
+
+def test_a_refused_connection() -> None:
+    with refusing_port() as port, plain_api(_settings(f"http://127.0.0.1:{port}")) as api:
+        _check_failure(_ask(api, SCOPED), 503)
+        _check_let_in(_ask(api, PUBLIC), PUBLIC)
+
+
+BAD_TLS = (Certificates.unknown_authority, Certificates.self_signed, Certificates.expired, Certificates.wrong_name)
+
+
+@pytest.mark.parametrize("kind", ASKING)
+def test_tls_that_fails(kind: str, standing: Api, tmp_path: Path) -> None:
+    certificates = Certificates(tmp_path)
+    for context in BAD_TLS:
+        with upstream(ACTIVE, tls=context(certificates)) as up, ASKING[kind](standing, up):
+            _check_failure(_ask(standing, SCOPED), 503)
+            assert up.requests == []
+
+
+def test_a_port_that_speaks_no_tls() -> None:
+    with upstream(on_connect=speak_http) as up, plain_api(_settings(up.url.replace("http", "https"))) as api:
+        _check_failure(_ask(api, SCOPED), 503)
+
+
+def test_retry_after_is_zitadels_where_it_names_one(standing: Api) -> None:
+    with upstream(FAULTS["429 with Retry-After"].behaviour) as up, _plain(standing, up):
+        assert _ask(standing, PRIVATE).one("retry-after") == "7"
+
+
+def test_a_good_token_that_is_called_inactive_for_a_moment_passes_again_within_a_second(standing: Api) -> None:
+    clocks = Time()
+    with upstream(INACTIVE, ACTIVE) as up, _protected(standing, up, clocks):
+        assert [_ask(standing, SCOPED).status, _ask(standing, SCOPED).status] == [401, 401]
+        clocks.ahead_seconds = 1
+        assert _ask(standing, SCOPED).status == 200
+
+
+@pytest.mark.parametrize("name", ["resets", "400 unauthorized_client", "503 as HTML", "hangs"])
+def test_service_resumes_within_a_second_of_zitadels_return(name: str, standing: Api) -> None:
+    fault = FAULTS[name]
+    with upstream(fault.behaviour) as up, _protected(standing, up, hangs=fault.hangs):
+        for number in range(12):
+            _check_failure(_ask(standing, PRIVATE, f"token-{number}"), fault.status)
+        up.now(ACTIVE)
+        end = time.monotonic() + 1 + 1  # of grace for a busy machine
+        while (status := _ask(standing, SCOPED).status) != 200:
+            assert status == fault.status
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
+LOGGED = {
+    "400 unauthorized_client": "CLIENT_SECRET",
+    "404, wrong Host": "ZITADEL_DOMAIN",
+    "404, database away": "database",
+    "301": "ZITADEL_DOMAIN",
+    "HTML": "ZITADEL_DOMAIN",
+    "429": "limits",
+}
+
+
+@pytest.mark.parametrize("name", LOGGED)
+def test_the_log_says_what_to_fix_and_holds_no_token(
+    name: str, standing: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with upstream(FAULTS[name].behaviour) as up, _plain(standing, up):
+        reply = _ask(standing, PRIVATE)
+    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(errors) == 1
+    assert LOGGED[name] in errors[0]
+    assert str(reply.one("x-request-id")) in errors[0]
+    assert GOOD_TOKEN not in caplog.text
+    assert LOGGED[name].encode() not in reply.body

@@ -1,0 +1,201 @@
+"""``zdemo serve``, the process: the table again, on the server that answers there, and how it starts and stops."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+
+from tests.faults import ACTIVE, CREDENTIALS_REFUSED
+from tests.server.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, THREADS
+from tests.server.rows import BEARER, CHUNKED, ROWS, check, check_body
+from tests.server.served import LONGEST_SECONDS, Served, environment_for, free_port, served, start
+from tests.server.test_bodies import SLOW, slow_clients
+from tests.server.test_faults import PROJECT
+from tests.server.test_log import LINE
+from tests.server.test_random import AUTHORIZATIONS, chance, passes, with_authorization
+from tests.server.waiting import eventually
+from tests.server.wire import PATIENCE_SECONDS, bearer, converse, request
+from tests.upstream import LOOPBACK, after, upstream
+from zdemo.emulator import Emulator
+from zdemo.emulator.known import CLIENT_SECRET, READER, VISITOR
+from zdemo.errors import ExitCode
+
+
+@pytest.fixture(scope="module")
+def running(zitadel: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """``zdemo serve`` before the emulator, without a cache: each test is a stranger to the one before."""
+    environment = {**environment_for(zitadel.url), "ZDEMO_CACHE_TTL": "0"}
+    with served(tmp_path_factory.mktemp("serve"), environment) as process:
+        yield process
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_answer_is_the_one_in_the_table(name: str, running: Served) -> None:
+    check(running.send(ROWS[name].data), ROWS[name])
+
+
+def test_what_was_logged_is_a_line_a_request_and_holds_no_token(running: Served) -> None:
+    before = len(running.log.splitlines())
+    for row in ROWS.values():
+        running.send(row.data)
+    running.send(request(f"{PRIVATE}?canary-of-the-query", f"User-Agent: {READER.pat}"))
+    lines = running.log.splitlines()[before:]
+    assert len(lines) == len(ROWS) + 1
+    assert all(LINE.fullmatch(line) for line in lines)
+    for canary in (READER.pat, VISITOR.pat, CLIENT_SECRET, "canary-of-the-query"):
+        assert canary not in running.log
+    assert (running.folder / "stdout").read_text() == ""
+
+
+NASTY: dict[str, bytes] = {
+    "a NUL in the value": request(PRIVATE, b"Authorization: Bearer \x00"),
+    "an escape in the value": request(PRIVATE, b"Authorization: Bearer \x1b[31m"),
+    "bytes beyond ASCII": request(PRIVATE, b"Authorization: Bearer \xff\xfe"),
+    "a token and a byte beyond ASCII": request(PRIVATE, BEARER.encode() + b"\xe9"),
+    "two fields, one beyond ASCII": request(PRIVATE, b"Authorization: \xff", "Authorization: Basic YTpi"),
+    "a value over two lines": request(PRIVATE, "Authorization: Bearer", f" {READER.pat}"),
+    "a blank before the colon": request(PRIVATE, f"Authorization : Bearer {READER.pat}"),
+    "a field of 2 MiB": request(PRIVATE, bearer("a" * (2 << 20))),
+    "500 fields": request(PRIVATE, *[f"X-{number}: a" for number in range(500)]),
+    "a path that is no ASCII": request(b"/api/private\xff"),
+    "a path without a slash": request("api/private", BEARER),
+    "no path": request("", BEARER),
+    "HTTP/0.9": b"GET /api/private\r\n\r\n",
+    "HTTP/3.7": request(PRIVATE, BEARER, version="HTTP/3.7"),
+    "HTTP/2 from the start": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "a TLS greeting": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200,
+    "a length that is text": request(PRIVATE, BEARER, "Content-Length: abc"),
+    "a length below zero": request(PRIVATE, BEARER, "Content-Length: -1"),
+    "two lengths": request(PRIVATE, BEARER, "Content-Length: 0", "Content-Length: 5"),
+    "a coding that nobody knows": request(PRIVATE, BEARER, "Transfer-Encoding: x-unknown"),
+    "CONNECT": request("localhost:80", BEARER, method="CONNECT"),
+    "no Host": f"GET {PRIVATE} HTTP/1.1\r\nConnection: close\r\n\r\n".encode(),
+}
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_nobody_gets_in_by_breaking_http(name: str, running: Served) -> None:
+    assert running.send(NASTY[name]).status in {0, 400, 401, 404, 431}
+    assert running.get(PRIVATE).status == 200
+
+
+@chance
+@given(values=AUTHORIZATIONS)
+def test_any_authorization(values: list[bytes], running: Served) -> None:
+    reply = running.send(with_authorization(values))
+    assert (reply.status == 200) == passes(values)
+    assert reply.status in {200, 400, 401}
+
+
+@pytest.mark.parametrize("chunks", [b"ZZ\r\nabc\r\n0\r\n\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n", b"-1\r\n\r\n"])
+def test_broken_chunks_are_no_trouble(chunks: bytes, running: Served) -> None:
+    assert running.send(request(PRIVATE, CHUNKED, body=chunks)).status in {400, 401}
+    assert running.get(PRIVATE).status == 200
+
+
+@pytest.mark.parametrize("name", ROWS.keys() & {"reader", "a byte more than 64 KiB", "a byte more, in a chunk", "POST"})
+def test_what_follows_on_a_connection_is_not_mistaken(name: str, running: Served) -> None:
+    """The second request is answered as such, or not at all."""
+    first = ROWS[name].data.replace(b"Connection: close\r\n", b"", 1)
+    with socket.create_connection((LOOPBACK, running.port), PATIENCE_SECONDS) as sock:
+        both = converse(sock, first + request(SCOPED, BEARER))
+    assert both.status == ROWS[name].status
+    assert both.body.count(b"HTTP/1.1 ") == both.body.count(b"HTTP/1.1 200") <= 1
+
+
+@pytest.mark.parametrize("name", [*SLOW, "half a header"])
+def test_slow_clients_do_not_take_the_api_from_others(name: str, running: Served) -> None:
+    data = SLOW.get(name, b"GET /api/public HTTP/1.1\r\nHost: a\r\nX-Half")
+    with slow_clients(running.port, data, THREADS + 8):
+        assert running.get(PUBLIC).status == 200
+        assert running.get(PRIVATE).status == 200
+    form = ROWS["also in the form"]
+    eventually("bodies are read again", lambda: running.send(form.data).status == form.status)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_when_running_requests_are_finished(number: signal.Signals, tmp_path: Path) -> None:
+    with upstream(after(0.5, ACTIVE)) as up:
+        environment = {**environment_for(up.url), "ZITADEL_PROJECT_ID": PROJECT}
+        with served(tmp_path, environment) as running, ThreadPoolExecutor() as pool:
+            reply = pool.submit(running.get, SCOPED)
+            eventually("the request is under way", lambda: up.requests)
+            assert running.stop(number) == ExitCode.YES
+            assert reply.result().json == {"message": MESSAGES[SCOPED]}
+    first, *lines = running.log.splitlines()
+    assert first == f"API on http://127.0.0.1:{running.port}, asks {up.url}; Ctrl-C stops it"
+    assert len(lines) == sum(" 200 ok " in line for line in lines)
+    with pytest.raises(ConnectionRefusedError):
+        running.get(PUBLIC)
+
+
+def test_zitadel_being_away_or_refusing_us_does_not_keep_it_from_starting(tmp_path: Path) -> None:
+    with served(tmp_path, environment_for(f"http://127.0.0.1:{free_port()}")) as running:
+        assert running.get(PUBLIC).json == {"message": MESSAGES[PUBLIC]}
+        reply = running.get(PRIVATE)
+        assert (reply.status, reply.one("retry-after")) == (503, "1")
+        check_body(reply, "service_unavailable")
+
+
+def test_refused_credentials_are_502_and_the_log_says_what_to_fix_once(tmp_path: Path) -> None:
+    with upstream(CREDENTIALS_REFUSED) as up, served(tmp_path, environment_for(up.url), "--json-logs") as running:
+        for number in range(5):
+            reply = running.get(PRIVATE, f"token-{number}")
+            assert reply.status == 502
+            check_body(reply, "bad_gateway")
+        assert running.get(PUBLIC).status == 200
+        assert len(up.requests) == 1
+    _, *lines = running.log.splitlines()
+    events = [json.loads(line) for line in lines]
+    assert {event["outcome"] for event in events if "outcome" in event} == {"ok", "bad_gateway"}
+    messages = [event["message"] for event in events if event["level"] == "error"]
+    assert messages
+    assert all("CLIENT_SECRET" in message for message in messages)
+    assert len(messages) <= 2  # once by the pause, once by the guard
+
+
+def _ended(folder: Path, environment: dict[str, str], *arguments: str) -> tuple[int, str]:
+    code = start(folder, environment, *arguments).wait(LONGEST_SECONDS)
+    return code, (folder / "stderr").read_text()
+
+
+def test_a_taken_port_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    with socket.create_server((LOOPBACK, 0)) as sock:
+        port = sock.getsockname()[1]
+        code, err = _ended(tmp_path, environment_for("http://localhost:9"), "--port", str(port))
+    assert code == ExitCode.NO
+    assert err.startswith("error: ")
+    assert str(port) in err
+    assert "hint: " in err
+    assert f"--port {port + 1}" in err
+    assert "Traceback" not in err
+
+
+def test_all_that_is_wrong_with_the_settings_is_said_at_once_and_nothing_listens(tmp_path: Path) -> None:
+    port = free_port()
+    wrong = {"ZITADEL_DOMAIN": "http://zitadel.example", "CLIENT_SECRET": "canary and-blanks", "ZDEMO_TIMEOUT": "soon"}
+    code, err = _ended(tmp_path, wrong, "--port", str(port))
+    assert code == ExitCode.SETTINGS
+    for name in ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZDEMO_TIMEOUT"):
+        assert name in err
+    assert "canary" not in err
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((LOOPBACK, port))
+
+
+def test_several_workers_share_the_port_and_the_metrics(zitadel: Emulator, tmp_path: Path) -> None:
+    count = 40
+    with served(tmp_path, environment_for(zitadel.url), "--workers", "2") as running:
+        with ThreadPoolExecutor(8) as pool:
+            assert {reply.status for reply in pool.map(running.get, [SCOPED] * count)} == {200}
+        metrics = running.get("/metrics", None).body.decode()
+        assert f'zdemo_requests_total{{outcome="ok",route="api.private_scoped"}} {count}.0' in metrics
+        assert running.stop() == ExitCode.YES
+    assert len([line for line in running.log.splitlines() if line.startswith(f"GET {SCOPED} 200 ok ")]) == count

@@ -1,0 +1,240 @@
+"""The guard on somebody else's Flask app: three lines, and everything else stays that app's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import flask
+import pytest
+from flask import Blueprint, Flask
+from flask.views import MethodView
+
+from tests.faults import INACTIVE
+from tests.server.apis import Api, asking, running, settings_for
+from tests.server.rows import CHALLENGE, INSUFFICIENT_SCOPE, INVALID_REQUEST, INVALID_TOKEN, check_body
+from tests.server.wire import bearer, chunked, request
+from tests.upstream import upstream
+from zdemo.config import Settings
+from zdemo.emulator.known import READER, VISITOR
+from zdemo.server import protect, requires_token
+
+
+class AsyncFlask(Flask):
+    """A Flask that runs async views without another package (the hook is Flask's)."""
+
+    def async_to_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **kwargs: asyncio.run(func(*args, **kwargs))
+
+
+def _views(app: Flask) -> None:
+    @app.get("/who")
+    @requires_token()
+    def who() -> dict[str, Any]:
+        """Tells who asks."""
+        introspection = flask.g.introspection
+        return {"sub": introspection.text("sub"), "roles": sorted(introspection.roles())}
+
+    @app.get("/open")
+    def open_to_all() -> str:
+        return "known" if "introspection" in flask.g else "unknown"
+
+    @app.get("/items/<int:item>")
+    @requires_token(role="read:messages")
+    def item(item: int) -> tuple[dict[str, int], int, dict[str, str]]:
+        return {"item": item}, 203, {"X-Own": "yes", "Cache-Control": "public, max-age=60", "Vary": "Accept-Language"}
+
+    @app.post("/items")
+    @requires_token(role="read:messages")
+    def add() -> tuple[str, int]:
+        return flask.request.get_data(as_text=True), 201
+
+    @app.get("/text")
+    @requires_token()
+    def text() -> str:
+        return "text"
+
+    @app.get("/response")
+    @requires_token()
+    def response() -> flask.Response:
+        return flask.Response("made", 202, content_type="text/x-own")
+
+    @app.get("/stream")
+    @requires_token()
+    def stream() -> Iterator[str]:
+        return iter(["a", "b", "c"])
+
+    @app.get("/async")
+    @requires_token()
+    async def asynchronous() -> dict[str, str]:
+        await asyncio.sleep(0)
+        return {"sub": flask.g.introspection.text("sub")}
+
+    @app.get("/none")
+    @requires_token()
+    def none() -> None:
+        return None
+
+    @app.get("/raises")
+    @requires_token()
+    def raises() -> str:
+        raise LookupError("the view's own")
+
+    @app.get("/aborts")
+    @requires_token()
+    def aborts() -> str:
+        flask.abort(418)
+
+    class Thing(MethodView):
+        decorators: ClassVar = [requires_token(role="admin")]
+
+        def get(self) -> str:
+            return "thing"
+
+    app.add_url_rule("/thing", view_func=Thing.as_view("thing"))
+
+
+def _own_errors(app: Flask) -> None:
+    @app.errorhandler(404)
+    def not_found(_: Exception) -> tuple[str, int]:
+        return "own 404", 404
+
+    @app.errorhandler(LookupError)
+    def lookup(error: LookupError) -> tuple[str, int]:
+        return f"own: {error}", 409
+
+    @app.errorhandler(Exception)
+    def anything(error: Exception) -> tuple[str, int]:
+        return f"own: {type(error).__name__}", 599
+
+    @app.after_request
+    def signed(response: flask.Response) -> flask.Response:
+        response.headers["X-Signed"] = "own"
+        return response
+
+
+@pytest.fixture(scope="module")
+def theirs(settings: Settings) -> Iterator[Api]:
+    """An app with views, error handlers and hooks of its own."""
+    app = AsyncFlask("theirs")
+    _views(app)
+    _own_errors(app)
+    with asking(settings) as client, running(protect(app, settings, client)) as api:
+        yield api
+
+
+def test_three_lines_protect_a_view(settings: Settings) -> None:
+    with asking(settings) as client:
+        app = protect(Flask("three"), settings, client)
+        app.get("/")(requires_token(role="read:messages")(lambda: "in"))
+        with running(app) as api:
+            assert api.get("/").body == b"in"
+            assert api.get("/", VISITOR.pat).one("www-authenticate") == INSUFFICIENT_SCOPE
+            assert api.get("/", "unknown").one("www-authenticate") == INVALID_TOKEN
+            assert api.get("/", None).one("www-authenticate") == CHALLENGE
+            assert api.get("/", "a b").one("www-authenticate") == INVALID_REQUEST
+
+
+def test_a_view_finds_zitadels_answer(theirs: Api) -> None:
+    assert theirs.get("/who").json == {"sub": READER.id, "roles": ["read:messages"]}
+    assert theirs.get("/who", VISITOR.pat).json == {"sub": VISITOR.id, "roles": []}
+    assert theirs.get("/open").body == b"unknown"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body"),
+    [
+        ("/text", 200, b"text"),
+        ("/response", 202, b"made"),
+        ("/stream", 200, b"abc"),
+        ("/async", 200, f'{{"sub":"{READER.id}"}}\n'.encode()),
+        ("/aborts", 599, b"own: ImATeapot"),
+        ("/none", 599, b"own: TypeError"),
+        ("/raises", 409, b"own: the view's own"),
+        ("/nowhere", 404, b"own 404"),
+    ],
+)
+def test_what_a_view_does_is_its_own_affair(path: str, status: int, body: bytes, theirs: Api) -> None:
+    reply = theirs.get(path)
+    assert (reply.status, reply.one("x-signed")) == (status, "own")
+    assert reply.body == body
+
+
+def test_an_answer_that_depends_on_the_caller_is_not_for_caches(theirs: Api) -> None:
+    reply = theirs.get("/items/7")
+    assert (reply.status, reply.json, reply.one("x-own")) == (203, {"item": 7}, "yes")
+    assert reply.one("cache-control") == "no-store"
+    assert ", ".join(reply.all("vary")) == "Accept-Language, Authorization"
+
+
+@pytest.mark.parametrize("path", ["/who", "/items/7", "/async", "/none", "/raises", "/aborts", "/stream", "/thing"])
+def test_no_view_runs_for_who_is_refused(path: str, theirs: Api) -> None:
+    for token, status, challenge, error in (
+        (None, 401, CHALLENGE, "unauthorized"),
+        ("unknown", 401, INVALID_TOKEN, "invalid_token"),
+        ("a b", 400, INVALID_REQUEST, "invalid_request"),
+    ):
+        reply = theirs.get(path, token)
+        assert (reply.status, reply.one("www-authenticate"), reply.one("x-signed")) == (status, challenge, "own")
+        assert (reply.one("cache-control"), reply.one("vary")) == ("no-store", "Authorization")
+        check_body(reply, error)
+
+
+def test_a_refusal_names_the_role_that_the_view_demands(theirs: Api) -> None:
+    reply = theirs.get("/thing")
+    assert reply.status == 401
+    assert reply.one("www-authenticate") == INSUFFICIENT_SCOPE.replace("read:messages", "admin")
+    check_body(reply, "insufficient_scope", description="the role admin is missing")
+
+
+def test_a_body_still_reaches_the_view(theirs: Api) -> None:
+    whole = request("/items", bearer(READER.pat), method="POST", body=b"a=1&b=2")
+    form = request(
+        "/items",
+        bearer(READER.pat),
+        "Content-Type: text/csv",
+        "Transfer-Encoding: chunked",
+        method="POST",
+        body=chunked(b"a,", b"b"),
+    )
+    assert [theirs.send(whole).body, theirs.send(form).body] == [b"a=1&b=2", b"a,b"]
+
+
+def test_a_token_in_a_posted_form_is_refused_beside_the_header_and_not_offered_alone(theirs: Api) -> None:
+    form = "Content-Type: application/x-www-form-urlencoded"
+    body = f"access_token={READER.pat}".encode()
+    both = theirs.send(request("/items", bearer(READER.pat), form, method="POST", body=body))
+    alone = theirs.send(request("/items", form, method="POST", body=body))
+    assert (both.status, both.one("www-authenticate")) == (400, INVALID_REQUEST)
+    assert (alone.status, alone.one("www-authenticate")) == (401, CHALLENGE)
+
+
+def test_views_of_a_blueprint_are_guarded_too(settings: Settings) -> None:
+    blueprint = Blueprint("part", __name__, url_prefix="/part")
+    blueprint.get("/text")(requires_token()(lambda: "in"))
+    with asking(settings) as client:
+        app = protect(Flask("whole"), settings, client)
+        app.register_blueprint(blueprint)
+        with running(app) as api:
+            assert api.get("/part/text").body == b"in"
+            assert api.get("/part/text", None).one("www-authenticate") == CHALLENGE
+
+
+def test_a_decorated_view_keeps_its_name() -> None:
+    def view() -> str:
+        """Says so."""
+        return ""
+
+    guarded = requires_token()(view)
+    assert (guarded.__name__, guarded.__doc__) == ("view", "Says so.")
+
+
+def test_one_view_on_two_apps_asks_the_zitadel_of_each(settings: Settings) -> None:
+    view = requires_token()(lambda: "in")
+    with upstream(INACTIVE) as up, asking(settings) as client, asking(settings_for(up.url)) as other_client:
+        one, other = protect(Flask("one"), settings, client), protect(Flask("other"), settings, other_client)
+        one.get("/", endpoint="view")(view)
+        other.get("/", endpoint="view")(view)
+        with running(one) as first, running(other) as second:
+            assert [first.get("/").status, second.get("/").status] == [200, 401]

@@ -1,0 +1,138 @@
+"""Requests that chance makes: whatever comes, no 5xx, and nobody in but by the rules, which are written down here anew.
+
+The oracle is not the code under test: RFC 6750 §2.1 and RFC 9110 §11.1 as one regular expression of this module.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from tests.server.apis import PRIVATE, PUBLIC, ROUTES, SCOPED, Api
+from tests.server.rows import CHALLENGE, INVALID_REQUEST, INVALID_TOKEN
+from tests.server.wire import chunked, request
+from zdemo.emulator.known import READER, VISITOR
+
+PASSES = re.compile(rb"(?i:bearer) +(?:%s|%s)" % (READER.pat.encode(), VISITOR.pat.encode()))
+CHALLENGES = {None, CHALLENGE, INVALID_REQUEST, INVALID_TOKEN}
+FIELD_BYTES = st.integers(0, 255).filter(lambda byte: byte not in b"\r\n\0").map(lambda byte: bytes([byte]))
+TARGET_BYTES = st.integers(33, 126).map(lambda byte: bytes([byte]))
+# the API is the fixture of a session: that it is not made anew for each example is meant
+chance = hypothesis_settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def _mutated(text: bytes, parts: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    """The text with up to three cuts, each of which loses and gains a little."""
+
+    def mutate(edits: list[tuple[int, int, bytes]]) -> bytes:
+        out = text
+        for at, lost, gained in edits:
+            cut = at % (len(out) + 1)
+            out = out[:cut] + gained + out[cut + lost :]
+        return out
+
+    edit = st.tuples(st.integers(0, 200), st.integers(0, 3), st.lists(parts, max_size=3).map(b"".join))
+    return st.lists(edit, max_size=3).map(mutate)
+
+
+GOOD = b"Bearer " + READER.pat.encode()
+WORDS = st.sampled_from([b"Bearer", b"bearer", b"Basic", b" ", b"\t", b",", b"=", b'"', READER.pat.encode(), b"\xff"])
+VALUES = st.one_of(
+    _mutated(GOOD, FIELD_BYTES),
+    st.lists(WORDS, max_size=6).map(b"".join),
+    st.lists(FIELD_BYTES, max_size=40).map(b"".join),
+)
+
+
+AUTHORIZATIONS = st.lists(VALUES, max_size=2)
+
+
+def passes(values: list[bytes]) -> bool:
+    """Whether these ``Authorization`` fields let somebody in; blanks around a value are not of it (RFC 9110 §5.5)."""
+    return len(values) == 1 and bool(PASSES.fullmatch(values[0].strip(b" \t")))
+
+
+def with_authorization(values: list[bytes]) -> bytes:
+    """A request with these ``Authorization`` fields."""
+    return request(PRIVATE, *[b"Authorization: " + value for value in values])
+
+
+@chance
+@given(values=AUTHORIZATIONS)
+def test_any_authorization(values: list[bytes], api: Api) -> None:
+    reply = api.send(with_authorization(values))
+    assert (reply.status == 200) == passes(values)
+    assert reply.status in {200, 400, 401}
+    assert reply.one("www-authenticate") in CHALLENGES
+    assert (reply.status == 400) == (reply.one("www-authenticate") == INVALID_REQUEST)
+
+
+@chance
+@given(
+    method=st.one_of(
+        st.sampled_from(["GET", "HEAD", "POST", "OPTIONS"]), st.text("ABCXYZ!#$%&'*+-.^_`|~09", min_size=1)
+    ),
+    target=st.one_of(*(_mutated(route.encode(), TARGET_BYTES) for route in ROUTES)),
+    query=st.lists(TARGET_BYTES, max_size=12).map(b"".join),
+)
+def test_any_method_path_and_query_without_a_token(method: str, target: bytes, query: bytes, api: Api) -> None:
+    reply = api.send(request(target + b"?" + query, method=method))
+    assert 0 < reply.status < 500
+    if reply.status == 200 and method == "GET":
+        assert reply.json == api.get(PUBLIC).json or reply.body.startswith((b'{"status":', b"# HELP"))
+
+
+@chance
+@given(
+    target=st.sampled_from([PRIVATE, SCOPED]),
+    body=st.one_of(st.binary(max_size=60), _mutated(b"access_token=abc&a=b", FIELD_BYTES)),
+    content_type=st.sampled_from(
+        [
+            "application/x-www-form-urlencoded",
+            "APPLICATION/X-WWW-FORM-URLENCODED;charset=utf-16",
+            "application/x-www-form-urlencoded; charset=nonsense",
+            "multipart/form-data; boundary=a",
+            "multipart/form-data",
+            "application/json",
+            ";;;",
+        ]
+    ),
+    in_chunks=st.booleans(),
+)
+def test_any_body_with_a_good_token(target: str, body: bytes, content_type: str, in_chunks: bool, api: Api) -> None:
+    fields = [b"Authorization: " + GOOD, b"Content-Type: " + content_type.encode()]
+    if in_chunks:
+        fields.append(b"Transfer-Encoding: chunked")
+        body = chunked(body) if body else b"0\r\n\r\n"
+    reply = api.send(request(target, *fields, body=body))
+    assert reply.status in {200, 400}
+    if b"access_token" not in body and b"%" not in body:
+        assert reply.status == 200
+
+
+OTHER_FIELDS = (
+    *("Host", "Content-Type", "Expect", "Cookie", "Accept", "User-Agent", "Origin", "Upgrade", "TE", "Range"),
+    *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "If-None-Match", "X-Request-ID"),
+)
+
+
+@chance
+@given(
+    name=st.sampled_from(OTHER_FIELDS),
+    value=st.one_of(st.lists(FIELD_BYTES, max_size=20).map(b"".join), st.integers().map(lambda i: str(i).encode())),
+)
+def test_any_other_field_does_not_let_anyone_in(name: str, value: bytes, api: Api) -> None:
+    reply = api.send(request(PRIVATE, name.encode() + b": " + value))
+    assert reply.status in {0, 400, 401, 417}
+
+
+@pytest.mark.parametrize("target", ROUTES)
+def test_the_good_request_is_good(target: str, api: Api) -> None:
+    """Without which the rest would prove nothing."""
+    assert api.send(request(target, b"Authorization: " + GOOD)).status == 200

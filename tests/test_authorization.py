@@ -1,0 +1,295 @@
+"""The bearer token out of a header, and the decision about it (RFC 6750)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from zdemo.authorization import LONGEST_TOKEN, NOT_BEFORE_LEEWAY_SECONDS, Policy, authorize, bearer_token
+from zdemo.config import Settings
+from zdemo.errors import ExitCode, InsufficientScope, InvalidRequest, InvalidToken, NoToken, Refused
+from zdemo.introspection import ROLES_CLAIM, Introspection, roles_claim_of
+
+NOW = 1_766_500_000.0
+YEAR_9999 = 253402300799
+ROLE = "read:messages"
+GRANT = {"300000000000000001": "acme.localhost"}
+PROJECT, CLIENT = "300000000000000010", "300000000000000021"
+TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1, once more: a test shares no pattern with what it tests
+
+
+# --- the header
+
+TOKENS = [
+    ("Bearer abc", "abc"),
+    ("bearer abc", "abc"),
+    ("BEARER abc", "abc"),
+    ("Bearer   abc", "abc"),
+    ("Bearer abc  ", "abc"),
+    ("Bearer -abc", "-abc"),
+    ("Bearer a=b".replace("=b", "="), "a="),
+    ("Bearer AZaz09-._~+/==", "AZaz09-._~+/=="),
+    ("Bearer Bearer", "Bearer"),
+    ("Bearer " + "a" * LONGEST_TOKEN, "a" * LONGEST_TOKEN),
+]
+
+
+@pytest.mark.parametrize(("header", "token"), TOKENS, ids=lambda value: value[:24])
+def test_a_token_is_taken_out_of_its_header(header: str, token: str) -> None:
+    assert bearer_token(header) == token
+
+
+NO_TOKENS = [
+    None,
+    "",
+    " ",
+    "Basic YTpi",
+    "Bearerabc",
+    "Bearer-x abc",
+    "Bearer_ abc",
+    "DPoP abc",
+    "abc",
+    "Digest a=b",
+    '"Bearer" x',
+]
+
+
+@pytest.mark.parametrize("header", NO_TOKENS)
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_no_header_and_another_scheme_are_no_token(header: str | None, elsewhere: bool) -> None:
+    """Also when the token is in the query or the form: that way is not offered."""
+    with pytest.raises(NoToken) as refused:
+        bearer_token(header, also_in_query_or_form=elsewhere)
+    assert (refused.value.status, refused.value.code, refused.value.scope) == (401, None, None)
+
+
+MALFORMED = [
+    "Bearer",
+    "Bearer ",
+    "bearer  ",
+    "Bearer\tabc",
+    "Bearer a b",
+    "Bearer a,b",
+    "Bearer a=b",
+    "Bearer =",
+    "Bearer ===",
+    "Bearer \u00e9",
+    "Bearer abc\n",
+    "Bearer abc\r\nX: y",
+    "Bearer abc\x00",
+    "Bearer abc\u2028",
+    'Bearer "abc"',
+    "Bearer\u00a0abc",
+    "Bearer:abc",
+    "Bearer=abc",
+    "Bearer,abc",
+    "Bearer token=abc",
+    "Bearer abc, Bearer def",
+    "Bearer abc,Bearer def",
+    "Bearer abc, Basic YTpi",
+    "Basic YTpi, Bearer abc",
+    "Basic YTpi,\t bearer",
+    "Bearer \u0661",
+    "Bearer " + "a" * (LONGEST_TOKEN + 1),
+]
+
+
+@pytest.mark.parametrize("header", MALFORMED, ids=lambda value: repr(value)[:28])
+def test_a_malformed_header_is_an_invalid_request(header: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        bearer_token(header)
+    assert (refused.value.status, refused.value.code) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("header", ["Bearer abc", "Bearer", "bearer a b"])
+def test_two_ways_at_once_are_an_invalid_request(header: str) -> None:
+    with pytest.raises(InvalidRequest):
+        bearer_token(header, also_in_query_or_form=True)
+
+
+PIECES = st.sampled_from(
+    ["Bearer", "bearer", " ", "  ", ",", ", ", "=", "abc", "a.b-c", "\t", "\n", "Basic ", "\u00e9", '"']
+)
+
+
+@given(header=st.none() | st.text() | st.lists(PIECES, max_size=7).map("".join), elsewhere=st.booleans())
+@example(header="Bearer " + "a" * 100_000, elsewhere=False)
+def test_a_header_is_a_token_or_one_of_two_refusals(header: str | None, elsewhere: bool) -> None:
+    try:
+        token = bearer_token(header, also_in_query_or_form=elsewhere)
+    except (NoToken, InvalidRequest) as refused:
+        said = f"{refused} {refused.hint}"
+    else:
+        said = ""
+        assert header is not None
+        assert not elsewhere
+        assert TOKEN.fullmatch(token)
+        assert re.fullmatch(f"bearer +{re.escape(token)} *", header, re.IGNORECASE)
+    assert "abc" not in said, "the header is repeated"
+
+
+@given(token=st.from_regex(TOKEN, fullmatch=True), scheme=st.sampled_from(["Bearer", "bearer", "bEaReR"]))
+def test_every_b64token_is_taken_whole(token: str, scheme: str) -> None:
+    assert bearer_token(f"{scheme} {token}") == token
+
+
+# --- the decision
+
+
+def introspection(**changed: Any) -> Introspection:
+    fields: dict[str, Any] = {
+        "active": True,
+        "claims": {ROLES_CLAIM: {ROLE: GRANT}, roles_claim_of(PROJECT): {ROLE: GRANT}},
+        "expires_at": YEAR_9999,
+        "not_before": int(NOW),
+        "audience": (CLIENT, PROJECT),
+    }
+    return Introspection(**{**fields, **changed})
+
+
+def refusal(
+    found: Introspection, policy: Policy | None = None, *, now: float = NOW, role: str | None = None
+) -> Refused | None:
+    try:
+        authorize(found, policy or Policy(), now=now, role=role)
+    except Refused as refused:
+        return refused
+    return None
+
+
+@pytest.mark.parametrize("role", [None, ROLE])
+@pytest.mark.parametrize("policy", [Policy(), Policy(project_id=PROJECT, audience=frozenset({PROJECT, CLIENT}))])
+def test_an_active_token_with_the_role_may_pass(role: str | None, policy: Policy) -> None:
+    assert refusal(introspection(), policy, role=role) is None
+
+
+@pytest.mark.parametrize("role", [None, ROLE])
+def test_an_inactive_token_may_not_whatever_else_is_said(role: str | None) -> None:
+    assert isinstance(refusal(introspection(active=False), role=role), InvalidToken)
+
+
+TIMES: list[tuple[int | None, int | None, float, bool]] = [
+    (None, None, NOW, True),
+    (YEAR_9999, None, NOW, True),
+    (YEAR_9999, None, YEAR_9999, False),
+    (10**30, None, NOW, True),
+    (100, None, 99.999, True),
+    (100, None, 100, False),
+    (100, None, 100.001, False),
+    (0, None, NOW, False),
+    (-5, None, NOW, False),
+    (None, 100, 100, True),
+    (None, 100, 100 - NOT_BEFORE_LEEWAY_SECONDS, True),
+    (None, 100, 100 - NOT_BEFORE_LEEWAY_SECONDS - 0.001, False),
+    (None, 10**30, NOW, False),
+    (None, -1, NOW, True),
+]
+
+
+@pytest.mark.parametrize(("expires_at", "not_before", "now", "passes"), TIMES)
+def test_a_token_may_pass_between_its_times(
+    expires_at: int | None, not_before: int | None, now: float, passes: bool
+) -> None:
+    came = refusal(introspection(expires_at=expires_at, not_before=not_before), now=now)
+    assert (came is None) is passes
+    assert came is None or (came.status, came.code) == (401, "invalid_token")
+
+
+AUDIENCES: list[tuple[tuple[str, ...], frozenset[str], bool]] = [
+    ((CLIENT, PROJECT), frozenset({PROJECT}), True),
+    ((CLIENT,), frozenset({PROJECT, CLIENT}), True),
+    ((), frozenset({PROJECT}), False),
+    (("other",), frozenset({PROJECT, CLIENT}), False),
+    (("other",), frozenset(), True),
+    ((PROJECT + "0",), frozenset({PROJECT}), False),
+]
+
+
+@pytest.mark.parametrize(("audience", "demanded", "passes"), AUDIENCES)
+def test_a_token_for_another_audience_is_invalid(
+    audience: tuple[str, ...], demanded: frozenset[str], passes: bool
+) -> None:
+    came = refusal(introspection(audience=audience), Policy(audience=demanded))
+    assert (came is None) is passes
+    assert came is None or (came.status, came.code) == (401, "invalid_token")
+
+
+ROLE_CLAIMS: list[object] = [
+    None,
+    {},
+    [],
+    [ROLE],
+    ROLE,
+    {"admin": GRANT},
+    {ROLE: {}},
+    {ROLE: None},
+    {"Read:messages": GRANT},
+]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("claim", ROLE_CLAIMS)
+def test_without_the_role_the_scope_is_insufficient(claim: object, status: int) -> None:
+    came = refusal(introspection(claims={ROLES_CLAIM: claim}), Policy(role_denied_status=status), role=ROLE)
+    assert isinstance(came, InsufficientScope)
+    assert (came.status, came.code, came.role) == (status, "insufficient_scope", ROLE)
+    assert came.scope == "urn:zitadel:iam:org:project:role:read:messages"
+    assert ROLE in came.message
+    assert came.exit_code is ExitCode.NO
+
+
+def test_a_scope_is_no_role() -> None:
+    claims = {"scope": f"urn:zitadel:iam:org:project:role:{ROLE} {ROLE}"}
+    assert isinstance(refusal(introspection(claims=claims), role=ROLE), InsufficientScope)
+
+
+def test_with_a_project_its_own_claim_counts_and_no_other() -> None:
+    policy = Policy(project_id=PROJECT, audience=frozenset({PROJECT}))
+    generic = introspection(claims={ROLES_CLAIM: {ROLE: GRANT}, roles_claim_of("1"): {ROLE: GRANT}})
+    assert isinstance(refusal(generic, policy, role=ROLE), InsufficientScope)
+
+
+def test_an_expired_token_without_the_role_is_an_invalid_one() -> None:
+    assert isinstance(refusal(introspection(claims={}, expires_at=1), role=ROLE), InvalidToken)
+
+
+@pytest.mark.parametrize(("project", "audience"), [(None, frozenset()), (PROJECT, frozenset({PROJECT, CLIENT}))])
+def test_the_policy_demands_an_audience_when_the_project_is_known(
+    project: str | None, audience: frozenset[str]
+) -> None:
+    settings = Settings(
+        issuer="https://zitadel.example",
+        client_id=CLIENT,
+        client_secret="secret",
+        project_id=project,
+        role_denied_status=403,
+    )
+    assert Policy.from_settings(settings) == Policy(project_id=project, audience=audience, role_denied_status=403)
+
+
+@given(
+    active=st.booleans(),
+    expires_at=st.none() | st.integers(),
+    not_before=st.none() | st.integers(),
+    audience=st.lists(st.sampled_from([PROJECT, CLIENT, "other"]), max_size=3).map(tuple),
+    granted=st.booleans(),
+    now=st.floats(0, 1e12),
+)
+def test_who_passes_is_active_in_time_meant_for_us_and_has_the_role(
+    active: bool, expires_at: int | None, not_before: int | None, audience: tuple[str, ...], granted: bool, now: float
+) -> None:
+    found = introspection(
+        active=active,
+        expires_at=expires_at,
+        not_before=not_before,
+        audience=audience,
+        claims={roles_claim_of(PROJECT): {ROLE: GRANT} if granted else {}},
+    )
+    policy = Policy(project_id=PROJECT, audience=frozenset({PROJECT, CLIENT}))
+    in_time = (expires_at is None or now < expires_at) and (not_before is None or now + 5 >= not_before)
+    meant_for_us = PROJECT in audience or CLIENT in audience
+    assert (refusal(found, policy, now=now, role=ROLE) is None) is (active and in_time and meant_for_us and granted)

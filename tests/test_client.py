@@ -1,0 +1,127 @@
+"""The test client: one request, and its answer taken apart."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.upstream import answer, json_body, raw, refusing_port, upstream
+from zdemo.client import Call, Challenge, as_json, call_api, curl_command, parse_challenge
+from zdemo.config import ClientSettings
+from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.route import Route
+from zdemo.transport import Answer
+
+SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "scope"),
+    [
+        ('Bearer realm="zdemo"', "", ""),
+        ("Bearer", "", ""),
+        ('bearer error="invalid_token"', "invalid_token", ""),
+        ('BEARER realm="a, b=c", error=invalid_token', "invalid_token", ""),
+        (f'Bearer realm="zdemo", error="insufficient_scope", scope="{SCOPE}"', "insufficient_scope", SCOPE),
+        ('Bearer ERROR = "invalid_request" , scope = "a b"', "invalid_request", "a b"),
+        ('Bearer error="unterminated, scope=x', "", "x"),
+    ],
+)
+def test_a_bearer_challenge_is_taken_apart(value: str, error: str, scope: str) -> None:
+    found = parse_challenge(value)
+    assert found
+    assert (found.error, found.scope) == (error, scope)
+
+
+@pytest.mark.parametrize("value", [None, "", "Basic realm=x", "Bearerish x=y"])
+def test_what_is_no_bearer_challenge_is_none(value: str | None) -> None:
+    assert parse_challenge(value) is None
+
+
+def called(status: int, body: bytes = b"{}", **headers: str) -> Call:
+    fields = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    got = Answer(status=status, headers=fields, body=body, seconds=0.0123, url="")
+    return Call(route=Route.PRIVATE, url="http://127.0.0.1:5000/api/private", answer=got)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "accepted"),
+    [
+        (200, "application/json", True),
+        (204, "", True),
+        (200, "text/plain", True),
+        (200, "text/html", False),
+        (200, "TEXT/HTML; charset=utf-8", False),
+        (302, "application/json", False),
+        (401, "application/json", False),
+        (503, "text/html", False),
+    ],
+)
+def test_an_answer_is_accepted_by_status_unless_it_is_a_web_page(status: int, kind: str, accepted: bool) -> None:
+    assert called(status, content_type=kind).accepted is accepted
+
+
+def test_status_and_challenge_decide_whether_an_answer_is_another() -> None:
+    first = called(401, www_authenticate='Bearer error="invalid_token"')
+    assert first.decisive == called(401, b"other", www_authenticate='Bearer error="invalid_token"').decisive
+    assert first.decisive != called(401).decisive
+    assert first.decisive != called(200).decisive
+
+
+def test_the_document_holds_all_of_it() -> None:
+    document = json.loads(as_json(called(401, b'{"a":"\xc3\xbc"}', www_authenticate="Bearer"), {"why": "so"}))
+    assert document == {
+        "url": "http://127.0.0.1:5000/api/private",
+        "status": 401,
+        "milliseconds": 12.3,
+        "body": {"a": "\u00fc"},
+        "challenge": {"text": "Bearer", "error": "", "scope": ""},
+        "why": "so",
+    }
+    assert json.loads(as_json(called(200, b"no \xff JSON"), {}))["body"] == "no \ufffd JSON"
+
+
+def test_the_challenge_of_a_call_is_the_one_in_its_header() -> None:
+    assert called(401, www_authenticate="Bearer").challenge == Challenge(text="Bearer", error="", scope="")
+    assert called(200).challenge is None
+
+
+def test_the_curl_command_has_a_variable_in_place_of_the_token() -> None:
+    settings = ClientSettings(api_url="http://localhost:1")
+    assert curl_command(settings, Route.PUBLIC, with_token=False) == "curl -i http://localhost:1/api/public"
+    assert (
+        curl_command(settings, Route.SCOPED, with_token=True)
+        == 'curl -i -H "Authorization: Bearer $PAT" http://localhost:1/api/private-scoped'
+    )
+
+
+@pytest.mark.parametrize("route", Route)
+def test_one_get_request_goes_to_the_path_of_the_route(route: Route) -> None:
+    with upstream(answer(json_body({"message": "hello"}))) as api:
+        settings = ClientSettings(api_url=api.url)
+        call = call_api(settings, route, "token" if route.role else None)
+        (received,) = api.requests
+    assert (call.answer.status, call.body, call.url) == (200, {"message": "hello"}, api.url + route.path)
+    assert (received.method, received.target) == ("GET", route.path)
+    assert received.headers.get("authorization") == ("Bearer token" if route.role else None)
+    assert "cookie" not in received.headers
+
+
+def test_a_redirect_is_an_answer_and_takes_the_token_nowhere() -> None:
+    with (
+        upstream(answer(b"", 200)) as elsewhere,
+        upstream(answer(b"", 302, headers={"Location": elsewhere.url})) as api,
+    ):
+        assert call_api(ClientSettings(api_url=api.url), Route.PRIVATE, "token").answer.status == 302
+        assert elsewhere.connections == 0
+
+
+def test_who_does_not_answer_is_named() -> None:
+    with refusing_port() as port, pytest.raises(ConnectionFailed) as refused:
+        call_api(ClientSettings(api_url=f"http://127.0.0.1:{port}"), Route.PUBLIC, None)
+    assert refused.value.kind is FailureKind.REFUSED
+    assert "zdemo serve" in refused.value.hint
+    with upstream(raw(b"SSH-2.0-x\r\n")) as api, pytest.raises(ConnectionFailed) as broken:
+        call_api(ClientSettings(api_url=api.url), Route.PUBLIC, None)
+    assert broken.value.kind is FailureKind.BROKEN

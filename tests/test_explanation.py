@@ -1,0 +1,132 @@
+"""Why a call came back as it did: what the API said against what ZITADEL says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults import ACTIVE, INACTIVE, WITHOUT_ROLE
+from tests.upstream import upstream
+from zdemo.client import Call
+from zdemo.config import Settings
+from zdemo.diagnosis import Certainty
+from zdemo.emulator import emulate
+from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET, READER, VISITOR
+from zdemo.explanation import Explanation, explain
+from zdemo.route import Route
+from zdemo.transport import Answer
+
+NOW = 1_800_000_000.0
+INVALID = 'Bearer realm="zdemo", error="invalid_token"'
+ROLE_MISSING = 'Bearer realm="zdemo", error="insufficient_scope", scope="urn:x"'
+MALFORMED = 'Bearer realm="zdemo", error="invalid_request"'
+JSON = "application/json"
+
+
+def call(status: int, challenge: str = "", kind: str = JSON) -> Call:
+    headers = {"content-type": kind} | ({"www-authenticate": challenge} if challenge else {})
+    answer = Answer(status=status, headers=headers, body=b"{}", seconds=0.01, url="")
+    return Call(route=Route.SCOPED, url="http://127.0.0.1:5000/api/private-scoped", answer=answer)
+
+
+def explained(what: Call, token: str | None, settings: Settings | None = None, unasked: str = "") -> Explanation:
+    found = explain(what, token, settings, unasked=unasked, again="", now=NOW)
+    assert found
+    return found
+
+
+@pytest.fixture(scope="module")
+def settings() -> Iterator[Settings]:
+    with emulate() as running:
+        yield Settings(issuer=running.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_an_accepted_call_needs_no_explanation_and_asks_nobody(status: int) -> None:
+    with upstream(ACTIVE) as zitadel:
+        some = Settings(issuer=zitadel.url, client_id="1", client_secret="2")
+        assert explain(call(status), "token", some, unasked="", again="", now=NOW) is None
+        assert zitadel.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("what", "token", "finding"),
+    [
+        (call(401, "Bearer"), None, "call.no_token"),
+        (call(401), None, "call.no_token"),
+        (call(401, "Bearer"), "token", "call.token_not_seen"),
+        (call(401, "Basic realm=x"), "token", "call.token_not_seen"),
+        (call(400, MALFORMED), "token", "call.invalid_request"),
+        (call(404), "token", "call.no_such_route"),
+        (call(500), "token", "call.other"),
+        (call(302), "token", "call.other"),
+        (call(200, kind="text/html"), "token", "call.page"),
+        (call(401, kind="text/html"), "token", "call.page"),
+        (call(403, kind="text/html"), "token", "call.page"),
+        (call(503, kind="text/html"), "token", "call.page"),
+    ],
+)
+def test_what_the_answer_alone_explains_asks_nobody(what: Call, token: str | None, finding: str) -> None:
+    with upstream(ACTIVE) as zitadel:
+        some = Settings(issuer=zitadel.url, client_id="1", client_secret="2")
+        found = explained(what, token, some)
+        assert zitadel.connections == 0
+    assert found.finding.id == finding
+    assert found.finding.fix
+
+
+@pytest.mark.parametrize(
+    ("what", "finding"),
+    [
+        (call(401, INVALID), "call.token_refused"),
+        (call(401, ROLE_MISSING), "call.role_missing"),
+        (call(403, ROLE_MISSING), "call.role_missing"),
+        (call(502), "call.cannot_judge"),
+        (call(503), "call.cannot_judge"),
+    ],
+)
+def test_without_settings_the_api_is_taken_at_its_word_and_that_is_said(what: Call, finding: str) -> None:
+    found = explained(what, "token", None, unasked="CLIENT_ID is not set")
+    assert (found.finding.id, found.unasked) == (finding, "CLIENT_ID is not set")
+
+
+def test_zitadel_names_the_cause_when_it_agrees(settings: Settings) -> None:
+    missing = explained(call(401, ROLE_MISSING), VISITOR.pat, settings).finding
+    assert missing.id.startswith("role.")
+    assert any("zdemo role grant visitor read:messages" in step for step in missing.fix)
+    dead = explained(call(401, INVALID), "A" * 71, settings).finding
+    assert not dead.id.startswith(("role.", "call."))
+    assert dead.certainty is Certainty.OPEN
+    assert len(dead.candidates) > 1
+
+
+@pytest.mark.parametrize(
+    ("challenge", "token"), [(INVALID, READER.pat), (INVALID, VISITOR.pat), (ROLE_MISSING, READER.pat)]
+)
+def test_an_api_that_says_otherwise_than_zitadel_is_called_so(settings: Settings, challenge: str, token: str) -> None:
+    found = explained(call(401, challenge), token, settings).finding
+    assert (found.id, found.certainty) == ("call.disagrees", Certainty.OPEN)
+    assert any("another ZITADEL" in candidate for candidate in found.candidates)
+
+
+def test_an_api_that_cannot_ask_though_we_can_is_called_so(settings: Settings) -> None:
+    for status in (502, 503):
+        found = explained(call(status), READER.pat, settings).finding
+        assert found.id == "call.api_cannot_ask"
+        assert any("log" in step for step in found.fix)
+
+
+def test_a_failure_that_we_share_with_the_api_is_named(settings: Settings) -> None:
+    wrong = Settings(issuer=settings.issuer, client_id=CLIENT_ID, client_secret="B" * 64)
+    found = explained(call(502), READER.pat, wrong).finding
+    assert "CLIENT_SECRET" in " ".join((found.cause, *found.candidates, *found.fix))
+    assert found.id != "call.api_cannot_ask"
+
+
+def test_the_next_step_asks_for_the_same_token() -> None:
+    with upstream(WITHOUT_ROLE, INACTIVE) as zitadel:
+        some = Settings(issuer=zitadel.url, client_id="1", client_secret="2", timeout_seconds=2)
+        found = explain(call(401, INVALID), "A" * 71, some, unasked="", again=" --pat", now=NOW)
+    assert found
+    assert any(step.startswith("zdemo introspect --pat ") for step in found.finding.fix)

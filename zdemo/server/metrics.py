@@ -1,0 +1,103 @@
+"""What Prometheus may read: requests by route and outcome, how long they took, and what the introspectors count.
+
+Labels come from fixed sets, never from a request. With several workers every process writes into
+``PROMETHEUS_MULTIPROC_DIR``, which must be set before this module is loaded, and any of them answers for all.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from zdemo.tally import Tally
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+COUNTED = {
+    "hits": "Requests whose token was known: answered from the cache.",
+    "misses": "Requests that led an introspection.",
+    "joins": "Requests that waited for an introspection which another request had begun.",
+    "introspections": "Questions put to ZITADEL.",
+    "refused": "Requests turned away because as many as may were waiting for ZITADEL.",
+}
+
+
+class Metrics:
+    """The metrics of one app in one process."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._seen = dict.fromkeys(COUNTED, 0)
+        registry = self._registry = CollectorRegistry()
+        labels = ["route", "outcome"]
+        self._requests = Counter("zdemo_requests", "Requests by route and outcome.", labels, registry=registry)
+        self._latency = Histogram(
+            "zdemo_request_seconds", "How long requests took.", ["route"], buckets=SECONDS, registry=registry
+        )
+        self._counters = {
+            name: Counter(f"zdemo_introspection_{name}", words, registry=registry) for name, words in COUNTED.items()
+        }
+        self._in_flight = Gauge(
+            "zdemo_introspections_in_flight",
+            "Introspections under way.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._breaker = Gauge(
+            "zdemo_breaker_state",
+            "0 closed, 1 half open, 2 open; of several workers the worst.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+
+    def observe(self, route: str, outcome: str, seconds: float) -> None:
+        """Count one request that was answered."""
+        self._requests.labels(route, outcome).inc()
+        self._latency.labels(route).observe(seconds)
+        self.collect()
+
+    def collect(self) -> None:
+        """Carry over what the introspectors have counted since the last time."""
+        with self._tally.lock:
+            grown = [(name, getattr(self._tally, name) - self._seen[name]) for name in COUNTED]
+            for name, growth in grown:
+                self._seen[name] += growth
+            in_flight, breaker = self._tally.in_flight, self._tally.breaker_state
+        for name, growth in grown:
+            if growth:
+                self._counters[name].inc(growth)
+        self._in_flight.set(in_flight)
+        self._breaker.set(breaker)
+
+    def text(self) -> bytes:
+        """All of it, in the text format; of all workers when there are several."""
+        self.collect()
+        directory = os.environ.get(DIRECTORY_VARIABLE)
+        if not directory:
+            return generate_latest(self._registry)
+        _forget_dead_workers(Path(directory))
+        everyone = CollectorRegistry()
+        MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]  # prometheus-client leaves it untyped
+        return generate_latest(everyone)
+
+
+def _forget_dead_workers(directory: Path) -> None:
+    """Gauges of a worker that has died would count for ever: nobody else tells the library of its death."""
+    for file in directory.glob("gauge_live*_*.db"):
+        pid = file.stem.rpartition("_")[2]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            mark_process_dead(int(pid), str(directory))  # type: ignore[no-untyped-call]  # as above
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
