@@ -1,7 +1,7 @@
 # Everything a contributor runs. PYTHON is the interpreter with the dev extra installed.
 PYTHON ?= .venv/bin/python
 
-.PHONY: check lint types test
+.PHONY: check lint types test bench
 
 check: lint types test
 
@@ -14,3 +14,6 @@ types:
 
 test:
 	$(PYTHON) -m pytest
+
+bench:
+	$(PYTHON) -m benchmarks

@@ -29,6 +29,10 @@ class Certificates:
         """For 127.0.0.1, and valid."""
         return _context(self._authority.issue_cert(LOOPBACK))
 
+    def for_localhost(self) -> ssl.SSLContext:
+        """For the name, and valid."""
+        return _context(self._authority.issue_cert("localhost"))
+
     def wrong_name(self) -> ssl.SSLContext:
         """For another name."""
         return _context(self._authority.issue_cert("elsewhere.example"))

@@ -22,7 +22,7 @@ import pytest
 
 from tests.cli.running import LONGEST_SECONDS, Ran, Shell
 from zdemo.config import AdminSettings
-from zdemo.demo.belongings import NAME, PREFIX, TIME, is_leftover, names
+from zdemo.demo.belongings import NAME, PREFIX, TIME, is_leftover, leftovers, names, remove
 from zdemo.demo.live import Told, live_tour
 from zdemo.emulator import World, create_app, emulate, known_world
 from zdemo.emulator.known import ADMIN, VISITOR
@@ -151,6 +151,24 @@ def test_a_signal_in_the_middle_leaves_nothing_behind(
     assert "as expected, after" not in out
     assert err.count("\nremoved: ") == 3
     assert err.endswith("\ninterrupted\n")
+    assert target.settles_at(found)
+
+
+def test_what_a_tour_that_is_killed_outright_leaves_can_be_told_from_all_else(
+    target: Target, found: set[str], tmp_path: Path
+) -> None:
+    with Shell(folder=tmp_path, env=target.env).running("demo", "--live") as process:
+        assert process.stdout
+        assert process.stdout.readline().startswith("ZITADEL ")
+        process.kill()
+    later = datetime.now(UTC) + timedelta(hours=2)
+    with target.client() as client:
+        organization_id = administrator(client).organization_id
+        end = time.monotonic() + 10
+        while len(left := list(leftovers(client, organization_id, later))) < 3 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert {thing.name for thing in left} == target.of_tours() - found
+        assert remove(client, left) == {}
     assert target.settles_at(found)
 
 

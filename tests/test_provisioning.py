@@ -801,3 +801,24 @@ def test_all_names_of_setup_are_taken_out_again(desk: Desk) -> None:
     left = set(desk.env) - {"A"}
     assert left <= {*SETTINGS, *NOTES}
     assert desk.look_down().lines == left
+
+
+# --- the file
+
+REMOVALS: list[tuple[str, str, str]] = [
+    ("the only line", "PAT=1\n", ""),
+    ("between others", "A=1\nPAT=1\nB=2\n", "A=1\nB=2\n"),
+    ("with its comment", "A=1\nPAT=1 # one\n", "A=1\n"),
+    ("blank lines and comments around it", "# a\n\n  PAT='1'\n\n# b\n", "# a\n\n\n# b\n"),
+    ("every one", "PAT=1\nA=1\nexport PAT=2\n", "A=1\n"),
+    ("CRLF", "A=1\r\n\r\nPAT=1\r\nB=2\r\n", "A=1\r\n\r\nB=2\r\n"),
+    ("none", "A=1 # PAT=1\nPAT_ID=2", "A=1 # PAT=1\nPAT_ID=2"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), [row[1:] for row in REMOVALS], ids=[row[0] for row in REMOVALS])
+def test_a_line_is_taken_out_and_all_else_stays(before: str, after: str, tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(before.encode())
+    update_dotenv(file, {"PAT": None})
+    assert file.read_bytes() == after.encode()

@@ -1,7 +1,5 @@
 """The commands: their options, their help, and nothing else; what they do is in ``commands``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +14,12 @@ app = typer.Typer(
     name="zdemo",
     help="See, test and debug how an API checks ZITADEL access tokens.\n\nFirst: zdemo demo",
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: it comes in half the time, and needs no frames to be read
     pretty_exceptions_enable=False,
 )
-role_app = typer.Typer(help="Show and change who has which role in the project.", no_args_is_help=True)
+role_app = typer.Typer(
+    help="Show and change who has which role in the project.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(role_app, name="role")
 
 DEFAULT_THREADS = 128
@@ -58,7 +59,9 @@ def demo(
     ] = False,
     env_file: EnvFile = None,
 ) -> int:
-    """See it all work, with nothing configured: the API and an emulated ZITADEL, over real HTTP.
+    """See it all work, with nothing configured.
+
+    The API and an emulated ZITADEL, eleven requests over real HTTP, and why each was answered so.
 
     Example: zdemo demo
     """
@@ -127,7 +130,9 @@ def introspect(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Answer by exit code alone.")] = False,
     env_file: EnvFile = None,
 ) -> int:
-    """Ask ZITADEL about a token, and explain the claims: who, which roles, what the API would say, why not.
+    """Ask ZITADEL about a token, and explain the answer.
+
+    Who, which roles, what the API would say to it on each route, and why not.
 
     Example: zdemo introspect --pat
     """
@@ -137,13 +142,42 @@ def introspect(
 
 
 @app.command()
+def doctor(
+    as_json: Json = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Carry out this check, and what it builds on. Repeatable.", show_default=False),
+    ] = None,
+    list_checks: Annotated[bool, typer.Option("--list", help="Show the IDs and what they check.")] = False,
+    api: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Check any API that wants bearer tokens, by one URL of it.", show_default=False
+        ),
+    ] = None,
+    env_file: EnvFile = None,
+) -> int:
+    """Find out what is wrong, and what mends it.
+
+    From the settings and the way to ZITADEL to the token, its role, and the API.
+
+    Example: zdemo doctor
+    """
+    from zdemo.cli.doctor_command import Wanted, run_doctor
+
+    return run_doctor(Wanted(only=tuple(only or ()), json=as_json, list=list_checks, api=api, env_file=env_file))
+
+
+@app.command()
 def emulator(
     host: Host = "127.0.0.1",
     port: Annotated[int | None, typer.Option(min=1, max=HIGHEST_PORT, help="The port to listen on.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document when ready; then serve.")] = False,
     expose_emulator: Expose = False,
 ) -> int:
-    """Run the emulated ZITADEL alone, for other programs and languages.
+    """Run the emulated ZITADEL alone.
+
+    For other programs and languages; --json says where it is, and which tokens it has.
 
     Example: zdemo emulator --json
     """
@@ -189,7 +223,9 @@ def setup(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Connect a ZITADEL: make or find project, role, application, users and PATs, and write .env.
+    """Connect a ZITADEL, and write .env.
+
+    Makes or finds project, role, application, users and PATs; shows the plan first.
 
     Example: zdemo setup --dry-run
     """

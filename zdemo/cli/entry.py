@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import typer
@@ -30,12 +31,25 @@ def prepared(arguments: Sequence[str]) -> list[str]:
     return out
 
 
+def _needed(arguments: Sequence[str]) -> typer.Typer:
+    """The app with the command that is called alone: Typer takes apart the signature of every command that it has."""
+    name = next((argument for argument in arguments if not argument.startswith("-")), None)
+    commands = [c for c in app.registered_commands if (c.name or getattr(c.callback, "__name__", "")) == name]
+    groups = [g for g in app.registered_groups if g.name == name]
+    if not commands and not groups:
+        return app
+    needed = copy(app)
+    needed.registered_commands, needed.registered_groups = commands, groups
+    return needed
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code."""
     screen = Screen()
     screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
     try:
-        result = typer.main.get_command(app)(args=prepared(arguments), prog_name="zdemo", standalone_mode=False)
+        command = typer.main.get_command(_needed(arguments))
+        result = command(args=prepared(arguments), prog_name="zdemo", standalone_mode=False)
     except CommandLineError as error:
         return _wrong_command_line(screen, error)
     except ZdemoError as error:
@@ -74,6 +88,7 @@ def _wrong_command_line(screen: Screen, error: Any) -> int:
     command = error.ctx.command_path if error.ctx else "zdemo"
     name = _parameter_name(error)
     if kind == "NoArgsIsHelpError":
+        screen.tell(error.ctx.get_help())
         return int(ExitCode.USAGE)
     message = {
         "NoSuchOption": "there is no such option",

@@ -1,7 +1,5 @@
 """What the commands take. Kept light: every command line loads it, ``--help`` too."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

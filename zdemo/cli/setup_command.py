@@ -21,7 +21,7 @@ from zdemo.cli.setup_screen import (
     show_teardown,
     teardown_document,
 )
-from zdemo.cli.tokens import at_terminal, given_token, hide_secrets, typed_secret
+from zdemo.cli.tokens import at_terminal, given_token, hide_secrets, mixed_sources, typed_secret
 from zdemo.config import AdminSettings, Environment
 from zdemo.errors import ExitCode, IntrospectionError, UsageError, ZdemoError
 from zdemo.provisioning import (
@@ -64,7 +64,10 @@ def run_setup(asked: Asked, wishes: Wishes, *, teardown: bool) -> int:
     screen = Screen()
     wishes.check()
     env = EnvFile(asked.path)
-    settings = AdminSettings.from_env(_environment(screen, asked, env))
+    environment = _environment(screen, asked, env)
+    settings = AdminSettings.from_env(environment)
+    if note := mixed_sources(environment, "ZITADEL_DOMAIN", name="ZITADEL_ADMIN_PAT"):
+        screen.tell(f"note: {note}")
     client = ManagementClient(settings.issuer, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
     try:
         with _told_why():

@@ -129,9 +129,9 @@ def token_line(environment: Environment, token: str) -> str:
     return f"{masked(token)}, {token_source(environment)}"
 
 
-def mixed_sources(environment: Environment, address: str) -> str:
+def mixed_sources(environment: Environment, address: str, *, name: str = "PAT") -> str:
     """A warning when the token and the address that it goes to come from different places; else empty."""
-    token, place = environment.source("PAT"), environment.source(address)
+    token, place = environment.source(name), environment.source(address)
     if not token or not place or token == place or "the command line" in (token, place):
         return ""
-    return f"the token comes from {token}, {address} from {place}"
+    return f"{'the token' if name == 'PAT' else name} comes from {token}, {address} from {place}"

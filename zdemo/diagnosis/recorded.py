@@ -93,8 +93,8 @@ def _unfit_method(app: ApplicationRecord, settings: Settings, seen: Lines, now: 
     if app.method in KEY_METHODS and not settings.key:
         return Finding(
             id="client.key_only",
-            cause=f"{_refused(settings)}: the application {name} uses a key (authentication method private_key_jwt), and "
-            "a client secret was sent (Basic)",
+            cause=f"{_refused(settings)}: the application {name} uses a key (authentication method private_key_jwt), "
+            "and a client secret was sent (Basic)",
             seen=seen,
             fix=(
                 "create a key on the application's page, save its file, and set ZITADEL_KEY_FILE to it",

@@ -71,7 +71,7 @@ def _other_kind(answer: Answer, evidence: Evidence) -> Finding | None:
 
 
 def finding_for_issuer(told: str, asked: str, *, with_key: bool) -> Finding | None:
-    """ZITADEL makes its issuer from scheme and host of the request as they reach it (RFC 8414 §3.3 wants them equal)."""
+    """ZITADEL makes its issuer from scheme and host of a request as they reach it; they must be equal (RFC 8414)."""
     if told == asked:
         return None
     harm = "what is signed with the key of ZITADEL_KEY_FILE" if with_key else "JWTs"

@@ -32,6 +32,7 @@ class Metrics:
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
         self._seen = dict.fromkeys(COUNTED, 0)
+        self._shared = DIRECTORY_VARIABLE in os.environ
         registry = self._registry = CollectorRegistry()
         labels = ["route", "outcome"]
         self._requests = Counter("zdemo_requests", "Requests by route and outcome.", labels, registry=registry)
@@ -58,7 +59,8 @@ class Metrics:
         """Count one request that was answered."""
         self._requests.labels(route, outcome).inc()
         self._latency.labels(route).observe(seconds)
-        self.collect()
+        if self._shared:
+            self.collect()  # another worker may be the one that is asked
 
     def collect(self) -> None:
         """Carry over what the introspectors have counted since the last time."""
@@ -76,10 +78,9 @@ class Metrics:
     def text(self) -> bytes:
         """All of it, in the text format; of all workers when there are several."""
         self.collect()
-        directory = os.environ.get(DIRECTORY_VARIABLE)
-        if not directory:
+        if not self._shared:
             return generate_latest(self._registry)
-        _forget_dead_workers(Path(directory))
+        _forget_dead_workers(Path(os.environ[DIRECTORY_VARIABLE]))
         everyone = CollectorRegistry()
         MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]  # prometheus-client leaves it untyped
         return generate_latest(everyone)

@@ -1,0 +1,31 @@
+"""A folder without settings to run commands in, and an emulator to plant faults in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import Shell
+from tests.planting import Planter
+from zdemo.emulator import Emulator, emulate
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Shell:
+    """No settings at all, in an empty folder."""
+    return Shell(folder=tmp_path, env={})
+
+
+@pytest.fixture
+def zitadel() -> Iterator[Emulator]:
+    """To do with as the test likes."""
+    with emulate() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def planter(zitadel: Emulator) -> Planter:
+    """Changes it as an administrator would."""
+    return Planter(zitadel)

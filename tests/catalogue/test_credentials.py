@@ -1,0 +1,278 @@
+"""The catalogue of faults, second part: the API application's credentials, and the administrator's PAT.
+
+Without the administrator most of them look the same: then the causes stay open, and no single one is certain.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.cli.running import Shell
+from tests.key_site import key_site
+from tests.naming import Told, administered, command, doctor, introspect, settings, write
+from tests.planting import Planter
+from tests.relay import relay
+from tests.upstream import upstream
+from zdemo.emulator import Emulator, World, emulate
+from zdemo.emulator.known import (
+    ADMIN,
+    APPLICATION_ID,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    ORGANIZATION_ID,
+    PROJECT_ID,
+    READER,
+    VISITOR,
+)
+
+APP = {"projectId": PROJECT_ID, "applicationId": APPLICATION_ID}
+REFUSED = "refuses the API application's (credentials|key)"
+CANDIDATES = ("CLIENT_ID is wrong", "CLIENT_SECRET is wrong", "inactive", "key-only", "recreated")
+WRONG_SECRET = ("A" if CLIENT_SECRET[0] != "A" else "B") + CLIENT_SECRET[1:]
+
+
+def stays_open(shell: Shell, env: dict[str, str], *more: str) -> None:
+    """Without an administrator: the list, for doctor and introspect."""
+    for told in (doctor(shell, env, "client.accepted"), introspect(shell, env)):
+        told.names(REFUSED, *CANDIDATES, "it can be|look the same", "ZITADEL_ADMIN_PAT", *more)
+        told.never(r"token is (dead|not valid)", "deleted PAT")
+
+
+def certain(shell: Shell, env: dict[str, str]) -> list[Told]:
+    """With one: exactly one cause, for both."""
+    found = [doctor(shell, env, "client.accepted"), introspect(shell, env)]
+    for told in found:
+        told.names(REFUSED).never("it can be|look the same", "token is (dead|not valid)")
+    return found
+
+
+def test_10_an_unknown_client_id(bare: Shell, planter: Planter) -> None:
+    unknown = {"CLIENT_ID": "353545601679624999"}
+    stays_open(bare, settings(planter.url, **unknown))
+    for told in certain(bare, administered(planter.url, **unknown)):
+        told.names("no application has this client ID", "CLIENT_ID").never("CLIENT_SECRET is wrong")
+
+
+def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    env = settings(planter.url, CLIENT_ID="353545601679624999")
+    shell = Shell(folder=bare.folder, env=env)
+    with shell.running("serve", "--port", str(port)) as process:
+        assert process.stderr
+        eventually(lambda: listens(port))
+        url = f"http://127.0.0.1:{port}/api/private"
+        assert requests.get(url, headers={"Authorization": f"Bearer {READER.pat}"}, timeout=5).status_code == 502
+        said = next(line for line in process.stderr if "refuses" in line)
+    assert re.search(REFUSED, said)
+
+
+@pytest.mark.parametrize("how", ["first character", "regenerated"])
+def test_11_43_a_wrong_secret(bare: Shell, planter: Planter, how: str) -> None:
+    secret = {"CLIENT_SECRET": WRONG_SECRET} if how == "first character" else {}
+    if how == "regenerated":
+        planter.do("application.v2.ApplicationService/GenerateClientSecret", **APP)
+    stays_open(bare, settings(planter.url, **secret), "regenerated|rotated")
+    for told in certain(bare, administered(planter.url, **secret)):
+        told.names("CLIENT_SECRET is wrong", "regenerated|rotated", "generate a new client secret")
+        told.never("inactive", "no application")
+
+
+def key_only(planter: Planter) -> dict[str, str]:
+    method = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
+    made = planter.do(
+        "application.v2.ApplicationService/CreateApplication",
+        projectId=PROJECT_ID,
+        name="by-key",
+        apiConfiguration=method,
+    )
+    return {"CLIENT_ID": str(made["apiConfiguration"]["clientId"])}
+
+
+def test_13_a_key_only_application_and_a_secret(bare: Shell, planter: Planter) -> None:
+    client = key_only(planter)
+    stays_open(bare, settings(planter.url, **client))
+    for told in certain(bare, administered(planter.url, **client)):
+        told.names("private_key_jwt", "ZITADEL_KEY_FILE", "switch .*Basic").never("inactive", "CLIENT_SECRET is wrong")
+
+
+def test_14_the_credentials_of_a_service_user(bare: Shell, planter: Planter) -> None:
+    made = planter.tokens()
+    env = settings(planter.url, CLIENT_ID=made["name"], CLIENT_SECRET=made["secret"])
+    for told in (doctor(bare, env, "client.accepted", warned=("settings.wellformed",)), introspect(bare, env)):
+        told.names("those of a service user", "API application's").never("it can be|look the same", "expired")
+
+
+@pytest.mark.parametrize(
+    ("what", "the_id"), [("application", APPLICATION_ID), ("project", PROJECT_ID), ("user", READER.id)]
+)
+def test_42_another_id_as_client_id(bare: Shell, planter: Planter, what: str, the_id: str) -> None:
+    stays_open(bare, settings(planter.url, CLIENT_ID=the_id))
+    for told in certain(bare, administered(planter.url, CLIENT_ID=the_id)):
+        told.names(f"is the ID of the {what}", "CLIENT_ID")
+        if what == "application":
+            told.names(f"set CLIENT_ID={CLIENT_ID}")
+
+
+def application_off(planter: Planter) -> None:
+    planter.do("application.v2.ApplicationService/DeactivateApplication", **APP)
+
+
+def application_gone(planter: Planter) -> None:
+    planter.do("application.v2.ApplicationService/DeleteApplication", **APP)
+
+
+def project_off(planter: Planter) -> None:
+    planter.do("project.v2.ProjectService/DeactivateProject", projectId=PROJECT_ID)
+
+
+def organization_off(planter: Planter) -> None:
+    response = requests.post(
+        f"{planter.url}/management/v1/orgs/me/_deactivate",
+        json={},
+        headers={"Authorization": f"Bearer {ADMIN.pat}", "x-zitadel-orgid": ORGANIZATION_ID},
+        timeout=5,
+    )
+    assert response.status_code == 200, response.text
+
+
+@pytest.mark.parametrize(
+    ("plant", "named", "never"),
+    [
+        (application_off, ("application zdemo-api is inactive", "deactivated", "activate"), "project zdemo"),
+        (project_off, ("project zdemo .*is inactive", "activate"), "organization ZITADEL"),
+        (organization_off, ("organization ZITADEL .*is inactive", "activate"), "project zdemo"),
+        (application_gone, ("no application has this client ID", "deleted"), "inactive"),
+    ],
+)
+def test_16_44_what_is_switched_off(
+    bare: Shell, planter: Planter, plant: Any, named: tuple[str, ...], never: str
+) -> None:
+    plant(planter)
+    stays_open(bare, settings(planter.url))
+    for told in certain(bare, administered(planter.url)):
+        told.names(*named).never(never, "CLIENT_SECRET is wrong")
+
+
+def test_37_a_zitadel_that_was_recreated(bare: Shell) -> None:
+    with emulate(World()) as other:
+        told = doctor(bare, administered(other.url), "client.accepted", "admin.valid")
+    told.names("everything is refused", "recreated|another instance", "zdemo setup", "new")
+    told.never("CLIENT_SECRET is wrong", "inactive")
+
+
+def test_58_the_key_file_of_a_service_user(bare: Shell, planter: Planter) -> None:
+    path = write(bare.folder, "key.json", '{"type":"serviceaccount","keyId":"1","key":"x","userId":"2"}')
+    env = settings(planter.url, ZITADEL_KEY_FILE=path)
+    told = doctor(bare, env, "settings.wellformed")
+    told.names("service user", "ZITADEL_KEY_FILE", "fix: .*API application").never("expired")
+    command(bare, env, "introspect").names("service user", "API application")
+
+
+def test_59_an_application_key_that_was_deleted(bare: Shell) -> None:
+    with key_site(bare.folder / "key.json") as site:
+        env = keyed(site.url, site.file)
+        site.delete_key()
+        doctor(bare, env, "client.accepted").names(REFUSED, "key", "deleted", "expired", "it can be")
+        told = doctor(bare, env | {"ZITADEL_ADMIN_PAT": ADMIN.pat}, "client.accepted")
+    told.names("key", "unknown|deleted", "create a new key").never("it can be", "inactive", "has expired")
+
+
+def test_59_an_application_key_that_has_expired(bare: Shell) -> None:
+    with key_site(bare.folder / "key.json") as site:
+        expires = datetime.now(UTC) + timedelta(seconds=0.5)
+        made = site.do(
+            "CreateApplicationKey",
+            projectId=PROJECT_ID,
+            applicationId=site.ids["applicationId"],
+            expirationDate=expires.isoformat(),
+        )
+        site.file.write_bytes(base64.b64decode(made["keyDetails"]))
+        env = keyed(site.url, site.file)
+        eventually(lambda: datetime.now(UTC) > expires)
+        doctor(bare, env, "client.accepted").names(REFUSED, "key", "deleted", "expired", "it can be")
+        told = doctor(bare, env | {"ZITADEL_ADMIN_PAT": ADMIN.pat}, "client.accepted")
+    told.names("key", "has expired", f"{expires:%Y-%m-%d}", "create a new key").never(
+        "it can be", "inactive", "unknown"
+    )
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait until it does; it fails when that takes longer."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def keyed(url: str, file: Path) -> dict[str, str]:
+    return {"ZITADEL_DOMAIN": url, "ZITADEL_KEY_FILE": str(file), "PAT": READER.pat}
+
+
+@pytest.mark.parametrize(("seconds", "where"), [(900, "behind"), (-900, "ahead of")])
+def test_60_a_clock_that_is_off_with_a_key(bare: Shell, seconds: int, where: str) -> None:
+    with (
+        key_site(bare.folder / "key.json") as site,
+        upstream(relay(site.url, date_shift_seconds=seconds)) as up,
+    ):
+        told = doctor(bare, keyed(f"http://localhost:{up.port}", site.file), "clock.skew")
+    told.names("clock", f"(899|900|901) s {where}", "synchronise").never("key was deleted")
+
+
+# The administrator's PAT
+
+
+ROLE_COMMANDS = (("role", "list"), ("role", "grant", "visitor", "read:messages"))
+
+
+@pytest.mark.parametrize("arguments", ROLE_COMMANDS)
+def test_27_an_administrator_without_membership(bare: Shell, zitadel: Emulator, arguments: tuple[str, ...]) -> None:
+    env = settings(zitadel.url, ZITADEL_ADMIN_PAT=VISITOR.pat, ZITADEL_PROJECT_ID=PROJECT_ID)
+    all_told = (
+        doctor(bare, env, "admin.rights"),
+        command(bare, env, *arguments),
+        command(bare, env, "setup", "--yes", "--env-file", str(bare.folder / ".env")),
+    )
+    for told in all_told:
+        told.names("valid token|valid|works", "no administrator|no membership", "ORG_OWNER|IAM_OWNER")
+        told.never("not found", "not valid")
+
+
+def test_56_an_administrators_pat_that_is_dead(bare: Shell, planter: Planter) -> None:
+    env = settings(planter.url, ZITADEL_ADMIN_PAT=secrets.token_urlsafe(53), ZITADEL_PROJECT_ID=PROJECT_ID)
+    for told in (doctor(bare, env, "admin.valid"), command(bare, env, "role", "list"), command(bare, env, "setup")):
+        told.names("ZITADEL_ADMIN_PAT is not valid at this ZITADEL", "new PAT").never("membership", "role too small")
+
+
+def test_57_an_administrator_with_too_small_a_role(bare: Shell, planter: Planter) -> None:
+    planter.do(
+        "internal_permission.v2.InternalPermissionService/CreateAdministrator",
+        userId=VISITOR.id,
+        resource={"organizationId": ORGANIZATION_ID},
+        roles=["ORG_USER_MANAGER"],
+    )
+    env = settings(planter.url, ZITADEL_ADMIN_PAT=VISITOR.pat)
+    told = doctor(bare, env, warned=("admin.rights",))
+    told.names("role is too small", "project.create", "ORG_OWNER").never("no administrator", "not valid")
+
+
+def test_64_the_documentation_says_whose_credentials_introspection_wants() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "troubleshooting.md").read_text()
+    assert "client_id or client_assertion must be provided" in page
+    assert re.search(r"API application's.*credentials.*token.*form", page, re.DOTALL | re.IGNORECASE)

@@ -1,0 +1,258 @@
+"""The catalogue of faults, third part: the token, and the role that it lacks."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli.running import Shell
+from tests.naming import administered, call, command, doctor, introspect, settings
+from tests.planting import AUDIENCE, ROLE, Planter
+from tests.upstream import Behaviour, answer, depending, json_body, refusing_port, upstream
+from zdemo.config import Settings
+from zdemo.emulator import Emulator
+from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+from zdemo.introspection import basic_credentials
+from zdemo.server import create_app
+from zdemo.serving import serving
+
+CANDIDATES = ("deleted", "expired", "deactivated or locked", "switched on again", "another ZITADEL")
+IDS = {"ZDEMO_PAT_USER_ID": READER.id, "ZDEMO_PAT_ID": READER.token_id}
+OWN = basic_credentials(CLIENT_ID, CLIENT_SECRET)
+OPEN = "it can be|look the same"
+
+
+@pytest.mark.parametrize(("cut", "length"), [(1, 70), (2, 69)])
+def test_17_a_pat_that_is_cut(bare: Shell, zitadel: Emulator, cut: int, length: int) -> None:
+    env = settings(zitadel.url, PAT=READER.pat[:-cut])
+    for told in (introspect(bare, env), doctor(bare, env, "token.active", warned=("token.form",))):
+        told.names(str(length), "71", "cut off|incomplete", "copy the whole").never("deleted", "refuses the API")
+
+
+def deleted(planter: Planter) -> None:
+    planter.user("RemovePersonalAccessToken", tokenId=READER.token_id)
+
+
+def deactivated(planter: Planter) -> None:
+    planter.user("DeactivateUser")
+
+
+def reactivated(planter: Planter) -> None:
+    planter.user("DeactivateUser")
+    planter.user("ReactivateUser")
+
+
+def locked(planter: Planter) -> None:
+    planter.user("LockUser")
+
+
+def unlocked(planter: Planter) -> None:
+    planter.user("LockUser")
+    planter.user("UnlockUser")
+
+
+def removed(planter: Planter) -> None:
+    planter.user("DeleteUser")
+
+
+DEATHS: dict[str, tuple[Callable[[Planter], None], tuple[str, ...], tuple[str, ...]]] = {
+    "18 deleted": (deleted, ("was deleted", "create a new PAT"), ("deactivated", "locked", "expired")),
+    "20 deactivated": (deactivated, ("deactivated", "reactivate .*and create a new PAT"), ("deleted", "locked")),
+    "39 reactivated": (reactivated, ("was deactivated", "active again", "new PAT"), ("was deleted", "expired,")),
+    "39 unlocked": (unlocked, ("was locked", "active again", "new PAT"), ("was deleted",)),
+    "40 locked": (locked, ("is locked", "unlock .*and create a new PAT"), ("deleted", "deactivated")),
+    "41 removed": (removed, ("removed|no such user", "another user"), ("was deleted", "locked")),
+}
+
+
+@pytest.mark.parametrize("death", DEATHS)
+def test_18_20_39_40_41_a_dead_pat(bare: Shell, planter: Planter, death: str) -> None:
+    plant, named, never = DEATHS[death]
+    plant(planter)
+    for env in (settings(planter.url), settings(planter.url, **IDS), administered(planter.url)):
+        for told in (introspect(bare, env), doctor(bare, env, "token.active")):
+            told.names(*CANDIDATES, OPEN, "create a new PAT")
+    env = administered(planter.url, **IDS)
+    for told in (introspect(bare, env), doctor(bare, env, "token.active")):
+        told.names(*named).never(OPEN, *never)
+
+
+def test_18_to_41_the_ids_of_another_token_prove_nothing(bare: Shell, planter: Planter) -> None:
+    bare.dotenv(PAT=READER.pat, **IDS)
+    deleted(planter)
+    env = administered(planter.url, PAT=secrets.token_urlsafe(53))
+    introspect(bare, env).names(*CANDIDATES, OPEN)
+
+
+def short_lived(planter: Planter) -> dict[str, str]:
+    expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=0.5)
+    made = planter.user("AddPersonalAccessToken", expirationDate=expires.isoformat())
+    deadline = time.monotonic() + 10
+    while datetime.datetime.now(datetime.UTC) <= expires:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return {"PAT": made["token"], "ZDEMO_PAT_USER_ID": READER.id, "ZDEMO_PAT_ID": made["tokenId"]}
+
+
+def test_19_a_pat_that_has_expired(bare: Shell, planter: Planter) -> None:
+    pat = short_lived(planter)
+    introspect(bare, settings(planter.url, **pat)).names(*CANDIDATES, OPEN)
+    today = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
+    env = administered(planter.url, **pat)
+    for told in (introspect(bare, env), doctor(bare, env, "token.active")):
+        told.names("has expired", today, "create a new PAT").never(OPEN, "deleted", "deactivated")
+
+
+@pytest.mark.parametrize("name", [READER.id, "reader"])
+def test_4c_the_user_alone_narrows_it_down(bare: Shell, planter: Planter, name: str) -> None:
+    env = administered(planter.url, ZDEMO_PAT_USER_ID=name)
+    deleted(planter)
+    introspect(bare, env).names(OPEN, "deleted: the user had one", "another user or another ZITADEL")
+    locked(planter)
+    introspect(bare, env).names("is locked").never(OPEN)
+
+
+def test_26_a_text_that_is_not_the_pat_that_was_written_down(bare: Shell, zitadel: Emulator) -> None:
+    env = administered(zitadel.url, **IDS, PAT=secrets.token_urlsafe(53))
+    introspect(bare, env).names("not that PAT", "copy the whole PAT").never("was deleted", "has expired")
+
+
+def test_21_a_role_that_is_not_granted(bare: Shell, zitadel: Emulator) -> None:
+    api = Settings(issuer=zitadel.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+    with serving(create_app(api)) as port:
+        env = settings(zitadel.url, PAT=VISITOR.pat, ZDEMO_API_URL=f"http://127.0.0.1:{port}")
+        all_told = (call(bare, env, "scoped"), introspect(bare, env), doctor(bare, env, "role.granted"))
+    for told in all_told:
+        told.names("token is valid", "role read:messages is not granted", "zdemo role grant visitor read:messages")
+        told.never("expired", "deactivated", "another project")
+
+
+def test_22_a_role_in_another_project(bare: Shell, planter: Planter) -> None:
+    other = planter.project(ROLE)
+    planter.grant(ROLE, project_id=other)
+    env = settings(planter.url, PAT=VISITOR.pat)
+    for told in (introspect(bare, env), doctor(bare, env, "role.granted")):
+        told.names("granted in project elsewhere", other, "not in this API's", "role grant visitor")
+        told.never("deactivated", "expired")
+
+
+def test_23_near_misses(bare: Shell, planter: Planter) -> None:
+    planter.role("read:message")
+    planter.grant("read:message")
+    env = settings(planter.url, PAT=VISITOR.pat)
+    for told in (introspect(bare, env), doctor(bare, env, "role.granted")):
+        told.names(r"read:message\b", "read:messages", "fix|next")
+    other = planter.project("Read:messages")
+    planter.grant("Read:messages", project_id=other)
+    app = planter.app(other)
+    env = settings(planter.url, PAT=VISITOR.pat, CLIENT_ID=app.client_id, CLIENT_SECRET=app.client_secret)
+    command(bare, env, "introspect", "--require", ROLE).names("Read:messages", "read:messages", "exactly")
+
+
+def test_24_a_role_assignment_that_is_deactivated(bare: Shell, planter: Planter) -> None:
+    planter.grant(ROLE)
+    row = planter.do(
+        "authorization.v2.AuthorizationService/ListAuthorizations", filters=[{"inUserIds": {"ids": [VISITOR.id]}}]
+    )["authorizations"][0]
+    planter.do("authorization.v2.AuthorizationService/DeactivateAuthorization", id=row["id"])
+    env = settings(planter.url, PAT=VISITOR.pat)
+    for told in (introspect(bare, env), doctor(bare, env, "role.granted")):
+        told.names("role assignment is deactivated", "activates").never("not granted", "another project")
+
+
+@pytest.mark.parametrize("of", ["nothing", "another project"])
+def test_25_a_token_for_another_audience(bare: Shell, planter: Planter, of: str) -> None:
+    scopes = () if of == "nothing" else (f"urn:zitadel:iam:org:project:id:{planter.project(ROLE)}:aud",)
+    token = planter.tokens(*scopes)["access_token"]
+    env = administered(planter.url, PAT=token, ZITADEL_PROJECT_ID=PROJECT_ID)
+    for told in (introspect(bare, env), doctor(bare, env, "token.audience")):
+        told.names("alive", "not meant for this API", "audience", f"scope {AUDIENCE}").never("expired", "deleted")
+
+
+def test_28_an_api_that_is_not_running(bare: Shell) -> None:
+    with refusing_port() as port:
+        url = f"http://127.0.0.1:{port}"
+        env = settings("http://localhost:1", ZDEMO_API_URL=url)
+        call(bare, env).names(url, "refuses|not running", "zdemo serve", "ZDEMO_API_URL").never("ZITADEL refuses")
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "named"),
+    [
+        ("Bearer {}", "Bearer"),
+        ('"{}"', "quotes"),
+        ("'{}'", "quotes"),
+        ("\u201c{}\u201d", "curly quotes"),
+        ("{}=", '"="'),
+        ("{}\u200b", r"U\+200B"),
+        ("{} x", "blank"),
+    ],
+)
+def test_31_a_pat_that_was_not_pasted_alone(bare: Shell, zitadel: Emulator, spoilt: str, named: str) -> None:
+    env = settings(zitadel.url, PAT=spoilt.format(READER.pat))
+    for told in (call(bare, env), introspect(bare, env), doctor(bare, env, "token.form")):
+        told.names(named, "token alone").never("deleted", "expired")
+
+
+def test_45_an_api_application_in_another_project(bare: Shell, planter: Planter) -> None:
+    other = planter.project("something")
+    app = planter.app(other)
+    client = {"CLIENT_ID": app.client_id, "CLIENT_SECRET": app.client_secret}
+    for env in (settings(planter.url, **client), settings(planter.url, **client, ZITADEL_PROJECT_ID=PROJECT_ID)):
+        for told in (introspect(bare, env), doctor(bare, env, "role.granted")):
+            told.names(other, PROJECT_ID, "API application (of|in) ").never("not granted to its user", "expired")
+
+
+def test_46_a_token_that_was_narrowed(bare: Shell, planter: Planter) -> None:
+    made = planter.tokens(AUDIENCE, "urn:zitadel:iam:org:project:role:admin")
+    planter.grant(ROLE, user_id=made["user_id"])
+    env = settings(planter.url, PAT=made["access_token"])
+    introspect(bare, env).names("requested for the role admin only", "without role scopes").never("not granted to")
+
+
+def test_47_49_an_opaque_token_that_is_dead(bare: Shell, planter: Planter) -> None:
+    made = planter.tokens(AUDIENCE)
+    planter.user("DeactivateUser", made["user_id"])
+    for token in (made["access_token"], secrets.token_urlsafe(78)):
+        env = settings(planter.url, PAT=token)
+        for told in (introspect(bare, env), doctor(bare, env, "token.active")):
+            told.names("expired", "ended", "refresh token", "request a new", OPEN).never(r"\bPAT\b")
+
+
+def session_api() -> Behaviour:
+    refused = answer(json_body({"error": "unauthorized_client"}), 400)
+    inactive = answer(json_body({"active": False}))
+    paths = {
+        "/debug/ready": answer(b'"ok"\n'),
+        "/oidc/v1/userinfo": answer(json_body({"error": "access_denied"}), 401),
+        "/auth/v1/users/me": answer(json_body({"code": 7, "message": "authentication required (AUTHZ-Kl3p0)"}), 403),
+    }
+    own = depending(lambda request: inactive if request.headers["authorization"] == OWN else refused)
+    return depending(
+        lambda request: own if request.target == "/oauth/v2/introspect" else paths.get(request.target, refused)
+    )
+
+
+def test_48_a_session_api_token(bare: Shell) -> None:
+    with upstream(session_api()) as up:
+        told = introspect(bare, settings(up.url, PAT=secrets.token_urlsafe(58)))
+    told.names("Session API token", "not an access token", "78", "use a PAT|OIDC").never("expired", OPEN)
+
+
+def test_50_a_jwt_of_another_host_name(bare: Shell, planter: Planter) -> None:
+    token = planter.tokens(AUDIENCE, jwt=True, host="localhost:59999")["access_token"]
+    env = settings(planter.url, PAT=token)
+    for told in (introspect(bare, env), doctor(bare, env, "token.active")):
+        told.names("http://localhost:59999", planter.url, "one issuer for all").never("expired", OPEN)
+
+
+# Not faults
+
+
+def test_a_line_end_behind_a_pat_is_no_fault(bare: Shell, zitadel: Emulator) -> None:
+    told = doctor(bare, settings(zitadel.url, PAT=READER.pat + "\n"))
+    assert told.blamed == ""

@@ -1,0 +1,269 @@
+"""The catalogue of faults, first part: the way to ZITADEL, the server that answers, and its health.
+
+The numbers are those of the catalogue. Each fault is there in truth, and a person's command must name cause and fix.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.certificates import Certificates
+from tests.cli.running import Shell
+from tests.naming import administered, call, doctor, introspect, settings
+from tests.relay import relay
+from tests.upstream import (
+    Behaviour,
+    answer,
+    depending,
+    hang,
+    json_body,
+    refusing_port,
+    upstream,
+)
+from zdemo.config import Settings
+from zdemo.emulator import Emulator
+from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET
+from zdemo.server import create_app
+from zdemo.serving import serving
+
+NOT_THE_TOKEN = ("token", "credential")
+PLAIN, HTML = {"Content-Type": "text/plain"}, {"Content-Type": "text/html", "Server": "nginx/1.27"}
+READY, HEALTHY = answer(b'"ok"\n'), answer(b"ok", headers=PLAIN)
+AWAY = answer(b"ID=API-F24h2 Message=DB CONNECTION ERROR Parent=(failed to connect)", 412, headers=PLAIN)
+NO_DATABASE = answer(
+    b"unable to set instance using origin &{localhost  http} (ExternalDomain is localhost): ID=QUERY-d3fas "
+    b"Message=An internal error occurred Parent=(failed to connect to `user=zitadel`)",
+    404,
+    headers=PLAIN,
+)
+INACTIVE, FAILS = answer(json_body({"active": False})), answer(json_body({"error": "server_error"}), 500)
+UNAUTHORIZED = answer(json_body({"error": "access_denied", "error_description": "access token invalid"}), 401)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def by_path(paths: dict[str, Any], other: Behaviour) -> Behaviour:
+    return depending(lambda request: paths.get(request.target.partition("?")[0], other))
+
+
+def test_01_a_host_that_does_not_resolve(bare: Shell) -> None:
+    told = doctor(bare, settings("https://nope.invalid"), "net.resolve")
+    told.names("nope.invalid", "does not resolve|DNS", "fix: .*ZITADEL_DOMAIN").never("refuse", *NOT_THE_TOKEN)
+
+
+def test_02_a_closed_port(bare: Shell) -> None:
+    with refusing_port() as port:
+        told = doctor(bare, settings(f"http://127.0.0.1:{port}"), "net.connect")
+    told.names(f"127.0.0.1 port {port}", "refuses|nothing listens", "fix: start ZITADEL.*port").never("resolve")
+
+
+def test_03_https_to_an_http_port(bare: Shell, zitadel: Emulator) -> None:
+    told = doctor(bare, settings(zitadel.url.replace("http:", "https:")), "net.tls")
+    told.names("plain http", f"fix: .*{zitadel.url}").never("certificate")
+
+
+def test_04_http_to_a_tls_port_that_says_so(bare: Shell) -> None:
+    with upstream(answer(b"Client sent an HTTP request to an HTTPS server.\n", 400, headers={})) as up:
+        told = doctor(bare, settings(up.url), "net.tls")
+    told.names("expects TLS", f"fix: ZITADEL_DOMAIN=https://127.0.0.1:{up.port}").never("not a ZITADEL")
+
+
+def test_04_http_to_a_tls_port_that_hangs_up(bare: Shell, certificates: Certificates) -> None:
+    with upstream(READY, tls=certificates.good()) as up:
+        told = doctor(bare, settings(f"http://127.0.0.1:{up.port}"), "net.tls")
+    told.names("expects TLS", f"https://127.0.0.1:{up.port}")
+
+
+@pytest.mark.parametrize("kind", ["unknown_authority", "self_signed"])
+def test_05_a_certificate_that_nobody_vouches_for(bare: Shell, certificates: Certificates, kind: str) -> None:
+    with upstream(READY, tls=getattr(certificates, kind)()) as up:
+        told = doctor(bare, settings(up.url), "net.tls")
+    told.names("not trusted", "self-signed|unknown", "fix: .*REQUESTS_CA_BUNDLE")
+    told.never("unreachable", "expired", "verify=|insecure|switch.* off")
+
+
+def test_06_a_certificate_for_another_name(bare: Shell, certificates: Certificates) -> None:
+    with upstream(READY, tls=certificates.wrong_name()) as up:
+        told = doctor(bare, settings(up.url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "net.tls")
+    told.names("another name").never("expired", "not trusted")
+
+
+def test_54_a_certificate_that_has_expired(bare: Shell, certificates: Certificates) -> None:
+    with upstream(READY, tls=certificates.expired()) as up:
+        told = doctor(bare, settings(up.url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "net.tls")
+    told.names("has expired", "fix: renew", "clock").never("not trusted", "another name")
+
+
+def test_a_ca_bundle_that_is_not_there_is_named(bare: Shell, certificates: Certificates) -> None:
+    with upstream(READY, tls=certificates.good()) as up:
+        told = doctor(bare, settings(up.url, REQUESTS_CA_BUNDLE="/nowhere/ca.pem"), "net.tls")
+    told.names("REQUESTS_CA_BUNDLE", "cannot be read")
+
+
+def test_07_a_host_that_is_no_instance(bare: Shell, zitadel: Emulator) -> None:
+    env = settings(zitadel.url.replace("localhost", "127.0.0.1"))
+    for told in (doctor(bare, env, "zitadel.host"), introspect(bare, env)):
+        told.names("127.0.0.1", "ExternalDomain is localhost", f"ZITADEL_DOMAIN={zitadel.url}")
+        told.never("not a zitadel", *NOT_THE_TOKEN)
+
+
+@pytest.mark.parametrize(
+    "other", [answer(b"<h1>404</h1>", 404, headers=HTML), answer(b"<h1>Welcome</h1>", headers=HTML)]
+)
+def test_08_another_web_server(bare: Shell, other: Behaviour) -> None:
+    with upstream(other) as up:
+        told = doctor(bare, settings(up.url), "zitadel.identity")
+    told.names("not a ZITADEL|another server", "nginx|text/html", "fix: correct ZITADEL_DOMAIN").never(*NOT_THE_TOKEN)
+
+
+@pytest.mark.parametrize("shift", [600, -600])
+def test_30_a_clock_that_is_off(bare: Shell, zitadel: Emulator, shift: int) -> None:
+    with upstream(relay(zitadel.url, date_shift_seconds=shift)) as up:
+        told = doctor(bare, settings(f"http://localhost:{up.port}"), warned=("clock.skew",))
+    told.names("clock", "600 s|599 s|601 s", "behind" if shift > 0 else "ahead", "fix: synchronise")
+
+
+@pytest.mark.parametrize("headers", [PLAIN, {**PLAIN, "Retry-After": "7"}])
+def test_34_a_rate_limit(bare: Shell, headers: dict[str, str]) -> None:
+    blocked = answer(b"Your ZITADEL instance is blocked.", 429, headers=headers)
+    with upstream(by_path({"/debug/ready": READY, "/debug/healthz": HEALTHY}, blocked)) as up:
+        for_api = Settings(issuer=up.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+        with serving(create_app(for_api)) as port:
+            env = settings(up.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}")
+            all_told = (doctor(bare, env, "zitadel.ready"), introspect(bare, env), call(bare, env))
+    for told in all_told:
+        told.names("429", "limit|blocked", "wait", "operator")
+    for told in all_told[:2]:
+        told.never(r"\btoken\b", "credential")
+
+
+def test_35a_a_database_that_is_away(bare: Shell) -> None:
+    with upstream(by_path({"/debug/ready": AWAY, "/debug/healthz": HEALTHY}, NO_DATABASE)) as up:
+        env = settings(up.url)
+        for told in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
+            told.names("database is away|database", "fix: start or repair|next start or repair", "try again")
+            told.never("ExternalDomain", "host name", *NOT_THE_TOKEN)
+
+
+def test_35b_a_database_that_is_away_behind_a_cache(bare: Shell) -> None:
+    paths = {
+        "/debug/ready": AWAY,
+        "/debug/healthz": HEALTHY,
+        "/oauth/v2/introspect": INACTIVE,
+        "/oidc/v1/userinfo": UNAUTHORIZED,
+    }
+    with upstream(by_path(paths, FAILS)) as up:
+        env = settings(up.url)
+        for told in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
+            told.names("database", "try again").never(r"\btoken\b|\bPAT\b", "credential")
+
+
+def test_35b_a_table_that_cannot_be_read(bare: Shell) -> None:
+    paths = {
+        "/debug/ready": READY,
+        "/debug/healthz": HEALTHY,
+        "/oauth/v2/introspect": INACTIVE,
+        "/.well-known/openid-configuration": answer(
+            json_body({"issuer": "http://127.0.0.1", "introspection_endpoint": "http://x/oauth/v2/introspect"})
+        ),
+    }
+    with upstream(by_path(paths, UNAUTHORIZED)) as up:
+        told = doctor(bare, settings(up.url), "zitadel.ready")
+    told.names("database", "made-up client", "fix: look at ZITADEL's database").never("PAT", "deleted")
+
+
+def test_38_a_database_that_hangs(bare: Shell, zitadel: Emulator) -> None:
+    with upstream(relay(zitadel.url, passes=lambda target: target == "/debug/healthz")) as up:
+        env = settings(f"http://localhost:{up.port}", ZDEMO_TIMEOUT="1")
+        for told in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
+            told.names("ZITADEL lives", "database", "hangs|does not answer", "fix|next")
+            told.never("unreachable", "credential", r"\btoken\b")
+
+
+def test_52_an_issuer_of_another_scheme(bare: Shell, zitadel: Emulator, certificates: Certificates) -> None:
+    with upstream(relay(zitadel.url), tls=certificates.for_localhost()) as up:
+        url = f"https://localhost:{up.port}"
+        told = doctor(bare, settings(url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "zitadel.issuer")
+    told.names(url, f"http://localhost:{up.port}", "fix: .*(ExternalSecure|X-Forwarded-Proto)")
+
+
+def test_55_a_server_that_stays_silent(bare: Shell) -> None:
+    with upstream(hang) as up:
+        told = doctor(bare, settings(up.url, ZDEMO_TIMEOUT="1"), "zitadel.identity")
+        told.names("no answer .*within 1 s", "fix: look at that server", "ZDEMO_TIMEOUT").never("refuse")
+        told = call(bare, settings("http://localhost:1", ZDEMO_API_URL=up.url, ZDEMO_TIMEOUT="1"))
+        told.names("no answer .*within 1 s", "look at that server|ZDEMO_TIMEOUT").never("refuse")
+
+
+def test_67_single_sign_on_before_zitadel(bare: Shell) -> None:
+    with upstream(answer(b"", 302, headers={"Location": "https://sso.example.com/login?next=1"})) as up:
+        told = doctor(bare, settings(up.url), "zitadel.identity")
+        targets = {request.headers["host"] for request in up.requests}
+    told.names("redirects .*to sso.example.com", "fix: exempt /oauth.*well-known", "not followed")
+    assert targets == {f"127.0.0.1:{up.port}"}
+
+
+def test_51_a_proxy_that_changes_the_host(bare: Shell, zitadel: Emulator) -> None:
+    with upstream(relay(zitadel.url, host="internal:9000")) as up:
+        told = doctor(bare, settings(f"http://localhost:{up.port}"), "zitadel.host")
+    told.names("proxy .*changes the host", "internal:9000", "fix: .*Host")
+
+
+def test_53_a_proxy_whose_zitadel_is_down(bare: Shell) -> None:
+    with upstream(answer(b"<h1>Bad Gateway</h1>", 502, headers=HTML)) as up:
+        doctor(bare, settings(up.url), "zitadel.identity").names("proxy", "502", "start ZITADEL")
+
+
+def test_61_a_proxy_that_is_not_there(bare: Shell) -> None:
+    with refusing_port() as port:
+        env = settings("http://zitadel.example", ZDEMO_ALLOW_HTTP="1", HTTP_PROXY=f"http://127.0.0.1:{port}")
+        told = doctor(bare, env, "net.proxy")
+    told.names("proxy", str(port), "HTTP_PROXY").never("resolve")
+
+
+def test_the_api_in_the_place_of_zitadel_is_named(bare: Shell, zitadel: Emulator) -> None:
+    for_api = Settings(issuer=zitadel.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+    with serving(create_app(for_api)) as port:
+        told = doctor(bare, settings(f"http://127.0.0.1:{port}"), "zitadel.identity")
+    told.names("not a ZITADEL", "zdemo API", "ZDEMO_API_URL")
+
+
+def test_zitadel_in_the_place_of_the_api_is_named(bare: Shell, zitadel: Emulator) -> None:
+    env = administered(zitadel.url, ZDEMO_API_URL=zitadel.url)
+    doctor(bare, env, "settings.wellformed", "api.identity").names("same address", "zdemo serve")
+
+
+def test_another_authorization_server_is_named(bare: Shell) -> None:
+    other = answer(json_body({"issuer": "https://keycloak.example/realms/x", "introspection_endpoint": "https://k/i"}))
+    with upstream(other) as up:
+        told = doctor(bare, settings(up.url), "zitadel.identity")
+    told.names("not a ZITADEL", "another authorization server", "keycloak.example")
+
+
+@pytest.mark.parametrize("hangs", ["everything", "introspection", "administration"])
+def test_whatever_hangs_the_doctor_is_done_in_15_seconds(bare: Shell, zitadel: Emulator, hangs: str) -> None:
+    def passes(target: str) -> bool:
+        stuck = {"everything": "/", "introspection": "/oauth/v2/introspect", "administration": "/zitadel."}[hangs]
+        return not target.startswith(stuck)
+
+    with upstream(relay(zitadel.url, passes=passes)) as up, upstream(hang) as api:
+        url = f"http://localhost:{up.port}"
+        env = administered(url, ZDEMO_TIMEOUT="60", ZDEMO_API_URL=api.url)
+        start = time.monotonic()
+        ran = Shell(folder=bare.folder, env=env).anew("doctor")
+        seconds = time.monotonic() - start
+    assert ran.code == 1
+    assert seconds < 15
+
+
+def test_a_proxy_variable_does_not_swallow_loopback(bare: Shell, zitadel: Emulator) -> None:
+    with refusing_port() as port:
+        env = settings(zitadel.url, HTTP_PROXY=f"http://127.0.0.1:{port}", http_proxy=f"http://127.0.0.1:{port}")
+        told = doctor(bare, env)
+    assert "not used for this host" in " ".join(told.ran.out.split())

@@ -1,0 +1,112 @@
+"""compose.yaml as far as it can be checked without a Docker engine, and the guide that leads through it.
+
+What it must say is read line by line: a YAML parser would be a dependency for this alone. Where the Compose plugin is
+at hand, it checks the file too.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+LINES = [line for line in TEXT.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+GUIDE = (ROOT / "docs" / "setup.md").read_text(encoding="utf-8")
+DOCKER = shutil.which("docker")
+
+
+def value(name: str) -> str:
+    """What a key that occurs once is set to, without quotes and comments."""
+    found = [line.partition(":")[2] for line in LINES if line.strip().partition(":")[0] == name]
+    assert len(found) == 1, f"{name} is there {len(found)} times"
+    return re.sub(r"\s+#.*", "", found[0]).strip().strip('"')
+
+
+def default(text: str) -> str:
+    """The text as it is when no variable is set that it asks for."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+
+
+def images() -> list[str]:
+    return [default(line.split("image:")[1].strip()) for line in LINES if "image:" in line]
+
+
+def test_it_is_made_of_keys_and_items_in_steps_of_two() -> None:
+    for line in LINES:
+        assert re.fullmatch(r"(  )*(- )?\S.*", line), line
+        assert re.match(r" *(- .|[\w]+:( .|$))", line), line
+
+
+def test_both_images_are_pinned() -> None:
+    zitadel, postgres = images()
+    assert re.fullmatch(r"ghcr\.io/zitadel/zitadel:v4\.\d+\.\d+", zitadel)
+    assert postgres.startswith("postgres:17")
+
+
+def test_the_guide_names_the_version_that_is_started() -> None:
+    assert images()[0].rpartition(":")[2] in GUIDE
+
+
+def test_the_port_is_published_on_loopback_and_is_the_one_that_zitadel_knows() -> None:
+    (published,) = [default(line.strip()) for line in LINES if line.strip().startswith('- "')]
+    assert published == '- "127.0.0.1:8080:8080"'
+    assert default(value("ZITADEL_EXTERNALPORT")) == "8080"
+    assert value("ZITADEL_EXTERNALDOMAIN") == "localhost"
+
+
+def test_tls_is_off_where_the_health_check_looks_too() -> None:
+    """``zitadel ready`` reads it from the configuration alone, and not from the command line."""
+    assert value("ZITADEL_TLS_ENABLED") == value("ZITADEL_EXTERNALSECURE") == "false"
+    assert 'test: ["CMD", "/app/zitadel", "ready"]' in TEXT
+
+
+def test_the_master_key_is_32_bytes_and_says_what_it_is_for() -> None:
+    key = value("ZITADEL_MASTERKEY")
+    assert len(key.encode()) == 32
+    assert "development-only" in key
+
+
+def test_the_administrators_token_is_asked_for_with_all_that_it_takes() -> None:
+    """ZITADEL: without a user name there is no service user, without a date no token."""
+    machine = "ZITADEL_FIRSTINSTANCE_ORG_MACHINE_"
+    assert value(f"{machine}MACHINE_USERNAME")
+    assert value(f"{machine}MACHINE_NAME")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value(f"{machine}PAT_EXPIRATIONDATE"))
+
+
+def test_the_guide_reads_the_token_from_where_it_is_written() -> None:
+    path = value("ZITADEL_FIRSTINSTANCE_PATPATH")
+    assert f"docker compose cp zitadel:{path} - | tar" in GUIDE
+    assert f"- pat:{Path(path).parent}" in TEXT
+
+
+def test_passwords_of_the_database_agree() -> None:
+    assert value("POSTGRES_PASSWORD") == value("ZITADEL_DATABASE_POSTGRES_ADMIN_PASSWORD")
+    assert value("POSTGRES_USER") == value("ZITADEL_DATABASE_POSTGRES_ADMIN_USERNAME")
+
+
+def test_zitadel_waits_for_a_healthy_database() -> None:
+    assert "condition: service_healthy" in TEXT
+    assert TEXT.count("healthcheck:") == 2
+
+
+def test_every_volume_that_is_used_is_declared() -> None:
+    used = {line.strip()[2:].partition(":")[0] for line in LINES if re.match(r" +- \w+:/", line)}
+    declared = {line.strip().rstrip(":") for line in LINES[LINES.index("volumes:") + 1 :]}
+    assert used == declared
+
+
+@pytest.mark.skipif(DOCKER is None, reason="no docker at hand")
+def test_compose_itself_accepts_the_file() -> None:
+    assert DOCKER
+    plugin = subprocess.run([DOCKER, "compose", "version"], capture_output=True, check=False)  # noqa: S603  # a fixed command
+    if plugin.returncode != 0:
+        pytest.skip("docker is here without its Compose plugin")
+    command = [DOCKER, "compose", "--file", str(ROOT / "compose.yaml"), "config", "--quiet"]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # a fixed command
+    assert (checked.returncode, checked.stderr) == (0, "")

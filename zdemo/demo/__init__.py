@@ -1,0 +1,1 @@
+"""The tour: what each kind of request gets, over real HTTP, at an emulated ZITADEL or at a real one."""

@@ -1,0 +1,35 @@
+"""Setup as a plan: what is, what is missing, what to do; then do it, prove it, or take it all back.
+
+Knows nothing of the terminal. The way through: ``EnvFile``, ``look``, ``make_plan``, ``carry_out``, ``prove``; and
+``plan_teardown``, ``tear_down``.
+"""
+
+from zdemo.provisioning.bench import Story
+from zdemo.provisioning.carry_out import carry_out
+from zdemo.provisioning.env_file import EnvFile
+from zdemo.provisioning.git import git_warning
+from zdemo.provisioning.look import Situation, look
+from zdemo.provisioning.plan import Action, Kind, Plan, Step, make_plan
+from zdemo.provisioning.proof import prove
+from zdemo.provisioning.teardown import Removal, Teardown, plan_teardown, tear_down
+from zdemo.provisioning.wishes import Wishes
+
+__all__ = [
+    "Action",
+    "EnvFile",
+    "Kind",
+    "Plan",
+    "Removal",
+    "Situation",
+    "Step",
+    "Story",
+    "Teardown",
+    "Wishes",
+    "carry_out",
+    "git_warning",
+    "look",
+    "make_plan",
+    "plan_teardown",
+    "prove",
+    "tear_down",
+]
