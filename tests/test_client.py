@@ -8,7 +8,7 @@ import pytest
 
 from tests.upstream import answer, json_body, raw, refusing_port, upstream
 from zdemo.client import Call, Challenge, as_json, call_api, curl_command, parse_challenge
-from zdemo.config import ClientSettings
+from zdemo.client_settings import ClientSettings
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.route import Route
 from zdemo.transport import Answer

@@ -12,18 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import processes
-from zdemo.config import (
-    AdminSettings,
-    ClientSettings,
-    Environment,
-    Settings,
-    is_loopback,
-    masked,
-    read_environment,
-    required_token,
-)
+from zdemo.client_settings import ClientSettings
+from zdemo.config import AdminSettings, Settings, required_token
+from zdemo.environment import Environment, masked, read_environment
 from zdemo.errors import ExitCode, MissingTokenError, SettingsError
 from zdemo.key_file import ApplicationKey
+from zdemo.values import is_loopback
 
 GOOD = {
     "ZITADEL_DOMAIN": "https://zitadel.example",
@@ -280,7 +274,7 @@ def test_options_come_before_the_file(tmp_path: Path) -> None:
 
 _READ = """
 import json, os
-from zdemo.config import read_environment
+from zdemo.environment import read_environment
 before = dict(os.environ)
 found = read_environment(CLIENT_ID=None)
 print(json.dumps({name: [found[name], found.source(name)] for name in found if name in ("PAT", "CLIENT_ID")}))

@@ -12,10 +12,11 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from zdemo.config import Environment, Settings
+from zdemo.config import Settings
 from zdemo.diagnosis import paste_problem
 from zdemo.diagnosis.findings import quoted
 from zdemo.diagnosis.records import ApplicationRecord, ClientRecords, KeyRecord, PatRecords, UserEvent
+from zdemo.environment import Environment
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.setup_names import READER, VISITOR
 from zdemo.zitadel import (

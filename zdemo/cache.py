@@ -22,12 +22,12 @@ from hashlib import sha256
 
 from cachetools import FIFOCache
 
-from zdemo.config import DEFAULT_TIMEOUT_SECONDS
 from zdemo.errors import ZitadelUnavailable
 from zdemo.flight import Flight
 from zdemo.introspection import Introspection, Introspector
 from zdemo.places import Places
 from zdemo.tally import Tally
+from zdemo.values import DEFAULT_TIMEOUT_SECONDS
 
 LONGEST_INACTIVE_SECONDS = 1.0  # a token may just have been made, and a sick ZITADEL calls good tokens inactive
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zdemo.config import ClientSettings
+from zdemo.client_settings import ClientSettings
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.route import Route
 from zdemo.transport import Answer, Transport
 
-CHALLENGE_PARAMETER = re.compile(r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+CHALLENGE_PARAMETER = r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when one comes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ def parse_challenge(value: str | None) -> Challenge | None:
     scheme, _, rest = (value or "").strip().partition(" ")
     if scheme.lower() != "bearer":
         return None
-    found = {name.lower(): quoted or plain for name, quoted, plain in CHALLENGE_PARAMETER.findall(rest)}
+    found = {name.lower(): quoted or plain for name, quoted, plain in re.findall(CHALLENGE_PARAMETER, rest)}
     return Challenge(text=value or "", error=found.get("error", ""), scope=found.get("scope", ""))
 
 

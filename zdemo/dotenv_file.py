@@ -13,13 +13,13 @@ from dotenv.parser import Binding, parse_stream
 
 from zdemo.errors import SettingsError
 
-PLAIN_VALUE = re.compile(r"[A-Za-z0-9_./:@%+,=-]+")
-LEAD = re.compile(r"(?P<blank>\s*)(export[^\S\r\n]+)?")  # blank lines before an assignment and ``export`` stay
-LINE_END = re.compile(r"\r\n|\n|\r")
-ASSIGNMENT = re.compile(  # as python-dotenv reads it; the comment behind a value stays too
-    r"""[^=]*=[^\S\r\n]*(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|(?:(?!\s+\#)[^\r\n])*)"""
-    r"(?P<comment>[^\S\r\n]*\#[^\r\n]*)?",
-    re.DOTALL,
+# Patterns are compiled where they are used: every command reads, few write.
+PLAIN_VALUE = r"[A-Za-z0-9_./:@%+,=-]+"
+LEAD = r"(?P<blank>\s*)(export[^\S\r\n]+)?"  # blank lines before an assignment and ``export`` stay
+LINE_END = r"\r\n|\n|\r"
+ASSIGNMENT = (  # as python-dotenv reads it; the comment behind a value stays too
+    r"""(?s)[^=]*=[^\S\r\n]*(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|(?:(?!\s+\#)[^\r\n])*)"""
+    r"(?P<comment>[^\S\r\n]*\#[^\r\n]*)?"
 )
 
 
@@ -49,7 +49,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
 
 def _lead(binding: Binding) -> re.Match[str]:
-    return cast("re.Match[str]", LEAD.match(binding.original.string))  # it matches nothing, too
+    return cast("re.Match[str]", re.match(LEAD, binding.original.string))  # it matches nothing, too
 
 
 def _wrong_lines(bindings: list[Binding]) -> Iterator[int]:
@@ -57,12 +57,12 @@ def _wrong_lines(bindings: list[Binding]) -> Iterator[int]:
     before = ""
     for binding in bindings:
         if binding.error:
-            yield len(LINE_END.findall(before + _lead(binding)["blank"])) + 1
+            yield len(re.findall(LINE_END, before + _lead(binding)["blank"])) + 1
         before += binding.original.string
 
 
 def _line(name: str, value: str, tail: str = "\n") -> str:
-    if PLAIN_VALUE.fullmatch(value):
+    if re.fullmatch(PLAIN_VALUE, value):
         return f"{name}={value}{tail}"
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"{name}='{escaped}'{tail}"
@@ -71,9 +71,9 @@ def _line(name: str, value: str, tail: str = "\n") -> str:
 def _replaced(binding: Binding, name: str, value: str) -> str:
     """The line with another value; blank lines before it, ``export``, its comment and its kind of line end stay."""
     text, lead = binding.original.string, _lead(binding)[0]
-    found = ASSIGNMENT.match(text, len(lead))
+    found = re.match(ASSIGNMENT, text[len(lead) :])
     comment = (found["comment"] if found else None) or ""
-    end = LINE_END.findall(text)[-1] if text.endswith(("\r", "\n")) else "\n"
+    end = re.findall(LINE_END, text)[-1] if text.endswith(("\r", "\n")) else "\n"
     return lead + _line(name, value, f"{' ' if comment.startswith('#') else ''}{comment}{end}")
 
 
@@ -96,7 +96,7 @@ def _changed(path: Path, values: Mapping[str, str | None]) -> str:
 
 def _blank_lines(binding: Binding) -> str:
     """The whole blank lines before an assignment."""
-    ends = list(LINE_END.finditer(_lead(binding)["blank"]))
+    ends = list(re.finditer(LINE_END, _lead(binding)["blank"]))
     return _lead(binding)["blank"][: ends[-1].end()] if ends else ""
 
 

@@ -14,6 +14,7 @@ from zdemo.diagnosis import Certainty, Finding
 from zdemo.investigation import Investigation, investigate
 
 WHAT_ZITADEL_SAYS = "(what ZITADEL says of this token)"
+AIRPLAY = "AirTunes"  # how AirPlay of macOS names its server
 ROLE_MISSING_PREFIX = "role."
 
 
@@ -36,6 +37,8 @@ def explain(
     """
     if call.accepted:
         return None
+    if AIRPLAY in call.answer.headers.get("server", ""):
+        return Explanation(finding=_airplay(call))
     code = call.challenge.error if call.challenge else ""
     if call.answer.status == 401 and not code and not call.is_page:
         return Explanation(finding=_no_token(call, token))
@@ -49,6 +52,14 @@ def explain(
     finding = _compared(call, code, investigation, settings)
     next_step = f"zdemo introspect{again}          {WHAT_ZITADEL_SAYS}"
     return Explanation(finding=replace(finding, fix=(*finding.fix, next_step)))
+
+
+def _airplay(call: Call) -> Finding:
+    return Finding(
+        id="call.airplay",
+        cause=f"what answers there is AirPlay of macOS ({call.answer.status}), which takes port 5000, and not the API",
+        fix=("zdemo serve --port 5001", "ZDEMO_API_URL=http://127.0.0.1:5001"),
+    )
 
 
 def _no_token(call: Call, token: str | None) -> Finding:

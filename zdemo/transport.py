@@ -24,9 +24,9 @@ from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from zdemo import __version__
-from zdemo.config import is_loopback
 from zdemo.deadline import IDLE_SECONDS, LEAST_SECONDS, DeadlineAdapter
 from zdemo.failures import explained, may_retry, too_large
+from zdemo.values import is_loopback
 
 MAX_ANSWER_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 16

@@ -276,3 +276,10 @@ def test_64_the_documentation_says_whose_credentials_introspection_wants() -> No
     page = Path(__file__).parents[2].joinpath("docs", "troubleshooting.md").read_text()
     assert "client_id or client_assertion must be provided" in page
     assert re.search(r"API application's.*credentials.*token.*form", page, re.DOTALL | re.IGNORECASE)
+
+
+def test_an_application_that_was_switched_to_a_key_is_pointed_out(bare: Shell, planter: Planter) -> None:
+    method = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
+    planter.do("application.v2.ApplicationService/UpdateApplication", **APP, apiConfiguration=method)
+    told = doctor(bare, administered(planter.url), warned=("client.kind",))
+    told.names("works still", "zdemo-api is registered for a key", "ZITADEL_KEY_FILE")

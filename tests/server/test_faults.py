@@ -21,7 +21,8 @@ from tests.server.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, Time, aski
 from tests.server.rows import check_body
 from tests.server.wire import Reply
 from tests.upstream import Behaviour, Upstream, answer, http, json_body, raw, refusing_port, speak_http, upstream
-from zdemo.config import DEFAULT_CACHE_TTL_SECONDS, DEFAULT_TIMEOUT_SECONDS, Settings
+from zdemo.config import DEFAULT_CACHE_TTL_SECONDS, Settings
+from zdemo.values import DEFAULT_TIMEOUT_SECONDS
 
 PROJECT = "300000000000000010"
 HANG_SECONDS = 0.5  # how long ZITADEL is waited for where a fault hangs; elsewhere the default, for busy machines

@@ -1,14 +1,13 @@
 """The commands: their options, their help, and nothing else; what they do is in ``commands``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from zdemo import __version__
 from zdemo.cli.options import EnvFile, Json, Pat
 from zdemo.route import Route
-from zdemo.setup_names import Auth
 
 app = typer.Typer(
     name="zdemo",
@@ -208,7 +207,7 @@ def setup(
         ),
     ] = None,
     auth: Annotated[
-        Auth | None,
+        Literal["basic", "private-key-jwt"] | None,
         typer.Option(help="How the application authenticates. Default: as it does, else basic.", show_default=False),
     ] = None,
     pat_days: Annotated[int, typer.Option(min=1, max=3650, help="Days that the PATs are valid.")] = 30,
@@ -231,6 +230,7 @@ def setup(
     """
     from zdemo.cli.setup_command import Asked, run_setup
     from zdemo.provisioning import Wishes
+    from zdemo.setup_names import Auth
 
     asked = Asked(domain=domain, admin_pat=admin_pat, dry_run=dry_run, yes=yes, json=as_json, env_file=env_file)
     wishes = Wishes(
@@ -239,7 +239,7 @@ def setup(
         app_name=app_name,
         reader_name=reader_name,
         visitor_name=visitor_name,
-        auth=auth,
+        auth=Auth(auth) if auth else None,
         pat_days=pat_days,
         rotate_secret=rotate_secret,
     )

@@ -11,7 +11,8 @@ from zdemo.cli.call_screen import show_call
 from zdemo.cli.render import Screen
 from zdemo.cli.tokens import checked_token, environment_with_token, mixed_sources, token_line
 from zdemo.client import Call, as_json, call_api, curl_command
-from zdemo.config import ClientSettings, Environment, Settings
+from zdemo.client_settings import ClientSettings
+from zdemo.environment import Environment
 from zdemo.errors import ExitCode, SettingsError
 from zdemo.route import Route
 
@@ -60,7 +61,8 @@ def run_call(route: Route, asked: Asked, *, watch: bool) -> int:
 def _explained(result: Call, token: str | None, environment: Environment, asked: Asked) -> Explanation | None:
     if result.accepted:
         return None
-    from zdemo.explanation import explain  # here, since an accepted call needs none
+    from zdemo.config import Settings  # here, since an accepted call needs neither
+    from zdemo.explanation import explain
 
     settings, unasked = None, ""
     try:

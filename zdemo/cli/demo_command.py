@@ -10,8 +10,9 @@ from pathlib import Path
 from zdemo.cli.demo_screen import show_step, show_tour_begin, show_tour_end, tour_as_json
 from zdemo.cli.render import Screen, printable
 from zdemo.cli.tokens import hide_secrets
-from zdemo.config import AdminSettings, Environment, read_environment
+from zdemo.config import AdminSettings
 from zdemo.demo.stage import Stage
+from zdemo.environment import Environment, read_environment
 from zdemo.errors import ExitCode, SettingsError
 
 SIGNALLED = 128  # what shells add to the number of the signal that ended a program

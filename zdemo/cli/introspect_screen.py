@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from zdemo.authorization import Policy, authorize
 from zdemo.cli.render import Screen, printable, show_finding
-from zdemo.config import Settings, masked
+from zdemo.config import Settings
 from zdemo.diagnosis import token_form
+from zdemo.environment import masked
 from zdemo.errors import Refused
 from zdemo.introspection import Introspection
 from zdemo.investigation import Investigation

@@ -16,13 +16,15 @@ LEAST_SECRET = 8  # characters; shorter texts are no secrets, and would be found
 LEAST_PIECE = 12  # characters of a secret that were cut off and are hidden still; fewer may be a word of a sentence
 LEAST_TOKEN_LIKE = 32  # characters; ZITADEL's shortest tokens have some 50, its client secrets 64
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
-TOKEN_LIKE = re.compile(rf"eyJ[\w-]+\.[\w-]+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE},}}=*", re.ASCII)
-BETWEEN = re.compile(rf"[\s=:/@,;?&{re.escape(QUOTES)}]+")
+TOKEN_LIKE = rf"(?a:eyJ[\w-]+\.[\w-]+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE},}}=*)"  # compiled when needed
+BETWEEN = rf"[\s=:/@,;?&{QUOTES}]+"
 
 
 def token_like(text: str) -> list[str]:
     """What in a command line's argument, or in a setting, may be a token. Folders have long names, but tamer ones."""
-    found = [piece for piece in BETWEEN.split(text) if TOKEN_LIKE.fullmatch(piece)]
+    if len(text) < LEAST_TOKEN_LIKE and "eyJ" not in text:
+        return []
+    found = [piece for piece in re.split(BETWEEN, text) if re.fullmatch(TOKEN_LIKE, piece)]
     is_path = "/" in text and "://" not in text
     return [
         piece for piece in found if not is_path or all(re.search(kind, piece) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
@@ -35,11 +37,10 @@ class Redaction:
     def __init__(self) -> None:
         self._shown: dict[str, str] = {}
         self._pieces: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
 
     def hide(self, *secrets: str) -> None:
         """Never show these from now on; blanks and quotes around them are no part of them."""
-        from zdemo.config import masked  # here, since --help has nothing to hide
+        from zdemo.environment import masked  # here, since --help has nothing to hide
 
         for secret in secrets:
             bare = secret.strip().strip(QUOTES).strip()
@@ -49,15 +50,17 @@ class Redaction:
                 self._shown.setdefault(form.lower(), "…")
                 self._pieces.update(form[at : at + LEAST_PIECE] for at in range(len(form) - LEAST_PIECE + 1))
             self._shown[bare.lower()] = masked(bare) if len(bare) >= LEAST_TOKEN_LIKE else "…"
-        longest_first = sorted(self._shown, key=len, reverse=True)
-        # Whatever the case: a host name comes back in small letters.
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE) if longest_first else None
 
     def __call__(self, text: str) -> str:
         """The text without the secrets."""
-        if self._pattern is None:
+        if not self._shown:
             return text
-        return self._without_pieces(self._pattern.sub(lambda found: self._shown.get(found[0].lower(), "…"), text))
+        lowered = text.lower()  # whatever the case: a host name comes back in small letters
+        found = sorted((form for form in self._shown if form in lowered), key=len, reverse=True)
+        if found:
+            pattern = re.compile("|".join(map(re.escape, found)), re.IGNORECASE)
+            text = pattern.sub(lambda match: self._shown.get(match[0].lower(), "…"), text)
+        return self._without_pieces(text)
 
     def _without_pieces(self, text: str) -> str:
         kept: list[str] = []

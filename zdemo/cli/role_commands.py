@@ -17,7 +17,8 @@ from zdemo.assignments import (
 )
 from zdemo.cli.render import Screen, columns, printable
 from zdemo.cli.tokens import hide_secrets
-from zdemo.config import AdminSettings, Environment, Settings, read_environment
+from zdemo.config import AdminSettings, Settings
+from zdemo.environment import Environment, read_environment
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.introspection import IntrospectionClient, Introspector
 from zdemo.zitadel import ManagementClient, RoleAssignment

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from zdemo.cli.render import Screen, columns
 from zdemo.cli.tokens import hide_secrets, tell_warnings
-from zdemo.config import Settings, is_loopback, read_environment
+from zdemo.config import Settings
+from zdemo.environment import read_environment
 from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.serving import port_is_free, serve_forever
+from zdemo.values import is_loopback
 
 KEY_FILE = "ZITADEL_KEY_FILE"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"

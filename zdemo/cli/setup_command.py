@@ -22,7 +22,8 @@ from zdemo.cli.setup_screen import (
     teardown_document,
 )
 from zdemo.cli.tokens import at_terminal, given_token, hide_secrets, mixed_sources, typed_secret
-from zdemo.config import AdminSettings, Environment
+from zdemo.config import AdminSettings
+from zdemo.environment import Environment
 from zdemo.errors import ExitCode, IntrospectionError, UsageError, ZdemoError
 from zdemo.provisioning import (
     EnvFile,

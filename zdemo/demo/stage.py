@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from zdemo.client import call_api
-from zdemo.config import ClientSettings
+from zdemo.client_settings import ClientSettings
 from zdemo.demo.legs import Caller, First, Leg, Step
 
 CACHE_SECONDS = 1.0  # short, since the tour waits for it to pass; the default is 5

@@ -8,7 +8,8 @@ from zdemo.diagnosis.answers import finding_for_error
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding, quoted, without_secrets
 from zdemo.diagnosis.inactive import finding_for_inactive, zitadel_is_sick
-from zdemo.diagnosis.records import ClientRecords, PatRecords
+from zdemo.diagnosis.recorded import uses_the_other_method
+from zdemo.diagnosis.records import ApplicationRecord, ClientRecords, PatRecords
 from zdemo.diagnosis.refused import finding_for_active, refusal_of
 from zdemo.diagnosis.remarks import remarks
 from zdemo.diagnosis.server import finding_for_issuer, finding_for_server, zitadels_signs
@@ -16,6 +17,7 @@ from zdemo.diagnosis.token_form import TokenForm, TokenKind, paste_problem, toke
 
 __all__ = [
     "NOTHING",
+    "ApplicationRecord",
     "Certainty",
     "ClientRecords",
     "Evidence",
@@ -34,6 +36,7 @@ __all__ = [
     "refusal_of",
     "remarks",
     "token_form",
+    "uses_the_other_method",
     "without_secrets",
     "zitadel_is_sick",
     "zitadels_signs",

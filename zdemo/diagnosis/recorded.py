@@ -104,6 +104,11 @@ def _unfit_method(app: ApplicationRecord, settings: Settings, seen: Lines, now: 
     return None
 
 
+def uses_the_other_method(app: ApplicationRecord, *, with_key: bool) -> bool:
+    """Whether an application is registered for a key where we use a secret, or the reverse (ZITADEL takes both)."""
+    return (app.method in KEY_METHODS) != with_key
+
+
 def _key_gone(app: ApplicationRecord, settings: Settings, seen: Lines, now: float) -> Finding | None:
     if settings.key is None or app.keys is None:
         return None
@@ -180,10 +185,15 @@ def _deleted(records: PatRecords, seen: Lines, now: float) -> Finding | None:  #
     if not records.pat_id or records.pats is None or records.pat is not None:
         return None
     event = records.last("user.pat.removed", pat_id=records.pat_id)
+    was_here = records.events is None or records.last("user.pat.added", "user.pat.removed", pat_id=records.pat_id)
     return Finding(
         id="token.deleted",
         cause=f"the PAT was deleted{_when(event.when if event else '')}: its user {records.user} is active, and does "
-        "not have it any more",
+        "not have it any more"
+        if was_here
+        else f"the PAT is not among those of its user {records.user}, and nothing is on record about it: it is another "
+        "ZITADEL's, or was deleted long ago",
+        certainty=Certainty.CERTAIN if was_here else Certainty.LIKELY,
         seen=seen,
         fix=(f"create a new PAT for {records.user} and set PAT to it",),
     )

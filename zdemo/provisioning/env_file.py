@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from zdemo.config import Environment, Settings
+from zdemo.config import Settings
 from zdemo.dotenv_file import read_dotenv, update_dotenv
+from zdemo.environment import Environment
 from zdemo.errors import SettingsError
 from zdemo.setup_names import SETTINGS, WROTE
 

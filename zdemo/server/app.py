@@ -11,7 +11,8 @@ from urllib.parse import quote
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from zdemo.config import Settings, read_environment
+from zdemo.config import Settings
+from zdemo.environment import read_environment
 from zdemo.introspection import Introspector
 from zdemo.introspectors import introspector_for
 from zdemo.server.bodies import check_body, limit_bodies

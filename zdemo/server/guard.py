@@ -17,7 +17,8 @@ from typing import Any, ParamSpec
 from flask import Flask, Response, current_app, g, jsonify, request
 
 from zdemo.authorization import REALM, Policy, authorize, bearer_token
-from zdemo.config import Settings, read_environment
+from zdemo.config import Settings
+from zdemo.environment import read_environment
 from zdemo.errors import IntrospectionError, Refused, ZitadelUnavailable
 from zdemo.introspection import Introspector
 from zdemo.introspectors import introspector_for

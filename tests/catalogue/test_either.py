@@ -1,0 +1,132 @@
+"""What doctor names at any ZITADEL: at the emulator, or at one given by ``--zitadel`` and ``--admin-pat-file``.
+
+Each test makes objects of its own and removes them. A real ZITADEL's reads trail writes, so doctor is asked until it
+says what it must.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import Ran, Shell
+from tests.emulator.server import USERINFO, Api, Server, bearer
+from tests.emulator.waiting import eventually
+from tests.emulator.workshop import App, User, Workshop, find_organization
+from zdemo.emulator import emulate
+from zdemo.emulator.known import ADMIN
+
+ROLE = "read:messages"
+OPEN = "it can be:"
+
+
+@pytest.fixture(scope="module")
+def admin(given_target: tuple[str, str] | None) -> Iterator[Api]:
+    """The administrator of the ZITADEL under test."""
+    if given_target is not None:
+        yield Api(Server(given_target[0]), given_target[1])
+        return
+    with emulate() as emulator:
+        yield Api(Server(emulator.url), ADMIN.pat)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A project with the role, an application and a user with a PAT, and a shell with the settings that fit them."""
+
+    workshop: Workshop
+    app: App
+    user: User
+    shell: Shell
+
+    def do(self, method: str, **fields: object) -> None:
+        self.workshop.admin.do(method, **fields)
+
+    def says(self, *words: str, never: tuple[str, ...] = (OPEN,), **env: str) -> Ran:
+        """Doctor, once it says all the words."""
+
+        def named(ran: Ran) -> bool:
+            flat = " ".join(ran.out.split())
+            return all(word in flat for word in words) and not any(word in flat for word in never)
+
+        return eventually(f"doctor says {words}", lambda: self.shell("doctor", **env), named)
+
+
+@pytest.fixture
+def site(admin: Api, tmp_path: Path) -> Iterator[Site]:
+    assert admin.token
+    me = admin.server.send("GET", USERINFO, headers=bearer(admin.token)).json()["sub"]
+    home = admin.do("UserService/GetUserByID", userId=me)["details"]["resourceOwner"]
+    workshop = Workshop(admin, find_organization(admin, home))
+    project = workshop.project(ROLE)
+    app, user = workshop.app(project), workshop.user()
+    workshop.grant(user, project, ROLE)
+    assert user.first_pat
+    env = {
+        "ZITADEL_DOMAIN": admin.server.url,
+        "ZITADEL_ADMIN_PAT": admin.token,
+        "CLIENT_ID": app.client_id,
+        "CLIENT_SECRET": app.secret,
+        "PAT": user.pat,
+        "ZDEMO_PAT_USER_ID": user.id,
+        "ZDEMO_PAT_ID": user.first_pat.id,
+        "ZDEMO_ALLOW_HTTP": "1",
+    }
+    yield Site(workshop=workshop, app=app, user=user, shell=Shell(folder=tmp_path, env=env))
+    assert workshop.remove_everything() == []
+
+
+def test_nothing_fails_where_nothing_is_wrong(site: Site) -> None:
+    ran = site.says("role.granted read:messages, granted by", never=("FAIL",))
+    assert ran.code == 0
+
+
+def test_a_wrong_secret(site: Site) -> None:
+    site.says("CLIENT_SECRET is wrong", CLIENT_SECRET="x" * 64)
+
+
+def test_an_unknown_client(site: Site) -> None:
+    site.says("no application has this client ID", CLIENT_ID="299999999999999999")
+
+
+def test_the_applications_own_id(site: Site) -> None:
+    site.says(f"set CLIENT_ID={site.app.client_id}", CLIENT_ID=site.app.id)
+
+
+def test_an_application_that_is_off(site: Site) -> None:
+    site.do("ApplicationService/DeactivateApplication", **site.app.ids)
+    site.says(f"the application {site.app.name} is inactive")
+
+
+def test_a_project_that_is_off(site: Site) -> None:
+    site.do("ProjectService/DeactivateProject", projectId=site.app.project.id)
+    site.says(f"the project {site.app.project.name}", "is inactive")
+
+
+def test_a_deleted_pat(site: Site) -> None:
+    assert site.user.first_pat
+    site.do("UserService/RemovePersonalAccessToken", userId=site.user.id, tokenId=site.user.first_pat.id)
+    site.says("the PAT was deleted")
+
+
+def test_a_user_who_is_off(site: Site) -> None:
+    site.do("UserService/DeactivateUser", userId=site.user.id)
+    site.says("is deactivated (inactive)")
+
+
+def test_a_user_who_was_locked_and_unlocked(site: Site) -> None:
+    site.do("UserService/LockUser", userId=site.user.id)
+    site.do("UserService/UnlockUser", userId=site.user.id)
+    site.says("was locked", "is active again")
+
+
+def test_a_user_who_is_gone(site: Site) -> None:
+    site.do("UserService/DeleteUser", userId=site.user.id)
+    site.says("was removed")
+
+
+def test_an_administrators_pat_that_is_none(site: Site) -> None:
+    site.says("no administrator", ZITADEL_ADMIN_PAT=site.user.pat)

@@ -1,0 +1,106 @@
+"""``zdemo demo``: one screen, with nothing configured, over real HTTP."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import Ran, Shell
+from tests.cli.terminal import at_terminal
+
+LONGEST_SECONDS = 15
+TOUR = (
+    (200, "public"),
+    (401, "no token, private"),
+    (200, "private"),
+    (401, "visitor"),
+    (200, "scoped"),
+    (401, "role taken"),
+    (200, "given back"),
+    (401, "deleted"),
+    (401, "nobody issued"),
+    (503, "stopped"),
+    (200, "back"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tours:
+    """Three at once, since each of them mostly waits: as text, as a document, at a terminal."""
+
+    told: Ran
+    document: Ran
+    screen: tuple[int, str]
+    folder: Path
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def tours(tmp_path_factory: pytest.TempPathFactory) -> Tours:
+    """With settings around that must not matter."""
+    env = {"ZITADEL_DOMAIN": "nonsense", "PAT": "nonsense", "ZDEMO_TIMEOUT": "nonsense", "HTTP_PROXY": "http://x:1"}
+    shell = Shell(folder=tmp_path_factory.mktemp("demo"), env=env)
+    start = time.monotonic()
+    with ThreadPoolExecutor() as together:
+        told, document = together.submit(shell.anew, "demo"), together.submit(shell.anew, "demo", "--json")
+        screen = together.submit(at_terminal, shell, "demo")
+        return Tours(
+            told=told.result(),
+            document=document.result(),
+            screen=screen.result(),
+            folder=shell.folder,
+            seconds=time.monotonic() - start,
+        )
+
+
+@pytest.fixture
+def told(tours: Tours) -> Ran:
+    return tours.told
+
+
+def test_the_tour_is_short(tours: Tours) -> None:
+    assert tours.seconds < LONGEST_SECONDS
+
+
+def test_the_tour_goes_as_expected_and_says_so(told: Ran) -> None:
+    assert (told.code, told.err) == (0, "")
+    assert f"{len(TOUR)} of {len(TOUR)} as expected" in told.out
+
+
+def test_the_screen_fits_eighty_columns_and_has_no_escape_codes(told: Ran) -> None:
+    assert max(map(len, told.out.splitlines())) <= 80
+    assert "\x1b" not in told.all
+
+
+def test_each_step_shows_what_was_sent_expected_and_came(told: Ran) -> None:
+    assert told.out.count("GET /api/") == len(TOUR)
+    assert told.out.count("as expected") == len(TOUR) + 1
+
+
+def test_json_is_the_same_as_one_document(tours: Tours) -> None:
+    ran = tours.document
+    document = ran.document
+    assert (ran.code, ran.err, document["passed"]) == (0, "", True)
+    assert [step["expected"] for step in document["steps"]] == [status for status, _ in TOUR]
+    for step, (status, words) in zip(document["steps"], TOUR, strict=True):
+        assert step["actual"] == status
+        assert words in step["name"]
+        assert step["why"]
+    (taken,) = [step for step in document["steps"] if "role taken" in step["name"]]
+    assert taken["seconds"] >= 0
+
+
+def test_a_terminal_is_left_as_it_was(tours: Tours) -> None:
+    code, screen = tours.screen
+    assert code == 0
+    assert "\x1b[32m" in screen
+    assert screen.rfind("\x1b[?25h") >= screen.rfind("\x1b[?25l")
+    assert "the next step" not in screen.rsplit("\x1b[2K", 1)[-1]
+
+
+def test_nothing_stays_in_the_folder(tours: Tours) -> None:
+    assert list(tours.folder.iterdir()) == []

@@ -1,0 +1,176 @@
+"""``zdemo doctor`` as a command: what it prints, its exit code, its options; and any API as a black box."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask, Response, request
+
+from tests.cli.running import Shell, Story, is_two_lines
+from tests.upstream import answer, hang_up, refusing_port, upstream
+from zdemo.doctor import API_CHECKS, CHECKS
+from zdemo.emulator.known import READER, VISITOR
+from zdemo.serving import serving
+
+
+def outcomes(document: Any) -> dict[str, str]:
+    return {check["id"]: check["outcome"] for check in document["checks"]}
+
+
+def test_all_is_well(shell: Shell) -> None:
+    ran = shell.anew("doctor")
+    assert (ran.code, ran.err) == (0, "")
+    assert "FAIL" not in ran.out
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert " passed, 2 skipped" in ran.out.splitlines()[-1]
+    assert ran.out.splitlines()[-1].endswith(" s")
+    assert all(check.id in ran.out for check in CHECKS)
+
+
+def test_json_is_one_document_with_all_of_it(shell: Shell) -> None:
+    ran = shell("doctor", "--json", CLIENT_SECRET="x" * 64)
+    assert (ran.code, ran.document["passed"]) == (1, False)
+    assert [check["id"] for check in ran.document["checks"]] == [check.id for check in CHECKS]
+    (refused,) = [check for check in ran.document["checks"] if check["outcome"] == "fail"]
+    assert refused["id"] == "client.accepted"
+    assert {"evidence", "fix", "anchor"} <= refused.keys()
+    assert all(check["fix"] for check in ran.document["checks"] if check["outcome"] in ("warn", "fail"))
+    assert sum(ran.document["summary"].values()) == len(CHECKS)
+
+
+def test_list_shows_what_there_is_and_asks_nobody(bare: Shell) -> None:
+    ran = bare("doctor", "--list")
+    assert (ran.code, ran.err) == (0, "")
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert all(f"{check.id} " in ran.out for check in CHECKS)
+    assert [check["id"] for check in bare("doctor", "--list", "--json").document["checks"]] == [c.id for c in CHECKS]
+    assert "api.query" in bare("doctor", "--list", "--api", "http://127.0.0.1:1").out
+
+
+def test_only_one_is_shown_and_its_grounds_are_examined(shell: Shell) -> None:
+    ran = shell("doctor", "--only", "role.granted")
+    assert (ran.code, ran.out.count("role.granted"), "client.accepted" in ran.out) == (0, 1, False)
+    ran = shell("doctor", "--only", "role.granted", "--only", "clock.skew", "--json", CLIENT_SECRET="x" * 64)
+    assert ran.code == 1
+    assert outcomes(ran.document) == {"clock.skew": "pass", "client.accepted": "fail", "role.granted": "skip"}
+
+
+def test_a_check_that_there_is_not_is_a_wrong_command_line(bare: Shell) -> None:
+    ran = bare("doctor", "--only", "nothing.like.it")
+    assert (ran.code, is_two_lines(ran), "--list" in ran.err) == (2, True, True)
+
+
+def test_a_failure_says_where_more_is_written(shell: Shell) -> None:
+    ran = shell("doctor", CLIENT_SECRET="x" * 64)
+    assert "see: docs/troubleshooting.md#client.accepted" in ran.out
+
+
+def test_no_secret_is_shown(shell: Shell) -> None:
+    ran = shell("doctor", PAT=VISITOR.pat[:-3], CLIENT_SECRET="x" * 64)
+    assert not any(secret in ran.all for secret in (VISITOR.pat[:-3], "x" * 64, shell.env["ZITADEL_ADMIN_PAT"]))
+
+
+def test_tokens_from_another_place_than_the_address_are_named(own_shell: Shell) -> None:
+    own_shell.dotenv(PAT=READER.pat)
+    env = {name: value for name, value in own_shell.env.items() if name != "PAT"}
+    ran = Shell(folder=own_shell.folder, env=env)("doctor")
+    assert ran.err == "note: PAT comes from .env, ZITADEL_DOMAIN from the environment\n"
+
+
+def test_an_api_that_does_not_run_is_a_warning_until_its_address_is_set(shell: Shell) -> None:
+    env = {name: value for name, value in shell.env.items() if name != "ZDEMO_API_URL"}
+    without = Shell(folder=shell.folder, env=env)
+    with refusing_port() as port:
+        ran = without("doctor", "--json", "--only", "api.reachable", ZDEMO_API_URL=f"http://127.0.0.1:{port}")
+    assert (ran.code, outcomes(ran.document)) == (1, {"api.reachable": "fail"})
+    assert "zdemo serve" in ran.document["checks"][0]["fix"]
+
+
+def test_airplay_in_the_place_of_the_api_is_named(shell: Shell) -> None:
+    airplay = answer(b"", 403, headers={"Server": "AirTunes/775.3.1"})
+    with upstream(airplay) as up:
+        ran = shell("doctor", "--only", "api.identity", ZDEMO_API_URL=up.url)
+        called = shell("call", "private", ZDEMO_API_URL=up.url)
+    assert (ran.code, "AirPlay" in ran.out, "5001" in ran.out) == (1, True, True)
+    assert (called.code, "AirPlay" in called.out, "role" in called.out) == (1, True, False)
+
+
+def test_an_api_that_refuses_as_zitadel_does_agrees(shell: Shell) -> None:
+    ran = shell("doctor", "--only", "api.agrees", PAT=VISITOR.pat)
+    assert (ran.code, "insufficient_scope" in ran.out) == (0, True)
+
+
+def test_an_api_that_uses_another_zitadel_is_found_out(shell: Shell, own_story: Story) -> None:
+    own_story.emulator.world.users[READER.id].pats.clear()
+    ran = shell("doctor", "--only", "api.agrees", ZDEMO_API_URL=own_story.api_url)
+    assert ran.code == 1
+    assert "do not say the same" in " ".join(ran.out.split())
+
+
+# any API
+
+
+CHALLENGE = 'Bearer realm="x"'
+
+
+def an_api(*, takes_query: bool = False, code_without_token: bool = False, guards: bool = True) -> Flask:
+    """An API by another hand, at a path of its own, with faults if wanted."""
+    app = Flask("another")
+
+    @app.get("/orders/7")
+    def orders() -> Response:
+        header = request.headers.get("Authorization", "")
+        scheme, _, token = header.partition(" ")
+        token = token if scheme.lower() == "bearer" else ""
+        if takes_query and not header:
+            token = request.args.get("access_token", "")
+        malformed = scheme.lower() == "bearer" and (not token or any(c in token for c in ' "'))
+        if malformed or (token and not takes_query and "access_token" in request.args):
+            return Response(status=400, headers={"WWW-Authenticate": f'{CHALLENGE}, error="invalid_request"'})
+        if not guards or token == READER.pat:
+            return Response("[]", content_type="application/json")
+        code = ', error="invalid_token"' if token or code_without_token else ""
+        headers = {"WWW-Authenticate": CHALLENGE + code, "Cache-Control": "no-store"}
+        return Response(status=401, headers=headers)
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("faults", "failing"),
+    [
+        ({}, {}),
+        ({"takes_query": True}, {"api.query": "fail", "api.both_ways": "warn"}),
+        ({"code_without_token": True}, {"api.no_token": "fail"}),
+        ({"guards": False}, {"api.no_token": "fail"}),
+    ],
+)
+def test_any_api_is_examined_by_one_url(bare: Shell, faults: dict[str, bool], failing: dict[str, str]) -> None:
+    with serving(an_api(**faults)) as port:
+        ran = bare("doctor", "--api", f"http://127.0.0.1:{port}/orders/7?page=1", "--json", PAT=READER.pat)
+    came = outcomes(ran.document)
+    assert {name: outcome for name, outcome in came.items() if outcome in ("warn", "fail")} == failing
+    assert list(came) == [check.id for check in API_CHECKS]
+    assert ran.code == (1 if "fail" in failing.values() else 0)
+    assert READER.pat not in ran.all
+
+
+def test_a_zdemo_api_is_as_it_should_be(shell: Shell) -> None:
+    for path in ("", "/api/private", "/api/private-scoped"):
+        ran = shell("doctor", "--api", shell.env["ZDEMO_API_URL"] + path)
+        assert (ran.code, f"{len(API_CHECKS)} passed" in ran.out) == (0, True), ran.out
+
+
+@pytest.mark.parametrize("url", ["http://", "ftp://x/y", "http://user:hunter2@x/", "http://example.com/x", "not a url"])
+def test_an_address_that_is_none_is_a_wrong_setting(bare: Shell, url: str) -> None:
+    ran = bare("doctor", "--api", url)
+    assert (ran.code, is_two_lines(ran), "--api" in ran.err, "hunter2" in ran.err) == (3, True, True, False)
+
+
+def test_an_api_that_hangs_up_is_a_failure(bare: Shell) -> None:
+    with upstream(hang_up) as up:
+        ran = bare("doctor", "--api", f"{up.url}/x", "--json")
+    assert (ran.code, outcomes(ran.document)["api.reachable"]) == (1, "fail")
+    assert json.loads(ran.out)["passed"] is False

@@ -1,0 +1,186 @@
+"""``zdemo introspect``: what ZITADEL says of a token, what the API would say, and why not."""
+
+from __future__ import annotations
+
+import base64
+import time
+
+import pytest
+import requests
+
+from tests.cli.running import Shell, Story, is_two_lines
+from tests.faults import CREDENTIALS_REFUSED, FAULTS, INACTIVE, PAT_CLAIMS, claims
+from tests.upstream import answer, http, json_body, raw, refusing_port, upstream
+from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+
+
+def test_an_active_token_shows_who_what_for_which_roles_and_a_verdict_for_each_route(shell: Shell) -> None:
+    ran = shell.anew("introspect")
+    assert (ran.code, ran.err) == (0, "")
+    for words in ("reader", READER.id, "never expires", CLIENT_ID, PROJECT_ID, shell.env["ZITADEL_DOMAIN"], "openid"):
+        assert words in ran.out
+    for path in ("/api/public", "/api/private", "/api/private-scoped"):
+        assert any(line.startswith(f"{path} ") for line in ran.out.splitlines())
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert READER.pat not in ran.out
+
+
+def test_roles_are_shown_by_organization(shell: Shell) -> None:
+    claim = {"read:messages": {"1": "one.example", "2": "two.example"}, "admin": {"2": "two.example"}}
+    with upstream(claims(**{"urn:zitadel:iam:org:project:roles": claim})) as zitadel:
+        ran = shell("introspect", ZITADEL_DOMAIN=zitadel.url)
+    roles = [line.split() for line in ran.out.splitlines() if "example" in line]
+    assert [row[0] for row in roles] == ["admin", "read:messages"]
+    assert all(organization in " ".join(roles[1]) for organization in ("one.example", "two.example"))
+
+
+def test_json_is_the_answer_of_zitadel_byte_for_byte(own_story: Story, own_shell: Shell) -> None:
+    raw_answer = requests.post(
+        f"{own_story.emulator.url}/oauth/v2/introspect",
+        data={"token": READER.pat},
+        auth=(CLIENT_ID, CLIENT_SECRET),
+        timeout=5,
+    )
+    ran = own_shell("introspect", "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.encode() == raw_answer.content
+    strange = b'{"active": true,\t"aud":["1"] , "z":1.00, "a":"\xc3\xbc\\u00fc"}\n'
+    with upstream(raw(http(strange))) as zitadel:
+        assert own_shell.anew("introspect", "--json", ZITADEL_DOMAIN=zitadel.url, LC_ALL="C").out.encode() == strange
+
+
+def test_json_of_an_inactive_token_and_of_a_refusal_is_a_document_too(shell: Shell) -> None:
+    ran = shell("introspect", "--json", "--pat", "A" * 71)
+    assert (ran.code, ran.out, ran.err) == (1, '{"active":false}\n', "")
+    ran = shell("introspect", "--json", CLIENT_SECRET="B" * 64)
+    assert (ran.code, ran.document) == (1, {"error": "unauthorized_client"})
+    assert "CLIENT_SECRET" in ran.err
+
+
+def test_json_is_nothing_at_all_where_no_json_came(shell: Shell) -> None:
+    with upstream(FAULTS["HTML"].behaviour) as zitadel:
+        ran = shell("introspect", "--json", ZITADEL_DOMAIN=zitadel.url)
+    assert (ran.code, is_two_lines(ran), "text/html" in ran.err) == (4, True, True)
+
+
+@pytest.mark.parametrize(
+    ("pat", "arguments", "code"),
+    [
+        (READER.pat, (), 0),
+        (VISITOR.pat, (), 0),
+        ("A" * 71, (), 1),
+        (READER.pat, ("--require", "read:messages"), 0),
+        (VISITOR.pat, ("--require", "read:messages"), 1),
+        (READER.pat, ("--require", "admin"), 1),  # it is in the scope, which proves nothing
+        (READER.pat, ("--require", "Read:messages"), 1),
+        (READER.pat, ("--require", ""), 1),
+        ("A" * 71, ("--require", "read:messages"), 1),
+    ],
+)
+def test_the_exit_code_says_whether_it_is_active_or_has_the_role(
+    shell: Shell, pat: str, arguments: tuple[str, ...], code: int
+) -> None:
+    quiet = shell("introspect", *arguments, "-q", PAT=pat)
+    assert (quiet.code, quiet.out, quiet.err) == (code, "", "")
+    assert shell("introspect", *arguments, PAT=pat).code == code
+    assert shell("introspect", *arguments, "--json", PAT=pat).code == code
+
+
+def test_quiet_says_no_more_than_an_error(shell: Shell) -> None:
+    with refusing_port() as port:
+        ran = shell("introspect", "-q", ZITADEL_DOMAIN=f"http://127.0.0.1:{port}")
+    assert (ran.code, is_two_lines(ran)) == (4, True)
+
+
+def test_the_verdict_is_that_of_the_api_with_its_project(shell: Shell) -> None:
+    assert shell("introspect", "--require", "read:messages", "-q", ZITADEL_PROJECT_ID=PROJECT_ID).code == 0
+    assert shell("introspect", "--require", "read:messages", "-q", ZITADEL_PROJECT_ID="1" * 18).code == 1
+    ran = shell("introspect", ZITADEL_PROJECT_ID="1" * 18)
+    assert f"roles in project {'1' * 18}" in ran.out
+    expired = claims(exp=int(time.time()) - 5)
+    with upstream(expired) as zitadel:
+        ran = shell("introspect", "--require", "read:messages", ZITADEL_DOMAIN=zitadel.url)
+    assert (ran.code, "expired" in ran.out) == (1, True)
+
+
+def test_a_role_that_only_the_scope_lists_is_pointed_out(shell: Shell) -> None:
+    ran = shell("introspect", PAT=VISITOR.pat)
+    assert ran.code == 0
+    assert any("/api/private-scoped" in line and " no " in line for line in ran.out.splitlines())
+    assert "scope" in ran.out.lower()
+    assert "zdemo role grant visitor read:messages" in ran.out
+
+
+@pytest.mark.parametrize("exp", [10**15, 10**30, -(10**20)])
+def test_a_time_that_no_calendar_holds_is_no_crash(shell: Shell, exp: int) -> None:
+    with upstream(claims(exp=exp, iat=exp)) as zitadel:
+        assert shell("introspect", ZITADEL_DOMAIN=zitadel.url).code == 0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sub": None, "username": 5, "scope": ["openid"], "iss": {}, "iat": "x"},
+        {"urn:zitadel:iam:org:project:roles": ["read:messages"]},
+        {"urn:zitadel:iam:org:project:roles": {"read:messages": {}}},
+        {"urn:zitadel:iam:org:project:roles": None},
+        {"aud": "one", "scope": "\u0000\u001b[31m"},
+        {"username": "e\u202evil\x1b[2J", "aud": ["\x1b]0;title\x07"], "iss": "\x9b31m"},
+    ],
+)
+def test_claims_of_any_shape_are_shown_without_control_characters(shell: Shell, changed: dict[str, object]) -> None:
+    with upstream(claims(**changed)) as zitadel:
+        ran = shell("introspect", ZITADEL_DOMAIN=zitadel.url)
+    assert ran.code == 0
+    assert not set(ran.all) & {"\x1b", "\x07", "\x9b", "\u202e", "\x00"}
+
+
+def test_an_inactive_token_is_narrowed_down_and_never_to_one_cause_alone(shell: Shell) -> None:
+    ran = shell("introspect", "--pat", base64.urlsafe_b64encode(bytes(range(53))).decode().rstrip("="))
+    assert ran.code == 1
+    for words in ("71", "deleted", "deactivated", "another ZITADEL"):
+        assert words in ran.out
+    short = shell("introspect", "--pat", "abc-def")
+    assert (short.code, "7 characters" in short.out) == (1, True)
+    secret = shell("introspect", "--pat", CLIENT_SECRET)
+    assert (secret.code, "client secret" in secret.out) == (1, True)
+
+
+def test_refused_credentials_are_no_fault_of_the_token(shell: Shell) -> None:
+    for env in ({"CLIENT_SECRET": "B" * 64}, {"CLIENT_ID": "reader"}, {"CLIENT_ID": PROJECT_ID}):
+        ran = shell("introspect", **env)
+        assert ran.code == 1
+        assert next(iter(env)) in ran.out
+        assert "active        no" not in ran.out
+    with upstream(CREDENTIALS_REFUSED) as zitadel:
+        assert shell("introspect", "-q", ZITADEL_DOMAIN=zitadel.url).code == 1
+
+
+def test_it_asks_with_the_credentials_form_encoded_and_the_token_in_the_body(shell: Shell) -> None:
+    with upstream(INACTIVE) as zitadel:
+        secret = "a+b%c/d:e"
+        assert shell("introspect", "-q", "--pat", "t+o/k=", ZITADEL_DOMAIN=zitadel.url, CLIENT_SECRET=secret).code == 1
+        (received,) = zitadel.requests
+    assert (received.method, received.target, received.form) == ("POST", "/oauth/v2/introspect", {"token": "t+o/k="})
+    pair = base64.b64decode(received.headers["authorization"].removeprefix("Basic ")).decode()
+    assert pair == f"{CLIENT_ID}:a%2Bb%25c%2Fd%3Ae"
+
+
+def test_it_is_done_within_the_timeout_and_a_second_whatever_hangs(shell: Shell) -> None:
+    with upstream(INACTIVE, FAULTS["hangs"].behaviour) as zitadel:
+        start = time.monotonic()
+        ran = shell("introspect", "--pat", "A" * 71, ZITADEL_DOMAIN=zitadel.url, ZDEMO_TIMEOUT="1")
+        assert time.monotonic() - start < 2.5
+    assert ran.code == 1
+    with upstream(FAULTS["hangs"].behaviour) as zitadel:
+        ran = shell("introspect", ZITADEL_DOMAIN=zitadel.url, ZDEMO_TIMEOUT="0.3")
+    assert ran.code == 4
+    assert "0.3 s" in ran.all
+    assert "ZDEMO_TIMEOUT" in ran.all
+
+
+def test_an_unnamed_user_and_a_token_without_scope_are_shown(shell: Shell) -> None:
+    few = {name: PAT_CLAIMS[name] for name in ("active", "aud", "sub", "iat")}
+    with upstream(answer(json_body(few))) as zitadel:
+        ran = shell("introspect", ZITADEL_DOMAIN=zitadel.url)
+    assert (ran.code, str(few["sub"]) in ran.out) == (0, True)

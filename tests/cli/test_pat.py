@@ -1,0 +1,174 @@
+"""Where the token comes from, and what wins."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.running import Shell, is_two_lines
+from tests.cli.terminal import at_terminal
+from zdemo.emulator.known import READER, VISITOR
+
+
+def test_an_option_wins_over_the_environment_and_that_over_dotenv(shell: Shell) -> None:
+    shell.dotenv(PAT="from-dotenv-and-never-valid-anywhere")
+    assert shell("call", "private").code == 0
+    refused = shell("call", "scoped", "--pat", VISITOR.pat)
+    assert (refused.code, "from the command line" in refused.out) == (1, True)
+
+
+def test_dotenv_of_the_working_directory_is_read_and_env_file_takes_its_place(shell: Shell) -> None:
+    env = {name: value for name, value in shell.env.items() if name != "PAT"}
+    without = Shell(folder=shell.folder, env=env)
+    assert without("call", "private").code == 1
+    without.dotenv(PAT=READER.pat)
+    assert without("call", "scoped").code == 0
+    (shell.folder / "other.env").write_text(f"PAT={VISITOR.pat}\n")
+    other = without("call", "scoped", "--env-file", "other.env")
+    assert (other.code, "from other.env" in other.out) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("export PAT='{}'\n", id="export and quotes"),
+        pytest.param('PAT="{}"\n', id="double quotes"),
+        pytest.param("\ufeffPAT={}\n", id="byte-order mark"),
+        pytest.param("# a comment\r\n\r\nPAT={}\r\nZDEMO_TIMEOUT=5\r\n", id="CRLF"),
+        pytest.param("PAT = {}  # reader's\n", id="blanks and a comment"),
+    ],
+)
+def test_dotenv_is_read_as_people_write_it(shell: Shell, text: str) -> None:
+    (shell.folder / ".env").write_bytes(text.format(READER.pat).encode())
+    ran = shell("call", "scoped", "--json", PAT="")
+    assert (ran.code, ran.document["status"]) == (0, 200)
+
+
+def test_a_source_that_differs_from_that_of_the_address_is_told(shell: Shell) -> None:
+    shell.dotenv(PAT=READER.pat)
+    called, asked = shell("call", "private", PAT=""), shell("introspect", PAT="")
+    for ran in (called, asked):
+        assert ran.code == 0
+        assert ".env" in ran.err
+        assert "the environment" in ran.err
+    assert "ZDEMO_API_URL" in called.err
+    assert "ZITADEL_DOMAIN" in asked.err
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n", "  \n"])
+def test_a_dash_reads_the_token_from_standard_input_without_its_line_end(shell: Shell, end: str) -> None:
+    assert shell("introspect", "--pat", "-", "-q", stdin=VISITOR.pat + end, PAT="").code == 0
+
+
+@pytest.mark.parametrize(
+    ("stdin", "named"),
+    [
+        (b"", "empty"),
+        (b" \n", "empty"),
+        (b"\xef\xbb\xbf" + READER.pat.encode(), "FEFF"),
+        (b"\xff\xfe" + READER.pat.encode("utf-16-le"), "invisible"),
+        (READER.pat.encode() + b"\nsecond line\n", "line end"),
+        (b"Bearer " + READER.pat.encode(), "Bearer"),
+    ],
+)
+def test_standard_input_that_holds_no_token_is_told(shell: Shell, stdin: bytes, named: str) -> None:
+    ran = shell("call", "private", "--pat", "-", stdin=stdin)
+    assert ran.code == 3
+    assert is_two_lines(ran)
+    assert named in ran.err
+
+
+@pytest.mark.parametrize(
+    ("token", "named"),
+    [
+        (f'"{READER.pat}"', "quotes"),
+        (f"\u201c{READER.pat}\u201d", "quotes"),
+        (f"Bearer {READER.pat}", "Bearer"),
+        (f"{READER.pat[:30]} {READER.pat[30:]}", "blank"),
+        (f"{READER.pat[:30]}\n{READER.pat[30:]}", "line end"),
+        (f"{READER.pat[:30]}\u200b{READER.pat[30:]}", "200B"),
+        ("$PAT", "variable"),
+        ("zdem\u2026-000", "shortened"),
+    ],
+)
+def test_what_a_paste_brought_along_is_named_with_the_remedy(shell: Shell, token: str, named: str) -> None:
+    ran = shell("call", "private", PAT=token)
+    assert ran.code == 3
+    assert is_two_lines(ran)
+    assert "PAT" in ran.err or "token" in ran.err
+    assert named in ran.err
+    assert READER.pat[8:24] not in ran.all
+    if "\n" not in token:  # ZITADEL ignores a line end, wherever it stands: such a token is active
+        told = shell("introspect", PAT=token)
+        assert told.code in (1, 3)
+        assert named in told.all
+
+
+def test_text_that_is_no_utf8_is_told(shell: Shell) -> None:
+    assert shell("call", "private", "--pat", b"ab\xffcd").code == 3
+    assert shell("introspect", "--pat", b"ab\xffcd").code in (1, 3)
+
+
+def test_no_token_is_needed_where_nobody_asks_for_one(shell: Shell) -> None:
+    assert shell("call", "public", PAT='"broken token"').code == 0
+    assert shell("call", "public", PAT="").code == 0
+
+
+def test_call_without_a_token_sends_none_and_introspect_wants_one(shell: Shell) -> None:
+    ran = shell("call", "private", PAT="")
+    assert (ran.code, "401" in ran.out, "--pat" in ran.out) == (1, True, True)
+    ran = shell("introspect", PAT="")
+    assert (ran.code, is_two_lines(ran), "--pat" in ran.err) == (3, True, True)
+
+
+# --- the forms of --pat
+
+
+def test_an_empty_option_is_a_missing_token_and_not_the_one_of_the_environment(shell: Shell) -> None:
+    for arguments in (("--pat", ""), ("--pat=",), ("--pat", "  ")):
+        ran = shell("call", "private", *arguments)
+        assert (ran.code, is_two_lines(ran)) == (3, True)
+
+
+def test_a_token_may_begin_with_a_dash(shell: Shell) -> None:
+    for arguments in (("--pat", "-abc-def_ghi"), ("--pat=-abc-def_ghi",), ("--pat", "--abc-def_ghi")):
+        ran = shell("call", "private", *arguments, "--json")
+        assert (ran.code, ran.document["status"], ran.document["challenge"]["error"]) == (1, 401, "invalid_token")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("call", "private", "--pat", "--json"), ("introspect", "--pat", "-q"), ("call", "--pat", "private")]
+)
+def test_a_bare_option_before_the_end_is_a_wrong_command_line_with_a_hint(
+    shell: Shell, arguments: tuple[str, ...]
+) -> None:
+    ran = shell(*arguments)
+    assert (ran.code, is_two_lines(ran)) == (2, True)
+
+
+def test_a_bare_option_asks_only_where_somebody_can_answer(shell: Shell) -> None:
+    ran = shell("call", "private", "--pat", stdin=READER.pat)
+    assert (ran.code, is_two_lines(ran), "--pat -" in ran.err) == (2, True, True)
+
+
+def test_a_bare_option_asks_without_echo_on_a_terminal(shell: Shell) -> None:
+    code, screen = at_terminal(shell, "call", "scoped", "--pat", when="token: ", typed=f"{VISITOR.pat}\n", PAT="")
+    assert code == 1
+    assert "insufficient_scope" in screen
+    assert VISITOR.pat not in screen
+    assert VISITOR.pat[6:20] not in screen
+
+
+def test_an_answer_that_is_empty_or_interrupted_sends_nothing(shell: Shell) -> None:
+    code, screen = at_terminal(shell, "call", "private", "--pat", when="token: ", typed="\n")
+    assert (code, "empty" in screen) == (3, True)
+    for key in ("\x03", "\x04"):
+        code, screen = at_terminal(shell, "introspect", "--pat", when="token: ", typed=key)
+        assert code == 130
+        assert "Traceback" not in screen
+
+
+def test_the_document_that_a_typed_token_leads_to_is_alone_on_standard_output(shell: Shell) -> None:
+    ran = shell("introspect", "--json", "--pat", "-", stdin=READER.pat)
+    assert json.loads(ran.out)["active"] is True

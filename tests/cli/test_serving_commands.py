@@ -1,0 +1,165 @@
+"""``zdemo serve`` and ``zdemo emulator``: what they refuse, what they say, how they end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+import requests
+
+from tests.cli.running import ROOT, Shell, is_two_lines
+from tests.upstream import refusing_port
+from zdemo.emulator.known import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+
+PATIENCE_SECONDS = 20
+STOP_SECONDS = 10
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def first_answer(url: str, process: subprocess.Popen[str], **options: object) -> requests.Response:
+    """The first answer of what is starting."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return requests.get(url, timeout=5, **options)  # type: ignore[arg-type]  # headers, and no more
+        except requests.ConnectionError:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end, f"nothing answers at {url}"
+            time.sleep(0.05)
+
+
+def stopped(process: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str, str]:
+    process.send_signal(how)
+    out, err = process.communicate(timeout=STOP_SECONDS)
+    assert "Traceback" not in out + err
+    return process.returncode, out, err
+
+
+# --- the emulator
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_the_emulator_is_ready_when_its_document_is_there_and_stops_cleanly(bare: Shell, how: signal.Signals) -> None:
+    port = free_port()
+    with bare.running("emulator", "--port", str(port), "--json") as process:
+        assert process.stdout
+        document = json.loads(process.stdout.readline())
+        assert document["url"] == f"http://localhost:{port}"
+        assert document["adminPat"] == ADMIN.pat
+        assert (document["project"], document["clientId"]) == (PROJECT_ID, CLIENT_ID)
+        assert document["clientSecret"] == CLIENT_SECRET
+        assert {user["username"]: (user["pat"], user["roles"]) for user in document["users"]} == {
+            "reader": (READER.pat, ["read:messages"]),
+            "visitor": (VISITOR.pat, []),
+            "zdemo-admin": (ADMIN.pat, []),
+        }
+        assert requests.get(f"{document['url']}/debug/healthz", timeout=5).text == "ok"
+        code, out, err = stopped(process, how)
+    assert (code, out, err) == (0, "", "")
+
+
+def test_the_emulator_shows_its_users_and_how_to_reach_it(bare: Shell) -> None:
+    port = free_port()
+    with bare.running("emulator", "--port", str(port)) as process:
+        first_answer(f"http://localhost:{port}/debug/healthz", process)
+        code, out, err = stopped(process, signal.SIGTERM)
+    assert (code, err) == (0, "")
+    assert all(text in out for text in (f"http://localhost:{port}", READER.pat, VISITOR.pat, ADMIN.pat, CLIENT_SECRET))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])  # noqa: S104  # refused, all of them
+@pytest.mark.parametrize("command", [("emulator",), ("serve", "--emulator")])
+def test_an_emulator_listens_on_loopback_only(bare: Shell, command: tuple[str, ...], host: str) -> None:
+    ran = bare(*command, "--host", host)
+    assert (ran.code, is_two_lines(ran), "--expose-emulator" in ran.err) == (2, True, True)
+
+
+def test_an_exposed_emulator_warns_and_serves(bare: Shell) -> None:
+    port = free_port()
+    arguments = ("emulator", "--host", "0.0.0.0", "--port", str(port), "--expose-emulator", "--json")  # noqa: S104  # what is tested
+    with bare.running(*arguments) as process:
+        assert process.stdout
+        json.loads(process.stdout.readline())
+        code, _, err = stopped(process, signal.SIGTERM)
+    assert (code, "warning" in err, "public" in err) == (0, True, True)
+
+
+@pytest.mark.parametrize("command", [("emulator",), ("serve",)])
+def test_a_taken_port_and_a_strange_address_are_told_apart(shell: Shell, command: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        ran = shell(*command, "--port", port)
+    assert (ran.code, is_two_lines(ran)) == (1, True)
+    assert port in ran.err
+    assert "taken" in ran.err
+    assert "--port" in ran.err
+    expose = ("--expose-emulator",) if command == ("emulator",) else ()
+    for host in ("192.0.2.1", "no-such-host.invalid", "a" * 64, "a b"):
+        ran = shell(*command, "--host", host, *expose)
+        assert ran.code == 2
+        assert "--host" in ran.err
+        assert "taken" not in ran.err
+
+
+# --- the API
+
+
+def test_the_api_serves_what_call_asks_and_stops_cleanly(shell: Shell) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with shell.running("serve", "--port", str(port)) as process:
+        assert first_answer(f"{url}/api/public", process).status_code == 200
+        assert shell("call", "scoped", "--url", url).code == 0
+        assert shell("call", "scoped", "--url", url, "--pat", VISITOR.pat).code == 1
+        requests.get(f"{url}/api/private?access_token={READER.pat}", timeout=5)
+        code, out, err = stopped(process, signal.SIGTERM)
+    assert (code, out) == (0, "")
+    assert [line.split()[:3] for line in err.splitlines() if line.startswith("GET ")] == [
+        ["GET", "/api/public", "200"],
+        ["GET", "/api/private-scoped", "200"],
+        ["GET", "/api/private-scoped", "401"],
+        ["GET", "/api/private", "401"],
+    ]
+    assert READER.pat not in err
+
+
+def test_the_api_starts_while_zitadel_is_away(shell: Shell) -> None:
+    port = free_port()
+    with refusing_port() as nobody:
+        env = {"ZITADEL_DOMAIN": f"http://127.0.0.1:{nobody}"}
+        with shell.running("serve", "--port", str(port), **env) as process:
+            assert first_answer(f"http://127.0.0.1:{port}/api/public", process).status_code == 200
+            ran = shell("call", "private", "--url", f"http://127.0.0.1:{port}", **env)
+            assert (ran.code, " 503 " in ran.out, "refuses connections" in ran.out) == (4, True, True)
+            code, _, err = stopped(process, signal.SIGINT)
+    assert code in (0, 130)
+    assert str(nobody) in err
+
+
+def test_the_story_by_hand(bare: Shell) -> None:
+    """With the emulator's values from ``.env.example``, as the README walks through it."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", 8484)) == 0:
+            pytest.skip("an emulator runs on this machine already, at its fixed port")
+    port = free_port()
+    (bare.folder / ".env").write_text((ROOT / ".env.example").read_text())
+    url = f"http://127.0.0.1:{port}"
+    with bare.running("serve", "--emulator", "--port", str(port), ZDEMO_CACHE_TTL="0") as process:
+        first_answer(f"{url}/api/public", process)
+        assert bare("call", "scoped", "--url", url).code == 0
+        assert bare("role", "revoke", "reader", "read:messages").code == 0
+        refused = bare("call", "scoped", "--url", url)
+        assert (refused.code, "zdemo role grant reader read:messages" in refused.out) == (1, True)
+        assert bare("role", "grant", "reader", "read:messages").code == 0
+        assert bare("call", "scoped", "--url", url).code == 0
+        code, _, err = stopped(process, signal.SIGTERM)
+    assert code == 0
+    assert READER.pat in err  # the emulator's own tokens are shown, on purpose

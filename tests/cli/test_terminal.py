@@ -1,0 +1,65 @@
+"""What a person at a terminal sees: colours where they are welcome, a spinner that leaves nothing behind."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.cli.running import Shell
+from tests.cli.terminal import at_terminal
+from tests.faults import PAT_CLAIMS
+from tests.upstream import after, answer, json_body, upstream
+from zdemo.emulator.known import VISITOR
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def test_colours_underline_what_the_words_say(shell: Shell) -> None:
+    code, screen = at_terminal(shell, "call", "scoped", PAT=VISITOR.pat)
+    assert code == 1
+    assert "\x1b[31m" in screen
+    code, screen = at_terminal(shell, "introspect")
+    assert (code, "\x1b[32m" in screen) == (0, True)
+    code, screen = at_terminal(shell, "call", "nonsense")
+    assert (code, COLOUR.sub("", screen).splitlines()[0][:7]) == (2, "error: ")
+    assert COLOUR.search(screen)
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+@pytest.mark.parametrize("arguments", [("call", "scoped"), ("introspect",), ("call", "nonsense"), ("role", "list")])
+def test_no_escape_codes_where_none_are_wanted(shell: Shell, env: dict[str, str], arguments: tuple[str, ...]) -> None:
+    _, screen = at_terminal(shell, *arguments, PAT=VISITOR.pat, **env)
+    assert screen.strip()
+    assert not COLOUR.search(screen)
+
+
+@pytest.mark.parametrize("arguments", [("call", "scoped"), ("introspect",), ("role", "list"), ("--help",)])
+def test_no_escape_codes_where_there_is_no_terminal(shell: Shell, arguments: tuple[str, ...]) -> None:
+    assert "\x1b" not in shell(*arguments, PAT=VISITOR.pat).all
+
+
+def test_json_is_plain_on_a_terminal_too(shell: Shell) -> None:
+    code, screen = at_terminal(shell, "call", "scoped", "--json", PAT=VISITOR.pat)
+    assert (code, "\x1b" in screen, screen.count("\n")) == (1, False, 1)
+
+
+def test_a_spinner_shows_while_zitadel_thinks_and_leaves_nothing_behind(shell: Shell) -> None:
+    slow = after(0.5, answer(json_body(PAT_CLAIMS)))
+    with upstream(slow) as zitadel:
+        code, screen = at_terminal(shell, "introspect", ZITADEL_DOMAIN=zitadel.url)
+        assert code == 0
+        waiting, answered = screen.split("active", 1)
+        assert "asking" in waiting
+        assert waiting.endswith(("\x1b[2K", "\x1b[?25h", "\r"))  # the line is erased, the cursor is there again
+        assert waiting.rfind("\x1b[?25h") > waiting.rfind("\x1b[?25l")
+        assert "asking" not in answered
+        plain = shell("introspect", ZITADEL_DOMAIN=zitadel.url)
+    assert "asking" not in plain.all
+
+
+def test_the_screens_fit_eighty_columns(shell: Shell) -> None:
+    for arguments in (("call", "scoped"), ("introspect",), ("introspect", "--pat", "A" * 71), ("role", "list")):
+        ran = shell(*arguments, PAT=VISITOR.pat)
+        assert [line for line in ran.out.splitlines() if len(line) > 80] == []
