@@ -34,7 +34,7 @@ def bearer_token(authorization: str | None, *, also_in_query_or_form: bool = Fal
     """
     if authorization is None:
         raise NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
-    if SECOND_CREDENTIALS.search(authorization):
+    if "," in authorization and SECOND_CREDENTIALS.search(authorization):
         raise InvalidRequest("more than one Authorization header field", hint="send one")
     scheme = BEARER.match(authorization)
     if scheme is None:

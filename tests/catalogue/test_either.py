@@ -16,8 +16,11 @@ from tests.cli.running import Ran, Shell
 from tests.emulator.server import USERINFO, Api, Server, bearer
 from tests.emulator.waiting import eventually
 from tests.emulator.workshop import App, User, Workshop, find_organization
+from zdemo.config import Settings
 from zdemo.emulator import emulate
 from zdemo.emulator.known import ADMIN
+from zdemo.server import create_app
+from zdemo.serving import serving
 
 ROLE = "read:messages"
 OPEN = "it can be:"
@@ -75,7 +78,9 @@ def site(admin: Api, tmp_path: Path) -> Iterator[Site]:
         "ZDEMO_PAT_ID": user.first_pat.id,
         "ZDEMO_ALLOW_HTTP": "1",
     }
-    yield Site(workshop=workshop, app=app, user=user, shell=Shell(folder=tmp_path, env=env))
+    with serving(create_app(Settings.from_env(env))) as port:
+        env["ZDEMO_API_URL"] = f"http://127.0.0.1:{port}"
+        yield Site(workshop=workshop, app=app, user=user, shell=Shell(folder=tmp_path, env=env))
     assert workshop.remove_everything() == []
 
 

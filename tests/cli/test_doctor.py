@@ -174,3 +174,10 @@ def test_an_api_that_hangs_up_is_a_failure(bare: Shell) -> None:
         ran = bare("doctor", "--api", f"{up.url}/x", "--json")
     assert (ran.code, outcomes(ran.document)["api.reachable"]) == (1, "fail")
     assert json.loads(ran.out)["passed"] is False
+
+
+def test_what_stands_in_the_way_of_the_one_that_is_asked_for_is_shown(bare: Shell) -> None:
+    ran = bare("doctor", "--only", "token.active", "--json")
+    evidence = {check["id"]: check["evidence"] for check in ran.document["checks"]}
+    assert evidence["net.resolve"] == "needs settings.complete: ZITADEL_DOMAIN is not set"
+    assert ran.code == 1, "a check asked for by name that could not be carried out is no yes"

@@ -1,0 +1,96 @@
+"""``zdemo doctor``: what is wrong, from the settings to the API, and what mends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from zdemo.cli.doctor_screen import as_document, show_done, show_list, show_summary
+from zdemo.cli.render import Screen
+from zdemo.cli.tokens import hide_secrets
+from zdemo.client_settings import ClientSettings
+from zdemo.doctor import API_CHECKS, CHECKS, Case, Check, Done, Outcome, Read, Target, examine
+from zdemo.environment import Environment
+from zdemo.errors import ExitCode, SettingsError, UsageError
+
+TOKENS = {"PAT": "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT": "ZITADEL_DOMAIN"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The options of ``zdemo doctor``."""
+
+    only: tuple[str, ...]
+    json: bool
+    list: bool
+    api: str | None
+    env_file: Path | None
+
+
+def run_doctor(wanted: Wanted) -> int:
+    """``zdemo doctor``."""
+    screen, started = Screen(), time.monotonic()
+    checks: Sequence[Check[Case] | Check[Target]] = CHECKS if wanted.api is None else API_CHECKS
+    _check_names(wanted.only, [check.id for check in checks])
+    if wanted.list:
+        show_list(screen, checks, as_json=wanted.json)
+        return ExitCode.YES
+    done: list[Done] = []
+    with screen.waiting("examining"):  # the first line comes when the first answer has
+        run = _run(screen, wanted)
+        for one in run:
+            if one.worth_showing:
+                done.append(one)
+    if wanted.json:
+        screen.document(as_document(done, time.monotonic() - started))
+    else:
+        for one in done:
+            show_done(screen, one)
+        show_summary(screen, done, time.monotonic() - started)
+    return _exit_code(done, by_name=bool(wanted.only))
+
+
+def _exit_code(done: list[Done], *, by_name: bool) -> ExitCode:
+    """A failed check is a no; one that was asked for by name and could not be carried out as well."""
+    no = any(one.result.outcome is Outcome.FAIL or (by_name and not one.result.satisfied) for one in done)
+    return ExitCode.NO if no else ExitCode.YES
+
+
+def _check_names(only: tuple[str, ...], known: list[str]) -> None:
+    if any(name not in known for name in only):
+        raise UsageError("--only names a check that there is not", hint="zdemo doctor --list shows the IDs")
+
+
+def _run(screen: Screen, wanted: Wanted) -> Iterator[Done]:
+    read = Read.at(wanted.env_file)
+    hide_secrets(screen, read.environment)
+    if wanted.api is not None:
+        return examine(API_CHECKS, _target(read.environment, wanted.api), wanted.only)
+    for token, address in TOKENS.items():
+        if note := _mixed(read.environment, token, address):
+            screen.tell(f"note: {note}")
+    return examine(CHECKS, Case(read), wanted.only)
+
+
+def _mixed(environment: Environment, token: str, address: str) -> str:
+    """That a token and the address that it goes to come from two places; empty when they do not."""
+    ours, theirs = environment.source(token), environment.source(address)
+    return f"{token} comes from {ours}, {address} from {theirs}" if ours and theirs and ours != theirs else ""
+
+
+def _target(environment: Environment, url: str) -> Target:
+    """The API at a URL; its address is checked as ``ZDEMO_API_URL`` is."""
+    parts = urlsplit(url if "://" in url else f"//{url}")
+    origin = f"{parts.scheme}://{parts.netloc}" if parts.scheme else parts.netloc
+    allowed = environment.get("ZDEMO_ALLOW_HTTP", "")
+    try:
+        settings = ClientSettings.from_env({"ZDEMO_API_URL": origin, "ZDEMO_ALLOW_HTTP": allowed})
+    except SettingsError as error:
+        problems = [problem.replace("ZDEMO_API_URL", "--api") for problem in error.problems]
+        raise SettingsError(problems, hint="give a whole URL, e.g. --api http://127.0.0.1:5000/api/private") from None
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    token = environment.get("PAT", "").strip()
+    return Target(origin=settings.api_url, path=path, token=token if token.isascii() and token.isprintable() else "")

@@ -1,0 +1,216 @@
+"""Checks of the way to ZITADEL: its name resolves, a proxy lets us through, its port answers, TLS is in order."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from zdemo.diagnosis import Question, finding_for_server
+from zdemo.doctor.case import NOT_USABLE, Case, in_time
+from zdemo.doctor.check import Check, Result, failed, from_finding, nothing_to_check, passed, skipped
+from zdemo.errors import ConnectionFailed, FailureKind, SettingsError
+from zdemo.failures import explained
+from zdemo.failures import failed as failure
+from zdemo.transport import Transport
+from zdemo.values import is_loopback
+
+SETTING = "ZITADEL_DOMAIN"
+PORTS = {"http": 80, "https": 443}
+IN_A_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
+TLS_KINDS = (
+    FailureKind.PLAIN_HTTP,
+    FailureKind.CERTIFICATE_UNTRUSTED,
+    FailureKind.CERTIFICATE_EXPIRED,
+    FailureKind.CERTIFICATE_NOT_YET_VALID,
+    FailureKind.CERTIFICATE_WRONG_NAME,
+    FailureKind.TLS,
+)
+ABOUT_TIME = (FailureKind.CERTIFICATE_EXPIRED, FailureKind.CERTIFICATE_NOT_YET_VALID)
+PROXY_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+
+
+def endpoint(url: str | SplitResult) -> tuple[str, int]:
+    """Host and port of an address."""
+    parts = urlsplit(url) if isinstance(url, str) else url
+    return parts.hostname or "", parts.port or PORTS.get(parts.scheme, 80)
+
+
+def proxy_for(issuer: str) -> str:
+    """The proxy that requests to this address take; empty when they go straight."""
+    transport = Transport(issuer, setting=SETTING)
+    transport.close()
+    parts = urlsplit(issuer)
+    keys = (f"{parts.scheme}://{parts.hostname}", parts.scheme, f"all://{parts.hostname}", "all")
+    proxy = next((transport.proxies[key] for key in keys if key in transport.proxies), "")
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+def addresses(host: str, port: int, seconds: float) -> Sequence[str] | Exception:
+    """The addresses of a name, in the order in which they are tried."""
+    found = in_time(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), seconds)
+    return found if isinstance(found, Exception) else [str(address[4][0]) for address in found]
+
+
+def _resolve(case: Case) -> Result:
+    if case.about_zitadel is None:
+        return skipped(case.not_usable(SETTING) or NOT_USABLE)
+    if proxy_for(case.issuer):
+        return nothing_to_check("the proxy resolves it, not this machine")
+    host, port = endpoint(case.issuer)
+    seconds = case.step_seconds
+    found = addresses(host, port, seconds)
+    if isinstance(found, TimeoutError):
+        what = f"the host name {host} does not resolve: DNS gives no answer within {seconds:.0f} s"
+        return failed(what, "check this machine's network and its DNS server, and the host name in ZITADEL_DOMAIN")
+    if isinstance(found, Exception):
+        error = failure(FailureKind.NAME_NOT_RESOLVED, case.issuer, SETTING)
+        return failed(error.message, error.hint)
+    return passed(f"{host} is {', '.join(dict.fromkeys(found))}")
+
+
+def _proxy(case: Case) -> Result:
+    proxy = proxy_for(case.issuer)
+    if not proxy:
+        named = next((name for name in PROXY_VARIABLES if os.environ.get(name)), "")
+        return nothing_to_check(f"{named} is set, and is not used for this host" if named else "none is set")
+    fix = f"set HTTPS_PROXY and HTTP_PROXY to an http proxy, or add {endpoint(case.issuer)[0]} to NO_PROXY"
+    if urlsplit(proxy).scheme not in PORTS:
+        return failed("the proxy of the environment is none for http: zdemo speaks to no SOCKS proxy", fix)
+    try:
+        host, port = endpoint(proxy)
+    except ValueError:
+        host, port = "", 0
+    if not PROXY_HOST.fullmatch(host):
+        return failed("the proxy of the environment is no address", fix)
+    for question in (Question.DISCOVERY, Question.READY):
+        error = case.failure(question)
+        if error and error.kind is FailureKind.PROXY:
+            return failed(f"{error.message} ({host} port {port})", error.hint)
+    return passed(f"{host} port {port}")
+
+
+def _connect(case: Case) -> Result:
+    if proxy_for(case.issuer):
+        return nothing_to_check("the proxy connects, not this machine")
+    host, port = endpoint(case.issuer)
+    seconds = case.step_seconds
+    start = time.monotonic()
+    tried = in_time(lambda: socket.create_connection((host, port), timeout=seconds).close(), seconds)
+    if not isinstance(tried, Exception):
+        return passed(f"port {port} answers in {(time.monotonic() - start) * 1000:.1f} ms")
+    error = explained(tried, case.issuer, SETTING, seconds=seconds, proxies={}, ca_bundle=None)
+    if not isinstance(error, ConnectionFailed) or error.kind is FailureKind.BROKEN:
+        detail = getattr(tried, "strerror", None) or "no further detail"
+        error = failure(FailureKind.NO_ROUTE, case.issuer, SETTING, detail=detail)
+    return failed(error.message, *_hints(error, host, port))
+
+
+def _hints(error: ConnectionFailed, host: str, port: int) -> tuple[str, ...]:
+    if error.kind is not FailureKind.REFUSED:
+        return (error.hint,)
+    fix = f"start ZITADEL (zdemo emulator runs an emulated one), or correct host and port {port} in {SETTING}"
+    if is_loopback(host) and any(path.exists() for path in IN_A_CONTAINER):
+        return fix, f"if ZITADEL runs outside of this container: {host} is the container itself, and not its host"
+    return (fix,)
+
+
+def _tls(case: Case) -> Result:
+    reply = case.failure(Question.DISCOVERY)
+    if case.issuer.startswith("http://"):
+        return _plain(case, reply)
+    if reply and reply.kind in TLS_KINDS:
+        clock = f"; this machine's clock says {_today(case.now())}" if reply.kind in ABOUT_TIME else ""
+        return failed(reply.message + clock, reply.hint)
+    if reply and reply.kind is FailureKind.HUNG_UP:
+        return failed(reply.message, "look at that server's log: is a certificate configured, and which TLS versions?")
+    if reply:
+        return nothing_to_check("no answer came that would tell")
+    return passed("the certificate is trusted, for this name, and in time")
+
+
+def _today(epoch_seconds: float) -> str:
+    return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d")
+
+
+def _plain(case: Case, reply: ConnectionFailed | None) -> Result:
+    """Plain http was spoken: did the server want TLS? Some say so, others hang up."""
+    answer = case.answer(Question.DISCOVERY)
+    told = finding_for_server(answer, case.evidence) if answer and answer.status == 400 else None
+    if told and told.id == "net.expects_tls":
+        return from_finding(told)
+    wants = False
+    if reply and reply.kind in (FailureKind.HUNG_UP, FailureKind.BROKEN):
+        host, port = endpoint(case.issuer)
+        wants = speaks_tls(host, port, case.step_seconds)
+    if not wants:
+        return nothing_to_check("http, nothing to check")
+    where = urlsplit(case.issuer).netloc
+    said = "it hung up on plain http, and answers TLS"
+    return failed(f"{where} expects TLS (https), and plain http was spoken to it: {said}", f"{SETTING}=https://{where}")
+
+
+def speaks_tls(host: str, port: int, seconds: float) -> bool:
+    """Whether a port answers a TLS greeting with TLS: a handshake, or a certificate that does not suit us."""
+
+    def greet() -> bool:
+        context = ssl.create_default_context()
+        try:
+            with socket.create_connection((host, port), timeout=seconds) as plain:
+                context.wrap_socket(plain, server_hostname=host).close()
+        except ssl.SSLCertVerificationError:
+            return True
+        return True
+
+    return in_time(greet, seconds) is True
+
+
+def usable_bundle(case: Case) -> SettingsError | None:
+    """What is wrong with the CA bundle that the environment names; ``None`` when nothing is."""
+    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    if not bundle or not case.issuer.startswith("https://"):
+        return None
+    try:
+        context = ssl.create_default_context()
+        context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
+    except (OSError, ssl.SSLError):
+        return SettingsError(
+            ["REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that cannot be read as PEM certificates"],
+            hint="correct the path, e.g. REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt, or unset it",
+        )
+    return None
+
+
+def _tls_with_bundle(case: Case) -> Result:
+    problem = usable_bundle(case)
+    return failed(problem.message, problem.hint) if problem else _tls(case)
+
+
+CHECKS = (
+    Check(
+        id="net.resolve",
+        what="the host name in ZITADEL_DOMAIN resolves",
+        needs=("settings.readable",),
+        examine=_resolve,
+    ),
+    Check(id="net.connect", what="the port answers", needs=("net.resolve",), examine=_connect),
+    Check(
+        id="net.proxy",
+        what="the proxy of the environment, if there is one, lets requests through",
+        needs=("net.connect",),
+        examine=_proxy,
+    ),
+    Check(
+        id="net.tls",
+        what="TLS where it is due: certificate trusted, right name, in time",
+        needs=("net.proxy",),
+        examine=_tls_with_bundle,
+    ),
+)
