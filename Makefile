@@ -1,7 +1,7 @@
 # Everything a contributor runs. PYTHON is the interpreter with the dev extra installed.
 PYTHON ?= .venv/bin/python
 
-.PHONY: check lint types test bench
+.PHONY: check lint types test test-zitadel bench
 
 check: lint types test
 
@@ -13,7 +13,12 @@ types:
 	$(PYTHON) -m mypy
 
 test:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -q -n auto
+
+# Against a running ZITADEL: make test-zitadel URL=http://localhost:8080 ADMIN_PAT_FILE=admin.pat
+test-zitadel:
+	$(PYTHON) -m pytest tests/emulator tests/test_provisioning.py tests/test_live_demo.py tests/catalogue/test_either.py \
+		--zitadel $(URL) --admin-pat-file $(ADMIN_PAT_FILE)
 
 bench:
 	$(PYTHON) -m benchmarks

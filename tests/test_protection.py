@@ -307,7 +307,7 @@ class TestStack:
     @pytest.mark.parametrize("threads", [2, 8, 128])
     def test_a_burst_of_cold_tokens_is_served_to_the_last(self, settings: Settings, threads: int) -> None:
         zitadel = Scripted()
-        stack = protected(zitadel, settings, threads=threads)
+        stack = protected(zitadel, settings, threads=threads, wait_seconds=30)
         with Crowd(threads) as server:
             callers: list[Future[Introspection]] = [
                 server.submit(stack.introspect, f"token {number % 250}") for number in range(1000)

@@ -38,7 +38,7 @@ def test_the_consoles_print_what_the_readme_says() -> None:
 def test_the_first_command_comes_before_every_other_way_to_install() -> None:
     first, second = re.findall(r"^    (python3 -m venv .*)$", TEXT, re.MULTILINE)
     assert first.endswith("zdemo demo")
-    assert second.endswith("pytest")
+    assert second.endswith("pytest -q -n auto")
     assert TEXT.index(second) < min(TEXT.index(other) for other in ("pipx", "uv ", "activate"))
 
 

@@ -52,10 +52,14 @@ def protected(
     *,
     threads: int,
     tally: Tally | None = None,
+    wait_seconds: float = WAIT_FOR_PLACE_SECONDS,
     clock: Callable[[], float] = time.monotonic,
     wall_clock: Callable[[], float] = time.time,
 ) -> CachingIntrospector:
-    """The client behind cache and protection, for one process with ``threads`` threads that serve requests."""
+    """The client behind cache and protection, for one process with ``threads`` threads that serve requests.
+
+    ``wait_seconds`` is how long a request waits for its place among those that wait for ZITADEL.
+    """
     tally = tally or Tally()
     guarded = ProtectedIntrospector(
         client,
@@ -70,7 +74,7 @@ def protected(
         ttl_seconds=settings.cache_ttl_seconds,
         size=settings.cache_size,
         timeout_seconds=settings.timeout_seconds,
-        places=Places(waiting_for(threads), wait_seconds=WAIT_FOR_PLACE_SECONDS, clock=clock),
+        places=Places(waiting_for(threads), wait_seconds=wait_seconds, clock=clock),
         tally=tally,
         clock=clock,
         wall_clock=wall_clock,

@@ -100,7 +100,7 @@ def test_broken_chunks_are_no_trouble(chunks: bytes, running: Served) -> None:
     assert running.get(PRIVATE).status == 200
 
 
-@pytest.mark.parametrize("name", ROWS.keys() & {"reader", "a byte more than 64 KiB", "a byte more, in a chunk", "POST"})
+@pytest.mark.parametrize("name", ["POST", "a byte more than 64 KiB", "a byte more, in a chunk", "reader"])
 def test_what_follows_on_a_connection_is_not_mistaken(name: str, running: Served) -> None:
     """The second request is answered as such, or not at all."""
     first = ROWS[name].data.replace(b"Connection: close\r\n", b"", 1)

@@ -88,7 +88,7 @@ def _wrong_command_line(screen: Screen, error: Any) -> int:
     command = error.ctx.command_path if error.ctx else "zdemo"
     name = _parameter_name(error)
     if kind == "NoArgsIsHelpError":
-        screen.tell(error.ctx.get_help())
+        screen.say(error.ctx.get_help())
         return int(ExitCode.USAGE)
     message = {
         "NoSuchOption": "there is no such option",
