@@ -9,13 +9,14 @@ import time
 
 from benchmarks.memory import memory
 from benchmarks.start import start
-from benchmarks.tables import cached_against_uncached, cold, hanging, servers, warm
+from benchmarks.tables import cached_against_uncached, cold, hanging, removal, servers, warm
 
 TABLES = {
     "warm": warm,
     "servers": servers,
     "cached": cached_against_uncached,
     "cold": cold,
+    "removal": removal,
     "hanging": hanging,
     "start": start,
     "memory": memory,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import load
+from zdemo.emulator import known
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 20
@@ -98,9 +99,9 @@ def available(kind: str) -> bool:
 def api(upstream_port: int, *, kind: str = "granian", **settings: object) -> Iterator[Server]:
     """The API on one kind of server; settings by their variables in lower case, without ``ZDEMO_``."""
     environment = {
-        "ZITADEL_DOMAIN": f"http://127.0.0.1:{upstream_port}",
-        "CLIENT_ID": "300000000000000021",
-        "CLIENT_SECRET": "benchmark",
+        "ZITADEL_DOMAIN": f"http://localhost:{upstream_port}",
+        "CLIENT_ID": known.CLIENT_ID,
+        "CLIENT_SECRET": known.CLIENT_SECRET,
         **{f"ZDEMO_{name.upper()}": str(value) for name, value in settings.items()},
     }
     port = free_port()

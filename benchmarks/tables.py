@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterable, Sequence
 
 from benchmarks import load, stand
+from zdemo.emulator import emulate, known
+from zdemo.zitadel import USER_SERVICE, ManagementClient
 
 PUBLIC = load.request("/api/public")
 PRIVATE = load.request("/api/private", stand.TOKEN)
@@ -110,6 +113,24 @@ def _answer(connection: load.Connection) -> int:
         pass
     connection.sock.close()
     return status
+
+
+def removal() -> None:
+    """How long a deleted PAT still passes, asked for without pause; the emulator stands for ZITADEL."""
+    rows = []
+    for ttl in (0, 1, 5):
+        with emulate() as emulator, stand.api(int(emulator.url.rsplit(":", 1)[1]), cache_ttl=ttl) as server:
+            administrator = ManagementClient(emulator.url, known.ADMIN.pat, timeout_seconds=5)
+            request = load.request("/api/private", known.READER.pat)
+            load.run(server.port, [request], connections=1, seconds=0.2)
+            body = {"userId": known.READER.id, "tokenId": known.READER.token_id}
+            administrator.call(USER_SERVICE, "RemovePersonalAccessToken", body)
+            start = time.perf_counter()
+            while load.run(server.port, [request], connections=1, seconds=0.02).statuses[200]:
+                pass
+            rows.append((f"{ttl} s", f"{time.perf_counter() - start:.2f} s"))
+            administrator.close()
+    show("A deleted PAT is refused after", ["ZDEMO_CACHE_TTL", "refused after"], rows)
 
 
 def hanging() -> None:

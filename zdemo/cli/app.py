@@ -98,12 +98,14 @@ def call(
     route: Annotated[Route, typer.Argument(help="Which route to call.", show_default=False)],
     pat: Pat = None,
     url: Annotated[
-        str | None, typer.Option(help="Where the API is. Default: ZDEMO_API_URL.", show_default=False)
+        str | None,
+        typer.Option(metavar="URL", help="Where the API is. Default: ZDEMO_API_URL.", show_default=False),
     ] = None,
     as_json: Json = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the exchange, the token masked.")] = False,
     expect: Annotated[
-        int | None, typer.Option(min=100, max=599, help="Succeed when this status comes.", show_default=False)
+        int | None,
+        typer.Option(metavar="STATUS", min=100, max=599, help="Succeed when this status comes.", show_default=False),
     ] = None,
     curl: Annotated[bool, typer.Option("--curl", help="Print the curl command instead of sending.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat until the answer changes.")] = False,
