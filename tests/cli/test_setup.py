@@ -232,7 +232,7 @@ def test_a_typed_yes_makes_one(desk: Shell, word: str, code: int) -> None:
 def test_an_application_that_is_there_and_known_is_used(desk: Shell) -> None:
     """The emulator's own, with the values of ``.env.example``."""
     shutil.copy(Path(__file__).parents[2] / ".env.example", desk.folder / ".env")
-    ran = desk("setup", "--yes", "--project-name", "zdemo", "--app-name", "zdemo-emulator-api")
+    ran = desk("setup", "--yes", "--project-name", "zdemo", "--app-name", "emulator-api")
     if "only once" in ran.err:  # the known application has another name
         pytest.fail(ran.err)
     assert ran.code == 0, ran.all
