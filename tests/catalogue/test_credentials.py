@@ -28,6 +28,7 @@ from zdemo.emulator import Emulator, World, emulate
 from zdemo.emulator.known import (
     ADMIN,
     APPLICATION_ID,
+    APPLICATION_NAME,
     CLIENT_ID,
     CLIENT_SECRET,
     ORGANIZATION_ID,
@@ -150,7 +151,7 @@ def organization_off(planter: Planter) -> None:
 @pytest.mark.parametrize(
     ("plant", "named", "never"),
     [
-        (application_off, ("application zdemo-api is inactive", "deactivated", "activate"), "project zdemo"),
+        (application_off, (f"application {APPLICATION_NAME} is inactive", "deactivated", "activate"), "project zdemo"),
         (project_off, ("project zdemo .*is inactive", "activate"), "organization ZITADEL"),
         (organization_off, ("organization ZITADEL .*is inactive", "activate"), "project zdemo"),
         (application_gone, ("no application has this client ID", "deleted"), "inactive"),
@@ -282,4 +283,4 @@ def test_an_application_that_was_switched_to_a_key_is_pointed_out(bare: Shell, p
     method = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
     planter.do("application.v2.ApplicationService/UpdateApplication", **APP, apiConfiguration=method)
     told = doctor(bare, administered(planter.url), warned=("client.kind",))
-    told.names("works still", "zdemo-api is registered for a key", "ZITADEL_KEY_FILE")
+    told.names("works still", f"{APPLICATION_NAME} is registered for a key", "ZITADEL_KEY_FILE")
