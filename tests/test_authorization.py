@@ -78,6 +78,7 @@ MALFORMED = [
     "Bearer =",
     "Bearer ===",
     "Bearer \u00e9",
+    "Bearer \u017f\u212a",  # s and K, were the letters of the token compared without regard to case
     "Bearer abc\n",
     "Bearer abc\r\nX: y",
     "Bearer abc\x00",

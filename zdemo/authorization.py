@@ -16,6 +16,7 @@ from zdemo.introspection import Introspection
 
 LONGEST_TOKEN = 16 * 1024  # characters
 B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
+CREDENTIALS = re.compile(rf"(?i:bearer) +({B64TOKEN.pattern}) *")
 BEARER = re.compile(r"bearer(?![A-Za-z0-9!#$%&'*+.^_`|~-])", re.IGNORECASE)  # the scheme, not the start of a longer one
 SECOND_CREDENTIALS = re.compile(r",\s*bearer\b", re.IGNORECASE)  # how servers join a second Authorization field
 NOT_BEFORE_LEEWAY_SECONDS = 5
@@ -32,22 +33,24 @@ def bearer_token(authorization: str | None, *, also_in_query_or_form: bool = Fal
         NoToken: there is no header field, or it is of another scheme.
         InvalidRequest: it is malformed, or too long, or not the only one.
     """
-    if authorization is None:
-        raise NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
-    if "," in authorization and SECOND_CREDENTIALS.search(authorization):
-        raise InvalidRequest("more than one Authorization header field", hint="send one")
-    scheme = BEARER.match(authorization)
-    if scheme is None:
-        raise NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
-    rest = authorization[scheme.end() :]
-    token = rest.strip(" ")
+    credentials = CREDENTIALS.fullmatch(authorization or "")
+    if credentials is None:
+        raise _without_token(authorization or "")
     if also_in_query_or_form:
         raise InvalidRequest("the token is sent in two ways", hint="send it in the Authorization header field alone")
+    token = credentials[1]
     if len(token) > LONGEST_TOKEN:
         raise InvalidRequest("the token is longer than 16 KiB", hint="send the token alone")
-    if rest == rest.lstrip(" ") or not B64TOKEN.fullmatch(token):
-        raise InvalidRequest("the Authorization header field holds no token", hint="send Bearer, a blank, the token")
     return token
+
+
+def _without_token(authorization: str) -> NoToken | InvalidRequest:
+    """Why a header field holds no token."""
+    if SECOND_CREDENTIALS.search(authorization):
+        return InvalidRequest("more than one Authorization header field", hint="send one")
+    if not BEARER.match(authorization):
+        return NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
+    return InvalidRequest("the Authorization header field holds no token", hint="send Bearer, a blank, the token")
 
 
 @dataclass(frozen=True, kw_only=True)
