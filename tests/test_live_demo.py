@@ -297,6 +297,15 @@ def test_what_was_made_before_a_refusal_is_removed(method: str, tmp_path: Path) 
     assert zitadel.is_as_found
 
 
+@pytest.mark.parametrize("method", ["CreateApplication", "AddPersonalAccessToken", "CreateAuthorization"])
+def test_an_answer_without_what_is_shown_once_ends_it_at_once(method: str) -> None:
+    zitadel = Spoiled(spoil=lambda path: ("200 OK", "{}") if path.endswith(f"/{method}") else None)
+    lacks = pytest.raises(ZdemoError, match="ZITADEL's answer lacks")
+    with zitadel.running() as target, lacks, live_tour(settings_of(target), silent()):
+        pytest.fail("the tour must not begin")
+    assert zitadel.is_as_found
+
+
 def test_who_is_no_administrator_is_told_so_and_makes_nothing(tmp_path: Path) -> None:
     zitadel = Spoiled()
     with zitadel.running() as target:

@@ -131,7 +131,7 @@ class Belongings:
             apiConfiguration={},
         )
         configuration: Mapping[str, Any] = made.get("apiConfiguration") or {}
-        return str(configuration.get("clientId", "")), str(configuration.get("clientSecret", ""))
+        return calls.shown(configuration, "clientId"), calls.shown(configuration, "clientSecret")
 
     def make_user(self, user: Belonging) -> tuple[str, str]:
         """A service user with a PAT; the ID of the token and its text."""
@@ -140,7 +140,7 @@ class Belongings:
         made = calls.ask(
             self._client, "UserService/AddPersonalAccessToken", userId=user.id, expirationDate=self._expires
         )
-        return str(made.get("tokenId", "")), str(made.get("token", ""))
+        return calls.shown(made, "tokenId"), calls.shown(made, "token")
 
     def assign(self, role: str) -> str:
         """Give the reader the role; the ID of the assignment."""
@@ -152,7 +152,7 @@ class Belongings:
             organizationId=self._organization_id,
             roleKeys=[role],
         )
-        return str(made.get("id", ""))
+        return calls.shown(made, "id")
 
     def _begin(self, thing: Belonging, what: str, **body: Any) -> None:
         self.begun.append(thing)

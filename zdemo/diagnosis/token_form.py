@@ -201,7 +201,7 @@ def paste_problem(token: str) -> Finding | None:
         return Finding(id="token.empty", cause="the token is empty", fix=("give one with --pat, or set PAT in .env",))
     return Finding(
         id="token.pasted",
-        cause=f"the token was not pasted alone: there is {what}",
+        cause=f"the token was not pasted alone: {what}",
         seen=(("form", form.described),),
         fix=("give the token alone: letters, digits, - and _, without anything around it",),
     )

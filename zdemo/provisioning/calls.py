@@ -6,7 +6,7 @@ was made with a chosen ID is asked for by that ID.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -146,6 +146,17 @@ def _too_old() -> ZdemoError:
         "this ZITADEL is too old for setup: it lacks the v2 API for projects, applications and authorizations",
         hint="update ZITADEL to v4.5 or newer, or make the objects in its console (README, The same with your own "
         "ZITADEL); if it is new enough, a proxy before it does not pass on /zitadel.*",
+    )
+
+
+def shown(made: Mapping[str, Any], name: str) -> str:
+    """A text that ZITADEL shows once, or an ID of its choice. Raises UnusableAnswer when its answer lacks it."""
+    value = made.get(name)
+    if isinstance(value, str) and value:
+        return value
+    raise UnusableAnswer(
+        f"ZITADEL's answer lacks {name}, which it should show now",
+        hint="check ZITADEL_DOMAIN and what stands between: something there changes what ZITADEL answers",
     )
 
 

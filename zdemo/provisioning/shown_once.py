@@ -37,7 +37,7 @@ def rotate_secret(bench: Bench, step: Step) -> None:
 
 def new_secret(bench: Bench) -> str:
     """Of the application."""
-    return str(bench.ask("ApplicationService/GenerateClientSecret", **bench.application)["clientSecret"])
+    return calls.shown(bench.ask("ApplicationService/GenerateClientSecret", **bench.application), "clientSecret")
 
 
 def keep_secret(bench: Bench, secret: str) -> None:
@@ -63,8 +63,9 @@ def make_key(bench: Bench, step: Step) -> None:
     moment = calls.moment_of(expires)
     bench.env.write({KEY_EXPIRES: moment})
     made = bench.ask("ApplicationService/CreateApplicationKey", **bench.application, expirationDate=moment)
-    bench.story.hide(str(made["keyDetails"]))
-    replace_file(file, base64.b64decode(str(made["keyDetails"])).decode())
+    details = calls.shown(made, "keyDetails")
+    bench.story.hide(details)
+    replace_file(file, base64.b64decode(details).decode())
     bench.env.write(
         {
             "ZITADEL_PROJECT_ID": bench.ids[PROJECT_ID],
@@ -115,12 +116,13 @@ def make_pat(bench: Bench, step: Step) -> None:
     moment = calls.moment_of(_expiry(bench, variables.pat_expires))
     bench.env.write({variables.pat_expires: moment})
     made = bench.ask("UserService/AddPersonalAccessToken", userId=user_id, expirationDate=moment)
-    bench.story.hide(str(made["token"]))
+    token = calls.shown(made, "token")
+    bench.story.hide(token)
     bench.env.write(
         {
-            variables.pat: str(made["token"]),
+            variables.pat: token,
             variables.pat_user_id: user_id,
-            variables.pat_id: str(made["tokenId"]),
+            variables.pat_id: calls.shown(made, "tokenId"),
         }
     )
     bench.story.tell(f"PAT of {step.name}: made, valid for {bench.plan.wishes.pat_days} days")
