@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from wsgiref.validate import validator
 
 import pytest
 
+from tests.key_site import key_site
 from tests.server.apis import THREADS, Api, asking
 from tests.server.rows import ROWS, check
 from zdemo.config import Settings
@@ -31,3 +35,17 @@ def validated(settings: Settings) -> Iterator[Api]:
 def test_the_validator_is_content(name: str, validated: Api) -> None:
     """It ends a request that breaks a rule with an ``AssertionError``, hence a 500 of the server's."""
     check(validated.send(ROWS[name].data), ROWS[name])
+
+
+@pytest.mark.parametrize("line", ["create_app()", "protect(Flask('mine'))"])
+def test_what_is_doubtful_about_the_settings_is_logged(line: str, tmp_path: Path) -> None:
+    with key_site(tmp_path / "key.json") as site:
+        site.file.chmod(0o644)
+        env = {"ZITADEL_DOMAIN": site.url, "ZITADEL_KEY_FILE": str(site.file)}
+        code = f"from flask import Flask; from zdemo.server import create_app, protect; {line}"
+        ran = subprocess.run(  # noqa: S603  # a process, since its settings are its environment
+            [sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True
+        )
+    assert "other users" in ran.stderr
+    assert "chmod 600" in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1

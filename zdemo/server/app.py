@@ -12,11 +12,10 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from zdemo.config import Settings
-from zdemo.environment import read_environment
 from zdemo.introspection import Introspector
 from zdemo.introspectors import introspector_for
 from zdemo.server.bodies import check_body, limit_bodies
-from zdemo.server.guard import DEFAULT_THREADS, protect, refusal, request_id
+from zdemo.server.guard import DEFAULT_THREADS, protect, refusal, request_id, settings_here
 from zdemo.server.logs import ACCESS_LOG
 from zdemo.server.metrics import Metrics
 from zdemo.server.operations import Readiness, operations
@@ -47,7 +46,7 @@ def create_app(
     Raises:
         SettingsError: settings are missing or wrong.
     """
-    settings = settings or Settings.from_env(read_environment())
+    settings = settings or settings_here()
     tally = Tally()
     introspector = introspector or introspector_for(settings, threads=threads, tally=tally)
     metrics = Metrics(tally)

@@ -75,12 +75,24 @@ def protect(
     Raises:
         SettingsError: settings are missing or wrong.
     """
-    settings = settings or Settings.from_env(read_environment())
+    settings = settings or settings_here()
     introspector = introspector or introspector_for(settings, threads=threads)
     app.extensions[EXTENSION] = Guard(introspector=introspector, policy=Policy.from_settings(settings))
     app.register_error_handler(Refused, _answer_refusal)
     app.register_error_handler(IntrospectionError, _answer_failure)
     return app
+
+
+def settings_here() -> Settings:
+    """From the environment and ``.env``; what is doubtful about them goes to the log.
+
+    Raises:
+        SettingsError: settings are missing or wrong.
+    """
+    settings = Settings.from_env(read_environment())
+    for warning in settings.warnings:
+        logger.warning("%s", warning)
+    return settings
 
 
 def requires_token(*, role: str | None = None) -> Callable[[Callable[P, Any]], Callable[P, Response]]:
