@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zdemo.config import Settings
-from zdemo.diagnosis import Certainty, Evidence, Question, finding_for_error
+from zdemo.diagnosis import Certainty, Evidence, Finding, Question, finding_for_error
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.failures import failed
 from zdemo.introspection import answer_error, introspection_error
@@ -254,3 +254,15 @@ def test_a_401_is_not_how_zitadel_refuses_and_stays_open() -> None:
     finding = refused({}, status=401)
     assert finding.certainty is Certainty.OPEN
     assert "proxy" in finding.candidates[0]
+
+
+@pytest.mark.parametrize(
+    ("certainty", "said"),
+    [
+        (Certainty.CERTAIN, "a proxy is down"),
+        (Certainty.LIKELY, "most likely, a proxy is down"),
+        (Certainty.OPEN, "a proxy is down"),
+    ],
+)
+def test_what_is_only_likely_is_never_said_as_if_it_were_certain(certainty: Certainty, said: str) -> None:
+    assert Finding(id="a.b", cause="a proxy is down", certainty=certainty).said == said

@@ -77,5 +77,5 @@ def _raise_if_plain(investigation: Investigation) -> None:
     error, finding = investigation.error, investigation.finding
     if error and (finding is None or not (finding.candidates or finding.seen)):
         if finding:
-            error.message, error.hint = finding.cause, "; ".join(finding.fix)
+            error.message, error.hint = finding.said, "; ".join(finding.fix)
         raise error

@@ -130,7 +130,7 @@ def columns(rows: Sequence[Sequence[str]], *, gap: int = 2) -> list[str]:
 def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence: bool = True) -> None:
     """Why, how that is known if ``evidence``, what it can be, and what to do next."""
     seen = finding.seen if evidence else ()
-    screen.pairs([("why", finding.cause), *seen], indent=indent, label_width=10 if indent else 12)
+    screen.pairs([("why", finding.said), *seen], indent=indent, label_width=10 if indent else 12)
     if finding.candidates:
         lead = " " * indent
         screen.say()

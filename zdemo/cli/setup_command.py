@@ -117,7 +117,7 @@ def _told_why() -> Iterator[None]:
 
         finding = finding_for_error(error)
         can_be = f" (it can be: {'; '.join(finding.candidates)})" if finding.candidates else ""
-        error.message, error.hint = finding.cause + can_be, "; ".join(filter(None, finding.fix)) or error.hint
+        error.message, error.hint = finding.said + can_be, "; ".join(filter(None, finding.fix)) or error.hint
         raise
 
 

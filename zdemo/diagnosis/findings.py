@@ -34,6 +34,11 @@ class Finding:
     seen: tuple[tuple[str, str], ...] = ()
     fix: tuple[str, ...] = ()
 
+    @property
+    def said(self) -> str:
+        """The cause as a person is told it: with a reserve, unless it is certain or says itself what is open."""
+        return f"most likely, {self.cause}" if self.certainty is Certainty.LIKELY else self.cause
+
     def without(self, secrets: Iterable[str]) -> Finding:
         """The same, with each of these texts taken out: a server may echo what it was sent."""
         known = tuple(secrets)

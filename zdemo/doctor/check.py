@@ -86,7 +86,7 @@ def from_finding(finding: Finding, outcome: Outcome = Outcome.FAIL) -> Result:
     """What a diagnosis says, as the result of a check."""
     return Result(
         outcome=outcome,
-        evidence=finding.cause,
+        evidence=finding.said,
         fix=finding.fix,
         certainty=finding.certainty,
         candidates=finding.candidates,
