@@ -21,6 +21,7 @@ from tests.cli.running import LONGEST_SECONDS, Shell
 from tests.faults import ACTIVE, CREDENTIALS_REFUSED
 from tests.introspector_doubles import Clock
 from tests.key_site import KeySite, key_site, settings_for
+from tests.ports import free_port
 from tests.test_key_file import CLIENT_ID, KEY_ID, SERVICE_USER, content, rsa_key
 from tests.upstream import upstream
 from zdemo.authorization import Policy
@@ -232,8 +233,7 @@ def test_a_key_file_that_others_can_read_works_with_a_warning(site: KeySite, tmp
 
 def test_serve_hands_the_key_to_its_workers(site: KeySite, tmp_path: Path) -> None:
     shell = Shell(folder=tmp_path, env={"ZITADEL_DOMAIN": site.url, "ZITADEL_KEY_FILE": site.file.name})
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     with shell.running("serve", "--port", str(port), "--workers", "2") as process:
         answer = when_it_answers(process, f"http://127.0.0.1:{port}/api/private-scoped")
     assert (answer.status_code, answer.json()["message"][:7]) == (200, "Private")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import pytest
 import requests
 
 from tests.cli.running import Ran, Shell, Story, story
+from tests.ports import free_port
 from tests.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
 from zdemo.cli.redaction import Redaction, token_like
 from zdemo.config import AdminSettings, Settings
@@ -364,8 +364,7 @@ def _started(url: str, process: subprocess.Popen[str]) -> None:
 
 
 def test_in_the_log_of_the_api(shell: Shell) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}"
     with (
         upstream(*ECHOES.values()) as server,

@@ -8,10 +8,12 @@ which is faster, bounds slow clients, and runs several workers, but does not run
 import errno
 import multiprocessing
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from cheroot.server import HTTPConnection, HTTPRequest
@@ -128,6 +130,22 @@ def serving(
         thread.join()
 
 
+@dataclass(frozen=True)
+class _Worker:
+    """What a worker process runs: SIGINT is the business of the process that started it.
+
+    Ctrl-C reaches every process of the terminal's group. A worker of Granian that gets it, and SIGTERM from its parent
+    a moment later, does not stop, and would be waited for until it is killed.
+    """
+
+    build: Callable[[str], WSGIApp]
+
+    def __call__(self, target: str) -> WSGIApp:
+        if hasattr(signal, "pthread_sigmask"):  # not on Windows; threads that are started later inherit it
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        return self.build(target)
+
+
 def serve_forever(build: Callable[[str], WSGIApp], *, host: str, port: int, workers: int, threads: int) -> None:
     """Serve until SIGINT or SIGTERM; requests that are being answered are finished first.
 
@@ -152,7 +170,7 @@ def serve_forever(build: Callable[[str], WSGIApp], *, host: str, port: int, work
         log_enabled=False,
         respawn_failed_workers=True,
         workers_kill_timeout=KILL_SECONDS,
-    ).serve(target_loader=build)
+    ).serve(target_loader=_Worker(build))
 
 
 def port_is_free(host: str, port: int) -> bool:

@@ -22,6 +22,7 @@ from tests.cli.running import Shell
 from tests.key_site import key_site
 from tests.naming import Told, administered, command, doctor, introspect, settings, write
 from tests.planting import Planter
+from tests.ports import free_port
 from tests.relay import relay
 from tests.upstream import upstream
 from zdemo.emulator import Emulator, World, emulate
@@ -66,8 +67,7 @@ def test_10_an_unknown_client_id(bare: Shell, planter: Planter) -> None:
 
 
 def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     env = settings(planter.url, CLIENT_ID="353545601679624999")
     shell = Shell(folder=bare.folder, env=env)
     with shell.running("serve", "--port", str(port)) as process:

@@ -139,6 +139,7 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            process_group=0,  # as a shell does it, so that a test can type Ctrl-C
         )
         try:
             yield process

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -12,16 +13,12 @@ import pytest
 import requests
 
 from tests.cli.running import ROOT, Shell, is_two_lines
+from tests.ports import free_port
 from tests.upstream import refusing_port
 from zdemo.emulator.known import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
 PATIENCE_SECONDS = 20
 STOP_SECONDS = 10
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def first_answer(url: str, process: subprocess.Popen[str], **options: object) -> requests.Response:
@@ -129,6 +126,19 @@ def test_the_api_serves_what_call_asks_and_stops_cleanly(shell: Shell) -> None:
         ["GET", "/api/private", "401"],
     ]
     assert READER.pat not in err
+
+
+@pytest.mark.parametrize("more", [(), ("--workers", "2")])
+def test_ctrl_c_on_a_terminal_stops_the_api_that_has_served(shell: Shell, more: tuple[str, ...]) -> None:
+    """It reaches the whole process group, the workers too. A worker that does not stop is killed after 10 s."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api/public"
+    with shell.running("serve", "--port", str(port), *more) as process, requests.Session() as session:
+        first_answer(url, process)
+        session.get(url, timeout=5)  # and its connection stays open
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=STOP_SECONDS / 2)
+    assert (process.returncode, "Traceback" in err) == (0, False)
 
 
 def test_the_api_starts_while_zitadel_is_away(shell: Shell) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.ports import free_port
 from tests.processes import ROOT
 from tests.server.apis import PUBLIC, settings_for
 from tests.server.waiting import eventually
 from tests.server.wire import Reply, bearer, exchange, request
-from tests.upstream import LOOPBACK
 from zdemo.emulator.known import READER
 
 LONGEST_SECONDS = 60
@@ -57,12 +56,6 @@ def environment_for(issuer: str) -> dict[str, str]:
         "CLIENT_SECRET": settings.client_secret,
         "ZITADEL_PROJECT_ID": str(settings.project_id),
     }
-
-
-def free_port() -> int:
-    """One that nobody listens on now."""
-    with socket.create_server((LOOPBACK, 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 def start(folder: Path, environment: Mapping[str, str], *arguments: str) -> subprocess.Popen[bytes]:

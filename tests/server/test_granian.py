@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 
 from tests.faults import ACTIVE, CREDENTIALS_REFUSED
+from tests.ports import free_port
 from tests.server.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, THREADS
 from tests.server.rows import BEARER, CHUNKED, ROWS, check, check_body
-from tests.server.served import LONGEST_SECONDS, Served, environment_for, free_port, served, start
+from tests.server.served import LONGEST_SECONDS, Served, environment_for, served, start
 from tests.server.test_bodies import SLOW, slow_clients
 from tests.server.test_faults import PROJECT
 from tests.server.test_log import LINE
