@@ -1,4 +1,4 @@
-"""``python -m benchmarks.fuzz [COUNT [SEED]]``: mutated requests over sockets against a running API.
+"""Mutated requests over sockets against a running API: ``python -m benchmarks.fuzz [COUNT [SEED]]``.
 
 Reports every 5xx, every answer of a protected route to a request that did not hold the one good token, and how the
 memory of the server's processes grew. Exit status 1 when there is any of the first two.
@@ -6,6 +6,7 @@ memory of the server's processes grew. Exit status 1 when there is any of the fi
 
 from __future__ import annotations
 
+import argparse
 import random
 import re
 import socket
@@ -26,6 +27,7 @@ GOOD = stand.TOKEN.encode()
 PROTECTED = b"Private"  # begins the message of both protected routes
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
+READY = b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"
 SEEDS = [
     b"GET /api/public HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /api/private HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\n\r\n" % GOOD,
@@ -35,7 +37,7 @@ SEEDS = [
     b"POST /api/private HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     b"Content-Length: 16\r\n\r\naccess_token=bad",
     b"GET /api/private HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-    b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n",
+    READY,
     b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
 ]
 PIECES = [
@@ -132,10 +134,13 @@ def resident_mib(process: int) -> float:
 
 def main() -> int:
     """Run, and report."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else int(time.time())
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__)
+    arguments.add_argument("count", type=int, nargs="?", default=COUNT, help=f"requests (default {COUNT})")
+    arguments.add_argument("seed", type=int, nargs="?", default=int(time.time()), help="repeats a run")
+    count, seed = (given := arguments.parse_args()).count, given.seed
     report = Report()
     with stand.upstream(only=stand.TOKEN) as zitadel, stand.api(zitadel) as server:
+        load.run(server.port, [READY], connections=1, seconds=0.1)  # until it has asked once, it is not ready: 503
         memory, start = [], time.monotonic()
         for part in range(5):
             threads = [
