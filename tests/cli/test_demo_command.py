@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +15,7 @@ import pytest
 from tests.cli.running import Ran, Shell
 from tests.cli.terminal import at_terminal
 
+SCRIPT = Path(sys.executable).with_name("zdemo")
 LONGEST_SECONDS = 15
 TOUR = (
     (200, "public"),
@@ -30,11 +34,12 @@ TOUR = (
 
 @dataclass(frozen=True, kw_only=True)
 class Tours:
-    """Three at once, since each of them mostly waits: as text, as a document, at a terminal."""
+    """All at once, since each mostly waits: as text, as a document, at a terminal, by the path of the command."""
 
     told: Ran
     document: Ran
     screen: tuple[int, str]
+    by_path: str
     folder: Path
     seconds: float
 
@@ -48,13 +53,21 @@ def tours(tmp_path_factory: pytest.TempPathFactory) -> Tours:
     with ThreadPoolExecutor() as together:
         told, document = together.submit(shell.anew, "demo"), together.submit(shell.anew, "demo", "--json")
         screen = together.submit(at_terminal, shell, "demo")
+        by_path = together.submit(run_by_path, shell.folder)
         return Tours(
             told=told.result(),
             document=document.result(),
             screen=screen.result(),
+            by_path=by_path.result(),
             folder=shell.folder,
             seconds=time.monotonic() - start,
         )
+
+
+def run_by_path(folder: Path) -> str:
+    command = [str(SCRIPT), "demo"]
+    ran = subprocess.run(command, cwd=folder, env={}, stdout=subprocess.PIPE, text=True, timeout=60, check=True)  # noqa: S603  # ours
+    return ran.stdout
 
 
 @pytest.fixture
@@ -79,6 +92,11 @@ def test_the_screen_fits_eighty_columns_and_has_no_escape_codes(told: Ran) -> No
 def test_each_step_shows_what_was_sent_expected_and_came(told: Ran) -> None:
     assert told.out.count("GET /api/") == len(TOUR)
     assert told.out.count("as expected") == len(TOUR) + 1
+
+
+def test_what_comes_next_can_be_typed_as_it_stands(tours: Tours) -> None:
+    """By its path, where the shell does not know the command."""
+    assert tours.by_path.splitlines()[-1].startswith(f"next  {os.path.relpath(SCRIPT, tours.folder)} serve --emulator ")
 
 
 def test_json_is_the_same_as_one_document(tours: Tours) -> None:

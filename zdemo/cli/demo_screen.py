@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from zdemo.cli.render import WIDTH, Screen, headline
 from zdemo.demo.legs import Step
@@ -36,7 +40,13 @@ def show_tour_end(screen: Screen, steps: Sequence[Step], seconds: float, *, live
     if live:
         screen.say("next  zdemo setup                   makes the same, to keep, and writes .env")
     else:
-        screen.say("next  zdemo serve --emulator        runs both, and says what to try")
+        screen.say(f"next  {_called()} serve --emulator        runs both, and says what to try")
+
+
+def _called() -> str:
+    """The command as this shell knows it: by its path, where its folder is not on ``PATH``."""
+    program = Path(sys.argv[0])
+    return "zdemo" if shutil.which("zdemo") or program.name != "zdemo" else os.path.relpath(program)
 
 
 def tour_as_json(steps: Sequence[Step]) -> str:
