@@ -30,7 +30,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("investigation", "provisioning"),
     ("explanation",),
     ("server", "emulator"),
-    ("doctor", "demo"),
+    ("doctor", "demo", "pytest_plugin"),
     ("cli",),
     ("__main__",),
 )
@@ -39,6 +39,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
 KNOWN_ONLY_TO: dict[str, set[str]] = {
     "flask": {"server", "emulator"},
     "werkzeug": {"server", "emulator"},
+    "pytest": {"pytest_plugin"},
     "rich": {"cli.render"},
     "typer": {"cli"},
     "click": set(),

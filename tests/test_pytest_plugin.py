@@ -1,0 +1,89 @@
+"""The fixture ``zitadel_emulator`` as another project's tests use it: pytest finds it, they import nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zdemo.config import Settings
+from zdemo.introspection import Introspection, IntrospectionClient
+from zdemo.pytest_plugin import ZitadelEmulator
+
+ROLE = "read:messages"
+THEIRS = """
+from flask import Flask
+from zdemo.config import Settings
+from zdemo.server import protect, requires_token
+
+
+def test_messages(zitadel_emulator):
+    app = protect(Flask(__name__), Settings.from_env(zitadel_emulator.env))
+
+    @app.get("/messages")
+    @requires_token(role="read:messages")
+    def messages():
+        return {}
+
+    def status(token):
+        return app.test_client().get("/messages", headers={"Authorization": f"Bearer {token}"}).status_code
+
+    assert status(zitadel_emulator.user("ada", "read:messages")) == 200
+    assert status(zitadel_emulator.user("bob")) == 401
+"""
+
+
+def introspect(zitadel: ZitadelEmulator, token: str) -> Introspection:
+    client = IntrospectionClient(Settings.from_env(zitadel.env))
+    try:
+        return client.introspect(token)
+    finally:
+        client.close()
+
+
+def test_another_project_needs_one_word(tmp_path: Path) -> None:
+    (tmp_path / "test_theirs.py").write_text(THEIRS)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    ran = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # ours
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 passed" in ran.stdout
+
+
+def test_a_user_has_the_roles_that_he_was_given(zitadel_emulator: ZitadelEmulator) -> None:
+    pat = zitadel_emulator.user("ada", ROLE, "write:messages")
+    assert set(introspect(zitadel_emulator, pat).roles(zitadel_emulator.project_id)) == {ROLE, "write:messages"}
+    assert not introspect(zitadel_emulator, zitadel_emulator.user("bob")).roles()
+
+
+def test_roles_come_and_go(zitadel_emulator: ZitadelEmulator) -> None:
+    pat = zitadel_emulator.user("ada", ROLE)
+    zitadel_emulator.revoke("ada", ROLE)
+    zitadel_emulator.revoke("ada", ROLE)
+    assert not introspect(zitadel_emulator, pat).has_role(ROLE)
+    zitadel_emulator.grant("ada", ROLE)
+    zitadel_emulator.grant("ada", ROLE)
+    assert introspect(zitadel_emulator, pat).has_role(ROLE)
+
+
+def test_a_removed_users_token_is_dead(zitadel_emulator: ZitadelEmulator) -> None:
+    pat = zitadel_emulator.user("ada", ROLE)
+    assert introspect(zitadel_emulator, pat).active
+    zitadel_emulator.remove("ada")
+    assert not introspect(zitadel_emulator, pat).active
+
+
+def test_the_known_users_are_there(zitadel_emulator: ZitadelEmulator) -> None:
+    zitadel_emulator.revoke("reader", ROLE)
+    with pytest.raises(ValueError, match="a user Reader already"):
+        zitadel_emulator.user("Reader")
+    with pytest.raises(ValueError, match="no user nobody"):
+        zitadel_emulator.grant("nobody", ROLE)
+
+
+def test_each_test_has_its_own(zitadel_emulator: ZitadelEmulator) -> None:
+    """Whatever the others did: ada is free, and reader has the role."""
+    assert zitadel_emulator.user("ada")
+    zitadel_emulator.user("grace", ROLE)
+    assert introspect(zitadel_emulator, zitadel_emulator.admin_pat).active
