@@ -26,6 +26,8 @@ THREADS = 16
 IDLE_CONNECTIONS = 1024  # kept open; with cheroot's 10, more clients than that would connect anew for each request
 STOP_CHECK_SECONDS = 0.02  # how often the server looks whether it shall stop
 HEADER_MILLISECONDS = 10_000  # how long a client may take to send its header fields
+MOST_CONNECTIONS = 16_384  # of one worker; silent ones count, so the bound is far above what one client opens
+SPARE_FILES = 256  # of those that a process may open: what is no connection of a client
 KILL_SECONDS = 10  # how long a worker may take to stop
 STOP_SECONDS = 2  # how long a stop waits for requests that are being answered
 
@@ -130,6 +132,24 @@ def serving(
         thread.join()
 
 
+def _connections() -> int:
+    """How many connections a worker may hold; raises this process's limit of open files for that, if it can.
+
+    Granian holds 1024 by default, and a client that opens as many and says nothing would keep everybody else waiting.
+    """
+    try:
+        import resource  # not on Windows, where there is no such limit
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MOST_CONNECTIONS + SPARE_FILES
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        if soft != resource.RLIM_INFINITY and soft < allowed:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))  # workers inherit it
+        return max(SPARE_FILES, allowed - SPARE_FILES)
+    except (ImportError, ValueError, OSError):
+        return MOST_CONNECTIONS
+
+
 @dataclass(frozen=True)
 class _Worker:
     """What a worker process runs: SIGINT is the business of the process that started it.
@@ -165,6 +185,7 @@ def serve_forever(build: Callable[[str], WSGIApp], *, host: str, port: int, work
         interface=Interfaces.WSGI,
         workers=workers,
         blocking_threads=threads,
+        backpressure=_connections(),
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
         log_enabled=False,

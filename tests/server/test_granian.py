@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,17 @@ from tests.upstream import LOOPBACK, after, upstream
 from zdemo.emulator import Emulator
 from zdemo.emulator.known import CLIENT_SECRET, READER, VISITOR
 from zdemo.errors import ExitCode
+
+SILENT_CLIENTS = 1500  # more than Granian holds by default
+
+
+@pytest.fixture(scope="module", autouse=True)
+def many_files() -> Iterator[None]:
+    """What this process may open has to suffice for as many clients."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, before[1]) if before[1] > 0 else 8192, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +132,17 @@ def test_slow_clients_do_not_take_the_api_from_others(name: str, running: Served
         assert running.get(PRIVATE).status == 200
     form = ROWS["also in the form"]
     eventually("bodies are read again", lambda: running.send(form.data).status == form.status)
+
+
+def test_clients_that_say_nothing_keep_nobody_waiting(running: Served) -> None:
+    """Many of them: until their headers are due, nothing tells them from slow ones."""
+    with ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection((LOOPBACK, running.port))) for _ in range(SILENT_CLIENTS)
+        ]
+        assert {running.get(PUBLIC).status for _ in range(20)} == {200}
+        with pytest.raises(BlockingIOError):  # it is open still: nobody had to be hung up on first
+            silent[0].recv(1, socket.MSG_DONTWAIT)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
