@@ -245,9 +245,9 @@ def test_an_audience_may_be_one_text() -> None:
     assert of({"active": True, "aud": "one"}).audience == ("one",)
 
 
-def test_of_an_inactive_answer_nothing_else_is_read() -> None:
+def test_of_an_inactive_answer_nothing_else_is_read_or_kept() -> None:
     found = of({**PAT_CLAIMS, "active": False, "exp": "wrong", "aud": 1})
-    assert (found.active, found.expires_at, found.audience) == (False, None, ())
+    assert (found.active, found.expires_at, found.audience, found.claims) == (False, None, (), {"active": False})
 
 
 JSON = st.recursive(

@@ -29,6 +29,7 @@ from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.introspection import Introspection, Introspector
 from zdemo.introspectors import flights_for, protected, waiting_for
 from zdemo.protection import STALL_SECONDS, ProtectedIntrospector
+from zdemo.transport import Answer
 
 TOKEN = "a-token-that-is-known-to-nobody"
 TIMEOUT = 5.0
@@ -245,6 +246,26 @@ class TestRefusedCredentials:
             setup.clock.advance(PAUSE_SECONDS)
         zitadel.outcome = ACTIVE
         assert [setup.ask() for _ in range(3)] == [ACTIVE] * 3
+
+    @pytest.mark.parametrize(
+        ("status", "body", "asked"),
+        [
+            (400, b'{"error":"unauthorized_client"}', 1),
+            (401, b'{"error":"invalid_client"}', 1),
+            (403, b"blocked", 5),
+            (401, b'{"error":"access_denied"}', 5),
+        ],
+    )
+    def test_a_filter_that_refuses_one_token_is_no_reason_to_refuse_the_others(
+        self, status: int, body: bytes, asked: int
+    ) -> None:
+        refusal = refused()
+        refusal.answer = Answer(status=status, headers={}, body=body, seconds=0, url="http://localhost/")
+        zitadel = Scripted(refusal)
+        setup = Setup(zitadel)
+        for _ in range(5):
+            setup.fails(CredentialsRefused)
+        assert len(zitadel.asked) == asked
 
     def test_an_outage_during_the_pause_is_told_as_an_outage(self) -> None:
         zitadel = Scripted(refused())

@@ -29,6 +29,7 @@ INTROSPECTION_PATH = "/oauth/v2/introspect"
 ROLES_CLAIM = "urn:zitadel:iam:org:project:roles"
 DATABASE_AWAY = "QUERY-d3fas"  # ZITADEL: the ID in its 404 text when it cannot read its database
 INSTANCE_UNKNOWN = "unable to set instance using origin"  # ZITADEL: 404 text, our Host is none of its domains
+CLIENT_ERRORS = ("unauthorized_client", "invalid_client")  # ZITADEL says the first, RFC 6749 the second
 MOST_RETRY_AFTER_SECONDS = 60
 CREDENTIALS_REFUSED = "check CLIENT_ID and CLIENT_SECRET against the application's page, and that it is active"
 KEY_REFUSED = (
@@ -108,7 +109,8 @@ def parse_introspection(answer: Answer) -> Introspection:
     if not isinstance(claims, dict) or not isinstance(claims.get("active"), bool):
         raise _unusable("is no JSON object with a boolean active", answer)
     if not claims["active"]:
-        return Introspection(active=False, claims=claims)
+        # what else is said of it decides nothing, and would be kept for anybody who sends garbage
+        return Introspection(active=False, claims={"active": False})
     audience = claims.get("aud", [])
     audience = [audience] if isinstance(audience, str) else audience
     if not isinstance(audience, list) or not all(isinstance(a, str) for a in audience):
@@ -178,8 +180,16 @@ def answer_error(answer: Answer, *, with_key: bool = False) -> IntrospectionErro
 def is_credential_refusal(answer: Answer) -> bool:
     """Whether an answer says that our own credentials are bad (ZITADEL: 400; other servers: 401, 403)."""
     if answer.status == 400:
-        return answer.json_object().get("error") in ("unauthorized_client", "invalid_client")
+        return names_our_client(answer)
     return answer.status in (401, 403) and answer.media_type != "text/html"
+
+
+def names_our_client(answer: Answer) -> bool:
+    """Whether an answer is an authorization server's word about its client (RFC 6749 §5.2).
+
+    Any other refusal may be a filter's, about the one token that was asked about.
+    """
+    return answer.json_object().get("error") in CLIENT_ERRORS
 
 
 def _unavailable(answer: Answer) -> ZitadelUnavailable:

@@ -24,11 +24,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeGuard
 
 from zdemo.breaker import Breaker, CredentialsPause, Ticket
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.flight import Flight
-from zdemo.introspection import Introspection, Introspector
+from zdemo.introspection import Introspection, Introspector, names_our_client
 from zdemo.places import Places
 from zdemo.tally import Tally
 
@@ -92,13 +93,12 @@ class ProtectedIntrospector:
             self.tally.in_flight += 1
         try:
             introspection = self._inner.introspect(token)
-        except CredentialsRefused as refusal:
+        except (CredentialsRefused, UnusableAnswer) as refusal:
             self._answered(ticket)
-            self._pause.refused(refusal, decides=decides)
-            raise
-        except UnusableAnswer:
-            self._answered(ticket)
-            self._pause.unknown(decides=decides)
+            if _is_about_our_client(refusal):
+                self._pause.refused(refusal, decides=decides)
+            else:
+                self._pause.unknown(decides=decides)
             raise
         except BaseException:
             self._failed(ticket)
@@ -147,6 +147,11 @@ class ProtectedIntrospector:
         return ZitadelUnavailable(
             "as many introspections as may are under way", hint="try again; look at ZITADEL if it stays so"
         )
+
+
+def _is_about_our_client(refusal: CredentialsRefused | UnusableAnswer) -> TypeGuard[CredentialsRefused]:
+    """Whether all callers would meet the same. A filter that refuses one token must not have them all refused."""
+    return isinstance(refusal, CredentialsRefused) and (refusal.answer is None or names_our_client(refusal.answer))
 
 
 def _left_alone() -> ZitadelUnavailable:

@@ -123,7 +123,16 @@ def test_no_label_comes_from_a_request(settings: Settings) -> None:
     assert set(_samples(text)) == before
 
 
-@pytest.mark.parametrize("field", ["X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1", "Via: 1.1 proxy"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "X-Forwarded-For: 192.0.2.1",
+        "Forwarded: for=192.0.2.1",
+        "Via: 1.1 proxy",
+        "X-Real-IP: 192.0.2.1",
+        "x-forwarded-proto: https",
+    ],
+)
 def test_metrics_are_not_for_those_behind_a_proxy(field: str, settings: Settings) -> None:
     with running(create_app(settings)) as api:
         reply = api.send(request("/metrics", field))
@@ -131,3 +140,12 @@ def test_metrics_are_not_for_those_behind_a_proxy(field: str, settings: Settings
         check_body(reply, "forbidden")
     with running(create_app(settings, open_metrics=True)) as api:
         assert api.send(request("/metrics", field)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost:5000", 200), ("127.0.0.1", 200), ("[::1]:5000", 200), ("evil.example", 403), ("[::1", 403), ("", 403)],
+)
+def test_metrics_are_not_for_a_page_whose_name_leads_here(host: str, status: int, settings: Settings) -> None:
+    with running(create_app(settings)) as api:
+        assert api.send(request("/metrics", host=host)).status == status

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 import threading
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import Forbidden
@@ -14,7 +14,11 @@ from werkzeug.exceptions import Forbidden
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection import Introspector
 from zdemo.server.metrics import CONTENT_TYPE, Metrics
+from zdemo.values import is_loopback
 
+OF_PROXIES = frozenset(
+    ("forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "x-envoy-external-address")
+)
 LEAST_SECONDS_BETWEEN_PROBES = 1.0
 
 
@@ -76,8 +80,12 @@ def operations(readiness: Readiness, metrics: Metrics, *, open_metrics: bool) ->
 
 def _from_this_machine() -> bool:
     """Whether the request comes from here, and not through a proxy that runs here."""
-    forwarded = any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "Via"))
+    names = [name.lower() for name, _ in request.headers]
+    if any(name in OF_PROXIES or name.startswith("x-forwarded") for name in names):
+        return False
     try:
-        return not forwarded and ipaddress.ip_address(request.remote_addr or "").is_loopback
+        asked_for = urlsplit(f"//{request.host}").hostname or ""
     except ValueError:
         return False
+    # A page in a browser of this machine may have its own name resolve to us; ours are those of loopback.
+    return is_loopback(request.remote_addr or "") and is_loopback(asked_for)
