@@ -191,6 +191,23 @@ def test_a_directory_and_a_name_that_is_too_long(folder: Path) -> None:
     assert "cannot be read" in refusal(lambda: read_key_file("a" * 5000, folder))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_a_named_pipe_that_nobody_writes_to_is_empty(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    assert "empty file" in refusal(lambda: read_key_file("pipe", folder))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_a_key_that_another_program_writes_into_a_pipe(folder: Path) -> None:
+    """As a shell hands it over: ``ZITADEL_KEY_FILE=<(…)``."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as stream:
+        stream.write(content())
+    key, warning = read_key_file(f"/dev/fd/{reading}", folder)
+    os.close(reading)
+    assert (key.client_id, warning) == (CLIENT_ID, "")
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read(folder: Path) -> None:
     (folder / "api.json").chmod(0)
