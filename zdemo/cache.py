@@ -6,7 +6,8 @@ The key is the SHA-256 of the token: no token lies in memory for longer than its
 How long an answer may be used is the one promise of this module: a removed role or a deleted token passes for at
 most the TTL. The age counts from the moment when the question was sent, by the monotonic clock. ``exp`` is
 translated to that clock on arrival and compared with the wall clock again at each hit, so a wall clock that jumps,
-to either side, can shorten the life of an answer but not extend it.
+to either side, can shorten the life of an answer but not extend it. What is judged is the moment when a request comes
+in: one that joined an introspection in time is answered by it, however slowly the answer travels.
 
 Entries leave first in, first out. All live equally long, so that is also the order in which they go stale, and
 unlike "least recently used" it needs no write, hence no lock, when an entry is read.
