@@ -25,8 +25,18 @@ ASSIGNMENT_ID = "ZDEMO_SETUP_ASSIGNMENT_ID"
 """The role assignment that setup made where neither project nor user are its own; ``pending`` before it has an ID."""
 
 KEY_EXPIRES = "ZDEMO_SETUP_KEY_EXPIRES"
+
+KEY_ID = "ZDEMO_SETUP_KEY_ID"
+"""The key that setup wrote to a file last; absent while one is to come. Any other of its time of expiry was lost."""
+
+ZITADEL = "ZDEMO_SETUP_ZITADEL"
+"""The issuer where all this is: elsewhere the IDs mean nothing."""
+
 WROTE = "ZDEMO_SETUP_WROTE"
-"""The settings that have their values from setup, separated by commas."""
+"""The settings that have their values from setup, separated by commas, each with the beginning of its value's digest."""
+
+BEFORE = "ZDEMO_SETUP_BEFORE_"
+"""Before a setting's name: the value that a person had there, which teardown puts back."""
 
 PENDING = "pending"
 
@@ -44,7 +54,8 @@ class PersonVariables:
 
     ``user_id`` is the ID that setup chose. ``pat`` is the token; ``pat_user_id`` and ``pat_id`` are its user's and its
     own ID. ``pat_expires`` is its time of expiry, written before the token is made: no other token has the same to the
-    millisecond, so one whose text was lost is found by it.
+    millisecond, so one whose text was lost is found by it. ``pats_made``: the IDs of those that setup made and whose
+    texts it wrote down, the last one last; they may be in use elsewhere, too.
     """
 
     user_id: str
@@ -52,6 +63,7 @@ class PersonVariables:
     pat_user_id: str
     pat_id: str
     pat_expires: str
+    pats_made: str
 
 
 READER = PersonVariables(
@@ -60,6 +72,7 @@ READER = PersonVariables(
     pat_user_id="ZDEMO_PAT_USER_ID",
     pat_id="ZDEMO_PAT_ID",
     pat_expires="ZDEMO_SETUP_PAT_EXPIRES",
+    pats_made="ZDEMO_SETUP_PATS",
 )
 VISITOR = PersonVariables(
     user_id=VISITOR_ID,
@@ -67,6 +80,7 @@ VISITOR = PersonVariables(
     pat_user_id="ZDEMO_VISITOR_PAT_USER_ID",
     pat_id="ZDEMO_VISITOR_PAT_ID",
     pat_expires="ZDEMO_SETUP_VISITOR_PAT_EXPIRES",
+    pats_made="ZDEMO_SETUP_VISITOR_PATS",
 )
 
 SETTINGS = (
@@ -89,7 +103,9 @@ NOTES = (
     ROLE,
     ASSIGNMENT_ID,
     KEY_EXPIRES,
+    KEY_ID,
+    ZITADEL,
     WROTE,
-    *(v for p in (READER, VISITOR) for v in (p.pat_user_id, p.pat_id, p.pat_expires)),
+    *(v for p in (READER, VISITOR) for v in (p.pat_user_id, p.pat_id, p.pat_expires, p.pats_made)),
 )
 """What setup writes for itself and for doctor; teardown removes every one of them."""

@@ -11,7 +11,7 @@ from zdemo.provisioning.git import git_warning
 from zdemo.provisioning.look import Situation, look
 from zdemo.provisioning.plan import Action, Kind, Plan, Step, make_plan
 from zdemo.provisioning.proof import prove
-from zdemo.provisioning.teardown import Removal, Teardown, plan_teardown, tear_down
+from zdemo.provisioning.teardown import Removal, Teardown, knows_nothing, plan_teardown, tear_down
 from zdemo.provisioning.wishes import Wishes
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Wishes",
     "carry_out",
     "git_warning",
+    "knows_nothing",
     "look",
     "make_plan",
     "plan_teardown",

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from zdemo.provisioning import objects, shown_once
 from zdemo.provisioning.bench import Bench, Story
 from zdemo.provisioning.env_file import EnvFile
-from zdemo.provisioning.plan import Action, Kind, Plan, Step, domain_line
+from zdemo.provisioning.place import domain_line
+from zdemo.provisioning.plan import Action, Kind, Plan, Step
 from zdemo.provisioning.wishes import new_ids
-from zdemo.setup_names import APPLICATION_ID, ASSIGNMENT_ID, CLIENT_ID, PENDING, PROJECT_ID, ROLE
+from zdemo.setup_names import APPLICATION_ID, ASSIGNMENT_ID, CLIENT_ID, PENDING, PROJECT_ID, ROLE, ZITADEL
 from zdemo.zitadel import ManagementClient
 
 
@@ -57,6 +58,8 @@ def carry_out(client: ManagementClient, env: EnvFile, plan: Plan, story: Story) 
         if step.action is not Action.LEAVE:
             HANDLERS[step.kind, step.action](bench, step)
     env.write({"ZITADEL_PROJECT_ID": bench.ids[PROJECT_ID], "CLIENT_ID": bench.client_id})
+    if any(plan.to_do(Kind.ENV)):
+        story.tell(f"settings: written to {env.path}")
 
 
 def _write_down(bench: Bench) -> None:
@@ -70,7 +73,7 @@ def _write_down(bench: Bench) -> None:
     chosen = {v: env.get(v) for v, thing in found.items() if thing is None and env.get(v)}
     chosen |= new_ids(v for v, thing in found.items() if thing is None and v not in chosen)
     bench.ids = {v: thing.id for v, thing in found.items() if thing} | chosen
-    notes: dict[str, str | None] = {**chosen}
+    notes: dict[str, str | None] = {**chosen, ZITADEL: situation.issuer}
     notes["ZITADEL_DOMAIN"] = domain_line(env.get("ZITADEL_DOMAIN"), situation.issuer)
     if situation.application is None:
         notes[CLIENT_ID] = None

@@ -9,13 +9,23 @@ from zdemo.config import Settings
 from zdemo.dotenv_file import read_dotenv, update_dotenv
 from zdemo.environment import Environment
 from zdemo.errors import SettingsError
-from zdemo.setup_names import SETTINGS, WROTE
+from zdemo.provisioning.marks import given_back, with_marks, written
 
 
 class EnvFile:
     """The variables of one ``.env`` file as they are now. Every ``write`` is on the disk when it returns."""
 
     def __init__(self, path: Path) -> None:
+        """Raises SettingsError for a file that cannot be read, and for a place where none can be."""
+        if path.is_dir():
+            raise SettingsError(
+                [f"{path} is a folder, not a file"], hint="move it away, or name a file with --env-file"
+            )
+        if not path.parent.is_dir():
+            raise SettingsError(
+                [f"{path} cannot be written: there is no folder {path.parent}"],
+                hint="make the folder, or correct --env-file",
+            )
         self.path = path
         self.values: dict[str, str] = read_dotenv(path) if path.exists() else {}
 
@@ -26,24 +36,24 @@ class EnvFile:
     @property
     def written(self) -> set[str]:
         """The settings whose values are setup's."""
-        return set(filter(None, self.get(WROTE).split(",")))
+        return written(self.values)
+
+    def listed(self, name: str) -> list[str]:
+        """The values of a variable that holds several."""
+        return list(filter(None, self.get(name).split(",")))
 
     def write(self, changes: Mapping[str, str | None]) -> None:
-        """Set or, by ``None``, remove variables, in one step; what is so already is left alone."""
-        real = {name: value for name, value in changes.items() if not self._is(name, value)}
-        if not real:
-            return
-        ours = self.written | {name for name in real if name in SETTINGS and real[name] is not None}
-        ours -= {name for name, value in real.items() if value is None}
-        real[WROTE] = ",".join(name for name in SETTINGS if name in ours) or None
-        self._update(real)
+        """Set or, by ``None``, remove variables, in one step; what is so already is left alone.
 
-    def remove(self, names: set[str]) -> None:
-        """Take lines out, the list of what setup wrote among them if it is named."""
-        self._update({name: None for name in self.values if name in names})
+        A setting's value that is not setup's is kept in a line of its own.
+        """
+        real = {name: value for name, value in changes.items() if self.get(name) != (value or "")}
+        if real:
+            self._update(with_marks(self.values, real))
 
-    def _is(self, name: str, value: str | None) -> bool:
-        return name not in self.values if value is None else self.get(name) == value
+    def take_out(self, names: set[str]) -> None:
+        """Remove lines; what stood there before setup's values comes back."""
+        self._update(given_back(self.values, names))
 
     def _update(self, changes: Mapping[str, str | None]) -> None:
         if not changes:

@@ -15,10 +15,13 @@ from zdemo.provisioning.by_id import application_by_id, project_by_id
 from zdemo.provisioning.calls import Administrator, Application, Project, ServiceUser
 from zdemo.provisioning.env_file import EnvFile
 from zdemo.provisioning.people import Person, find_user, look_at_person
+from zdemo.provisioning.place import check_place
 from zdemo.provisioning.wishes import Wishes
 from zdemo.setup_names import (
     APPLICATION_ID,
+    CLIENT_ID,
     KEY_EXPIRES,
+    KEY_ID,
     PROJECT_ID,
     READER,
     VISITOR,
@@ -45,6 +48,7 @@ class Accepted(StrEnum):
 class Situation:
     """All of it. ``permissions`` is ``None`` when ZITADEL does not tell; ``useless_keys`` are as a person's PATs.
 
+    ``key_elsewhere``: the useless ones are so only if a new key is made, since one was written to a file.
     ``wishes`` name what setup made under other names than the usual ones, unless others are asked for.
     """
 
@@ -57,6 +61,7 @@ class Situation:
     application: Application | None
     accepted: Accepted
     useless_keys: tuple[str, ...]
+    key_elsewhere: bool
     reader: Person
     visitor: Person
 
@@ -77,10 +82,14 @@ def look(client: ManagementClient, env: EnvFile, wishes: Wishes, *, issuer: str,
     application = find_application(client, env, wishes, project)
     named = ((READER, wishes.reader_name), (VISITOR, wishes.visitor_name))
     users = [find_user(client, env, variables, name, admin.organization_id) for variables, name in named]
+    if not any(thing and thing.ours for thing in (project, application, *users)):
+        check_place(env, env.get("ZITADEL_DOMAIN"), issuer)
     wishes = _adopted(wishes, project, application, users)
     auth = wishes.auth or (application.auth if application else Auth.BASIC)
     accepted = _accepted(env, application, auth, issuer, timeout_seconds)
-    used = "" if wishes.rotate_secret or accepted is not Accepted.GOOD else _key_id(env, issuer)
+    stays = accepted is Accepted.GOOD and not wishes.rotate_secret
+    used = _key_id(env, issuer) if stays else ""
+    keys = _useless_keys(client, env, application, {used, env.get(KEY_ID)} if used else set())
     return Situation(
         issuer=issuer,
         wishes=wishes,
@@ -90,7 +99,8 @@ def look(client: ManagementClient, env: EnvFile, wishes: Wishes, *, issuer: str,
         role_keys=roles,
         application=application,
         accepted=accepted,
-        useless_keys=_useless_keys(client, env, application, used),
+        useless_keys=keys,
+        key_elsewhere=bool(keys) and (env.get(KEY_ID) in keys if env.get(KEY_ID) else bool(env.get(CLIENT_ID))),
         reader=look_at_person(client, env, READER, wishes.reader_name, users[0], project),
         visitor=look_at_person(client, env, VISITOR, wishes.visitor_name, users[1], project),
     )
@@ -183,10 +193,10 @@ def _key_id(env: EnvFile, issuer: str) -> str:
 
 
 def _useless_keys(
-    client: ManagementClient, env: EnvFile, application: Application | None, used: str
+    client: ManagementClient, env: EnvFile, application: Application | None, kept: set[str]
 ) -> tuple[str, ...]:
-    """The keys that setup made and that are not in use, found by their time of expiry: an interrupted run lost them."""
+    """The keys that setup made and that need not be kept, found by their time of expiry."""
     expires = calls.milliseconds(env.get(KEY_EXPIRES))
     if application is None or expires is None:
         return ()
-    return tuple(key.id for key in calls.keys(client, application.id) if key.expires == expires and key.id != used)
+    return tuple(key.id for key in calls.keys(client, application.id) if key.expires == expires and key.id not in kept)

@@ -80,7 +80,8 @@ def make_application(bench: Bench, step: Step) -> None:
     bench.client_id = str(configuration.get("clientId", ""))
     if bench.plan.auth is Auth.BASIC:
         keep_secret(bench, str(configuration.get("clientSecret") or new_secret(bench)))
-    bench.story.tell(f"application {step.name}: made ({bench.ids[APPLICATION_ID]})")
+    secret = f"; its client secret is in {bench.env.path}" if bench.plan.auth is Auth.BASIC else ""
+    bench.story.tell(f"application {step.name}: made ({bench.ids[APPLICATION_ID]}){secret}")
 
 
 def change_method(bench: Bench, step: Step) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,7 +26,11 @@ class PatState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """One of the two users as he is. ``useless``: PATs that setup made for him, now dead, or their texts are lost."""
+    """One of the two users as he is.
+
+    ``useless``: PATs that setup made for him, now dead, or lost before anybody saw their texts. ``elsewhere``: those
+    that may be in use though ``.env`` does not hold them.
+    """
 
     variables: PersonVariables
     name: str
@@ -33,6 +39,7 @@ class Person:
     pat: PatState = PatState.MISSING
     pat_expires: int | None = None
     useless: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 def find_user(
@@ -58,6 +65,7 @@ def look_at_person(
     listed = calls.pats(client, user.id)
     state = _pat_state(client, env, variables, user)
     recorded_id = env.get(variables.pat_id)
+    useless, elsewhere = _beside(env, variables, state, listed)
     return Person(
         variables=variables,
         name=name,
@@ -65,7 +73,8 @@ def look_at_person(
         assignment=assignment_of(client, project, user) if project else None,
         pat=state,
         pat_expires=next((p.expires for p in listed if p.id == recorded_id), None),
-        useless=_useless_pats(env, variables, user, state, listed),
+        useless=useless,
+        elsewhere=elsewhere,
     )
 
 
@@ -98,18 +107,27 @@ def owner_of_token(client: ManagementClient, token: str) -> str | None:
     return calls.subject(client, token) if token.isascii() and token.isprintable() and " " not in token else None
 
 
-def _useless_pats(
-    env: EnvFile,
-    variables: PersonVariables,
-    user: ServiceUser,
-    state: PatState,
-    listed: tuple[Credential, ...],
-) -> tuple[str, ...]:
-    kept = env.get(variables.pat_id) if state is PatState.GOOD else ""
-    if state is PatState.GOOD and not kept:
-        return ()  # one of them is in use, and it is not known which
-    expires = calls.milliseconds(env.get(variables.pat_expires))
-    ours = {p.id for p in listed if expires is not None and p.expires == expires}
-    if env.get(variables.pat_user_id) == user.id and env.get(variables.pat_expires):
-        ours |= {p.id for p in listed if p.id == env.get(variables.pat_id)}
-    return tuple(p.id for p in listed if p.id in ours and p.id != kept)
+def made_pats(env: EnvFile, variables: PersonVariables, listed: Iterable[Credential]) -> list[Credential]:
+    """Those of a user's PATs that setup made: by ID, or by the time of expiry written down before they were made."""
+    expires, made = calls.milliseconds(env.get(variables.pat_expires)), env.listed(variables.pats_made)
+    return [pat for pat in listed if pat.id in made or (expires is not None and pat.expires == expires)]
+
+
+def _beside(
+    env: EnvFile, variables: PersonVariables, state: PatState, listed: tuple[Credential, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which of setup's PATs are useless, and which of them live elsewhere, beside the one in ``.env``.
+
+    One whose text was written down may have been copied: it is useless only when it is known to be dead.
+    """
+    told = env.listed(variables.pats_made) or [env.get(variables.pat_id)]  # files of before have no list
+    if state is PatState.GOOD and not told[-1]:
+        return (), ()  # one of them is in use, and it is not known which
+    ours = variables.pat in env.written
+    now = time.time() * 1000
+    dead = {pat.id for pat in listed if pat.expires is not None and pat.expires < now}
+    dead |= {told[-1]} if ours and state is PatState.DEAD else set()
+    held = told[-1] if ours and state is PatState.GOOD else ""
+    made = [pat.id for pat in made_pats(env, variables, listed) if pat.id != held]
+    useless = tuple(pat_id for pat_id in made if pat_id not in told or pat_id in dead)
+    return useless, tuple(pat_id for pat_id in made if pat_id not in useless)

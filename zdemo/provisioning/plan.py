@@ -10,9 +10,14 @@ from zdemo.errors import ZdemoError
 from zdemo.provisioning.calls import moment_of
 from zdemo.provisioning.fit import check_fit
 from zdemo.provisioning.look import Accepted, Situation
+from zdemo.provisioning.marks import written
 from zdemo.provisioning.people import PatState, Person
+from zdemo.provisioning.place import domain_line
+from zdemo.provisioning.rotation import Rotation, credentials_note, rotation
 from zdemo.provisioning.wishes import Wishes
-from zdemo.setup_names import CLIENT_ID, READER, VISITOR, Auth
+from zdemo.setup_names import READER, VISITOR, Auth
+
+CREDENTIALS = ("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
 
 
 class Action(StrEnum):
@@ -54,14 +59,29 @@ class Step:
 class Plan:
     """The steps in the order in which they are carried out.
 
-    ``asks_rotation``: why a new client secret needs the person's word; empty when it does not.
+    ``rotation``: what is made anew only at the person's word. ``file``: where the settings go.
     """
 
     situation: Situation
     wishes: Wishes
     auth: Auth
     steps: tuple[Step, ...]
-    asks_rotation: str
+    rotation: Rotation | None
+    file: str
+
+    @property
+    def asks_rotation(self) -> str:
+        """Why a new client secret or key needs the person's word; empty when it does not."""
+        return self.rotation.why if self.rotation else ""
+
+    @property
+    def renews_credentials(self) -> bool:
+        """Whether an API that runs with the settings of before would go on with those, and fail."""
+        before = self.situation.application is not None
+        return any(
+            (before or step.note) and not set(CREDENTIALS).isdisjoint(step.name.split(", "))
+            for step in self.to_do(Kind.ENV)
+        )
 
     @property
     def changes(self) -> bool:
@@ -83,8 +103,8 @@ class Plan:
         return (step for step in self.steps if step.kind is kind and step.action is not Action.LEAVE)
 
 
-def make_plan(situation: Situation, notes: dict[str, str]) -> Plan:
-    """What is to be done; ``notes`` is what ``.env`` holds.
+def make_plan(situation: Situation, notes: dict[str, str], *, file: str = ".env") -> Plan:
+    """What is to be done; ``notes`` is what ``.env`` holds, by whatever name of a ``file``.
 
     Raises:
         ZdemoError: something that is there does not fit, and is not setup's to change; or a permission is missing.
@@ -93,13 +113,14 @@ def make_plan(situation: Situation, notes: dict[str, str]) -> Plan:
     check_fit(situation, wishes)
     application = situation.application
     auth = wishes.auth or (application.auth if application else Auth.BASIC)
-    steps = tuple(_steps(situation, wishes, auth, notes))
+    steps = tuple(_steps(situation, wishes, auth, notes, file))
     plan = Plan(
         situation=situation,
         wishes=wishes,
         auth=auth,
         steps=(*steps, _env_step(situation, steps, notes)),
-        asks_rotation=_asks_rotation(situation, wishes, auth, notes),
+        rotation=rotation(situation, wishes, auth, notes, file),
+        file=file,
     )
     if plan.missing_permissions:
         raise ZdemoError(
@@ -111,7 +132,7 @@ def make_plan(situation: Situation, notes: dict[str, str]) -> Plan:
     return plan
 
 
-def _steps(situation: Situation, wishes: Wishes, auth: Auth, notes: dict[str, str]) -> Iterator[Step]:
+def _steps(situation: Situation, wishes: Wishes, auth: Auth, notes: dict[str, str], file: str) -> Iterator[Step]:
     """Users first: their names are unique in the instance, so theirs is the refusal that cannot be foreseen."""
     for person in situation.persons:
         yield Step(
@@ -135,23 +156,22 @@ def _steps(situation: Situation, wishes: Wishes, auth: Auth, notes: dict[str, st
     yield from _application_steps(situation, wishes, auth, notes)
     yield from _assignment_steps(situation, wishes)
     for person in situation.persons:
-        yield from _pat_steps(person, wishes)
+        yield from _pat_steps(person, wishes, file)
 
 
 def _application_steps(situation: Situation, wishes: Wishes, auth: Auth, notes: dict[str, str]) -> Iterator[Step]:
     application, name, right = situation.application, wishes.app_name, "project.app.write"
-    method = "Basic" if auth is Auth.BASIC else "private_key_jwt"
     yield Step(
         kind=Kind.APPLICATION,
         name=name,
         action=Action.LEAVE if application else Action.CREATE,
-        note=method,
+        note=_method(application.auth if application else auth),
         permission=right,
     )
     if application and application.auth is not auth:
-        yield Step(kind=Kind.METHOD, name=name, action=Action.CHANGE, note=f"to {method}", permission=right)
+        yield Step(kind=Kind.METHOD, name=name, action=Action.CHANGE, note=f"to {_method(auth)}", permission=right)
     kind = Kind.SECRET if auth is Auth.BASIC else Kind.KEY
-    note = _credentials_note(situation, wishes, auth, notes)
+    note = credentials_note(situation, wishes, auth, notes)
     action = Action.LEAVE
     if application is None:
         action = Action.CREATE
@@ -168,34 +188,8 @@ def _application_steps(situation: Situation, wishes: Wishes, auth: Auth, notes: 
         )
 
 
-def _credentials_note(situation: Situation, wishes: Wishes, auth: Auth, notes: dict[str, str]) -> str:
-    """Why there will be other credentials; empty when they stay."""
-    if situation.application is None:
-        return ""
-    if situation.accepted is Accepted.GOOD and not wishes.rotate_secret:
-        return ""
-    if auth is Auth.KEY:
-        return "a new one"
-    if _never_written(situation, notes):
-        return "a new one: an interrupted run made the first, and nobody has seen it"
-    return "a new one; the old one stops working"
-
-
-def _never_written(situation: Situation, notes: dict[str, str]) -> bool:
-    """Whether setup made the application and never wrote its secret down: then nobody has it."""
-    application = situation.application
-    return bool(application and application.ours and not notes.get(CLIENT_ID))
-
-
-def _asks_rotation(situation: Situation, wishes: Wishes, auth: Auth, notes: dict[str, str]) -> str:
-    application = situation.application
-    if application is None or auth is Auth.KEY or wishes.rotate_secret or situation.accepted is Accepted.GOOD:
-        return ""
-    if _never_written(situation, notes) or (application.ours and application.auth is Auth.KEY):
-        return ""  # nobody uses a secret of it
-    if situation.accepted is Accepted.REFUSED:
-        return f"ZITADEL refuses the CLIENT_SECRET in .env for the application {application.name}"
-    return f".env holds no client secret of the application {application.name}, and ZITADEL shows one only once"
+def _method(auth: Auth) -> str:
+    return "Basic" if auth is Auth.BASIC else "private_key_jwt"
 
 
 def _assignment_steps(situation: Situation, wishes: Wishes) -> Iterator[Step]:
@@ -212,23 +206,21 @@ def _assignment_steps(situation: Situation, wishes: Wishes) -> Iterator[Step]:
         yield Step(kind=Kind.ASSIGNMENT, name=visitor.name, action=Action.REMOVE, note=note, permission=right)
 
 
-def _pat_steps(person: Person, wishes: Wishes) -> Iterator[Step]:
+def _pat_steps(person: Person, wishes: Wishes, file: str) -> Iterator[Step]:
     if person.useless:
         note = f"{len(person.useless)} dead, or lost by an interrupted run"
         yield Step(kind=Kind.PAT, name=person.name, action=Action.REMOVE, note=note, permission="user.write")
-    action, note = {
-        PatState.GOOD: (Action.LEAVE, f"until {moment_of(person.pat_expires)[:10]}" if person.pat_expires else ""),
-        PatState.MISSING: (Action.CREATE, f"{wishes.pat_days} days"),
-        PatState.DEAD: (Action.CREATE, f"{wishes.pat_days} days; the one in .env is dead"),
-        PatState.OTHER: (Action.CREATE, f"{wishes.pat_days} days; the one in .env is another user's"),
+    days = f"{wishes.pat_days} days"
+    note = {
+        PatState.GOOD: f"until {moment_of(person.pat_expires)[:10]}" if person.pat_expires else "",
+        PatState.MISSING: days,
+        PatState.DEAD: f"{days}; the one in {file} is dead",
+        PatState.OTHER: f"{days}; the one in {file} is another user's",
     }[person.pat]
+    action = Action.LEAVE if person.pat is PatState.GOOD else Action.CREATE
+    if person.elsewhere and action is Action.CREATE:
+        note += f"; {len(person.elsewhere)} made before stays valid, as it may be in use elsewhere"
     yield Step(kind=Kind.PAT, name=person.name, action=action, note=note, permission="user.write")
-
-
-def domain_line(written: str, issuer: str) -> str:
-    """``ZITADEL_DOMAIN`` as it stands in ``.env`` when that says the same, else the issuer."""
-    same = written.rstrip("/").lower() in (issuer.lower(), issuer.removeprefix("https://").lower())
-    return written if same else issuer
 
 
 def _env_step(situation: Situation, steps: tuple[Step, ...], notes: dict[str, str]) -> Step:
@@ -242,17 +234,20 @@ def _env_step(situation: Situation, steps: tuple[Step, ...], notes: dict[str, st
         "ZITADEL_PROJECT_ID": project is None or notes.get("ZITADEL_PROJECT_ID", "").strip() != project.id,
         "CLIENT_ID": application is None or notes.get("CLIENT_ID", "").strip() != application.client_id,
         "CLIENT_SECRET": Kind.SECRET in kinds,
-        "ZITADEL_KEY_FILE": Kind.KEY in kinds,
+        "ZITADEL_KEY_FILE": Kind.KEY in kinds or (Kind.SECRET in kinds and bool(notes.get("ZITADEL_KEY_FILE"))),
         READER.pat: (Kind.PAT, situation.reader.name) in new,
         VISITOR.pat: (Kind.PAT, situation.visitor.name) in new,
     }
     wanted = [name for name, differs in names.items() if differs]
     replaced = [name for name in wanted if notes.get(name, "").strip()]
+    told = [f"other value for {', '.join(replaced)}"] if replaced else []
+    if set(replaced) - written(notes):
+        told.append("what was yours stays noted, and --teardown puts it back")
     if not wanted:
         return Step(kind=Kind.ENV, name="", action=Action.LEAVE)
     return Step(
         kind=Kind.ENV,
         name=", ".join(wanted),
         action=Action.CHANGE if notes else Action.CREATE,
-        note=f"other value for {', '.join(replaced)}" if replaced else "",
+        note="; ".join(told),
     )

@@ -17,7 +17,7 @@ from zdemo.errors import ZdemoError
 from zdemo.provisioning import calls
 from zdemo.provisioning.bench import Bench
 from zdemo.provisioning.plan import Step
-from zdemo.setup_names import APPLICATION_ID, CLIENT_ID, KEY_EXPIRES, PROJECT_ID
+from zdemo.setup_names import APPLICATION_ID, CLIENT_ID, KEY_EXPIRES, KEY_ID, PROJECT_ID
 
 DAY_MILLISECONDS = 86_400_000
 SAME_WISH_MILLISECONDS = 3_600_000  # an interrupted run's time of expiry serves again when it is as near as this
@@ -61,7 +61,7 @@ def make_key(bench: Bench, step: Step) -> None:
     if expires is None:
         expires = KEY_YEAR + secrets.randbelow(DAYS_OF_KEY_YEAR * DAY_MILLISECONDS)
     moment = calls.moment_of(expires)
-    bench.env.write({KEY_EXPIRES: moment})
+    bench.env.write({KEY_EXPIRES: moment, KEY_ID: None, CLIENT_ID: None})  # the new one is to come
     made = bench.ask("ApplicationService/CreateApplicationKey", **bench.application, expirationDate=moment)
     details = calls.shown(made, "keyDetails")
     bench.story.hide(details)
@@ -72,6 +72,7 @@ def make_key(bench: Bench, step: Step) -> None:
             "CLIENT_ID": bench.client_id,
             "ZITADEL_KEY_FILE": file.name,
             CLIENT_ID: bench.client_id,
+            KEY_ID: calls.shown(made, "keyId"),
             **({"CLIENT_SECRET": None} if "CLIENT_SECRET" in bench.env.written else {}),
         }
     )
@@ -91,8 +92,17 @@ def _key_file(bench: Bench, name: str) -> Path:
 
 def owner_of(file: Path) -> str:
     """The ID of the application whose key is in a file; empty when it is no key file."""
+    return _field(file, "appId")
+
+
+def key_in(file: Path) -> str:
+    """The ID of the key in a file; empty when it is no key file."""
+    return _field(file, "keyId")
+
+
+def _field(file: Path, name: str) -> str:
     try:
-        return str(json.loads(file.read_bytes()).get("appId", ""))
+        return str(json.loads(file.read_bytes()).get(name, ""))
     except (OSError, ValueError, AttributeError):
         return ""
 
@@ -104,10 +114,15 @@ def key_file_name(name: str) -> str:
 
 
 def remove_keys(bench: Bench, step: Step) -> None:
-    """Those that setup made and that nothing uses."""
-    for key_id in bench.plan.situation.useless_keys:
+    """Those that setup made and that nothing uses; a file that holds one of them goes too."""
+    useless = bench.plan.situation.useless_keys
+    for key_id in useless:
         bench.remove("ApplicationService/DeleteApplicationKey", **bench.application, keyId=key_id)
-    bench.story.tell(f"keys of {step.name}: {len(bench.plan.situation.useless_keys)} removed")
+    bench.story.tell(f"keys of {step.name}: {len(useless)} removed")
+    file = bench.env.path.parent / key_file_name(step.name)
+    if key_in(file) in useless:
+        file.unlink()
+        bench.story.tell(f"key file {file}: removed")
 
 
 def make_pat(bench: Bench, step: Step) -> None:
@@ -116,13 +131,14 @@ def make_pat(bench: Bench, step: Step) -> None:
     moment = calls.moment_of(_expiry(bench, variables.pat_expires))
     bench.env.write({variables.pat_expires: moment})
     made = bench.ask("UserService/AddPersonalAccessToken", userId=user_id, expirationDate=moment)
-    token = calls.shown(made, "token")
+    token, token_id = calls.shown(made, "token"), calls.shown(made, "tokenId")
     bench.story.hide(token)
     bench.env.write(
         {
             variables.pat: token,
             variables.pat_user_id: user_id,
-            variables.pat_id: calls.shown(made, "tokenId"),
+            variables.pat_id: token_id,
+            variables.pats_made: ",".join([*bench.person(step).elsewhere, token_id]),
         }
     )
     bench.story.tell(f"PAT of {step.name}: made, valid for {bench.plan.wishes.pat_days} days")

@@ -7,29 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.provisioning import calls
 from zdemo.provisioning.bench import Story, remove
 from zdemo.provisioning.by_id import user_by_id
-from zdemo.provisioning.calls import Application, Project
+from zdemo.provisioning.calls import Administrator, Application, Project
 from zdemo.provisioning.env_file import EnvFile
 from zdemo.provisioning.look import find_application, find_project
-from zdemo.provisioning.people import assignment_of, owner_of_token
-from zdemo.provisioning.plan import domain_line
-from zdemo.provisioning.shown_once import KEY_FILES, owner_of
+from zdemo.provisioning.marks import given_back
+from zdemo.provisioning.people import assignment_of, made_pats, owner_of_token
+from zdemo.provisioning.place import check_place, domain_line
+from zdemo.provisioning.shown_once import KEY_FILES, key_in, owner_of
 from zdemo.provisioning.wishes import Wishes
 from zdemo.setup_names import (
     APPLICATION_ID,
     ASSIGNMENT_ID,
     CLIENT_ID,
     KEY_EXPIRES,
+    KEY_ID,
     NOTES,
     PENDING,
     PROJECT_ID,
     READER,
     ROLE,
+    SETTINGS,
     VISITOR,
+    ZITADEL,
     PersonVariables,
 )
 from zdemo.zitadel import ManagementClient, RoleAssignment
@@ -45,14 +50,21 @@ class Removal:
     body: dict[str, str] = field(default_factory=dict)
     note: str = ""
     stays: bool = False
+    file: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Teardown:
-    """What will be removed, in this order, and which lines are taken out of ``.env`` after it."""
+    """What will be removed, in this order, and which lines are taken out of ``.env`` after it.
+
+    ``back``: the settings that get the values of before setup. ``admin`` removes it at ``issuer``.
+    """
 
     removals: tuple[Removal, ...]
     lines: frozenset[str]
+    back: tuple[str, ...] = ()
+    issuer: str = ""
+    admin: Administrator | None = None
 
     @property
     def changes(self) -> bool:
@@ -60,51 +72,80 @@ class Teardown:
         return bool(self.lines) or any(removal.call for removal in self.removals)
 
 
+def knows_nothing(env: EnvFile) -> bool:
+    """Whether ``env`` tells of nothing that setup made; then there is nothing to ask of ZITADEL either."""
+    return not any(env.get(name) for name in NOTES)
+
+
 def plan_teardown(client: ManagementClient, env: EnvFile, wishes: Wishes, *, issuer: str) -> Teardown:
-    """Look for what setup made; changes nothing. ``wishes`` names what setup found and did not make."""
-    if not any(env.get(name) for name in NOTES):
+    """Look for what setup made; changes nothing. ``wishes`` names what setup found and did not make.
+
+    Raises:
+        ZdemoError: none of it is here, since it was made at another ZITADEL.
+    """
+    if knows_nothing(env):
         return Teardown(removals=(), lines=frozenset())
     admin = calls.administrator(client)
+    removals = list(_removals(client, env, wishes, admin))
+    if not any(removal.call for removal in removals):
+        check_place(env, env.get(ZITADEL) or env.get("ZITADEL_DOMAIN"), issuer)
+    removals += (Removal(what="key file", name=str(file), file=file) for file in _key_files(env))
+    lines = frozenset(_lines(client, env, issuer))
+    back = tuple(name for name in SETTINGS if given_back(env.values, lines).get(name))
+    return Teardown(removals=tuple(removals), lines=lines, back=back, issuer=issuer, admin=admin)
+
+
+def _removals(client: ManagementClient, env: EnvFile, wishes: Wishes, admin: Administrator) -> Iterator[Removal]:
+    """What is in ZITADEL."""
     project = find_project(client, env, wishes, admin)
     application = find_application(client, env, wishes, project)
-    removals = [
-        *_of_person(client, env, READER, wishes.reader_name),
-        *_of_person(client, env, VISITOR, wishes.visitor_name),
-    ]
+    yield from _of_person(client, env, READER, wishes.reader_name)
+    yield from _of_person(client, env, VISITOR, wishes.visitor_name)
     if project and not project.ours:
-        removals += _in_foreign_project(client, env, wishes, project, application)
+        yield from _in_foreign_project(client, env, wishes, project, application)
     elif project:
         if application and application.ours:
-            removals.append(Removal(what="application", name=application.name, note="with its project"))
-        removals.append(
-            Removal(
-                what="project",
-                name=f"{project.name} ({project.id})",
-                call="ProjectService/DeleteProject",
-                body={"projectId": project.id},
-                note="with its roles and applications",
-            )
+            yield Removal(what="application", name=application.name, note="with its project")
+        yield Removal(
+            what="project",
+            name=f"{project.name} ({project.id})",
+            call="ProjectService/DeleteProject",
+            body={"projectId": project.id},
+            note="with its roles and applications",
         )
-    return Teardown(removals=tuple(removals), lines=frozenset(_lines(client, env, issuer)))
+
+
+def _key_files(env: EnvFile) -> Iterator[Path]:
+    """The files beside ``.env`` that hold the key which setup made last."""
+    key, application = env.get(KEY_ID), env.get(APPLICATION_ID)
+    for file in sorted(env.path.parent.glob(KEY_FILES)):
+        if (key_in(file) == key) if key else (application and owner_of(file) == application):
+            yield file
 
 
 def tear_down(client: ManagementClient, env: EnvFile, teardown: Teardown, story: Story) -> None:
-    """Remove it, then the lines, then the key file."""
+    """Remove it, then the key file, then the lines."""
     for removal in teardown.removals:
-        if not removal.call:
+        if removal.file:
+            removal.file.unlink(missing_ok=True)
+        elif removal.call:
+            _remove(client, removal)
+        else:
             continue
-        try:
-            remove(client, removal.call, **removal.body)
-        except ManagementError as error:
-            if error.status == 403 and removal.call.endswith("/DeleteApplication"):
-                raise _not_for_owners(removal) from error
-            raise
         story.tell(f"{removal.what} {removal.name}: removed")
-    for file in env.path.parent.glob(KEY_FILES):
-        if owner_of(file) == env.get(APPLICATION_ID) != "":
-            file.unlink()
-            story.tell(f"key file {file}: removed")
-    env.remove(set(teardown.lines))
+    env.take_out(set(teardown.lines))
+    story.tell(f"{env.path}: setup's lines taken out")
+    if teardown.back:
+        story.tell(f"{env.path}: {', '.join(teardown.back)} as before setup")
+
+
+def _remove(client: ManagementClient, removal: Removal) -> None:
+    try:
+        remove(client, removal.call, **removal.body)
+    except ManagementError as error:
+        if error.status == 403 and removal.call.endswith("/DeleteApplication"):
+            raise _not_for_owners(removal) from error
+        raise
 
 
 def _not_for_owners(removal: Removal) -> ZdemoError:
@@ -127,19 +168,17 @@ def _of_person(client: ManagementClient, env: EnvFile, variables: PersonVariable
             note="with its PATs and roles",
         )
         return
-    expires = calls.milliseconds(env.get(variables.pat_expires))
     named = calls.user_named(client, name, recorded)
     user_id = env.get(variables.pat_user_id) or (named.id if named else "")
-    if expires is None or not user_id:
+    if not user_id or not (env.get(variables.pat_expires) or env.get(variables.pats_made)):
         return
-    for pat in calls.pats(client, user_id):
-        if pat.expires == expires or pat.id == env.get(variables.pat_id):
-            yield Removal(
-                what="PAT of",
-                name=f"{name} ({pat.id})",
-                call="UserService/RemovePersonalAccessToken",
-                body={"userId": user_id, "tokenId": pat.id},
-            )
+    for pat in made_pats(env, variables, calls.pats(client, user_id)):
+        yield Removal(
+            what="PAT of",
+            name=f"{name} ({pat.id})",
+            call="UserService/RemovePersonalAccessToken",
+            body={"userId": user_id, "tokenId": pat.id},
+        )
 
 
 def _in_foreign_project(
