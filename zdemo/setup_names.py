@@ -33,7 +33,7 @@ ZITADEL = "ZDEMO_SETUP_ZITADEL"
 """The issuer where all this is: elsewhere the IDs mean nothing."""
 
 WROTE = "ZDEMO_SETUP_WROTE"
-"""The settings that have their values from setup, separated by commas, each with the beginning of its value's digest."""
+"""The settings that have their values from setup, separated by commas, each with how its value's digest begins."""
 
 BEFORE = "ZDEMO_SETUP_BEFORE_"
 """Before a setting's name: the value that a person had there, which teardown puts back."""

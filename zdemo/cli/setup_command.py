@@ -24,13 +24,16 @@ from zdemo.cli.setup_screen import (
 from zdemo.cli.tokens import at_terminal, given_token, hide_secrets, mixed_sources, typed_secret
 from zdemo.config import AdminSettings
 from zdemo.environment import Environment
-from zdemo.errors import ExitCode, IntrospectionError, UsageError, ZdemoError
+from zdemo.errors import ExitCode, IntrospectionError, SettingsError, UsageError, ZdemoError
 from zdemo.provisioning import (
     EnvFile,
     Plan,
+    Rotation,
+    Teardown,
     Wishes,
     carry_out,
     git_warning,
+    knows_nothing,
     look,
     make_plan,
     plan_teardown,
@@ -64,7 +67,12 @@ def run_setup(asked: Asked, wishes: Wishes, *, teardown: bool) -> int:
     """``zdemo setup``."""
     screen = Screen()
     wishes.check()
+    if teardown and (wishes.rotate_secret or wishes.auth):
+        option = "--rotate-secret" if wishes.rotate_secret else "--auth"
+        raise UsageError(f"--teardown makes nothing, and {option} has no place beside it", hint=f"leave {option} away")
     env = EnvFile(asked.path)
+    if teardown and knows_nothing(env):
+        return _nothing_to_remove(screen, asked)
     environment = _environment(screen, asked, env)
     settings = AdminSettings.from_env(environment)
     if note := mixed_sources(environment, "ZITADEL_DOMAIN", name="ZITADEL_ADMIN_PAT"):
@@ -87,7 +95,9 @@ def _environment(screen: Screen, asked: Asked, env: EnvFile) -> Environment:
     hide_secrets(screen, environment)
     if at_terminal() and asked.admin_pat != "-":
         if "ZITADEL_DOMAIN" not in environment:
-            given["ZITADEL_DOMAIN"] = _typed("ZITADEL_DOMAIN (e.g. https://my-instance-abc123.zitadel.cloud): ")
+            given["ZITADEL_DOMAIN"] = _typed_domain(
+                "ZITADEL_DOMAIN (e.g. https://my-instance-abc123.zitadel.cloud): ", environment
+            )
         if "ZITADEL_ADMIN_PAT" not in environment:
             given["ZITADEL_ADMIN_PAT"] = typed_secret("ZITADEL_ADMIN_PAT (an administrator's token, not shown): ")
         environment = _layers(given, env)
@@ -101,10 +111,28 @@ def _layers(given: dict[str, str], env: EnvFile) -> Environment:
     return Environment(layers, folders={place: env.path.parent})
 
 
-def _typed(prompt: str) -> str:
-    sys.stderr.write(prompt)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()
+def _typed_domain(prompt: str, environment: Environment) -> str:
+    """Asked for until it can be one, so that no token is typed for what is no address; nothing typed is nothing."""
+    while True:
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
+        try:
+            text = sys.stdin.readline().strip()
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")  # the shell's prompt shall not go on behind ours
+            raise
+        problem = _domain_problem(text, environment) if text else ""
+        if not problem:
+            return text
+        sys.stderr.write(f"{problem}\n")
+
+
+def _domain_problem(text: str, environment: Environment) -> str:
+    try:
+        AdminSettings.from_env({**environment, "ZITADEL_DOMAIN": text})
+    except SettingsError as error:
+        return next((problem for problem in error.problems if problem.startswith("ZITADEL_DOMAIN")), "")
+    return ""
 
 
 @contextmanager
@@ -126,7 +154,7 @@ def _set_up(
 ) -> int:
     with screen.waiting(f"looking at {settings.issuer}"):
         situation = look(client, env, wishes, issuer=settings.issuer, timeout_seconds=settings.timeout_seconds)
-    plan = make_plan(situation, env.values)
+    plan = make_plan(situation, env.values, file=env.path.name)
     if not asked.json:
         show_plan(screen, plan)
     if warning := git_warning(env.path):
@@ -159,8 +187,8 @@ def _dry(screen: Screen, asked: Asked, plan: Plan) -> int:
 
 def _ask(screen: Screen, asked: Asked, plan: Plan) -> None:
     """Raises ZdemoError unless the person agrees. A new secret in place of a lost one takes more than --yes."""
-    if plan.asks_rotation:
-        _ask_rotation(screen, asked, plan)
+    if plan.rotation:
+        _ask_rotation(screen, asked, plan.rotation, plan.wishes.app_name)
     if asked.yes:
         return
     if not at_terminal():
@@ -171,16 +199,16 @@ def _ask(screen: Screen, asked: Asked, plan: Plan) -> None:
         raise ZdemoError(NOTHING_CHANGED)
 
 
-def _ask_rotation(screen: Screen, asked: Asked, plan: Plan) -> None:
+def _ask_rotation(screen: Screen, asked: Asked, rotation: Rotation, application: str) -> None:
     hint = (
-        "--rotate-secret makes a new one, and the old one stops working wherever it is in use; or put the old one into "
-        f"{asked.path}, or choose another --app-name; {NOTHING_CHANGED}"
+        "--rotate-secret makes a new one, and the old one stops working wherever it is in use; or "
+        f"{rotation.instead}, or choose another --app-name; {NOTHING_CHANGED}"
     )
     if asked.yes or not at_terminal():
-        raise ZdemoError(plan.asks_rotation, hint=hint)
-    screen.tell(f"{plan.asks_rotation}.\n{SHOWN_ONCE}: a new one is made, and the old one stops working.")
-    if not agreed(screen, f"A new client secret for {plan.wishes.app_name}?", word="yes"):
-        raise ZdemoError(plan.asks_rotation, hint=hint)
+        raise ZdemoError(rotation.why, hint=hint)
+    screen.tell(f"{rotation.why}.\n{SHOWN_ONCE}: a new one is made, and the old one stops working.")
+    if not agreed(screen, f"A new {rotation.what} for {application}?", word="yes"):
+        raise ZdemoError(rotation.why, hint=hint)
 
 
 def _tell_hidden(screen: Screen, env: EnvFile) -> None:
@@ -188,17 +216,19 @@ def _tell_hidden(screen: Screen, env: EnvFile) -> None:
         screen.tell(f"warning: {name} in the environment hides the one in {env.path}: unset {name}")
 
 
+def _nothing_to_remove(screen: Screen, asked: Asked) -> int:
+    if asked.json:
+        screen.document(teardown_document(Teardown(removals=(), lines=frozenset()), dry_run=asked.dry_run))
+    else:
+        screen.say(f"nothing to remove: {asked.path} knows of nothing that setup made")
+    return ExitCode.YES
+
+
 def _tear_down(
     screen: Screen, asked: Asked, wishes: Wishes, env: EnvFile, client: ManagementClient, settings: AdminSettings
 ) -> int:
     with screen.waiting(f"looking at {settings.issuer}"):
         teardown = plan_teardown(client, env, wishes, issuer=settings.issuer)
-    if not teardown.changes:
-        if asked.json:
-            screen.document(teardown_document(teardown, dry_run=asked.dry_run))
-        else:
-            screen.say(f"nothing to remove: {env.path} knows of nothing that setup made")
-        return ExitCode.YES
     if not asked.json:
         show_teardown(screen, teardown, env.path)
     if asked.dry_run:

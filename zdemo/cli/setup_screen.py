@@ -8,32 +8,41 @@ from pathlib import Path
 from typing import Any
 
 from zdemo.cli.render import Screen, printable, wrapped
-from zdemo.provisioning import Action, Plan, Step, Teardown
+from zdemo.provisioning import Action, Administrator, Kind, Plan, Step, Teardown
 
 LABEL_WIDTH, ACTION_WIDTH = 16, 15
 MIDDLE_WIDTH = 80 - LABEL_WIDTH - ACTION_WIDTH - 2
 COLOURS = {Action.CREATE: "green", Action.CHANGE: "yellow", Action.REMOVE: "red"}
+WORDS = {"PAT of": "PAT", "role for": "role assignment", "key of": "key"}  # labels that go on in their names
 SHOWN_ONCE = "a secret cannot be read back from ZITADEL"
 
 
 def show_plan(screen: Screen, plan: Plan) -> None:
     """Who does it where, and one row for each thing."""
-    admin = plan.situation.admin
-    roles = f" ({', '.join(admin.roles)})" if admin.roles else ""
-    screen.say(printable(f"{plan.situation.issuer} as {admin.login_name}{roles}"))
-    screen.say()
+    _head(screen, plan.situation.issuer, plan.situation.admin)
     for step in plan.steps:
-        _row(screen, step.kind, step.name, step.action, step.note, COLOURS.get(step.action, ""))
+        label = plan.file if step.kind is Kind.ENV else step.kind
+        _row(screen, label, step.name, step.action, step.note, COLOURS.get(step.action, ""))
+    screen.say()
+
+
+def _head(screen: Screen, issuer: str, admin: Administrator) -> None:
+    roles = f" ({', '.join(admin.roles)})" if admin.roles else ""
+    screen.say(printable(f"{issuer} as {admin.login_name}{roles}"))
     screen.say()
 
 
 def show_teardown(screen: Screen, teardown: Teardown, file: Path) -> None:
-    """One row for each thing that goes, and for what stays."""
+    """Who does it where, and one row for each thing that goes, and for what stays or comes back."""
+    if teardown.admin:
+        _head(screen, teardown.issuer, teardown.admin)
     for removal in teardown.removals:
         action = "leave" if removal.stays else "remove"
         _row(screen, removal.what, removal.name, action, removal.note, "" if removal.stays else "red")
-    lines = ", ".join(sorted(name for name in teardown.lines if not name.startswith("ZDEMO_SETUP_")))
-    _row(screen, file.name, lines or "setup's notes", "take out", "", "red")
+    settings = [name for name in teardown.lines if not name.startswith("ZDEMO_SETUP_") and name not in teardown.back]
+    _row(screen, file.name, ", ".join(sorted(settings)) or "setup's notes", "take out", "", "red")
+    if teardown.back:
+        _row(screen, file.name, ", ".join(teardown.back), "put back", "the values of before setup", "green")
     screen.say()
 
 
@@ -74,7 +83,11 @@ def show_proof(screen: Screen, plan: Plan, seconds: float, *, changed: bool) -> 
         ],
         label_width=0,
     )
-    screen.say("next  zdemo serve        and in another terminal        zdemo call scoped")
+    lead = "next"
+    if plan.renews_credentials:
+        screen.say(f"{lead}  restart zdemo serve if it runs: it goes on with the settings of its start")
+        lead = "    "
+    screen.say(f"{lead}  zdemo serve        and in another terminal        zdemo call scoped")
 
 
 def hidden_variables(values: dict[str, str], environment: dict[str, str], names: Sequence[str]) -> list[str]:
@@ -97,7 +110,7 @@ def plan_document(plan: Plan, *, dry_run: bool, seconds: float | None) -> dict[s
 
 def _step_document(step: Step) -> dict[str, str]:
     action = "leave" if step.action is Action.LEAVE else str(step.action)
-    return {"what": str(step.kind), "name": step.name, "action": action, "note": step.note}
+    return {"what": WORDS.get(step.kind, str(step.kind)), "name": step.name, "action": action, "note": step.note}
 
 
 def teardown_document(teardown: Teardown, *, dry_run: bool) -> dict[str, Any]:
@@ -105,9 +118,10 @@ def teardown_document(teardown: Teardown, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dryRun": dry_run,
         "changed": teardown.changes and not dry_run,
-        "removed": [{"what": r.what, "name": r.name, "note": r.note} for r in _going(teardown)],
+        "removed": [{"what": WORDS.get(r.what, r.what), "name": r.name, "note": r.note} for r in _going(teardown)],
         "stays": [{"what": r.what, "name": r.name, "note": r.note} for r in teardown.removals if r.stays],
         "lines": sorted(teardown.lines),
+        "putBack": list(teardown.back),
     }
 
 

@@ -5,21 +5,25 @@ Knows nothing of the terminal. The way through: ``EnvFile``, ``look``, ``make_pl
 """
 
 from zdemo.provisioning.bench import Story
+from zdemo.provisioning.calls import Administrator
 from zdemo.provisioning.carry_out import carry_out
 from zdemo.provisioning.env_file import EnvFile
 from zdemo.provisioning.git import git_warning
 from zdemo.provisioning.look import Situation, look
 from zdemo.provisioning.plan import Action, Kind, Plan, Step, make_plan
 from zdemo.provisioning.proof import prove
+from zdemo.provisioning.rotation import Rotation
 from zdemo.provisioning.teardown import Removal, Teardown, knows_nothing, plan_teardown, tear_down
 from zdemo.provisioning.wishes import Wishes
 
 __all__ = [
     "Action",
+    "Administrator",
     "EnvFile",
     "Kind",
     "Plan",
     "Removal",
+    "Rotation",
     "Situation",
     "Step",
     "Story",

@@ -36,10 +36,11 @@ def with_marks(values: Mapping[str, str], changes: Mapping[str, str | None]) -> 
     """
     out = dict(changes)
     ours = written(values)
-    for name in (n for n in SETTINGS if n in changes and n in values and n not in ours):
-        out[name] = changes[name] or ""
-        if slot := _slot(values, name):
+    for name in (n for n in SETTINGS if n in changes and n in values):
+        if name not in ours and (slot := _slot(values, name)):
             out[slot] = _get(values, name)
+        if name not in ours or _kept(values, name):
+            out[name] = changes[name] or ""
     ours = (ours - set(changes)) | {name for name in SETTINGS if changes.get(name)}
     marks = {name: changes.get(name) or _get(values, name) for name in SETTINGS if name in ours}
     out[WROTE] = ",".join(f"{name}:{_mark(value)}" for name, value in marks.items()) or None
