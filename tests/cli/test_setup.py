@@ -269,7 +269,7 @@ def killing(kill_at: int) -> Iterator[tuple[Emulator, list[int]]]:
 def test_a_run_that_is_killed_is_completed_by_the_next(kill_at: int, tmp_path: Path) -> None:
     with killing(kill_at) as (zitadel, victims):
         desk = Shell(folder=tmp_path, env={"ZITADEL_DOMAIN": zitadel.url, "ZITADEL_ADMIN_PAT": ADMIN.pat})
-        assert _killed(desk, victims) == -signal.SIGKILL
+        assert killed(desk, victims) == -signal.SIGKILL
         victims.clear()
         known = set(names_of(zitadel)) - {"own", "own-api", "zdemo-reader", "zdemo-visitor"}
         ran = desk(*YES)
@@ -285,10 +285,10 @@ def test_a_run_that_is_killed_is_completed_by_the_next(kill_at: int, tmp_path: P
         assert set(names_of(zitadel)) == known
 
 
-def _killed(desk: Shell, victims: list[int]) -> int:
+def killed(desk: Shell, victims: list[int], *arguments: str) -> int:
     """The exit status of a run that the emulator kills; it holds the process until it knows whom to kill."""
     process = subprocess.Popen(  # noqa: S603  # the program under test
-        [sys.executable, "-m", "zdemo", *YES],
+        [sys.executable, "-m", "zdemo", *YES, *arguments],
         cwd=desk.folder,
         env={**BASE, **desk.env},
         stdin=subprocess.DEVNULL,

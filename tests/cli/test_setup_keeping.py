@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.cli.running import Shell
 from tests.cli.terminal import at_terminal
+from tests.cli.test_setup import killed, killing
 from zdemo.dotenv_file import read_dotenv, update_dotenv
 from zdemo.emulator import Emulator, emulate
 from zdemo.emulator.known import ADMIN
@@ -101,6 +103,20 @@ def test_values_of_a_person_come_back_with_their_comments(desk: Shell, options: 
         assert comment in (desk.folder / ".env").read_text()
 
 
+@pytest.mark.parametrize("kill_at", range(1, 9))
+def test_they_outlive_a_run_that_is_killed(kill_at: int, tmp_path: Path) -> None:
+    with killing(kill_at) as (zitadel, victims):
+        desk = Shell(folder=tmp_path, env={"ZITADEL_DOMAIN": zitadel.url, "ZITADEL_ADMIN_PAT": ADMIN.pat})
+        (tmp_path / ".env").write_text(MINE)
+        before = env_of(desk)
+        assert killed(desk, victims) == -signal.SIGKILL
+        victims.clear()
+        assert {*before.values()} <= {*env_of(desk).values()}
+        assert desk(*YES).code == 0
+        assert desk(*TEARDOWN).code == 0
+        assert env_of(desk) == before
+
+
 def test_a_value_put_there_between_two_runs_is_kept_too(desk: Shell) -> None:
     (desk.folder / ".env").write_text("PAT=my-first\n")
     desk(*YES)
@@ -181,6 +197,21 @@ def test_a_key_whose_file_is_gone_is_not_replaced_by_yes_alone(desk: Shell) -> N
     assert desk("setup", "--yes", "--rotate-secret").code == 0
     assert desk("introspect", "--require", "read:messages", "-q").code == 0
     assert "nothing to change" in desk("setup").out
+
+
+@pytest.mark.parametrize("kill_at", [10, 11])
+def test_a_rotation_of_a_key_that_is_killed_is_completed_by_yes_alone(kill_at: int, tmp_path: Path) -> None:
+    """The tenth change makes the new key, the one after it removes the old."""
+    with killing(kill_at) as (zitadel, victims):
+        desk = Shell(folder=tmp_path, env={"ZITADEL_DOMAIN": zitadel.url, "ZITADEL_ADMIN_PAT": ADMIN.pat})
+        assert desk(*YES, *KEY).code == 0
+        assert killed(desk, victims, "--rotate-secret") == -signal.SIGKILL
+        victims.clear()
+        assert desk("setup", "--yes").code == 0
+        assert "nothing to change" in desk("setup").out
+        [application] = [a for a in zitadel.world.applications.values() if a.name == "own-api"]
+        assert len(application.keys) == 1
+        assert desk("introspect", "--require", "read:messages", "-q").code == 0
 
 
 def test_a_key_of_a_person_leaves_setups_alone(desk: Shell, zitadel: Emulator) -> None:
@@ -303,6 +334,12 @@ def test_a_teardown_after_a_teardown_needs_no_settings(desk: Shell) -> None:
         ran = desk(*arguments, **bare)
         assert (ran.code, "nothing to remove" in ran.out) == (0, True)
     assert not desk(*TEARDOWN, "--json", **bare).document["changed"]
+
+
+def test_ids_that_a_person_wrote_down_for_doctor_are_not_setups(desk: Shell) -> None:
+    (desk.folder / ".env").write_text("PAT=mine\nZDEMO_PAT_USER_ID=1\n")
+    assert "nothing to remove" in desk(*TEARDOWN).out
+    assert env_of(desk) == {"PAT": "mine", "ZDEMO_PAT_USER_ID": "1"}
 
 
 @pytest.mark.parametrize("option", [("--rotate-secret",), KEY])

@@ -18,7 +18,7 @@ from zdemo.provisioning.env_file import EnvFile
 from zdemo.provisioning.look import find_application, find_project
 from zdemo.provisioning.marks import given_back
 from zdemo.provisioning.people import assignment_of, made_pats, owner_of_token
-from zdemo.provisioning.place import check_place, domain_line
+from zdemo.provisioning.place import OWN_NOTES, check_place, domain_line
 from zdemo.provisioning.shown_once import KEY_FILES, key_in, owner_of
 from zdemo.provisioning.wishes import Wishes
 from zdemo.setup_names import (
@@ -74,7 +74,7 @@ class Teardown:
 
 def knows_nothing(env: EnvFile) -> bool:
     """Whether ``env`` tells of nothing that setup made; then there is nothing to ask of ZITADEL either."""
-    return not any(env.get(name) for name in NOTES)
+    return not any(env.get(name) for name in OWN_NOTES)
 
 
 def plan_teardown(client: ManagementClient, env: EnvFile, wishes: Wishes, *, issuer: str) -> Teardown:
