@@ -276,6 +276,16 @@ def test_teardown_elsewhere_removes_nothing_and_keeps_the_proof(
     assert names_of(zitadel) == known
 
 
+def test_a_role_of_the_same_name_elsewhere_is_not_taken_for_setups(desk: Shell, another: Emulator) -> None:
+    """In a project that was there before, a role is known by its name."""
+    wishes = ("--project-name", "zdemo", "--role", "own:role")
+    assert desk("setup", "--yes", *wishes).code == 0
+    assert desk("setup", "--yes", *wishes, "--env-file", "other.env", ZITADEL_DOMAIN=another.url).code == 0
+    ran = desk(*TEARDOWN, ZITADEL_DOMAIN=another.url)
+    assert ran.code == 1, ran.all
+    assert any("own:role" in project.roles for project in another.world.projects.values())
+
+
 def test_setup_elsewhere_overwrites_nothing(desk: Shell, another: Emulator) -> None:
     known = names_of(another)
     desk(*YES)

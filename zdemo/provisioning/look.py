@@ -48,7 +48,7 @@ class Accepted(StrEnum):
 class Situation:
     """All of it. ``permissions`` is ``None`` when ZITADEL does not tell; ``useless_keys`` are as a person's PATs.
 
-    ``key_elsewhere``: the useless ones are so only if a new key is made, since one was written to a file.
+    ``key_elsewhere``: one of those was written to a file, and may be in use.
     ``wishes`` name what setup made under other names than the usual ones, unless others are asked for.
     """
 
@@ -78,32 +78,34 @@ def look(client: ManagementClient, env: EnvFile, wishes: Wishes, *, issuer: str,
         project = find_project(client, env, wishes, admin)
     for service in YOUNGEST:
         calls.ask(client, service, pagination={"limit": 1})
-    roles = tuple(client.role_keys(project.id)) if project else ()
     application = find_application(client, env, wishes, project)
-    named = ((READER, wishes.reader_name), (VISITOR, wishes.visitor_name))
-    users = [find_user(client, env, variables, name, admin.organization_id) for variables, name in named]
+    users = _users(client, env, wishes, admin)
     if not any(thing and thing.ours for thing in (project, application, *users)):
         check_place(env, env.get("ZITADEL_DOMAIN"), issuer)
     wishes = _adopted(wishes, project, application, users)
     auth = wishes.auth or (application.auth if application else Auth.BASIC)
     accepted = _accepted(env, application, auth, issuer, timeout_seconds)
     stays = accepted is Accepted.GOOD and not wishes.rotate_secret
-    used = _key_id(env, issuer) if stays else ""
-    keys = _useless_keys(client, env, application, {used, env.get(KEY_ID)} if used else set())
+    keys = _useless_keys(client, env, application, _key_id(env, issuer) if stays else "")
     return Situation(
         issuer=issuer,
         wishes=wishes,
         admin=admin,
         permissions=calls.permissions(client),
         project=project,
-        role_keys=roles,
+        role_keys=tuple(client.role_keys(project.id)) if project else (),
         application=application,
         accepted=accepted,
         useless_keys=keys,
-        key_elsewhere=bool(keys) and (env.get(KEY_ID) in keys if env.get(KEY_ID) else bool(env.get(CLIENT_ID))),
+        key_elsewhere=_was_written(env, keys),
         reader=look_at_person(client, env, READER, wishes.reader_name, users[0], project),
         visitor=look_at_person(client, env, VISITOR, wishes.visitor_name, users[1], project),
     )
+
+
+def _users(client: ManagementClient, env: EnvFile, wishes: Wishes, admin: Administrator) -> list[ServiceUser | None]:
+    named = ((READER, wishes.reader_name), (VISITOR, wishes.visitor_name))
+    return [find_user(client, env, variables, name, admin.organization_id) for variables, name in named]
 
 
 def _adopted(
@@ -193,10 +195,19 @@ def _key_id(env: EnvFile, issuer: str) -> str:
 
 
 def _useless_keys(
-    client: ManagementClient, env: EnvFile, application: Application | None, kept: set[str]
+    client: ManagementClient, env: EnvFile, application: Application | None, used: str
 ) -> tuple[str, ...]:
-    """The keys that setup made and that need not be kept, found by their time of expiry."""
+    """The keys that setup made, found by their time of expiry, which need not be kept.
+
+    While one is in use, a person's own say, the one that was written down last may be so elsewhere.
+    """
     expires = calls.milliseconds(env.get(KEY_EXPIRES))
     if application is None or expires is None:
         return ()
+    kept = {used, env.get(KEY_ID)} if used else set()
     return tuple(key.id for key in calls.keys(client, application.id) if key.expires == expires and key.id not in kept)
+
+
+def _was_written(env: EnvFile, keys: tuple[str, ...]) -> bool:
+    """Whether one of the keys went to a file; ``.env`` files of before tell only that the last one did."""
+    return env.get(KEY_ID) in keys if env.get(KEY_ID) else bool(keys and env.get(CLIENT_ID))

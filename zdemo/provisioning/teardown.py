@@ -39,6 +39,14 @@ from zdemo.setup_names import (
 )
 from zdemo.zitadel import ManagementClient, RoleAssignment
 
+IDS = (
+    PROJECT_ID,
+    APPLICATION_ID,
+    ASSIGNMENT_ID,
+    KEY_ID,
+    *(v for p in (READER, VISITOR) for v in (p.user_id, p.pats_made)),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
@@ -87,12 +95,17 @@ def plan_teardown(client: ManagementClient, env: EnvFile, wishes: Wishes, *, iss
         return Teardown(removals=(), lines=frozenset())
     admin = calls.administrator(client)
     removals = list(_removals(client, env, wishes, admin))
-    if not any(removal.call for removal in removals):
+    if not any(_is_proven(env, removal) for removal in removals):
         check_place(env, env.get(ZITADEL) or env.get("ZITADEL_DOMAIN"), issuer)
     removals += (Removal(what="key file", name=str(file), file=file) for file in _key_files(env))
     lines = frozenset(_lines(client, env, issuer))
     back = tuple(name for name in SETTINGS if given_back(env.values, lines).get(name))
     return Teardown(removals=tuple(removals), lines=lines, back=back, issuer=issuer, admin=admin)
+
+
+def _is_proven(env: EnvFile, removal: Removal) -> bool:
+    """Whether a thing has an ID that is written down, and no mere name, which another ZITADEL may know as well."""
+    return not {env_id for name in IDS for env_id in env.listed(name)}.isdisjoint(removal.body.values())
 
 
 def _removals(client: ManagementClient, env: EnvFile, wishes: Wishes, admin: Administrator) -> Iterator[Removal]:
