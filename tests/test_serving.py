@@ -6,13 +6,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 
 from tests import processes
-from zdemo.serving import LOOPBACK, port_is_free, serving
+from zdemo.serving import LOOPBACK, SILENT_SECONDS, port_is_free, serving
 
 DEADLINE_SECONDS = 10
 
@@ -22,6 +23,11 @@ def hello(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     body = f"{environ['PATH_INFO']} {environ.get('HTTP_AUTHORIZATION')}".encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
+
+
+def read_all(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    environ["wsgi.input"].read()
+    return hello(environ, start_response)
 
 
 def exchange(port: int, request: bytes) -> bytes:
@@ -114,6 +120,37 @@ def test_requests_are_answered_side_by_side() -> None:
         for thread in threads:
             thread.join()
     assert [answer.endswith(b"/path None") for answer in answers] == [True] * 8
+
+
+@pytest.mark.parametrize(
+    ("patient", "sent"),
+    [
+        (False, b""),
+        (True, b""),
+        (True, b"GET /path HTT"),
+        (True, b"POST /path HTTP/1.1\r\nContent-Length: 7\r\n\r\ntok"),
+    ],
+    ids=["silent", "silent, patient server", "half a header", "half a body"],
+)
+def test_clients_that_do_not_finish_keep_nobody_waiting(patient: bool, sent: bytes) -> None:
+    with serving(read_all, threads=2, patient=patient) as port, ExitStack() as slow:
+        for _ in range(40):
+            slow.enter_context(socket.create_connection((LOOPBACK, port))).sendall(sent)
+        start = time.monotonic()
+        for _ in range(5):
+            assert get(port).endswith(b"/path None")
+        assert time.monotonic() - start < SILENT_SECONDS / 2
+
+
+def test_a_slow_client_is_answered_once_it_has_finished() -> None:
+    with (
+        serving(hello, threads=1, patient=True) as port,
+        socket.create_connection((LOOPBACK, port), timeout=DEADLINE_SECONDS) as slow,
+    ):
+        slow.sendall(b"GET /path HTTP/1.1\r\nHo")
+        get(port)
+        slow.sendall(b"st: x\r\nConnection: close\r\n\r\n")
+        assert b"".join(iter(lambda: slow.recv(1 << 16), b"")).endswith(b"/path None")
 
 
 def test_an_application_that_fails_is_a_500_and_the_next_request_is_served() -> None:

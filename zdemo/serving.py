@@ -17,12 +17,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from cheroot.server import HTTPConnection, HTTPRequest
+from cheroot.workers.threadpool import WorkerThread
 from cheroot.wsgi import Server
 
 WSGIApp = Callable[..., Any]
 
 LOOPBACK = "127.0.0.1"
 THREADS = 16
+PATIENT_THREADS = 512  # at most, where clients may be as slow as they like: one for each unfinished request
+SPARE_THREADS = 2  # kept idle there; a thread counts as idle until it has noted what it took
+PATIENT_SECONDS = 86_400  # as good as no timeout; cheroot needs a number
+SILENT_SECONDS = 10  # how long a client may be silent elsewhere
 IDLE_CONNECTIONS = 1024  # kept open; with cheroot's 10, more clients than that would connect anew for each request
 STOP_CHECK_SECONDS = 0.02  # how often the server looks whether it shall stop
 HEADER_MILLISECONDS = 10_000  # how long a client may take to send its header fields
@@ -99,6 +104,19 @@ class _Server(Server):
             raise
         return socket_
 
+    def process_conn(self, conn: Any) -> None:
+        """Let a new connection wait for its first byte among the idle ones: silent clients take no thread. One that
+        has something to say gets a thread, a new one if need be (cheroot leaves growing to its user)."""
+        if conn.last_used is None:
+            self.put_conn(conn)
+            return
+        # While the server stops, its threads still come by here; one that they started then would never end.
+        if not isinstance(threading.current_thread(), WorkerThread):
+            pool = self.requests
+            if (lacking := pool.qsize + SPARE_THREADS - pool.idle) > 0:
+                pool.grow(lacking)
+        super().process_conn(conn)
+
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         """Say nothing: the applications log what concerns them, and a broken connection is the client's story."""
 
@@ -110,17 +128,27 @@ def serving(
     port: int = 0,
     *,
     threads: int = THREADS,
+    patient: bool = False,
     on_http2: Callable[[], None] = lambda: None,
 ) -> Iterator[int]:
     """Serve ``app`` in background threads while the block runs; yields the port (``0`` picks a free one).
 
+    A ``patient`` server has no timeouts, and more threads than ``threads`` while requests are sent slowly.
     ``on_http2`` is called for every client that speaks HTTP/2 from the start; its connection is closed.
     Leaving the block closes the listening socket and every connection.
 
     Raises:
         OSError: the port is taken, or the host is not one of this machine.
     """
-    server = _Server((host, port), app, numthreads=threads, request_queue_size=512, shutdown_timeout=STOP_SECONDS)
+    server = _Server(
+        (host, port),
+        app,
+        numthreads=threads,
+        max=PATIENT_THREADS if patient else threads,
+        request_queue_size=512,
+        timeout=PATIENT_SECONDS if patient else SILENT_SECONDS,
+        shutdown_timeout=STOP_SECONDS,
+    )
     server.on_http2 = on_http2
     server.prepare()
     thread = threading.Thread(target=server.serve, name=f"serving:{server.bind_addr[1]}", daemon=True)

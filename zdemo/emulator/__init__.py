@@ -33,7 +33,7 @@ def emulate(world: World | None = None, *, host: str = LOOPBACK, port: int = 0) 
         OSError: the port is taken, or the host is not one of this machine.
     """
     world = known_world() if world is None else world
-    with serving(create_app(world), host, port, on_http2=_log_http2) as bound:
+    with serving(create_app(world), host, port, patient=True, on_http2=_log_http2) as bound:  # as ZITADEL is
         yield Emulator(url=f"http://{world.external_domain}:{bound}", world=world)
 
 
