@@ -39,7 +39,10 @@ def test_a_body_that_is_no_request_is_refused(admin: Api, body: str) -> None:
     assert "details" not in response.json()
 
 
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/xml"])
+@pytest.mark.parametrize(
+    "content_type",
+    [None, "text/plain", "application/x-www-form-urlencoded", "application/xml", "application/json; colour=blue"],
+)
 def test_another_content_type_is_415_without_a_body(server: Server, admin: Api, content_type: str | None) -> None:
     headers = bearer(str(admin.token)) | ({} if content_type is None else {"Content-Type": content_type})
     response = server.send("POST", LIST, data="{}", headers=headers)

@@ -14,6 +14,7 @@ from zdemo.emulator.errors import ZitadelError
 JSON = "application/json"
 # word: number of gRPC, status of HTTP (ZITADEL answers the same on both protocols)
 CODES = {
+    "unknown": (2, 500),
     "invalid_argument": (3, 400),
     "not_found": (5, 404),
     "already_exists": (6, 409),

@@ -10,6 +10,7 @@ from flask import Request
 
 from zdemo.emulator.api.kinds import ABSENT, UnreadableError
 from zdemo.emulator.api.schema import Message
+from zdemo.emulator.api.values import json_object
 from zdemo.emulator.errors import InvalidArgument, Unimplemented
 
 
@@ -35,7 +36,7 @@ def parse(content: bytes) -> tuple[Any, str]:
     """
     try:
         text = content.decode()
-        return json.loads(text, parse_constant=_refuse), text
+        return json.loads(text, parse_constant=_refuse, object_pairs_hook=json_object), text
     except UnicodeDecodeError:
         raise InvalidArgument("proto: syntax error (line 1:1): invalid UTF-8 in string") from None
     except json.JSONDecodeError as broken:

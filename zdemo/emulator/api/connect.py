@@ -28,9 +28,9 @@ def answer(request: Request, world: World, service: Service, method_name: str) -
         response = answers.plain(request, 405)
         response.headers["Allow"] = "POST"
         return response
-    media, options = parse_options_header(request.headers.get("Content-Type", ""))
-    charset = options.get("charset", "").lower()
-    if media != answers.JSON or charset not in ("", "utf-8"):
+    media, options = parse_options_header(request.headers.get("Content-Type", "").lower())
+    charset = options.get("charset", "")
+    if media != answers.JSON or options not in ({}, {"charset": "utf-8"}):
         log.info("%s is not spoken here: only the Connect protocol with JSON", media or "no content type")
         response = answers.plain(request, 415)
         response.headers["Accept-Post"] = ACCEPT_POST
@@ -46,7 +46,7 @@ def answer(request: Request, world: World, service: Service, method_name: str) -
 
 
 def _call(request: Request, world: World, service: Service, method: Method) -> dict[str, object]:
-    version = request.headers.get("Connect-Protocol-Version", "1")
+    version = request.headers.get("Connect-Protocol-Version") or "1"
     if version != "1":
         raise InvalidArgument(f'Connect-Protocol-Version must be "1": got "{version}"')
     content = body.content_of(request)

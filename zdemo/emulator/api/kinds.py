@@ -6,14 +6,17 @@ Reading follows protobuf's JSON form; the texts of the rules are those of protoc
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from zdemo.emulator.api.values import seconds_of
+from zdemo.emulator.errors import ZitadelError
 
 ABSENT: Any = object()
 MAX_DIGITS = 20  # of a 64-bit integer
+NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # JSON's
 
 
 class UnreadableError(Exception):
@@ -70,6 +73,8 @@ class Text(Kind):
         if value is ABSENT and self.optional:
             return
         length = 0 if value is ABSENT else len(value)
+        if length and "\0" in value:
+            raise ZitadelError('ERROR: invalid byte sequence for encoding "UTF8": 0x00 (SQLSTATE 22021)')  # PostgreSQL
         if self.least and self.most and not self.least <= length <= self.most:
             raise InvalidError(f"value length must be between {self.least} and {self.most} runes, inclusive")
         if length < self.least:
@@ -90,35 +95,44 @@ class Flag(Kind):
 
 @dataclass(frozen=True)
 class Count(Kind):
-    """An unsigned integer, as a number or as text."""
+    """An unsigned integer, as a number or as text, in any notation (``1.0``, ``1e1``)."""
 
     bits: int = 64
 
     def _read(self, value: Any, name: str) -> Any:
-        kind = f"uint{self.bits}"
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            raise wrong(kind, value, name)
-        if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS):
-            raise wrong(kind, value, name)
-        number = int(value)
-        if not 0 <= number < 2**self.bits:
-            raise wrong(kind, value, name)
+        number = _whole(value)
+        if number is None or not 0 <= number < 2**self.bits:
+            raise wrong(f"uint{self.bits}", value, name)
         return number
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, str):
+        if len(value) > MAX_DIGITS or not NUMBER.fullmatch(value):
+            return None
+        value = int(value) if value.isdigit() else float(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 @dataclass(frozen=True)
 class Enum(Kind):
-    """One of some words, the default first. An unknown word is ignored, an unknown number is not."""
+    """One of some words, the default first. An unknown word is ignored, an unknown number only if ``lenient``."""
 
     words: tuple[str, ...]
     refused: tuple[str, ...] = ()
+    lenient: bool = False
 
     def _read(self, value: Any, name: str) -> Any:
         if isinstance(value, str):
             return value if value in self.words else ABSENT
-        if isinstance(value, bool) or not isinstance(value, int):
+        number = _whole(value)
+        if number is None:
             raise wrong("enum", value, name)
-        return self.words[value] if 0 <= value < len(self.words) else str(value)
+        if 0 <= number < len(self.words):
+            return self.words[number]
+        return ABSENT if self.lenient else str(number)
 
     def _check(self, value: Any) -> None:
         word = self.words[0] if value is ABSENT else value

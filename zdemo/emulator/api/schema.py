@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zdemo.emulator.api.kinds import ABSENT, InvalidError, Kind, Repeated, UnreadableError, opening
+from zdemo.emulator.api.values import repeated_names
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,16 @@ class Message:
         if not isinstance(value, dict):
             raise UnreadableError(f"unexpected token {opening(value)}", value, name)
         read: dict[str, Any] = {}
+        seen: set[str] = set()
         for key, given in value.items():
             field = self._names.get(key)
-            if field is None or given is None:
+            if field is None:
                 continue
-            if field in read:
+            if field in seen or key in repeated_names(value):
                 raise UnreadableError(f'duplicate field "{key}"', ABSENT, key)
+            seen.add(field)
+            if given is None:
+                continue
             found = self.fields[field].read(given, key)
             if found is not ABSENT:
                 self._refuse_second(field, key, read)
@@ -70,10 +75,13 @@ class Message:
         try:
             kind.check(value)
             if isinstance(kind, Repeated) and value is not ABSENT:
+                seen: set[Any] = set()
                 for place, item in enumerate(value):
                     label = f"{field[0].upper()}{field[1:]}[{place}]"
-                    if kind.unique and item in value[:place]:
+                    if kind.unique and item in seen:
                         raise InvalidError("repeated value must contain unique items")
+                    if kind.unique:
+                        seen.add(item)
                     kind.of.check(item)
         except InvalidError as reason:
             raise InvalidError(f"invalid {self.name}.{label}: {reason}") from None

@@ -1,6 +1,7 @@
-"""Times, bytes and enum words as protobuf's JSON form writes and reads them."""
+"""Times, objects and defaults as protobuf's JSON form writes and reads them."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,6 +40,28 @@ def seconds_of(text: str) -> float:
     if not -62135596800 <= seconds <= NEVER:
         raise ValueError(text)
     return min(seconds + float(f"0.{fraction or 0}"), NEVER)
+
+
+class RepeatedNames(dict[str, Any]):
+    """A JSON object in which names occur twice; the last value is kept."""
+
+    names: frozenset[str] = frozenset()
+
+
+def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object that still knows which of its names occurred twice."""
+    plain = dict(pairs)
+    if len(plain) == len(pairs):
+        return plain
+    counted = Counter(name for name, _ in pairs)
+    marked = RepeatedNames(plain)
+    marked.names = frozenset(name for name, count in counted.items() if count > 1)
+    return marked
+
+
+def repeated_names(value: Mapping[str, Any]) -> frozenset[str]:
+    """The names that occurred twice in a JSON object."""
+    return value.names if isinstance(value, RepeatedNames) else frozenset()
 
 
 def without_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
