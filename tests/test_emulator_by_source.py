@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.server import Api, Server, bearer
+from tests.emulator.server import Api, Server, answer, bearer
 from tests.emulator.workshop import User, Workshop, find_organization
 from zdemo.emulator import emulate
 from zdemo.emulator.known import (
@@ -101,3 +101,9 @@ def test_a_long_list_of_ids_keeps_nobody_waiting(admin: Api) -> None:
     start = time.monotonic()
     assert admin.ask("ProjectService/ListProjects", filters=[{"inProjectIdsFilter": {"ids": ids}}]).status_code == 200
     assert time.monotonic() - start < SECONDS_FOR_MANY
+
+
+@pytest.mark.parametrize("verb", ["POST", "PUT", "DELETE"])
+def test_the_health_of_an_api_is_only_read(server: Server, verb: str) -> None:
+    refused = server.send(verb, "/management/v1/healthz", json={})
+    assert answer(refused) == (405, {"code": 12, "message": "Method Not Allowed"})

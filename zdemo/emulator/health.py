@@ -9,6 +9,8 @@ target_info{service_name="ZITADEL"} 1
 """
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+API_PATHS = ("/management/v1/healthz", "/auth/v1/healthz", "/admin/v1/healthz")
+
 blueprint = Blueprint("health", __name__)
 
 
@@ -31,9 +33,9 @@ def metrics() -> Response:
     return Response(METRICS, content_type=METRICS_TYPE)
 
 
-@blueprint.get("/management/v1/healthz")
-@blueprint.get("/auth/v1/healthz")
-@blueprint.get("/admin/v1/healthz")
+@blueprint.get(API_PATHS[0])
+@blueprint.get(API_PATHS[1])
+@blueprint.get(API_PATHS[2])
 def api_alive() -> Response:
     """Whether an API of the instance runs; needs no token, but a Host that is an instance's."""
     return Response("{}", content_type="application/json")

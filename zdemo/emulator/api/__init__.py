@@ -2,6 +2,7 @@
 
 from flask import Flask, Response, request
 
+from zdemo.emulator import health
 from zdemo.emulator.api import (
     administrators,
     answers,
@@ -77,7 +78,7 @@ TWINS: tuple[tuple[str, str, Service, str], ...] = (
 def register(app: Flask, world: World) -> None:
     """Add the management side to an application: every path that nothing else answers."""
     twins: list[tuple[str, str, Method]] = [(verb, path, service.methods[name]) for verb, path, service, name in TWINS]
-    routes = rest.Routes([*v1.ROUTES, *twins])
+    routes = rest.Routes([*v1.ROUTES, *twins], elsewhere=health.API_PATHS)
 
     def answer(path: str) -> Response:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:

@@ -16,10 +16,11 @@ from zdemo.emulator.world import World
 
 
 class Routes:
-    """Which method answers which HTTP method and path."""
+    """Which method answers which HTTP method and path. A GET of ``elsewhere`` is answered by others."""
 
-    def __init__(self, routes: Iterable[tuple[str, str, Method]]) -> None:
+    def __init__(self, routes: Iterable[tuple[str, str, Method]], elsewhere: Iterable[str]) -> None:
         rules = [Rule(path, methods=[verb], endpoint=method) for verb, path, method in routes]
+        rules += [Rule(path, methods=["GET"]) for path in elsewhere]
         self._map = Map(rules, strict_slashes=True, merge_slashes=False)
 
     def bind(self, request: Request) -> MapAdapter:
