@@ -99,6 +99,11 @@ def test_one_who_is_no_administrator_cannot_be_updated(admin: Api, of_organizati
     assert error_id(admin.ask(UPDATE, **of_organization, roles=["ORG_OWNER"])) == (404, "Org-D8JxR")
 
 
+def test_the_filter_by_role_is_refused_even_where_nobody_matches(admin: Api) -> None:
+    filters = [{"inUserIdsFilter": {"ids": [NOBODY]}}, {"role": {"roleKey": "ORG_OWNER"}}]
+    assert error_id(admin.ask(LIST, filters=filters)) == (400, "ORG-vR9nC")
+
+
 def test_deleting_twice_is_no_fault(admin: Api, own: User, of_organization: dict[str, Any]) -> None:
     admin.do(CREATE, **of_organization, roles=["ORG_OWNER"])
     wait_for_roles(admin, own, "ORG_OWNER")

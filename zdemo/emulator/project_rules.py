@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zdemo.emulator.entities import Application, Authorization, Project, ProjectGrant, Role
-from zdemo.emulator.errors import AlreadyExists, taken
+from zdemo.emulator.errors import AlreadyExists, FailedPrecondition, taken
 from zdemo.emulator.state import State, named
 
 
@@ -93,7 +93,7 @@ class ProjectRules(State):
     ) -> Application:
         """Without a secret. Names are unique in a project, without regard to case."""
         if id in self.applications:
-            raise AlreadyExists("Errors.Project.App.AlreadyExisting", "PROJECT-lxowmp")
+            raise FailedPrecondition("Errors.Project.App.AlreadyExisting", "PROJECT-lxowmp")
         self.check_application_name(project.id, name)
         now = self.now()
         made = Application(

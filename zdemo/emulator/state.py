@@ -21,6 +21,12 @@ from zdemo.emulator.entities import (
 from zdemo.emulator.errors import AlreadyExists
 from zdemo.emulator.ids import IdGenerator
 
+ADMINISTRATOR_TWICE = {
+    "instance": ("Errors.Instance.Member.AlreadyExists", "INSTA-pFDwe"),
+    "organization": ("Errors.Org.Member.AlreadyExists", "ORG-poWwe"),
+    "project": ("Project member already exists", "PROJECT-PtXi1"),
+}
+
 
 class State:
     """All objects by their IDs, empty at first."""
@@ -72,7 +78,7 @@ class State:
     def add_administrator(self, user_id: str, resource: tuple[str, str], roles: list[str]) -> Administrator:
         """``resource`` as in ``Administrator``."""
         if self.find_administrator(user_id, resource):
-            raise AlreadyExists("Errors.Org.Member.AlreadyExists", "ORG-poWwe")
+            raise AlreadyExists(*ADMINISTRATOR_TWICE[resource[0]])
         now = self.now()
         made = Administrator(
             id=self.new_id(), created=now, changed=now, user_id=user_id, resource=resource, roles=list(roles)

@@ -59,9 +59,12 @@ class World(UserRules):
         return next(iter(self.organizations.values()), None)
 
     def add_organization(self, name: str, id: str | None = None) -> Organization:
-        """Its primary domain comes from its name."""
+        """Its primary domain comes from its name, and must be free as well: ``Acme X`` and ``Acme-X`` have the same."""
         if named(self.organizations.values(), "name", name):
             raise taken("Organisation's name already taken")
+        primary_domain = f"{_domain_label(name)}.{self.external_domain}"
+        if named(self.organizations.values(), "primary_domain", primary_domain):
+            raise taken("Domain already exists")
         if id in self.organizations:
             raise AlreadyExists("Organisation already exists", "ORG-lapo2m")
         now = self.now()
@@ -70,7 +73,7 @@ class World(UserRules):
             created=now,
             changed=now,
             name=name,
-            primary_domain=f"{_domain_label(name)}.{self.external_domain}",
+            primary_domain=primary_domain,
         )
         self.organizations[made.id] = made
         return made

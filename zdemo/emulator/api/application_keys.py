@@ -126,10 +126,15 @@ KEYS = Listing[PublicKey](
         "organizationIdFilter": id_filter("ApplicationKeyOrganizationIDFilter", _owner, "organizationId"),
     },
     columns={
-        "APPLICATION_KEYS_SORT_BY_ID": lambda k: k.id,
-        "APPLICATION_KEYS_SORT_BY_CREATION_DATE": lambda k: k.created,
-        "APPLICATION_KEYS_SORT_BY_EXPIRATION": lambda k: k.expires,
+        "APPLICATION_KEYS_SORT_BY_ID": lambda _, k: k.id,
+        "APPLICATION_KEYS_SORT_BY_PROJECT_ID": _project_id,
+        "APPLICATION_KEYS_SORT_BY_APPLICATION_ID": lambda _, k: k.owner_id,
+        "APPLICATION_KEYS_SORT_BY_CREATION_DATE": lambda _, k: k.created,
+        "APPLICATION_KEYS_SORT_BY_ORGANIZATION_ID": _owner,
+        "APPLICATION_KEYS_SORT_BY_EXPIRATION": lambda _, k: k.expires,
+        "APPLICATION_KEYS_SORT_BY_TYPE": lambda *_: "",  # all are JSON
     },
+    zero_is_a_column=True,
     page_last=True,
 )
 SERVICE.method(KEYS.request("ListApplicationKeysRequest", projectId=Text(most=200)))(KEYS.answer)

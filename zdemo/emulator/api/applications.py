@@ -226,15 +226,18 @@ APPLICATIONS = Listing[Application](
         "projectIdFilter": id_filter("ProjectIDFilter", lambda _, a: a.project_id, "projectId"),
         "nameFilter": text_filter("ApplicationNameFilter", "name", lambda _, a: a.name),
         "stateFilter": Filter(Enum(STATES), lambda _, a, state: _state(a) == state),
-        "typeFilter": Filter(Enum(TYPES), lambda _, a, kind: kind == f"APPLICATION_TYPE_{a.kind.upper()}"),
+        "typeFilter": Filter(
+            Enum(TYPES, refused=TYPES[:1]), lambda _, a, kind: kind == f"APPLICATION_TYPE_{a.kind.upper()}"
+        ),
     },
     columns={
-        "APPLICATION_SORT_BY_ID": lambda a: a.id,
-        "APPLICATION_SORT_BY_NAME": lambda a: a.name,
-        "APPLICATION_SORT_BY_STATE": _state,
-        "APPLICATION_SORT_BY_CREATION_DATE": lambda a: a.created,
-        "APPLICATION_SORT_BY_CHANGE_DATE": lambda a: a.changed,
+        "APPLICATION_SORT_BY_ID": lambda _, a: a.id,
+        "APPLICATION_SORT_BY_NAME": lambda _, a: a.name,
+        "APPLICATION_SORT_BY_STATE": lambda _, a: _state(a),
+        "APPLICATION_SORT_BY_CREATION_DATE": lambda _, a: a.created,
+        "APPLICATION_SORT_BY_CHANGE_DATE": lambda _, a: a.changed,
     },
+    zero_is_a_column=True,
     page_last=True,
 )
 SERVICE.method(APPLICATIONS.request("ListApplicationsRequest"))(APPLICATIONS.answer)

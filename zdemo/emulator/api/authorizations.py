@@ -188,12 +188,13 @@ AUTHORIZATIONS = Listing[Authorization](
         ),
     },
     columns={
-        "AUTHORIZATION_FIELD_NAME_CREATED_DATE": lambda a: a.created,
-        "AUTHORIZATION_FIELD_NAME_CHANGED_DATE": lambda a: a.changed,
-        "AUTHORIZATION_FIELD_NAME_ID": lambda a: a.id,
-        "AUTHORIZATION_FIELD_NAME_USER_ID": lambda a: a.user_id,
-        "AUTHORIZATION_FIELD_NAME_PROJECT_ID": lambda a: a.project_id,
-        "AUTHORIZATION_FIELD_NAME_ORGANIZATION_ID": lambda a: a.organization_id,
+        "AUTHORIZATION_FIELD_NAME_CREATED_DATE": lambda _, a: a.created,
+        "AUTHORIZATION_FIELD_NAME_CHANGED_DATE": lambda _, a: a.changed,
+        "AUTHORIZATION_FIELD_NAME_ID": lambda _, a: a.id,
+        "AUTHORIZATION_FIELD_NAME_USER_ID": lambda _, a: a.user_id,
+        "AUTHORIZATION_FIELD_NAME_PROJECT_ID": lambda _, a: a.project_id,
+        "AUTHORIZATION_FIELD_NAME_ORGANIZATION_ID": lambda _, a: a.organization_id,
+        "AUTHORIZATION_FIELD_NAME_USER_ORGANIZATION_ID": lambda w, a: _user(w, a).organization_id,
     },
 )
 SERVICE.method(AUTHORIZATIONS.request("ListAuthorizationsRequest"))(AUTHORIZATIONS.answer)

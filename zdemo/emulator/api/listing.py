@@ -29,7 +29,7 @@ TEXT_METHODS = (
     "ENDS_WITH",
     "ENDS_WITH_IGNORE_CASE",
 )
-TIME_METHODS = ("UNSPECIFIED", "EQUALS", "AFTER", "AFTER_OR_EQUALS", "BEFORE", "BEFORE_OR_EQUALS")
+TIME_METHODS = ("EQUALS", "AFTER", "AFTER_OR_EQUALS", "BEFORE", "BEFORE_OR_EQUALS")
 TEXT_METHOD = Enum(tuple(f"TEXT_FILTER_METHOD_{m}" for m in TEXT_METHODS))
 TIME_METHOD = Enum(tuple(f"TIMESTAMP_FILTER_METHOD_{m}" for m in TIME_METHODS))
 PAGINATION = Message("PaginationRequest", offset=Count(), limit=Count(32), asc=Flag())
@@ -94,7 +94,8 @@ def time_matches(when: float, wanted: float, method: str | None) -> bool:
 
 @dataclass(frozen=True)
 class Listing(Generic[Row]):
-    """A ``List...`` method as data. ``columns`` are the sorting columns beside none, which is by creation."""
+    """A ``List...`` method as data. ``columns`` are the sorting columns in the order of their numbers, from 1 on; 0
+    is none, which is by creation. With ``zero_is_a_column`` they begin at 0."""
 
     rows: Callable[[Call], Iterable[Row]]
     visible: Callable[[Call, Row], bool]
@@ -102,14 +103,15 @@ class Listing(Generic[Row]):
     result: str
     filter_name: str
     filters: Mapping[str, Filter]
-    columns: Mapping[str, Callable[[Row], Any]] = field(default_factory=dict)
+    columns: Mapping[str, Callable[[World, Row], Any]] = field(default_factory=dict)
+    zero_is_a_column: bool = False
     page_last: bool = False  # whether the answer has its pagination behind the rows
 
     def request(self, name: str, **fields: Kind) -> Message:
         """The request message, with fields of its own in front."""
         kinds = {choice: f.kind for choice, f in self.filters.items()}
         one = Message(self.filter_name, OneOf("Filter", tuple(kinds), required=True), **kinds)
-        columns = Enum(("", *self.columns))
+        columns = sorting(self.columns if self.zero_is_a_column else ("", *self.columns))
         return Message(name, **fields, pagination=Sub(PAGINATION), sortingColumn=columns, filters=Repeated(Sub(one)))
 
     def answer(self, call: Call) -> Answer:
@@ -119,7 +121,8 @@ class Listing(Generic[Row]):
         if limit > MAX_LIMIT:
             raise InvalidArgument("Limit exceeded", "QUERY-4M0fs")
         found = [row for row in self.rows(call) if self._passes(call, row)]
-        ordered = in_order(found, self.columns.get(call.body.get("sortingColumn", "")), page.get("asc", False))
+        column = self.columns.get(call.body.get("sortingColumn", ""))
+        ordered = in_order(call.world, found, column, page.get("asc", False))
         offset = page.get("offset", 0)
         cut = ordered[offset : offset + limit]
         pagination = {"totalResult": str(len(found))} if cut else {}
@@ -136,8 +139,15 @@ class Listing(Generic[Row]):
         )
 
 
-def in_order(rows: Sequence[Row], column: Callable[[Row], Any] | None, ascending: bool) -> list[Row]:
+def sorting(words: Iterable[str]) -> Enum:
+    """The type of ``sortingColumn``: what is unknown is ignored."""
+    return Enum(tuple(words), lenient=True)
+
+
+def in_order(
+    world: World, rows: Sequence[Row], column: Callable[[World, Row], Any] | None, ascending: bool
+) -> list[Row]:
     """Newest first unless asked otherwise; rows that are equal in the column go by their creation."""
-    by = column or (lambda row: row.created)
-    ranked = sorted(enumerate(rows), key=lambda pair: (by(pair[1]), pair[0]), reverse=not ascending)
+    by = column or (lambda _, row: row.created)
+    ranked = sorted(enumerate(rows), key=lambda pair: (by(world, pair[1]), pair[0]), reverse=not ascending)
     return [row for _, row in ranked]

@@ -42,7 +42,10 @@ ORGANIZATIONS = DetailsListing[Organization](
         "idQuery": Filter(Sub(Message("OrganizationIDQuery", id=ID)), lambda _, o, f: o.id == f.get("id")),
         "defaultQuery": Filter(Anything(), lambda world, o, _: o is world.default_organization),
     },
-    columns={"ORGANIZATION_FIELD_NAME_NAME": lambda o: o.name},
+    columns={
+        "ORGANIZATION_FIELD_NAME_NAME": lambda _, o: o.name,
+        "ORGANIZATION_FIELD_NAME_CREATION_DATE": lambda _, o: o.created,
+    },
     counts_all=True,
 )
 SERVICE.method(ORGANIZATIONS.request("ListOrganizationsRequest"))(ORGANIZATIONS.answer)

@@ -11,20 +11,33 @@ from zdemo.emulator.errors import FailedPrecondition, NotFound
 from zdemo.emulator.world import World
 
 _BOTH = {"projectId": ID, "grantedOrganizationId": ID}
-_ROLES = Repeated(Text(1, 200), unique=True)
+_ROLES = Repeated(Text(1, 200))
 
 
-def _check_roles(project: Project, role_keys: list[str]) -> None:
+def _role_keys(call: Call, project: Project) -> list[str]:
+    role_keys = list(dict.fromkeys(call.body.get("roleKeys", ())))
     if any(key not in project.roles for key in role_keys):
         raise FailedPrecondition("Errors.Project.Role.NotFound", "COMMAND-6m9gd")
+    return role_keys
 
 
 def _changed(call: Call) -> tuple[Project, ProjectGrant]:
     project = reached(call, "project.grant.write")
     grant = project.grants.get(call.body["grantedOrganizationId"]) if project else None
     if project is None or grant is None:
-        raise NotFound("Grant not found", "COMMAND-D8JxR")
+        raise NotFound("Grant not found", "PROJECT-D8JxR")
     return project, grant
+
+
+def _set_active(call: Call, *, active: bool) -> Answer:
+    if call.body["projectId"] not in call.world.projects:
+        reached(call, "project.grant.write")
+        raise FailedPrecondition("Project not found", "COMMAND-EbFMN")
+    _, grant = _changed(call)
+    if grant.active != active:
+        grant.active = active
+        call.world.touch(grant)
+    return {"changeDate": moment(grant.changed)}
 
 
 @SERVICE.method(Message("CreateProjectGrantRequest", **_BOTH, roleKeys=_ROLES))
@@ -32,12 +45,13 @@ def create_project_grant(call: Call) -> Answer:
     """The other organization may now give these roles to users."""
     project = reached(call, "project.grant.write")
     granted = call.body["grantedOrganizationId"]
-    role_keys = call.body.get("roleKeys", [])
     if project is None:
         raise FailedPrecondition("Project not found", "COMMAND-m9gsd")
     if granted not in call.world.organizations:
         raise FailedPrecondition("Organisation doesn't exist", "COMMAND-3m9gg")
-    _check_roles(project, role_keys)
+    role_keys = _role_keys(call, project)
+    if granted == project.organization_id:
+        raise FailedPrecondition("Project grant is invalid", "PROJECT-ckUpbvboAH")
     grant = call.world.add_project_grant(project, granted, role_keys)
     return {"creationDate": moment(grant.created)}
 
@@ -46,8 +60,7 @@ def create_project_grant(call: Call) -> Answer:
 def update_project_grant(call: Call) -> Answer:
     """A full list; authorizations made through the grant lose what it lost."""
     project, grant = _changed(call)
-    role_keys = call.body.get("roleKeys", [])
-    _check_roles(project, role_keys)
+    role_keys = _role_keys(call, project)
     if set(role_keys) != set(grant.role_keys):
         call.world.set_granted_roles(grant, role_keys)
     return {"changeDate": moment(grant.changed)}
@@ -55,22 +68,14 @@ def update_project_grant(call: Call) -> Answer:
 
 @SERVICE.method(Message("DeactivateProjectGrantRequest", **_BOTH))
 def deactivate_project_grant(call: Call) -> Answer:
-    """Tokens show no difference."""
-    _, grant = _changed(call)
-    if not grant.active:
-        raise FailedPrecondition("Project grant is not active", "COMMAND-47fu8")
-    grant.active = False
-    return {"changeDate": moment(call.world.touch(grant))}
+    """Tokens show no difference; twice is fine."""
+    return _set_active(call, active=False)
 
 
 @SERVICE.method(Message("ActivateProjectGrantRequest", **_BOTH))
 def activate_project_grant(call: Call) -> Answer:
-    """The end of a deactivation."""
-    _, grant = _changed(call)
-    if grant.active:
-        raise FailedPrecondition("Project grant is not inactive", "COMMAND-47fu8")
-    grant.active = True
-    return {"changeDate": moment(call.world.touch(grant))}
+    """The end of a deactivation; twice is fine."""
+    return _set_active(call, active=True)
 
 
 @SERVICE.method(Message("DeleteProjectGrantRequest", **_BOTH))
@@ -126,9 +131,9 @@ GRANTS = Listing[ProjectGrant](
         "grantedOrganizationIdFilter": id_filter("IDFilter", lambda _, g: g.granted_organization_id),
     },
     columns={
-        "PROJECT_GRANT_FIELD_NAME_PROJECT_ID": lambda g: g.project_id,
-        "PROJECT_GRANT_FIELD_NAME_CREATION_DATE": lambda g: g.created,
-        "PROJECT_GRANT_FIELD_NAME_CHANGE_DATE": lambda g: g.changed,
+        "PROJECT_GRANT_FIELD_NAME_PROJECT_ID": lambda _, g: g.project_id,
+        "PROJECT_GRANT_FIELD_NAME_CREATION_DATE": lambda _, g: g.created,
+        "PROJECT_GRANT_FIELD_NAME_CHANGE_DATE": lambda _, g: g.changed,
     },
 )
 SERVICE.method(GRANTS.request("ListProjectGrantsRequest"))(GRANTS.answer)

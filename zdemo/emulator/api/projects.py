@@ -119,10 +119,10 @@ PROJECTS = Listing[Project](
         ),
     },
     columns={
-        "PROJECT_FIELD_NAME_ID": lambda p: p.id,
-        "PROJECT_FIELD_NAME_CREATION_DATE": lambda p: p.created,
-        "PROJECT_FIELD_NAME_CHANGE_DATE": lambda p: p.changed,
-        "PROJECT_FIELD_NAME_NAME": lambda p: p.name,
+        "PROJECT_FIELD_NAME_ID": lambda _, p: p.id,
+        "PROJECT_FIELD_NAME_CREATION_DATE": lambda _, p: p.created,
+        "PROJECT_FIELD_NAME_CHANGE_DATE": lambda _, p: p.changed,
+        "PROJECT_FIELD_NAME_NAME": lambda _, p: p.name,
     },
 )
 SERVICE.method(PROJECTS.request("ListProjectsRequest"), permission="project.read")(PROJECTS.answer)
@@ -187,12 +187,12 @@ def add_project_role(call: Call) -> Answer:
     )
 )
 def update_project_role(call: Call) -> Answer:
-    """An absent group is cleared."""
+    """An absent group is cleared, and so is an absent name."""
     project = reached(call, "project.role.write")
     role = project.roles.get(call.body["roleKey"]) if project else None
     if role is None:
         raise NotFound("Role doesn't exist", "COMMAND-vv8M9")
-    wanted = (call.body.get("displayName", role.display_name), call.body.get("group", ""))
+    wanted = (call.body.get("displayName", ""), call.body.get("group", ""))
     if wanted != (role.display_name, role.group):
         role.display_name, role.group = wanted
         call.world.touch(role)
@@ -243,9 +243,9 @@ ROLES = Listing[Role](
         "displayNameFilter": text_filter("ProjectRoleDisplayNameFilter", "displayName", lambda _, r: r.display_name),
     },
     columns={
-        "PROJECT_ROLE_FIELD_NAME_KEY": lambda r: r.id,
-        "PROJECT_ROLE_FIELD_NAME_CREATION_DATE": lambda r: r.created,
-        "PROJECT_ROLE_FIELD_NAME_CHANGE_DATE": lambda r: r.changed,
+        "PROJECT_ROLE_FIELD_NAME_KEY": lambda _, r: r.id,
+        "PROJECT_ROLE_FIELD_NAME_CREATION_DATE": lambda _, r: r.created,
+        "PROJECT_ROLE_FIELD_NAME_CHANGE_DATE": lambda _, r: r.changed,
     },
 )
 SERVICE.method(ROLES.request("ListProjectRolesRequest", projectId=ID), permission="project.role.read")(ROLES.answer)

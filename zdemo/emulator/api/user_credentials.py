@@ -37,7 +37,7 @@ def remove_secret(call: Call) -> Answer:
     """No more client_credentials."""
     user = reached_user(call, "user.write", self_service=True)
     if user is None or not user.machine:
-        raise FailedPrecondition("Errors.User.NotExisting", "COMMAND-x8910n")
+        raise FailedPrecondition("Errors.User.NotExisting", "COMMAND-x7s802")
     if user.secret is None:
         raise FailedPrecondition("Secret doesn't exist", "COMMAND-coi82n")
     user.secret = None
@@ -146,8 +146,10 @@ def _visible(call: Call, row: Row) -> bool:
     return user.id == call.caller.id or call.access.may("user.read", user.organization_id)
 
 
-def _listing(rows: Callable[[Call], Iterable[Any]], kind: str, id_filter_name: str, sorting: str) -> Listing[Any]:
-    """Keys and PATs are listed alike; ``sorting`` begins the names of their sorting columns."""
+def _listing(
+    rows: Callable[[Call], Iterable[Any]], kind: str, id_filter_name: str, column: str, by_expiry: str
+) -> Listing[Any]:
+    """Keys and PATs are listed alike; ``column`` begins the names of their sorting columns."""
     filters: dict[str, Filter] = {
         id_filter_name: id_filter("IDFilter", lambda _, row: row.id),
         "userIdFilter": id_filter("IDFilter", lambda world, row: _user_of(world, row).id),
@@ -155,12 +157,12 @@ def _listing(rows: Callable[[Call], Iterable[Any]], kind: str, id_filter_name: s
         "createdDateFilter": time_filter(lambda row: row.created),
         "expirationDateFilter": time_filter(lambda row: row.expires),
     }
-    columns: dict[str, Callable[[Any], Any]] = {
-        f"{sorting}_CREATED_DATE": lambda row: row.created,
-        f"{sorting}_ID": lambda row: row.id,
-        f"{sorting}_USER_ID": lambda row: row.owner_id if isinstance(row, PublicKey) else row.user_id,
-        f"{sorting}_EXPIRATION_DATE": lambda row: row.expires,
-        f"{sorting}_KEY_EXPIRATION_DATE": lambda row: row.expires,
+    columns: dict[str, Callable[[World, Any], Any]] = {
+        f"{column}_CREATED_DATE": lambda _, row: row.created,
+        f"{column}_ID": lambda _, row: row.id,
+        f"{column}_USER_ID": lambda world, row: _user_of(world, row).id,
+        f"{column}_ORGANIZATION_ID": lambda world, row: _user_of(world, row).organization_id,
+        f"{column}_{by_expiry}": lambda _, row: row.expires,
     }
     return Listing(rows, _visible, _show, "result", f"{kind}SearchFilter", filters, columns)
 
@@ -170,12 +172,14 @@ KEYS = _listing(
     "Keys",
     "keyIdFilter",
     "KEY_FIELD_NAME",
+    "KEY_EXPIRATION_DATE",
 )
 PATS = _listing(
     lambda call: [pat for user in call.world.users.values() for pat in user.pats.values()],
     "PersonalAccessTokens",
     "tokenIdFilter",
     "PERSONAL_ACCESS_TOKEN_FIELD_NAME",
+    "EXPIRATION_DATE",
 )
 SERVICE.method(KEYS.request("ListKeysRequest"))(KEYS.answer)
 SERVICE.method(PATS.request("ListPersonalAccessTokensRequest"))(PATS.answer)

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from zdemo.emulator.api.call import Answer, Call
 from zdemo.emulator.api.kinds import Count, Deferred, Enum, Flag, Kind, Repeated, Text
-from zdemo.emulator.api.listing import TEXT_METHODS, Filter, in_order, text_matches
+from zdemo.emulator.api.listing import TEXT_METHODS, Filter, in_order, sorting, text_matches
 from zdemo.emulator.api.projects import ID
 from zdemo.emulator.api.schema import Message, OneOf, Sub
 from zdemo.emulator.api.users import SERVICE, details, display_name, reached_user, show_user
@@ -24,9 +24,9 @@ TEXT_METHOD = Enum(tuple(f"TEXT_QUERY_METHOD_{m}" for m in TEXT_METHODS))
 _LIST_QUERY = Message("ListQuery", offset=Count(), limit=Count(32), asc=Flag())
 
 
-def text_query(name: str, field: str, of: Callable[[Any], str]) -> Filter:
+def text_query(name: str, field: str, of: Callable[[Any], str], least: int = 1, most: int = 200) -> Filter:
     """``{field, method}`` about one text of a row."""
-    message = Message(name, **{field: Text(1, 200), "method": TEXT_METHOD})
+    message = Message(name, **{field: Text(least, most), "method": TEXT_METHOD})
     return Filter(Sub(message), lambda _, row, f: text_matches(of(row), f.get(field, ""), f.get("method")))
 
 
@@ -38,7 +38,7 @@ class DetailsListing(Generic[Row]):
     visible: Callable[[Call, Row], bool]
     show: Callable[[World, Row], Answer]
     filters: Mapping[str, Filter]
-    columns: Mapping[str, Callable[[Row], Any]] = field(default_factory=dict)
+    columns: Mapping[str, Callable[[World, Row], Any]] = field(default_factory=dict)
     counts_all: bool = False
 
     def query(self) -> Message:
@@ -48,7 +48,7 @@ class DetailsListing(Generic[Row]):
 
     def request(self, name: str) -> Message:
         """The request message."""
-        columns = Enum(("", *self.columns))
+        columns = sorting(("", *self.columns))
         return Message(name, query=Sub(_LIST_QUERY), sortingColumn=columns, queries=Repeated(Sub(self.query())))
 
     def answer(self, call: Call) -> Answer:
@@ -59,7 +59,7 @@ class DetailsListing(Generic[Row]):
         if not self.counts_all:
             found = [row for row in found if self.visible(call, row)]
         column = self.columns.get(call.body.get("sortingColumn", ""))
-        ordered = in_order(found, column, page.get("asc", False))
+        ordered = in_order(call.world, found, column, page.get("asc", False))
         offset = page.get("offset", 0)
         cut = ordered[offset : offset + (page.get("limit", 0) or len(ordered))]
         total = {"totalResult": str(len(found))} if cut else {}
@@ -87,6 +87,11 @@ def _email(user: User) -> str:
     return str(email.get("email", ""))
 
 
+def _phone(user: User) -> str:
+    phone: Any = user.human.get("phone", {})
+    return str(phone.get("phone", ""))
+
+
 _TYPES = Enum(("TYPE_UNSPECIFIED", "TYPE_HUMAN", "TYPE_MACHINE"))
 _STATES = Enum(tuple(f"USER_STATE_{s}" for s in ("UNSPECIFIED", "ACTIVE", "INACTIVE", "DELETED", "LOCKED")))
 USERS: DetailsListing[User] = DetailsListing(
@@ -100,7 +105,8 @@ USERS: DetailsListing[User] = DetailsListing(
         "firstNameQuery": text_query("FirstNameQuery", "firstName", lambda u: _profile(u, "givenName")),
         "lastNameQuery": text_query("LastNameQuery", "lastName", lambda u: _profile(u, "familyName")),
         "nickNameQuery": text_query("NickNameQuery", "nickName", lambda u: _profile(u, "nickName")),
-        "emailQuery": text_query("EmailQuery", "emailAddress", _email),
+        "emailQuery": text_query("EmailQuery", "emailAddress", _email, least=0),
+        "phoneQuery": text_query("PhoneQuery", "number", _phone, least=0, most=20),
         "typeQuery": Filter(
             Sub(Message("TypeQuery", type=_TYPES)),
             lambda _, u, f: f.get("type") == ("TYPE_MACHINE" if u.machine else "TYPE_HUMAN"),
@@ -109,8 +115,11 @@ USERS: DetailsListing[User] = DetailsListing(
             Sub(Message("StateQuery", state=_STATES)), lambda _, u, f: f.get("state") == f"USER_STATE_{u.state}"
         ),
         "inUserIdsQuery": Filter(
-            Sub(Message("InUserIDQuery", userIds=Repeated(Text(1, 200), unique=True))),
-            lambda _, u, f: u.id in f.get("userIds", ()),
+            Sub(Message("InUserIDQuery", userIds=Repeated(Text()))), lambda _, u, f: u.id in f.get("userIds", ())
+        ),
+        "inUserEmailsQuery": Filter(
+            Sub(Message("InUserEmailsQuery", userEmails=Repeated(Text()))),
+            lambda _, u, f: _email(u) in f.get("userEmails", ()),
         ),
         "organizationIdQuery": Filter(
             Sub(Message("OrganizationIdQuery", organizationId=Text(1, 200))),
@@ -130,15 +139,15 @@ USERS: DetailsListing[User] = DetailsListing(
         ),
     },
     columns={
-        "USER_FIELD_NAME_USER_NAME": lambda u: u.username,
-        "USER_FIELD_NAME_FIRST_NAME": lambda u: _profile(u, "givenName"),
-        "USER_FIELD_NAME_LAST_NAME": lambda u: _profile(u, "familyName"),
-        "USER_FIELD_NAME_NICK_NAME": lambda u: _profile(u, "nickName"),
-        "USER_FIELD_NAME_DISPLAY_NAME": lambda u: display_name(u) or u.name,
-        "USER_FIELD_NAME_EMAIL": _email,
-        "USER_FIELD_NAME_STATE": lambda u: u.state,
-        "USER_FIELD_NAME_TYPE": lambda u: u.machine,
-        "USER_FIELD_NAME_CREATION_DATE": lambda u: u.created,
+        "USER_FIELD_NAME_USER_NAME": lambda _, u: u.username,
+        "USER_FIELD_NAME_FIRST_NAME": lambda _, u: _profile(u, "givenName"),
+        "USER_FIELD_NAME_LAST_NAME": lambda _, u: _profile(u, "familyName"),
+        "USER_FIELD_NAME_NICK_NAME": lambda _, u: _profile(u, "nickName"),
+        "USER_FIELD_NAME_DISPLAY_NAME": lambda _, u: display_name(u) or u.name,
+        "USER_FIELD_NAME_EMAIL": lambda _, u: _email(u),
+        "USER_FIELD_NAME_STATE": lambda _, u: u.state,
+        "USER_FIELD_NAME_TYPE": lambda _, u: u.machine,
+        "USER_FIELD_NAME_CREATION_DATE": lambda _, u: u.created,
     },
 )
 _QUERY: Message = USERS.query()

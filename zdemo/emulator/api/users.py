@@ -9,7 +9,7 @@ from zdemo.emulator.api.projects import ID, OPTIONAL
 from zdemo.emulator.api.schema import Message, OneOf, Sub
 from zdemo.emulator.api.values import moment, without_defaults
 from zdemo.emulator.entities import Entity, User
-from zdemo.emulator.errors import NotFound, Unimplemented
+from zdemo.emulator.errors import FailedPrecondition, NotFound, Unimplemented
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.user.v2.UserService", "user")
@@ -227,7 +227,7 @@ def set_user_metadata(call: Call) -> Answer:
     """Keys that are there get the new value."""
     user = reached_user(call, "user.write", self_service=True)
     if user is None:
-        raise NotFound("User could not be found", "COMMAND-uXHNj")
+        raise FailedPrecondition("User could not be found", "COMMAND-uXHNj")
     for entry in call.body["metadata"]:
         user.metadata[entry["key"]] = entry["value"]
     return {"setDate": moment(call.world.now())}
