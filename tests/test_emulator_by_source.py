@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.server import NOBODY, Api, Server, answer, api_error, bearer, error_id
+from tests.emulator.server import INTROSPECT, NOBODY, USERINFO, Api, Server, answer, api_error, basic, bearer, error_id
 from tests.emulator.workshop import HUMAN, User, Workshop, find_organization, later
 from zdemo.emulator import emulate
 from zdemo.emulator.known import (
     ADMIN,
+    CLIENT_ID,
+    CLIENT_SECRET,
     ORGANIZATION_ID,
     PROJECT_ID,
+    PROJECT_ROLES,
     READER,
 )
 
@@ -55,6 +58,24 @@ def post(admin: Api, method: str, text: str, **headers: str) -> Any:
     return admin.server.send(
         "POST", path, data=text, headers=sent | {name.replace("_", "-"): value for name, value in headers.items()}
     )
+
+
+# --- the administrator of the first start ---
+
+
+def test_the_administrators_token_has_no_scopes_as_one_of_the_first_start(server: Server) -> None:
+    asked = server.post_form(INTROSPECT, [("token", ADMIN.pat)], basic(CLIENT_ID, CLIENT_SECRET))
+    claims = asked.json()
+    assert claims["active"] is True
+    assert set(claims["scope"].split()) == {f"urn:zitadel:iam:org:project:role:{key}" for key in PROJECT_ROLES}
+    assert not {"username", "name", "preferred_username", "urn:zitadel:iam:user:resourceowner:id"} & set(claims)
+    userinfo = server.send("GET", USERINFO, headers=bearer(ADMIN.pat))
+    assert answer(userinfo) == (200, {"sub": ADMIN.id})
+
+
+def test_the_administrator_owns_the_instance_and_the_first_organization(admin: Api) -> None:
+    found = admin.rest("POST", "/auth/v1/memberships/me/_search", {}).json()
+    assert [row["roles"] for row in found["result"]] == [["IAM_OWNER"], ["ORG_OWNER"]]
 
 
 # --- reading requests ---

@@ -62,7 +62,7 @@ def names_of(zitadel: Emulator) -> list[str]:
 def test_a_first_run_shows_the_plan_and_the_proof(desk: Shell) -> None:
     ran = desk.anew(*YES)
     assert ran.code == 0, ran.all
-    assert "as zdemo-admin (IAM_OWNER)" in ran.out
+    assert "as zdemo-admin (IAM_OWNER, ORG_OWNER)" in ran.out
     rows = {line[2:18].strip(): line for line in ran.out.splitlines() if line.startswith("  ")}
     assert rows["project"].split()[-2:] == ["own", "create"]
     assert "own-api (Basic)" in rows["application"]

@@ -319,7 +319,7 @@ def test_a_zitadel_that_is_gone_can_be_let_go(desk: Shell, another: Emulator) ->
 def test_teardown_shows_who_removes_what_where_the_key_file_too(desk: Shell, zitadel: Emulator) -> None:
     desk(*YES, *KEY)
     ran = desk("setup", "--teardown", "--dry-run")
-    assert ran.out.startswith(f"{zitadel.url} as zdemo-admin (IAM_OWNER)\n")
+    assert ran.out.startswith(f"{zitadel.url} as zdemo-admin (IAM_OWNER, ORG_OWNER)\n")
     assert "own-api.key.json" in ran.out
     assert desk(*TEARDOWN).code == 0
     assert [path.name for path in desk.folder.iterdir()] == [".env"]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from zdemo.emulator.world import NEVER, Entity, User, World
+from zdemo.emulator.world import NEVER, PAT_SCOPES, Entity, User, World
 
 DEFAULT_PORT = 8484  # not 8080, where a real ZITADEL listens
 
@@ -54,7 +54,11 @@ ADMIN = KnownUser(
 
 
 def known_world() -> World:
-    """A new world with the objects above; the administrator is ``IAM_OWNER``."""
+    """A new world with the objects above.
+
+    The administrator is the one that a ZITADEL makes at its first start: of the instance and of its first
+    organization, with a personal access token that has no scopes.
+    """
     world = World()
     world.zitadel_project_id = ZITADEL_PROJECT_ID
     world.add_organization(ORGANIZATION_NAME, id=ORGANIZATION_ID)
@@ -68,6 +72,7 @@ def known_world() -> World:
     users = [_add_user(world, known, name) for known, name in _NAMES.items()]
     world.add_authorization(READER.id, PROJECT_ID, ORGANIZATION_ID, list(READER.roles), id=AUTHORIZATION_ID)
     world.add_administrator(ADMIN.id, ("instance", ""), ["IAM_OWNER"])
+    world.add_administrator(ADMIN.id, ("organization", ORGANIZATION_ID), ["ORG_OWNER"])
     tokens = [pat for user in users for pat in user.pats.values()]
     _date(
         *world.organizations.values(),
@@ -87,7 +92,8 @@ _NAMES = {READER: "Reader", VISITOR: "Visitor", ADMIN: "Administrator"}
 
 def _add_user(world: World, known: KnownUser, name: str) -> User:
     user = world.add_user(ORGANIZATION_ID, known.username, name, id=known.id)
-    world.add_pat(user, NEVER, id=known.token_id, token=known.pat)
+    scopes = () if known is ADMIN else PAT_SCOPES
+    world.add_pat(user, NEVER, id=known.token_id, token=known.pat, scopes=scopes)
     return user
 
 
