@@ -117,6 +117,14 @@ def test_a_token_that_lives_elsewhere_lacks_this_audience(token: str) -> None:
     assert f"urn:zitadel:iam:org:project:id:{PROJECT}:aud" in finding.fix[0]
 
 
+@pytest.mark.parametrize("status", [200, 401])
+def test_what_is_not_zitadels_userinfo_says_nothing_of_the_token(status: int) -> None:
+    finding = find(ACCESS_TOKEN, SOUND | {Question.USERINFO: answer(status, "<html>log in</html>")})
+    assert (finding.id, finding.certainty) == ("token.ended", Certainty.OPEN)
+    assert "not meant for this API" in " ".join(finding.candidates)
+    assert "says nothing" in dict(finding.seen)["userinfo"]
+
+
 def test_the_administrators_pat_tells_the_project_for_the_audience() -> None:
     shown = answer(200, {"active": True, "aud": ["1", CLIENT_ID, PROJECT]})
     finding = find(ACCESS_TOKEN, ALIVE_HERE | {Question.ADMINISTRATOR: shown})

@@ -36,7 +36,7 @@ from zdemo.errors import (
     ZdemoError,
 )
 from zdemo.introspection import Introspection, introspection_error, read_answer
-from zdemo.questions import LEAST_SECONDS, Inquiry, Replies
+from zdemo.questions import LEAST_SECONDS, Inquiry, Replies, random_token
 from zdemo.transport import Answer
 
 SCOPED_ROLE = "read:messages"
@@ -64,7 +64,7 @@ class Investigation:
 
 def investigate(
     settings: Settings,
-    token: str,
+    token: str | None,
     *,
     role: str | None = SCOPED_ROLE,
     now: float,
@@ -73,6 +73,7 @@ def investigate(
 ) -> Investigation:
     """Find out why the API would refuse a token, within ``settings.timeout_seconds`` in all.
 
+    Without a token, ZITADEL is asked about a random text: whether it takes our credentials shows then, and no more.
     ``now`` (epoch seconds) is the time by which the token is judged. ``admin_pat`` adds what only an administrator's
     PAT shows: whether another token is good, the API application's project, what our client ID is when it is refused,
     and, by the ``ids`` of a PAT that is dead, what became of it.
@@ -80,12 +81,21 @@ def investigate(
     Raises:
         SettingsError: the CA bundle that the environment names cannot be used.
     """
-    if not _can_be_sent(token):
-        problem = paste_problem(token)
+    text = random_token() if token is None else token
+    if not _can_be_sent(text):
+        problem = paste_problem(text)
         error = MissingTokenError("the token cannot be sent", hint="give the token alone, as ZITADEL showed it")
         return Investigation(error=error, finding=problem)
-    with Inquiry(settings, token, admin_pat=admin_pat) as inquiry:
-        case = _Case(settings=settings, token=token, role=role, now=now, admin_pat=admin_pat, ids=ids)
+    with Inquiry(settings, text, admin_pat=admin_pat) as inquiry:
+        case = _Case(
+            settings=settings,
+            token=text,
+            made_up=token is None,
+            role=role,
+            now=now,
+            admin_pat=admin_pat,
+            ids=ids,
+        )
         found = _Investigator(inquiry, case).investigate()
         hidden = inquiry.secrets
     return replace(
@@ -105,10 +115,11 @@ def _can_be_sent(token: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class _Case:
-    """What is asked about, and by what it is judged."""
+    """What is asked about, and by what it is judged. ``made_up``: the token is a text of our own."""
 
     settings: Settings
     token: str
+    made_up: bool
     role: str | None
     now: float
     admin_pat: str | None = field(default=None, repr=False)
@@ -144,9 +155,9 @@ class _Investigator:
                 questions.append(Question.DISCOVERY)
             elif answer.status == 400:
                 questions.append(Question.OWN_PAIR_AT_TOKEN_ENDPOINT)
-            if token_form(self._case.token).sendable:
+            if not self._case.made_up and _would_be_taken(self._case.token, self._case.settings.issuer):
                 questions.append(Question.USERINFO)
-            if self._case.admin_pat:
+            if self._case.admin_pat and _would_be_taken(self._case.admin_pat, self._case.settings.issuer):
                 questions.append(Question.ADMINISTRATOR_USERINFO)
         evidence = Evidence(
             replies=self._inquiry.ask(*questions),
@@ -210,6 +221,13 @@ class _Investigator:
         )
         finding = finding_for_inactive(case.token, case.settings, evidence, now=case.now)
         return Investigation(answer=answer, introspection=introspection, finding=finding)
+
+
+def _would_be_taken(token: str, issuer: str) -> bool:
+    """Whether a token has the form of one that this ZITADEL would take: only then does a refusal tell anything."""
+    form = token_form(token)
+    own_jwt = form.kind is TokenKind.JWT and form.claims.get("iss") == issuer
+    return own_jwt or form.kind in (TokenKind.PAT, TokenKind.OPAQUE)
 
 
 def _questions_for(form: TokenForm, *, with_admin: bool) -> list[Question]:

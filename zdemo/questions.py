@@ -134,7 +134,7 @@ class Inquiry:
 
     def _made_up_client(self) -> Answer:
         client_id = "".join(secrets.choice("0123456789") for _ in range(18))
-        return self._introspect(_random_token(), authorization=basic_credentials(client_id, secrets.token_hex(32)))
+        return self._introspect(random_token(), authorization=basic_credentials(client_id, secrets.token_hex(32)))
 
     def _own_pair_at_token_endpoint(self) -> Answer:
         """Only a service user's login name and secret are taken there (RFC 6749 §4.4); what is given out is dropped."""
@@ -146,17 +146,18 @@ class Inquiry:
         return self._introspect(self._token)
 
     def _random(self) -> Answer:
-        return self._introspect(_random_token())
+        return self._introspect(random_token())
 
     def _administrator(self) -> Answer:
-        return self._introspect(self._admin_pat or _random_token())
+        return self._introspect(self._admin_pat or random_token())
 
     def _administrator_userinfo(self) -> Answer:
-        headers = {"Accept": "application/json", "Authorization": f"Bearer {self._admin_pat or _random_token()}"}
+        headers = {"Accept": "application/json", "Authorization": f"Bearer {self._admin_pat or random_token()}"}
         return self._send("GET", "/oidc/v1/userinfo", headers=headers)
 
 
-def _random_token() -> str:
+def random_token() -> str:
+    """A text of the form of a PAT that nobody has issued."""
     return secrets.token_urlsafe(RANDOM_TOKEN_BYTES)
 
 

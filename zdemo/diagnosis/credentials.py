@@ -107,7 +107,7 @@ def _by_their_form(settings: Settings) -> Finding | None:
 
 def _everything_refused(answer: Answer, evidence: Evidence) -> Finding | None:
     """Three things that have nothing in common but where they were made."""
-    if evidence.status(Question.USERINFO) != 401 or evidence.status(Question.ADMINISTRATOR_USERINFO) != 401:
+    if not evidence.token_is_dead or not evidence.administrator_is_dead:
         return None
     return Finding(
         id="client.other_instance",
@@ -129,7 +129,7 @@ def _recorded(answer: Answer, settings: Settings, evidence: Evidence) -> Finding
 
 def _open(answer: Answer, settings: Settings | None, evidence: Evidence) -> Finding:
     elsewhere = "they belong to another ZITADEL, or this one was recreated since"
-    nothing_is_known_here = evidence.status(Question.USERINFO) == 401
+    nothing_is_known_here = evidence.token_is_dead
     shown = f" {settings.client_id}" if settings and ID_DIGITS.fullmatch(settings.client_id) else ""
     return Finding(
         id="client.refused",
@@ -159,9 +159,9 @@ def _evidence(answer: Answer, evidence: Evidence) -> tuple[tuple[str, str], ...]
     lines = [("answer", f"{described(answer)}: {said}")]
     if evidence.answer(Question.RANDOM_TOKEN):
         lines.append(("random text", "the same answer: it is not about what is asked"))
-    if evidence.status(Question.USERINFO) == 401:
+    if evidence.token_is_dead:
         lines.append(("userinfo", "what was asked about is refused as well: everything may be another ZITADEL's"))
-    elif evidence.status(Question.USERINFO) == 200:
+    elif evidence.token_is_alive:
         lines.append(("userinfo", "200: this ZITADEL is the one that knows the caller"))
     return tuple(lines)
 

@@ -31,7 +31,7 @@ def _doubts(form: TokenForm, evidence: Evidence) -> tuple[str, ...]:
             "ZITADEL_ADMIN_PAT is inactive as well: both may be another (or a recreated) ZITADEL's, or ZITADEL cannot "
             "read its tokens"
         )
-    if evidence.status(Question.USERINFO) != 401 and form.kind is not TokenKind.PAT:
+    if not evidence.token_is_dead and form.kind is not TokenKind.PAT:
         doubts.append("it is alive, and not meant for this API (userinfo did not tell)")
     if evidence.status(Question.MADE_UP_CLIENT) != 400:
         doubts.append("ZITADEL's database is in trouble (that could not be ruled out)")

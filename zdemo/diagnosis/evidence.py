@@ -64,6 +64,23 @@ class Evidence:
         return isinstance(reply, ConnectionFailed) and reply.kind is FailureKind.TIMEOUT
 
     @property
+    def token_is_alive(self) -> bool:
+        """Whether userinfo takes the token: JSON with the user's ID, which no page for all paths is."""
+        answer = self.answer(Question.USERINFO)
+        subject = answer.json_object().get("sub") if answer and answer.status == 200 else None
+        return isinstance(subject, str) and subject != ""
+
+    @property
+    def token_is_dead(self) -> bool:
+        """Whether userinfo refuses the token, in ZITADEL's own words."""
+        return _refused_by_userinfo(self.answer(Question.USERINFO))
+
+    @property
+    def administrator_is_dead(self) -> bool:
+        """Whether userinfo refuses the administrator's PAT."""
+        return _refused_by_userinfo(self.answer(Question.ADMINISTRATOR_USERINFO))
+
+    @property
     def is_ready(self) -> bool:
         """Whether ZITADEL says that its database answers: JSON, which no page for all paths is (ZITADEL: ``"ok"``)."""
         answer = self.answer(Question.READY)
@@ -96,6 +113,11 @@ class Evidence:
         answer = self.answer(Question.ADMINISTRATOR)
         audience = answer.json_object().get("aud") if answer else None
         return project_behind(client_id, audience) if isinstance(audience, list) else None
+
+
+def _refused_by_userinfo(answer: Answer | None) -> bool:
+    """A 401 of a proxy that wants credentials of its own says nothing of the token; ZITADEL's is JSON."""
+    return answer is not None and answer.status == 401 and answer.json_object().get("error") == "access_denied"
 
 
 def project_behind(client_id: str, audience: Sequence[object]) -> str | None:

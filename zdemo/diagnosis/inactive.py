@@ -17,7 +17,7 @@ from zdemo.diagnosis.findings import Certainty, Finding
 from zdemo.diagnosis.json_web_token import finding_for_jwt
 from zdemo.diagnosis.recorded import finding_for_pat_records
 from zdemo.diagnosis.token_form import TokenForm, TokenKind, paste_problem, token_form
-from zdemo.diagnosis.words import audience_scope, health, not_told, shown_list
+from zdemo.diagnosis.words import audience_scope, described, health, not_told, shown_list
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that wants an access token
 
@@ -40,13 +40,12 @@ class Inactive:
             ours = "key" if self.settings.key else "client ID and secret"
             lines.append(("credentials", f"good: ZITADEL answers this API's {ours}, and refuses others"))
         lines.append(("form", self.form.described))
-        userinfo = self.evidence.status(Question.USERINFO)
-        if userinfo == 401:
+        if self.evidence.token_is_dead:
             lines.append(("userinfo", "refused too: the token is dead, not merely meant for another API"))
-        elif userinfo == 200:
+        elif self.evidence.token_is_alive:
             lines.append(("userinfo", "answered: the token is alive"))
-        elif userinfo:
-            lines.append(("userinfo", f"answers {userinfo}, which says nothing"))
+        elif userinfo := self.evidence.answer(Question.USERINFO):
+            lines.append(("userinfo", f"answers {described(userinfo)}, not as ZITADEL does: that says nothing"))
         if self.evidence.administrator_is_active:
             lines.append(("another", "the administrator's PAT is active: ZITADEL itself is sound"))
         return (*lines, *not_told(self.evidence, self.form.sendable))
@@ -125,7 +124,7 @@ def _another_value(case: Inactive) -> Finding | None:
 
 
 def _alive_elsewhere(case: Inactive) -> Finding | None:
-    if case.evidence.status(Question.USERINFO) != 200:
+    if not case.evidence.token_is_alive:
         return None
     if case.form.kind is TokenKind.PAT:
         return _contradiction(case)

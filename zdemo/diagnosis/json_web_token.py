@@ -147,8 +147,8 @@ def _ended(form: TokenForm, settings: Settings, evidence: Evidence, seen: Lines)
         "its session was ended, or it was revoked",
         "its user was deactivated, locked or removed since it was issued",
     ]
-    if evidence.status(Question.USERINFO) != 401:
-        candidates.insert(0, "it is alive, and not meant for this API (userinfo could not be asked)")
+    if not evidence.token_is_dead:
+        candidates.insert(0, "it is alive, and not meant for this API (userinfo did not tell)")
     if evidence.signature_fits is None:
         candidates.append("it was changed or cut (its signature could not be checked)")
     return Finding(

@@ -70,10 +70,9 @@ def key_refused(answer: Answer, key: ApplicationKey, evidence: Evidence) -> Find
         "the application, its project or its organization is inactive or deleted",
         "clientId or keyId in the key file was changed: they belong to other keys or applications",
     ]
-    userinfo = evidence.status(Question.USERINFO)
-    if userinfo == 401:
+    if evidence.token_is_dead:
         lines.append(("userinfo", "what was asked about is refused as well: everything may be another ZITADEL's"))
-    candidates.insert(0 if userinfo == 401 else len(candidates), elsewhere)
+    candidates.insert(0 if evidence.token_is_dead else len(candidates), elsewhere)
     ahead = evidence.clock_ahead_seconds
     if ahead is not None and abs(ahead) > CLOCK_TOLERANCE_SECONDS:
         candidates.insert(0, clock_words(ahead))
