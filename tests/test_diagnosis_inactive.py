@@ -54,10 +54,10 @@ def jwt_of(kid: str = "k", **claims: Any) -> str:
     ("token", "name", "certainty"),
     [
         (f"Bearer {PAT}", "token.pasted", Certainty.CERTAIN),
-        (PAT[:-1], "token.cut", Certainty.LIKELY),
+        (PAT[:-1], "token.cut", Certainty.OPEN),
         (PAT[:-2], "token.cut", Certainty.CERTAIN),
-        (PAT[:-3], "token.cut", Certainty.LIKELY),
-        (PAT[:-4], "token.cut", Certainty.LIKELY),
+        (PAT[:-3], "token.cut", Certainty.OPEN),
+        (PAT[:-4], "token.cut", Certainty.OPEN),
         (PAT[:-20], "token.cut", Certainty.OPEN),
         (PAT[:54], "token.cut", Certainty.OPEN),
         (ACCESS_TOKEN[:-1], "token.cut", Certainty.LIKELY),

@@ -15,6 +15,7 @@ from typing import Any, Self
 from zdemo.config import Settings
 from zdemo.diagnosis import paste_problem
 from zdemo.diagnosis.findings import quoted
+from zdemo.diagnosis.recorded_pats import TOLD_BY_EVENTS
 from zdemo.diagnosis.records import ApplicationRecord, ClientRecords, KeyRecord, PatRecords, UserEvent
 from zdemo.environment import Environment
 from zdemo.errors import ManagementError, ZdemoError
@@ -30,7 +31,7 @@ from zdemo.zitadel import (
 
 MY_MEMBERSHIPS = "/auth/v1/memberships/me/_search"
 EVENTS = "/admin/v1/events/_search"
-MOST_EVENTS = 200
+MOST_EVENTS = 1000  # ZITADEL gives no more at a time
 NO_USER = "QUERY-Dfbg2"  # ZITADEL: the user is not there; other refusals do not say so
 
 
@@ -38,11 +39,13 @@ NO_USER = "QUERY-Dfbg2"  # ZITADEL: the user is not there; other refusals do not
 class PatIds:
     """Whose PAT a token is and which: what ``zdemo setup`` writes down. ``pat_id`` may be empty.
 
-    ``user`` is an ID or a login name.
+    ``user`` is an ID or a login name. ``variable`` holds the PAT; ``named_by`` are the variables that hold the IDs.
     """
 
     user: str
     pat_id: str = ""
+    variable: str = "PAT"
+    named_by: tuple[str, ...] = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")
 
 
 def pat_ids(environment: Environment, token: str) -> PatIds | None:
@@ -54,7 +57,9 @@ def pat_ids(environment: Environment, token: str) -> PatIds | None:
         user = environment.get(names.pat_user_id, "").strip()
         same_place = environment.source(names.pat) == environment.source(names.pat_user_id)
         if user and same_place and environment.get(names.pat, "").strip() == token.strip():
-            return PatIds(user=user, pat_id=environment.get(names.pat_id, "").strip())
+            pat_id = environment.get(names.pat_id, "").strip()
+            named_by = (names.pat_user_id, names.pat_id) if pat_id else (names.pat_user_id,)
+            return PatIds(user=user, pat_id=pat_id, variable=names.pat, named_by=named_by)
     return None
 
 
@@ -94,12 +99,17 @@ class Administration:
         try:
             user = self._user(ids.user)
             user_id = ids.user if user is None else str(user.get("userId", ""))
+            events = self._events(user_id)
             return PatRecords(
                 user=_user_words(user, ids.user),
+                user_id=user_id if user or user_id.isdigit() else "",
                 state="REMOVED" if user is None else str(user.get("state", "")).removeprefix("USER_STATE_"),
                 pat_id=ids.pat_id,
                 pats=None if user is None else self._pats(user_id),
-                events=self._events(user_id),
+                events=events,
+                all_events=events is None or len(events) < MOST_EVENTS,
+                variable=ids.variable,
+                named_by=ids.named_by,
             )
         except (ZdemoError, TypeError, ValueError, AttributeError):  # as above
             return None
@@ -202,8 +212,13 @@ class Administration:
         return tuple(_key(row, "id") for row in rows)
 
     def _events(self, user_id: str) -> tuple[UserEvent, ...] | None:
-        """What happened to a user; ``None`` when the administrator may not read that (it takes an IAM role)."""
-        body = {"aggregateId": user_id, "aggregateTypes": ["user"], "limit": MOST_EVENTS}
+        """What happened to a user, latest first; ``None`` when the administrator may not read that: an IAM role may."""
+        body = {
+            "aggregateId": user_id,
+            "aggregateTypes": ["user"],
+            "eventTypes": list(TOLD_BY_EVENTS),
+            "limit": MOST_EVENTS,
+        }
         answer = self._client.request("POST", EVENTS, body)
         if answer.status != 200 or not isinstance(answer.json(), dict):
             return None

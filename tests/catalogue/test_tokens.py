@@ -15,7 +15,7 @@ from tests.planting import AUDIENCE, ROLE, Planter
 from tests.upstream import Behaviour, answer, depending, json_body, refusing_port, upstream
 from zdemo.config import Settings
 from zdemo.emulator import Emulator
-from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR
 from zdemo.introspection import basic_credentials
 from zdemo.server import create_app
 from zdemo.serving import serving
@@ -119,6 +119,66 @@ def test_4c_the_user_alone_narrows_it_down(bare: Shell, planter: Planter, name: 
 def test_26_a_text_that_is_not_the_pat_that_was_written_down(bare: Shell, zitadel: Emulator) -> None:
     env = administered(zitadel.url, **IDS, PAT=secrets.token_urlsafe(53))
     introspect(bare, env).names("not that PAT", "copy the whole PAT").never("was deleted", "has expired")
+
+
+def test_18_the_ids_that_a_replaced_pat_left_may_be_another_ones(bare: Shell, planter: Planter) -> None:
+    deleted(planter)
+    env = administered(planter.url, **IDS, PAT="A" + VISITOR.pat[1:])
+    for told in (introspect(bare, env), doctor(bare, env, "token.active")):
+        told.names("most likely, the PAT was deleted", "PAT was replaced since", "ZDEMO_PAT_ID", "or remove them")
+
+
+def test_41_a_user_who_never_was_may_be_misspelt(bare: Shell, planter: Planter) -> None:
+    locked(planter)
+    env = administered(planter.url, ZDEMO_PAT_USER_ID="raeder")
+    for told in (introspect(bare, env), doctor(bare, env, "token.active")):
+        told.names("no user raeder", "ZDEMO_PAT_USER_ID is wrong", "correct ZDEMO_PAT_USER_ID", OPEN)
+
+
+def test_39_a_user_to_whom_much_happened_since(bare: Shell, planter: Planter) -> None:
+    unlocked(planter)
+    for _ in range(210):
+        planter.user("AddPersonalAccessToken", expirationDate="2099-01-01T00:00:00Z")
+    introspect(bare, administered(planter.url, **IDS)).names("was locked", "active again").never(OPEN, "is good")
+
+
+def test_40_the_whole_pat_of_a_user_with_a_short_id(bare: Shell, planter: Planter) -> None:
+    user_id = "123456789012345"
+    planter.do(
+        "user.v2.UserService/CreateUser",
+        organizationId=ORGANIZATION_ID,
+        userId=user_id,
+        username="short",
+        machine={"name": "short"},
+    )
+    made = planter.user("AddPersonalAccessToken", user_id, expirationDate="2099-01-01T00:00:00Z")
+    planter.user("LockUser", user_id)
+    env = administered(planter.url, PAT=made["token"], ZDEMO_PAT_USER_ID=user_id, ZDEMO_PAT_ID=made["tokenId"])
+    assert len(made["token"]) == 67
+    for told in (introspect(bare, env), doctor(bare, env, "token.active", warned=("token.form",))):
+        told.names("is locked").never(OPEN)
+    introspect(bare, settings(planter.url, PAT=made["token"])).names("cut off", "chosen by hand", OPEN)
+
+
+def owner_of_the_organization(planter: Planter) -> str:
+    """The PAT of one who may not read events."""
+    planter.do(
+        "internal_permission.v2.InternalPermissionService/CreateAdministrator",
+        userId=VISITOR.id,
+        resource={"organizationId": ORGANIZATION_ID},
+        roles=["ORG_OWNER"],
+    )
+    return VISITOR.pat
+
+
+def test_39_what_no_iam_owner_looked_up_stays_open(bare: Shell, planter: Planter) -> None:
+    unlocked(planter)
+    env = settings(planter.url, ZITADEL_ADMIN_PAT=owner_of_the_organization(planter))
+    introspect(bare, env | IDS).names("deactivated or locked in between", "create a new PAT", OPEN).never(
+        "either mends"
+    )
+    env |= {"ZDEMO_PAT_USER_ID": READER.id}
+    introspect(bare, env).names("switched off in between", "it was deleted", "create a new PAT", OPEN)
 
 
 def test_21_a_role_that_is_not_granted(bare: Shell, zitadel: Emulator) -> None:

@@ -7,7 +7,6 @@ from zdemo.diagnosis.findings import Certainty, Finding
 from zdemo.diagnosis.token_form import OPAQUE_LENGTH, PAT_LENGTH, SECRET_LENGTH, TokenForm, TokenKind
 
 SHORTEST_TOKEN = 48  # characters; 16 bytes of IV, an 18-digit token ID, ":", one character of a user ID
-SURELY_CUT = 66  # characters; shorter ones may be whole PATs of users whose ID was chosen by hand
 EVERYBODY = "ZITADEL cannot read its tokens (its database), if good ones of other users are refused as well"
 
 Lines = tuple[tuple[str, str], ...]
@@ -101,23 +100,25 @@ def _not_whole(form: TokenForm, seen: Lines) -> Finding | None:
 
 def _cut(form: TokenForm, seen: Lines) -> Finding:
     length = form.length
-    never_whole = length % 4 == 1  # no base64url text has such a length (RFC 4648 §5)
     if length > PAT_LENGTH:
         what = f"no token has {length} characters: one is missing, or something was added"
         return _finding("token.cut", f"the token is not whole: {what}", Certainty.CERTAIN, seen)
-    cause = f"the token is cut off (incomplete): {length} characters instead of {PAT_LENGTH}, the length of a PAT"
-    if never_whole or length >= SURELY_CUT:
-        return _finding("token.cut", cause, Certainty.CERTAIN if never_whole else Certainty.LIKELY, seen)
+    if length % 4 == 1:  # no base64url text has such a length (RFC 4648 §5)
+        cause = f"the token is cut off (incomplete): {length} characters instead of {PAT_LENGTH}, the length of a PAT"
+        return _finding("token.cut", cause, Certainty.CERTAIN, seen)
     return Finding(
         id="token.cut",
         cause=f"the token is dead, and its length is unusual: {length} characters instead of {PAT_LENGTH}",
         certainty=Certainty.OPEN,
         candidates=(
             "it is cut off (incomplete)",
-            "it is the whole PAT of a user whose ID was chosen by hand: deleted, expired, or its user is off",
+            "it is the whole PAT of a user whose ID was chosen by hand and is shorter, and does not live any more",
         ),
         seen=seen,
-        fix=("copy the whole token once more; if it is the whole one, create a new PAT for the user",),
+        fix=(
+            "copy the whole token once more; if it is the whole one, create a new PAT for the user",
+            "zdemo doctor tells it, with ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID (the user) beside PAT",
+        ),
     )
 
 

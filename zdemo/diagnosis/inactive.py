@@ -15,7 +15,7 @@ from zdemo.diagnosis.dead import finding_for_dead
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding
 from zdemo.diagnosis.json_web_token import finding_for_jwt
-from zdemo.diagnosis.recorded import finding_for_pat_records
+from zdemo.diagnosis.recorded_pats import finding_for_pat_records
 from zdemo.diagnosis.token_form import TokenForm, TokenKind, paste_problem, token_form
 from zdemo.diagnosis.words import audience_scope, described, health, not_told, shown_list
 
@@ -61,10 +61,12 @@ def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NO
 
 
 def _recorded(case: Inactive) -> Finding | None:
-    """What an administrator sees of the PAT; of a text that is no whole PAT it would tell nothing."""
-    if case.form.kind not in (TokenKind.PAT, TokenKind.UNKNOWN):
+    """What an administrator sees of the PAT; of a text that is too short it tells only if the user's ID is as short."""
+    evidence, records = case.evidence, case.evidence.pat_records
+    short = case.form.kind is TokenKind.CUT and records is not None and records.length is not None
+    if not short and case.form.kind not in (TokenKind.PAT, TokenKind.UNKNOWN):
         return None
-    return finding_for_pat_records(case.evidence.pat_records, case.seen, now=case.evidence.looked_up_at)
+    return finding_for_pat_records(records, case.form.length, case.seen, now=evidence.looked_up_at)
 
 
 def _zitadel_is_sick(case: Inactive) -> Finding | None:

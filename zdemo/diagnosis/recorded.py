@@ -1,16 +1,13 @@
-"""What an administrator's records decide: which of the causes of a refused client or a dead PAT it is."""
+"""What an administrator's records decide about a refused client: which of the causes it is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from zdemo.config import Settings
 from zdemo.diagnosis.findings import Certainty, Finding, quoted
-from zdemo.diagnosis.records import ApplicationRecord, ClientRecords, KeyRecord, PatRecords
+from zdemo.diagnosis.records import ApplicationRecord, ClientRecords
 
 KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
 PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
-SWITCHED_OFF = ("user.deactivated", "user.locked")
 LOOKED_UP = ("records", "looked up with ZITADEL_ADMIN_PAT")
 
 REFUSED = "ZITADEL refuses the API application's credentials"
@@ -116,7 +113,7 @@ def _key_gone(app: ApplicationRecord, settings: Settings, seen: Lines, now: floa
     if mine is None:
         cause = "the key of ZITADEL_KEY_FILE is unknown: the application does not list its keyId, so it was deleted"
         return _key_finding("client.key_deleted", cause, seen)
-    if _is_over(mine, now):
+    if mine.is_over(now):
         return _key_finding("client.key_expired", f"the key of ZITADEL_KEY_FILE has expired ({mine.expires})", seen)
     return None
 
@@ -124,10 +121,6 @@ def _key_gone(app: ApplicationRecord, settings: Settings, seen: Lines, now: floa
 def _key_finding(name: str, cause: str, seen: Lines) -> Finding:
     fix = "create a new key on the application's page and set ZITADEL_KEY_FILE to its file"
     return Finding(id=name, cause=cause, seen=seen, fix=(fix,))
-
-
-def _is_over(record: KeyRecord, now: float) -> bool:
-    return record.expires_at is not None and record.expires_at <= now
 
 
 def _wrong_secret(app: ApplicationRecord, seen: Lines) -> Finding | None:
@@ -141,147 +134,3 @@ def _wrong_secret(app: ApplicationRecord, seen: Lines) -> Finding | None:
         seen=seen,
         fix=("generate a new client secret on the application's page and set CLIENT_SECRET to it",),
     )
-
-
-def finding_for_pat_records(records: PatRecords | None, seen: Lines, *, now: float) -> Finding | None:
-    """Why a PAT is dead, by what an administrator sees; ``None`` when that does not decide."""
-    if records is None:
-        return None
-    return next((found for rule in _PAT_RULES if (found := rule(records, (*seen, LOOKED_UP), now))), None)
-
-
-def _removed(records: PatRecords, seen: Lines, now: float) -> Finding | None:  # noqa: ARG001  # the signature of a rule
-    if records.state != "REMOVED":
-        return None
-    event = records.last("user.removed")
-    was_here = bool(records.events)
-    return Finding(
-        id="token.user_removed",
-        cause=f"the token's user ({records.user}) was removed{_when(event.when if event else '')}: no such user exists"
-        if was_here
-        else f"there is no such user here ({records.user}): it was removed, or is another (or a recreated) ZITADEL's",
-        certainty=Certainty.CERTAIN if was_here else Certainty.LIKELY,
-        seen=seen,
-        fix=("use a PAT of another user; zdemo setup makes users and PATs anew",),
-    )
-
-
-def _off(records: PatRecords, seen: Lines, now: float) -> Finding | None:  # noqa: ARG001  # the signature of a rule
-    words = {"INACTIVE": ("deactivated (inactive)", "reactivate"), "LOCKED": ("locked", "unlock")}.get(records.state)
-    if words is None:
-        return None
-    state, again = words
-    event = records.last(*SWITCHED_OFF)
-    return Finding(
-        id="token.user_locked" if records.state == "LOCKED" else "token.user_deactivated",
-        cause=f"the token's user {records.user} is {state}{_when(event.when if event else '')}; its tokens died then, "
-        "for good",
-        seen=seen,
-        fix=(f"{again} the user and create a new PAT: to {again} alone does not bring the old one back",),
-    )
-
-
-def _deleted(records: PatRecords, seen: Lines, now: float) -> Finding | None:  # noqa: ARG001  # the signature of a rule
-    if not records.pat_id or records.pats is None or records.pat is not None:
-        return None
-    event = records.last("user.pat.removed", pat_id=records.pat_id)
-    was_here = records.events is None or records.last("user.pat.added", "user.pat.removed", pat_id=records.pat_id)
-    return Finding(
-        id="token.deleted",
-        cause=f"the PAT was deleted{_when(event.when if event else '')}: its user {records.user} is active, and does "
-        "not have it any more"
-        if was_here
-        else f"the PAT is not among those of its user {records.user}, and nothing is on record about it: it is another "
-        "ZITADEL's, or was deleted long ago",
-        certainty=Certainty.CERTAIN if was_here else Certainty.LIKELY,
-        seen=seen,
-        fix=(f"create a new PAT for {records.user} and set PAT to it",),
-    )
-
-
-def _expired(records: PatRecords, seen: Lines, now: float) -> Finding | None:
-    if records.pat is None or not _is_over(records.pat, now):
-        return None
-    return Finding(
-        id="token.expired",
-        cause=f"the PAT has expired, at {records.pat.expires}",
-        seen=seen,
-        fix=(f"create a new PAT for {records.user}, with a later date, and set PAT to it",),
-    )
-
-
-def _off_and_on_again(records: PatRecords, seen: Lines, now: float) -> Finding | None:  # noqa: ARG001  # the signature of a rule
-    if records.pat is None:
-        return None
-    added = records.last("user.pat.added", pat_id=records.pat_id)
-    off = records.last(*SWITCHED_OFF)
-    if off is None or (added and off.sequence < added.sequence):
-        return None
-    what = "locked" if off.type == "user.locked" else "deactivated"
-    return Finding(
-        id="token.user_was_off",
-        cause=f"the token's user {records.user} was {what}{_when(off.when)} and is active again: PATs from before stay "
-        "dead, though ZITADEL lists them",
-        seen=seen,
-        fix=(f"create a new PAT for {records.user} and set PAT to it",),
-    )
-
-
-def _another_text(records: PatRecords, seen: Lines, now: float) -> Finding | None:  # noqa: ARG001  # the signature of a rule
-    if records.pat is None:
-        return None
-    known = records.events is not None
-    return Finding(
-        id="token.another_text",
-        cause=f"the PAT that was written down is good ({records.user}'s, listed, not expired), so the text in PAT is "
-        "not that PAT"
-        if known
-        else f"the PAT that was written down is listed and not expired, and its user {records.user} is active",
-        certainty=Certainty.LIKELY if known else Certainty.OPEN,
-        candidates=()
-        if known
-        else (
-            "its user was deactivated or locked in between: PATs from before stay dead",
-            "the text in PAT is not that PAT: changed, cut, or of another ZITADEL",
-        ),
-        seen=seen,
-        fix=(f"copy the whole PAT once more, or create a new PAT for {records.user}; either mends it",),
-    )
-
-
-def _some_pat_of_a_user(records: PatRecords, seen: Lines, now: float) -> Finding | None:
-    """It is not known which of the user's PATs it is; the user is active."""
-    if records.pat_id or records.pats is None:
-        return None
-    over = [pat.expires for pat in records.pats if _is_over(pat, now)]
-    gone, off = records.last("user.pat.removed"), records.last(*SWITCHED_OFF)
-    candidates = [
-        *([f"it has expired: the user has one that did ({', '.join(over[:3])})"] if over else []),
-        *([f"it was deleted: the user had one that was{_when(gone.when)}"] if gone else []),
-        *([f"its user was switched off{_when(off.when)}: PATs from before stay dead"] if off else []),
-        *([] if gone else ["it was deleted"]),
-        "it belongs to another user or another ZITADEL, or a character of it was changed",
-    ]
-    return Finding(
-        id="token.dead",
-        cause=f"the PAT is not valid here; its user {records.user} is active",
-        certainty=Certainty.OPEN,
-        candidates=tuple(candidates),
-        seen=seen,
-        fix=(f"create a new PAT for {records.user}; that mends all of them",),
-    )
-
-
-def _when(moment: str) -> str:
-    return f" at {moment}" if moment else ""
-
-
-_PAT_RULES: tuple[Callable[[PatRecords, Lines, float], Finding | None], ...] = (
-    _removed,
-    _off,
-    _deleted,
-    _expired,
-    _off_and_on_again,
-    _another_text,
-    _some_pat_of_a_user,
-)
