@@ -183,6 +183,38 @@ def test_both_issuers_are_named_and_the_keys_tell_which_kind_of_other_it_is() ->
     assert "another ZITADEL" in other.cause
 
 
+@pytest.mark.parametrize(
+    "token", ["ya29." + "aB3-" * 40, ".".join(["aB3-" * 20] * 5), "aB3+/" * 20, f"{ACCESS_TOKEN}.{ACCESS_TOKEN}"]
+)
+def test_a_token_that_is_none_of_zitadels_is_another_issuers_or_damaged(token: str) -> None:
+    finding = find(token, DEAD_HERE)
+    assert finding.id == "token.damaged"
+    for word in ("none of ZITADEL's", "another issuer's", "damaged"):
+        assert word in finding.cause
+    assert ("JWE" in finding.cause) is (token.count(".") == 4)
+
+
+@pytest.mark.parametrize("issuer", ["https://kc.example/realms/main", "https://sts.windows.net/1234/", "example"])
+def test_an_issuer_that_no_zitadel_can_have_is_no_zitadel(issuer: str) -> None:
+    for more in ({}, DISCOVERY):
+        finding = find(jwt_of(iss=issuer, kid="x"), DEAD_HERE | more)
+        assert finding.id == "token.other_issuer"
+        assert "nor any other" in finding.cause
+        assert "ZITADEL_DOMAIN" not in str(finding)
+
+
+def test_another_issuer_need_not_be_a_zitadel() -> None:
+    finding = find(jwt_of(iss="https://accounts.google.com", kid="x"), DEAD_HERE | DISCOVERY)
+    assert "another product" in finding.cause
+
+
+@pytest.mark.parametrize(("ahead", "name"), [(46_800, "token.ended"), (0, "token.expired"), (-46_800, "token.expired")])
+def test_a_jwt_has_expired_by_zitadels_clock_and_not_by_ours(ahead: float, name: str) -> None:
+    evidence = Evidence(replies=DEAD_HERE | DISCOVERY, signature_fits=True, clock_ahead_seconds=ahead)
+    token = jwt_of(exp=int(NOW) - 3600 if ahead >= 0 else int(NOW) + 3600)
+    assert finding_for_inactive(token, SETTINGS, evidence, now=NOW).id == name
+
+
 def test_without_the_project_an_audience_is_not_blamed() -> None:
     assert find(jwt_of(aud=["1"]), DEAD_HERE | DISCOVERY, fits=True).id == "token.ended"
 

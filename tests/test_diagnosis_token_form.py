@@ -52,9 +52,11 @@ def test_the_form_tells_the_kind(token: str, kind: TokenKind) -> None:
         (f"Bearer {PAT}", "Bearer"),
         (f"bearer  {PAT}", "bearer"),
         (f"Bearer{PAT}", "Bearer"),
-        (f"Authorization: Bearer {PAT}", "Authorization: Bearer"),
+        (f"Authorization: Bearer {PAT}", 'the header field\'s name and "Bearer" in front of it'),
         (f"PAT={PAT}", "PAT="),
         (f"export PAT={PAT}", "PAT="),
+        (f"ZITADEL_ADMIN_PAT={PAT}", "the name of its variable"),
+        (f"{PAT}\\n", "a line end that is written out"),
         (f'"{PAT}"', "quotes"),
         (f"'{PAT}'", "quotes"),
         (f"{PAT}'", "quotes"),
@@ -114,3 +116,27 @@ def test_an_id_token_is_told_from_an_access_token_by_its_claims() -> None:
 
 def test_a_form_does_not_show_the_claims() -> None:
     assert "canary" not in repr(token_form(jwt_of({"email": "canary@example.com"})))
+
+
+@pytest.mark.parametrize("token", [PAT, ACCESS_TOKEN, PAT + "\n", jwt_of({"iss": "http://localhost"})])
+@pytest.mark.parametrize("padded", [True, False])
+def test_base64_of_a_token_is_to_be_decoded(token: str, padded: bool) -> None:
+    text = base64.b64encode(token.encode()).decode()
+    finding = paste_problem(text if padded else text.rstrip("="))
+    assert finding is not None
+    assert "base64" in finding.cause
+    assert finding.fix[0].endswith("base64 -d")
+
+
+@pytest.mark.parametrize("token", ["/run/secrets/pat", "~/pat.txt", "./pat", "../x/pat", "file:///run/pat", "/a/b c"])
+def test_the_path_of_a_file_is_no_token(token: str) -> None:
+    finding = paste_problem(token)
+    assert finding is not None
+    assert "path of a file" in finding.cause
+    assert "--pat - <" in finding.fix[0]
+
+
+def test_a_line_end_inside_does_not_change_the_kind() -> None:
+    form = token_form(f"{PAT[:30]}\r\n{PAT[30:]}")
+    assert (form.kind, form.sendable) == (TokenKind.PAT, False)
+    assert form.problem == "a line end inside"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import time
 from pathlib import Path
@@ -105,6 +106,11 @@ def test_what_does_not_come_back_is_not_waited_for() -> None:
         ({"CLIENT_SECRET": PAT}, "form of a personal access token", False),
         ({"CLIENT_ID": PAT}, "CLIENT_ID has the form of a personal", False),
         ({"CLIENT_ID": "my-bot"}, "login name", False),
+        ({"CLIENT_ID": "123@project"}, "login name", False),
+        ({"CLIENT_ID": "<312909075212468229>"}, 'CLIENT_ID was not pasted alone: "<"', False),
+        ({"CLIENT_SECRET": "${SECRET}"}, "CLIENT_SECRET was not pasted alone: the name of a variable", False),
+        ({"CLIENT_SECRET": "x\\n"}, "CLIENT_SECRET was not pasted alone: a line end", False),
+        ({"CLIENT_SECRET": base64.b64encode(SECRET.encode()).decode()}, "alone: base64", False),
         ({"ZITADEL_PROJECT_ID": "my project"}, "project's name", False),
         ({"ZITADEL_ADMIN_PAT": SECRET}, "ZITADEL_ADMIN_PAT does not look like a token", False),
         ({"PAT": PAT, "ZITADEL_ADMIN_PAT": PAT}, "administrator's, not a caller's", False),

@@ -164,6 +164,7 @@ class _Investigator:
             clock_ahead_seconds=clock_ahead_seconds(answer, self._case.now),
             client_records=self._client_records() if isinstance(error, CredentialsRefused) else None,
             looked_up_at=self._case.now,
+            with_administrator=self._case.admin_pat is not None,
         )
         return Investigation(
             answer=answer, error=error, finding=finding_for_error(error, self._case.settings, evidence)
@@ -216,8 +217,10 @@ class _Investigator:
         evidence = Evidence(
             replies=replies,
             signature_fits=signature_fits(case.token, form, replies),
+            clock_ahead_seconds=clock_ahead_seconds(answer, case.now),
             pat_records=self._pat_records(),
             looked_up_at=case.now,
+            with_administrator=case.admin_pat is not None,
         )
         finding = finding_for_inactive(case.token, case.settings, evidence, now=case.now)
         return Investigation(answer=answer, introspection=introspection, finding=finding)

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 
 from zdemo.config import SECRET_VARIABLES, Settings
 from zdemo.diagnosis.evidence import Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding, quoted
-from zdemo.diagnosis.key import key_refused, outside_the_key
+from zdemo.diagnosis.key import ask_administrator, clock_skewed, issuer_differs, key_refused
 from zdemo.diagnosis.recorded import finding_for_client_records
-from zdemo.diagnosis.token_form import BASE64URL, ID_DIGITS, LETTERS_AND_DIGITS, PAT_LENGTH, SECRET_LENGTH
+from zdemo.diagnosis.token_form import (
+    BASE64URL,
+    ID_DIGITS,
+    LETTERS_AND_DIGITS,
+    OLD_CLIENT_ID,
+    PAT_LENGTH,
+    SECRET_LENGTH,
+    paste_leftover,
+)
 from zdemo.diagnosis.words import described, seen, url
 from zdemo.transport import Answer
 
 SERVICE_USER = "Errors.User.Machine.Secret."  # ZITADEL: the login name is right, its secret is wrong or missing
 USER_NOT_ACTIVE = "Errors.User.NotActive"
 CAUSE = "ZITADEL refuses the API application's credentials (CLIENT_ID, CLIENT_SECRET)"
-OLD_CLIENT_ID = re.compile(r"[0-9]{15,20}@.+")  # ZITADEL before v2.50
 
 
 def finding_for_credentials(answer: Answer, settings: Settings | None, evidence: Evidence) -> Finding:
@@ -27,9 +34,9 @@ def finding_for_credentials(answer: Answer, settings: Settings | None, evidence:
         return _not_as_zitadel_refuses(answer, settings.credential_variables if settings else SECRET_VARIABLES)
     if settings and settings.key:
         return (
-            outside_the_key(answer, settings, evidence)
+            issuer_differs(answer, settings, evidence)
             or _everything_refused(answer, evidence)
-            or _recorded(answer, settings, evidence)
+            or _recorded_or_clock(answer, settings, evidence)
             or key_refused(answer, settings.key, evidence)
         )
     return (
@@ -44,11 +51,15 @@ def finding_for_credentials(answer: Answer, settings: Settings | None, evidence:
 def _only_for_this_text(answer: Answer) -> Finding:
     return Finding(
         id="zitadel.filtered",
-        cause=f"ZITADEL takes the API application's credentials, but this request was refused ({answer.status}): "
-        "something between here and ZITADEL does not let it pass",
-        certainty=Certainty.LIKELY,
-        seen=(seen(answer), ("credentials", "good: asked about a random text, ZITADEL answers")),
-        fix=("look at the proxy or filter before ZITADEL; try once more",),
+        cause=f"ZITADEL takes the API application's credentials, but the first request was refused ({answer.status})",
+        certainty=Certainty.OPEN,
+        candidates=(
+            "the application or its secret or key was made, changed or activated a moment ago: ZITADEL takes that in "
+            "within milliseconds as a rule, a minute at most",
+            "something between here and ZITADEL does not let requests about this token pass",
+        ),
+        seen=(seen(answer), ("credentials", "good: asked about a random text a moment later, ZITADEL answers")),
+        fix=("try once more; if it is refused again: look at the proxy or filter before ZITADEL",),
     )
 
 
@@ -127,6 +138,14 @@ def _recorded(answer: Answer, settings: Settings, evidence: Evidence) -> Finding
     return finding_for_client_records(evidence.client_records, settings, seen, now=evidence.looked_up_at)
 
 
+def _recorded_or_clock(answer: Answer, settings: Settings, evidence: Evidence) -> Finding | None:
+    """What an administrator sees for certain goes before the clock, which only explains; both may need mending."""
+    recorded, clock = _recorded(answer, settings, evidence), clock_skewed(answer, evidence)
+    if recorded is None or clock is None or recorded.certainty is not Certainty.CERTAIN:
+        return clock or recorded
+    return replace(recorded, seen=(*recorded.seen, ("clock", clock.cause)), fix=(*recorded.fix, *clock.fix))
+
+
 def _open(answer: Answer, settings: Settings | None, evidence: Evidence) -> Finding:
     elsewhere = "they belong to another ZITADEL, or this one was recreated since"
     nothing_is_known_here = evidence.token_is_dead
@@ -148,7 +167,7 @@ def _open(answer: Answer, settings: Settings | None, evidence: Evidence) -> Find
         fix=(
             f"compare CLIENT_ID{shown} with the application's page in ZITADEL, and see that it is active",
             "generate a new client secret there and set CLIENT_SECRET",
-            "with an administrator's PAT in ZITADEL_ADMIN_PAT, zdemo doctor tells which it is",
+            ask_administrator(evidence),
         ),
     )
 
@@ -172,9 +191,13 @@ def _odd_forms(settings: Settings) -> tuple[str, ...]:
     client_id, secret = settings.client_id, settings.client_secret
     if client_id == settings.project_id:
         found.append("CLIENT_ID and ZITADEL_PROJECT_ID are the same: one of them is not what it should be")
-    if not ID_DIGITS.fullmatch(client_id) and not OLD_CLIENT_ID.fullmatch(client_id):
+    if leftover := paste_leftover(client_id):
+        found.append(f"CLIENT_ID was not pasted alone: {leftover}")
+    elif not ID_DIGITS.fullmatch(client_id) and not OLD_CLIENT_ID.fullmatch(client_id):
         found.append("CLIENT_ID does not look like a client ID (18 digits): a login name or another value")
-    if len(secret) == PAT_LENGTH and BASE64URL.fullmatch(secret):
+    if leftover := paste_leftover(secret):
+        found.append(f"CLIENT_SECRET was not pasted alone: {leftover}")
+    elif len(secret) == PAT_LENGTH and BASE64URL.fullmatch(secret):
         found.append("CLIENT_SECRET has the form of a personal access token")
     elif len(secret) != SECRET_LENGTH or not LETTERS_AND_DIGITS.fullmatch(secret):
         found.append(

@@ -6,6 +6,7 @@ from zdemo.diagnosis.evidence import Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding
 from zdemo.diagnosis.token_form import OPAQUE_LENGTH, PAT_LENGTH, SECRET_LENGTH, TokenForm, TokenKind
 
+JWE_PARTS = 5  # RFC 7516 §3.1
 SHORTEST_TOKEN = 48  # characters; 16 bytes of IV, an 18-digit token ID, ":", one character of a user ID
 EVERYBODY = "ZITADEL cannot read its tokens (its database), if good ones of other users are refused as well"
 
@@ -16,10 +17,10 @@ def finding_for_dead(form: TokenForm, issuer: str, evidence: Evidence, seen: Lin
     """The finding by the form alone, with all that it can be."""
     doubts = _doubts(form, evidence)
     if form.kind is TokenKind.PAT:
-        return _pat(issuer, doubts, seen)
+        return _pat(issuer, evidence, doubts, seen)
     if form.kind is TokenKind.OPAQUE:
         return _opaque(issuer, doubts, seen)
-    return _not_whole(form, seen) or _secret(form, seen) or _unknown(issuer, doubts, seen)
+    return _not_whole(form, evidence, seen) or _secret(form, seen) or _unknown(issuer, doubts, seen)
 
 
 def _doubts(form: TokenForm, evidence: Evidence) -> tuple[str, ...]:
@@ -37,7 +38,7 @@ def _doubts(form: TokenForm, evidence: Evidence) -> tuple[str, ...]:
     return tuple(doubts)
 
 
-def _pat(issuer: str, doubts: tuple[str, ...], seen: Lines) -> Finding:
+def _pat(issuer: str, evidence: Evidence, doubts: tuple[str, ...], seen: Lines) -> Finding:
     return Finding(
         id="token.dead",
         cause="the PAT is not valid here, and ZITADEL gives no reason",
@@ -54,7 +55,7 @@ def _pat(issuer: str, doubts: tuple[str, ...], seen: Lines) -> Finding:
         fix=(
             "create a new PAT for the user (reactivate or unlock the user first if need be); that mends all of them",
             "to know which it is: the user's page in ZITADEL shows the user's state and the PATs there are",
-            "zdemo doctor tells it, with ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID (the user) beside PAT",
+            _ask_administrator(evidence),
         ),
     )
 
@@ -81,28 +82,51 @@ def _opaque(issuer: str, doubts: tuple[str, ...], seen: Lines) -> Finding:
     )
 
 
-def _not_whole(form: TokenForm, seen: Lines) -> Finding | None:
+def _ask_administrator(evidence: Evidence) -> str:
+    """The next step to know which it is; with such a PAT at hand, what it lacks is the user."""
+    if evidence.with_administrator:
+        return "zdemo doctor tells it, with ZDEMO_PAT_USER_ID (the user) beside PAT, if ZITADEL_ADMIN_PAT may see them"
+    return "zdemo doctor tells it, with ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID (the user) beside PAT"
+
+
+def _not_whole(form: TokenForm, evidence: Evidence, seen: Lines) -> Finding | None:
     if form.kind is TokenKind.DOUBLED:
         return _finding("token.doubled", "the token stands there twice, one behind the other", Certainty.CERTAIN, seen)
     if form.kind is TokenKind.DAMAGED:
-        what = "it has characters that no token of ZITADEL has, and is no JWT that can be read"
-        return _finding("token.damaged", f"the token is damaged: {what}", Certainty.CERTAIN, seen)
+        return _not_zitadels(form, seen)
     if form.length < SHORTEST_TOKEN and form.kind is not TokenKind.CLIENT_SECRET:
         what = f"it is too short: {form.length} characters, where a PAT has {PAT_LENGTH}"
         return _finding("token.too_short", f"this is no whole token of ZITADEL: {what}", Certainty.CERTAIN, seen)
     if form.kind is TokenKind.CUT:
-        return _cut(form, seen)
+        return _cut(form, evidence, seen)
     if OPAQUE_LENGTH - 6 <= form.length < OPAQUE_LENGTH:
         what = f"{form.length} characters instead of {OPAQUE_LENGTH}, the length of an access token"
         return _finding("token.cut", f"the token is cut off (incomplete): {what}", Certainty.LIKELY, seen)
     return None
 
 
-def _cut(form: TokenForm, seen: Lines) -> Finding:
+def _not_zitadels(form: TokenForm, seen: Lines) -> Finding:
+    what = (
+        "it is encrypted (a JWE, five parts), and ZITADEL issues none"
+        if form.parts == JWE_PARTS
+        else "it has characters that they do not have, and is no JWT that can be read"
+    )
+    return Finding(
+        id="token.damaged",
+        cause=f"this is none of ZITADEL's tokens: {what}; it is another issuer's, or was damaged",
+        seen=seen,
+        fix=(
+            "use a token that this ZITADEL has issued: a PAT, or what its token endpoint gives out",
+            "if it is one: copy the whole token once more",
+        ),
+    )
+
+
+def _cut(form: TokenForm, evidence: Evidence, seen: Lines) -> Finding:
     length = form.length
     if length > PAT_LENGTH:
-        what = f"no token has {length} characters: one is missing, or something was added"
-        return _finding("token.cut", f"the token is not whole: {what}", Certainty.CERTAIN, seen)
+        what = f"none has {length} characters: one is missing, something was added, or it is another issuer's"
+        return _finding("token.cut", f"this is no whole token of ZITADEL: {what}", Certainty.CERTAIN, seen)
     if length % 4 == 1:  # no base64url text has such a length (RFC 4648 §5)
         cause = f"the token is cut off (incomplete): {length} characters instead of {PAT_LENGTH}, the length of a PAT"
         return _finding("token.cut", cause, Certainty.CERTAIN, seen)
@@ -117,7 +141,7 @@ def _cut(form: TokenForm, seen: Lines) -> Finding:
         seen=seen,
         fix=(
             "copy the whole token once more; if it is the whole one, create a new PAT for the user",
-            "zdemo doctor tells it, with ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID (the user) beside PAT",
+            _ask_administrator(evidence),
         ),
     )
 

@@ -37,7 +37,8 @@ class Evidence:
 
     ``assignments`` is ``None`` when they could not be learned; ``signature_fits`` of a JWT likewise.
     ``clock_ahead_seconds``: by how much this machine's clock is ahead of ZITADEL's, to a second. The records are what
-    an administrator's PAT showed, and ``None`` without one; ``looked_up_at`` is when (epoch seconds).
+    an administrator's PAT showed, and ``None`` when it showed nothing; ``looked_up_at`` is when (epoch seconds).
+    ``with_administrator``: there is such a PAT.
     """
 
     replies: Mapping[Question, Answer | ConnectionFailed] = field(default_factory=dict)
@@ -47,6 +48,7 @@ class Evidence:
     client_records: ClientRecords | None = None
     pat_records: PatRecords | None = None
     looked_up_at: float = 0
+    with_administrator: bool = False
 
     def answer(self, question: Question) -> Answer | None:
         """The answer to a question, if one came."""

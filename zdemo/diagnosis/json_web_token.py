@@ -19,7 +19,7 @@ def finding_for_jwt(form: TokenForm, settings: Settings, evidence: Evidence, see
         _other_issuer(form, settings, evidence, seen)
         or _id_token(form, seen)
         or _damaged(evidence, seen)
-        or _expired(form, seen, now)
+        or _expired(form, seen, now - (evidence.clock_ahead_seconds or 0))
         or _other_audience(form, settings, seen)
         or _unknown_key(form, settings, evidence, seen)
         or _ended(form, settings, evidence, seen)
@@ -48,11 +48,19 @@ def _other_issuer(form: TokenForm, settings: Settings, evidence: Evidence, seen:
         return None
     known = _knows_its_key(form, evidence)
     fix = [f"use one issuer for all: request the token from {ours}"]
+    if known is not True and not _may_be_zitadels(theirs):
+        return Finding(
+            id="token.other_issuer",
+            cause=f"the token is of the issuer {quoted(theirs)}, which is not this ZITADEL ({ours}), nor any other: "
+            "ZITADEL's name is scheme, host and port alone",
+            seen=(*seen, ("issuers", f"token: {quoted(theirs)}, ZITADEL: {ours}")),
+            fix=tuple(fix),
+        )
     if theirs.startswith(("http://", "https://")):
         fix.append(f"or, if {quoted(theirs)} is the ZITADEL that is meant: ZITADEL_DOMAIN={quoted(theirs)}")
     why = {
         True: "; it is the same ZITADEL under another host name, port or scheme (it knows the key)",
-        False: "; that is another ZITADEL (this one does not know the key)",
+        False: "; that is another issuer, another ZITADEL or another product (this one does not know the key)",
         None: "; that is another ZITADEL, or this one under another host name, port or scheme",
     }[known]
     return Finding(
@@ -62,6 +70,12 @@ def _other_issuer(form: TokenForm, settings: Settings, evidence: Evidence, seen:
         seen=(*seen, ("issuers", f"token: {quoted(theirs)}, ZITADEL: {ours}")),
         fix=tuple(fix),
     )
+
+
+def _may_be_zitadels(issuer: str) -> bool:
+    """ZITADEL puts its name together from scheme and host, so that one with a path is another product's."""
+    scheme, _, rest = issuer.partition("://")
+    return scheme in ("http", "https") and bool(rest) and "/" not in rest.rstrip("/")
 
 
 def _id_token(form: TokenForm, seen: Lines) -> Finding | None:
@@ -87,6 +101,7 @@ def _damaged(evidence: Evidence, seen: Lines) -> Finding | None:
 
 
 def _expired(form: TokenForm, seen: Lines, now: float) -> Finding | None:
+    """By ZITADEL's clock, where it told the time: by ours, which may be wrong, the token need not have ended."""
     expires = form.claims.get("exp")
     if type(expires) is not int or expires > now:
         return None

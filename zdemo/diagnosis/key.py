@@ -16,9 +16,11 @@ SYNCHRONISE = "synchronise the time of this machine (NTP), e.g. timedatectl set-
 CLOCK_SEEN = ("clock", "compared with the Date of ZITADEL's answer")
 
 
-def outside_the_key(answer: Answer, settings: Settings, evidence: Evidence) -> Finding | None:
-    """The finding when an assertion must be refused whatever key signed it: the clock, or the issuer."""
-    return _clock(answer, evidence) or _issuer(answer, settings, evidence)
+def ask_administrator(evidence: Evidence) -> str:
+    """The next step to know which of the causes it is: the administrator's PAT, or why that did not tell."""
+    if evidence.with_administrator:
+        return "ZITADEL_ADMIN_PAT did not tell which it is: zdemo doctor --only admin.rights says what its user may see"
+    return "with an administrator's PAT in ZITADEL_ADMIN_PAT, zdemo doctor tells which it is"
 
 
 def _seen(answer: Answer) -> tuple[str, str]:
@@ -27,8 +29,11 @@ def _seen(answer: Answer) -> tuple[str, str]:
     return "answer", f"{described(answer)}: {said}"
 
 
-def _clock(answer: Answer, evidence: Evidence) -> Finding | None:
-    """What was signed just now is in the future for ZITADEL, or over; a proxy may have written its own ``Date``."""
+def clock_skewed(answer: Answer, evidence: Evidence) -> Finding | None:
+    """The finding when what was signed just now is in the future for ZITADEL, or over.
+
+    It is likely and no more: a proxy may have written its own ``Date``.
+    """
     ahead = evidence.clock_ahead_seconds
     if ahead is None or -LIFETIME_SECONDS < ahead <= CLOCK_LEEWAY_SECONDS + 1:
         return None
@@ -42,8 +47,8 @@ def _clock(answer: Answer, evidence: Evidence) -> Finding | None:
     )
 
 
-def _issuer(answer: Answer, settings: Settings, evidence: Evidence) -> Finding | None:
-    """ZITADEL compares an assertion's audience with its own name for itself, character by character."""
+def issuer_differs(answer: Answer, settings: Settings, evidence: Evidence) -> Finding | None:
+    """The finding when any assertion is refused: it must be made out to ZITADEL's own name, character by character."""
     discovery = evidence.answer(Question.DISCOVERY)
     issuer = discovery.json_object().get("issuer") if discovery and discovery.status == 200 else None
     audience = audience_of(settings.issuer)
@@ -89,6 +94,6 @@ def key_refused(answer: Answer, key: ApplicationKey, evidence: Evidence) -> Find
             f"see in ZITADEL that {named['application']} (its client ID) is active, that it lists {named['key']}, and "
             "when that expires",
             "create a new key there and set ZITADEL_KEY_FILE to its file",
-            "with an administrator's PAT in ZITADEL_ADMIN_PAT, zdemo doctor tells which it is",
+            ask_administrator(evidence),
         ),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from zdemo.config import Settings
 from zdemo.diagnosis.findings import Certainty, Finding, quoted
 from zdemo.diagnosis.records import ApplicationRecord, ClientRecords
@@ -37,24 +39,54 @@ def finding_for_client_records(
 def _no_application(records: ClientRecords, settings: Settings, seen: Lines) -> Finding:
     variable = "clientId in the key file" if settings.key else "CLIENT_ID"
     if records.instead:
-        fix = f"set CLIENT_ID={records.right}" if records.right else "set CLIENT_ID to the client ID of an application"
         return Finding(
             id="client.is_another_id",
             cause=f"{_refused(settings)}: {variable} is the ID of {records.instead}, "
             "not the client ID of an application",
             seen=seen,
-            fix=(fix, "the client ID stands on the application's page, under Configuration"),
+            fix=(
+                _right_id(records, settings),
+                "the client ID stands on the application's page, under Configuration",
+            ),
         )
-    where = "" if records.whole_instance else " that this administrator may see"
+    if not records.whole_instance:
+        return _not_among_those_seen(variable, settings, seen)
     return Finding(
         id="client.unknown",
-        cause=f"{_refused(settings)}: no application{where} has this client ID ({variable}): it is wrong, the "
+        cause=f"{_refused(settings)}: no application has this client ID ({variable}): it is wrong, the "
         "application was deleted, or it is another ZITADEL's",
-        certainty=Certainty.CERTAIN if records.whole_instance else Certainty.LIKELY,
         seen=seen,
         fix=(
             f"set {settings.credential_variables} to those of an API application of this ZITADEL",
             "zdemo setup          (makes one)",
+        ),
+    )
+
+
+def _right_id(records: ClientRecords, settings: Settings) -> str:
+    if settings.key:
+        right = records.right or "the client ID of the application that keyId is a key of"
+        return f"correct clientId in the file of ZITADEL_KEY_FILE: {right}"
+    return f"set CLIENT_ID={records.right}" if records.right else "set CLIENT_ID to the client ID of an application"
+
+
+def _not_among_those_seen(variable: str, settings: Settings, seen: Lines) -> Finding:
+    """An administrator of an organization sees its applications only, so that nothing follows about the client."""
+    return Finding(
+        id="client.unknown",
+        cause=f"{_refused(settings)}, and no application that this administrator may see has this client ID "
+        f"({variable})",
+        certainty=Certainty.OPEN,
+        candidates=(
+            f"{variable} is wrong, or the application was deleted",
+            "the application is in an organization that this administrator cannot see: there it may be inactive, or "
+            f"{settings.credential_variables} may be wrong",
+            "it is another ZITADEL's, or this one was recreated since",
+        ),
+        seen=seen,
+        fix=(
+            f"compare {settings.credential_variables} with the application's page in ZITADEL",
+            "with the PAT of an IAM_OWNER, who sees all, in ZITADEL_ADMIN_PAT, zdemo doctor tells which it is",
         ),
     )
 
@@ -111,11 +143,20 @@ def _key_gone(app: ApplicationRecord, settings: Settings, seen: Lines, now: floa
         return None
     mine = next((key for key in app.keys if key.id == settings.key.key_id), None)
     if mine is None:
-        cause = "the key of ZITADEL_KEY_FILE is unknown: the application does not list its keyId, so it was deleted"
+        cause = (
+            f"the key of ZITADEL_KEY_FILE is unknown: the application {quoted(app.name, 60)} does not list its keyId; "
+            "it was deleted, or clientId or keyId in the file was changed"
+        )
         return _key_finding("client.key_deleted", cause, seen)
     if mine.is_over(now):
         return _key_finding("client.key_expired", f"the key of ZITADEL_KEY_FILE has expired ({mine.expires})", seen)
-    return None
+    if app.project_active is None or app.organization_active is None:
+        return None
+    cause = (
+        "the private key in the file of ZITADEL_KEY_FILE is not that of its keyId: the application "
+        f"{quoted(app.name, 60)} lists this one, not expired, and all that it stands in is active"
+    )
+    return replace(_key_finding("client.key_differs", cause, seen), certainty=Certainty.LIKELY)
 
 
 def _key_finding(name: str, cause: str, seen: Lines) -> Finding:

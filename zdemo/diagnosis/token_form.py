@@ -8,7 +8,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -21,9 +21,17 @@ SESSION_API_LENGTH = 78
 SECRET_LENGTH = 64
 SHORTEST_CUT = 40  # characters; what is shorter does not look like a cut PAT any more
 ID_DIGITS = re.compile(r"[0-9]{15,20}")
+OLD_CLIENT_ID = re.compile(r"[0-9]{15,20}@.+")  # ZITADEL before v2.50
 BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 LETTERS_AND_DIGITS = re.compile(r"[A-Za-z0-9]+")
 CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
+ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
+BASE64, PATH = "base64 of it, as in a Kubernetes secret", "the path of a file instead of its content"
+FIXES = {
+    BASE64: ("give what is encoded there; it is decoded by base64 -d",),
+    PATH: ("give what is in the file: zdemo introspect --pat - < FILE",),
+}
+LONGEST_SHOWN = 11  # characters of a name; longer pieces of what may be a secret are hidden wherever they are shown
 QUOTES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
 BLANK_NAMES = {" ": "a blank", "\t": "a tab", "\u00a0": "a no-break space"}
 
@@ -47,14 +55,15 @@ class TokenKind(StrEnum):
 class TokenForm:
     """The form of a token. ``problem`` names what a paste left there; empty when there is nothing of the kind.
 
-    ``sendable``: it can stand in an Authorization header field (RFC 6750 §2.1). ``header`` and ``claims`` are those of
-    a JWT, unverified.
+    ``sendable``: it can stand in an Authorization header field (RFC 6750 §2.1). ``parts`` are those between dots.
+    ``header`` and ``claims`` are those of a JWT, unverified.
     """
 
     kind: TokenKind
     length: int
     problem: str = ""
     sendable: bool = True
+    parts: int = 1
     header: Mapping[str, Any] = field(default_factory=dict)
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -80,17 +89,19 @@ def _article(kind: TokenKind) -> str:
 
 
 def token_form(token: str) -> TokenForm:
-    """Look at the text of a token. Line ends around it do not count: ZITADEL ignores them."""
+    """Look at the text of a token. Line ends around and in it do not change its kind: ZITADEL ignores them."""
     text = token.strip("\r\n")
     sendable = bool(B64TOKEN.fullmatch(text))
     problem = paste_leftover(text)
+    if not sendable and (joined := re.sub("[\r\n]", "", text)) != text:  # a client cannot send it, ZITADEL takes it
+        return replace(token_form(joined), problem=problem, sendable=False)
     if problem:
         return TokenForm(kind=TokenKind.DAMAGED, length=len(text), problem=problem, sendable=sendable)
     if text.count(".") == 2:
         header, claims = (_json_part(part) for part in text.split(".")[:2])
         if header and claims:
             return TokenForm(kind=TokenKind.JWT, length=len(text), sendable=sendable, header=header, claims=claims)
-    return TokenForm(kind=_opaque_kind(text), length=len(text), sendable=sendable)
+    return TokenForm(kind=_opaque_kind(text), length=len(text), sendable=sendable, parts=text.count(".") + 1)
 
 
 def _json_part(part: str) -> dict[str, Any]:
@@ -123,15 +134,36 @@ def paste_leftover(text: str) -> str:
     return next((name for look in _LOOKS if (name := look(text))), "")
 
 
+def _base64(text: str) -> str:
+    """Kubernetes keeps secrets so. Characters of tokens alone come out of nothing else by chance."""
+    if not ENCODED.fullmatch(text):
+        return ""
+    try:
+        inner = base64.b64decode(text + "=" * (-len(text) % 4), validate=True).decode()
+    except (ValueError, binascii.Error):
+        return ""
+    return BASE64 if B64TOKEN.fullmatch(inner.strip()) else ""
+
+
+def _path(text: str) -> str:
+    return PATH if re.fullmatch(r"(file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ -]*", text) else ""
+
+
 def _word_in_front(text: str) -> str:
-    found = re.match(r"\W*(authorization:?\s*bearer|bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE)
+    found = re.match(r"\W*(authorization:?\s*)?(bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE)
+    if found and found[1]:  # the name is as long as a piece of a secret, and would be hidden
+        return f'the header field\'s name and "{found[2]}" in front of it'
     if found:
-        return f'"{found[1]}" in front of it'
+        return f'"{found[2]}" in front of it'
     if re.fullmatch(r"(?i:bearer)[A-Za-z0-9_-]{71}", text):
         return f'"{text[:6]}" in front of it'
     name = re.match(r"(?:export\s+|set\s+)?([A-Za-z_][A-Za-z0-9_]{1,30})=.", text)
     if name and not text.endswith("="):
-        return f'"{name[1]}=" in front of it'
+        return (
+            f'"{name[1]}=" in front of it'
+            if len(name[1]) < LONGEST_SHOWN
+            else "the name of its variable and = in front"
+        )
     return ""
 
 
@@ -150,6 +182,10 @@ def _shortened(text: str) -> str:
 
 def _variable(text: str) -> str:
     return "the name of a variable instead of its value" if re.fullmatch(r"\$\{?\w+\}?|%\w+%", text) else ""
+
+
+def _escaped(text: str) -> str:
+    return "a line end that is written out (a backslash)" if "\\" in text else ""
 
 
 def _white_space(text: str) -> str:
@@ -182,9 +218,12 @@ def _padding(text: str) -> str:
 
 _LOOKS: tuple[Callable[[str], str], ...] = (
     _variable,
+    _base64,
+    _path,
     _shortened,
     _word_in_front,
     _quotes,
+    _escaped,
     _white_space,
     _strange,
     _padding,
@@ -203,5 +242,5 @@ def paste_problem(token: str) -> Finding | None:
         id="token.pasted",
         cause=f"the token was not pasted alone: {what}",
         seen=(("form", form.described),),
-        fix=("give the token alone: letters, digits, - and _, without anything around it",),
+        fix=FIXES.get(what, ("give the token alone: letters, digits, - and _, without anything around it",)),
     )

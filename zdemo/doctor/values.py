@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from zdemo.diagnosis import TokenKind, token_form
+from zdemo.diagnosis.token_form import OLD_CLIENT_ID, paste_leftover
 
 SECRET, PAT = TokenKind.CLIENT_SECRET, TokenKind.PAT
 
@@ -38,6 +39,12 @@ def _swapped(values: Mapping[str, str]) -> Iterator[Oddity]:
         )
 
 
+def _pasted(values: Mapping[str, str]) -> Iterator[Oddity]:
+    for name in ("CLIENT_ID", "CLIENT_SECRET"):
+        if leftover := paste_leftover(values.get(name, "")):
+            yield Oddity(what=f"{name} was not pasted alone: {leftover}", fix=f"set {name} to the bare value")
+
+
 def _same(values: Mapping[str, str]) -> Iterator[Oddity]:
     pairs = (
         ("CLIENT_SECRET", "PAT", "a client secret and a token are two things", True),
@@ -52,6 +59,12 @@ def _same(values: Mapping[str, str]) -> Iterator[Oddity]:
             yield Oddity(what=what, fix=f"correct {one} or {other}", fatal=fatal)
 
 
+def _may_be_client_id(text: str) -> bool:
+    """Of those of which something else is said already, no more is to be said."""
+    usual = token_form(text).kind in (TokenKind.ID_NUMBER, SECRET) or OLD_CLIENT_ID.fullmatch(text)
+    return bool(usual or paste_leftover(text))
+
+
 def _of_another_kind(values: Mapping[str, str]) -> Iterator[Oddity]:
     page = "the application's page in ZITADEL"
     if _kind(values, "CLIENT_SECRET") is PAT and values["CLIENT_SECRET"] not in (values.get("PAT"), ""):
@@ -59,13 +72,11 @@ def _of_another_kind(values: Mapping[str, str]) -> Iterator[Oddity]:
         yield Oddity(what=what, fix=f"set CLIENT_SECRET to the client secret that {page} gives (64 characters)")
     if _kind(values, "CLIENT_ID") is PAT:
         yield Oddity(what="CLIENT_ID has the form of a personal access token", fix=f"take the client ID from {page}")
-    elif "CLIENT_ID" in values and _kind(values, "CLIENT_ID") not in (TokenKind.ID_NUMBER, SECRET):
-        name, _, project = values["CLIENT_ID"].partition("@")
-        if not (name.isdigit() and project):  # older ZITADELs' client IDs: digits@project
-            yield Oddity(
-                what="CLIENT_ID is no number of 18 digits, as ZITADEL's client IDs are: a service user's login name?",
-                fix=f"set CLIENT_ID to the client ID of the API application, from {page}",
-            )
+    elif "CLIENT_ID" in values and not _may_be_client_id(values["CLIENT_ID"]):
+        yield Oddity(
+            what="CLIENT_ID is no number of 18 digits, as ZITADEL's client IDs are: a service user's login name?",
+            fix=f"set CLIENT_ID to the client ID of the API application, from {page}",
+        )
     if "ZITADEL_PROJECT_ID" in values and not values["ZITADEL_PROJECT_ID"].isdigit():
         what = "ZITADEL_PROJECT_ID is not a number, as ZITADEL's IDs are: the project's name?"
         yield Oddity(what=what, fix="copy the ID (Resource ID) from the project's page")
@@ -82,4 +93,10 @@ def _two_proofs(values: Mapping[str, str]) -> Iterator[Oddity]:
         )
 
 
-_LOOKS: tuple[Callable[[Mapping[str, str]], Iterator[Oddity]], ...] = (_swapped, _same, _of_another_kind, _two_proofs)
+_LOOKS: tuple[Callable[[Mapping[str, str]], Iterator[Oddity]], ...] = (
+    _swapped,
+    _pasted,
+    _same,
+    _of_another_kind,
+    _two_proofs,
+)
