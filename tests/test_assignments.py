@@ -78,6 +78,16 @@ def test_to_other_roles_it_is_added_and_they_stay(client: ManagementClient) -> N
     assert roles(client, READER.id) == [(True, ("admin",))]
 
 
+def test_where_the_owner_may_not_give_the_role_the_projects_organization_does(client: ManagementClient) -> None:
+    made = client.call("zitadel.org.v2.OrganizationService", "AddOrganization", {"name": "other"})
+    given = {"projectId": PROJECT_ID, "grantedOrganizationId": made["organizationId"], "roleKeys": ["admin"]}
+    client.call("zitadel.project.v2.ProjectService", "CreateProjectGrant", given)
+    client.assign(VISITOR.id, PROJECT_ID, made["organizationId"], ["admin"])
+    assert grant(client, PROJECT_ID, "visitor", ROLE).done is Done.CREATED
+    assert roles(client, VISITOR.id) == [(True, ("admin",)), (True, (ROLE,))]
+    assert grant(client, PROJECT_ID, "visitor", "admin").done is Done.UNCHANGED
+
+
 @pytest.mark.parametrize(("role", "after"), [(ROLE, (ROLE,)), ("admin", (ROLE, "admin"))])
 def test_a_deactivated_assignment_is_activated_with_the_role_in_it(
     emulator: Emulator, client: ManagementClient, role: str, after: tuple[str, ...]

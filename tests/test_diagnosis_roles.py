@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from zdemo.config import Settings
-from zdemo.diagnosis import Certainty, Evidence, Finding, finding_for_active, remarks
+from zdemo.diagnosis import Certainty, Evidence, Finding, Question, finding_for_active, remarks
 from zdemo.diagnosis.role_facts import near_miss
 from zdemo.introspection import Introspection
+from zdemo.transport import Answer
 from zdemo.zitadel import RoleAssignment, User
 
 ISSUER = "http://localhost:8080"
@@ -163,6 +164,18 @@ def test_an_application_of_another_project_than_configured_is_the_cause(introspe
 def test_the_role_in_hand_is_no_finding() -> None:
     for introspection, given in ((pat(ROLE), SETTINGS), (session(ROLE), SETTINGS), (pat(ROLE), settings(PROJECT))):
         assert finding_for_active(introspection, given, role=ROLE, now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "why"), [(401, "may not ask"), (403, "may not ask"), (429, "answered 429"), (None, "in time")]
+)
+def test_why_the_assignments_are_not_known_is_said(status: int | None, why: str) -> None:
+    came = Answer(status=status, headers={}, body=b"", seconds=0.01, url=ISSUER) if status else None
+    evidence = Evidence(replies={Question.ASSIGNMENTS: came} if came else {})
+    finding = finding_for_active(session(), SETTINGS, evidence, role=ROLE, now=NOW)
+    assert finding is not None
+    assert why in dict(finding.seen)["assignments"]
+    assert ("zitadel:aud" in str(finding.fix)) is (status != 429)
 
 
 def test_no_role_asked_for_is_none_missed() -> None:

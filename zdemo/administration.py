@@ -27,6 +27,7 @@ from zdemo.zitadel import (
     PROJECT_SERVICE,
     USER_SERVICE,
     ManagementClient,
+    RoleAssignment,
 )
 
 MY_MEMBERSHIPS = "/auth/v1/memberships/me/_search"
@@ -113,6 +114,15 @@ class Administration:
             )
         except (ZdemoError, TypeError, ValueError, AttributeError):  # as above
             return None
+
+    def assignments(self, user_id: str, role: str) -> tuple[RoleAssignment, ...] | None:
+        """A user's role assignments; ``None`` when one that holds the role may be among those that are not seen."""
+        try:
+            found = tuple(self._client.assignments(user_id=user_id))
+            whole = any(role in assignment.role_keys for assignment in found) or self._sees_everything()
+        except (ZdemoError, TypeError, ValueError, AttributeError):  # as above
+            return None
+        return found if whole else None
 
     def _sees_everything(self) -> bool:
         answer = self._client.request("POST", MY_MEMBERSHIPS, {})

@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from zdemo.errors import IntrospectionError, ZdemoError
+from zdemo.errors import IntrospectionError, ManagementError, ZdemoError
 from zdemo.introspection import Introspector
 from zdemo.zitadel import ManagementClient, RoleAssignment, User
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.01, 0.25
 GIVE_UP_SECONDS = 10.0
+ROLE_NOT_IN_GRANT = "COMMAND-mm9F4"  # ZITADEL: neither the project nor its grant to that organization has it
 
 
 class Done(StrEnum):
@@ -68,7 +69,7 @@ def _of_user(client: ManagementClient, project_id: str, user: User) -> list[Role
 def grant(client: ManagementClient, project_id: str, name: str, role: str) -> Change:
     """Give a user a role in the project; a deactivated assignment that holds it is activated.
 
-    The assignment is owned by the project's organization, or it is the one that the user has already.
+    It is added to the assignment that the user has already, else one is made that the project's organization owns.
 
     Raises:
         ZdemoError: unknown user or role, no permission.
@@ -85,16 +86,30 @@ def grant(client: ManagementClient, project_id: str, name: str, role: str) -> Ch
     if sleeping := next((a for a in assignments if not a.active and role in a.role_keys), None):
         client.activate(sleeping.id)
         return change(Done.ACTIVATED)
-    if awake := next((a for a in assignments if a.active), None):
-        client.set_roles(awake.id, [*awake.role_keys, role])
-        return change(Done.ADDED)
-    if assignments:
-        client.set_roles(assignments[0].id, [*assignments[0].role_keys, role])
-        client.activate(assignments[0].id)
-        return change(Done.ACTIVATED)
+    if done := _add(client, assignments, role):
+        return change(done)
     _, organization_id = client.project(project_id)
     client.assign(user.id, project_id, organization_id, [role])
     return change(Done.CREATED)
+
+
+def _add(client: ManagementClient, assignments: list[RoleAssignment], role: str) -> Done | None:
+    """Add the role to an assignment, an active one if there is one; ``None`` when no owner of one may give it.
+
+    An organization to which the project is granted may give the roles of that grant only.
+    """
+    for assignment in sorted(assignments, key=lambda a: not a.active):
+        try:
+            client.set_roles(assignment.id, [*assignment.role_keys, role])
+        except ManagementError as error:
+            if error.error_id != ROLE_NOT_IN_GRANT:
+                raise
+            continue
+        if assignment.active:
+            return Done.ADDED
+        client.activate(assignment.id)
+        return Done.ACTIVATED
+    return None
 
 
 def revoke(client: ManagementClient, project_id: str, name: str, role: str) -> Change:

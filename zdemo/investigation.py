@@ -191,14 +191,12 @@ class _Investigator:
     def _active(self, answer: Answer, introspection: Introspection, *more: str) -> Investigation:
         case = self._case
         refusal = refusal_of(introspection, case.settings, role=case.role, now=case.now)
-        assignments = None
-        replies: Replies = {}
+        evidence = Evidence(
+            clock_ahead_seconds=clock_ahead_seconds(answer, case.now), with_administrator=case.admin_pat is not None
+        )
         subject = introspection.text("sub")
         if isinstance(refusal, InsufficientScope) and subject:
-            assignments, replies = self._inquiry.assignments(subject)
-        evidence = Evidence(
-            replies=replies, assignments=assignments, clock_ahead_seconds=clock_ahead_seconds(answer, case.now)
-        )
+            evidence = self._with_assignments(evidence, subject, refusal.role)
         said = remarks(introspection, case.settings, case.role, now=case.now, evidence=evidence)
         return Investigation(
             answer=answer,
@@ -206,6 +204,17 @@ class _Investigator:
             finding=finding_for_active(introspection, case.settings, evidence, role=case.role, now=case.now),
             remarks=(*more, *said),
         )
+
+    def _with_assignments(self, evidence: Evidence, subject: str, role: str) -> Evidence:
+        """The user's role assignments: asked with the token itself and, if it may not, with the administrator's PAT."""
+        found, replies = self._inquiry.assignments(subject)
+        evidence = replace(evidence, replies=replies, assignments=found)
+        admin_pat = self._case.admin_pat
+        if found is not None or not admin_pat or self._inquiry.seconds_left <= LEAST_SECONDS:
+            return evidence
+        with self._administration(admin_pat) as administration:
+            found = administration.assignments(subject, role)
+        return replace(evidence, assignments=found, assignments_from="ZITADEL_ADMIN_PAT")
 
     def _inactive(self, answer: Answer, introspection: Introspection) -> Investigation:
         case = self._case

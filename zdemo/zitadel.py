@@ -201,7 +201,8 @@ def management_error(answer: Answer) -> Exception:
 def _words(status: int, error_id: str, text: str) -> tuple[str, str]:
     if status == 401:
         return (
-            "ZITADEL_ADMIN_PAT is not valid at this ZITADEL: deleted, expired, or of another instance",
+            "ZITADEL_ADMIN_PAT is not valid at this ZITADEL: deleted, expired, not copied whole, of another instance, "
+            "or no PAT but a token that is not meant for ZITADEL's API",
             "create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
         )
     if error_id == NO_MEMBERSHIP:

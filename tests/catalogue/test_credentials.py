@@ -268,6 +268,16 @@ def test_56_an_administrators_pat_that_is_dead(bare: Shell, planter: Planter) ->
         told.names("ZITADEL_ADMIN_PAT is not valid at this ZITADEL", "new PAT").never("membership", "role too small")
 
 
+def test_56_an_administrators_token_that_is_no_pat_or_not_whole(bare: Shell, planter: Planter) -> None:
+    token = planter.tokens()["access_token"]
+    told = doctor(bare, settings(planter.url, ZITADEL_ADMIN_PAT=token), "admin.valid")
+    told.names("alive, but no PAT", "urn:zitadel:iam:org:project:id:zitadel:aud").never("deleted", "expired")
+    told = doctor(bare, settings(planter.url, ZITADEL_ADMIN_PAT=ADMIN.pat[:-1]), "admin.valid")
+    told.names("not valid at this ZITADEL", "70 characters", "copy the whole PAT").never("deleted", "expired")
+    env = settings(planter.url, ZITADEL_ADMIN_PAT=ADMIN.pat[:-1])
+    command(bare, env, "role", "list").names("create a new PAT").never("set ZITADEL_PROJECT_ID")
+
+
 def test_57_an_administrator_with_too_small_a_role(bare: Shell, planter: Planter) -> None:
     planter.do(
         "internal_permission.v2.InternalPermissionService/CreateAdministrator",

@@ -200,6 +200,19 @@ def test_22_a_role_in_another_project(bare: Shell, planter: Planter) -> None:
         told.never("deactivated", "expired")
 
 
+def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Shell, planter: Planter) -> None:
+    made = planter.tokens(AUDIENCE)
+    token = {"PAT": made["access_token"]}
+    introspect(bare, settings(planter.url, **token)).names(OPEN, "this token may not ask", "in this project; needs")
+    introspect(bare, administered(planter.url, **token)).names("is not granted to its user", "with ZITADEL_ADMIN_PAT")
+    planter.grant(ROLE, project_id=planter.project(ROLE), user_id=made["user_id"])
+    for told in (
+        introspect(bare, administered(planter.url, **token)),
+        doctor(bare, administered(planter.url, **token), "role.granted"),
+    ):
+        told.names("granted in project elsewhere").never(OPEN, "is not granted to its user")
+
+
 def test_23_near_misses(bare: Shell, planter: Planter) -> None:
     planter.role("read:message")
     planter.grant("read:message")
@@ -265,6 +278,23 @@ def test_45_an_api_application_in_another_project(bare: Shell, planter: Planter)
     for env in (settings(planter.url, **client), settings(planter.url, **client, ZITADEL_PROJECT_ID=PROJECT_ID)):
         for told in (introspect(bare, env), doctor(bare, env, "role.granted")):
             told.names(other, PROJECT_ID, "API application (of|in) ").never("not granted to its user", "expired")
+
+
+def test_45_a_project_that_is_none_is_the_setting(bare: Shell, zitadel: Emulator) -> None:
+    env = settings(zitadel.url, ZITADEL_PROJECT_ID="353545601679499999")
+    told = introspect(bare, env)
+    told.names(f"next ZITADEL_PROJECT_ID={PROJECT_ID}", "if there is such a project").never("grant the role there")
+
+
+def test_32_an_id_token(bare: Shell, planter: Planter) -> None:
+    env = settings(planter.url, PAT=planter.tokens(AUDIENCE)["id_token"])
+    told = doctor(bare, env, "token.active", warned=("token.form",))
+    told.names("an ID token", "fix: send the access_token").never("copy the whole")
+
+
+def test_a_blank_behind_a_role_is_the_shells(bare: Shell, zitadel: Emulator) -> None:
+    for name in ("read:messages ", " read:messages"):
+        assert introspect(bare, settings(zitadel.url), "--require", name).ran.code == 0
 
 
 def test_46_a_token_that_was_narrowed(bare: Shell, planter: Planter) -> None:

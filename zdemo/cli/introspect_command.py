@@ -21,6 +21,7 @@ ROLE = "read:messages"
 def run_introspect(*, pat: str | None, as_json: bool, require: str | None, quiet: bool, env_file: Path | None) -> int:
     """``zdemo introspect``."""
     screen = Screen()
+    require = require.strip() if require else require  # a blank in it is of the shell, and no role's
     environment = environment_with_token(screen, pat, env_file)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)

@@ -52,7 +52,7 @@ def _project(settings: AdminSettings, introspector: Introspector | None) -> str:
     if len(audience) < 2:
         raise ZdemoError(
             "ZITADEL_ADMIN_PAT is not an active personal access token at this ZITADEL",
-            hint="create a new PAT for an administrator; or set ZITADEL_PROJECT_ID",
+            hint="create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
         )
     return audience[1]
 

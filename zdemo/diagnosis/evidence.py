@@ -35,7 +35,8 @@ class Question(StrEnum):
 class Evidence:
     """The replies by question. A question that is missing was not asked, for want of time or of need.
 
-    ``assignments`` is ``None`` when they could not be learned; ``signature_fits`` of a JWT likewise.
+    ``assignments`` is ``None`` when they could not be learned, and so is ``signature_fits`` of a JWT;
+    ``assignments_from`` says with what they were asked for.
     ``clock_ahead_seconds``: by how much this machine's clock is ahead of ZITADEL's, to a second. The records are what
     an administrator's PAT showed, and ``None`` when it showed nothing; ``looked_up_at`` is when (epoch seconds).
     ``with_administrator``: there is such a PAT.
@@ -43,6 +44,7 @@ class Evidence:
 
     replies: Mapping[Question, Answer | ConnectionFailed] = field(default_factory=dict)
     assignments: tuple[RoleAssignment, ...] | None = None
+    assignments_from: str = "the token itself"
     signature_fits: bool | None = None
     clock_ahead_seconds: float | None = None
     client_records: ClientRecords | None = None

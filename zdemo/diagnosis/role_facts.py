@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 
 from zdemo.config import Settings
-from zdemo.diagnosis.evidence import Evidence, project_behind
+from zdemo.diagnosis.evidence import Evidence, Question, project_behind
 from zdemo.diagnosis.findings import quoted
 from zdemo.introspection import ROLES_CLAIM, Introspection
 from zdemo.zitadel import RoleAssignment
@@ -105,12 +105,23 @@ class RoleFacts:
         if self.project:
             lines.append(("project", f"this API's is {quoted(self.project, 40)}"))
         if self.evidence.assignments is None:
-            lines.append(("assignments", "could not be learned with this token"))
+            lines.append(("assignments", f"could not be learned: {_why_not(self.evidence)}"))
         elif not self.evidence.assignments:
-            lines.append(("assignments", "none at all: asked with the token itself"))
+            lines.append(("assignments", f"none at all: asked with {self.evidence.assignments_from}"))
         else:
             lines += [("assignments", assignment_words(a)) for a in self.evidence.assignments[:MOST_SHOWN]]
         return tuple(lines)
+
+
+def _why_not(evidence: Evidence) -> str:
+    answer = evidence.answer(Question.ASSIGNMENTS)
+    if answer is None:
+        return "no answer came in time"
+    if answer.status in (401, 403):
+        return "this token may not ask for them" + (
+            ", and ZITADEL_ADMIN_PAT did not tell either" if evidence.with_administrator else ""
+        )
+    return f"ZITADEL answered {answer.status}"
 
 
 def assignment_words(assignment: RoleAssignment) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zdemo.config import Settings
-from zdemo.diagnosis.evidence import Evidence
+from zdemo.diagnosis.evidence import Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding, quoted
 from zdemo.diagnosis.role_facts import ORGANIZATION_SCOPE, RoleFacts, near_miss, project_words, role_scopes
 from zdemo.introspection import Introspection
@@ -29,15 +29,20 @@ def _other_project_configured(facts: RoleFacts) -> Finding | None:
     project, wanted = facts.project, facts.settings.project_id
     if not wanted or not project or project == wanted:
         return None
+    use_theirs = f"use an API application of project {wanted}: set its {facts.settings.credential_variables}"
+    use_ours = f"ZITADEL_PROJECT_ID={quoted(project, 40)}"
+    has_it = facts.role in facts.introspection.roles(project)
+    exists = any(a.project_id == wanted for a in facts.evidence.assignments or ())
+    if not has_it:
+        use_ours += f", and grant the role there: {facts.grant}"
     return Finding(
         id="role.other_project_configured",
         cause=f"the API application belongs to project {quoted(project, 40)}, and ZITADEL_PROJECT_ID is {wanted}: "
         "ZITADEL shows an API the roles of its own project only",
         seen=facts.seen,
-        fix=(
-            f"use an API application of project {wanted}: set its {facts.settings.credential_variables}",
-            f"or, if the other one is meant: ZITADEL_PROJECT_ID={quoted(project, 40)}, and grant the role there",
-        ),
+        fix=(use_theirs, f"or, if the other one is meant: {use_ours}")
+        if exists and not has_it
+        else (use_ours, f"or, if there is such a project: {use_theirs}"),
     )
 
 
@@ -191,8 +196,10 @@ def _open(facts: RoleFacts) -> Finding:
     ]
     if facts.defined is None:
         candidates.append("this project does not define it, or under another spelling")
-    fix = [f"zdemo role list {facts.user}     (shows the user's roles; needs ZITADEL_ADMIN_PAT)", facts.grant]
-    if not facts.is_pat:
+    needs = "" if facts.evidence.with_administrator else "; needs ZITADEL_ADMIN_PAT"
+    fix = [f"zdemo role list {facts.user}     (shows the user's roles in this project{needs})", facts.grant]
+    answer = facts.evidence.answer(Question.ASSIGNMENTS)
+    if not facts.is_pat and (answer is None or answer.status in (401, 403)):
         fix.append(f"or request the token with the scope {OWN_API_SCOPE}: then it may tell its own assignments")
     return Finding(
         id="role.missing",

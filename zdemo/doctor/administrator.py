@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from zdemo.diagnosis import paste_problem, quoted
+from zdemo.diagnosis import TokenKind, paste_problem, quoted, token_form
+from zdemo.diagnosis.roles import OWN_API_SCOPE
 from zdemo.doctor.case import Case
 from zdemo.doctor.check import Check, Result, failed, passed, skipped, warned
 from zdemo.errors import ZdemoError
@@ -35,7 +36,23 @@ def _valid(case: Case) -> Result:
     if problem := paste_problem(given):
         return failed(f"ZITADEL_ADMIN_PAT: {problem.cause}", *problem.fix)
     answer = _ask(case, "GET", WHOAMI)
-    return failed(answer.message, answer.hint) if isinstance(answer, ZdemoError) else _whose(answer)
+    if isinstance(answer, ZdemoError):
+        return failed(answer.message, answer.hint)
+    zitadels_401 = answer.status == 401 and "message" in answer.json_object()
+    return _refused(case, answer) if zitadels_401 else _whose(answer)
+
+
+def _refused(case: Case, answer: Answer) -> Result:
+    """What a token that ZITADEL's API refuses may be, besides a PAT that is dead."""
+    alive = _ask(case, "GET", "/oidc/v1/userinfo")
+    if isinstance(alive, Answer) and alive.status == 200 and alive.json_object().get("sub"):
+        what = "ZITADEL_ADMIN_PAT is alive, but no PAT, and not meant for ZITADEL's own API"
+        return failed(what, "use the PAT of an administrator", f"or request the token with the scope {OWN_API_SCOPE}")
+    form = token_form(case.admin_pat)
+    if form.kind is not TokenKind.PAT:
+        what = f"ZITADEL_ADMIN_PAT is not valid at this ZITADEL, and no usual PAT: {form.described}"
+        return failed(what, "copy the whole PAT once more; if that is the whole one, create a new PAT for the user")
+    return failed(*_told(management_error(answer)))
 
 
 def _whose(answer: Answer) -> Result:

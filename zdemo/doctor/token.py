@@ -49,7 +49,9 @@ def _form(case: Case) -> Result:
     if problem := paste_problem(case.token):
         return from_finding(problem)
     form = token_form(case.token)
-    if form.kind not in GOOD_FORMS or form.is_id_token:
+    if form.is_id_token:
+        return warned(form.described, "send the access_token of the same answer of the token endpoint")
+    if form.kind not in GOOD_FORMS:
         return warned(form.described, "compare it with what ZITADEL showed: copy the whole token, and nothing else")
     return passed(form.described)
 
