@@ -83,6 +83,13 @@ def test_who_does_not_see_the_whole_instance_proves_nothing_about_an_application
     assert recorded(ClientRecords(whole_instance=True)).certainty is Certainty.CERTAIN
 
 
+def test_what_is_odd_about_the_values_is_seen_beside_the_records() -> None:
+    settings = Settings(issuer=ORIGIN, client_id="<312909075212468229>", client_secret="s3cr" * 16)
+    finding = recorded(ClientRecords(whole_instance=True), settings)
+    assert finding.id == "client.unknown"
+    assert '"<" in front' in dict(finding.seen)["values"]
+
+
 @pytest.mark.parametrize("settings", [SETTINGS, WITH_KEY])
 @pytest.mark.parametrize(
     "records",

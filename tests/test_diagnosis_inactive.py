@@ -194,7 +194,9 @@ def test_a_token_that_is_none_of_zitadels_is_another_issuers_or_damaged(token: s
     assert ("JWE" in finding.cause) is (token.count(".") == 4)
 
 
-@pytest.mark.parametrize("issuer", ["https://kc.example/realms/main", "https://sts.windows.net/1234/", "example"])
+@pytest.mark.parametrize(
+    "issuer", ["https://kc.example/realms/main", "https://sts.windows.net/1234/", "https://x.auth0.com/", "example"]
+)
 def test_an_issuer_that_no_zitadel_can_have_is_no_zitadel(issuer: str) -> None:
     for more in ({}, DISCOVERY):
         finding = find(jwt_of(iss=issuer, kid="x"), DEAD_HERE | more)
@@ -212,7 +214,11 @@ def test_another_issuer_need_not_be_a_zitadel() -> None:
 def test_a_jwt_has_expired_by_zitadels_clock_and_not_by_ours(ahead: float, name: str) -> None:
     evidence = Evidence(replies=DEAD_HERE | DISCOVERY, signature_fits=True, clock_ahead_seconds=ahead)
     token = jwt_of(exp=int(NOW) - 3600 if ahead >= 0 else int(NOW) + 3600)
-    assert finding_for_inactive(token, SETTINGS, evidence, now=NOW).id == name
+    finding = finding_for_inactive(token, SETTINGS, evidence, now=NOW)
+    assert finding.id == name
+    assert (finding.certainty is Certainty.CERTAIN) is (ahead == 0)
+    if ahead:
+        assert "46800 s" in dict(finding.seen)["clock"]
 
 
 def test_without_the_project_an_audience_is_not_blamed() -> None:

@@ -230,6 +230,7 @@ class _Investigator:
             pat_records=self._pat_records(),
             looked_up_at=case.now,
             with_administrator=case.admin_pat is not None,
+            with_ids=case.ids is not None,
         )
         finding = finding_for_inactive(case.token, case.settings, evidence, now=case.now)
         return Investigation(answer=answer, introspection=introspection, finding=finding)

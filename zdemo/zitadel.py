@@ -22,6 +22,13 @@ ORGANIZATION_SERVICE = "zitadel.org.v2.OrganizationService"
 AUTHORIZATION_SERVICE = "zitadel.authorization.v2.AuthorizationService"
 NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: valid token, its user is no administrator
 
+ADMIN_PAT_REFUSED = (
+    "ZITADEL_ADMIN_PAT is not valid at this ZITADEL: deleted, expired, not copied whole, of another instance, "
+    "or no PAT but a token that is not meant for ZITADEL's API",
+    "create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
+)
+"""What is wrong when ZITADEL's API answers 401, and what to do."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class User:
@@ -200,11 +207,7 @@ def management_error(answer: Answer) -> Exception:
 
 def _words(status: int, error_id: str, text: str) -> tuple[str, str]:
     if status == 401:
-        return (
-            "ZITADEL_ADMIN_PAT is not valid at this ZITADEL: deleted, expired, not copied whole, of another instance, "
-            "or no PAT but a token that is not meant for ZITADEL's API",
-            "create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
-        )
+        return ADMIN_PAT_REFUSED
     if error_id == NO_MEMBERSHIP:
         return (
             "ZITADEL_ADMIN_PAT is a valid token, but its user is no administrator (no membership)",

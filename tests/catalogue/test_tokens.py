@@ -160,6 +160,12 @@ def test_40_the_whole_pat_of_a_user_with_a_short_id(bare: Shell, planter: Plante
     introspect(bare, settings(planter.url, PAT=made["token"])).names("cut off", "chosen by hand", OPEN)
 
 
+def test_18_an_administrator_who_may_not_see_the_user_is_not_asked_for_again(bare: Shell, planter: Planter) -> None:
+    deleted(planter)
+    env = settings(planter.url, **IDS, ZITADEL_ADMIN_PAT=VISITOR.pat)
+    introspect(bare, env).names(*CANDIDATES, OPEN, "ZITADEL_ADMIN_PAT did not tell").never("tells it, with")
+
+
 def owner_of_the_organization(planter: Planter) -> str:
     """The PAT of one who may not read events."""
     planter.do(

@@ -134,7 +134,8 @@ def _everything_refused(answer: Answer, evidence: Evidence) -> Finding | None:
 
 
 def _recorded(answer: Answer, settings: Settings, evidence: Evidence) -> Finding | None:
-    seen = _evidence(answer, evidence)
+    odd = () if settings.key else _odd_forms(settings)
+    seen = (*_evidence(answer, evidence), *(("values", text) for text in odd))
     return finding_for_client_records(evidence.client_records, settings, seen, now=evidence.looked_up_at)
 
 

@@ -84,6 +84,8 @@ def _opaque(issuer: str, doubts: tuple[str, ...], seen: Lines) -> Finding:
 
 def _ask_administrator(evidence: Evidence) -> str:
     """The next step to know which it is; with such a PAT at hand, what it lacks is the user."""
+    if evidence.with_administrator and evidence.with_ids:
+        return "ZITADEL_ADMIN_PAT did not tell it: its user may not see the token's user; that of an IAM_OWNER sees all"
     if evidence.with_administrator:
         return "zdemo doctor tells it, with ZDEMO_PAT_USER_ID (the user) beside PAT, if ZITADEL_ADMIN_PAT may see them"
     return "zdemo doctor tells it, with ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID (the user) beside PAT"

@@ -39,7 +39,7 @@ class Evidence:
     ``assignments_from`` says with what they were asked for.
     ``clock_ahead_seconds``: by how much this machine's clock is ahead of ZITADEL's, to a second. The records are what
     an administrator's PAT showed, and ``None`` when it showed nothing; ``looked_up_at`` is when (epoch seconds).
-    ``with_administrator``: there is such a PAT.
+    ``with_administrator``: there is such a PAT; ``with_ids``: it is known which PAT the token is said to be.
     """
 
     replies: Mapping[Question, Answer | ConnectionFailed] = field(default_factory=dict)
@@ -51,6 +51,7 @@ class Evidence:
     pat_records: PatRecords | None = None
     looked_up_at: float = 0
     with_administrator: bool = False
+    with_ids: bool = False
 
     def answer(self, question: Question) -> Answer | None:
         """The answer to a question, if one came."""

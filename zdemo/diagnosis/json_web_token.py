@@ -7,6 +7,7 @@ from typing import Any
 from zdemo.config import Settings
 from zdemo.diagnosis.evidence import Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding, quoted
+from zdemo.diagnosis.refused import CLOCK_TOLERANCE_SECONDS, clock_words
 from zdemo.diagnosis.token_form import TokenForm
 from zdemo.diagnosis.words import audience_scope, shown_list
 
@@ -15,14 +16,17 @@ Lines = tuple[tuple[str, str], ...]
 
 def finding_for_jwt(form: TokenForm, settings: Settings, evidence: Evidence, seen: Lines, *, now: float) -> Finding:
     """The finding for a JWT that is inactive here and that userinfo does not take either."""
+    ahead = evidence.clock_ahead_seconds or 0
+    if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
+        seen = (*seen, ("clock", f"{clock_words(ahead)}, by the Date of its answer"))
     return (
         _other_issuer(form, settings, evidence, seen)
         or _id_token(form, seen)
         or _damaged(evidence, seen)
-        or _expired(form, seen, now - (evidence.clock_ahead_seconds or 0))
+        or _expired(form, seen, now, now - ahead)
         or _other_audience(form, settings, seen)
         or _unknown_key(form, settings, evidence, seen)
-        or _ended(form, settings, evidence, seen)
+        or _ended(form, settings, evidence, seen, now)
     )
 
 
@@ -73,9 +77,9 @@ def _other_issuer(form: TokenForm, settings: Settings, evidence: Evidence, seen:
 
 
 def _may_be_zitadels(issuer: str) -> bool:
-    """ZITADEL puts its name together from scheme and host, so that one with a path is another product's."""
+    """ZITADEL's name is put together from scheme and host: one with a path, or a slash at the end, is no ZITADEL's."""
     scheme, _, rest = issuer.partition("://")
-    return scheme in ("http", "https") and bool(rest) and "/" not in rest.rstrip("/")
+    return scheme in ("http", "https") and bool(rest) and "/" not in rest
 
 
 def _id_token(form: TokenForm, seen: Lines) -> Finding | None:
@@ -100,14 +104,15 @@ def _damaged(evidence: Evidence, seen: Lines) -> Finding | None:
     )
 
 
-def _expired(form: TokenForm, seen: Lines, now: float) -> Finding | None:
+def _expired(form: TokenForm, seen: Lines, now: float, zitadels_now: float) -> Finding | None:
     """By ZITADEL's clock, where it told the time: by ours, which may be wrong, the token need not have ended."""
     expires = form.claims.get("exp")
-    if type(expires) is not int or expires > now:
+    if type(expires) is not int or expires > zitadels_now:
         return None
     return Finding(
         id="token.expired",
-        cause=f"the token has expired, {span(now - expires)} ago",
+        cause=f"the token has expired, {span(zitadels_now - expires)} ago",
+        certainty=Certainty.CERTAIN if expires <= now else Certainty.LIKELY,
         seen=seen,
         fix=("request a new one",),
     )
@@ -157,13 +162,16 @@ def _unknown_key(form: TokenForm, settings: Settings, evidence: Evidence, seen: 
     )
 
 
-def _ended(form: TokenForm, settings: Settings, evidence: Evidence, seen: Lines) -> Finding:
+def _ended(form: TokenForm, settings: Settings, evidence: Evidence, seen: Lines, now: float) -> Finding:
     candidates = [
         "its session was ended, or it was revoked",
         "its user was deactivated, locked or removed since it was issued",
     ]
     if not evidence.token_is_dead:
         candidates.insert(0, "it is alive, and not meant for this API (userinfo did not tell)")
+    expires = form.claims.get("exp")
+    if type(expires) is int and expires <= now:
+        candidates.append("it has expired, if this machine's clock is right, and the Date of the answer a proxy's")
     if evidence.signature_fits is None:
         candidates.append("it was changed or cut (its signature could not be checked)")
     return Finding(

@@ -27,6 +27,7 @@ LETTERS_AND_DIGITS = re.compile(r"[A-Za-z0-9]+")
 CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
 ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 BASE64, PATH = "base64 of it, as in a Kubernetes secret", "the path of a file instead of its content"
+VARIABLE = "the name of a variable instead of its value"
 FIXES = {
     BASE64: ("give what is encoded there; it is decoded by base64 -d",),
     PATH: ("give what is in the file: zdemo introspect --pat - < FILE",),
@@ -47,7 +48,7 @@ class TokenKind(StrEnum):
     JWT = "JWT"
     CUT = "token that is not whole"
     DOUBLED = "token that stands there twice"
-    DAMAGED = "damaged token"
+    DAMAGED = "text that is no token of ZITADEL"
     UNKNOWN = "text of unknown form"
 
 
@@ -76,7 +77,11 @@ class TokenForm:
     def described(self) -> str:
         """The form in words, for a line of evidence."""
         if self.problem:
-            return f"{self.length} characters, with {self.problem}"
+            return f"{self.length} characters: {self.problem}"
+        if self.kind is TokenKind.CUT and self.length < PAT_LENGTH and self.length % 4 != 1:
+            return (
+                f"{self.length} characters: cut off, or the PAT of a user with a short ID; usually it has {PAT_LENGTH}"
+            )
         if self.kind in (TokenKind.CUT, TokenKind.DOUBLED, TokenKind.DAMAGED, TokenKind.UNKNOWN):
             return f"{self.length} characters: a {self.kind}; a personal access token has {PAT_LENGTH}"
         if self.kind is TokenKind.JWT:
@@ -181,7 +186,7 @@ def _shortened(text: str) -> str:
 
 
 def _variable(text: str) -> str:
-    return "the name of a variable instead of its value" if re.fullmatch(r"\$\{?\w+\}?|%\w+%", text) else ""
+    return VARIABLE if re.fullmatch(r"\$\{?\w+\}?|%\w+%", text) else ""
 
 
 def _escaped(text: str) -> str:
@@ -238,9 +243,12 @@ def paste_problem(token: str) -> Finding | None:
     what = form.problem or "a character that no token has"
     if not token.strip():
         return Finding(id="token.empty", cause="the token is empty", fix=("give one with --pat, or set PAT in .env",))
+    lead = (
+        "this is not the token itself, but" if what in (BASE64, PATH, VARIABLE) else "the token was not pasted alone:"
+    )
     return Finding(
         id="token.pasted",
-        cause=f"the token was not pasted alone: {what}",
+        cause=f"{lead} {what}",
         seen=(("form", form.described),),
         fix=FIXES.get(what, ("give the token alone: letters, digits, - and _, without anything around it",)),
     )
