@@ -90,23 +90,26 @@ def test_what_is_odd_about_the_values_is_seen_beside_the_records() -> None:
     assert '"<" in front' in dict(finding.seen)["values"]
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, WITH_KEY])
-@pytest.mark.parametrize(
-    "records",
-    [
-        None,
-        ClientRecords(
-            whole_instance=False,
-            application=dataclasses.replace(APPLICATION, organization_active=None),
-        ),
-    ],
-)
+UNSEEN = ClientRecords(whole_instance=False, application=dataclasses.replace(APPLICATION, organization_active=None))
+
+
+@pytest.mark.parametrize(("records", "settings"), [(None, SETTINGS), (None, WITH_KEY), (UNSEEN, WITH_KEY)])
 def test_an_administrators_pat_that_did_not_tell_is_not_asked_for_again(
     records: ClientRecords | None, settings: Settings
 ) -> None:
     finding = recorded(records, settings)
     assert finding.certainty is Certainty.OPEN
     assert "ZITADEL_ADMIN_PAT did not tell" in finding.fix[-1]
+
+
+def test_what_an_administrator_of_the_project_sees_is_no_candidate_any_more() -> None:
+    finding = recorded(UNSEEN)
+    assert finding.certainty is Certainty.OPEN
+    assert "CLIENT_ID is right" in finding.cause
+    said = " ".join(finding.candidates)
+    assert "CLIENT_SECRET is wrong" in said
+    assert "organization is inactive" in said
+    assert "CLIENT_ID" not in said
 
 
 def test_the_client_id_of_a_key_is_corrected_in_its_file() -> None:

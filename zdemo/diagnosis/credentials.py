@@ -56,10 +56,11 @@ def _only_for_this_text(answer: Answer) -> Finding:
         candidates=(
             "the application or its secret or key was made, changed or activated a moment ago: ZITADEL takes that in "
             "within milliseconds as a rule, a minute at most",
+            "several servers answer in turn at this address, and not all of them are this ZITADEL",
             "something between here and ZITADEL does not let requests about this token pass",
         ),
         seen=(seen(answer), ("credentials", "good: asked about a random text a moment later, ZITADEL answers")),
-        fix=("try once more; if it is refused again: look at the proxy or filter before ZITADEL",),
+        fix=("try once more, some times; if it is refused again: look at what stands before ZITADEL, and behind it",),
     )
 
 

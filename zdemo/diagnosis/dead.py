@@ -75,9 +75,9 @@ def _opaque(issuer: str, doubts: tuple[str, ...], seen: Lines) -> Finding:
         ),
         seen=seen,
         fix=(
-            "request a new access token, with the same client credentials; what comes tells which it was:",
-            "200: the old one had run out; 400 Errors.User.NotActive: its user is deactivated or locked; "
-            "client not found: its user was removed, or it is another ZITADEL's",
+            "request a new access token, with the same client credentials; what comes tells which it was "
+            "(200: the old one had run out; 400 Errors.User.NotActive: its user is deactivated or locked; "
+            "client not found: its user was removed, or it is another ZITADEL's)",
         ),
     )
 

@@ -19,7 +19,8 @@ CLOCK_SEEN = ("clock", "compared with the Date of ZITADEL's answer")
 def ask_administrator(evidence: Evidence) -> str:
     """The next step to know which of the causes it is: the administrator's PAT, or why that did not tell."""
     if evidence.with_administrator:
-        return "ZITADEL_ADMIN_PAT did not tell which it is: zdemo doctor --only admin.rights says what its user may see"
+        why = "its user sees too little, or time ran out"
+        return f"ZITADEL_ADMIN_PAT did not tell which it is ({why}): zdemo doctor --only admin.rights says what it is"
     return "with an administrator's PAT in ZITADEL_ADMIN_PAT, zdemo doctor tells which it is"
 
 

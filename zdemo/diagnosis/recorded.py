@@ -166,7 +166,7 @@ def _key_finding(name: str, cause: str, seen: Lines) -> Finding:
 
 def _wrong_secret(app: ApplicationRecord, seen: Lines) -> Finding | None:
     if app.project_active is None or app.organization_active is None:
-        return None
+        return _secret_or_unseen(app, seen)
     changed = " (the application was changed since it was made)" if app.changed_since_creation else ""
     return Finding(
         id="client.wrong_secret",
@@ -174,4 +174,23 @@ def _wrong_secret(app: ApplicationRecord, seen: Lines) -> Finding | None:
         f"CLIENT_ID is right: the application {quoted(app.name, 60)}, its project and its organization are active",
         seen=seen,
         fix=("generate a new client secret on the application's page and set CLIENT_SECRET to it",),
+    )
+
+
+def _secret_or_unseen(app: ApplicationRecord, seen: Lines) -> Finding:
+    """An administrator of the project alone does not see the organization."""
+    return Finding(
+        id="client.refused",
+        cause=f"{REFUSED}: CLIENT_ID is right, the application {quoted(app.name, 60)} is active, and whether all that "
+        "it stands in is active this administrator may not see",
+        certainty=Certainty.OPEN,
+        candidates=(
+            "CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since",
+            "the application's project or its organization is inactive (deactivated)",
+        ),
+        seen=seen,
+        fix=(
+            "generate a new client secret on the application's page and set CLIENT_SECRET to it",
+            "if that is refused too: let an ORG_OWNER or IAM_OWNER look whether project and organization are active",
+        ),
     )

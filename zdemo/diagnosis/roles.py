@@ -31,18 +31,17 @@ def _other_project_configured(facts: RoleFacts) -> Finding | None:
         return None
     use_theirs = f"use an API application of project {wanted}: set its {facts.settings.credential_variables}"
     use_ours = f"ZITADEL_PROJECT_ID={quoted(project, 40)}"
+    grant = f"and grant the role there: {facts.grant}"
     has_it = facts.role in facts.introspection.roles(project)
     exists = any(a.project_id == wanted for a in facts.evidence.assignments or ())
-    if not has_it:
-        use_ours += f", and grant the role there: {facts.grant}"
     return Finding(
         id="role.other_project_configured",
         cause=f"the API application belongs to project {quoted(project, 40)}, and ZITADEL_PROJECT_ID is {wanted}: "
         "ZITADEL shows an API the roles of its own project only",
         seen=facts.seen,
-        fix=(use_theirs, f"or, if the other one is meant: {use_ours}")
+        fix=(use_theirs, f"or, if the other one is meant: {use_ours}", grant)
         if exists and not has_it
-        else (use_ours, f"or, if there is such a project: {use_theirs}"),
+        else (use_ours, *(() if has_it else (grant,)), f"or, if there is such a project: {use_theirs}"),
     )
 
 
