@@ -88,13 +88,7 @@ def investigate(
         return Investigation(error=error, finding=problem)
     with Inquiry(settings, text, admin_pat=admin_pat) as inquiry:
         case = _Case(
-            settings=settings,
-            token=text,
-            made_up=token is None,
-            role=role,
-            now=now,
-            admin_pat=admin_pat,
-            ids=ids,
+            settings=settings, token=text, made_up=token is None, role=role, now=now, admin_pat=admin_pat, ids=ids
         )
         found = _Investigator(inquiry, case).investigate()
         hidden = inquiry.secrets
