@@ -14,6 +14,7 @@ from typing import Any
 from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError
 from zdemo.setup_names import Auth
 from zdemo.zitadel import (
+    ADMIN_PAT_REFUSED,
     APPLICATION_SERVICE,
     AUTHORIZATION_SERVICE,
     NO_MEMBERSHIP,
@@ -186,11 +187,8 @@ def administrator(client: ManagementClient) -> Administrator:
     """Whose token this is. Raises ManagementError when it is dead."""
     user_id = subject(client)
     if user_id is None:
-        raise ManagementError(
-            "ZITADEL_ADMIN_PAT is not valid at this ZITADEL: deleted, expired, or of another instance",
-            hint="create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
-            status=401,
-        )
+        message, hint = ADMIN_PAT_REFUSED
+        raise ManagementError(message, hint=hint, status=401)
     row = ask(client, "UserService/GetUserByID", userId=user_id).get("user") or {}
     memberships = client.request("POST", MY_MEMBERSHIPS, {}).json_object().get("result") or []
     return Administrator(
