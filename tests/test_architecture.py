@@ -17,9 +17,9 @@ PACKAGE = Path(__file__).parents[1] / "zdemo"
 
 # A module or package imports those of the rows above its own, never of its own row or below.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "serving", "deadline", "places", "route", "tally", "key_file", "setup_names"),
-    ("values", "dotenv_file", "failures", "client_assertion"),
-    ("environment", "client_settings"),
+    ("errors", "serving", "deadline", "places", "route", "tally", "key_file", "setup_names", "proxy"),
+    ("values", "dotenv_file", "probe", "trust", "client_assertion"),
+    ("environment", "client_settings", "failures"),
     ("config",),
     ("transport",),
     ("introspection",),

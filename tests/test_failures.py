@@ -91,7 +91,7 @@ def test_the_innermost_cause_decides(error: BaseException, kind: FailureKind) ->
 @pytest.mark.parametrize("kind", FailureKind)
 def test_every_kind_has_a_message_and_a_hint(kind: FailureKind) -> None:
     came = failed(kind, ORIGIN, "ZITADEL_DOMAIN", seconds=5, detail="some detail")
-    assert "zitadel.example" in came.message or kind in (FailureKind.PROXY, FailureKind.TOO_LARGE)
+    assert "zitadel.example" in came.message or kind.startswith("proxy") or kind is FailureKind.TOO_LARGE
     assert came.hint
     assert "{" not in came.message + came.hint
     assert not came.message.endswith(".")
@@ -107,7 +107,61 @@ def test_the_port_is_named_also_when_it_is_the_usual_one(origin: str, port: str)
 
 def test_the_address_to_use_instead_can_be_pasted() -> None:
     hints = [failed(FailureKind.PLAIN_HTTP, origin, "X").hint for origin in ("https://a.example", "https://[::1]:8080")]
-    assert hints == ["set X to http://a.example:443", "set X to http://[::1]:8080"]
+    allowed = "and ZDEMO_ALLOW_HTTP=1 if nobody can listen in"
+    assert hints == [f"set X to http://a.example:443, {allowed}", "set X to http://[::1]:8080"]
+    assert failed(FailureKind.EXPECTS_TLS, "http://a.example", "X").hint == "X=https://a.example:80"
+
+
+def test_hanging_up_is_no_reason_to_try_https_where_https_was_spoken() -> None:
+    assert "https://" not in failed(FailureKind.HUNG_UP, ORIGIN, "X").hint
+
+
+UNTRUSTED = [
+    (18, "it is self-signed", "PEM file of the certificate"),
+    (19, "its CA is unknown here", "PEM file of the CA's certificate"),
+    (20, "or the server leaves out the certificates in between", "or let the server send its whole chain"),
+]
+
+
+@pytest.mark.parametrize(("code", "why", "fix"), UNTRUSTED)
+def test_why_a_certificate_is_not_trusted_is_said_as_far_as_it_is_known(code: int, why: str, fix: str) -> None:
+    came = explain(untrusted(code))
+    assert why in came.message
+    assert fix in came.hint
+    assert "system's store is not read" in came.hint
+
+
+def test_a_bundle_that_is_set_already_is_to_be_completed() -> None:
+    assert "into the PEM file that REQUESTS_CA_BUNDLE" in explain(untrusted(20), ca_bundle="/some/ca.pem").hint
+
+
+def tunnel(status: int) -> BaseException:
+    return requests.exceptions.ProxyError(ProxyError("no", OSError(f"Tunnel connection failed: {status} {CANARY}")))
+
+
+PROXIED: list[tuple[BaseException, FailureKind, str]] = [
+    (tunnel(403), FailureKind.PROXY, r"does not let requests through to zitadel.example \(403\)"),
+    (tunnel(407), FailureKind.PROXY_LOGIN, "user name and password"),
+    (tunnel(502), FailureKind.PROXY_WITHOUT_WAY, r"no connection to zitadel.example port 8443 \(502\)"),
+    (tunnel(503), FailureKind.PROXY_WITHOUT_WAY, r"no connection to zitadel.example port 8443 \(503\)"),
+    (
+        requests.exceptions.ProxyError(ProxyError("no", tls("WRONG_VERSION_NUMBER"))),
+        FailureKind.PROXY_PLAIN_HTTP,
+        "the proxy proxy.example speaks plain http",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "kind", "said"), PROXIED, ids=lambda value: str(value)[:40])
+def test_what_a_proxy_answers_tells_its_fault_from_the_servers(
+    error: BaseException, kind: FailureKind, said: str
+) -> None:
+    came = explain(error, https=f"http://user:{CANARY}@proxy.example:3128")
+    assert isinstance(came, ConnectionFailed)
+    assert came.kind is kind
+    assert re.search(said, came.message)
+    assert "proxy.example" in came.message
+    assert CANARY not in f"{came} {came.hint}"
 
 
 def test_an_unreadable_bundle_is_a_settings_error_when_there_is_one() -> None:
@@ -174,7 +228,9 @@ def test_the_hints_name_the_setting() -> None:
         FailureKind.NAME_NOT_RESOLVED,
         FailureKind.REFUSED,
         FailureKind.NO_ROUTE,
-        FailureKind.HUNG_UP,
         FailureKind.PLAIN_HTTP,
+        FailureKind.NOT_TLS,
+        FailureKind.EXPECTS_TLS,
         FailureKind.CERTIFICATE_WRONG_NAME,
+        FailureKind.PROXY_WITHOUT_WAY,
     }

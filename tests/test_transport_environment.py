@@ -14,7 +14,7 @@ import pytest
 from tests import processes
 from tests.certificates import Certificates
 from tests.faults import ACTIVE
-from tests.upstream import LOOPBACK, Connection, answer, hang_up, raw, refusing_port, upstream
+from tests.upstream import LOOPBACK, Behaviour, Connection, answer, hang_up, raw, refusing_port, upstream
 from zdemo.errors import FailureKind
 
 OK = answer(b'{"ok":true}')
@@ -161,5 +161,64 @@ for _ in range(2):
 def test_http_to_a_tls_port_is_named(certificates: Certificates) -> None:
     with upstream(OK, tls=certificates.good()) as up:
         came = processes.send(f"http://{LOOPBACK}:{up.port}", {})
-    assert came["kind"] == FailureKind.HUNG_UP
-    assert "https://" in came["hint"]
+    assert came["kind"] == FailureKind.EXPECTS_TLS
+    assert f"https://{LOOPBACK}:{up.port}" in came["hint"]
+
+
+@pytest.mark.parametrize("behaviour", [hang_up, raw(b"SSH-2.0-OpenSSH_9.6\r\n")], ids=["hangs up", "SSH"])
+def test_what_speaks_no_tls_is_not_said_to_expect_it(behaviour: Behaviour) -> None:
+    with upstream(behaviour) as up:
+        came = processes.send(up.url, {})
+    assert came["kind"] in (FailureKind.HUNG_UP, FailureKind.BROKEN)
+    assert "https" not in came["hint"]
+
+
+def test_what_speaks_neither_tls_nor_http_is_not_said_to_speak_http() -> None:
+    def ssh(connection: Connection) -> bool:
+        connection.send(b"SSH-2.0-OpenSSH_9.6\r\n")
+        return False
+
+    with upstream(on_connect=ssh) as up:
+        came = processes.send(f"https://{LOOPBACK}:{up.port}", {})
+    assert came["kind"] == FailureKind.NOT_TLS
+    assert "http://" not in came["hint"]
+
+
+def test_what_speaks_plain_http_is_known_by_its_answer() -> None:
+    with upstream(OK) as up:
+        came = processes.send(f"https://{LOOPBACK}:{up.port}", {})
+    assert came["kind"] == FailureKind.PLAIN_HTTP
+    assert came["hint"] == f"set ZITADEL_DOMAIN to http://{LOOPBACK}:{up.port}"
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        ("socks5://127.0.0.1:1080", "SOCKS"),
+        ("http://proxy:port", "is no address"),
+        ("http://:x", "is no address"),
+        ("ftp://proxy", "scheme"),
+    ],
+)
+def test_a_proxy_that_cannot_be_one_is_named_and_the_server_is_not_blamed(proxy: str, said: str) -> None:
+    came = processes.send("https://zitadel.example", {"HTTPS_PROXY": proxy})
+    assert came["kind"] == FailureKind.PROXY_UNUSABLE
+    assert said in came["message"]
+
+
+def test_a_proxy_that_wants_a_login_is_named() -> None:
+    wants = answer(b"<h1>407</h1>", 407, headers={"Proxy-Authenticate": "Basic"})
+    with upstream(wants) as proxy:
+        came = processes.send(ELSEWHERE, {"HTTP_PROXY": proxy.url})
+    assert came["kind"] == FailureKind.PROXY_LOGIN
+    assert f"http://USER:PASSWORD@{LOOPBACK}:{proxy.port}" in came["hint"]
+
+
+def test_an_https_proxy_that_speaks_plain_http_is_named() -> None:
+    with upstream(OK) as proxy:
+        came = processes.send(
+            "https://zitadel.example", {"HTTPS_PROXY": f"https://user:hidden@{LOOPBACK}:{proxy.port}"}
+        )
+    assert came["kind"] == FailureKind.PROXY_PLAIN_HTTP
+    assert f"http://{LOOPBACK}:{proxy.port}" in came["hint"]
+    assert "hidden" not in str(came)

@@ -79,7 +79,7 @@ class _DeadlineSocket:
         return io.BufferedReader(_DeadlineReader(self, cast(io.RawIOBase, self._sock.makefile("rb", buffering=0))))
 
 
-def _resolve(host: str, port: int, seconds: float | None) -> list[Any]:
+def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
     """``getaddrinfo`` with a time limit, which the system's resolver does not have."""
     found: list[Any] = []
     failed: list[OSError] = []
@@ -127,7 +127,7 @@ class _DeadlineMixin:
     @staticmethod
     def _connect_any(this: HTTPConnection, limit: float | None, end: float | None) -> socket.socket:
         last: OSError | None = None
-        for family, kind, protocol, _, address in _resolve(this.host.strip("[]"), int(this.port or 0), limit):
+        for family, kind, protocol, _, address in resolve(this.host.strip("[]"), int(this.port or 0), limit):
             sock = socket.socket(family, kind, protocol)
             try:
                 if end is not None:

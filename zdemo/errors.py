@@ -82,12 +82,18 @@ class FailureKind(StrEnum):
     TIMEOUT = "timeout"
     HUNG_UP = "hung_up"
     PLAIN_HTTP = "plain_http"  # TLS was spoken to a port that speaks http
+    NOT_TLS = "not_tls"  # TLS was spoken to a port that speaks neither
+    EXPECTS_TLS = "expects_tls"  # plain http was spoken to a port that speaks TLS
     CERTIFICATE_UNTRUSTED = "certificate_untrusted"
     CERTIFICATE_EXPIRED = "certificate_expired"
     CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
     CERTIFICATE_WRONG_NAME = "certificate_wrong_name"
     TLS = "tls"
-    PROXY = "proxy"
+    PROXY = "proxy"  # it is not there, or says no
+    PROXY_UNUSABLE = "proxy_unusable"  # what the environment names is no http proxy
+    PROXY_LOGIN = "proxy_login"
+    PROXY_WITHOUT_WAY = "proxy_without_way"  # it gets no connection to the server
+    PROXY_PLAIN_HTTP = "proxy_plain_http"  # TLS was spoken to a proxy that speaks http
     BROKEN = "broken"  # what came is no HTTP
     TOO_LARGE = "too_large"
 

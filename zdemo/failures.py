@@ -8,6 +8,7 @@ differ between versions of OpenSSL.
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -20,10 +21,15 @@ from urllib3.exceptions import SSLError as TLSError
 
 from zdemo.deadline import StaleConnection
 from zdemo.errors import ConnectionFailed, FailureKind, SettingsError
+from zdemo.proxy import proxy_address, proxy_of
+from zdemo.trust import how_to_trust, unusable_bundle, why_untrusted
+from zdemo.values import is_loopback
 
 EXPIRED, NOT_YET_VALID = 10, 9  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, _CERT_NOT_YET_VALID
 WRONG_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
 PLAIN_HTTP_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
+TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")  # http.client: how a proxy answers CONNECT
+LOGIN, WITHOUT_WAY = 407, (502, 503, 504)  # what a proxy says that is asked for credentials, or finds no server
 
 _WORDS = {
     FailureKind.NAME_NOT_RESOLVED: (
@@ -44,15 +50,23 @@ _WORDS = {
     ),
     FailureKind.HUNG_UP: (
         "{origin} hung up without an answer",
-        "the port may expect TLS: try https:// instead of http:// in {setting}; else look at that server's log",
+        "look at that server's log, and at what stands in between{certificate_too}",
     ),
     FailureKind.PLAIN_HTTP: (
         "{host} port {port} speaks plain http, not https",
-        "set {setting} to http://{netloc}",
+        "set {setting} to http://{netloc}{allow_http}",
+    ),
+    FailureKind.NOT_TLS: (
+        "{host} port {port} speaks no TLS, and https was spoken to it",
+        "check scheme, host and port in {setting}: what answers there is no server for https",
+    ),
+    FailureKind.EXPECTS_TLS: (
+        "{netloc} expects TLS (https), and plain http was spoken to it: it did not answer that, and answers TLS",
+        "{setting}=https://{netloc}",
     ),
     FailureKind.CERTIFICATE_UNTRUSTED: (
-        "the TLS certificate of {host} is not trusted: it is self-signed, or its CA is unknown here ({detail})",
-        "install the CA's certificate, or name its PEM file: export REQUESTS_CA_BUNDLE=/path/to/ca.pem",
+        "the TLS certificate of {host} is not trusted: {untrusted} ({detail})",
+        "{trust}",
     ),
     FailureKind.CERTIFICATE_EXPIRED: (
         "the TLS certificate of {host} has expired",
@@ -71,8 +85,26 @@ _WORDS = {
         "check that this port speaks TLS, and which TLS versions and ciphers it offers",
     ),
     FailureKind.PROXY: (
-        "the proxy {proxy} does not let requests through to {host}",
+        "the proxy {proxy} does not let requests through to {host}{status}",
         "check HTTP_PROXY and HTTPS_PROXY, or add {host} to NO_PROXY",
+    ),
+    FailureKind.PROXY_UNUSABLE: (
+        "the proxy of the environment {detail}; nothing was asked",
+        "set HTTPS_PROXY and HTTP_PROXY to an http proxy, or add {host} to NO_PROXY",
+    ),
+    FailureKind.PROXY_LOGIN: (
+        "the proxy {proxy} wants a user name and password (407)",
+        "write them into HTTP_PROXY and HTTPS_PROXY: http://USER:PASSWORD@{proxy}:{proxy_port}; or add {host} to "
+        "NO_PROXY",
+    ),
+    FailureKind.PROXY_WITHOUT_WAY: (
+        "the proxy {proxy} gets no connection to {host} port {port}{status}",
+        "check host and port in {setting}, and that the server there runs; if this machine reaches it without the "
+        "proxy, add {host} to NO_PROXY",
+    ),
+    FailureKind.PROXY_PLAIN_HTTP: (
+        "the proxy {proxy} speaks plain http, and its address says https",
+        "write http:// into HTTPS_PROXY and HTTP_PROXY: http://{proxy}:{proxy_port}",
     ),
     FailureKind.BROKEN: (
         "what {origin} answers is no HTTP, or is cut off",
@@ -131,12 +163,27 @@ _KINDS: tuple[tuple[FailureKind, tuple[type[BaseException], ...]], ...] = (
 )
 
 
+def _proxy_kind(errors: list[BaseException]) -> FailureKind:
+    if _tls_kind(errors) is FailureKind.PLAIN_HTTP:
+        return FailureKind.PROXY_PLAIN_HTTP
+    status = _tunnel_status(errors)
+    if status in WITHOUT_WAY:
+        return FailureKind.PROXY_WITHOUT_WAY
+    return FailureKind.PROXY_LOGIN if status == LOGIN else FailureKind.PROXY
+
+
+def _tunnel_status(errors: list[BaseException]) -> int:
+    """What a proxy answered to CONNECT; 0 when it did not come to that."""
+    found = (TUNNEL_REFUSED.match(str(e)) for e in errors if isinstance(e, OSError))
+    return next((int(match[1]) for match in found if match), 0)
+
+
 def _kind(errors: list[BaseException]) -> FailureKind:
     def any_is(types: tuple[type[BaseException], ...]) -> bool:
         return any(isinstance(e, types) for e in errors)
 
     if any_is((requests.exceptions.ProxyError, ProxyError)):
-        return FailureKind.PROXY
+        return _proxy_kind(errors)
     if any_is((socket.gaierror,)):
         return FailureKind.NAME_NOT_RESOLVED
     return _tls_kind(errors) or next((kind for kind, types in _KINDS if any_is(types)), FailureKind.BROKEN)
@@ -162,22 +209,30 @@ def failed(
     setting: str,
     *,
     seconds: float = 0,
-    detail: str = "",
     proxies: Mapping[str, str] | None = None,
+    **said: str,
 ) -> ConnectionFailed:
-    """The error for a kind of failure, in words. ``setting`` is the variable that holds the origin."""
+    """The error for a kind of failure, in words. ``setting`` is the variable that holds the origin.
+
+    ``said`` are words that only some kinds have: ``detail``, the ``status`` of a proxy, ``untrusted`` and ``trust``.
+    """
     parts = urlsplit(origin)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    proxy = urlsplit((proxies or {}).get(parts.scheme, "")).hostname or "of the environment"
+    host, tls = parts.hostname or "", parts.scheme == "https"
+    port = parts.port or (443 if tls else 80)
+    proxy, proxy_port = proxy_address(proxy_of(origin, proxies or {}))
     values = {
-        "host": parts.hostname or "",
+        "host": host,
         "port": port,
         "netloc": parts.netloc if parts.port else f"{parts.netloc}:{port}",
         "origin": origin,
         "seconds": round(seconds, 1) or seconds,
-        "detail": detail,
-        "proxy": proxy,
+        "proxy": proxy or "of the environment",
+        "proxy_port": proxy_port,
         "setting": setting,
+        "allow_http": "" if is_loopback(host) else ", and ZDEMO_ALLOW_HTTP=1 if nobody can listen in",
+        "certificate_too": ": is a certificate configured, and which TLS versions?" if tls else "",
+        **{"detail": "no further detail", "status": "", "untrusted": why_untrusted(0), "trust": how_to_trust(0, None)},
+        **said,
     }
     message, hint = (text.format(**values) for text in _WORDS[kind])
     return ConnectionFailed(message, hint=hint, kind=kind, origin=origin)
@@ -200,12 +255,20 @@ def explained(
     """The error that says what an exception of the HTTP stack means."""
     errors = list(chain(error))
     if ca_bundle and _bundle_unusable(errors):
-        return SettingsError(
-            ["REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that cannot be read as PEM certificates"],
-            hint="correct the path, e.g. REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt, or unset it",
-        )
-    kind = _kind(errors)
-    return failed(kind, origin, setting, seconds=seconds, detail=_detail(errors), proxies=proxies)
+        return unusable_bundle()
+    code = next((e.verify_code for e in errors if isinstance(e, ssl.SSLCertVerificationError)), 0)
+    status = _tunnel_status(errors)
+    return failed(
+        _kind(errors),
+        origin,
+        setting,
+        seconds=seconds,
+        proxies=proxies,
+        detail=_detail(errors),
+        status=f" ({status})" if status else "",
+        untrusted=why_untrusted(code),
+        trust=how_to_trust(code, ca_bundle),
+    )
 
 
 def _bundle_unusable(errors: list[BaseException]) -> bool:

@@ -25,7 +25,9 @@ from urllib3.exceptions import HTTPError
 
 from zdemo import __version__
 from zdemo.deadline import IDLE_SECONDS, LEAST_SECONDS, DeadlineAdapter
-from zdemo.failures import explained, may_retry, too_large
+from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.failures import LOGIN, explained, failed, may_retry, too_large
+from zdemo.proxy import proxy_address, proxy_of, proxy_problem
 from zdemo.values import is_loopback
 
 MAX_ANSWER_BYTES = 1 << 20
@@ -36,13 +38,17 @@ HEADERS = {"User-Agent": f"zdemo/{__version__}", "Accept-Encoding": "identity"}
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An HTTP answer, read to the end. Header names are looked up in lower case."""
+    """An HTTP answer, read to the end. Header names are looked up in lower case.
+
+    ``proxy`` is the host of the environment's proxy that it came through, and that may have written it itself.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
     seconds: float
     url: str
+    proxy: str = ""
 
     @property
     def media_type(self) -> str:
@@ -82,6 +88,10 @@ class Transport:
         parts = urlsplit(origin)
         here = parts.scheme == "http" and is_loopback(parts.hostname or "")  # no proxy can reach this machine's own
         self.proxies = {} if here else requests.utils.get_environ_proxies(origin)
+        self.proxy = proxy_of(origin, self.proxies)
+        self._proxy_host = proxy_address(self.proxy)[0]
+        self._proxy_problem = proxy_problem(self.proxy) if self.proxy else ""
+        self._has_answered = False
         self.ca_bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
         self._adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, idle_seconds=idle_seconds)
 
@@ -108,6 +118,8 @@ class Transport:
             ConnectionFailed: no answer came in time, or none that could be read.
             SettingsError: the CA bundle that the environment names cannot be used.
         """
+        if self._proxy_problem:
+            raise failed(FailureKind.PROXY_UNUSABLE, self.origin, self.setting, detail=self._proxy_problem)
         request = requests.Request(
             method, self.origin + path, headers={**HEADERS, **(headers or {})}, data=form, json=json
         ).prepare()
@@ -115,16 +127,30 @@ class Transport:
         retried = False
         while True:
             try:
-                return self._once(request, end)
+                answer = self._once(request, end)
             except (requests.RequestException, HTTPError, OSError) as error:
                 if retried or not may_retry(error) or time.monotonic() >= end:
-                    raise self._explained(error, timeout_seconds) from error
+                    raise self._explained(error, timeout_seconds, end) from error
                 retried = True
+            else:
+                self._has_answered = True
+                return answer
 
-    def _explained(self, error: Exception, seconds: float) -> Exception:
-        return explained(
+    def _explained(self, error: Exception, seconds: float, end: float) -> Exception:
+        """The error in words. What the port speaks is looked at only until it has answered once."""
+        told = explained(
             error, self.origin, self.setting, seconds=seconds, proxies=self.proxies, ca_bundle=self.ca_bundle
         )
+        if self.proxy or self._has_answered or not isinstance(told, ConnectionFailed):
+            return told
+        from zdemo.probe import spoken_instead  # here, since it is rarely needed
+
+        parts = urlsplit(self.origin)
+        https = parts.scheme == "https"
+        port = parts.port or (443 if https else 80)
+        left = end - time.monotonic()
+        kind = spoken_instead(told.kind, https=https, host=parts.hostname or "", port=port, seconds=left)
+        return told if kind is told.kind else failed(kind, self.origin, self.setting)
 
     def _once(self, request: requests.PreparedRequest, end: float) -> Answer:
         start = time.monotonic()
@@ -137,6 +163,8 @@ class Transport:
             verify=self.ca_bundle or True,
         )
         with response:
+            if response.status_code == LOGIN and self.proxy:  # RFC 9110 §15.5.8: only a proxy says that
+                raise failed(FailureKind.PROXY_LOGIN, self.origin, self.setting, proxies=self.proxies)
             body = bytearray()
             while chunk := response.raw.read(CHUNK_BYTES, decode_content=False):
                 body += chunk
@@ -148,4 +176,5 @@ class Transport:
                 body=bytes(body),
                 seconds=time.monotonic() - start,
                 url=str(request.url),
+                proxy=self._proxy_host,
             )
