@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zdemo.config import Settings
-from zdemo.diagnosis import Certainty, Evidence, Finding, Question, finding_for_error
+from zdemo.diagnosis import Certainty, Evidence, Finding, Question, finding_for_error, finding_for_server
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.failures import failed
 from zdemo.introspection import answer_error, introspection_error
@@ -69,6 +70,8 @@ UNAUTHORIZED = {"error": "unauthorized_client"}
         (answer(403, "<html>", kind="text/html"), "zitadel.filtered", ["403"]),
         (answer(404, "404 page not found"), "zitadel.other_server", ["not a ZITADEL"]),
         (answer(418, {"error": "teapot"}), "zitadel.unusable", ["418"]),
+        (answer(401, "<html>", kind="text/html"), "zitadel.filtered", ["401"]),
+        (answer(511, "<html>", kind="text/html"), "net.login", ["the network wants a login"]),
     ],
 )
 def test_an_answer_that_is_none_is_named(came: Answer, name: str, named: list[str]) -> None:
@@ -136,6 +139,75 @@ def test_html_before_a_zitadel_that_is_ready_is_something_in_between() -> None:
     evidence = Evidence(replies={Question.READY: READY})
     finding = finding_for_error(answer_error(answer(403, "<html>", kind="text/html")), SETTINGS, evidence)
     assert finding.id == "zitadel.in_between"
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_gateway_before_a_zitadel_that_is_ready_does_not_call_it_down(status: int) -> None:
+    evidence = Evidence(replies={Question.READY: READY, Question.HEALTH: HEALTHY})
+    came = answer(status, "<h1>maintenance</h1>", kind="text/html")
+    finding = finding_for_error(answer_error(came), SETTINGS, evidence)
+    assert (finding.id, finding.certainty) == ("zitadel.in_between", Certainty.OPEN)
+    assert not any("start ZITADEL" in step for step in finding.fix)
+
+
+def test_a_filter_that_blocks_us_is_not_zitadel_that_blocks_the_instance() -> None:
+    page = "<h1>Your IP has been temporarily blocked</h1>"
+    came = answer(429, page, kind="text/html", headers={"server": "cloudflare", "retry-after": "120"})
+    finding = finding_for_error(answer_error(came), SETTINGS)
+    assert (finding.id, finding.certainty) == ("zitadel.rate_limited", Certainty.LIKELY)
+    assert "filter" in finding.cause
+    assert "ZITADEL has blocked" not in finding.cause
+    assert "wait 120 s" in finding.fix[0]
+
+
+def test_a_login_of_a_proxy_or_another_server_stays_open() -> None:
+    came = answer(401, "<html>", kind="text/html", headers={"www-authenticate": "Basic", "server": "nginx"})
+    finding = finding_for_error(answer_error(came), SETTINGS)
+    assert finding.certainty is Certainty.OPEN
+    assert "login of its own" in finding.candidates[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "first"), [(503, "the proxy gets no connection to"), (403, "the proxy does not let requests through")]
+)
+def test_what_came_through_our_own_proxy_may_be_its_own(status: int, first: str) -> None:
+    came = replace(answer(status, "<html>", kind="text/html", headers={"server": "squid"}), proxy="proxy.example")
+    for finding in (finding_for_error(answer_error(came), SETTINGS), finding_for_server(came, Evidence())):
+        assert (finding.id, finding.certainty) == ("net.proxy_answers", Certainty.OPEN)
+        assert finding.candidates[0].startswith(first)
+        assert not any("start ZITADEL" in step for step in finding.fix)
+
+
+def test_a_proxy_of_ours_that_lets_zitadel_through_is_not_blamed() -> None:
+    came = replace(answer(404, NO_INSTANCE % ("127.0.0.1:8080", "", "QUERY-1kIjX")), proxy="proxy.example")
+    assert finding_for_error(answer_error(came), SETTINGS).id == "zitadel.host_unknown"
+    came = replace(answer(403, "<html>", kind="text/html"), proxy="proxy.example")
+    evidence = Evidence(replies={Question.READY: READY})
+    assert finding_for_error(answer_error(came), SETTINGS, evidence).id == "zitadel.in_between"
+
+
+def test_an_address_of_ipv6_keeps_its_brackets() -> None:
+    came = answer(301, headers={"location": "https://[::1]:8443/oauth/v2/introspect"})
+    finding = finding_for_error(answer_error(came), SETTINGS)
+    assert finding.fix == ("ZITADEL_DOMAIN=https://[::1]:8443",)
+    assert "[::1]:8443" in finding.cause
+
+
+def test_an_address_of_plain_http_comes_with_what_makes_it_taken() -> None:
+    unknown = answer(404, (NO_INSTANCE % ("127.0.0.1:8080", "", "QUERY-1kIjX")).replace("is localhost", "is a.example"))
+    moved = answer(301, headers={"location": "http://a.example:8080/oauth/v2/introspect"})
+    for came in (unknown, moved):
+        fix = finding_for_error(answer_error(came), SETTINGS).fix
+        assert fix[0] == "ZITADEL_DOMAIN=http://a.example:8080"
+        assert fix[1].startswith("ZDEMO_ALLOW_HTTP=1 ")
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+def test_discovery_alone_that_is_blocked_is_what_is_to_pass(kind: str) -> None:
+    came = replace(answer(403, "{}", kind=kind), url=f"{ORIGIN}/.well-known/openid-configuration")
+    finding = finding_for_server(came, Evidence(replies={Question.READY: READY}))
+    assert finding.id == "zitadel.in_between"
+    assert finding.fix == ("let the proxy or filter before ZITADEL pass GET /.well-known/openid-configuration",)
 
 
 def test_control_characters_of_a_server_do_not_get_through() -> None:

@@ -16,9 +16,11 @@ from tests.naming import administered, call, doctor, introspect, settings
 from tests.relay import relay
 from tests.upstream import (
     Behaviour,
+    Connection,
     answer,
     depending,
     hang,
+    hang_up,
     json_body,
     refusing_port,
     upstream,
@@ -286,3 +288,82 @@ def test_a_ca_bundle_that_only_the_api_needs_is_named(
 def test_a_proxy_that_is_no_address_is_a_finding_and_no_crash(bare: Shell, proxy: str) -> None:
     env = settings("http://zitadel.example", ZDEMO_ALLOW_HTTP="1", HTTP_PROXY=proxy)
     doctor(bare, env, "net.proxy").names("proxy", "HTTP_PROXY|NO_PROXY")
+
+
+PROXIES = {
+    "SOCKS": ("socks5://127.0.0.1:1080", "SOCKS"),
+    "no address": ("http://proxy:port", "is no address"),
+}
+
+
+@pytest.mark.parametrize("which", PROXIES)
+def test_a_proxy_that_cannot_be_asked_is_named_by_every_command(bare: Shell, which: str) -> None:
+    proxy, said = PROXIES[which]
+    env = settings("https://zitadel.example", HTTPS_PROXY=proxy)
+    for told in (doctor(bare, env, "net.proxy"), introspect(bare, env)):
+        told.names("proxy of the environment", said, "nothing was asked", "NO_PROXY").never("no HTTP, or is cut off")
+
+
+def proxied(proxy: str, url: str = "http://zitadel.example") -> dict[str, str]:
+    return settings(url, ZDEMO_ALLOW_HTTP="1", HTTP_PROXY=proxy, HTTPS_PROXY=proxy)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_wants_a_login_is_named(bare: Shell, scheme: str) -> None:
+    with upstream(answer(b"<h1>407</h1>", 407, headers={**HTML, "Proxy-Authenticate": "Basic"})) as proxy:
+        env = proxied(proxy.url, f"{scheme}://zitadel.example")
+        for told in (doctor(bare, env, "net.proxy"), introspect(bare, env)):
+            told.names("proxy 127.0.0.1 wants a user name and password", "USER:PASSWORD@").never("ZITADEL_DOMAIN")
+
+
+def test_a_proxy_that_finds_no_server_does_not_take_the_blame_alone(bare: Shell) -> None:
+    with upstream(answer(b"<h1>ERR_DNS_FAIL</h1>", 503, headers=HTML)) as proxy:
+        env = proxied(proxy.url, "https://zitadel.example")
+        for told in (doctor(bare, env, "net.proxy"), introspect(bare, env)):
+            told.names("gets no connection to zitadel.example port 443", "503", "ZITADEL_DOMAIN", "NO_PROXY")
+        env = proxied(proxy.url)
+        for told in (doctor(bare, env, "zitadel.identity"), introspect(bare, env)):
+            told.names("through the proxy 127.0.0.1", "no connection to zitadel.example", "NO_PROXY")
+            told.never("fix: start ZITADEL", "next start ZITADEL")
+
+
+def test_an_ssh_port_is_not_sent_to_http(bare: Shell) -> None:
+    def ssh(connection: Connection) -> bool:
+        connection.send(b"SSH-2.0-OpenSSH_9.6\r\n")
+        return False
+
+    with upstream(on_connect=ssh) as up:
+        env = settings(f"https://127.0.0.1:{up.port}")
+        for told in (doctor(bare, env, "net.tls"), introspect(bare, env)):
+            told.names(f"127.0.0.1 port {up.port} speaks no TLS", "check scheme, host and port").never("http://")
+
+
+def test_https_is_not_advised_where_it_is_spoken_or_introspection_alone_breaks(bare: Shell, zitadel: Emulator) -> None:
+    with upstream(hang_up) as up:
+        introspect(bare, settings(f"https://127.0.0.1:{up.port}")).never("https:// instead", "try https")
+    with upstream(relayed(zitadel.url, {"/oauth/v2/introspect": hang_up})) as up:
+        env = settings(f"http://localhost:{up.port}")
+        for told in (doctor(bare, env, "client.accepted"), introspect(bare, env)):
+            told.names("hung up without an answer", "server's log").never("https")
+
+
+def relayed(url: str, instead: dict[str, Behaviour]) -> Behaviour:
+    """ZITADEL, but for some paths."""
+    return by_path(instead, relay(url))
+
+
+def test_discovery_alone_that_is_blocked_stops_nothing(bare: Shell, zitadel: Emulator) -> None:
+    blocked = {"/.well-known/openid-configuration": answer(b"<h1>403</h1>", 403, headers=HTML)}
+    with upstream(relayed(zitadel.url, blocked)) as up:
+        told = doctor(bare, settings(f"http://localhost:{up.port}"), warned=("zitadel.host",))
+    told.names("something before it answers", "pass GET /.well-known/openid-configuration")
+    assert "ok client.accepted" in " ".join(told.ran.out.split())
+
+
+def test_introspection_alone_that_is_in_maintenance_does_not_call_zitadel_down(bare: Shell, zitadel: Emulator) -> None:
+    broken = {"/oauth/v2/introspect": answer(b"<h1>maintenance</h1>", 503, headers=HTML)}
+    with upstream(relayed(zitadel.url, broken)) as up:
+        env = settings(f"http://localhost:{up.port}")
+        for told in (doctor(bare, env, "client.accepted"), introspect(bare, env)):
+            told.names("ready, but a proxy before it answers /oauth/v2/introspect", "503", "maintenance")
+            told.never("start ZITADEL")

@@ -1,4 +1,4 @@
-"""Why ZITADEL could not be asked: the connection, the host, the server, its database, what stands in between.
+"""Why ZITADEL could not be asked: the connection, the server, its database; ``between`` and ``hosts`` know the rest.
 
 The sentences for connections that fail are those of ``zdemo.failures``; here it is about answers that are none.
 None of them speaks of the caller's token: it had no part in any of this.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zdemo.config import Settings
+from zdemo.diagnosis.between import gateway, in_between, lost_on_the_way, network_login, own_proxy, rate_limited
 from zdemo.diagnosis.credentials import finding_for_credentials
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding, quoted
@@ -18,7 +19,7 @@ from zdemo.errors import ConnectionFailed, CredentialsRefused, FailureKind, Intr
 from zdemo.introspection import DATABASE_AWAY
 from zdemo.transport import Answer
 
-GATEWAY = (502, 503, 504)
+FILTERED = (401, 403, 407, 413)  # with a page: how a filter, or a login before it, refuses
 
 
 def finding_for_error(
@@ -87,57 +88,6 @@ def database_away(origin: str, seen: tuple[tuple[str, str], ...]) -> Finding:
     )
 
 
-def _rate_limited(answer: Answer, evidence: Evidence) -> Finding | None:
-    if answer.status != 429:
-        return None
-    wait = answer.headers.get("retry-after", "")
-    blocked = "blocked" in answer.text
-    return Finding(
-        id="zitadel.rate_limited",
-        cause="ZITADEL has blocked this instance: a limit is exceeded or set (429)"
-        if blocked
-        else "requests to ZITADEL are rate limited (429)",
-        seen=(seen(answer), *health(evidence)),
-        fix=(
-            f"wait {wait} s, then try again" if wait.isascii() and wait.isdigit() else "wait, then try again",
-            "ask the operator of ZITADEL for the limit, and ask ZITADEL less often",
-        ),
-    )
-
-
-def _lost_on_the_way(answer: Answer, evidence: Evidence) -> Finding | None:
-    body = answer.json_object()
-    if answer.status != 400 or body.get("error") != "invalid_request":
-        return None
-    what = {
-        "token missing": "the form of the request",
-        "client_id or client_assertion must be provided": "our authentication (the Authorization header; with a key "
-        "file, the form)",
-    }.get(str(body.get("error_description", "")))
-    if what is None:
-        return None
-    return Finding(
-        id="zitadel.request_changed",
-        cause=f"{what} did not reach ZITADEL, though it was sent: something in between takes it away",
-        certainty=Certainty.LIKELY,
-        seen=(seen(answer), ("ZITADEL", quoted(body.get("error_description"))), *health(evidence)),
-        fix=("look at the proxies before ZITADEL: POST, its form and the Authorization header must pass unchanged",),
-    )
-
-
-def _gateway(answer: Answer, evidence: Evidence) -> Finding | None:
-    from_a_proxy = answer.media_type == "text/html" or "server" in answer.headers  # ZITADEL never names its server
-    if answer.status not in GATEWAY or not from_a_proxy:
-        return None
-    return Finding(
-        id="zitadel.behind_proxy_down",
-        cause=f"a proxy answers at {url(answer).netloc}, but ZITADEL behind it does not ({answer.status})",
-        certainty=Certainty.LIKELY,
-        seen=(seen(answer), *health(evidence)),
-        fix=("start ZITADEL, or correct the address at which the proxy looks for it; its log says more",),
-    )
-
-
 def _fails(answer: Answer, evidence: Evidence) -> Finding | None:
     if answer.status < 500:
         return None
@@ -157,20 +107,18 @@ def _other_server(answer: Answer, evidence: Evidence) -> Finding | None:
         return None
     host = url(answer).netloc
     if evidence.is_ready:
-        return Finding(
-            id="zitadel.in_between",
-            cause=f"ZITADEL is at {host}, but something before it answers introspection in its place",
-            seen=(seen(answer), *health(evidence)),
-            fix=("let the proxy or filter before ZITADEL pass POST /oauth/v2/introspect",),
-        )
-    if answer.media_type == "text/html" and answer.status in (403, 413):
+        return in_between(answer, evidence)
+    if answer.media_type == "text/html" and answer.status in FILTERED:
         return Finding(
             id="zitadel.filtered",
-            cause=f"another server than ZITADEL answers at {host}: it refuses the request ({answer.status}, html)",
+            cause=f"another server than ZITADEL answers at {host}: it refuses the request ({described(answer)})",
             certainty=Certainty.OPEN,
-            candidates=("a proxy or bot filter before ZITADEL", "ZITADEL_DOMAIN names another web server"),
+            candidates=(
+                "a proxy or bot filter before ZITADEL, or one that wants a login of its own",
+                "ZITADEL_DOMAIN names another web server",
+            ),
             seen=(seen(answer), *health(evidence)),
-            fix=("let the filter pass POST /oauth/v2/introspect, or correct ZITADEL_DOMAIN",),
+            fix=("let the filter pass POST /oauth/v2/introspect without a login, or correct ZITADEL_DOMAIN",),
         )
     return Finding(
         id="zitadel.other_server",
@@ -184,11 +132,13 @@ def _other_server(answer: Answer, evidence: Evidence) -> Finding | None:
 _RULES: tuple[Callable[[Answer, Evidence], Finding | None], ...] = (
     wrong_host,
     _database_away,
-    _rate_limited,
+    network_login,
+    own_proxy,
+    rate_limited,
     redirects,
     expects_tls,
-    _lost_on_the_way,
-    _gateway,
+    lost_on_the_way,
+    gateway,
     _fails,
     _other_server,
 )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.findings import Finding
-from zdemo.diagnosis.words import health, host_or_nothing, seen, url
+from zdemo.diagnosis.words import address, health, host_or_nothing, seen, url
 from zdemo.introspection import DATABASE_AWAY, INSTANCE_UNKNOWN
 from zdemo.transport import Answer
 
@@ -61,48 +61,55 @@ def _host_changed(answer: Answer, host: str, domain: str, lines: tuple[tuple[str
 def _host_unknown(answer: Answer, host: str, domain: str, lines: tuple[tuple[str, str], ...]) -> Finding:
     parts = url(answer)
     name = parts.hostname or host
-    port = f":{parts.port}" if parts.port else ""
-    fix = ["add the name to the instance's domains in ZITADEL, or use one that it has"]
+    fix: tuple[str, ...] = ("add the name to the instance's domains in ZITADEL, or use one that it has",)
     if domain and domain.lower() != name.lower():
-        fix = [f"ZITADEL_DOMAIN={parts.scheme}://{domain}{port}", "localhost and 127.0.0.1 are two names to ZITADEL"]
+        instead = address("ZITADEL_DOMAIN", parts.scheme, domain, parts.port)
+        fix = (*instead, "localhost and 127.0.0.1 are two names to ZITADEL")
     return Finding(
         id="zitadel.host_unknown",
         cause=f"ZITADEL answers, but {name} is no domain of an instance of it"
         + (f"; its ExternalDomain is {domain}" if domain else ""),
         seen=lines,
-        fix=tuple(fix),
-    )
-
-
-def redirects(answer: Answer, evidence: Evidence) -> Finding | None:
-    """Single sign-on, or a host that has moved. Of ``Location`` only the host is shown: the rest may hold secrets."""
-    if not 300 <= answer.status < 400:
-        return None
-    own = url(answer)
-    try:
-        target = urlsplit(answer.headers.get("location", ""))
-        host, port = host_or_nothing(target.hostname), f":{target.port}" if target.port else ""
-    except ValueError:
-        host, port, target = "", "", urlsplit("")
-    moved = bool(host) and target.path == own.path
-    fix: tuple[str, ...] = (
-        "exempt /oauth, /oidc and /.well-known from the single sign-on that stands before ZITADEL",
-        "or set ZITADEL_DOMAIN to an address at which ZITADEL answers itself",
-    )
-    if moved:
-        fix = (f"ZITADEL_DOMAIN={target.scheme}://{host}{port}",)
-    return Finding(
-        id="zitadel.redirects",
-        cause=f"{own.netloc} redirects requests to {host + port if host else 'another address'} "
-        f"({answer.status}); a redirect is not followed",
-        seen=(seen(answer), *health(evidence)),
         fix=fix,
     )
 
 
+def redirects(answer: Answer, evidence: Evidence) -> Finding | None:
+    """Single sign-on, or a host that has moved."""
+    if not 300 <= answer.status < 400:
+        return None
+    shown, moved = redirected_to(answer, "ZITADEL_DOMAIN")
+    return Finding(
+        id="zitadel.redirects",
+        cause=f"{url(answer).netloc} redirects requests to {shown} ({answer.status}); a redirect is not followed",
+        seen=(seen(answer), *health(evidence)),
+        fix=moved
+        or (
+            "exempt /oauth, /oidc and /.well-known from the single sign-on that stands before ZITADEL",
+            "or set ZITADEL_DOMAIN to an address at which ZITADEL answers itself",
+        ),
+    )
+
+
+def redirected_to(answer: Answer, setting: str) -> tuple[str, tuple[str, ...]]:
+    """Where a redirect leads, and what to set when the whole server has moved there, under another name or scheme.
+
+    Of ``Location`` only the host is shown: the rest may hold secrets.
+    """
+    try:
+        target = urlsplit(answer.headers.get("location", ""))
+        host, port, scheme = host_or_nothing(target.hostname), target.port, target.scheme or url(answer).scheme
+    except ValueError:
+        return "another address", ()
+    if not host or scheme not in ("http", "https"):
+        return "another address", ()
+    moved = address(setting, scheme, host, port) if target.path == url(answer).path else ()
+    return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else ""), moved
+
+
 def expects_tls(answer: Answer, evidence: Evidence) -> Finding | None:  # noqa: ARG001  # the signature of a rule
-    """Plain http at a TLS port (ZITADEL, as all of Go: 400 in plain text; nginx and Apache: html)."""
-    if answer.status != 400 or not TLS_EXPECTED.search(answer.text):
+    """Plain http at a TLS port."""
+    if not says_that_it_expects_tls(answer):
         return None
     host = url(answer).netloc
     return Finding(
@@ -111,3 +118,8 @@ def expects_tls(answer: Answer, evidence: Evidence) -> Finding | None:  # noqa: 
         seen=(seen(answer),),
         fix=(f"ZITADEL_DOMAIN=https://{host}",),
     )
+
+
+def says_that_it_expects_tls(answer: Answer) -> bool:
+    """How a TLS port answers plain http (ZITADEL, as all of Go: 400 in plain text; nginx and Apache: html)."""
+    return answer.status == 400 and bool(TLS_EXPECTED.search(answer.text))

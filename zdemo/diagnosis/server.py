@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zdemo.diagnosis.answers import finding_for_error
+from zdemo.diagnosis.between import BLOCKED, in_between, own_proxy
 from zdemo.diagnosis.evidence import Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding, quoted
 from zdemo.diagnosis.hosts import expects_tls
@@ -11,7 +12,7 @@ from zdemo.introspection import INSTANCE_UNKNOWN, INTROSPECTION_PATH, answer_err
 from zdemo.transport import Answer
 
 DATABASE_CHECK = "API-F24h2"  # ZITADEL: the ID in the 412 of its readiness check
-BLOCKED = "Your ZITADEL instance is blocked"
+REFUSALS = (401, 403, 407)  # no answer of ZITADEL to the question for discovery
 CORRECT = "correct ZITADEL_DOMAIN: host and port of your ZITADEL, e.g. ZITADEL_DOMAIN=http://localhost:8080"
 
 
@@ -29,12 +30,19 @@ def zitadels_signs(evidence: Evidence) -> str:
 
 def finding_for_server(answer: Answer, evidence: Evidence) -> Finding:
     """Why an answer to the question for discovery is none of a ZITADEL, or not a good one."""
-    return expects_tls(answer, evidence) or _other_kind(answer, evidence) or finding_for_error(answer_error(answer))
+    if evidence.is_ready and answer.status in REFUSALS:
+        return in_between(answer, evidence)
+    return (
+        expects_tls(answer, evidence)
+        or own_proxy(answer, evidence)
+        or _other_kind(answer, evidence)
+        or finding_for_error(answer_error(answer), evidence=evidence)
+    )
 
 
 def _other_kind(answer: Answer, evidence: Evidence) -> Finding | None:
     host, body = url(answer).netloc, answer.json_object()
-    if answer.status in (401, 403, 407) and not evidence.is_ready:
+    if answer.status in REFUSALS:
         airplay = "AirTunes" in answer.headers.get("server", "")
         what = "AirPlay of macOS" if airplay else "another server, or a proxy before ZITADEL that wants a login"
         return Finding(

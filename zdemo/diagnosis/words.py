@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from zdemo.diagnosis.evidence import Evidence, Question
 from zdemo.diagnosis.findings import quoted
 from zdemo.transport import Answer
+from zdemo.values import is_loopback
 
 HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
 MOST_ITEMS = 5  # of a list that came over the network
@@ -45,6 +46,15 @@ def url(answer: Answer) -> SplitResult:
 def origin(answer: Answer) -> str:
     """Scheme, host and port that were asked."""
     return f"{url(answer).scheme}://{url(answer).netloc}"
+
+
+def address(setting: str, scheme: str, host: str, port: int | None) -> tuple[str, ...]:
+    """What to write to have another address, ready to be pasted; with it what makes zdemo take plain http."""
+    name = f"[{host}]" if ":" in host else host
+    assignment = f"{setting}={scheme}://{name}" + (f":{port}" if port else "")
+    if scheme != "http" or is_loopback(host):
+        return (assignment,)
+    return assignment, "ZDEMO_ALLOW_HTTP=1          (with it, if nobody can listen in on plain http)"
 
 
 def host_or_nothing(text: str | None) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import socket
 import ssl
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from zdemo.diagnosis import Question, finding_for_server
 from zdemo.doctor.case import NOT_USABLE, Case, in_time
@@ -18,7 +17,9 @@ from zdemo.doctor.check import Check, Result, failed, from_finding, nothing_to_c
 from zdemo.errors import ConnectionFailed, FailureKind, SettingsError
 from zdemo.failures import explained
 from zdemo.failures import failed as failure
+from zdemo.proxy import proxy_address, proxy_problem
 from zdemo.transport import Transport
+from zdemo.trust import unusable_bundle
 from zdemo.values import is_loopback
 
 SETTING = "ZITADEL_DOMAIN"
@@ -26,6 +27,8 @@ PORTS = {"http": 80, "https": 443}
 IN_A_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
 TLS_KINDS = (
     FailureKind.PLAIN_HTTP,
+    FailureKind.NOT_TLS,
+    FailureKind.HUNG_UP,
     FailureKind.CERTIFICATE_UNTRUSTED,
     FailureKind.CERTIFICATE_EXPIRED,
     FailureKind.CERTIFICATE_NOT_YET_VALID,
@@ -33,13 +36,18 @@ TLS_KINDS = (
     FailureKind.TLS,
 )
 ABOUT_TIME = (FailureKind.CERTIFICATE_EXPIRED, FailureKind.CERTIFICATE_NOT_YET_VALID)
-PROXY_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
+PROXY_KINDS = (
+    FailureKind.PROXY,
+    FailureKind.PROXY_LOGIN,
+    FailureKind.PROXY_WITHOUT_WAY,
+    FailureKind.PROXY_PLAIN_HTTP,
+)
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
-def endpoint(url: str | SplitResult) -> tuple[str, int]:
+def endpoint(url: str) -> tuple[str, int]:
     """Host and port of an address."""
-    parts = urlsplit(url) if isinstance(url, str) else url
+    parts = urlsplit(url)
     return parts.hostname or "", parts.port or PORTS.get(parts.scheme, 80)
 
 
@@ -47,10 +55,7 @@ def proxy_for(issuer: str) -> str:
     """The proxy that requests to this address take; empty when they go straight."""
     transport = Transport(issuer, setting=SETTING)
     transport.close()
-    parts = urlsplit(issuer)
-    keys = (f"{parts.scheme}://{parts.hostname}", parts.scheme, f"all://{parts.hostname}", "all")
-    proxy = next((transport.proxies[key] for key in keys if key in transport.proxies), "")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+    return transport.proxy
 
 
 def addresses(host: str, port: int, seconds: float) -> Sequence[str] | Exception:
@@ -81,19 +86,14 @@ def _proxy(case: Case) -> Result:
     if not proxy:
         named = next((name for name in PROXY_VARIABLES if os.environ.get(name)), "")
         return nothing_to_check(f"{named} is set, and is not used for this host" if named else "none is set")
-    fix = f"set HTTPS_PROXY and HTTP_PROXY to an http proxy, or add {endpoint(case.issuer)[0]} to NO_PROXY"
-    if urlsplit(proxy).scheme not in PORTS:
-        return failed("the proxy of the environment is none for http: zdemo speaks to no SOCKS proxy", fix)
-    try:
-        host, port = endpoint(proxy)
-    except ValueError:
-        host, port = "", 0
-    if not PROXY_HOST.fullmatch(host):
-        return failed("the proxy of the environment is no address", fix)
+    if problem := proxy_problem(proxy):
+        error = failure(FailureKind.PROXY_UNUSABLE, case.issuer, SETTING, detail=problem)
+        return failed(error.message, error.hint)
+    host, port = proxy_address(proxy)
     for question in (Question.DISCOVERY, Question.READY):
-        error = case.failure(question)
-        if error and error.kind is FailureKind.PROXY:
-            return failed(f"{error.message} ({host} port {port})", error.hint)
+        reply = case.failure(question)
+        if reply and reply.kind in PROXY_KINDS:
+            return failed(f"{reply.message}; it is at {host} port {port}", reply.hint)
     return passed(f"{host} port {port}")
 
 
@@ -129,8 +129,6 @@ def _tls(case: Case) -> Result:
     if reply and reply.kind in TLS_KINDS:
         clock = f"; this machine's clock says {_today(case.now())}" if reply.kind in ABOUT_TIME else ""
         return failed(reply.message + clock, reply.hint)
-    if reply and reply.kind is FailureKind.HUNG_UP:
-        return failed(reply.message, "look at that server's log: is a certificate configured, and which TLS versions?")
     if reply:
         return nothing_to_check("no answer came that would tell")
     return passed("the certificate is trusted, for this name, and in time")
@@ -146,30 +144,9 @@ def _plain(case: Case, reply: ConnectionFailed | None) -> Result:
     told = finding_for_server(answer, case.evidence) if answer and answer.status == 400 else None
     if told and told.id == "net.expects_tls":
         return from_finding(told)
-    wants = False
-    if reply and reply.kind in (FailureKind.HUNG_UP, FailureKind.BROKEN):
-        host, port = endpoint(case.issuer)
-        wants = speaks_tls(host, port, case.step_seconds)
-    if not wants:
-        return nothing_to_check("http, nothing to check")
-    where = urlsplit(case.issuer).netloc
-    said = "it hung up on plain http, and answers TLS"
-    return failed(f"{where} expects TLS (https), and plain http was spoken to it: {said}", f"{SETTING}=https://{where}")
-
-
-def speaks_tls(host: str, port: int, seconds: float) -> bool:
-    """Whether a port answers a TLS greeting with TLS: a handshake, or a certificate that does not suit us."""
-
-    def greet() -> bool:
-        context = ssl.create_default_context()
-        try:
-            with socket.create_connection((host, port), timeout=seconds) as plain:
-                context.wrap_socket(plain, server_hostname=host).close()
-        except ssl.SSLCertVerificationError:
-            return True
-        return True
-
-    return in_time(greet, seconds) is True
+    if reply and reply.kind is FailureKind.EXPECTS_TLS:
+        return failed(reply.message, reply.hint)
+    return nothing_to_check("http, nothing to check")
 
 
 def usable_bundle(case: Case) -> SettingsError | None:
@@ -181,10 +158,7 @@ def usable_bundle(case: Case) -> SettingsError | None:
         context = ssl.create_default_context()
         context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
     except (OSError, ssl.SSLError):
-        return SettingsError(
-            ["REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names a file that cannot be read as PEM certificates"],
-            hint="correct the path, e.g. REQUESTS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt, or unset it",
-        )
+        return unusable_bundle()
     return None
 
 
