@@ -17,10 +17,10 @@ PACKAGE = Path(__file__).parents[1] / "zdemo"
 
 # A module or package imports those of the rows above its own, never of its own row or below.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "serving", "deadline", "places", "route", "tally", "key_file", "setup_names", "proxy"),
+    ("errors", "serving", "deadline", "places", "route", "tally", "key_file", "setup_names", "proxy", "near_names"),
     ("values", "dotenv_file", "probe", "trust", "client_assertion"),
-    ("environment", "client_settings", "failures"),
-    ("config",),
+    ("environment", "failures"),
+    ("config", "client_settings"),
     ("transport",),
     ("introspection",),
     ("flight", "authorization", "client", "zitadel"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zdemo.client_settings import ClientSettings
+from zdemo.client_settings import API_URL, ClientSettings
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.route import Route
 from zdemo.transport import Answer, Transport
@@ -36,11 +36,12 @@ def parse_challenge(value: str | None) -> Challenge | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A request that was answered."""
+    """A request that was answered. ``setting`` is what holds the API's address, as messages name it."""
 
     route: Route
     url: str
     answer: Answer
+    setting: str = API_URL
 
     @property
     def challenge(self) -> Challenge | None:
@@ -75,7 +76,7 @@ def call_api(settings: ClientSettings, route: Route, token: str | None) -> Call:
     Raises:
         ConnectionFailed: the API does not answer.
     """
-    transport = Transport(settings.api_url, setting="ZDEMO_API_URL")
+    transport = Transport(settings.api_url, setting=settings.setting)
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
         answer = transport.send("GET", route.path, timeout_seconds=settings.timeout_seconds, headers=headers)
@@ -83,7 +84,7 @@ def call_api(settings: ClientSettings, route: Route, token: str | None) -> Call:
         raise _about_the_api(failure, settings) from failure
     finally:
         transport.close()
-    return Call(route=route, url=settings.api_url + route.path, answer=answer)
+    return Call(route=route, url=settings.api_url + route.path, answer=answer, setting=settings.setting)
 
 
 def _about_the_api(failure: ConnectionFailed, settings: ClientSettings) -> ConnectionFailed:
@@ -92,7 +93,7 @@ def _about_the_api(failure: ConnectionFailed, settings: ClientSettings) -> Conne
         return failure
     return ConnectionFailed(
         f"{settings.api_url} refuses connections: the API is not running there",
-        hint="start it with zdemo serve, or set ZDEMO_API_URL",
+        hint=f"start it with zdemo serve, or correct {settings.setting}",
         kind=failure.kind,
         origin=failure.origin,
     )

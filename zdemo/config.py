@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zdemo.environment import Environment
+from zdemo.environment import Environment, shown_name, where_to_mend
 from zdemo.errors import MissingTokenError
 from zdemo.key_file import ApplicationKey, read_key_file
 from zdemo.values import (
@@ -77,7 +77,8 @@ def _with_key(key: ApplicationKey, warning: str) -> _Credentials | None:
     return _Credentials(client_id=key.client_id, key=key, warnings=(warning,) if warning else ())
 
 
-SETTINGS_HINT = "set them in the environment or in .env; cp .env.example .env gives the emulator's values"
+def _reader(variables: Mapping[str, str]) -> Reader:
+    return Reader(variables, lambda name: shown_name(variables, name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +112,7 @@ class Settings:
         Raises:
             SettingsError: with every problem there is.
         """
-        reader = Reader(variables)
+        reader = _reader(variables)
         issuer, credentials = _issuer(reader), _credentials(reader, variables, read_key)
         settings = cls(
             issuer=issuer,
@@ -127,7 +128,7 @@ class Settings:
             timeout_seconds=timeout(reader),
             role_denied_status=reader.optional("ZDEMO_ROLE_DENIED_STATUS", denied_status, 401),
         )
-        reader.finish(SETTINGS_HINT)
+        reader.finish(where_to_mend(variables, reader.missing, reader.wrong))
         return settings
 
 
@@ -143,7 +144,7 @@ class AdminSettings:
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> AdminSettings:
         """Pure. Raises SettingsError with every problem there is."""
-        reader = Reader(variables)
+        reader = _reader(variables)
         settings = cls(
             issuer=_issuer(reader),
             admin_pat=reader.required(
@@ -152,7 +153,7 @@ class AdminSettings:
             project_id=reader.optional("ZITADEL_PROJECT_ID", credential, "") or None,
             timeout_seconds=timeout(reader),
         )
-        reader.finish(SETTINGS_HINT)
+        reader.finish(where_to_mend(variables, reader.missing, reader.wrong))
         return settings
 
 

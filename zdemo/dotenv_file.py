@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import tempfile
@@ -25,14 +26,21 @@ ASSIGNMENT = (  # as python-dotenv reads it; the comment behind a value stays to
 
 def _bindings(path: Path) -> list[Binding]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            return list(parse_stream(stream))
+        text = path.read_bytes().decode("utf-8-sig")
+        bindings = list(parse_stream(io.StringIO(text, newline="")))
     except FileNotFoundError:
-        raise SettingsError([f"{path} does not exist"], hint="correct --env-file, or cp .env.example .env") from None
+        if path.is_symlink():
+            what, hint = "is a link to a file that does not exist", "mend the link, or remove it"
+        else:
+            what, hint = "does not exist", "correct --env-file, or leave it away: then .env is read"
+        raise SettingsError([f"{path} {what}"], hint=hint) from None
     except UnicodeDecodeError:
         raise SettingsError([f"{path} is not UTF-8 text"], hint="save it as UTF-8") from None
     except OSError as error:
         raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="look at its permissions") from None
+    if any("\0" in (b.key or "") for b in bindings):  # every other byte of a name is 0: there is no byte-order mark
+        raise SettingsError([f"{path} is not UTF-8 text but UTF-16, or no text"], hint="save it as UTF-8")
+    return bindings
 
 
 def read_dotenv(path: Path) -> dict[str, str]:

@@ -6,21 +6,35 @@ Read here and nowhere else; what they mean is for ``config`` and ``client_settin
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+COMMAND_LINE = "the command line"
+OPTIONS = {  # what stands for a variable there
+    "PAT": "--pat",
+    "ZDEMO_API_URL": "--url",
+    "ZITADEL_ADMIN_PAT": "--admin-pat",
+    "ZITADEL_DOMAIN": "--domain",
+}
 LEAST_MASKED = 20  # characters; of a shorter token, eight would be too much to show
 
 
 class Environment(Mapping[str, str]):
     """The variables that are set, each with the place it came from (``environment``, ``.env``, an option)."""
 
-    def __init__(self, layers: Mapping[str, Mapping[str, str]], *, folders: Mapping[str, Path] | None = None) -> None:
+    def __init__(
+        self,
+        layers: Mapping[str, Mapping[str, str]],
+        *,
+        folders: Mapping[str, Path] | None = None,
+        file: Path | None = None,
+    ) -> None:
         """``layers`` by name of the place, the strongest first. Empty values count as not set.
 
-        ``folders``: for a place that is a file, the folder that holds it.
+        ``folders``: for a place that is a file, the folder that holds it. ``file``: the ``.env`` that was read, if any.
         """
         self._folders = dict(folders or {})
+        self.file = file
         self._values: dict[str, tuple[str, str]] = {}
         self.shadowed: dict[str, str] = {}
         for place, values in layers.items():
@@ -54,7 +68,7 @@ class Environment(Mapping[str, str]):
         for other, (value, place) in self._values.items():
             if other != name:
                 layers.setdefault(place, {})[other] = value
-        return Environment(layers, folders=self._folders)
+        return Environment(layers, folders=self._folders, file=self.file)
 
     def folder(self, name: str) -> Path:
         """Where a relative path in a variable starts: beside the file that sets it, else the working directory."""
@@ -72,10 +86,36 @@ def read_environment(env_file: Path | None = None, **options: str | None) -> Env
     from zdemo.dotenv_file import read_dotenv  # python-dotenv is not loaded before it is needed
 
     path = env_file or Path(".env")
-    in_file = read_dotenv(path) if env_file or path.is_file() else {}
+    is_there = path.is_file() or (path.is_symlink() and not path.exists())  # a link to nothing is no intention
+    in_file = read_dotenv(path) if env_file or is_there else {}
     given = {name: value for name, value in options.items() if value is not None}
-    layers = {"the command line": given, "the environment": os.environ, str(path): in_file}
-    return Environment(layers, folders={str(path): path.parent})
+    layers = {COMMAND_LINE: given, "the environment": os.environ, str(path): in_file}
+    return Environment(layers, folders={str(path): path.parent}, file=path if env_file or is_there else None)
+
+
+def shown_name(variables: Mapping[str, str], name: str) -> str:
+    """How messages name a variable: with the option that it was given by, which wins over all other places."""
+    given = isinstance(variables, Environment) and variables.source(name) == COMMAND_LINE and name in OPTIONS
+    return f"{OPTIONS[name]} ({name})" if given else name
+
+
+def where_to_mend(variables: Mapping[str, str], missing: Sequence[str], wrong: Sequence[str]) -> str:
+    """What to do about variables that are not set or wrong, by the places where they stand."""
+    steps = []
+    by_place: dict[str, list[str]] = {}
+    for name in wrong:
+        by_place.setdefault(variables.source(name) if isinstance(variables, Environment) else "", []).append(name)
+    for place, names in by_place.items():
+        if place == COMMAND_LINE:
+            steps.append(f"correct {', '.join(OPTIONS.get(name, name) for name in names)}")
+        else:
+            steps.append(f"correct {', '.join(names)}" + (f" in {place}" if place else ""))
+    if missing:
+        file = variables.file if isinstance(variables, Environment) else None
+        example = "" if file else "; cp .env.example .env gives the emulator's values"  # it would overwrite a file
+        what = ", ".join(missing) if wrong else "them"  # the message has named them
+        steps.append(f"set {what} in the environment or in {file or '.env'}{example}")
+    return "; ".join(steps)
 
 
 def masked(token: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -18,16 +19,22 @@ from zdemo.errors import SettingsError
 DEFAULT_TIMEOUT_SECONDS = 5.0
 LONGEST_TIMEOUT_SECONDS = 300.0
 LONGEST_LABEL = 63  # RFC 1035 §2.3.4
+DAMAGED_SCHEME = re.compile(r"https?(:(?!//|\d)|[/;\\])", re.IGNORECASE)  # a host may be called http
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 T = TypeVar("T")
 
 
 class Reader:
-    """Takes variables out of a mapping and gathers what is wrong with them."""
+    """Takes variables out of a mapping and gathers what is wrong with them: in words, and the names alone.
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = variables
+    ``shown`` makes the name by which messages call a variable.
+    """
+
+    def __init__(self, variables: Mapping[str, str], shown: Callable[[str], str] = str) -> None:
+        self._variables, self._shown = variables, shown
         self.problems: list[str] = []
+        self.missing: list[str] = []
+        self.wrong: list[str] = []
 
     def optional(self, name: str, parse: Callable[[str], T], default: T) -> T:
         """The variable's value, or ``default`` when it is not set or wrong."""
@@ -37,13 +44,18 @@ class Reader:
         try:
             return parse(_checked_text(text))
         except ValueError as error:
-            self.problems.append(f"{name} {error}")
+            self.problems.append(f"{self._shown(name)} {error}")
+            self.wrong.append(name)
             return default
 
     def required(self, name: str, parse: Callable[[str], T], default: T, what: str) -> T:
         """As ``optional``, but not to be set is a problem; ``what`` says what belongs there, with an example."""
         if not self._variables.get(name, "").strip():
-            self.problems.append(f"{name} is not set: {what}")
+            from zdemo.near_names import near_name  # here, since it is needed only when something is missing
+
+            near = near_name(name, self._variables)
+            self.problems.append(f"{name} is not set: {what}" + (f" (there is {near}: misspelt?)" if near else ""))
+            self.missing.append(name)
             return default
         return self.optional(name, parse, default)
 
@@ -78,6 +90,8 @@ def origin(text: str, *, allow_http: bool, example: str) -> str:
     """Scheme, host and port out of a URL, without a slash at the end. Raises ValueError in words."""
     if any(c.isspace() for c in text):
         raise ValueError(f"has a blank inside: give one address, e.g. {example}")
+    if DAMAGED_SCHEME.match(text):
+        raise ValueError(f"has a damaged scheme: between http or https and the host stands ://, e.g. {example}")
     scheme, found, rest = text.partition("://")
     if not found:
         scheme, rest = "", text
@@ -112,6 +126,7 @@ def _origin_problem(scheme: str, host: str, parts: SplitResult, *, allow_http: b
             not scheme and is_loopback(host),
             "has no scheme, and on this machine it may be either: put http:// or https:// before it",
         ),
+        ("://" in parts.netloc + parts.path, "has :// twice: give scheme, host and port alone"),
         (scheme not in ("", "http", "https"), "has a scheme other than http and https"),
         (parts.username is not None, "holds a user name or password: give scheme and host alone"),
         (

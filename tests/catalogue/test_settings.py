@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.running import Shell
-from tests.naming import command, doctor, settings
+from tests.naming import command, doctor, introspect, settings
 from zdemo.emulator import Emulator
 from zdemo.emulator.known import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
 
@@ -102,3 +102,85 @@ def test_a_pasted_administrators_pat_is_named(bare: Shell, zitadel: Emulator) ->
     env = settings(zitadel.url, ZITADEL_ADMIN_PAT=f"Bearer {ADMIN.pat}")
     told = doctor(bare, env, "settings.wellformed", "admin.valid")
     told.names("ZITADEL_ADMIN_PAT", "Bearer|blank")
+
+
+COPY = "cp .env.example"
+
+
+def test_the_example_is_offered_only_where_it_overwrites_nothing(bare: Shell, zitadel: Emulator) -> None:
+    for arguments in (("introspect",), ("doctor",)):
+        command(bare, {}, *arguments).names(COPY)
+    bare.dotenv(**settings(zitadel.url, CLIENT_ID=f"\u201c{CLIENT_ID}\u201d"))
+    for arguments in (("introspect",), ("doctor",)):
+        told = command(bare, {}, *arguments).never(COPY, "grep")
+        told.names("CLIENT_ID has quotes around it", r"correct CLIENT_ID in \.env")
+    bare.dotenv(ZITADEL_DOMAIN=zitadel.url)
+    for arguments in (("introspect",), ("doctor",)):
+        told = command(bare, {}, *arguments).never(COPY)
+        told.names("CLIENT_ID is not set", r"set them in the environment or in \.env")
+
+
+@pytest.mark.parametrize("value", ["https://127.0.0.1:5000/api", "127.0.0.1:5000"])
+def test_an_option_that_is_wrong_is_to_be_corrected_itself(bare: Shell, value: str) -> None:
+    told = command(bare, {"ZDEMO_API_URL": "http://127.0.0.1:9"}, "call", "public", "--url", value)
+    told.names(r"--url \(ZDEMO_API_URL\) has", "hint: correct --url ?$").never("unset")
+
+
+def test_a_scheme_that_does_not_fit_is_corrected_where_it_was_given(bare: Shell, zitadel: Emulator) -> None:
+    told = command(bare, {}, "call", "public", "--url", zitadel.url.replace("http:", "https:"))
+    told.names("speaks plain http", f"set --url to {zitadel.url}").never("ZDEMO_API_URL")
+
+
+@pytest.mark.parametrize("damaged", ["http:/localhost:8080", "http//localhost:8080", "https:id.example", "http:\\\\id"])
+def test_a_damaged_scheme_is_named(bare: Shell, damaged: str) -> None:
+    told = doctor(bare, settings(damaged), "settings.wellformed")
+    told.names("ZITADEL_DOMAIN has a damaged scheme", "://", "fix: correct ZITADEL_DOMAIN").never("path")
+
+
+def test_a_host_may_be_called_http(bare: Shell) -> None:
+    assert "scheme" not in command(bare, settings("http:8080", ZDEMO_TIMEOUT="1"), "introspect").ran.all
+
+
+NEAR = {
+    "CLIENTID": "CLIENTID",
+    "client_id": "client_id",
+    "CLEINT_ID": "CLEINT_ID",
+    "ZITADEL_CLIENT_ID": "ZITADEL_CLIENT_ID",
+    "$env:CLIENT_ID": "a name that only looks like CLIENT_ID",
+    "\u0421LIENT_ID": "a name that only looks like CLIENT_ID",
+    "CLIENT\u200b_ID": "a name that only looks like CLIENT_ID",
+}
+
+
+@pytest.mark.parametrize("name", NEAR)
+def test_a_name_that_is_nearly_right_is_pointed_out(bare: Shell, zitadel: Emulator, name: str) -> None:
+    values = settings(zitadel.url)
+    lines = [f"{name if other == 'CLIENT_ID' else other}={value}" for other, value in values.items()]
+    (bare.folder / ".env").write_text("\n".join(lines), encoding="utf-8")
+    shown = NEAR[name].replace("$", r"\$")
+    for told in (doctor(bare, {}, "settings.complete"), introspect(bare, {})):
+        told.names("CLIENT_ID is not set", rf"there is {shown}: misspelt\?")
+
+
+@pytest.mark.parametrize("name", ["API_CLIENT_ID", "PATH", "CLIENT_KEY", "DOMAIN"])
+def test_a_name_of_another_program_is_not(bare: Shell, name: str) -> None:
+    bare.dotenv(**{name: "x"})
+    doctor(bare, {}, "settings.complete").never("misspelt")
+
+
+def test_a_folder_in_the_place_of_the_file_is_named(bare: Shell) -> None:
+    (bare.folder / ".env").mkdir()
+    told = doctor(bare, {}, "settings.complete", warned=("settings.readable",))
+    told.names(r"\.env is a folder", "not read", "--env-file")
+
+
+def test_a_link_to_nothing_is_named(bare: Shell) -> None:
+    (bare.folder / ".env").symlink_to(bare.folder / "nowhere")
+    for told in (doctor(bare, {}, "settings.readable"), introspect(bare, {})):
+        told.names(r"\.env is a link to a file that does not exist", "mend the link")
+
+
+def test_utf16_without_a_mark_is_named(bare: Shell, zitadel: Emulator) -> None:
+    text = "".join(f"{name}={value}\n" for name, value in settings(zitadel.url).items())
+    (bare.folder / ".env").write_bytes(text.encode("utf-16-le"))
+    doctor(bare, {}, "settings.readable").names("UTF-16", "fix: save it as UTF-8")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from zdemo.config import SETTINGS_HINT
 from zdemo.doctor.case import Case, is_ours, joined
 from zdemo.doctor.check import Check, Outcome, Result, failed, passed, warned
 from zdemo.doctor.values import oddities
+from zdemo.environment import where_to_mend
 
 NOT_SET = " is not set: "
 LONGEST_FILE = 1 << 20
@@ -20,11 +20,17 @@ def _readable(case: Case) -> Result:
         error = case.read.unreadable
         return failed(joined(error.problems), error.hint)
     path = case.read.path
+    missing = any(NOT_SET in problem for problem in case.problems)
+    if path.is_dir():
+        what = f"{path} is a folder and no file, so it is not read"
+        if missing:
+            return warned(what, "write the settings into a file of another name, and give it with --env-file")
+        return passed(f"{what}: the environment alone")
     if path.exists():
         count = sum(1 for name in case.environment if is_ours(name) and case.environment.source(name) == str(path))
         return passed(f"{path}: {count} of zdemo's variables; what the environment sets wins")
     above = _above(path)
-    if above and any(NOT_SET in problem for problem in case.problems):
+    if above and missing:
         return warned(f"there is no {path} here, and one in {above.parent}: that is not read", f"cd {above.parent}")
     return passed(f"no {path} here: the environment alone")
 
@@ -37,7 +43,8 @@ def _above(path: Path) -> Path | None:
 def _complete(case: Case) -> Result:
     missing = [problem for problem in case.problems if NOT_SET in problem]
     if missing:
-        return failed(joined(missing), SETTINGS_HINT, "zdemo setup          (makes all of them in your ZITADEL)")
+        hint = where_to_mend(case.environment, [problem.split(" ", 1)[0] for problem in missing], ())
+        return failed(joined(missing), hint, "zdemo setup          (makes all of them in your ZITADEL)")
     key = case.environment.get("ZITADEL_KEY_FILE", "").strip()
     wanted = ["ZITADEL_DOMAIN", *(["ZITADEL_KEY_FILE"] if key else ["CLIENT_ID", "CLIENT_SECRET"])]
     optional = [n for n in ("ZITADEL_PROJECT_ID", "PAT", "ZITADEL_ADMIN_PAT") if case.environment.source(n)]
@@ -73,7 +80,7 @@ def _twice(path: Path) -> list[str]:
 def _wellformed(case: Case) -> Result:
     broken = [problem for problem in case.problems if NOT_SET not in problem]
     if broken:
-        return failed(joined(broken), *(_fix_for(problem) for problem in broken))
+        return failed(joined(broken), *(_fix_for(problem, case) for problem in broken))
     values = {name: value for name, value in case.environment.items() if is_ours(name)}
     odd = oddities(values)
     warnings = case.settings.warnings if case.settings else ()
@@ -91,7 +98,7 @@ def _wellformed(case: Case) -> Result:
     )
 
 
-def _fix_for(problem: str) -> str:
+def _fix_for(problem: str, case: Case) -> str:
     name = problem.split(" ", 1)[0]
     if "has a path" in problem:
         return f"cut {name} behind host and port: no /ui/console, no path at all"
@@ -101,7 +108,7 @@ def _fix_for(problem: str) -> str:
         return f"{name}=https://…, or ZDEMO_ALLOW_HTTP=1 where nobody can listen in"
     if "service user" in problem:
         return "create a key on the API application's page, and set ZITADEL_KEY_FILE to its file"
-    return f"correct {name}; if it is right here, look where else it is set: env | grep {name}="
+    return where_to_mend(case.environment, (), [name])
 
 
 CHECKS = (
