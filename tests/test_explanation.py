@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -24,9 +25,15 @@ MALFORMED = 'Bearer realm="zdemo", error="invalid_request"'
 JSON = "application/json"
 
 
-def call(status: int, challenge: str = "", kind: str = JSON) -> Call:
-    headers = {"content-type": kind} | ({"www-authenticate": challenge} if challenge else {})
-    answer = Answer(status=status, headers=headers, body=b"{}", seconds=0.01, url="")
+WANTS_TLS = b"Client sent an HTTP request to an HTTPS server.\n"
+ERROR_OF_ZDEMO = b'{"error":"zitadel_unavailable","error_description":"it is away","request_id":"4711"}'
+
+
+def call(status: int, challenge: str = "", kind: str = JSON, body: bytes = ERROR_OF_ZDEMO, **headers: str) -> Call:
+    """Answered as a zdemo API does, unless said otherwise."""
+    fields = {"content-type": kind} | ({"www-authenticate": challenge} if challenge else {})
+    fields |= {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = Answer(status=status, headers=fields, body=body, seconds=0.01, url="http://127.0.0.1:5000/api/private")
     return Call(route=Route.SCOPED, url="http://127.0.0.1:5000/api/private-scoped", answer=answer)
 
 
@@ -60,7 +67,14 @@ def test_an_accepted_call_needs_no_explanation_and_asks_nobody(status: int) -> N
         (call(400, MALFORMED), "token", "call.invalid_request"),
         (call(404), "token", "call.no_such_route"),
         (call(500), "token", "call.other"),
-        (call(302), "token", "call.other"),
+        (call(302), "token", "call.redirects"),
+        (call(429), "token", "call.rate_limited"),
+        (
+            call(400, kind="text/plain", body=b"Client sent an HTTP request to an HTTPS server.\n"),
+            "t",
+            "call.expects_tls",
+        ),
+        (call(301, kind="text/html", location="https://api.example/api/private"), "token", "call.redirects"),
         (call(200, kind="text/html"), "token", "call.page"),
         (call(401, kind="text/html"), "token", "call.page"),
         (call(403, kind="text/html"), "token", "call.page"),
@@ -89,6 +103,37 @@ def test_what_the_answer_alone_explains_asks_nobody(what: Call, token: str | Non
 def test_without_settings_the_api_is_taken_at_its_word_and_that_is_said(what: Call, finding: str) -> None:
     found = explained(what, "token", None, unasked="CLIENT_ID is not set")
     assert (found.finding.id, found.unasked) == (finding, "CLIENT_ID is not set")
+
+
+FOREIGN = b"upstream connect error or disconnect/reset before headers"
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_gateway_is_not_taken_for_the_api(settings: Settings, status: int) -> None:
+    for some in (None, settings):
+        found = explained(call(status, kind="text/plain", body=FOREIGN), READER.pat, some).finding
+        assert (found.id, found.certainty) == ("call.gateway", Certainty.OPEN)
+        assert "gateway" in found.candidates[0]
+        assert "zdemo serve" in found.fix[0]
+
+
+def test_a_403_without_a_challenge_is_no_proof_of_a_missing_role(settings: Settings) -> None:
+    foreign = call(403, body=b'{"message":"Forbidden"}')
+    private = replace(foreign, route=Route.PRIVATE)
+    for what in (foreign, private):
+        found = explained(what, READER.pat).finding
+        assert (found.id, found.certainty) == ("call.forbidden", Certainty.OPEN)
+        assert "gateway" in found.candidates[0]
+        assert ("role" in " ".join(found.candidates)) == (what is foreign)
+    found = explained(private, READER.pat, settings).finding
+    assert found.id == "call.disagrees"
+    assert "gateway" in found.candidates[0]
+
+
+def test_the_address_that_a_redirect_tells_can_be_pasted() -> None:
+    moved = explained(call(301, location="https://api.example/api/private"), "token").finding
+    assert moved.fix == ("ZDEMO_API_URL=https://api.example",)
+    assert "wait 7 s" in explained(call(429, retry_after="7"), "token").finding.fix[0]
 
 
 def test_zitadel_names_the_cause_when_it_agrees(settings: Settings) -> None:

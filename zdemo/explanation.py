@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 from zdemo.client import Call
 from zdemo.config import Settings
-from zdemo.diagnosis import Certainty, Finding
+from zdemo.diagnosis import Certainty, Finding, finding_before_the_api, finding_for_gateway
 from zdemo.investigation import Investigation, investigate
 
 WHAT_ZITADEL_SAYS = "(what ZITADEL says of this token)"
 AIRPLAY = "AirTunes"  # how AirPlay of macOS names its server
 ROLE_MISSING_PREFIX = "role."
+NOT_JUDGED = (502, 503, 504)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +38,12 @@ def explain(
     """
     if call.accepted:
         return None
-    if AIRPLAY in call.answer.headers.get("server", ""):
-        return Explanation(finding=_airplay(call))
+    if before := _airplay(call) or finding_before_the_api(call.answer, call.setting):
+        return Explanation(finding=before)
     code = call.challenge.error if call.challenge else ""
     if call.answer.status == 401 and not code and not call.is_page:
         return Explanation(finding=_no_token(call, token))
-    judged = code in ("invalid_token", "insufficient_scope") or call.answer.status in (403, 502, 503)
+    judged = code in ("invalid_token", "insufficient_scope") or call.answer.status in (403, *NOT_JUDGED)
     judged = judged and not call.is_page
     if not judged:
         return Explanation(finding=_other(call, code))
@@ -54,7 +55,9 @@ def explain(
     return Explanation(finding=replace(finding, fix=(*finding.fix, next_step)))
 
 
-def _airplay(call: Call) -> Finding:
+def _airplay(call: Call) -> Finding | None:
+    if AIRPLAY not in call.answer.headers.get("server", ""):
+        return None
     return Finding(
         id="call.airplay",
         cause=f"what answers there is AirPlay of macOS ({call.answer.status}), which takes port 5000, and not the API",
@@ -110,19 +113,22 @@ def _other(call: Call, code: str) -> Finding:
 
 
 def _from_the_api_alone(call: Call, code: str) -> Finding:
-    status = call.answer.status
-    if status in (502, 503):
+    if gateway := finding_for_gateway(call.answer, call.setting):
+        return gateway
+    if call.answer.status in NOT_JUDGED:
         return Finding(
             id="call.cannot_judge",
             cause="the API could not have the token checked: ZITADEL does not answer it, or not usefully",
             fix=("look at the API's log: it names the cause",),
         )
-    if code == "insufficient_scope" or status == 403:
+    if code == "insufficient_scope":
         return Finding(
             id="call.role_missing",
             cause="the token is valid; the API finds no role read:messages in what ZITADEL says of it",
             fix=("zdemo introspect --pat          (tells which of the possible reasons it is)",),
         )
+    if call.answer.status == 403:
+        return _forbidden(call)
     return Finding(
         id="call.token_refused",
         cause="the API says that the token is not active, or not meant for it",
@@ -136,18 +142,42 @@ def _from_the_api_alone(call: Call, code: str) -> Finding:
     )
 
 
+def _forbidden(call: Call) -> Finding:
+    """403 without a challenge: a zdemo API gives one (RFC 6750 §3)."""
+    role = ("the API lets the token pass only with a role, which is missing",) if call.route.role else ()
+    return Finding(
+        id="call.forbidden",
+        cause="the request is refused (403), without a challenge that would say why",
+        certainty=Certainty.OPEN,
+        candidates=(
+            "a gateway or filter before the API refuses it",
+            *role,
+            "an API of another make wants more of the token",
+        ),
+        fix=("zdemo introspect --pat          (what ZITADEL says of this token)", "look at the log of the gateway"),
+    )
+
+
 def _compared(call: Call, code: str, investigation: Investigation, settings: Settings) -> Finding:
     """The finding of the investigation, if it explains what the API said; else that the two disagree."""
     finding = investigation.finding
-    failing = call.answer.status in (502, 503)
-    if failing:
-        return finding if finding and investigation.introspection is None else _api_cannot(settings)
+    if call.answer.status in NOT_JUDGED:
+        return _not_judged(call, investigation, settings)
     if investigation.introspection is None:
         return finding or _from_the_api_alone(call, code)
     missing_role = code == "insufficient_scope" or call.answer.status == 403
     if finding and finding.id.startswith(ROLE_MISSING_PREFIX) == missing_role:
         return finding
     return _disagree(call, finding, settings)
+
+
+def _not_judged(call: Call, investigation: Investigation, settings: Settings) -> Finding:
+    """What stands in the way of the API, if it speaks for itself: what stands in our own way is most likely that."""
+    finding = investigation.finding
+    if gateway := finding_for_gateway(call.answer, call.setting):
+        here = finding.cause if finding and investigation.introspection is None else "it can have tokens checked"
+        return replace(gateway, seen=(("from here", here),))
+    return finding if finding and investigation.introspection is None else _api_cannot(settings)
 
 
 def _api_cannot(settings: Settings) -> Finding:
@@ -166,11 +196,14 @@ def _api_cannot(settings: Settings) -> Finding:
 
 def _disagree(call: Call, finding: Finding | None, settings: Settings) -> Finding:
     said = f"{finding.cause}" if finding else "it may pass"
+    forbidden = call.answer.status == 403 and call.challenge is None
+    before = ("a gateway or filter before the API refuses the request",) if forbidden else ()
     return Finding(
         id="call.disagrees",
         cause=f"the API and {settings.issuer} do not say the same of this token",
         certainty=Certainty.OPEN,
         candidates=(
+            *before,
             "the API asks another ZITADEL, or as another application, than this command line",
             "the API has another ZITADEL_PROJECT_ID than is set here",
             "something changed a moment ago, and the API reuses an answer for a few seconds",

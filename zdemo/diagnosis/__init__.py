@@ -5,6 +5,7 @@ the next step. ``zdemo.investigation`` gathers the evidence; call, introspect an
 """
 
 from zdemo.diagnosis.answers import finding_for_error
+from zdemo.diagnosis.api import finding_before_the_api, finding_for_gateway
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding, quoted, without_secrets
 from zdemo.diagnosis.inactive import finding_for_inactive, zitadel_is_sick
@@ -26,8 +27,10 @@ __all__ = [
     "Question",
     "TokenForm",
     "TokenKind",
+    "finding_before_the_api",
     "finding_for_active",
     "finding_for_error",
+    "finding_for_gateway",
     "finding_for_inactive",
     "finding_for_issuer",
     "finding_for_server",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.findings import Certainty, Finding, quoted
-from zdemo.diagnosis.words import described, health, seen, url
+from zdemo.diagnosis.words import described, health, seen, url, wait
 from zdemo.introspection import INTROSPECTION_PATH
 from zdemo.transport import Answer
 
@@ -61,7 +61,6 @@ def rate_limited(answer: Answer, evidence: Evidence) -> Finding | None:
     """Too many requests: ZITADEL says so in plain text, a filter before it in a page or under its own name."""
     if answer.status != 429:
         return None
-    wait = answer.headers.get("retry-after", "")
     from_a_filter = answer.media_type == "text/html" or "server" in answer.headers
     cause, certainty = "requests to ZITADEL are rate limited (429)", Certainty.CERTAIN
     if BLOCKED in answer.text:
@@ -74,10 +73,7 @@ def rate_limited(answer: Answer, evidence: Evidence) -> Finding | None:
         cause=cause,
         certainty=certainty,
         seen=(seen(answer), *health(evidence)),
-        fix=(
-            f"wait {wait} s, then try again" if wait.isascii() and wait.isdigit() else "wait, then try again",
-            "ask the operator of ZITADEL for the limit, and ask ZITADEL less often",
-        ),
+        fix=(wait(answer), "ask the operator of ZITADEL for the limit, and ask ZITADEL less often"),
     )
 
 

@@ -57,6 +57,12 @@ def address(setting: str, scheme: str, host: str, port: int | None) -> tuple[str
     return assignment, "ZDEMO_ALLOW_HTTP=1          (with it, if nobody can listen in on plain http)"
 
 
+def wait(answer: Answer) -> str:
+    """How long to wait after a 429, as far as the answer tells."""
+    seconds = answer.headers.get("retry-after", "")
+    return f"wait {seconds} s, then try again" if seconds.isascii() and seconds.isdigit() else "wait, then try again"
+
+
 def host_or_nothing(text: str | None) -> str:
     """A host name that came over the network; empty when it cannot be one."""
     return text if text and HOST.fullmatch(text) else ""
