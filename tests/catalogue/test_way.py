@@ -367,3 +367,28 @@ def test_introspection_alone_that_is_in_maintenance_does_not_call_zitadel_down(b
         for told in (doctor(bare, env, "client.accepted"), introspect(bare, env)):
             told.names("ready, but a proxy before it answers /oauth/v2/introspect", "503", "maintenance")
             told.never("start ZITADEL")
+
+
+BEFORE_THE_API = {
+    "gateway": (answer(b"upstream connect error", 503, headers={**PLAIN, "Server": "envoy"}), "gateway", "zdemo serve"),
+    "limit": (answer(b"slow down", 429, headers={**PLAIN, "Retry-After": "7"}), "limited .429.", "wait 7 s"),
+    "TLS": (
+        answer(b"Client sent an HTTP request to an HTTPS server.", 400, headers=PLAIN),
+        "TLS",
+        "ZDEMO_API_URL=https",
+    ),
+    "moved": (
+        depending(lambda r: answer(b"", 301, headers={"Location": f"https://api.example{r.target}"})),
+        "redirects requests to api.example",
+        "ZDEMO_API_URL=https://api.example",
+    ),
+}
+
+
+@pytest.mark.parametrize("which", BEFORE_THE_API)
+def test_what_answers_before_the_api_is_not_taken_for_it(bare: Shell, zitadel: Emulator, which: str) -> None:
+    behaviour, cause, fix = BEFORE_THE_API[which]
+    with upstream(behaviour) as up:
+        env = settings(zitadel.url, ZDEMO_API_URL=up.url)
+        for told in (doctor(bare, env, "api.identity"), call(bare, env, "scoped")):
+            told.names(cause, fix).never("web page", "has a fault", "tokens checked, though")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from flask import Flask, Response, request
 
 from tests.cli.running import Shell, Story, is_two_lines
-from tests.upstream import answer, hang_up, refusing_port, upstream
+from tests.upstream import Behaviour, answer, hang_up, refusing_port, upstream
 from zdemo.doctor import API_CHECKS, CHECKS
 from zdemo.emulator.known import READER, VISITOR
 from zdemo.serving import serving
@@ -167,6 +168,28 @@ def test_a_zdemo_api_is_as_it_should_be(shell: Shell) -> None:
 def test_an_address_that_is_none_is_a_wrong_setting(bare: Shell, url: str) -> None:
     ran = bare("doctor", "--api", url)
     assert (ran.code, is_two_lines(ran), "--api" in ran.err, "hunter2" in ran.err) == (3, True, True, False)
+
+
+NO_ROUTE: list[tuple[Behaviour, str, str]] = [
+    (answer(b"busy", 503, headers={"Server": "envoy"}), "a proxy before it does not reach it", "start the API"),
+    (answer(b"slow down", 429, headers={"Retry-After": "7"}), "requests to the API are limited", "wait 7 s"),
+    (answer(b"", 405), "not read with GET", "give --api a URL that is"),
+    (answer(b"Client sent an HTTP request to an HTTPS server.\n", 400), "expects TLS", "--api=https://{host}/x"),
+    (answer(b"", 308, headers={"Location": "https://api.example/x"}), "redirects .*", "--api=https://api.example/x"),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "cause", "fix"), NO_ROUTE, ids=[row[2] for row in NO_ROUTE])
+def test_what_answers_before_any_route_is_not_told_to_answer_401(
+    bare: Shell, behaviour: Behaviour, cause: str, fix: str
+) -> None:
+    with upstream(behaviour) as up:
+        ran = bare("doctor", "--api", f"{up.url}/x?access_token=hidden", "--json")
+    found = next(check for check in ran.document["checks"] if check["id"] == "api.no_token")
+    assert re.search(cause, found["evidence"])
+    assert found["fix"].startswith(fix.format(host=f"127.0.0.1:{up.port}"))
+    assert "answer 401" not in found["fix"]
+    assert "hidden" not in ran.all
 
 
 def test_an_api_that_hangs_up_is_a_failure(bare: Shell) -> None:

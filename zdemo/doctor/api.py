@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 from zdemo.authorization import Policy, authorize
 from zdemo.client import Call
+from zdemo.client_settings import API_URL
 from zdemo.config import Settings
+from zdemo.diagnosis import finding_before_the_api, finding_for_gateway
 from zdemo.doctor.case import NOT_USABLE, Case
 from zdemo.doctor.check import Check, Result, failed, from_finding, passed, skipped, warned
 from zdemo.errors import FailureKind, Refused
@@ -44,6 +46,8 @@ def _identity(case: Case) -> Result:
         return failed(f"{host} is AirPlay of macOS, which takes port 5000, not a zdemo API", OTHER_PORT)
     if "zitadel" in public.answer.headers.get("set-cookie", "").lower() or case.api_is_zitadel:
         return failed(f"what answers at {host} is ZITADEL, not the API", CORRECT)
+    if before := finding_before_the_api(public.answer, API_URL) or finding_for_gateway(public.answer, API_URL):
+        return from_finding(before)
     what = f"what answers at {host} is no zdemo API: {public.answer.status}, {kind}"
     named = "".join(c for c in server[:40] if c.isprintable())
     return failed(

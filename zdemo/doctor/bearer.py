@@ -14,12 +14,14 @@ from functools import cached_property
 from urllib.parse import urlencode, urlsplit
 
 from zdemo.client import Challenge, parse_challenge
+from zdemo.diagnosis import finding_before_the_api
 from zdemo.doctor.check import Check, Result, failed, passed, skipped, warned
 from zdemo.errors import ConnectionFailed
 from zdemo.transport import Answer, Transport
 from zdemo.values import is_loopback
 
 LONGEST_HEADER = 16 * 1024 + 1  # what a zdemo API does not take any more
+OPTION = "--api"
 ZDEMO_ROUTE = "/api/private"
 LONGEST_STEP_SECONDS, MOST_SECONDS, LEAST_SECONDS = 4.0, 14.0, 0.2
 Reply = Answer | ConnectionFailed
@@ -39,7 +41,7 @@ class Target:
 
     def ask(self, *, query: Mapping[str, str] | None = None, **headers: str) -> Reply:
         """One GET request; ``headers`` with underscores."""
-        transport = Transport(self.origin, setting="--api")
+        transport = Transport(self.origin, setting=OPTION)
         path = self.path
         if query:
             path += ("&" if "?" in path else "?") + urlencode(query)
@@ -87,7 +89,7 @@ def _said(reply: Reply) -> str:
 def _reachable(target: Target) -> Result:
     reply = target.bare
     if isinstance(reply, ConnectionFailed):
-        return failed(reply.message, reply.hint.replace("ZITADEL_DOMAIN", "--api"))
+        return failed(reply.message, reply.hint)
     return passed(f"{target.origin} answers {reply.status} in {reply.seconds * 1000:.0f} ms")
 
 
@@ -101,8 +103,22 @@ def _no_token(target: Target) -> Result:
     if reply.status < 300:
         what = f"{target.path.partition('?')[0]} answers {reply.status} without a token: it is open to anyone"
         return failed(what, "guard it, or give --api the URL of something that wants a token")
+    return _neither(reply, target.path.partition("?")[0])
+
+
+def _neither(reply: Answer, path: str) -> Result:
+    """An answer that is neither a page nor a refusal for want of a token."""
+    if before := finding_before_the_api(reply, OPTION):
+        return failed(
+            before.cause, *(f"{step}{path}" if step.startswith(f"{OPTION}=") else step for step in before.fix)
+        )
     if reply.status == 404:
         return failed("there is nothing at this URL (404)", "give --api the URL of something that wants a token")
+    if reply.status == 405:
+        return failed("this URL is not read with GET (405)", "give --api a URL that is, and that wants a token")
+    if reply.status >= 500:
+        what = f"{reply.status} for a request without a token: the API fails, or a proxy before it does not reach it"
+        return failed(what, "start the API, or look at its log; and at the proxy's, if there is one")
     return failed(f"{reply.status} for a request without a token, not 401", "answer 401 with a challenge")
 
 
