@@ -122,6 +122,7 @@ def _error(text: str, status: int, code: str = "code") -> Behaviour:
         (FAULTS["404, unknown path"].behaviour, UnusableAnswer, "404"),
         (FAULTS["array"].behaviour, UnusableAnswer, "200"),
         (FAULTS["302"].behaviour, UnusableAnswer, "302"),
+        (_error("Method Not Allowed", 501), UnusableAnswer, "is not ZITADEL's v2 API"),
         (WRONG_HOST, UnusableAnswer, "ZITADEL_DOMAIN"),
         (DATABASE_AWAY, ZitadelUnavailable, "database"),
         (_error("unable to set instance using origin: ID=QUERY-1kIjX", 404), UnusableAnswer, "ZITADEL_DOMAIN"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from zdemo.environment import OPTIONS, shown_name, where_to_mend
+from zdemo.environment import setting_of, where_to_mend
 from zdemo.values import DEFAULT_TIMEOUT_SECONDS, Reader, flag, origin, timeout
 
 API_URL = "ZDEMO_API_URL"
@@ -23,7 +23,7 @@ class ClientSettings:
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> ClientSettings:
         """Pure. Raises SettingsError with every problem there is."""
-        reader = Reader(variables, lambda name: shown_name(variables, name))
+        reader = Reader(variables)
         allow_http = reader.optional("ZDEMO_ALLOW_HTTP", flag, False)
         settings = cls(
             api_url=reader.optional(
@@ -31,7 +31,7 @@ class ClientSettings:
                 lambda text: origin(text, allow_http=allow_http, example=DEFAULT_API_URL),
                 DEFAULT_API_URL,
             ),
-            setting=OPTIONS[API_URL] if shown_name(variables, API_URL) != API_URL else API_URL,
+            setting=setting_of(variables, API_URL),
             timeout_seconds=timeout(reader),
         )
         reader.finish(where_to_mend(variables, reader.missing, reader.wrong))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zdemo.environment import Environment, shown_name, where_to_mend
+from zdemo.environment import Environment, where_to_mend
 from zdemo.errors import MissingTokenError
 from zdemo.key_file import ApplicationKey, read_key_file
 from zdemo.values import (
@@ -77,10 +77,6 @@ def _with_key(key: ApplicationKey, warning: str) -> _Credentials | None:
     return _Credentials(client_id=key.client_id, key=key, warnings=(warning,) if warning else ())
 
 
-def _reader(variables: Mapping[str, str]) -> Reader:
-    return Reader(variables, lambda name: shown_name(variables, name))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the resource server needs: whom it asks, as whom, and how it decides.
@@ -112,7 +108,7 @@ class Settings:
         Raises:
             SettingsError: with every problem there is.
         """
-        reader = _reader(variables)
+        reader = Reader(variables)
         issuer, credentials = _issuer(reader), _credentials(reader, variables, read_key)
         settings = cls(
             issuer=issuer,
@@ -144,7 +140,7 @@ class AdminSettings:
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> AdminSettings:
         """Pure. Raises SettingsError with every problem there is."""
-        reader = _reader(variables)
+        reader = Reader(variables)
         settings = cls(
             issuer=_issuer(reader),
             admin_pat=reader.required(

@@ -93,10 +93,10 @@ def read_environment(env_file: Path | None = None, **options: str | None) -> Env
     return Environment(layers, folders={str(path): path.parent}, file=path if env_file or is_there else None)
 
 
-def shown_name(variables: Mapping[str, str], name: str) -> str:
-    """How messages name a variable: with the option that it was given by, which wins over all other places."""
-    given = isinstance(variables, Environment) and variables.source(name) == COMMAND_LINE and name in OPTIONS
-    return f"{OPTIONS[name]} ({name})" if given else name
+def setting_of(variables: Mapping[str, str], name: str) -> str:
+    """What is to be changed for another value: the variable, or the option that stands for it and wins over it."""
+    given = isinstance(variables, Environment) and variables.source(name) == COMMAND_LINE
+    return OPTIONS.get(name, name) if given else name
 
 
 def where_to_mend(variables: Mapping[str, str], missing: Sequence[str], wrong: Sequence[str]) -> str:
@@ -106,10 +106,8 @@ def where_to_mend(variables: Mapping[str, str], missing: Sequence[str], wrong: S
     for name in wrong:
         by_place.setdefault(variables.source(name) if isinstance(variables, Environment) else "", []).append(name)
     for place, names in by_place.items():
-        if place == COMMAND_LINE:
-            steps.append(f"correct {', '.join(OPTIONS.get(name, name) for name in names)}")
-        else:
-            steps.append(f"correct {', '.join(names)}" + (f" in {place}" if place else ""))
+        where = f" in {place}" if place not in ("", COMMAND_LINE) else ""
+        steps.append(f"correct {', '.join(setting_of(variables, name) for name in names)}{where}")
     if missing:
         file = variables.file if isinstance(variables, Environment) else None
         example = "" if file else "; cp .env.example .env gives the emulator's values"  # it would overwrite a file

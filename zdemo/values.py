@@ -25,13 +25,10 @@ T = TypeVar("T")
 
 
 class Reader:
-    """Takes variables out of a mapping and gathers what is wrong with them: in words, and the names alone.
+    """Takes variables out of a mapping and gathers what is wrong with them: in words, and the names alone."""
 
-    ``shown`` makes the name by which messages call a variable.
-    """
-
-    def __init__(self, variables: Mapping[str, str], shown: Callable[[str], str] = str) -> None:
-        self._variables, self._shown = variables, shown
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self._variables = variables
         self.problems: list[str] = []
         self.missing: list[str] = []
         self.wrong: list[str] = []
@@ -44,7 +41,7 @@ class Reader:
         try:
             return parse(_checked_text(text))
         except ValueError as error:
-            self.problems.append(f"{self._shown(name)} {error}")
+            self.problems.append(f"{name} {error}")
             self.wrong.append(name)
             return default
 

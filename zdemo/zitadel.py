@@ -13,6 +13,7 @@ from zdemo.errors import ConnectionFailed, ManagementError, UnusableAnswer
 from zdemo.introspection import answer_error, introspection_error
 from zdemo.transport import Answer, Transport
 
+NOT_IMPLEMENTED = 501  # how the gRPC gateway of older ZITADELs answers paths that it does not have
 PAGE_SIZE = 100
 NO_PROJECT = "QUERY-fk2fs"
 USER_SERVICE = "zitadel.user.v2.UserService"
@@ -193,7 +194,7 @@ def management_error(answer: Answer) -> Exception:
     code, text = str(body.get("code", "")), str(body.get("message", ""))
     if answer.status in (429, 502, 503, 504) or "unable to set instance" in answer.text:
         return answer_error(answer)
-    if not text:
+    if not text or answer.status == NOT_IMPLEMENTED:
         kind = answer.media_type or "no media type"
         return UnusableAnswer(
             f"what answers at ZITADEL_DOMAIN is not ZITADEL's v2 API ({answer.status}, {kind})",

@@ -184,3 +184,9 @@ def test_an_unnamed_user_and_a_token_without_scope_are_shown(shell: Shell) -> No
     with upstream(answer(json_body(few))) as zitadel:
         ran = shell("introspect", ZITADEL_DOMAIN=zitadel.url)
     assert (ran.code, str(few["sub"]) in ran.out) == (0, True)
+
+
+def test_an_empty_role_is_no_with_a_reason(shell: Shell) -> None:
+    for more in ((), ("--json",)):
+        ran = shell("introspect", "--require", " ", *more)
+        assert (ran.code, is_two_lines(ran), "--require is empty" in ran.err) == (1, True, True)

@@ -11,7 +11,7 @@ from zdemo.cli.introspect_screen import show_investigation
 from zdemo.cli.render import Screen
 from zdemo.cli.tokens import environment_with_token, mixed_sources, tell_warnings
 from zdemo.config import Settings, required_token
-from zdemo.errors import ConnectionFailed, ExitCode, Refused
+from zdemo.errors import ConnectionFailed, ExitCode, Refused, ZdemoError
 from zdemo.introspection import Introspection, IntrospectionClient, introspection_error, read_answer
 from zdemo.investigation import Investigation, investigate
 
@@ -26,6 +26,8 @@ def run_introspect(*, pat: str | None, as_json: bool, require: str | None, quiet
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
     token = required_token(environment)
+    if require is not None and not require.strip() and not quiet:
+        raise ZdemoError("--require is empty, and no token has such a role", hint="e.g. --require read:messages")
     if note := mixed_sources(environment, "ZITADEL_DOMAIN"):
         screen.tell(f"note: {note}")
     now = time.time()
