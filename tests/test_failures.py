@@ -228,6 +228,8 @@ def test_the_hints_name_the_setting() -> None:
         FailureKind.NAME_NOT_RESOLVED,
         FailureKind.REFUSED,
         FailureKind.NO_ROUTE,
+        FailureKind.HUNG_UP,
+        FailureKind.BROKEN,
         FailureKind.PLAIN_HTTP,
         FailureKind.NOT_TLS,
         FailureKind.EXPECTS_TLS,

@@ -175,7 +175,11 @@ def _not_judged(call: Call, investigation: Investigation, settings: Settings) ->
     """What stands in the way of the API, if it speaks for itself: what stands in our own way is most likely that."""
     finding = investigation.finding
     if gateway := finding_for_gateway(call.answer, call.setting):
-        here = finding.cause if finding and investigation.introspection is None else "it can have tokens checked"
+        here = (
+            finding.cause
+            if finding and investigation.introspection is None
+            else "ZITADEL answers, and tokens can be checked"
+        )
         return replace(gateway, seen=(("from here", here),))
     return finding if finding and investigation.introspection is None else _api_cannot(settings)
 

@@ -50,7 +50,8 @@ _WORDS = {
     ),
     FailureKind.HUNG_UP: (
         "{origin} hung up without an answer",
-        "look at that server's log, and at what stands in between{certificate_too}",
+        "look at that server's log, and at what stands in between{certificate_too}; or correct host and port in "
+        "{setting}",
     ),
     FailureKind.PLAIN_HTTP: (
         "{host} port {port} speaks plain http, not https",
@@ -108,7 +109,7 @@ _WORDS = {
     ),
     FailureKind.BROKEN: (
         "what {origin} answers is no HTTP, or is cut off",
-        "look at that server and at proxies in between",
+        "check host and port in {setting}, then look at that server, and at proxies in between",
     ),
     FailureKind.TOO_LARGE: (
         "the answer of {origin} is larger than {detail}",
@@ -230,7 +231,7 @@ def failed(
         "proxy_port": proxy_port,
         "setting": setting,
         "allow_http": "" if is_loopback(host) else ", and ZDEMO_ALLOW_HTTP=1 if nobody can listen in",
-        "certificate_too": ": is a certificate configured, and which TLS versions?" if tls else "",
+        "certificate_too": " (is a certificate configured, and which TLS versions?)" if tls else "",
         **{"detail": "no further detail", "status": "", "untrusted": why_untrusted(0), "trust": how_to_trust(0, None)},
         **said,
     }
@@ -265,7 +266,7 @@ def explained(
         seconds=seconds,
         proxies=proxies,
         detail=_detail(errors),
-        status=f" ({status})" if status else "",
+        status=f" ({status})" if status else " (it gives no answer)",
         untrusted=why_untrusted(code),
         trust=how_to_trust(code, ca_bundle),
     )

@@ -54,7 +54,7 @@ def address(setting: str, scheme: str, host: str, port: int | None) -> tuple[str
     assignment = f"{setting}={scheme}://{name}" + (f":{port}" if port else "")
     if scheme != "http" or is_loopback(host):
         return (assignment,)
-    return assignment, "ZDEMO_ALLOW_HTTP=1          (with it, if nobody can listen in on plain http)"
+    return assignment, "ZDEMO_ALLOW_HTTP=1          (with it, as that is plain http)"
 
 
 def wait(answer: Answer) -> str:
