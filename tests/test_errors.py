@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 
 import pytest
 
@@ -54,3 +55,9 @@ def test_a_settings_error_holds_each_problem_and_says_them_all() -> None:
     assert error.problems == ("A is not set", "B is wrong")
     assert "A is not set" in str(error)
     assert "B is wrong" in str(error)
+
+
+def test_a_traceback_shows_the_hint_too() -> None:
+    """The guard in an app of somebody else: nobody there turns an error into two lines."""
+    error = SettingsError(["CLIENT_ID is not set"], hint="set it")
+    assert "".join(traceback.format_exception_only(error)).splitlines()[-1] == "hint: set it"

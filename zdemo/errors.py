@@ -49,6 +49,8 @@ class ZdemoError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")  # for the traceback, where an app of somebody else does not catch it
 
 
 class UsageError(ZdemoError):
