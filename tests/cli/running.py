@@ -152,8 +152,14 @@ class Shell:
 
 
 def is_two_lines(ran: Ran) -> bool:
-    """Whether a failure was told as the house tells it: ``error:`` and ``hint:``, and nothing as an answer."""
-    return ran.out == "" and [line.split(":")[0] for line in ran.lines] == ["error", "hint"]
+    """Whether a failure was told as the house tells it: ``error:`` and ``hint:``, and nothing as an answer.
+
+    With ``--json`` the two are the document, in the same words.
+    """
+    if [line.split(":")[0] for line in ran.lines] != ["error", "hint"]:
+        return False
+    error, hint = (line.partition(":")[2].strip() for line in ran.lines)
+    return ran.out == "" or ran.document == {"error": error, "hint": hint}
 
 
 @dataclass(frozen=True, kw_only=True)

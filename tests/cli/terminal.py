@@ -7,6 +7,7 @@ import pty
 import select
 import subprocess
 import sys
+import termios
 import time
 
 from tests.cli.running import BASE, LONGEST_SECONDS, Shell
@@ -20,7 +21,15 @@ os.execv(sys.executable, [sys.executable, "-m", "zdemo", *sys.argv[1:]])
 
 def at_terminal(shell: Shell, *arguments: str, when: str = "", typed: str = "", **env: str) -> tuple[int, str]:
     """Exit code, and all that the terminal was sent; ``typed`` is typed once ``when`` stands there."""
+    return at_terminal_of(0, shell, *arguments, when=when, typed=typed, **env)
+
+
+def at_terminal_of(
+    columns: int, shell: Shell, *arguments: str, when: str = "", typed: str = "", **env: str
+) -> tuple[int, str]:
+    """The same at a terminal that is so wide; 0 is one that does not know."""
     ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns))
     process = subprocess.Popen(  # noqa: S603  # the program under test
         [sys.executable, "-c", _LAUNCH, *arguments],
         cwd=shell.folder,

@@ -79,6 +79,86 @@ def test_a_wrong_command_line_is_two_lines_that_do_not_repeat_it(bare: Shell, ar
     assert "--help" in ran.lines[1]
 
 
+@pytest.mark.parametrize(
+    ("line", "said", "help_of"),
+    [
+        ("cal scoped", "did you mean call?", ""),
+        ("nothing-like-it", "zdemo has demo, serve, call", ""),
+        ("rol list", "did you mean role?", ""),
+        ("role lst", "did you mean list?", "role"),
+        ("call private --pta", "did you mean --pat?", "call"),
+        ("call private --nothing-like-it", "zdemo call has no such option", "call"),
+        ("call scope", "ROUTE has a value that it does not take: give public, private or scoped", "call"),
+        ("call", "ROUTE is missing", "call"),
+        ("call private --url", "--url lacks its value", "call"),
+        ("call private --json=1", "--json takes no value", "call"),
+        (
+            "call private --expect 99",
+            "--expect has a value that it does not take: give a whole number from 100",
+            "call",
+        ),
+        ("serve --port 0", "from 1 to 65535", "serve"),
+        ("setup --domain", "--domain lacks its value", "setup"),
+        ("setup --auth none", "give basic or private-key-jwt", "setup"),
+        ("doctor --only", "--only lacks its value", "doctor"),
+        ("role list a b", "an argument too many: zdemo role list takes USER", "role list"),
+        ("role grant a b c", "takes USER and ROLE", "role grant"),
+        ("role grant a", "ROLE is missing", "role grant"),
+        ("demo x", "zdemo demo takes none", "demo"),
+    ],
+)
+def test_what_is_wrong_is_named_by_our_own_names(bare: Shell, line: str, said: str, help_of: str) -> None:
+    ran = bare(*line.split())
+    assert (ran.code, is_two_lines(ran)) == (2, True)
+    assert said in ran.lines[0]
+    assert ran.lines[1] == f"hint:  {' '.join(('zdemo', *help_of.split()))} --help"
+
+
+@pytest.mark.parametrize("command", ["", "call", "role", "role grant"])
+def test_the_short_option_shows_the_same_help(bare: Shell, command: str) -> None:
+    short, long = bare(*command.split(), "-h"), bare(*command.split(), "--help")
+    assert (short.code, short.out) == (0, long.out)
+    assert "<" not in short.out.replace("<=x<=", "")
+    assert "..." not in short.out.replace("[ARGS]...", "")
+
+
+def test_the_shell_completes_the_ids_of_checks(bare: Shell) -> None:
+    words = {"_ZDEMO_COMPLETE": "complete_bash", "COMP_WORDS": "zdemo doctor --only net.", "COMP_CWORD": "3"}
+    assert "net.resolve" in bare.anew(**words).out.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("call private --json --nothing-like-it", 2),
+        ("call private --url x:y --json", 2),
+        ("introspect --json", 3),
+        ("role list --json", 3),
+        ("doctor --only nothing --json", 2),
+        ("call private --pat - --json", 3),
+    ],
+)
+def test_an_error_is_a_document_where_one_is_asked_for(bare: Shell, line: str, code: int) -> None:
+    ran = bare(*line.split())
+    assert ran.code == code
+    assert ran.document.keys() == {"error", "hint"}
+    assert ran.document["error"].split(";")[0] in ran.lines[0]
+    assert ran.lines[-1] == f"hint:  {ran.document['hint']}"
+
+
+def test_an_error_behind_a_document_does_not_write_a_second(shell: Shell) -> None:
+    ran = shell("call", "private", "--json", "--expect", "401")
+    assert (ran.code, ran.document["status"], "401 was expected" in ran.err) == (1, 200, True)
+    ran = shell("introspect", "--json", CLIENT_SECRET="B" * 64)
+    assert (ran.code, ran.document) == (1, {"error": "unauthorized_client"})
+
+
+def test_a_folder_that_was_deleted_is_named(bare: Shell) -> None:
+    done = _piped(bare, 'mkdir gone && cd gone && rmdir ../gone && "$1" -m zdemo doctor')
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[0] == "error: the folder that zdemo runs in was deleted"
+
+
 def test_a_wrong_command_line_is_one_in_a_process_of_its_own_too(bare: Shell) -> None:
     ran = bare.anew("call", "private", TYPED)
     assert (ran.code, is_two_lines(ran)) == (2, True)

@@ -7,9 +7,10 @@ import re
 import pytest
 
 from tests.cli.running import Shell
-from tests.cli.terminal import at_terminal
+from tests.cli.terminal import at_terminal, at_terminal_of
 from tests.faults import PAT_CLAIMS
 from tests.upstream import after, answer, json_body, upstream
+from zdemo.cli.render import wrapped
 from zdemo.emulator.known import VISITOR
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -63,3 +64,33 @@ def test_the_screens_fit_eighty_columns(shell: Shell) -> None:
     for arguments in (("call", "scoped"), ("introspect",), ("introspect", "--pat", "A" * 71), ("role", "list")):
         ran = shell(*arguments, PAT=VISITOR.pat)
         assert [line for line in ran.out.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize(("columns", "widest"), [(0, 80), (50, 50), (80, 80), (200, 200)])
+def test_an_error_is_broken_at_words_where_the_terminal_ends(bare: Shell, columns: int, widest: int) -> None:
+    code, screen = at_terminal_of(columns, bare, "introspect", "--pat", "abc", NO_COLOR="1")
+    lines = screen.rstrip().splitlines()
+    assert (code, lines[0][:7], max(map(len, lines)) <= widest) == (3, "error: ", True)
+    assert all(line[:7] in ("error: ", "hint:  ", " " * 7) for line in lines)
+    for whole in ("https://my-instance-abc123.zitadel.cloud", "cp .env.example .env"):
+        assert any(whole in line for line in lines)
+    assert len(bare("introspect", "--pat", "abc").lines) == 4, "what goes to another program is not broken"
+
+
+def test_a_command_is_never_cut() -> None:
+    for command in (
+        "zdemo role grant reader read:messages",
+        "zdemo call scoped --watch --expect 401",
+        "zdemo doctor --only role.granted",
+        "export REQUESTS_CA_BUNDLE=/path/to/ca.pem",
+        "cp .env.example .env",
+    ):
+        for before in range(12):
+            lines = wrapped(f"{'so ' * before}do {command}, and then look at it again", 45)
+            assert any(command in line for line in lines)
+            assert max(map(len, lines)) <= 45
+
+
+def test_ctrl_c_at_a_question_ends_its_line_and_says_so(bare: Shell) -> None:
+    code, screen = at_terminal(bare, "introspect", "--pat", when="token: ", typed="\x03")
+    assert (code, screen) == (130, "token: \ninterrupted\n")

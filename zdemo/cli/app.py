@@ -1,12 +1,25 @@
 """The commands: their options, their help, and nothing else; what they do is in ``commands``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from zdemo import __version__
-from zdemo.cli.options import EnvFile, Json, Pat
+from zdemo.cli.options import (
+    DEFAULT_THREADS,
+    EMULATOR_PORT,
+    Auth,
+    EnvFile,
+    Expose,
+    Host,
+    Json,
+    Only,
+    Pat,
+    Port,
+    RoleArgument,
+    UserArgument,
+)
 from zdemo.route import Route
 
 app = typer.Typer(
@@ -15,21 +28,14 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,  # plain help: it comes in half the time, and needs no frames to be read
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 role_app = typer.Typer(
-    help="Show and change who has which role in the project.", no_args_is_help=True, rich_markup_mode=None
+    help="Show and change who has which role in the project.\n\nExample: zdemo role list",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 app.add_typer(role_app, name="role")
-
-DEFAULT_THREADS = 128
-HIGHEST_PORT = 65535
-
-Port = Annotated[int, typer.Option(min=1, max=HIGHEST_PORT, help="The port to listen on.")]
-Host = Annotated[str, typer.Option(help="The address to listen on.")]
-Expose = Annotated[
-    bool,
-    typer.Option("--expose-emulator", help="Allow other addresses than loopback. The tokens are public."),
-]
 
 
 def _version(wanted: bool) -> None:
@@ -73,8 +79,10 @@ def demo(
 def serve(
     host: Host = "127.0.0.1",
     port: Port = 5000,
-    threads: Annotated[int, typer.Option(min=4, max=1024, help="Threads of each worker.")] = DEFAULT_THREADS,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")] = 1,
+    threads: Annotated[
+        int, typer.Option(metavar="COUNT", min=4, max=1024, help="Threads of each worker.")
+    ] = DEFAULT_THREADS,
+    workers: Annotated[int, typer.Option(metavar="COUNT", min=1, max=64, help="Worker processes.")] = 1,
     emulator: Annotated[bool, typer.Option("--emulator", help="Run an emulated ZITADEL beside it.")] = False,
     expose_emulator: Expose = False,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Log one JSON object a line.")] = False,
@@ -95,7 +103,7 @@ def serve(
 
 @app.command()
 def call(
-    route: Annotated[Route, typer.Argument(help="Which route to call.", show_default=False)],
+    route: Annotated[Route, typer.Argument(metavar="ROUTE", help="public, private or scoped.", show_default=False)],
     pat: Pat = None,
     url: Annotated[
         str | None,
@@ -107,8 +115,12 @@ def call(
         int | None,
         typer.Option(metavar="STATUS", min=100, max=599, help="Succeed when this status comes.", show_default=False),
     ] = None,
-    curl: Annotated[bool, typer.Option("--curl", help="Print the curl command instead of sending.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Repeat until the answer changes.")] = False,
+    curl: Annotated[
+        bool, typer.Option("--curl", help="Print the curl command instead of sending; $PAT in it is the token.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Repeat until the answer changes; with --expect, until that status comes.")
+    ] = False,
     env_file: EnvFile = None,
 ) -> int:
     """Send one request to the API, and explain what comes back.
@@ -145,10 +157,7 @@ def introspect(
 @app.command()
 def doctor(
     as_json: Json = False,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ID", help="Carry out this check, and what it builds on. Repeatable.", show_default=False),
-    ] = None,
+    only: Only = None,
     list_checks: Annotated[bool, typer.Option("--list", help="Show the IDs and what they check.")] = False,
     api: Annotated[
         str | None,
@@ -172,7 +181,7 @@ def doctor(
 @app.command()
 def emulator(
     host: Host = "127.0.0.1",
-    port: Annotated[int | None, typer.Option(min=1, max=HIGHEST_PORT, help="The port to listen on.")] = None,
+    port: Port = EMULATOR_PORT,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document when ready; then serve.")] = False,
     expose_emulator: Expose = False,
 ) -> int:
@@ -196,7 +205,8 @@ def setup(
         bool, typer.Option("--rotate-secret", help="Make a new client secret; the old one stops working.")
     ] = False,
     domain: Annotated[
-        str | None, typer.Option(help="Your ZITADEL. Default: ZITADEL_DOMAIN.", show_default=False)
+        str | None,
+        typer.Option(metavar="URL", help="Your ZITADEL. Default: ZITADEL_DOMAIN.", show_default=False),
     ] = None,
     admin_pat: Annotated[
         str | None,
@@ -208,16 +218,13 @@ def setup(
             show_default=False,
         ),
     ] = None,
-    auth: Annotated[
-        Literal["basic", "private-key-jwt"] | None,
-        typer.Option(help="How the application authenticates. Default: as it does, else basic.", show_default=False),
-    ] = None,
-    pat_days: Annotated[int, typer.Option(min=1, max=3650, help="Days that the PATs are valid.")] = 30,
-    project_name: Annotated[str, typer.Option(help="The project.")] = "zdemo",
-    role: Annotated[str, typer.Option(help="The role's key.")] = "read:messages",
-    app_name: Annotated[str, typer.Option(help="The API application.")] = "zdemo-api",
-    reader_name: Annotated[str, typer.Option(help="The service user with the role.")] = "zdemo-reader",
-    visitor_name: Annotated[str, typer.Option(help="The service user without.")] = "zdemo-visitor",
+    auth: Auth = None,
+    pat_days: Annotated[int, typer.Option(metavar="DAYS", min=1, max=3650, help="Days that the PATs are valid.")] = 30,
+    project_name: Annotated[str, typer.Option(metavar="NAME", help="The project.")] = "zdemo",
+    role: Annotated[str, typer.Option(metavar="KEY", help="The role's key.")] = "read:messages",
+    app_name: Annotated[str, typer.Option(metavar="NAME", help="The API application.")] = "zdemo-api",
+    reader_name: Annotated[str, typer.Option(metavar="NAME", help="The service user with the role.")] = "zdemo-reader",
+    visitor_name: Annotated[str, typer.Option(metavar="NAME", help="The service user without.")] = "zdemo-visitor",
     env_file: Annotated[
         Path | None,
         typer.Option("--env-file", metavar="FILE", help="Use this file instead of .env.", show_default=False),
@@ -232,7 +239,7 @@ def setup(
     """
     from zdemo.cli.setup_command import Asked, run_setup
     from zdemo.provisioning import Wishes
-    from zdemo.setup_names import Auth
+    from zdemo.setup_names import Auth as Method
 
     asked = Asked(domain=domain, admin_pat=admin_pat, dry_run=dry_run, yes=yes, json=as_json, env_file=env_file)
     wishes = Wishes(
@@ -241,7 +248,7 @@ def setup(
         app_name=app_name,
         reader_name=reader_name,
         visitor_name=visitor_name,
-        auth=Auth(auth) if auth else None,
+        auth=Method(auth) if auth else None,
         pat_days=pat_days,
         rotate_secret=rotate_secret,
     )
@@ -250,7 +257,9 @@ def setup(
 
 @role_app.command("list")
 def role_list(
-    user: Annotated[str | None, typer.Argument(help="Login name or ID; all users without.", show_default=False)] = None,
+    user: Annotated[
+        str | None, typer.Argument(metavar="USER", help="Login name or ID; all users without.", show_default=False)
+    ] = None,
     as_json: Json = False,
     env_file: EnvFile = None,
 ) -> int:
@@ -263,11 +272,7 @@ def role_list(
     return run_role_list(user, as_json=as_json, env_file=env_file)
 
 
-UserArgument = Annotated[str, typer.Argument(help="Login name or ID.", show_default=False)]
-RoleArgument = Annotated[str, typer.Argument(help="The role's key, e.g. read:messages.", show_default=False)]
-
-
-@role_app.command("grant")
+@role_app.command("grant", short_help="Give a user a role in the project.")
 def role_grant(user: UserArgument, role: RoleArgument, as_json: Json = False, env_file: EnvFile = None) -> int:
     """Give a user a role in the project, and wait until ZITADEL shows it.
 
@@ -278,7 +283,7 @@ def role_grant(user: UserArgument, role: RoleArgument, as_json: Json = False, en
     return run_role_change("grant", user, role, as_json=as_json, env_file=env_file)
 
 
-@role_app.command("revoke")
+@role_app.command("revoke", short_help="Take a role from a user in the project.")
 def role_revoke(user: UserArgument, role: RoleArgument, as_json: Json = False, env_file: EnvFile = None) -> int:
     """Take a role from a user in the project, and wait until ZITADEL shows it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,7 +18,7 @@ from zdemo.errors import ExitCode, SettingsError
 
 SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 LIVE_HINT = (
-    "set both in the environment or in .env: docs/setup.md says where to get them, and starts a ZITADEL if there is "
+    "set {what} in the environment or in .env: docs/setup.md says where to get them, and starts a ZITADEL if there is "
     "none; zdemo demo alone needs nothing"
 )
 
@@ -35,7 +36,8 @@ def run_demo(*, as_json: bool, live: bool = False, env_file: Path | None = None)
     try:
         return _go_through(screen, _live(screen, env_file), as_json=as_json, live=True)
     except Interrupted as signalled:
-        screen.tell("interrupted")
+        if signalled.number != signal.SIGINT:  # Ctrl-C is told where it is told for every command
+            screen.tell("interrupted")
         return SIGNALLED + signalled.number
 
 
@@ -48,7 +50,8 @@ def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[Stage
     try:
         settings = AdminSettings.from_env(environment)
     except SettingsError as error:
-        raise SettingsError(error.problems, hint=LIVE_HINT) from None
+        what = "it" if len(error.problems) == 1 else "them"
+        raise SettingsError(error.problems, hint=LIVE_HINT.format(what=what)) from None
     if sources := _mixed_sources(environment):
         screen.tell(f"note: {sources}")
     return live_tour(settings, Told(tell=lambda text: screen.tell(printable(text)), hide=screen.hide))

@@ -7,7 +7,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 from copy import copy
-from typing import Any
 
 import typer
 
@@ -15,10 +14,8 @@ from zdemo.cli.app import app
 from zdemo.cli.options import ASK
 from zdemo.cli.redaction import token_like
 from zdemo.cli.render import Screen
+from zdemo.cli.usage import CommandLineError, wrong_command_line
 from zdemo.errors import ExitCode, ZdemoError
-
-# Typer brings its own Click and exports of its errors only this one; its base is the error of any wrong command line.
-CommandLineError: Any = typer.BadParameter.__mro__[1]
 
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT
 
@@ -47,23 +44,40 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code."""
     screen = Screen()
     screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
+    as_json = "--json" in arguments
     try:
-        command = typer.main.get_command(_needed(arguments))
-        result = command(args=prepared(arguments), prog_name="zdemo", standalone_mode=False)
-    except CommandLineError as error:
-        return _wrong_command_line(screen, error)
-    except ZdemoError as error:
-        screen.error(error.message, error.hint)
-        return int(error.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
+        return _run(screen, arguments, as_json=as_json)
+    except (typer.Abort, KeyboardInterrupt):  # at a question of Typer's, and before it runs
+        screen.interrupted()
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has left
         _drop_output()
-        return int(ExitCode.NO)
     except Exception as fault:
-        screen.error(*_fault_of_ours(fault))
+        screen.failure(*_fault_of_ours(fault), as_json=as_json and not isinstance(fault, OSError))
         _drop_output()
+    return int(ExitCode.NO)
+
+
+def _run(screen: Screen, arguments: Sequence[str], *, as_json: bool) -> int:
+    command = typer.main.get_command(_needed(arguments))
+    try:
+        result = command(args=prepared(arguments), prog_name="zdemo", standalone_mode=False)
+    except CommandLineError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            screen.say(error.ctx.get_help())
+        else:
+            screen.failure(*wrong_command_line(error, command, arguments), as_json=as_json)
+        return int(ExitCode.USAGE)
+    except ZdemoError as error:
+        screen.failure(error.message, error.hint, as_json=as_json)
+        return int(error.exit_code)
+    except FileNotFoundError:
+        if _folder_is_there():
+            raise
+        screen.failure("the folder that zdemo runs in was deleted", "cd to a folder that is there", as_json=as_json)
         return int(ExitCode.NO)
+    if result == INTERRUPTED:  # how Typer reports Ctrl-C
+        screen.interrupted()
     return int(result) if isinstance(result, int) else int(ExitCode.YES)
 
 
@@ -73,6 +87,14 @@ def _drop_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _folder_is_there() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _fault_of_ours(fault: Exception) -> tuple[str, str]:
     """What nobody foresaw, without its text: that may hold anything, a token too."""
     ours = [frame for frame in traceback.extract_tb(fault.__traceback__) if f"{os.sep}zdemo{os.sep}" in frame.filename]
@@ -80,36 +102,3 @@ def _fault_of_ours(fault: Exception) -> tuple[str, str]:
     system = getattr(fault, "strerror", None)
     said = f"{type(fault).__name__} at {place}" + (f": {system}" if isinstance(system, str) else "")
     return f"zdemo has met what it does not know: {said}", "it is likely a fault of zdemo: please report this line"
-
-
-def _wrong_command_line(screen: Screen, error: Any) -> int:
-    """Say what is wrong without repeating what was typed: a token may stand in the wrong place."""
-    kind = type(error).__name__
-    command = error.ctx.command_path if error.ctx else "zdemo"
-    name = _parameter_name(error)
-    if kind == "NoArgsIsHelpError":
-        screen.say(error.ctx.get_help())
-        return int(ExitCode.USAGE)
-    message = {
-        "NoSuchOption": "there is no such option",
-        "BadOptionUsage": "an option lacks its value, or has one that it does not take",
-        "MissingParameter": f"{name} is missing",
-        "BadParameter": f"the value of {name} is not one that it takes",
-    }.get(kind, _usage_message(str(error.message)))
-    screen.error(f"{message}", f"{command} --help")
-    return int(ExitCode.USAGE)
-
-
-def _parameter_name(error: Any) -> str:
-    parameter = getattr(error, "param", None)
-    if parameter is None:
-        return "an argument"
-    return str(parameter.opts[-1]) if parameter.param_type_name == "option" else str(parameter.human_readable_name)
-
-
-def _usage_message(text: str) -> str:
-    if text.startswith("No such command"):
-        return "there is no such command"
-    if text.startswith("Got unexpected extra argument"):
-        return "there is an argument too many"
-    return "the command line is wrong"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import typer
 
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from zdemo.diagnosis import Finding
 
 WIDTH = 80
+LEAST_WIDTH = 20  # of a column of text, however narrow the terminal
+PROBLEMS = r"\n *"  # what stands between several things that are wrong
+ASIDE = "          ("  # how a step sets off a remark behind a command
+GLUE = "\x00"  # stands for a blank inside a command; no text that is shown holds a NUL
+COMMAND = (  # in a sentence: as much of it as can be told from the words around it
+    r"\bzdemo (?:role [a-z]+(?: \S+ [\w.-]+:[\w.:-]+\b)?|[a-z]+)"
+    r"(?: (?:public|private|scoped)\b)?(?: --?[a-z][\w-]*(?: (?:[A-Z\d]+|\w+[.:/][\w.:/-]+)\b)?)*"
+    r"|\b(?:export|unset|cd|cp [\w./~-]+) [\w./~=-]+"
+)
 
 
 def printable(text: str) -> str:
@@ -27,6 +37,8 @@ def printable(text: str) -> str:
 
 class Screen:
     """Standard output for the answer, standard error for the story. Hides secrets, whatever the text."""
+
+    _answered: ClassVar[bool] = False  # one document is all that a program reads, whichever screen wrote it
 
     def __init__(self, stdout: IO[str] | None = None, stderr: IO[str] | None = None) -> None:
         self.stdout = stdout or sys.stdout
@@ -51,11 +63,22 @@ class Screen:
 
     def tell(self, text: str) -> None:
         """A line of the story."""
-        self._put(self.stderr, text)
+        lead = re.match(r" *(note: |warning: )?", text)
+        at = lead.end() if lead else 0
+        self._prose(text[:at], text[at:])
+
+    def _prose(self, lead: str, text: str, *, shown: str = "", hang: int = 0) -> None:
+        """A text behind ``lead``, on standard error; at a terminal in lines that fit it, the further ones set in."""
+        room = columns_of(self.stderr) - len(lead) - hang
+        first, *rest = wrapped(REDACTION(text), max(room, LEAST_WIDTH))
+        self._put(self.stderr, f"{shown or lead}{first}")
+        for line in rest:
+            self._put(self.stderr, f"{' ' * (len(lead) + hang)}{line}")
 
     def document(self, value: Any) -> None:
         """The answer as one JSON document."""
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        Screen._answered = True
         binary = getattr(self.stdout, "buffer", None)
         if binary is None:
             self._put(self.stdout, text)
@@ -68,9 +91,23 @@ class Screen:
     def error(self, message: str, hint: str = "") -> None:
         """What went wrong, and what to do."""
         label = typer.style("error:", fg="red", bold=True) if self._colour(self.stderr) else "error:"
-        self._put(self.stderr, f"{label} {printable(message)}")
+        first, *more = re.split(PROBLEMS, message)
+        hang = 2 if more else 0  # else nobody sees where the next problem begins
+        self._prose("error: ", first, shown=f"{label} ", hang=hang)
+        for problem in more:
+            self._prose(" " * len("error: "), problem, hang=hang)
         if hint:
-            self._put(self.stderr, f"hint:  {printable(hint)}")
+            self._prose("hint:  ", hint)
+
+    def failure(self, message: str, hint: str = "", *, as_json: bool) -> None:
+        """The error that ends a command; for programs that read JSON also as the document, unless they have one."""
+        self.error(message, hint)
+        if as_json and self.stdout and not Screen._answered:
+            self.document({"error": printable(re.sub(PROBLEMS, "; ", message)), "hint": printable(hint)})
+
+    def interrupted(self) -> None:
+        """Ctrl-C: the cursor may stand behind a question."""
+        self._put(self.stderr, "\ninterrupted" if self.stderr.isatty() else "interrupted")
 
     def mark(self, text: str, colour: str) -> str:
         """The text, underlined by a colour where the answer goes to a terminal that shows it."""
@@ -96,22 +133,37 @@ class Screen:
             yield
 
 
+def columns_of(stream: IO[str]) -> int:
+    """How wide the terminal is. What goes to a file or to another program is not broken into lines."""
+    if not stream.isatty():
+        return sys.maxsize
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or WIDTH
+    except OSError:
+        return WIDTH
+
+
 def wrapped(text: str, width: int) -> list[str]:
     """The text in lines of at most ``width``; a command, an address or an ID is never cut."""
     lines: list[str] = []
     for paragraph in printable(text).split("\n"):
-        if "          (" in paragraph or len(paragraph) <= width:
+        if ASIDE in paragraph or len(paragraph) <= width:
             lines.append(paragraph)
             continue
         line = ""
-        for word in paragraph.split(" "):
+        for word in re.sub(COMMAND, lambda match: match[0].replace(" ", GLUE), paragraph).split(" "):
             if line and len(line) + 1 + len(word) > width:
                 lines.append(line)
                 line = word
             else:
                 line = f"{line} {word}" if line else word
         lines.append(line)
-    return lines
+    return [line.replace(GLUE, " ") for line in lines]
+
+
+def step(text: str) -> str:
+    """A step of what mends something, without the room that a screen leaves between a command and a remark."""
+    return printable(text.replace(ASIDE, " ("))
 
 
 def headline(left: str, right: str) -> str:

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
+import typer
+
 from zdemo.cli.options import ASK
 from zdemo.cli.redaction import token_like
 from zdemo.cli.render import Screen
@@ -20,7 +22,7 @@ SECRETS = ("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "ZDEMO_VISITOR_PAT")
 OUR_PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # settings where a secret may stand by mistake
 LONGEST_INPUT_BYTES = 1 << 20
 _OPTIONS = (
-    "--json --url --expect --curl --watch --require --quiet --verbose --env-file --help --pat -v -q "
+    "--json --url --expect --curl --watch --require --quiet --verbose --env-file --help -h --pat -v -q "
     "--admin-pat --dry-run --yes -y --teardown --rotate-secret --domain --auth --pat-days "
     "--project-name --role --app-name --reader-name --visitor-name"
 )
@@ -52,7 +54,10 @@ def typed_secret(prompt: str) -> str:
     """Asked for without echo."""
     import getpass  # here, since it is rarely needed
 
-    return getpass.getpass(prompt, stream=sys.stderr)
+    try:
+        return getpass.getpass(prompt, stream=sys.stderr)
+    except EOFError:
+        raise typer.Abort from None
 
 
 def given_token(option: str, value: str | None) -> str | None:
