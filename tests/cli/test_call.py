@@ -10,7 +10,13 @@ from tests.cli.running import Shell, Story, is_two_lines
 from tests.faults import ACTIVE
 from tests.upstream import answer, hang, json_body, refusing_port, upstream
 from zdemo.assignments import revoke
+from zdemo.cli.call_command import watched
+from zdemo.cli.render import Screen
+from zdemo.client import call_api
+from zdemo.client_settings import ClientSettings
 from zdemo.emulator.known import ADMIN, PROJECT_ID, READER, VISITOR
+from zdemo.errors import ZdemoError
+from zdemo.route import Route
 from zdemo.zitadel import ManagementClient
 
 SCOPED = "/api/private-scoped"
@@ -61,7 +67,8 @@ def test_json_is_one_document_with_what_the_screen_says(shell: Shell) -> None:
     assert document["body"]["error"] == "insufficient_scope"
     assert "read:messages" in document["challenge"]["scope"]
     assert document["milliseconds"] > 0
-    assert any("zdemo role grant visitor" in step for step in document["next"])
+    assert "zdemo role grant visitor read:messages" in document["next"]
+    assert not [step for step in document["next"] if "  " in step]
     assert shell("call", "scoped", "--json").document["status"] == 200
 
 
@@ -142,6 +149,36 @@ def test_watch_waits_for_another_answer_and_shows_it(own_story: Story, own_shell
     assert process.returncode == 1
     assert " 401 " in rest
     assert "insufficient_scope" in rest
+
+
+def test_watch_for_a_status_that_is_there_already_does_not_wait(shell: Shell) -> None:
+    with upstream(answer(json_body({"message": "hello"}))) as api:
+        for more in ((), ("--json",)):
+            ran = shell("call", "private", "--watch", "--expect", "200", "--url", api.url, *more)
+            assert (ran.code, ran.out.count("200")) == (0, 1)
+        assert len(api.requests) == 2
+
+
+def test_watch_for_a_status_waits_past_other_answers(shell: Shell) -> None:
+    ok, away, gone = (answer(json_body({"error": "some"}), status) for status in (200, 503, 401))
+    with upstream(ok, away, gone) as api:
+        ran = shell("call", "private", "--watch", "--expect", "401", "--json", "--url", api.url)
+    assert (ran.code, ran.document["status"], len(api.requests)) == (0, 401, 3)
+
+
+@pytest.mark.parametrize(("expect", "said"), [(None, "is 200 still"), (403, "403 has not come")])
+def test_watch_does_not_wait_for_ever(expect: int | None, said: str) -> None:
+    with upstream(answer(json_body({"message": "hello"}))) as api:
+        settings = ClientSettings(api_url=api.url)
+        first = call_api(settings, Route.PUBLIC, None)
+        with pytest.raises(ZdemoError, match=said) as raised:
+            watched(Screen(), settings, None, first, expect=expect, patience_seconds=0.1)
+    assert raised.value.exit_code == 1
+
+
+def test_the_curl_command_is_a_document_with_json(bare: Shell) -> None:
+    ran = bare("call", "public", "--curl", "--json")
+    assert (ran.code, ran.document) == (0, {"curl": "curl -i http://127.0.0.1:5000/api/public"})
 
 
 def test_watch_with_json_is_still_one_document(own_shell: Shell) -> None:

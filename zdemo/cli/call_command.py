@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zdemo.cli.addresses import origin_given_by
 from zdemo.cli.call_screen import show_call
-from zdemo.cli.render import Screen
+from zdemo.cli.render import Screen, step
 from zdemo.cli.tokens import checked_token, environment_with_token, mixed_sources, token_line
 from zdemo.client import Call, as_json, call_api, curl_command
-from zdemo.client_settings import ClientSettings
+from zdemo.client_settings import DEFAULT_API_URL, ClientSettings
 from zdemo.environment import Environment
-from zdemo.errors import ExitCode, SettingsError
+from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.route import Route
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 COULD_NOT_JUDGE = (502, 503, 504)
 WATCH_SECONDS = 0.25
+PATIENCE_SECONDS = 600  # whoever changes something elsewhere has done it by then; a script must not hang for ever
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +42,24 @@ def run_call(route: Route, asked: Asked, *, watch: bool) -> int:
     """``zdemo call``."""
     screen = Screen()
     environment = environment_with_token(screen, asked.pat, asked.env_file, ZDEMO_API_URL=asked.url)
+    if asked.url is not None:
+        origin_given_by("--url", asked.url, environment, example=DEFAULT_API_URL)
     settings = ClientSettings.from_env(environment)
     unasked = route is Route.PUBLIC and asked.pat is None
     token = None if unasked else checked_token(environment)
     if asked.curl:
-        screen.say(curl_command(settings, route, with_token=token is not None))
+        command = curl_command(settings, route, with_token=token is not None)
+        screen.document({"curl": command}) if asked.json else screen.say(command)
         return ExitCode.YES
     if token and (note := mixed_sources(environment, "ZDEMO_API_URL")):
         screen.tell(f"note: {note}")
     result = call_api(settings, route, token)
     shown = token_line(environment, token) if token else ""
-    if not (watch and asked.json):  # a document comes alone
+    done = not watch or result.answer.status == asked.expect
+    if done or not asked.json:  # a document comes alone
         _show(screen, result, _explained(result, token, environment, asked), shown, asked)
-    if watch:
-        result = _watched(screen, settings, token, result)
+    if not done:
+        result = watched(screen, settings, token, result, expect=asked.expect)
         _show(screen, result, _explained(result, token, environment, asked), shown, asked)
     return _exit_code(screen, result, asked.expect)
 
@@ -82,19 +88,37 @@ def _show(screen: Screen, result: Call, explanation: Explanation | None, token: 
         "why": finding.cause if finding else None,
         "certainty": finding.certainty if finding else None,
         "candidates": list(finding.candidates) if finding else [],
-        "next": list(finding.fix) if finding else [],
+        "next": [step(fix) for fix in finding.fix] if finding else [],
     }
     screen.document(as_json(result, more))
 
 
-def _watched(screen: Screen, settings: ClientSettings, token: str | None, first: Call) -> Call:
-    """Repeat the call until it is answered otherwise."""
-    with screen.waiting(f"{first.answer.status}, waiting for another answer"):
-        while True:
+def watched(
+    screen: Screen,
+    settings: ClientSettings,
+    token: str | None,
+    first: Call,
+    *,
+    expect: int | None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Call:
+    """Repeat the call until it is answered otherwise; with ``expect``, until that status comes. Not for ever."""
+    wanted = "another answer" if expect is None else str(expect)
+    end = time.monotonic() + patience_seconds
+    with screen.waiting(f"{first.answer.status}, waiting for {wanted} (Ctrl-C ends it)"):
+        while time.monotonic() < end:
             time.sleep(WATCH_SECONDS)
             result = call_api(settings, first.route, token)
-            if result.decisive != first.decisive:
+            there = result.decisive != first.decisive if expect is None else result.answer.status == expect
+            if there:
                 return result
+    if expect is None:
+        still = f"the answer is {first.answer.status} still"
+        hint = "if it had changed before: with --expect STATUS, --watch ends at once when that status is there"
+    else:
+        still = f"{expect} has not come"
+        hint = "zdemo introspect shows what ZITADEL says; an API follows within its ZDEMO_CACHE_TTL"
+    raise ZdemoError(f"{still}, after {patience_seconds:g} s", hint=hint)
 
 
 def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:

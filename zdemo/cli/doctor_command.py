@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from zdemo.cli.addresses import origin_given_by
 from zdemo.cli.doctor_screen import as_document, show_done, show_list, show_summary
 from zdemo.cli.render import Screen
 from zdemo.cli.tokens import hide_secrets
-from zdemo.client_settings import ClientSettings
+from zdemo.cli.usage import nearest
 from zdemo.doctor import API_CHECKS, CHECKS, Case, Check, Done, Outcome, Read, Target, examine
 from zdemo.environment import Environment
-from zdemo.errors import ExitCode, SettingsError, UsageError
+from zdemo.errors import ExitCode, UsageError
 
 TOKENS = {"PAT": "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT": "ZITADEL_DOMAIN"}
 
@@ -61,7 +62,8 @@ def _exit_code(done: list[Done], *, by_name: bool) -> ExitCode:
 
 def _check_names(only: tuple[str, ...], known: list[str]) -> None:
     if any(name not in known for name in only):
-        raise UsageError("--only names a check that there is not", hint="zdemo doctor --list shows the IDs")
+        said = f"--only names a check that there is not{nearest(only, known)}"
+        raise UsageError(said, hint="zdemo doctor --list shows the IDs")
 
 
 def _run(screen: Screen, wanted: Wanted) -> Iterator[Done]:
@@ -82,15 +84,10 @@ def _mixed(environment: Environment, token: str, address: str) -> str:
 
 
 def _target(environment: Environment, url: str) -> Target:
-    """The API at a URL; its address is checked as ``ZDEMO_API_URL`` is."""
+    """The API at a URL."""
     parts = urlsplit(url if "://" in url else f"//{url}")
     origin = f"{parts.scheme}://{parts.netloc}" if parts.scheme else parts.netloc
-    allowed = environment.get("ZDEMO_ALLOW_HTTP", "")
-    try:
-        settings = ClientSettings.from_env({"ZDEMO_API_URL": origin, "ZDEMO_ALLOW_HTTP": allowed})
-    except SettingsError as error:
-        problems = [problem.replace("ZDEMO_API_URL", "--api") for problem in error.problems]
-        raise SettingsError(problems, hint="give a whole URL, e.g. --api http://127.0.0.1:5000/api/private") from None
+    origin = origin_given_by("--api", origin, environment, example="http://127.0.0.1:5000/api/private")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     token = environment.get("PAT", "").strip()
-    return Target(origin=settings.api_url, path=path, token=token if token.isascii() and token.isprintable() else "")
+    return Target(origin=origin, path=path, token=token if token.isascii() and token.isprintable() else "")
