@@ -61,11 +61,20 @@ def test_only_one_is_shown_and_its_grounds_are_examined(shell: Shell) -> None:
 def test_a_check_that_there_is_not_is_a_wrong_command_line(bare: Shell) -> None:
     ran = bare("doctor", "--only", "nothing.like.it")
     assert (ran.code, is_two_lines(ran), "--list" in ran.err) == (2, True, True)
+    assert "did you mean token.active?" in bare("doctor", "--only", "token.aktive").err
 
 
 def test_a_failure_says_where_more_is_written(shell: Shell) -> None:
     ran = shell("doctor", CLIENT_SECRET="x" * 64)
     assert "see: docs/troubleshooting.md#client.accepted" in ran.out
+
+
+def test_what_failed_is_said_again_at_the_end(bare: Shell, shell: Shell) -> None:
+    ran = bare("doctor")
+    summary = ran.out.rstrip().rpartition("\n\n")[2].splitlines()
+    assert "failed" in summary[0]
+    assert summary[1].startswith("failed  settings.complete: set them in the environment")
+    assert "\nfailed " not in shell("doctor", "--only", "token.active", PAT="A" * 71).out
 
 
 def test_no_secret_is_shown(shell: Shell) -> None:
@@ -165,9 +174,9 @@ def test_a_zdemo_api_is_as_it_should_be(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://", "ftp://x/y", "http://user:hunter2@x/", "http://example.com/x", "not a url"])
-def test_an_address_that_is_none_is_a_wrong_setting(bare: Shell, url: str) -> None:
+def test_an_address_that_is_none_is_a_wrong_command_line(bare: Shell, url: str) -> None:
     ran = bare("doctor", "--api", url)
-    assert (ran.code, is_two_lines(ran), "--api" in ran.err, "hunter2" in ran.err) == (3, True, True, False)
+    assert (ran.code, is_two_lines(ran), "--api" in ran.err, "hunter2" in ran.err) == (2, True, True, False)
 
 
 NO_ROUTE: list[tuple[Behaviour, str, str]] = [

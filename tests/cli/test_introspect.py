@@ -57,7 +57,7 @@ def test_json_of_an_inactive_token_and_of_a_refusal_is_a_document_too(shell: She
     assert "CLIENT_SECRET" in ran.err
 
 
-def test_json_is_nothing_at_all_where_no_json_came(shell: Shell) -> None:
+def test_json_is_what_went_wrong_where_no_json_came(shell: Shell) -> None:
     with upstream(FAULTS["HTML"].behaviour) as zitadel:
         ran = shell("introspect", "--json", ZITADEL_DOMAIN=zitadel.url)
     assert (ran.code, is_two_lines(ran), "text/html" in ran.err) == (4, True, True)
@@ -144,6 +144,17 @@ def test_an_inactive_token_is_narrowed_down_and_never_to_one_cause_alone(shell: 
     assert (short.code, "7 characters" in short.out) == (1, True)
     secret = shell("introspect", "--pat", CLIENT_SECRET)
     assert (secret.code, "client secret" in secret.out) == (1, True)
+
+
+def test_nothing_is_told_twice(shell: Shell) -> None:
+    ran = shell("introspect", PAT=VISITOR.pat)
+    labels = [line.split()[0] for line in ran.out.splitlines() if line[:1].isalpha()]
+    assert sorted(labels) == sorted(set(labels))
+    assert "assignments" in labels
+
+
+def test_what_zitadel_has_not_said_is_unknown(shell: Shell) -> None:
+    assert shell("introspect", CLIENT_SECRET="B" * 64).out.splitlines()[0].split() == ["active", "unknown"]
 
 
 def test_refused_credentials_are_no_fault_of_the_token(shell: Shell) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from zdemo.cli.render import WIDTH, Screen, headline, printable, wrapped
+from zdemo.cli.render import WIDTH, Screen, headline, printable, step, wrapped
 from zdemo.diagnosis import Certainty
 from zdemo.doctor import Check, Done, Outcome
 
@@ -14,7 +14,7 @@ LABELS = {Outcome.PASS: "ok", Outcome.WARN: "warn", Outcome.FAIL: "FAIL", Outcom
 COLOURS = {Outcome.PASS: "green", Outcome.WARN: "yellow", Outcome.FAIL: "red", Outcome.SKIP: "bright_black"}
 LABEL_WIDTH, ID_WIDTH = 6, 22
 INDENT = " " * (LABEL_WIDTH + ID_WIDTH)
-ASIDE = "          ("  # how findings set off a remark behind a command
+A_GLANCE = 8  # checks that surely fit on a screen, failures with them
 MOST_SEEN = 6  # lines of evidence that are worth a screen; all of them are in --json
 
 
@@ -43,15 +43,21 @@ def show_done(screen: Screen, done: Done) -> None:
 def _below(screen: Screen, lead: str, *texts: str) -> None:
     """Each text begins a line; all that is not the first word of the first stands below that."""
     for text in texts:
-        for line in wrapped(text.replace(ASIDE, " ("), WIDTH - len(INDENT) - len(lead)):
+        for line in wrapped(step(text), WIDTH - len(INDENT) - len(lead)):
             screen.say(f"{INDENT}{lead}{line}")
             lead = " " * len(lead)
 
 
 def show_summary(screen: Screen, done: Sequence[Done], seconds: float) -> None:
-    """How many came out how."""
+    """How many came out how; what failed once more, where the rest of the checks may have pushed it off the screen."""
     screen.say()
     screen.say(headline(summary(done), f"{seconds:.1f} s"))
+    if len(done) <= A_GLANCE:
+        return
+    for one in done:
+        if one.result.outcome is Outcome.FAIL:
+            what = step((*one.result.fix, one.result.evidence)[0])
+            screen.pairs([("failed", f"{one.id}: {what}")], label_width=LABEL_WIDTH)
 
 
 def summary(done: Sequence[Done]) -> str:
@@ -91,7 +97,7 @@ def as_document(done: Sequence[Done], seconds: float) -> dict[str, Any]:
                 "id": one.id,
                 "outcome": one.result.outcome.value,
                 "evidence": printable(one.result.evidence),
-                "fix": printable("; ".join(one.result.fix)),
+                "fix": step("; ".join(one.result.fix)),
                 "certainty": one.result.certainty.value,
                 "candidates": [printable(text) for text in one.result.candidates],
                 "seen": [printable(f"{label}: {text}") for label, text in one.result.seen],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from zdemo.authorization import Policy, authorize
@@ -16,6 +17,7 @@ from zdemo.route import Route
 
 NEVER = 253402300799  # 9999-12-31T23:59:59Z, ZITADEL's date for a PAT without expiry
 MINUTE, HOUR, DAY = 60, 3600, 86400
+SHOWN_ABOVE = ("token", "roles")  # evidence that an active token has shown before the reason is told
 PROJECT_CLAIM_PREFIX, ROLES_SUFFIX = "urn:zitadel:iam:org:project:", ":roles"
 
 
@@ -25,8 +27,7 @@ def show_investigation(
     """What ZITADEL says of a token, and what follows for each route."""
     found = investigation.introspection
     if found is None or not found.active:
-        if found is not None:
-            screen.pairs([("active", screen.mark("no", "red"))])
+        screen.pairs([("active", screen.mark("no" if found else "unknown", "red"))])
         if investigation.finding:
             show_finding(screen, investigation.finding)
         return
@@ -35,7 +36,9 @@ def show_investigation(
     _show_verdicts(screen, found, settings, now=now)
     if investigation.finding:
         screen.say()
-        show_finding(screen, investigation.finding)
+        finding = investigation.finding
+        new = tuple((label, text) for label, text in finding.seen if label not in SHOWN_ABOVE)
+        show_finding(screen, replace(finding, seen=new))
     for remark in investigation.remarks:
         screen.say()
         screen.pairs([("note", remark)], label_width=4)
