@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,7 +16,8 @@ import requests
 from tests.cli.running import ROOT, Shell, is_two_lines
 from tests.ports import free_port
 from tests.upstream import refusing_port
-from zdemo.emulator.known import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+from zdemo.cli.options import EMULATOR_PORT
+from zdemo.emulator.known import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR
 
 PATIENCE_SECONDS = 20
 STOP_SECONDS = 10
@@ -70,6 +72,15 @@ def test_the_emulator_shows_its_users_and_how_to_reach_it(bare: Shell) -> None:
         code, out, err = stopped(process, signal.SIGTERM)
     assert (code, err) == (0, "")
     assert all(text in out for text in (f"http://localhost:{port}", READER.pat, VISITOR.pat, ADMIN.pat, CLIENT_SECRET))
+    assert max(map(len, out.splitlines())) <= 80
+    assert (
+        len({line.index(text) for text in (PROJECT_ID, CLIENT_SECRET) for line in out.splitlines() if text in line})
+        == 1
+    )
+
+
+def test_the_default_port_in_the_help_is_the_emulators() -> None:
+    assert EMULATOR_PORT == DEFAULT_PORT
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])  # noqa: S104  # refused, all of them
@@ -119,7 +130,9 @@ def test_the_api_serves_what_call_asks_and_stops_cleanly(shell: Shell) -> None:
         requests.get(f"{url}/api/private?access_token={READER.pat}", timeout=5)
         code, out, err = stopped(process, signal.SIGTERM)
     assert (code, out) == (0, "")
-    assert [line.split()[:3] for line in err.splitlines() if line.startswith("GET ")] == [
+    logged = [line.partition(" ") for line in err.splitlines() if " GET " in line]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", time) for time, _, _ in logged)
+    assert [line.split()[:3] for _, _, line in logged] == [
         ["GET", "/api/public", "200"],
         ["GET", "/api/private-scoped", "200"],
         ["GET", "/api/private-scoped", "401"],
@@ -139,6 +152,18 @@ def test_ctrl_c_on_a_terminal_stops_the_api_that_has_served(shell: Shell, more: 
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=STOP_SECONDS / 2)
     assert (process.returncode, "Traceback" in err) == (0, False)
+
+
+def test_with_json_logs_each_line_is_an_object_from_the_first_on(shell: Shell) -> None:
+    port = free_port()
+    shell.dotenv(PAT=READER.pat)
+    with shell.running("serve", "--port", str(port), "--json-logs") as process:
+        first_answer(f"http://127.0.0.1:{port}/api/public", process)
+        _, out, err = stopped(process, signal.SIGTERM)
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert out == ""
+    assert lines[0]["message"].startswith(f"API on http://127.0.0.1:{port}, asks ")
+    assert lines[-1]["path"] == "/api/public"
 
 
 def test_the_api_starts_while_zitadel_is_away(shell: Shell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import tempfile
@@ -11,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from zdemo.cli.redaction import REDACTION
 from zdemo.cli.render import Screen, columns
 from zdemo.cli.tokens import hide_secrets, tell_warnings
 from zdemo.config import Settings
@@ -36,9 +38,23 @@ class Served:
     open_metrics: bool
 
 
+class _LoggingScreen(Screen):
+    """Tells its story as the API logs with ``--json-logs``, so that each line is a JSON object from the first on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        from zdemo.server.logs import log_to_stderr
+
+        log_to_stderr(as_json=True)
+
+    def tell(self, text: str) -> None:
+        """A line of the story."""
+        logging.getLogger("zdemo.serve").info("%s", REDACTION(text.strip()))
+
+
 def run_serve(served: Served, *, with_emulator: bool, expose: bool, env_file: Path | None) -> int:
     """``zdemo serve``."""
-    screen = Screen()
+    screen = _LoggingScreen() if served.json_logs else Screen()
     environment = read_environment(env_file)
     if with_emulator:
         _check_exposure(screen, served.host, expose=expose)
@@ -137,20 +153,21 @@ def _start_emulator(screen: Screen, stack: ExitStack) -> None:
 
 
 def known_users() -> list[str]:
-    """The emulator's users as aligned lines: name, roles, PAT."""
+    """The emulator's users: name and roles, below that the PAT, which fills a line of its own."""
     from zdemo.emulator.known import ADMIN, READER, VISITOR
 
     roles = [", ".join(READER.roles), "(no role)", "(administrator)"]
-    return columns([(u.username, role, u.pat) for u, role in zip((READER, VISITOR, ADMIN), roles, strict=True)])
+    users = (READER, VISITOR, ADMIN)
+    who = columns([(user.username, role) for user, role in zip(users, roles, strict=True)])
+    return [line for first, user in zip(who, users, strict=True) for line in (first, f"  {user.pat}")]
 
 
-def run_emulator(*, host: str, port: int | None, as_json: bool, expose: bool) -> int:
+def run_emulator(*, host: str, port: int, as_json: bool, expose: bool) -> int:
     """``zdemo emulator``."""
     from zdemo.emulator import emulate
-    from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID
+    from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
 
     screen = Screen()
-    port = DEFAULT_PORT if port is None else port
     _check_exposure(screen, host, expose=expose)
     _check_port(host, port, "zdemo emulator")
     stopped = threading.Event()
@@ -160,8 +177,10 @@ def run_emulator(*, host: str, port: int | None, as_json: bool, expose: bool) ->
         if as_json:
             screen.document(_ready(running.url))
         else:
-            screen.say(f"ZITADEL (emulated) on {running.url}; its state ends with it; Ctrl-C stops it")
-            screen.pairs([("project", PROJECT_ID), ("CLIENT_ID", CLIENT_ID), ("CLIENT_SECRET", CLIENT_SECRET)])
+            screen.say(f"ZITADEL (emulated) on {running.url}; Ctrl-C stops it")
+            screen.say("its state is in memory, and ends with it")
+            credentials = [("project", PROJECT_ID), ("CLIENT_ID", CLIENT_ID), ("CLIENT_SECRET", CLIENT_SECRET)]
+            screen.pairs(credentials, label_width=len("CLIENT_SECRET"))
             for line in known_users():
                 screen.say(line)
         stopped.wait()
