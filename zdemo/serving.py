@@ -13,7 +13,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any
 
 from cheroot.server import HTTPConnection, HTTPRequest
@@ -122,6 +122,25 @@ class _Server(Server):
 
 
 @contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """What this thread starts meanwhile, threads and processes, gets no SIGINT: that is for who started it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _take_interrupts_as_sigterm(main: int) -> None:
+    """Ends the thread ``main``, by its identity, on Ctrl-C, as long as all threads block SIGINT."""
+    while signal.sigwait([signal.SIGINT]):
+        signal.pthread_kill(main, signal.SIGTERM)  # that thread: any other would not wake it from its waiting
+
+
+@contextmanager
 def serving(
     app: WSGIApp,
     host: str = LOOPBACK,
@@ -150,9 +169,10 @@ def serving(
         shutdown_timeout=STOP_SECONDS,
     )
     server.on_http2 = on_http2
-    server.prepare()
-    thread = threading.Thread(target=server.serve, name=f"serving:{server.bind_addr[1]}", daemon=True)
-    thread.start()
+    with _interrupts_blocked():
+        server.prepare()
+        thread = threading.Thread(target=server.serve, name=f"serving:{server.bind_addr[1]}", daemon=True)
+        thread.start()
     try:
         yield int(server.bind_addr[1])
     finally:
@@ -178,24 +198,11 @@ def _connections() -> int:
         return MOST_CONNECTIONS
 
 
-@dataclass(frozen=True)
-class _Worker:
-    """What a worker process runs: SIGINT is the business of the process that started it.
-
-    Ctrl-C reaches every process of the terminal's group. A worker of Granian that gets it, and SIGTERM from its parent
-    a moment later, does not stop, and would be waited for until it is killed.
-    """
-
-    build: Callable[[str], WSGIApp]
-
-    def __call__(self, target: str) -> WSGIApp:
-        if hasattr(signal, "pthread_sigmask"):  # not on Windows; threads that are started later inherit it
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        return self.build(target)
-
-
 def serve_forever(build: Callable[[str], WSGIApp], *, host: str, port: int, workers: int, threads: int) -> None:
     """Serve until SIGINT or SIGTERM; requests that are being answered are finished first.
+
+    Ctrl-C on a terminal goes to the whole process group. A worker of Granian that gets it, and SIGTERM from its parent
+    a moment later, does not stop and is waited for until it is killed: so workers get none, and here it is SIGTERM.
 
     ``build`` makes the application, once in each worker process, so it must be picklable; its argument is the
     process title. ``threads`` is per worker.
@@ -206,7 +213,7 @@ def serve_forever(build: Callable[[str], WSGIApp], *, host: str, port: int, work
 
     # A forked worker would inherit locks that threads of this process hold: an emulator may run here.
     multiprocessing.set_start_method("spawn", force=True)
-    Granian(
+    server = Granian(
         "zdemo",
         address=host,
         port=port,
@@ -219,7 +226,13 @@ def serve_forever(build: Callable[[str], WSGIApp], *, host: str, port: int, work
         log_enabled=False,
         respawn_failed_workers=True,
         workers_kill_timeout=KILL_SECONDS,
-    ).serve(target_loader=_Worker(build))
+    )
+    resource_tracker.ensure_running()  # a helper of processes that are started; starting it unblocks SIGINT
+    with _interrupts_blocked():
+        if hasattr(signal, "sigwait"):
+            main = threading.get_ident()
+            threading.Thread(target=_take_interrupts_as_sigterm, args=(main,), name="interrupts", daemon=True).start()
+        server.serve(target_loader=build)
 
 
 def port_is_free(host: str, port: int) -> bool:
