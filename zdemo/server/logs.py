@@ -8,6 +8,8 @@ import sys
 import time
 from typing import Any
 
+from zdemo.server.line_writer import LineWriter
+
 ACCESS_LOG = "zdemo.access"
 ACCESS_FIELDS = ("method", "path", "status", "outcome", "request_id", "milliseconds")
 
@@ -48,9 +50,12 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def log_to_stderr(*, as_json: bool = False) -> None:
-    """One line an event on standard error; what libraries have to say only from warnings on."""
-    handler = logging.StreamHandler(sys.stderr)
+def log_to_stderr(*, as_json: bool = False, together: bool = False) -> None:
+    """One line an event on standard error; what libraries have to say only from warnings on.
+
+    ``together``: lines of requests are written some times a second, not each for itself.
+    """
+    handler = LineWriter(sys.stderr) if together else logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter(at_terminal=sys.stderr.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
