@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import quote
 
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from zdemo.config import Settings
@@ -68,20 +69,27 @@ def _begin() -> None:
     check_body()
 
 
+@lru_cache(maxsize=1024)
+def _shown(text: str) -> str:
+    """A part of a request as it is logged, escaped; a few of them are all that most requests have."""
+    return quote(text, safe=PATH_CHARACTERS)
+
+
 def _finisher(metrics: Metrics) -> Callable[[Response], Response]:
     def finish(response: Response) -> Response:
-        response.headers["X-Request-ID"] = request_id()
+        response.headers["X-Request-ID"] = identity = request_id()
         seconds = time.perf_counter() - g.started
         outcome = g.get("outcome", "ok")
-        metrics.observe(request.endpoint or NO_ROUTE, outcome, seconds)
+        asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # the object behind the proxy
+        metrics.observe(asked.endpoint or NO_ROUTE, outcome, seconds)
         if access_log.isEnabledFor(logging.INFO):
             access_log.info(
                 "%s %s %d %s %s %.1f ms",
-                quote(request.method[:LONGEST_LOGGED_METHOD]),
-                quote(request.path, safe=PATH_CHARACTERS)[:LONGEST_LOGGED_PATH],
+                _shown(asked.method[:LONGEST_LOGGED_METHOD]),
+                _shown(asked.path[:LONGEST_LOGGED_PATH])[:LONGEST_LOGGED_PATH],
                 response.status_code,
                 outcome,
-                g.request_id,
+                identity,
                 seconds * 1000,
             )
         return response

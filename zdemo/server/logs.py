@@ -55,6 +55,9 @@ def log_to_stderr(*, as_json: bool = False, together: bool = False) -> None:
 
     ``together``: lines of requests are written some times a second, not each for itself.
     """
+    if together:  # what no line tells need not be found out for each (Python's documentation of logging, Optimization)
+        logging._srcfile = None
+        logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = LineWriter(sys.stderr) if together else logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter(at_terminal=sys.stderr.isatty()))
     root = logging.getLogger()
