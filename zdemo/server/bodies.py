@@ -36,6 +36,9 @@ def limit_bodies(app: Flask, *, threads: int) -> None:
 
 def check_body() -> None:
     """Refuse a body that is too large; read one whose length is not announced, or that the guard looks into."""
+    environ = request.environ
+    if not environ.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" not in environ:
+        return  # no body, as almost always
     announced = request.content_length or 0
     if announced > LARGEST_BODY_BYTES:
         raise RequestEntityTooLarge
