@@ -13,6 +13,7 @@ from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from zdemo.emulator import api, health, oidc
+from zdemo.emulator.bodies import body_of
 from zdemo.emulator.host import Origin
 from zdemo.emulator.oidc.answers import OAuthError, is_preflight
 from zdemo.emulator.world import World
@@ -22,6 +23,7 @@ Environ = dict[str, Any]
 CONNECT_PREFIX = "/zitadel."
 CODES = {404: (5, "Not Found"), 405: (12, "Method Not Allowed")}  # gRPC's numbers
 PATH_LIMIT = 200
+FAILURE = "zdemo.emulator.failure"  # where a request's environment holds a defect of ours
 
 log = logging.getLogger("zdemo.emulator")
 
@@ -60,8 +62,7 @@ class _Front:
         body = self._answer(environ, path, start)
         if log.isEnabledFor(logging.INFO):
             milliseconds = (time.perf_counter() - started) * 1000
-            escaped = quote(path.encode("latin-1"), safe="/:@%")[:PATH_LIMIT]
-            log.info("%s %s %s %.1f ms", environ["REQUEST_METHOD"], escaped, statuses[-1], milliseconds)
+            log.info("%s %s %s %.1f ms", environ["REQUEST_METHOD"], _shown(path), statuses[-1], milliseconds)
         return body
 
     def _answer(self, environ: Environ, path: str, start: Callable[..., Any]) -> Iterable[bytes]:
@@ -71,14 +72,21 @@ class _Front:
             start("301 Moved Permanently", [("Location", location), ("Content-Length", "0")])
             return []
         try:
-            content = environ["wsgi.input"].read()
+            content = body_of(environ["wsgi.input"])
         except (OSError, ValueError):
             start("400 Bad Request", [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")])
             return [b"400 Bad Request"]
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(content), str(len(content))
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         with self._world.lock:
-            return self._app(environ, start)
+            body = self._app(environ, start)
+        if (error := environ.get(FAILURE)) is not None:  # unlocked, since nobody may be reading what is logged
+            log.error("%s %s failed", environ["REQUEST_METHOD"], _shown(path), exc_info=error)
+        return body
+
+
+def _shown(path: str) -> str:
+    return quote(path.encode("latin-1"), safe="/:@%")[:PATH_LIMIT]
 
 
 def _clean_path(path: str) -> str:
@@ -118,7 +126,7 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _unexpected_error(error: Exception) -> Response:
-    log.error("%s %s failed", request.method, quote(request.path), exc_info=error)
+    request.environ[FAILURE] = error
     if request.path.startswith(oidc.PREFIXES):
         return OAuthError("server_error", "Errors.Internal", status=500).answer()
     answer = jsonify(code=13, message="Errors.Internal")

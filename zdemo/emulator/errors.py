@@ -49,6 +49,12 @@ class PermissionDenied(ZitadelError):
     code = "permission_denied"
 
 
+class ResourceExhausted(ZitadelError):
+    """The request is too large."""
+
+    code = "resource_exhausted"
+
+
 class FailedPrecondition(ZitadelError):
     """The object, or one it depends on, is in another state or missing."""
 

@@ -4,6 +4,8 @@ import gzip
 import json
 import re
 import zlib
+from collections.abc import Iterable
+from io import BytesIO
 from typing import Any, NoReturn
 
 from flask import Request
@@ -11,21 +13,36 @@ from flask import Request
 from zdemo.emulator.api.kinds import ABSENT, UnreadableError
 from zdemo.emulator.api.schema import Message
 from zdemo.emulator.api.values import json_object
-from zdemo.emulator.errors import InvalidArgument, Unimplemented
+from zdemo.emulator.bodies import LARGEST_MESSAGE_BYTES
+from zdemo.emulator.errors import InvalidArgument, ResourceExhausted, Unimplemented
+
+DEEPEST = 128
+"""Levels of JSON, far above the 20 levels of queries that ZITADEL takes; protobuf itself would read 10,000."""
 
 
 def content_of(request: Request) -> bytes:
-    """The body, unpacked when it is gzipped."""
+    """The body, unpacked when it is gzipped.
+
+    Raises:
+        ZitadelError: another compression, no gzip, or more than a message may have.
+    """
     coding = request.headers.get("Content-Encoding", "identity") or "identity"
     if coding not in ("identity", "gzip"):
         raise Unimplemented(f'unknown compression "{coding}": supported encodings are gzip')
-    content = request.get_data()
+    content = _small_enough(request.get_data())
     if coding == "identity" or not content:
         return content
     try:
-        return gzip.decompress(content)
+        with gzip.GzipFile(fileobj=BytesIO(content)) as unpacked:  # a small one may hold gigabytes
+            return _small_enough(unpacked.read(LARGEST_MESSAGE_BYTES + 1))
     except (OSError, EOFError, zlib.error):
         raise InvalidArgument("decompress: gzip: invalid header") from None
+
+
+def _small_enough(content: bytes) -> bytes:
+    if len(content) > LARGEST_MESSAGE_BYTES:
+        raise ResourceExhausted(f"message is larger than configured max {LARGEST_MESSAGE_BYTES}")
+    return content
 
 
 def parse(content: bytes) -> tuple[Any, str]:
@@ -36,7 +53,9 @@ def parse(content: bytes) -> tuple[Any, str]:
     """
     try:
         text = content.decode()
-        return json.loads(text, parse_constant=_refuse, object_pairs_hook=json_object), text
+        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=json_object)
+        _check_depth(value)
+        return value, text
     except UnicodeDecodeError:
         raise InvalidArgument("proto: syntax error (line 1:1): invalid UTF-8 in string") from None
     except json.JSONDecodeError as broken:
@@ -49,6 +68,22 @@ def parse(content: bytes) -> tuple[Any, str]:
         raise InvalidArgument("proto: exceeded max recursion depth") from None
     except ValueError:  # a number of thousands of digits
         raise InvalidArgument("proto: syntax error (line 1:1): invalid value") from None
+
+
+def _check_depth(value: object) -> None:
+    """What is read later calls itself for each level, and shall not end in the middle."""
+    layer = [value]
+    for _ in range(DEEPEST):
+        layer = [inner for outer in layer for inner in _inside(outer)]
+        if not layer:
+            return
+    raise RecursionError
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _refuse(word: str) -> NoReturn:

@@ -3,7 +3,7 @@
 The older form (also of organizations) has ``query`` and ``queries`` and answers with ``details`` and ``result``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -15,12 +15,13 @@ from zdemo.emulator.api.schema import Message, OneOf, Sub
 from zdemo.emulator.api.users import SERVICE, details, display_name, reached_user, show_user
 from zdemo.emulator.api.values import moment
 from zdemo.emulator.entities import Entity, User
-from zdemo.emulator.errors import NotFound
+from zdemo.emulator.errors import InvalidArgument, NotFound
 from zdemo.emulator.world import World
 
 Row = TypeVar("Row", bound=Entity)
 
 TEXT_METHOD = Enum(tuple(f"TEXT_QUERY_METHOD_{m}" for m in TEXT_METHODS))
+DEEPEST_QUERY = 20
 _LIST_QUERY = Message("ListQuery", offset=Count(), limit=Count(32), asc=Flag())
 
 
@@ -55,6 +56,7 @@ class DetailsListing(Generic[Row]):
         """The answer of the method. Without a limit a page has everything."""
         page = call.body.get("query", {})
         queries = call.body.get("queries", ())
+        _check_nesting(queries)
         found = [row for row in self.rows(call) if all(self.passes(call.world, row, q) for q in queries)]
         if not self.counts_all:
             found = [row for row in found if self.visible(call, row)]
@@ -70,6 +72,15 @@ class DetailsListing(Generic[Row]):
     def passes(self, world: World, row: Row, query: Mapping[str, Any]) -> bool:
         """Whether a row is what one query wants."""
         return all(self.filters[choice].test(world, row, content) for choice, content in query.items())
+
+
+def _check_nesting(queries: Iterable[Mapping[str, Any]], level: int = 0) -> None:
+    """Queries inside queries inside queries."""
+    for content in (content for query in queries for content in query.values()):
+        if level > DEEPEST_QUERY:
+            raise InvalidArgument(f"Too many query nesting levels (Max {DEEPEST_QUERY})", "USER-zsQ97")
+        _check_nesting(content.get("queries", ()), level + 1)
+        _check_nesting([content["query"]] if "query" in content else (), level + 1)
 
 
 def _group(name: str) -> Kind:

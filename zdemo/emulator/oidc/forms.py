@@ -11,11 +11,11 @@ from urllib.parse import unquote_plus
 
 from flask import request
 
+from zdemo.emulator.bodies import LARGEST_FORM_BYTES
 from zdemo.emulator.oidc.answers import OAuthError
 
 FORM = "application/x-www-form-urlencoded"
 BODY_METHODS = ("POST", "PUT", "PATCH")
-LARGEST_FORM_BYTES = 10 * 1024 * 1024
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
