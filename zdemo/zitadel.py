@@ -15,6 +15,7 @@ from zdemo.transport import Answer, Transport
 
 NOT_IMPLEMENTED = 501  # how the gRPC gateway of older ZITADELs answers paths that it does not have
 PAGE_SIZE = 100
+MOST_PAGES = 1000  # of a list; no project is that large, and an endless list would be read for ever
 NO_PROJECT = "QUERY-fk2fs"
 USER_SERVICE = "zitadel.user.v2.UserService"
 PROJECT_SERVICE = "zitadel.project.v2.ProjectService"
@@ -22,6 +23,10 @@ APPLICATION_SERVICE = "zitadel.application.v2.ApplicationService"
 ORGANIZATION_SERVICE = "zitadel.org.v2.OrganizationService"
 AUTHORIZATION_SERVICE = "zitadel.authorization.v2.AuthorizationService"
 NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: valid token, its user is no administrator
+
+LISTS = frozenset(("applications", "authorizations", "keys", "projectRoles", "projects", "result", "roles"))
+OBJECTS = frozenset(("apiConfiguration", "application", "details", "organization", "pagination", "project", "user"))
+"""What zdemo reads of answers that holds objects, and what is one."""
 
 ADMIN_PAT_REFUSED = (
     "ZITADEL_ADMIN_PAT is not valid at this ZITADEL: deleted, expired, not copied whole, of another instance, "
@@ -64,7 +69,7 @@ def role_assignment(row: Mapping[str, Any]) -> RoleAssignment:
         organization_id=str(organization.get("id", "")),
         organization_name=str(organization.get("name", "")),
         active=row.get("state") == "STATE_ACTIVE",
-        role_keys=tuple(str(role.get("key", "")) for role in row.get("roles", [])),
+        role_keys=tuple(str(role.get("key", "")) for role in row.get("roles") or []),
     )
 
 
@@ -90,8 +95,9 @@ class ManagementClient:
             IntrospectionError: no ZITADEL answered there, or it cannot now.
         """
         answer = self.request("POST", f"/{service}/{method}", body)
-        if answer.status == 200 and isinstance(answer.json(), dict):
-            return answer.json_object()
+        said = answer.json()
+        if answer.status == 200 and isinstance(said, dict) and _has_known_shape(said):
+            return said
         raise management_error(answer)
 
     def request(
@@ -117,17 +123,24 @@ class ManagementClient:
             raise introspection_error(failure) from failure
 
     def rows(self, service: str, method: str, body: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
-        """All rows of a list, page by page, oldest first."""
+        """All rows of a list, page by page, oldest first.
+
+        Raises:
+            ManagementError, IntrospectionError: as of ``call``; or the list does not end.
+        """
         offset = 0
-        while True:
+        for _ in range(MOST_PAGES):
             page = {"offset": str(offset), "limit": PAGE_SIZE, "asc": True}
             answer = self.call(service, method, {**body, "pagination": page})
             found = answer.get(key) or []
             yield from found
             offset += len(found)
-            total = str((answer.get("pagination") or {}).get("totalResult", "0"))
-            if not found or not total.isdigit() or offset >= int(total):
+            if not found or offset >= _total(answer):
                 return
+        raise UnusableAnswer(
+            f"ZITADEL's list does not end ({method}): after {MOST_PAGES} pages there are said to be more",
+            hint="check ZITADEL_DOMAIN and what stands between: something there may send one page again and again",
+        )
 
     def user(self, name: str) -> User | None:
         """The user with this login name, username or ID; ``None`` when the token's user sees no such one."""
@@ -188,13 +201,39 @@ class ManagementClient:
         self._transport.close()
 
 
+def _has_known_shape(answer: dict[str, Any]) -> bool:
+    """Whether lists of objects and objects are where the v2 API has them; checked here, so that no reader need to."""
+    waiting = [answer]
+    while waiting:
+        for name, value in waiting.pop().items():
+            if value is None:
+                continue
+            if name in LISTS:
+                if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+                    return False
+                waiting += value
+            elif name in OBJECTS:
+                if not isinstance(value, dict):
+                    return False
+                waiting.append(value)
+    return True
+
+
+def _total(answer: Mapping[str, Any]) -> int:
+    """How many rows a list has in all; 0 when that is not said."""
+    try:
+        return int(str((answer.get("pagination") or {}).get("totalResult", "0")))
+    except ValueError:
+        return 0
+
+
 def management_error(answer: Answer) -> Exception:
     """The error that an answer of the management API means (ZITADEL v4; Connect error JSON)."""
     body = answer.json_object()
     code, text = str(body.get("code", "")), str(body.get("message", ""))
     if answer.status in (429, 502, 503, 504) or "unable to set instance" in answer.text:
         return answer_error(answer)
-    if not text or answer.status == NOT_IMPLEMENTED:
+    if not text or answer.status in (200, NOT_IMPLEMENTED):
         kind = answer.media_type or "no media type"
         return UnusableAnswer(
             f"what answers at ZITADEL_DOMAIN is not ZITADEL's v2 API ({answer.status}, {kind})",

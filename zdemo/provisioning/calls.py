@@ -190,14 +190,25 @@ def administrator(client: ManagementClient) -> Administrator:
         message, hint = ADMIN_PAT_REFUSED
         raise ManagementError(message, hint=hint, status=401)
     row = ask(client, "UserService/GetUserByID", userId=user_id).get("user") or {}
-    memberships = client.request("POST", MY_MEMBERSHIPS, {}).json_object().get("result") or []
+    memberships = _memberships(client)
     return Administrator(
         id=user_id,
         login_name=str(row.get("preferredLoginName") or row.get("username") or user_id),
         organization_id=str((row.get("details") or {}).get("resourceOwner", "")),
-        roles=tuple(dict.fromkeys(str(role) for m in memberships for role in m.get("roles") or [])),
+        roles=tuple(dict.fromkeys(str(role) for m in memberships for role in _listed(m, "roles"))),
         organizations=tuple(str(m["orgId"]) for m in memberships if m.get("orgId")),
     )
+
+
+def _memberships(client: ManagementClient) -> list[dict[str, Any]]:
+    """What the token's user is an administrator of; empty when ZITADEL does not tell (that API is v1's)."""
+    answer = client.request("POST", MY_MEMBERSHIPS, {})
+    return [row for row in _listed(answer.json_object(), "result") if isinstance(row, dict)]
+
+
+def _listed(row: Mapping[str, Any], name: str) -> list[Any]:
+    value = row.get(name)
+    return value if isinstance(value, list) else []
 
 
 def permissions(client: ManagementClient) -> frozenset[str] | None:
