@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from zdemo.provisioning import (
     Rotation,
     Teardown,
     Wishes,
+    alone,
     carry_out,
     git_warning,
     knows_nothing,
@@ -70,6 +71,11 @@ def run_setup(asked: Asked, wishes: Wishes, *, teardown: bool) -> int:
     if teardown and (wishes.rotate_secret or wishes.auth):
         option = "--rotate-secret" if wishes.rotate_secret else "--auth"
         raise UsageError(f"--teardown makes nothing, and {option} has no place beside it", hint=f"leave {option} away")
+    with nullcontext() if asked.dry_run else alone(asked.path):
+        return _run(screen, asked, wishes, teardown=teardown)
+
+
+def _run(screen: Screen, asked: Asked, wishes: Wishes, *, teardown: bool) -> int:
     env = EnvFile(asked.path)
     if teardown and knows_nothing(env):
         return _nothing_to_remove(screen, asked)

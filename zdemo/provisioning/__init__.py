@@ -4,6 +4,7 @@ Knows nothing of the terminal. The way through: ``EnvFile``, ``look``, ``make_pl
 ``plan_teardown``, ``tear_down``.
 """
 
+from zdemo.provisioning.alone import alone
 from zdemo.provisioning.bench import Story
 from zdemo.provisioning.calls import Administrator
 from zdemo.provisioning.carry_out import carry_out
@@ -29,6 +30,7 @@ __all__ = [
     "Story",
     "Teardown",
     "Wishes",
+    "alone",
     "carry_out",
     "git_warning",
     "knows_nothing",
