@@ -17,9 +17,9 @@ PACKAGE = Path(__file__).parents[1] / "zdemo"
 
 # A module or package imports those of the rows above its own, never of its own row or below.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "serving", "deadline", "places", "route", "tally", "key_file", "setup_names", "proxy", "near_names"),
-    ("values", "dotenv_file", "probe", "trust", "client_assertion"),
-    ("environment", "failures"),
+    ("errors", "serving", "deadline", "places", "route", "tally", "opening", "setup_names", "proxy", "near_names"),
+    ("values", "dotenv_file", "probe", "trust", "key_file"),
+    ("environment", "failures", "client_assertion"),
     ("config", "client_settings"),
     ("transport",),
     ("introspection",),

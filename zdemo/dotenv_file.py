@@ -6,13 +6,16 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
 from dotenv.parser import Binding, parse_stream
 
 from zdemo.errors import SettingsError
+from zdemo.opening import read_in_time
+
+LARGEST_BYTES = 1 << 20
 
 # Patterns are compiled where they are used: every command reads, few write.
 PLAIN_VALUE = r"[A-Za-z0-9_./:@%+,=-]+"
@@ -26,7 +29,11 @@ ASSIGNMENT = (  # as python-dotenv reads it; the comment behind a value stays to
 
 def _bindings(path: Path) -> list[Binding]:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content, _ = read_in_time(path, LARGEST_BYTES + 1)
+        if len(content) > LARGEST_BYTES:
+            what = f"{path} has more than {LARGEST_BYTES >> 20} MiB, which no .env has"
+            raise SettingsError([what], hint="give a file of NAME=value lines")
+        text = content.decode("utf-8-sig")
         bindings = list(parse_stream(io.StringIO(text, newline="")))
     except FileNotFoundError:
         if path.is_symlink():
@@ -36,6 +43,9 @@ def _bindings(path: Path) -> list[Binding]:
         raise SettingsError([f"{path} {what}"], hint=hint) from None
     except UnicodeDecodeError:
         raise SettingsError([f"{path} is not UTF-8 text"], hint="save it as UTF-8") from None
+    except TimeoutError as error:
+        hint = "give a regular file, or start what writes to this one"
+        raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint=hint) from None
     except OSError as error:
         raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="look at its permissions") from None
     if any("\0" in (b.key or "") for b in bindings):  # every other byte of a name is 0: there is no byte-order mark
@@ -56,15 +66,30 @@ def read_dotenv(path: Path) -> dict[str, str]:
     return {b.key: b.value or "" for b in bindings if b.key is not None}
 
 
+def lone_words(path: Path) -> tuple[int, ...]:
+    """Numbers of the lines that are a word and no ``=``: read as a name without a value, they may be a broken line.
+
+    ``export NAME`` says what it means, as a shell has it.
+
+    Raises:
+        SettingsError: the file cannot be read.
+    """
+    return tuple(_numbers(_bindings(path), lambda b: b.key is not None and b.value is None and not _lead(b)[2]))
+
+
 def _lead(binding: Binding) -> re.Match[str]:
     return cast("re.Match[str]", re.match(LEAD, binding.original.string))  # it matches nothing, too
 
 
 def _wrong_lines(bindings: list[Binding]) -> Iterator[int]:
+    return _numbers(bindings, lambda binding: binding.error)
+
+
+def _numbers(bindings: list[Binding], of: Callable[[Binding], bool]) -> Iterator[int]:
     """Line numbers; python-dotenv's own count from the blank lines before, and are off after a wrong line with CRLF."""
     before = ""
     for binding in bindings:
-        if binding.error:
+        if of(binding):
             yield len(re.findall(LINE_END, before + _lead(binding)["blank"])) + 1
         before += binding.original.string
 

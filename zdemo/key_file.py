@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from zdemo.opening import read_in_time
+
 LARGEST_BYTES = 64 * 1024  # ZITADEL's have 2 KB
 LEAST_KEY_BITS = 2048  # RFC 7518 §3.3; ZITADEL makes keys of this size
 OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
@@ -57,22 +59,15 @@ def _at_home(path: Path) -> Path:
 def _read(path: Path) -> tuple[bytes, int]:
     """The beginning of a file, enough for any key file, and its mode."""
     try:
-        with open(path, "rb", opener=_without_waiting) as stream:
-            return stream.read(LARGEST_BYTES + 1), os.fstat(stream.fileno()).st_mode
+        return read_in_time(path, LARGEST_BYTES + 1)
+    except TimeoutError:  # a named pipe that nobody writes to
+        return b"", 0
     except FileNotFoundError:
         raise ValueError(f"names a file that does not exist (looked in {_nearest(path)}): {WHERE_FROM}") from None
     except IsADirectoryError:
         raise ValueError("names a directory: give the key file in it, e.g. keys/api.json") from None
     except OSError as error:
         raise ValueError(f"names a file that cannot be read: {error.strerror}") from None
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    """Opens a file for ``open``. A named pipe that nobody writes to is empty, and not waited for for ever."""
-    handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has none
-    if hasattr(os, "O_NONBLOCK"):
-        os.set_blocking(handle, True)  # what a writer has yet to write is waited for
-    return handle
 
 
 def _nearest(path: Path) -> Path:

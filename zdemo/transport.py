@@ -28,6 +28,7 @@ from zdemo.deadline import IDLE_SECONDS, LEAST_SECONDS, DeadlineAdapter
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.failures import LOGIN, explained, failed, may_retry, too_large
 from zdemo.proxy import proxy_address, proxy_of, proxy_problem
+from zdemo.trust import may_hang, unusable_bundle
 from zdemo.values import is_loopback
 
 MAX_ANSWER_BYTES = 1 << 20
@@ -93,6 +94,7 @@ class Transport:
         self._proxy_problem = proxy_problem(self.proxy) if self.proxy else ""
         self._has_answered = False
         self.ca_bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
+        self._bundle_may_hang = bool(self.ca_bundle) and parts.scheme == "https" and may_hang(self.ca_bundle or "")
         self._adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, idle_seconds=idle_seconds)
 
     def close(self) -> None:
@@ -120,6 +122,8 @@ class Transport:
         """
         if self._proxy_problem:
             raise failed(FailureKind.PROXY_UNUSABLE, self.origin, self.setting, detail=self._proxy_problem)
+        if self._bundle_may_hang:
+            raise unusable_bundle()
         request = requests.Request(
             method, self.origin + path, headers={**HEADERS, **(headers or {})}, data=form, json=json
         ).prepare()

@@ -6,6 +6,8 @@ and what mends them depends on the CA bundle that the environment names.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from zdemo.errors import SettingsError
 
 SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
@@ -28,6 +30,12 @@ def how_to_trust(verify_code: int, ca_bundle: str | None) -> str:
         fix = f"put the {what} into the PEM file that REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE) names"
     whole = verify_code in (SELF_SIGNED, SELF_SIGNED_CA)
     return fix if whole else f"{fix}; or let the server send its whole chain"
+
+
+def may_hang(bundle: str) -> bool:
+    """Whether OpenSSL may wait for ever for a bundle: it is there, and neither a file nor a folder (a named pipe)."""
+    path = Path(bundle)
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 def unusable_bundle() -> SettingsError:

@@ -5,6 +5,7 @@ The numbers are those of the catalogue. Each fault is there in truth, and a pers
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -106,6 +107,15 @@ def test_a_ca_bundle_that_is_not_there_is_named(bare: Shell, certificates: Certi
     with upstream(READY, tls=certificates.good()) as up:
         told = doctor(bare, settings(up.url, REQUESTS_CA_BUNDLE="/nowhere/ca.pem"), "net.tls")
     told.names("REQUESTS_CA_BUNDLE", "cannot be read")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_a_ca_bundle_that_hangs_is_named(bare: Shell, certificates: Certificates) -> None:
+    os.mkfifo(bare.folder / "pipe")
+    with upstream(READY, tls=certificates.good()) as up:
+        env = settings(up.url, REQUESTS_CA_BUNDLE=str(bare.folder / "pipe"))
+        for told in (doctor(bare, env, "net.tls"), introspect(bare, env)):
+            told.names("REQUESTS_CA_BUNDLE", "cannot be read", "correct the path")
 
 
 def test_07_a_host_that_is_no_instance(bare: Shell, zitadel: Emulator) -> None:

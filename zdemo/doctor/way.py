@@ -19,7 +19,7 @@ from zdemo.failures import explained
 from zdemo.failures import failed as failure
 from zdemo.proxy import proxy_address, proxy_problem
 from zdemo.transport import Transport
-from zdemo.trust import unusable_bundle
+from zdemo.trust import may_hang, unusable_bundle
 from zdemo.values import is_loopback
 
 SETTING = "ZITADEL_DOMAIN"
@@ -154,6 +154,8 @@ def usable_bundle(case: Case) -> SettingsError | None:
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     if not bundle or not case.issuer.startswith("https://"):
         return None
+    if may_hang(bundle):
+        return unusable_bundle()
     try:
         context = ssl.create_default_context()
         context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
