@@ -167,10 +167,30 @@ def test_any_api_is_examined_by_one_url(bare: Shell, faults: dict[str, bool], fa
     assert READER.pat not in ran.all
 
 
+def test_a_real_token_gets_into_no_url(bare: Shell) -> None:
+    app = an_api()
+    urls: list[str] = []
+    app.before_request(lambda: urls.append(request.url))
+    with serving(app) as port:
+        bare("doctor", "--api", f"http://127.0.0.1:{port}/orders/7", PAT=READER.pat)
+    assert any("access_token=" in url for url in urls)
+    assert not any(READER.pat in url for url in urls)
+
+
 def test_a_zdemo_api_is_as_it_should_be(shell: Shell) -> None:
     for path in ("", "/api/private", "/api/private-scoped"):
         ran = shell("doctor", "--api", shell.env["ZDEMO_API_URL"] + path)
         assert (ran.code, f"{len(API_CHECKS)} passed" in ran.out) == (0, True), ran.out
+
+
+def test_the_path_that_is_examined_is_named(shell: Shell) -> None:
+    url = shell.env["ZDEMO_API_URL"]
+    for path, said in (
+        ("/", f"{url} has nothing at / (404), so /api/private is examined: it answers 401"),
+        ("/api/private-scoped?page=1", f"{url}/api/private-scoped answers 401"),
+    ):
+        ran = shell("doctor", "--api", url + path, "--json", "--only", "api.reachable")
+        assert ran.document["checks"][0]["evidence"].startswith(said)
 
 
 @pytest.mark.parametrize("url", ["http://", "ftp://x/y", "http://user:hunter2@x/", "http://example.com/x", "not a url"])

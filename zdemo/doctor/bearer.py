@@ -1,7 +1,7 @@
 """Checks of any API that is protected by bearer tokens, as a black box: does it refuse as RFC 6750 says?
 
 One URL of something that wants a token is enough. The API is asked with no token, with garbage and with what is
-malformed; with a real token only when there is one, and then only what no API should accept is tried with it.
+malformed; with a real token, if there is one, once and in the header, so that it gets into no log.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from zdemo.client import Challenge, parse_challenge
 from zdemo.diagnosis import finding_before_the_api
 from zdemo.doctor.check import Check, Result, failed, passed, skipped, warned
 from zdemo.errors import ConnectionFailed
 from zdemo.transport import Answer, Transport
-from zdemo.values import is_loopback
 
 LONGEST_HEADER = 16 * 1024 + 1  # what a zdemo API does not take any more
 OPTION = "--api"
@@ -38,6 +37,7 @@ class Target:
 
     def __post_init__(self) -> None:
         self._end = time.monotonic() + MOST_SECONDS
+        self.moved = False
 
     def ask(self, *, query: Mapping[str, str] | None = None, **headers: str) -> Reply:
         """One GET request; ``headers`` with underscores."""
@@ -54,6 +54,11 @@ class Target:
         finally:
             transport.close()
 
+    @property
+    def shown_path(self) -> str:
+        """The path that is examined, without its query."""
+        return self.path.partition("?")[0]
+
     @cached_property
     def bare(self) -> Reply:
         """The answer to a request without a token. A bare origin that has nothing is asked for zdemo's own route."""
@@ -62,6 +67,7 @@ class Target:
             self.path = ZDEMO_ROUTE
             second = self.ask()
             if isinstance(second, Answer) and second.status != 404:
+                self.moved = True
                 return second
             self.path = "/"
         return first
@@ -90,7 +96,10 @@ def _reachable(target: Target) -> Result:
     reply = target.bare
     if isinstance(reply, ConnectionFailed):
         return failed(reply.message, reply.hint)
-    return passed(f"{target.origin} answers {reply.status} in {reply.seconds * 1000:.0f} ms")
+    said = f"answers {reply.status} in {reply.seconds * 1000:.0f} ms"
+    if target.moved:
+        return passed(f"{target.origin} has nothing at / (404), so {target.path} is examined: it {said}")
+    return passed(f"{target.origin}{target.shown_path} {said}")
 
 
 def _no_token(target: Target) -> Result:
@@ -101,9 +110,9 @@ def _no_token(target: Target) -> Result:
     if reply.status == 401:
         return _challenged(challenge_of(reply))
     if reply.status < 300:
-        what = f"{target.path.partition('?')[0]} answers {reply.status} without a token: it is open to anyone"
+        what = f"{target.shown_path} answers {reply.status} without a token: it is open to anyone"
         return failed(what, "guard it, or give --api the URL of something that wants a token")
-    return _neither(reply, target.path.partition("?")[0])
+    return _neither(reply, target.shown_path)
 
 
 def _neither(reply: Answer, path: str) -> Result:
@@ -190,21 +199,19 @@ def _case(target: Target) -> Result:
 
 
 def _query(target: Target) -> Result:
-    """With a real token where that is safe: elsewhere it would end in the log of who knows what is in between."""
-    real = target.token if is_loopback(urlsplit(target.origin).hostname or "") else ""
-    token = real or secrets.token_urlsafe(53)
-    reply = target.ask(query={"access_token": token})
+    """With a made-up token alone: a real one would end in the log of the API, and of all that is in between."""
+    reply = target.ask(query={"access_token": secrets.token_urlsafe(53)})
     if isinstance(reply, ConnectionFailed):
         return failed(reply.message, "look at the API's log: it must refuse, and not break")
     if reply.status < 300:
         what = f"a token in the query is accepted ({reply.status}): URLs end in logs and histories"
         return failed(what, "take tokens from the Authorization header alone (RFC 6750 section 2.3, RFC 9700)")
     challenge = challenge_of(reply)
-    if challenge and challenge.error == "invalid_token":
-        what = "a token in the query is looked at: the API calls it invalid, as one in the header"
+    as_in_the_header = _said(reply) == _said(target.refused_garbage) != _said(target.bare)
+    if as_in_the_header or (challenge and challenge.error == "invalid_token"):
+        what = "a token in the query is looked at: the API refuses it as one in the header"
         return failed(what, "take tokens from the Authorization header alone (RFC 6750 section 2.3, RFC 9700)")
-    proof = "PAT" if real else "a token that nobody has issued"
-    return passed(f"{reply.status}: not taken from the query (tried with {proof})")
+    return passed(f"{reply.status}: not taken from the query (tried with a token that nobody has issued)")
 
 
 def _both_ways(target: Target) -> Result:
