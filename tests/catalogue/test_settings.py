@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+
 import pytest
 
 from tests.cli.running import Shell
@@ -184,3 +188,39 @@ def test_utf16_without_a_mark_is_named(bare: Shell, zitadel: Emulator) -> None:
     text = "".join(f"{name}={value}\n" for name, value in settings(zitadel.url).items())
     (bare.folder / ".env").write_bytes(text.encode("utf-16-le"))
     doctor(bare, {}, "settings.readable").names("UTF-16", "fix: save it as UTF-8")
+
+
+def test_a_line_that_was_broken_in_two_is_named_by_number(bare: Shell, zitadel: Emulator) -> None:
+    broken = f"{READER.pat[:30]}\n{READER.pat[30:]}"
+    bare.dotenv(**settings(zitadel.url, PAT=broken))
+    told = doctor(bare, {}, "token.active", warned=("settings.readable",))
+    told.names("line 5: a word without =", "broken in two", "fix: write NAME=value on one line").never(READER.pat[30:])
+
+
+def test_what_a_shell_exports_is_no_broken_line(bare: Shell, zitadel: Emulator) -> None:
+    bare.dotenv(**settings(zitadel.url))
+    with (bare.folder / ".env").open("a") as stream:
+        stream.write("export OTHER\n")
+    assert "a word without =" not in doctor(bare, {}).ran.out
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+@pytest.mark.parametrize("arguments", [("doctor", "--only", "settings.readable"), ("introspect",)])
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for_for_ever(bare: Shell, arguments: tuple[str, ...]) -> None:
+    os.mkfifo(bare.folder / "pipe.env")
+    start = time.monotonic()
+    told = command(bare, {}, *arguments, "--env-file", "pipe.env")
+    told.names("pipe.env cannot be read: it is no regular file, and its end did not come", "start what writes to it|to")
+    assert time.monotonic() - start < 15
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_a_pipe_is_read_when_another_program_writes_to_it(bare: Shell, zitadel: Emulator) -> None:
+    """As password managers hand over a ``.env``: they write when somebody has opened it."""
+    pipe = bare.folder / "pipe.env"
+    os.mkfifo(pipe)
+    text = "".join(f"{name}={value}\n" for name, value in settings(zitadel.url).items())
+    writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+    writer.start()
+    assert bare("introspect", "--env-file", "pipe.env").code == 0
+    writer.join(10)

@@ -8,6 +8,7 @@ from pathlib import Path
 from zdemo.doctor.case import Case, is_ours, joined
 from zdemo.doctor.check import Check, Outcome, Result, failed, passed, warned
 from zdemo.doctor.values import oddities
+from zdemo.dotenv_file import lone_words
 from zdemo.environment import where_to_mend
 
 NOT_SET = " is not set: "
@@ -28,11 +29,20 @@ def _readable(case: Case) -> Result:
         return passed(f"{what}: the environment alone")
     if path.exists():
         count = sum(1 for name in case.environment if is_ours(name) and case.environment.source(name) == str(path))
-        return passed(f"{path}: {count} of zdemo's variables; what the environment sets wins")
+        found = f"{path}: {count} of zdemo's variables; what the environment sets wins"
+        return _with_lone_words(found, lone_words(path)) if path.is_file() else passed(found)
     above = _above(path)
     if above and missing:
         return warned(f"there is no {path} here, and one in {above.parent}: that is not read", f"cd {above.parent}")
     return passed(f"no {path} here: the environment alone")
+
+
+def _with_lone_words(found: str, numbers: tuple[int, ...]) -> Result:
+    if not numbers:
+        return passed(found)
+    lines = f"line{'' if len(numbers) == 1 else 's'} {', '.join(str(number) for number in numbers)}"
+    what = f"{lines}: a word without =, no assignment; perhaps the rest of the line before, broken in two"
+    return warned(f"{found}; {what}", "write NAME=value on one line, however long it is; a comment begins with #")
 
 
 def _above(path: Path) -> Path | None:
