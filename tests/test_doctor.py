@@ -102,6 +102,7 @@ def test_what_does_not_come_back_is_not_waited_for() -> None:
     ("values", "named", "fatal"),
     [
         ({"CLIENT_ID": SECRET, "CLIENT_SECRET": "312909075212468229"}, "swapped", True),
+        ({"CLIENT_SECRET": PAT, "PAT": SECRET}, "and PAT a client secret: they are swapped", True),
         ({"CLIENT_SECRET": PAT, "PAT": PAT}, "CLIENT_SECRET and PAT", True),
         ({"CLIENT_SECRET": PAT}, "form of a personal access token", False),
         ({"CLIENT_ID": PAT}, "CLIENT_ID has the form of a personal", False),

@@ -175,3 +175,36 @@ def test_the_next_step_asks_for_the_same_token() -> None:
         found = explain(call(401, INVALID), "A" * 71, some, unasked="", again=" --pat", now=NOW)
     assert found
     assert any(step.startswith("zdemo introspect --pat ") for step in found.finding.fix)
+
+
+ELSEWHERE = Settings(issuer="http://localhost:1", client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout_seconds=2)
+
+
+@pytest.mark.parametrize("where", ["another ZITADEL", "refused credentials"])
+def test_what_stands_in_our_own_way_is_not_why_the_api_refuses(settings: Settings, where: str) -> None:
+    ours = ELSEWHERE if where == "another ZITADEL" else replace(settings, client_secret="B" * 64)
+    found = explained(call(401, INVALID), READER.pat, ours).finding
+    assert (found.id, found.certainty) == ("call.token_refused", Certainty.OPEN)
+    assert "cannot be checked" in dict(found.seen)["from here"]
+    assert not any("cannot have tokens checked" in candidate for candidate in found.candidates)
+    assert found.fix[0].startswith("zdemo doctor")
+    foreign = explained(call(401, INVALID, body=b"{}"), READER.pat, ours).finding
+    assert "cannot have tokens checked" in foreign.candidates[-1]
+    missing = explained(call(401, ROLE_MISSING), READER.pat, ours).finding
+    assert (missing.id, missing.certainty) == ("call.role_missing", Certainty.CERTAIN)
+
+
+def test_a_token_and_a_secret_that_are_swapped_are_the_reason(settings: Settings) -> None:
+    swapped = replace(settings, client_secret=READER.pat)
+    found = explained(call(401, INVALID), CLIENT_SECRET, swapped).finding
+    assert (found.id, found.certainty) == ("client.swapped_with_token", Certainty.LIKELY)
+    assert found.fix[0] == "exchange the values of CLIENT_SECRET and PAT"
+    alone = explained(call(401, INVALID), CLIENT_SECRET).finding
+    assert "form of a client secret" in alone.candidates[0]
+
+
+def test_an_api_that_was_started_before_its_settings_changed_is_restarted(settings: Settings) -> None:
+    for what in (call(502), call(401, INVALID)):
+        found = explained(what, READER.pat, settings).finding
+        assert any("started before its settings were changed" in candidate for candidate in found.candidates)
+        assert any(step.startswith("restart zdemo serve") for step in found.fix)

@@ -10,13 +10,24 @@ from dataclasses import dataclass, replace
 
 from zdemo.client import Call
 from zdemo.config import Settings
-from zdemo.diagnosis import Certainty, Finding, finding_before_the_api, finding_for_gateway
+from zdemo.diagnosis import (
+    SWAPPED_WITH_TOKEN,
+    Certainty,
+    Finding,
+    TokenKind,
+    finding_before_the_api,
+    finding_for_gateway,
+    speaks_as_zdemo,
+    token_form,
+)
 from zdemo.investigation import Investigation, investigate
 
 WHAT_ZITADEL_SAYS = "(what ZITADEL says of this token)"
 AIRPLAY = "AirTunes"  # how AirPlay of macOS names its server
 ROLE_MISSING_PREFIX = "role."
 NOT_JUDGED = (502, 503, 504)
+STARTED_BEFORE = "the API was started before its settings were changed, and still uses those of then"
+RESTART = "restart zdemo serve, if its settings were changed since it was started"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +59,9 @@ def explain(
     if not judged:
         return Explanation(finding=_other(call, code))
     if settings is None or token is None:
-        return Explanation(finding=_from_the_api_alone(call, code), unasked=unasked)
+        return Explanation(finding=_from_the_api_alone(call, token, code), unasked=unasked)
     investigation = investigate(settings, token, role=call.route.role, now=now)
-    finding = _compared(call, code, investigation, settings)
+    finding = _compared(call, token, code, investigation, settings)
     next_step = f"zdemo introspect{again}          {WHAT_ZITADEL_SAYS}"
     return Explanation(finding=replace(finding, fix=(*finding.fix, next_step)))
 
@@ -112,7 +123,7 @@ def _other(call: Call, code: str) -> Finding:
     )
 
 
-def _from_the_api_alone(call: Call, code: str) -> Finding:
+def _from_the_api_alone(call: Call, token: str | None, code: str) -> Finding:
     if gateway := finding_for_gateway(call.answer, call.setting):
         return gateway
     if call.answer.status in NOT_JUDGED:
@@ -129,11 +140,14 @@ def _from_the_api_alone(call: Call, code: str) -> Finding:
         )
     if call.answer.status == 403:
         return _forbidden(call)
+    form = token_form(token) if token else None
+    odd = form and form.kind not in (TokenKind.PAT, TokenKind.OPAQUE, TokenKind.JWT)
     return Finding(
         id="call.token_refused",
         cause="the API says that the token is not active, or not meant for it",
         certainty=Certainty.OPEN,
         candidates=(
+            *((f"it is no token for an API: {form.described}",) if form and odd else ()),
             "it was deleted, has expired, or its user is deactivated or locked (also if active again)",
             "it is of another ZITADEL, or meant for another project",
             "the text is not the whole token",
@@ -158,17 +172,32 @@ def _forbidden(call: Call) -> Finding:
     )
 
 
-def _compared(call: Call, code: str, investigation: Investigation, settings: Settings) -> Finding:
+def _compared(call: Call, token: str, code: str, investigation: Investigation, settings: Settings) -> Finding:
     """The finding of the investigation, if it explains what the API said; else that the two disagree."""
     finding = investigation.finding
     if call.answer.status in NOT_JUDGED:
         return _not_judged(call, investigation, settings)
     if investigation.introspection is None:
-        return finding or _from_the_api_alone(call, code)
+        return _judged_there_alone(call, token, code, finding)
     missing_role = code == "insufficient_scope" or call.answer.status == 403
     if finding and finding.id.startswith(ROLE_MISSING_PREFIX) == missing_role:
         return finding
     return _disagree(call, finding, settings)
+
+
+def _judged_there_alone(call: Call, token: str, code: str, here: Finding | None) -> Finding:
+    """The API has had the token judged, and from here it cannot be: what is in our way is not why the API refuses."""
+    if here is None or here.id == SWAPPED_WITH_TOKEN:
+        return here or _from_the_api_alone(call, token, code)
+    said = _from_the_api_alone(call, token, code)
+    cannot = "the API cannot have tokens checked, and says it so, which an API of another make may do"
+    return replace(
+        said,
+        certainty=said.certainty if speaks_as_zdemo(call.answer) else Certainty.OPEN,
+        candidates=said.candidates if speaks_as_zdemo(call.answer) else (*said.candidates, cannot),
+        seen=(*said.seen, ("from here", f"the token cannot be checked: {here.cause}")),
+        fix=("zdemo doctor          (mends what stands in the way from here)",),
+    )
 
 
 def _not_judged(call: Call, investigation: Investigation, settings: Settings) -> Finding:
@@ -190,11 +219,16 @@ def _api_cannot(settings: Settings) -> Finding:
         cause=f"the API cannot have tokens checked, though {settings.issuer} answers from here",
         certainty=Certainty.OPEN,
         candidates=(
+            STARTED_BEFORE,
             "the API uses another ZITADEL_DOMAIN, CLIENT_ID or CLIENT_SECRET than this command line",
             "the way from the API to ZITADEL is broken: network, proxy, certificates",
             "it was a passing failure",
         ),
-        fix=("look at the API's log: it names the cause", "compare the settings of the API with those here"),
+        fix=(
+            RESTART,
+            "look at the API's log: it names the cause",
+            "compare the settings of the API with those here",
+        ),
     )
 
 
@@ -210,11 +244,13 @@ def _disagree(call: Call, finding: Finding | None, settings: Settings) -> Findin
             *before,
             "the API asks another ZITADEL, or as another application, than this command line",
             "the API has another ZITADEL_PROJECT_ID than is set here",
+            STARTED_BEFORE,
             "something changed a moment ago, and the API reuses an answer for a few seconds",
         ),
         seen=(("API", f"{call.answer.status}"), ("ZITADEL", said)),
         fix=(
             f"zdemo call {call.route}          (again, in some seconds)",
+            RESTART,
             "compare ZITADEL_DOMAIN, CLIENT_ID and ZITADEL_PROJECT_ID of the API with those here",
         ),
     )

@@ -158,6 +158,7 @@ class _Investigator:
             clock_ahead_seconds=clock_ahead_seconds(answer, self._case.now),
             client_records=self._client_records() if isinstance(error, CredentialsRefused) else None,
             looked_up_at=self._case.now,
+            token_kind=None if self._case.made_up else token_form(self._case.token).kind,
             with_administrator=self._case.admin_pat is not None,
         )
         return Investigation(

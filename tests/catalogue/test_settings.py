@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.cli.running import Shell
-from tests.naming import command, doctor, introspect, settings
+from tests.naming import administered, command, doctor, introspect, settings
 from zdemo.emulator import Emulator
 from zdemo.emulator.known import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
 
@@ -87,6 +87,14 @@ def test_a_value_of_another_kind_is_named(bare: Shell, zitadel: Emulator, odd: s
     values, named = ODD[odd]
     told = doctor(bare, settings(zitadel.url, **values), "settings.wellformed", "client.accepted")
     told.names(*named)
+
+
+def test_a_secret_and_a_token_that_are_swapped_are_named_by_every_command(bare: Shell, zitadel: Emulator) -> None:
+    swapped = {"PAT": CLIENT_SECRET, "CLIENT_SECRET": READER.pat}
+    for env in (settings(zitadel.url, **swapped), administered(zitadel.url, **swapped)):
+        told = doctor(bare, env, "settings.wellformed", "client.accepted", warned=("token.form",))
+        for words in (told, introspect(bare, env)):
+            words.names("swapped", "exchange the values of CLIENT_SECRET and PAT").never("generate", "rotated")
 
 
 def test_an_administrators_pat_as_pat_is_pointed_out(bare: Shell, zitadel: Emulator) -> None:

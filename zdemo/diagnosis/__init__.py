@@ -5,7 +5,8 @@ the next step. ``zdemo.investigation`` gathers the evidence; call, introspect an
 """
 
 from zdemo.diagnosis.answers import finding_for_error
-from zdemo.diagnosis.api import finding_before_the_api, finding_for_gateway
+from zdemo.diagnosis.api import finding_before_the_api, finding_for_gateway, speaks_as_zdemo
+from zdemo.diagnosis.credentials import SWAPPED_WITH_TOKEN
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding, quoted, without_secrets
 from zdemo.diagnosis.inactive import finding_for_inactive, zitadel_is_sick
@@ -18,6 +19,7 @@ from zdemo.diagnosis.token_form import TokenForm, TokenKind, paste_problem, toke
 
 __all__ = [
     "NOTHING",
+    "SWAPPED_WITH_TOKEN",
     "ApplicationRecord",
     "Certainty",
     "ClientRecords",
@@ -38,6 +40,7 @@ __all__ = [
     "quoted",
     "refusal_of",
     "remarks",
+    "speaks_as_zdemo",
     "token_form",
     "uses_the_other_method",
     "without_secrets",

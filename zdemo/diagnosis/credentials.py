@@ -16,12 +16,15 @@ from zdemo.diagnosis.token_form import (
     OLD_CLIENT_ID,
     PAT_LENGTH,
     SECRET_LENGTH,
+    TokenKind,
     paste_leftover,
+    token_form,
 )
 from zdemo.diagnosis.words import described, seen, url
 from zdemo.transport import Answer
 
 SERVICE_USER = "Errors.User.Machine.Secret."  # ZITADEL: the login name is right, its secret is wrong or missing
+SWAPPED_WITH_TOKEN = "client.swapped_with_token"  # noqa: S105  # an ID, no secret
 USER_NOT_ACTIVE = "Errors.User.NotActive"
 CAUSE = "ZITADEL refuses the API application's credentials (CLIENT_ID, CLIENT_SECRET)"
 
@@ -41,7 +44,7 @@ def finding_for_credentials(answer: Answer, settings: Settings | None, evidence:
         )
     return (
         _service_user(answer, evidence)
-        or (_by_their_form(settings) if settings else None)
+        or (_by_their_form(settings, evidence) if settings else None)
         or _everything_refused(answer, evidence)
         or (_recorded(answer, settings, evidence) if settings else None)
         or _open(answer, settings, evidence)
@@ -104,7 +107,7 @@ def _service_user(answer: Answer, evidence: Evidence) -> Finding | None:
     )
 
 
-def _by_their_form(settings: Settings) -> Finding | None:
+def _by_their_form(settings: Settings, evidence: Evidence) -> Finding | None:
     """What the two values give away by themselves, where that alone is certain."""
     client_id, secret = settings.client_id, settings.client_secret
     if ID_DIGITS.fullmatch(secret) and len(client_id) == SECRET_LENGTH and LETTERS_AND_DIGITS.fullmatch(client_id):
@@ -113,6 +116,14 @@ def _by_their_form(settings: Settings) -> Finding | None:
             cause="CLIENT_SECRET holds an ID and CLIENT_ID what looks like a secret: they are swapped",
             certainty=Certainty.LIKELY,
             fix=("exchange the values of CLIENT_ID and CLIENT_SECRET",),
+        )
+    if evidence.token_kind is TokenKind.CLIENT_SECRET and token_form(secret).kind is TokenKind.PAT:
+        return Finding(
+            id=SWAPPED_WITH_TOKEN,
+            cause="CLIENT_SECRET holds what looks like a personal access token, and the token looks like a client "
+            "secret: they are swapped",
+            certainty=Certainty.LIKELY,
+            fix=("exchange the values of CLIENT_SECRET and PAT",),
         )
     return None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from zdemo.diagnosis.records import ClientRecords, PatRecords
+from zdemo.diagnosis.token_form import TokenKind
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.transport import Answer
 from zdemo.zitadel import RoleAssignment
@@ -39,6 +40,7 @@ class Evidence:
     ``assignments_from`` says with what they were asked for.
     ``clock_ahead_seconds``: by how much this machine's clock is ahead of ZITADEL's, to a second. The records are what
     an administrator's PAT showed, and ``None`` when it showed nothing; ``looked_up_at`` is when (epoch seconds).
+    ``token_kind`` is the form of what was asked about, and ``None`` when that was a text of our own.
     ``with_administrator``: there is such a PAT; ``with_ids``: it is known which PAT the token is said to be.
     """
 
@@ -50,6 +52,7 @@ class Evidence:
     client_records: ClientRecords | None = None
     pat_records: PatRecords | None = None
     looked_up_at: float = 0
+    token_kind: TokenKind | None = None
     with_administrator: bool = False
     with_ids: bool = False
 

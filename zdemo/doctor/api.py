@@ -13,7 +13,7 @@ from zdemo.diagnosis import finding_before_the_api, finding_for_gateway
 from zdemo.doctor.case import NOT_USABLE, Case
 from zdemo.doctor.check import Check, Result, failed, from_finding, passed, skipped, warned
 from zdemo.errors import FailureKind, Refused
-from zdemo.explanation import explain
+from zdemo.explanation import RESTART, explain
 from zdemo.route import Route
 
 PUBLIC_WORDS = "Public route"  # how the answer of the public route begins
@@ -85,6 +85,7 @@ def _compared(case: Case, settings: Settings, call: Call) -> Result:
         return failed(
             f"the API lets a token pass that ZITADEL refuses here ({expected})",
             "try again in some seconds: the API may reuse an answer for its ZDEMO_CACHE_TTL",
+            RESTART,
             "compare ZITADEL_DOMAIN, CLIENT_ID and ZITADEL_PROJECT_ID of the API with those here",
         )
     code = call.challenge.error if call.challenge else ""

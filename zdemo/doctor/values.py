@@ -37,6 +37,17 @@ def _swapped(values: Mapping[str, str]) -> Iterator[Oddity]:
             fix="exchange the values of CLIENT_ID and CLIENT_SECRET",
             fatal=True,
         )
+    if _secret_is_in_pat(values):
+        yield Oddity(
+            what="CLIENT_SECRET holds what looks like a personal access token and PAT a client secret: they are "
+            "swapped",
+            fix="exchange the values of CLIENT_SECRET and PAT",
+            fatal=True,
+        )
+
+
+def _secret_is_in_pat(values: Mapping[str, str]) -> bool:
+    return _kind(values, "CLIENT_SECRET") is PAT and _kind(values, "PAT") is SECRET
 
 
 def _pasted(values: Mapping[str, str]) -> Iterator[Oddity]:
@@ -67,7 +78,8 @@ def _may_be_client_id(text: str) -> bool:
 
 def _of_another_kind(values: Mapping[str, str]) -> Iterator[Oddity]:
     page = "the application's page in ZITADEL"
-    if _kind(values, "CLIENT_SECRET") is PAT and values["CLIENT_SECRET"] not in (values.get("PAT"), ""):
+    other = not _secret_is_in_pat(values) and values.get("CLIENT_SECRET") != values.get("PAT")
+    if _kind(values, "CLIENT_SECRET") is PAT and other:
         what = "CLIENT_SECRET has the form of a personal access token (71 characters)"
         yield Oddity(what=what, fix=f"set CLIENT_SECRET to the client secret that {page} gives (64 characters)")
     if _kind(values, "CLIENT_ID") is PAT:
