@@ -105,6 +105,19 @@ def test_the_port_is_named_also_when_it_is_the_usual_one(origin: str, port: str)
     assert f" port {port} " in failed(FailureKind.REFUSED, origin, "ZITADEL_DOMAIN").message
 
 
+@pytest.mark.parametrize(
+    ("origin", "setting", "named"),
+    [
+        ("http://localhost:1", "ZITADEL_DOMAIN", "start ZITADEL (zdemo emulator runs an emulated one), or"),
+        ("http://localhost:1", "--domain", "start ZITADEL (zdemo emulator runs an emulated one), or"),
+        ("https://zitadel.example", "ZITADEL_DOMAIN", "start ZITADEL there, or"),
+        ("http://localhost:1", "ZDEMO_API_URL", "start the server there, or"),
+    ],
+)
+def test_what_is_to_be_started_is_named(origin: str, setting: str, named: str) -> None:
+    assert failed(FailureKind.REFUSED, origin, setting).hint.startswith(named)
+
+
 def test_the_address_to_use_instead_can_be_pasted() -> None:
     hints = [failed(FailureKind.PLAIN_HTTP, origin, "X").hint for origin in ("https://a.example", "https://[::1]:8080")]
     allowed = "and ZDEMO_ALLOW_HTTP=1 if nobody can listen in"

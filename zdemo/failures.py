@@ -31,6 +31,8 @@ PLAIN_HTTP_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQU
 TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")  # http.client: how a proxy answers CONNECT
 LOGIN, WITHOUT_WAY = 407, (502, 503, 504)  # what a proxy says that is asked for credentials, or finds no server
 
+ZITADELS_ADDRESS = ("ZITADEL_DOMAIN", "--domain")
+
 _WORDS = {
     FailureKind.NAME_NOT_RESOLVED: (
         "the host name {host} does not resolve (DNS)",
@@ -38,7 +40,7 @@ _WORDS = {
     ),
     FailureKind.REFUSED: (
         "{host} port {port} refuses connections: nothing listens there",
-        "start the server there, or correct host and port in {setting}",
+        "start {server}, or correct host and port in {setting}",
     ),
     FailureKind.NO_ROUTE: (
         "there is no way to {host} port {port} from this machine ({detail})",
@@ -230,6 +232,7 @@ def failed(
         "proxy": proxy or "of the environment",
         "proxy_port": proxy_port,
         "setting": setting,
+        "server": _server(setting, host),
         "allow_http": "" if is_loopback(host) else ", and ZDEMO_ALLOW_HTTP=1 if nobody can listen in",
         "certificate_too": " (is a certificate configured, and which TLS versions?)" if tls else "",
         **{"detail": "no further detail", "status": "", "untrusted": why_untrusted(0), "trust": how_to_trust(0, None)},
@@ -237,6 +240,13 @@ def failed(
     }
     message, hint = (text.format(**values) for text in _WORDS[kind])
     return ConnectionFailed(message, hint=hint, kind=kind, origin=origin)
+
+
+def _server(setting: str, host: str) -> str:
+    """What is to be started where nothing listens. An emulated ZITADEL runs on this machine alone."""
+    if setting not in ZITADELS_ADDRESS:
+        return "the server there"
+    return "ZITADEL (zdemo emulator runs an emulated one)" if is_loopback(host) else "ZITADEL there"
 
 
 def too_large(origin: str, setting: str, limit_bytes: int) -> ConnectionFailed:

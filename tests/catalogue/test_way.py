@@ -63,7 +63,9 @@ def test_01_a_host_that_does_not_resolve(bare: Shell) -> None:
 def test_02_a_closed_port(bare: Shell) -> None:
     with refusing_port() as port:
         told = doctor(bare, settings(f"http://127.0.0.1:{port}"), "net.connect")
-    told.names(f"127.0.0.1 port {port}", "refuses|nothing listens", "fix: start ZITADEL.*port").never("resolve")
+        told.names(f"127.0.0.1 port {port}", "refuses|nothing listens", "fix: start ZITADEL.*port").never("resolve")
+        other = introspect(bare, settings(f"http://127.0.0.1:{port}"))
+        other.names("hint: start ZITADEL .zdemo emulator runs an emulated one., or correct host and port")
 
 
 def test_03_https_to_an_http_port(bare: Shell, zitadel: Emulator) -> None:

@@ -110,16 +110,15 @@ def _connect(case: Case) -> Result:
     if not isinstance(error, ConnectionFailed) or error.kind is FailureKind.BROKEN:
         detail = getattr(tried, "strerror", None) or "no further detail"
         error = failure(FailureKind.NO_ROUTE, case.issuer, SETTING, detail=detail)
-    return failed(error.message, *_hints(error, host, port))
+    return failed(error.message, *_hints(error, host))
 
 
-def _hints(error: ConnectionFailed, host: str, port: int) -> tuple[str, ...]:
-    if error.kind is not FailureKind.REFUSED:
-        return (error.hint,)
-    fix = f"start ZITADEL (zdemo emulator runs an emulated one), or correct host and port {port} in {SETTING}"
-    if is_loopback(host) and any(path.exists() for path in IN_A_CONTAINER):
-        return fix, f"if ZITADEL runs outside of this container: {host} is the container itself, and not its host"
-    return (fix,)
+def _hints(error: ConnectionFailed, host: str) -> tuple[str, ...]:
+    here = error.kind is FailureKind.REFUSED and is_loopback(host)
+    if here and any(path.exists() for path in IN_A_CONTAINER):
+        outside = f"if ZITADEL runs outside of this container: {host} is the container itself, and not its host"
+        return error.hint, outside
+    return (error.hint,)
 
 
 def _tls(case: Case) -> Result:
