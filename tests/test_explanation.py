@@ -208,3 +208,5 @@ def test_an_api_that_was_started_before_its_settings_changed_is_restarted(settin
         found = explained(what, READER.pat, settings).finding
         assert any("started before its settings were changed" in candidate for candidate in found.candidates)
         assert any(step.startswith("restart zdemo serve") for step in found.fix)
+    assert "started before" in explained(call(502), READER.pat, settings).finding.candidates[0]
+    assert "way from the API" in explained(call(503), READER.pat, settings).finding.candidates[0]

@@ -196,7 +196,7 @@ def _judged_there_alone(call: Call, token: str, code: str, here: Finding | None)
         certainty=said.certainty if speaks_as_zdemo(call.answer) else Certainty.OPEN,
         candidates=said.candidates if speaks_as_zdemo(call.answer) else (*said.candidates, cannot),
         seen=(*said.seen, ("from here", f"the token cannot be checked: {here.cause}")),
-        fix=("zdemo doctor          (mends what stands in the way from here)",),
+        fix=("zdemo doctor          (names what stands in the way from here)",),
     )
 
 
@@ -210,23 +210,25 @@ def _not_judged(call: Call, investigation: Investigation, settings: Settings) ->
             else "ZITADEL answers, and tokens can be checked"
         )
         return replace(gateway, seen=(("from here", here),))
-    return finding if finding and investigation.introspection is None else _api_cannot(settings)
+    return finding if finding and investigation.introspection is None else _api_cannot(call, settings)
 
 
-def _api_cannot(settings: Settings) -> Finding:
+def _api_cannot(call: Call, settings: Settings) -> Finding:
+    """502 is for an answer that the API cannot use, as one to other credentials; 503 for one that does not come."""
+    settings_first = call.answer.status == 502
+    other = (
+        STARTED_BEFORE,
+        "the API uses another ZITADEL_DOMAIN, CLIENT_ID or CLIENT_SECRET than this command line",
+    )
+    way = ("the way from the API to ZITADEL is broken: network, proxy, certificates", "it was a passing failure")
+    log = "look at the API's log: it names the cause"
     return Finding(
         id="call.api_cannot_ask",
         cause=f"the API cannot have tokens checked, though {settings.issuer} answers from here",
         certainty=Certainty.OPEN,
-        candidates=(
-            STARTED_BEFORE,
-            "the API uses another ZITADEL_DOMAIN, CLIENT_ID or CLIENT_SECRET than this command line",
-            "the way from the API to ZITADEL is broken: network, proxy, certificates",
-            "it was a passing failure",
-        ),
+        candidates=(*other, *way) if settings_first else (*way, *other),
         fix=(
-            RESTART,
-            "look at the API's log: it names the cause",
+            *((RESTART, log) if settings_first else (log, RESTART)),
             "compare the settings of the API with those here",
         ),
     )
