@@ -92,6 +92,11 @@ def test_what_a_paste_left_is_named(token: str, named: str) -> None:
     assert PAT not in str(finding)
 
 
+def test_one_character_is_counted_as_one() -> None:
+    assert token_form("x").described.startswith("1 character: ")
+    assert token_form("xy").described.startswith("2 characters: ")
+
+
 @pytest.mark.parametrize("token", ["", " ", "\n"])
 def test_an_empty_token_is_said_to_be_empty(token: str) -> None:
     finding = paste_problem(token)

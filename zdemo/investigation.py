@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from zdemo.administration import Administration, PatIds
 from zdemo.config import Settings
 from zdemo.diagnosis import (
+    LINE_END_INSIDE,
     ClientRecords,
     Evidence,
     Finding,
@@ -45,6 +46,10 @@ SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "Ed
 WAVERED = (
     "ZITADEL called this token inactive, and active when it was asked once more: its user was changed a moment ago, "
     "or ZITADEL's database is in trouble"
+)
+OVERLOOKED = (
+    "the token has a line end inside. ZITADEL overlooks that, but no client can send it in a header field, and no API "
+    "takes it so: what is said here holds for the token without the line end"
 )
 
 
@@ -193,6 +198,8 @@ class _Investigator:
         if isinstance(refusal, InsufficientScope) and subject:
             evidence = self._with_assignments(evidence, subject, refusal.role)
         said = remarks(introspection, case.settings, case.role, now=case.now, evidence=evidence)
+        if token_form(case.token).problem == LINE_END_INSIDE:
+            more = (*more, OVERLOOKED)
         return Investigation(
             answer=answer,
             introspection=introspection,

@@ -351,6 +351,13 @@ def test_50_a_jwt_of_another_host_name(bare: Shell, planter: Planter) -> None:
 # Not faults
 
 
+def test_a_line_end_inside_a_pat_that_zitadel_overlooks_is_said(bare: Shell, zitadel: Emulator) -> None:
+    broken = f"{READER.pat[:30]}\n{READER.pat[30:]}"
+    told = introspect(bare, settings(zitadel.url, PAT=broken))
+    told.names("active yes", "line end inside", "no client can send it", "without the line end")
+    assert "line end" not in introspect(bare, settings(zitadel.url)).blamed
+
+
 def test_a_line_end_behind_a_pat_is_no_fault(bare: Shell, zitadel: Emulator) -> None:
     told = doctor(bare, settings(zitadel.url, PAT=READER.pat + "\n"))
     assert told.blamed == ""

@@ -15,9 +15,10 @@ from zdemo.diagnosis.records import ApplicationRecord, ClientRecords, PatRecords
 from zdemo.diagnosis.refused import finding_for_active, refusal_of
 from zdemo.diagnosis.remarks import remarks
 from zdemo.diagnosis.server import finding_for_issuer, finding_for_server, zitadels_signs
-from zdemo.diagnosis.token_form import TokenForm, TokenKind, paste_problem, token_form
+from zdemo.diagnosis.token_form import LINE_END_INSIDE, TokenForm, TokenKind, paste_problem, token_form
 
 __all__ = [
+    "LINE_END_INSIDE",
     "NOTHING",
     "SWAPPED_WITH_TOKEN",
     "ApplicationRecord",

@@ -97,7 +97,7 @@ def _not_whole(form: TokenForm, evidence: Evidence, seen: Lines) -> Finding | No
     if form.kind is TokenKind.DAMAGED:
         return _not_zitadels(form, seen)
     if form.length < SHORTEST_TOKEN and form.kind is not TokenKind.CLIENT_SECRET:
-        what = f"it is too short: {form.length} characters, where a PAT has {PAT_LENGTH}"
+        what = f"it is too short: {form.size}, where a PAT has {PAT_LENGTH}"
         return _finding("token.too_short", f"this is no whole token of ZITADEL: {what}", Certainty.CERTAIN, seen)
     if form.kind is TokenKind.CUT:
         return _cut(form, evidence, seen)

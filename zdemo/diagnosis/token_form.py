@@ -32,6 +32,7 @@ FIXES = {
     BASE64: ("give what is encoded there; it is decoded by base64 -d",),
     PATH: ("give what is in the file: zdemo introspect --pat - < FILE",),
 }
+LINE_END_INSIDE = "a line end inside"
 LONGEST_SHOWN = 11  # characters of a name; longer pieces of what may be a secret are hidden wherever they are shown
 QUOTES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
 BLANK_NAMES = {" ": "a blank", "\t": "a tab", "\u00a0": "a no-break space"}
@@ -74,19 +75,22 @@ class TokenForm:
         return "jti" not in self.claims and ("at_hash" in self.claims or "azp" in self.claims)
 
     @property
+    def size(self) -> str:
+        """The length in words."""
+        return "1 character" if self.length == 1 else f"{self.length} characters"
+
+    @property
     def described(self) -> str:
         """The form in words, for a line of evidence."""
         if self.problem:
-            return f"{self.length} characters: {self.problem}"
+            return f"{self.size}: {self.problem}"
         if self.kind is TokenKind.CUT and self.length < PAT_LENGTH and self.length % 4 != 1:
-            return (
-                f"{self.length} characters: cut off, or the PAT of a user with a short ID; usually it has {PAT_LENGTH}"
-            )
+            return f"{self.size}: cut off, or the PAT of a user with a short ID; usually it has {PAT_LENGTH}"
         if self.kind in (TokenKind.CUT, TokenKind.DOUBLED, TokenKind.DAMAGED, TokenKind.UNKNOWN):
-            return f"{self.length} characters: a {self.kind}; a personal access token has {PAT_LENGTH}"
+            return f"{self.size}: a {self.kind}; a personal access token has {PAT_LENGTH}"
         if self.kind is TokenKind.JWT:
             return "a JWT: an ID token" if self.is_id_token else "a JWT"
-        return f"{self.length} characters: the form of {_article(self.kind)} {self.kind}"
+        return f"{self.size}: the form of {_article(self.kind)} {self.kind}"
 
 
 def _article(kind: TokenKind) -> str:
