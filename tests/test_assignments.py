@@ -121,7 +121,7 @@ def test_unknown_names_are_errors_and_change_nothing(client: ManagementClient, d
         do(client, PROJECT_ID, "nobody", ROLE)
     with pytest.raises(ZdemoError, match="has no role Admin") as near:
         do(client, PROJECT_ID, "reader", "Admin")
-    assert "did you mean admin" in near.value.hint
+    assert "did you mean admin? Role keys" in near.value.hint
     with pytest.raises(ManagementError, match="ZITADEL_PROJECT_ID"):
         do(client, "1", "reader", ROLE)
     assert roles(client, READER.id) == [(True, (ROLE,))]

@@ -192,6 +192,15 @@ def test_nothing_set_names_all_that_is_required_with_an_example() -> None:
     assert [p.split()[0] for p in problems_of(AdminSettings.from_env, {})] == ["ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT"]
 
 
+@pytest.mark.parametrize(
+    ("given", "hint"), [({}, "set them in"), ({"ZITADEL_DOMAIN": "http://localhost:1"}, "set it in")]
+)
+def test_one_that_is_missing_is_it_and_two_are_them(given: dict[str, str], hint: str) -> None:
+    with pytest.raises(SettingsError) as missing:
+        AdminSettings.from_env(given)
+    assert missing.value.hint.startswith(hint)
+
+
 # --- secrets
 
 VARIABLES = [

@@ -58,8 +58,10 @@ def _known_role(client: ManagementClient, project_id: str, role: str) -> None:
     if not keys:
         client.project(project_id)  # which says so if there is no such project
     near = next((key for key in keys if key.lower() == role.lower()), None)
-    known = f"did you mean {near}" if near else f"the project has {', '.join(keys) or 'no role yet'}"
-    raise ZdemoError(f"project {project_id} has no role {role}", hint=f"{known}; role keys are compared exactly")
+    hint = f"the project has {', '.join(keys) or 'no role yet'}; role keys are compared exactly"
+    if near:
+        hint = f"did you mean {near}? Role keys are compared exactly"
+    raise ZdemoError(f"project {project_id} has no role {role}", hint=hint)
 
 
 def _of_user(client: ManagementClient, project_id: str, user: User) -> list[RoleAssignment]:

@@ -111,7 +111,8 @@ def where_to_mend(variables: Mapping[str, str], missing: Sequence[str], wrong: S
     if missing:
         file = variables.file if isinstance(variables, Environment) else None
         example = "" if file else "; cp .env.example .env gives the emulator's values"  # it would overwrite a file
-        what = ", ".join(missing) if wrong else "them"  # the message has named them
+        them = "it" if len(missing) == 1 else "them"  # the message has named them
+        what = ", ".join(missing) if wrong else them
         steps.append(f"set {what} in the environment or in {file or '.env'}{example}")
     return "; ".join(steps)
 

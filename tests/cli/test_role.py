@@ -95,7 +95,7 @@ def test_the_first_one_that_fits_is_no_other_users(own_story: Story, own_shell: 
         (("role", "revoke", "nobody", "read:messages"), ("no user", "nobody")),
         (("role", "grant", "visitor", "write:messages"), ("no role", "write:messages", "read:messages, admin")),
         (("role", "revoke", "reader", "write:messages"), ("no role", "write:messages")),
-        (("role", "grant", "visitor", "Read:Messages"), ("no role", "did you mean read:messages")),
+        (("role", "grant", "visitor", "Read:Messages"), ("no role", "did you mean read:messages?")),
         (("role", "grant", "reader", "read:messages"), ("nothing to change", "reader", "has it already")),
         (("role", "revoke", "visitor", "read:messages"), ("nothing to change", "visitor", "does not have it")),
     ],
