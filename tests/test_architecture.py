@@ -22,6 +22,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("environment", "failures", "client_assertion"),
     ("config", "client_settings"),
     ("transport",),
+    ("unknown_host",),
     ("introspection",),
     ("flight", "authorization", "client", "zitadel"),
     ("breaker", "cache", "assignments"),

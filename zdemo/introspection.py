@@ -24,11 +24,11 @@ from zdemo.errors import (
     ZitadelUnavailable,
 )
 from zdemo.transport import Answer, Transport
+from zdemo.unknown_host import host_unknown_in_words, unknown_host
 
 INTROSPECTION_PATH = "/oauth/v2/introspect"
 ROLES_CLAIM = "urn:zitadel:iam:org:project:roles"
 DATABASE_AWAY = "QUERY-d3fas"  # ZITADEL: the ID in its 404 text when it cannot read its database
-INSTANCE_UNKNOWN = "unable to set instance using origin"  # ZITADEL: 404 text, our Host is none of its domains
 CLIENT_ERRORS = ("unauthorized_client", "invalid_client")  # ZITADEL says the first, RFC 6749 the second
 MOST_RETRY_AFTER_SECONDS = 60
 CREDENTIALS_REFUSED = "check CLIENT_ID and CLIENT_SECRET against the application's page, and that it is active"
@@ -156,12 +156,9 @@ def answer_error(answer: Answer, *, with_key: bool = False) -> IntrospectionErro
     status = answer.status
     if status == 429 or status >= 500 or (status == 404 and DATABASE_AWAY in answer.text):
         return _unavailable(answer)
-    if status == 404 and INSTANCE_UNKNOWN in answer.text:
-        return UnusableAnswer(
-            "ZITADEL answers, but no instance of it has the host name of ZITADEL_DOMAIN",
-            hint="use ZITADEL's external domain in ZITADEL_DOMAIN: localhost and 127.0.0.1 are two names",
-            answer=answer,
-        )
+    if unknown := unknown_host(answer):
+        _, cause, fix = host_unknown_in_words(answer, unknown)
+        return UnusableAnswer(cause, hint="; ".join(fix), answer=answer)
     if is_credential_refusal(answer):
         return CredentialsRefused(
             f"ZITADEL refuses the API application's {'key' if with_key else 'credentials'}",

@@ -13,7 +13,7 @@ import pytest
 
 from tests.certificates import Certificates
 from tests.cli.running import Shell
-from tests.naming import administered, call, doctor, introspect, settings
+from tests.naming import administered, call, command, doctor, introspect, settings
 from tests.relay import relay
 from tests.upstream import (
     Behaviour,
@@ -125,6 +125,14 @@ def test_07_a_host_that_is_no_instance(bare: Shell, zitadel: Emulator) -> None:
     for told in (doctor(bare, env, "zitadel.host"), introspect(bare, env)):
         told.names("127.0.0.1", "ExternalDomain is localhost", f"ZITADEL_DOMAIN={zitadel.url}")
         told.never("not a zitadel", *NOT_THE_TOKEN)
+
+
+@pytest.mark.parametrize("arguments", [("introspect",), ("introspect", "--json"), ("role", "list"), ("setup", "--yes")])
+def test_07_every_command_says_it_in_one_sentence(bare: Shell, zitadel: Emulator, arguments: tuple[str, ...]) -> None:
+    url = zitadel.url.replace("localhost", "127.0.0.1")
+    told = command(bare, administered(url), *arguments)
+    told.names(r"127.0.0.1 .ZITADEL_DOMAIN. is no domain of an instance of it; its ExternalDomain is localhost")
+    told.names(f"ZITADEL_DOMAIN={zitadel.url}")
 
 
 @pytest.mark.parametrize(

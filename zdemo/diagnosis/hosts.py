@@ -10,68 +10,25 @@ from urllib.parse import urlsplit
 
 from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.findings import Finding
-from zdemo.diagnosis.words import address, health, host_or_nothing, seen, url
-from zdemo.introspection import DATABASE_AWAY, INSTANCE_UNKNOWN
+from zdemo.diagnosis.words import health, seen, url
+from zdemo.introspection import DATABASE_AWAY
 from zdemo.transport import Answer
+from zdemo.unknown_host import address, host_or_nothing, host_unknown_in_words, unknown_host
 
-# ZITADEL: {host, public host, scheme} of the request, as it understood them
-NO_INSTANCE = re.compile(
-    r"unable to set instance using origin &\{(?P<host>\S*) (?P<public>\S*) (?P<scheme>\S*)\}"
-    r"(?: \(ExternalDomain is (?P<domain>[^)]*)\))?"
-)
-HOST_UNKNOWN, PUBLIC_HOST_UNTRUSTED = "QUERY-1kIjX", "QUERY-IuGh1"
 TLS_EXPECTED = re.compile("HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS|plain HTTP to an SSL")
 
 
 def wrong_host(answer: Answer, evidence: Evidence) -> Finding | None:  # noqa: ARG001  # the signature of a rule
     """The 404 that says that our Host is no domain of an instance; it names the hosts concerned."""
-    found = NO_INSTANCE.search(answer.text)
-    if answer.status != 404 or INSTANCE_UNKNOWN not in answer.text or DATABASE_AWAY in answer.text or not found:
+    found = unknown_host(answer)
+    if found is None or DATABASE_AWAY in answer.text:
         return None
-    host, public, domain = (host_or_nothing(found[name]) for name in ("host", "public", "domain"))
-    lines = (seen(answer), ("hosts", f"ZITADEL saw {host or 'none'}; its ExternalDomain is {domain or 'not told'}"))
-    if PUBLIC_HOST_UNTRUSTED in answer.text:
-        return Finding(
-            id="zitadel.public_host_untrusted",
-            cause=f"ZITADEL does not trust the public host {public or host} that a proxy in between names",
-            seen=lines,
-            fix=(
-                "let the proxy pass Host unchanged and send no x-zitadel-public-host",
-                f"or add {public or host} to the trusted domains of the instance",
-            ),
-        )
-    if host and host.lower() != url(answer).netloc.lower():
-        return _host_changed(answer, host, domain, lines)
-    return _host_unknown(answer, host or url(answer).netloc, domain, lines)
-
-
-def _host_changed(answer: Answer, host: str, domain: str, lines: tuple[tuple[str, str], ...]) -> Finding:
-    return Finding(
-        id="zitadel.host_changed",
-        cause=f"a proxy before ZITADEL changes the host: {url(answer).netloc} was asked, and {host} arrived there, "
-        "which is no domain of an instance" + (f" (ExternalDomain {domain})" if domain else ""),
-        seen=lines,
-        fix=(
-            "let the proxy pass the Host header unchanged, and no other name in X-Forwarded-Host or Forwarded",
-            "nginx: proxy_set_header Host $http_host;",
-        ),
+    lines = (
+        seen(answer),
+        ("hosts", f"ZITADEL saw {found.host or 'none'}; its ExternalDomain is {found.domain or 'not told'}"),
     )
-
-
-def _host_unknown(answer: Answer, host: str, domain: str, lines: tuple[tuple[str, str], ...]) -> Finding:
-    parts = url(answer)
-    name = parts.hostname or host
-    fix: tuple[str, ...] = ("add the name to the instance's domains in ZITADEL, or use one that it has",)
-    if domain and domain.lower() != name.lower():
-        instead = address("ZITADEL_DOMAIN", parts.scheme, domain, parts.port)
-        fix = (*instead, "localhost and 127.0.0.1 are two names to ZITADEL")
-    return Finding(
-        id="zitadel.host_unknown",
-        cause=f"ZITADEL answers, but {name} is no domain of an instance of it"
-        + (f"; its ExternalDomain is {domain}" if domain else ""),
-        seen=lines,
-        fix=fix,
-    )
+    name, cause, fix = host_unknown_in_words(answer, found)
+    return Finding(id=f"zitadel.{name}", cause=cause, seen=lines, fix=fix)
 
 
 def redirects(answer: Answer, evidence: Evidence) -> Finding | None:

@@ -8,8 +8,9 @@ from zdemo.diagnosis.evidence import Evidence, Question
 from zdemo.diagnosis.findings import Certainty, Finding, quoted
 from zdemo.diagnosis.hosts import expects_tls
 from zdemo.diagnosis.words import described, health, seen, url
-from zdemo.introspection import INSTANCE_UNKNOWN, INTROSPECTION_PATH, answer_error
+from zdemo.introspection import INTROSPECTION_PATH, answer_error
 from zdemo.transport import Answer
+from zdemo.unknown_host import INSTANCE_UNKNOWN
 
 DATABASE_CHECK = "API-F24h2"  # ZITADEL: the ID in the 412 of its readiness check
 REFUSALS = (401, 403, 407)  # no answer of ZITADEL to the question for discovery

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from urllib.parse import SplitResult, urlsplit
 
 from zdemo.diagnosis.evidence import Evidence, Question
 from zdemo.diagnosis.findings import quoted
 from zdemo.transport import Answer
-from zdemo.values import is_loopback
 
-HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
 MOST_ITEMS = 5  # of a list that came over the network
 CHECKS = ((Question.HEALTH, "/debug/healthz"), (Question.READY, "/debug/ready"))
 
@@ -48,24 +45,10 @@ def origin(answer: Answer) -> str:
     return f"{url(answer).scheme}://{url(answer).netloc}"
 
 
-def address(setting: str, scheme: str, host: str, port: int | None) -> tuple[str, ...]:
-    """What to write to have another address, ready to be pasted; with it what makes zdemo take plain http."""
-    name = f"[{host}]" if ":" in host else host
-    assignment = f"{setting}={scheme}://{name}" + (f":{port}" if port else "")
-    if scheme != "http" or is_loopback(host):
-        return (assignment,)
-    return assignment, "ZDEMO_ALLOW_HTTP=1          (with it, as that is plain http)"
-
-
 def wait(answer: Answer) -> str:
     """How long to wait after a 429, as far as the answer tells."""
     seconds = answer.headers.get("retry-after", "")
     return f"wait {seconds} s, then try again" if seconds.isascii() and seconds.isdigit() else "wait, then try again"
-
-
-def host_or_nothing(text: str | None) -> str:
-    """A host name that came over the network; empty when it cannot be one."""
-    return text if text and HOST.fullmatch(text) else ""
 
 
 def audience_scope(project_id: str | None) -> str:
