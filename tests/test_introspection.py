@@ -234,6 +234,21 @@ def test_numbers_beyond_json_make_an_answer_unusable(literal: str) -> None:
         parse_introspection(of_body(b'{"active":true,"exp":' + literal.encode() + b"}"))
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_json_is_utf_8_or_the_answer_is_unusable(encoding: str) -> None:
+    with pytest.raises(UnusableAnswer):
+        parse_introspection(of_body('{"active":true}'.encode(encoding)))
+
+
+@pytest.mark.parametrize("seconds", [10**400, -(10**400), 10**15])
+def test_a_time_beyond_all_clocks_can_be_calculated_with(seconds: int) -> None:
+    found = of({"active": True, "exp": seconds, "nbf": -seconds})
+    assert found.expires_at is not None
+    assert found.not_before is not None
+    assert abs(found.expires_at - 0.5) == pytest.approx(10**15)
+    assert (found.expires_at > 0, found.not_before > 0) == (seconds > 0, seconds < 0)
+
+
 def test_claims_that_do_not_decide_may_be_anything() -> None:
     odd = {"iat": [], "sub": 1, "scope": ["a"], "iss": None, "username": {}, "jti": True, "custom": [1, None]}
     found = of({"active": True, **odd})
@@ -250,13 +265,18 @@ def test_of_an_inactive_answer_nothing_else_is_read_or_kept() -> None:
     assert (found.active, found.expires_at, found.audience, found.claims) == (False, None, (), {"active": False})
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
-    max_leaves=12,
-)
+def _values(numbers: st.SearchStrategy[float]) -> st.SearchStrategy[object]:
+    return st.recursive(
+        st.none() | st.booleans() | st.integers() | numbers | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+        max_leaves=12,
+    )
+
+
+JSON = _values(st.floats(allow_nan=False, allow_infinity=False))
+LIKE_JSON = _values(st.floats())  # what Python writes as NaN and Infinity too, which JSON has not
 READ_CLAIMS = ("active", "exp", "nbf", "aud", "scope", ROLES, roles_claim_of(PROJECT))
-ANSWERS = JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(READ_CLAIMS, JSON))
+ANSWERS = LIKE_JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(READ_CLAIMS, LIKE_JSON))
 
 
 @given(value=ANSWERS)

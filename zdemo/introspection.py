@@ -7,7 +7,6 @@ an ``IntrospectionError``. The client here asks every time; others may wrap it.
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -23,7 +22,7 @@ from zdemo.errors import (
     UnusableAnswer,
     ZitadelUnavailable,
 )
-from zdemo.transport import Answer, Transport
+from zdemo.transport import Answer, Transport, json_decoder
 from zdemo.unknown_host import host_unknown_in_words, unknown_host
 
 INTROSPECTION_PATH = "/oauth/v2/introspect"
@@ -31,6 +30,7 @@ ROLES_CLAIM = "urn:zitadel:iam:org:project:roles"
 DATABASE_AWAY = "QUERY-d3fas"  # ZITADEL: the ID in its 404 text when it cannot read its database
 CLIENT_ERRORS = ("unauthorized_client", "invalid_client")  # ZITADEL says the first, RFC 6749 the second
 MOST_RETRY_AFTER_SECONDS = 60
+FARTHEST_SECONDS = 10**15  # from 1970, some 30 million years: a float holds it, and no clock gets there
 CREDENTIALS_REFUSED = "check CLIENT_ID and CLIENT_SECRET against the application's page, and that it is active"
 KEY_REFUSED = (
     "check this machine's clock, and the key of ZITADEL_KEY_FILE against the application's page: it is there, has not "
@@ -103,8 +103,8 @@ def parse_introspection(answer: Answer) -> Introspection:
         UnusableAnswer: no JSON object, no boolean ``active``, or a claim that decides has the wrong type.
     """
     try:
-        claims = json.loads(answer.body, object_pairs_hook=_without_duplicates)
-    except (ValueError, RecursionError):
+        claims = answer.decoded(DECODER)
+    except ValueError:
         raise _unusable("is no JSON", answer) from None
     if not isinstance(claims, dict) or not isinstance(claims.get("active"), bool):
         raise _unusable("is no JSON object with a boolean active", answer)
@@ -132,6 +132,9 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+DECODER = json_decoder(_without_duplicates)
+
+
 def _epoch(claims: Mapping[str, Any], name: str, answer: Answer) -> int | None:
     """Whole seconds, or ``None`` when absent; a PAT's year 9999 overflows ``datetime``, so it stays an integer."""
     if name not in claims:
@@ -139,7 +142,12 @@ def _epoch(claims: Mapping[str, Any], name: str, answer: Answer) -> int | None:
     value = claims[name]
     if type(value) is not int:
         raise _unusable(f"has an {name} that is no whole number", answer)
-    return value
+    return within_all_clocks(value)
+
+
+def within_all_clocks(seconds: int) -> int:
+    """The same point in time for every clock, whatever the number of its digits: small enough to calculate with."""
+    return max(-FARTHEST_SECONDS, min(seconds, FARTHEST_SECONDS))
 
 
 def _unusable(what: str, answer: Answer) -> UnusableAnswer:

@@ -11,10 +11,11 @@ to its end, whatever its size, even when it is not to follow it; a broken ``Loca
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +36,21 @@ MAX_ANSWER_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 16
 MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,31}/[a-z0-9!#$&^_.+-]{1,31}")  # RFC 6838 §4.2, but shorter
 HEADERS = {"User-Agent": f"zdemo/{__version__}", "Accept-Encoding": "identity"}
+
+
+def json_decoder(object_pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> json.JSONDecoder:
+    """A decoder that refuses what is no JSON (``NaN``), and numbers that no JSON could give on (RFC 8259 §6: 1e999)."""
+    return json.JSONDecoder(object_pairs_hook=object_pairs, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+DECODER = json_decoder()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +75,25 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body as text; bytes that are no UTF-8 are replaced."""
-        return self.body.decode("utf-8", "replace")
+        """The body as text, without a byte-order mark; bytes that are no UTF-8 are replaced."""
+        return self.body.decode("utf-8-sig", "replace")
+
+    def decoded(self, decoder: json.JSONDecoder = DECODER) -> Any:
+        """The body as JSON, which is UTF-8 (RFC 8259 §8.1; a byte-order mark may be ignored).
+
+        Raises:
+            ValueError: it is none.
+        """
+        try:
+            return decoder.decode(self.body.decode("utf-8-sig"))
+        except RecursionError:
+            raise ValueError("it is nested too deep") from None
 
     def json(self) -> Any:
-        """The body as JSON, or ``None`` when it is none (too deep included)."""
+        """The body as JSON, or ``None`` when it is none."""
         try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
+            return self.decoded()
+        except ValueError:
             return None
 
     def json_object(self) -> dict[str, Any]:

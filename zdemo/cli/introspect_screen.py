@@ -11,7 +11,7 @@ from zdemo.config import Settings
 from zdemo.diagnosis import token_form
 from zdemo.environment import masked
 from zdemo.errors import Refused
-from zdemo.introspection import Introspection
+from zdemo.introspection import Introspection, within_all_clocks
 from zdemo.investigation import Investigation
 from zdemo.route import Route
 
@@ -48,7 +48,7 @@ def _about(found: Introspection, token: str, *, now: float) -> list[tuple[str, s
     kind = f"{token_form(token).kind.value.replace('_', ' ')} {masked(token)}"
     issued = found.claims.get("iat")
     if type(issued) is int:
-        kind += f", issued {span(now - issued)} ago"
+        kind += f", issued {span(now - within_all_clocks(issued))} ago"
     return [
         ("active", f"yes, {time_left(found, now=now)}"),
         ("who", _who(found)),
