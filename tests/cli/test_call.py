@@ -79,6 +79,22 @@ def test_json_is_utf8_whatever_the_locale(shell: Shell) -> None:
         assert "gr??e" in shell.anew("call", "public", "--url", api.url, PYTHONIOENCODING="ascii").out
 
 
+def test_json_is_json_without_control_characters_whatever_the_api_sends(shell: Shell) -> None:
+    odd = {"message": "\x7f\x9b31m \u202e\u2066evil\u0007"}
+    with upstream(answer(json_body(odd), headers={"WWW-Authenticate": 'Bearer error="\x9b31m"'})) as api:
+        ran = shell("call", "public", "--json", "--url", api.url)
+    assert (ran.code, ran.document["body"], ran.document["challenge"]["error"]) == (0, odd, "\x9b31m")
+    assert ran.out.removesuffix("\n").isprintable()
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_json_holds_no_number_that_json_does_not_have(shell: Shell, number: str) -> None:
+    body = f'{{"message":{number}}}'
+    with upstream(answer(body.encode())) as api:
+        ran = shell("call", "public", "--json", "--url", api.url)
+    assert ran.document["body"] == body
+
+
 def test_verbose_shows_the_exchange_with_the_token_masked(shell: Shell) -> None:
     ran = shell("call", "private", "-v")
     assert ran.code == 0

@@ -205,14 +205,42 @@ def test_closed_standard_input_is_no_crash(shell: Shell, arguments: str) -> None
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
-@pytest.mark.parametrize("arguments", ["call private", "introspect --json"])
+@pytest.mark.parametrize("arguments", ["call private", "introspect --json", "role list", "--help", "--version"])
 def test_an_answer_that_cannot_be_written_is_told(shell: Shell, arguments: str) -> None:
     done = _piped(shell, f'"$1" -m zdemo {arguments} > /dev/full')
     assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "No space left" in done.stderr
+    assert done.stderr.splitlines() == [
+        "error: the answer cannot be written: No space left on device",
+        "hint:  look at where standard output goes",
+    ]
+    done = _piped(shell, f'"$1" -m zdemo {arguments} > /dev/full 2> /dev/full')
+    assert done.returncode == 1
 
 
-def test_closed_standard_output_is_no_crash(shell: Shell) -> None:
-    done = _piped(shell, '"$1" -m zdemo call private >&-')
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize("arguments", ["call private", "call private --json", "--help", "--version"])
+def test_closed_standard_output_is_told(shell: Shell, arguments: str) -> None:
+    done = _piped(shell, f'"$1" -m zdemo {arguments} >&-')
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "error: the answer cannot be written: Bad file descriptor"
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_who_wants_the_exit_code_alone_may_close_standard_output(shell: Shell) -> None:
+    for streams in (">&-", ">&- 2>&-", "<&- >&- 2>&-", "> /dev/full"):
+        done = _piped(shell, f'"$1" -m zdemo introspect -q {streams}')
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("stderr", ["2>&-", "2> /dev/full", "2>&1 >/dev/null | true"])
+def test_an_error_that_cannot_be_told_keeps_its_exit_code(bare: Shell, stderr: str) -> None:
+    for arguments, code in (("call nothing", 2), ("introspect", 3), ("call public --url http://127.0.0.1:1", 4)):
+        for more in ("", " --json"):
+            done = _piped(bare, f'exec 3>&1; {{ "$1" -m zdemo {arguments}{more}; echo $? >&3; }} {stderr}')
+            assert done.stdout.splitlines()[-1] == str(code)
+
+
+def test_an_error_keeps_its_exit_code_where_its_document_cannot_be_written(bare: Shell) -> None:
+    for stdout in (">&-", "> /dev/full"):
+        done = _piped(bare, f'"$1" -m zdemo introspect --json {stdout}')
+        assert done.returncode == 3
+        assert "cannot be written" not in done.stderr

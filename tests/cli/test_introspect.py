@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
+import unicodedata
 
 import pytest
 import requests
@@ -47,6 +49,26 @@ def test_json_is_the_answer_of_zitadel_byte_for_byte(own_story: Story, own_shell
     strange = b'{"active": true,\t"aud":["1"] , "z":1.00, "a":"\xc3\xbc\\u00fc"}\n'
     with upstream(raw(http(strange))) as zitadel:
         assert own_shell.anew("introspect", "--json", ZITADEL_DOMAIN=zitadel.url, LC_ALL="C").out.encode() == strange
+
+
+def test_json_is_the_same_json_without_control_characters(shell: Shell) -> None:
+    odd = "\x7f \x9b31m \u202e\u2066 \ud83d\ude00 \ue000 \U000e0001"  # DEL, C1, bidi, a pair, private use, a tag
+    claims_ = {"active": True, "z": 1.5, "odd": odd.encode("utf-16", "surrogatepass").decode("utf-16")}
+    sent = json.dumps(claims_, ensure_ascii=False, separators=(",\r\n\t", " : ")).encode()
+    with upstream(raw(http(b"\xef\xbb\xbf" + sent))) as zitadel:
+        ran = shell("introspect", "--json", ZITADEL_DOMAIN=zitadel.url)
+    assert (ran.code, ran.document) == (0, claims_)
+    assert '"z" : 1.5' in ran.out
+    assert all(c in "\n\t" or unicodedata.category(c)[0] != "C" for c in ran.out)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_json_is_never_guessed_to_be_anything_but_utf_8(shell: Shell, encoding: str) -> None:
+    strange = '{"active":true,"a":"\u1b1b\u5b5b"}'.encode(encoding)
+    with upstream(raw(http(strange))) as zitadel:
+        ran = shell("introspect", "--json", ZITADEL_DOMAIN=zitadel.url)
+    assert (ran.code, is_two_lines(ran)) == (4, True)
+    assert "is no JSON" in ran.err
 
 
 def test_json_of_an_inactive_token_and_of_a_refusal_is_a_document_too(shell: Shell) -> None:
@@ -111,7 +133,7 @@ def test_a_role_that_only_the_scope_lists_is_pointed_out(shell: Shell) -> None:
     assert "zdemo role grant visitor read:messages" in ran.out
 
 
-@pytest.mark.parametrize("exp", [10**15, 10**30, -(10**20)])
+@pytest.mark.parametrize("exp", [10**15, 10**30, -(10**20), 10**400, -(10**400)])
 def test_a_time_that_no_calendar_holds_is_no_crash(shell: Shell, exp: int) -> None:
     with upstream(claims(exp=exp, iat=exp)) as zitadel:
         assert shell("introspect", ZITADEL_DOMAIN=zitadel.url).code == 0

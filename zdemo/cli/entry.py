@@ -14,6 +14,7 @@ from zdemo.cli.app import app
 from zdemo.cli.options import ASK
 from zdemo.cli.redaction import token_like
 from zdemo.cli.render import Screen
+from zdemo.cli.streams import drop, open_what_is_closed, why_unwritable
 from zdemo.cli.usage import CommandLineError, wrong_command_line
 from zdemo.errors import ExitCode, ZdemoError
 
@@ -42,6 +43,7 @@ def _needed(arguments: Sequence[str]) -> typer.Typer:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code."""
+    open_what_is_closed()
     screen = Screen()
     screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
     as_json = "--json" in arguments
@@ -51,10 +53,13 @@ def run(arguments: Sequence[str]) -> int:
         screen.interrupted()
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our output has left
-        _drop_output()
+        drop(sys.stdout)
     except Exception as fault:
-        screen.failure(*_fault_of_ours(fault), as_json=as_json and not isinstance(fault, OSError))
-        _drop_output()
+        if why := why_unwritable(fault):
+            screen.error(f"the answer cannot be written: {why}", "look at where standard output goes")
+        else:
+            screen.failure(*_fault_of_ours(fault), as_json=as_json)
+        drop(sys.stdout)
     return int(ExitCode.NO)
 
 
@@ -79,12 +84,6 @@ def _run(screen: Screen, arguments: Sequence[str], *, as_json: bool) -> int:
     if result == INTERRUPTED:  # how Typer reports Ctrl-C
         screen.interrupted()
     return int(result) if isinstance(result, int) else int(ExitCode.YES)
-
-
-def _drop_output() -> None:
-    """What is still buffered must not raise again when Python ends."""
-    if sys.stdout:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _folder_is_there() -> bool:

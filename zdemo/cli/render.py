@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 import typer
 
 from zdemo.cli.redaction import REDACTION
+from zdemo.cli.streams import drop
 
 if TYPE_CHECKING:
     from zdemo.diagnosis import Finding
@@ -35,6 +36,17 @@ def printable(text: str) -> str:
     return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else f"\\x{ord(c):02x}" for c in text)
 
 
+def printable_json(text: str) -> str:
+    """The same JSON; its control characters are escaped where they stand in texts, and are blanks between them."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else _escaped(c) for c in text)
+
+
+def _escaped(control: str) -> str:
+    return " " if control == "\r" else json.dumps(control)[1:-1]  # raw, JSON has carriage returns as white space only
+
+
 class Screen:
     """Standard output for the answer, standard error for the story. Hides secrets, whatever the text."""
 
@@ -51,8 +63,13 @@ class Screen:
     def _put(self, stream: IO[str], text: str) -> None:
         text = REDACTION(text)
         encoding = getattr(stream, "encoding", None) or "utf-8"
-        stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-        stream.flush()
+        try:
+            stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+            stream.flush()
+        except OSError:
+            if stream is not self.stderr:
+                raise
+            drop(stream)  # the answer, and the exit code, are the same without the story
 
     def _colour(self, stream: IO[str]) -> bool:
         return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -81,11 +98,9 @@ class Screen:
         Screen._answered = True
         binary = getattr(self.stdout, "buffer", None)
         if binary is None:
-            self._put(self.stdout, text)
+            self._put(self.stdout, printable_json(text))
             return
-        binary.write(
-            REDACTION(text).encode(errors="replace") + b"\n"
-        )  # JSON is UTF-8, whatever the locale (RFC 8259 §8.1)
+        binary.write(printable_json(REDACTION(text)).encode() + b"\n")  # UTF-8, whatever the locale (RFC 8259 §8.1)
         binary.flush()
 
     def error(self, message: str, hint: str = "") -> None:
@@ -102,8 +117,12 @@ class Screen:
     def failure(self, message: str, hint: str = "", *, as_json: bool) -> None:
         """The error that ends a command; for programs that read JSON also as the document, unless they have one."""
         self.error(message, hint)
-        if as_json and self.stdout and not Screen._answered:
+        if not as_json or Screen._answered:
+            return
+        try:
             self.document({"error": printable(re.sub(PROBLEMS, "; ", message)), "hint": printable(hint)})
+        except OSError:
+            drop(self.stdout)  # it has been told; what went wrong first keeps its exit code
 
     def interrupted(self) -> None:
         """Ctrl-C: the cursor may stand behind a question."""
