@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,9 @@ PAT = "Qz7_kT2vRw9-LmXb4NcJ8hGfY1sDpA6eUoV3iZt5yHq0WnKxB7rEjSgMlC2uOaIdF9PvTQk"
 SECRET = "h8Kq2ZtXw5LmVn9RbJc4GyFs7DpAe1UoYi3WkTx6BrEjHgMlNu0OaIdSfPvQzC2X"
 ADMIN = "Jx3-pW8sVb_Kd6LqYt9RmZc2HnGf5XaSo4UeTi7BwPj1MkQyDr0ElNvCuOgIhFz8AbVx5Tk"
 ODD = 'p%q+r/s=t&u~"v\\w:x#y!Zabcdefghijklmnop0123456789QRSTUVWXY'  # what old secrets, and other servers', may hold
+WITH_SLASHES = "Cn9aRy7kQ2mZx8/Lp4Wd6TbVeHs5Gf3J/kQ2mZx8Lp4Wd6/TbVeHs5Gf3JCn9aRy7="
+WITH_DOTS = "abc.Cn9aRy7kQ2mZx8.Lp4Wd6TbVeHs5Gf3J.kQ2mZx8Lp4Wd6TbVeH"
+SHORT = "Cn9aRy7kQ2mZx8Lp4Wd6TbVe"
 CANARIES = (PAT, SECRET, ADMIN)
 LONGEST_SHOWN = 4
 SETTINGS = {
@@ -40,7 +44,9 @@ SETTINGS = {
 def forms(secret: str) -> Iterator[str]:
     """How a text may stand in an output: as it is, in a URL, in JSON, in base64 wherever it begins."""
     yield from (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1])
+    yield json.dumps(secret)[1:-1].replace("/", "\\/")
     for text in (secret, quote_plus(secret)):
+        yield text.encode().hex()
         for at in range(3):
             plain = base64.b64encode(b"\0" * at + text.encode()).decode()[4:-4]
             yield from (plain, plain.translate(str.maketrans("+/", "-_")))
@@ -58,8 +64,13 @@ def leak(text: str, *secrets: str) -> str:
     return ""
 
 
+def read(text: str) -> str:
+    """A text, and what a program reads in it that takes it, or a part of it, for JSON."""
+    return text + re.sub(r"\\+u([0-9a-f]{4})", lambda escape: chr(int(escape[1], 16)), text)
+
+
 def assert_silent(ran: Ran, *secrets: str) -> None:
-    found = leak(ran.all, *(secrets or CANARIES))
+    found = leak(read(ran.all), *(secrets or CANARIES))
     assert not found, f"{found!r} in {ran.all}"
 
 
@@ -147,7 +158,8 @@ def _echo(status: int, kind: str, shape: Callable[[list[str]], bytes]) -> Behavi
             clear += " " + base64.b64decode(clear).decode()
         said = [clear, *received.form.values(), received.headers.get("x-echo", "")]
         said += [base64.b64encode(f"{before}{text}".encode()).decode() for text in said for before in ("", "a", "ab")]
-        said += [quote(text, safe="") for text in said] + [clear.upper(), clear[:25], clear[20:45]]
+        said += [quote(text, safe="") for text in said] + [text.encode().hex() for text in said]
+        said += [clear.upper(), clear[:25], clear[20:45], clear[:11], clear[30:38], clear[:60].lower(), clear[-9:]]
         line = quote(" ".join(said), safe=" /:+=%-_~")
         headers = {
             "Content-Type": kind,
@@ -156,6 +168,7 @@ def _echo(status: int, kind: str, shape: Callable[[list[str]], bytes]) -> Behavi
             "Set-Cookie": f"token={said[0]}",
             "WWW-Authenticate": f'Bearer error="invalid_token", error_description="{line}", scope="{line}"',
             "Retry-After": said[0],
+            f"X-{re.sub('[^A-Za-z0-9_-]', '', clear)[:60]}": "1",
         }
         return answer(shape(said), status, headers=headers)
 
@@ -164,6 +177,13 @@ def _echo(status: int, kind: str, shape: Callable[[list[str]], bytes]) -> Behavi
 
 def _error(said: list[str]) -> bytes:
     return json.dumps({"error": said[0], "error_description": " ".join(said), "message": "\n".join(said)}).encode()
+
+
+def _escaped(said: list[str]) -> bytes:
+    """JSON that any parser reads, and no eye: every character as its number; and once more, as JSON within JSON."""
+    numbers = "".join(f"\\u{ord(c):04x}" for c in " ".join(said))
+    within = numbers.replace("\\", "\\\\")
+    return f'{{"active":true,"sub":"{numbers}","error":"{numbers}","message":"{within}"}}'.encode()
 
 
 def _claims(said: list[str]) -> bytes:
@@ -198,6 +218,8 @@ def _page(said: list[str]) -> bytes:
 ECHOES = {
     "claims": _echo(200, "application/json", _claims),
     "rows": _echo(200, "application/json", _rows),
+    "escaped": _echo(200, "application/json", _escaped),
+    "escaped 401": _echo(401, "application/json", _escaped),
     "page": _echo(200, "text/html", _page),
     "odd media type": _echo(200, f"text/{SECRET}", _page),
     "redirect": _echo(302, "text/plain", _page),
@@ -284,6 +306,26 @@ def test_in_a_wrong_command_line(shell: Shell, line: str) -> None:
         ran = shell(*line.format(first, second).split(" "))
         assert ran.code != 0
         assert_silent(ran)
+
+
+@pytest.mark.parametrize("token", [WITH_SLASHES, WITH_DOTS, SHORT, f"{SHORT}Hs5Gf3J"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "call private --env-file {}",
+        "introspect --env-file {}",
+        "doctor --env-file {}",
+        "demo --live --env-file {}",
+        "role list {}",
+        "role grant reader {}",
+        "call private --url http://{}.localhost:1",
+    ],
+)
+def test_a_token_of_another_server_in_a_wrong_command_line(shell: Shell, line: str, token: str) -> None:
+    for more in ((), ("--json",)):
+        ran = shell(*line.format(token).split(" "), *more)
+        assert ran.code != 0
+        assert_silent(ran, token)
 
 
 def test_in_a_role_or_a_user_that_the_emulator_is_asked_for(shared_story: Story, tmp_path: Path) -> None:
@@ -406,6 +448,27 @@ def test_a_redaction_leaves_the_ends_of_a_long_secret_and_nothing_of_a_short_one
     assert Redaction()(PAT) == PAT
 
 
+def test_a_redaction_knows_cut_off_pieces_of_what_is_random_and_leaves_words_alone() -> None:
+    redaction = Redaction()
+    redaction.hide(PAT, "zdemoEmulatorClientSecretKnownToEverybodyForDevelopmentOnly00000")
+    for piece in (PAT[:11], PAT[30:38], PAT[-7:], f"x-{PAT[:60].lower()}", "ClientSecretKnownTo"):
+        assert not leak(redaction(f"it is {piece}\u2026"), PAT)
+        assert "\u2026" in redaction(f"it is {piece} "), piece
+    words = 'the "clientSecret" of the emulator is known, \u0130 promise'  # a letter that is longer in small
+    assert redaction(words) == words
+
+
+def test_a_redaction_reads_the_escapes_of_json_and_what_it_leaves_is_json() -> None:
+    redaction = Redaction()
+    redaction.hide(PAT, ODD)
+    for secret in (PAT, ODD):
+        numbers = "".join(f"\\u{ord(c):04X}" for c in secret)
+        document = redaction(f'{{"a": "{numbers}", "b": "\\u0022\\u005c\\u001b\\ud83d\\ude00\\u00fc"}}')
+        assert json.loads(document) == {"a": masked(PAT) if secret == PAT else "\u2026", "b": '"\\\x1b\U0001f600\u00fc'}
+    innocent = '{"a": "\\u00fc"}'
+    assert redaction(innocent) == innocent
+
+
 @pytest.mark.parametrize("secret", [PAT, SECRET, ODD, "gr\u00fc\u00dfe-aus-dem-\u00e4ther-und-noch-mehr"])
 def test_a_redaction_knows_every_form(secret: str) -> None:
     redaction = Redaction()
@@ -428,6 +491,12 @@ def test_a_redaction_knows_every_form(secret: str) -> None:
         ("https://my-instance-with-a-long-name-abc123.zitadel.cloud", []),
         ("/srv/a-very-long-folder-name-that-somebody-has-chosen/.env", []),
         (f"./{PAT}/.env", [PAT]),
+        (WITH_SLASHES, [WITH_SLASHES.rstrip("=")]),
+        (WITH_DOTS, [WITH_DOTS]),
+        (SHORT, [SHORT]),
+        (f"http://{SHORT}.localhost:1", [SHORT]),
+        ("/home/me/Documents/Projects2026/MyCompany/Api7/settings/.env", []),
+        ("a9f86d081884c7d659a2feaa0c55ad01-123456789.us-east-1.elb.amazonaws.com", []),
         ("reader", []),
         ("read:messages", []),
         ("353545601679624705", []),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 
 import pytest
 
 from tests.cli.running import Shell, is_two_lines
 from tests.cli.terminal import at_terminal
+from zdemo import authorization
+from zdemo.cli.redaction import LONGEST_TOKEN
 from zdemo.emulator.known import READER, VISITOR
 
 
@@ -172,3 +176,17 @@ def test_an_answer_that_is_empty_or_interrupted_sends_nothing(shell: Shell) -> N
 def test_the_document_that_a_typed_token_leads_to_is_alone_on_standard_output(shell: Shell) -> None:
     ran = shell("introspect", "--json", "--pat", "-", stdin=READER.pat)
     assert json.loads(ran.out)["active"] is True
+
+
+@pytest.mark.parametrize("command", [("introspect",), ("introspect", "--json"), ("call", "private")])
+def test_what_is_too_long_for_a_token_is_refused_before_anything_is_done_with_it(
+    bare: Shell, command: tuple[str, ...]
+) -> None:
+    long = base64.b64encode(os.urandom(750_000), altchars=b"-_").decode()
+    ran = bare(*command, "--pat", "-", stdin=long)
+    assert (ran.code, is_two_lines(ran)) == (3, True)
+    assert "the token from the command line is longer than 16 KiB" in ran.err
+    assert LONGEST_TOKEN == authorization.LONGEST_TOKEN
+    bare.dotenv(PAT="a" * (LONGEST_TOKEN + 1))
+    assert "the token from .env is longer" in bare(*command).err
+    assert "longer" not in bare(*command, PAT="a" * LONGEST_TOKEN).err

@@ -10,25 +10,53 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from urllib.parse import quote
 
 LEAST_SECRET = 8  # characters; shorter texts are no secrets, and would be found in every sentence
 LEAST_PIECE = 12  # characters of a secret that were cut off and are hidden still; fewer may be a word of a sentence
+LEAST_RANDOM_PIECE = 6  # characters of a secret without words in it
 LEAST_TOKEN_LIKE = 32  # characters; ZITADEL's shortest tokens have some 50, its client secrets 64
+LEAST_RANDOM = 20  # characters of what looks random, and may therefore be a token of another server
+RANDOM_CHANGES = 0.4  # of all neighbours; they are of different kinds in 0.64 of base64, in 0.35 of CamelCaseWords
+LONGEST_TOKEN = (
+    16 * 1024
+)  # characters, as in zdemo.authorization; of longer secrets all forms of the beginning are known
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 TOKEN_LIKE = rf"(?a:eyJ[\w-]+\.[\w-]+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE},}}=*)"  # compiled when needed
-BETWEEN = rf"[\s=:/@,;?&{QUOTES}]+"
+BLANKS = rf"\s=:@,;?&{QUOTES}"
+UNICODE_ESCAPE = r"\\+u(?![dD][89a-fA-F])([0-9a-fA-F]{4})"  # in JSON, and in JSON within JSON; no half of a pair
 
 
 def token_like(text: str) -> list[str]:
     """What in a command line's argument, or in a setting, may be a token. Folders have long names, but tamer ones."""
-    if len(text) < LEAST_TOKEN_LIKE and "eyJ" not in text:
+    if len(text) < LEAST_RANDOM and "eyJ" not in text:
         return []
-    found = [piece for piece in re.split(BETWEEN, text) if re.fullmatch(TOKEN_LIKE, piece)]
-    is_path = "/" in text and "://" not in text
-    return [
-        piece for piece in found if not is_path or all(re.search(kind, piece) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
-    ]
+    found = [piece for piece in re.split(f"[{BLANKS}/]+", text) if re.fullmatch(TOKEN_LIKE, piece)]
+    if "/" in text and "://" not in text:
+        found = [piece for piece in found if _kinds(piece) >= {"a", "A", "0"}]
+    more = [piece for piece in re.split(f"[{BLANKS}/.]+", text) if len(piece) >= LEAST_RANDOM and _is_random(piece)]
+    found += [piece for piece in more if not any(piece in whole for whole in found)]
+    if found:
+        return found
+    # base64 has slashes, and some tokens have dots: the pieces are too short
+    wholes = re.split(f"[{BLANKS}/]+" if "://" in text else f"[{BLANKS}]+", text)
+    return [whole for whole in wholes if len(whole) >= LEAST_TOKEN_LIKE and _is_random(re.sub("[/.]", "", whole))]
+
+
+def _kind(character: str) -> str:
+    return "0" if character.isdigit() else "a" if character.islower() else "A" if character.isupper() else "-"
+
+
+def _kinds(text: str) -> set[str]:
+    return set(map(_kind, text))
+
+
+def _is_random(text: str) -> bool:
+    """Whether small letters, capitals and digits alternate as in no name."""
+    kinds = [_kind(character) for character in text]
+    changes = sum(one != other for one, other in pairwise(kinds))
+    return set(kinds) >= {"a", "A", "0"} and changes >= RANDOM_CHANGES * len(text)
 
 
 class Redaction:
@@ -36,7 +64,8 @@ class Redaction:
 
     def __init__(self) -> None:
         self._shown: dict[str, str] = {}
-        self._pieces: set[str] = set()
+        self._pieces: dict[int, set[str]] = {LEAST_PIECE: set(), LEAST_RANDOM_PIECE: set()}  # by length
+        self._small_pieces: set[str] = set()  # of random secrets, in small letters; words may stand elsewhere too
 
     def hide(self, *secrets: str) -> None:
         """Never show these from now on; blanks and quotes around them are no part of them."""
@@ -46,16 +75,30 @@ class Redaction:
             bare = secret.strip().strip(QUOTES).strip()
             if len(bare) < LEAST_SECRET:
                 continue
-            for form in _forms(bare):
+            known = bare[:LONGEST_TOKEN]
+            is_random = _is_random(known)
+            for form in _forms(known):
                 self._shown.setdefault(form.lower(), "…")
-                self._pieces.update(form[at : at + LEAST_PIECE] for at in range(len(form) - LEAST_PIECE + 1))
+                if is_random:
+                    self._small_pieces.update(_pieces(_lowered(form), LEAST_PIECE))
+                else:
+                    self._pieces[LEAST_PIECE].update(_pieces(form, LEAST_PIECE))
+            if is_random:
+                self._pieces[LEAST_RANDOM_PIECE].update(_pieces(known, LEAST_RANDOM_PIECE))
             self._shown[bare.lower()] = masked(bare) if len(bare) >= LEAST_TOKEN_LIKE else "…"
 
     def __call__(self, text: str) -> str:
         """The text without the secrets."""
         if not self._shown:
             return text
-        lowered = text.lower()  # whatever the case: a host name comes back in small letters
+        if "\\u" in text:  # whoever reads JSON reads the characters
+            plain = re.sub(UNICODE_ESCAPE, _unescaped, text)
+            if plain != text and self._redacted(plain) != plain:
+                text = plain
+        return self._redacted(text)
+
+    def _redacted(self, text: str) -> str:
+        lowered = text.lower()  # whatever the case: a host name, or the name of a header field, comes in small letters
         found = sorted((form for form in self._shown if form in lowered), key=len, reverse=True)
         if found:
             pattern = re.compile("|".join(map(re.escape, found)), re.IGNORECASE)
@@ -63,24 +106,41 @@ class Redaction:
         return self._without_pieces(text)
 
     def _without_pieces(self, text: str) -> str:
-        kept: list[str] = []
-        begin = at = 0
-        while at + LEAST_PIECE <= len(text):
-            if text[at : at + LEAST_PIECE] not in self._pieces:
-                at += 1
-                continue
-            kept += (text[begin:at], "…")
-            while text[at : at + LEAST_PIECE] in self._pieces:
-                at += 1
-            begin = at = at + LEAST_PIECE - 1
-        return "".join(kept) + text[begin:]
+        hidden = bytearray(len(text))
+        looked_through = [(text, size, pieces) for size, pieces in self._pieces.items() if pieces]
+        for within, size, pieces in (*looked_through, (_lowered(text), LEAST_PIECE, self._small_pieces)):
+            for at, piece in enumerate(_pieces(within, size)):
+                if piece in pieces:
+                    hidden[at : at + size] = b"x" * size
+        if not any(hidden):
+            return text
+        runs = re.finditer(b"x+|\0+", hidden)
+        return "".join("…" if run[0][0] else text[run.start() : run.end()] for run in runs)
+
+
+def _pieces(text: str, size: int) -> Iterator[str]:
+    return (text[at : at + size] for at in range(len(text) - size + 1))
+
+
+def _lowered(text: str) -> str:
+    """In small letters, and as long as it was: a few capitals have two small letters."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    """A character that may be part of a secret, so that it still can stand in JSON; controls stay escaped."""
+    character = chr(int(escape[1], 16))
+    return json.dumps(character, ensure_ascii=False)[1:-1] if character.isprintable() else escape[0]
 
 
 def _forms(secret: str) -> Iterator[str]:
     """A secret and its encodings."""
     quoted = quote(secret, safe="", errors="replace")
-    yield from (secret, quoted, quoted.replace("%20", "+"), json.dumps(secret)[1:-1])
+    in_json = json.dumps(secret)[1:-1]
+    yield from (secret, quoted, quoted.replace("%20", "+"), in_json, in_json.replace("/", "\\/"))
     for plain in {secret, quoted}:  # Basic credentials are form-encoded first (RFC 6749 §2.3.1)
+        yield plain.encode(errors="replace").hex()
         for at in range(3):
             text = _base64_from(plain.encode(errors="replace"), at)
             yield from (text, text.translate(str.maketrans("+/", "-_")))

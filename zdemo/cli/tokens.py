@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 import typer
 
 from zdemo.cli.options import ASK
-from zdemo.cli.redaction import token_like
+from zdemo.cli.redaction import LONGEST_TOKEN, token_like
 from zdemo.cli.render import Screen
 from zdemo.environment import Environment, masked, read_environment
 from zdemo.errors import MissingTokenError, UsageError
@@ -84,11 +84,14 @@ def environment_with_token(
 
     Raises:
         UsageError: ``--pat`` is followed by another option, or asks where nobody can answer.
-        MissingTokenError: ``--pat`` gives an empty token.
+        MissingTokenError: ``--pat`` gives an empty token, or the token is too long to be one.
         SettingsError: the ``.env`` file cannot be read.
     """
     token = given_token("--pat", pat)
     environment = read_environment(env_file, PAT=token, **options)
+    if len(environment.get("PAT", "")) > LONGEST_TOKEN:
+        message = f"the token {token_source(environment)} is longer than 16 KiB, and no API takes it"
+        raise MissingTokenError(message, hint="give the token alone")
     hide_secrets(screen, environment)
     return environment
 
