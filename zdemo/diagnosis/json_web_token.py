@@ -10,6 +10,7 @@ from zdemo.diagnosis.findings import Certainty, Finding, quoted
 from zdemo.diagnosis.refused import CLOCK_TOLERANCE_SECONDS, clock_words
 from zdemo.diagnosis.token_form import TokenForm
 from zdemo.diagnosis.words import audience_scope, shown_list
+from zdemo.introspection import within_all_clocks
 
 Lines = tuple[tuple[str, str], ...]
 
@@ -111,7 +112,7 @@ def _expired(form: TokenForm, seen: Lines, now: float, zitadels_now: float) -> F
         return None
     return Finding(
         id="token.expired",
-        cause=f"the token has expired, {span(zitadels_now - expires)} ago",
+        cause=f"the token has expired, {span(zitadels_now - within_all_clocks(expires))} ago",
         certainty=Certainty.CERTAIN if expires <= now else Certainty.LIKELY,
         seen=seen,
         fix=("request a new one",),

@@ -115,7 +115,7 @@ def token_form(token: str) -> TokenForm:
 
 def _json_part(part: str) -> dict[str, Any]:
     try:
-        value = json.loads(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True))
+        value = json.loads(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True).decode())
     except (ValueError, binascii.Error, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
