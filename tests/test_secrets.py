@@ -114,6 +114,9 @@ CLIENT_COMMANDS = (
     ("doctor",),
     ("doctor", "--json"),
     ("setup", "--dry-run"),
+    ("setup", "--yes", "--json"),
+    ("setup", "--teardown", "--yes"),
+    ("demo", "--live"),
 )
 
 
