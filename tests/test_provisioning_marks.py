@@ -63,3 +63,10 @@ def test_a_second_value_of_a_person_has_a_line_of_its_own() -> None:
     values = after_setup({"PAT": "own-1"}, {"PAT": "setup-1"})
     values = after_setup({**values, "PAT": "own-2"}, {"PAT": "setup-2"})
     assert (values[f"{BEFORE}PAT"], values[f"{BEFORE}PAT_2"]) == ("own-1", "own-2")
+
+
+def test_a_value_that_comes_once_more_is_the_one_that_comes_back() -> None:
+    values: dict[str, str] = {}
+    for theirs in ("own-1", "own-2", "own-1"):
+        values = after_setup({**values, "PAT": theirs}, {"PAT": "setup-1"})
+    assert changed(values, given_back(values, written(values)))["PAT"] == "own-1"

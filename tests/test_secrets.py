@@ -90,6 +90,15 @@ def shell(shared_story: Story, tmp_path: Path) -> Iterator[Shell]:
             assert not leak(path.read_text(errors="replace"), *CANARIES)
 
 
+def test_a_long_text_is_looked_through_in_time() -> None:
+    """As a server may send it: each of its backslashes could begin an escape."""
+    secret = "wQ7rT2yU8iO5pA3sD6fG"
+    redaction = Redaction()
+    redaction.hide(secret)
+    text = "\\" * 1_000_000 + f" \\u0041 {secret}"
+    assert secret not in redaction(text)
+
+
 def test_this_test_would_notice() -> None:
     for secret in (*CANARIES, ODD):
         assert not leak(f"the token {masked(secret)}, and nothing more", secret)

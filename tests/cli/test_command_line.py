@@ -127,6 +127,10 @@ def test_the_shell_completes_the_ids_of_checks(bare: Shell) -> None:
     assert "net.resolve" in bare.anew(**words).out.split()
 
 
+def test_a_name_that_is_not_near_is_not_guessed(bare: Shell) -> None:
+    assert bare("call", "scoped", "--bogus").lines[0] == "error: zdemo call has no such option"
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [

@@ -8,12 +8,13 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
 import requests
 
-from tests.cli.running import ROOT, Shell, is_two_lines
+from tests.cli.running import BASE, ROOT, Shell, is_two_lines
 from tests.ports import free_port
 from tests.upstream import refusing_port
 from zdemo.cli.options import EMULATOR_PORT
@@ -164,6 +165,17 @@ def test_with_json_logs_each_line_is_an_object_from_the_first_on(shell: Shell) -
     assert out == ""
     assert lines[0]["message"].startswith(f"API on http://127.0.0.1:{port}, asks ")
     assert lines[-1]["path"] == "/api/public"
+
+
+def test_the_api_serves_where_standard_error_is_closed(shell: Shell) -> None:
+    port = free_port()
+    script = f'exec "{sys.executable}" -m zdemo serve --port {port} 2>&-'
+    with subprocess.Popen(["/bin/sh", "-c", script], cwd=shell.folder, env={**BASE, **shell.env}, text=True) as process:  # noqa: S603  # ours
+        try:
+            assert first_answer(f"http://127.0.0.1:{port}/api/public", process).status_code == 200
+        finally:
+            process.terminate()
+        assert process.wait(STOP_SECONDS) == 0
 
 
 def test_the_api_starts_while_zitadel_is_away(shell: Shell) -> None:

@@ -168,6 +168,12 @@ def test_a_person_is_asked_for_the_token_without_echo(desk: Shell) -> None:
     assert ADMIN.pat not in seen
 
 
+def test_who_wants_no_questions_is_not_asked_for_the_token_either(desk: Shell) -> None:
+    status, seen = at_terminal(desk, "setup", "--yes", *OWN, ZITADEL_ADMIN_PAT="")
+    assert status == 3, seen
+    assert "ZITADEL_ADMIN_PAT is not set" in seen
+
+
 def test_a_bare_option_at_the_end_asks_too(desk: Shell) -> None:
     status, seen = at_terminal(
         desk, "setup", "--dry-run", *OWN, "--admin-pat", when="token: ", typed=f"{ADMIN.pat}\n", ZITADEL_ADMIN_PAT="x"

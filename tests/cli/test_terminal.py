@@ -28,6 +28,15 @@ def test_colours_underline_what_the_words_say(shell: Shell) -> None:
     assert COLOUR.search(screen)
 
 
+@pytest.mark.parametrize(
+    ("more", "word"), [({"PAT": "garbage-garbage-garbage"}, "no"), ({"CLIENT_SECRET": "wrong-wrong-wrong"}, "unknown")]
+)
+def test_a_coloured_word_is_coloured_and_not_spelt_out(shell: Shell, more: dict[str, str], word: str) -> None:
+    _, screen = at_terminal(shell, "introspect", **more)
+    assert f"active        \x1b[31m{word}\x1b[0m" in screen
+    assert "\\x1b" not in screen
+
+
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 @pytest.mark.parametrize("arguments", [("call", "scoped"), ("introspect",), ("call", "nonsense"), ("role", "list")])
 def test_no_escape_codes_where_none_are_wanted(shell: Shell, env: dict[str, str], arguments: tuple[str, ...]) -> None:

@@ -45,13 +45,25 @@ def test_lines_are_written_soon() -> None:
     eventually("it is written", lambda: stream.getvalue() == "one\n")
 
 
-def test_a_warning_is_written_at_once_behind_what_came_before() -> None:
+def test_a_warning_is_written_behind_what_came_before() -> None:
     stream = io.StringIO()
     writer = LineWriter(stream)
     for text in ("one", "two"):
         writer.handle(record(text))
     writer.handle(record("three", logging.WARNING))
-    assert stream.getvalue() == "one\ntwo\nthree\n"
+    eventually("it is written", lambda: stream.getvalue() == "one\ntwo\nthree\n")
+
+
+def test_a_line_that_cannot_be_made_is_no_reason_to_refuse_a_request(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    writer = LineWriter(stream)
+    broken = record("%d and %d")
+    broken.args = ("one",)
+    writer.handle(broken)
+    writer.handle(record("two"))
+    writer.flush()
+    assert stream.getvalue() == "two\n"
+    assert "Logging error" in capsys.readouterr().err
 
 
 def test_the_last_lines_are_written_when_the_process_ends() -> None:
@@ -82,7 +94,7 @@ def test_a_stream_that_fails_disturbs_nobody(level: int) -> None:
 def test_a_stream_that_nobody_reads_keeps_no_request_waiting(level: int) -> None:
     stream = Stuck()
     writer = LineWriter(stream)
-    writer.handle(record("one"))
+    writer.handle(record("one", level))
     assert stream.reached.wait(PATIENCE_SECONDS)
     for number in range(MOST_WAITING + 10):
         writer.handle(record(str(number), level))

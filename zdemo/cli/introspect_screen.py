@@ -27,7 +27,7 @@ def show_investigation(
     """What ZITADEL says of a token, and what follows for each route."""
     found = investigation.introspection
     if found is None or not found.active:
-        screen.pairs([("active", screen.mark("no" if found else "unknown", "red"))])
+        screen.say(f"{'active':<12}  {screen.mark('no' if found else 'unknown', 'red')}")
         if investigation.finding:
             show_finding(screen, investigation.finding)
         return

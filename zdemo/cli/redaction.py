@@ -25,7 +25,7 @@ LONGEST_TOKEN = (
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 TOKEN_LIKE = rf"(?a:eyJ[\w-]+\.[\w-]+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE},}}=*)"  # compiled when needed
 BLANKS = rf"\s=:@,;?&{QUOTES}"
-UNICODE_ESCAPE = r"\\+u(?![dD][89a-fA-F])([0-9a-fA-F]{4})"  # in JSON, and in JSON within JSON; no half of a pair
+UNICODE_ESCAPE = r"(?<!\\)\\+u(?![dD][89a-fA-F])([0-9a-fA-F]{4})"  # in JSON, and in JSON within JSON; no half of a pair
 
 
 def token_like(text: str) -> list[str]:

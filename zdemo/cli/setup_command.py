@@ -99,7 +99,7 @@ def _environment(screen: Screen, asked: Asked, env: EnvFile) -> Environment:
     given = {name: value for name, value in options.items() if value is not None}
     environment = _layers(given, env)
     hide_secrets(screen, environment)
-    if at_terminal() and asked.admin_pat != "-":
+    if at_terminal() and asked.admin_pat != "-" and not asked.yes:
         if "ZITADEL_DOMAIN" not in environment:
             given["ZITADEL_DOMAIN"] = _typed_domain(
                 "ZITADEL_DOMAIN (e.g. https://my-instance-abc123.zitadel.cloud): ", environment

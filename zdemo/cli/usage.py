@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+NEAR = 0.75  # of 1: --bogus is not --verbose
 # Typer brings its own Click and exports of its errors only this one; its base is the error of any wrong command line.
 CommandLineError: Any = typer.BadParameter.__mro__[1]
 
@@ -27,7 +28,7 @@ def wrong_command_line(error: Any, root: Any, arguments: Sequence[str]) -> tuple
 
 def nearest(typed: Iterable[str], names: Sequence[str]) -> str:
     """Which of our names is near to something that was typed; empty when none is."""
-    near = [match for word in typed if word not in names for match in get_close_matches(word, names, 1)]
+    near = [match for word in typed if word not in names for match in get_close_matches(word, names, 1, NEAR)]
     return f"; did you mean {near[0]}?" if near else ""
 
 

@@ -70,5 +70,5 @@ def _slot(values: Mapping[str, str], name: str) -> str:
     kept, value = _kept(values, name), _get(values, name)
     if not kept:
         return f"{BEFORE}{name}"
-    known = not value or any(_get(values, slot) == value for slot in kept)
+    known = not value or value == _get(values, kept[-1])  # empty: setup has emptied it
     return "" if known else f"{BEFORE}{name}_{len(kept) + 1}"

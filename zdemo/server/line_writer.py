@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from typing import TextIO
 
@@ -18,7 +17,7 @@ END_SECONDS = 1.0  # how long the last lines may take when the process ends
 
 
 class LineWriter(logging.Handler):
-    """Writes to ``stream``: what is a warning or worse at once, the rest within ``INTERVAL_SECONDS``.
+    """Writes to ``stream`` within ``INTERVAL_SECONDS``, and at once from a warning on.
 
     The order is kept, and nothing is lost when the process ends in order: ``logging`` flushes then.
     """
@@ -28,6 +27,7 @@ class LineWriter(logging.Handler):
         self._stream = stream
         self._lines: deque[str] = deque(maxlen=MOST_WAITING)
         self._some = threading.Event()
+        self._urgent = threading.Event()
         self._writing = threading.Lock()
         threading.Thread(target=self._write_for_ever, name="log", daemon=True).start()
 
@@ -36,10 +36,13 @@ class LineWriter(logging.Handler):
         self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a line."""
-        self._lines.append(self.format(record))
+        """Take a line. It is not written here: whoever reads may be away, and a request must not wait for that."""
+        try:
+            self._lines.append(self.format(record))
+        except Exception:  # as all of logging's handlers: a line that cannot be made is no reason to refuse a request
+            self.handleError(record)
         if record.levelno >= logging.WARNING:
-            self._write(wait_seconds=0)
+            self._urgent.set()
         if not self._some.is_set():
             self._some.set()
 
@@ -49,13 +52,14 @@ class LineWriter(logging.Handler):
 
     def _write_for_ever(self) -> None:
         while self._some.wait():
-            time.sleep(INTERVAL_SECONDS)  # more lines come meanwhile
+            self._urgent.wait(INTERVAL_SECONDS)  # more lines come meanwhile
+            self._urgent.clear()
             self._some.clear()
             self._write(wait_seconds=-1)
 
     def _write(self, *, wait_seconds: float) -> None:
         """All lines there are, unless another thread is at it for longer than ``wait_seconds``; -1: however long."""
-        if not (self._writing.acquire(timeout=wait_seconds) if wait_seconds else self._writing.acquire(blocking=False)):
+        if not self._writing.acquire(timeout=wait_seconds):
             return
         try:
             lines = [self._lines.popleft() for _ in range(len(self._lines))]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
-from typing import Any
+from typing import Any, TextIO, cast
 
 from zdemo.server.line_writer import LineWriter
 
@@ -58,8 +59,10 @@ def log_to_stderr(*, as_json: bool = False, together: bool = False) -> None:
     if together:  # what no line tells need not be found out for each (Python's documentation of logging, Optimization)
         logging._srcfile = None
         logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = LineWriter(sys.stderr) if together else logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if as_json else TextFormatter(at_terminal=sys.stderr.isatty()))
+    # Python has none where it was closed: the API goes on without its log.
+    stream = cast("TextIO | None", sys.stderr) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for good
+    handler = LineWriter(stream) if together else logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter(at_terminal=stream.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
