@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -131,9 +130,7 @@ def test_the_api_serves_what_call_asks_and_stops_cleanly(shell: Shell) -> None:
         requests.get(f"{url}/api/private?access_token={READER.pat}", timeout=5)
         code, out, err = stopped(process, signal.SIGTERM)
     assert (code, out) == (0, "")
-    logged = [line.partition(" ") for line in err.splitlines() if " GET " in line]
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", time) for time, _, _ in logged)
-    assert [line.split()[:3] for _, _, line in logged] == [
+    assert [line.split()[:3] for line in err.splitlines() if line.startswith("GET ")] == [
         ["GET", "/api/public", "200"],
         ["GET", "/api/private-scoped", "200"],
         ["GET", "/api/private-scoped", "401"],

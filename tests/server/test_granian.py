@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import resource
 import secrets
 import signal
@@ -32,7 +31,6 @@ from zdemo.emulator import Emulator
 from zdemo.emulator.known import CLIENT_SECRET, READER, VISITOR
 from zdemo.errors import ExitCode
 
-TIMED_LINE = re.compile(rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ {LINE.pattern}")
 SILENT_CLIENTS = 1500  # more than Granian holds by default
 
 
@@ -68,7 +66,7 @@ def test_what_was_logged_is_a_line_a_request_and_holds_no_token(running: Served)
     eventually("all is written", lambda: marks[1] in running.log)
     lines = running.log.partition(marks[0])[2].splitlines()[1:-1]
     assert len(lines) == len(ROWS) + 1
-    assert all(TIMED_LINE.fullmatch(line) for line in lines)
+    assert all(LINE.fullmatch(line) for line in lines)
     for canary in (READER.pat, VISITOR.pat, CLIENT_SECRET, "canary-of-the-query"):
         assert canary not in running.log
     assert (running.folder / "stdout").read_text() == ""
@@ -228,4 +226,4 @@ def test_several_workers_share_the_port_and_the_metrics(zitadel: Emulator, tmp_p
         metrics = running.get("/metrics", None).body.decode()
         assert f'zdemo_requests_total{{outcome="ok",route="api.private_scoped"}} {count}.0' in metrics
         assert running.stop() == ExitCode.YES
-    assert len([line for line in running.log.splitlines() if f" GET {SCOPED} 200 ok " in line]) == count
+    assert len([line for line in running.log.splitlines() if line.startswith(f"GET {SCOPED} 200 ok ")]) == count

@@ -20,7 +20,7 @@ from zdemo.emulator import emulate
 from zdemo.emulator.known import CLIENT_SECRET, READER, VISITOR
 from zdemo.introspection import Introspection
 from zdemo.server import create_app
-from zdemo.server.logs import JsonFormatter, TextFormatter
+from zdemo.server.logs import JsonFormatter
 
 LINE = re.compile(r"(\S+) (\S+) (\d{3}) (\w+) ([0-9a-f]{16}) (\d+\.\d) ms")
 
@@ -160,17 +160,6 @@ def test_a_line_as_json_has_a_field_for_each_thing(api: Api, lines: list[logging
         "outcome": "not_found",
         "request_id": reply.one("x-request-id"),
     }
-
-
-@pytest.mark.parametrize(("at_terminal", "time"), [(True, r"\d\d:\d\d:\d\d"), (False, r"1970-01-01T00:00:00Z")])
-def test_a_line_for_people_begins_with_the_time(at_terminal: bool, time: str) -> None:
-    record = logging.LogRecord("zdemo.access", logging.INFO, "", 1, "GET %s", ("/",), None)
-    formatter = TextFormatter(at_terminal=at_terminal)
-    lines = []
-    for record.created in (0.0, 0.9, 1.0):
-        lines.append(formatter.format(record))
-    assert re.fullmatch(f"{time} GET /", lines[0])
-    assert [line == lines[0] for line in lines] == [True, True, False]
 
 
 def test_an_event_as_json_is_one_line_with_its_traceback() -> None:

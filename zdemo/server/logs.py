@@ -15,23 +15,6 @@ ACCESS_LOG = "zdemo.access"
 ACCESS_FIELDS = ("method", "path", "status", "outcome", "request_id", "milliseconds")
 
 
-class TextFormatter(logging.Formatter):
-    """For people: the time of their clock at a terminal, date and time in UTC in a file."""
-
-    def __init__(self, *, at_terminal: bool) -> None:
-        super().__init__("%(asctime)s %(message)s", "%H:%M:%S" if at_terminal else "%Y-%m-%dT%H:%M:%SZ")
-        self.converter = time.localtime if at_terminal else time.gmtime
-        self._last = (-1, "")
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
-        """The time; written out once a second, since each request has a line."""
-        second, text = self._last
-        if second != int(record.created):
-            text = super().formatTime(record, datefmt)
-            self._last = (int(record.created), text)
-        return text
-
-
 class JsonFormatter(logging.Formatter):
     """One JSON object a line; the fields of a request stand by name."""
 
@@ -62,7 +45,7 @@ def log_to_stderr(*, as_json: bool = False, together: bool = False) -> None:
     # Python has none where it was closed: the API goes on without its log.
     stream = cast("TextIO | None", sys.stderr) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for good
     handler = LineWriter(stream) if together else logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter() if as_json else TextFormatter(at_terminal=stream.isatty()))
+    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter("%(message)s"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
