@@ -5,7 +5,6 @@ What a real one is known to answer is tested in ``tests/emulator``, which runs a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,8 +23,7 @@ from zdemo.emulator.known import (
     READER,
 )
 
-MANY = 30_000
-SECONDS_FOR_MANY = 3
+MANY = 150_000  # each compared with all before it would take minutes, and the client gives up long before
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +119,7 @@ def test_a_text_that_postgresql_cannot_store_is_an_error_of_the_server(admin: Ap
 
 def test_a_long_list_of_ids_keeps_nobody_waiting(admin: Api) -> None:
     ids = [str(number) for number in range(MANY)]
-    start = time.monotonic()
     assert admin.ask("ProjectService/ListProjects", filters=[{"inProjectIdsFilter": {"ids": ids}}]).status_code == 200
-    assert time.monotonic() - start < SECONDS_FOR_MANY
 
 
 @pytest.mark.parametrize("verb", ["POST", "PUT", "DELETE"])

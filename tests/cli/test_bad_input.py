@@ -106,7 +106,7 @@ def _utf16(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("make", "named"),
-    [(_utf16, "UTF-8"), (Path.mkdir, "directory"), (lambda path: None, "does not exist")],  # noqa: ARG005
+    [(_utf16, "UTF-8"), (Path.mkdir, "directory"), (lambda path: None, "does not exist")],  # noqa: ARG005  # it makes nothing
     ids=["utf-16", "folder", "missing"],
 )
 def test_an_env_file_that_cannot_be_read_is_told(shell: Shell, make: Callable[[Path], None], named: str) -> None:
