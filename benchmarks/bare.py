@@ -6,7 +6,7 @@ import sys
 
 from flask import Flask
 
-from zdemo.serving import serve_forever
+from zdemo.serving.production import serve_forever
 
 
 def build(_target: str) -> Flask:

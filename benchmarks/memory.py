@@ -8,9 +8,9 @@ import time
 import tracemalloc
 
 from benchmarks import tables, upstream
-from zdemo.cache import CachingIntrospector
-from zdemo.introspection import Introspection, parse_introspection
-from zdemo.transport import Answer
+from zdemo.http.response import Response
+from zdemo.introspection.cache import CachingIntrospector
+from zdemo.introspection.model import Introspection, parse_introspection
 
 SIZES = (10, 10_000, 100_000)
 HITS = 20_000
@@ -22,7 +22,7 @@ class _Memory:
     def introspect(self, token: str) -> Introspection:
         claims = json.loads(upstream.ACTIVE) | {"jti": token, "sub": token}
         body = json.dumps(claims).encode()
-        answer = Answer(status=200, headers={"content-type": "application/json"}, body=body, seconds=0, url="")
+        answer = Response(status=200, headers={"content-type": "application/json"}, body=body, seconds=0, url="")
         return parse_introspection(answer)
 
 

@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from zdemo.authorization import LONGEST_TOKEN, NOT_BEFORE_LEEWAY_SECONDS, Policy, authorize, bearer_token
-from zdemo.config import Settings
+from zdemo.config.settings import Settings
 from zdemo.errors import ExitCode, InsufficientScope, InvalidRequest, InvalidToken, NoToken, Refused
-from zdemo.introspection import ROLES_CLAIM, Introspection, roles_claim_of
+from zdemo.introspection.model import ROLES_CLAIM, Introspection, roles_claim_of
 
 NOW = 1_766_500_000.0
 YEAR_9999 = 253402300799

@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from tests.upstream import answer, json_body, raw, refusing_port, upstream
+from tests.support.upstream import answer, json_body, raw, refusing_port, upstream
 from zdemo.client import Call, Challenge, as_json, call_api, curl_command, parse_challenge
-from zdemo.client_settings import ClientSettings
+from zdemo.config.client_settings import ClientSettings
 from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.http.response import Response
 from zdemo.route import Route
-from zdemo.transport import Answer
 
 SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
 
@@ -41,7 +41,7 @@ def test_what_is_no_bearer_challenge_is_none(value: str | None) -> None:
 
 def called(status: int, body: bytes = b"{}", **headers: str) -> Call:
     fields = {"content-type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
-    got = Answer(status=status, headers=fields, body=body, seconds=0.0123, url="")
+    got = Response(status=status, headers=fields, body=body, seconds=0.0123, url="")
     return Call(route=Route.PRIVATE, url="http://127.0.0.1:5000/api/private", answer=got)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from zdemo.config import Settings
-from zdemo.introspection import Introspection, IntrospectionClient
+from zdemo.config.settings import Settings
+from zdemo.introspection.client import IntrospectionClient
+from zdemo.introspection.model import Introspection
 from zdemo.pytest_plugin import ZitadelEmulator
 
 ROLE = "read:messages"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from tests.readme import CONSOLE, README, SERVE, Command, commands, essence, run, stage
+from tests.support.readme import CONSOLE, README, SERVE, Command, commands, essence, run, stage
 from zdemo.cli.app import app
 from zdemo.errors import ExitCode
 
@@ -61,7 +61,9 @@ def test_every_exit_code_is_documented(code: ExitCode) -> None:
 
 
 def test_every_setting_is_documented_and_nothing_else() -> None:
-    source = "".join(path.read_text() for path in (README.parent / "zdemo").glob("*.py"))
+    package = README.parent / "zdemo"
+    files = [*(package / "config").glob("*.py"), package / "provisioning" / "names.py"]
+    source = "".join(path.read_text() for path in files)
     names = set(re.findall(r'"((?:ZDEMO|ZITADEL)_[A-Z_]+|CLIENT_ID|CLIENT_SECRET|PAT)"', source))
     table = TEXT[TEXT.index("## Settings") : TEXT.index("## The emulator")]
     documented = set(re.findall(r"`((?:ZDEMO|ZITADEL)_[A-Z_]+|CLIENT_ID|CLIENT_SECRET|PAT)`", table))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Protocol
 
-from zdemo.config import Settings
 from zdemo.errors import InsufficientScope, InvalidRequest, InvalidToken, NoToken
-from zdemo.introspection import Introspection
+from zdemo.introspection.model import Introspection
 
 LONGEST_TOKEN = 16 * 1024  # characters
 B64TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1
@@ -53,6 +53,22 @@ def _without_token(authorization: str) -> NoToken | InvalidRequest:
     return InvalidRequest("the Authorization header field holds no token", hint="send Bearer, a blank, the token")
 
 
+class PolicySettings(Protocol):
+    """The settings of an API that its policy follows from."""
+
+    @property
+    def project_id(self) -> str | None:
+        """``ZITADEL_PROJECT_ID``, when it is set."""
+
+    @property
+    def client_id(self) -> str:
+        """The API application's client ID."""
+
+    @property
+    def role_denied_status(self) -> int:
+        """The status for a missing role: 401 or 403."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """What the API demands of every token, whatever the route.
@@ -65,7 +81,7 @@ class Policy:
     role_denied_status: int = 401
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Policy:
+    def from_settings(cls, settings: PolicySettings) -> Policy:
         """With ``ZITADEL_PROJECT_ID``, the audience must name the project or the API application."""
         audience = {settings.project_id, settings.client_id} if settings.project_id else set()
         return cls(

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zdemo.client_settings import API_URL, ClientSettings
+from zdemo.config.client_settings import API_URL, ClientSettings
 from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.http.response import Response
+from zdemo.http.transport import Transport
 from zdemo.route import Route
-from zdemo.transport import Answer, Transport
 
 CHALLENGE_PARAMETER = r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when one comes
 
@@ -40,7 +41,7 @@ class Call:
 
     route: Route
     url: str
-    answer: Answer
+    answer: Response
     setting: str = API_URL
 
     @property

@@ -24,10 +24,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from zdemo.transport import Answer
+from zdemo.http.response import Response
 
 
 class ExitCode(IntEnum):
@@ -158,7 +157,7 @@ class IntrospectionError(ZdemoError):
         message: str,
         *,
         hint: str,
-        answer: Answer | None = None,
+        answer: Response | None = None,
         failure: ConnectionFailed | None = None,
     ) -> None:
         super().__init__(message, hint=hint)

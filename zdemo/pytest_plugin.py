@@ -20,7 +20,7 @@ class ZitadelEmulator:
     """A running emulator. ``url`` is what an API knows as its ZITADEL (the issuer)."""
 
     def __init__(self, url: str, world: World) -> None:
-        from zdemo.emulator.known import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID
+        from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID
 
         self.url = url
         self.client_id, self.client_secret, self.project_id = CLIENT_ID, CLIENT_SECRET, PROJECT_ID

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Shell
-from tests.planting import Planter
+from tests.support.cli import Shell
+from tests.support.planting import Planter
 from zdemo.emulator import Emulator, emulate
 
 

@@ -19,15 +19,15 @@ from typing import Any
 import pytest
 import requests
 
-from tests.cli.running import Shell
-from tests.key_site import key_site
-from tests.naming import Told, administered, command, doctor, introspect, settings, write
-from tests.planting import Planter
-from tests.ports import free_port
-from tests.relay import relay
-from tests.upstream import answer, depending, json_body, upstream
+from tests.support.cli import Shell
+from tests.support.key_site import key_site
+from tests.support.named_causes import Told, administered, command, doctor, introspect, settings, write
+from tests.support.planting import Planter
+from tests.support.ports import free_port
+from tests.support.relay import relay
+from tests.support.upstream import answer, depending, json_body, upstream
 from zdemo.emulator import Emulator, World, emulate
-from zdemo.emulator.known import (
+from zdemo.emulator.seed import (
     ADMIN,
     APPLICATION_ID,
     APPLICATION_NAME,

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Ran, Shell
-from tests.emulator.server import USERINFO, Api, Server, bearer
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import App, User, Workshop, find_organization
-from zdemo.config import Settings
+from tests.support.cli import Ran, Shell
+from tests.support.emulator_target import USERINFO, Api, Server, bearer
+from tests.support.emulator_waiting import eventually
+from tests.support.workshop import App, User, Workshop, find_organization
+from zdemo.config.settings import Settings
 from zdemo.emulator import emulate
-from zdemo.emulator.known import ADMIN
+from zdemo.emulator.seed import ADMIN
 from zdemo.server import create_app
-from zdemo.serving import serving
+from zdemo.serving.embedded import serving
 
 ROLE = "read:messages"
 OPEN = "it can be:"

@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from tests.cli.running import Shell
-from tests.naming import administered, command, doctor, introspect, settings
+from tests.support.cli import Shell
+from tests.support.named_causes import administered, command, doctor, introspect, settings
 from zdemo.emulator import Emulator
-from zdemo.emulator.known import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
+from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
 
 
 def test_33_a_variable_that_hides_the_one_in_the_file(bare: Shell, zitadel: Emulator) -> None:

@@ -9,16 +9,16 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.cli.running import Shell
-from tests.naming import administered, call, command, doctor, introspect, settings
-from tests.planting import AUDIENCE, ROLE, Planter
-from tests.upstream import Behaviour, answer, depending, json_body, refusing_port, upstream
-from zdemo.config import Settings
+from tests.support.cli import Shell
+from tests.support.named_causes import administered, call, command, doctor, introspect, settings
+from tests.support.planting import AUDIENCE, ROLE, Planter
+from tests.support.upstream import Behaviour, answer, depending, json_body, refusing_port, upstream
+from zdemo.config.settings import Settings
 from zdemo.emulator import Emulator
-from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR
-from zdemo.introspection import basic_credentials
+from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR
+from zdemo.introspection.client import basic_credentials
 from zdemo.server import create_app
-from zdemo.serving import serving
+from zdemo.serving.embedded import serving
 
 CANDIDATES = ("deleted", "expired", "deactivated or locked", "switched on again", "another ZITADEL")
 IDS = {"ZDEMO_PAT_USER_ID": READER.id, "ZDEMO_PAT_ID": READER.token_id}

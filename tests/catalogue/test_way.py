@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.certificates import Certificates
-from tests.cli.running import Shell
-from tests.naming import administered, call, command, doctor, introspect, settings
-from tests.relay import relay
-from tests.upstream import (
+from tests.support.certificates import Certificates
+from tests.support.cli import Shell
+from tests.support.named_causes import administered, call, command, doctor, introspect, settings
+from tests.support.relay import relay
+from tests.support.upstream import (
     Behaviour,
     Connection,
     answer,
@@ -26,11 +26,11 @@ from tests.upstream import (
     refusing_port,
     upstream,
 )
-from zdemo.config import Settings
+from zdemo.config.settings import Settings
 from zdemo.emulator import Emulator
-from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET
+from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET
 from zdemo.server import create_app
-from zdemo.serving import serving
+from zdemo.serving.embedded import serving
 
 NOT_THE_TOKEN = ("token", "credential")
 PLAIN, HTML = {"Content-Type": "text/plain"}, {"Content-Type": "text/html", "Server": "nginx/1.27"}

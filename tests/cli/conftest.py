@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Shell, Story, story
+from tests.support.cli import Reporter, Shell, story
 
 
 @pytest.fixture(scope="session")
-def shared_story() -> Iterator[Story]:
+def shared_story() -> Iterator[Reporter]:
     """Not to be changed by anyone."""
     with story() as running:
         yield running
 
 
 @pytest.fixture
-def shell(shared_story: Story, tmp_path: Path) -> Shell:
+def shell(shared_story: Reporter, tmp_path: Path) -> Shell:
     """All settings exported, in an empty folder."""
     return Shell(folder=tmp_path, env=shared_story.env)
 
@@ -30,13 +30,13 @@ def bare(tmp_path: Path) -> Shell:
 
 
 @pytest.fixture
-def own_story() -> Iterator[Story]:
+def own_story() -> Iterator[Reporter]:
     """To do with as the test likes."""
     with story() as running:
         yield running
 
 
 @pytest.fixture
-def own_shell(own_story: Story, tmp_path: Path) -> Shell:
+def own_shell(own_story: Reporter, tmp_path: Path) -> Shell:
     """As ``shell``, with a ZITADEL and an API of its own."""
     return Shell(folder=tmp_path, env=own_story.env)

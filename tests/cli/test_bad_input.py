@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.certificates import Certificates
-from tests.cli.running import Ran, Shell, is_two_lines
-from tests.faults import ACTIVE, FAULTS
-from tests.upstream import refusing_port, upstream
-from zdemo.emulator.known import PROJECT_ID
+from tests.support.certificates import Certificates
+from tests.support.cli import Ran, Shell, is_two_lines
+from tests.support.connection_faults import ACTIVE, FAULTS
+from tests.support.upstream import refusing_port, upstream
+from zdemo.emulator.seed import PROJECT_ID
 
 COMMANDS = (("introspect",), ("introspect", "--json"), ("introspect", "-q"), ("role", "list"))
 

@@ -6,18 +6,18 @@ import time
 
 import pytest
 
-from tests.cli.running import Shell, Story, is_two_lines
-from tests.faults import ACTIVE
-from tests.upstream import answer, hang, json_body, refusing_port, upstream
-from zdemo.assignments import revoke
+from tests.support.cli import Reporter, Shell, is_two_lines
+from tests.support.connection_faults import ACTIVE
+from tests.support.upstream import answer, hang, json_body, refusing_port, upstream
 from zdemo.cli.call_command import watched
-from zdemo.cli.render import Screen
+from zdemo.cli.screen import Screen
 from zdemo.client import call_api
-from zdemo.client_settings import ClientSettings
-from zdemo.emulator.known import ADMIN, PROJECT_ID, READER, VISITOR
+from zdemo.config.client_settings import ClientSettings
+from zdemo.emulator.seed import ADMIN, PROJECT_ID, READER, VISITOR
 from zdemo.errors import ZdemoError
+from zdemo.management.client import ManagementClient
+from zdemo.management.role_assignments import revoke
 from zdemo.route import Route
-from zdemo.zitadel import ManagementClient
 
 SCOPED = "/api/private-scoped"
 
@@ -153,7 +153,7 @@ def test_url_wins_over_the_environment(shell: Shell) -> None:
         assert shell("call", "public", "--url", url, ZDEMO_API_URL=f"http://127.0.0.1:{port}").code == 0
 
 
-def test_watch_waits_for_another_answer_and_shows_it(own_story: Story, own_shell: Shell) -> None:
+def test_watch_waits_for_another_answer_and_shows_it(own_story: Reporter, own_shell: Shell) -> None:
     management = ManagementClient(own_story.emulator.url, ADMIN.pat, timeout_seconds=5)
     with own_shell.running("call", "scoped", "--watch") as process:
         assert process.stdout

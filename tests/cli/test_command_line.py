@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.cli.running import BASE, LONGEST_SECONDS, Shell, is_two_lines
+from tests.support.cli import BASE, LONGEST_SECONDS, Shell, is_two_lines
 from zdemo.errors import ExitCode
 
 TYPED = "Wr0ngWord"

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Ran, Shell
-from tests.cli.terminal import at_terminal
+from tests.support.cli import Ran, Shell
+from tests.support.terminal import at_terminal
 
 SCRIPT = Path(sys.executable).with_name("zdemo")
 LONGEST_SECONDS = 15

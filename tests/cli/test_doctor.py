@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from flask import Flask, Response, request
 
-from tests.cli.running import Shell, Story, is_two_lines
-from tests.upstream import Behaviour, answer, hang_up, refusing_port, upstream
+from tests.support.cli import Reporter, Shell, is_two_lines
+from tests.support.upstream import Behaviour, answer, hang_up, refusing_port, upstream
 from zdemo.doctor import API_CHECKS, CHECKS
-from zdemo.emulator.known import READER, VISITOR
-from zdemo.serving import serving
+from zdemo.emulator.seed import READER, VISITOR
+from zdemo.serving.embedded import serving
 
 
 def outcomes(document: Any) -> dict[str, str]:
@@ -112,7 +112,7 @@ def test_an_api_that_refuses_as_zitadel_does_agrees(shell: Shell) -> None:
     assert (ran.code, "insufficient_scope" in ran.out) == (0, True)
 
 
-def test_an_api_that_uses_another_zitadel_is_found_out(shell: Shell, own_story: Story) -> None:
+def test_an_api_that_uses_another_zitadel_is_found_out(shell: Shell, own_story: Reporter) -> None:
     own_story.emulator.world.users[READER.id].pats.clear()
     ran = shell("doctor", "--only", "api.agrees", ZDEMO_API_URL=own_story.api_url)
     assert ran.code == 1

@@ -10,10 +10,10 @@ import unicodedata
 import pytest
 import requests
 
-from tests.cli.running import Shell, Story, is_two_lines
-from tests.faults import CREDENTIALS_REFUSED, FAULTS, INACTIVE, PAT_CLAIMS, claims
-from tests.upstream import answer, http, json_body, raw, refusing_port, upstream
-from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+from tests.support.cli import Reporter, Shell, is_two_lines
+from tests.support.connection_faults import CREDENTIALS_REFUSED, FAULTS, INACTIVE, PAT_CLAIMS, claims
+from tests.support.upstream import answer, http, json_body, raw, refusing_port, upstream
+from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
 
 def test_an_active_token_shows_who_what_for_which_roles_and_a_verdict_for_each_route(shell: Shell) -> None:
@@ -36,7 +36,7 @@ def test_roles_are_shown_by_organization(shell: Shell) -> None:
     assert all(organization in " ".join(roles[1]) for organization in ("one.example", "two.example"))
 
 
-def test_json_is_the_answer_of_zitadel_byte_for_byte(own_story: Story, own_shell: Shell) -> None:
+def test_json_is_the_answer_of_zitadel_byte_for_byte(own_story: Reporter, own_shell: Shell) -> None:
     raw_answer = requests.post(
         f"{own_story.emulator.url}/oauth/v2/introspect",
         data={"token": READER.pat},

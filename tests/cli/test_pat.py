@@ -8,11 +8,11 @@ import os
 
 import pytest
 
-from tests.cli.running import Shell, is_two_lines
-from tests.cli.terminal import at_terminal
+from tests.support.cli import Shell, is_two_lines
+from tests.support.terminal import at_terminal
 from zdemo import authorization
 from zdemo.cli.redaction import LONGEST_TOKEN
-from zdemo.emulator.known import READER, VISITOR
+from zdemo.emulator.seed import READER, VISITOR
 
 
 def test_an_option_wins_over_the_environment_and_that_over_dotenv(shell: Shell) -> None:

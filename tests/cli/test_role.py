@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.running import Shell, Story, is_two_lines
-from tests.upstream import refusing_port
-from zdemo.emulator.known import (
-    ADMIN,
-    AUTHORIZATION_ID,
-    ORGANIZATION_ID,
-    PROJECT_ID,
-    READER,
-    VISITOR,
-)
+from tests.support.cli import Reporter, Shell, is_two_lines
+from tests.support.upstream import refusing_port
+from zdemo.emulator.seed import ADMIN, AUTHORIZATION_ID, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR
 
 GRANT = ("role", "grant", "visitor", "read:messages")
 REVOKE = ("role", "revoke", "reader", "read:messages")
@@ -67,7 +60,7 @@ def test_a_second_role_joins_the_first_and_leaves_it_alone(own_shell: Shell) -> 
 
 @pytest.mark.parametrize("role", ["read:messages", "admin"])
 def test_a_deactivated_assignment_is_shown_and_activated_by_a_grant(
-    own_story: Story, own_shell: Shell, role: str
+    own_story: Reporter, own_shell: Shell, role: str
 ) -> None:
     own_story.emulator.world.authorizations[AUTHORIZATION_ID].active = False
     assert "deactivated" in own_shell("role", "list").out
@@ -78,7 +71,7 @@ def test_a_deactivated_assignment_is_shown_and_activated_by_a_grant(
     assert own_shell("introspect", "--require", role, "-q").code == 0
 
 
-def test_the_first_one_that_fits_is_no_other_users(own_story: Story, own_shell: Shell) -> None:
+def test_the_first_one_that_fits_is_no_other_users(own_story: Reporter, own_shell: Shell) -> None:
     own_story.emulator.world.add_user(ORGANIZATION_ID, "reader-2", "Another")
     assert own_shell("role", "grant", "reader-2", "admin", "--json").document["user"]["loginName"] == "reader-2"
     assert own_shell("role", "list", "reader", "--json").document["assignments"][0]["roles"] == ["read:messages"]

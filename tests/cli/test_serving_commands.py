@@ -13,11 +13,11 @@ import time
 import pytest
 import requests
 
-from tests.cli.running import BASE, ROOT, Shell, is_two_lines
-from tests.ports import free_port
-from tests.upstream import refusing_port
+from tests.support.cli import BASE, ROOT, Shell, is_two_lines
+from tests.support.ports import free_port
+from tests.support.upstream import refusing_port
 from zdemo.cli.options import EMULATOR_PORT
-from zdemo.emulator.known import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR
+from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR
 
 PATIENCE_SECONDS = 20
 STOP_SECONDS = 10

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import BASE, LONGEST_SECONDS, Ran, Shell, is_two_lines
-from tests.cli.terminal import at_terminal
-from tests.upstream import refusing_port
-from zdemo.dotenv_file import read_dotenv, update_dotenv
+from tests.support.cli import BASE, LONGEST_SECONDS, Ran, Shell, is_two_lines
+from tests.support.terminal import at_terminal
+from tests.support.upstream import refusing_port
+from zdemo.config.dotenv_file import read_dotenv, update_dotenv
 from zdemo.emulator import Emulator, create_app, emulate, known_world
-from zdemo.emulator.known import ADMIN, APPLICATION_ID, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, VISITOR
-from zdemo.serving import serving
-from zdemo.setup_names import NOTES, SETTINGS
+from zdemo.emulator.seed import ADMIN, APPLICATION_ID, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, VISITOR
+from zdemo.provisioning.names import NOTES, SETTINGS
+from zdemo.serving.embedded import serving
 
 OWN = ("--project-name", "own", "--app-name", "own-api")  # nothing of the emulator's known world
 YES = ("setup", "--yes", *OWN)

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import LONGEST_SECONDS, Shell, is_two_lines
-from zdemo.dotenv_file import read_dotenv
+from tests.support.cli import LONGEST_SECONDS, Shell, is_two_lines
+from zdemo.config.dotenv_file import read_dotenv
 from zdemo.emulator import World, create_app, emulate, known_world
-from zdemo.emulator.known import ADMIN
-from zdemo.serving import serving
-from zdemo.setup_names import PROJECT_ID, READER
+from zdemo.emulator.seed import ADMIN
+from zdemo.provisioning.names import PROJECT_ID, READER
+from zdemo.serving.embedded import serving
 
 YES = ("setup", "--yes", "--project-name", "own", "--app-name", "own-api")
 

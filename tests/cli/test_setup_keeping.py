@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Shell
-from tests.cli.terminal import at_terminal
 from tests.cli.test_setup import killed, killing
-from zdemo.dotenv_file import read_dotenv, update_dotenv
+from tests.support.cli import Shell
+from tests.support.terminal import at_terminal
+from zdemo.config.dotenv_file import read_dotenv, update_dotenv
 from zdemo.emulator import Emulator, emulate
-from zdemo.emulator.known import ADMIN
-from zdemo.provisioning.calls import ask
-from zdemo.setup_names import APPLICATION_ID, PROJECT_ID, WROTE
-from zdemo.zitadel import ManagementClient
+from zdemo.emulator.seed import ADMIN
+from zdemo.management.client import ManagementClient
+from zdemo.management.resources import ask
+from zdemo.provisioning.names import APPLICATION_ID, PROJECT_ID, WROTE
 
 OWN = ("--project-name", "own", "--app-name", "own-api")  # nothing of the emulator's known world
 YES = ("setup", "--yes", *OWN)

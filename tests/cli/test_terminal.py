@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from tests.cli.running import Shell
-from tests.cli.terminal import at_terminal, at_terminal_of
-from tests.faults import PAT_CLAIMS
-from tests.upstream import after, answer, json_body, upstream
-from zdemo.cli.render import wrapped
-from zdemo.emulator.known import VISITOR
+from tests.support.cli import Shell
+from tests.support.connection_faults import PAT_CLAIMS
+from tests.support.terminal import at_terminal, at_terminal_of
+from tests.support.upstream import after, answer, json_body, upstream
+from zdemo.cli.screen import wrapped
+from zdemo.emulator.seed import VISITOR
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

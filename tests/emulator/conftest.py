@@ -10,10 +10,10 @@ from functools import partial
 
 import pytest
 
-from tests.emulator.oauth import GetToken, OAuth
-from tests.emulator.server import DISCOVERY, USERINFO, Api, Server, bearer
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import (
+from tests.support.emulator_target import DISCOVERY, USERINFO, Api, Server, bearer
+from tests.support.emulator_waiting import eventually
+from tests.support.oauth import GetToken, OAuth
+from tests.support.workshop import (
     HUMAN,
     KEY_APP,
     WEB_APP,
@@ -39,7 +39,7 @@ def target(given_target: tuple[str, str] | None) -> Iterator[tuple[str, str]]:
         return
     # a run against a real ZITADEL needs nothing of zdemo
     from zdemo.emulator import emulate
-    from zdemo.emulator.known import ADMIN
+    from zdemo.emulator.seed import ADMIN
 
     with emulate() as emulator:
         yield emulator.url, ADMIN.pat

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.server import NOBODY, Api, api_error, error_id
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import Organization, Project, User, Workshop
+from tests.support.emulator_target import NOBODY, Api, api_error, error_id
+from tests.support.emulator_waiting import eventually
+from tests.support.workshop import Organization, Project, User, Workshop
 
 CREATE = "InternalPermissionService/CreateAdministrator"
 UPDATE = "InternalPermissionService/UpdateAdministrator"

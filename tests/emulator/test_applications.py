@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.server import NOBODY, Api, api_error, error_id
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import KEY_APP, WEB_APP, App, Project, Workshop, decoded, later
+from tests.support.emulator_target import NOBODY, Api, api_error, error_id
+from tests.support.emulator_waiting import eventually
+from tests.support.workshop import KEY_APP, WEB_APP, App, Project, Workshop, decoded, later
 
 CREATE = "ApplicationService/CreateApplication"
 PAST = "2020-01-01T00:00:00Z"

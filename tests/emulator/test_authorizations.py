@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.oauth import OAuth
-from tests.emulator.server import NOBODY, Api, api_error, error_id
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import Organization, Project, User, Workshop
+from tests.support.emulator_target import NOBODY, Api, api_error, error_id
+from tests.support.emulator_waiting import eventually
+from tests.support.oauth import OAuth
+from tests.support.workshop import Organization, Project, User, Workshop
 
 CREATE = "AuthorizationService/CreateAuthorization"
 LIST = "AuthorizationService/ListAuthorizations"

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.emulator.oauth import (
+from tests.support.emulator_target import TOKEN, Api
+from tests.support.emulator_waiting import eventually
+from tests.support.oauth import (
     JWT_BEARER,
     METADATA,
     OWNER,
@@ -21,9 +23,7 @@ from tests.emulator.oauth import (
     audience,
     roles_of,
 )
-from tests.emulator.server import TOKEN, Api
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import App, KeyFile, Organization, Project, User, Workshop, later
+from tests.support.workshop import App, KeyFile, Organization, Project, User, Workshop, later
 
 FOREVER_EPOCH = 253402300799  # 9999-12-31T23:59:59Z
 PAT_SCOPES = ["openid", "profile", METADATA, OWNER]

@@ -12,10 +12,10 @@ import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.emulator.oauth import ASSERTION_TYPE, assertion
-from tests.emulator.server import INTROSPECT, NOBODY, Api, Server, answer, basic, oauth_refusal
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import App, KeyFile, Project, User, Workshop
+from tests.support.emulator_target import INTROSPECT, NOBODY, Api, Server, answer, basic, oauth_refusal
+from tests.support.emulator_waiting import eventually
+from tests.support.oauth import ASSERTION_TYPE, assertion
+from tests.support.workshop import App, KeyFile, Project, User, Workshop
 
 Introspect = Callable[[str], requests.Response]
 UNAUTHORIZED = oauth_refusal("unauthorized_client")

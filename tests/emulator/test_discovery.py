@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from tests.emulator.server import DISCOVERY, INTROSPECT, KEYS, TOKEN, USERINFO, Server
+from tests.support.emulator_target import DISCOVERY, INTROSPECT, KEYS, TOKEN, USERINFO, Server
 
 FIELDS_IN_ORDER = [
     "issuer",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.emulator.oauth import INACTIVE, OAuth, audience
-from tests.emulator.server import USERINFO, Api, Server, answer, bearer, error_id, oauth_refusal
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import App, Project, User, Workshop
+from tests.support.emulator_target import USERINFO, Api, Server, answer, bearer, error_id, oauth_refusal
+from tests.support.emulator_waiting import eventually
+from tests.support.oauth import INACTIVE, OAuth, audience
+from tests.support.workshop import App, Project, User, Workshop
 
 UNAUTHORIZED = oauth_refusal("unauthorized_client")
 NOT_ACTIVE = oauth_refusal("invalid_request", "Errors.User.NotActive")

@@ -6,8 +6,7 @@ from http.client import HTTPConnection, HTTPSConnection
 
 import pytest
 
-from tests.emulator.oauth import OAuth
-from tests.emulator.server import (
+from tests.support.emulator_target import (
     DISCOVERY,
     INTROSPECT,
     KEYS,
@@ -19,7 +18,8 @@ from tests.emulator.server import (
     bearer,
     connect_path,
 )
-from tests.emulator.workshop import App, User
+from tests.support.oauth import OAuth
+from tests.support.workshop import App, User
 
 STRANGER = "not-a-zitadel.invalid"
 UNKNOWN_INSTANCE = (

@@ -6,8 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.emulator.oauth import ASSERTION_TYPE, INACTIVE, OAuth
-from tests.emulator.server import (
+from tests.support.emulator_target import (
     INTROSPECT,
     NOBODY,
     WRONG_SECRET,
@@ -19,8 +18,9 @@ from tests.emulator.server import (
     oauth_refusal,
     raw_basic,
 )
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import KEY_APP, App, Project, User, Workshop
+from tests.support.emulator_waiting import eventually
+from tests.support.oauth import ASSERTION_TYPE, INACTIVE, OAuth
+from tests.support.workshop import KEY_APP, App, Project, User, Workshop
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 NO_CLIENT = oauth_refusal("invalid_request", "client_id or client_assertion must be provided")

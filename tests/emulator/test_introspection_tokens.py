@@ -8,10 +8,10 @@ from math import ceil
 
 import pytest
 
-from tests.emulator.oauth import INACTIVE, GetToken, OAuth, audience
-from tests.emulator.server import Api, answer
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import App, Pat, Project, User, Workshop
+from tests.support.emulator_target import Api, answer
+from tests.support.emulator_waiting import eventually
+from tests.support.oauth import INACTIVE, GetToken, OAuth, audience
+from tests.support.workshop import App, Pat, Project, User, Workshop
 
 BASE64URL = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
 ID_LENGTH = 18

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.server import Api, api_error
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import Pat, Project, User, Workshop, later
+from tests.support.emulator_target import Api, api_error
+from tests.support.emulator_waiting import eventually
+from tests.support.workshop import Pat, Project, User, Workshop, later
 
 LIST = "ProjectService/ListProjects"
 NONE = {"pagination": {"appliedLimit": "100"}}

@@ -6,10 +6,10 @@ from functools import partial
 
 import pytest
 
-from tests.emulator.oauth import INACTIVE, OWNER, ROLES, GetToken, OAuth, audience, roles_of
-from tests.emulator.server import Api, answer, error_id, oauth_refusal
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import App, Organization, Project, User, Workshop
+from tests.support.emulator_target import Api, answer, error_id, oauth_refusal
+from tests.support.emulator_waiting import eventually
+from tests.support.oauth import INACTIVE, OWNER, ROLES, GetToken, OAuth, audience, roles_of
+from tests.support.workshop import App, Organization, Project, User, Workshop
 
 UNAUTHORIZED = oauth_refusal("unauthorized_client")
 ROLES_IN = "urn:zitadel:iam:org:roles:id:"

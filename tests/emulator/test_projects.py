@@ -6,9 +6,9 @@ from datetime import datetime
 
 import pytest
 
-from tests.emulator.server import NOBODY, Api, api_error, error_id
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import Organization, Project, Workshop
+from tests.support.emulator_target import NOBODY, Api, api_error, error_id
+from tests.support.emulator_waiting import eventually
+from tests.support.workshop import Organization, Project, Workshop
 
 TAKEN = (409, "Project already exists on organization (V3-DKcYh)")
 ROLE_TAKEN = (409, "Role already exists (V3-DKcYh)")

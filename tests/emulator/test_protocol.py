@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.emulator.server import NOBODY, Api, Server, api_error, bearer, connect_path, error_id
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import Organization, Pat, Project, User, Workshop
+from tests.support.emulator_target import NOBODY, Api, Server, api_error, bearer, connect_path, error_id
+from tests.support.emulator_waiting import eventually
+from tests.support.workshop import Organization, Pat, Project, User, Workshop
 
 LIST = connect_path("ProjectService/ListProjects")
 JSON = {"Content-Type": "application/json"}

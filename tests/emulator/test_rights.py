@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.oauth import GetToken, OAuth
-from tests.emulator.server import Api, Server, api_error, error_id
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import FOREVER, App, Organization, Project, User, Workshop, later
+from tests.support.emulator_target import Api, Server, api_error, error_id
+from tests.support.emulator_waiting import eventually
+from tests.support.oauth import GetToken, OAuth
+from tests.support.workshop import FOREVER, App, Organization, Project, User, Workshop, later
 
 NO_MEMBERSHIP = (404, "membership not found (AUTHZ-cdgFk)")
 ROLE_TOO_SMALL = (403, "No matching permissions found (AUTH-AWfge)")

@@ -9,7 +9,9 @@ from functools import partial
 
 import pytest
 
-from tests.emulator.oauth import (
+from tests.support.emulator_target import TOKEN, Api, Server, answer
+from tests.support.emulator_waiting import eventually
+from tests.support.oauth import (
     INACTIVE,
     JWT_BEARER,
     ROLE_SCOPE,
@@ -21,9 +23,7 @@ from tests.emulator.oauth import (
     roles_of,
     verified,
 )
-from tests.emulator.server import TOKEN, Api, Server, answer
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import App, KeyFile, Organization, Project, User, Workshop
+from tests.support.workshop import App, KeyFile, Organization, Project, User, Workshop
 
 STANDARD = {"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id"}
 ALL_ROLES = "urn:zitadel:iam:org:projects:roles"

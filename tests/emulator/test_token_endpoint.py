@@ -8,10 +8,10 @@ import jwt
 import pytest
 import requests
 
-from tests.emulator.oauth import JWT_BEARER, GetToken, OAuth, assertion, audience
-from tests.emulator.server import NOBODY, TOKEN, WRONG_SECRET, Api, Server, answer, basic, oauth_refusal
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import App, KeyFile, Project, User, Workshop
+from tests.support.emulator_target import NOBODY, TOKEN, WRONG_SECRET, Api, Server, answer, basic, oauth_refusal
+from tests.support.emulator_waiting import eventually
+from tests.support.oauth import JWT_BEARER, GetToken, OAuth, assertion, audience
+from tests.support.workshop import App, KeyFile, Project, User, Workshop
 
 NO_SCOPE = oauth_refusal(
     "invalid_request",

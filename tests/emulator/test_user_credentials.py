@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.server import NOBODY, Api, api_error
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import FOREVER, Organization, User, Workshop, decoded, later
+from tests.support.emulator_target import NOBODY, Api, api_error
+from tests.support.emulator_waiting import eventually
+from tests.support.workshop import FOREVER, Organization, User, Workshop, decoded, later
 
 PAST = "2020-01-01T00:00:00Z"
 TOO_EARLY = (400, "Errors.AuthNKey.ExpireBeforeNow (DOMAIN-dv3t5)")

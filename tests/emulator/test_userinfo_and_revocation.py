@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.emulator.oauth import OWNER, ROLE_SCOPE, GetToken, OAuth, audience, roles_of
-from tests.emulator.server import REVOKE, USERINFO, Server, answer, basic, bearer, oauth_refusal
-from tests.emulator.workshop import App, Organization, Pat, Project, User
+from tests.support.emulator_target import REVOKE, USERINFO, Server, answer, basic, bearer, oauth_refusal
+from tests.support.oauth import OWNER, ROLE_SCOPE, GetToken, OAuth, audience, roles_of
+from tests.support.workshop import App, Organization, Pat, Project, User
 
 MISSING = (401, {"error": "invalid_request", "error_description": "access token missing"})
 DENIED = (401, {"error": "access_denied", "error_description": "access token invalid"})

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.server import NOBODY, Api, api_error, error_id
-from tests.emulator.waiting import eventually
-from tests.emulator.workshop import FOREVER, HUMAN, Organization, User, Workshop
+from tests.support.emulator_target import NOBODY, Api, api_error, error_id
+from tests.support.emulator_waiting import eventually
+from tests.support.workshop import FOREVER, HUMAN, Organization, User, Workshop
 
 CREATE = "UserService/CreateUser"
 LENGTH = "value length must be between 1 and 200 runes, inclusive"

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.server.apis import Api, plain_api, settings_for
-from zdemo.config import Settings
+from tests.support.apis import Api, plain_api, settings_for
+from zdemo.config.settings import Settings
 from zdemo.emulator import Emulator, emulate
 
 

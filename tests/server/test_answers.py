@@ -6,13 +6,13 @@ import socket
 
 import pytest
 
-from tests.server.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, plain_api, settings_for
-from tests.server.rows import INSUFFICIENT_SCOPE, ROWS, check, check_body
-from tests.server.wire import PATIENCE_SECONDS, bearer, converse, request
-from tests.upstream import LOOPBACK, reset, upstream
-from zdemo.config import Settings
+from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, plain_api, settings_for
+from tests.support.rows import INSUFFICIENT_SCOPE, ROWS, check, check_body
+from tests.support.upstream import LOOPBACK, reset, upstream
+from tests.support.wire import PATIENCE_SECONDS, bearer, converse, request
+from zdemo.config.settings import Settings
 from zdemo.emulator import emulate
-from zdemo.emulator.known import READER, VISITOR
+from zdemo.emulator.seed import READER, VISITOR
 
 UNASKED = {name: row for name, row in ROWS.items() if not row.asks}
 

@@ -15,14 +15,35 @@ from pathlib import Path
 
 import pytest
 
-from tests.certificates import Certificates
-from tests.faults import ACTIVE, FAULTS, INACTIVE, PAT_CLAIMS
-from tests.server.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, Time, asking, plain_api, remembering, settings_for
-from tests.server.rows import check_body
-from tests.server.wire import Reply
-from tests.upstream import Behaviour, Upstream, answer, http, json_body, raw, refusing_port, speak_http, upstream
-from zdemo.config import DEFAULT_CACHE_TTL_SECONDS, Settings
-from zdemo.values import DEFAULT_TIMEOUT_SECONDS
+from tests.support.apis import (
+    MESSAGES,
+    PRIVATE,
+    PUBLIC,
+    SCOPED,
+    Api,
+    Time,
+    asking,
+    plain_api,
+    remembering,
+    settings_for,
+)
+from tests.support.certificates import Certificates
+from tests.support.connection_faults import ACTIVE, FAULTS, INACTIVE, PAT_CLAIMS
+from tests.support.rows import check_body
+from tests.support.upstream import (
+    Behaviour,
+    Upstream,
+    answer,
+    http,
+    json_body,
+    raw,
+    refusing_port,
+    speak_http,
+    upstream,
+)
+from tests.support.wire import Reply
+from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS
+from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS, Settings
 
 PROJECT = "300000000000000010"
 HANG_SECONDS = 0.5  # how long ZITADEL is waited for where a fault hangs; elsewhere the default, for busy machines

@@ -15,20 +15,20 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from tests.faults import ACTIVE, CREDENTIALS_REFUSED
-from tests.ports import free_port
-from tests.server.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, THREADS
-from tests.server.rows import BEARER, CHUNKED, ROWS, check, check_body
-from tests.server.served import LONGEST_SECONDS, Served, environment_for, served, start
-from tests.server.test_bodies import SLOW, slow_clients
 from tests.server.test_faults import PROJECT
 from tests.server.test_log import LINE
 from tests.server.test_random import AUTHORIZATIONS, chance, passes, with_authorization
-from tests.server.waiting import eventually
-from tests.server.wire import PATIENCE_SECONDS, bearer, converse, request
-from tests.upstream import LOOPBACK, after, upstream
+from tests.server.test_request_bodies import SLOW, slow_clients
+from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, THREADS
+from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED
+from tests.support.ports import free_port
+from tests.support.rows import BEARER, CHUNKED, ROWS, check, check_body
+from tests.support.served import LONGEST_SECONDS, Served, environment_for, served, start
+from tests.support.server_waiting import eventually
+from tests.support.upstream import LOOPBACK, after, upstream
+from tests.support.wire import PATIENCE_SECONDS, bearer, converse, request
 from zdemo.emulator import Emulator
-from zdemo.emulator.known import CLIENT_SECRET, READER, VISITOR
+from zdemo.emulator.seed import CLIENT_SECRET, READER, VISITOR
 from zdemo.errors import ExitCode
 
 SILENT_CLIENTS = 1500  # more than Granian holds by default

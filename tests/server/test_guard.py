@@ -11,13 +11,13 @@ import pytest
 from flask import Blueprint, Flask
 from flask.views import MethodView
 
-from tests.faults import INACTIVE
-from tests.server.apis import Api, asking, running, settings_for
-from tests.server.rows import CHALLENGE, INSUFFICIENT_SCOPE, INVALID_REQUEST, INVALID_TOKEN, check_body
-from tests.server.wire import bearer, chunked, request
-from tests.upstream import upstream
-from zdemo.config import Settings
-from zdemo.emulator.known import READER, VISITOR
+from tests.support.apis import Api, asking, running, settings_for
+from tests.support.connection_faults import INACTIVE
+from tests.support.rows import CHALLENGE, INSUFFICIENT_SCOPE, INVALID_REQUEST, INVALID_TOKEN, check_body
+from tests.support.upstream import upstream
+from tests.support.wire import bearer, chunked, request
+from zdemo.config.settings import Settings
+from zdemo.emulator.seed import READER, VISITOR
 from zdemo.server import protect, requires_token
 
 

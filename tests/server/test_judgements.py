@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.faults import ACTIVE, INACTIVE, PAT_CLAIMS, WITHOUT_ROLE, claims
-from tests.server.apis import PRIVATE, SCOPED, Api, Time, plain_api, protected_api, settings_for
-from tests.server.rows import INSUFFICIENT_SCOPE, INVALID_TOKEN, check_body
-from tests.upstream import Upstream, answer, json_body, upstream
+from tests.support.apis import PRIVATE, SCOPED, Api, Time, plain_api, protected_api, settings_for
+from tests.support.connection_faults import ACTIVE, INACTIVE, PAT_CLAIMS, WITHOUT_ROLE, claims
+from tests.support.rows import INSUFFICIENT_SCOPE, INVALID_TOKEN, check_body
+from tests.support.upstream import Upstream, answer, json_body, upstream
 from zdemo.emulator import emulate
-from zdemo.emulator.known import CLIENT_ID, READER
-from zdemo.introspection import ROLES_CLAIM, roles_claim_of
+from zdemo.emulator.seed import CLIENT_ID, READER
+from zdemo.introspection.model import ROLES_CLAIM, roles_claim_of
 
 PROJECT = "300000000000000010"
 OWN_CLAIM = roles_claim_of(PROJECT)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.server.waiting import eventually
+from tests.support.server_waiting import eventually
 from zdemo.server.line_writer import MOST_WAITING, LineWriter
 
 PATIENCE_SECONDS = 20

@@ -12,13 +12,13 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
-from tests.server.apis import PRIVATE, PUBLIC, SCOPED, Api, plain_api, running, settings_for
-from tests.server.rows import ROWS, check_body
-from tests.server.wire import bearer, request
-from zdemo.config import Settings
+from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Api, plain_api, running, settings_for
+from tests.support.rows import ROWS, check_body
+from tests.support.wire import bearer, request
+from zdemo.config.settings import Settings
 from zdemo.emulator import emulate
-from zdemo.emulator.known import CLIENT_SECRET, READER, VISITOR
-from zdemo.introspection import Introspection
+from zdemo.emulator.seed import CLIENT_SECRET, READER, VISITOR
+from zdemo.introspection.model import Introspection
 from zdemo.server import create_app
 from zdemo.server.logs import JsonFormatter
 

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.server.apis import PRIVATE, PUBLIC, ROUTES, SCOPED, Api
-from tests.server.rows import CHALLENGE, INVALID_REQUEST, INVALID_TOKEN
-from tests.server.wire import chunked, request
-from zdemo.emulator.known import READER, VISITOR
+from tests.support.apis import PRIVATE, PUBLIC, ROUTES, SCOPED, Api
+from tests.support.rows import CHALLENGE, INVALID_REQUEST, INVALID_TOKEN
+from tests.support.wire import chunked, request
+from zdemo.emulator.seed import READER, VISITOR
 
 PASSES = re.compile(rb"(?i:bearer) +(?:%s|%s)" % (READER.pat.encode(), VISITOR.pat.encode()))
 CHALLENGES = {None, CHALLENGE, INVALID_REQUEST, INVALID_TOKEN}

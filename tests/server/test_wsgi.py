@@ -10,12 +10,12 @@ from wsgiref.validate import validator
 
 import pytest
 
-from tests.key_site import key_site
-from tests.server.apis import THREADS, Api, asking
-from tests.server.rows import ROWS, check
-from zdemo.config import Settings
+from tests.support.apis import THREADS, Api, asking
+from tests.support.key_site import key_site
+from tests.support.rows import ROWS, check
+from zdemo.config.settings import Settings
 from zdemo.server import create_app
-from zdemo.serving import serving
+from zdemo.serving.embedded import serving
 
 # The validator knows no chunked bodies, and warns of every method that RFC 2616 lacks.
 VALIDATED = {

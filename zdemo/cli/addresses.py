@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zdemo.client_settings import ClientSettings
+from zdemo.config.client_settings import ClientSettings
 from zdemo.errors import SettingsError, UsageError
 
 API_URL = "ZDEMO_API_URL"

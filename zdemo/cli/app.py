@@ -238,11 +238,11 @@ def setup(
     Example: zdemo setup --dry-run
     """
     from zdemo.cli.setup_command import Asked, run_setup
-    from zdemo.provisioning import Wishes
-    from zdemo.setup_names import Auth as Method
+    from zdemo.management.model import Auth as Method
+    from zdemo.provisioning import SetupOptions
 
     asked = Asked(domain=domain, admin_pat=admin_pat, dry_run=dry_run, yes=yes, json=as_json, env_file=env_file)
-    wishes = Wishes(
+    wishes = SetupOptions(
         project_name=project_name,
         role=role,
         app_name=app_name,

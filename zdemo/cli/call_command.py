@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from zdemo.cli.addresses import origin_given_by
 from zdemo.cli.call_screen import show_call
-from zdemo.cli.render import Screen, step
-from zdemo.cli.tokens import checked_token, environment_with_token, mixed_sources, token_line
+from zdemo.cli.screen import Screen, step
+from zdemo.cli.token_input import checked_token, environment_with_token, mixed_sources, token_line
 from zdemo.client import Call, as_json, call_api, curl_command
-from zdemo.client_settings import DEFAULT_API_URL, ClientSettings
-from zdemo.environment import Environment
+from zdemo.config.client_settings import DEFAULT_API_URL, ClientSettings
+from zdemo.config.environment import Environment
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.route import Route
 
 if TYPE_CHECKING:
-    from zdemo.explanation import Explanation
+    from zdemo.investigation.api_comparison import Explanation
 
 COULD_NOT_JUDGE = (502, 503, 504)
 WATCH_SECONDS = 0.25
@@ -67,8 +67,8 @@ def run_call(route: Route, asked: Asked, *, watch: bool) -> int:
 def _explained(result: Call, token: str | None, environment: Environment, asked: Asked) -> Explanation | None:
     if result.accepted:
         return None
-    from zdemo.config import Settings  # here, since an accepted call needs neither
-    from zdemo.explanation import explain
+    from zdemo.config.settings import Settings  # here, since an accepted call needs neither
+    from zdemo.investigation.api_comparison import explain
 
     settings, unasked = None, ""
     try:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zdemo.cli.render import WIDTH, Screen, headline, printable, show_finding, wrapped
+from zdemo.cli.screen import WIDTH, Screen, headline, printable, show_finding, wrapped
 from zdemo.client import Call
 
 if TYPE_CHECKING:
-    from zdemo.explanation import Explanation
+    from zdemo.investigation.api_comparison import Explanation
 
 
 def show_call(screen: Screen, call: Call, explanation: Explanation | None, token: str, *, verbose: bool) -> None:

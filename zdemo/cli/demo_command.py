@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from zdemo.cli.demo_screen import show_step, show_tour_begin, show_tour_end, tour_as_json
-from zdemo.cli.render import Screen, printable
-from zdemo.cli.tokens import hide_secrets
-from zdemo.config import AdminSettings
-from zdemo.demo.stage import Stage
-from zdemo.environment import Environment, read_environment
+from zdemo.cli.screen import Screen, printable
+from zdemo.cli.token_input import hide_secrets
+from zdemo.config.environment import Environment, read_environment
+from zdemo.config.settings import AdminSettings
+from zdemo.demo.environment import Stage
 from zdemo.errors import ExitCode, SettingsError
 
 SIGNALLED = 128  # what shells add to the number of the signal that ended a program

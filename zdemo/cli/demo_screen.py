@@ -9,9 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from zdemo.cli.render import WIDTH, Screen, headline
-from zdemo.demo.legs import Step
-from zdemo.demo.stage import Stage
+from zdemo.cli.screen import WIDTH, Screen, headline
+from zdemo.demo.environment import Stage
+from zdemo.demo.scenario import Step
 
 
 def show_tour_begin(screen: Screen, stage: Stage) -> None:

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from zdemo.cli.addresses import origin_given_by
 from zdemo.cli.doctor_screen import as_document, show_done, show_list, show_summary
-from zdemo.cli.render import Screen
-from zdemo.cli.tokens import hide_secrets
+from zdemo.cli.screen import Screen
+from zdemo.cli.token_input import hide_secrets
 from zdemo.cli.usage import nearest
-from zdemo.doctor import API_CHECKS, CHECKS, Case, Check, Done, Outcome, Read, Target, examine
-from zdemo.environment import Environment
+from zdemo.config.environment import Environment
+from zdemo.doctor import API_CHECKS, CHECKS, Check, CheckReport, DoctorContext, LoadedSettings, Outcome, Target, examine
 from zdemo.errors import ExitCode, UsageError
 
 TOKENS = {"PAT": "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT": "ZITADEL_DOMAIN"}
@@ -34,12 +34,12 @@ class Wanted:
 def run_doctor(wanted: Wanted) -> int:
     """``zdemo doctor``."""
     screen, started = Screen(), time.monotonic()
-    checks: Sequence[Check[Case] | Check[Target]] = CHECKS if wanted.api is None else API_CHECKS
+    checks: Sequence[Check[DoctorContext] | Check[Target]] = CHECKS if wanted.api is None else API_CHECKS
     _check_names(wanted.only, [check.id for check in checks])
     if wanted.list:
         show_list(screen, checks, as_json=wanted.json)
         return ExitCode.YES
-    done: list[Done] = []
+    done: list[CheckReport] = []
     with screen.waiting("examining"):  # the first line comes when the first answer has
         run = _run(screen, wanted)
         for one in run:
@@ -54,7 +54,7 @@ def run_doctor(wanted: Wanted) -> int:
     return _exit_code(done, by_name=bool(wanted.only))
 
 
-def _exit_code(done: list[Done], *, by_name: bool) -> ExitCode:
+def _exit_code(done: list[CheckReport], *, by_name: bool) -> ExitCode:
     """A failed check is a no; one that was asked for by name and could not be carried out as well."""
     no = any(one.result.outcome is Outcome.FAIL or (by_name and not one.result.satisfied) for one in done)
     return ExitCode.NO if no else ExitCode.YES
@@ -66,15 +66,15 @@ def _check_names(only: tuple[str, ...], known: list[str]) -> None:
         raise UsageError(said, hint="zdemo doctor --list shows the IDs")
 
 
-def _run(screen: Screen, wanted: Wanted) -> Iterator[Done]:
-    read = Read.at(wanted.env_file)
+def _run(screen: Screen, wanted: Wanted) -> Iterator[CheckReport]:
+    read = LoadedSettings.at(wanted.env_file)
     hide_secrets(screen, read.environment)
     if wanted.api is not None:
         return examine(API_CHECKS, _target(read.environment, wanted.api), wanted.only)
     for token, address in TOKENS.items():
         if note := _mixed(read.environment, token, address):
             screen.tell(f"note: {note}")
-    return examine(CHECKS, Case(read), wanted.only)
+    return examine(CHECKS, DoctorContext(read), wanted.only)
 
 
 def _mixed(environment: Environment, token: str, address: str) -> str:

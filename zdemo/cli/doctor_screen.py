@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from zdemo.cli.render import WIDTH, Screen, headline, printable, step, wrapped
+from zdemo.cli.screen import WIDTH, Screen, headline, printable, step, wrapped
 from zdemo.diagnosis import Certainty
-from zdemo.doctor import Check, Done, Outcome
+from zdemo.doctor import Check, CheckReport, Outcome
 
 LABELS = {Outcome.PASS: "ok", Outcome.WARN: "warn", Outcome.FAIL: "FAIL", Outcome.SKIP: "skip"}
 COLOURS = {Outcome.PASS: "green", Outcome.WARN: "yellow", Outcome.FAIL: "red", Outcome.SKIP: "bright_black"}
@@ -18,7 +18,7 @@ A_GLANCE = 8  # checks that surely fit on a screen, failures with them
 MOST_SEEN = 6  # lines of evidence that are worth a screen; all of them are in --json
 
 
-def show_done(screen: Screen, done: Done) -> None:
+def show_done(screen: Screen, done: CheckReport) -> None:
     """One check."""
     result = done.result
     first, *rest = wrapped(result.evidence, WIDTH - len(INDENT))
@@ -48,7 +48,7 @@ def _below(screen: Screen, lead: str, *texts: str) -> None:
             lead = " " * len(lead)
 
 
-def show_summary(screen: Screen, done: Sequence[Done], seconds: float) -> None:
+def show_summary(screen: Screen, done: Sequence[CheckReport], seconds: float) -> None:
     """How many came out how; what failed once more, where the rest of the checks may have pushed it off the screen."""
     screen.say()
     screen.say(headline(summary(done), f"{seconds:.1f} s"))
@@ -60,7 +60,7 @@ def show_summary(screen: Screen, done: Sequence[Done], seconds: float) -> None:
             screen.pairs([("failed", f"{one.id}: {what}")], label_width=LABEL_WIDTH)
 
 
-def summary(done: Sequence[Done]) -> str:
+def summary(done: Sequence[CheckReport]) -> str:
     """The numbers, those that are none left out."""
     count = Counter(one.result.outcome for one in done)
     words = {
@@ -86,7 +86,7 @@ def show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) ->
             screen.say(f"{' ' * ID_WIDTH}{line}")
 
 
-def as_document(done: Sequence[Done], seconds: float) -> dict[str, Any]:
+def as_document(done: Sequence[CheckReport], seconds: float) -> dict[str, Any]:
     """All of it for programs. ``fix`` is one text, empty where nothing is to be mended."""
     return {
         "passed": not any(one.result.outcome is Outcome.FAIL for one in done),

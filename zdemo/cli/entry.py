@@ -13,7 +13,7 @@ import typer
 from zdemo.cli.app import app
 from zdemo.cli.options import ASK
 from zdemo.cli.redaction import token_like
-from zdemo.cli.render import Screen
+from zdemo.cli.screen import Screen
 from zdemo.cli.streams import drop, open_what_is_closed, why_unwritable
 from zdemo.cli.usage import CommandLineError, wrong_command_line
 from zdemo.errors import ExitCode, ZdemoError

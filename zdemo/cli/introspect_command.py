@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from zdemo.administration import pat_ids, usable_admin_pat
 from zdemo.authorization import Policy, authorize
 from zdemo.cli.introspect_screen import show_investigation
-from zdemo.cli.render import Screen
-from zdemo.cli.tokens import environment_with_token, mixed_sources, tell_warnings
-from zdemo.config import Settings, required_token
+from zdemo.cli.screen import Screen
+from zdemo.cli.token_input import environment_with_token, mixed_sources, tell_warnings
+from zdemo.config.settings import Settings, required_token
 from zdemo.errors import ConnectionFailed, ExitCode, Refused, ZdemoError
-from zdemo.introspection import Introspection, IntrospectionClient, introspection_error, read_answer
-from zdemo.investigation import Investigation, investigate
+from zdemo.introspection.client import IntrospectionClient
+from zdemo.introspection.model import Introspection
+from zdemo.introspection.refusals import introspection_error, read_answer
+from zdemo.investigation.admin_lookup import pat_ids, usable_admin_pat
+from zdemo.investigation.investigate import Investigation, investigate
 
 ROLE = "read:messages"
 

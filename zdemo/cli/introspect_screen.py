@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from zdemo.authorization import Policy, authorize
-from zdemo.cli.render import Screen, printable, show_finding
-from zdemo.config import Settings
+from zdemo.cli.screen import Screen, printable, show_finding
+from zdemo.config.environment import masked
+from zdemo.config.settings import Settings
 from zdemo.diagnosis import token_form
-from zdemo.environment import masked
 from zdemo.errors import Refused
-from zdemo.introspection import Introspection, within_all_clocks
-from zdemo.investigation import Investigation
+from zdemo.introspection.model import Introspection, within_all_clocks
+from zdemo.investigation.investigate import Investigation
 from zdemo.route import Route
 
 NEVER = 253402300799  # 9999-12-31T23:59:59Z, ZITADEL's date for a PAT without expiry
@@ -39,7 +39,7 @@ def show_investigation(
         finding = investigation.finding
         new = tuple((label, text) for label, text in finding.seen if label not in SHOWN_ABOVE)
         show_finding(screen, replace(finding, seen=new))
-    for remark in investigation.remarks:
+    for remark in investigation.notes:
         screen.say()
         screen.pairs([("note", remark)], label_width=4)
 

@@ -69,7 +69,7 @@ class Redaction:
 
     def hide(self, *secrets: str) -> None:
         """Never show these from now on; blanks and quotes around them are no part of them."""
-        from zdemo.environment import masked  # here, since --help has nothing to hide
+        from zdemo.config.environment import masked  # here, since --help has nothing to hide
 
         for secret in secrets:
             bare = secret.strip().strip(QUOTES).strip()

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zdemo.assignments import (
+from zdemo.cli.screen import Screen, columns, printable
+from zdemo.cli.token_input import hide_secrets
+from zdemo.config.environment import Environment, read_environment
+from zdemo.config.settings import AdminSettings, Settings
+from zdemo.errors import ExitCode, SettingsError, ZdemoError
+from zdemo.introspection.client import IntrospectionClient
+from zdemo.introspection.model import Introspector
+from zdemo.management.client import ManagementClient
+from zdemo.management.model import RoleAssignment
+from zdemo.management.role_assignments import (
     GIVE_UP_SECONDS,
     Change,
-    Done,
+    ChangeOutcome,
     find_user,
     grant,
     revoke,
@@ -15,13 +24,6 @@ from zdemo.assignments import (
     shows_in_list,
     wait_until,
 )
-from zdemo.cli.render import Screen, columns, printable
-from zdemo.cli.tokens import hide_secrets
-from zdemo.config import AdminSettings, Settings
-from zdemo.environment import Environment, read_environment
-from zdemo.errors import ExitCode, SettingsError, ZdemoError
-from zdemo.introspection import IntrospectionClient, Introspector
-from zdemo.zitadel import ManagementClient, RoleAssignment
 
 
 def _begin(screen: Screen, env_file: Path | None) -> tuple[Environment, AdminSettings, ManagementClient]:
@@ -104,7 +106,7 @@ def run_role_change(how: str, user: str, role: str, *, as_json: bool, env_file: 
     introspector = _introspector(environment)
     project_id = _project(settings, introspector)
     change = (grant if how == "grant" else revoke)(client, project_id, user, role)
-    if change.done is Done.UNCHANGED:
+    if change.done is ChangeOutcome.UNCHANGED:
         state = "has it already" if how == "grant" else "does not have it"
         raise ZdemoError(
             f"nothing to change: {change.user.login_name} {state} ({role})", hint="zdemo role list shows who has what"
@@ -139,10 +141,10 @@ def _outcome(change: Change, seconds: float | None) -> dict[str, object]:
 
 def _show_change(screen: Screen, change: Change, seconds: float | None) -> None:
     verb = {
-        Done.CREATED: "has now",
-        Done.ADDED: "has now",
-        Done.ACTIVATED: "has again (the assignment was deactivated)",
-        Done.REMOVED: "no longer has",
+        ChangeOutcome.CREATED: "has now",
+        ChangeOutcome.ADDED: "has now",
+        ChangeOutcome.ACTIVATED: "has again (the assignment was deactivated)",
+        ChangeOutcome.REMOVED: "no longer has",
     }[change.done]
     screen.say(printable(f"{change.user.login_name} {verb} {change.role} in project {change.project_id}"))
     if seconds is None:

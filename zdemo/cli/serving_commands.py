@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zdemo.cli.redaction import REDACTION
-from zdemo.cli.render import Screen, columns
-from zdemo.cli.tokens import hide_secrets, tell_warnings
-from zdemo.config import Settings
-from zdemo.environment import read_environment
+from zdemo.cli.screen import Screen, columns
+from zdemo.cli.token_input import hide_secrets, tell_warnings
+from zdemo.config.environment import read_environment
+from zdemo.config.parsers import is_loopback
+from zdemo.config.settings import Settings
 from zdemo.errors import ExitCode, UsageError, ZdemoError
-from zdemo.serving import port_is_free, serve_forever
-from zdemo.values import is_loopback
+from zdemo.serving.production import port_is_free, serve_forever
 
 KEY_FILE = "ZITADEL_KEY_FILE"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -99,7 +99,7 @@ def _shared_metrics(workers: int) -> Iterator[None]:
 
 
 def _emulator_variables() -> dict[str, str]:
-    from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID
+    from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID
 
     return {
         "ZITADEL_DOMAIN": f"http://localhost:{DEFAULT_PORT}",
@@ -134,7 +134,7 @@ def _check_port(host: str, port: int, command: str) -> None:
 
 def _start_emulator(screen: Screen, stack: ExitStack) -> None:
     from zdemo.emulator import emulate
-    from zdemo.emulator.known import DEFAULT_PORT
+    from zdemo.emulator.seed import DEFAULT_PORT
 
     if not port_is_free("127.0.0.1", DEFAULT_PORT):
         raise ZdemoError(
@@ -154,7 +154,7 @@ def _start_emulator(screen: Screen, stack: ExitStack) -> None:
 
 def known_users() -> list[str]:
     """The emulator's users: name and roles, below that the PAT, which fills a line of its own."""
-    from zdemo.emulator.known import ADMIN, READER, VISITOR
+    from zdemo.emulator.seed import ADMIN, READER, VISITOR
 
     roles = [", ".join(READER.roles), "(no role)", "(administrator)"]
     users = (READER, VISITOR, ADMIN)
@@ -165,7 +165,7 @@ def known_users() -> list[str]:
 def run_emulator(*, host: str, port: int, as_json: bool, expose: bool) -> int:
     """``zdemo emulator``."""
     from zdemo.emulator import emulate
-    from zdemo.emulator.known import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
+    from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
 
     screen = Screen()
     _check_exposure(screen, host, expose=expose)
@@ -188,7 +188,7 @@ def run_emulator(*, host: str, port: int, as_json: bool, expose: bool) -> int:
 
 
 def _ready(url: str) -> dict[str, object]:
-    from zdemo.emulator.known import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+    from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
     return {
         "url": url,

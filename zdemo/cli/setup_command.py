@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from zdemo.cli.render import Screen
+from zdemo.cli.screen import Screen
 from zdemo.cli.setup_screen import (
     SHOWN_ONCE,
     agreed,
@@ -21,16 +21,17 @@ from zdemo.cli.setup_screen import (
     show_teardown,
     teardown_document,
 )
-from zdemo.cli.tokens import at_terminal, given_token, hide_secrets, mixed_sources, typed_secret
-from zdemo.config import AdminSettings
-from zdemo.environment import Environment
+from zdemo.cli.token_input import at_terminal, given_token, hide_secrets, mixed_sources, typed_secret
+from zdemo.config.environment import Environment
+from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError, UsageError, ZdemoError
+from zdemo.management.client import ManagementClient
 from zdemo.provisioning import (
     EnvFile,
     Plan,
     Rotation,
+    SetupOptions,
     Teardown,
-    Wishes,
     alone,
     carry_out,
     git_warning,
@@ -41,8 +42,7 @@ from zdemo.provisioning import (
     prove,
     tear_down,
 )
-from zdemo.setup_names import SETTINGS
-from zdemo.zitadel import ManagementClient
+from zdemo.provisioning.names import SETTINGS
 
 NOTHING_CHANGED = "nothing was changed"
 
@@ -64,7 +64,7 @@ class Asked:
         return self.env_file or Path(".env")
 
 
-def run_setup(asked: Asked, wishes: Wishes, *, teardown: bool) -> int:
+def run_setup(asked: Asked, wishes: SetupOptions, *, teardown: bool) -> int:
     """``zdemo setup``."""
     screen = Screen()
     wishes.check()
@@ -75,7 +75,7 @@ def run_setup(asked: Asked, wishes: Wishes, *, teardown: bool) -> int:
         return _run(screen, asked, wishes, teardown=teardown)
 
 
-def _run(screen: Screen, asked: Asked, wishes: Wishes, *, teardown: bool) -> int:
+def _run(screen: Screen, asked: Asked, wishes: SetupOptions, *, teardown: bool) -> int:
     env = EnvFile(asked.path)
     if teardown and knows_nothing(env):
         return _nothing_to_remove(screen, asked)
@@ -156,7 +156,7 @@ def _told_why() -> Iterator[None]:
 
 
 def _set_up(
-    screen: Screen, asked: Asked, wishes: Wishes, env: EnvFile, client: ManagementClient, settings: AdminSettings
+    screen: Screen, asked: Asked, wishes: SetupOptions, env: EnvFile, client: ManagementClient, settings: AdminSettings
 ) -> int:
     with screen.waiting(f"looking at {settings.issuer}"):
         situation = look(client, env, wishes, issuer=settings.issuer, timeout_seconds=settings.timeout_seconds)
@@ -231,7 +231,7 @@ def _nothing_to_remove(screen: Screen, asked: Asked) -> int:
 
 
 def _tear_down(
-    screen: Screen, asked: Asked, wishes: Wishes, env: EnvFile, client: ManagementClient, settings: AdminSettings
+    screen: Screen, asked: Asked, wishes: SetupOptions, env: EnvFile, client: ManagementClient, settings: AdminSettings
 ) -> int:
     with screen.waiting(f"looking at {settings.issuer}"):
         teardown = plan_teardown(client, env, wishes, issuer=settings.issuer)

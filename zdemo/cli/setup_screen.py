@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from zdemo.cli.render import Screen, printable, wrapped
+from zdemo.cli.screen import Screen, printable, wrapped
 from zdemo.provisioning import Action, Administrator, Kind, Plan, Step, Teardown
 
 LABEL_WIDTH, ACTION_WIDTH = 16, 15

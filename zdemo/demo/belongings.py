@@ -15,9 +15,10 @@ from enum import StrEnum
 from typing import Any
 
 from zdemo.errors import ManagementError, ZdemoError
-from zdemo.provisioning import calls
-from zdemo.provisioning.wishes import new_id
-from zdemo.zitadel import NO_MEMBERSHIP, ManagementClient
+from zdemo.management import resources as calls
+from zdemo.management.client import ManagementClient
+from zdemo.management.refusals import NO_MEMBERSHIP
+from zdemo.provisioning.options import new_id
 
 PREFIX = "zdemo-live-"
 TIME = "%Y%m%dT%H%M%SZ"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from zdemo.assignments import grant, revoke
-from zdemo.config import Settings
-from zdemo.demo.legs import EMULATED_LEGS, Caller, First
-from zdemo.demo.stage import CACHE_SECONDS, NOBODYS_TOKEN, ROLE, Stage
+from zdemo.config.settings import Settings
+from zdemo.demo.environment import CACHE_SECONDS, NOBODYS_TOKEN, ROLE, Stage
+from zdemo.demo.scenario import EMULATED_LEGS, Caller, First
 from zdemo.emulator import World, emulate, known_world
-from zdemo.emulator.known import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+from zdemo.management.client import USER_SERVICE, ManagementClient
+from zdemo.management.role_assignments import grant, revoke
 from zdemo.server import create_app
-from zdemo.serving import serving
-from zdemo.zitadel import USER_SERVICE, ManagementClient
+from zdemo.serving.embedded import serving
 
 TIMEOUT_SECONDS = 2.0
 PATIENCE_SECONDS = 8.0  # the time of the API's cache, and some more

@@ -8,19 +8,20 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from zdemo.assignments import wait_until
-from zdemo.config import AdminSettings, Settings
+from zdemo.config.settings import AdminSettings, Settings
 from zdemo.demo.belongings import Belonging, Belongings, leftovers, remove
+from zdemo.demo.environment import CACHE_SECONDS, NOBODYS_TOKEN, ROLE, Stage
 from zdemo.demo.interruption import Interruption
-from zdemo.demo.legs import LIVE_LEGS, Caller, First
-from zdemo.demo.stage import CACHE_SECONDS, NOBODYS_TOKEN, ROLE, Stage
+from zdemo.demo.scenario import LIVE_LEGS, Caller, First
 from zdemo.errors import CredentialsRefused, ZdemoError
-from zdemo.introspection import Introspection, IntrospectionClient, Introspector
-from zdemo.introspectors import protected
-from zdemo.provisioning.calls import administrator
+from zdemo.introspection.build import protected
+from zdemo.introspection.client import IntrospectionClient
+from zdemo.introspection.model import Introspection, Introspector
+from zdemo.management.client import USER_SERVICE, ManagementClient
+from zdemo.management.resources import administrator
+from zdemo.management.role_assignments import wait_until
 from zdemo.server import create_app
-from zdemo.serving import LOOPBACK, THREADS, serving
-from zdemo.zitadel import USER_SERVICE, ManagementClient
+from zdemo.serving.embedded import LOOPBACK, THREADS, serving
 
 PATIENCE_SECONDS = 11.0  # ten for ZITADEL, whose reads trail its writes, and the time of the API's cache
 SHOWN_SECONDS = 60.0  # the longest after which ZITADEL's reads catch up by themselves

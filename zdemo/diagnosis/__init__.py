@@ -4,18 +4,18 @@ First rule: never a wrong single cause. What the evidence does not decide is sai
 the next step. ``zdemo.investigation`` gathers the evidence; call, introspect and doctor say what comes out here.
 """
 
-from zdemo.diagnosis.answers import finding_for_error
-from zdemo.diagnosis.api import finding_before_the_api, finding_for_gateway, speaks_as_zdemo
-from zdemo.diagnosis.credentials import SWAPPED_WITH_TOKEN
-from zdemo.diagnosis.evidence import NOTHING, Evidence, Question
-from zdemo.diagnosis.findings import Certainty, Finding, quoted, without_secrets
-from zdemo.diagnosis.inactive import finding_for_inactive, zitadel_is_sick
-from zdemo.diagnosis.recorded import uses_the_other_method
-from zdemo.diagnosis.records import ApplicationRecord, ClientRecords, PatRecords
-from zdemo.diagnosis.refused import finding_for_active, refusal_of
-from zdemo.diagnosis.remarks import remarks
-from zdemo.diagnosis.server import finding_for_issuer, finding_for_server, zitadels_signs
+from zdemo.diagnosis.admin_records import ApplicationRecord, ClientRecords, PatRecords
+from zdemo.diagnosis.api_response import finding_before_the_api, finding_for_gateway, speaks_as_zdemo
+from zdemo.diagnosis.client_records import uses_the_other_method
+from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
+from zdemo.diagnosis.finding import Certainty, Finding, quoted, without_secrets
+from zdemo.diagnosis.inactive_token import finding_for_inactive, zitadel_is_sick
+from zdemo.diagnosis.notes import notes
+from zdemo.diagnosis.rejected_client import SWAPPED_WITH_TOKEN
+from zdemo.diagnosis.rejected_token import finding_for_active, refusal_of
 from zdemo.diagnosis.token_form import LINE_END_INSIDE, TokenForm, TokenKind, paste_problem, token_form
+from zdemo.diagnosis.unusable_response import finding_for_error
+from zdemo.diagnosis.zitadel_identity import finding_for_issuer, finding_for_server, zitadels_signs
 
 __all__ = [
     "LINE_END_INSIDE",
@@ -27,7 +27,7 @@ __all__ = [
     "Evidence",
     "Finding",
     "PatRecords",
-    "Question",
+    "Probe",
     "TokenForm",
     "TokenKind",
     "finding_before_the_api",
@@ -37,10 +37,10 @@ __all__ = [
     "finding_for_inactive",
     "finding_for_issuer",
     "finding_for_server",
+    "notes",
     "paste_problem",
     "quoted",
     "refusal_of",
-    "remarks",
     "speaks_as_zdemo",
     "token_form",
     "uses_the_other_method",

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from zdemo.diagnosis.records import ClientRecords, PatRecords
+from zdemo.diagnosis.admin_records import ClientRecords, PatRecords
 from zdemo.diagnosis.token_form import TokenKind
 from zdemo.errors import ConnectionFailed, FailureKind
-from zdemo.transport import Answer
-from zdemo.zitadel import RoleAssignment
+from zdemo.http.response import Response
+from zdemo.management.model import RoleAssignment
 
 
-class Question(StrEnum):
+class Probe(StrEnum):
     """The questions; the value says in two words what is asked."""
 
     AGAIN = "introspection, once more"
@@ -44,7 +44,7 @@ class Evidence:
     ``with_administrator``: there is such a PAT; ``with_ids``: it is known which PAT the token is said to be.
     """
 
-    replies: Mapping[Question, Answer | ConnectionFailed] = field(default_factory=dict)
+    replies: Mapping[Probe, Response | ConnectionFailed] = field(default_factory=dict)
     assignments: tuple[RoleAssignment, ...] | None = None
     assignments_from: str = "the token itself"
     signature_fits: bool | None = None
@@ -56,17 +56,17 @@ class Evidence:
     with_administrator: bool = False
     with_ids: bool = False
 
-    def answer(self, question: Question) -> Answer | None:
+    def answer(self, question: Probe) -> Response | None:
         """The answer to a question, if one came."""
         reply = self.replies.get(question)
-        return reply if isinstance(reply, Answer) else None
+        return reply if isinstance(reply, Response) else None
 
-    def status(self, question: Question) -> int | None:
+    def status(self, question: Probe) -> int | None:
         """The status of that answer."""
         answer = self.answer(question)
         return answer.status if answer else None
 
-    def timed_out(self, question: Question) -> bool:
+    def timed_out(self, question: Probe) -> bool:
         """Whether a question was asked and no answer came in time."""
         reply = self.replies.get(question)
         return isinstance(reply, ConnectionFailed) and reply.kind is FailureKind.TIMEOUT
@@ -74,42 +74,42 @@ class Evidence:
     @property
     def token_is_alive(self) -> bool:
         """Whether userinfo takes the token: JSON with the user's ID, which no page for all paths is."""
-        answer = self.answer(Question.USERINFO)
+        answer = self.answer(Probe.USERINFO)
         subject = answer.json_object().get("sub") if answer and answer.status == 200 else None
         return isinstance(subject, str) and subject != ""
 
     @property
     def token_is_dead(self) -> bool:
         """Whether userinfo refuses the token, in ZITADEL's own words."""
-        return _refused_by_userinfo(self.answer(Question.USERINFO))
+        return _refused_by_userinfo(self.answer(Probe.USERINFO))
 
     @property
     def administrator_is_dead(self) -> bool:
         """Whether userinfo refuses the administrator's PAT."""
-        return _refused_by_userinfo(self.answer(Question.ADMINISTRATOR_USERINFO))
+        return _refused_by_userinfo(self.answer(Probe.ADMINISTRATOR_USERINFO))
 
     @property
     def is_ready(self) -> bool:
         """Whether ZITADEL says that its database answers: JSON, which no page for all paths is (ZITADEL: ``"ok"``)."""
-        answer = self.answer(Question.READY)
+        answer = self.answer(Probe.READY)
         return answer is not None and answer.status == 200 and answer.json() == "ok"
 
     @property
     def is_healthy(self) -> bool:
         """Whether ZITADEL's process lives (ZITADEL: text ``ok``)."""
-        answer = self.answer(Question.HEALTH)
+        answer = self.answer(Probe.HEALTH)
         return answer is not None and answer.status == 200 and answer.text.strip() == "ok"
 
     @property
     def database_away(self) -> bool:
         """Whether ZITADEL itself says that it cannot reach its database (ZITADEL: 412, API-F24h2)."""
-        answer = self.answer(Question.READY)
+        answer = self.answer(Probe.READY)
         return answer is not None and answer.status == 412
 
     @property
     def administrator_is_active(self) -> bool | None:
         """Whether the administrator's PAT is active at introspection; ``None`` when that was not asked or not told."""
-        answer = self.answer(Question.ADMINISTRATOR)
+        answer = self.answer(Probe.ADMINISTRATOR)
         active = answer.json_object().get("active") if answer and answer.status == 200 else None
         return active if isinstance(active, bool) else None
 
@@ -118,12 +118,12 @@ class Evidence:
 
         ZITADEL appends the client ID and then the project to the audience of every PAT.
         """
-        answer = self.answer(Question.ADMINISTRATOR)
+        answer = self.answer(Probe.ADMINISTRATOR)
         audience = answer.json_object().get("aud") if answer else None
         return project_behind(client_id, audience) if isinstance(audience, list) else None
 
 
-def _refused_by_userinfo(answer: Answer | None) -> bool:
+def _refused_by_userinfo(answer: Response | None) -> bool:
     """A 401 of a proxy that wants credentials of its own says nothing of the token; ZITADEL's is JSON."""
     return answer is not None and answer.status == 401 and answer.json_object().get("error") == "access_denied"
 

@@ -6,11 +6,11 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from zdemo.config import Settings
-from zdemo.diagnosis.evidence import Evidence, Question, project_behind
-from zdemo.diagnosis.findings import quoted
-from zdemo.introspection import ROLES_CLAIM, Introspection
-from zdemo.zitadel import RoleAssignment
+from zdemo.config.settings import Settings
+from zdemo.diagnosis.evidence import Evidence, Probe, project_behind
+from zdemo.diagnosis.finding import quoted
+from zdemo.introspection.model import ROLES_CLAIM, Introspection
+from zdemo.management.model import RoleAssignment
 
 ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
 ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
@@ -114,7 +114,7 @@ class RoleFacts:
 
 
 def _why_not(evidence: Evidence) -> str:
-    answer = evidence.answer(Question.ASSIGNMENTS)
+    answer = evidence.answer(Probe.ASSIGNMENTS)
     if answer is None:
         return "no answer came in time"
     if answer.status in (401, 403):

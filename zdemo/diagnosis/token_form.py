@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from zdemo.authorization import B64TOKEN
-from zdemo.diagnosis.findings import Finding
+from zdemo.diagnosis.finding import Finding
 
 PAT_LENGTH = 71  # ZITADEL v4: 16 bytes of IV and 37 of "tokenID:userID", base64url without padding
 OPAQUE_LENGTH = 104  # access tokens and refresh tokens

@@ -4,16 +4,16 @@ The checks are data: an ID, what they build on, and a function from the case to 
 ``diagnosis`` and ``failures``; what is here only decides which of them belongs to which check.
 """
 
-from zdemo.doctor import administrator, api, settings, token, way, zitadel
-from zdemo.doctor.bearer import CHECKS as API_CHECKS
-from zdemo.doctor.bearer import Target
-from zdemo.doctor.case import Case, Read
+from zdemo.doctor import administrator, api, network, settings, token, zitadel
 from zdemo.doctor.check import Check, Outcome, Result
-from zdemo.doctor.run import Done, examine, required
+from zdemo.doctor.conformance import CHECKS as API_CHECKS
+from zdemo.doctor.conformance import Target
+from zdemo.doctor.context import DoctorContext, LoadedSettings
+from zdemo.doctor.run import CheckReport, examine, required
 
-CHECKS: tuple[Check[Case], ...] = (
+CHECKS: tuple[Check[DoctorContext], ...] = (
     *settings.CHECKS,
-    *way.CHECKS,
+    *network.CHECKS,
     *zitadel.CHECKS,
     *token.CHECKS,
     *administrator.CHECKS,
@@ -23,11 +23,11 @@ CHECKS: tuple[Check[Case], ...] = (
 __all__ = [
     "API_CHECKS",
     "CHECKS",
-    "Case",
     "Check",
-    "Done",
+    "CheckReport",
+    "DoctorContext",
+    "LoadedSettings",
     "Outcome",
-    "Read",
     "Result",
     "Target",
     "examine",

@@ -6,12 +6,13 @@ from functools import partial
 from typing import Any
 
 from zdemo.diagnosis import TokenKind, paste_problem, quoted, token_form
-from zdemo.diagnosis.roles import OWN_API_SCOPE
-from zdemo.doctor.case import Case
+from zdemo.diagnosis.missing_role import OWN_API_SCOPE
 from zdemo.doctor.check import Check, Result, failed, passed, skipped, warned
+from zdemo.doctor.context import DoctorContext
 from zdemo.errors import ZdemoError
-from zdemo.transport import Answer
-from zdemo.zitadel import PROJECT_SERVICE, ManagementClient, management_error
+from zdemo.http.response import Response
+from zdemo.management.client import PROJECT_SERVICE, ManagementClient
+from zdemo.management.refusals import management_error
 
 WHOAMI = "/auth/v1/users/me"
 MY_PERMISSIONS = "/auth/v1/permissions/zitadel/me/_search"
@@ -19,7 +20,7 @@ NEEDED = ("project.create", "project.role.write", "project.app.write", "user.wri
 BIGGER = "make its user ORG_OWNER of the organization (or IAM_OWNER), or use such an administrator's PAT"
 
 
-def _ask(case: Case, method: str, path: str, body: dict[str, Any] | None = None) -> Answer | ZdemoError:
+def _ask(case: DoctorContext, method: str, path: str, body: dict[str, Any] | None = None) -> Response | ZdemoError:
     client = ManagementClient(case.issuer, case.admin_pat, timeout_seconds=case.step_seconds)
     try:
         return client.request(method, path, body)
@@ -29,7 +30,7 @@ def _ask(case: Case, method: str, path: str, body: dict[str, Any] | None = None)
         client.close()
 
 
-def _valid(case: Case) -> Result:
+def _valid(case: DoctorContext) -> Result:
     given = case.environment.get("ZITADEL_ADMIN_PAT", "").strip()
     if not given:
         return skipped("ZITADEL_ADMIN_PAT is not set; only setup, role and some answers here need it")
@@ -42,10 +43,10 @@ def _valid(case: Case) -> Result:
     return _refused(case, answer) if zitadels_401 else _whose(answer)
 
 
-def _refused(case: Case, answer: Answer) -> Result:
+def _refused(case: DoctorContext, answer: Response) -> Result:
     """What a token that ZITADEL's API refuses may be, besides a PAT that is dead."""
     alive = _ask(case, "GET", "/oidc/v1/userinfo")
-    if isinstance(alive, Answer) and alive.status == 200 and alive.json_object().get("sub"):
+    if isinstance(alive, Response) and alive.status == 200 and alive.json_object().get("sub"):
         what = "ZITADEL_ADMIN_PAT is alive, but no PAT, and not meant for ZITADEL's own API"
         return failed(what, "use the PAT of an administrator", f"or request the token with the scope {OWN_API_SCOPE}")
     form = token_form(case.admin_pat)
@@ -55,7 +56,7 @@ def _refused(case: Case, answer: Answer) -> Result:
     return failed(*_told(management_error(answer)))
 
 
-def _whose(answer: Answer) -> Result:
+def _whose(answer: Response) -> Result:
     if answer.status == 403 and "AUTHZ-Kl3p0" in answer.text:
         what = "ZITADEL_ADMIN_PAT is a Session API token, which ZITADEL's other APIs do not take"
         return failed(what, "set ZITADEL_ADMIN_PAT to the personal access token of an administrator")
@@ -69,7 +70,7 @@ def _told(error: Exception) -> tuple[str, str]:
     return (error.message, error.hint) if isinstance(error, ZdemoError) else (str(error), "")
 
 
-def _rights(case: Case) -> Result:
+def _rights(case: DoctorContext) -> Result:
     ask = partial(_ask, case, "POST")
     answer = ask(f"/{PROJECT_SERVICE}/ListProjects", {"pagination": {"limit": 1}})
     if isinstance(answer, ZdemoError):
@@ -77,7 +78,7 @@ def _rights(case: Case) -> Result:
     if answer.status != 200:
         return failed(*_told(management_error(answer)))
     permissions = ask(MY_PERMISSIONS, {})
-    held = permissions.json_object().get("result") if isinstance(permissions, Answer) else None
+    held = permissions.json_object().get("result") if isinstance(permissions, Response) else None
     if not isinstance(held, list):
         return passed("an administrator; which permissions the role has, ZITADEL did not tell")
     lacking = [name for name in NEEDED if not any(str(one).partition(":")[0] == name for one in held)]

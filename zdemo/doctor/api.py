@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 
 from zdemo.authorization import Policy, authorize
 from zdemo.client import Call
-from zdemo.client_settings import API_URL
-from zdemo.config import Settings
+from zdemo.config.client_settings import API_URL
+from zdemo.config.settings import Settings
 from zdemo.diagnosis import finding_before_the_api, finding_for_gateway
-from zdemo.doctor.case import NOT_USABLE, Case
 from zdemo.doctor.check import Check, Result, failed, from_finding, passed, skipped, warned
+from zdemo.doctor.context import NOT_USABLE, DoctorContext
 from zdemo.errors import FailureKind, Refused
-from zdemo.explanation import RESTART, explain
+from zdemo.investigation.api_comparison import RESTART, explain
 from zdemo.route import Route
 
 PUBLIC_WORDS = "Public route"  # how the answer of the public route begins
@@ -21,7 +21,7 @@ CORRECT = "start it with zdemo serve, and set ZDEMO_API_URL to where it runs"
 OTHER_PORT = "zdemo serve --port 5001, and ZDEMO_API_URL=http://127.0.0.1:5001"
 
 
-def _reachable(case: Case) -> Result:
+def _reachable(case: DoctorContext) -> Result:
     if case.api is None:
         return skipped(case.not_usable("ZDEMO_API_URL", "ZDEMO_ALLOW_HTTP", "ZDEMO_TIMEOUT") or NOT_USABLE)
     found = case.called(Route.PUBLIC)
@@ -32,7 +32,7 @@ def _reachable(case: Case) -> Result:
     return failed(found.message, found.hint)
 
 
-def _identity(case: Case) -> Result:
+def _identity(case: DoctorContext) -> Result:
     public = case.called(Route.PUBLIC)
     if not isinstance(public, Call):
         return skipped("it did not answer")
@@ -57,7 +57,7 @@ def _identity(case: Case) -> Result:
     )
 
 
-def _guarded(case: Case) -> Result:
+def _guarded(case: DoctorContext) -> Result:
     private = case.called(Route.PRIVATE)
     if not isinstance(private, Call):
         return failed(private.message, private.hint)
@@ -67,7 +67,7 @@ def _guarded(case: Case) -> Result:
     return failed(what, "look at the API's log, and at a proxy before it")
 
 
-def _agrees(case: Case) -> Result:
+def _agrees(case: DoctorContext) -> Result:
     if not case.has_token:
         return skipped("PAT is not set, or cannot be sent")
     found = case.investigation
@@ -77,7 +77,7 @@ def _agrees(case: Case) -> Result:
     return _compared(case, case.settings, call) if isinstance(call, Call) else failed(call.message, call.hint)
 
 
-def _compared(case: Case, settings: Settings, call: Call) -> Result:
+def _compared(case: DoctorContext, settings: Settings, call: Call) -> Result:
     expected = _refusal(case)
     if call.accepted and expected is None:
         return passed(f"the API and ZITADEL say the same of PAT: it may pass ({call.answer.status})")
@@ -96,7 +96,7 @@ def _compared(case: Case, settings: Settings, call: Call) -> Result:
     return from_finding(explanation.finding) if explanation else failed("the API and ZITADEL disagree", CORRECT)
 
 
-def _refusal(case: Case) -> str | None:
+def _refusal(case: DoctorContext) -> str | None:
     """The error code that the API owes this token; ``None`` when it may pass."""
     found = case.investigation
     if case.settings is None or found is None or found.introspection is None:

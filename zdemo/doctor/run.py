@@ -13,7 +13,7 @@ S = TypeVar("S")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Done:
+class CheckReport:
     """A check that was carried out, or skipped.
 
     ``wanted``: it was asked for, and is not only the ground of another. ``tried``: nothing it builds on stopped it.
@@ -52,7 +52,7 @@ def _examined(check: Check[S], subject: S) -> Result:
         return failed(error.message, error.hint)
 
 
-def examine(checks: Sequence[Check[S]], subject: S, wanted: Collection[str] = ()) -> Iterator[Done]:
+def examine(checks: Sequence[Check[S]], subject: S, wanted: Collection[str] = ()) -> Iterator[CheckReport]:
     """Each check as it is done; of ``wanted`` ones, with what they build on. None wanted: all of them."""
     names = required(checks, wanted) if wanted else {check.id for check in checks}
     unsatisfied: set[str] = set()
@@ -64,4 +64,4 @@ def examine(checks: Sequence[Check[S]], subject: S, wanted: Collection[str] = ()
         if not result.satisfied:
             unsatisfied.add(check.id)
         asked = not wanted or check.id in wanted
-        yield Done(id=check.id, anchor=check.anchor, result=result, wanted=asked, tried=not missing)
+        yield CheckReport(id=check.id, anchor=check.anchor, result=result, wanted=asked, tried=not missing)

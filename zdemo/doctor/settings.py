@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from zdemo.doctor.case import Case, is_ours, joined
+from zdemo.config.dotenv_file import lone_words
+from zdemo.config.environment import where_to_mend
 from zdemo.doctor.check import Check, Outcome, Result, failed, passed, warned
-from zdemo.doctor.values import oddities
-from zdemo.dotenv_file import lone_words
-from zdemo.environment import where_to_mend
+from zdemo.doctor.context import DoctorContext, is_ours, joined
+from zdemo.doctor.value_oddities import oddities
 
 NOT_SET = " is not set: "
 LONGEST_FILE = 1 << 20
 ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
 
 
-def _readable(case: Case) -> Result:
+def _readable(case: DoctorContext) -> Result:
     if case.read.unreadable:
         error = case.read.unreadable
         return failed(joined(error.problems), error.hint)
@@ -50,7 +50,7 @@ def _above(path: Path) -> Path | None:
     return next((p / path.name for p in path.absolute().parent.parents if (p / path.name).is_file()), None)
 
 
-def _complete(case: Case) -> Result:
+def _complete(case: DoctorContext) -> Result:
     missing = [problem for problem in case.problems if NOT_SET in problem]
     if missing:
         hint = where_to_mend(case.environment, [problem.split(" ", 1)[0] for problem in missing], ())
@@ -64,7 +64,7 @@ def _complete(case: Case) -> Result:
     return passed(joined(f"{', '.join(names)} from {place}" for place, names in by_place.items()))
 
 
-def _shadowed(case: Case) -> Result:
+def _shadowed(case: DoctorContext) -> Result:
     hidden = {name: place for name, place in case.environment.shadowed.items() if is_ours(name)}
     said = [
         f"{name} in {case.environment.source(name)} hides the one in {place}, which is different: "
@@ -87,7 +87,7 @@ def _twice(path: Path) -> list[str]:
     return sorted({name for name in names if is_ours(name) and names.count(name) > 1})
 
 
-def _wellformed(case: Case) -> Result:
+def _wellformed(case: DoctorContext) -> Result:
     broken = [problem for problem in case.problems if NOT_SET not in problem]
     if broken:
         return failed(joined(broken), *(_fix_for(problem, case) for problem in broken))
@@ -108,7 +108,7 @@ def _wellformed(case: Case) -> Result:
     )
 
 
-def _fix_for(problem: str, case: Case) -> str:
+def _fix_for(problem: str, case: DoctorContext) -> str:
     name = problem.split(" ", 1)[0]
     if "has a path" in problem:
         return f"cut {name} behind host and port: no /ui/console, no path at all"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from zdemo.diagnosis import Finding, TokenKind, paste_problem, quoted, token_form, uses_the_other_method
-from zdemo.doctor.case import NOT_USABLE, Case
 from zdemo.doctor.check import Check, Result, failed, from_finding, passed, skipped, warned
-from zdemo.investigation import SCOPED_ROLE
+from zdemo.doctor.context import NOT_USABLE, DoctorContext
+from zdemo.investigation.investigate import SCOPED_ROLE
 
 GOOD_FORMS = (TokenKind.PAT, TokenKind.OPAQUE, TokenKind.JWT)
 ABOUT_AUDIENCE = ("token.other_audience", "client.in_other_project")
@@ -13,7 +13,7 @@ ABOUT_ROLE = "role."
 NO_PAT = "PAT is not set"
 
 
-def _accepted(case: Case) -> Result:
+def _accepted(case: DoctorContext) -> Result:
     if case.settings is None:
         names = ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
         return skipped(case.not_usable(*names) or case.not_usable("ZDEMO_TIMEOUT") or NOT_USABLE)
@@ -28,7 +28,7 @@ def _accepted(case: Case) -> Result:
     return passed(f"ZITADEL answers the API application's {what}")
 
 
-def _kind(case: Case) -> Result:
+def _kind(case: DoctorContext) -> Result:
     key = case.settings.key if case.settings else None
     ours = "a key (private_key_jwt)" if key else "a client ID and secret (Basic)"
     app = case.application
@@ -43,7 +43,7 @@ def _kind(case: Case) -> Result:
     return passed(f"{ours}, as the application {quoted(app.name, 60)} is registered")
 
 
-def _form(case: Case) -> Result:
+def _form(case: DoctorContext) -> Result:
     if not case.token:
         return skipped(f"{NO_PAT}: no token to look at")
     if problem := paste_problem(case.token):
@@ -56,7 +56,7 @@ def _form(case: Case) -> Result:
     return passed(form.described)
 
 
-def _active(case: Case) -> Result:
+def _active(case: DoctorContext) -> Result:
     found = case.investigation
     if found is None or found.introspection is None:
         return skipped("ZITADEL could not be asked")
@@ -68,24 +68,24 @@ def _active(case: Case) -> Result:
     if finding and finding.id not in ABOUT_AUDIENCE and not finding.id.startswith(ABOUT_ROLE):
         return from_finding(finding)
     who = found.introspection.text("username") or found.introspection.text("sub") or "a user without a name here"
-    soon = next((remark for remark in found.remarks if "expires soon" in remark), "")
+    soon = next((remark for remark in found.notes if "expires soon" in remark), "")
     if soon:
         return warned(f"active: {quoted(who, 60)}; {soon}", "create a new PAT before that, and set PAT to it")
     return passed(f"active: {quoted(who, 60)}")
 
 
-def _finding(case: Case) -> Finding | None:
+def _finding(case: DoctorContext) -> Finding | None:
     return case.investigation.finding if case.investigation else None
 
 
-def _audience(case: Case) -> Result:
+def _audience(case: DoctorContext) -> Result:
     finding = _finding(case)
     if finding and finding.id in ABOUT_AUDIENCE:
         return from_finding(finding)
     return passed("meant for this API: its audience names the API application or its project")
 
 
-def _granted(case: Case) -> Result:
+def _granted(case: DoctorContext) -> Result:
     finding, found = _finding(case), case.investigation
     if finding and finding.id.startswith(ABOUT_ROLE):
         return from_finding(finding)

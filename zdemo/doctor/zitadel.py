@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from zdemo.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS
 from zdemo.diagnosis import (
-    Question,
+    Probe,
     finding_for_error,
     finding_for_issuer,
     finding_for_server,
@@ -12,10 +11,11 @@ from zdemo.diagnosis import (
     zitadel_is_sick,
     zitadels_signs,
 )
-from zdemo.doctor.case import Case
 from zdemo.doctor.check import Check, Outcome, Result, failed, from_finding, nothing_to_check, passed, skipped, warned
+from zdemo.doctor.context import DoctorContext
 from zdemo.errors import FailureKind
-from zdemo.introspection import DATABASE_AWAY
+from zdemo.introspection.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS
+from zdemo.introspection.refusals import DATABASE_AWAY
 
 KEY_TOLERANCE_SECONDS = 1.5  # ZITADEL refuses assertions of 2 s ahead; zdemo dates its own a minute back
 CLOCK_TOLERANCE_SECONDS = 5.0  # ``Date`` has a resolution of 1 s, and an answer takes its time
@@ -24,10 +24,10 @@ SYNCHRONISE = "synchronise the time of this machine (NTP), e.g. timedatectl set-
 THAT_DATE = "look at the clock of the proxy before ZITADEL, which may write its own Date, and at this machine's"
 
 
-def _identity(case: Case) -> Result:
+def _identity(case: DoctorContext) -> Result:
     if signs := zitadels_signs(case.evidence):
         return passed(f"a ZITADEL: {signs}")
-    answer, failure = case.answer(Question.DISCOVERY), case.failure(Question.DISCOVERY)
+    answer, failure = case.answer(Probe.DISCOVERY), case.failure(Probe.DISCOVERY)
     if answer:
         return from_finding(finding_for_server(answer, case.evidence))
     if failure:
@@ -35,14 +35,14 @@ def _identity(case: Case) -> Result:
     return skipped("no time was left to ask")
 
 
-def _ready(case: Case) -> Result:
+def _ready(case: DoctorContext) -> Result:
     evidence = case.evidence
     if sick := zitadel_is_sick(case.issuer, evidence):
         return from_finding(sick)
-    discovery, ready = case.answer(Question.DISCOVERY), case.failure(Question.READY)
+    discovery, ready = case.answer(Probe.DISCOVERY), case.failure(Probe.READY)
     if discovery and (DATABASE_AWAY in discovery.text or discovery.status in (429, *range(500, 600))):
         return from_finding(finding_for_server(discovery, evidence))
-    failure = case.failure(Question.DISCOVERY) or ready
+    failure = case.failure(Probe.DISCOVERY) or ready
     if failure and (discovery is None or failure.kind is FailureKind.TIMEOUT):
         return from_finding(finding_for_error(failure, case.about_zitadel, evidence))
     if evidence.is_ready:
@@ -50,8 +50,8 @@ def _ready(case: Case) -> Result:
     return passed("it answers; its readiness check could not be asked")
 
 
-def _host(case: Case) -> Result:
-    discovery = case.answer(Question.DISCOVERY)
+def _host(case: DoctorContext) -> Result:
+    discovery = case.answer(Probe.DISCOVERY)
     if discovery is None:
         return skipped("discovery did not answer")
     if discovery.status == 200 and discovery.json_object().get("issuer"):
@@ -61,8 +61,8 @@ def _host(case: Case) -> Result:
     return from_finding(finding, Outcome.WARN if only_discovery else Outcome.FAIL)
 
 
-def _issuer(case: Case) -> Result:
-    discovery = case.answer(Question.DISCOVERY)
+def _issuer(case: DoctorContext) -> Result:
+    discovery = case.answer(Probe.DISCOVERY)
     told = quoted(discovery.json_object().get("issuer")) if discovery else ""
     if not told:
         return nothing_to_check("discovery, which would tell, does not come from ZITADEL")
@@ -71,7 +71,7 @@ def _issuer(case: Case) -> Result:
     return from_finding(finding) if finding else passed(told)
 
 
-def _clock(case: Case) -> Result:
+def _clock(case: DoctorContext) -> Result:
     ahead = case.clock_ahead_seconds
     if ahead is None:
         return skipped("no answer told the time")

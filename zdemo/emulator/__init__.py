@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from zdemo.emulator.app import create_app
-from zdemo.emulator.known import known_world
+from zdemo.emulator.seed import known_world
 from zdemo.emulator.world import World
-from zdemo.serving import LOOPBACK, serving
+from zdemo.serving.embedded import LOOPBACK, serving
 
 __all__ = ["Emulator", "World", "create_app", "emulate", "known_world"]
 

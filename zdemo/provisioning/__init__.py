@@ -4,32 +4,32 @@ Knows nothing of the terminal. The way through: ``EnvFile``, ``look``, ``make_pl
 ``plan_teardown``, ``tear_down``.
 """
 
-from zdemo.provisioning.alone import alone
-from zdemo.provisioning.bench import Story
-from zdemo.provisioning.calls import Administrator
-from zdemo.provisioning.carry_out import carry_out
+from zdemo.management.resources import Administrator
+from zdemo.provisioning.apply import carry_out
+from zdemo.provisioning.context import Reporter
+from zdemo.provisioning.current import CurrentState, look
 from zdemo.provisioning.env_file import EnvFile
 from zdemo.provisioning.git import git_warning
-from zdemo.provisioning.look import Situation, look
+from zdemo.provisioning.lock import alone
+from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import Action, Kind, Plan, Step, make_plan
-from zdemo.provisioning.proof import prove
 from zdemo.provisioning.rotation import Rotation
 from zdemo.provisioning.teardown import Removal, Teardown, knows_nothing, plan_teardown, tear_down
-from zdemo.provisioning.wishes import Wishes
+from zdemo.provisioning.verify import prove
 
 __all__ = [
     "Action",
     "Administrator",
+    "CurrentState",
     "EnvFile",
     "Kind",
     "Plan",
     "Removal",
+    "Reporter",
     "Rotation",
-    "Situation",
+    "SetupOptions",
     "Step",
-    "Story",
     "Teardown",
-    "Wishes",
     "alone",
     "carry_out",
     "git_warning",

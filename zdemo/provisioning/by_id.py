@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from zdemo.errors import ManagementError, ZdemoError
-from zdemo.provisioning import calls
-from zdemo.provisioning.calls import Application, Project, ServiceUser
-from zdemo.setup_names import APPLICATION_ID, PROJECT_ID
-from zdemo.zitadel import NO_MEMBERSHIP, ManagementClient
+from zdemo.management import resources as calls
+from zdemo.management.client import ManagementClient
+from zdemo.management.refusals import NO_MEMBERSHIP
+from zdemo.management.resources import Application, Project, ServiceUser
+from zdemo.provisioning.names import APPLICATION_ID, PROJECT_ID
 
 
 def project_by_id(client: ManagementClient, recorded: str) -> Project | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from zdemo.config import Settings
-from zdemo.dotenv_file import read_dotenv, update_dotenv
-from zdemo.environment import Environment
+from zdemo.config.dotenv_file import read_dotenv, update_dotenv
+from zdemo.config.environment import Environment
+from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError
-from zdemo.provisioning.marks import given_back, with_marks, written
+from zdemo.provisioning.previous_values import given_back, with_marks, written
 
 
 class EnvFile:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from zdemo.errors import ManagementError, ZdemoError
-from zdemo.provisioning import calls
-from zdemo.provisioning.bench import Bench
+from zdemo.management import resources as calls
+from zdemo.management.model import Auth, RoleAssignment
+from zdemo.provisioning.context import Bench
+from zdemo.provisioning.names import APPLICATION_ID, ASSIGNMENT_ID, CLIENT_ID, PENDING, PROJECT_ID
 from zdemo.provisioning.plan import Step
 from zdemo.provisioning.shown_once import keep_secret, new_secret
-from zdemo.setup_names import APPLICATION_ID, ASSIGNMENT_ID, CLIENT_ID, PENDING, PROJECT_ID, Auth
-from zdemo.zitadel import RoleAssignment
 
 SHOWN_USER = ("UserService/GetUserByID", "user", "userId")
 SHOWN_PROJECT = ("ProjectService/GetProject", "project", "projectId")

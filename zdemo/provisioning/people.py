@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from zdemo.provisioning import calls
+from zdemo.management import resources as calls
+from zdemo.management.client import ManagementClient
+from zdemo.management.model import RoleAssignment
+from zdemo.management.resources import Credential, Project, ServiceUser
 from zdemo.provisioning.by_id import user_by_id
-from zdemo.provisioning.calls import Credential, Project, ServiceUser
 from zdemo.provisioning.env_file import EnvFile
-from zdemo.setup_names import PersonVariables
-from zdemo.zitadel import ManagementClient, RoleAssignment
+from zdemo.provisioning.names import PersonVariables
 
 
 class PatState(StrEnum):

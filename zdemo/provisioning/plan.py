@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from zdemo.errors import ZdemoError
-from zdemo.provisioning.calls import moment_of
-from zdemo.provisioning.fit import check_fit
-from zdemo.provisioning.look import Accepted, Situation
-from zdemo.provisioning.marks import written
+from zdemo.management.model import Auth
+from zdemo.management.resources import moment_of
+from zdemo.provisioning.conflicts import check_fit
+from zdemo.provisioning.current import Accepted, CurrentState
+from zdemo.provisioning.names import READER, VISITOR
+from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.people import PatState, Person
-from zdemo.provisioning.place import domain_line
+from zdemo.provisioning.previous_values import written
 from zdemo.provisioning.rotation import Rotation, credentials_note, rotation
-from zdemo.provisioning.wishes import Wishes
-from zdemo.setup_names import READER, VISITOR, Auth
+from zdemo.provisioning.same_zitadel import domain_line
 
 CREDENTIALS = ("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
 
@@ -62,8 +63,8 @@ class Plan:
     ``rotation``: what is made anew only at the person's word. ``file``: where the settings go.
     """
 
-    situation: Situation
-    wishes: Wishes
+    situation: CurrentState
+    wishes: SetupOptions
     auth: Auth
     steps: tuple[Step, ...]
     rotation: Rotation | None
@@ -103,7 +104,7 @@ class Plan:
         return (step for step in self.steps if step.kind is kind and step.action is not Action.LEAVE)
 
 
-def make_plan(situation: Situation, notes: dict[str, str], *, file: str = ".env") -> Plan:
+def make_plan(situation: CurrentState, notes: dict[str, str], *, file: str = ".env") -> Plan:
     """What is to be done; ``notes`` is what ``.env`` holds, by whatever name of a ``file``.
 
     Raises:
@@ -132,7 +133,9 @@ def make_plan(situation: Situation, notes: dict[str, str], *, file: str = ".env"
     return plan
 
 
-def _steps(situation: Situation, wishes: Wishes, auth: Auth, notes: dict[str, str], file: str) -> Iterator[Step]:
+def _steps(
+    situation: CurrentState, wishes: SetupOptions, auth: Auth, notes: dict[str, str], file: str
+) -> Iterator[Step]:
     """Users first: their names are unique in the instance, so theirs is the refusal that cannot be foreseen."""
     for person in situation.persons:
         yield Step(
@@ -159,7 +162,9 @@ def _steps(situation: Situation, wishes: Wishes, auth: Auth, notes: dict[str, st
         yield from _pat_steps(person, wishes, file)
 
 
-def _application_steps(situation: Situation, wishes: Wishes, auth: Auth, notes: dict[str, str]) -> Iterator[Step]:
+def _application_steps(
+    situation: CurrentState, wishes: SetupOptions, auth: Auth, notes: dict[str, str]
+) -> Iterator[Step]:
     application, name, right = situation.application, wishes.app_name, "project.app.write"
     yield Step(
         kind=Kind.APPLICATION,
@@ -192,7 +197,7 @@ def _method(auth: Auth) -> str:
     return "Basic" if auth is Auth.BASIC else "private_key_jwt"
 
 
-def _assignment_steps(situation: Situation, wishes: Wishes) -> Iterator[Step]:
+def _assignment_steps(situation: CurrentState, wishes: SetupOptions) -> Iterator[Step]:
     reader, visitor = situation.persons
     assignment, right = reader.assignment, "user.grant.write"
     action, note = Action.CREATE, ""
@@ -206,7 +211,7 @@ def _assignment_steps(situation: Situation, wishes: Wishes) -> Iterator[Step]:
         yield Step(kind=Kind.ASSIGNMENT, name=visitor.name, action=Action.REMOVE, note=note, permission=right)
 
 
-def _pat_steps(person: Person, wishes: Wishes, file: str) -> Iterator[Step]:
+def _pat_steps(person: Person, wishes: SetupOptions, file: str) -> Iterator[Step]:
     if person.useless:
         note = f"{len(person.useless)} dead, or lost by an interrupted run"
         yield Step(kind=Kind.PAT, name=person.name, action=Action.REMOVE, note=note, permission="user.write")
@@ -223,7 +228,7 @@ def _pat_steps(person: Person, wishes: Wishes, file: str) -> Iterator[Step]:
     yield Step(kind=Kind.PAT, name=person.name, action=action, note=note, permission="user.write")
 
 
-def _env_step(situation: Situation, steps: tuple[Step, ...], notes: dict[str, str]) -> Step:
+def _env_step(situation: CurrentState, steps: tuple[Step, ...], notes: dict[str, str]) -> Step:
     """Which settings get another value."""
     application, project = situation.application, situation.project
     new = {(step.kind, step.name) for step in steps if step.action in (Action.CREATE, Action.CHANGE)}

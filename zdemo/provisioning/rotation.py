@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zdemo.provisioning.look import Accepted, Situation
-from zdemo.provisioning.wishes import Wishes
-from zdemo.setup_names import CLIENT_ID, Auth
+from zdemo.management.model import Auth
+from zdemo.provisioning.current import Accepted, CurrentState
+from zdemo.provisioning.names import CLIENT_ID
+from zdemo.provisioning.options import SetupOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class Rotation:
 
 
 def rotation(
-    situation: Situation, wishes: Wishes, auth: Auth, notes: dict[str, str], file: str = ".env"
+    situation: CurrentState, wishes: SetupOptions, auth: Auth, notes: dict[str, str], file: str = ".env"
 ) -> Rotation | None:
     """What needs the person's word, or ``None``."""
     if situation.application is None or wishes.rotate_secret or situation.accepted is Accepted.GOOD:
@@ -33,7 +34,7 @@ def rotation(
     return None if never_written(situation, notes) else _of_secret(situation, file)
 
 
-def _of_key(situation: Situation, file: str) -> Rotation:
+def _of_key(situation: CurrentState, file: str) -> Rotation:
     name = situation.wishes.app_name
     if situation.accepted is Accepted.REFUSED:
         why = f"ZITADEL refuses the key that {file} names for the application {name}"
@@ -42,7 +43,7 @@ def _of_key(situation: Situation, file: str) -> Rotation:
     return Rotation(what="key", why=why, instead=f"put the key file back beside {file}, and its name into it")
 
 
-def _of_secret(situation: Situation, file: str) -> Rotation:
+def _of_secret(situation: CurrentState, file: str) -> Rotation:
     application, name = situation.application, situation.wishes.app_name
     if application and application.auth is Auth.KEY:
         why = f"--auth basic makes a new client secret for the application {name}, and its key stops working"
@@ -54,13 +55,13 @@ def _of_secret(situation: Situation, file: str) -> Rotation:
     return Rotation(what="client secret", why=why, instead=f"put the old one into {file}")
 
 
-def never_written(situation: Situation, notes: dict[str, str]) -> bool:
+def never_written(situation: CurrentState, notes: dict[str, str]) -> bool:
     """Whether setup made the application and never wrote its secret down: then nobody has it."""
     application = situation.application
     return bool(application and application.ours and not notes.get(CLIENT_ID))
 
 
-def credentials_note(situation: Situation, wishes: Wishes, auth: Auth, notes: dict[str, str]) -> str:
+def credentials_note(situation: CurrentState, wishes: SetupOptions, auth: Auth, notes: dict[str, str]) -> str:
     """Why there will be other credentials; empty when they stay."""
     application = situation.application
     if application is None or (situation.accepted is Accepted.GOOD and not wishes.rotate_secret):

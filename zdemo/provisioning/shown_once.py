@@ -12,12 +12,12 @@ import secrets
 import time
 from pathlib import Path
 
-from zdemo.dotenv_file import replace_file
+from zdemo.config.dotenv_file import replace_file
 from zdemo.errors import ZdemoError
-from zdemo.provisioning import calls
-from zdemo.provisioning.bench import Bench
+from zdemo.management import resources as calls
+from zdemo.provisioning.context import Bench
+from zdemo.provisioning.names import APPLICATION_ID, CLIENT_ID, KEY_EXPIRES, KEY_ID, PROJECT_ID
 from zdemo.provisioning.plan import Step
-from zdemo.setup_names import APPLICATION_ID, CLIENT_ID, KEY_EXPIRES, KEY_ID, PROJECT_ID
 
 DAY_MILLISECONDS = 86_400_000
 SAME_WISH_MILLISECONDS = 3_600_000  # an interrupted run's time of expiry serves again when it is as near as this

@@ -10,18 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zdemo.errors import ManagementError, ZdemoError
-from zdemo.provisioning import calls
-from zdemo.provisioning.bench import Story, remove
+from zdemo.management import resources as calls
+from zdemo.management.client import ManagementClient
+from zdemo.management.model import RoleAssignment
+from zdemo.management.resources import Administrator, Application, Project
 from zdemo.provisioning.by_id import user_by_id
-from zdemo.provisioning.calls import Administrator, Application, Project
+from zdemo.provisioning.context import Reporter, remove
+from zdemo.provisioning.current import find_application, find_project
 from zdemo.provisioning.env_file import EnvFile
-from zdemo.provisioning.look import find_application, find_project
-from zdemo.provisioning.marks import given_back
-from zdemo.provisioning.people import assignment_of, made_pats, owner_of_token
-from zdemo.provisioning.place import OWN_NOTES, check_place, domain_line
-from zdemo.provisioning.shown_once import KEY_FILES, key_in, owner_of
-from zdemo.provisioning.wishes import Wishes
-from zdemo.setup_names import (
+from zdemo.provisioning.names import (
     APPLICATION_ID,
     ASSIGNMENT_ID,
     CLIENT_ID,
@@ -37,7 +34,11 @@ from zdemo.setup_names import (
     ZITADEL,
     PersonVariables,
 )
-from zdemo.zitadel import ManagementClient, RoleAssignment
+from zdemo.provisioning.options import SetupOptions
+from zdemo.provisioning.people import assignment_of, made_pats, owner_of_token
+from zdemo.provisioning.previous_values import given_back
+from zdemo.provisioning.same_zitadel import OWN_NOTES, check_place, domain_line
+from zdemo.provisioning.shown_once import KEY_FILES, key_in, owner_of
 
 IDS = (
     PROJECT_ID,
@@ -85,7 +86,7 @@ def knows_nothing(env: EnvFile) -> bool:
     return not any(env.get(name) for name in OWN_NOTES)
 
 
-def plan_teardown(client: ManagementClient, env: EnvFile, wishes: Wishes, *, issuer: str) -> Teardown:
+def plan_teardown(client: ManagementClient, env: EnvFile, wishes: SetupOptions, *, issuer: str) -> Teardown:
     """Look for what setup made; changes nothing. ``wishes`` names what setup found and did not make.
 
     Raises:
@@ -108,7 +109,7 @@ def _is_proven(env: EnvFile, removal: Removal) -> bool:
     return not {env_id for name in IDS for env_id in env.listed(name)}.isdisjoint(removal.body.values())
 
 
-def _removals(client: ManagementClient, env: EnvFile, wishes: Wishes, admin: Administrator) -> Iterator[Removal]:
+def _removals(client: ManagementClient, env: EnvFile, wishes: SetupOptions, admin: Administrator) -> Iterator[Removal]:
     """What is in ZITADEL."""
     project = find_project(client, env, wishes, admin)
     application = find_application(client, env, wishes, project)
@@ -136,7 +137,7 @@ def _key_files(env: EnvFile) -> Iterator[Path]:
             yield file
 
 
-def tear_down(client: ManagementClient, env: EnvFile, teardown: Teardown, story: Story) -> None:
+def tear_down(client: ManagementClient, env: EnvFile, teardown: Teardown, story: Reporter) -> None:
     """Remove it, then the key file, then the lines."""
     for removal in teardown.removals:
         if removal.file:
@@ -195,7 +196,7 @@ def _of_person(client: ManagementClient, env: EnvFile, variables: PersonVariable
 
 
 def _in_foreign_project(
-    client: ManagementClient, env: EnvFile, wishes: Wishes, project: Project, application: Application | None
+    client: ManagementClient, env: EnvFile, wishes: SetupOptions, project: Project, application: Application | None
 ) -> Iterator[Removal]:
     """What setup made in a project that it found."""
     assignments = client.assignments(project_id=project.id)
@@ -242,7 +243,9 @@ def _of_application(
             )
 
 
-def _made_assignment(client: ManagementClient, env: EnvFile, wishes: Wishes, project: Project) -> RoleAssignment | None:
+def _made_assignment(
+    client: ManagementClient, env: EnvFile, wishes: SetupOptions, project: Project
+) -> RoleAssignment | None:
     noted = env.get(ASSIGNMENT_ID)
     user = calls.user_named(client, wishes.reader_name, "") if noted else None
     assignment = assignment_of(client, project, user) if user else None

@@ -12,16 +12,16 @@ from urllib.parse import quote
 from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from zdemo.config import Settings
-from zdemo.introspection import Introspector
-from zdemo.introspectors import introspector_for
-from zdemo.server.bodies import check_body, limit_bodies
+from zdemo.config.settings import Settings
+from zdemo.introspection.build import build_introspector
+from zdemo.introspection.counters import Counters
+from zdemo.introspection.model import Introspector
 from zdemo.server.guard import DEFAULT_THREADS, protect, refusal, request_id, settings_here
+from zdemo.server.health import Readiness, operations
 from zdemo.server.logs import ACCESS_LOG
 from zdemo.server.metrics import Metrics
-from zdemo.server.operations import Readiness, operations
+from zdemo.server.request_bodies import check_body, limit_bodies
 from zdemo.server.routes import api
-from zdemo.tally import Tally
 
 access_log = logging.getLogger(ACCESS_LOG)
 LONGEST_LOGGED_PATH = 200
@@ -48,9 +48,9 @@ def create_app(
         SettingsError: settings are missing or wrong.
     """
     settings = settings or settings_here()
-    tally = Tally()
-    introspector = introspector or introspector_for(settings, threads=threads, tally=tally)
-    metrics = Metrics(tally)
+    counters = Counters()
+    introspector = introspector or build_introspector(settings, threads=threads, counters=counters)
+    metrics = Metrics(counters)
     app = Flask("zdemo", static_folder=None)
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
     limit_bodies(app, threads=threads)

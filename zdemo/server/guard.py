@@ -17,11 +17,11 @@ from typing import Any, ParamSpec
 from flask import Flask, Response, current_app, g, jsonify, request
 
 from zdemo.authorization import REALM, Policy, authorize, bearer_token
-from zdemo.config import Settings
-from zdemo.environment import read_environment
+from zdemo.config.environment import read_environment
+from zdemo.config.settings import Settings
 from zdemo.errors import IntrospectionError, Refused, ZitadelUnavailable
-from zdemo.introspection import Introspector
-from zdemo.introspectors import introspector_for
+from zdemo.introspection.build import build_introspector
+from zdemo.introspection.model import Introspector
 
 logger = logging.getLogger("zdemo.server")
 P = ParamSpec("P")
@@ -76,7 +76,7 @@ def protect(
         SettingsError: settings are missing or wrong.
     """
     settings = settings or settings_here()
-    introspector = introspector or introspector_for(settings, threads=threads)
+    introspector = introspector or build_introspector(settings, threads=threads)
     app.extensions[EXTENSION] = Guard(introspector=introspector, policy=Policy.from_settings(settings))
     app.register_error_handler(Refused, _answer_refusal)
     app.register_error_handler(IntrospectionError, _answer_failure)

@@ -12,7 +12,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from zdemo.tally import Tally
+from zdemo.introspection.counters import Counters
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -29,8 +29,8 @@ COUNTED = {
 class Metrics:
     """The metrics of one app in one process."""
 
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
+    def __init__(self, counters: Counters) -> None:
+        self._tally = counters
         self._seen = dict.fromkeys(COUNTED, 0)
         self._shared = DIRECTORY_VARIABLE in os.environ
         registry = self._registry = CollectorRegistry()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from flask import Flask
 
-from zdemo.config import Settings
+from zdemo.config.settings import Settings
 from zdemo.server.app import create_app
 from zdemo.server.logs import log_to_stderr
 

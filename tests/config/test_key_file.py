@@ -1,0 +1,234 @@
+"""Key files: the one that is right, and each way to be wrong, in words and without the path."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zdemo.config.key_file import LARGEST_BYTES, ApplicationKey, application_key, read_key_file
+
+CLIENT_ID, KEY_ID = "312909075212468229", "312909075212468555"
+
+
+@functools.cache
+def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+def pem(
+    key: PrivateKeyTypes,
+    form: PrivateFormat = PrivateFormat.TraditionalOpenSSL,
+    encryption: KeySerializationEncryption | None = None,
+) -> str:
+    return key.private_bytes(Encoding.PEM, form, encryption or NoEncryption()).decode()
+
+
+def key_file(**changed: Any) -> dict[str, Any]:
+    """The values in ZITADEL's order; ``None`` leaves one out."""
+    values = {
+        "type": "application",
+        "keyId": KEY_ID,
+        "key": pem(rsa_key()),
+        "appId": "312909075212402693",
+        "clientId": CLIENT_ID,
+        **changed,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def content(**changed: Any) -> bytes:
+    return json.dumps(key_file(**changed)).encode()
+
+
+def refusal(read: Callable[[], object]) -> str:
+    with pytest.raises(ValueError, match=r".") as wrong:
+        read()
+    return str(wrong.value)
+
+
+def test_a_key_file_of_zitadel() -> None:
+    key = application_key(content())
+    assert (key.client_id, key.key_id, key.private_key) == (CLIENT_ID, KEY_ID, pem(rsa_key()))
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        b"\xef\xbb\xbf" + content(),
+        content() + b"\r\n",
+        content(key=pem(rsa_key(), PrivateFormat.PKCS8)),
+        content(key=pem(rsa_key()).replace("\n", "\r\n")),
+        content(appId=None),
+        content(type=None),
+        content(newer="field"),
+    ],
+    ids=["byte-order mark", "line end", "PKCS#8", "CRLF", "no appId", "no type", "more fields"],
+)
+def test_what_does_no_harm(same: bytes) -> None:
+    assert application_key(same).client_id == CLIENT_ID
+
+
+def test_the_key_is_not_in_its_repr() -> None:
+    assert "PRIVATE" not in repr(application_key(content()))
+
+
+SERVICE_USER = {"type": "serviceaccount", "keyId": KEY_ID, "key": "x", "expirationDate": "x", "userId": "1"}
+
+WRONG: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "empty file"),
+    "blank": (b" \n", "empty file"),
+    "no JSON": (b"CLIENT_ID=1", "no JSON"),
+    "half": (content()[:-20], "no JSON"),
+    "UTF-16": (content().decode().encode("utf-16"), "no JSON"),
+    "bytes": (bytes(range(256)), "no JSON"),
+    "nested": (b"[" * 50_000, "no JSON"),
+    "a list": (b"[1]", "no object"),
+    "too large": (b" " * (LARGEST_BYTES + 1), "64 KiB"),
+    "a bare key": (pem(rsa_key()).encode(), "bare key"),
+    "base64": (base64.b64encode(content()), "base64"),
+    "base64 in quotes": (b'"' + base64.b64encode(content())[:-1] + b"!", "no JSON"),
+    "service user": (json.dumps(SERVICE_USER).encode(), "service user"),
+    "service user without a type": (content(type=None, clientId=None, userId="1"), "service user"),
+    "another type": (content(type="service_account"), "another type"),
+    "type null": (content(type=7), "another type"),
+    "no client ID": (content(clientId=None), "without clientId"),
+    "empty key ID": (content(keyId=""), "without keyId"),
+    "client ID as a number": (content(clientId=1), "without clientId"),
+    "client ID with a line end": (content(clientId="1\n"), "without clientId"),
+    "nothing": (b"{}", "without clientId, keyId, key"),
+    "no key": (content(key=None), "without key"),
+    "damaged key": (content(key=pem(rsa_key()).replace("M", "N")), "no RSA private key"),
+    "encrypted key": (
+        content(key=pem(rsa_key(), encryption=BestAvailableEncryption(b"secret"))),
+        "no RSA private key",
+    ),
+    "public key": (
+        content(key=rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()),
+        "no RSA private key",
+    ),
+    "elliptic curve": (content(key=pem(ec.generate_private_key(ec.SECP256R1()))), "no RSA private key"),
+    "short key": (content(key=pem(rsa_key(1024))), "2048 bits"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_named(name: str) -> None:
+    data, words = WRONG[name]
+    said = refusal(lambda: application_key(data))
+    assert words in said
+    assert ("service user" in said) == name.startswith("service user")
+    assert pem(rsa_key())[40:60] not in said
+
+
+@given(
+    st.binary() | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(lambda v: json.dumps(v).encode())
+)
+def test_whatever_is_in_a_file_is_refused_in_words(data: bytes) -> None:
+    assert refusal(lambda: application_key(data))
+
+
+# --- the file
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "keys").mkdir()
+    for name in ("api.json", "keys/api.json"):
+        (tmp_path / name).write_bytes(content())
+        (tmp_path / name).chmod(0o600)
+    return tmp_path
+
+
+def read(text: str, folder: Path) -> ApplicationKey:
+    key, warning = read_key_file(text, folder)
+    assert warning == ""
+    return key
+
+
+def test_a_relative_path_starts_in_the_folder(folder: Path) -> None:
+    assert read("api.json", folder).path == folder / "api.json"
+    assert read("keys/api.json", folder).path == folder / "keys/api.json"
+    assert read("../api.json", folder / "keys").client_id == CLIENT_ID
+
+
+def test_an_absolute_path_is_taken_as_it_is(folder: Path) -> None:
+    assert read(str(folder / "api.json"), Path("/nowhere")).client_id == CLIENT_ID
+
+
+@pytest.mark.parametrize("text", ["~nobody-has-this-name/key.json", "~/no/such/key.json"])
+def test_a_home_that_is_none_is_a_file_that_is_none(text: str, folder: Path) -> None:
+    assert "does not exist" in refusal(lambda: read_key_file(text, folder))
+
+
+def test_a_file_that_does_not_exist_is_told_by_the_folder_alone(folder: Path) -> None:
+    said = refusal(lambda: read_key_file("keys/c4n4ry/deeper.json", folder))
+    assert str(folder / "keys") in said
+    assert "c4n4ry" not in said
+    assert "deeper" not in said
+
+
+def test_a_directory_and_a_name_that_is_too_long(folder: Path) -> None:
+    assert "directory" in refusal(lambda: read_key_file("keys", folder))
+    assert "cannot be read" in refusal(lambda: read_key_file("a" * 5000, folder))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_a_named_pipe_that_nobody_writes_to_is_empty(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    assert "empty file" in refusal(lambda: read_key_file("pipe", folder))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_a_key_that_another_program_writes_into_a_pipe(folder: Path) -> None:
+    """As a shell hands it over: ``ZITADEL_KEY_FILE=<(…)``."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as stream:
+        stream.write(content())
+    key, warning = read_key_file(f"/dev/fd/{reading}", folder)
+    os.close(reading)
+    assert (key.client_id, warning) == (CLIENT_ID, "")
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(folder: Path) -> None:
+    (folder / "api.json").chmod(0)
+    assert "cannot be read: Permission denied" in refusal(lambda: read_key_file("api.json", folder))
+
+
+@pytest.mark.parametrize("text", [content().decode(), pem(rsa_key()), base64.b64encode(content()).decode()])
+def test_the_key_itself_in_place_of_the_path_is_told_and_not_repeated(text: str, folder: Path) -> None:
+    said = refusal(lambda: read_key_file(text, folder))
+    assert "holds a key itself" in said
+    assert text[:30] not in said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+@pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o400, False), (0o640, True), (0o644, True)])
+def test_a_file_that_others_can_read_is_a_warning_with_the_command_that_ends_it(
+    mode: int, warned: bool, folder: Path
+) -> None:
+    path = folder / "api.json"
+    path.chmod(mode)
+    key, warning = read_key_file("api.json", folder)
+    assert key.client_id == CLIENT_ID
+    assert (f"chmod 600 {path}" in warning and f"{mode:04o}" in warning) is warned
+    assert bool(warning) is warned

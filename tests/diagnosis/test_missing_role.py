@@ -1,0 +1,253 @@
+"""Why an active token is refused: its roles, its audience, the clock; and what is remarked about one that passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from zdemo.config.settings import Settings
+from zdemo.diagnosis import Certainty, Evidence, Finding, Probe, finding_for_active, notes
+from zdemo.diagnosis.role_facts import near_miss
+from zdemo.http.response import Response
+from zdemo.introspection.model import Introspection
+from zdemo.management.model import RoleAssignment, User
+
+ISSUER = "http://localhost:8080"
+CLIENT_ID, PROJECT, OTHER = "312909075212468229", "312909075212468225", "312909075212468777"
+ROLE = "read:messages"
+NOW = 1_800_000_000
+SCOPE = "urn:zitadel:iam:org:project:role:"
+SETTINGS = Settings(issuer=ISSUER, client_id=CLIENT_ID, client_secret="s3cr" * 16)
+
+
+def settings(project_id: str) -> Settings:
+    return Settings(issuer=ISSUER, client_id=CLIENT_ID, client_secret="s3cr" * 16, project_id=project_id)
+
+
+def pat(
+    *granted: str,
+    defined: tuple[str, ...] = (ROLE, "admin"),
+    project: str = PROJECT,
+    more: dict[str, Any] | None = None,
+) -> Introspection:
+    """A PAT as ZITADEL shows it: its scope lists all roles of the project, its audience ends with ``[C, P]``."""
+    claims = {
+        "active": True,
+        "iss": ISSUER,
+        "sub": "1",
+        "username": "reader",
+        "scope": " ".join(["openid", *(SCOPE + role for role in defined)]),
+    }
+    return shown(claims | (more or {}), granted, (CLIENT_ID, project), project)
+
+
+def session(*granted: str, scope: str = "openid", project: str = PROJECT, more: tuple[str, ...] = ()) -> Introspection:
+    """A token of client_credentials: ``client_id``, and the scopes that were asked for."""
+    claims = {"active": True, "iss": ISSUER, "sub": "1", "username": "svc", "client_id": "svc", "scope": scope}
+    return shown(claims, granted, (project, *more), project)
+
+
+def shown(claims: dict[str, Any], granted: tuple[str, ...], audience: tuple[str, ...], project: str) -> Introspection:
+    if granted:
+        roles = {role: {"1": "acme.localhost"} for role in granted}
+        claims |= {"urn:zitadel:iam:org:project:roles": roles, f"urn:zitadel:iam:org:project:{project}:roles": roles}
+    return Introspection(active=True, claims=claims, audience=audience, expires_at=NOW + 10**6)
+
+
+def assignment(*roles: str, project: str = PROJECT, active: bool = True) -> RoleAssignment:
+    return RoleAssignment(
+        id="1",
+        user=User(id="1", login_name="reader"),
+        project_id=project,
+        project_name="elsewhere" if project == OTHER else "zdemo",
+        organization_id="1",
+        organization_name="Acme",
+        active=active,
+        role_keys=roles,
+    )
+
+
+def find(
+    introspection: Introspection, *assignments: RoleAssignment, known: bool = True, given: Settings = SETTINGS
+) -> Finding:
+    evidence = Evidence(assignments=assignments if known else None)
+    finding = finding_for_active(introspection, given, evidence, role=ROLE, now=NOW)
+    assert finding is not None
+    return finding
+
+
+@pytest.mark.parametrize(
+    ("introspection", "assignments", "name", "certainty"),
+    [
+        (pat(), [], "role.not_granted", Certainty.CERTAIN),
+        (pat("admin"), [assignment("admin")], "role.not_granted", Certainty.CERTAIN),
+        (pat(), [assignment(ROLE, active=False)], "role.deactivated", Certainty.CERTAIN),
+        (pat(), [assignment(ROLE, project=OTHER)], "role.in_other_project", Certainty.CERTAIN),
+        (pat(), [assignment(ROLE, project=OTHER, active=False)], "role.not_granted", Certainty.CERTAIN),
+        (
+            pat(),
+            [assignment(ROLE, active=False), assignment(ROLE, project=OTHER)],
+            "role.deactivated",
+            Certainty.CERTAIN,
+        ),
+        (pat(defined=("admin",)), [assignment(ROLE, project=OTHER)], "role.in_other_project", Certainty.CERTAIN),
+        (pat(defined=("admin",)), [], "role.undefined", Certainty.CERTAIN),
+        (pat("read:message", defined=(ROLE, "read:message")), [], "role.near_miss", Certainty.CERTAIN),
+        (pat("Read:messages", defined=("Read:messages",)), [], "role.near_miss", Certainty.CERTAIN),
+        (pat(defined=("Read:messages",)), [], "role.near_miss", Certainty.CERTAIN),
+        (pat(), [assignment(ROLE)], "role.just_changed", Certainty.OPEN),
+        (session(scope=f"openid {SCOPE}admin"), None, "role.narrowed", Certainty.CERTAIN),
+        (session(scope="openid urn:zitadel:iam:org:roles:id:7"), None, "role.narrowed", Certainty.OPEN),
+        (
+            session(scope="openid urn:zitadel:iam:org:roles:id:7"),
+            [assignment(ROLE)],
+            "role.narrowed",
+            Certainty.CERTAIN,
+        ),
+        (session(), None, "role.missing", Certainty.OPEN),
+        (session(scope=f"openid {SCOPE}{ROLE}"), None, "role.missing", Certainty.OPEN),
+        (session(), [], "role.not_granted", Certainty.CERTAIN),
+        (session(more=(OTHER,)), [assignment(ROLE, active=False)], "role.missing", Certainty.OPEN),
+        (session(more=(OTHER,)), [], "role.not_granted", Certainty.CERTAIN),
+        (pat(), None, "role.missing", Certainty.OPEN),
+        (pat(defined=()), None, "role.undefined", Certainty.CERTAIN),
+    ],
+)
+def test_a_missing_role_is_told_apart(
+    introspection: Introspection, assignments: list[RoleAssignment] | None, name: str, certainty: Certainty
+) -> None:
+    finding = find(introspection, *assignments or (), known=assignments is not None)
+    assert (finding.id, finding.certainty) == (name, certainty)
+    assert ROLE in finding.cause
+    assert finding.fix
+
+
+@pytest.mark.parametrize("assignments", [[], [assignment(ROLE, active=False)]])
+def test_the_fix_can_be_pasted(assignments: list[RoleAssignment]) -> None:
+    assert find(pat(), *assignments).fix[0].startswith("zdemo role grant reader read:messages")
+
+
+def test_a_login_name_is_quoted_for_the_shell() -> None:
+    assert find(pat(more={"username": "a b;\x1b c"})).fix[0] == "zdemo role grant 'a b; c' read:messages"
+
+
+def test_another_project_is_named_with_this_one() -> None:
+    finding = find(pat(), assignment(ROLE, project=OTHER))
+    for word in ("elsewhere", OTHER, PROJECT):
+        assert word in finding.cause
+    assert "zdemo role grant reader" in finding.fix[0]
+
+
+def test_a_role_that_this_project_does_not_define_calls_for_the_other_application_first() -> None:
+    finding = find(pat(defined=()), assignment(ROLE, project=OTHER))
+    assert "API application" in finding.fix[0]
+
+
+def test_a_near_miss_names_both_spellings() -> None:
+    for near in ("read:message", "Read:messages", "read_messages", "raed:messages"):
+        finding = find(pat(near, defined=(near,)))
+        assert near in finding.cause
+        assert ROLE in finding.cause
+        assert ROLE in " ".join(finding.fix)
+
+
+@pytest.mark.parametrize("introspection", [pat(ROLE), pat(), session(ROLE)])
+def test_an_application_of_another_project_than_configured_is_the_cause(introspection: Introspection) -> None:
+    evidence = Evidence(assignments=())
+    finding = finding_for_active(introspection, settings(OTHER), evidence, role=ROLE, now=NOW)
+    assert finding is not None
+    assert finding.id in ("role.other_project_configured", "client.in_other_project")
+    assert OTHER in finding.cause
+
+
+def test_the_role_in_hand_is_no_finding() -> None:
+    for introspection, given in ((pat(ROLE), SETTINGS), (session(ROLE), SETTINGS), (pat(ROLE), settings(PROJECT))):
+        assert finding_for_active(introspection, given, role=ROLE, now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "why"), [(401, "may not ask"), (403, "may not ask"), (429, "answered 429"), (None, "in time")]
+)
+def test_why_the_assignments_are_not_known_is_said(status: int | None, why: str) -> None:
+    came = Response(status=status, headers={}, body=b"", seconds=0.01, url=ISSUER) if status else None
+    evidence = Evidence(replies={Probe.ASSIGNMENTS: came} if came else {})
+    finding = finding_for_active(session(), SETTINGS, evidence, role=ROLE, now=NOW)
+    assert finding is not None
+    assert why in dict(finding.seen)["assignments"]
+    assert ("zitadel:aud" in str(finding.fix)) is (status != 429)
+
+
+def test_no_role_asked_for_is_none_missed() -> None:
+    assert finding_for_active(pat(), SETTINGS, role=None, now=NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("expires", "not_before", "ahead", "name", "named"),
+    [
+        (NOW - 10, None, 600.0, "clock.skewed", "600 s ahead of"),
+        (NOW + 10, NOW + 600, -590.0, "clock.skewed", "590 s behind"),
+        (NOW - 1, None, 0.5, "token.expired", "expired"),
+        (NOW - 1, None, None, "token.expired", "expired"),
+        (NOW + 10, NOW + 7, 0.0, "token.not_yet_valid", "not valid yet"),
+    ],
+)
+def test_a_token_that_only_this_machine_refuses_is_about_the_clock(
+    expires: int, not_before: int | None, ahead: float | None, name: str, named: str
+) -> None:
+    claims = {"active": True, "scope": "openid"}
+    token = Introspection(active=True, claims=claims, expires_at=expires, not_before=not_before)
+    finding = finding_for_active(token, SETTINGS, Evidence(clock_ahead_seconds=ahead), role=None, now=NOW)
+    assert finding is not None
+    assert finding.id == name
+    assert named in finding.cause
+
+
+def test_a_pat_is_remarked_to_list_roles_that_are_not_granted() -> None:
+    (remark,) = notes(pat(ROLE), SETTINGS, ROLE)
+    assert remark.startswith("scope also lists the role admin. For a PAT, ZITADEL lists every role of the project")
+    assert notes(pat(ROLE, defined=(ROLE,)), SETTINGS, ROLE) == ()
+
+
+@pytest.mark.parametrize(
+    ("introspection", "given", "ahead", "named"),
+    [
+        (pat("Read:messages", defined=("Read:messages",)), SETTINGS, 0.0, "Read:messages is not read:messages"),
+        (pat(ROLE, defined=(ROLE,), project=OTHER), settings(PROJECT), 0.0, f"does not name the project {PROJECT}"),
+        (pat(ROLE, defined=(ROLE,), more={"iss": "https://localhost"}), SETTINGS, 0.0, "https://localhost"),
+        (pat(ROLE, defined=(ROLE,)), SETTINGS, -61.0, "61 s behind"),
+        (pat(defined=(), more={"urn:zitadel:iam:org:project:roles": [ROLE]}), SETTINGS, 0.0, "shape"),
+        (session(ROLE, scope=f"{SCOPE}{ROLE} {SCOPE}admin"), SETTINGS, 0.0, "It was asked for, and is not granted"),
+    ],
+)
+def test_what_stands_out_is_remarked(introspection: Introspection, given: Settings, ahead: float, named: str) -> None:
+    said = notes(introspection, given, ROLE, now=NOW, evidence=Evidence(clock_ahead_seconds=ahead))
+    assert [named in remark for remark in said].count(True) == 1
+
+
+def test_a_token_that_ends_soon_is_remarked() -> None:
+    soon = Introspection(active=True, claims={"client_id": "x"}, expires_at=NOW + 90)
+    assert notes(soon, SETTINGS, now=NOW) == ("the token expires soon, in 1 minute",)
+    assert notes(soon, SETTINGS) == ()
+    assert notes(Introspection(active=False), SETTINGS, ROLE, now=NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("other", "near"),
+    [
+        ("read:message", True),
+        ("Read:Messages", True),
+        ("read_messages", True),
+        ("read.messages", True),
+        ("reed:messages", True),
+        ("raed:messages", True),
+        ("readd:messages", True),
+        ("write:messages", False),
+        ("admin", False),
+        ("read:messages", False),
+        ("read", False),
+        ("", False),
+    ],
+)
+def test_a_near_miss_is_one_edit_or_the_case(other: str, near: bool) -> None:
+    assert near_miss(ROLE, (other,)) == (other if near else "")

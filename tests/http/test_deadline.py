@@ -1,0 +1,143 @@
+"""One deadline over all of a request: an upstream that drips, hangs or never ends does not stretch it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import processes
+from tests.support.upstream import LOOPBACK, Behaviour, Connection, after, answer, drip, hang, hang_up, http, upstream
+from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.http.transport import Transport
+
+TIMEOUT_SECONDS = 0.5
+GRACE_SECONDS = 0.75  # for a busy machine; what is tested here would otherwise take ten seconds or forever
+OK = answer(b"{}")
+TLS_RECORD = b"\x16\x03\x03\x40\x00" + bytes(60)  # a handshake record that announces 16 KiB
+
+
+def never_ending(data: bytes) -> Behaviour:
+    """Send the same again and again, as fast as it is taken."""
+
+    def behave(connection: Connection) -> bool:
+        with contextlib.suppress(OSError):
+            while not connection.stopping.is_set():
+                connection.sock.sendall(data)
+        return False
+
+    return behave
+
+
+def timed_out(url: str, *, before: int = 0, timeout_seconds: float = TIMEOUT_SECONDS) -> float:
+    """Seconds until the transport gives up; ``before`` requests are answered first."""
+    transport = Transport(url, setting="ZITADEL_DOMAIN")
+    try:
+        for _ in range(before):
+            transport.send("POST", "/path", timeout_seconds=10, form={"token": "t"})
+        start = time.monotonic()
+        with pytest.raises(ConnectionFailed) as failed:
+            transport.send("POST", "/path", timeout_seconds=timeout_seconds, form={"token": "t"})
+        seconds = time.monotonic() - start
+    finally:
+        transport.close()
+    assert failed.value.kind is FailureKind.TIMEOUT
+    assert failed.value.message == f"no answer from {url} within {timeout_seconds:g} s"
+    return seconds
+
+
+def assert_in_time(seconds: float, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    assert timeout_seconds * 0.9 <= seconds <= timeout_seconds + GRACE_SECONDS
+
+
+SLOW_BODY = http(b"x" * 60)
+HEAD = SLOW_BODY.removesuffix(b"x" * 60)
+NEVER: dict[str, Behaviour] = {
+    "hangs": hang,
+    "drips its status line": drip(b"", b"HTTP/1.1 200 " + b"O" * 60),
+    "drips its headers": drip(b"HTTP/1.1 200 OK\r\n", b"X-Pad: " + b"a" * 60),
+    "drips its headers quickly": drip(b"HTTP/1.1 200 OK\r\nX-Pad: ", b"a" * 5000, 0.01),
+    "drips its body": drip(HEAD, b"x" * 60),
+    "drips its body quickly": drip(http(b"x" * 5000).removesuffix(b"x" * 5000), b"x" * 5000, 0.01),
+    "drips a body without a length": drip(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 60),
+    "drips a chunk": drip(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"f" * 12),
+    "drips a redirect": drip(b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n", b"x" * 60),
+    "stops in its headers": drip(b"HTTP/1.1 200 OK\r\nContent-Type: ", b"a", 60),
+    "stops in its body": drip(HEAD, b"x", 60),
+    "continues for ever": never_ending(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "answers too late": after(5, OK),
+}
+
+
+@pytest.mark.parametrize("behaviour", NEVER.values(), ids=NEVER)
+def test_an_answer_that_does_not_end_is_given_up_in_time(behaviour: Behaviour) -> None:
+    with upstream(behaviour) as up:
+        assert_in_time(timed_out(up.url))
+        assert len(up.requests) == 1
+
+
+@pytest.mark.parametrize("behaviour", [hang, drip(b"", b"H" * 60)], ids=["hangs", "drips"])
+def test_a_kept_connection_has_a_deadline_of_its_own_for_each_request(behaviour: Behaviour) -> None:
+    with upstream(OK, OK, behaviour) as up:
+        assert_in_time(timed_out(up.url, before=2))
+        assert (len(up.requests), up.connections) == (3, 1)
+
+
+def test_the_second_attempt_has_only_what_the_first_one_left() -> None:
+    timeout_seconds = 2 * GRACE_SECONDS  # so that twice as much is more than grace
+    with upstream(OK, after(0.8 * timeout_seconds, hang_up), hang) as up:
+        assert_in_time(timed_out(up.url, before=1, timeout_seconds=timeout_seconds), timeout_seconds)
+        assert len(up.requests) == 3
+
+
+HANDSHAKES: dict[str, Behaviour] = {"hangs": hang, "drips": drip(b"", TLS_RECORD, 0.1)}
+
+
+@pytest.mark.parametrize("behaviour", HANDSHAKES.values(), ids=HANDSHAKES)
+def test_a_tls_handshake_is_given_up_in_time(behaviour: Behaviour) -> None:
+    with upstream(OK, on_connect=behaviour) as up:
+        assert_in_time(timed_out(f"https://{LOOPBACK}:{up.port}"))
+        assert up.requests == []
+
+
+PROXIES: dict[str, Behaviour] = {
+    "hangs": hang,
+    "drips its yes": drip(b"HTTP/1.1 200 ", b"O" * 60, 0.1),
+    "says yes and hangs": drip(b"HTTP/1.1 200 Connection established\r\n\r\n", b"\x16", 60),
+    "says yes and drips": drip(b"HTTP/1.1 200 Connection established\r\n\r\n", TLS_RECORD, 0.1),
+}
+
+
+@pytest.mark.parametrize("behaviour", PROXIES.values(), ids=PROXIES)
+def test_a_proxy_is_given_up_in_time(behaviour: Behaviour) -> None:
+    with upstream(behaviour) as proxy:
+        came = processes.send("https://zitadel.example", {"HTTPS_PROXY": proxy.url}, timeout_seconds=TIMEOUT_SECONDS)
+    assert came["kind"] in (FailureKind.TIMEOUT, FailureKind.PROXY)
+    assert_in_time(came["seconds"])
+
+
+@contextlib.contextmanager
+def full_backlog() -> Iterator[int]:
+    """A port where connecting hangs: its queue is full and nobody accepts."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server((LOOPBACK, 0), backlog=0))
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield int(listener.getsockname()[1])
+
+
+def test_a_connection_that_is_not_accepted_is_given_up_in_time() -> None:
+    with full_backlog() as port:
+        assert_in_time(timed_out(f"http://{LOOPBACK}:{port}"))
+
+
+def test_no_time_at_all_is_a_timeout_and_not_forever() -> None:
+    transport = Transport("http://127.0.0.1:9", setting="ZITADEL_DOMAIN")
+    with pytest.raises(ConnectionFailed):
+        transport.send("GET", "/", timeout_seconds=0)
+    transport.close()

@@ -1,0 +1,251 @@
+"""What an exception of the HTTP stack means, in words: exceptions told apart without a network."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import ssl
+from http.client import IncompleteRead, RemoteDisconnected
+from itertools import pairwise
+
+import pytest
+import requests
+import urllib3
+from urllib3.exceptions import NewConnectionError, ProtocolError, ProxyError
+
+from zdemo.errors import ConnectionFailed, ExitCode, FailureKind, SettingsError
+from zdemo.http.deadline import StaleConnection
+from zdemo.http.failures import chain, explained, failed, may_retry, too_large
+
+ORIGIN = "https://zitadel.example:8443"
+CANARY = "canary4711"
+
+
+def untrusted(code: int) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code, error.verify_message = code, f"reason {code}"
+    return error
+
+
+def tls(reason: str, library: str = "SSL") -> ssl.SSLError:
+    error = ssl.SSLError(1, f"[{reason}]")
+    error.reason, error.library = reason, library
+    return error
+
+
+def inside(*errors: BaseException) -> BaseException:
+    """Each is the cause of the one before it."""
+    for outer, inner in pairwise(errors):
+        outer.__cause__ = inner
+    return errors[0]
+
+
+def not_connected(cause: OSError) -> BaseException:
+    return requests.ConnectionError(inside(NewConnectionError(None, str(cause)), cause))  # type: ignore[arg-type]
+
+
+def aborted(cause: BaseException) -> BaseException:
+    return requests.ConnectionError(ProtocolError("Connection aborted.", cause))
+
+
+KINDS: list[tuple[BaseException, FailureKind]] = [
+    (not_connected(socket.gaierror(socket.EAI_NONAME, "Name or service not known")), FailureKind.NAME_NOT_RESOLVED),
+    (not_connected(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")), FailureKind.REFUSED),
+    (not_connected(OSError(errno.ENETUNREACH, "Network is unreachable")), FailureKind.NO_ROUTE),
+    (not_connected(OSError(errno.EHOSTUNREACH, "No route to host")), FailureKind.NO_ROUTE),
+    (requests.ConnectTimeout(), FailureKind.TIMEOUT),
+    (requests.ReadTimeout(), FailureKind.TIMEOUT),
+    (TimeoutError("the deadline has passed"), FailureKind.TIMEOUT),
+    (aborted(RemoteDisconnected("closed")), FailureKind.HUNG_UP),
+    (aborted(ConnectionResetError(errno.ECONNRESET, "reset")), FailureKind.HUNG_UP),
+    (aborted(BrokenPipeError(errno.EPIPE, "pipe")), FailureKind.HUNG_UP),
+    (requests.exceptions.SSLError(ssl.SSLEOFError(8, "EOF occurred")), FailureKind.HUNG_UP),
+    (aborted(IncompleteRead(b"", 5)), FailureKind.BROKEN),
+    (requests.exceptions.ChunkedEncodingError(), FailureKind.BROKEN),
+    (requests.exceptions.SSLError(tls("WRONG_VERSION_NUMBER")), FailureKind.PLAIN_HTTP),
+    (requests.exceptions.SSLError(tls("RECORD_LAYER_FAILURE")), FailureKind.PLAIN_HTTP),
+    (requests.exceptions.SSLError(tls("TLSV1_ALERT_PROTOCOL_VERSION")), FailureKind.TLS),
+    (requests.exceptions.SSLError(untrusted(18)), FailureKind.CERTIFICATE_UNTRUSTED),
+    (requests.exceptions.SSLError(untrusted(20)), FailureKind.CERTIFICATE_UNTRUSTED),
+    (requests.exceptions.SSLError(untrusted(10)), FailureKind.CERTIFICATE_EXPIRED),
+    (requests.exceptions.SSLError(untrusted(9)), FailureKind.CERTIFICATE_NOT_YET_VALID),
+    (requests.exceptions.SSLError(untrusted(62)), FailureKind.CERTIFICATE_WRONG_NAME),
+    (requests.exceptions.SSLError(untrusted(64)), FailureKind.CERTIFICATE_WRONG_NAME),
+    (requests.exceptions.ProxyError(ProxyError("no", ConnectionRefusedError())), FailureKind.PROXY),
+    (requests.exceptions.ProxyError(ProxyError("no", socket.gaierror())), FailureKind.PROXY),
+]
+
+
+def explain(error: BaseException, ca_bundle: str | None = None, **proxies: str) -> ConnectionFailed | SettingsError:
+    return explained(error, ORIGIN, "ZITADEL_DOMAIN", seconds=5, proxies=proxies, ca_bundle=ca_bundle)
+
+
+@pytest.mark.parametrize(("error", "kind"), KINDS, ids=lambda value: str(value)[:40])
+def test_the_innermost_cause_decides(error: BaseException, kind: FailureKind) -> None:
+    came = explain(error)
+    assert isinstance(came, ConnectionFailed)
+    assert (came.kind, came.origin, came.exit_code) == (kind, ORIGIN, ExitCode.NO_ANSWER)
+
+
+@pytest.mark.parametrize("kind", FailureKind)
+def test_every_kind_has_a_message_and_a_hint(kind: FailureKind) -> None:
+    came = failed(kind, ORIGIN, "ZITADEL_DOMAIN", seconds=5, detail="some detail")
+    assert "zitadel.example" in came.message or kind.startswith("proxy") or kind is FailureKind.TOO_LARGE
+    assert came.hint
+    assert "{" not in came.message + came.hint
+    assert not came.message.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("origin", "port"),
+    [("http://a.example", "80"), ("https://a.example", "443"), ("https://[::1]:8443", "8443")],
+)
+def test_the_port_is_named_also_when_it_is_the_usual_one(origin: str, port: str) -> None:
+    assert f" port {port} " in failed(FailureKind.REFUSED, origin, "ZITADEL_DOMAIN").message
+
+
+@pytest.mark.parametrize(
+    ("origin", "setting", "named"),
+    [
+        ("http://localhost:1", "ZITADEL_DOMAIN", "start ZITADEL (zdemo emulator runs an emulated one), or"),
+        ("http://localhost:1", "--domain", "start ZITADEL (zdemo emulator runs an emulated one), or"),
+        ("https://zitadel.example", "ZITADEL_DOMAIN", "start ZITADEL there, or"),
+        ("http://localhost:1", "ZDEMO_API_URL", "start the server there, or"),
+    ],
+)
+def test_what_is_to_be_started_is_named(origin: str, setting: str, named: str) -> None:
+    assert failed(FailureKind.REFUSED, origin, setting).hint.startswith(named)
+
+
+def test_the_address_to_use_instead_can_be_pasted() -> None:
+    hints = [failed(FailureKind.PLAIN_HTTP, origin, "X").hint for origin in ("https://a.example", "https://[::1]:8080")]
+    allowed = "and ZDEMO_ALLOW_HTTP=1 if nobody can listen in"
+    assert hints == [f"set X to http://a.example:443, {allowed}", "set X to http://[::1]:8080"]
+    assert failed(FailureKind.EXPECTS_TLS, "http://a.example", "X").hint == "X=https://a.example:80"
+
+
+def test_hanging_up_is_no_reason_to_try_https_where_https_was_spoken() -> None:
+    assert "https://" not in failed(FailureKind.HUNG_UP, ORIGIN, "X").hint
+
+
+UNTRUSTED = [
+    (18, "it is self-signed", "PEM file of the certificate"),
+    (19, "its CA is unknown here", "PEM file of the CA's certificate"),
+    (20, "or the server leaves out the certificates in between", "or let the server send its whole chain"),
+]
+
+
+@pytest.mark.parametrize(("code", "why", "fix"), UNTRUSTED)
+def test_why_a_certificate_is_not_trusted_is_said_as_far_as_it_is_known(code: int, why: str, fix: str) -> None:
+    came = explain(untrusted(code))
+    assert why in came.message
+    assert fix in came.hint
+    assert "system's store is not read" in came.hint
+
+
+def test_a_bundle_that_is_set_already_is_to_be_completed() -> None:
+    assert "into the PEM file that REQUESTS_CA_BUNDLE" in explain(untrusted(20), ca_bundle="/some/ca.pem").hint
+
+
+def tunnel(status: int) -> BaseException:
+    return requests.exceptions.ProxyError(ProxyError("no", OSError(f"Tunnel connection failed: {status} {CANARY}")))
+
+
+PROXIED: list[tuple[BaseException, FailureKind, str]] = [
+    (tunnel(403), FailureKind.PROXY, r"does not let requests through to zitadel.example \(403\)"),
+    (tunnel(407), FailureKind.PROXY_LOGIN, "user name and password"),
+    (tunnel(502), FailureKind.PROXY_WITHOUT_WAY, r"no connection to zitadel.example port 8443 \(502\)"),
+    (tunnel(503), FailureKind.PROXY_WITHOUT_WAY, r"no connection to zitadel.example port 8443 \(503\)"),
+    (
+        requests.exceptions.ProxyError(ProxyError("no", tls("WRONG_VERSION_NUMBER"))),
+        FailureKind.PROXY_PLAIN_HTTP,
+        "the proxy proxy.example speaks plain http",
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "kind", "said"), PROXIED, ids=lambda value: str(value)[:40])
+def test_what_a_proxy_answers_tells_its_fault_from_the_servers(
+    error: BaseException, kind: FailureKind, said: str
+) -> None:
+    came = explain(error, https=f"http://user:{CANARY}@proxy.example:3128")
+    assert isinstance(came, ConnectionFailed)
+    assert came.kind is kind
+    assert re.search(said, came.message)
+    assert "proxy.example" in came.message
+    assert CANARY not in f"{came} {came.hint}"
+
+
+def test_an_unreadable_bundle_is_a_settings_error_when_there_is_one() -> None:
+    """As urllib3 wraps it; to root every file is readable, so this error is built here."""
+    denied = requests.exceptions.SSLError(
+        inside(urllib3.exceptions.SSLError("denied"), PermissionError(errno.EACCES, "Permission denied"))
+    )
+    assert isinstance(explain(denied, ca_bundle="/some/ca.pem"), SettingsError)
+    assert isinstance(explain(denied), ConnectionFailed)
+
+
+def test_a_firewall_that_forbids_connecting_is_no_matter_of_the_bundle() -> None:
+    came = explain(not_connected(PermissionError(errno.EACCES, "Permission denied")), ca_bundle="/some/ca.pem")
+    assert isinstance(came, ConnectionFailed)
+    assert came.kind is FailureKind.NO_ROUTE
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.ConnectionError(f"url: /path?access_token={CANARY}"),
+        requests.exceptions.InvalidHeader(f"Bearer {CANARY}"),
+        aborted(RemoteDisconnected(CANARY)),
+        OSError(CANARY),
+        not_connected(OSError(CANARY)),
+        requests.exceptions.SSLError(ssl.SSLError(CANARY)),
+        requests.exceptions.ProxyError(ProxyError(CANARY, OSError(CANARY))),
+    ],
+)
+def test_no_text_of_an_exception_is_repeated(error: BaseException) -> None:
+    came = explain(error, http=f"http://user:{CANARY}@proxy.example", https=f"http://user:{CANARY}@proxy.example")
+    assert CANARY not in f"{came} {came.hint}"
+
+
+RETRY: list[tuple[BaseException, bool]] = [
+    (not_connected(ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")), True),
+    (aborted(StaleConnection("closed")), True),
+    (aborted(RemoteDisconnected("closed")), False),
+    (aborted(ConnectionResetError("reset")), False),
+    (requests.ReadTimeout(), False),
+    (requests.ConnectTimeout(), False),
+    (not_connected(socket.gaierror()), False),
+    (not_connected(OSError(errno.ENETUNREACH, "Network is unreachable")), False),
+    (requests.exceptions.SSLError(untrusted(20)), False),
+    (aborted(IncompleteRead(b"", 5)), False),
+    (too_large(ORIGIN, "X", 1 << 20), False),
+]
+
+
+@pytest.mark.parametrize(("error", "expected"), RETRY, ids=lambda value: str(value)[:40])
+def test_only_refused_and_stale_connections_may_be_tried_again(error: BaseException, expected: bool) -> None:
+    assert may_retry(error) is expected
+
+
+def test_a_chain_that_bites_its_tail_ends() -> None:
+    one, two = OSError("one"), OSError("two")
+    one.__cause__, two.__context__ = two, one
+    assert list(chain(one)) == [one, two]
+
+
+def test_the_hints_name_the_setting() -> None:
+    named = {kind for kind in FailureKind if re.search("API_URL", failed(kind, ORIGIN, "ZDEMO_API_URL").hint)}
+    assert named == {
+        FailureKind.NAME_NOT_RESOLVED,
+        FailureKind.REFUSED,
+        FailureKind.NO_ROUTE,
+        FailureKind.HUNG_UP,
+        FailureKind.BROKEN,
+        FailureKind.PLAIN_HTTP,
+        FailureKind.NOT_TLS,
+        FailureKind.EXPECTS_TLS,
+        FailureKind.CERTIFICATE_WRONG_NAME,
+        FailureKind.PROXY_WITHOUT_WAY,
+    }

@@ -1,0 +1,324 @@
+"""One request, one answer: what is sent, what is read, what is tried again, and what comes from the environment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.connection_faults import LARGE_BYTES
+from tests.support.upstream import (
+    LOOPBACK,
+    Behaviour,
+    Connection,
+    answer,
+    depending,
+    hang,
+    hang_up,
+    http,
+    raw,
+    refusing_port,
+    reset,
+    upstream,
+)
+from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.http.deadline import IDLE_SECONDS
+from zdemo.http.response import Response
+from zdemo.http.transport import MAX_ANSWER_BYTES, Transport
+
+TIMEOUT_SECONDS = 5
+BRIEF_SECONDS = 0.3
+OK = answer(b'{"ok":true}')
+ELSEWHERE = "http://zitadel.example"
+
+
+@contextmanager
+def transport_to(url: str, **options: float) -> Iterator[Transport]:
+    transport = Transport(url, setting="ZITADEL_DOMAIN", **options)  # type: ignore[arg-type]  # connections is an int
+    try:
+        yield transport
+    finally:
+        transport.close()
+
+
+def post(transport: Transport, timeout_seconds: float = TIMEOUT_SECONDS) -> Response:
+    return transport.send("POST", "/path", timeout_seconds=timeout_seconds, form={"token": "t"})
+
+
+def failure(transport: Transport) -> ConnectionFailed:
+    with pytest.raises(ConnectionFailed) as failed:
+        post(transport)
+    return failed.value
+
+
+def outcome_of(transport: Transport, timeout_seconds: float) -> int | FailureKind:
+    try:
+        return post(transport, timeout_seconds).status
+    except ConnectionFailed as failed:
+        return failed.kind
+
+
+# --- what is sent and what is read
+
+
+def test_a_form_is_posted_and_the_answer_is_read() -> None:
+    body = '{"name":"\u00e9"}'.encode()
+    with upstream(answer(body, 418, headers={"X-Some": "thing"})) as up, transport_to(up.url) as transport:
+        came = transport.send(
+            "POST", "/a//b/?q=1", timeout_seconds=5, headers={"X-Mine": "1"}, form={"token": "a+b &%"}
+        )
+        sent = up.requests[0]
+    assert (came.status, came.body, came.headers["x-some"]) == (418, body, "thing")
+    assert came.json() == {"name": "\u00e9"}
+    assert came.url == f"{up.url}/a//b/?q=1"
+    assert 0 < came.seconds < TIMEOUT_SECONDS
+    assert (sent.method, sent.target, sent.form) == ("POST", "/a//b/?q=1", {"token": "a+b &%"})
+    assert sent.headers["x-mine"] == "1"
+    assert sent.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert sent.headers["user-agent"].startswith("zdemo/")
+
+
+def test_json_is_posted() -> None:
+    with upstream(OK) as up, transport_to(up.url) as transport:
+        transport.send("POST", "/path", timeout_seconds=5, json={"a": [1]})
+    assert up.requests[0].headers["content-type"] == "application/json"
+    assert up.requests[0].body == b'{"a": [1]}'
+
+
+def test_compression_is_not_asked_for_and_not_undone() -> None:
+    squeezed = answer(b"\x1f\x8b\x08 not gzip at all", headers={"Content-Encoding": "gzip"})
+    with upstream(squeezed) as up, transport_to(up.url) as transport:
+        assert post(transport).body == b"\x1f\x8b\x08 not gzip at all"
+    assert up.requests[0].headers["accept-encoding"] == "identity"
+
+
+def test_no_cookie_is_sent_back() -> None:
+    with_cookie = answer(
+        b"{}", headers={"Set-Cookie": f"zitadel.useragent=x; Path=/; Domain={LOOPBACK}; Max-Age=31536000"}
+    )
+    with upstream(with_cookie) as up, transport_to(up.url) as transport:
+        post(transport)
+        post(transport)
+    assert len(up.requests) == 2
+    assert not any("cookie" in received.headers for received in up.requests)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_is_followed(status: int) -> None:
+    with (
+        upstream(OK) as other,
+        upstream(answer(b"moved", status, headers={"Location": f"{other.url}/x"})) as up,
+        transport_to(up.url) as transport,
+    ):
+        came = post(transport)
+    assert (came.status, came.body, came.headers["location"]) == (status, b"moved", f"{other.url}/x")
+    assert (len(up.requests), other.requests) == (1, [])
+
+
+@pytest.mark.parametrize("location", ["http://[broken", "//[", "h\u00e9\x80://x", "http://a:99999999/", ""])
+def test_a_broken_location_is_only_an_answer(location: str) -> None:
+    with upstream(answer(b"", 302, headers={"Location": location})) as up, transport_to(up.url) as transport:
+        assert post(transport).status == 302
+
+
+@pytest.mark.parametrize("status", [200, 302, 500])
+def test_an_answer_of_8_mib_is_not_read_to_its_end(status: int) -> None:
+    large = answer(b"a" * LARGE_BYTES, status, headers={"Location": "/x"})
+    with upstream(large) as up, transport_to(up.url) as transport, pytest.raises(ConnectionFailed) as failed:
+        post(transport)
+    assert failed.value.kind is FailureKind.TOO_LARGE
+    assert "larger than 1 MiB" in failed.value.message
+    assert len(up.requests) == 1
+
+
+def test_an_answer_of_1_mib_is_read() -> None:
+    with upstream(answer(b"a" * MAX_ANSWER_BYTES)) as up, transport_to(up.url) as transport:
+        assert len(post(transport).body) == MAX_ANSWER_BYTES
+
+
+def test_a_hundred_continue_is_passed_over() -> None:
+    with upstream(raw(b"HTTP/1.1 100 Continue\r\n\r\n" + http(b"{}"))) as up, transport_to(up.url) as transport:
+        assert post(transport).status == 200
+
+
+CONTENT_TYPES = [
+    ("application/json", "application/json"),
+    ("Application/JSON ; charset=utf-8", "application/json"),
+    ("", ""),
+    ("json", ""),
+    ("text/\x1b[31mhtml", ""),
+    ("text/" + "a" * 5000, ""),
+]
+
+
+@pytest.mark.parametrize(("header", "expected"), CONTENT_TYPES)
+def test_the_media_type_is_one_or_is_empty(header: str, expected: str) -> None:
+    came = Response(status=200, headers={"content-type": header}, body=b"", seconds=0, url="")
+    assert came.media_type == expected
+
+
+BODIES = [
+    (b'{"a":1}', {"a": 1}),
+    (b"[1]", {}),
+    (b"null", {}),
+    (b"", {}),
+    (b"\xff\xfe\xff", {}),
+    (b"[" * 100_000, {}),
+    (b'{"a":' + b"9" * 5000 + b"}", {}),
+    (b'\xef\xbb\xbf{"a":1}', {"a": 1}),
+    ('{"a":1}'.encode("utf-16"), {}),
+    ('{"a":1}'.encode("utf-16-le"), {}),
+    ('{"a":1}'.encode("utf-32"), {}),
+    (b'{"a":"\xed\xa0\x80"}', {}),
+    (b'{"a":NaN}', {}),
+    (b'{"a":-Infinity}', {}),
+    (b'{"a":1e999}', {}),
+    (b'{"a":1e9}', {"a": 1e9}),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), BODIES, ids=lambda value: repr(value)[:20])
+def test_a_body_is_a_json_object_or_an_empty_one(body: bytes, expected: object) -> None:
+    came = Response(status=200, headers={}, body=body, seconds=0, url="")
+    assert came.json_object() == expected
+    assert isinstance(came.text, str)
+
+
+def test_an_answer_does_not_show_its_body() -> None:
+    assert "secret" not in repr(Response(status=200, headers={}, body=b"secret", seconds=0, url=""))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    head=st.sampled_from([b"", b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n"]),
+    rest=st.binary(max_size=80),
+)
+def test_whatever_bytes_come_it_is_an_answer_or_a_failed_connection(head: bytes, rest: bytes) -> None:
+    with upstream(raw(head + rest)) as up, transport_to(up.url) as transport:
+        assert outcome_of(transport, 2) in (*range(100, 1000), FailureKind.BROKEN, FailureKind.HUNG_UP)
+        assert len(up.requests) == 1
+
+
+# --- connections: kept, dropped, tried again
+
+
+def test_one_connection_serves_one_request_after_the_other() -> None:
+    with upstream(OK) as up, transport_to(up.url) as transport:
+        for _ in range(5):
+            post(transport)
+    assert (len(up.requests), up.connections) == (5, 1)
+
+
+def test_a_connection_idle_for_too_long_is_not_used_again() -> None:
+    with upstream(OK) as up, transport_to(up.url, idle_seconds=0) as transport:
+        post(transport)
+        post(transport)
+    assert [received.connection for received in up.requests] == [0, 1]
+
+
+def test_idle_connections_are_dropped_before_a_proxy_drops_them() -> None:
+    assert 5 <= IDLE_SECONDS < 30
+
+
+def test_a_connection_that_was_closed_meanwhile_is_not_noticed() -> None:
+    with upstream(answer(b"{}", then_close=True)) as up, transport_to(up.url) as transport:
+        assert [post(transport).status for _ in range(5)] == [200] * 5
+    assert len(up.requests) == 5
+
+
+CUT = raw(http(b'{"active":true}')[:-5])
+
+
+def cut_by_reset(connection: Connection) -> bool:
+    """The first line of an answer, then RST."""
+    connection.send(b"HTTP/1.1 200 OK\r\n")
+    return reset(connection)
+
+
+LAST = answer(b"{}", headers={"Connection": "close"})
+RETRIES: list[tuple[str, list[Behaviour], int, int | FailureKind]] = [
+    ("a kept connection is closed instead of an answer", [OK, hang_up, OK], 3, 200),
+    ("a kept connection is reset instead of an answer", [OK, reset, OK], 3, 200),
+    ("and the second attempt fails as well", [OK, hang_up, hang_up, OK], 3, FailureKind.HUNG_UP),
+    ("and the second attempt is reset", [OK, hang_up, reset, OK], 3, FailureKind.HUNG_UP),
+    ("a kept connection gives the first byte of an answer", [OK, raw(b"H"), OK], 2, FailureKind.BROKEN),
+    ("a kept connection is reset within an answer", [OK, cut_by_reset, OK], 2, FailureKind.HUNG_UP),
+    ("a kept connection gives half an answer", [OK, CUT, OK], 2, FailureKind.BROKEN),
+    ("a kept connection hangs", [OK, hang, OK], 2, FailureKind.TIMEOUT),
+    ("a kept connection says 503", [OK, answer(b"", 503), OK], 2, 503),
+    ("a kept connection says 429", [OK, answer(b"", 429, headers={"Retry-After": "0"}), OK], 2, 429),
+    ("a new connection is closed instead of an answer", [hang_up, OK], 1, FailureKind.HUNG_UP),
+    ("a connection made anew is closed instead of an answer", [LAST, hang_up, OK], 2, FailureKind.HUNG_UP),
+    ("a new connection is reset instead of an answer", [reset, OK], 1, FailureKind.HUNG_UP),
+    ("a new connection gives half an answer", [CUT, OK], 1, FailureKind.BROKEN),
+    ("a new connection hangs", [hang, OK], 1, FailureKind.TIMEOUT),
+    ("a new connection says 408", [answer(b"", 408), OK], 1, 408),
+    ("a new connection says 503", [answer(b"", 503), OK], 1, 503),
+    ("a new connection says 302", [answer(b"", 302, headers={"Location": "/"}), OK], 1, 302),
+]
+
+
+@pytest.mark.parametrize(
+    ("behaviours", "requests", "outcome"), [row[1:] for row in RETRIES], ids=[r[0] for r in RETRIES]
+)
+def test_only_a_stale_connection_is_tried_again(
+    behaviours: list[Behaviour], requests: int, outcome: int | FailureKind
+) -> None:
+    with upstream(*behaviours) as up, transport_to(up.url) as transport:
+        if behaviours[0] in (OK, LAST):
+            post(transport)
+        assert outcome_of(transport, BRIEF_SECONDS if hang in behaviours else TIMEOUT_SECONDS) == outcome
+        assert len(up.requests) == requests
+
+
+def test_a_refusing_port_is_named() -> None:
+    with refusing_port() as port, transport_to(f"http://{LOOPBACK}:{port}") as transport:
+        start = time.monotonic()
+        failed = failure(transport)
+        assert time.monotonic() - start < TIMEOUT_SECONDS / 2, "it was tried again and again"
+    assert failed.kind is FailureKind.REFUSED
+    assert failed.message == f"{LOOPBACK} port {port} refuses connections: nothing listens there"
+    assert "ZITADEL_DOMAIN" in failed.hint
+
+
+def test_an_upstream_that_comes_back_is_found_again() -> None:
+    with upstream(OK) as up, transport_to(up.url) as transport:
+        post(transport)
+        up.now(hang_up)
+        with pytest.raises(ConnectionFailed):
+            post(transport)
+        up.now(OK)
+        assert post(transport).status == 200
+
+
+def test_answers_are_not_mixed_up_between_threads() -> None:
+    """More threads than kept connections; each answer repeats its question."""
+    echo = depending(lambda received: answer(received.form["token"].encode()))
+    wrong: list[str] = []
+
+    def ask(transport: Transport, name: str) -> None:
+        for number in range(20):
+            token = f"{name}-{number}"
+            came = transport.send("POST", "/path", timeout_seconds=5, form={"token": token}).text
+            if came != token:
+                wrong.append(came)
+
+    with upstream(echo) as up, transport_to(up.url, connections=4) as transport:
+        threads = [threading.Thread(target=ask, args=(transport, name)) for name in "abcdefgh"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert (wrong, len(up.requests)) == ([], 160)
+
+
+def test_https_to_a_plain_port_is_named() -> None:
+    with upstream(OK) as up, transport_to(f"https://{LOOPBACK}:{up.port}") as transport:
+        failed = failure(transport)
+    assert failed.kind is FailureKind.PLAIN_HTTP
+    assert failed.hint == f"set ZITADEL_DOMAIN to http://{LOOPBACK}:{up.port}"

@@ -1,0 +1,221 @@
+"""The breaker and the pause after refused credentials, as state machines on a clock that the test moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.introspector_doubles import Clock, refused
+from zdemo.errors import CredentialsRefused
+from zdemo.introspection.breaker import (
+    FAILURES_THAT_OPEN,
+    MOST_PROBES,
+    PAUSE_SECONDS,
+    PROBE_SECONDS,
+    Breaker,
+    BreakerState,
+    CredentialsPause,
+    Permit,
+)
+from zdemo.introspection.counters import Counters
+
+TIMEOUT = 5.0
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def counters() -> Counters:
+    return Counters()
+
+
+@pytest.fixture
+def breaker(clock: Clock, counters: Counters) -> Breaker:
+    return Breaker(timeout_seconds=TIMEOUT, counters=counters, clock=clock)
+
+
+def admitted(breaker: Breaker) -> Permit:
+    ticket = breaker.admit()
+    assert ticket is not None
+    return ticket
+
+
+def is_in(breaker: Breaker, state: BreakerState) -> bool:
+    return breaker.state is state
+
+
+def fail_until_open(breaker: Breaker) -> None:
+    assert [breaker.failed(admitted(breaker)) for _ in range(FAILURES_THAT_OPEN)][-1]
+
+
+class TestClosed:
+    def test_it_opens_after_so_many_failures_in_a_row_and_says_so_once(self, breaker: Breaker) -> None:
+        tickets = [admitted(breaker) for _ in range(FAILURES_THAT_OPEN + 3)]
+        assert [breaker.failed(ticket) for ticket in tickets].count(True) == 1
+        assert is_in(breaker, BreakerState.OPEN)
+        assert breaker.admit() is None
+
+    def test_an_answer_between_them_begins_the_count_anew(self, breaker: Breaker) -> None:
+        for _ in range(3):
+            for _ in range(FAILURES_THAT_OPEN - 1):
+                breaker.failed(admitted(breaker))
+            assert not breaker.answered(admitted(breaker))
+        assert is_in(breaker, BreakerState.CLOSED)
+
+    def test_failures_of_calls_from_before_an_answer_do_not_count(self, breaker: Breaker) -> None:
+        lost = [admitted(breaker) for _ in range(FAILURES_THAT_OPEN * 2)]
+        breaker.answered(admitted(breaker))
+        assert not any(breaker.failed(ticket) for ticket in lost)
+        assert is_in(breaker, BreakerState.CLOSED)
+
+
+class TestOpen:
+    def test_one_probe_is_let_through_each_half_second(self, breaker: Breaker, clock: Clock) -> None:
+        fail_until_open(breaker)
+        for _ in range(5):
+            clock.advance(PROBE_SECONDS)
+            probe = admitted(breaker)
+            assert probe.is_probe
+            assert is_in(breaker, BreakerState.HALF_OPEN)
+            assert breaker.admit() is None
+            assert not breaker.failed(probe)
+            assert is_in(breaker, BreakerState.OPEN)
+            assert breaker.admit() is None
+
+    def test_the_answer_to_a_probe_closes_it(self, breaker: Breaker, clock: Clock) -> None:
+        fail_until_open(breaker)
+        clock.advance(PROBE_SECONDS)
+        assert breaker.answered(admitted(breaker))
+        assert is_in(breaker, BreakerState.CLOSED)
+        assert not admitted(breaker).is_probe
+
+    def test_a_probe_that_hangs_does_not_hold_up_the_next(self, breaker: Breaker, clock: Clock) -> None:
+        fail_until_open(breaker)
+        clock.advance(PROBE_SECONDS)
+        admitted(breaker)
+        clock.advance(PROBE_SECONDS)
+        assert breaker.answered(admitted(breaker))
+
+    def test_the_late_answer_to_an_older_probe_closes_it(self, breaker: Breaker, clock: Clock) -> None:
+        fail_until_open(breaker)
+        clock.advance(PROBE_SECONDS)
+        slow = admitted(breaker)
+        clock.advance(PROBE_SECONDS)
+        admitted(breaker)
+        assert breaker.answered(slow)
+
+    def test_the_answer_to_a_call_from_before_closes_it(self, breaker: Breaker) -> None:
+        slow = admitted(breaker)
+        fail_until_open(breaker)
+        assert breaker.answered(slow)
+
+    def test_lost_probes_do_not_open_it_again(self, breaker: Breaker, clock: Clock) -> None:
+        fail_until_open(breaker)
+        probes = []
+        for _ in range(FAILURES_THAT_OPEN + 1):
+            clock.advance(PROBE_SECONDS)
+            probes.append(admitted(breaker))
+        breaker.answered(probes.pop())
+        assert not any(breaker.failed(probe) for probe in probes)
+        assert is_in(breaker, BreakerState.CLOSED)
+
+    @pytest.mark.parametrize("timeout_seconds", [0.1, 5.0, 10.0, 300.0])
+    def test_probes_that_hang_do_not_pile_up(self, clock: Clock, timeout_seconds: float) -> None:
+        breaker = Breaker(timeout_seconds=timeout_seconds, clock=clock)
+        fail_until_open(breaker)
+        under_way: list[tuple[float, Permit]] = []
+        for _ in range(3000):
+            clock.advance(0.125)
+            while under_way and clock() >= under_way[0][0] + timeout_seconds:
+                breaker.failed(under_way.pop(0)[1])
+            probe = breaker.admit()
+            if probe is not None:
+                under_way.append((clock(), probe))
+            assert len(under_way) <= MOST_PROBES
+
+    def test_a_probe_that_fails_at_once_is_followed_in_half_a_second_whatever_the_timeout(self, clock: Clock) -> None:
+        breaker = Breaker(timeout_seconds=300, clock=clock)
+        fail_until_open(breaker)
+        clock.advance(PROBE_SECONDS)
+        breaker.failed(admitted(breaker))
+        clock.advance(PROBE_SECONDS)
+        assert breaker.admit() is not None
+
+
+class TestStalled:
+    def test_it_opens_with_a_probe_due_at_once(self, breaker: Breaker) -> None:
+        lost = admitted(breaker)
+        assert breaker.stalled()
+        assert not breaker.stalled()
+        assert admitted(breaker).is_probe
+        assert not breaker.stalled()
+        assert breaker.admit() is None
+        assert not breaker.failed(lost)
+
+
+def test_the_tally_shows_the_state_as_a_number(breaker: Breaker, counters: Counters, clock: Clock) -> None:
+    shown = [counters.breaker_state]
+    fail_until_open(breaker)
+    shown.append(counters.breaker_state)
+    clock.advance(PROBE_SECONDS)
+    probe = admitted(breaker)
+    shown.append(counters.breaker_state)
+    breaker.answered(probe)
+    assert [*shown, counters.breaker_state] == [0, 2, 1, 0]
+
+
+class TestCredentialsPause:
+    @pytest.fixture
+    def pause(self, clock: Clock) -> CredentialsPause:
+        pause = CredentialsPause(clock=clock)
+        pause.refused(refused(), decides=False)
+        return pause
+
+    def test_callers_get_the_same_refusal_without_a_question(self, pause: CredentialsPause) -> None:
+        for _ in range(2):
+            with pytest.raises(CredentialsRefused, match=refused().message) as caught:
+                pause.admit()
+            assert caught.value.hint == refused().hint
+
+    def test_when_it_is_over_one_asks_and_the_others_wait_on(self, pause: CredentialsPause, clock: Clock) -> None:
+        clock.advance(PAUSE_SECONDS)
+        assert pause.admit()
+        with pytest.raises(CredentialsRefused):
+            pause.admit()
+
+    def test_the_one_who_asks_and_never_returns_is_followed_by_another(
+        self, pause: CredentialsPause, clock: Clock
+    ) -> None:
+        for _ in range(3):
+            clock.advance(PAUSE_SECONDS)
+            assert pause.admit()
+
+    def test_refusals_of_calls_from_before_do_not_extend_it(self, pause: CredentialsPause, clock: Clock) -> None:
+        clock.advance(PAUSE_SECONDS / 2)
+        pause.refused(refused(), decides=False)
+        clock.advance(PAUSE_SECONDS / 2)
+        assert pause.admit()
+
+    def test_its_end_is_news_once(self, pause: CredentialsPause, clock: Clock) -> None:
+        for _ in range(3):
+            clock.advance(PAUSE_SECONDS)
+            pause.refused(refused(), decides=pause.admit())
+        clock.advance(PAUSE_SECONDS)
+        assert pause.accepted(decides=pause.admit())
+        assert not pause.admit()
+        assert not pause.accepted(decides=False)
+
+    def test_an_answer_to_a_call_from_before_does_not_end_it(self, pause: CredentialsPause) -> None:
+        assert not pause.accepted(decides=False)
+        with pytest.raises(CredentialsRefused):
+            pause.admit()
+
+    def test_an_outage_meanwhile_ends_it_and_the_acceptance_after_it_is_news(
+        self, pause: CredentialsPause, clock: Clock
+    ) -> None:
+        clock.advance(PAUSE_SECONDS)
+        pause.unknown(decides=pause.admit())
+        assert not pause.admit()
+        assert pause.accepted(decides=False)

@@ -1,0 +1,385 @@
+"""The cache: how long an answer may be used, and one introspection a token at a time."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.support.introspector_doubles import (
+    ACTIVE,
+    INACTIVE,
+    PATIENCE_SECONDS,
+    Clock,
+    Crowd,
+    Hanging,
+    Scripted,
+    errors_of,
+    refused,
+    unavailable,
+    until,
+    unusable,
+)
+from zdemo.errors import ZitadelUnavailable
+from zdemo.introspection.bulkhead import Bulkhead
+from zdemo.introspection.cache import CachingIntrospector
+from zdemo.introspection.model import Introspection, Introspector
+from zdemo.introspection.single_flight import Flight
+
+TTL = 5.0
+TOKEN = "a-token-that-is-known-to-nobody"
+YEAR_9999 = 253402300799
+
+
+@dataclass
+class Setup:
+    """A cache with clocks that the test moves."""
+
+    inner: Introspector
+    ttl_seconds: float = TTL
+    size: int = 100
+    timeout_seconds: float = PATIENCE_SECONDS
+    bulkhead: Bulkhead | None = None
+    clock: Clock = field(default_factory=Clock)
+    wall_clock: Clock = field(default_factory=lambda: Clock(1_800_000_000.0))
+
+    def __post_init__(self) -> None:
+        self.cache = CachingIntrospector(
+            self.inner,
+            ttl_seconds=self.ttl_seconds,
+            size=self.size,
+            timeout_seconds=self.timeout_seconds,
+            bulkhead=self.bulkhead,
+            clock=self.clock,
+            wall_clock=self.wall_clock,
+        )
+
+
+def active_until(expires_at: int) -> Introspection:
+    return Introspection(active=True, claims={"active": True, "exp": expires_at}, expires_at=expires_at)
+
+
+class TestFreshness:
+    @pytest.mark.parametrize(
+        ("answer", "age", "questions"),
+        [
+            (ACTIVE, 0.0, 1),
+            (ACTIVE, 4.999, 1),
+            (ACTIVE, 5.0, 2),
+            (INACTIVE, 0.999, 1),
+            (INACTIVE, 1.0, 2),
+        ],
+    )
+    def test_an_answer_is_used_until_its_time_is_up(self, answer: Introspection, age: float, questions: int) -> None:
+        zitadel = Scripted(answer)
+        setup = Setup(zitadel)
+        setup.cache.introspect(TOKEN)
+        setup.clock.advance(age)
+        assert setup.cache.introspect(TOKEN) == answer
+        assert len(zitadel.asked) == questions
+
+    def test_inactive_answers_live_no_longer_than_a_short_ttl(self) -> None:
+        zitadel = Scripted(INACTIVE)
+        setup = Setup(zitadel, ttl_seconds=0.5)
+        setup.cache.introspect(TOKEN)
+        setup.clock.advance(0.5)
+        setup.cache.introspect(TOKEN)
+        assert len(zitadel.asked) == 2
+
+    def test_the_age_counts_from_the_moment_of_the_question(self) -> None:
+        setup = Setup(Hanging())
+        zitadel = setup.inner
+        assert isinstance(zitadel, Hanging)
+        with Crowd(1) as crowd:
+            leader = crowd.submit(setup.cache.introspect, TOKEN)
+            call = zitadel.call(0)
+            setup.clock.advance(4.0)
+            call.set_result(ACTIVE)
+            assert leader.result(PATIENCE_SECONDS) == ACTIVE
+            setup.clock.advance(0.999)
+            assert setup.cache.introspect(TOKEN) == ACTIVE
+            setup.clock.advance(0.001)
+            again = crowd.submit(setup.cache.introspect, TOKEN)
+            zitadel.call(1).set_result(INACTIVE)
+            assert again.result(PATIENCE_SECONDS) == INACTIVE
+
+    @pytest.mark.parametrize("failure", [unavailable(), refused(), unusable()])
+    def test_a_failure_is_never_kept(self, failure: Exception) -> None:
+        zitadel = Scripted(failure)
+        setup = Setup(zitadel)
+        with pytest.raises(type(failure)):
+            setup.cache.introspect(TOKEN)
+        zitadel.outcome = ACTIVE
+        assert setup.cache.introspect(TOKEN) == ACTIVE
+
+    def test_a_failure_does_not_prolong_what_was_known(self) -> None:
+        zitadel = Scripted(ACTIVE)
+        setup = Setup(zitadel)
+        setup.cache.introspect(TOKEN)
+        setup.clock.advance(TTL)
+        zitadel.outcome = unavailable()
+        for _ in range(2):
+            with pytest.raises(ZitadelUnavailable):
+                setup.cache.introspect(TOKEN)
+
+    def test_ttl_zero_keeps_nothing(self) -> None:
+        zitadel = Scripted(ACTIVE)
+        setup = Setup(zitadel, ttl_seconds=0)
+        setup.cache.introspect(TOKEN)
+        setup.cache.introspect(TOKEN)
+        assert len(zitadel.asked) == 2
+
+    def test_a_token_that_dies_and_returns_is_followed_both_ways(self) -> None:
+        zitadel = Scripted(ACTIVE)
+        setup = Setup(zitadel)
+        for outcome, life in ((ACTIVE, TTL), (INACTIVE, 1.0), (ACTIVE, TTL), (INACTIVE, 1.0)):
+            zitadel.outcome = outcome
+            asked = len(zitadel.asked)
+            assert [setup.cache.introspect(TOKEN) for _ in range(3)] == [outcome] * 3
+            assert len(zitadel.asked) == asked + 1
+            setup.clock.advance(life)
+
+
+class TestExpiry:
+    def test_an_answer_is_not_used_from_exp_on(self) -> None:
+        setup = Setup(Scripted())
+        assert isinstance(setup.inner, Scripted)
+        setup.inner.outcome = active_until(int(setup.wall_clock.now) + 2)
+        setup.cache.introspect(TOKEN)
+        for clock in (setup.clock, setup.wall_clock):
+            clock.advance(1.999)
+        setup.cache.introspect(TOKEN)
+        assert len(setup.inner.asked) == 1
+        for clock in (setup.clock, setup.wall_clock):
+            clock.advance(0.001)
+        setup.cache.introspect(TOKEN)
+        assert len(setup.inner.asked) == 2
+
+    def test_a_wall_clock_that_jumps_back_does_not_extend_life(self) -> None:
+        setup = Setup(Scripted())
+        assert isinstance(setup.inner, Scripted)
+        setup.inner.outcome = active_until(int(setup.wall_clock.now) + 2)
+        setup.cache.introspect(TOKEN)
+        setup.wall_clock.advance(-3600)
+        setup.clock.advance(2)
+        setup.cache.introspect(TOKEN)
+        assert len(setup.inner.asked) == 2
+
+    def test_a_wall_clock_that_jumps_ahead_ends_life_at_exp(self) -> None:
+        setup = Setup(Scripted())
+        assert isinstance(setup.inner, Scripted)
+        setup.inner.outcome = active_until(int(setup.wall_clock.now) + 100)
+        setup.cache.introspect(TOKEN)
+        setup.wall_clock.advance(100)
+        setup.cache.introspect(TOKEN)
+        assert len(setup.inner.asked) == 2
+
+    def test_what_zitadel_has_contradicted_does_not_come_back_with_the_wall_clock(self) -> None:
+        setup = Setup(Scripted())
+        assert isinstance(setup.inner, Scripted)
+        setup.inner.outcome = active_until(int(setup.wall_clock.now) + 100)
+        setup.cache.introspect(TOKEN)
+        setup.wall_clock.advance(100)
+        setup.inner.outcome = INACTIVE
+        assert setup.cache.introspect(TOKEN) == INACTIVE
+        setup.wall_clock.advance(-100)
+        assert setup.cache.introspect(TOKEN) == INACTIVE
+
+    @pytest.mark.parametrize("expires_at", [YEAR_9999, 10**400])
+    def test_an_exp_that_never_comes_leaves_the_ttl(self, expires_at: int) -> None:
+        zitadel = Scripted(active_until(expires_at))
+        setup = Setup(zitadel)
+        for _ in range(2):
+            setup.cache.introspect(TOKEN)
+        setup.clock.advance(TTL)
+        setup.cache.introspect(TOKEN)
+        assert len(zitadel.asked) == 2
+
+    @pytest.mark.parametrize("expires_at", [0, -1, -(10**400), 1_800_000_000])
+    def test_what_has_expired_already_is_not_kept(self, expires_at: int) -> None:
+        zitadel = Scripted(active_until(expires_at))
+        setup = Setup(zitadel)
+        setup.cache.introspect(TOKEN)
+        setup.cache.introspect(TOKEN)
+        assert len(zitadel.asked) == 2
+
+
+class TestBounds:
+    def test_no_more_than_size_tokens_are_kept(self) -> None:
+        zitadel = Scripted()
+        setup = Setup(zitadel, size=3)
+        for token in ("a", "b", "c", "d", "d", "c", "b"):
+            setup.cache.introspect(token)
+        assert zitadel.asked == ["a", "b", "c", "d"]
+        setup.cache.introspect("a")
+        assert zitadel.asked[-1] == "a"
+
+    def test_garbage_does_not_push_good_tokens_out(self) -> None:
+        zitadel = Scripted()
+        setup = Setup(zitadel, size=3)
+        setup.cache.introspect(TOKEN)
+        zitadel.outcome = INACTIVE
+        for number in range(100):
+            setup.cache.introspect(f"garbage {number}")
+        assert setup.cache.introspect(TOKEN) == ACTIVE
+        assert zitadel.asked.count(TOKEN) == 1
+
+    def test_nothing_that_stays_holds_the_token(self) -> None:
+        setup = Setup(Scripted())
+        setup.cache.introspect(TOKEN)
+        held = [value for name, value in vars(setup.cache).items() if name != "_inner"]
+        assert TOKEN not in repr(held)
+        assert TOKEN.encode() not in repr(held).encode()
+
+
+class TestOneFlight:
+    @pytest.mark.parametrize("answer", [ACTIVE, INACTIVE])
+    def test_a_hundred_callers_with_one_cold_token_ask_once(self, answer: Introspection) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel)
+        with Crowd() as crowd:
+            callers = [crowd.submit(setup.cache.introspect, TOKEN) for _ in range(100)]
+            until(lambda: setup.cache.counters.joins == 99)
+            zitadel.call(0).set_result(answer)
+            assert [caller.result(PATIENCE_SECONDS) for caller in callers] == [answer] * 100
+        assert len(zitadel.calls) == setup.cache.counters.misses == 1
+
+    def test_a_failure_is_shared_and_each_caller_gets_its_own_copy(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel)
+        failure = unavailable()
+        failure.retry_after_seconds = 7
+        with Crowd() as crowd:
+            callers = [crowd.submit(setup.cache.introspect, TOKEN) for _ in range(100)]
+            until(lambda: setup.cache.counters.joins == 99)
+            zitadel.call(0).set_exception(failure)
+            errors = errors_of(callers)
+        assert len({id(error) for error in errors}) == 100
+        for error in errors:
+            assert isinstance(error, ZitadelUnavailable)
+            assert (error.message, error.hint, error.retry_after_seconds) == (failure.message, failure.hint, 7)
+        assert len(zitadel.calls) == 1
+
+    @pytest.mark.parametrize("accident", [RuntimeError("a defect"), KeyboardInterrupt()])
+    def test_a_leader_that_breaks_off_wakes_all(self, accident: BaseException) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel)
+        with Crowd(10) as crowd:
+            leader = crowd.submit(setup.cache.introspect, TOKEN)
+            call = zitadel.call(0)
+            joiners = [crowd.submit(setup.cache.introspect, TOKEN) for _ in range(9)]
+            until(lambda: setup.cache.counters.joins == 9)
+            call.set_exception(accident)
+            assert all(isinstance(error, ZitadelUnavailable) for error in errors_of(joiners))
+            assert errors_of([leader]) == [accident]
+            after = crowd.submit(setup.cache.introspect, TOKEN)
+            zitadel.call(1).set_result(ACTIVE)
+            assert after.result(PATIENCE_SECONDS) == ACTIVE
+
+    def test_with_ttl_zero_each_asks_for_itself(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel, ttl_seconds=0)
+        with Crowd(10) as crowd:
+            callers = [crowd.submit(setup.cache.introspect, TOKEN) for _ in range(10)]
+            for number in range(10):
+                zitadel.call(number).set_result(ACTIVE)
+            assert errors_of(callers) == [None] * 10
+
+    @pytest.mark.parametrize(("ttl_seconds", "age"), [(0.5, 0.5), (5.0, 1.0)])
+    def test_nobody_joins_a_flight_whose_answer_would_be_stale(self, ttl_seconds: float, age: float) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel, ttl_seconds=ttl_seconds)
+        with Crowd(2) as crowd:
+            first = crowd.submit(setup.cache.introspect, TOKEN)
+            zitadel.call(0)
+            setup.clock.advance(age)
+            second = crowd.submit(setup.cache.introspect, TOKEN)
+            zitadel.call(1).set_result(INACTIVE)
+            assert second.result(PATIENCE_SECONDS) == INACTIVE
+            zitadel.call(0).set_result(ACTIVE)
+            assert first.result(PATIENCE_SECONDS) == ACTIVE
+
+    def test_an_overtaken_answer_does_not_replace_a_later_one(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel)
+        with Crowd(2) as crowd:
+            first = crowd.submit(setup.cache.introspect, TOKEN)
+            zitadel.call(0)
+            setup.clock.advance(1.0)
+            second = crowd.submit(setup.cache.introspect, TOKEN)
+            zitadel.call(1).set_result(INACTIVE)
+            second.result(PATIENCE_SECONDS)
+            zitadel.call(0).set_result(ACTIVE)
+            first.result(PATIENCE_SECONDS)
+            assert setup.cache.introspect(TOKEN) == INACTIVE
+
+    def test_who_joins_waits_no_longer_than_its_own_deadline(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel, timeout_seconds=0.01)
+        with Crowd(2) as crowd:
+            leader = crowd.submit(setup.cache.introspect, TOKEN)
+            call = zitadel.call(0)
+            with pytest.raises(ZitadelUnavailable):
+                setup.cache.introspect(TOKEN)
+            call.set_result(ACTIVE)
+            assert leader.result(PATIENCE_SECONDS) == ACTIVE
+
+    def test_no_flight_is_left_behind(self) -> None:
+        zitadel = Scripted()
+        setup = Setup(zitadel)
+        for number in range(50):
+            zitadel.outcome = unavailable() if number % 2 else ACTIVE
+            with Crowd(4) as crowd:
+                errors_of([crowd.submit(setup.cache.introspect, f"token {number}") for _ in range(4)])
+        gc.collect()
+        assert not [thing for thing in gc.get_referents(vars(setup.cache)["_flights"]) if isinstance(thing, Flight)]
+
+
+class TestPlaces:
+    def test_known_tokens_need_no_place(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel, bulkhead=Bulkhead(1, wait_seconds=0.0))
+        with Crowd(2) as crowd:
+            known = crowd.submit(setup.cache.introspect, TOKEN)
+            zitadel.call(0).set_result(ACTIVE)
+            known.result(PATIENCE_SECONDS)
+            unknown = crowd.submit(setup.cache.introspect, "another token")
+            call = zitadel.call(1)
+            assert setup.cache.introspect(TOKEN) == ACTIVE
+            with pytest.raises(ZitadelUnavailable) as refusal:
+                setup.cache.introspect("a third token")
+            assert refusal.value.retry_after_seconds >= 1
+            call.set_result(ACTIVE)
+            unknown.result(PATIENCE_SECONDS)
+        assert setup.cache.counters.refused == 1
+
+    @pytest.mark.parametrize("ttl_seconds", [0.0, TTL])
+    def test_every_outcome_gives_the_place_back(self, ttl_seconds: float) -> None:
+        zitadel = Scripted()
+        setup = Setup(zitadel, ttl_seconds=ttl_seconds, bulkhead=Bulkhead(1, wait_seconds=0.0))
+        outcomes: list[Introspection | Exception] = [ACTIVE, unavailable(), RuntimeError("a defect"), INACTIVE]
+        for number, outcome in enumerate(outcomes):
+            zitadel.outcome = outcome
+            if isinstance(outcome, Exception):
+                with pytest.raises(type(outcome)):
+                    setup.cache.introspect(str(number))
+            else:
+                assert setup.cache.introspect(str(number)) == outcome
+
+    def test_who_waited_for_a_place_finds_what_came_meanwhile(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel, bulkhead=Bulkhead(1, wait_seconds=PATIENCE_SECONDS))
+        with Crowd() as crowd:
+            callers = [crowd.submit(setup.cache.introspect, TOKEN) for _ in range(100)]
+            zitadel.call(0).set_result(ACTIVE)
+            assert [caller.result(PATIENCE_SECONDS) for caller in callers] == [ACTIVE] * 100
+        assert len(zitadel.calls) == 1
+
+
+def test_the_tally_says_what_happened() -> None:
+    zitadel = Scripted()
+    setup = Setup(zitadel)
+    for _ in range(3):
+        setup.cache.introspect(TOKEN)
+    assert (setup.cache.counters.misses, setup.cache.counters.hits, setup.cache.counters.joins) == (1, 2, 0)

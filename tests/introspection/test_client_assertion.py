@@ -1,0 +1,272 @@
+"""private_key_jwt: what an assertion says, how long one serves, and that an emulated ZITADEL takes it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import requests
+
+from tests.config.test_key_file import CLIENT_ID, KEY_ID, SERVICE_USER, content, rsa_key
+from tests.support import processes
+from tests.support.cli import LONGEST_SECONDS, Shell
+from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED
+from tests.support.introspector_doubles import Clock
+from tests.support.key_site import KeySite, key_site, settings_for
+from tests.support.ports import free_port
+from tests.support.upstream import upstream
+from zdemo.authorization import Policy
+from zdemo.config.key_file import ApplicationKey, application_key
+from zdemo.emulator.seed import PROJECT_ID, READER
+from zdemo.errors import CredentialsRefused
+from zdemo.introspection.client import IntrospectionClient
+from zdemo.introspection.client_assertion import (
+    ASSERTION_TYPE,
+    CLOCK_LEEWAY_SECONDS,
+    LIFETIME_SECONDS,
+    ClientAssertion,
+    audience_of,
+)
+
+ISSUER = "https://zitadel.example"
+NOW = 1_800_000_000.75
+OLDEST_SECONDS, AHEAD_SECONDS = 3600, 1  # ZITADEL: how old an assertion's iat may be, and how far ahead
+
+
+@pytest.fixture(scope="module")
+def key() -> ApplicationKey:
+    return application_key(content())
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(NOW)
+
+
+@pytest.fixture
+def assertion(key: ApplicationKey, clock: Clock) -> ClientAssertion:
+    return ClientAssertion(key, ISSUER, clock=clock)
+
+
+def claims_of(text: str) -> dict[str, Any]:
+    """The claims, the signature checked; times are looked at by the tests."""
+    claims: dict[str, Any] = json.loads(jwt.PyJWS().decode(text, rsa_key().public_key(), algorithms=["RS256"]))
+    return claims
+
+
+# --- what it says
+
+
+def test_an_assertion_says_what_zitadel_asks_for_and_no_more(assertion: ClientAssertion) -> None:
+    text = assertion.text()
+    assert jwt.get_unverified_header(text) == {"alg": "RS256", "kid": KEY_ID, "typ": "JWT"}
+    assert claims_of(text) == {
+        "iss": CLIENT_ID,
+        "sub": CLIENT_ID,
+        "aud": ISSUER,
+        "iat": int(NOW) - CLOCK_LEEWAY_SECONDS,
+        "exp": int(NOW) + LIFETIME_SECONDS,
+    }
+
+
+def test_it_goes_into_the_form_with_its_type(assertion: ClientAssertion) -> None:
+    assert assertion.form() == {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion.text()}
+
+
+@pytest.mark.parametrize(
+    ("issuer", "audience"),
+    [
+        ("https://zitadel.example", "https://zitadel.example"),
+        ("https://zitadel.example:443", "https://zitadel.example"),
+        ("https://zitadel.example:80", "https://zitadel.example:80"),
+        ("https://zitadel.example:8443", "https://zitadel.example:8443"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://[::1]:80", "http://[::1]"),
+        ("http://localhost", "http://localhost"),
+    ],
+)
+def test_the_audience_is_the_issuer_as_the_host_field_names_it(issuer: str, audience: str) -> None:
+    assert audience_of(issuer) == audience
+
+
+# --- how long one serves
+
+
+def test_one_assertion_serves_until_shortly_before_its_end(assertion: ClientAssertion, clock: Clock) -> None:
+    first = assertion.text()
+    clock.now = NOW + LIFETIME_SECONDS - CLOCK_LEEWAY_SECONDS - 1
+    assert assertion.text() is first
+    clock.now += 1
+    assert claims_of(assertion.text())["exp"] == int(clock.now) + LIFETIME_SECONDS
+
+
+def test_a_clock_that_is_put_back_gets_a_new_one(assertion: ClientAssertion, clock: Clock) -> None:
+    first = assertion.text()
+    clock.now = NOW - CLOCK_LEEWAY_SECONDS + 1
+    assert assertion.text() is first
+    clock.now = NOW - 3600
+    assert claims_of(assertion.text())["iat"] == int(clock.now) - CLOCK_LEEWAY_SECONDS
+
+
+@pytest.mark.parametrize("ahead", [-CLOCK_LEEWAY_SECONDS + 1, -5, 0, 5, CLOCK_LEEWAY_SECONDS])
+def test_zitadel_takes_it_at_any_moment_though_the_clocks_differ_by_a_minute(
+    assertion: ClientAssertion, clock: Clock, ahead: int
+) -> None:
+    for _ in range(0, 3 * LIFETIME_SECONDS, 7):
+        clock.now += 7
+        claims, theirs = claims_of(assertion.text()), clock.now - ahead
+        assert theirs - OLDEST_SECONDS <= claims["iat"] <= theirs + AHEAD_SECONDS
+        assert claims["exp"] > theirs
+
+
+def test_many_threads_get_the_same_one(assertion: ClientAssertion) -> None:
+    threads = 8
+    barrier = threading.Barrier(threads)
+
+    def ask(_: int) -> str:
+        barrier.wait()
+        return assertion.text()
+
+    with ThreadPoolExecutor(threads) as pool:
+        assert len(set(pool.map(ask, range(threads)))) == 1
+
+
+# --- in use
+
+
+def test_the_client_sends_the_assertion_and_no_header(key: ApplicationKey) -> None:
+    with upstream(ACTIVE) as up:
+        client = IntrospectionClient(settings_for(up.url, key))
+        assert client.introspect("token-1").active
+        assert client.introspect("token-2").active
+        client.close()
+    first, second = up.requests
+    assert "authorization" not in first.headers
+    assert set(first.form) == {"client_assertion_type", "client_assertion", "token"}
+    assert (first.form["token"], second.form["token"]) == ("token-1", "token-2")
+    assert first.form["client_assertion"] == second.form["client_assertion"]
+    assert client.secrets == (first.form["client_assertion"],)
+
+
+def test_credentials_that_stand_in_come_alone(key: ApplicationKey) -> None:
+    with upstream(ACTIVE) as up:
+        client = IntrospectionClient(settings_for(up.url, key))
+        client.ask("t", authorization="Basic made-up")
+        client.close()
+    (sent,) = up.requests
+    assert (sent.headers["authorization"], sent.form) == ("Basic made-up", {"token": "t"})
+
+
+def test_a_refusal_points_at_the_key_and_the_clock(key: ApplicationKey) -> None:
+    with upstream(CREDENTIALS_REFUSED) as up:
+        client = IntrospectionClient(settings_for(up.url, key))
+        with pytest.raises(CredentialsRefused) as refused:
+            client.introspect("t")
+        client.close()
+    assert "key" in refused.value.message
+    assert "clock" in refused.value.hint
+    assert "ZITADEL_KEY_FILE" in refused.value.hint
+    assert "CLIENT_SECRET" not in refused.value.hint
+
+
+def test_without_a_key_file_no_cryptography_is_loaded() -> None:
+    script = (
+        "import sys; from zdemo.config import Settings; from zdemo.introspection.client import IntrospectionClient;"
+        "IntrospectionClient(Settings(issuer='http://localhost', client_id='a', client_secret='b'));"
+        "print({'jwt', 'cryptography'} & set(sys.modules))"
+    )
+    assert processes.run_python(script).strip() == "set()"
+
+
+# --- on the emulator, with a key that its API made
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[KeySite]:
+    with key_site(tmp_path / "api key.json") as site:
+        yield site
+
+
+def test_zitadel_answers_an_application_that_has_only_a_key(site: KeySite) -> None:
+    client = IntrospectionClient(site.settings)
+    found = client.introspect(READER.pat)
+    assert found.active
+    assert found.audience == (site.settings.client_id, PROJECT_ID)
+    assert "read:messages" in found.roles()
+    assert Policy.from_settings(site.settings).audience <= set(found.audience)
+    site.delete_key()
+    with pytest.raises(CredentialsRefused):
+        client.introspect(READER.pat)
+    client.close()
+
+
+def test_introspect_with_a_key_file_beside_the_env_file(site: KeySite, tmp_path: Path) -> None:
+    (tmp_path / "settings").mkdir()
+    site.file.rename(tmp_path / "settings" / "key.json")
+    (tmp_path / "settings" / ".env").write_text(f"ZITADEL_DOMAIN={site.url}\nZITADEL_KEY_FILE=key.json\n")
+    shell = Shell(folder=tmp_path, env={"PAT": READER.pat})
+    ran = shell("introspect", "--json", "--env-file", "settings/.env")
+    assert ran.code == 0, ran.err
+    assert ran.document["active"] is True
+    assert "warning" not in ran.err
+
+
+def test_a_key_file_that_others_can_read_works_with_a_warning(site: KeySite, tmp_path: Path) -> None:
+    site.file.chmod(0o644)
+    shell = Shell(folder=tmp_path, env={"PAT": READER.pat, "ZITADEL_DOMAIN": site.url})
+    ran = shell("introspect", "--require", "read:messages", ZITADEL_KEY_FILE=str(site.file))
+    assert ran.code == 0, ran.err
+    assert [line for line in ran.lines if line.startswith("warning: ")] == [
+        f"warning: the key file can be read by other users of this machine (mode 0644): chmod 600 '{site.file}'"
+    ]
+
+
+def test_serve_hands_the_key_to_its_workers(site: KeySite, tmp_path: Path) -> None:
+    shell = Shell(folder=tmp_path, env={"ZITADEL_DOMAIN": site.url, "ZITADEL_KEY_FILE": site.file.name})
+    port = free_port()
+    with shell.running("serve", "--port", str(port), "--workers", "2") as process:
+        answer = when_it_answers(process, f"http://127.0.0.1:{port}/api/private-scoped")
+    assert (answer.status_code, answer.json()["message"][:7]) == (200, "Private")
+
+
+def test_the_emulator_of_serve_is_asked_with_its_own_secret(tmp_path: Path) -> None:
+    """The API's port is taken, which is found after the settings have been read."""
+    shell = Shell(folder=tmp_path, env={"ZITADEL_KEY_FILE": "no-such-file.json"})
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        ran = shell("serve", "--emulator", "--port", str(port))
+    assert "note: the emulator is used; ZITADEL_KEY_FILE of your settings are not" in ran.err
+    assert "does not exist" not in ran.err
+    assert "is taken" in ran.err
+
+
+def when_it_answers(process: subprocess.Popen[str], url: str) -> requests.Response:
+    """The answer to the reader's token, as soon as the server is up."""
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            return requests.get(url, headers={"Authorization": f"Bearer {READER.pat}"}, timeout=5)
+        except requests.ConnectionError:
+            time.sleep(0.02)
+    raise AssertionError(process.communicate()[1])
+
+
+def test_a_wrong_key_file_is_refused_with_everything_else_that_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "user.json").write_text(json.dumps(SERVICE_USER))
+    shell = Shell(folder=tmp_path, env={"PAT": READER.pat, "ZITADEL_DOMAIN": "localhost"})
+    ran = shell("introspect", ZITADEL_KEY_FILE="user.json")
+    assert (ran.code, ran.out) == (3, "")
+    assert "ZITADEL_KEY_FILE names the key file of a service user" in ran.err
+    assert "ZITADEL_DOMAIN has no scheme" in ran.err
+    assert "CLIENT_ID is not set" not in ran.err
+    assert "user.json" not in ran.err

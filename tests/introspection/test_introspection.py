@@ -1,0 +1,366 @@
+"""What ZITADEL's answers mean, real and faulty, and how it is asked (RFC 7662; design: who is let in)."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from tests.support.connection_faults import (
+    ACTIVE,
+    CREDENTIALS_REFUSED,
+    DATABASE_AWAY,
+    FAULTS,
+    INACTIVE,
+    PAT_CLAIMS,
+    WITHOUT_ROLE,
+    WRONG_HOST,
+    Fault,
+)
+from tests.support.upstream import Behaviour, answer, refusing_port, upstream
+from zdemo.config.settings import Settings
+from zdemo.errors import (
+    ConnectionFailed,
+    CredentialsRefused,
+    FailureKind,
+    IntrospectionError,
+    UnusableAnswer,
+    ZitadelUnavailable,
+)
+from zdemo.http.response import Response
+from zdemo.introspection.client import IntrospectionClient, basic_credentials
+from zdemo.introspection.model import Introspection, parse_introspection, roles_claim_of
+from zdemo.introspection.refusals import read_answer
+
+PROJECT = "300000000000000010"
+ROLES = "urn:zitadel:iam:org:project:roles"
+GRANT = {"300000000000000001": "acme.localhost"}
+CANARY = "c4n4ry-token"
+
+
+@contextmanager
+def client_of(url: str, *, timeout_seconds: float = 5) -> Iterator[IntrospectionClient]:
+    client = IntrospectionClient(
+        Settings(issuer=url, client_id="client", client_secret="secret", timeout_seconds=timeout_seconds)
+    )
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def of_body(body: bytes, status: int = 200, **headers: str) -> Response:
+    return Response(status=status, headers=headers, body=body, seconds=0, url="")
+
+
+def of(value: object) -> Introspection:
+    return parse_introspection(of_body(json.dumps(value).encode()))
+
+
+# --- how it is asked
+
+
+def test_one_post_with_our_credentials_and_the_token_in_the_form() -> None:
+    with upstream(ACTIVE) as up, client_of(up.url) as client:
+        client.introspect("a-b_c.d~e+f/g==")
+    (sent,) = up.requests
+    assert (sent.method, sent.target) == ("POST", "/oauth/v2/introspect")
+    assert sent.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert sent.headers["accept"] == "application/json"
+    assert sent.headers["authorization"] == "Basic " + base64.b64encode(b"client:secret").decode()
+    assert sent.form == {"token": "a-b_c.d~e+f/g=="}
+
+
+def test_client_credentials_are_form_encoded_first() -> None:
+    assert basic_credentials("a:b c", "%+\u00e9/") == "Basic " + base64.b64encode(b"a%3Ab+c:%25%2B%C3%A9%2F").decode()
+
+
+def test_other_credentials_may_stand_in() -> None:
+    with upstream(INACTIVE) as up, client_of(up.url) as client:
+        assert client.ask("t", authorization="Basic made-up").status == 200
+    assert up.requests[0].headers["authorization"] == "Basic made-up"
+
+
+def test_it_asks_every_time() -> None:
+    with upstream(ACTIVE, INACTIVE, ACTIVE) as up, client_of(up.url) as client:
+        assert [client.introspect("t").active for _ in range(3)] == [True, False, True]
+    assert len(up.requests) == 3
+
+
+@pytest.mark.parametrize("token", ["", "\n", "\udcff", "\ud800x", "\x00", "a" * 100_000, "\u00e9 &token=x"])
+def test_any_text_can_be_asked_about(token: str) -> None:
+    with upstream(INACTIVE) as up, client_of(up.url) as client:
+        assert client.introspect(token) == Introspection(active=False, claims={"active": False})
+    assert list(up.requests[0].form) == ["token"]
+
+
+# --- what the answers mean
+
+
+def test_an_active_pat() -> None:
+    with upstream(ACTIVE) as up, client_of(up.url) as client:
+        found = client.introspect("t")
+    assert found.active
+    assert found.expires_at == 253402300799
+    assert found.not_before == 1766500000
+    assert found.audience == ("300000000000000021", PROJECT)
+    assert found.text("sub") == "300000000000000030"
+    assert found.text("exp") == found.text("absent") == ""
+    assert found.scopes == ("openid", "urn:zitadel:iam:org:project:role:read:messages")
+    assert found.roles() == found.roles(PROJECT) == {"read:messages": GRANT}
+    assert found.roles("another project") == {}
+    assert found.claims == PAT_CLAIMS
+
+
+def test_a_pat_without_the_role_has_none_although_its_scope_lists_it() -> None:
+    with upstream(WITHOUT_ROLE) as up, client_of(up.url) as client:
+        found = client.introspect("t")
+    assert "urn:zitadel:iam:org:project:role:read:messages" in found.scopes
+    assert (found.active, found.roles(), found.roles(PROJECT)) == (True, {}, {})
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_lets_nobody_in_and_ends_in_time(fault: Fault) -> None:
+    """Status after the table of the design: 503 for not now, 502 for what can never be used."""
+    with upstream(fault.behaviour) as up, client_of(up.url, timeout_seconds=0.3 if fault.hangs else 5) as client:
+        with pytest.raises(IntrospectionError) as failed:
+            client.introspect(CANARY)
+        assert failed.value.status == fault.status
+        assert len(up.requests) == 1
+    assert failed.value.hint
+    said = f"{failed.value!r} {failed.value.hint} {failed.value.failure} {failed.value.answer}"
+    assert CANARY not in said
+    assert "secret" not in said
+
+
+def test_a_refusing_port_is_unavailable() -> None:
+    with (
+        refusing_port() as port,
+        client_of(f"http://127.0.0.1:{port}") as client,
+        pytest.raises(ZitadelUnavailable) as failed,
+    ):
+        client.introspect("t")
+    assert isinstance(failed.value.failure, ConnectionFailed)
+    assert failed.value.failure.kind is FailureKind.REFUSED
+    assert failed.value.retry_after_seconds == 1
+
+
+NAMED: list[tuple[Behaviour, type[IntrospectionError], str]] = [
+    (CREDENTIALS_REFUSED, CredentialsRefused, "CLIENT_SECRET"),
+    (answer(b'{"error":"invalid_client"}', 401), CredentialsRefused, "CLIENT_ID"),
+    (answer(b"", 403), CredentialsRefused, "CLIENT_ID"),
+    (WRONG_HOST, UnusableAnswer, "localhost and 127.0.0.1 are two names"),
+    (DATABASE_AWAY, ZitadelUnavailable, "database"),
+    (answer(b"", 307, headers={"Location": "/"}), UnusableAnswer, "ZITADEL_DOMAIN"),
+    (answer(b"", 429), ZitadelUnavailable, "limit"),
+    (answer(b"<html>", 403, headers={"Content-Type": "text/html"}), UnusableAnswer, "ZITADEL_DOMAIN"),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "kind", "hint"), NAMED)
+def test_the_hint_names_what_to_look_at(behaviour: Behaviour, kind: type[IntrospectionError], hint: str) -> None:
+    with upstream(behaviour) as up, client_of(up.url) as client, pytest.raises(kind) as failed:
+        client.introspect("t")
+    assert hint in failed.value.hint
+    assert failed.value.answer is not None
+
+
+RETRY_AFTER = [
+    ("", 1),
+    ("7", 7),
+    ("0", 1),
+    ("60", 60),
+    ("21600", 60),
+    ("9" * 5000, 60),
+    ("-5", 1),
+    ("1.5", 1),
+    ("\u0667", 1),
+    ("Wed, 21 Oct 2026 07:28:00 GMT", 1),
+]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("field", "seconds"), RETRY_AFTER, ids=lambda value: str(value)[:12])
+def test_retry_after_is_taken_over_within_reason(status: int, field: str, seconds: int) -> None:
+    with pytest.raises(ZitadelUnavailable) as failed:
+        read_answer(of_body(b"", status, **{"retry-after": field}))
+    assert failed.value.retry_after_seconds == seconds
+
+
+def test_a_404_from_elsewhere_is_neither_of_the_two() -> None:
+    with pytest.raises(UnusableAnswer) as failed:
+        read_answer(of_body(b"404 page not found", 404))
+    assert "is none (404" in failed.value.message
+
+
+def test_control_characters_of_an_answer_do_not_get_into_a_message() -> None:
+    with pytest.raises(UnusableAnswer) as failed:
+        read_answer(of_body(b"", 200, **{"content-type": "text/\x1b[31mplain\nforged: line"}))
+    assert failed.value.message.isprintable()
+
+
+# --- types
+
+WRONG_VALUES: dict[str, list[Any]] = {
+    "active": [None, 1, 0, "true", "false", [], [True], {}, 1.0],
+    "exp": [None, "1", 1.5, 1e300, True, [1], {}],
+    "nbf": [None, "1", 1.5, False, [], {}],
+    "aud": [None, 1, True, {}, [1], [None], [["a"]], {"a": 1}],
+}
+WRONG_TYPES = [(name, value) for name, values in WRONG_VALUES.items() for value in values]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG_TYPES)
+def test_a_claim_that_decides_has_its_type_or_the_answer_is_unusable(name: str, value: object) -> None:
+    with pytest.raises(UnusableAnswer):
+        of({**PAT_CLAIMS, name: value})
+
+
+@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 5000])
+def test_numbers_beyond_json_make_an_answer_unusable(literal: str) -> None:
+    with pytest.raises(UnusableAnswer):
+        parse_introspection(of_body(b'{"active":true,"exp":' + literal.encode() + b"}"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_json_is_utf_8_or_the_answer_is_unusable(encoding: str) -> None:
+    with pytest.raises(UnusableAnswer):
+        parse_introspection(of_body('{"active":true}'.encode(encoding)))
+
+
+@pytest.mark.parametrize("seconds", [10**400, -(10**400), 10**15])
+def test_a_time_beyond_all_clocks_can_be_calculated_with(seconds: int) -> None:
+    found = of({"active": True, "exp": seconds, "nbf": -seconds})
+    assert found.expires_at is not None
+    assert found.not_before is not None
+    assert abs(found.expires_at - 0.5) == pytest.approx(10**15)
+    assert (found.expires_at > 0, found.not_before > 0) == (seconds > 0, seconds < 0)
+
+
+def test_claims_that_do_not_decide_may_be_anything() -> None:
+    odd = {"iat": [], "sub": 1, "scope": ["a"], "iss": None, "username": {}, "jti": True, "custom": [1, None]}
+    found = of({"active": True, **odd})
+    assert (found.active, found.scopes, found.audience, found.expires_at) == (True, (), (), None)
+    assert [found.text(name) for name in odd] == [""] * len(odd)
+
+
+def test_an_audience_may_be_one_text() -> None:
+    assert of({"active": True, "aud": "one"}).audience == ("one",)
+
+
+def test_of_an_inactive_answer_nothing_else_is_read_or_kept() -> None:
+    found = of({**PAT_CLAIMS, "active": False, "exp": "wrong", "aud": 1})
+    assert (found.active, found.expires_at, found.audience, found.claims) == (False, None, (), {"active": False})
+
+
+def _values(numbers: st.SearchStrategy[float]) -> st.SearchStrategy[object]:
+    return st.recursive(
+        st.none() | st.booleans() | st.integers() | numbers | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+        max_leaves=12,
+    )
+
+
+JSON = _values(st.floats(allow_nan=False, allow_infinity=False))
+LIKE_JSON = _values(st.floats())  # what Python writes as NaN and Infinity too, which JSON has not
+READ_CLAIMS = ("active", "exp", "nbf", "aud", "scope", ROLES, roles_claim_of(PROJECT))
+ANSWERS = LIKE_JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(READ_CLAIMS, LIKE_JSON))
+
+
+@given(value=ANSWERS)
+def test_any_json_is_active_by_the_boolean_true_alone_or_unusable(value: object) -> None:
+    try:
+        found = of(value)
+    except UnusableAnswer:
+        return
+    assert isinstance(value, dict)
+    assert found.active is value["active"]
+    assert isinstance(found.active, bool)
+    assert type(found.expires_at) in (int, type(None))
+    assert type(found.not_before) in (int, type(None))
+    assert all(
+        isinstance(name, str) for name in (*found.audience, *found.scopes, *found.roles(), *found.roles(PROJECT))
+    )
+
+
+HEADERS = st.fixed_dictionaries(
+    {}, optional={"content-type": st.text(max_size=30), "retry-after": st.text(max_size=12), "location": st.text()}
+)
+TEXTS = st.sampled_from(
+    [b"QUERY-d3fas", b"unable to set instance using origin", b'{"error":"unauthorized_client"}', b"{"]
+)
+
+
+@hypothesis_settings(max_examples=300)
+@given(status=st.integers(100, 999), body=st.binary(max_size=60) | TEXTS, headers=HEADERS)
+def test_any_answer_is_an_introspection_or_an_error_of_the_tree(
+    status: int, body: bytes, headers: dict[str, str]
+) -> None:
+    try:
+        found = read_answer(of_body(body, status, **headers))
+    except IntrospectionError as failed:
+        assert failed.status in (502, 503)  # noqa: PT017  # raising is one of two right outcomes
+        return
+    assert (status, found.active) in ((200, True), (200, False))
+
+
+# --- roles
+
+GRANTS = st.dictionaries(st.text(min_size=1, max_size=5), st.text(max_size=5), min_size=1, max_size=3)
+NO_ROLES: list[object] = [None, [], ["read:messages"], "read:messages", True, 1, {}, [{"read:messages": GRANT}]]
+NO_GRANTS: list[object] = [
+    None,
+    {},
+    [],
+    ["o"],
+    "o",
+    True,
+    1,
+    {"o": None},
+    {"o": 1},
+    {"o": ["d"]},
+    {"o": {"d": "e"}},
+    {"": "d"},
+]
+
+
+@pytest.mark.parametrize("claim", NO_ROLES)
+def test_a_claim_of_another_shape_has_no_roles(claim: object) -> None:
+    assert of({"active": True, ROLES: claim}).roles() == {}
+
+
+@pytest.mark.parametrize("grant", [*NO_GRANTS, {"o": "d", "p": None}])
+def test_a_role_without_organizations_and_domains_is_none(grant: object) -> None:
+    claim = {"read:messages": grant, "admin": GRANT}
+    assert of({"active": True, ROLES: claim}).roles() == {"admin": GRANT}
+
+
+@given(
+    good=st.dictionaries(st.text(max_size=8), GRANTS, max_size=4),
+    bad=st.dictionaries(st.text(max_size=8), JSON, max_size=4),
+)
+def test_roles_are_exactly_those_of_the_right_shape(good: dict[str, Any], bad: dict[str, Any]) -> None:
+    def is_grant(value: object) -> bool:
+        if not isinstance(value, dict) or not value:
+            return False
+        return all(isinstance(domain, str) and organization != "" for organization, domain in value.items())
+
+    claim = {**{key: value for key, value in bad.items() if not is_grant(value)}, **good}
+    assert of({"active": True, ROLES: claim}).roles() == good
+
+
+@given(claim=JSON)
+def test_no_other_shape_of_the_claim_raises(claim: object) -> None:
+    assert isinstance(of({"active": True, roles_claim_of(PROJECT): claim}).roles(PROJECT), dict)
+
+
+def test_the_claim_of_one_project_is_not_that_of_another() -> None:
+    found = of({"active": True, ROLES: {"generic": GRANT}, roles_claim_of("1"): {"own": GRANT}})
+    assert (list(found.roles()), list(found.roles("1")), found.roles("2")) == (["generic"], ["own"], {})

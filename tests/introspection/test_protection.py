@@ -1,0 +1,351 @@
+"""Protection of the API from a ZITADEL that hangs, and of ZITADEL from the API; and the stack as it is built."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.support.introspector_doubles import (
+    ACTIVE,
+    INACTIVE,
+    PATIENCE_SECONDS,
+    Clock,
+    Crowd,
+    Hanging,
+    Scripted,
+    errors_of,
+    refused,
+    unavailable,
+    until,
+    unusable,
+)
+from zdemo.config.settings import Settings
+from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
+from zdemo.http.response import Response
+from zdemo.introspection.breaker import FAILURES_THAT_OPEN, PAUSE_SECONDS, PROBE_SECONDS, BreakerState
+from zdemo.introspection.build import flights_for, protected, waiting_for
+from zdemo.introspection.model import Introspection, Introspector
+from zdemo.introspection.protection import STALL_SECONDS, ProtectedIntrospector
+
+TOKEN = "a-token-that-is-known-to-nobody"
+TIMEOUT = 5.0
+
+
+@dataclass
+class Setup:
+    """A protected introspector on a clock that the test moves."""
+
+    inner: Introspector
+    flights: int = 2
+    wait_seconds: float = 0.0
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self) -> None:
+        self.protected = ProtectedIntrospector(
+            self.inner,
+            flights=self.flights,
+            wait_seconds=self.wait_seconds,
+            timeout_seconds=TIMEOUT,
+            clock=self.clock,
+        )
+        self.counters = self.protected.counters
+
+    def ask(self) -> Introspection:
+        return self.protected.introspect(TOKEN)
+
+    def fails(self, kind: type[Exception] = ZitadelUnavailable) -> None:
+        with pytest.raises(kind):
+            self.ask()
+
+    def is_in(self, state: BreakerState) -> bool:
+        return self.counters.breaker_state == state
+
+
+def opened(zitadel: Scripted) -> Setup:
+    """A protected introspector whose breaker has just opened; ``zitadel`` has been asked as often as that takes."""
+    setup = Setup(zitadel)
+    zitadel.outcome = unavailable()
+    for _ in range(FAILURES_THAT_OPEN):
+        setup.fails()
+    assert setup.is_in(BreakerState.OPEN)
+    zitadel.asked.clear()
+    return setup
+
+
+@pytest.mark.parametrize("answer", [ACTIVE, INACTIVE])
+def test_answers_pass_as_they_are(answer: Introspection) -> None:
+    setup = Setup(Scripted(answer))
+    assert setup.ask() is answer
+    assert (setup.counters.introspections, setup.counters.in_flight) == (1, 0)
+
+
+@pytest.mark.parametrize("failure", [unavailable(), refused(), unusable(), RuntimeError("a defect")])
+def test_failures_pass_as_they_are_and_give_everything_back(failure: Exception) -> None:
+    zitadel = Scripted(failure)
+    setup = Setup(zitadel, flights=1)
+    with pytest.raises(type(failure)) as caught:
+        setup.ask()
+    assert caught.value is failure
+    assert setup.counters.in_flight == 0
+    setup.clock.advance(PAUSE_SECONDS)
+    zitadel.outcome = ACTIVE
+    assert setup.ask() == ACTIVE
+
+
+class TestBulkhead:
+    def test_what_does_not_get_in_is_refused_with_a_time_to_try_again(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel, flights=2)
+        with Crowd(2) as crowd:
+            callers = [crowd.submit(setup.ask) for _ in range(2)]
+            zitadel.call(1)
+            assert setup.counters.in_flight == 2
+            with pytest.raises(ZitadelUnavailable) as refusal:
+                setup.ask()
+            assert refusal.value.retry_after_seconds >= 1
+            zitadel.call(0).set_result(ACTIVE)
+            zitadel.call(1).set_result(INACTIVE)
+            assert errors_of(callers) == [None, None]
+        assert (setup.counters.refused, setup.counters.introspections, setup.counters.in_flight) == (1, 2, 0)
+
+    def test_no_more_than_its_flights_are_under_way_and_all_who_wait_are_served(self) -> None:
+        most: list[int] = []
+
+        class Watching:
+            def introspect(self, token: str) -> Introspection:
+                assert token == TOKEN
+                most.append(setup.counters.in_flight)
+                return ACTIVE
+
+        setup = Setup(Watching(), flights=3, wait_seconds=PATIENCE_SECONDS)
+        with Crowd(50) as crowd:
+            assert errors_of([crowd.submit(setup.ask) for _ in range(500)]) == [None] * 500
+        assert len(most) == 500
+        assert max(most) <= 3
+
+    @pytest.mark.parametrize(("last", "kind"), [(unavailable(), ZitadelUnavailable), (refused(), CredentialsRefused)])
+    def test_who_waited_while_the_answer_became_known_does_not_ask(
+        self, last: Exception, kind: type[Exception]
+    ) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel, flights=1, wait_seconds=PATIENCE_SECONDS)
+        with Crowd(11) as crowd:
+            for number in range(FAILURES_THAT_OPEN - 1):
+                caller = crowd.submit(setup.ask)
+                zitadel.call(number).set_exception(unavailable())
+                errors_of([caller])
+            callers = [crowd.submit(setup.ask)]
+            last_call = zitadel.call(FAILURES_THAT_OPEN - 1)
+            callers += [crowd.submit(setup.ask) for _ in range(10)]
+            queue = vars(vars(setup.protected)["_flights"])["_queue"]
+            until(lambda: len(queue) == 10)
+            last_call.set_exception(last)
+            assert all(isinstance(error, kind) for error in errors_of(callers))
+        assert len(zitadel.calls) == FAILURES_THAT_OPEN
+
+
+class TestBreaker:
+    def test_after_repeated_failures_zitadel_is_not_asked(self) -> None:
+        zitadel = Scripted()
+        setup = opened(zitadel)
+        for _ in range(20):
+            setup.fails()
+        assert not zitadel.asked
+
+    def test_while_it_is_away_it_is_asked_twice_a_second(self) -> None:
+        zitadel = Scripted()
+        setup = opened(zitadel)
+        for _ in range(100):
+            setup.clock.advance(0.1)
+            for _ in range(3):
+                setup.fails()
+        assert len(zitadel.asked) <= 20
+
+    def test_service_resumes_with_the_first_probe_that_is_answered(self) -> None:
+        zitadel = Scripted()
+        setup = opened(zitadel)
+        zitadel.outcome = ACTIVE
+        setup.clock.advance(PROBE_SECONDS)
+        assert setup.ask() == ACTIVE
+        assert setup.is_in(BreakerState.CLOSED)
+        assert [setup.ask() for _ in range(5)] == [ACTIVE] * 5
+
+    def test_a_probe_that_hangs_holds_up_neither_its_caller_nor_the_next_probe(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel)
+        with Crowd(1) as crowd:
+            for number in range(FAILURES_THAT_OPEN):
+                caller = crowd.submit(setup.ask)
+                zitadel.call(number).set_exception(unavailable())
+                errors_of([caller])
+            setup.clock.advance(PROBE_SECONDS)
+            setup.fails()  # returns although the probe hangs
+            hung = zitadel.call(FAILURES_THAT_OPEN)
+            assert setup.is_in(BreakerState.HALF_OPEN)
+            setup.fails()
+            setup.clock.advance(PROBE_SECONDS)
+            caller = crowd.submit(setup.ask)
+            zitadel.call(FAILURES_THAT_OPEN + 1).set_result(ACTIVE)
+            until(lambda: setup.is_in(BreakerState.CLOSED))
+            errors_of([caller])
+            hung.set_exception(unavailable())
+            until(lambda: setup.counters.in_flight == 0)
+            assert setup.is_in(BreakerState.CLOSED)
+
+    def test_service_resumes_while_all_flights_are_still_lost(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel, flights=2)
+        with Crowd(4) as crowd:
+            lost = [crowd.submit(setup.ask) for _ in range(2)]
+            zitadel.call(1)
+            setup.clock.advance(STALL_SECONDS)
+            setup.fails()  # finds all flights taken and nothing moving
+            assert setup.is_in(BreakerState.OPEN)
+            probe = crowd.submit(setup.ask)
+            zitadel.call(2).set_result(ACTIVE)
+            until(lambda: setup.is_in(BreakerState.CLOSED))
+            errors_of([probe])
+            served = [crowd.submit(setup.ask) for _ in range(2)]
+            zitadel.call(3).set_result(ACTIVE)
+            zitadel.call(4).set_result(ACTIVE)
+            assert errors_of(served) == [None, None]
+            zitadel.let_go()
+            assert all(isinstance(error, ZitadelUnavailable) for error in errors_of(lost))
+            assert setup.is_in(BreakerState.CLOSED)
+        until(lambda: setup.counters.in_flight == 0)
+
+    def test_unusable_answers_reach_every_caller(self) -> None:
+        zitadel = Scripted(unusable())
+        setup = Setup(zitadel)
+        for _ in range(FAILURES_THAT_OPEN * 2):
+            setup.fails(UnusableAnswer)
+        assert len(zitadel.asked) == FAILURES_THAT_OPEN * 2
+        assert setup.is_in(BreakerState.CLOSED)
+
+    def test_an_unusable_answer_to_a_probe_is_shown_as_such(self) -> None:
+        zitadel = Scripted()
+        setup = opened(zitadel)
+        zitadel.outcome = unusable()
+        setup.clock.advance(PROBE_SECONDS)
+        for _ in range(3):
+            setup.fails(UnusableAnswer)
+
+
+class TestRefusedCredentials:
+    def test_they_are_tried_once_a_second_and_every_caller_learns_it(self) -> None:
+        zitadel = Scripted(refused())
+        setup = Setup(zitadel)
+        for second in range(1, 4):
+            for _ in range(50):
+                setup.fails(CredentialsRefused)
+            assert len(zitadel.asked) == second
+            setup.clock.advance(PAUSE_SECONDS)
+        zitadel.outcome = ACTIVE
+        assert [setup.ask() for _ in range(3)] == [ACTIVE] * 3
+
+    @pytest.mark.parametrize(
+        ("status", "body", "asked"),
+        [
+            (400, b'{"error":"unauthorized_client"}', 1),
+            (401, b'{"error":"invalid_client"}', 1),
+            (403, b"blocked", 5),
+            (401, b'{"error":"access_denied"}', 5),
+        ],
+    )
+    def test_a_filter_that_refuses_one_token_is_no_reason_to_refuse_the_others(
+        self, status: int, body: bytes, asked: int
+    ) -> None:
+        refusal = refused()
+        refusal.answer = Response(status=status, headers={}, body=body, seconds=0, url="http://localhost/")
+        zitadel = Scripted(refusal)
+        setup = Setup(zitadel)
+        for _ in range(5):
+            setup.fails(CredentialsRefused)
+        assert len(zitadel.asked) == asked
+
+    def test_an_outage_during_the_pause_is_told_as_an_outage(self) -> None:
+        zitadel = Scripted(refused())
+        setup = Setup(zitadel)
+        setup.fails(CredentialsRefused)
+        zitadel.outcome = unavailable()
+        setup.clock.advance(PAUSE_SECONDS)
+        for _ in range(3):
+            setup.fails(ZitadelUnavailable)
+
+
+def test_the_log_tells_of_an_outage_twice_its_beginning_and_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    zitadel = Scripted()
+    with caplog.at_level(logging.INFO):
+        setup = opened(zitadel)
+        for _ in range(10):
+            setup.clock.advance(PROBE_SECONDS)
+            setup.fails()
+        zitadel.outcome = ACTIVE
+        setup.clock.advance(PROBE_SECONDS)
+        setup.ask()
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert TOKEN not in caplog.text
+
+
+class TestStack:
+    @pytest.mark.parametrize("threads", [*range(2, 17), 32, 64, 100, 128, 1000])
+    def test_the_limits_leave_threads_free(self, threads: int) -> None:
+        assert 1 <= flights_for(threads) <= waiting_for(threads) < threads
+
+    @pytest.fixture
+    def settings(self) -> Settings:
+        return Settings(
+            issuer="http://localhost:1",
+            client_id="1",
+            client_secret="a secret",
+            cache_ttl_seconds=300,
+            timeout_seconds=PATIENCE_SECONDS,
+        )
+
+    @pytest.mark.parametrize("threads", [8, 64])
+    def test_known_tokens_pass_while_two_hundred_wait_for_a_zitadel_that_hangs(
+        self, settings: Settings, threads: int
+    ) -> None:
+        zitadel = Hanging()
+        stack = protected(zitadel, settings, threads=threads)
+        with Crowd(threads) as server:
+            known = server.submit(stack.introspect, TOKEN)
+            zitadel.call(0).set_result(ACTIVE)
+            known.result(PATIENCE_SECONDS)
+            unknown = [server.submit(stack.introspect, f"unknown {number}") for number in range(200)]
+            behind = [server.submit(stack.introspect, TOKEN) for _ in range(200)]
+            assert errors_of(behind) == [None] * 200
+            assert 0 < stack.counters.in_flight < threads
+            until(lambda: sum(not caller.done() for caller in unknown) == flights_for(threads))
+            zitadel.let_go()
+            until(lambda: all(caller.done() for caller in unknown))
+            assert all(isinstance(error, ZitadelUnavailable) for error in errors_of(unknown))
+
+    @pytest.mark.parametrize("threads", [2, 8, 128])
+    def test_a_burst_of_cold_tokens_is_served_to_the_last(self, settings: Settings, threads: int) -> None:
+        zitadel = Scripted()
+        stack = protected(zitadel, settings, threads=threads, wait_seconds=30)
+        with Crowd(threads) as server:
+            callers: list[Future[Introspection]] = [
+                server.submit(stack.introspect, f"token {number % 250}") for number in range(1000)
+            ]
+            assert errors_of(callers) == [None] * 1000
+        assert len(zitadel.asked) == stack.counters.introspections == stack.counters.misses == 250
+        assert stack.counters.hits + stack.counters.joins == 750
+
+    def test_one_cold_token_from_more_callers_than_may_wait_is_asked_once(self, settings: Settings) -> None:
+        zitadel = Scripted()
+        stack = protected(zitadel, settings, threads=8)
+        start = threading.Barrier(8)
+
+        def caller() -> Introspection:
+            start.wait(PATIENCE_SECONDS)
+            return stack.introspect(TOKEN)
+
+        with Crowd(8) as server:
+            assert errors_of([server.submit(caller) for _ in range(8)]) == [None] * 8
+        assert zitadel.asked == [TOKEN]

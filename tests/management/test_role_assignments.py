@@ -1,0 +1,230 @@
+"""Role assignments: every change from every state, and the wait until it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import pytest
+
+from tests.support.connection_faults import FAULTS, INACTIVE
+from tests.support.upstream import upstream
+from zdemo.config.settings import Settings
+from zdemo.emulator import Emulator, emulate
+from zdemo.emulator.seed import (
+    ADMIN,
+    AUTHORIZATION_ID,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    ORGANIZATION_ID,
+    PROJECT_ID,
+    READER,
+    VISITOR,
+)
+from zdemo.errors import ManagementError, ZdemoError
+from zdemo.introspection.client import IntrospectionClient
+from zdemo.management.client import ManagementClient
+from zdemo.management.model import User
+from zdemo.management.role_assignments import (
+    GIVE_UP_SECONDS,
+    Change,
+    ChangeOutcome,
+    find_user,
+    grant,
+    pauses,
+    revoke,
+    shows_in_introspection,
+    shows_in_list,
+    wait_until,
+)
+
+ROLE = "read:messages"
+Do = Callable[[ManagementClient, str, str, str], Change]
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with emulate() as running:
+        yield running
+
+
+@pytest.fixture
+def client(emulator: Emulator) -> Iterator[ManagementClient]:
+    management = ManagementClient(emulator.url, ADMIN.pat, timeout_seconds=5)
+    yield management
+    management.close()
+
+
+@pytest.fixture
+def introspector(emulator: Emulator) -> Iterator[IntrospectionClient]:
+    client = IntrospectionClient(Settings(issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET))
+    yield client
+    client.close()
+
+
+def roles(client: ManagementClient, user_id: str) -> list[tuple[bool, tuple[str, ...]]]:
+    return [(a.active, a.role_keys) for a in client.assignments(project_id=PROJECT_ID, user_id=user_id)]
+
+
+def test_from_nothing_an_assignment_is_created_by_the_projects_organization(client: ManagementClient) -> None:
+    assert grant(client, PROJECT_ID, "visitor", ROLE).done is ChangeOutcome.CREATED
+    (made,) = client.assignments(user_id=VISITOR.id)
+    assert (made.active, made.role_keys, made.organization_id) == (True, (ROLE,), ORGANIZATION_ID)
+
+
+def test_to_other_roles_it_is_added_and_they_stay(client: ManagementClient) -> None:
+    assert grant(client, PROJECT_ID, "reader", "admin").done is ChangeOutcome.ADDED
+    assert roles(client, READER.id) == [(True, (ROLE, "admin"))]
+    assert revoke(client, PROJECT_ID, "reader", ROLE).done is ChangeOutcome.REMOVED
+    assert roles(client, READER.id) == [(True, ("admin",))]
+
+
+def test_where_the_owner_may_not_give_the_role_the_projects_organization_does(client: ManagementClient) -> None:
+    made = client.call("zitadel.org.v2.OrganizationService", "AddOrganization", {"name": "other"})
+    given = {"projectId": PROJECT_ID, "grantedOrganizationId": made["organizationId"], "roleKeys": ["admin"]}
+    client.call("zitadel.project.v2.ProjectService", "CreateProjectGrant", given)
+    client.assign(VISITOR.id, PROJECT_ID, made["organizationId"], ["admin"])
+    assert grant(client, PROJECT_ID, "visitor", ROLE).done is ChangeOutcome.CREATED
+    assert roles(client, VISITOR.id) == [(True, ("admin",)), (True, (ROLE,))]
+    assert grant(client, PROJECT_ID, "visitor", "admin").done is ChangeOutcome.UNCHANGED
+
+
+@pytest.mark.parametrize(("role", "after"), [(ROLE, (ROLE,)), ("admin", (ROLE, "admin"))])
+def test_a_deactivated_assignment_is_activated_with_the_role_in_it(
+    emulator: Emulator, client: ManagementClient, role: str, after: tuple[str, ...]
+) -> None:
+    emulator.world.authorizations[AUTHORIZATION_ID].active = False
+    assert grant(client, PROJECT_ID, "reader", role).done is ChangeOutcome.ACTIVATED
+    assert roles(client, READER.id) == [(True, after)]
+
+
+def test_the_last_role_takes_its_assignment_with_it(client: ManagementClient) -> None:
+    assert revoke(client, PROJECT_ID, "reader", ROLE).done is ChangeOutcome.REMOVED
+    assert roles(client, READER.id) == []
+
+
+def test_a_deactivated_assignment_loses_the_role_too(emulator: Emulator, client: ManagementClient) -> None:
+    emulator.world.authorizations[AUTHORIZATION_ID].active = False
+    assert revoke(client, PROJECT_ID, "reader", ROLE).done is ChangeOutcome.REMOVED
+    assert roles(client, READER.id) == []
+
+
+def test_nothing_is_changed_that_is_so_already(client: ManagementClient) -> None:
+    assert grant(client, PROJECT_ID, "reader", ROLE).done is ChangeOutcome.UNCHANGED
+    assert revoke(client, PROJECT_ID, "visitor", ROLE).done is ChangeOutcome.UNCHANGED
+    assert revoke(client, PROJECT_ID, "reader", "admin").done is ChangeOutcome.UNCHANGED
+    assert roles(client, READER.id) == [(True, (ROLE,))]
+
+
+@pytest.mark.parametrize("do", [grant, revoke])
+def test_unknown_names_are_errors_and_change_nothing(client: ManagementClient, do: Do) -> None:
+    with pytest.raises(ZdemoError, match="no user nobody"):
+        do(client, PROJECT_ID, "nobody", ROLE)
+    with pytest.raises(ZdemoError, match="has no role Admin") as near:
+        do(client, PROJECT_ID, "reader", "Admin")
+    assert "did you mean admin? Role keys" in near.value.hint
+    with pytest.raises(ManagementError, match="ZITADEL_PROJECT_ID"):
+        do(client, "1", "reader", ROLE)
+    assert roles(client, READER.id) == [(True, (ROLE,))]
+
+
+@pytest.mark.parametrize("do", [grant, revoke])
+@pytest.mark.parametrize("name", ["reader", "visitor", "nobody"])
+def test_who_is_no_administrator_is_told_so_and_not_that_there_is_no_user(
+    emulator: Emulator, do: Do, name: str
+) -> None:
+    stranger = ManagementClient(emulator.url, VISITOR.pat, timeout_seconds=5)
+    with pytest.raises(ManagementError, match="no administrator"):
+        do(stranger, PROJECT_ID, name, ROLE)
+    stranger.close()
+
+
+def test_a_user_is_found_or_said_to_be_missing(client: ManagementClient) -> None:
+    assert find_user(client, "visitor") == User(id=VISITOR.id, login_name="visitor")
+    with pytest.raises(ZdemoError, match="no user"):
+        find_user(client, "visit")
+
+
+# --- the wait
+
+
+def test_the_pauses_double_from_10_to_250_milliseconds() -> None:
+    assert list(islice(pauses(), 7)) == pytest.approx([0.01, 0.02, 0.04, 0.08, 0.16, 0.25, 0.25])
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.looks: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def after(self, seconds: float) -> bool:
+        """A look: whether so much time has passed."""
+        self.looks.append(self.now - 100)
+        return self.now - 100 >= seconds - 1e-9
+
+    def wait(self, seconds: float) -> float | None:
+        return wait_until(lambda: self.after(seconds), clock=lambda: self.now, sleep=self.sleep)
+
+
+@pytest.mark.parametrize(("seconds", "took", "looks"), [(0, 0, 1), (0.01, 0.01, 2), (0.05, 0.07, 4), (0.6, 0.81, 8)])
+def test_it_is_looked_at_once_and_then_ever_less_often(seconds: float, took: float, looks: int) -> None:
+    clock = Clock()
+    assert clock.wait(seconds) == pytest.approx(took)
+    assert (clock.looks[0], len(clock.looks)) == (0, looks)
+
+
+def test_it_is_given_up_in_time() -> None:
+    clock = Clock()
+    assert clock.wait(11) is None
+    assert clock.now - 100 <= GIVE_UP_SECONDS
+
+
+# --- where a change shows
+
+
+def test_a_change_shows_in_the_list(client: ManagementClient) -> None:
+    granted = grant(client, PROJECT_ID, "visitor", ROLE)
+    assert shows_in_list(client, granted)
+    assert shows_in_list(
+        client, Change(done=ChangeOutcome.REMOVED, user=granted.user, role="admin", project_id=PROJECT_ID)
+    )
+    removed = revoke(client, PROJECT_ID, "visitor", ROLE)
+    assert shows_in_list(client, removed)
+    assert not shows_in_list(client, granted)
+
+
+def test_a_deactivated_assignment_does_not_count_as_shown(emulator: Emulator, client: ManagementClient) -> None:
+    change = Change(
+        done=ChangeOutcome.ADDED, user=User(id=READER.id, login_name="reader"), role=ROLE, project_id=PROJECT_ID
+    )
+    assert shows_in_list(client, change)
+    emulator.world.authorizations[AUTHORIZATION_ID].active = False
+    assert not shows_in_list(client, change)
+
+
+def test_a_change_shows_in_introspection_of_the_users_own_token(
+    client: ManagementClient, introspector: IntrospectionClient
+) -> None:
+    granted = grant(client, PROJECT_ID, "visitor", ROLE)
+    assert shows_in_introspection(introspector, VISITOR.pat, granted) is True
+    removed = revoke(client, PROJECT_ID, "visitor", ROLE)
+    assert shows_in_introspection(introspector, VISITOR.pat, removed) is True
+    assert shows_in_introspection(introspector, VISITOR.pat, granted) is False
+
+
+def test_anothers_token_a_dead_one_and_a_failure_cannot_tell(introspector: IntrospectionClient) -> None:
+    change = Change(
+        done=ChangeOutcome.ADDED, user=User(id=VISITOR.id, login_name="visitor"), role=ROLE, project_id=PROJECT_ID
+    )
+    assert shows_in_introspection(introspector, READER.pat, change) is None
+    assert shows_in_introspection(introspector, "A" * 71, change) is None
+    for behaviour in (INACTIVE, FAULTS["500"].behaviour, FAULTS["HTML"].behaviour):
+        with upstream(behaviour) as server:
+            other = IntrospectionClient(Settings(issuer=server.url, client_id="1", client_secret="2"))
+            assert shows_in_introspection(other, VISITOR.pat, change) is None
+            other.close()

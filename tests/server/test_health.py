@@ -1,0 +1,151 @@
+"""The routes for whoever runs the API: ``/healthz``, ``/readyz``, ``/metrics``."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.apis import (
+    PRIVATE,
+    PUBLIC,
+    SCOPED,
+    Time,
+    plain_api,
+    protected_api,
+    remembering,
+    running,
+    settings_for,
+)
+from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED, FAULTS
+from tests.support.rows import check_body
+from tests.support.upstream import after, hang, upstream
+from tests.support.wire import request
+from zdemo.config.settings import Settings
+from zdemo.emulator.seed import READER, VISITOR
+from zdemo.server import create_app
+from zdemo.server.health import Readiness
+
+
+def _samples(text: str) -> dict[str, float]:
+    """Each sample of the text format, by name and labels."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+
+
+def test_alive_whatever_zitadel_does() -> None:
+    with upstream(hang) as up, plain_api(settings_for(up.url)) as api:
+        assert api.get("/healthz", None).json == {"status": "alive"}
+        assert up.requests == []
+
+
+def test_ready_while_tokens_can_be_judged(settings: Settings) -> None:
+    with protected_api(settings, Time()) as api:
+        assert api.get("/readyz", None).json == {"status": "ready"}
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "error"),
+    [("503 as HTML", 503, "service_unavailable"), ("400 unauthorized_client", 502, "bad_gateway")],
+)
+def test_not_ready_while_they_cannot(name: str, status: int, error: str) -> None:
+    with upstream(FAULTS[name].behaviour) as up, protected_api(settings_for(up.url), Time()) as api:
+        reply = api.get("/readyz", None)
+        assert reply.status == status
+        check_body(reply, error)
+        assert reply.one("retry-after") == ("1" if status == 503 else None)
+
+
+def test_readiness_asks_zitadel_at_most_once_a_second() -> None:
+    clocks = Time()
+    with upstream(CREDENTIALS_REFUSED) as up, remembering(settings_for(up.url), clocks) as introspector:
+        readiness = Readiness(introspector, clocks.monotonic)
+        assert [readiness.error() is None for _ in range(20)] == [False] * 20
+        assert len(up.requests) == 1
+        up.now(ACTIVE)
+        clocks.ahead_seconds = 1
+        assert [readiness.error() for _ in range(20)] == [None] * 20
+        assert len(up.requests) == 2
+
+
+def test_many_who_ask_at_once_do_not_wait_for_one_that_hangs() -> None:
+    with upstream(ACTIVE, after(0.5, ACTIVE)) as up, remembering(settings_for(up.url), Time()) as introspector:
+        clocks = Time()
+        readiness = Readiness(introspector, clocks.monotonic)
+        assert readiness.error() is None
+        clocks.ahead_seconds = 1
+        with ThreadPoolExecutor(8) as pool:
+            start = time.monotonic()
+            slow = pool.submit(readiness.error)
+            while len(up.requests) < 2:
+                time.sleep(0.005)
+            assert readiness.error() is None
+            assert time.monotonic() - start < 0.5
+            assert slow.result() is None
+        assert len(up.requests) == 2
+
+
+def test_readiness_asks_about_no_callers_token() -> None:
+    with upstream(ACTIVE) as up, protected_api(settings_for(up.url), Time()) as api:
+        assert api.get("/readyz").status == 200
+        assert READER.pat not in str(up.requests)
+
+
+def test_metrics_count_requests_by_route_and_outcome_and_what_was_asked(settings: Settings) -> None:
+    app = create_app(settings)
+    with running(app) as api:
+        for target, token in ((PUBLIC, None), (PRIVATE, READER.pat), (PRIVATE, READER.pat), (SCOPED, VISITOR.pat)):
+            api.get(target, token)
+        samples = _samples(api.get("/metrics", None).body.decode())
+    assert samples['zdemo_requests_total{outcome="ok",route="api.public"}'] == 1
+    assert samples['zdemo_requests_total{outcome="ok",route="api.private"}'] == 2
+    assert samples['zdemo_requests_total{outcome="insufficient_scope",route="api.private_scoped"}'] == 1
+    assert samples["zdemo_introspection_introspections_total"] == 2
+    assert samples["zdemo_introspection_hits_total"] == 1
+    assert samples["zdemo_breaker_state"] == 0
+    assert samples["zdemo_introspections_in_flight"] == 0
+    assert samples['zdemo_request_seconds_count{route="api.private"}'] == 2
+
+
+def test_no_label_comes_from_a_request(settings: Settings) -> None:
+    app = create_app(settings)
+    with running(app) as api:
+        api.get("/metrics", None)
+        api.get("/nowhere")
+        api.send(request(PUBLIC, method="BREW"))
+        before = set(_samples(api.get("/metrics", None).body.decode()))
+        for number in range(20):
+            api.send(request(f"/canary-{number}?canary={number}", method=f"CANARY{number}", host=f"canary-{number}"))
+            api.send(request(PUBLIC, f"X-Request-ID: canary-{number}", method=f"CANARY{number}"))
+        text = api.get("/metrics", None).body.decode()
+    assert "canary" not in text.lower()
+    assert set(_samples(text)) == before
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "X-Forwarded-For: 192.0.2.1",
+        "Forwarded: for=192.0.2.1",
+        "Via: 1.1 proxy",
+        "X-Real-IP: 192.0.2.1",
+        "x-forwarded-proto: https",
+    ],
+)
+def test_metrics_are_not_for_those_behind_a_proxy(field: str, settings: Settings) -> None:
+    with running(create_app(settings)) as api:
+        reply = api.send(request("/metrics", field))
+        assert reply.status == 403
+        check_body(reply, "forbidden")
+    with running(create_app(settings, open_metrics=True)) as api:
+        assert api.send(request("/metrics", field)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("localhost:5000", 200), ("127.0.0.1", 200), ("[::1]:5000", 200), ("evil.example", 403), ("[::1", 403), ("", 403)],
+)
+def test_metrics_are_not_for_a_page_whose_name_leads_here(host: str, status: int, settings: Settings) -> None:
+    with running(create_app(settings)) as api:
+        assert api.send(request("/metrics", host=host)).status == status

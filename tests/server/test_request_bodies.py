@@ -1,0 +1,95 @@
+"""Clients that send their bodies slowly, or never to the end."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from tests.support.apis import PRIVATE, PUBLIC, THREADS, Api, plain_api
+from tests.support.rows import BEARER, CHUNKED, FORM, check_body
+from tests.support.server_waiting import eventually
+from tests.support.upstream import LOOPBACK
+from tests.support.wire import PATIENCE_SECONDS, chunked, converse, request
+from zdemo.config.settings import Settings
+
+SLOW = {
+    "a length": request(PUBLIC, "Content-Length: 100") + b"abc",
+    "a form": request(PRIVATE, BEARER, FORM, "Content-Length: 100") + b"access_token=",
+    "chunks": request(PUBLIC, CHUNKED) + b"5\r\nabc",
+    "one more byte than may be": request(PUBLIC, "Content-Length: 65537") + b"abc",
+}
+COMPLETE = request(PUBLIC, CHUNKED, body=chunked(b"abc"))
+
+
+@pytest.fixture(scope="module")
+def api(settings: Settings) -> Iterator[Api]:
+    """Of its own: what is still held here must not be missing elsewhere."""
+    with plain_api(settings) as running:
+        yield running
+
+
+@contextmanager
+def slow_clients(port: int, data: bytes, count: int) -> Iterator[list[socket.socket]]:
+    """So many clients that send this and no more, for the length of the block."""
+    with ExitStack() as stack:
+        clients = []
+        for _ in range(count):
+            sock = stack.enter_context(socket.create_connection((LOOPBACK, port), PATIENCE_SECONDS))
+            sock.sendall(data)
+            clients.append(sock)
+        yield clients
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_slow_bodies_do_not_take_the_api_from_others(name: str, api: Api) -> None:
+    with slow_clients(api.port, SLOW[name], THREADS + 8):
+        for route in (PUBLIC, PRIVATE):
+            start = time.monotonic()
+            assert api.get(route).status == 200
+            assert time.monotonic() - start < 3
+    eventually("bodies are read again", lambda: api.send(COMPLETE).status != 413)
+
+
+def test_who_finds_all_places_for_bodies_taken_is_told_to_come_again(api: Api) -> None:
+    with slow_clients(api.port, SLOW["chunks"], THREADS):
+        eventually("slow bodies are being read", lambda: api.send(COMPLETE), lambda reply: reply.status == 413)
+        reply = api.send(COMPLETE)
+    assert reply.status == 413
+    assert reply.one("retry-after") == "1"
+    check_body(reply, "request_entity_too_large")
+    eventually("their places are free again", lambda: api.send(COMPLETE), lambda reply: reply.status == 200)
+
+
+def test_many_bodies_at_once_are_no_trouble(api: Api) -> None:
+    form = request(PRIVATE, BEARER, FORM, CHUNKED, body=chunked(b"a=1&", b"b=2"))
+    with ThreadPoolExecutor(THREADS) as pool:
+        statuses = {reply.status for reply in pool.map(api.send, [form] * 300)}
+    assert statuses == {200}
+
+
+def test_a_body_that_ends_too_early_is_the_clients_fault(api: Api) -> None:
+    for name in ("a form", "chunks"):
+        with socket.create_connection((LOOPBACK, api.port), PATIENCE_SECONDS) as sock:
+            sock.sendall(SLOW[name])
+            sock.shutdown(socket.SHUT_WR)
+            assert converse(sock, b"").status in (0, 200, 400)
+
+
+BROKEN_CHUNKS = [
+    b"ZZ\r\nabc\r\n0\r\n\r\n",
+    b"5\r\nabcdefgh\r\n0\r\n\r\n",
+    b"-1\r\n\r\n",
+    b"\r\n",
+    b"0x5\r\nabcde\r\n0\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("body", BROKEN_CHUNKS)
+def test_chunks_that_are_none_are_the_clients_fault(body: bytes, api: Api) -> None:
+    reply = api.send(request(PRIVATE, CHUNKED, body=body))
+    assert reply.status in (400, 401)

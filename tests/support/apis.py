@@ -1,0 +1,121 @@
+"""APIs that run inside the test's process, with what stands behind them chosen by the test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from flask import Flask
+
+from tests.support.wire import Reply, bearer, exchange, request
+from zdemo.authorization import Policy
+from zdemo.config.settings import Settings
+from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
+from zdemo.introspection.build import flights_for, protected
+from zdemo.introspection.client import IntrospectionClient
+from zdemo.introspection.model import Introspector
+from zdemo.server import create_app
+from zdemo.server.guard import EXTENSION, Guard
+from zdemo.serving.embedded import serving
+
+THREADS = 32
+PUBLIC, PRIVATE, SCOPED = "/api/public", "/api/private", "/api/private-scoped"
+ROUTES = (PUBLIC, PRIVATE, SCOPED)
+MESSAGES = {
+    PUBLIC: "Public route - You don't need to be authenticated to see this.",
+    PRIVATE: "Private route - You need to be authenticated to see this.",
+    SCOPED: "Private, scoped route - You need to be authenticated and have the role read:messages to see this.",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """A running API."""
+
+    port: int
+    app: Flask
+
+    def turn_to(self, settings: Settings, introspector: Introspector, now: Callable[[], float] = time.time) -> None:
+        """From now on ask another ZITADEL: what a new API would cost a test is the start of its server."""
+        self.app.extensions[EXTENSION] = Guard(
+            introspector=introspector, policy=Policy.from_settings(settings), now=now
+        )
+
+    def get(self, target: str = PRIVATE, token: str | None = READER.pat) -> Reply:
+        """One GET, with the reader's token unless told otherwise."""
+        return self.send(request(target, *([bearer(token)] if token else [])))
+
+    def send(self, data: bytes) -> Reply:
+        """These very bytes."""
+        return exchange(self.port, data)
+
+
+@dataclass
+class Time:
+    """Both clocks of an API: they run, and can be moved ahead."""
+
+    ahead_seconds: float = field(default=0.0)
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead_seconds
+
+    def wall(self) -> float:
+        return time.time() + self.ahead_seconds
+
+
+def settings_for(
+    issuer: str, *, project_id: str | None = PROJECT_ID, timeout_seconds: float = 5.0, role_denied_status: int = 401
+) -> Settings:
+    """Settings of an API application, of the emulator's project unless told otherwise."""
+    return Settings(
+        issuer=issuer,
+        client_id=CLIENT_ID,
+        client_secret=CLIENT_SECRET,
+        project_id=project_id,
+        timeout_seconds=timeout_seconds,
+        role_denied_status=role_denied_status,
+    )
+
+
+@contextmanager
+def running(app: Flask) -> Iterator[Api]:
+    """An app on a free port."""
+    with serving(app, threads=THREADS) as port:
+        yield Api(port=port, app=app)
+
+
+@contextmanager
+def asking(settings: Settings) -> Iterator[IntrospectionClient]:
+    """A client that asks every time, with as many connections as the server has threads."""
+    client = IntrospectionClient(settings, connections=THREADS)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextmanager
+def remembering(settings: Settings, clocks: Time) -> Iterator[Introspector]:
+    """The client behind cache and protection, as ``zdemo serve`` has it, on clocks that the test moves."""
+    client = IntrospectionClient(settings, connections=flights_for(THREADS))
+    try:
+        yield protected(client, settings, threads=THREADS, clock=clocks.monotonic, wall_clock=clocks.wall)
+    finally:
+        client.close()
+
+
+@contextmanager
+def plain_api(settings: Settings) -> Iterator[Api]:
+    """The API that asks ZITADEL once a request."""
+    with asking(settings) as client, running(create_app(settings, client)) as api:
+        yield api
+
+
+@contextmanager
+def protected_api(settings: Settings, clocks: Time) -> Iterator[Api]:
+    """The API behind cache and protection. Its guard decides by the same clocks."""
+    with remembering(settings, clocks) as introspector, running(create_app(settings, introspector)) as api:
+        api.turn_to(settings, introspector, clocks.wall)
+        yield api

@@ -1,0 +1,192 @@
+"""``zdemo`` run as a person runs it: a process with a folder and an environment of its own."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from zdemo.config.settings import Settings
+from zdemo.emulator import Emulator, emulate
+from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, READER
+from zdemo.server import create_app
+from zdemo.serving.embedded import serving
+
+ROOT = Path(__file__).parents[2]
+LONGEST_SECONDS = 60
+CACHE_SECONDS = 0.1  # of the API, so that no test waits for a change to reach it
+BASE = {"PYTHONPATH": str(ROOT), "PATH": os.defpath, "HOME": "/nonexistent", "PYTHONWARNINGS": "error"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What a command left: exit code, the answer, the story."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def all(self) -> str:
+        return self.out + self.err
+
+    @property
+    def document(self) -> Any:
+        """Standard output as the one JSON document that it must be."""
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[str]:
+        """The story, line by line."""
+        return self.err.splitlines()
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
+def _ran(code: int, out: bytes, err: bytes) -> Ran:
+    ran = Ran(code=code, out=out.decode(), err=err.decode())
+    assert "Traceback" not in ran.all, ran.all
+    return ran
+
+
+class Forker:
+    """The other end of ``tests.support.forking``: one command at a time."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="zdemo-forker-")
+        self._files = [Path(self._folder.name, name) for name in ("in", "out", "err")]
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "tests.support.forking"],
+            cwd=ROOT,
+            env=BASE,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        atexit.register(self.close)
+
+    def run(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], stdin: bytes) -> Ran:
+        assert self._process.stdin
+        assert self._process.stdout
+        for path, content in zip(self._files, (stdin, b"", b""), strict=True):
+            path.write_bytes(content)
+        files = [str(path) for path in self._files]
+        job = {"arguments": arguments, "folder": str(folder), "env": dict(env), "files": files}
+        print(json.dumps(job), file=self._process.stdin, flush=True)
+        code = int(self._process.stdout.readline())
+        assert code >= 0, f"signal {-code} has ended zdemo {' '.join(arguments)}"
+        return _ran(code, self._files[1].read_bytes(), self._files[2].read_bytes())
+
+    def close(self) -> None:
+        self._process.communicate(timeout=LONGEST_SECONDS)
+        self._folder.cleanup()
+
+
+@cache
+def forker() -> Forker:
+    """The one of this test run."""
+    return Forker()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shell:
+    """A folder and an environment to run commands in. ``env`` holds what is exported there."""
+
+    folder: Path
+    env: Mapping[str, str]
+
+    def __call__(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
+        """Run ``zdemo`` to its end; ``env`` is exported for this command alone. A traceback is always a failure."""
+        texts = [os.fsdecode(argument) for argument in arguments]
+        return forker().run(texts, self.folder, {**BASE, **self.env, **env}, _bytes(stdin))
+
+    def anew(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
+        """The same in a Python that starts for this command."""
+        done = subprocess.run(  # noqa: S603  # the program under test
+            [sys.executable, "-m", "zdemo", *arguments],
+            cwd=self.folder,
+            env={**BASE, **self.env, **env},
+            input=_bytes(stdin),
+            capture_output=True,
+            timeout=LONGEST_SECONDS,
+            check=False,
+        )
+        return _ran(done.returncode, done.stdout, done.stderr)
+
+    def dotenv(self, **values: str) -> None:
+        """Write a ``.env`` into the folder."""
+        (self.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+
+    @contextmanager
+    def running(self, *arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+        """Start ``zdemo`` and leave it running while the block lasts; it is ended by SIGTERM if it still runs."""
+        process = subprocess.Popen(  # noqa: S603  # the program under test
+            [sys.executable, "-m", "zdemo", *arguments],
+            cwd=self.folder,
+            env={**BASE, **self.env, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            process_group=0,  # as a shell does it, so that a test can type Ctrl-C
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(LONGEST_SECONDS)
+            for stream in (process.stdout, process.stderr):
+                if stream:
+                    stream.close()
+
+
+def is_two_lines(ran: Ran) -> bool:
+    """Whether a failure was told as the house tells it: ``error:`` and ``hint:``, and nothing as an answer.
+
+    With ``--json`` the two are the document, in the same words.
+    """
+    if [line.split(":")[0] for line in ran.lines] != ["error", "hint"]:
+        return False
+    error, hint = (line.partition(":")[2].strip() for line in ran.lines)
+    return ran.out == "" or ran.document == {"error": error, "hint": hint}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reporter:
+    """An emulated ZITADEL and the API in front of it; ``env`` are the settings that fit them."""
+
+    emulator: Emulator
+    api_url: str
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {
+            "ZITADEL_DOMAIN": self.emulator.url,
+            "CLIENT_ID": CLIENT_ID,
+            "CLIENT_SECRET": CLIENT_SECRET,
+            "PAT": READER.pat,
+            "ZITADEL_ADMIN_PAT": ADMIN.pat,
+            "ZDEMO_API_URL": self.api_url,
+        }
+
+
+@contextmanager
+def story() -> Iterator[Reporter]:
+    """Both on free ports, with the known world of their own, while the block lasts."""
+    with emulate() as emulator:
+        settings = Settings(
+            issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, cache_ttl_seconds=CACHE_SECONDS
+        )
+        with serving(create_app(settings)) as port:
+            yield Reporter(emulator=emulator, api_url=f"http://127.0.0.1:{port}")

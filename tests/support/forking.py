@@ -1,0 +1,71 @@
+"""A process that has loaded zdemo and forks for each command, so that a test with ten commands costs no second.
+
+Each command still is a process, with folder, environment, arguments and files of its own; what a fork cannot show
+(what is loaded at start, what Python itself reads from the environment) is tested with ``Shell.anew``.
+Run as a program it takes one job a line, as JSON, and answers each with its exit code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from typing import Any, TextIO
+
+LONGEST_SECONDS = 60
+
+
+def _streams() -> tuple[TextIO, TextIO, TextIO]:
+    """The three of a new process in a UTF-8 locale."""
+    return (
+        open(0, encoding="utf-8", errors="surrogateescape", closefd=False),
+        open(1, "w", encoding="utf-8", closefd=False),
+        open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False),
+    )
+
+
+def _run(job: dict[str, Any]) -> int:
+    """In the forked process: become ``zdemo`` with what the job says."""
+    signal.alarm(LONGEST_SECONDS)
+    os.chdir(job["folder"])
+    os.environ.clear()
+    os.environ.update(job["env"])
+    for number, path in enumerate(job["files"]):
+        handle = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY)
+        os.dup2(handle, number)
+        os.close(handle)
+    sys.stdin, sys.stdout, sys.stderr = _streams()
+    sys.argv = ["zdemo", *job["arguments"]]
+    from zdemo.cli import main
+
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    except BaseException:
+        traceback.print_exc()
+    return 1
+
+
+def _serve() -> None:
+    import zdemo.cli.call_command
+    import zdemo.cli.doctor_command
+    import zdemo.cli.entry
+    import zdemo.cli.introspect_command
+    import zdemo.cli.role_commands
+    import zdemo.investigation.api_comparison  # noqa: F401  # all are imported to be there when a fork wants them
+
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            code = _run(json.loads(line))
+            sys.stdout.flush()
+            os._exit(code)
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

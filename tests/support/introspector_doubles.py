@@ -1,0 +1,110 @@
+"""What stands in for ZITADEL and for the clock where the introspectors that wrap others are tested."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
+from zdemo.introspection.model import Introspection
+
+PATIENCE_SECONDS = 30.0  # only ever used up by a test that fails
+
+ACTIVE = Introspection(active=True, claims={"active": True, "sub": "1"})
+INACTIVE = Introspection(active=False, claims={"active": False})
+
+
+def unavailable() -> ZitadelUnavailable:
+    return ZitadelUnavailable("ZITADEL does not answer", hint="look at it")
+
+
+def refused() -> CredentialsRefused:
+    return CredentialsRefused("ZITADEL refuses the credentials", hint="check CLIENT_ID and CLIENT_SECRET")
+
+
+def unusable() -> UnusableAnswer:
+    return UnusableAnswer("the answer is HTML", hint="check ZITADEL_DOMAIN")
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Scripted:
+    """Answers at once with what ``outcome`` is at the time; counts the questions."""
+
+    def __init__(self, outcome: Introspection | BaseException = ACTIVE) -> None:
+        self.outcome = outcome
+        self.asked: list[str] = []
+
+    def introspect(self, token: str) -> Introspection:
+        self.asked.append(token)
+        if isinstance(self.outcome, BaseException):
+            raise self.outcome
+        return self.outcome
+
+
+class Hanging:
+    """Answers no question until the test says so; ``calls`` has one ``Future`` for each, in order of arrival."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._let_go = False
+        self.calls: list[Future[Introspection]] = []
+
+    def introspect(self, token: str) -> Introspection:  # noqa: ARG002  # whose it is does not matter here
+        call: Future[Introspection] = Future()
+        with self._changed:
+            self.calls.append(call)
+            if self._let_go:
+                call.set_exception(unavailable())
+            self._changed.notify_all()
+        return call.result(PATIENCE_SECONDS)
+
+    def call(self, number: int) -> Future[Introspection]:
+        """The call of that number, from 0; waits until it has arrived."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.calls) > number, PATIENCE_SECONDS)
+            return self.calls[number]
+
+    def let_go(self) -> None:
+        """Fail all calls that are still under way, and those that come."""
+        with self._changed:
+            self._let_go = True
+            for call in self.calls:
+                if not call.done():
+                    call.set_exception(unavailable())
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Poll; fails when it does not come about."""
+    tick = threading.Event()
+    for _ in range(int(PATIENCE_SECONDS / 0.002)):
+        if is_so():
+            return
+        tick.wait(0.002)
+    raise AssertionError("waited in vain")
+
+
+class Crowd(ThreadPoolExecutor):
+    """Many callers at once."""
+
+    def __init__(self, size: int = 100) -> None:
+        super().__init__(max_workers=size)
+
+
+def errors_of(futures: Iterable[Future[Introspection]]) -> list[BaseException | None]:
+    """How each of the calls failed; ``None`` for one that did not."""
+    done, late = wait(list(futures), PATIENCE_SECONDS)
+    assert not late
+    return [future.exception() for future in done]

@@ -1,0 +1,114 @@
+"""What a person is told of a fault: the command is run, and its words are held against those that must stand there.
+
+What a doctor says is looked at where it says that something is wrong: a check that passed names things without blame.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tests.support.cli import Ran, Shell
+from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, READER
+
+WIDTH, WORD = 80, 45  # a path, a scope or an address longer than that is not cut
+VERDICT = re.compile(r"^(ok|warn|FAIL|skip) +(\S+)", re.MULTILINE)
+SETTINGS = {"CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET, "PAT": READER.pat}
+
+
+def settings(url: str, **more: str) -> dict[str, str]:
+    """The emulator's settings for a ZITADEL at ``url``, without the administrator."""
+    return {"ZITADEL_DOMAIN": url, **SETTINGS, **more}
+
+
+def administered(url: str, **more: str) -> dict[str, str]:
+    """The same with the administrator's PAT."""
+    return settings(url, ZITADEL_ADMIN_PAT=ADMIN.pat, **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a command said; ``blamed`` is the part that says what is wrong, in one line without double blanks."""
+
+    ran: Ran
+    blamed: str
+
+    def names(self, *patterns: str) -> Told:
+        """Each pattern is found, whatever the case."""
+        missing = [pattern for pattern in patterns if not re.search(pattern, self.blamed, re.IGNORECASE)]
+        assert missing == [], f"{missing} not in: {self.blamed}\n{self.ran.all}"
+        return self
+
+    def never(self, *patterns: str) -> Told:
+        """None of the patterns is."""
+        found = [pattern for pattern in patterns if re.search(pattern, self.blamed, re.IGNORECASE)]
+        assert found == [], f"{found} in: {self.blamed}"
+        return self
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"\s+", " ", text)
+
+
+def doctor(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, ...] = ()) -> Told:
+    """Run ``zdemo doctor``; exactly these checks fail.
+
+    Without ``ZDEMO_API_URL`` it looks for the API where it is by default: whatever runs there is no part of the test.
+    """
+    ran = replace(shell, env=env)("doctor")
+    with_api = "ZDEMO_API_URL" in env
+    found = {name: verdict for verdict, name in VERDICT.findall(ran.out)}
+    verdicts = {name: verdict for name, verdict in found.items() if with_api or not name.startswith("api.")}
+    assert [name for name, verdict in verdicts.items() if verdict == "FAIL"] == list(failing), ran.all
+    assert {name for name in warned if verdicts[name] != "warn"} == set(), ran.all
+    assert ran.code == (1 if "FAIL" in found.values() else 0)
+    assert [line for line in ran.out.splitlines() if len(line) > WIDTH and not _may_be_long(line)] == []
+    _keeps_secrets(ran, env)
+    blocks = re.split(r"^(?=(?:ok|warn|FAIL|skip) )", ran.out, flags=re.MULTILINE)
+    wanted = {*failing, *warned}
+    about = [block for block in blocks if (m := VERDICT.match(block)) and m[2] in wanted]
+    return Told(ran=ran, blamed=_flat(" ".join(about)))
+
+
+def _may_be_long(line: str) -> bool:
+    """What is pasted stays in one line: a path, a scope, an address, or a command."""
+    return len(max(line.split(), key=len)) >= WORD or "fix: zdemo " in line
+
+
+def introspect(shell: Shell, env: dict[str, str], *arguments: str) -> Told:
+    """Run ``zdemo introspect``; all that it says counts."""
+    ran = replace(shell, env=env)("introspect", *arguments)
+    _keeps_secrets(ran, env)
+    return Told(ran=ran, blamed=_flat(ran.all))
+
+
+def call(shell: Shell, env: dict[str, str], route: str = "private", *arguments: str) -> Told:
+    """Run ``zdemo call``."""
+    ran = replace(shell, env=env)("call", route, *arguments)
+    assert ran.code != 0, ran.all
+    _keeps_secrets(ran, env)
+    return Told(ran=ran, blamed=_flat(ran.all))
+
+
+def command(shell: Shell, env: dict[str, str], *arguments: str) -> Told:
+    """Run any other command, which must not succeed."""
+    ran = replace(shell, env=env)(*arguments)
+    assert ran.code != 0, ran.all
+    _keeps_secrets(ran, env)
+    return Told(ran=ran, blamed=_flat(ran.all))
+
+
+def _keeps_secrets(ran: Ran, env: dict[str, str]) -> None:
+    for name in ("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT"):
+        value = env.get(name, "")
+        assert len(value) < 20 or value not in ran.all, name
+
+
+def write(folder: Path, name: str, content: Any) -> str:
+    """A file, and its path."""
+    path = folder / name
+    path.touch(0o600)
+    path.write_text(content)
+    return str(path)

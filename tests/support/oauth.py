@@ -1,0 +1,120 @@
+"""The OAuth side as statements need it: introspect as an application, get a token as a service user, sign a JWT."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import requests
+
+from tests.support.emulator_target import INTROSPECT, TOKEN, Api, Server, basic
+from tests.support.emulator_waiting import eventually
+from tests.support.workshop import App, KeyFile, Project, User
+
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+ROLES = "urn:zitadel:iam:org:project:roles"
+ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
+OWNER = "urn:zitadel:iam:user:resourceowner"
+METADATA = "urn:zitadel:iam:user:metadata"
+INACTIVE = (200, {"active": False})
+
+GetToken = Callable[..., str]
+"""Gets a service user an access token with these scopes."""
+
+
+def roles_of(project: Project) -> str:
+    """The claim that holds the roles of this one project."""
+    return f"urn:zitadel:iam:org:project:{project.id}:roles"
+
+
+def audience(project: Project) -> str:
+    """The scope that puts this project into a token's audience."""
+    return f"urn:zitadel:iam:org:project:id:{project.id}:aud"
+
+
+class OAuth:
+    """The OAuth endpoints of the server under test."""
+
+    def __init__(self, server: Server, admin: Api) -> None:
+        self.server, self.admin = server, admin
+
+    def introspection(self, app: App, token: str, host: str | None = None) -> requests.Response:
+        """The answer to this application's question about a token; ``host`` is sent as the Host field."""
+        headers = basic(app.client_id, app.secret) | ({} if host is None else {"Host": host})
+        return self.server.post_form(INTROSPECT, [("token", token)], headers)
+
+    def claims(self, app: App, token: str) -> dict[str, Any]:
+        response = self.introspection(app, token)
+        assert response.status_code == 200, response.text
+        claims: dict[str, Any] = response.json()
+        return claims
+
+    def active(self, app: App, token: str) -> bool:
+        """Whether the token is active; false as well while the application is not accepted."""
+        response = self.introspection(app, token)
+        return response.status_code == 200 and response.json()["active"] is True
+
+    def roles(self, app: App, token: str) -> set[str] | None:
+        """Role keys in the claim; ``None`` where there is no claim."""
+        claim = self.claims(app, token).get(ROLES)
+        return None if claim is None else set(claim)
+
+    def wait_for_roles(self, app: App, token: str, roles: set[str] | None) -> None:
+        eventually(f"the roles are {roles}", lambda: self.roles(app, token), lambda shown: shown == roles)
+
+    def wait_until_served(self, app: App, token: str) -> None:
+        eventually("the application may introspect", lambda: self.active(app, token))
+
+    def login_name(self, user: User) -> str:
+        """The preferred login name, which is what the token endpoint takes as the client ID."""
+
+        def ask() -> str:
+            response = self.admin.ask("UserService/GetUserByID", userId=user.id)
+            name: str = response.json()["user"]["preferredLoginName"] if response.status_code == 200 else ""
+            return name
+
+        return eventually(f"{user.username} can be read", ask)
+
+    def ask_for_token(self, client_id: str, secret: str, scope: str) -> requests.Response:
+        form = [("grant_type", "client_credentials"), ("scope", scope)]
+        return self.server.post_form(TOKEN, form, basic(client_id, secret))
+
+    def tokens(self, user: User, secret: str, *scopes: str) -> dict[str, Any]:
+        """The token endpoint's answer to client_credentials; waits until it knows user and secret."""
+        login_name = self.login_name(user)
+        response = eventually(
+            f"the token endpoint serves {user.username}",
+            lambda: self.ask_for_token(login_name, secret, " ".join(scopes)),
+            lambda response: response.status_code == 200,
+        )
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def access_token(self, user: User, secret: str, *scopes: str) -> str:
+        token: str = self.tokens(user, secret, *scopes)["access_token"]
+        return token
+
+
+def assertion(key_file: KeyFile, audience: str | list[str], *, kid: str | None = None, **claims: Any) -> str:
+    """A JWT signed by the key of a key file (RFC 7523 §3); a claim given as ``None`` is left out."""
+    now = int(time.time())
+    owner = key_file.get("clientId") or key_file["userId"]
+    payload = {"iss": owner, "sub": owner, "aud": audience, "iat": now, "exp": now + 300} | claims
+    return jwt.encode(
+        {name: value for name, value in payload.items() if value is not None},
+        key_file["key"],
+        algorithm="RS256",
+        headers={"kid": kid or key_file["keyId"]},
+    )
+
+
+def verified(server: Server, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims of a JWT, its signature checked with the published keys; the audience is not looked at."""
+    header = jwt.get_unverified_header(token)
+    keys = jwt.PyJWKSet.from_dict(server.get("/oauth/v2/keys").json())
+    claims = jwt.decode(token, keys[header["kid"]], algorithms=["RS256"], options={"verify_aud": False})
+    return header, claims

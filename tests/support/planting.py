@@ -1,0 +1,107 @@
+"""Faults planted as an administrator would plant them, over the emulator's API; and the question why."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import time
+from typing import Any
+
+import requests
+
+from zdemo.config.settings import Settings
+from zdemo.diagnosis import Finding
+from zdemo.emulator import Emulator
+from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR
+from zdemo.investigation.investigate import Investigation, investigate
+
+ROLE = "read:messages"
+AUDIENCE = f"urn:zitadel:iam:org:project:id:{PROJECT_ID}:aud"
+
+
+class Planter:
+    """Changes the emulator's world as an administrator would: over its API."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.url = emulator.url
+        self.settings = Settings(issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+
+    def do(self, method: str, **body: Any) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {ADMIN.pat}"}
+        response = requests.post(f"{self.url}/zitadel.{method}", json=body, headers=headers, timeout=10)
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    def user(self, method: str, user_id: str = READER.id, **body: Any) -> dict[str, Any]:
+        return self.do(f"user.v2.UserService/{method}", userId=user_id, **body)
+
+    def project(self, *roles: str) -> str:
+        made = self.do("project.v2.ProjectService/CreateProject", organizationId=ORGANIZATION_ID, name="elsewhere")
+        for role in roles:
+            self.role(role, made["projectId"])
+        return str(made["projectId"])
+
+    def role(self, key: str, project_id: str = PROJECT_ID) -> None:
+        self.do("project.v2.ProjectService/AddProjectRole", projectId=project_id, roleKey=key, displayName=key)
+
+    def grant(self, *roles: str, project_id: str = PROJECT_ID, user_id: str = VISITOR.id) -> None:
+        self.do(
+            "authorization.v2.AuthorizationService/CreateAuthorization",
+            userId=user_id,
+            projectId=project_id,
+            organizationId=ORGANIZATION_ID,
+            roleKeys=list(roles),
+        )
+
+    def app(self, project_id: str) -> Settings:
+        made = self.do(
+            "application.v2.ApplicationService/CreateApplication",
+            projectId=project_id,
+            name="another",
+            apiConfiguration={},
+        )["apiConfiguration"]
+        return dataclasses.replace(self.settings, client_id=made["clientId"], client_secret=made["clientSecret"])
+
+    def tokens(self, *scopes: str, jwt: bool = False, host: str | None = None) -> dict[str, Any]:
+        """What client_credentials give a service user who has no role."""
+        name = f"svc-{secrets.token_hex(4)}"
+        if jwt:
+            made = requests.post(
+                f"{self.url}/management/v1/users/machine",
+                json={"userName": name, "name": name, "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"},
+                headers={"Authorization": f"Bearer {ADMIN.pat}"},
+                timeout=10,
+            )
+            user_id = str(made.json()["userId"])
+        else:
+            made_by_v2 = self.do(
+                "user.v2.UserService/CreateUser",
+                organizationId=ORGANIZATION_ID,
+                username=name,
+                machine={"name": name},
+            )
+            user_id = str(made_by_v2["id"])
+        secret = self.user("AddSecret", user_id)["clientSecret"]
+        form = {"grant_type": "client_credentials", "scope": " ".join(("openid", "profile", *scopes))}
+        given = requests.post(
+            f"{self.url}/oauth/v2/token",
+            data=form,
+            auth=(name, secret),
+            headers={"Host": host} if host else {},
+            timeout=10,
+        )
+        assert given.status_code == 200, given.text
+        return {"user_id": user_id, "name": name, "secret": secret, **given.json()}
+
+
+def look(settings: Settings, token: str, **more: Any) -> Investigation:
+    return investigate(settings, token, now=time.time(), **more)
+
+
+def find(settings: Settings, token: str, **more: Any) -> Finding:
+    finding = look(settings, token, **more).finding
+    assert finding is not None
+    assert token not in str(finding)
+    assert settings.client_secret not in str(finding)
+    assert finding.fix
+    return finding

@@ -1,0 +1,49 @@
+"""A proxy before the emulator, as a behaviour of ``tests.upstream``: it passes requests on, or changes them."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+from urllib.parse import urlsplit
+
+from tests.support.upstream import LOOPBACK, Behaviour, Connection, hang
+from tests.support.upstream import http as whole
+
+HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "keep-alive"}
+SECONDS = 10
+
+
+def relay(
+    url: str,
+    *,
+    host: str | None = None,
+    date_shift_seconds: float = 0,
+    passes: Callable[[str], bool] = lambda _: True,
+) -> Behaviour:
+    """To ``url``, with the Host of the client or another; ``Date`` shifted; what does not pass gets no answer."""
+    port = urlsplit(url).port
+
+    def behave(connection: Connection) -> bool:
+        received = connection.received
+        assert received is not None
+        if not passes(received.target):
+            return hang(connection)
+        headers = {name: value for name, value in received.headers.items() if name not in HOP_BY_HOP}
+        headers["host"] = host or headers["host"]
+        upstream = http.client.HTTPConnection(LOOPBACK, port, timeout=SECONDS)
+        try:
+            upstream.request(received.method, received.target, received.body or None, headers)
+            answer = upstream.getresponse()
+            fields = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
+            body = answer.read()
+        finally:
+            upstream.close()
+        date = fields.get("Date")
+        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+        fields["Date"] = format_datetime(now + timedelta(seconds=date_shift_seconds), usegmt=True)
+        connection.send(whole(body, answer.status, fields))
+        return True
+
+    return behave

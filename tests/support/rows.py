@@ -1,0 +1,236 @@
+"""What the API answers, row by row: the one table, for each server that runs the API.
+
+``ROWS`` are requests with the emulator's known users behind the API; their answers do not depend on the server in
+front. What ZITADEL's answers lead to is a table in ``test_judgements``, its failures one in ``test_faults``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED
+from tests.support.wire import Reply, bearer, chunked, request
+from zdemo.emulator.seed import READER, VISITOR
+
+CHALLENGE = 'Bearer realm="zdemo"'
+INVALID_REQUEST = f'{CHALLENGE}, error="invalid_request"'
+INVALID_TOKEN = f'{CHALLENGE}, error="invalid_token"'
+INSUFFICIENT_SCOPE = f'{CHALLENGE}, error="insufficient_scope", scope="urn:zitadel:iam:org:project:role:read:messages"'
+UNKNOWN = "a-token-that-nobody-has-ever-issued-but-which-is-as-long-as-any-PAT-0000"
+LONGEST_TOKEN = 16 * 1024
+LARGEST_BODY = 64 * 1024
+FORM = "Content-Type: application/x-www-form-urlencoded"
+IN_FORM = f"access_token={READER.pat}".encode()
+CHUNKED = "Transfer-Encoding: chunked"
+READ_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A request and its answer. ``error`` is the body's; ``None`` where ``message`` is what the body says.
+
+    ``asks``: whether ZITADEL must be asked for this answer. ``protected``: whether the answer is a guarded route's.
+    """
+
+    data: bytes
+    status: int
+    challenge: str | None = None
+    error: str | None = None
+    message: str | None = None
+    description: str | None = None
+    asks: bool = False
+    protected: bool = True
+    bodiless: bool = False
+
+
+def _let_in(data: bytes, route: str = PRIVATE, *, bodiless: bool = False) -> Row:
+    return Row(data=data, status=200, message=MESSAGES[route], asks=True, bodiless=bodiless)
+
+
+def _open(data: bytes) -> Row:
+    return Row(data=data, status=200, message=MESSAGES[PUBLIC], protected=False)
+
+
+def _no_token(data: bytes, *, bodiless: bool = False) -> Row:
+    return Row(data=data, status=401, challenge=CHALLENGE, error="unauthorized", bodiless=bodiless)
+
+
+def _invalid_request(data: bytes) -> Row:
+    return Row(data=data, status=400, challenge=INVALID_REQUEST, error="invalid_request")
+
+
+def _invalid_token(data: bytes) -> Row:
+    return Row(data=data, status=401, challenge=INVALID_TOKEN, error="invalid_token", asks=True)
+
+
+def _not_found(data: bytes) -> Row:
+    return Row(data=data, status=404, error="not_found", protected=False)
+
+
+def _wrong_method(method: str, *fields: str, target: str = PRIVATE, body: bytes = b"") -> Row:
+    data = request(target, *fields, method=method, body=body)
+    return Row(data=data, status=405, error="method_not_allowed", protected=False)
+
+
+def _too_large(data: bytes) -> Row:
+    return Row(data=data, status=413, error="request_entity_too_large", protected=False)
+
+
+PAT = READER.pat
+BEARER = bearer(PAT)
+
+ROWS: Mapping[str, Row] = {
+    # no Authorization, or another scheme
+    "no Authorization": _no_token(request()),
+    "no Authorization, scoped": _no_token(request(SCOPED)),
+    "empty Authorization": _no_token(request(PRIVATE, "Authorization:")),
+    "Basic": _no_token(request(PRIVATE, "Authorization: Basic cmVhZGVyOnNlY3JldA==")),
+    "Digest with commas": _no_token(request(PRIVATE, 'Authorization: Digest realm="a", nonce="b"')),
+    "a scheme that begins like Bearer": _no_token(request(PRIVATE, f"Authorization: Bearer2 {PAT}")),
+    "Bearer glued to the token": _no_token(request(PRIVATE, f"Authorization: Bearer{PAT}")),
+    "the token alone": _no_token(request(PRIVATE, f"Authorization: {PAT}")),
+    "the token in another field": _no_token(request(PRIVATE, f"X-Authorization: Bearer {PAT}")),
+    "the token in a cookie": _no_token(request(PRIVATE, f"Cookie: access_token={PAT}; Authorization={PAT}")),
+    # malformed
+    "Bearer with nothing": _invalid_request(request(PRIVATE, "Authorization: Bearer")),
+    "no blank behind Bearer": _invalid_request(request(PRIVATE, "Authorization: Bearer/abc")),
+    "Bearer with blanks": _invalid_request(request(PRIVATE, "Authorization: Bearer     ")),
+    "Bearer, tab, token": _invalid_request(request(PRIVATE, f"Authorization: Bearer\t{PAT}")),
+    "a tab before the token": _invalid_request(request(PRIVATE, f"Authorization: Bearer \t{PAT}")),
+    "a tab inside the token": _invalid_request(request(PRIVATE, f"Authorization: Bearer {PAT[:9]}\t{PAT[9:]}")),
+    "two tokens": _invalid_request(request(PRIVATE, f"Authorization: Bearer {PAT} {PAT}")),
+    "a token in quotes": _invalid_request(request(PRIVATE, f'Authorization: Bearer "{PAT}"')),
+    "Bearer twice": _invalid_request(request(PRIVATE, f"Authorization: Bearer Bearer {PAT}")),
+    "a parameter, as other schemes have": _invalid_request(request(PRIVATE, f'Authorization: Bearer token="{PAT}"')),
+    "= at the start": _invalid_request(request(PRIVATE, f"Authorization: Bearer ={PAT}")),
+    "= inside": _invalid_request(request(PRIVATE, f"Authorization: Bearer {PAT[:9]}={PAT[9:]}")),
+    "a percent sign": _invalid_request(request(PRIVATE, "Authorization: Bearer %61bc")),
+    "a comma at the end": _invalid_request(request(PRIVATE, f"Authorization: Bearer {PAT},")),
+    "two fields": _invalid_request(request(PRIVATE, BEARER, BEARER)),
+    "two fields, the second another token": _invalid_request(request(PRIVATE, BEARER, bearer(VISITOR.pat))),
+    "two fields, Basic first": _invalid_request(request(PRIVATE, "Authorization: Basic YTpi", BEARER)),
+    "two fields, Basic last": _invalid_request(request(PRIVATE, BEARER, "Authorization: Basic YTpi")),
+    "two fields, an empty one first": _invalid_request(request(PRIVATE, "Authorization:", BEARER)),
+    "two fields, an empty one last": _invalid_request(request(PRIVATE, BEARER, "Authorization:")),
+    "two fields, names in two cases": _invalid_request(request(PRIVATE, BEARER, f"AUTHORIZATION: bearer {PAT}")),
+    "a byte longer than 16 KiB": _invalid_request(request(PRIVATE, bearer("a" * (LONGEST_TOKEN + 1)))),
+    "four times too long": _invalid_request(request(PRIVATE, bearer("a" * 4 * LONGEST_TOKEN))),
+    "also in the query": _invalid_request(request(f"{PRIVATE}?access_token={PAT}", BEARER)),
+    "also in the query, empty": _invalid_request(request(f"{PRIVATE}?access_token", BEARER)),
+    "also in the query, escaped": _invalid_request(request(f"{PRIVATE}?a=1&access%5Ftoken={PAT}", BEARER)),
+    "also in the form": _invalid_request(request(PRIVATE, BEARER, FORM, body=IN_FORM)),
+    "also in the form, with a charset": _invalid_request(
+        request(PRIVATE, BEARER, FORM + "; charset=UTF-8", body=IN_FORM)
+    ),
+    "also in the form, chunked": _invalid_request(
+        request(PRIVATE, BEARER, FORM, CHUNKED, body=chunked(IN_FORM[:5], IN_FORM[5:]))
+    ),
+    # ways that are not offered
+    "only in the query": _no_token(request(f"{PRIVATE}?access_token={PAT}")),
+    "only in the form": _no_token(request(PRIVATE, FORM, body=IN_FORM)),
+    "Basic, and in the query": _no_token(request(f"{PRIVATE}?access_token={PAT}", "Authorization: Basic YTpi")),
+    # let in
+    "reader": _let_in(request(PRIVATE, BEARER)),
+    "reader, scoped": _let_in(request(SCOPED, BEARER), SCOPED),
+    "visitor": _let_in(request(PRIVATE, bearer(VISITOR.pat))),
+    "bearer": _let_in(request(PRIVATE, f"Authorization: bearer {PAT}")),
+    "BEARER": _let_in(request(PRIVATE, f"authorization: BEARER {PAT}")),
+    "several blanks": _let_in(request(PRIVATE, f"Authorization:    Bearer    {PAT}   ")),
+    "HTTP/1.0": _let_in(request(SCOPED, BEARER, version="HTTP/1.0"), SCOPED),
+    "a body that nobody reads": _let_in(request(PRIVATE, BEARER, "Content-Type: text/plain", body=b"access_token=a")),
+    "a form with other fields": _let_in(request(PRIVATE, BEARER, FORM, body=b"token=a&access-token=b&%zz=&&")),
+    "a query with other fields": _let_in(request(f"{PRIVATE}?token=a&Access_Token=b&%ff%zz", BEARER)),
+    "an absolute target": _let_in(request("http://elsewhere.example/api/private", BEARER)),
+    "an escaped path": _let_in(request("/%61pi/priv%61te", BEARER)),
+    "two slashes at the start": _let_in(request("//api/private", BEARER)),
+    "HEAD": _let_in(request(PRIVATE, BEARER, method="HEAD"), bodiless=True),
+    "HEAD without a token": _no_token(request(PRIVATE, method="HEAD"), bodiless=True),
+    # ZITADEL says no
+    "unknown": _invalid_token(request(PRIVATE, bearer(UNKNOWN))),
+    "unknown, scoped": _invalid_token(request(SCOPED, bearer(UNKNOWN))),
+    "16 KiB": _invalid_token(request(PRIVATE, bearer("a" * LONGEST_TOKEN))),
+    "all characters of a b64token": _invalid_token(request(PRIVATE, bearer("aZ09-._~+/=="))),
+    "a character of the PAT changed": _invalid_token(request(PRIVATE, bearer(f"Z{PAT[1:]}"))),
+    "visitor, scoped": Row(
+        data=request(SCOPED, bearer(VISITOR.pat)),
+        status=401,
+        challenge=INSUFFICIENT_SCOPE,
+        error="insufficient_scope",
+        description="the role read:messages is missing",
+        asks=True,
+    ),
+    # public
+    "public": _open(request(PUBLIC)),
+    "public, with a token": _open(request(PUBLIC, BEARER)),
+    "public, with garbage": _open(request(PUBLIC, "Authorization: Bearer \t,,=", BEARER)),
+    "public, with a token in the query": _open(request(f"{PUBLIC}?access_token=a", BEARER)),
+    "public, with a request ID": _open(request(PUBLIC, "X-Request-ID: the-caller's-own")),
+    "public, HTTP/1.0": _open(request(PUBLIC, version="HTTP/1.0")),
+    # no such path
+    "/": _not_found(request("/")),
+    "a slash at the end": _not_found(request(f"{PRIVATE}/", BEARER)),
+    "two slashes": _not_found(request("/api//private", BEARER)),
+    "dots": _not_found(request("/api/../api/private", BEARER)),
+    "other case": _not_found(request("/API/private", BEARER)),
+    "a path parameter": _not_found(request("/api/private;a=b", BEARER)),
+    "line end and escape": _not_found(request("/api/%0aprivate%0d%0a%1b[31m%00")),
+    "no UTF-8": _not_found(request("/%ff%fe%c3%28")),
+    "no escape": _not_found(request("/%zz%")),
+    "30,000 characters": _not_found(request("/" + "a" * 30_000)),
+    "static files": _not_found(request("/static/../zdemo/config.py")),
+    # wrong method
+    **{
+        method: _wrong_method(method, BEARER)
+        for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "BREW", "M" * 300, "A%B'C")
+    },
+    "POST, public": _wrong_method("POST", target=PUBLIC),
+    "POST of a form": _wrong_method("POST", FORM, body=IN_FORM),
+    "POST of 64 KiB": _wrong_method("POST", body=b"a" * LARGEST_BODY),
+    "POST of 64 KiB in chunks": _wrong_method("POST", CHUNKED, body=chunked(b"a" * LARGEST_BODY)),
+    # too large
+    "a byte more than 64 KiB": _too_large(request(PUBLIC, body=b"a" * (LARGEST_BODY + 1))),
+    "two bytes more than 64 KiB": _too_large(request(PUBLIC, body=b"a" * (LARGEST_BODY + 2))),
+    "a byte more, private": _too_large(request(PRIVATE, BEARER, body=b"a" * (LARGEST_BODY + 1))),
+    "a byte more, as a form": _too_large(request(PRIVATE, BEARER, FORM, body=b"a" * (LARGEST_BODY + 1))),
+    "a byte more, in a chunk": _too_large(request(PUBLIC, CHUNKED, body=chunked(b"a" * (LARGEST_BODY + 1)))),
+    "a byte more, in many chunks": _too_large(
+        request(PUBLIC, CHUNKED, method="POST", body=chunked(*[b"a" * 256] * 256, b"a"))
+    ),
+    "a byte more, nowhere": _too_large(request("/nowhere", method="PUT", body=b"a" * (LARGEST_BODY + 1))),
+    "4 MiB": _too_large(request(PUBLIC, method="POST", body=b"a" * (4 << 20))),
+    "4 MiB announced": _too_large(request(PUBLIC, f"Content-Length: {4 << 20}")),
+}
+
+
+def check(reply: Reply, row: Row) -> None:
+    """That an answer is the one in the table: status, challenge, body, and the other fields."""
+    assert reply.status == row.status
+    assert reply.one("www-authenticate") == row.challenge
+    assert re.fullmatch(r"[0-9a-f]{16}", reply.one("x-request-id") or "")
+    assert reply.one("retry-after") is None
+    assert reply.all("set-cookie") == []
+    assert (reply.one("cache-control"), reply.one("vary")) == (
+        ("no-store", "Authorization") if row.protected else (None, None)
+    )
+    allow = reply.one("allow")
+    assert (set(allow.split(", ")) if allow else None) == (READ_METHODS if row.status == 405 else None)
+    if row.bodiless:
+        assert reply.body == b""
+    else:
+        check_body(reply, row.error, row.message, row.description)
+
+
+def check_body(reply: Reply, error: str | None, message: str | None = None, description: str | None = None) -> None:
+    """That a body is a message, or a refusal with the ID of its request."""
+    if error is None:
+        assert reply.json == {"message": message}
+        return
+    body = reply.json
+    assert set(body) == {"error", "error_description", "request_id"}
+    assert body["error"] == error
+    assert body["request_id"] == reply.one("x-request-id")
+    assert len(body["error_description"]) > 8
+    if description:
+        assert body["error_description"] == description

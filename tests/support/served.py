@@ -1,0 +1,97 @@
+"""``zdemo serve`` as a process: started as a person starts it, stopped as a supervisor stops it."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.apis import PUBLIC, settings_for
+from tests.support.ports import free_port
+from tests.support.processes import ROOT
+from tests.support.server_waiting import eventually
+from tests.support.wire import Reply, bearer, exchange, request
+from zdemo.emulator.seed import READER
+
+LONGEST_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """A running ``zdemo serve``."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    folder: Path
+
+    @property
+    def log(self) -> str:
+        """Standard error so far."""
+        return (self.folder / "stderr").read_text()
+
+    def send(self, data: bytes) -> Reply:
+        """These very bytes."""
+        return exchange(self.port, data)
+
+    def get(self, target: str, token: str | None = READER.pat) -> Reply:
+        """One GET, with the reader's token unless told otherwise."""
+        return self.send(request(target, *([bearer(token)] if token else [])))
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and wait for the end; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(LONGEST_SECONDS)
+
+
+def environment_for(issuer: str) -> dict[str, str]:
+    """The variables that ``zdemo serve`` needs, for the emulator's application."""
+    settings = settings_for(issuer)
+    return {
+        "ZITADEL_DOMAIN": issuer,
+        "CLIENT_ID": settings.client_id,
+        "CLIENT_SECRET": settings.client_secret,
+        "ZITADEL_PROJECT_ID": str(settings.project_id),
+    }
+
+
+def start(folder: Path, environment: Mapping[str, str], *arguments: str) -> subprocess.Popen[bytes]:
+    """``python -m zdemo serve`` in a folder, with nothing but this in its environment."""
+    with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
+        return subprocess.Popen(  # noqa: S603  # the program under test
+            [sys.executable, "-W", "error", "-m", "zdemo", "serve", *arguments],
+            cwd=folder,
+            env={"PYTHONPATH": str(ROOT), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+        )
+
+
+@contextmanager
+def served(folder: Path, environment: Mapping[str, str], *arguments: str) -> Iterator[Served]:
+    """``zdemo serve`` on a free port, ready to answer; stopped at the end unless it has been already."""
+    port = free_port()
+    process = start(folder, environment, "--port", str(port), *arguments)
+    running = Served(process=process, port=port, folder=folder)
+    try:
+        eventually("zdemo serve answers", lambda: _answers(running))
+        yield running
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(LONGEST_SECONDS)
+        finally:
+            process.kill()
+
+
+def _answers(running: Served) -> bool:
+    assert running.process.poll() is None, running.log
+    try:
+        return running.get(PUBLIC, None).status == 200
+    except ConnectionRefusedError:
+        return False

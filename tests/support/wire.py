@@ -1,0 +1,109 @@
+"""HTTP at the level of bytes: requests as no HTTP library would send them, and answers with every field as it came."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.upstream import LOOPBACK
+
+PATIENCE_SECONDS = 20  # only ever used up by a test that fails
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """One answer. ``status`` 0: the connection was closed without one. Names of fields in lower case."""
+
+    status: int
+    fields: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+    def all(self, name: str) -> list[str]:
+        """The values of a field, one for each time it came."""
+        return [value for key, value in self.fields if key == name]
+
+    def one(self, name: str) -> str | None:
+        """The value of a field that comes once at most."""
+        values = self.all(name)
+        assert len(values) <= 1, f"{name} came {len(values)} times"
+        return values[0] if values else None
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON, which it must say that it is."""
+        assert self.one("content-type") == "application/json"
+        return json.loads(self.body)
+
+
+def request(
+    target: str | bytes = "/api/private",
+    *fields: str | bytes,
+    method: str | bytes = "GET",
+    body: bytes = b"",
+    version: str = "HTTP/1.1",
+    host: str | bytes = LOOPBACK,
+    close: bool = True,
+) -> bytes:
+    """The bytes of a request; nothing is checked or completed, but for ``Host``, ``Connection`` and the length."""
+    lines: list[str | bytes] = [b" ".join((_bytes(method), _bytes(target), _bytes(version))), b"Host: " + _bytes(host)]
+    lines += [*fields, *(["Connection: close"] if close else [])]
+    if body and not any(_bytes(field).lower().startswith(b"transfer-encoding") for field in fields):
+        lines.append(f"Content-Length: {len(body)}")
+    return b"\r\n".join(_bytes(line) for line in lines) + b"\r\n\r\n" + body
+
+
+def bearer(token: str) -> str:
+    """The field that presents a token."""
+    return f"Authorization: Bearer {token}"
+
+
+def chunked(*parts: bytes) -> bytes:
+    """A body in chunks (RFC 9112 §7.1)."""
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (*parts, b""))
+
+
+def exchange(port: int, data: bytes) -> Reply:
+    """Send these bytes and read one answer, or none."""
+    with socket.create_connection((LOOPBACK, port), timeout=PATIENCE_SECONDS) as sock:
+        return converse(sock, data)
+
+
+def converse(sock: socket.socket, data: bytes) -> Reply:
+    """Send these bytes on a connection and read until it is closed."""
+    received = b""
+    with suppress(ConnectionError):  # refused before all was sent: what was said about it can still be read
+        sock.sendall(data)
+    with suppress(ConnectionResetError):  # closed with our bytes unread
+        while more := sock.recv(1 << 16):
+            received += more
+    return parse(received)
+
+
+def parse(received: bytes) -> Reply:
+    """The final answer in these bytes."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    if not head:
+        return Reply(status=0)
+    first, *lines = head.decode("latin-1").split("\r\n")
+    status = int(first.split(" ", 2)[1])
+    if status < 200:
+        return parse(body)
+    pairs = (line.partition(":") for line in lines)
+    fields = tuple((name.strip().lower(), value.strip()) for name, _, value in pairs)
+    return Reply(
+        status=status, fields=fields, body=_whole(body) if ("transfer-encoding", "chunked") in fields else body
+    )
+
+
+def _whole(chunks: bytes) -> bytes:
+    """A body out of its chunks; one that was cut off is an error."""
+    size, _, rest = chunks.partition(b"\r\n")
+    length = int(size, 16)
+    return rest[:length] + _whole(rest[length + 2 :]) if length else b""
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text

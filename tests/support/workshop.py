@@ -1,0 +1,227 @@
+"""Makes the objects that tests need, each under a name of its own, and removes them all at the end."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+
+from tests.support.emulator_target import Api
+from tests.support.emulator_waiting import eventually
+
+FOREVER = "9999-12-31T23:59:59Z"
+KEY_APP = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
+WEB_APP = {
+    "redirectUris": ["http://localhost/callback"],
+    "responseTypes": ["OIDC_RESPONSE_TYPE_CODE"],
+    "grantTypes": ["OIDC_GRANT_TYPE_AUTHORIZATION_CODE"],
+    "applicationType": "OIDC_APP_TYPE_WEB",
+    "authMethodType": "OIDC_AUTH_METHOD_TYPE_BASIC",
+    "developmentMode": True,
+}
+HUMAN = {
+    "profile": {"givenName": "Ada", "familyName": "Test"},
+    "email": {"email": "ada@example.com", "isVerified": True},
+    "password": {"password": "Zdemo-Passw0rd.1", "changeRequired": False},
+}
+KeyFile = dict[str, str]
+
+
+def later(**delta: float) -> str:
+    """RFC 3339 time from now, e.g. ``later(days=1)``."""
+    return (datetime.now(UTC) + timedelta(**delta)).isoformat().replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Organization:
+    id: str
+    name: str
+    primary_domain: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    id: str
+    name: str
+    organization: Organization
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """An API or OIDC application; ``secret`` is empty where it authenticates by key."""
+
+    id: str
+    name: str
+    client_id: str
+    project: Project
+    secret: str = field(repr=False)
+
+    @property
+    def ids(self) -> dict[str, str]:
+        return {"projectId": self.project.id, "applicationId": self.id}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pat:
+    id: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """A service user. Where the instance appends a domain, his login name is longer than ``username``."""
+
+    id: str
+    username: str
+    name: str
+    organization: Organization
+    first_pat: Pat | None
+
+    @property
+    def pat(self) -> str:
+        assert self.first_pat is not None, f"{self.username} was made without a PAT"
+        return self.first_pat.token
+
+
+class Workshop:
+    """Makes things in ``home``, the administrator's own organization, unless told otherwise."""
+
+    def __init__(self, admin: Api, home: Organization) -> None:
+        self.admin, self.home = admin, home
+        self.run = secrets.token_hex(4)
+        self._made = 0
+        self._removals: list[Callable[[], requests.Response]] = []
+        self._organization_removals: dict[str, Callable[[], requests.Response]] = {}
+
+    def name(self, label: str) -> str:
+        """A name that nothing else has, in this run or another."""
+        self._made += 1
+        return f"zdemo-{self.run}-{label}-{self._made}"
+
+    def organization(self) -> Organization:
+        name = self.name("organization")
+        made = self.admin.do("OrganizationService/AddOrganization", name=name)["organizationId"]
+        self._organization_removals[made] = lambda: self.admin.rest(
+            "DELETE", "/management/v1/orgs/me", x_zitadel_orgid=made
+        )
+        return find_organization(self.admin, made)
+
+    def remove_organization(self, organization: Organization) -> None:
+        response = self._organization_removals.pop(organization.id)()
+        assert response.status_code == 200, response.text
+
+    def project(self, *roles: str, organization: Organization | None = None, **flags: bool) -> Project:
+        owner, name = organization or self.home, self.name("project")
+        made = self.admin.do("ProjectService/CreateProject", organizationId=owner.id, name=name, **flags)["projectId"]
+        self.remove_later("ProjectService/DeleteProject", projectId=made)
+        for role in roles:
+            self.admin.do(
+                "ProjectService/AddProjectRole", projectId=made, roleKey=role, displayName=f"Role {role[:100]}"
+            )
+        return Project(id=made, name=name, organization=owner)
+
+    def app(self, project: Project, **configuration: Any) -> App:
+        """An API application with a secret, unless its ``apiConfiguration`` or ``oidcConfiguration`` says otherwise."""
+        name = self.name("app")
+        made = self.admin.do(
+            "ApplicationService/CreateApplication",
+            projectId=project.id,
+            name=name,
+            **(configuration or {"apiConfiguration": {}}),
+        )
+        shown = made.get("apiConfiguration") or made["oidcConfiguration"]
+        return App(
+            id=made["applicationId"],
+            name=name,
+            client_id=shown["clientId"],
+            secret=shown.get("clientSecret", ""),
+            project=project,
+        )
+
+    def app_key(self, app: App, expires: str | None = None) -> KeyFile:
+        """The key file of a new key of this application."""
+        made = self.admin.do(
+            "ApplicationService/CreateApplicationKey", **app.ids, expirationDate=expires or later(days=1)
+        )
+        return decoded(made["keyDetails"])
+
+    def user(self, *, organization: Organization | None = None, pat: bool = True, **fields: Any) -> User:
+        """A service user, with a PAT that never expires unless ``pat`` is false."""
+        owner, username = organization or self.home, self.name("user")
+        made = self.admin.do(
+            "UserService/CreateUser",
+            **({"organizationId": owner.id, "username": username, "machine": {"name": f"Bot {username}"}} | fields),
+        )["id"]
+        self.remove_later("UserService/DeleteUser", userId=made)
+        first_pat = self.pat(made) if pat else None
+        return User(id=made, username=username, name=f"Bot {username}", organization=owner, first_pat=first_pat)
+
+    def jwt_user(self) -> User:
+        """A service user whose access tokens are JWTs, which takes the v1 API."""
+        username = self.name("jwt-user")
+        body = {
+            "userName": username,
+            "name": f"Bot {username}",
+            "accessTokenType": "ACCESS_TOKEN_TYPE_JWT",
+        }
+        made = self.admin.rest("POST", "/management/v1/users/machine", body, x_zitadel_orgid=self.home.id)
+        assert made.status_code == 200, made.text
+        user_id = made.json()["userId"]
+        self.remove_later("UserService/DeleteUser", userId=user_id)
+        return User(id=user_id, username=username, name=f"Bot {username}", organization=self.home, first_pat=None)
+
+    def pat(self, user_id: str, expires: str = FOREVER) -> Pat:
+        made = self.admin.do("UserService/AddPersonalAccessToken", userId=user_id, expirationDate=expires)
+        return Pat(id=made["tokenId"], token=made["token"])
+
+    def secret(self, user: User) -> str:
+        secret: str = self.admin.do("UserService/AddSecret", userId=user.id)["clientSecret"]
+        return secret
+
+    def user_key(self, user: User, expires: str | None = None) -> KeyFile:
+        """The key file of a new key of this service user."""
+        made = self.admin.do("UserService/AddKey", userId=user.id, expirationDate=expires or later(days=1))
+        return decoded(made["keyContent"])
+
+    def grant(self, user: User, project: Project, *roles: str, organization: Organization | None = None) -> str:
+        """A role assignment owned by ``organization``, by default the project's; returns its ID."""
+        made: str = self.admin.do(
+            "AuthorizationService/CreateAuthorization",
+            userId=user.id,
+            projectId=project.id,
+            organizationId=(organization or project.organization).id,
+            roleKeys=list(roles),
+        )["id"]
+        return made
+
+    def remove_later(self, method: str, **fields: str) -> None:
+        self._removals.append(lambda: self.admin.ask(method, **fields))
+
+    def remove_everything(self) -> list[str]:
+        """Remove what was made, newest first, organizations last; returns what could not be removed."""
+        removals = [*reversed(self._removals), *self._organization_removals.values()]
+        answers = [remove() for remove in removals]
+        return [f"{a.status_code} {a.text}" for a in answers if a.status_code not in {200, 404}]
+
+
+def decoded(key: str) -> KeyFile:
+    content: KeyFile = json.loads(base64.b64decode(key, validate=True))
+    return content
+
+
+def find_organization(admin: Api, organization_id: str) -> Organization:
+    """Look an organization up by its ID; waits for one just made."""
+    found = eventually(
+        "the organization is listed with its primary domain",
+        lambda: admin.do("OrganizationService/ListOrganizations", queries=[{"idQuery": {"id": organization_id}}]).get(
+            "result", []
+        ),
+        lambda result: result and result[0].get("primaryDomain"),
+    )[0]
+    return Organization(id=organization_id, name=found["name"], primary_domain=found["primaryDomain"])

@@ -1,0 +1,1 @@
+"""One HTTP request under one deadline, giving nothing away."""

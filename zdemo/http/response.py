@@ -1,0 +1,76 @@
+"""An HTTP response, read to the end."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,31}/[a-z0-9!#$&^_.+-]{1,31}")  # RFC 6838 §4.2, but shorter
+
+
+def json_decoder(object_pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> json.JSONDecoder:
+    """A decoder that refuses what is no JSON (``NaN``), and numbers that no JSON could give on (RFC 8259 §6: 1e999)."""
+    return json.JSONDecoder(object_pairs_hook=object_pairs, parse_constant=_finite, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+DECODER = json_decoder()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """An HTTP answer, read to the end. Header names are looked up in lower case.
+
+    ``proxy`` is the host of the environment's proxy that it came through, and that may have written it itself.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    seconds: float
+    url: str
+    proxy: str = ""
+
+    @property
+    def media_type(self) -> str:
+        """``Content-Type`` without parameters, in lower case; empty when there is none, or what is there is none."""
+        text = self.headers.get("content-type", "").split(";")[0].strip().lower()
+        return text if MEDIA_TYPE.fullmatch(text) else ""
+
+    @property
+    def text(self) -> str:
+        """The body as text, without a byte-order mark; bytes that are no UTF-8 are replaced."""
+        return self.body.decode("utf-8-sig", "replace")
+
+    def decoded(self, decoder: json.JSONDecoder = DECODER) -> Any:
+        """The body as JSON, which is UTF-8 (RFC 8259 §8.1; a byte-order mark may be ignored).
+
+        Raises:
+            ValueError: it is none.
+        """
+        try:
+            return decoder.decode(self.body.decode("utf-8-sig"))
+        except RecursionError:
+            raise ValueError("it is nested too deep") from None
+
+    def json(self) -> Any:
+        """The body as JSON, or ``None`` when it is none."""
+        try:
+            return self.decoded()
+        except ValueError:
+            return None
+
+    def json_object(self) -> dict[str, Any]:
+        """The body as a JSON object; empty when it is anything else."""
+        value = self.json()
+        return value if isinstance(value, dict) else {}

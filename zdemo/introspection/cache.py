@@ -1,0 +1,182 @@
+"""The introspector that remembers: answers for a short time, and one introspection a token at a time.
+
+Answers are kept and never decisions, so that every request is judged anew, by its own clock and for its own role.
+The key is the SHA-256 of the token: no token lies in memory for longer than its request.
+
+How long an answer may be used is the one promise of this module: a removed role or a deleted token passes for at
+most the TTL. The age counts from the moment when the question was sent, by the monotonic clock. ``exp`` is
+translated to that clock on arrival and compared with the wall clock again at each hit, so a wall clock that jumps,
+to either side, can shorten the life of an answer but not extend it. What is judged is the moment when a request comes
+in: one that joined an introspection in time is answered by it, however slowly the answer travels.
+
+Entries leave first in, first out. All live equally long, so that is also the order in which they go stale, and
+unlike "least recently used" it needs no write, hence no lock, when an entry is read.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+
+from cachetools import FIFOCache
+
+from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS
+from zdemo.errors import ZitadelUnavailable
+from zdemo.introspection.bulkhead import Bulkhead
+from zdemo.introspection.counters import Counters
+from zdemo.introspection.model import Introspection, Introspector
+from zdemo.introspection.single_flight import Flight
+
+LONGEST_INACTIVE_SECONDS = 1.0  # a token may just have been made, and a sick ZITADEL calls good tokens inactive
+
+
+class _Entry:
+    __slots__ = ("expires_at", "fresh_until", "introspection")
+
+    def __init__(self, introspection: Introspection, fresh_until: float) -> None:
+        self.introspection = introspection
+        self.fresh_until = fresh_until  # monotonic
+        self.expires_at = introspection.expires_at if introspection.active else None  # epoch seconds
+
+
+class CachingIntrospector:
+    """Asks ``inner`` once a token and TTL, however many requests ask. Thread-safe.
+
+    ``ttl_seconds`` 0 turns it off: nothing is kept, and each request asks for itself. Active and inactive answers
+    are kept apart, ``size`` of each, so that garbage cannot push good tokens out. Failures are not kept.
+
+    ``timeout_seconds`` bounds the wait for an introspection that another request leads. ``bulkhead`` limits the
+    requests that wait for ZITADEL at all; hits need none.
+    """
+
+    def __init__(  # noqa: PLR0913  # limits, clocks and collaborators, each given by name
+        self,
+        inner: Introspector,
+        *,
+        ttl_seconds: float,
+        size: int,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        bulkhead: Bulkhead | None = None,
+        counters: Counters | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._inner = inner
+        self._ttl_seconds = ttl_seconds
+        self._inactive_seconds = min(ttl_seconds, LONGEST_INACTIVE_SECONDS)
+        self._timeout_seconds = timeout_seconds
+        self._places = bulkhead
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._lock = threading.Lock()  # flights and every change of the stores; held for no longer than a lookup
+        self._flights: dict[bytes, Flight] = {}
+        self._active: FIFOCache[bytes, _Entry] = FIFOCache(size)
+        self._inactive: FIFOCache[bytes, _Entry] = FIFOCache(size)
+        self.counters = counters or Counters()
+
+    def introspect(self, token: str) -> Introspection:
+        """See ``Introspector``. Raises ZitadelUnavailable also when too many requests wait for ZITADEL already."""
+        if not self._ttl_seconds:
+            with self._place():
+                self._count_miss()
+                return self._inner.introspect(token)
+        key = sha256(token.encode()).digest()
+        entry = self._fresh_entry(key)
+        return self._ask_or_join(key, token) if entry is None else self._hit(entry)
+
+    def _fresh_entry(self, key: bytes) -> _Entry | None:
+        """Without a lock: a store is a dictionary underneath, and entries never change."""
+        try:
+            entry = self._active[key]
+        except KeyError:
+            try:
+                entry = self._inactive[key]
+            except KeyError:
+                return None
+        if self._clock() >= entry.fresh_until:
+            return None
+        if entry.expires_at is not None and self._wall_clock() >= entry.expires_at:
+            return None
+        return entry
+
+    def _ask_or_join(self, key: bytes, token: str) -> Introspection:
+        with self._place():
+            with self._lock:
+                found = self._fresh_entry(key) or self._joinable_flight(key)  # since this request looked
+                leads = found is None
+                if found is None:
+                    sent = Flight(sent_at=self._clock(), sent_at_wall=self._wall_clock())
+                    found = self._flights[key] = sent
+            if isinstance(found, _Entry):
+                return self._hit(found)
+            if leads:
+                return self._lead(found, key, token)
+            with self.counters.lock:
+                self.counters.joins += 1
+            return found.outcome(self._timeout_seconds)
+
+    def _joinable_flight(self, key: bytes) -> Flight | None:
+        """The flight whose answer will be fresh for who joins now, also if it says inactive."""
+        flight = self._flights.get(key)
+        if flight is None or self._clock() >= flight.sent_at + self._inactive_seconds:
+            return None
+        return flight
+
+    def _lead(self, flight: Flight, key: bytes, token: str) -> Introspection:
+        self._count_miss()
+        return flight.lead(lambda: self._inner.introspect(token), lambda answer: self._land(flight, key, answer))
+
+    def _land(self, flight: Flight, key: bytes, answer: Introspection | None) -> None:
+        """Forget the flight and keep its answer, unless a later one has taken its place: the later knows better."""
+        with self._lock:
+            if self._flights.get(key) is not flight:
+                return
+            del self._flights[key]
+            if answer is None:
+                return
+            kept, other = (self._active, self._inactive) if answer.active else (self._inactive, self._active)
+            other.pop(key, None)
+            fresh_until = self._fresh_until(flight, answer)
+            if fresh_until > self._clock():
+                kept[key] = _Entry(answer, fresh_until)
+
+    def _fresh_until(self, flight: Flight, answer: Introspection) -> float:
+        """The earlier of TTL and ``exp``, by the monotonic clock. ``exp`` may be beyond what a float can hold."""
+        if not answer.active:
+            return flight.sent_at + self._inactive_seconds
+        expires_at = answer.expires_at
+        if expires_at is None or expires_at >= flight.sent_at_wall + self._ttl_seconds:
+            return flight.sent_at + self._ttl_seconds
+        if expires_at <= flight.sent_at_wall:
+            return flight.sent_at
+        return flight.sent_at + (expires_at - flight.sent_at_wall)
+
+    def _hit(self, entry: _Entry) -> Introspection:
+        with self.counters.lock:
+            self.counters.hits += 1
+        return entry.introspection
+
+    def _count_miss(self) -> None:
+        with self.counters.lock:
+            self.counters.misses += 1
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the places for requests that wait for ZITADEL, for the length of the block."""
+        if self._places is None:
+            yield
+            return
+        place = self._places.acquire()
+        if place is None:
+            with self.counters.lock:
+                self.counters.refused += 1
+            raise ZitadelUnavailable(
+                "as many requests as may are waiting for ZITADEL", hint="try again; look at ZITADEL if it stays so"
+            )
+        try:
+            yield
+        finally:
+            self._places.release(place)

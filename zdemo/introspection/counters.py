@@ -1,0 +1,32 @@
+"""What the introspectors count, in one plain object that metrics can read.
+
+A module of its own because the cache, the protection and the metrics share it, and nothing else.
+"""
+
+from __future__ import annotations
+
+import threading
+
+
+class Counters:
+    """Counters since the start, and two gauges. Read the attributes at any time; change them under ``lock`` only.
+
+    ``lock`` is held for one addition, never while anything waits: the warm path takes it too.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.hits = 0
+        """Requests that were answered from the cache."""
+        self.misses = 0
+        """Requests that led an introspection, or tried to."""
+        self.joins = 0
+        """Requests that waited for an introspection which another request had begun."""
+        self.introspections = 0
+        """Questions that were put to ZITADEL, probes included."""
+        self.refused = 0
+        """Requests that were turned away because as many as may were waiting already."""
+        self.in_flight = 0
+        """Gauge: introspections under way now."""
+        self.breaker_state = 0
+        """Gauge: 0 closed, 1 half open, 2 open."""

@@ -1,0 +1,1 @@
+"""Ask ZITADEL about a token, and hand the evidence to diagnosis."""

@@ -1,0 +1,191 @@
+"""The questions that an investigation may ask ZITADEL: one request each, in parallel, under one deadline.
+
+A module of its own because what is asked, and with whose credentials, can be read here in one place. A token goes
+to the configured ZITADEL and nowhere else; nothing that is asked here changes anything there.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from zdemo.config.settings import Settings
+from zdemo.diagnosis import Probe
+from zdemo.errors import ConnectionFailed, SettingsError
+from zdemo.http.response import Response
+from zdemo.introspection.client import IntrospectionClient, basic_credentials
+from zdemo.management.client import AUTHORIZATION_SERVICE, PAGE_SIZE
+from zdemo.management.model import RoleAssignment, role_assignment
+
+Replies = dict[Probe, Response | ConnectionFailed]
+
+PARALLEL = 8  # the most questions that are asked at a time
+LEAST_SECONDS = 0.05  # below this, a question is not begun: no answer would come in time
+MOST_PAGES = 20  # of role assignments; a user has a handful
+RANDOM_TOKEN_BYTES = 53  # makes 71 characters, as a PAT has: garbage of another form is told apart by ZITADEL
+
+
+class Prober:
+    """Asks about one token, within ``settings.timeout_seconds`` in all from the moment it is made."""
+
+    def __init__(self, settings: Settings, token: str, *, admin_pat: str | None = None) -> None:
+        self._end = time.monotonic() + settings.timeout_seconds
+        self._settings = settings
+        self._token = token
+        self._bearer = "".join(token.split("\n")).replace("\r", "")  # ZITADEL ignores line ends; a header must not
+        self._admin_pat = admin_pat
+        self._client = IntrospectionClient(settings, connections=PARALLEL)
+        self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="inquiry")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pool.shutdown(cancel_futures=True)  # what still runs ends by the deadline
+        self._client.close()
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the deadline; negative when it has passed."""
+        return self._end - time.monotonic()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown, should a server send it back: the token, and what proves who we are."""
+        return (self._token, self._token.strip(), *self._client.secrets, self._admin_pat or "")
+
+    def introspect(self) -> tuple[Response | ConnectionFailed, Replies]:
+        """The first question. When it takes half of the time, ZITADEL is asked how it is while the answer is awaited.
+
+        Raises:
+            SettingsError: the CA bundle that the environment names cannot be used.
+        """
+        first = self._pool.submit(self._client.ask, self._token, timeout_seconds=self.seconds_left)
+        replies: Replies = {}
+        try:
+            first.exception(timeout=self.seconds_left / 2)
+        except TimeoutError:
+            replies = self.ask(Probe.HEALTH, Probe.READY)
+        try:
+            return first.result(), replies
+        except ConnectionFailed as failure:
+            return failure, replies
+
+    def ask(self, *questions: Probe) -> Replies:
+        """The replies that come before the deadline; nothing is asked when it is near."""
+        if self.seconds_left < LEAST_SECONDS:
+            return {}
+        running = {question: self._pool.submit(_REQUESTS[question], self) for question in questions}
+        return {question: reply for question, future in running.items() if (reply := _reply(future)) is not None}
+
+    def assignments(self, user_id: str) -> tuple[tuple[RoleAssignment, ...] | None, Replies]:
+        """The role assignments of the token's own user, asked with the token itself: ZITADEL lets any PAT do that.
+
+        ``None`` when they could not be learned; the last reply may tell why.
+        """
+        found: list[RoleAssignment] = []
+        replies: Replies = {}
+        for _ in range(MOST_PAGES):
+            replies = self._page(user_id, len(found))
+            answer = replies.get(Probe.ASSIGNMENTS)
+            if not isinstance(answer, Response) or answer.status != 200:
+                return None, replies
+            body = answer.json_object()
+            rows = body.get("authorizations", [])
+            try:
+                found += [role_assignment(row) for row in rows]
+                total = int((body.get("pagination") or {}).get("totalResult", 0))
+            except (AttributeError, TypeError, ValueError):  # what came is no list of authorizations
+                return None, replies
+            if not rows or len(found) >= total:
+                return tuple(found), replies
+        return None, replies
+
+    def _page(self, user_id: str, offset: int) -> Replies:
+        if self.seconds_left < LEAST_SECONDS:
+            return {}
+        reply = _reply(self._pool.submit(self._authorizations, user_id, offset))
+        return {} if reply is None else {Probe.ASSIGNMENTS: reply}
+
+    def _authorizations(self, user_id: str, offset: int) -> Response:
+        return self._send(
+            "POST",
+            f"/{AUTHORIZATION_SERVICE}/ListAuthorizations",
+            headers={"Authorization": f"Bearer {self._bearer}", "Connect-Protocol-Version": "1"},
+            json={
+                "filters": [{"inUserIds": {"ids": [user_id]}}],
+                "pagination": {"offset": str(offset), "limit": PAGE_SIZE, "asc": True},
+            },
+        )
+
+    def _send(self, method: str, path: str, **more: Any) -> Response:
+        return self._client.transport.send(method, path, timeout_seconds=self.seconds_left, **more)
+
+    def _get(self, path: str, *, with_token: bool = False) -> Response:
+        headers = {"Authorization": f"Bearer {self._bearer}"} if with_token else {}
+        return self._send("GET", path, headers={"Accept": "application/json", **headers})
+
+    def _introspect(self, token: str, **more: str) -> Response:
+        return self._client.ask(token, timeout_seconds=self.seconds_left, **more)
+
+    def _made_up_client(self) -> Response:
+        client_id = "".join(secrets.choice("0123456789") for _ in range(18))
+        return self._introspect(random_token(), authorization=basic_credentials(client_id, secrets.token_hex(32)))
+
+    def _own_pair_at_token_endpoint(self) -> Response:
+        """Only a service user's login name and secret are taken there (RFC 6749 §4.4); what is given out is dropped."""
+        own = basic_credentials(self._settings.client_id, self._settings.client_secret)
+        form = {"grant_type": "client_credentials", "scope": "openid"}
+        return self._send("POST", "/oauth/v2/token", headers={"Authorization": own}, form=form)
+
+    def _again(self) -> Response:
+        return self._introspect(self._token)
+
+    def _random(self) -> Response:
+        return self._introspect(random_token())
+
+    def _administrator(self) -> Response:
+        return self._introspect(self._admin_pat or random_token())
+
+    def _administrator_userinfo(self) -> Response:
+        headers = {"Accept": "application/json", "Authorization": f"Bearer {self._admin_pat or random_token()}"}
+        return self._send("GET", "/oidc/v1/userinfo", headers=headers)
+
+
+def random_token() -> str:
+    """A text of the form of a PAT that nobody has issued."""
+    return secrets.token_urlsafe(RANDOM_TOKEN_BYTES)
+
+
+def _reply(future: Future[Response]) -> Response | ConnectionFailed | None:
+    try:
+        return future.result()
+    except ConnectionFailed as failure:
+        return failure
+    except SettingsError:
+        return None
+
+
+def _path(path: str, *, with_token: bool = False) -> Callable[[Prober], Response]:
+    return partial(Prober._get, path=path, with_token=with_token)
+
+
+_REQUESTS: Mapping[Probe, Callable[[Prober], Response]] = {
+    Probe.AGAIN: Prober._again,
+    Probe.RANDOM_TOKEN: Prober._random,
+    Probe.MADE_UP_CLIENT: Prober._made_up_client,
+    Probe.OWN_PAIR_AT_TOKEN_ENDPOINT: Prober._own_pair_at_token_endpoint,
+    Probe.ADMINISTRATOR: Prober._administrator,
+    Probe.ADMINISTRATOR_USERINFO: Prober._administrator_userinfo,
+    Probe.USERINFO: _path("/oidc/v1/userinfo", with_token=True),
+    Probe.WHOAMI: _path("/auth/v1/users/me", with_token=True),
+    Probe.READY: _path("/debug/ready"),
+    Probe.HEALTH: _path("/debug/healthz"),
+    Probe.DISCOVERY: _path("/.well-known/openid-configuration"),
+    Probe.KEYS: _path("/oauth/v2/keys"),
+}

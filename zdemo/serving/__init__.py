@@ -1,0 +1,1 @@
+"""Run a WSGI application: embedded in a with block, or in production on Granian."""
