@@ -171,13 +171,13 @@ def test_a_name_that_is_nearly_right_is_pointed_out(bare: Shell, zitadel: Emulat
     (bare.folder / ".env").write_text("\n".join(lines), encoding="utf-8")
     shown = NEAR[name].replace("$", r"\$")
     for told in (doctor(bare, {}, "settings.complete"), introspect(bare, {})):
-        told.names("CLIENT_ID is not set", rf"there is {shown}: misspelt\?")
+        told.names("CLIENT_ID is not set", rf"is {shown} misspelled\?")
 
 
 @pytest.mark.parametrize("name", ["API_CLIENT_ID", "PATH", "CLIENT_KEY", "DOMAIN"])
 def test_a_name_of_another_program_is_not(bare: Shell, name: str) -> None:
     bare.dotenv(**{name: "x"})
-    doctor(bare, {}, "settings.complete").never("misspelt")
+    doctor(bare, {}, "settings.complete").never("misspelled")
 
 
 def test_a_folder_in_the_place_of_the_file_is_named(bare: Shell) -> None:

@@ -17,8 +17,9 @@ import requests
 from tests.support.cli import Ran, Reporter, Shell, story
 from tests.support.ports import free_port
 from tests.support.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
-from zdemo.cli.redaction import Redaction, token_like
-from zdemo.config.environment import Environment, masked
+from zdemo.cli.redaction import Redaction
+from zdemo.config.environment import Environment
+from zdemo.config.masking import masked, token_like
 from zdemo.config.settings import AdminSettings, Settings
 from zdemo.emulator.seed import PROJECT_ID
 

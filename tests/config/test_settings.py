@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from tests.support import processes
 from zdemo.config.client_settings import ClientSettings
-from zdemo.config.environment import Environment, masked, read_environment
+from zdemo.config.environment import Environment, read_environment
 from zdemo.config.key_file import ApplicationKey
+from zdemo.config.masking import masked
 from zdemo.config.parsers import is_loopback
 from zdemo.config.settings import AdminSettings, Settings, required_token
 from zdemo.errors import ExitCode, MissingTokenError, SettingsError

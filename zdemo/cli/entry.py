@@ -12,10 +12,10 @@ import typer
 
 from zdemo.cli.app import app
 from zdemo.cli.options import ASK
-from zdemo.cli.redaction import token_like
 from zdemo.cli.screen import Screen
 from zdemo.cli.streams import drop, open_what_is_closed, why_unwritable
 from zdemo.cli.usage import CommandLineError, wrong_command_line
+from zdemo.config.masking import token_like
 from zdemo.errors import ExitCode, ZdemoError
 
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from zdemo.authorization import Policy, authorize
 from zdemo.cli.screen import Screen, printable, show_finding
-from zdemo.config.environment import masked
+from zdemo.config.masking import masked
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import token_form
 from zdemo.errors import Refused

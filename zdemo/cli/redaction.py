@@ -10,53 +10,17 @@ import base64
 import json
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 from urllib.parse import quote
+
+from zdemo.config.masking import LEAST_TOKEN_LIKE, QUOTES, looks_random, masked
 
 LEAST_SECRET = 8  # characters; shorter texts are no secrets, and would be found in every sentence
 LEAST_PIECE = 12  # characters of a secret that were cut off and are hidden still; fewer may be a word of a sentence
 LEAST_RANDOM_PIECE = 6  # characters of a secret without words in it
-LEAST_TOKEN_LIKE = 32  # characters; ZITADEL's shortest tokens have some 50, its client secrets 64
-LEAST_RANDOM = 20  # characters of what looks random, and may therefore be a token of another server
-RANDOM_CHANGES = 0.4  # of all neighbours; they are of different kinds in 0.64 of base64, in 0.35 of CamelCaseWords
 LONGEST_TOKEN = (
     16 * 1024
 )  # characters, as in zdemo.authorization; of longer secrets all forms of the beginning are known
-QUOTES = "\"'`\u2018\u2019\u201c\u201d"
-TOKEN_LIKE = rf"(?a:eyJ[\w-]+\.[\w-]+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE},}}=*)"  # compiled when needed
-BLANKS = rf"\s=:@,;?&{QUOTES}"
 UNICODE_ESCAPE = r"(?<!\\)\\+u(?![dD][89a-fA-F])([0-9a-fA-F]{4})"  # in JSON, and in JSON within JSON; no half of a pair
-
-
-def token_like(text: str) -> list[str]:
-    """What in a command line's argument, or in a setting, may be a token. Folders have long names, but tamer ones."""
-    if len(text) < LEAST_RANDOM and "eyJ" not in text:
-        return []
-    found = [piece for piece in re.split(f"[{BLANKS}/]+", text) if re.fullmatch(TOKEN_LIKE, piece)]
-    if "/" in text and "://" not in text:
-        found = [piece for piece in found if _kinds(piece) >= {"a", "A", "0"}]
-    more = [piece for piece in re.split(f"[{BLANKS}/.]+", text) if len(piece) >= LEAST_RANDOM and _is_random(piece)]
-    found += [piece for piece in more if not any(piece in whole for whole in found)]
-    if found:
-        return found
-    # base64 has slashes, and some tokens have dots: the pieces are too short
-    wholes = re.split(f"[{BLANKS}/]+" if "://" in text else f"[{BLANKS}]+", text)
-    return [whole for whole in wholes if len(whole) >= LEAST_TOKEN_LIKE and _is_random(re.sub("[/.]", "", whole))]
-
-
-def _kind(character: str) -> str:
-    return "0" if character.isdigit() else "a" if character.islower() else "A" if character.isupper() else "-"
-
-
-def _kinds(text: str) -> set[str]:
-    return set(map(_kind, text))
-
-
-def _is_random(text: str) -> bool:
-    """Whether small letters, capitals and digits alternate as in no name."""
-    kinds = [_kind(character) for character in text]
-    changes = sum(one != other for one, other in pairwise(kinds))
-    return set(kinds) >= {"a", "A", "0"} and changes >= RANDOM_CHANGES * len(text)
 
 
 class Redaction:
@@ -69,14 +33,12 @@ class Redaction:
 
     def hide(self, *secrets: str) -> None:
         """Never show these from now on; blanks and quotes around them are no part of them."""
-        from zdemo.config.environment import masked  # here, since --help has nothing to hide
-
         for secret in secrets:
             bare = secret.strip().strip(QUOTES).strip()
             if len(bare) < LEAST_SECRET:
                 continue
             known = bare[:LONGEST_TOKEN]
-            is_random = _is_random(known)
+            is_random = looks_random(known)
             for form in _forms(known):
                 self._shown.setdefault(form.lower(), "…")
                 if is_random:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, TextIO, cast
 import typer
 
 from zdemo.cli.options import ASK
-from zdemo.cli.redaction import LONGEST_TOKEN, token_like
+from zdemo.cli.redaction import LONGEST_TOKEN
 from zdemo.cli.screen import Screen
-from zdemo.config.environment import Environment, masked, read_environment
+from zdemo.config.environment import Environment, read_environment
+from zdemo.config.masking import masked, token_like
 from zdemo.errors import MissingTokenError, UsageError
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ OPTIONS = {  # what stands for a variable there
     "ZITADEL_ADMIN_PAT": "--admin-pat",
     "ZITADEL_DOMAIN": "--domain",
 }
-LEAST_MASKED = 20  # characters; of a shorter token, eight would be too much to show
 
 
 class Environment(Mapping[str, str]):
@@ -115,8 +114,3 @@ def where_to_mend(variables: Mapping[str, str], missing: Sequence[str], wrong: S
         what = ", ".join(missing) if wrong else them
         steps.append(f"set {what} in the environment or in {file or '.env'}{example}")
     return "; ".join(steps)
-
-
-def masked(token: str) -> str:
-    """What may be shown of a token to tell it apart: four characters at each end, of long ones only."""
-    return f"{token[:4]}…{token[-4:]}" if len(token) >= LEAST_MASKED else "(too short to show a part of it)"

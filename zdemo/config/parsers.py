@@ -10,18 +10,48 @@ import ipaddress
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from zdemo.config.masking import QUOTES
 from zdemo.errors import SettingsError
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
 LONGEST_TIMEOUT_SECONDS = 300.0
 LONGEST_LABEL = 63  # RFC 1035 §2.3.4
 DAMAGED_SCHEME = re.compile(r"https?(:(?!//|\d)|[/;\\])", re.IGNORECASE)  # a host may be called http
-QUOTES = "\"'`\u2018\u2019\u201c\u201d"
+NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
+NEAR_VARIABLE = 0.85  # CLEINT_ID is near CLIENT_ID; API_CLIENT_ID belongs to another program
+VARIABLES = {  # a variable with one of these names is not a misspelled one
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "PAT",
+    "ZITADEL_ADMIN_PAT",
+    "ZITADEL_DOMAIN",
+    "ZITADEL_KEY_FILE",
+    "ZITADEL_PROJECT_ID",
+}
+BEFORE_NAME = r"(?i)^(\$env:|set\b|ZITADEL_)"  # PowerShell, cmd, and a prefix that only some names have
+SHOWABLE_NAME = r"[A-Za-z0-9_]{1,64}"  # in a file that is not a .env, anything may stand before =
 T = TypeVar("T")
+
+
+def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str:
+    """Return the known name that is most like a word in any case of letters, or an empty string."""
+    from difflib import get_close_matches  # here, because only mistakes need it
+
+    lowered = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), lowered, 1, least)
+    return lowered[near[0]] if near else ""
+
+
+def _similar_variable(name: str, variables: Iterable[str]) -> str:
+    """Return the variable that may be meant by the one that is not set, as a message can show it."""
+    others = [other for other in variables if other not in VARIABLES]
+    written = {form: other for other in others for form in (other, re.sub(BEFORE_NAME, "", other))}
+    near = written.get(did_you_mean(name, written, least=NEAR_VARIABLE), "")
+    return near if not near or re.fullmatch(SHOWABLE_NAME, near) else f"a name that only looks like {name}"
 
 
 class Reader:
@@ -48,10 +78,8 @@ class Reader:
     def required(self, name: str, parse: Callable[[str], T], default: T, what: str) -> T:
         """As ``optional``, but not to be set is a problem; ``what`` says what belongs there, with an example."""
         if not self._variables.get(name, "").strip():
-            from zdemo.config.near_names import did_you_mean  # here, since it is needed only when something is missing
-
-            near = did_you_mean(name, self._variables)
-            self.problems.append(f"{name} is not set: {what}" + (f" (there is {near}: misspelt?)" if near else ""))
+            near = _similar_variable(name, self._variables)
+            self.problems.append(f"{name} is not set: {what}" + (f" (is {near} misspelled?)" if near else ""))
             self.missing.append(name)
             return default
         return self.optional(name, parse, default)

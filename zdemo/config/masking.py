@@ -1,0 +1,50 @@
+"""What could be a secret, and how much of one may be shown."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+LEAST_MASKED = 20  # characters; eight of a shorter token would be too much to show
+LEAST_TOKEN_LIKE = 32  # characters; ZITADEL's shortest tokens have some 50, its client secrets 64
+LEAST_RANDOM = 20  # characters that look random and may therefore be a token of another server
+RANDOM_CHANGES = 0.4  # of all neighbours; they are of different kinds in 0.64 of base64, in 0.35 of CamelCaseWords
+QUOTES = "\"'`\u2018\u2019\u201c\u201d"
+SEPARATORS = rf"\s=:@,;?&{QUOTES}"
+TOKEN_LIKE = rf"(?a:eyJ[\w-]+\.[\w-]+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE},}}=*)"  # compiled when needed
+
+
+def masked(token: str) -> str:
+    """Return what may be shown of a token to tell it apart: four characters at each end, of long tokens only."""
+    return f"{token[:4]}…{token[-4:]}" if len(token) >= LEAST_MASKED else "(too short to show a part of it)"
+
+
+def token_like(text: str) -> list[str]:
+    """Return the parts of a text that could be a token; long names of folders could not."""
+    if len(text) < LEAST_RANDOM and "eyJ" not in text:
+        return []
+    found = [piece for piece in re.split(f"[{SEPARATORS}/]+", text) if re.fullmatch(TOKEN_LIKE, piece)]
+    if "/" in text and "://" not in text:
+        found = [piece for piece in found if _kinds(piece) >= {"a", "A", "0"}]
+    pieces = [piece for piece in re.split(f"[{SEPARATORS}/.]+", text) if len(piece) >= LEAST_RANDOM]
+    found += [piece for piece in pieces if looks_random(piece) and not any(piece in whole for whole in found)]
+    if found:
+        return found
+    # base64 has slashes, and some tokens have dots: the pieces are too short
+    wholes = re.split(f"[{SEPARATORS}/]+" if "://" in text else f"[{SEPARATORS}]+", text)
+    return [whole for whole in wholes if len(whole) >= LEAST_TOKEN_LIKE and looks_random(re.sub("[/.]", "", whole))]
+
+
+def looks_random(text: str) -> bool:
+    """Return whether small letters, capitals and digits alternate as they do in no name."""
+    kinds = [_kind(character) for character in text]
+    changes = sum(one != other for one, other in pairwise(kinds))
+    return set(kinds) >= {"a", "A", "0"} and changes >= RANDOM_CHANGES * len(text)
+
+
+def _kind(character: str) -> str:
+    return "0" if character.isdigit() else "a" if character.islower() else "A" if character.isupper() else "-"
+
+
+def _kinds(text: str) -> set[str]:
+    return set(map(_kind, text))
