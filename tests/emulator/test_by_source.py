@@ -204,12 +204,6 @@ def test_an_unknown_user_is_a_precondition(
     assert error_id(admin.ask(method, userId=NOBODY, **fields)) == expected
 
 
-def test_the_id_of_an_application_is_taken_once(admin: Api, workshop: Workshop) -> None:
-    app = workshop.app(workshop.project())
-    again = admin.ask("ApplicationService/CreateApplication", **app.ids, name="other", apiConfiguration={})
-    assert error_id(again) == (400, "PROJECT-lxowmp")
-
-
 @pytest.mark.parametrize("kind", [0, "APPLICATION_TYPE_UNSPECIFIED"])
 def test_applications_of_no_type_cannot_be_asked_for(admin: Api, kind: Any) -> None:
     asked = admin.ask("ApplicationService/ListApplications", filters=[{"typeFilter": kind}])

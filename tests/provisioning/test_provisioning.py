@@ -759,6 +759,7 @@ def test_setup_after_teardown_chooses_other_ids(desk: Desk) -> None:
     assert not {before[name] for name in (PROJECT_ID, READER_ID, VISITOR_ID)} & set(desk.env.values())
 
 
+@pytest.mark.xfail(reason="setup does not recover from a project that was deleted by hand yet", strict=True)
 def test_what_is_gone_by_other_hands_is_made_again(desk: Desk) -> None:
     """A ZITADEL that was set up anew looks like this, too."""
     desk.run()

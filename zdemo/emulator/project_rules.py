@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zdemo.emulator.entities import Application, Authorization, Project, ProjectGrant, Role
-from zdemo.emulator.errors import AlreadyExists, FailedPrecondition, taken
+from zdemo.emulator.errors import AlreadyExists, taken
 from zdemo.emulator.state import State, named
 
 
@@ -28,9 +28,15 @@ class ProjectRules(State):
             raise taken("Project already exists on organization")
 
     def remove_project(self, project: Project) -> None:
-        """With its applications, authorizations and administrators."""
+        """Remove a project with its applications, authorizations and administrators.
+
+        ZITADEL forgets to free the IDs and names of the applications and the keys of the roles, so a project that is
+        created again with the same ID cannot have them again.
+        """
         for application in [a for a in self.applications.values() if a.project_id == project.id]:
             del self.applications[application.id]
+            self.kept_taken |= {("application", application.id), ("application", project.id, application.name.lower())}
+        self.kept_taken |= {("role", project.id, key.lower()) for key in project.roles}
         self.remove_authorizations(lambda a: a.project_id == project.id)
         self.remove_administrators(lambda a: a.resource == ("project", project.id))
         del self.projects[project.id]
@@ -38,7 +44,7 @@ class ProjectRules(State):
 
     def add_role(self, project: Project, key: str, display_name: str, group: str = "") -> Role:
         """Keys are unique in a project, without regard to case."""
-        if named(project.roles.values(), "id", key):
+        if named(project.roles.values(), "id", key) or ("role", project.id, key.lower()) in self.kept_taken:
             raise taken("Role already exists")
         now = self.now()
         project.roles[key] = Role(
@@ -91,9 +97,12 @@ class ProjectRules(State):
     def add_application(
         self, project: Project, name: str, kind: str, auth_method: str, id: str | None = None
     ) -> Application:
-        """Without a secret. Names are unique in a project, without regard to case."""
-        if id in self.applications:
-            raise FailedPrecondition("Errors.Project.App.AlreadyExisting", "PROJECT-lxowmp")
+        """Without a secret. Names are unique in a project, without regard to case.
+
+        The ID of an application that exists is accepted, and the new application takes its place (ZITADEL).
+        """
+        if id and ("application", id) in self.kept_taken:
+            raise taken("Application already exists")
         self.check_application_name(project.id, name)
         now = self.now()
         made = Application(
@@ -111,7 +120,8 @@ class ProjectRules(State):
 
     def check_application_name(self, project_id: str, name: str) -> None:
         """Refuse a name that another application of the project has."""
-        if named((a for a in self.applications.values() if a.project_id == project_id), "name", name):
+        names = (a for a in self.applications.values() if a.project_id == project_id)
+        if named(names, "name", name) or ("application", project_id, name.lower()) in self.kept_taken:
             raise taken("Application already exists")
 
     # --- authorizations ---

@@ -49,6 +49,7 @@ class State:
         self._sequences: Counter[str] = Counter()
         self.features: dict[str, object] = {}
         self.ended: dict[str, float] = {}  # when a project or authorization was removed, by its ID
+        self.kept_taken: set[tuple[str, ...]] = set()  # what a removed project leaves taken
 
     def new_id(self) -> str:
         """18 digits, unique, rising, the time of creation inside."""
