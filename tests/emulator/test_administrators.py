@@ -76,7 +76,7 @@ def test_an_administrator_is_made_once(admin: Api, of_organization: dict[str, An
         ({"roles": ["NO_SUCH_ROLE"]}, (400, "Org-4N8es")),
         ({"roles": []}, (400, "ORG-4Mlfs")),
         ({"userId": NOBODY}, (400, "ORG-GoXOn")),
-        ({"resource": {}}, (400, "ADMIN-IbPp47HDP5")),
+        ({"resource": None}, (400, "ADMIN-IbPp47HDP5")),
     ],
     ids=["unknown role", "no role", "unknown user", "no resource"],
 )
@@ -84,6 +84,17 @@ def test_an_administrator_needs_a_user_a_resource_and_known_roles(
     admin: Api, of_organization: dict[str, Any], change: dict[str, Any], expected: tuple[int, str]
 ) -> None:
     assert error_id(admin.ask(CREATE, **(of_organization | {"roles": ["ORG_OWNER"]} | change))) == expected
+
+
+@pytest.mark.parametrize("method", ["Create", "Update", "Delete"])
+def test_an_empty_resource_breaks_a_rule(admin: Api, of_organization: dict[str, Any], method: str) -> None:
+    refused = admin.ask(f"InternalPermissionService/{method}Administrator", **(of_organization | {"resource": {}}))
+    message = (
+        f"invalid {method}AdministratorRequest.Resource: embedded message failed validation | caused by: "
+        "invalid ResourceType.Resource: value is required"
+    )
+    assert api_error(refused) == (400, message)
+    assert "details" not in refused.json()
 
 
 def test_an_update_replaces_the_roles_and_the_same_again_is_no_fault(

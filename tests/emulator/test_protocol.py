@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -188,10 +189,25 @@ def test_checks_come_in_this_order(server: Server, admin: Api, visitor: User) ->
     unreadable = server.send("POST", LIST, data="{", headers=JSON)
     assert unreadable.status_code == 400, "the body comes before authentication"
     assert anybody.ask("ProjectService/GetProject", projectId="").status_code == 401, "then authentication"
-    assert stranger.ask("ProjectService/GetProject", projectId="").status_code == 400, "then the fields"
-    rights = error_id(stranger.ask("ProjectService/GetProject", projectId=NOBODY))
+    assert stranger.ask("ProjectService/UpdateProject", projectId="").status_code == 400, "then the fields"
+    rights = error_id(stranger.ask("ProjectService/UpdateProject", projectId=NOBODY))
     assert rights == (404, "AUTHZ-cdgFk"), "then rights"
-    assert error_id(admin.ask("ProjectService/GetProject", projectId=NOBODY)) == (404, "QUERY-fk2fs")
+    assert error_id(admin.ask("ProjectService/UpdateProject", projectId=NOBODY)) == (404, "COMMAND-3M9sd")
+
+
+@pytest.mark.parametrize(
+    ("method", "fields"),
+    [
+        ("GetProject", {"projectId": ""}),
+        ("ListProjects", {"pagination": {"limit": 1001}}),
+        ("ListProjectRoles", {"projectId": ""}),
+    ],
+)
+def test_methods_that_read_projects_check_membership_before_the_fields(
+    server: Server, visitor: User, method: str, fields: dict[str, Any]
+) -> None:
+    refused = Api(server, visitor.pat).ask(f"ProjectService/{method}", **fields)
+    assert api_error(refused) == (404, "membership not found (AUTHZ-cdgFk)")
 
 
 def test_an_unknown_organization_in_the_header_is_refused(admin: Api) -> None:

@@ -18,7 +18,7 @@ from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.internal_permission.v2.InternalPermissionService", "internal_permission")
 _RESOURCES: dict[str, Kind] = {"instance": Flag(), "organizationId": ID, "projectId": ID}
-_RESOURCE = Sub(Message("ResourceType", OneOf("Resource", tuple(_RESOURCES)), **_RESOURCES))
+_RESOURCE = Sub(Message("ResourceType", OneOf("Resource", tuple(_RESOURCES), required=True), **_RESOURCES))
 _USER = Text(most=200)
 _ROLE_KEYS = Repeated(Text(1, 200), unique=True)
 _PERMISSION = {"instance": "iam.member", "organization": "org.member", "project": "project.member"}

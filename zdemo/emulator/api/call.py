@@ -78,16 +78,16 @@ class Service:
 
 
 def run(world: World, method: Method, body: dict[str, Any], header: str | None, organization_id: str) -> Answer:
-    """Answer a request that was read: who is it, is it valid, may he, then the method."""
+    """Answer a request that was read: authenticate, check the method's permission, validate, then run the method."""
     caller = authenticated(world, header)
     if organization_id and organization_id not in world.organizations:
         raise PermissionDenied("Organisation doesn't exist", "AUTH-Bs7Ds")
+    call = Call(world, caller, organization_id or caller.organization_id, body)
+    call.access.enter(method.permission, call.organization_id)
     try:
         method.request.check(body)
     except InvalidError as reason:
         raise InvalidArgument(str(reason)) from None
-    call = Call(world, caller, organization_id or caller.organization_id, body)
-    call.access.enter(method.permission, call.organization_id)
     return method.answer(call)
 
 

@@ -44,9 +44,13 @@ class Form:
         except ValueError as error:
             raise OAuthError("invalid_request", "error parsing form", parent=str(error)) from error
 
+    def find(self, name: str) -> str | None:
+        """Return a parameter, the last one of several, or None when it is absent."""
+        return next((value for key, value in reversed(self.pairs) if key == name), None)
+
     def last(self, name: str) -> str:
-        """A parameter; of several the last counts. Empty when missing."""
-        return next((value for key, value in reversed(self.pairs) if key == name), "")
+        """Return a parameter like ``find``, but an empty text when it is absent."""
+        return self.find(name) or ""
 
     def first(self, name: str) -> str:
         """As ``last``, but of several the first."""

@@ -62,7 +62,7 @@ def _client_credentials(world: World, form: Form) -> Response:
         raise OAuthError("invalid_request", "Errors.User.Machine.Secret.NotExisting")
     if not hmac.compare_digest(user.secret.encode(), credentials.client_secret.encode()):
         raise OAuthError("invalid_request", "Errors.User.Machine.Secret.Invalid")
-    scopes = _allowed_scopes(world, user, form.last("scope"))
+    scopes = _allowed_scopes(world, user, form.find("scope"))
     return json_answer(issue(world, _active(user), scopes, amr=["pwd"]))
 
 
@@ -79,7 +79,7 @@ def _jwt_bearer(world: World, form: Form) -> Response:
         raise OAuthError("server_error", "Errors.Internal", status=500, parent=str(error)) from error
     if user is None:
         raise OAuthError("server_error", "Errors.Internal", status=500)
-    scopes = _allowed_scopes(world, user, form.last("scope"))
+    scopes = _allowed_scopes(world, user, form.find("scope"))
     return json_answer(issue(world, _active(user), scopes, amr=[]))
 
 
@@ -109,13 +109,13 @@ def _active(user: User) -> User:
     return user
 
 
-def _allowed_scopes(world: World, user: User, asked: str) -> list[str]:
-    """The scopes that ZITADEL knows, those of other organizations dropped in silence.
+def _allowed_scopes(world: World, user: User, asked: str | None) -> list[str]:
+    """Return the requested scopes without unknown ones and those of other organizations.
 
     Raises:
-        OAuthError: none was asked for.
+        OAuthError: the parameter is absent; an empty one is accepted.
     """
-    if not asked:
+    if asked is None:
         raise OAuthError("invalid_request", SCOPE_MISSING)
     known = [s for s in asked.split(" ") if s in _KNOWN_SCOPES or s.startswith(_KNOWN_PREFIXES)]
     organization = world.organizations.get(user.organization_id)
