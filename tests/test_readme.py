@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import typer
 
 from tests.support.readme import CONSOLE, README, SERVE, Command, commands, essence, run, stage
-from zdemo.cli.app import app
+from zdemo.cli.app import COMMANDS as TABLE
+from zdemo.cli.app import load
 from zdemo.errors import ExitCode
 
 TEXT = README.read_text()
 STORY = [command for console in CONSOLE.findall(TEXT) for command in commands(console)]
 
 
-def all_commands(command: Any, path: str = "zdemo") -> Iterator[tuple[str, Any]]:
+def all_commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Every command of the program that does something, by its path."""
     if not hasattr(command, "commands"):
         yield path, command
@@ -25,7 +25,7 @@ def all_commands(command: Any, path: str = "zdemo") -> Iterator[tuple[str, Any]]
         yield from all_commands(inner, f"{path} {name}")
 
 
-COMMANDS = dict(all_commands(typer.main.get_command(app)))
+COMMANDS = {path: found for name in TABLE for path, found in all_commands(load(name), f"zdemo {name}")}
 
 
 def test_the_consoles_print_what_the_readme_says() -> None:

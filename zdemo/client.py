@@ -11,7 +11,6 @@ from typing import Any
 from zdemo.config.client_settings import API_URL, ClientSettings
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.response import Response
-from zdemo.http.transport import Transport
 from zdemo.route import Route
 
 CHALLENGE_PARAMETER = r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when one comes
@@ -77,6 +76,8 @@ def call_api(settings: ClientSettings, route: Route, token: str | None) -> Call:
     Raises:
         ConnectionFailed: the API does not answer.
     """
+    from zdemo.http.transport import Transport  # here, since the command line reads the routes
+
     transport = Transport(settings.api_url, setting=settings.setting)
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:

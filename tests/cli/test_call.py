@@ -9,7 +9,7 @@ import pytest
 from tests.support.cli import Reporter, Shell, is_two_lines
 from tests.support.connection_faults import ACTIVE
 from tests.support.upstream import answer, hang, json_body, refusing_port, upstream
-from zdemo.cli.call_command import watched
+from zdemo.cli.call import watched
 from zdemo.cli.screen import Screen
 from zdemo.client import call_api
 from zdemo.config.client_settings import ClientSettings
@@ -182,7 +182,7 @@ def test_watch_for_a_status_waits_past_other_answers(shell: Shell) -> None:
     assert (ran.code, ran.document["status"], len(api.requests)) == (0, 401, 3)
 
 
-@pytest.mark.parametrize(("expect", "said"), [(None, "is 200 still"), (403, "403 has not come")])
+@pytest.mark.parametrize(("expect", "said"), [(None, "is still 200"), (403, "403 has not come")])
 def test_watch_does_not_wait_for_ever(expect: int | None, said: str) -> None:
     with upstream(answer(json_body({"message": "hello"}))) as api:
         settings = ClientSettings(api_url=api.url)

@@ -152,7 +152,7 @@ def test_an_error_is_a_document_where_one_is_asked_for(bare: Shell, line: str, c
 
 def test_an_error_behind_a_document_does_not_write_a_second(shell: Shell) -> None:
     ran = shell("call", "private", "--json", "--expect", "401")
-    assert (ran.code, ran.document["status"], "401 was expected" in ran.err) == (1, 200, True)
+    assert (ran.code, ran.document["status"], "is 200, not 401" in ran.err) == (1, 200, True)
     ran = shell("introspect", "--json", CLIENT_SECRET="B" * 64)
     assert (ran.code, ran.document) == (1, {"error": "unauthorized_client"})
 

@@ -16,7 +16,7 @@ import requests
 from tests.support.cli import BASE, ROOT, Shell, is_two_lines
 from tests.support.ports import free_port
 from tests.support.upstream import refusing_port
-from zdemo.cli.options import EMULATOR_PORT
+from zdemo.cli.emulator import EMULATOR_PORT
 from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR
 
 PATIENCE_SECONDS = 20

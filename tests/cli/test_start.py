@@ -8,6 +8,7 @@ import pytest
 
 from tests.support import processes
 from tests.support.upstream import answer, json_body, upstream
+from zdemo.cli.app import COMMANDS, load
 
 SERVERS = {"flask", "werkzeug", "granian", "cheroot", "zdemo.server", "zdemo.emulator", "jwt", "cryptography"}
 
@@ -29,12 +30,24 @@ def loaded(*arguments: str, **environment: str) -> set[str]:
     return set(json.loads(processes.run_python(_LOADED, *arguments, environment=environment)))
 
 
-HELP = [(), ("--help",), ("call", "--help"), ("introspect", "--help"), ("role", "--help"), ("serve", "--help")]
+HELP = [(), ("--help",), *((name, "--help") for name in COMMANDS)]
 
 
 @pytest.mark.parametrize("arguments", HELP, ids=lambda words: " ".join(words) or "import")
 def test_help_loads_no_server(arguments: tuple[str, ...]) -> None:
-    assert loaded(*arguments) & {*SERVERS, "requests"} == set()
+    assert loaded(*arguments) & SERVERS == set()
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("call", "--help")], ids=" ".join)
+def test_help_imports_the_command_that_is_called_and_no_other(arguments: tuple[str, ...]) -> None:
+    modules = loaded(*arguments)
+    assert "requests" not in modules
+    assert {name for name in COMMANDS if f"zdemo.cli.{name}" in modules} == set(arguments) - {"--help"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_summary_of_a_command_is_the_first_line_of_its_help(name: str) -> None:
+    assert load(name).help.splitlines()[0] == COMMANDS[name][1]
 
 
 def test_a_call_loads_no_server() -> None:

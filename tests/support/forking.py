@@ -50,11 +50,11 @@ def _run(job: dict[str, Any]) -> int:
 
 
 def _serve() -> None:
-    import zdemo.cli.call_command
-    import zdemo.cli.doctor_command
+    import zdemo.cli.call
+    import zdemo.cli.doctor
     import zdemo.cli.entry
-    import zdemo.cli.introspect_command
-    import zdemo.cli.role_commands
+    import zdemo.cli.introspect
+    import zdemo.cli.role
     import zdemo.investigation.api_comparison  # noqa: F401  # all are imported to be there when a fork wants them
 
     for line in sys.stdin:

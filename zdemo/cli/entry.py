@@ -6,7 +6,6 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from copy import copy
 
 import typer
 
@@ -27,18 +26,6 @@ def prepared(arguments: Sequence[str]) -> list[str]:
     if out and out[-1] in ("--pat", "--admin-pat"):
         out[-1] = f"{out[-1]}={ASK}"
     return out
-
-
-def _needed(arguments: Sequence[str]) -> typer.Typer:
-    """The app with the command that is called alone: Typer takes apart the signature of every command that it has."""
-    name = next((argument for argument in arguments if not argument.startswith("-")), None)
-    commands = [c for c in app.registered_commands if (c.name or getattr(c.callback, "__name__", "")) == name]
-    groups = [g for g in app.registered_groups if g.name == name]
-    if not commands and not groups:
-        return app
-    needed = copy(app)
-    needed.registered_commands, needed.registered_groups = commands, groups
-    return needed
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -64,9 +51,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run(screen: Screen, arguments: Sequence[str], *, as_json: bool) -> int:
-    command = typer.main.get_command(_needed(arguments))
+    command = typer.main.get_command(app)
     try:
-        result = command(args=prepared(arguments), prog_name="zdemo", standalone_mode=False)
+        result = command(args=prepared(arguments), prog_name="zdemo", standalone_mode=False, obj=screen)
     except CommandLineError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             screen.say(error.ctx.get_help())

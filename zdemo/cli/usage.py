@@ -36,7 +36,7 @@ def _meant(root: Any, arguments: Sequence[str]) -> tuple[str, Any]:
     """The command that the words name, and its path: of an option without its value Click does not say whose it is."""
     path, command = "zdemo", root
     for word in arguments:
-        inner = getattr(command, "commands", {}).get(word)
+        inner = command.get_command(None, word) if hasattr(command, "get_command") else None
         if inner is not None:
             path, command = f"{path} {word}", inner
     return path, command
@@ -54,7 +54,7 @@ def _message(error: Any, path: str, command: Any, arguments: Sequence[str]) -> s
         state = "is missing" if kind == "MissingParameter" else "has a value that it does not take"
         return f"{_name(parameter)} {state}{_takes(parameter)}"
     if text.startswith("No such command"):
-        names = list(command.commands)
+        names = command.list_commands(error.ctx)
         return "there is no such command" + (nearest(arguments, names) or f": {path} has {_listed(names, 'and')}")
     if text.startswith("Got unexpected extra argument"):
         names = [_name(p) for p in command.params if p.param_type_name == "argument"]

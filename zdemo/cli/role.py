@@ -1,9 +1,13 @@
-"""``zdemo role``: show and change role assignments, and wait until the change shows."""
+"""``zdemo role``: show and change role assignments, and wait until ZITADEL shows the change."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen, columns, printable
 from zdemo.cli.token_input import hide_secrets
 from zdemo.config.environment import Environment, read_environment
@@ -23,6 +27,17 @@ from zdemo.management.role_assignments import (
     shows_in_introspection,
     shows_in_list,
     wait_until,
+)
+
+User = Annotated[str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False)]
+Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's key, e.g. read:messages.", show_default=False)]
+
+role = typer.Typer(
+    help="Show and change who has which role in the project.\n\nExample: zdemo role list",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 
 
@@ -59,9 +74,21 @@ def _project(settings: AdminSettings, introspector: Introspector | None) -> str:
     return audience[1]
 
 
-def run_role_list(user: str | None, *, as_json: bool, env_file: Path | None) -> int:
-    """``zdemo role list``."""
-    screen = Screen()
+@role.command("list")
+def list_roles(
+    ctx: typer.Context,
+    user: Annotated[
+        str | None,
+        typer.Argument(metavar="USER", help="Login name or ID. Default: all users.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+    env_file: EnvFile = None,
+) -> int:
+    """Show who has which role in the project.
+
+    Example: zdemo role list reader
+    """
+    screen: Screen = ctx.obj
     environment, settings, client = _begin(screen, env_file)
     project_id = _project(settings, _introspector(environment))
     project_name, _ = client.project(project_id)
@@ -99,9 +126,25 @@ def _show_list(screen: Screen, project_id: str, project_name: str, found: list[R
         screen.say(printable(line))
 
 
-def run_role_change(how: str, user: str, role: str, *, as_json: bool, env_file: Path | None) -> int:
-    """``zdemo role grant`` and ``zdemo role revoke``."""
-    screen = Screen()
+@role.command("grant", short_help="Give a user a role in the project.")
+def grant_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False, env_file: EnvFile = None) -> int:
+    """Give a user a role in the project, and wait until ZITADEL shows it.
+
+    Example: zdemo role grant visitor read:messages
+    """
+    return _change(ctx.obj, "grant", user, role, as_json=as_json, env_file=env_file)
+
+
+@role.command("revoke", short_help="Take a role from a user in the project.")
+def revoke_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False, env_file: EnvFile = None) -> int:
+    """Take a role from a user in the project, and wait until ZITADEL shows it.
+
+    Example: zdemo role revoke reader read:messages
+    """
+    return _change(ctx.obj, "revoke", user, role, as_json=as_json, env_file=env_file)
+
+
+def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, env_file: Path | None) -> int:
     environment, settings, client = _begin(screen, env_file)
     introspector = _introspector(environment)
     project_id = _project(settings, introspector)

@@ -1,12 +1,15 @@
-"""``zdemo introspect``: what ZITADEL says of a token, and what follows."""
+"""``zdemo introspect``: what ZITADEL says about a token, and what follows."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from zdemo.authorization import Policy, authorize
 from zdemo.cli.introspect_screen import show_investigation
+from zdemo.cli.options import EnvFile, Pat
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import environment_with_token, mixed_sources, tell_warnings
 from zdemo.config.settings import Settings, required_token
@@ -20,10 +23,24 @@ from zdemo.investigation.investigate import Investigation, investigate
 ROLE = "read:messages"
 
 
-def run_introspect(*, pat: str | None, as_json: bool, require: str | None, quiet: bool, env_file: Path | None) -> int:
-    """``zdemo introspect``."""
-    screen = Screen()
-    require = require.strip() if require else require  # a blank in it is of the shell, and no role's
+def introspect(
+    ctx: typer.Context,
+    pat: Pat = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print ZITADEL's answer unchanged.")] = False,
+    require: Annotated[
+        str | None, typer.Option(metavar="ROLE", help="Succeed only if the token has this role.", show_default=False)
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; the exit code is the answer.")] = False,
+    env_file: EnvFile = None,
+) -> int:
+    """Ask ZITADEL about a token, and explain the answer.
+
+    Who it belongs to, which roles it has, what the API answers to it on each route, and why.
+
+    Example: zdemo introspect --pat
+    """
+    screen: Screen = ctx.obj
+    require = require.strip() if require else require  # blanks around it come from the shell
     environment = environment_with_token(screen, pat, env_file)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)

@@ -1,4 +1,4 @@
-"""``zdemo demo``: the tour, told step by step."""
+"""``zdemo demo``: the tour, step by step."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import signal
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from zdemo.cli.demo_screen import show_step, show_tour_begin, show_tour_end, tour_as_json
+from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen, printable
 from zdemo.cli.token_input import hide_secrets
 from zdemo.config.environment import Environment, read_environment
@@ -23,10 +27,22 @@ LIVE_HINT = (
 )
 
 
-def run_demo(*, as_json: bool, live: bool = False, env_file: Path | None = None) -> int:
-    """``zdemo demo``."""
-    logging.getLogger("zdemo").addHandler(logging.NullHandler())  # an API in an outage complains, as it should
-    screen = Screen()
+def demo(
+    ctx: typer.Context,
+    as_json: Json = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="At your own ZITADEL, with objects that are removed at the end.")
+    ] = False,
+    env_file: EnvFile = None,
+) -> int:
+    """See it all work, with nothing configured.
+
+    The API and a built-in ZITADEL emulator, eleven requests over real HTTP, and the reason for each answer.
+
+    Example: zdemo demo
+    """
+    screen: Screen = ctx.obj
+    logging.getLogger("zdemo").addHandler(logging.NullHandler())  # an API logs its outage, and this demo makes one
     if not live:
         from zdemo.demo.emulated import emulated_tour  # here, since the other tour needs no emulator
 

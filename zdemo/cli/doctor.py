@@ -1,15 +1,18 @@
-"""``zdemo doctor``: what is wrong, from the settings to the API, and what mends it."""
+"""``zdemo doctor``: what is wrong, from the settings to the API, and how to fix it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
+
+import typer
 
 from zdemo.cli.addresses import origin_given_by
 from zdemo.cli.doctor_screen import as_document, show_done, show_list, show_summary
+from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets
 from zdemo.cli.usage import nearest
@@ -20,38 +23,57 @@ from zdemo.errors import ExitCode, UsageError
 TOKENS = {"PAT": "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT": "ZITADEL_DOMAIN"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """The options of ``zdemo doctor``."""
-
-    only: tuple[str, ...]
-    json: bool
-    list: bool
-    api: str | None
-    env_file: Path | None
+def _check_ids(incomplete: str) -> list[str]:
+    return [check.id for check in CHECKS if check.id.startswith(incomplete)]
 
 
-def run_doctor(wanted: Wanted) -> int:
-    """``zdemo doctor``."""
-    screen, started = Screen(), time.monotonic()
-    checks: Sequence[Check[DoctorContext] | Check[Target]] = CHECKS if wanted.api is None else API_CHECKS
-    _check_names(wanted.only, [check.id for check in checks])
-    if wanted.list:
-        show_list(screen, checks, as_json=wanted.json)
+def doctor(
+    ctx: typer.Context,
+    as_json: Json = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Run this check, and those it builds on. Repeatable.",
+            show_default=False,
+            autocompletion=_check_ids,
+        ),
+    ] = None,
+    list_checks: Annotated[
+        bool, typer.Option("--list", help="List the checks: their IDs, and what they check.")
+    ] = False,
+    api: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Check any API that takes bearer tokens, at this URL.", show_default=False),
+    ] = None,
+    env_file: EnvFile = None,
+) -> int:
+    """Find out what is wrong, and how to fix it.
+
+    From the settings and the network to the token, its role, and the API.
+
+    Example: zdemo doctor
+    """
+    screen: Screen = ctx.obj
+    started, names = time.monotonic(), tuple(only or ())
+    checks: Sequence[Check[DoctorContext] | Check[Target]] = CHECKS if api is None else API_CHECKS
+    _check_names(names, [check.id for check in checks])
+    if list_checks:
+        show_list(screen, checks, as_json=as_json)
         return ExitCode.YES
     done: list[CheckReport] = []
     with screen.waiting("examining"):  # the first line comes when the first answer has
-        run = _run(screen, wanted)
+        run = _run(screen, names, api, env_file)
         for one in run:
             if one.worth_showing:
                 done.append(one)
-    if wanted.json:
+    if as_json:
         screen.document(as_document(done, time.monotonic() - started))
     else:
         for one in done:
             show_done(screen, one)
         show_summary(screen, done, time.monotonic() - started)
-    return _exit_code(done, by_name=bool(wanted.only))
+    return _exit_code(done, by_name=bool(names))
 
 
 def _exit_code(done: list[CheckReport], *, by_name: bool) -> ExitCode:
@@ -66,15 +88,15 @@ def _check_names(only: tuple[str, ...], known: list[str]) -> None:
         raise UsageError(said, hint="zdemo doctor --list shows the IDs")
 
 
-def _run(screen: Screen, wanted: Wanted) -> Iterator[CheckReport]:
-    read = LoadedSettings.at(wanted.env_file)
+def _run(screen: Screen, only: tuple[str, ...], api: str | None, env_file: Path | None) -> Iterator[CheckReport]:
+    read = LoadedSettings.at(env_file)
     hide_secrets(screen, read.environment)
-    if wanted.api is not None:
-        return examine(API_CHECKS, _target(read.environment, wanted.api), wanted.only)
+    if api is not None:
+        return examine(API_CHECKS, _target(read.environment, api), only)
     for token, address in TOKENS.items():
         if note := _mixed(read.environment, token, address):
             screen.tell(f"note: {note}")
-    return examine(CHECKS, DoctorContext(read), wanted.only)
+    return examine(CHECKS, DoctorContext(read), only)
 
 
 def _mixed(environment: Environment, token: str, address: str) -> str:

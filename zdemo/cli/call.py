@@ -1,0 +1,155 @@
+"""``zdemo call``: one request to the API, and why it was answered so."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zdemo.cli.addresses import origin_given_by
+from zdemo.cli.call_screen import show_call
+from zdemo.cli.options import EnvFile, Json, Pat
+from zdemo.cli.screen import Screen, step
+from zdemo.cli.token_input import checked_token, environment_with_token, mixed_sources, token_line
+from zdemo.client import Call, call_api, curl_command
+from zdemo.client import as_json as call_document
+from zdemo.config.client_settings import DEFAULT_API_URL, ClientSettings
+from zdemo.config.environment import Environment
+from zdemo.errors import ExitCode, SettingsError, ZdemoError
+from zdemo.route import Route
+
+if TYPE_CHECKING:
+    from zdemo.investigation.api_comparison import Explanation
+
+COULD_NOT_JUDGE = (502, 503, 504)
+WATCH_SECONDS = 0.25
+PATIENCE_SECONDS = 600  # long enough for a change made elsewhere; a script must not hang forever
+
+
+def call(
+    ctx: typer.Context,
+    route: Annotated[Route, typer.Argument(metavar="ROUTE", help="public, private or scoped.", show_default=False)],
+    pat: Pat = None,
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Where the API is. Default: ZDEMO_API_URL.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show the whole exchange, with the token masked.")
+    ] = False,
+    expect: Annotated[
+        int | None,
+        typer.Option(
+            metavar="STATUS", min=100, max=599, help="Succeed if the API answers this status.", show_default=False
+        ),
+    ] = None,
+    curl: Annotated[
+        bool, typer.Option("--curl", help="Print the curl command instead of sending; $PAT in it is the token.")
+    ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Repeat until the answer changes; with --expect, until that status comes."),
+    ] = False,
+    env_file: EnvFile = None,
+) -> int:
+    """Send one request to the API, and explain the response.
+
+    Example: zdemo call scoped --pat
+    """
+    screen: Screen = ctx.obj
+    environment = environment_with_token(screen, pat, env_file, ZDEMO_API_URL=url)
+    if url is not None:
+        origin_given_by("--url", url, environment, example=DEFAULT_API_URL)
+    settings = ClientSettings.from_env(environment)
+    token = None if route is Route.PUBLIC and pat is None else checked_token(environment)
+    if curl:
+        command = curl_command(settings, route, with_token=token is not None)
+        screen.document({"curl": command}) if as_json else screen.say(command)
+        return ExitCode.YES
+    if token and (note := mixed_sources(environment, "ZDEMO_API_URL")):
+        screen.tell(f"note: {note}")
+
+    def show(result: Call) -> None:
+        explanation = _explanation(result, token, environment, again="" if pat is None else " --pat")
+        if as_json:
+            screen.document(call_document(result, _reason(explanation)))
+        else:
+            show_call(screen, result, explanation, token_line(environment, token) if token else "", verbose=verbose)
+
+    result = call_api(settings, route, token)
+    waits = watch and result.answer.status != expect
+    if not (waits and as_json):  # with --json there is one document
+        show(result)
+    if waits:
+        result = watched(screen, settings, token, result, expect=expect)
+        show(result)
+    return _exit_code(screen, result, expect)
+
+
+def _explanation(result: Call, token: str | None, environment: Environment, *, again: str) -> Explanation | None:
+    if result.accepted:
+        return None
+    from zdemo.config.settings import Settings  # here, since an accepted call needs neither
+    from zdemo.investigation.api_comparison import explain
+
+    settings, unasked = None, ""
+    try:
+        settings = Settings.from_env(environment)
+    except SettingsError as error:
+        unasked = "; ".join(error.problems)
+    return explain(result, token, settings, unasked=unasked, again=again, now=time.time())
+
+
+def _reason(explanation: Explanation | None) -> dict[str, object]:
+    finding = explanation.finding if explanation else None
+    return {
+        "why": finding.cause if finding else None,
+        "certainty": finding.certainty if finding else None,
+        "candidates": list(finding.candidates) if finding else [],
+        "next": [step(fix) for fix in finding.fix] if finding else [],
+    }
+
+
+def watched(
+    screen: Screen,
+    settings: ClientSettings,
+    token: str | None,
+    first: Call,
+    *,
+    expect: int | None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Call:
+    """Repeat the call until the answer changes or, with ``expect``, that status comes; return that answer.
+
+    Raises:
+        ZdemoError: it has not come in time.
+    """
+    awaited = "another answer" if expect is None else str(expect)
+    end = time.monotonic() + patience_seconds
+    with screen.waiting(f"{first.answer.status}, waiting for {awaited} (Ctrl-C ends it)"):
+        while time.monotonic() < end:
+            time.sleep(WATCH_SECONDS)
+            result = call_api(settings, first.route, token)
+            there = result.decisive != first.decisive if expect is None else result.answer.status == expect
+            if there:
+                return result
+    if expect is None:
+        still = f"the answer is still {first.answer.status}"
+        hint = "if it changed before you began to watch: --expect STATUS ends at once when that status is there"
+    else:
+        still = f"{expect} has not come"
+        hint = "zdemo introspect shows what ZITADEL says; an API follows within its ZDEMO_CACHE_TTL"
+    raise ZdemoError(f"{still}, after {patience_seconds:g} s", hint=hint)
+
+
+def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:
+    status = result.answer.status
+    if expect is not None:
+        if status != expect:
+            screen.error(f"the status is {status}, not {expect}")
+        return ExitCode.YES if status == expect else ExitCode.NO
+    if status in COULD_NOT_JUDGE or result.is_page:
+        return ExitCode.NO_ANSWER
+    return ExitCode.YES if result.accepted else ExitCode.NO

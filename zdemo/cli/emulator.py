@@ -1,0 +1,84 @@
+"""``zdemo emulator``: the built-in ZITADEL emulator alone."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from zdemo.cli.listening import check_exposure, check_port
+from zdemo.cli.options import Expose, Host, Port
+from zdemo.cli.screen import Screen, columns
+from zdemo.errors import ExitCode
+
+EMULATOR_PORT = 8484  # as in zdemo.emulator, which is not loaded for a line of help
+
+
+def emulator(
+    ctx: typer.Context,
+    host: Host = "127.0.0.1",
+    port: Port = EMULATOR_PORT,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document when the emulator is ready, then serve.")
+    ] = False,
+    expose_emulator: Expose = False,
+) -> int:
+    """Run the built-in ZITADEL emulator alone.
+
+    For programs in any language; --json says where it is, and which tokens it knows.
+
+    Example: zdemo emulator --json
+    """
+    from zdemo.emulator import emulate
+
+    screen: Screen = ctx.obj
+    check_exposure(screen, host, expose=expose_emulator)
+    check_port(host, port, "zdemo emulator")
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with emulate(host=host, port=port) as running:
+        if as_json:
+            screen.document(_document(running.url))
+        else:
+            _show(screen, running.url)
+        stopped.wait()
+    return ExitCode.YES
+
+
+def _show(screen: Screen, url: str) -> None:
+    from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
+
+    screen.say(f"ZITADEL (emulator) on {url}; Ctrl-C stops it")
+    screen.say("its state is in memory and ends with it")
+    credentials = [("project", PROJECT_ID), ("CLIENT_ID", CLIENT_ID), ("CLIENT_SECRET", CLIENT_SECRET)]
+    screen.pairs(credentials, label_width=len("CLIENT_SECRET"))
+    for line in known_users():
+        screen.say(line)
+
+
+def known_users() -> list[str]:
+    """Return the emulator's users: name and role, and below them the PAT on a line of its own."""
+    from zdemo.emulator.seed import ADMIN, READER, VISITOR
+
+    roles = [", ".join(READER.roles), "(no role)", "(administrator)"]
+    users = (READER, VISITOR, ADMIN)
+    who = columns([(user.username, role) for user, role in zip(users, roles, strict=True)])
+    return [line for first, user in zip(who, users, strict=True) for line in (first, f"  {user.pat}")]
+
+
+def _document(url: str) -> dict[str, object]:
+    from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+
+    return {
+        "url": url,
+        "adminPat": ADMIN.pat,
+        "project": PROJECT_ID,
+        "clientId": CLIENT_ID,
+        "clientSecret": CLIENT_SECRET,
+        "users": [
+            {"id": u.id, "username": u.username, "pat": u.pat, "roles": list(u.roles)} for u in (READER, VISITOR, ADMIN)
+        ],
+    }

@@ -1,0 +1,313 @@
+"""``zdemo setup``: look, show the plan, ask, carry it out, prove it; or take it all back."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from zdemo.cli.options import EnvFile, Json
+from zdemo.cli.screen import Screen
+from zdemo.cli.setup_screen import (
+    SHOWN_ONCE,
+    agreed,
+    hidden_variables,
+    plan_document,
+    show_plan,
+    show_proof,
+    show_teardown,
+    teardown_document,
+)
+from zdemo.cli.token_input import at_terminal, given_token, hide_secrets, mixed_sources, typed_secret
+from zdemo.config.environment import Environment
+from zdemo.config.settings import AdminSettings
+from zdemo.errors import ExitCode, IntrospectionError, SettingsError, UsageError, ZdemoError
+from zdemo.management.client import ManagementClient
+from zdemo.management.model import Auth
+from zdemo.provisioning import (
+    EnvFile as DotEnv,
+)
+from zdemo.provisioning import (
+    Plan,
+    Rotation,
+    SetupOptions,
+    Teardown,
+    alone,
+    carry_out,
+    git_warning,
+    knows_nothing,
+    look,
+    make_plan,
+    plan_teardown,
+    prove,
+    tear_down,
+)
+from zdemo.provisioning.names import SETTINGS
+
+NOTHING_CHANGED = "nothing was changed"
+
+
+def setup(
+    ctx: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing. Never makes a new secret.")] = False,
+    teardown: Annotated[bool, typer.Option("--teardown", help="Remove what setup created, and nothing else.")] = False,
+    rotate_secret: Annotated[
+        bool, typer.Option("--rotate-secret", help="Make a new client secret; the old one stops working.")
+    ] = False,
+    domain: Annotated[
+        str | None, typer.Option(metavar="URL", help="Your ZITADEL. Default: ZITADEL_DOMAIN.", show_default=False)
+    ] = None,
+    admin_pat: Annotated[
+        str | None,
+        typer.Option(
+            "--admin-pat",
+            metavar="TEXT",
+            help="An administrator's token. - reads it from standard input; a bare --admin-pat at the end of the line "
+            "asks for it. Default: ZITADEL_ADMIN_PAT.",
+            show_default=False,
+        ),
+    ] = None,
+    auth: Annotated[
+        Literal["basic", "private-key-jwt"] | None,
+        typer.Option(
+            metavar="METHOD",
+            help="How the application authenticates: basic or private-key-jwt. Default: as it does now, else basic.",
+            show_default=False,
+        ),
+    ] = None,
+    pat_days: Annotated[int, typer.Option(metavar="DAYS", min=1, max=3650, help="Days that the PATs are valid.")] = 30,
+    project_name: Annotated[str, typer.Option(metavar="NAME", help="The project.")] = "zdemo",
+    role: Annotated[str, typer.Option(metavar="KEY", help="The role's key.")] = "read:messages",
+    app_name: Annotated[str, typer.Option(metavar="NAME", help="The API application.")] = "zdemo-api",
+    reader_name: Annotated[str, typer.Option(metavar="NAME", help="The service user with the role.")] = "zdemo-reader",
+    visitor_name: Annotated[
+        str, typer.Option(metavar="NAME", help="The service user without the role.")
+    ] = "zdemo-visitor",
+    env_file: EnvFile = None,
+    as_json: Json = False,
+) -> int:
+    """Connect a ZITADEL, and write .env.
+
+    Creates or finds project, role, application, users and PATs; shows the plan first.
+
+    Example: zdemo setup --dry-run
+    """
+    options = SetupOptions(
+        project_name=project_name,
+        role=role,
+        app_name=app_name,
+        reader_name=reader_name,
+        visitor_name=visitor_name,
+        auth=Auth(auth) if auth else None,
+        pat_days=pat_days,
+        rotate_secret=rotate_secret,
+    )
+    options.check()
+    if teardown and (rotate_secret or auth):
+        option = "--rotate-secret" if rotate_secret else "--auth"
+        raise UsageError(f"{option} cannot be combined with --teardown", hint=f"leave {option} away")
+    screen: Screen = ctx.obj
+    path = env_file or Path(".env")
+    with nullcontext() if dry_run else alone(path):
+        env = DotEnv(path)
+        if teardown and knows_nothing(env):
+            return _nothing_to_remove(screen, env, dry_run=dry_run, as_json=as_json)
+        settings = AdminSettings.from_env(_environment(screen, env, domain, admin_pat, may_ask=not yes))
+        with _management(settings) as client:
+            carry = _tear_down if teardown else _set_up
+            return carry(screen, options, env, client, settings, dry_run=dry_run, yes=yes, as_json=as_json)
+
+
+@contextmanager
+def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
+    """Give a client of the management API; what keeps ZITADEL from answering is explained by the diagnosis."""
+    client = ManagementClient(settings.issuer, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
+    try:
+        yield client
+    except IntrospectionError as error:
+        from zdemo.diagnosis import finding_for_error  # here, since it is rarely needed
+
+        finding = finding_for_error(error)
+        can_be = f" (it can be: {'; '.join(finding.candidates)})" if finding.candidates else ""
+        error.message, error.hint = finding.said + can_be, "; ".join(filter(None, finding.fix)) or error.hint
+        raise
+    finally:
+        client.close()
+
+
+def _environment(
+    screen: Screen, env: DotEnv, domain: str | None, admin_pat: str | None, *, may_ask: bool
+) -> Environment:
+    """Return options, environment and ``.env`` as one; ask for what is missing where a person is at a terminal."""
+    options = {"ZITADEL_DOMAIN": domain, "ZITADEL_ADMIN_PAT": given_token("--admin-pat", admin_pat)}
+    given = {name: value for name, value in options.items() if value is not None}
+    environment = _layers(given, env)
+    hide_secrets(screen, environment)
+    if at_terminal() and admin_pat != "-" and may_ask:
+        if "ZITADEL_DOMAIN" not in environment:
+            given["ZITADEL_DOMAIN"] = _typed_domain(
+                "ZITADEL_DOMAIN (e.g. https://my-instance-abc123.zitadel.cloud): ", environment
+            )
+        if "ZITADEL_ADMIN_PAT" not in environment:
+            given["ZITADEL_ADMIN_PAT"] = typed_secret("ZITADEL_ADMIN_PAT (an administrator's token, not shown): ")
+        environment = _layers(given, env)
+        hide_secrets(screen, environment)
+    if note := mixed_sources(environment, "ZITADEL_DOMAIN", name="ZITADEL_ADMIN_PAT"):
+        screen.tell(f"note: {note}")
+    return environment
+
+
+def _layers(given: dict[str, str], env: DotEnv) -> Environment:
+    place = str(env.path)
+    layers = {"the command line": given, "the environment": os.environ, place: env.values}
+    return Environment(layers, folders={place: env.path.parent})
+
+
+def _typed_domain(prompt: str, environment: Environment) -> str:
+    """Asked for until it can be one, so that no token is typed for what is no address; nothing typed is nothing."""
+    while True:
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
+        try:
+            text = sys.stdin.readline().strip()
+        except KeyboardInterrupt:
+            sys.stderr.write("\n")  # the shell's prompt shall not go on behind ours
+            raise
+        problem = _domain_problem(text, environment) if text else ""
+        if not problem:
+            return text
+        sys.stderr.write(f"{problem}\n")
+
+
+def _domain_problem(text: str, environment: Environment) -> str:
+    try:
+        AdminSettings.from_env({**environment, "ZITADEL_DOMAIN": text})
+    except SettingsError as error:
+        return next((problem for problem in error.problems if problem.startswith("ZITADEL_DOMAIN")), "")
+    return ""
+
+
+def _set_up(
+    screen: Screen,
+    options: SetupOptions,
+    env: DotEnv,
+    client: ManagementClient,
+    settings: AdminSettings,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    with screen.waiting(f"looking at {settings.issuer}"):
+        situation = look(client, env, options, issuer=settings.issuer, timeout_seconds=settings.timeout_seconds)
+    plan = make_plan(situation, env.values, file=env.path.name)
+    if not as_json:
+        show_plan(screen, plan)
+    if warning := git_warning(env.path):
+        screen.tell(f"warning: {warning}")
+    if dry_run:
+        return _dry(screen, plan, as_json=as_json)
+    if plan.changes:
+        _ask(screen, plan, yes=yes)
+    start = time.monotonic()
+    if plan.changes:
+        carry_out(client, env, plan, screen)
+    with screen.waiting("waiting until introspection shows it"):
+        shown = prove(env, options.role, issuer=settings.issuer, timeout_seconds=settings.timeout_seconds)
+    if as_json:
+        screen.document(plan_document(plan, dry_run=False, seconds=shown))
+    else:
+        show_proof(screen, plan, time.monotonic() - start, changed=plan.changes)
+    _tell_hidden(screen, env)
+    return ExitCode.YES
+
+
+def _dry(screen: Screen, plan: Plan, *, as_json: bool) -> int:
+    if as_json:
+        screen.document(plan_document(plan, dry_run=True, seconds=None))
+    if plan.asks_rotation:
+        screen.tell(f"note: {plan.asks_rotation}; that takes --rotate-secret, or a typed yes")
+    screen.tell("--dry-run: nothing was changed" if plan.changes else "nothing to change")
+    return ExitCode.YES
+
+
+def _ask(screen: Screen, plan: Plan, *, yes: bool) -> None:
+    """Raises ZdemoError unless the person agrees. A new secret in place of a lost one takes more than --yes."""
+    if plan.rotation:
+        _ask_rotation(screen, plan.rotation, plan.wishes.app_name, yes=yes)
+    if yes:
+        return
+    if not at_terminal():
+        raise UsageError(
+            "there are changes to make, and no terminal to ask at", hint="--yes makes them, --dry-run shows them only"
+        )
+    if not agreed(screen, "Make these changes?"):
+        raise ZdemoError(NOTHING_CHANGED)
+
+
+def _ask_rotation(screen: Screen, rotation: Rotation, application: str, *, yes: bool) -> None:
+    hint = (
+        "--rotate-secret makes a new one, and the old one stops working wherever it is in use; or "
+        f"{rotation.instead}, or choose another --app-name; {NOTHING_CHANGED}"
+    )
+    if yes or not at_terminal():
+        raise ZdemoError(rotation.why, hint=hint)
+    screen.tell(f"{rotation.why}.\n{SHOWN_ONCE}: a new one is made, and the old one stops working.")
+    if not agreed(screen, f"A new {rotation.what} for {application}?", word="yes"):
+        raise ZdemoError(rotation.why, hint=hint)
+
+
+def _tell_hidden(screen: Screen, env: DotEnv) -> None:
+    for name in hidden_variables(env.values, dict(os.environ), SETTINGS):
+        screen.tell(f"warning: {name} in the environment hides the one in {env.path}: unset {name}")
+
+
+def _nothing_to_remove(screen: Screen, env: DotEnv, *, dry_run: bool, as_json: bool) -> int:
+    if as_json:
+        screen.document(teardown_document(Teardown(removals=(), lines=frozenset()), dry_run=dry_run))
+    else:
+        screen.say(f"nothing to remove: {env.path} knows of nothing that setup made")
+    return ExitCode.YES
+
+
+def _tear_down(
+    screen: Screen,
+    options: SetupOptions,
+    env: DotEnv,
+    client: ManagementClient,
+    settings: AdminSettings,
+    *,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    with screen.waiting(f"looking at {settings.issuer}"):
+        teardown = plan_teardown(client, env, options, issuer=settings.issuer)
+    if not as_json:
+        show_teardown(screen, teardown, env.path)
+    if dry_run:
+        screen.tell("--dry-run: nothing was changed")
+    else:
+        _ask_teardown(screen, yes=yes)
+        tear_down(client, env, teardown, screen)
+    if as_json:
+        screen.document(teardown_document(teardown, dry_run=dry_run))
+    elif not dry_run:
+        screen.say("removed; zdemo setup makes it again")
+    return ExitCode.YES
+
+
+def _ask_teardown(screen: Screen, *, yes: bool) -> None:
+    if yes:
+        return
+    if not at_terminal():
+        raise UsageError("there is no terminal to ask at", hint="--yes removes it, --dry-run shows it only")
+    if not agreed(screen, "Remove this?"):
+        raise ZdemoError(NOTHING_CHANGED)
