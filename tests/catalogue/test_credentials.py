@@ -276,7 +276,7 @@ def test_27_an_administrator_without_membership(bare: Shell, zitadel: Emulator, 
         command(bare, env, "setup", "--yes", "--env-file", str(bare.folder / ".env")),
     )
     for told in all_told:
-        told.names("valid token|valid|works", "no administrator|no membership", "ORG_OWNER|IAM_OWNER")
+        told.names("valid token|valid|works", "not an administrator|no membership", "ORG_OWNER|IAM_OWNER")
         told.never("not found", "not valid")
 
 
@@ -305,7 +305,7 @@ def test_57_an_administrator_with_too_small_a_role(bare: Shell, planter: Planter
     )
     env = settings(planter.url, ZITADEL_ADMIN_PAT=VISITOR.pat)
     told = doctor(bare, env, warned=("admin.rights",))
-    told.names("role is too small", "project.create", "ORG_OWNER").never("no administrator", "not valid")
+    told.names("role is too small", "project.create", "ORG_OWNER").never("not an administrator", "not valid")
 
 
 def test_64_the_documentation_says_whose_credentials_introspection_wants() -> None:

@@ -134,4 +134,4 @@ def test_a_user_who_is_gone(site: Site) -> None:
 
 
 def test_an_administrators_pat_that_is_none(site: Site) -> None:
-    site.says("no administrator", ZITADEL_ADMIN_PAT=site.user.pat)
+    site.says("not an administrator", ZITADEL_ADMIN_PAT=site.user.pat)

@@ -108,7 +108,7 @@ def test_a_token_without_rights_a_dead_one_and_none_at_all_are_told_apart(
 ) -> None:
     visitors = shell(*arguments, ZITADEL_ADMIN_PAT=VISITOR.pat)
     assert (visitors.code, is_two_lines(visitors)) == (1, True)
-    assert "no administrator" in visitors.err
+    assert "not an administrator" in visitors.err
     assert "ORG_OWNER" in visitors.err
     for env in ({}, {"ZITADEL_PROJECT_ID": PROJECT_ID}):
         dead = shell(*arguments, ZITADEL_ADMIN_PAT="A" * 71, **env)

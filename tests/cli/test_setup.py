@@ -415,7 +415,7 @@ def test_a_token_without_a_membership_and_a_dead_one_are_told_apart(desk: Shell)
     stranger = desk("setup", "--yes", *OWN, ZITADEL_ADMIN_PAT=VISITOR.pat)
     dead = desk("setup", "--yes", *OWN, ZITADEL_ADMIN_PAT="x" * 71)
     assert (stranger.code, dead.code) == (1, 1)
-    assert "no administrator" in stranger.err
+    assert "not an administrator" in stranger.err
     assert "ORG_OWNER" in stranger.err
     assert "is not valid" in dead.err
 

@@ -311,7 +311,7 @@ def test_who_is_no_administrator_is_told_so_and_makes_nothing(tmp_path: Path) ->
     with zitadel.running() as target:
         ran = Shell(folder=tmp_path, env={**target.env, "ZITADEL_ADMIN_PAT": VISITOR.pat})("demo", "--live")
     assert ran.code == 1
-    assert "is no administrator" in ran.err
+    assert "is not an administrator" in ran.err
     assert zitadel.is_as_found
 
 

@@ -10,9 +10,8 @@ import pytest
 from tests.support.connection_faults import FAULTS, INACTIVE
 from tests.support.upstream import upstream
 from zdemo.config.settings import Settings
-from zdemo.emulator import Emulator, emulate
+from zdemo.emulator import Emulator
 from zdemo.emulator.seed import (
-    ADMIN,
     AUTHORIZATION_ID,
     CLIENT_ID,
     CLIENT_SECRET,
@@ -25,13 +24,14 @@ from zdemo.errors import ManagementError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import User
+from zdemo.management.resources import create_assignment, list_assignments
 from zdemo.management.role_assignments import (
     GIVE_UP_SECONDS,
     Change,
     ChangeOutcome,
-    find_user,
     grant,
     pauses,
+    require_user,
     revoke,
     shows_in_introspection,
     shows_in_list,
@@ -43,19 +43,6 @@ Do = Callable[[ManagementClient, str, str, str], Change]
 
 
 @pytest.fixture
-def emulator() -> Iterator[Emulator]:
-    with emulate() as running:
-        yield running
-
-
-@pytest.fixture
-def client(emulator: Emulator) -> Iterator[ManagementClient]:
-    management = ManagementClient(emulator.url, ADMIN.pat, timeout_seconds=5)
-    yield management
-    management.close()
-
-
-@pytest.fixture
 def introspector(emulator: Emulator) -> Iterator[IntrospectionClient]:
     client = IntrospectionClient(Settings(issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET))
     yield client
@@ -63,12 +50,12 @@ def introspector(emulator: Emulator) -> Iterator[IntrospectionClient]:
 
 
 def roles(client: ManagementClient, user_id: str) -> list[tuple[bool, tuple[str, ...]]]:
-    return [(a.active, a.role_keys) for a in client.assignments(project_id=PROJECT_ID, user_id=user_id)]
+    return [(a.active, a.role_keys) for a in list_assignments(client, project_id=PROJECT_ID, user_id=user_id)]
 
 
 def test_from_nothing_an_assignment_is_created_by_the_projects_organization(client: ManagementClient) -> None:
     assert grant(client, PROJECT_ID, "visitor", ROLE).done is ChangeOutcome.CREATED
-    (made,) = client.assignments(user_id=VISITOR.id)
+    (made,) = list_assignments(client, user_id=VISITOR.id)
     assert (made.active, made.role_keys, made.organization_id) == (True, (ROLE,), ORGANIZATION_ID)
 
 
@@ -83,7 +70,13 @@ def test_where_the_owner_may_not_give_the_role_the_projects_organization_does(cl
     made = client.call("zitadel.org.v2.OrganizationService", "AddOrganization", {"name": "other"})
     given = {"projectId": PROJECT_ID, "grantedOrganizationId": made["organizationId"], "roleKeys": ["admin"]}
     client.call("zitadel.project.v2.ProjectService", "CreateProjectGrant", given)
-    client.assign(VISITOR.id, PROJECT_ID, made["organizationId"], ["admin"])
+    create_assignment(
+        client,
+        user_id=VISITOR.id,
+        project_id=PROJECT_ID,
+        organization_id=made["organizationId"],
+        role_keys=["admin"],
+    )
     assert grant(client, PROJECT_ID, "visitor", ROLE).done is ChangeOutcome.CREATED
     assert roles(client, VISITOR.id) == [(True, ("admin",)), (True, (ROLE,))]
     assert grant(client, PROJECT_ID, "visitor", "admin").done is ChangeOutcome.UNCHANGED
@@ -123,8 +116,9 @@ def test_unknown_names_are_errors_and_change_nothing(client: ManagementClient, d
     with pytest.raises(ZdemoError, match="has no role Admin") as near:
         do(client, PROJECT_ID, "reader", "Admin")
     assert "did you mean admin? Role keys" in near.value.hint
-    with pytest.raises(ManagementError, match="ZITADEL_PROJECT_ID"):
+    with pytest.raises(ZdemoError, match="no project with the ID 1") as unknown:
         do(client, "1", "reader", ROLE)
+    assert "ZITADEL_PROJECT_ID" in unknown.value.hint
     assert roles(client, READER.id) == [(True, (ROLE,))]
 
 
@@ -134,15 +128,15 @@ def test_who_is_no_administrator_is_told_so_and_not_that_there_is_no_user(
     emulator: Emulator, do: Do, name: str
 ) -> None:
     stranger = ManagementClient(emulator.url, VISITOR.pat, timeout_seconds=5)
-    with pytest.raises(ManagementError, match="no administrator"):
+    with pytest.raises(ManagementError, match="not an administrator"):
         do(stranger, PROJECT_ID, name, ROLE)
     stranger.close()
 
 
 def test_a_user_is_found_or_said_to_be_missing(client: ManagementClient) -> None:
-    assert find_user(client, "visitor") == User(id=VISITOR.id, login_name="visitor")
+    assert require_user(client, "visitor").id == VISITOR.id
     with pytest.raises(ZdemoError, match="no user"):
-        find_user(client, "visit")
+        require_user(client, "visit")
 
 
 # --- the wait

@@ -14,19 +14,19 @@ from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import AdminSettings, Settings
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
-from zdemo.introspection.model import Introspector
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import RoleAssignment
+from zdemo.management.resources import list_assignments
 from zdemo.management.role_assignments import (
     GIVE_UP_SECONDS,
     Change,
     ChangeOutcome,
-    find_user,
+    find_project_id,
     grant,
+    require_project,
+    require_user,
     revoke,
-    shows_in_introspection,
-    shows_in_list,
-    wait_until,
+    wait_until_shown,
 )
 
 User = Annotated[str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False)]
@@ -56,24 +56,6 @@ def _introspector(environment: Environment) -> IntrospectionClient | None:
         return None
 
 
-def _project(settings: AdminSettings, introspector: Introspector | None) -> str:
-    """The project: the setting, else that of the API application, which a PAT's audience names second (ZITADEL)."""
-    if settings.project_id:
-        return settings.project_id
-    if introspector is None:
-        raise SettingsError(
-            ["ZITADEL_PROJECT_ID is not set: the project's ID, e.g. 312909075212468225"],
-            hint="set it, or CLIENT_ID and CLIENT_SECRET, by which the project can be found out",
-        )
-    audience = introspector.introspect(settings.admin_pat).audience
-    if len(audience) < 2:
-        raise ZdemoError(
-            "ZITADEL_ADMIN_PAT is not an active personal access token at this ZITADEL",
-            hint="create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
-        )
-    return audience[1]
-
-
 @role.command("list")
 def list_roles(
     ctx: typer.Context,
@@ -90,10 +72,10 @@ def list_roles(
     """
     screen: Screen = ctx.obj
     environment, settings, client = _begin(screen, env_file)
-    project_id = _project(settings, _introspector(environment))
-    project_name, _ = client.project(project_id)
-    user_id = find_user(client, user).id if user else None
-    found = client.assignments(project_id=project_id, user_id=user_id)
+    project_id = find_project_id(settings, _introspector(environment))
+    project_name = require_project(client, project_id).name
+    user_id = require_user(client, user).id if user else None
+    found = list_assignments(client, project_id=project_id, user_id=user_id)
     if as_json:
         rows = [_row(assignment) for assignment in found]
         screen.document({"project": {"id": project_id, "name": project_name}, "assignments": rows})
@@ -112,7 +94,7 @@ def _row(assignment: RoleAssignment) -> dict[str, object]:
     }
 
 
-def _show_list(screen: Screen, project_id: str, project_name: str, found: list[RoleAssignment]) -> None:
+def _show_list(screen: Screen, project_id: str, project_name: str, found: tuple[RoleAssignment, ...]) -> None:
     screen.say(printable(f"roles in project {project_name} ({project_id})"))
     rows = [
         (
@@ -147,29 +129,21 @@ def revoke_role(ctx: typer.Context, user: User, role: Role, as_json: Json = Fals
 def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, env_file: Path | None) -> int:
     environment, settings, client = _begin(screen, env_file)
     introspector = _introspector(environment)
-    project_id = _project(settings, introspector)
+    project_id = find_project_id(settings, introspector)
     change = (grant if how == "grant" else revoke)(client, project_id, user, role)
     if change.done is ChangeOutcome.UNCHANGED:
         state = "has it already" if how == "grant" else "does not have it"
         raise ZdemoError(
             f"nothing to change: {change.user.login_name} {state} ({role})", hint="zdemo role list shows who has what"
         )
+    token = environment.get("PAT", "").strip()
     with screen.waiting("waiting until ZITADEL shows it"):
-        seconds = wait_until(lambda: _shows(client, introspector, environment.get("PAT", "").strip(), change))
+        seconds = wait_until_shown(client, change, introspector=introspector, token=token)
     if as_json:
         screen.document(_outcome(change, seconds))
     else:
         _show_change(screen, change, seconds)
     return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
-
-
-def _shows(client: ManagementClient, introspector: Introspector | None, token: str, change: Change) -> bool:
-    """By introspection where the token at hand is that user's, else by ZITADEL's list of assignments."""
-    if introspector and token:
-        shown = shows_in_introspection(introspector, token, change)
-        if shown is not None:
-            return shown
-    return shows_in_list(client, change)
 
 
 def _outcome(change: Change, seconds: float | None) -> dict[str, object]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zdemo.management.model import UserEvent
+
 ID_LENGTH = 18  # digits of an ID that ZITADEL makes
 
 
@@ -56,16 +58,6 @@ class ClientRecords:
     application: ApplicationRecord | None = None
     instead: str = ""
     right: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class UserEvent:
-    """What happened to a user: ZITADEL's word for it, when, and the PAT concerned."""
-
-    type: str
-    when: str
-    sequence: int
-    pat_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any, Self
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import paste_problem
-from zdemo.diagnosis.admin_records import ApplicationRecord, ClientRecords, KeyRecord, PatRecords, UserEvent
+from zdemo.diagnosis.admin_records import ApplicationRecord, ClientRecords, KeyRecord, PatRecords
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.inactive_pat import TOLD_BY_EVENTS
 from zdemo.errors import ManagementError, ZdemoError
@@ -26,8 +26,9 @@ from zdemo.management.client import (
     USER_SERVICE,
     ManagementClient,
 )
-from zdemo.management.model import RoleAssignment
+from zdemo.management.model import RoleAssignment, UserEvent
 from zdemo.management.refusals import NO_MEMBERSHIP
+from zdemo.management.resources import find_user
 from zdemo.provisioning.names import READER, VISITOR
 
 MY_MEMBERSHIPS = "/auth/v1/memberships/me/_search"
@@ -204,7 +205,7 @@ class AdminLookup:
 
     def _user(self, name: str) -> dict[str, Any] | None:
         """A user by ID or login name; ``None`` when there is none by that ID."""
-        if not name.isdigit() and (found := self._client.user(name)):
+        if not name.isdigit() and (found := find_user(self._client, name)):
             name = found.id
         try:
             user = self._client.call(USER_SERVICE, "GetUserByID", {"userId": name}).get("user")

@@ -20,7 +20,7 @@ from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.http.response import Response
 from zdemo.introspection.client import IntrospectionClient, basic_credentials
 from zdemo.management.client import AUTHORIZATION_SERVICE, PAGE_SIZE
-from zdemo.management.model import RoleAssignment, role_assignment
+from zdemo.management.model import RoleAssignment, read_assignment
 
 Replies = dict[Probe, Response | ConnectionFailed]
 
@@ -98,7 +98,7 @@ class Prober:
             body = answer.json_object()
             rows = body.get("authorizations", [])
             try:
-                found += [role_assignment(row) for row in rows]
+                found += [read_assignment(row) for row in rows]
                 total = int((body.get("pagination") or {}).get("totalResult", 0))
             except (AttributeError, TypeError, ValueError):  # what came is no list of authorizations
                 return None, replies

@@ -2,56 +2,117 @@
 
 from __future__ import annotations
 
-from zdemo.errors import ManagementError, UnusableAnswer
+from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError
 from zdemo.http.response import Response
 from zdemo.introspection.refusals import answer_error
 
-NOT_IMPLEMENTED = 501  # how the gRPC gateway of older ZITADELs answers paths that it does not have
-NO_PROJECT = "QUERY-fk2fs"
-NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: valid token, its user is no administrator
+NO_USER = "QUERY-Dfbg2"
+NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: the token is valid, its user is not an administrator
+SESSION_TOKEN = "AUTHZ-Kl3p0"  # noqa: S105  # ZITADEL: its other APIs do not take a Session API token
+NAME_TAKEN = "V3-DKcYh"  # ZITADEL: any unique name or key
+ID_TAKEN = ("COMMAND-opamwu", "COMMAND-k2una", "PROJECT-lxowmp")  # project, user, application
+NO_SUCH_SERVICE = ("5", "12", "unimplemented")  # REST's numbers, and Connect's word for an unknown method
+NO_SUCH_METHOD = "404 page not found"
 
 ADMIN_PAT_REFUSED = (
     "ZITADEL_ADMIN_PAT is not valid at this ZITADEL: deleted, expired, not copied whole, of another instance, "
-    "or no PAT but a token that is not meant for ZITADEL's API",
+    "or not a PAT but a token that is not meant for ZITADEL's API",
     "create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
 )
-"""What is wrong when ZITADEL's API answers 401, and what to do."""
+"""The message and the hint when ZITADEL's API answers 401."""
+
+TOO_OLD = (
+    "this ZITADEL is too old: it lacks the v2 API for projects, applications and authorizations",
+    "update ZITADEL to v4.5 or newer; if it is new enough, check whether a proxy in front of it blocks /zitadel.*",
+)
+
+BIGGER_ROLE = "make its user ORG_OWNER of the organization (or IAM_OWNER)"
+
+PERMISSIONS = {  # what a method needs (ZITADEL: InternalAuthZ)
+    "CreateProject": "project.create",
+    "DeleteProject": "project.delete",
+    "AddProjectRole": "project.role.write",
+    "RemoveProjectRole": "project.role.delete",
+    "CreateApplication": "project.app.write",
+    "UpdateApplication": "project.app.write",
+    "GenerateClientSecret": "project.app.write",
+    "CreateApplicationKey": "project.app.write",
+    "DeleteApplicationKey": "project.app.write",
+    "DeleteApplication": "project.app.delete",
+    "CreateUser": "user.write",
+    "DeleteUser": "user.delete",
+    "AddPersonalAccessToken": "user.write",
+    "RemovePersonalAccessToken": "user.write",
+    "CreateAuthorization": "user.grant.write",
+    "UpdateAuthorization": "user.grant.write",
+    "ActivateAuthorization": "user.grant.write",
+    "DeleteAuthorization": "user.grant.delete",
+    "ListProjects": "project.read",
+    "GetProject": "project.read",
+}
 
 
-def management_error(answer: Response) -> Exception:
-    """The error that an answer of the management API means (ZITADEL v4; Connect error JSON)."""
+def management_error(answer: Response, method: str = "") -> ZdemoError:
+    """Return the error that an answer of the management API means (ZITADEL v4; Connect error JSON)."""
     body = answer.json_object()
     code, text = str(body.get("code", "")), str(body.get("message", ""))
     if answer.status in (429, 502, 503, 504) or "unable to set instance" in answer.text:
         return answer_error(answer)
-    if not text or answer.status in (200, NOT_IMPLEMENTED):
+    error_id = text.rpartition("(")[2].rstrip(")") if text.endswith(")") else ""
+    unknown = answer.text.strip() == NO_SUCH_METHOD or (not error_id and code in NO_SUCH_SERVICE)
+    if answer.status == 501 or (unknown and answer.status != 200):
+        return _refused(answer, code, *TOO_OLD)
+    if not text or answer.status == 200:
         kind = answer.media_type or "no media type"
         return UnusableAnswer(
             f"what answers at ZITADEL_DOMAIN is not ZITADEL's v2 API ({answer.status}, {kind})",
-            hint="check ZITADEL_DOMAIN and what stands between; ZITADEL has this API since v4",
+            hint="check ZITADEL_DOMAIN, and whether a proxy in front of it answers in its place",
             answer=answer,
         )
-    error_id = text.rpartition("(")[2].rstrip(")") if text.endswith(")") else ""
-    message, hint = _words(answer.status, error_id, text)
+    return _refused(answer, code, *_words(answer.status, error_id, text, method), error_id)
+
+
+def _refused(answer: Response, code: str, message: str, hint: str, error_id: str = "") -> ManagementError:
     return ManagementError(message, hint=hint, status=answer.status, code=code, error_id=error_id)
 
 
-def _words(status: int, error_id: str, text: str) -> tuple[str, str]:
+def _words(status: int, error_id: str, text: str, method: str) -> tuple[str, str]:
     if status == 401:
         return ADMIN_PAT_REFUSED
     if error_id == NO_MEMBERSHIP:
         return (
-            "ZITADEL_ADMIN_PAT is a valid token, but its user is no administrator (no membership)",
-            "make its user ORG_OWNER of the organization (or IAM_OWNER), or use an administrator's PAT",
+            "ZITADEL_ADMIN_PAT is a valid token, but its user is not an administrator (no membership)",
+            f"{BIGGER_ROLE}, or use an administrator's PAT",
+        )
+    if error_id == SESSION_TOKEN:
+        return (
+            "ZITADEL_ADMIN_PAT is a Session API token, which ZITADEL's other APIs do not take",
+            "set ZITADEL_ADMIN_PAT to the personal access token of an administrator",
         )
     if status == 403:
+        lacks = PERMISSIONS.get(method)
         return (
-            "the administrator role of ZITADEL_ADMIN_PAT's user is too small for this (no permission)",
-            "make its user ORG_OWNER of the organization (or IAM_OWNER)",
-        )
-    if error_id == NO_PROJECT:
-        return (
-            "there is no project with the ID in ZITADEL_PROJECT_ID, or the administrator may not see it",
-            "copy the ID from the project's page, or unset ZITADEL_PROJECT_ID: the API application's is taken then",
+            "the administrator role of ZITADEL_ADMIN_PAT's user is too small"
+            + (f": it lacks {lacks}" if lacks else " for this (no permission)"),
+            BIGGER_ROLE,
         )
     return f"ZITADEL says: {text}", ""
+
+
+def is_missing(error: ManagementError) -> bool:
+    """Return whether ZITADEL says that there is no such object, or that no object can have such an ID."""
+    if error.status == 404:
+        return error.error_id not in ("", NO_MEMBERSHIP)
+    return error.code == "invalid_argument" and not error.error_id
+
+
+def is_taken_name(error: ManagementError) -> bool:
+    """Return whether another object has the name, or already is what was to be created."""
+    return error.error_id == NAME_TAKEN
+
+
+def is_taken_id(error: ManagementError) -> bool:
+    """Return whether the chosen ID, and not the name, is taken (ZITADEL: its key says ``AlreadyExist``)."""
+    return error.error_id in ID_TAKEN or (
+        error.status in (400, 409) and error.error_id != NAME_TAKEN and "AlreadyExist" in error.message
+    )

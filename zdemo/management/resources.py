@@ -1,294 +1,504 @@
-"""The calls of ZITADEL's API that setup makes, their answers as objects, and their refusals in words.
+"""The objects of ZITADEL, typed: find, list, create, change and remove them.
 
-Nothing is listed here that was made in the same run: lists trail writes (ZITADEL: by milliseconds). An object that
-was made with a chosen ID is asked for by that ID.
+Lists trail writes (ZITADEL: by milliseconds), so an object that was just created is read by its ID. ``get_…`` returns
+``None`` when there is no such object. ``remove_…`` and ``delete_…`` count an object that is already gone as removed.
+Every function raises what ``ManagementClient.call`` raises.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+import base64
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError
+from zdemo.errors import ManagementError, UnusableAnswer
 from zdemo.management.client import (
     APPLICATION_SERVICE,
     AUTHORIZATION_SERVICE,
+    ORGANIZATION_SERVICE,
     PROJECT_SERVICE,
     USER_SERVICE,
     ManagementClient,
 )
-from zdemo.management.model import Auth
-from zdemo.management.refusals import ADMIN_PAT_REFUSED, NO_MEMBERSHIP, management_error
+from zdemo.management.model import (
+    KEY_METHOD,
+    Administrator,
+    Application,
+    Auth,
+    Credential,
+    Membership,
+    NewApplication,
+    NewCredential,
+    Organization,
+    Project,
+    RoleAssignment,
+    User,
+    UserEvent,
+    milliseconds,
+    moment_of,
+    read_application,
+    read_assignment,
+    read_credential,
+    read_organization,
+    read_project,
+    read_user,
+)
+from zdemo.management.refusals import (
+    ADMIN_PAT_REFUSED,
+    ID_TAKEN,
+    NAME_TAKEN,
+    is_missing,
+    management_error,
+)
 
+USERINFO = "/oidc/v1/userinfo"
+WHOAMI = "/auth/v1/users/me"
+MY_PERMISSIONS = "/auth/v1/permissions/zitadel/me/_search"
+MY_MEMBERSHIPS = "/auth/v1/memberships/me/_search"
+EVENTS = "/admin/v1/events/_search"
+MOST_EVENTS = 1000  # ZITADEL returns no more at a time
+EQUALS = "TEXT_FILTER_METHOD_EQUALS_IGNORE_CASE"
+STARTS_WITH = "TEXT_FILTER_METHOD_STARTS_WITH"
+MOST_USERS = 100  # with one name or with one prefix
+
+
+# --- the token's own user
+
+
+def user_id_of_token(client: ManagementClient, token: str | None = None) -> str | None:
+    """Return the ID of a token's user, the administrator's without ``token``; ``None`` when the token is dead."""
+    answer = client.request("GET", USERINFO, token=token)
+    if answer.status == 401 and answer.json_object():
+        return None
+    user_id = answer.json_object().get("sub")
+    if answer.status != 200 or not isinstance(user_id, str) or not user_id:
+        raise management_error(answer)
+    return user_id
+
+
+def whoami(client: ManagementClient) -> str:
+    """Return the name of the token's user, as ZITADEL's own API knows it (v1)."""
+    answer = client.request("GET", WHOAMI)
+    user = answer.json_object().get("user")
+    if answer.status != 200 or not isinstance(user, dict):
+        raise management_error(answer)
+    return str(user.get("preferredLoginName") or user.get("userName") or "")
+
+
+def administrator(client: ManagementClient) -> Administrator:
+    """Return the user of an administrator's token. Raises ManagementError when the token is dead."""
+    user_id = user_id_of_token(client)
+    if user_id is None:
+        message, hint = ADMIN_PAT_REFUSED
+        raise ManagementError(message, hint=hint, status=401)
+    user = get_user(client, user_id) or User(id=user_id, login_name="")
+    memberships = list_memberships(client)
+    return Administrator(
+        id=user_id,
+        login_name=user.login_name or user.username or user_id,
+        organization_id=user.organization_id,
+        roles=tuple(dict.fromkeys(role for m in memberships for role in m.roles)),
+        organizations=tuple(m.organization_id for m in memberships if m.organization_id),
+    )
+
+
+def list_memberships(client: ManagementClient) -> tuple[Membership, ...]:
+    """Return what the token's user is an administrator of; empty when ZITADEL does not say (that API is v1's)."""
+    answer = client.request("POST", MY_MEMBERSHIPS, {})
+    return tuple(
+        Membership(
+            roles=tuple(map(str, _list(row, "roles"))),
+            organization_id=str(row.get("orgId") or ""),
+            whole_instance=row.get("iam") is True,
+        )
+        for row in _list(answer.json_object(), "result")
+        if isinstance(row, dict)
+    )
+
+
+def list_permissions(client: ManagementClient) -> frozenset[str] | None:
+    """Return the permissions in the user's organization; ``None`` when ZITADEL does not say (that API is v1's)."""
+    answer = client.request("POST", MY_PERMISSIONS, {})
+    held = answer.json_object().get("result")
+    return frozenset(map(str, held)) if answer.status == 200 and isinstance(held, list) else None
+
+
+# --- organizations, projects and roles
+
+
+def get_organization(client: ManagementClient, organization_id: str) -> Organization | None:
+    """Return an organization."""
+    body = {"queries": [{"idQuery": {"id": organization_id}}]}
+    rows = client.call(ORGANIZATION_SERVICE, "ListOrganizations", body).get("result") or []
+    return next(map(read_organization, rows), None)
+
+
+def get_project(client: ManagementClient, project_id: str) -> Project | None:
+    """Return a project."""
+    row = _get(client, PROJECT_SERVICE, "GetProject", "project", projectId=project_id)
+    return read_project(row) if row else None
+
+
+def list_projects(
+    client: ManagementClient, *, name: str = "", prefix: str = "", organization_id: str = ""
+) -> Iterator[Project]:
+    """Yield the projects with this name, whatever its case, or with this prefix, in an organization or in all."""
+    filters: list[dict[str, Any]] = []
+    if name or prefix:
+        filters.append(
+            {"projectNameFilter": {"projectName": name or prefix, "method": EQUALS if name else STARTS_WITH}}
+        )
+    if organization_id:
+        filters.append({"organizationIdFilter": {"organizationId": organization_id}})
+    return map(read_project, client.rows(PROJECT_SERVICE, "ListProjects", {"filters": filters}, "projects"))
+
+
+def create_project(client: ManagementClient, *, project_id: str, organization_id: str, name: str) -> None:
+    """Create a project with a chosen ID."""
+    body = {"projectId": project_id, "organizationId": organization_id, "name": name}
+    client.call(PROJECT_SERVICE, "CreateProject", body)
+
+
+def delete_project(client: ManagementClient, project_id: str) -> None:
+    """Delete a project with its roles, applications and role assignments."""
+    _remove(client, PROJECT_SERVICE, "DeleteProject", projectId=project_id)
+
+
+def list_roles(client: ManagementClient, project_id: str) -> tuple[str, ...]:
+    """Return the keys of the roles that a project defines."""
+    rows = client.rows(PROJECT_SERVICE, "ListProjectRoles", {"projectId": project_id}, "projectRoles")
+    return tuple(str(row.get("key", "")) for row in rows)
+
+
+def add_role(client: ManagementClient, project_id: str, role: str) -> None:
+    """Define a role in a project."""
+    body = {"projectId": project_id, "roleKey": role, "displayName": role}
+    client.call(PROJECT_SERVICE, "AddProjectRole", body)
+
+
+def remove_role(client: ManagementClient, project_id: str, role: str) -> None:
+    """Remove a role from a project and from all its role assignments."""
+    _remove(client, PROJECT_SERVICE, "RemoveProjectRole", projectId=project_id, roleKey=role)
+
+
+# --- applications
+
+
+def get_application(client: ManagementClient, application_id: str) -> Application | None:
+    """Return an application."""
+    row = _get(client, APPLICATION_SERVICE, "GetApplication", "application", applicationId=application_id)
+    return read_application(row) if row else None
+
+
+def list_applications(client: ManagementClient, *, project_id: str = "", name: str = "") -> Iterator[Application]:
+    """Yield the applications of a project or of all, with this name, whatever its case.
+
+    ZITADEL has no filter for client IDs.
+    """
+    filters: list[dict[str, Any]] = []
+    if project_id:
+        filters.append({"projectIdFilter": {"projectId": project_id}})
+    if name:
+        filters.append({"nameFilter": {"name": name, "method": EQUALS}})
+    rows = client.rows(APPLICATION_SERVICE, "ListApplications", {"filters": filters}, "applications")
+    return map(read_application, rows)
+
+
+def create_application(
+    client: ManagementClient, *, project_id: str, application_id: str, name: str, auth: Auth
+) -> NewApplication:
+    """Create an API application with a chosen ID.
+
+    With the ID of an application that exists in the project, ZITADEL replaces that one's client ID and secret.
+    """
+    body = {
+        "projectId": project_id,
+        "applicationId": application_id,
+        "name": name,
+        "apiConfiguration": _configuration(auth),
+    }
+    made = client.call(APPLICATION_SERVICE, "CreateApplication", body).get("apiConfiguration") or {}
+    secret = shown(made, "clientSecret") if auth is Auth.BASIC else ""
+    return NewApplication(client_id=shown(made, "clientId"), client_secret=secret)
+
+
+def set_application_auth(client: ManagementClient, project_id: str, application_id: str, auth: Auth) -> None:
+    """Change how an API application authenticates."""
+    body = {"projectId": project_id, "applicationId": application_id, "apiConfiguration": _configuration(auth)}
+    client.call(APPLICATION_SERVICE, "UpdateApplication", body)
+
+
+def generate_client_secret(client: ManagementClient, project_id: str, application_id: str) -> str:
+    """Return a new client secret; the old one stops working at once."""
+    body = {"projectId": project_id, "applicationId": application_id}
+    return shown(client.call(APPLICATION_SERVICE, "GenerateClientSecret", body), "clientSecret")
+
+
+def delete_application(client: ManagementClient, project_id: str, application_id: str) -> None:
+    """Delete an application."""
+    _remove(client, APPLICATION_SERVICE, "DeleteApplication", projectId=project_id, applicationId=application_id)
+
+
+def list_application_keys(client: ManagementClient, application_id: str) -> tuple[Credential, ...]:
+    """Return the keys of an application."""
+    filters = [{"applicationIdFilter": {"applicationId": application_id}}]
+    rows = client.rows(APPLICATION_SERVICE, "ListApplicationKeys", {"filters": filters}, "keys")
+    return tuple(map(read_credential, rows))
+
+
+def create_application_key(
+    client: ManagementClient, project_id: str, application_id: str, *, expires: int
+) -> NewCredential:
+    """Create a key that expires at this time (milliseconds since 1970); ``secret`` is the text of its key file."""
+    body = {"projectId": project_id, "applicationId": application_id, "expirationDate": moment_of(expires)}
+    made = client.call(APPLICATION_SERVICE, "CreateApplicationKey", body)
+    try:
+        text = base64.b64decode(shown(made, "keyDetails"), validate=True).decode()
+    except ValueError as error:
+        raise _changed_answer("keyDetails") from error
+    return NewCredential(id=shown(made, "keyId"), secret=text)
+
+
+def delete_application_key(client: ManagementClient, project_id: str, application_id: str, key_id: str) -> None:
+    """Delete a key of an application."""
+    ids = {"projectId": project_id, "applicationId": application_id, "keyId": key_id}
+    _remove(client, APPLICATION_SERVICE, "DeleteApplicationKey", **ids)
+
+
+def _configuration(auth: Auth) -> dict[str, str]:
+    return {"authMethodType": KEY_METHOD} if auth is Auth.KEY else {}
+
+
+# --- users and their tokens
+
+
+def get_user(client: ManagementClient, user_id: str) -> User | None:
+    """Return a user."""
+    row = _get(client, USER_SERVICE, "GetUserByID", "user", userId=user_id)
+    return read_user(row) if row else None
+
+
+def find_user(client: ManagementClient, name: str) -> User | None:
+    """Return the user with this login name, username or ID; ``None`` when the administrator sees no such user."""
+    queries = [
+        {"loginNameQuery": {"loginName": name, "method": "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"}},
+        {"userNameQuery": {"userName": name, "method": "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"}},
+        {"inUserIdsQuery": {"userIds": [name]}},
+    ]
+    return next(_users(client, {"orQuery": {"queries": queries}}), None)
+
+
+def list_users(
+    client: ManagementClient, *, username: str = "", prefix: str = "", organization_id: str = ""
+) -> tuple[User, ...]:
+    """Return the users with this username, whatever its case, or with this prefix: 100 at most."""
+    method = "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE" if username else "TEXT_QUERY_METHOD_STARTS_WITH"
+    queries: list[dict[str, Any]] = [{"userNameQuery": {"userName": username or prefix, "method": method}}]
+    if organization_id:
+        queries.append({"organizationIdQuery": {"organizationId": organization_id}})
+    return tuple(_users(client, *queries))
+
+
+def _users(client: ManagementClient, *queries: dict[str, Any]) -> Iterator[User]:
+    body = {"queries": list(queries), "query": {"limit": MOST_USERS, "asc": True}}
+    return map(read_user, client.call(USER_SERVICE, "ListUsers", body).get("result") or [])
+
+
+def create_service_user(
+    client: ManagementClient, *, user_id: str, organization_id: str, username: str, description: str
+) -> None:
+    """Create a service user with a chosen ID."""
+    machine = {"name": username, "description": description}
+    body = {"userId": user_id, "organizationId": organization_id, "username": username, "machine": machine}
+    client.call(USER_SERVICE, "CreateUser", body)
+
+
+def delete_user(client: ManagementClient, user_id: str) -> None:
+    """Delete a user with their tokens and role assignments."""
+    _remove(client, USER_SERVICE, "DeleteUser", userId=user_id)
+
+
+def list_pats(client: ManagementClient, user_id: str) -> tuple[Credential, ...]:
+    """Return the personal access tokens of a user, dead ones included."""
+    filters = [{"userIdFilter": {"id": user_id}}]
+    rows = client.rows(USER_SERVICE, "ListPersonalAccessTokens", {"filters": filters}, "result")
+    return tuple(map(read_credential, rows))
+
+
+def add_pat(client: ManagementClient, user_id: str, *, expires: int) -> NewCredential:
+    """Create a personal access token that expires at this time (milliseconds since 1970)."""
+    body = {"userId": user_id, "expirationDate": moment_of(expires)}
+    made = client.call(USER_SERVICE, "AddPersonalAccessToken", body)
+    return NewCredential(id=shown(made, "tokenId"), secret=shown(made, "token"))
+
+
+def remove_pat(client: ManagementClient, user_id: str, pat_id: str) -> None:
+    """Delete a personal access token."""
+    _remove(client, USER_SERVICE, "RemovePersonalAccessToken", userId=user_id, tokenId=pat_id)
+
+
+def list_user_events(client: ManagementClient, user_id: str, types: Iterable[str]) -> tuple[UserEvent, ...] | None:
+    """Return at most ``MOST_EVENTS`` changes of a user, latest first; ``None`` unless the user has an IAM role."""
+    body = {"aggregateId": user_id, "aggregateTypes": ["user"], "eventTypes": list(types), "limit": MOST_EVENTS}
+    answer = client.request("POST", EVENTS, body)
+    if answer.status != 200 or not isinstance(answer.json(), dict):
+        return None
+    return tuple(map(_event, answer.json_object().get("events") or []))
+
+
+def _event(row: Mapping[str, Any]) -> UserEvent:
+    return UserEvent(
+        type=str((row.get("type") or {}).get("type", "")),
+        when=str(row.get("creationDate", "")),
+        sequence=int(row.get("sequence", 0)),
+        pat_id=str((row.get("payload") or {}).get("tokenId", "")),
+    )
+
+
+# --- role assignments
+
+
+def list_assignments(
+    client: ManagementClient, *, project_id: str | None = None, user_id: str | None = None
+) -> tuple[RoleAssignment, ...]:
+    """Return the role assignments that the token's user may see: in a project, of a user, or both."""
+    filters: list[dict[str, Any]] = []
+    if project_id:
+        filters.append({"projectId": {"id": project_id}})
+    if user_id:
+        filters.append({"inUserIds": {"ids": [user_id]}})
+    rows = client.rows(AUTHORIZATION_SERVICE, "ListAuthorizations", {"filters": filters}, "authorizations")
+    return tuple(map(read_assignment, rows))
+
+
+def create_assignment(
+    client: ManagementClient, *, user_id: str, project_id: str, organization_id: str, role_keys: Iterable[str]
+) -> str:
+    """Create a role assignment that an organization owns, and return its ID."""
+    body = {
+        "userId": user_id,
+        "projectId": project_id,
+        "organizationId": organization_id,
+        "roleKeys": list(role_keys),
+    }
+    return shown(client.call(AUTHORIZATION_SERVICE, "CreateAuthorization", body), "id")
+
+
+def set_assignment_roles(client: ManagementClient, assignment_id: str, role_keys: Iterable[str]) -> None:
+    """Replace the roles of an assignment."""
+    client.call(AUTHORIZATION_SERVICE, "UpdateAuthorization", {"id": assignment_id, "roleKeys": list(role_keys)})
+
+
+def activate_assignment(client: ManagementClient, assignment_id: str) -> None:
+    """Activate a deactivated assignment."""
+    client.call(AUTHORIZATION_SERVICE, "ActivateAuthorization", {"id": assignment_id})
+
+
+def delete_assignment(client: ManagementClient, assignment_id: str) -> None:
+    """Delete an assignment."""
+    _remove(client, AUTHORIZATION_SERVICE, "DeleteAuthorization", id=assignment_id)
+
+
+# --- what they share
+
+
+def _get(client: ManagementClient, service: str, method: str, key: str, **ids: str) -> dict[str, Any] | None:
+    try:
+        return client.call(service, method, ids).get(key) or None
+    except ManagementError as error:
+        if is_missing(error):
+            return None
+        raise
+
+
+def _remove(client: ManagementClient, service: str, method: str, **ids: str) -> None:
+    try:
+        client.call(service, method, ids)
+    except ManagementError as error:
+        if not is_missing(error):
+            raise
+
+
+def shown(made: Mapping[str, Any], name: str) -> str:
+    """Return a text that ZITADEL shows once, or an ID of its choice. Raises UnusableAnswer when the answer lacks it."""
+    value = made.get(name)
+    if isinstance(value, str) and value:
+        return value
+    raise _changed_answer(name)
+
+
+def _changed_answer(name: str) -> UnusableAnswer:
+    return UnusableAnswer(
+        f"ZITADEL's answer lacks a usable {name}",
+        hint="check ZITADEL_DOMAIN, and whether a proxy in front of it changes ZITADEL's answers",
+    )
+
+
+def _list(row: Mapping[str, Any], name: str) -> list[Any]:
+    value = row.get(name)
+    return value if isinstance(value, list) else []
+
+
+# --- former names and shapes, which go when provisioning and demo use the functions above
+
+ServiceUser = User
+IGNORE_CASE = EQUALS
 SERVICES = {
     "ProjectService": PROJECT_SERVICE,
     "ApplicationService": APPLICATION_SERVICE,
     "UserService": USER_SERVICE,
     "AuthorizationService": AUTHORIZATION_SERVICE,
 }
-USERINFO = "/oidc/v1/userinfo"
-MY_PERMISSIONS = "/auth/v1/permissions/zitadel/me/_search"
-MY_MEMBERSHIPS = "/auth/v1/memberships/me/_search"
-KEY_METHOD = "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"
-NAME_TAKEN = "V3-DKcYh"  # ZITADEL: any unique name or key
-ID_TAKEN = ("COMMAND-opamwu", "COMMAND-k2una", "PROJECT-lxowmp")  # project, user, application
-IGNORE_CASE = "TEXT_FILTER_METHOD_EQUALS_IGNORE_CASE"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-PERMISSIONS = {  # what a method needs (ZITADEL: InternalAuthZ)
-    "CreateProject": "project.create",
-    "DeleteProject": "project.delete",
-    "AddProjectRole": "project.role.write",
-    "RemoveProjectRole": "project.role.delete",
-    "CreateApplication": "project.app.write",
-    "UpdateApplication": "project.app.write",
-    "GenerateClientSecret": "project.app.write",
-    "CreateApplicationKey": "project.app.write",
-    "DeleteApplicationKey": "project.app.write",
-    "DeleteApplication": "project.app.delete",
-    "CreateUser": "user.write",
-    "DeleteUser": "user.delete",
-    "AddPersonalAccessToken": "user.write",
-    "RemovePersonalAccessToken": "user.write",
-    "CreateAuthorization": "user.grant.write",
-    "UpdateAuthorization": "user.grant.write",
-    "ActivateAuthorization": "user.grant.write",
-    "DeleteAuthorization": "user.grant.delete",
-    "ListProjects": "project.read",
-    "GetProject": "project.read",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Administrator:
-    """Whose token it is that setup works with. ``roles`` are shown only; empty when ZITADEL does not tell."""
-
-    id: str
-    login_name: str
-    organization_id: str
-    roles: tuple[str, ...] = ()
-    organizations: tuple[str, ...] = ()  # those he is an administrator of, by ID
-
-
-@dataclass(frozen=True, kw_only=True)
-class Project:
-    """A project. ``ours``: it has the ID that setup chose."""
-
-    id: str
-    name: str
-    organization_id: str
-    active: bool
-    ours: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Application:
-    """An application; ``client_id`` is empty when it is none of type API."""
-
-    id: str
-    name: str
-    client_id: str
-    auth: Auth
-    active: bool
-    ours: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServiceUser:
-    """A user; ``machine``: a service user. ``state`` is ZITADEL's word without its prefix, e.g. ``ACTIVE``."""
-
-    id: str
-    username: str
-    organization_id: str
-    state: str
-    machine: bool
-    ours: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Credential:
-    """A PAT or a key in a list. ``expires`` is in milliseconds since 1970."""
-
-    id: str
-    expires: int | None
+subject, permissions, pats, keys = user_id_of_token, list_permissions, list_pats, list_application_keys
 
 
 def ask(client: ManagementClient, what: str, **body: Any) -> dict[str, Any]:
-    """Call ``Service/Method``. Raises ManagementError in words that say what to do."""
+    """Call ``Service/Method``."""
     service, _, method = what.partition("/")
-    try:
-        return client.call(SERVICES[service], method, body)
-    except (ManagementError, UnusableAnswer) as error:
-        raise _told(error, method) from error
-
-
-def _told(error: ManagementError | UnusableAnswer, method: str) -> ZdemoError:
-    """The error in setup's words, where they are better."""
-    if isinstance(error, UnusableAnswer):
-        return _too_old() if error.answer is not None and error.answer.status in (404, 501) else error
-    if error.code in ("5", "12", "unimplemented"):  # REST's numbers: no such service at all
-        return _too_old()
-    if error.status == 403 and method in PERMISSIONS:
-        return ManagementError(
-            f"the administrator role of ZITADEL_ADMIN_PAT's user is too small: it lacks {PERMISSIONS[method]}",
-            hint=error.hint,
-            status=error.status,
-            code=error.code,
-            error_id=error.error_id,
-        )
-    return error
-
-
-def _too_old() -> ZdemoError:
-    return ZdemoError(
-        "this ZITADEL is too old for setup: it lacks the v2 API for projects, applications and authorizations",
-        hint="update ZITADEL to v4.5 or newer, or make the objects in its console (README, The same with your own "
-        "ZITADEL); if it is new enough, a proxy before it does not pass on /zitadel.*",
-    )
-
-
-def shown(made: Mapping[str, Any], name: str) -> str:
-    """A text that ZITADEL shows once, or an ID of its choice. Raises UnusableAnswer when its answer lacks it."""
-    value = made.get(name)
-    if isinstance(value, str) and value:
-        return value
-    raise UnusableAnswer(
-        f"ZITADEL's answer lacks {name}, which it should show now",
-        hint="check ZITADEL_DOMAIN and what stands between: something there changes what ZITADEL answers",
-    )
+    return client.call(SERVICES[service], method, body)
 
 
 def found(client: ManagementClient, what: str, key: str, **body: str) -> dict[str, Any] | None:
-    """One object by its ID; ``None`` when there is none."""
-    try:
-        row = ask(client, what, **body).get(key)
-    except ManagementError as error:
-        if error.status == 404 and error.error_id != NO_MEMBERSHIP:
-            return None
-        raise
-    return row if isinstance(row, dict) else None
-
-
-def subject(client: ManagementClient, token: str | None = None) -> str | None:
-    """The ID of a token's user, the administrator's without ``token``; ``None`` when the token is dead."""
-    answer = client.request("GET", USERINFO, token=token)
-    if answer.status == 401 and answer.json_object():
-        return None
-    user_id = answer.json_object().get("sub")
-    if answer.status != 200 or not isinstance(user_id, str):
-        raise management_error(answer)
-    return user_id
-
-
-def administrator(client: ManagementClient) -> Administrator:
-    """Whose token this is. Raises ManagementError when it is dead."""
-    user_id = subject(client)
-    if user_id is None:
-        message, hint = ADMIN_PAT_REFUSED
-        raise ManagementError(message, hint=hint, status=401)
-    row = ask(client, "UserService/GetUserByID", userId=user_id).get("user") or {}
-    memberships = _memberships(client)
-    return Administrator(
-        id=user_id,
-        login_name=str(row.get("preferredLoginName") or row.get("username") or user_id),
-        organization_id=str((row.get("details") or {}).get("resourceOwner", "")),
-        roles=tuple(dict.fromkeys(str(role) for m in memberships for role in _listed(m, "roles"))),
-        organizations=tuple(str(m["orgId"]) for m in memberships if m.get("orgId")),
-    )
-
-
-def _memberships(client: ManagementClient) -> list[dict[str, Any]]:
-    """What the token's user is an administrator of; empty when ZITADEL does not tell (that API is v1's)."""
-    answer = client.request("POST", MY_MEMBERSHIPS, {})
-    return [row for row in _listed(answer.json_object(), "result") if isinstance(row, dict)]
-
-
-def _listed(row: Mapping[str, Any], name: str) -> list[Any]:
-    value = row.get(name)
-    return value if isinstance(value, list) else []
-
-
-def permissions(client: ManagementClient) -> frozenset[str] | None:
-    """What the administrator may in his organization; ``None`` when ZITADEL does not tell (that API is v1's)."""
-    answer = client.request("POST", MY_PERMISSIONS, {})
-    held = answer.json_object().get("result")
-    return frozenset(map(str, held)) if answer.status == 200 and isinstance(held, list) else None
+    """Return one object by its ID; ``None`` when there is none."""
+    service, _, method = what.partition("/")
+    return _get(client, SERVICES[service], method, key, **body)
 
 
 def project_of(row: dict[str, Any], recorded: str) -> Project:
-    """A row of a list, or what ``GetProject`` shows."""
-    project_id = str(row.get("projectId", ""))
-    return Project(
-        id=project_id,
-        name=str(row.get("name", "")),
-        organization_id=str(row.get("organizationId", "")),
-        active=row.get("state") != "PROJECT_STATE_INACTIVE",
-        ours=bool(recorded) and project_id == recorded,
-    )
+    """Read a project; ``recorded`` is the ID that setup chose."""
+    project = read_project(row)
+    return replace(project, ours=bool(recorded) and project.id == recorded)
 
 
 def application_of(row: dict[str, Any], recorded: str) -> Application:
-    """A row of a list, or what ``GetApplication`` shows."""
-    application_id, configuration = str(row.get("applicationId", "")), row.get("apiConfiguration") or {}
-    return Application(
-        id=application_id,
-        name=str(row.get("name", "")),
-        client_id=str(configuration.get("clientId", "")),
-        auth=Auth.KEY if configuration.get("authMethodType") == KEY_METHOD else Auth.BASIC,
-        active=row.get("state") != "APPLICATION_STATE_INACTIVE",
-        ours=bool(recorded) and application_id == recorded,
-    )
+    """Read an application; its client ID is empty unless it is of type API."""
+    application = read_application(row)
+    ours = bool(recorded) and application.id == recorded
+    return replace(application, ours=ours, client_id=application.client_id if application.is_api else "")
 
 
-def user_of(row: dict[str, Any], recorded: str) -> ServiceUser:
-    """A row of a list, or what ``GetUserByID`` shows."""
-    user_id = str(row.get("userId", ""))
-    return ServiceUser(
-        id=user_id,
-        username=str(row.get("username", "")),
-        organization_id=str((row.get("details") or {}).get("resourceOwner", "")),
-        state=str(row.get("state", "")).removeprefix("USER_STATE_"),
-        machine="machine" in row,
-        ours=bool(recorded) and user_id == recorded,
-    )
+def user_of(row: dict[str, Any], recorded: str) -> User:
+    """Read a user; ``recorded`` is the ID that setup chose."""
+    user = read_user(row)
+    return replace(user, ours=bool(recorded) and user.id == recorded)
 
 
-def user_named(client: ManagementClient, username: str, recorded: str, *, home: str = "") -> ServiceUser | None:
-    """The user with this username in any organization that the administrator may see, first in ``home``."""
-    query = {"userName": username, "method": "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"}
-    rows = ask(client, "UserService/ListUsers", queries=[{"userNameQuery": query}]).get("result") or []
-    users = sorted((user_of(row, recorded) for row in rows), key=lambda user: user.organization_id != home)
-    return users[0] if users else None
+def user_named(client: ManagementClient, username: str, recorded: str, *, home: str = "") -> User | None:
+    """Return the user with this username, first one of the organization ``home``."""
+    users = sorted(list_users(client, username=username), key=lambda user: user.organization_id != home)
+    return replace(users[0], ours=bool(recorded) and users[0].id == recorded) if users else None
 
 
-def pats(client: ManagementClient, user_id: str) -> tuple[Credential, ...]:
-    """The personal access tokens of a user, dead ones too."""
-    filters = [{"userIdFilter": {"id": user_id}}]
-    rows = client.rows(USER_SERVICE, "ListPersonalAccessTokens", {"filters": filters}, "result")
-    return tuple(_credentials(rows, "id"))
-
-
-def keys(client: ManagementClient, application_id: str) -> tuple[Credential, ...]:
-    """The keys of an application."""
-    filters = [{"applicationIdFilter": {"applicationId": application_id}}]
-    rows = client.rows(APPLICATION_SERVICE, "ListApplicationKeys", {"filters": filters}, "keys")
-    return tuple(_credentials(rows, "keyId"))
-
-
-def _credentials(rows: Iterator[dict[str, Any]], id_name: str) -> Iterator[Credential]:
-    for row in rows:
-        yield Credential(id=str(row.get(id_name, "")), expires=milliseconds(str(row.get("expirationDate", ""))))
-
-
-def milliseconds(moment: str) -> int | None:
-    """An RFC 3339 time in milliseconds since 1970, rounded; ``None`` for what is none."""
-    try:
-        return round((datetime.fromisoformat(moment) - EPOCH) / timedelta(milliseconds=1))
-    except (ValueError, TypeError):  # no time, or one without a zone
-        return None
-
-
-def moment_of(epoch_milliseconds: int) -> str:
-    """An RFC 3339 time in UTC with three digits of a second."""
-    return (EPOCH + timedelta(milliseconds=epoch_milliseconds)).isoformat(timespec="milliseconds")[:-6] + "Z"
+__all__ = [
+    "ID_TAKEN",
+    "KEY_METHOD",
+    "NAME_TAKEN",
+    "Administrator",
+    "Application",
+    "Credential",
+    "Project",
+    "ServiceUser",
+    "milliseconds",
+    "moment_of",
+]

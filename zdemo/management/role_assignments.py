@@ -1,7 +1,4 @@
-"""Role assignments: who has which role in the project, give one, take one, and wait until ZITADEL shows it.
-
-Works with any ZITADEL through ``ManagementClient``; knows nothing of the terminal.
-"""
+"""Grant and revoke roles in the project, and wait until ZITADEL shows the change."""
 
 from __future__ import annotations
 
@@ -10,18 +7,29 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from zdemo.errors import IntrospectionError, ManagementError, ZdemoError
+from zdemo.config.settings import AdminSettings
+from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.introspection.model import Introspector
 from zdemo.management.client import ManagementClient
-from zdemo.management.model import RoleAssignment, User
+from zdemo.management.model import Project, RoleAssignment, User
+from zdemo.management.resources import (
+    activate_assignment,
+    create_assignment,
+    delete_assignment,
+    find_user,
+    get_project,
+    list_assignments,
+    list_roles,
+    set_assignment_roles,
+)
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.01, 0.25
 GIVE_UP_SECONDS = 10.0
-ROLE_NOT_IN_GRANT = "COMMAND-mm9F4"  # ZITADEL: neither the project nor its grant to that organization has it
+ROLE_NOT_IN_GRANT = "COMMAND-mm9F4"  # ZITADEL: the project, or its grant to that organization, lacks it
 
 
 class ChangeOutcome(StrEnum):
-    """What a change came to."""
+    """The outcome of a change."""
 
     CREATED = "created"
     ADDED = "added"
@@ -40,24 +48,56 @@ class Change:
     project_id: str
 
 
-def find_user(client: ManagementClient, name: str) -> User:
-    """The user, by login name, username or ID.
+def find_project_id(settings: AdminSettings, introspector: Introspector | None) -> str:
+    """Return the configured project's ID, else that of the API application.
+
+    ZITADEL puts the API application's project second into the audience of every PAT.
 
     Raises:
-        ZdemoError: there is none that the administrator may see.
+        ZdemoError: neither is known, or the administrator's PAT is not active.
     """
-    user = client.user(name)
+    if settings.project_id:
+        return settings.project_id
+    if introspector is None:
+        raise SettingsError(
+            ["ZITADEL_PROJECT_ID is not set: the project's ID, e.g. 312909075212468225"],
+            hint="set it, or set CLIENT_ID and CLIENT_SECRET to use the API application's project",
+        )
+    audience = introspector.introspect(settings.admin_pat).audience
+    if len(audience) < 2:
+        raise ZdemoError(
+            "ZITADEL_ADMIN_PAT is not an active personal access token at this ZITADEL",
+            hint="create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
+        )
+    return audience[1]
+
+
+def require_project(client: ManagementClient, project_id: str) -> Project:
+    """Return the project. Raises ZdemoError when the administrator sees no such project."""
+    project = get_project(client, project_id)
+    if project is None:
+        raise ZdemoError(
+            f"there is no project with the ID {project_id}, or the administrator may not see it",
+            hint="copy the ID from the project's page to ZITADEL_PROJECT_ID, or unset it to use the API application's "
+            "project",
+        )
+    return project
+
+
+def require_user(client: ManagementClient, name: str) -> User:
+    """Return the user with this login name, username or ID. Raises ZdemoError when the administrator sees none."""
+    user = find_user(client, name)
     if user is None:
         raise ZdemoError(f"there is no user {name}", hint="zdemo role list shows the users that have a role")
     return user
 
 
-def _known_role(client: ManagementClient, project_id: str, role: str) -> None:
-    keys = client.role_keys(project_id)
+def _require_role(client: ManagementClient, project_id: str, role: str) -> None:
+    keys = list_roles(client, project_id)
     if role in keys:
         return
     if not keys:
-        client.project(project_id)  # which says so if there is no such project
+        require_project(client, project_id)
     near = next((key for key in keys if key.lower() == role.lower()), None)
     hint = f"the project has {', '.join(keys) or 'no role yet'}; role keys are compared exactly"
     if near:
@@ -65,77 +105,85 @@ def _known_role(client: ManagementClient, project_id: str, role: str) -> None:
     raise ZdemoError(f"project {project_id} has no role {role}", hint=hint)
 
 
-def _of_user(client: ManagementClient, project_id: str, user: User) -> list[RoleAssignment]:
-    return client.assignments(project_id=project_id, user_id=user.id)
+def _assignments_of(
+    client: ManagementClient, project_id: str, name: str, role: str
+) -> tuple[User, tuple[RoleAssignment, ...]]:
+    """Return a user and their assignments in the project.
+
+    The role is checked first: without an administrator's membership that is refused, and says so; the list of users
+    would be empty instead.
+    """
+    _require_role(client, project_id, role)
+    user = require_user(client, name)
+    return user, list_assignments(client, project_id=project_id, user_id=user.id)
 
 
 def grant(client: ManagementClient, project_id: str, name: str, role: str) -> Change:
-    """Give a user a role in the project; a deactivated assignment that holds it is activated.
+    """Grant a user a role in the project; a deactivated assignment that holds it is activated.
 
-    It is added to the assignment that the user has already, else one is made that the project's organization owns.
+    The role is added to an assignment of the user, else an assignment is created that the project's organization owns.
 
     Raises:
         ZdemoError: unknown user or role, no permission.
     """
-    _known_role(client, project_id, role)  # first: who is no administrator is told so, and not that there is no user
-    user = find_user(client, name)
-    assignments = _of_user(client, project_id, user)
+    user, assignments = _assignments_of(client, project_id, name, role)
+    outcome = _grant(client, project_id, user, role, assignments)
+    return Change(done=outcome, user=user, role=role, project_id=project_id)
 
-    def change(done: ChangeOutcome) -> Change:
-        return Change(done=done, user=user, role=role, project_id=project_id)
 
+def _grant(
+    client: ManagementClient, project_id: str, user: User, role: str, assignments: tuple[RoleAssignment, ...]
+) -> ChangeOutcome:
     if any(a.active and role in a.role_keys for a in assignments):
-        return change(ChangeOutcome.UNCHANGED)
-    if sleeping := next((a for a in assignments if not a.active and role in a.role_keys), None):
-        client.activate(sleeping.id)
-        return change(ChangeOutcome.ACTIVATED)
-    if done := _add(client, assignments, role):
-        return change(done)
-    _, organization_id = client.project(project_id)
-    client.assign(user.id, project_id, organization_id, [role])
-    return change(ChangeOutcome.CREATED)
+        return ChangeOutcome.UNCHANGED
+    if inactive := next((a for a in assignments if not a.active and role in a.role_keys), None):
+        activate_assignment(client, inactive.id)
+        return ChangeOutcome.ACTIVATED
+    if outcome := _add(client, assignments, role):
+        return outcome
+    owner = require_project(client, project_id).organization_id
+    create_assignment(client, user_id=user.id, project_id=project_id, organization_id=owner, role_keys=[role])
+    return ChangeOutcome.CREATED
 
 
-def _add(client: ManagementClient, assignments: list[RoleAssignment], role: str) -> ChangeOutcome | None:
-    """Add the role to an assignment, an active one if there is one; ``None`` when no owner of one may give it.
+def _add(client: ManagementClient, assignments: tuple[RoleAssignment, ...], role: str) -> ChangeOutcome | None:
+    """Add the role to an assignment, an active one first; ``None`` when no owner of an assignment may grant it.
 
-    An organization to which the project is granted may give the roles of that grant only.
+    An organization to which the project is granted may grant only the roles of that project grant.
     """
     for assignment in sorted(assignments, key=lambda a: not a.active):
         try:
-            client.set_roles(assignment.id, [*assignment.role_keys, role])
+            set_assignment_roles(client, assignment.id, [*assignment.role_keys, role])
         except ManagementError as error:
             if error.error_id != ROLE_NOT_IN_GRANT:
                 raise
             continue
         if assignment.active:
             return ChangeOutcome.ADDED
-        client.activate(assignment.id)
+        activate_assignment(client, assignment.id)
         return ChangeOutcome.ACTIVATED
     return None
 
 
 def revoke(client: ManagementClient, project_id: str, name: str, role: str) -> Change:
-    """Take a role from a user, out of every assignment in the project that holds it; one left empty is deleted.
+    """Revoke a role from a user in every assignment of the project that holds it; one left empty is deleted.
 
     Raises:
         ZdemoError: unknown user or role, no permission.
     """
-    _known_role(client, project_id, role)  # first: who is no administrator is told so, and not that there is no user
-    user = find_user(client, name)
-    holding = [a for a in _of_user(client, project_id, user) if role in a.role_keys]
+    user, assignments = _assignments_of(client, project_id, name, role)
+    holding = [a for a in assignments if role in a.role_keys]
     for assignment in holding:
-        left = [key for key in assignment.role_keys if key != role]
-        if left:
-            client.set_roles(assignment.id, left)
+        if left := [key for key in assignment.role_keys if key != role]:
+            set_assignment_roles(client, assignment.id, left)
         else:
-            client.unassign(assignment.id)
-    done = ChangeOutcome.REMOVED if holding else ChangeOutcome.UNCHANGED
-    return Change(done=done, user=user, role=role, project_id=project_id)
+            delete_assignment(client, assignment.id)
+    outcome = ChangeOutcome.REMOVED if holding else ChangeOutcome.UNCHANGED
+    return Change(done=outcome, user=user, role=role, project_id=project_id)
 
 
 def pauses() -> Iterator[float]:
-    """How long to wait before each further look, in seconds: at once, then 10, 20, 40 ms … 250 ms."""
+    """Yield the seconds to wait before each further look: 10, 20, 40 ms …, then 250 ms each."""
     pause = FIRST_WAIT_SECONDS
     while True:
         yield pause
@@ -149,7 +197,7 @@ def wait_until(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> float | None:
-    """Look until something holds; the seconds that it took, or ``None`` when it was given up."""
+    """Look until something holds; return the seconds that took, or ``None`` after ``give_up_seconds``."""
     start = clock()
     for pause in pauses():
         if holds():
@@ -160,14 +208,30 @@ def wait_until(
     return None
 
 
+def wait_until_shown(
+    client: ManagementClient, change: Change, *, introspector: Introspector | None, token: str
+) -> float | None:
+    """Wait until ZITADEL shows the change; return the seconds that took, or ``None`` when it does not in time.
+
+    The proof is the introspection of ``token`` if it is an active token of that user, else the list of assignments.
+    """
+
+    def is_shown() -> bool:
+        shown = shows_in_introspection(introspector, token, change) if introspector and token else None
+        return shows_in_list(client, change) if shown is None else shown
+
+    return wait_until(is_shown)
+
+
 def shows_in_list(client: ManagementClient, change: Change) -> bool:
-    """Whether ZITADEL's list of assignments shows the change."""
-    has = any(a.active and change.role in a.role_keys for a in _of_user(client, change.project_id, change.user))
+    """Return whether ZITADEL's list of assignments shows the change."""
+    assignments = list_assignments(client, project_id=change.project_id, user_id=change.user.id)
+    has = any(a.active and change.role in a.role_keys for a in assignments)
     return has == (change.done is not ChangeOutcome.REMOVED)
 
 
 def shows_in_introspection(introspector: Introspector, token: str, change: Change) -> bool | None:
-    """Whether introspection shows the change; ``None`` when the token cannot tell: it is another user's, or dead."""
+    """Return whether introspection shows the change; ``None`` when the token is another user's, or not active."""
     try:
         found = introspector.introspect(token)
     except IntrospectionError:

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from zdemo.emulator import Emulator, emulate
+from zdemo.emulator.seed import ADMIN
+from zdemo.management.client import ManagementClient
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with emulate() as running:
+        yield running
+
+
+@pytest.fixture
+def client(emulator: Emulator) -> Iterator[ManagementClient]:
+    management = ManagementClient(emulator.url, ADMIN.pat, timeout_seconds=5)
+    yield management
+    management.close()

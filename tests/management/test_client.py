@@ -1,0 +1,168 @@
+"""The transport of the management API: the wire, pages, refusals, and answers of another shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.support.connection_faults import DATABASE_AWAY, FAULTS, WRONG_HOST
+from tests.support.upstream import Behaviour, Received, Upstream, answer, depending, json_body, refusing_port, upstream
+from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError, ZitadelUnavailable
+from zdemo.management.client import MOST_PAGES, PAGE_SIZE, PROJECT_SERVICE, ManagementClient
+from zdemo.management.resources import (
+    find_user,
+    get_project,
+    get_user,
+    list_application_keys,
+    list_assignments,
+    list_pats,
+    list_roles,
+)
+
+
+@contextmanager
+def client_of(behaviour: Behaviour) -> Iterator[tuple[ManagementClient, Upstream]]:
+    with upstream(behaviour) as server:
+        client = ManagementClient(server.url, "the-token", timeout_seconds=5)
+        yield client, server
+        client.close()
+
+
+def test_a_call_is_connect_with_json_and_the_token_in_the_header() -> None:
+    with client_of(answer(json_body({"project": {"name": "x", "organizationId": "1"}}))) as (client, server):
+        get_project(client, "7")
+        (received,) = server.requests
+    assert (received.method, received.target) == ("POST", "/zitadel.project.v2.ProjectService/GetProject")
+    assert received.headers["authorization"] == "Bearer the-token"
+    assert received.headers["content-type"] == "application/json"
+    assert received.headers["connect-protocol-version"] == "1"
+    assert json.loads(received.body) == {"projectId": "7"}
+
+
+def _pages(total: int) -> Behaviour:
+    """A list of ``total`` rows as ZITADEL sends it: page by page, ``totalResult`` absent beyond the end."""
+
+    def choose(received: Received) -> Behaviour:
+        page = json.loads(received.body)["pagination"]
+        begin = int(page["offset"])
+        rows = [{"key": str(n)} for n in range(begin, min(begin + page["limit"], total))]
+        fields: dict[str, Any] = {"pagination": {"totalResult": str(total)} if rows else {}, "projectRoles": rows}
+        return answer(json_body({name: value for name, value in fields.items() if value}))
+
+    return depending(choose)
+
+
+@pytest.mark.parametrize(
+    ("total", "requests"),
+    [(0, 1), (1, 1), (PAGE_SIZE - 1, 1), (PAGE_SIZE, 1), (PAGE_SIZE + 1, 2), (2 * PAGE_SIZE + 5, 3)],
+)
+def test_lists_are_read_to_their_end_in_no_more_requests_than_needed(total: int, requests: int) -> None:
+    with client_of(_pages(total)) as (client, server):
+        assert list_roles(client, "1") == tuple(str(n) for n in range(total))
+        assert len(server.requests) == requests
+
+
+def test_a_list_that_does_not_end_is_left() -> None:
+    endless = {"authorizations": [{"id": "1"}], "pagination": {"totalResult": "99999999999"}}
+    with client_of(answer(json_body(endless))) as (client, server):
+        with pytest.raises(UnusableAnswer, match=r"list does not end \(ListAuthorizations\): after 1000 pages"):
+            list_assignments(client, project_id="1")
+        assert len(server.requests) == MOST_PAGES
+
+
+def _error(text: str, status: int, code: str = "code") -> Behaviour:
+    return answer(json_body({"code": code, "message": text}), status)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "kind", "words"),
+    [
+        (_error("Errors.Token.Invalid (AUTH-7fs1e)", 401), ManagementError, "ZITADEL_ADMIN_PAT is not valid"),
+        (_error("membership not found (AUTHZ-cdgFk)", 404, "5"), ManagementError, "not an administrator"),
+        (_error("authentication required (AUTHZ-Kl3p0)", 403), ManagementError, "Session API token"),
+        (_error("No matching permissions found (AUTH-5mWD2)", 403), ManagementError, "it lacks project.read"),
+        (_error("Something else (X-1)", 400), ManagementError, "ZITADEL says: Something else (X-1)"),
+        (_error("Not Found", 404, "5"), ManagementError, "too old"),
+        (_error("Method Not Allowed", 501), ManagementError, "too old"),
+        (FAULTS["404, unknown path"].behaviour, ManagementError, "too old"),
+        (_error("Errors.Limits.Instance.Blocked (LIMITS-molsj)", 429), ZitadelUnavailable, "429"),
+        (FAULTS["502 as HTML"].behaviour, ZitadelUnavailable, "502"),
+        (FAULTS["HTML"].behaviour, UnusableAnswer, "text/html"),
+        (FAULTS["array"].behaviour, UnusableAnswer, "200"),
+        (FAULTS["302"].behaviour, UnusableAnswer, "302"),
+        (WRONG_HOST, UnusableAnswer, "ZITADEL_DOMAIN"),
+        (DATABASE_AWAY, ZitadelUnavailable, "database"),
+        (_error("unable to set instance using origin: ID=QUERY-1kIjX", 404), UnusableAnswer, "ZITADEL_DOMAIN"),
+        (_error("unable to set instance using origin: ID=QUERY-d3fas", 404), ZitadelUnavailable, "database"),
+    ],
+)
+def test_each_refusal_is_an_error_that_says_what_to_do(
+    behaviour: Behaviour, kind: type[ZdemoError], words: str
+) -> None:
+    with client_of(behaviour) as (client, _), pytest.raises(kind) as refused:
+        get_project(client, "1")
+    assert words in refused.value.message
+    assert refused.value.hint or "ZITADEL says" in words
+
+
+@pytest.mark.parametrize("text", ["gone", "gone (AUTHZ-cdgFk)"])
+def test_only_zitadels_own_error_says_that_an_object_does_not_exist(text: str) -> None:
+    with client_of(_error("gone (X-1)", 404, "not_found")) as (client, _):
+        assert get_project(client, "1") is None
+    with client_of(_error(text, 404, "not_found")) as (client, _), pytest.raises(ManagementError):
+        get_project(client, "1")
+
+
+def test_an_error_keeps_zitadels_own_words(client: ManagementClient) -> None:
+    with pytest.raises(ManagementError) as refused:
+        client.call(PROJECT_SERVICE, "GetProject", {"projectId": "1"})
+    assert (refused.value.status, refused.value.code, refused.value.error_id) == (404, "not_found", "QUERY-fk2fs")
+
+
+def test_a_closed_port_is_unavailable() -> None:
+    with refusing_port() as port:
+        client = ManagementClient(f"http://127.0.0.1:{port}", "token", timeout_seconds=5)
+        with pytest.raises(ZitadelUnavailable, match="refuses connections"):
+            get_project(client, "1")
+
+
+# --- JSON that is not ZITADEL's
+
+Ask = Callable[[ManagementClient], Any]
+
+ASSIGNMENTS: Ask = lambda client: list_assignments(client, project_id="1")  # noqa: E731
+USER: Ask = lambda client: find_user(client, "reader")  # noqa: E731
+NO_LISTS: tuple[object, ...] = (5, "text", True, {"a": "b"}, [5], ["text"], [[]], [None])
+NO_OBJECTS: tuple[object, ...] = (5, "text", True, ["text"], [{}])
+SHAPES: list[tuple[Ask, dict[str, Any]]] = [
+    *((ASSIGNMENTS, {"authorizations": value}) for value in NO_LISTS),
+    *((ASSIGNMENTS, {"authorizations": [{"roles": value}]}) for value in NO_LISTS),
+    *((ASSIGNMENTS, {"authorizations": [{"user": value}]}) for value in NO_OBJECTS),
+    *((ASSIGNMENTS, {"authorizations": [{}], "pagination": value}) for value in NO_OBJECTS),
+    (USER, {"result": 5}),
+    (USER, {"result": [{"userId": "1", "details": "text"}]}),
+    (lambda client: list_roles(client, "1"), {"projectRoles": 5}),
+    (lambda client: list_pats(client, "1"), {"result": 5}),
+    (lambda client: list_application_keys(client, "1"), {"keys": 5}),
+    (lambda client: get_user(client, "1"), {"user": 5}),
+    (lambda client: get_project(client, "1"), {"project": 5, "message": "Something else (X-1)"}),
+]
+
+
+@pytest.mark.parametrize(("ask", "fields"), SHAPES, ids=[json.dumps(fields) for _, fields in SHAPES])
+def test_json_of_another_shape_is_not_zitadels(ask: Ask, fields: dict[str, Any]) -> None:
+    with client_of(answer(json_body(fields))) as (client, _), pytest.raises(UnusableAnswer) as refused:
+        ask(client)
+    assert refused.value.message == "what answers at ZITADEL_DOMAIN is not ZITADEL's v2 API (200, application/json)"
+
+
+def test_null_and_unknown_fields_are_absent() -> None:
+    row = {"user": None, "roles": None, "state": 5, "colours": 7}
+    fields = {"authorizations": [row], "pagination": {"totalResult": "²"}, "projects": None, "extra": [5]}
+    with client_of(answer(json_body(fields))) as (client, _):
+        (assignment,) = list_assignments(client, project_id="1")
+    assert (assignment.role_keys, assignment.active, assignment.user.id) == ((), False, "")

@@ -1,0 +1,194 @@
+"""The objects of ZITADEL: created, read, listed, changed and removed at the emulator."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.support.upstream import Behaviour, Received, answer, depending, json_body, upstream
+from zdemo.emulator import Emulator
+from zdemo.emulator.seed import (
+    ADMIN,
+    APPLICATION_ID,
+    CLIENT_ID,
+    ORGANIZATION_ID,
+    PROJECT_ID,
+    PROJECT_NAME,
+    READER,
+    VISITOR,
+)
+from zdemo.errors import ManagementError, UnusableAnswer
+from zdemo.management import resources
+from zdemo.management.client import ManagementClient
+from zdemo.management.model import Auth, Credential, milliseconds, moment_of
+
+EXPIRES = 253370764800123  # in the year 9999, as ZITADEL's own default
+
+
+@pytest.mark.parametrize("name", ["reader", "Reader", READER.id])
+def test_a_user_is_found_by_login_name_whatever_its_case_or_by_id(client: ManagementClient, name: str) -> None:
+    user = resources.find_user(client, name)
+    assert user == resources.get_user(client, READER.id)
+    assert user
+    assert (user.id, user.login_name, user.state, user.machine) == (READER.id, "reader", "ACTIVE", True)
+    assert user.organization_id == ORGANIZATION_ID
+
+
+@pytest.mark.parametrize("name", ["read", "nobody", "reader ", "*", "353545601679690242"])
+def test_only_the_whole_name_finds_a_user(client: ManagementClient, name: str) -> None:
+    assert resources.find_user(client, name) is None
+
+
+def test_a_project_and_all_that_is_in_it(client: ManagementClient) -> None:
+    resources.create_project(client, project_id="7", organization_id=ORGANIZATION_ID, name="Seven")
+    project = resources.get_project(client, "7")
+    assert project
+    assert (project.name, project.organization_id, project.active) == ("Seven", ORGANIZATION_ID, True)
+    for names in ({"name": "SEVEN"}, {"prefix": "Sev"}):
+        assert list(resources.list_projects(client, organization_id=ORGANIZATION_ID, **names)) == [project]
+    assert PROJECT_NAME in [p.name for p in resources.list_projects(client)]
+    resources.add_role(client, "7", "read")
+    assert resources.list_roles(client, "7") == ("read",)
+    owner = {"project_id": "7", "organization_id": ORGANIZATION_ID}
+    made = resources.create_assignment(client, user_id=READER.id, role_keys=["read"], **owner)
+    assert [a.id for a in resources.list_assignments(client, project_id="7")] == [made]
+    assert [a.role_keys for a in resources.list_assignments(client, project_id="7", user_id=VISITOR.id)] == []
+    for _ in range(2):
+        resources.delete_assignment(client, made)
+        resources.remove_role(client, "7", "read")
+        resources.delete_project(client, "7")
+    assert resources.get_project(client, "7") is None
+
+
+def test_an_application_its_secret_and_its_keys(client: ManagementClient) -> None:
+    resources.create_project(client, project_id="7", organization_id=ORGANIZATION_ID, name="Seven")
+    made = resources.create_application(client, project_id="7", application_id="8", name="API", auth=Auth.BASIC)
+    application = resources.get_application(client, "8")
+    assert application
+    assert (application.client_id, application.auth, application.is_api) == (made.client_id, Auth.BASIC, True)
+    assert list(resources.list_applications(client, project_id="7", name="api")) == [application]
+    assert {CLIENT_ID, made.client_id} <= {a.client_id for a in resources.list_applications(client)}
+    assert made.client_secret != resources.generate_client_secret(client, "7", "8")
+    assert made.client_secret not in repr(made)
+
+    resources.set_application_auth(client, "7", "8", Auth.KEY)
+    key = resources.create_application_key(client, "7", "8", expires=EXPIRES)
+    assert json.loads(key.secret)["keyId"] == key.id
+    assert key.secret not in repr(key)
+    assert resources.list_application_keys(client, "8") == (Credential(id=key.id, expires=EXPIRES),)
+    for _ in range(2):
+        resources.delete_application_key(client, "7", "8", key.id)
+        resources.delete_application(client, "7", "8")
+    assert resources.get_application(client, "8") is None
+    keyed = resources.create_application(client, project_id="7", application_id="9", name="API", auth=Auth.KEY)
+    assert keyed.client_secret == ""
+
+
+def test_a_service_user_and_its_tokens(client: ManagementClient) -> None:
+    resources.create_service_user(
+        client, user_id="7", organization_id=ORGANIZATION_ID, username="seven", description="a test"
+    )
+    assert [u.id for u in resources.list_users(client, username="SEVEN")] == ["7"]
+    assert [u.id for u in resources.list_users(client, prefix="sev", organization_id=ORGANIZATION_ID)] == ["7"]
+    pat = resources.add_pat(client, "7", expires=EXPIRES)
+    assert resources.user_id_of_token(client, pat.secret) == "7"
+    assert pat.secret not in repr(pat)
+    assert resources.list_pats(client, "7") == (Credential(id=pat.id, expires=EXPIRES),)
+    events = resources.list_user_events(client, "7", ["user.pat.added"])
+    assert events
+    assert [(event.type, event.pat_id) for event in events] == [("user.pat.added", pat.id)]
+    for _ in range(2):
+        resources.remove_pat(client, "7", pat.id)
+    assert resources.user_id_of_token(client, pat.secret) is None
+    for _ in range(2):
+        resources.delete_user(client, "7")
+    assert resources.get_user(client, "7") is None
+
+
+def test_the_administrator_and_the_rights(client: ManagementClient, emulator: Emulator) -> None:
+    admin = resources.administrator(client)
+    assert (admin.id, admin.organization_id) == (ADMIN.id, ORGANIZATION_ID)
+    assert "IAM_OWNER" in admin.roles
+    assert any(membership.whole_instance for membership in resources.list_memberships(client))
+    permissions = resources.list_permissions(client)
+    assert permissions
+    assert "project.create" in permissions
+    organization = resources.get_organization(client, ORGANIZATION_ID)
+    assert organization
+    assert organization.active
+
+    own = ManagementClient(emulator.url, READER.pat, timeout_seconds=5)
+    assert resources.whoami(own) == "reader"
+    assert resources.list_memberships(own) == ()
+    assert resources.list_user_events(own, READER.id, ["user.pat.added"]) is None
+    assert [a.role_keys for a in resources.list_assignments(own, user_id=READER.id)] == [("read:messages",)]
+    for remove in (resources.delete_project, resources.get_project, resources.delete_user):
+        with pytest.raises(ManagementError, match="not an administrator"):
+            remove(own, "1")
+    own.close()
+
+
+def test_an_id_that_no_object_can_have_is_not_found(client: ManagementClient) -> None:
+    assert resources.get_project(client, "1" * 201) is None
+    assert resources.get_application(client, CLIENT_ID) is None
+    application = resources.get_application(client, APPLICATION_ID)
+    assert application
+    assert application.project_id in ("", PROJECT_ID)
+
+
+@pytest.mark.parametrize("rows", [5, "text", [5], ["text"], {"a": 5}, [{"roles": 5, "orgId": "1"}]])
+def test_memberships_of_another_shape_are_none(rows: object) -> None:
+    """They are for display only, and come from an API of another version."""
+
+    def choose(received: Received) -> Behaviour:
+        if received.target == resources.MY_MEMBERSHIPS:
+            return answer(json_body({"result": rows}))
+        return answer(json_body({"sub": "1", "user": {"username": "ada"}}))
+
+    with upstream(depending(choose)) as server:
+        client = ManagementClient(server.url, "token", timeout_seconds=5)
+        found = resources.administrator(client)
+        client.close()
+    assert (found.login_name, found.roles) == ("ada", ())
+
+
+@pytest.mark.parametrize("fields", [{}, {"keyDetails": ""}, {"keyDetails": "no base64!"}, {"keyDetails": "/w=="}])
+def test_a_key_that_cannot_be_read_is_an_error(fields: dict[str, Any]) -> None:
+    with upstream(answer(json_body({"keyId": "1", **fields}))) as server:
+        client = ManagementClient(server.url, "token", timeout_seconds=5)
+        with pytest.raises(UnusableAnswer, match="keyDetails"):
+            resources.create_application_key(client, "1", "2", expires=EXPIRES)
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("moment", "expires"),
+    [
+        ("1970-01-01T00:00:01.5Z", 1500),
+        ("9999-12-31T23:59:59.999999Z", 253402300800000),
+        ("2026-01-02T03:04:05+02:00", 1767315845000),
+        ("2026-01-02T03:04:05", None),
+        ("", None),
+        ("soon", None),
+    ],
+)
+def test_a_time_is_read_in_milliseconds(moment: str, expires: int | None) -> None:
+    assert milliseconds(moment) == expires
+
+
+def test_a_credential_knows_its_expiry() -> None:
+    now = time.time()
+    over, lasting = Credential(id="1", expires=int(now * 1000) - 1), Credential(id="2", expires=EXPIRES)
+    assert (over.is_over(now), lasting.is_over(now), Credential(id="3", expires=None).is_over(now)) == (
+        True,
+        False,
+        False,
+    )
+    assert lasting.expires_text == "9999-01-01T00:00:00Z"
+    assert (
+        Credential(id="4", expires=milliseconds("9999-12-31T23:59:59.999999Z")).expires_text == "9999-12-31T23:59:59Z"
+    )
+    assert milliseconds(moment_of(EXPIRES)) == EXPIRES
