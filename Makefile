@@ -1,4 +1,4 @@
-# Everything a contributor runs. PYTHON is the interpreter with the dev extra installed.
+# What contributors run. PYTHON is an interpreter with the extra `dev` installed.
 PYTHON ?= .venv/bin/python
 
 .PHONY: check lint types test test-zitadel bench
@@ -17,7 +17,7 @@ test:
 
 # Against a running ZITADEL: make test-zitadel URL=http://localhost:8080 ADMIN_PAT_FILE=admin.pat
 test-zitadel:
-	$(PYTHON) -m pytest tests/emulator tests/test_provisioning.py tests/test_live_demo.py tests/catalogue/test_either.py \
+	$(PYTHON) -m pytest tests/emulator tests/provisioning tests/demo tests/catalogue/test_either.py \
 		--zitadel $(URL) --admin-pat-file $(ADMIN_PAT_FILE)
 
 bench:

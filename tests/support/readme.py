@@ -1,13 +1,14 @@
-"""The README's consoles: read them, run them, and write what came into it.
+"""The consoles in README.md and docs/: read them, run them, and write their output into the page.
 
-``python -m tests.support.readme`` runs every ``$ zdemo …`` of the README's consoles and puts the output below it.
-``tests/test_readme.py`` runs them too, and compares.
+``python -m tests.support.readme`` runs every ``$ zdemo …`` in a ``console`` block and replaces the output below it.
+``tests/test_docs.py`` runs them too, and compares. A line ``…`` in the output stands for lines that are left out.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -19,50 +20,77 @@ from pathlib import Path
 from zdemo.config.dotenv_file import read_dotenv, update_dotenv
 from zdemo.config.settings import Settings
 from zdemo.emulator import emulate
+from zdemo.emulator.seed import ADMIN
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
+WITHOUT_DOTENV = "setup.md"  # this page begins with an empty folder
 CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
-SERVE = "zdemo serve --emulator"  # stays in the foreground: what it says is checked where `serve` is
+FOREGROUND = ("zdemo serve", "zdemo emulator")  # these run until they are stopped, and have tests of their own
+LEFT_OUT = "…"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A command of a console, and what the README says that it prints."""
+    """A command in a console, and the output that the page shows for it."""
 
     line: str
     output: str
 
+    @property
+    def runs(self) -> bool:
+        """Whether the command is one of zdemo's that ends by itself."""
+        return self.line.startswith("zdemo ") and not self.line.startswith(FOREGROUND)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A folder to run commands in, and the variables that they find in their environment."""
+
+    folder: Path
+    variables: dict[str, str]
+
+
+def consoles(page: Path) -> list[str]:
+    """Return the contents of the page's ``console`` blocks."""
+    return CONSOLE.findall(page.read_text(encoding="utf-8"))
+
 
 def commands(console: str) -> list[Command]:
-    """The commands of a console, in order."""
-    found = re.split(r"^\$ (.*)$\n?", console, flags=re.MULTILINE)[1:]
-    return [Command(line=line, output=output) for line, output in zip(found[::2], found[1::2], strict=True)]
+    """Return the commands of a console, in order."""
+    parts = re.split(r"^\$ (.*)$\n?", console, flags=re.MULTILINE)[1:]
+    return [Command(line=line, output=output) for line, output in zip(parts[::2], parts[1::2], strict=True)]
 
 
 @contextmanager
-def stage() -> Iterator[Path]:
-    """A folder with a ``.env``, and the emulator and the API that it points at, on free ports."""
+def stage(page: Path) -> Iterator[Stage]:
+    """Run the emulator and the API on free ports, beside a folder whose ``.env`` points at them.
+
+    The guide to setup gets no ``.env``: it finds an administrator's token in the environment, as it tells its readers.
+    """
     with tempfile.TemporaryDirectory() as folder, emulate() as emulator:
         env_file = Path(folder, ".env")
+        if page.name == WITHOUT_DOTENV:
+            yield Stage(folder=Path(folder), variables={"ZITADEL_DOMAIN": emulator.url, "ZITADEL_ADMIN_PAT": ADMIN.pat})
+            return
         env_file.write_bytes((ROOT / ".env.example").read_bytes())
         update_dotenv(env_file, {"ZITADEL_DOMAIN": emulator.url})
         with serving(create_app(Settings.from_env(read_dotenv(env_file)))) as port:
             update_dotenv(env_file, {"ZDEMO_API_URL": f"http://127.0.0.1:{port}"})
-            yield Path(folder)
+            yield Stage(folder=Path(folder), variables={})
 
 
-def run(command: Command, folder: Path) -> Command:
-    """The same command with what it prints now; the ports are those of the documentation."""
-    if not command.line.startswith("zdemo ") or command.line == SERVE:
+def run(command: Command, stage: Stage) -> Command:
+    """Return the command with the output it has now; the ports are those of the documentation."""
+    if not command.runs:
         return command
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(  # noqa: S603  # the command is one of the README
-        [sys.executable, "-m", *command.line.split()],
-        cwd=folder,
-        env=environment,
+    done = subprocess.run(  # noqa: S603  # the command stands in our own documentation
+        [sys.executable, "-m", *shlex.split(command.line, comments=True)],
+        cwd=stage.folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **stage.variables},
         capture_output=True,
         text=True,
         check=False,
@@ -72,23 +100,48 @@ def run(command: Command, folder: Path) -> Command:
     if command.line != "zdemo demo":
         output = re.sub(r"http://localhost:\d+", "http://localhost:8484", output)
         output = re.sub(r"http://127\.0\.0\.1:\d+", "http://127.0.0.1:5000", output)
-    return replace(command, output=output)
+    return replace(command, output=abridged(output, command.output))
+
+
+def abridged(output: str, shown: str) -> str:
+    """Return the lines of ``output`` that ``shown`` has around its lines ``…``.
+
+    The first part is as long as it is in ``shown``, and so is the last; a part between begins with the same line.
+    """
+    parts = [part.splitlines() for part in re.split(rf"^{LEFT_OUT}\n", shown, flags=re.MULTILINE)]
+    if len(parts) == 1:
+        return output
+    lines = output.splitlines()
+    first, *between, last = parts
+    kept = [lines[: len(first)]]
+    for part in between:
+        start = next(number for number, line in enumerate(lines) if essence(line) == essence(part[0]))
+        kept.append(lines[start : start + len(part)])
+    kept.append(lines[-len(last) :] if last else [])
+    return f"{LEFT_OUT}\n".join("".join(f"{line}\n" for line in part) for part in kept)
 
 
 def essence(output: str) -> str:
-    """What must be the same in each run: neither short numbers (ports, times) nor blanks, nor how long a step took."""
-    output = re.sub(r"(?m)(?<=as expected), after \d+\.\d s$", "", output)  # a loaded machine makes it of any step
+    """Return what must be the same in each run: no short numbers (ports, times), no spaces, no random IDs."""
+    output = re.sub(r"(?m)(?<=as expected), after \d+\.\d s$", "", output)  # a loaded machine adds it to any step
     return re.sub(r"[ \n]+", " ", re.sub(r"(?<![\w])\d{1,5}(\.\d+)?(?!\d)", "N", output)).strip()
 
 
-def main() -> None:
-    """Rewrite the README's consoles."""
-    with stage() as folder:
+def rewrite(page: Path) -> None:
+    """Put what the commands of a page print now into its consoles."""
+    with stage(page) as place:
 
         def printed(match: re.Match[str]) -> str:
-            return "".join(f"$ {c.line}\n{run(c, folder).output}" for c in commands(match[0]))
+            return "".join(f"$ {c.line}\n{run(c, place).output}" for c in commands(match[0]))
 
-        README.write_text(CONSOLE.sub(printed, README.read_text()))
+        page.write_text(CONSOLE.sub(printed, page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def main() -> None:
+    """Rewrite the consoles of every page that has any."""
+    for page in PAGES:
+        if any(command.runs for console in consoles(page) for command in commands(console)):
+            rewrite(page)
 
 
 if __name__ == "__main__":

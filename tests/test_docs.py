@@ -1,0 +1,218 @@
+"""The documentation is true: its consoles print what the program prints, and nothing is undocumented or invented."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.readme import PAGES, README, ROOT, Command, commands, consoles, essence, run, stage
+from zdemo.config.dotenv_file import read_dotenv
+from zdemo.doctor import API_CHECKS, CHECKS
+from zdemo.emulator import seed
+from zdemo.errors import ExitCode
+from zdemo.introspection.counters import Counters
+from zdemo.server.metrics import Metrics
+
+DOCS = ROOT / "docs"
+TEXT = README.read_text(encoding="utf-8")
+LARGEST_README_BYTES = 8_000
+INTERRUPTED = 130
+WITH_CONSOLES = [page for page in PAGES if any(c.runs for console in consoles(page) for c in commands(console))]
+WITH_LINKS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+VARIABLE = re.compile(r"(?:ZDEMO|ZITADEL)_[A-Z_]+|CLIENT_ID|CLIENT_SECRET|PAT")
+COMING = {"docs/examples/", "docs/examples/one_file_guard.py", "examples/one_file_guard.py"}
+NOTE = re.compile(r"ZDEMO_SETUP_|ZDEMO_VISITOR_PAT_")  # what setup writes for itself is not a setting
+
+
+def page(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def section(text: str, heading: str) -> str:
+    """Return what stands below a heading, up to the next one of the same level."""
+    level = heading.split(" ")[0]
+    _, found, rest = f"\n{text}".partition(f"\n{heading}\n")
+    assert found, f"there is no heading {heading}"
+    return re.split(rf"^{level} ", rest, flags=re.MULTILINE)[0]
+
+
+def first_cells(text: str) -> list[str]:
+    """Return the first cell of each row of the tables in a text, heads left out."""
+    rows = re.findall(r"^\| (.*?) \|", re.sub(r"(?m)^\|.*\|\n\| ---.*\|$", "", text), re.MULTILINE)
+    return [row.replace("\\|", "|") for row in rows]
+
+
+def names_in(cells: list[str]) -> set[str]:
+    """Return what stands in backticks in some cells."""
+    return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+
+
+@functools.cache
+def help_of(*path: str) -> str:
+    done = subprocess.run(  # noqa: S603  # our own program
+        [sys.executable, "-m", "zdemo", *path, "--help"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return done.stdout
+
+
+def subcommands(*path: str) -> list[str]:
+    _, found, rest = help_of(*path).partition("\nCommands:\n")
+    return re.findall(r"^  (\w+)", rest, re.MULTILINE) if found else []
+
+
+def all_commands(*path: str) -> list[tuple[str, ...]]:
+    """Return the commands that do something, each as its words, and the program itself."""
+    below = [command for name in subcommands(*path) for command in all_commands(*path, name)]
+    return [*below, *([] if below and path else [path])]
+
+
+COMMANDS = all_commands()
+
+
+@pytest.mark.parametrize("page", WITH_CONSOLES, ids=lambda page: page.name)
+def test_the_consoles_print_what_the_page_shows(page: Path) -> None:
+    with stage(page) as place:
+        for console in consoles(page):
+            for command in commands(console):
+                now: Command = run(command, place)
+                assert essence(now.output) == essence(command.output), f"$ {command.line}\n{now.output}"
+
+
+def test_the_readme_is_short() -> None:
+    assert len(TEXT.encode()) <= LARGEST_README_BYTES
+
+
+def test_the_readme_begins_with_the_demo_and_ends_with_the_tests() -> None:
+    first, last = re.findall(r"^    (python3 -m venv .*)$", TEXT, re.MULTILINE)
+    assert first.endswith(" && .venv/bin/zdemo demo")
+    assert last.endswith(" && .venv/bin/python -m pytest -q -n auto")
+    assert TEXT.index(first) < min(TEXT.index(other) for other in ("```", "$ zdemo", "activate"))
+    assert not re.search(r"(?m)^(    |\$ )", TEXT.partition(last)[2]), "the command is the last one on the page"
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    assert {f"docs/{path.name}" for path in DOCS.glob("*.md")} <= set(re.findall(r"\]\((docs/\w[\w-]*\.md)\)", TEXT))
+
+
+@pytest.mark.parametrize("page", WITH_LINKS, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        name, _, anchor = target.partition("#")
+        path = page.parent / name if name else page
+        assert path.exists() or target in COMING, f"{page.name} links to {target}"
+        assert not anchor or anchor in anchors(path.read_text(encoding="utf-8")), f"{page.name} links to {target}"
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a page: its headings, as GitHub makes them, and those that it sets itself."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return slugs | set(re.findall(r'<a id="([^"]+)">', text))
+
+
+def test_every_command_has_a_section_and_nothing_else_has() -> None:
+    headings = re.findall(r"^## (zdemo.*)$", page("commands.md"), re.MULTILINE)
+    assert sorted(headings) == sorted(" ".join(("zdemo", *path)) for path in COMMANDS)
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_option_is_documented_and_nothing_else_is(path: tuple[str, ...]) -> None:
+    lines = re.findall(r"^  (-.*?)(?:  |$)", help_of(*path), re.MULTILINE)
+    options = {option for line in lines for option in re.findall(r"--?[a-z][a-z-]*", line)}
+    cells = names_in(first_cells(section(page("commands.md"), " ".join(("## zdemo", *path)))))
+    assert {cell.split(" ")[0] for cell in cells} == options - {"-h", "--help"}
+
+
+def test_the_readme_names_every_command_and_no_other() -> None:
+    cells = names_in(first_cells(section(TEXT, "## Commands")))
+    named = {tuple(name.split(" ")[1:]) for cell in cells for name in alternatives(cell)}
+    assert {words for words in named if words[0] != "call"} | {("call",)} == {path for path in COMMANDS if path}
+
+
+def alternatives(command: str) -> list[str]:
+    """Return ``a b`` and ``a c`` for ``a b|c``."""
+    head, _, last = command.rpartition(" ")
+    return [f"{head} {word}" for word in last.split("|")]
+
+
+def test_every_exit_code_is_documented_and_nothing_else_is() -> None:
+    codes = first_cells(section(page("commands.md"), "## Exit codes"))
+    assert [int(code) for code in codes] == [*(code.value for code in ExitCode), INTERRUPTED]
+
+
+def test_every_setting_is_documented_and_nothing_else_is() -> None:
+    modules = (path for path in (ROOT / "zdemo").rglob("*.py") if "emulator" not in path.parts)
+    constants = (
+        node.value
+        for path in modules
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    names = {constant for constant in constants if VARIABLE.fullmatch(constant) and not NOTE.match(constant)}
+    assert names_in(first_cells(section(page("settings.md"), "## Variables"))) == names
+
+
+def test_every_check_is_documented_and_nothing_else_is() -> None:
+    documented = re.findall(r'^<a id="([^"]+)"></a>\n### (\S+)$', page("troubleshooting.md"), re.MULTILINE)
+    assert all(anchor == heading for anchor, heading in documented)
+    assert {anchor for anchor, _ in documented} == {
+        *(check.id for check in CHECKS),
+        *(check.id for check in API_CHECKS),
+    }
+
+
+def test_every_metric_is_documented_and_nothing_else_is() -> None:
+    metrics = Metrics(Counters())
+    metrics.observe("api.public", "ok", 0.001)
+    samples = set(re.findall(r"^(zdemo_\w+)", metrics.text().decode(), re.MULTILINE))
+    names = {re.sub(r"_(bucket|sum|count)$", "", name) for name in samples if not name.endswith("_created")}
+    assert {name for name in names_in(first_cells(page("api.md"))) if name.startswith("zdemo_")} == names
+
+
+def test_the_emulators_constants_are_documented() -> None:
+    cells = re.findall(r"`([^`]+)`", section(page("emulator.md"), "## Users, tokens and credentials"))
+    users = [(user.username, user.pat) for user in (seed.READER, seed.VISITOR, seed.ADMIN)]
+    assert {*sum(users, ()), seed.CLIENT_ID, seed.CLIENT_SECRET, seed.PROJECT_ID, *seed.PROJECT_ROLES} <= set(cells)
+
+
+def test_the_example_file_has_the_settings_of_the_emulator() -> None:
+    values = read_dotenv(ROOT / ".env.example")
+    assert (values["CLIENT_ID"], values["CLIENT_SECRET"]) == (seed.CLIENT_ID, seed.CLIENT_SECRET)
+    assert (values["PAT"], values["ZITADEL_ADMIN_PAT"]) == (seed.READER.pat, seed.ADMIN.pat)
+
+
+def test_json_documents_have_the_keys_that_are_documented() -> None:
+    rows = re.findall(r"^\| `zdemo ([^`]+)` \| (`.*) \|$", section(page("commands.md"), "## JSON"), re.MULTILINE)
+    with stage(DOCS / "commands.md") as place:
+        for words, keys in rows:
+            if not words.startswith("emulator"):
+                answer = run(Command(line=f"zdemo {words}", output=""), place).output.splitlines()[0]
+                assert list(json.loads(answer)) == re.findall(r"`([^`]+)`", keys), words
+
+
+def test_the_plan_has_every_folder_and_root_module_and_no_other() -> None:
+    plan = section(page("architecture.md"), "## Folders")
+    package = ROOT / "zdemo"
+    folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    modules = {path.name for path in package.glob("*.py") if not path.name.startswith("__")} - {"route.py"}
+    assert set(re.findall(r"^([a-z_]+(?:/|\.py))  ", plan, re.MULTILINE)) == folders | modules
+
+
+@pytest.mark.parametrize("page", WITH_LINKS, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    names = re.findall(r"`((?:[\w.-]+/)*[a-z_]\w*(?:/|\.py))`", page.read_text(encoding="utf-8"))
+    missing = {name for name in names if not (ROOT / name).exists() and not (ROOT / "zdemo" / name).exists()}
+    assert missing - {"server.py"} - COMING == set()  # that one is in ZITADEL's example
