@@ -128,11 +128,13 @@ def essence(output: str) -> str:
 
 
 def rewrite(page: Path) -> None:
-    """Put what the commands of a page print now into its consoles."""
+    """Put what the commands of a page print now into its consoles, where more than times and ports differ."""
     with stage(page) as place:
 
         def printed(match: re.Match[str]) -> str:
-            return "".join(f"$ {c.line}\n{run(c, place).output}" for c in commands(match[0]))
+            pairs = ((command, run(command, place)) for command in commands(match[0]))
+            kept = (was if essence(was.output) == essence(now.output) else now for was, now in pairs)
+            return "".join(f"$ {command.line}\n{command.output}" for command in kept)
 
         page.write_text(CONSOLE.sub(printed, page.read_text(encoding="utf-8")), encoding="utf-8")
 
