@@ -38,10 +38,12 @@ def test_list_of_a_user_without_a_role_is_an_answer_and_not_a_refusal(shell: She
 def test_grant_and_revoke_show_in_the_very_next_call(own_shell: Shell) -> None:
     granted = own_shell(*GRANT)
     assert (granted.code, granted.err) == (0, "")
-    assert "visitor" in granted.out
+    assert granted.out.startswith(f"granted read:messages to visitor in project {PROJECT_ID}\n")
     assert " ms" in granted.out
     assert "ZDEMO_CACHE_TTL" in granted.out
     assert own_shell("introspect", "--require", "read:messages", "-q", PAT=VISITOR.pat).code == 0
+    assert own_shell(*REVOKE).out.startswith(f"revoked read:messages from reader in project {PROJECT_ID}\n")
+    assert own_shell("role", "grant", "reader", "read:messages").code == 0
     revoked = own_shell(*REVOKE, "--json")
     assert (revoked.code, revoked.document["done"], revoked.document["role"]) == (0, "removed", "read:messages")
     assert revoked.document["user"] == {"id": READER.id, "loginName": "reader"}
@@ -89,8 +91,8 @@ def test_the_first_one_that_fits_is_no_other_users(own_story: Reporter, own_shel
         (("role", "grant", "visitor", "write:messages"), ("no role", "write:messages", "read:messages, admin")),
         (("role", "revoke", "reader", "write:messages"), ("no role", "write:messages")),
         (("role", "grant", "visitor", "Read:Messages"), ("no role", "did you mean read:messages?")),
-        (("role", "grant", "reader", "read:messages"), ("nothing to change", "reader", "has it already")),
-        (("role", "revoke", "visitor", "read:messages"), ("nothing to change", "visitor", "does not have it")),
+        (("role", "grant", "reader", "read:messages"), ("nothing to change", "reader already has")),
+        (("role", "revoke", "visitor", "read:messages"), ("nothing to change", "visitor does not have")),
     ],
 )
 def test_unknown_names_and_nothing_to_change_have_each_their_message(

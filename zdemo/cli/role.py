@@ -100,26 +100,26 @@ def _show_list(screen: Screen, project_id: str, project_name: str, found: tuple[
         (
             f"  {a.user.login_name}",
             ", ".join(a.role_keys) or "(no role)",
-            f"granted by {a.organization_name}" if a.active else "deactivated: counts for nothing",
+            f"granted by {a.organization_name}" if a.active else "deactivated: has no effect",
         )
         for a in found
     ]
-    for line in columns(rows) if rows else ["  nobody has one"]:
+    for line in columns(rows) if rows else ["  no role is granted"]:
         screen.say(printable(line))
 
 
-@role.command("grant", short_help="Give a user a role in the project.")
+@role.command("grant", short_help="Grant a user a role in the project.")
 def grant_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False, env_file: EnvFile = None) -> int:
-    """Give a user a role in the project, and wait until ZITADEL shows it.
+    """Grant a user a role in the project, and wait until ZITADEL shows it.
 
     Example: zdemo role grant visitor read:messages
     """
     return _change(ctx.obj, "grant", user, role, as_json=as_json, env_file=env_file)
 
 
-@role.command("revoke", short_help="Take a role from a user in the project.")
+@role.command("revoke", short_help="Revoke a role from a user in the project.")
 def revoke_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False, env_file: EnvFile = None) -> int:
-    """Take a role from a user in the project, and wait until ZITADEL shows it.
+    """Revoke a role from a user in the project, and wait until ZITADEL shows it.
 
     Example: zdemo role revoke reader read:messages
     """
@@ -132,9 +132,9 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
     project_id = find_project_id(settings, introspector)
     change = (grant if how == "grant" else revoke)(client, project_id, user, role)
     if change.done is ChangeOutcome.UNCHANGED:
-        state = "has it already" if how == "grant" else "does not have it"
+        state = "already has" if how == "grant" else "does not have"
         raise ZdemoError(
-            f"nothing to change: {change.user.login_name} {state} ({role})", hint="zdemo role list shows who has what"
+            f"nothing to change: {change.user.login_name} {state} {role}", hint="zdemo role list shows all assignments"
         )
     token = environment.get("PAT", "").strip()
     with screen.waiting("waiting until ZITADEL shows it"):
@@ -157,18 +157,17 @@ def _outcome(change: Change, seconds: float | None) -> dict[str, object]:
 
 
 def _show_change(screen: Screen, change: Change, seconds: float | None) -> None:
-    verb = {
-        ChangeOutcome.CREATED: "has now",
-        ChangeOutcome.ADDED: "has now",
-        ChangeOutcome.ACTIVATED: "has again (the assignment was deactivated)",
-        ChangeOutcome.REMOVED: "no longer has",
-    }[change.done]
-    screen.say(printable(f"{change.user.login_name} {verb} {change.role} in project {change.project_id}"))
+    user, role, project = change.user.login_name, change.role, f"in project {change.project_id}"
+    if change.done is ChangeOutcome.REMOVED:
+        screen.say(printable(f"revoked {role} from {user} {project}"))
+    else:
+        again = "; its deactivated assignment is active again" if change.done is ChangeOutcome.ACTIVATED else ""
+        screen.say(printable(f"granted {role} to {user} {project}{again}"))
     if seconds is None:
         screen.error(
-            f"ZITADEL has accepted the change, but does not show it after {GIVE_UP_SECONDS:g} s",
-            "its projections trail (60 s at most): look again with zdemo role list",
+            f"ZITADEL accepted the change, but does not show it after {GIVE_UP_SECONDS:g} s",
+            "its lists can lag behind by up to 60 s: look again with zdemo role list",
         )
         return
-    screen.say(f"ZITADEL shows it after {seconds * 1000:.0f} ms")
-    screen.say("running APIs follow within their ZDEMO_CACHE_TTL (5 s unless set)")
+    screen.say(f"ZITADEL shows the change after {seconds * 1000:.0f} ms")
+    screen.say("running APIs follow within ZDEMO_CACHE_TTL (5 s by default)")
