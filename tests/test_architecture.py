@@ -27,7 +27,6 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("errors", "serving"),
     ("config",),
     ("http",),
-    ("route",),
     ("introspection", "client"),
     ("authorization", "management"),
     ("diagnosis", "provisioning", "server", "emulator"),
@@ -37,7 +36,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 
-ROOT_MODULES = {"__init__", "__main__", "errors", "authorization", "client", "pytest_plugin", "route"}
+ROOT_MODULES = {"__init__", "__main__", "errors", "authorization", "client", "pytest_plugin"}
 
 # Only these import it; a name without a dot stands for all that is in the package.
 HOMES: dict[str, set[str]] = {

@@ -7,11 +7,10 @@ import json
 import pytest
 
 from tests.support.upstream import answer, json_body, raw, refusing_port, upstream
-from zdemo.client import Call, Challenge, as_json, call_api, curl_command, parse_challenge
+from zdemo.client import Call, Challenge, Route, as_json, call_api, curl_command, parse_challenge
 from zdemo.config.client_settings import ClientSettings
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.response import Response
-from zdemo.route import Route
 
 SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
 

@@ -6,14 +6,33 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from zdemo.config.client_settings import API_URL, ClientSettings
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.response import Response
-from zdemo.route import Route
 
+ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant
 CHALLENGE_PARAMETER = r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when one comes
+
+
+class Route(StrEnum):
+    """The routes of the demo API, by their names on the command line."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+    SCOPED = "scoped"
+
+    @property
+    def path(self) -> str:
+        """The path below the API's address."""
+        return {"public": "/api/public", "private": "/api/private", "scoped": "/api/private-scoped"}[self.value]
+
+    @property
+    def role(self) -> str | None:
+        """The role that the route requires, if any."""
+        return ROLE if self is Route.SCOPED else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +95,7 @@ def call_api(settings: ClientSettings, route: Route, token: str | None) -> Call:
     Raises:
         ConnectionFailed: the API does not answer.
     """
-    from zdemo.http.transport import Transport  # here, since the command line reads the routes
+    from zdemo.http.transport import Transport  # here, since --help, --curl and completion need no requests
 
     transport = Transport(settings.api_url, setting=settings.setting)
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})

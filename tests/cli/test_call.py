@@ -11,13 +11,12 @@ from tests.support.connection_faults import ACTIVE
 from tests.support.upstream import answer, hang, json_body, refusing_port, upstream
 from zdemo.cli.call import watched
 from zdemo.cli.screen import Screen
-from zdemo.client import call_api
+from zdemo.client import Route, call_api
 from zdemo.config.client_settings import ClientSettings
 from zdemo.emulator.seed import ADMIN, PROJECT_ID, READER, VISITOR
 from zdemo.errors import ZdemoError
 from zdemo.management.client import ManagementClient
 from zdemo.management.role_assignments import revoke
-from zdemo.route import Route
 
 SCOPED = "/api/private-scoped"
 

@@ -10,9 +10,9 @@ import pytest
 
 from zdemo.cli.demo_screen import show_step, show_tour_end, tour_as_json
 from zdemo.cli.screen import Screen
+from zdemo.client import Route
 from zdemo.demo.emulated import emulated_tour
 from zdemo.demo.scenario import EMULATED_LEGS, LIVE_LEGS, First, Leg, Step
-from zdemo.route import Route
 
 LEAST_REQUESTS = 9
 STORY = [First.REVOKE, First.GRANT, First.DELETE, First.LOSE, First.REGAIN]

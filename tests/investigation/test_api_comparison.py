@@ -9,14 +9,13 @@ import pytest
 
 from tests.support.connection_faults import ACTIVE, INACTIVE, WITHOUT_ROLE
 from tests.support.upstream import upstream
-from zdemo.client import Call
+from zdemo.client import Call, Route
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Certainty
 from zdemo.emulator import emulate
 from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, READER, VISITOR
 from zdemo.http.response import Response
 from zdemo.investigation.api_comparison import Explanation, explain
-from zdemo.route import Route
 
 NOW = 1_800_000_000.0
 INVALID = 'Bearer realm="zdemo", error="invalid_token"'

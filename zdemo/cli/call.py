@@ -12,12 +12,11 @@ from zdemo.cli.call_screen import show_call
 from zdemo.cli.options import EnvFile, Json, Pat
 from zdemo.cli.screen import Screen, step
 from zdemo.cli.token_input import checked_token, environment_with_token, mixed_sources, token_line
-from zdemo.client import Call, call_api, curl_command
+from zdemo.client import Call, Route, call_api, curl_command
 from zdemo.client import as_json as call_document
 from zdemo.config.client_settings import DEFAULT_API_URL, ClientSettings
 from zdemo.config.environment import Environment
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
-from zdemo.route import Route
 
 if TYPE_CHECKING:
     from zdemo.investigation.api_comparison import Explanation

@@ -12,6 +12,7 @@ from zdemo.cli.introspect_screen import show_investigation
 from zdemo.cli.options import EnvFile, Pat
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import environment_with_token, mixed_sources, tell_warnings
+from zdemo.client import ROLE
 from zdemo.config.settings import Settings, required_token
 from zdemo.errors import ConnectionFailed, ExitCode, Refused, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
@@ -19,8 +20,6 @@ from zdemo.introspection.model import Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
 from zdemo.investigation.admin_lookup import pat_ids, usable_admin_pat
 from zdemo.investigation.investigate import Investigation, investigate
-
-ROLE = "read:messages"
 
 
 def introspect(

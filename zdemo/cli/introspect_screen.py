@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from zdemo.authorization import Policy, authorize
 from zdemo.cli.screen import Screen, printable, show_finding
+from zdemo.client import Route
 from zdemo.config.masking import masked
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import token_form
 from zdemo.errors import Refused
 from zdemo.introspection.model import Introspection, within_all_clocks
 from zdemo.investigation.investigate import Investigation
-from zdemo.route import Route
 
 NEVER = 253402300799  # 9999-12-31T23:59:59Z, ZITADEL's date for a PAT without expiry
 MINUTE, HOUR, DAY = 60, 3600, 86400

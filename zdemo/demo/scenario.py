@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from zdemo.route import Route
+from zdemo.client import Route
 
 
 class First(Enum):

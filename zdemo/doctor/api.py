@@ -6,7 +6,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from zdemo.authorization import Policy, authorize
-from zdemo.client import Call
+from zdemo.client import Call, Route
 from zdemo.config.client_settings import API_URL
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import finding_before_the_api, finding_for_gateway
@@ -14,7 +14,6 @@ from zdemo.doctor.check import Check, Result, failed, from_finding, passed, skip
 from zdemo.doctor.context import NOT_USABLE, DoctorContext
 from zdemo.errors import FailureKind, Refused
 from zdemo.investigation.api_comparison import RESTART, explain
-from zdemo.route import Route
 
 PUBLIC_WORDS = "Public route"  # how the answer of the public route begins
 CORRECT = "start it with zdemo serve, and set ZDEMO_API_URL to where it runs"

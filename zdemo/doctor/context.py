@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from zdemo.client import Call, call_api
+from zdemo.client import Call, Route, call_api
 from zdemo.config.client_settings import ClientSettings
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import AdminSettings, Settings
@@ -24,7 +24,6 @@ from zdemo.introspection.client_assertion import audience_of
 from zdemo.investigation.admin_lookup import AdminLookup, pat_ids, usable_admin_pat
 from zdemo.investigation.investigate import Investigation, clock_ahead_seconds, investigate
 from zdemo.investigation.probes import Prober, Replies
-from zdemo.route import Route
 
 MOST_SECONDS = 14.0  # in all; 15 are promised
 LONGEST_STEP_SECONDS = 4.0  # what a single question may take: three of them in a row leave time for the rest
