@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum, StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from zdemo.http.response import Response
 
@@ -148,7 +148,8 @@ class InsufficientScope(Refused):
 
 
 class IntrospectionError(ZdemoError):
-    """The token could not be judged, so nobody is let in. ``answer`` is what came, if anything did."""
+    """The token could not be judged, so nobody is let in. ``answer`` is what came, if anything did;
+    ``retry_after_seconds`` is for a 503."""
 
     status: ClassVar[int] = 502
 
@@ -159,10 +160,22 @@ class IntrospectionError(ZdemoError):
         hint: str,
         answer: Response | None = None,
         failure: ConnectionFailed | None = None,
+        retry_after_seconds: int = 1,
     ) -> None:
         super().__init__(message, hint=hint)
         self.answer = answer
         self.failure = failure
+        self.retry_after_seconds = retry_after_seconds
+
+    def copy(self) -> Self:
+        """Return an equal error for another thread: one instance raised twice would gather the tracebacks of both."""
+        return type(self)(
+            self.message,
+            hint=self.hint,
+            answer=self.answer,
+            failure=self.failure,
+            retry_after_seconds=self.retry_after_seconds,
+        )
 
 
 class ZitadelUnavailable(IntrospectionError):
@@ -170,7 +183,6 @@ class ZitadelUnavailable(IntrospectionError):
 
     exit_code = ExitCode.NO_ANSWER
     status = 503
-    retry_after_seconds: int = 1
 
 
 class CredentialsRefused(IntrospectionError):

@@ -131,7 +131,7 @@ def test_07_a_host_that_is_no_instance(bare: Shell, zitadel: Emulator) -> None:
 def test_07_every_command_says_it_in_one_sentence(bare: Shell, zitadel: Emulator, arguments: tuple[str, ...]) -> None:
     url = zitadel.url.replace("localhost", "127.0.0.1")
     told = command(bare, administered(url), *arguments)
-    told.names(r"127.0.0.1 .ZITADEL_DOMAIN. is no domain of an instance of it; its ExternalDomain is localhost")
+    told.names(r"ZITADEL has no instance for the host 127.0.0.1 .ZITADEL_DOMAIN.; its ExternalDomain is localhost")
     told.names(f"ZITADEL_DOMAIN={zitadel.url}")
 
 

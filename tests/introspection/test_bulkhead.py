@@ -65,7 +65,7 @@ def test_nobody_begins_to_wait_when_nothing_moves() -> None:
     bulkhead = Bulkhead(1, wait_seconds=HOUR_SECONDS, clock=clock)
     assert bulkhead.acquire() is not None
     clock.advance(HOUR_SECONDS)
-    assert bulkhead.seconds_still() == HOUR_SECONDS
+    assert bulkhead.seconds_stalled() == HOUR_SECONDS
     found: list[int | None] = []
     caller = threading.Thread(target=lambda: found.append(bulkhead.acquire()), daemon=True)
     caller.start()
@@ -78,7 +78,7 @@ def test_with_a_place_free_nothing_stands_still() -> None:
     bulkhead = Bulkhead(2, wait_seconds=0.0, clock=clock)
     bulkhead.acquire()
     clock.advance(10)
-    assert bulkhead.seconds_still() == 0
+    assert bulkhead.seconds_stalled() == 0
 
 
 def test_lost_holders_are_forgotten_and_their_return_changes_nothing() -> None:

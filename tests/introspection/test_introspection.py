@@ -156,7 +156,7 @@ NAMED: list[tuple[Behaviour, type[IntrospectionError], str]] = [
     (CREDENTIALS_REFUSED, CredentialsRefused, "CLIENT_SECRET"),
     (answer(b'{"error":"invalid_client"}', 401), CredentialsRefused, "CLIENT_ID"),
     (answer(b"", 403), CredentialsRefused, "CLIENT_ID"),
-    (WRONG_HOST, UnusableAnswer, "localhost and 127.0.0.1 are two names"),
+    (WRONG_HOST, UnusableAnswer, "localhost and 127.0.0.1 are two different hosts"),
     (DATABASE_AWAY, ZitadelUnavailable, "database"),
     (answer(b"", 307, headers={"Location": "/"}), UnusableAnswer, "ZITADEL_DOMAIN"),
     (answer(b"", 429), ZitadelUnavailable, "limit"),
@@ -197,7 +197,7 @@ def test_retry_after_is_taken_over_within_reason(status: int, field: str, second
 def test_a_404_from_elsewhere_is_neither_of_the_two() -> None:
     with pytest.raises(UnusableAnswer) as failed:
         read_answer(of_body(b"404 page not found", 404))
-    assert "is none (404" in failed.value.message
+    assert "is not an answer (404" in failed.value.message
 
 
 def test_control_characters_of_an_answer_do_not_get_into_a_message() -> None:

@@ -12,7 +12,12 @@ from zdemo.diagnosis.evidence import Evidence
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.phrases import health, seen, url
 from zdemo.http.response import Response
-from zdemo.introspection.instance_not_found import address, host_or_nothing, host_unknown_in_words, instance_not_found
+from zdemo.introspection.instance_not_found import (
+    address,
+    explain_instance_not_found,
+    host_or_nothing,
+    instance_not_found,
+)
 from zdemo.introspection.refusals import DATABASE_AWAY
 
 TLS_EXPECTED = re.compile("HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS|plain HTTP to an SSL")
@@ -27,7 +32,7 @@ def wrong_host(answer: Response, evidence: Evidence) -> Finding | None:  # noqa:
         seen(answer),
         ("hosts", f"ZITADEL saw {found.host or 'none'}; its ExternalDomain is {found.domain or 'not told'}"),
     )
-    name, cause, fix = host_unknown_in_words(answer, found)
+    name, cause, fix = explain_instance_not_found(answer, found)
     return Finding(id=f"zitadel.{name}", cause=cause, seen=lines, fix=fix)
 
 

@@ -1,1 +1,1 @@
-"""Token introspection (RFC 7662), and how it stays fast and safe."""
+"""Token introspection (RFC 7662): what ZITADEL says about a token, and how asking stays fast and safe."""

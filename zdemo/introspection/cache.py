@@ -1,12 +1,12 @@
-"""The introspector that remembers: answers for a short time, and one introspection a token at a time.
+"""The introspector that remembers: answers for a short time, and one introspection at a time per token.
 
 Answers are kept and never decisions, so that every request is judged anew, by its own clock and for its own role.
-The key is the SHA-256 of the token: no token lies in memory for longer than its request.
+The key is the SHA-256 of the token: no token stays in memory for longer than its request.
 
 How long an answer may be used is the one promise of this module: a removed role or a deleted token passes for at
-most the TTL. The age counts from the moment when the question was sent, by the monotonic clock. ``exp`` is
-translated to that clock on arrival and compared with the wall clock again at each hit, so a wall clock that jumps,
-to either side, can shorten the life of an answer but not extend it. What is judged is the moment when a request comes
+most the TTL. The age counts from the moment when the request to ZITADEL was sent, by the monotonic clock. ``exp`` is
+translated to that clock on arrival and compared with the wall clock again at each hit, so a wall clock that jumps, in
+either direction, can shorten the life of an answer but not extend it. What counts is the moment when a request comes
 in: one that joined an introspection in time is answered by it, however slowly the answer travels.
 
 Entries leave first in, first out. All live equally long, so that is also the order in which they go stale, and
@@ -30,7 +30,7 @@ from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
 from zdemo.introspection.single_flight import Flight
 
-LONGEST_INACTIVE_SECONDS = 1.0  # a token may just have been made, and a sick ZITADEL calls good tokens inactive
+LONGEST_INACTIVE_SECONDS = 1.0  # a token may just have been created, and a failing ZITADEL calls good tokens inactive
 
 
 class _Entry:
@@ -43,13 +43,13 @@ class _Entry:
 
 
 class CachingIntrospector:
-    """Asks ``inner`` once a token and TTL, however many requests ask. Thread-safe.
+    """Asks ``inner`` once per token and TTL, however many requests ask. Thread-safe.
 
     ``ttl_seconds`` 0 turns it off: nothing is kept, and each request asks for itself. Active and inactive answers
     are kept apart, ``size`` of each, so that garbage cannot push good tokens out. Failures are not kept.
 
-    ``timeout_seconds`` bounds the wait for an introspection that another request leads. ``bulkhead`` limits the
-    requests that wait for ZITADEL at all; hits need none.
+    ``timeout_seconds`` limits the wait for an introspection that another request leads. ``bulkhead`` limits the
+    requests that wait for ZITADEL at all; hits do not need it.
     """
 
     def __init__(  # noqa: PLR0913  # limits, clocks and collaborators, each given by name
@@ -68,7 +68,7 @@ class CachingIntrospector:
         self._ttl_seconds = ttl_seconds
         self._inactive_seconds = min(ttl_seconds, LONGEST_INACTIVE_SECONDS)
         self._timeout_seconds = timeout_seconds
-        self._places = bulkhead
+        self._bulkhead = bulkhead
         self._clock = clock
         self._wall_clock = wall_clock
         self._lock = threading.Lock()  # flights and every change of the stores; held for no longer than a lookup
@@ -78,9 +78,13 @@ class CachingIntrospector:
         self.counters = counters or Counters()
 
     def introspect(self, token: str) -> Introspection:
-        """See ``Introspector``. Raises ZitadelUnavailable also when too many requests wait for ZITADEL already."""
+        """Ask, or answer from the cache; see ``Introspector``.
+
+        Raises:
+            ZitadelUnavailable: also when too many requests wait for ZITADEL already.
+        """
         if not self._ttl_seconds:
-            with self._place():
+            with self._slot():
                 self._count_miss()
                 return self._inner.introspect(token)
         key = sha256(token.encode()).digest()
@@ -88,7 +92,7 @@ class CachingIntrospector:
         return self._ask_or_join(key, token) if entry is None else self._hit(entry)
 
     def _fresh_entry(self, key: bytes) -> _Entry | None:
-        """Without a lock: a store is a dictionary underneath, and entries never change."""
+        """Return a usable entry. Without a lock: a store is a dictionary underneath, and entries never change."""
         try:
             entry = self._active[key]
         except KeyError:
@@ -103,23 +107,23 @@ class CachingIntrospector:
         return entry
 
     def _ask_or_join(self, key: bytes, token: str) -> Introspection:
-        with self._place():
+        with self._slot():
             with self._lock:
-                found = self._fresh_entry(key) or self._joinable_flight(key)  # since this request looked
-                leads = found is None
-                if found is None:
-                    sent = Flight(sent_at=self._clock(), sent_at_wall=self._wall_clock())
-                    found = self._flights[key] = sent
-            if isinstance(found, _Entry):
-                return self._hit(found)
-            if leads:
-                return self._lead(found, key, token)
+                entry = self._fresh_entry(key)  # it may have come since this request looked
+                joined = None if entry else self._joinable_flight(key)
+                flight = joined or Flight(sent_at=self._clock(), sent_at_wall=self._wall_clock())
+                if not entry:
+                    self._flights[key] = flight
+            if entry:
+                return self._hit(entry)
+            if not joined:
+                return self._lead(flight, key, token)
             with self.counters.lock:
                 self.counters.joins += 1
-            return found.outcome(self._timeout_seconds)
+            return joined.outcome(self._timeout_seconds)
 
     def _joinable_flight(self, key: bytes) -> Flight | None:
-        """The flight whose answer will be fresh for who joins now, also if it says inactive."""
+        """Return the flight whose answer will be fresh for a request that joins now, even if it says inactive."""
         flight = self._flights.get(key)
         if flight is None or self._clock() >= flight.sent_at + self._inactive_seconds:
             return None
@@ -130,7 +134,7 @@ class CachingIntrospector:
         return flight.lead(lambda: self._inner.introspect(token), lambda answer: self._land(flight, key, answer))
 
     def _land(self, flight: Flight, key: bytes, answer: Introspection | None) -> None:
-        """Forget the flight and keep its answer, unless a later one has taken its place: the later knows better."""
+        """Forget the flight and keep its answer, unless a later flight, which knows better, has replaced it."""
         with self._lock:
             if self._flights.get(key) is not flight:
                 return
@@ -144,7 +148,7 @@ class CachingIntrospector:
                 kept[key] = _Entry(answer, fresh_until)
 
     def _fresh_until(self, flight: Flight, answer: Introspection) -> float:
-        """The earlier of TTL and ``exp``, by the monotonic clock. ``exp`` may be beyond what a float can hold."""
+        """Return the earlier of TTL and ``exp`` on the monotonic clock. A float may be too small for ``exp``."""
         if not answer.active:
             return flight.sent_at + self._inactive_seconds
         expires_at = answer.expires_at
@@ -164,19 +168,19 @@ class CachingIntrospector:
             self.counters.misses += 1
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
-        """One of the places for requests that wait for ZITADEL, for the length of the block."""
-        if self._places is None:
+    def _slot(self) -> Iterator[None]:
+        """Hold one of the slots for requests that wait for ZITADEL during the block."""
+        if self._bulkhead is None:
             yield
             return
-        place = self._places.acquire()
-        if place is None:
+        slot = self._bulkhead.acquire()
+        if slot is None:
             with self.counters.lock:
                 self.counters.refused += 1
             raise ZitadelUnavailable(
-                "as many requests as may are waiting for ZITADEL", hint="try again; look at ZITADEL if it stays so"
+                "too many requests are waiting for ZITADEL", hint="try again; check ZITADEL if this persists"
             )
         try:
             yield
         finally:
-            self._places.release(place)
+            self._bulkhead.release(slot)

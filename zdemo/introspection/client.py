@@ -1,8 +1,4 @@
-"""Token introspection (RFC 7662): the answer, the protocol, and the client that asks ZITADEL.
-
-``Introspector`` is what the rest of zdemo knows: something that turns a token into an ``Introspection`` or raises
-an ``IntrospectionError``. The client here asks every time; others may wrap it.
-"""
+"""The client that asks ZITADEL about a token, once per call."""
 
 from __future__ import annotations
 
@@ -10,9 +6,7 @@ import base64
 from urllib.parse import quote_plus
 
 from zdemo.config.settings import Settings
-from zdemo.errors import (
-    ConnectionFailed,
-)
+from zdemo.errors import ConnectionFailed
 from zdemo.http.response import Response
 from zdemo.http.transport import Transport
 from zdemo.introspection.client_assertion import ClientAssertion
@@ -21,19 +15,19 @@ from zdemo.introspection.refusals import introspection_error, read_answer
 
 
 def basic_credentials(client_id: str, client_secret: str) -> str:
-    """The ``Authorization`` value for client credentials: form-encoded first (RFC 6749 §2.3.1), then Basic."""
+    """Return the ``Authorization`` value for client credentials: form-encoded (RFC 6749 §2.3.1), then Basic."""
     pair = f"{quote_plus(client_id)}:{quote_plus(client_secret)}"
     return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
 class IntrospectionClient:
-    """Asks ZITADEL every time: one POST, authenticated with the API application's credentials (RFC 7662 §2.1).
+    """An introspector that asks every time: one POST with the API application's credentials (RFC 7662 §2.1).
 
     They are the client ID and secret in the header, or an assertion in the form; never both (RFC 6749 §2.3).
     """
 
     def __init__(self, settings: Settings, *, connections: int = 1, timeout_seconds: float | None = None) -> None:
-        """``timeout_seconds`` is for one introspection in all; that of the settings unless given."""
+        """Prepare to ask. ``timeout_seconds`` limits one whole introspection; the default is that of the settings."""
         self._timeout_seconds = settings.timeout_seconds if timeout_seconds is None else timeout_seconds
         self._client_secret = settings.client_secret
         self._basic = basic_credentials(settings.client_id, settings.client_secret)
@@ -41,10 +35,10 @@ class IntrospectionClient:
         self.transport = Transport(settings.issuer, setting="ZITADEL_DOMAIN", connections=connections)
 
     def ask(self, token: str, *, timeout_seconds: float | None = None, authorization: str | None = None) -> Response:
-        """ZITADEL's answer as it is, whatever it says; ``authorization`` may stand in for our own credentials.
+        """Return ZITADEL's response, whatever it says; ``authorization`` replaces the settings' credentials.
 
         Raises:
-            ConnectionFailed: there is none.
+            ConnectionFailed: no response came.
         """
         headers, form = self._credentials() if authorization is None else ({"Authorization": authorization}, {})
         return self.transport.send(
@@ -52,22 +46,22 @@ class IntrospectionClient:
             INTROSPECTION_PATH,
             timeout_seconds=self._timeout_seconds if timeout_seconds is None else timeout_seconds,
             headers={"Accept": "application/json", **headers},
-            form={**form, "token": token.encode(errors="replace")},  # a command line may bring in what UTF-8 cannot say
+            form={**form, "token": token.encode(errors="replace")},  # a command line may hold what UTF-8 cannot encode
         )
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What proves to ZITADEL who we are, and may therefore not be shown when a server sends it back."""
+        """What authenticates the API application, and must not be shown when a server sends it back."""
         return (self._assertion.text(),) if self._assertion else (self._client_secret,)
 
     def _credentials(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Our own, as header fields and as form fields."""
+        """Return the settings' credentials, as header fields and as form fields."""
         if self._assertion:
             return {}, self._assertion.form()
         return {"Authorization": self._basic}, {}
 
     def introspect(self, token: str) -> Introspection:
-        """See ``Introspector``."""
+        """Ask ZITADEL; see ``Introspector``."""
         try:
             answer = self.ask(token)
         except ConnectionFailed as failure:

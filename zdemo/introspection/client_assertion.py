@@ -1,8 +1,8 @@
-"""private_key_jwt: an API application proves with a signed JWT who it is (RFC 7523 §2.2, OpenID Connect Core §9).
+"""private_key_jwt: an API application authenticates with a signed JWT (RFC 7523 §2.2, OpenID Connect Core §9).
 
-A module of its own because of time. ZITADEL takes an assertion whose ``iat`` is at most one second ahead of its clock
-and at most an hour old, and whose ``exp`` has not come; it takes the same one as often as it is sent. So one assertion
-serves every request for some minutes: signing costs more than all else that an introspection needs here.
+ZITADEL accepts an assertion whose ``iat`` is at most one second ahead of its clock and at most an hour old, and whose
+``exp`` has not come, as often as it is sent. So one assertion serves every request for some minutes: signing costs
+more than everything else that an introspection needs here.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC
 ALGORITHM = "RS256"  # what ZITADEL announces for introspection
 
 LIFETIME_SECONDS = 600
-"""From signing to ``exp``: whoever gets hold of an assertion can use it until then, so it is short."""
+"""From signing to ``exp``. Short, because a stolen assertion can be used until then."""
 
 CLOCK_LEEWAY_SECONDS = 60
-"""By how much this machine's clock may be off, either way: ``iat`` is put so far back, and an assertion is replaced so
-long before ``exp``. Clocks that are set by hand differ by less, and a minute is of no use to a thief."""
+"""How much this machine's clock may be off in either direction: ``iat`` is set back by this, and an assertion is
+replaced this long before ``exp``. Clocks that are set by hand differ by less."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Signed:
-    """An assertion and the epoch seconds between which it is sent; before the first, the clock was put back."""
+    """An assertion, and the epoch seconds between which it is sent; before the first, the clock was set back."""
 
     text: str = field(repr=False)
     since: float
@@ -43,7 +43,7 @@ class _Signed:
 
 
 class ClientAssertion:
-    """The assertion to send now. Thread-safe: many ask, and one of them signs. ``clock`` tells epoch seconds."""
+    """The assertion to send now. Thread-safe: of many callers one signs. ``clock`` returns epoch seconds."""
 
     def __init__(self, key: ApplicationKey, issuer: str, *, clock: Callable[[], float] = time.time) -> None:
         self._key = key
@@ -53,11 +53,11 @@ class ClientAssertion:
         self._signed = _Signed(text="", since=0, until=0)
 
     def form(self) -> dict[str, str]:
-        """The form fields that authenticate the application (RFC 7523 §2.2)."""
+        """Return the form fields that authenticate the application (RFC 7523 §2.2)."""
         return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.text()}
 
     def text(self) -> str:
-        """The assertion; signed anew only when the one before is near its end."""
+        """Return the assertion; it is signed anew only when the previous one is near its end."""
         signed, now = self._signed, self._clock()
         if signed.since <= now < signed.until:
             return signed.text
@@ -77,16 +77,16 @@ class ClientAssertion:
 
     @cached_property
     def _private_key(self) -> RSAPrivateKey:
-        """The key, loaded once: that takes some 40 ms, since its primes are checked, and signing then 1 ms."""
+        """The key, loaded once: that takes about 40 ms, because its primes are checked; signing takes 1 ms."""
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         return cast("RSAPrivateKey", load_pem_private_key(self._key.private_key.encode(), password=None))
 
 
 def audience_of(issuer: str) -> str:
-    """The issuer as ZITADEL puts it together from our request, and compares it to the letter.
+    """Return the issuer exactly as ZITADEL derives it from the request and compares it.
 
-    It takes the port from the ``Host`` field, which does not name the scheme's own (RFC 9110 §7.2).
+    ZITADEL takes the port from the ``Host`` field, which omits the scheme's default port (RFC 9110 §7.2).
     """
     parts = urlsplit(issuer)
     port = DEFAULT_PORTS.get(parts.scheme)

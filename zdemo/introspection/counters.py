@@ -1,7 +1,4 @@
-"""What the introspectors count, in one plain object that metrics can read.
-
-A module of its own because the cache, the protection and the metrics share it, and nothing else.
-"""
+"""What the introspectors count, in one plain object that metrics can read."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import threading
 class Counters:
     """Counters since the start, and two gauges. Read the attributes at any time; change them under ``lock`` only.
 
-    ``lock`` is held for one addition, never while anything waits: the warm path takes it too.
+    Hold ``lock`` for one addition only: the warm path takes it too.
     """
 
     def __init__(self) -> None:
@@ -23,9 +20,9 @@ class Counters:
         self.joins = 0
         """Requests that waited for an introspection which another request had begun."""
         self.introspections = 0
-        """Questions that were put to ZITADEL, probes included."""
+        """Introspection requests that were sent to ZITADEL, probes included."""
         self.refused = 0
-        """Requests that were turned away because as many as may were waiting already."""
+        """Requests that were refused because too many were waiting already."""
         self.in_flight = 0
         """Gauge: introspections under way now."""
         self.breaker_state = 0

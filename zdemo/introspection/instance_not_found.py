@@ -1,8 +1,4 @@
-"""ZITADEL's 404 for a host that is no instance's, in words: it tells which host it saw, and which it would know.
-
-A module of its own, below introspection, because the API's log, the commands that change ZITADEL and the diagnosis
-all meet this answer, and one sentence is enough for it.
-"""
+"""ZITADEL's 404 for a host that it has no instance for: the hosts that it names, the cause and the fix."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from zdemo.config.parsers import is_loopback
 from zdemo.http.response import Response
 
-INSTANCE_UNKNOWN = "unable to set instance using origin"  # ZITADEL: 404 text, our Host is none of its domains
+INSTANCE_UNKNOWN = "unable to set instance using origin"  # ZITADEL: 404 text
 # ZITADEL: {host, public host, scheme} of the request, as it understood them
 NO_INSTANCE = re.compile(
     INSTANCE_UNKNOWN + r"(?: &\{(?P<host>\S*) (?P<public>\S*) (?P<scheme>\S*)\}"
@@ -25,44 +21,43 @@ HOST = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,255}")
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceNotFound:
-    """The host that ZITADEL saw, the public one that a proxy names, and its ExternalDomain; empty if not told."""
+    """The host that ZITADEL received, a proxy's public host, and ZITADEL's ExternalDomain; empty if not named."""
 
     host: str
     public: str
     domain: str
 
 
-def instance_not_found(answer: Response) -> InstanceNotFound | None:
-    """What the answer names; ``None`` when it is another answer."""
-    message = answer.json_object().get("message")
-    found = NO_INSTANCE.search(message if isinstance(message, str) else answer.text)
-    if answer.status != 404 or not found:
+def instance_not_found(response: Response) -> InstanceNotFound | None:
+    """Return the hosts that the response names; ``None`` if it is another response."""
+    message = response.json_object().get("message")
+    match = NO_INSTANCE.search(message if isinstance(message, str) else response.text)
+    if response.status != 404 or not match:
         return None
-    return InstanceNotFound(**{name: host_or_nothing(found[name]) for name in ("host", "public", "domain")})
+    return InstanceNotFound(**{name: host_or_nothing(match[name]) for name in ("host", "public", "domain")})
 
 
-def host_unknown_in_words(answer: Response, found: InstanceNotFound) -> tuple[str, str, tuple[str, ...]]:
-    """A name for the fault, its cause, and what mends it."""
-    asked = urlsplit(answer.url)
-    if PUBLIC_HOST_UNTRUSTED in answer.text:
-        return _public_host_untrusted(found)
-    if found.host and _name_in(found.host) != asked.hostname:  # the port is no part of an instance's domain
-        return _host_changed(asked.netloc, found)
-    return _host_unknown(asked, found)
+def explain_instance_not_found(response: Response, hosts: InstanceNotFound) -> tuple[str, str, tuple[str, ...]]:
+    """Return a name for the fault, its cause, and the steps that fix it."""
+    requested = urlsplit(response.url)
+    if PUBLIC_HOST_UNTRUSTED in response.text:
+        return _public_host_untrusted(hosts.public or hosts.host)
+    if hosts.host and _hostname(hosts.host) != requested.hostname:  # an instance's domain has no port
+        return _host_changed(requested.netloc, hosts)
+    return _host_unknown(requested, hosts)
 
 
-def _name_in(host: str) -> str | None:
+def _hostname(netloc: str) -> str | None:
     try:
-        return urlsplit(f"//{host}").hostname
-    except ValueError:  # brackets that hold no address
-        return host
+        return urlsplit(f"//{netloc}").hostname
+    except ValueError:  # brackets without an address
+        return netloc
 
 
-def _public_host_untrusted(found: InstanceNotFound) -> tuple[str, str, tuple[str, ...]]:
-    name = found.public or found.host
+def _public_host_untrusted(name: str) -> tuple[str, str, tuple[str, ...]]:
     return (
         "public_host_untrusted",
-        f"ZITADEL does not trust the public host {name} that a proxy in between names",
+        f"ZITADEL does not trust the public host {name}, which a proxy in front of it names",
         (
             "let the proxy pass Host unchanged and send no x-zitadel-public-host",
             f"or add {name} to the trusted domains of the instance",
@@ -70,11 +65,11 @@ def _public_host_untrusted(found: InstanceNotFound) -> tuple[str, str, tuple[str
     )
 
 
-def _host_changed(asked: str, found: InstanceNotFound) -> tuple[str, str, tuple[str, ...]]:
+def _host_changed(requested: str, hosts: InstanceNotFound) -> tuple[str, str, tuple[str, ...]]:
     return (
         "host_changed",
-        f"a proxy before ZITADEL changes the host: {asked} (ZITADEL_DOMAIN) was asked, and {found.host} arrived there, "
-        "which is no domain of an instance" + (f" (ExternalDomain {found.domain})" if found.domain else ""),
+        f"a proxy in front of ZITADEL changes the host: the request was for {requested} (ZITADEL_DOMAIN), ZITADEL "
+        f"received {hosts.host} and has no instance for it{_external_domain(hosts)}",
         (
             "let the proxy pass the Host header unchanged, and no other name in X-Forwarded-Host or Forwarded",
             "nginx: proxy_set_header Host $http_host;",
@@ -82,29 +77,31 @@ def _host_changed(asked: str, found: InstanceNotFound) -> tuple[str, str, tuple[
     )
 
 
-def _host_unknown(asked: SplitResult, found: InstanceNotFound) -> tuple[str, str, tuple[str, ...]]:
-    name = asked.hostname or found.host
-    cause = f"ZITADEL answers, but {name} (ZITADEL_DOMAIN) is no domain of an instance of it"
-    if found.domain:
-        cause += f"; its ExternalDomain is {found.domain}"
+def _host_unknown(requested: SplitResult, hosts: InstanceNotFound) -> tuple[str, str, tuple[str, ...]]:
+    name = requested.hostname or hosts.host
+    cause = f"ZITADEL has no instance for the host {name} (ZITADEL_DOMAIN){_external_domain(hosts)}"
     fix: tuple[str, ...] = (
-        "add the name to the instance's domains in ZITADEL, or set ZITADEL_DOMAIN to one that it has",
+        "add the name to the instance's domains in ZITADEL, or set ZITADEL_DOMAIN to one of its domains",
     )
-    if found.domain and found.domain.lower() != name.lower():
-        instead = address("ZITADEL_DOMAIN", asked.scheme, found.domain, asked.port)
-        fix = (*instead, "localhost and 127.0.0.1 are two names to ZITADEL")
+    if hosts.domain and hosts.domain.lower() != name.lower():
+        assignment = address("ZITADEL_DOMAIN", requested.scheme, hosts.domain, requested.port)
+        fix = (*assignment, "localhost and 127.0.0.1 are two different hosts to ZITADEL")
     return "host_unknown", cause, fix
 
 
+def _external_domain(hosts: InstanceNotFound) -> str:
+    return f"; its ExternalDomain is {hosts.domain}" if hosts.domain else ""
+
+
 def address(setting: str, scheme: str, host: str, port: int | None) -> tuple[str, ...]:
-    """What to write to have another address, ready to be pasted; with it what makes zdemo take plain http."""
+    """Return the assignment for another address, ready to paste, and the setting that plain http may need."""
     name = f"[{host}]" if ":" in host else host
     assignment = f"{setting}={scheme}://{name}" + (f":{port}" if port else "")
     if scheme != "http" or is_loopback(host):
         return (assignment,)
-    return assignment, "ZDEMO_ALLOW_HTTP=1          (with it, as that is plain http)"
+    return assignment, "ZDEMO_ALLOW_HTTP=1          (needed for plain http)"
 
 
 def host_or_nothing(text: str | None) -> str:
-    """A host name that came over the network; empty when it cannot be one."""
+    """Return a host name that came over the network; empty if it cannot be one."""
     return text if text and HOST.fullmatch(text) else ""

@@ -1,4 +1,4 @@
-"""What ZITADEL says about a token (RFC 7662 §2.2), and the protocol of everything that can ask."""
+"""What ZITADEL says about a token (RFC 7662 §2.2), and the protocol of everything that can be asked."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from zdemo.errors import (
-    UnusableAnswer,
-)
+from zdemo.errors import UnusableAnswer
 from zdemo.http.response import Response, json_decoder
 
 INTROSPECTION_PATH = "/oauth/v2/introspect"
 ROLES_CLAIM = "urn:zitadel:iam:org:project:roles"
-FARTHEST_SECONDS = 10**15  # from 1970, some 30 million years: a float holds it, and no clock gets there
+FARTHEST_SECONDS = 10**15  # about 30 million years from 1970: a float can hold it, and no clock gets there
 
 
 def roles_claim_of(project_id: str) -> str:
-    """The name of the claim with the roles of one project."""
+    """Return the name of the claim with the roles of one project."""
     return f"urn:zitadel:iam:org:project:{project_id}:roles"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Introspection:
-    """An introspection answer whose claims that decide have the right types. ``exp`` and ``nbf`` are epoch seconds."""
+    """An introspection answer with all deciding claims of the right type. Times are epoch seconds."""
 
     active: bool
     claims: Mapping[str, Any] = field(default_factory=dict)
@@ -32,107 +30,107 @@ class Introspection:
     audience: tuple[str, ...] = ()
 
     def text(self, name: str) -> str:
-        """A claim that is meant to be text; empty when it is absent or anything else."""
+        """Return a text claim; empty if it is absent or not a text."""
         value = self.claims.get(name)
         return value if isinstance(value, str) else ""
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The scopes. Never roles: of a PAT, ZITADEL lists every role of the project here, granted or not."""
+        """The scopes. Never roles: for a PAT, ZITADEL lists every role of the project here, granted or not."""
         return tuple(self.text("scope").split())
 
     def has_role(self, role: str, project_id: str | None = None) -> bool:
-        """Whether a role is granted; see ``roles``."""
-        claim = self.claims.get(roles_claim_of(project_id) if project_id else ROLES_CLAIM)
-        return isinstance(claim, dict) and _is_grant(claim.get(role))
+        """Tell whether a role is granted; see ``roles``."""
+        return _is_grant(self._roles_claim(project_id).get(role))
 
     def roles(self, project_id: str | None = None) -> dict[str, dict[str, str]]:
-        """The roles that are granted: key, then organization ID, then that organization's domain.
+        """Return the granted roles: key, then organization ID, then that organization's domain.
 
-        They come from the claim of ``project_id`` when one is given, else from that of the project to which the
-        introspecting application belongs. What has not exactly ZITADEL's shape is no role.
+        They come from the claim of ``project_id`` if one is given, else from the claim of the project that the
+        introspecting application belongs to. Only values of exactly ZITADEL's shape count.
         """
+        return {key: value for key, value in self._roles_claim(project_id).items() if _is_grant(value)}
+
+    def _roles_claim(self, project_id: str | None) -> dict[str, Any]:
         claim = self.claims.get(roles_claim_of(project_id) if project_id else ROLES_CLAIM)
-        if not isinstance(claim, dict):
-            return {}
-        return {key: value for key, value in claim.items() if _is_grant(value)}
+        return claim if isinstance(claim, dict) else {}
 
 
 def _is_grant(value: object) -> bool:
-    """At least one organization, each with its domain."""
+    """Tell whether this is at least one organization ID, each with its domain."""
     return isinstance(value, dict) and bool(value) and all(k and isinstance(v, str) for k, v in value.items())
 
 
 class Introspector(Protocol):
-    """Something that judges tokens."""
+    """Something that can be asked about tokens."""
 
     def introspect(self, token: str) -> Introspection:
-        """What the authorization server says of a token.
+        """Return what the authorization server says about a token.
 
         Raises:
-            IntrospectionError: it could not be found out; nobody may be let in.
+            IntrospectionError: no usable answer came, so the request must be refused.
         """
 
 
-def parse_introspection(answer: Response) -> Introspection:
-    """Read a 200 answer (RFC 7662 §2.2). Only the JSON boolean ``true`` in ``active`` is active.
+def parse_introspection(response: Response) -> Introspection:
+    """Read a 200 response (RFC 7662 §2.2). Only the JSON boolean ``true`` in ``active`` is active.
 
     Raises:
-        UnusableAnswer: no JSON object, no boolean ``active``, or a claim that decides has the wrong type.
+        UnusableAnswer: not a JSON object, no boolean ``active``, or a deciding claim has the wrong type.
     """
     try:
-        claims = answer.decoded(DECODER)
+        claims = response.decoded(UNAMBIGUOUS)
     except ValueError:
-        raise unusable_answer("is no JSON", answer) from None
+        raise unusable_answer("is not JSON", response) from None
     if not isinstance(claims, dict) or not isinstance(claims.get("active"), bool):
-        raise unusable_answer("is no JSON object with a boolean active", answer)
+        raise unusable_answer("is not a JSON object with a boolean active", response)
     if not claims["active"]:
-        # what else is said of it decides nothing, and would be kept for anybody who sends garbage
+        # the other claims decide nothing, and the cache would keep them for every sender of garbage
         return Introspection(active=False, claims={"active": False})
     audience = claims.get("aud", [])
     audience = [audience] if isinstance(audience, str) else audience
     if not isinstance(audience, list) or not all(isinstance(a, str) for a in audience):
-        raise unusable_answer("has an aud that is no list of texts", answer)
+        raise unusable_answer("has an aud that is not a list of texts", response)
     return Introspection(
         active=True,
         claims=claims,
-        expires_at=_epoch(claims, "exp", answer),
-        not_before=_epoch(claims, "nbf", answer),
+        expires_at=_epoch(claims, "exp", response),
+        not_before=_epoch(claims, "nbf", response),
         audience=tuple(audience),
     )
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse an object that names a member twice: which of the two counts is anybody's guess (RFC 8259 §4)."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    """Refuse an object that names a member twice: it is open which of the two counts (RFC 8259 §4)."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError
-    return found
+    return members
 
 
-DECODER = json_decoder(_without_duplicates)
+UNAMBIGUOUS = json_decoder(_without_duplicates)
 
 
-def _epoch(claims: Mapping[str, Any], name: str, answer: Response) -> int | None:
-    """Whole seconds, or ``None`` when absent; a PAT's year 9999 overflows ``datetime``, so it stays an integer."""
+def _epoch(claims: Mapping[str, Any], name: str, response: Response) -> int | None:
+    """Return whole seconds, or ``None`` if absent; an integer, since a PAT's year 9999 overflows ``datetime``."""
     if name not in claims:
         return None
     value = claims[name]
     if type(value) is not int:
-        raise unusable_answer(f"has an {name} that is no whole number", answer)
+        raise unusable_answer(f"has an {name} that is not a whole number", response)
     return within_all_clocks(value)
 
 
 def within_all_clocks(seconds: int) -> int:
-    """The same point in time for every clock, whatever the number of its digits: small enough to calculate with."""
+    """Limit a time of any number of digits to what a float can hold; no clock gets beyond that."""
     return max(-FARTHEST_SECONDS, min(seconds, FARTHEST_SECONDS))
 
 
-def unusable_answer(what: str, answer: Response) -> UnusableAnswer:
+def unusable_answer(what: str, response: Response) -> UnusableAnswer:
     """Return the error for an introspection response that cannot be used; ``what`` continues its subject."""
-    kind = answer.media_type or "no media type"
+    media_type = response.media_type or "no media type"
     return UnusableAnswer(
-        f"the introspection answer {what} ({answer.status}, {kind})",
-        hint="check ZITADEL_DOMAIN and what stands between: this is not what a ZITADEL answers",
-        answer=answer,
+        f"the introspection response {what} ({response.status}, {media_type})",
+        hint="check ZITADEL_DOMAIN and any proxy in front of ZITADEL: ZITADEL does not answer like this",
+        answer=response,
     )

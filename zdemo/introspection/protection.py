@@ -1,21 +1,20 @@
 """The introspector that protects: this API from a ZITADEL that hangs, and ZITADEL from this API.
 
-Three guards around each question, in this order:
+Three guards around each introspection, in this order:
 
-* the pause: refused client credentials are tried once a second, by one caller (502 for the others);
+* the pause: refused client credentials are tried once per second, by one caller (the others get 502);
 * the breaker: after repeated failures callers get 503 at once, and probes find out when ZITADEL is back;
-* the bulkhead: so many introspections at once and no more; the others wait briefly and get 503.
+* the bulkhead: it limits the introspections under way; other callers wait briefly, then get 503.
 
-The first two are asked before the bulkhead, since their refusals cost nothing and a probe must pass a bulkhead that is
-full of lost calls; and again behind it, since things may have changed while a caller waited.
+The first two come before the bulkhead, since their refusals cost nothing and a probe must pass a bulkhead that is
+full of lost calls; and again after it, since the state may have changed while a caller waited.
 
-A probe runs in a thread of its own. The caller whose token it carries waits for it for a moment only, so that nobody
-is held up by a probe that hangs; usually it gets its answer. When the breaker closes, the bulkhead forgets the calls
-from before: they may hang until their timeout although ZITADEL is back. The ``Bulkhead`` in front of the cache bound
-those too.
+A probe runs in a thread of its own. The caller whose token it carries waits for it only for a moment, so that a hung
+probe does not delay it; usually it gets its answer. When the breaker closes, the bulkhead forgets the calls from
+before: they may hang until their timeout although ZITADEL is back. The bulkhead in front of the cache limits those.
 
 An unusable answer (502: HTML, a wrong host, a redirect) counts as an answer here. It came promptly, so there is
-nothing to be protected from, and a breaker that opened would hide behind a 503 what the operator has to correct.
+nothing to protect from, and an open breaker would hide behind a 503 what the operator has to correct.
 """
 
 from __future__ import annotations
@@ -41,13 +40,12 @@ log = logging.getLogger(__name__)
 
 
 class ProtectedIntrospector:
-    """Asks ``inner`` at most ``flights`` times at once, and not at all while ZITADEL is out of order. Thread-safe.
+    """Asks ``inner`` at most ``flights`` times at once, and not at all while ZITADEL is failing. Thread-safe.
 
-    ``wait_seconds``: how long a caller waits for one of the flights. ``timeout_seconds``: how long ``inner`` takes
-    at most.
+    A caller waits up to ``wait_seconds`` for one of the flights. ``timeout_seconds`` is the most that ``inner`` takes.
     """
 
-    def __init__(  # limits, a clock and collaborators, each given by name
+    def __init__(
         self,
         inner: Introspector,
         *,
@@ -64,98 +62,96 @@ class ProtectedIntrospector:
         self._breaker = Breaker(timeout_seconds=timeout_seconds, counters=self.counters, clock=clock)
 
     def introspect(self, token: str) -> Introspection:
-        """See ``Introspector``.
+        """Ask, unless a guard refuses; see ``Introspector``.
 
         Raises:
-            ZitadelUnavailable: also when ZITADEL is left alone, or all flights are taken.
+            ZitadelUnavailable: also while the breaker is open, or when all flights are taken.
             CredentialsRefused: also when they were refused less than a second ago.
         """
         decides = self._pause.admit()
-        ticket = self._breaker.admit()
-        if ticket is None:
-            raise _left_alone()
-        if ticket.is_probe:
-            return self._probe(token, ticket, decides)
-        flight = self._flights.acquire()
-        if flight is None:
+        permit = self._breaker.admit()
+        if permit is None:
+            raise _breaker_open()
+        if permit.is_probe:
+            return self._probe(token, permit, decides)
+        slot = self._flights.acquire()
+        if slot is None:
             raise self._no_flight()
         try:
-            ticket = self._breaker.admit_if_closed()
-            if ticket is None:
-                raise _left_alone()
+            permit = self._breaker.admit_if_closed()
+            if permit is None:
+                raise _breaker_open()
             decides = decides or self._pause.admit()
-            return self._ask(token, ticket, decides)
+            return self._ask(token, permit, decides)
         finally:
-            self._flights.release(flight)
+            self._flights.release(slot)
 
-    def _ask(self, token: str, ticket: Permit, decides: bool) -> Introspection:
+    def _ask(self, token: str, permit: Permit, decides: bool) -> Introspection:
         with self.counters.lock:
             self.counters.introspections += 1
             self.counters.in_flight += 1
         try:
             introspection = self._inner.introspect(token)
         except (CredentialsRefused, UnusableAnswer) as refusal:
-            self._answered(ticket)
+            self._answered(permit)
             if _is_about_our_client(refusal):
                 self._pause.refused(refusal, decides=decides)
             else:
                 self._pause.unknown(decides=decides)
             raise
         except BaseException:
-            self._failed(ticket)
+            self._failed(permit)
             self._pause.unknown(decides=decides)
             raise
         finally:
             with self.counters.lock:
                 self.counters.in_flight -= 1
-        self._answered(ticket)
+        self._answered(permit)
         if self._pause.accepted(decides=decides):
             log.warning("ZITADEL accepts the API application's credentials again")
         return introspection
 
-    def _probe(self, token: str, ticket: Permit, decides: bool) -> Introspection:
+    def _probe(self, token: str, permit: Permit, decides: bool) -> Introspection:
         probe = Flight()
 
         def run() -> None:
             try:
-                probe.lead(lambda: self._ask(token, ticket, decides))
-            except Exception as error:  # its outcome is the flight's; there is nobody here to tell
+                probe.lead(lambda: self._ask(token, permit, decides))
+            except Exception as error:  # the flight hands the outcome on
                 log.debug("a probe failed: %s", type(error).__name__)
 
         try:
             threading.Thread(target=run, name="probe", daemon=True).start()
-        except RuntimeError:  # no thread to be had
-            self._breaker.failed(ticket)
-            raise _left_alone() from None
+        except RuntimeError:  # no thread can be started
+            self._breaker.failed(permit)
+            raise _breaker_open() from None
         return probe.outcome(PROBE_PATIENCE_SECONDS)
 
-    def _answered(self, ticket: Permit) -> None:
-        if self._breaker.answered(ticket):
+    def _answered(self, permit: Permit) -> None:
+        if self._breaker.answered(permit):
             self._flights.renew()
             log.warning("ZITADEL answers again")
 
-    def _failed(self, ticket: Permit) -> None:
-        if self._breaker.failed(ticket):
-            log.warning("ZITADEL is left alone: it failed repeatedly; a probe is sent every half second")
+    def _failed(self, permit: Permit) -> None:
+        if self._breaker.failed(permit):
+            log.warning("breaker opened: ZITADEL failed repeatedly; probing it every half second")
 
     def _no_flight(self) -> ZitadelUnavailable:
         with self.counters.lock:
             self.counters.refused += 1
-        if self._flights.seconds_still() >= STALL_SECONDS and self._breaker.stalled():
-            log.warning(
-                "ZITADEL is left alone: %d introspections hang; a probe is sent every half second", self._flights.most
-            )
+        if self._flights.seconds_stalled() >= STALL_SECONDS and self._breaker.stalled():
+            log.warning("breaker opened: %d introspections hang; probing ZITADEL every half second", self._flights.size)
         return ZitadelUnavailable(
-            "as many introspections as may are under way", hint="try again; look at ZITADEL if it stays so"
+            "too many introspections are under way", hint="try again; check ZITADEL if this persists"
         )
 
 
 def _is_about_our_client(refusal: CredentialsRefused | UnusableAnswer) -> TypeGuard[CredentialsRefused]:
-    """Whether all callers would meet the same. A filter that refuses one token must not have them all refused."""
+    """Tell whether every caller would get this. A filter that refuses one token must not get them all refused."""
     return isinstance(refusal, CredentialsRefused) and (refusal.answer is None or names_our_client(refusal.answer))
 
 
-def _left_alone() -> ZitadelUnavailable:
+def _breaker_open() -> ZitadelUnavailable:
     return ZitadelUnavailable(
-        "ZITADEL failed repeatedly and is left alone for a moment", hint="look at ZITADEL; service resumes by itself"
+        "ZITADEL failed repeatedly; it is not asked for a moment", hint="check ZITADEL; service resumes by itself"
     )

@@ -1,4 +1,4 @@
-"""What every other response to an introspection request means."""
+"""What any other response to an introspection request means."""
 
 from __future__ import annotations
 
@@ -11,84 +11,83 @@ from zdemo.errors import (
     ZitadelUnavailable,
 )
 from zdemo.http.response import Response
-from zdemo.introspection.instance_not_found import host_unknown_in_words, instance_not_found
+from zdemo.introspection.instance_not_found import explain_instance_not_found, instance_not_found
 from zdemo.introspection.model import Introspection, parse_introspection, unusable_answer
 
 DATABASE_AWAY = "QUERY-d3fas"  # ZITADEL: the ID in its 404 text when it cannot read its database
 CLIENT_ERRORS = ("unauthorized_client", "invalid_client")  # ZITADEL says the first, RFC 6749 the second
 MOST_RETRY_AFTER_SECONDS = 60
-CREDENTIALS_REFUSED = "check CLIENT_ID and CLIENT_SECRET against the application's page, and that it is active"
+CREDENTIALS_REFUSED = "compare CLIENT_ID and CLIENT_SECRET with the application's page, and check that it is active"
 KEY_REFUSED = (
-    "check this machine's clock, and the key of ZITADEL_KEY_FILE against the application's page: it is there, has not "
-    "expired, and the application is active"
+    "check this machine's clock; check on the application's page that the application is active, and that the key of "
+    "ZITADEL_KEY_FILE is listed and has not expired"
 )
 
 
-def answer_error(answer: Response, *, with_key: bool = False) -> IntrospectionError:
-    """The error that any answer but 200 means (ZITADEL v4); ``with_key``: we authenticated with a key file."""
-    status = answer.status
-    if status == 429 or status >= 500 or (status == 404 and DATABASE_AWAY in answer.text):
-        return _unavailable(answer)
-    if unknown := instance_not_found(answer):
-        _, cause, fix = host_unknown_in_words(answer, unknown)
-        return UnusableAnswer(cause, hint="; ".join(fix), answer=answer)
-    if is_credential_refusal(answer):
+def answer_error(response: Response, *, with_key: bool = False) -> IntrospectionError:
+    """Return the error for a status other than 200 (ZITADEL v4); ``with_key``: a key file authenticated the request."""
+    status = response.status
+    if status == 429 or status >= 500 or (status == 404 and DATABASE_AWAY in response.text):
+        return _unavailable(response)
+    if hosts := instance_not_found(response):
+        _, cause, fix = explain_instance_not_found(response, hosts)
+        return UnusableAnswer(cause, hint="; ".join(fix), answer=response)
+    if is_credential_refusal(response):
         return CredentialsRefused(
             f"ZITADEL refuses the API application's {'key' if with_key else 'credentials'}",
             hint=KEY_REFUSED if with_key else CREDENTIALS_REFUSED,
-            answer=answer,
+            answer=response,
         )
     if 300 <= status < 400:
         return UnusableAnswer(
-            "the introspection endpoint redirects; a redirect is not followed",
-            hint="set ZITADEL_DOMAIN to the address that answers itself; exempt /oauth from single sign-on",
-            answer=answer,
+            "the introspection endpoint redirects; redirects are not followed",
+            hint="set ZITADEL_DOMAIN to the address that does not redirect; exempt /oauth from single sign-on",
+            answer=response,
         )
-    return unusable_answer("is none", answer)
+    return unusable_answer("is not an answer", response)
 
 
-def is_credential_refusal(answer: Response) -> bool:
-    """Whether an answer says that our own credentials are bad (ZITADEL: 400; other servers: 401, 403)."""
-    if answer.status == 400:
-        return names_our_client(answer)
-    return answer.status in (401, 403) and answer.media_type != "text/html"
+def is_credential_refusal(response: Response) -> bool:
+    """Tell whether a response says that the API's own credentials are bad (ZITADEL: 400; other servers: 401, 403)."""
+    if response.status == 400:
+        return names_our_client(response)
+    return response.status in (401, 403) and response.media_type != "text/html"
 
 
-def names_our_client(answer: Response) -> bool:
-    """Whether an answer is an authorization server's word about its client (RFC 6749 §5.2).
+def names_our_client(response: Response) -> bool:
+    """Tell whether an authorization server says this about its client (RFC 6749 §5.2).
 
-    Any other refusal may be a filter's, about the one token that was asked about.
+    Any other refusal may be that of a filter, about the one token in the request.
     """
-    return answer.json_object().get("error") in CLIENT_ERRORS
+    return response.json_object().get("error") in CLIENT_ERRORS
 
 
-def _unavailable(answer: Response) -> ZitadelUnavailable:
-    """The error for an answer that says: not now."""
-    if answer.status == 429:
-        message, hint = "ZITADEL limits our requests (429)", "wait, and ask its operator for the limit"
-    elif answer.status == 404:
-        message, hint = "ZITADEL's database is away (QUERY-d3fas)", "look at ZITADEL's database, then try again"
+def _unavailable(response: Response) -> ZitadelUnavailable:
+    """Return the error for a response that means "not now"."""
+    if response.status == 429:
+        message, hint = "ZITADEL limits the requests of this API (429)", "wait; ask ZITADEL's operator about the limit"
+    elif response.status == 404:
+        message, hint = "ZITADEL cannot read its database (QUERY-d3fas)", "check ZITADEL's database, then try again"
     else:
-        message, hint = f"ZITADEL, or a proxy before it, fails ({answer.status})", "look at ZITADEL's log"
-    error = ZitadelUnavailable(message, hint=hint, answer=answer)
-    wait = answer.headers.get("retry-after", "")
-    if wait.isascii() and wait.isdigit():
-        error.retry_after_seconds = max(1, min(int(wait[:9]), MOST_RETRY_AFTER_SECONDS))
-    return error
+        message, hint = f"ZITADEL, or a proxy in front of it, fails ({response.status})", "check ZITADEL's log"
+    wait = response.headers.get("retry-after", "")
+    seconds = int(wait[:9]) if wait.isascii() and wait.isdigit() else 1
+    seconds = max(1, min(seconds, MOST_RETRY_AFTER_SECONDS))
+    return ZitadelUnavailable(message, hint=hint, answer=response, retry_after_seconds=seconds)
 
 
 def introspection_error(failure: ConnectionFailed) -> IntrospectionError:
-    """The introspection error for a connection that failed. Too much of an answer is unusable, the rest unavailable."""
+    """Return the introspection error for a failed connection: 502 for a response that is too large, else 503."""
     kind = UnusableAnswer if failure.kind is FailureKind.TOO_LARGE else ZitadelUnavailable
     return kind(failure.message, hint=failure.hint, failure=failure)
 
 
-def read_answer(answer: Response, *, with_key: bool = False) -> Introspection:
-    """What an answer of the introspection endpoint says; ``with_key`` as in ``answer_error``.
+def read_answer(response: Response, *, with_key: bool = False) -> Introspection:
+    """Return what a response of the introspection endpoint says; ``with_key`` as in ``answer_error``.
 
     Raises:
-        IntrospectionError: it says nothing usable.
+        IntrospectionError: the response is not usable.
     """
-    if answer.status != 200:
-        raise answer_error(answer, with_key=with_key)
-    return parse_introspection(answer)
+    if response.status != 200:
+        raise answer_error(response, with_key=with_key)
+    return parse_introspection(response)

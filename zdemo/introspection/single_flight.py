@@ -1,6 +1,6 @@
-"""One introspection under way, and its outcome for all who wait for it.
+"""One introspection under way, and its outcome for all threads that wait for it.
 
-A module of its own because the cache's requests wait for another's introspection, and the breaker's for a probe.
+The cache uses it for requests that join an introspection, the protection for the caller of a probe.
 """
 
 from __future__ import annotations
@@ -12,15 +12,8 @@ from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.model import Introspection
 
 
-def same_again(error: IntrospectionError) -> IntrospectionError:
-    """An equal error to raise in another thread; one instance raised twice would gather the tracebacks of both."""
-    twin = type(error)(error.message, hint=error.hint, answer=error.answer, failure=error.failure)
-    vars(twin).update(vars(error))
-    return twin
-
-
 class Flight:
-    """An introspection under way. ``sent_at`` is read from the monotonic clock, ``sent_at_wall`` in epoch seconds."""
+    """An introspection under way. ``sent_at`` is on the monotonic clock, ``sent_at_wall`` in epoch seconds."""
 
     def __init__(self, *, sent_at: float = 0.0, sent_at_wall: float = 0.0) -> None:
         self.sent_at = sent_at
@@ -32,15 +25,15 @@ class Flight:
     def lead(
         self, ask: Callable[[], Introspection], at_end: Callable[[Introspection | None], None] | None = None
     ) -> Introspection:
-        """Ask, and let all who wait have the outcome; they are woken whatever happens.
+        """Ask, and give the outcome to all that wait; they are woken whatever happens.
 
-        ``at_end`` is called before they are, with the answer or with ``None``: it is where the flight is forgotten.
+        ``at_end`` is called before that, with the answer or with ``None``: it is where the flight is forgotten.
         """
         introspection = None
         try:
             introspection = self._introspection = ask()
         except IntrospectionError as error:
-            self._error = same_again(error)
+            self._error = error.copy()  # without the traceback, whose frames hold the token
             raise
         finally:
             try:
@@ -54,12 +47,12 @@ class Flight:
         """Wait for the outcome.
 
         Raises:
-            IntrospectionError: the one that the leader met, or ZitadelUnavailable when it took too long or broke off.
+            IntrospectionError: the leader's error, or ZitadelUnavailable if it took too long or was interrupted.
         """
         if not self._landed.wait(wait_seconds):
-            raise ZitadelUnavailable("ZITADEL takes too long to answer", hint="look at ZITADEL, then try again")
+            raise ZitadelUnavailable("ZITADEL takes too long to answer", hint="check ZITADEL, then try again")
         if self._introspection is not None:
             return self._introspection
         if self._error is not None:
-            raise same_again(self._error)
-        raise ZitadelUnavailable("the introspection that this request waited for broke off", hint="try again")
+            raise self._error.copy() from self._error
+        raise ZitadelUnavailable("the introspection that this request waited for was interrupted", hint="try again")
