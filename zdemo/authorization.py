@@ -1,8 +1,8 @@
-"""May this request pass? The bearer token out of a request, and the decision about what introspection said.
+"""May this request pass? The bearer token from its header, and the decision about what introspection said.
 
-Pure functions after RFC 6750, without a web framework and without a clock of their own: the API and
-``zdemo introspect`` call the same ones, so that the verdict a person reads is the decision the server makes.
-Refusals are exceptions; errors.Refused knows the status and the error code of each.
+Pure functions after RFC 6750, without a web framework and without a clock: the API and ``zdemo introspect`` call the
+same ones, so the verdict that a person reads is the decision that the server makes. Refusals are exceptions;
+``errors.Refused`` knows the status and the error code of each.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ REALM = "zdemo"
 
 
 def bearer_token(authorization: str | None, *, also_in_query_or_form: bool = False) -> str:
-    """The token in an ``Authorization`` header field (RFC 6750 §2.1).
+    """Return the token from an ``Authorization`` header field (RFC 6750 §2.1).
 
-    ``also_in_query_or_form`` tells that the request has an ``access_token`` there: two ways at once are refused, and
-    that way alone is not offered (RFC 6750 §2).
+    ``also_in_query_or_form`` tells that the request has an ``access_token`` there: a request may not use two ways at
+    once (RFC 6750 §2), and that way alone is not offered.
 
     Raises:
-        NoToken: there is no header field, or it is of another scheme.
-        InvalidRequest: it is malformed, or too long, or not the only one.
+        NoToken: there is no header field, or it has another scheme.
+        InvalidRequest: the field is malformed, too long, or not the only one.
     """
     credentials = CREDENTIALS.fullmatch(authorization or "")
     if credentials is None:
         raise _without_token(authorization or "")
     if also_in_query_or_form:
-        raise InvalidRequest("the token is sent in two ways", hint="send it in the Authorization header field alone")
+        raise InvalidRequest("the token is sent in two ways", hint="send it only in the Authorization header field")
     token = credentials[1]
     if len(token) > LONGEST_TOKEN:
-        raise InvalidRequest("the token is longer than 16 KiB", hint="send the token alone")
+        raise InvalidRequest("the token is longer than 16 KiB", hint="send the token and nothing else")
     return token
 
 
 def _without_token(authorization: str) -> NoToken | InvalidRequest:
-    """Why a header field holds no token."""
+    """Return why a header field holds no token."""
     if SECOND_CREDENTIALS.search(authorization):
-        return InvalidRequest("more than one Authorization header field", hint="send one")
+        return InvalidRequest("more than one Authorization header field", hint="send exactly one")
     if not BEARER.match(authorization):
         return NoToken("no bearer token", hint="send the header field Authorization: Bearer TOKEN")
-    return InvalidRequest("the Authorization header field holds no token", hint="send Bearer, a blank, the token")
+    return InvalidRequest("the Authorization header field holds no token", hint="send Authorization: Bearer TOKEN")
 
 
 class PolicySettings(Protocol):
-    """The settings of an API that its policy follows from."""
+    """The settings that an API's policy follows from."""
 
     @property
     def project_id(self) -> str | None:
@@ -71,9 +71,9 @@ class PolicySettings(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What the API demands of every token, whatever the route.
+    """What the API requires of every token, on every route.
 
-    ``audience``: when not empty, one of these must be in the token's audience.
+    If ``audience`` is not empty, the token's audience must contain one of these.
     """
 
     project_id: str | None = None
@@ -82,7 +82,7 @@ class Policy:
 
     @classmethod
     def from_settings(cls, settings: PolicySettings) -> Policy:
-        """With ``ZITADEL_PROJECT_ID``, the audience must name the project or the API application."""
+        """Return the policy; with ``ZITADEL_PROJECT_ID``, the audience must name the project or the API application."""
         audience = {settings.project_id, settings.client_id} if settings.project_id else set()
         return cls(
             project_id=settings.project_id,
@@ -92,19 +92,21 @@ class Policy:
 
 
 def authorize(introspection: Introspection, policy: Policy, *, now: float, role: str | None = None) -> None:
-    """Return when the token may pass at ``now`` (epoch seconds), with ``role`` when one is demanded; else raise.
+    """Return if the token may pass at ``now`` (epoch seconds), with ``role`` if one is required; else raise.
 
     Raises:
         InvalidToken: inactive, expired, not yet valid, or not for this API.
-        InsufficientScope: the role is missing. It is looked for in the roles claim, never in ``scope``.
+        InsufficientScope: the role is missing. Only the roles claim counts, never ``scope``.
     """
     if not introspection.active:
-        raise InvalidToken("the token is not active", hint="it is unknown, expired, revoked, or its user is off")
+        raise InvalidToken(
+            "the token is not active", hint="get a new one: it is unknown, expired or revoked, or its user is inactive"
+        )
     if introspection.expires_at is not None and now >= introspection.expires_at:
-        raise InvalidToken("the token has expired", hint="request a new one")
+        raise InvalidToken("the token has expired", hint="get a new one")
     if introspection.not_before is not None and now + NOT_BEFORE_LEEWAY_SECONDS < introspection.not_before:
-        raise InvalidToken("the token is not valid yet", hint="compare the clocks of this machine and of ZITADEL")
+        raise InvalidToken("the token is not valid yet", hint="compare the clocks of this machine and ZITADEL")
     if policy.audience and policy.audience.isdisjoint(introspection.audience):
-        raise InvalidToken("the token is not meant for this API", hint="request it with this project's audience")
+        raise InvalidToken("the token is not meant for this API", hint="request it with the audience of this project")
     if role is not None and not introspection.has_role(role, policy.project_id):
         raise InsufficientScope(role, status=policy.role_denied_status)

@@ -103,10 +103,10 @@ def _check_failure(reply: Reply, status: int) -> None:
     assert reply.one("cache-control") == "no-store"
     if status == 503:
         assert 1 <= int(reply.one("retry-after") or 0) <= 60
-        check_body(reply, "service_unavailable", description="the token cannot be checked now, try again")
+        check_body(reply, "service_unavailable", description="the token cannot be checked now; try again")
     else:
         assert reply.one("retry-after") is None
-        check_body(reply, "bad_gateway", description="the token cannot be checked: this API's log says why")
+        check_body(reply, "bad_gateway", description="the token cannot be checked; see this API's log")
 
 
 def _check_let_in(reply: Reply, route: str) -> None:

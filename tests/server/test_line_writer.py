@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.server_waiting import eventually
-from zdemo.server.line_writer import MOST_WAITING, LineWriter
+from zdemo.server.logs import MOST_WAITING, BatchingHandler
 
 PATIENCE_SECONDS = 20
 
@@ -41,13 +41,13 @@ class Stuck(io.StringIO):
 
 def test_lines_are_written_soon() -> None:
     stream = io.StringIO()
-    LineWriter(stream).handle(record("one"))
+    BatchingHandler(stream).handle(record("one"))
     eventually("it is written", lambda: stream.getvalue() == "one\n")
 
 
 def test_a_warning_is_written_behind_what_came_before() -> None:
     stream = io.StringIO()
-    writer = LineWriter(stream)
+    writer = BatchingHandler(stream)
     for text in ("one", "two"):
         writer.handle(record(text))
     writer.handle(record("three", logging.WARNING))
@@ -56,7 +56,7 @@ def test_a_warning_is_written_behind_what_came_before() -> None:
 
 def test_a_line_that_cannot_be_made_is_no_reason_to_refuse_a_request(capsys: pytest.CaptureFixture[str]) -> None:
     stream = io.StringIO()
-    writer = LineWriter(stream)
+    writer = BatchingHandler(stream)
     broken = record("%d and %d")
     broken.args = ("one",)
     writer.handle(broken)
@@ -68,7 +68,7 @@ def test_a_line_that_cannot_be_made_is_no_reason_to_refuse_a_request(capsys: pyt
 
 def test_the_last_lines_are_written_when_the_process_ends() -> None:
     stream = io.StringIO()
-    writer = LineWriter(stream)
+    writer = BatchingHandler(stream)
     writer.handle(record("one"))
     writer.flush()  # as logging does then
     assert stream.getvalue() == "one\n"
@@ -76,7 +76,7 @@ def test_the_last_lines_are_written_when_the_process_ends() -> None:
 
 def test_many_threads_lose_no_line() -> None:
     stream = io.StringIO()
-    writer = LineWriter(stream)
+    writer = BatchingHandler(stream)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: writer.handle(record(str(n), logging.INFO + 10 * (n % 97 == 0))), range(5000)))
     writer.flush()
@@ -85,7 +85,7 @@ def test_many_threads_lose_no_line() -> None:
 
 @pytest.mark.parametrize("level", [logging.INFO, logging.ERROR])
 def test_a_stream_that_fails_disturbs_nobody(level: int) -> None:
-    writer = LineWriter(Full())
+    writer = BatchingHandler(Full())
     writer.handle(record("one", level))
     writer.flush()
 
@@ -93,7 +93,7 @@ def test_a_stream_that_fails_disturbs_nobody(level: int) -> None:
 @pytest.mark.parametrize("level", [logging.INFO, logging.ERROR])
 def test_a_stream_that_nobody_reads_keeps_no_request_waiting(level: int) -> None:
     stream = Stuck()
-    writer = LineWriter(stream)
+    writer = BatchingHandler(stream)
     writer.handle(record("one", level))
     assert stream.reached.wait(PATIENCE_SECONDS)
     for number in range(MOST_WAITING + 10):

@@ -62,10 +62,10 @@ def serve(
         screen.tell(
             f"API on http://{f'[{host}]' if ':' in host else host}:{port}, asks {settings.issuer}; Ctrl-C stops it"
         )
-        from zdemo.server.worker import Build  # here, since a line of help needs no server
+        from zdemo.server import WorkerApp  # here, since a line of help needs no server
         from zdemo.serving.production import serve_forever
 
-        build = Build(settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics)
+        build = WorkerApp(settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics)
         serve_forever(build, host=host, port=port, workers=workers, threads=threads)
     return ExitCode.YES
 
@@ -75,7 +75,7 @@ class _JsonLogScreen(Screen):
 
     def __init__(self) -> None:
         super().__init__()
-        from zdemo.server.logs import log_to_stderr
+        from zdemo.server import log_to_stderr
 
         log_to_stderr(as_json=True)
 

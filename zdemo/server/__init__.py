@@ -1,6 +1,8 @@
-"""The API server, and the guard for your own: ``protect(app)``, then ``@requires_token(role=...)`` above a view."""
+"""The API server, and the guard for your own API: ``protect(app)``, then ``@requires_token(role=...)`` above a view."""
 
 from zdemo.server.app import create_app
 from zdemo.server.guard import protect, requires_token
+from zdemo.server.logs import log_to_stderr
+from zdemo.server.worker import WorkerApp
 
-__all__ = ["create_app", "protect", "requires_token"]
+__all__ = ["WorkerApp", "create_app", "log_to_stderr", "protect", "requires_token"]

@@ -1,4 +1,4 @@
-"""The API as a Flask app: routes, guard, a JSON answer for everything, and one log line a request."""
+"""The API as a Flask app: routes, guard, JSON for every answer, and one log line per request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from http import HTTPStatus
 from urllib.parse import quote
 
 from flask import Flask, Request, Response, g, request
@@ -16,7 +15,7 @@ from zdemo.config.settings import Settings
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspector
-from zdemo.server.guard import DEFAULT_THREADS, protect, refusal, request_id, settings_here
+from zdemo.server.guard import DEFAULT_THREADS, load_settings, protect, refusal, request_id
 from zdemo.server.health import Readiness, operations
 from zdemo.server.logs import ACCESS_LOG
 from zdemo.server.metrics import Metrics
@@ -28,7 +27,8 @@ LONGEST_LOGGED_PATH = 200
 LONGEST_LOGGED_METHOD = 16
 PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 NO_ROUTE = "none"
-KEPT_HEADERS = ("allow", "retry-after")  # of werkzeug's own errors
+KEPT_HEADERS = ("allow", "retry-after")  # from werkzeug's errors
+DESCRIPTIONS = {404: "no such path", 405: "the path does not allow this method"}
 
 
 def create_app(
@@ -38,16 +38,16 @@ def create_app(
     threads: int = DEFAULT_THREADS,
     open_metrics: bool = False,
 ) -> Flask:
-    """The API of this example, for any WSGI server.
+    """Return the example API, for any WSGI server.
 
-    Without ``settings`` they are read from the environment and ``.env``. Without an ``introspector`` ZITADEL is asked,
-    behind cache and protection; ``threads`` is how many requests the server answers at once in this process.
-    ``open_metrics`` lets ``/metrics`` be read from other machines.
+    ``settings`` default to the environment and ``.env``. The default ``introspector`` asks ZITADEL, behind cache and
+    protection; ``threads`` is how many requests the server answers at once in this process. With ``open_metrics``
+    other machines may read ``/metrics``.
 
     Raises:
         SettingsError: settings are missing or wrong.
     """
-    settings = settings or settings_here()
+    settings = settings or load_settings()
     counters = Counters()
     introspector = introspector or build_introspector(settings, threads=threads, counters=counters)
     metrics = Metrics(counters)
@@ -71,22 +71,24 @@ def _begin() -> None:
 
 @lru_cache(maxsize=1024)
 def _shown(text: str) -> str:
-    """A part of a request as it is logged, escaped; a few of them are all that most requests have."""
+    """Return a part of a request as it is logged, escaped. Cached, since most requests have the same few."""
     return quote(text, safe=PATH_CHARACTERS)
 
 
 def _finisher(metrics: Metrics) -> Callable[[Response], Response]:
+    """Return the hook that counts and logs each request."""
+
     def finish(response: Response) -> Response:
         response.headers["X-Request-ID"] = identity = request_id()
         seconds = time.perf_counter() - g.started
         outcome = g.get("outcome", "ok")
-        asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # the object behind the proxy
-        metrics.observe(asked.endpoint or NO_ROUTE, outcome, seconds)
+        received: Request = request._get_current_object()  # type: ignore[attr-defined]  # the object behind the proxy
+        metrics.observe(received.endpoint or NO_ROUTE, outcome, seconds)
         if access_log.isEnabledFor(logging.INFO):
             access_log.info(
                 "%s %s %d %s %s %.1f ms",
-                _shown(asked.method[:LONGEST_LOGGED_METHOD]),
-                _shown(asked.path[:LONGEST_LOGGED_PATH])[:LONGEST_LOGGED_PATH],
+                _shown(received.method[:LONGEST_LOGGED_METHOD]),
+                _shown(received.path[:LONGEST_LOGGED_PATH])[:LONGEST_LOGGED_PATH],
                 response.status_code,
                 outcome,
                 identity,
@@ -98,14 +100,15 @@ def _finisher(metrics: Metrics) -> Callable[[Response], Response]:
 
 
 def _answer_http_error(error: HTTPException) -> Response:
-    status = HTTPStatus(error.code or 500)
-    response = refusal(status, status.phrase.lower().replace(" ", "_"), status.description or status.phrase)
-    for name, value in error.get_headers():
-        if name.lower() in KEPT_HEADERS:
-            response.headers[name] = value
+    status = error.code or 500
+    name = error.name.lower().replace(" ", "_")  # werkzeug's, since Python renames statuses between its versions
+    response = refusal(status, name, DESCRIPTIONS.get(status) or error.description or error.name)
+    for header, value in error.get_headers():
+        if header.lower() in KEPT_HEADERS:
+            response.headers[header] = value
     return response
 
 
 def _answer_unexpected(error: Exception) -> Response:
     logging.getLogger("zdemo.server").error("request %s failed", request_id(), exc_info=error)
-    return refusal(500, "internal_server_error", "something went wrong here: this API's log says what")
+    return refusal(500, "internal_server_error", "unexpected error; see this API's log")

@@ -1,6 +1,6 @@
-"""The guard: a decorator above a Flask view that lets a request in, or answers as RFC 6750 says.
+"""The guard: a decorator above a Flask view that admits a request, or refuses it as RFC 6750 says.
 
-It can be put on any Flask app: ``protect(app)`` once, ``@requires_token(role=...)`` above a view.
+It works on any Flask app: ``protect(app)`` once, ``@requires_token(role=...)`` above a view.
 """
 
 from __future__ import annotations
@@ -22,39 +22,23 @@ from zdemo.config.settings import Settings
 from zdemo.errors import IntrospectionError, Refused, ZitadelUnavailable
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.model import Introspector
+from zdemo.server.logs import RateLimitedLog
 
 logger = logging.getLogger("zdemo.server")
 P = ParamSpec("P")
 EXTENSION = "zdemo"
 FORM = "application/x-www-form-urlencoded"
 DEFAULT_THREADS = 128
-COMPLAINT_SECONDS = 60
-
-
-class Complaints:
-    """Lets a complaint into the log once a minute: an outage must not write a line for every request."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._said: dict[str, float] = {}
-
-    def due(self, complaint: str) -> bool:
-        """Whether this is to be said now."""
-        now = self._clock()
-        if now - self._said.get(complaint, -COMPLAINT_SECONDS) < COMPLAINT_SECONDS:
-            return False
-        self._said = {text: at for text, at in self._said.items() if now - at < COMPLAINT_SECONDS} | {complaint: now}
-        return True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """What a guarded view needs. ``now`` gives epoch seconds."""
+    """What a guarded view needs. ``now`` returns epoch seconds."""
 
     introspector: Introspector
     policy: Policy
     now: Callable[[], float] = time.time
-    complaints: Complaints = field(default_factory=Complaints)
+    log: RateLimitedLog = field(default_factory=lambda: RateLimitedLog(logger))
 
 
 def protect(
@@ -64,18 +48,17 @@ def protect(
     *,
     threads: int = DEFAULT_THREADS,
 ) -> Flask:
-    """Make ``@requires_token`` work on an app's views; returns the app.
+    """Make ``@requires_token`` work on the views of an app; return the app.
 
-    Without ``settings`` they are read from the environment and ``.env``. Without an ``introspector`` ZITADEL is asked,
-    behind cache and protection; ``threads`` is how many requests the server answers at once in this process.
+    ``settings`` default to the environment and ``.env``. The default ``introspector`` asks ZITADEL, behind cache and
+    protection; ``threads`` is how many requests the server answers at once in this process.
 
-    Refusals are answered by error handlers of the app; a blueprint with a handler for ``Exception`` of its own takes
-    their place there.
+    Error handlers of the app answer refusals. In a blueprint with its own handler for ``Exception``, that one answers.
 
     Raises:
         SettingsError: settings are missing or wrong.
     """
-    settings = settings or settings_here()
+    settings = settings or load_settings()
     introspector = introspector or build_introspector(settings, threads=threads)
     app.extensions[EXTENSION] = Guard(introspector=introspector, policy=Policy.from_settings(settings))
     app.register_error_handler(Refused, _answer_refusal)
@@ -83,8 +66,8 @@ def protect(
     return app
 
 
-def settings_here() -> Settings:
-    """From the environment and ``.env``; what is doubtful about them goes to the log.
+def load_settings() -> Settings:
+    """Read the settings from the environment and ``.env``, and log their warnings.
 
     Raises:
         SettingsError: settings are missing or wrong.
@@ -96,18 +79,18 @@ def settings_here() -> Settings:
 
 
 def requires_token(*, role: str | None = None) -> Callable[[Callable[P, Any]], Callable[P, Response]]:
-    """Let only requests in whose bearer token is active and meant for this API, and has ``role`` if one is given.
+    """Admit only requests with an active bearer token for this API, and with ``role`` if one is given.
 
     The view finds ZITADEL's answer in ``flask.g.introspection``.
     """
 
     def decorate(view: Callable[P, Any]) -> Callable[P, Response]:
-        is_async = iscoroutinefunction(view)  # found out once: it takes as long as the rest of the guard
+        is_async = iscoroutinefunction(view)  # looked up once: it takes as long as the rest of the guard
 
         @wraps(view)
         def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
-            # The objects behind the proxies, whose types do not know the call: an attribute through a proxy takes as
-            # long as looking up a token.
+            # The objects behind the proxies: one attribute through a proxy takes as long as looking up a token.
+            # The proxies' types do not know the method.
             app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
             environ = request._get_current_object().environ  # type: ignore[attr-defined]
             guard: Guard = app.extensions[EXTENSION]
@@ -124,7 +107,7 @@ def requires_token(*, role: str | None = None) -> Callable[[Callable[P, Any]], C
 
 
 def _token_elsewhere() -> bool:
-    """Whether the request has a token in its query or form, which this API does not offer (RFC 6750 §2.2, §2.3)."""
+    """Tell whether the query or form holds a token; this API does not offer that (RFC 6750 §2.2, §2.3)."""
     return "access_token" in request.args or (request.mimetype == FORM and "access_token" in request.form)
 
 
@@ -137,14 +120,14 @@ def _private(response: Response) -> Response:
 
 
 def request_id() -> str:
-    """The ID of the request being answered: ours, never the caller's."""
+    """Return the ID of this request: the API's own, never the caller's."""
     if "request_id" not in g:
         g.request_id = secrets.token_hex(8)
     return str(g.request_id)
 
 
 def refusal(status: int, error: str, description: str) -> Response:
-    """A JSON answer that says no."""
+    """Return a JSON response that refuses the request."""
     g.outcome = error
     response = jsonify(error=error, error_description=description, request_id=request_id())
     response.status_code = status
@@ -153,7 +136,7 @@ def refusal(status: int, error: str, description: str) -> Response:
 
 
 def challenge(refused: Refused) -> str:
-    """The value of ``WWW-Authenticate`` (RFC 6750 §3)."""
+    """Return the value of ``WWW-Authenticate`` (RFC 6750 §3)."""
     parts = [f'Bearer realm="{REALM}"']
     if refused.code:
         parts.append(f'error="{refused.code}"')
@@ -169,13 +152,12 @@ def _answer_refusal(refused: Refused) -> Response:
 
 
 def _answer_failure(error: IntrospectionError) -> Response:
-    """The caller learns that it is not his fault; what to mend is for the log alone."""
+    """Tell the caller only that the API is at fault; what to fix is for the log."""
     guard: Guard = current_app.extensions[EXTENSION]
-    if guard.complaints.due(error.message):
-        logger.error("%s: %s (request %s; said once a minute)", error.message, error.hint, request_id())
+    guard.log.error(error.message, f"{error.hint} (request {request_id()}; logged once per minute)")
     if isinstance(error, ZitadelUnavailable):
-        response = refusal(error.status, "service_unavailable", "the token cannot be checked now, try again")
+        response = refusal(error.status, "service_unavailable", "the token cannot be checked now; try again")
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     else:
-        response = refusal(error.status, "bad_gateway", "the token cannot be checked: this API's log says why")
+        response = refusal(error.status, "bad_gateway", "the token cannot be checked; see this API's log")
     return _private(response)

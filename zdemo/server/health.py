@@ -1,4 +1,4 @@
-"""The routes for whoever runs the API: alive, ready, metrics."""
+"""The routes for operators: alive, ready, metrics."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.model import Introspector
 from zdemo.server.metrics import CONTENT_TYPE, Metrics
 
-OF_PROXIES = frozenset(
+PROXY_HEADERS = frozenset(
     ("forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip", "x-envoy-external-address")
 )
-LEAST_SECONDS_BETWEEN_PROBES = 1.0
+PROBE_INTERVAL_SECONDS = 1.0
 
 
 class Readiness:
-    """Whether tokens can be judged. Asks ZITADEL at most once a second, whoever calls, and one caller at a time."""
+    """Whether tokens can be checked. Asks ZITADEL at most once per second, for all callers."""
 
     def __init__(self, introspector: Introspector, clock: Callable[[], float] = time.monotonic) -> None:
         self._introspector = introspector
         self._clock = clock
         self._probing = threading.Lock()
-        self._asked_at = -LEAST_SECONDS_BETWEEN_PROBES
+        self._probed_at = -PROBE_INTERVAL_SECONDS
         self._error: IntrospectionError | None = ZitadelUnavailable("not asked yet", hint="")
 
     def error(self) -> IntrospectionError | None:
-        """Why tokens cannot be judged, or ``None``. While somebody else is asking: what was known before."""
+        """Return why tokens cannot be checked, or ``None``; while another thread asks, the previous result."""
         if not self._probing.acquire(blocking=False):
             return self._error
         try:
             now = self._clock()
-            if now - self._asked_at >= LEAST_SECONDS_BETWEEN_PROBES:
-                self._asked_at = now
+            if now - self._probed_at >= PROBE_INTERVAL_SECONDS:
+                self._probed_at = now
                 self._error = self._probe()
             return self._error
         finally:
             self._probing.release()
 
     def _probe(self) -> IntrospectionError | None:
-        """Any token will do: that it is not active is an answer."""
+        """Ask about a random token: "not active" shows that ZITADEL works."""
         try:
             self._introspector.introspect(f"zdemo-readiness-{secrets.token_urlsafe(24)}")
         except IntrospectionError as error:
@@ -55,7 +55,7 @@ class Readiness:
 
 
 def operations(readiness: Readiness, metrics: Metrics, *, open_metrics: bool) -> Blueprint:
-    """``/healthz``, ``/readyz`` and ``/metrics``; the last is for this machine alone unless ``open_metrics``."""
+    """Return ``/healthz``, ``/readyz`` and ``/metrics``; the last is for this machine only unless ``open_metrics``."""
     blueprint = Blueprint("operations", __name__)
 
     @blueprint.get("/healthz")
@@ -72,20 +72,20 @@ def operations(readiness: Readiness, metrics: Metrics, *, open_metrics: bool) ->
     @blueprint.get("/metrics")
     def prometheus() -> Response:
         if not open_metrics and not _from_this_machine():
-            raise Forbidden
+            raise Forbidden("metrics are for this machine only; serve them to others with --open-metrics")
         return Response(metrics.text(), content_type=CONTENT_TYPE)
 
     return blueprint
 
 
 def _from_this_machine() -> bool:
-    """Whether the request comes from here, and not through a proxy that runs here."""
+    """Tell whether the request comes from this machine, and not through a proxy that runs on it."""
     names = [name.lower() for name, _ in request.headers]
-    if any(name in OF_PROXIES or name.startswith("x-forwarded") for name in names):
+    if any(name in PROXY_HEADERS or name.startswith("x-forwarded") for name in names):
         return False
     try:
-        asked_for = urlsplit(f"//{request.host}").hostname or ""
+        host = urlsplit(f"//{request.host}").hostname or ""
     except ValueError:
         return False
-    # A page in a browser of this machine may have its own name resolve to us; ours are those of loopback.
-    return is_loopback(request.remote_addr or "") and is_loopback(asked_for)
+    # A web page's own name may resolve to this machine; only loopback names are the API's.
+    return is_loopback(request.remote_addr or "") and is_loopback(host)

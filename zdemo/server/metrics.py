@@ -1,7 +1,7 @@
-"""What Prometheus may read: requests by route and outcome, how long they took, and what the introspectors count.
+"""Metrics for Prometheus: requests by route and outcome, how long they took, and what the introspectors count.
 
 Labels come from fixed sets, never from a request. With several workers every process writes into
-``PROMETHEUS_MULTIPROC_DIR``, which must be set before this module is loaded, and any of them answers for all.
+``PROMETHEUS_MULTIPROC_DIR``, which must be set before this module is loaded, and each of them answers for all.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 COUNTED = {
-    "hits": "Requests whose token was known: answered from the cache.",
+    "hits": "Requests that were answered from the cache.",
     "misses": "Requests that led an introspection.",
     "joins": "Requests that waited for an introspection which another request had begun.",
-    "introspections": "Questions put to ZITADEL.",
-    "refused": "Requests turned away because as many as may were waiting for ZITADEL.",
+    "introspections": "Introspection requests sent to ZITADEL.",
+    "refused": "Requests refused because too many were waiting for ZITADEL.",
 }
 
 
@@ -30,8 +30,8 @@ class Metrics:
     """The metrics of one app in one process."""
 
     def __init__(self, counters: Counters) -> None:
-        self._tally = counters
-        self._seen = dict.fromkeys(COUNTED, 0)
+        self._counters = counters
+        self._exported = dict.fromkeys(COUNTED, 0)
         self._shared = DIRECTORY_VARIABLE in os.environ
         registry = self._registry = CollectorRegistry()
         labels = ["route", "outcome"]
@@ -39,7 +39,7 @@ class Metrics:
         self._latency = Histogram(
             "zdemo_request_seconds", "How long requests took.", ["route"], buckets=SECONDS, registry=registry
         )
-        self._counters = {
+        self._prometheus_counters = {
             name: Counter(f"zdemo_introspection_{name}", words, registry=registry) for name, words in COUNTED.items()
         }
         self._in_flight = Gauge(
@@ -56,38 +56,38 @@ class Metrics:
         )
 
     def observe(self, route: str, outcome: str, seconds: float) -> None:
-        """Count one request that was answered."""
+        """Count one request."""
         self._requests.labels(route, outcome).inc()
         self._latency.labels(route).observe(seconds)
         if self._shared:
-            self.collect()  # another worker may be the one that is asked
+            self.collect()  # another worker may answer the next request for metrics
 
     def collect(self) -> None:
-        """Carry over what the introspectors have counted since the last time."""
-        with self._tally.lock:
-            grown = [(name, getattr(self._tally, name) - self._seen[name]) for name in COUNTED]
+        """Export what the introspectors have counted since the last time."""
+        with self._counters.lock:
+            grown = [(name, getattr(self._counters, name) - self._exported[name]) for name in COUNTED]
             for name, growth in grown:
-                self._seen[name] += growth
-            in_flight, breaker = self._tally.in_flight, self._tally.breaker_state
+                self._exported[name] += growth
+            in_flight, breaker = self._counters.in_flight, self._counters.breaker_state
         for name, growth in grown:
             if growth:
-                self._counters[name].inc(growth)
+                self._prometheus_counters[name].inc(growth)
         self._in_flight.set(in_flight)
         self._breaker.set(breaker)
 
     def text(self) -> bytes:
-        """All of it, in the text format; of all workers when there are several."""
+        """Return the metrics of all workers in the text format."""
         self.collect()
         if not self._shared:
             return generate_latest(self._registry)
         _forget_dead_workers(Path(os.environ[DIRECTORY_VARIABLE]))
-        everyone = CollectorRegistry()
-        MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]  # prometheus-client leaves it untyped
-        return generate_latest(everyone)
+        all_workers = CollectorRegistry()
+        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]  # prometheus-client leaves it untyped
+        return generate_latest(all_workers)
 
 
 def _forget_dead_workers(directory: Path) -> None:
-    """Gauges of a worker that has died would count for ever: nobody else tells the library of its death."""
+    """Remove the gauges of workers that have died; the library would count them for all time."""
     for file in directory.glob("gauge_live*_*.db"):
         pid = file.stem.rpartition("_")[2]
         if pid.isdigit() and not _is_alive(int(pid)):

@@ -15,8 +15,8 @@ from zdemo.server.logs import log_to_stderr
 
 
 @dataclass(frozen=True, kw_only=True)
-class Build:
-    """Makes the app of one worker; can be sent to another process. ``threads`` is per worker."""
+class WorkerApp:
+    """A recipe for the app of one worker; it can be sent to another process. ``threads`` is per worker."""
 
     settings: Settings
     threads: int
@@ -24,14 +24,16 @@ class Build:
     open_metrics: bool
 
     def __call__(self, _target: str) -> Flask:
-        """The app, with logging set up for it."""
-        atexit.register(_leave_at_once)
-        log_to_stderr(as_json=self.json_logs, together=True)
+        """Set up logging, and return the app."""
+        atexit.register(_exit_at_once)
+        log_to_stderr(as_json=self.json_logs, in_batches=True)
         return create_app(self.settings, threads=self.threads, open_metrics=self.open_metrics)
 
 
-def _leave_at_once() -> None:
-    """Write what is left to log, and end without taking Python apart: a thread of Granian that comes for one last word
-    with it would meet nothing, and say so in a screenful."""
+def _exit_at_once() -> None:
+    """Write the last log lines, and end without Python's own shutdown.
+
+    A thread of Granian that calls Python during the shutdown would fail with a long traceback.
+    """
     logging.shutdown()
     os._exit(0)

@@ -1,1 +1,1 @@
-"""Run a WSGI application: embedded in a with block, or in production on Granian."""
+"""Serve WSGI applications: embedded in a process, or in production on Granian."""

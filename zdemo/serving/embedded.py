@@ -1,8 +1,7 @@
-"""Run a WSGI application: for the length of a ``with`` block, or in the foreground until it is stopped.
+"""Serve a WSGI application inside a process, during a ``with`` block, on cheroot.
 
-A module of its own because the API, the emulator, the demo and the tests all need a server, and nothing else of
-zdemo may be shared between the API and the emulator. Inside a process it is cheroot; in the foreground Granian,
-which is faster, bounds slow clients, and runs several workers, but does not run inside another program.
+``production`` serves in the foreground on Granian, which is faster, limits slow clients and runs several workers, but
+does not run inside another program.
 """
 
 import signal
@@ -20,17 +19,17 @@ WSGIApp = Callable[..., Any]
 
 LOOPBACK = "127.0.0.1"
 THREADS = 16
-PATIENT_THREADS = 512  # at most, where clients may be as slow as they like: one for each unfinished request
-SPARE_THREADS = 2  # kept idle there; a thread counts as idle until it has noted what it took
-PATIENT_SECONDS = 86_400  # as good as no timeout; cheroot needs a number
-SILENT_SECONDS = 10  # how long a client may be silent elsewhere
-IDLE_CONNECTIONS = 1024  # kept open; with cheroot's 10, more clients than that would connect anew for each request
-STOP_CHECK_SECONDS = 0.02  # how often the server looks whether it shall stop
-STOP_SECONDS = 2  # how long a stop waits for requests that are being answered
+PATIENT_THREADS = 512  # at most, for clients that may be as slow as they like: one per unfinished request
+SPARE_THREADS = 2  # kept idle then; a thread counts as idle until it has registered its request
+PATIENT_SECONDS = 86_400  # in effect no timeout; cheroot needs a number
+SILENT_SECONDS = 10  # how long a client may be silent otherwise
+IDLE_CONNECTIONS = 1024  # kept open; with cheroot's default of 10, more clients would reconnect for each request
+STOP_CHECK_SECONDS = 0.02  # how often the server checks whether to stop
+STOP_SECONDS = 2  # how long a stop waits for running requests
 
 
 class _HeadersWithoutServer(list[tuple[bytes, bytes]]):
-    """Answer headers; the server's own name never gets in (ZITADEL sends no ``Server``)."""
+    """Response headers without the server's name (ZITADEL sends no ``Server``)."""
 
     def append(self, header: tuple[bytes, bytes]) -> None:
         if header[0] != b"Server":
@@ -48,20 +47,20 @@ class _HeadersJoined(dict[bytes, bytes]):
 
 class _Request(HTTPRequest):
     def __init__(self, server: Any, connection: Any) -> None:
-        super().__init__(server, connection, proxy_mode=True)  # absolute URIs are for all servers (RFC 9112 §3.2.2)
+        super().__init__(server, connection, proxy_mode=True)  # servers must accept absolute URIs (RFC 9112 §3.2.2)
         self.inheaders = _HeadersJoined()
         self.outheaders = _HeadersWithoutServer()
 
     def read_request_line(self) -> bool:
-        """Read it; a path that begins with ``//`` holds no authority, as cheroot would have it (RFC 9112 §3.2.1)."""
-        understood: bool = super().read_request_line()  # type: ignore[no-untyped-call]  # cheroot's stub lacks it
-        if understood and self.uri.startswith(b"//"):
+        """Read it; cheroot would take a path that begins with ``//`` for an authority (RFC 9112 §3.2.1)."""
+        complete: bool = super().read_request_line()  # type: ignore[no-untyped-call]  # cheroot's stub lacks it
+        if complete and self.uri.startswith(b"//"):
             self.path = b"//" + self.authority + (self.path if b"/" in self.uri.partition(b"?")[0][2:] else b"")
             self.authority = b""
-        return understood
+        return complete
 
     def simple_response(self, status: str, msg: str = "") -> None:
-        """Refuse a request; an HTTP/2 preface gets no answer, since its sender would not understand one."""
+        """Refuse a request; an HTTP/2 preface gets no response, since its sender would not understand one."""
         if status.startswith("505"):
             self.server.on_http2()
         else:
@@ -80,15 +79,17 @@ class _Server(Server):
 
     @classmethod
     def prepare_socket(cls, *args: Any, **kwargs: Any) -> socket.socket:
-        """A socket whose port can be listened on again at once, also when it was picked: connections that linger
-        inherit this, and would else keep the port taken for a minute."""
+        """Return a socket whose port can be used again at once, even if the system chose it.
+
+        Connections that linger inherit the option, and would otherwise keep the port taken for a minute.
+        """
         sock: socket.socket = super().prepare_socket(*args, **kwargs)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return sock
 
     @staticmethod
     def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:
-        """Bind it, or close it: cheroot leaves one open that cannot be bound."""
+        """Bind the socket; close it if that fails, which cheroot does not do."""
         try:
             socket_.bind(bind_addr)
         except OSError:
@@ -97,12 +98,14 @@ class _Server(Server):
         return socket_
 
     def process_conn(self, conn: Any) -> None:
-        """Let a new connection wait for its first byte among the idle ones: silent clients take no thread. One that
-        has something to say gets a thread, a new one if need be (cheroot leaves growing to its user)."""
+        """Keep a new connection among the idle ones until its first byte, so that silent clients take no thread.
+
+        After that it gets a thread, a new one if necessary (cheroot never grows the pool itself).
+        """
         if conn.last_used is None:
             self.put_conn(conn)
             return
-        # While the server stops, its threads still come by here; one that they started then would never end.
+        # While the server stops, its worker threads still call this; a thread that they start would never end.
         if not isinstance(threading.current_thread(), WorkerThread):
             pool = self.requests
             if (lacking := pool.qsize + SPARE_THREADS - pool.idle) > 0:
@@ -110,12 +113,12 @@ class _Server(Server):
         super().process_conn(conn)
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
-        """Say nothing: the applications log what concerns them, and a broken connection is the client's story."""
+        """Log nothing: applications log for themselves, and a broken connection is the client's affair."""
 
 
 @contextmanager
 def interrupts_blocked() -> Iterator[None]:
-    """What this thread starts meanwhile, threads and processes, gets no SIGINT: that is for who started it."""
+    """Keep SIGINT from the threads and processes that this thread starts during the block."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
@@ -136,14 +139,14 @@ def serving(
     patient: bool = False,
     on_http2: Callable[[], None] = lambda: None,
 ) -> Iterator[int]:
-    """Serve ``app`` in background threads while the block runs; yields the port (``0`` picks a free one).
+    """Serve ``app`` in background threads during the block; yield the port (``0`` picks a free one).
 
-    A ``patient`` server has no timeouts, and more threads than ``threads`` while requests are sent slowly.
-    ``on_http2`` is called for every client that speaks HTTP/2 from the start; its connection is closed.
+    A ``patient`` server has no timeouts, and more threads than ``threads`` while requests arrive slowly.
+    ``on_http2`` is called for every client that starts with HTTP/2; its connection is closed.
     Leaving the block closes the listening socket and every connection.
 
     Raises:
-        OSError: the port is taken, or the host is not one of this machine.
+        OSError: the port is taken, or the host is not an address of this machine.
     """
     server = _Server(
         (host, port),

@@ -12,28 +12,28 @@ from multiprocessing import resource_tracker
 from zdemo.serving.embedded import WSGIApp, interrupts_blocked
 
 HEADER_MILLISECONDS = 10_000  # how long a client may take to send its header fields
-MOST_CONNECTIONS = 16_384  # of one worker; silent ones count, so the bound is far above what one client opens
-SPARE_FILES = 256  # of those that a process may open: what is no connection of a client
+MOST_CONNECTIONS = 16_384  # per worker; silent ones count, so this is far more than one client opens
+SPARE_FILES = 256  # open files of a process that are not client connections
 KILL_SECONDS = 10  # how long a worker may take to stop
 
 
 def _take_interrupts_as_sigterm(main: int) -> None:
-    """Ends the thread ``main``, by its identity, on Ctrl-C, as long as all threads block SIGINT."""
+    """Send SIGTERM to the thread ``main`` on Ctrl-C; all threads must block SIGINT."""
     while signal.sigwait([signal.SIGINT]):
-        signal.pthread_kill(main, signal.SIGTERM)  # that thread: any other would not wake it from its waiting
+        signal.pthread_kill(main, signal.SIGTERM)  # only a signal to that thread interrupts its wait
 
 
 def _connections() -> int:
-    """How many connections a worker may hold; raises this process's limit of open files for that, if it can.
+    """Return how many connections a worker may hold, after raising the limit of open files if possible.
 
-    Granian holds 1024 by default, and a client that opens as many and says nothing would keep everybody else waiting.
+    Granian's default is 1024: a client that opens as many and sends nothing would block all others.
     """
     try:
-        import resource  # not on Windows, where there is no such limit
+        import resource  # not on Windows, which has no such limit
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = MOST_CONNECTIONS + SPARE_FILES
-        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        files = MOST_CONNECTIONS + SPARE_FILES
+        allowed = files if hard == resource.RLIM_INFINITY else min(files, hard)
         if soft != resource.RLIM_INFINITY and soft < allowed:
             resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))  # workers inherit it
         return max(SPARE_FILES, allowed - SPARE_FILES)
@@ -42,19 +42,19 @@ def _connections() -> int:
 
 
 def serve_forever(build: Callable[[str], WSGIApp], *, host: str, port: int, workers: int, threads: int) -> None:
-    """Serve until SIGINT or SIGTERM; requests that are being answered are finished first.
+    """Serve until SIGINT or SIGTERM; running requests are finished first.
 
-    Ctrl-C on a terminal goes to the whole process group. A worker of Granian that gets it, and SIGTERM from its parent
-    a moment later, does not stop and is waited for until it is killed: so workers get none, and here it is SIGTERM.
+    ``build`` returns the application. It runs once in each worker process, so it must be picklable; its argument is
+    the process title. ``threads`` is per worker.
 
-    ``build`` makes the application, once in each worker process, so it must be picklable; its argument is the
-    process title. ``threads`` is per worker.
+    Ctrl-C on a terminal goes to the whole process group. A Granian worker that gets SIGINT, and SIGTERM from its parent
+    a moment later, does not stop until it is killed: so workers get no SIGINT, and this process turns it into SIGTERM.
     """
-    from granian import Granian  # here, since commands that serve nothing do not load it
+    from granian import Granian  # imported here: commands that only check a port do not need it
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
 
-    # A forked worker would inherit locks that threads of this process hold: an emulator may run here.
+    # A forked worker would inherit locks that threads of this process hold, such as an emulator's.
     multiprocessing.set_start_method("spawn", force=True)
     server = Granian(
         "zdemo",
@@ -70,7 +70,7 @@ def serve_forever(build: Callable[[str], WSGIApp], *, host: str, port: int, work
         respawn_failed_workers=True,
         workers_kill_timeout=KILL_SECONDS,
     )
-    resource_tracker.ensure_running()  # a helper of processes that are started; starting it unblocks SIGINT
+    resource_tracker.ensure_running()  # a helper process; starting it unblocks SIGINT, so start it before
     with interrupts_blocked():
         if hasattr(signal, "sigwait"):
             main = threading.get_ident()
@@ -79,15 +79,15 @@ def serve_forever(build: Callable[[str], WSGIApp], *, host: str, port: int, work
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Whether ``host:port`` can be listened on now. Granian would share a taken port in silence, so ask first.
+    """Tell whether ``host:port`` can be listened on now; Granian would silently share a taken port.
 
     Raises:
         PermissionError: this user may not listen on that port.
-        OSError: the host is not one of this machine.
+        OSError: the host is not an address of this machine.
     """
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except UnicodeError as error:  # what no host name can be, Python refuses before it is looked up
+    except UnicodeError as error:  # Python refuses impossible host names before it looks them up
         raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from error
     with socket.socket(family, kind, proto) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
