@@ -68,7 +68,7 @@ def test_json_is_never_guessed_to_be_anything_but_utf_8(shell: Shell, encoding: 
     with upstream(raw(http(strange))) as zitadel:
         ran = shell("introspect", "--json", ZITADEL_DOMAIN=zitadel.url)
     assert (ran.code, is_two_lines(ran)) == (4, True)
-    assert "is no JSON" in ran.err
+    assert "is not JSON" in ran.err
 
 
 def test_json_of_an_inactive_token_and_of_a_refusal_is_a_document_too(shell: Shell) -> None:
