@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.upstream import answer, json_body, raw, refusing_port, upstream
 from zdemo.client import Call, Challenge, Route, as_json, call_api, curl_command, parse_challenge
-from zdemo.config.client_settings import ClientSettings
+from zdemo.config.settings import ClientSettings
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.response import Response
 

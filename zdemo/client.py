@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from zdemo.config.client_settings import API_URL, ClientSettings
+from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.response import Response
 

@@ -22,7 +22,7 @@ Neither ever holds a token, a secret, or the text of a setting.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import ClassVar, Self
 
@@ -59,13 +59,14 @@ class UsageError(ZdemoError):
 
 
 class SettingsError(ZdemoError):
-    """Settings are missing or wrong. ``problems`` has one line for each, with the variable's name and an example."""
+    """Settings that are missing or wrong: one line per problem, and the fixes of problems that have their own."""
 
     exit_code = ExitCode.SETTINGS
 
-    def __init__(self, problems: Sequence[str], *, hint: str = "") -> None:
+    def __init__(self, problems: Sequence[str], *, hint: str = "", fixes: Mapping[str, str] | None = None) -> None:
         super().__init__("\n       ".join(problems), hint=hint)
         self.problems = tuple(problems)
+        self.fixes = dict(fixes or {})
 
 
 class MissingTokenError(ZdemoError):

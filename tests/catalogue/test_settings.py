@@ -1,10 +1,6 @@
-"""The catalogue of faults, fourth part: the settings."""
+"""The catalogue of faults: the settings."""
 
 from __future__ import annotations
-
-import os
-import threading
-import time
 
 import pytest
 
@@ -33,9 +29,8 @@ def test_a_variable_that_stands_twice_is_pointed_out(bare: Shell, zitadel: Emula
 
 
 def test_63_an_address_without_a_scheme(bare: Shell, zitadel: Emulator) -> None:
-    bare_address = zitadel.url.removeprefix("http://")
-    told = doctor(bare, settings(bare_address), "settings.wellformed")
-    told.names("ZITADEL_DOMAIN", "no scheme", "http://", "https://").never("path")
+    told = doctor(bare, settings(zitadel.url.removeprefix("http://")), "settings.wellformed")
+    told.names("ZITADEL_DOMAIN has no scheme", f"fix: ZITADEL_DOMAIN={zitadel.url}").never("path")
 
 
 @pytest.mark.parametrize("more", ["/", "//"])
@@ -45,13 +40,13 @@ def test_63_a_slash_at_the_end_is_no_fault(bare: Shell, zitadel: Emulator, more:
 
 def test_the_address_of_the_console_is_named(bare: Shell, zitadel: Emulator) -> None:
     told = doctor(bare, settings(f"{zitadel.url}/ui/console"), "settings.wellformed")
-    told.names("ZITADEL_DOMAIN", "has a path", "fix: cut ZITADEL_DOMAIN")
+    told.names(f"ZITADEL_DOMAIN has a path: {zitadel.url}/ui/console", f"fix: ZITADEL_DOMAIN={zitadel.url}")
 
 
 def test_lines_that_are_no_assignment_are_named_by_number(bare: Shell) -> None:
     (bare.folder / ".env").write_text("# fine\nZITADEL_DOMAIN=http://localhost:1\nthis is none\n")
     told = doctor(bare, {}, "settings.readable")
-    told.names(r"\.env line 3 is no assignment", "NAME=value").never("this is none")
+    told.names(r"\.env line 3 is not an assignment", "NAME=value").never("this is none")
 
 
 def test_a_file_that_is_not_there_is_named(bare: Shell) -> None:
@@ -103,20 +98,19 @@ def test_an_administrators_pat_as_pat_is_pointed_out(bare: Shell, zitadel: Emula
     told.names("PAT and ZITADEL_ADMIN_PAT hold the same", "administrator")
 
 
-@pytest.mark.parametrize("name", ["CLIENT_ID", "CLIENT_SECRET", "ZITADEL_DOMAIN"])
-def test_quotes_around_a_value_are_named(bare: Shell, zitadel: Emulator, name: str) -> None:
-    env = settings(zitadel.url)
-    told = doctor(bare, env | {name: f'"{env[name]}"'}, "settings.wellformed")
-    told.names(name, "quotes")
+def test_quotes_around_a_value_are_named(bare: Shell, zitadel: Emulator) -> None:
+    env = settings(zitadel.url, CLIENT_ID=f'"{CLIENT_ID}"')
+    told = doctor(bare, env, "settings.wellformed")
+    told.names(f'CLIENT_ID has quotes around it: "{CLIENT_ID}"', f"fix: CLIENT_ID={CLIENT_ID}")
 
 
 def test_a_pasted_administrators_pat_is_named(bare: Shell, zitadel: Emulator) -> None:
     env = settings(zitadel.url, ZITADEL_ADMIN_PAT=f"Bearer {ADMIN.pat}")
     told = doctor(bare, env, "settings.wellformed", "admin.valid")
-    told.names("ZITADEL_ADMIN_PAT", "Bearer|blank")
+    told.names("ZITADEL_ADMIN_PAT has Bearer in front of it")
 
 
-COPY = "cp .env.example"
+COPY = "cp -n .env.example"
 
 
 def test_the_example_is_offered_only_where_it_overwrites_nothing(bare: Shell, zitadel: Emulator) -> None:
@@ -125,17 +119,17 @@ def test_the_example_is_offered_only_where_it_overwrites_nothing(bare: Shell, zi
     bare.dotenv(**settings(zitadel.url, CLIENT_ID=f"\u201c{CLIENT_ID}\u201d"))
     for arguments in (("introspect",), ("doctor",)):
         told = command(bare, {}, *arguments).never(COPY, "grep")
-        told.names("CLIENT_ID has quotes around it", r"correct CLIENT_ID in \.env")
+        told.names("CLIENT_ID has quotes around it", f"CLIENT_ID={CLIENT_ID}")
     bare.dotenv(ZITADEL_DOMAIN=zitadel.url)
     for arguments in (("introspect",), ("doctor",)):
         told = command(bare, {}, *arguments).never(COPY)
         told.names("CLIENT_ID is not set", r"set them in the environment or in \.env")
 
 
-@pytest.mark.parametrize("value", ["https://127.0.0.1:5000/api", "127.0.0.1:5000"])
-def test_an_option_that_is_wrong_is_to_be_corrected_itself(bare: Shell, value: str) -> None:
+def test_an_option_that_is_wrong_is_to_be_corrected_itself(bare: Shell) -> None:
+    value = "https://127.0.0.1:5000/api"
     told = command(bare, {"ZDEMO_API_URL": "http://127.0.0.1:9"}, "call", "public", "--url", value)
-    told.names("has (a path|no scheme)", "hint: .*--url").never("unset", "set ZDEMO_API_URL")
+    told.names(f"--url has a path: {value}", "hint: .*--url https://127.0.0.1:5000").never("unset", "ZDEMO_API_URL")
 
 
 def test_a_scheme_that_does_not_fit_is_corrected_where_it_was_given(bare: Shell, zitadel: Emulator) -> None:
@@ -143,41 +137,20 @@ def test_a_scheme_that_does_not_fit_is_corrected_where_it_was_given(bare: Shell,
     told.names("speaks plain http", f"set --url to {zitadel.url}").never("ZDEMO_API_URL")
 
 
-@pytest.mark.parametrize("damaged", ["http:/localhost:8080", "http//localhost:8080", "https:id.example", "http:\\\\id"])
-def test_a_damaged_scheme_is_named(bare: Shell, damaged: str) -> None:
-    told = doctor(bare, settings(damaged), "settings.wellformed")
-    told.names("ZITADEL_DOMAIN has a damaged scheme", "://", "fix: correct ZITADEL_DOMAIN").never("path")
+def test_a_damaged_scheme_is_named(bare: Shell) -> None:
+    told = doctor(bare, settings("http:/localhost:8080"), "settings.wellformed")
+    told.names("ZITADEL_DOMAIN has a damaged scheme: http:/localhost", "fix: ZITADEL_DOMAIN=http://localhost:8080")
 
 
 def test_a_host_may_be_called_http(bare: Shell) -> None:
     assert "scheme" not in command(bare, settings("http:8080", ZDEMO_TIMEOUT="1"), "introspect").ran.all
 
 
-NEAR = {
-    "CLIENTID": "CLIENTID",
-    "client_id": "client_id",
-    "CLEINT_ID": "CLEINT_ID",
-    "ZITADEL_CLIENT_ID": "ZITADEL_CLIENT_ID",
-    "$env:CLIENT_ID": "a name that only looks like CLIENT_ID",
-    "\u0421LIENT_ID": "a name that only looks like CLIENT_ID",
-    "CLIENT\u200b_ID": "a name that only looks like CLIENT_ID",
-}
-
-
-@pytest.mark.parametrize("name", NEAR)
-def test_a_name_that_is_nearly_right_is_pointed_out(bare: Shell, zitadel: Emulator, name: str) -> None:
+def test_a_name_that_is_nearly_right_is_pointed_out(bare: Shell, zitadel: Emulator) -> None:
     values = settings(zitadel.url)
-    lines = [f"{name if other == 'CLIENT_ID' else other}={value}" for other, value in values.items()]
-    (bare.folder / ".env").write_text("\n".join(lines), encoding="utf-8")
-    shown = NEAR[name].replace("$", r"\$")
+    bare.dotenv(**{"CLEINT_ID" if name == "CLIENT_ID" else name: value for name, value in values.items()})
     for told in (doctor(bare, {}, "settings.complete"), introspect(bare, {})):
-        told.names("CLIENT_ID is not set", rf"is {shown} misspelled\?")
-
-
-@pytest.mark.parametrize("name", ["API_CLIENT_ID", "PATH", "CLIENT_KEY", "DOMAIN"])
-def test_a_name_of_another_program_is_not(bare: Shell, name: str) -> None:
-    bare.dotenv(**{name: "x"})
-    doctor(bare, {}, "settings.complete").never("misspelled")
+        told.names("CLIENT_ID is not set", r"is CLEINT_ID misspelled\?")
 
 
 def test_a_folder_in_the_place_of_the_file_is_named(bare: Shell) -> None:
@@ -189,7 +162,7 @@ def test_a_folder_in_the_place_of_the_file_is_named(bare: Shell) -> None:
 def test_a_link_to_nothing_is_named(bare: Shell) -> None:
     (bare.folder / ".env").symlink_to(bare.folder / "nowhere")
     for told in (doctor(bare, {}, "settings.readable"), introspect(bare, {})):
-        told.names(r"\.env is a link to a file that does not exist", "mend the link")
+        told.names(r"\.env is a link to a file that does not exist", "correct the link")
 
 
 def test_utf16_without_a_mark_is_named(bare: Shell, zitadel: Emulator) -> None:
@@ -210,25 +183,3 @@ def test_what_a_shell_exports_is_no_broken_line(bare: Shell, zitadel: Emulator) 
     with (bare.folder / ".env").open("a") as stream:
         stream.write("export OTHER\n")
     assert "a word without =" not in doctor(bare, {}).ran.out
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
-@pytest.mark.parametrize("arguments", [("doctor", "--only", "settings.readable"), ("introspect",)])
-def test_a_pipe_that_nobody_writes_to_is_not_waited_for_for_ever(bare: Shell, arguments: tuple[str, ...]) -> None:
-    os.mkfifo(bare.folder / "pipe.env")
-    start = time.monotonic()
-    told = command(bare, {}, *arguments, "--env-file", "pipe.env")
-    told.names("pipe.env cannot be read: it is no regular file, and its end did not come", "start what writes to it|to")
-    assert time.monotonic() - start < 15
-
-
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
-def test_a_pipe_is_read_when_another_program_writes_to_it(bare: Shell, zitadel: Emulator) -> None:
-    """As password managers hand over a ``.env``: they write when somebody has opened it."""
-    pipe = bare.folder / "pipe.env"
-    os.mkfifo(pipe)
-    text = "".join(f"{name}={value}\n" for name, value in settings(zitadel.url).items())
-    writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
-    writer.start()
-    assert bare("introspect", "--env-file", "pipe.env").code == 0
-    writer.join(10)

@@ -20,19 +20,9 @@ COMMANDS = (("introspect",), ("introspect", "--json"), ("introspect", "-q"), ("r
     ("value", "named"),
     [
         ("localhost:8080", "http:// or https://"),
-        ("127.0.0.1", "http:// or https://"),
-        ("http://localhost:8484/oauth", "path"),
-        ("https://id.example.com/?a=b", "path"),
-        ("https://id.example .com", "blank"),
+        ("http://localhost:8484/oauth", "has a path: http://localhost:8484/oauth"),
         ('"https://id.example.com"', "quotes"),
-        ("\u201chttps://id.example.com\u201d", "quotes"),
-        ("https://id.example.com\u200b", "invisible"),
-        ("http://id.example.com", "ZDEMO_ALLOW_HTTP"),
-        ("ftp://id.example.com", "scheme"),
         ("https://me:secret-word@id.example.com", "user name or password"),
-        ("https://id.example.com:99999", "no address"),
-        ("https://", "no address"),
-        ("https://[::1", "no address"),
     ],
 )
 def test_a_domain_that_cannot_be_one_is_named_with_what_is_wrong(shell: Shell, value: str, named: str) -> None:
@@ -65,24 +55,18 @@ def test_a_slash_at_the_end_and_blanks_around_are_harmless(shell: Shell) -> None
     ("name", "value"),
     [
         ("ZDEMO_TIMEOUT", "soon"),
-        ("ZDEMO_TIMEOUT", "0"),
-        ("ZDEMO_TIMEOUT", "-1"),
-        ("ZDEMO_TIMEOUT", "nan"),
-        ("ZDEMO_TIMEOUT", "inf"),
-        ("ZDEMO_CACHE_TTL", "-1"),
         ("ZDEMO_CACHE_SIZE", "1.5"),
-        ("ZDEMO_ROLE_DENIED_STATUS", "404"),
-        ("ZDEMO_ALLOW_HTTP", "maybe"),
-        ("CLIENT_ID", "one two"),
         ("CLIENT_SECRET", "one two"),
     ],
 )
-def test_each_setting_that_is_wrong_is_named_and_never_repeated(shell: Shell, name: str, value: str) -> None:
+def test_each_setting_that_is_wrong_is_named_and_repeated_unless_it_is_a_secret(
+    shell: Shell, name: str, value: str
+) -> None:
     ran = shell("introspect", **{name: value})
     assert (ran.code, ran.out) == (3, "")
-    assert name in ran.err
-    assert "hint:" in ran.err
-    assert value not in ran.err.replace("e.g. 5", "").split() or len(value) < 4
+    assert f"error: {name} " in ran.err
+    assert f"hint:  correct {name} in the environment\n" in ran.err
+    assert (value in ran.err) == (name != "CLIENT_SECRET")
 
 
 def test_all_that_is_wrong_is_said_at_once(shell: Shell) -> None:

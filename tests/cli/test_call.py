@@ -12,7 +12,7 @@ from tests.support.upstream import answer, hang, json_body, refusing_port, upstr
 from zdemo.cli.call import watched
 from zdemo.cli.screen import Screen
 from zdemo.client import Route, call_api
-from zdemo.config.client_settings import ClientSettings
+from zdemo.config.settings import ClientSettings
 from zdemo.emulator.seed import ADMIN, PROJECT_ID, READER, VISITOR
 from zdemo.errors import ZdemoError
 from zdemo.management.client import ManagementClient

@@ -1,4 +1,4 @@
-"""A ``.env`` file as people write it, and changed in one step with all else kept."""
+"""``.env`` files as people write them, and changes that keep everything else."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def test_what_is_not_utf_8_is_said(content: bytes, tmp_path: Path) -> None:
     assert wrong.value.problems == (f"{file} is not UTF-8 text",)
 
 
-def test_lines_that_are_no_assignments_are_named_by_number_and_not_by_text(tmp_path: Path) -> None:
+def test_lines_that_are_not_assignments_are_named_by_number_and_not_by_text(tmp_path: Path) -> None:
     file = written(tmp_path, "# comment\n\nA=1\n\n\nsecret words here\r\nB=2\n=secret\nC='secret\n")
     with pytest.raises(SettingsError) as wrong:
         read_dotenv(file)
-    assert wrong.value.problems == tuple(f"{file} line {number} is no assignment" for number in (6, 8, 9))
+    assert wrong.value.problems == tuple(f"{file} line {number} is not an assignment" for number in (6, 8, 9))
     assert "secret" not in f"{wrong.value} {wrong.value.hint}"
 
 
@@ -89,7 +89,7 @@ CHANGES: list[tuple[str, str, str]] = [
     ("a commented-out one", "#PAT=old\n", "#PAT=old\nPAT=new\n"),
     ("a longer name", "PAT_ID=1\nMY_PAT=2\n", "PAT_ID=1\nMY_PAT=2\nPAT=new\n"),
     ("CRLF", "A=1\r\nPAT=old\r\nB=2\r\n", "A=1\r\nPAT=new\r\nB=2\r\n"),
-    ("lines that are no assignments", "what is this\nPAT=old\n", "what is this\nPAT=new\n"),
+    ("lines that are not assignments", "what is this\nPAT=old\n", "what is this\nPAT=new\n"),
 ]
 
 
@@ -130,7 +130,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 
 def test_the_file_is_replaced_and_not_written_over(tmp_path: Path) -> None:
-    """Who has the old file open goes on reading the old one, whole."""
+    """A program that has the old file open continues to read the old content."""
     file = written(tmp_path, "A=1\n")
     with file.open() as reader:
         update_dotenv(file, {"A": "2"})

@@ -270,4 +270,4 @@ def test_a_wrong_key_file_is_refused_with_everything_else_that_is_wrong(tmp_path
     assert "ZITADEL_KEY_FILE names the key file of a service user" in ran.err
     assert "ZITADEL_DOMAIN has no scheme" in ran.err
     assert "CLIENT_ID is not set" not in ran.err
-    assert "user.json" not in ran.err
+    assert "user.json" in ran.err

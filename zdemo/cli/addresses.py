@@ -1,28 +1,29 @@
-"""An address that an option gives. It is judged as the setting is that it stands for, and named as the option that it
-is: who has typed ``--url`` looks for no variable.
-"""
+"""An address that an option gives, judged like the setting that the option stands for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zdemo.config.client_settings import ClientSettings
+from zdemo.config.environment import COMMAND_LINE, Environment
+from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import SettingsError, UsageError
 
-API_URL = "ZDEMO_API_URL"
 
-
-def origin_given_by(option: str, text: str, environment: Mapping[str, str], *, example: str) -> str:
-    """Scheme, host and port.
+def origin_given_by(option: str, text: str, environment: Mapping[str, str], *, example: str = "") -> str:
+    """Return scheme, host and port of an API; the hint for a wrong address is the corrected one, or ``example``.
 
     Raises:
-        UsageError: it is no address of an API.
+        UsageError: it is not an address.
     """
-    allowed = environment.get("ZDEMO_ALLOW_HTTP", "")
+    if not text.strip():
+        raise UsageError(
+            f"{option} is empty", hint=f"give an address, for example {example or 'http://127.0.0.1:5000'}"
+        )
+    layers = {COMMAND_LINE: {API_URL: text}, "": {"ZDEMO_ALLOW_HTTP": environment.get("ZDEMO_ALLOW_HTTP", "")}}
     try:
-        return ClientSettings.from_env({API_URL: text or "://", "ZDEMO_ALLOW_HTTP": allowed}).api_url
+        return ClientSettings.from_env(Environment(layers, options={API_URL: option})).api_url
     except SettingsError as error:
-        ours = [problem.replace(API_URL, option) for problem in error.problems if API_URL in problem]
-        if not ours:  # what is wrong is a setting
+        problems = [problem for problem in error.problems if problem.startswith(f"{option} ")]
+        if not problems:  # a setting is wrong, not the option
             raise
-        raise UsageError("; ".join(ours), hint=f"e.g. {option} {example}") from None
+        raise UsageError("; ".join(problems), hint=f"e.g. {option} {example}" if example else error.hint) from None

@@ -14,8 +14,8 @@ from zdemo.cli.screen import Screen, step
 from zdemo.cli.token_input import checked_token, environment_with_token, mixed_sources, token_line
 from zdemo.client import Call, Route, call_api, curl_command
 from zdemo.client import as_json as call_document
-from zdemo.config.client_settings import DEFAULT_API_URL, ClientSettings
 from zdemo.config.environment import Environment
+from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def call(
     Example: zdemo call scoped --pat
     """
     screen: Screen = ctx.obj
-    environment = environment_with_token(screen, pat, env_file, ZDEMO_API_URL=url)
+    environment = environment_with_token(screen, pat, env_file, {API_URL: ("--url", url)})
     if url is not None:
-        origin_given_by("--url", url, environment, example=DEFAULT_API_URL)
+        origin_given_by("--url", url, environment)
     settings = ClientSettings.from_env(environment)
     token = None if route is Route.PUBLIC and pat is None else checked_token(environment)
     if curl:

@@ -11,9 +11,9 @@ from zdemo.authorization import Policy, authorize
 from zdemo.cli.introspect_screen import show_investigation
 from zdemo.cli.options import EnvFile, Pat
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import environment_with_token, mixed_sources, tell_warnings
+from zdemo.cli.token_input import environment_with_token, mixed_sources, required_token, tell_warnings
 from zdemo.client import ROLE
-from zdemo.config.settings import Settings, required_token
+from zdemo.config.settings import Settings
 from zdemo.errors import ConnectionFailed, ExitCode, Refused, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection

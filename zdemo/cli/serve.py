@@ -98,7 +98,8 @@ def _with_emulator(screen: Screen, environment: Environment) -> Environment:
     shadowed += [KEY_FILE] if KEY_FILE in environment else []
     if shadowed:
         screen.tell(f"note: the emulator is used; your {', '.join(shadowed)} not")
-    return read_environment(environment.file, **variables).without(KEY_FILE)  # a key would win over the secret
+    options = {name: ("--emulator", value) for name, value in variables.items()}
+    return read_environment(environment.file, options).without(KEY_FILE)  # a key would win over the secret
 
 
 def _start_emulator(screen: Screen, stack: ExitStack) -> None:

@@ -25,7 +25,7 @@ from zdemo.cli.setup_screen import (
     teardown_document,
 )
 from zdemo.cli.token_input import at_terminal, given_token, hide_secrets, mixed_sources, typed_secret
-from zdemo.config.environment import Environment
+from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError, UsageError, ZdemoError
 from zdemo.management.client import ManagementClient
@@ -50,6 +50,7 @@ from zdemo.provisioning import (
 )
 from zdemo.provisioning.names import SETTINGS
 
+OPTIONS = {"ZITADEL_DOMAIN": "--domain", "ZITADEL_ADMIN_PAT": "--admin-pat"}
 NOTHING_CHANGED = "nothing was changed"
 
 
@@ -146,9 +147,10 @@ def _environment(
     screen: Screen, env: DotEnv, domain: str | None, admin_pat: str | None, *, may_ask: bool
 ) -> Environment:
     """Return options, environment and ``.env`` as one; ask for what is missing where a person is at a terminal."""
-    options = {"ZITADEL_DOMAIN": domain, "ZITADEL_ADMIN_PAT": given_token("--admin-pat", admin_pat)}
-    given = {name: value for name, value in options.items() if value is not None}
-    environment = _layers(given, env)
+    values = {"ZITADEL_DOMAIN": domain, "ZITADEL_ADMIN_PAT": given_token("--admin-pat", admin_pat)}
+    given = {name: value for name, value in values.items() if value is not None}
+    options = {name: OPTIONS[name] for name in given}
+    environment = _layers(given, options, env)
     hide_secrets(screen, environment)
     if at_terminal() and admin_pat != "-" and may_ask:
         if "ZITADEL_DOMAIN" not in environment:
@@ -157,17 +159,17 @@ def _environment(
             )
         if "ZITADEL_ADMIN_PAT" not in environment:
             given["ZITADEL_ADMIN_PAT"] = typed_secret("ZITADEL_ADMIN_PAT (an administrator's token, not shown): ")
-        environment = _layers(given, env)
+        environment = _layers(given, options, env)
         hide_secrets(screen, environment)
     if note := mixed_sources(environment, "ZITADEL_DOMAIN", name="ZITADEL_ADMIN_PAT"):
         screen.tell(f"note: {note}")
     return environment
 
 
-def _layers(given: dict[str, str], env: DotEnv) -> Environment:
+def _layers(given: dict[str, str], options: dict[str, str], env: DotEnv) -> Environment:
     place = str(env.path)
-    layers = {"the command line": given, "the environment": os.environ, place: env.values}
-    return Environment(layers, folders={place: env.path.parent})
+    layers = {COMMAND_LINE: given, "the environment": os.environ, place: env.values}
+    return Environment(layers, options=options, folders={place: env.path.parent})
 
 
 def _typed_domain(prompt: str, environment: Environment) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -12,14 +13,13 @@ from zdemo.cli.options import ASK
 from zdemo.cli.redaction import LONGEST_TOKEN
 from zdemo.cli.screen import Screen
 from zdemo.config.environment import Environment, read_environment
-from zdemo.config.masking import masked, token_like
+from zdemo.config.masking import SECRET_SETTINGS, masked, token_like
 from zdemo.errors import MissingTokenError, UsageError
 
 if TYPE_CHECKING:
     from zdemo.config.settings import Settings
 
 FROM_STDIN = "-"
-SECRETS = ("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "ZDEMO_VISITOR_PAT")
 OUR_PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # settings where a secret may stand by mistake
 LONGEST_INPUT_BYTES = 1 << 20
 _OPTIONS = (
@@ -77,11 +77,11 @@ def given_token(option: str, value: str | None) -> str | None:
 
 
 def environment_with_token(
-    screen: Screen, pat: str | None, env_file: Path | None, **options: str | None
+    screen: Screen, pat: str | None, env_file: Path | None, options: Mapping[str, tuple[str, str | None]] | None = None
 ) -> Environment:
     """The environment, with ``PAT`` from ``--pat`` when that is given; ``screen`` will never show the token.
 
-    ``options`` stand for other variables, by their names.
+    ``options``: for other variables, the option that stands for each and its value.
 
     Raises:
         UsageError: ``--pat`` is followed by another option, or asks where nobody can answer.
@@ -89,7 +89,7 @@ def environment_with_token(
         SettingsError: the ``.env`` file cannot be read.
     """
     token = given_token("--pat", pat)
-    environment = read_environment(env_file, PAT=token, **options)
+    environment = read_environment(env_file, {"PAT": ("--pat", token), **(options or {})})
     if len(environment.get("PAT", "")) > LONGEST_TOKEN:
         message = f"the token {token_source(environment)} is longer than 16 KiB, and no API takes it"
         raise MissingTokenError(message, hint="give the token alone")
@@ -99,8 +99,8 @@ def environment_with_token(
 
 def hide_secrets(screen: Screen, environment: Environment) -> None:
     """Whatever is printed from now on, these are not."""
-    screen.hide(*(environment.get(name, "") for name in SECRETS))
-    ours = (value for name, value in environment.items() if name in SECRETS or name.startswith(OUR_PREFIXES))
+    screen.hide(*(environment.get(name, "") for name in SECRET_SETTINGS))
+    ours = (value for name, value in environment.items() if name in SECRET_SETTINGS or name.startswith(OUR_PREFIXES))
     screen.hide(*(piece for value in ours for piece in token_like(value)))
 
 
@@ -127,6 +127,18 @@ def checked_token(environment: Environment) -> str | None:
         raise MissingTokenError(
             f"the token {token_source(environment)} cannot be sent: {problem.cause}", hint=problem.fix[0]
         )
+    return token
+
+
+def required_token(environment: Environment) -> str:
+    """Return the token to ask about, without line ends and blanks around it.
+
+    Raises:
+        MissingTokenError: there is no token.
+    """
+    token = environment.get("PAT", "").strip()
+    if not token:
+        raise MissingTokenError("no token to ask about", hint="give one with --pat, or set PAT in .env")
     return token
 
 

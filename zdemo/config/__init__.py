@@ -1,4 +1,4 @@
-"""Settings: what zdemo is told, and where each value came from."""
+"""Settings, from options, the environment and ``.env``."""
 
 from zdemo.config.settings import AdminSettings, Settings
 

@@ -1,4 +1,4 @@
-"""Read a ``.env`` file, and change it in one step, keeping what is there."""
+"""Read a ``.env`` file, and change variables in it in one step."""
 
 from __future__ import annotations
 
@@ -12,64 +12,60 @@ from typing import cast
 
 from dotenv.parser import Binding, parse_stream
 
-from zdemo.config.opening import read_in_time
 from zdemo.errors import SettingsError
 
 LARGEST_BYTES = 1 << 20
 
-# Patterns are compiled where they are used: every command reads, few write.
+# Patterns are compiled where they are used: every command reads, few commands write.
 PLAIN_VALUE = r"[A-Za-z0-9_./:@%+,=-]+"
 LEAD = r"(?P<blank>\s*)(export[^\S\r\n]+)?"  # blank lines before an assignment and ``export`` stay
 LINE_END = r"\r\n|\n|\r"
-ASSIGNMENT = (  # as python-dotenv reads it; the comment behind a value stays too
+ASSIGNMENT = (  # as python-dotenv reads it, with the comment behind the value
     r"""(?s)[^=]*=[^\S\r\n]*(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|(?:(?!\s+\#)[^\r\n])*)"""
     r"(?P<comment>[^\S\r\n]*\#[^\r\n]*)?"
 )
 
 
 def _bindings(path: Path) -> list[Binding]:
+    """Return the file's lines as python-dotenv reads them. Raises SettingsError when it cannot be read."""
     try:
-        content, _ = read_in_time(path, LARGEST_BYTES + 1)
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_BYTES + 1)
         if len(content) > LARGEST_BYTES:
-            what = f"{path} has more than {LARGEST_BYTES >> 20} MiB, which no .env has"
+            what = f"{path} is larger than {LARGEST_BYTES >> 20} MiB"
             raise SettingsError([what], hint="give a file of NAME=value lines")
-        text = content.decode("utf-8-sig")
-        bindings = list(parse_stream(io.StringIO(text, newline="")))
+        bindings = list(parse_stream(io.StringIO(content.decode("utf-8-sig"), newline="")))
     except FileNotFoundError:
+        what, hint = "does not exist", "correct --env-file, or omit it to read .env"
         if path.is_symlink():
-            what, hint = "is a link to a file that does not exist", "mend the link, or remove it"
-        else:
-            what, hint = "does not exist", "correct --env-file, or leave it away: then .env is read"
+            what, hint = "is a link to a file that does not exist", "correct the link, or remove it"
         raise SettingsError([f"{path} {what}"], hint=hint) from None
     except UnicodeDecodeError:
         raise SettingsError([f"{path} is not UTF-8 text"], hint="save it as UTF-8") from None
-    except TimeoutError as error:
-        hint = "give a regular file, or start what writes to this one"
-        raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint=hint) from None
     except OSError as error:
-        raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="look at its permissions") from None
-    if any("\0" in (b.key or "") for b in bindings):  # every other byte of a name is 0: there is no byte-order mark
-        raise SettingsError([f"{path} is not UTF-8 text but UTF-16, or no text"], hint="save it as UTF-8")
+        raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="check its permissions") from None
+    if any("\0" in (b.key or "") for b in bindings):  # every other byte of a name is 0, without a byte-order mark
+        raise SettingsError([f"{path} is not UTF-8 text but UTF-16, or not text"], hint="save it as UTF-8")
     return bindings
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """The variables of a ``.env`` file: quotes removed, nothing interpolated; a byte-order mark and CRLF do no harm.
+    """Return the variables of a ``.env`` file, without quotes; nothing is interpolated.
 
     Raises:
-        SettingsError: the file cannot be read, or lines are no assignments; by number, never by text.
+        SettingsError: the file cannot be read, or lines are not assignments; the text of a line is never repeated.
     """
     bindings = _bindings(path)
-    wrong = [f"{path} line {number} is no assignment" for number in _wrong_lines(bindings)]
+    wrong = [f"{path} line {number} is not an assignment" for number in _numbers(bindings, lambda b: b.error)]
     if wrong:
-        raise SettingsError(wrong, hint="write NAME=value, one a line; a comment begins with #")
+        raise SettingsError(wrong, hint="write one NAME=value per line; a comment begins with #")
     return {b.key: b.value or "" for b in bindings if b.key is not None}
 
 
 def lone_words(path: Path) -> tuple[int, ...]:
-    """Numbers of the lines that are a word and no ``=``: read as a name without a value, they may be a broken line.
+    """Return the numbers of lines that are a word without ``=``: they may be the rest of a broken line.
 
-    ``export NAME`` says what it means, as a shell has it.
+    ``export NAME`` is not one of them.
 
     Raises:
         SettingsError: the file cannot be read.
@@ -78,15 +74,11 @@ def lone_words(path: Path) -> tuple[int, ...]:
 
 
 def _lead(binding: Binding) -> re.Match[str]:
-    return cast("re.Match[str]", re.match(LEAD, binding.original.string))  # it matches nothing, too
-
-
-def _wrong_lines(bindings: list[Binding]) -> Iterator[int]:
-    return _numbers(bindings, lambda binding: binding.error)
+    return cast("re.Match[str]", re.match(LEAD, binding.original.string))  # it always matches
 
 
 def _numbers(bindings: list[Binding], of: Callable[[Binding], bool]) -> Iterator[int]:
-    """Line numbers; python-dotenv's own count from the blank lines before, and are off after a wrong line with CRLF."""
+    """Yield line numbers; python-dotenv's own are wrong after blank lines, and after a wrong line with CRLF."""
     before = ""
     for binding in bindings:
         if of(binding):
@@ -102,7 +94,7 @@ def _line(name: str, value: str, tail: str = "\n") -> str:
 
 
 def _replaced(binding: Binding, name: str, value: str) -> str:
-    """The line with another value; blank lines before it, ``export``, its comment and its kind of line end stay."""
+    """Return the line with another value; blank lines before it, ``export``, comment and line end stay."""
     text, lead = binding.original.string, _lead(binding)[0]
     found = re.match(ASSIGNMENT, text[len(lead) :])
     comment = (found["comment"] if found else None) or ""
@@ -111,7 +103,7 @@ def _replaced(binding: Binding, name: str, value: str) -> str:
 
 
 def _changed(path: Path, values: Mapping[str, str | None]) -> str:
-    """The file's text with the values in it: a variable that is there stays at its line, others come last."""
+    """Return the file's text with other values: a variable stays on its line, new ones come last."""
     left = {name: value for name, value in values.items() if value is not None}
     out: list[str] = []
     for binding in _bindings(path) if path.exists() else []:
@@ -128,7 +120,7 @@ def _changed(path: Path, values: Mapping[str, str | None]) -> str:
 
 
 def _blank_lines(binding: Binding) -> str:
-    """The whole blank lines before an assignment."""
+    """Return the blank lines before an assignment."""
     ends = list(re.finditer(LINE_END, _lead(binding)["blank"]))
     return _lead(binding)["blank"][: ends[-1].end()] if ends else ""
 
@@ -137,15 +129,15 @@ def update_dotenv(path: Path, values: Mapping[str, str | None]) -> None:
     """Set variables in a ``.env`` file, or remove those that are ``None``; every other line and comment stays.
 
     Raises:
-        SettingsError: the file that is there cannot be read, or its folder not written.
+        SettingsError: the file cannot be read, or its folder cannot be written.
     """
     replace_file(path, _changed(path, values))
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Give a file a new content in one step: a reader sees the old one or the new one. Mode 0600 from the first byte.
+    """Replace the content of a file in one step, with mode 0600 from the first byte.
 
-    The temporary file beside it has a name that ``.gitignore`` covers (``.env.*``).
+    Readers see the old content or the new one. ``.gitignore`` covers the name of the temporary file (``.env.*``).
 
     Raises:
         SettingsError: the folder cannot be written.
@@ -163,6 +155,5 @@ def replace_file(path: Path, text: str) -> None:
             os.unlink(name)
             raise
     except OSError as error:
-        raise SettingsError(
-            [f"{path} cannot be written: {error.strerror}"], hint="look at the folder's rights"
-        ) from None
+        what = f"{path} cannot be written: {error.strerror}"
+        raise SettingsError([what], hint="check the folder's permissions") from None

@@ -1,7 +1,4 @@
-"""The variables that zdemo is set by, and where each of them came from: an option, the environment, or ``.env``.
-
-Read here and nowhere else; what they mean is for ``config`` and ``client_settings``.
-"""
+"""The variables that are set, and the place that each one comes from: an option, the environment or ``.env``."""
 
 from __future__ import annotations
 
@@ -10,28 +7,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 COMMAND_LINE = "the command line"
-OPTIONS = {  # what stands for a variable there
-    "PAT": "--pat",
-    "ZDEMO_API_URL": "--url",
-    "ZITADEL_ADMIN_PAT": "--admin-pat",
-    "ZITADEL_DOMAIN": "--domain",
-}
 
 
 class Environment(Mapping[str, str]):
-    """The variables that are set, each with the place it came from (``environment``, ``.env``, an option)."""
+    """The variables that are set, each with the place that it comes from."""
 
     def __init__(
         self,
         layers: Mapping[str, Mapping[str, str]],
         *,
+        options: Mapping[str, str] | None = None,
         folders: Mapping[str, Path] | None = None,
         file: Path | None = None,
     ) -> None:
-        """``layers`` by name of the place, the strongest first. Empty values count as not set.
+        """Merge layers, named by their places, the strongest first; blank values count as not set.
 
-        ``folders``: for a place that is a file, the folder that holds it. ``file``: the ``.env`` that was read, if any.
+        Args:
+            layers: variables and values by place.
+            options: for variables from the command line, the option that gave each.
+            folders: for places that are files, the folder of each.
+            file: the ``.env`` that was read, if any.
         """
+        self._options = dict(options or {})
         self._folders = dict(folders or {})
         self.file = file
         self._values: dict[str, tuple[str, str]] = {}
@@ -44,6 +41,11 @@ class Environment(Mapping[str, str]):
                     self._values[name] = (value, place)
                 elif self._values[name][0].strip() != value.strip():
                     self.shadowed[name] = place
+
+    @classmethod
+    def of(cls, variables: Mapping[str, str]) -> Environment:
+        """Return an environment as it is, and other variables as an environment without places."""
+        return variables if isinstance(variables, Environment) else cls({"": variables})
 
     def __getitem__(self, name: str) -> str:
         return self._values[name][0]
@@ -58,59 +60,67 @@ class Environment(Mapping[str, str]):
         return f"Environment({sorted(self._values)})"
 
     def source(self, name: str) -> str:
-        """Where a variable was found; empty when it is not set."""
+        """Return the place that a variable comes from; empty when it is not set."""
         return self._values[name][1] if name in self._values else ""
 
+    def setting(self, name: str) -> str:
+        """Return what a person changes to get another value: the option that gave it, or the variable."""
+        return self._options.get(name, name) if self.source(name) == COMMAND_LINE else name
+
+    def assignment(self, name: str, value: str) -> str:
+        """Return text to paste that gives a variable another value, where it was given."""
+        setting = self.setting(name)
+        return f"{setting}={value}" if setting == name else f"{setting} {value}"
+
+    def correction(self, *names: str) -> str:
+        """Return the advice to correct variables, by the places where they are set."""
+        by_place: dict[str, list[str]] = {}
+        for name in names:
+            place = self.source(name)
+            by_place.setdefault("" if place in ("", COMMAND_LINE) else f" in {place}", []).append(self.setting(name))
+        return "; ".join(f"correct {', '.join(settings)}{place}" for place, settings in by_place.items())
+
+    def completion(self, names: Sequence[str], *, by_name: bool = False) -> str:
+        """Return the advice to set missing variables, which a message has named unless ``by_name``."""
+        what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
+        # where a .env exists, nothing may suggest to copy another over it
+        example = "" if self.file else "; cp -n .env.example .env gives the emulator's values"
+        return f"set {what} in the environment or in {self.file or '.env'}{example}"
+
     def without(self, name: str) -> Environment:
-        """The same, with one variable not set anywhere."""
+        """Return the same environment with one variable not set."""
         layers: dict[str, dict[str, str]] = {}
         for other, (value, place) in self._values.items():
             if other != name:
                 layers.setdefault(place, {})[other] = value
-        return Environment(layers, folders=self._folders, file=self.file)
+        return Environment(layers, options=self._options, folders=self._folders, file=self.file)
 
     def folder(self, name: str) -> Path:
-        """Where a relative path in a variable starts: beside the file that sets it, else the working directory."""
+        """Return where a relative path in a variable starts: beside its ``.env``, or in the working directory."""
         return self._folders.get(self.source(name), Path())
 
 
-def read_environment(env_file: Path | None = None, **options: str | None) -> Environment:
-    """Options, the process's environment, then ``.env`` of the working directory (or ``env_file``).
+def read_environment(
+    env_file: Path | None = None, options: Mapping[str, tuple[str, str | None]] | None = None
+) -> Environment:
+    """Read options, the process's environment, and ``.env`` of the working directory or ``env_file``.
 
-    Options are given by the name of the variable they stand for; ``None`` is not given.
+    Args:
+        env_file: the file to read instead of ``.env``.
+        options: for each variable, the option that stands for it and its value; ``None`` when it was not given.
 
     Raises:
-        SettingsError: the file cannot be read, or has a line that is no assignment.
+        SettingsError: the file cannot be read, or a line of it is not an assignment.
     """
     from zdemo.config.dotenv_file import read_dotenv  # python-dotenv is not loaded before it is needed
 
     path = env_file or Path(".env")
-    is_there = path.is_file() or (path.is_symlink() and not path.exists())  # a link to nothing is no intention
+    is_there = path.is_file() or (path.is_symlink() and not path.exists())  # a broken link is a mistake
     in_file = read_dotenv(path) if env_file or is_there else {}
-    given = {name: value for name, value in options.items() if value is not None}
-    layers = {COMMAND_LINE: given, "the environment": os.environ, str(path): in_file}
-    return Environment(layers, folders={str(path): path.parent}, file=path if env_file or is_there else None)
-
-
-def setting_of(variables: Mapping[str, str], name: str) -> str:
-    """What is to be changed for another value: the variable, or the option that stands for it and wins over it."""
-    given = isinstance(variables, Environment) and variables.source(name) == COMMAND_LINE
-    return OPTIONS.get(name, name) if given else name
-
-
-def where_to_mend(variables: Mapping[str, str], missing: Sequence[str], wrong: Sequence[str]) -> str:
-    """What to do about variables that are not set or wrong, by the places where they stand."""
-    steps = []
-    by_place: dict[str, list[str]] = {}
-    for name in wrong:
-        by_place.setdefault(variables.source(name) if isinstance(variables, Environment) else "", []).append(name)
-    for place, names in by_place.items():
-        where = f" in {place}" if place not in ("", COMMAND_LINE) else ""
-        steps.append(f"correct {', '.join(setting_of(variables, name) for name in names)}{where}")
-    if missing:
-        file = variables.file if isinstance(variables, Environment) else None
-        example = "" if file else "; cp .env.example .env gives the emulator's values"  # it would overwrite a file
-        them = "it" if len(missing) == 1 else "them"  # the message has named them
-        what = ", ".join(missing) if wrong else them
-        steps.append(f"set {what} in the environment or in {file or '.env'}{example}")
-    return "; ".join(steps)
+    given = {name: value for name, (_, value) in (options or {}).items() if value is not None}
+    return Environment(
+        {COMMAND_LINE: given, "the environment": os.environ, str(path): in_file},
+        options={name: option for name, (option, _) in (options or {}).items()},
+        folders={str(path): path.parent},
+        file=path if env_file or is_there else None,
+    )

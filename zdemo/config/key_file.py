@@ -1,9 +1,6 @@
-"""The key file of an API application that uses private_key_jwt, as ZITADEL hands it out once.
+"""The key file of an API application that uses private_key_jwt, as ZITADEL shows it once.
 
-A module of its own because a file can be wrong in more ways than any other setting, and each is said in words here.
-What is wrong comes as a ``ValueError`` that continues the name of the variable; it never repeats the path, since
-something secret may stand there by mistake. ``application_key`` is pure; cryptography is loaded when a key is checked,
-and so never where there is none.
+``application_key`` is pure. cryptography is loaded when a key is checked, and not before.
 """
 
 from __future__ import annotations
@@ -17,17 +14,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zdemo.config.opening import read_in_time
+from zdemo.config.parsers import InvalidValue
 
 LARGEST_BYTES = 64 * 1024  # ZITADEL's have 2 KB
 LEAST_KEY_BITS = 2048  # RFC 7518 §3.3; ZITADEL makes keys of this size
 OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
-WHERE_FROM = "create a key on the application's page in ZITADEL and save the JSON that it shows"
+NEW_KEY = (
+    "create a key on the API application's page in ZITADEL, save the JSON that it shows, and set ZITADEL_KEY_FILE to "
+    "that file"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationKey:
-    """An application's private key (PEM), with ZITADEL's names for the two. ``path`` is where it came from."""
+    """An application's private key (PEM), its ID, and the client ID. ``path`` is where it came from."""
 
     client_id: str
     key_id: str
@@ -36,90 +36,81 @@ class ApplicationKey:
 
 
 def read_key_file(text: str, folder: Path) -> tuple[ApplicationKey, str]:
-    """The key behind a path, and a warning, empty when there is none. A relative path starts in ``folder``.
+    """Return the key behind a path, and a warning or an empty string. A relative path starts in ``folder``.
 
     Raises:
-        ValueError: in words, when there is no such file, or it is no application's key file.
+        InvalidValue: there is no such file, or it is not an application's key file.
     """
     if text.startswith(("{", "-----BEGIN", "eyJ")):
-        raise ValueError("holds a key itself: save the key file, and give its path, e.g. key.json")
-    path = folder / _at_home(Path(text))
+        raise InvalidValue("contains a key itself, not a path", shown="", fix="save the key, and give the file's path")
+    path = (folder / _at_home(Path(text))).absolute()
     content, mode = _read(path)
     return application_key(content, path), _exposure(path, mode)
 
 
 def _at_home(path: Path) -> Path:
-    """``~`` is the home directory in a ``.env`` too, where no shell says so."""
+    """Expand ``~``, as no shell does in a ``.env``."""
     try:
         return path.expanduser()
-    except RuntimeError:  # no such user, or one without a home
+    except RuntimeError:  # no such user, or a user without a home
         return path
 
 
 def _read(path: Path) -> tuple[bytes, int]:
-    """The beginning of a file, enough for any key file, and its mode."""
+    """Return the beginning of a file, long enough for any key file, and its mode."""
     try:
-        return read_in_time(path, LARGEST_BYTES + 1)
-    except TimeoutError:  # a named pipe that nobody writes to
-        return b"", 0
+        with path.open("rb") as stream:
+            return stream.read(LARGEST_BYTES + 1), os.fstat(stream.fileno()).st_mode
     except FileNotFoundError:
-        raise ValueError(f"names a file that does not exist (looked in {_nearest(path)}): {WHERE_FROM}") from None
+        raise InvalidValue("names a file that does not exist", shown=str(path), fix=NEW_KEY) from None
     except IsADirectoryError:
-        raise ValueError("names a directory: give the key file in it, e.g. keys/api.json") from None
+        raise InvalidValue("names a directory", shown=str(path), fix="give a key file in it") from None
     except OSError as error:
-        raise ValueError(f"names a file that cannot be read: {error.strerror}") from None
-
-
-def _nearest(path: Path) -> Path:
-    """The nearest directory above that does exist: all that may be shown of a path that leads nowhere."""
-    return next((parent for parent in path.absolute().parents if parent.is_dir()), Path.cwd())
+        raise InvalidValue(f"names a file that cannot be read ({error.strerror})", shown=str(path)) from None
 
 
 def _exposure(path: Path, mode: int) -> str:
-    """Windows has other rights than those that ``mode`` tells of; what is no regular file is gone once it is read."""
-    if os.name == "nt" or not stat.S_ISREG(mode) or not mode & OTHERS_MAY_READ:
+    """Return a warning when other users may read the file; Windows has no such modes."""
+    if os.name == "nt" or not mode & OTHERS_MAY_READ:
         return ""
     name = shlex.quote(str(path))
     return f"the key file can be read by other users of this machine (mode {stat.S_IMODE(mode):04o}): chmod 600 {name}"
 
 
 def application_key(content: bytes, path: Path = Path()) -> ApplicationKey:
-    """The key in the content of a key file.
+    """Return the key in the content of a key file.
 
     Raises:
-        ValueError: in words, when it is none, or not an application's.
+        InvalidValue: the content is not a key file, or not an application's.
     """
     values = _json_object(content)
     kind = values.get("type", "application")
     if kind == "serviceaccount" or ("userId" in values and "clientId" not in values):
-        raise ValueError(
-            "names the key file of a service user, and introspection takes an API application's "
-            f'("type":"application", with a clientId): {WHERE_FROM}'
-        )
+        raise InvalidValue("names the key file of a service user, not of an API application", fix=NEW_KEY)
     if kind != "application":
-        raise ValueError(f"names a key file of another type than application: {WHERE_FROM}")
+        raise InvalidValue('names a key file with a "type" other than application', fix=NEW_KEY)
     texts = {name: _text(values, name) for name in ("clientId", "keyId", "key")}
     if missing := [name for name, value in texts.items() if not value]:
-        raise ValueError(f"names a key file without {', '.join(missing)}: {WHERE_FROM}")
+        raise InvalidValue(f"names a key file without {', '.join(missing)}", fix=NEW_KEY)
     _check_private_key(texts["key"])
     return ApplicationKey(client_id=texts["clientId"], key_id=texts["keyId"], private_key=texts["key"], path=path)
 
 
 def _json_object(content: bytes) -> dict[str, Any]:
     if len(content) > LARGEST_BYTES:
-        raise ValueError(f"names a file of more than {LARGEST_BYTES // 1024} KiB, which is no key file")
+        raise InvalidValue(f"names a file of more than {LARGEST_BYTES // 1024} KiB, which is not a key file")
     if not content.strip():
-        raise ValueError(f"names an empty file: {WHERE_FROM}")
+        raise InvalidValue("names an empty file", fix=NEW_KEY)
     if content.lstrip().startswith(b"-----BEGIN"):
-        raise ValueError(f"names a bare key (PEM), without its ID and the client ID: {WHERE_FROM}")
+        raise InvalidValue("names a bare key (PEM), without its ID and the client ID", fix=NEW_KEY)
     try:
         value = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         if _is_base64_of_json(content):
-            raise ValueError("names a key file that is still in base64, as ZITADEL's API gives it: decode it") from None
-        raise ValueError(f"names a file that is no JSON: {WHERE_FROM}") from None
+            raise InvalidValue("names a key file in base64, as ZITADEL's API gives it", fix="decode it") from None
+        raise InvalidValue("names a file that is not JSON", fix=NEW_KEY) from None
     if not isinstance(value, dict):
-        raise ValueError(f"names a file with JSON that is no object: {WHERE_FROM}")
+        raise InvalidValue("names a file with JSON that is not an object", fix=NEW_KEY)
     return value
 
 
@@ -131,7 +122,7 @@ def _is_base64_of_json(content: bytes) -> bool:
 
 
 def _text(values: dict[str, Any], name: str) -> str:
-    """A value that can be sent as it is; empty when it is missing or none."""
+    """Return a value that can be sent unchanged; empty when it is missing or cannot."""
     value = values.get(name)
     if not isinstance(value, str):
         return ""
@@ -139,7 +130,7 @@ def _text(values: dict[str, Any], name: str) -> str:
 
 
 def _check_private_key(pem: str) -> None:
-    """ZITADEL hands out RSA keys in PKCS#1; PKCS#8 is as good."""
+    """Raise InvalidValue unless the text is an RSA private key (ZITADEL's are PKCS#1; PKCS#8 works too)."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -149,6 +140,6 @@ def _check_private_key(pem: str) -> None:
     except (ValueError, TypeError, UnsupportedAlgorithm):  # damaged, encrypted, a public key
         key = None
     if not isinstance(key, RSAPrivateKey):
-        raise ValueError(f"names a key file whose key is no RSA private key (PEM), or a damaged one: {WHERE_FROM}")
+        raise InvalidValue("names a key file whose key is not an RSA private key (PEM), or is damaged", fix=NEW_KEY)
     if key.key_size < LEAST_KEY_BITS:
-        raise ValueError(f"names a key file with an RSA key of fewer than {LEAST_KEY_BITS} bits: {WHERE_FROM}")
+        raise InvalidValue(f"names a key file with an RSA key of fewer than {LEAST_KEY_BITS} bits", fix=NEW_KEY)

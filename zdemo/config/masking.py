@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+SECRET_SETTINGS = ("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "ZDEMO_VISITOR_PAT")
 LEAST_MASKED = 20  # characters; eight of a shorter token would be too much to show
 LEAST_TOKEN_LIKE = 32  # characters; ZITADEL's shortest tokens have some 50, its client secrets 64
 LEAST_RANDOM = 20  # characters that look random and may therefore be a token of another server
@@ -17,6 +18,16 @@ TOKEN_LIKE = rf"(?a:eyJ[\w-]+\.[\w-]+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE
 def masked(token: str) -> str:
     """Return what may be shown of a token to tell it apart: four characters at each end, of long tokens only."""
     return f"{token[:4]}…{token[-4:]}" if len(token) >= LEAST_MASKED else "(too short to show a part of it)"
+
+
+def could_be_secret(text: str) -> bool:
+    """Return whether a text must not be repeated: it holds what could be a token, a password or a query."""
+    return any(character in text for character in "@?#") or holds_token(text)
+
+
+def holds_token(text: str) -> bool:
+    """Return whether a part of a text could be a token, or all that follows a URL's scheme (base64 has slashes)."""
+    return bool(token_like(text) or token_like(text.partition("://")[2]))
 
 
 def token_like(text: str) -> list[str]:

@@ -1,8 +1,4 @@
-"""What the text of a setting may be, and what is wrong with it: addresses, numbers, flags, credentials.
-
-Parsers raise ``ValueError`` with words that go behind the variable's name and never repeat the value: a secret may
-stand in the wrong place. ``Reader`` gathers them, so that all problems are told at once.
-"""
+"""Values from the text of settings, or what is wrong with the text."""
 
 from __future__ import annotations
 
@@ -14,13 +10,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from zdemo.config.masking import QUOTES
+from zdemo.config.environment import Environment
+from zdemo.config.masking import QUOTES, SECRET_SETTINGS, could_be_secret, holds_token
 from zdemo.errors import SettingsError
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
 LONGEST_TIMEOUT_SECONDS = 300.0
 LONGEST_LABEL = 63  # RFC 1035 §2.3.4
+LONGEST_SHOWN = 100  # characters of a value
 DAMAGED_SCHEME = re.compile(r"https?(:(?!//|\d)|[/;\\])", re.IGNORECASE)  # a host may be called http
+SCHEME_AND_MARKS = r"(?i)^(https?)[:;/\\]*"
+NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
+AUTHENTICATION_SCHEME = re.compile(r"(bearer|basic)\s", re.IGNORECASE)
 NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
 NEAR_VARIABLE = 0.85  # CLEINT_ID is near CLIENT_ID; API_CLIENT_ID belongs to another program
 VARIABLES = {  # a variable with one of these names is not a misspelled one
@@ -32,9 +33,88 @@ VARIABLES = {  # a variable with one of these names is not a misspelled one
     "ZITADEL_KEY_FILE",
     "ZITADEL_PROJECT_ID",
 }
+IDS = ("CLIENT_ID", "ZITADEL_PROJECT_ID")
 BEFORE_NAME = r"(?i)^(\$env:|set\b|ZITADEL_)"  # PowerShell, cmd, and a prefix that only some names have
 SHOWABLE_NAME = r"[A-Za-z0-9_]{1,64}"  # in a file that is not a .env, anything may stand before =
 T = TypeVar("T")
+
+
+class InvalidValue(ValueError):
+    """What is wrong with a value, in words that follow the setting's name."""
+
+    def __init__(self, problem: str, *, corrected: str = "", shown: str | None = None, fix: str = "") -> None:
+        """Describe a problem.
+
+        Args:
+            problem: words that follow the setting's name.
+            corrected: the value that was probably meant.
+            shown: what to show instead of the value; the value is shown unless it could be a secret.
+            fix: what to do, or what to do instead of setting the corrected value.
+        """
+        super().__init__(problem)
+        self.corrected = corrected
+        self.shown = shown
+        self.fix = fix
+
+
+class Reader:
+    """The variables of one kind of settings, and everything that is wrong with them."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.environment = Environment.of(variables)
+        self._fixes: dict[str, str] = {}  # by problem
+        self._steps: list[str] = []
+        self._to_correct: list[str] = []
+        self._missing: list[str] = []
+
+    def optional(self, name: str, parse: Callable[[str], T], default: T) -> T:
+        """Return the variable's value, or ``default`` when it is not set or wrong."""
+        text = self.environment.get(name, "").strip()
+        if not text:
+            return default
+        try:
+            return _parsed(text, parse)
+        except InvalidValue as error:
+            self._add(name, text, error)
+            return default
+
+    def required(self, name: str, parse: Callable[[str], T], default: T, what: str) -> T:
+        """Do as ``optional``, but count a missing variable as a problem; ``what`` says what it is, with an example."""
+        if name not in self.environment:
+            near = _similar_variable(name, self.environment)
+            self._fixes[f"{name} is not set: {what}" + (f" (is {near} misspelled?)" if near else "")] = ""
+            self._missing.append(name)
+            return default
+        return self.optional(name, parse, default)
+
+    def finish(self) -> None:
+        """Raise SettingsError with all problems, if there are any."""
+        if not self._fixes:
+            return
+        steps = list(dict.fromkeys(self._steps))
+        if self._to_correct:
+            steps.append(self.environment.correction(*self._to_correct))
+        if self._missing:
+            steps.append(self.environment.completion(self._missing, by_name=len(self._missing) < len(self._fixes)))
+        raise SettingsError(list(self._fixes), hint="; ".join(steps), fixes=self._fixes)
+
+    def _add(self, name: str, text: str, error: InvalidValue) -> None:
+        shown = _shown(name, text if error.shown is None else error.shown)
+        problem = f"{self.environment.setting(name)} {error}" + (f": {shown}" if shown else "")
+        has_value = bool(_shown(name, error.corrected)) and not holds_token(text)
+        steps = [self.environment.assignment(name, error.corrected)] if has_value else []
+        steps += [error.fix] if error.fix else []
+        if steps:
+            self._steps.append(", or ".join(steps))
+        else:
+            self._to_correct.append(name)
+        self._fixes[problem] = ", or ".join(steps) or self.environment.correction(name)
+
+
+def _shown(name: str, text: str) -> str:
+    """Return what a message may repeat of a value; empty when it could be a secret."""
+    is_hidden = name in SECRET_SETTINGS or could_be_secret(text) or (name in IDS and re.search("[A-Za-z]", text))
+    return "" if is_hidden else text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str:
@@ -54,54 +134,35 @@ def _similar_variable(name: str, variables: Iterable[str]) -> str:
     return near if not near or re.fullmatch(SHOWABLE_NAME, near) else f"a name that only looks like {name}"
 
 
-class Reader:
-    """Takes variables out of a mapping and gathers what is wrong with them: in words, and the names alone."""
-
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self._variables = variables
-        self.problems: list[str] = []
-        self.missing: list[str] = []
-        self.wrong: list[str] = []
-
-    def optional(self, name: str, parse: Callable[[str], T], default: T) -> T:
-        """The variable's value, or ``default`` when it is not set or wrong."""
-        text = self._variables.get(name, "").strip()
-        if not text:
-            return default
-        try:
-            return parse(_checked_text(text))
-        except ValueError as error:
-            self.problems.append(f"{name} {error}")
-            self.wrong.append(name)
-            return default
-
-    def required(self, name: str, parse: Callable[[str], T], default: T, what: str) -> T:
-        """As ``optional``, but not to be set is a problem; ``what`` says what belongs there, with an example."""
-        if not self._variables.get(name, "").strip():
-            near = _similar_variable(name, self._variables)
-            self.problems.append(f"{name} is not set: {what}" + (f" (is {near} misspelled?)" if near else ""))
-            self.missing.append(name)
-            return default
-        return self.optional(name, parse, default)
-
-    def finish(self, hint: str) -> None:
-        """Raise SettingsError with all problems, if there are any."""
-        if self.problems:
-            raise SettingsError(self.problems, hint=hint)
-
-
-def _checked_text(text: str) -> str:
-    """The text itself, unless it holds what no setting may hold. Raises ValueError in words."""
+def _parsed(text: str, parse: Callable[[str], T]) -> T:
+    """Parse a value, and refuse characters that no setting may contain."""
     if text[0] in QUOTES or text[-1] in QUOTES:
-        raise ValueError("has quotes around it: give the value alone")
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Cf", "Cs"):
-            raise ValueError("holds a line end or an invisible character: type or copy it anew")
-    return text
+        raise InvalidValue("has quotes around it", corrected=_corrected(text.strip(QUOTES).strip(), parse))
+    categories = [unicodedata.category(character) for character in text]
+    if "Cc" in categories or "Cs" in categories:
+        raise InvalidValue("contains a line end or a control character: copy it again", shown="")
+    if "Cf" in categories:
+        visible = "".join(c for c, category in zip(text, categories, strict=True) if category != "Cf")
+        raise InvalidValue(
+            f"contains an invisible character (U+{ord(text[categories.index('Cf')]):04X})",
+            corrected=_corrected(visible, parse),
+            shown="",
+        )
+    return parse(text)
+
+
+def _corrected(candidate: str, parse: Callable[[str], object]) -> str:
+    """Return a candidate for the corrected value, or what that would have to be corrected to."""
+    try:
+        if candidate:
+            _parsed(candidate, parse)
+    except InvalidValue as error:
+        return error.corrected
+    return candidate
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own: plain http to it leaves nothing to overhear."""
+    """Return whether a host is this machine itself: nobody else can read plain http to it."""
     name = host.strip("[]").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -112,28 +173,32 @@ def is_loopback(host: str) -> bool:
 
 
 def origin(text: str, *, allow_http: bool, example: str) -> str:
-    """Scheme, host and port out of a URL, without a slash at the end. Raises ValueError in words."""
+    """Return scheme, host and port of an address, without a slash at the end."""
+
+    def again(candidate: str) -> str:
+        return _corrected(candidate, lambda other: origin(other, allow_http=allow_http, example=example))
+
     if any(c.isspace() for c in text):
-        raise ValueError(f"has a blank inside: give one address, e.g. {example}")
+        raise InvalidValue("has a space inside", fix=f"give one address, for example {example}")
     if DAMAGED_SCHEME.match(text):
-        raise ValueError(f"has a damaged scheme: between http or https and the host stands ://, e.g. {example}")
-    scheme, found, rest = text.partition("://")
-    if not found:
-        scheme, rest = "", text
+        raise InvalidValue("has a damaged scheme", corrected=again(re.sub(SCHEME_AND_MARKS, r"\1://", text)))
+    scheme, _, rest = text.partition("://") if "://" in text else ("", "", text)
+    if "://" in rest:
+        raise InvalidValue("contains :// twice", corrected=again(rest))
     try:
         parts = urlsplit(f"//{rest}")
-        host, port = (parts.hostname or "").encode("idna" if not rest.isascii() else "ascii").decode(), parts.port
+        host, port = (parts.hostname or "").encode("ascii" if rest.isascii() else "idna").decode(), parts.port
     except (ValueError, UnicodeError):
-        raise ValueError(f"is no address: a host name and perhaps a port, e.g. {example}") from None
-    problem = _origin_problem(scheme.lower(), host, parts, allow_http=allow_http)
-    if problem:
-        raise ValueError(f"{problem}, e.g. {example}")
-    shown = f"[{host}]" if ":" in host else host
-    return f"{scheme.lower() or 'https'}://{shown}" + (f":{port}" if port else "")
+        host, port, parts = "", None, urlsplit("")
+    if not _is_host(host) or port == 0:
+        shown = "" if re.search(NOT_A_PORT, rest) else None
+        raise InvalidValue("is not an address", shown=shown, fix=f"give scheme, host and port, for example {example}")
+    address = f"[{host}]" if ":" in host else host
+    return _checked_origin(scheme.lower(), f"{address}:{port}" if port else address, parts, allow_http=allow_http)
 
 
 def _is_host(host: str) -> bool:
-    """Whether a host is an IPv6 address without zone, or else labels of letters, digits, hyphens and underscores."""
+    """Return whether a host is an IPv6 address without a zone, or labels of letters, digits, hyphens, underscores."""
     if ":" in host:
         try:
             return ipaddress.IPv6Address(host).scope_id is None
@@ -143,74 +208,89 @@ def _is_host(host: str) -> bool:
     return all(0 < len(label) <= LONGEST_LABEL and all(c.isalnum() or c in "-_" for c in label) for label in labels)
 
 
-def _origin_problem(scheme: str, host: str, parts: SplitResult, *, allow_http: bool) -> str:
-    """What is wrong with an address, the first thing only; empty when nothing is."""
+def _checked_origin(scheme: str, address: str, parts: SplitResult, *, allow_http: bool) -> str:
+    """Return the origin, or raise InvalidValue with the first problem."""
+    here = is_loopback(parts.hostname or "")
+    is_plain = scheme == "http" and not here and not allow_http
+    likely = scheme if scheme in ("http", "https") and not is_plain else "http" if here else "https"
     checks = (
-        (not _is_host(host) or parts.port == 0, "is no address: give scheme and host"),
-        (
-            not scheme and is_loopback(host),
-            "has no scheme, and on this machine it may be either: put http:// or https:// before it",
-        ),
-        ("://" in parts.netloc + parts.path, "has :// twice: give scheme, host and port alone"),
+        (not scheme and here, "has no scheme (http:// or https://)"),
         (scheme not in ("", "http", "https"), "has a scheme other than http and https"),
-        (parts.username is not None, "holds a user name or password: give scheme and host alone"),
-        (
-            bool(parts.path.strip("/") or parts.query or parts.fragment),
-            "has a path: give scheme, host and port alone",
-        ),
-        (
-            scheme == "http" and not allow_http and not is_loopback(host),
-            "would send tokens and secrets over plain http: use https, or set ZDEMO_ALLOW_HTTP=1",
-        ),
+        (parts.username is not None, "contains a user name or password"),
+        (bool(parts.path.strip("/")), "has a path"),
+        (bool(parts.query or parts.fragment), "has a query or fragment"),
+        (is_plain, "would send tokens and secrets over plain http"),
     )
-    return next((words for wrong, words in checks if wrong), "")
+    problem = next((words for is_wrong, words in checks if is_wrong), "")
+    if not problem:
+        return f"{likely}://{address}"
+    raise InvalidValue(
+        problem,
+        corrected=""
+        if "@" in parts.path + parts.query + parts.fragment
+        else f"{likely}://{address}",  # a password may contain / or ?
+        fix="ZDEMO_ALLOW_HTTP=1 in a network that you trust" if problem == checks[-1][1] else "",
+    )
 
 
 def number(least: float, most: float, *, least_excluded: bool = False) -> Callable[[str], float]:
-    """A parser for numbers in a range."""
+    """Return a parser for numbers in a range."""
+
+    bounds = f"above {least:g}, at most {most:g}" if least_excluded else f"from {least:g} to {most:g}"
+
+    def is_valid(value: float) -> bool:
+        return least <= value <= most and not (least_excluded and value == least)
 
     def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not (least <= value <= most) or (least_excluded and value == least):
-            raise ValueError(f"is no number from {least:g} to {most:g}, e.g. 5")
+        value, in_seconds = _float(text), text.removesuffix("s")
+        if not is_valid(value):
+            raise InvalidValue(
+                f"is not a number {bounds}", corrected=in_seconds if is_valid(_float(in_seconds)) else ""
+            )
         return value
 
     return parse
 
 
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def positive_integer(text: str) -> int:
-    """A whole number of things, ten million at most."""
+    """Return a whole number from 1 to ten million."""
     if not (text.isascii() and text.isdigit() and len(text) <= 8 and 1 <= int(text) <= 10_000_000):
-        raise ValueError("is no whole number from 1 to 10000000, e.g. 10000")
+        raise InvalidValue("is not a whole number from 1 to 10000000")
     return int(text)
 
 
 def flag(text: str) -> bool:
-    """Yes or no."""
+    """Return a yes or no."""
     words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     if text.lower() not in words:
-        raise ValueError("is neither 1 nor 0")
+        raise InvalidValue("is neither 1 nor 0")
     return words[text.lower()]
 
 
 def denied_status(text: str) -> int:
-    """The status for a missing role: 401 or 403."""
+    """Return the status for a missing role: 401 or 403."""
     if text not in ("401", "403"):
-        raise ValueError("is neither 401 nor 403")
+        raise InvalidValue("is neither 401 nor 403")
     return int(text)
 
 
 def credential(text: str) -> str:
-    """An ID, a secret, a token: no blank inside."""
+    """Return an ID, a secret or a token, which has no space inside."""
+    if scheme := AUTHENTICATION_SCHEME.match(text):
+        raise InvalidValue(f"has {scheme[1]} in front of it")
     if any(c.isspace() for c in text):
-        raise ValueError("has a blank inside: copy it anew")
+        raise InvalidValue("has a space inside")
     return text
 
 
 def timeout(reader: Reader) -> float:
-    """``ZDEMO_TIMEOUT``, in seconds."""
+    """Return ``ZDEMO_TIMEOUT`` in seconds."""
     parse = number(0, LONGEST_TIMEOUT_SECONDS, least_excluded=True)
     return reader.optional("ZDEMO_TIMEOUT", parse, DEFAULT_TIMEOUT_SECONDS)

@@ -1,8 +1,4 @@
-"""Settings: read once, checked once, frozen.
-
-``Settings`` and ``AdminSettings`` are what the API and the management commands make of the variables. Each checks all
-of its own before it complains, and no complaint repeats a value.
-"""
+"""Settings: read once, checked once, frozen."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zdemo.config.environment import Environment, where_to_mend
 from zdemo.config.key_file import ApplicationKey, read_key_file
 from zdemo.config.parsers import (
     DEFAULT_TIMEOUT_SECONDS,
@@ -23,26 +18,27 @@ from zdemo.config.parsers import (
     positive_integer,
     timeout,
 )
-from zdemo.errors import MissingTokenError
 
+API_URL = "ZDEMO_API_URL"
+DEFAULT_API_URL = "http://127.0.0.1:5000"
 DEFAULT_CACHE_TTL_SECONDS = 5.0
 DEFAULT_CACHE_SIZE = 10_000
 LONGEST_CACHE_TTL_SECONDS = 86_400.0
 EXAMPLE_DOMAIN = "https://my-instance-abc123.zitadel.cloud"
+KEY_FILE = "ZITADEL_KEY_FILE"
+SECRET_VARIABLES = "CLIENT_ID and CLIENT_SECRET"  # noqa: S105  # their names, not a secret
+KeyReader = Callable[[str, Path], tuple[ApplicationKey, str]]
+
+
+def _address(reader: Reader, example: str) -> Callable[[str], str]:
+    """Return a parser for addresses that knows whether plain http is allowed."""
+    allow_http = reader.optional("ZDEMO_ALLOW_HTTP", flag, False)
+    return lambda text: origin(text, allow_http=allow_http, example=example)
 
 
 def _issuer(reader: Reader) -> str:
-    allow_http = reader.optional("ZDEMO_ALLOW_HTTP", flag, False)
-    return reader.required(
-        "ZITADEL_DOMAIN",
-        lambda text: origin(text, allow_http=allow_http, example=EXAMPLE_DOMAIN),
-        "",
-        f"the address of your ZITADEL, e.g. {EXAMPLE_DOMAIN}",
-    )
-
-
-SECRET_VARIABLES = "CLIENT_ID and CLIENT_SECRET"  # noqa: S105  # their names, no secret
-KeyReader = Callable[[str, Path], tuple[ApplicationKey, str]]
+    what = f"the address of your ZITADEL, e.g. {EXAMPLE_DOMAIN}"
+    return reader.required("ZITADEL_DOMAIN", _address(reader, EXAMPLE_DOMAIN), "", what)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,23 +49,17 @@ class _Credentials:
     warnings: tuple[str, ...] = ()
 
 
-def _credentials(reader: Reader, variables: Mapping[str, str], read_key: KeyReader) -> _Credentials:
-    """The key file's, when there is one: then the other two need not be set, and are not looked at."""
-    name = "ZITADEL_KEY_FILE"
-    if variables.get(name, "").strip():
-        folder = variables.folder(name) if isinstance(variables, Environment) else Path()
-        found = reader.optional(name, lambda text: _with_key(*read_key(text, folder)), None)
+def _credentials(reader: Reader, read_key: KeyReader) -> _Credentials:
+    """Return the key file's credentials if there is one, without a look at the other two variables."""
+    folder = reader.environment.folder(KEY_FILE)
+    if KEY_FILE in reader.environment:
+        found = reader.optional(KEY_FILE, lambda text: _with_key(*read_key(text, folder)), None)
         return found or _Credentials(client_id="")
+    client_id = "the API application's client ID, e.g. 312909075212468229; or set ZITADEL_KEY_FILE, if it uses a key"
+    client_secret = "the API application's client secret, 64 letters and digits"  # noqa: S105  # not a secret
     return _Credentials(
-        client_id=reader.required(
-            "CLIENT_ID",
-            credential,
-            "",
-            "the API application's client ID, e.g. 312909075212468229; or set ZITADEL_KEY_FILE, if it uses a key",
-        ),
-        client_secret=reader.required(
-            "CLIENT_SECRET", credential, "", "the API application's client secret, 64 letters and digits"
-        ),
+        client_id=reader.required("CLIENT_ID", credential, "", client_id),
+        client_secret=reader.required("CLIENT_SECRET", credential, "", client_secret),
     )
 
 
@@ -79,10 +69,10 @@ def _with_key(key: ApplicationKey, warning: str) -> _Credentials | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the resource server needs: whom it asks, as whom, and how it decides.
+    """The settings of the resource server.
 
-    ``issuer`` is an origin without a slash at the end; times are seconds. With a ``key``, ``client_id`` is the key
-    file's and there is no secret. ``warnings`` are for whoever starts something with these settings.
+    ``issuer`` is an origin without a slash at the end. With a ``key``, ``client_id`` is the key file's and there is no
+    secret. ``warnings`` are to be shown when something is started with these settings.
     """
 
     issuer: str
@@ -98,18 +88,18 @@ class Settings:
 
     @property
     def credential_variables(self) -> str:
-        """Where our own credentials at ZITADEL come from, as messages name it."""
-        return "ZITADEL_KEY_FILE" if self.key else SECRET_VARIABLES
+        """The variables that hold the API application's credentials, as messages name them."""
+        return KEY_FILE if self.key else SECRET_VARIABLES
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str], *, read_key: KeyReader = read_key_file) -> Settings:
-        """Pure but for the file that ``ZITADEL_KEY_FILE`` names, which ``read_key`` reads.
+        """Make settings of variables; ``read_key`` reads the file that ``ZITADEL_KEY_FILE`` names.
 
         Raises:
-            SettingsError: with every problem there is.
+            SettingsError: with all problems at once.
         """
         reader = Reader(variables)
-        issuer, credentials = _issuer(reader), _credentials(reader, variables, read_key)
+        issuer, credentials = _issuer(reader), _credentials(reader, read_key)
         settings = cls(
             issuer=issuer,
             client_id=credentials.client_id,
@@ -124,13 +114,13 @@ class Settings:
             timeout_seconds=timeout(reader),
             role_denied_status=reader.optional("ZDEMO_ROLE_DENIED_STATUS", denied_status, 401),
         )
-        reader.finish(where_to_mend(variables, reader.missing, reader.wrong))
+        reader.finish()
         return settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdminSettings:
-    """What the commands that change ZITADEL need: where it is, and an administrator's token."""
+    """The settings of the commands that read and change ZITADEL as an administrator."""
 
     issuer: str
     admin_pat: str = field(repr=False)
@@ -139,7 +129,7 @@ class AdminSettings:
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> AdminSettings:
-        """Pure. Raises SettingsError with every problem there is."""
+        """Make settings of variables. Raises SettingsError with all problems at once."""
         reader = Reader(variables)
         settings = cls(
             issuer=_issuer(reader),
@@ -149,17 +139,26 @@ class AdminSettings:
             project_id=reader.optional("ZITADEL_PROJECT_ID", credential, "") or None,
             timeout_seconds=timeout(reader),
         )
-        reader.finish(where_to_mend(variables, reader.missing, reader.wrong))
+        reader.finish()
         return settings
 
 
-def required_token(variables: Mapping[str, str]) -> str:
-    """The token to ask about: ``PAT``, as it stands, without line ends and blanks around it.
+@dataclass(frozen=True, kw_only=True)
+class ClientSettings:
+    """The settings of the test client. ``setting`` is what gives the API's address, as messages name it."""
 
-    Raises:
-        MissingTokenError: there is none.
-    """
-    token = variables.get("PAT", "").strip()
-    if not token:
-        raise MissingTokenError("no token to ask about", hint="give one with --pat, or set PAT in .env")
-    return token
+    api_url: str
+    setting: str = API_URL
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+
+    @classmethod
+    def from_env(cls, variables: Mapping[str, str]) -> ClientSettings:
+        """Make settings of variables. Raises SettingsError with all problems at once."""
+        reader = Reader(variables)
+        settings = cls(
+            api_url=reader.optional(API_URL, _address(reader, DEFAULT_API_URL), DEFAULT_API_URL),
+            setting=reader.environment.setting(API_URL),
+            timeout_seconds=timeout(reader),
+        )
+        reader.finish()
+        return settings

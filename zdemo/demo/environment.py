@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from zdemo.client import call_api
-from zdemo.config.client_settings import ClientSettings
+from zdemo.config.settings import ClientSettings
 from zdemo.demo.scenario import Caller, First, Leg, Step
 
 CACHE_SECONDS = 1.0  # short, since the tour waits for it to pass; the default is 5

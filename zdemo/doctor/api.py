@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 
 from zdemo.authorization import Policy, authorize
 from zdemo.client import Call, Route
-from zdemo.config.client_settings import API_URL
-from zdemo.config.settings import Settings
+from zdemo.config.settings import API_URL, Settings
 from zdemo.diagnosis import finding_before_the_api, finding_for_gateway
 from zdemo.doctor.check import Check, Result, failed, from_finding, passed, skipped, warned
 from zdemo.doctor.context import NOT_USABLE, DoctorContext

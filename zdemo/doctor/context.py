@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from zdemo.client import Call, Route, call_api
-from zdemo.config.client_settings import ClientSettings
 from zdemo.config.environment import Environment, read_environment
-from zdemo.config.settings import AdminSettings, Settings
+from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.diagnosis import ApplicationRecord, Evidence, Probe, token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.http.response import Response
@@ -82,9 +81,9 @@ class DoctorContext:
         return max(min(own, LONGEST_STEP_SECONDS, self.seconds_left), LEAST_SECONDS)
 
     @cached_property
-    def problems(self) -> tuple[str, ...]:
-        """What is wrong with the settings, each variable's first problem."""
-        found: dict[str, None] = {}
+    def problems(self) -> dict[str, str]:
+        """Return what is wrong with the settings, each variable's first problem, with its own fix if it has one."""
+        found: dict[str, str] = {}
         variants: list[Callable[[], object]] = [
             lambda: Settings.from_env(self.environment),
             lambda: ClientSettings.from_env(self.environment),
@@ -95,8 +94,8 @@ class DoctorContext:
             try:
                 read()
             except SettingsError as error:
-                found |= dict.fromkeys(error.problems)
-        return tuple(found)
+                found |= {problem: error.fixes.get(problem, "") for problem in error.problems}
+        return found
 
     @cached_property
     def settings(self) -> Settings | None:

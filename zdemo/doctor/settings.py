@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 from zdemo.config.dotenv_file import lone_words
-from zdemo.config.environment import where_to_mend
 from zdemo.doctor.check import Check, Outcome, Result, failed, passed, warned
 from zdemo.doctor.context import DoctorContext, is_ours, joined
 from zdemo.doctor.value_oddities import oddities
@@ -53,7 +52,7 @@ def _above(path: Path) -> Path | None:
 def _complete(case: DoctorContext) -> Result:
     missing = [problem for problem in case.problems if NOT_SET in problem]
     if missing:
-        hint = where_to_mend(case.environment, [problem.split(" ", 1)[0] for problem in missing], ())
+        hint = case.environment.completion([problem.split(" ", 1)[0] for problem in missing])
         return failed(joined(missing), hint, "zdemo setup          (makes all of them in your ZITADEL)")
     key = case.environment.get("ZITADEL_KEY_FILE", "").strip()
     wanted = ["ZITADEL_DOMAIN", *(["ZITADEL_KEY_FILE"] if key else ["CLIENT_ID", "CLIENT_SECRET"])]
@@ -90,7 +89,7 @@ def _twice(path: Path) -> list[str]:
 def _wellformed(case: DoctorContext) -> Result:
     broken = [problem for problem in case.problems if NOT_SET not in problem]
     if broken:
-        return failed(joined(broken), *(_fix_for(problem, case) for problem in broken))
+        return failed(joined(broken), *dict.fromkeys(case.problems[problem] for problem in broken))
     values = {name: value for name, value in case.environment.items() if is_ours(name)}
     odd = oddities(values)
     warnings = case.settings.warnings if case.settings else ()
@@ -106,19 +105,6 @@ def _wellformed(case: DoctorContext) -> Result:
         fix=(*(oddity.fix for oddity in odd), *(warning.rpartition(": ")[2] for warning in warnings)),
         satisfied=not fatal,
     )
-
-
-def _fix_for(problem: str, case: DoctorContext) -> str:
-    name = problem.split(" ", 1)[0]
-    if "has a path" in problem:
-        return f"cut {name} behind host and port: no /ui/console, no path at all"
-    if "has no scheme" in problem:
-        return f"put http:// (or https://) before what {name} holds, e.g. {name}=http://localhost:8080"
-    if "plain http" in problem:
-        return f"{name}=https://…, or ZDEMO_ALLOW_HTTP=1 where nobody can listen in"
-    if "service user" in problem:
-        return "create a key on the API application's page, and set ZITADEL_KEY_FILE to its file"
-    return where_to_mend(case.environment, (), [name])
 
 
 CHECKS = (
