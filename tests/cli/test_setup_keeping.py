@@ -411,5 +411,5 @@ def test_what_is_no_address_is_asked_for_again(desk: Shell, zitadel: Emulator) -
         desk, "setup", "--dry-run", *OWN, when="zitadel.cloud): ", typed=typed, ZITADEL_DOMAIN=""
     )
     assert status == 0, seen
-    assert "ZITADEL_DOMAIN has a blank inside" in seen
+    assert "ZITADEL_DOMAIN has a space inside: zdemo serve --emulator" in seen
     assert seen.count("zitadel.cloud): ") == 2
