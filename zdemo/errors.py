@@ -197,10 +197,11 @@ class UnusableAnswer(IntrospectionError):
 
 
 class ManagementError(ZdemoError):
-    """ZITADEL's management API refused a call. ``code`` is its word, such as ``not_found``."""
+    """ZITADEL's management API refused a call with ``answer``. ``code`` is its word, such as ``not_found``."""
 
-    def __init__(self, message: str, *, hint: str = "", status: int = 0, code: str = "", error_id: str = "") -> None:
+    def __init__(self, message: str, *, hint: str, answer: Response, code: str = "", error_id: str = "") -> None:
         super().__init__(message, hint=hint)
-        self.status = status
+        self.answer = answer
+        self.status = answer.status
         self.code = code
         self.error_id = error_id

@@ -102,7 +102,7 @@ class Credential:
     id: str
     expires: int | None
 
-    def is_over(self, now: float) -> bool:
+    def has_expired(self, now: float) -> bool:
         """Return whether it has expired at ``now`` (epoch seconds)."""
         return self.expires is not None and self.expires <= now * 1000
 
@@ -220,6 +220,16 @@ def read_assignment(row: Row) -> RoleAssignment:
 def read_credential(row: Row) -> Credential:
     """Read a row of ``ListPersonalAccessTokens`` or ``ListApplicationKeys``."""
     return Credential(id=_text(row, "keyId") or _text(row, "id"), expires=milliseconds(_text(row, "expirationDate")))
+
+
+def read_event(row: Row) -> UserEvent:
+    """Read a row of the search in events (v1), whose shape the client has not checked."""
+    return UserEvent(
+        type=_text(_part(row, "type"), "type"),
+        when=_text(row, "creationDate"),
+        sequence=int(row.get("sequence", 0)),
+        pat_id=_text(_part(row, "payload"), "tokenId"),
+    )
 
 
 def milliseconds(moment: str) -> int | None:

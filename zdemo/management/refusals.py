@@ -73,7 +73,7 @@ def management_error(answer: Response, method: str = "") -> ZdemoError:
 
 
 def _refused(answer: Response, code: str, message: str, hint: str, error_id: str = "") -> ManagementError:
-    return ManagementError(message, hint=hint, status=answer.status, code=code, error_id=error_id)
+    return ManagementError(message, hint=hint, answer=answer, code=code, error_id=error_id)
 
 
 def _words(status: int, error_id: str, text: str, method: str) -> tuple[str, str]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from zdemo.errors import ManagementError, UnusableAnswer
+from zdemo.http.response import Response
 from zdemo.management.client import (
     APPLICATION_SERVICE,
     AUTHORIZATION_SERVICE,
@@ -40,6 +41,7 @@ from zdemo.management.model import (
     read_application,
     read_assignment,
     read_credential,
+    read_event,
     read_organization,
     read_project,
     read_user,
@@ -68,7 +70,10 @@ MOST_USERS = 100  # with one name or with one prefix
 
 def user_id_of_token(client: ManagementClient, token: str | None = None) -> str | None:
     """Return the ID of a token's user, the administrator's without ``token``; ``None`` when the token is dead."""
-    answer = client.request("GET", USERINFO, token=token)
+    return _subject(client.request("GET", USERINFO, token=token))
+
+
+def _subject(answer: Response) -> str | None:
     if answer.status == 401 and answer.json_object():
         return None
     user_id = answer.json_object().get("sub")
@@ -88,10 +93,11 @@ def whoami(client: ManagementClient) -> str:
 
 def administrator(client: ManagementClient) -> Administrator:
     """Return the user of an administrator's token. Raises ManagementError when the token is dead."""
-    user_id = user_id_of_token(client)
+    answer = client.request("GET", USERINFO)
+    user_id = _subject(answer)
     if user_id is None:
         message, hint = ADMIN_PAT_REFUSED
-        raise ManagementError(message, hint=hint, status=401)
+        raise ManagementError(message, hint=hint, answer=answer)
     user = get_user(client, user_id) or User(id=user_id, login_name="")
     memberships = list_memberships(client)
     return Administrator(
@@ -344,16 +350,10 @@ def list_user_events(client: ManagementClient, user_id: str, types: Iterable[str
     answer = client.request("POST", EVENTS, body)
     if answer.status != 200 or not isinstance(answer.json(), dict):
         return None
-    return tuple(map(_event, answer.json_object().get("events") or []))
-
-
-def _event(row: Mapping[str, Any]) -> UserEvent:
-    return UserEvent(
-        type=str((row.get("type") or {}).get("type", "")),
-        when=str(row.get("creationDate", "")),
-        sequence=int(row.get("sequence", 0)),
-        pat_id=str((row.get("payload") or {}).get("tokenId", "")),
-    )
+    try:
+        return tuple(map(read_event, answer.json_object().get("events") or []))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise management_error(answer) from error
 
 
 # --- role assignments
@@ -405,11 +405,14 @@ def delete_assignment(client: ManagementClient, assignment_id: str) -> None:
 
 def _get(client: ManagementClient, service: str, method: str, key: str, **ids: str) -> dict[str, Any] | None:
     try:
-        return client.call(service, method, ids).get(key) or None
+        row = client.call(service, method, ids).get(key)
     except ManagementError as error:
         if is_missing(error):
             return None
         raise
+    if not row:
+        raise _changed_answer(key)
+    return cast("dict[str, Any]", row)  # an object, as the client has checked
 
 
 def _remove(client: ManagementClient, service: str, method: str, **ids: str) -> None:
