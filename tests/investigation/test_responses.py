@@ -1,20 +1,17 @@
-"""Servers that misbehave, and the way to them: each is named, in time, and the token is not blamed for it."""
+"""Servers that hang, waver, echo or answer nonsense: the investigation ends in time, and shows no secret."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.support.planting import ROLE, Planter, find, look
-from tests.support.upstream import Received, answer, depending, hang, json_body, refusing_port, upstream
+from tests.support.planting import ROLE, look
+from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Certainty
-from zdemo.emulator import emulate
 from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
 from zdemo.introspection.client import basic_credentials
 from zdemo.investigation.investigate import Investigation
@@ -22,47 +19,11 @@ from zdemo.investigation.investigate import Investigation
 GRACE_SECONDS = 0.7  # for a busy machine, beside the time that an investigation may take
 
 
-@pytest.fixture
-def planter() -> Iterator[Planter]:
-    with emulate() as emulator:
-        yield Planter(emulator)
-
-
-# the way there and the server: faults 2, 7, 8, 34, 35, 38, 55, 67
-
-
-def test_a_wrong_host_is_named_with_the_right_one(planter: Planter) -> None:
-    elsewhere = planter.url.replace("localhost", "127.0.0.1")
-    finding = find(dataclasses.replace(planter.settings, issuer=elsewhere), READER.pat)
-    assert finding.id == "zitadel.host_unknown"
-    assert f"ZITADEL_DOMAIN={planter.url}" in finding.fix
-    said = str(finding).lower()
-    assert "token" not in said
-    assert "credentials" not in said
-
-
-def test_a_closed_port_is_refused() -> None:
-    with refusing_port() as port:
-        settings = Settings(issuer=f"http://127.0.0.1:{port}", client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
-        found = look(settings, READER.pat)
-        assert found.finding is not None
-        assert found.finding.id == "net.refused"
-        assert str(port) in found.finding.cause
-
-
 Path = dict[str, Any]
 PLAIN = {"Content-Type": "text/plain"}
-HTML = {"Content-Type": "text/html", "Server": "nginx/1.27"}
 READY, HEALTHY = answer(b'"ok"\n'), answer(b"ok", headers=PLAIN)
 DEAD, REFUSED = answer(json_body({"active": False})), answer(json_body({"error": "unauthorized_client"}), 400)
-AWAY = answer(b"ID=API-F24h2 Message=DB CONNECTION ERROR Parent=(failed to connect)", 412, headers=PLAIN)
 OWN = basic_credentials(CLIENT_ID, CLIENT_SECRET)
-NO_DATABASE = answer(
-    b"unable to set instance using origin &{127.0.0.1  http} (ExternalDomain is localhost): ID=QUERY-d3fas "
-    b"Message=An internal error occurred Parent=(failed to connect to `user=zitadel`)",
-    404,
-    headers=PLAIN,
-)
 
 
 def server(paths: Path, other: Any = REFUSED) -> Any:
@@ -81,44 +42,6 @@ def ask(paths: Path, other: Any = REFUSED, seconds: float = 5, token: str = READ
 
 def introspection_by(choose: Callable[[Received], Any]) -> Path:
     return {"/oauth/v2/introspect": depending(choose)}
-
-
-@pytest.mark.parametrize(
-    ("paths", "other", "name", "named"),
-    [
-        (
-            {},
-            answer(b"Your ZITADEL instance is blocked.", 429, headers=PLAIN),
-            "zitadel.rate_limited",
-            ["429", "blocked"],
-        ),
-        ({}, answer(b"", 429, headers={"Retry-After": "9"}), "zitadel.rate_limited", ["429", "wait 9 s"]),
-        ({}, answer(b"<h1>Not Found</h1>", 404, headers=HTML), "zitadel.other_server", ["not a ZITADEL", "nginx"]),
-        ({}, answer(b"<h1>Hello</h1>", headers=HTML), "zitadel.other_server", ["nginx"]),
-        ({}, answer(b"<h1>Bad Gateway</h1>", 502, headers=HTML), "zitadel.behind_proxy_down", ["502"]),
-        (
-            {},
-            answer(b"", 302, headers={"Location": "https://sso.example.com/login?canary=1"}),
-            "zitadel.redirects",
-            ["sso.example.com", "exempt /oauth"],
-        ),
-        ({}, answer(b"Client sent an HTTP request to an HTTPS server.\n", 400, headers=PLAIN), "net.expects_tls", []),
-        ({"/debug/ready": AWAY}, NO_DATABASE, "zitadel.database_away", ["database"]),
-        ({}, NO_DATABASE, "zitadel.database_away", ["database"]),
-        ({"/debug/ready": AWAY, "/oidc/v1/userinfo": REFUSED}, DEAD, "zitadel.database_away", ["database"]),
-        ({"/debug/ready": READY}, DEAD, "zitadel.database_sick", ["database"]),
-        ({"/debug/ready": READY}, answer(b"<h1>Forbidden</h1>", 403, headers=HTML), "zitadel.in_between", []),
-    ],
-)
-def test_a_server_that_does_not_answer_as_it_should(paths: Path, other: Any, name: str, named: list[str]) -> None:
-    finding = ask(paths, other).finding
-    assert finding is not None
-    assert finding.id == name
-    said = json.dumps(dataclasses.asdict(finding))
-    for word in named:
-        assert word in said
-    for wrong in ("token", "credentials", "canary", "user=zitadel"):
-        assert wrong not in said
 
 
 def test_a_hanging_database_is_told_from_a_silent_server() -> None:

@@ -182,7 +182,7 @@ def test_a_time_is_read_in_milliseconds(moment: str, expires: int | None) -> Non
 def test_a_credential_knows_its_expiry() -> None:
     now = time.time()
     over, lasting = Credential(id="1", expires=int(now * 1000) - 1), Credential(id="2", expires=EXPIRES)
-    assert (over.has_expired(now), lasting.has_expired(now), Credential(id="3", expires=None).is_over(now)) == (
+    assert (over.has_expired(now), lasting.has_expired(now), Credential(id="3", expires=None).has_expired(now)) == (
         True,
         False,
         False,
