@@ -170,7 +170,7 @@ def test_35a_a_database_that_is_away(bare: Shell) -> None:
         env = settings(up.url)
         for told in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
             told.names("database is away|database", "fix: start or repair|next start or repair", "try again")
-            told.never("ExternalDomain", "host name", *NOT_THE_TOKEN)
+            told.never("ExternalDomain", "user=zitadel", "host name", *NOT_THE_TOKEN)
 
 
 def test_35b_a_database_that_is_away_behind_a_cache(bare: Shell) -> None:
