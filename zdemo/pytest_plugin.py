@@ -1,7 +1,7 @@
-"""A ZITADEL for anybody's tests: the fixture ``zitadel_emulator``, which pytest finds where zdemo is installed.
+"""The fixture ``zitadel_emulator`` for the tests of any project: pytest finds it where zdemo is installed.
 
-Each test that asks for it gets an emulator of its own on a free port, with the known project, its role
-``read:messages``, its API application and the users ``reader`` and ``visitor``; more users are a line each.
+Each test that requests it gets its own emulator on a free port, with the known project, its role ``read:messages``,
+its API application and the users ``reader`` and ``visitor``; each further user takes one line.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from zdemo.emulator import World
-    from zdemo.emulator.entities import User
+    from zdemo.emulator import User, World
 
 
 class ZitadelEmulator:
-    """A running emulator. ``url`` is what an API knows as its ZITADEL (the issuer)."""
+    """A running emulator; ``url`` is the ZITADEL domain (the issuer) for the API under test."""
 
     def __init__(self, url: str, world: World) -> None:
-        from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID
+        from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID
 
         self.url = url
         self.client_id, self.client_secret, self.project_id = CLIENT_ID, CLIENT_SECRET, PROJECT_ID
@@ -30,7 +29,7 @@ class ZitadelEmulator:
 
     @property
     def env(self) -> dict[str, str]:
-        """The settings of an API that asks this ZITADEL, by the variables that zdemo reads."""
+        """The settings of an API that uses this ZITADEL, by the variables that zdemo reads."""
         return {
             "ZITADEL_DOMAIN": self.url,
             "CLIENT_ID": self.client_id,
@@ -39,16 +38,16 @@ class ZitadelEmulator:
         }
 
     def user(self, username: str, *roles: str) -> str:
-        """A new service user with these roles in the project; its personal access token, which never expires.
+        """Create a service user with these roles in the project; return a personal access token that never expires.
 
         Raises:
-            ValueError: there is a user of this name.
+            ValueError: the username is taken.
         """
-        from zdemo.emulator.world import NEVER
+        from zdemo.emulator import NEVER
 
         with self._world.lock:
-            if self._found(username):
-                raise ValueError(f"there is a user {username} already")
+            if self._find(username):
+                raise ValueError(f"the username is taken: {username}")
             user = self._world.add_user(self._organization_id, username, username)
             pat = self._world.add_pat(user, NEVER)
         for role in roles:
@@ -56,7 +55,7 @@ class ZitadelEmulator:
         return pat.token
 
     def grant(self, username: str, role: str) -> None:
-        """Give a user a role in the project, which gets the role if it lacks it."""
+        """Assign a role in the project to a user; a role that the project lacks is added to it."""
         with self._world.lock:
             user, project = self._user(username), self._world.projects[self.project_id]
             if role not in project.roles:
@@ -68,7 +67,7 @@ class ZitadelEmulator:
             self._world.add_authorization(user.id, project.id, self._organization_id, [role])
 
     def revoke(self, username: str, role: str) -> None:
-        """Take a role from a user; one that he has not is no error."""
+        """Take a role from a user; a role that the user does not have is not an error."""
         with self._world.lock:
             user = self._user(username)
             for assignment in list(self._world.authorizations.values()):
@@ -79,24 +78,24 @@ class ZitadelEmulator:
                     self._world.remove_authorization(assignment)
 
     def remove(self, username: str) -> None:
-        """Remove a user: his token is inactive from now on."""
+        """Remove a user, whose token is inactive from now on."""
         with self._world.lock:
             self._world.remove_user(self._user(username))
 
     def _user(self, username: str) -> User:
-        user = self._found(username)
+        user = self._find(username)
         if user is None:
-            raise ValueError(f"there is no user {username}")
+            raise ValueError(f"unknown user: {username}")
         return user
 
-    def _found(self, username: str) -> User | None:
-        wanted = username.lower()  # as ZITADEL compares them
-        return next((user for user in self._world.users.values() if user.username.lower() == wanted), None)
+    def _find(self, username: str) -> User | None:
+        lowered = username.lower()  # ZITADEL ignores the case too
+        return next((user for user in self._world.users.values() if user.username.lower() == lowered), None)
 
 
 @pytest.fixture
 def zitadel_emulator() -> Iterator[ZitadelEmulator]:
-    """A ZITADEL of this test's own, over HTTP on a free port of this machine."""
+    """An emulated ZITADEL for this test alone, over HTTP on a free port of this machine."""
     from zdemo.emulator import emulate  # here, since pytest loads this module in every project that has zdemo
 
     with emulate() as running:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.support.emulator_target import INTROSPECT, NOBODY, Api, Server, answer, api_error, basic, oauth_refusal
-from zdemo.emulator import World, emulate, known_world
-from zdemo.emulator.bodies import LARGEST_FORM_BYTES, LARGEST_MESSAGE_BYTES
-from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, READER
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, World, emulate, known_world
+from zdemo.emulator.api.request_bodies import LARGEST_MESSAGE_BYTES
+from zdemo.emulator.oidc.forms import LARGEST_FORM_BYTES
 
 CONNECT = "/zitadel.project.v2.ProjectService/ListProjects"
 REST = "/v2/users"

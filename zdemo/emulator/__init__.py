@@ -1,4 +1,4 @@
-"""A ZITADEL for development and tests: over HTTP it answers as the real one does; its state lives in memory."""
+"""A built-in ZITADEL emulator: over HTTP it answers as a real ZITADEL does, and its state lives in memory."""
 
 import logging
 from collections.abc import Iterator
@@ -6,18 +6,55 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from zdemo.emulator.app import create_app
-from zdemo.emulator.seed import known_world
+from zdemo.emulator.entities import NEVER, User
+from zdemo.emulator.seed import (
+    ADMIN,
+    APPLICATION_ID,
+    AUTHORIZATION_ID,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    DEFAULT_PORT,
+    ORGANIZATION_ID,
+    PROJECT_ID,
+    PROJECT_NAME,
+    PROJECT_ROLES,
+    READER,
+    VISITOR,
+    KnownUser,
+    known_world,
+)
 from zdemo.emulator.world import World
 from zdemo.serving.embedded import LOOPBACK, serving
 
-__all__ = ["Emulator", "World", "create_app", "emulate", "known_world"]
+__all__ = [
+    "ADMIN",
+    "APPLICATION_ID",
+    "AUTHORIZATION_ID",
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "DEFAULT_PORT",
+    "NEVER",
+    "ORGANIZATION_ID",
+    "PROJECT_ID",
+    "PROJECT_NAME",
+    "PROJECT_ROLES",
+    "READER",
+    "VISITOR",
+    "Emulator",
+    "KnownUser",
+    "User",
+    "World",
+    "create_app",
+    "emulate",
+    "known_world",
+]
 
 log = logging.getLogger("zdemo.emulator")
 
 
 @dataclass(frozen=True)
 class Emulator:
-    """A running emulator: where it is, by the name that it answers to, and its state."""
+    """A running emulator: its URL, with the host name of its instance, and its state."""
 
     url: str
     world: World
@@ -25,20 +62,21 @@ class Emulator:
 
 @contextmanager
 def emulate(world: World | None = None, *, host: str = LOOPBACK, port: int = 0) -> Iterator[Emulator]:
-    """Serve a world while the block runs, the known one by default; port 0 picks a free one.
+    """Serve a world while the block runs, by default the known one; port 0 picks a free port.
 
-    Leaving the block is an outage: entered again with the same world and port, it is over.
+    Leaving the block simulates an outage, which ends when the block is entered again with the same world and port.
 
     Raises:
-        OSError: the port is taken, or the host is not one of this machine.
+        OSError: the port is taken, or the host is not an address of this machine.
     """
     world = known_world() if world is None else world
-    with serving(create_app(world), host, port, patient=True, on_http2=_log_http2) as bound:  # as ZITADEL is
+    app = create_app(world)
+    with serving(app, host, port, patient=True, on_http2=_log_http2) as bound:  # ZITADEL has no time limits either
         yield Emulator(url=f"http://{world.external_domain}:{bound}", world=world)
 
 
 def _log_http2() -> None:
     log.warning(
-        "a client spoke HTTP/2 and was hung up on: the emulator speaks HTTP/1.1 only, so gRPC clients need another "
-        "transport (Connect with JSON, or REST)"
+        "closed the connection of a client that spoke HTTP/2: the emulator supports HTTP/1.1 only, so gRPC clients "
+        "need another transport (Connect with JSON, or REST)"
     )

@@ -4,18 +4,19 @@ import logging
 import posixpath
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from io import BytesIO
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
-from flask import Flask, Response, g, jsonify, request
+from flask import Blueprint, Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from zdemo.emulator import api, health, oidc
-from zdemo.emulator.bodies import body_of
+from zdemo.emulator import api, oidc
 from zdemo.emulator.host import Origin
-from zdemo.emulator.oidc.answers import OAuthError, is_preflight
+from zdemo.emulator.oidc.forms import LARGEST_FORM_BYTES
+from zdemo.emulator.oidc.responses import OAuthError, is_preflight
 from zdemo.emulator.world import World
 
 Environ = dict[str, Any]
@@ -23,7 +24,21 @@ Environ = dict[str, Any]
 CONNECT_PREFIX = "/zitadel."
 CODES = {404: (5, "Not Found"), 405: (12, "Method Not Allowed")}  # gRPC's numbers
 PATH_LIMIT = 200
-FAILURE = "zdemo.emulator.failure"  # where a request's environment holds a defect of ours
+PIECE_BYTES = 1024 * 1024
+FAILURE = "zdemo.emulator.failure"  # key in a request's environment for an exception that the emulator did not expect
+
+METRICS = """\
+# HELP target_info Target metadata
+# TYPE target_info gauge
+target_info{service_name="ZITADEL"} 1
+"""
+HEALTH: dict[str, tuple[str, str]] = {  # path -> content and its type; those of /debug ignore Host
+    "/debug/healthz": ("ok", "text/plain; charset=utf-8"),
+    "/debug/ready": ('"ok"', "application/json"),
+    "/debug/validate": ('"ok"', "application/json"),
+    "/debug/metrics": (METRICS, "text/plain; version=0.0.4; charset=utf-8"),
+    **dict.fromkeys(api.HEALTH_PATHS, ("{}", "application/json")),
+}
 
 log = logging.getLogger("zdemo.emulator")
 
@@ -36,7 +51,7 @@ def create_app(world: World) -> Flask:
     app.after_request(_keep_robots_away)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
-    app.register_blueprint(health.blueprint)
+    app.register_blueprint(_health())
     oidc.register(app, world)
     api.register(app, world)
     app.wsgi_app = _Front(app.wsgi_app, world)  # type: ignore[method-assign]  # Flask's own way to wrap it
@@ -44,7 +59,7 @@ def create_app(world: World) -> Flask:
 
 
 class _Front:
-    """Cleans the path, reads the body, then lets one request at a time through to the world, and logs it."""
+    """The outermost layer: cleans the path, reads the body, lets one request at a time to the world, and logs it."""
 
     def __init__(self, app: Callable[..., Iterable[bytes]], world: World) -> None:
         self._app = app
@@ -72,7 +87,7 @@ class _Front:
             start("301 Moved Permanently", [("Location", location), ("Content-Length", "0")])
             return []
         try:
-            content = body_of(environ["wsgi.input"])
+            content = _read_body(environ["wsgi.input"])
         except (OSError, ValueError):
             start("400 Bad Request", [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")])
             return [b"400 Bad Request"]
@@ -80,9 +95,28 @@ class _Front:
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         with self._world.lock:
             body = self._app(environ, start)
-        if (error := environ.get(FAILURE)) is not None:  # unlocked, since nobody may be reading what is logged
+        if (error := environ.get(FAILURE)) is not None:  # after unlocking, since writing a log can block
             log.error("%s %s failed", environ["REQUEST_METHOD"], _shown(path), exc_info=error)
         return body
+
+
+class _Readable(Protocol):
+    """The input of a WSGI request."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most ``size`` bytes, none at the end."""
+
+
+def _read_body(source: _Readable) -> bytes:
+    """Read a body to its end, before the world is locked, and return it cut off one byte above the largest limit.
+
+    Raises:
+        OSError, ValueError: it cannot be read to its end.
+    """
+    kept = bytearray()
+    while piece := source.read(PIECE_BYTES):
+        kept += piece[: LARGEST_FORM_BYTES + 1 - len(kept)]
+    return bytes(kept)
 
 
 def _shown(path: str) -> str:
@@ -90,9 +124,17 @@ def _shown(path: str) -> str:
 
 
 def _clean_path(path: str) -> str:
-    """A path without empty, ``.`` and ``..`` steps; a slash at the end stays."""
+    """Return a path without empty, ``.`` and ``..`` steps; a slash at the end stays."""
     clean = posixpath.normpath("/" + path.lstrip("/"))
     return clean + "/" if path.endswith("/") and clean != "/" else clean
+
+
+def _health() -> Blueprint:
+    """Build the health endpoints, which always answer that all is well: there is no database to fail."""
+    blueprint = Blueprint("health", __name__)
+    for path, (content, media) in HEALTH.items():
+        blueprint.add_url_rule(path, path.replace("/", "_"), partial(Response, content, content_type=media))
+    return blueprint
 
 
 def _choose_instance(world: World) -> Response | None:
@@ -106,10 +148,7 @@ def _choose_instance(world: World) -> Response | None:
     log.info("%s", refusal.message_with_parent())
     if path.startswith(oidc.PREFIXES):
         return refusal.as_text()
-    code: object = "not_found" if path.startswith(CONNECT_PREFIX) else 5
-    answer = jsonify(code=code, message=refusal.message_with_parent())
-    answer.status_code = 404
-    return answer
+    return _json_error(404, "not_found" if path.startswith(CONNECT_PREFIX) else 5, refusal.message_with_parent())
 
 
 def _keep_robots_away(answer: Response) -> Response:
@@ -119,16 +158,17 @@ def _keep_robots_away(answer: Response) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
-    code, message = CODES.get(status, (13, "Internal Server Error"))
-    answer = jsonify(code=code, message=message)
-    answer.status_code = status
-    return answer
+    return _json_error(status, *CODES.get(status, (13, "Internal Server Error")))
 
 
 def _unexpected_error(error: Exception) -> Response:
     request.environ[FAILURE] = error
     if request.path.startswith(oidc.PREFIXES):
         return OAuthError("server_error", "Errors.Internal", status=500).answer()
-    answer = jsonify(code=13, message="Errors.Internal")
-    answer.status_code = 500
+    return _json_error(500, 13, "Errors.Internal")
+
+
+def _json_error(status: int, code: str | int, message: str) -> Response:
+    answer = jsonify(code=code, message=message)
+    answer.status_code = status
     return answer

@@ -1,9 +1,10 @@
-"""What ZITADEL says about a user: by the scopes of the token, and about roles also by the project that asks."""
+"""The claims about a user, by the scopes of the token and, for roles, by the project of the asking application."""
 
 from typing import Any
 
 from zdemo.emulator.credentials import encoded
-from zdemo.emulator.world import Organization, User, World
+from zdemo.emulator.entities import User
+from zdemo.emulator.world import World
 
 Claims = dict[str, Any]
 Roles = dict[str, dict[str, str]]  # role key -> ID of the authorization's organization -> its primary domain
@@ -20,55 +21,18 @@ AUDIENCE_PREFIX, AUDIENCE_SUFFIX = "urn:zitadel:iam:org:project:id:", ":aud"
 
 
 def user_claims(world: World, user: User, scopes: list[str]) -> Claims:
-    """The claims that the scopes ask for, without roles."""
+    """Return the claims that the scopes request, without roles."""
     claims: Claims = {}
-    organization = world.organizations.get(user.organization_id)
     for scope in scopes:
-        if scope == "profile":
-            claims |= _profile(user)
-        elif scope == "email":
-            claims |= _email(user)
-        elif scope == "phone":
-            claims |= _phone(user)
-    return claims | _own_claims(user, organization, scopes)
+        if scope in _CLAIMS_OF_SCOPE:
+            claims |= _CLAIMS_OF_SCOPE[scope](user)
+    return claims | custom_claims(world, user, scopes)
 
 
 def custom_claims(world: World, user: User, scopes: list[str]) -> Claims:
-    """Only the ``urn:`` claims, as JWTs carry them."""
-    return _own_claims(user, world.organizations.get(user.organization_id), scopes)
-
-
-def introspection_roles(world: World, user: User, scopes: list[str], project_id: str) -> Claims:
-    """Both role claims of the project of the application that asks; nothing when no role is granted."""
-    roles = _granted(world, user, project_id, scopes)
-    return {PROJECT_ROLES: roles, roles_claim(project_id): roles} if roles else {}
-
-
-def requested_roles(world: World, user: User, scopes: list[str]) -> Claims:
-    """The role claims outside introspection: only of projects whose audience and roles the scopes name."""
-    if ROLES_SCOPE not in scopes and not _role_keys(scopes):
-        return {}
-    found = {project: _granted(world, user, project, scopes) for project in audience(world, scopes)}
-    return {roles_claim(project): roles for project, roles in found.items() if roles}
-
-
-def roles_claim(project_id: str) -> str:
-    """The name of the claim that holds the roles of one project."""
-    return f"urn:zitadel:iam:org:project:{project_id}:roles"
-
-
-def audience(world: World, scopes: list[str]) -> list[str]:
-    """The projects that the audience scopes name; ``zitadel`` means the instance's own."""
-    names = [
-        scope.removeprefix(AUDIENCE_PREFIX).removesuffix(AUDIENCE_SUFFIX)
-        for scope in scopes
-        if scope.startswith(AUDIENCE_PREFIX) and scope.endswith(AUDIENCE_SUFFIX)
-    ]
-    return list(dict.fromkeys(world.zitadel_project_id if name == "zitadel" else name for name in names))
-
-
-def _own_claims(user: User, organization: Organization | None, scopes: list[str]) -> Claims:
+    """Return the ``urn:`` claims alone, which JWTs carry too."""
     claims: Claims = {}
+    organization = world.organizations.get(user.organization_id)
     for scope in scopes:
         if scope == METADATA and user.metadata:
             claims[METADATA] = {key: encoded(value) for key, value in user.metadata.items()}
@@ -83,8 +47,37 @@ def _own_claims(user: User, organization: Organization | None, scopes: list[str]
     return claims
 
 
+def introspection_roles(world: World, user: User, scopes: list[str], project_id: str) -> Claims:
+    """Return both role claims of the asking application's project, or nothing when no role is granted."""
+    roles = _granted(world, user, project_id, scopes)
+    return {PROJECT_ROLES: roles, roles_claim(project_id): roles} if roles else {}
+
+
+def requested_roles(world: World, user: User, scopes: list[str]) -> Claims:
+    """Return the role claims outside introspection: only of projects whose audience and roles the scopes name."""
+    if ROLES_SCOPE not in scopes and not _role_keys(scopes):
+        return {}
+    found = {project: _granted(world, user, project, scopes) for project in audience(world, scopes)}
+    return {roles_claim(project): roles for project, roles in found.items() if roles}
+
+
+def roles_claim(project_id: str) -> str:
+    """Return the name of the claim that holds the roles of one project."""
+    return f"urn:zitadel:iam:org:project:{project_id}:roles"
+
+
+def audience(world: World, scopes: list[str]) -> list[str]:
+    """Return the projects that the audience scopes name; ``zitadel`` means the instance's own."""
+    names = [
+        scope.removeprefix(AUDIENCE_PREFIX).removesuffix(AUDIENCE_SUFFIX)
+        for scope in scopes
+        if scope.startswith(AUDIENCE_PREFIX) and scope.endswith(AUDIENCE_SUFFIX)
+    ]
+    return list(dict.fromkeys(world.zitadel_project_id if name == "zitadel" else name for name in names))
+
+
 def _granted(world: World, user: User, project_id: str, scopes: list[str]) -> Roles:
-    """A user's roles in a project, narrowed to the roles and organizations that the scopes name, if they do."""
+    """Return a user's roles in a project, narrowed to the roles and organizations that the scopes name, if any."""
     keys = _role_keys(scopes)
     owners = [s.removeprefix(ROLE_ORGANIZATION_PREFIX) for s in scopes if s.startswith(ROLE_ORGANIZATION_PREFIX)]
     roles: Roles = {}
@@ -107,7 +100,7 @@ def _role_keys(scopes: list[str]) -> set[str]:
 def _profile(user: User) -> Claims:
     claims: Claims = {"name": user.name}
     if not user.machine:
-        profile = _part(user, "profile")
+        profile = user.human.get("profile", {})
         names = {"given_name": "givenName", "family_name": "familyName", "nickname": "nickName"}
         claims |= _filled({claim: profile.get(name) for claim, name in names.items()})
         language = profile.get("preferredLanguage")
@@ -116,20 +109,18 @@ def _profile(user: User) -> Claims:
 
 
 def _email(user: User) -> Claims:
-    email = _part(user, "email")
+    email = user.human.get("email", {})
     return _filled({"email": email.get("email"), "email_verified": email.get("isVerified") is True})
 
 
 def _phone(user: User) -> Claims:
-    phone = _part(user, "phone")
+    phone = user.human.get("phone", {})
     return _filled({"phone_number": phone.get("phone"), "phone_number_verified": phone.get("isVerified") is True})
 
 
-def _part(user: User, name: str) -> dict[str, Any]:
-    part = user.human.get(name)
-    return part if isinstance(part, dict) else {}
-
-
 def _filled(claims: Claims) -> Claims:
-    """Without empty and false ones, which ZITADEL omits."""
+    """Return the claims without empty and false ones, which ZITADEL omits."""
     return {name: value for name, value in claims.items() if value}
+
+
+_CLAIMS_OF_SCOPE = {"profile": _profile, "email": _email, "phone": _phone}

@@ -1,8 +1,7 @@
 """The texts of tokens, secrets and keys, in the shapes in which ZITADEL makes them.
 
-An opaque token is a random initialization vector and, encrypted, ``tokenID:userID``: without a check sum, so
-that nothing tells it from random text of the same length, but with its length known from the two IDs
-(ZITADEL: 71 characters for a personal access token, 104 for an access token).
+An opaque token is a random initialization vector and, encrypted, ``tokenID:userID``. It has no checksum, so only its
+length tells it from random text: with 18-digit IDs, 71 characters for a PAT and 104 for an access token.
 """
 
 import hashlib
@@ -18,32 +17,28 @@ KEY_BITS = 2048
 _ALPHANUMERIC = string.ascii_letters + string.digits
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 _LINE_ENDS = str.maketrans("", "", "\r\n")
-_KEY = secrets.token_bytes(32)  # of this process: worlds live in memory, and no token outlives them
+_KEY = secrets.token_bytes(32)  # one per process: worlds live in memory, and no token outlives them
 
 
-def new_pat_text(token_id: str, user_id: str) -> str:
-    """A new personal access token: 71 characters for two 18-digit IDs."""
-    return _sealed(f"{token_id}:{user_id}")
-
-
-def new_access_token_text(token_id: str, user_id: str) -> str:
-    """A new opaque access token for a ``V2_…-at_…`` ID: 104 characters for 18-digit IDs."""
-    return _sealed(f"{token_id}:{user_id}")
+def new_token_text(token_id: str, user_id: str) -> str:
+    """Return the text of a new opaque token."""
+    iv = secrets.token_bytes(IV_BYTES)
+    return encoded(iv + _crypted(iv, f"{token_id}:{user_id}".encode()))
 
 
 def ids_in_token(text: str) -> tuple[str, str] | None:
-    """The token ID and the user ID in a text sealed by this process; anything else gives None or nonsense."""
-    sealed = decoded(text)
-    if sealed is None or len(sealed) < IV_BYTES:
+    """Return the token ID and the user ID in a token of this process; for any other text, nonsense or None."""
+    content = decoded(text)
+    if content is None or len(content) < IV_BYTES:
         return None
-    iv, hidden = sealed[:IV_BYTES], sealed[IV_BYTES:]
-    parts = _crypted(iv, hidden).decode("latin-1").split(":")
+    parts = _crypted(content[:IV_BYTES], content[IV_BYTES:]).decode("latin-1").split(":")
     return (parts[0], parts[1]) if len(parts) == 2 else None
 
 
 def decoded(text: str) -> bytes | None:
-    """The bytes of base64url without padding, as Go decodes it: line ends are ignored, and so are the spare
-    bits of the last character, so that four spellings mean the same. None: no base64url.
+    """Return the bytes of base64url without padding, or None when it is not base64url.
+
+    As in Go, line ends and the spare bits of the last character are ignored, so four spellings mean the same.
     """
     text = without_line_ends(text)
     if len(text) % 4 == 1 or not _BASE64URL.fullmatch(text):
@@ -52,22 +47,22 @@ def decoded(text: str) -> bytes | None:
 
 
 def without_line_ends(text: str) -> str:
-    """A text as Go's base64 decoder sees it."""
+    """Return a text as Go's base64 decoder reads it."""
     return text.translate(_LINE_ENDS)
 
 
 def encoded(data: bytes) -> str:
-    """Base64url without padding."""
+    """Return base64url without padding."""
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def new_secret() -> str:
-    """A client secret: 64 letters and digits."""
+    """Return a client secret of 64 letters and digits."""
     return "".join(secrets.choice(_ALPHANUMERIC) for _ in range(SECRET_LENGTH))
 
 
 def new_key_pair() -> tuple[str, str]:
-    """The private and the public half of a new RSA key, as PEM (the private one in PKCS#1). Takes some 50 ms."""
+    """Return the private half (PKCS#1) and the public half of a new RSA key as PEM, which takes about 50 ms."""
     # cryptography costs as much start-up time as Flask, and few worlds ever need a key
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -82,12 +77,7 @@ def new_key_pair() -> tuple[str, str]:
     return private.decode(), public.decode()
 
 
-def _sealed(plain: str) -> str:
-    iv = secrets.token_bytes(IV_BYTES)
-    return encoded(iv + _crypted(iv, plain.encode()))
-
-
 def _crypted(iv: bytes, data: bytes) -> bytes:
-    """``data`` mixed with a key stream; applied twice it gives ``data`` again."""
+    """Return ``data`` mixed with a key stream; a second time gives ``data`` again."""
     stream = hashlib.shake_256(_KEY + iv).digest(len(data))
     return bytes(a ^ b for a, b in zip(data, stream, strict=True))

@@ -1,28 +1,61 @@
-"""What the objects of a ZITADEL instance are: plain data, without rules.
+"""The objects of a ZITADEL instance as plain data without rules, and how their IDs are made.
 
-Times are epoch seconds as floats; IDs are decimal strings that hold their time of creation.
+Times are epoch seconds as floats.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 NEVER = 253402300799.0  # 9999-12-31T23:59:59Z
 
+ID_EPOCH = 1556496000  # 2019-04-29T00:00:00Z, in epoch seconds
+UNITS_PER_SECOND = 100  # of the time part of an ID
+TIME_SHIFT, SEQUENCE_SHIFT = 24, 16  # bits below the time part and below the sequence part
+SEQUENCES_PER_UNIT = 256
+MACHINE = 0x0A01  # ZITADEL takes it from the node's private address
+
+
+class IdGenerator:
+    """A maker of IDs as ZITADEL's: 18 digits today, rising, with their time of creation inside (sonyflake).
+
+    When the clock stands still or goes back, the time part runs ahead of it.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._units = 0
+        self._sequence = 0
+
+    def new_id(self) -> str:
+        """Return a decimal string that is greater than every one before."""
+        units = int((self._now() - ID_EPOCH) * UNITS_PER_SECOND)
+        if units > self._units:
+            self._units, self._sequence = units, 0
+        else:
+            self._sequence += 1
+            if self._sequence == SEQUENCES_PER_UNIT:
+                self._units, self._sequence = self._units + 1, 0
+        return str(self._units << TIME_SHIFT | self._sequence << SEQUENCE_SHIFT | MACHINE)
+
 
 @dataclass(kw_only=True)
 class Entity:
-    """What every object has. ``sequence`` counts its changes."""
+    """What every object has; ``sequence`` counts its changes."""
 
     id: str
     created: float
-    changed: float
+    changed: float = field(init=False)
     sequence: int = 1
+
+    def __post_init__(self) -> None:
+        self.changed = self.created
 
 
 @dataclass(kw_only=True)
 class Organization(Entity):
-    """Its primary domain is what role claims name it by."""
+    """An organization; role claims show its primary domain."""
 
     name: str
     primary_domain: str
@@ -40,7 +73,7 @@ class Role(Entity):
 
 @dataclass(kw_only=True)
 class Project(Entity):
-    """The owner of roles and applications."""
+    """The owner of roles and applications; ``grants`` are by the ID of the granted organization."""
 
     organization_id: str
     name: str
@@ -49,12 +82,12 @@ class Project(Entity):
     authorization_required: bool = False
     project_access_required: bool = False
     roles: dict[str, Role] = field(default_factory=dict)
-    grants: dict[str, ProjectGrant] = field(default_factory=dict)  # by granted organization
+    grants: dict[str, ProjectGrant] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
 class ProjectGrant(Entity):
-    """Leave for another organization to give some of a project's roles to users."""
+    """The right of another organization to assign some of a project's roles to users."""
 
     project_id: str
     granted_organization_id: str
@@ -64,7 +97,7 @@ class ProjectGrant(Entity):
 
 @dataclass(kw_only=True)
 class Application(Entity):
-    """An API or OIDC application. ``auth_method`` is ZITADEL's word, e.g. ``API_AUTH_METHOD_TYPE_BASIC``."""
+    """An API or OIDC application; ``auth_method`` is ZITADEL's word, e.g. ``API_AUTH_METHOD_TYPE_BASIC``."""
 
     project_id: str
     name: str
@@ -79,10 +112,7 @@ class Application(Entity):
 
 @dataclass(kw_only=True)
 class PublicKey(Entity):
-    """A key pair's public half; ``id`` is the ``kid``. The private half is shown once and not kept.
-
-    ``owner_id`` is the application's or the user's.
-    """
+    """The public half of a key pair of an application or a user; ``id`` is the ``kid``."""
 
     owner_id: str
     expires: float
@@ -91,7 +121,7 @@ class PublicKey(Entity):
 
 @dataclass(kw_only=True)
 class PersonalAccessToken(Entity):
-    """``scopes`` are those it was made with; ``dead`` means erased by switching its user off, though still listed."""
+    """A PAT; ``dead`` means that switching its user off erased it, although lists still show it."""
 
     user_id: str
     token: str = field(repr=False)
@@ -102,7 +132,7 @@ class PersonalAccessToken(Entity):
 
 @dataclass(kw_only=True)
 class User(Entity):
-    """A service user (``machine``) or a human. ``state`` is ``ACTIVE``, ``INACTIVE`` or ``LOCKED``."""
+    """A service user (``machine``) or a human; ``state`` is ``ACTIVE``, ``INACTIVE`` or ``LOCKED``."""
 
     organization_id: str
     username: str
@@ -115,12 +145,12 @@ class User(Entity):
     keys: dict[str, PublicKey] = field(default_factory=dict)
     pats: dict[str, PersonalAccessToken] = field(default_factory=dict)
     metadata: dict[str, bytes] = field(default_factory=dict)
-    human: dict[str, object] = field(default_factory=dict)  # a human's profile and email, as sent
+    human: dict[str, dict[str, object]] = field(default_factory=dict)  # profile, email and phone, as sent
 
 
 @dataclass(kw_only=True)
 class Authorization(Entity):
-    """A role assignment: ``organization_id`` owns it, which need not be the user's organization."""
+    """A role assignment; ``organization_id`` is its owner, which may differ from the user's organization."""
 
     user_id: str
     project_id: str
@@ -131,7 +161,7 @@ class Authorization(Entity):
 
 @dataclass(kw_only=True)
 class Administrator(Entity):
-    """``resource`` is ``("instance", "")``, ``("organization", ID)`` or ``("project", ID)``."""
+    """The roles of an administrator of ``("instance", "")``, ``("organization", ID)`` or ``("project", ID)``."""
 
     user_id: str
     resource: tuple[str, str]
@@ -140,7 +170,7 @@ class Administrator(Entity):
 
 @dataclass(kw_only=True)
 class SessionToken(Entity):
-    """An access token of the token endpoint; ``id`` is its ``jti``. ``token`` is the opaque text or the JWT."""
+    """An access token of the token endpoint, opaque or a JWT; ``id`` is its ``jti``."""
 
     user_id: str
     token: str = field(repr=False)
@@ -154,7 +184,7 @@ class SessionToken(Entity):
 
 @dataclass(kw_only=True)
 class Event:
-    """One line of the log of what happened to a user. ``editor`` is the user who did it, empty for the instance."""
+    """An entry of the log of what happened to a user; ``editor`` is a user's ID, or empty for the instance."""
 
     sequence: int
     created: float

@@ -1,14 +1,11 @@
-"""The one error of ZITADEL's APIs: a word, a text, an ID. How it is written is the protocol's business.
-
-Raised by the rules of ``world`` and by the management API alike.
-"""
+"""The one kind of error of ZITADEL's APIs: a code, a text and an ID. Each protocol writes it in its own form."""
 
 
 class ZitadelError(Exception):
-    """An answer that is no success.
+    """An error answer.
 
-    ``code`` is the Connect word (``not_found``), ``text`` ZITADEL's English sentence or raw translation key,
-    ``id`` its error ID; without one (field validation, unreadable bodies) the answer has no ``details``. A few of
+    ``code`` is Connect's word (``not_found``), ``text`` is ZITADEL's English sentence or its raw translation key, and
+    ``id`` is its error ID. Without an ID (field validation, unreadable bodies) the answer has no ``details``; a few of
     ZITADEL's errors have an empty ID, which is shown.
     """
 
@@ -21,58 +18,58 @@ class ZitadelError(Exception):
 
     @property
     def message(self) -> str:
-        """Text and ID, as all protocols show them."""
+        """The text and the ID, as all protocols show them."""
         return str(self)
 
 
 class InvalidArgument(ZitadelError):
-    """The request says something that cannot be."""
+    """A request that breaks a rule whatever the state of the instance."""
 
     code = "invalid_argument"
 
 
 class NotFound(ZitadelError):
-    """No such object, or no membership that would show it."""
+    """An object that does not exist, or a missing membership that would show it."""
 
     code = "not_found"
 
 
 class AlreadyExists(ZitadelError):
-    """A name or an ID is taken."""
+    """A name or an ID that is taken."""
 
     code = "already_exists"
 
 
 class PermissionDenied(ZitadelError):
-    """The caller's roles do not reach."""
+    """A caller whose roles are too small."""
 
     code = "permission_denied"
 
 
 class ResourceExhausted(ZitadelError):
-    """The request is too large."""
+    """A request that is too large."""
 
     code = "resource_exhausted"
 
 
 class FailedPrecondition(ZitadelError):
-    """The object, or one it depends on, is in another state or missing."""
+    """An object, or one that it depends on, that is missing or in the wrong state."""
 
     code = "failed_precondition"
 
 
 class Unimplemented(ZitadelError):
-    """The server has no such thing."""
+    """A request that the server does not support."""
 
     code = "unimplemented"
 
 
 class Unauthenticated(ZitadelError):
-    """No token, or not a good one."""
+    """A missing or bad token."""
 
     code = "unauthenticated"
 
 
-def taken(what: str) -> AlreadyExists:
-    """A unique name is in use (ZITADEL: one ID for all kinds of objects)."""
-    return AlreadyExists(what, "V3-DKcYh")
+def taken(text: str) -> AlreadyExists:
+    """Return the error about a unique name that is in use (ZITADEL: one ID for all kinds of objects)."""
+    return AlreadyExists(text, "V3-DKcYh")

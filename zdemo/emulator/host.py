@@ -1,7 +1,7 @@
-"""Which instance a request means, and what the instance is called in the answer.
+"""Which instance a request is for, and the issuer in its answer.
 
-ZITADEL chooses the instance by host name and builds the issuer from the request, port included; a name that
-is no domain of an instance is a 404 whose text names both hosts.
+ZITADEL chooses the instance by host name and builds the issuer from the request, port included. For a name that is
+not the domain of an instance it answers 404 with a text that names both hosts.
 """
 
 import re
@@ -23,7 +23,7 @@ _PAIR = re.compile(r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([!#$%&'*+.^_`|~0-9A-Za-
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where a request was sent to; the hosts with their ports as sent, ``public_host`` empty when not named."""
+    """Where a request was sent to; hosts have their ports as sent, and ``public_host`` is empty when not sent."""
 
     instance_host: str
     public_host: str
@@ -31,7 +31,7 @@ class Origin:
 
     @classmethod
     def of(cls, environ: Mapping[str, Any]) -> "Origin":
-        """Read the headers in the order in which ZITADEL does: its own, ``Forwarded``, ``X-Forwarded-*``, Host."""
+        """Read the headers in ZITADEL's order: its own, ``Forwarded``, ``X-Forwarded-*``, Host."""
         forwarded = [_forwarded(environ.get(name, "")) for name in FORWARDED_HEADERS]
         hosts = [
             environ.get(INSTANCE_HEADER),
@@ -48,44 +48,44 @@ class Origin:
 
     @property
     def requested_host(self) -> str:
-        """The host that the issuer is made of."""
+        """The host in the issuer."""
         return self.public_host or self.instance_host
 
     @property
     def issuer(self) -> str:
-        """Scheme and host, no slash at the end."""
+        """Scheme and host, without a slash at the end."""
         return f"{self.scheme}://{self.requested_host}"
 
     @property
     def instance_domain(self) -> str:
-        """The instance's host without port."""
+        """The instance's host without its port."""
         return self.instance_host.split(":")[0]
 
-    def refusal(self, external_domain: str) -> "Refusal | None":
-        """Why no instance answers here; None when it does. Case matters."""
+    def refusal(self, external_domain: str) -> "InstanceNotFound | None":
+        """Return why no instance answers here, or None when one does. Case matters."""
         if self.instance_domain != external_domain:
-            return Refusal(origin=self, external_domain=external_domain, error_id="QUERY-1kIjX")
+            return InstanceNotFound(origin=self, external_domain=external_domain, error_id="QUERY-1kIjX")
         if self.requested_host.split(":")[0] != external_domain:
-            return Refusal(origin=self, external_domain=external_domain, error_id="QUERY-IuGh1")
+            return InstanceNotFound(origin=self, external_domain=external_domain, error_id="QUERY-IuGh1")
         return None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
-    """A host that is no instance's; the same story in the forms of the three protocols."""
+class InstanceNotFound:
+    """The refusal of a host that has no instance, in the forms of the three protocols."""
 
     origin: Origin
     external_domain: str
     error_id: str
 
     def as_text(self) -> Response:
-        """As the OAuth and OpenID Connect endpoints say it."""
+        """Return the answer of the OAuth and OpenID Connect endpoints."""
         answer = Response(self._message() + "\n", HTTPStatus.NOT_FOUND, content_type="text/plain; charset=utf-8")
         answer.headers["X-Content-Type-Options"] = "nosniff"
         return answer
 
     def message_with_parent(self) -> str:
-        """As the Connect and REST APIs say it."""
+        """Return the message of the Connect and REST APIs."""
         domain, public = self.origin.instance_domain, self.origin.requested_host.split(":")[0]
         return (
             f"{self._message()} Parent=(unable to get instance by domain: instanceDomain {domain}, "
@@ -101,13 +101,13 @@ class Refusal:
 
 
 def current() -> Origin:
-    """The origin of the request that is being answered."""
+    """Return the origin of the current request."""
     origin: Origin = g.origin
     return origin
 
 
 def _forwarded(value: str) -> dict[str, str]:
-    """The first value of each parameter (RFC 7239 §4); nothing at all when the header is malformed."""
+    """Return the first value of each parameter (RFC 7239 §4), or nothing when the header is malformed."""
     pairs: dict[str, str] = {}
     for part in re.split(r"[,;]", value) if value else []:
         match = _PAIR.fullmatch(part)

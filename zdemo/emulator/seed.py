@@ -1,8 +1,9 @@
-"""The world that the emulator starts with. Its tokens and secrets are public knowledge, and meant to be."""
+"""The world that the emulator starts with. Its tokens and secrets are meant to be public."""
 
 from dataclasses import dataclass
 
-from zdemo.emulator.world import NEVER, PAT_SCOPES, Entity, User, World
+from zdemo.emulator.entities import NEVER, User
+from zdemo.emulator.world import PAT_SCOPES, World
 
 DEFAULT_PORT = 8484  # not 8080, where a real ZITADEL listens
 
@@ -17,7 +18,7 @@ PROJECT_ROLES = {"read:messages": "Read messages", "admin": "Administrator"}
 APPLICATION_ID = "353545601679559169"
 APPLICATION_NAME = "emulator-api"
 CLIENT_ID = "353545601679624705"
-CLIENT_SECRET = "zdemoEmulatorClientSecretKnownToEverybodyForDevelopmentOnly00000"  # noqa: S105 - known on purpose
+CLIENT_SECRET = "zdemoEmulatorClientSecretKnownToEverybodyForDevelopmentOnly00000"  # noqa: S105 - public on purpose
 AUTHORIZATION_ID = "353545601680083457"
 
 
@@ -54,40 +55,34 @@ ADMIN = KnownUser(
 
 
 def known_world() -> World:
-    """A new world with the objects above.
+    """Return a new world with the objects above.
 
     The administrator is the one that a ZITADEL makes at its first start: of the instance and of its first
-    organization, with a personal access token that has no scopes.
+    organization, with a personal access token without scopes.
     """
     world = World()
     world.zitadel_project_id = ZITADEL_PROJECT_ID
-    world.add_organization(ORGANIZATION_NAME, id=ORGANIZATION_ID)
+    organization = world.add_organization(ORGANIZATION_NAME, id=ORGANIZATION_ID)
     project = world.add_project(ORGANIZATION_ID, PROJECT_NAME, id=PROJECT_ID)
-    for key, display_name in PROJECT_ROLES.items():
-        world.add_role(project, key, display_name)
+    roles = [world.add_role(project, key, display_name) for key, display_name in PROJECT_ROLES.items()]
     application = world.add_application(
         project, APPLICATION_NAME, "api", "API_AUTH_METHOD_TYPE_BASIC", id=APPLICATION_ID
     )
     application.client_id, application.secret = CLIENT_ID, CLIENT_SECRET
-    users = [_add_user(world, known, name) for known, name in _NAMES.items()]
-    world.add_authorization(READER.id, PROJECT_ID, ORGANIZATION_ID, list(READER.roles), id=AUTHORIZATION_ID)
-    world.add_administrator(ADMIN.id, ("instance", ""), ["IAM_OWNER"])
-    world.add_administrator(ADMIN.id, ("organization", ORGANIZATION_ID), ["ORG_OWNER"])
-    tokens = [pat for user in users for pat in user.pats.values()]
-    _date(
-        *world.organizations.values(),
-        project,
-        *project.roles.values(),
-        application,
-        *users,
-        *tokens,
-        *world.authorizations.values(),
-        *world.administrators.values(),
+    names = {READER: "Reader", VISITOR: "Visitor", ADMIN: "Administrator"}
+    users = [_add_user(world, known, name) for known, name in names.items()]
+    authorization = world.add_authorization(
+        READER.id, PROJECT_ID, ORGANIZATION_ID, list(READER.roles), id=AUTHORIZATION_ID
     )
+    administrators = [
+        world.add_administrator(ADMIN.id, ("instance", ""), ["IAM_OWNER"]),
+        world.add_administrator(ADMIN.id, ("organization", ORGANIZATION_ID), ["ORG_OWNER"]),
+    ]
+    pats = [pat for user in users for pat in user.pats.values()]
+    entities = [organization, project, *roles, application, *users, *pats, authorization, *administrators]
+    for entity in entities:
+        entity.created = entity.changed = CREATED
     return world
-
-
-_NAMES = {READER: "Reader", VISITOR: "Visitor", ADMIN: "Administrator"}
 
 
 def _add_user(world: World, known: KnownUser, name: str) -> User:
@@ -95,9 +90,3 @@ def _add_user(world: World, known: KnownUser, name: str) -> User:
     scopes = () if known is ADMIN else PAT_SCOPES
     world.add_pat(user, NEVER, id=known.token_id, token=known.pat, scopes=scopes)
     return user
-
-
-def _date(*entities: Entity) -> None:
-    """Make them as old as their IDs say."""
-    for entity in entities:
-        entity.created = entity.changed = CREATED

@@ -1,7 +1,7 @@
-"""The keys with which an instance signs its JWTs.
+"""The keys with which an instance signs its JWTs, and the signatures of others.
 
-A module of its own because the keys cost time: they are made when the first one is needed, and cryptography and
-PyJWT are imported no earlier, so that an emulator starts in milliseconds.
+Keys are made when the first one is needed, and cryptography and PyJWT are imported no earlier, so that an emulator
+starts in milliseconds.
 """
 
 import json
@@ -16,28 +16,28 @@ ALGORITHM = "RS256"
 
 
 class MalformedJWT(ValueError):
-    """A text is no JWT; the message says what of it."""
+    """A text that is not a JWT; the message is ZITADEL's reason."""
 
 
 class BadSignature(ValueError):
-    """A JWT that no known key signed."""
+    """A JWT that none of the known keys signed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SigningKey:
-    """A key pair, loaded; ``kid`` is an ID like all others."""
+    """A loaded key pair; its ``kid`` is an ID like all others."""
 
     kid: str
     private: Any = field(repr=False)
     public: Any
 
 
-# beside the worlds, not in them, so that a world needs no cryptography; a world that is served again keeps its keys
+# Kept outside the worlds, so that a world needs no cryptography; a world that is served again keeps its keys.
 _KEYS: WeakKeyDictionary[World, tuple[SigningKey, SigningKey]] = WeakKeyDictionary()
 
 
 def signed(world: World, claims: dict[str, Any]) -> str:
-    """A JWT with these claims, signed with the world's current key."""
+    """Return a JWT with these claims, signed with the world's current key."""
     import jwt
 
     key = _keys(world)[0]
@@ -48,7 +48,7 @@ def verify(world: World, token: str) -> None:
     """Check a JWT's signature.
 
     Raises:
-        BadSignature: none of the world's keys made it.
+        BadSignature: none of the world's keys signed it.
     """
     keys = {key.kid: key.public for key in _KEYS.get(world, ())}
     verify_with(keys, token, [ALGORITHM])
@@ -58,7 +58,7 @@ def verify_with(keys: dict[str, Any], token: str, algorithms: list[str]) -> None
     """Check a JWT's signature with the key that its ``kid`` names; a key is a PEM or a loaded public key.
 
     Raises:
-        BadSignature: unknown ``kid``, another algorithm, or a signature that is wrong.
+        BadSignature: an unknown ``kid``, another algorithm or a wrong signature.
     """
     import jwt
 
@@ -75,10 +75,10 @@ def verify_with(keys: dict[str, Any], token: str, algorithms: list[str]) -> None
 
 
 def unverified_claims(token: str) -> dict[str, Any]:
-    """What a JWT says, whoever signed it.
+    """Return the claims of a JWT without checking its signature.
 
     Raises:
-        MalformedJWT: it has not three parts, or its payload is no JSON object.
+        MalformedJWT: it does not have three parts, or its payload is not a JSON object.
     """
     parts = token.split(".")
     if len(parts) != 3:
@@ -94,7 +94,7 @@ def unverified_claims(token: str) -> dict[str, Any]:
 
 
 def jwk_set(world: World) -> dict[str, Any]:
-    """The public keys, the current one and the next (RFC 7517 §5)."""
+    """Return the public keys, the current one and the next (RFC 7517 §5)."""
     return {"keys": [_jwk(key) for key in _keys(world)]}
 
 
@@ -111,12 +111,12 @@ def _jwk(key: SigningKey) -> dict[str, str]:
 
 
 def _base64url_uint(number: int) -> str:
-    """An integer in the form of RFC 7518 §2."""
+    """Return an integer in the form of RFC 7518 §2."""
     return encoded(number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
 
 def _keys(world: World) -> tuple[SigningKey, SigningKey]:
-    """The world's keys, made now if nobody has asked before; the caller holds ``world.lock``."""
+    """Return the world's keys, made at the first call; the caller holds ``world.lock``."""
     if world not in _KEYS:
         _KEYS[world] = (_new_key(world), _new_key(world))
     return _KEYS[world]

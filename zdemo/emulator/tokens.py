@@ -1,11 +1,12 @@
-"""From the text of a token to the live token behind it, or to the reason why there is none."""
+"""Find the live token behind a text, or the reason why there is none."""
 
 from typing import Any
 
 from zdemo.emulator import host
 from zdemo.emulator.credentials import IV_BYTES, decoded, ids_in_token, without_line_ends
+from zdemo.emulator.entities import PersonalAccessToken, SessionToken, User
 from zdemo.emulator.signing import BadSignature, MalformedJWT, unverified_claims, verify
-from zdemo.emulator.world import PersonalAccessToken, SessionToken, User, World
+from zdemo.emulator.world import World
 
 Token = PersonalAccessToken | SessionToken
 
@@ -17,11 +18,11 @@ _EXPIRED_PAT = f"ID=OIDC-Dsfb2 Message={_INVALID} Parent=(ID=EVENT-5Bm9s Message
 
 
 class TokenRefused(Exception):
-    """A token that is good for nothing here; the message is what ZITADEL's log says about it."""
+    """A text that is not a live token; the message is what ZITADEL logs about it."""
 
 
 def find_token(world: World, text: str) -> Token | None:
-    """The live token behind a text, None when there is none; for use while a request is answered."""
+    """Return the live token behind a text, or None; needs a current request."""
     try:
         return live_token(world, text)
     except TokenRefused:
@@ -29,10 +30,10 @@ def find_token(world: World, text: str) -> Token | None:
 
 
 def live_token(world: World, text: str) -> Token:
-    """The live token behind a text: line ends do not count, and a JWT must name the request's issuer.
+    """Return the live token behind a text. Line ends are ignored, and a JWT must name the request's issuer.
 
     Raises:
-        TokenRefused: malformed, unknown, expired, or its user is not active.
+        TokenRefused: the token is malformed, unknown or expired, or its user is not active.
     """
     text = without_line_ends(text)
     ids = ids_in_token(text)
@@ -47,7 +48,7 @@ def live_token(world: World, text: str) -> Token:
 
 
 def owner(world: World, token: Token) -> User:
-    """The user whom a live token stands for."""
+    """Return the user of a live token."""
     return world.users[token.user_id]
 
 
@@ -61,14 +62,14 @@ def _stored(world: World, ids: tuple[str, str]) -> Token | None:
 
 
 def _pat_with_text(world: World, text: str) -> PersonalAccessToken | None:
-    """A PAT by its text, for those whose text was chosen by hand and has no IDs inside."""
-    wanted = decoded(text)
-    if wanted is None:
+    """Find a PAT by its text, which has no IDs inside when it was chosen by hand."""
+    content = decoded(text)
+    if content is None:
         return None
-    most = text[:-1]  # several last characters mean the same
-    users = (user for user in world.users.values() if ":" not in user.id)  # else no PAT of his works (ZITADEL)
-    pats = (pat for user in users for pat in user.pats.values() if pat.token.startswith(most))
-    return next((pat for pat in pats if decoded(pat.token) == wanted), None)
+    beginning = text[:-1]  # several last characters mean the same
+    users = (user for user in world.users.values() if ":" not in user.id)  # PATs of others never work (ZITADEL)
+    pats = (pat for user in users for pat in user.pats.values() if pat.token.startswith(beginning))
+    return next((pat for pat in pats if decoded(pat.token) == content), None)
 
 
 def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
@@ -87,7 +88,7 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
 def _check_issuer(claims: dict[str, Any]) -> None:
     issuer = host.current().issuer
     if claims.get("iss") != issuer:
-        got = str(claims.get("iss")).encode("unicode_escape").decode()  # a line end would forge a line of the log
+        got = str(claims.get("iss")).encode("unicode_escape").decode()  # a line end would forge a log line
         raise MalformedJWT(f"issuer does not match: Expected: {issuer}, got: {got}")
 
 

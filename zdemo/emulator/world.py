@@ -1,19 +1,21 @@
-"""What a ZITADEL instance knows, and the rules for changing it: uniqueness, and what dies with what.
-
-The one place where state lives. The OIDC side (``oidc``) reads it, the management side (``api``) changes it;
-both hold ``world.lock`` for a whole request. Changes that are not listed here are made on the object itself,
-followed by ``touch``.
-"""
+"""The state of a ZITADEL instance and the rules for changing it: what must be unique, and what ends with what."""
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from zdemo.emulator.credentials import new_token_text
 from zdemo.emulator.entities import (
-    NEVER,
     Administrator,
     Application,
     Authorization,
     Entity,
     Event,
+    IdGenerator,
     Organization,
     PersonalAccessToken,
     Project,
@@ -23,75 +25,357 @@ from zdemo.emulator.entities import (
     SessionToken,
     User,
 )
-from zdemo.emulator.errors import AlreadyExists, taken
-from zdemo.emulator.state import named
-from zdemo.emulator.user_rules import PAT_SCOPES, UserRules
+from zdemo.emulator.errors import AlreadyExists, FailedPrecondition, taken
 
-__all__ = [
-    "NEVER",
-    "PAT_SCOPES",
-    "Administrator",
-    "Application",
-    "Authorization",
-    "Entity",
-    "Event",
-    "Organization",
-    "PersonalAccessToken",
-    "Project",
-    "ProjectGrant",
-    "PublicKey",
-    "Role",
-    "SessionToken",
-    "User",
-    "World",
-]
+E = TypeVar("E", bound=Entity)
+
+PAT_SCOPES = (
+    "openid",
+    "profile",
+    "urn:zitadel:iam:user:metadata",
+    "urn:zitadel:iam:user:resourceowner",
+)  # of every PAT that is made through the API
+ADMINISTRATOR_EXISTS = {
+    "instance": ("Errors.Instance.Member.AlreadyExists", "INSTA-pFDwe"),
+    "organization": ("Errors.Org.Member.AlreadyExists", "ORG-poWwe"),
+    "project": ("Project member already exists", "PROJECT-PtXi1"),
+}
 
 
-class World(UserRules):
-    """The state of one instance with all its rules: those of organizations here, the others inherited.
+class World:
+    """All objects of one instance by their IDs, empty at first.
 
-    An ``id`` given to an ``add_...`` method is used instead of a new one; ``by`` is the ID of the user who acts.
+    Everything that reads or changes it holds ``lock`` for the whole request. An ``id`` given to an ``add_...`` method
+    is used instead of a new one; ``by`` is the ID of the user who acts. Changes without a rule are made on the object
+    itself, followed by ``touch``.
     """
+
+    def __init__(self, now: Callable[[], float] = time.time, external_domain: str = "localhost") -> None:
+        self.now = now
+        self.lock = threading.RLock()
+        self.new_id = IdGenerator(now).new_id
+        self.external_domain = external_domain
+        self.id = self.new_id()
+        self.zitadel_project_id = self.new_id()  # the project of ZITADEL's own APIs: an audience, never listed
+        self.organizations: dict[str, Organization] = {}
+        self.projects: dict[str, Project] = {}
+        self.applications: dict[str, Application] = {}
+        self.users: dict[str, User] = {}
+        self.authorizations: dict[str, Authorization] = {}
+        self.session_tokens: dict[str, SessionToken] = {}
+        self.administrators: dict[str, Administrator] = {}
+        self.events: list[Event] = []
+        self.features: dict[str, object] = {}
+        self.ended: dict[str, float] = {}  # when a project or authorization was removed, by its ID
+        self._sequences: Counter[str] = Counter()
+        self._kept_taken: set[tuple[str, ...]] = set()  # what stays taken after its project was removed
+
+    def touch(self, entity: Entity) -> float:
+        """Count a change of an object, and return its time."""
+        entity.changed = self.now()
+        entity.sequence += 1
+        return entity.changed
+
+    def log(self, user: User, kind: str, by: str = "", **payload: object) -> None:
+        """Record what happened to a user."""
+        self._sequences[user.id] += 1
+        self.events.append(
+            Event(
+                sequence=self._sequences[user.id],
+                created=self.now(),
+                type=kind,
+                aggregate_id=user.id,
+                organization_id=user.organization_id,
+                editor=by,
+                payload=payload,
+            )
+        )
+
+    # --- organizations ---
 
     @property
     def default_organization(self) -> Organization | None:
-        """The first one."""
+        """The first organization."""
         return next(iter(self.organizations.values()), None)
 
     def add_organization(self, name: str, id: str | None = None) -> Organization:
-        """Its primary domain comes from its name, and must be free as well: ``Acme X`` and ``Acme-X`` have the same."""
-        if named(self.organizations.values(), "name", name):
+        """Add an organization. Its primary domain comes from its name: ``Acme X`` and ``Acme-X`` have the same."""
+        if _is_taken(name, (o.name for o in self.organizations.values())):
             raise taken("Organisation's name already taken")
         primary_domain = f"{_domain_label(name)}.{self.external_domain}"
-        if named(self.organizations.values(), "primary_domain", primary_domain):
+        if _is_taken(primary_domain, (o.primary_domain for o in self.organizations.values())):
             raise taken("Domain already exists")
         if id in self.organizations:
             raise AlreadyExists("Organisation already exists", "ORG-lapo2m")
-        now = self.now()
-        made = Organization(
-            id=id or self.new_id(),
-            created=now,
-            changed=now,
-            name=name,
-            primary_domain=primary_domain,
-        )
+        made = Organization(id=id or self.new_id(), created=self.now(), name=name, primary_domain=primary_domain)
         self.organizations[made.id] = made
         return made
 
     def remove_organization(self, organization: Organization) -> None:
-        """With its projects and users, the authorizations it owns and those made through grants to it."""
+        """Remove an organization, its projects and users, its authorizations and the project grants to it."""
         for project in [p for p in self.projects.values() if p.organization_id == organization.id]:
             self.remove_project(project)
         for user in [u for u in self.users.values() if u.organization_id == organization.id]:
             self.remove_user(user)
         for project in self.projects.values():
             project.grants.pop(organization.id, None)
-        self.remove_authorizations(lambda a: a.organization_id == organization.id)
-        self.remove_administrators(lambda a: a.resource == ("organization", organization.id))
+        self._remove_authorizations(lambda a: a.organization_id == organization.id)
+        _remove(self.administrators, lambda a: a.resource == ("organization", organization.id))
         del self.organizations[organization.id]
+
+    # --- projects ---
+
+    def add_project(self, organization_id: str, name: str, id: str | None = None) -> Project:
+        """Add a project. The organization may be unknown (ZITADEL)."""
+        if id in self.projects:
+            raise AlreadyExists("Errors.Project.AlreadyExisting", "COMMAND-opamwu")
+        self.check_project_name(organization_id, name)
+        made = Project(id=id or self.new_id(), created=self.now(), organization_id=organization_id, name=name)
+        self.projects[made.id] = made
+        return made
+
+    def check_project_name(self, organization_id: str, name: str) -> None:
+        """Raise ``AlreadyExists`` if another project of the organization has the name."""
+        if _is_taken(name, (p.name for p in self.projects.values() if p.organization_id == organization_id)):
+            raise taken("Project already exists on organization")
+
+    def remove_project(self, project: Project) -> None:
+        """Remove a project with its applications, authorizations and administrators.
+
+        ZITADEL does not free the IDs and names of the applications and the keys of the roles, so a project that is
+        created again with the same ID cannot have them again.
+        """
+        for application in [a for a in self.applications.values() if a.project_id == project.id]:
+            del self.applications[application.id]
+            self._kept_taken |= {("application", application.id), ("application", project.id, application.name.lower())}
+        self._kept_taken |= {("role", project.id, key.lower()) for key in project.roles}
+        self._remove_authorizations(lambda a: a.project_id == project.id)
+        _remove(self.administrators, lambda a: a.resource == ("project", project.id))
+        del self.projects[project.id]
+        self.ended[project.id] = self.now()
+
+    def add_role(self, project: Project, key: str, display_name: str, group: str = "") -> Role:
+        """Add a role to a project."""
+        if _is_taken(key, project.roles) or ("role", project.id, key.lower()) in self._kept_taken:
+            raise taken("Role already exists")
+        role = Role(id=key, created=self.now(), project_id=project.id, display_name=display_name, group=group)
+        project.roles[key] = role
+        return role
+
+    def remove_role(self, project: Project, key: str) -> None:
+        """Remove a role from a project, its authorizations and its grants, which stay even without any role."""
+        project.roles.pop(key, None)
+        holders: list[Authorization | ProjectGrant] = list(project.grants.values())
+        holders += [a for a in self.authorizations.values() if a.project_id == project.id]
+        for holder in holders:
+            if key in holder.role_keys:
+                holder.role_keys.remove(key)
+                self.touch(holder)
+
+    def add_project_grant(self, project: Project, organization_id: str, role_keys: list[str]) -> ProjectGrant:
+        """Let another organization assign these roles to users."""
+        if organization_id in project.grants:
+            raise taken("Project grant already exists")
+        made = ProjectGrant(
+            id=self.new_id(),
+            created=self.now(),
+            project_id=project.id,
+            granted_organization_id=organization_id,
+            role_keys=role_keys,
+        )
+        project.grants[organization_id] = made
+        return made
+
+    def set_granted_roles(self, grant: ProjectGrant, role_keys: list[str]) -> None:
+        """Replace the roles of a project grant; authorizations that were made through it lose what it loses."""
+        grant.role_keys = role_keys
+        self.touch(grant)
+        for authorization in self.authorizations.values():
+            through = (authorization.project_id, authorization.organization_id)
+            if through == (grant.project_id, grant.granted_organization_id):
+                authorization.role_keys = [key for key in authorization.role_keys if key in role_keys]
+
+    def remove_project_grant(self, project: Project, organization_id: str) -> None:
+        """Remove a project grant and the authorizations that were made through it."""
+        project.grants.pop(organization_id, None)
+        self._remove_authorizations(lambda a: a.project_id == project.id and a.organization_id == organization_id)
+
+    # --- applications ---
+
+    def add_application(
+        self, project: Project, name: str, kind: str, auth_method: str, id: str | None = None
+    ) -> Application:
+        """Add an application without a secret, in place of the one that has the given ID if there is one (ZITADEL)."""
+        if id and ("application", id) in self._kept_taken:
+            raise taken("Application already exists")
+        self.check_application_name(project.id, name)
+        made = Application(
+            id=id or self.new_id(),
+            created=self.now(),
+            project_id=project.id,
+            name=name,
+            client_id=self.new_id(),
+            kind=kind,
+            auth_method=auth_method,
+        )
+        self.applications[made.id] = made
+        return made
+
+    def check_application_name(self, project_id: str, name: str) -> None:
+        """Raise ``AlreadyExists`` if another application of the project has the name."""
+        names = (a.name for a in self.applications.values() if a.project_id == project_id)
+        if _is_taken(name, names) or ("application", project_id, name.lower()) in self._kept_taken:
+            raise taken("Application already exists")
+
+    def add_key(self, owner: Application | User, pem: str, expires: float) -> PublicKey:
+        """Add the public half of a key pair to an application or a user."""
+        key = PublicKey(id=self.new_id(), created=self.now(), owner_id=owner.id, expires=expires, pem=pem)
+        owner.keys[key.id] = key
+        return key
+
+    # --- users ---
+
+    def add_user(
+        self,
+        organization_id: str,
+        username: str | None,
+        name: str,
+        *,
+        machine: bool = True,
+        id: str | None = None,
+        by: str = "",
+    ) -> User:
+        """Add a user; without a username its ID is used."""
+        if id in self.users:
+            raise FailedPrecondition("Errors.User.AlreadyExisting", "COMMAND-k2una")
+        user_id = id or self.new_id()
+        username = username or user_id
+        self.check_username(username)
+        made = User(
+            id=user_id,
+            created=self.now(),
+            organization_id=organization_id,
+            username=username,
+            machine=machine,
+            name=name,
+        )
+        self.users[made.id] = made
+        self.log(made, "user.machine.added" if machine else "user.human.added", by, userName=username)
+        return made
+
+    def check_username(self, username: str) -> None:
+        """Raise ``AlreadyExists`` if another user of the instance has the username."""
+        if _is_taken(username, (user.username for user in self.users.values())):
+            raise taken("User already exists")
+
+    def set_user_state(self, user: User, state: str, event: str, by: str = "") -> float:
+        """Set a user's state. Any state but ``ACTIVE`` ends the user's tokens for good."""
+        user.state = state
+        if state != "ACTIVE":
+            for pat in user.pats.values():
+                pat.dead = True
+            self._end_sessions(user)
+        self.log(user, event, by)
+        return self.touch(user)
+
+    def remove_user(self, user: User, by: str = "") -> float:
+        """Remove a user with its tokens, keys, authorizations and administrator roles."""
+        self._end_sessions(user)
+        self._remove_authorizations(lambda a: a.user_id == user.id)
+        _remove(self.administrators, lambda a: a.user_id == user.id)
+        del self.users[user.id]
+        self.log(user, "user.removed", by)
+        return self.touch(user)
+
+    def _end_sessions(self, user: User) -> None:
+        _remove(self.session_tokens, lambda token: token.user_id == user.id)
+
+    def add_pat(
+        self,
+        user: User,
+        expires: float,
+        *,
+        id: str | None = None,
+        token: str | None = None,
+        scopes: Iterable[str] = PAT_SCOPES,
+        by: str = "",
+    ) -> PersonalAccessToken:
+        """Add a personal access token; ``token`` is used instead of a new text."""
+        pat_id = id or self.new_id()
+        made = PersonalAccessToken(
+            id=pat_id,
+            created=self.now(),
+            user_id=user.id,
+            token=token or new_token_text(pat_id, user.id),
+            expires=expires,
+            scopes=list(scopes),
+            dead=":" in user.id,  # ZITADEL splits the text inside the token at the first colon
+        )
+        user.pats[made.id] = made
+        self.log(user, "user.pat.added", by, tokenId=made.id, expiration=expires, scopes=made.scopes)
+        return made
+
+    def remove_pat(self, user: User, pat_id: str, by: str = "") -> None:
+        """Remove a personal access token, which ends at once."""
+        del user.pats[pat_id]
+        self.log(user, "user.pat.removed", by, tokenId=pat_id)
+
+    # --- authorizations and administrators ---
+
+    def add_authorization(
+        self, user_id: str, project_id: str, organization_id: str, role_keys: list[str], id: str | None = None
+    ) -> Authorization:
+        """Add the one authorization of this user, project and owner; the caller has checked the roles."""
+        owner = (user_id, project_id, organization_id)
+        if any((a.user_id, a.project_id, a.organization_id) == owner for a in self.authorizations.values()):
+            raise taken("User grant already exists")
+        made = Authorization(
+            id=id or self.new_id(),
+            created=self.now(),
+            user_id=user_id,
+            project_id=project_id,
+            organization_id=organization_id,
+            role_keys=list(role_keys),
+        )
+        self.authorizations[made.id] = made
+        return made
+
+    def remove_authorization(self, authorization: Authorization) -> None:
+        """Remove an authorization, and remember when."""
+        del self.authorizations[authorization.id]
+        self.ended[authorization.id] = self.now()
+
+    def _remove_authorizations(self, matches: Callable[[Authorization], bool]) -> None:
+        for authorization in [a for a in self.authorizations.values() if matches(a)]:
+            self.remove_authorization(authorization)
+
+    def add_administrator(self, user_id: str, resource: tuple[str, str], roles: list[str]) -> Administrator:
+        """Make a user administrator of a resource; see ``Administrator`` for its form."""
+        if self.find_administrator(user_id, resource):
+            raise AlreadyExists(*ADMINISTRATOR_EXISTS[resource[0]])
+        made = Administrator(
+            id=self.new_id(), created=self.now(), user_id=user_id, resource=resource, roles=list(roles)
+        )
+        self.administrators[made.id] = made
+        return made
+
+    def find_administrator(self, user_id: str, resource: tuple[str, str]) -> Administrator | None:
+        """Return a user's administrator roles of a resource, or None."""
+        found = (a for a in self.administrators.values() if (a.user_id, a.resource) == (user_id, resource))
+        return next(found, None)
+
+
+def _is_taken(name: str, names: Iterable[str]) -> bool:
+    """Compare as ZITADEL does, without regard to case."""
+    return name.lower() in (other.lower() for other in names)
+
+
+def _remove(objects: dict[str, E], matches: Callable[[E], bool]) -> None:
+    for entity in [entity for entity in objects.values() if matches(entity)]:
+        del objects[entity.id]
 
 
 def _domain_label(name: str) -> str:
-    """An organization's name as the first part of its domain (ZITADEL: NewIAMDomainName)."""
+    """Return an organization's name as the first part of its domain (ZITADEL: NewIAMDomainName)."""
     kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.strip().replace("'", ""))
     return kept[:63].strip("-").lower()

@@ -1,11 +1,9 @@
-"""The management side of the emulator: v2 services by Connect, and the REST calls beside them."""
+"""The management API: v2 services by Connect, and the REST calls."""
 
 from flask import Flask, Response, request
 
-from zdemo.emulator import health
 from zdemo.emulator.api import (
     administrators,
-    answers,
     application_keys,
     applications,
     authorizations,
@@ -15,18 +13,19 @@ from zdemo.emulator.api import (
     organizations,
     project_grants,
     projects,
+    responses,
     rest,
     user_credentials,
     user_queries,
-    user_states,
     users,
     v1,
 )
-from zdemo.emulator.api.call import Method, Service
+from zdemo.emulator.api.call import Service
 from zdemo.emulator.world import World
 
-__all__ = ["register"]
+__all__ = ["HEALTH_PATHS", "register"]
 
+HEALTH_PATHS = ("/management/v1/healthz", "/auth/v1/healthz", "/admin/v1/healthz")  # answered by ``app``
 VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 SERVICES: dict[str, Service] = {
     service.name: service
@@ -41,12 +40,13 @@ SERVICES: dict[str, Service] = {
         instance.SETTINGS,
     )
 }
-EXTENSIONS = (application_keys, events, project_grants, user_credentials, user_queries, user_states)
-"""Modules that add methods to the services of others; importing them is their use."""
+# importing these adds their methods to the services above and to ``v1``
+EXTENSIONS = (application_keys, events, project_grants, user_credentials, user_queries)
 
 _USERS = "/v2/users"
 _USER = "/v2/users/<userId>"
-TWINS: tuple[tuple[str, str, Service, str], ...] = (
+# HTTP method and path of the v2 methods that have a REST form too
+REST_FORMS: tuple[tuple[str, str, Service, str], ...] = (
     ("POST", f"{_USERS}/new", users.SERVICE, "CreateUser"),
     ("POST", _USERS, users.SERVICE, "ListUsers"),
     ("GET", _USER, users.SERVICE, "GetUserByID"),
@@ -72,17 +72,16 @@ TWINS: tuple[tuple[str, str, Service, str], ...] = (
     ("DELETE", "/v2/features/instance", instance.FEATURES, "ResetInstanceFeatures"),
     ("GET", "/v2/settings", instance.SETTINGS, "GetGeneralSettings"),
 )
-"""HTTP method and path of the v2 methods that have a REST form too."""
 
 
 def register(app: Flask, world: World) -> None:
-    """Add the management side to an application: every path that nothing else answers."""
-    twins: list[tuple[str, str, Method]] = [(verb, path, service.methods[name]) for verb, path, service, name in TWINS]
-    routes = rest.Routes([*v1.ROUTES, *twins], elsewhere=health.API_PATHS)
+    """Add the management API to an application, which answers every path that nothing else answers."""
+    forms: list[v1.Route] = [(verb, path, service.methods[name]) for verb, path, service, name in REST_FORMS]
+    routes = rest.Routes([*v1.ROUTES, *forms], elsewhere=HEALTH_PATHS)
 
     def answer(path: str) -> Response:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            return answers.preflight(request)
+            return responses.preflight(request)
         service, _, method = path.partition("/")
         with world.lock:
             if service in SERVICES:

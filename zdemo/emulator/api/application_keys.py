@@ -1,15 +1,13 @@
-"""zitadel.application.v2.ApplicationService, the part about application keys (private_key_jwt)."""
+"""zitadel.application.v2.ApplicationService: the keys of applications (private_key_jwt)."""
 
 import base64
 import json
 
-from zdemo.emulator.api.applications import SERVICE, application_owner, reached_application
+from zdemo.emulator.api.applications import SERVICE, application_owner, permitted_application
 from zdemo.emulator.api.call import Answer, Call
-from zdemo.emulator.api.kinds import Text, Time
-from zdemo.emulator.api.listing import Listing, id_filter
-from zdemo.emulator.api.projects import ID
-from zdemo.emulator.api.schema import Message
-from zdemo.emulator.api.values import moment
+from zdemo.emulator.api.field_types import ID, Text, Time
+from zdemo.emulator.api.json_values import moment
+from zdemo.emulator.api.lists import Listing, id_filter
 from zdemo.emulator.credentials import new_key_pair
 from zdemo.emulator.entities import Application, PublicKey
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound
@@ -17,7 +15,7 @@ from zdemo.emulator.world import World
 
 
 def check_expiry(call: Call) -> float:
-    """The ``expirationDate`` of a request; an absent one counts as past."""
+    """Return the ``expirationDate`` of a request; an absent one counts as past."""
     expires: float = call.body.get("expirationDate", 0.0)
     if expires <= call.world.now():
         raise InvalidArgument("Errors.AuthNKey.ExpireBeforeNow", "DOMAIN-dv3t5")
@@ -25,7 +23,7 @@ def check_expiry(call: Call) -> float:
 
 
 def key_file(**content: str) -> str:
-    """A key file as the API hands it out, once: base64 of JSON."""
+    """Return a key file as the API shows it, once: base64 of JSON."""
     return base64.b64encode(json.dumps(content, separators=(",", ":")).encode()).decode()
 
 
@@ -41,26 +39,17 @@ def _owner(world: World, key: PublicKey) -> str:
     return application_owner(world, _application_of(world, key))
 
 
-@SERVICE.method(Message("CreateApplicationKeyRequest", projectId=ID, applicationId=ID, expirationDate=Time()))
+@SERVICE.method("CreateApplicationKey", projectId=ID, applicationId=ID, expirationDate=Time())
 def create_application_key(call: Call) -> Answer:
-    """Only for applications that authenticate with a key."""
-    application = reached_application(call, "project.app.write")
+    """Create a key, only for an application that authenticates with keys."""
+    application = permitted_application(call, "project.app.write")
     if application is None:
         raise FailedPrecondition("Application not found", "COMMAND-sak25")
     if not application.auth_method.endswith("PRIVATE_KEY_JWT"):
         raise FailedPrecondition("Chosen Auth Method does not require a key", "COMMAND-Dff54")
     expires = check_expiry(call)
     private, public = new_key_pair()
-    now = call.world.now()
-    key = PublicKey(
-        id=call.world.new_id(),
-        created=now,
-        changed=now,
-        owner_id=application.id,
-        expires=expires,
-        pem=public,
-    )
-    application.keys[key.id] = key
+    key = call.world.add_key(application, public, expires)
     content = key_file(
         type="application",
         keyId=key.id,
@@ -71,10 +60,11 @@ def create_application_key(call: Call) -> Answer:
     return {"keyId": key.id, "creationDate": moment(key.created), "keyDetails": content}
 
 
-@SERVICE.method(Message("GetApplicationKeyRequest", keyId=ID))
+@SERVICE.method("GetApplicationKey", keyId=ID)
 def get_application_key(call: Call) -> Answer:
-    """Dates only."""
-    key = _find(call.world, call.body["keyId"])
+    """Show the dates of a key."""
+    key_id = call.body["keyId"]
+    key = next((a.keys[key_id] for a in call.world.applications.values() if key_id in a.keys), None)
     project_id = _project_id(call.world, key) if key else ""
     call.need("project.app.read", _owner(call.world, key) if key else None, project_id)
     if key is None:
@@ -86,14 +76,10 @@ def get_application_key(call: Call) -> Answer:
     }
 
 
-def _find(world: World, key_id: str) -> PublicKey | None:
-    return next((a.keys[key_id] for a in world.applications.values() if key_id in a.keys), None)
-
-
-@SERVICE.method(Message("DeleteApplicationKeyRequest", projectId=ID, applicationId=ID, keyId=ID))
+@SERVICE.method("DeleteApplicationKey", projectId=ID, applicationId=ID, keyId=ID)
 def delete_application_key(call: Call) -> Answer:
-    """Assertions signed with it are refused from now on."""
-    application = reached_application(call, "project.app.write")
+    """Delete a key; assertions that it signed are refused from now on."""
+    application = permitted_application(call, "project.app.write")
     if application is None or call.body["keyId"] not in application.keys:
         raise NotFound("Application key not found", "COMMAND-4m77G")
     del application.keys[call.body["keyId"]]
@@ -112,16 +98,14 @@ def _show(world: World, key: PublicKey) -> Answer:
     }
 
 
-KEYS = Listing[PublicKey](
+Listing[PublicKey](
     rows=lambda call: [k for a in call.world.applications.values() for k in a.keys.values()],
     visible=lambda call, k: call.access.may("project.app.read", _owner(call.world, k), _project_id(call.world, k)),
     show=_show,
     result="keys",
     filter_name="ApplicationKeySearchFilter",
     filters={
-        "applicationIdFilter": id_filter(
-            "ApplicationKeyApplicationIDFilter", lambda w, k: _application_of(w, k).id, "applicationId"
-        ),
+        "applicationIdFilter": id_filter("ApplicationKeyApplicationIDFilter", lambda _, k: k.owner_id, "applicationId"),
         "projectIdFilter": id_filter("ApplicationKeyProjectIDFilter", _project_id, "projectId"),
         "organizationIdFilter": id_filter("ApplicationKeyOrganizationIDFilter", _owner, "organizationId"),
     },
@@ -136,5 +120,4 @@ KEYS = Listing[PublicKey](
     },
     zero_is_a_column=True,
     page_last=True,
-)
-SERVICE.method(KEYS.request("ListApplicationKeysRequest", projectId=Text(most=200)))(KEYS.answer)
+).serve(SERVICE, "ListApplicationKeys", projectId=Text(most=200))

@@ -1,11 +1,13 @@
 """zitadel.application.v2.ApplicationService: API and OIDC applications and their secrets."""
 
+from functools import partial
+
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.kinds import Anything, Enum, Flag, Kind, Repeated, Text
-from zdemo.emulator.api.listing import Filter, Listing, id_filter, text_filter
-from zdemo.emulator.api.projects import ID, OPTIONAL, owner, reached
-from zdemo.emulator.api.schema import Message, OneOf, Sub
-from zdemo.emulator.api.values import moment, without_defaults
+from zdemo.emulator.api.field_types import ID, OPTIONAL, Anything, Enum, FieldType, Flag, Repeated, Text
+from zdemo.emulator.api.json_values import moment, without_defaults
+from zdemo.emulator.api.lists import Filter, Listing, id_filter, text_filter
+from zdemo.emulator.api.messages import Message, OneOf, Sub
+from zdemo.emulator.api.projects import owner, permitted_project
 from zdemo.emulator.credentials import new_secret
 from zdemo.emulator.entities import Application
 from zdemo.emulator.errors import FailedPrecondition, NotFound
@@ -14,32 +16,27 @@ from zdemo.emulator.world import World
 SERVICE = Service("zitadel.application.v2.ApplicationService", "application")
 STATES = ("APPLICATION_STATE_UNSPECIFIED", "APPLICATION_STATE_ACTIVE", "APPLICATION_STATE_INACTIVE")
 TYPES = ("APPLICATION_TYPE_UNSPECIFIED", "APPLICATION_TYPE_OIDC", "APPLICATION_TYPE_API", "APPLICATION_TYPE_SAML")
-API_METHODS = ("API_AUTH_METHOD_TYPE_BASIC", "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
-OIDC_METHODS = tuple(f"OIDC_AUTH_METHOD_TYPE_{m}" for m in ("BASIC", "POST", "NONE", "PRIVATE_KEY_JWT"))
-WITH_SECRET = (API_METHODS[0], OIDC_METHODS[0], OIDC_METHODS[1])
-_OIDC_ENUMS: dict[str, Enum] = {
-    "applicationType": Enum(("OIDC_APP_TYPE_WEB", "OIDC_APP_TYPE_USER_AGENT", "OIDC_APP_TYPE_NATIVE")),
-    "authMethodType": Enum(OIDC_METHODS),
-    "version": Enum(("OIDC_VERSION_1_0",)),
-    "accessTokenType": Enum(("OIDC_TOKEN_TYPE_BEARER", "OIDC_TOKEN_TYPE_JWT")),
-}
-_RESPONSES = Enum(tuple(f"OIDC_RESPONSE_TYPE_{t}" for t in ("UNSPECIFIED", "CODE", "ID_TOKEN", "ID_TOKEN_TOKEN")))
-_GRANTS = Enum(
-    tuple(
-        f"OIDC_GRANT_TYPE_{t}"
-        for t in ("AUTHORIZATION_CODE", "IMPLICIT", "REFRESH_TOKEN", "DEVICE_CODE", "TOKEN_EXCHANGE")
-    )
-)
-OIDC_FIELDS: dict[str, Kind] = {
+
+
+def _enum(prefix: str, *words: str) -> Enum:
+    return Enum(tuple(f"{prefix}_{word}" for word in words))
+
+
+API_METHOD = _enum("API_AUTH_METHOD_TYPE", "BASIC", "PRIVATE_KEY_JWT")
+OIDC_METHOD = _enum("OIDC_AUTH_METHOD_TYPE", "BASIC", "POST", "NONE", "PRIVATE_KEY_JWT")
+WITH_SECRET = (API_METHOD.words[0], *OIDC_METHOD.words[:2])
+OIDC_FIELDS: dict[str, FieldType] = {
     "redirectUris": Repeated(Text()),
-    "responseTypes": Repeated(_RESPONSES),
-    "grantTypes": Repeated(_GRANTS),
-    "applicationType": _OIDC_ENUMS["applicationType"],
-    "authMethodType": _OIDC_ENUMS["authMethodType"],
+    "responseTypes": Repeated(_enum("OIDC_RESPONSE_TYPE", "UNSPECIFIED", "CODE", "ID_TOKEN", "ID_TOKEN_TOKEN")),
+    "grantTypes": Repeated(
+        _enum("OIDC_GRANT_TYPE", "AUTHORIZATION_CODE", "IMPLICIT", "REFRESH_TOKEN", "DEVICE_CODE", "TOKEN_EXCHANGE")
+    ),
+    "applicationType": _enum("OIDC_APP_TYPE", "WEB", "USER_AGENT", "NATIVE"),
+    "authMethodType": OIDC_METHOD,
     "postLogoutRedirectUris": Repeated(Text()),
-    "version": _OIDC_ENUMS["version"],
+    "version": _enum("OIDC_VERSION", "1_0"),
     "developmentMode": Flag(),
-    "accessTokenType": _OIDC_ENUMS["accessTokenType"],
+    "accessTokenType": _enum("OIDC_TOKEN_TYPE", "BEARER", "JWT"),
     "accessTokenRoleAssertion": Flag(),
     "idTokenRoleAssertion": Flag(),
     "idTokenUserinfoAssertion": Flag(),
@@ -50,84 +47,46 @@ OIDC_FIELDS: dict[str, Kind] = {
     "loginVersion": Anything(),
 }
 KIND_OF = {"apiConfiguration": "api", "oidcConfiguration": "oidc"}
-
-
-_CREATE = Message(
-    "CreateApplicationRequest",
-    OneOf("ApplicationType", tuple(KIND_OF), required=True),
-    projectId=ID,
-    applicationId=OPTIONAL,
-    name=ID,
-    apiConfiguration=Sub(Message("CreateAPIApplicationRequest", authMethodType=Enum(API_METHODS))),
-    oidcConfiguration=Sub(Message("CreateOIDCApplicationRequest", **OIDC_FIELDS)),
-)
-_UPDATE = Message(
-    "UpdateApplicationRequest",
-    OneOf("ApplicationType", tuple(KIND_OF)),
-    projectId=ID,
-    applicationId=ID,
-    name=OPTIONAL,
-    apiConfiguration=Sub(Message("UpdateAPIApplicationConfigurationRequest", authMethodType=Enum(API_METHODS))),
-    oidcConfiguration=Sub(Message("UpdateOIDCApplicationConfigurationRequest", **OIDC_FIELDS)),
-)
 _BOTH = {"projectId": ID, "applicationId": ID}
 
 
-def show_application(_: World, application: Application) -> Answer:
-    """An application as lists show it."""
-    return {
-        "applicationId": application.id,
-        "creationDate": moment(application.created),
-        "changeDate": moment(application.changed),
-        "state": STATES[1] if application.active else STATES[2],
-        "name": application.name,
-        **_show_configuration(application),
-    }
-
-
-def _show_configuration(application: Application) -> Answer:
-    client = {"clientId": application.client_id}
-    if application.kind == "api":
-        shown = {"authMethodType": application.auth_method} if application.auth_method != API_METHODS[0] else {}
-        return {"apiConfiguration": client | shown}
-    settings = application.oidc | {"authMethodType": application.auth_method}
-    kept = {
-        name: value
-        for name, value in without_defaults(settings).items()
-        if name not in _OIDC_ENUMS or value != _OIDC_ENUMS[name].words[0]
-    }
-    return {"oidcConfiguration": {"clockSkew": "0s"} | kept | client}
-
-
 def application_owner(world: World, application: Application) -> str:
-    """Whose permission counts for an application."""
+    """Return the organization whose administrators have permissions for an application."""
     return world.projects[application.project_id].organization_id
 
 
-def reached_application(call: Call, permission: str) -> Application | None:
-    """The application of ``projectId`` and ``applicationId``, once the caller may do this to it."""
-    reached(call, permission)
+def permitted_application(call: Call, permission: str) -> Application | None:
+    """Return the application of the request if it exists in its project, once the caller has the permission."""
+    permitted_project(call, permission)
     application = call.world.applications.get(call.body["applicationId"])
     return application if application and application.project_id == call.body["projectId"] else None
 
 
-def _changed(call: Call, permission: str, unknown: str) -> Application:
-    application = reached_application(call, permission)
+def _existing(call: Call, permission: str, error_id: str) -> Application:
+    application = permitted_application(call, permission)
     if application is None:
-        raise NotFound("Application doesn't exist", unknown)
+        raise NotFound("Application doesn't exist", error_id)
     return application
 
 
-@SERVICE.method(_CREATE)
+@SERVICE.method(
+    "CreateApplication",
+    OneOf("ApplicationType", tuple(KIND_OF), required=True),
+    projectId=ID,
+    applicationId=OPTIONAL,
+    name=ID,
+    apiConfiguration=Sub(Message("CreateAPIApplicationRequest", authMethodType=API_METHOD)),
+    oidcConfiguration=Sub(Message("CreateOIDCApplicationRequest", **OIDC_FIELDS)),
+)
 def create_application(call: Call) -> Answer:
-    """The secret is shown here only, and only if the authentication method uses one."""
-    project = reached(call, "project.app.write")
+    """Create an application, and show its secret for the only time if its authentication method uses one."""
+    project = permitted_project(call, "project.app.write")
     if project is None:
         raise FailedPrecondition("Project not found", "COMMAND-EbFMN")
     chosen = next(name for name in KIND_OF if name in call.body)
     settings = call.body[chosen]
     kind = KIND_OF[chosen]
-    method = settings.get("authMethodType", API_METHODS[0] if kind == "api" else OIDC_METHODS[0])
+    method = settings.get("authMethodType", (API_METHOD if kind == "api" else OIDC_METHOD).words[0])
     application = call.world.add_application(
         project, call.body["name"], kind, method, id=call.body.get("applicationId")
     )
@@ -143,14 +102,22 @@ def create_application(call: Call) -> Answer:
     }
 
 
-@SERVICE.method(_UPDATE)
+@SERVICE.method(
+    "UpdateApplication",
+    OneOf("ApplicationType", tuple(KIND_OF)),
+    projectId=ID,
+    applicationId=ID,
+    name=OPTIONAL,
+    apiConfiguration=Sub(Message("UpdateAPIApplicationConfigurationRequest", authMethodType=API_METHOD)),
+    oidcConfiguration=Sub(Message("UpdateOIDCApplicationConfigurationRequest", **OIDC_FIELDS)),
+)
 def update_application(call: Call) -> Answer:
-    """What is absent stays, but for a configuration's authentication method; no change is refused."""
-    application = _changed(call, "project.app.write", "COMMAND-28di9")
+    """Change what the request has; an API configuration without a method means Basic, and no change is refused."""
+    application = _existing(call, "project.app.write", "COMMAND-28di9")
     name = call.body.get("name", application.name)
     method, oidc = application.auth_method, application.oidc
     if application.kind == "api" and "apiConfiguration" in call.body:
-        method = call.body["apiConfiguration"].get("authMethodType", API_METHODS[0])
+        method = call.body["apiConfiguration"].get("authMethodType", API_METHOD.words[0])
     if application.kind == "oidc" and "oidcConfiguration" in call.body:
         oidc = oidc | call.body["oidcConfiguration"]
         method = str(oidc.get("authMethodType", method))
@@ -162,64 +129,79 @@ def update_application(call: Call) -> Answer:
     return {"changeDate": moment(call.world.touch(application))}
 
 
-@SERVICE.method(Message("GetApplicationRequest", applicationId=ID))
+@SERVICE.method("GenerateClientSecret", **_BOTH)
+def generate_client_secret(call: Call) -> Answer:
+    """Replace the secret, whatever the authentication method."""
+    application = _existing(call, "project.app.write", "COMMAND-Kd92s")
+    application.secret = new_secret()
+    return {"clientSecret": application.secret, "creationDate": moment(call.world.touch(application))}
+
+
+def _set_active(call: Call, *, active: bool, date: str, refusal: tuple[str, str]) -> Answer:
+    """Switch an application on or off; while it is off, its credentials are kept but refused."""
+    application = _existing(call, "project.app.write", "COMMAND-ov9d3")
+    return {date: moment(call.set_active(application, active, refusal))}
+
+
+for method, active, date, refusal in (
+    ("DeactivateApplication", False, "deactivationDate", ("Application is not active", "COMMAND-dsh35")),
+    ("ReactivateApplication", True, "reactivationDate", ("Application is not inactive", "COMMAND-1n8cM")),
+):
+    SERVICE.method(method, **_BOTH)(partial(_set_active, active=active, date=date, refusal=refusal))
+
+
+@SERVICE.method("DeleteApplication", **_BOTH)
+def delete_application(call: Call) -> Answer:
+    """Delete an application, which an ORG_OWNER cannot do (ZITADEL), except with the whole project."""
+    application = _existing(call, "project.app.delete", "COMMAND-0po9s")
+    del call.world.applications[application.id]
+    return {"deletionDate": moment(call.world.now())}
+
+
+@SERVICE.method("GetApplication", applicationId=ID)
 def get_application(call: Call) -> Answer:
-    """By its own ID; a client ID finds nothing."""
+    """Show one application by its own ID; a client ID is unknown here."""
     application = call.world.applications.get(call.body["applicationId"])
     project = call.world.projects.get(application.project_id) if application else None
     call.need("project.app.read", owner(project), project.id if project else "")
     if application is None:
         raise NotFound("Errors.App.NotExisting", "QUERY-pCP8P")
-    return {"application": show_application(call.world, application)}
-
-
-@SERVICE.method(Message("GenerateClientSecretRequest", **_BOTH))
-def generate_client_secret(call: Call) -> Answer:
-    """The former secret dies. Works whatever the authentication method."""
-    application = _changed(call, "project.app.write", "COMMAND-Kd92s")
-    application.secret = new_secret()
-    return {
-        "clientSecret": application.secret,
-        "creationDate": moment(call.world.touch(application)),
-    }
-
-
-@SERVICE.method(Message("DeactivateApplicationRequest", **_BOTH))
-def deactivate_application(call: Call) -> Answer:
-    """Its credentials are refused from now on, and kept."""
-    application = _changed(call, "project.app.write", "COMMAND-ov9d3")
-    if not application.active:
-        raise FailedPrecondition("Application is not active", "COMMAND-dsh35")
-    application.active = False
-    return {"deactivationDate": moment(call.world.touch(application))}
-
-
-@SERVICE.method(Message("ReactivateApplicationRequest", **_BOTH))
-def reactivate_application(call: Call) -> Answer:
-    """With the secret that it had."""
-    application = _changed(call, "project.app.write", "COMMAND-ov9d3")
-    if application.active:
-        raise FailedPrecondition("Application is not inactive", "COMMAND-1n8cM")
-    application.active = True
-    return {"reactivationDate": moment(call.world.touch(application))}
-
-
-@SERVICE.method(Message("DeleteApplicationRequest", **_BOTH))
-def delete_application(call: Call) -> Answer:
-    """Not for an ORG_OWNER, who may delete the whole project instead (ZITADEL: ``project.app.delete``)."""
-    application = _changed(call, "project.app.delete", "COMMAND-0po9s")
-    del call.world.applications[application.id]
-    return {"deletionDate": moment(call.world.now())}
+    return {"application": _show(call.world, application)}
 
 
 def _state(application: Application) -> str:
     return STATES[1] if application.active else STATES[2]
 
 
-APPLICATIONS = Listing[Application](
+def _show(_: World, application: Application) -> Answer:
+    return {
+        "applicationId": application.id,
+        "creationDate": moment(application.created),
+        "changeDate": moment(application.changed),
+        "state": _state(application),
+        "name": application.name,
+        **_show_configuration(application),
+    }
+
+
+def _show_configuration(application: Application) -> Answer:
+    client = {"clientId": application.client_id}
+    method = {"authMethodType": application.auth_method}
+    if application.kind == "api":
+        return {"apiConfiguration": client | _without_default_words(method, {"authMethodType": API_METHOD})}
+    settings = without_defaults(_without_default_words(application.oidc | method, OIDC_FIELDS))
+    return {"oidcConfiguration": {"clockSkew": "0s"} | settings | client}
+
+
+def _without_default_words(settings: Answer, types: dict[str, FieldType] | dict[str, Enum]) -> Answer:
+    defaults = {name: kind.words[0] for name, kind in types.items() if isinstance(kind, Enum)}
+    return {name: value for name, value in settings.items() if defaults.get(name) != value}
+
+
+Listing[Application](
     rows=lambda call: call.world.applications.values(),
     visible=lambda call, a: call.access.may("project.app.read", application_owner(call.world, a), a.project_id),
-    show=show_application,
+    show=_show,
     result="applications",
     filter_name="ApplicationSearchFilter",
     filters={
@@ -239,5 +221,4 @@ APPLICATIONS = Listing[Application](
     },
     zero_is_a_column=True,
     page_last=True,
-)
-SERVICE.method(APPLICATIONS.request("ListApplicationsRequest"))(APPLICATIONS.answer)
+).serve(SERVICE, "ListApplications")

@@ -1,23 +1,24 @@
 """zitadel.authorization.v2.AuthorizationService: which user has which roles of a project."""
 
+from functools import partial
+
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.kinds import Enum, Repeated, Text
-from zdemo.emulator.api.listing import TEXT_METHOD, Filter, Listing, id_filter, ids_filter, text_filter, text_matches
-from zdemo.emulator.api.projects import ID
-from zdemo.emulator.api.schema import Message, Sub
+from zdemo.emulator.api.field_types import ID, Enum, Repeated, Text
+from zdemo.emulator.api.json_values import NO_TIME, moment, without_defaults
+from zdemo.emulator.api.lists import TEXT_METHOD, Filter, Listing, id_filter, ids_filter, text_filter, text_matches
+from zdemo.emulator.api.messages import Message, Sub
 from zdemo.emulator.api.users import display_name
-from zdemo.emulator.api.values import NO_TIME, moment, without_defaults
 from zdemo.emulator.entities import Authorization, Project, User
 from zdemo.emulator.errors import FailedPrecondition, NotFound
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.authorization.v2.AuthorizationService", "authorization")
 STATES = ("STATE_UNSPECIFIED", "STATE_ACTIVE", "STATE_INACTIVE")
-_ROLES = Repeated(Text(1, 200), unique=True)
+_ROLES = Repeated(ID, unique=True)
 
 
 def show_user(user: User) -> Answer:
-    """A user as a part of other rows."""
+    """Return a user as a part of other rows."""
     return without_defaults(
         {
             "id": user.id,
@@ -29,12 +30,12 @@ def show_user(user: User) -> Answer:
 
 
 def show_project(project: Project) -> Answer:
-    """A project as a part of other rows."""
+    """Return a project as a part of other rows."""
     return {"id": project.id, "name": project.name, "organizationId": project.organization_id}
 
 
 def show_organization(world: World, organization_id: str) -> Answer:
-    """An organization as a part of other rows."""
+    """Return an organization as a part of other rows."""
     organization = world.organizations.get(organization_id)
     return without_defaults({"id": organization_id, "name": organization.name if organization else ""})
 
@@ -60,7 +61,7 @@ def _show(world: World, authorization: Authorization) -> Answer:
 
 
 def _grantable(world: World, project_id: str, organization_id: str) -> set[str]:
-    """The roles that an organization may give in a project: its own, or one that is granted to it."""
+    """Return the roles that an organization can assign in its own project, or in one that is granted to it."""
     project = world.projects.get(project_id)
     if project and project.organization_id == organization_id:
         return set(project.roles)
@@ -74,9 +75,9 @@ def _check_roles(world: World, project_id: str, organization_id: str, role_keys:
         raise FailedPrecondition("Errors.Project.Role.NotFound", "COMMAND-mm9F4")
 
 
-@SERVICE.method(Message("CreateAuthorizationRequest", userId=ID, projectId=ID, organizationId=ID, roleKeys=_ROLES))
+@SERVICE.method("CreateAuthorization", userId=ID, projectId=ID, organizationId=ID, roleKeys=_ROLES)
 def create_authorization(call: Call) -> Answer:
-    """One for each user, project and owner; may be without roles."""
+    """Create the authorization of a user, project and owner; it can be without roles."""
     body = call.body
     user_id, project_id, organization_id = body["userId"], body["projectId"], body["organizationId"]
     call.need("user.grant.write", organization_id, project_id)
@@ -88,7 +89,7 @@ def create_authorization(call: Call) -> Answer:
     return {"id": made.id, "creationDate": moment(made.created)}
 
 
-def _reached(call: Call, permission: str) -> Authorization | None:
+def _permitted(call: Call, permission: str) -> Authorization | None:
     authorization = call.world.authorizations.get(call.body["id"])
     if authorization:
         call.need(permission, authorization.organization_id, authorization.project_id)
@@ -97,17 +98,17 @@ def _reached(call: Call, permission: str) -> Authorization | None:
     return authorization
 
 
-def _changed(call: Call, unknown: str) -> Authorization:
-    authorization = _reached(call, "user.grant.write")
+def _existing(call: Call, error_id: str) -> Authorization:
+    authorization = _permitted(call, "user.grant.write")
     if authorization is None:
-        raise NotFound("User grant not found", unknown)
+        raise NotFound("User grant not found", error_id)
     return authorization
 
 
-@SERVICE.method(Message("UpdateAuthorizationRequest", id=ID, roleKeys=_ROLES))
+@SERVICE.method("UpdateAuthorization", id=ID, roleKeys=_ROLES)
 def update_authorization(call: Call) -> Answer:
-    """A full list; also while inactive; no change is fine."""
-    authorization = _changed(call, "COMMAND-3M9sd")
+    """Replace the roles, also of an inactive authorization; no change is accepted."""
+    authorization = _existing(call, "COMMAND-3M9sd")
     role_keys = call.body.get("roleKeys", [])
     owner = authorization.organization_id
     _check_roles(call.world, authorization.project_id, owner, role_keys)
@@ -117,30 +118,19 @@ def update_authorization(call: Call) -> Answer:
     return {"changeDate": moment(authorization.changed)}
 
 
-def _set_active(call: Call, unknown: str, *, active: bool) -> Answer:
-    authorization = _changed(call, unknown)
-    if authorization.active != active:
-        authorization.active = active
-        call.world.touch(authorization)
-    return {"changeDate": moment(authorization.changed)}
+def _set_active(call: Call, *, active: bool, unknown: str) -> Answer:
+    """Switch an authorization on or off, and with it its roles in the claims; repeating it is accepted."""
+    return {"changeDate": moment(call.set_active(_existing(call, unknown), active))}
 
 
-@SERVICE.method(Message("DeactivateAuthorizationRequest", id=ID))
-def deactivate_authorization(call: Call) -> Answer:
-    """Its roles leave the claims; twice is fine."""
-    return _set_active(call, "COMMAND-3M9sd", active=False)
+SERVICE.method("DeactivateAuthorization", id=ID)(partial(_set_active, active=False, unknown="COMMAND-3M9sd"))
+SERVICE.method("ActivateAuthorization", id=ID)(partial(_set_active, active=True, unknown="COMMAND-Lp0gs"))
 
 
-@SERVICE.method(Message("ActivateAuthorizationRequest", id=ID))
-def activate_authorization(call: Call) -> Answer:
-    """The end of a deactivation; twice is fine."""
-    return _set_active(call, "COMMAND-Lp0gs", active=True)
-
-
-@SERVICE.method(Message("DeleteAuthorizationRequest", id=ID))
+@SERVICE.method("DeleteAuthorization", id=ID)
 def delete_authorization(call: Call) -> Answer:
-    """Never refused: one that is gone answers with its date, an unknown one with no time."""
-    authorization = _reached(call, "user.grant.delete")
+    """Delete an authorization, or answer with the date of its deletion, or with no time for an unknown one."""
+    authorization = _permitted(call, "user.grant.delete")
     if authorization:
         call.world.remove_authorization(authorization)
     when = call.world.ended.get(call.body["id"])
@@ -153,7 +143,7 @@ def _user(world: World, authorization: Authorization) -> User:
 
 _ROLE_KEY = Message("RoleKeyQuery", key=Text(most=200), method=TEXT_METHOD)
 
-AUTHORIZATIONS = Listing[Authorization](
+Listing[Authorization](
     rows=lambda call: call.world.authorizations.values(),
     visible=lambda call, a: (
         a.user_id == call.caller.id or call.access.may("user.grant.read", a.organization_id, a.project_id)
@@ -196,5 +186,4 @@ AUTHORIZATIONS = Listing[Authorization](
         "AUTHORIZATION_FIELD_NAME_ORGANIZATION_ID": lambda _, a: a.organization_id,
         "AUTHORIZATION_FIELD_NAME_USER_ORGANIZATION_ID": lambda w, a: _user(w, a).organization_id,
     },
-)
-SERVICE.method(AUTHORIZATIONS.request("ListAuthorizationsRequest"))(AUTHORIZATIONS.answer)
+).serve(SERVICE, "ListAuthorizations")

@@ -6,11 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from zdemo.emulator.api.kinds import InvalidError
+from zdemo.emulator.api.field_types import FieldType, InvalidError
+from zdemo.emulator.api.messages import Message, OneOf
 from zdemo.emulator.api.permissions import AUTHENTICATED, Access
-from zdemo.emulator.api.schema import Message
-from zdemo.emulator.entities import PersonalAccessToken, User
-from zdemo.emulator.errors import InvalidArgument, PermissionDenied, Unauthenticated
+from zdemo.emulator.entities import (
+    Application,
+    Authorization,
+    Organization,
+    PersonalAccessToken,
+    Project,
+    ProjectGrant,
+    User,
+)
+from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, PermissionDenied, Unauthenticated
 from zdemo.emulator.tokens import find_token
 from zdemo.emulator.world import World
 
@@ -20,7 +28,7 @@ OWN_AUDIENCE = "urn:zitadel:iam:org:project:id:zitadel:aud"  # the scope that op
 
 @dataclass(frozen=True)
 class Call:
-    """Who asks for what. ``organization_id`` is the context: the header's organization, else the caller's."""
+    """A request and its caller; ``organization_id`` is that of the header, else the caller's own."""
 
     world: World
     caller: User
@@ -29,50 +37,68 @@ class Call:
 
     @property
     def access(self) -> Access:
-        """What the caller may."""
+        """The permissions of the caller."""
         return Access(self.world, self.caller)
 
     def need(self, permission: str, organization_id: str | None, resource_id: str = "") -> None:
-        """Refuse the caller; an unknown object is asked about in the context's organization."""
+        """Refuse a caller without the permission; for an unknown object the call's organization counts."""
         self.access.need(permission, organization_id or self.organization_id, resource_id)
 
     def need_or_self(self, permission: str, user: User | None) -> None:
-        """The same about a user; anybody may do it to himself."""
+        """Refuse a caller without the permission, except about the caller's own user."""
         if user is None or user.id != self.caller.id:
             self.need(permission, user.organization_id if user else None)
+
+    def set_active(
+        self,
+        entity: Organization | Project | ProjectGrant | Application | Authorization,
+        active: bool,
+        refusal: tuple[str, str] | None = None,
+    ) -> float:
+        """Switch an object on or off; return when it last changed.
+
+        ``refusal`` is the error when the object is in that state already; without one that is accepted.
+        """
+        if entity.active != active:
+            entity.active = active
+            return self.world.touch(entity)
+        if refusal:
+            raise FailedPrecondition(*refusal)
+        return entity.changed
+
+
+Handler = Callable[[Call], Answer]
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method of a service: its request, what it does, and the permission that is asked at the door."""
+    """A method: its request, what it does, and the permission that is checked before it runs."""
 
     request: Message
-    answer: Callable[[Call], Answer]
+    answer: Handler
     permission: str
-
-    @property
-    def name(self) -> str:
-        """As in its path."""
-        return self.request.name.removesuffix("Request")
 
 
 @dataclass(frozen=True)
 class Service:
-    """A v2 service: the name in its paths, and the Go package that ``unmarshal into`` shows."""
+    """A v2 service: the name in its paths, and the Go package in ``unmarshal into`` errors."""
 
     name: str
     package: str
     methods: dict[str, Method] = field(default_factory=dict)
 
-    def method(
-        self, request: Message, permission: str = AUTHENTICATED
-    ) -> Callable[[Callable[[Call], Answer]], Callable[[Call], Answer]]:
-        """Decorates the function that answers a request."""
+    def method(self, name: str, /, *choices: OneOf, **fields: FieldType) -> Callable[[Handler], Handler]:
+        """Declare the function that answers a method; the fields are those of its request."""
+        return self._declare(name, AUTHENTICATED, Message(f"{name}Request", *choices, **fields))
 
-        def declare(answer: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
-            method = Method(request, answer, permission)
-            self.methods[method.name] = method
-            return answer
+    def guarded(self, name: str, permission: str, /, **fields: FieldType) -> Callable[[Handler], Handler]:
+        """Declare a method like ``method``, with a permission that is checked before it runs."""
+        return self._declare(name, permission, Message(f"{name}Request", **fields))
+
+    def _declare(self, name: str, permission: str, request: Message) -> Callable[[Handler], Handler]:
+        def declare(handler: Handler) -> Handler:
+            self.methods[name] = Method(request, handler, permission)
+            return handler
 
         return declare
 
@@ -92,7 +118,7 @@ def run(world: World, method: Method, body: dict[str, Any], header: str | None, 
 
 
 def authenticated(world: World, header: str | None) -> User:
-    """The user behind an ``Authorization`` header. Only PATs may do without the audience of ZITADEL's own APIs."""
+    """Return the user behind an ``Authorization`` header; only PATs need no audience of ZITADEL's own APIs."""
     if not header:
         raise Unauthenticated("auth header missing")
     parts = header.split("Bearer ")
@@ -100,9 +126,9 @@ def authenticated(world: World, header: str | None) -> User:
         raise Unauthenticated("invalid auth header", "AUTH-toLo1")
     token = find_token(world, parts[1])
     user = world.users.get(token.user_id) if token else None
-    for_us = isinstance(token, PersonalAccessToken) or (
+    accepted = isinstance(token, PersonalAccessToken) or (
         token is not None and (OWN_AUDIENCE in token.scopes or world.zitadel_project_id in token.audience)
     )
-    if user is None or not for_us:
+    if user is None or not accepted:
         raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e")
     return user

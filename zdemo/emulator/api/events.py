@@ -1,12 +1,11 @@
-"""The v1 search in the log of what happened to users: who made and removed tokens, who was switched off when."""
+"""The v1 search in the log of what happened to users, such as tokens that were made and removed."""
 
 from typing import Any
 
 from zdemo.emulator.api.call import Answer, Call
-from zdemo.emulator.api.kinds import Count, Flag, Repeated, Text, Time
-from zdemo.emulator.api.schema import Message
+from zdemo.emulator.api.field_types import Count, Flag, Repeated, Text, Time
+from zdemo.emulator.api.json_values import moment
 from zdemo.emulator.api.v1 import route
-from zdemo.emulator.api.values import moment
 from zdemo.emulator.entities import Event
 
 MAX_EVENTS = 1000
@@ -15,32 +14,30 @@ MAX_EVENTS = 1000
 @route(
     "POST",
     "/admin/v1/events/_search",
-    Message(
-        "ListEventsRequest",
-        sequence=Count(),
-        limit=Count(32),
-        asc=Flag(),
-        editorUserId=Text(most=200),
-        eventTypes=Repeated(Text(most=200)),
-        aggregateId=Text(most=200),
-        aggregateTypes=Repeated(Text(most=200)),
-        resourceOwner=Text(most=200),
-        creationDate=Time(),
-        **{"from": Time()},
-    ),
+    "ListEvents",
     "events.read",
+    sequence=Count(),
+    limit=Count(32),
+    asc=Flag(),
+    editorUserId=Text(most=200),
+    eventTypes=Repeated(Text(most=200)),
+    aggregateId=Text(most=200),
+    aggregateTypes=Repeated(Text(most=200)),
+    resourceOwner=Text(most=200),
+    creationDate=Time(),
+    **{"from": Time()},
 )
 def list_events(call: Call) -> Answer:
-    """Newest first unless asked otherwise."""
+    """List the events that match, newest first unless the request says ``asc``."""
     body = call.body
-    found = [event for event in call.world.events if _wanted(event, body)]
+    events = [event for event in call.world.events if _matches(event, body)]
     if not body.get("asc"):
-        found.reverse()
+        events.reverse()
     limit = min(body.get("limit", 0) or MAX_EVENTS, MAX_EVENTS)
-    return {"events": [_show(call, event) for event in found[:limit]]} if found else {}
+    return {"events": [_show(call, event) for event in events[:limit]]} if events else {}
 
 
-def _wanted(event: Event, body: dict[str, Any]) -> bool:
+def _matches(event: Event, body: dict[str, Any]) -> bool:
     equal = {
         "editorUserId": event.editor,
         "aggregateId": event.aggregate_id,

@@ -1,35 +1,12 @@
-"""What concerns the whole instance: zitadel.feature.v2.FeatureService and zitadel.settings.v2.SettingsService."""
+"""Methods about the whole instance: zitadel.feature.v2.FeatureService and zitadel.settings.v2.SettingsService."""
 
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.kinds import Flag
-from zdemo.emulator.api.schema import Message
-from zdemo.emulator.api.values import moment
+from zdemo.emulator.api.field_types import Flag
+from zdemo.emulator.api.json_values import moment
+from zdemo.emulator.oidc.discovery import LOCALES
 
 FEATURES = Service("zitadel.feature.v2.FeatureService", "feature")
 SETTINGS = Service("zitadel.settings.v2.SettingsService", "settings")
-LANGUAGES = [
-    "bg",
-    "cs",
-    "de",
-    "en",
-    "es",
-    "fr",
-    "hu",
-    "id",
-    "it",
-    "ja",
-    "ko",
-    "mk",
-    "nl",
-    "pl",
-    "pt",
-    "ro",
-    "ru",
-    "sv",
-    "tr",
-    "uk",
-    "zh",
-]
 _FLAGS = (
     "loginDefaultOrg",
     "userSchema",
@@ -46,9 +23,9 @@ def _details(call: Call) -> Answer:
     return {"sequence": "1", "changeDate": moment(call.world.now()), "resourceOwner": call.world.id}
 
 
-@FEATURES.method(Message("GetInstanceFeaturesRequest", inheritance=Flag()))
+@FEATURES.method("GetInstanceFeatures", inheritance=Flag())
 def get_instance_features(call: Call) -> Answer:
-    """Who set a feature shows only where the instance did."""
+    """Show the features, with a source only where the instance set one."""
     features: Answer = {name: {} for name in (*_FLAGS, "improvedPerformance", "loginV2")}
     for name, enabled in call.world.features.items():
         on = {"enabled": True} if enabled else {}
@@ -56,27 +33,27 @@ def get_instance_features(call: Call) -> Answer:
     return {"details": _details(call), **features}
 
 
-@FEATURES.method(Message("SetInstanceFeaturesRequest", **dict.fromkeys(_FLAGS, Flag())), permission="iam.feature.write")
+@FEATURES.guarded("SetInstanceFeatures", "iam.feature.write", **dict.fromkeys(_FLAGS, Flag()))
 def set_instance_features(call: Call) -> Answer:
-    """What is absent stays."""
+    """Set the features in the request."""
     call.world.features.update(call.body)
     return {"details": _details(call)}
 
 
-@FEATURES.method(Message("ResetInstanceFeaturesRequest"), permission="iam.feature.delete")
+@FEATURES.guarded("ResetInstanceFeatures", "iam.feature.delete")
 def reset_instance_features(call: Call) -> Answer:
-    """All as it was at first."""
+    """Forget all features that were set."""
     call.world.features.clear()
     return {"details": _details(call)}
 
 
-@SETTINGS.method(Message("GetGeneralSettingsRequest"), permission="policy.read")
+@SETTINGS.guarded("GetGeneralSettings", "policy.read")
 def get_general_settings(call: Call) -> Answer:
-    """Languages, and the organization of users who name none."""
+    """Show the languages and the default organization."""
     default = call.world.default_organization
     return {
         **({"defaultOrgId": default.id} if default else {}),
         "defaultLanguage": "en",
-        "supportedLanguages": LANGUAGES,
-        "allowedLanguages": LANGUAGES,
+        "supportedLanguages": LOCALES,
+        "allowedLanguages": LOCALES,
     }

@@ -1,43 +1,43 @@
 """zitadel.org.v2.OrganizationService: listing and adding organizations."""
 
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.kinds import Anything, Enum, Repeated, Text
-from zdemo.emulator.api.listing import Filter
-from zdemo.emulator.api.projects import ID, OPTIONAL
-from zdemo.emulator.api.schema import Message, Sub
-from zdemo.emulator.api.user_queries import DetailsListing, text_query
+from zdemo.emulator.api.field_types import ID, OPTIONAL, Anything, Enum, Repeated
+from zdemo.emulator.api.lists import DetailsListing, Filter, text_query
+from zdemo.emulator.api.messages import Message, Sub
 from zdemo.emulator.api.users import details
 from zdemo.emulator.entities import Organization
 from zdemo.emulator.errors import FailedPrecondition
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.org.v2.OrganizationService", "org")
-_STATES = tuple(f"ORGANIZATION_STATE_{s}" for s in ("UNSPECIFIED", "ACTIVE", "INACTIVE", "REMOVED"))
+STATE = "ORGANIZATION_STATE"
 
 
-def _state(organization: Organization) -> str:
-    return _STATES[1] if organization.active else _STATES[2]
+def _state(organization: Organization, states: str = STATE) -> str:
+    return f"{states}_ACTIVE" if organization.active else f"{states}_INACTIVE"
 
 
-def _show(_: World, organization: Organization) -> Answer:
+def show_organization(_: World, organization: Organization, states: str = STATE) -> Answer:
+    """Return an organization as lists show it; ``states`` begins the words for its state."""
     return {
         "id": organization.id,
         "details": details(organization, organization.id, created=True),
-        "state": _state(organization),
+        "state": _state(organization, states),
         "name": organization.name,
         "primaryDomain": organization.primary_domain,
     }
 
 
-ORGANIZATIONS = DetailsListing[Organization](
+_STATES = Enum(tuple(f"{STATE}_{s}" for s in ("UNSPECIFIED", "ACTIVE", "INACTIVE", "REMOVED")))
+DetailsListing[Organization](
     rows=lambda call: list(call.world.organizations.values()),
     visible=lambda call, organization: call.access.may("org.read", organization.id),
-    show=_show,
+    show=show_organization,
     filters={
         "nameQuery": text_query("OrganizationNameQuery", "name", lambda o: o.name),
         "domainQuery": text_query("OrganizationDomainQuery", "domain", lambda o: o.primary_domain),
         "stateQuery": Filter(
-            Sub(Message("OrganizationStateQuery", state=Enum(_STATES))), lambda _, o, f: _state(o) == f.get("state")
+            Sub(Message("OrganizationStateQuery", state=_STATES)), lambda _, o, f: _state(o) == f.get("state")
         ),
         "idQuery": Filter(Sub(Message("OrganizationIDQuery", id=ID)), lambda _, o, f: o.id == f.get("id")),
         "defaultQuery": Filter(Anything(), lambda world, o, _: o is world.default_organization),
@@ -47,24 +47,21 @@ ORGANIZATIONS = DetailsListing[Organization](
         "ORGANIZATION_FIELD_NAME_CREATION_DATE": lambda _, o: o.created,
     },
     counts_all=True,
-)
-SERVICE.method(ORGANIZATIONS.request("ListOrganizationsRequest"))(ORGANIZATIONS.answer)
+).serve(SERVICE, "ListOrganizations")
 
-_ADMIN = Message("AddOrganizationRequest_Admin", userId=OPTIONAL, roles=Repeated(Text(1, 200)))
+_ADMIN = Message("AddOrganizationRequest_Admin", userId=OPTIONAL, roles=Repeated(ID))
 
 
-@SERVICE.method(
-    Message(
-        "AddOrganizationRequest",
-        name=ID,
-        organizationId=OPTIONAL,
-        orgId=OPTIONAL,
-        admins=Repeated(Sub(_ADMIN)),
-    ),
-    permission="org.create",
+@SERVICE.guarded(
+    "AddOrganization",
+    "org.create",
+    name=ID,
+    organizationId=OPTIONAL,
+    orgId=OPTIONAL,
+    admins=Repeated(Sub(_ADMIN)),
 )
 def add_organization(call: Call) -> Answer:
-    """With users that exist already as its administrators, if named."""
+    """Add an organization, with existing users as its administrators if the request names some."""
     body = call.body
     admins = [admin for admin in body.get("admins", ()) if "userId" in admin]
     if any(admin["userId"] not in call.world.users for admin in admins):

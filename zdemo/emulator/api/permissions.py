@@ -1,4 +1,4 @@
-"""What each administrator role may, and who is one where (ZITADEL: InternalAuthZ, its default mapping)."""
+"""The permissions of each administrator role (ZITADEL: InternalAuthZ, its default mapping), and who has which role."""
 
 from dataclasses import dataclass
 
@@ -6,212 +6,101 @@ from zdemo.emulator.entities import Administrator, User
 from zdemo.emulator.errors import NotFound, PermissionDenied
 from zdemo.emulator.world import World
 
-AUTHENTICATED = "authenticated"  # what a method asks for that any good token may call
-IN_METHOD = "AUTH-AWfge"  # the ID of a refusal that comes from the method itself
-AT_THE_DOOR = "AUTH-5mWD2"  # and of one that comes before it
+AUTHENTICATED = "authenticated"  # the permission of methods that any valid token can call
+IN_METHOD = "AUTH-AWfge"  # the ID of a refusal by the method itself
+BEFORE_METHOD = "AUTH-5mWD2"  # the ID of a refusal before the method runs
 
 
 def _permissions(*lines: str) -> frozenset[str]:
-    """``"user.grant: read write"`` stands for ``user.grant.read`` and ``user.grant.write``."""
+    """Return every thing with every verb of each line: ``"user org: read write"`` stands for four permissions."""
     split = (line.split(":") for line in lines)
-    return frozenset(f"{thing}.{verb}" for thing, verbs in split for verb in verbs.split())
+    return frozenset(f"{thing}.{verb}" for things, verbs in split for thing in things.split() for verb in verbs.split())
 
 
-_READ_ORGANIZATION = _permissions(
-    "org: read",
-    "org.member: read",
-    "org.idp: read",
-    "org.action: read",
-    "org.flow: read",
-    "org.feature: read",
-    "user: read",
-    "user.global: read",
-    "user.grant: read",
-    "user.membership: read",
-    "user.feature: read",
-    "policy: read",
-    "project: read",
-    "project.member: read",
-    "project.role: read",
-    "project.app: read",
-    "project.grant: read",
-    "project.grant.member: read",
+_PROJECT_PARTS = "project.member project.role project.app project.grant project.grant.member"
+_READ_PROJECT = _permissions(
+    f"policy project {_PROJECT_PARTS} user user.global user.grant user.membership: read",
+)
+_READ_ORGANIZATION = _READ_PROJECT | _permissions(
+    "org org.member org.idp org.action org.flow org.feature user.feature: read",
 )
 _ORG_OWNER = _READ_ORGANIZATION | _permissions(
-    "org: write delete",
+    "org org.member org.idp org.action org.flow org.feature user user.grant user.feature policy: write delete",
     "org.global: read",
-    "org.member: write delete",
-    "org.idp: write delete",
-    "org.action: write delete",
-    "org.flow: write delete",
-    "org.feature: write delete",
-    "user: write delete",
-    "user.grant: write delete",
-    "user.credential: write",
-    "user.passkey: write",
-    "user.feature: write delete",
-    "policy: write delete",
+    "user.credential user.passkey project.app: write",
     "project: create write delete",
-    "project.member: write delete",
-    "project.role: write delete",
-    "project.app: write",
-    "project.grant: write delete",
-    "project.grant.member: write delete",
+    "project.member project.role project.grant project.grant.member: write delete",
     "session: read delete",
 )
 _IAM_ORG_MANAGER = _ORG_OWNER | _permissions("org: create", "project.app: delete")
 _READ_INSTANCE = _permissions(
-    "iam: read",
-    "iam.policy: read",
-    "iam.member: read",
-    "iam.idp: read",
-    "iam.action: read",
-    "iam.flow: read",
-    "iam.restrictions: read",
-    "iam.feature: read",
-    "iam.web_key: read",
-    "iam.debug: read",
-    "events: read",
-    "milestones: read",
-    "action.target: read",
-    "action.execution: read",
-    "userschema: read",
-    "session: read",
-)
-_IAM_OWNER = (
-    _IAM_ORG_MANAGER
-    | _READ_INSTANCE
-    | _permissions(
-        "iam: write",
-        "iam.policy: write delete",
-        "iam.member: write delete",
-        "iam.idp: write delete",
-        "iam.action: write delete",
-        "iam.flow: write delete",
-        "iam.restrictions: write",
-        "iam.feature: write delete",
-        "iam.web_key: write delete",
-        "iam.debug: write",
-        "action.target: write delete",
-        "action.execution: write",
-        "userschema: write delete",
-        "session: write",
-    )
+    "iam iam.policy iam.member iam.idp iam.action iam.flow iam.restrictions iam.feature iam.web_key iam.debug: read",
+    "events milestones action.target action.execution userschema session: read",
 )
 _MANAGE_USERS = _permissions(
-    "org: read",
-    "user: read write delete",
-    "user.global: read",
-    "user.grant: read write delete",
-    "user.membership: read",
-    "user.feature: read write delete",
-    "project: read",
-    "project.role: read",
+    "org user.global user.membership project project.role: read",
+    "user user.grant user.feature: read write delete",
     "session: read delete",
 )
 _GIVE_ROLES = _permissions(
-    "org: read",
-    "org.member: read",
-    "user: read",
-    "user.global: read",
+    f"org org.member user user.global policy project {_PROJECT_PARTS}: read",
     "user.grant: read write delete",
-    "policy: read",
-    "project: read",
-    "project.member: read",
-    "project.role: read",
-    "project.app: read",
-    "project.grant: read",
-    "project.grant.member: read",
 )
-_READ_PROJECT = _permissions(
-    "policy: read",
-    "project: read",
-    "project.member: read",
-    "project.role: read",
-    "project.app: read",
-    "project.grant: read",
-    "project.grant.member: read",
-    "user: read",
-    "user.global: read",
-    "user.grant: read",
-    "user.membership: read",
-)
+_IMPERSONATE = frozenset({"admin.impersonation", "impersonation"})
 
 ROLES: dict[str, frozenset[str]] = {
-    "IAM_OWNER": _IAM_OWNER,
+    "IAM_OWNER": _IAM_ORG_MANAGER
+    | _READ_INSTANCE
+    | _permissions(
+        "iam iam.restrictions iam.debug action.execution session: write",
+        "iam.policy iam.member iam.idp iam.action iam.flow iam.feature iam.web_key: write delete",
+        "action.target userschema: write delete",
+    ),
     "IAM_OWNER_VIEWER": _READ_INSTANCE | (_READ_ORGANIZATION - {"user.global.read"}),
     "IAM_ORG_MANAGER": _IAM_ORG_MANAGER,
     "IAM_USER_MANAGER": _MANAGE_USERS
     | _permissions(
-        "org.global: read",
+        "org.global project.member project.app project.grant.member: read",
         "org.member: read delete",
         "user.passkey: write",
-        "project.member: read",
-        "project.app: read",
         "project.grant: read write delete",
-        "project.grant.member: read",
     ),
-    "IAM_ADMIN_IMPERSONATOR": frozenset({"admin.impersonation", "impersonation"}),
+    "IAM_ADMIN_IMPERSONATOR": _IMPERSONATE,
     "IAM_END_USER_IMPERSONATOR": frozenset({"impersonation"}),
     "IAM_LOGIN_CLIENT": _READ_ORGANIZATION - {"user.global.read", "org.action.read", "org.flow.read"}
     | _permissions(
-        "iam: read",
-        "iam.policy: read",
+        "iam iam.policy iam.idp iam.feature iam.restrictions userschema: read",
         "iam.member: read write",
-        "iam.idp: read",
-        "iam.feature: read",
-        "iam.restrictions: read",
-        "org.member: write",
-        "user: write",
-        "user.grant: write",
-        "user.credential: write",
-        "user.passkey: write",
-        "project.member: write",
-        "project.grant.member: write",
+        "org.member user user.grant user.credential user.passkey project.member project.grant.member: write",
         "session: read write link delete",
-        "userschema: read",
     ),
     "ORG_OWNER": _ORG_OWNER,
     "ORG_OWNER_VIEWER": _READ_ORGANIZATION | {"project.grant.user.grant.read"},
     "ORG_USER_MANAGER": _MANAGE_USERS | {"policy.read"},
-    "ORG_SETTINGS_MANAGER": _permissions(
-        "org: read write",
-        "org.member: read",
-        "org.idp: read write delete",
-        "org.feature: read write delete",
-        "policy: read write delete",
-    ),
+    "ORG_SETTINGS_MANAGER": _permissions("org: read write", "org.member: read")
+    | _permissions("org.idp org.feature policy: read write delete"),
     "ORG_USER_PERMISSION_EDITOR": _GIVE_ROLES,
     "ORG_PROJECT_PERMISSION_EDITOR": _GIVE_ROLES | _permissions("project.grant: write delete"),
     "ORG_PROJECT_CREATOR": frozenset({"user.global.read", "policy.read", "project.read", "project.create"}),
     "ORG_USER_SELF_MANAGER": frozenset({"policy.read", "user.self.delete"}),
-    "ORG_ADMIN_IMPERSONATOR": frozenset({"admin.impersonation", "impersonation"}),
+    "ORG_ADMIN_IMPERSONATOR": _IMPERSONATE,
     "ORG_END_USER_IMPERSONATOR": frozenset({"impersonation"}),
     "PROJECT_OWNER": _READ_PROJECT
-    | _permissions(
-        "org.global: read",
-        "project: write delete",
-        "project.member: write delete",
-        "project.role: write delete",
-        "project.app: write delete",
-        "project.grant: write delete",
-        "project.grant.member: write delete",
-        "user.grant: write delete",
-    ),
+    | _permissions("org.global: read", f"project {_PROJECT_PARTS} user.grant: write delete"),
     "PROJECT_OWNER_VIEWER": _READ_PROJECT,
 }
-PREFIXES = {"instance": "IAM_", "organization": "ORG_", "project": "PROJECT_"}  # of the roles a resource takes
+PREFIXES = {"instance": "IAM_", "organization": "ORG_", "project": "PROJECT_"}  # of the roles that a resource has
 
 
 @dataclass(frozen=True)
 class Access:
-    """What one user may in this world."""
+    """The permissions of one user."""
 
     world: World
     user: User
 
     def memberships(self, organization_id: str) -> list[Administrator]:
-        """His administrator roles that count in this organization: of the instance, it, and its projects."""
+        """Return the user's administrator roles that count here: of the instance, the organization and its projects."""
         return [
             administrator
             for administrator in self.world.administrators.values()
@@ -226,32 +115,32 @@ class Access:
         return kind == "instance" or id == organization_id
 
     def permissions(self, organization_id: str) -> list[str]:
-        """All he may there; what only concerns one project ends in ``:`` and its ID."""
-        found: list[str] = []
+        """Return all permissions in an organization; those for one project end in ``:`` and its ID."""
+        held: list[str] = []
         for administrator in self.memberships(organization_id):
             kind, id = administrator.resource
             tail = f":{id}" if kind == "project" else ""
             names = sorted({name for role in administrator.roles for name in ROLES.get(role, ())})
-            found += [name + tail for name in names if name + tail not in found]
-        return found
+            held += [name + tail for name in names if name + tail not in held]
+        return held
 
     def may(self, permission: str, organization_id: str, resource_id: str = "") -> bool:
-        """Whether he has a permission in an organization, or on this one project."""
+        """Return whether the user has a permission in an organization or for this one project."""
         held = self.permissions(organization_id)
         return permission in held or f"{permission}:{resource_id}" in held
 
     def need(self, permission: str, organization_id: str, resource_id: str = "") -> None:
-        """Refuse a user who has it neither in the organization nor on the project."""
+        """Refuse a user without the permission in the organization and for the project."""
         if not self.memberships(organization_id):
             raise NotFound("membership not found", "AUTHZ-cdgFk")
         if not self.may(permission, organization_id, resource_id):
             raise PermissionDenied("No matching permissions found", IN_METHOD)
 
     def enter(self, permission: str, organization_id: str) -> None:
-        """What ZITADEL checks before a method runs: the permission on anything in this organization."""
+        """Refuse, before a method runs, a user without the permission for anything in this organization."""
         if permission == AUTHENTICATED:
             return
         if not self.memberships(organization_id):
             raise NotFound("membership not found", "AUTHZ-cdgFk")
-        if permission not in {held.split(":")[0] for held in self.permissions(organization_id)}:
-            raise PermissionDenied("No matching permissions found", AT_THE_DOOR)
+        if permission not in {name.split(":")[0] for name in self.permissions(organization_id)}:
+            raise PermissionDenied("No matching permissions found", BEFORE_METHOD)

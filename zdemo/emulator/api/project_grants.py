@@ -1,17 +1,17 @@
-"""zitadel.project.v2.ProjectService, the part about grants of a project to other organizations."""
+"""zitadel.project.v2.ProjectService: grants of a project to other organizations."""
+
+from functools import partial
 
 from zdemo.emulator.api.call import Answer, Call
-from zdemo.emulator.api.kinds import Repeated, Text
-from zdemo.emulator.api.listing import Listing, id_filter, ids_filter, text_filter
-from zdemo.emulator.api.projects import ID, SERVICE, reached
-from zdemo.emulator.api.schema import Message
-from zdemo.emulator.api.values import moment, without_defaults
+from zdemo.emulator.api.field_types import ID, Repeated
+from zdemo.emulator.api.json_values import moment, without_defaults
+from zdemo.emulator.api.lists import Listing, id_filter, ids_filter, text_filter
+from zdemo.emulator.api.projects import SERVICE, permitted_project
 from zdemo.emulator.entities import Project, ProjectGrant
 from zdemo.emulator.errors import FailedPrecondition, NotFound
 from zdemo.emulator.world import World
 
 _BOTH = {"projectId": ID, "grantedOrganizationId": ID}
-_ROLES = Repeated(Text(1, 200))
 
 
 def _role_keys(call: Call, project: Project) -> list[str]:
@@ -21,29 +21,18 @@ def _role_keys(call: Call, project: Project) -> list[str]:
     return role_keys
 
 
-def _changed(call: Call) -> tuple[Project, ProjectGrant]:
-    project = reached(call, "project.grant.write")
+def _existing(call: Call) -> tuple[Project, ProjectGrant]:
+    project = permitted_project(call, "project.grant.write")
     grant = project.grants.get(call.body["grantedOrganizationId"]) if project else None
     if project is None or grant is None:
         raise NotFound("Grant not found", "PROJECT-D8JxR")
     return project, grant
 
 
-def _set_active(call: Call, *, active: bool) -> Answer:
-    if call.body["projectId"] not in call.world.projects:
-        reached(call, "project.grant.write")
-        raise FailedPrecondition("Project not found", "COMMAND-EbFMN")
-    _, grant = _changed(call)
-    if grant.active != active:
-        grant.active = active
-        call.world.touch(grant)
-    return {"changeDate": moment(grant.changed)}
-
-
-@SERVICE.method(Message("CreateProjectGrantRequest", **_BOTH, roleKeys=_ROLES))
+@SERVICE.method("CreateProjectGrant", **_BOTH, roleKeys=Repeated(ID))
 def create_project_grant(call: Call) -> Answer:
-    """The other organization may now give these roles to users."""
-    project = reached(call, "project.grant.write")
+    """Let another organization assign these roles to users."""
+    project = permitted_project(call, "project.grant.write")
     granted = call.body["grantedOrganizationId"]
     if project is None:
         raise FailedPrecondition("Project not found", "COMMAND-m9gsd")
@@ -56,32 +45,32 @@ def create_project_grant(call: Call) -> Answer:
     return {"creationDate": moment(grant.created)}
 
 
-@SERVICE.method(Message("UpdateProjectGrantRequest", **_BOTH, roleKeys=_ROLES))
+@SERVICE.method("UpdateProjectGrant", **_BOTH, roleKeys=Repeated(ID))
 def update_project_grant(call: Call) -> Answer:
-    """A full list; authorizations made through the grant lose what it lost."""
-    project, grant = _changed(call)
+    """Replace the roles of a grant."""
+    project, grant = _existing(call)
     role_keys = _role_keys(call, project)
     if set(role_keys) != set(grant.role_keys):
         call.world.set_granted_roles(grant, role_keys)
     return {"changeDate": moment(grant.changed)}
 
 
-@SERVICE.method(Message("DeactivateProjectGrantRequest", **_BOTH))
-def deactivate_project_grant(call: Call) -> Answer:
-    """Tokens show no difference; twice is fine."""
-    return _set_active(call, active=False)
+def _set_active(call: Call, *, active: bool) -> Answer:
+    """Switch a grant on or off, which tokens do not show; repeating it is accepted."""
+    if call.body["projectId"] not in call.world.projects:
+        permitted_project(call, "project.grant.write")
+        raise FailedPrecondition("Project not found", "COMMAND-EbFMN")
+    return {"changeDate": moment(call.set_active(_existing(call)[1], active))}
 
 
-@SERVICE.method(Message("ActivateProjectGrantRequest", **_BOTH))
-def activate_project_grant(call: Call) -> Answer:
-    """The end of a deactivation; twice is fine."""
-    return _set_active(call, active=True)
+SERVICE.method("DeactivateProjectGrant", **_BOTH)(partial(_set_active, active=False))
+SERVICE.method("ActivateProjectGrant", **_BOTH)(partial(_set_active, active=True))
 
 
-@SERVICE.method(Message("DeleteProjectGrantRequest", **_BOTH))
+@SERVICE.method("DeleteProjectGrant", **_BOTH)
 def delete_project_grant(call: Call) -> Answer:
-    """With the authorizations made through it. Never refused for want of a grant."""
-    project = reached(call, "project.grant.delete")
+    """Delete a grant and the authorizations made through it; an unknown grant is accepted."""
+    project = permitted_project(call, "project.grant.delete")
     if project is None or call.body["grantedOrganizationId"] not in project.grants:
         return {}
     call.world.remove_project_grant(project, call.body["grantedOrganizationId"])
@@ -118,7 +107,7 @@ def _visible(call: Call, grant: ProjectGrant) -> bool:
     )
 
 
-GRANTS = Listing[ProjectGrant](
+Listing[ProjectGrant](
     rows=lambda call: [g for p in call.world.projects.values() for g in p.grants.values()],
     visible=_visible,
     show=_show,
@@ -135,5 +124,4 @@ GRANTS = Listing[ProjectGrant](
         "PROJECT_GRANT_FIELD_NAME_CREATION_DATE": lambda _, g: g.created,
         "PROJECT_GRANT_FIELD_NAME_CHANGE_DATE": lambda _, g: g.changed,
     },
-)
-SERVICE.method(GRANTS.request("ListProjectGrantsRequest"))(GRANTS.answer)
+).serve(SERVICE, "ListProjectGrants")

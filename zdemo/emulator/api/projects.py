@@ -1,17 +1,17 @@
 """zitadel.project.v2.ProjectService: projects and their roles."""
 
+from functools import partial
+
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.kinds import Enum, Flag, Text
-from zdemo.emulator.api.listing import Filter, Listing, ids_filter, text_filter
-from zdemo.emulator.api.schema import Message, Sub
-from zdemo.emulator.api.values import moment, without_defaults
+from zdemo.emulator.api.field_types import ID, OPTIONAL, Enum, Flag, Text
+from zdemo.emulator.api.json_values import moment, without_defaults
+from zdemo.emulator.api.lists import Filter, Listing, ids_filter, text_filter
+from zdemo.emulator.api.messages import Message, Sub
 from zdemo.emulator.entities import Project, Role
 from zdemo.emulator.errors import FailedPrecondition, NotFound
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.project.v2.ProjectService", "project")
-ID = Text(1, 200)
-OPTIONAL = Text(1, 200, optional=True)
 FLAGS = {
     "projectRoleAssertion": "role_assertion",
     "authorizationRequired": "authorization_required",
@@ -19,8 +19,85 @@ FLAGS = {
 }
 
 
+def owner(project: Project | None) -> str | None:
+    """Return the organization whose administrators have permissions for a project."""
+    return project.organization_id if project else None
+
+
+def permitted_project(call: Call, permission: str) -> Project | None:
+    """Return the project of ``projectId`` if it exists, once the caller has the permission for it."""
+    project = call.world.projects.get(call.body["projectId"])
+    call.need(permission, owner(project), call.body["projectId"])
+    return project
+
+
+def _existing(call: Call, permission: str, error_id: str) -> Project:
+    project = permitted_project(call, permission)
+    if project is None:
+        raise NotFound("Project not found", error_id)
+    return project
+
+
+@SERVICE.method("CreateProject", organizationId=ID, projectId=OPTIONAL, name=ID, **dict.fromkeys(FLAGS, Flag()))
+def create_project(call: Call) -> Answer:
+    """Create a project, also for an unknown organization."""
+    body = call.body
+    call.need("project.create", body["organizationId"])
+    project = call.world.add_project(body["organizationId"], body["name"], id=body.get("projectId"))
+    for name, attribute in FLAGS.items():
+        setattr(project, attribute, body.get(name, False))
+    return {"projectId": project.id, "creationDate": moment(project.created)}
+
+
+@SERVICE.method("UpdateProject", projectId=ID, name=OPTIONAL, **dict.fromkeys(FLAGS, Flag()))
+def update_project(call: Call) -> Answer:
+    """Change what the request has; no change is accepted."""
+    project = _existing(call, "project.write", "COMMAND-3M9sd")
+    changes = {
+        attribute: call.body[name]
+        for name, attribute in ({"name": "name"} | FLAGS).items()
+        if name in call.body and call.body[name] != getattr(project, attribute)
+    }
+    if changes.get("name", project.name).lower() != project.name.lower():
+        call.world.check_project_name(project.organization_id, changes["name"])
+    for attribute, value in changes.items():
+        setattr(project, attribute, value)
+    if changes:
+        call.world.touch(project)
+    return {"changeDate": moment(project.changed)}
+
+
+def _set_active(call: Call, *, active: bool, unknown: str, refusal: tuple[str, str]) -> Answer:
+    """Switch a project on or off; while it is off, its applications cannot introspect."""
+    project = _existing(call, "project.write", unknown)
+    return {"changeDate": moment(call.set_active(project, active, refusal))}
+
+
+for name, active, unknown, refusal in (
+    ("DeactivateProject", False, "COMMAND-112M9", ("Project is not active", "COMMAND-mki55")),
+    ("ActivateProject", True, "COMMAND-3M9sd", ("Project is not deactivated", "COMMAND-5M9bs")),
+):
+    SERVICE.method(name, projectId=ID)(partial(_set_active, active=active, unknown=unknown, refusal=refusal))
+
+
+@SERVICE.method("DeleteProject", projectId=ID)
+def delete_project(call: Call) -> Answer:
+    """Delete a project, or answer with the date of its deletion; for an unknown one the answer is empty."""
+    project = permitted_project(call, "project.delete")
+    if project:
+        call.world.remove_project(project)
+    when = call.world.ended.get(call.body["projectId"])
+    return {"deletionDate": moment(when)} if when else {}
+
+
+@SERVICE.guarded("GetProject", "project.read", projectId=ID)
+def get_project(call: Call) -> Answer:
+    """Show one project."""
+    return {"project": show_project(call.world, _existing(call, "project.read", "QUERY-fk2fs"))}
+
+
 def show_project(_: World, project: Project) -> Answer:
-    """A project as lists show it."""
+    """Return a project as lists show it."""
     return without_defaults(
         {
             "projectId": project.id,
@@ -34,71 +111,17 @@ def show_project(_: World, project: Project) -> Answer:
     )
 
 
-def owner(project: Project | None) -> str | None:
-    """Whose permission counts for a project."""
-    return project.organization_id if project else None
+def _is_of_organization(project: Project, organization_id: str, kind: str | None) -> bool:
+    owned = project.organization_id == organization_id and kind != "GRANTED"
+    return owned or (organization_id in project.grants and kind != "OWNED")
 
 
-def reached(call: Call, permission: str) -> Project | None:
-    """The project of ``projectId``, once the caller may do this to it."""
-    project = call.world.projects.get(call.body["projectId"])
-    call.need(permission, owner(project), call.body["projectId"])
-    return project
-
-
-def _changed(call: Call, permission: str, unknown: str) -> Project:
-    project = reached(call, permission)
-    if project is None:
-        raise NotFound("Project not found", unknown)
-    return project
-
-
-@SERVICE.method(
-    Message(
-        "CreateProjectRequest",
-        organizationId=ID,
-        projectId=OPTIONAL,
-        name=ID,
-        **dict.fromkeys(FLAGS, Flag()),
-    )
+_OWNER_FILTER = Message(
+    "ProjectOrganizationIDFilter",
+    organizationId=Text(most=200),
+    type=Enum(("TYPE_UNSPECIFIED", "OWNED", "GRANTED", "OWNED_OR_GRANTED")),
 )
-def create_project(call: Call) -> Answer:
-    """Name and ID must be free; the organization need not exist."""
-    body = call.body
-    call.need("project.create", body["organizationId"])
-    project = call.world.add_project(body["organizationId"], body["name"], id=body.get("projectId"))
-    for name, attribute in FLAGS.items():
-        setattr(project, attribute, body.get(name, False))
-    return {"projectId": project.id, "creationDate": moment(project.created)}
-
-
-@SERVICE.method(Message("UpdateProjectRequest", projectId=ID, name=OPTIONAL, **dict.fromkeys(FLAGS, Flag())))
-def update_project(call: Call) -> Answer:
-    """What is absent stays; no change is fine too."""
-    project = _changed(call, "project.write", "COMMAND-3M9sd")
-    wanted = {"name": "name"} | FLAGS
-    changes = {
-        attribute: call.body[name]
-        for name, attribute in wanted.items()
-        if name in call.body and call.body[name] != getattr(project, attribute)
-    }
-    if changes.get("name", project.name).lower() != project.name.lower():
-        call.world.check_project_name(project.organization_id, changes["name"])
-    for attribute, value in changes.items():
-        setattr(project, attribute, value)
-    if changes:
-        call.world.touch(project)
-    return {"changeDate": moment(project.changed)}
-
-
-@SERVICE.method(Message("GetProjectRequest", projectId=ID), permission="project.read")
-def get_project(call: Call) -> Answer:
-    """One project."""
-    project = _changed(call, "project.read", "QUERY-fk2fs")
-    return {"project": show_project(call.world, project)}
-
-
-PROJECTS = Listing[Project](
+Listing[Project](
     rows=lambda call: call.world.projects.values(),
     visible=lambda call, project: call.access.may("project.read", project.organization_id, project.id),
     show=show_project,
@@ -108,14 +131,7 @@ PROJECTS = Listing[Project](
         "projectNameFilter": text_filter("ProjectNameFilter", "projectName", lambda _, p: p.name),
         "inProjectIdsFilter": ids_filter(lambda _, p: p.id),
         "organizationIdFilter": Filter(
-            Sub(
-                Message(
-                    "ProjectOrganizationIDFilter",
-                    organizationId=Text(most=200),
-                    type=Enum(("TYPE_UNSPECIFIED", "OWNED", "GRANTED", "OWNED_OR_GRANTED")),
-                )
-            ),
-            lambda _, project, f: _of_organization(project, f.get("organizationId", ""), f.get("type")),
+            Sub(_OWNER_FILTER), lambda _, p, f: _is_of_organization(p, f.get("organizationId", ""), f.get("type"))
         ),
     },
     columns={
@@ -124,52 +140,16 @@ PROJECTS = Listing[Project](
         "PROJECT_FIELD_NAME_CHANGE_DATE": lambda _, p: p.changed,
         "PROJECT_FIELD_NAME_NAME": lambda _, p: p.name,
     },
-)
-SERVICE.method(PROJECTS.request("ListProjectsRequest"), permission="project.read")(PROJECTS.answer)
-
-
-def _of_organization(project: Project, organization_id: str, kind: str | None) -> bool:
-    owned = project.organization_id == organization_id and kind != "GRANTED"
-    return owned or (organization_id in project.grants and kind != "OWNED")
-
-
-@SERVICE.method(Message("DeactivateProjectRequest", projectId=ID))
-def deactivate_project(call: Call) -> Answer:
-    """Its applications may not introspect any more."""
-    project = _changed(call, "project.write", "COMMAND-112M9")
-    if not project.active:
-        raise FailedPrecondition("Project is not active", "COMMAND-mki55")
-    project.active = False
-    return {"changeDate": moment(call.world.touch(project))}
-
-
-@SERVICE.method(Message("ActivateProjectRequest", projectId=ID))
-def activate_project(call: Call) -> Answer:
-    """The end of a deactivation."""
-    project = _changed(call, "project.write", "COMMAND-3M9sd")
-    if project.active:
-        raise FailedPrecondition("Project is not deactivated", "COMMAND-5M9bs")
-    project.active = True
-    return {"changeDate": moment(call.world.touch(project))}
-
-
-@SERVICE.method(Message("DeleteProjectRequest", projectId=ID))
-def delete_project(call: Call) -> Answer:
-    """Never refused: one that is gone answers with its date, an unknown one with nothing."""
-    project = reached(call, "project.delete")
-    if project:
-        call.world.remove_project(project)
-    when = call.world.ended.get(call.body["projectId"])
-    return {"deletionDate": moment(when)} if when else {}
+).serve(SERVICE, "ListProjects", "project.read")
 
 
 # --- roles ---
 
 
-@SERVICE.method(Message("AddProjectRoleRequest", projectId=ID, roleKey=ID, displayName=ID, group=Text(most=200)))
+@SERVICE.method("AddProjectRole", projectId=ID, roleKey=ID, displayName=ID, group=Text(most=200))
 def add_project_role(call: Call) -> Answer:
-    """An unknown project is a precondition here, not a 404."""
-    project = reached(call, "project.role.write")
+    """Add a role; an unknown project is a failed precondition here, not a 404."""
+    project = permitted_project(call, "project.role.write")
     if project is None:
         raise FailedPrecondition("Project not found", "COMMAND-EbFMN")
     body = call.body
@@ -178,31 +158,25 @@ def add_project_role(call: Call) -> Answer:
 
 
 @SERVICE.method(
-    Message(
-        "UpdateProjectRoleRequest",
-        projectId=ID,
-        roleKey=ID,
-        displayName=OPTIONAL,
-        group=Text(most=200, optional=True),
-    )
+    "UpdateProjectRole", projectId=ID, roleKey=ID, displayName=OPTIONAL, group=Text(most=200, optional=True)
 )
 def update_project_role(call: Call) -> Answer:
-    """An absent group is cleared, and so is an absent name."""
-    project = reached(call, "project.role.write")
+    """Replace a role's name and group; what is absent is cleared."""
+    project = permitted_project(call, "project.role.write")
     role = project.roles.get(call.body["roleKey"]) if project else None
     if role is None:
         raise NotFound("Role doesn't exist", "COMMAND-vv8M9")
-    wanted = (call.body.get("displayName", ""), call.body.get("group", ""))
-    if wanted != (role.display_name, role.group):
-        role.display_name, role.group = wanted
+    texts = (call.body.get("displayName", ""), call.body.get("group", ""))
+    if texts != (role.display_name, role.group):
+        role.display_name, role.group = texts
         call.world.touch(role)
     return {"changeDate": moment(role.changed)}
 
 
-@SERVICE.method(Message("RemoveProjectRoleRequest", projectId=ID, roleKey=ID))
+@SERVICE.method("RemoveProjectRole", projectId=ID, roleKey=ID)
 def remove_project_role(call: Call) -> Answer:
-    """Authorizations lose the key and stay. A role that is not there is removed just as well."""
-    project = reached(call, "project.role.delete")
+    """Remove a role and its key from all authorizations; an unknown role is accepted."""
+    project = permitted_project(call, "project.role.delete")
     if project is None:
         return {}
     call.world.remove_role(project, call.body["roleKey"])
@@ -232,7 +206,7 @@ def _role_visible(call: Call, role: Role) -> bool:
     return call.access.may("project.role.read", organization_id, role.project_id)
 
 
-ROLES = Listing[Role](
+Listing[Role](
     rows=_roles_of,
     visible=_role_visible,
     show=_show_role,
@@ -247,5 +221,4 @@ ROLES = Listing[Role](
         "PROJECT_ROLE_FIELD_NAME_CREATION_DATE": lambda _, r: r.created,
         "PROJECT_ROLE_FIELD_NAME_CHANGE_DATE": lambda _, r: r.changed,
     },
-)
-SERVICE.method(ROLES.request("ListProjectRolesRequest", projectId=ID), permission="project.role.read")(ROLES.answer)
+).serve(SERVICE, "ListProjectRoles", "project.role.read", projectId=ID)

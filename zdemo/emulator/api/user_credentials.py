@@ -1,7 +1,4 @@
-"""zitadel.user.v2.UserService, the part about credentials: secrets, keys and personal access tokens.
-
-Anybody may manage his own.
-"""
+"""zitadel.user.v2.UserService: secrets, keys and personal access tokens, which users can manage for themselves."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,34 +7,39 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from zdemo.emulator.api.application_keys import check_expiry, key_file
 from zdemo.emulator.api.call import Answer, Call
-from zdemo.emulator.api.kinds import Data, Time
-from zdemo.emulator.api.listing import Filter, Listing, id_filter, time_filter
-from zdemo.emulator.api.projects import ID
-from zdemo.emulator.api.schema import Message
-from zdemo.emulator.api.users import SERVICE, reached_user
-from zdemo.emulator.api.values import moment
+from zdemo.emulator.api.field_types import ID, Data, Time
+from zdemo.emulator.api.json_values import moment
+from zdemo.emulator.api.lists import Filter, Listing, id_filter, time_filter
+from zdemo.emulator.api.users import SERVICE, permitted_user
 from zdemo.emulator.credentials import new_key_pair, new_secret
 from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound
 from zdemo.emulator.world import World
 
 
-@SERVICE.method(Message("AddSecretRequest", userId=ID))
-def add_secret(call: Call) -> Answer:
-    """The former secret dies."""
-    user = reached_user(call, "user.write", self_service=True)
+def _user(call: Call) -> User | None:
+    return permitted_user(call, "user.write", self_service=True)
+
+
+def _service_user(call: Call, *refusal: str) -> User:
+    user = _user(call)
     if user is None or not user.machine:
-        raise FailedPrecondition("Errors.User.NotExisting", "COMMAND-x8910n")
+        raise FailedPrecondition(*refusal)
+    return user
+
+
+@SERVICE.method("AddSecret", userId=ID)
+def add_secret(call: Call) -> Answer:
+    """Create a secret, which replaces the former one."""
+    user = _service_user(call, "Errors.User.NotExisting", "COMMAND-x8910n")
     user.secret = new_secret()
     return {"creationDate": moment(call.world.touch(user)), "clientSecret": user.secret}
 
 
-@SERVICE.method(Message("RemoveSecretRequest", userId=ID))
+@SERVICE.method("RemoveSecret", userId=ID)
 def remove_secret(call: Call) -> Answer:
-    """No more client_credentials."""
-    user = reached_user(call, "user.write", self_service=True)
-    if user is None or not user.machine:
-        raise FailedPrecondition("Errors.User.NotExisting", "COMMAND-x7s802")
+    """Remove the secret, and with it client_credentials."""
+    user = _service_user(call, "Errors.User.NotExisting", "COMMAND-x7s802")
     if user.secret is None:
         raise FailedPrecondition("Secret doesn't exist", "COMMAND-coi82n")
     user.secret = None
@@ -47,24 +49,13 @@ def remove_secret(call: Call) -> Answer:
 # --- keys ---
 
 
-@SERVICE.method(Message("AddKeyRequest", userId=ID, expirationDate=Time(required=True), publicKey=Data()))
+@SERVICE.method("AddKey", userId=ID, expirationDate=Time(required=True), publicKey=Data())
 def add_key(call: Call) -> Answer:
-    """A new pair, shown once as a key file; or the public half of the caller's own."""
-    user = reached_user(call, "user.write", self_service=True)
-    if user is None or not user.machine:
-        raise FailedPrecondition("User could not be found", "COMMAND-bnipwm1")
+    """Create a key pair and show it once as a key file, or add the public key of the request."""
+    user = _service_user(call, "User could not be found", "COMMAND-bnipwm1")
     expires = check_expiry(call)
     private, public = ("", _pem(call.body["publicKey"])) if call.body.get("publicKey") else new_key_pair()
-    now = call.world.now()
-    key = PublicKey(
-        id=call.world.new_id(),
-        created=now,
-        changed=now,
-        owner_id=user.id,
-        expires=expires,
-        pem=public,
-    )
-    user.keys[key.id] = key
+    key = call.world.add_key(user, public, expires)
     answer = {"creationDate": moment(key.created), "keyId": key.id}
     if private:
         answer["keyContent"] = key_file(
@@ -85,10 +76,10 @@ def _pem(content: bytes) -> str:
     return content.decode()
 
 
-@SERVICE.method(Message("RemoveKeyRequest", userId=ID, keyId=ID))
+@SERVICE.method("RemoveKey", userId=ID, keyId=ID)
 def remove_key(call: Call) -> Answer:
-    """Assertions signed with it are refused from now on."""
-    user = reached_user(call, "user.write", self_service=True)
+    """Remove a key; assertions that it signed are refused from now on."""
+    user = _user(call)
     if user is None or call.body["keyId"] not in user.keys:
         raise NotFound("Machine key not found", "COMMAND-4m77G")
     del user.keys[call.body["keyId"]]
@@ -98,10 +89,10 @@ def remove_key(call: Call) -> Answer:
 # --- personal access tokens ---
 
 
-@SERVICE.method(Message("AddPersonalAccessTokenRequest", userId=ID, expirationDate=Time(required=True)))
+@SERVICE.method("AddPersonalAccessToken", userId=ID, expirationDate=Time(required=True))
 def add_personal_access_token(call: Call) -> Answer:
-    """For service users; the text is shown once."""
-    user = reached_user(call, "user.write", self_service=True)
+    """Create a PAT of a service user, and show its text once."""
+    user = _user(call)
     if user is None:
         raise FailedPrecondition("User could not be found", "COMMAND-Dggw2")
     if not user.machine:
@@ -110,10 +101,10 @@ def add_personal_access_token(call: Call) -> Answer:
     return {"creationDate": moment(pat.created), "tokenId": pat.id, "token": pat.token}
 
 
-@SERVICE.method(Message("RemovePersonalAccessTokenRequest", userId=ID, tokenId=ID))
+@SERVICE.method("RemovePersonalAccessToken", userId=ID, tokenId=ID)
 def remove_personal_access_token(call: Call) -> Answer:
-    """Dies at once."""
-    user = reached_user(call, "user.write", self_service=True)
+    """Remove a PAT, which ends at once."""
+    user = _user(call)
     if user is None or call.body["tokenId"] not in user.pats:
         raise NotFound("Personal Access Token not found", "COMMAND-4m77G")
     call.world.remove_pat(user, call.body["tokenId"], by=call.caller.id)
@@ -149,7 +140,7 @@ def _visible(call: Call, row: Row) -> bool:
 def _listing(
     rows: Callable[[Call], Iterable[Any]], kind: str, id_filter_name: str, column: str, by_expiry: str
 ) -> Listing[Any]:
-    """Keys and PATs are listed alike; ``column`` begins the names of their sorting columns."""
+    """Return a list of keys or PATs, which differ in names only; ``column`` begins those of the sorting columns."""
     filters: dict[str, Filter] = {
         id_filter_name: id_filter("IDFilter", lambda _, row: row.id),
         "userIdFilter": id_filter("IDFilter", lambda world, row: _user_of(world, row).id),
@@ -167,19 +158,17 @@ def _listing(
     return Listing(rows, _visible, _show, "result", f"{kind}SearchFilter", filters, columns)
 
 
-KEYS = _listing(
+_listing(
     lambda call: [key for user in call.world.users.values() for key in user.keys.values()],
     "Keys",
     "keyIdFilter",
     "KEY_FIELD_NAME",
     "KEY_EXPIRATION_DATE",
-)
-PATS = _listing(
+).serve(SERVICE, "ListKeys")
+_listing(
     lambda call: [pat for user in call.world.users.values() for pat in user.pats.values()],
     "PersonalAccessTokens",
     "tokenIdFilter",
     "PERSONAL_ACCESS_TOKEN_FIELD_NAME",
     "EXPIRATION_DATE",
-)
-SERVICE.method(KEYS.request("ListKeysRequest"))(KEYS.answer)
-SERVICE.method(PATS.request("ListPersonalAccessTokensRequest"))(PATS.answer)
+).serve(SERVICE, "ListPersonalAccessTokens")

@@ -1,106 +1,25 @@
-"""zitadel.user.v2.UserService, the part that looks: one user, and lists in the older form.
-
-The older form (also of organizations) has ``query`` and ``queries`` and answers with ``details`` and ``result``.
-"""
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+"""zitadel.user.v2.UserService: reading one user, and searching users."""
 
 from zdemo.emulator.api.call import Answer, Call
-from zdemo.emulator.api.kinds import Count, Deferred, Enum, Flag, Kind, Repeated, Text
-from zdemo.emulator.api.listing import TEXT_METHODS, Filter, in_order, sorting, text_matches
-from zdemo.emulator.api.projects import ID
-from zdemo.emulator.api.schema import Message, OneOf, Sub
-from zdemo.emulator.api.users import SERVICE, details, display_name, reached_user, show_user
-from zdemo.emulator.api.values import moment
-from zdemo.emulator.entities import Entity, User
-from zdemo.emulator.errors import InvalidArgument, NotFound
-from zdemo.emulator.world import World
-
-Row = TypeVar("Row", bound=Entity)
-
-TEXT_METHOD = Enum(tuple(f"TEXT_QUERY_METHOD_{m}" for m in TEXT_METHODS))
-DEEPEST_QUERY = 20
-_LIST_QUERY = Message("ListQuery", offset=Count(), limit=Count(32), asc=Flag())
+from zdemo.emulator.api.field_types import ID, Deferred, Enum, FieldType, Repeated, Text
+from zdemo.emulator.api.lists import DetailsListing, Filter, passes, text_query
+from zdemo.emulator.api.messages import Message, Sub
+from zdemo.emulator.api.users import SERVICE, details, display_name, permitted_user, show_user
+from zdemo.emulator.entities import User
+from zdemo.emulator.errors import NotFound
 
 
-def text_query(name: str, field: str, of: Callable[[Any], str], least: int = 1, most: int = 200) -> Filter:
-    """``{field, method}`` about one text of a row."""
-    message = Message(name, **{field: Text(least, most), "method": TEXT_METHOD})
-    return Filter(Sub(message), lambda _, row, f: text_matches(of(row), f.get(field, ""), f.get("method")))
-
-
-@dataclass(frozen=True)
-class DetailsListing(Generic[Row]):
-    """A ``List...`` method of the older form as data; ``counts_all`` counts what the caller may not see."""
-
-    rows: Callable[[Call], Sequence[Row]]
-    visible: Callable[[Call, Row], bool]
-    show: Callable[[World, Row], Answer]
-    filters: Mapping[str, Filter]
-    columns: Mapping[str, Callable[[World, Row], Any]] = field(default_factory=dict)
-    counts_all: bool = False
-
-    def query(self) -> Message:
-        """The message of one query."""
-        kinds: dict[str, Kind] = {choice: f.kind for choice, f in self.filters.items()}
-        return Message("SearchQuery", OneOf("Query", tuple(kinds), required=True), **kinds)
-
-    def request(self, name: str) -> Message:
-        """The request message."""
-        columns = sorting(("", *self.columns))
-        return Message(name, query=Sub(_LIST_QUERY), sortingColumn=columns, queries=Repeated(Sub(self.query())))
-
-    def answer(self, call: Call) -> Answer:
-        """The answer of the method. Without a limit a page has everything."""
-        page = call.body.get("query", {})
-        queries = call.body.get("queries", ())
-        _check_nesting(queries)
-        found = [row for row in self.rows(call) if all(self.passes(call.world, row, q) for q in queries)]
-        if not self.counts_all:
-            found = [row for row in found if self.visible(call, row)]
-        column = self.columns.get(call.body.get("sortingColumn", ""))
-        ordered = in_order(call.world, found, column, page.get("asc", False))
-        offset = page.get("offset", 0)
-        cut = ordered[offset : offset + (page.get("limit", 0) or len(ordered))]
-        total = {"totalResult": str(len(found))} if cut else {}
-        shown = [self.show(call.world, row) for row in cut if self.visible(call, row)]
-        head: Answer = {"details": {**total, "timestamp": moment(call.world.now())}}
-        return {**head, "result": shown} if shown else head
-
-    def passes(self, world: World, row: Row, query: Mapping[str, Any]) -> bool:
-        """Whether a row is what one query wants."""
-        return all(self.filters[choice].test(world, row, content) for choice, content in query.items())
-
-
-def _check_nesting(queries: Iterable[Mapping[str, Any]], level: int = 0) -> None:
-    """Queries inside queries inside queries."""
-    for content in (content for query in queries for content in query.values()):
-        if level > DEEPEST_QUERY:
-            raise InvalidArgument(f"Too many query nesting levels (Max {DEEPEST_QUERY})", "USER-zsQ97")
-        _check_nesting(content.get("queries", ()), level + 1)
-        _check_nesting([content["query"]] if "query" in content else (), level + 1)
-
-
-def _group(name: str) -> Kind:
-    """Queries inside a query."""
+def _group(name: str) -> FieldType:
+    """Return the type of queries inside a query."""
     return Sub(Message(name, queries=Repeated(Deferred(lambda: Sub(_QUERY)))))
 
 
-def _profile(user: User, name: str) -> str:
-    profile: Any = user.human.get("profile", {})
-    return str(profile.get(name, ""))
+def _human(user: User, part: str, name: str) -> str:
+    return str(user.human.get(part, {}).get(name, ""))
 
 
 def _email(user: User) -> str:
-    email: Any = user.human.get("email", {})
-    return str(email.get("email", ""))
-
-
-def _phone(user: User) -> str:
-    phone: Any = user.human.get("phone", {})
-    return str(phone.get("phone", ""))
+    return _human(user, "email", "email")
 
 
 _TYPES = Enum(("TYPE_UNSPECIFIED", "TYPE_HUMAN", "TYPE_MACHINE"))
@@ -113,11 +32,11 @@ USERS: DetailsListing[User] = DetailsListing(
         "userNameQuery": text_query("UserNameQuery", "userName", lambda u: u.username),
         "loginNameQuery": text_query("LoginNameQuery", "loginName", lambda u: u.username),
         "displayNameQuery": text_query("DisplayNameQuery", "displayName", lambda u: display_name(u) or u.name),
-        "firstNameQuery": text_query("FirstNameQuery", "firstName", lambda u: _profile(u, "givenName")),
-        "lastNameQuery": text_query("LastNameQuery", "lastName", lambda u: _profile(u, "familyName")),
-        "nickNameQuery": text_query("NickNameQuery", "nickName", lambda u: _profile(u, "nickName")),
+        "firstNameQuery": text_query("FirstNameQuery", "firstName", lambda u: _human(u, "profile", "givenName")),
+        "lastNameQuery": text_query("LastNameQuery", "lastName", lambda u: _human(u, "profile", "familyName")),
+        "nickNameQuery": text_query("NickNameQuery", "nickName", lambda u: _human(u, "profile", "nickName")),
         "emailQuery": text_query("EmailQuery", "emailAddress", _email, least=0),
-        "phoneQuery": text_query("PhoneQuery", "number", _phone, least=0, most=20),
+        "phoneQuery": text_query("PhoneQuery", "number", lambda u: _human(u, "phone", "phone"), least=0, most=20),
         "typeQuery": Filter(
             Sub(Message("TypeQuery", type=_TYPES)),
             lambda _, u, f: f.get("type") == ("TYPE_MACHINE" if u.machine else "TYPE_HUMAN"),
@@ -133,27 +52,27 @@ USERS: DetailsListing[User] = DetailsListing(
             lambda _, u, f: _email(u) in f.get("userEmails", ()),
         ),
         "organizationIdQuery": Filter(
-            Sub(Message("OrganizationIdQuery", organizationId=Text(1, 200))),
+            Sub(Message("OrganizationIdQuery", organizationId=ID)),
             lambda _, u, f: u.organization_id == f.get("organizationId"),
         ),
         "andQuery": Filter(
             _group("AndQuery"),
-            lambda w, u, f: all(USERS.passes(w, u, q) for q in f.get("queries", ())),
+            lambda w, u, f: all(passes(USERS.filters, w, u, q) for q in f.get("queries", ())),
         ),
         "orQuery": Filter(
             _group("OrQuery"),
-            lambda w, u, f: any(USERS.passes(w, u, q) for q in f.get("queries", ())),
+            lambda w, u, f: any(passes(USERS.filters, w, u, q) for q in f.get("queries", ())),
         ),
         "notQuery": Filter(
             Sub(Message("NotQuery", query=Deferred(lambda: Sub(_QUERY)))),
-            lambda w, u, f: not USERS.passes(w, u, f.get("query", {})),
+            lambda w, u, f: not passes(USERS.filters, w, u, f.get("query", {})),
         ),
     },
     columns={
         "USER_FIELD_NAME_USER_NAME": lambda _, u: u.username,
-        "USER_FIELD_NAME_FIRST_NAME": lambda _, u: _profile(u, "givenName"),
-        "USER_FIELD_NAME_LAST_NAME": lambda _, u: _profile(u, "familyName"),
-        "USER_FIELD_NAME_NICK_NAME": lambda _, u: _profile(u, "nickName"),
+        "USER_FIELD_NAME_FIRST_NAME": lambda _, u: _human(u, "profile", "givenName"),
+        "USER_FIELD_NAME_LAST_NAME": lambda _, u: _human(u, "profile", "familyName"),
+        "USER_FIELD_NAME_NICK_NAME": lambda _, u: _human(u, "profile", "nickName"),
         "USER_FIELD_NAME_DISPLAY_NAME": lambda _, u: display_name(u) or u.name,
         "USER_FIELD_NAME_EMAIL": lambda _, u: _email(u),
         "USER_FIELD_NAME_STATE": lambda _, u: u.state,
@@ -162,13 +81,13 @@ USERS: DetailsListing[User] = DetailsListing(
     },
 )
 _QUERY: Message = USERS.query()
-SERVICE.method(USERS.request("ListUsersRequest"))(USERS.answer)
+USERS.serve(SERVICE, "ListUsers")
 
 
-@SERVICE.method(Message("GetUserByIDRequest", userId=ID))
+@SERVICE.method("GetUserByID", userId=ID)
 def get_user_by_id(call: Call) -> Answer:
-    """One user."""
-    user = reached_user(call, "user.read", self_service=True)
+    """Show one user."""
+    user = permitted_user(call, "user.read", self_service=True)
     if user is None:
         raise NotFound("User could not be found", "QUERY-Dfbg2")
     return {

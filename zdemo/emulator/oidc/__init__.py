@@ -1,23 +1,18 @@
-"""The OAuth 2.0 and OpenID Connect side of the emulator: what a resource server and its callers meet."""
+"""The OAuth 2.0 and OpenID Connect endpoints, which a resource server and its callers use."""
 
 from collections.abc import Callable
+from functools import partial
 
 from flask import Blueprint, Flask, Response
 from werkzeug.routing import BaseConverter
 
-from zdemo.emulator.oidc.answers import (
-    OAuthError,
-    add_headers,
-    is_preflight,
-    page_not_found,
-    preflight,
-)
-from zdemo.emulator.oidc.clients import oidc_client
+from zdemo.emulator.oidc.client_authentication import oidc_client
 from zdemo.emulator.oidc.discovery import DISCOVERY, discovery, keys
 from zdemo.emulator.oidc.forms import ClientCredentials, Form
 from zdemo.emulator.oidc.introspection import introspect
+from zdemo.emulator.oidc.responses import OAuthError, add_headers, is_preflight, page_not_found, preflight
 from zdemo.emulator.oidc.revocation import revoke
-from zdemo.emulator.oidc.token import token
+from zdemo.emulator.oidc.token_endpoint import token
 from zdemo.emulator.oidc.userinfo import userinfo
 from zdemo.emulator.world import World
 
@@ -28,20 +23,20 @@ Endpoint = Callable[[World], Response]
 
 
 class _Anything(BaseConverter):
-    """The rest of a path, slashes and nothing at all included."""
+    """The rest of a path, which can be empty and can have slashes."""
 
     regex = ".*"
     part_isolating = False
 
 
 def register(app: Flask, world: World) -> None:
-    """Add the endpoints. ZITADEL looks at no method."""
+    """Add the endpoints, which answer every HTTP method (ZITADEL)."""
     app.url_map.converters["anything"] = _Anything
     blueprint = Blueprint("oidc", __name__)
     for path, endpoint in _ENDPOINTS.items():
-        _add(blueprint, path, endpoint, world)
+        blueprint.add_url_rule(path, endpoint.__name__, partial(endpoint, world), methods=ANY_METHOD)
     for prefix in PREFIXES:
-        blueprint.add_url_rule(f"{prefix}<anything:rest>", view_func=_nowhere, methods=ANY_METHOD)
+        blueprint.add_url_rule(f"{prefix}<anything:rest>", view_func=_unknown_path, methods=ANY_METHOD)
     blueprint.before_request(lambda: preflight() if is_preflight() else None)
     blueprint.after_request(add_headers)
     blueprint.register_error_handler(
@@ -50,16 +45,12 @@ def register(app: Flask, world: World) -> None:
     app.register_blueprint(blueprint)
 
 
-def _add(blueprint: Blueprint, path: str, endpoint: Endpoint, world: World) -> None:
-    blueprint.add_url_rule(path, endpoint.__name__, lambda: endpoint(world), methods=ANY_METHOD)
-
-
-def _nowhere(rest: str) -> Response:  # noqa: ARG001 - Flask passes what the rule matched
+def _unknown_path(rest: str) -> Response:  # noqa: ARG001 - Flask passes what the rule matched
     return page_not_found()
 
 
 def _authorize(world: World) -> Response:
-    """The start of a login, which the emulator does not have."""
+    """Refuse to start a login, which the emulator does not support."""
     client_id = Form.of_request().last("client_id")
     if all(client_id != application.client_id for application in world.applications.values()):
         raise OAuthError("invalid_request", "Errors.App.NotFound")

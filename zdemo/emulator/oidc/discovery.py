@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 
 from zdemo.emulator import host
-from zdemo.emulator.oidc.answers import json_answer
+from zdemo.emulator.oidc.responses import json_response
 from zdemo.emulator.signing import jwk_set
 from zdemo.emulator.world import World
 
@@ -21,6 +21,8 @@ ENDPOINTS = {
     "jwks_uri": "/oauth/v2/keys",
 }
 SCOPES = ("openid", "profile", "email", "phone", "address", "offline_access")
+_LOCALES = "bg cs de en es fr hu id it ja ko mk nl pl pt ro ru sv tr uk zh"
+LOCALES = _LOCALES.split()
 KEYS_CACHE_CONTROL = "max-age=300, must-revalidate"
 
 _RS256 = ["RS256"]
@@ -28,7 +30,6 @@ _CLAIMS = (
     "sub aud exp iat iss auth_time nonce acr amr c_hash at_hash act scopes client_id azp preferred_username "
     "name family_name given_name locale email email_verified phone_number phone_number_verified"
 )
-_LOCALES = "bg cs de en es fr hu id it ja ko mk nl pl pt ro ru sv tr uk zh"
 _CLIENT_AUTHENTICATION = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
 _ABILITIES: dict[str, Any] = {
     "scopes_supported": list(SCOPES),
@@ -53,21 +54,21 @@ _ABILITIES: dict[str, Any] = {
     "introspection_endpoint_auth_signing_alg_values_supported": _RS256,
     "claims_supported": _CLAIMS.split(),
     "code_challenge_methods_supported": ["S256"],
-    "ui_locales_supported": _LOCALES.split(),
+    "ui_locales_supported": LOCALES,
     "request_parameter_supported": True,
     "request_uri_parameter_supported": False,
 }
 
 
 def discovery(_world: World) -> Response:
-    """What the instance can do, and where; every address is below the request's issuer."""
+    """Answer with the discovery document; every address is below the request's issuer."""
     issuer = host.current().issuer
     addresses = {name: issuer + path for name, path in ENDPOINTS.items()}
-    return json_answer({"issuer": issuer, **addresses, **_ABILITIES})
+    return json_response({"issuer": issuer, **addresses, **_ABILITIES})
 
 
 def keys(world: World) -> Response:
-    """The public signing keys; the one answer here that may be cached."""
-    answer = json_answer(jwk_set(world))
+    """Answer with the public signing keys, the only response here that may be cached."""
+    answer = json_response(jwk_set(world))
     answer.headers["Cache-Control"] = KEYS_CACHE_CONTROL
     return answer

@@ -1,4 +1,4 @@
-"""Parameters and client credentials of a request, read as ZITADEL's OpenID provider reads them.
+"""The parameters and client credentials of a request, read as ZITADEL's OpenID provider reads them.
 
 Python's own form parsers are more lenient than Go's (broken percent escapes, semicolons), so the form is read here.
 """
@@ -11,9 +11,9 @@ from urllib.parse import unquote_plus
 
 from flask import request
 
-from zdemo.emulator.bodies import LARGEST_FORM_BYTES
-from zdemo.emulator.oidc.answers import OAuthError
+from zdemo.emulator.oidc.responses import OAuthError
 
+LARGEST_FORM_BYTES = 10 * 1024 * 1024  # Go's limit
 FORM = "application/x-www-form-urlencoded"
 BODY_METHODS = ("POST", "PUT", "PATCH")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -23,7 +23,7 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True)
 class Form:
-    """The parameters of body and query together, the body's first."""
+    """The parameters of the body and the query, those of the body first."""
 
     pairs: list[tuple[str, str]]
 
@@ -32,7 +32,7 @@ class Form:
         """Read the current request.
 
         Raises:
-            OAuthError: 400, a broken escape or a semicolon.
+            OAuthError: 400, for a broken escape or a semicolon.
         """
         body = b""
         if request.method in BODY_METHODS and request.mimetype == FORM:
@@ -53,13 +53,13 @@ class Form:
         return self.find(name) or ""
 
     def first(self, name: str) -> str:
-        """As ``last``, but of several the first."""
+        """Return the first of several parameters, or an empty text when it is absent."""
         return next((value for key, value in self.pairs if key == name), "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClientCredentials:
-    """Who a client says it is, not yet verified. An assertion wins over a secret."""
+    """The credentials of a client, not yet verified. An assertion wins over a secret."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -70,7 +70,7 @@ class ClientCredentials:
         """Take them from the form, or from ``Authorization: Basic``, which wins (RFC 6749 §2.3.1).
 
         Raises:
-            OAuthError: 400, none at all, or malformed ones.
+            OAuthError: 400, for missing or malformed credentials.
         """
         client_id, secret = form.last("client_id"), form.last("client_secret")
         if basic := _basic(request.environ.get("HTTP_AUTHORIZATION", "")):
@@ -87,7 +87,7 @@ class ClientCredentials:
 
 
 def _basic(header: str) -> tuple[str, str] | None:
-    """User name and password (RFC 7617 §2); None for anything that is not exactly Basic credentials."""
+    """Return user name and password (RFC 7617 §2), or None for anything but well-formed Basic credentials."""
     scheme, _, encoded = header.partition(" ")
     if scheme.lower() != "basic":
         return None

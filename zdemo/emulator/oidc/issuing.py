@@ -1,19 +1,20 @@
-"""New access tokens and ID tokens of service users."""
+"""New access tokens and ID tokens for service users."""
 
 import hashlib
 from typing import Any
 
 from zdemo.emulator import host
 from zdemo.emulator.claims import audience, custom_claims, requested_roles
-from zdemo.emulator.credentials import encoded, new_access_token_text
+from zdemo.emulator.credentials import encoded, new_token_text
+from zdemo.emulator.entities import SessionToken, User
 from zdemo.emulator.signing import signed
-from zdemo.emulator.world import SessionToken, User, World
+from zdemo.emulator.world import World
 
 LIFETIME_SECONDS = 12 * 3600
 
 
 def issue(world: World, user: User, scopes: list[str], *, amr: list[str]) -> dict[str, Any]:
-    """Make and remember an access token; returns the token answer (RFC 6749 §5.1), which names no scope."""
+    """Issue an access token, and return the token response (RFC 6749 §5.1), which names no scope."""
     token = _new_token(world, user, scopes, amr)
     if user.jwt_access_tokens:
         token.token = signed(world, _access_token_claims(world, user, token))
@@ -21,7 +22,7 @@ def issue(world: World, user: User, scopes: list[str], *, amr: list[str]) -> dic
     answer: dict[str, Any] = {
         "access_token": token.token,
         "token_type": "Bearer",
-        "expires_in": LIFETIME_SECONDS - 1,  # whole seconds that remain when the answer is written
+        "expires_in": LIFETIME_SECONDS - 1,  # the whole seconds that remain when the response is written
     }
     if "openid" in scopes:
         answer["id_token"] = signed(world, _id_token_claims(world, user, token))
@@ -34,9 +35,8 @@ def _new_token(world: World, user: User, scopes: list[str], amr: list[str]) -> S
     return SessionToken(
         id=token_id,
         created=now,
-        changed=now,
         user_id=user.id,
-        token=new_access_token_text(token_id, user.id),
+        token=new_token_text(token_id, user.id),
         expires=int(now) + LIFETIME_SECONDS,
         scopes=scopes,
         audience=audience(world, scopes),
@@ -47,7 +47,7 @@ def _new_token(world: World, user: User, scopes: list[str], amr: list[str]) -> S
 
 
 def _access_token_claims(world: World, user: User, token: SessionToken) -> dict[str, Any]:
-    """No scope, no name, and roles only where the scopes ask for them."""
+    """Return the claims of a JWT access token: no scope, no name, and only the roles that the scopes request."""
     issued = int(token.created)
     return {
         "iss": host.current().issuer,
@@ -63,7 +63,7 @@ def _access_token_claims(world: World, user: User, token: SessionToken) -> dict[
 
 
 def _id_token_claims(world: World, user: User, token: SessionToken) -> dict[str, Any]:
-    """With a key assertion instead of a password the ID token ends when it begins (ZITADEL v4)."""
+    """Return the claims of an ID token, which for a key assertion expires at once (ZITADEL v4)."""
     issued = int(token.created)
     by_password = {"amr": token.amr} if token.amr else {}
     return {

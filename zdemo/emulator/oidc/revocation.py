@@ -1,12 +1,13 @@
-"""Token revocation (RFC 7009): for OIDC applications and the tokens that were issued to them."""
+"""The revocation endpoint (RFC 7009), for OIDC applications and the tokens that were issued to them."""
 
 from flask import Response
 
-from zdemo.emulator.oidc.answers import JSON, OAuthError
-from zdemo.emulator.oidc.clients import oidc_client
+from zdemo.emulator.entities import SessionToken
+from zdemo.emulator.oidc.client_authentication import oidc_client
 from zdemo.emulator.oidc.forms import ClientCredentials, Form
+from zdemo.emulator.oidc.responses import JSON, OAuthError
 from zdemo.emulator.tokens import find_token
-from zdemo.emulator.world import SessionToken, World
+from zdemo.emulator.world import World
 
 
 def revoke(world: World) -> Response:

@@ -1,4 +1,4 @@
-"""Times, objects and defaults as protobuf's JSON form writes and reads them."""
+"""Times, objects and defaults, written and read as in protobuf's JSON form."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d
 
 
 def moment(seconds: float) -> str:
-    """RFC 3339 with no, three or six digits of a second, as few as needed."""
+    """Return an RFC 3339 time with no, three or six digits of a second, as few as possible."""
     when = EPOCH + timedelta(seconds=min(seconds, NEVER))
     text = when.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
     micros = when.microsecond
@@ -24,16 +24,16 @@ def moment(seconds: float) -> str:
 
 
 def seconds_of(text: str) -> float:
-    """Epoch seconds of an RFC 3339 time.
+    """Return the epoch seconds of an RFC 3339 time.
 
     Raises:
-        ValueError: it is none, or outside the years 1 to 9999.
+        ValueError: it is not a time, or outside the years 1 to 9999.
     """
-    found = RFC3339.fullmatch(text)
-    if not found:
+    match = RFC3339.fullmatch(text)
+    if not match:
         raise ValueError(text)
-    base, fraction, zone = found.groups()
-    # The zone is subtracted by hand: datetime overflows when 9999-12-31T23:59:59 is moved to another one.
+    base, fraction, zone = match.groups()
+    # The zone is subtracted by hand: datetime overflows when 9999-12-31T23:59:59 is moved to another zone.
     naive = datetime.fromisoformat(base + "+00:00") - EPOCH
     offset = 0 if zone == "Z" else (int(zone[1:3]) * 60 + int(zone[4:])) * (60 if zone[0] == "+" else -60)
     seconds = naive.total_seconds() - offset
@@ -43,13 +43,13 @@ def seconds_of(text: str) -> float:
 
 
 class RepeatedNames(dict[str, Any]):
-    """A JSON object in which names occur twice; the last value is kept."""
+    """A JSON object in which some names occur twice; the last value is kept."""
 
     names: frozenset[str] = frozenset()
 
 
 def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object that still knows which of its names occurred twice."""
+    """Return a JSON object that knows which of its names occurred twice."""
     plain = dict(pairs)
     if len(plain) == len(pairs):
         return plain
@@ -60,10 +60,10 @@ def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def repeated_names(value: Mapping[str, Any]) -> frozenset[str]:
-    """The names that occurred twice in a JSON object."""
+    """Return the names that occurred twice in a JSON object."""
     return value.names if isinstance(value, RepeatedNames) else frozenset()
 
 
 def without_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Leaves out what protobuf's JSON leaves out: false, empty texts and lists, ``None``."""
+    """Return the fields without those that protobuf's JSON leaves out: false, empty texts and lists, ``None``."""
     return {name: value for name, value in fields.items() if value not in (None, False, "", [])}

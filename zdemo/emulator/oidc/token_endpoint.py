@@ -1,19 +1,18 @@
 """The token endpoint: the two grants of service users (RFC 6749 §4.4, RFC 7523 §2.1); no logins."""
 
-import hmac
 from collections.abc import Callable
 
 from flask import Response
 
-from zdemo.emulator import claims, host
-from zdemo.emulator.oidc.answers import OAuthError, json_answer
-from zdemo.emulator.oidc.assertions import BadAssertion, check_assertion
-from zdemo.emulator.oidc.clients import oidc_client
+from zdemo.emulator import claims
+from zdemo.emulator.entities import User
+from zdemo.emulator.oidc.client_authentication import BadAssertion, check_assertion, oidc_client, same_secret
 from zdemo.emulator.oidc.discovery import SCOPES
 from zdemo.emulator.oidc.forms import ClientCredentials, Form
 from zdemo.emulator.oidc.issuing import issue
+from zdemo.emulator.oidc.responses import OAuthError, json_response
 from zdemo.emulator.signing import MalformedJWT, unverified_claims
-from zdemo.emulator.world import User, World
+from zdemo.emulator.world import World
 
 SCOPE_MISSING = (
     "The scope of your request is missing. Please ensure some scopes are requested. If you have any questions, you "
@@ -31,7 +30,7 @@ _KNOWN_PREFIXES = (
     f"{claims.ORGANIZATION_DOMAIN}:",
     "urn:zitadel:iam:org:idp:id:",
 )
-_NO_LOGINS = {  # grants of OIDC applications: the parameter they need, and what ZITADEL says of an unknown one
+_LOGIN_GRANTS = {  # grants that exchange the result of a login: the parameter, and ZITADEL's text for an unknown one
     "authorization_code": ("code", "Errors.User.Code.Invalid"),
     "refresh_token": ("refresh_token", "Errors.User.RefreshToken.Invalid"),
     "urn:ietf:params:oauth:grant-type:device_code": ("device_code", "Errors.DeviceAuth.NotExisting"),
@@ -40,47 +39,47 @@ _NO_LOGINS = {  # grants of OIDC applications: the parameter they need, and what
 
 
 def token(world: World) -> Response:
-    """Answer by the grant type."""
+    """Answer a token request by its grant type."""
     form = Form.of_request()
     grant = form.first("grant_type")
     if not grant:
         raise OAuthError("invalid_request", "grant_type missing")
-    if grant in _NO_LOGINS:
-        return _login_grant(world, form, *_NO_LOGINS[grant])
+    if grant in _LOGIN_GRANTS:
+        return _login_grant(world, form, *_LOGIN_GRANTS[grant])
     if grant not in _GRANTS:
         raise OAuthError("unsupported_grant_type", f"{grant} not supported")
     return _GRANTS[grant](world, form)
 
 
 def _client_credentials(world: World, form: Form) -> Response:
-    """A service user by login name and secret."""
+    """Issue a token to a service user with login name and secret."""
     credentials = ClientCredentials.of_request(form)
     user = _user_with_login(world, credentials.client_id)
     if user is None:
         raise OAuthError("invalid_client", "client not found")
     if not user.secret:
         raise OAuthError("invalid_request", "Errors.User.Machine.Secret.NotExisting")
-    if not hmac.compare_digest(user.secret.encode(), credentials.client_secret.encode()):
+    if not same_secret(user.secret, credentials.client_secret):
         raise OAuthError("invalid_request", "Errors.User.Machine.Secret.Invalid")
     scopes = _allowed_scopes(world, user, form.find("scope"))
-    return json_answer(issue(world, _active(user), scopes, amr=["pwd"]))
+    return json_response(issue(world, _active(user), scopes, amr=["pwd"]))
 
 
 def _jwt_bearer(world: World, form: Form) -> Response:
-    """A service user by an assertion that his key signed. A bad one is a server error in ZITADEL v4."""
+    """Issue a token for an assertion that a service user's key signed; a bad one is a server error in ZITADEL v4."""
     assertion = form.last("assertion")
     if not assertion:
         raise OAuthError("invalid_request", "assertion missing")
     try:
         asserted = unverified_claims(assertion)
         user = world.users.get(str(asserted.get("iss")))
-        check_assertion(assertion, asserted, user.keys if user else {}, host.current().issuer, world.now())
+        check_assertion(world, assertion, asserted, user.keys if user else {})
     except (MalformedJWT, BadAssertion) as error:
         raise OAuthError("server_error", "Errors.Internal", status=500, parent=str(error)) from error
     if user is None:
         raise OAuthError("server_error", "Errors.Internal", status=500)
     scopes = _allowed_scopes(world, user, form.find("scope"))
-    return json_answer(issue(world, _active(user), scopes, amr=[]))
+    return json_response(issue(world, _active(user), scopes, amr=[]))
 
 
 _GRANTS: dict[str, Callable[[World, Form], Response]] = {
@@ -90,7 +89,7 @@ _GRANTS: dict[str, Callable[[World, Form], Response]] = {
 
 
 def _login_grant(world: World, form: Form, parameter: str, unknown: str) -> Response:
-    """Nobody can log in here, so that whatever was to be exchanged is unknown."""
+    """Refuse what is to be exchanged: without logins every code and token is unknown."""
     oidc_client(world, ClientCredentials.of_request(form))
     if not form.last(parameter):
         raise OAuthError("invalid_request", f"{parameter} missing")
@@ -98,9 +97,9 @@ def _login_grant(world: World, form: Form, parameter: str, unknown: str) -> Resp
 
 
 def _user_with_login(world: World, login_name: str) -> User | None:
-    """A user by the login name, which is the username here; case does not matter."""
-    wanted = login_name.casefold()
-    return next((user for user in world.users.values() if user.username.casefold() == wanted), None)
+    """Find a user by the login name, which is the username here, without regard to case."""
+    folded = login_name.casefold()
+    return next((user for user in world.users.values() if user.username.casefold() == folded), None)
 
 
 def _active(user: User) -> User:
@@ -109,15 +108,15 @@ def _active(user: User) -> User:
     return user
 
 
-def _allowed_scopes(world: World, user: User, asked: str | None) -> list[str]:
+def _allowed_scopes(world: World, user: User, scope: str | None) -> list[str]:
     """Return the requested scopes without unknown ones and those of other organizations.
 
     Raises:
         OAuthError: the parameter is absent; an empty one is accepted.
     """
-    if asked is None:
+    if scope is None:
         raise OAuthError("invalid_request", SCOPE_MISSING)
-    known = [s for s in asked.split(" ") if s in _KNOWN_SCOPES or s.startswith(_KNOWN_PREFIXES)]
+    known = [s for s in scope.split(" ") if s in _KNOWN_SCOPES or s.startswith(_KNOWN_PREFIXES)]
     organization = world.organizations.get(user.organization_id)
     own = {
         f"{claims.ORGANIZATION_ID}:{user.organization_id}",

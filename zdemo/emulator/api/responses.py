@@ -1,4 +1,4 @@
-"""Answers of the management API: headers, compression, and errors in the form of Connect and of REST."""
+"""Responses of the management API: headers, compression, and errors in the forms of Connect and REST."""
 
 import base64
 import gzip
@@ -10,9 +10,9 @@ from typing import Any
 from flask import Request, Response
 
 from zdemo.emulator.errors import ZitadelError
+from zdemo.emulator.oidc.responses import JSON
 
-JSON = "application/json"
-# word: number of gRPC, status of HTTP (ZITADEL answers the same on both protocols)
+# Connect's word -> gRPC's number and the HTTP status, which is the same in both protocols (ZITADEL)
 CODES = {
     "unknown": (2, 500),
     "invalid_argument": (3, 400),
@@ -30,7 +30,7 @@ DETAIL = "zitadel.v1.ErrorDetail"
 
 
 def plain(request: Request, status: int, content: bytes = b"", media: str = "") -> Response:
-    """Any answer: content and the headers that all have."""
+    """Return a response with this content and the headers of all responses."""
     response = Response(content, status=status)
     del response.headers["Content-Type"]
     if media:
@@ -45,7 +45,7 @@ def plain(request: Request, status: int, content: bytes = b"", media: str = "") 
 
 
 def good(request: Request, body: Any, media: str = JSON) -> Response:
-    """200, not to be stored, gzipped for clients that take it."""
+    """Return 200 with a JSON body, not to be stored, and gzipped for clients that accept it."""
     content = as_json(body)
     response = plain(request, 200, content, media)
     response.headers["Cache-Control"] = "no-store"
@@ -58,17 +58,16 @@ def good(request: Request, body: Any, media: str = JSON) -> Response:
 
 
 def connect_error(request: Request, error: ZitadelError) -> Response:
-    """``{"code", "message", "details"}`` with Connect's word."""
+    """Return ``{"code", "message", "details"}`` with Connect's word as the code."""
     body: dict[str, Any] = {"code": error.code, "message": error.message}
     if error.id is not None:
         value = base64.b64encode(_detail(error)).decode().rstrip("=")
-        debug = _shown(error)
-        body["details"] = [{"type": DETAIL, "value": value, "debug": debug}]
+        body["details"] = [{"type": DETAIL, "value": value, "debug": _shown(error)}]
     return plain(request, CODES[error.code][1], as_json(body), JSON)
 
 
 def rest_error(request: Request, error: ZitadelError) -> Response:
-    """``{"code", "message", "details"}`` with gRPC's number."""
+    """Return ``{"code", "message", "details"}`` with gRPC's number as the code."""
     number, status = CODES[error.code]
     body: dict[str, Any] = {"code": number, "message": error.message}
     if error.id is not None:
@@ -80,16 +79,16 @@ def rest_error(request: Request, error: ZitadelError) -> Response:
 
 
 def preflight(request: Request) -> Response:
-    """204, with what the browser asked for echoed."""
+    """Return 204 with the method and headers that the browser asked about."""
     response = plain(request, 204)
     response.headers["Access-Control-Allow-Methods"] = request.headers["Access-Control-Request-Method"]
-    if wanted := request.headers.get("Access-Control-Request-Headers"):
-        response.headers["Access-Control-Allow-Headers"] = wanted
+    if names := request.headers.get("Access-Control-Request-Headers"):
+        response.headers["Access-Control-Allow-Headers"] = names
     return response
 
 
 def as_json(body: Any) -> bytes:
-    """Compact, as protobuf writes it."""
+    """Return compact JSON, as protobuf writes it."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
 
 
@@ -98,7 +97,7 @@ def _shown(error: ZitadelError) -> dict[str, str]:
 
 
 def _detail(error: ZitadelError) -> bytes:
-    """The protobuf message 1=ID 2=text."""
+    """Return the protobuf message 1=ID 2=text."""
     return (_field(1, error.id) if error.id else b"") + _field(2, error.text)
 
 

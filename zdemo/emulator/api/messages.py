@@ -1,20 +1,20 @@
-"""Request messages as data: how their JSON is read, and what ZITADEL's field validation says about them.
+"""Request messages as data: how their JSON is read, and the texts of ZITADEL's field validation.
 
-Reading follows protobuf's JSON form: camelCase or snake_case names, unknown fields and enum words ignored,
-``null`` the same as absent. Validation texts are those of protoc-gen-validate.
+Reading follows protobuf's JSON form: camelCase or snake_case names, unknown fields and enum words are ignored, and
+``null`` is the same as absent. The texts of the validation are those of protoc-gen-validate.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zdemo.emulator.api.kinds import ABSENT, InvalidError, Kind, Repeated, UnreadableError, opening
-from zdemo.emulator.api.values import repeated_names
+from zdemo.emulator.api.field_types import ABSENT, FieldType, InvalidError, Repeated, UnreadableError, unexpected
+from zdemo.emulator.api.json_values import repeated_names
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """Fields of which at most one may be there; ``name`` is the protobuf name of the choice."""
+    """A choice of fields of which at most one can be there; ``name`` is its protobuf name."""
 
     name: str
     fields: tuple[str, ...]
@@ -22,19 +22,19 @@ class OneOf:
 
 
 class Message:
-    """A request, or a part of one: its protobuf name, its fields by their camelCase names, its choices."""
+    """A request, or a part of one: its protobuf name, its fields by their camelCase names, and its choices."""
 
-    def __init__(self, name: str, /, *choices: OneOf, **fields: Kind) -> None:
+    def __init__(self, name: str, /, *choices: OneOf, **fields: FieldType) -> None:
         self.name = name
         self.choices = choices
-        self.fields: Mapping[str, Kind] = fields
+        self.fields: Mapping[str, FieldType] = fields
         self._names = {n: n for n in fields} | {_snake(n): n for n in fields}
-        self._chosen = {field for choice in choices for field in choice.fields}
+        self._in_choices = {field for choice in choices for field in choice.fields}
 
     def read(self, value: Any, name: str = "") -> dict[str, Any]:
-        """Known fields that are there, by camelCase name."""
+        """Return the known fields that are there, by camelCase name."""
         if not isinstance(value, dict):
-            raise UnreadableError(f"unexpected token {opening(value)}", value, name)
+            raise unexpected(value, name)
         read: dict[str, Any] = {}
         seen: set[str] = set()
         for key, given in value.items():
@@ -46,23 +46,22 @@ class Message:
             seen.add(field)
             if given is None:
                 continue
-            found = self.fields[field].read(given, key)
-            if found is not ABSENT:
-                self._refuse_second(field, key, read)
-                read[field] = found
+            content = self.fields[field].read(given, key)
+            if content is not ABSENT:
+                self._refuse_second_choice(field, key, read)
+                read[field] = content
         return read
 
-    def _refuse_second(self, field: str, key: str, read: Mapping[str, Any]) -> None:
+    def _refuse_second_choice(self, field: str, key: str, read: Mapping[str, Any]) -> None:
         for choice in self.choices:
             if field in choice.fields and any(other in read for other in choice.fields):
-                what = f'error parsing "{key}", oneof {choice.name} is already set'
-                raise UnreadableError(what, ABSENT, key)
+                raise UnreadableError(f'error parsing "{key}", oneof {choice.name} is already set', ABSENT, key)
 
     def check(self, body: Mapping[str, Any]) -> None:
-        """Raises ``InvalidError`` for the first field that breaks its rule."""
-        for field, kind in self.fields.items():
-            if field not in self._chosen:
-                self._check_field(field, kind, body.get(field, ABSENT))
+        """Raise ``InvalidError`` for the first field that breaks its rule."""
+        for field, field_type in self.fields.items():
+            if field not in self._in_choices:
+                self._check_field(field, field_type, body.get(field, ABSENT))
         for choice in self.choices:
             chosen = [field for field in choice.fields if field in body]
             if choice.required and not chosen:
@@ -70,34 +69,36 @@ class Message:
             for field in chosen:
                 self._check_field(field, self.fields[field], body[field])
 
-    def _check_field(self, field: str, kind: Kind, value: Any) -> None:
-        label = field[0].upper() + field[1:]
+    def _check_field(self, field: str, field_type: FieldType, value: Any) -> None:
+        label = name = field[0].upper() + field[1:]
         try:
-            kind.check(value)
-            if isinstance(kind, Repeated) and value is not ABSENT:
+            field_type.check(value)
+            if isinstance(field_type, Repeated) and value is not ABSENT:
                 seen: set[Any] = set()
                 for place, item in enumerate(value):
-                    label = f"{field[0].upper()}{field[1:]}[{place}]"
-                    if kind.unique and item in seen:
+                    label = f"{name}[{place}]"
+                    if field_type.unique and item in seen:
                         raise InvalidError("repeated value must contain unique items")
-                    if kind.unique:
+                    if field_type.unique:
                         seen.add(item)
-                    kind.of.check(item)
+                    field_type.of.check(item)
         except InvalidError as reason:
             raise InvalidError(f"invalid {self.name}.{label}: {reason}") from None
 
 
 @dataclass(frozen=True)
-class Sub(Kind):
+class Sub(FieldType):
     """A message inside a message."""
 
     message: Message
     required: bool = False
 
-    def _read(self, value: Any, name: str) -> Any:
+    def read(self, value: Any, name: str) -> Any:
+        """Read the message."""
         return self.message.read(value, name)
 
-    def _check(self, value: Any) -> None:
+    def check(self, value: Any) -> None:
+        """Check the fields of the message."""
         if value is not ABSENT:
             try:
                 self.message.check(value)

@@ -1,4 +1,4 @@
-"""From the bytes of a request to its message, and what protobuf says about bytes that are none."""
+"""From the bytes of a request to its message, with protobuf's errors about bytes that are not a message."""
 
 import gzip
 import json
@@ -10,21 +10,20 @@ from typing import Any, NoReturn
 
 from flask import Request
 
-from zdemo.emulator.api.kinds import ABSENT, UnreadableError
-from zdemo.emulator.api.schema import Message
-from zdemo.emulator.api.values import json_object
-from zdemo.emulator.bodies import LARGEST_MESSAGE_BYTES
+from zdemo.emulator.api.field_types import ABSENT, UnreadableError, opening
+from zdemo.emulator.api.json_values import json_object
+from zdemo.emulator.api.messages import Message
 from zdemo.emulator.errors import InvalidArgument, ResourceExhausted, Unimplemented
 
-DEEPEST = 128
-"""Levels of JSON, far above the 20 levels of queries that ZITADEL takes; protobuf itself would read 10,000."""
+LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024  # gRPC's usual limit, for messages as they are sent and as they are unpacked
+DEEPEST = 128  # levels of JSON, far above the 20 levels of queries that ZITADEL takes; protobuf itself reads 10,000
 
 
 def content_of(request: Request) -> bytes:
-    """The body, unpacked when it is gzipped.
+    """Return the body, unpacked when it is gzipped.
 
     Raises:
-        ZitadelError: another compression, no gzip, or more than a message may have.
+        ZitadelError: the compression is another one or broken, or the message is too large.
     """
     coding = request.headers.get("Content-Encoding", "identity") or "identity"
     if coding not in ("identity", "gzip"):
@@ -46,10 +45,10 @@ def _small_enough(content: bytes) -> bytes:
 
 
 def parse(content: bytes) -> tuple[Any, str]:
-    """The JSON value and its text.
+    """Return the JSON value and its text.
 
     Raises:
-        InvalidArgument: it is no JSON; the text is protobuf's.
+        InvalidArgument: it is not JSON; the text is protobuf's.
     """
     try:
         text = content.decode()
@@ -71,7 +70,7 @@ def parse(content: bytes) -> tuple[Any, str]:
 
 
 def _check_depth(value: object) -> None:
-    """What is read later calls itself for each level, and shall not end in the middle."""
+    """Refuse deep nesting here, since the readers below call themselves once per level."""
     layer = [value]
     for _ in range(DEEPEST):
         layer = [inner for outer in layer for inner in _inside(outer)]
@@ -91,32 +90,26 @@ def _refuse(word: str) -> NoReturn:
 
 
 def read(message: Message, value: Any, text: str) -> dict[str, Any]:
-    """The message in a JSON value.
+    """Return the message in a JSON value.
 
     Raises:
-        InvalidArgument: a value has another type; the text is protobuf's, with its place.
+        InvalidArgument: a value has the wrong type; the text is protobuf's, with the place.
     """
     try:
         return message.read(value)
     except UnreadableError as wrong:
         if not wrong.field:
-            raise InvalidArgument(f"proto: syntax error (line 1:1): {wrong.what}") from None
-        culprit = "" if wrong.value is ABSENT or wrong.what.startswith("unexpected") else f": {_token(wrong.value)}"
-        kind = "syntax error " if wrong.what.startswith("unexpected") else ""
+            raise InvalidArgument(f"proto: syntax error (line 1:1): {wrong.text}") from None
+        syntax = "syntax error " if wrong.text.startswith("unexpected") else ""
+        culprit = "" if wrong.value is ABSENT or syntax else f": {opening(wrong.value)}"
         place = _place(text, wrong.field, wrong.value)
-        raise InvalidArgument(f"proto: {kind}{place}: {wrong.what}{culprit}") from None
-
-
-def _token(value: object) -> str:
-    if isinstance(value, dict | list):
-        return "{" if isinstance(value, dict) else "["
-    return json.dumps(value, ensure_ascii=False)
+        raise InvalidArgument(f"proto: {syntax}{place}: {wrong.text}{culprit}") from None
 
 
 def _place(text: str, field: str, value: object) -> str:
-    """Line and column of a field's value, or of its name when the name is the trouble."""
+    """Return line and column of a field's value, or of its name when the value is ``ABSENT``."""
     pattern = re.escape(json.dumps(field)) + (r"()\s*:" if value is ABSENT else r"\s*:\s*()")
-    found = re.search(pattern, text)
-    at = (found.start() if value is ABSENT else found.end()) if found else 0
+    match = re.search(pattern, text)
+    at = (match.start() if value is ABSENT else match.end()) if match else 0
     line = text.count("\n", 0, at) + 1
     return f"(line {line}:{at - (text.rfind(chr(10), 0, at) + 1) + 1})"

@@ -1,4 +1,4 @@
-"""Answers of the OAuth and OpenID Connect endpoints: JSON as Go writes it, errors, and the headers of all."""
+"""Responses of the OAuth and OpenID Connect endpoints: JSON as Go writes it, errors, and common headers."""
 
 import json
 import secrets
@@ -13,7 +13,7 @@ from zdemo.emulator.host import Origin
 
 JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"
-CHUNKED_FROM = 2048  # Go's buffer: longer answers are sent in chunks, without a Content-Length
+CHUNKED_FROM = 2048  # Go's buffer: longer responses are sent in chunks, without a Content-Length
 COOKIE_BYTES = 126
 COOKIE_SECONDS = 365 * 24 * 3600
 ALLOWED_METHODS = ("GET", "HEAD", "POST")
@@ -25,9 +25,9 @@ _GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u
 
 
 class OAuthError(Exception):
-    """A refusal in the words of RFC 6749 §5.2; ZITADEL's description may be empty and is then omitted.
+    """An error response of RFC 6749 §5.2; an empty description is omitted.
 
-    ``parent`` is the cause that ZITADEL logs, and tells when the feature ``debugOidcParentError`` is on.
+    ``parent`` is the cause that ZITADEL logs, and shows when the feature ``debugOidcParentError`` is on.
     """
 
     def __init__(self, error: str, description: str = "", *, status: int = 400, parent: str = "") -> None:
@@ -38,17 +38,17 @@ class OAuthError(Exception):
         self.parent = parent
 
     def answer(self, with_parent: bool = False) -> Response:
-        """The refusal as a response."""
+        """Return the response."""
         body = {"error": self.error}
         if self.description:
             body["error_description"] = self.description
         if with_parent and self.parent:
             body["parent"] = self.parent
-        return json_answer(body, self.status)
+        return json_response(body, self.status)
 
 
-def json_answer(body: dict[str, Any], status: int = 200) -> Response:
-    """JSON without blanks and with a line end; sorted by key if any claim is ZITADEL's or the customer's own."""
+def json_response(body: dict[str, Any], status: int = 200) -> Response:
+    """Return compact JSON with a line end, sorted by key if any claim is ZITADEL's or the customer's own."""
     sort = any(key.startswith("urn:") for key in body)
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=sort)
     answer = Response(text.translate(_GO_ESCAPES) + "\n", status, content_type=JSON)
@@ -59,21 +59,21 @@ def json_answer(body: dict[str, Any], status: int = 200) -> Response:
 
 
 def page_not_found() -> Response:
-    """Go's answer for a path that nobody serves."""
+    """Return Go's response for an unknown path."""
     answer = Response("404 page not found\n", 404, content_type=PLAIN)
     answer.headers["X-Content-Type-Options"] = "nosniff"
     return answer
 
 
 def preflight() -> Response:
-    """The answer to a browser's question whether it may send a request (Fetch §4.8)."""
+    """Return the response to a browser's preflight request (Fetch §4.8)."""
     answer = Response(status=204)
     del answer.headers["Content-Type"]
     names = ("Origin", "Access-Control-Request-Method", "Access-Control-Request-Headers")
     answer.headers["Vary"] = ", ".join(names)
     origin, method, headers = (request.headers.get(name, "") for name in names)
-    asked = {name.strip().lower() for name in headers.split(",") if name.strip()}
-    if origin and method in ALLOWED_METHODS and asked <= ALLOWED_HEADERS:
+    requested = {name.strip().lower() for name in headers.split(",") if name.strip()}
+    if origin and method in ALLOWED_METHODS and requested <= ALLOWED_HEADERS:
         answer.headers["Access-Control-Allow-Origin"] = origin
         answer.headers["Access-Control-Allow-Methods"] = method
         if headers:
@@ -83,7 +83,7 @@ def preflight() -> Response:
 
 
 def add_headers(answer: Response) -> Response:
-    """What every answer has, whatever its status; the cookie only where an instance was found."""
+    """Add the headers of every response, whatever its status, and the cookie if there is an instance."""
     if is_preflight():
         return answer
     answer.headers.add("Vary", "Origin")
@@ -102,7 +102,7 @@ def add_headers(answer: Response) -> Response:
 
 
 def is_preflight() -> bool:
-    """Whether the request is a preflight rather than a request with the method OPTIONS."""
+    """Return whether the request is a preflight, not just any request with the method OPTIONS."""
     return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
 
 

@@ -1,0 +1,231 @@
+"""Lists: their filters, order and pages, and which rows of a page the caller can see.
+
+As in ZITADEL, totals are counted and pages are cut before the permission filter; a page beyond the end has no total.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from zdemo.emulator.api.call import Answer, Call, Method, Service
+from zdemo.emulator.api.field_types import Count, Enum, FieldType, Flag, Repeated, Text, Time
+from zdemo.emulator.api.json_values import moment
+from zdemo.emulator.api.messages import Message, OneOf, Sub
+from zdemo.emulator.api.permissions import AUTHENTICATED
+from zdemo.emulator.entities import Entity
+from zdemo.emulator.errors import InvalidArgument
+from zdemo.emulator.world import World
+
+Row = TypeVar("Row", bound=Entity)
+Test = Callable[[World, Any, Any], bool]  # world, row, the filter's content
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+DEEPEST_QUERY = 20
+TEXT_METHODS = tuple(
+    f"{method}{case}" for method in ("EQUALS", "STARTS_WITH", "CONTAINS", "ENDS_WITH") for case in ("", "_IGNORE_CASE")
+)
+TIME_METHODS = ("EQUALS", "AFTER", "AFTER_OR_EQUALS", "BEFORE", "BEFORE_OR_EQUALS")
+TEXT_METHOD = Enum(tuple(f"TEXT_FILTER_METHOD_{m}" for m in TEXT_METHODS))
+QUERY_METHOD = Enum(tuple(f"TEXT_QUERY_METHOD_{m}" for m in TEXT_METHODS))
+TIME_METHOD = Enum(tuple(f"TIMESTAMP_FILTER_METHOD_{m}" for m in TIME_METHODS))
+PAGE = {"offset": Count(), "limit": Count(32), "asc": Flag()}
+
+
+# --- filters ---
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter: the type of its content, and whether a row passes."""
+
+    content: FieldType
+    test: Test
+
+
+def text_filter(
+    name: str,
+    field: str,
+    of: Callable[[World, Any], str],
+    least: int = 0,
+    most: int = 200,
+    methods: Enum = TEXT_METHOD,
+) -> Filter:
+    """Make the filter ``{field, method}`` for a text of a row."""
+    message = Message(name, **{field: Text(least, most), "method": methods})
+    return Filter(Sub(message), lambda world, row, f: text_matches(of(world, row), f.get(field, ""), f.get("method")))
+
+
+def text_query(name: str, field: str, of: Callable[[Any], str], least: int = 1, most: int = 200) -> Filter:
+    """Make the text filter of the older lists."""
+    return text_filter(name, field, lambda _, row: of(row), least, most, QUERY_METHOD)
+
+
+def id_filter(name: str, of: Callable[[World, Any], str], field: str = "id") -> Filter:
+    """Make the filter ``{id}`` for an ID of a row."""
+    message = Message(name, **{field: Text(1, 200)})
+    return Filter(Sub(message), lambda world, row, f: of(world, row) == f.get(field))
+
+
+def ids_filter(of: Callable[[World, Any], str]) -> Filter:
+    """Make the filter ``{ids}`` for an ID of a row, which must be one of them."""
+    message = Message("InIDsFilter", ids=Repeated(Text(1, 200), unique=True))
+    return Filter(Sub(message), lambda world, row, f: of(world, row) in f.get("ids", ()))
+
+
+def time_filter(of: Callable[[Any], float]) -> Filter:
+    """Make the filter ``{timestamp, method}`` for a time of a row."""
+    message = Message("TimestampFilter", timestamp=Time(), method=TIME_METHOD)
+    return Filter(Sub(message), lambda _, row, f: time_matches(of(row), f.get("timestamp", 0.0), f.get("method")))
+
+
+def text_matches(text: str, pattern: str, method: str | None) -> bool:
+    """Compare texts by ZITADEL's word for a method, with any prefix; without one they must be equal."""
+    word = (method or "METHOD_EQUALS").split("METHOD_", 1)[1]
+    if word.endswith("_IGNORE_CASE"):
+        text, pattern, word = text.lower(), pattern.lower(), word.removesuffix("_IGNORE_CASE")
+    tests: Mapping[str, Callable[[str, str], bool]] = {
+        "EQUALS": str.__eq__,
+        "STARTS_WITH": str.startswith,
+        "ENDS_WITH": str.endswith,
+        "CONTAINS": str.__contains__,
+    }
+    return tests[word](text, pattern)
+
+
+def time_matches(when: float, limit: float, method: str | None) -> bool:
+    """Compare times by ZITADEL's word for a method; without one they must be equal."""
+    word = (method or "METHOD_EQUALS").split("METHOD_", 1)[1]
+    return {
+        "AFTER": when > limit,
+        "AFTER_OR_EQUALS": when >= limit,
+        "BEFORE": when < limit,
+        "BEFORE_OR_EQUALS": when <= limit,
+    }.get(word, when == limit)
+
+
+# --- order ---
+
+
+def sorting(words: Iterable[str]) -> Enum:
+    """Return the type of ``sortingColumn``, which ignores unknown columns."""
+    return Enum(tuple(words), lenient=True)
+
+
+def in_order(
+    world: World, rows: Sequence[Row], column: Callable[[World, Row], Any] | None, ascending: bool
+) -> list[Row]:
+    """Sort rows by a column, by default by creation, newest first; equal rows keep the order of their creation."""
+    by = column or (lambda _, row: row.created)
+    ranked = sorted(enumerate(rows), key=lambda pair: (by(world, pair[1]), pair[0]), reverse=not ascending)
+    return [row for _, row in ranked]
+
+
+# --- the two forms of lists ---
+
+
+@dataclass(frozen=True)
+class Listing(Generic[Row]):
+    """A ``List...`` method as data.
+
+    ``columns`` are the sorting columns in the order of their numbers, from 1 on (0 stands for creation), or from 0 on
+    with ``zero_is_a_column``.
+    """
+
+    rows: Callable[[Call], Iterable[Row]]
+    visible: Callable[[Call, Row], bool]
+    show: Callable[[World, Row], Answer]
+    result: str
+    filter_name: str
+    filters: Mapping[str, Filter]
+    columns: Mapping[str, Callable[[World, Row], Any]] = field(default_factory=dict)
+    zero_is_a_column: bool = False
+    page_last: bool = False  # whether the pagination of the answer follows the rows
+
+    def serve(self, service: Service, name: str, permission: str = AUTHENTICATED, /, **fields: FieldType) -> None:
+        """Add the method to a service; ``fields`` precede those of every list in its request."""
+        contents = {choice: f.content for choice, f in self.filters.items()}
+        one = Message(self.filter_name, OneOf("Filter", tuple(contents), required=True), **contents)
+        request = Message(
+            f"{name}Request",
+            **fields,
+            pagination=Sub(Message("PaginationRequest", **PAGE)),
+            sortingColumn=sorting(self.columns if self.zero_is_a_column else ("", *self.columns)),
+            filters=Repeated(Sub(one)),
+        )
+        service.methods[name] = Method(request, self.answer, permission)
+
+    def answer(self, call: Call) -> Answer:
+        """Return the answer of the method."""
+        page = call.body.get("pagination", {})
+        limit = page.get("limit", 0) or DEFAULT_LIMIT
+        if limit > MAX_LIMIT:
+            raise InvalidArgument("Limit exceeded", "QUERY-4M0fs")
+        filters = call.body.get("filters", ())
+        matches = [row for row in self.rows(call) if all(passes(self.filters, call.world, row, f) for f in filters)]
+        column = self.columns.get(call.body.get("sortingColumn", ""))
+        ordered = in_order(call.world, matches, column, page.get("asc", False))
+        offset = page.get("offset", 0)
+        cut = ordered[offset : offset + limit]
+        total = {"totalResult": str(len(matches))} if cut else {}
+        head: Answer = {"pagination": {**total, "appliedLimit": str(limit)}}
+        shown = [self.show(call.world, row) for row in cut if self.visible(call, row)]
+        rows: Answer = {self.result: shown} if shown else {}
+        return {**rows, **head} if self.page_last else {**head, **rows}
+
+
+@dataclass(frozen=True)
+class DetailsListing(Generic[Row]):
+    """A ``List...`` method of the older form, with ``query`` and ``queries`` in and ``details`` and ``result`` out."""
+
+    rows: Callable[[Call], Sequence[Row]]
+    visible: Callable[[Call, Row], bool]
+    show: Callable[[World, Row], Answer]
+    filters: Mapping[str, Filter]
+    columns: Mapping[str, Callable[[World, Row], Any]] = field(default_factory=dict)
+    counts_all: bool = False  # also what the caller cannot see
+
+    def query(self) -> Message:
+        """Return the message of one query."""
+        contents = {choice: f.content for choice, f in self.filters.items()}
+        return Message("SearchQuery", OneOf("Query", tuple(contents), required=True), **contents)
+
+    def serve(self, service: Service, name: str) -> None:
+        """Add the method to a service."""
+        request = Message(
+            f"{name}Request",
+            query=Sub(Message("ListQuery", **PAGE)),
+            sortingColumn=sorting(("", *self.columns)),
+            queries=Repeated(Sub(self.query())),
+        )
+        service.methods[name] = Method(request, self.answer, AUTHENTICATED)
+
+    def answer(self, call: Call) -> Answer:
+        """Return the answer of the method; without a limit a page has all rows."""
+        page = call.body.get("query", {})
+        queries = call.body.get("queries", ())
+        _check_nesting(queries)
+        matches = [row for row in self.rows(call) if all(passes(self.filters, call.world, row, q) for q in queries)]
+        if not self.counts_all:
+            matches = [row for row in matches if self.visible(call, row)]
+        column = self.columns.get(call.body.get("sortingColumn", ""))
+        ordered = in_order(call.world, matches, column, page.get("asc", False))
+        offset = page.get("offset", 0)
+        cut = ordered[offset : offset + (page.get("limit", 0) or len(ordered))]
+        total = {"totalResult": str(len(matches))} if cut else {}
+        shown = [self.show(call.world, row) for row in cut if self.visible(call, row)]
+        head: Answer = {"details": {**total, "timestamp": moment(call.world.now())}}
+        return {**head, "result": shown} if shown else head
+
+
+def passes(filters: Mapping[str, Filter], world: World, row: Entity, query: Mapping[str, Any]) -> bool:
+    """Return whether a row passes one filter or query of a request."""
+    return all(filters[choice].test(world, row, content) for choice, content in query.items())
+
+
+def _check_nesting(queries: Iterable[Mapping[str, Any]], level: int = 0) -> None:
+    for content in (content for query in queries for content in query.values()):
+        if level > DEEPEST_QUERY:
+            raise InvalidArgument(f"Too many query nesting levels (Max {DEEPEST_QUERY})", "USER-zsQ97")
+        _check_nesting(content.get("queries", ()), level + 1)
+        _check_nesting([content["query"]] if "query" in content else (), level + 1)
