@@ -1,4 +1,4 @@
-"""The fixture ``zitadel_emulator`` as another project's tests use it: pytest finds it, they import nothing."""
+"""The fixture ``zitadel_emulator`` as the tests of another project use it, without an import."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zdemo.introspection.model import Introspection
 from zdemo.pytest_plugin import ZitadelEmulator
 
 ROLE = "read:messages"
-THEIRS = """
+OTHER_PROJECT = """
 from flask import Flask
 from zdemo.config import Settings
 from zdemo.server import protect, requires_token
@@ -44,15 +44,15 @@ def introspect(zitadel: ZitadelEmulator, token: str) -> Introspection:
         client.close()
 
 
-def test_another_project_needs_one_word(tmp_path: Path) -> None:
-    (tmp_path / "test_theirs.py").write_text(THEIRS)
+def test_another_project_needs_the_name_of_the_fixture_alone(tmp_path: Path) -> None:
+    (tmp_path / "test_other_project.py").write_text(OTHER_PROJECT)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
-    ran = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603  # ours
+    ran = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - a fixed command
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 passed" in ran.stdout
 
 
-def test_a_user_has_the_roles_that_he_was_given(zitadel_emulator: ZitadelEmulator) -> None:
+def test_a_user_has_the_given_roles(zitadel_emulator: ZitadelEmulator) -> None:
     pat = zitadel_emulator.user("ada", ROLE, "write:messages")
     assert set(introspect(zitadel_emulator, pat).roles(zitadel_emulator.project_id)) == {ROLE, "write:messages"}
     assert not introspect(zitadel_emulator, zitadel_emulator.user("bob")).roles()
@@ -68,7 +68,7 @@ def test_roles_come_and_go(zitadel_emulator: ZitadelEmulator) -> None:
     assert introspect(zitadel_emulator, pat).has_role(ROLE)
 
 
-def test_a_removed_users_token_is_dead(zitadel_emulator: ZitadelEmulator) -> None:
+def test_the_token_of_a_removed_user_is_inactive(zitadel_emulator: ZitadelEmulator) -> None:
     pat = zitadel_emulator.user("ada", ROLE)
     assert introspect(zitadel_emulator, pat).active
     zitadel_emulator.remove("ada")
@@ -77,14 +77,14 @@ def test_a_removed_users_token_is_dead(zitadel_emulator: ZitadelEmulator) -> Non
 
 def test_the_known_users_are_there(zitadel_emulator: ZitadelEmulator) -> None:
     zitadel_emulator.revoke("reader", ROLE)
-    with pytest.raises(ValueError, match="a user Reader already"):
+    with pytest.raises(ValueError, match="the username is taken: Reader"):
         zitadel_emulator.user("Reader")
-    with pytest.raises(ValueError, match="no user nobody"):
+    with pytest.raises(ValueError, match="unknown user: nobody"):
         zitadel_emulator.grant("nobody", ROLE)
 
 
 def test_each_test_has_its_own(zitadel_emulator: ZitadelEmulator) -> None:
-    """Whatever the others did: ada is free, and reader has the role."""
+    """Whatever the other tests did, ada is free and reader has the role."""
     assert zitadel_emulator.user("ada")
     zitadel_emulator.user("grace", ROLE)
     assert introspect(zitadel_emulator, zitadel_emulator.admin_pat).active

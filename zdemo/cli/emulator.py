@@ -49,7 +49,7 @@ def emulator(
 
 
 def _show(screen: Screen, url: str) -> None:
-    from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
+    from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
 
     screen.say(f"ZITADEL (emulator) on {url}; Ctrl-C stops it")
     screen.say("its state is in memory and ends with it")
@@ -61,7 +61,7 @@ def _show(screen: Screen, url: str) -> None:
 
 def known_users() -> list[str]:
     """Return the emulator's users: name and role, and below them the PAT on a line of its own."""
-    from zdemo.emulator.seed import ADMIN, READER, VISITOR
+    from zdemo.emulator import ADMIN, READER, VISITOR
 
     roles = [", ".join(READER.roles), "(no role)", "(administrator)"]
     users = (READER, VISITOR, ADMIN)
@@ -70,7 +70,7 @@ def known_users() -> list[str]:
 
 
 def _document(url: str) -> dict[str, object]:
-    from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+    from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
     return {
         "url": url,

@@ -86,7 +86,7 @@ class _JsonLogScreen(Screen):
 
 def _with_emulator(screen: Screen, environment: Environment) -> Environment:
     """Return the environment with the emulator's settings in place of the person's."""
-    from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID
+    from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID
 
     variables = {
         "ZITADEL_DOMAIN": f"http://localhost:{DEFAULT_PORT}",
@@ -103,8 +103,7 @@ def _with_emulator(screen: Screen, environment: Environment) -> Environment:
 
 
 def _start_emulator(screen: Screen, stack: ExitStack) -> None:
-    from zdemo.emulator import emulate
-    from zdemo.emulator.seed import DEFAULT_PORT
+    from zdemo.emulator import DEFAULT_PORT, emulate
     from zdemo.serving.production import port_is_free
 
     if not port_is_free("127.0.0.1", DEFAULT_PORT):

@@ -8,8 +8,7 @@ from contextlib import ExitStack, contextmanager
 from zdemo.config.settings import Settings
 from zdemo.demo.environment import CACHE_SECONDS, NOBODYS_TOKEN, ROLE, Stage
 from zdemo.demo.scenario import EMULATED_LEGS, Caller, First
-from zdemo.emulator import World, emulate, known_world
-from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, World, emulate, known_world
 from zdemo.management.client import USER_SERVICE, ManagementClient
 from zdemo.management.role_assignments import grant, revoke
 from zdemo.server import create_app

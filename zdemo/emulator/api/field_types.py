@@ -96,7 +96,7 @@ OPTIONAL = Text(1, 200, optional=True)
 
 @dataclass(frozen=True)
 class Flag(FieldType):
-    """A boolean."""
+    """A field that is true or false."""
 
     def read(self, value: Any, name: str) -> Any:
         """Read a boolean."""
@@ -185,7 +185,7 @@ class Data(FieldType):
     most: int = 0
 
     def read(self, value: Any, name: str) -> Any:
-        """Read base64."""
+        """Read base64 to bytes."""
         try:
             plain = value.replace("-", "+").replace("_", "/").rstrip("=")
             return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
