@@ -1,1 +1,1 @@
-"""What zdemo costs, measured against a floor or a peer in the same run; ``python -m benchmarks`` prints the tables."""
+"""Measurements of zdemo, each against a floor or a peer in the same run; ``python -m benchmarks`` prints the tables."""

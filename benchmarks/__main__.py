@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME ...]``: all tables, or those named."""
+"""Print all tables, or those that are named: ``python -m benchmarks [NAME ...]``."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ TABLES = {
 
 
 def main() -> None:
-    """Say what machine this is, then measure."""
+    """Print a description of the machine, then measure."""
     unknown = set(sys.argv[1:]) - TABLES.keys()
     if unknown:
-        raise SystemExit(f"there is no table {', '.join(sorted(unknown))}; there are {', '.join(TABLES)}")
+        raise SystemExit(f"unknown table: {', '.join(sorted(unknown))} (one of {', '.join(TABLES)})")
     cores, python = os.cpu_count(), platform.python_version()
     print(f"{time.strftime('%Y-%m-%d')}, {cores} cores, {platform.machine()}, {platform.system()}, Python {python}")
     for name in sys.argv[1:] or TABLES:

@@ -1,4 +1,4 @@
-"""The floor: one Flask route that answers what /api/public answers, and nothing else, on the same server."""
+"""The floor: a Flask app with one route that answers like /api/public, on the same server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zdemo.serving.production import serve_forever
 
 
 def build(_target: str) -> Flask:
-    """The app."""
+    """Return the bare Flask app."""
     app = Flask(__name__, static_folder=None)
 
     @app.get("/api/public")

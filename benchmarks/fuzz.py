@@ -1,7 +1,7 @@
-"""Mutated requests over sockets against a running API: ``python -m benchmarks.fuzz [COUNT [SEED]]``.
+"""Send mutated requests over sockets to an API that is started for it: ``python -m benchmarks.fuzz [COUNT [SEED]]``.
 
-Reports every 5xx, every answer of a protected route to a request that did not hold the one good token, and how the
-memory of the server's processes grew. Exit status 1 when there is any of the first two.
+Reports every 5xx, every protected answer to a request without the one good token, and how much the memory of the
+server's processes grew. The exit status is 1 if there is any of the first two.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ PIECES = [
 
 @dataclass
 class Report:
-    """What was seen. ``failures`` are requests, cut."""
+    """The result of a run. ``failures`` holds the failed requests, shortened."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Report:
 
 
 def mutated(chance: random.Random) -> bytes:
-    """One request: a seed with some bytes changed, put in, taken out, or another seed's piece in it."""
+    """Return a request: a seed with some bytes changed, inserted, removed, or with a piece of another seed."""
     data = bytearray(chance.choice(SEEDS))
     for _ in range(chance.choice((0, 1, 1, 2, 3, 6))):
         at = chance.randrange(len(data))
@@ -75,7 +75,7 @@ def mutated(chance: random.Random) -> bytes:
 
 
 def answer_to(sock: socket.socket, request: bytes) -> tuple[int, bytes] | None:
-    """Status and body; ``None`` when there is none: the server waits for more, or hung up."""
+    """Return status and body; ``None`` if the server waits for more, or closed the connection."""
     sock.sendall(request)
     buffer = b""
     while True:
@@ -92,7 +92,7 @@ def answer_to(sock: socket.socket, request: bytes) -> tuple[int, bytes] | None:
 
 
 def attack(port: int, count: int, chance: random.Random, report: Report) -> None:
-    """Send ``count`` requests, some to a connection; one that gets no answer costs its connection."""
+    """Send ``count`` requests, several per connection; a request without an answer ends its connection."""
     sent = 0
     while sent < count:
         with socket.create_connection(("127.0.0.1", port)) as sock:
@@ -120,7 +120,7 @@ def judge(request: bytes, answer: tuple[int, bytes] | None, report: Report) -> N
 
 
 def resident_mib(process: int) -> float:
-    """Memory of a process and all below it, in MiB; 0 where there is no /proc."""
+    """Return the memory of a process and its children in MiB; 0 on a system without /proc."""
     total, queue = 0.0, [process]
     while queue:
         pid = queue.pop()
@@ -133,7 +133,7 @@ def resident_mib(process: int) -> float:
 
 
 def main() -> int:
-    """Run, and report."""
+    """Run the requests and print the report."""
     arguments = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__)
     arguments.add_argument("count", type=int, nargs="?", default=COUNT, help=f"requests (default {COUNT})")
     arguments.add_argument("seed", type=int, nargs="?", default=int(time.time()), help="repeats a run")

@@ -1,4 +1,4 @@
-"""A load generator: some connections, each sending one request after the other, for a while."""
+"""A load generator: several connections that each send one request after the other for some time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PATIENCE_SECONDS = 20.0
 
 
 def request(path: str, token: str | None = None) -> bytes:
-    """The bytes of a GET request over a connection that stays open."""
+    """Return the bytes of a GET request for a connection that stays open."""
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{authorization}\r\n".encode()
 
 
 @dataclass(kw_only=True)
 class Result:
-    """What came of a run. ``latencies`` are seconds, sorted."""
+    """The result of a run. ``latencies`` are seconds, sorted."""
 
     seconds: float
     latencies: list[float] = field(repr=False)
@@ -31,16 +31,16 @@ class Result:
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Return the requests per second."""
         return len(self.latencies) / self.seconds
 
     def quantile(self, q: float) -> float:
-        """Seconds below which this share of the requests took."""
+        """Return the number of seconds that this share of the requests stayed below."""
         return self.latencies[min(len(self.latencies) - 1, int(q * len(self.latencies)))]
 
 
 class Connection:
-    """One connection: a request at a time."""
+    """One connection, with one request at a time."""
 
     def __init__(self, port: int) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port))
@@ -49,13 +49,13 @@ class Connection:
         self.sent_at = 0.0
 
     def send(self, data: bytes) -> None:
-        """Send a request; its time starts now."""
+        """Send a request, and start its clock."""
         self.buffer = b""
         self.sent_at = time.perf_counter()
         self.sock.sendall(data)
 
     def status(self) -> int | None:
-        """The status once the answer is complete, else ``None``; 0 when the connection was closed on us."""
+        """Return the status if the answer is complete, else ``None``; 0 if the server closed the connection."""
         received = self.sock.recv(RECEIVE_BYTES)
         if not received:
             return 0
@@ -68,7 +68,7 @@ class Connection:
 
 
 def run(port: int, requests: Sequence[bytes], *, connections: int, seconds: float) -> Result:
-    """Send ``requests`` in turn over each of ``connections`` for ``seconds``; a closed connection is opened anew."""
+    """Send ``requests`` in turn over each of ``connections`` for ``seconds``; reopen a connection that was closed."""
     selector = selectors.DefaultSelector()
     latencies: list[float] = []
     statuses: Counter[int] = Counter()

@@ -1,4 +1,4 @@
-"""What a token costs in the cache: memory, and the time of a hit, at several sizes."""
+"""The cost of a token in the cache: memory, and the time of a hit, at several sizes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HITS = 20_000
 
 
 class _Memory:
-    """Answers as ZITADEL does, with objects of their own for each token."""
+    """An introspector that answers like ZITADEL, with new objects for each token."""
 
     def introspect(self, token: str) -> Introspection:
         claims = json.loads(upstream.ACTIVE) | {"jti": token, "sub": token}
@@ -27,7 +27,7 @@ class _Memory:
 
 
 def memory() -> None:
-    """Fill a cache, and read from it."""
+    """Fill a cache, read from it, and print a table."""
     rows = []
     for size in SIZES:
         tokens = [f"benchmark-token-number-{n:048d}" for n in range(size)]

@@ -1,4 +1,4 @@
-"""Processes to measure: the stand-in for ZITADEL, and the API on one server or another."""
+"""The processes to measure: the stand-in for ZITADEL, and the API on different servers."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ TOKEN = "benchmark-token-of-seventy-one-characters-like-a-personal-access-token"
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A running API. ``process`` is the one that was started; servers have workers below it."""
+    """A running API. ``process`` is the one that was started; a server's workers are its children."""
 
     port: int
     process: subprocess.Popen[bytes]
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -60,14 +60,14 @@ def _process(command: list[str], environment: dict[str, str], **pipes: int) -> I
 
 @contextmanager
 def upstream(milliseconds: float = 0, *, only: str | None = None) -> Iterator[int]:
-    """The stand-in for ZITADEL; yields its port. ``only``: the one token that is active, if not all are."""
+    """Run the stand-in for ZITADEL, and yield its port. ``only`` is the one active token; by default all are active."""
     command = [sys.executable, "-m", "benchmarks.upstream", str(milliseconds), *([only] if only else [])]
     with _process(command, {}, stdout=subprocess.PIPE) as process:
         yield int(process.stdout.readline() if process.stdout else 0)
 
 
 def introspections(upstream_port: int) -> int:
-    """How many introspections the stand-in has answered, or is still answering."""
+    """Return how many introspections the stand-in has answered or is answering."""
     with socket.create_connection(("127.0.0.1", upstream_port)) as sock:
         sock.sendall(b"GET /count HTTP/1.1\r\n\r\n")
         return int(sock.recv(load.RECEIVE_BYTES).rpartition(b"\r\n\r\n")[2])
@@ -91,13 +91,13 @@ def _command(kind: str, port: int) -> list[str]:
 
 
 def available(kind: str) -> bool:
-    """Whether a peer is installed (the extra ``bench``)."""
+    """Return whether a peer is installed (the extra ``bench``)."""
     return kind in ("granian", "bare") or importlib.util.find_spec(kind) is not None
 
 
 @contextmanager
 def api(upstream_port: int, *, kind: str = "granian", **settings: object) -> Iterator[Server]:
-    """The API on one kind of server; settings by their variables in lower case, without ``ZDEMO_``."""
+    """Run the API on one kind of server; a setting has its variable's name, in lower case and without ``ZDEMO_``."""
     environment = {
         "ZITADEL_DOMAIN": f"http://localhost:{upstream_port}",
         "CLIENT_ID": seed.CLIENT_ID,

@@ -1,4 +1,4 @@
-"""How long client commands take as whole processes, against the import of requests, HTTPie and curl."""
+"""The time of client commands as whole processes, against the import of requests, HTTPie and curl."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ ZDEMO = str(Path(sys.executable).with_name("zdemo"))
 
 
 def seconds(command: list[str]) -> float:
-    """One run of a command, its output thrown away."""
+    """Return how long one run of a command takes; its output is discarded."""
     start = time.perf_counter()
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     return time.perf_counter() - start
 
 
 def start() -> None:
-    """Each command in turn with the floor, so that a drifting machine does not matter."""
+    """Measure each command in turn with the floor, so that a machine that gets slower does not matter."""
     floor_command = [sys.executable, "-c", "import requests"]
     with stand.upstream() as zitadel, stand.api(zitadel) as server:
         url = f"http://127.0.0.1:{server.port}"

@@ -1,4 +1,4 @@
-"""The tables: what is measured, and against what."""
+"""The tables: what is measured, and what it is compared with."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def show(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) ->
 
 
 def rate(port: int, request: bytes, connections: int, seconds: float = SECONDS) -> float:
-    """Requests a second that were answered with 200."""
+    """Return the requests per second that were answered 200."""
     result = load.run(port, [request], connections=connections, seconds=seconds)
     return result.statuses[200] / result.seconds
 
 
 def pairs(port: int, one: bytes, other: bytes, connections: int) -> tuple[float, float, float]:
-    """Rates of two requests, and their ratio pair by pair, in turn, so that a drifting machine does not matter."""
+    """Return the rates of two requests and their ratio, measured in turn, since a machine may get slower."""
     ones, others = [], []
     for _ in range(ROUNDS):
         ones.append(rate(port, one, connections))
@@ -43,7 +43,7 @@ def pairs(port: int, one: bytes, other: bytes, connections: int) -> tuple[float,
 
 
 def warm() -> None:
-    """A known token on the scoped route, against the public route of the same server."""
+    """Compare a known token on the scoped route with the public route of the same server."""
     rows = []
     with stand.upstream() as zitadel, stand.api(zitadel, cache_ttl=60) as server:
         for connections in CONNECTIONS:
@@ -53,7 +53,7 @@ def warm() -> None:
 
 
 def cached_against_uncached() -> None:
-    """With the cache and without, at several latencies of introspection, and how often ZITADEL was asked."""
+    """Compare the API with and without cache, at several latencies, and count the questions to ZITADEL."""
     rows = []
     for latency in LATENCIES_MS:
         with stand.upstream(latency) as zitadel:
@@ -74,7 +74,7 @@ def cached_against_uncached() -> None:
 
 
 def servers() -> None:
-    """The scoped route, warm, on several servers, against a bare Flask route on Granian."""
+    """Compare the scoped route with a known token on several servers with a bare Flask route on Granian."""
     rows = []
     with stand.upstream() as zitadel:
         with stand.api(zitadel, kind="bare") as bare:
@@ -93,7 +93,7 @@ def servers() -> None:
 
 
 def cold() -> None:
-    """Many simultaneous calls with one token that nobody has asked about yet."""
+    """Count the introspections for many simultaneous calls with one unknown token."""
     rows = []
     with stand.upstream(25) as zitadel:
         for ttl, what in ((5, "cache"), (0, "no cache")):
@@ -116,7 +116,7 @@ def _answer(connection: load.Connection) -> int:
 
 
 def removal() -> None:
-    """How long a deleted PAT still passes, asked for without pause; the emulator stands for ZITADEL."""
+    """Measure how long a deleted PAT still passes, without a pause between requests, against the emulator."""
     rows = []
     for ttl in (0, 1, 5):
         with emulate() as emulator, stand.api(int(emulator.url.rsplit(":", 1)[1]), cache_ttl=ttl) as server:
@@ -134,7 +134,7 @@ def removal() -> None:
 
 
 def hanging() -> None:
-    """Known tokens and the public route, alone, and while 200 requests with unknown tokens wait."""
+    """Measure known tokens and the public route, alone and while 200 requests with unknown tokens wait."""
     rows = []
     with stand.upstream() as zitadel, stand.api(zitadel, cache_ttl=120, timeout=5) as server:
         for name, request in (("known token", PRIVATE), ("public", PUBLIC)):

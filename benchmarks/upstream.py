@@ -1,7 +1,7 @@
-"""A stand-in for ZITADEL that answers introspection after a given time, and counts; ``python -m benchmarks.upstream``.
+"""A stand-in for ZITADEL that answers introspection after a given time, and counts: ``python -m benchmarks.upstream``.
 
-It does nothing else, so that what is measured is the API. ``GET /count`` tells how many it answered; a token that
-begins with ``hang`` is never answered. Any other is active and has the role, or only the one that is given.
+It does nothing else, so the measurement is of the API. ``GET /count`` returns how many it answered. A token that begins
+with ``hang`` is never answered. Every other token is active and has the role, or only the one that is given.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ INACTIVE = b'{"active":false}\n'
 
 
 class Upstream:
-    """Answers on one port. ``seconds`` is how long each introspection takes, ``only`` the one token that is active."""
+    """The answers on one port. ``seconds`` is how long an introspection takes, ``only`` the one active token."""
 
     def __init__(self, seconds: float, only: str | None) -> None:
         self.seconds = seconds
@@ -38,7 +38,7 @@ class Upstream:
         self.count = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Answer the requests of one connection."""
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 body = await reader.readexactly(_length(head))
@@ -69,7 +69,7 @@ def _length(head: bytes) -> int:
 
 
 async def main() -> None:
-    """Listen, say where on standard output, and serve until killed."""
+    """Listen, print the port on standard output, and serve until killed."""
     upstream = Upstream(float(sys.argv[1]) / 1000, sys.argv[2] if len(sys.argv) > 2 else None)
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)

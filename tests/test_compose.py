@@ -1,7 +1,7 @@
-"""compose.yaml as far as it can be checked without a Docker engine, and the guide that leads through it.
+"""compose.yaml, as far as it can be checked without a Docker engine, and the guide that explains it.
 
-What it must say is read line by line: a YAML parser would be a dependency for this alone. Where the Compose plugin is
-at hand, it checks the file too.
+The tests read it line by line, because a YAML parser would be a dependency for this alone. If the Compose plugin is
+installed, it checks the file too.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ DOCKER = shutil.which("docker")
 
 
 def value(name: str) -> str:
-    """What a key that occurs once is set to, without quotes and comments."""
+    """Return the value of a key that occurs once, without quotes and comments."""
     found = [line.partition(":")[2] for line in LINES if line.strip().partition(":")[0] == name]
     assert len(found) == 1, f"{name} is there {len(found)} times"
     return re.sub(r"\s+#.*", "", found[0]).strip().strip('"')
 
 
 def default(text: str) -> str:
-    """The text as it is when no variable is set that it asks for."""
+    """Return the text with the default of each variable."""
     return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
 
 
@@ -60,7 +60,7 @@ def test_the_port_is_published_on_loopback_and_is_the_one_that_zitadel_knows() -
 
 
 def test_tls_is_off_where_the_health_check_looks_too() -> None:
-    """``zitadel ready`` reads it from the configuration alone, and not from the command line."""
+    """``zitadel ready`` reads it from the configuration only, not from the command line."""
     assert value("ZITADEL_TLS_ENABLED") == value("ZITADEL_EXTERNALSECURE") == "false"
     assert 'test: ["CMD", "/app/zitadel", "ready"]' in TEXT
 
@@ -72,7 +72,7 @@ def test_the_master_key_is_32_bytes_and_says_what_it_is_for() -> None:
 
 
 def test_the_administrators_token_is_asked_for_with_all_that_it_takes() -> None:
-    """ZITADEL: without a user name there is no service user, without a date no token."""
+    """ZITADEL creates a service user only if it has a user name, and a token only if it has a date."""
     machine = "ZITADEL_FIRSTINSTANCE_ORG_MACHINE_"
     assert value(f"{machine}MACHINE_USERNAME")
     assert value(f"{machine}MACHINE_NAME")
@@ -101,12 +101,12 @@ def test_every_volume_that_is_used_is_declared() -> None:
     assert used == declared
 
 
-@pytest.mark.skipif(DOCKER is None, reason="no docker at hand")
+@pytest.mark.skipif(DOCKER is None, reason="docker is not installed")
 def test_compose_itself_accepts_the_file() -> None:
     assert DOCKER
     plugin = subprocess.run([DOCKER, "compose", "version"], capture_output=True, check=False)  # noqa: S603  # a fixed command
     if plugin.returncode != 0:
-        pytest.skip("docker is here without its Compose plugin")
+        pytest.skip("the Compose plugin of docker is not installed")
     command = [DOCKER, "compose", "--file", str(ROOT / "compose.yaml"), "config", "--quiet"]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # a fixed command
     assert (checked.returncode, checked.stderr) == (0, "")
