@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.cli import Ran, Shell
 from tests.support.emulator_target import USERINFO, Api, Server, bearer
-from tests.support.emulator_waiting import eventually
+from tests.support.waiting import eventually
 from tests.support.workshop import App, User, Workshop, find_organization
 from zdemo.config.settings import Settings
 from zdemo.emulator import emulate

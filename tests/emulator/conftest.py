@@ -11,8 +11,8 @@ from functools import partial
 import pytest
 
 from tests.support.emulator_target import DISCOVERY, USERINFO, Api, Server, bearer
-from tests.support.emulator_waiting import eventually
 from tests.support.oauth import GetToken, OAuth
+from tests.support.waiting import eventually
 from tests.support.workshop import (
     HUMAN,
     KEY_APP,

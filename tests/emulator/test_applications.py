@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.emulator_target import NOBODY, Api, api_error, error_id
-from tests.support.emulator_waiting import eventually
+from tests.support.waiting import eventually
 from tests.support.workshop import KEY_APP, WEB_APP, App, Project, Workshop, decoded, later
 
 CREATE = "ApplicationService/CreateApplication"

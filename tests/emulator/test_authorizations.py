@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.support.emulator_target import NOBODY, Api, api_error, error_id
-from tests.support.emulator_waiting import eventually
 from tests.support.oauth import OAuth
+from tests.support.waiting import eventually
 from tests.support.workshop import Organization, Project, User, Workshop
 
 CREATE = "AuthorizationService/CreateAuthorization"

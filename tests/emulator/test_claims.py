@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.support.emulator_target import TOKEN, Api
-from tests.support.emulator_waiting import eventually
 from tests.support.oauth import (
     JWT_BEARER,
     METADATA,
@@ -23,6 +22,7 @@ from tests.support.oauth import (
     audience,
     roles_of,
 )
+from tests.support.waiting import eventually
 from tests.support.workshop import App, KeyFile, Organization, Project, User, Workshop, later
 
 FOREVER_EPOCH = 253402300799  # 9999-12-31T23:59:59Z

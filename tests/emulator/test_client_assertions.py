@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.support.emulator_target import INTROSPECT, NOBODY, Api, Server, answer, basic, oauth_refusal
-from tests.support.emulator_waiting import eventually
 from tests.support.oauth import ASSERTION_TYPE, assertion
+from tests.support.waiting import eventually
 from tests.support.workshop import App, KeyFile, Project, User, Workshop
 
 Introspect = Callable[[str], requests.Response]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.emulator_target import USERINFO, Api, Server, answer, bearer, error_id, oauth_refusal
-from tests.support.emulator_waiting import eventually
 from tests.support.oauth import INACTIVE, OAuth, audience
+from tests.support.waiting import eventually
 from tests.support.workshop import App, Project, User, Workshop
 
 UNAUTHORIZED = oauth_refusal("unauthorized_client")

@@ -18,8 +18,8 @@ from tests.support.emulator_target import (
     oauth_refusal,
     raw_basic,
 )
-from tests.support.emulator_waiting import eventually
 from tests.support.oauth import ASSERTION_TYPE, INACTIVE, OAuth
+from tests.support.waiting import eventually
 from tests.support.workshop import KEY_APP, App, Project, User, Workshop
 
 FORM_TYPE = "application/x-www-form-urlencoded"

@@ -9,8 +9,8 @@ from math import ceil
 import pytest
 
 from tests.support.emulator_target import Api, answer
-from tests.support.emulator_waiting import eventually
 from tests.support.oauth import INACTIVE, GetToken, OAuth, audience
+from tests.support.waiting import eventually
 from tests.support.workshop import App, Pat, Project, User, Workshop
 
 BASE64URL = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"

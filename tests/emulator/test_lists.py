@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.emulator_target import Api, api_error
-from tests.support.emulator_waiting import eventually
+from tests.support.waiting import eventually
 from tests.support.workshop import Pat, Project, User, Workshop, later
 
 LIST = "ProjectService/ListProjects"

@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 
 from tests.support.emulator_target import Api, answer, error_id, oauth_refusal
-from tests.support.emulator_waiting import eventually
 from tests.support.oauth import INACTIVE, OWNER, ROLES, GetToken, OAuth, audience, roles_of
+from tests.support.waiting import eventually
 from tests.support.workshop import App, Organization, Project, User, Workshop
 
 UNAUTHORIZED = oauth_refusal("unauthorized_client")

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from tests.support.emulator_target import NOBODY, Api, api_error, error_id
-from tests.support.emulator_waiting import eventually
+from tests.support.waiting import eventually
 from tests.support.workshop import Organization, Project, Workshop
 
 TAKEN = (409, "Project already exists on organization (V3-DKcYh)")

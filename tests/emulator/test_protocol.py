@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from tests.support.emulator_target import NOBODY, Api, Server, api_error, bearer, connect_path, error_id
-from tests.support.emulator_waiting import eventually
+from tests.support.waiting import eventually
 from tests.support.workshop import Organization, Pat, Project, User, Workshop
 
 LIST = connect_path("ProjectService/ListProjects")

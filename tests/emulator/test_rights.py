@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.emulator_target import Api, Server, api_error, error_id
-from tests.support.emulator_waiting import eventually
 from tests.support.oauth import GetToken, OAuth
+from tests.support.waiting import eventually
 from tests.support.workshop import FOREVER, App, Organization, Project, User, Workshop, later
 
 NO_MEMBERSHIP = (404, "membership not found (AUTHZ-cdgFk)")

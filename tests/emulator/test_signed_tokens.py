@@ -10,7 +10,6 @@ from functools import partial
 import pytest
 
 from tests.support.emulator_target import TOKEN, Api, Server, answer
-from tests.support.emulator_waiting import eventually
 from tests.support.oauth import (
     INACTIVE,
     JWT_BEARER,
@@ -23,6 +22,7 @@ from tests.support.oauth import (
     roles_of,
     verified,
 )
+from tests.support.waiting import eventually
 from tests.support.workshop import App, KeyFile, Organization, Project, User, Workshop
 
 STANDARD = {"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id"}

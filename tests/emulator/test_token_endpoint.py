@@ -9,8 +9,8 @@ import pytest
 import requests
 
 from tests.support.emulator_target import NOBODY, TOKEN, WRONG_SECRET, Api, Server, answer, basic, oauth_refusal
-from tests.support.emulator_waiting import eventually
 from tests.support.oauth import JWT_BEARER, GetToken, OAuth, assertion, audience
+from tests.support.waiting import eventually
 from tests.support.workshop import App, KeyFile, Project, User, Workshop
 
 NO_SCOPE = oauth_refusal(

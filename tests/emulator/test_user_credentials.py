@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.emulator_target import NOBODY, Api, api_error
-from tests.support.emulator_waiting import eventually
+from tests.support.waiting import eventually
 from tests.support.workshop import FOREVER, Organization, User, Workshop, decoded, later
 
 PAST = "2020-01-01T00:00:00Z"

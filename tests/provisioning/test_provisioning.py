@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.emulator_target import Api, Server
-from tests.support.emulator_waiting import eventually
+from tests.support.waiting import eventually
 from tests.support.workshop import HUMAN, Organization, Workshop, find_organization
 from zdemo.config.dotenv_file import read_dotenv, update_dotenv
 from zdemo.emulator import emulate

@@ -24,8 +24,8 @@ from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED
 from tests.support.ports import free_port
 from tests.support.rows import BEARER, CHUNKED, ROWS, check, check_body
 from tests.support.served import LONGEST_SECONDS, Served, environment_for, served, start
-from tests.support.server_waiting import eventually
 from tests.support.upstream import LOOPBACK, after, upstream
+from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS, bearer, converse, request
 from zdemo.emulator import Emulator
 from zdemo.emulator.seed import CLIENT_SECRET, READER, VISITOR

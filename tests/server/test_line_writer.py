@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.server_waiting import eventually
+from tests.support.waiting import eventually
 from zdemo.server.logs import MOST_WAITING, BatchingHandler
 
 PATIENCE_SECONDS = 20

@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.apis import PRIVATE, PUBLIC, THREADS, Api, plain_api
 from tests.support.rows import BEARER, CHUNKED, FORM, check_body
-from tests.support.server_waiting import eventually
 from tests.support.upstream import LOOPBACK
+from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS, chunked, converse, request
 from zdemo.config.settings import Settings
 

@@ -10,7 +10,7 @@ import jwt
 import requests
 
 from tests.support.emulator_target import INTROSPECT, TOKEN, Api, Server, basic
-from tests.support.emulator_waiting import eventually
+from tests.support.waiting import eventually
 from tests.support.workshop import App, KeyFile, Project, User
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

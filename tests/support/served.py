@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.support.apis import PUBLIC, settings_for
 from tests.support.ports import free_port
 from tests.support.processes import ROOT
-from tests.support.server_waiting import eventually
+from tests.support.waiting import eventually
 from tests.support.wire import Reply, bearer, exchange, request
 from zdemo.emulator.seed import READER
 

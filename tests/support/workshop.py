@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from tests.support.emulator_target import Api
-from tests.support.emulator_waiting import eventually
+from tests.support.waiting import eventually
 
 FOREVER = "9999-12-31T23:59:59Z"
 KEY_APP = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}

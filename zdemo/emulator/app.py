@@ -130,7 +130,7 @@ def _clean_path(path: str) -> str:
 
 
 def _health() -> Blueprint:
-    """Build the health endpoints, which always answer that all is well: there is no database to fail."""
+    """Build the health endpoints, which always answer that all is well, since there is not a database that can fail."""
     blueprint = Blueprint("health", __name__)
     for path, (content, media) in HEALTH.items():
         blueprint.add_url_rule(path, path.replace("/", "_"), partial(Response, content, content_type=media))
