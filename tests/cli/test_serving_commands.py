@@ -8,31 +8,17 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 import requests
 
-from tests.support.cli import BASE, ROOT, Shell, is_two_lines
+from tests.support.cli import BASE, ROOT, Shell, first_answer, is_two_lines
 from tests.support.ports import free_port
 from tests.support.upstream import refusing_port
 from zdemo.cli.emulator import EMULATOR_PORT
 from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR
 
-PATIENCE_SECONDS = 20
 STOP_SECONDS = 10
-
-
-def first_answer(url: str, process: subprocess.Popen[str], **options: object) -> requests.Response:
-    """The first answer of what is starting."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return requests.get(url, timeout=5, **options)  # type: ignore[arg-type]  # headers, and no more
-        except requests.ConnectionError:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < end, f"nothing answers at {url}"
-            time.sleep(0.05)
 
 
 def stopped(process: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str, str]:

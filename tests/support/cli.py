@@ -8,12 +8,15 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import requests
 
 from zdemo.config.settings import Settings
 from zdemo.emulator import Emulator, emulate
@@ -23,6 +26,7 @@ from zdemo.serving.embedded import serving
 
 ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 60
+PATIENCE_SECONDS = 20
 CACHE_SECONDS = 0.1  # of the API, so that no test waits for a change to reach it
 BASE = {"PYTHONPATH": str(ROOT), "PATH": os.defpath, "HOME": "/nonexistent", "PYTHONWARNINGS": "error"}
 
@@ -160,6 +164,18 @@ def is_two_lines(ran: Ran) -> bool:
         return False
     error, hint = (line.partition(":")[2].strip() for line in ran.lines)
     return ran.out == "" or ran.document == {"error": error, "hint": hint}
+
+
+def first_answer(url: str, process: subprocess.Popen[str]) -> requests.Response:
+    """The first answer of what is starting."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return requests.get(url, timeout=5)
+        except requests.ConnectionError:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end, f"nothing answers at {url}"
+            time.sleep(0.05)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from zdemo import __version__
+from zdemo.cli.options import PLAIN
 
 COMMANDS = {  # name: module, and the summary that `zdemo --help` shows
     "demo": ("zdemo.cli.demo", "See it all work, with nothing configured."),
@@ -20,14 +21,13 @@ COMMANDS = {  # name: module, and the summary that `zdemo --help` shows
     "setup": ("zdemo.cli.setup", "Connect a ZITADEL, and write .env."),
     "role": ("zdemo.cli.role", "Show and change who has which role in the project."),
 }
-OPTIONS: Any = {"rich_markup_mode": None, "pretty_exceptions_enable": False}  # plain help takes half the time
 
 
 def load(name: str) -> Any:
     """Import a command, and return it as Click's command. Its module calls it by its name."""
     command = getattr(import_module(COMMANDS[name][0]), name)
     if not isinstance(command, typer.Typer):
-        single = typer.Typer(add_completion=False, **OPTIONS)
+        single = typer.Typer(add_completion=False, **PLAIN)
         single.command(name)(command)
         command = single
     return typer.main.get_command(command)
@@ -61,7 +61,7 @@ app = typer.Typer(
     cls=Program,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    **OPTIONS,
+    **PLAIN,
 )
 
 

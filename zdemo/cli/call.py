@@ -11,7 +11,7 @@ from zdemo.cli.addresses import origin_given_by
 from zdemo.cli.call_screen import show_call
 from zdemo.cli.options import EnvFile, Json, Pat
 from zdemo.cli.screen import Screen, step
-from zdemo.cli.token_input import checked_token, environment_with_token, mixed_sources, token_line
+from zdemo.cli.token_input import checked_token, environment_with_token, tell_mixed_sources, token_line
 from zdemo.client import Call, Route, call_api, curl_command
 from zdemo.client import as_json as call_document
 from zdemo.config.environment import Environment
@@ -67,8 +67,8 @@ def call(
         command = curl_command(settings, route, with_token=token is not None)
         screen.document({"curl": command}) if as_json else screen.say(command)
         return ExitCode.YES
-    if token and (note := mixed_sources(environment, "ZDEMO_API_URL")):
-        screen.tell(f"note: {note}")
+    if token:
+        tell_mixed_sources(screen, environment, "PAT", "ZDEMO_API_URL")
 
     def show(result: Call) -> None:
         explanation = _explanation(result, token, environment, again="" if pat is None else " --pat")

@@ -14,8 +14,8 @@ import typer
 from zdemo.cli.demo_screen import show_step, show_tour_begin, show_tour_end, tour_as_json
 from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen, printable
-from zdemo.cli.token_input import hide_secrets
-from zdemo.config.environment import Environment, read_environment
+from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
+from zdemo.config.environment import read_environment
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.environment import Stage
 from zdemo.errors import ExitCode, SettingsError
@@ -68,15 +68,8 @@ def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[Stage
     except SettingsError as error:
         what = "it" if len(error.problems) == 1 else "them"
         raise SettingsError(error.problems, hint=LIVE_HINT.format(what=what)) from None
-    if sources := _mixed_sources(environment):
-        screen.tell(f"note: {sources}")
+    tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
     return live_tour(settings, Told(tell=lambda text: screen.tell(printable(text)), hide=screen.hide))
-
-
-def _mixed_sources(environment: Environment) -> str:
-    """Where the token and the address that it goes to come from, when that is not the same place; else empty."""
-    token, address = environment.source("ZITADEL_ADMIN_PAT"), environment.source("ZITADEL_DOMAIN")
-    return "" if token == address else f"ZITADEL_ADMIN_PAT comes from {token}, ZITADEL_DOMAIN from {address}"
 
 
 def _go_through(screen: Screen, tour: AbstractContextManager[Stage], *, as_json: bool, live: bool) -> int:

@@ -14,13 +14,11 @@ from zdemo.cli.addresses import origin_given_by
 from zdemo.cli.doctor_screen import as_document, show_done, show_list, show_summary
 from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets
-from zdemo.cli.usage import nearest
+from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.environment import Environment
+from zdemo.config.parsers import did_you_mean
 from zdemo.doctor import API_CHECKS, CHECKS, Check, CheckReport, DoctorContext, LoadedSettings, Outcome, Target, examine
 from zdemo.errors import ExitCode, UsageError
-
-TOKENS = {"PAT": "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT": "ZITADEL_DOMAIN"}
 
 
 def _check_ids(incomplete: str) -> list[str]:
@@ -83,9 +81,11 @@ def _exit_code(done: list[CheckReport], *, by_name: bool) -> ExitCode:
 
 
 def _check_names(only: tuple[str, ...], known: list[str]) -> None:
-    if any(name not in known for name in only):
-        said = f"--only names a check that there is not{nearest(only, known)}"
-        raise UsageError(said, hint="zdemo doctor --list shows the IDs")
+    for name in only:
+        if name not in known:
+            near = did_you_mean(name, known)
+            hint = f"did you mean {near}?" if near else "zdemo doctor --list shows the IDs"
+            raise UsageError(f"unknown check: {name}", hint=hint)
 
 
 def _run(screen: Screen, only: tuple[str, ...], api: str | None, env_file: Path | None) -> Iterator[CheckReport]:
@@ -93,16 +93,9 @@ def _run(screen: Screen, only: tuple[str, ...], api: str | None, env_file: Path 
     hide_secrets(screen, read.environment)
     if api is not None:
         return examine(API_CHECKS, _target(read.environment, api), only)
-    for token, address in TOKENS.items():
-        if note := _mixed(read.environment, token, address):
-            screen.tell(f"note: {note}")
+    for token in ("PAT", "ZITADEL_ADMIN_PAT"):
+        tell_mixed_sources(screen, read.environment, token, "ZITADEL_DOMAIN")
     return examine(CHECKS, DoctorContext(read), only)
-
-
-def _mixed(environment: Environment, token: str, address: str) -> str:
-    """That a token and the address that it goes to come from two places; empty when they do not."""
-    ours, theirs = environment.source(token), environment.source(address)
-    return f"{token} comes from {ours}, {address} from {theirs}" if ours and theirs and ours != theirs else ""
 
 
 def _target(environment: Environment, url: str) -> Target:

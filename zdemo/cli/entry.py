@@ -1,4 +1,4 @@
-"""The one place that turns a command line into an exit code, and every error into ``error:`` and ``hint:``."""
+"""Turn a command line into an exit code, and every error into ``error:`` and ``hint:``."""
 
 from __future__ import annotations
 
@@ -20,71 +20,70 @@ from zdemo.errors import ExitCode, ZdemoError
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT
 
 
-def prepared(arguments: Sequence[str]) -> list[str]:
-    """The command line with a bare ``--pat`` or ``--admin-pat`` at its end marked: Typer has no optional values."""
-    out = list(arguments)
-    if out and out[-1] in ("--pat", "--admin-pat"):
-        out[-1] = f"{out[-1]}={ASK}"
-    return out
-
-
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line; the exit code."""
+    """Run one command line, and return its exit code."""
     open_what_is_closed()
     screen = Screen()
     screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
     as_json = "--json" in arguments
     try:
         return _run(screen, arguments, as_json=as_json)
-    except (typer.Abort, KeyboardInterrupt):  # at a question of Typer's, and before it runs
+    except (typer.Abort, KeyboardInterrupt):  # at a question of Typer's, and before Typer runs
         screen.interrupted()
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has left
-        drop(sys.stdout)
+    except ZdemoError as error:
+        screen.failure(error.message, error.hint, as_json=as_json)
+        return int(error.exit_code)
     except Exception as fault:
-        if why := why_unwritable(fault):
+        why = why_unwritable(fault)
+        if why is None:
+            screen.failure(*_unforeseen(fault), as_json=as_json)
+        elif why:
             screen.error(f"the answer cannot be written: {why}", "look at where standard output goes")
-        else:
-            screen.failure(*_fault_of_ours(fault), as_json=as_json)
         drop(sys.stdout)
     return int(ExitCode.NO)
 
 
 def _run(screen: Screen, arguments: Sequence[str], *, as_json: bool) -> int:
-    command = typer.main.get_command(app)
+    program = typer.main.get_command(app)
     try:
-        result = command(args=prepared(arguments), prog_name="zdemo", standalone_mode=False, obj=screen)
+        result = program(args=_with_asking(arguments), prog_name="zdemo", standalone_mode=False, obj=screen)
     except CommandLineError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             screen.say(error.ctx.get_help())
         else:
-            screen.failure(*wrong_command_line(error, command, arguments), as_json=as_json)
+            screen.failure(*wrong_command_line(error, program, arguments), as_json=as_json)
         return int(ExitCode.USAGE)
-    except ZdemoError as error:
-        screen.failure(error.message, error.hint, as_json=as_json)
-        return int(error.exit_code)
-    except FileNotFoundError:
-        if _folder_is_there():
-            raise
-        screen.failure("the folder that zdemo runs in was deleted", "cd to a folder that is there", as_json=as_json)
-        return int(ExitCode.NO)
     if result == INTERRUPTED:  # how Typer reports Ctrl-C
         screen.interrupted()
     return int(result) if isinstance(result, int) else int(ExitCode.YES)
 
 
-def _folder_is_there() -> bool:
+def _with_asking(arguments: Sequence[str]) -> list[str]:
+    """Mark a bare ``--pat`` or ``--admin-pat`` at the end: Typer has no optional values."""
+    *others, last = arguments or [""]
+    return [*others, f"{last}={ASK}"] if last in ("--pat", "--admin-pat") else list(arguments)
+
+
+def _unforeseen(fault: Exception) -> tuple[str, str]:
+    """Return message and hint for an error that was not raised on purpose.
+
+    Without its text, which may hold anything, a token too.
+    """
+    if isinstance(fault, FileNotFoundError) and not _folder_exists():
+        return "the folder that zdemo runs in was deleted", "cd to a folder that exists"
+    frames = [f for f in traceback.extract_tb(fault.__traceback__) if f"{os.sep}zdemo{os.sep}" in f.filename]
+    place = "zdemo"
+    if frames:
+        place = f"{frames[-1].filename.rpartition(f'{os.sep}zdemo{os.sep}')[2]}, line {frames[-1].lineno}"
+    system = getattr(fault, "strerror", None)
+    what = f"{type(fault).__name__} at {place}" + (f": {system}" if isinstance(system, str) else "")
+    return f"unexpected error: {what}", "this is likely a bug in zdemo: report this line"
+
+
+def _folder_exists() -> bool:
     try:
         os.getcwd()
     except FileNotFoundError:
         return False
     return True
-
-
-def _fault_of_ours(fault: Exception) -> tuple[str, str]:
-    """What nobody foresaw, without its text: that may hold anything, a token too."""
-    ours = [frame for frame in traceback.extract_tb(fault.__traceback__) if f"{os.sep}zdemo{os.sep}" in frame.filename]
-    place = f"{ours[-1].filename.rpartition(f'{os.sep}zdemo{os.sep}')[2]}, line {ours[-1].lineno}" if ours else "zdemo"
-    system = getattr(fault, "strerror", None)
-    said = f"{type(fault).__name__} at {place}" + (f": {system}" if isinstance(system, str) else "")
-    return f"zdemo has met what it does not know: {said}", "it is likely a fault of zdemo: please report this line"

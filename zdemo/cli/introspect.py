@@ -11,7 +11,7 @@ from zdemo.authorization import Policy, authorize
 from zdemo.cli.introspect_screen import show_investigation
 from zdemo.cli.options import EnvFile, Pat
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import environment_with_token, mixed_sources, required_token, tell_warnings
+from zdemo.cli.token_input import environment_with_token, required_token, tell_mixed_sources, tell_warnings
 from zdemo.client import ROLE
 from zdemo.config.settings import Settings
 from zdemo.errors import ConnectionFailed, ExitCode, Refused, ZdemoError
@@ -46,8 +46,7 @@ def introspect(
     token = required_token(environment)
     if require is not None and not require.strip() and not quiet:
         raise ZdemoError("--require is empty, and no token has such a role", hint="e.g. --require read:messages")
-    if note := mixed_sources(environment, "ZITADEL_DOMAIN"):
-        screen.tell(f"note: {note}")
+    tell_mixed_sources(screen, environment, "PAT", "ZITADEL_DOMAIN")
     now = time.time()
     if as_json or quiet:
         return _judge(_raw(screen, settings, token, show=not quiet), settings, require, now=now)

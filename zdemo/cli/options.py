@@ -1,12 +1,29 @@
 """The options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from zdemo.errors import UsageError
+
 ASK = "\x00ask"  # stands for a bare --pat; a command line cannot hold a NUL
 HIGHEST_PORT = 65535
+PLAIN: Any = {  # how zdemo uses Typer: plain help takes half the time, and cli.usage words the errors
+    "rich_markup_mode": None,
+    "pretty_exceptions_enable": False,
+    "suggest_commands": False,
+}
+
+
+def token_text(ctx: typer.Context, param: typer.CallbackParam, value: str | None) -> str | None:
+    """Return a token that an option gives, unless it is another option."""
+    options = {name for other in ctx.command.params for name in other.opts}.union(ctx.help_option_names)
+    if value in options:
+        option = param.opts[0]
+        raise UsageError(f"{option} is followed by another option", hint=f"put a bare {option} at the end of the line")
+    return value
+
 
 Pat = Annotated[
     str | None,
@@ -16,6 +33,7 @@ Pat = Annotated[
         help="The token. - reads it from standard input; a bare --pat at the end of the line asks for it. "
         "Default: PAT in the environment or .env.",
         show_default=False,
+        callback=token_text,
     ),
 ]
 EnvFile = Annotated[

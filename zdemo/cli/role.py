@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.options import EnvFile, Json
+from zdemo.cli.options import PLAIN, EnvFile, Json
 from zdemo.cli.screen import Screen, columns, printable
 from zdemo.cli.token_input import hide_secrets
 from zdemo.config.environment import Environment, read_environment
@@ -36,8 +36,7 @@ role = typer.Typer(
     help="Show and change who has which role in the project.\n\nExample: zdemo role list",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+    **PLAIN,
 )
 
 

@@ -1,4 +1,4 @@
-"""All that the terminal sees: where it goes, how it is aligned, what is never shown."""
+"""What the terminal shows: on which stream, how it is aligned, and never a secret."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
-from zdemo.cli.redaction import REDACTION
+from zdemo.cli.redaction import Redaction
 from zdemo.cli.streams import drop
 
 if TYPE_CHECKING:
     from zdemo.diagnosis import Finding
 
 WIDTH = 80
-LEAST_WIDTH = 20  # of a column of text, however narrow the terminal
-PROBLEMS = r"\n *"  # what stands between several things that are wrong
-ASIDE = "          ("  # how a step sets off a remark behind a command
-GLUE = "\x00"  # stands for a blank inside a command; no text that is shown holds a NUL
-COMMAND = (  # in a sentence: as much of it as can be told from the words around it
+LEAST_WIDTH = 20  # characters of text in a line, however narrow the terminal
+PROBLEMS = r"\n *"  # stands between two problems in a message
+ASIDE = "          ("  # stands between a command and a remark about it
+GLUE = "\x00"  # stands for a blank inside a command; a text that is shown never holds a NUL
+COMMAND = (  # in a sentence, as far as it can be told from the words around it
     r"\bzdemo (?:role [a-z]+(?: \S+ [\w.-]+:[\w.:-]+\b)?|[a-z]+)"
     r"(?: (?:public|private|scoped)\b)?(?: --?[a-z][\w-]*(?: (?:[A-Z\d]+|\w+[.:/][\w.:/-]+)\b)?)*"
     r"|\b(?:export|unset|cd|cp (?:-n )?[\w./~-]+) [\w./~=-]+"
@@ -32,12 +32,12 @@ COMMAND = (  # in a sentence: as much of it as can be told from the words around
 
 
 def printable(text: str) -> str:
-    """Text from elsewhere, without the control characters that would move a cursor or colour a screen."""
+    """Return text from elsewhere without control characters, which could move the cursor or colour the screen."""
     return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else f"\\x{ord(c):02x}" for c in text)
 
 
 def printable_json(text: str) -> str:
-    """The same JSON; its control characters are escaped where they stand in texts, and are blanks between them."""
+    """Return the same JSON with its control characters escaped inside strings, and as blanks between them."""
     if text.isprintable():
         return text
     return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else _escaped(c) for c in text)
@@ -48,20 +48,25 @@ def _escaped(control: str) -> str:
 
 
 class Screen:
-    """Standard output for the answer, standard error for the story. Hides secrets, whatever the text."""
+    """Standard output for the answer, standard error for the story; secrets are hidden on both.
 
-    _answered: ClassVar[bool] = False  # one document is all that a program reads, whichever screen wrote it
+    The entry makes the one of a process and hands it to the command, as ``ctx.obj``.
+    """
 
-    def __init__(self, stdout: IO[str] | None = None, stderr: IO[str] | None = None) -> None:
+    def __init__(
+        self, stdout: IO[str] | None = None, stderr: IO[str] | None = None, *, redaction: Redaction | None = None
+    ) -> None:
         self.stdout = stdout or sys.stdout
         self.stderr = stderr or sys.stderr
+        self.redaction = redaction or Redaction()
+        self._answered = False
 
     def hide(self, *secrets: str) -> None:
-        """Never show these texts from now on, on any screen."""
-        REDACTION.hide(*secrets)
+        """Never show these texts from now on."""
+        self.redaction.hide(*secrets)
 
     def _put(self, stream: IO[str], text: str) -> None:
-        text = REDACTION(text)
+        text = self.redaction(text)
         encoding = getattr(stream, "encoding", None) or "utf-8"
         try:
             stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
@@ -69,45 +74,47 @@ class Screen:
         except OSError:
             if stream is not self.stderr:
                 raise
-            drop(stream)  # the answer, and the exit code, are the same without the story
+            drop(stream)  # the answer and the exit code are the same without the story
 
     def _colour(self, stream: IO[str]) -> bool:
         return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def say(self, text: str = "") -> None:
-        """A line of the answer. Text from elsewhere must have gone through ``printable``."""
+        """Print a line of the answer. Text from elsewhere must have gone through ``printable``."""
         self._put(self.stdout, text)
 
     def tell(self, text: str) -> None:
-        """A line of the story."""
+        """Print a line of the story."""
         lead = re.match(r" *(note: |warning: )?", text)
         at = lead.end() if lead else 0
         self._prose(text[:at], text[at:])
 
     def _prose(self, lead: str, text: str, *, shown: str = "", hang: int = 0) -> None:
-        """A text behind ``lead``, on standard error; at a terminal in lines that fit it, the further ones set in."""
+        """Print a text behind ``lead`` on standard error; at a terminal in lines that fit, indented after the first."""
         room = columns_of(self.stderr) - len(lead) - hang
-        first, *rest = wrapped(REDACTION(text), max(room, LEAST_WIDTH))
+        first, *rest = wrapped(self.redaction(text), max(room, LEAST_WIDTH))
         self._put(self.stderr, f"{shown or lead}{first}")
         for line in rest:
             self._put(self.stderr, f"{' ' * (len(lead) + hang)}{line}")
 
     def document(self, value: Any) -> None:
-        """The answer as one JSON document."""
+        """Print the answer as one JSON document."""
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        Screen._answered = True
+        self._answered = True
         binary = getattr(self.stdout, "buffer", None)
         if binary is None:
             self._put(self.stdout, printable_json(text))
             return
-        binary.write(printable_json(REDACTION(text)).encode() + b"\n")  # UTF-8, whatever the locale (RFC 8259 §8.1)
+        binary.write(
+            printable_json(self.redaction(text)).encode() + b"\n"
+        )  # UTF-8, whatever the locale (RFC 8259 §8.1)
         binary.flush()
 
     def error(self, message: str, hint: str = "") -> None:
-        """What went wrong, and what to do."""
+        """Print what went wrong, and what to do."""
         label = typer.style("error:", fg="red", bold=True) if self._colour(self.stderr) else "error:"
         first, *more = re.split(PROBLEMS, message)
-        hang = 2 if more else 0  # else nobody sees where the next problem begins
+        hang = 2 if more else 0  # shows where the next problem begins
         self._prose("error: ", first, shown=f"{label} ", hang=hang)
         for problem in more:
             self._prose(" " * len("error: "), problem, hang=hang)
@@ -115,25 +122,25 @@ class Screen:
             self._prose("hint:  ", hint)
 
     def failure(self, message: str, hint: str = "", *, as_json: bool) -> None:
-        """The error that ends a command; for programs that read JSON also as the document, unless they have one."""
+        """Print the error that ends a command; with ``as_json`` also as the document, unless there is one already."""
         self.error(message, hint)
-        if not as_json or Screen._answered:
+        if not as_json or self._answered:
             return
         try:
             self.document({"error": printable(re.sub(PROBLEMS, "; ", message)), "hint": printable(hint)})
         except OSError:
-            drop(self.stdout)  # it has been told; what went wrong first keeps its exit code
+            drop(self.stdout)  # the error is on standard error already, and keeps its exit code
 
     def interrupted(self) -> None:
-        """Ctrl-C: the cursor may stand behind a question."""
+        """Print that Ctrl-C ended the command; the cursor may stand behind a question."""
         self._put(self.stderr, "\ninterrupted" if self.stderr.isatty() else "interrupted")
 
     def mark(self, text: str, colour: str) -> str:
-        """The text, underlined by a colour where the answer goes to a terminal that shows it."""
+        """Return the text in a colour where the answer goes to a terminal that shows colours."""
         return typer.style(text, fg=colour) if self._colour(self.stdout) else text
 
     def pairs(self, rows: Iterable[tuple[str, str]], *, indent: int = 0, label_width: int = 12) -> None:
-        """Labelled lines; a label that is empty continues the one before. Long texts go on below their start."""
+        """Print labelled lines; an empty label continues the one before. Long texts are wrapped below their start."""
         for label, text in rows:
             lead = " " * indent + f"{label:<{label_width}}  "
             for line in wrapped(text, WIDTH - len(lead)):
@@ -142,7 +149,7 @@ class Screen:
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
-        """A spinner on standard error while the block runs, if that is a terminal; nothing stays behind."""
+        """Show a spinner on standard error while the block runs, if that is a terminal; leave nothing behind."""
         if not self._colour(self.stderr):
             yield
             return
@@ -153,7 +160,7 @@ class Screen:
 
 
 def columns_of(stream: IO[str]) -> int:
-    """How wide the terminal is. What goes to a file or to another program is not broken into lines."""
+    """Return the width of the terminal; a file or another program gets lines of any length."""
     if not stream.isatty():
         return sys.maxsize
     try:
@@ -163,7 +170,7 @@ def columns_of(stream: IO[str]) -> int:
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """The text in lines of at most ``width``; a command, an address or an ID is never cut."""
+    """Return the text in lines of at most ``width``; a command, an address or an ID is never cut."""
     lines: list[str] = []
     for paragraph in printable(text).split("\n"):
         if ASIDE in paragraph or len(paragraph) <= width:
@@ -181,17 +188,17 @@ def wrapped(text: str, width: int) -> list[str]:
 
 
 def step(text: str) -> str:
-    """A step of what mends something, without the room that a screen leaves between a command and a remark."""
+    """Return a step of a fix without the room that a screen leaves between a command and a remark."""
     return printable(text.replace(ASIDE, " ("))
 
 
 def headline(left: str, right: str) -> str:
-    """A line with something at both ends of 80 columns."""
+    """Return a line with a text at both ends of 80 columns."""
     return f"{left}{right:>{max(WIDTH - len(left), len(right) + 2)}}"
 
 
 def columns(rows: Sequence[Sequence[str]], *, gap: int = 2) -> list[str]:
-    """Rows as aligned text."""
+    """Return rows as aligned lines."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
     return [
         (" " * gap).join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
@@ -199,7 +206,7 @@ def columns(rows: Sequence[Sequence[str]], *, gap: int = 2) -> list[str]:
 
 
 def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence: bool = True) -> None:
-    """Why, how that is known if ``evidence``, what it can be, and what to do next."""
+    """Print why, how that is known if ``evidence``, what it can be, and what to do next."""
     seen = finding.seen if evidence else ()
     screen.pairs([("why", finding.said), *seen], indent=indent, label_width=10 if indent else 12)
     if finding.candidates:

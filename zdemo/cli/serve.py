@@ -14,7 +14,6 @@ import typer
 from zdemo.cli.emulator import known_users
 from zdemo.cli.listening import check_exposure, check_port
 from zdemo.cli.options import EnvFile, Expose, Host, Port
-from zdemo.cli.redaction import REDACTION
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings
 from zdemo.config.environment import Environment, read_environment
@@ -46,7 +45,7 @@ def serve(
 
     Example: zdemo serve --emulator
     """
-    screen: Screen = _JsonLogScreen() if json_logs else ctx.obj
+    screen: Screen = _JsonLogScreen(ctx.obj) if json_logs else ctx.obj
     environment = read_environment(env_file)
     if emulator:
         check_exposure(screen, host, expose=expose_emulator)
@@ -73,15 +72,15 @@ def serve(
 class _JsonLogScreen(Screen):
     """A screen that tells its story in the API's log, so that each line is a JSON object from the first on."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, screen: Screen) -> None:
+        super().__init__(redaction=screen.redaction)
         from zdemo.server import log_to_stderr
 
         log_to_stderr(as_json=True)
 
     def tell(self, text: str) -> None:
         """Log a line of the story."""
-        logging.getLogger("zdemo.serve").info("%s", REDACTION(text.strip()))
+        logging.getLogger("zdemo.serve").info("%s", self.redaction(text.strip()))
 
 
 def _with_emulator(screen: Screen, environment: Environment) -> Environment:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from zdemo.cli.options import EnvFile, Json
+from zdemo.cli.options import EnvFile, Json, token_text
 from zdemo.cli.screen import Screen
 from zdemo.cli.setup_screen import (
     SHOWN_ONCE,
@@ -24,7 +24,7 @@ from zdemo.cli.setup_screen import (
     show_teardown,
     teardown_document,
 )
-from zdemo.cli.token_input import at_terminal, given_token, hide_secrets, mixed_sources, typed_secret
+from zdemo.cli.token_input import at_terminal, given_token, hide_secrets, tell_mixed_sources, typed_secret
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError, UsageError, ZdemoError
@@ -73,6 +73,7 @@ def setup(
             help="An administrator's token. - reads it from standard input; a bare --admin-pat at the end of the line "
             "asks for it. Default: ZITADEL_ADMIN_PAT.",
             show_default=False,
+            callback=token_text,
         ),
     ] = None,
     auth: Annotated[
@@ -161,8 +162,7 @@ def _environment(
             given["ZITADEL_ADMIN_PAT"] = typed_secret("ZITADEL_ADMIN_PAT (an administrator's token, not shown): ")
         environment = _layers(given, options, env)
         hide_secrets(screen, environment)
-    if note := mixed_sources(environment, "ZITADEL_DOMAIN", name="ZITADEL_ADMIN_PAT"):
-        screen.tell(f"note: {note}")
+    tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
     return environment
 
 

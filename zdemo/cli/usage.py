@@ -1,40 +1,36 @@
-"""What is wrong with a command line, in words.
-
-A module of its own because of what it must not do: repeat what was typed, since a token may stand in the wrong place.
-Our own names are no secrets, so it says those: of the option that lacks its value, of the values that an argument
-takes, of the command that is nearest to the one that there is not.
-"""
+"""What is wrong with a command line: Click's errors in the words of zdemo."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+import re
+from ast import literal_eval
+from collections.abc import Sequence
 from typing import Any
 
 import typer
 
-NEAR = 0.75  # of 1: --bogus is not --verbose
-# Typer brings its own Click and exports of its errors only this one; its base is the error of any wrong command line.
+from zdemo.config.parsers import did_you_mean
+
+# Typer has its own copy of Click and exports one of its errors; its base is the error of any wrong command line.
 CommandLineError: Any = typer.BadParameter.__mro__[1]
+WORDS = (  # Click's, and zdemo's
+    (r"(?s)No such command '(.*)'", r"no such command: \1"),
+    (r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)", r"unexpected argument: \1"),
+    (r"Option '(.*)' requires an argument", r"option \1 needs a value"),
+    (r"Option '(.*)' does not take a value", r"option \1 takes no value"),
+)
 
 
-def wrong_command_line(error: Any, root: Any, arguments: Sequence[str]) -> tuple[str, str]:
-    """Message and hint for an error of Click; ``root`` is the program as Click's command."""
-    path, command = _meant(root, arguments)
-    if error.ctx:
-        path, command = error.ctx.command_path, error.ctx.command
-    return _message(error, path, command, arguments), f"{path} --help"
+def wrong_command_line(error: Any, program: Any, arguments: Sequence[str]) -> tuple[str, str]:
+    """Return message and hint for an error of Click."""
+    path, command = (error.ctx.command_path, error.ctx.command) if error.ctx else _called(program, arguments)
+    message, near = _message(error, command)
+    return message, f"did you mean {near}?" if near else f"{path} --help"
 
 
-def nearest(typed: Iterable[str], names: Sequence[str]) -> str:
-    """Which of our names is near to something that was typed; empty when none is."""
-    near = [match for word in typed if word not in names for match in get_close_matches(word, names, 1, NEAR)]
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _meant(root: Any, arguments: Sequence[str]) -> tuple[str, Any]:
-    """The command that the words name, and its path: of an option without its value Click does not say whose it is."""
-    path, command = "zdemo", root
+def _called(program: Any, arguments: Sequence[str]) -> tuple[str, Any]:
+    """Return the command that the words name, and its path: Click does not say whose option lacks its value."""
+    path, command = "zdemo", program
     for word in arguments:
         inner = command.get_command(None, word) if hasattr(command, "get_command") else None
         if inner is not None:
@@ -42,46 +38,45 @@ def _meant(root: Any, arguments: Sequence[str]) -> tuple[str, Any]:
     return path, command
 
 
-def _message(error: Any, path: str, command: Any, arguments: Sequence[str]) -> str:
-    kind, text = type(error).__name__, str(error.message)
+def _message(error: Any, command: Any) -> tuple[str, str]:
+    """Return the message, and the name that may be meant."""
+    kind, parameter = type(error).__name__, getattr(error, "param", None)
     if kind == "NoSuchOption":
-        return f"{path} has no such option{nearest([error.option_name], _options(command))}"
-    if kind == "BadOptionUsage":
-        name = error.option_name if error.option_name in _options(command) else "an option"
-        return f"{name} takes no value" if "does not take" in text else f"{name} lacks its value"
-    if kind in ("MissingParameter", "BadParameter"):
-        parameter = getattr(error, "param", None)
-        state = "is missing" if kind == "MissingParameter" else "has a value that it does not take"
-        return f"{_name(parameter)} {state}{_takes(parameter)}"
-    if text.startswith("No such command"):
-        names = command.list_commands(error.ctx)
-        return "there is no such command" + (nearest(arguments, names) or f": {path} has {_listed(names, 'and')}")
-    if text.startswith("Got unexpected extra argument"):
-        names = [_name(p) for p in command.params if p.param_type_name == "argument"]
-        return f"there is an argument too many: {path} takes {_listed(names, 'and') or 'none'}"
-    return "the command line is wrong"
+        options = [name for p in command.params if p.param_type_name == "option" for name in p.opts]
+        return f"no such option: {error.option_name}", did_you_mean(error.option_name, options)
+    if kind == "MissingParameter" and parameter:
+        return f"missing {parameter.param_type_name}: {_name(parameter)}{_takes(parameter)}", ""
+    if kind == "BadParameter" and parameter:
+        return _bad_value(error.message, parameter)
+    message = error.message.rstrip(".")
+    for pattern, ours in WORDS:
+        message = re.sub(pattern, ours, message)
+    names = command.list_commands(error.ctx) if "no such command" in message else ()
+    return message[:1].lower() + message[1:], did_you_mean(message.rpartition(": ")[2], names)
 
 
-def _options(command: Any) -> list[str]:
-    return [name for p in command.params if p.param_type_name == "option" for name in p.opts]
+def _bad_value(message: str, parameter: Any) -> tuple[str, str]:
+    found = re.match(r"(?s)(.*) is not (?:one of|in the range|a valid)", message)
+    typed = found[1] if found else ""
+    typed = str(literal_eval(typed)) if typed[:1] in ("'", '"') else typed
+    choices = getattr(parameter.type, "choices", ())
+    near = did_you_mean(typed, [str(getattr(choice, "value", choice)) for choice in choices])
+    what = f"invalid value for {_name(parameter)}"
+    if choices and parameter.param_type_name == "argument":
+        what = f"unknown {_name(parameter).lower()}"
+    return f"{what}: {typed}{'' if near else _takes(parameter)}", near
 
 
 def _name(parameter: Any) -> str:
-    if parameter is None:
-        return "an argument"
     if parameter.param_type_name == "option":
         return str(max(parameter.opts, key=len))
     return str(parameter.metavar or parameter.human_readable_name)
 
 
 def _takes(parameter: Any) -> str:
-    """Which values a parameter takes, where they can be told in a few words."""
-    kind = getattr(parameter, "type", None)
-    if choices := getattr(kind, "choices", None):
-        return f": give {_listed([str(getattr(choice, 'value', choice)) for choice in choices], 'or')}"
+    """Return which values a parameter takes, in parentheses, where a few words can say it."""
+    kind = parameter.type
+    if choices := [str(getattr(choice, "value", choice)) for choice in getattr(kind, "choices", ())]:
+        return f" ({', '.join(choices[:-1])} or {choices[-1]})"
     least, most = getattr(kind, "min", None), getattr(kind, "max", None)
-    return "" if least is None or most is None else f": give a whole number from {least} to {most}"
-
-
-def _listed(names: Sequence[str], last: str) -> str:
-    return f"{', '.join(names[:-1])} {last} {names[-1]}" if len(names) > 1 else "".join(names)
+    return "" if least is None or most is None else f" ({least} to {most})"
