@@ -14,7 +14,6 @@ from zdemo.config.parsers import did_you_mean
 # Typer has its own copy of Click and exports one of its errors; its base is the error of any wrong command line.
 CommandLineError: Any = typer.BadParameter.__mro__[1]
 WORDS = (  # Click's, and zdemo's
-    (r"(?s)No such command '(.*)'", r"no such command: \1"),
     (r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)", r"unexpected argument: \1"),
     (r"Option '(.*)' requires an argument", r"option \1 needs a value"),
     (r"Option '(.*)' does not take a value", r"option \1 takes no value"),
@@ -48,11 +47,13 @@ def _message(error: Any, command: Any) -> tuple[str, str]:
         return f"missing {parameter.param_type_name}: {_name(parameter)}{_takes(parameter)}", ""
     if kind == "BadParameter" and parameter:
         return _bad_value(error.message, parameter)
-    message = error.message.rstrip(".")
-    for pattern, ours in WORDS:
-        message = re.sub(pattern, ours, message)
-    names = command.list_commands(error.ctx) if "no such command" in message else ()
-    return message[:1].lower() + message[1:], did_you_mean(message.rpartition(": ")[2], names)
+    message = error.message.removesuffix(".")
+    if found := re.fullmatch(r"No such command (.*)", message):
+        typed = str(literal_eval(found[1]))
+        return f"no such command: {typed}", did_you_mean(typed, command.list_commands(error.ctx))
+    for pattern, words in WORDS:
+        message = re.sub(pattern, words, message)
+    return message[:1].lower() + message[1:], ""
 
 
 def _bad_value(message: str, parameter: Any) -> tuple[str, str]:
