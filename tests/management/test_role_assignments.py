@@ -54,15 +54,15 @@ def roles(client: ManagementClient, user_id: str) -> list[tuple[bool, tuple[str,
 
 
 def test_from_nothing_an_assignment_is_created_by_the_projects_organization(client: ManagementClient) -> None:
-    assert grant(client, PROJECT_ID, "visitor", ROLE).done is ChangeOutcome.CREATED
+    assert grant(client, PROJECT_ID, "visitor", ROLE).outcome is ChangeOutcome.CREATED
     (made,) = list_assignments(client, user_id=VISITOR.id)
     assert (made.active, made.role_keys, made.organization_id) == (True, (ROLE,), ORGANIZATION_ID)
 
 
 def test_to_other_roles_it_is_added_and_they_stay(client: ManagementClient) -> None:
-    assert grant(client, PROJECT_ID, "reader", "admin").done is ChangeOutcome.ADDED
+    assert grant(client, PROJECT_ID, "reader", "admin").outcome is ChangeOutcome.ADDED
     assert roles(client, READER.id) == [(True, (ROLE, "admin"))]
-    assert revoke(client, PROJECT_ID, "reader", ROLE).done is ChangeOutcome.REMOVED
+    assert revoke(client, PROJECT_ID, "reader", ROLE).outcome is ChangeOutcome.REMOVED
     assert roles(client, READER.id) == [(True, ("admin",))]
 
 
@@ -77,9 +77,9 @@ def test_where_the_owner_may_not_give_the_role_the_projects_organization_does(cl
         organization_id=made["organizationId"],
         role_keys=["admin"],
     )
-    assert grant(client, PROJECT_ID, "visitor", ROLE).done is ChangeOutcome.CREATED
+    assert grant(client, PROJECT_ID, "visitor", ROLE).outcome is ChangeOutcome.CREATED
     assert roles(client, VISITOR.id) == [(True, ("admin",)), (True, (ROLE,))]
-    assert grant(client, PROJECT_ID, "visitor", "admin").done is ChangeOutcome.UNCHANGED
+    assert grant(client, PROJECT_ID, "visitor", "admin").outcome is ChangeOutcome.UNCHANGED
 
 
 @pytest.mark.parametrize(("role", "after"), [(ROLE, (ROLE,)), ("admin", (ROLE, "admin"))])
@@ -87,25 +87,25 @@ def test_a_deactivated_assignment_is_activated_with_the_role_in_it(
     emulator: Emulator, client: ManagementClient, role: str, after: tuple[str, ...]
 ) -> None:
     emulator.world.authorizations[AUTHORIZATION_ID].active = False
-    assert grant(client, PROJECT_ID, "reader", role).done is ChangeOutcome.ACTIVATED
+    assert grant(client, PROJECT_ID, "reader", role).outcome is ChangeOutcome.ACTIVATED
     assert roles(client, READER.id) == [(True, after)]
 
 
-def test_the_last_role_takes_its_assignment_with_it(client: ManagementClient) -> None:
-    assert revoke(client, PROJECT_ID, "reader", ROLE).done is ChangeOutcome.REMOVED
+def test_an_assignment_without_a_role_is_deleted(client: ManagementClient) -> None:
+    assert revoke(client, PROJECT_ID, "reader", ROLE).outcome is ChangeOutcome.REMOVED
     assert roles(client, READER.id) == []
 
 
 def test_a_deactivated_assignment_loses_the_role_too(emulator: Emulator, client: ManagementClient) -> None:
     emulator.world.authorizations[AUTHORIZATION_ID].active = False
-    assert revoke(client, PROJECT_ID, "reader", ROLE).done is ChangeOutcome.REMOVED
+    assert revoke(client, PROJECT_ID, "reader", ROLE).outcome is ChangeOutcome.REMOVED
     assert roles(client, READER.id) == []
 
 
-def test_nothing_is_changed_that_is_so_already(client: ManagementClient) -> None:
-    assert grant(client, PROJECT_ID, "reader", ROLE).done is ChangeOutcome.UNCHANGED
-    assert revoke(client, PROJECT_ID, "visitor", ROLE).done is ChangeOutcome.UNCHANGED
-    assert revoke(client, PROJECT_ID, "reader", "admin").done is ChangeOutcome.UNCHANGED
+def test_a_grant_or_revocation_that_is_already_so_changes_nothing(client: ManagementClient) -> None:
+    assert grant(client, PROJECT_ID, "reader", ROLE).outcome is ChangeOutcome.UNCHANGED
+    assert revoke(client, PROJECT_ID, "visitor", ROLE).outcome is ChangeOutcome.UNCHANGED
+    assert revoke(client, PROJECT_ID, "reader", "admin").outcome is ChangeOutcome.UNCHANGED
     assert roles(client, READER.id) == [(True, (ROLE,))]
 
 
@@ -124,16 +124,14 @@ def test_unknown_names_are_errors_and_change_nothing(client: ManagementClient, d
 
 @pytest.mark.parametrize("do", [grant, revoke])
 @pytest.mark.parametrize("name", ["reader", "visitor", "nobody"])
-def test_who_is_no_administrator_is_told_so_and_not_that_there_is_no_user(
-    emulator: Emulator, do: Do, name: str
-) -> None:
+def test_a_user_without_a_membership_is_not_an_administrator(emulator: Emulator, do: Do, name: str) -> None:
     stranger = ManagementClient(emulator.url, VISITOR.pat, timeout_seconds=5)
     with pytest.raises(ManagementError, match="not an administrator"):
         do(stranger, PROJECT_ID, name, ROLE)
     stranger.close()
 
 
-def test_a_user_is_found_or_said_to_be_missing(client: ManagementClient) -> None:
+def test_a_user_is_found_or_missing(client: ManagementClient) -> None:
     assert require_user(client, "visitor").id == VISITOR.id
     with pytest.raises(ZdemoError, match="no user"):
         require_user(client, "visit")
@@ -166,13 +164,13 @@ class Clock:
 
 
 @pytest.mark.parametrize(("seconds", "took", "looks"), [(0, 0, 1), (0.01, 0.01, 2), (0.05, 0.07, 4), (0.6, 0.81, 8)])
-def test_it_is_looked_at_once_and_then_ever_less_often(seconds: float, took: float, looks: int) -> None:
+def test_the_first_look_is_at_once_and_further_ones_are_rarer(seconds: float, took: float, looks: int) -> None:
     clock = Clock()
     assert clock.wait(seconds) == pytest.approx(took)
     assert (clock.looks[0], len(clock.looks)) == (0, looks)
 
 
-def test_it_is_given_up_in_time() -> None:
+def test_the_wait_ends_in_time() -> None:
     clock = Clock()
     assert clock.wait(11) is None
     assert clock.now - 100 <= GIVE_UP_SECONDS
@@ -185,7 +183,7 @@ def test_a_change_shows_in_the_list(client: ManagementClient) -> None:
     granted = grant(client, PROJECT_ID, "visitor", ROLE)
     assert shows_in_list(client, granted)
     assert shows_in_list(
-        client, Change(done=ChangeOutcome.REMOVED, user=granted.user, role="admin", project_id=PROJECT_ID)
+        client, Change(outcome=ChangeOutcome.REMOVED, user=granted.user, role="admin", project_id=PROJECT_ID)
     )
     removed = revoke(client, PROJECT_ID, "visitor", ROLE)
     assert shows_in_list(client, removed)
@@ -194,7 +192,7 @@ def test_a_change_shows_in_the_list(client: ManagementClient) -> None:
 
 def test_a_deactivated_assignment_does_not_count_as_shown(emulator: Emulator, client: ManagementClient) -> None:
     change = Change(
-        done=ChangeOutcome.ADDED, user=User(id=READER.id, login_name="reader"), role=ROLE, project_id=PROJECT_ID
+        outcome=ChangeOutcome.ADDED, user=User(id=READER.id, login_name="reader"), role=ROLE, project_id=PROJECT_ID
     )
     assert shows_in_list(client, change)
     emulator.world.authorizations[AUTHORIZATION_ID].active = False
@@ -213,7 +211,7 @@ def test_a_change_shows_in_introspection_of_the_users_own_token(
 
 def test_anothers_token_a_dead_one_and_a_failure_cannot_tell(introspector: IntrospectionClient) -> None:
     change = Change(
-        done=ChangeOutcome.ADDED, user=User(id=VISITOR.id, login_name="visitor"), role=ROLE, project_id=PROJECT_ID
+        outcome=ChangeOutcome.ADDED, user=User(id=VISITOR.id, login_name="visitor"), role=ROLE, project_id=PROJECT_ID
     )
     assert shows_in_introspection(introspector, READER.pat, change) is None
     assert shows_in_introspection(introspector, "A" * 71, change) is None

@@ -130,7 +130,7 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
     introspector = _introspector(environment)
     project_id = find_project_id(settings, introspector)
     change = (grant if how == "grant" else revoke)(client, project_id, user, role)
-    if change.done is ChangeOutcome.UNCHANGED:
+    if change.outcome is ChangeOutcome.UNCHANGED:
         state = "already has" if how == "grant" else "does not have"
         raise ZdemoError(
             f"nothing to change: {change.user.login_name} {state} {role}", hint="zdemo role list shows all assignments"
@@ -147,7 +147,7 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
 
 def _outcome(change: Change, seconds: float | None) -> dict[str, object]:
     return {
-        "done": change.done,
+        "done": change.outcome,
         "user": {"id": change.user.id, "loginName": change.user.login_name},
         "role": change.role,
         "project": change.project_id,
@@ -157,10 +157,10 @@ def _outcome(change: Change, seconds: float | None) -> dict[str, object]:
 
 def _show_change(screen: Screen, change: Change, seconds: float | None) -> None:
     user, role, project = change.user.login_name, change.role, f"in project {change.project_id}"
-    if change.done is ChangeOutcome.REMOVED:
+    if change.outcome is ChangeOutcome.REMOVED:
         screen.say(printable(f"revoked {role} from {user} {project}"))
     else:
-        again = "; its deactivated assignment is active again" if change.done is ChangeOutcome.ACTIVATED else ""
+        again = "; its deactivated assignment is active again" if change.outcome is ChangeOutcome.ACTIVATED else ""
         screen.say(printable(f"granted {role} to {user} {project}{again}"))
     if seconds is None:
         screen.error(

@@ -75,8 +75,7 @@ class AdminLookup:
     """Asks with an administrator's PAT, for no longer than ``seconds_left`` says."""
 
     def __init__(self, issuer: str, admin_pat: str, *, seconds_left: Callable[[], float]) -> None:
-        seconds = max(seconds_left(), 0.001)
-        self._client = ManagementClient(issuer, admin_pat, timeout_seconds=seconds, seconds_left=seconds_left)
+        self._client = ManagementClient(issuer, admin_pat, timeout_seconds=seconds_left)
 
     def __enter__(self) -> Self:
         return self

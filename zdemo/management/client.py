@@ -6,7 +6,8 @@ ZITADEL's answers leave out defaults (empty lists, ``false``), and its lists tra
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from zdemo.errors import ConnectionFailed, UnusableAnswer
 from zdemo.http.response import Response
@@ -31,18 +32,21 @@ OBJECTS = frozenset(
 
 
 class ManagementClient:
-    """Calls the management API with one bearer token.
+    """Calls the management API with one bearer token, for ``timeout_seconds`` per call at most.
 
-    ``timeout_seconds`` is per call; with ``seconds_left``, a call takes no longer than that returns when it begins.
+    ``timeout_seconds`` may be a function, which is called when a request begins: the seconds left until a deadline.
     """
 
-    def __init__(
-        self, issuer: str, token: str, *, timeout_seconds: float, seconds_left: Callable[[], float] | None = None
-    ) -> None:
+    def __init__(self, issuer: str, token: str, *, timeout_seconds: float | Callable[[], float]) -> None:
         self._transport = Transport(issuer, setting="ZITADEL_DOMAIN")
         self._token = token
         self._timeout_seconds = timeout_seconds
-        self._seconds_left = seconds_left or (lambda: timeout_seconds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
 
     def call(self, service: str, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make one unary Connect call.
@@ -68,11 +72,12 @@ class ManagementClient:
         headers = {"Authorization": f"Bearer {token or self._token}", "Accept-Language": "en"}
         if body is not None:
             headers["Connect-Protocol-Version"] = "1"
+        seconds = self._timeout_seconds if isinstance(self._timeout_seconds, int | float) else self._timeout_seconds()
         try:
             return self._transport.send(
                 method,
                 path,
-                timeout_seconds=min(self._timeout_seconds, self._seconds_left()),
+                timeout_seconds=seconds,
                 headers=headers,
                 json=None if body is None else dict(body),
             )
@@ -106,12 +111,12 @@ class ManagementClient:
     # provisioning still uses these; elsewhere the functions of ``resources`` replace them
 
     def role_keys(self, project_id: str) -> list[str]:
-        """See ``resources.list_roles``."""
+        """Do as ``resources.list_roles`` does."""
         rows = self.rows(PROJECT_SERVICE, "ListProjectRoles", {"projectId": project_id}, "projectRoles")
         return [str(row.get("key", "")) for row in rows]
 
     def assignments(self, *, project_id: str | None = None, user_id: str | None = None) -> list[RoleAssignment]:
-        """See ``resources.list_assignments``."""
+        """Do as ``resources.list_assignments`` does."""
         filters: list[dict[str, Any]] = []
         if project_id:
             filters.append({"projectId": {"id": project_id}})
@@ -121,15 +126,15 @@ class ManagementClient:
         return [read_assignment(row) for row in rows]
 
     def set_roles(self, assignment_id: str, role_keys: list[str]) -> None:
-        """See ``resources.set_assignment_roles``."""
+        """Do as ``resources.set_assignment_roles`` does."""
         self.call(AUTHORIZATION_SERVICE, "UpdateAuthorization", {"id": assignment_id, "roleKeys": role_keys})
 
     def activate(self, assignment_id: str) -> None:
-        """See ``resources.activate_assignment``."""
+        """Do as ``resources.activate_assignment`` does."""
         self.call(AUTHORIZATION_SERVICE, "ActivateAuthorization", {"id": assignment_id})
 
     def unassign(self, assignment_id: str) -> None:
-        """See ``resources.delete_assignment``."""
+        """Do as ``resources.delete_assignment`` does."""
         self.call(AUTHORIZATION_SERVICE, "DeleteAuthorization", {"id": assignment_id})
 
 

@@ -40,7 +40,7 @@ class User:
 
 @dataclass(frozen=True, kw_only=True)
 class Project:
-    """A project."""
+    """A project of an organization."""
 
     id: str
     name: str
@@ -74,7 +74,7 @@ class Application:
 
 @dataclass(frozen=True, kw_only=True)
 class Organization:
-    """An organization."""
+    """An organization of the instance."""
 
     id: str
     name: str

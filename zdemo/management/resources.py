@@ -134,14 +134,14 @@ def list_permissions(client: ManagementClient) -> frozenset[str] | None:
 
 
 def get_organization(client: ManagementClient, organization_id: str) -> Organization | None:
-    """Return an organization."""
+    """Return the organization with this ID."""
     body = {"queries": [{"idQuery": {"id": organization_id}}]}
     rows = client.call(ORGANIZATION_SERVICE, "ListOrganizations", body).get("result") or []
     return next(map(read_organization, rows), None)
 
 
 def get_project(client: ManagementClient, project_id: str) -> Project | None:
-    """Return a project."""
+    """Return the project with this ID."""
     row = _get(client, PROJECT_SERVICE, "GetProject", "project", projectId=project_id)
     return read_project(row) if row else None
 
@@ -192,7 +192,7 @@ def remove_role(client: ManagementClient, project_id: str, role: str) -> None:
 
 
 def get_application(client: ManagementClient, application_id: str) -> Application | None:
-    """Return an application."""
+    """Return the application with this ID."""
     row = _get(client, APPLICATION_SERVICE, "GetApplication", "application", applicationId=application_id)
     return read_application(row) if row else None
 
@@ -242,7 +242,7 @@ def generate_client_secret(client: ManagementClient, project_id: str, applicatio
 
 
 def delete_application(client: ManagementClient, project_id: str, application_id: str) -> None:
-    """Delete an application."""
+    """Delete the application with this ID."""
     _remove(client, APPLICATION_SERVICE, "DeleteApplication", projectId=project_id, applicationId=application_id)
 
 
@@ -280,7 +280,7 @@ def _configuration(auth: Auth) -> dict[str, str]:
 
 
 def get_user(client: ManagementClient, user_id: str) -> User | None:
-    """Return a user."""
+    """Return the user with this ID."""
     row = _get(client, USER_SERVICE, "GetUserByID", "user", userId=user_id)
     return read_user(row) if row else None
 
@@ -396,7 +396,7 @@ def activate_assignment(client: ManagementClient, assignment_id: str) -> None:
 
 
 def delete_assignment(client: ManagementClient, assignment_id: str) -> None:
-    """Delete an assignment."""
+    """Delete the assignment with this ID."""
     _remove(client, AUTHORIZATION_SERVICE, "DeleteAuthorization", id=assignment_id)
 
 
@@ -457,7 +457,7 @@ subject, permissions, pats, keys = user_id_of_token, list_permissions, list_pats
 
 
 def ask(client: ManagementClient, what: str, **body: Any) -> dict[str, Any]:
-    """Call ``Service/Method``."""
+    """Call one method, as ``Service/Method``."""
     service, _, method = what.partition("/")
     return client.call(SERVICES[service], method, body)
 

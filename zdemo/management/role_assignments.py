@@ -42,7 +42,7 @@ class ChangeOutcome(StrEnum):
 class Change:
     """A change of a role assignment that ZITADEL has accepted."""
 
-    done: ChangeOutcome
+    outcome: ChangeOutcome
     user: User
     role: str
     project_id: str
@@ -128,7 +128,7 @@ def grant(client: ManagementClient, project_id: str, name: str, role: str) -> Ch
     """
     user, assignments = _assignments_of(client, project_id, name, role)
     outcome = _grant(client, project_id, user, role, assignments)
-    return Change(done=outcome, user=user, role=role, project_id=project_id)
+    return Change(outcome=outcome, user=user, role=role, project_id=project_id)
 
 
 def _grant(
@@ -179,7 +179,7 @@ def revoke(client: ManagementClient, project_id: str, name: str, role: str) -> C
         else:
             delete_assignment(client, assignment.id)
     outcome = ChangeOutcome.REMOVED if holding else ChangeOutcome.UNCHANGED
-    return Change(done=outcome, user=user, role=role, project_id=project_id)
+    return Change(outcome=outcome, user=user, role=role, project_id=project_id)
 
 
 def pauses() -> Iterator[float]:
@@ -227,7 +227,7 @@ def shows_in_list(client: ManagementClient, change: Change) -> bool:
     """Return whether ZITADEL's list of assignments shows the change."""
     assignments = list_assignments(client, project_id=change.project_id, user_id=change.user.id)
     has = any(a.active and change.role in a.role_keys for a in assignments)
-    return has == (change.done is not ChangeOutcome.REMOVED)
+    return has == (change.outcome is not ChangeOutcome.REMOVED)
 
 
 def shows_in_introspection(introspector: Introspector, token: str, change: Change) -> bool | None:
@@ -238,4 +238,4 @@ def shows_in_introspection(introspector: Introspector, token: str, change: Chang
         return None
     if not found.active or found.text("sub") != change.user.id:
         return None
-    return (change.role in found.roles(change.project_id)) == (change.done is not ChangeOutcome.REMOVED)
+    return (change.role in found.roles(change.project_id)) == (change.outcome is not ChangeOutcome.REMOVED)
