@@ -129,12 +129,12 @@ def test_the_example_is_offered_only_where_it_overwrites_nothing(bare: Shell, zi
 def test_an_option_that_is_wrong_is_to_be_corrected_itself(bare: Shell) -> None:
     value = "https://127.0.0.1:5000/api"
     told = command(bare, {"ZDEMO_API_URL": "http://127.0.0.1:9"}, "call", "public", "--url", value)
-    told.names(f"--url has a path: {value}", "hint: .*--url https://127.0.0.1:5000").never("unset", "ZDEMO_API_URL")
+    told.names(f"--url has a path: {value}", "hint: .*--url=https://127.0.0.1:5000").never("unset", "ZDEMO_API_URL")
 
 
 def test_a_scheme_that_does_not_fit_is_corrected_where_it_was_given(bare: Shell, zitadel: Emulator) -> None:
     told = command(bare, {}, "call", "public", "--url", zitadel.url.replace("http:", "https:"))
-    told.names("speaks plain http", f"set --url to {zitadel.url}").never("ZDEMO_API_URL")
+    told.names("speaks plain http", f"--url={zitadel.url}").never("ZDEMO_API_URL")
 
 
 def test_a_damaged_scheme_is_named(bare: Shell) -> None:

@@ -173,9 +173,9 @@ def test_a_certificate_of_a_known_authority_works(shell: Shell, tmp_path_factory
         ("nothing", "200"),
         ("deeply nested", "200"),
         ("exp as text", "exp"),
-        ("speaks another protocol", "no HTTP"),
+        ("speaks another protocol", "not HTTP"),
         ("cuts off its body", "cut"),
-        ("hangs up", "hung up"),
+        ("hangs up", "closed the connection"),
         ("8 MiB", "1 MiB"),
     ],
 )

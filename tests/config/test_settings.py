@@ -307,8 +307,8 @@ def test_options_come_before_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "problem", "hint"),
     [
-        ("https://127.0.0.1:5000/api", "--url has a path: https://127.0.0.1:5000/api", "--url https://127.0.0.1:5000"),
-        ("127.0.0.1:5000", "--url has no scheme (http:// or https://): 127.0.0.1:5000", "--url http://127.0.0.1:5000"),
+        ("https://127.0.0.1:5000/api", "--url has a path: https://127.0.0.1:5000/api", "--url=https://127.0.0.1:5000"),
+        ("127.0.0.1:5000", "--url has no scheme (http:// or https://): 127.0.0.1:5000", "--url=http://127.0.0.1:5000"),
     ],
 )
 def test_an_option_is_named_instead_of_its_variable(value: str, problem: str, hint: str) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Certainty, Evidence, Finding, Probe, finding_for_error, finding_for_server
 from zdemo.errors import ConnectionFailed, FailureKind
-from zdemo.http.failures import failed
+from zdemo.http.messages import failed
 from zdemo.http.response import Response
 from zdemo.introspection.refusals import answer_error, introspection_error
 

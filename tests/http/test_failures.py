@@ -1,4 +1,4 @@
-"""What an exception of the HTTP stack means, in words: exceptions told apart without a network."""
+"""What exceptions of the HTTP stack mean, and what is said of them, without a network."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from urllib3.exceptions import NewConnectionError, ProtocolError, ProxyError
 
 from zdemo.errors import ConnectionFailed, ExitCode, FailureKind, SettingsError
 from zdemo.http.deadline import StaleConnection
-from zdemo.http.failures import chain, explained, failed, may_retry, too_large
+from zdemo.http.failures import chain, explained, may_retry
+from zdemo.http.messages import CaBundle, failed, too_large
 
 ORIGIN = "https://zitadel.example:8443"
 CANARY = "canary4711"
+BUNDLE = CaBundle("CURL_CA_BUNDLE", "/some/ca.pem")
 
 
 def untrusted(code: int) -> ssl.SSLCertVerificationError:
@@ -77,7 +79,9 @@ KINDS: list[tuple[BaseException, FailureKind]] = [
 ]
 
 
-def explain(error: BaseException, ca_bundle: str | None = None, **proxies: str) -> ConnectionFailed | SettingsError:
+def explain(
+    error: BaseException, ca_bundle: CaBundle | None = None, **proxies: str
+) -> ConnectionFailed | SettingsError:
     return explained(error, ORIGIN, "ZITADEL_DOMAIN", seconds=5, proxies=proxies, ca_bundle=ca_bundle)
 
 
@@ -109,7 +113,6 @@ def test_the_port_is_named_also_when_it_is_the_usual_one(origin: str, port: str)
     ("origin", "setting", "named"),
     [
         ("http://localhost:1", "ZITADEL_DOMAIN", "start ZITADEL (zdemo emulator runs an emulated one), or"),
-        ("http://localhost:1", "--domain", "start ZITADEL (zdemo emulator runs an emulated one), or"),
         ("https://zitadel.example", "ZITADEL_DOMAIN", "start ZITADEL there, or"),
         ("http://localhost:1", "ZDEMO_API_URL", "start the server there, or"),
     ],
@@ -120,8 +123,8 @@ def test_what_is_to_be_started_is_named(origin: str, setting: str, named: str) -
 
 def test_the_address_to_use_instead_can_be_pasted() -> None:
     hints = [failed(FailureKind.PLAIN_HTTP, origin, "X").hint for origin in ("https://a.example", "https://[::1]:8080")]
-    allowed = "and ZDEMO_ALLOW_HTTP=1 if nobody can listen in"
-    assert hints == [f"set X to http://a.example:443, {allowed}", "set X to http://[::1]:8080"]
+    allowed = "and ZDEMO_ALLOW_HTTP=1 in a network that you trust"
+    assert hints == [f"X=http://a.example:443, {allowed}", "X=http://[::1]:8080"]
     assert failed(FailureKind.EXPECTS_TLS, "http://a.example", "X").hint == "X=https://a.example:80"
 
 
@@ -132,7 +135,7 @@ def test_hanging_up_is_no_reason_to_try_https_where_https_was_spoken() -> None:
 UNTRUSTED = [
     (18, "it is self-signed", "PEM file of the certificate"),
     (19, "its CA is unknown here", "PEM file of the CA's certificate"),
-    (20, "or the server leaves out the certificates in between", "or let the server send its whole chain"),
+    (20, "or the server omits the intermediate certificates", "or let the server send its whole chain"),
 ]
 
 
@@ -145,7 +148,8 @@ def test_why_a_certificate_is_not_trusted_is_said_as_far_as_it_is_known(code: in
 
 
 def test_a_bundle_that_is_set_already_is_to_be_completed() -> None:
-    assert "into the PEM file that REQUESTS_CA_BUNDLE" in explain(untrusted(20), ca_bundle="/some/ca.pem").hint
+    hint = explain(untrusted(20), ca_bundle=BUNDLE).hint
+    assert hint.startswith("add the CA's certificate to /some/ca.pem, the PEM file that CURL_CA_BUNDLE names")
 
 
 def tunnel(status: int) -> BaseException:
@@ -155,8 +159,8 @@ def tunnel(status: int) -> BaseException:
 PROXIED: list[tuple[BaseException, FailureKind, str]] = [
     (tunnel(403), FailureKind.PROXY, r"does not let requests through to zitadel.example \(403\)"),
     (tunnel(407), FailureKind.PROXY_LOGIN, "user name and password"),
-    (tunnel(502), FailureKind.PROXY_WITHOUT_WAY, r"no connection to zitadel.example port 8443 \(502\)"),
-    (tunnel(503), FailureKind.PROXY_WITHOUT_WAY, r"no connection to zitadel.example port 8443 \(503\)"),
+    (tunnel(502), FailureKind.PROXY_WITHOUT_WAY, r"cannot connect to zitadel.example port 8443 \(502\)"),
+    (tunnel(503), FailureKind.PROXY_WITHOUT_WAY, r"cannot connect to zitadel.example port 8443 \(503\)"),
     (
         requests.exceptions.ProxyError(ProxyError("no", tls("WRONG_VERSION_NUMBER"))),
         FailureKind.PROXY_PLAIN_HTTP,
@@ -182,12 +186,12 @@ def test_an_unreadable_bundle_is_a_settings_error_when_there_is_one() -> None:
     denied = requests.exceptions.SSLError(
         inside(urllib3.exceptions.SSLError("denied"), PermissionError(errno.EACCES, "Permission denied"))
     )
-    assert isinstance(explain(denied, ca_bundle="/some/ca.pem"), SettingsError)
+    assert isinstance(explain(denied, ca_bundle=BUNDLE), SettingsError)
     assert isinstance(explain(denied), ConnectionFailed)
 
 
 def test_a_firewall_that_forbids_connecting_is_no_matter_of_the_bundle() -> None:
-    came = explain(not_connected(PermissionError(errno.EACCES, "Permission denied")), ca_bundle="/some/ca.pem")
+    came = explain(not_connected(PermissionError(errno.EACCES, "Permission denied")), ca_bundle=BUNDLE)
     assert isinstance(came, ConnectionFailed)
     assert came.kind is FailureKind.NO_ROUTE
 
@@ -243,6 +247,7 @@ def test_the_hints_name_the_setting() -> None:
         FailureKind.NO_ROUTE,
         FailureKind.HUNG_UP,
         FailureKind.BROKEN,
+        FailureKind.TOO_LARGE,
         FailureKind.PLAIN_HTTP,
         FailureKind.NOT_TLS,
         FailureKind.EXPECTS_TLS,

@@ -321,4 +321,4 @@ def test_https_to_a_plain_port_is_named() -> None:
     with upstream(OK) as up, transport_to(f"https://{LOOPBACK}:{up.port}") as transport:
         failed = failure(transport)
     assert failed.kind is FailureKind.PLAIN_HTTP
-    assert failed.hint == f"set ZITADEL_DOMAIN to http://{LOOPBACK}:{up.port}"
+    assert failed.hint == f"ZITADEL_DOMAIN=http://{LOOPBACK}:{up.port}"

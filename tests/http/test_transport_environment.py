@@ -1,12 +1,12 @@
 """What a transport takes from the environment: proxies, trusted certificates, and never credentials.
 
-Each test sends from a process of its own, since the environment belongs to a process.
+Another process sends the requests, because an environment belongs to a process.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from tests.support import processes
 from tests.support.certificates import Certificates
 from tests.support.connection_faults import ACTIVE
+from tests.support.processes import Sender
 from tests.support.upstream import LOOPBACK, Behaviour, Connection, answer, hang_up, raw, refusing_port, upstream
 from zdemo.errors import FailureKind
 
@@ -22,37 +23,43 @@ ELSEWHERE = "http://zitadel.example"
 
 
 @pytest.fixture(scope="module")
+def send() -> Iterator[Sender]:
+    with processes.sender() as sender:
+        yield sender
+
+
+@pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.mark.parametrize("place", ["HOME", "NETRC"])
-def test_netrc_is_not_read(place: str, tmp_path: Path) -> None:
+def test_netrc_is_not_read(place: str, tmp_path: Path, send: Sender) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text(f"machine {LOOPBACK} login somebody password something\n")
     netrc.chmod(0o600)
     with upstream(OK) as up:
-        came = processes.send(up.url, {place: str(netrc if place == "NETRC" else tmp_path)})
+        came = send(up.url, {place: str(netrc if place == "NETRC" else tmp_path)})
     assert came["status"] == 200
     assert "authorization" not in up.requests[0].headers
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_a_proxy_of_the_environment_is_used(name: str) -> None:
+def test_a_proxy_of_the_environment_is_used(name: str, send: Sender) -> None:
     with upstream(OK) as proxy:
-        assert processes.send(ELSEWHERE, {name: proxy.url})["status"] == 200
+        assert send(ELSEWHERE, {name: proxy.url})["status"] == 200
     assert proxy.requests[0].target == f"{ELSEWHERE}/path"
 
 
-def test_https_goes_through_a_tunnel() -> None:
+def test_https_goes_through_a_tunnel(send: Sender) -> None:
     with upstream(raw(b"HTTP/1.1 403 Forbidden\r\n\r\n")) as proxy:
-        came = processes.send("https://zitadel.example", {"HTTPS_PROXY": proxy.url})
+        came = send("https://zitadel.example", {"HTTPS_PROXY": proxy.url})
     assert (proxy.requests[0].method, proxy.requests[0].target) == ("CONNECT", "zitadel.example:443")
     assert came["kind"] == FailureKind.PROXY
     assert f"the proxy {LOOPBACK} does not let requests through to zitadel.example" in came["message"]
 
 
-def test_tls_inside_a_tunnel(certificates: Certificates) -> None:
+def test_tls_inside_a_tunnel(certificates: Certificates, send: Sender) -> None:
     """The proxy says yes and then is, for the test, the server itself."""
 
     def tunnel(connection: Connection) -> bool:
@@ -62,36 +69,36 @@ def test_tls_inside_a_tunnel(certificates: Certificates) -> None:
 
     with upstream(OK, on_connect=tunnel, tls=certificates.good()) as proxy:
         environment = {"HTTPS_PROXY": f"http://{LOOPBACK}:{proxy.port}", "REQUESTS_CA_BUNDLE": str(certificates.bundle)}
-        assert processes.send(f"https://{LOOPBACK}", environment)["status"] == 200
+        assert send(f"https://{LOOPBACK}", environment)["status"] == 200
     assert proxy.requests[0].target == "/path"
 
 
-def test_a_proxy_that_is_not_there_is_named_without_its_password() -> None:
+def test_a_proxy_that_is_not_there_is_named_without_its_password(send: Sender) -> None:
     with refusing_port() as port:
-        came = processes.send(ELSEWHERE, {"HTTP_PROXY": f"http://user:hidden@{LOOPBACK}:{port}"})
+        came = send(ELSEWHERE, {"HTTP_PROXY": f"http://user:hidden@{LOOPBACK}:{port}"})
     assert came["kind"] == FailureKind.PROXY
     assert "hidden" not in str(came)
 
 
 @pytest.mark.parametrize("no_proxy", ["zitadel.invalid", "*", "other.example,.invalid"])
-def test_no_proxy_is_honoured(no_proxy: str) -> None:
+def test_no_proxy_is_honoured(no_proxy: str, send: Sender) -> None:
     """Without the proxy, this name resolves nowhere (RFC 6761 §6.4)."""
     with upstream(OK) as proxy:
-        came = processes.send("http://zitadel.invalid", {"HTTP_PROXY": proxy.url, "NO_PROXY": no_proxy})
+        came = send("http://zitadel.invalid", {"HTTP_PROXY": proxy.url, "NO_PROXY": no_proxy})
     assert came["kind"] in (FailureKind.NAME_NOT_RESOLVED, FailureKind.TIMEOUT)
     assert proxy.requests == []
 
 
-def test_plain_http_to_this_machine_needs_no_proxy() -> None:
+def test_plain_http_to_this_machine_needs_no_proxy(send: Sender) -> None:
     with upstream(OK) as up, upstream(OK) as proxy:
-        assert processes.send(up.url, {"HTTP_PROXY": proxy.url})["status"] == 200
+        assert send(up.url, {"HTTP_PROXY": proxy.url})["status"] == 200
     assert (len(up.requests), proxy.requests) == (1, [])
 
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_ca_bundle_of_the_environment_is_trusted(name: str, certificates: Certificates) -> None:
+def test_a_ca_bundle_of_the_environment_is_trusted(name: str, certificates: Certificates, send: Sender) -> None:
     with upstream(ACTIVE, tls=certificates.good()) as up:
-        assert processes.send(up.url, {name: str(certificates.bundle)})["status"] == 200
+        assert send(up.url, {name: str(certificates.bundle)})["status"] == 200
 
 
 BUNDLES = [
@@ -105,16 +112,16 @@ BUNDLES = [
 
 @pytest.mark.parametrize("content", BUNDLES, ids=["missing", "empty", "text", "binary", "broken"])
 def test_an_unusable_ca_bundle_is_a_settings_error(
-    content: bytes | None, certificates: Certificates, tmp_path: Path
+    content: bytes | None, certificates: Certificates, tmp_path: Path, send: Sender
 ) -> None:
     bundle = tmp_path / "bundle.pem"
     if content is not None:
         bundle.write_bytes(content)
     with upstream(ACTIVE, tls=certificates.good()) as up:
-        came = processes.send(up.url, {"REQUESTS_CA_BUNDLE": str(bundle)})
+        came = send(up.url, {"REQUESTS_CA_BUNDLE": str(bundle)})
     assert came["kind"] == "settings"
-    assert "REQUESTS_CA_BUNDLE" in came["message"]
-    assert str(bundle) not in str(came)
+    assert came["message"].startswith("REQUESTS_CA_BUNDLE names a file")
+    assert came["message"].endswith(f": {bundle}")
 
 
 TLS: list[tuple[Callable[[Certificates], ssl.SSLContext], FailureKind, str]] = [
@@ -129,18 +136,22 @@ TLS: list[tuple[Callable[[Certificates], ssl.SSLContext], FailureKind, str]] = [
 
 @pytest.mark.parametrize(("make", "kind", "hint"), TLS, ids=[row[0].__name__ for row in TLS])
 def test_a_bad_certificate_is_named_and_nothing_is_sent(
-    make: Callable[[Certificates], ssl.SSLContext], kind: FailureKind, hint: str, certificates: Certificates
+    make: Callable[[Certificates], ssl.SSLContext],
+    kind: FailureKind,
+    hint: str,
+    certificates: Certificates,
+    send: Sender,
 ) -> None:
     with upstream(ACTIVE, tls=make(certificates)) as up:
-        came = processes.send(up.url, {"REQUESTS_CA_BUNDLE": str(certificates.bundle)})
+        came = send(up.url, {"REQUESTS_CA_BUNDLE": str(certificates.bundle)})
     assert came["kind"] == kind
     assert hint in came["hint"]
     assert up.requests == []
 
 
-def test_without_a_bundle_an_unknown_ca_is_not_trusted(certificates: Certificates) -> None:
+def test_without_a_bundle_an_unknown_ca_is_not_trusted(certificates: Certificates, send: Sender) -> None:
     with upstream(ACTIVE, tls=certificates.good()) as up:
-        assert processes.send(up.url, {})["kind"] == FailureKind.CERTIFICATE_UNTRUSTED
+        assert send(up.url, {})["kind"] == FailureKind.CERTIFICATE_UNTRUSTED
     assert up.requests == []
 
 
@@ -158,67 +169,65 @@ for _ in range(2):
     assert [received.connection for received in up.requests] == [0, 0, 1]
 
 
-def test_http_to_a_tls_port_is_named(certificates: Certificates) -> None:
+def test_http_to_a_tls_port_is_named(certificates: Certificates, send: Sender) -> None:
     with upstream(OK, tls=certificates.good()) as up:
-        came = processes.send(f"http://{LOOPBACK}:{up.port}", {})
+        came = send(f"http://{LOOPBACK}:{up.port}", {})
     assert came["kind"] == FailureKind.EXPECTS_TLS
     assert f"https://{LOOPBACK}:{up.port}" in came["hint"]
 
 
 @pytest.mark.parametrize("behaviour", [hang_up, raw(b"SSH-2.0-OpenSSH_9.6\r\n")], ids=["hangs up", "SSH"])
-def test_what_speaks_no_tls_is_not_said_to_expect_it(behaviour: Behaviour) -> None:
+def test_what_speaks_no_tls_is_not_said_to_expect_it(behaviour: Behaviour, send: Sender) -> None:
     with upstream(behaviour) as up:
-        came = processes.send(up.url, {})
+        came = send(up.url, {})
     assert came["kind"] in (FailureKind.HUNG_UP, FailureKind.BROKEN)
     assert "https" not in came["hint"]
 
 
-def test_what_speaks_neither_tls_nor_http_is_not_said_to_speak_http() -> None:
+def test_what_speaks_neither_tls_nor_http_is_not_said_to_speak_http(send: Sender) -> None:
     def ssh(connection: Connection) -> bool:
         connection.send(b"SSH-2.0-OpenSSH_9.6\r\n")
         return False
 
     with upstream(on_connect=ssh) as up:
-        came = processes.send(f"https://{LOOPBACK}:{up.port}", {})
+        came = send(f"https://{LOOPBACK}:{up.port}", {})
     assert came["kind"] == FailureKind.NOT_TLS
     assert "http://" not in came["hint"]
 
 
-def test_what_speaks_plain_http_is_known_by_its_answer() -> None:
+def test_what_speaks_plain_http_is_known_by_its_answer(send: Sender) -> None:
     with upstream(OK) as up:
-        came = processes.send(f"https://{LOOPBACK}:{up.port}", {})
+        came = send(f"https://{LOOPBACK}:{up.port}", {})
     assert came["kind"] == FailureKind.PLAIN_HTTP
-    assert came["hint"] == f"set ZITADEL_DOMAIN to http://{LOOPBACK}:{up.port}"
+    assert came["hint"] == f"ZITADEL_DOMAIN=http://{LOOPBACK}:{up.port}"
 
 
 @pytest.mark.parametrize(
     ("proxy", "said"),
     [
         ("socks5://127.0.0.1:1080", "SOCKS"),
-        ("http://proxy:port", "is no address"),
-        ("http://:x", "is no address"),
+        ("http://proxy:port", "is not an address"),
+        ("http://:x", "is not an address"),
         ("ftp://proxy", "scheme"),
     ],
 )
-def test_a_proxy_that_cannot_be_one_is_named_and_the_server_is_not_blamed(proxy: str, said: str) -> None:
-    came = processes.send("https://zitadel.example", {"HTTPS_PROXY": proxy})
+def test_a_proxy_that_cannot_be_one_is_named_and_the_server_is_not_blamed(proxy: str, said: str, send: Sender) -> None:
+    came = send("https://zitadel.example", {"HTTPS_PROXY": proxy})
     assert came["kind"] == FailureKind.PROXY_UNUSABLE
     assert said in came["message"]
 
 
-def test_a_proxy_that_wants_a_login_is_named() -> None:
+def test_a_proxy_that_wants_a_login_is_named(send: Sender) -> None:
     wants = answer(b"<h1>407</h1>", 407, headers={"Proxy-Authenticate": "Basic"})
     with upstream(wants) as proxy:
-        came = processes.send(ELSEWHERE, {"HTTP_PROXY": proxy.url})
+        came = send(ELSEWHERE, {"HTTP_PROXY": proxy.url})
     assert came["kind"] == FailureKind.PROXY_LOGIN
     assert f"http://USER:PASSWORD@{LOOPBACK}:{proxy.port}" in came["hint"]
 
 
-def test_an_https_proxy_that_speaks_plain_http_is_named() -> None:
+def test_an_https_proxy_that_speaks_plain_http_is_named(send: Sender) -> None:
     with upstream(OK) as proxy:
-        came = processes.send(
-            "https://zitadel.example", {"HTTPS_PROXY": f"https://user:hidden@{LOOPBACK}:{proxy.port}"}
-        )
+        came = send("https://zitadel.example", {"HTTPS_PROXY": f"https://user:hidden@{LOOPBACK}:{proxy.port}"})
     assert came["kind"] == FailureKind.PROXY_PLAIN_HTTP
     assert f"http://{LOOPBACK}:{proxy.port}" in came["hint"]
     assert "hidden" not in str(came)

@@ -1,36 +1,42 @@
-"""Python processes with an environment of their own: what zdemo reads from the environment is tested in them."""
+"""Python processes with an environment of their own."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 60
 
 _SEND = """
-import json, sys, time
+import json, os, sys, time
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.http.transport import Transport
 
-transport = Transport(sys.argv[1], setting="ZITADEL_DOMAIN")
-start = time.monotonic()
-try:
-    out = {"status": transport.send("POST", "/path", timeout_seconds=float(sys.argv[2]), form={"token": "t"}).status}
-except ConnectionFailed as error:
-    out = {"kind": str(error.kind), "message": error.message, "hint": error.hint}
-except SettingsError as error:
-    out = {"kind": "settings", "message": error.message, "hint": error.hint}
-print(json.dumps({**out, "seconds": time.monotonic() - start}))
+for line in sys.stdin:
+    url, environment, timeout_seconds = json.loads(line)
+    os.environ.clear()
+    os.environ.update(environment)
+    transport = Transport(url, setting="ZITADEL_DOMAIN")
+    start = time.monotonic()
+    try:
+        out = {"status": transport.send("POST", "/path", timeout_seconds=timeout_seconds, form={"token": "t"}).status}
+    except ConnectionFailed as error:
+        out = {"kind": str(error.kind), "message": error.message, "hint": error.hint}
+    except SettingsError as error:
+        out = {"kind": "settings", "message": error.message, "hint": error.hint}
+    print(json.dumps({**out, "seconds": time.monotonic() - start}), flush=True)
+    transport.close()
 """
 
 
 def run_python(script: str, *arguments: str, environment: Mapping[str, str] | None = None, folder: Path = ROOT) -> str:
-    """What a script prints in ``folder``, with nothing in its environment but ``environment`` and the way to zdemo."""
+    """Return what a script prints in ``folder``, with only ``environment`` and the path to zdemo in its environment."""
     done = subprocess.run(  # noqa: S603  # the script is this module's or a test's own
         [sys.executable, "-c", script, *arguments],
         cwd=folder,
@@ -44,8 +50,25 @@ def run_python(script: str, *arguments: str, environment: Mapping[str, str] | No
     return done.stdout
 
 
-def send(url: str, environment: Mapping[str, str], *, timeout_seconds: float = 5) -> dict[str, Any]:
-    """One request by a ``Transport`` in a process of its own: ``status``, or ``kind``, ``message`` and ``hint``."""
-    out = run_python(_SEND, url, str(timeout_seconds), environment=environment)
-    result: dict[str, Any] = json.loads(out)
-    return result
+class Sender:
+    """A process that sends requests by a ``Transport``, each with an environment of its own."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def __call__(self, url: str, environment: Mapping[str, str], *, timeout_seconds: float = 5) -> dict[str, Any]:
+        """Send one request; return ``status``, or ``kind``, ``message`` and ``hint``."""
+        assert self._process.stdin
+        assert self._process.stdout
+        print(json.dumps([url, dict(environment), timeout_seconds]), file=self._process.stdin, flush=True)
+        return cast("dict[str, Any]", json.loads(self._process.stdout.readline()))
+
+
+@contextmanager
+def sender() -> Iterator[Sender]:
+    """Run a process that sends requests."""
+    command = [sys.executable, "-c", _SEND]
+    with subprocess.Popen(  # noqa: S603  # the script is this module's own
+        command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Sender(process)

@@ -68,9 +68,8 @@ class Environment(Mapping[str, str]):
         return self._options.get(name, name) if self.source(name) == COMMAND_LINE else name
 
     def assignment(self, name: str, value: str) -> str:
-        """Return text to paste that gives a variable another value, where it was given."""
-        setting = self.setting(name)
-        return f"{setting}={value}" if setting == name else f"{setting} {value}"
+        """Return text to paste that gives a variable another value where it was given."""
+        return f"{self.setting(name)}={value}"
 
     def correction(self, *names: str) -> str:
         """Return the advice to correct variables, by the places where they are set."""

@@ -17,10 +17,10 @@ from zdemo.doctor.check import Check, Result, failed, from_finding, nothing_to_c
 from zdemo.doctor.context import NOT_USABLE, DoctorContext, in_time
 from zdemo.errors import ConnectionFailed, FailureKind, SettingsError
 from zdemo.http.failures import explained
-from zdemo.http.failures import failed as failure
+from zdemo.http.messages import ca_bundle_of, unusable_bundle
+from zdemo.http.messages import failed as failure
 from zdemo.http.proxy import proxy_address, proxy_problem
 from zdemo.http.transport import Transport
-from zdemo.http.trust import may_hang, unusable_bundle
 
 SETTING = "ZITADEL_DOMAIN"
 PORTS = {"http": 80, "https": 443}
@@ -150,16 +150,14 @@ def _plain(case: DoctorContext, reply: ConnectionFailed | None) -> Result:
 
 def usable_bundle(case: DoctorContext) -> SettingsError | None:
     """What is wrong with the CA bundle that the environment names; ``None`` when nothing is."""
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+    bundle = ca_bundle_of(os.environ)
     if not bundle or not case.issuer.startswith("https://"):
         return None
-    if may_hang(bundle):
-        return unusable_bundle()
     try:
         context = ssl.create_default_context()
-        context.load_verify_locations(**{"capath" if Path(bundle).is_dir() else "cafile": bundle})
+        context.load_verify_locations(**{"capath" if Path(bundle.path).is_dir() else "cafile": bundle.path})
     except (OSError, ssl.SSLError):
-        return unusable_bundle()
+        return unusable_bundle(bundle)
     return None
 
 

@@ -1,1 +1,1 @@
-"""One HTTP request under one deadline, giving nothing away."""
+"""HTTP requests under one deadline that reveal no secret."""

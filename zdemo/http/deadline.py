@@ -1,7 +1,7 @@
-"""Connections of urllib3 that hold one deadline, from resolving the name to the last byte of the answer.
+"""Connections of urllib3 that keep one deadline, from resolving the name to the last byte of the answer.
 
-A module of its own because it is the only code that reaches below requests: there a timeout bounds each receive,
-so that a server which drips is waited for without end, and the system's resolver knows no timeout at all.
+In requests a timeout bounds each receive, so that a server that drips is waited for without end, and the system's
+resolver has no timeout.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 IDLE_SECONDS = 20  # shorter than the idle timeout of the usual proxies (nginx 75 s, cloud balancers 30 to 60 s)
-LEAST_SECONDS = 0.001  # a socket timeout of 0 would mean non-blocking
+SHORTEST_TIMEOUT_SECONDS = 0.001  # a socket timeout of 0 would mean non-blocking
+LEAST_REQUEST_SECONDS = 0.05  # with less time left no request is started: no answer would come in time
 
 
 class StaleConnection(ConnectionError):
-    """A pooled connection was closed by the other side before a byte of this answer came."""
+    """A pooled connection that the other side closed before a byte of this answer came."""
 
 
 class _DeadlineReader(io.RawIOBase):
@@ -45,7 +46,7 @@ class _DeadlineReader(io.RawIOBase):
 
 
 class _DeadlineSocket:
-    """A socket whose timeout bounds all that follows, not each receive: dripping does not stretch it."""
+    """A socket whose timeout bounds all that follows, not each receive."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -60,8 +61,8 @@ class _DeadlineSocket:
         self._deadline = None if seconds is None else time.monotonic() + seconds
 
     def gettimeout(self) -> float | None:
-        """What is left: a TLS handshake that takes this socket over goes on with it."""
-        return None if self._deadline is None else max(self._deadline - time.monotonic(), LEAST_SECONDS)
+        """Return the time that is left, with which a TLS handshake on this socket continues."""
+        return None if self._deadline is None else max(self._deadline - time.monotonic(), SHORTEST_TIMEOUT_SECONDS)
 
     def arm(self) -> None:
         if self._deadline is None:
@@ -69,7 +70,7 @@ class _DeadlineSocket:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the deadline has passed")
-        self._sock.settimeout(max(left, LEAST_SECONDS))
+        self._sock.settimeout(max(left, SHORTEST_TIMEOUT_SECONDS))
 
     def sendall(self, data: Any) -> None:
         self.arm()
@@ -80,7 +81,7 @@ class _DeadlineSocket:
 
 
 def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
-    """``getaddrinfo`` with a time limit, which the system's resolver does not have."""
+    """Look up a name as ``getaddrinfo`` does, with a time limit, which the system's resolver does not have."""
     found: list[Any] = []
     failed: list[OSError] = []
 
@@ -101,7 +102,7 @@ def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
 
 
 class _DeadlineMixin:
-    """A connection of urllib3 that holds one deadline over resolving, connecting, sending and receiving."""
+    """A connection of urllib3 with one deadline for resolving, connecting, sending and receiving."""
 
     idle_seconds: float = IDLE_SECONDS
     sock: Any
@@ -109,13 +110,13 @@ class _DeadlineMixin:
     _used_at: float | None = None
 
     def _new_conn(self) -> socket.socket:
-        """A connected socket; all addresses of the name together share the time (urllib3 gives each all of it)."""
+        """Return a connected socket; all addresses of a name share the time (urllib3 gives each all of it)."""
         this = cast(HTTPConnection, self)
         limit = this.timeout if isinstance(this.timeout, int | float) else None
         end = None if limit is None else time.monotonic() + limit
         try:
             sock = _DeadlineSocket(self._connect_any(this, limit, end))
-            sock.settimeout(None if end is None else max(end - time.monotonic(), LEAST_SECONDS))
+            sock.settimeout(None if end is None else max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
             return cast(socket.socket, sock)  # proxies answer CONNECT on it, ssl takes it over
         except socket.gaierror as error:
             raise NameResolutionError(this.host, this, error) from error
@@ -131,7 +132,7 @@ class _DeadlineMixin:
             sock = socket.socket(family, kind, protocol)
             try:
                 if end is not None:
-                    sock.settimeout(max(end - time.monotonic(), LEAST_SECONDS))
+                    sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.connect(address)
             except OSError as error:
@@ -153,25 +154,25 @@ class _DeadlineMixin:
         try:
             super().request(*args, **kwargs)  # type: ignore[misc]  # as above
         except (BrokenPipeError, ConnectionResetError) as error:
-            raise self._told_apart(error, self.sock) from error
+            raise self._classified(error, self.sock) from error
 
     def getresponse(self) -> Any:
         sock = self.sock  # http.client forgets it when the connection breaks
         try:
             response = super().getresponse()  # type: ignore[misc]  # as above
         except (RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
-            raise self._told_apart(error, sock) from error
+            raise self._classified(error, sock) from error
         self._used_at = time.monotonic()
         return response
 
-    def _told_apart(self, error: Exception, sock: Any) -> Exception:
-        """A stale connection if it has served before and nothing of this answer came; else the error itself."""
+    def _classified(self, error: Exception, sock: Any) -> Exception:
+        """Return StaleConnection if the connection has worked before and nothing of this answer came, or the error."""
         stale = self._used_at is not None and not getattr(sock, "received", False)
         return StaleConnection(str(error)) if stale else error
 
     @property
     def is_connected(self) -> bool:
-        """False also when idle for so long that a proxy between may have dropped it."""
+        """Whether it can be used again; not after an idle time in which a proxy may have dropped it."""
         fresh = self._used_at is None or time.monotonic() - self._used_at < self.idle_seconds
         return fresh and bool(super().is_connected)  # type: ignore[misc]  # as above
 
@@ -185,7 +186,7 @@ class _SecureConnection(_DeadlineMixin, HTTPSConnection):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Pass ``timeout=urllib3.Timeout(total=seconds)`` to ``send`` and all of it ends by then.
+    """An adapter of requests whose ``send`` keeps ``timeout=urllib3.Timeout(total=seconds)`` as one deadline.
 
     A connection that was idle for ``idle_seconds`` is not used again.
     """
@@ -200,12 +201,12 @@ class DeadlineAdapter(HTTPAdapter):
         super().__init__(**kwargs)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """As the base class, with our connections."""
+        """Do as the base class, with connections that keep the deadline."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = self._pool_classes
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """As the base class, with our connections."""
+        """Do as the base class, with connections that keep the deadline."""
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = self._pool_classes
         return manager

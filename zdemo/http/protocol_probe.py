@@ -1,7 +1,6 @@
-"""What a port speaks, when it did not speak what it was asked for: TLS or plain http, found out by a greeting.
+"""What a port speaks that did not speak what was expected: TLS or plain http, found out by a greeting.
 
-Nothing is sent but the greeting: no token, no credentials. Guessing would be cheaper, and send people to http:// that
-no more answers than https:// does.
+Only the greeting is sent: no token, no credentials.
 """
 
 from __future__ import annotations
@@ -12,15 +11,14 @@ import ssl
 import time
 
 from zdemo.errors import FailureKind
-from zdemo.http.deadline import resolve
+from zdemo.http.deadline import LEAST_REQUEST_SECONDS, SHORTEST_TIMEOUT_SECONDS, resolve
 
 GREETING_SECONDS = 1.0  # the most that a greeting may take; the port has answered something a moment ago
-LEAST_SECONDS = 0.05  # below this none is begun
 TLS_RECORDS = (b"\x15\x03", b"\x16\x03")  # an alert or a handshake, of SSL 3 or any TLS (RFC 8446 §5.1)
 
 
 def spoken_instead(kind: FailureKind, *, https: bool, host: str, port: int, seconds: float) -> FailureKind:
-    """The kind of a failure, after a look at what the port speaks where the kind leaves that open."""
+    """Return the kind of a failure, after a look at what the port speaks where the kind leaves that open."""
     left = min(seconds, GREETING_SECONDS)
     if kind is FailureKind.PLAIN_HTTP:
         return kind if speaks_http(host, port, left) else FailureKind.NOT_TLS
@@ -29,7 +27,7 @@ def spoken_instead(kind: FailureKind, *, https: bool, host: str, port: int, seco
 
 
 def speaks_http(host: str, port: int, seconds: float) -> bool:
-    """Whether a port answers a request in plain HTTP/1.x."""
+    """Return whether a port answers a request in plain HTTP/1.x."""
     name = f"[{host}]" if ":" in host else host
     request = f"HEAD / HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n"
     return _answer(host, port, request.encode("idna" if not host.isascii() else "ascii"), seconds).startswith(
@@ -38,26 +36,26 @@ def speaks_http(host: str, port: int, seconds: float) -> bool:
 
 
 def speaks_tls(host: str, port: int, seconds: float) -> bool:
-    """Whether a port answers a TLS greeting with TLS, be it a refusal."""
+    """Return whether a port answers a TLS greeting with TLS, even if it refuses it."""
     outgoing = ssl.MemoryBIO()
     context = ssl.create_default_context()
-    with contextlib.suppress(ssl.SSLWantReadError):  # the greeting is written; its answer is not there yet
+    with contextlib.suppress(ssl.SSLWantReadError):  # the greeting is written, the answer is not there yet
         context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=host).do_handshake()
     return _answer(host, port, outgoing.read(), seconds).startswith(TLS_RECORDS)
 
 
 def _answer(host: str, port: int, greeting: bytes, seconds: float) -> bytes:
-    """How the answer to a greeting begins; empty when there is none in time."""
+    """Return the beginning of the answer to a greeting; empty when none comes in time."""
     end = time.monotonic() + seconds
-    if seconds < LEAST_SECONDS:
+    if seconds < LEAST_REQUEST_SECONDS:
         return b""
     try:
         family, kind, protocol, _, address = resolve(host, port, seconds)[0]
         with socket.socket(family, kind, protocol) as sock:
-            sock.settimeout(max(end - time.monotonic(), LEAST_SECONDS))
+            sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
             sock.connect(address)
             sock.sendall(greeting)
-            sock.settimeout(max(end - time.monotonic(), LEAST_SECONDS))
+            sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
             return sock.recv(16)
     except OSError:
         return b""

@@ -1,7 +1,4 @@
-"""The proxy of the environment: which one requests to an address take, and whether it can be one. Pure.
-
-A module of its own because transport asks before it sends, failures name the proxy, and doctor looks at it.
-"""
+"""The proxy of the environment: which one requests to an address take, and whether it can be used. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 
 
 def proxy_of(origin: str, proxies: Mapping[str, str]) -> str:
-    """The proxy for an origin, as a URL, out of ``proxies`` as requests reads them; empty when there is none."""
+    """Return the URL of the proxy for an origin, out of ``proxies`` as requests reads them, or an empty string."""
     parts = urlsplit(origin)
     keys = (f"{parts.scheme}://{parts.hostname}", parts.scheme, f"all://{parts.hostname}", "all")
     proxy = next((proxies[key] for key in keys if proxies.get(key)), "")
@@ -22,7 +19,7 @@ def proxy_of(origin: str, proxies: Mapping[str, str]) -> str:
 
 
 def proxy_address(proxy: str) -> tuple[str, int]:
-    """Host and port of a proxy, without its password; an empty host when it has none that could be one."""
+    """Return host and port of a proxy, without its password; the host is empty when it is not valid."""
     try:
         parts = urlsplit(proxy)
         host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
@@ -32,10 +29,10 @@ def proxy_address(proxy: str) -> tuple[str, int]:
 
 
 def proxy_problem(proxy: str) -> str:
-    """Why a proxy cannot be asked at all, to stand behind its name; empty when it can."""
+    """Return why a proxy cannot be used, in words that follow its name, or an empty string."""
     scheme = proxy.partition("://")[0].lower()
     if scheme.startswith("socks"):
-        return "is none for http: zdemo speaks to no SOCKS proxy"
+        return "is a SOCKS proxy, which zdemo does not support"
     if scheme not in SCHEMES:
         return "has a scheme other than http and https"
-    return "" if proxy_address(proxy)[0] else "is no address"
+    return "" if proxy_address(proxy)[0] else "is not an address"

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+GATEWAY_STATUSES = (502, 503, 504)  # of proxies that get no answer, and of an API that gets none from ZITADEL
 MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,31}/[a-z0-9!#$&^_.+-]{1,31}")  # RFC 6838 §4.2, but shorter
 
 
 def json_decoder(object_pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> json.JSONDecoder:
-    """A decoder that refuses what is no JSON (``NaN``), and numbers that no JSON could give on (RFC 8259 §6: 1e999)."""
+    """Return a decoder that refuses ``NaN``, which is not JSON, and numbers that are too large (RFC 8259 §6: 1e999)."""
     return json.JSONDecoder(object_pairs_hook=object_pairs, parse_constant=_finite, parse_float=_finite)
 
 
@@ -29,9 +30,9 @@ DECODER = json_decoder()
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """An HTTP answer, read to the end. Header names are looked up in lower case.
+    """An HTTP response, read to the end. Header names are in lower case.
 
-    ``proxy`` is the host of the environment's proxy that it came through, and that may have written it itself.
+    ``proxy`` is the host of the environment's proxy that it came through, which may have written it.
     """
 
     status: int
@@ -43,20 +44,20 @@ class Response:
 
     @property
     def media_type(self) -> str:
-        """``Content-Type`` without parameters, in lower case; empty when there is none, or what is there is none."""
+        """``Content-Type`` without parameters, in lower case; empty when it is missing or not valid."""
         text = self.headers.get("content-type", "").split(";")[0].strip().lower()
         return text if MEDIA_TYPE.fullmatch(text) else ""
 
     @property
     def text(self) -> str:
-        """The body as text, without a byte-order mark; bytes that are no UTF-8 are replaced."""
+        """The body as text, without a byte-order mark; bytes that are not UTF-8 are replaced."""
         return self.body.decode("utf-8-sig", "replace")
 
     def decoded(self, decoder: json.JSONDecoder = DECODER) -> Any:
-        """The body as JSON, which is UTF-8 (RFC 8259 §8.1; a byte-order mark may be ignored).
+        """Decode the body as JSON in UTF-8 (RFC 8259 §8.1; a byte-order mark may be ignored).
 
         Raises:
-            ValueError: it is none.
+            ValueError: the body is not JSON.
         """
         try:
             return decoder.decode(self.body.decode("utf-8-sig"))
@@ -64,13 +65,13 @@ class Response:
             raise ValueError("it is nested too deep") from None
 
     def json(self) -> Any:
-        """The body as JSON, or ``None`` when it is none."""
+        """Return the body as JSON, or ``None`` when it is not JSON."""
         try:
             return self.decoded()
         except ValueError:
             return None
 
     def json_object(self) -> dict[str, Any]:
-        """The body as a JSON object; empty when it is anything else."""
+        """Return the body as a JSON object; empty when it is anything else."""
         value = self.json()
         return value if isinstance(value, dict) else {}

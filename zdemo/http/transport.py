@@ -1,11 +1,8 @@
-"""One HTTP request with one total deadline, over pooled connections, giving nothing away.
+"""One HTTP request with one total deadline, over pooled connections.
 
-A module of its own because introspection, the test client and the management API all need the same
-care: a deadline that holds against an answer that drips, answers of bounded size, no redirect (it would take
-tokens elsewhere), no cookie, no ``.netrc``, one retry where it is safe.
-
-It uses requests' adapter without its ``Session``: that one keeps cookies, looks into ``.netrc``, and reads a redirect
-to its end, whatever its size, even when it is not to follow it; a broken ``Location`` makes it stumble.
+Answers have a bounded size. There are no redirects, which would take tokens elsewhere, no cookies and no ``.netrc``,
+and one retry where it is safe. It uses requests' adapter without its ``Session``, which keeps cookies, looks into
+``.netrc``, reads a redirect of any size to its end, and fails on a broken ``Location``.
 """
 
 from __future__ import annotations
@@ -23,11 +20,11 @@ from urllib3.exceptions import HTTPError
 from zdemo import __version__
 from zdemo.config.parsers import is_loopback
 from zdemo.errors import ConnectionFailed, FailureKind
-from zdemo.http.deadline import IDLE_SECONDS, LEAST_SECONDS, DeadlineAdapter
-from zdemo.http.failures import LOGIN, explained, failed, may_retry, too_large
+from zdemo.http.deadline import IDLE_SECONDS, SHORTEST_TIMEOUT_SECONDS, DeadlineAdapter
+from zdemo.http.failures import PROXY_AUTHENTICATION_REQUIRED, explained, may_retry
+from zdemo.http.messages import ca_bundle_of, failed, too_large
 from zdemo.http.proxy import proxy_address, proxy_of, proxy_problem
 from zdemo.http.response import Response
-from zdemo.http.trust import may_hang, unusable_bundle
 
 MAX_ANSWER_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 16
@@ -35,25 +32,23 @@ HEADERS = {"User-Agent": f"zdemo/{__version__}", "Accept-Encoding": "identity"}
 
 
 class Transport:
-    """Sends requests to one origin. Thread-safe; keeps up to ``connections`` connections open.
+    """A thread-safe sender of requests to one origin, with up to ``connections`` open connections.
 
-    ``setting`` is the variable that holds the origin: messages name it.
-    A connection that was idle for ``idle_seconds`` is not used again.
-    Proxies and the CA bundle are read from the environment once, here: later changes are not seen.
+    ``setting`` is the variable or option that holds the origin, for messages. A connection that was idle for
+    ``idle_seconds`` is not used again. Proxies and the CA bundle are read from the environment once, here.
     """
 
     def __init__(self, origin: str, *, setting: str, connections: int = 1, idle_seconds: float = IDLE_SECONDS) -> None:
         self.origin = origin
         self.setting = setting
         parts = urlsplit(origin)
-        here = parts.scheme == "http" and is_loopback(parts.hostname or "")  # no proxy can reach this machine's own
+        here = parts.scheme == "http" and is_loopback(parts.hostname or "")  # no proxy can reach this machine
         self.proxies = {} if here else requests.utils.get_environ_proxies(origin)
         self.proxy = proxy_of(origin, self.proxies)
         self._proxy_host = proxy_address(self.proxy)[0]
         self._proxy_problem = proxy_problem(self.proxy) if self.proxy else ""
         self._has_answered = False
-        self.ca_bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or None
-        self._bundle_may_hang = bool(self.ca_bundle) and parts.scheme == "https" and may_hang(self.ca_bundle or "")
+        self.ca_bundle = ca_bundle_of(os.environ)
         self._adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, idle_seconds=idle_seconds)
 
     def close(self) -> None:
@@ -70,19 +65,17 @@ class Transport:
         form: Mapping[str, str | bytes] | None = None,
         json: Any = None,
     ) -> Response:
-        """One request, one answer, within ``timeout_seconds`` in all, the retry included.
+        """Send one request and return the answer, within ``timeout_seconds`` including the retry.
 
-        The retry is for a connection that was refused, or that had gone stale in the pool, before a byte of the
-        answer came; for nothing else. ``path`` is put behind the origin as it is.
+        Only a connection that was refused, or was stale before a byte of the answer came, is tried again.
+        ``path`` is appended to the origin unchanged.
 
         Raises:
-            ConnectionFailed: no answer came in time, or none that could be read.
+            ConnectionFailed: no readable answer came in time.
             SettingsError: the CA bundle that the environment names cannot be used.
         """
         if self._proxy_problem:
             raise failed(FailureKind.PROXY_UNUSABLE, self.origin, self.setting, detail=self._proxy_problem)
-        if self._bundle_may_hang:
-            raise unusable_bundle()
         request = requests.Request(
             method, self.origin + path, headers={**HEADERS, **(headers or {})}, data=form, json=json
         ).prepare()
@@ -100,33 +93,34 @@ class Transport:
                 return answer
 
     def _explained(self, error: Exception, seconds: float, end: float) -> Exception:
-        """The error in words. What the port speaks is looked at only until it has answered once."""
-        told = explained(
+        """Return the error in words; look at what the port speaks unless it has answered before."""
+        failure = explained(
             error, self.origin, self.setting, seconds=seconds, proxies=self.proxies, ca_bundle=self.ca_bundle
         )
-        if self.proxy or self._has_answered or not isinstance(told, ConnectionFailed):
-            return told
-        from zdemo.http.protocol_probe import spoken_instead  # here, since it is rarely needed
+        if self.proxy or self._has_answered or not isinstance(failure, ConnectionFailed):
+            return failure
+        from zdemo.http.protocol_probe import spoken_instead  # here, because it is rarely needed
 
         parts = urlsplit(self.origin)
         https = parts.scheme == "https"
         port = parts.port or (443 if https else 80)
         left = end - time.monotonic()
-        kind = spoken_instead(told.kind, https=https, host=parts.hostname or "", port=port, seconds=left)
-        return told if kind is told.kind else failed(kind, self.origin, self.setting)
+        kind = spoken_instead(failure.kind, https=https, host=parts.hostname or "", port=port, seconds=left)
+        return failure if kind is failure.kind else failed(kind, self.origin, self.setting)
 
     def _once(self, request: requests.PreparedRequest, end: float) -> Response:
         start = time.monotonic()
-        left = Timeout(total=max(end - start, LEAST_SECONDS))
+        left = Timeout(total=max(end - start, SHORTEST_TIMEOUT_SECONDS))
         response = self._adapter.send(
             request,
             timeout=left,  # type: ignore[arg-type]  # the stubs do not know that requests takes urllib3's Timeout
             stream=True,
             proxies=self.proxies,
-            verify=self.ca_bundle or True,
+            verify=self.ca_bundle.path if self.ca_bundle else True,
         )
         with response:
-            if response.status_code == LOGIN and self.proxy:  # RFC 9110 §15.5.8: only a proxy says that
+            # RFC 9110 §15.5.8: only a proxy sends this status
+            if response.status_code == PROXY_AUTHENTICATION_REQUIRED and self.proxy:
                 raise failed(FailureKind.PROXY_LOGIN, self.origin, self.setting, proxies=self.proxies)
             body = bytearray()
             while chunk := response.raw.read(CHUNK_BYTES, decode_content=False):

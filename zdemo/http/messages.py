@@ -1,0 +1,193 @@
+"""What is said of each kind of failure, and what to do about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from zdemo.config.parsers import is_loopback
+from zdemo.errors import ConnectionFailed, FailureKind, SettingsError
+from zdemo.http.proxy import proxy_address, proxy_of
+
+SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
+EXPECTS_HTTPS = "{netloc} expects https, but http was used"
+PROXY_FORBIDS = "the proxy{proxy} does not let requests through to {host}"
+PROXY_CANNOT_CONNECT = "the proxy{proxy} cannot connect to {host} port {port}"
+NO_DETAIL = "no further detail"
+
+_WORDS = {
+    FailureKind.NAME_NOT_RESOLVED: (
+        "the host name {host} does not resolve (DNS)",
+        "check the host name in {setting}; if it is right, check this machine's network and DNS",
+    ),
+    FailureKind.REFUSED: (
+        "{host} port {port} refuses connections: nothing listens there",
+        "start {server}, or correct host and port in {setting}",
+    ),
+    FailureKind.NO_ROUTE: (
+        "there is no route to {host} port {port} from this machine ({detail})",
+        "check the network, a VPN or a firewall, and the host in {setting}",
+    ),
+    FailureKind.TIMEOUT: (
+        "no answer from {origin} within {seconds:g} s",
+        "check whether that server hangs, check the network in between, or raise ZDEMO_TIMEOUT",
+    ),
+    FailureKind.HUNG_UP: (
+        "{origin} closed the connection without an answer",
+        "check that server's log{certificate_too} and the proxies in between, or correct host and port in {setting}",
+    ),
+    FailureKind.PLAIN_HTTP: (
+        "{host} port {port} speaks plain http, not https",
+        "{setting}=http://{netloc}{allow_http}",
+    ),
+    FailureKind.NOT_TLS: (
+        "https was used, but {host} port {port} does not speak TLS",
+        "check scheme, host and port in {setting}: that port is not an https server's",
+    ),
+    FailureKind.EXPECTS_TLS: (
+        EXPECTS_HTTPS,
+        "{setting}=https://{netloc}",
+    ),
+    FailureKind.CERTIFICATE_UNTRUSTED: (
+        "the TLS certificate of {host} is not trusted: {untrusted} ({detail})",
+        "{trust}",
+    ),
+    FailureKind.CERTIFICATE_EXPIRED: (
+        "the TLS certificate of {host} has expired",
+        "renew the server's certificate; if it is new, check this machine's clock",
+    ),
+    FailureKind.CERTIFICATE_NOT_YET_VALID: (
+        "the TLS certificate of {host} is not valid yet",
+        "check this machine's clock, then the certificate's dates",
+    ),
+    FailureKind.CERTIFICATE_WRONG_NAME: (
+        "the TLS certificate is for another name than {host}",
+        "use the certificate's name in {setting}, or get a certificate for {host}",
+    ),
+    FailureKind.TLS: (
+        "TLS with {host} port {port} failed ({detail})",
+        "check that this port speaks TLS, and which TLS versions and ciphers it offers",
+    ),
+    FailureKind.PROXY: (
+        PROXY_FORBIDS + "{status}",
+        "check HTTP_PROXY and HTTPS_PROXY, or add {host} to NO_PROXY",
+    ),
+    FailureKind.PROXY_UNUSABLE: (
+        "the proxy of the environment {detail}; no request was sent",
+        "set HTTPS_PROXY and HTTP_PROXY to an http proxy, or add {host} to NO_PROXY",
+    ),
+    FailureKind.PROXY_LOGIN: (
+        "the proxy{proxy} requires a user name and password (407)",
+        "put them into HTTP_PROXY and HTTPS_PROXY: http://USER:PASSWORD@{proxy_host}:{proxy_port}; or add {host} to "
+        "NO_PROXY",
+    ),
+    FailureKind.PROXY_WITHOUT_WAY: (
+        PROXY_CANNOT_CONNECT + "{status}",
+        "check host and port in {setting}, and that the server there runs; if this machine reaches it without the "
+        "proxy, add {host} to NO_PROXY",
+    ),
+    FailureKind.PROXY_PLAIN_HTTP: (
+        "the proxy{proxy} speaks plain http, but its address says https",
+        "use http:// in HTTPS_PROXY and HTTP_PROXY: http://{proxy_host}:{proxy_port}",
+    ),
+    FailureKind.BROKEN: (
+        "the answer of {origin} is not HTTP, or is cut off",
+        "check host and port in {setting}, then that server and the proxies in between",
+    ),
+    FailureKind.TOO_LARGE: (
+        "the answer of {origin} is larger than {detail}",
+        "check the address in {setting}: neither ZITADEL nor a zdemo API sends such an answer",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class CaBundle:
+    """The CA bundle that the environment names, and the variable that does so."""
+
+    variable: str
+    path: str
+
+
+def ca_bundle_of(environment: Mapping[str, str]) -> CaBundle | None:
+    """Return the CA bundle that requests would use, if the environment names one."""
+    variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    return next((CaBundle(name, environment[name]) for name in variables if environment.get(name)), None)
+
+
+def unusable_bundle(bundle: CaBundle) -> SettingsError:
+    """Return the error for a CA bundle that cannot be used."""
+    name = bundle.variable
+    return SettingsError(
+        [f"{name} names a file that cannot be read as PEM certificates: {bundle.path}"],
+        hint=f"correct the path, e.g. {name}=/etc/ssl/certs/ca-certificates.crt, or unset {name}",
+    )
+
+
+def why_untrusted(verify_code: int) -> str:
+    """Return why OpenSSL does not trust a certificate, as far as its code tells."""
+    if verify_code == SELF_SIGNED:
+        return "it is self-signed"
+    if verify_code == SELF_SIGNED_CA:
+        return "its CA is unknown here"
+    return "its CA is unknown here, or the server omits the intermediate certificates"
+
+
+def how_to_trust(verify_code: int, bundle: CaBundle | None) -> str:
+    """Return what makes a certificate trusted; requests does not read the system's own store."""
+    what = "certificate" if verify_code == SELF_SIGNED else "CA's certificate"
+    fix = f"name the PEM file of the {what}: export REQUESTS_CA_BUNDLE=/path/to/ca.pem (the system's store is not read)"
+    if bundle:
+        fix = f"add the {what} to {bundle.path}, the PEM file that {bundle.variable} names"
+    is_whole = verify_code in (SELF_SIGNED, SELF_SIGNED_CA)
+    return fix if is_whole else f"{fix}; or let the server send its whole chain"
+
+
+def failed(
+    kind: FailureKind,
+    origin: str,
+    setting: str,
+    *,
+    seconds: float = 0,
+    proxies: Mapping[str, str] | None = None,
+    **words: str,
+) -> ConnectionFailed:
+    """Return the error for a kind of failure. ``setting`` is the variable or option that holds the origin.
+
+    ``words`` are for some kinds only: ``detail``, the ``status`` of a proxy, ``untrusted`` and ``trust``.
+    """
+    parts = urlsplit(origin)
+    host, is_https = parts.hostname or "", parts.scheme == "https"
+    port = parts.port or (443 if is_https else 80)
+    proxy, proxy_port = proxy_address(proxy_of(origin, proxies or {}))
+    values = {
+        "host": host,
+        "port": port,
+        "netloc": parts.netloc if parts.port else f"{parts.netloc}:{port}",
+        "origin": origin,
+        "seconds": round(seconds, 1) or seconds,
+        "proxy": f" {proxy}" if proxy else "",
+        "proxy_host": proxy,
+        "proxy_port": proxy_port,
+        "setting": setting,
+        "server": _server(setting, host),
+        "allow_http": "" if is_loopback(host) else ", and ZDEMO_ALLOW_HTTP=1 in a network that you trust",
+        "certificate_too": ", its certificate, its TLS versions" if is_https else "",
+        **{"detail": NO_DETAIL, "status": "", "untrusted": why_untrusted(0), "trust": how_to_trust(0, None)},
+        **words,
+    }
+    message, hint = (text.format(**values) for text in _WORDS[kind])
+    return ConnectionFailed(message, hint=hint, kind=kind, origin=origin)
+
+
+def _server(setting: str, host: str) -> str:
+    """Return what to start where nothing listens; an emulator runs on this machine alone."""
+    if setting != "ZITADEL_DOMAIN":
+        return "the server there"
+    return "ZITADEL (zdemo emulator runs an emulated one)" if is_loopback(host) else "ZITADEL there"
+
+
+def too_large(origin: str, setting: str, limit_bytes: int) -> ConnectionFailed:
+    """Return the error for an answer that does not end where it should."""
+    return failed(FailureKind.TOO_LARGE, origin, setting, detail=f"{limit_bytes >> 20} MiB")
