@@ -58,6 +58,6 @@ def test_a_settings_error_holds_each_problem_and_says_them_all() -> None:
 
 
 def test_a_traceback_shows_the_hint_too() -> None:
-    """The guard in an app of somebody else: nobody there turns an error into two lines."""
+    """In an app that uses the guard, nothing turns an error into two lines."""
     error = SettingsError(["CLIENT_ID is not set"], hint="set it")
     assert "".join(traceback.format_exception_only(error)).splitlines()[-1] == "hint: set it"

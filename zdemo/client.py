@@ -1,4 +1,4 @@
-"""The test client: one call to the API, as any HTTP client would send it, and its answer taken apart."""
+"""The test client: one call to the API and its answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.response import Response
 
 ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant
-CHALLENGE_PARAMETER = r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when one comes
+CHALLENGE_PARAMETER = r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when needed
 
 
 class Route(StrEnum):
@@ -45,7 +45,7 @@ class Challenge:
 
 
 def parse_challenge(value: str | None) -> Challenge | None:
-    """The bearer challenge in a ``WWW-Authenticate`` value; ``None`` when there is none."""
+    """Return the bearer challenge in a ``WWW-Authenticate`` value, if there is one."""
     scheme, _, rest = (value or "").strip().partition(" ")
     if scheme.lower() != "bearer":
         return None
@@ -55,7 +55,7 @@ def parse_challenge(value: str | None) -> Challenge | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A request that was answered. ``setting`` is what holds the API's address, as messages name it."""
+    """A request and its answer. ``setting`` is what holds the API's address, for messages."""
 
     route: Route
     url: str
@@ -64,28 +64,28 @@ class Call:
 
     @property
     def challenge(self) -> Challenge | None:
-        """What the API demands instead, if it refused."""
+        """The challenge of an API that refused."""
         return parse_challenge(self.answer.headers.get("www-authenticate"))
 
     @property
     def body(self) -> Any:
-        """The body as JSON, or as text when it is none."""
+        """The body as JSON, or as text when it is not JSON."""
         parsed = self.answer.json()
         return self.answer.text if parsed is None else parsed
 
     @property
     def accepted(self) -> bool:
-        """Whether the API let the request pass. A web page is no answer of it, whatever its status."""
+        """Whether the API accepted the request; a web page is not its answer, whatever the status."""
         return self.answer.status < 300 and not self.is_page
 
     @property
     def is_page(self) -> bool:
-        """Whether a web page came, though JSON was asked for: something else than the API answers."""
+        """Whether the answer is a web page although JSON was requested: something else answered."""
         return self.answer.media_type == "text/html"
 
     @property
     def decisive(self) -> tuple[int, str]:
-        """What counts as the answer when it is compared with another: status and challenge."""
+        """Status and challenge, by which two answers are compared."""
         return self.answer.status, self.challenge.text if self.challenge else ""
 
 
@@ -95,7 +95,7 @@ def call_api(settings: ClientSettings, route: Route, token: str | None) -> Call:
     Raises:
         ConnectionFailed: the API does not answer.
     """
-    from zdemo.http.transport import Transport  # here, since --help, --curl and completion need no requests
+    from zdemo.http.transport import Transport  # here, because --help, --curl and completion need no requests
 
     transport = Transport(settings.api_url, setting=settings.setting)
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
@@ -109,7 +109,7 @@ def call_api(settings: ClientSettings, route: Route, token: str | None) -> Call:
 
 
 def _about_the_api(failure: ConnectionFailed, settings: ClientSettings) -> ConnectionFailed:
-    """The same failure; when nothing listens there, with the most likely reason: the API is not running."""
+    """Return the failure, with the likely reason when nothing listens: the API is not running."""
     if failure.kind is not FailureKind.REFUSED:
         return failure
     return ConnectionFailed(
@@ -121,13 +121,13 @@ def _about_the_api(failure: ConnectionFailed, settings: ClientSettings) -> Conne
 
 
 def curl_command(settings: ClientSettings, route: Route, *, with_token: bool) -> str:
-    """The same request for curl. The token stands as ``$PAT``, so that it gets into no history."""
+    """Return the same request for curl, with ``$PAT`` for the token, which keeps it out of the shell's history."""
     header = ' -H "Authorization: Bearer $PAT"' if with_token else ""
     return f"curl -i{header} {settings.api_url}{route.path}"
 
 
 def as_json(call: Call, more: Mapping[str, Any]) -> str:
-    """The call as one JSON document."""
+    """Return the call as one JSON document."""
     challenge = call.challenge
     document = {
         "url": call.url,

@@ -13,11 +13,10 @@
     ├── IntrospectionError             the caller's token could not be judged
     │   ├── ZitadelUnavailable      4  503: ZITADEL does not answer, or not now
     │   ├── CredentialsRefused      1  502: ZITADEL refuses the API's own client credentials
-    │   └── UnusableAnswer          4  502: what came is no introspection answer
-    └── ManagementError             1  ZITADEL's management API says no
+    │   └── UnusableAnswer          4  502: the answer is not an introspection answer
+    └── ManagementError             1  ZITADEL's management API refuses a call
 
-The message says the state, in lower case; the hint says the command or the variable that changes it.
-Neither ever holds a token, a secret, or the text of a setting.
+A message says what is wrong, in lower case; a hint says what to do. Neither contains what could be a secret.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from zdemo.http.response import Response
 
 
 class ExitCode(IntEnum):
-    """What a command's exit status says."""
+    """The exit statuses of commands."""
 
     YES = 0
     NO = 1
@@ -40,7 +39,7 @@ class ExitCode(IntEnum):
 
 
 class ZdemoError(Exception):
-    """The root: a message for the person, a hint that says what to do, an exit code for the shell."""
+    """The root of all errors: a message, a hint that says what to do, and an exit code."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.NO
 
@@ -49,17 +48,17 @@ class ZdemoError(Exception):
         self.message = message
         self.hint = hint
         if hint:
-            self.add_note(f"hint: {hint}")  # for the traceback, where an app of somebody else does not catch it
+            self.add_note(f"hint: {hint}")  # for the traceback in apps that do not catch it
 
 
 class UsageError(ZdemoError):
-    """The command line cannot be what was meant."""
+    """A command line that is wrong."""
 
     exit_code = ExitCode.USAGE
 
 
 class SettingsError(ZdemoError):
-    """Settings that are missing or wrong: one line per problem, and the fixes of problems that have their own."""
+    """Settings that are missing or wrong. ``problems`` has a line for each, ``fixes`` what corrects it."""
 
     exit_code = ExitCode.SETTINGS
 
@@ -70,38 +69,38 @@ class SettingsError(ZdemoError):
 
 
 class MissingTokenError(ZdemoError):
-    """A token is needed and there is none, or what is there cannot be sent as one."""
+    """A token that is needed and is missing, or cannot be sent."""
 
     exit_code = ExitCode.SETTINGS
 
 
 class FailureKind(StrEnum):
-    """Why no answer came."""
+    """The reasons why no usable answer came."""
 
     NAME_NOT_RESOLVED = "name_not_resolved"
     REFUSED = "refused"
     NO_ROUTE = "no_route"
     TIMEOUT = "timeout"
     HUNG_UP = "hung_up"
-    PLAIN_HTTP = "plain_http"  # TLS was spoken to a port that speaks http
-    NOT_TLS = "not_tls"  # TLS was spoken to a port that speaks neither
-    EXPECTS_TLS = "expects_tls"  # plain http was spoken to a port that speaks TLS
+    PLAIN_HTTP = "plain_http"  # https was used for a port that speaks http
+    NOT_TLS = "not_tls"  # https was used for a port that speaks neither
+    EXPECTS_TLS = "expects_tls"  # http was used for a port that speaks TLS
     CERTIFICATE_UNTRUSTED = "certificate_untrusted"
     CERTIFICATE_EXPIRED = "certificate_expired"
     CERTIFICATE_NOT_YET_VALID = "certificate_not_yet_valid"
     CERTIFICATE_WRONG_NAME = "certificate_wrong_name"
     TLS = "tls"
-    PROXY = "proxy"  # it is not there, or says no
-    PROXY_UNUSABLE = "proxy_unusable"  # what the environment names is no http proxy
+    PROXY = "proxy"  # the proxy does not answer, or refuses
+    PROXY_UNUSABLE = "proxy_unusable"  # not an http proxy
     PROXY_LOGIN = "proxy_login"
-    PROXY_WITHOUT_WAY = "proxy_without_way"  # it gets no connection to the server
-    PROXY_PLAIN_HTTP = "proxy_plain_http"  # TLS was spoken to a proxy that speaks http
-    BROKEN = "broken"  # what came is no HTTP
+    PROXY_WITHOUT_WAY = "proxy_without_way"  # the proxy cannot connect to the server
+    PROXY_PLAIN_HTTP = "proxy_plain_http"  # https was used for a proxy that speaks http
+    BROKEN = "broken"  # the answer is not HTTP
     TOO_LARGE = "too_large"
 
 
 class ConnectionFailed(ZdemoError):
-    """No usable answer came from ``origin``."""
+    """A request to ``origin`` without a usable answer."""
 
     exit_code = ExitCode.NO_ANSWER
 
@@ -112,7 +111,7 @@ class ConnectionFailed(ZdemoError):
 
 
 class Refused(ZdemoError):
-    """The API refuses a request. ``code`` is the error code of RFC 6750 §3.1, or ``None`` where none is due."""
+    """A request that the API refuses. ``code`` is the error code of RFC 6750 §3.1, ``None`` where it has none."""
 
     status: int = 401
     code: ClassVar[str | None] = None
@@ -120,24 +119,24 @@ class Refused(ZdemoError):
 
 
 class NoToken(Refused):
-    """No bearer token was presented: a challenge without an error code (RFC 6750 §3.1)."""
+    """A request without a bearer token: a challenge without an error code (RFC 6750 §3.1)."""
 
 
 class InvalidRequest(Refused):
-    """The request is malformed: broken or repeated token, more than one way to send it (RFC 6750 §3.1)."""
+    """A malformed request: the token is broken, repeated, or sent in more than one way (RFC 6750 §3.1)."""
 
     status = 400
     code = "invalid_request"
 
 
 class InvalidToken(Refused):
-    """The token is inactive, expired, not yet valid, or not for this API (RFC 6750 §3.1)."""
+    """A token that is inactive, expired, not yet valid, or not for this API (RFC 6750 §3.1)."""
 
     code = "invalid_token"
 
 
 class InsufficientScope(Refused):
-    """The token is good, the role is missing (RFC 6750 §3.1). ``status`` is a setting: 401 or 403."""
+    """A valid token without the role (RFC 6750 §3.1). ``status`` is a setting: 401 or 403."""
 
     code = "insufficient_scope"
 
@@ -149,8 +148,7 @@ class InsufficientScope(Refused):
 
 
 class IntrospectionError(ZdemoError):
-    """The token could not be judged, so nobody is let in. ``answer`` is what came, if anything did;
-    ``retry_after_seconds`` is for a 503."""
+    """A token that could not be judged, so the request is refused. ``answer`` is what ZITADEL answered, if it did."""
 
     status: ClassVar[int] = 502
 
@@ -169,7 +167,7 @@ class IntrospectionError(ZdemoError):
         self.retry_after_seconds = retry_after_seconds
 
     def copy(self) -> Self:
-        """Return an equal error for another thread: one instance raised twice would gather the tracebacks of both."""
+        """Return an equal error for another thread: an instance raised twice collects both tracebacks."""
         return type(self)(
             self.message,
             hint=self.hint,
@@ -180,24 +178,24 @@ class IntrospectionError(ZdemoError):
 
 
 class ZitadelUnavailable(IntrospectionError):
-    """ZITADEL cannot be asked now: unreachable, too slow, rate limited, 5xx, or its database is away."""
+    """A ZITADEL that cannot answer now: unreachable, too slow, rate limited, 5xx, or without its database."""
 
     exit_code = ExitCode.NO_ANSWER
     status = 503
 
 
 class CredentialsRefused(IntrospectionError):
-    """ZITADEL refuses the API application's own credentials (ZITADEL: 400 ``unauthorized_client``)."""
+    """Credentials of the API application that ZITADEL refuses (400 ``unauthorized_client``)."""
 
 
 class UnusableAnswer(IntrospectionError):
-    """What came is no introspection answer: not ZITADEL, the wrong Host, a redirect, no boolean ``active``."""
+    """An answer that is not an introspection: not ZITADEL, the wrong Host, a redirect, no boolean ``active``."""
 
     exit_code = ExitCode.NO_ANSWER
 
 
 class ManagementError(ZdemoError):
-    """ZITADEL's management API refused a call with ``answer``. ``code`` is its word, such as ``not_found``."""
+    """A call that ZITADEL's management API refused. ``code`` is ZITADEL's word, such as ``not_found``."""
 
     def __init__(self, message: str, *, hint: str, answer: Response, code: str = "", error_id: str = "") -> None:
         super().__init__(message, hint=hint)

@@ -175,7 +175,7 @@ def test_an_absolute_path_is_taken_as_it_is(folder: Path) -> None:
     assert read(str(folder / "api.json"), Path("/nowhere")).client_id == CLIENT_ID
 
 
-@pytest.mark.parametrize("text", ["~nobody-has-this-name/key.json", "keys/deeper/none.json", "none.json"])
+@pytest.mark.parametrize("text", ["~no-user-has-this-name/key.json", "keys/deeper/none.json", "none.json"])
 def test_the_path_of_a_file_that_does_not_exist_is_shown(text: str, folder: Path) -> None:
     missing = refusal(lambda: read_key_file(text, folder))
     assert (str(missing), missing.shown) == ("names a file that does not exist", str(folder / text))

@@ -121,7 +121,7 @@ def test_a_proxy_is_given_up_in_time(behaviour: Behaviour) -> None:
 
 @contextlib.contextmanager
 def full_backlog() -> Iterator[int]:
-    """A port where connecting hangs: its queue is full and nobody accepts."""
+    """A port where connecting hangs: its queue is full and no connection is accepted."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server((LOOPBACK, 0), backlog=0))
         for _ in range(8):

@@ -52,7 +52,7 @@ class Certificates:
         return _context(self._authority.issue_cert(LOOPBACK, not_before=now + DAY, not_after=now + 9 * DAY))
 
     def unknown_authority(self) -> ssl.SSLContext:
-        """Issued by a CA that nobody trusts."""
+        """Issued by an unknown CA."""
         return _context(trustme.CA().issue_cert(LOOPBACK))
 
     def self_signed(self) -> ssl.SSLContext:

@@ -12,7 +12,7 @@ FIRST, LAST = 20_000, 32_000
 
 
 def free_port() -> int:
-    """One that nobody listens on now."""
+    """Return a port on which nothing listens now."""
     while True:
         port = random.randrange(FIRST, LAST)  # noqa: S311  # nothing secret
         try:

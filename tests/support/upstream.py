@@ -307,7 +307,7 @@ def upstream(
 
 @contextlib.contextmanager
 def refusing_port() -> Iterator[int]:
-    """A port that refuses connections and that nobody else takes meanwhile."""
+    """A port that refuses connections and that no other program takes meanwhile."""
     with socket.socket() as sock:
         sock.bind((LOOPBACK, 0))
         yield int(sock.getsockname()[1])

@@ -39,7 +39,7 @@ def read_key_file(text: str, folder: Path) -> tuple[ApplicationKey, str]:
     """Return the key behind a path, and a warning or an empty string. A relative path starts in ``folder``.
 
     Raises:
-        InvalidValue: there is no such file, or it is not an application's key file.
+        InvalidValue: the file does not exist, or is not an application's key file.
     """
     if text.startswith(("{", "-----BEGIN", "eyJ")):
         raise InvalidValue("contains a key itself, not a path", shown="", fix="save the key, and give the file's path")

@@ -162,7 +162,7 @@ def _corrected(candidate: str, parse: Callable[[str], object]) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host is this machine itself: nobody else can read plain http to it."""
+    """Return whether a host is this machine itself, so that plain http to it is private."""
     name = host.strip("[]").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True

@@ -26,7 +26,7 @@ _WORDS = {
         "start {server}, or correct host and port in {setting}",
     ),
     FailureKind.NO_ROUTE: (
-        "there is no route to {host} port {port} from this machine ({detail})",
+        "this machine has no route to {host} port {port} ({detail})",
         "check the network, a VPN or a firewall, and the host in {setting}",
     ),
     FailureKind.TIMEOUT: (
