@@ -5,20 +5,20 @@ from __future__ import annotations
 import ast
 import functools
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.support import processes
 from tests.support.readme import PAGES, README, ROOT, Command, commands, consoles, essence, run, stage
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.doctor import API_CHECKS, CHECKS
 from zdemo.emulator import seed
 from zdemo.errors import ExitCode
 from zdemo.introspection.counters import Counters
+from zdemo.pytest_plugin import ZitadelEmulator
 from zdemo.server.metrics import Metrics
 
 DOCS = ROOT / "docs"
@@ -57,15 +57,7 @@ def names_in(cells: list[str]) -> set[str]:
 
 @functools.cache
 def help_of(*path: str) -> str:
-    done = subprocess.run(  # noqa: S603  # our own program
-        [sys.executable, "-m", "zdemo", *path, "--help"],
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return done.stdout
+    return processes.run_python("from zdemo.cli import main; main()", *path, "--help")
 
 
 def subcommands(*path: str) -> list[str]:
@@ -201,6 +193,28 @@ def test_json_documents_have_the_keys_that_are_documented() -> None:
             if not words.startswith("emulator"):
                 answer = run(Command(line=f"zdemo {words}", output=""), place).output.splitlines()[0]
                 assert list(json.loads(answer)) == re.findall(r"`([^`]+)`", keys), words
+
+
+PYTHON = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
+REQUEST = """
+response = app.test_client().get("/messages", headers={"Authorization": f"Bearer {__import__('sys').argv[1]}"})
+print(response.status_code, response.json)
+"""
+
+
+def test_the_guard_of_the_readme_works() -> None:
+    guard, fixture = PYTHON.findall(TEXT)
+    assert PYTHON.findall(page("api.md")) == [guard]
+    assert PYTHON.findall(page("emulator.md")) == [fixture]
+    with stage(README) as place:
+        answer = processes.run_python(guard + REQUEST, seed.READER.pat, folder=place.folder)
+    assert answer == f"200 {{'for': '{seed.READER.id}'}}\n"
+
+
+def test_the_fixture_of_the_readme_works(zitadel_emulator: ZitadelEmulator) -> None:
+    names: dict[str, Any] = {}
+    exec(PYTHON.findall(TEXT)[1], names)  # noqa: S102  # the code stands in the README
+    names["test_messages"](zitadel_emulator)
 
 
 def test_the_plan_has_every_folder_and_root_module_and_no_other() -> None:
