@@ -79,6 +79,11 @@ def organization(server: Server, admin: Api) -> Organization:
 
 
 @pytest.fixture(scope="session")
+def other_organization(workshop: Workshop) -> Organization:
+    return workshop.organization()
+
+
+@pytest.fixture(scope="session")
 def workshop(admin: Api, organization: Organization) -> Iterator[Workshop]:
     workshop = Workshop(admin, organization)
     yield workshop

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.emulator_target import NOBODY, Api, api_error, error_id
+from tests.support.emulator_target import Api, api_error
 from tests.support.waiting import eventually
 from tests.support.workshop import Organization, Project, User, Workshop
 
@@ -70,33 +70,6 @@ def test_an_administrator_is_made_once(admin: Api, of_organization: dict[str, An
     assert api_error(again) == (409, "Errors.Org.Member.AlreadyExists (ORG-poWwe)")
 
 
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"roles": ["NO_SUCH_ROLE"]}, (400, "Org-4N8es")),
-        ({"roles": []}, (400, "ORG-4Mlfs")),
-        ({"userId": NOBODY}, (400, "ORG-GoXOn")),
-        ({"resource": None}, (400, "ADMIN-IbPp47HDP5")),
-    ],
-    ids=["unknown role", "no role", "unknown user", "no resource"],
-)
-def test_an_administrator_needs_a_user_a_resource_and_known_roles(
-    admin: Api, of_organization: dict[str, Any], change: dict[str, Any], expected: tuple[int, str]
-) -> None:
-    assert error_id(admin.ask(CREATE, **(of_organization | {"roles": ["ORG_OWNER"]} | change))) == expected
-
-
-@pytest.mark.parametrize("method", ["Create", "Update", "Delete"])
-def test_an_empty_resource_breaks_a_rule(admin: Api, of_organization: dict[str, Any], method: str) -> None:
-    refused = admin.ask(f"InternalPermissionService/{method}Administrator", **(of_organization | {"resource": {}}))
-    message = (
-        f"invalid {method}AdministratorRequest.Resource: embedded message failed validation | caused by: "
-        "invalid ResourceType.Resource: value is required"
-    )
-    assert api_error(refused) == (400, message)
-    assert "details" not in refused.json()
-
-
 def test_an_update_replaces_the_roles_and_the_same_again_is_no_fault(
     admin: Api, own: User, of_organization: dict[str, Any]
 ) -> None:
@@ -104,15 +77,6 @@ def test_an_update_replaces_the_roles_and_the_same_again_is_no_fault(
     for _ in range(2):
         assert set(admin.do(UPDATE, **of_organization, roles=["ORG_USER_MANAGER"])) == {"changeDate"}
     wait_for_roles(admin, own, "ORG_USER_MANAGER")
-
-
-def test_one_who_is_no_administrator_cannot_be_updated(admin: Api, of_organization: dict[str, Any]) -> None:
-    assert error_id(admin.ask(UPDATE, **of_organization, roles=["ORG_OWNER"])) == (404, "Org-D8JxR")
-
-
-def test_the_filter_by_role_is_refused_even_where_nobody_matches(admin: Api) -> None:
-    filters = [{"inUserIdsFilter": {"ids": [NOBODY]}}, {"role": {"roleKey": "ORG_OWNER"}}]
-    assert error_id(admin.ask(LIST, filters=filters)) == (400, "ORG-vR9nC")
 
 
 def test_deleting_twice_is_no_fault(admin: Api, own: User, of_organization: dict[str, Any]) -> None:

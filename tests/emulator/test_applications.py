@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.emulator_target import NOBODY, Api, api_error, error_id
+from tests.support.emulator_target import Api, api_error
 from tests.support.waiting import eventually
 from tests.support.workshop import KEY_APP, WEB_APP, App, Project, Workshop, decoded, later
 
@@ -76,17 +76,6 @@ def test_the_id_may_be_chosen(admin: Api, workshop: Workshop, project: Project) 
     assert made["applicationId"] == chosen
 
 
-def test_an_application_needs_a_configuration(admin: Api, project: Project) -> None:
-    made = admin.ask(CREATE, projectId=project.id, name="x")
-    assert api_error(made) == (400, "invalid CreateApplicationRequest.ApplicationType: value is required")
-
-
-def test_an_application_needs_a_name(admin: Api, project: Project) -> None:
-    made = admin.ask(CREATE, projectId=project.id, apiConfiguration={})
-    message = "invalid CreateApplicationRequest.Name: value length must be between 1 and 200 runes, inclusive"
-    assert api_error(made) == (400, message)
-
-
 def test_a_name_is_taken_within_its_project_whatever_its_case(admin: Api, own: App, project: Project) -> None:
     taken = admin.ask(CREATE, projectId=own.project.id, name=own.name.upper(), apiConfiguration={})
     assert api_error(taken) == (409, "Application already exists (V3-DKcYh)")
@@ -103,11 +92,6 @@ def test_a_basic_application_shows_no_method(admin: Api, app: App) -> None:
 
 def test_a_key_application_shows_its_method(admin: Api, key_app: App) -> None:
     assert shown(admin, key_app)["apiConfiguration"] == {"clientId": key_app.client_id} | KEY_APP
-
-
-def test_an_application_is_not_found_by_its_client_id(admin: Api, app: App) -> None:
-    response = admin.ask("ApplicationService/GetApplication", applicationId=app.client_id)
-    assert api_error(response) == (404, "Errors.App.NotExisting (QUERY-pCP8P)")
 
 
 @pytest.mark.parametrize(
@@ -170,30 +154,6 @@ def test_an_application_is_deleted_once(admin: Api, own: App) -> None:
     assert api_error(again) == (404, "Application doesn't exist (COMMAND-0po9s)")
 
 
-@pytest.mark.parametrize(
-    ("method", "fields", "expected"),
-    [
-        ("UpdateApplication", {"name": "x"}, (404, "COMMAND-28di9")),
-        ("GetApplication", {}, (404, "QUERY-pCP8P")),
-        ("GenerateClientSecret", {}, (404, "COMMAND-Kd92s")),
-        ("DeactivateApplication", {}, (404, "COMMAND-ov9d3")),
-        ("ReactivateApplication", {}, (404, "COMMAND-ov9d3")),
-        ("DeleteApplication", {}, (404, "COMMAND-0po9s")),
-        ("CreateApplicationKey", {"expirationDate": "9999-12-31T23:59:59Z"}, (400, "COMMAND-sak25")),
-    ],
-)
-def test_an_unknown_application_is_told(
-    admin: Api, project: Project, method: str, fields: dict[str, str], expected: tuple[int, str]
-) -> None:
-    ids = {"projectId": project.id, "applicationId": NOBODY}
-    assert error_id(admin.ask(f"ApplicationService/{method}", **ids, **fields)) == expected
-
-
-def test_an_application_needs_a_known_project(admin: Api, workshop: Workshop) -> None:
-    made = admin.ask(CREATE, projectId=NOBODY, name=workshop.name("app"), apiConfiguration={})
-    assert error_id(made) == (400, "COMMAND-EbFMN")
-
-
 def test_a_key_comes_as_the_base64_of_its_file(admin: Api, own_key_app: App) -> None:
     made = admin.do("ApplicationService/CreateApplicationKey", **own_key_app.ids, expirationDate=later(days=1))
     assert set(made) == {"keyId", "creationDate", "keyDetails"}
@@ -202,16 +162,6 @@ def test_a_key_comes_as_the_base64_of_its_file(admin: Api, own_key_app: App) -> 
     assert (file["type"], file["keyId"]) == ("application", made["keyId"])
     assert (file["appId"], file["clientId"]) == (own_key_app.id, own_key_app.client_id)
     assert file["key"].startswith("-----BEGIN RSA PRIVATE KEY-----\n")
-
-
-@pytest.mark.parametrize("expiry", [{}, {"expirationDate": PAST}], ids=["absent", "past"])
-def test_a_key_needs_a_date_to_come(admin: Api, key_app: App, expiry: dict[str, str]) -> None:
-    assert api_error(admin.ask("ApplicationService/CreateApplicationKey", **key_app.ids, **expiry)) == TOO_EARLY
-
-
-def test_a_basic_application_gets_no_key(admin: Api, app: App) -> None:
-    made = admin.ask("ApplicationService/CreateApplicationKey", **app.ids, expirationDate=later(days=1))
-    assert api_error(made) == (400, "Chosen Auth Method does not require a key (COMMAND-Dff54)")
 
 
 def test_keys_are_listed_without_their_secrets_until_they_are_deleted(
@@ -239,13 +189,6 @@ def test_a_key_is_shown_by_its_id(admin: Api, app_key: dict[str, str]) -> None:
         lambda response: response.status_code == 200,
     )
     assert set(response.json()) == {"keyId", "creationDate", "expirationDate"}
-
-
-def test_an_unknown_key_is_told(admin: Api, key_app: App) -> None:
-    asked = admin.ask("ApplicationService/GetApplicationKey", keyId=NOBODY)
-    assert api_error(asked) == (404, "Errors.AuthNKey.NotFound (QUERY-Dgr3g)")
-    deleted = admin.ask("ApplicationService/DeleteApplicationKey", **key_app.ids, keyId=NOBODY)
-    assert api_error(deleted) == (404, "Application key not found (COMMAND-4m77G)")
 
 
 def test_a_deleted_project_takes_its_applications_along(admin: Api, own: App) -> None:

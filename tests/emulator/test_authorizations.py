@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.emulator_target import NOBODY, Api, api_error, error_id
+from tests.support.emulator_target import NOBODY, Api
 from tests.support.oauth import OAuth
 from tests.support.waiting import eventually
 from tests.support.workshop import Organization, Project, User, Workshop
@@ -70,44 +70,6 @@ def test_a_row_names_project_organization_and_user(
     }
 
 
-def test_a_user_has_one_authorization_in_a_project(admin: Api, project: Project, own: tuple[User, str]) -> None:
-    again = admin.ask(CREATE, **fields(own[0], project, roleKeys=["admin"]))
-    assert api_error(again) == (409, "User grant already exists (V3-DKcYh)")
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"userId": NOBODY}, (400, "User could not be found (COMMAND-4f8sg)")),
-        ({"projectId": NOBODY}, (400, "Grant not found (COMMAND-4m9ff)")),
-        ({"organizationId": NOBODY}, (400, "Grant not found (COMMAND-4m9ff)")),
-        ({"roleKeys": ["no:such:role"]}, (400, "Errors.Project.Role.NotFound (COMMAND-mm9F4)")),
-        ({"roleKeys": ["Read:Messages"]}, (400, "Errors.Project.Role.NotFound (COMMAND-mm9F4)")),
-    ],
-    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
-)
-def test_what_an_authorization_names_must_exist(
-    admin: Api, workshop: Workshop, project: Project, change: dict[str, Any], expected: tuple[int, str]
-) -> None:
-    made = admin.ask(CREATE, **fields(workshop.user(pat=False), project, **change))
-    assert api_error(made) == expected
-    assert made.json()["code"] == "failed_precondition"
-
-
-@pytest.mark.parametrize("missing", ["userId", "projectId", "organizationId"])
-def test_user_project_and_organization_are_required(admin: Api, project: Project, visitor: User, missing: str) -> None:
-    made = admin.ask(CREATE, **fields(visitor, project, **{missing: ""}))
-    name = missing[0].upper() + missing[1:]
-    assert api_error(made) == (400, f"invalid CreateAuthorizationRequest.{name}: {LENGTH}")
-
-
-def test_role_keys_must_be_unique(admin: Api, project: Project, visitor: User) -> None:
-    made = admin.ask(CREATE, **fields(visitor, project, roleKeys=["admin", "admin"]))
-    status, message = api_error(made)
-    assert status == 400
-    assert message.endswith("RoleKeys[1]: repeated value must contain unique items")
-
-
 def test_an_authorization_without_roles_shows_none(admin: Api, workshop: Workshop, project: Project) -> None:
     made = admin.do(CREATE, **fields(workshop.user(pat=False), project, roleKeys=[]))
     assert "roles" not in row(admin, made["id"])
@@ -153,20 +115,6 @@ def test_deleting_again_answers_with_the_old_date(admin: Api, own: tuple[User, s
 def test_deleting_an_unknown_authorization_is_no_fault(admin: Api) -> None:
     deleted = admin.do("AuthorizationService/DeleteAuthorization", id=NOBODY)
     assert deleted == {"deletionDate": "0001-01-01T00:00:00Z"}
-
-
-@pytest.mark.parametrize(
-    ("change", "more", "expected"),
-    [
-        ("Update", {"roleKeys": ["admin"]}, (404, "COMMAND-3M9sd")),
-        ("Deactivate", {}, (404, "COMMAND-3M9sd")),
-        ("Activate", {}, (404, "COMMAND-Lp0gs")),
-    ],
-)
-def test_an_unknown_authorization_is_told(
-    admin: Api, change: str, more: dict[str, Any], expected: tuple[int, str]
-) -> None:
-    assert error_id(admin.ask(f"AuthorizationService/{change}Authorization", id=NOBODY, **more)) == expected
 
 
 def test_removing_the_last_role_leaves_an_active_authorization_without_roles(admin: Api, workshop: Workshop) -> None:

@@ -6,6 +6,7 @@ import base64
 import re
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -23,79 +24,67 @@ from tests.support.oauth import (
     roles_of,
 )
 from tests.support.waiting import eventually
-from tests.support.workshop import App, KeyFile, Organization, Project, User, Workshop, later
+from tests.support.workshop import App, KeyFile, Organization, Project, User, Workshop
 
 FOREVER_EPOCH = 253402300799  # 9999-12-31T23:59:59Z
 PAT_SCOPES = ["openid", "profile", METADATA, OWNER]
+ALL_ROLES = [f"{ROLE_SCOPE}admin", f"{ROLE_SCOPE}read:messages"]
 ALWAYS = {"active", "token_type", "sub", "aud", "exp", "iat", "nbf", "iss", "jti", "scope"}
 PROFILE = {"username", "preferred_username", "name", "updated_at"}
 OWNERSHIP = {f"{OWNER}:id", f"{OWNER}:name", f"{OWNER}:primary_domain"}
-SESSION = {"client_id", "auth_time", "amr"}
-
-
-def test_a_pat_with_a_role_has_exactly_these_claims(oauth: OAuth, app: App, project: Project, reader: User) -> None:
-    assert set(oauth.claims(app, reader.pat)) == ALWAYS | PROFILE | OWNERSHIP | {ROLES, roles_of(project)}
-
-
-def test_a_pat_without_a_role_has_no_role_claims_at_all(oauth: OAuth, app: App, visitor: User) -> None:
-    assert set(oauth.claims(app, visitor.pat)) == ALWAYS | PROFILE | OWNERSHIP
-
-
-def test_the_registered_claims_of_a_pat(oauth: OAuth, app: App, project: Project, reader: User, issuer: str) -> None:
-    claims = oauth.claims(app, reader.pat)
-    assert claims["active"] is True
-    assert claims["token_type"] == "Bearer"
-    assert claims["iss"] == issuer
-    assert claims["sub"] == reader.id
-    assert claims["aud"] == [app.client_id, project.id]
-    assert reader.first_pat is not None
-    assert claims["jti"] == reader.first_pat.id
-
-
-def test_the_times_of_a_pat_are_whole_seconds(oauth: OAuth, app: App, reader: User) -> None:
-    claims = oauth.claims(app, reader.pat)
-    assert claims["exp"] == FOREVER_EPOCH
-    assert claims["iat"] == claims["nbf"]
-    assert all(type(claims[name]) is int for name in ("exp", "iat", "nbf", "updated_at"))
-    assert abs(claims["iat"] - time.time()) < 600
-
-
-def test_a_pat_expires_when_it_was_told_to(workshop: Workshop, oauth: OAuth, app: App, visitor: User) -> None:
-    expires = datetime.now(UTC).replace(microsecond=0, year=datetime.now(UTC).year + 1, day=1)
-    pat = workshop.pat(visitor.id, expires.isoformat())
-    assert oauth.claims(app, pat.token)["exp"] == int(expires.timestamp())
-
-
-def test_a_pat_names_its_user(oauth: OAuth, app: App, reader: User, reader_login: str) -> None:
-    claims = oauth.claims(app, reader.pat)
-    assert (claims["username"], claims["preferred_username"]) == (reader_login, reader_login)
-    assert claims["name"] == reader.name
-
-
-def test_a_pat_names_the_organization_of_its_user(
-    oauth: OAuth, app: App, reader: User, organization: Organization
-) -> None:
-    claims = oauth.claims(app, reader.pat)
-    assert claims[f"{OWNER}:id"] == organization.id
-    assert claims[f"{OWNER}:name"] == organization.name
-    assert claims[f"{OWNER}:primary_domain"] == organization.primary_domain
 
 
 @pytest.mark.parametrize("who", ["reader", "visitor"])
-def test_the_scope_of_a_pat_lists_every_role_of_the_project_granted_or_not(
-    oauth: OAuth, app: App, who: str, request: pytest.FixtureRequest
+def test_the_claims_of_a_pat(
+    oauth: OAuth, app: App, project: Project, organization: Organization, issuer: str, request: Any, who: str
 ) -> None:
-    scope = oauth.claims(app, request.getfixturevalue(who).pat)["scope"].split(" ")
-    assert scope[:4] == PAT_SCOPES
-    assert sorted(scope[4:]) == [f"{ROLE_SCOPE}admin", f"{ROLE_SCOPE}read:messages"]
+    user: User = request.getfixturevalue(who)
+    claims = oauth.claims(app, user.pat)
+    scope = claims.pop("scope").split(" ")
+    assert (scope[:4], sorted(scope[4:])) == (PAT_SCOPES, ALL_ROLES), "every role, granted or not"
+    times = [claims.pop(name) for name in ("iat", "nbf", "updated_at")]
+    assert all(type(seconds) is int and abs(seconds - time.time()) < 600 for seconds in times)
+    assert times[0] == times[1]
+    login_name = oauth.login_name(user)
+    roles = {"read:messages": {organization.id: organization.primary_domain}}
+    assert user.first_pat is not None
+    assert claims == {
+        "active": True,
+        "token_type": "Bearer",
+        "iss": issuer,
+        "sub": user.id,
+        "aud": [app.client_id, project.id],
+        "exp": FOREVER_EPOCH,
+        "jti": user.first_pat.id,
+        "username": login_name,
+        "preferred_username": login_name,
+        "name": user.name,
+        f"{OWNER}:id": organization.id,
+        f"{OWNER}:name": organization.name,
+        f"{OWNER}:primary_domain": organization.primary_domain,
+        **({ROLES: roles, roles_of(project): roles} if who == "reader" else {}),
+    }
 
 
-def test_a_role_is_an_object_that_names_the_organization_of_the_grant(
-    oauth: OAuth, app: App, project: Project, reader: User, organization: Organization
+@pytest.mark.parametrize("scopes", [["openid"], ["openid", "profile"]], ids=" ".join)
+def test_the_claims_of_an_access_token(
+    oauth: OAuth, app: App, project: Project, reader: User, reader_token: GetToken, scopes: list[str]
 ) -> None:
-    claims = oauth.claims(app, reader.pat)
-    assert claims[ROLES] == {"read:messages": {organization.id: organization.primary_domain}}
-    assert claims[roles_of(project)] == claims[ROLES]
+    claims = oauth.claims(app, reader_token(*scopes, audience(project)))
+    session = {"client_id", "auth_time", "amr", ROLES, roles_of(project)}
+    assert set(claims) == ALWAYS | session | (PROFILE if "profile" in scopes else set())
+    assert claims["client_id"] == reader.username
+    assert (claims["aud"], claims["amr"]) == ([project.id], ["pwd"])
+    assert claims["scope"] == " ".join([*scopes, audience(project)])
+    assert re.fullmatch(r"V2_\d+-at_\d+", claims["jti"])
+    assert claims["exp"] - claims["iat"] == 12 * 60 * 60
+    assert type(claims["auth_time"]) is int
+
+
+def test_a_pat_has_the_expiry_of_its_creation(workshop: Workshop, oauth: OAuth, app: App, visitor: User) -> None:
+    expires = datetime.now(UTC).replace(microsecond=0, year=datetime.now(UTC).year + 1, day=1)
+    pat = workshop.pat(visitor.id, expires.isoformat())
+    assert oauth.claims(app, pat.token)["exp"] == int(expires.timestamp())
 
 
 def test_roles_of_another_project_never_show(
@@ -150,34 +139,6 @@ def test_without_claims_of_zitadel_active_comes_first(
     user = workshop.user(pat=False)
     token = oauth.access_token(user, workshop.secret(user), audience(project))
     assert next(iter(oauth.claims(app, token))) == "active"
-
-
-def test_an_access_token_of_client_credentials_has_exactly_these_claims(
-    oauth: OAuth, app: App, project: Project, reader_token: GetToken
-) -> None:
-    token = reader_token("openid", "profile", audience(project))
-    claims = oauth.claims(app, token)
-    assert set(claims) == ALWAYS | PROFILE | SESSION | {ROLES, roles_of(project)}
-
-
-def test_the_claims_of_client_credentials(
-    oauth: OAuth, app: App, project: Project, reader: User, reader_token: GetToken
-) -> None:
-    claims = oauth.claims(app, reader_token("openid", audience(project)))
-    assert claims["client_id"] == reader.username
-    assert claims["aud"] == [project.id]
-    assert claims["amr"] == ["pwd"]
-    assert claims["scope"] == f"openid {audience(project)}"
-    assert re.fullmatch(r"V2_\d+-at_\d+", claims["jti"])
-    assert claims["exp"] - claims["iat"] == 12 * 60 * 60
-    assert type(claims["auth_time"]) is int
-
-
-def test_without_the_scope_profile_the_user_has_no_name(
-    oauth: OAuth, app: App, project: Project, reader_token: GetToken
-) -> None:
-    claims = oauth.claims(app, reader_token("openid", audience(project)))
-    assert PROFILE.isdisjoint(claims)
 
 
 def test_a_token_of_the_jwt_profile_has_no_amr(
@@ -273,9 +234,3 @@ def test_the_assertion_flag_of_the_project_does_not_matter(workshop: Workshop, o
     user = workshop.user()
     workshop.grant(user, project, "r")
     oauth.wait_for_roles(app, user.pat, {"r"})
-
-
-def test_a_pat_of_a_few_days_is_as_active_as_one_for_ever(
-    workshop: Workshop, oauth: OAuth, app: App, visitor: User
-) -> None:
-    assert oauth.active(app, workshop.pat(visitor.id, later(days=3)).token)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.emulator_target import USERINFO, Api, Server, answer, bearer, error_id, oauth_refusal
@@ -16,41 +18,32 @@ ENDINGS = ["DeactivateUser", "LockUser", "DeleteUser"]
 
 @pytest.fixture
 def granted(workshop: Workshop, oauth: OAuth, project: Project, app: App) -> tuple[User, str]:
-    """A user of one test, and the ID of his authorization for both roles of ``project``."""
+    """A user of one test, and the ID of the user's authorization for both roles of ``project``."""
     user = workshop.user()
+    assert oauth.roles(app, user.pat) is None
     authorization = workshop.grant(user, project, "read:messages", "admin")
     oauth.wait_for_roles(app, user.pat, {"read:messages", "admin"})
     return user, authorization
 
 
-def test_a_new_grant_shows_on_a_token_issued_before(
-    workshop: Workshop, oauth: OAuth, app: App, project: Project
+@pytest.mark.parametrize(
+    ("method", "fields", "roles"),
+    [
+        ("Update", {"roleKeys": ["admin"]}, {"admin"}),
+        ("Update", {"roleKeys": []}, None),
+        ("Delete", {}, None),
+    ],
+    ids=["fewer roles", "no roles", "deleted"],
+)
+def test_a_change_of_a_grant_shows_on_tokens_that_exist(
+    admin: Api, oauth: OAuth, app: App, granted: tuple[User, str], method: str, fields: dict[str, Any], roles: Any
 ) -> None:
-    user = workshop.user()
-    assert oauth.roles(app, user.pat) is None
-    workshop.grant(user, project, "admin")
-    oauth.wait_for_roles(app, user.pat, {"admin"})
-
-
-def test_a_role_taken_out_of_the_grant_goes(admin: Api, oauth: OAuth, app: App, granted: tuple[User, str]) -> None:
     user, authorization = granted
-    admin.do("AuthorizationService/UpdateAuthorization", id=authorization, roleKeys=["admin"])
-    oauth.wait_for_roles(app, user.pat, {"admin"})
+    admin.do(f"AuthorizationService/{method}Authorization", id=authorization, **fields)
+    oauth.wait_for_roles(app, user.pat, roles)
 
 
-def test_an_emptied_grant_leaves_no_claim(admin: Api, oauth: OAuth, app: App, granted: tuple[User, str]) -> None:
-    user, authorization = granted
-    admin.do("AuthorizationService/UpdateAuthorization", id=authorization, roleKeys=[])
-    oauth.wait_for_roles(app, user.pat, None)
-
-
-def test_a_deleted_grant_leaves_no_claim(admin: Api, oauth: OAuth, app: App, granted: tuple[User, str]) -> None:
-    user, authorization = granted
-    admin.do("AuthorizationService/DeleteAuthorization", id=authorization)
-    oauth.wait_for_roles(app, user.pat, None)
-
-
-def test_a_deactivated_grant_rests_until_it_is_activated(
+def test_a_deactivated_grant_has_no_effect_until_it_is_activated(
     admin: Api, oauth: OAuth, app: App, granted: tuple[User, str]
 ) -> None:
     user, authorization = granted
@@ -75,34 +68,16 @@ def test_a_removed_role_leaves_the_grants_and_does_not_come_back_with_its_name(
     assert oauth.roles(app, user.pat) == {"stays"}
 
 
-def test_a_new_role_of_the_project_enters_the_scope_of_every_pat(
-    admin: Api, workshop: Workshop, oauth: OAuth, visitor: User
-) -> None:
-    project = workshop.project()
-    app = workshop.app(project)
-    oauth.wait_until_served(app, visitor.pat)
-    admin.do("ProjectService/AddProjectRole", projectId=project.id, roleKey="new", displayName="New")
-    eventually("the scope names the role", lambda: "role:new" in oauth.claims(app, visitor.pat)["scope"])
-
-
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_user_who_ends_takes_his_pats_along_at_once(
-    admin: Api, workshop: Workshop, oauth: OAuth, app: App, ending: str
+def test_all_tokens_of_a_user_end_with_the_user_at_once(
+    admin: Api, workshop: Workshop, oauth: OAuth, app: App, project: Project, ending: str
 ) -> None:
     user = workshop.user()
+    token = oauth.access_token(user, workshop.secret(user), audience(project))
+    eventually("the token is active", lambda: oauth.active(app, token))
     assert oauth.active(app, user.pat)
     admin.do(f"UserService/{ending}", userId=user.id)
     assert answer(oauth.introspection(app, user.pat)) == INACTIVE
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_a_user_who_ends_takes_his_access_tokens_along_at_once(
-    admin: Api, workshop: Workshop, oauth: OAuth, app: App, project: Project, ending: str
-) -> None:
-    user = workshop.user(pat=False)
-    token = oauth.access_token(user, workshop.secret(user), audience(project))
-    eventually("the token is active", lambda: oauth.active(app, token))
-    admin.do(f"UserService/{ending}", userId=user.id)
     assert answer(oauth.introspection(app, token)) == INACTIVE
 
 
@@ -116,24 +91,15 @@ def test_a_user_who_comes_back_needs_new_pats(
     new = workshop.pat(user.id)
     eventually("a new PAT is active", lambda: oauth.active(app, new.token))
     assert answer(oauth.introspection(app, user.pat)) == INACTIVE
-
-
-def test_a_pat_that_died_with_its_users_deactivation_stays_listed(
-    admin: Api, workshop: Workshop, oauth: OAuth, app: App
-) -> None:
-    user = workshop.user()
-    admin.do("UserService/DeactivateUser", userId=user.id)
-    admin.do("UserService/ReactivateUser", userId=user.id)
+    filters = [{"userIdFilter": {"id": user.id}}]
     eventually(
-        "the PAT is listed",
-        lambda: admin.do("UserService/ListPersonalAccessTokens", filters=[{"userIdFilter": {"id": user.id}}]).get(
-            "result", []
-        ),
+        "both are listed, the ended one too",
+        lambda: admin.do("UserService/ListPersonalAccessTokens", filters=filters).get("result", []),
+        lambda rows: len(rows) == 2,
     )
-    assert not oauth.active(app, user.pat)
 
 
-def test_a_user_who_comes_back_keeps_his_secret_but_not_his_access_tokens(
+def test_a_user_who_comes_back_keeps_the_secret_but_no_access_tokens(
     admin: Api, workshop: Workshop, oauth: OAuth, app: App, project: Project
 ) -> None:
     user = workshop.user(pat=False)
@@ -153,13 +119,13 @@ def test_a_user_who_is_off_gets_no_token(admin: Api, workshop: Workshop, oauth: 
     oauth.access_token(user, secret, "openid")
     admin.do(f"UserService/{ending}", userId=user.id)
     eventually(
-        "the token endpoint refuses him",
+        "the token endpoint refuses the user",
         lambda: answer(oauth.ask_for_token(login_name, secret, "openid")),
         lambda refusal: refusal == NOT_ACTIVE,
     )
 
 
-def test_a_dead_pat_opens_neither_userinfo_nor_the_api(admin: Api, workshop: Workshop, server: Server) -> None:
+def test_an_ended_pat_opens_neither_userinfo_nor_the_api(admin: Api, workshop: Workshop, server: Server) -> None:
     user = workshop.user()
     admin.do("UserService/DeactivateUser", userId=user.id)
     userinfo = server.send("GET", USERINFO, headers=bearer(user.pat))
@@ -175,35 +141,31 @@ def own_app(workshop: Workshop, oauth: OAuth, reader: User) -> App:
     return app
 
 
-def wait_until_refused(oauth: OAuth, app: App, token: str) -> None:
+APPLICATION, PROJECT = "ApplicationService", "ProjectService"
+
+
+@pytest.mark.parametrize(
+    ("off", "on"),
+    [
+        (f"{APPLICATION}/DeactivateApplication", f"{APPLICATION}/ReactivateApplication"),
+        (f"{PROJECT}/DeactivateProject", f"{PROJECT}/ActivateProject"),
+        (f"{APPLICATION}/DeleteApplication", None),
+        (f"{PROJECT}/DeleteProject", None),
+    ],
+    ids=["application", "project", "deleted application", "deleted project"],
+)
+def test_an_application_is_refused_while_it_or_its_project_is_off(
+    admin: Api, oauth: OAuth, own_app: App, reader: User, off: str, on: str | None
+) -> None:
+    def fields(method: str) -> dict[str, str]:
+        return own_app.ids if method.startswith(APPLICATION) else {"projectId": own_app.project.id}
+
+    admin.do(off, **fields(off))
     eventually(
         "the application is refused",
-        lambda: answer(oauth.introspection(app, token)),
+        lambda: answer(oauth.introspection(own_app, reader.pat)),
         lambda refusal: refusal == UNAUTHORIZED,
     )
-
-
-def test_a_deactivated_application_is_refused_until_it_is_reactivated_with_its_secret(
-    admin: Api, oauth: OAuth, own_app: App, reader: User
-) -> None:
-    admin.do("ApplicationService/DeactivateApplication", **own_app.ids)
-    wait_until_refused(oauth, own_app, reader.pat)
-    admin.do("ApplicationService/ReactivateApplication", **own_app.ids)
-    oauth.wait_until_served(own_app, reader.pat)
-
-
-def test_an_application_rests_with_its_project(admin: Api, oauth: OAuth, own_app: App, reader: User) -> None:
-    admin.do("ProjectService/DeactivateProject", projectId=own_app.project.id)
-    wait_until_refused(oauth, own_app, reader.pat)
-    admin.do("ProjectService/ActivateProject", projectId=own_app.project.id)
-    oauth.wait_until_served(own_app, reader.pat)
-
-
-def test_a_deleted_application_is_refused(admin: Api, oauth: OAuth, own_app: App, reader: User) -> None:
-    admin.do("ApplicationService/DeleteApplication", **own_app.ids)
-    wait_until_refused(oauth, own_app, reader.pat)
-
-
-def test_the_application_of_a_deleted_project_is_refused(admin: Api, oauth: OAuth, own_app: App, reader: User) -> None:
-    admin.do("ProjectService/DeleteProject", projectId=own_app.project.id)
-    wait_until_refused(oauth, own_app, reader.pat)
+    if on:
+        admin.do(on, **fields(on))
+        oauth.wait_until_served(own_app, reader.pat)

@@ -18,10 +18,10 @@ from tests.support.emulator_target import (
     bearer,
     connect_path,
 )
-from tests.support.oauth import OAuth
 from tests.support.workshop import App, User
 
 STRANGER = "not-a-zitadel.invalid"
+FORWARDED = ("Forwarded: host={}", "X-Zitadel-Forwarded: host={}")
 UNKNOWN_INSTANCE = (
     "ID=QUERY-1kIjX Message=Instance not found. Make sure you got the domain right. "
     "Check out https://zitadel.com/docs/apis/introduction#domains"
@@ -62,28 +62,19 @@ def test_another_host_is_no_instance(server: Server, path: str) -> None:
     assert response.text.startswith(f"unable to set instance using origin &{{{STRANGER}  http")
     assert response.text.rstrip("\n").endswith(UNKNOWN_INSTANCE)
     assert f"(ExternalDomain is {server.hostname})" in response.text
+    assert "Set-Cookie" not in response.headers
 
 
-def test_that_answer_sets_no_cookie(server: Server) -> None:
-    assert "Set-Cookie" not in server.get(DISCOVERY, Host=STRANGER).headers
-
-
-def test_another_host_is_told_before_the_credentials_are_looked_at(server: Server, app: App, reader: User) -> None:
+def test_another_host_is_refused_before_the_credentials_are_checked(server: Server, app: App, reader: User) -> None:
     headers = basic(app.client_id, app.secret) | {"Host": STRANGER}
     assert server.post_form(INTROSPECT, [("token", reader.pat)], headers).status_code == 404
 
 
-@pytest.mark.parametrize("field", ["Host", "X-Forwarded-Host", "x-zitadel-instance-host"])
-def test_a_stranger_in_any_field_that_names_the_instance_is_no_instance(server: Server, field: str) -> None:
-    response = server.send("GET", DISCOVERY, headers={field: STRANGER})
+@pytest.mark.parametrize("field", ["X-Forwarded-Host: {}", "x-zitadel-instance-host: {}", *FORWARDED])
+def test_an_unknown_host_in_any_field_that_names_the_instance_is_no_instance(server: Server, field: str) -> None:
+    response = server.send("GET", DISCOVERY, headers=dict([field.format(STRANGER).split(": ")]))
     assert response.status_code == 404
     assert "ID=QUERY-1kIjX" in response.text
-
-
-@pytest.mark.parametrize("field", ["Forwarded", "X-Zitadel-Forwarded"])
-def test_a_stranger_in_a_forwarded_field_is_no_instance(server: Server, field: str) -> None:
-    response = server.send("GET", DISCOVERY, headers={field: f"host={STRANGER}"})
-    assert response.status_code == 404
 
 
 def test_a_public_host_that_is_not_trusted_is_refused(server: Server) -> None:
@@ -125,25 +116,15 @@ def test_the_name_alone_makes_an_issuer_without_a_port(server: Server) -> None:
     assert issuer == f"{server.scheme}://{server.hostname}"
 
 
-@pytest.mark.parametrize("field", ["X-Forwarded-Host", "x-zitadel-instance-host"])
-def test_a_host_that_was_passed_on_wins_over_the_host_field(server: Server, field: str) -> None:
-    headers = {"Host": STRANGER, field: server.host}
-    assert server.send("GET", DISCOVERY, headers=headers).json()["issuer"] == server.url
-
-
-def test_a_forwarded_host_wins_over_the_host_field(server: Server) -> None:
-    headers = {"Host": STRANGER, "Forwarded": f'host="{server.host}"'}
+@pytest.mark.parametrize("field", ["X-Forwarded-Host: {}", "x-zitadel-instance-host: {}", 'Forwarded: host="{}"'])
+def test_a_forwarded_host_wins_over_the_host_field(server: Server, field: str) -> None:
+    headers = {"Host": STRANGER} | dict([field.format(server.host).split(": ")])
     assert server.send("GET", DISCOVERY, headers=headers).json()["issuer"] == server.url
 
 
 def test_the_scheme_is_the_one_that_was_forwarded(server: Server) -> None:
     issuer = server.get(DISCOVERY, X_Forwarded_Proto="https").json()["issuer"]
     assert issuer == f"https://{server.host}"
-
-
-def test_the_issuer_of_an_introspection_is_the_origin_it_was_asked_at(oauth: OAuth, app: App, reader: User) -> None:
-    host = f"{oauth.server.hostname}:59999"
-    assert oauth.introspection(app, reader.pat, host).json()["iss"] == f"{oauth.server.scheme}://{host}"
 
 
 @pytest.mark.parametrize(

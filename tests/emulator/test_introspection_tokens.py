@@ -32,15 +32,11 @@ def test_garbage_is_inactive(oauth: OAuth, app: App, token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoilt",
-    ["Bearer {}", "{} ", " {}", '"{}"', "{}=", "{}\u200b", "{}A", "{}AA", "\t{}"],
+    "altered",
+    ["Bearer {}", "{} ", " {}", '"{}"', "{}=", "{}\u200b", "{}A", "{}AA", "\t{}", "{:.70}"],
 )
-def test_a_pat_with_anything_around_it_is_inactive(oauth: OAuth, app: App, reader: User, spoilt: str) -> None:
-    assert answer(oauth.introspection(app, spoilt.format(reader.pat))) == INACTIVE
-
-
-def test_a_pat_cut_short_is_inactive(oauth: OAuth, app: App, reader: User) -> None:
-    assert answer(oauth.introspection(app, reader.pat[:-1])) == INACTIVE
+def test_a_pat_that_is_longer_or_shorter_is_inactive(oauth: OAuth, app: App, reader: User, altered: str) -> None:
+    assert answer(oauth.introspection(app, altered.format(reader.pat))) == INACTIVE
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r", "\r\n"], ids=repr)
@@ -56,10 +52,6 @@ def test_four_spellings_of_the_last_character_are_the_same_pat(oauth: OAuth, app
     )  # 71 characters: the last holds 4 bits of the token and 2 of nothing
     spellings = [reader.pat[:-1] + BASE64URL[index] for index in range(group, group + 4)]
     assert {oauth.claims(app, spelling)["jti"] for spelling in spellings} == {oauth.claims(app, reader.pat)["jti"]}
-
-
-def test_a_pat_has_71_characters_of_base64url(reader: User) -> None:
-    assert (len(reader.pat), set(reader.pat) <= set(BASE64URL)) == (71, True)
 
 
 def test_a_user_id_of_ones_own_choice_changes_the_length_of_the_pat(workshop: Workshop, oauth: OAuth, app: App) -> None:
@@ -79,10 +71,6 @@ def test_an_expired_pat_is_inactive(oauth: OAuth, app: App, brief_pat: Pat) -> N
     eventually(
         "the PAT has expired", lambda: answer(oauth.introspection(app, brief_pat.token)), lambda a: a == INACTIVE
     )
-
-
-def test_a_deleted_pat_is_inactive(oauth: OAuth, app: App, deleted_pat: Pat) -> None:
-    assert answer(oauth.introspection(app, deleted_pat.token)) == INACTIVE
 
 
 def test_the_other_pats_of_a_user_outlive_a_deleted_one(workshop: Workshop, admin: Api, oauth: OAuth, app: App) -> None:

@@ -116,19 +116,6 @@ def test_a_role_outside_the_project_grant_cannot_be_given_away(
     assert error_id(response) == (400, "COMMAND-mm9F4")
 
 
-def test_without_a_project_grant_another_organization_gives_nothing(
-    workshop: Workshop, admin: Api, project: Project, second: Organization
-) -> None:
-    response = admin.ask(
-        "AuthorizationService/CreateAuthorization",
-        userId=workshop.user(organization=second).id,
-        projectId=project.id,
-        organizationId=second.id,
-        roleKeys=["read:messages"],
-    )
-    assert error_id(response) == (400, "COMMAND-4m9ff")
-
-
 def test_deleting_the_project_grant_removes_what_was_given_through_it(
     workshop: Workshop, admin: Api, oauth: OAuth, second: Organization, visitor: User
 ) -> None:

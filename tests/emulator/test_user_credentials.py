@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.emulator_target import NOBODY, Api, api_error
+from tests.support.emulator_target import Api, api_error
 from tests.support.waiting import eventually
 from tests.support.workshop import FOREVER, Organization, User, Workshop, decoded, later
 
@@ -43,11 +43,6 @@ def test_a_key_comes_as_the_base64_of_its_file(admin: Api, own: User) -> None:
     assert (file["type"], file["keyId"], file["userId"]) == ("serviceaccount", made["keyId"], own.id)
 
 
-def test_a_key_must_expire_in_time_to_come(admin: Api, own: User) -> None:
-    made = admin.ask("UserService/AddKey", userId=own.id, expirationDate=PAST)
-    assert api_error(made) == TOO_EARLY
-
-
 def test_keys_are_listed_until_they_are_removed(admin: Api, workshop: Workshop, own: User) -> None:
     key_id = workshop.user_key(own)["keyId"]
     filters = [{"userIdFilter": {"id": own.id}}]
@@ -63,38 +58,10 @@ def test_keys_are_listed_until_they_are_removed(admin: Api, workshop: Workshop, 
     eventually("the key is gone", lambda: listed() == [])
 
 
-def test_an_unknown_key_is_told(admin: Api, own: User) -> None:
-    removed = admin.ask("UserService/RemoveKey", userId=own.id, keyId=NOBODY)
-    assert api_error(removed) == (404, "Machine key not found (COMMAND-4m77G)")
-
-
 def test_a_pat_is_shown_once_with_its_id(admin: Api, own: User) -> None:
     made = admin.do("UserService/AddPersonalAccessToken", userId=own.id, expirationDate=FOREVER)
     assert set(made) == {"creationDate", "tokenId", "token"}
     assert re.fullmatch(r"[A-Za-z0-9_-]{71}", made["token"])
-
-
-def test_a_pat_needs_a_date(admin: Api, own: User) -> None:
-    made = admin.ask("UserService/AddPersonalAccessToken", userId=own.id)
-    message = "invalid AddPersonalAccessTokenRequest.ExpirationDate: value is required"
-    assert api_error(made) == (400, message)
-
-
-def test_a_pat_must_expire_in_time_to_come(admin: Api, own: User) -> None:
-    made = admin.ask("UserService/AddPersonalAccessToken", userId=own.id, expirationDate=PAST)
-    assert api_error(made) == TOO_EARLY
-
-
-def test_a_human_gets_no_pat(admin: Api, human: str) -> None:
-    made = admin.ask("UserService/AddPersonalAccessToken", userId=human, expirationDate=FOREVER)
-    assert api_error(made) == (400, "Not allowed for this user type (COMMAND-Df2f1)")
-
-
-def test_a_human_gets_no_secret(admin: Api, human: str) -> None:
-    assert api_error(admin.ask("UserService/AddSecret", userId=human)) == (
-        400,
-        "Errors.User.NotExisting (COMMAND-x8910n)",
-    )
 
 
 def test_pats_are_listed_without_their_tokens_until_they_are_removed(
@@ -115,8 +82,3 @@ def test_pats_are_listed_without_their_tokens_until_they_are_removed(
     assert set(removed) == {"deletionDate"}
     gone = {"pagination": {"appliedLimit": "100"}}
     eventually("the PAT is gone", listed, lambda found: found == gone)
-
-
-def test_an_unknown_pat_is_told(admin: Api, own: User) -> None:
-    removed = admin.ask("UserService/RemovePersonalAccessToken", userId=own.id, tokenId=NOBODY)
-    assert api_error(removed) == (404, "Personal Access Token not found (COMMAND-4m77G)")
