@@ -79,8 +79,8 @@ def test_the_known_users_are_there(zitadel_emulator: ZitadelEmulator) -> None:
     zitadel_emulator.revoke("reader", ROLE)
     with pytest.raises(ValueError, match="the username is taken: Reader"):
         zitadel_emulator.user("Reader")
-    with pytest.raises(ValueError, match="unknown user: nobody"):
-        zitadel_emulator.grant("nobody", ROLE)
+    with pytest.raises(ValueError, match="unknown user: eve"):
+        zitadel_emulator.grant("eve", ROLE)
 
 
 def test_each_test_has_its_own(zitadel_emulator: ZitadelEmulator) -> None:

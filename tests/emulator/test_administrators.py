@@ -23,7 +23,7 @@ def own(workshop: Workshop) -> User:
 
 @pytest.fixture
 def of_organization(own: User, organization: Organization) -> dict[str, Any]:
-    """The fields that name the test's own user and his organization."""
+    """The fields that name the test's own user and the user's organization."""
     return {"userId": own.id, "resource": {"organizationId": organization.id}}
 
 
@@ -84,4 +84,4 @@ def test_deleting_twice_is_no_fault(admin: Api, own: User, of_organization: dict
     wait_for_roles(admin, own, "ORG_OWNER")
     assert set(admin.do(DELETE, **of_organization)) == {"deletionDate"}
     assert admin.ask(DELETE, **of_organization).status_code == 200
-    eventually("he is no longer listed", lambda: rows(admin, own) == [])
+    eventually("the administrator has left the list", lambda: rows(admin, own) == [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -38,42 +39,24 @@ def shown(admin: Api, app: App) -> dict[str, Any]:
     return found
 
 
-def wait_for_state(admin: Api, app: App, state: str) -> None:
-    eventually(f"the state is {state}", lambda: shown(admin, app)["state"] == f"APPLICATION_STATE_{state}")
-
-
-def create(admin: Api, workshop: Workshop, project: Project, **fields: Any) -> dict[str, Any]:
-    made: dict[str, Any] = admin.do(CREATE, projectId=project.id, name=workshop.name("app"), **fields)
-    return made
-
-
-@pytest.mark.parametrize("configuration", [{}, {"authMethodType": "API_AUTH_METHOD_TYPE_BASIC"}], ids=["none", "Basic"])
-def test_a_basic_application_shows_its_secret_once(
-    admin: Api, workshop: Workshop, project: Project, configuration: dict[str, str]
+@pytest.mark.parametrize(
+    ("configuration", "has_secret"),
+    [
+        ({"apiConfiguration": {}}, True),
+        ({"apiConfiguration": {"authMethodType": "API_AUTH_METHOD_TYPE_BASIC"}}, True),
+        ({"apiConfiguration": KEY_APP}, False),
+        ({"oidcConfiguration": WEB_APP}, True),
+    ],
+    ids=["no method", "Basic", "key", "confidential OIDC"],
+)
+def test_creating_shows_the_secret_if_there_is_one(
+    admin: Api, workshop: Workshop, project: Project, configuration: dict[str, Any], has_secret: bool
 ) -> None:
-    made = create(admin, workshop, project, apiConfiguration=configuration)
-    assert set(made) == {"applicationId", "creationDate", "apiConfiguration"}
-    assert set(made["apiConfiguration"]) == {"clientId", "clientSecret"}
-    secret = made["apiConfiguration"]["clientSecret"]
-    assert len(secret) == 64
-    assert secret.isascii()
-    assert secret.isalnum()
-
-
-def test_a_key_application_has_no_secret(admin: Api, workshop: Workshop, project: Project) -> None:
-    made = create(admin, workshop, project, apiConfiguration=KEY_APP)
-    assert set(made["apiConfiguration"]) == {"clientId"}
-
-
-def test_a_confidential_oidc_application_has_a_secret(admin: Api, workshop: Workshop, project: Project) -> None:
-    made = create(admin, workshop, project, oidcConfiguration=WEB_APP)
-    assert len(made["oidcConfiguration"]["clientSecret"]) == 64
-
-
-def test_the_id_may_be_chosen(admin: Api, workshop: Workshop, project: Project) -> None:
-    chosen = workshop.name("id")
-    made = create(admin, workshop, project, applicationId=chosen, apiConfiguration={})
-    assert made["applicationId"] == chosen
+    made = admin.do(CREATE, projectId=project.id, name=workshop.name("app"), **configuration)
+    (kind,) = configuration
+    assert set(made) == {"applicationId", "creationDate", kind}
+    assert set(made[kind]) == {"clientId"} | ({"clientSecret"} if has_secret else set())
+    assert re.fullmatch(r"[A-Za-z0-9]{64}", made[kind].get("clientSecret", "x" * 64))
 
 
 def test_a_name_is_taken_within_its_project_whatever_its_case(admin: Api, own: App, project: Project) -> None:
@@ -133,19 +116,14 @@ def test_a_new_secret_is_another_one(admin: Api, own: App) -> None:
     assert (len(made["clientSecret"]), made["clientSecret"] == own.secret) == (64, False)
 
 
-def test_an_application_is_deactivated_once(admin: Api, own: App) -> None:
-    assert set(admin.do("ApplicationService/DeactivateApplication", **own.ids)) == {"deactivationDate"}
-    again = admin.ask("ApplicationService/DeactivateApplication", **own.ids)
-    assert api_error(again) == (400, "Application is not active (COMMAND-dsh35)")
-    wait_for_state(admin, own, "INACTIVE")
-
-
-def test_an_application_is_reactivated_once(admin: Api, own: App) -> None:
-    admin.do("ApplicationService/DeactivateApplication", **own.ids)
-    assert set(admin.do("ApplicationService/ReactivateApplication", **own.ids)) == {"reactivationDate"}
-    again = admin.ask("ApplicationService/ReactivateApplication", **own.ids)
-    assert api_error(again) == (400, "Application is not inactive (COMMAND-1n8cM)")
-    wait_for_state(admin, own, "ACTIVE")
+def test_an_application_is_deactivated_and_reactivated_once(admin: Api, own: App) -> None:
+    for method, state, date, message in (
+        ("DeactivateApplication", "INACTIVE", "deactivationDate", "Application is not active (COMMAND-dsh35)"),
+        ("ReactivateApplication", "ACTIVE", "reactivationDate", "Application is not inactive (COMMAND-1n8cM)"),
+    ):
+        assert set(admin.do(f"ApplicationService/{method}", **own.ids)) == {date}
+        assert api_error(admin.ask(f"ApplicationService/{method}", **own.ids)) == (400, message)
+        eventually(f"the state is {state}", lambda: shown(admin, own)["state"], f"APPLICATION_STATE_{state}".__eq__)
 
 
 def test_an_application_is_deleted_once(admin: Api, own: App) -> None:

@@ -19,7 +19,7 @@ LENGTH = "value length must be between 1 and 200 runes, inclusive"
 
 @pytest.fixture
 def own(workshop: Workshop, project: Project) -> tuple[User, str]:
-    """A user of one test and the ID of his authorization for ``read:messages``."""
+    """A user of one test and the ID of the user's authorization for ``read:messages``."""
     user = workshop.user(pat=False)
     return user, workshop.grant(user, project, "read:messages")
 
@@ -164,7 +164,7 @@ def test_a_deleted_project_takes_its_authorizations_along(admin: Api, workshop: 
     eventually("it is gone", lambda: admin.do(LIST, filters=filters) == NONE)
 
 
-def test_a_deleted_user_takes_his_authorizations_along(admin: Api, own: tuple[User, str]) -> None:
+def test_a_deleted_user_takes_its_authorizations_along(admin: Api, own: tuple[User, str]) -> None:
     user, authorization = own
     row(admin, authorization)
     admin.do("UserService/DeleteUser", userId=user.id)

@@ -1,4 +1,4 @@
-"""What the emulator bounds: how large a body is, how deep a question is, and for whom a defect of ours may be felt."""
+"""What the emulator limits: the size of bodies, the depth of queries, and the effect of a defect of its own."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def pieces(size: int) -> Iterator[bytes]:
 @pytest.mark.parametrize("path", [CONNECT, REST])
 def test_a_message_may_be_as_large_as_with_grpc_and_no_larger(server: Server, path: str) -> None:
     just = b"{}".ljust(LARGEST_MESSAGE_BYTES)
-    assert server.send("POST", path, data=just, headers=JSON).status_code == 401, "it is read, and nobody asks"
+    assert server.send("POST", path, data=just, headers=JSON).status_code == 401, "it is read, and has no token"
     assert api_error(server.send("POST", path, data=just + b" ", headers=JSON)) == TOO_LARGE
 
 
-def test_it_is_said_in_the_words_of_each_protocol(server: Server) -> None:
+def test_each_protocol_has_its_own_code_for_a_message_that_is_too_large(server: Server) -> None:
     codes = [
         server.send("POST", path, data=pieces(BOMB_BYTES), headers=JSON).json()["code"] for path in (CONNECT, REST)
     ]
@@ -90,11 +90,11 @@ def test_a_form_that_is_too_large_is_unreadable_and_the_connection_lives_on(serv
     assert server.send("POST", INTROSPECT, data=form, headers=sent).json()["active"] is True
 
 
-# --- deep ones
+# --- deep queries
 
 
 def nested(depth: int, kind: str = "orQuery") -> dict[str, Any]:
-    """A query that the reader passes, inside so many others."""
+    """A query that matches the reader, inside so many others."""
     query: dict[str, Any] = {"userNameQuery": {"userName": READER.username}}
     for _ in range(depth):
         query = {kind: {"query": query} if kind == "notQuery" else {"queries": [query]}}
@@ -108,22 +108,22 @@ def test_queries_are_nested_to_20_levels(admin: Api, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["orQuery", "andQuery", "notQuery"])
-def test_and_no_deeper(admin: Api, kind: str) -> None:
+def test_deeper_queries_are_refused(admin: Api, kind: str) -> None:
     refused = admin.ask("UserService/ListUsers", queries=[nested(21, kind)])
     assert api_error(refused) == (400, "Too many query nesting levels (Max 20) (USER-zsQ97)")
 
 
 @pytest.mark.parametrize("depth", [30, 40, 100, 150, 200, 240])
-def test_what_is_far_too_deep_is_a_wrong_request_and_no_defect(admin: Api, depth: int) -> None:
+def test_far_deeper_queries_are_invalid_too(admin: Api, depth: int) -> None:
     refused = admin.ask("UserService/ListUsers", queries=[nested(depth)])
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_argument")
 
 
-# --- defects of ours
+# --- defects of the emulator
 
 
 class Broken(dict[str, Any]):
-    """What cannot be looked into."""
+    """A table that fails when it is read."""
 
     def get(self, *_: Any) -> Any:
         raise RuntimeError("broken by the test")
@@ -132,13 +132,13 @@ class Broken(dict[str, Any]):
 
 
 class Unread(logging.Handler):
-    """A log that takes no line until it may, as a pipe that nobody reads."""
+    """A log that blocks until it is released, like a pipe without a reader."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.reached, self.read = threading.Event(), threading.Event()
 
-    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002  # as its class has it
+    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - the signature of its class
         self.reached.set()
         self.read.wait()
 
@@ -149,7 +149,7 @@ def broken_world() -> World:
     return world
 
 
-def test_a_log_that_nobody_reads_holds_up_the_failing_request_alone() -> None:
+def test_a_blocked_log_holds_up_the_failing_request_alone() -> None:
     log, pipe = logging.getLogger("zdemo.emulator"), Unread()
     with emulate(broken_world()) as emulator, ThreadPoolExecutor(1) as beside:
         log.addHandler(pipe)

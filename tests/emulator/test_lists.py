@@ -16,7 +16,7 @@ NONE = {"pagination": {"appliedLimit": "100"}}
 
 @pytest.fixture(scope="module")
 def three(workshop: Workshop, admin: Api) -> list[Project]:
-    """Three projects, listed, in the order of their making and of their names."""
+    """Three projects, listed, in the order of their creation and of their names."""
     projects = [workshop.project() for _ in range(3)]
     eventually("they are listed", lambda: admin.do(LIST, filters=among(projects)).get("projects", []), is_three)
     return projects
@@ -209,7 +209,7 @@ def test_the_list_of_users_pages(admin: Api, reader: User, visitor: User) -> Non
 
 @pytest.fixture(scope="module")
 def pats(workshop: Workshop, admin: Api) -> tuple[User, list[Pat]]:
-    """A user and his three PATs, listed: for ever, two days, one day, made in this order."""
+    """A user with three PATs, listed: they never expire, in two days and in one, created in this order."""
     user = workshop.user()
     assert user.first_pat is not None
     made = [user.first_pat, workshop.pat(user.id, later(days=2)), workshop.pat(user.id, later(days=1))]

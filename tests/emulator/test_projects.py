@@ -32,10 +32,6 @@ def shown(admin: Api, project: Project) -> dict[str, str]:
     return found
 
 
-def wait_for_state(admin: Api, project: Project, state: str) -> None:
-    eventually(f"the state is {state}", lambda: shown(admin, project)["state"] == f"PROJECT_STATE_{state}")
-
-
 def test_creating_answers_with_id_and_date(admin: Api, workshop: Workshop, organization: Organization) -> None:
     made = admin.do("ProjectService/CreateProject", organizationId=organization.id, name=workshop.name("project"))
     workshop.remove_later("ProjectService/DeleteProject", projectId=made["projectId"])
@@ -62,9 +58,10 @@ def test_a_trailing_space_makes_another_name(
     workshop.remove_later("ProjectService/DeleteProject", projectId=made["projectId"])
 
 
-def test_another_organization_may_use_the_name(admin: Api, workshop: Workshop, own: Project) -> None:
-    other = workshop.organization()
-    made = admin.do("ProjectService/CreateProject", organizationId=other.id, name=own.name)
+def test_another_organization_may_use_the_name(
+    admin: Api, workshop: Workshop, other_organization: Organization, own: Project
+) -> None:
+    made = admin.do("ProjectService/CreateProject", organizationId=other_organization.id, name=own.name)
     workshop.remove_later("ProjectService/DeleteProject", projectId=made["projectId"])
 
 
@@ -82,20 +79,15 @@ def test_what_an_update_leaves_out_stays(admin: Api, own: Project) -> None:
     assert shown(admin, own)["name"] == own.name
 
 
-def test_a_project_is_deactivated_once(admin: Api, own: Project) -> None:
-    assert set(admin.do("ProjectService/DeactivateProject", projectId=own.id)) == {"changeDate"}
-    again = admin.ask("ProjectService/DeactivateProject", projectId=own.id)
-    assert api_error(again) == (400, "Project is not active (COMMAND-mki55)")
-    assert again.json()["code"] == "failed_precondition"
-    wait_for_state(admin, own, "INACTIVE")
-
-
-def test_a_project_is_activated_once(admin: Api, own: Project) -> None:
-    admin.do("ProjectService/DeactivateProject", projectId=own.id)
-    assert set(admin.do("ProjectService/ActivateProject", projectId=own.id)) == {"changeDate"}
-    again = admin.ask("ProjectService/ActivateProject", projectId=own.id)
-    assert api_error(again) == (400, "Project is not deactivated (COMMAND-5M9bs)")
-    wait_for_state(admin, own, "ACTIVE")
+def test_a_project_is_deactivated_and_activated_once(admin: Api, own: Project) -> None:
+    for method, state, message in (
+        ("DeactivateProject", "INACTIVE", "Project is not active (COMMAND-mki55)"),
+        ("ActivateProject", "ACTIVE", "Project is not deactivated (COMMAND-5M9bs)"),
+    ):
+        assert set(admin.do(f"ProjectService/{method}", projectId=own.id)) == {"changeDate"}
+        again = admin.ask(f"ProjectService/{method}", projectId=own.id)
+        assert (api_error(again), again.json()["code"]) == ((400, message), "failed_precondition")
+        eventually(f"the state is {state}", lambda: shown(admin, own)["state"], f"PROJECT_STATE_{state}".__eq__)
 
 
 def test_deleting_again_answers_with_the_old_date(admin: Api, own: Project) -> None:

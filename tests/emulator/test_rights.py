@@ -1,4 +1,4 @@
-"""What a token may do at the API: a PAT without any administrator role, and roles that are too small."""
+"""What a token can do at the API: a PAT without any administrator role, and roles that are too small."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def stranger(server: Server, visitor: User) -> Api:
 
 
 @pytest.fixture
-def himself(server: Server, workshop: Workshop) -> tuple[Api, User]:
-    """A user of one test, and the API as his own PAT calls it."""
+def own(server: Server, workshop: Workshop) -> tuple[Api, User]:
+    """The API as the PAT of a user of one test calls it, and the user."""
     user = workshop.user()
     return Api(server, user.pat), user
 
 
 @pytest.fixture
 def appoint(server: Server, admin: Api, workshop: Workshop, organization: Organization) -> Appoint:
-    """Makes a new user administrator of the organization with this role; returns the API as he calls it."""
+    """Makes a new user administrator of the organization with this role; returns the API as that user calls it."""
 
     def make(role: str) -> Api:
         user = workshop.user()
@@ -47,7 +47,7 @@ def appoint(server: Server, admin: Api, workshop: Workshop, organization: Organi
     return make
 
 
-def test_a_stranger_is_told_that_he_is_no_member(
+def test_without_an_administrator_role_there_is_no_membership(
     stranger: Api, project: Project, app: App, reader: User, organization: Organization
 ) -> None:
     refused: dict[str, dict[str, Any]] = {
@@ -71,8 +71,10 @@ def test_a_stranger_is_told_that_he_is_no_member(
     assert answers == dict.fromkeys(refused, NO_MEMBERSHIP)
 
 
-def test_a_stranger_lists_only_himself_among_the_users(stranger: Api, visitor: User) -> None:
-    found = eventually("he is listed", lambda: stranger.do("UserService/ListUsers"), lambda found: found.get("result"))
+def test_a_stranger_sees_one_user_in_the_list(stranger: Api, visitor: User) -> None:
+    found = eventually(
+        "the user is listed", lambda: stranger.do("UserService/ListUsers"), lambda found: found.get("result")
+    )
     assert [user["userId"] for user in found["result"]] == [visitor.id]
     assert found["details"]["totalResult"] == "1"
 
@@ -107,22 +109,22 @@ def test_the_features_are_for_an_owner_of_the_instance_to_set(appoint: Appoint) 
     assert error_id(refused) == (403, "AUTH-5mWD2")
 
 
-def test_everybody_sees_his_own_authorizations(
-    himself: tuple[Api, User], workshop: Workshop, project: Project, both: User
+def test_users_see_their_own_authorizations(
+    own: tuple[Api, User], workshop: Workshop, project: Project, both: User
 ) -> None:
-    api, user = himself
-    own = workshop.grant(user, project, "read:messages")
-    everybody = [{"inUserIds": {"ids": [user.id, both.id]}}]
+    api, user = own
+    authorization = workshop.grant(user, project, "read:messages")
+    two_users = [{"inUserIds": {"ids": [user.id, both.id]}}]
     rows = eventually(
         "it is listed",
-        lambda: api.do("AuthorizationService/ListAuthorizations", filters=everybody).get("authorizations"),
+        lambda: api.do("AuthorizationService/ListAuthorizations", filters=two_users).get("authorizations"),
     )
-    assert [(row["id"], row["state"]) for row in rows] == [(own, "STATE_ACTIVE")]
+    assert [(row["id"], row["state"]) for row in rows] == [(authorization, "STATE_ACTIVE")]
     assert [role["key"] for role in rows[0]["roles"]] == ["read:messages"]
 
 
-def test_everybody_sees_and_changes_himself(himself: tuple[Api, User]) -> None:
-    api, user = himself
+def test_users_see_and_change_themselves(own: tuple[Api, User]) -> None:
+    api, user = own
     api.do("UserService/UpdateUser", userId=user.id, machine={"name": "My own name"})
     eventually(
         "the name shows",
@@ -131,8 +133,8 @@ def test_everybody_sees_and_changes_himself(himself: tuple[Api, User]) -> None:
     )
 
 
-def test_a_pat_can_renew_itself(himself: tuple[Api, User], oauth: OAuth, app: App) -> None:
-    api, user = himself
+def test_a_pat_can_renew_itself(own: tuple[Api, User], oauth: OAuth, app: App) -> None:
+    api, user = own
     assert user.first_pat is not None
     new = api.do("UserService/AddPersonalAccessToken", userId=user.id, expirationDate=FOREVER)
     assert oauth.active(app, new["token"])
@@ -141,8 +143,8 @@ def test_a_pat_can_renew_itself(himself: tuple[Api, User], oauth: OAuth, app: Ap
     assert not oauth.active(app, user.pat)
 
 
-def test_everybody_manages_his_own_secret_and_keys(himself: tuple[Api, User]) -> None:
-    api, user = himself
+def test_users_manage_their_own_secret_and_keys(own: tuple[Api, User]) -> None:
+    api, user = own
     assert api.do("UserService/AddSecret", userId=user.id)["clientSecret"]
     api.do("UserService/RemoveSecret", userId=user.id)
     key = api.do("UserService/AddKey", userId=user.id, expirationDate=later(days=1))
@@ -152,8 +154,8 @@ def test_everybody_manages_his_own_secret_and_keys(himself: tuple[Api, User]) ->
 
 
 @pytest.mark.parametrize("method", ["DeleteUser", "DeactivateUser"])
-def test_nobody_without_a_role_ends_himself(himself: tuple[Api, User], method: str) -> None:
-    api, user = himself
+def test_users_cannot_end_themselves_without_a_role(own: tuple[Api, User], method: str) -> None:
+    api, user = own
     assert api_error(api.ask(f"UserService/{method}", userId=user.id)) == NO_MEMBERSHIP
 
 
@@ -195,7 +197,7 @@ def test_an_owner_of_the_organization_does_everything_but_delete_an_application(
     owner.do("ProjectService/DeleteProject", projectId=project)
 
 
-def test_an_administrator_who_is_dismissed_is_no_member_any_more(
+def test_a_removed_administrator_has_no_membership(
     server: Server, admin: Api, workshop: Workshop, organization: Organization
 ) -> None:
     user = workshop.user()
@@ -205,7 +207,7 @@ def test_an_administrator_who_is_dismissed_is_no_member_any_more(
     eventually("the role has its effect", lambda: api.ask("ProjectService/ListProjects").status_code == 200)
     admin.do("InternalPermissionService/DeleteAdministrator", **names)
     eventually(
-        "he is no member",
+        "the membership is gone",
         lambda: api.ask("ProjectService/ListProjects"),
         lambda response: response.status_code == 404 and api_error(response) == NO_MEMBERSHIP,
     )
@@ -220,16 +222,16 @@ def test_an_access_token_opens_the_api_only_with_zitadels_own_audience(
     assert opened.do("UserService/GetUserByID", userId=reader.id)["user"]["userId"] == reader.id
 
 
-def test_any_valid_token_may_ask_who_it_is(himself: tuple[Api, User], organization: Organization) -> None:
-    api, user = himself
-    me = eventually("he can be read", lambda: api.rest("GET", "/auth/v1/users/me").json().get("user"))
+def test_any_valid_token_may_ask_who_it_is(own: tuple[Api, User], organization: Organization) -> None:
+    api, user = own
+    me = eventually("the user can be read", lambda: api.rest("GET", "/auth/v1/users/me").json().get("user"))
     assert (me["id"], me["userName"]) == (user.id, user.username)
     assert me["details"]["resourceOwner"] == organization.id
     assert me["machine"]["name"] == user.name
 
 
-def test_any_valid_token_may_ask_for_its_memberships(himself: tuple[Api, User], appoint: Appoint) -> None:
-    none = himself[0].rest("POST", "/auth/v1/memberships/me/_search", {}).json()
+def test_any_valid_token_may_ask_for_its_memberships(own: tuple[Api, User], appoint: Appoint) -> None:
+    none = own[0].rest("POST", "/auth/v1/memberships/me/_search", {}).json()
     assert "result" not in none
     owner = appoint("ORG_OWNER")
     (membership,) = eventually(
@@ -240,17 +242,17 @@ def test_any_valid_token_may_ask_for_its_memberships(himself: tuple[Api, User], 
     assert "orgId" in membership
 
 
-def test_any_valid_token_may_ask_for_its_permissions(himself: tuple[Api, User], admin: Api) -> None:
+def test_any_valid_token_may_ask_for_its_permissions(own: tuple[Api, User], admin: Api) -> None:
     path = "/auth/v1/permissions/zitadel/me/_search"
-    assert himself[0].rest("POST", path, {}).json() == {}
+    assert own[0].rest("POST", path, {}).json() == {}
     permissions = admin.rest("POST", path, {}).json()["result"]
     assert "project.create" in {permission.split(":")[0] for permission in permissions}
 
 
-def test_events_tell_why_a_pat_died_and_are_for_the_instance_alone(
-    admin: Api, appoint: Appoint, himself: tuple[Api, User]
+def test_events_show_how_a_pat_began_to_administrators_of_the_instance_alone(
+    admin: Api, appoint: Appoint, own: tuple[Api, User]
 ) -> None:
-    api, user = himself
+    api, user = own
     assert user.first_pat is not None
     path = "/admin/v1/events/_search"
     query = {"aggregateId": user.id, "aggregateTypes": ["user"], "eventTypes": ["user.pat.added"], "limit": 5}

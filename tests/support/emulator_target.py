@@ -1,4 +1,4 @@
-"""The server under test as a bare HTTP client sees it, and the few words that its answers are compared in."""
+"""The server under test as a bare HTTP client sees it, and short forms of its answers to compare."""
 
 from __future__ import annotations
 
@@ -114,12 +114,12 @@ class Api:
         self.server, self.token = server, token
 
     def ask(self, method: str, headers: Headers | None = None, /, **fields: Any) -> requests.Response:
-        """Call ``Service/Method`` with these fields, whatever comes of it."""
+        """Call ``Service/Method`` with these fields, and return any response."""
         sent = self._headers() | {"Connect-Protocol-Version": "1"} | dict(headers or {})
         return self.server.send("POST", connect_path(method), json=fields, headers=sent)
 
     def do(self, method: str, /, **fields: Any) -> Any:
-        """Call ``Service/Method``, which must succeed; returns the answer's JSON."""
+        """Call ``Service/Method``, which must succeed, and return the JSON of the answer."""
         response = self.ask(method, **fields)
         assert response.status_code == 200, f"{method}: {response.status_code} {response.text}"
         return response.json()

@@ -1,4 +1,4 @@
-"""The OAuth side as statements need it: introspect as an application, get a token as a service user, sign a JWT."""
+"""The OAuth endpoints for tests: introspect as an application, get a token as a service user, sign a JWT."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ METADATA = "urn:zitadel:iam:user:metadata"
 INACTIVE = (200, {"active": False})
 
 GetToken = Callable[..., str]
-"""Gets a service user an access token with these scopes."""
+"""Gets an access token of a service user with these scopes."""
 
 
 def roles_of(project: Project) -> str:
@@ -43,7 +43,7 @@ class OAuth:
         self.server, self.admin = server, admin
 
     def introspection(self, app: App, token: str, host: str | None = None) -> requests.Response:
-        """The answer to this application's question about a token; ``host`` is sent as the Host field."""
+        """The response to an introspection by this application; ``host`` is sent as the Host field."""
         headers = basic(app.client_id, app.secret) | ({} if host is None else {"Host": host})
         return self.server.post_form(INTROSPECT, [("token", token)], headers)
 
@@ -59,7 +59,7 @@ class OAuth:
         return response.status_code == 200 and response.json()["active"] is True
 
     def roles(self, app: App, token: str) -> set[str] | None:
-        """Role keys in the claim; ``None`` where there is no claim."""
+        """The role keys in the claim, or ``None`` without a claim."""
         claim = self.claims(app, token).get(ROLES)
         return None if claim is None else set(claim)
 

@@ -1,4 +1,4 @@
-"""Makes the objects that tests need, each under a name of its own, and removes them all at the end."""
+"""Creates the objects that tests need, each with its own name, and removes them all at the end."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Project:
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """An API or OIDC application; ``secret`` is empty where it authenticates by key."""
+    """An API or OIDC application; ``secret`` is empty if it authenticates with a key."""
 
     id: str
     name: str
@@ -75,7 +75,7 @@ class Pat:
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """A service user. Where the instance appends a domain, his login name is longer than ``username``."""
+    """A service user. Where the instance appends a domain, the login name is longer than ``username``."""
 
     id: str
     username: str
@@ -90,7 +90,7 @@ class User:
 
 
 class Workshop:
-    """Makes things in ``home``, the administrator's own organization, unless told otherwise."""
+    """Creates objects, by default in ``home``, the administrator's own organization."""
 
     def __init__(self, admin: Api, home: Organization) -> None:
         self.admin, self.home = admin, home
@@ -127,7 +127,7 @@ class Workshop:
         return Project(id=made, name=name, organization=owner)
 
     def app(self, project: Project, **configuration: Any) -> App:
-        """An API application with a secret, unless its ``apiConfiguration`` or ``oidcConfiguration`` says otherwise."""
+        """An API application, with a secret unless its configuration says otherwise."""
         name = self.name("app")
         made = self.admin.do(
             "ApplicationService/CreateApplication",
@@ -204,7 +204,7 @@ class Workshop:
         self._removals.append(lambda: self.admin.ask(method, **fields))
 
     def remove_everything(self) -> list[str]:
-        """Remove what was made, newest first, organizations last; returns what could not be removed."""
+        """Remove everything that was created, newest first, organizations last; return what could not be removed."""
         removals = [*reversed(self._removals), *self._organization_removals.values()]
         answers = [remove() for remove in removals]
         return [f"{a.status_code} {a.text}" for a in answers if a.status_code not in {200, 404}]
