@@ -301,7 +301,8 @@ def test_options_come_before_the_file(tmp_path: Path) -> None:
     found = read_environment(file, {"ZDEMO_TEST_A": ("--a", "option"), "ZDEMO_TEST_B": ("--b", None)})
     assert (found["ZDEMO_TEST_A"], found["ZDEMO_TEST_B"]) == ("option", "file")
     assert (found.source("ZDEMO_TEST_A"), found.source("ZDEMO_TEST_B")) == ("the command line", str(file))
-    assert found.correction("ZDEMO_TEST_A", "ZDEMO_TEST_B") == f"correct --a; correct ZDEMO_TEST_B in {file}"
+    assert found.correction("ZDEMO_TEST_A") == "correct --a"
+    assert found.correction("ZDEMO_TEST_B") == f"correct ZDEMO_TEST_B in {file}"
 
 
 @pytest.mark.parametrize(

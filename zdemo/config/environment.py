@@ -71,13 +71,10 @@ class Environment(Mapping[str, str]):
         """Return text to paste that gives a variable another value where it was given."""
         return f"{self.setting(name)}={value}"
 
-    def correction(self, *names: str) -> str:
-        """Return the advice to correct variables, by the places where they are set."""
-        by_place: dict[str, list[str]] = {}
-        for name in names:
-            place = self.source(name)
-            by_place.setdefault("" if place in ("", COMMAND_LINE) else f" in {place}", []).append(self.setting(name))
-        return "; ".join(f"correct {', '.join(settings)}{place}" for place, settings in by_place.items())
+    def correction(self, name: str) -> str:
+        """Return the advice to correct a variable in the place that it comes from."""
+        place = self.source(name)
+        return f"correct {self.setting(name)}" + (f" in {place}" if place not in ("", COMMAND_LINE) else "")
 
     def completion(self, names: Sequence[str], *, by_name: bool = False) -> str:
         """Return the advice to set missing variables, which a message has named unless ``by_name``."""

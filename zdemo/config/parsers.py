@@ -63,8 +63,6 @@ class Reader:
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.environment = Environment.of(variables)
         self._fixes: dict[str, str] = {}  # by problem
-        self._steps: list[str] = []
-        self._to_correct: list[str] = []
         self._missing: list[str] = []
 
     def optional(self, name: str, parse: Callable[[str], T], default: T) -> T:
@@ -91,24 +89,18 @@ class Reader:
         """Raise SettingsError with all problems, if there are any."""
         if not self._fixes:
             return
-        steps = list(dict.fromkeys(self._steps))
-        if self._to_correct:
-            steps.append(self.environment.correction(*self._to_correct))
+        steps = dict.fromkeys(filter(None, self._fixes.values()))
         if self._missing:
-            steps.append(self.environment.completion(self._missing, by_name=len(self._missing) < len(self._fixes)))
+            by_name = len(self._missing) < len(self._fixes)
+            steps[self.environment.completion(self._missing, by_name=by_name)] = None
         raise SettingsError(list(self._fixes), hint="; ".join(steps), fixes=self._fixes)
 
     def _add(self, name: str, text: str, error: InvalidValue) -> None:
         shown = _shown(name, text if error.shown is None else error.shown)
         problem = f"{self.environment.setting(name)} {error}" + (f": {shown}" if shown else "")
-        has_value = bool(_shown(name, error.corrected)) and not holds_token(text)
-        steps = [self.environment.assignment(name, error.corrected)] if has_value else []
-        steps += [error.fix] if error.fix else []
-        if steps:
-            self._steps.append(", or ".join(steps))
-        else:
-            self._to_correct.append(name)
-        self._fixes[problem] = ", or ".join(steps) or self.environment.correction(name)
+        may_be_shown = error.corrected and not holds_token(text) and _shown(name, error.corrected) == error.corrected
+        steps = [self.environment.assignment(name, error.corrected) if may_be_shown else "", error.fix]
+        self._fixes[problem] = ", or ".join(filter(None, steps)) or self.environment.correction(name)
 
 
 def _shown(name: str, text: str) -> str:
