@@ -1,4 +1,4 @@
-"""The test client: one request, and its answer taken apart."""
+"""The test client: one request and its answer."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ except SettingsError as error:
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    """In a process that may write ten bytes and no more."""
+    """The process may write ten bytes and no more."""
     file = written(tmp_path, "A=1\n")
     said = processes.run_python(_FULL_DISK, str(file))
     assert said == f"{file} cannot be written: File too large\n"

@@ -44,7 +44,7 @@ def pem(
 
 
 def key_file(**changed: Any) -> dict[str, Any]:
-    """The values in ZITADEL's order; ``None`` leaves one out."""
+    """Return the values in ZITADEL's order; ``None`` omits one."""
     values = {
         "type": "application",
         "keyId": KEY_ID,

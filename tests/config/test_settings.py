@@ -1,4 +1,4 @@
-"""Settings: good and bad values, all problems at once, where a value came from, and no value in any message."""
+"""Settings: good and bad values, all problems at once, where a value comes from, and no secret in a message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support import processes
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.key_file import ApplicationKey
 from zdemo.config.masking import masked
-from zdemo.config.parsers import is_loopback
+from zdemo.config.parsers import did_you_mean, is_loopback
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
 
@@ -214,15 +214,6 @@ def test_nothing_set_names_all_that_is_required_with_an_example() -> None:
     assert [p.split()[0] for p in problems_of(AdminSettings.from_env, {})] == ["ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT"]
 
 
-@pytest.mark.parametrize(
-    ("given", "hint"), [({}, "set them in"), ({"ZITADEL_DOMAIN": "http://localhost:1"}, "set it in")]
-)
-def test_one_that_is_missing_is_it_and_two_are_them(given: dict[str, str], hint: str) -> None:
-    with pytest.raises(SettingsError) as missing:
-        AdminSettings.from_env(given)
-    assert missing.value.hint.startswith(hint)
-
-
 # --- secrets
 
 VARIABLES = [
@@ -318,9 +309,12 @@ def test_an_option_is_named_instead_of_its_variable(value: str, problem: str, hi
     assert (wrong.value.problems, wrong.value.hint) == ((problem,), hint)
 
 
-def test_the_example_is_offered_where_it_overwrites_nothing(tmp_path: Path) -> None:
-    assert "cp -n .env.example .env" in Environment({}).completion(["PAT"])
-    assert Environment({}, file=tmp_path).completion(["PAT"]) == f"set it in the environment or in {tmp_path}"
+def test_the_example_is_offered_only_where_there_is_no_env_file(tmp_path: Path) -> None:
+    offered = Environment({}).completion(["PAT"])
+    assert offered == "set it in the environment or in .env; cp -n .env.example .env gives the emulator's values"
+    file = Environment({}, file=tmp_path)
+    assert file.completion(["PAT", "CLIENT_ID"]) == f"set them in the environment or in {tmp_path}"
+    assert file.completion(["PAT"], by_name=True) == f"set PAT in the environment or in {tmp_path}"
 
 
 _READ = """
@@ -366,14 +360,14 @@ KEY = ApplicationKey(client_id="312909075212468229", key_id="312909075212468555"
 
 
 class Reader:
-    """Has a key behind every path, and remembers what it was asked for."""
+    """A reader of key files that returns the same key for each path, and records its arguments."""
 
     def __init__(self, warning: str = "") -> None:
         self.warning = warning
-        self.asked: list[tuple[str, Path]] = []
+        self.read: list[tuple[str, Path]] = []
 
     def __call__(self, text: str, folder: Path) -> tuple[ApplicationKey, str]:
-        self.asked.append((text, folder))
+        self.read.append((text, folder))
         return KEY, self.warning
 
 
@@ -387,7 +381,7 @@ def test_with_a_key_file_no_client_id_or_secret_is_needed() -> None:
     assert (settings.key, settings.client_id, settings.client_secret) == (KEY, KEY.client_id, "")
     assert settings.credential_variables == "ZITADEL_KEY_FILE"
     assert settings.warnings == ()
-    assert read_key.asked == [("keys/api.json", Path())]
+    assert read_key.read == [("keys/api.json", Path())]
     assert CANARY not in repr(settings)
 
 
@@ -428,7 +422,7 @@ def test_a_relative_path_in_an_env_file_starts_beside_it(tmp_path: Path) -> None
     read_key = Reader()
     Settings.from_env(read_environment(file), read_key=read_key)
     Settings.from_env(read_environment(file, {"ZITADEL_KEY_FILE": ("--key", "mine.json")}), read_key=read_key)
-    assert read_key.asked == [("keys/api.json", tmp_path), ("mine.json", Path())]
+    assert read_key.read == [("keys/api.json", tmp_path), ("mine.json", Path())]
 
 
 def test_a_variable_can_be_taken_out_of_an_environment(tmp_path: Path) -> None:
@@ -458,15 +452,24 @@ def test_a_name_that_is_nearly_right_is_pointed_out(name: str) -> None:
     assert problem.partition(" (")[2] == (f"is {NEAR[name]} misspelled?)" if NEAR[name] else "")
 
 
-LOOPBACK_NAMES = ["localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]"]
-OTHER_NAMES = ["localhost.example", "notlocalhost", "128.0.0.1", "::2", "::", "", "127.0.0.1.example"]
+WORDS = [
+    ("--pta", ["--pat", "--url"], "--pat"),
+    ("Scopd", ["public", "private", "scoped"], "scoped"),
+    ("read:message", ["Read:Messages"], "Read:Messages"),
+    ("--bogus", ["--verbose"], ""),
+    ("anything", [], ""),
+]
 
 
-@pytest.mark.parametrize("name", LOOPBACK_NAMES)
-def test_a_name_of_this_machine(name: str) -> None:
-    assert is_loopback(name)
+@pytest.mark.parametrize(("word", "known", "meant"), WORDS)
+def test_the_known_name_that_is_nearest_is_meant(word: str, known: list[str], meant: str) -> None:
+    assert did_you_mean(word, known) == meant
 
 
-@pytest.mark.parametrize("name", OTHER_NAMES)
-def test_a_name_of_another_machine(name: str) -> None:
-    assert not is_loopback(name)
+LOOPBACK = ["localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]"]
+ELSEWHERE = ["localhost.example", "notlocalhost", "128.0.0.1", "::2", "::", "", "127.0.0.1.example"]
+
+
+@pytest.mark.parametrize("name", LOOPBACK + ELSEWHERE)
+def test_names_of_this_machine_are_known(name: str) -> None:
+    assert is_loopback(name) is (name in LOOPBACK)

@@ -1,4 +1,4 @@
-"""The catalogue of faults is whole: each of its rows is a test in ``tests/catalogue``, by its number."""
+"""Each row of the catalogue of faults has a test with its number in ``tests/catalogue``."""
 
 from __future__ import annotations
 

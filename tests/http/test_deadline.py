@@ -1,4 +1,4 @@
-"""One deadline over all of a request: an upstream that drips, hangs or never ends does not stretch it."""
+"""One deadline for a whole request, which an upstream that drips, hangs or never ends cannot extend."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.transport import Transport
 
 TIMEOUT_SECONDS = 0.5
-GRACE_SECONDS = 0.75  # for a busy machine; what is tested here would otherwise take ten seconds or forever
+GRACE_SECONDS = 0.75  # for a busy machine; what is tested here would take ten seconds or forever without a deadline
 OK = answer(b"{}")
 TLS_RECORD = b"\x16\x03\x03\x40\x00" + bytes(60)  # a handshake record that announces 16 KiB
 
 
 def never_ending(data: bytes) -> Behaviour:
-    """Send the same again and again, as fast as it is taken."""
+    """Return a behaviour that sends the same data again and again."""
 
     def behave(connection: Connection) -> bool:
         with contextlib.suppress(OSError):
@@ -33,7 +33,7 @@ def never_ending(data: bytes) -> Behaviour:
 
 
 def timed_out(url: str, *, before: int = 0, timeout_seconds: float = TIMEOUT_SECONDS) -> float:
-    """Seconds until the transport gives up; ``before`` requests are answered first."""
+    """Return the seconds until the transport gives up, after ``before`` requests that are answered."""
     transport = Transport(url, setting="ZITADEL_DOMAIN")
     try:
         for _ in range(before):
@@ -67,7 +67,7 @@ NEVER: dict[str, Behaviour] = {
     "drips a redirect": drip(b"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n", b"x" * 60),
     "stops in its headers": drip(b"HTTP/1.1 200 OK\r\nContent-Type: ", b"a", 60),
     "stops in its body": drip(HEAD, b"x", 60),
-    "continues for ever": never_ending(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "continues without end": never_ending(b"HTTP/1.1 100 Continue\r\n\r\n"),
     "answers too late": after(5, OK),
 }
 

@@ -37,7 +37,7 @@ def tls(reason: str, library: str = "SSL") -> ssl.SSLError:
 
 
 def inside(*errors: BaseException) -> BaseException:
-    """Each is the cause of the one before it."""
+    """Make each error the cause of the one before it."""
     for outer, inner in pairwise(errors):
         outer.__cause__ = inner
     return errors[0]

@@ -1,4 +1,4 @@
-"""One request, one answer: what is sent, what is read, what is tried again, and what comes from the environment."""
+"""One request and its answer: what is sent, what is read, and what is tried again."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ CUT = raw(http(b'{"active":true}')[:-5])
 
 
 def cut_by_reset(connection: Connection) -> bool:
-    """The first line of an answer, then RST."""
+    """Send the first line of an answer, then RST."""
     connection.send(b"HTTP/1.1 200 OK\r\n")
     return reset(connection)
 

@@ -60,7 +60,7 @@ def test_https_goes_through_a_tunnel(send: Sender) -> None:
 
 
 def test_tls_inside_a_tunnel(certificates: Certificates, send: Sender) -> None:
-    """The proxy says yes and then is, for the test, the server itself."""
+    """The proxy accepts the tunnel and then acts as the server."""
 
     def tunnel(connection: Connection) -> bool:
         connection.read()

@@ -1,4 +1,4 @@
-"""Certificates for TLS servers on loopback: good ones, and each way to be bad."""
+"""Certificates for TLS servers on loopback: valid ones, and each kind of invalid ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAY = datetime.timedelta(days=1)
 
 
 class Certificates:
-    """A CA of its own; ``bundle`` is the PEM file that trusts it, the rest are contexts for servers."""
+    """A CA; ``bundle`` is the PEM file that trusts it, the methods return contexts for servers."""
 
     def __init__(self, folder: Path) -> None:
         self._authority = trustme.CA()
@@ -26,37 +26,37 @@ class Certificates:
         self._authority.cert_pem.write_to_path(self.bundle)
 
     def good(self) -> ssl.SSLContext:
-        """For 127.0.0.1, and valid."""
+        """Return a valid certificate for 127.0.0.1."""
         return _context(self._authority.issue_cert(LOOPBACK))
 
     def for_localhost(self) -> ssl.SSLContext:
-        """For the name, and valid."""
+        """Return a valid certificate for localhost."""
         return _context(self._authority.issue_cert("localhost"))
 
     def wrong_name(self) -> ssl.SSLContext:
-        """For another name."""
+        """Return a certificate for another name."""
         return _context(self._authority.issue_cert("elsewhere.example"))
 
     def wrong_address(self) -> ssl.SSLContext:
-        """For another address."""
+        """Return a certificate for another address."""
         return _context(self._authority.issue_cert("192.0.2.1"))
 
     def expired(self) -> ssl.SSLContext:
-        """Since a day."""
+        """Return a certificate that expired a day ago."""
         now = datetime.datetime.now(datetime.UTC)
         return _context(self._authority.issue_cert(LOOPBACK, not_before=now - 9 * DAY, not_after=now - DAY))
 
     def not_yet_valid(self) -> ssl.SSLContext:
-        """Not before tomorrow."""
+        """Return a certificate that is valid from tomorrow."""
         now = datetime.datetime.now(datetime.UTC)
         return _context(self._authority.issue_cert(LOOPBACK, not_before=now + DAY, not_after=now + 9 * DAY))
 
     def unknown_authority(self) -> ssl.SSLContext:
-        """Issued by an unknown CA."""
+        """Return a certificate of an unknown CA."""
         return _context(trustme.CA().issue_cert(LOOPBACK))
 
     def self_signed(self) -> ssl.SSLContext:
-        """Issued by itself."""
+        """Return a self-signed certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, LOOPBACK)])
         now = datetime.datetime.now(datetime.UTC)

@@ -1,4 +1,4 @@
-"""What an upstream may do, by name: good answers of ZITADEL, and every fault that a resource server must survive."""
+"""Behaviours of an upstream by name: answers of ZITADEL, and the faults that a resource server must survive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAT_CLAIMS: Mapping[str, Any] = {
     "urn:zitadel:iam:org:project:roles": {"read:messages": {"300000000000000001": "acme.localhost"}},
     "urn:zitadel:iam:org:project:300000000000000010:roles": {"read:messages": {"300000000000000001": "acme.localhost"}},
 }
-"""What ZITADEL says of a PAT whose user has the role ``read:messages`` and that never expires."""
+"""ZITADEL's claims for a PAT that never expires, of a user with the role ``read:messages``."""
 
 ACTIVE = answer(json_body(PAT_CLAIMS))
 INACTIVE = answer(json_body({"active": False}))
@@ -30,7 +30,7 @@ WITHOUT_ROLE = answer(json_body({name: value for name, value in PAT_CLAIMS.items
 
 
 def claims(**changed: Any) -> Behaviour:
-    """An active answer with some claims changed."""
+    """Return an active answer with some claims changed."""
     return answer(json_body({**PAT_CLAIMS, **changed}))
 
 
@@ -56,7 +56,7 @@ _HEAD = http(json_body(PAT_CLAIMS)).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A misbehaviour, and the status that a resource server owes its caller then; ``hangs`` until someone gives up."""
+    """A misbehaviour, and the status with which a resource server must answer then."""
 
     behaviour: Behaviour
     status: int

@@ -1,4 +1,4 @@
-"""Ports for processes that cannot pick one and tell."""
+"""Free ports for processes that cannot choose and report one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A proxy before the emulator, as a behaviour of ``tests.upstream``: it passes requests on, or changes them."""
+"""A proxy before the emulator, as a behaviour of ``tests.support.upstream``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def relay(
     date_shift_seconds: float = 0,
     passes: Callable[[str], bool] = lambda _: True,
 ) -> Behaviour:
-    """To ``url``, with the Host of the client or another; ``Date`` shifted; what does not pass gets no answer."""
+    """Return a behaviour that forwards to ``url``, with another Host or Date; what does not pass gets no answer."""
     port = urlsplit(url).port
 
     def behave(connection: Connection) -> bool:

@@ -1,8 +1,8 @@
-"""A faulty upstream: a raw-socket server that misbehaves as told, and records what it was asked.
+"""A faulty upstream: a raw-socket server that misbehaves as told, and records its requests.
 
 ``with upstream(answer(json_body({"active": True})), hang) as up:`` answers the first request and lets the second hang;
-the last behaviour serves all that follow. ``tests.faults`` has behaviours by name. All of it ends with the ``with``
-block, hanging requests too.
+the last behaviour serves all that follow. ``tests.support.connection_faults`` has behaviours by name. Everything ends
+with the ``with`` block, hanging requests too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TLS_HANDSHAKE = b"\x16"  # the first byte of a TLS client (RFC 8446 §5.1)
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
-    """One request as it came. Header names in lower case; ``connection`` counts connections from 0."""
+    """A request as it came. Header names are in lower case; ``connection`` counts connections from 0."""
 
     method: str
     target: str
@@ -38,13 +38,13 @@ class Received:
 
     @property
     def form(self) -> dict[str, str]:
-        """The form's fields; of one that is given twice, the last."""
+        """The fields of the form; the last value of a repeated field."""
         return {name: values[-1] for name, values in parse_qs(self.body.decode(), keep_blank_values=True).items()}
 
 
 @dataclass
 class Connection:
-    """One accepted connection, as a behaviour sees it."""
+    """An accepted connection, for a behaviour."""
 
     sock: socket.socket
     number: int
@@ -53,12 +53,12 @@ class Connection:
     buffer: bytes = b""
 
     def send(self, data: bytes) -> None:
-        """Send all of it; a client that has left does not matter."""
+        """Send all the data, and ignore that a client has left."""
         with contextlib.suppress(OSError):
             self.sock.sendall(data)
 
     def drip(self, data: bytes, seconds: float = DRIP_SECONDS) -> None:
-        """One byte, then a pause, and so on, until the client leaves or the upstream stops."""
+        """Send byte by byte with pauses, until the client leaves or the upstream stops."""
         with contextlib.suppress(OSError):
             for at in range(len(data)):
                 self.sock.sendall(data[at : at + 1])
@@ -70,7 +70,7 @@ class Connection:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
 
     def read(self) -> Received | None:
-        """The next request; ``None`` at the end of the connection, or when it is no HTTP."""
+        """Read the next request; return ``None`` at the end of the connection, or when it is not HTTP."""
         head = self._until(b"\r\n\r\n")
         if head is None:
             return None
@@ -104,11 +104,11 @@ class Connection:
 
 
 Behaviour = Callable[[Connection], bool]
-"""Does something with a connection after a request came; tells whether the connection stays open."""
+"""A function that acts on a connection after a request, and returns whether the connection stays open."""
 
 
 def http(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> bytes:
-    """A whole HTTP/1.1 answer."""
+    """Return the bytes of an HTTP/1.1 response."""
     fields = {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}
     reason = HTTPStatus(status).phrase
     lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in fields.items())]
@@ -116,14 +116,14 @@ def http(body: bytes, status: int = 200, headers: Mapping[str, str] | None = Non
 
 
 def json_body(value: Any) -> bytes:
-    """As ZITADEL writes JSON: in UTF-8, with a line end."""
+    """Return JSON as ZITADEL writes it: in UTF-8, with a line end."""
     return json.dumps(value, ensure_ascii=False).encode() + b"\n"
 
 
 def answer(
     body: bytes, status: int = 200, *, headers: Mapping[str, str] | None = None, then_close: bool = False
 ) -> Behaviour:
-    """A whole answer; ``then_close`` closes the connection after it, without having said so."""
+    """Return a behaviour that answers; with ``then_close`` it closes the connection unannounced."""
 
     def behave(connection: Connection) -> bool:
         connection.send(http(body, status, headers))
@@ -133,7 +133,7 @@ def answer(
 
 
 def raw(data: bytes) -> Behaviour:
-    """These very bytes, then the end."""
+    """Return a behaviour that sends these bytes and closes the connection."""
 
     def behave(connection: Connection) -> bool:
         connection.send(data)
@@ -143,7 +143,7 @@ def raw(data: bytes) -> Behaviour:
 
 
 def drip(prompt: bytes, slow: bytes, seconds: float = DRIP_SECONDS) -> Behaviour:
-    """``prompt`` at once, then ``slow`` byte by byte."""
+    """Return a behaviour that sends ``prompt`` at once, then ``slow`` byte by byte."""
 
     def behave(connection: Connection) -> bool:
         connection.send(prompt)
@@ -154,7 +154,7 @@ def drip(prompt: bytes, slow: bytes, seconds: float = DRIP_SECONDS) -> Behaviour
 
 
 def after(seconds: float, behaviour: Behaviour) -> Behaviour:
-    """The same, late."""
+    """Return a behaviour that acts late."""
 
     def behave(connection: Connection) -> bool:
         return not connection.stopping.wait(seconds) and behaviour(connection)
@@ -163,7 +163,7 @@ def after(seconds: float, behaviour: Behaviour) -> Behaviour:
 
 
 def depending(choose: Callable[[Received], Behaviour]) -> Behaviour:
-    """What ``choose`` picks for the request."""
+    """Return a behaviour that ``choose`` selects for each request."""
 
     def behave(connection: Connection) -> bool:
         assert connection.received is not None, "only for behaviours that follow a request"
@@ -173,7 +173,7 @@ def depending(choose: Callable[[Received], Behaviour]) -> Behaviour:
 
 
 def hang(connection: Connection) -> bool:
-    """Say nothing until the upstream stops."""
+    """Send nothing until the upstream stops."""
     connection.stopping.wait()
     return False
 
@@ -190,14 +190,14 @@ def reset(connection: Connection) -> bool:
 
 
 def speak_http(connection: Connection) -> bool:
-    """What a plain HTTP server says to a TLS client that greets it."""
+    """Answer a TLS client as a plain HTTP server does."""
     connection.sock.recv(1 << 16)
     connection.send(http(b"Client sent an HTTPS request to an HTTP server.", 400, {"Content-Type": "text/plain"}))
     return False
 
 
 class Upstream:
-    """The running server. ``requests`` grows as they come; ``now`` changes what it does from then on."""
+    """The server. ``requests`` records the requests; ``now`` changes the behaviours."""
 
     def __init__(self, behaviours: Sequence[Behaviour], on_connect: Behaviour | None, tls: ssl.SSLContext | None):
         self.requests: list[Received] = []
@@ -214,16 +214,16 @@ class Upstream:
 
     @property
     def url(self) -> str:
-        """The origin."""
+        """The origin of the server."""
         return f"{'https' if self._tls else 'http'}://{LOOPBACK}:{self.port}"
 
     def now(self, *behaviours: Behaviour) -> None:
-        """From the next request on, these, and the last of them for all that follow."""
+        """Use other behaviours from the next request on, the last of them for all that follow."""
         with self._lock:
             self._script = list(behaviours)
 
     def start(self) -> None:
-        """Accept in the background."""
+        """Accept connections in the background."""
         self._acceptor.start()
 
     def stop(self) -> None:
@@ -293,7 +293,7 @@ class Upstream:
 def upstream(
     *behaviours: Behaviour, on_connect: Behaviour | None = None, tls: ssl.SSLContext | None = None
 ) -> Iterator[Upstream]:
-    """A running upstream: the first request gets the first behaviour, the last one serves all that follow.
+    """Run an upstream: the first request gets the first behaviour, the last one serves all that follow.
 
     ``on_connect`` comes before anything is read, TLS included; what is read follows only when it returns true.
     """
@@ -307,7 +307,7 @@ def upstream(
 
 @contextlib.contextmanager
 def refusing_port() -> Iterator[int]:
-    """A port that refuses connections and that no other program takes meanwhile."""
+    """Yield a port that refuses connections and that no other program takes meanwhile."""
     with socket.socket() as sock:
         sock.bind((LOOPBACK, 0))
         yield int(sock.getsockname()[1])

@@ -12,8 +12,6 @@ from zdemo.http.proxy import proxy_address, proxy_of
 
 SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
 EXPECTS_HTTPS = "{netloc} expects https, but http was used"
-PROXY_FORBIDS = "the proxy{proxy} does not let requests through to {host}"
-PROXY_CANNOT_CONNECT = "the proxy{proxy} cannot connect to {host} port {port}"
 NO_DETAIL = "no further detail"
 
 _WORDS = {
@@ -70,7 +68,7 @@ _WORDS = {
         "check that this port speaks TLS, and which TLS versions and ciphers it offers",
     ),
     FailureKind.PROXY: (
-        PROXY_FORBIDS + "{status}",
+        "the proxy{proxy} does not let requests through to {host}{status}",
         "check HTTP_PROXY and HTTPS_PROXY, or add {host} to NO_PROXY",
     ),
     FailureKind.PROXY_UNUSABLE: (
@@ -83,7 +81,7 @@ _WORDS = {
         "NO_PROXY",
     ),
     FailureKind.PROXY_WITHOUT_WAY: (
-        PROXY_CANNOT_CONNECT + "{status}",
+        "the proxy{proxy} cannot connect to {host} port {port}{status}",
         "check host and port in {setting}, and that the server there runs; if this machine reaches it without the "
         "proxy, add {host} to NO_PROXY",
     ),
