@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 
 import pytest
@@ -32,22 +31,6 @@ def test_dotenv_of_the_working_directory_is_read_and_env_file_takes_its_place(sh
     assert (other.code, "from other.env" in other.out) == (1, True)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param("export PAT='{}'\n", id="export and quotes"),
-        pytest.param('PAT="{}"\n', id="double quotes"),
-        pytest.param("\ufeffPAT={}\n", id="byte-order mark"),
-        pytest.param("# a comment\r\n\r\nPAT={}\r\nZDEMO_TIMEOUT=5\r\n", id="CRLF"),
-        pytest.param("PAT = {}  # reader's\n", id="blanks and a comment"),
-    ],
-)
-def test_dotenv_is_read_as_people_write_it(shell: Shell, text: str) -> None:
-    (shell.folder / ".env").write_bytes(text.format(READER.pat).encode())
-    ran = shell("call", "scoped", "--json", PAT="")
-    assert (ran.code, ran.document["status"]) == (0, 200)
-
-
 def test_a_source_that_differs_from_that_of_the_address_is_told(shell: Shell) -> None:
     shell.dotenv(PAT=READER.pat)
     called, asked = shell("call", "private", PAT=""), shell("introspect", PAT="")
@@ -59,7 +42,7 @@ def test_a_source_that_differs_from_that_of_the_address_is_told(shell: Shell) ->
     assert "ZITADEL_DOMAIN" in asked.err
 
 
-@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n", "  \n"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "  \n"])
 def test_a_dash_reads_the_token_from_standard_input_without_its_line_end(shell: Shell, end: str) -> None:
     assert shell("introspect", "--pat", "-", "-q", stdin=VISITOR.pat + end, PAT="").code == 0
 
@@ -67,45 +50,31 @@ def test_a_dash_reads_the_token_from_standard_input_without_its_line_end(shell: 
 @pytest.mark.parametrize(
     ("stdin", "named"),
     [
-        (b"", "empty"),
         (b" \n", "empty"),
-        (b"\xef\xbb\xbf" + READER.pat.encode(), "FEFF"),
         (b"\xff\xfe" + READER.pat.encode("utf-16-le"), "invisible"),
         (READER.pat.encode() + b"\nsecond line\n", "line end"),
-        (b"Bearer " + READER.pat.encode(), "Bearer"),
     ],
 )
 def test_standard_input_that_holds_no_token_is_told(shell: Shell, stdin: bytes, named: str) -> None:
     ran = shell("call", "private", "--pat", "-", stdin=stdin)
-    assert ran.code == 3
-    assert is_two_lines(ran)
-    assert named in ran.err
+    assert (ran.code, is_two_lines(ran), named in ran.err) == (3, True, True)
 
 
 @pytest.mark.parametrize(
     ("token", "named"),
     [
-        (f'"{READER.pat}"', "quotes"),
         (f"\u201c{READER.pat}\u201d", "quotes"),
         (f"Bearer {READER.pat}", "Bearer"),
-        (f"{READER.pat[:30]} {READER.pat[30:]}", "blank"),
-        (f"{READER.pat[:30]}\n{READER.pat[30:]}", "line end"),
         (f"{READER.pat[:30]}\u200b{READER.pat[30:]}", "200B"),
-        ("$PAT", "variable"),
-        ("zdem\u2026-000", "shortened"),
     ],
 )
-def test_what_a_paste_brought_along_is_named_with_the_remedy(shell: Shell, token: str, named: str) -> None:
+def test_what_a_paste_brought_along_is_named_with_the_fix(shell: Shell, token: str, named: str) -> None:
     ran = shell("call", "private", PAT=token)
-    assert ran.code == 3
-    assert is_two_lines(ran)
-    assert "PAT" in ran.err or "token" in ran.err
-    assert named in ran.err
+    assert (ran.code, is_two_lines(ran), named in ran.err) == (3, True, True)
+    assert "the token from the environment" in ran.err
     assert READER.pat[8:24] not in ran.all
-    if "\n" not in token:  # ZITADEL ignores a line end, wherever it stands: such a token is active
-        told = shell("introspect", PAT=token)
-        assert told.code in (1, 3)
-        assert named in told.all
+    told = shell("introspect", PAT=token)
+    assert (told.code in (1, 3), named in told.all) == (True, True)
 
 
 def test_text_that_is_no_utf8_is_told(shell: Shell) -> None:
@@ -170,11 +139,6 @@ def test_an_answer_that_is_empty_or_interrupted_sends_nothing(shell: Shell) -> N
         code, screen = at_terminal(shell, "introspect", "--pat", when="token: ", typed=key)
         assert code == 130
         assert "Traceback" not in screen
-
-
-def test_the_document_that_a_typed_token_leads_to_is_alone_on_standard_output(shell: Shell) -> None:
-    ran = shell("introspect", "--json", "--pat", "-", stdin=READER.pat)
-    assert json.loads(ran.out)["active"] is True
 
 
 @pytest.mark.parametrize("command", [("introspect",), ("introspect", "--json"), ("call", "private")])
