@@ -1,4 +1,4 @@
-"""A ZITADEL and an API to run commands against: one for all tests that change nothing, or one's own."""
+"""An emulated ZITADEL and an API to run commands against: one for all tests that change nothing, or one per test."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Reporter, Shell, story
+from tests.support.cli import Shell, Stack, stack
 
 
 @pytest.fixture(scope="session")
-def shared_story() -> Iterator[Reporter]:
-    """Not to be changed by anyone."""
-    with story() as running:
+def shared_stack() -> Iterator[Stack]:
+    """Shared by all tests, which must not change it."""
+    with stack() as running:
         yield running
 
 
 @pytest.fixture
-def shell(shared_story: Reporter, tmp_path: Path) -> Shell:
+def shell(shared_stack: Stack, tmp_path: Path) -> Shell:
     """All settings exported, in an empty folder."""
-    return Shell(folder=tmp_path, env=shared_story.env)
+    return Shell(folder=tmp_path, env=shared_stack.env)
 
 
 @pytest.fixture
@@ -30,13 +30,13 @@ def bare(tmp_path: Path) -> Shell:
 
 
 @pytest.fixture
-def own_story() -> Iterator[Reporter]:
-    """To do with as the test likes."""
-    with story() as running:
+def own_stack() -> Iterator[Stack]:
+    """For a test that changes it."""
+    with stack() as running:
         yield running
 
 
 @pytest.fixture
-def own_shell(own_story: Reporter, tmp_path: Path) -> Shell:
-    """As ``shell``, with a ZITADEL and an API of its own."""
-    return Shell(folder=tmp_path, env=own_story.env)
+def own_shell(own_stack: Stack, tmp_path: Path) -> Shell:
+    """A ``shell`` with a ZITADEL and an API of its own."""
+    return Shell(folder=tmp_path, env=own_stack.env)

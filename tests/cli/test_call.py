@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.support.cli import Reporter, Shell, is_two_lines
+from tests.support.cli import Shell, Stack, is_two_lines
 from tests.support.connection_faults import ACTIVE
 from tests.support.upstream import answer, hang, json_body, refusing_port, upstream
 from zdemo.cli.call import watched
@@ -32,7 +32,6 @@ def test_an_answer_shows_the_request_the_status_the_time_and_the_message(shell: 
     assert first.endswith(" ms")
     assert " 200 " in first
     assert route.replace("scoped", "Private, scoped").lower() in " ".join(rest).lower()
-    assert shell.anew("call", route).code == 0
 
 
 def test_a_refusal_shows_challenge_token_cause_and_next_command(shell: Shell) -> None:
@@ -48,13 +47,6 @@ def test_a_refusal_shows_challenge_token_cause_and_next_command(shell: Shell) ->
 def test_a_token_that_nobody_issued_is_told_from_one_without_the_role(shell: Shell) -> None:
     ran = shell("call", "private", "--pat", "A" * 71)
     assert (ran.code, "invalid_token" in ran.out, "insufficient" in ran.out) == (1, True, False)
-
-
-def test_without_a_token_the_challenge_carries_no_error_code(shell: Shell) -> None:
-    ran = shell("call", "private", "--json", PAT="")
-    assert ran.code == 1
-    assert ran.document["challenge"]["error"] == ""
-    assert ran.document["why"]
 
 
 def test_json_is_one_document_with_what_the_screen_says(shell: Shell) -> None:
@@ -86,9 +78,8 @@ def test_json_is_json_without_control_characters_whatever_the_api_sends(shell: S
     assert ran.out.removesuffix("\n").isprintable()
 
 
-@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
-def test_json_holds_no_number_that_json_does_not_have(shell: Shell, number: str) -> None:
-    body = f'{{"message":{number}}}'
+def test_json_holds_no_number_that_json_does_not_have(shell: Shell) -> None:
+    body = '{"message":NaN}'
     with upstream(answer(body.encode())) as api:
         ran = shell("call", "public", "--json", "--url", api.url)
     assert ran.document["body"] == body
@@ -102,21 +93,10 @@ def test_verbose_shows_the_exchange_with_the_token_masked(shell: Shell) -> None:
     assert READER.pat not in ran.all
 
 
-@pytest.mark.parametrize(
-    ("arguments", "expected", "code"),
-    [
-        (("private",), "200", 0),
-        (("private",), "401", 1),
-        (("scoped", "--pat", VISITOR.pat), "401", 0),
-        (("scoped", "--pat", VISITOR.pat), "403", 1),
-    ],
-)
-def test_expect_turns_the_question_into_whether_this_status_comes(
-    shell: Shell, arguments: tuple[str, ...], expected: str, code: int
-) -> None:
-    ran = shell("call", *arguments, "--expect", expected)
-    assert ran.code == code
-    assert (expected in ran.err) == (code == 1)
+@pytest.mark.parametrize(("expected", "code"), [("401", 0), ("403", 1)])
+def test_expect_turns_the_question_into_whether_this_status_comes(shell: Shell, expected: str, code: int) -> None:
+    ran = shell("call", "scoped", "--pat", VISITOR.pat, "--expect", expected)
+    assert (ran.code, expected in ran.err) == (code, code == 1)
 
 
 def test_expect_does_not_hide_that_nobody_answers(shell: Shell) -> None:
@@ -128,10 +108,9 @@ def test_curl_prints_a_command_without_the_token_and_sends_nothing(shell: Shell)
     with upstream(ACTIVE) as api:
         ran = shell("call", "scoped", "--curl", "--url", api.url)
         assert (ran.code, ran.err, api.connections) == (0, "", 0)
-        assert ran.out.startswith("curl ")
-        assert api.url + SCOPED in ran.out
-        assert '"Authorization: Bearer $PAT"' in ran.out
-        assert "PAT" not in shell("call", "public", "--curl", "--url", api.url).out
+    command = f'curl -i -H "Authorization: Bearer $PAT" {api.url}{SCOPED}'
+    assert ran.out == f"{command}\n"
+    assert shell("call", "scoped", "--curl", "--url", api.url, "--json").document == {"curl": command}
 
 
 def test_the_token_goes_into_the_header_and_nowhere_else(shell: Shell) -> None:
@@ -152,8 +131,8 @@ def test_url_wins_over_the_environment(shell: Shell) -> None:
         assert shell("call", "public", "--url", url, ZDEMO_API_URL=f"http://127.0.0.1:{port}").code == 0
 
 
-def test_watch_waits_for_another_answer_and_shows_it(own_story: Reporter, own_shell: Shell) -> None:
-    management = ManagementClient(own_story.emulator.url, ADMIN.pat, timeout_seconds=5)
+def test_watch_waits_for_another_answer_and_shows_it(own_stack: Stack, own_shell: Shell) -> None:
+    management = ManagementClient(own_stack.emulator.url, ADMIN.pat, timeout_seconds=5)
     with own_shell.running("call", "scoped", "--watch") as process:
         assert process.stdout
         first = process.stdout.readline()
@@ -191,11 +170,6 @@ def test_watch_does_not_wait_for_ever(expect: int | None, said: str) -> None:
     assert raised.value.exit_code == 1
 
 
-def test_the_curl_command_is_a_document_with_json(bare: Shell) -> None:
-    ran = bare("call", "public", "--curl", "--json")
-    assert (ran.code, ran.document) == (0, {"curl": "curl -i http://127.0.0.1:5000/api/public"})
-
-
 def test_watch_with_json_is_still_one_document(own_shell: Shell) -> None:
     ok, gone = answer(json_body({"message": "hello"})), answer(json_body({"error": "gone"}), 410)
     with upstream(ok, ok, gone) as api:
@@ -229,7 +203,7 @@ def test_without_settings_the_refusal_is_explained_as_far_as_it_can_be(shell: Sh
     assert "CLIENT_ID" in ran.out
 
 
-@pytest.mark.parametrize(("status", "code"), [(502, 4), (503, 4), (504, 4), (500, 1), (404, 1), (429, 1), (302, 1)])
+@pytest.mark.parametrize(("status", "code"), [(503, 4), (500, 1), (429, 1), (302, 1)])
 def test_the_exit_code_tells_who_did_not_answer_from_who_said_no(shell: Shell, status: int, code: int) -> None:
     with upstream(answer(json_body({"error": "some"}), status)) as api:
         ran = shell("call", "private", "--json", "--url", api.url)
@@ -237,7 +211,7 @@ def test_the_exit_code_tells_who_did_not_answer_from_who_said_no(shell: Shell, s
     assert ran.document["why"]
 
 
-@pytest.mark.parametrize("status", [200, 401, 403, 404, 502, 503])
+@pytest.mark.parametrize("status", [200, 401, 503])
 def test_a_web_page_is_no_answer_of_the_api_whatever_its_status(shell: Shell, status: int) -> None:
     page = answer(b"<html>hello</html>", status, headers={"Content-Type": "text/html; charset=utf-8"})
     with upstream(page) as api:

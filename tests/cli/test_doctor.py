@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask, Response, request
 
-from tests.support.cli import Reporter, Shell, is_two_lines
+from tests.support.cli import Shell, Stack, is_two_lines
 from tests.support.upstream import Behaviour, answer, hang_up, refusing_port, upstream
 from zdemo.doctor import API_CHECKS, CHECKS
 from zdemo.emulator.seed import READER, VISITOR
@@ -112,9 +112,9 @@ def test_an_api_that_refuses_as_zitadel_does_agrees(shell: Shell) -> None:
     assert (ran.code, "insufficient_scope" in ran.out) == (0, True)
 
 
-def test_an_api_that_uses_another_zitadel_is_found_out(shell: Shell, own_story: Reporter) -> None:
-    own_story.emulator.world.users[READER.id].pats.clear()
-    ran = shell("doctor", "--only", "api.agrees", ZDEMO_API_URL=own_story.api_url)
+def test_an_api_that_uses_another_zitadel_is_found_out(shell: Shell, own_stack: Stack) -> None:
+    own_stack.emulator.world.users[READER.id].pats.clear()
+    ran = shell("doctor", "--only", "api.agrees", ZDEMO_API_URL=own_stack.api_url)
     assert ran.code == 1
     assert "do not say the same" in " ".join(ran.out.split())
 

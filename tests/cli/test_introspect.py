@@ -10,7 +10,7 @@ import unicodedata
 import pytest
 import requests
 
-from tests.support.cli import Reporter, Shell, is_two_lines
+from tests.support.cli import Shell, Stack, is_two_lines
 from tests.support.connection_faults import CREDENTIALS_REFUSED, FAULTS, INACTIVE, PAT_CLAIMS, claims
 from tests.support.upstream import answer, http, json_body, raw, refusing_port, upstream
 from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
@@ -36,9 +36,9 @@ def test_roles_are_shown_by_organization(shell: Shell) -> None:
     assert all(organization in " ".join(roles[1]) for organization in ("one.example", "two.example"))
 
 
-def test_json_is_the_answer_of_zitadel_byte_for_byte(own_story: Reporter, own_shell: Shell) -> None:
+def test_json_is_the_answer_of_zitadel_byte_for_byte(own_stack: Stack, own_shell: Shell) -> None:
     raw_answer = requests.post(
-        f"{own_story.emulator.url}/oauth/v2/introspect",
+        f"{own_stack.emulator.url}/oauth/v2/introspect",
         data={"token": READER.pat},
         auth=(CLIENT_ID, CLIENT_SECRET),
         timeout=5,

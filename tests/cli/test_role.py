@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.cli import Reporter, Shell, is_two_lines
+from tests.support.cli import Shell, Stack, is_two_lines
 from tests.support.upstream import refusing_port
 from zdemo.emulator.seed import ADMIN, AUTHORIZATION_ID, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR
 
@@ -62,9 +62,9 @@ def test_a_second_role_joins_the_first_and_leaves_it_alone(own_shell: Shell) -> 
 
 @pytest.mark.parametrize("role", ["read:messages", "admin"])
 def test_a_deactivated_assignment_is_shown_and_activated_by_a_grant(
-    own_story: Reporter, own_shell: Shell, role: str
+    own_stack: Stack, own_shell: Shell, role: str
 ) -> None:
-    own_story.emulator.world.authorizations[AUTHORIZATION_ID].active = False
+    own_stack.emulator.world.authorizations[AUTHORIZATION_ID].active = False
     assert "deactivated" in own_shell("role", "list").out
     assert own_shell("introspect", "--require", "read:messages", "-q").code == 1
     ran = own_shell("role", "grant", "reader", role)
@@ -73,8 +73,8 @@ def test_a_deactivated_assignment_is_shown_and_activated_by_a_grant(
     assert own_shell("introspect", "--require", role, "-q").code == 0
 
 
-def test_the_first_one_that_fits_is_no_other_users(own_story: Reporter, own_shell: Shell) -> None:
-    own_story.emulator.world.add_user(ORGANIZATION_ID, "reader-2", "Another")
+def test_the_first_one_that_fits_is_no_other_users(own_stack: Stack, own_shell: Shell) -> None:
+    own_stack.emulator.world.add_user(ORGANIZATION_ID, "reader-2", "Another")
     assert own_shell("role", "grant", "reader-2", "admin", "--json").document["user"]["loginName"] == "reader-2"
     assert own_shell("role", "list", "reader", "--json").document["assignments"][0]["roles"] == ["read:messages"]
 

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 import requests
 
-from tests.support.cli import Ran, Reporter, Shell, first_answer
+from tests.support.cli import Ran, Shell, Stack, first_answer
 from tests.support.ports import free_port
 from tests.support.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
 from zdemo.cli.redaction import PIECE, Redaction
@@ -79,9 +79,9 @@ def assert_silent(ran: Ran, *secrets: str) -> None:
 
 
 @pytest.fixture
-def shell(shared_story: Reporter, tmp_path: Path) -> Iterator[Shell]:
+def shell(shared_stack: Stack, tmp_path: Path) -> Iterator[Shell]:
     """The canaries as settings of an emulator that does not know them; afterwards no file may hold one."""
-    env = SETTINGS | {"ZITADEL_DOMAIN": shared_story.emulator.url, "ZDEMO_API_URL": shared_story.api_url}
+    env = SETTINGS | {"ZITADEL_DOMAIN": shared_stack.emulator.url, "ZDEMO_API_URL": shared_stack.api_url}
     yield Shell(folder=tmp_path, env=env)
     for path in tmp_path.rglob("*"):
         assert path.name == ".env" or not path.is_file() or not leak(path.read_text(errors="replace"), *CANARIES)
@@ -102,9 +102,9 @@ def test_as_settings_of_a_zitadel_that_refuses_them(shell: Shell, command: str) 
     assert_silent(shell(*command.split()))
     shell.dotenv(PAT=f"'{PAT}'", CLIENT_SECRET=f'"{SECRET}"', ZITADEL_ADMIN_PAT=ADMIN)
     with refusing_port() as port:
-        nobody = f"http://127.0.0.1:{port}"
+        closed = f"http://127.0.0.1:{port}"
         empty = dict.fromkeys(("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT"), "")
-        assert_silent(shell(*command.split(), ZITADEL_DOMAIN=nobody, ZDEMO_API_URL=nobody, **empty))
+        assert_silent(shell(*command.split(), ZITADEL_DOMAIN=closed, ZDEMO_API_URL=closed, **empty))
 
 
 @pytest.mark.parametrize("broken", ['"{}"', "“{}”", "Bearer {}", "{} x", "x{}\u200b", "{}\x01", "PAT={}", "{}…"])

@@ -69,7 +69,7 @@ def test_the_default_port_in_the_help_is_the_emulators() -> None:
     assert EMULATOR_PORT == DEFAULT_PORT
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com"])  # noqa: S104  # refused, all of them
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "example.com"])  # noqa: S104  # refused, all of them
 @pytest.mark.parametrize("command", [("emulator",), ("serve", "--emulator")])
 def test_an_emulator_listens_on_loopback_only(bare: Shell, command: tuple[str, ...], host: str) -> None:
     ran = bare(*command, "--host", host)
@@ -96,7 +96,7 @@ def test_a_taken_port_and_a_strange_address_are_told_apart(shell: Shell, command
     assert "taken" in ran.err
     assert "--port" in ran.err
     expose = ("--expose-emulator",) if command == ("emulator",) else ()
-    for host in ("192.0.2.1", "no-such-host.invalid", "a" * 64, "a b"):
+    for host in ("192.0.2.1", "a" * 64):
         ran = shell(*command, "--host", host, *expose)
         assert ran.code == 2
         assert "--host" in ran.err
@@ -125,29 +125,16 @@ def test_the_api_serves_what_call_asks_and_stops_cleanly(shell: Shell) -> None:
     assert READER.pat not in err
 
 
-@pytest.mark.parametrize("more", [(), ("--workers", "2")])
-def test_ctrl_c_on_a_terminal_stops_the_api_that_has_served(shell: Shell, more: tuple[str, ...]) -> None:
-    """It reaches the whole process group, the workers too. A worker that does not stop is killed after 10 s."""
+def test_ctrl_c_on_a_terminal_stops_all_workers(shell: Shell) -> None:
+    """It reaches the whole process group. A worker that does not stop is killed after 10 s."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/api/public"
-    with shell.running("serve", "--port", str(port), *more) as process, requests.Session() as session:
+    with shell.running("serve", "--port", str(port), "--workers", "2") as process, requests.Session() as session:
         first_answer(url, process)
         session.get(url, timeout=5)  # and its connection stays open
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=STOP_SECONDS / 2)
     assert (process.returncode, "Traceback" in err) == (0, False)
-
-
-def test_with_json_logs_each_line_is_an_object_from_the_first_on(shell: Shell) -> None:
-    port = free_port()
-    shell.dotenv(PAT=READER.pat)
-    with shell.running("serve", "--port", str(port), "--json-logs") as process:
-        first_answer(f"http://127.0.0.1:{port}/api/public", process)
-        _, out, err = stopped(process, signal.SIGTERM)
-    lines = [json.loads(line) for line in err.splitlines()]
-    assert out == ""
-    assert lines[0]["message"].startswith(f"API on http://127.0.0.1:{port}, asks ")
-    assert lines[-1]["path"] == "/api/public"
 
 
 def test_the_api_serves_where_standard_error_is_closed(shell: Shell) -> None:
@@ -161,17 +148,19 @@ def test_the_api_serves_where_standard_error_is_closed(shell: Shell) -> None:
         assert process.wait(STOP_SECONDS) == 0
 
 
-def test_the_api_starts_while_zitadel_is_away(shell: Shell) -> None:
-    port = free_port()
-    with refusing_port() as nobody:
-        env = {"ZITADEL_DOMAIN": f"http://127.0.0.1:{nobody}"}
-        with shell.running("serve", "--port", str(port), **env) as process:
-            assert first_answer(f"http://127.0.0.1:{port}/api/public", process).status_code == 200
-            ran = shell("call", "private", "--url", f"http://127.0.0.1:{port}", **env)
+def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an_object(shell: Shell) -> None:
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    with refusing_port() as closed:
+        env = {"ZITADEL_DOMAIN": f"http://127.0.0.1:{closed}"}
+        with shell.running("serve", "--port", str(port), "--json-logs", **env) as process:
+            assert first_answer(f"{url}/api/public", process).status_code == 200
+            ran = shell("call", "private", "--url", url, **env)
             assert (ran.code, " 503 " in ran.out, "refuses connections" in ran.out) == (4, True, True)
-            code, _, err = stopped(process, signal.SIGINT)
-    assert code in (0, 130)
-    assert str(nobody) in err
+            code, out, err = stopped(process, signal.SIGINT)
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert (code in (0, 130), out) == (True, "")
+    assert lines[0]["message"].startswith(f"API on {url}, asks {env['ZITADEL_DOMAIN']}")
+    assert lines[-1]["path"] == "/api/private"
 
 
 def test_the_story_by_hand(bare: Shell) -> None:

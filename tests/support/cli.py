@@ -1,4 +1,4 @@
-"""``zdemo`` run as a person runs it: a process with a folder and an environment of its own."""
+"""Run ``zdemo`` as a person does: as a process with a folder and an environment of its own."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BASE = {"PYTHONPATH": str(ROOT), "PATH": os.defpath, "HOME": "/nonexistent", "PY
 
 @dataclass(frozen=True, kw_only=True)
 class Ran:
-    """What a command left: exit code, the answer, the story."""
+    """What a command left: its exit code, standard output and standard error."""
 
     code: int
     out: str
@@ -45,12 +45,12 @@ class Ran:
 
     @property
     def document(self) -> Any:
-        """Standard output as the one JSON document that it must be."""
+        """Standard output, which must be one JSON document."""
         return json.loads(self.out)
 
     @property
     def lines(self) -> list[str]:
-        """The story, line by line."""
+        """The lines of standard error."""
         return self.err.splitlines()
 
 
@@ -65,7 +65,7 @@ def _ran(code: int, out: bytes, err: bytes) -> Ran:
 
 
 class Forker:
-    """The other end of ``tests.support.forking``: one command at a time."""
+    """Runs one command at a time through ``tests.support.forking``."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="zdemo-forker-")
@@ -89,7 +89,7 @@ class Forker:
         job = {"arguments": arguments, "folder": str(folder), "env": dict(env), "files": files}
         print(json.dumps(job), file=self._process.stdin, flush=True)
         code = int(self._process.stdout.readline())
-        assert code >= 0, f"signal {-code} has ended zdemo {' '.join(arguments)}"
+        assert code >= 0, f"signal {-code} ended zdemo {' '.join(arguments)}"
         return _ran(code, self._files[1].read_bytes(), self._files[2].read_bytes())
 
     def close(self) -> None:
@@ -99,13 +99,13 @@ class Forker:
 
 @cache
 def forker() -> Forker:
-    """The one of this test run."""
+    """Return the forker of this test run."""
     return Forker()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shell:
-    """A folder and an environment to run commands in. ``env`` holds what is exported there."""
+    """A folder and an environment to run commands in; ``env`` is exported there."""
 
     folder: Path
     env: Mapping[str, str]
@@ -116,7 +116,7 @@ class Shell:
         return forker().run(texts, self.folder, {**BASE, **self.env, **env}, _bytes(stdin))
 
     def anew(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
-        """The same in a Python that starts for this command."""
+        """Run ``zdemo`` in a Python that starts for this command."""
         done = subprocess.run(  # noqa: S603  # the program under test
             [sys.executable, "-m", "zdemo", *arguments],
             cwd=self.folder,
@@ -134,7 +134,7 @@ class Shell:
 
     @contextmanager
     def running(self, *arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
-        """Start ``zdemo`` and leave it running while the block lasts; it is ended by SIGTERM if it still runs."""
+        """Run ``zdemo`` while the block lasts; end it by SIGTERM if it still runs."""
         process = subprocess.Popen(  # noqa: S603  # the program under test
             [sys.executable, "-m", "zdemo", *arguments],
             cwd=self.folder,
@@ -156,7 +156,7 @@ class Shell:
 
 
 def is_two_lines(ran: Ran) -> bool:
-    """Whether a failure was told as the house tells it: ``error:`` and ``hint:``, and nothing as an answer.
+    """Return whether a failure is told as ``error:`` and ``hint:``, with no answer.
 
     With ``--json`` the two are the document, in the same words.
     """
@@ -167,7 +167,7 @@ def is_two_lines(ran: Ran) -> bool:
 
 
 def first_answer(url: str, process: subprocess.Popen[str]) -> requests.Response:
-    """The first answer of what is starting."""
+    """Return the first answer of a server that is starting."""
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -179,8 +179,8 @@ def first_answer(url: str, process: subprocess.Popen[str]) -> requests.Response:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reporter:
-    """An emulated ZITADEL and the API in front of it; ``env`` are the settings that fit them."""
+class Stack:
+    """An emulated ZITADEL and the API in front of it; ``env`` holds the settings for them."""
 
     emulator: Emulator
     api_url: str
@@ -198,11 +198,11 @@ class Reporter:
 
 
 @contextmanager
-def story() -> Iterator[Reporter]:
-    """Both on free ports, with the known world of their own, while the block lasts."""
+def stack() -> Iterator[Stack]:
+    """Run both on free ports while the block lasts, with a known world of their own."""
     with emulate() as emulator:
         settings = Settings(
             issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, cache_ttl_seconds=CACHE_SECONDS
         )
         with serving(create_app(settings)) as port:
-            yield Reporter(emulator=emulator, api_url=f"http://127.0.0.1:{port}")
+            yield Stack(emulator=emulator, api_url=f"http://127.0.0.1:{port}")

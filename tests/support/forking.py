@@ -1,8 +1,8 @@
-"""A process that has loaded zdemo and forks for each command, so that a test with ten commands costs no second.
+"""A process that has loaded zdemo and forks for each command, which saves 0.2 s per command.
 
-Each command still is a process, with folder, environment, arguments and files of its own; what a fork cannot show
+Each command is still a process, with folder, environment, arguments and files of its own; what a fork cannot show
 (what is loaded at start, what Python itself reads from the environment) is tested with ``Shell.anew``.
-Run as a program it takes one job a line, as JSON, and answers each with its exit code.
+Run as a program it takes one job per line, as JSON, and answers each with its exit code.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LONGEST_SECONDS = 60
 
 
 def _streams() -> tuple[TextIO, TextIO, TextIO]:
-    """The three of a new process in a UTF-8 locale."""
+    """Open the three streams of a new process in a UTF-8 locale."""
     return (
         open(0, encoding="utf-8", errors="surrogateescape", closefd=False),
         open(1, "w", encoding="utf-8", closefd=False),
@@ -27,7 +27,7 @@ def _streams() -> tuple[TextIO, TextIO, TextIO]:
 
 
 def _run(job: dict[str, Any]) -> int:
-    """In the forked process: become ``zdemo`` with what the job says."""
+    """Become ``zdemo`` in the forked process, with folder, environment, files and arguments of the job."""
     signal.alarm(LONGEST_SECONDS)
     os.chdir(job["folder"])
     os.environ.clear()
@@ -55,7 +55,7 @@ def _serve() -> None:
     import zdemo.cli.entry
     import zdemo.cli.introspect
     import zdemo.cli.role
-    import zdemo.investigation.api_comparison  # noqa: F401  # all are imported to be there when a fork wants them
+    import zdemo.investigation.api_comparison  # noqa: F401  # imported once, for all forks
 
     for line in sys.stdin:
         child = os.fork()

@@ -1,4 +1,4 @@
-"""A terminal to run ``zdemo`` at: a pseudo-terminal that is the process's controlling one."""
+"""Run ``zdemo`` at a terminal: a pseudo-terminal that controls the process."""
 
 from __future__ import annotations
 
@@ -20,48 +20,48 @@ os.execv(sys.executable, [sys.executable, "-m", "zdemo", *sys.argv[1:]])
 
 
 def at_terminal(shell: Shell, *arguments: str, when: str = "", typed: str = "", **env: str) -> tuple[int, str]:
-    """Exit code, and all that the terminal was sent; ``typed`` is typed once ``when`` stands there."""
+    """Return the exit code and all that the terminal was sent; ``typed`` is typed once ``when`` stands there."""
     return at_terminal_of(0, shell, *arguments, when=when, typed=typed, **env)
 
 
 def at_terminal_of(
     columns: int, shell: Shell, *arguments: str, when: str = "", typed: str = "", **env: str
 ) -> tuple[int, str]:
-    """The same at a terminal that is so wide; 0 is one that does not know."""
-    ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, columns))
+    """Do the same at a terminal of that width; 0 is a terminal that does not know its width."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, columns))
     process = subprocess.Popen(  # noqa: S603  # the program under test
         [sys.executable, "-c", _LAUNCH, *arguments],
         cwd=shell.folder,
         env={**BASE, "TERM": "xterm-256color", **shell.env, **env},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
         start_new_session=True,
     )
-    os.close(theirs)
+    os.close(slave)
     try:
-        return _conversation(process, ours, when.encode(), typed.encode())
+        return _conversation(process, master, when.encode(), typed.encode())
     finally:
         process.kill()
         process.wait()
-        os.close(ours)
+        os.close(master)
 
 
 def _conversation(process: subprocess.Popen[bytes], terminal: int, when: bytes, typed: bytes) -> tuple[int, str]:
-    seen = b""
+    output = b""
     end = time.monotonic() + LONGEST_SECONDS
     while time.monotonic() < end:
         if not select.select([terminal], [], [], 1)[0]:
             continue
         try:
             data = os.read(terminal, 1 << 16)
-        except OSError:  # how Linux says that nobody is left at the other end
+        except OSError:  # how Linux says that the other end is closed
             data = b""
         if not data:
-            return process.wait(LONGEST_SECONDS), seen.decode().replace("\r\n", "\n")
-        seen += data
-        if typed and when in seen:
+            return process.wait(LONGEST_SECONDS), output.decode().replace("\r\n", "\n")
+        output += data
+        if typed and when in output:
             os.write(terminal, typed)
             typed = b""
-    raise AssertionError(f"zdemo does not end; it said {seen!r}")
+    raise AssertionError(f"zdemo does not end; it wrote {output!r}")
