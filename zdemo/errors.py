@@ -99,15 +99,24 @@ class FailureKind(StrEnum):
     TOO_LARGE = "too_large"
 
 
+class Phase(StrEnum):
+    """What a request was waiting for when its time was up."""
+
+    NAME = "name"
+    CONNECTION = "connection"
+    ANSWER = "answer"
+
+
 class ConnectionFailed(ZdemoError):
-    """A request to ``origin`` without a usable answer."""
+    """A request to ``origin`` without a usable answer; ``phase`` is what a timeout interrupted."""
 
     exit_code = ExitCode.NO_ANSWER
 
-    def __init__(self, message: str, *, hint: str, kind: FailureKind, origin: str) -> None:
+    def __init__(self, message: str, *, hint: str, kind: FailureKind, origin: str, phase: Phase = Phase.ANSWER) -> None:
         super().__init__(message, hint=hint)
         self.kind = kind
         self.origin = origin
+        self.phase = phase
 
 
 class Refused(ZdemoError):

@@ -48,7 +48,7 @@ WRONG_SECRET = ("A" if CLIENT_SECRET[0] != "A" else "B") + CLIENT_SECRET[1:]
 def stays_open(shell: Shell, env: dict[str, str], *more: str) -> None:
     """Without an administrator: the list, for doctor and introspect."""
     for told in (doctor(shell, env, "client.accepted"), introspect(shell, env)):
-        told.names(REFUSED, *CANDIDATES, "it can be|look the same", "ZITADEL_ADMIN_PAT", *more)
+        told.names(REFUSED, *CANDIDATES, "it can be|cannot be told apart", "ZITADEL_ADMIN_PAT", *more)
         told.never(r"token is (dead|not valid)", "deleted PAT")
 
 
@@ -56,7 +56,7 @@ def certain(shell: Shell, env: dict[str, str]) -> list[Told]:
     """With one: exactly one cause, for both."""
     found = [doctor(shell, env, "client.accepted"), introspect(shell, env)]
     for told in found:
-        told.names(REFUSED).never("it can be|look the same", "token is (dead|not valid)")
+        told.names(REFUSED).never("it can be|cannot be told apart", "token is (dead|not valid)")
     return found
 
 
@@ -113,7 +113,7 @@ def test_14_the_credentials_of_a_service_user(bare: Shell, planter: Planter) -> 
     made = planter.tokens()
     env = settings(planter.url, CLIENT_ID=made["name"], CLIENT_SECRET=made["secret"])
     for told in (doctor(bare, env, "client.accepted", warned=("settings.wellformed",)), introspect(bare, env)):
-        told.names("those of a service user", "API application's").never("it can be|look the same", "expired")
+        told.names("those of a service user", "API application's").never("it can be|cannot be told apart", "expired")
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_60_a_date_that_is_off_while_the_key_is_taken_is_not_the_clock(bare: She
         upstream(relay(site.url, date_shift_seconds=seconds)) as up,
     ):
         told = doctor(bare, keyed(f"http://localhost:{up.port}", site.file), warned=("clock.skew",))
-    told.names(f"(899|900|901) s {where}", "ZITADEL takes what is signed here", "clock of the proxy").never("refused")
+    told.names(f"(899|900|901) s {where}", "ZITADEL accepts what is signed here", "clock of the proxy").never("refused")
 
 
 # The administrator's PAT
@@ -289,7 +289,7 @@ def test_56_an_administrators_pat_that_is_dead(bare: Shell, planter: Planter) ->
 def test_56_an_administrators_token_that_is_no_pat_or_not_whole(bare: Shell, planter: Planter) -> None:
     token = planter.tokens()["access_token"]
     told = doctor(bare, settings(planter.url, ZITADEL_ADMIN_PAT=token), "admin.valid")
-    told.names("alive, but no PAT", "urn:zitadel:iam:org:project:id:zitadel:aud").never("deleted", "expired")
+    told.names("alive, but is not a PAT", "urn:zitadel:iam:org:project:id:zitadel:aud").never("deleted", "expired")
     told = doctor(bare, settings(planter.url, ZITADEL_ADMIN_PAT=ADMIN.pat[:-1]), "admin.valid")
     told.names("not valid at this ZITADEL", "70 characters", "copy the whole PAT").never("deleted", "expired")
     env = settings(planter.url, ZITADEL_ADMIN_PAT=ADMIN.pat[:-1])
@@ -318,4 +318,4 @@ def test_an_application_that_was_switched_to_a_key_is_pointed_out(bare: Shell, p
     method = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
     planter.do("application.v2.ApplicationService/UpdateApplication", **APP, apiConfiguration=method)
     told = doctor(bare, administered(planter.url), warned=("client.kind",))
-    told.names("works still", f"{APPLICATION_NAME} is registered for a key", "ZITADEL_KEY_FILE")
+    told.names("still accepts", f"{APPLICATION_NAME} is registered for a key", "ZITADEL_KEY_FILE")

@@ -25,7 +25,7 @@ def test_a_variable_that_stands_twice_is_pointed_out(bare: Shell, zitadel: Emula
     bare.dotenv(**settings(zitadel.url))
     with (bare.folder / ".env").open("a") as stream:
         stream.write(f"CLIENT_ID={CLIENT_ID}\n")
-    doctor(bare, {}, warned=("settings.shadowed",)).names("CLIENT_ID stands twice", "last one counts")
+    doctor(bare, {}, warned=("settings.shadowed",)).names("CLIENT_ID is set twice", "last line counts")
 
 
 def test_63_an_address_without_a_scheme(bare: Shell, zitadel: Emulator) -> None:

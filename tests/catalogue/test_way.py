@@ -75,7 +75,7 @@ def test_03_https_to_an_http_port(bare: Shell, zitadel: Emulator) -> None:
 def test_04_http_to_a_tls_port_that_says_so(bare: Shell) -> None:
     with upstream(answer(b"Client sent an HTTP request to an HTTPS server.\n", 400, headers={})) as up:
         told = doctor(bare, settings(up.url), "net.tls")
-    told.names("expects TLS", f"fix: ZITADEL_DOMAIN=https://127.0.0.1:{up.port}").never("not a ZITADEL")
+    told.names("expects https", f"fix: ZITADEL_DOMAIN=https://127.0.0.1:{up.port}").never("not a ZITADEL")
 
 
 def test_04_http_to_a_tls_port_that_hangs_up(bare: Shell, certificates: Certificates) -> None:
@@ -187,7 +187,7 @@ def test_35b_a_table_that_cannot_be_read(bare: Shell) -> None:
     }
     with upstream(by_path(paths, UNAUTHORIZED)) as up:
         told = doctor(bare, settings(up.url), "zitadel.ready")
-    told.names("database", "made-up client", "fix: look at ZITADEL's database").never("PAT", "deleted")
+    told.names("database", "made-up client", "fix: check ZITADEL's database").never("PAT", "deleted")
 
 
 def test_38_a_database_that_hangs(bare: Shell, zitadel: Emulator) -> None:
@@ -333,7 +333,7 @@ def test_a_proxy_that_finds_no_server_does_not_take_the_blame_alone(bare: Shell)
             told.names("cannot connect to zitadel.example port 443", "503", "ZITADEL_DOMAIN", "NO_PROXY")
         env = proxied(proxy.url)
         for told in (doctor(bare, env, "zitadel.identity"), introspect(bare, env)):
-            told.names("through the proxy 127.0.0.1", "no connection to zitadel.example", "NO_PROXY")
+            told.names("through the proxy 127.0.0.1", "cannot connect to zitadel.example", "NO_PROXY")
             told.never("fix: start ZITADEL", "next start ZITADEL")
 
 
@@ -380,11 +380,16 @@ def test_introspection_alone_that_is_in_maintenance_does_not_call_zitadel_down(b
 
 
 BEFORE_THE_API = {
+    "AirPlay": (
+        answer(b"", 403, headers={"Server": "AirTunes/775.3.1"}),
+        "AirPlay of macOS",
+        "zdemo serve --port 5001",
+    ),
     "gateway": (answer(b"upstream connect error", 503, headers={**PLAIN, "Server": "envoy"}), "gateway", "zdemo serve"),
     "limit": (answer(b"slow down", 429, headers={**PLAIN, "Retry-After": "7"}), "limited .429.", "wait 7 s"),
     "TLS": (
         answer(b"Client sent an HTTP request to an HTTPS server.", 400, headers=PLAIN),
-        "TLS",
+        "expects https",
         "ZDEMO_API_URL=https",
     ),
     "moved": (

@@ -218,7 +218,7 @@ def test_a_web_page_is_no_answer_of_the_api_whatever_its_status(shell: Shell, st
         ran = shell("call", "private", "--url", api.url)
     assert ran.code == 4
     assert "text/html" in ran.out
-    assert "ZDEMO_API_URL or --url" in ran.out
+    assert "correct --url" in ran.out
     assert "<html>" not in ran.out
 
 

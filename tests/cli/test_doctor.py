@@ -64,22 +64,12 @@ def test_a_check_that_there_is_not_is_a_wrong_command_line(bare: Shell) -> None:
     assert "did you mean token.active?" in bare("doctor", "--only", "token.aktive").err
 
 
-def test_a_failure_says_where_more_is_written(shell: Shell) -> None:
-    ran = shell("doctor", CLIENT_SECRET="x" * 64)
-    assert "see: docs/troubleshooting.md#client.accepted" in ran.out
-
-
 def test_what_failed_is_said_again_at_the_end(bare: Shell, shell: Shell) -> None:
     ran = bare("doctor")
     summary = ran.out.rstrip().rpartition("\n\n")[2].splitlines()
     assert "failed" in summary[0]
     assert summary[1].startswith("failed  settings.complete: set them in the environment")
     assert "\nfailed " not in shell("doctor", "--only", "token.active", PAT="A" * 71).out
-
-
-def test_no_secret_is_shown(shell: Shell) -> None:
-    ran = shell("doctor", PAT=VISITOR.pat[:-3], CLIENT_SECRET="x" * 64)
-    assert not any(secret in ran.all for secret in (VISITOR.pat[:-3], "x" * 64, shell.env["ZITADEL_ADMIN_PAT"]))
 
 
 def test_tokens_from_another_place_than_the_address_are_named(own_shell: Shell) -> None:
@@ -98,15 +88,6 @@ def test_an_api_that_does_not_run_is_a_warning_until_its_address_is_set(shell: S
     assert "zdemo serve" in ran.document["checks"][0]["fix"]
 
 
-def test_airplay_in_the_place_of_the_api_is_named(shell: Shell) -> None:
-    airplay = answer(b"", 403, headers={"Server": "AirTunes/775.3.1"})
-    with upstream(airplay) as up:
-        ran = shell("doctor", "--only", "api.identity", ZDEMO_API_URL=up.url)
-        called = shell("call", "private", ZDEMO_API_URL=up.url)
-    assert (ran.code, "AirPlay" in ran.out, "5001" in ran.out) == (1, True, True)
-    assert (called.code, "AirPlay" in called.out, "role" in called.out) == (1, True, False)
-
-
 def test_an_api_that_refuses_as_zitadel_does_agrees(shell: Shell) -> None:
     ran = shell("doctor", "--only", "api.agrees", PAT=VISITOR.pat)
     assert (ran.code, "insufficient_scope" in ran.out) == (0, True)
@@ -116,7 +97,7 @@ def test_an_api_that_uses_another_zitadel_is_found_out(shell: Shell, own_stack: 
     own_stack.emulator.world.users[READER.id].pats.clear()
     ran = shell("doctor", "--only", "api.agrees", ZDEMO_API_URL=own_stack.api_url)
     assert ran.code == 1
-    assert "do not say the same" in " ".join(ran.out.split())
+    assert "disagree about this token" in " ".join(ran.out.split())
 
 
 # any API
@@ -201,9 +182,9 @@ def test_an_address_that_is_none_is_a_wrong_command_line(bare: Shell, url: str) 
 
 NO_ROUTE: list[tuple[Behaviour, str, str]] = [
     (answer(b"busy", 503, headers={"Server": "envoy"}), "a proxy before it does not reach it", "start the API"),
-    (answer(b"slow down", 429, headers={"Retry-After": "7"}), "requests to the API are limited", "wait 7 s"),
-    (answer(b"", 405), "not read with GET", "give --api a URL that is"),
-    (answer(b"Client sent an HTTP request to an HTTPS server.\n", 400), "expects TLS", "--api=https://{host}/x"),
+    (answer(b"slow down", 429, headers={"Retry-After": "7"}), "requests to the API are rate limited", "wait 7 s"),
+    (answer(b"", 405), "does not allow GET", "give --api a URL that requires a token and allows GET"),
+    (answer(b"Client sent an HTTP request to an HTTPS server.\n", 400), "expects https", "--api=https://{host}/x"),
     (answer(b"", 308, headers={"Location": "https://api.example/x"}), "redirects .*", "--api=https://api.example/x"),
 ]
 

@@ -167,7 +167,7 @@ def test_the_role_in_hand_is_no_finding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "why"), [(401, "may not ask"), (403, "may not ask"), (429, "answered 429"), (None, "in time")]
+    ("status", "why"), [(401, "may not list"), (403, "may not list"), (429, "answered 429"), (None, "in time")]
 )
 def test_why_the_assignments_are_not_known_is_said(status: int | None, why: str) -> None:
     came = Response(status=status, headers={}, body=b"", seconds=0.01, url=ISSUER) if status else None
@@ -217,7 +217,7 @@ def test_a_pat_is_remarked_to_list_roles_that_are_not_granted() -> None:
         (pat(ROLE, defined=(ROLE,), more={"iss": "https://localhost"}), SETTINGS, 0.0, "https://localhost"),
         (pat(ROLE, defined=(ROLE,)), SETTINGS, -61.0, "61 s behind"),
         (pat(defined=(), more={"urn:zitadel:iam:org:project:roles": [ROLE]}), SETTINGS, 0.0, "shape"),
-        (session(ROLE, scope=f"{SCOPE}{ROLE} {SCOPE}admin"), SETTINGS, 0.0, "It was asked for, and is not granted"),
+        (session(ROLE, scope=f"{SCOPE}{ROLE} {SCOPE}admin"), SETTINGS, 0.0, "It was requested but is not granted"),
     ],
 )
 def test_what_stands_out_is_remarked(introspection: Introspection, given: Settings, ahead: float, named: str) -> None:

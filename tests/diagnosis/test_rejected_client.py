@@ -48,17 +48,17 @@ def test_what_is_accepted_a_moment_later_may_have_just_been_made() -> None:
     finding = refused({Probe.RANDOM_TOKEN: answer(200, {"active": False})})
     assert (finding.id, finding.certainty) == ("zitadel.filtered", Certainty.OPEN)
     assert "a moment ago" in finding.candidates[0]
-    assert "try once more" in finding.fix[0]
+    assert "try again" in finding.fix[0]
 
 
 @pytest.mark.parametrize(
     ("client_id", "secret", "named"),
     [
-        ("<312909075212468229>", "s3cr" * 16, 'CLIENT_ID was not pasted alone: "<"'),
+        ("<312909075212468229>", "s3cr" * 16, 'CLIENT_ID has "<" in front of it'),
         ("123@zdemo", "s3cr" * 16, "CLIENT_ID does not look like a client ID"),
-        ("312909075212468229", "${SECRET}", "CLIENT_SECRET was not pasted alone: the name of a variable"),
-        ("312909075212468229", "s3cr" * 16 + "\\n", "CLIENT_SECRET was not pasted alone: a line end that is written"),
-        ("312909075212468229", base64.b64encode(b"s3cr" * 16).decode(), "CLIENT_SECRET was not pasted alone: base64"),
+        ("312909075212468229", "${SECRET}", "CLIENT_SECRET is the name of a variable"),
+        ("312909075212468229", "s3cr" * 16 + "\\n", "CLIENT_SECRET has a backslash inside"),
+        ("312909075212468229", base64.b64encode(b"s3cr" * 16).decode(), "CLIENT_SECRET is base64-encoded"),
     ],
 )
 def test_what_a_paste_left_in_the_credentials_is_the_first_candidate(client_id: str, secret: str, named: str) -> None:
@@ -99,7 +99,7 @@ def test_an_administrators_pat_that_did_not_tell_is_not_asked_for_again(
 ) -> None:
     finding = recorded(records, settings)
     assert finding.certainty is Certainty.OPEN
-    assert "ZITADEL_ADMIN_PAT did not tell" in finding.fix[-1]
+    assert "ZITADEL_ADMIN_PAT did not show" in finding.fix[-1]
 
 
 def test_what_an_administrator_of_the_project_sees_is_no_candidate_any_more() -> None:

@@ -55,8 +55,8 @@ def test_the_form_tells_the_kind(token: str, kind: TokenKind) -> None:
         (f"Authorization: Bearer {PAT}", 'the header field\'s name and "Bearer" in front of it'),
         (f"PAT={PAT}", "PAT="),
         (f"export PAT={PAT}", "PAT="),
-        (f"ZITADEL_ADMIN_PAT={PAT}", "the name of its variable"),
-        (f"{PAT}\\n", "a line end that is written out"),
+        (f"ZITADEL_ADMIN_PAT={PAT}", "its variable's name"),
+        (f"{PAT}\\n", "a backslash inside"),
         (f'"{PAT}"', "quotes"),
         (f"'{PAT}'", "quotes"),
         (f"{PAT}'", "quotes"),
@@ -138,10 +138,10 @@ def test_the_path_of_a_file_is_no_token(token: str) -> None:
     finding = paste_problem(token)
     assert finding is not None
     assert "path of a file" in finding.cause
-    assert "--pat - <" in finding.fix[0]
+    assert "cat FILE" in finding.fix[0]
 
 
 def test_a_line_end_inside_does_not_change_the_kind() -> None:
     form = token_form(f"{PAT[:30]}\r\n{PAT[30:]}")
     assert (form.kind, form.sendable) == (TokenKind.PAT, False)
-    assert form.problem == "a line end inside"
+    assert form.problem == "has a line end inside"

@@ -71,7 +71,7 @@ UNAUTHORIZED = {"error": "unauthorized_client"}
         (answer(404, "404 page not found"), "zitadel.other_server", ["not a ZITADEL"]),
         (answer(418, {"error": "teapot"}), "zitadel.unusable", ["418"]),
         (answer(401, "<html>", kind="text/html"), "zitadel.filtered", ["401"]),
-        (answer(511, "<html>", kind="text/html"), "net.login", ["the network wants a login"]),
+        (answer(511, "<html>", kind="text/html"), "net.login", ["the network requires a login"]),
     ],
 )
 def test_an_answer_that_is_none_is_named(came: Response, name: str, named: list[str]) -> None:
@@ -168,7 +168,7 @@ def test_a_login_of_a_proxy_or_another_server_stays_open() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "first"), [(503, "the proxy gets no connection to"), (403, "the proxy does not let requests through")]
+    ("status", "first"), [(503, "the proxy cannot connect to"), (403, "the proxy does not let requests through")]
 )
 def test_what_came_through_our_own_proxy_may_be_its_own(status: int, first: str) -> None:
     came = replace(answer(status, "<html>", kind="text/html", headers={"server": "squid"}), proxy="proxy.example")
@@ -307,7 +307,7 @@ def test_a_service_users_credentials_are_known_by_the_token_endpoint(reply: Resp
     [
         ("s3cr" * 16, "312909075212468229", "swapped"),
         ("reader", "s3cr" * 16, "CLIENT_ID does not look like"),
-        ("312909075212468229", "s3cr" * 15, "CLIENT_SECRET is 60 long"),
+        ("312909075212468229", "s3cr" * 15, "CLIENT_SECRET has 60 characters"),
         ("312909075212468229", "aB3-" * 17 + "xyZ", "form of a personal access token"),
     ],
 )
@@ -337,4 +337,4 @@ def test_a_401_is_not_how_zitadel_refuses_and_stays_open() -> None:
     ],
 )
 def test_what_is_only_likely_is_never_said_as_if_it_were_certain(certainty: Certainty, said: str) -> None:
-    assert Finding(id="a.b", cause="a proxy is down", certainty=certainty).said == said
+    assert Finding(id="a.b", cause="a proxy is down", certainty=certainty).sentence == said

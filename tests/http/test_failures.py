@@ -12,10 +12,10 @@ from itertools import pairwise
 import pytest
 import requests
 import urllib3
-from urllib3.exceptions import NewConnectionError, ProtocolError, ProxyError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError, ProxyError
 
-from zdemo.errors import ConnectionFailed, ExitCode, FailureKind, SettingsError
-from zdemo.http.deadline import StaleConnection
+from zdemo.errors import ConnectionFailed, ExitCode, FailureKind, Phase, SettingsError
+from zdemo.http.deadline import ResolveTimeout, StaleConnection
 from zdemo.http.failures import chain, explained, may_retry
 from zdemo.http.messages import CaBundle, failed, too_large
 
@@ -90,6 +90,24 @@ def test_the_innermost_cause_decides(error: BaseException, kind: FailureKind) ->
     came = explain(error)
     assert isinstance(came, ConnectionFailed)
     assert (came.kind, came.origin, came.exit_code) == (kind, ORIGIN, ExitCode.NO_ANSWER)
+
+
+def timed_out(cause: TimeoutError) -> BaseException:
+    return requests.ConnectTimeout(inside(ConnectTimeoutError(None, "connecting took too long"), cause))
+
+
+@pytest.mark.parametrize(
+    ("error", "phase"),
+    [
+        (timed_out(ResolveTimeout()), Phase.NAME),
+        (timed_out(TimeoutError()), Phase.CONNECTION),
+        (requests.ReadTimeout(), Phase.ANSWER),
+    ],
+)
+def test_what_a_timeout_interrupted_is_known(error: BaseException, phase: Phase) -> None:
+    came = explain(error)
+    assert isinstance(came, ConnectionFailed)
+    assert (came.kind, came.phase) == (FailureKind.TIMEOUT, phase)
 
 
 @pytest.mark.parametrize("kind", FailureKind)

@@ -15,7 +15,7 @@ from zdemo.diagnosis import Certainty
 from zdemo.emulator import emulate
 from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, READER, VISITOR
 from zdemo.http.response import Response
-from zdemo.investigation.api_comparison import Explanation, explain
+from zdemo.investigation import Explanation, explain
 
 NOW = 1_800_000_000.0
 INVALID = 'Bearer realm="zdemo", error="invalid_token"'
@@ -208,4 +208,4 @@ def test_an_api_that_was_started_before_its_settings_changed_is_restarted(settin
         assert any("started before its settings were changed" in candidate for candidate in found.candidates)
         assert any(step.startswith("restart zdemo serve") for step in found.fix)
     assert "started before" in explained(call(502), READER.pat, settings).finding.candidates[0]
-    assert "way from the API" in explained(call(503), READER.pat, settings).finding.candidates[0]
+    assert "does not reach ZITADEL" in explained(call(503), READER.pat, settings).finding.candidates[0]

@@ -4,34 +4,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.config.test_key_file import content
+from tests.support.cli import Shell
+from tests.support.key_site import settings_for
 from tests.support.planting import ROLE, look
 from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
+from zdemo.config.key_file import application_key
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Certainty
 from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
 from zdemo.introspection.client import basic_credentials
-from zdemo.investigation.investigate import Investigation
+from zdemo.investigation import Investigation
 
 GRACE_SECONDS = 0.7  # for a busy machine, beside the time that an investigation may take
 
 
-Path = dict[str, Any]
+Paths = dict[str, Any]
 PLAIN = {"Content-Type": "text/plain"}
 READY, HEALTHY = answer(b'"ok"\n'), answer(b"ok", headers=PLAIN)
 DEAD, REFUSED = answer(json_body({"active": False})), answer(json_body({"error": "unauthorized_client"}), 400)
 OWN = basic_credentials(CLIENT_ID, CLIENT_SECRET)
 
 
-def server(paths: Path, other: Any = REFUSED) -> Any:
+def server(paths: Paths, other: Any = REFUSED) -> Any:
     """Answers by path; ``other`` is for the paths that are not given."""
     return depending(lambda request: paths.get(request.target, other))
 
 
-def ask(paths: Path, other: Any = REFUSED, seconds: float = 5, token: str = READER.pat) -> Investigation:
+def ask(paths: Paths, other: Any = REFUSED, seconds: float = 5, token: str = READER.pat) -> Investigation:
     with upstream(server(paths, other)) as up:
         settings = Settings(issuer=up.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout_seconds=seconds)
         start = time.monotonic()
@@ -40,7 +45,7 @@ def ask(paths: Path, other: Any = REFUSED, seconds: float = 5, token: str = READ
         return found
 
 
-def introspection_by(choose: Callable[[Received], Any]) -> Path:
+def introspection_by(choose: Callable[[Received], Any]) -> Paths:
     return {"/oauth/v2/introspect": depending(choose)}
 
 
@@ -87,7 +92,7 @@ def test_an_answer_that_wavers_is_remarked_and_not_called_dead() -> None:
 
     found = ask(introspection_by(choose) | {"/debug/ready": READY})
     assert found.finding is None
-    assert "once more" in found.notes[0]
+    assert "active a moment later" in found.notes[0]
 
 
 def test_a_session_api_token_is_proven() -> None:
@@ -134,3 +139,28 @@ def test_a_token_that_no_header_takes_is_asked_about_by_form_only() -> None:
         look(settings, f'"{READER.pat}"')
         asked = {request.target for request in up.requests}
     assert asked == {"/oauth/v2/introspect", "/debug/ready"}
+
+
+def test_an_assertion_that_is_sent_back_is_never_shown(tmp_path: Path) -> None:
+    def echo(received: Received) -> Any:
+        assertion = received.form.get("client_assertion", "")
+        return answer(json_body({"active": False, "error": assertion, "error_description": assertion}))
+
+    (tmp_path / "key.json").write_bytes(content())
+    with upstream(depending(echo)) as up:
+        shell = Shell(folder=tmp_path, env={"ZITADEL_DOMAIN": up.url, "ZITADEL_KEY_FILE": "key.json", "PAT": "x" * 71})
+        shown = shell("introspect").all + shell("introspect", "--json").all
+    sent = {request.form["client_assertion"] for request in up.requests if "client_assertion" in request.form}
+    assert sent
+    assert not any(assertion.rpartition(".")[2] in shown for assertion in sent)
+
+
+def test_the_token_endpoint_gets_no_request_without_a_secret() -> None:
+    with upstream(REFUSED) as up:
+        look(settings_for(up.url, application_key(content())), "x" * 71)
+    assert sorted(request.target for request in up.requests) == [
+        "/.well-known/openid-configuration",
+        "/oauth/v2/introspect",
+        "/oauth/v2/introspect",
+        "/oidc/v1/userinfo",
+    ]

@@ -13,7 +13,7 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis import Finding
 from zdemo.emulator import Emulator
 from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR
-from zdemo.investigation.investigate import Investigation, investigate
+from zdemo.investigation import Investigation, investigate
 
 ROLE = "read:messages"
 AUDIENCE = f"urn:zitadel:iam:org:project:id:{PROJECT_ID}:aud"

@@ -1,4 +1,4 @@
-"""``zdemo call``: one request to the API, and why it was answered so."""
+"""``zdemo call``: one request to the API, and why it got this answer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from zdemo.client import as_json as call_document
 from zdemo.config.environment import Environment
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
+from zdemo.http.response import GATEWAY_STATUSES
 
 if TYPE_CHECKING:
-    from zdemo.investigation.api_comparison import Explanation
+    from zdemo.investigation import Explanation
 
-COULD_NOT_JUDGE = (502, 503, 504)
 WATCH_SECONDS = 0.25
 PATIENCE_SECONDS = 600  # long enough for a change made elsewhere; a script must not hang forever
 
@@ -91,7 +91,7 @@ def _explanation(result: Call, token: str | None, environment: Environment, *, a
     if result.accepted:
         return None
     from zdemo.config.settings import Settings  # here, since an accepted call needs neither
-    from zdemo.investigation.api_comparison import explain
+    from zdemo.investigation import explain
 
     settings, unasked = None, ""
     try:
@@ -149,6 +149,6 @@ def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:
         if status != expect:
             screen.error(f"the status is {status}, not {expect}")
         return ExitCode.YES if status == expect else ExitCode.NO
-    if status in COULD_NOT_JUDGE or result.is_page:
+    if status in GATEWAY_STATUSES or result.is_page:
         return ExitCode.NO_ANSWER
     return ExitCode.YES if result.accepted else ExitCode.NO

@@ -1,4 +1,4 @@
-"""The screen of ``call``: what happened, why, what to do next."""
+"""The screen of ``call``: what happened, why, and what to do next."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from zdemo.cli.screen import WIDTH, Screen, headline, printable, show_finding, w
 from zdemo.client import Call
 
 if TYPE_CHECKING:
-    from zdemo.investigation.api_comparison import Explanation
+    from zdemo.investigation import Explanation
 
 
 def show_call(screen: Screen, call: Call, explanation: Explanation | None, token: str, *, verbose: bool) -> None:
-    """One call. ``token`` is what may be shown of the token and where it came from, or empty."""
+    """Show one call; ``token`` is the masked token and its source, or empty."""
     status = screen.mark(str(call.answer.status), "green" if call.accepted else "red")
     left = f"GET {call.url}"
     screen.say(
@@ -43,23 +43,23 @@ def _message(call: Call) -> str:
     body = call.body
     if not isinstance(body, dict):
         kind = call.answer.media_type or "no media type"
-        return f"the answer is no JSON object ({kind}, {len(call.answer.body)} bytes)"
+        return f"the answer is not a JSON object ({kind}, {len(call.answer.body)} bytes)"
     if call.accepted:
         return str(body.get("message", body))
-    said, more = str(body.get("error", "no error code")), str(body.get("error_description", ""))
-    return f"{said}: {more}" if more else said
+    code, description = str(body.get("error", "no error code")), str(body.get("error_description", ""))
+    return f"{code}: {description}" if description else code
 
 
 def challenge_in_words(call: Call) -> str:
-    """What ``WWW-Authenticate`` says, for a person (RFC 6750 §3)."""
+    """Return what ``WWW-Authenticate`` says, in plain words (RFC 6750 §3)."""
     challenge = call.challenge
     if challenge is None:
         return ""
     words = {
-        "": "a bearer token is asked for; no error code, since none was presented",
+        "": "a bearer token is required; no error code, because none was sent",
         "invalid_request": "the request is malformed",
-        "invalid_token": "this token is not good (any more): get another",
-        "insufficient_scope": f"the token is good, but it takes more: {challenge.scope}",
+        "invalid_token": "this token is not valid (any more): get another one",
+        "insufficient_scope": f"the token is valid, but this is required too: {challenge.scope}",
     }
     return words.get(challenge.error, challenge.text)
 

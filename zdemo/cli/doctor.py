@@ -59,12 +59,8 @@ def doctor(
     if list_checks:
         show_list(screen, checks, as_json=as_json)
         return ExitCode.YES
-    done: list[CheckReport] = []
-    with screen.waiting("examining"):  # the first line comes when the first answer has
-        run = _run(screen, names, api, env_file)
-        for one in run:
-            if one.worth_showing:
-                done.append(one)
+    with screen.waiting("running the checks"):
+        done = [report for report in _run(screen, names, api, env_file) if report.worth_showing]
     if as_json:
         screen.document(as_document(done, time.monotonic() - started))
     else:
@@ -75,7 +71,7 @@ def doctor(
 
 
 def _exit_code(done: list[CheckReport], *, by_name: bool) -> ExitCode:
-    """A failed check is a no; one that was asked for by name and could not be carried out as well."""
+    """Return no when a check failed, or when one that was requested by name could not run."""
     no = any(one.result.outcome is Outcome.FAIL or (by_name and not one.result.satisfied) for one in done)
     return ExitCode.NO if no else ExitCode.YES
 
@@ -99,7 +95,7 @@ def _run(screen: Screen, only: tuple[str, ...], api: str | None, env_file: Path 
 
 
 def _target(environment: Environment, url: str) -> Target:
-    """The API at a URL."""
+    """Return the API at a URL."""
     parts = urlsplit(url if "://" in url else f"//{url}")
     origin = f"{parts.scheme}://{parts.netloc}" if parts.scheme else parts.netloc
     origin = origin_given_by("--api", origin, environment, example="http://127.0.0.1:5000/api/private")

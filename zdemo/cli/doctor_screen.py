@@ -1,4 +1,4 @@
-"""The screen of ``doctor``: a line for each check, below it what it can be and what mends it, a summary."""
+"""The screen of ``doctor``: a line for each check, with possible causes and fixes below it, and a summary."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LABELS = {Outcome.PASS: "ok", Outcome.WARN: "warn", Outcome.FAIL: "FAIL", Outcom
 COLOURS = {Outcome.PASS: "green", Outcome.WARN: "yellow", Outcome.FAIL: "red", Outcome.SKIP: "bright_black"}
 LABEL_WIDTH, ID_WIDTH = 6, 22
 INDENT = " " * (LABEL_WIDTH + ID_WIDTH)
-A_GLANCE = 8  # checks that surely fit on a screen, failures with them
-MOST_SEEN = 6  # lines of evidence that are worth a screen; all of them are in --json
+A_GLANCE = 8  # checks that fit on a screen with their failures
+MOST_SEEN = 6  # lines of evidence; --json has all of them
 
 
 def show_done(screen: Screen, done: CheckReport) -> None:
-    """One check."""
+    """Show one check."""
     result = done.result
     first, *rest = wrapped(result.evidence, WIDTH - len(INDENT))
     label = screen.mark(LABELS[result.outcome], COLOURS[result.outcome])
@@ -41,7 +41,7 @@ def show_done(screen: Screen, done: CheckReport) -> None:
 
 
 def _below(screen: Screen, lead: str, *texts: str) -> None:
-    """Each text begins a line; all that is not the first word of the first stands below that."""
+    """Show each text on its own lines, all of them aligned behind ``lead``."""
     for text in texts:
         for line in wrapped(step(text), WIDTH - len(INDENT) - len(lead)):
             screen.say(f"{INDENT}{lead}{line}")
@@ -49,7 +49,7 @@ def _below(screen: Screen, lead: str, *texts: str) -> None:
 
 
 def show_summary(screen: Screen, done: Sequence[CheckReport], seconds: float) -> None:
-    """How many came out how; what failed once more, where the rest of the checks may have pushed it off the screen."""
+    """Show how many checks had which outcome; repeat what failed when it may have scrolled off the screen."""
     screen.say()
     screen.say(headline(summary(done), f"{seconds:.1f} s"))
     if len(done) <= A_GLANCE:
@@ -61,7 +61,7 @@ def show_summary(screen: Screen, done: Sequence[CheckReport], seconds: float) ->
 
 
 def summary(done: Sequence[CheckReport]) -> str:
-    """The numbers, those that are none left out."""
+    """Return the numbers of outcomes, without zeros."""
     count = Counter(one.result.outcome for one in done)
     words = {
         Outcome.FAIL: "failed",
@@ -73,7 +73,7 @@ def summary(done: Sequence[CheckReport]) -> str:
 
 
 def show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -> None:
-    """The IDs and what they check."""
+    """Show the IDs of checks and what they check."""
     if as_json:
         screen.document(
             {"checks": [{"id": c.id, "what": c.what, "needs": list(c.needs), "anchor": c.anchor} for c in checks]}
@@ -87,7 +87,7 @@ def show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) ->
 
 
 def as_document(done: Sequence[CheckReport], seconds: float) -> dict[str, Any]:
-    """All of it for programs. ``fix`` is one text, empty where nothing is to be mended."""
+    """Return the document for programs; ``fix`` is one text, empty where nothing needs a fix."""
     return {
         "passed": not any(one.result.outcome is Outcome.FAIL for one in done),
         "summary": {outcome.value: sum(one.result.outcome is outcome for one in done) for outcome in Outcome},

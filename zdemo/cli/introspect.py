@@ -7,19 +7,18 @@ from typing import Annotated
 
 import typer
 
-from zdemo.authorization import Policy, authorize
 from zdemo.cli.introspect_screen import show_investigation
 from zdemo.cli.options import EnvFile, Pat
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import environment_with_token, required_token, tell_mixed_sources, tell_warnings
 from zdemo.client import ROLE
 from zdemo.config.settings import Settings
-from zdemo.errors import ConnectionFailed, ExitCode, Refused, ZdemoError
+from zdemo.diagnosis import refusal_of
+from zdemo.errors import ConnectionFailed, ExitCode, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
-from zdemo.investigation.admin_lookup import pat_ids, usable_admin_pat
-from zdemo.investigation.investigate import Investigation, investigate
+from zdemo.investigation import investigate, pat_ids, usable_admin_pat
 
 
 def introspect(
@@ -59,15 +58,18 @@ def introspect(
             admin_pat=usable_admin_pat(environment),
             ids=pat_ids(environment, token),
         )
-    _raise_if_plain(investigation)
+    error, finding = investigation.error, investigation.finding
+    if error and finding and not (finding.candidates or finding.seen):  # two lines say all of it
+        screen.error(finding.sentence, "; ".join(finding.fix))
+        return error.exit_code
     show_investigation(screen, investigation, settings, token, now=now)
     if investigation.introspection is None:
-        return investigation.error.exit_code if investigation.error else ExitCode.NO
+        return error.exit_code if error else ExitCode.NO
     return _judge(investigation.introspection, settings, require, now=now)
 
 
 def _raw(screen: Screen, settings: Settings, token: str, *, show: bool) -> Introspection:
-    """Ask, print the answer as it is if it is JSON, and read it."""
+    """Ask ZITADEL, print its answer unchanged if it is JSON, and read it."""
     client = IntrospectionClient(settings)
     try:
         screen.hide(*client.secrets)
@@ -81,21 +83,8 @@ def _raw(screen: Screen, settings: Settings, token: str, *, show: bool) -> Intro
     return read_answer(answer, with_key=settings.key is not None)
 
 
-def _judge(found: Introspection, settings: Settings, require: str | None, *, now: float) -> ExitCode:
-    """Without a role the question is whether the token is active; with one, whether the API would let it pass."""
+def _judge(introspection: Introspection, settings: Settings, require: str | None, *, now: float) -> ExitCode:
+    """Return yes when the token is active or, with a required role, when the API would accept it."""
     if require is None:
-        return ExitCode.YES if found.active else ExitCode.NO
-    try:
-        authorize(found, Policy.from_settings(settings), now=now, role=require)
-    except Refused:
-        return ExitCode.NO
-    return ExitCode.YES
-
-
-def _raise_if_plain(investigation: Investigation) -> None:
-    """An error that two lines can say is said in two lines."""
-    error, finding = investigation.error, investigation.finding
-    if error and (finding is None or not (finding.candidates or finding.seen)):
-        if finding:
-            error.message, error.hint = finding.said, "; ".join(finding.fix)
-        raise error
+        return ExitCode.YES if introspection.active else ExitCode.NO
+    return ExitCode.NO if refusal_of(introspection, settings, role=require, now=now) else ExitCode.YES

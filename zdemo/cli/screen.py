@@ -206,14 +206,14 @@ def columns(rows: Sequence[Sequence[str]], *, gap: int = 2) -> list[str]:
 
 
 def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence: bool = True) -> None:
-    """Print why, how that is known if ``evidence``, what it can be, and what to do next."""
+    """Show the cause, its evidence unless ``evidence`` is false, the candidates, and what to do next."""
     seen = finding.seen if evidence else ()
-    screen.pairs([("why", finding.said), *seen], indent=indent, label_width=10 if indent else 12)
+    screen.pairs([("why", finding.sentence), *seen], indent=indent, label_width=10 if indent else 12)
     if finding.candidates:
         lead = " " * indent
         screen.say()
-        it_is = "it is one of these, and they look the same from here"
-        screen.say(lead + (it_is if finding.certainty == "open" else "it can also be"))
+        is_open = finding.certainty == "open"
+        screen.say(lead + ("one of these; they cannot be told apart from outside" if is_open else "it can also be"))
         for candidate in finding.candidates:
             first, *rest = wrapped(candidate, 76 - indent)
             screen.say(f"{lead}  {first}")

@@ -138,7 +138,7 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
 
         finding = finding_for_error(error)
         can_be = f" (it can be: {'; '.join(finding.candidates)})" if finding.candidates else ""
-        error.message, error.hint = finding.said + can_be, "; ".join(filter(None, finding.fix)) or error.hint
+        error.message, error.hint = finding.sentence + can_be, "; ".join(filter(None, finding.fix)) or error.hint
         raise
     finally:
         client.close()

@@ -1,35 +1,50 @@
-"""From evidence to reason and fix: why a token is refused, or why nobody can say. Pure; asks nobody.
+"""From evidence to cause and fix: why a token is refused, or why ZITADEL or the API cannot be used. Pure.
 
-First rule: never a wrong single cause. What the evidence does not decide is said to be open, with the candidates and
-the next step. ``zdemo.investigation`` gathers the evidence; call, introspect and doctor say what comes out here.
+First rule: never a wrong single cause. Where the evidence does not decide, a finding is open and lists the candidates
+and the next step. ``zdemo.investigation`` gathers the evidence; call, introspect and doctor show the findings.
 """
 
-from zdemo.diagnosis.admin_records import ApplicationRecord, ClientRecords, PatRecords
-from zdemo.diagnosis.api_response import finding_before_the_api, finding_for_gateway, speaks_as_zdemo
+from zdemo.diagnosis.admin_records import ApplicationRecord, ClientRecords, KeyRecord, PatRecords
+from zdemo.diagnosis.api_response import finding_before_the_api, finding_for_gateway, is_from_zdemo
 from zdemo.diagnosis.client_records import uses_the_other_method
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted, without_secrets
+from zdemo.diagnosis.inactive_pat import DECISIVE_EVENTS
 from zdemo.diagnosis.inactive_token import finding_for_inactive, zitadel_is_sick
+from zdemo.diagnosis.missing_role import OWN_API_SCOPE
 from zdemo.diagnosis.notes import notes
+from zdemo.diagnosis.odd_values import OddValue, odd_values
+from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words, described, span
 from zdemo.diagnosis.rejected_client import SWAPPED_WITH_TOKEN
+from zdemo.diagnosis.rejected_key import assertions_are_refused
 from zdemo.diagnosis.rejected_token import finding_for_active, refusal_of
+from zdemo.diagnosis.role_facts import own_project
 from zdemo.diagnosis.token_form import LINE_END_INSIDE, TokenForm, TokenKind, paste_problem, token_form
 from zdemo.diagnosis.unusable_response import finding_for_error
 from zdemo.diagnosis.zitadel_identity import finding_for_issuer, finding_for_server, zitadels_signs
 
 __all__ = [
+    "CLOCK_TOLERANCE_SECONDS",
+    "DECISIVE_EVENTS",
     "LINE_END_INSIDE",
     "NOTHING",
+    "OWN_API_SCOPE",
     "SWAPPED_WITH_TOKEN",
+    "SYNCHRONISE",
     "ApplicationRecord",
     "Certainty",
     "ClientRecords",
     "Evidence",
     "Finding",
+    "KeyRecord",
+    "OddValue",
     "PatRecords",
     "Probe",
     "TokenForm",
     "TokenKind",
+    "assertions_are_refused",
+    "clock_words",
+    "described",
     "finding_before_the_api",
     "finding_for_active",
     "finding_for_error",
@@ -37,11 +52,14 @@ __all__ = [
     "finding_for_inactive",
     "finding_for_issuer",
     "finding_for_server",
+    "is_from_zdemo",
     "notes",
+    "odd_values",
+    "own_project",
     "paste_problem",
     "quoted",
     "refusal_of",
-    "speaks_as_zdemo",
+    "span",
     "token_form",
     "uses_the_other_method",
     "without_secrets",

@@ -1,7 +1,6 @@
 """What only an administrator's PAT shows: the application behind a client ID, the user and the state of a PAT.
 
-Facts without a judgement; what follows from them is said in ``recorded``. Times are epoch seconds, with the text that
-ZITADEL wrote beside them where a person is to read it.
+These are facts without a judgement. Times are epoch seconds; where a person reads one, ZITADEL's text is beside it.
 """
 
 from __future__ import annotations
@@ -15,23 +14,23 @@ ID_LENGTH = 18  # digits of an ID that ZITADEL makes
 
 @dataclass(frozen=True, kw_only=True)
 class KeyRecord:
-    """A key or a PAT in a list of ZITADEL's. ``expires_at`` of ``None``: it could not be read."""
+    """An application key or a PAT as ZITADEL lists it; ``expires_at`` is ``None`` when it could not be read."""
 
     id: str
     expires: str
     expires_at: float | None
 
-    def is_over(self, now: float) -> bool:
-        """Whether it has expired."""
+    def has_expired(self, now: float) -> bool:
+        """Return whether its expiry has passed."""
         return self.expires_at is not None and self.expires_at <= now
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApplicationRecord:
-    """An application and what it stands in. ``method`` is ZITADEL's word; empty is Basic, the default.
+    """An application with its project and organization.
 
-    ``project_active`` and ``organization_active`` are ``None`` when that could not be learned. ``keys`` are listed
-    only when we have a key file.
+    ``method`` is ZITADEL's name of the authentication method; empty means Basic, the default. ``project_active`` and
+    ``organization_active`` are ``None`` when they are unknown. ``keys`` are listed only when zdemo uses a key file.
     """
 
     id: str
@@ -49,9 +48,10 @@ class ApplicationRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class ClientRecords:
-    """The answer to: what is this client ID? ``instead``: what has it as its own ID; ``right``: the client ID meant.
+    """What a client ID belongs to.
 
-    ``whole_instance``: the administrator sees everything, so that what is not there does not exist.
+    ``instead`` names the object that has this ID as its own, and ``right`` is that object's client ID.
+    ``whole_instance``: the administrator sees everything, so what is not listed does not exist.
     """
 
     whole_instance: bool
@@ -62,12 +62,12 @@ class ClientRecords:
 
 @dataclass(frozen=True, kw_only=True)
 class PatRecords:
-    """The user of a PAT and, with the PAT's ID, the PAT.
+    """The user of a PAT and, when the PAT's ID is known, the PAT.
 
-    ``user`` is how a sentence names the user, ``user_id`` is empty when that is not known. ``state`` is ``ACTIVE``,
-    ``INACTIVE``, ``LOCKED`` or ``REMOVED``. ``pat_id`` is empty when it is not known which of the user's PATs it is.
-    ``events`` are ``None`` when the administrator may not read them, and ``all_events`` is false when older ones were
-    left off. ``variable`` holds the PAT; ``named_by`` are the variables that hold the IDs.
+    ``user`` is the user's name in a sentence; ``user_id`` is empty when it is unknown. ``state`` is ``ACTIVE``,
+    ``INACTIVE``, ``LOCKED`` or ``REMOVED``. ``pat_id`` is empty when it is unknown which of the user's PATs it is.
+    ``events`` are ``None`` when the administrator may not read them; ``all_events`` is false when older ones are
+    missing. ``variable`` holds the PAT, and ``named_by`` are the variables that hold the IDs.
     """
 
     user: str
@@ -87,7 +87,7 @@ class PatRecords:
 
     @property
     def length(self) -> int | None:
-        """How many characters the PAT has; ``None`` when its user's ID is not known.
+        """How many characters the PAT has; ``None`` when its user's ID is unknown.
 
         ZITADEL: 16 bytes of IV, the token's ID, ``:`` and the user's ID, base64url without padding.
         """
@@ -98,12 +98,12 @@ class PatRecords:
 
     @property
     def all_known(self) -> bool:
-        """Whether nothing can have happened since the PAT was made that the events do not show."""
+        """Whether the events show everything that happened since the PAT was made."""
         return self.events is not None and (
             self.all_events or self.last("user.pat.added", pat_id=self.pat_id) is not None
         )
 
     def last(self, *types: str, pat_id: str = "") -> UserEvent | None:
-        """The latest event of these types, about this PAT if one is named."""
-        found = [e for e in self.events or () if e.type in types and (not pat_id or e.pat_id == pat_id)]
-        return max(found, key=lambda event: event.sequence, default=None)
+        """Return the latest event of these types, about one PAT if its ID is given."""
+        events = [e for e in self.events or () if e.type in types and (not pat_id or e.pat_id == pat_id)]
+        return max(events, key=lambda event: event.sequence, default=None)

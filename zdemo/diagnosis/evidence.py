@@ -1,4 +1,4 @@
-"""What ZITADEL answered to the questions that were asked after the first one: what a diagnosis may rest on."""
+"""What ZITADEL answered to the probes that follow an introspection: the facts that a diagnosis rests on."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from zdemo.management.model import RoleAssignment
 
 
 class Probe(StrEnum):
-    """The questions; the value says in two words what is asked."""
+    """A question to ZITADEL; the value is its label in a line of evidence."""
 
-    AGAIN = "introspection, once more"
-    RANDOM_TOKEN = "random token"  # noqa: S105  # the name of a question, no password
+    AGAIN = "second introspection"
+    RANDOM_TOKEN = "random token"  # noqa: S105  # a label, not a password
     MADE_UP_CLIENT = "made-up client"
     USERINFO = "userinfo"
     WHOAMI = "own user"
@@ -34,14 +34,13 @@ class Probe(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """The replies by question. A question that is missing was not asked, for want of time or of need.
+    """The replies by probe. A probe without a reply was not sent: there was no time, or no need.
 
-    ``assignments`` is ``None`` when they could not be learned, and so is ``signature_fits`` of a JWT;
-    ``assignments_from`` says with what they were asked for.
-    ``clock_ahead_seconds``: by how much this machine's clock is ahead of ZITADEL's, to a second. The records are what
-    an administrator's PAT showed, and ``None`` when it showed nothing; ``looked_up_at`` is when (epoch seconds).
-    ``token_kind`` is the form of what was asked about, and ``None`` when that was a text of our own.
-    ``with_administrator``: there is such a PAT; ``with_ids``: it is known which PAT the token is said to be.
+    ``assignments`` and ``signature_fits`` (of a JWT) are ``None`` when they are unknown; ``assignments_from`` names
+    the token that ZITADEL was asked with. ``clock_ahead_seconds`` is how far this machine's clock is ahead of
+    ZITADEL's. The records are what an administrator's PAT showed at ``looked_up_at`` (epoch seconds), or ``None``.
+    ``token_kind`` is the form of the caller's token, or ``None`` when zdemo made up a random one.
+    ``with_administrator``: there is an administrator's PAT. ``with_ids``: the token's user or PAT ID is known.
     """
 
     replies: Mapping[Probe, Response | ConnectionFailed] = field(default_factory=dict)
@@ -56,31 +55,36 @@ class Evidence:
     with_administrator: bool = False
     with_ids: bool = False
 
-    def answer(self, question: Probe) -> Response | None:
-        """The answer to a question, if one came."""
-        reply = self.replies.get(question)
+    def answer(self, probe: Probe) -> Response | None:
+        """Return the response to a probe, if one came."""
+        reply = self.replies.get(probe)
         return reply if isinstance(reply, Response) else None
 
-    def status(self, question: Probe) -> int | None:
-        """The status of that answer."""
-        answer = self.answer(question)
+    def failure(self, probe: Probe) -> ConnectionFailed | None:
+        """Return why a probe got no response; ``None`` when it got one or was not sent."""
+        reply = self.replies.get(probe)
+        return reply if isinstance(reply, ConnectionFailed) else None
+
+    def status(self, probe: Probe) -> int | None:
+        """Return the status of the response to a probe."""
+        answer = self.answer(probe)
         return answer.status if answer else None
 
-    def timed_out(self, question: Probe) -> bool:
-        """Whether a question was asked and no answer came in time."""
-        reply = self.replies.get(question)
-        return isinstance(reply, ConnectionFailed) and reply.kind is FailureKind.TIMEOUT
+    def timed_out(self, probe: Probe) -> bool:
+        """Return whether a probe was sent and no response came in time."""
+        failure = self.failure(probe)
+        return failure is not None and failure.kind is FailureKind.TIMEOUT
 
     @property
     def token_is_alive(self) -> bool:
-        """Whether userinfo takes the token: JSON with the user's ID, which no page for all paths is."""
+        """Whether userinfo accepts the token: JSON with the user's ID, which no catch-all page has."""
         answer = self.answer(Probe.USERINFO)
         subject = answer.json_object().get("sub") if answer and answer.status == 200 else None
         return isinstance(subject, str) and subject != ""
 
     @property
     def token_is_dead(self) -> bool:
-        """Whether userinfo refuses the token, in ZITADEL's own words."""
+        """Whether userinfo refuses the token in ZITADEL's own words."""
         return _refused_by_userinfo(self.answer(Probe.USERINFO))
 
     @property
@@ -90,31 +94,30 @@ class Evidence:
 
     @property
     def is_ready(self) -> bool:
-        """Whether ZITADEL says that its database answers: JSON, which no page for all paths is (ZITADEL: ``"ok"``)."""
+        """Whether ZITADEL says that its database answers (ZITADEL: the JSON text ``"ok"``)."""
         answer = self.answer(Probe.READY)
         return answer is not None and answer.status == 200 and answer.json() == "ok"
 
     @property
     def is_healthy(self) -> bool:
-        """Whether ZITADEL's process lives (ZITADEL: text ``ok``)."""
+        """Whether ZITADEL's process is alive (ZITADEL: the plain text ``ok``)."""
         answer = self.answer(Probe.HEALTH)
         return answer is not None and answer.status == 200 and answer.text.strip() == "ok"
 
     @property
     def database_away(self) -> bool:
         """Whether ZITADEL itself says that it cannot reach its database (ZITADEL: 412, API-F24h2)."""
-        answer = self.answer(Probe.READY)
-        return answer is not None and answer.status == 412
+        return self.status(Probe.READY) == 412
 
     @property
     def administrator_is_active(self) -> bool | None:
-        """Whether the administrator's PAT is active at introspection; ``None`` when that was not asked or not told."""
+        """Whether introspection calls the administrator's PAT active; ``None`` when that is unknown."""
         answer = self.answer(Probe.ADMINISTRATOR)
         active = answer.json_object().get("active") if answer and answer.status == 200 else None
         return active if isinstance(active, bool) else None
 
     def project_id(self, client_id: str) -> str | None:
-        """The API application's project, as the administrator's PAT shows it when it is introspected.
+        """Return the API application's project, as the introspected PAT of the administrator shows it.
 
         ZITADEL appends the client ID and then the project to the audience of every PAT.
         """
@@ -124,12 +127,12 @@ class Evidence:
 
 
 def _refused_by_userinfo(answer: Response | None) -> bool:
-    """A 401 of a proxy that wants credentials of its own says nothing of the token; ZITADEL's is JSON."""
+    """Return whether this is ZITADEL's JSON refusal: the 401 of a proxy says nothing about the token."""
     return answer is not None and answer.status == 401 and answer.json_object().get("error") == "access_denied"
 
 
 def project_behind(client_id: str, audience: Sequence[object]) -> str | None:
-    """The project in a PAT's audience: what follows the API application's client ID (ZITADEL: ``[..., C, P]``)."""
+    """Return the project in a PAT's audience: the entry after the API application's client ID."""
     for first, second in itertools.pairwise(audience):
         if first == client_id and isinstance(second, str):
             return second

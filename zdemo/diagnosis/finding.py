@@ -1,4 +1,4 @@
-"""What a diagnosis says: a cause, how sure that is, what it rests on, and what to do."""
+"""A finding: a cause, how certain it is, the evidence for it, and what to do."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 LONGEST_QUOTE = 120  # characters of a text that came over the network
-LEAST_SECRET = 16  # characters; a shorter text is no secret of ZITADEL, and may be an ordinary word
+LEAST_SECRET = 16  # characters; ZITADEL's secrets are longer, and a shorter text may be an ordinary word
 
 
 class Certainty(StrEnum):
-    """How sure a cause is. ``OPEN``: the evidence does not decide, and the candidates are what it can be."""
+    """How certain a cause is; ``OPEN`` means that the evidence does not decide between the candidates."""
 
     CERTAIN = "certain"
     LIKELY = "likely"
@@ -20,11 +20,11 @@ class Certainty(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Why a token, or ZITADEL, does not do what was wanted.
+    """Why a token is refused, or why ZITADEL or the API cannot be used.
 
-    ``id`` is stable and dotted. ``cause`` is one sentence; when ``certainty`` is ``OPEN`` it says what is known, and
-    ``candidates`` what it can be, most likely first. ``seen`` is the evidence: a label and a text for each piece.
-    ``fix`` is what a person can do or type; nothing in a finding ever holds a token or a secret.
+    ``id`` is stable and dotted. ``cause`` is one sentence. When ``certainty`` is ``OPEN``, it says only what is known,
+    and ``candidates`` are the possible causes, most likely first. ``seen`` is the evidence: pairs of label and text.
+    ``fix`` are steps that a person can take or paste. A finding never holds a token or a secret.
     """
 
     id: str
@@ -35,12 +35,12 @@ class Finding:
     fix: tuple[str, ...] = ()
 
     @property
-    def said(self) -> str:
-        """The cause as a person is told it: with a reserve, unless it is certain or says itself what is open."""
+    def sentence(self) -> str:
+        """The cause, marked as likely when it is."""
         return f"most likely, {self.cause}" if self.certainty is Certainty.LIKELY else self.cause
 
     def without(self, secrets: Iterable[str]) -> Finding:
-        """The same, with each of these texts taken out: a server may echo what it was sent."""
+        """Return the finding without these texts: a server may echo what it was sent."""
         known = tuple(secrets)
         return replace(
             self,
@@ -52,7 +52,7 @@ class Finding:
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """The text with each secret taken out, wherever it came from."""
+    """Replace each secret in a text by an ellipsis."""
     for secret in secrets:
         if len(secret) >= LEAST_SECRET:
             text = text.replace(secret, "…")
@@ -60,6 +60,6 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
 
 
 def quoted(value: object, limit: int = LONGEST_QUOTE) -> str:
-    """Text that came over the network, fit to stand in a sentence: printable characters only, and not too many."""
+    """Return text from the network so that it fits into a sentence: printable, and not too long."""
     text = "".join(c for c in value if c.isprintable()) if isinstance(value, str) else ""
     return text if len(text) <= limit else text[: limit - 1] + "…"

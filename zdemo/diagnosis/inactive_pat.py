@@ -1,7 +1,6 @@
-"""What an administrator's records decide about a dead PAT: which of the causes it is.
+"""What an administrator's records decide about a dead PAT.
 
-A module of its own beside ``recorded``, since users and their PATs have nothing in common with applications. All of it
-stands on IDs that were written down beside the PAT: whether they are this token's, its text does not tell.
+All of it rests on the IDs that were recorded with the PAT; the PAT's text does not show whether they are its own.
 """
 
 from __future__ import annotations
@@ -10,54 +9,51 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from zdemo.diagnosis.admin_records import PatRecords
-from zdemo.diagnosis.client_records import LOOKED_UP
+from zdemo.diagnosis.cases import LOOKED_UP, PatCase, decide
 from zdemo.diagnosis.finding import Certainty, Finding
+from zdemo.management.model import UserEvent
 
 SWITCHED_OFF = ("user.deactivated", "user.locked")
-TOLD_BY_EVENTS = ("user.pat.added", "user.pat.removed", "user.removed", *SWITCHED_OFF)
-
-Lines = tuple[tuple[str, str], ...]
-
-
-def finding_for_pat_records(records: PatRecords | None, length: int, seen: Lines, *, now: float) -> Finding | None:
-    """Why a PAT is dead, by what an administrator sees; ``None`` when that does not decide.
-
-    Records of a PAT of another length than the text has are not this one's.
-    """
-    if records is None or (records.length is not None and records.length != length):
-        return None
-    found = next((found for rule in _RULES if (found := rule(records, (*seen, LOOKED_UP), now))), None)
-    return found if found is None or found.certainty is Certainty.OPEN else _if_it_is_that_one(found, records)
+DECISIVE_EVENTS = ("user.pat.added", "user.pat.removed", "user.removed", *SWITCHED_OFF)
+STAY_DEAD = "PATs from before stay dead"
 
 
-def _if_it_is_that_one(found: Finding, records: PatRecords) -> Finding:
-    """Whoever puts another token in place of setup's by hand leaves the IDs of the one before."""
-    names, one = " and ".join(records.named_by), len(records.named_by) == 1
+def finding_for_pat_records(case: PatCase) -> Finding | None:
+    """Return why a PAT is dead, by what an administrator sees; ``None`` when that does not decide."""
+    case = replace(case, seen=(*case.seen, LOOKED_UP))
+    finding = decide(_RULES, case)
+    return finding if finding is None or finding.certainty is Certainty.OPEN else _if_replaced(finding, case.records)
+
+
+def _if_replaced(finding: Finding, records: PatRecords) -> Finding:
+    """Leave room for a token that was replaced by hand while the IDs of the one before stayed."""
+    names, verb = " and ".join(records.named_by), "belongs" if len(records.named_by) == 1 else "belong"
     return replace(
-        found,
+        finding,
         certainty=Certainty.LIKELY,
-        candidates=(f"{records.variable} was replaced since, so that {names} {'is' if one else 'are'} another PAT's",),
-        fix=(*found.fix, f"if {records.variable} was replaced by hand: set {names} to its own, or remove them"),
+        candidates=(f"{records.variable} was replaced since, so that {names} {verb} to another PAT",),
+        fix=(*finding.fix, f"if {records.variable} was replaced by hand: set {names} to match it, or remove them"),
     )
 
 
-def _removed(records: PatRecords, seen: Lines, now: float) -> Finding | None:  # noqa: ARG001  # the signature of a rule
+def _removed(case: PatCase) -> Finding | None:
+    records = case.records
     if records.state != "REMOVED":
         return None
     if not records.events:
-        return _never_seen(records, seen)
-    event = records.last("user.removed")
+        return _never_seen(case)
+    when = _when(records.last("user.removed"))
     return Finding(
         id="token.user_removed",
-        cause=f"the token's user ({records.user}) was removed{_when(event.when if event else '')}: no such user exists",
-        seen=seen,
-        fix=("use a PAT of another user; zdemo setup makes users and PATs anew",),
+        cause=f"the token's user ({records.user}) was removed{when}: no such user exists",
+        seen=case.seen,
+        fix=("use a PAT of another user; zdemo setup creates new users and PATs",),
     )
 
 
-def _never_seen(records: PatRecords, seen: Lines) -> Finding:
-    """No trace of a user: a removed one leaves some, for who may read the events."""
-    variable = records.named_by[0]
+def _never_seen(case: PatCase) -> Finding:
+    """Return the open finding for an unknown user: a removed user would have left events."""
+    records, variable = case.records, case.records.named_by[0]
     hidden = records.events is None
     where = " that this administrator may see" if hidden else ""
     return Finding(
@@ -66,63 +62,68 @@ def _never_seen(records: PatRecords, seen: Lines) -> Finding:
         certainty=Certainty.OPEN,
         candidates=(
             f"{variable} is wrong: mistyped, or another user's",
-            *(("the user was removed", "the user is in an organization that it cannot see") if hidden else ()),
-            "the PAT and its user are another (or a recreated) ZITADEL's",
+            *(
+                ("the user was removed", "the user is in an organization that the administrator cannot see")
+                if hidden
+                else ()
+            ),
+            "the PAT and its user belong to another (or a recreated) ZITADEL",
         ),
-        seen=seen,
+        seen=case.seen,
         fix=(
-            f"correct {variable}, the ID or login name of the token's user, and ask again",
-            "if the user is gone: use a PAT of another user; zdemo setup makes users and PATs anew",
+            f"correct {variable}, the ID or login name of the token's user, and try again",
+            "if the user was removed: use a PAT of another user; zdemo setup creates new users and PATs",
         ),
     )
 
 
-def _off(records: PatRecords, seen: Lines, now: float) -> Finding | None:  # noqa: ARG001  # the signature of a rule
+def _switched_off(case: PatCase) -> Finding | None:
+    records = case.records
     words = {"INACTIVE": ("deactivated (inactive)", "reactivate"), "LOCKED": ("locked", "unlock")}.get(records.state)
     if words is None:
         return None
     state, again = words
-    event = records.last(*SWITCHED_OFF)
     return Finding(
         id="token.user_locked" if records.state == "LOCKED" else "token.user_deactivated",
-        cause=f"the token's user {records.user} is {state}{_when(event.when if event else '')}; its tokens died then, "
-        "for good",
-        seen=seen,
-        fix=(f"{again} the user and create a new PAT: to {again} alone does not bring the old one back",),
+        cause=f"the token's user {records.user} is {state}{_when(records.last(*SWITCHED_OFF))}; that ended all its "
+        "tokens for good",
+        seen=case.seen,
+        fix=(f"{again} the user and create a new PAT: to {again} alone does not bring the old PAT back",),
     )
 
 
-def _deleted(records: PatRecords, seen: Lines, now: float) -> Finding | None:  # noqa: ARG001  # the signature of a rule
+def _deleted(case: PatCase) -> Finding | None:
+    records = case.records
     if not records.pat_id or records.pats is None or records.pat is not None:
         return None
     event = records.last("user.pat.removed", pat_id=records.pat_id)
     known = records.last("user.pat.added", "user.pat.removed", pat_id=records.pat_id)
-    was_here = known is not None or not records.all_known
-    return Finding(
-        id="token.deleted",
-        cause=f"the PAT was deleted{_when(event.when if event else '')}: its user {records.user} is active, and does "
-        "not have it any more"
-        if was_here
-        else f"the PAT is not among those of its user {records.user}, and nothing is on record about it: it is another "
-        "ZITADEL's, or was deleted long ago",
-        certainty=Certainty.CERTAIN if was_here else Certainty.LIKELY,
-        seen=seen,
-        fix=(_new_pat(records),),
-    )
+    if known is not None or not records.all_known:
+        cause = f"the PAT was deleted{_when(event)}: its user {records.user} is active, but no longer has it"
+        certainty = Certainty.CERTAIN
+    else:
+        cause = (
+            f"the PAT is not among those of its user {records.user}, and no event mentions it: it belongs to another "
+            "ZITADEL, or was deleted long ago"
+        )
+        certainty = Certainty.LIKELY
+    return Finding(id="token.deleted", cause=cause, certainty=certainty, seen=case.seen, fix=(_new_pat(records),))
 
 
-def _expired(records: PatRecords, seen: Lines, now: float) -> Finding | None:
-    if records.pat is None or not records.pat.is_over(now):
+def _expired(case: PatCase) -> Finding | None:
+    records = case.records
+    if records.pat is None or not records.pat.has_expired(case.now):
         return None
     return Finding(
         id="token.expired",
         cause=f"the PAT has expired, at {records.pat.expires}",
-        seen=seen,
+        seen=case.seen,
         fix=(f"create a new PAT for {records.user}, with a later date, and set {records.variable} to it",),
     )
 
 
-def _off_and_on_again(records: PatRecords, seen: Lines, now: float) -> Finding | None:  # noqa: ARG001  # the signature of a rule
+def _off_and_on_again(case: PatCase) -> Finding | None:
+    records = case.records
     if records.pat is None:
         return None
     added = records.last("user.pat.added", pat_id=records.pat_id)
@@ -132,67 +133,71 @@ def _off_and_on_again(records: PatRecords, seen: Lines, now: float) -> Finding |
     what = "locked" if off.type == "user.locked" else "deactivated"
     return Finding(
         id="token.user_was_off",
-        cause=f"the token's user {records.user} was {what}{_when(off.when)} and is active again: PATs from before stay "
-        "dead, though ZITADEL lists them",
-        seen=seen,
+        cause=f"the token's user {records.user} was {what}{_when(off)} and is active again: {STAY_DEAD}, although "
+        "ZITADEL lists them",
+        seen=case.seen,
         fix=(_new_pat(records),),
     )
 
 
-def _another_text(records: PatRecords, seen: Lines, now: float) -> Finding | None:  # noqa: ARG001  # the signature of a rule
+def _another_text(case: PatCase) -> Finding | None:
+    records = case.records
     if records.pat is None:
         return None
     if not records.all_known:
-        return _listed(records, seen)
+        return _listed(case)
     return Finding(
         id="token.another_text",
-        cause=f"the PAT that was written down is good ({records.user}'s, listed, not expired), so the text in "
+        cause=f"the PAT with the recorded ID is good ({records.user} has it, and it has not expired), so the text in "
         f"{records.variable} is not that PAT",
         certainty=Certainty.LIKELY,
-        seen=seen,
-        fix=(f"copy the whole PAT once more, or create a new PAT for {records.user}; either mends it",),
+        seen=case.seen,
+        fix=(f"copy the whole PAT again, or create a new PAT for {records.user}; either fixes it",),
     )
 
 
-def _listed(records: PatRecords, seen: Lines) -> Finding:
-    """What happened to the user since is not known, so that copying once more may not mend it."""
+def _listed(case: PatCase) -> Finding:
+    """Return the open finding for a listed PAT: what happened to its user since is unknown."""
+    records = case.records
     return Finding(
         id="token.another_text",
-        cause=f"the PAT that was written down is listed and not expired, and its user {records.user} is active",
+        cause=f"the PAT with the recorded ID is listed and has not expired, and its user {records.user} is active",
         certainty=Certainty.OPEN,
         candidates=(
-            "its user was deactivated or locked in between: PATs from before stay dead",
-            f"the text in {records.variable} is not that PAT: changed, cut, or of another ZITADEL",
+            f"its user was deactivated or locked in between: {STAY_DEAD}",
+            f"the text in {records.variable} is not that PAT: changed, cut off, or from another ZITADEL",
         ),
-        seen=seen,
+        seen=case.seen,
         fix=(
-            f"{_new_pat(records)}; that mends both",
-            "which it is, the PAT of an IAM_OWNER in ZITADEL_ADMIN_PAT tells: it may read what happened to the user",
+            f"{_new_pat(records)}; that fixes both",
+            "to find out which: set ZITADEL_ADMIN_PAT to the PAT of an IAM_OWNER, who may read what happened to the "
+            "user",
         ),
     )
 
 
-def _some_pat_of_a_user(records: PatRecords, seen: Lines, now: float) -> Finding | None:
-    """It is not known which of the user's PATs it is; the user is active."""
+def _some_pat_of_a_user(case: PatCase) -> Finding | None:
+    """Return the open finding for an active user, when it is unknown which of the user's PATs it is."""
+    records = case.records
     if records.pat_id or records.pats is None:
         return None
-    over = [pat.expires for pat in records.pats if pat.is_over(now)]
-    gone, off = records.last("user.pat.removed"), records.last(*SWITCHED_OFF)
-    candidates = [
-        *([f"it has expired: the user has one that did ({', '.join(over[:3])})"] if over else []),
-        *([f"it was deleted: the user had one that was{_when(gone.when)}"] if gone else []),
-        *([f"its user was switched off{_when(off.when)}: PATs from before stay dead"] if off else []),
-        *([] if gone else ["it was deleted"]),
-        *([] if off or records.all_known else ["its user was switched off in between: PATs from before stay dead"]),
+    expired = [pat.expires for pat in records.pats if pat.has_expired(case.now)]
+    deleted, off = records.last("user.pat.removed"), records.last(*SWITCHED_OFF)
+    candidates = (
+        f"it has expired: the user has a PAT that did ({', '.join(expired[:3])})" if expired else "",
+        f"it was deleted: the user had a PAT that was deleted{_when(deleted)}" if deleted else "",
+        f"its user was switched off{_when(off)}: {STAY_DEAD}" if off else "",
+        "" if deleted else "it was deleted",
+        "" if off or records.all_known else f"its user was switched off in between: {STAY_DEAD}",
         "it belongs to another user or another ZITADEL, or a character of it was changed",
-    ]
+    )
     return Finding(
         id="token.dead",
         cause=f"the PAT is not valid here; its user {records.user} is active",
         certainty=Certainty.OPEN,
-        candidates=tuple(candidates),
-        seen=seen,
-        fix=(f"create a new PAT for {records.user}; that mends all of them",),
+        candidates=tuple(filter(None, candidates)),
+        seen=case.seen,
+        fix=(f"create a new PAT for {records.user}; that fixes all of them",),
     )
 
 
@@ -200,13 +205,13 @@ def _new_pat(records: PatRecords) -> str:
     return f"create a new PAT for {records.user} and set {records.variable} to it"
 
 
-def _when(moment: str) -> str:
-    return f" at {moment}" if moment else ""
+def _when(event: UserEvent | None) -> str:
+    return f" at {event.when}" if event and event.when else ""
 
 
-_RULES: tuple[Callable[[PatRecords, Lines, float], Finding | None], ...] = (
+_RULES: tuple[Callable[[PatCase], Finding | None], ...] = (
     _removed,
-    _off,
+    _switched_off,
     _deleted,
     _expired,
     _off_and_on_again,

@@ -1,13 +1,11 @@
-"""What stands out on an active token, whether it passes or not."""
+"""Notes: what is unusual about an active token, whether the API accepts it or not."""
 
 from __future__ import annotations
 
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.finding import quoted
-from zdemo.diagnosis.inactive_jwt import span
-from zdemo.diagnosis.phrases import MOST_ITEMS
-from zdemo.diagnosis.rejected_token import CLOCK_TOLERANCE_SECONDS, clock_words
+from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, MOST_ITEMS, clock_words, span
 from zdemo.diagnosis.role_facts import is_pat, near_miss, role_scopes
 from zdemo.introspection.model import ROLES_CLAIM, Introspection, roles_claim_of
 
@@ -23,13 +21,13 @@ def notes(
     now: float | None = None,
     evidence: Evidence = NOTHING,
 ) -> tuple[str, ...]:
-    """Sentences that a person would want to read about an active token; none when nothing stands out.
+    """Return a sentence for each thing that is unusual about an active token.
 
-    ``now`` (epoch seconds) is needed for what is said about time.
+    Without ``now`` (epoch seconds) nothing is said about time.
     """
     if not introspection.active:
         return ()
-    found = (
+    texts = (
         _listed_not_granted(introspection, settings),
         _near_miss(introspection, settings, role),
         _odd_claim(introspection, settings),
@@ -38,11 +36,11 @@ def notes(
         _soon(introspection, now),
         _clock(evidence),
     )
-    return tuple(text for text in found if text)
+    return tuple(text for text in texts if text)
 
 
 def _listed_not_granted(introspection: Introspection, settings: Settings) -> str:
-    """The trap of ZITADEL's PATs: a check of ``scope`` would let everybody in."""
+    """Warn about the roles in a PAT's scope: an API that checks ``scope`` would accept every PAT."""
     granted = introspection.roles(settings.project_id)
     only_listed = sorted(quoted(role, 60) for role in role_scopes(introspection) if role not in granted)
     if not only_listed:
@@ -52,14 +50,14 @@ def _listed_not_granted(introspection: Introspection, settings: Settings) -> str
     if is_pat(introspection):
         why = "For a PAT, ZITADEL lists every role of the project there, granted or not; only the roles above count."
     else:
-        why = "It was asked for, and is not granted; only the roles above count."
+        why = "It was requested but is not granted; only the roles above count."
     return f"scope also lists the {word} {names}. {why}"
 
 
 def _near_miss(introspection: Introspection, settings: Settings, role: str | None) -> str:
     granted = introspection.roles(settings.project_id)
     near = near_miss(role, tuple(granted)) if role and role not in granted else ""
-    return f"the role {quoted(near)} is not {role}: role keys must be equal to the letter" if near else ""
+    return f"the role {quoted(near)} is not {role}: role keys must match exactly" if near else ""
 
 
 def _odd_claim(introspection: Introspection, settings: Settings) -> str:
@@ -69,7 +67,7 @@ def _odd_claim(introspection: Introspection, settings: Settings) -> str:
         isinstance(claim, dict) and len(introspection.roles(settings.project_id)) == len(claim)
     ):
         return ""
-    return "the roles claim has not the shape that ZITADEL gives it (role, then organization); what is odd is ignored"
+    return "the roles claim does not have ZITADEL's shape (role, then organization); the parts without it are ignored"
 
 
 def _audience(introspection: Introspection, settings: Settings) -> str:
@@ -83,8 +81,8 @@ def _issuer(introspection: Introspection, settings: Settings) -> str:
     if not issuer or issuer == settings.issuer:
         return ""
     return (
-        f"ZITADEL calls itself {quoted(issuer)}, and ZITADEL_DOMAIN is {settings.issuer}: JWTs of the other one are "
-        "refused; make scheme, host and port the same (ExternalSecure, or X-Forwarded-Proto from the proxy)"
+        f"ZITADEL's issuer is {quoted(issuer)}, but ZITADEL_DOMAIN is {settings.issuer}: JWTs for the other address "
+        "are refused; make scheme, host and port the same (ExternalSecure, or X-Forwarded-Proto from the proxy)"
     )
 
 

@@ -1,69 +1,112 @@
-"""Phrases about answers and addresses that several findings share; what came over the network is made fit to print."""
+"""Phrases and numbers that several findings share; text from the network is made fit to print."""
 
 from __future__ import annotations
 
+import re
 from urllib.parse import SplitResult, urlsplit
 
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
+from zdemo.http.messages import EXPECTS_HTTPS
 from zdemo.http.response import Response
+from zdemo.introspection.instance_not_found import address, host_or_nothing
+
+Lines = tuple[tuple[str, str], ...]
 
 MOST_ITEMS = 5  # of a list that came over the network
-CHECKS = ((Probe.HEALTH, "/debug/healthz"), (Probe.READY, "/debug/ready"))
+CLOCK_TOLERANCE_SECONDS = 5  # ``Date`` has a resolution of 1 s, and an answer takes its time
+SYNCHRONISE = "synchronise the time of this machine (NTP), e.g. timedatectl set-ntp true, and check ZITADEL's"
+CLOCK_COMPARED = ("clock", "compared with the Date of ZITADEL's answer")
+CORRECT_DOMAIN = "correct ZITADEL_DOMAIN: host and port of your ZITADEL, e.g. ZITADEL_DOMAIN=http://localhost:8080"
+AIRPLAY = "AirPlay of macOS"
+SAYS_HTTPS = re.compile("HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS|plain HTTP to an SSL")
+UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
 def described(answer: Response) -> str:
-    """Status, media type and server of an answer: what tells a ZITADEL from another server."""
+    """Return status, media type and server of an answer, which tell ZITADEL from other servers."""
     server = quoted(answer.headers.get("server", ""), 40)
     kind = quoted(answer.media_type, 40) or "no media type"
     return f"{answer.status}, {kind}" + (f", Server: {server}" if server else "")
 
 
-def seen(answer: Response) -> tuple[str, str]:
-    """An answer as a line of evidence."""
-    return "answer", f"{described(answer)} at {url(answer).path}"
+def oauth_error(answer: Response) -> str:
+    """Return error and description of an OAuth error response (RFC 6749 §5.2)."""
+    body = answer.json_object()
+    return " ".join(filter(None, (quoted(body.get("error")), quoted(body.get("error_description")))))
 
 
-def health(evidence: Evidence) -> tuple[tuple[str, str], ...]:
-    """What ZITADEL's own checks said, one line each."""
+def health_lines(evidence: Evidence) -> Lines:
+    """Return what ZITADEL's own health checks said, one line of evidence each."""
     lines = []
-    for question, path in CHECKS:
-        if evidence.timed_out(question):
-            lines.append((question.value, f"{path} does not answer"))
-        elif answer := evidence.answer(question):
-            lines.append((question.value, f"{path} answers {described(answer)}"))
+    for probe, path in ((Probe.HEALTH, "/debug/healthz"), (Probe.READY, "/debug/ready")):
+        if evidence.timed_out(probe):
+            lines.append((probe.value, f"{path} does not answer"))
+        elif answer := evidence.answer(probe):
+            lines.append((probe.value, f"{path} answers {described(answer)}"))
     return tuple(lines)
 
 
 def url(answer: Response) -> SplitResult:
-    """Where the answer came from."""
+    """Return the URL that an answer came from, in its parts."""
     return urlsplit(answer.url)
 
 
-def origin(answer: Response) -> str:
-    """Scheme, host and port that were asked."""
-    return f"{url(answer).scheme}://{url(answer).netloc}"
-
-
 def wait(answer: Response) -> str:
-    """How long to wait after a 429, as far as the answer tells."""
+    """Return how long to wait after a 429, as far as the answer says it."""
     seconds = answer.headers.get("retry-after", "")
     return f"wait {seconds} s, then try again" if seconds.isascii() and seconds.isdigit() else "wait, then try again"
 
 
 def audience_scope(project_id: str | None) -> str:
-    """The scope that puts a project into a token's audience (ZITADEL)."""
+    """Return the scope that puts a project into a token's audience (ZITADEL)."""
     return f"urn:zitadel:iam:org:project:id:{project_id or 'PROJECT_ID'}:aud"
 
 
 def shown_list(values: object) -> str:
-    """A claim that is a text or a list of texts, as text."""
+    """Return a claim that is a text or a list of texts as one text."""
     items = values if isinstance(values, list) else [values]
     return ", ".join(quoted(item, 60) for item in items[:MOST_ITEMS]) + (" …" if len(items) > MOST_ITEMS else "")
 
 
-def not_told(evidence: Evidence, sendable: bool) -> tuple[tuple[str, str], ...]:
-    """The questions that matter for an inactive token and got no answer, so that nobody thinks they were answered."""
-    wanted = [Probe.MADE_UP_CLIENT, *([Probe.USERINFO] if sendable else [])]
-    silent = [question.value for question in wanted if evidence.answer(question) is None]
-    return (("not known", f"no answer in time: {', '.join(silent)}"),) if silent else ()
+def span(seconds: float) -> str:
+    """Return a length of time in its largest fitting unit."""
+    name, size = next(((name, size) for name, size in UNITS if seconds >= size), UNITS[-1])
+    count = max(int(seconds // size), 0)
+    return f"{count} {name}{'' if count == 1 else 's'}"
+
+
+def clock_words(ahead_seconds: float) -> str:
+    """Return by how much the clocks differ, and in which direction."""
+    where = "ahead of" if ahead_seconds > 0 else "behind"
+    return f"this machine's clock is {abs(ahead_seconds):.0f} s {where} ZITADEL's"
+
+
+def expects_https(answer: Response) -> str:
+    """Return that a server expects https, when its answer to plain http says so; else empty.
+
+    ZITADEL, as every Go server, answers 400 in plain text; nginx and Apache answer 400 with a page.
+    """
+    says_so = answer.status == 400 and SAYS_HTTPS.search(answer.text)
+    return EXPECTS_HTTPS.format(netloc=url(answer).netloc) if says_so else ""
+
+
+def is_airplay(answer: Response) -> bool:
+    """Return whether AirPlay of macOS answers, which listens on port 5000."""
+    return "AirTunes" in answer.headers.get("server", "")
+
+
+def redirected_to(answer: Response, setting: str) -> tuple[str, tuple[str, ...]]:
+    """Return where a redirect leads, and what to set when the whole server has moved there.
+
+    Of ``Location`` only the host is shown: the rest may hold secrets.
+    """
+    try:
+        target = urlsplit(answer.headers.get("location", ""))
+        host, port, scheme = host_or_nothing(target.hostname), target.port, target.scheme or url(answer).scheme
+    except ValueError:
+        return "another address", ()
+    if not host or scheme not in ("http", "https"):
+        return "another address", ()
+    moved = address(setting, scheme, host, port) if target.path == url(answer).path else ()
+    return (f"[{host}]" if ":" in host else host) + (f":{port}" if port else ""), moved

@@ -1,4 +1,4 @@
-"""Why the API refuses a token that ZITADEL calls active: the clock, the audience, or the role."""
+"""Whether the API would accept a token that ZITADEL calls active, and why not: the clock, the audience, or the role."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.missing_role import finding_for_missing_role
-from zdemo.diagnosis.phrases import shown_list
+from zdemo.diagnosis.phrases import CLOCK_COMPARED, CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words, shown_list
 from zdemo.errors import InsufficientScope, InvalidToken, Refused
 from zdemo.introspection.model import Introspection
 
-CLOCK_TOLERANCE_SECONDS = 5  # ``Date`` has a resolution of 1 s, and an answer takes its time
-
 
 def refusal_of(introspection: Introspection, settings: Settings, *, role: str | None, now: float) -> Refused | None:
-    """The API's decision, from the very function that it uses; ``None`` lets the token pass."""
+    """Return the API's refusal, decided by the function that the API uses; ``None`` when it accepts the token."""
     try:
         authorize(introspection, Policy.from_settings(settings), now=now, role=role)
     except Refused as refusal:
@@ -26,7 +24,7 @@ def refusal_of(introspection: Introspection, settings: Settings, *, role: str | 
 def finding_for_active(
     introspection: Introspection, settings: Settings, evidence: Evidence = NOTHING, *, role: str | None, now: float
 ) -> Finding | None:
-    """Why the API refuses an active token; ``None`` when it does not."""
+    """Return why the API refuses an active token; ``None`` when it accepts it."""
     refusal = refusal_of(introspection, settings, role=role, now=now)
     if isinstance(refusal, InsufficientScope):
         return finding_for_missing_role(introspection, settings, evidence, refusal.role)
@@ -36,7 +34,7 @@ def finding_for_active(
 
 
 def _clock(introspection: Introspection, evidence: Evidence, refusal: InvalidToken, now: float) -> Finding | None:
-    """ZITADEL calls the token active, so by its clock it is in time."""
+    """Return the finding for a token outside of its time: by ZITADEL's clock, which calls it active, it is in time."""
     expired = introspection.expires_at is not None and now >= introspection.expires_at
     early = introspection.not_before is not None and now < introspection.not_before
     if not expired and not early:
@@ -45,30 +43,27 @@ def _clock(introspection: Introspection, evidence: Evidence, refusal: InvalidTok
     if ahead is not None and abs(ahead) > CLOCK_TOLERANCE_SECONDS:
         return Finding(
             id="clock.skewed",
-            cause=f"{clock_words(ahead)}; by ZITADEL's clock the token is in time, by this machine's it is not",
-            seen=(("clock", "compared with the Date of ZITADEL's answer"),),
-            fix=("synchronise the time of this machine (NTP), e.g. timedatectl set-ntp true, and check ZITADEL's",),
+            cause=f"{clock_words(ahead)}; the token is in time by ZITADEL's clock, but not by this machine's",
+            seen=(CLOCK_COMPARED,),
+            fix=(SYNCHRONISE,),
         )
     if expired:
-        return Finding(id="token.expired", cause="the token has expired just now", fix=("request a new one",))
+        return Finding(id="token.expired", cause="the token has just expired", fix=("request a new one",))
     return Finding(id="token.not_yet_valid", cause=refusal.message, fix=(refusal.hint,))
 
 
-def clock_words(ahead_seconds: float) -> str:
-    """By how much the clocks differ, and in which direction."""
-    where = "ahead of" if ahead_seconds > 0 else "behind"
-    return f"this machine's clock is {abs(ahead_seconds):.0f} s {where} ZITADEL's"
-
-
 def _audience(introspection: Introspection, settings: Settings) -> Finding:
-    """ZITADEL called it active, so it names the application or its project: not the project that is configured."""
+    """Return the finding for a token of another project than the configured one.
+
+    ZITADEL calls it active, so its audience names the API application or that application's project.
+    """
     return Finding(
         id="client.in_other_project",
-        cause="the token is meant for the project of this API application, and that is not the one in "
-        f"ZITADEL_PROJECT_ID ({settings.project_id})",
+        cause="the token is meant for the project of this API application, but ZITADEL_PROJECT_ID is another project "
+        f"({settings.project_id})",
         seen=(("audience", shown_list(list(introspection.audience))),),
         fix=(
             "set ZITADEL_PROJECT_ID to the project that the API application belongs to",
-            f"or use an API application of project {settings.project_id}: its {settings.credential_variables}",
+            f"or use an API application of project {settings.project_id}: set its {settings.credential_variables}",
         ),
     )

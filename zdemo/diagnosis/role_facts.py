@@ -1,4 +1,4 @@
-"""What an active introspection tells about roles, beyond those it grants: the project, the kind, the scopes."""
+"""What an active introspection shows about roles: the API's project, the granted and the defined roles."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from zdemo.management.model import RoleAssignment
 
 ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
 ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
-MOST_SHOWN = 8  # assignments that are worth reading
+MOST_SHOWN = 8  # role assignments in the evidence
 PROJECT_CLAIM = re.compile(r"urn:zitadel:iam:org:project:([^:]+):roles")
 
 
 def is_pat(introspection: Introspection) -> bool:
-    """Whether the token is a personal access token: it alone has no ``client_id`` (ZITADEL)."""
+    """Return whether the token is a personal access token: only a PAT has no ``client_id`` (ZITADEL)."""
     return "client_id" not in introspection.claims
 
 
 def own_project(introspection: Introspection, settings: Settings) -> str | None:
-    """The project that the API application belongs to, where the answer gives it away; else ``None``.
+    """Return the project that the API application belongs to; ``None`` when the introspection does not show it.
 
-    A PAT's audience ends with the client ID and the project. Any other token's has the project when it has only
-    one entry that is not the client ID; and a granted role names it.
+    A PAT's audience ends with the client ID and the project. The claim of a granted role names the project, and so
+    does another token's audience when its only entry is not the client ID.
     """
     if is_pat(introspection) and (project := project_behind(settings.client_id, introspection.audience)):
         return project
@@ -42,14 +42,14 @@ def own_project(introspection: Introspection, settings: Settings) -> str | None:
 
 
 def role_scopes(introspection: Introspection) -> frozenset[str]:
-    """The role keys in the scopes. Of a PAT: every role that the project defines. Of others: those asked for."""
+    """Return the role keys in the scope: for a PAT all that the project defines, for others those requested."""
     scopes = introspection.scopes
     return frozenset(scope.removeprefix(ROLE_SCOPE) for scope in scopes if scope.startswith(ROLE_SCOPE))
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoleFacts:
-    """What is known about a role that an active token lacks. ``project`` is the API application's, if known."""
+    """The case of a role that an active token lacks."""
 
     role: str
     introspection: Introspection
@@ -63,32 +63,38 @@ class RoleFacts:
 
     @property
     def project(self) -> str | None:
-        """The API application's project."""
+        """The API application's project, if it is known."""
         return own_project(self.introspection, self.settings)
 
     @property
-    def wanted_project(self) -> str | None:
+    def project_that_counts(self) -> str | None:
         """The project whose roles count: the configured one, else the API application's."""
         return self.settings.project_id or self.project
 
     @property
     def granted(self) -> tuple[str, ...]:
-        """The roles that the token does have here."""
+        """The roles that the token has in the project that counts."""
         return tuple(self.introspection.roles(self.settings.project_id))
 
     @property
     def defined(self) -> frozenset[str] | None:
-        """The roles that the API application's project defines; only a PAT tells, with this client in its audience."""
+        """The roles that the API application's project defines; only a PAT of this client shows it."""
         surely_a_pat = self.is_pat and self.settings.client_id in self.introspection.audience
         return role_scopes(self.introspection) if surely_a_pat else None
 
-    def holding(self, role: str) -> tuple[RoleAssignment, ...]:
-        """The user's assignments that hold a role."""
-        return tuple(a for a in self.evidence.assignments or () if role in a.role_keys)
+    @property
+    def assignments(self) -> tuple[RoleAssignment, ...]:
+        """The user's known assignments that hold the role."""
+        return tuple(a for a in self.evidence.assignments or () if self.role in a.role_keys)
+
+    @property
+    def is_granted_here(self) -> bool:
+        """Whether an active assignment in the project that counts holds the role."""
+        return any(a.active and a.project_id == self.project_that_counts for a in self.assignments)
 
     @property
     def user(self) -> str:
-        """How to name the user on a command line: by login name, else by ID."""
+        """The user's name on a command line: the login name, else the ID."""
         names = (self.introspection.text(name) for name in ("username", "preferred_username", "sub"))
         return shlex.quote(quoted(next(filter(None, names), "USER")))
 
@@ -105,39 +111,38 @@ class RoleFacts:
         if self.project:
             lines.append(("project", f"this API's is {quoted(self.project, 40)}"))
         if self.evidence.assignments is None:
-            lines.append(("assignments", f"could not be learned: {_why_not(self.evidence)}"))
+            lines.append(("assignments", f"unknown: {_why_unknown(self.evidence)}"))
         elif not self.evidence.assignments:
-            lines.append(("assignments", f"none at all: asked with {self.evidence.assignments_from}"))
+            lines.append(("assignments", f"none at all, listed with {self.evidence.assignments_from}"))
         else:
             lines += [("assignments", assignment_words(a)) for a in self.evidence.assignments[:MOST_SHOWN]]
         return tuple(lines)
 
 
-def _why_not(evidence: Evidence) -> str:
-    answer = evidence.answer(Probe.ASSIGNMENTS)
-    if answer is None:
+def _why_unknown(evidence: Evidence) -> str:
+    status = evidence.status(Probe.ASSIGNMENTS)
+    if status is None:
         return "no answer came in time"
-    if answer.status in (401, 403):
-        return "this token may not ask for them" + (
-            ", and ZITADEL_ADMIN_PAT did not tell either" if evidence.with_administrator else ""
-        )
-    return f"ZITADEL answered {answer.status}"
+    if status in (401, 403):
+        neither = ", and ZITADEL_ADMIN_PAT did not show them either" if evidence.with_administrator else ""
+        return f"this token may not list them{neither}"
+    return f"ZITADEL answered {status}"
 
 
 def assignment_words(assignment: RoleAssignment) -> str:
-    """One role assignment as a line of evidence."""
+    """Return a role assignment as a line of evidence."""
     keys = ", ".join(quoted(key, 60) for key in assignment.role_keys) or "no role"
     state = "" if assignment.active else ", deactivated"
     return f"{keys} in {project_words(assignment)}{state}"
 
 
 def project_words(assignment: RoleAssignment) -> str:
-    """A project by name and ID."""
+    """Return the name and the ID of an assignment's project."""
     return f"project {quoted(assignment.project_name, 60)} ({quoted(assignment.project_id, 40)})"
 
 
 def near_miss(role: str, others: frozenset[str] | tuple[str, ...]) -> str:
-    """A key that is meant to be the same, most likely: the case differs, or one edit does; empty when there is none."""
+    """Return a key that most likely means the same: it differs in case or by one edit; empty when there is none."""
     return next((other for other in sorted(others) if other != role and _near(role, other)), "")
 
 

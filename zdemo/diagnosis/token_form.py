@@ -1,4 +1,4 @@
-"""What the text of a token gives away without asking anybody: its kind, and what is wrong with it."""
+"""What the text of a token shows by itself: its kind, and what was pasted along with it."""
 
 from __future__ import annotations
 
@@ -19,46 +19,49 @@ PAT_LENGTH = 71  # ZITADEL v4: 16 bytes of IV and 37 of "tokenID:userID", base64
 OPAQUE_LENGTH = 104  # access tokens and refresh tokens
 SESSION_API_LENGTH = 78
 SECRET_LENGTH = 64
-SHORTEST_CUT = 40  # characters; what is shorter does not look like a cut PAT any more
+SHORTEST_CUT = 40  # characters; a shorter text does not look like a PAT that was cut off
 ID_DIGITS = re.compile(r"[0-9]{15,20}")
 OLD_CLIENT_ID = re.compile(r"[0-9]{15,20}@.+")  # ZITADEL before v2.50
 BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 LETTERS_AND_DIGITS = re.compile(r"[A-Za-z0-9]+")
 CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
 ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
-BASE64, PATH = "base64 of it, as in a Kubernetes secret", "the path of a file instead of its content"
-VARIABLE = "the name of a variable instead of its value"
+BASE64 = "is base64-encoded, as in a Kubernetes secret"
+PATH = "is the path of a file instead of its content"
+VARIABLE = "is the name of a variable instead of its value"
+LINE_END_INSIDE = "has a line end inside"
 FIXES = {
-    BASE64: ("give what is encoded there; it is decoded by base64 -d",),
-    PATH: ("give what is in the file: zdemo introspect --pat - < FILE",),
+    BASE64: "decode it first: base64 -d",
+    PATH: "give the content of the file, e.g. PAT=$(cat FILE)",
 }
-LINE_END_INSIDE = "a line end inside"
-LONGEST_SHOWN = 11  # characters of a name; longer pieces of what may be a secret are hidden wherever they are shown
-QUOTES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
+ALONE = "give the token alone: letters, digits, - and _"
+LONGEST_SHOWN = 11  # characters of a name; longer pieces of what may be a secret are hidden on every screen
+QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
 BLANK_NAMES = {" ": "a blank", "\t": "a tab", "\u00a0": "a no-break space"}
 
 
 class TokenKind(StrEnum):
-    """Kinds of tokens by their form; the value is how a sentence names it."""
+    """The kind of a token by its form; the value is its name in a sentence."""
 
     PAT = "personal access token"
     OPAQUE = "opaque access or refresh token"
     SESSION_API = "Session API token"
-    CLIENT_SECRET = "client secret"  # noqa: S105  # a kind, no secret
+    CLIENT_SECRET = "client secret"  # noqa: S105  # a kind, not a secret
     ID_NUMBER = "ID"
     JWT = "JWT"
-    CUT = "token that is not whole"
-    DOUBLED = "token that stands there twice"
-    DAMAGED = "text that is no token of ZITADEL"
-    UNKNOWN = "text of unknown form"
+    CUT = "token that is incomplete"
+    DOUBLED = "token that was pasted twice"
+    DAMAGED = "text that is not a token of ZITADEL"
+    UNKNOWN = "text of an unknown form"
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenForm:
-    """The form of a token. ``problem`` names what a paste left there; empty when there is nothing of the kind.
+    """The form of a token.
 
-    ``sendable``: it can stand in an Authorization header field (RFC 6750 §2.1). ``parts`` are those between dots.
-    ``header`` and ``claims`` are those of a JWT, unverified.
+    ``problem`` is a predicate that says what is wrong with the text ("has quotes around it"), or empty.
+    ``sendable``: it can stand in an Authorization header field (RFC 6750 §2.1). ``parts`` counts the parts between
+    dots. ``header`` and ``claims`` are a JWT's, unverified.
     """
 
     kind: TokenKind
@@ -71,7 +74,7 @@ class TokenForm:
 
     @property
     def is_id_token(self) -> bool:
-        """Whether a JWT is an ID token: ``at_hash`` or ``azp``, and no ``jti`` (ZITADEL)."""
+        """Whether a JWT is an ID token: it has ``at_hash`` or ``azp``, but no ``jti`` (ZITADEL)."""
         return "jti" not in self.claims and ("at_hash" in self.claims or "azp" in self.claims)
 
     @property
@@ -85,7 +88,7 @@ class TokenForm:
         if self.problem:
             return f"{self.size}: {self.problem}"
         if self.kind is TokenKind.CUT and self.length < PAT_LENGTH and self.length % 4 != 1:
-            return f"{self.size}: cut off, or the PAT of a user with a short ID; usually it has {PAT_LENGTH}"
+            return f"{self.size}: cut off, or the PAT of a user with a short ID; a PAT usually has {PAT_LENGTH}"
         if self.kind in (TokenKind.CUT, TokenKind.DOUBLED, TokenKind.DAMAGED, TokenKind.UNKNOWN):
             return f"{self.size}: a {self.kind}; a personal access token has {PAT_LENGTH}"
         if self.kind is TokenKind.JWT:
@@ -98,10 +101,10 @@ def _article(kind: TokenKind) -> str:
 
 
 def token_form(token: str) -> TokenForm:
-    """Look at the text of a token. Line ends around and in it do not change its kind: ZITADEL ignores them."""
+    """Return the form of a token; line ends do not change its kind, because ZITADEL ignores them."""
     text = token.strip("\r\n")
     sendable = bool(B64TOKEN.fullmatch(text))
-    problem = paste_leftover(text)
+    problem = paste_error(text)
     if not sendable and (joined := re.sub("[\r\n]", "", text)) != text:  # a client cannot send it, ZITADEL takes it
         return replace(token_form(joined), problem=problem, sendable=False)
     if problem:
@@ -138,13 +141,13 @@ def _opaque_kind(text: str) -> TokenKind:
     return next((kind for fits, kind in kinds if fits), TokenKind.UNKNOWN)
 
 
-def paste_leftover(text: str) -> str:
-    """What a paste left around or inside a token, by name, the first thing only; empty when there is nothing."""
+def paste_error(text: str) -> str:
+    """Return the first thing that is wrong with a pasted value, as a predicate; empty when nothing is."""
     return next((name for look in _LOOKS if (name := look(text))), "")
 
 
 def _base64(text: str) -> str:
-    """Kubernetes keeps secrets so. Characters of tokens alone come out of nothing else by chance."""
+    """Recognize base64 of a token: other texts do not decode to the characters of tokens by chance."""
     if not ENCODED.fullmatch(text):
         return ""
     try:
@@ -159,34 +162,31 @@ def _path(text: str) -> str:
 
 
 def _word_in_front(text: str) -> str:
-    found = re.match(r"\W*(authorization:?\s*)?(bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE)
-    if found and found[1]:  # the name is as long as a piece of a secret, and would be hidden
-        return f'the header field\'s name and "{found[2]}" in front of it'
-    if found:
-        return f'"{found[2]}" in front of it'
+    word = re.match(r"\W*(authorization:?\s*)?(bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE)
+    if word and word[1]:  # the name is as long as a piece of a secret, and would be hidden
+        return f'has the header field\'s name and "{word[2]}" in front of it'
+    if word:
+        return f'has "{word[2]}" in front of it'
     if re.fullmatch(r"(?i:bearer)[A-Za-z0-9_-]{71}", text):
-        return f'"{text[:6]}" in front of it'
+        return f'has "{text[:6]}" in front of it'
     name = re.match(r"(?:export\s+|set\s+)?([A-Za-z_][A-Za-z0-9_]{1,30})=.", text)
-    if name and not text.endswith("="):
-        return (
-            f'"{name[1]}=" in front of it'
-            if len(name[1]) < LONGEST_SHOWN
-            else "the name of its variable and = in front"
-        )
-    return ""
+    if not name or text.endswith("="):
+        return ""
+    what = f'"{name[1]}="' if len(name[1]) < LONGEST_SHOWN else "its variable's name"
+    return f"has {what} in front of it"
 
 
 def _quotes(text: str) -> str:
     for character in (text[:1], text[-1:]):
-        if character in QUOTES:
-            return f"{QUOTES[character]} around it"
+        if character in QUOTE_NAMES:
+            return f"has {QUOTE_NAMES[character]} around it"
     if text.startswith(("<", "[", "(", "{")):
-        return f'"{text[0]}" in front of it'
-    return next((f"{QUOTES[c]} inside" for c in text if c in QUOTES), "")
+        return f'has "{text[0]}" in front of it'
+    return next((f"has {QUOTE_NAMES[c]} inside" for c in text if c in QUOTE_NAMES), "")
 
 
 def _shortened(text: str) -> str:
-    return 'a "…" inside: it is a shortened token' if "…" in text or "..." in text else ""
+    return 'has "…" inside: it was shortened for display' if "…" in text or "..." in text else ""
 
 
 def _variable(text: str) -> str:
@@ -194,35 +194,33 @@ def _variable(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "a line end that is written out (a backslash)" if "\\" in text else ""
+    return "has a backslash inside, as a line end that was written out" if "\\" in text else ""
 
 
 def _white_space(text: str) -> str:
     for where, part in (("in front", text[:1]), ("at the end", text[-1:]), ("inside", text)):
         for character in part:
             if character in "\r\n\u2028\u2029":
-                return f"a line end {where}"
+                return f"has a line end {where}"
             if character.isspace():
-                name = BLANK_NAMES.get(character, f"a space of another kind (U+{ord(character):04X})")
-                return f"{name} {where}"
+                name = BLANK_NAMES.get(character, f"an unusual space (U+{ord(character):04X})")
+                return f"has {name} {where}"
     return ""
 
 
 def _strange(text: str) -> str:
     for character in text:
         if unicodedata.category(character) in ("Cf", "Cc", "Cn", "Co", "Cs"):
-            return f"an invisible character (U+{ord(character):04X})"
+            return f"has an invisible character (U+{ord(character):04X})"
         if not character.isascii():
-            return f"a character that no token has (U+{ord(character):04X})"
+            return f"has a character that tokens do not have (U+{ord(character):04X})"
     return ""
 
 
 def _padding(text: str) -> str:
     if "%" in text:
-        return 'a "%" inside: it is encoded for a URL'
-    if text.endswith((",", ";")):
-        return f'"{text[-1]}" at the end'
-    return '"=" at the end' if text.endswith("=") else ""
+        return 'has "%" inside: it is encoded for a URL'
+    return f'has "{text[-1]}" at the end' if text.endswith((",", ";", "=")) else ""
 
 
 _LOOKS: tuple[Callable[[str], str], ...] = (
@@ -240,19 +238,16 @@ _LOOKS: tuple[Callable[[str], str], ...] = (
 
 
 def paste_problem(token: str) -> Finding | None:
-    """Why a text must not be sent as a token: what a paste left there, or a character that no header field takes."""
+    """Return why a text must not be sent as a token; ``None`` when it can be sent."""
     form = token_form(token)
     if not form.problem and form.sendable:
         return None
-    what = form.problem or "a character that no token has"
     if not token.strip():
-        return Finding(id="token.empty", cause="the token is empty", fix=("give one with --pat, or set PAT in .env",))
-    lead = (
-        "this is not the token itself, but" if what in (BASE64, PATH, VARIABLE) else "the token was not pasted alone:"
-    )
+        return Finding(id="token.empty", cause="the token is empty", fix=("set PAT in the environment or in .env",))
+    problem = form.problem or "has a character that tokens do not have"
     return Finding(
         id="token.pasted",
-        cause=f"{lead} {what}",
+        cause=f"the token {problem}",
         seen=(("form", form.described),),
-        fix=FIXES.get(what, ("give the token alone: letters, digits, - and _, without anything around it",)),
+        fix=(FIXES.get(problem, ALONE),),
     )

@@ -1,7 +1,7 @@
-"""Why ZITADEL could not be asked: the connection, the server, its database; ``between`` and ``hosts`` know the rest.
+"""Why ZITADEL could not be asked: the connection, the address, the server, its database.
 
-The sentences for connections that fail are those of ``zdemo.http.failures``; here it is about answers that are none.
-None of them speaks of the caller's token: it had no part in any of this.
+The sentences for connections that fail are those of ``zdemo.http.failures``; this module is about responses that are
+not introspections. No finding mentions the caller's token, which has no part in any of this.
 """
 
 from __future__ import annotations
@@ -9,74 +9,86 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zdemo.config.settings import Settings
+from zdemo.diagnosis.cases import ClientCase, ResponseCase, decide
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.intermediaries import gateway, in_between, lost_on_the_way, network_login, own_proxy, rate_limited
-from zdemo.diagnosis.phrases import described, health, origin, seen, url
+from zdemo.diagnosis.phrases import CORRECT_DOMAIN, Lines, described, health_lines, redirected_to
+from zdemo.diagnosis.phrases import expects_https as https_expected
 from zdemo.diagnosis.rejected_client import finding_for_credentials
-from zdemo.diagnosis.wrong_address import expects_tls, redirects, wrong_host
 from zdemo.errors import ConnectionFailed, CredentialsRefused, FailureKind, IntrospectionError
-from zdemo.http.response import Response
+from zdemo.introspection.instance_not_found import explain_instance_not_found, instance_not_found
 from zdemo.introspection.refusals import DATABASE_AWAY
 
-FILTERED = (401, 403, 407, 413)  # with a page: how a filter, or a login before it, refuses
+FILTERED = (401, 403, 407, 413)  # with a page: how a filter, or a login page before ZITADEL, refuses
 
 
 def finding_for_error(
     error: IntrospectionError | ConnectionFailed, settings: Settings | None = None, evidence: Evidence = NOTHING
 ) -> Finding:
-    """The finding for an error of introspection, or for a connection that failed (to ZITADEL or to the API)."""
+    """Return the finding for an error of introspection, or for a connection that failed."""
     failure = error if isinstance(error, ConnectionFailed) else error.failure
     if failure is not None:
         return _failure(failure, evidence)
     answer = error.answer if isinstance(error, IntrospectionError) else None
     if answer is None:
         return Finding(id="zitadel.unavailable", cause=error.message, fix=(error.hint,))
-    if isinstance(error, CredentialsRefused):
-        return finding_for_credentials(answer, settings, evidence)
-    found = next((finding for rule in _RULES if (finding := rule(answer, evidence))), None)
-    return found or Finding(
+    if isinstance(error, CredentialsRefused) and settings:
+        return finding_for_credentials(ClientCase(answer=answer, settings=settings, evidence=evidence))
+    case = ResponseCase(answer=answer, evidence=evidence)
+    return decide(_RULES, case) or Finding(
         id="zitadel.unusable",
         cause=quoted(error.message, 300),
         certainty=Certainty.OPEN,
         candidates=(
-            "ZITADEL_DOMAIN names another server than a ZITADEL",
-            "something between here and ZITADEL changes the question or the answer",
+            "ZITADEL_DOMAIN names a server that is not a ZITADEL",
+            "something between here and ZITADEL changes the request or the answer",
         ),
-        seen=(seen(answer), *health(evidence)),
+        seen=case.seen,
         fix=(error.hint,),
     )
 
 
 def _failure(failure: ConnectionFailed, evidence: Evidence) -> Finding:
+    seen = health_lines(evidence)
     if failure.kind is not FailureKind.TIMEOUT or not evidence.is_healthy:
-        return Finding(id=f"net.{failure.kind}", cause=failure.message, seen=health(evidence), fix=(failure.hint,))
+        return Finding(id=f"net.{failure.kind}", cause=failure.message, seen=seen, fix=(failure.hint,))
     if evidence.is_ready:
         return Finding(
             id="zitadel.hangs",
             cause=f"ZITADEL lives and its database answers, but introspection does not: {failure.message}",
             certainty=Certainty.OPEN,
-            candidates=("a lock on a table of its database", "overload", "a proxy that holds back /oauth"),
-            seen=health(evidence),
-            fix=("look at ZITADEL's log and at its database (locks, load), then try again", failure.hint),
+            candidates=("a table of its database is locked", "it is overloaded", "a proxy holds back /oauth"),
+            seen=seen,
+            fix=("check ZITADEL's log and its database (locks, load), then try again", failure.hint),
         )
     return Finding(
         id="zitadel.database_hangs",
         cause=f"ZITADEL lives, but its database hangs: {failure.message}, while its health check answers at once",
         certainty=Certainty.CERTAIN if evidence.timed_out(Probe.READY) else Certainty.LIKELY,
-        seen=health(evidence),
-        fix=("look at ZITADEL's database (PostgreSQL) and the network to it, then try again",),
+        seen=seen,
+        fix=("check ZITADEL's database (PostgreSQL) and the network to it, then try again",),
     )
 
 
-def _database_away(answer: Response, evidence: Evidence) -> Finding | None:
-    if DATABASE_AWAY not in answer.text and not evidence.database_away:
+def _wrong_host(case: ResponseCase) -> Finding | None:
+    """Find ZITADEL's 404 for a Host without an instance; it names the hosts concerned."""
+    found = instance_not_found(case.answer)
+    if found is None or DATABASE_AWAY in case.answer.text:
         return None
-    return database_away(origin(answer), (seen(answer), *health(evidence)))
+    hosts = f"ZITADEL saw {found.host or 'none'}; its ExternalDomain is {found.domain or 'unknown'}"
+    name, cause, fix = explain_instance_not_found(case.answer, found)
+    return Finding(id=f"zitadel.{name}", cause=cause, seen=(case.seen[0], ("hosts", hosts)), fix=fix)
 
 
-def database_away(origin: str, seen: tuple[tuple[str, str], ...]) -> Finding:
-    """ZITADEL says so itself: the 404 with its error ID, or 412 of its readiness check."""
+def _database_away(case: ResponseCase) -> Finding | None:
+    if DATABASE_AWAY not in case.answer.text and not case.evidence.database_away:
+        return None
+    return database_away(case.origin, case.seen)
+
+
+def database_away(origin: str, seen: Lines) -> Finding:
+    """Return the finding when ZITADEL itself says that its database is away (QUERY-d3fas, or 412 when not ready)."""
     return Finding(
         id="zitadel.database_away",
         cause="ZITADEL's database is away: ZITADEL runs, but cannot reach it",
@@ -88,55 +100,85 @@ def database_away(origin: str, seen: tuple[tuple[str, str], ...]) -> Finding:
     )
 
 
-def _fails(answer: Response, evidence: Evidence) -> Finding | None:
-    if answer.status < 500:
+def _redirects(case: ResponseCase) -> Finding | None:
+    """Find single sign-on before ZITADEL, or a host that has moved."""
+    if not 300 <= case.answer.status < 400:
+        return None
+    target, moved = redirected_to(case.answer, "ZITADEL_DOMAIN")
+    return Finding(
+        id="zitadel.redirects",
+        cause=f"{case.host} redirects requests to {target} ({case.answer.status}); the redirect was not followed",
+        seen=case.seen,
+        fix=moved
+        or (
+            "exempt /oauth, /oidc and /.well-known from the single sign-on before ZITADEL",
+            "or set ZITADEL_DOMAIN to an address at which ZITADEL itself answers",
+        ),
+    )
+
+
+def expects_https(case: ResponseCase) -> Finding | None:
+    """Find plain http at a port that expects https."""
+    cause = https_expected(case.answer)
+    fix = (f"ZITADEL_DOMAIN=https://{case.host}",)
+    return Finding(id="net.expects_tls", cause=cause, seen=(case.seen[0],), fix=fix) if cause else None
+
+
+def _fails(case: ResponseCase) -> Finding | None:
+    if case.answer.status < 500:
         return None
     return Finding(
         id="zitadel.fails",
-        cause=f"what answers at {url(answer).netloc} fails ({answer.status})",
+        cause=f"the server at {case.host} fails ({case.answer.status})",
         certainty=Certainty.OPEN,
-        candidates=("ZITADEL itself, or its database, is in trouble", "a proxy before it", "another server"),
-        seen=(seen(answer), *health(evidence)),
-        fix=("look at ZITADEL's log and at that of the proxy, then try again",),
+        candidates=("ZITADEL or its database is in trouble", "a proxy before it fails", "it is another server"),
+        seen=case.seen,
+        fix=("check ZITADEL's log and the proxy's, then try again",),
     )
 
 
-def _other_server(answer: Response, evidence: Evidence) -> Finding | None:
-    body = answer.json_object()
-    if body and (answer.status != 200 or "active" in body):
+def _other_server(case: ResponseCase) -> Finding | None:
+    body = case.answer.json_object()
+    if body and (case.answer.status != 200 or "active" in body):
         return None
-    host = url(answer).netloc
-    if evidence.is_ready:
-        return in_between(answer, evidence)
-    if answer.media_type == "text/html" and answer.status in FILTERED:
+    is_page = case.answer.media_type == "text/html"
+    if case.evidence.is_ready:
+        return in_between(case)
+    if is_page and case.answer.status in FILTERED:
         return Finding(
             id="zitadel.filtered",
-            cause=f"another server than ZITADEL answers at {host}: it refuses the request ({described(answer)})",
+            cause=f"another server than ZITADEL answers at {case.host} and refuses the request "
+            f"({described(case.answer)})",
             certainty=Certainty.OPEN,
             candidates=(
-                "a proxy or bot filter before ZITADEL, or one that wants a login of its own",
+                "a proxy or bot filter before ZITADEL, or one that requires a login of its own",
                 "ZITADEL_DOMAIN names another web server",
             ),
-            seen=(seen(answer), *health(evidence)),
+            seen=case.seen,
             fix=("let the filter pass POST /oauth/v2/introspect without a login, or correct ZITADEL_DOMAIN",),
         )
+    return other_server(case, Certainty.CERTAIN if is_page else Certainty.LIKELY)
+
+
+def other_server(case: ResponseCase, certainty: Certainty) -> Finding:
+    """Return the finding for a server that is not a ZITADEL."""
     return Finding(
         id="zitadel.other_server",
-        cause=f"what answers at {host} is not a ZITADEL but another server ({described(answer)})",
-        certainty=Certainty.CERTAIN if answer.media_type == "text/html" else Certainty.LIKELY,
-        seen=(seen(answer), *health(evidence)),
-        fix=("correct ZITADEL_DOMAIN: host and port of your ZITADEL, e.g. ZITADEL_DOMAIN=http://localhost:8080",),
+        cause=f"the server at {case.host} is not a ZITADEL but another server ({described(case.answer)})",
+        certainty=certainty,
+        seen=case.seen,
+        fix=(CORRECT_DOMAIN,),
     )
 
 
-_RULES: tuple[Callable[[Response, Evidence], Finding | None], ...] = (
-    wrong_host,
+_RULES: tuple[Callable[[ResponseCase], Finding | None], ...] = (
+    _wrong_host,
     _database_away,
     network_login,
     own_proxy,
     rate_limited,
-    redirects,
-    expects_tls,
+    _redirects,
+    expects_https,
     lost_on_the_way,
     gateway,
     _fails,

@@ -1,101 +1,119 @@
-"""What answers at ZITADEL_DOMAIN, by what it says of itself: a ZITADEL or another server, healthy or not."""
+"""What the server at ZITADEL_DOMAIN is, by its own answers: a ZITADEL or another server, healthy or not."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from zdemo.diagnosis.cases import ResponseCase, decide
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.intermediaries import BLOCKED, in_between, own_proxy
-from zdemo.diagnosis.phrases import described, health, seen, url
-from zdemo.diagnosis.unusable_response import finding_for_error
-from zdemo.diagnosis.wrong_address import expects_tls
+from zdemo.diagnosis.phrases import AIRPLAY, CORRECT_DOMAIN, described, is_airplay
+from zdemo.diagnosis.unusable_response import expects_https, finding_for_error, other_server
 from zdemo.http.response import Response
 from zdemo.introspection.instance_not_found import INSTANCE_UNKNOWN
 from zdemo.introspection.model import INTROSPECTION_PATH
 from zdemo.introspection.refusals import answer_error
 
 DATABASE_CHECK = "API-F24h2"  # ZITADEL: the ID in the 412 of its readiness check
-REFUSALS = (401, 403, 407)  # no answer of ZITADEL to the question for discovery
-CORRECT = "correct ZITADEL_DOMAIN: host and port of your ZITADEL, e.g. ZITADEL_DOMAIN=http://localhost:8080"
+REFUSALS = (401, 403, 407)  # never ZITADEL's answer to a request for discovery
 
 
 def zitadels_signs(evidence: Evidence) -> str:
-    """How it is known that a ZITADEL answers; empty when nothing shows it."""
+    """Return what shows that a ZITADEL answers; empty when nothing does."""
     ready, discovery = evidence.answer(Probe.READY), evidence.answer(Probe.DISCOVERY)
     if discovery and str(discovery.json_object().get("introspection_endpoint", "")).endswith(INTROSPECTION_PATH):
         return f"issuer {quoted(discovery.json_object().get('issuer'))}"
     if evidence.is_ready or (ready and DATABASE_CHECK in ready.text):
         return "its readiness check is ZITADEL's"
     if discovery and (INSTANCE_UNKNOWN in discovery.text or BLOCKED in discovery.text):
-        return "it answers as ZITADEL does"
+        return "its answers are ZITADEL's"
     return "its health check is ZITADEL's" if evidence.is_healthy and discovery is None else ""
 
 
 def finding_for_server(answer: Response, evidence: Evidence) -> Finding:
-    """Why an answer to the question for discovery is none of a ZITADEL, or not a good one."""
-    if evidence.is_ready and answer.status in REFUSALS:
-        return in_between(answer, evidence)
-    return (
-        expects_tls(answer, evidence)
-        or own_proxy(answer, evidence)
-        or _other_kind(answer, evidence)
-        or finding_for_error(answer_error(answer), evidence=evidence)
+    """Return why the answer to a request for discovery does not come from a ZITADEL, or is not a good one."""
+    case = ResponseCase(answer=answer, evidence=evidence)
+    return decide(_RULES, case) or finding_for_error(answer_error(answer), evidence=evidence)
+
+
+def _only_discovery(case: ResponseCase) -> Finding | None:
+    return in_between(case) if case.evidence.is_ready and case.answer.status in REFUSALS else None
+
+
+def _refuses(case: ResponseCase) -> Finding | None:
+    if case.answer.status not in REFUSALS:
+        return None
+    airplay = is_airplay(case.answer)
+    what = AIRPLAY if airplay else "another server, or a proxy before ZITADEL that requires a login"
+    return Finding(
+        id="zitadel.filtered",
+        cause=f"the server at {case.host} is {what} ({described(case.answer)})",
+        certainty=Certainty.CERTAIN if airplay else Certainty.LIKELY,
+        seen=case.seen,
+        fix=(CORRECT_DOMAIN, "or let the proxy pass /oauth, /oidc, /.well-known and /zitadel.* without a login"),
     )
 
 
-def _other_kind(answer: Response, evidence: Evidence) -> Finding | None:
-    host, body = url(answer).netloc, answer.json_object()
-    if answer.status in REFUSALS:
-        airplay = "AirTunes" in answer.headers.get("server", "")
-        what = "AirPlay of macOS" if airplay else "another server, or a proxy before ZITADEL that wants a login"
-        return Finding(
-            id="zitadel.filtered",
-            cause=f"what answers at {host} is {what} ({described(answer)})",
-            certainty=Certainty.CERTAIN if airplay else Certainty.LIKELY,
-            seen=(seen(answer), *health(evidence)),
-            fix=(CORRECT, "or let the proxy pass /oauth, /oidc, /.well-known and /zitadel.* without a login"),
-        )
-    if answer.status == 404 and "request_id" in body and "error" in body:
-        return Finding(
-            id="zitadel.is_the_api",
-            cause=f"what answers at {host} is not a ZITADEL but another server: a zdemo API",
-            seen=(seen(answer), *health(evidence)),
-            fix=(CORRECT, f"the API's own address belongs into ZDEMO_API_URL=http://{host}"),
-        )
-    if answer.status == 200 and "issuer" in body:
-        return Finding(
-            id="zitadel.other_issuer",
-            cause=f"what answers at {host} is not a ZITADEL but another authorization server "
-            f"(issuer {quoted(body.get('issuer'))})",
-            seen=(seen(answer), *health(evidence)),
-            fix=(CORRECT,),
-        )
-    if body and 200 <= answer.status < 500 and not evidence.is_ready and answer.status != 429:
-        return Finding(
-            id="zitadel.other_server",
-            cause=f"what answers at {host} is not a ZITADEL but another server ({described(answer)})",
-            certainty=Certainty.LIKELY,
-            seen=(seen(answer), *health(evidence)),
-            fix=(CORRECT,),
-        )
-    return None
-
-
-def finding_for_issuer(told: str, asked: str, *, with_key: bool) -> Finding | None:
-    """ZITADEL makes its issuer from scheme and host of a request as they reach it; they must be equal (RFC 8414)."""
-    if told == asked:
+def _is_the_api(case: ResponseCase) -> Finding | None:
+    if case.answer.status != 404 or not case.answer.json_object().keys() >= {"request_id", "error"}:
         return None
-    harm = "what is signed with the key of ZITADEL_KEY_FILE" if with_key else "JWTs"
-    https = told.partition("://")[0] != asked.partition("://")[0]
+    return Finding(
+        id="zitadel.is_the_api",
+        cause=f"the server at {case.host} is not a ZITADEL but a zdemo API",
+        seen=case.seen,
+        fix=(CORRECT_DOMAIN, f"set the API's own address with ZDEMO_API_URL=http://{case.host}"),
+    )
+
+
+def _other_issuer(case: ResponseCase) -> Finding | None:
+    body = case.answer.json_object()
+    if case.answer.status != 200 or "issuer" not in body:
+        return None
+    return Finding(
+        id="zitadel.other_issuer",
+        cause=f"the server at {case.host} is not a ZITADEL but another authorization server "
+        f"(issuer {quoted(body.get('issuer'))})",
+        seen=case.seen,
+        fix=(CORRECT_DOMAIN,),
+    )
+
+
+def _other_json(case: ResponseCase) -> Finding | None:
+    own = 200 <= case.answer.status < 500 and case.answer.status != 429 and not case.evidence.is_ready
+    return other_server(case, Certainty.LIKELY) if own and case.answer.json_object() else None
+
+
+_RULES: tuple[Callable[[ResponseCase], Finding | None], ...] = (
+    _only_discovery,
+    expects_https,
+    own_proxy,
+    _refuses,
+    _is_the_api,
+    _other_issuer,
+    _other_json,
+)
+
+
+def finding_for_issuer(issuer: str, requested: str, *, with_key: bool) -> Finding | None:
+    """Return the finding when ZITADEL's issuer is not the address that was requested (RFC 8414).
+
+    ZITADEL makes its issuer from scheme and host of a request as they reach it.
+    """
+    if issuer == requested:
+        return None
+    what = "assertions signed with the key of ZITADEL_KEY_FILE" if with_key else "JWTs"
+    another_scheme = issuer.partition("://")[0] != requested.partition("://")[0]
     fix = (
         "set ExternalSecure (and ExternalDomain, ExternalPort) of ZITADEL to what its users see, or let the proxy send "
         "X-Forwarded-Proto"
-        if https
+        if another_scheme
         else "let the proxy before ZITADEL pass Host with its port unchanged"
     )
     return Finding(
         id="zitadel.issuer_differs",
-        cause=f"ZITADEL was asked at {asked} and calls itself {told}: {harm} made out to one of the two are refused by "
-        "the other",
-        seen=(("issuer", f"discovery says {told}"),),
-        fix=(fix, f"or, if that answers from here: ZITADEL_DOMAIN={told}"),
+        cause=f"ZITADEL was requested at {requested}, but its issuer is {issuer}: {what} for one of the two are "
+        "refused at the other",
+        seen=(("issuer", f"discovery says {issuer}"),),
+        fix=(fix, f"or, if that answers from here: ZITADEL_DOMAIN={issuer}"),
     )

@@ -1,15 +1,14 @@
 """Ordered checks of everything that an API needs to check ZITADEL's tokens, each with evidence and a fix.
 
-The checks are data: an ID, what they build on, and a function from the case to a result. The sentences are those of
-``diagnosis`` and ``failures``; what is here only decides which of them belongs to which check.
+The checks are data: an ID, what they build on, and a function from the context to a result. The sentences are those
+of ``diagnosis`` and ``http.failures``; the checks only decide which of them belongs to which check.
 """
 
 from zdemo.doctor import administrator, api, network, settings, token, zitadel
-from zdemo.doctor.check import Check, Outcome, Result
+from zdemo.doctor.check import Check, CheckReport, Outcome, Result, examine, required
 from zdemo.doctor.conformance import CHECKS as API_CHECKS
 from zdemo.doctor.conformance import Target
 from zdemo.doctor.context import DoctorContext, LoadedSettings
-from zdemo.doctor.run import CheckReport, examine, required
 
 CHECKS: tuple[Check[DoctorContext], ...] = (
     *settings.CHECKS,

@@ -1,22 +1,23 @@
-"""A check and what comes out of it."""
+"""A check, its result, and how checks run in order: a check whose ground failed is skipped and says on what."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
 
 from zdemo.diagnosis import Certainty, Finding
+from zdemo.errors import ZdemoError
 
 PAGE = "docs/troubleshooting.md"
 S = TypeVar("S")
 
 
 class Outcome(StrEnum):
-    """How a check came out."""
+    """The outcome of a check."""
 
-    PASS = "pass"  # noqa: S105  # no password
+    PASS = "pass"  # noqa: S105  # not a password
     WARN = "warn"
     FAIL = "fail"
     SKIP = "skip"
@@ -24,10 +25,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a check came to: one sentence of evidence and, unless it passed, what to do.
+    """The result of a check: one sentence of evidence and, unless it passed, what to do.
 
-    ``satisfied``: whether a check that builds on this one makes sense. ``candidates`` are what it can be when that is
-    open, ``seen`` what it rests on.
+    ``satisfied``: a check that builds on this one makes sense. ``candidates`` are the possible causes when the cause
+    is open, and ``seen`` is the evidence for it.
     """
 
     outcome: Outcome
@@ -43,7 +44,7 @@ class Result:
 class Check(Generic[S]):
     """One check of a subject.
 
-    ``id`` is stable; ``what`` says in a line what is checked; ``needs`` are the checks that it builds on.
+    ``id`` is stable; ``what`` says in one line what is checked; ``needs`` are the checks that it builds on.
     """
 
     id: str
@@ -53,43 +54,103 @@ class Check(Generic[S]):
 
     @property
     def anchor(self) -> str:
-        """Where more about it is written."""
+        """Where the documentation explains it."""
         return f"{PAGE}#{self.id}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class CheckReport:
+    """A check that ran or was skipped.
+
+    ``requested``: it was asked for, and does not only support another check. ``ran``: nothing it builds on failed.
+    """
+
+    id: str
+    anchor: str
+    result: Result
+    requested: bool = True
+    ran: bool = True
+
+    @property
+    def worth_showing(self) -> bool:
+        """Whether it was requested, or is the reason why a requested one was skipped."""
+        return self.requested or (self.ran and not self.result.satisfied)
+
+
 def passed(evidence: str) -> Result:
-    """All is well."""
+    """Return the result of a check that found nothing wrong."""
     return Result(outcome=Outcome.PASS, evidence=evidence)
 
 
 def warned(evidence: str, *fix: str) -> Result:
-    """It works, and may not be what is meant."""
+    """Return the result for something that works, but may not be what was meant."""
     return Result(outcome=Outcome.WARN, evidence=evidence, fix=fix)
 
 
 def failed(evidence: str, *fix: str) -> Result:
-    """It does not work."""
+    """Return the result for something that does not work."""
     return Result(outcome=Outcome.FAIL, evidence=evidence, fix=fix, satisfied=False)
 
 
+def failed_with(error: ZdemoError) -> Result:
+    """Return the result for an error, with its hint as the fix."""
+    return failed(error.message, error.hint)
+
+
 def nothing_to_check(why: str) -> Result:
-    """The question does not arise, and nothing is missing for others."""
+    """Return the result of a check that does not apply; checks that build on it still run."""
     return Result(outcome=Outcome.SKIP, evidence=why)
 
 
 def skipped(why: str) -> Result:
-    """It could not be done, so that what builds on it cannot either."""
+    """Return the result of a check that could not run, so that those that build on it cannot either."""
     return Result(outcome=Outcome.SKIP, evidence=why, satisfied=False)
 
 
 def from_finding(finding: Finding, outcome: Outcome = Outcome.FAIL) -> Result:
-    """What a diagnosis says, as the result of a check."""
+    """Return a finding of the diagnosis as the result of a check."""
     return Result(
         outcome=outcome,
-        evidence=finding.said,
+        evidence=finding.sentence,
         fix=finding.fix,
         certainty=finding.certainty,
         candidates=finding.candidates,
         seen=finding.seen,
         satisfied=outcome is not Outcome.FAIL,
     )
+
+
+def required(checks: Sequence[Check[S]], requested: Collection[str]) -> set[str]:
+    """Return the IDs of the requested checks and of all that they build on."""
+    needs = {check.id: check.needs for check in checks}
+    names: set[str] = set()
+    queue = list(requested)
+    while queue:
+        name = queue.pop()
+        if name not in names:
+            names.add(name)
+            queue += needs[name]
+    return names
+
+
+def examine(checks: Sequence[Check[S]], subject: S, requested: Collection[str] = ()) -> Iterator[CheckReport]:
+    """Run the requested checks and those that they build on; all of them when none is requested."""
+    names = required(checks, requested) if requested else {check.id for check in checks}
+    unsatisfied: set[str] = set()
+    for check in checks:
+        if check.id not in names:
+            continue
+        missing = [name for name in check.needs if name in unsatisfied]
+        result = skipped(f"needs {' and '.join(missing)}") if missing else _examined(check, subject)
+        if not result.satisfied:
+            unsatisfied.add(check.id)
+        is_requested = not requested or check.id in requested
+        yield CheckReport(id=check.id, anchor=check.anchor, result=result, requested=is_requested, ran=not missing)
+
+
+def _examined(check: Check[S], subject: S) -> Result:
+    """Run a check; an error that it does not expect, such as an unusable CA bundle, makes it fail."""
+    try:
+        return check.examine(subject)
+    except ZdemoError as error:
+        return failed_with(error)

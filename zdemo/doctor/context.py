@@ -1,13 +1,12 @@
-"""What is examined: the settings as they are, and ZITADEL's answers, each asked for once and when it is first needed.
+"""What doctor examines: the settings, and the answers of ZITADEL and the API, each requested once and when needed.
 
 All of it ends by one deadline, whatever hangs.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,69 +19,81 @@ from zdemo.diagnosis import ApplicationRecord, Evidence, Probe, token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.http.response import Response
 from zdemo.introspection.client_assertion import audience_of
-from zdemo.investigation.admin_lookup import AdminLookup, pat_ids, usable_admin_pat
-from zdemo.investigation.investigate import Investigation, clock_ahead_seconds, investigate
-from zdemo.investigation.probes import Prober, Replies
+from zdemo.investigation import (
+    AdminLookup,
+    Investigation,
+    Prober,
+    Replies,
+    clock_ahead_seconds,
+    investigate,
+    pat_ids,
+    usable_admin_pat,
+)
 
 MOST_SECONDS = 14.0  # in all; 15 are promised
-LONGEST_STEP_SECONDS = 4.0  # what a single question may take: three of them in a row leave time for the rest
-LEAST_SECONDS = 0.2
+LONGEST_STEP_SECONDS = 4.0  # for one request: three of them in a row leave time for the rest
+LEAST_STEP_SECONDS = 0.2
 ABOUT_ZITADEL = (Probe.DISCOVERY, Probe.READY, Probe.HEALTH, Probe.KEYS, Probe.MADE_UP_CLIENT)
-OURS = ("CLIENT_", "ZITADEL_", "ZDEMO_")
+PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")
 NOT_USABLE = "needs settings.complete"
-SETUPS_OWN = "ZDEMO_SETUP_"
+SETUP_PREFIX = "ZDEMO_SETUP_"
 T = TypeVar("T")
 
 
-def is_ours(name: str) -> bool:
-    """Whether a variable is one of zdemo's, what setup writes down for itself left out."""
-    return name == "PAT" or (name.startswith(OURS) and not name.startswith(SETUPS_OWN))
+def is_setting(name: str) -> bool:
+    """Return whether a variable is one of zdemo's settings."""
+    return name == "PAT" or (name.startswith(PREFIXES) and not name.startswith(SETUP_PREFIX))
+
+
+class Budget:
+    """The time that doctor may take: in all, and for one request."""
+
+    def __init__(self) -> None:
+        self._end = time.monotonic() + MOST_SECONDS
+
+    def step_seconds(self, configured: float = LONGEST_STEP_SECONDS) -> float:
+        """Return what the next request may take."""
+        return max(min(configured, LONGEST_STEP_SECONDS, self._end - time.monotonic()), LEAST_STEP_SECONDS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedSettings:
-    """The settings by where they come from, or why they cannot be read. ``path`` is the file that was looked at."""
+    """The settings by their source, or why they cannot be read; ``path`` is the ``.env`` file."""
 
     path: Path
     environment: Environment
-    unreadable: SettingsError | None = None
+    error: SettingsError | None = None
 
     @classmethod
     def at(cls, env_file: Path | None) -> LoadedSettings:
-        """What the other commands would read."""
+        """Return the settings that the other commands would read."""
         path = env_file or Path(".env")
         try:
             return cls(path=path, environment=read_environment(env_file))
         except SettingsError as error:
-            return cls(path=path, environment=Environment({}), unreadable=error)
+            return cls(path=path, environment=Environment({}), error=error)
 
 
 class DoctorContext:
-    """One examination. ``now`` tells epoch seconds."""
+    """What one run of doctor knows. ``now`` returns epoch seconds."""
 
-    def __init__(
-        self, read: LoadedSettings, *, now: Callable[[], float] = time.time, seconds: float = MOST_SECONDS
-    ) -> None:
-        self.read = read
-        self.environment = read.environment
+    def __init__(self, loaded: LoadedSettings, *, now: Callable[[], float] = time.time) -> None:
+        self.loaded = loaded
+        self.environment = loaded.environment
         self.now = now
-        self._end = time.monotonic() + seconds
+        self.unusable_bundle: SettingsError | None = None
+        self._budget = Budget()
         self._calls: dict[tuple[Route, str | None], Call | ConnectionFailed] = {}
 
     @property
-    def seconds_left(self) -> float:
-        """Until the deadline of all."""
-        return self._end - time.monotonic()
-
-    @property
     def step_seconds(self) -> float:
-        """What the next question may take."""
-        own = self.settings.timeout_seconds if self.settings else LONGEST_STEP_SECONDS
-        return max(min(own, LONGEST_STEP_SECONDS, self.seconds_left), LEAST_SECONDS)
+        """What the next request may take."""
+        configured = self.settings.timeout_seconds if self.settings else LONGEST_STEP_SECONDS
+        return self._budget.step_seconds(configured)
 
     @cached_property
     def problems(self) -> dict[str, str]:
-        """Return what is wrong with the settings, each variable's first problem, with its own fix if it has one."""
+        """The first problem of each variable, with its own fix if it has one."""
         found: dict[str, str] = {}
         variants: list[Callable[[], object]] = [
             lambda: Settings.from_env(self.environment),
@@ -99,19 +110,19 @@ class DoctorContext:
 
     @cached_property
     def settings(self) -> Settings | None:
-        """All that the API needs, if it is complete."""
+        """The API's settings, if they are complete."""
         return _or_none(lambda: Settings.from_env(self.environment))
 
     @cached_property
     def about_zitadel(self) -> Settings | None:
-        """Where ZITADEL is, without the credentials: what can be asked of it does not hang on them."""
+        """The settings for requests to ZITADEL that need no credentials."""
         if self.settings:
             return self.settings
         known = {name: self.environment.get(name, "") for name in ("ZITADEL_DOMAIN", "ZDEMO_ALLOW_HTTP")}
         return _or_none(lambda: Settings.from_env({**known, "CLIENT_ID": "0", "CLIENT_SECRET": "0"}))
 
     def not_usable(self, *names: str) -> str:
-        """Which check of the settings says why these variables cannot be used; empty when they can."""
+        """Return which check of the settings says why one of these variables cannot be used; empty when all can."""
         for problem in self.problems:
             name = problem.split(" ", 1)[0]
             if name in names:
@@ -121,22 +132,22 @@ class DoctorContext:
 
     @property
     def issuer(self) -> str:
-        """ZITADEL's address; only for checks that build on one that is there."""
+        """ZITADEL's address; empty when it is unknown."""
         return self.about_zitadel.issuer if self.about_zitadel else ""
 
     @cached_property
     def api(self) -> ClientSettings | None:
-        """Where the API is."""
+        """The settings for requests to the API."""
         return _or_none(lambda: ClientSettings.from_env(self.environment))
 
     @property
     def api_is_zitadel(self) -> bool:
-        """Whether both addresses are one."""
+        """Whether the API has the same address as ZITADEL."""
         return self.api is not None and self.api.api_url == self.issuer
 
     def called(self, route: Route, token: str | None = None) -> Call | ConnectionFailed:
-        """The API's answer to one call; only for checks that build on an address that is there."""
-        assert self.api is not None  # noqa: S101  # said above
+        """Return the API's answer to one call; only for checks that build on the API's address."""
+        assert self.api is not None  # noqa: S101  # as said above
         if (route, token) not in self._calls:
             try:
                 self._calls[route, token] = call_api(replace(self.api, timeout_seconds=self.step_seconds), route, token)
@@ -156,47 +167,50 @@ class DoctorContext:
 
     @cached_property
     def asked_at(self) -> float:
-        """When ``replies`` were asked for."""
+        """When ``replies`` were requested (epoch seconds)."""
         return self.now()
 
     @cached_property
     def replies(self) -> Replies:
-        """What ZITADEL says of itself; at once, so that a hanging one costs one step."""
+        """What ZITADEL says about itself; requested at once, so that a ZITADEL that hangs costs one step."""
         if self.about_zitadel is None:
             return {}
         settings = replace(self.about_zitadel, timeout_seconds=self.step_seconds)
-        with Prober(settings, self.token, admin_pat=self.admin_pat or None) as inquiry:
-            self.asked_at  # noqa: B018  # the moment is noted now
-            return inquiry.ask(*ABOUT_ZITADEL)
+        with Prober(settings, self.token, admin_pat=self.admin_pat or None) as prober:
+            self.asked_at  # noqa: B018  # the property keeps the time
+            try:
+                return prober.ask(*ABOUT_ZITADEL)
+            except SettingsError as error:
+                self.unusable_bundle = error
+                return {}
 
     @property
     def evidence(self) -> Evidence:
-        """The replies, for a diagnosis."""
+        """The replies as evidence for a diagnosis."""
         return Evidence(replies=self.replies)
 
-    def answer(self, question: Probe) -> Response | None:
-        """An answer, if one came."""
-        return self.evidence.answer(question)
+    def answer(self, probe: Probe) -> Response | None:
+        """Return the response to a probe, if one came."""
+        return self.evidence.answer(probe)
 
-    def failure(self, question: Probe) -> ConnectionFailed | None:
-        """Why none came."""
-        reply = self.replies.get(question)
-        return reply if isinstance(reply, ConnectionFailed) else None
+    def failure(self, probe: Probe) -> ConnectionFailed | None:
+        """Return why a probe got no response."""
+        return self.evidence.failure(probe)
 
     @cached_property
     def clock_ahead_seconds(self) -> float | None:
-        """By how much this machine's clock is ahead of ZITADEL's; ``None`` when no answer told."""
-        told = (clock_ahead_seconds(a, self.asked_at) for q in ABOUT_ZITADEL if (a := self.answer(q)))
-        return next((ahead for ahead in told if ahead is not None), None)
+        """How far this machine's clock is ahead of ZITADEL's; ``None`` when no answer has a date."""
+        offsets = (clock_ahead_seconds(a, self.asked_at) for probe in ABOUT_ZITADEL if (a := self.answer(probe)))
+        return next((ahead for ahead in offsets if ahead is not None), None)
 
     @property
     def has_token(self) -> bool:
-        """Whether there is a token that can be asked about."""
+        """Whether there is a token that can be sent."""
         return bool(self.token) and token_form(self.token).sendable
 
     @cached_property
     def investigation(self) -> Investigation | None:
-        """What ZITADEL says of the token or, without one, of a random text: both show whether it takes us."""
+        """What ZITADEL says about the token or, without one, about a random text: both show the state of the client."""
         if self.settings is None:
             return None
         settings = replace(self.settings, timeout_seconds=self.step_seconds)
@@ -206,17 +220,17 @@ class DoctorContext:
 
     @cached_property
     def application(self) -> ApplicationRecord | None:
-        """The application behind our client ID, as the administrator sees it."""
+        """The application of the client ID, as the administrator sees it."""
         if self.settings is None or not self.admin_pat:
             return None
         end = time.monotonic() + self.step_seconds
-        with AdminLookup(self.issuer, self.admin_pat, seconds_left=lambda: end - time.monotonic()) as administration:
-            records = administration.client(self.settings)
+        with AdminLookup(self.issuer, self.admin_pat, seconds_left=lambda: end - time.monotonic()) as lookup:
+            records = lookup.client(self.settings)
         return records.application if records else None
 
     @property
     def own_name(self) -> str:
-        """The issuer as ZITADEL would put it together from our requests."""
+        """The issuer as ZITADEL makes it from requests to ZITADEL_DOMAIN."""
         return audience_of(self.issuer)
 
 
@@ -225,24 +239,3 @@ def _or_none(read: Callable[[], T]) -> T | None:
         return read()
     except SettingsError:
         return None
-
-
-def in_time(do: Callable[[], T], seconds: float) -> T | Exception:
-    """What a call returns or raises; ``TimeoutError`` when it does not come back, as a look-up of names may not."""
-    out: list[T | Exception] = []
-
-    def run() -> None:
-        try:
-            out.append(do())
-        except Exception as error:  # it is handed over to the other thread
-            out.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return out[0] if out else TimeoutError()
-
-
-def joined(texts: Iterable[str]) -> str:
-    """Several findings in one sentence."""
-    return "; ".join(texts)

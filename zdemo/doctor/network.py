@@ -1,29 +1,23 @@
-"""Checks of the way to ZITADEL: its name resolves, a proxy lets us through, its port answers, TLS is in order."""
+"""Checks of the network to ZITADEL, all derived from the one request for discovery: DNS, port, proxy, TLS."""
 
 from __future__ import annotations
 
 import os
-import socket
-import ssl
-import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from zdemo.config.parsers import is_loopback
 from zdemo.diagnosis import Probe, finding_for_server
-from zdemo.doctor.check import Check, Result, failed, from_finding, nothing_to_check, passed, skipped
-from zdemo.doctor.context import NOT_USABLE, DoctorContext, in_time
-from zdemo.errors import ConnectionFailed, FailureKind, SettingsError
-from zdemo.http.failures import explained
-from zdemo.http.messages import ca_bundle_of, unusable_bundle
-from zdemo.http.messages import failed as failure
+from zdemo.doctor.check import Check, Result, failed, failed_with, from_finding, nothing_to_check, passed, skipped
+from zdemo.doctor.context import NOT_USABLE, DoctorContext
+from zdemo.errors import FailureKind, Phase
+from zdemo.http.messages import failed as connection_failed
 from zdemo.http.proxy import proxy_address, proxy_problem
+from zdemo.http.response import Response
 from zdemo.http.transport import Transport
 
 SETTING = "ZITADEL_DOMAIN"
-PORTS = {"http": 80, "https": 443}
 IN_A_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
 TLS_KINDS = (
     FailureKind.PLAIN_HTTP,
@@ -45,125 +39,90 @@ PROXY_KINDS = (
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
-def endpoint(url: str) -> tuple[str, int]:
-    """Host and port of an address."""
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or PORTS.get(parts.scheme, 80)
-
-
-def proxy_for(issuer: str) -> str:
-    """The proxy that requests to this address take; empty when they go straight."""
+def _proxy_for(issuer: str) -> str:
+    """Return the proxy for requests to an address; empty when there is none."""
     transport = Transport(issuer, setting=SETTING)
     transport.close()
     return transport.proxy
 
 
-def addresses(host: str, port: int, seconds: float) -> Sequence[str] | Exception:
-    """The addresses of a name, in the order in which they are tried."""
-    found = in_time(lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), seconds)
-    return found if isinstance(found, Exception) else [str(address[4][0]) for address in found]
+def _resolve(context: DoctorContext) -> Result:
+    if context.about_zitadel is None:
+        return skipped(context.not_usable(SETTING) or NOT_USABLE)
+    if _proxy_for(context.issuer):
+        return nothing_to_check("the proxy resolves the host name, not this machine")
+    host, failure = urlsplit(context.issuer).hostname or "", context.failure(Probe.DISCOVERY)
+    if failure and failure.kind is FailureKind.NAME_NOT_RESOLVED:
+        return failed_with(failure)
+    if failure and failure.phase is Phase.NAME:
+        what = f"the host name {host} does not resolve: no answer from DNS within {context.step_seconds:.0f} s"
+        return failed(what, "check this machine's network and DNS server, and the host name in ZITADEL_DOMAIN")
+    if failure is None and context.answer(Probe.DISCOVERY) is None:
+        return nothing_to_check("no request was sent")
+    return passed(f"{host} resolves")
 
 
-def _resolve(case: DoctorContext) -> Result:
-    if case.about_zitadel is None:
-        return skipped(case.not_usable(SETTING) or NOT_USABLE)
-    if proxy_for(case.issuer):
-        return nothing_to_check("the proxy resolves it, not this machine")
-    host, port = endpoint(case.issuer)
-    seconds = case.step_seconds
-    found = addresses(host, port, seconds)
-    if isinstance(found, TimeoutError):
-        what = f"the host name {host} does not resolve: DNS gives no answer within {seconds:.0f} s"
-        return failed(what, "check this machine's network and its DNS server, and the host name in ZITADEL_DOMAIN")
-    if isinstance(found, Exception):
-        error = failure(FailureKind.NAME_NOT_RESOLVED, case.issuer, SETTING)
-        return failed(error.message, error.hint)
-    return passed(f"{host} is {', '.join(dict.fromkeys(found))}")
+def _connect(context: DoctorContext) -> Result:
+    if _proxy_for(context.issuer):
+        return nothing_to_check("the proxy connects, not this machine")
+    parts, failure = urlsplit(context.issuer), context.failure(Probe.DISCOVERY)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if failure and (failure.kind in (FailureKind.REFUSED, FailureKind.NO_ROUTE) or failure.phase is Phase.CONNECTION):
+        here = failure.kind is FailureKind.REFUSED and is_loopback(parts.hostname or "")
+        inside = here and any(path.exists() for path in IN_A_CONTAINER)
+        outside = f"if ZITADEL runs outside this container: {parts.hostname} is the container itself, not its host"
+        return failed(failure.message, failure.hint, *((outside,) if inside else ()))
+    if failure:
+        return passed(f"port {port} accepts connections")
+    answer = context.answer(Probe.DISCOVERY)
+    return (
+        passed(f"port {port} answers in {answer.seconds * 1000:.1f} ms")
+        if answer
+        else nothing_to_check("no request was sent")
+    )
 
 
-def _proxy(case: DoctorContext) -> Result:
-    proxy = proxy_for(case.issuer)
+def _proxy(context: DoctorContext) -> Result:
+    proxy = _proxy_for(context.issuer)
     if not proxy:
         named = next((name for name in PROXY_VARIABLES if os.environ.get(name)), "")
-        return nothing_to_check(f"{named} is set, and is not used for this host" if named else "none is set")
+        return nothing_to_check(f"{named} is set, but is not used for this host" if named else "none is set")
     if problem := proxy_problem(proxy):
-        error = failure(FailureKind.PROXY_UNUSABLE, case.issuer, SETTING, detail=problem)
-        return failed(error.message, error.hint)
+        return failed_with(connection_failed(FailureKind.PROXY_UNUSABLE, context.issuer, SETTING, detail=problem))
     host, port = proxy_address(proxy)
-    for question in (Probe.DISCOVERY, Probe.READY):
-        reply = case.failure(question)
-        if reply and reply.kind in PROXY_KINDS:
-            return failed(f"{reply.message}; it is at {host} port {port}", reply.hint)
+    for probe in (Probe.DISCOVERY, Probe.READY):
+        failure = context.failure(probe)
+        if failure and failure.kind in PROXY_KINDS:
+            return failed(f"{failure.message}; the proxy is at {host} port {port}", failure.hint)
     return passed(f"{host} port {port}")
 
 
-def _connect(case: DoctorContext) -> Result:
-    if proxy_for(case.issuer):
-        return nothing_to_check("the proxy connects, not this machine")
-    host, port = endpoint(case.issuer)
-    seconds = case.step_seconds
-    start = time.monotonic()
-    tried = in_time(lambda: socket.create_connection((host, port), timeout=seconds).close(), seconds)
-    if not isinstance(tried, Exception):
-        return passed(f"port {port} answers in {(time.monotonic() - start) * 1000:.1f} ms")
-    error = explained(tried, case.issuer, SETTING, seconds=seconds, proxies={}, ca_bundle=None)
-    if not isinstance(error, ConnectionFailed) or error.kind is FailureKind.BROKEN:
-        detail = getattr(tried, "strerror", None) or "no further detail"
-        error = failure(FailureKind.NO_ROUTE, case.issuer, SETTING, detail=detail)
-    return failed(error.message, *_hints(error, host))
-
-
-def _hints(error: ConnectionFailed, host: str) -> tuple[str, ...]:
-    here = error.kind is FailureKind.REFUSED and is_loopback(host)
-    if here and any(path.exists() for path in IN_A_CONTAINER):
-        outside = f"if ZITADEL runs outside of this container: {host} is the container itself, and not its host"
-        return error.hint, outside
-    return (error.hint,)
-
-
-def _tls(case: DoctorContext) -> Result:
-    reply = case.failure(Probe.DISCOVERY)
-    if case.issuer.startswith("http://"):
-        return _plain(case, reply)
-    if reply and reply.kind in TLS_KINDS:
-        clock = f"; this machine's clock says {_today(case.now())}" if reply.kind in ABOUT_TIME else ""
-        return failed(reply.message + clock, reply.hint)
-    if reply:
-        return nothing_to_check("no answer came that would tell")
-    return passed("the certificate is trusted, for this name, and in time")
+def _tls(context: DoctorContext) -> Result:
+    failure = context.failure(Probe.DISCOVERY)
+    if context.issuer.startswith("http://"):
+        if failure and failure.kind is FailureKind.EXPECTS_TLS:
+            return failed_with(failure)
+        return _plain(context.answer(Probe.DISCOVERY), context)
+    if problem := context.unusable_bundle:
+        return failed_with(problem)
+    if failure and failure.kind in TLS_KINDS:
+        clock = f"; this machine's date is {_today(context.now())}" if failure.kind in ABOUT_TIME else ""
+        return failed(failure.message + clock, failure.hint)
+    if failure:
+        return nothing_to_check("there was no answer to judge by")
+    return passed("the certificate is trusted, has the right name, and is in time")
 
 
 def _today(epoch_seconds: float) -> str:
     return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d")
 
 
-def _plain(case: DoctorContext, reply: ConnectionFailed | None) -> Result:
-    """Plain http was spoken: did the server want TLS? Some say so, others hang up."""
-    answer = case.answer(Probe.DISCOVERY)
-    told = finding_for_server(answer, case.evidence) if answer and answer.status == 400 else None
-    if told and told.id == "net.expects_tls":
-        return from_finding(told)
-    if reply and reply.kind is FailureKind.EXPECTS_TLS:
-        return failed(reply.message, reply.hint)
-    return nothing_to_check("http, nothing to check")
-
-
-def usable_bundle(case: DoctorContext) -> SettingsError | None:
-    """What is wrong with the CA bundle that the environment names; ``None`` when nothing is."""
-    bundle = ca_bundle_of(os.environ)
-    if not bundle or not case.issuer.startswith("https://"):
-        return None
-    try:
-        context = ssl.create_default_context()
-        context.load_verify_locations(**{"capath" if Path(bundle.path).is_dir() else "cafile": bundle.path})
-    except (OSError, ssl.SSLError):
-        return unusable_bundle(bundle)
-    return None
-
-
-def _tls_with_bundle(case: DoctorContext) -> Result:
-    problem = usable_bundle(case)
-    return failed(problem.message, problem.hint) if problem else _tls(case)
+def _plain(answer: Response | None, context: DoctorContext) -> Result:
+    """Return the result for http: some servers that expect https say so."""
+    finding = finding_for_server(answer, context.evidence) if answer and answer.status == 400 else None
+    if finding and finding.id == "net.expects_tls":
+        return from_finding(finding)
+    return nothing_to_check("not needed: http")
 
 
 CHECKS = (
@@ -182,8 +141,8 @@ CHECKS = (
     ),
     Check(
         id="net.tls",
-        what="TLS where it is due: certificate trusted, right name, in time",
+        what="TLS where it is used: the certificate is trusted, has the right name, and is in time",
         needs=("net.proxy",),
-        examine=_tls_with_bundle,
+        examine=_tls,
     ),
 )

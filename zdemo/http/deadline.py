@@ -27,6 +27,10 @@ class StaleConnection(ConnectionError):
     """A pooled connection that the other side closed before a byte of this answer came."""
 
 
+class ResolveTimeout(TimeoutError):  # a timeout, as its base is called
+    """DNS gave no answer in time."""
+
+
 class _DeadlineReader(io.RawIOBase):
     def __init__(self, owner: _DeadlineSocket, raw: io.RawIOBase) -> None:
         self._owner, self._raw = owner, raw
@@ -95,7 +99,7 @@ def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        raise TimeoutError("name resolution took too long")
+        raise ResolveTimeout("name resolution took too long")
     if failed:
         raise failed[0]
     return found

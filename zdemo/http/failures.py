@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from http.client import RemoteDisconnected
 
 import requests
-from urllib3.exceptions import NewConnectionError, ProxyError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 from urllib3.exceptions import SSLError as TLSError
 
-from zdemo.errors import ConnectionFailed, FailureKind, SettingsError
-from zdemo.http.deadline import StaleConnection
+from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
+from zdemo.http.deadline import ResolveTimeout, StaleConnection
 from zdemo.http.messages import NO_DETAIL, CaBundle, failed, how_to_trust, unusable_bundle, why_untrusted
 from zdemo.http.response import GATEWAY_STATUSES
 
@@ -100,6 +100,13 @@ def _kind(errors: list[BaseException]) -> FailureKind:
     return _tls_kind(errors) or next((kind for kind, types in _KINDS if any_is(types)), FailureKind.BROKEN)
 
 
+def _phase(errors: list[BaseException]) -> Phase:
+    """Return what a timeout interrupted."""
+    if any(isinstance(e, ResolveTimeout) for e in errors):
+        return Phase.NAME
+    return Phase.CONNECTION if any(isinstance(e, ConnectTimeoutError) for e in errors) else Phase.ANSWER
+
+
 def _detail(errors: list[BaseException]) -> str:
     """Return the system's words for the innermost cause, never a text that could contain a URL or a header."""
     for e in errors:
@@ -135,6 +142,7 @@ def explained(
         setting,
         seconds=seconds,
         proxies=proxies,
+        phase=_phase(errors),
         detail=_detail(errors),
         status=f" ({status})" if status else " (it does not answer)",
         untrusted=why_untrusted(code),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from zdemo.config.parsers import is_loopback
-from zdemo.errors import ConnectionFailed, FailureKind, SettingsError
+from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
 from zdemo.http.proxy import proxy_address, proxy_of
 
 SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
@@ -149,6 +149,7 @@ def failed(
     *,
     seconds: float = 0,
     proxies: Mapping[str, str] | None = None,
+    phase: Phase = Phase.ANSWER,
     **words: str,
 ) -> ConnectionFailed:
     """Return the error for a kind of failure. ``setting`` is the variable or option that holds the origin.
@@ -176,7 +177,7 @@ def failed(
         **words,
     }
     message, hint = (text.format(**values) for text in _WORDS[kind])
-    return ConnectionFailed(message, hint=hint, kind=kind, origin=origin)
+    return ConnectionFailed(message, hint=hint, kind=kind, origin=origin, phase=phase)
 
 
 def _server(setting: str, host: str) -> str:

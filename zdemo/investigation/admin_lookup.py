@@ -14,10 +14,15 @@ from typing import Any, Self
 
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import paste_problem
-from zdemo.diagnosis.admin_records import ApplicationRecord, ClientRecords, KeyRecord, PatRecords
-from zdemo.diagnosis.finding import quoted
-from zdemo.diagnosis.inactive_pat import TOLD_BY_EVENTS
+from zdemo.diagnosis import (
+    DECISIVE_EVENTS,
+    ApplicationRecord,
+    ClientRecords,
+    KeyRecord,
+    PatRecords,
+    paste_problem,
+    quoted,
+)
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.management.client import (
     APPLICATION_SERVICE,
@@ -226,7 +231,7 @@ class AdminLookup:
         body = {
             "aggregateId": user_id,
             "aggregateTypes": ["user"],
-            "eventTypes": list(TOLD_BY_EVENTS),
+            "eventTypes": list(DECISIVE_EVENTS),
             "limit": MOST_EVENTS,
         }
         answer = self._client.request("POST", EVENTS, body)

@@ -1,6 +1,6 @@
-"""Ask ZITADEL about a token, and then the further questions that tell why the API would refuse it.
+"""Ask ZITADEL about a token, and send the probes that show why the API would refuse it.
 
-It gathers the evidence; what that means is said in ``zdemo.diagnosis``.
+This module gathers the evidence; ``zdemo.diagnosis`` makes findings of it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 
+from zdemo.client import ROLE
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import (
     LINE_END_INSIDE,
@@ -41,24 +42,24 @@ from zdemo.introspection.refusals import introspection_error, read_answer
 from zdemo.investigation.admin_lookup import AdminLookup, PatIds
 from zdemo.investigation.probes import LEAST_SECONDS, Prober, Replies, random_token
 
-SCOPED_ROLE = "read:messages"
-# what a JWT may be signed with here; a key of the public list must never be used as a shared secret (RFC 8725 §3.1)
+# algorithms of a JWT that are checked; a public key must never be used as a shared secret (RFC 8725 §3.1)
 SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
-WAVERED = (
-    "ZITADEL called this token inactive, and active when it was asked once more: its user was changed a moment ago, "
-    "or ZITADEL's database is in trouble"
+CHANGED = (
+    "ZITADEL called this token inactive, and active a moment later: its user was changed just now, or ZITADEL's "
+    "database is in trouble"
 )
-OVERLOOKED = (
-    "the token has a line end inside. ZITADEL overlooks that, but no client can send it in a header field, and no API "
-    "takes it so: what is said here holds for the token without the line end"
+LINE_END_IGNORED = (
+    "the token has a line end inside. ZITADEL ignores it, but no client can send it in a header field: all of this "
+    "applies to the token without the line end"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Investigation:
-    """What came out. ``answer`` is ZITADEL's introspection answer as it is, ``error`` why there is no introspection.
+    """What ZITADEL says about a token, and why the API would refuse it.
 
-    ``finding`` is ``None`` when the token is active, in time, meant for this API, and has the role that was asked for.
+    ``answer`` is ZITADEL's response to the introspection, and ``error`` says why there is no introspection.
+    ``finding`` is ``None`` when the token is active, in time, meant for this API, and has the required role.
     """
 
     answer: Response | None = field(default=None, repr=False)
@@ -72,17 +73,17 @@ def investigate(
     settings: Settings,
     token: str | None,
     *,
-    role: str | None = SCOPED_ROLE,
+    role: str | None = ROLE,
     now: float,
     admin_pat: str | None = None,
     ids: PatIds | None = None,
 ) -> Investigation:
-    """Find out why the API would refuse a token, within ``settings.timeout_seconds`` in all.
+    """Return why the API would refuse a token, within ``settings.timeout_seconds`` in all.
 
-    Without a token, ZITADEL is asked about a random text: whether it takes our credentials shows then, and no more.
-    ``now`` (epoch seconds) is the time by which the token is judged. ``admin_pat`` adds what only an administrator's
-    PAT shows: whether another token is good, the API application's project, what our client ID is when it is refused,
-    and, by the ``ids`` of a PAT that is dead, what became of it.
+    Without a token, ZITADEL is asked about a random text, which shows only whether it accepts the credentials.
+    The token is judged by ``now`` (epoch seconds). ``admin_pat`` adds what only an administrator's PAT shows: whether
+    another token is active, the API application's project, what a refused client ID belongs to, and, with ``ids``,
+    what happened to a dead PAT.
 
     Raises:
         SettingsError: the CA bundle that the environment names cannot be used.
@@ -90,23 +91,23 @@ def investigate(
     text = random_token() if token is None else token
     if not _can_be_sent(text):
         problem = paste_problem(text)
-        error = MissingTokenError("the token cannot be sent", hint="give the token alone, as ZITADEL showed it")
+        error = MissingTokenError("the token cannot be sent", hint="give the token alone, as ZITADEL shows it")
         return Investigation(error=error, finding=problem)
-    with Prober(settings, text, admin_pat=admin_pat) as inquiry:
-        case = Inputs(
+    with Prober(settings, text, admin_pat=admin_pat) as prober:
+        inputs = Inputs(
             settings=settings, token=text, made_up=token is None, role=role, now=now, admin_pat=admin_pat, ids=ids
         )
-        found = _Investigator(inquiry, case).investigate()
-        hidden = inquiry.secrets
+        found = _Investigator(prober, inputs).investigate()
+        hidden = prober.secrets
     return replace(
         found,
         finding=found.finding.without(hidden) if found.finding else None,
-        notes=tuple(without_secrets(remark, hidden) for remark in found.notes),
+        notes=tuple(without_secrets(note, hidden) for note in found.notes),
     )
 
 
 def _can_be_sent(token: str) -> bool:
-    """Whether there is something, and it can stand in a form: bytes of the environment that are no text cannot."""
+    """Return whether a text can stand in a form: it is not blank, and has no undecodable bytes of the environment."""
     try:
         return bool(token.encode().strip())
     except UnicodeEncodeError:
@@ -115,7 +116,7 @@ def _can_be_sent(token: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What is asked about, and by what it is judged. ``made_up``: the token is a text of our own."""
+    """What an investigation needs to know; ``made_up``: the token is a random text."""
 
     settings: Settings
     token: str
@@ -127,20 +128,20 @@ class Inputs:
 
 
 class _Investigator:
-    """From the first answer to the questions that it calls for."""
+    """Sends the introspection, and then the probes that its answer calls for."""
 
-    def __init__(self, inquiry: Prober, case: Inputs) -> None:
-        self._inquiry = inquiry
-        self._case = case
+    def __init__(self, prober: Prober, inputs: Inputs) -> None:
+        self._prober = prober
+        self._inputs = inputs
 
     def investigate(self) -> Investigation:
-        first, health = self._inquiry.introspect()
+        first, health = self._prober.introspect()
         if isinstance(first, ConnectionFailed):
             error = introspection_error(first)
-            finding = finding_for_error(error, self._case.settings, Evidence(replies=health))
+            finding = finding_for_error(error, self._inputs.settings, Evidence(replies=health))
             return Investigation(error=error, finding=finding)
         try:
-            introspection = read_answer(first, with_key=self._case.settings.key is not None)
+            introspection = read_answer(first, with_key=self._inputs.settings.key is not None)
         except IntrospectionError as refusal:
             return self._no_introspection(first, refusal)
         if introspection.active:
@@ -148,112 +149,112 @@ class _Investigator:
         return self._inactive(first, introspection)
 
     def _no_introspection(self, answer: Response, error: IntrospectionError) -> Investigation:
-        questions = [Probe.READY, Probe.HEALTH]
+        probes = [Probe.READY, Probe.HEALTH]
         if isinstance(error, CredentialsRefused):
-            questions = [Probe.RANDOM_TOKEN]
-            if self._case.settings.key:
-                questions.append(Probe.DISCOVERY)
+            probes = [Probe.RANDOM_TOKEN]
+            if self._inputs.settings.key:
+                probes.append(Probe.DISCOVERY)
             elif answer.status == 400:
-                questions.append(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
-            if not self._case.made_up and _would_be_taken(self._case.token, self._case.settings.issuer):
-                questions.append(Probe.USERINFO)
-            if self._case.admin_pat and _would_be_taken(self._case.admin_pat, self._case.settings.issuer):
-                questions.append(Probe.ADMINISTRATOR_USERINFO)
+                probes.append(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
+            if not self._inputs.made_up and _would_be_taken(self._inputs.token, self._inputs.settings.issuer):
+                probes.append(Probe.USERINFO)
+            if self._inputs.admin_pat and _would_be_taken(self._inputs.admin_pat, self._inputs.settings.issuer):
+                probes.append(Probe.ADMINISTRATOR_USERINFO)
         evidence = Evidence(
-            replies=self._inquiry.ask(*questions),
-            clock_ahead_seconds=clock_ahead_seconds(answer, self._case.now),
+            replies=self._prober.ask(*probes),
+            clock_ahead_seconds=clock_ahead_seconds(answer, self._inputs.now),
             client_records=self._client_records() if isinstance(error, CredentialsRefused) else None,
-            looked_up_at=self._case.now,
-            token_kind=None if self._case.made_up else token_form(self._case.token).kind,
-            with_administrator=self._case.admin_pat is not None,
+            looked_up_at=self._inputs.now,
+            token_kind=None if self._inputs.made_up else token_form(self._inputs.token).kind,
+            with_administrator=self._inputs.admin_pat is not None,
         )
         return Investigation(
-            answer=answer, error=error, finding=finding_for_error(error, self._case.settings, evidence)
+            answer=answer, error=error, finding=finding_for_error(error, self._inputs.settings, evidence)
         )
 
     def _client_records(self) -> ClientRecords | None:
-        case = self._case
-        if not case.admin_pat or self._inquiry.seconds_left <= LEAST_SECONDS:
+        inputs = self._inputs
+        if not inputs.admin_pat or self._prober.seconds_left <= LEAST_SECONDS:
             return None
-        with self._administration(case.admin_pat) as administration:
-            return administration.client(case.settings)
+        with self._lookup(inputs.admin_pat) as lookup:
+            return lookup.client(inputs.settings)
 
     def _pat_records(self) -> PatRecords | None:
-        case = self._case
-        if not case.admin_pat or not case.ids or self._inquiry.seconds_left <= LEAST_SECONDS:
+        inputs = self._inputs
+        if not inputs.admin_pat or not inputs.ids or self._prober.seconds_left <= LEAST_SECONDS:
             return None
-        with self._administration(case.admin_pat) as administration:
-            return administration.pat(case.ids)
+        with self._lookup(inputs.admin_pat) as lookup:
+            return lookup.pat(inputs.ids)
 
-    def _administration(self, admin_pat: str) -> AdminLookup:
-        issuer = self._case.settings.issuer
-        return AdminLookup(issuer, admin_pat, seconds_left=lambda: self._inquiry.seconds_left)
+    def _lookup(self, admin_pat: str) -> AdminLookup:
+        issuer = self._inputs.settings.issuer
+        return AdminLookup(issuer, admin_pat, seconds_left=lambda: self._prober.seconds_left)
 
     def _active(self, answer: Response, introspection: Introspection, *more: str) -> Investigation:
-        case = self._case
-        refusal = refusal_of(introspection, case.settings, role=case.role, now=case.now)
+        inputs = self._inputs
+        refusal = refusal_of(introspection, inputs.settings, role=inputs.role, now=inputs.now)
         evidence = Evidence(
-            clock_ahead_seconds=clock_ahead_seconds(answer, case.now), with_administrator=case.admin_pat is not None
+            clock_ahead_seconds=clock_ahead_seconds(answer, inputs.now), with_administrator=inputs.admin_pat is not None
         )
         subject = introspection.text("sub")
         if isinstance(refusal, InsufficientScope) and subject:
             evidence = self._with_assignments(evidence, subject, refusal.role)
-        said = notes(introspection, case.settings, case.role, now=case.now, evidence=evidence)
-        if token_form(case.token).problem == LINE_END_INSIDE:
-            more = (*more, OVERLOOKED)
+        more_notes = notes(introspection, inputs.settings, inputs.role, now=inputs.now, evidence=evidence)
+        if token_form(inputs.token).problem == LINE_END_INSIDE:
+            more = (*more, LINE_END_IGNORED)
         return Investigation(
             answer=answer,
             introspection=introspection,
-            finding=finding_for_active(introspection, case.settings, evidence, role=case.role, now=case.now),
-            notes=(*more, *said),
+            finding=finding_for_active(introspection, inputs.settings, evidence, role=inputs.role, now=inputs.now),
+            notes=(*more, *more_notes),
         )
 
     def _with_assignments(self, evidence: Evidence, subject: str, role: str) -> Evidence:
-        """The user's role assignments: asked with the token itself and, if it may not, with the administrator's PAT."""
-        found, replies = self._inquiry.assignments(subject)
+        """Add the user's role assignments, listed with the token itself or else with the administrator's PAT."""
+        found, replies = self._prober.assignments(subject)
         evidence = replace(evidence, replies=replies, assignments=found)
-        admin_pat = self._case.admin_pat
-        if found is not None or not admin_pat or self._inquiry.seconds_left <= LEAST_SECONDS:
+        admin_pat = self._inputs.admin_pat
+        if found is not None or not admin_pat or self._prober.seconds_left <= LEAST_SECONDS:
             return evidence
-        with self._administration(admin_pat) as administration:
-            found = administration.assignments(subject, role)
+        with self._lookup(admin_pat) as lookup:
+            found = lookup.assignments(subject, role)
         return replace(evidence, assignments=found, assignments_from="ZITADEL_ADMIN_PAT")
 
     def _inactive(self, answer: Response, introspection: Introspection) -> Investigation:
-        case = self._case
-        form = token_form(case.token)
-        replies = self._inquiry.ask(*_questions_for(form, with_admin=case.admin_pat is not None))
+        inputs = self._inputs
+        form = token_form(inputs.token)
+        replies = self._prober.ask(*_probes_for(form, with_admin=inputs.admin_pat is not None))
         again = replies.get(Probe.AGAIN)
         if isinstance(again, Response) and (changed := _active_now(again)):
-            return self._active(again, changed, WAVERED)
+            return self._active(again, changed, CHANGED)
         evidence = Evidence(
             replies=replies,
-            signature_fits=signature_fits(case.token, form, replies),
-            clock_ahead_seconds=clock_ahead_seconds(answer, case.now),
+            signature_fits=signature_fits(inputs.token, form, replies),
+            clock_ahead_seconds=clock_ahead_seconds(answer, inputs.now),
             pat_records=self._pat_records(),
-            looked_up_at=case.now,
-            with_administrator=case.admin_pat is not None,
-            with_ids=case.ids is not None,
+            looked_up_at=inputs.now,
+            with_administrator=inputs.admin_pat is not None,
+            with_ids=inputs.ids is not None,
         )
-        finding = finding_for_inactive(case.token, case.settings, evidence, now=case.now)
+        finding = finding_for_inactive(inputs.token, inputs.settings, evidence, now=inputs.now)
         return Investigation(answer=answer, introspection=introspection, finding=finding)
 
 
 def _would_be_taken(token: str, issuer: str) -> bool:
-    """Whether a token has the form of one that this ZITADEL would take: only then does a refusal tell anything."""
+    """Return whether a token has the form of this ZITADEL's tokens: only then does a refusal mean anything."""
     form = token_form(token)
     own_jwt = form.kind is TokenKind.JWT and form.claims.get("iss") == issuer
     return own_jwt or form.kind in (TokenKind.PAT, TokenKind.OPAQUE)
 
 
-def _questions_for(form: TokenForm, *, with_admin: bool) -> list[Probe]:
-    """What narrows down why a token of this form is inactive."""
-    questions = [Probe.MADE_UP_CLIENT, Probe.READY, Probe.AGAIN]
+def _probes_for(form: TokenForm, *, with_admin: bool) -> list[Probe]:
+    """Return the probes that narrow down why a token of this form is inactive."""
+    probes = [Probe.MADE_UP_CLIENT, Probe.READY, Probe.AGAIN]
     if form.problem or not form.sendable:
-        return questions
-    questions.append(Probe.USERINFO)
-    questions += [Probe.DISCOVERY, Probe.KEYS] if form.kind is TokenKind.JWT else [Probe.WHOAMI]
-    return [*questions, Probe.ADMINISTRATOR] if with_admin else questions
+        return probes
+    probes.append(Probe.USERINFO)
+    probes += [Probe.DISCOVERY, Probe.KEYS] if form.kind is TokenKind.JWT else [Probe.WHOAMI]
+    return [*probes, Probe.ADMINISTRATOR] if with_admin else probes
 
 
 def _active_now(answer: Response) -> Introspection | None:
@@ -265,9 +266,9 @@ def _active_now(answer: Response) -> Introspection | None:
 
 
 def clock_ahead_seconds(answer: Response, now: float) -> float | None:
-    """By how much this machine's clock is ahead of the answer's ``Date`` (resolution: 1 s); ``None`` without one.
+    """Return how far this machine's clock is ahead of the answer's ``Date`` (resolution: 1 s); ``None`` without one.
 
-    ``now`` is when the question was sent; the answer is taken to be written half-way.
+    ``now`` is when the request was sent; the answer is assumed to have been written halfway.
     """
     try:
         date = parsedate_to_datetime(answer.headers.get("date", ""))
@@ -277,7 +278,7 @@ def clock_ahead_seconds(answer: Response, now: float) -> float | None:
 
 
 def signature_fits(token: str, form: TokenForm, replies: Replies) -> bool | None:
-    """Whether a JWT was signed with the key of this ZITADEL that it names; ``None`` when that cannot be told."""
+    """Return whether the key of this ZITADEL that a JWT names has signed it; ``None`` when that is unknown."""
     answer = replies.get(Probe.KEYS)
     keys = answer.json_object().get("keys") if isinstance(answer, Response) else None
     algorithm = form.header.get("alg")
@@ -286,7 +287,7 @@ def signature_fits(token: str, form: TokenForm, replies: Replies) -> bool | None
     key = next((k for k in keys if isinstance(k, dict) and k.get("kid") == form.header.get("kid")), None)
     if key is None:
         return None
-    import jwt  # loads cryptography, which is dear and needed for nothing else here
+    import jwt  # here, because it loads cryptography, which is slow to import
 
     try:
         jwt.PyJWS().decode(token.strip(), jwt.PyJWK.from_dict(key), algorithms=[algorithm])

@@ -1,7 +1,6 @@
-"""The questions that an investigation may ask ZITADEL: one request each, in parallel, under one deadline.
+"""The probes that an investigation may send to ZITADEL: one request each, in parallel, under one deadline.
 
-A module of its own because what is asked, and with whose credentials, can be read here in one place. A token goes
-to the configured ZITADEL and nowhere else; nothing that is asked here changes anything there.
+A token goes to the configured ZITADEL and nowhere else, and no probe changes anything there.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any, Self
 
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Probe
-from zdemo.errors import ConnectionFailed, SettingsError
+from zdemo.errors import ConnectionFailed
 from zdemo.http.response import Response
 from zdemo.introspection.client import IntrospectionClient, basic_credentials
 from zdemo.management.client import AUTHORIZATION_SERVICE, PAGE_SIZE
@@ -24,14 +23,14 @@ from zdemo.management.model import RoleAssignment, read_assignment
 
 Replies = dict[Probe, Response | ConnectionFailed]
 
-PARALLEL = 8  # the most questions that are asked at a time
-LEAST_SECONDS = 0.05  # below this, a question is not begun: no answer would come in time
+PARALLEL = 8  # probes at a time
+LEAST_SECONDS = 0.05  # below this, no probe is sent: no answer would come in time
 MOST_PAGES = 20  # of role assignments; a user has a handful
-RANDOM_TOKEN_BYTES = 53  # makes 71 characters, as a PAT has: garbage of another form is told apart by ZITADEL
+RANDOM_TOKEN_BYTES = 53  # makes 71 characters, as a PAT has: ZITADEL treats other forms differently
 
 
 class Prober:
-    """Asks about one token, within ``settings.timeout_seconds`` in all from the moment it is made."""
+    """Sends probes about one token, until ``settings.timeout_seconds`` after it was created."""
 
     def __init__(self, settings: Settings, token: str, *, admin_pat: str | None = None) -> None:
         self._end = time.monotonic() + settings.timeout_seconds
@@ -40,13 +39,13 @@ class Prober:
         self._bearer = "".join(token.split("\n")).replace("\r", "")  # ZITADEL ignores line ends; a header must not
         self._admin_pat = admin_pat
         self._client = IntrospectionClient(settings, connections=PARALLEL)
-        self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="inquiry")
+        self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._pool.shutdown(cancel_futures=True)  # what still runs ends by the deadline
+        self._pool.shutdown(cancel_futures=True)  # running probes end by the deadline
         self._client.close()
 
     @property
@@ -56,11 +55,11 @@ class Prober:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be shown, should a server send it back: the token, and what proves who we are."""
+        """What must not be shown if a server sends it back: the token and the credentials."""
         return (self._token, self._token.strip(), *self._client.secrets, self._admin_pat or "")
 
     def introspect(self) -> tuple[Response | ConnectionFailed, Replies]:
-        """The first question. When it takes half of the time, ZITADEL is asked how it is while the answer is awaited.
+        """Send the introspection; when it takes half of the time, probe ZITADEL's health meanwhile.
 
         Raises:
             SettingsError: the CA bundle that the environment names cannot be used.
@@ -76,17 +75,21 @@ class Prober:
         except ConnectionFailed as failure:
             return failure, replies
 
-    def ask(self, *questions: Probe) -> Replies:
-        """The replies that come before the deadline; nothing is asked when it is near."""
+    def ask(self, *probes: Probe) -> Replies:
+        """Return the replies that come before the deadline; send nothing when it is near.
+
+        Raises:
+            SettingsError: the CA bundle that the environment names cannot be used.
+        """
         if self.seconds_left < LEAST_SECONDS:
             return {}
-        running = {question: self._pool.submit(_REQUESTS[question], self) for question in questions}
-        return {question: reply for question, future in running.items() if (reply := _reply(future)) is not None}
+        running = {probe: self._pool.submit(_REQUESTS[probe], self) for probe in probes}
+        return {probe: _reply(future) for probe, future in running.items()}
 
     def assignments(self, user_id: str) -> tuple[tuple[RoleAssignment, ...] | None, Replies]:
-        """The role assignments of the token's own user, asked with the token itself: ZITADEL lets any PAT do that.
+        """List the role assignments of the token's user with the token itself: ZITADEL lets any PAT do that.
 
-        ``None`` when they could not be learned; the last reply may tell why.
+        ``None`` when they are unknown; the last reply may show why.
         """
         found: list[RoleAssignment] = []
         replies: Replies = {}
@@ -100,7 +103,7 @@ class Prober:
             try:
                 found += [read_assignment(row) for row in rows]
                 total = int((body.get("pagination") or {}).get("totalResult", 0))
-            except (AttributeError, TypeError, ValueError):  # what came is no list of authorizations
+            except (AttributeError, TypeError, ValueError):  # not a list of authorizations
                 return None, replies
             if not rows or len(found) >= total:
                 return tuple(found), replies
@@ -109,8 +112,7 @@ class Prober:
     def _page(self, user_id: str, offset: int) -> Replies:
         if self.seconds_left < LEAST_SECONDS:
             return {}
-        reply = _reply(self._pool.submit(self._authorizations, user_id, offset))
-        return {} if reply is None else {Probe.ASSIGNMENTS: reply}
+        return {Probe.ASSIGNMENTS: _reply(self._pool.submit(self._authorizations, user_id, offset))}
 
     def _authorizations(self, user_id: str, offset: int) -> Response:
         return self._send(
@@ -138,7 +140,7 @@ class Prober:
         return self._introspect(random_token(), authorization=basic_credentials(client_id, secrets.token_hex(32)))
 
     def _own_pair_at_token_endpoint(self) -> Response:
-        """Only a service user's login name and secret are taken there (RFC 6749 §4.4); what is given out is dropped."""
+        """Send the credentials where only a service user's are accepted (RFC 6749 §4.4); a token is discarded."""
         own = basic_credentials(self._settings.client_id, self._settings.client_secret)
         form = {"grant_type": "client_credentials", "scope": "openid"}
         return self._send("POST", "/oauth/v2/token", headers={"Authorization": own}, form=form)
@@ -158,17 +160,15 @@ class Prober:
 
 
 def random_token() -> str:
-    """A text of the form of a PAT that nobody has issued."""
+    """Return a text of the form of a PAT that was never issued."""
     return secrets.token_urlsafe(RANDOM_TOKEN_BYTES)
 
 
-def _reply(future: Future[Response]) -> Response | ConnectionFailed | None:
+def _reply(future: Future[Response]) -> Response | ConnectionFailed:
     try:
         return future.result()
     except ConnectionFailed as failure:
         return failure
-    except SettingsError:
-        return None
 
 
 def _path(path: str, *, with_token: bool = False) -> Callable[[Prober], Response]:

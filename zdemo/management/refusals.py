@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError
-from zdemo.http.response import Response
+from zdemo.http.response import GATEWAY_STATUSES, Response
 from zdemo.introspection.refusals import answer_error
 
 NO_USER = "QUERY-Dfbg2"
@@ -56,7 +56,7 @@ def management_error(answer: Response, method: str = "") -> ZdemoError:
     """Return the error that an answer of the management API means (ZITADEL v4; Connect error JSON)."""
     body = answer.json_object()
     code, text = str(body.get("code", "")), str(body.get("message", ""))
-    if answer.status in (429, 502, 503, 504) or "unable to set instance" in answer.text:
+    if answer.status in (429, *GATEWAY_STATUSES) or "unable to set instance" in answer.text:
         return answer_error(answer)
     error_id = text.rpartition("(")[2].rstrip(")") if text.endswith(")") else ""
     unknown = answer.text.strip() == NO_SUCH_METHOD or (not error_id and code in NO_SUCH_SERVICE)

@@ -1,0 +1,47 @@
+"""Values that do not fit their variables are named, and never shown."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+
+import pytest
+
+from zdemo.diagnosis import odd_values
+
+PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
+
+
+@pytest.mark.parametrize(
+    ("values", "named", "fatal"),
+    [
+        ({"CLIENT_ID": SECRET, "CLIENT_SECRET": "312909075212468229"}, "they are swapped", True),
+        ({"CLIENT_SECRET": PAT, "PAT": SECRET}, "and PAT a client secret: they are swapped", True),
+        ({"CLIENT_SECRET": PAT, "PAT": PAT}, "CLIENT_SECRET and PAT", True),
+        ({"CLIENT_SECRET": PAT}, "form of a personal access token", False),
+        ({"CLIENT_ID": PAT}, "CLIENT_ID has the form of a personal", False),
+        ({"CLIENT_ID": "my-bot"}, "login name", False),
+        ({"CLIENT_ID": "123@project"}, "login name", False),
+        ({"CLIENT_ID": SECRET}, "does not look like a client ID", False),
+        ({"CLIENT_ID": "<312909075212468229>"}, 'CLIENT_ID has "<"', False),
+        ({"CLIENT_SECRET": "${SECRET}"}, "CLIENT_SECRET is the name of a variable", False),
+        ({"CLIENT_SECRET": "x\\n"}, "CLIENT_SECRET has a backslash inside, as a line end", False),
+        ({"CLIENT_SECRET": base64.b64encode(SECRET.encode()).decode()}, "CLIENT_SECRET is base64-encoded", False),
+        ({"ZITADEL_PROJECT_ID": "my project"}, "project's name", False),
+        ({"ZITADEL_ADMIN_PAT": SECRET}, "ZITADEL_ADMIN_PAT does not look like a token", False),
+        ({"PAT": PAT, "ZITADEL_ADMIN_PAT": PAT}, "administrator's, not a caller's", False),
+        ({"ZITADEL_KEY_FILE": "key.json", "CLIENT_SECRET": SECRET}, "key file is used", False),
+    ],
+)
+def test_an_odd_value_is_named_without_the_value(values: dict[str, str], named: str, fatal: bool) -> None:
+    (odd,) = odd_values(values)
+    assert named in odd.what
+    assert odd.fatal is fatal
+    assert odd.fix
+    assert not any(value in odd.what + odd.fix for value in (PAT, SECRET))
+
+
+@pytest.mark.parametrize("client_id", ["312909075212468229", "312909075212468229@project"])
+def test_values_that_fit_are_not_odd(client_id: str) -> None:
+    values = {"CLIENT_ID": client_id, "CLIENT_SECRET": SECRET, "PAT": PAT, "ZITADEL_PROJECT_ID": "3" * 18}
+    assert odd_values(values) == ()

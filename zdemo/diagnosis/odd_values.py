@@ -1,0 +1,122 @@
+"""Values that do not fit their variables: swapped, of another kind, or pasted with something around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from zdemo.diagnosis.token_form import ID_DIGITS, OLD_CLIENT_ID, TokenKind, paste_error, token_form
+
+SECRET, PAT = TokenKind.CLIENT_SECRET, TokenKind.PAT
+PAGE = "the application's page in ZITADEL"
+SAME = (  # two variables, why they differ, and whether nothing works when they do not
+    ("CLIENT_SECRET", "PAT", "a client secret is not a token", True),
+    ("CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "a client secret is not a token", True),
+    ("CLIENT_ID", "CLIENT_SECRET", "a client ID is not its secret", True),
+    ("CLIENT_ID", "ZITADEL_PROJECT_ID", "a client ID is not a project's ID", True),
+    ("PAT", "ZITADEL_ADMIN_PAT", "the calls would be an administrator's, not a caller's", False),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OddValue:
+    """What is odd about a value, never with the value; ``fatal`` when it cannot work."""
+
+    what: str
+    fix: str
+    fatal: bool = False
+
+
+SWAPPED = OddValue(
+    what="CLIENT_ID holds what looks like a secret, and CLIENT_SECRET holds an ID: they are swapped",
+    fix="exchange the values of CLIENT_ID and CLIENT_SECRET",
+    fatal=True,
+)
+TOKEN_SWAPPED = OddValue(
+    what="CLIENT_SECRET holds what looks like a personal access token, and PAT a client secret: they are swapped",
+    fix="exchange the values of CLIENT_SECRET and PAT",
+    fatal=True,
+)
+
+
+def odd_values(values: Mapping[str, str]) -> tuple[OddValue, ...]:
+    """Return all that is odd about the values of these variables."""
+    stripped = {name: value.strip() for name, value in values.items() if value.strip()}
+    return tuple(odd for rule in _RULES for odd in rule(stripped))
+
+
+def _kind(values: Mapping[str, str], name: str) -> TokenKind | None:
+    return token_form(values[name]).kind if name in values else None
+
+
+def _swapped(values: Mapping[str, str]) -> Iterator[OddValue]:
+    if are_swapped(values):
+        yield SWAPPED
+    if are_token_and_secret_swapped(_kind(values, "PAT"), values.get("CLIENT_SECRET", "")):
+        yield TOKEN_SWAPPED
+
+
+def are_swapped(values: Mapping[str, str]) -> bool:
+    """Return whether client ID and client secret stand in each other's variables."""
+    return _kind(values, "CLIENT_SECRET") is TokenKind.ID_NUMBER and _kind(values, "CLIENT_ID") is SECRET
+
+
+def are_token_and_secret_swapped(token: TokenKind | None, secret: str) -> bool:
+    """Return whether a token and the client secret stand in each other's variables."""
+    return token is SECRET and token_form(secret).kind is PAT
+
+
+def _pasted(values: Mapping[str, str]) -> Iterator[OddValue]:
+    for name in ("CLIENT_ID", "CLIENT_SECRET"):
+        if error := paste_error(values.get(name, "")):
+            yield OddValue(what=f"{name} {error}", fix=f"set {name} to the value alone")
+
+
+def _same(values: Mapping[str, str]) -> Iterator[OddValue]:
+    for one, other, why, fatal in SAME:
+        if one in values and values[one] == values.get(other):
+            yield OddValue(what=f"{one} and {other} hold the same: {why}", fix=f"correct {one} or {other}", fatal=fatal)
+
+
+def _client_id(values: Mapping[str, str]) -> Iterator[OddValue]:
+    text = values.get("CLIENT_ID", "")
+    usual = ID_DIGITS.fullmatch(text) or OLD_CLIENT_ID.fullmatch(text)
+    if not text or usual or paste_error(text) or are_swapped(values) or text == values.get("CLIENT_SECRET"):
+        return
+    what = "CLIENT_ID does not look like a client ID (18 digits): perhaps it is a service user's login name"
+    if _kind(values, "CLIENT_ID") is PAT:
+        what = "CLIENT_ID has the form of a personal access token"
+    yield OddValue(what=what, fix=f"set CLIENT_ID to the API application's client ID, from {PAGE}")
+
+
+def _other_kinds(values: Mapping[str, str]) -> Iterator[OddValue]:
+    named_above = _kind(values, "PAT") is SECRET or values.get("CLIENT_SECRET") == values.get("PAT")
+    if _kind(values, "CLIENT_SECRET") is PAT and not named_above:
+        yield OddValue(
+            what="CLIENT_SECRET has the form of a personal access token (71 characters)",
+            fix=f"set CLIENT_SECRET to the client secret (64 characters), from {PAGE}",
+        )
+    if "ZITADEL_PROJECT_ID" in values and not values["ZITADEL_PROJECT_ID"].isdigit():
+        what = "ZITADEL_PROJECT_ID is not a number, as ZITADEL's IDs are: perhaps it is the project's name"
+        yield OddValue(what=what, fix="copy the ID (Resource ID) from the project's page")
+    if _kind(values, "ZITADEL_ADMIN_PAT") in (SECRET, TokenKind.ID_NUMBER):
+        what = "ZITADEL_ADMIN_PAT does not look like a token but like a client secret or an ID"
+        yield OddValue(what=what, fix="set ZITADEL_ADMIN_PAT to the personal access token of an administrator")
+
+
+def _two_proofs(values: Mapping[str, str]) -> Iterator[OddValue]:
+    if "ZITADEL_KEY_FILE" in values and "CLIENT_SECRET" in values:
+        yield OddValue(
+            what="ZITADEL_KEY_FILE and CLIENT_SECRET are both set: the key file is used, the secret is not",
+            fix="remove the one that the application does not use",
+        )
+
+
+_RULES: tuple[Callable[[Mapping[str, str]], Iterator[OddValue]], ...] = (
+    _swapped,
+    _pasted,
+    _same,
+    _client_id,
+    _other_kinds,
+    _two_proofs,
+)
