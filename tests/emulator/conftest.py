@@ -28,7 +28,7 @@ from tests.support.workshop import (
     later,
 )
 
-BRIEF_SECONDS = 2
+BRIEF_SECONDS = 1
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +38,7 @@ def target(given_target: tuple[str, str] | None) -> Iterator[tuple[str, str]]:
         yield given_target
         return
     # a run against a real ZITADEL needs nothing of zdemo
-    from zdemo.emulator import emulate
-    from zdemo.emulator.seed import ADMIN
+    from zdemo.emulator import ADMIN, emulate
 
     with emulate() as emulator:
         yield emulator.url, ADMIN.pat
@@ -201,7 +200,7 @@ def both_token(workshop: Workshop, oauth: OAuth, both: User) -> GetToken:
 
 @pytest.fixture(scope="session")
 def brief_pat(workshop: Workshop, visitor: User) -> Pat:
-    """A PAT that expires two seconds after it was made."""
+    """A PAT that expires one second after its creation."""
     return workshop.pat(visitor.id, later(seconds=BRIEF_SECONDS))
 
 

@@ -112,11 +112,6 @@ def test_deleting_again_answers_with_the_old_date(admin: Api, own: tuple[User, s
     assert admin.do("AuthorizationService/DeleteAuthorization", id=own[1]) == first
 
 
-def test_deleting_an_unknown_authorization_is_no_fault(admin: Api) -> None:
-    deleted = admin.do("AuthorizationService/DeleteAuthorization", id=NOBODY)
-    assert deleted == {"deletionDate": "0001-01-01T00:00:00Z"}
-
-
 def test_removing_the_last_role_leaves_an_active_authorization_without_roles(admin: Api, workshop: Workshop) -> None:
     project = workshop.project("r")
     authorization = workshop.grant(workshop.user(pat=False), project, "r")
@@ -155,18 +150,14 @@ def test_authorizations_are_found_by_filters(
         assert listed == NONE
 
 
-def test_a_deleted_project_takes_its_authorizations_along(admin: Api, workshop: Workshop) -> None:
-    project = workshop.project("r")
-    authorization = workshop.grant(workshop.user(pat=False), project, "r")
+@pytest.mark.parametrize("ending", ["project", "user"])
+def test_an_authorization_ends_with_its_project_or_its_user(admin: Api, workshop: Workshop, ending: str) -> None:
+    project, user = workshop.project("r"), workshop.user(pat=False)
+    authorization = workshop.grant(user, project, "r")
     row(admin, authorization)
-    admin.do("ProjectService/DeleteProject", projectId=project.id)
-    filters = [{"authorizationIds": {"ids": [authorization]}}]
-    eventually("it is gone", lambda: admin.do(LIST, filters=filters) == NONE)
-
-
-def test_a_deleted_user_takes_its_authorizations_along(admin: Api, own: tuple[User, str]) -> None:
-    user, authorization = own
-    row(admin, authorization)
-    admin.do("UserService/DeleteUser", userId=user.id)
+    if ending == "project":
+        admin.do("ProjectService/DeleteProject", projectId=project.id)
+    else:
+        admin.do("UserService/DeleteUser", userId=user.id)
     filters = [{"authorizationIds": {"ids": [authorization]}}]
     eventually("it is gone", lambda: admin.do(LIST, filters=filters) == NONE)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.support.emulator_target import NOBODY, Api, api_error
+from tests.support.emulator_target import Api, api_error
 from tests.support.waiting import eventually
 from tests.support.workshop import Organization, Project, Workshop
 
@@ -102,10 +102,6 @@ def test_deleting_again_answers_with_the_old_date(admin: Api, own: Project) -> N
     )
 
 
-def test_deleting_an_unknown_project_is_no_fault(admin: Api) -> None:
-    assert admin.do("ProjectService/DeleteProject", projectId=NOBODY) == {}
-
-
 def roles(admin: Api, project: Project) -> list[dict[str, str]]:
     found: list[dict[str, str]] = admin.do("ProjectService/ListProjectRoles", projectId=project.id).get(
         "projectRoles", []
@@ -134,12 +130,3 @@ def test_removing_a_role_twice_is_no_fault(admin: Api, own: Project) -> None:
         removed = admin.do("ProjectService/RemoveProjectRole", projectId=own.id, roleKey="r")
         assert set(removed) == {"removalDate"}
     eventually("the role is gone", lambda: roles(admin, own) == [])
-
-
-def test_removing_a_role_of_an_unknown_project_is_no_fault(admin: Api) -> None:
-    assert admin.do("ProjectService/RemoveProjectRole", projectId=NOBODY, roleKey="r") == {}
-
-
-def test_an_unknown_project_has_no_roles(admin: Api) -> None:
-    found = admin.do("ProjectService/ListProjectRoles", projectId=NOBODY)
-    assert found == {"pagination": {"appliedLimit": "100"}}

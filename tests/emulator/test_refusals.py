@@ -1,4 +1,4 @@
-"""Single requests that the API refuses: what a field must be, what must exist, and what must not exist yet."""
+"""Single requests that change nothing: refusals of fields and objects, and unknown IDs that are accepted."""
 
 from __future__ import annotations
 
@@ -224,3 +224,18 @@ def test_the_api_refuses(
     assert expected == (api_error(refused) if " " in expected[1] else error_id(refused))
     field_rule = "invalid " in expected[1]
     assert ("details" in refused.json()) is not field_rule, "only an error with an ID has details"
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "expected"),
+    [
+        ("ProjectService/DeleteProject", NO_PROJECT, {}),
+        ("ProjectService/RemoveProjectRole", NO_PROJECT | {"roleKey": "r"}, {}),
+        ("ProjectService/ListProjectRoles", NO_PROJECT, {"pagination": {"appliedLimit": "100"}}),
+        ("AuthorizationService/DeleteAuthorization", {"id": NOBODY}, {"deletionDate": "0001-01-01T00:00:00Z"}),
+    ],
+)
+def test_the_api_accepts_an_unknown_id(
+    admin: Api, method: str, fields: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    assert admin.do(method, **fields) == expected

@@ -96,11 +96,8 @@ def test_some_lists_count_for_a_stranger_but_show_no_rows(stranger: Api, method:
     assert rows not in found
 
 
-def test_a_stranger_may_list_organizations(stranger: Api) -> None:
+def test_any_token_may_list_organizations_and_read_features(stranger: Api) -> None:
     assert stranger.ask("OrganizationService/ListOrganizations").status_code == 200
-
-
-def test_any_token_may_read_the_features_of_the_instance(stranger: Api) -> None:
     assert stranger.ask("FeatureService/GetInstanceFeatures").status_code == 200
 
 

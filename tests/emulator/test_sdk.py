@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.emulator_target import NOBODY
 from zdemo.config.key_file import application_key
 from zdemo.config.settings import Settings
-from zdemo.emulator import emulate
-from zdemo.emulator.seed import ADMIN, ORGANIZATION_ID
+from zdemo.emulator import ADMIN, ORGANIZATION_ID, emulate
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection
 
@@ -23,7 +23,7 @@ ROLE = "read:messages"
 
 @pytest.fixture(scope="module")
 def sdk() -> Any:
-    """The package; loaded here, since its thousands of models take seconds, and untyped, since they are generated."""
+    """The package, imported here since that takes seconds, and untyped since its models are generated."""
     # zitadel-client 4.1 imports authlib.jose, which new versions of Authlib call deprecated, past every filter
     with warnings.catch_warnings(record=True):
         import zitadel_client
@@ -46,22 +46,21 @@ def administrator(sdk: Any, url: str) -> Any:
     return sdk.Zitadel.with_access_token(url, ADMIN.pat)
 
 
-@pytest.fixture(params=["access token", "client credentials", "private key"])
-def zitadel(request: pytest.FixtureRequest, sdk: Any, url: str, administrator: Any, tmp_path: Path) -> Any:
-    """The SDK, logged in as the administrator."""
-    if request.param == "access token":
-        return administrator
-    if request.param == "client credentials":
-        made = administrator.users.add_secret(sdk.models.UserServiceAddSecretRequest(user_id=ADMIN.id))
-        return sdk.Zitadel.with_client_credentials(url, ADMIN.username, made.client_secret)
-    wanted = sdk.models.UserServiceAddKeyRequest(user_id=ADMIN.id, expiration_date=tomorrow())
+def logged_in(sdk: Any, url: str, administrator: Any, tmp_path: Path) -> dict[str, Any]:
+    """The SDK in each of its three ways to log in as the administrator."""
+    secret = administrator.users.add_secret(sdk.models.UserServiceAddSecretRequest(user_id=ADMIN.id)).client_secret
+    key_request = sdk.models.UserServiceAddKeyRequest(user_id=ADMIN.id, expiration_date=tomorrow())
     file = tmp_path / "administrator.json"
-    file.write_bytes(base64.b64decode(administrator.users.add_key(wanted).key_content))
-    return sdk.Zitadel.with_private_key(url, str(file))
+    file.write_bytes(base64.b64decode(administrator.users.add_key(key_request).key_content))
+    return {
+        "access-token": administrator,
+        "client-credentials": sdk.Zitadel.with_client_credentials(url, ADMIN.username, secret),
+        "private-key": sdk.Zitadel.with_private_key(url, str(file)),
+    }
 
 
 class Setup:
-    """What an API needs at ZITADEL, made with nothing but the SDK."""
+    """What an API needs at ZITADEL, created with the SDK alone."""
 
     def __init__(self, sdk: Any, zitadel: Any, name: str) -> None:
         self.models, self.zitadel = sdk.models, zitadel
@@ -112,9 +111,9 @@ class Setup:
 
     def assignments(self) -> list[Any]:
         """The user's role assignments as the SDK lists them."""
-        wanted = {"filters": [{"inUserIds": {"ids": [self.user_id]}}]}
+        filters = {"filters": [{"inUserIds": {"ids": [self.user_id]}}]}
         listed = self.zitadel.authorizations.list_authorizations(
-            self.models.AuthorizationServiceListAuthorizationsRequest.from_dict(wanted)
+            self.models.AuthorizationServiceListAuthorizationsRequest.from_dict(filters)
         )
         return list(listed.authorizations or [])
 
@@ -131,8 +130,16 @@ def introspected(settings: Settings, token: str) -> Introspection:
         client.close()
 
 
-def test_what_the_sdk_sets_up_is_what_an_api_sees(sdk: Any, zitadel: Any, url: str, tmp_path: Path) -> None:
-    setup = Setup(sdk, zitadel, tmp_path.name)
+def test_what_the_sdk_sets_up_is_what_an_api_sees(sdk: Any, administrator: Any, url: str, tmp_path: Path) -> None:
+    """One test, since each process that runs a part of it imports the SDK for seconds."""
+    for name, zitadel in logged_in(sdk, url, administrator, tmp_path).items():
+        _check(Setup(sdk, zitadel, name), url)
+        with pytest.raises(sdk.exceptions.ApiError) as refused:
+            zitadel.projects.get_project(sdk.models.ProjectServiceGetProjectRequest(project_id=NOBODY))
+        assert (refused.value.code, refused.value.response_body["code"]) == (404, "not_found")
+
+
+def _check(setup: Setup, url: str) -> None:
     basic = setup.application("BASIC").api_configuration
     by_secret = Settings(issuer=url, client_id=basic.client_id, client_secret=basic.client_secret)
     assert introspected(by_secret, setup.pat).roles() == {}
@@ -150,10 +157,3 @@ def test_what_the_sdk_sets_up_is_what_an_api_sees(sdk: Any, zitadel: Any, url: s
 
     setup.remove()
     assert setup.assignments() == []
-
-
-def test_the_sdk_understands_a_refusal(sdk: Any, zitadel: Any) -> None:
-    with pytest.raises(sdk.exceptions.ApiError) as refused:
-        zitadel.projects.get_project(sdk.models.ProjectServiceGetProjectRequest(project_id="312909075212468225"))
-    assert refused.value.code == 404
-    assert refused.value.response_body["code"] == "not_found"
