@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import pytest
 from flask import Flask
 
+from tests.support.processes import ROOT
 from tests.support.wire import Reply, bearer, exchange, request
 from zdemo.authorization import Policy
 from zdemo.config.settings import Settings
@@ -20,6 +23,7 @@ from zdemo.server import create_app
 from zdemo.server.guard import EXTENSION, Guard
 from zdemo.serving.embedded import serving
 
+EXAMPLE = ROOT / "docs" / "examples" / "one_file_guard.py"
 THREADS = 32
 PUBLIC, PRIVATE, SCOPED = "/api/public", "/api/private", "/api/private-scoped"
 ROUTES = (PUBLIC, PRIVATE, SCOPED)
@@ -118,4 +122,27 @@ def protected_api(settings: Settings, clocks: Time) -> Iterator[Api]:
     """The API behind cache and protection. Its guard decides by the same clocks."""
     with remembering(settings, clocks) as introspector, running(create_app(settings, introspector)) as api:
         api.turn_to(settings, introspector, clocks.wall)
+        yield api
+
+
+@contextmanager
+def one_file_api(settings: Settings, **variables: str) -> Iterator[Api]:
+    """The API of ``docs/examples/one_file_guard.py``, without a cache unless ``ZDEMO_CACHE_TTL`` is given."""
+    spec = importlib.util.spec_from_file_location(EXAMPLE.stem, EXAMPLE)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    environment = {
+        "ZITADEL_DOMAIN": settings.issuer,
+        "CLIENT_ID": settings.client_id,
+        "CLIENT_SECRET": settings.client_secret,
+        "ZITADEL_PROJECT_ID": settings.project_id or "",
+        "ZDEMO_CACHE_TTL": "0",
+        **variables,
+    }
+    with pytest.MonkeyPatch.context() as process:  # it reads its settings when it is imported
+        for name, value in environment.items():
+            process.setenv(name, value)
+        spec.loader.exec_module(module)
+    with running(module.app) as api:
         yield api
