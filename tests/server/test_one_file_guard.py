@@ -12,8 +12,8 @@ import pytest
 from tests.support.apis import EXAMPLE, MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, one_file_api, settings_for
 from tests.support.connection_faults import ACTIVE, FAULTS, INACTIVE, WITHOUT_ROLE, claims
 from tests.support.rows import INSUFFICIENT_SCOPE, INVALID_TOKEN, ROWS, check, check_body
-from tests.support.server_waiting import eventually
 from tests.support.upstream import Upstream, upstream
+from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
 from zdemo.introspection.model import roles_claim_of
 
