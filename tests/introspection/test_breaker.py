@@ -37,9 +37,9 @@ def breaker(clock: Clock, counters: Counters) -> Breaker:
 
 
 def admitted(breaker: Breaker) -> Permit:
-    ticket = breaker.admit()
-    assert ticket is not None
-    return ticket
+    permit = breaker.admit()
+    assert permit is not None
+    return permit
 
 
 def is_in(breaker: Breaker, state: BreakerState) -> bool:
@@ -52,8 +52,8 @@ def fail_until_open(breaker: Breaker) -> None:
 
 class TestClosed:
     def test_it_opens_after_so_many_failures_in_a_row_and_says_so_once(self, breaker: Breaker) -> None:
-        tickets = [admitted(breaker) for _ in range(FAILURES_THAT_OPEN + 3)]
-        assert [breaker.failed(ticket) for ticket in tickets].count(True) == 1
+        permits = [admitted(breaker) for _ in range(FAILURES_THAT_OPEN + 3)]
+        assert [breaker.failed(permit) for permit in permits].count(True) == 1
         assert is_in(breaker, BreakerState.OPEN)
         assert breaker.admit() is None
 
@@ -67,7 +67,7 @@ class TestClosed:
     def test_failures_of_calls_from_before_an_answer_do_not_count(self, breaker: Breaker) -> None:
         lost = [admitted(breaker) for _ in range(FAILURES_THAT_OPEN * 2)]
         breaker.answered(admitted(breaker))
-        assert not any(breaker.failed(ticket) for ticket in lost)
+        assert not any(breaker.failed(permit) for permit in lost)
         assert is_in(breaker, BreakerState.CLOSED)
 
 
@@ -155,7 +155,7 @@ class TestStalled:
         assert not breaker.failed(lost)
 
 
-def test_the_tally_shows_the_state_as_a_number(breaker: Breaker, counters: Counters, clock: Clock) -> None:
+def test_the_counters_show_the_state_as_a_number(breaker: Breaker, counters: Counters, clock: Clock) -> None:
     shown = [counters.breaker_state]
     fail_until_open(breaker)
     shown.append(counters.breaker_state)

@@ -1,11 +1,12 @@
-"""A limited number of places: in turn, briefly, and never for long in front of something that hangs."""
+"""The bulkhead: slots are given in turn, and callers wait briefly, never for long in front of something that hangs."""
 
 from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
 
-from tests.support.introspector_doubles import PATIENCE_SECONDS, Clock, Crowd, until
+from tests.support.introspector_doubles import PATIENCE_SECONDS, Clock, Crowd
+from tests.support.waiting import eventually
 from zdemo.introspection.bulkhead import Bulkhead
 
 HOUR_SECONDS = 3600.0
@@ -26,30 +27,30 @@ def test_there_are_as_many_as_promised() -> None:
     assert bulkhead.acquire() is None
 
 
-def test_who_waits_gets_the_place_that_comes_free_first_come_first_served() -> None:
+def test_waiting_callers_get_free_slots_in_turn() -> None:
     bulkhead = Bulkhead(1, wait_seconds=PATIENCE_SECONDS)
     served: list[int] = []
     held = bulkhead.acquire()
     assert held is not None
 
     def caller(number: int) -> None:
-        place = bulkhead.acquire()
-        assert place is not None
+        slot = bulkhead.acquire()
+        assert slot is not None
         served.append(number)
-        bulkhead.release(place)
+        bulkhead.release(slot)
 
     with Crowd(10) as crowd:
         callers: list[Future[None]] = []
         for number in range(10):
             callers.append(crowd.submit(caller, number))
-            until(lambda: waiting(bulkhead) == len(callers))
+            eventually("the state is reached", lambda: waiting(bulkhead) == len(callers))
         bulkhead.release(held)
         for future in callers:
             future.result(PATIENCE_SECONDS)
     assert served == list(range(10))
 
 
-def test_who_waits_in_vain_is_refused_and_leaves_no_trace() -> None:
+def test_a_caller_that_waits_in_vain_is_refused_and_leaves_no_trace() -> None:
     clock = Clock()
     bulkhead = Bulkhead(1, wait_seconds=0.01, clock=clock)
     held = bulkhead.acquire()
@@ -60,7 +61,7 @@ def test_who_waits_in_vain_is_refused_and_leaves_no_trace() -> None:
     assert bulkhead.acquire() is not None
 
 
-def test_nobody_begins_to_wait_when_nothing_moves() -> None:
+def test_callers_are_refused_at_once_when_nothing_moves() -> None:
     clock = Clock()
     bulkhead = Bulkhead(1, wait_seconds=HOUR_SECONDS, clock=clock)
     assert bulkhead.acquire() is not None
@@ -73,7 +74,7 @@ def test_nobody_begins_to_wait_when_nothing_moves() -> None:
     assert found == [None]
 
 
-def test_with_a_place_free_nothing_stands_still() -> None:
+def test_with_a_free_slot_nothing_is_stalled() -> None:
     clock = Clock()
     bulkhead = Bulkhead(2, wait_seconds=0.0, clock=clock)
     bulkhead.acquire()
@@ -91,16 +92,16 @@ def test_lost_holders_are_forgotten_and_their_return_changes_nothing() -> None:
     assert bulkhead.acquire() is None
 
 
-def test_new_places_go_to_those_who_wait() -> None:
+def test_new_slots_go_to_waiting_callers() -> None:
     bulkhead = Bulkhead(2, wait_seconds=PATIENCE_SECONDS)
     bulkhead.acquire()
     bulkhead.acquire()
     with Crowd(3) as crowd:
         callers = [crowd.submit(bulkhead.acquire) for _ in range(3)]
-        until(lambda: waiting(bulkhead) == 3)
+        eventually("the state is reached", lambda: waiting(bulkhead) == 3)
         bulkhead.renew()
-        until(lambda: sum(caller.done() for caller in callers) == 2)
-        first = next(place for caller in callers if caller.done() and (place := caller.result()) is not None)
+        eventually("the state is reached", lambda: sum(caller.done() for caller in callers) == 2)
+        first = next(slot for caller in callers if caller.done() and (slot := caller.result()) is not None)
         bulkhead.release(first)
         assert all(caller.result(PATIENCE_SECONDS) is not None for caller in callers)
 
@@ -112,12 +113,12 @@ def test_the_limit_holds_among_many_threads_and_nothing_is_lost() -> None:
 
     def caller() -> None:
         for _ in range(200):
-            place = bulkhead.acquire()
-            assert place is not None
+            slot = bulkhead.acquire()
+            assert slot is not None
             inside.append(None)
             most.append(len(inside))
             inside.pop()
-            bulkhead.release(place)
+            bulkhead.release(slot)
 
     with Crowd(16) as crowd:
         for future in [crowd.submit(caller) for _ in range(16)]:

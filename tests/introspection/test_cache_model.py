@@ -1,7 +1,7 @@
 """The cache against a model: time passes, clocks jump, roles change, tokens die, ZITADEL fails and is slow.
 
 The model knows what is true and when ZITADEL last said it. Whatever happens, an answer of the cache is one that
-ZITADEL gave for this token, at most so long ago as the house promises.
+ZITADEL gave for this token, no longer ago than promised.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ TOKENS = ["a", "b", "c"]
 SIZE = 2  # fewer than there are tokens, so that entries are pushed out
 seconds = st.sampled_from([0.25, 0.999, 1.0, 1.5, 0.0, 0.001, 3.0, 10.0])
 jumps = st.sampled_from([0.0, 0.0, 0.0, -5.0, -0.5, 0.5, 2.0, -86_400.0, 86_400.0])
-delays = st.sampled_from([0.0, 0.0, 0.0, 0.25, 1.5, 10.0])  # most answers are prompt: what is late is not kept
+delays = st.sampled_from([0.0, 0.0, 0.0, 0.25, 1.5, 10.0])  # most answers are prompt: late ones are not kept
 lifetimes = st.sampled_from([None, 1, 3, 10, 0, 10**12])
 failures = st.sampled_from([False] * 5 + [True])
-SLACK_SECONDS = 1e-6  # what the floats of two clocks may differ by
+SLACK_SECONDS = 1e-6  # the floats of two clocks may differ by this
 
 
 @dataclass
 class Truth:
-    """What holds of a token at ZITADEL."""
+    """The state of a token at ZITADEL."""
 
     alive: bool = True
     roles: int = 0
@@ -37,8 +37,8 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What ZITADEL said of a token, the monotonic time when it was asked, and the wall clock's reading then."""
+class Statement:
+    """What ZITADEL said about a token, and both clocks when it was asked."""
 
     answer: Introspection
     asked_at: float
@@ -55,7 +55,7 @@ class CacheAgainstModel(RuleBasedStateMachine):
         self.truth: dict[str, Truth] = {}
         for token in TOKENS:
             self.a_token_comes_to_life(token, lifetime)
-        self.said: dict[str, Said] = {}
+        self.statements: dict[str, Statement] = {}
         self.questions = 0
         self.fails = False
         self.delay_before = self.delay_after = 0.0
@@ -72,7 +72,7 @@ class CacheAgainstModel(RuleBasedStateMachine):
         self.pass_time(self.delay_after)
         if self.fails:
             raise unavailable()
-        self.said[token] = Said(answer, asked_at, asked_at_wall)
+        self.statements[token] = Statement(answer, asked_at, asked_at_wall)
         return answer
 
     def pass_time(self, duration: float) -> None:
@@ -125,19 +125,21 @@ class CacheAgainstModel(RuleBasedStateMachine):
             assert self.fails
             assert self.questions == questions + 1
             return
-        assert answer == self.said[token].answer, "not what ZITADEL said last"
+        assert answer == self.statements[token].answer, "not what ZITADEL said last"
         if self.questions == questions:
-            self.check_hit(self.said[token])
+            self.check_hit(self.statements[token])
 
-    def check_hit(self, said: Said) -> None:
-        age = self.clock() - said.asked_at
+    def check_hit(self, statement: Statement) -> None:
+        age = self.clock() - statement.asked_at
         assert self.ttl > 0
         assert age < self.ttl, "accepted later than the TTL after ZITADEL confirmed it"
-        if not said.answer.active:
+        if not statement.answer.active:
             assert age < LONGEST_INACTIVE_SECONDS
-        elif said.answer.expires_at is not None:
-            assert self.wall_clock() < said.answer.expires_at, "after exp, by the wall clock"
-            assert age < said.answer.expires_at - said.asked_at_wall + SLACK_SECONDS, "after exp, by the time passed"
+        elif statement.answer.expires_at is not None:
+            assert self.wall_clock() < statement.answer.expires_at, "after exp, by the wall clock"
+            assert age < statement.answer.expires_at - statement.asked_at_wall + SLACK_SECONDS, (
+                "after exp, by the time passed"
+            )
 
     @precondition(lambda self: self.ttl >= LONGEST_INACTIVE_SECONDS)
     @rule(token=st.sampled_from(TOKENS))

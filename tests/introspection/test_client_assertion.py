@@ -1,12 +1,10 @@
-"""private_key_jwt: what an assertion says, how long one serves, and that an emulated ZITADEL takes it."""
+"""private_key_jwt: what an assertion says, how long one serves, and that an emulated ZITADEL accepts it."""
 
 from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,15 +12,15 @@ from typing import Any
 
 import jwt
 import pytest
-import requests
 
 from tests.config.test_key_file import CLIENT_ID, KEY_ID, SERVICE_USER, content, rsa_key
 from tests.support import processes
-from tests.support.cli import LONGEST_SECONDS, Shell
+from tests.support.apis import SCOPED
+from tests.support.cli import Shell
 from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED
 from tests.support.introspector_doubles import Clock
 from tests.support.key_site import KeySite, key_site, settings_for
-from tests.support.ports import free_port
+from tests.support.served import served
 from tests.support.upstream import upstream
 from zdemo.authorization import Policy
 from zdemo.config.key_file import ApplicationKey, application_key
@@ -78,7 +76,7 @@ def test_an_assertion_says_what_zitadel_asks_for_and_no_more(assertion: ClientAs
     }
 
 
-def test_it_goes_into_the_form_with_its_type(assertion: ClientAssertion) -> None:
+def test_the_form_has_the_assertion_and_its_type(assertion: ClientAssertion) -> None:
     assert assertion.form() == {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion.text()}
 
 
@@ -110,7 +108,7 @@ def test_one_assertion_serves_until_shortly_before_its_end(assertion: ClientAsse
     assert claims_of(assertion.text())["exp"] == int(clock.now) + LIFETIME_SECONDS
 
 
-def test_a_clock_that_is_put_back_gets_a_new_one(assertion: ClientAssertion, clock: Clock) -> None:
+def test_a_clock_that_is_set_back_gets_a_new_one(assertion: ClientAssertion, clock: Clock) -> None:
     first = assertion.text()
     clock.now = NOW - CLOCK_LEEWAY_SECONDS + 1
     assert assertion.text() is first
@@ -119,14 +117,14 @@ def test_a_clock_that_is_put_back_gets_a_new_one(assertion: ClientAssertion, clo
 
 
 @pytest.mark.parametrize("ahead", [-CLOCK_LEEWAY_SECONDS + 1, -5, 0, 5, CLOCK_LEEWAY_SECONDS])
-def test_zitadel_takes_it_at_any_moment_though_the_clocks_differ_by_a_minute(
+def test_zitadel_accepts_it_at_any_moment_although_the_clocks_differ_by_a_minute(
     assertion: ClientAssertion, clock: Clock, ahead: int
 ) -> None:
     for _ in range(0, 3 * LIFETIME_SECONDS, 7):
         clock.now += 7
-        claims, theirs = claims_of(assertion.text()), clock.now - ahead
-        assert theirs - OLDEST_SECONDS <= claims["iat"] <= theirs + AHEAD_SECONDS
-        assert claims["exp"] > theirs
+        claims, zitadels_clock = claims_of(assertion.text()), clock.now - ahead
+        assert zitadels_clock - OLDEST_SECONDS <= claims["iat"] <= zitadels_clock + AHEAD_SECONDS
+        assert claims["exp"] > zitadels_clock
 
 
 def test_many_threads_get_the_same_one(assertion: ClientAssertion) -> None:
@@ -158,7 +156,7 @@ def test_the_client_sends_the_assertion_and_no_header(key: ApplicationKey) -> No
     assert client.secrets == (first.form["client_assertion"],)
 
 
-def test_credentials_that_stand_in_come_alone(key: ApplicationKey) -> None:
+def test_other_credentials_replace_the_assertion(key: ApplicationKey) -> None:
     with upstream(ACTIVE) as up:
         client = IntrospectionClient(settings_for(up.url, key))
         client.ask("t", authorization="Basic made-up")
@@ -232,11 +230,9 @@ def test_a_key_file_that_others_can_read_works_with_a_warning(site: KeySite, tmp
 
 
 def test_serve_hands_the_key_to_its_workers(site: KeySite, tmp_path: Path) -> None:
-    shell = Shell(folder=tmp_path, env={"ZITADEL_DOMAIN": site.url, "ZITADEL_KEY_FILE": site.file.name})
-    port = free_port()
-    with shell.running("serve", "--port", str(port), "--workers", "2") as process:
-        answer = when_it_answers(process, f"http://127.0.0.1:{port}/api/private-scoped")
-    assert (answer.status_code, answer.json()["message"][:7]) == (200, "Private")
+    environment = {"ZITADEL_DOMAIN": site.url, "ZITADEL_KEY_FILE": site.file.name}
+    with served(tmp_path, environment, "--workers", "2") as running:
+        assert running.get(SCOPED).status == 200
 
 
 def test_the_emulator_of_serve_is_asked_with_its_own_secret(tmp_path: Path) -> None:
@@ -249,17 +245,6 @@ def test_the_emulator_of_serve_is_asked_with_its_own_secret(tmp_path: Path) -> N
     assert "ZITADEL_KEY_FILE" in ran.err
     assert "does not exist" not in ran.err
     assert "is taken" in ran.err
-
-
-def when_it_answers(process: subprocess.Popen[str], url: str) -> requests.Response:
-    """The answer to the reader's token, as soon as the server is up."""
-    deadline = time.monotonic() + LONGEST_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            return requests.get(url, headers={"Authorization": f"Bearer {READER.pat}"}, timeout=5)
-        except requests.ConnectionError:
-            time.sleep(0.02)
-    raise AssertionError(process.communicate()[1])
 
 
 def test_a_wrong_key_file_is_refused_with_everything_else_that_is_wrong(tmp_path: Path) -> None:

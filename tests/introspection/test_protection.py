@@ -20,9 +20,9 @@ from tests.support.introspector_doubles import (
     errors_of,
     refused,
     unavailable,
-    until,
     unusable,
 )
+from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.http.response import Response
@@ -31,7 +31,7 @@ from zdemo.introspection.build import flights_for, protected, waiting_for
 from zdemo.introspection.model import Introspection, Introspector
 from zdemo.introspection.protection import STALL_SECONDS, ProtectedIntrospector
 
-TOKEN = "a-token-that-is-known-to-nobody"
+TOKEN = "an-unknown-token"
 TIMEOUT = 5.0
 
 
@@ -97,7 +97,7 @@ def test_failures_pass_as_they_are_and_give_everything_back(failure: Exception) 
 
 
 class TestBulkhead:
-    def test_what_does_not_get_in_is_refused_with_a_time_to_try_again(self) -> None:
+    def test_a_request_over_the_limit_is_refused_with_a_time_to_try_again(self) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel, flights=2)
         with Crowd(2) as crowd:
@@ -112,7 +112,7 @@ class TestBulkhead:
             assert errors_of(callers) == [None, None]
         assert (setup.counters.refused, setup.counters.introspections, setup.counters.in_flight) == (1, 2, 0)
 
-    def test_no_more_than_its_flights_are_under_way_and_all_who_wait_are_served(self) -> None:
+    def test_no_more_than_its_flights_are_under_way_and_all_that_wait_are_served(self) -> None:
         most: list[int] = []
 
         class Watching:
@@ -128,7 +128,7 @@ class TestBulkhead:
         assert max(most) <= 3
 
     @pytest.mark.parametrize(("last", "kind"), [(unavailable(), ZitadelUnavailable), (refused(), CredentialsRefused)])
-    def test_who_waited_while_the_answer_became_known_does_not_ask(
+    def test_a_caller_that_waited_while_the_state_changed_does_not_ask(
         self, last: Exception, kind: type[Exception]
     ) -> None:
         zitadel = Hanging()
@@ -142,7 +142,7 @@ class TestBulkhead:
             last_call = zitadel.call(FAILURES_THAT_OPEN - 1)
             callers += [crowd.submit(setup.ask) for _ in range(10)]
             queue = vars(vars(setup.protected)["_flights"])["_queue"]
-            until(lambda: len(queue) == 10)
+            eventually("the state is reached", lambda: len(queue) == 10)
             last_call.set_exception(last)
             assert all(isinstance(error, kind) for error in errors_of(callers))
         assert len(zitadel.calls) == FAILURES_THAT_OPEN
@@ -190,10 +190,10 @@ class TestBreaker:
             setup.clock.advance(PROBE_SECONDS)
             caller = crowd.submit(setup.ask)
             zitadel.call(FAILURES_THAT_OPEN + 1).set_result(ACTIVE)
-            until(lambda: setup.is_in(BreakerState.CLOSED))
+            eventually("the state is reached", lambda: setup.is_in(BreakerState.CLOSED))
             errors_of([caller])
             hung.set_exception(unavailable())
-            until(lambda: setup.counters.in_flight == 0)
+            eventually("the state is reached", lambda: setup.counters.in_flight == 0)
             assert setup.is_in(BreakerState.CLOSED)
 
     def test_service_resumes_while_all_flights_are_still_lost(self) -> None:
@@ -207,7 +207,7 @@ class TestBreaker:
             assert setup.is_in(BreakerState.OPEN)
             probe = crowd.submit(setup.ask)
             zitadel.call(2).set_result(ACTIVE)
-            until(lambda: setup.is_in(BreakerState.CLOSED))
+            eventually("the state is reached", lambda: setup.is_in(BreakerState.CLOSED))
             errors_of([probe])
             served = [crowd.submit(setup.ask) for _ in range(2)]
             zitadel.call(3).set_result(ACTIVE)
@@ -216,7 +216,7 @@ class TestBreaker:
             zitadel.let_go()
             assert all(isinstance(error, ZitadelUnavailable) for error in errors_of(lost))
             assert setup.is_in(BreakerState.CLOSED)
-        until(lambda: setup.counters.in_flight == 0)
+        eventually("the state is reached", lambda: setup.counters.in_flight == 0)
 
     def test_unusable_answers_reach_every_caller(self) -> None:
         zitadel = Scripted(unusable())
@@ -256,18 +256,18 @@ class TestRefusedCredentials:
             (401, b'{"error":"access_denied"}', 5),
         ],
     )
-    def test_a_filter_that_refuses_one_token_is_no_reason_to_refuse_the_others(
+    def test_a_filter_that_refuses_one_token_does_not_get_the_others_refused(
         self, status: int, body: bytes, asked: int
     ) -> None:
-        refusal = refused()
-        refusal.answer = Response(status=status, headers={}, body=body, seconds=0, url="http://localhost/")
+        response = Response(status=status, headers={}, body=body, seconds=0, url="http://localhost/")
+        refusal = CredentialsRefused("ZITADEL refuses the credentials", hint="check them", answer=response)
         zitadel = Scripted(refusal)
         setup = Setup(zitadel)
         for _ in range(5):
             setup.fails(CredentialsRefused)
         assert len(zitadel.asked) == asked
 
-    def test_an_outage_during_the_pause_is_told_as_an_outage(self) -> None:
+    def test_an_outage_during_the_pause_is_reported_as_an_outage(self) -> None:
         zitadel = Scripted(refused())
         setup = Setup(zitadel)
         setup.fails(CredentialsRefused)
@@ -277,7 +277,7 @@ class TestRefusedCredentials:
             setup.fails(ZitadelUnavailable)
 
 
-def test_the_log_tells_of_an_outage_twice_its_beginning_and_its_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_has_the_begin_and_the_end_of_an_outage(caplog: pytest.LogCaptureFixture) -> None:
     zitadel = Scripted()
     with caplog.at_level(logging.INFO):
         setup = opened(zitadel)
@@ -320,9 +320,11 @@ class TestStack:
             behind = [server.submit(stack.introspect, TOKEN) for _ in range(200)]
             assert errors_of(behind) == [None] * 200
             assert 0 < stack.counters.in_flight < threads
-            until(lambda: sum(not caller.done() for caller in unknown) == flights_for(threads))
+            eventually(
+                "the state is reached", lambda: sum(not caller.done() for caller in unknown) == flights_for(threads)
+            )
             zitadel.let_go()
-            until(lambda: all(caller.done() for caller in unknown))
+            eventually("the state is reached", lambda: all(caller.done() for caller in unknown))
             assert all(isinstance(error, ZitadelUnavailable) for error in errors_of(unknown))
 
     @pytest.mark.parametrize("threads", [2, 8, 128])

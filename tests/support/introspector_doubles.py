@@ -1,15 +1,15 @@
-"""What stands in for ZITADEL and for the clock where the introspectors that wrap others are tested."""
+"""Stand-ins for ZITADEL and for the clock, for tests of the introspectors that wrap others."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.introspection.model import Introspection
 
-PATIENCE_SECONDS = 30.0  # only ever used up by a test that fails
+PATIENCE_SECONDS = 30.0  # only a test that fails waits this long
 
 ACTIVE = Introspection(active=True, claims={"active": True, "sub": "1"})
 INACTIVE = Introspection(active=False, claims={"active": False})
@@ -28,7 +28,7 @@ def unusable() -> UnusableAnswer:
 
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that stands still until the test moves it."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
@@ -41,7 +41,7 @@ class Clock:
 
 
 class Scripted:
-    """Answers at once with what ``outcome`` is at the time; counts the questions."""
+    """An introspector that answers at once with ``outcome``; ``asked`` has the tokens."""
 
     def __init__(self, outcome: Introspection | BaseException = ACTIVE) -> None:
         self.outcome = outcome
@@ -55,14 +55,14 @@ class Scripted:
 
 
 class Hanging:
-    """Answers no question until the test says so; ``calls`` has one ``Future`` for each, in order of arrival."""
+    """An introspector that answers when the test says so; ``calls`` has one ``Future`` per call, in order."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._let_go = False
         self.calls: list[Future[Introspection]] = []
 
-    def introspect(self, token: str) -> Introspection:  # noqa: ARG002  # whose it is does not matter here
+    def introspect(self, token: str) -> Introspection:  # noqa: ARG002  # the protocol
         call: Future[Introspection] = Future()
         with self._changed:
             self.calls.append(call)
@@ -72,28 +72,18 @@ class Hanging:
         return call.result(PATIENCE_SECONDS)
 
     def call(self, number: int) -> Future[Introspection]:
-        """The call of that number, from 0; waits until it has arrived."""
+        """Wait for the call with this number, counted from 0."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.calls) > number, PATIENCE_SECONDS)
             return self.calls[number]
 
     def let_go(self) -> None:
-        """Fail all calls that are still under way, and those that come."""
+        """Fail all calls that are under way, and all later ones."""
         with self._changed:
             self._let_go = True
             for call in self.calls:
                 if not call.done():
                     call.set_exception(unavailable())
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    """Poll; fails when it does not come about."""
-    tick = threading.Event()
-    for _ in range(int(PATIENCE_SECONDS / 0.002)):
-        if is_so():
-            return
-        tick.wait(0.002)
-    raise AssertionError("waited in vain")
 
 
 class Crowd(ThreadPoolExecutor):
@@ -104,7 +94,7 @@ class Crowd(ThreadPoolExecutor):
 
 
 def errors_of(futures: Iterable[Future[Introspection]]) -> list[BaseException | None]:
-    """How each of the calls failed; ``None`` for one that did not."""
+    """Return how each call failed; ``None`` for one that did not."""
     done, late = wait(list(futures), PATIENCE_SECONDS)
     assert not late
     return [future.exception() for future in done]
