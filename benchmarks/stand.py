@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import load
-from zdemo.emulator import seed
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 20
@@ -100,8 +100,8 @@ def api(upstream_port: int, *, kind: str = "granian", **settings: object) -> Ite
     """Run the API on one kind of server; a setting has its variable's name, in lower case and without ``ZDEMO_``."""
     environment = {
         "ZITADEL_DOMAIN": f"http://localhost:{upstream_port}",
-        "CLIENT_ID": seed.CLIENT_ID,
-        "CLIENT_SECRET": seed.CLIENT_SECRET,
+        "CLIENT_ID": CLIENT_ID,
+        "CLIENT_SECRET": CLIENT_SECRET,
         **{f"ZDEMO_{name.upper()}": str(value) for name, value in settings.items()},
     }
     port = free_port()

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from benchmarks import load, stand
-from zdemo.emulator import emulate, seed
+from zdemo.emulator import ADMIN, READER, emulate
 from zdemo.management.client import USER_SERVICE, ManagementClient
 
 PUBLIC = load.request("/api/public")
@@ -120,10 +120,10 @@ def removal() -> None:
     rows = []
     for ttl in (0, 1, 5):
         with emulate() as emulator, stand.api(int(emulator.url.rsplit(":", 1)[1]), cache_ttl=ttl) as server:
-            administrator = ManagementClient(emulator.url, seed.ADMIN.pat, timeout_seconds=5)
-            request = load.request("/api/private", seed.READER.pat)
+            administrator = ManagementClient(emulator.url, ADMIN.pat, timeout_seconds=5)
+            request = load.request("/api/private", READER.pat)
             load.run(server.port, [request], connections=1, seconds=0.2)
-            body = {"userId": seed.READER.id, "tokenId": seed.READER.token_id}
+            body = {"userId": READER.id, "tokenId": READER.token_id}
             administrator.call(USER_SERVICE, "RemovePersonalAccessToken", body)
             start = time.perf_counter()
             while load.run(server.port, [request], connections=1, seconds=0.02).statuses[200]:

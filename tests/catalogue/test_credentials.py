@@ -26,8 +26,7 @@ from tests.support.planting import Planter
 from tests.support.ports import free_port
 from tests.support.relay import relay
 from tests.support.upstream import answer, depending, json_body, upstream
-from zdemo.emulator import Emulator, World, emulate
-from zdemo.emulator.seed import (
+from zdemo.emulator import (
     ADMIN,
     APPLICATION_ID,
     APPLICATION_NAME,
@@ -37,6 +36,9 @@ from zdemo.emulator.seed import (
     PROJECT_ID,
     READER,
     VISITOR,
+    Emulator,
+    World,
+    emulate,
 )
 
 APP = {"projectId": PROJECT_ID, "applicationId": APPLICATION_ID}

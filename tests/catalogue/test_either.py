@@ -17,8 +17,7 @@ from tests.support.emulator_target import USERINFO, Api, Server, bearer
 from tests.support.waiting import eventually
 from tests.support.workshop import App, User, Workshop, find_organization
 from zdemo.config.settings import Settings
-from zdemo.emulator import emulate
-from zdemo.emulator.seed import ADMIN
+from zdemo.emulator import ADMIN, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 

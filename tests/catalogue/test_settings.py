@@ -6,8 +6,7 @@ import pytest
 
 from tests.support.cli import Shell
 from tests.support.named_causes import administered, command, doctor, introspect, settings
-from zdemo.emulator import Emulator
-from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, Emulator
 
 
 def test_33_a_variable_that_hides_the_one_in_the_file(bare: Shell, zitadel: Emulator) -> None:

@@ -14,8 +14,7 @@ from tests.support.named_causes import administered, call, command, doctor, intr
 from tests.support.planting import AUDIENCE, ROLE, Planter
 from tests.support.upstream import Behaviour, answer, depending, json_body, refusing_port, upstream
 from zdemo.config.settings import Settings
-from zdemo.emulator import Emulator
-from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.introspection.client import basic_credentials
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving

@@ -26,8 +26,7 @@ from tests.support.upstream import (
     upstream,
 )
 from zdemo.config.settings import Settings
-from zdemo.emulator import Emulator
-from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, Emulator
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 

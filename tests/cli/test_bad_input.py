@@ -8,7 +8,7 @@ from tests.support.certificates import Certificates
 from tests.support.cli import Ran, Shell, is_two_lines
 from tests.support.connection_faults import ACTIVE, FAULTS
 from tests.support.upstream import refusing_port, upstream
-from zdemo.emulator.seed import PROJECT_ID
+from zdemo.emulator import PROJECT_ID
 
 COMMANDS = (("introspect",), ("introspect", "--json"), ("introspect", "-q"), ("role", "list"))
 

@@ -13,7 +13,7 @@ from zdemo.cli.call import watched
 from zdemo.cli.screen import Screen
 from zdemo.client import Route, call_api
 from zdemo.config.settings import ClientSettings
-from zdemo.emulator.seed import ADMIN, PROJECT_ID, READER, VISITOR
+from zdemo.emulator import ADMIN, PROJECT_ID, READER, VISITOR
 from zdemo.errors import ZdemoError
 from zdemo.management.client import ManagementClient
 from zdemo.management.role_assignments import revoke

@@ -12,7 +12,7 @@ from flask import Flask, Response, request
 from tests.support.cli import Shell, Stack, is_two_lines
 from tests.support.upstream import Behaviour, answer, hang_up, refusing_port, upstream
 from zdemo.doctor import API_CHECKS, CHECKS
-from zdemo.emulator.seed import READER, VISITOR
+from zdemo.emulator import READER, VISITOR
 from zdemo.serving.embedded import serving
 
 

@@ -12,7 +12,7 @@ import requests
 from tests.support.cli import Shell, Stack, is_two_lines
 from tests.support.connection_faults import FAULTS, INACTIVE, PAT_CLAIMS, claims
 from tests.support.upstream import answer, http, json_body, raw, refusing_port, upstream
-from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
 
 def test_an_active_token_shows_who_what_for_which_roles_and_a_verdict_for_each_route(shell: Shell) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.support.cli import Shell, is_two_lines
 from tests.support.terminal import at_terminal
 from zdemo.authorization import LONGEST_TOKEN
-from zdemo.emulator.seed import READER, VISITOR
+from zdemo.emulator import READER, VISITOR
 
 
 def test_an_option_wins_over_the_environment_and_that_over_dotenv(shell: Shell) -> None:

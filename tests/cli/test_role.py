@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.cli import Shell, Stack, is_two_lines
 from tests.support.upstream import refusing_port
-from zdemo.emulator.seed import ADMIN, AUTHORIZATION_ID, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR
+from zdemo.emulator import ADMIN, AUTHORIZATION_ID, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR
 
 GRANT = ("role", "grant", "visitor", "read:messages")
 REVOKE = ("role", "revoke", "reader", "read:messages")

@@ -19,7 +19,7 @@ from zdemo.cli.redaction import PIECE, Redaction
 from zdemo.config.environment import Environment
 from zdemo.config.masking import masked
 from zdemo.config.settings import AdminSettings, Settings
-from zdemo.emulator.seed import PROJECT_ID
+from zdemo.emulator import PROJECT_ID
 
 PAT = "Qz7_kT2vRw9-LmXb4NcJ8hGfY1sDpA6eUoV3iZt5yHq0WnKxB7rEjSgMlC2uOaIdF9PvTQk"
 SECRET = "h8Kq2ZtXw5LmVn9RbJc4GyFs7DpAe1UoYi3WkTx6BrEjHgMlNu0OaIdSfPvQzC2X"

@@ -16,7 +16,7 @@ from tests.support.cli import BASE, ROOT, Shell, first_answer, is_two_lines
 from tests.support.ports import free_port
 from tests.support.upstream import refusing_port
 from zdemo.cli.emulator import EMULATOR_PORT
-from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR
 
 STOP_SECONDS = 10
 

@@ -19,8 +19,18 @@ from tests.support.cli import BASE, LONGEST_SECONDS, Ran, Shell, is_two_lines
 from tests.support.terminal import at_terminal
 from tests.support.upstream import refusing_port
 from zdemo.config.dotenv_file import read_dotenv, update_dotenv
-from zdemo.emulator import Emulator, create_app, emulate, known_world
-from zdemo.emulator.seed import ADMIN, APPLICATION_ID, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, VISITOR
+from zdemo.emulator import (
+    ADMIN,
+    APPLICATION_ID,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    PROJECT_ID,
+    VISITOR,
+    Emulator,
+    create_app,
+    emulate,
+    known_world,
+)
 from zdemo.provisioning.names import NOTES, SETTINGS
 from zdemo.serving.embedded import serving
 

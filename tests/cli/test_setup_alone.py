@@ -13,8 +13,7 @@ import pytest
 
 from tests.support.cli import LONGEST_SECONDS, Shell, is_two_lines
 from zdemo.config.dotenv_file import read_dotenv
-from zdemo.emulator import World, create_app, emulate, known_world
-from zdemo.emulator.seed import ADMIN
+from zdemo.emulator import ADMIN, World, create_app, emulate, known_world
 from zdemo.provisioning.names import PROJECT_ID, READER
 from zdemo.serving.embedded import serving
 

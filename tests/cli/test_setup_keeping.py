@@ -14,8 +14,7 @@ from tests.cli.test_setup import killed, killing
 from tests.support.cli import Shell
 from tests.support.terminal import at_terminal
 from zdemo.config.dotenv_file import read_dotenv, update_dotenv
-from zdemo.emulator import Emulator, emulate
-from zdemo.emulator.seed import ADMIN
+from zdemo.emulator import ADMIN, Emulator, emulate
 from zdemo.management.client import ManagementClient
 from zdemo.management.resources import ask
 from zdemo.provisioning.names import APPLICATION_ID, PROJECT_ID, WROTE

@@ -11,7 +11,7 @@ from tests.support.connection_faults import PAT_CLAIMS
 from tests.support.terminal import at_terminal, at_terminal_of
 from tests.support.upstream import after, answer, json_body, upstream
 from zdemo.cli.screen import wrapped
-from zdemo.emulator.seed import VISITOR
+from zdemo.emulator import VISITOR
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

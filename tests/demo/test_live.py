@@ -24,8 +24,7 @@ from tests.support.cli import LONGEST_SECONDS, Ran, Shell
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.belongings import NAME, PREFIX, TIME, is_leftover, leftovers, names, remove
 from zdemo.demo.live import Told, live_tour
-from zdemo.emulator import World, create_app, emulate, known_world
-from zdemo.emulator.seed import ADMIN, VISITOR
+from zdemo.emulator import ADMIN, VISITOR, World, create_app, emulate, known_world
 from zdemo.errors import ZdemoError
 from zdemo.management.client import ManagementClient
 from zdemo.management.resources import administrator, ask

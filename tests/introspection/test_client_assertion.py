@@ -24,7 +24,7 @@ from tests.support.served import served
 from tests.support.upstream import upstream
 from zdemo.authorization import Policy
 from zdemo.config.key_file import ApplicationKey, application_key
-from zdemo.emulator.seed import PROJECT_ID, READER
+from zdemo.emulator import PROJECT_ID, READER
 from zdemo.errors import CredentialsRefused
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.client_assertion import (

@@ -12,8 +12,7 @@ from tests.support.upstream import upstream
 from zdemo.client import Call, Route
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Certainty
-from zdemo.emulator import emulate
-from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, READER, VISITOR
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, VISITOR, emulate
 from zdemo.http.response import Response
 from zdemo.investigation import Explanation, explain
 

@@ -11,8 +11,7 @@ import pytest
 
 from tests.support.planting import AUDIENCE, ROLE, Planter, find, look
 from zdemo.config.settings import Settings
-from zdemo.emulator import emulate
-from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, READER, VISITOR
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, READER, VISITOR, emulate
 
 
 @pytest.fixture

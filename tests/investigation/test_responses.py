@@ -17,7 +17,7 @@ from tests.support.upstream import Received, answer, depending, hang, json_body,
 from zdemo.config.key_file import application_key
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Certainty
-from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
 from zdemo.introspection.client import basic_credentials
 from zdemo.investigation import Investigation
 

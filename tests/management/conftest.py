@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from zdemo.emulator import Emulator, emulate
-from zdemo.emulator.seed import ADMIN
+from zdemo.emulator import ADMIN, Emulator, emulate
 from zdemo.management.client import ManagementClient
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.upstream import Behaviour, Received, answer, depending, json_body, upstream
-from zdemo.emulator import Emulator
-from zdemo.emulator.seed import (
+from zdemo.emulator import (
     ADMIN,
     APPLICATION_ID,
     CLIENT_ID,
@@ -19,6 +18,7 @@ from zdemo.emulator.seed import (
     PROJECT_NAME,
     READER,
     VISITOR,
+    Emulator,
 )
 from zdemo.errors import ManagementError, UnusableAnswer
 from zdemo.management import resources

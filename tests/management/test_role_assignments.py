@@ -10,8 +10,7 @@ import pytest
 from tests.support.connection_faults import FAULTS, INACTIVE
 from tests.support.upstream import upstream
 from zdemo.config.settings import Settings
-from zdemo.emulator import Emulator
-from zdemo.emulator.seed import (
+from zdemo.emulator import (
     AUTHORIZATION_ID,
     CLIENT_ID,
     CLIENT_SECRET,
@@ -19,6 +18,7 @@ from zdemo.emulator.seed import (
     PROJECT_ID,
     READER,
     VISITOR,
+    Emulator,
 )
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient

@@ -20,8 +20,7 @@ from tests.support.emulator_target import Api, Server
 from tests.support.waiting import eventually
 from tests.support.workshop import HUMAN, Organization, Workshop, find_organization
 from zdemo.config.dotenv_file import read_dotenv, update_dotenv
-from zdemo.emulator import emulate
-from zdemo.emulator.seed import ADMIN
+from zdemo.emulator import ADMIN, emulate
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.http.response import Response
 from zdemo.management.client import ManagementClient

@@ -14,8 +14,7 @@ from tests.support.rows import INSUFFICIENT_SCOPE, INVALID_REQUEST, INVALID_TOKE
 from tests.support.upstream import LOOPBACK, reset, upstream
 from tests.support.wire import PATIENCE_SECONDS, bearer, converse, request
 from zdemo.config.settings import Settings
-from zdemo.emulator import emulate
-from zdemo.emulator.seed import READER, VISITOR
+from zdemo.emulator import READER, VISITOR, emulate
 
 UNASKED = {name: row for name, row in ROWS.items() if not row.asks}
 

@@ -27,8 +27,7 @@ from tests.support.served import LONGEST_SECONDS, Served, environment_for, serve
 from tests.support.upstream import LOOPBACK, after, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS, bearer, converse, request
-from zdemo.emulator import Emulator
-from zdemo.emulator.seed import CLIENT_SECRET, READER, VISITOR
+from zdemo.emulator import CLIENT_SECRET, READER, VISITOR, Emulator
 from zdemo.errors import ExitCode
 
 SILENT_CLIENTS = 1500  # more than Granian holds by default

@@ -17,7 +17,7 @@ from tests.support.rows import CHALLENGE, INSUFFICIENT_SCOPE, INVALID_REQUEST, I
 from tests.support.upstream import upstream
 from tests.support.wire import bearer, chunked, request
 from zdemo.config.settings import Settings
-from zdemo.emulator.seed import READER, VISITOR
+from zdemo.emulator import READER, VISITOR
 from zdemo.server import protect, requires_token
 
 

@@ -23,7 +23,7 @@ from tests.support.rows import check_body
 from tests.support.upstream import after, hang, upstream
 from tests.support.wire import request
 from zdemo.config.settings import Settings
-from zdemo.emulator.seed import READER, VISITOR
+from zdemo.emulator import READER, VISITOR
 from zdemo.server import create_app
 from zdemo.server.health import Readiness
 

@@ -21,8 +21,7 @@ from tests.support.rows import check_body
 from tests.support.waiting import eventually
 from tests.support.wire import bearer, request
 from zdemo.config.settings import Settings
-from zdemo.emulator import emulate
-from zdemo.emulator.seed import READER, VISITOR
+from zdemo.emulator import READER, VISITOR, emulate
 from zdemo.introspection.model import Introspection
 from zdemo.server import create_app
 from zdemo.server.logs import REPEAT_SECONDS, BatchingHandler, JsonFormatter, RateLimitedLog

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.support.apis import PRIVATE, PUBLIC, ROUTES, SCOPED, Api
 from tests.support.rows import CHALLENGE, INVALID_REQUEST, INVALID_TOKEN
 from tests.support.wire import chunked, request
-from zdemo.emulator.seed import READER, VISITOR
+from zdemo.emulator import READER, VISITOR
 
 PASSES = re.compile(rb"(?i:bearer) +(?:%s|%s)" % (READER.pat.encode(), VISITOR.pat.encode()))
 CHALLENGES = {None, CHALLENGE, INVALID_REQUEST, INVALID_TOKEN}

@@ -15,7 +15,7 @@ from tests.support.processes import ROOT
 from tests.support.wire import Reply, bearer, exchange, request
 from zdemo.authorization import Policy
 from zdemo.config.settings import Settings
-from zdemo.emulator.seed import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
 from zdemo.introspection.build import flights_for, protected
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspector

@@ -19,8 +19,7 @@ from typing import Any
 import requests
 
 from zdemo.config.settings import Settings
-from zdemo.emulator import Emulator, emulate
-from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, READER
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 

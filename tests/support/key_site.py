@@ -14,8 +14,7 @@ import requests
 
 from zdemo.config.key_file import ApplicationKey, read_key_file
 from zdemo.config.settings import Settings
-from zdemo.emulator import emulate
-from zdemo.emulator.seed import ADMIN, PROJECT_ID
+from zdemo.emulator import ADMIN, PROJECT_ID, emulate
 
 APPLICATIONS = "zitadel.application.v2.ApplicationService"
 BY_KEY = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.cli import Ran, Shell
-from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, READER
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER
 
 WIDTH, WORD = 80, 45  # a path, a scope or an address longer than that is not cut
 VERDICT = re.compile(r"^(ok|warn|FAIL|skip) +(\S+)", re.MULTILINE)

@@ -11,8 +11,7 @@ import requests
 
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Finding
-from zdemo.emulator import Emulator
-from zdemo.emulator.seed import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.investigation import Investigation, investigate
 
 ROLE = "read:messages"

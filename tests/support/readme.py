@@ -19,8 +19,7 @@ from pathlib import Path
 
 from zdemo.config.dotenv_file import read_dotenv, update_dotenv
 from zdemo.config.settings import Settings
-from zdemo.emulator import emulate
-from zdemo.emulator.seed import ADMIN
+from zdemo.emulator import ADMIN, emulate
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 

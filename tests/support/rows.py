@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED
 from tests.support.wire import Reply, bearer, chunked, request
-from zdemo.emulator.seed import READER, VISITOR
+from zdemo.emulator import READER, VISITOR
 
 CHALLENGE = 'Bearer realm="zdemo"'
 INVALID_REQUEST = f'{CHALLENGE}, error="invalid_request"'

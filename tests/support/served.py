@@ -15,7 +15,7 @@ from tests.support.ports import free_port
 from tests.support.processes import ROOT
 from tests.support.waiting import eventually
 from tests.support.wire import Reply, bearer, exchange, request
-from zdemo.emulator.seed import READER
+from zdemo.emulator import READER
 
 LONGEST_SECONDS = 60
 

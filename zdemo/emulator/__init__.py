@@ -10,6 +10,7 @@ from zdemo.emulator.entities import NEVER, User
 from zdemo.emulator.seed import (
     ADMIN,
     APPLICATION_ID,
+    APPLICATION_NAME,
     AUTHORIZATION_ID,
     CLIENT_ID,
     CLIENT_SECRET,
@@ -29,6 +30,7 @@ from zdemo.serving.embedded import LOOPBACK, serving
 __all__ = [
     "ADMIN",
     "APPLICATION_ID",
+    "APPLICATION_NAME",
     "AUTHORIZATION_ID",
     "CLIENT_ID",
     "CLIENT_SECRET",
