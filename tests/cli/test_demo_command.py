@@ -23,10 +23,10 @@ TOUR = (
     (200, "private"),
     (401, "visitor"),
     (200, "scoped"),
-    (401, "role taken"),
-    (200, "given back"),
+    (401, "role revoked"),
+    (200, "granted again"),
     (401, "deleted"),
-    (401, "nobody issued"),
+    (401, "unknown token"),
     (503, "stopped"),
     (200, "back"),
 )
@@ -108,7 +108,7 @@ def test_json_is_the_same_as_one_document(tours: Tours) -> None:
         assert step["actual"] == status
         assert words in step["name"]
         assert step["why"]
-    (taken,) = [step for step in document["steps"] if "role taken" in step["name"]]
+    (taken,) = [step for step in document["steps"] if "role revoked" in step["name"]]
     assert taken["seconds"] >= 0
 
 
@@ -117,7 +117,7 @@ def test_a_terminal_is_left_as_it_was(tours: Tours) -> None:
     assert code == 0
     assert "\x1b[32m" in screen
     assert screen.rfind("\x1b[?25h") >= screen.rfind("\x1b[?25l")
-    assert "the next step" not in screen.rsplit("\x1b[2K", 1)[-1]
+    assert "step 11 of 11" not in screen.rsplit("\x1b[2K", 1)[-1]
 
 
 def test_nothing_stays_in_the_folder(tours: Tours) -> None:

@@ -1,13 +1,16 @@
-"""``zdemo setup``: as a person runs it, as a script runs it, killed, and each way in which it can be told no."""
+"""``zdemo setup``: as a person runs it, as a script runs it, killed, and each way in which it is refused."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,26 +24,36 @@ from tests.support.upstream import refusing_port
 from zdemo.config.dotenv_file import read_dotenv, update_dotenv
 from zdemo.emulator import (
     ADMIN,
-    APPLICATION_ID,
     CLIENT_ID,
     CLIENT_SECRET,
-    PROJECT_ID,
     VISITOR,
     Emulator,
+    World,
     create_app,
     emulate,
     known_world,
 )
-from zdemo.provisioning.names import NOTES, SETTINGS
+from zdemo.provisioning import SETTINGS
+from zdemo.provisioning.state import read_state, state_path
 from zdemo.serving.embedded import serving
 
 OWN = ("--project-name", "own", "--app-name", "own-api")  # nothing of the emulator's known world
 YES = ("setup", "--yes", *OWN)
-ANSI = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+TEARDOWN = ("setup", "--teardown", "--yes")
+KEY = ("--auth", "private-key-jwt")
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
+MINE = """# mine
+CLIENT_ID=1  # of my app
+CLIENT_SECRET='my secret that nobody knows'
+ZITADEL_KEY_FILE=mine.json # for later
 
+export PAT=my-token
+# to come:
+ZDEMO_VISITOR_PAT=
+A=1
+"""
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
-App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 @pytest.fixture
@@ -50,9 +63,20 @@ def zitadel() -> Iterator[Emulator]:
 
 
 @pytest.fixture
+def another() -> Iterator[Emulator]:
+    """A second ZITADEL."""
+    with emulate() as emulator:
+        yield emulator
+
+
+def desk_of(folder: Path, url: str) -> Shell:
+    """Return a folder without ``.env``; where ZITADEL is, and the administrator's token, are exported."""
+    return Shell(folder=folder, env={"ZITADEL_DOMAIN": url, "ZITADEL_ADMIN_PAT": ADMIN.pat})
+
+
+@pytest.fixture
 def desk(zitadel: Emulator, tmp_path: Path) -> Shell:
-    """A folder without ``.env``; where ZITADEL is, and the administrator's token, are exported."""
-    return Shell(folder=tmp_path, env={"ZITADEL_DOMAIN": zitadel.url, "ZITADEL_ADMIN_PAT": ADMIN.pat})
+    return desk_of(tmp_path, zitadel.url)
 
 
 def env_of(shell: Shell) -> dict[str, str]:
@@ -60,51 +84,51 @@ def env_of(shell: Shell) -> dict[str, str]:
 
 
 def names_of(zitadel: Emulator) -> list[str]:
-    """Of all that setup might make."""
+    """Return the names of everything that setup might create."""
     world = zitadel.world
     users = [user.username for user in world.users.values()]
     return sorted([*users, *(p.name for p in world.projects.values()), *(a.name for a in world.applications.values())])
 
 
-# --- a first run
+def files_of(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_first_run_shows_the_plan_and_the_proof(desk: Shell) -> None:
+# --- a first run, and again
+
+
+def test_a_first_run_shows_the_plan_and_the_result(desk: Shell) -> None:
     ran = desk.anew(*YES)
     assert ran.code == 0, ran.all
     assert "as zdemo-admin (IAM_OWNER, ORG_OWNER)" in ran.out
     rows = {line[2:18].strip(): line for line in ran.out.splitlines() if line.startswith("  ")}
     assert rows["project"].split()[-2:] == ["own", "create"]
     assert "own-api (Basic)" in rows["application"]
-    assert "PAT, ZDEMO_VISITOR_PAT" in ran.out
-    assert re.search(r"ZITADEL shows read:messages for zdemo-reader and not for\s+zdemo-visitor", ran.out)
+    assert rows[".env"].endswith("set 6")
+    assert "zdemo-reader has read:messages, zdemo-visitor does not" in ran.out
     assert ran.out.rstrip().endswith("zdemo call scoped")
     assert max(map(len, ran.out.splitlines())) <= 80
-
-
-def test_progress_is_told_on_standard_error(desk: Shell) -> None:
-    ran = desk(*YES)
     assert [line.split(":")[0] for line in ran.lines][:3] == [
         "service user zdemo-reader",
         "service user zdemo-visitor",
         "project own",
     ]
+    assert any("its client secret is in .env" in line for line in ran.lines)
+    assert ran.lines[-1] == "settings: written to .env"
+    assert files_of(desk.folder) == [".env", ".zdemo/.gitignore", ".zdemo/setup.json"]
+    assert stat.S_IMODE((desk.folder / ".zdemo").stat().st_mode) == 0o700
 
 
-def test_the_file_works_for_the_other_commands(desk: Shell) -> None:
+def test_the_file_works_for_the_other_commands_and_a_second_run_changes_nothing(desk: Shell) -> None:
     desk(*YES)
-    reader = desk("introspect", "--require", "read:messages", "-q", ZITADEL_ADMIN_PAT="")
-    visitor = desk("introspect", "--require", "read:messages", "-q", PAT=env_of(desk)["ZDEMO_VISITOR_PAT"])
-    assert (reader.code, visitor.code) == (0, 1)
-
-
-def test_a_second_run_says_that_there_is_nothing_to_change(desk: Shell) -> None:
-    desk(*YES)
+    visitors_pat = env_of(desk)["ZDEMO_VISITOR_PAT"]
+    for pat, code in (({}, 0), ({"PAT": visitors_pat}, 1)):
+        assert desk("introspect", "--require", "read:messages", "-q", ZITADEL_ADMIN_PAT="", **pat).code == code
     before = (desk.folder / ".env").read_bytes()
-    ran = desk("setup")
+    ran = desk("setup", *OWN)
     assert ran.code == 0
-    assert "nothing to change" in ran.out
-    assert "create" not in ran.out
+    assert "  no changes; zdemo-reader has read:messages" in ran.out
+    assert {line.split("  ")[-1].strip() for line in ran.out.splitlines()[2:12]} == {"no change"}
     assert (desk.folder / ".env").read_bytes() == before
 
 
@@ -117,7 +141,7 @@ def test_the_plan_alone_changes_nothing(desk: Shell, zitadel: Emulator) -> None:
     assert list(desk.folder.iterdir()) == []
 
 
-def test_json_is_one_document(desk: Shell) -> None:
+def test_json_is_one_document_with_whole_words(desk: Shell) -> None:
     dry = desk("setup", "--dry-run", "--json", *OWN).document
     done = desk(*YES, "--json").document
     again = desk(*YES, "--json").document
@@ -125,36 +149,49 @@ def test_json_is_one_document(desk: Shell) -> None:
     assert dry["steps"] == done["steps"]
     assert {step["action"] for step in again["steps"]} == {"leave"}
     assert done["shownAfterMilliseconds"] >= 0
+    assert {step["what"] for step in done["steps"]} == {
+        "service user", "project", "role", "application", "client secret", "role assignment", "PAT", ".env"
+    }  # fmt: skip
 
 
-def test_an_env_file_of_another_name_is_made_and_the_usual_one_left_alone(desk: Shell) -> None:
+def test_an_env_file_of_another_name_has_a_state_of_its_own(desk: Shell) -> None:
     (desk.folder / ".env").write_text("PAT=other\n")
-    assert desk(*YES, "--env-file", "deep.env").code == 0
+    ran = desk(*YES, "--env-file", "deep.env")
+    assert ran.code == 0
+    assert "\n  deep.env " in ran.out
     assert (desk.folder / ".env").read_text() == "PAT=other\n"
-    assert "PAT" in read_dotenv(desk.folder / "deep.env")
-
-
-def test_a_key_file_is_written_beside_it(desk: Shell) -> None:
-    ran = desk(*YES, "--auth", "private-key-jwt")
-    assert ran.code == 0, ran.all
-    assert env_of(desk)["ZITADEL_KEY_FILE"] == "own-api.key.json"
-    assert desk("introspect", "--require", "read:messages", "-q").code == 0
-    assert "nothing to change" in desk("setup").out
+    assert "nothing to remove" in desk(*TEARDOWN).out
+    update_dotenv(desk.folder / "deep.env", {"CLIENT_SECRET": None})
+    assert "deep.env has no client secret" in desk(*YES, "--env-file", "deep.env").err
+    assert desk(*TEARDOWN, "--env-file", "deep.env").code == 0
+    assert files_of(desk.folder) == [".env"]
 
 
 def test_no_secret_is_ever_shown(desk: Shell) -> None:
-    runs = [desk(*YES), desk("setup"), desk("setup", "--rotate-secret", "--yes"), desk("setup", "--json")]
+    runs = [desk(*YES), desk("setup", *OWN), desk(*YES, "--rotate-secret"), desk("setup", "--json", *OWN)]
     env = env_of(desk)
-    runs += [desk("setup", "--teardown", "--dry-run"), desk("setup", "--teardown", "--yes")]
+    runs += [desk("setup", "--teardown", "--dry-run"), desk(*TEARDOWN)]
     for secret in (env["PAT"], env["ZDEMO_VISITOR_PAT"], env["CLIENT_SECRET"], ADMIN.pat):
         assert not any(secret in ran.all for ran in runs)
-    assert ADMIN.pat not in (desk.folder / ".env").read_text()
+
+
+def test_doctor_says_why_a_pat_of_setups_died(desk: Shell, zitadel: Emulator) -> None:
+    """The state file says whose it is and which, also when the text comes from elsewhere."""
+    desk(*YES)
+    token, state = env_of(desk)["PAT"], read_state(desk.folder / ".env")
+    pat = state.reader_pats[-1]
+    zitadel.world.users[state.reader_id].pats.pop(pat.id)
+    for given in ((), ("--pat", token)):
+        ran = desk("introspect", *given)
+        assert "zdemo-reader" in ran.all, ran.all
+        assert "deleted" in ran.all
+        assert "ZDEMO_PAT_ID" not in ran.all
 
 
 # --- asking
 
 
-def test_a_script_that_did_not_say_yes_is_told_how(desk: Shell, zitadel: Emulator) -> None:
+def test_a_script_that_did_not_say_yes_is_refused_with_the_option(desk: Shell, zitadel: Emulator) -> None:
     before = names_of(zitadel)
     ran = desk("setup", *OWN)
     assert ran.code == 2
@@ -165,30 +202,27 @@ def test_a_script_that_did_not_say_yes_is_told_how(desk: Shell, zitadel: Emulato
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("\n", 1), ("n\n", 1)])
 def test_a_person_is_asked(desk: Shell, zitadel: Emulator, answer: str, code: int) -> None:
     before = names_of(zitadel)
-    status, seen = at_terminal(desk, "setup", *OWN, when="[y/N]", typed=answer)
-    assert status == code, seen
+    status, shown = at_terminal(desk, "setup", *OWN, when="[y/N]", typed=answer)
+    assert status == code, shown
     assert (names_of(zitadel) == before) == (code == 1)
-    assert ("nothing was changed" in seen) == (code == 1)
+    assert ("nothing was changed" in shown) == (code == 1)
 
 
 def test_a_person_is_asked_for_the_token_without_echo(desk: Shell) -> None:
     env = {"ZITADEL_ADMIN_PAT": ""}
-    status, seen = at_terminal(desk, "setup", "--dry-run", *OWN, when="not shown): ", typed=f"{ADMIN.pat}\n", **env)
-    assert status == 0, seen
-    assert ADMIN.pat not in seen
-
-
-def test_who_wants_no_questions_is_not_asked_for_the_token_either(desk: Shell) -> None:
-    status, seen = at_terminal(desk, "setup", "--yes", *OWN, ZITADEL_ADMIN_PAT="")
-    assert status == 3, seen
-    assert "ZITADEL_ADMIN_PAT is not set" in seen
+    status, shown = at_terminal(desk, "setup", "--dry-run", *OWN, when="not shown): ", typed=f"{ADMIN.pat}\n", **env)
+    assert status == 0, shown
+    assert ADMIN.pat not in shown
+    status, shown = at_terminal(desk, *YES, **env)
+    assert status == 3, "with --yes nothing is asked"
+    assert "ZITADEL_ADMIN_PAT is not set" in shown
 
 
 def test_a_bare_option_at_the_end_asks_too(desk: Shell) -> None:
-    status, seen = at_terminal(
+    status, shown = at_terminal(
         desk, "setup", "--dry-run", *OWN, "--admin-pat", when="token: ", typed=f"{ADMIN.pat}\n", ZITADEL_ADMIN_PAT="x"
     )
-    assert status == 0, seen
+    assert status == 0, shown
     assert desk("setup", "--admin-pat").code == 2
 
 
@@ -197,61 +231,103 @@ def test_the_token_may_come_from_standard_input(desk: Shell) -> None:
     assert desk("setup", "--admin-pat", "--yes").code == 2
 
 
-def test_the_domain_may_be_asked_for_and_shows(desk: Shell, zitadel: Emulator) -> None:
-    status, seen = at_terminal(
-        desk,
-        "setup",
-        "--dry-run",
-        *OWN,
-        when="zitadel.cloud): ",
-        typed=f"{zitadel.url}\n",
-        ZITADEL_DOMAIN="",
+def test_the_domain_is_asked_for_until_it_can_be_one(desk: Shell, zitadel: Emulator) -> None:
+    typed = f"zdemo serve --emulator\n{zitadel.url}\n"
+    status, shown = at_terminal(
+        desk, "setup", "--dry-run", *OWN, when="zitadel.cloud): ", typed=typed, ZITADEL_DOMAIN=""
     )
-    assert status == 0, seen
-    assert seen.count(zitadel.url) >= 2
+    assert status == 0, shown
+    assert "ZITADEL_DOMAIN has a space inside" in shown
+    assert shown.count("zitadel.cloud): ") == 2
+    assert shown.count(zitadel.url) >= 2
 
 
 def test_what_is_missing_is_said_all_at_once(bare: Shell) -> None:
     ran = bare("setup")
     assert ran.code == 3
-    assert is_two_lines(ran) or len(ran.lines) == 3
     assert "ZITADEL_DOMAIN" in ran.err
     assert "ZITADEL_ADMIN_PAT" in ran.err
 
 
-# --- secrets that cannot be read back
+# --- secrets
 
 
-def test_yes_alone_never_makes_a_new_secret(desk: Shell, zitadel: Emulator) -> None:
+def test_yes_alone_never_replaces_a_secret(desk: Shell, zitadel: Emulator) -> None:
     desk(*YES)
-    env, before = env_of(desk), (desk.folder / ".env").read_text()
-    (desk.folder / ".env").write_text(before.replace(f"CLIENT_SECRET={env['CLIENT_SECRET']}\n", ""))
-    ran = desk("setup", "--yes")
+    secret = env_of(desk)["CLIENT_SECRET"]
+    update_dotenv(desk.folder / ".env", {"CLIENT_SECRET": None})
+    ran = desk(*YES)
     assert ran.code == 1
     assert "only once" in ran.err
     assert "--rotate-secret" in ran.err
-    assert [a.secret for a in zitadel.world.applications.values() if a.name == "own-api"] == [env["CLIENT_SECRET"]]
-    assert desk("setup", "--yes", "--rotate-secret").code == 0
-    assert env_of(desk)["CLIENT_SECRET"] != env["CLIENT_SECRET"]
+    assert [a.secret for a in zitadel.world.applications.values() if a.name == "own-api"] == [secret]
+    dry = desk("setup", "--dry-run", *OWN)
+    assert (dry.code, "--rotate-secret" in dry.err) == (0, True)
+    assert desk(*YES, "--rotate-secret").code == 0
+    assert env_of(desk)["CLIENT_SECRET"] != secret
 
 
 @pytest.mark.parametrize(("word", "code"), [("yes\n", 0), ("y\n", 1), ("\n", 1)])
-def test_a_typed_yes_makes_one(desk: Shell, word: str, code: int) -> None:
+def test_a_typed_yes_creates_one(desk: Shell, word: str, code: int) -> None:
     """And then the plan is asked about, too."""
     desk(*YES)
     update_dotenv(desk.folder / ".env", {"CLIENT_SECRET": None})
-    status, seen = at_terminal(desk, "setup", when="[type yes]", typed=word + "y\n")
-    assert status == code, seen
+    status, shown = at_terminal(desk, "setup", *OWN, when="[type yes]", typed=word + "y\n")
+    assert status == code, shown
     assert ("CLIENT_SECRET" in env_of(desk)) == (code == 0)
 
 
-def test_an_application_that_is_there_and_known_is_used(desk: Shell) -> None:
-    """The emulator's own, with the values of ``.env.example``."""
-    shutil.copy(Path(__file__).parents[2] / ".env.example", desk.folder / ".env")
-    ran = desk("setup", "--yes", "--project-name", "zdemo", "--app-name", "emulator-api")
-    if "only once" in ran.err:  # the known application has another name
-        pytest.fail(ran.err)
+def test_a_running_api_needs_a_restart_after_a_change_of_credentials(desk: Shell) -> None:
+    words = "restart zdemo serve to pick up the new settings"
+    assert words not in desk(*YES).out
+    assert words not in desk("setup", *OWN).out
+    assert words in desk(*YES, "--rotate-secret").out
+    assert words in desk(*YES, *KEY).out
+
+
+def test_a_key_file_is_written_beside_the_settings(desk: Shell) -> None:
+    ran = desk(*YES, *KEY)
     assert ran.code == 0, ran.all
+    assert env_of(desk)["ZITADEL_KEY_FILE"] == "own-api.key.json"
+    assert desk("introspect", "--require", "read:messages", "-q").code == 0
+    assert "no changes" in desk("setup", *OWN).out
+    assert "own-api.key.json" in desk("setup", "--teardown", "--dry-run").out
+    assert desk(*TEARDOWN).code == 0
+    assert files_of(desk.folder) == []
+
+
+def test_a_key_in_place_of_a_secret_stops_nothing(desk: Shell) -> None:
+    desk(*YES)
+    old = env_of(desk)
+    assert desk(*YES, *KEY).code == 0
+    (desk.folder / "empty").mkdir()
+    elsewhere = Shell(folder=desk.folder / "empty", env={**desk.env, **old})
+    assert elsewhere("introspect", "--require", "read:messages", "-q").code == 0
+
+
+# --- a person's values
+
+
+@pytest.mark.parametrize("options", [(), KEY])
+@pytest.mark.parametrize("text", [EXAMPLE.read_text(), MINE], ids=["example", "mine"])
+def test_the_file_is_as_before_after_setup_and_teardown(desk: Shell, text: str, options: tuple[str, ...]) -> None:
+    (desk.folder / ".env").write_text(text)
+    ran = desk(*YES, *options)
+    assert ran.code == 0, ran.all
+    assert "your previous values are saved; --teardown restores them" in " ".join(ran.out.split())
+    assert desk("introspect", "--require", "read:messages", "-q").code == 0
+    down = desk(*TEARDOWN)
+    assert down.code == 0
+    assert re.search(r"PAT.* restored$", down.err, re.MULTILINE)
+    assert "your previous values" in down.out
+    assert (desk.folder / ".env").read_text() == text
+
+
+def test_a_value_put_there_after_setup_stays(desk: Shell) -> None:
+    desk(*YES)
+    update_dotenv(desk.folder / ".env", {"PAT": ADMIN.pat})
+    assert desk(*TEARDOWN).code == 0
+    assert env_of(desk) == {"PAT": ADMIN.pat}
 
 
 # --- killed
@@ -281,30 +357,10 @@ def killing(kill_at: int) -> Iterator[tuple[Emulator, list[int]]]:
         yield Emulator(url=f"http://localhost:{port}", world=world), victims
 
 
-@pytest.mark.parametrize("kill_at", range(1, 9))
-def test_a_run_that_is_killed_is_completed_by_the_next(kill_at: int, tmp_path: Path) -> None:
-    with killing(kill_at) as (zitadel, victims):
-        desk = Shell(folder=tmp_path, env={"ZITADEL_DOMAIN": zitadel.url, "ZITADEL_ADMIN_PAT": ADMIN.pat})
-        assert killed(desk, victims) == -signal.SIGKILL
-        victims.clear()
-        known = set(names_of(zitadel)) - {"own", "own-api", "zdemo-reader", "zdemo-visitor"}
-        ran = desk(*YES)
-        assert ran.code == 0, ran.all
-        assert set(names_of(zitadel)) - known == {"own", "own-api", "zdemo-reader", "zdemo-visitor"}
-        third = desk("setup")
-        assert third.code == 0
-        assert "nothing to change" in third.out
-        for user in zitadel.world.users.values():
-            assert len(user.pats) == 1
-        assert [p.name for p in tmp_path.iterdir()] == [".env"]
-        assert desk("setup", "--teardown", "--yes").code == 0
-        assert set(names_of(zitadel)) == known
-
-
-def killed(desk: Shell, victims: list[int], *arguments: str) -> int:
-    """The exit status of a run that the emulator kills; it holds the process until it knows whom to kill."""
+def killed(desk: Shell, victims: list[int]) -> int:
+    """Return the exit status of a run that the emulator kills."""
     process = subprocess.Popen(  # noqa: S603  # the program under test
-        [sys.executable, "-m", "zdemo", *YES, *arguments],
+        [sys.executable, "-m", "zdemo", *YES],
         cwd=desk.folder,
         env={**BASE, **desk.env},
         stdin=subprocess.DEVNULL,
@@ -312,7 +368,136 @@ def killed(desk: Shell, victims: list[int], *arguments: str) -> int:
         stderr=subprocess.DEVNULL,
     )
     victims.append(process.pid)
-    return process.wait(LONGEST_SECONDS)
+    status = process.wait(LONGEST_SECONDS)
+    victims.clear()
+    return status
+
+
+@pytest.mark.parametrize("kill_at", range(1, 9))
+def test_a_run_that_is_killed_is_completed_by_the_next_and_loses_nothing(kill_at: int, tmp_path: Path) -> None:
+    with killing(kill_at) as (zitadel, victims):
+        desk, known = desk_of(tmp_path, zitadel.url), names_of(zitadel)
+        (tmp_path / ".env").write_text(MINE)
+        assert killed(desk, victims) == -signal.SIGKILL
+        saved = json.loads(state_path(tmp_path / ".env").read_text())["files"][".env"]["previous"]
+        assert set(read_dotenv_text(MINE, tmp_path)) <= {*env_of(desk).values(), *saved.values()}
+        ran = desk(*YES)
+        assert ran.code == 0, ran.all
+        assert set(names_of(zitadel)) - set(known) == {"own", "own-api", "zdemo-reader", "zdemo-visitor"}
+        assert "no changes" in desk("setup", *OWN).out
+        assert all(len(user.pats) == 1 for user in zitadel.world.users.values())
+        assert files_of(tmp_path) == [".env", ".zdemo/.gitignore", ".zdemo/setup.json"]
+        assert desk(*TEARDOWN).code == 0
+        assert names_of(zitadel) == known
+        assert (tmp_path / ".env").read_text() == MINE
+
+
+def read_dotenv_text(text: str, folder: Path) -> list[str]:
+    """Return the values of a ``.env`` text."""
+    (folder / "own").write_text(text)
+    values = list(read_dotenv(folder / "own").values())
+    (folder / "own").unlink()
+    return values
+
+
+# --- one run at a time
+
+
+@contextmanager
+def held() -> Iterator[tuple[str, World, threading.Event, threading.Event]]:
+    """An emulator that answers only when it may: its address, its world, whether it was asked, whether it may."""
+    world, asked, may = known_world(), threading.Event(), threading.Event()
+    inner = create_app(world)
+
+    def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        asked.set()
+        may.wait()
+        return inner(environ, start_response)
+
+    with serving(app) as port:
+        try:
+            yield f"http://localhost:{port}", world, asked, may
+        finally:
+            may.set()
+
+
+@pytest.mark.parametrize("second", [YES, TEARDOWN, (*YES, "--json")])
+def test_a_second_setup_in_the_folder_is_refused(second: tuple[str, ...], tmp_path: Path) -> None:
+    with held() as (url, world, asked, may), desk_of(tmp_path, url).running(*YES, ZDEMO_TIMEOUT="60") as first:
+        assert asked.wait(LONGEST_SECONDS)
+        ran = desk_of(tmp_path, "http://localhost:1").anew(*second)
+        assert (ran.code, is_two_lines(ran)) == (1, True), ran.all
+        assert ran.lines[0] == f"error: another zdemo setup is running in {tmp_path}"
+        may.set()
+        assert first.wait(LONGEST_SECONDS) == 0
+        assert read_state(tmp_path / ".env").project_id in world.projects
+    assert files_of(tmp_path) == [".env", ".zdemo/.gitignore", ".zdemo/setup.json"], "no lock is left behind"
+
+
+def test_a_dry_run_another_folder_and_a_killed_setup_are_not_in_the_way(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    with held() as (url, _, asked, _may), emulate() as free, desk_of(tmp_path, url).running(*YES) as first:
+        assert asked.wait(LONGEST_SECONDS)
+        assert desk_of(tmp_path, free.url)("setup", "--dry-run").code == 0
+        assert desk_of(other, free.url)(*YES).code == 0
+        first.send_signal(signal.SIGKILL)
+        first.wait(LONGEST_SECONDS)
+    with emulate() as fresh:
+        assert desk_of(tmp_path, fresh.url)(*YES).code == 0
+
+
+def test_a_link_is_the_file_that_it_leads_to(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    (here / ".env").symlink_to(there / "real")
+    with held() as (url, _, asked, _may), desk_of(here, url).running(*YES):
+        assert asked.wait(LONGEST_SECONDS)
+        ran = desk_of(there, "http://localhost:1")(*YES, "--env-file", "real")
+        assert f"is running in {there}" in ran.err, ran.all
+
+
+# --- another ZITADEL
+
+
+@pytest.mark.parametrize("arguments", [YES, TEARDOWN])
+def test_the_state_of_another_zitadel_is_not_touched(
+    desk: Shell, zitadel: Emulator, another: Emulator, arguments: tuple[str, ...]
+) -> None:
+    known = names_of(another)
+    desk(*YES)
+    made, before = names_of(zitadel), (desk.folder / ".env").read_bytes()
+    ran = desk(*arguments, ZITADEL_DOMAIN=another.url)
+    assert ran.code == 1
+    assert f"belongs to the ZITADEL at {zitadel.url}" in ran.err
+    assert f"--domain {zitadel.url}" in ran.err
+    assert "--env-file" in ran.err
+    assert (names_of(zitadel), names_of(another), (desk.folder / ".env").read_bytes()) == (made, known, before)
+    assert desk(*TEARDOWN, "--domain", zitadel.url, ZITADEL_DOMAIN=another.url).code == 0
+    assert names_of(zitadel) == known
+
+
+def test_the_same_zitadel_at_another_address_is_the_same(desk: Shell, zitadel: Emulator) -> None:
+    known = names_of(zitadel)
+    desk(*YES)
+    path = state_path(desk.folder / ".env")
+    path.write_text(path.read_text().replace(zitadel.url, "https://old.example"))
+    assert desk(*TEARDOWN).code == 0
+    assert names_of(zitadel) == known
+
+
+def test_a_damaged_state_file_stops_setup(desk: Shell, zitadel: Emulator) -> None:
+    desk(*YES)
+    made, path = names_of(zitadel), state_path(desk.folder / ".env")
+    path.write_text(path.read_text()[:-20])
+    for arguments in (YES, TEARDOWN):
+        ran = desk(*arguments)
+        assert (ran.code, is_two_lines(ran)) == (3, True)
+        assert f"{path} is damaged" in ran.err
+        assert f"mv {path} {path}.damaged" in ran.err
+    assert names_of(zitadel) == made
+    assert desk("introspect", "--require", "read:messages", "-q").code == 0, "other commands go on without it"
 
 
 # --- teardown
@@ -320,50 +505,55 @@ def killed(desk: Shell, victims: list[int], *arguments: str) -> int:
 
 def test_teardown_shows_asks_and_removes(desk: Shell, zitadel: Emulator) -> None:
     before = names_of(zitadel)
-    (desk.folder / ".env").write_text("# mine\n\nA=1\n")
     desk(*YES)
     made = names_of(zitadel)
     assert desk("setup", "--teardown").code == 2
     dry = desk("setup", "--teardown", "--dry-run")
     assert dry.code == 0
+    assert dry.out.startswith(f"{zitadel.url} as zdemo-admin (IAM_OWNER, ORG_OWNER)\n")
     assert "zdemo-reader" in dry.out
     assert at_terminal(desk, "setup", "--teardown", when="[y/N]", typed="n\n")[0] == 1
     assert names_of(zitadel) == made
     assert at_terminal(desk, "setup", "--teardown", when="[y/N]", typed="y\n")[0] == 0
     assert names_of(zitadel) == before
-    assert (desk.folder / ".env").read_text() == "# mine\n\nA=1\n"
-    again = desk("setup", "--teardown", "--yes")
-    assert (again.code, "nothing to remove" in again.out) == (0, True)
+    assert list(desk.folder.iterdir()) == []
+    bare = {"ZITADEL_DOMAIN": "", "ZITADEL_ADMIN_PAT": ""}
+    again = desk(*TEARDOWN, **bare)
+    assert (again.code, "nothing to remove" in again.out) == (0, True), "it needs no settings"
+    assert not desk(*TEARDOWN, "--json", **bare).document["changed"]
 
 
 def test_teardown_as_json(desk: Shell) -> None:
     desk(*YES)
-    document = desk("setup", "--teardown", "--yes", "--json").document
+    document = desk(*TEARDOWN, "--json").document
     assert document["changed"]
-    assert [row["what"] for row in document["removed"]] == [
-        "service user",
-        "service user",
-        "application",
-        "project",
-    ]
-    assert set(document["lines"]) <= {*SETTINGS, *NOTES}
+    assert [row["what"] for row in document["removed"]] == ["service user", "service user", "application", "project"]
+    assert set(document["lines"]) == set(SETTINGS) - {"ZITADEL_KEY_FILE"}
+    assert (document["stays"], document["putBack"]) == ([], [])
 
 
 def test_an_owner_cannot_delete_an_application_in_somebody_elses_project(desk: Shell, zitadel: Emulator) -> None:
+    home = next(iter(zitadel.world.organizations))
     zitadel.world.administrators.clear()
-    zitadel.world.add_administrator(ADMIN.id, ("organization", _home(zitadel)), ["ORG_OWNER"])
-    assert desk("setup", "--yes", "--project-name", "zdemo", "--app-name", "own-api").code == 0
-    ran = desk("setup", "--teardown", "--yes", "--project-name", "zdemo")
+    zitadel.world.add_administrator(ADMIN.id, ("organization", home), ["ORG_OWNER"])
+    assert desk("setup", "--yes", "--app-name", "own-api").code == 0
+    ran = desk(*TEARDOWN)
     assert ran.code == 1
+    assert "not everything is removed: application own-api" in ran.err
     assert "IAM_OWNER" in ran.err
     zitadel.world.add_administrator(ADMIN.id, ("instance", ""), ["IAM_OWNER"])
-    assert desk("setup", "--teardown", "--yes", "--project-name", "zdemo").code == 0
+    assert desk(*TEARDOWN).code == 0
     assert "own-api" not in names_of(zitadel)
-    assert (desk.folder / ".env").read_text() == ""
+    assert list(desk.folder.iterdir()) == []
 
 
-def _home(zitadel: Emulator) -> str:
-    return next(iter(zitadel.world.organizations))
+@pytest.mark.parametrize("option", [("--rotate-secret",), KEY])
+def test_teardown_with_an_option_that_creates_something_is_a_wrong_command_line(
+    desk: Shell, option: tuple[str, ...]
+) -> None:
+    ran = desk(*TEARDOWN, *option)
+    assert ran.code == 2
+    assert option[0] in ran.err
 
 
 # --- what stands in the way
@@ -390,6 +580,7 @@ UNIMPLEMENTED = b'{"code":"unimplemented","message":"not implemented"}'
 IN_THE_WAY: list[tuple[str, tuple[str, str, bytes], int, str]] = [
     ("/zitadel.project", ("404 Not Found", "application/json", UNKNOWN), 1, "too old"),
     ("/zitadel.application", ("404 Not Found", "application/json", UNKNOWN), 1, "too old"),
+    ("/zitadel.authorization", ("404 Not Found", "application/json", UNKNOWN), 1, "too old"),
     ("/zitadel.project", ("501 Not Implemented", "application/json", UNIMPLEMENTED), 1, "too old"),
     ("/zitadel.project", ("404 Not Found", "text/plain", b"404 page not found"), 1, "too old"),
     ("/zitadel.project", ("429 Too Many Requests", "application/json", BLOCKED), 4, "429"),
@@ -402,7 +593,7 @@ IN_THE_WAY: list[tuple[str, tuple[str, str, bytes], int, str]] = [
 @pytest.mark.parametrize(
     ("path", "answer", "code", "words"), IN_THE_WAY, ids=[f"{row[1][0][:3]} {row[0]}" for row in IN_THE_WAY]
 )
-def test_what_is_no_zitadel_or_none_for_us_is_said(
+def test_what_is_not_a_usable_zitadel_is_said(
     path: str, answer: tuple[str, str, bytes], code: int, words: str, bare: Shell
 ) -> None:
     with answering(path, *answer) as url:
@@ -412,52 +603,40 @@ def test_what_is_no_zitadel_or_none_for_us_is_said(
     assert ran.lines[-1].startswith("hint:")
 
 
-def test_nobody_there_and_a_wrong_name_are_told_apart(desk: Shell, zitadel: Emulator) -> None:
+def test_a_closed_port_and_a_wrong_name_are_different_answers(desk: Shell, zitadel: Emulator) -> None:
     with refusing_port() as port:
-        nobody = desk("setup", "--yes", "--domain", f"http://localhost:{port}")
-    assert (nobody.code, "refuses connections" in nobody.err) == (4, True)
+        closed = desk("setup", "--yes", "--domain", f"http://localhost:{port}")
+    assert (closed.code, "refuses connections" in closed.err) == (4, True)
     wrong = desk("setup", "--yes", "--domain", zitadel.url.replace("localhost", "127.0.0.1"))
     assert wrong.code == 4
     assert "localhost" in wrong.err
 
 
-def test_a_token_without_a_membership_and_a_dead_one_are_told_apart(desk: Shell) -> None:
-    stranger = desk("setup", "--yes", *OWN, ZITADEL_ADMIN_PAT=VISITOR.pat)
-    dead = desk("setup", "--yes", *OWN, ZITADEL_ADMIN_PAT="x" * 71)
+def test_a_token_without_a_membership_and_a_dead_one_are_different_answers(desk: Shell) -> None:
+    stranger = desk(*YES, ZITADEL_ADMIN_PAT=VISITOR.pat)
+    dead = desk(*YES, ZITADEL_ADMIN_PAT="x" * 71)
     assert (stranger.code, dead.code) == (1, 1)
     assert "not an administrator" in stranger.err
     assert "ORG_OWNER" in stranger.err
     assert "is not valid" in dead.err
 
 
-def test_a_role_that_is_too_small_is_told_before_anything_is_made(desk: Shell, zitadel: Emulator) -> None:
-    zitadel.world.administrators.clear()
-    zitadel.world.add_administrator(ADMIN.id, ("organization", _home(zitadel)), ["ORG_USER_MANAGER"])
-    before = names_of(zitadel)
-    ran = desk(*YES)
-    assert ran.code == 1
-    assert "project.create" in ran.err
-    assert names_of(zitadel) == before
-
-
-def test_a_zitadel_that_was_set_up_anew_is_filled_again(desk: Shell, tmp_path: Path) -> None:
-    desk(*YES)
-    with emulate() as another:
-        update_dotenv(tmp_path / ".env", {"ZITADEL_DOMAIN": another.url})
-        ran = desk(*YES, ZITADEL_DOMAIN="")
-        assert ran.code == 0, ran.all
-        assert "own-api" in names_of(another)
-
-
-def test_a_folder_that_cannot_be_written_is_said_before_anything_is_made(desk: Shell, zitadel: Emulator) -> None:
-    before = names_of(zitadel)
-    ran = desk(*YES, "--env-file", "missing/.env")
+@pytest.mark.parametrize("options", [(), ("--dry-run",), ("--teardown",)])
+def test_a_missing_folder_is_said_first(desk: Shell, options: tuple[str, ...]) -> None:
+    ran = desk("setup", *options, "--env-file", "missing/.env", ZITADEL_DOMAIN="")
     assert ran.code == 3
-    assert "cannot be written" in ran.err
-    assert names_of(zitadel) == before
+    assert ran.lines[0] == "error: missing/.env cannot be written: there is no folder missing"
+    assert ran.out == ""
 
 
-def test_a_wrong_wish_is_a_wrong_command_line(desk: Shell) -> None:
+def test_a_folder_in_place_of_the_file_is_said(desk: Shell) -> None:
+    (desk.folder / ".env").mkdir()
+    ran = desk(*YES)
+    assert ran.code == 3
+    assert ran.lines[0] == "error: .env is a folder, not a file"
+
+
+def test_an_impossible_option_is_a_wrong_command_line(desk: Shell) -> None:
     ran = desk("setup", "--role", "a,b")
     assert ran.code == 2
     assert is_two_lines(ran)
@@ -484,8 +663,8 @@ def _warning(ran: Ran) -> str:
     return next((line for line in ran.lines if line.startswith("warning: git")), "")
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here to warn about")
-def test_git_that_would_take_the_file_is_warned_of(desk: Shell) -> None:
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed, which this warns about")
+def test_a_repository_that_would_take_the_file_is_warned_about(desk: Shell) -> None:
     path = os.path.dirname(shutil.which("git") or "")
     dry = ("setup", "--dry-run", *OWN)
     assert _warning(desk(*dry, PATH=path)) == ""
@@ -497,8 +676,3 @@ def test_git_that_would_take_the_file_is_warned_of(desk: Shell) -> None:
     _git(desk.folder, "rm", "-q", "--cached", ".env")
     (desk.folder / ".gitignore").write_text(".env\n")
     assert _warning(desk(*dry, PATH=path)) == ""
-
-
-def test_the_known_world_holds_what_these_tests_assume() -> None:
-    world = known_world()
-    assert world.applications[APPLICATION_ID].project_id == PROJECT_ID

@@ -108,7 +108,7 @@ def test_a_variable_is_removed_wherever_it_stands_and_the_other_lines_stay(tmp_p
 
 def test_a_file_that_is_not_there_is_made(tmp_path: Path) -> None:
     update_dotenv(tmp_path / ".env", {"A": "1", "B": "two words", "C": ""})
-    assert (tmp_path / ".env").read_bytes() == b"A=1\nB='two words'\nC=''\n"
+    assert (tmp_path / ".env").read_bytes() == b"A=1\nB='two words'\nC=\n"
 
 
 def test_the_file_is_the_owners_alone_whatever_it_was(tmp_path: Path) -> None:

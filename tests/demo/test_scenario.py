@@ -1,4 +1,4 @@
-"""The tour: its plan, how it goes, and that a step which goes otherwise is noticed."""
+"""The scenario: its steps, how it is run, and that an unexpected status is noticed."""
 
 from __future__ import annotations
 
@@ -8,73 +8,70 @@ import socket
 
 import pytest
 
-from zdemo.cli.demo_screen import show_step, show_tour_end, tour_as_json
+from zdemo.cli.demo_screen import results_as_json, show_end, show_result
 from zdemo.cli.screen import Screen
 from zdemo.client import Route
-from zdemo.demo.emulated import emulated_tour
-from zdemo.demo.scenario import EMULATED_LEGS, LIVE_LEGS, First, Leg, Step
+from zdemo.demo import StepResult, emulated_demo
+from zdemo.demo.scenario import EMULATED_STEPS, LIVE_STEPS, DemoChange, Step
 
 LEAST_REQUESTS = 9
-STORY = [First.REVOKE, First.GRANT, First.DELETE, First.LOSE, First.REGAIN]
 
 
-@pytest.mark.parametrize("legs", [EMULATED_LEGS, LIVE_LEGS], ids=["emulated", "live"])
-def test_the_plan_tells_the_whole_story_in_order(legs: tuple[Leg, ...]) -> None:
-    assert len(legs) >= LEAST_REQUESTS
-    assert [leg.first for leg in legs if leg.first is not First.NOTHING] == STORY
-    assert {leg.expected for leg in legs} == {200, 401, 503}
-    assert {leg.route for leg in legs} == set(Route)
-    assert len({leg.name for leg in legs}) == len(legs)
+@pytest.mark.parametrize("steps", [EMULATED_STEPS, LIVE_STEPS], ids=["emulated", "live"])
+def test_the_steps_make_every_change_in_order(steps: tuple[Step, ...]) -> None:
+    assert len(steps) >= LEAST_REQUESTS
+    assert [step.change for step in steps if step.change] == list(DemoChange)
+    assert {step.expected for step in steps} == {200, 401, 503}
+    assert {step.route for step in steps} == set(Route)
+    assert len({step.name for step in steps}) == len(steps)
 
 
-@pytest.mark.parametrize("leg", dict.fromkeys(EMULATED_LEGS + LIVE_LEGS), ids=lambda leg: leg.name)
-def test_each_step_fits_the_screen(leg: Leg) -> None:
-    told = _told(Step(leg=leg, actual=500, seconds=10))
-    assert [line for line in told.splitlines() if len(line) > 80] == []
-    assert leg.why in told
+@pytest.mark.parametrize("step", dict.fromkeys(EMULATED_STEPS + LIVE_STEPS), ids=lambda step: step.name)
+def test_each_step_fits_the_screen(step: Step) -> None:
+    shown = _shown(StepResult(step=step, actual=500, seconds=10))
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+    assert step.why in shown
 
 
-def test_the_tour_leaves_nothing_listening() -> None:
-    with emulated_tour() as stage:
-        first = next(stage.steps())
-        assert first.passed
-        port = int(stage.api_url.rsplit(":", 1)[1])
+def test_the_demo_leaves_nothing_listening() -> None:
+    with emulated_demo() as environment:
+        assert next(environment.run()).passed
+        port = int(environment.api_url.rsplit(":", 1)[1])
         socket.create_connection(("127.0.0.1", port), timeout=2).close()
     with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=2):
         pass
 
 
-def test_two_tours_at_once_do_not_meet() -> None:
-    with emulated_tour() as one, emulated_tour() as other:
-        steps = zip(one.steps(), other.steps(), strict=True)
-        assert all(a.passed and b.passed for a, b in (next(steps) for _ in range(5)))
+def test_two_demos_at_once_do_not_meet() -> None:
+    with emulated_demo() as one, emulated_demo() as other:
+        results = zip(one.run(), other.run(), strict=True)
+        assert all(a.passed and b.passed for a, b in (next(results) for _ in range(5)))
 
 
-def _told(*steps: Step) -> str:
+def _shown(*results: StepResult) -> str:
     stdout = io.StringIO()
     screen = Screen(stdout=stdout)
-    for number, step in enumerate(steps, 1):
-        show_step(screen, number, step)
-    show_tour_end(screen, steps, 1.0, live=False)
+    for number, result in enumerate(results, 1):
+        show_result(screen, number, result)
+    show_end(screen, results, 1.0, live=False)
     return stdout.getvalue()
 
 
-def test_a_step_that_goes_otherwise_is_shown_and_counted() -> None:
-    leg = EMULATED_LEGS[0]
-    good, bad = (Step(leg=leg, actual=status, seconds=None) for status in (200, 500))
+def test_an_unexpected_status_is_shown_and_counted() -> None:
+    step = EMULATED_STEPS[0]
+    good, bad = (StepResult(step=step, actual=status, seconds=None) for status in (200, 500))
     assert (good.passed, bad.passed) == (True, False)
-    told = _told(good, bad)
-    assert "500" in told
-    assert "EXPECTED 200" in told
-    assert "1 of 2 as expected" in told
-    document = json.loads(tour_as_json([good, bad]))
-    assert (document["passed"], [step["passed"] for step in document["steps"]]) == (False, [True, False])
+    shown = _shown(good, bad)
+    assert "EXPECTED 200" in shown
+    assert "1 of 2 as expected" in shown
+    document = json.loads(results_as_json([good, bad]))
+    assert (document["passed"], [row["passed"] for row in document["steps"]]) == (False, [True, False])
     row = document["steps"][1]
-    assert (row["name"], row["expected"], row["actual"], row["why"]) == (leg.name, 200, 500, leg.why)
-    assert json.loads(tour_as_json([good]))["passed"] is True
+    assert (row["name"], row["expected"], row["actual"], row["why"]) == (step.name, 200, 500, step.why)
+    assert json.loads(results_as_json([good]))["passed"] is True
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(None, False), (0.01, False), (0.2, True), (4.24, True)])
 def test_the_time_is_shown_where_it_took_some(seconds: float | None, shown: bool) -> None:
-    told = _told(Step(leg=EMULATED_LEGS[5], actual=401, seconds=seconds))
-    assert ("after" in told.splitlines()[0]) == shown
+    text = _shown(StepResult(step=EMULATED_STEPS[5], actual=401, seconds=seconds))
+    assert ("after" in text.splitlines()[0]) == shown

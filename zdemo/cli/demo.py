@@ -1,4 +1,4 @@
-"""``zdemo demo``: the tour, step by step."""
+"""``zdemo demo``: the scenario, step by step."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.demo_screen import show_step, show_tour_begin, show_tour_end, tour_as_json
+from zdemo.cli.demo_screen import results_as_json, show_begin, show_end, show_result
 from zdemo.cli.options import EnvFile, Json
-from zdemo.cli.screen import Screen, printable
+from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import AdminSettings
-from zdemo.demo.environment import Stage
+from zdemo.demo import DemoEnvironment, Interrupted, StepResult
 from zdemo.errors import ExitCode, SettingsError
 
 SIGNALLED = 128  # what shells add to the number of the signal that ended a program
@@ -44,22 +44,20 @@ def demo(
     screen: Screen = ctx.obj
     logging.getLogger("zdemo").addHandler(logging.NullHandler())  # an API logs its outage, and this demo makes one
     if not live:
-        from zdemo.demo.emulated import emulated_tour  # here, since the other tour needs no emulator
+        from zdemo.demo import emulated_demo  # here, since the live demo needs no emulator
 
-        return _go_through(screen, emulated_tour(), as_json=as_json, live=False)
-    from zdemo.demo.interruption import Interrupted
-
+        return _run(screen, emulated_demo(), as_json=as_json, live=False)
     try:
-        return _go_through(screen, _live(screen, env_file), as_json=as_json, live=True)
-    except Interrupted as signalled:
-        if signalled.number != signal.SIGINT:  # Ctrl-C is told where it is told for every command
+        return _run(screen, _live(screen, env_file), as_json=as_json, live=True)
+    except Interrupted as interrupted:
+        if interrupted.number != signal.SIGINT:  # Ctrl-C is reported as for every command
             screen.tell("interrupted")
-        return SIGNALLED + signalled.number
+        return SIGNALLED + interrupted.number
 
 
-def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[Stage]:
-    """Raises SettingsError with every setting that is missing or wrong."""
-    from zdemo.demo.live import Told, live_tour
+def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[DemoEnvironment]:
+    """Return the live demo. Raises SettingsError with every setting that is missing or wrong."""
+    from zdemo.demo import live_demo  # here, since the other demo does not need setup
 
     environment = read_environment(env_file)
     hide_secrets(screen, environment)
@@ -69,26 +67,26 @@ def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[Stage
         what = "it" if len(error.problems) == 1 else "them"
         raise SettingsError(error.problems, hint=LIVE_HINT.format(what=what)) from None
     tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
-    return live_tour(settings, Told(tell=lambda text: screen.tell(printable(text)), hide=screen.hide))
+    return live_demo(settings, screen)
 
 
-def _go_through(screen: Screen, tour: AbstractContextManager[Stage], *, as_json: bool, live: bool) -> int:
-    steps = []
+def _run(screen: Screen, demo: AbstractContextManager[DemoEnvironment], *, as_json: bool, live: bool) -> int:
+    results: list[StepResult] = []
     start = time.monotonic()
-    with tour as stage:
+    with demo as environment:
         if not as_json:
-            show_tour_begin(screen, stage)
-        running = stage.steps()
+            show_begin(screen, environment)
+        running = environment.run()
         while True:
-            with screen.waiting("the next step"):
-                step = next(running, None)
-            if step is None:
+            with screen.waiting(f"step {len(results) + 1} of {len(environment.steps)}"):
+                result = next(running, None)
+            if result is None:
                 break
-            steps.append(step)
+            results.append(result)
             if not as_json:
-                show_step(screen, len(steps), step)
+                show_result(screen, len(results), result)
     if as_json:
-        screen.document(tour_as_json(steps))
+        screen.document(results_as_json(results))
     else:
-        show_tour_end(screen, steps, time.monotonic() - start, live=live)
-    return ExitCode.YES if all(step.passed for step in steps) else ExitCode.NO
+        show_end(screen, results, time.monotonic() - start, live=live)
+    return ExitCode.YES if all(result.passed for result in results) else ExitCode.NO

@@ -10,57 +10,57 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zdemo.cli.screen import WIDTH, Screen, headline
-from zdemo.demo.environment import Stage
-from zdemo.demo.scenario import Step
+from zdemo.demo import DemoEnvironment, StepResult
 
 
-def show_tour_begin(screen: Screen, stage: Stage) -> None:
-    """Who is who."""
-    both = f"ZITADEL {stage.zitadel}    API {stage.api_url}"
+def show_begin(screen: Screen, environment: DemoEnvironment) -> None:
+    """Show where ZITADEL and the API are."""
+    both = f"ZITADEL {environment.zitadel}    API {environment.api_url}"
     for line in [both] if len(both) <= WIDTH else both.split("    "):
         screen.say(line)
     screen.say()
 
 
-def show_step(screen: Screen, number: int, step: Step) -> None:
-    """One step: what was sent, what came, whether that was expected, and why."""
-    after = f", after {step.seconds:.1f} s" if step.seconds is not None and step.seconds >= 0.05 else ""
-    verdict = "as expected" if step.passed else f"EXPECTED {step.leg.expected}"
-    words = screen.mark(f"{verdict}{after}", "green" if step.passed else "red")
-    screen.say(f"{number:2}  {step.leg.name:<38} {step.actual}   {words}")
-    screen.say(f"      GET {step.leg.route.path}, {step.leg.caller.value}")
-    screen.say(f"      {step.leg.why}")
+def show_result(screen: Screen, number: int, result: StepResult) -> None:
+    """Show one step: what was sent, what came, whether that was expected, and why."""
+    step, seconds = result.step, result.seconds
+    after = f", after {seconds:.1f} s" if seconds is not None and seconds >= 0.05 else ""
+    verdict = "as expected" if result.passed else f"EXPECTED {step.expected}"
+    words = screen.mark(f"{verdict}{after}", "green" if result.passed else "red")
+    screen.say(f"{number:2}  {step.name:<38} {result.actual}   {words}")
+    screen.say(f"      GET {step.route.path}, {step.caller.value}")
+    screen.say(f"      {step.why}")
 
 
-def show_tour_end(screen: Screen, steps: Sequence[Step], seconds: float, *, live: bool) -> None:
-    """The sum, and where to go from here."""
-    good = sum(step.passed for step in steps)
+def show_end(screen: Screen, results: Sequence[StepResult], seconds: float, *, live: bool) -> None:
+    """Show the total, and what to do next."""
+    good = sum(result.passed for result in results)
     screen.say()
-    screen.say(headline(f"{good} of {len(steps)} as expected", f"{seconds:.1f} s"))
+    screen.say(headline(f"{good} of {len(results)} as expected", f"{seconds:.1f} s"))
     if live:
-        screen.say("next  zdemo setup                   makes the same, to keep, and writes .env")
+        screen.say("next  zdemo setup                   creates the same, to keep, and writes .env")
     else:
-        screen.say(f"next  {_called()} serve --emulator        runs both, and says what to try")
+        screen.say(f"next  {_command()} serve --emulator        runs both, and says what to try")
 
 
-def _called() -> str:
-    """The command as this shell knows it: by its path, where its folder is not on ``PATH``."""
+def _command() -> str:
+    """Return the command as this shell knows it: by its path, where its folder is not on ``PATH``."""
     program = Path(sys.argv[0])
     return "zdemo" if shutil.which("zdemo") or program.name != "zdemo" else os.path.relpath(program)
 
 
-def tour_as_json(steps: Sequence[Step]) -> str:
-    """The same as one document."""
+def results_as_json(results: Sequence[StepResult]) -> str:
+    """Return the same as one document."""
     rows = [
         {
-            "name": step.leg.name,
-            "request": f"GET {step.leg.route.path}, {step.leg.caller.value}",
-            "expected": step.leg.expected,
-            "actual": step.actual,
-            "passed": step.passed,
-            "seconds": None if step.seconds is None else round(step.seconds, 3),
-            "why": step.leg.why,
+            "name": result.step.name,
+            "request": f"GET {result.step.route.path}, {result.step.caller.value}",
+            "expected": result.step.expected,
+            "actual": result.actual,
+            "passed": result.passed,
+            "seconds": None if result.seconds is None else round(result.seconds, 3),
+            "why": result.step.why,
         }
-        for step in steps
+        for result in results
     ]
-    return json.dumps({"passed": all(step.passed for step in steps), "steps": rows}, ensure_ascii=False)
+    return json.dumps({"passed": all(result.passed for result in results), "steps": rows}, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""``zdemo setup``: look, show the plan, ask, carry it out, prove it; or take it all back."""
+"""``zdemo setup``: look, show the plan, ask, apply and verify it; or tear it down."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ import typer
 from zdemo.cli.options import EnvFile, Json, token_text
 from zdemo.cli.screen import Screen
 from zdemo.cli.setup_screen import (
-    SHOWN_ONCE,
     agreed,
     hidden_variables,
     plan_document,
     show_plan,
-    show_proof,
+    show_result,
     show_teardown,
     teardown_document,
 )
@@ -31,24 +30,21 @@ from zdemo.errors import ExitCode, IntrospectionError, SettingsError, UsageError
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Auth
 from zdemo.provisioning import (
-    EnvFile as DotEnv,
-)
-from zdemo.provisioning import (
+    SETTINGS,
     Plan,
     Rotation,
+    SetupFiles,
     SetupOptions,
     Teardown,
-    alone,
-    carry_out,
+    apply_plan,
     git_warning,
-    knows_nothing,
     look,
     make_plan,
+    only_setup_in_folder,
     plan_teardown,
-    prove,
     tear_down,
+    verify_tokens,
 )
-from zdemo.provisioning.names import SETTINGS
 
 OPTIONS = {"ZITADEL_DOMAIN": "--domain", "ZITADEL_ADMIN_PAT": "--admin-pat"}
 NOTHING_CHANGED = "nothing was changed"
@@ -57,10 +53,10 @@ NOTHING_CHANGED = "nothing was changed"
 def setup(
     ctx: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing. Never makes a new secret.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing. Never replaces a secret.")] = False,
     teardown: Annotated[bool, typer.Option("--teardown", help="Remove what setup created, and nothing else.")] = False,
     rotate_secret: Annotated[
-        bool, typer.Option("--rotate-secret", help="Make a new client secret; the old one stops working.")
+        bool, typer.Option("--rotate-secret", help="Create a new client secret or key; the old one stops working.")
     ] = False,
     domain: Annotated[
         str | None, typer.Option(metavar="URL", help="Your ZITADEL. Default: ZITADEL_DOMAIN.", show_default=False)
@@ -117,14 +113,15 @@ def setup(
         raise UsageError(f"{option} cannot be combined with --teardown", hint=f"leave {option} away")
     screen: Screen = ctx.obj
     path = env_file or Path(".env")
-    with nullcontext() if dry_run else alone(path):
-        env = DotEnv(path)
-        if teardown and knows_nothing(env):
-            return _nothing_to_remove(screen, env, dry_run=dry_run, as_json=as_json)
-        settings = AdminSettings.from_env(_environment(screen, env, domain, admin_pat, may_ask=not yes))
+    with nullcontext() if dry_run else only_setup_in_folder(path):
+        files = SetupFiles(path)
+        if teardown and not files.state.zitadel:
+            return _nothing_to_remove(screen, files, dry_run=dry_run, as_json=as_json)
+        settings = AdminSettings.from_env(_environment(screen, files, domain, admin_pat, may_ask=not yes))
         with _management(settings) as client:
-            carry = _tear_down if teardown else _set_up
-            return carry(screen, options, env, client, settings, dry_run=dry_run, yes=yes, as_json=as_json)
+            if teardown:
+                return _tear_down(screen, files, client, settings.issuer, dry_run=dry_run, yes=yes, as_json=as_json)
+            return _set_up(screen, options, files, client, settings, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 @contextmanager
@@ -145,13 +142,13 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
 
 
 def _environment(
-    screen: Screen, env: DotEnv, domain: str | None, admin_pat: str | None, *, may_ask: bool
+    screen: Screen, files: SetupFiles, domain: str | None, admin_pat: str | None, *, may_ask: bool
 ) -> Environment:
     """Return options, environment and ``.env`` as one; ask for what is missing where a person is at a terminal."""
     values = {"ZITADEL_DOMAIN": domain, "ZITADEL_ADMIN_PAT": given_token("--admin-pat", admin_pat)}
     given = {name: value for name, value in values.items() if value is not None}
     options = {name: OPTIONS[name] for name in given}
-    environment = _layers(given, options, env)
+    environment = _layers(given, options, files)
     hide_secrets(screen, environment)
     if at_terminal() and admin_pat != "-" and may_ask:
         if "ZITADEL_DOMAIN" not in environment:
@@ -160,27 +157,27 @@ def _environment(
             )
         if "ZITADEL_ADMIN_PAT" not in environment:
             given["ZITADEL_ADMIN_PAT"] = typed_secret("ZITADEL_ADMIN_PAT (an administrator's token, not shown): ")
-        environment = _layers(given, options, env)
+        environment = _layers(given, options, files)
         hide_secrets(screen, environment)
     tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
     return environment
 
 
-def _layers(given: dict[str, str], options: dict[str, str], env: DotEnv) -> Environment:
-    place = str(env.path)
-    layers = {COMMAND_LINE: given, "the environment": os.environ, place: env.values}
-    return Environment(layers, options=options, folders={place: env.path.parent})
+def _layers(given: dict[str, str], options: dict[str, str], files: SetupFiles) -> Environment:
+    place = str(files.path)
+    layers = {COMMAND_LINE: given, "the environment": os.environ, place: files.values}
+    return Environment(layers, options=options, folders={place: files.path.parent})
 
 
 def _typed_domain(prompt: str, environment: Environment) -> str:
-    """Asked for until it can be one, so that no token is typed for what is no address; nothing typed is nothing."""
+    """Ask until the text can be an address, so that no token is typed for a wrong one; accept an empty text."""
     while True:
         sys.stderr.write(prompt)
         sys.stderr.flush()
         try:
             text = sys.stdin.readline().strip()
         except KeyboardInterrupt:
-            sys.stderr.write("\n")  # the shell's prompt shall not go on behind ours
+            sys.stderr.write("\n")  # so that the shell's prompt has a line of its own
             raise
         problem = _domain_problem(text, environment) if text else ""
         if not problem:
@@ -199,7 +196,7 @@ def _domain_problem(text: str, environment: Environment) -> str:
 def _set_up(
     screen: Screen,
     options: SetupOptions,
-    env: DotEnv,
+    files: SetupFiles,
     client: ManagementClient,
     settings: AdminSettings,
     *,
@@ -208,11 +205,11 @@ def _set_up(
     as_json: bool,
 ) -> int:
     with screen.waiting(f"looking at {settings.issuer}"):
-        situation = look(client, env, options, issuer=settings.issuer, timeout_seconds=settings.timeout_seconds)
-    plan = make_plan(situation, env.values, file=env.path.name)
+        current = look(client, files, options, issuer=settings.issuer, timeout_seconds=settings.timeout_seconds)
+    plan = make_plan(current, files.values, file=files.path.name)
     if not as_json:
-        show_plan(screen, plan)
-    if warning := git_warning(env.path):
+        show_plan(screen, plan, kept=len(files.values))
+    if warning := git_warning(files.path):
         screen.tell(f"warning: {warning}")
     if dry_run:
         return _dry(screen, plan, as_json=as_json)
@@ -220,35 +217,36 @@ def _set_up(
         _ask(screen, plan, yes=yes)
     start = time.monotonic()
     if plan.changes:
-        carry_out(client, env, plan, screen)
+        apply_plan(client, files, plan, screen)
     with screen.waiting("waiting until introspection shows it"):
-        shown = prove(env, options.role, issuer=settings.issuer, timeout_seconds=settings.timeout_seconds)
+        shown = verify_tokens(files, options.role, issuer=settings.issuer, timeout_seconds=settings.timeout_seconds)
     if as_json:
         screen.document(plan_document(plan, dry_run=False, seconds=shown))
     else:
-        show_proof(screen, plan, time.monotonic() - start, changed=plan.changes)
-    _tell_hidden(screen, env)
+        show_result(screen, plan, time.monotonic() - start, changed=plan.changes)
+    _tell_hidden(screen, files)
     return ExitCode.YES
 
 
 def _dry(screen: Screen, plan: Plan, *, as_json: bool) -> int:
     if as_json:
         screen.document(plan_document(plan, dry_run=True, seconds=None))
-    if plan.asks_rotation:
-        screen.tell(f"note: {plan.asks_rotation}; that takes --rotate-secret, or a typed yes")
-    screen.tell("--dry-run: nothing was changed" if plan.changes else "nothing to change")
+    if plan.rotation:
+        screen.tell(f"note: {plan.rotation.why}; a new one needs --rotate-secret, or a typed yes")
+    screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
     return ExitCode.YES
 
 
 def _ask(screen: Screen, plan: Plan, *, yes: bool) -> None:
-    """Raises ZdemoError unless the person agrees. A new secret in place of a lost one takes more than --yes."""
+    """Raise ZdemoError unless the person agrees. A new secret in place of a lost one needs more than --yes."""
     if plan.rotation:
-        _ask_rotation(screen, plan.rotation, plan.wishes.app_name, yes=yes)
+        _ask_rotation(screen, plan.rotation, plan.current.options.app_name, yes=yes)
     if yes:
         return
     if not at_terminal():
         raise UsageError(
-            "there are changes to make, and no terminal to ask at", hint="--yes makes them, --dry-run shows them only"
+            "there are changes to confirm, and no terminal to ask at",
+            hint="add --yes to make them, or --dry-run to see them only",
         )
     if not agreed(screen, "Make these changes?"):
         raise ZdemoError(NOTHING_CHANGED)
@@ -256,53 +254,52 @@ def _ask(screen: Screen, plan: Plan, *, yes: bool) -> None:
 
 def _ask_rotation(screen: Screen, rotation: Rotation, application: str, *, yes: bool) -> None:
     hint = (
-        "--rotate-secret makes a new one, and the old one stops working wherever it is in use; or "
-        f"{rotation.instead}, or choose another --app-name; {NOTHING_CHANGED}"
+        f"{rotation.instead}, or add --rotate-secret: it creates a new one, and the old one stops working wherever it "
+        f"is in use; {NOTHING_CHANGED}"
     )
     if yes or not at_terminal():
         raise ZdemoError(rotation.why, hint=hint)
-    screen.tell(f"{rotation.why}.\n{SHOWN_ONCE}: a new one is made, and the old one stops working.")
-    if not agreed(screen, f"A new {rotation.what} for {application}?", word="yes"):
+    screen.tell(f"{rotation.why}.\nA new one stops the old one from working, wherever it is in use.")
+    if not agreed(screen, f"Create a new client secret for {application}?", word="yes"):
         raise ZdemoError(rotation.why, hint=hint)
 
 
-def _tell_hidden(screen: Screen, env: DotEnv) -> None:
-    for name in hidden_variables(env.values, dict(os.environ), SETTINGS):
-        screen.tell(f"warning: {name} in the environment hides the one in {env.path}: unset {name}")
+def _tell_hidden(screen: Screen, files: SetupFiles) -> None:
+    for name in hidden_variables(files.values, dict(os.environ), SETTINGS):
+        screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
 
 
-def _nothing_to_remove(screen: Screen, env: DotEnv, *, dry_run: bool, as_json: bool) -> int:
+def _nothing_to_remove(screen: Screen, files: SetupFiles, *, dry_run: bool, as_json: bool) -> int:
     if as_json:
-        screen.document(teardown_document(Teardown(removals=(), lines=frozenset()), dry_run=dry_run))
+        screen.document(teardown_document(Teardown(), dry_run=dry_run))
     else:
-        screen.say(f"nothing to remove: {env.path} knows of nothing that setup made")
+        screen.say(f"nothing to remove: setup created nothing for {files.path}")
     return ExitCode.YES
 
 
 def _tear_down(
     screen: Screen,
-    options: SetupOptions,
-    env: DotEnv,
+    files: SetupFiles,
     client: ManagementClient,
-    settings: AdminSettings,
+    issuer: str,
     *,
     dry_run: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
-    with screen.waiting(f"looking at {settings.issuer}"):
-        teardown = plan_teardown(client, env, options, issuer=settings.issuer)
+    with screen.waiting(f"looking at {issuer}"):
+        teardown = plan_teardown(client, files, issuer=issuer)
     if not as_json:
-        show_teardown(screen, teardown, env.path)
+        show_teardown(screen, teardown, files.path)
     if dry_run:
         screen.tell("--dry-run: nothing was changed")
     else:
         _ask_teardown(screen, yes=yes)
-        tear_down(client, env, teardown, screen)
+        tear_down(files, teardown, screen)
     if as_json:
         screen.document(teardown_document(teardown, dry_run=dry_run))
     elif not dry_run:
-        screen.say("removed; zdemo setup makes it again")
+        screen.say("removed; zdemo setup creates it again")
     return ExitCode.YES
 
 
@@ -310,6 +307,6 @@ def _ask_teardown(screen: Screen, *, yes: bool) -> None:
     if yes:
         return
     if not at_terminal():
-        raise UsageError("there is no terminal to ask at", hint="--yes removes it, --dry-run shows it only")
+        raise UsageError("there is no terminal to ask at", hint="add --yes to remove it, or --dry-run to see it only")
     if not agreed(screen, "Remove this?"):
         raise ZdemoError(NOTHING_CHANGED)

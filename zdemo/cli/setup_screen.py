@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from zdemo.cli.screen import Screen, printable, wrapped
-from zdemo.provisioning import Action, Administrator, Kind, Plan, Step, Teardown
+from zdemo.management.model import Administrator
+from zdemo.provisioning import Action, ObjectKind, Plan, PlanStep, Removal, Teardown
 
 LABEL_WIDTH, ACTION_WIDTH = 16, 15
 MIDDLE_WIDTH = 80 - LABEL_WIDTH - ACTION_WIDTH - 2
 COLOURS = {Action.CREATE: "green", Action.CHANGE: "yellow", Action.REMOVE: "red"}
-WORDS = {"PAT of": "PAT", "role for": "role assignment", "key of": "key"}  # labels that go on in their names
-SHOWN_ONCE = "a secret cannot be read back from ZITADEL"
+WORDS = {"PAT of": "PAT", "role for": "role assignment", "key of": "key"}  # labels that continue in their names
 
 
-def show_plan(screen: Screen, plan: Plan) -> None:
-    """Who does it where, and one row for each thing."""
-    _head(screen, plan.situation.issuer, plan.situation.admin)
+def show_plan(screen: Screen, plan: Plan, *, kept: int) -> None:
+    """Show who changes what where, one row for each thing; ``kept`` is how many lines the file has now."""
+    _head(screen, plan.current.issuer, plan.current.admin)
     for step in plan.steps:
-        label = plan.file if step.kind is Kind.ENV else step.kind
-        _row(screen, label, step.name, step.action, step.note, COLOURS.get(step.action, ""))
+        label, action = str(step.kind), str(step.action)
+        if step.kind is ObjectKind.ENV:
+            label = plan.file
+            if step.name:
+                action = f"set {len(step.name.split(', '))}" + (f", keep {kept}" if kept else "")
+        _row(screen, label, step.name, action, step.note, COLOURS.get(step.action, ""))
     screen.say()
 
 
@@ -33,16 +37,17 @@ def _head(screen: Screen, issuer: str, admin: Administrator) -> None:
 
 
 def show_teardown(screen: Screen, teardown: Teardown, file: Path) -> None:
-    """Who does it where, and one row for each thing that goes, and for what stays or comes back."""
+    """Show who removes what where, what stays, and which settings are removed or restored."""
     if teardown.admin:
         _head(screen, teardown.issuer, teardown.admin)
     for removal in teardown.removals:
-        action = "leave" if removal.stays else "remove"
+        action = "stays" if removal.stays else "remove"
         _row(screen, removal.what, removal.name, action, removal.note, "" if removal.stays else "red")
-    settings = [name for name in teardown.lines if not name.startswith("ZDEMO_SETUP_") and name not in teardown.back]
-    _row(screen, file.name, ", ".join(sorted(settings)) or "setup's notes", "take out", "", "red")
-    if teardown.back:
-        _row(screen, file.name, ", ".join(teardown.back), "put back", "the values of before setup", "green")
+    removed = [name for name in teardown.settings if name not in teardown.restored]
+    if removed:
+        _row(screen, file.name, ", ".join(removed), "remove", "", "red")
+    if teardown.restored:
+        _row(screen, file.name, ", ".join(teardown.restored), "restore", "your previous values", "green")
     screen.say()
 
 
@@ -51,18 +56,18 @@ def _row(screen: Screen, label: str, middle: str, action: str, note: str, colour
         middle, note = f"{middle} ({note})", ""
     first, *rest = wrapped(middle, MIDDLE_WIDTH) or [""]
     word = screen.mark(action, colour) if colour else action
-    screen.say(printable_row(f"  {label:<{LABEL_WIDTH}}{first:<{MIDDLE_WIDTH}} ") + word)
+    screen.say(_printable_row(f"  {label:<{LABEL_WIDTH}}{first:<{MIDDLE_WIDTH}} ") + word)
     for line in [*rest, *(wrapped(note, 80 - LABEL_WIDTH - 2) if note else ())]:
-        screen.say(printable_row(" " * (LABEL_WIDTH + 2) + line))
+        screen.say(_printable_row(" " * (LABEL_WIDTH + 2) + line))
 
 
-def printable_row(text: str) -> str:
-    """Without what would move the cursor."""
+def _printable_row(text: str) -> str:
+    """Return the text without what would move the cursor."""
     return printable(text).replace("\n", " ")
 
 
 def agreed(screen: Screen, question: str, *, word: str = "") -> bool:
-    """Ask on standard error; y or yes agrees, or the ``word`` alone where one is wanted."""
+    """Ask on standard error; y or yes agrees, or the ``word`` alone where one is given."""
     choice = f"type {word}" if word else "y/N"
     screen.stderr.write(f"{question} [{choice}] ")
     screen.stderr.flush()
@@ -70,60 +75,54 @@ def agreed(screen: Screen, question: str, *, word: str = "") -> bool:
     return answer == word if word else answer in ("y", "yes")
 
 
-def show_proof(screen: Screen, plan: Plan, seconds: float, *, changed: bool) -> None:
-    """What introspection says, and what to try next."""
-    wishes = plan.wishes
-    done = f"done in {seconds:.1f} s" if changed else "nothing to change: all of it is there already"
-    screen.pairs(
-        [
-            (
-                "",
-                f"{done}; ZITADEL shows {wishes.role} for {wishes.reader_name} and not for {wishes.visitor_name}",
-            )
-        ],
-        label_width=0,
-    )
+def show_result(screen: Screen, plan: Plan, seconds: float, *, changed: bool) -> None:
+    """Show what introspection says, and what to try next."""
+    options = plan.current.options
+    done = f"done in {seconds:.1f} s" if changed else "no changes"
+    has = f"{options.reader_name} has {options.role}, {options.visitor_name} does not"
+    screen.pairs([("", f"{done}; {has}")], label_width=0)
     lead = "next"
     if plan.renews_credentials:
-        screen.say(f"{lead}  restart zdemo serve if it runs: it goes on with the settings of its start")
+        screen.say(f"{lead}  restart zdemo serve to pick up the new settings")
         lead = "    "
     screen.say(f"{lead}  zdemo serve        and in another terminal        zdemo call scoped")
 
 
 def hidden_variables(values: dict[str, str], environment: dict[str, str], names: Sequence[str]) -> list[str]:
-    """The settings in ``.env`` that the process's environment hides by another value."""
+    """Return the settings in ``.env`` that the process's environment hides with another value."""
     return [n for n in names if environment.get(n, "").strip() not in ("", values.get(n, "").strip())]
 
 
 def plan_document(plan: Plan, *, dry_run: bool, seconds: float | None) -> dict[str, Any]:
-    """The plan as JSON. ``seconds`` until introspection showed it; ``None`` when it was not asked."""
+    """Return the plan as JSON. ``seconds`` until introspection showed it; ``None`` when it was not asked."""
+    current = plan.current
     return {
-        "zitadel": plan.situation.issuer,
-        "administrator": {"id": plan.situation.admin.id, "loginName": plan.situation.admin.login_name},
+        "zitadel": current.issuer,
+        "administrator": {"id": current.admin.id, "loginName": current.admin.login_name},
         "dryRun": dry_run,
         "changed": plan.changes and not dry_run,
-        "needsRotation": bool(plan.asks_rotation),
+        "needsRotation": plan.rotation is not None,
         "steps": [_step_document(step) for step in plan.steps],
         "shownAfterMilliseconds": None if seconds is None else round(seconds * 1000, 1),
     }
 
 
-def _step_document(step: Step) -> dict[str, str]:
+def _step_document(step: PlanStep) -> dict[str, str]:
     action = "leave" if step.action is Action.LEAVE else str(step.action)
     return {"what": WORDS.get(step.kind, str(step.kind)), "name": step.name, "action": action, "note": step.note}
 
 
 def teardown_document(teardown: Teardown, *, dry_run: bool) -> dict[str, Any]:
-    """What is removed, as JSON."""
+    """Return what is removed as JSON."""
+
+    def document(removal: Removal) -> dict[str, str]:
+        return {"what": WORDS.get(removal.what, removal.what), "name": removal.name, "note": removal.note}
+
     return {
         "dryRun": dry_run,
         "changed": teardown.changes and not dry_run,
-        "removed": [{"what": WORDS.get(r.what, r.what), "name": r.name, "note": r.note} for r in _going(teardown)],
-        "stays": [{"what": r.what, "name": r.name, "note": r.note} for r in teardown.removals if r.stays],
-        "lines": sorted(teardown.lines),
-        "putBack": list(teardown.back),
+        "removed": [document(removal) for removal in teardown.removals if not removal.stays],
+        "stays": [document(removal) for removal in teardown.removals if removal.stays],
+        "lines": sorted(teardown.settings),
+        "putBack": list(teardown.restored),
     }
-
-
-def _going(teardown: Teardown) -> Iterable[Any]:
-    return (removal for removal in teardown.removals if not removal.stays)

@@ -87,7 +87,7 @@ def _numbers(bindings: list[Binding], of: Callable[[Binding], bool]) -> Iterator
 
 
 def _line(name: str, value: str, tail: str = "\n") -> str:
-    if re.fullmatch(PLAIN_VALUE, value):
+    if re.fullmatch(PLAIN_VALUE, value) or not (value or "#" in tail):
         return f"{name}={value}{tail}"
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"{name}='{escaped}'{tail}"

@@ -1,217 +1,248 @@
-"""The tour at a real ZITADEL, with objects of its own that are gone when it is over, however it ends."""
+"""The demo at a real ZITADEL: setup, scenario, teardown, with names of its own and files in a temporary folder."""
 
 from __future__ import annotations
 
+import re
+import secrets
+import signal
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from zdemo.config.settings import AdminSettings, Settings
-from zdemo.demo.belongings import Belonging, Belongings, leftovers, remove
-from zdemo.demo.environment import CACHE_SECONDS, NOBODYS_TOKEN, ROLE, Stage
-from zdemo.demo.interruption import Interruption
-from zdemo.demo.scenario import LIVE_LEGS, Caller, First
-from zdemo.errors import CredentialsRefused, ZdemoError
+from zdemo.client import ROLE
+from zdemo.config.settings import AdminSettings
+from zdemo.demo.scenario import (
+    CACHE_SECONDS,
+    LIVE_STEPS,
+    UNKNOWN_TOKEN,
+    Caller,
+    DemoChange,
+    DemoEnvironment,
+    Interrupted,
+    changes_at_zitadel,
+)
+from zdemo.errors import ZdemoError
 from zdemo.introspection.build import protected
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection, Introspector
-from zdemo.management.client import USER_SERVICE, ManagementClient
-from zdemo.management.resources import administrator
-from zdemo.management.role_assignments import wait_until
+from zdemo.management import resources
+from zdemo.management.client import ManagementClient
+from zdemo.provisioning import (
+    Reporter,
+    SetupFiles,
+    SetupOptions,
+    apply_plan,
+    look,
+    make_plan,
+    plan_teardown,
+    tear_down,
+    verify_tokens,
+)
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, THREADS, serving
 
 PATIENCE_SECONDS = 11.0  # ten for ZITADEL, whose reads trail its writes, and the time of the API's cache
-SHOWN_SECONDS = 60.0  # the longest after which ZITADEL's reads catch up by themselves
+PREFIX = "zdemo-live-"
+TIME = "%Y%m%dT%H%M%SZ"
+NAME = re.compile(re.escape(PREFIX) + r"(\d{8}T\d{6}Z)-[0-9a-f]{6}(-reader|-visitor)?")
+LEFT_AFTER = timedelta(hours=1)  # no demo takes nearly as long
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """Who is told what happens (``tell``), and which texts are secret (``hide``)."""
-
-    tell: Callable[[str], None]
-    hide: Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Access:
-    """What ZITADEL has shown once."""
-
-    client_id: str
-    client_secret: str = field(repr=False)
-    readers_pat_id: str
-    readers_pat: str = field(repr=False)
-    visitors_pat: str = field(repr=False)
-    assignment_id: str
-
-
-class Switched:
-    """An introspector that asks ZITADEL, or where nobody answers."""
+class SwitchedIntrospector:
+    """An introspector that asks ZITADEL, or an address where there is no answer."""
 
     def __init__(self, zitadel: Introspector, nowhere: Introspector) -> None:
         self._zitadel, self._nowhere = zitadel, nowhere
         self._current = zitadel
 
-    def lose(self) -> None:
-        """From now on nobody answers."""
+    def disconnect(self) -> None:
+        """From now on there is no answer."""
         self._current = self._nowhere
 
-    def regain(self) -> None:
+    def reconnect(self) -> None:
         """From now on ZITADEL is asked."""
         self._current = self._zitadel
 
     def introspect(self, token: str) -> Introspection:
-        """See ``Introspector``."""
+        """Ask the current one."""
         return self._current.introspect(token)
 
 
-@contextmanager
-def live_tour(settings: AdminSettings, told: Told, *, patience_seconds: float = PATIENCE_SECONDS) -> Iterator[Stage]:
-    """The configured ZITADEL with objects of this tour's own, and the API in front of it on a free port.
+@dataclass(frozen=True, kw_only=True)
+class InterruptibleReport:
+    """A report that ends the run between two steps."""
 
-    Leaving the block removes the objects. Only the main thread may enter it, since signals must not prevent that.
+    report: Reporter
+    check: Callable[[], None]
+
+    def tell(self, text: str) -> None:
+        """Report a thing that was done."""
+        self.report.tell(text)
+        self.check()
+
+    def hide(self, *secrets: str) -> None:
+        """Never show these texts."""
+        self.report.hide(*secrets)
+
+
+@contextmanager
+def live_demo(
+    admin: AdminSettings, report: Reporter, *, patience_seconds: float = PATIENCE_SECONDS
+) -> Iterator[DemoEnvironment]:
+    """The configured ZITADEL with objects of this demo's own, and the API in front of it on a free port.
+
+    Leaving the block removes the objects. Only the main thread may enter it, since it handles signals.
 
     Raises:
-        ZdemoError: the objects cannot be made, do not show, or cannot all be removed.
-        Interrupted: a signal asked us to end; everything has been removed.
+        ZdemoError: the objects cannot be created, do not show, or cannot all be removed.
+        Interrupted: a signal asked the program to end; everything has been removed.
     """
-    now = datetime.now(UTC)
-    with closing(
-        ManagementClient(settings.issuer, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
-    ) as zitadel:
-        organization_id = administrator(zitadel).organization_id
-        _remove_leftovers(zitadel, organization_id, now, told)
-        own = Belongings(zitadel, organization_id, now)
-        with Interruption() as interruption:
-            try:
-                access = _make(own, interruption, told)
-                with _stage(settings, zitadel, own, access, patience_seconds) as stage:
-                    yield stage
-            finally:
-                try:
-                    interruption.hold()
-                finally:
-                    left = _remove(own, told)
-        if left:
-            raise ZdemoError(
-                f"not everything is removed: {', '.join(map(str, left))}",
-                hint="remove it in the console, or run zdemo demo --live again in an hour: it removes what was left",
-            )
+    with ExitStack() as stack:
+        client = stack.enter_context(
+            closing(ManagementClient(admin.issuer, admin.admin_pat, timeout_seconds=admin.timeout_seconds))
+        )
+        now = datetime.now(UTC)
+        _remove_leftovers(client, now, report)
+        files = SetupFiles(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))) / ".env")
+        check = stack.enter_context(_signals())
+        try:
+            options = _options(now)
+            current = look(client, files, options, issuer=admin.issuer, timeout_seconds=admin.timeout_seconds)
+            plan = make_plan(current, files.values)
+            apply_plan(client, files, plan, InterruptibleReport(report=report, check=check))
+            verify_tokens(files, options.role, issuer=admin.issuer, timeout_seconds=admin.timeout_seconds)
+            with _environment(admin, client, files, options, check) as environment:
+                yield replace(environment, patience_seconds=patience_seconds)
+        finally:
+            _tear_down(client, files, admin.issuer, report)
+        check()
 
 
-def _remove_leftovers(zitadel: ManagementClient, organization_id: str, now: datetime, told: Told) -> None:
-    found = list(leftovers(zitadel, organization_id, now))
-    left = remove(zitadel, found)
-    for thing in found:
-        told.tell(f"left by an earlier tour, {_fate(thing, left)}")
-
-
-def _remove(own: Belongings, told: Told) -> dict[Belonging, str]:
-    left = own.remove()
-    for thing in own.begun:
-        told.tell(_fate(thing, left))
-    return left
-
-
-def _fate(thing: Belonging, left: dict[Belonging, str]) -> str:
-    return f"NOT removed: {thing}: {left[thing]}" if thing in left else f"removed: {thing}"
-
-
-def _make(own: Belongings, interruption: Interruption, told: Told) -> Access:
-    """Make everything. No call is cut off: it would be open whether ZITADEL has carried it out."""
-    with interruption.held():
-        client_id, client_secret = own.make_project(ROLE)
-        told.hide(client_secret)
-    with interruption.held():
-        readers_pat_id, readers_pat = own.make_user(own.reader)
-        told.hide(readers_pat)
-    with interruption.held():
-        _, visitors_pat = own.make_user(own.visitor)
-        told.hide(visitors_pat)
-    with interruption.held():
-        assignment_id = own.assign(ROLE)
-    for thing in own.begun:
-        told.tell(f"made for this tour: {thing}")
-    return Access(
-        client_id=client_id,
-        client_secret=client_secret,
-        readers_pat_id=readers_pat_id,
-        readers_pat=readers_pat,
-        visitors_pat=visitors_pat,
-        assignment_id=assignment_id,
+def _options(now: datetime) -> SetupOptions:
+    """Names with the time in them, so that what a killed demo leaves can be recognized; PATs that end by themselves."""
+    name = f"{PREFIX}{now:{TIME}}-{secrets.token_hex(3)}"
+    return SetupOptions(
+        project_name=name,
+        app_name=name,
+        reader_name=f"{name}-reader",
+        visitor_name=f"{name}-visitor",
+        role=ROLE,
+        pat_days=1,
     )
+
+
+def _tear_down(client: ManagementClient, files: SetupFiles, issuer: str, report: Reporter) -> None:
+    try:
+        tear_down(files, plan_teardown(client, files, issuer=issuer), report)
+    except ZdemoError as error:
+        raise ZdemoError(
+            error.message,
+            hint="remove it in the console, or run zdemo demo --live again in an hour: it removes what was left",
+        ) from error
 
 
 @contextmanager
-def _stage(
-    admin: AdminSettings, zitadel: ManagementClient, own: Belongings, access: Access, patience_seconds: float
-) -> Iterator[Stage]:
-    settings = Settings(
-        issuer=admin.issuer,
-        client_id=access.client_id,
-        client_secret=access.client_secret,
-        project_id=own.project.id,
-        timeout_seconds=admin.timeout_seconds,
-        cache_ttl_seconds=CACHE_SECONDS,
-    )
+def _signals() -> Iterator[Callable[[], None]]:
+    """Keep signals from ending the program while the block runs; the function that is given raises for one that came.
+
+    No call to ZITADEL is cut off: it would be unknown whether ZITADEL has carried it out.
+    """
+    received: list[int] = []
+    before = {
+        number: signal.signal(number, lambda signal_number, _frame: received.append(signal_number))
+        for number in SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN  # as under nohup: then the program is meant to go on
+    }
+
+    def check() -> None:
+        if received:
+            raise Interrupted(received[0])
+
+    try:
+        yield check
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _environment(
+    admin: AdminSettings,
+    client: ManagementClient,
+    files: SetupFiles,
+    options: SetupOptions,
+    check: Callable[[], None],
+) -> Iterator[DemoEnvironment]:
+    state, found = files.state, files.settings(admin.issuer, admin.timeout_seconds)
+    if found is None:
+        raise AssertionError("setup has verified these settings")
+    settings = replace(found, cache_ttl_seconds=CACHE_SECONDS)
     with ExitStack() as stack:
-        client = stack.enter_context(closing(IntrospectionClient(settings)))
-        _wait_until_shown(client, own, access)
+        zitadel = stack.enter_context(closing(IntrospectionClient(settings)))
         closed = replace(settings, issuer=f"http://{LOOPBACK}:{stack.enter_context(_closed_port())}")
         nowhere = stack.enter_context(closing(IntrospectionClient(closed)))
-        switched = Switched(client, nowhere)
+        switched = SwitchedIntrospector(zitadel, nowhere)
         app = create_app(settings, protected(switched, settings, threads=THREADS), threads=THREADS)
         port = stack.enter_context(serving(app))
-        yield Stage(
+        yield DemoEnvironment(
             zitadel=admin.issuer,
             api_url=f"http://{LOOPBACK}:{port}",
-            legs=LIVE_LEGS,
+            steps=LIVE_STEPS,
             tokens={
-                Caller.READER: access.readers_pat,
-                Caller.VISITOR: access.visitors_pat,
-                Caller.STRANGER: NOBODYS_TOKEN,
+                Caller.READER: files.get("PAT"),
+                Caller.VISITOR: files.get("ZDEMO_VISITOR_PAT"),
+                Caller.UNKNOWN: UNKNOWN_TOKEN,
             },
-            acts=_acts(zitadel, own, access, switched),
+            changes={
+                **changes_at_zitadel(
+                    client,
+                    project_id=state.project_id,
+                    reader=options.reader_name,
+                    reader_id=state.reader_id,
+                    pat_id=state.reader_pats[-1].id,
+                ),
+                DemoChange.DISCONNECT: switched.disconnect,
+                DemoChange.RECONNECT: switched.reconnect,
+            },
             timeout_seconds=admin.timeout_seconds * 2,
-            patience_seconds=patience_seconds,
+            patience_seconds=PATIENCE_SECONDS,
+            check=check,
         )
-
-
-def _acts(
-    zitadel: ManagementClient, own: Belongings, access: Access, switched: Switched
-) -> dict[First, Callable[[], object]]:
-    readers_pat = {"userId": own.reader.id, "tokenId": access.readers_pat_id}
-    return {
-        First.REVOKE: lambda: zitadel.unassign(access.assignment_id),
-        First.GRANT: lambda: own.assign(ROLE),
-        First.DELETE: lambda: zitadel.call(USER_SERVICE, "RemovePersonalAccessToken", readers_pat),
-        First.LOSE: switched.lose,
-        First.REGAIN: switched.regain,
-    }
 
 
 @contextmanager
 def _closed_port() -> Iterator[int]:
-    """A port of this machine at which nobody listens, and nobody else can."""
+    """Hold a port of this machine at which no program listens, or can."""
     with socket.socket() as bound:
         bound.bind((LOOPBACK, 0))
         yield bound.getsockname()[1]
 
 
-def _wait_until_shown(client: Introspector, own: Belongings, access: Access) -> None:
-    """Until introspection takes the new secret and shows the role: its reads trail the writes (ZITADEL v4)."""
+def is_leftover(name: str, now: datetime) -> bool:
+    """Return whether a name is that of a demo which must be long over."""
+    found = NAME.fullmatch(name)
+    if not found:
+        return False
+    try:
+        then = datetime.strptime(found[1], TIME).replace(tzinfo=UTC)
+    except ValueError:  # digits that are not a time
+        return False
+    return now - then > LEFT_AFTER
 
-    def shown() -> bool:
-        try:
-            reader, visitor = (client.introspect(pat) for pat in (access.readers_pat, access.visitors_pat))
-        except CredentialsRefused:
-            return False
-        return reader.has_role(ROLE, own.project.id) and visitor.active
 
-    if wait_until(shown, give_up_seconds=SHOWN_SECONDS) is None:
-        raise ZdemoError(
-            f"everything is made, but introspection does not show it after {SHOWN_SECONDS:g} s",
-            hint="look at ZITADEL's log: its projections do not keep up",
-        )
+def _remove_leftovers(client: ManagementClient, now: datetime, report: Reporter) -> None:
+    """Remove what earlier demos that were killed have left in the administrator's organization."""
+    home = resources.administrator(client).organization_id
+    for project in list(resources.list_projects(client, prefix=PREFIX, organization_id=home)):
+        if is_leftover(project.name, now):
+            resources.delete_project(client, project.id)
+            report.tell(f"left by an earlier demo, removed: project {project.name} ({project.id})")
+    for user in resources.list_users(client, prefix=PREFIX, organization_id=home):
+        if is_leftover(user.username, now):
+            resources.delete_user(client, user.id)
+            report.tell(f"left by an earlier demo, removed: service user {user.username} ({user.id})")

@@ -1,160 +1,215 @@
-"""The tour as data: each leg is something that is done first, if anything, one request, and what is expected of it."""
+"""The scenario as data: each step is a change, if any, one request, and the expected status; and how it is run."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
-from zdemo.client import Route
+from zdemo.client import ROLE, Route, call_api
+from zdemo.config.settings import ClientSettings
+from zdemo.management.client import ManagementClient
+from zdemo.management.resources import remove_pat
+from zdemo.management.role_assignments import grant, revoke
+
+CACHE_SECONDS = 1.0  # short, since the demo waits for it to pass; the default is 5
+POLL_SECONDS = 0.05
+UNKNOWN_TOKEN = "not-a-token-that-anyone-has-issued"  # noqa: S105  # never valid
 
 
-class First(Enum):
+class DemoChange(Enum):
     """What is done before a request is sent."""
 
-    NOTHING = "nothing"
-    REVOKE = "the role is taken from reader"
-    GRANT = "the role is given back"
+    REVOKE = "the role is revoked"
+    GRANT = "the role is granted again"
     DELETE = "reader's PAT is deleted"
-    LOSE = "ZITADEL is taken from the API"
-    REGAIN = "the API has ZITADEL again"
+    DISCONNECT = "the API loses ZITADEL"
+    RECONNECT = "the API reaches ZITADEL again"
 
 
 class Caller(Enum):
     """Whose token is sent."""
 
-    NOBODY = "no token"
+    ANONYMOUS = "no token"
     READER = "reader's PAT"
     VISITOR = "visitor's PAT"
-    STRANGER = "garbage"
+    UNKNOWN = "garbage"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leg:
-    """A step as it is planned; ``why`` is one sentence about what is expected."""
+class Step:
+    """A step as it is planned; ``why`` is one sentence about the expected status."""
 
     name: str
     route: Route
     caller: Caller
     expected: int
     why: str
-    first: First = First.NOTHING
+    change: DemoChange | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """A step as it went. ``seconds`` is how long the expected answer took to come, where it was waited for."""
+class StepResult:
+    """A step as it went. ``seconds`` is how long the expected status took to come, after a change."""
 
-    leg: Leg
+    step: Step
     actual: int
     seconds: float | None
 
     @property
     def passed(self) -> bool:
-        """Whether what came is what was expected."""
-        return self.actual == self.leg.expected
+        """Whether the status is the expected one."""
+        return self.actual == self.step.expected
 
 
-TO_THE_OUTAGE = (
-    Leg(
-        name="no token, public route",
-        route=Route.PUBLIC,
-        caller=Caller.NOBODY,
-        expected=200,
-        why="this route is open to anyone, and ZITADEL is not asked",
+class Interrupted(KeyboardInterrupt):
+    """A signal that asks the program to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoEnvironment:
+    """A ZITADEL and the API in front of it, while the demo runs.
+
+    ``changes``: how each change is made here. ``patience_seconds``: how long one may take to reach the API.
+    ``check`` is called between requests, and raises to end the demo.
+    """
+
+    zitadel: str
+    api_url: str
+    steps: tuple[Step, ...]
+    tokens: Mapping[Caller, str] = field(repr=False)
+    changes: Mapping[DemoChange, Callable[[], object]]
+    timeout_seconds: float
+    patience_seconds: float
+    check: Callable[[], None] = lambda: None
+
+    def run(self) -> Iterator[StepResult]:
+        """Yield the result of each step; a step is done when its result is asked for."""
+        for step in self.steps:
+            self.check()
+            if step.change:
+                self.changes[step.change]()
+            yield self._result(step)
+
+    def _result(self, step: Step) -> StepResult:
+        """Send the request; after a change again and again until the expected status comes, or patience ends."""
+        client = ClientSettings(api_url=self.api_url, timeout_seconds=self.timeout_seconds)
+        start = time.monotonic()
+        while True:
+            status = call_api(client, step.route, self.tokens.get(step.caller)).answer.status
+            waited = time.monotonic() - start
+            if status == step.expected or step.change is None or waited > self.patience_seconds:
+                return StepResult(step=step, actual=status, seconds=waited if step.change else None)
+            self.check()
+            time.sleep(POLL_SECONDS)
+
+
+def changes_at_zitadel(
+    client: ManagementClient, *, project_id: str, reader: str, reader_id: str, pat_id: str
+) -> dict[DemoChange, Callable[[], object]]:
+    """Return how the changes are made that concern the reader."""
+    return {
+        DemoChange.REVOKE: lambda: revoke(client, project_id, reader, ROLE),
+        DemoChange.GRANT: lambda: grant(client, project_id, reader, ROLE),
+        DemoChange.DELETE: lambda: remove_pat(client, reader_id, pat_id),
+    }
+
+
+def _step(name: str, expected: int, route: Route, caller: Caller, why: str, change: DemoChange | None = None) -> Step:
+    return Step(name=f"{name}, {route} route", route=route, caller=caller, expected=expected, why=why, change=change)
+
+
+STEPS = (
+    _step("no token", 200, Route.PUBLIC, Caller.ANONYMOUS, "this route is open to anyone, and ZITADEL is not asked"),
+    _step(
+        "no token",
+        401,
+        Route.PRIVATE,
+        Caller.ANONYMOUS,
+        "a challenge without an error code: no token was presented (RFC 6750 3.1)",
     ),
-    Leg(
-        name="no token, private route",
-        route=Route.PRIVATE,
-        caller=Caller.NOBODY,
-        expected=401,
-        why="a challenge, and no error code: nothing was presented (RFC 6750 3.1)",
+    _step(
+        "reader's PAT",
+        200,
+        Route.PRIVATE,
+        Caller.READER,
+        "ZITADEL says that the token is active; this route needs no more",
     ),
-    Leg(
-        name="reader's PAT, private route",
-        route=Route.PRIVATE,
-        caller=Caller.READER,
-        expected=200,
-        why="ZITADEL says that the token is active; more is not asked for here",
+    _step(
+        "visitor's PAT",
+        401,
+        Route.SCOPED,
+        Caller.VISITOR,
+        "insufficient_scope: the token is active, the role read:messages is missing",
     ),
-    Leg(
-        name="visitor's PAT, scoped route",
-        route=Route.SCOPED,
-        caller=Caller.VISITOR,
-        expected=401,
-        why="insufficient_scope: the token is fine, the role read:messages is missing",
+    _step("reader's PAT", 200, Route.SCOPED, Caller.READER, "the roles claim of ZITADEL's answer has read:messages"),
+    _step(
+        "role revoked from reader",
+        401,
+        Route.SCOPED,
+        Caller.READER,
+        "the API may reuse an answer for 1 s here (5 s by default), not longer",
+        DemoChange.REVOKE,
     ),
-    Leg(
-        name="reader's PAT, scoped route",
-        route=Route.SCOPED,
-        caller=Caller.READER,
-        expected=200,
-        why="the roles claim of ZITADEL's answer has read:messages",
+    _step(
+        "role granted again",
+        200,
+        Route.SCOPED,
+        Caller.READER,
+        "roles are in ZITADEL's answer, not in the token: it needs no new token",
+        DemoChange.GRANT,
     ),
-    Leg(
-        name="role taken from reader, scoped route",
-        first=First.REVOKE,
-        route=Route.SCOPED,
-        caller=Caller.READER,
-        expected=401,
-        why="the API may reuse an answer for 1 s here (5 s by default), not longer",
+    _step(
+        "reader's PAT deleted",
+        401,
+        Route.PRIVATE,
+        Caller.READER,
+        "invalid_token: a deleted PAT is inactive, and ZITADEL never says why",
+        DemoChange.DELETE,
     ),
-    Leg(
-        name="role given back, scoped route",
-        first=First.GRANT,
-        route=Route.SCOPED,
-        caller=Caller.READER,
-        expected=200,
-        why="roles are in ZITADEL's answer, not in the token: no new one was needed",
-    ),
-    Leg(
-        name="reader's PAT deleted, private route",
-        first=First.DELETE,
-        route=Route.PRIVATE,
-        caller=Caller.READER,
-        expected=401,
-        why="invalid_token: a deleted PAT is inactive, and ZITADEL never says why",
-    ),
-    Leg(
-        name="a token nobody issued, private route",
-        route=Route.PRIVATE,
-        caller=Caller.STRANGER,
-        expected=401,
-        why="the same answer: unknown and deleted look alike from outside",
+    _step(
+        "an unknown token",
+        401,
+        Route.PRIVATE,
+        Caller.UNKNOWN,
+        "the same answer: unknown and deleted tokens look alike from outside",
     ),
 )
 
-
-def _outage(lost: str, why_lost: str, regained: str, why_regained: str) -> tuple[Leg, Leg]:
-    return (
-        Leg(
-            name=f"{lost}, private route",
-            first=First.LOSE,
-            route=Route.PRIVATE,
-            caller=Caller.VISITOR,
-            expected=503,
-            why=why_lost,
-        ),
-        Leg(
-            name=f"{regained}, private route",
-            first=First.REGAIN,
-            route=Route.PRIVATE,
-            caller=Caller.VISITOR,
-            expected=200,
-            why=why_regained,
-        ),
-    )
-
-
-EMULATED_LEGS = TO_THE_OUTAGE + _outage(
-    "ZITADEL stopped",
-    "who cannot be checked is not let in; 503, as the token is not to blame",
-    "ZITADEL back",
-    "the API recovers by itself",
+EMULATED_STEPS = (
+    *STEPS,
+    _step(
+        "ZITADEL stopped",
+        503,
+        Route.PRIVATE,
+        Caller.VISITOR,
+        "a caller who cannot be checked is refused; 503: the token is not to blame",
+        DemoChange.DISCONNECT,
+    ),
+    _step("ZITADEL back", 200, Route.PRIVATE, Caller.VISITOR, "the API recovers by itself", DemoChange.RECONNECT),
 )
 
-LIVE_LEGS = TO_THE_OUTAGE + _outage(
-    "ZITADEL out of reach",
-    "yours runs on: the API was led to a closed port, and lets nobody in",
-    "ZITADEL in reach again",
-    "the API was led back, and recovers by itself",
+LIVE_STEPS = (
+    *STEPS,
+    _step(
+        "ZITADEL out of reach",
+        503,
+        Route.PRIVATE,
+        Caller.VISITOR,
+        "the API could not reach ZITADEL, so it refused the request; yours runs on",
+        DemoChange.DISCONNECT,
+    ),
+    _step(
+        "ZITADEL in reach again",
+        200,
+        Route.PRIVATE,
+        Caller.VISITOR,
+        "the API recovers by itself",
+        DemoChange.RECONNECT,
+    ),
 )

@@ -27,6 +27,8 @@ def finding_for_pat_records(case: PatCase) -> Finding | None:
 
 def _if_replaced(finding: Finding, records: PatRecords) -> Finding:
     """Leave room for a token that was replaced by hand while the IDs of the one before stayed."""
+    if not records.named_by:  # setup's state file knows this very text
+        return finding
     names, verb = " and ".join(records.named_by), "belongs" if len(records.named_by) == 1 else "belong"
     return replace(
         finding,
@@ -53,15 +55,15 @@ def _removed(case: PatCase) -> Finding | None:
 
 def _never_seen(case: PatCase) -> Finding:
     """Return the open finding for an unknown user: a removed user would have left events."""
-    records, variable = case.records, case.records.named_by[0]
-    hidden = records.events is None
+    records, variable = case.records, next(iter(case.records.named_by), "")
+    hidden, named = records.events is None, f" ({variable})" if variable else ""
     where = " that this administrator may see" if hidden else ""
     return Finding(
         id="token.user_unknown",
-        cause=f"the PAT is not valid here, and there is no user {records.user} ({variable}){where}",
+        cause=f"the PAT is not valid here, and there is no user {records.user}{named}{where}",
         certainty=Certainty.OPEN,
         candidates=(
-            f"{variable} is wrong: mistyped, or another user's",
+            *((f"{variable} is wrong: mistyped, or another user's",) if variable else ()),
             *(
                 ("the user was removed", "the user is in an organization that the administrator cannot see")
                 if hidden
@@ -71,7 +73,7 @@ def _never_seen(case: PatCase) -> Finding:
         ),
         seen=case.seen,
         fix=(
-            f"correct {variable}, the ID or login name of the token's user, and try again",
+            *((f"correct {variable}, the ID or login name of the token's user, and try again",) if variable else ()),
             "if the user was removed: use a PAT of another user; zdemo setup creates new users and PATs",
         ),
     )

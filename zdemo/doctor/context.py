@@ -36,13 +36,12 @@ LEAST_STEP_SECONDS = 0.2
 ABOUT_ZITADEL = (Probe.DISCOVERY, Probe.READY, Probe.HEALTH, Probe.KEYS, Probe.MADE_UP_CLIENT)
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")
 NOT_USABLE = "needs settings.complete"
-SETUP_PREFIX = "ZDEMO_SETUP_"
 T = TypeVar("T")
 
 
 def is_setting(name: str) -> bool:
     """Return whether a variable is one of zdemo's settings."""
-    return name == "PAT" or (name.startswith(PREFIXES) and not name.startswith(SETUP_PREFIX))
+    return name == "PAT" or name.startswith(PREFIXES)
 
 
 class Budget:

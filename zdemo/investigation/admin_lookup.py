@@ -34,7 +34,9 @@ from zdemo.management.client import (
 from zdemo.management.model import RoleAssignment, UserEvent
 from zdemo.management.refusals import NO_MEMBERSHIP
 from zdemo.management.resources import find_user
-from zdemo.provisioning.names import READER, VISITOR
+from zdemo.provisioning import issued_pat
+
+BY_HAND = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")  # where a person may say whose PAT it is, and which
 
 MY_MEMBERSHIPS = "/auth/v1/memberships/me/_search"
 EVENTS = "/admin/v1/events/_search"
@@ -44,30 +46,30 @@ NO_USER = "QUERY-Dfbg2"  # ZITADEL: the user is not there; other refusals do not
 
 @dataclass(frozen=True, kw_only=True)
 class PatIds:
-    """Whose PAT a token is and which: what ``zdemo setup`` writes down. ``pat_id`` may be empty.
+    """Whose PAT a token is, and which. ``pat_id`` may be empty.
 
-    ``user`` is an ID or a login name. ``variable`` holds the PAT; ``named_by`` are the variables that hold the IDs.
+    ``user`` is an ID or a login name. ``variable`` holds the PAT; ``named_by`` are the variables that hold the IDs,
+    empty when setup's state file proves that the IDs are this token's.
     """
 
     user: str
     pat_id: str = ""
     variable: str = "PAT"
-    named_by: tuple[str, ...] = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")
+    named_by: tuple[str, ...] = BY_HAND
 
 
 def pat_ids(environment: Environment, token: str) -> PatIds | None:
-    """The IDs that belong to this very token; ``None`` when there are none, or they are another token's.
+    """Return the IDs of this token from setup's state file, else from variables; ``None`` when they are not known.
 
-    They count only from the place where the token comes from: one from elsewhere is another token, most likely.
+    Variables count only from the place where the token comes from: from elsewhere they are most likely another token's.
     """
-    for names in (READER, VISITOR):
-        user = environment.get(names.pat_user_id, "").strip()
-        same_place = environment.source(names.pat) == environment.source(names.pat_user_id)
-        if user and same_place and environment.get(names.pat, "").strip() == token.strip():
-            pat_id = environment.get(names.pat_id, "").strip()
-            named_by = (names.pat_user_id, names.pat_id) if pat_id else (names.pat_user_id,)
-            return PatIds(user=user, pat_id=pat_id, variable=names.pat, named_by=named_by)
-    return None
+    if issued := issued_pat(environment.file, token):
+        return PatIds(variable=issued[0], user=issued[1], pat_id=issued[2], named_by=())
+    user, pat_id = (environment.get(name, "").strip() for name in BY_HAND)
+    same_place = environment.source("PAT") == environment.source(BY_HAND[0])
+    if not user or not same_place or environment.get("PAT", "").strip() != token.strip():
+        return None
+    return PatIds(user=user, pat_id=pat_id, named_by=BY_HAND if pat_id else BY_HAND[:1])
 
 
 def usable_admin_pat(environment: Environment) -> str | None:

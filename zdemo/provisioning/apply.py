@@ -1,100 +1,54 @@
 """Carry a plan out, so that a run killed at any moment can be completed by the next one.
 
-Before anything is made, the IDs and times of expiry by which it can be found again are in ``.env``. What ZITADEL shows
-once and a killed run has lost is made anew.
+Before anything is created, the state file holds the IDs by which it can be found again. What ZITADEL shows only once,
+and a killed run has lost, is created anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from typing import Any
 
 from zdemo.management.client import ManagementClient
-from zdemo.provisioning import objects, shown_once
-from zdemo.provisioning.context import Bench, Reporter
-from zdemo.provisioning.env_file import EnvFile
-from zdemo.provisioning.names import APPLICATION_ID, ASSIGNMENT_ID, CLIENT_ID, PENDING, PROJECT_ID, ROLE, ZITADEL
-from zdemo.provisioning.options import new_ids
-from zdemo.provisioning.plan import Action, Kind, Plan, Step
-from zdemo.provisioning.same_zitadel import domain_line
+from zdemo.provisioning.files import SetupFiles
+from zdemo.provisioning.plan import Action, ObjectKind, Plan, domain_line, rotates
+from zdemo.provisioning.state import new_id
+from zdemo.provisioning.steps import HANDLERS, Context, Reporter
 
 
-def _nothing(_bench: Bench, _step: Step) -> None:
-    """What comes with another step: a first secret with its application, lines of ``.env`` with what they tell of."""
-
-
-HANDLERS: Mapping[tuple[Kind, Action], Callable[[Bench, Step], None]] = {
-    (Kind.USER, Action.CREATE): objects.make_user,
-    (Kind.PROJECT, Action.CREATE): objects.make_project,
-    (Kind.ROLE, Action.CREATE): objects.make_role,
-    (Kind.APPLICATION, Action.CREATE): objects.make_application,
-    (Kind.METHOD, Action.CHANGE): objects.change_method,
-    (Kind.SECRET, Action.CREATE): _nothing,
-    (Kind.SECRET, Action.CHANGE): shown_once.rotate_secret,
-    (Kind.KEY, Action.CREATE): shown_once.make_key,
-    (Kind.KEY, Action.CHANGE): shown_once.make_key,
-    (Kind.KEY, Action.REMOVE): shown_once.remove_keys,
-    (Kind.ASSIGNMENT, Action.CREATE): objects.assign,
-    (Kind.ASSIGNMENT, Action.CHANGE): objects.reassign,
-    (Kind.ASSIGNMENT, Action.REMOVE): objects.unassign,
-    (Kind.PAT, Action.CREATE): shown_once.make_pat,
-    (Kind.PAT, Action.REMOVE): shown_once.remove_pats,
-    (Kind.ENV, Action.CREATE): _nothing,
-    (Kind.ENV, Action.CHANGE): _nothing,
-}
-
-
-def carry_out(client: ManagementClient, env: EnvFile, plan: Plan, story: Reporter) -> None:
-    """All steps. Raises ZdemoError when ZITADEL refuses one; what was made until then stays, and is known."""
-    application = plan.situation.application
-    bench = Bench(
-        client=client,
-        env=env,
-        plan=plan,
-        story=story,
-        client_id=application.client_id if application else "",
-    )
-    _write_down(bench)
+def apply_plan(client: ManagementClient, files: SetupFiles, plan: Plan, report: Reporter) -> None:
+    """Carry out all steps. Raises ZdemoError when ZITADEL refuses one; what exists by then stays, and is recorded."""
+    current = plan.current
+    application = current.application
+    client_id = application.client_id if application else ""
+    context = Context(client=client, files=files, plan=plan, report=report, client_id=client_id)
+    _record_intent(context)
+    files.write({"ZITADEL_DOMAIN": domain_line(files.get("ZITADEL_DOMAIN"), current.issuer)})
     for step in plan.steps:
-        if step.action is not Action.LEAVE:
-            HANDLERS[step.kind, step.action](bench, step)
-    env.write({"ZITADEL_PROJECT_ID": bench.ids[PROJECT_ID], "CLIENT_ID": bench.client_id})
-    if any(plan.to_do(Kind.ENV)):
-        story.tell(f"settings: written to {env.path}")
+        if step.action is not Action.LEAVE and step.kind is not ObjectKind.ENV:
+            HANDLERS[step.kind, step.action](context, step)
+    files.write({"ZITADEL_PROJECT_ID": context.project_id, "CLIENT_ID": context.client_id})
+    files.record(rotating=False, unfinished=False)
+    if any(plan.to_do(ObjectKind.ENV)):
+        report.tell(f"settings: written to {files.path}")
 
 
-def _write_down(bench: Bench) -> None:
-    """The IDs of what will be made: those that an interrupted run chose, where nothing else has been found instead."""
-    situation, env = bench.plan.situation, bench.env
-    found = {
-        PROJECT_ID: situation.project,
-        APPLICATION_ID: situation.application,
-        **{person.variables.user_id: person.user for person in situation.persons},
-    }
-    chosen = {v: env.get(v) for v, thing in found.items() if thing is None and env.get(v)}
-    chosen |= new_ids(v for v, thing in found.items() if thing is None and v not in chosen)
-    bench.ids = {v: thing.id for v, thing in found.items() if thing} | chosen
-    notes: dict[str, str | None] = {**chosen, ZITADEL: situation.issuer}
-    notes["ZITADEL_DOMAIN"] = domain_line(env.get("ZITADEL_DOMAIN"), situation.issuer)
-    if situation.application is None:
-        notes[CLIENT_ID] = None
-    env.write(notes | _foreign_project_notes(bench))
+def _record_intent(context: Context) -> None:
+    """Record the IDs of what will be created, and what will be changed in a project that setup did not create.
 
-
-def _foreign_project_notes(bench: Bench) -> dict[str, str | None]:
-    """What is made in a project that is not setup's own, and would not end with it.
-
-    ``pending`` is written while there is no assignment: one that is there the next time is setup's.
+    IDs are never used twice. ZITADEL keeps what belonged to a deleted project taken: in a project that is created
+    again with its old ID, it refuses the same role key, and an application with the same name or ID.
     """
-    situation, env = bench.plan.situation, bench.env
-    if situation.project is None or situation.project.ours:
-        return {}
-    notes: dict[str, str | None] = {}
-    if any(bench.plan.to_do(Kind.ROLE)):
-        notes[ROLE] = bench.plan.wishes.role
-    reader = situation.reader
-    if reader.user and not reader.user.ours:
-        if reader.assignment is None:
-            notes[ASSIGNMENT_ID] = PENDING
-        elif env.get(ASSIGNMENT_ID) == PENDING:
-            notes[ASSIGNMENT_ID] = reader.assignment.id
-    return notes
+    current = context.plan.current
+    missing: dict[str, object] = {user.fields.user_id: user.user for user in current.users}
+    missing |= {"project_id": current.project, "application_id": current.application}
+    changes: dict[str, Any] = {field: new_id() for field, thing in missing.items() if thing is None}
+    shared = current.project if not current.owns(current.project) else None
+    if shared and any(context.plan.to_do(ObjectKind.ROLE)):
+        changes["added_role"] = current.options.role
+    context.files.record(
+        **changes,
+        zitadel=current.issuer,
+        shared_project_id=shared.id if shared else "",
+        rotating=current.application is not None and (rotates(current) or context.plan.rotation is not None),
+        unfinished=True,
+    )

@@ -1,4 +1,4 @@
-"""From what is there to what is to be done. Pure: nothing is asked and nothing is changed here."""
+"""From what exists to what is to be done. Pure."""
 
 from __future__ import annotations
 
@@ -7,16 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from zdemo.errors import ZdemoError
-from zdemo.management.model import Auth
-from zdemo.management.resources import moment_of
-from zdemo.provisioning.conflicts import check_fit
-from zdemo.provisioning.current import Accepted, CurrentState
-from zdemo.provisioning.names import READER, VISITOR
-from zdemo.provisioning.options import SetupOptions
-from zdemo.provisioning.people import PatState, Person
-from zdemo.provisioning.previous_values import written
-from zdemo.provisioning.rotation import Rotation, credentials_note, rotation
-from zdemo.provisioning.same_zitadel import domain_line
+from zdemo.management.model import Auth, moment_of
+from zdemo.provisioning.conflicts import check_conflicts
+from zdemo.provisioning.current import CredentialState, CurrentState, CurrentUser
 
 CREDENTIALS = ("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
 
@@ -24,13 +17,13 @@ CREDENTIALS = ("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECR
 class Action(StrEnum):
     """What is done about one thing."""
 
-    LEAVE = "exists, leave"
+    LEAVE = "no change"
     CREATE = "create"
     CHANGE = "change"
     REMOVE = "remove"
 
 
-class Kind(StrEnum):
+class ObjectKind(StrEnum):
     """What a step is about, as the table names it."""
 
     USER = "service user"
@@ -46,10 +39,10 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """One row. ``note`` says more, in brackets; ``permission`` is what it takes in ZITADEL."""
+class PlanStep:
+    """One row. ``note`` says more, in brackets; ``permission`` is what it needs in ZITADEL."""
 
-    kind: Kind
+    kind: ObjectKind
     name: str
     action: Action
     note: str = ""
@@ -57,32 +50,21 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rotation:
+    """A new client secret in place of one that may be in use: why, and what to do instead."""
+
+    why: str
+    instead: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The steps in the order in which they are carried out.
+    """The steps in the order in which they are carried out; ``rotation`` needs a person's consent."""
 
-    ``rotation``: what is made anew only at the person's word. ``file``: where the settings go.
-    """
-
-    situation: CurrentState
-    wishes: SetupOptions
-    auth: Auth
-    steps: tuple[Step, ...]
+    current: CurrentState
+    steps: tuple[PlanStep, ...]
     rotation: Rotation | None
     file: str
-
-    @property
-    def asks_rotation(self) -> str:
-        """Why a new client secret or key needs the person's word; empty when it does not."""
-        return self.rotation.why if self.rotation else ""
-
-    @property
-    def renews_credentials(self) -> bool:
-        """Whether an API that runs with the settings of before would go on with those, and fail."""
-        before = self.situation.application is not None
-        return any(
-            (before or step.note) and not set(CREDENTIALS).isdisjoint(step.name.split(", "))
-            for step in self.to_do(Kind.ENV)
-        )
 
     @property
     def changes(self) -> bool:
@@ -90,169 +72,213 @@ class Plan:
         return any(step.action is not Action.LEAVE for step in self.steps)
 
     @property
-    def missing_permissions(self) -> tuple[str, ...]:
-        """What the administrator may not and the plan needs; empty too when it is not known what he may."""
-        held, project = self.situation.permissions, self.situation.project
-        if held is None:
-            return ()
-        needed = {step.permission for step in self.steps if step.action is not Action.LEAVE and step.permission}
-        own = f":{project.id}" if project else ":"
-        return tuple(sorted(p for p in needed if p not in held and p + own not in held))
+    def renews_credentials(self) -> bool:
+        """Whether an API that runs with the settings of before would go on with those, and fail."""
+        return any(
+            (self.current.application or step.note) and not set(CREDENTIALS).isdisjoint(step.name.split(", "))
+            for step in self.to_do(ObjectKind.ENV)
+        )
 
-    def to_do(self, kind: Kind) -> Iterator[Step]:
-        """The steps of a kind that are not left."""
+    def to_do(self, kind: ObjectKind) -> Iterator[PlanStep]:
+        """Yield the steps of a kind that change something."""
         return (step for step in self.steps if step.kind is kind and step.action is not Action.LEAVE)
 
 
-def make_plan(situation: CurrentState, notes: dict[str, str], *, file: str = ".env") -> Plan:
-    """What is to be done; ``notes`` is what ``.env`` holds, by whatever name of a ``file``.
+def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".env") -> Plan:
+    """Return what is to be done; ``settings`` is what the ``file`` holds.
 
     Raises:
-        ZdemoError: something that is there does not fit, and is not setup's to change; or a permission is missing.
+        ZdemoError: something that exists cannot be used and is not setup's to change, or a permission is missing.
     """
-    wishes = situation.wishes
-    check_fit(situation, wishes)
-    application = situation.application
-    auth = wishes.auth or (application.auth if application else Auth.BASIC)
-    steps = tuple(_steps(situation, wishes, auth, notes, file))
+    check_conflicts(current)
+    steps = tuple(_steps(current, file))
     plan = Plan(
-        situation=situation,
-        wishes=wishes,
-        auth=auth,
-        steps=(*steps, _env_step(situation, steps, notes)),
-        rotation=rotation(situation, wishes, auth, notes, file),
+        current=current,
+        steps=(*steps, _env_step(current, steps, settings)),
+        rotation=_rotation(current, file),
         file=file,
     )
-    if plan.missing_permissions:
-        raise ZdemoError(
-            f"the administrator role of {situation.admin.login_name} ({', '.join(situation.admin.roles) or 'none'}) "
-            f"is too small: it lacks {', '.join(plan.missing_permissions)}",
-            hint="make it ORG_OWNER of its organization (or IAM_OWNER), or use another administrator's PAT; nothing "
-            "was changed",
-        )
+    _check_permissions(plan)
     return plan
 
 
-def _steps(
-    situation: CurrentState, wishes: SetupOptions, auth: Auth, notes: dict[str, str], file: str
-) -> Iterator[Step]:
+def domain_line(present: str, issuer: str) -> str:
+    """Return ``ZITADEL_DOMAIN`` as it stands in ``.env`` when that means the issuer, else the issuer."""
+    same = present.rstrip("/").lower() in (issuer.lower(), issuer.removeprefix("https://").lower())
+    return present if same else issuer
+
+
+def _check_permissions(plan: Plan) -> None:
+    current = plan.current
+    if current.permissions is None:
+        return
+    needed = {step.permission for step in plan.steps if step.action is not Action.LEAVE and step.permission}
+    own = f":{current.project.id}" if current.project else ":"
+    missing = sorted(p for p in needed if p not in current.permissions and p + own not in current.permissions)
+    if missing:
+        raise ZdemoError(
+            f"the administrator role of {current.admin.login_name} ({', '.join(current.admin.roles) or 'none'}) is too "
+            f"small: it lacks {', '.join(missing)}",
+            hint="make it ORG_OWNER of its organization (or IAM_OWNER), or use another administrator's PAT; nothing "
+            "was changed",
+        )
+
+
+def _create_unless(exists: object) -> Action:
+    return Action.LEAVE if exists else Action.CREATE
+
+
+def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
     """Users first: their names are unique in the instance, so theirs is the refusal that cannot be foreseen."""
-    for person in situation.persons:
-        yield Step(
-            kind=Kind.USER,
-            name=person.name,
-            action=Action.LEAVE if person.user else Action.CREATE,
-            permission="user.write",
+    options = current.options
+    for user in current.users:
+        action = _create_unless(user.user)
+        yield PlanStep(kind=ObjectKind.USER, name=user.name, action=action, permission="user.write")
+    action = _create_unless(current.project)
+    yield PlanStep(kind=ObjectKind.PROJECT, name=options.project_name, action=action, permission="project.create")
+    action = _create_unless(options.role in current.role_keys)
+    yield PlanStep(kind=ObjectKind.ROLE, name=options.role, action=action, permission="project.role.write")
+    yield from _application_steps(current)
+    yield from _assignment_steps(current)
+    for user in current.users:
+        yield from _pat_steps(user, options.pat_days, file)
+
+
+def _application_steps(current: CurrentState) -> Iterator[PlanStep]:
+    application, auth = current.application, current.auth
+
+    def step(kind: ObjectKind, action: Action, note: str) -> PlanStep:
+        return PlanStep(
+            kind=kind, name=current.options.app_name, action=action, note=note, permission="project.app.write"
         )
-    yield Step(
-        kind=Kind.PROJECT,
-        name=wishes.project_name,
-        action=Action.LEAVE if situation.project else Action.CREATE,
-        permission="project.create",
-    )
-    yield Step(
-        kind=Kind.ROLE,
-        name=wishes.role,
-        action=Action.LEAVE if wishes.role in situation.role_keys else Action.CREATE,
-        permission="project.role.write",
-    )
-    yield from _application_steps(situation, wishes, auth, notes)
-    yield from _assignment_steps(situation, wishes)
-    for person in situation.persons:
-        yield from _pat_steps(person, wishes, file)
 
-
-def _application_steps(
-    situation: CurrentState, wishes: SetupOptions, auth: Auth, notes: dict[str, str]
-) -> Iterator[Step]:
-    application, name, right = situation.application, wishes.app_name, "project.app.write"
-    yield Step(
-        kind=Kind.APPLICATION,
-        name=name,
-        action=Action.LEAVE if application else Action.CREATE,
-        note=_method(application.auth if application else auth),
-        permission=right,
-    )
+    yield step(ObjectKind.APPLICATION, _create_unless(application), _method(application.auth if application else auth))
     if application and application.auth is not auth:
-        yield Step(kind=Kind.METHOD, name=name, action=Action.CHANGE, note=f"to {_method(auth)}", permission=right)
-    kind = Kind.SECRET if auth is Auth.BASIC else Kind.KEY
-    note = credentials_note(situation, wishes, auth, notes)
-    action = Action.LEAVE
-    if application is None:
-        action = Action.CREATE
-    elif note:
-        action = Action.CREATE if situation.accepted is Accepted.MISSING and auth is Auth.KEY else Action.CHANGE
-    yield Step(kind=kind, name=name, action=action, note=note, permission=right)
-    if situation.useless_keys:
-        yield Step(
-            kind=Kind.KEY,
-            name=name,
-            action=Action.REMOVE,
-            note=f"{len(situation.useless_keys)} no longer used, or lost by an interrupted run",
-            permission=right,
-        )
+        yield step(ObjectKind.METHOD, Action.CHANGE, f"to {_method(auth)}")
+    yield step(*_credential_step(current))
+    removed = len(current.lost_keys) + len(replaced_keys(current))
+    if removed:
+        yield step(ObjectKind.KEY, Action.REMOVE, f"{removed} replaced, or lost by an interrupted run")
+
+
+def _credential_step(current: CurrentState) -> tuple[ObjectKind, Action, str]:
+    kind = ObjectKind.SECRET if current.auth is Auth.BASIC else ObjectKind.KEY
+    if current.application is None:
+        return kind, Action.CREATE, ""
+    if not needs_credentials(current):
+        return kind, Action.LEAVE, ""
+    if kind is ObjectKind.KEY:
+        return kind, Action.CREATE, "a new one" + _stays(0 if rotates(current) else len(current.issued_keys))
+    if not may_be_in_use(current):
+        return kind, Action.CREATE, "a new one: the first was never written down"
+    return kind, Action.CHANGE, "a new one; the old one stops working"
+
+
+def _stays(count: int) -> str:
+    """Return the note about earlier credentials that nobody knows to be unused."""
+    return f"; {count} created earlier {'stays' if count == 1 else 'stay'} valid" if count else ""
+
+
+def rotates(current: CurrentState) -> bool:
+    """Return whether a person allowed new credentials, in this run or in one that was interrupted."""
+    return current.options.rotate_secret or current.state.rotating
+
+
+def needs_credentials(current: CurrentState) -> bool:
+    """Return whether the application that exists gets a new secret or key."""
+    return current.credentials is not CredentialState.GOOD or rotates(current)
+
+
+def replaced_keys(current: CurrentState) -> tuple[str, ...]:
+    """Return the keys of setup's that a rotation replaces."""
+    return current.issued_keys if rotates(current) else ()
+
+
+def may_be_in_use(current: CurrentState) -> bool:
+    """Return whether somebody may use the application's client secret: only setup's own can be known to be unused."""
+    return current.state.secret_written or not current.owns(current.application)
 
 
 def _method(auth: Auth) -> str:
     return "Basic" if auth is Auth.BASIC else "private_key_jwt"
 
 
-def _assignment_steps(situation: CurrentState, wishes: SetupOptions) -> Iterator[Step]:
-    reader, visitor = situation.persons
-    assignment, right = reader.assignment, "user.grant.write"
-    action, note = Action.CREATE, ""
-    if assignment:
-        held = assignment.active and wishes.role in assignment.role_keys
-        action = Action.LEAVE if held else Action.CHANGE
-        note = "" if held else "give it again" if assignment.active else "activate it"
-    yield Step(kind=Kind.ASSIGNMENT, name=reader.name, action=action, note=note, permission=right)
-    if visitor.assignment and wishes.role in visitor.assignment.role_keys:
-        note = "the visitor shall have none"
-        yield Step(kind=Kind.ASSIGNMENT, name=visitor.name, action=Action.REMOVE, note=note, permission=right)
+def _rotation(current: CurrentState, file: str) -> Rotation | None:
+    """Only a client secret needs consent: a new key or PAT stops no other."""
+    name = current.options.app_name
+    if current.application is None or current.auth is Auth.KEY or rotates(current):
+        return None
+    if not needs_credentials(current) or not may_be_in_use(current):
+        return None
+    if current.application.auth is Auth.KEY:
+        why = f"--auth basic creates a new client secret for the application {name}"
+        return Rotation(why=why, instead="leave --auth basic away")
+    if current.credentials is CredentialState.REFUSED:
+        why = f"ZITADEL refuses the CLIENT_SECRET in {file} for the application {name}"
+    else:
+        why = f"{file} has no client secret of the application {name}, and ZITADEL shows it only once"
+    return Rotation(why=why, instead=f"put the old secret back into {file}")
 
 
-def _pat_steps(person: Person, wishes: SetupOptions, file: str) -> Iterator[Step]:
-    if person.useless:
-        note = f"{len(person.useless)} dead, or lost by an interrupted run"
-        yield Step(kind=Kind.PAT, name=person.name, action=Action.REMOVE, note=note, permission="user.write")
-    days = f"{wishes.pat_days} days"
-    note = {
-        PatState.GOOD: f"until {moment_of(person.pat_expires)[:10]}" if person.pat_expires else "",
-        PatState.MISSING: days,
-        PatState.DEAD: f"{days}; the one in {file} is dead",
-        PatState.OTHER: f"{days}; the one in {file} is another user's",
-    }[person.pat]
-    action = Action.LEAVE if person.pat is PatState.GOOD else Action.CREATE
-    if person.elsewhere and action is Action.CREATE:
-        note += f"; {len(person.elsewhere)} made before stays valid, as it may be in use elsewhere"
-    yield Step(kind=Kind.PAT, name=person.name, action=action, note=note, permission="user.write")
+def _assignment_steps(current: CurrentState) -> Iterator[PlanStep]:
+    reader, visitor = current.users
+    role, assignment = current.options.role, reader.assignment
+
+    def step(user: CurrentUser, action: Action, note: str = "") -> PlanStep:
+        return PlanStep(
+            kind=ObjectKind.ASSIGNMENT, name=user.name, action=action, note=note, permission="user.grant.write"
+        )
+
+    if assignment is None:
+        yield step(reader, Action.CREATE)
+    elif role not in assignment.role_keys:
+        yield step(reader, Action.CHANGE, f"add {role}")
+    else:
+        yield step(reader, *((Action.LEAVE,) if assignment.active else (Action.CHANGE, "activate it")))
+    if visitor.assignment and role in visitor.assignment.role_keys:
+        yield step(visitor, Action.REMOVE, "the visitor must not have it")
 
 
-def _env_step(situation: CurrentState, steps: tuple[Step, ...], notes: dict[str, str]) -> Step:
-    """Which settings get another value."""
-    application, project = situation.application, situation.project
+def _pat_steps(user: CurrentUser, days: int, file: str) -> Iterator[PlanStep]:
+    def step(action: Action, note: str) -> PlanStep:
+        return PlanStep(kind=ObjectKind.PAT, name=user.name, action=action, note=note, permission="user.write")
+
+    if user.lost:
+        yield step(Action.REMOVE, f"{len(user.lost)} dead, or lost by an interrupted run")
+    if user.pat is CredentialState.GOOD:
+        yield step(Action.LEAVE, f"until {moment_of(user.pat_expires)[:10]}" if user.pat_expires else "")
+        return
+    why = {
+        CredentialState.REFUSED: f"; the one in {file} is dead",
+        CredentialState.OTHER: f"; the one in {file} is another user's",
+    }.get(user.pat, "")
+    yield step(Action.CREATE, f"{days} days{why}{_stays(user.elsewhere)}")
+
+
+def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict[str, str]) -> PlanStep:
+    """Return the row that names the settings which get another value."""
     new = {(step.kind, step.name) for step in steps if step.action in (Action.CREATE, Action.CHANGE)}
     kinds = {kind for kind, _ in new}
-    domain = notes.get("ZITADEL_DOMAIN", "").strip()
-    names = {
-        "ZITADEL_DOMAIN": domain_line(domain, situation.issuer) != domain,
-        "ZITADEL_PROJECT_ID": project is None or notes.get("ZITADEL_PROJECT_ID", "").strip() != project.id,
-        "CLIENT_ID": application is None or notes.get("CLIENT_ID", "").strip() != application.client_id,
-        "CLIENT_SECRET": Kind.SECRET in kinds,
-        "ZITADEL_KEY_FILE": Kind.KEY in kinds or (Kind.SECRET in kinds and bool(notes.get("ZITADEL_KEY_FILE"))),
-        READER.pat: (Kind.PAT, situation.reader.name) in new,
-        VISITOR.pat: (Kind.PAT, situation.visitor.name) in new,
+
+    def value(name: str) -> str:
+        return settings.get(name, "").strip()
+
+    project, application, domain = current.project, current.application, value("ZITADEL_DOMAIN")
+    secret, key = ObjectKind.SECRET in kinds, ObjectKind.KEY in kinds
+    differs = {
+        "ZITADEL_DOMAIN": domain_line(domain, current.issuer) != domain,
+        "ZITADEL_PROJECT_ID": project is None or value("ZITADEL_PROJECT_ID") != project.id,
+        "CLIENT_ID": application is None or value("CLIENT_ID") != application.client_id,
+        "CLIENT_SECRET": secret,
+        "ZITADEL_KEY_FILE": key or (secret and bool(value("ZITADEL_KEY_FILE"))),
+        **{user.fields.setting: (ObjectKind.PAT, user.name) in new for user in current.users},
     }
-    wanted = [name for name, differs in names.items() if differs]
-    replaced = [name for name in wanted if notes.get(name, "").strip()]
-    told = [f"other value for {', '.join(replaced)}"] if replaced else []
-    if set(replaced) - written(notes):
-        told.append("what was yours stays noted, and --teardown puts it back")
-    if not wanted:
-        return Step(kind=Kind.ENV, name="", action=Action.LEAVE)
-    return Step(
-        kind=Kind.ENV,
-        name=", ".join(wanted),
-        action=Action.CHANGE if notes else Action.CREATE,
-        note="; ".join(told),
-    )
+    names = [name for name, other in differs.items() if other]
+    replaced = [name for name in names if value(name)]
+    notes = [f"new value for {', '.join(replaced)}"] if replaced else []
+    if any(not current.state.wrote(name, value(name)) for name in replaced):
+        notes.append("your previous values are saved; --teardown restores them")
+    if not names:
+        return PlanStep(kind=ObjectKind.ENV, name="", action=Action.LEAVE)
+    action = Action.CHANGE if settings else Action.CREATE
+    return PlanStep(kind=ObjectKind.ENV, name=", ".join(names), action=action, note="; ".join(notes))

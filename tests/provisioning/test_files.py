@@ -1,0 +1,101 @@
+"""A person's ``.env`` under any sequence of what setup writes and what the person writes."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zdemo.config.dotenv_file import read_dotenv, update_dotenv
+from zdemo.provisioning import SETTINGS, SetupFiles
+from zdemo.provisioning.files import GROUPS
+
+NAMES = ("PAT", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
+OWN = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(("", "own-1", "own-2")))
+SETUPS = st.dictionaries(st.sampled_from(NAMES), st.sampled_from((None, "setup-1", "setup-2")))
+ALL = {name: f"setup-{name}" for name in SETTINGS}
+
+
+@settings(deadline=None, max_examples=50)  # it writes files, and waits for the disk
+@given(OWN, st.lists(SETUPS, max_size=4))
+def test_whatever_setup_writes_the_persons_values_come_back(
+    own: dict[str, str], runs: list[dict[str, str | None]]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ".env"
+        update_dotenv(path, own)
+        text = path.read_text()
+        for changes in runs:
+            files = SetupFiles(path)
+            files.write(changes)
+            assert {n for n in files.values if files.wrote(n)} <= {
+                n for n, value in files.values.items() if value.startswith("setup")
+            }
+            kept = {*files.values.values(), *files.state.previous.values()}
+            assert {value for value in own.values() if value} <= kept
+        SetupFiles(path).restore()
+        assert path.read_text() == text
+
+
+TEXTS: list[tuple[str, str]] = [
+    ("empty", ""),
+    ("comments and a setting", "# mine\n\nA=1  # one\n"),
+    ("all in other words", "export PAT='my own' # mine\n\nCLIENT_ID=1\r\nCLIENT_SECRET=\n"),
+    ("CRLF", "# mine\r\nA=1\r\n"),
+    ("a blank line at the end", "A=1\n\n"),
+]
+
+
+@pytest.mark.parametrize("text", [row[1] for row in TEXTS], ids=[row[0] for row in TEXTS])
+def test_the_file_is_as_before_when_setup_is_torn_down(text: str, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(text.encode())
+    SetupFiles(path).write(ALL)
+    assert read_dotenv(path) == read_dotenv(path) | ALL
+    SetupFiles(path).restore()
+    assert path.read_bytes() == text.encode()
+
+
+def test_a_new_file_has_its_settings_in_groups_under_comments_and_goes_again(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    SetupFiles(path).write({"ZITADEL_DOMAIN": "a", "CLIENT_ID": "b", "PAT": "c"})
+    SetupFiles(path).write({"CLIENT_SECRET": "d", "ZITADEL_PROJECT_ID": "e", "ZDEMO_VISITOR_PAT": "f"})
+    first, second, third, fourth = GROUPS
+    assert path.read_text() == (
+        f"{first}\nZITADEL_DOMAIN=a\nZITADEL_PROJECT_ID=e\n\n{second}\nCLIENT_ID=b\nCLIENT_SECRET=d\n\n"
+        f"{third}\nPAT=c\n\n{fourth}\nZDEMO_VISITOR_PAT=f\n"
+    )
+    SetupFiles(path).restore()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_latest_value_of_a_person_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    for value in ("own-1", "own-2"):
+        update_dotenv(path, {"PAT": value})
+        SetupFiles(path).write({"PAT": "setup"})
+    SetupFiles(path).restore()
+    assert read_dotenv(path) == {"PAT": "own-2"}
+
+
+def test_a_value_that_a_person_puts_there_afterwards_stays_with_its_comment(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    SetupFiles(path).write(ALL)
+    update_dotenv(path, {"PAT": "own"})
+    SetupFiles(path).restore()
+    assert path.read_text().strip() == f"{list(GROUPS)[2]}\nPAT=own"
+
+
+def test_a_run_that_was_killed_between_the_two_files_has_lost_nothing(tmp_path: Path) -> None:
+    """The state is written first: then the file still holds the person's value."""
+    path = tmp_path / ".env"
+    path.write_text("PAT=own\n")
+    SetupFiles(path).write({"PAT": "setup-1"})
+    path.write_text("PAT=own\n")
+    assert not SetupFiles(path).wrote("PAT")
+    SetupFiles(path).write({"PAT": "setup-2"})
+    SetupFiles(path).restore()
+    assert path.read_text() == "PAT=own\n"

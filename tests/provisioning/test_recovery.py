@@ -1,0 +1,189 @@
+"""A run that was cut off, and objects that were deleted by hand: the next run completes and repairs everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.desk import CountingClient, Cut, Desk
+from tests.support.waiting import eventually
+from zdemo.management.model import Auth
+from zdemo.provisioning import Action, ObjectKind
+
+CHANGES = [
+    "CreateUser",
+    "CreateUser",
+    "CreateProject",
+    "AddProjectRole",
+    "CreateApplication",
+    "CreateAuthorization",
+    "AddPersonalAccessToken",
+    "AddPersonalAccessToken",
+]
+KEY_CHANGES = [*CHANGES[:5], "CreateApplicationKey", *CHANGES[5:]]
+
+
+@pytest.mark.parametrize(("auth", "expected"), [(Auth.BASIC, CHANGES), (Auth.KEY, KEY_CHANGES)])
+def test_a_run_makes_these_calls(desk: Desk, auth: Auth, expected: list[str]) -> None:
+    """So that the tests below cut before and after each one."""
+    client = CountingClient(desk.target)
+    desk.run(client, auth=auth)
+    assert client.changes == expected
+
+
+def cuts(calls: list[str]) -> list[Any]:
+    return [
+        pytest.param(number, before, id=f"{'before' if before else 'after'} {number} {name}")
+        for number, name in enumerate(calls, 1)
+        for before in (True, False)
+    ]
+
+
+@pytest.mark.parametrize(("number", "before"), cuts(CHANGES))
+def test_a_run_that_was_cut_off_is_completed_by_the_next(desk: Desk, number: int, before: bool) -> None:
+    with pytest.raises(Cut):
+        desk.run(CountingClient(desk.target, number, before=before))
+    made = {*desk.projects(), *desk.users()}
+    assert made <= desk.recorded, "an ID was not recorded before its object was created"
+    plan = desk.run()
+    assert not plan.rotation
+    desk.is_complete()
+    assert made <= {*desk.projects(), *desk.users()}, "an object was created twice"
+
+
+@pytest.mark.parametrize(("number", "before"), cuts(KEY_CHANGES)[10:12])
+def test_a_key_that_was_lost_is_replaced_and_removed(desk: Desk, number: int, before: bool) -> None:
+    with pytest.raises(Cut):
+        desk.run(CountingClient(desk.target, number, before=before), auth=Auth.KEY)
+    desk.run(auth=Auth.KEY)
+    desk.is_complete()
+    assert desk.keys(desk.state.application_id) == [desk.state.keys[-1].id]
+
+
+def test_three_cuts_in_one_place_leave_nothing_behind(desk: Desk) -> None:
+    for number in (7, 2, 2):  # the later runs remove the lost PAT first
+        with pytest.raises(Cut):
+            desk.run(CountingClient(desk.target, number))
+    desk.run()
+    desk.is_complete()
+
+
+def test_a_pat_that_was_lost_is_replaced_and_removed(desk: Desk) -> None:
+    with pytest.raises(Cut):
+        desk.run(CountingClient(desk.target, 7))
+    eventually("the lost PAT is listed", lambda: desk.pats(desk.state.reader_id))
+    plan = desk.run()
+    steps = [s.action for s in plan.steps if s.kind is ObjectKind.PAT and s.name == desk.options.reader_name]
+    assert steps == [Action.REMOVE, Action.CREATE]
+    desk.is_complete()
+
+
+ROTATIONS: list[tuple[dict[str, Any], dict[str, Any], list[str]]] = [
+    ({}, {"rotate_secret": True}, ["GenerateClientSecret"]),
+    ({"auth": Auth.KEY}, {"rotate_secret": True}, ["CreateApplicationKey", "DeleteApplicationKey"]),
+    ({}, {"auth": Auth.KEY}, ["UpdateApplication", "CreateApplicationKey"]),
+    (
+        {"auth": Auth.KEY},
+        {"auth": Auth.BASIC, "rotate_secret": True},
+        ["UpdateApplication", "GenerateClientSecret", "DeleteApplicationKey"],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("first", "change", "number", "before"),
+    [(first, change, *cut.values) for first, change, calls in ROTATIONS for cut in cuts(calls)],
+)
+def test_a_change_of_credentials_that_was_cut_off_is_completed_without_asking_again(
+    desk: Desk, first: dict[str, Any], change: dict[str, Any], number: int, before: bool
+) -> None:
+    desk.run(**first)
+    with pytest.raises(Cut):
+        desk.run(CountingClient(desk.target, number, before=before), **change)
+    plan = desk.run(auth=change.get("auth"))
+    assert not plan.rotation
+    desk.is_complete()
+    assert len(desk.keys(desk.state.application_id)) == ("ZITADEL_KEY_FILE" in desk.env)
+    assert ("CLIENT_SECRET" in desk.env) != ("ZITADEL_KEY_FILE" in desk.env)
+
+
+# --- deleted by hand
+
+
+def _both(desk: Desk) -> dict[str, str]:
+    return {"projectId": desk.state.project_id, "applicationId": desk.state.application_id}
+
+
+DELETIONS: dict[str, Callable[[Desk], object]] = {
+    "role": lambda desk: desk.api.do(
+        "ProjectService/RemoveProjectRole", projectId=desk.state.project_id, roleKey=desk.options.role
+    ),
+    "application": lambda desk: desk.api.do("ApplicationService/DeleteApplication", **_both(desk)),
+    "reader": lambda desk: desk.api.do("UserService/DeleteUser", userId=desk.state.reader_id),
+    "visitor": lambda desk: desk.api.do("UserService/DeleteUser", userId=desk.state.visitor_id),
+    "assignment": lambda desk: desk.api.do("AuthorizationService/DeleteAuthorization", id=desk.state.assignment_id),
+    "reader's PAT": lambda desk: desk.api.do(
+        "UserService/RemovePersonalAccessToken", userId=desk.state.reader_id, tokenId=desk.state.reader_pats[-1].id
+    ),
+    "visitor's PAT": lambda desk: desk.api.do(
+        "UserService/RemovePersonalAccessToken", userId=desk.state.visitor_id, tokenId=desk.state.visitor_pats[-1].id
+    ),
+    "key": lambda desk: desk.api.do(
+        "ApplicationService/DeleteApplicationKey", **_both(desk), keyId=desk.state.keys[-1].id
+    ),
+    "project": lambda desk: desk.api.do("ProjectService/DeleteProject", projectId=desk.state.project_id),
+}
+ALONE = [(Auth.KEY if name == "key" else Auth.BASIC, (name,)) for name in DELETIONS]
+WITH_PROJECT = [(auth, (*names, "project")) for auth, names in ALONE if names != ("project",)]
+WITH_KEY = [(Auth.KEY, names) for names in (("project",), ("application",), ("application", "project"))]
+
+
+@pytest.mark.parametrize(("auth", "names"), [*ALONE, *WITH_PROJECT, *WITH_KEY])
+def test_what_was_deleted_by_hand_is_created_again(desk: Desk, auth: Auth, names: tuple[str, ...]) -> None:
+    desk.run(auth=auth)
+    before = desk.state
+    for name in names:
+        DELETIONS[name](desk)
+    assert "project" not in names or not eventually("the project is gone", desk.projects, lambda left: not left)
+    plan = eventually("the deletion shows", desk.plan, lambda plan: plan.changes)
+    assert not plan.rotation
+    desk.run()
+    desk.is_complete()
+    assert (desk.state.project_id == before.project_id) == ("project" not in names)
+    desk.tear_down()
+    desk.is_gone()
+
+
+def test_everything_deleted_by_hand_is_created_again(desk: Desk) -> None:
+    """A ZITADEL that was set up anew at the same address looks like this, too."""
+    desk.run()
+    for name in ("reader", "visitor", "project"):
+        DELETIONS[name](desk)
+    desk.is_gone()
+    assert not desk.run().rotation
+    desk.is_complete()
+
+
+# --- teardown
+
+
+@pytest.mark.parametrize(("number", "before"), cuts(["DeleteUser", "DeleteUser", "DeleteProject"]))
+def test_a_teardown_that_was_cut_off_is_completed_by_the_next(desk: Desk, number: int, before: bool) -> None:
+    text = desk.path.read_text()
+    desk.run()
+    with pytest.raises(Cut):
+        desk.tear_down(CountingClient(desk.target, number, before=before))
+    desk.tear_down()
+    assert desk.path.read_text() == text
+    desk.is_gone()
+
+
+def test_a_first_run_that_was_cut_off_can_be_torn_down(desk: Desk) -> None:
+    text = desk.path.read_text()
+    with pytest.raises(Cut):
+        desk.run(CountingClient(desk.target, 3))
+    desk.tear_down()
+    assert desk.path.read_text() == text
+    desk.is_gone()

@@ -1,0 +1,418 @@
+"""Setup from an empty ``.env`` to two tokens that introspection confirms, and back; what it uses, replaces, refuses."""
+
+from __future__ import annotations
+
+import secrets
+import stat
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.desk import CountingClient, Desk, KeptReport
+from tests.support.waiting import eventually
+from tests.support.workshop import HUMAN, Organization, Workshop
+from zdemo.config.dotenv_file import update_dotenv
+from zdemo.errors import UsageError, ZdemoError
+from zdemo.management.model import Auth
+from zdemo.provisioning import SETTINGS, Action, ObjectKind, SetupFiles, SetupOptions, apply_plan
+from zdemo.provisioning.state import state_path
+
+ROLE = "read:messages"
+
+
+# --- from nothing, and again
+
+
+def test_a_first_run_creates_everything_and_a_second_changes_nothing(desk: Desk) -> None:
+    plan = desk.run()
+    assert {step.action for step in plan.steps} == {Action.CREATE, Action.CHANGE}  # .env was there
+    desk.is_complete()
+    client, before = CountingClient(desk.target), (desk.path.read_bytes(), state_path(desk.path).read_bytes())
+    assert not desk.run(client).changes
+    assert client.changes == []
+    assert (desk.path.read_bytes(), state_path(desk.path).read_bytes()) == before
+
+
+def test_the_file_gains_settings_and_nothing_else(desk: Desk) -> None:
+    text = desk.path.read_text()
+    desk.run()
+    assert desk.path.read_text().startswith(text)
+    assert set(desk.env) - {"A"} == set(SETTINGS) - {"ZITADEL_KEY_FILE"}
+    for path in (desk.path, state_path(desk.path)):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert desk.target[1] not in path.read_text(), "the administrator's PAT is written nowhere"
+    assert not any(secret in state_path(desk.path).read_text() for secret in (desk.env["PAT"], "CLIENT_SECRET="))
+
+
+def test_looking_changes_nothing(desk: Desk) -> None:
+    client, text = CountingClient(desk.target), desk.path.read_text()
+    assert desk.plan(client).changes
+    assert client.changes == []
+    assert desk.path.read_text() == text
+    assert not state_path(desk.path).parent.exists()
+
+
+def test_every_secret_is_hidden(desk: Desk) -> None:
+    report = KeptReport()
+    apply_plan(CountingClient(desk.target), SetupFiles(desk.path), desk.plan(), report)
+    assert set(report.hidden) == {desk.env["PAT"], desk.env["ZDEMO_VISITOR_PAT"], desk.env["CLIENT_SECRET"]}
+    assert not any(secret in line for secret in report.hidden for line in report.lines)
+
+
+# --- what ZITADEL shows only once
+
+
+@pytest.mark.parametrize(("value", "words"), [(None, "only once"), ("x" * 64, "refuses the CLIENT_SECRET")])
+def test_a_lost_secret_needs_consent(desk: Desk, value: str | None, words: str) -> None:
+    desk.run()
+    update_dotenv(desk.path, {"CLIENT_SECRET": value})
+    plan = desk.plan()
+    assert plan.rotation
+    assert words in plan.rotation.why
+    desk.run(rotate_secret=True)
+    desk.is_complete()
+
+
+def test_a_new_key_stops_no_other_and_needs_no_consent(desk: Desk) -> None:
+    desk.run(auth=Auth.KEY)
+    file = desk.path.parent / desk.env["ZITADEL_KEY_FILE"]
+    assert (file.name, stat.S_IMODE(file.stat().st_mode)) == (f"{desk.options.app_name}.key.json", 0o600)
+    assert "CLIENT_SECRET" not in desk.env
+    first = desk.keys(desk.state.application_id)
+    file.unlink()
+    plan = desk.run()
+    assert not plan.rotation
+    assert any("1 created earlier stays valid" in step.note for step in plan.steps)
+    assert len(desk.keys(desk.state.application_id)) == 2
+    desk.nothing_left_to_do()
+    desk.run(rotate_secret=True)
+    assert desk.keys(desk.state.application_id) == [desk.state.keys[-1].id] != first
+    desk.tear_down()
+    assert not file.exists()
+
+
+def test_a_secret_that_was_never_there_needs_no_consent(desk: Desk) -> None:
+    desk.run(auth=Auth.KEY)
+    assert not desk.run(auth=Auth.BASIC).rotation
+    assert desk.plan(auth=Auth.KEY).changes
+    desk.run(auth=Auth.KEY)
+    assert desk.plan(auth=Auth.BASIC).rotation
+
+
+def test_the_key_file_of_somebody_else_is_not_overwritten(desk: Desk) -> None:
+    file = desk.path.parent / f"{desk.options.app_name}.key.json"
+    file.write_text('{"keyId":"1"}')
+    with pytest.raises(ZdemoError, match="setup did not write it"):
+        desk.run(auth=Auth.KEY)
+    desk.tear_down()
+    assert file.read_text() == '{"keyId":"1"}'
+
+
+def test_a_pat_whose_line_is_gone_stays_valid(desk: Desk) -> None:
+    desk.run()
+    first = desk.state.reader_pats[-1].id
+    update_dotenv(desk.path, {"PAT": None})
+    plan = desk.run()
+    assert any("1 created earlier stays valid" in step.note for step in plan.steps)
+    assert sorted(desk.pats(desk.state.reader_id)) == sorted([first, desk.state.reader_pats[-1].id])
+    desk.nothing_left_to_do()
+
+
+def test_the_pat_of_another_user_is_replaced_and_left_alive(desk: Desk, workshop: Workshop) -> None:
+    other = workshop.user()
+    update_dotenv(desk.path, {"PAT": other.pat})
+    plan = desk.run()
+    assert any("another user's" in step.note for step in plan.steps)
+    assert desk.pats(other.id) != []
+    desk.tear_down()
+    assert desk.env["PAT"] == other.pat
+
+
+def test_a_pat_of_the_reader_that_setup_did_not_create_is_used_and_kept(desk: Desk, workshop: Workshop) -> None:
+    desk.run()
+    own = workshop.pat(desk.state.reader_id)
+    update_dotenv(desk.path, {"PAT": own.token})
+    assert not desk.run().changes
+    assert own.id in desk.pats(desk.state.reader_id)
+
+
+# --- who has the role
+
+
+def test_a_role_that_was_moved_is_moved_back(desk: Desk, workshop: Workshop) -> None:
+    desk.run()
+    state = desk.state
+    desk.api.do("AuthorizationService/DeleteAuthorization", id=state.assignment_id)
+    ids = {"projectId": state.project_id, "organizationId": workshop.home.id}
+    desk.api.do("AuthorizationService/CreateAuthorization", userId=state.visitor_id, **ids, roleKeys=[ROLE])
+    eventually("the visitor is listed", lambda: desk.holders(state.project_id) == [state.visitor_id])
+    plan = desk.run()
+    steps = [step.action for step in plan.steps if step.kind is ObjectKind.ASSIGNMENT]
+    assert steps == [Action.CREATE, Action.REMOVE]
+    desk.is_complete()
+
+
+def test_a_deactivated_assignment_is_activated(desk: Desk) -> None:
+    desk.run()
+    desk.api.do("AuthorizationService/DeactivateAuthorization", id=desk.state.assignment_id)
+    eventually("it is listed as inactive", lambda: desk.plan().changes)
+    assert [s.action for s in desk.run().steps if s.kind is ObjectKind.ASSIGNMENT] == [Action.CHANGE]
+    desk.is_complete()
+
+
+# --- what others created
+
+
+def test_what_others_created_is_used_and_outlives_teardown(desk: Desk, workshop: Workshop) -> None:
+    text, project, reader = desk.path.read_text(), workshop.project("other"), workshop.user(pat=False)
+    desk = desk.with_options(project_name=project.name, reader_name=reader.username)
+    eventually("both are listed", lambda: desk.plan().current.project and desk.plan().current.reader.user)
+    plan = desk.run()
+    assert {s.kind for s in plan.steps if s.action is Action.LEAVE} == {ObjectKind.USER, ObjectKind.PROJECT}
+    assert desk.holders(project.id) == [reader.id]
+    removed = desk.tear_down()
+    assert {(r.what, r.stays) for r in removed.removals} == {
+        ("service user", False),
+        ("PAT of", False),
+        ("role for", False),
+        ("application", False),
+        ("role", True),
+    }
+    assert desk.path.read_text() == text
+    eventually("what setup created is gone", lambda: desk.applications(project.id) == desk.holders(project.id) == [])
+    assert desk.projects() == [project.id]
+    assert sorted(desk.roles(project.id)) == ["other", ROLE], "a role in another's project stays"
+    assert desk.users() == [reader.id]
+    assert desk.pats(reader.id) == []
+
+
+def test_an_application_whose_secret_is_known_is_used(desk: Desk, workshop: Workshop) -> None:
+    project = workshop.project(ROLE)
+    app = workshop.app(project)
+    desk = desk.with_options(project_name=project.name, app_name=app.name)
+    eventually("it is listed", lambda: desk.plan().current.application)
+    plan = desk.plan()
+    assert plan.rotation
+    assert "only once" in plan.rotation.why
+    update_dotenv(desk.path, {"CLIENT_ID": app.client_id, "CLIENT_SECRET": app.secret})
+    assert not desk.run().rotation
+    desk.tear_down()
+    assert desk.env == {"A": "1", "CLIENT_ID": app.client_id, "CLIENT_SECRET": app.secret}
+    assert desk.applications(project.id) == [app.id]
+
+
+def test_keys_for_the_application_of_somebody_else_are_removed_again(desk: Desk, workshop: Workshop) -> None:
+    project = workshop.project(ROLE)
+    app = workshop.app(project, apiConfiguration={"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"})
+    desk = desk.with_options(project_name=project.name, app_name=app.name)
+    eventually("it is listed", lambda: desk.plan().current.application)
+    desk.run()
+    assert len(desk.keys(app.id)) == 1
+    desk.tear_down()
+    eventually("the key is gone", lambda: desk.keys(app.id) == [])
+    assert desk.applications(project.id) == [app.id]
+
+
+# --- conflicts: refused before anything is changed
+
+
+def refusal(desk: Desk, **options: Any) -> str:
+    """Return the message and the hint of a refusal that comes before any change."""
+    before, client = desk.path.read_bytes(), CountingClient(desk.target)
+    with pytest.raises(ZdemoError) as refused:
+        desk.run(client, **options)
+    assert client.changes == []
+    assert desk.path.read_bytes() == before
+    return f"{refused.value.message}; {refused.value.hint}"
+
+
+def problem(desk: Desk) -> str:
+    """Return why there is no plan; empty when there is one."""
+    try:
+        desk.plan()
+    except ZdemoError as refused:
+        return refused.message
+    return ""
+
+
+def test_other_names_than_those_of_setups_objects_are_refused_with_the_options_to_add(desk: Desk) -> None:
+    desk.run()
+    message = refusal(replace(desk, options=SetupOptions()))
+    for name in ("project_name", "app_name", "reader_name", "visitor_name"):
+        option = f"--{name.replace('_', '-')}"
+        assert f"{option} {getattr(desk.options, name)}" in message
+
+
+SWITCHES: list[tuple[str, str, str, str]] = [
+    ("UserService/DeactivateUser", "UserService/ReactivateUser", "reader", "is deactivated"),
+    ("UserService/LockUser", "UserService/UnlockUser", "visitor", "is locked"),
+    ("ApplicationService/DeactivateApplication", "ApplicationService/ReactivateApplication", "application", "api is"),
+    ("ProjectService/DeactivateProject", "ProjectService/ActivateProject", "project", "project is deactivated"),
+]
+
+
+def test_what_is_deactivated_is_refused_and_works_when_it_is_active_again(desk: Desk) -> None:
+    desk.run()
+    ids = {name: getattr(desk.state, f"{name}_id") for name in ("reader", "visitor", "application", "project")}
+    bodies = {
+        "reader": {"userId": ids["reader"]},
+        "visitor": {"userId": ids["visitor"]},
+        "application": {"projectId": ids["project"], "applicationId": ids["application"]},
+        "project": {"projectId": ids["project"]},
+    }
+    for off, on, name, words in SWITCHES:
+        desk.api.do(off, **bodies[name])
+        assert words in eventually("it is refused", lambda: problem(desk))
+        desk.api.do(on, **bodies[name])
+    eventually("all are back", lambda: not problem(desk))
+    desk.run()
+    desk.is_complete()
+
+
+def test_a_human_of_that_name_is_refused(desk: Desk, workshop: Workshop) -> None:
+    name = workshop.name("human")
+    made = desk.api.do("UserService/CreateUser", organizationId=workshop.home.id, username=name, human=HUMAN)["id"]
+    workshop.remove_later("UserService/DeleteUser", userId=made)
+    assert "human" in eventually("it is refused", lambda: problem(desk.with_options(reader_name=name)))
+
+
+def test_a_role_that_differs_in_case_is_refused(desk: Desk, workshop: Workshop) -> None:
+    project = workshop.project("Read:Messages")
+    other = desk.with_options(project_name=project.name)
+    assert "Read:Messages" in eventually("it is refused", lambda: problem(other))
+
+
+def test_an_application_of_another_type_is_refused(desk: Desk, workshop: Workshop) -> None:
+    project = workshop.project(ROLE)
+    app = workshop.app(project, oidcConfiguration={"redirectUris": ["http://localhost/callback"]})
+    other = desk.with_options(project_name=project.name, app_name=app.name)
+    assert "not of type API" in eventually("it is refused", lambda: problem(other))
+
+
+@pytest.mark.parametrize(
+    ("option", "role", "words"),
+    [("visitor_name", ROLE, "must not have"), ("reader_name", "other", f"without an active {ROLE}")],
+)
+def test_the_assignment_of_somebody_elses_user_in_their_project_is_not_changed(
+    desk: Desk, workshop: Workshop, option: str, role: str, words: str
+) -> None:
+    project, user = workshop.project(ROLE, "other"), workshop.user(pat=False)
+    workshop.grant(user, project, role)
+    other = desk.with_options(project_name=project.name, **{option: user.username})
+    assert words in eventually("it is refused", lambda: problem(other))
+
+
+# --- who may
+
+
+def administrator_of(workshop: Workshop, role: str | None, *, of: Organization | None = None) -> str:
+    """Return the PAT of a new service user in the home organization, with an administrator role in one."""
+    user = workshop.user()
+    if role:
+        resource = {"organizationId": (of or workshop.home).id}
+        workshop.admin.do(
+            "InternalPermissionService/CreateAdministrator", userId=user.id, resource=resource, roles=[role]
+        )
+    return user.pat
+
+
+def desk_of(desk: Desk, pat: str) -> Desk:
+    return replace(desk, target=(desk.target[0], pat))
+
+
+def test_an_owner_of_the_organization_can_do_everything(desk: Desk, workshop: Workshop) -> None:
+    owned = desk_of(desk, administrator_of(workshop, "ORG_OWNER"))
+    eventually("the role shows", lambda: not problem(owned))
+    owned.run()
+    owned.is_complete()
+    owned.tear_down()
+    owned.is_gone()
+
+
+def test_a_role_that_is_too_small_is_refused_with_the_missing_permission(desk: Desk, workshop: Workshop) -> None:
+    small = desk_of(desk, administrator_of(workshop, "ORG_USER_MANAGER"))
+    eventually("it is refused", lambda: "too small" in problem(small))
+    message = refusal(small)
+    assert "project.create" in message
+    assert "ORG_OWNER" in message
+
+
+def test_a_user_without_an_administrator_role_is_refused(desk: Desk, workshop: Workshop) -> None:
+    message = refusal(desk_of(desk, administrator_of(workshop, None)))
+    assert "not an administrator" in message
+    assert "ORG_OWNER" in message
+    assert "is not valid" in refusal(desk_of(desk, secrets.token_urlsafe(53)))
+
+
+def test_an_administrator_of_another_organization_is_refused(desk: Desk, workshop: Workshop) -> None:
+    elsewhere = workshop.organization()
+    other = desk_of(desk, administrator_of(workshop, "ORG_OWNER", of=elsewhere))
+    message = eventually("it is refused", lambda: refusal(other) if "another organization" in problem(other) else "")
+    assert elsewhere.id in message
+
+
+def test_a_recorded_project_of_another_organization_is_refused(desk: Desk, workshop: Workshop) -> None:
+    """The files came from a colleague, say."""
+    project = workshop.project(organization=workshop.organization())
+    SetupFiles(desk.path).record(zitadel=desk.target[0], project_id=project.id)
+    assert "another organization" in eventually("it is refused", lambda: problem(desk))
+    owned = desk_of(desk, administrator_of(workshop, "ORG_OWNER"))
+    words = "of which the user of ZITADEL_ADMIN_PAT is not an administrator"
+    eventually("it is refused to the owner of one, too", lambda: words in problem(owned))
+    SetupFiles(desk.path).restore()
+
+
+def test_a_username_that_is_taken_in_another_organization_is_refused(desk: Desk, workshop: Workshop) -> None:
+    taken = workshop.user(organization=workshop.organization(), pat=False)
+    other = desk.with_options(reader_name=taken.username)
+    assert "is taken in another organization" in eventually("it is refused", lambda: problem(other))
+    owned = desk_of(other, administrator_of(workshop, "ORG_OWNER"))
+    eventually("the role shows", lambda: not problem(owned))
+    client = CountingClient(owned.target)
+    with pytest.raises(ZdemoError, match="is taken in another organization, which this administrator may not see"):
+        owned.run(client)
+    assert client.changes == ["CreateUser"]
+
+
+# --- teardown
+
+
+def test_teardown_removes_everything_and_restores_the_file(desk: Desk) -> None:
+    text = desk.path.read_text()
+    desk.run()
+    first = desk.recorded
+    desk.tear_down()
+    assert desk.path.read_text() == text
+    desk.is_gone()
+    assert [path.name for path in desk.path.parent.iterdir()] == [".env"]
+    assert desk.tear_down().removals == ()
+    desk.run()
+    assert not first & desk.recorded, "IDs are never used twice"
+
+
+def test_lines_that_a_person_has_changed_since_stay(desk: Desk, workshop: Workshop) -> None:
+    desk.run()
+    other = workshop.user()
+    update_dotenv(desk.path, {"PAT": other.pat, "CLIENT_ID": "1"})
+    desk.tear_down()
+    assert desk.env == {"A": "1", "PAT": other.pat, "CLIENT_ID": "1"}
+
+
+# --- options
+
+WRONG: list[tuple[dict[str, str], str]] = [
+    ({"project_name": ""}, "--project-name is empty"),
+    ({"app_name": " api"}, "--app-name begins or ends with a blank"),
+    ({"reader_name": "x" * 201}, "--reader-name is too long"),
+    ({"visitor_name": "a\nb"}, "--visitor-name contains a control character"),
+    ({"role": "a,b"}, "--role a,b: ZITADEL accepts this key"),
+    ({"role": "NULL"}, "--role NULL: ZITADEL accepts this key"),
+    ({"reader_name": "Same", "visitor_name": "same"}, "are the same: same"),
+]
+
+
+@pytest.mark.parametrize(("names", "expected"), WRONG)
+def test_impossible_options_are_refused(names: dict[str, Any], expected: str) -> None:
+    with pytest.raises(UsageError, match=expected):
+        SetupOptions(**names).check()

@@ -1,0 +1,186 @@
+"""A folder with a ``.env``, names that nothing else has, and a ZITADEL: where setup's own functions are tested."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tests.support.emulator_target import Api
+from tests.support.waiting import eventually
+from zdemo.config.dotenv_file import read_dotenv
+from zdemo.http.response import Response
+from zdemo.management.client import ManagementClient
+from zdemo.provisioning import (
+    Plan,
+    SetupFiles,
+    SetupOptions,
+    Teardown,
+    apply_plan,
+    look,
+    make_plan,
+    plan_teardown,
+    tear_down,
+    verify_tokens,
+)
+from zdemo.provisioning.state import SetupState, read_state, state_path
+
+TIMEOUT_SECONDS = 10.0
+
+
+class Cut(Exception):
+    """A run ends here."""
+
+
+class CountingClient(ManagementClient):
+    """Counts the calls that change something; with ``cut_at`` the run ends ``before`` or after that one."""
+
+    def __init__(self, target: tuple[str, str], cut_at: int = 0, *, before: bool = False) -> None:
+        super().__init__(*target, timeout_seconds=TIMEOUT_SECONDS)
+        self.changes: list[str] = []
+        self._cut_at, self._before = cut_at, before
+
+    def request(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
+    ) -> Response:
+        name = path.rpartition("/")[2]
+        if not path.startswith("/zitadel.") or name.startswith(("Get", "List")):
+            return super().request(method, path, body, token=token)
+        self.changes.append(name)
+        cut = len(self.changes) == self._cut_at
+        if cut and self._before:
+            raise Cut
+        answer = super().request(method, path, body, token=token)
+        if cut:
+            raise Cut
+        return answer
+
+
+@dataclass
+class KeptReport:
+    """A report that is kept."""
+
+    lines: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+
+    def tell(self, text: str) -> None:
+        self.lines.append(text)
+
+    def hide(self, *secrets: str) -> None:
+        self.hidden += secrets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    target: tuple[str, str]
+    path: Path
+    options: SetupOptions
+    api: Api
+
+    @property
+    def env(self) -> dict[str, str]:
+        return read_dotenv(self.path) if self.path.exists() else {}
+
+    @property
+    def state(self) -> SetupState:
+        return read_state(self.path)
+
+    @property
+    def recorded(self) -> set[str]:
+        """The IDs that are in the state file."""
+        path = state_path(self.path)
+        entry = json.loads(path.read_text())["files"][self.path.name] if path.exists() else {}
+        return {value for name, value in entry.items() if name.endswith("_id") and value}
+
+    def with_options(self, **options: Any) -> Desk:
+        return replace(self, options=replace(self.options, **options))
+
+    def plan(self, client: ManagementClient | None = None, **options: Any) -> Plan:
+        """Look and plan."""
+        files = SetupFiles(self.path)
+        current = look(
+            client or CountingClient(self.target),
+            files,
+            replace(self.options, **options),
+            issuer=self.target[0],
+            timeout_seconds=TIMEOUT_SECONDS,
+        )
+        return make_plan(current, files.values)
+
+    def run(self, client: ManagementClient | None = None, **options: Any) -> Plan:
+        """Make one whole run, as the command does."""
+        client = client or CountingClient(self.target)
+        plan, files = self.plan(client, **options), SetupFiles(self.path)
+        if plan.changes:
+            apply_plan(client, files, plan, KeptReport())
+        verify_tokens(files, self.options.role, issuer=self.target[0], timeout_seconds=TIMEOUT_SECONDS)
+        return plan
+
+    def nothing_left_to_do(self) -> None:
+        """Run until nothing changes; a real ZITADEL's lists may trail."""
+        eventually("a run that changes nothing", lambda: not self.run().changes)
+
+    def plan_teardown(self) -> Teardown:
+        return plan_teardown(CountingClient(self.target), SetupFiles(self.path), issuer=self.target[0])
+
+    def tear_down(self, client: ManagementClient | None = None) -> Teardown:
+        files = SetupFiles(self.path)
+        teardown = plan_teardown(client or CountingClient(self.target), files, issuer=self.target[0])
+        if teardown.changes:
+            tear_down(files, teardown, KeptReport())
+        return teardown
+
+    def pats(self, user_id: str) -> list[str]:
+        found = self.api.do("UserService/ListPersonalAccessTokens", filters=[{"userIdFilter": {"id": user_id}}])
+        return [row["id"] for row in found.get("result", [])]
+
+    def keys(self, application_id: str) -> list[str]:
+        filters = [{"applicationIdFilter": {"applicationId": application_id}}]
+        found = self.api.do("ApplicationService/ListApplicationKeys", filters=filters)
+        return [row["keyId"] for row in found.get("keys", [])]
+
+    def users(self) -> list[str]:
+        names = (self.options.reader_name, self.options.visitor_name)
+        queries = [{"orQuery": {"queries": [{"userNameQuery": {"userName": name}} for name in names]}}]
+        found = self.api.do("UserService/ListUsers", queries=queries)
+        return sorted(row["userId"] for row in found.get("result", []))
+
+    def projects(self) -> list[str]:
+        filters = [{"projectNameFilter": {"projectName": self.options.project_name}}]
+        return [p["projectId"] for p in self.api.do("ProjectService/ListProjects", filters=filters).get("projects", [])]
+
+    def applications(self, project_id: str) -> list[str]:
+        filters = [{"projectIdFilter": {"projectId": project_id}}]
+        found = self.api.do("ApplicationService/ListApplications", filters=filters)
+        return [a["applicationId"] for a in found.get("applications", [])]
+
+    def roles(self, project_id: str) -> list[str]:
+        found = self.api.do("ProjectService/ListProjectRoles", projectId=project_id)
+        return [row["key"] for row in found.get("projectRoles", [])]
+
+    def holders(self, project_id: str) -> list[str]:
+        """Return the users with an assignment in the project."""
+        found = self.api.do("AuthorizationService/ListAuthorizations", filters=[{"projectId": {"id": project_id}}])
+        return [row["user"]["id"] for row in found.get("authorizations", [])]
+
+    def assignments(self, project_id: str) -> list[str]:
+        found = self.api.do("AuthorizationService/ListAuthorizations", filters=[{"projectId": {"id": project_id}}])
+        return [row["id"] for row in found.get("authorizations", [])]
+
+    def is_complete(self) -> None:
+        """Everything is there once, nothing is left over, and the next run changes nothing."""
+        self.nothing_left_to_do()
+        env, state = self.env, self.state
+        assert self.projects() == [env["ZITADEL_PROJECT_ID"]]
+        assert len(self.applications(env["ZITADEL_PROJECT_ID"])) == 1
+        assert self.roles(env["ZITADEL_PROJECT_ID"]) == [self.options.role]
+        assert self.holders(env["ZITADEL_PROJECT_ID"]) == [state.reader_id]
+        assert self.users() == sorted((state.reader_id, state.visitor_id))
+        assert self.pats(state.reader_id) == [state.reader_pats[-1].id]
+        assert self.pats(state.visitor_id) == [state.visitor_pats[-1].id]
+
+    def is_gone(self) -> None:
+        """Nothing of setup's is left at ZITADEL."""
+        eventually("all is gone", lambda: self.projects() == self.users() == [])

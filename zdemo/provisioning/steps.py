@@ -1,0 +1,284 @@
+"""The steps of a plan: what each of them asks ZITADEL, and what it records before and after.
+
+What ZITADEL shows only once goes to its file before anything else is done. A PAT or a key gets a time of expiry that
+no other has, recorded before it is created, so that one whose answer was lost is found again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from zdemo.config.dotenv_file import replace_file
+from zdemo.errors import ManagementError, ZdemoError
+from zdemo.management import resources
+from zdemo.management.client import ManagementClient
+from zdemo.management.model import Auth, RoleAssignment, milliseconds
+from zdemo.management.refusals import is_taken_name
+from zdemo.provisioning.current import CurrentUser
+from zdemo.provisioning.files import SetupFiles, key_in
+from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep, replaced_keys
+from zdemo.provisioning.state import IssuedCredential, digest
+
+DAY_MILLISECONDS = 86_400_000
+KEY_YEAR = milliseconds("9999-01-01T00:00:00+00:00") or 0  # as ZITADEL's own default: keys do not expire
+DAYS_OF_KEY_YEAR = 364
+
+
+class Reporter(Protocol):
+    """Receives what happens, and the texts that are secret."""
+
+    def tell(self, text: str) -> None:
+        """Report a thing that was done."""
+
+    def hide(self, *secrets: str) -> None:
+        """Never show these texts."""
+
+
+@dataclass(kw_only=True)
+class Context:
+    """What the steps share. ``client_id`` is empty until it is known."""
+
+    client: ManagementClient
+    files: SetupFiles
+    plan: Plan
+    report: Reporter
+    client_id: str = ""
+
+    @property
+    def home(self) -> str:
+        """The organization in which everything is created."""
+        return self.plan.current.admin.organization_id
+
+    @property
+    def project_id(self) -> str:
+        """The ID of the project that exists, or that will be created."""
+        project = self.plan.current.project
+        return project.id if project else self.files.state.project_id
+
+    @property
+    def application_ids(self) -> tuple[str, str]:
+        """The IDs of project and application."""
+        application = self.plan.current.application
+        return self.project_id, application.id if application else self.files.state.application_id
+
+    def user(self, step: PlanStep) -> CurrentUser:
+        """Return the user that a step is about, by name."""
+        return next(user for user in self.plan.current.users if user.name == step.name)
+
+    def user_id(self, step: PlanStep) -> str:
+        """Return the ID of the user that a step is about."""
+        user = self.user(step)
+        return user.user.id if user.user else str(getattr(self.files.state, user.fields.user_id))
+
+
+def create_user(context: Context, step: PlanStep) -> None:
+    """Create a service user. Its name may be taken by a user whom the administrator does not see."""
+    user = context.user(step)
+    try:
+        resources.create_service_user(
+            context.client,
+            user_id=context.user_id(step),
+            organization_id=context.home,
+            username=user.name,
+            description="created by zdemo setup",
+        )
+    except ManagementError as error:
+        if not is_taken_name(error):
+            raise
+        raise ZdemoError(
+            f"the username {user.name} is taken in another organization, which this administrator may not see; "
+            "usernames are unique in the whole instance",
+            hint=f"choose another {user.fields.option} and run setup again",
+        ) from error
+    context.report.tell(f"service user {user.name}: created ({context.user_id(step)})")
+
+
+def create_project(context: Context, step: PlanStep) -> None:
+    """Create the project in the administrator's organization."""
+    resources.create_project(
+        context.client, project_id=context.project_id, organization_id=context.home, name=step.name
+    )
+    context.report.tell(f"project {step.name}: created ({context.project_id})")
+
+
+def add_role(context: Context, step: PlanStep) -> None:
+    """Define the role in the project."""
+    resources.add_role(context.client, context.project_id, step.name)
+    context.report.tell(f"role {step.name}: created")
+
+
+def create_application(context: Context, step: PlanStep) -> None:
+    """Create the application, with its secret unless it uses keys."""
+    auth, (project_id, application_id) = context.plan.current.auth, context.application_ids
+    context.files.record(secret_written=False)
+    made = resources.create_application(
+        context.client, project_id=project_id, application_id=application_id, name=step.name, auth=auth
+    )
+    context.client_id, where = made.client_id, ""
+    if auth is Auth.BASIC:
+        _write_secret(context, made.client_secret)
+        where = f"; its client secret is in {context.files.path}"
+    context.report.tell(f"application {step.name}: created ({application_id}){where}")
+
+
+def change_auth(context: Context, step: PlanStep) -> None:
+    """Change how the application authenticates."""
+    resources.set_application_auth(context.client, *context.application_ids, context.plan.current.auth)
+    context.report.tell(f"application {step.name}: authentication changed {step.note}")
+
+
+def new_secret(context: Context, step: PlanStep) -> None:
+    """Create a new client secret, unless it came with the application; an old one stops working at once."""
+    if context.plan.current.application is None:
+        return
+    _write_secret(context, resources.generate_client_secret(context.client, *context.application_ids))
+    context.report.tell(f"client secret of {step.name}: {step.note}")
+
+
+def _write_secret(context: Context, secret: str) -> None:
+    """Write the secret to ``.env``, where a key file would win over it."""
+    context.report.hide(secret)
+    context.files.write(
+        {
+            "ZITADEL_PROJECT_ID": context.project_id,
+            "CLIENT_ID": context.client_id,
+            "CLIENT_SECRET": secret,
+            "ZITADEL_KEY_FILE": None,
+        }
+    )
+    context.files.record(secret_written=True)
+
+
+def create_key(context: Context, step: PlanStep) -> None:
+    """Create a key of the application, in a file of its own beside ``.env``."""
+    files, (project_id, application_id) = context.files, context.application_ids
+    file = files.key_file(step.name)
+    if file.exists() and file not in files.key_files():
+        raise ZdemoError(
+            f"{file} exists, and setup did not write it",
+            hint="move it away, or choose another --app-name, and run setup again",
+        )
+    expires = KEY_YEAR + secrets.randbelow(DAYS_OF_KEY_YEAR * DAY_MILLISECONDS)
+    key = IssuedCredential(owner_id=application_id, expires=expires)
+    files.record(keys=(*files.state.keys, key))
+    made = resources.create_application_key(context.client, project_id, application_id, expires=expires)
+    context.report.hide(made.secret)
+    _record_last(context, "keys", digest=digest(made.id))
+    replace_file(file, made.secret)
+    drop_secret = {"CLIENT_SECRET": None} if files.wrote("CLIENT_SECRET") else {}
+    files.write(
+        {
+            "ZITADEL_PROJECT_ID": project_id,
+            "CLIENT_ID": context.client_id,
+            "ZITADEL_KEY_FILE": file.name,
+            **drop_secret,
+        }
+    )
+    _record_last(context, "keys", id=made.id)
+    context.report.tell(f"key file {file}: written")
+
+
+def remove_keys(context: Context, step: PlanStep) -> None:
+    """Remove the keys that were lost or replaced, and a file that holds one of them."""
+    current, files = context.plan.current, context.files
+    removed = (*current.lost_keys, *replaced_keys(current))
+    for key_id in removed:
+        resources.delete_application_key(context.client, *context.application_ids, key_id)
+    for file in files.key_files():
+        if key_in(file) in removed:
+            file.unlink()
+            context.report.tell(f"key file {file}: removed")
+    context.report.tell(f"keys of {step.name}: {len(removed)} removed")
+
+
+def create_pat(context: Context, step: PlanStep) -> None:
+    """Create a token of a service user, recorded so that it can be found again."""
+    fields, user_id = context.user(step).fields, context.user_id(step)
+    days = context.plan.current.options.pat_days
+    expires = round(time.time() * 1000) + days * DAY_MILLISECONDS
+    issued: tuple[IssuedCredential, ...] = getattr(context.files.state, fields.pats)
+    pat = IssuedCredential(owner_id=user_id, expires=expires)
+    context.files.record(**{fields.pats: (*issued, pat)})
+    made = resources.add_pat(context.client, user_id, expires=expires)
+    context.report.hide(made.secret)
+    _record_last(context, fields.pats, digest=digest(made.secret))
+    context.files.write({fields.setting: made.secret})
+    _record_last(context, fields.pats, id=made.id)
+    context.report.tell(f"PAT of {step.name}: created, valid for {days} days")
+
+
+def _record_last(context: Context, field: str, **changes: Any) -> None:
+    issued: tuple[IssuedCredential, ...] = getattr(context.files.state, field)
+    context.files.record(**{field: (*issued[:-1], replace(issued[-1], **changes))})
+
+
+def remove_pats(context: Context, step: PlanStep) -> None:
+    """Remove the tokens that are dead or whose text was lost."""
+    lost = context.user(step).lost
+    for token_id in lost:
+        resources.remove_pat(context.client, context.user_id(step), token_id)
+    context.report.tell(f"PATs of {step.name}: {len(lost)} removed")
+
+
+def assign(context: Context, step: PlanStep) -> None:
+    """Assign the role to a user without an assignment in the project."""
+    project = context.plan.current.project
+    made = resources.create_assignment(
+        context.client,
+        user_id=context.user_id(step),
+        project_id=context.project_id,
+        organization_id=project.organization_id if project else context.home,
+        role_keys=[context.plan.current.options.role],
+    )
+    context.files.record(assignment_id=made)
+    context.report.tell(f"role for {step.name}: granted")
+
+
+def change_assignment(context: Context, step: PlanStep) -> None:
+    """Add the role to the assignment that exists, and activate it."""
+    assignment, role = _assignment(context, step), context.plan.current.options.role
+    if role not in assignment.role_keys:
+        resources.set_assignment_roles(context.client, assignment.id, [*assignment.role_keys, role])
+    if not assignment.active:
+        resources.activate_assignment(context.client, assignment.id)
+    context.report.tell(f"role for {step.name}: granted")
+
+
+def unassign(context: Context, step: PlanStep) -> None:
+    """Take the role out of an assignment; one that is left empty is deleted."""
+    assignment = _assignment(context, step)
+    left = [key for key in assignment.role_keys if key != context.plan.current.options.role]
+    if left:
+        resources.set_assignment_roles(context.client, assignment.id, left)
+    else:
+        resources.delete_assignment(context.client, assignment.id)
+    context.report.tell(f"role for {step.name}: revoked")
+
+
+def _assignment(context: Context, step: PlanStep) -> RoleAssignment:
+    assignment = context.user(step).assignment
+    if assignment is None:
+        raise AssertionError(step.kind)  # the plan changes only what exists
+    return assignment
+
+
+HANDLERS: Mapping[tuple[ObjectKind, Action], Callable[[Context, PlanStep], None]] = {
+    (ObjectKind.USER, Action.CREATE): create_user,
+    (ObjectKind.PROJECT, Action.CREATE): create_project,
+    (ObjectKind.ROLE, Action.CREATE): add_role,
+    (ObjectKind.APPLICATION, Action.CREATE): create_application,
+    (ObjectKind.METHOD, Action.CHANGE): change_auth,
+    (ObjectKind.SECRET, Action.CREATE): new_secret,
+    (ObjectKind.SECRET, Action.CHANGE): new_secret,
+    (ObjectKind.KEY, Action.CREATE): create_key,
+    (ObjectKind.KEY, Action.REMOVE): remove_keys,
+    (ObjectKind.ASSIGNMENT, Action.CREATE): assign,
+    (ObjectKind.ASSIGNMENT, Action.CHANGE): change_assignment,
+    (ObjectKind.ASSIGNMENT, Action.REMOVE): unassign,
+    (ObjectKind.PAT, Action.CREATE): create_pat,
+    (ObjectKind.PAT, Action.REMOVE): remove_pats,
+}
