@@ -68,16 +68,11 @@ def _rights(context: DoctorContext) -> Result:
 
 
 CHECKS = (
+    Check("admin.valid", "ZITADEL_ADMIN_PAT is valid at this ZITADEL", ("zitadel.host",), _valid),
     Check(
-        id="admin.valid",
-        what="ZITADEL_ADMIN_PAT is valid at this ZITADEL",
-        needs=("zitadel.host",),
-        examine=_valid,
-    ),
-    Check(
-        id="admin.rights",
-        what="its user is an administrator, with the permissions that setup and role need",
-        needs=("admin.valid",),
-        examine=_rights,
+        "admin.rights",
+        "its user is an administrator, with the permissions that setup and role need",
+        ("admin.valid",),
+        _rights,
     ),
 )

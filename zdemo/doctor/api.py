@@ -96,22 +96,12 @@ def _refusal(context: DoctorContext) -> str | None:
 
 
 CHECKS = (
+    Check("api.reachable", "the API at ZDEMO_API_URL answers", ("settings.readable",), _reachable),
+    Check("api.identity", "it is a zdemo API, and guards its private route", ("api.reachable",), _identity),
     Check(
-        id="api.reachable",
-        what="the API at ZDEMO_API_URL answers",
-        needs=("settings.readable",),
-        examine=_reachable,
-    ),
-    Check(
-        id="api.identity",
-        what="it is a zdemo API, and guards its private route",
-        needs=("api.reachable",),
-        examine=_identity,
-    ),
-    Check(
-        id="api.agrees",
-        what="it agrees with ZITADEL about PAT: it uses the same ZITADEL and the same application",
-        needs=("api.identity", "client.accepted"),
-        examine=_agrees,
+        "api.agrees",
+        "it agrees with ZITADEL about PAT: it uses the same ZITADEL and the same application",
+        ("api.identity", "client.accepted"),
+        _agrees,
     ),
 )

@@ -40,7 +40,7 @@ class Result:
     satisfied: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Check(Generic[S]):
     """One check of a subject.
 

@@ -126,23 +126,15 @@ def _plain(answer: Response | None, context: DoctorContext) -> Result:
 
 
 CHECKS = (
+    Check("net.resolve", "the host name in ZITADEL_DOMAIN resolves", ("settings.readable",), _resolve),
+    Check("net.connect", "the port answers", ("net.resolve",), _connect),
     Check(
-        id="net.resolve",
-        what="the host name in ZITADEL_DOMAIN resolves",
-        needs=("settings.readable",),
-        examine=_resolve,
-    ),
-    Check(id="net.connect", what="the port answers", needs=("net.resolve",), examine=_connect),
-    Check(
-        id="net.proxy",
-        what="the proxy of the environment, if there is one, lets requests through",
-        needs=("net.connect",),
-        examine=_proxy,
+        "net.proxy", "the proxy of the environment, if there is one, lets requests through", ("net.connect",), _proxy
     ),
     Check(
-        id="net.tls",
-        what="TLS where it is used: the certificate is trusted, has the right name, and is in time",
-        needs=("net.proxy",),
-        examine=_tls,
+        "net.tls",
+        "TLS where it is used: the certificate is trusted, has the right name, and is in time",
+        ("net.proxy",),
+        _tls,
     ),
 )

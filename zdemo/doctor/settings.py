@@ -107,28 +107,20 @@ def _wellformed(context: DoctorContext) -> Result:
 
 
 CHECKS = (
+    Check("settings.readable", "the .env file can be read, and each line is an assignment", (), _readable),
     Check(
-        id="settings.readable",
-        what="the .env file can be read, and each line is an assignment",
-        needs=(),
-        examine=_readable,
+        "settings.complete",
+        "ZITADEL_DOMAIN and the API application's credentials are set",
+        ("settings.readable",),
+        _complete,
     ),
     Check(
-        id="settings.complete",
-        what="ZITADEL_DOMAIN and the API application's credentials are set",
-        needs=("settings.readable",),
-        examine=_complete,
+        "settings.shadowed", "no environment variable hides another value in .env", ("settings.readable",), _shadowed
     ),
     Check(
-        id="settings.shadowed",
-        what="no environment variable hides another value in .env",
-        needs=("settings.readable",),
-        examine=_shadowed,
-    ),
-    Check(
-        id="settings.wellformed",
-        what="no value is quoted, has a blank or a path, is swapped, or of another kind",
-        needs=("settings.readable",),
-        examine=_wellformed,
+        "settings.wellformed",
+        "no value is quoted, has a blank or a path, is swapped, or of another kind",
+        ("settings.readable",),
+        _wellformed,
     ),
 )

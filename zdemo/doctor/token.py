@@ -97,40 +97,15 @@ def _granted(context: DoctorContext) -> Result:
 
 
 CHECKS = (
+    Check("client.accepted", "ZITADEL accepts the API application's credentials", ("zitadel.host",), _accepted),
+    Check("client.kind", "they are what the application is registered for: secret or key", ("client.accepted",), _kind),
+    Check("token.form", "PAT is a whole token, with nothing around it", ("settings.readable",), _form),
     Check(
-        id="client.accepted",
-        what="ZITADEL accepts the API application's credentials",
-        needs=("zitadel.host",),
-        examine=_accepted,
+        "token.active",
+        "PAT is active; if not, why, as far as it can be known",
+        ("client.accepted", "token.form"),
+        _active,
     ),
-    Check(
-        id="client.kind",
-        what="they are what the application is registered for: secret or key",
-        needs=("client.accepted",),
-        examine=_kind,
-    ),
-    Check(
-        id="token.form",
-        what="PAT is a whole token, with nothing around it",
-        needs=("settings.readable",),
-        examine=_form,
-    ),
-    Check(
-        id="token.active",
-        what="PAT is active; if not, why, as far as it can be known",
-        needs=("client.accepted", "token.form"),
-        examine=_active,
-    ),
-    Check(
-        id="token.audience",
-        what="it is meant for this API",
-        needs=("token.active",),
-        examine=_audience,
-    ),
-    Check(
-        id="role.granted",
-        what=f"its user has the role {ROLE} in this API's project",
-        needs=("token.audience",),
-        examine=_granted,
-    ),
+    Check("token.audience", "it is meant for this API", ("token.active",), _audience),
+    Check("role.granted", f"its user has the role {ROLE} in this API's project", ("token.audience",), _granted),
 )

@@ -89,34 +89,14 @@ def _clock(context: DoctorContext) -> Result:
 
 
 CHECKS = (
+    Check("zitadel.identity", "the server at ZITADEL_DOMAIN is a ZITADEL", ("net.tls",), _identity),
     Check(
-        id="zitadel.identity",
-        what="the server at ZITADEL_DOMAIN is a ZITADEL",
-        needs=("net.tls",),
-        examine=_identity,
+        "zitadel.ready",
+        "it is ready: its database answers, and requests are not limited",
+        ("zitadel.identity",),
+        _ready,
     ),
-    Check(
-        id="zitadel.ready",
-        what="it is ready: its database answers, and requests are not limited",
-        needs=("zitadel.identity",),
-        examine=_ready,
-    ),
-    Check(
-        id="zitadel.host",
-        what="it has an instance for the host name (ExternalDomain)",
-        needs=("zitadel.ready",),
-        examine=_host,
-    ),
-    Check(
-        id="zitadel.issuer",
-        what="its issuer is ZITADEL_DOMAIN: scheme, host, port",
-        needs=("zitadel.host",),
-        examine=_issuer,
-    ),
-    Check(
-        id="clock.skew",
-        what="this machine's clock agrees with ZITADEL's",
-        needs=("zitadel.identity",),
-        examine=_clock,
-    ),
+    Check("zitadel.host", "it has an instance for the host name (ExternalDomain)", ("zitadel.ready",), _host),
+    Check("zitadel.issuer", "its issuer is ZITADEL_DOMAIN: scheme, host, port", ("zitadel.host",), _issuer),
+    Check("clock.skew", "this machine's clock agrees with ZITADEL's", ("zitadel.identity",), _clock),
 )
