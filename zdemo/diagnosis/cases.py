@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.admin_records import PatRecords
@@ -21,22 +21,44 @@ from zdemo.diagnosis.phrases import (
     url,
 )
 from zdemo.diagnosis.token_form import TokenForm, TokenKind, token_form
+from zdemo.errors import IntrospectionError
 from zdemo.http.response import Response
 
-C = TypeVar("C")
 LOOKED_UP = ("records", "looked up with ZITADEL_ADMIN_PAT")
 
 
-def decide(rules: Iterable[Callable[[C], Finding | None]], case: C) -> Finding | None:
+class Case(Protocol):
+    """What a rule decides."""
+
+    @property
+    def seen(self) -> Lines:
+        """The evidence for every finding about this case."""
+
+
+C = TypeVar("C")
+E = TypeVar("E", bound=Case)
+
+
+def first(rules: Iterable[Callable[[C], Finding | None]], case: C) -> Finding | None:
     """Return the finding of the first rule that decides a case."""
     return next((finding for rule in rules if (finding := rule(case))), None)
 
 
+def decide(rules: Iterable[Callable[[E], Finding | None]], case: E, last: Callable[[E], Finding]) -> Finding:
+    """Return the finding of the first rule that decides a case, else that of the last rule.
+
+    The evidence of the case is put before the rule's own.
+    """
+    finding = first(rules, case) or last(case)
+    return replace(finding, seen=(*case.seen, *finding.seen))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ResponseCase:
-    """A response that is not an introspection, or not a discovery document."""
+    """A response that is not an introspection, or not a discovery document; ``error`` says what it is instead."""
 
     answer: Response
+    error: IntrospectionError
     evidence: Evidence
 
     @property
@@ -73,16 +95,11 @@ class ClientCase:
         """The refusal as the beginning of a sentence."""
         return f"ZITADEL refuses the API application's {'key' if self.settings.key else 'credentials'}"
 
-    @property
-    def answer_line(self) -> tuple[str, str]:
-        """The response as a line of evidence."""
-        return ("answer", f"{described(self.answer)}: {oauth_error(self.answer)}")
-
     @cached_property
     def seen(self) -> Lines:
         """The refusal and what other requests showed."""
-        lines = [self.answer_line]
-        if self.evidence.answer(Probe.RANDOM_TOKEN):
+        lines = [("answer", f"{described(self.answer)}: {oauth_error(self.answer)}")]
+        if self.evidence.status(Probe.RANDOM_TOKEN) == self.answer.status:
             lines.append(("random text", "gets the same answer, so the refusal is not about the caller"))
         if self.evidence.token_is_dead:
             lines.append(("userinfo", "refuses the caller as well: everything may be from another ZITADEL"))
@@ -139,5 +156,4 @@ class PatCase:
     """A dead PAT that an administrator looked up; ``now`` is when (epoch seconds)."""
 
     records: PatRecords
-    seen: Lines
     now: float

@@ -23,9 +23,8 @@ def finding_for_client_records(case: ClientCase, *seen: tuple[str, str]) -> Find
     records = case.evidence.client_records
     if records is None:
         return None
-    lines = (*case.seen, *seen, LOOKED_UP)
     finding = _no_application(records, case) if records.application is None else _by(records.application, case)
-    return replace(finding, seen=lines) if finding else None
+    return replace(finding, seen=(*seen, LOOKED_UP)) if finding else None
 
 
 def _by(app: ApplicationRecord, case: ClientCase) -> Finding | None:

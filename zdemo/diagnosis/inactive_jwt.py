@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from zdemo.diagnosis.cases import InactiveCase, decide
+from zdemo.diagnosis.cases import InactiveCase, first
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.phrases import audience_scope, shown_list, span
@@ -13,7 +13,7 @@ from zdemo.introspection.model import within_all_clocks
 
 def finding_for_jwt(case: InactiveCase) -> Finding:
     """Return the finding for a JWT that is inactive here and that userinfo does not accept either."""
-    return decide(_RULES, case) or _ended(case)
+    return first(_RULES, case) or _ended(case)
 
 
 def _own_issuer(case: InactiveCase) -> str:
@@ -37,7 +37,7 @@ def _other_issuer(case: InactiveCase) -> Finding | None:
     if issuer == own or not isinstance(issuer, str):
         return None
     shown, known = quoted(issuer), _knows_its_key(case)
-    seen = (*case.seen, ("issuers", f"token: {shown}, ZITADEL: {own}"))
+    seen = (("issuers", f"token: {shown}, ZITADEL: {own}"),)
     request = f"use one issuer for all: request the token from {own}"
     if known is not True and not _may_be_zitadels(issuer):
         return Finding(
@@ -74,7 +74,7 @@ def _id_token(case: InactiveCase) -> Finding | None:
     return Finding(
         id="token.is_id_token",
         cause="this is an ID token: it tells the client who logged in, and no API accepts it",
-        seen=(*case.seen, ("claims", "at_hash or azp, and no jti: an ID token (OpenID Connect Core §2)")),
+        seen=(("claims", "at_hash or azp, and no jti: an ID token (OpenID Connect Core §2)"),),
         fix=("send the access_token from the same answer of the token endpoint",),
     )
 
@@ -85,7 +85,7 @@ def _damaged(case: InactiveCase) -> Finding | None:
     return Finding(
         id="token.damaged",
         cause="the JWT's signature does not match its content: it was changed, or a part of it is missing",
-        seen=(*case.seen, ("signature", "wrong by the key of this ZITADEL that the JWT names")),
+        seen=(("signature", "wrong by the key of this ZITADEL that the JWT names"),),
         fix=("copy the whole token again, or request a new one",),
     )
 
@@ -100,7 +100,6 @@ def _expired(case: InactiveCase) -> Finding | None:
         id="token.expired",
         cause=f"the token has expired, {span(zitadels_now - within_all_clocks(expires))} ago",
         certainty=Certainty.CERTAIN if expires <= case.now else Certainty.LIKELY,
-        seen=case.seen,
         fix=("request a new one",),
     )
 
@@ -119,7 +118,7 @@ def _other_audience(case: InactiveCase) -> Finding | None:
         id="token.other_audience",
         cause="the token is not meant for this API: its audience names neither this API application nor its project. "
         "It is also no longer alive",
-        seen=(*case.seen, _audience_line(case)),
+        seen=(_audience_line(case),),
         fix=(f"request a new one with the scope {audience_scope(project)}",),
     )
 
@@ -136,7 +135,7 @@ def _unknown_key(case: InactiveCase) -> Finding | None:
             "it belongs to another ZITADEL with the same address, or to this one before it was recreated",
             "the key was replaced since the token was issued",
         ),
-        seen=(*case.seen, ("key", f"kid {kid} is not among the keys at /oauth/v2/keys")),
+        seen=(("key", f"kid {kid} is not among the keys at /oauth/v2/keys"),),
         fix=("request a new one",),
     )
 
@@ -159,7 +158,7 @@ def _ended(case: InactiveCase) -> Finding:
         "inactive",
         certainty=Certainty.OPEN,
         candidates=tuple(candidates),
-        seen=(*case.seen, _audience_line(case)),
+        seen=(_audience_line(case),),
         fix=("request a new one; if the token endpoint refuses that, its error says what is wrong with the user",),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from zdemo.diagnosis.cases import InactiveCase, decide
+from zdemo.diagnosis.cases import InactiveCase, first
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.diagnosis.token_form import OPAQUE_LENGTH, PAT_LENGTH, SECRET_LENGTH, TokenKind
@@ -16,7 +16,7 @@ ALL_TOKENS = "ZITADEL cannot read its tokens (its database), if good tokens of o
 
 def finding_by_form(case: InactiveCase) -> Finding:
     """Return the finding by the form alone, with all that it can be."""
-    return decide(_RULES, case) or _unknown(case)
+    return first(_RULES, case) or _unknown(case)
 
 
 def _doubts(case: InactiveCase) -> tuple[str, ...]:
@@ -49,7 +49,6 @@ def _pat(case: InactiveCase) -> Finding | None:
             *_doubts(case),
             ALL_TOKENS,
         ),
-        seen=case.seen,
         fix=(
             "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes all of them",
             "to find out which it is: the user's page in ZITADEL shows the user's state and PATs",
@@ -73,7 +72,6 @@ def _opaque(case: InactiveCase) -> Finding | None:
             *_doubts(case),
             ALL_TOKENS,
         ),
-        seen=case.seen,
         fix=(
             "request a new access token with the same client credentials; the answer shows which it was "
             "(200: the old one had expired or ended; 400 Errors.User.NotActive: its user is deactivated or locked; "
@@ -96,17 +94,17 @@ def _ask_administrator(evidence: Evidence) -> str:
 def _not_whole(case: InactiveCase) -> Finding | None:
     form = case.form
     if form.kind is TokenKind.DOUBLED:
-        return _copy(case, "token.doubled", "the token was pasted twice, one copy after the other")
+        return _copy("token.doubled", "the token was pasted twice, one copy after the other")
     if form.kind is TokenKind.DAMAGED:
         return _not_zitadels(case)
     if form.length < SHORTEST_TOKEN and form.kind is not TokenKind.CLIENT_SECRET:
         what = f"it is too short: {form.size}, but a PAT has {PAT_LENGTH}"
-        return _copy(case, "token.too_short", f"this is not a whole token of ZITADEL: {what}")
+        return _copy("token.too_short", f"this is not a whole token of ZITADEL: {what}")
     if form.kind is TokenKind.CUT:
         return _cut(case)
     if OPAQUE_LENGTH - 6 <= form.length < OPAQUE_LENGTH:
         what = f"{form.length} characters instead of {OPAQUE_LENGTH}, the length of an access token"
-        return _copy(case, "token.cut", f"the token is cut off (incomplete): {what}", Certainty.LIKELY)
+        return _copy("token.cut", f"the token is cut off (incomplete): {what}", Certainty.LIKELY)
     return None
 
 
@@ -119,7 +117,6 @@ def _not_zitadels(case: InactiveCase) -> Finding:
     return Finding(
         id="token.damaged",
         cause=f"this is not a token of ZITADEL: {what}; it is another issuer's, or was damaged",
-        seen=case.seen,
         fix=(
             "use a token that this ZITADEL has issued: a PAT, or a token from its token endpoint",
             "if it is one: copy the whole token again",
@@ -131,10 +128,10 @@ def _cut(case: InactiveCase) -> Finding:
     length = case.form.length
     if length > PAT_LENGTH:
         what = f"no token has {length} characters: one is missing, something was added, or it is another issuer's"
-        return _copy(case, "token.cut", f"this is not a whole token of ZITADEL: {what}")
+        return _copy("token.cut", f"this is not a whole token of ZITADEL: {what}")
     if length % 4 == 1:  # no base64url text has such a length (RFC 4648 §5)
         cause = f"the token is cut off (incomplete): {length} characters instead of {PAT_LENGTH}, the length of a PAT"
-        return _copy(case, "token.cut", cause)
+        return _copy("token.cut", cause)
     return Finding(
         id="token.cut",
         cause=f"the token is not valid, and its length is unusual: {length} characters instead of {PAT_LENGTH}",
@@ -143,7 +140,6 @@ def _cut(case: InactiveCase) -> Finding:
             "it is cut off (incomplete)",
             "it is the whole PAT of a user whose ID was chosen by hand and is shorter, and it is no longer valid",
         ),
-        seen=case.seen,
         fix=(
             "copy the whole token again; if it is complete, create a new PAT for the user",
             _ask_administrator(case.evidence),
@@ -151,9 +147,9 @@ def _cut(case: InactiveCase) -> Finding:
     )
 
 
-def _copy(case: InactiveCase, name: str, cause: str, certainty: Certainty = Certainty.CERTAIN) -> Finding:
+def _copy(name: str, cause: str, certainty: Certainty = Certainty.CERTAIN) -> Finding:
     fix = ("copy the whole token, and nothing else", "if you no longer have it: create a new one")
-    return Finding(id=name, cause=cause, certainty=certainty, seen=case.seen, fix=fix)
+    return Finding(id=name, cause=cause, certainty=certainty, fix=fix)
 
 
 def _secret(case: InactiveCase) -> Finding | None:
@@ -163,7 +159,6 @@ def _secret(case: InactiveCase) -> Finding | None:
         id="token.client_secret",
         cause=f"this looks like a client secret ({SECRET_LENGTH} letters and digits), not like a token",
         certainty=Certainty.LIKELY,
-        seen=case.seen,
         fix=(
             "give a token: a PAT, or an access token that the token endpoint issues for this secret",
             "if it is a PAT, it is cut off: copy the whole token",
@@ -182,7 +177,6 @@ def _unknown(case: InactiveCase) -> Finding:
             "it has expired, was deleted or revoked, or its user was deactivated, locked or removed",
             *_doubts(case),
         ),
-        seen=case.seen,
         fix=("copy the whole token again; if it is complete, request or create a new one",),
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from zdemo.diagnosis.admin_records import PatRecords
-from zdemo.diagnosis.cases import LOOKED_UP, PatCase, decide
+from zdemo.diagnosis.cases import LOOKED_UP, PatCase, first
 from zdemo.diagnosis.finding import Certainty, Finding
 from zdemo.management.model import UserEvent
 
@@ -20,9 +20,11 @@ STAY_DEAD = "PATs from before stay dead"
 
 def finding_for_pat_records(case: PatCase) -> Finding | None:
     """Return why a PAT is dead, by what an administrator sees; ``None`` when that does not decide."""
-    case = replace(case, seen=(*case.seen, LOOKED_UP))
-    finding = decide(_RULES, case)
-    return finding if finding is None or finding.certainty is Certainty.OPEN else _if_replaced(finding, case.records)
+    finding = first(_RULES, case)
+    if finding is None:
+        return None
+    finding = replace(finding, seen=(LOOKED_UP,))
+    return finding if finding.certainty is Certainty.OPEN else _if_replaced(finding, case.records)
 
 
 def _if_replaced(finding: Finding, records: PatRecords) -> Finding:
@@ -48,7 +50,6 @@ def _removed(case: PatCase) -> Finding | None:
     return Finding(
         id="token.user_removed",
         cause=f"the token's user ({records.user}) was removed{when}: no such user exists",
-        seen=case.seen,
         fix=("use a PAT of another user; zdemo setup creates new users and PATs",),
     )
 
@@ -71,7 +72,6 @@ def _never_seen(case: PatCase) -> Finding:
             ),
             "the PAT and its user belong to another (or a recreated) ZITADEL",
         ),
-        seen=case.seen,
         fix=(
             *((f"correct {variable}, the ID or login name of the token's user, and try again",) if variable else ()),
             "if the user was removed: use a PAT of another user; zdemo setup creates new users and PATs",
@@ -89,7 +89,6 @@ def _switched_off(case: PatCase) -> Finding | None:
         id="token.user_locked" if records.state == "LOCKED" else "token.user_deactivated",
         cause=f"the token's user {records.user} is {state}{_when(records.last(*SWITCHED_OFF))}; that ended all its "
         "tokens for good",
-        seen=case.seen,
         fix=(f"{again} the user and create a new PAT: to {again} alone does not bring the old PAT back",),
     )
 
@@ -109,7 +108,7 @@ def _deleted(case: PatCase) -> Finding | None:
             "ZITADEL, or was deleted long ago"
         )
         certainty = Certainty.LIKELY
-    return Finding(id="token.deleted", cause=cause, certainty=certainty, seen=case.seen, fix=(_new_pat(records),))
+    return Finding(id="token.deleted", cause=cause, certainty=certainty, fix=(_new_pat(records),))
 
 
 def _expired(case: PatCase) -> Finding | None:
@@ -119,7 +118,6 @@ def _expired(case: PatCase) -> Finding | None:
     return Finding(
         id="token.expired",
         cause=f"the PAT has expired, at {records.pat.expires}",
-        seen=case.seen,
         fix=(f"create a new PAT for {records.user}, with a later date, and set {records.variable} to it",),
     )
 
@@ -137,7 +135,6 @@ def _off_and_on_again(case: PatCase) -> Finding | None:
         id="token.user_was_off",
         cause=f"the token's user {records.user} was {what}{_when(off)} and is active again: {STAY_DEAD}, although "
         "ZITADEL lists them",
-        seen=case.seen,
         fix=(_new_pat(records),),
     )
 
@@ -153,7 +150,6 @@ def _another_text(case: PatCase) -> Finding | None:
         cause=f"the PAT with the recorded ID is good ({records.user} has it, and it has not expired), so the text in "
         f"{records.variable} is not that PAT",
         certainty=Certainty.LIKELY,
-        seen=case.seen,
         fix=(f"copy the whole PAT again, or create a new PAT for {records.user}; either fixes it",),
     )
 
@@ -169,7 +165,6 @@ def _listed(case: PatCase) -> Finding:
             f"its user was deactivated or locked in between: {STAY_DEAD}",
             f"the text in {records.variable} is not that PAT: changed, cut off, or from another ZITADEL",
         ),
-        seen=case.seen,
         fix=(
             f"{_new_pat(records)}; that fixes both",
             "to find out which: set ZITADEL_ADMIN_PAT to the PAT of an IAM_OWNER, who may read what happened to the "
@@ -198,7 +193,6 @@ def _some_pat_of_a_user(case: PatCase) -> Finding | None:
         cause=f"the PAT is not valid here; its user {records.user} is active",
         certainty=Certainty.OPEN,
         candidates=tuple(filter(None, candidates)),
-        seen=case.seen,
         fix=(f"create a new PAT for {records.user}; that fixes all of them",),
     )
 

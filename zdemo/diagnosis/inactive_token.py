@@ -25,11 +25,12 @@ SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API th
 def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NOTHING, *, now: float) -> Finding:
     """Return why a token is inactive, as far as it can be known: never a wrong single cause."""
     case = InactiveCase(token=token, settings=settings, evidence=evidence, now=now)
-    return decide(_RULES, case) or finding_by_form(case)
-
-
-def _zitadel_is_sick(case: InactiveCase) -> Finding | None:
-    return zitadel_is_sick(case.settings.issuer, case.evidence)
+    return (
+        zitadel_is_sick(settings.issuer, evidence)
+        or paste_problem(token)
+        or _another_value(case)
+        or decide(_RULES, case, finding_by_form)
+    )
 
 
 def zitadel_is_sick(issuer: str, evidence: Evidence) -> Finding | None:
@@ -55,10 +56,6 @@ def zitadel_is_sick(issuer: str, evidence: Evidence) -> Finding | None:
             f"curl -i {issuer}/debug/ready",
         ),
     )
-
-
-def _pasted(case: InactiveCase) -> Finding | None:
-    return paste_problem(case.token)
 
 
 def _another_value(case: InactiveCase) -> Finding | None:
@@ -91,7 +88,7 @@ def _alive_elsewhere(case: InactiveCase) -> Finding | None:
         id="token.other_audience",
         cause="the token is alive, but not meant for this API: its audience names neither this API application nor "
         "its project",
-        seen=(*case.seen, ("audience", shown_list(audience))) if audience else case.seen,
+        seen=(("audience", shown_list(audience)),) if audience else (),
         fix=(
             f"request it with the scope {audience_scope(project)}",
             *(() if project else ("PROJECT_ID is the ID of the project that the API application belongs to",)),
@@ -110,7 +107,7 @@ def _contradiction(case: InactiveCase) -> Finding:
             "its user was changed a moment ago, and not all of ZITADEL knows yet",
             "ZITADEL's database is in trouble",
         ),
-        seen=(*case.seen, *health_lines(case.evidence)),
+        seen=health_lines(case.evidence),
         fix=("try again; if the answer stays the same, check ZITADEL's log and database",),
     )
 
@@ -129,7 +126,7 @@ def _session_api(case: InactiveCase) -> Finding | None:
         id="token.session_api",
         cause="this is a Session API token (from CreateSession), not an access token: no API accepts it",
         certainty=Certainty.CERTAIN if proven else Certainty.LIKELY,
-        seen=(*case.seen, line) if proven else case.seen,
+        seen=(line,) if proven else (),
         fix=("use a PAT of a service user, or an OIDC access token",),
     )
 
@@ -142,13 +139,10 @@ def _recorded(case: InactiveCase) -> Finding | None:
     short = case.form.kind is TokenKind.CUT and records.length is not None
     if not short and case.form.kind not in (TokenKind.PAT, TokenKind.UNKNOWN):
         return None
-    return finding_for_pat_records(PatCase(records=records, seen=case.seen, now=evidence.looked_up_at))
+    return finding_for_pat_records(PatCase(records=records, now=evidence.looked_up_at))
 
 
 _RULES: tuple[Callable[[InactiveCase], Finding | None], ...] = (
-    _zitadel_is_sick,
-    _pasted,
-    _another_value,
     _alive_elsewhere,
     _jwt,
     _session_api,

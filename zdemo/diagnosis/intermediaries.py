@@ -32,7 +32,6 @@ def own_proxy(case: ResponseCase) -> Finding | None:
         cause=f"the answer that came through the proxy {answer.proxy} is not ZITADEL's ({described(answer)})",
         certainty=Certainty.OPEN,
         candidates=candidates,
-        seen=case.seen,
         fix=(
             f"check host and port in ZITADEL_DOMAIN ({host}), and that ZITADEL runs there",
             f"if this machine reaches it without the proxy, add {url(answer).hostname} to NO_PROXY",
@@ -48,7 +47,6 @@ def network_login(case: ResponseCase) -> Finding | None:
     return Finding(
         id="net.login",
         cause=f"the network requires a login first, and answers in place of {case.host} ({NETWORK_LOGIN})",
-        seen=case.seen,
         fix=("log in to the network (open any page in a browser), then try again",),
     )
 
@@ -68,7 +66,6 @@ def rate_limited(case: ResponseCase) -> Finding | None:
         id="zitadel.rate_limited",
         cause=cause,
         certainty=certainty,
-        seen=case.seen,
         fix=(wait(answer), "ask the operator of ZITADEL for the limit, and send ZITADEL fewer requests"),
     )
 
@@ -93,7 +90,7 @@ def lost_on_the_way(case: ResponseCase) -> Finding | None:
         id="zitadel.request_changed",
         cause=f"{what} was sent but did not reach ZITADEL: something in between removes it",
         certainty=Certainty.LIKELY,
-        seen=(case.seen[0], ("ZITADEL", quoted(description)), *case.seen[1:]),
+        seen=(("ZITADEL", quoted(description)),),
         fix=("check the proxies before ZITADEL: POST, its form and the Authorization header must pass unchanged",),
     )
 
@@ -112,14 +109,12 @@ def gateway(case: ResponseCase) -> Finding | None:
                 "the proxy sends this path elsewhere, or it is switched off there (maintenance)",
                 "ZITADEL was starting a moment ago, and works now",
             ),
-            seen=case.seen,
             fix=("try again", f"let the proxy before ZITADEL pass {_request(case)}; its log says more"),
         )
     return Finding(
         id="zitadel.behind_proxy_down",
         cause=f"a proxy answers at {case.host}, but ZITADEL behind it does not ({case.answer.status})",
         certainty=Certainty.LIKELY,
-        seen=case.seen,
         fix=("start ZITADEL, or correct ZITADEL's address in the proxy's configuration; its log says more",),
     )
 
@@ -130,7 +125,6 @@ def in_between(case: ResponseCase) -> Finding:
     return Finding(
         id="zitadel.in_between",
         cause=f"ZITADEL is at {case.host}, but something before it answers {what} in its place",
-        seen=case.seen,
         fix=(f"let the proxy or filter before ZITADEL pass {_request(case)}",),
     )
 

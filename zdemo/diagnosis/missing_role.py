@@ -22,7 +22,7 @@ def finding_for_missing_role(
 ) -> Finding:
     """Return why the roles claim lacks ``role``, as far as it can be known."""
     facts = RoleFacts(role=role, introspection=introspection, settings=settings, evidence=evidence)
-    return decide(_RULES, facts) or _open(facts)
+    return decide(_RULES, facts, _open)
 
 
 def _other_project_configured(facts: RoleFacts) -> Finding | None:
@@ -39,7 +39,6 @@ def _other_project_configured(facts: RoleFacts) -> Finding | None:
         id="role.other_project_configured",
         cause=f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is {configured}: "
         "ZITADEL shows an API only the roles of its own project",
-        seen=facts.seen,
         fix=(use_configured, f"or, if the other project is meant: {use_own}", grant)
         if exists and not has_it
         else (use_own, *(() if has_it else (grant,)), f"or, if there is such a project: {use_configured}"),
@@ -56,7 +55,6 @@ def _narrowed(facts: RoleFacts) -> Finding | None:
         id="role.narrowed",
         cause=f"the token was requested for the role {names} only (by its scope): ZITADEL does not show {facts.role}, "
         "granted or not",
-        seen=facts.seen,
         fix=("request the token without role scopes; then it has every role of its user in this project",),
     )
 
@@ -72,7 +70,6 @@ def _narrowed_by_organization(facts: RoleFacts) -> Finding | None:
         f"{facts.role} is not among them",
         certainty=Certainty.CERTAIN if facts.is_granted_here else Certainty.OPEN,
         candidates=() if facts.is_granted_here else ("another organization has granted it", "it is not granted at all"),
-        seen=facts.seen,
         fix=(f"request the token without the scopes that begin with {ORGANIZATION_SCOPE}", facts.grant),
     )
 
@@ -83,7 +80,6 @@ def _deactivated(facts: RoleFacts) -> Finding | None:
     return Finding(
         id="role.deactivated",
         cause=f"the role {facts.role} is granted in this project, but that role assignment is deactivated",
-        seen=facts.seen,
         fix=(facts.grant + "     (activates the assignment)",),
     )
 
@@ -99,7 +95,6 @@ def _just_changed(facts: RoleFacts) -> Finding | None:
             "it was granted or revoked a moment ago, and introspection shows that soon",
             *(() if facts.project else ("the API application belongs to another project than ZITADEL_PROJECT_ID",)),
         ),
-        seen=facts.seen,
         fix=("try again: a change shows within milliseconds as a rule, a minute at most",),
     )
 
@@ -121,7 +116,6 @@ def _in_other_project(facts: RoleFacts) -> Finding | None:
     return Finding(
         id="role.in_other_project",
         cause=f"the role {facts.role} is granted in {where}, not in this API's project{here}{more}",
-        seen=facts.seen,
         fix=fixes,
     )
 
@@ -134,7 +128,6 @@ def _near_miss(facts: RoleFacts) -> Finding | None:
     return Finding(
         id="role.near_miss",
         cause=f"the token has the role {quoted(near)}, but the API requires {facts.role}, which is another role key",
-        seen=facts.seen,
         fix=(facts.grant,) if exists else _rename(facts, near),
     )
 
@@ -160,7 +153,7 @@ def _undefined(facts: RoleFacts) -> Finding | None:
     return Finding(
         id="role.near_miss" if near else "role.undefined",
         cause=f"this API's project does not define the role {facts.role}{similar}, so no user can have it",
-        seen=(*facts.seen, ("defined", f"roles of this project: {there}")),
+        seen=(("defined", f"roles of this project: {there}"),),
         fix=(
             *(
                 _rename(facts, near)
@@ -180,7 +173,6 @@ def _not_granted(facts: RoleFacts) -> Finding | None:
     return Finding(
         id="role.not_granted",
         cause=f"the token is valid, but the role {facts.role} is not granted to its user, who {has}",
-        seen=facts.seen,
         fix=(facts.grant,),
     )
 
@@ -203,7 +195,6 @@ def _open(facts: RoleFacts) -> Finding:
         cause=f"the token is valid, but does not have the role {facts.role} in this project",
         certainty=Certainty.OPEN,
         candidates=tuple(candidates),
-        seen=facts.seen,
         fix=tuple(fix),
     )
 

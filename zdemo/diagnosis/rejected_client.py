@@ -10,7 +10,7 @@ from zdemo.diagnosis.client_records import finding_for_client_records
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.odd_values import SWAPPED, TOKEN_SWAPPED, are_swapped, are_token_and_secret_swapped, odd_values
-from zdemo.diagnosis.phrases import described, url
+from zdemo.diagnosis.phrases import url
 from zdemo.diagnosis.rejected_key import ask_administrator, clock_skewed, issuer_differs, key_refused
 from zdemo.diagnosis.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
 
@@ -21,7 +21,7 @@ USER_NOT_ACTIVE = "Errors.User.NotActive"
 
 def finding_for_credentials(case: ClientCase) -> Finding:
     """Return the finding for an answer that refuses the client ID and secret, or the key."""
-    return decide(_RULES, case) or _open(case)
+    return decide(_RULES, case, _open)
 
 
 def _only_for_this_text(case: ClientCase) -> Finding | None:
@@ -39,7 +39,7 @@ def _only_for_this_text(case: ClientCase) -> Finding | None:
             "several servers share this address, and not all of them are this ZITADEL",
             "something between here and ZITADEL blocks requests about this token",
         ),
-        seen=(("answer", f"{described(case.answer)} at {url(case.answer).path}"), line),
+        seen=(line,),
         fix=("try again several times; if it is refused again: check the load balancer and proxies before ZITADEL",),
     )
 
@@ -58,7 +58,6 @@ def _not_as_zitadel_refuses(case: ClientCase) -> Finding | None:
             "ZITADEL_DOMAIN names another authorization server",
             f"another version of ZITADEL, and wrong values in {variables}",
         ),
-        seen=(("answer", f"{described(case.answer)} at {url(case.answer).path}"),),
         fix=(
             "let the proxy pass /oauth/v2/introspect, and check ZITADEL_DOMAIN",
             f"compare {variables} with the application's page in ZITADEL",
@@ -79,7 +78,7 @@ def _service_user(case: ClientCase) -> Finding | None:
     return Finding(
         id="client.is_service_user",
         cause="CLIENT_ID and CLIENT_SECRET are those of a service user; introspection needs an API application's",
-        seen=(case.answer_line, ("token endpoint", f"{what} ({reply.status})")),
+        seen=(("token endpoint", f"{what} ({reply.status})"),),
         fix=(
             "set CLIENT_ID and CLIENT_SECRET to those of the API application: its page in the project shows the ID",
             "if it has no secret yet, or the secret is lost: generate a new one there",
@@ -109,7 +108,7 @@ def _everything_refused(case: ClientCase) -> Finding | None:
         cause="everything is refused at once: the application's credentials, PAT and ZITADEL_ADMIN_PAT. This ZITADEL "
         "was recreated (its data was deleted) since they were created, or they belong to another instance",
         certainty=Certainty.LIKELY,
-        seen=(*case.seen, ("administrator", "userinfo refuses ZITADEL_ADMIN_PAT as well (401)")),
+        seen=(("administrator", "userinfo refuses ZITADEL_ADMIN_PAT as well (401)"),),
         fix=(
             "set ZITADEL_ADMIN_PAT to the new administrator's PAT; then zdemo setup creates all the others again",
             "or correct ZITADEL_DOMAIN, if another ZITADEL is meant",
@@ -143,7 +142,6 @@ def _open(case: ClientCase) -> Finding:
             "the application is key-only: it uses private_key_jwt and has no secret",
             *last,
         ),
-        seen=case.seen,
         fix=(
             f"compare CLIENT_ID{f' {client_id}' if ID_DIGITS.fullmatch(client_id) else ''} with the application's page "
             "in ZITADEL, and check that the application is active",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zdemo.diagnosis.cases import ClientCase
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
-from zdemo.diagnosis.phrases import CLOCK_COMPARED, CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words
+from zdemo.diagnosis.phrases import CLOCK_COMPARED, CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, Lines, clock_words
 from zdemo.diagnosis.token_form import ID_DIGITS
 from zdemo.introspection.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
 
@@ -38,7 +38,7 @@ def clock_skewed(case: ClientCase) -> Finding | None:
         id="clock.skewed",
         cause=f"{clock_words(ahead)}: for ZITADEL, an assertion signed with the key of ZITADEL_KEY_FILE is {what}",
         certainty=Certainty.LIKELY,
-        seen=(case.answer_line, CLOCK_COMPARED),
+        seen=(CLOCK_COMPARED,),
         fix=(SYNCHRONISE,),
     )
 
@@ -56,7 +56,7 @@ def issuer_differs(case: ClientCase) -> Finding | None:
         id="client.issuer_differs",
         cause=f"ZITADEL's issuer is {quoted(issuer)}, but assertions signed with the key of ZITADEL_KEY_FILE are for "
         f"{audience} (ZITADEL_DOMAIN): ZITADEL accepts only assertions for its own issuer",
-        seen=(case.answer_line, ("discovery", f"issuer {quoted(issuer)}")),
+        seen=(("discovery", f"issuer {quoted(issuer)}"),),
         fix=(
             f"ZITADEL_DOMAIN={quoted(issuer)}, if that answers from here",
             "or let the proxy before ZITADEL pass Host unchanged and send X-Forwarded-Proto (ZITADEL: ExternalSecure)",
@@ -76,11 +76,11 @@ def key_refused(case: ClientCase) -> Finding | None:
     ]
     elsewhere = "the key file belongs to another ZITADEL, or this one was recreated since"
     candidates.insert(0 if evidence.token_is_dead else len(candidates), elsewhere)
-    seen = list(case.seen)
+    seen: Lines = ()
     ahead = evidence.clock_ahead_seconds
     if ahead is not None and abs(ahead) > CLOCK_TOLERANCE_SECONDS:
         candidates.insert(0, clock_words(ahead))
-        seen.append(CLOCK_COMPARED)
+        seen = (CLOCK_COMPARED,)
     application = f"application {key.client_id}" if ID_DIGITS.fullmatch(key.client_id) else "the application"
     key_name = f"key {key.key_id}" if ID_DIGITS.fullmatch(key.key_id) else "the key"
     return Finding(
@@ -88,7 +88,7 @@ def key_refused(case: ClientCase) -> Finding | None:
         cause=f"{case.refused} (ZITADEL_KEY_FILE)",
         certainty=Certainty.OPEN,
         candidates=tuple(candidates),
-        seen=tuple(seen),
+        seen=seen,
         fix=(
             f"check in ZITADEL that {application} (its client ID) is active, that it lists {key_name}, and when that "
             "expires",

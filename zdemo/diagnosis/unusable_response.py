@@ -27,25 +27,29 @@ def finding_for_error(
     error: IntrospectionError | ConnectionFailed, settings: Settings | None = None, evidence: Evidence = NOTHING
 ) -> Finding:
     """Return the finding for an error of introspection, or for a connection that failed."""
-    failure = error if isinstance(error, ConnectionFailed) else error.failure
-    if failure is not None:
-        return _failure(failure, evidence)
-    answer = error.answer if isinstance(error, IntrospectionError) else None
+    if isinstance(error, ConnectionFailed):
+        return _failure(error, evidence)
+    if error.failure:
+        return _failure(error.failure, evidence)
+    answer = error.answer
     if answer is None:
         return Finding(id="zitadel.unavailable", cause=error.message, fix=(error.hint,))
     if isinstance(error, CredentialsRefused) and settings:
         return finding_for_credentials(ClientCase(answer=answer, settings=settings, evidence=evidence))
-    case = ResponseCase(answer=answer, evidence=evidence)
-    return decide(_RULES, case) or Finding(
+    return decide(UNUSABLE, ResponseCase(answer=answer, error=error, evidence=evidence), unusable)
+
+
+def unusable(case: ResponseCase) -> Finding:
+    """Return the open finding for a response that no rule knows."""
+    return Finding(
         id="zitadel.unusable",
-        cause=quoted(error.message, 300),
+        cause=quoted(case.error.message, 300),
         certainty=Certainty.OPEN,
         candidates=(
             "ZITADEL_DOMAIN names a server that is not a ZITADEL",
             "something between here and ZITADEL changes the request or the answer",
         ),
-        seen=case.seen,
-        fix=(error.hint,),
+        fix=(case.error.hint,),
     )
 
 
@@ -78,16 +82,16 @@ def _wrong_host(case: ResponseCase) -> Finding | None:
         return None
     hosts = f"ZITADEL saw {found.host or 'none'}; its ExternalDomain is {found.domain or 'unknown'}"
     name, cause, fix = explain_instance_not_found(case.answer, found)
-    return Finding(id=f"zitadel.{name}", cause=cause, seen=(case.seen[0], ("hosts", hosts)), fix=fix)
+    return Finding(id=f"zitadel.{name}", cause=cause, seen=(("hosts", hosts),), fix=fix)
 
 
 def _database_away(case: ResponseCase) -> Finding | None:
     if DATABASE_AWAY not in case.answer.text and not case.evidence.database_away:
         return None
-    return database_away(case.origin, case.seen)
+    return database_away(case.origin)
 
 
-def database_away(origin: str, seen: Lines) -> Finding:
+def database_away(origin: str, seen: Lines = ()) -> Finding:
     """Return the finding when ZITADEL itself says that its database is away (QUERY-d3fas, or 412 when not ready)."""
     return Finding(
         id="zitadel.database_away",
@@ -108,7 +112,6 @@ def _redirects(case: ResponseCase) -> Finding | None:
     return Finding(
         id="zitadel.redirects",
         cause=f"{case.host} redirects requests to {target} ({case.answer.status}); the redirect was not followed",
-        seen=case.seen,
         fix=moved
         or (
             "exempt /oauth, /oidc and /.well-known from the single sign-on before ZITADEL",
@@ -121,7 +124,7 @@ def expects_https(case: ResponseCase) -> Finding | None:
     """Find plain http at a port that expects https."""
     cause = https_expected(case.answer)
     fix = (f"ZITADEL_DOMAIN=https://{case.host}",)
-    return Finding(id="net.expects_tls", cause=cause, seen=(case.seen[0],), fix=fix) if cause else None
+    return Finding(id="net.expects_tls", cause=cause, fix=fix) if cause else None
 
 
 def _fails(case: ResponseCase) -> Finding | None:
@@ -132,7 +135,6 @@ def _fails(case: ResponseCase) -> Finding | None:
         cause=f"the server at {case.host} fails ({case.answer.status})",
         certainty=Certainty.OPEN,
         candidates=("ZITADEL or its database is in trouble", "a proxy before it fails", "it is another server"),
-        seen=case.seen,
         fix=("check ZITADEL's log and the proxy's, then try again",),
     )
 
@@ -154,7 +156,6 @@ def _other_server(case: ResponseCase) -> Finding | None:
                 "a proxy or bot filter before ZITADEL, or one that requires a login of its own",
                 "ZITADEL_DOMAIN names another web server",
             ),
-            seen=case.seen,
             fix=("let the filter pass POST /oauth/v2/introspect without a login, or correct ZITADEL_DOMAIN",),
         )
     return other_server(case, Certainty.CERTAIN if is_page else Certainty.LIKELY)
@@ -166,12 +167,11 @@ def other_server(case: ResponseCase, certainty: Certainty) -> Finding:
         id="zitadel.other_server",
         cause=f"the server at {case.host} is not a ZITADEL but another server ({described(case.answer)})",
         certainty=certainty,
-        seen=case.seen,
         fix=(CORRECT_DOMAIN,),
     )
 
 
-_RULES: tuple[Callable[[ResponseCase], Finding | None], ...] = (
+UNUSABLE: tuple[Callable[[ResponseCase], Finding | None], ...] = (
     _wrong_host,
     _database_away,
     network_login,

@@ -9,7 +9,7 @@ from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.intermediaries import BLOCKED, in_between, own_proxy
 from zdemo.diagnosis.phrases import AIRPLAY, CORRECT_DOMAIN, described, is_airplay
-from zdemo.diagnosis.unusable_response import expects_https, finding_for_error, other_server
+from zdemo.diagnosis.unusable_response import UNUSABLE, expects_https, other_server, unusable
 from zdemo.http.response import Response
 from zdemo.introspection.instance_not_found import INSTANCE_UNKNOWN
 from zdemo.introspection.model import INTROSPECTION_PATH
@@ -33,8 +33,8 @@ def zitadels_signs(evidence: Evidence) -> str:
 
 def finding_for_server(answer: Response, evidence: Evidence) -> Finding:
     """Return why the answer to a request for discovery does not come from a ZITADEL, or is not a good one."""
-    case = ResponseCase(answer=answer, evidence=evidence)
-    return decide(_RULES, case) or finding_for_error(answer_error(answer), evidence=evidence)
+    case = ResponseCase(answer=answer, error=answer_error(answer), evidence=evidence)
+    return decide((*_RULES, *UNUSABLE), case, unusable)
 
 
 def _only_discovery(case: ResponseCase) -> Finding | None:
@@ -50,7 +50,6 @@ def _refuses(case: ResponseCase) -> Finding | None:
         id="zitadel.filtered",
         cause=f"the server at {case.host} is {what} ({described(case.answer)})",
         certainty=Certainty.CERTAIN if airplay else Certainty.LIKELY,
-        seen=case.seen,
         fix=(CORRECT_DOMAIN, "or let the proxy pass /oauth, /oidc, /.well-known and /zitadel.* without a login"),
     )
 
@@ -61,7 +60,6 @@ def _is_the_api(case: ResponseCase) -> Finding | None:
     return Finding(
         id="zitadel.is_the_api",
         cause=f"the server at {case.host} is not a ZITADEL but a zdemo API",
-        seen=case.seen,
         fix=(CORRECT_DOMAIN, f"set the API's own address with ZDEMO_API_URL=http://{case.host}"),
     )
 
@@ -74,7 +72,6 @@ def _other_issuer(case: ResponseCase) -> Finding | None:
         id="zitadel.other_issuer",
         cause=f"the server at {case.host} is not a ZITADEL but another authorization server "
         f"(issuer {quoted(body.get('issuer'))})",
-        seen=case.seen,
         fix=(CORRECT_DOMAIN,),
     )
 
