@@ -132,8 +132,8 @@ class InactiveCase:
         """The evidence that most findings rest on."""
         evidence, lines = self.evidence, []
         if evidence.status(Probe.MADE_UP_CLIENT) == 400:
-            ours = "key" if self.settings.key else "client ID and secret"
-            lines.append(("credentials", f"accepted: ZITADEL answers this API's {ours}, and refuses made-up ones"))
+            used = "key" if self.settings.key else "client ID and secret"
+            lines.append(("credentials", f"accepted: ZITADEL answers this API's {used}, and refuses made-up ones"))
         lines.append(("form", self.form.described))
         if evidence.token_is_dead:
             lines.append(("userinfo", "refused too, so the token is not merely meant for another API"))

@@ -77,11 +77,11 @@ def _failure(failure: ConnectionFailed, evidence: Evidence) -> Finding:
 
 def _wrong_host(case: ResponseCase) -> Finding | None:
     """Find ZITADEL's 404 for a Host without an instance; it names the hosts concerned."""
-    found = instance_not_found(case.answer)
-    if found is None or DATABASE_AWAY in case.answer.text:
+    not_found = instance_not_found(case.answer)
+    if not_found is None or DATABASE_AWAY in case.answer.text:
         return None
-    hosts = f"ZITADEL saw {found.host or 'none'}; its ExternalDomain is {found.domain or 'unknown'}"
-    name, cause, fix = explain_instance_not_found(case.answer, found)
+    hosts = f"ZITADEL saw {not_found.host or 'none'}; its ExternalDomain is {not_found.domain or 'unknown'}"
+    name, cause, fix = explain_instance_not_found(case.answer, not_found)
     return Finding(id=f"zitadel.{name}", cause=cause, seen=(("hosts", hosts),), fix=fix)
 
 

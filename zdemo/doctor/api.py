@@ -20,12 +20,12 @@ CORRECT = "start it with zdemo serve, and set ZDEMO_API_URL to where it runs"
 def _reachable(context: DoctorContext) -> Result:
     if context.api is None:
         return skipped(context.not_usable("ZDEMO_API_URL", "ZDEMO_ALLOW_HTTP", "ZDEMO_TIMEOUT") or NOT_USABLE)
-    found = context.called(Route.PUBLIC)
-    if isinstance(found, Call):
-        return passed(f"{context.api.api_url} answers in {found.answer.seconds * 1000:.0f} ms")
-    if found.kind is FailureKind.REFUSED and not context.environment.source("ZDEMO_API_URL"):
-        return replace(warned(found.message, found.hint), satisfied=False)
-    return failed_with(found)
+    public = context.called(Route.PUBLIC)
+    if isinstance(public, Call):
+        return passed(f"{context.api.api_url} answers in {public.answer.seconds * 1000:.0f} ms")
+    if public.kind is FailureKind.REFUSED and not context.environment.source("ZDEMO_API_URL"):
+        return replace(warned(public.message, public.hint), satisfied=False)
+    return failed_with(public)
 
 
 def _identity(context: DoctorContext) -> Result:
@@ -60,8 +60,7 @@ def _guarded(context: DoctorContext) -> Result:
 def _agrees(context: DoctorContext) -> Result:
     if not context.has_token:
         return skipped("PAT is not set, or cannot be sent")
-    found = context.investigation
-    if context.settings is None or found is None or found.introspection is None:
+    if context.settings is None or context.introspection is None:
         return skipped("needs client.accepted")
     call = context.called(Route.SCOPED, context.token)
     return _compared(context, context.settings, call) if isinstance(call, Call) else failed_with(call)
@@ -88,10 +87,9 @@ def _compared(context: DoctorContext, settings: Settings, call: Call) -> Result:
 
 def _refusal(context: DoctorContext) -> str | None:
     """Return the error code that the API should answer to PAT; ``None`` when it should accept it."""
-    found = context.investigation
-    if context.settings is None or found is None or found.introspection is None:
+    if context.settings is None or context.introspection is None:
         return None
-    refusal = refusal_of(found.introspection, context.settings, role=Route.SCOPED.role, now=context.now())
+    refusal = refusal_of(context.introspection, context.settings, role=Route.SCOPED.role, now=context.now())
     return refusal.code if refusal else None
 
 

@@ -15,10 +15,11 @@ from typing import TypeVar
 from zdemo.client import Call, Route, call_api
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
-from zdemo.diagnosis import ApplicationRecord, Evidence, Probe, token_form
+from zdemo.diagnosis import ApplicationRecord, Evidence, Finding, Probe, token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.http.response import Response
 from zdemo.introspection.client_assertion import audience_of
+from zdemo.introspection.model import Introspection
 from zdemo.investigation import (
     AdminLookup,
     Investigation,
@@ -93,7 +94,7 @@ class DoctorContext:
     @cached_property
     def problems(self) -> dict[str, str]:
         """The first problem of each variable, with its own fix if it has one."""
-        found: dict[str, str] = {}
+        problems: dict[str, str] = {}
         variants: list[Callable[[], object]] = [
             lambda: Settings.from_env(self.environment),
             lambda: ClientSettings.from_env(self.environment),
@@ -104,8 +105,8 @@ class DoctorContext:
             try:
                 read()
             except SettingsError as error:
-                found |= {problem: error.fixes.get(problem, "") for problem in error.problems}
-        return found
+                problems |= {problem: error.fixes.get(problem, "") for problem in error.problems}
+        return problems
 
     @cached_property
     def settings(self) -> Settings | None:
@@ -216,6 +217,16 @@ class DoctorContext:
         token = self.token if self.has_token else None
         ids = pat_ids(self.environment, token) if token else None
         return investigate(settings, token, now=self.now(), admin_pat=self.admin_pat or None, ids=ids)
+
+    @property
+    def introspection(self) -> Introspection | None:
+        """The introspection of the token, or of a random text."""
+        return self.investigation.introspection if self.investigation else None
+
+    @property
+    def finding(self) -> Finding | None:
+        """What is wrong with the credentials or the token."""
+        return self.investigation.finding if self.investigation else None
 
     @cached_property
     def application(self) -> ApplicationRecord | None:

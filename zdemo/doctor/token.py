@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zdemo.client import ROLE
-from zdemo.diagnosis import Finding, TokenKind, paste_problem, quoted, token_form, uses_the_other_method
+from zdemo.diagnosis import TokenKind, paste_problem, quoted, token_form, uses_the_other_method
 from zdemo.doctor.check import Check, Result, failed, from_finding, passed, skipped, warned
 from zdemo.doctor.context import NOT_USABLE, DoctorContext
 
@@ -17,13 +17,11 @@ def _accepted(context: DoctorContext) -> Result:
     if context.settings is None:
         names = ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
         return skipped(context.not_usable(*names) or context.not_usable("ZDEMO_TIMEOUT") or NOT_USABLE)
-    found = context.investigation
-    if found is None or (found.introspection is None and found.finding is None):
+    finding = context.finding
+    if finding and (context.introspection is None or finding.id.startswith("zitadel.")):
+        return from_finding(finding)
+    if context.introspection is None:
         return skipped("no time was left")
-    if found.introspection is None and found.finding:
-        return from_finding(found.finding)
-    if found.finding and found.finding.id.startswith("zitadel."):
-        return from_finding(found.finding)
     what = "key" if context.settings.key else "client ID and secret"
     return passed(f"ZITADEL answers the API application's {what}")
 
@@ -57,41 +55,34 @@ def _form(context: DoctorContext) -> Result:
 
 
 def _active(context: DoctorContext) -> Result:
-    found = context.investigation
-    if found is None or found.introspection is None:
+    introspection, finding = context.introspection, context.finding
+    if context.investigation is None or introspection is None:
         return skipped("there is no introspection")
-    finding = found.finding
-    if not found.introspection.active:
+    if not introspection.active:
         if finding and finding.id == "token.other_audience":
             return passed("alive (userinfo accepts it), although introspection calls it inactive")
         return from_finding(finding) if finding else failed("ZITADEL calls it inactive", "create a new PAT")
     if finding and finding.id not in ABOUT_AUDIENCE and not finding.id.startswith(ABOUT_ROLE):
         return from_finding(finding)
-    who = found.introspection.text("username") or found.introspection.text("sub") or "a user without a name"
-    soon = next((note for note in found.notes if "expires soon" in note), "")
+    who = introspection.text("username") or introspection.text("sub") or "a user without a name"
+    soon = next((note for note in context.investigation.notes if "expires soon" in note), "")
     if soon:
         return warned(f"active: {quoted(who, 60)}; {soon}", "create a new PAT before then, and set PAT to it")
     return passed(f"active: {quoted(who, 60)}")
 
 
-def _finding(context: DoctorContext) -> Finding | None:
-    return context.investigation.finding if context.investigation else None
-
-
 def _audience(context: DoctorContext) -> Result:
-    finding = _finding(context)
-    if finding and finding.id in ABOUT_AUDIENCE:
-        return from_finding(finding)
+    if context.finding and context.finding.id in ABOUT_AUDIENCE:
+        return from_finding(context.finding)
     return passed("meant for this API: its audience names the API application or its project")
 
 
 def _granted(context: DoctorContext) -> Result:
-    finding, found = _finding(context), context.investigation
-    if finding and finding.id.startswith(ABOUT_ROLE):
-        return from_finding(finding)
-    if found is None or found.introspection is None:
+    if context.finding and context.finding.id.startswith(ABOUT_ROLE):
+        return from_finding(context.finding)
+    if context.introspection is None:
         return skipped("there is no introspection")
-    roles = found.introspection.roles(context.settings.project_id if context.settings else None)
+    roles = context.introspection.roles(context.settings.project_id if context.settings else None)
     domains = ", ".join(quoted(domain, 60) for domain in roles.get(ROLE, {}).values())
     return passed(f"{ROLE}, granted by {domains}")
 

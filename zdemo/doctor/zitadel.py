@@ -78,7 +78,7 @@ def _clock(context: DoctorContext) -> Result:
     words = f"{clock_words(ahead)} (by the Date of its answer)"
     key = context.settings.key if context.settings else None
     if key and assertions_are_refused(ahead):
-        if context.investigation and context.investigation.introspection:
+        if context.introspection:
             return warned(f"{words}, but ZITADEL accepts what is signed here: so that Date is not its own", PROXY_DATE)
         return failed(f"{words}: ZITADEL refuses what is signed with the key of ZITADEL_KEY_FILE", SYNCHRONISE)
     if key and KEY_TOLERANCE_SECONDS < ahead <= CLOCK_TOLERANCE_SECONDS:
