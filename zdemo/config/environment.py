@@ -108,15 +108,17 @@ def read_environment(
     Raises:
         SettingsError: the file cannot be read, or a line of it is not an assignment.
     """
-    from zdemo.config.dotenv_file import read_dotenv  # python-dotenv is not loaded before it is needed
-
     path = env_file or Path(".env")
-    is_there = path.is_file() or (path.is_symlink() and not path.exists())  # a broken link is a mistake
-    in_file = read_dotenv(path) if env_file or is_there else {}
+    is_broken_link = path.is_symlink() and not path.exists()  # which is a mistake
+    in_file: dict[str, str] = {}
+    if is_read := env_file is not None or path.is_file() or is_broken_link:
+        from zdemo.config.dotenv_file import read_dotenv  # here, because python-dotenv takes time to load
+
+        in_file = read_dotenv(path)
     given = {name: value for name, (_, value) in (options or {}).items() if value is not None}
     return Environment(
         {COMMAND_LINE: given, "the environment": os.environ, str(path): in_file},
         options={name: option for name, (option, _) in (options or {}).items()},
         folders={str(path): path.parent},
-        file=path if env_file or is_there else None,
+        file=path if is_read else None,
     )
