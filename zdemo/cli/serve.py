@@ -115,7 +115,7 @@ def _start_emulator(screen: Screen, stack: ExitStack) -> None:
     for line in known_users():
         screen.tell(f"  {line}")
     screen.tell("try, in another terminal:")
-    screen.tell("  cp .env.example .env          (its values are the emulator's)")
+    screen.tell("  cp -n .env.example .env       (its values are the emulator's)")
     screen.tell("  zdemo call scoped             (or --pat with one of the tokens above)")
     screen.tell("  zdemo role revoke reader read:messages")
     screen.tell("  zdemo call scoped")

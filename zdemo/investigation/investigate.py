@@ -36,11 +36,12 @@ from zdemo.errors import (
     MissingTokenError,
     ZdemoError,
 )
+from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.http.response import Response
 from zdemo.introspection.model import Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
 from zdemo.investigation.admin_lookup import AdminLookup, PatIds
-from zdemo.investigation.probes import LEAST_SECONDS, Prober, Replies, random_token
+from zdemo.investigation.probes import Prober, Replies, random_token
 
 # algorithms of a JWT that are checked; a public key must never be used as a shared secret (RFC 8725 §3.1)
 SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
@@ -174,14 +175,14 @@ class _Investigator:
 
     def _client_records(self) -> ClientRecords | None:
         inputs = self._inputs
-        if not inputs.admin_pat or self._prober.seconds_left <= LEAST_SECONDS:
+        if not inputs.admin_pat or self._prober.seconds_left <= LEAST_REQUEST_SECONDS:
             return None
         with self._lookup(inputs.admin_pat) as lookup:
             return lookup.client(inputs.settings)
 
     def _pat_records(self) -> PatRecords | None:
         inputs = self._inputs
-        if not inputs.admin_pat or not inputs.ids or self._prober.seconds_left <= LEAST_SECONDS:
+        if not inputs.admin_pat or not inputs.ids or self._prober.seconds_left <= LEAST_REQUEST_SECONDS:
             return None
         with self._lookup(inputs.admin_pat) as lookup:
             return lookup.pat(inputs.ids)
@@ -214,7 +215,7 @@ class _Investigator:
         found, replies = self._prober.assignments(subject)
         evidence = replace(evidence, replies=replies, assignments=found)
         admin_pat = self._inputs.admin_pat
-        if found is not None or not admin_pat or self._prober.seconds_left <= LEAST_SECONDS:
+        if found is not None or not admin_pat or self._prober.seconds_left <= LEAST_REQUEST_SECONDS:
             return evidence
         with self._lookup(admin_pat) as lookup:
             found = lookup.assignments(subject, role)

@@ -16,6 +16,7 @@ from typing import Any, Self
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Probe
 from zdemo.errors import ConnectionFailed
+from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.http.response import Response
 from zdemo.introspection.client import IntrospectionClient, basic_credentials
 from zdemo.management.client import AUTHORIZATION_SERVICE, PAGE_SIZE
@@ -24,7 +25,6 @@ from zdemo.management.model import RoleAssignment, read_assignment
 Replies = dict[Probe, Response | ConnectionFailed]
 
 PARALLEL = 8  # probes at a time
-LEAST_SECONDS = 0.05  # below this, no probe is sent: no answer would come in time
 MOST_PAGES = 20  # of role assignments; a user has a handful
 RANDOM_TOKEN_BYTES = 53  # makes 71 characters, as a PAT has: ZITADEL treats other forms differently
 
@@ -81,7 +81,7 @@ class Prober:
         Raises:
             SettingsError: the CA bundle that the environment names cannot be used.
         """
-        if self.seconds_left < LEAST_SECONDS:
+        if self.seconds_left < LEAST_REQUEST_SECONDS:
             return {}
         running = {probe: self._pool.submit(_REQUESTS[probe], self) for probe in probes}
         return {probe: _reply(future) for probe, future in running.items()}
@@ -110,7 +110,7 @@ class Prober:
         return None, replies
 
     def _page(self, user_id: str, offset: int) -> Replies:
-        if self.seconds_left < LEAST_SECONDS:
+        if self.seconds_left < LEAST_REQUEST_SECONDS:
             return {}
         return {Probe.ASSIGNMENTS: _reply(self._pool.submit(self._authorizations, user_id, offset))}
 
