@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support import processes
@@ -171,6 +171,7 @@ NAMES = st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True)
 VALUES = st.text(st.characters(codec="utf-8"), max_size=20) | st.text("'\"\\# =$\r\n\tx", max_size=8)
 
 
+@settings(deadline=None)  # each example waits for the disk
 @given(before=st.dictionaries(NAMES, VALUES, max_size=4), change=st.dictionaries(NAMES, VALUES, max_size=4))
 def test_what_is_written_is_read_again(
     before: dict[str, str], change: dict[str, str], tmp_path_factory: pytest.TempPathFactory
@@ -186,6 +187,7 @@ LINES = st.lists(
 )
 
 
+@settings(deadline=None)  # as above
 @given(lines=LINES, value=VALUES)
 def test_whatever_stands_in_the_file_the_variable_is_set_and_the_other_lines_stay(
     lines: list[str], value: str, tmp_path_factory: pytest.TempPathFactory
