@@ -28,7 +28,6 @@ INTERRUPTED = 130
 WITH_CONSOLES = [page for page in PAGES if any(c.runs for console in consoles(page) for c in commands(console))]
 WITH_LINKS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 VARIABLE = re.compile(r"(?:ZDEMO|ZITADEL)_[A-Z_]+|CLIENT_ID|CLIENT_SECRET|PAT")
-COMING = {"docs/examples/", "docs/examples/one_file_guard.py", "examples/one_file_guard.py"}
 
 
 def page(name: str) -> str:
@@ -103,7 +102,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", page.read_text(encoding="utf-8")):
         name, _, anchor = target.partition("#")
         path = page.parent / name if name else page
-        assert path.exists() or target in COMING, f"{page.name} links to {target}"
+        assert path.exists(), f"{page.name} links to {target}"
         assert not anchor or anchor in anchors(path.read_text(encoding="utf-8")), f"{page.name} links to {target}"
 
 
@@ -228,4 +227,4 @@ def test_the_plan_has_every_folder_and_root_module_and_no_other() -> None:
 def test_every_file_that_a_page_names_is_there(page: Path) -> None:
     names = re.findall(r"`((?:[\w.-]+/)*[a-z_]\w*(?:/|\.py))`", page.read_text(encoding="utf-8"))
     missing = {name for name in names if not (ROOT / name).exists() and not (ROOT / "zdemo" / name).exists()}
-    assert missing - {"server.py"} - COMING == set()  # that one is in ZITADEL's example
+    assert missing - {"server.py"} == set()  # that one is in ZITADEL's example
