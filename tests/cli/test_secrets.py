@@ -273,12 +273,14 @@ def test_a_redaction_leaves_the_ends_of_a_long_secret_and_nothing_of_a_short_one
     assert redaction("a shortsecret in-quotes-1 tiny") == "a … … tiny"
 
 
-def test_a_redaction_knows_cut_off_pieces_of_random_secrets_and_leaves_words_alone() -> None:
-    redaction = Redaction()
-    redaction.hide(PAT, "zdemoEmulatorClientSecretKnownToEverybodyForDevelopmentOnly00000")
-    for piece in (PAT[:11], PAT[30:38], PAT[-8:], f"x-{PAT[:60].lower()}"):
+def test_a_redaction_knows_cut_off_pieces_and_leaves_words_and_ids_alone() -> None:
+    redaction, in_hex = Redaction(), "9f86d081884c7d659a2feaa0c55ad015"
+    redaction.hide(
+        PAT, in_hex, "zdemoEmulatorClientSecretKnownToEverybodyForDevelopmentOnly00000", "353545601679624705"
+    )
+    for piece in (PAT[:11], PAT[30:38], PAT[-8:], f"x-{PAT[:60].lower()}", in_hex[5:17]):
         assert "…" in redaction(f"it is {piece} "), piece
-    words = 'the "clientSecret" of the emulator is known, \u0130 promise'  # a letter that is longer in small
+    words = 'the "clientSecret" of the emulator, 353545601679493633, is known, \u0130 promise'  # longer in small
     assert redaction(words) == words
 
 

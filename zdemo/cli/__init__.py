@@ -5,14 +5,13 @@ from __future__ import annotations
 import gc
 import sys
 
-GARBAGE_THRESHOLD = 50_000  # objects; by default Python looks for garbage some hundred times while a command loads
+GARBAGE_THRESHOLD = 50_000  # objects; by default Python looks for garbage about 100 times while a command loads
 
 
 def main() -> None:
-    """The entry point of ``zdemo``.
+    """Run ``zdemo``, and end the process with its exit code.
 
-    A command is over before garbage matters, so little time is spent on looking for it: a fifth of all that
-    ``zdemo call`` takes would else go there, most of it when Python ends.
+    A command ends before garbage matters. Looking for it takes a fifth of ``zdemo call``, most of it when Python ends.
     """
     gc.set_threshold(GARBAGE_THRESHOLD)
     from zdemo.cli.entry import run  # here, so that importing zdemo.cli costs nothing

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 LEAST_SECRET = 8  # characters; shorter texts stand in every sentence
-PIECE = 8  # characters of a random secret that are hidden wherever they stand: servers cut off what they repeat
+PIECE = 8  # characters of a secret that are hidden wherever they stand: servers cut off what they repeat
 CHARACTER = r"(?<!\\)\\+u00(?!22|5[cC]|7[fF])([2-7][0-9a-fA-F])"  # as JSON may write it, and JSON within JSON
 
 
@@ -32,10 +32,10 @@ class Redaction:
             bare = secret.strip().strip(QUOTES).strip()[:LONGEST_TOKEN]
             if len(bare) < LEAST_SECRET:
                 continue
+            is_random = looks_random(bare)
             for form in _forms(bare):
                 self._shown.setdefault(form.lower(), "…")
-                if looks_random(bare):  # pieces of other secrets may be words
-                    self._pieces.update(_pieces(_small(form)))
+                self._pieces.update(piece for piece in _pieces(_small(form)) if is_random or _is_mixed(piece))
             self._shown[bare.lower()] = masked(bare) if len(bare) >= LEAST_TOKEN_LIKE else "…"
 
     def __call__(self, text: str) -> str:
@@ -61,6 +61,11 @@ class Redaction:
 
 def _pieces(text: str) -> Iterator[str]:
     return (text[at : at + PIECE] for at in range(len(text) - PIECE + 1))
+
+
+def _is_mixed(piece: str) -> bool:
+    """Return whether a piece has letters and digits: others may be a word, or a part of an ID."""
+    return any(map(str.isdigit, piece)) and any(map(str.isalpha, piece))
 
 
 def _small(text: str) -> str:
