@@ -122,19 +122,14 @@ def test_a_folder_that_was_deleted_is_named(bare: Shell) -> None:
 
 
 def test_settings_that_are_missing_are_all_named_at_once(bare: Shell) -> None:
-    ran = bare("introspect", "--pat", "abc")
-    assert (ran.code, ran.out) == (3, "")
-    assert all(name in ran.err for name in ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET"))
-    assert "hint:" in ran.err
-    ran = bare("role", "list")
-    assert ran.code == 3
-    assert all(name in ran.err for name in ("ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT"))
-    assert bare("serve").code == 3
-
-
-def test_call_needs_no_settings_at_all(bare: Shell) -> None:
-    ran = bare("call", "public", "--curl")
-    assert (ran.code, ran.out) == (0, "curl -i http://127.0.0.1:5000/api/public\n")
+    for command, names in (
+        (("introspect", "--pat", "abc"), ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET")),
+        (("role", "list"), ("ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT")),
+        (("serve",), ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET")),
+    ):
+        ran = bare(*command)
+        assert (ran.code, ran.out, "hint:" in ran.err) == (3, "", True)
+        assert all(name in ran.err for name in names)
 
 
 def _piped(shell: Shell, script: str) -> subprocess.CompletedProcess[str]:
@@ -154,7 +149,7 @@ def test_a_reader_that_leaves_early_is_no_crash(shell: Shell) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("arguments", ["call private", "introspect", "call private --pat -", "call private --pat"])
+@pytest.mark.parametrize("arguments", ["introspect", "call private --pat -", "call private --pat"])
 def test_closed_standard_input_is_no_crash(shell: Shell, arguments: str) -> None:
     done = _piped(shell, f'"$1" -m zdemo {arguments} <&-')
     assert "Traceback" not in done.stderr
@@ -162,19 +157,19 @@ def test_closed_standard_input_is_no_crash(shell: Shell, arguments: str) -> None
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no device that is always full")
-@pytest.mark.parametrize("arguments", ["call private", "introspect --json", "role list", "--help", "--version"])
+@pytest.mark.parametrize("arguments", ["call private", "introspect --json", "--help"])
 def test_an_answer_that_cannot_be_written_is_told(shell: Shell, arguments: str) -> None:
     done = _piped(shell, f'"$1" -m zdemo {arguments} > /dev/full')
-    assert done.returncode == 1
-    assert done.stderr.splitlines() == [
-        "error: the answer cannot be written: No space left on device",
-        "hint:  look at where standard output goes",
-    ]
-    done = _piped(shell, f'"$1" -m zdemo {arguments} > /dev/full 2> /dev/full')
-    assert done.returncode == 1
+    assert (done.returncode, done.stderr.splitlines()) == (
+        1,
+        [
+            "error: the answer cannot be written: No space left on device",
+            "hint:  look at where standard output goes",
+        ],
+    )
 
 
-@pytest.mark.parametrize("arguments", ["call private", "call private --json", "--help", "--version"])
+@pytest.mark.parametrize("arguments", ["call private --json", "--version"])
 def test_closed_standard_output_is_told(shell: Shell, arguments: str) -> None:
     done = _piped(shell, f'"$1" -m zdemo {arguments} >&-')
     assert done.returncode == 1
@@ -183,21 +178,18 @@ def test_closed_standard_output_is_told(shell: Shell, arguments: str) -> None:
 
 
 def test_who_wants_the_exit_code_alone_may_close_standard_output(shell: Shell) -> None:
-    for streams in (">&-", ">&- 2>&-", "<&- >&- 2>&-", "> /dev/full"):
+    for streams in ("<&- >&- 2>&-", "> /dev/full"):
         done = _piped(shell, f'"$1" -m zdemo introspect -q {streams}')
         assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("stderr", ["2>&-", "2> /dev/full", "2>&1 >/dev/null | true"])
-def test_an_error_that_cannot_be_told_keeps_its_exit_code(bare: Shell, stderr: str) -> None:
-    for arguments, code in (("call nothing", 2), ("introspect", 3), ("call public --url http://127.0.0.1:1", 4)):
-        for more in ("", " --json"):
-            done = _piped(bare, f'exec 3>&1; {{ "$1" -m zdemo {arguments}{more}; echo $? >&3; }} {stderr}')
-            assert done.stdout.splitlines()[-1] == str(code)
+@pytest.mark.parametrize("streams", ["2>&-", "> /dev/full 2> /dev/full", "2>&1 >/dev/null | true"])
+@pytest.mark.parametrize(("arguments", "code"), [("call nothing", 2), ("introspect --json", 3)])
+def test_an_error_that_cannot_be_told_keeps_its_exit_code(bare: Shell, arguments: str, code: int, streams: str) -> None:
+    done = _piped(bare, f'exec 3>&1; {{ "$1" -m zdemo {arguments}; echo $? >&3; }} {streams}')
+    assert done.stdout.splitlines()[-1] == str(code)
 
 
-def test_an_error_keeps_its_exit_code_where_its_document_cannot_be_written(bare: Shell) -> None:
-    for stdout in (">&-", "> /dev/full"):
-        done = _piped(bare, f'"$1" -m zdemo introspect --json {stdout}')
-        assert done.returncode == 3
-        assert "cannot be written" not in done.stderr
+def test_an_error_is_told_where_its_document_cannot_be_written(bare: Shell) -> None:
+    done = _piped(bare, '"$1" -m zdemo introspect --json >&-')
+    assert (done.returncode, "ZITADEL_DOMAIN" in done.stderr, "cannot be written" in done.stderr) == (3, True, False)
