@@ -56,12 +56,7 @@ def test_a_good_assertion_authenticates(
 
 @pytest.mark.parametrize(
     "change",
-    [
-        {"iat": 0, "exp": 300},
-        {"iat": -3500},
-        {"iat": -600, "exp": 60},
-        {"jti": "seen before"},
-    ],
+    [{"iat": 0, "exp": 300}, {"iat": -3500}, {"iat": -600, "exp": 60}, {"jti": "seen before"}],
     ids=["now", "almost an hour old", "ten minutes old", "with a jti"],
 )
 def test_an_assertion_of_less_than_an_hour_is_accepted(

@@ -28,11 +28,7 @@ def granted(workshop: Workshop, oauth: OAuth, project: Project, app: App) -> tup
 
 @pytest.mark.parametrize(
     ("method", "fields", "roles"),
-    [
-        ("Update", {"roleKeys": ["admin"]}, {"admin"}),
-        ("Update", {"roleKeys": []}, None),
-        ("Delete", {}, None),
-    ],
+    [("Update", {"roleKeys": ["admin"]}, {"admin"}), ("Update", {"roleKeys": []}, None), ("Delete", {}, None)],
     ids=["fewer roles", "no roles", "deleted"],
 )
 def test_a_change_of_a_grant_shows_on_tokens_that_exist(

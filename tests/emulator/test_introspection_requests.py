@@ -56,11 +56,7 @@ def test_an_assertion_needs_its_type(server: Server, kind: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("form", "headers"),
-    [
-        ([("client_id", NOBODY)], {}),
-        ([("client_id", NOBODY), ("client_secret", "")], {}),
-        ([], basic(NOBODY, "")),
-    ],
+    [([("client_id", NOBODY)], {}), ([("client_id", NOBODY), ("client_secret", "")], {}), ([], basic(NOBODY, ""))],
     ids=["client_id alone", "empty client_secret", "Basic with an empty secret"],
 )
 def test_a_client_id_alone_does_not_authenticate(
@@ -175,11 +171,7 @@ def test_basic_wins_over_credentials_in_the_form(server: Server, app: App, reade
 
 
 def test_an_assertion_that_is_no_jwt_makes_any_token_inactive(server: Server, reader: User) -> None:
-    form = [
-        ("token", reader.pat),
-        ("client_assertion_type", ASSERTION_TYPE),
-        ("client_assertion", "not-a-jwt"),
-    ]
+    form = [("token", reader.pat), ("client_assertion_type", ASSERTION_TYPE), ("client_assertion", "not-a-jwt")]
     assert answer(server.post_form(INTROSPECT, form)) == INACTIVE
 
 

@@ -32,8 +32,7 @@ def test_garbage_is_inactive(oauth: OAuth, app: App, token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "altered",
-    ["Bearer {}", "{} ", " {}", '"{}"', "{}=", "{}\u200b", "{}A", "{}AA", "\t{}", "{:.70}"],
+    "altered", ["Bearer {}", "{} ", " {}", '"{}"', "{}=", "{}\u200b", "{}A", "{}AA", "\t{}", "{:.70}"]
 )
 def test_a_pat_that_is_longer_or_shorter_is_inactive(oauth: OAuth, app: App, reader: User, altered: str) -> None:
     assert answer(oauth.introspection(app, altered.format(reader.pat))) == INACTIVE

@@ -97,8 +97,7 @@ def test_deleting_again_answers_with_the_old_date(admin: Api, own: Project) -> N
     assert datetime.fromisoformat(first["deletionDate"]) >= made
     assert admin.do("ProjectService/DeleteProject", projectId=own.id) == first
     eventually(
-        "the project is gone",
-        lambda: admin.ask("ProjectService/GetProject", projectId=own.id).status_code == 404,
+        "the project is gone", lambda: admin.ask("ProjectService/GetProject", projectId=own.id).status_code == 404
     )
 
 

@@ -85,11 +85,7 @@ APPLICATIONS: list[Case] = [
     ("CreateApplicationKey", KEY_APPLICATION, TOO_EARLY),
     ("CreateApplicationKey", KEY_APPLICATION | {"expirationDate": PAST}, TOO_EARLY),
     ("GetApplicationKey", {"keyId": NOBODY}, (404, "Errors.AuthNKey.NotFound (QUERY-Dgr3g)")),
-    (
-        "DeleteApplicationKey",
-        KEY_APPLICATION | {"keyId": NOBODY},
-        (404, "Application key not found (COMMAND-4m77G)"),
-    ),
+    ("DeleteApplicationKey", KEY_APPLICATION | {"keyId": NOBODY}, (404, "Application key not found (COMMAND-4m77G)")),
 ]
 USERS: list[Case] = [
     ("CreateUser", HOME | BOT | {"username": "{USERNAME}"}, USER_TAKEN),
@@ -138,11 +134,7 @@ AUTHORIZATIONS: list[Case] = [
     ("CreateAuthorization", ASSIGNMENT | NO_USER, (400, "User could not be found (COMMAND-4f8sg)")),
     ("CreateAuthorization", ASSIGNMENT | NO_PROJECT, (400, "Grant not found (COMMAND-4m9ff)")),
     ("CreateAuthorization", ASSIGNMENT | {"organizationId": NOBODY}, (400, "Grant not found (COMMAND-4m9ff)")),
-    (
-        "CreateAuthorization",
-        ASSIGNMENT | ELSEWHERE,
-        (400, "Grant not found (COMMAND-4m9ff)"),
-    ),
+    ("CreateAuthorization", ASSIGNMENT | ELSEWHERE, (400, "Grant not found (COMMAND-4m9ff)")),
     ("CreateAuthorization", ASSIGNMENT | {"roleKeys": ["no"]}, (400, "Errors.Project.Role.NotFound (COMMAND-mm9F4)")),
     ("CreateAuthorization", ASSIGNMENT | {"roleKeys": ["Admin"]}, (400, "COMMAND-mm9F4")),
     (
@@ -200,10 +192,7 @@ def objects(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The shared objects that the cases name, and two of their names in capitals."""
     names = ("organization", "other_organization", "project", "app", "key_app", "visitor", "reader", "human")
     shared = {name: request.getfixturevalue(name) for name in names}
-    capitals = {
-        "PROJECT_NAME": shared["project"].name.upper(),
-        "USERNAME": shared["visitor"].username.upper(),
-    }
+    capitals = {"PROJECT_NAME": shared["project"].name.upper(), "USERNAME": shared["visitor"].username.upper()}
     return shared | capitals
 
 

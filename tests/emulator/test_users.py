@@ -42,15 +42,7 @@ def test_creating_answers_with_id_and_date(admin: Api, workshop: Workshop, organ
 
 def test_a_user_leaves_out_what_is_empty(admin: Api, visitor: User, organization: Organization) -> None:
     user = shown(admin, visitor.id)
-    assert set(user) == {
-        "userId",
-        "details",
-        "state",
-        "username",
-        "loginNames",
-        "preferredLoginName",
-        "machine",
-    }
+    assert set(user) == {"userId", "details", "state", "username", "loginNames", "preferredLoginName", "machine"}
     assert user["machine"] == {"name": visitor.name}
     assert (user["state"], user["username"]) == ("USER_STATE_ACTIVE", visitor.username)
     assert user["preferredLoginName"] in user["loginNames"]

@@ -165,11 +165,7 @@ class Workshop:
     def jwt_user(self) -> User:
         """A service user whose access tokens are JWTs, which takes the v1 API."""
         username = self.name("jwt-user")
-        body = {
-            "userName": username,
-            "name": f"Bot {username}",
-            "accessTokenType": "ACCESS_TOKEN_TYPE_JWT",
-        }
+        body = {"userName": username, "name": f"Bot {username}", "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}
         made = self.admin.rest("POST", "/management/v1/users/machine", body, x_zitadel_orgid=self.home.id)
         assert made.status_code == 200, made.text
         user_id = made.json()["userId"]

@@ -51,11 +51,7 @@ def create_application_key(call: Call) -> Answer:
     private, public = new_key_pair()
     key = call.world.add_key(application, public, expires)
     content = key_file(
-        type="application",
-        keyId=key.id,
-        key=private,
-        appId=application.id,
-        clientId=application.client_id,
+        type="application", keyId=key.id, key=private, appId=application.id, clientId=application.client_id
     )
     return {"keyId": key.id, "creationDate": moment(key.created), "keyDetails": content}
 
@@ -69,11 +65,7 @@ def get_application_key(call: Call) -> Answer:
     call.need("project.app.read", _owner(call.world, key) if key else None, project_id)
     if key is None:
         raise NotFound("Errors.AuthNKey.NotFound", "QUERY-Dgr3g")
-    return {
-        "keyId": key.id,
-        "creationDate": moment(key.created),
-        "expirationDate": moment(key.expires),
-    }
+    return {"keyId": key.id, "creationDate": moment(key.created), "expirationDate": moment(key.expires)}
 
 
 @SERVICE.method("DeleteApplicationKey", projectId=ID, applicationId=ID, keyId=ID)

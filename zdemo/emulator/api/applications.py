@@ -95,11 +95,7 @@ def create_application(call: Call) -> Answer:
     client = {"clientId": application.client_id}
     if method in WITH_SECRET:
         application.secret = client["clientSecret"] = new_secret()
-    return {
-        "applicationId": application.id,
-        "creationDate": moment(application.created),
-        chosen: client,
-    }
+    return {"applicationId": application.id, "creationDate": moment(application.created), chosen: client}
 
 
 @SERVICE.method(

@@ -169,8 +169,7 @@ Listing[Authorization](
         "projectId": id_filter("IDFilter", lambda _, a: a.project_id),
         "projectName": text_filter("ProjectNameQuery", "name", lambda w, a: w.projects[a.project_id].name),
         "roleKey": Filter(
-            Sub(_ROLE_KEY),
-            lambda _, a, f: any(text_matches(k, f.get("key", ""), f.get("method")) for k in a.role_keys),
+            Sub(_ROLE_KEY), lambda _, a, f: any(text_matches(k, f.get("key", ""), f.get("method")) for k in a.role_keys)
         ),
         "projectGrantId": id_filter(
             "IDFilter",

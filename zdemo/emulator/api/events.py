@@ -38,11 +38,7 @@ def list_events(call: Call) -> Answer:
 
 
 def _matches(event: Event, body: dict[str, Any]) -> bool:
-    equal = {
-        "editorUserId": event.editor,
-        "aggregateId": event.aggregate_id,
-        "resourceOwner": event.organization_id,
-    }
+    equal = {"editorUserId": event.editor, "aggregateId": event.aggregate_id, "resourceOwner": event.organization_id}
     return (
         all(not body.get(name) or body[name] == value for name, value in equal.items())
         and (not body.get("eventTypes") or event.type in body["eventTypes"])
@@ -59,11 +55,7 @@ def _show(call: Call, event: Event) -> Answer:
             "displayName": editor.name if editor else "",
             "service": "zitadel",
         },
-        "aggregate": {
-            "id": event.aggregate_id,
-            "type": {"type": "user"},
-            "resourceOwner": event.organization_id,
-        },
+        "aggregate": {"id": event.aggregate_id, "type": {"type": "user"}, "resourceOwner": event.organization_id},
         "sequence": str(event.sequence),
         "creationDate": moment(event.created),
         **({"payload": _payload(event)} if event.payload else {}),

@@ -44,12 +44,7 @@ class Filter:
 
 
 def text_filter(
-    name: str,
-    field: str,
-    of: Callable[[World, Any], str],
-    least: int = 0,
-    most: int = 200,
-    methods: Enum = TEXT_METHOD,
+    name: str, field: str, of: Callable[[World, Any], str], least: int = 0, most: int = 200, methods: Enum = TEXT_METHOD
 ) -> Filter:
     """Make the filter ``{field, method}`` for a text of a row."""
     message = Message(name, **{field: Text(least, most), "method": methods})

@@ -53,12 +53,7 @@ _ADMIN = Message("AddOrganizationRequest_Admin", userId=OPTIONAL, roles=Repeated
 
 
 @SERVICE.guarded(
-    "AddOrganization",
-    "org.create",
-    name=ID,
-    organizationId=OPTIONAL,
-    orgId=OPTIONAL,
-    admins=Repeated(Sub(_ADMIN)),
+    "AddOrganization", "org.create", name=ID, organizationId=OPTIONAL, orgId=OPTIONAL, admins=Repeated(Sub(_ADMIN))
 )
 def add_organization(call: Call) -> Answer:
     """Add an organization, with existing users as its administrators if the request names some."""

@@ -18,11 +18,9 @@ def _permissions(*lines: str) -> frozenset[str]:
 
 
 _PROJECT_PARTS = "project.member project.role project.app project.grant project.grant.member"
-_READ_PROJECT = _permissions(
-    f"policy project {_PROJECT_PARTS} user user.global user.grant user.membership: read",
-)
+_READ_PROJECT = _permissions(f"policy project {_PROJECT_PARTS} user user.global user.grant user.membership: read")
 _READ_ORGANIZATION = _READ_PROJECT | _permissions(
-    "org org.member org.idp org.action org.flow org.feature user.feature: read",
+    "org org.member org.idp org.action org.flow org.feature user.feature: read"
 )
 _ORG_OWNER = _READ_ORGANIZATION | _permissions(
     "org org.member org.idp org.action org.flow org.feature user user.grant user.feature policy: write delete",
@@ -43,8 +41,7 @@ _MANAGE_USERS = _permissions(
     "session: read delete",
 )
 _GIVE_ROLES = _permissions(
-    f"org org.member user user.global policy project {_PROJECT_PARTS}: read",
-    "user.grant: read write delete",
+    f"org org.member user user.global policy project {_PROJECT_PARTS}: read", "user.grant: read write delete"
 )
 _IMPERSONATE = frozenset({"admin.impersonation", "impersonation"})
 

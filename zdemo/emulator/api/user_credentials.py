@@ -59,11 +59,7 @@ def add_key(call: Call) -> Answer:
     answer = {"creationDate": moment(key.created), "keyId": key.id}
     if private:
         answer["keyContent"] = key_file(
-            type="serviceaccount",
-            keyId=key.id,
-            key=private,
-            expirationDate=moment(expires),
-            userId=user.id,
+            type="serviceaccount", keyId=key.id, key=private, expirationDate=moment(expires), userId=user.id
         )
     return answer
 

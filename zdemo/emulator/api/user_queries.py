@@ -56,12 +56,10 @@ USERS: DetailsListing[User] = DetailsListing(
             lambda _, u, f: u.organization_id == f.get("organizationId"),
         ),
         "andQuery": Filter(
-            _group("AndQuery"),
-            lambda w, u, f: all(passes(USERS.filters, w, u, q) for q in f.get("queries", ())),
+            _group("AndQuery"), lambda w, u, f: all(passes(USERS.filters, w, u, q) for q in f.get("queries", ()))
         ),
         "orQuery": Filter(
-            _group("OrQuery"),
-            lambda w, u, f: any(passes(USERS.filters, w, u, q) for q in f.get("queries", ())),
+            _group("OrQuery"), lambda w, u, f: any(passes(USERS.filters, w, u, q) for q in f.get("queries", ()))
         ),
         "notQuery": Filter(
             Sub(Message("NotQuery", query=Deferred(lambda: Sub(_QUERY)))),
@@ -90,7 +88,4 @@ def get_user_by_id(call: Call) -> Answer:
     user = permitted_user(call, "user.read", self_service=True)
     if user is None:
         raise NotFound("User could not be found", "QUERY-Dfbg2")
-    return {
-        "details": details(user, user.organization_id, created=True),
-        "user": show_user(call.world, user),
-    }
+    return {"details": details(user, user.organization_id, created=True), "user": show_user(call.world, user)}

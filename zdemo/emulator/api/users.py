@@ -30,11 +30,7 @@ PASSWORD_RULES = (  # the default password complexity policy
 
 def details(entity: Entity, organization_id: str, *, created: bool = False) -> Answer:
     """Return the ``details`` object of the older messages."""
-    shown = {
-        "sequence": str(entity.sequence),
-        "changeDate": moment(entity.changed),
-        "resourceOwner": organization_id,
-    }
+    shown = {"sequence": str(entity.sequence), "changeDate": moment(entity.changed), "resourceOwner": organization_id}
     return shown | ({"creationDate": moment(entity.created)} if created else {})
 
 
@@ -97,10 +93,7 @@ def permitted_user(call: Call, permission: str, *, self_service: bool = False) -
 # --- create and change ---
 
 _MACHINE = Message(
-    "CreateUserRequest_Machine",
-    name=ID,
-    description=Text(1, 500, optional=True),
-    accessTokenType=TOKEN_TYPE,
+    "CreateUserRequest_Machine", name=ID, description=Text(1, 500, optional=True), accessTokenType=TOKEN_TYPE
 )
 _LANGUAGE_AND_GENDER = {"preferredLanguage": Text(1, 10, optional=True), "gender": GENDER}
 _PROFILE = Message(
@@ -156,10 +149,7 @@ def _check_password(password: str) -> None:
 
 
 _UPDATE_MACHINE = Message(
-    "UpdateUserRequest_Machine",
-    name=OPTIONAL,
-    description=Text(1, 500, optional=True),
-    accessTokenType=TOKEN_TYPE,
+    "UpdateUserRequest_Machine", name=OPTIONAL, description=Text(1, 500, optional=True), accessTokenType=TOKEN_TYPE
 )
 _UPDATE_PROFILE = Message(
     "UpdateUserRequest_Human_Profile",
@@ -268,11 +258,7 @@ _TRANSITIONS = {
         ("User is not active or initial", "COMMAND-lgws8wtsqf"),
     ),
     "UnlockUser": _Transition(
-        ("LOCKED",),
-        "ACTIVE",
-        "user.unlocked",
-        "COMMAND-x377t913pw",
-        ("User is not locked", "COMMAND-olb9vb0oca"),
+        ("LOCKED",), "ACTIVE", "user.unlocked", "COMMAND-x377t913pw", ("User is not locked", "COMMAND-olb9vb0oca")
     ),
 }
 

@@ -32,15 +32,7 @@ def route(
 _MACHINE: dict[str, FieldType] = {"name": ID, "description": Text(most=500), "accessTokenType": TOKEN_TYPE}
 
 
-@route(
-    "POST",
-    "/management/v1/users/machine",
-    "AddMachineUser",
-    "user.write",
-    userId=OPTIONAL,
-    userName=ID,
-    **_MACHINE,
-)
+@route("POST", "/management/v1/users/machine", "AddMachineUser", "user.write", userId=OPTIONAL, userName=ID, **_MACHINE)
 def add_machine_user(call: Call) -> Answer:
     """Create a service user in the call's organization, also one whose access tokens are JWTs."""
     body = call.body
@@ -51,14 +43,7 @@ def add_machine_user(call: Call) -> Answer:
     return {"userId": user.id, "details": details(user, user.organization_id)}
 
 
-@route(
-    "PUT",
-    "/management/v1/users/<userId>/machine",
-    "UpdateMachine",
-    "user.write",
-    userId=Text(),
-    **_MACHINE,
-)
+@route("PUT", "/management/v1/users/<userId>/machine", "UpdateMachine", "user.write", userId=Text(), **_MACHINE)
 def update_machine(call: Call) -> Answer:
     """Replace all fields; no change is refused."""
     user = call.world.users.get(call.body["userId"])
