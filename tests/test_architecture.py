@@ -36,13 +36,13 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("__main__",),
 )
 
-ROOT_MODULES = {"__init__", "__main__", "errors", "authorization", "client"}
+ROOT_MODULES = {"__init__", "__main__", "errors", "authorization", "client", "pytest_plugin"}
 
 # Only these import it; a name without a dot stands for all that is in the package.
 HOMES: dict[str, set[str]] = {
     "flask": {"server", "emulator"},
     "werkzeug": {"server", "emulator"},
-    "pytest": set(),
+    "pytest": {"pytest_plugin"},
     "rich": {"cli.screen"},
     "typer": {"cli"},
     "click": set(),
