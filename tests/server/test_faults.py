@@ -68,7 +68,7 @@ def _plain(api: Api, up: Upstream, *, hangs: bool = False) -> Iterator[None]:
     """The API asks every time."""
     settings = _settings(up.url, hangs=hangs)
     with asking(settings) as client:
-        api.turn_to(settings, client)
+        api.use(settings, client)
         yield
 
 
@@ -77,7 +77,7 @@ def _protected(api: Api, up: Upstream, clocks: Time | None = None, *, hangs: boo
     """The API has cache and protection before its client, and nothing in them."""
     settings, clocks = _settings(up.url, hangs=hangs), clocks or Time()
     with remembering(settings, clocks) as introspector:
-        api.turn_to(settings, introspector, clocks.wall)
+        api.use(settings, introspector, clocks.wall)
         yield
 
 

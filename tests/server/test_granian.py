@@ -1,4 +1,4 @@
-"""``zdemo serve``, the process: the table again, on the server that answers there, and how it starts and stops."""
+"""``zdemo serve`` as a process: the table again, on Granian, broken HTTP, slow clients, stopping, several workers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from hypothesis import given
 from tests.server.test_faults import PROJECT
 from tests.server.test_log import LINE
 from tests.server.test_random import AUTHORIZATIONS, chance, passes, with_authorization
-from tests.server.test_request_bodies import SLOW, slow_clients
+from tests.server.test_request_bodies import BROKEN_CHUNKS, SLOW, slow_clients
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, THREADS
 from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED
-from tests.support.ports import free_port
 from tests.support.rows import BEARER, CHUNKED, ROWS, check, check_body
-from tests.support.served import LONGEST_SECONDS, Served, environment_for, served, start
+from tests.support.served import Served, environment_for, served
 from tests.support.upstream import LOOPBACK, after, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS, bearer, converse, request
@@ -35,7 +34,7 @@ SILENT_CLIENTS = 1500  # more than Granian holds by default
 
 @pytest.fixture(scope="module", autouse=True)
 def many_files() -> Iterator[None]:
-    """What this process may open has to suffice for as many clients."""
+    """Raise this process's limit of open files, for as many clients."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, before[1]) if before[1] > 0 else 8192, before[1]))
     yield
@@ -44,7 +43,7 @@ def many_files() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def running(zitadel: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """``zdemo serve`` before the emulator, without a cache: each test is a stranger to the one before."""
+    """``zdemo serve`` with the emulator behind it, without a cache, so that tests do not affect each other."""
     environment = {**environment_for(zitadel.url), "ZDEMO_CACHE_TTL": "0"}
     with served(tmp_path_factory.mktemp("serve"), environment) as process:
         yield process
@@ -55,7 +54,7 @@ def test_the_answer_is_the_one_in_the_table(name: str, running: Served) -> None:
     check(running.send(ROWS[name].data), ROWS[name])
 
 
-def test_what_was_logged_is_a_line_a_request_and_holds_no_token(running: Served) -> None:
+def test_the_log_has_one_line_per_request_and_no_token(running: Served) -> None:
     marks = [f"/mark-{secrets.token_hex(4)}" for _ in range(2)]
     running.send(request(marks[0]))
     for row in ROWS.values():
@@ -91,14 +90,14 @@ NASTY: dict[str, bytes] = {
     "a length that is text": request(PRIVATE, BEARER, "Content-Length: abc"),
     "a length below zero": request(PRIVATE, BEARER, "Content-Length: -1"),
     "two lengths": request(PRIVATE, BEARER, "Content-Length: 0", "Content-Length: 5"),
-    "a coding that nobody knows": request(PRIVATE, BEARER, "Transfer-Encoding: x-unknown"),
+    "an unknown coding": request(PRIVATE, BEARER, "Transfer-Encoding: x-unknown"),
     "CONNECT": request("localhost:80", BEARER, method="CONNECT"),
     "no Host": f"GET {PRIVATE} HTTP/1.1\r\nConnection: close\r\n\r\n".encode(),
 }
 
 
 @pytest.mark.parametrize("name", NASTY)
-def test_nobody_gets_in_by_breaking_http(name: str, running: Served) -> None:
+def test_broken_http_opens_nothing(name: str, running: Served) -> None:
     assert running.send(NASTY[name]).status in {0, 400, 401, 404, 431}
     assert running.get(PRIVATE).status == 200
 
@@ -111,15 +110,15 @@ def test_any_authorization(values: list[bytes], running: Served) -> None:
     assert reply.status in {200, 400, 401}
 
 
-@pytest.mark.parametrize("chunks", [b"ZZ\r\nabc\r\n0\r\n\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n", b"-1\r\n\r\n"])
-def test_broken_chunks_are_no_trouble(chunks: bytes, running: Served) -> None:
+@pytest.mark.parametrize("chunks", BROKEN_CHUNKS)
+def test_broken_chunks_do_no_harm(chunks: bytes, running: Served) -> None:
     assert running.send(request(PRIVATE, CHUNKED, body=chunks)).status in {400, 401}
     assert running.get(PRIVATE).status == 200
 
 
 @pytest.mark.parametrize("name", ["POST", "a byte more than 64 KiB", "a byte more, in a chunk", "reader"])
-def test_what_follows_on_a_connection_is_not_mistaken(name: str, running: Served) -> None:
-    """The second request is answered as such, or not at all."""
+def test_the_next_request_on_a_connection_is_not_mistaken(name: str, running: Served) -> None:
+    """The second request gets its own answer, or none."""
     first = ROWS[name].data.replace(b"Connection: close\r\n", b"", 1)
     with socket.create_connection((LOOPBACK, running.port), PATIENCE_SECONDS) as sock:
         both = converse(sock, first + request(SCOPED, BEARER))
@@ -128,7 +127,7 @@ def test_what_follows_on_a_connection_is_not_mistaken(name: str, running: Served
 
 
 @pytest.mark.parametrize("name", [*SLOW, "half a header"])
-def test_slow_clients_do_not_take_the_api_from_others(name: str, running: Served) -> None:
+def test_slow_clients_do_not_block_others(name: str, running: Served) -> None:
     data = SLOW.get(name, b"GET /api/public HTTP/1.1\r\nHost: a\r\nX-Half")
     with slow_clients(running.port, data, THREADS + 8):
         assert running.get(PUBLIC).status == 200
@@ -137,14 +136,14 @@ def test_slow_clients_do_not_take_the_api_from_others(name: str, running: Served
     eventually("bodies are read again", lambda: running.send(form.data).status == form.status)
 
 
-def test_clients_that_say_nothing_keep_nobody_waiting(running: Served) -> None:
-    """Many of them: until their headers are due, nothing tells them from slow ones."""
+def test_silent_clients_do_not_block_others(running: Served) -> None:
+    """Until their headers are due, they look like slow clients."""
     with ExitStack() as stack:
         silent = [
             stack.enter_context(socket.create_connection((LOOPBACK, running.port))) for _ in range(SILENT_CLIENTS)
         ]
         assert {running.get(PUBLIC).status for _ in range(20)} == {200}
-        with pytest.raises(BlockingIOError):  # it is open still: nobody had to be hung up on first
+        with pytest.raises(BlockingIOError):  # it is still open: no client was disconnected first
             silent[0].recv(1, socket.MSG_DONTWAIT)
 
 
@@ -164,14 +163,6 @@ def test_a_signal_stops_it_when_running_requests_are_finished(number: signal.Sig
         running.get(PUBLIC)
 
 
-def test_zitadel_being_away_or_refusing_us_does_not_keep_it_from_starting(tmp_path: Path) -> None:
-    with served(tmp_path, environment_for(f"http://127.0.0.1:{free_port()}")) as running:
-        assert running.get(PUBLIC).json == {"message": MESSAGES[PUBLIC]}
-        reply = running.get(PRIVATE)
-        assert (reply.status, reply.one("retry-after")) == (503, "1")
-        check_body(reply, "service_unavailable")
-
-
 def test_refused_credentials_are_502_and_the_log_says_what_to_fix_once(tmp_path: Path) -> None:
     with upstream(CREDENTIALS_REFUSED) as up, served(tmp_path, environment_for(up.url), "--json-logs") as running:
         for number in range(5):
@@ -186,35 +177,6 @@ def test_refused_credentials_are_502_and_the_log_says_what_to_fix_once(tmp_path:
     assert messages
     assert all("CLIENT_SECRET" in message for message in messages)
     assert len(messages) <= 2  # once by the pause, once by the guard
-
-
-def _ended(folder: Path, environment: dict[str, str], *arguments: str) -> tuple[int, str]:
-    code = start(folder, environment, *arguments).wait(LONGEST_SECONDS)
-    return code, (folder / "stderr").read_text()
-
-
-def test_a_taken_port_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
-    with socket.create_server((LOOPBACK, 0)) as sock:
-        port = sock.getsockname()[1]
-        code, err = _ended(tmp_path, environment_for("http://localhost:9"), "--port", str(port))
-    assert code == ExitCode.NO
-    assert err.startswith("error: ")
-    assert str(port) in err
-    assert "hint: " in err
-    assert f"--port {port + 1}" in err
-    assert "Traceback" not in err
-
-
-def test_all_that_is_wrong_with_the_settings_is_said_at_once_and_nothing_listens(tmp_path: Path) -> None:
-    port = free_port()
-    wrong = {"ZITADEL_DOMAIN": "http://zitadel.example", "CLIENT_SECRET": "canary and-blanks", "ZDEMO_TIMEOUT": "soon"}
-    code, err = _ended(tmp_path, wrong, "--port", str(port))
-    assert code == ExitCode.SETTINGS
-    for name in ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZDEMO_TIMEOUT"):
-        assert name in err
-    assert "canary" not in err
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((LOOPBACK, port))
 
 
 def test_several_workers_share_the_port_and_the_metrics(zitadel: Emulator, tmp_path: Path) -> None:

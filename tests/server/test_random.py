@@ -1,6 +1,6 @@
-"""Requests that chance makes: whatever comes, no 5xx, and nobody in but by the rules, which are written down here anew.
+"""Random requests: never a 5xx, and none admitted but by the rules, which are written down here once more.
 
-The oracle is not the code under test: RFC 6750 §2.1 and RFC 9110 §11.1 as one regular expression of this module.
+The oracle shares nothing with the code under test: RFC 6750 §2.1 and RFC 9110 §11.1 as one regular expression.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ PASSES = re.compile(rb"(?i:bearer) +(?:%s|%s)" % (READER.pat.encode(), VISITOR.p
 CHALLENGES = {None, CHALLENGE, INVALID_REQUEST, INVALID_TOKEN}
 FIELD_BYTES = st.integers(0, 255).filter(lambda byte: byte not in b"\r\n\0").map(lambda byte: bytes([byte]))
 TARGET_BYTES = st.integers(33, 126).map(lambda byte: bytes([byte]))
-# the API is the fixture of a session: that it is not made anew for each example is meant
+# the API is a fixture of the session: all examples share it on purpose
 chance = hypothesis_settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
 def _mutated(text: bytes, parts: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
-    """The text with up to three cuts, each of which loses and gains a little."""
+    """Return the text with up to three small changes."""
 
     def mutate(edits: list[tuple[int, int, bytes]]) -> bytes:
         out = text
@@ -54,12 +54,12 @@ AUTHORIZATIONS = st.lists(VALUES, max_size=2)
 
 
 def passes(values: list[bytes]) -> bool:
-    """Whether these ``Authorization`` fields let somebody in; blanks around a value are not of it (RFC 9110 §5.5)."""
+    """Tell whether these ``Authorization`` fields are admitted; blanks around a value do not count (RFC 9110 §5.5)."""
     return len(values) == 1 and bool(PASSES.fullmatch(values[0].strip(b" \t")))
 
 
 def with_authorization(values: list[bytes]) -> bytes:
-    """A request with these ``Authorization`` fields."""
+    """Return a request with these ``Authorization`` fields."""
     return request(PRIVATE, *[b"Authorization: " + value for value in values])
 
 
@@ -127,12 +127,12 @@ OTHER_FIELDS = (
     name=st.sampled_from(OTHER_FIELDS),
     value=st.one_of(st.lists(FIELD_BYTES, max_size=20).map(b"".join), st.integers().map(lambda i: str(i).encode())),
 )
-def test_any_other_field_does_not_let_anyone_in(name: str, value: bytes, api: Api) -> None:
+def test_no_other_field_opens_a_route(name: str, value: bytes, api: Api) -> None:
     reply = api.send(request(PRIVATE, name.encode() + b": " + value))
     assert reply.status in {0, 400, 401, 417}
 
 
 @pytest.mark.parametrize("target", ROUTES)
 def test_the_good_request_is_good(target: str, api: Api) -> None:
-    """Without which the rest would prove nothing."""
+    """Otherwise the other tests would prove nothing."""
     assert api.send(request(target, b"Authorization: " + GOOD)).status == 200

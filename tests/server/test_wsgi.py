@@ -1,4 +1,4 @@
-"""The app as a plain WSGI application: what the server in front may be is not for the app to say (PEP 3333)."""
+"""The app as a plain WSGI application (PEP 3333), for any server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from zdemo.config.settings import Settings
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
-# The validator knows no chunked bodies, and warns of every method that RFC 2616 lacks.
+# The validator does not support chunked bodies, and warns about methods that RFC 2616 lacks.
 VALIDATED = {
     name: row for name, row in ROWS.items() if b"chunked" not in row.data and row.status != 405 and not row.bodiless
 }
@@ -33,12 +33,12 @@ def validated(settings: Settings) -> Iterator[Api]:
 
 @pytest.mark.parametrize("name", VALIDATED)
 def test_the_validator_is_content(name: str, validated: Api) -> None:
-    """It ends a request that breaks a rule with an ``AssertionError``, hence a 500 of the server's."""
+    """The validator raises ``AssertionError`` when the app breaks a rule, so the server answers 500."""
     check(validated.send(ROWS[name].data), ROWS[name])
 
 
 @pytest.mark.parametrize("line", ["create_app()", "protect(Flask('mine'))"])
-def test_what_is_doubtful_about_the_settings_is_logged(line: str, tmp_path: Path) -> None:
+def test_warnings_about_the_settings_are_logged(line: str, tmp_path: Path) -> None:
     with key_site(tmp_path / "key.json") as site:
         site.file.chmod(0o644)
         env = {"ZITADEL_DOMAIN": site.url, "ZITADEL_KEY_FILE": str(site.file)}

@@ -1,4 +1,4 @@
-"""A WSGI application served inside a process: a free port, many clients, and an end that ends everything."""
+"""A WSGI application served inside a process: a free port, many clients, and a clean end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEADLINE_SECONDS = 10
 
 
 def hello(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-    """Repeats the path and what the ``Authorization`` fields came to."""
+    """Answer with the path and the value of ``Authorization``."""
     body = f"{environ['PATH_INFO']} {environ.get('HTTP_AUTHORIZATION')}".encode()
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
     return [body]
@@ -32,7 +32,7 @@ def read_all(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 
 def exchange(port: int, request: bytes) -> bytes:
-    """All that comes back for these bytes until the server closes."""
+    """Send these bytes and return everything until the server closes."""
     with socket.create_connection((LOOPBACK, port), timeout=DEADLINE_SECONDS) as sock:
         sock.sendall(request)
         return b"".join(iter(lambda: sock.recv(1 << 16), b""))
@@ -83,7 +83,7 @@ def test_a_path_with_two_slashes_arrives_as_it_is(target: str) -> None:
         assert get(port, target=target).endswith(f"{target} None".encode())
 
 
-def test_a_client_that_speaks_http_2_is_hung_up_on_and_reported() -> None:
+def test_a_client_that_speaks_http_2_is_disconnected_and_reported() -> None:
     reported = threading.Event()
     with serving(hello, on_http2=reported.set) as port:
         assert exchange(port, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == b""
@@ -106,7 +106,7 @@ def test_a_broken_request_does_not_disturb_the_next_one(request_text: bytes) -> 
 
 
 def test_requests_are_answered_side_by_side() -> None:
-    """Each of them waits until all of them have come."""
+    """Each of them waits until all have arrived."""
     together = threading.Barrier(8)
 
     def meet(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -133,7 +133,7 @@ def test_requests_are_answered_side_by_side() -> None:
     ],
     ids=["silent", "silent, patient server", "half a header", "half a body"],
 )
-def test_clients_that_do_not_finish_keep_nobody_waiting(patient: bool, sent: bytes) -> None:
+def test_clients_that_do_not_finish_block_no_others(patient: bool, sent: bytes) -> None:
     with serving(read_all, threads=2, patient=patient) as port, ExitStack() as slow:
         for _ in range(40):
             slow.enter_context(socket.create_connection((LOOPBACK, port))).sendall(sent)
@@ -157,11 +157,11 @@ def test_a_slow_client_is_answered_once_it_has_finished() -> None:
 def test_an_application_that_fails_is_a_500_and_the_next_request_is_served() -> None:
     def moody(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/fail":
-            raise RuntimeError("as told")
+            raise RuntimeError("on purpose")
         return hello(environ, start_response)
 
     with serving(moody) as port:
-        assert b"as told" not in get(port, target="/fail")
+        assert b"on purpose" not in get(port, target="/fail")
         assert get(port).endswith(b"/path None")
 
 

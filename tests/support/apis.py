@@ -1,4 +1,4 @@
-"""APIs that run inside the test's process, with what stands behind them chosen by the test."""
+"""APIs that run inside the test's process, with the ZITADEL behind them chosen by the test."""
 
 from __future__ import annotations
 
@@ -41,24 +41,24 @@ class Api:
     port: int
     app: Flask
 
-    def turn_to(self, settings: Settings, introspector: Introspector, now: Callable[[], float] = time.time) -> None:
-        """From now on ask another ZITADEL: what a new API would cost a test is the start of its server."""
+    def use(self, settings: Settings, introspector: Introspector, now: Callable[[], float] = time.time) -> None:
+        """Ask another ZITADEL from now on, which saves a test the start of another server."""
         self.app.extensions[EXTENSION] = Guard(
             introspector=introspector, policy=Policy.from_settings(settings), now=now
         )
 
     def get(self, target: str = PRIVATE, token: str | None = READER.pat) -> Reply:
-        """One GET, with the reader's token unless told otherwise."""
+        """Send a GET, by default with the reader's token."""
         return self.send(request(target, *([bearer(token)] if token else [])))
 
     def send(self, data: bytes) -> Reply:
-        """These very bytes."""
+        """Send these bytes."""
         return exchange(self.port, data)
 
 
 @dataclass
 class Time:
-    """Both clocks of an API: they run, and can be moved ahead."""
+    """Both clocks of an API; they run, and a test can move them ahead."""
 
     ahead_seconds: float = field(default=0.0)
 
@@ -72,7 +72,7 @@ class Time:
 def settings_for(
     issuer: str, *, project_id: str | None = PROJECT_ID, timeout_seconds: float = 5.0, role_denied_status: int = 401
 ) -> Settings:
-    """Settings of an API application, of the emulator's project unless told otherwise."""
+    """Return the settings of an API application, by default of the emulator's project."""
     return Settings(
         issuer=issuer,
         client_id=CLIENT_ID,
@@ -85,14 +85,14 @@ def settings_for(
 
 @contextmanager
 def running(app: Flask) -> Iterator[Api]:
-    """An app on a free port."""
+    """Serve an app on a free port."""
     with serving(app, threads=THREADS) as port:
         yield Api(port=port, app=app)
 
 
 @contextmanager
 def asking(settings: Settings) -> Iterator[IntrospectionClient]:
-    """A client that asks every time, with as many connections as the server has threads."""
+    """Yield a client that asks every time, with as many connections as the server has threads."""
     client = IntrospectionClient(settings, connections=THREADS)
     try:
         yield client
@@ -102,7 +102,7 @@ def asking(settings: Settings) -> Iterator[IntrospectionClient]:
 
 @contextmanager
 def remembering(settings: Settings, clocks: Time) -> Iterator[Introspector]:
-    """The client behind cache and protection, as ``zdemo serve`` has it, on clocks that the test moves."""
+    """Yield the client behind cache and protection, as in ``zdemo serve``, on clocks that the test moves."""
     client = IntrospectionClient(settings, connections=flights_for(THREADS))
     try:
         yield protected(client, settings, threads=THREADS, clock=clocks.monotonic, wall_clock=clocks.wall)
@@ -112,22 +112,22 @@ def remembering(settings: Settings, clocks: Time) -> Iterator[Introspector]:
 
 @contextmanager
 def plain_api(settings: Settings) -> Iterator[Api]:
-    """The API that asks ZITADEL once a request."""
+    """Serve the API that asks ZITADEL once per request."""
     with asking(settings) as client, running(create_app(settings, client)) as api:
         yield api
 
 
 @contextmanager
 def protected_api(settings: Settings, clocks: Time) -> Iterator[Api]:
-    """The API behind cache and protection. Its guard decides by the same clocks."""
+    """Serve the API with cache and protection; its guard uses the same clocks."""
     with remembering(settings, clocks) as introspector, running(create_app(settings, introspector)) as api:
-        api.turn_to(settings, introspector, clocks.wall)
+        api.use(settings, introspector, clocks.wall)
         yield api
 
 
 @contextmanager
 def one_file_api(settings: Settings, **variables: str) -> Iterator[Api]:
-    """The API of ``docs/examples/one_file_guard.py``, without a cache unless ``ZDEMO_CACHE_TTL`` is given."""
+    """Serve ``docs/examples/one_file_guard.py``, without a cache unless ``ZDEMO_CACHE_TTL`` is given."""
     spec = importlib.util.spec_from_file_location(EXAMPLE.stem, EXAMPLE)
     assert spec
     assert spec.loader

@@ -1,4 +1,4 @@
-"""An emulator with an API application that has no secret, and the file of its key, made over the API."""
+"""An emulator with an API application that has a key file and no secret, created over the API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def settings_for(url: str, key: ApplicationKey) -> Settings:
 
 @dataclass(kw_only=True)
 class KeySite:
-    """The emulator's URL and the key file. ``ids`` are the application's and the key's, as the API wants them."""
+    """The emulator's URL and the key file. ``ids`` are the application's and the key's, as the API expects them."""
 
     url: str
     file: Path
@@ -53,7 +53,7 @@ class KeySite:
 
 @contextmanager
 def key_site(file: Path) -> Iterator[KeySite]:
-    """A running one; the key file can be read by its owner alone."""
+    """Run an emulator with such an application; only the owner can read the key file."""
     with emulate() as emulator:
         site = KeySite(url=emulator.url, file=file)
         made = site.do("CreateApplication", projectId=PROJECT_ID, name="by key", apiConfiguration=BY_KEY)

@@ -1,7 +1,7 @@
-"""What the API answers, row by row: the one table, for each server that runs the API.
+"""What the API answers, row by row: one table for every server and every app that guards the three routes.
 
-``ROWS`` are requests with the emulator's known users behind the API; their answers do not depend on the server in
-front. What ZITADEL's answers lead to is a table in ``test_judgements``, its failures one in ``test_faults``.
+``ROWS`` are requests with the emulator's known users behind the API. What ZITADEL's claims lead to is a table in
+``test_authorization``, its failures are one in ``test_faults``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CHALLENGE = 'Bearer realm="zdemo"'
 INVALID_REQUEST = f'{CHALLENGE}, error="invalid_request"'
 INVALID_TOKEN = f'{CHALLENGE}, error="invalid_token"'
 INSUFFICIENT_SCOPE = f'{CHALLENGE}, error="insufficient_scope", scope="urn:zitadel:iam:org:project:role:read:messages"'
-UNKNOWN = "a-token-that-nobody-has-ever-issued-but-which-is-as-long-as-any-PAT-0000"
+UNKNOWN = "a-token-that-was-never-issued-but-which-is-exactly-as-long-as-a-PAT-0000"
 LONGEST_TOKEN = 16 * 1024
 LARGEST_BODY = 64 * 1024
 FORM = "Content-Type: application/x-www-form-urlencoded"
@@ -29,9 +29,9 @@ READ_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A request and its answer. ``error`` is the body's; ``None`` where ``message`` is what the body says.
+    """A request and its answer. The body has ``error``, or ``message`` if that is ``None``.
 
-    ``asks``: whether ZITADEL must be asked for this answer. ``protected``: whether the answer is a guarded route's.
+    ``asks`` tells whether ZITADEL must be asked, ``protected`` whether a guarded route answers.
     """
 
     data: bytes
@@ -45,7 +45,7 @@ class Row:
     bodiless: bool = False
 
 
-def _let_in(data: bytes, route: str = PRIVATE, *, bodiless: bool = False) -> Row:
+def _admitted(data: bytes, route: str = PRIVATE, *, bodiless: bool = False) -> Row:
     return Row(data=data, status=200, message=MESSAGES[route], asks=True, bodiless=bodiless)
 
 
@@ -127,25 +127,27 @@ ROWS: Mapping[str, Row] = {
     "also in the form, chunked": _invalid_request(
         request(PRIVATE, BEARER, FORM, CHUNKED, body=chunked(IN_FORM[:5], IN_FORM[5:]))
     ),
-    # ways that are not offered
+    # ways that the API does not offer
     "only in the query": _no_token(request(f"{PRIVATE}?access_token={PAT}")),
     "only in the form": _no_token(request(PRIVATE, FORM, body=IN_FORM)),
     "Basic, and in the query": _no_token(request(f"{PRIVATE}?access_token={PAT}", "Authorization: Basic YTpi")),
-    # let in
-    "reader": _let_in(request(PRIVATE, BEARER)),
-    "reader, scoped": _let_in(request(SCOPED, BEARER), SCOPED),
-    "visitor": _let_in(request(PRIVATE, bearer(VISITOR.pat))),
-    "bearer": _let_in(request(PRIVATE, f"Authorization: bearer {PAT}")),
-    "BEARER": _let_in(request(PRIVATE, f"authorization: BEARER {PAT}")),
-    "several blanks": _let_in(request(PRIVATE, f"Authorization:    Bearer    {PAT}   ")),
-    "HTTP/1.0": _let_in(request(SCOPED, BEARER, version="HTTP/1.0"), SCOPED),
-    "a body that nobody reads": _let_in(request(PRIVATE, BEARER, "Content-Type: text/plain", body=b"access_token=a")),
-    "a form with other fields": _let_in(request(PRIVATE, BEARER, FORM, body=b"token=a&access-token=b&%zz=&&")),
-    "a query with other fields": _let_in(request(f"{PRIVATE}?token=a&Access_Token=b&%ff%zz", BEARER)),
-    "an absolute target": _let_in(request("http://elsewhere.example/api/private", BEARER)),
-    "an escaped path": _let_in(request("/%61pi/priv%61te", BEARER)),
-    "two slashes at the start": _let_in(request("//api/private", BEARER)),
-    "HEAD": _let_in(request(PRIVATE, BEARER, method="HEAD"), bodiless=True),
+    # admitted
+    "reader": _admitted(request(PRIVATE, BEARER)),
+    "reader, scoped": _admitted(request(SCOPED, BEARER), SCOPED),
+    "visitor": _admitted(request(PRIVATE, bearer(VISITOR.pat))),
+    "bearer": _admitted(request(PRIVATE, f"Authorization: bearer {PAT}")),
+    "BEARER": _admitted(request(PRIVATE, f"authorization: BEARER {PAT}")),
+    "several blanks": _admitted(request(PRIVATE, f"Authorization:    Bearer    {PAT}   ")),
+    "HTTP/1.0": _admitted(request(SCOPED, BEARER, version="HTTP/1.0"), SCOPED),
+    "a body that no view reads": _admitted(
+        request(PRIVATE, BEARER, "Content-Type: text/plain", body=b"access_token=a")
+    ),
+    "a form with other fields": _admitted(request(PRIVATE, BEARER, FORM, body=b"token=a&access-token=b&%zz=&&")),
+    "a query with other fields": _admitted(request(f"{PRIVATE}?token=a&Access_Token=b&%ff%zz", BEARER)),
+    "an absolute target": _admitted(request("http://elsewhere.example/api/private", BEARER)),
+    "an escaped path": _admitted(request("/%61pi/priv%61te", BEARER)),
+    "two slashes at the start": _admitted(request("//api/private", BEARER)),
+    "HEAD": _admitted(request(PRIVATE, BEARER, method="HEAD"), bodiless=True),
     "HEAD without a token": _no_token(request(PRIVATE, method="HEAD"), bodiless=True),
     # ZITADEL says no
     "unknown": _invalid_token(request(PRIVATE, bearer(UNKNOWN))),
@@ -205,7 +207,7 @@ ROWS: Mapping[str, Row] = {
 
 
 def check(reply: Reply, row: Row) -> None:
-    """That an answer is the one in the table: status, challenge, body, and the other fields."""
+    """Assert that a reply is the one in the table: status, challenge, body, and the other fields."""
     assert reply.status == row.status
     assert reply.one("www-authenticate") == row.challenge
     assert re.fullmatch(r"[0-9a-f]{16}", reply.one("x-request-id") or "")
@@ -223,7 +225,7 @@ def check(reply: Reply, row: Row) -> None:
 
 
 def check_body(reply: Reply, error: str | None, message: str | None = None, description: str | None = None) -> None:
-    """That a body is a message, or a refusal with the ID of its request."""
+    """Assert that a body is a message, or a refusal with the ID of its request."""
     if error is None:
         assert reply.json == {"message": message}
         return

@@ -1,4 +1,4 @@
-"""``zdemo serve`` as a process: started as a person starts it, stopped as a supervisor stops it."""
+"""``zdemo serve`` as a process, started as a person starts it, stopped as a supervisor stops it."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ class Served:
         return (self.folder / "stderr").read_text()
 
     def send(self, data: bytes) -> Reply:
-        """These very bytes."""
+        """Send these bytes."""
         return exchange(self.port, data)
 
     def get(self, target: str, token: str | None = READER.pat) -> Reply:
-        """One GET, with the reader's token unless told otherwise."""
+        """Send a GET, by default with the reader's token."""
         return self.send(request(target, *([bearer(token)] if token else [])))
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end; the exit code."""
+        """Send a signal, wait for the end, and return the exit code."""
         self.process.send_signal(number)
         return self.process.wait(LONGEST_SECONDS)
 
 
 def environment_for(issuer: str) -> dict[str, str]:
-    """The variables that ``zdemo serve`` needs, for the emulator's application."""
+    """Return the variables that ``zdemo serve`` needs, for the emulator's application."""
     settings = settings_for(issuer)
     return {
         "ZITADEL_DOMAIN": issuer,
@@ -59,7 +59,7 @@ def environment_for(issuer: str) -> dict[str, str]:
 
 
 def start(folder: Path, environment: Mapping[str, str], *arguments: str) -> subprocess.Popen[bytes]:
-    """``python -m zdemo serve`` in a folder, with nothing but this in its environment."""
+    """Start ``python -m zdemo serve`` in a folder, with only this environment."""
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
         return subprocess.Popen(  # noqa: S603  # the program under test
             [sys.executable, "-W", "error", "-m", "zdemo", "serve", *arguments],
@@ -73,7 +73,7 @@ def start(folder: Path, environment: Mapping[str, str], *arguments: str) -> subp
 
 @contextmanager
 def served(folder: Path, environment: Mapping[str, str], *arguments: str) -> Iterator[Served]:
-    """``zdemo serve`` on a free port, ready to answer; stopped at the end unless it has been already."""
+    """Run ``zdemo serve`` on a free port during the block."""
     port = free_port()
     process = start(folder, environment, "--port", str(port), *arguments)
     running = Served(process=process, port=port, folder=folder)

@@ -1,4 +1,4 @@
-"""HTTP at the level of bytes: requests as no HTTP library would send them, and answers with every field as it came."""
+"""HTTP at the level of bytes: requests that no HTTP library would send, and replies with every field as received."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Any
 
 from tests.support.upstream import LOOPBACK
 
-PATIENCE_SECONDS = 20  # only ever used up by a test that fails
+PATIENCE_SECONDS = 20  # only a test that fails waits this long
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """One answer. ``status`` 0: the connection was closed without one. Names of fields in lower case."""
+    """One response, with field names in lower case. ``status`` 0: the connection was closed without one."""
 
     status: int
     fields: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
 
     def all(self, name: str) -> list[str]:
-        """The values of a field, one for each time it came."""
+        """Return all values of a field."""
         return [value for key, value in self.fields if key == name]
 
     def one(self, name: str) -> str | None:
-        """The value of a field that comes once at most."""
+        """Return the value of a field that comes once at most."""
         values = self.all(name)
         assert len(values) <= 1, f"{name} came {len(values)} times"
         return values[0] if values else None
 
     @property
     def json(self) -> Any:
-        """The body as JSON, which it must say that it is."""
+        """The body as JSON; its media type must say so."""
         assert self.one("content-type") == "application/json"
         return json.loads(self.body)
 
@@ -47,7 +47,7 @@ def request(
     host: str | bytes = LOOPBACK,
     close: bool = True,
 ) -> bytes:
-    """The bytes of a request; nothing is checked or completed, but for ``Host``, ``Connection`` and the length."""
+    """Return the bytes of a request; only ``Host``, ``Connection`` and the length are added."""
     lines: list[str | bytes] = [b" ".join((_bytes(method), _bytes(target), _bytes(version))), b"Host: " + _bytes(host)]
     lines += [*fields, *(["Connection: close"] if close else [])]
     if body and not any(_bytes(field).lower().startswith(b"transfer-encoding") for field in fields):
@@ -56,17 +56,17 @@ def request(
 
 
 def bearer(token: str) -> str:
-    """The field that presents a token."""
+    """Return the header field with a token."""
     return f"Authorization: Bearer {token}"
 
 
 def chunked(*parts: bytes) -> bytes:
-    """A body in chunks (RFC 9112 §7.1)."""
+    """Return a body in chunks (RFC 9112 §7.1)."""
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (*parts, b""))
 
 
 def exchange(port: int, data: bytes) -> Reply:
-    """Send these bytes and read one answer, or none."""
+    """Send these bytes and read one reply, or none."""
     with socket.create_connection((LOOPBACK, port), timeout=PATIENCE_SECONDS) as sock:
         return converse(sock, data)
 
@@ -74,7 +74,7 @@ def exchange(port: int, data: bytes) -> Reply:
 def converse(sock: socket.socket, data: bytes) -> Reply:
     """Send these bytes on a connection and read until it is closed."""
     received = b""
-    with suppress(ConnectionError):  # refused before all was sent: what was said about it can still be read
+    with suppress(ConnectionError):  # refused before everything was sent; the reply can still be read
         sock.sendall(data)
     with suppress(ConnectionResetError):  # closed with our bytes unread
         while more := sock.recv(1 << 16):
@@ -83,7 +83,7 @@ def converse(sock: socket.socket, data: bytes) -> Reply:
 
 
 def parse(received: bytes) -> Reply:
-    """The final answer in these bytes."""
+    """Return the final reply in these bytes."""
     head, _, body = received.partition(b"\r\n\r\n")
     if not head:
         return Reply(status=0)
@@ -99,7 +99,7 @@ def parse(received: bytes) -> Reply:
 
 
 def _whole(chunks: bytes) -> bytes:
-    """A body out of its chunks; one that was cut off is an error."""
+    """Return a body from its chunks; one that was cut off is an error."""
     size, _, rest = chunks.partition(b"\r\n")
     length = int(size, 16)
     return rest[:length] + _whole(rest[length + 2 :]) if length else b""
