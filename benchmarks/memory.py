@@ -44,4 +44,4 @@ def memory() -> None:
             cache.introspect(tokens[(n * 7919) % size])
         hit = (time.perf_counter() - start) / HITS
         rows.append((f"{size:,}", f"{used / size:,.0f} bytes", f"{used / 2**20:.1f} MiB", f"{hit * 1e6:.1f} µs"))
-    tables.show("The cache", ["tokens", "memory a token", "in all", "a hit"], rows)
+    tables.show("The cache", ["tokens", "memory per token", "total", "time per hit"], rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -112,21 +111,6 @@ class TestBulkhead:
             assert errors_of(callers) == [None, None]
         assert (setup.counters.refused, setup.counters.introspections, setup.counters.in_flight) == (1, 2, 0)
 
-    def test_no_more_than_its_flights_are_under_way_and_all_that_wait_are_served(self) -> None:
-        most: list[int] = []
-
-        class Watching:
-            def introspect(self, token: str) -> Introspection:
-                assert token == TOKEN
-                most.append(setup.counters.in_flight)
-                return ACTIVE
-
-        setup = Setup(Watching(), flights=3, wait_seconds=PATIENCE_SECONDS)
-        with Crowd(50) as crowd:
-            assert errors_of([crowd.submit(setup.ask) for _ in range(500)]) == [None] * 500
-        assert len(most) == 500
-        assert max(most) <= 3
-
     @pytest.mark.parametrize(("last", "kind"), [(unavailable(), ZitadelUnavailable), (refused(), CredentialsRefused)])
     def test_a_caller_that_waited_while_the_state_changed_does_not_ask(
         self, last: Exception, kind: type[Exception]
@@ -149,13 +133,6 @@ class TestBulkhead:
 
 
 class TestBreaker:
-    def test_after_repeated_failures_zitadel_is_not_asked(self) -> None:
-        zitadel = Scripted()
-        setup = opened(zitadel)
-        for _ in range(20):
-            setup.fails()
-        assert not zitadel.asked
-
     def test_while_it_is_away_it_is_asked_twice_a_second(self) -> None:
         zitadel = Scripted()
         setup = opened(zitadel)
@@ -236,17 +213,6 @@ class TestBreaker:
 
 
 class TestRefusedCredentials:
-    def test_they_are_tried_once_a_second_and_every_caller_learns_it(self) -> None:
-        zitadel = Scripted(refused())
-        setup = Setup(zitadel)
-        for second in range(1, 4):
-            for _ in range(50):
-                setup.fails(CredentialsRefused)
-            assert len(zitadel.asked) == second
-            setup.clock.advance(PAUSE_SECONDS)
-        zitadel.outcome = ACTIVE
-        assert [setup.ask() for _ in range(3)] == [ACTIVE] * 3
-
     @pytest.mark.parametrize(
         ("status", "body", "asked"),
         [
@@ -338,16 +304,3 @@ class TestStack:
             assert errors_of(callers) == [None] * 1000
         assert len(zitadel.asked) == stack.counters.introspections == stack.counters.misses == 250
         assert stack.counters.hits + stack.counters.joins == 750
-
-    def test_one_cold_token_from_more_callers_than_may_wait_is_asked_once(self, settings: Settings) -> None:
-        zitadel = Scripted()
-        stack = protected(zitadel, settings, threads=8)
-        start = threading.Barrier(8)
-
-        def caller() -> Introspection:
-            start.wait(PATIENCE_SECONDS)
-            return stack.introspect(TOKEN)
-
-        with Crowd(8) as server:
-            assert errors_of([server.submit(caller) for _ in range(8)]) == [None] * 8
-        assert zitadel.asked == [TOKEN]

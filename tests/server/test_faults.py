@@ -22,7 +22,6 @@ from tests.support.apis import (
     SCOPED,
     Api,
     Time,
-    asking,
     plain_api,
     remembering,
     settings_for,
@@ -61,15 +60,6 @@ def standing() -> Iterator[Api]:
     """One server for all tests here; what it asks is each test's own."""
     with plain_api(_settings("http://127.0.0.1:9")) as api:
         yield api
-
-
-@contextmanager
-def _plain(api: Api, up: Upstream, *, hangs: bool = False) -> Iterator[None]:
-    """The API asks every time."""
-    settings = _settings(up.url, hangs=hangs)
-    with asking(settings) as client:
-        api.use(settings, client)
-        yield
 
 
 @contextmanager
@@ -213,7 +203,7 @@ def test_a_port_without_tls() -> None:
 
 
 def test_retry_after_is_zitadels_where_it_names_one(standing: Api) -> None:
-    with upstream(FAULTS["429 with Retry-After"].behaviour) as up, _plain(standing, up):
+    with upstream(FAULTS["429 with Retry-After"].behaviour) as up, _protected(standing, up):
         assert _ask(standing, PRIVATE).one("retry-after") == "7"
 
 
@@ -254,7 +244,7 @@ def test_the_log_says_what_to_fix_and_holds_no_token(
     name: str, standing: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with upstream(FAULTS[name].behaviour) as up, _plain(standing, up):
+    with upstream(FAULTS[name].behaviour) as up, _protected(standing, up):
         reply = _ask(standing, PRIVATE)
     errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
     assert len(errors) == 1

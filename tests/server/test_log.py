@@ -13,14 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from flask import Flask
 
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Api, plain_api, running, settings_for
 from tests.support.introspector_doubles import Clock
 from tests.support.rows import check_body
 from tests.support.waiting import eventually
 from tests.support.wire import bearer, request
-from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, emulate
 from zdemo.introspection.model import Introspection
 from zdemo.server import create_app
@@ -102,19 +100,6 @@ def test_a_bug_is_a_500_without_details_and_a_traceback_in_the_log(lines: list[l
     assert str(reply.one("x-request-id")) in error.getMessage()
     assert len(_access(lines)) == 1
     assert READER.pat not in logging.Formatter().format(error)
-
-
-def test_a_view_that_fails_is_a_500_as_json(settings: Settings, lines: list[logging.LogRecord]) -> None:
-    app: Flask = create_app(settings)
-
-    @app.get("/fails")
-    def fails() -> str:
-        raise ZeroDivisionError("in a view")
-
-    with running(app) as api:
-        check_body(api.get("/fails"), "internal_server_error")
-        assert api.get(PUBLIC).status == 200
-    assert [line.split()[2] for line in _access(lines)] == ["500", "200"]
 
 
 def test_an_outage_is_logged_once_and_not_for_every_request(lines: list[logging.LogRecord]) -> None:

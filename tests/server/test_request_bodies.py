@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -43,16 +42,6 @@ def slow_clients(port: int, data: bytes, count: int) -> Iterator[list[socket.soc
             sock.sendall(data)
             clients.append(sock)
         yield clients
-
-
-@pytest.mark.parametrize("name", SLOW)
-def test_slow_bodies_do_not_block_others(name: str, api: Api) -> None:
-    with slow_clients(api.port, SLOW[name], THREADS + 8):
-        for route in (PUBLIC, PRIVATE):
-            start = time.monotonic()
-            assert api.get(route).status == 200
-            assert time.monotonic() - start < 3
-    eventually("bodies are read again", lambda: api.send(COMPLETE).status != 413)
 
 
 def test_a_body_over_the_limit_is_refused_with_a_time_to_try_again(api: Api) -> None:
