@@ -30,7 +30,7 @@ def bearer_token(authorization: str | None, *, also_in_query_or_form: bool = Fal
     once (RFC 6750 §2), and that way alone is not offered.
 
     Raises:
-        NoToken: there is no header field, or it has another scheme.
+        NoToken: the header field is missing, or has another scheme.
         InvalidRequest: the field is malformed, too long, or not the only one.
     """
     credentials = CREDENTIALS.fullmatch(authorization or "")
