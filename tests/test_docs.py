@@ -189,8 +189,9 @@ def test_json_documents_have_the_keys_that_are_documented() -> None:
     with stage(DOCS / "commands.md") as place:
         for words, keys in rows:
             if not words.startswith("emulator"):
-                answer = run(Command(line=f"zdemo {words}", output=""), place).output.splitlines()[0]
-                assert list(json.loads(answer)) == re.findall(r"`([^`]+)`", keys), words
+                lines = run(Command(line=f"zdemo {words}", output=""), place).output.splitlines()
+                document = next(line for line in lines if line.startswith("{"))
+                assert list(json.loads(document)) == re.findall(r"`([^`]+)`", keys), words
 
 
 PYTHON = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
