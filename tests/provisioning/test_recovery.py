@@ -140,7 +140,10 @@ WITH_PROJECT = [(auth, (*names, "project")) for auth, names in ALONE if names !=
 WITH_KEY = [(Auth.KEY, names) for names in (("project",), ("application",), ("application", "project"))]
 
 
-@pytest.mark.parametrize(("auth", "names"), [*ALONE, *WITH_PROJECT, *WITH_KEY])
+@pytest.mark.parametrize(
+    ("auth", "names"),
+    [pytest.param(auth, names, id=f"{' and '.join(names)}, {auth}") for auth, names in ALONE + WITH_PROJECT + WITH_KEY],
+)
 def test_what_was_deleted_by_hand_is_created_again(desk: Desk, auth: Auth, names: tuple[str, ...]) -> None:
     desk.run(auth=auth)
     before = desk.state

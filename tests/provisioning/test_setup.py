@@ -358,7 +358,7 @@ def test_a_recorded_project_of_another_organization_is_refused(desk: Desk, works
     SetupFiles(desk.path).record(zitadel=desk.target[0], project_id=project.id)
     assert "another organization" in eventually("it is refused", lambda: problem(desk))
     owned = desk_of(desk, administrator_of(workshop, "ORG_OWNER"))
-    words = "of which the user of ZITADEL_ADMIN_PAT is not an administrator"
+    words = "but what setup uses is in another organization"
     eventually("it is refused to the owner of one, too", lambda: words in problem(owned))
     SetupFiles(desk.path).restore()
 

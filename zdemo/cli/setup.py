@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -119,9 +120,16 @@ def setup(
             return _nothing_to_remove(screen, files, dry_run=dry_run, as_json=as_json)
         settings = AdminSettings.from_env(_environment(screen, files, domain, admin_pat, may_ask=not yes))
         with _management(settings) as client:
-            if teardown:
-                return _tear_down(screen, files, client, settings.issuer, dry_run=dry_run, yes=yes, as_json=as_json)
-            return _set_up(screen, options, files, client, settings, dry_run=dry_run, yes=yes, as_json=as_json)
+            run = _Run(
+                screen=screen,
+                files=files,
+                client=client,
+                settings=settings,
+                dry_run=dry_run,
+                yes=yes,
+                as_json=as_json,
+            )
+            return run.tear_down() if teardown else run.set_up(options)
 
 
 @contextmanager
@@ -193,80 +201,93 @@ def _domain_problem(text: str, environment: Environment) -> str:
     return ""
 
 
-def _set_up(
-    screen: Screen,
-    options: SetupOptions,
-    files: SetupFiles,
-    client: ManagementClient,
-    settings: AdminSettings,
-    *,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-) -> int:
-    with screen.waiting(f"looking at {settings.issuer}"):
-        current = look(client, files, options, issuer=settings.issuer, timeout_seconds=settings.timeout_seconds)
-    plan = make_plan(current, files.values, file=files.path.name)
-    if not as_json:
-        show_plan(screen, plan, kept=len(files.values))
-    if warning := git_warning(files.path):
-        screen.tell(f"warning: {warning}")
-    if dry_run:
-        return _dry(screen, plan, as_json=as_json)
-    if plan.changes:
-        _ask(screen, plan, yes=yes)
-    start = time.monotonic()
-    if plan.changes:
-        apply_plan(client, files, plan, screen)
-    with screen.waiting("waiting until introspection shows it"):
-        shown = verify_tokens(files, options.role, issuer=settings.issuer, timeout_seconds=settings.timeout_seconds)
-    if as_json:
-        screen.document(plan_document(plan, dry_run=False, seconds=shown))
-    else:
-        show_result(screen, plan, time.monotonic() - start, changed=plan.changes)
-    _tell_hidden(screen, files)
-    return ExitCode.YES
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    screen: Screen
+    files: SetupFiles
+    client: ManagementClient
+    settings: AdminSettings
+    dry_run: bool
+    yes: bool
+    as_json: bool
 
+    def set_up(self, options: SetupOptions) -> int:
+        """Look, show the plan, ask, apply it, and verify the result."""
+        screen, files = self.screen, self.files
+        issuer, seconds = self.settings.issuer, self.settings.timeout_seconds
+        with screen.waiting(f"looking at {issuer}"):
+            current = look(self.client, files, options, issuer=issuer, timeout_seconds=seconds)
+        plan = make_plan(current, files.values, file=files.path.name)
+        if not self.as_json:
+            show_plan(screen, plan, files.values)
+        if warning := git_warning(files.path):
+            screen.tell(f"warning: {warning}")
+        if self.dry_run:
+            return self._show_only(plan)
+        start = time.monotonic()
+        if plan.changes:
+            if plan.rotation:
+                self._confirm_rotation(plan.rotation, options.app_name)
+            self._confirm("Make these changes?", "make them")
+            start = time.monotonic()
+            apply_plan(self.client, files, plan, screen)
+        with screen.waiting("waiting until introspection shows it"):
+            shown = verify_tokens(files, options.role, issuer=issuer, timeout_seconds=seconds)
+        if self.as_json:
+            screen.document(plan_document(plan, dry_run=False, seconds=shown))
+        else:
+            show_result(screen, plan, time.monotonic() - start, changed=plan.changes)
+        for name in hidden_variables(files.values, dict(os.environ), SETTINGS):
+            screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
+        return ExitCode.YES
 
-def _dry(screen: Screen, plan: Plan, *, as_json: bool) -> int:
-    if as_json:
-        screen.document(plan_document(plan, dry_run=True, seconds=None))
-    if plan.rotation:
-        screen.tell(f"note: {plan.rotation.why}; a new one needs --rotate-secret, or a typed yes")
-    screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
-    return ExitCode.YES
+    def _show_only(self, plan: Plan) -> int:
+        if self.as_json:
+            self.screen.document(plan_document(plan, dry_run=True, seconds=None))
+        if plan.rotation:
+            self.screen.tell(f"note: {plan.rotation.why}; a new one needs --rotate-secret, or a typed yes")
+        self.screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
+        return ExitCode.YES
 
+    def _confirm(self, question: str, what: str) -> None:
+        """Raise ZdemoError unless the person agrees, with ``--yes`` or now."""
+        if self.yes:
+            return
+        if not at_terminal():
+            hint = f"add --yes to {what}, or --dry-run to see them only"
+            raise UsageError("there are changes to confirm, and no terminal to ask at", hint=hint)
+        if not agreed(self.screen, question):
+            raise ZdemoError(NOTHING_CHANGED)
 
-def _ask(screen: Screen, plan: Plan, *, yes: bool) -> None:
-    """Raise ZdemoError unless the person agrees. A new secret in place of a lost one needs more than --yes."""
-    if plan.rotation:
-        _ask_rotation(screen, plan.rotation, plan.current.options.app_name, yes=yes)
-    if yes:
-        return
-    if not at_terminal():
-        raise UsageError(
-            "there are changes to confirm, and no terminal to ask at",
-            hint="add --yes to make them, or --dry-run to see them only",
+    def _confirm_rotation(self, rotation: Rotation, application: str) -> None:
+        """Raise ZdemoError unless the person agrees now: a new secret in place of a lost one needs more than --yes."""
+        hint = (
+            f"{rotation.instead}, or add --rotate-secret: it creates a new one, and the old one stops working wherever "
+            f"it is in use; {NOTHING_CHANGED}"
         )
-    if not agreed(screen, "Make these changes?"):
-        raise ZdemoError(NOTHING_CHANGED)
+        if self.yes or not at_terminal():
+            raise ZdemoError(rotation.why, hint=hint)
+        self.screen.tell(f"{rotation.why}.\nA new one stops the old one from working, wherever it is in use.")
+        if not agreed(self.screen, f"Create a new client secret for {application}?", word="yes"):
+            raise ZdemoError(rotation.why, hint=hint)
 
-
-def _ask_rotation(screen: Screen, rotation: Rotation, application: str, *, yes: bool) -> None:
-    hint = (
-        f"{rotation.instead}, or add --rotate-secret: it creates a new one, and the old one stops working wherever it "
-        f"is in use; {NOTHING_CHANGED}"
-    )
-    if yes or not at_terminal():
-        raise ZdemoError(rotation.why, hint=hint)
-    screen.tell(f"{rotation.why}.\nA new one stops the old one from working, wherever it is in use.")
-    if not agreed(screen, f"Create a new client secret for {application}?", word="yes"):
-        raise ZdemoError(rotation.why, hint=hint)
-
-
-def _tell_hidden(screen: Screen, files: SetupFiles) -> None:
-    for name in hidden_variables(files.values, dict(os.environ), SETTINGS):
-        screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
+    def tear_down(self) -> int:
+        """Show what will be removed, ask, and remove it."""
+        screen, files = self.screen, self.files
+        with screen.waiting(f"looking at {self.settings.issuer}"):
+            teardown = plan_teardown(self.client, files, issuer=self.settings.issuer)
+        if not self.as_json:
+            show_teardown(screen, teardown, files.path)
+        if self.dry_run:
+            screen.tell("--dry-run: nothing was changed")
+        else:
+            self._confirm("Remove this?", "remove these things")
+            tear_down(files, teardown, screen)
+        if self.as_json:
+            screen.document(teardown_document(teardown, dry_run=self.dry_run))
+        elif not self.dry_run:
+            screen.say("removed; zdemo setup creates it again")
+        return ExitCode.YES
 
 
 def _nothing_to_remove(screen: Screen, files: SetupFiles, *, dry_run: bool, as_json: bool) -> int:
@@ -275,38 +296,3 @@ def _nothing_to_remove(screen: Screen, files: SetupFiles, *, dry_run: bool, as_j
     else:
         screen.say(f"nothing to remove: setup created nothing for {files.path}")
     return ExitCode.YES
-
-
-def _tear_down(
-    screen: Screen,
-    files: SetupFiles,
-    client: ManagementClient,
-    issuer: str,
-    *,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-) -> int:
-    with screen.waiting(f"looking at {issuer}"):
-        teardown = plan_teardown(client, files, issuer=issuer)
-    if not as_json:
-        show_teardown(screen, teardown, files.path)
-    if dry_run:
-        screen.tell("--dry-run: nothing was changed")
-    else:
-        _ask_teardown(screen, yes=yes)
-        tear_down(files, teardown, screen)
-    if as_json:
-        screen.document(teardown_document(teardown, dry_run=dry_run))
-    elif not dry_run:
-        screen.say("removed; zdemo setup creates it again")
-    return ExitCode.YES
-
-
-def _ask_teardown(screen: Screen, *, yes: bool) -> None:
-    if yes:
-        return
-    if not at_terminal():
-        raise UsageError("there is no terminal to ask at", hint="add --yes to remove it, or --dry-run to see it only")
-    if not agreed(screen, "Remove this?"):
-        raise ZdemoError(NOTHING_CHANGED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,15 @@ COLOURS = {Action.CREATE: "green", Action.CHANGE: "yellow", Action.REMOVE: "red"
 WORDS = {"PAT of": "PAT", "role for": "role assignment", "key of": "key"}  # labels that continue in their names
 
 
-def show_plan(screen: Screen, plan: Plan, *, kept: int) -> None:
-    """Show who changes what where, one row for each thing; ``kept`` is how many lines the file has now."""
+def show_plan(screen: Screen, plan: Plan, settings: Collection[str]) -> None:
+    """Show who changes what where, one row for each thing; ``settings`` are those in the file now."""
     _head(screen, plan.current.issuer, plan.current.admin)
     for step in plan.steps:
         label, action = str(step.kind), str(step.action)
         if step.kind is ObjectKind.ENV:
             label = plan.file
             if step.name:
+                kept = len(set(settings) - set(step.name.split(", ")))
                 action = f"set {len(step.name.split(', '))}" + (f", keep {kept}" if kept else "")
         _row(screen, label, step.name, action, step.note, COLOURS.get(step.action, ""))
     screen.say()

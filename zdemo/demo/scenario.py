@@ -120,96 +120,42 @@ def changes_at_zitadel(
     }
 
 
-def _step(name: str, expected: int, route: Route, caller: Caller, why: str, change: DemoChange | None = None) -> Step:
+def _step(expected: int, route: Route, caller: Caller, name: str, why: str, change: DemoChange | None = None) -> Step:
     return Step(name=f"{name}, {route} route", route=route, caller=caller, expected=expected, why=why, change=change)
 
 
+# fmt: off
 STEPS = (
-    _step("no token", 200, Route.PUBLIC, Caller.ANONYMOUS, "this route is open to anyone, and ZITADEL is not asked"),
-    _step(
-        "no token",
-        401,
-        Route.PRIVATE,
-        Caller.ANONYMOUS,
-        "a challenge without an error code: no token was presented (RFC 6750 3.1)",
-    ),
-    _step(
-        "reader's PAT",
-        200,
-        Route.PRIVATE,
-        Caller.READER,
-        "ZITADEL says that the token is active; this route needs no more",
-    ),
-    _step(
-        "visitor's PAT",
-        401,
-        Route.SCOPED,
-        Caller.VISITOR,
-        "insufficient_scope: the token is active, the role read:messages is missing",
-    ),
-    _step("reader's PAT", 200, Route.SCOPED, Caller.READER, "the roles claim of ZITADEL's answer has read:messages"),
-    _step(
-        "role revoked from reader",
-        401,
-        Route.SCOPED,
-        Caller.READER,
-        "the API may reuse an answer for 1 s here (5 s by default), not longer",
-        DemoChange.REVOKE,
-    ),
-    _step(
-        "role granted again",
-        200,
-        Route.SCOPED,
-        Caller.READER,
-        "roles are in ZITADEL's answer, not in the token: it needs no new token",
-        DemoChange.GRANT,
-    ),
-    _step(
-        "reader's PAT deleted",
-        401,
-        Route.PRIVATE,
-        Caller.READER,
-        "invalid_token: a deleted PAT is inactive, and ZITADEL never says why",
-        DemoChange.DELETE,
-    ),
-    _step(
-        "an unknown token",
-        401,
-        Route.PRIVATE,
-        Caller.UNKNOWN,
-        "the same answer: unknown and deleted tokens look alike from outside",
-    ),
+    _step(200, Route.PUBLIC, Caller.ANONYMOUS, "no token",
+          "this route is open to anyone, and ZITADEL is not asked"),
+    _step(401, Route.PRIVATE, Caller.ANONYMOUS, "no token",
+          "a challenge without an error code: no token was presented (RFC 6750 3.1)"),
+    _step(200, Route.PRIVATE, Caller.READER, "reader's PAT",
+          "ZITADEL says that the token is active; this route needs no more"),
+    _step(401, Route.SCOPED, Caller.VISITOR, "visitor's PAT",
+          "insufficient_scope: the token is active, the role read:messages is missing"),
+    _step(200, Route.SCOPED, Caller.READER, "reader's PAT",
+          "the roles claim of ZITADEL's answer has read:messages"),
+    _step(401, Route.SCOPED, Caller.READER, "role revoked from reader",
+          "the API may reuse an answer for 1 s here (5 s by default), not longer", DemoChange.REVOKE),
+    _step(200, Route.SCOPED, Caller.READER, "role granted again",
+          "roles are in ZITADEL's answer, not in the token: it needs no new token", DemoChange.GRANT),
+    _step(401, Route.PRIVATE, Caller.READER, "reader's PAT deleted",
+          "invalid_token: a deleted PAT is inactive, and ZITADEL never says why", DemoChange.DELETE),
+    _step(401, Route.PRIVATE, Caller.UNKNOWN, "an unknown token",
+          "the same answer: unknown and deleted tokens look alike from outside"),
 )
-
 EMULATED_STEPS = (
     *STEPS,
-    _step(
-        "ZITADEL stopped",
-        503,
-        Route.PRIVATE,
-        Caller.VISITOR,
-        "a caller who cannot be checked is refused; 503: the token is not to blame",
-        DemoChange.DISCONNECT,
-    ),
-    _step("ZITADEL back", 200, Route.PRIVATE, Caller.VISITOR, "the API recovers by itself", DemoChange.RECONNECT),
+    _step(503, Route.PRIVATE, Caller.VISITOR, "ZITADEL stopped",
+          "a caller who cannot be checked is refused; 503: the token is not to blame", DemoChange.DISCONNECT),
+    _step(200, Route.PRIVATE, Caller.VISITOR, "ZITADEL back", "the API recovers by itself", DemoChange.RECONNECT),
 )
-
 LIVE_STEPS = (
     *STEPS,
-    _step(
-        "ZITADEL out of reach",
-        503,
-        Route.PRIVATE,
-        Caller.VISITOR,
-        "the API could not reach ZITADEL, so it refused the request; yours runs on",
-        DemoChange.DISCONNECT,
-    ),
-    _step(
-        "ZITADEL in reach again",
-        200,
-        Route.PRIVATE,
-        Caller.VISITOR,
-        "the API recovers by itself",
-        DemoChange.RECONNECT,
-    ),
+    _step(503, Route.PRIVATE, Caller.VISITOR, "ZITADEL out of reach",
+          "the API could not reach ZITADEL, so it refused the request; yours runs on", DemoChange.DISCONNECT),
+    _step(200, Route.PRIVATE, Caller.VISITOR, "ZITADEL in reach again",
+          "the API recovers by itself", DemoChange.RECONNECT),
 )
+# fmt: on

@@ -78,24 +78,16 @@ def settle(state: SetupState) -> None:
 
 @contextmanager
 def explained_membership(admin: Administrator) -> Iterator[None]:
-    """Say which organization is concerned when the administrator has no role where an object is or shall be."""
+    """Say where the administrator has a role when it has none where an object of setup's is, or shall be."""
     try:
         yield
     except ManagementError as error:
-        elsewhere = [o for o in admin.organizations if o != admin.organization_id]
         if error.error_id != NO_MEMBERSHIP or not admin.organizations:
             raise
-        if elsewhere and admin.organization_id not in admin.organizations:
-            raise ZdemoError(
-                f"{admin.login_name} is an administrator of another organization ({', '.join(elsewhere)}), but not of "
-                f"its own ({admin.organization_id}), where setup creates objects",
-                hint="make it ORG_OWNER of its own organization, or use the PAT of an administrator who belongs to the "
-                "organization that shall hold the project",
-            ) from error
         raise ZdemoError(
-            "an object that setup created belongs to an organization of which the user of ZITADEL_ADMIN_PAT is not an "
-            "administrator",
-            hint="use the PAT of an administrator of that organization, or another --env-file for a second setup",
+            f"{admin.login_name} is an administrator of {', '.join(admin.organizations)}, but what setup uses is in "
+            f"another organization (new objects go to its own, {admin.organization_id})",
+            hint="use the PAT of an administrator of the organization that holds the project, or shall hold it",
         ) from error
 
 

@@ -269,7 +269,7 @@ def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict
         "ZITADEL_DOMAIN": domain_line(domain, current.issuer) != domain,
         "ZITADEL_PROJECT_ID": project is None or value("ZITADEL_PROJECT_ID") != project.id,
         "CLIENT_ID": application is None or value("CLIENT_ID") != application.client_id,
-        "CLIENT_SECRET": secret,
+        "CLIENT_SECRET": secret or (key and current.state.wrote("CLIENT_SECRET", value("CLIENT_SECRET"))),
         "ZITADEL_KEY_FILE": key or (secret and bool(value("ZITADEL_KEY_FILE"))),
         **{user.fields.setting: (ObjectKind.PAT, user.name) in new for user in current.users},
     }
