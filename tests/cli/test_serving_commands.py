@@ -8,6 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -106,32 +108,19 @@ def test_a_taken_port_and_a_strange_address_are_told_apart(shell: Shell, command
 # --- the API
 
 
-def test_the_api_serves_what_call_asks_and_stops_cleanly(shell: Shell) -> None:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with shell.running("serve", "--port", str(port)) as process:
+@contextmanager
+def serving(shell: Shell, *arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run ``zdemo serve`` on a free port; yield the process and its address once it answers."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    with shell.running("serve", "--port", str(port), *arguments, **env) as process:
         assert first_answer(f"{url}/api/public", process).status_code == 200
-        assert shell("call", "scoped", "--url", url).code == 0
-        assert shell("call", "scoped", "--url", url, "--pat", VISITOR.pat).code == 1
-        requests.get(f"{url}/api/private?access_token={READER.pat}", timeout=5)
-        code, out, err = stopped(process, signal.SIGTERM)
-    assert (code, out) == (0, "")
-    assert [line.split()[:3] for line in err.splitlines() if line.startswith("GET ")] == [
-        ["GET", "/api/public", "200"],
-        ["GET", "/api/private-scoped", "200"],
-        ["GET", "/api/private-scoped", "401"],
-        ["GET", "/api/private", "401"],
-    ]
-    assert READER.pat not in err
+        yield process, url
 
 
 def test_ctrl_c_on_a_terminal_stops_all_workers(shell: Shell) -> None:
     """It reaches the whole process group. A worker that does not stop is killed after 10 s."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/api/public"
-    with shell.running("serve", "--port", str(port), "--workers", "2") as process, requests.Session() as session:
-        first_answer(url, process)
-        session.get(url, timeout=5)  # and its connection stays open
+    with serving(shell, "--workers", "2") as (process, url), requests.Session() as session:
+        session.get(f"{url}/api/public", timeout=5)  # and its connection stays open
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=STOP_SECONDS / 2)
     assert (process.returncode, "Traceback" in err) == (0, False)
@@ -149,11 +138,9 @@ def test_the_api_serves_where_standard_error_is_closed(shell: Shell) -> None:
 
 
 def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an_object(shell: Shell) -> None:
-    url = f"http://127.0.0.1:{(port := free_port())}"
     with refusing_port() as closed:
         env = {"ZITADEL_DOMAIN": f"http://127.0.0.1:{closed}"}
-        with shell.running("serve", "--port", str(port), "--json-logs", **env) as process:
-            assert first_answer(f"{url}/api/public", process).status_code == 200
+        with serving(shell, "--json-logs", **env) as (process, url):
             ran = shell("call", "private", "--url", url, **env)
             assert (ran.code, " 503 " in ran.out, "refuses connections" in ran.out) == (4, True, True)
             code, out, err = stopped(process, signal.SIGINT)
@@ -163,22 +150,26 @@ def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an
     assert lines[-1]["path"] == "/api/private"
 
 
-def test_the_story_by_hand(bare: Shell) -> None:
+def test_a_session_by_hand(bare: Shell) -> None:
     """With the emulator's values from ``.env.example``, as the README walks through it."""
     with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", 8484)) == 0:
+        if probe.connect_ex(("127.0.0.1", DEFAULT_PORT)) == 0:
             pytest.skip("an emulator runs on this machine already, at its fixed port")
-    port = free_port()
-    (bare.folder / ".env").write_text((ROOT / ".env.example").read_text())
-    url = f"http://127.0.0.1:{port}"
-    with bare.running("serve", "--emulator", "--port", str(port), ZDEMO_CACHE_TTL="0") as process:
-        first_answer(f"{url}/api/public", process)
+    (bare.folder / ".env").write_text((ROOT / ".env.example").read_text().replace(CLIENT_SECRET, "another-secret"))
+    with serving(bare, "--emulator", ZDEMO_CACHE_TTL="0") as (process, url):
         assert bare("call", "scoped", "--url", url).code == 0
         assert bare("role", "revoke", "reader", "read:messages").code == 0
-        refused = bare("call", "scoped", "--url", url)
+        refused = bare("call", "scoped", "--url", url, CLIENT_SECRET=CLIENT_SECRET)
         assert (refused.code, "zdemo role grant reader read:messages" in refused.out) == (1, True)
-        assert bare("role", "grant", "reader", "read:messages").code == 0
-        assert bare("call", "scoped", "--url", url).code == 0
-        code, _, err = stopped(process, signal.SIGTERM)
-    assert code == 0
+        requests.get(f"{url}/api/private?access_token={ADMIN.pat[:-1]}", timeout=5)
+        code, out, err = stopped(process, signal.SIGTERM)
+    assert (code, out) == (0, "")
+    assert "note: --emulator ignores your CLIENT_SECRET" in err
     assert READER.pat in err  # the emulator's own tokens are shown, on purpose
+    assert ADMIN.pat[:-1] not in err.replace(ADMIN.pat, "")
+    assert [line.split()[1:3] for line in err.splitlines() if line.startswith("GET ")] == [
+        ["/api/public", "200"],
+        ["/api/private-scoped", "200"],
+        ["/api/private-scoped", "401"],
+        ["/api/private", "401"],
+    ]

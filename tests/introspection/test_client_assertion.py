@@ -241,7 +241,7 @@ def test_the_emulator_of_serve_is_asked_with_its_own_secret(tmp_path: Path) -> N
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         ran = shell("serve", "--emulator", "--port", str(port))
-    assert "note: the emulator is used" in ran.err
+    assert "note: --emulator ignores your " in ran.err
     assert "ZITADEL_KEY_FILE" in ran.err
     assert "does not exist" not in ran.err
     assert "is taken" in ran.err

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 import requests
 
+from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate
 from zdemo.server import create_app
@@ -25,7 +25,6 @@ from zdemo.serving.embedded import serving
 
 ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 60
-PATIENCE_SECONDS = 20
 CACHE_SECONDS = 0.1  # of the API, so that no test waits for a change to reach it
 BASE = {"PYTHONPATH": str(ROOT), "PATH": os.defpath, "HOME": "/nonexistent", "PYTHONWARNINGS": "error"}
 
@@ -167,14 +166,17 @@ def is_two_lines(ran: Ran) -> bool:
 
 def first_answer(url: str, process: subprocess.Popen[str]) -> requests.Response:
     """Return the first answer of a server that is starting."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while True:
+
+    def ask() -> requests.Response | None:
+        assert process.poll() is None, process.communicate()
         try:
             return requests.get(url, timeout=5)
         except requests.ConnectionError:
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < end, f"nothing answers at {url}"
-            time.sleep(0.05)
+            return None
+
+    answer = eventually(f"{url} answers", ask, lambda answer: answer is not None)
+    assert answer is not None
+    return answer
 
 
 @dataclass(frozen=True, kw_only=True)

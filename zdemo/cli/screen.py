@@ -48,9 +48,9 @@ def _escaped(control: str) -> str:
 
 
 class Screen:
-    """Standard output for the answer, standard error for the story; secrets are hidden on both.
+    """Standard output for the answer, standard error for messages; secrets are hidden on both.
 
-    The entry makes the one of a process and hands it to the command, as ``ctx.obj``.
+    The entry makes one and hands it to the command as ``ctx.obj``.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Screen:
         except OSError:
             if stream is not self.stderr:
                 raise
-            drop(stream)  # the answer and the exit code are the same without the story
+            drop(stream)  # the answer and the exit code are the same without the message
 
     def _colour(self, stream: IO[str]) -> bool:
         return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
@@ -84,7 +84,7 @@ class Screen:
         self._put(self.stdout, text)
 
     def tell(self, text: str) -> None:
-        """Print a line of the story."""
+        """Print a message on standard error."""
         lead = re.match(r" *(note: |warning: )?", text)
         at = lead.end() if lead else 0
         self._prose(text[:at], text[at:])
@@ -105,9 +105,8 @@ class Screen:
         if binary is None:
             self._put(self.stdout, printable_json(text))
             return
-        binary.write(
-            printable_json(self.redaction(text)).encode() + b"\n"
-        )  # UTF-8, whatever the locale (RFC 8259 §8.1)
+        in_utf8 = printable_json(self.redaction(text)).encode()  # whatever the locale (RFC 8259 §8.1)
+        binary.write(in_utf8 + b"\n")
         binary.flush()
 
     def error(self, message: str, hint: str = "") -> None:

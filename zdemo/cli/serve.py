@@ -70,7 +70,7 @@ def serve(
 
 
 class _JsonLogScreen(Screen):
-    """A screen that tells its story in the API's log, so that each line is a JSON object from the first on."""
+    """A screen that writes its messages to the API's log, so that each line is a JSON object from the first on."""
 
     def __init__(self, screen: Screen) -> None:
         super().__init__(redaction=screen.redaction)
@@ -79,7 +79,7 @@ class _JsonLogScreen(Screen):
         log_to_stderr(as_json=True)
 
     def tell(self, text: str) -> None:
-        """Log a line of the story."""
+        """Log a message."""
         logging.getLogger("zdemo.serve").info("%s", self.redaction(text.strip()))
 
 
@@ -96,7 +96,7 @@ def _with_emulator(screen: Screen, environment: Environment) -> Environment:
     shadowed = [name for name, value in variables.items() if environment.get(name, value).strip() != value]
     shadowed += [KEY_FILE] if KEY_FILE in environment else []
     if shadowed:
-        screen.tell(f"note: the emulator is used; your {', '.join(shadowed)} not")
+        screen.tell(f"note: --emulator ignores your {', '.join(shadowed)}")
     options = {name: ("--emulator", value) for name, value in variables.items()}
     return read_environment(environment.file, options).without(KEY_FILE)  # a key would win over the secret
 
