@@ -17,7 +17,7 @@ test:
 
 # Against a running ZITADEL: make test-zitadel URL=http://localhost:8080 ADMIN_PAT_FILE=admin.pat
 test-zitadel:
-	$(PYTHON) -m pytest tests/emulator tests/provisioning tests/demo tests/catalogue/test_either.py \
+	$(PYTHON) -m pytest tests/emulator tests/provisioning tests/demo tests/catalogue/test_any_zitadel.py \
 		--zitadel $(URL) --admin-pat-file $(ADMIN_PAT_FILE)
 
 bench:

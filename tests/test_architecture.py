@@ -79,11 +79,6 @@ OPEN_PACKAGES = {"config", "http", "introspection", "management", "serving"}
 SERVER_LOADS = {"errors", "config", "http", "introspection", "authorization", "server", "serving"}
 
 
-# These packages are being moved into the house: the rules about doors and docstrings follow with their clean-up.
-IN_MOTION = {"investigation"}
-CLASSES_IN_MOTION: set[str] = set()
-
-
 def modules() -> dict[str, Path]:
     """Return every module by its name below ``zdemo``; a package's own module has the package's name."""
     found = {}
@@ -213,7 +208,7 @@ def test_what_decides_looks_at_no_clock_and_no_environment(name: str) -> None:
     assert {found.split(".")[0] for found in imports(name)} & WORLD == set()
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if top(name) not in IN_MOTION])
+@pytest.mark.parametrize("name", NAMES)
 def test_outsiders_come_in_by_a_packages_door(name: str) -> None:
     rooms = {found for found in of_zdemo(name) if top(found) not in {top(name), *OPEN_PACKAGES}}
     assert {found for found in rooms if "." in found and top(found) in MODULES} == set()
@@ -232,7 +227,7 @@ def test_a_public_class_name_occurs_once_outside_the_emulator() -> None:
         for node in ast.walk(tree_of(name))
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
-    assert {name for name, count in names.items() if count > 1} <= CLASSES_IN_MOTION
+    assert {name for name, count in names.items() if count > 1} == set()
 
 
 def known_to(package: str) -> set[str]:
@@ -255,7 +250,7 @@ def docstrings(name: str) -> Iterator[str]:
             yield text
 
 
-@pytest.mark.parametrize("name", [name for name in ("", *NAMES) if top(name) not in IN_MOTION])
+@pytest.mark.parametrize("name", ("", *NAMES))
 def test_docstrings_are_sentences_and_people_have_no_gender(name: str) -> None:
     assert [text for text in docstrings(name) if len(text.split()) < 3] == []
     assert re.findall(r"\b(?:he|his|him)\b", MODULES[name].read_text(encoding="utf-8"), re.IGNORECASE) == []

@@ -14,18 +14,18 @@ from zdemo.emulator import Emulator, emulate
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Shell:
-    """No settings at all, in an empty folder."""
+    """A shell without settings in an empty folder."""
     return Shell(folder=tmp_path, env={})
 
 
 @pytest.fixture
 def zitadel() -> Iterator[Emulator]:
-    """To do with as the test likes."""
+    """An emulator of the test's own."""
     with emulate() as emulator:
         yield emulator
 
 
 @pytest.fixture
 def planter(zitadel: Emulator) -> Planter:
-    """Changes it as an administrator would."""
+    """Changes the emulator as an administrator would."""
     return Planter(zitadel)

@@ -9,8 +9,6 @@ import base64
 import re
 import secrets
 import socket
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -21,11 +19,12 @@ import requests
 
 from tests.support.cli import Shell
 from tests.support.key_site import key_site
-from tests.support.named_causes import Told, administered, command, doctor, introspect, settings, write
+from tests.support.named_causes import Output, administered, command, doctor, introspect, settings, write
 from tests.support.planting import Planter
 from tests.support.ports import free_port
 from tests.support.relay import relay
 from tests.support.upstream import answer, depending, json_body, upstream
+from tests.support.waiting import eventually
 from zdemo.emulator import (
     ADMIN,
     APPLICATION_ID,
@@ -48,25 +47,25 @@ WRONG_SECRET = ("A" if CLIENT_SECRET[0] != "A" else "B") + CLIENT_SECRET[1:]
 
 
 def stays_open(shell: Shell, env: dict[str, str], *more: str) -> None:
-    """Without an administrator: the list, for doctor and introspect."""
-    for told in (doctor(shell, env, "client.accepted"), introspect(shell, env)):
-        told.names(REFUSED, *CANDIDATES, "it can be|cannot be told apart", "ZITADEL_ADMIN_PAT", *more)
-        told.never(r"token is (dead|not valid)", "deleted PAT")
+    """Expect all candidates from doctor and introspect, which have no administrator."""
+    for output in (doctor(shell, env, "client.accepted"), introspect(shell, env)):
+        output.names(REFUSED, *CANDIDATES, "it can be|cannot be told apart", "ZITADEL_ADMIN_PAT", *more)
+        output.never(r"token is (dead|not valid)", "deleted PAT")
 
 
-def certain(shell: Shell, env: dict[str, str]) -> list[Told]:
-    """With one: exactly one cause, for both."""
+def certain(shell: Shell, env: dict[str, str]) -> list[Output]:
+    """Expect exactly one cause from doctor and introspect, which have an administrator."""
     found = [doctor(shell, env, "client.accepted"), introspect(shell, env)]
-    for told in found:
-        told.names(REFUSED).never("it can be|cannot be told apart", "token is (dead|not valid)")
+    for output in found:
+        output.names(REFUSED).never("it can be|cannot be told apart", "token is (dead|not valid)")
     return found
 
 
 def test_10_an_unknown_client_id(bare: Shell, planter: Planter) -> None:
     unknown = {"CLIENT_ID": "353545601679624999"}
     stays_open(bare, settings(planter.url, **unknown))
-    for told in certain(bare, administered(planter.url, **unknown)):
-        told.names("no application has this client ID", "CLIENT_ID").never("CLIENT_SECRET is wrong")
+    for output in certain(bare, administered(planter.url, **unknown)):
+        output.names("no application has this client ID", "CLIENT_ID").never("CLIENT_SECRET is wrong")
 
 
 def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter) -> None:
@@ -75,7 +74,7 @@ def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter) ->
     shell = Shell(folder=bare.folder, env=env)
     with shell.running("serve", "--port", str(port)) as process:
         assert process.stderr
-        eventually(lambda: listens(port))
+        eventually("the API listens", lambda: listens(port))
         url = f"http://127.0.0.1:{port}/api/private"
         assert requests.get(url, headers={"Authorization": f"Bearer {READER.pat}"}, timeout=5).status_code == 502
         said = next(line for line in process.stderr if "refuses" in line)
@@ -88,9 +87,9 @@ def test_11_43_a_wrong_secret(bare: Shell, planter: Planter, how: str) -> None:
     if how == "regenerated":
         planter.do("application.v2.ApplicationService/GenerateClientSecret", **APP)
     stays_open(bare, settings(planter.url, **secret), "regenerated|rotated")
-    for told in certain(bare, administered(planter.url, **secret)):
-        told.names("CLIENT_SECRET is wrong", "regenerated|rotated", "generate a new client secret")
-        told.never("inactive", "no application")
+    for output in certain(bare, administered(planter.url, **secret)):
+        output.names("CLIENT_SECRET is wrong", "regenerated|rotated", "generate a new client secret")
+        output.never("inactive", "no application")
 
 
 def key_only(planter: Planter) -> dict[str, str]:
@@ -107,15 +106,19 @@ def key_only(planter: Planter) -> dict[str, str]:
 def test_13_a_key_only_application_and_a_secret(bare: Shell, planter: Planter) -> None:
     client = key_only(planter)
     stays_open(bare, settings(planter.url, **client))
-    for told in certain(bare, administered(planter.url, **client)):
-        told.names("private_key_jwt", "ZITADEL_KEY_FILE", "switch .*Basic").never("inactive", "CLIENT_SECRET is wrong")
+    for output in certain(bare, administered(planter.url, **client)):
+        output.names("private_key_jwt", "ZITADEL_KEY_FILE", "switch .*Basic").never(
+            "inactive", "CLIENT_SECRET is wrong"
+        )
 
 
 def test_14_the_credentials_of_a_service_user(bare: Shell, planter: Planter) -> None:
     made = planter.tokens()
     env = settings(planter.url, CLIENT_ID=made["name"], CLIENT_SECRET=made["secret"])
-    for told in (doctor(bare, env, "client.accepted", warned=("settings.wellformed",)), introspect(bare, env)):
-        told.names("those of a service user", "API application's").never("it can be|cannot be told apart", "expired")
+    for output in (doctor(bare, env, "client.accepted", warned=("settings.wellformed",)), introspect(bare, env)):
+        output.names("those of a service user", "API application's").never(
+            "it can be|cannot be told apart", "expired"
+        )
 
 
 @pytest.mark.parametrize(
@@ -123,10 +126,10 @@ def test_14_the_credentials_of_a_service_user(bare: Shell, planter: Planter) -> 
 )
 def test_42_another_id_as_client_id(bare: Shell, planter: Planter, what: str, the_id: str) -> None:
     stays_open(bare, settings(planter.url, CLIENT_ID=the_id))
-    for told in certain(bare, administered(planter.url, CLIENT_ID=the_id)):
-        told.names(f"is the ID of the {what}", "CLIENT_ID")
+    for output in certain(bare, administered(planter.url, CLIENT_ID=the_id)):
+        output.names(f"is the ID of the {what}", "CLIENT_ID")
         if what == "application":
-            told.names(f"set CLIENT_ID={CLIENT_ID}")
+            output.names(f"set CLIENT_ID={CLIENT_ID}")
 
 
 def application_off(planter: Planter) -> None:
@@ -165,29 +168,29 @@ def test_16_44_what_is_switched_off(
 ) -> None:
     plant(planter)
     stays_open(bare, settings(planter.url))
-    for told in certain(bare, administered(planter.url)):
-        told.names(*named).never(never, "CLIENT_SECRET is wrong")
+    for output in certain(bare, administered(planter.url)):
+        output.names(*named).never(never, "CLIENT_SECRET is wrong")
 
 
 def test_37_a_zitadel_that_was_recreated(bare: Shell) -> None:
     with emulate(World()) as other:
-        told = doctor(bare, administered(other.url), "client.accepted", "admin.valid")
-    told.names("everything is refused", "recreated|another instance", "zdemo setup", "new")
-    told.never("CLIENT_SECRET is wrong", "inactive")
+        output = doctor(bare, administered(other.url), "client.accepted", "admin.valid")
+    output.names("everything is refused", "recreated|another instance", "zdemo setup", "new")
+    output.never("CLIENT_SECRET is wrong", "inactive")
 
 
 @pytest.mark.parametrize("pat", ["", READER.pat[:-3]])
 def test_37_without_a_whole_token_nothing_says_that_it_was_recreated(bare: Shell, planter: Planter, pat: str) -> None:
     env = settings(planter.url, PAT=pat, CLIENT_SECRET=WRONG_SECRET, ZITADEL_ADMIN_PAT=secrets.token_urlsafe(53))
-    told = doctor(bare, env, "client.accepted", "admin.valid")
-    told.names(*CANDIDATES).never("everything is refused", "what was asked about is refused")
+    output = doctor(bare, env, "client.accepted", "admin.valid")
+    output.names(*CANDIDATES).never("everything is refused", "what was asked about is refused")
 
 
 def test_58_the_key_file_of_a_service_user(bare: Shell, planter: Planter) -> None:
     path = write(bare.folder, "key.json", '{"type":"serviceaccount","keyId":"1","key":"x","userId":"2"}')
     env = settings(planter.url, ZITADEL_KEY_FILE=path)
-    told = doctor(bare, env, "settings.wellformed")
-    told.names("service user", "ZITADEL_KEY_FILE", "fix: .*API application").never("expired")
+    output = doctor(bare, env, "settings.wellformed")
+    output.names("service user", "ZITADEL_KEY_FILE", "fix: .*API application").never("expired")
     command(bare, env, "introspect").names("service user", "API application")
 
 
@@ -196,8 +199,8 @@ def test_59_an_application_key_that_was_deleted(bare: Shell) -> None:
         env = keyed(site.url, site.file)
         site.delete_key()
         doctor(bare, env, "client.accepted").names(REFUSED, "key", "deleted", "expired", "it can be")
-        told = doctor(bare, env | {"ZITADEL_ADMIN_PAT": ADMIN.pat}, "client.accepted")
-    told.names("key", "unknown|deleted", "create a new key").never("it can be", "inactive", "has expired")
+        output = doctor(bare, env | {"ZITADEL_ADMIN_PAT": ADMIN.pat}, "client.accepted")
+    output.names("key", "unknown|deleted", "create a new key").never("it can be", "inactive", "has expired")
 
 
 def test_59_an_application_key_that_has_expired(bare: Shell) -> None:
@@ -211,20 +214,12 @@ def test_59_an_application_key_that_has_expired(bare: Shell) -> None:
         )
         site.file.write_bytes(base64.b64decode(made["keyDetails"]))
         env = keyed(site.url, site.file)
-        eventually(lambda: datetime.now(UTC) > expires)
+        eventually("the key has expired", lambda: datetime.now(UTC) > expires)
         doctor(bare, env, "client.accepted").names(REFUSED, "key", "deleted", "expired", "it can be")
-        told = doctor(bare, env | {"ZITADEL_ADMIN_PAT": ADMIN.pat}, "client.accepted")
-    told.names("key", "has expired", f"{expires:%Y-%m-%d}", "create a new key").never(
+        output = doctor(bare, env | {"ZITADEL_ADMIN_PAT": ADMIN.pat}, "client.accepted")
+    output.names("key", "has expired", f"{expires:%Y-%m-%d}", "create a new key").never(
         "it can be", "inactive", "unknown"
     )
-
-
-def eventually(holds: Callable[[], bool], seconds: float = 10) -> None:
-    """Wait until it does; it fails when that takes longer."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def listens(port: int) -> bool:
@@ -241,15 +236,15 @@ SHIFTS = pytest.mark.parametrize(("seconds", "where"), [(900, "behind"), (-900, 
 
 @SHIFTS
 def test_60_a_clock_that_is_off_with_a_key(bare: Shell, seconds: int, where: str) -> None:
-    """The clock of ZITADEL, as its Date says, and its refusal of what is signed by another time."""
+    """ZITADEL has another time, by its Date, and refuses what is signed at ours."""
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
     refused = answer(json_body({"error": "unauthorized_client"}), 400, headers={"Date": date})
     with key_site(bare.folder / "key.json") as site:
         passed = relay(site.url, date_shift_seconds=seconds)
         with upstream(depending(lambda r: refused if r.target.startswith("/oauth/v2/introspect") else passed)) as up:
             env = keyed(f"http://localhost:{up.port}", site.file)
-            told = doctor(bare, env, "clock.skew", "client.accepted")
-    told.names("clock", f"(899|900|901) s {where}", "synchronise").never("key was deleted")
+            output = doctor(bare, env, "clock.skew", "client.accepted")
+    output.names("clock", f"(899|900|901) s {where}", "synchronise").never("key was deleted")
 
 
 @SHIFTS
@@ -259,8 +254,10 @@ def test_60_a_date_that_is_off_while_the_key_is_taken_is_not_the_clock(bare: She
         key_site(bare.folder / "key.json") as site,
         upstream(relay(site.url, date_shift_seconds=seconds)) as up,
     ):
-        told = doctor(bare, keyed(f"http://localhost:{up.port}", site.file), warned=("clock.skew",))
-    told.names(f"(899|900|901) s {where}", "ZITADEL accepts what is signed here", "clock of the proxy").never("refused")
+        output = doctor(bare, keyed(f"http://localhost:{up.port}", site.file), warned=("clock.skew",))
+    output.names(f"(899|900|901) s {where}", "ZITADEL accepts what is signed here", "clock of the proxy").never(
+        "refused"
+    )
 
 
 # The administrator's PAT
@@ -272,28 +269,28 @@ ROLE_COMMANDS = (("role", "list"), ("role", "grant", "visitor", "read:messages")
 @pytest.mark.parametrize("arguments", ROLE_COMMANDS)
 def test_27_an_administrator_without_membership(bare: Shell, zitadel: Emulator, arguments: tuple[str, ...]) -> None:
     env = settings(zitadel.url, ZITADEL_ADMIN_PAT=VISITOR.pat, ZITADEL_PROJECT_ID=PROJECT_ID)
-    all_told = (
+    outputs = (
         doctor(bare, env, "admin.rights"),
         command(bare, env, *arguments),
         command(bare, env, "setup", "--yes", "--env-file", str(bare.folder / ".env")),
     )
-    for told in all_told:
-        told.names("valid token|valid|works", "not an administrator|no membership", "ORG_OWNER|IAM_OWNER")
-        told.never("not found", "not valid")
+    for output in outputs:
+        output.names("valid token|valid|works", "not an administrator|no membership", "ORG_OWNER|IAM_OWNER")
+        output.never("not found", "not valid")
 
 
 def test_56_an_administrators_pat_that_is_dead(bare: Shell, planter: Planter) -> None:
     env = settings(planter.url, ZITADEL_ADMIN_PAT=secrets.token_urlsafe(53), ZITADEL_PROJECT_ID=PROJECT_ID)
-    for told in (doctor(bare, env, "admin.valid"), command(bare, env, "role", "list"), command(bare, env, "setup")):
-        told.names("ZITADEL_ADMIN_PAT is not valid at this ZITADEL", "new PAT").never("membership", "role too small")
+    for output in (doctor(bare, env, "admin.valid"), command(bare, env, "role", "list"), command(bare, env, "setup")):
+        output.names("ZITADEL_ADMIN_PAT is not valid at this ZITADEL", "new PAT").never("membership", "role too small")
 
 
 def test_56_an_administrators_token_that_is_no_pat_or_not_whole(bare: Shell, planter: Planter) -> None:
     token = planter.tokens()["access_token"]
-    told = doctor(bare, settings(planter.url, ZITADEL_ADMIN_PAT=token), "admin.valid")
-    told.names("alive, but is not a PAT", "urn:zitadel:iam:org:project:id:zitadel:aud").never("deleted", "expired")
-    told = doctor(bare, settings(planter.url, ZITADEL_ADMIN_PAT=ADMIN.pat[:-1]), "admin.valid")
-    told.names("not valid at this ZITADEL", "70 characters", "copy the whole PAT").never("deleted", "expired")
+    output = doctor(bare, settings(planter.url, ZITADEL_ADMIN_PAT=token), "admin.valid")
+    output.names("alive, but is not a PAT", "urn:zitadel:iam:org:project:id:zitadel:aud").never("deleted", "expired")
+    output = doctor(bare, settings(planter.url, ZITADEL_ADMIN_PAT=ADMIN.pat[:-1]), "admin.valid")
+    output.names("not valid at this ZITADEL", "70 characters", "copy the whole PAT").never("deleted", "expired")
     env = settings(planter.url, ZITADEL_ADMIN_PAT=ADMIN.pat[:-1])
     command(bare, env, "role", "list").names("create a new PAT").never("set ZITADEL_PROJECT_ID")
 
@@ -306,8 +303,8 @@ def test_57_an_administrator_with_too_small_a_role(bare: Shell, planter: Planter
         roles=["ORG_USER_MANAGER"],
     )
     env = settings(planter.url, ZITADEL_ADMIN_PAT=VISITOR.pat)
-    told = doctor(bare, env, warned=("admin.rights",))
-    told.names("role is too small", "project.create", "ORG_OWNER").never("not an administrator", "not valid")
+    output = doctor(bare, env, warned=("admin.rights",))
+    output.names("role is too small", "project.create", "ORG_OWNER").never("not an administrator", "not valid")
 
 
 def test_64_the_documentation_says_whose_credentials_introspection_wants() -> None:
@@ -319,5 +316,5 @@ def test_64_the_documentation_says_whose_credentials_introspection_wants() -> No
 def test_an_application_that_was_switched_to_a_key_is_pointed_out(bare: Shell, planter: Planter) -> None:
     method = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
     planter.do("application.v2.ApplicationService/UpdateApplication", **APP, apiConfiguration=method)
-    told = doctor(bare, administered(planter.url), warned=("client.kind",))
-    told.names("still accepts", f"{APPLICATION_NAME} is registered for a key", "ZITADEL_KEY_FILE")
+    output = doctor(bare, administered(planter.url), warned=("client.kind",))
+    output.names("still accepts", f"{APPLICATION_NAME} is registered for a key", "ZITADEL_KEY_FILE")

@@ -11,8 +11,8 @@ from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, 
 
 def test_33_a_variable_that_hides_the_one_in_the_file(bare: Shell, zitadel: Emulator) -> None:
     bare.dotenv(**settings(zitadel.url, CLIENT_ID="353545601679624999"))
-    told = doctor(bare, {"CLIENT_ID": CLIENT_ID}, warned=("settings.shadowed",))
-    told.names("CLIENT_ID", "the environment", r"\.env", "wins", "fix: unset CLIENT_ID").never("CLIENT_SECRET")
+    output = doctor(bare, {"CLIENT_ID": CLIENT_ID}, warned=("settings.shadowed",))
+    output.names("CLIENT_ID", "the environment", r"\.env", "wins", "fix: unset CLIENT_ID").never("CLIENT_SECRET")
 
 
 def test_two_places_with_one_value_are_no_fault(bare: Shell, zitadel: Emulator) -> None:
@@ -28,8 +28,8 @@ def test_a_variable_that_stands_twice_is_pointed_out(bare: Shell, zitadel: Emula
 
 
 def test_63_an_address_without_a_scheme(bare: Shell, zitadel: Emulator) -> None:
-    told = doctor(bare, settings(zitadel.url.removeprefix("http://")), "settings.wellformed")
-    told.names("ZITADEL_DOMAIN has no scheme", f"fix: ZITADEL_DOMAIN={zitadel.url}").never("path")
+    output = doctor(bare, settings(zitadel.url.removeprefix("http://")), "settings.wellformed")
+    output.names("ZITADEL_DOMAIN has no scheme", f"fix: ZITADEL_DOMAIN={zitadel.url}").never("path")
 
 
 @pytest.mark.parametrize("more", ["/", "//"])
@@ -38,32 +38,32 @@ def test_63_a_slash_at_the_end_is_no_fault(bare: Shell, zitadel: Emulator, more:
 
 
 def test_the_address_of_the_console_is_named(bare: Shell, zitadel: Emulator) -> None:
-    told = doctor(bare, settings(f"{zitadel.url}/ui/console"), "settings.wellformed")
-    told.names(f"ZITADEL_DOMAIN has a path: {zitadel.url}/ui/console", f"fix: ZITADEL_DOMAIN={zitadel.url}")
+    output = doctor(bare, settings(f"{zitadel.url}/ui/console"), "settings.wellformed")
+    output.names(f"ZITADEL_DOMAIN has a path: {zitadel.url}/ui/console", f"fix: ZITADEL_DOMAIN={zitadel.url}")
 
 
 def test_lines_that_are_no_assignment_are_named_by_number(bare: Shell) -> None:
     (bare.folder / ".env").write_text("# fine\nZITADEL_DOMAIN=http://localhost:1\nthis is none\n")
-    told = doctor(bare, {}, "settings.readable")
-    told.names(r"\.env line 3 is not an assignment", "NAME=value").never("this is none")
+    output = doctor(bare, {}, "settings.readable")
+    output.names(r"\.env line 3 is not an assignment", "NAME=value").never("this is none")
 
 
 def test_a_file_that_is_not_there_is_named(bare: Shell) -> None:
-    told = command(bare, {}, "doctor", "--env-file", "nowhere.env")
-    told.names("nowhere.env does not exist", "FAIL settings.readable")
+    output = command(bare, {}, "doctor", "--env-file", "nowhere.env")
+    output.names("nowhere.env does not exist", "FAIL settings.readable")
 
 
 def test_a_file_in_the_folder_above_is_pointed_out(bare: Shell, zitadel: Emulator) -> None:
     bare.dotenv(**settings(zitadel.url))
     below = bare.folder / "below"
     below.mkdir()
-    told = doctor(Shell(folder=below, env={}), {}, "settings.complete", warned=("settings.readable",))
-    told.names(f"one in {bare.folder}".replace("/", "."), "cd ")
+    output = doctor(Shell(folder=below, env={}), {}, "settings.complete", warned=("settings.readable",))
+    output.names(f"one in {bare.folder}".replace("/", "."), "cd ")
 
 
 def test_everything_that_is_missing_is_said_at_once(bare: Shell) -> None:
-    told = doctor(bare, {}, "settings.complete")
-    told.names("ZITADEL_DOMAIN is not set", "CLIENT_ID is not set", "CLIENT_SECRET is not set", "zdemo setup")
+    output = doctor(bare, {}, "settings.complete")
+    output.names("ZITADEL_DOMAIN is not set", "CLIENT_ID is not set", "CLIENT_SECRET is not set", "zdemo setup")
 
 
 ODD = {
@@ -79,34 +79,34 @@ ODD = {
 @pytest.mark.parametrize("odd", ODD)
 def test_a_value_of_another_kind_is_named(bare: Shell, zitadel: Emulator, odd: str) -> None:
     values, named = ODD[odd]
-    told = doctor(bare, settings(zitadel.url, **values), "settings.wellformed", "client.accepted")
-    told.names(*named)
+    output = doctor(bare, settings(zitadel.url, **values), "settings.wellformed", "client.accepted")
+    output.names(*named)
 
 
 def test_a_secret_and_a_token_that_are_swapped_are_named_by_every_command(bare: Shell, zitadel: Emulator) -> None:
     swapped = {"PAT": CLIENT_SECRET, "CLIENT_SECRET": READER.pat}
     for env in (settings(zitadel.url, **swapped), administered(zitadel.url, **swapped)):
-        told = doctor(bare, env, "settings.wellformed", "client.accepted", warned=("token.form",))
-        for words in (told, introspect(bare, env)):
+        output = doctor(bare, env, "settings.wellformed", "client.accepted", warned=("token.form",))
+        for words in (output, introspect(bare, env)):
             words.names("swapped", "exchange the values of CLIENT_SECRET and PAT").never("generate", "rotated")
 
 
 def test_an_administrators_pat_as_pat_is_pointed_out(bare: Shell, zitadel: Emulator) -> None:
     env = settings(zitadel.url, PAT=ADMIN.pat, ZITADEL_ADMIN_PAT=ADMIN.pat)
-    told = doctor(bare, env, "role.granted", warned=("settings.wellformed",))
-    told.names("PAT and ZITADEL_ADMIN_PAT hold the same", "administrator")
+    output = doctor(bare, env, "role.granted", warned=("settings.wellformed",))
+    output.names("PAT and ZITADEL_ADMIN_PAT hold the same", "administrator")
 
 
 def test_quotes_around_a_value_are_named(bare: Shell, zitadel: Emulator) -> None:
     env = settings(zitadel.url, CLIENT_ID=f'"{CLIENT_ID}"')
-    told = doctor(bare, env, "settings.wellformed")
-    told.names(f'CLIENT_ID has quotes around it: "{CLIENT_ID}"', f"fix: CLIENT_ID={CLIENT_ID}")
+    output = doctor(bare, env, "settings.wellformed")
+    output.names(f'CLIENT_ID has quotes around it: "{CLIENT_ID}"', f"fix: CLIENT_ID={CLIENT_ID}")
 
 
 def test_a_pasted_administrators_pat_is_named(bare: Shell, zitadel: Emulator) -> None:
     env = settings(zitadel.url, ZITADEL_ADMIN_PAT=f"Bearer {ADMIN.pat}")
-    told = doctor(bare, env, "settings.wellformed", "admin.valid")
-    told.names("ZITADEL_ADMIN_PAT has Bearer in front of it")
+    output = doctor(bare, env, "settings.wellformed", "admin.valid")
+    output.names("ZITADEL_ADMIN_PAT has Bearer in front of it")
 
 
 COPY = "cp -n .env.example"
@@ -117,28 +117,28 @@ def test_the_example_is_offered_only_where_it_overwrites_nothing(bare: Shell, zi
         command(bare, {}, *arguments).names(COPY)
     bare.dotenv(**settings(zitadel.url, CLIENT_ID=f"\u201c{CLIENT_ID}\u201d"))
     for arguments in (("introspect",), ("doctor",)):
-        told = command(bare, {}, *arguments).never(COPY, "grep")
-        told.names("CLIENT_ID has quotes around it", f"CLIENT_ID={CLIENT_ID}")
+        output = command(bare, {}, *arguments).never(COPY, "grep")
+        output.names("CLIENT_ID has quotes around it", f"CLIENT_ID={CLIENT_ID}")
     bare.dotenv(ZITADEL_DOMAIN=zitadel.url)
     for arguments in (("introspect",), ("doctor",)):
-        told = command(bare, {}, *arguments).never(COPY)
-        told.names("CLIENT_ID is not set", r"set them in the environment or in \.env")
+        output = command(bare, {}, *arguments).never(COPY)
+        output.names("CLIENT_ID is not set", r"set them in the environment or in \.env")
 
 
 def test_an_option_that_is_wrong_is_to_be_corrected_itself(bare: Shell) -> None:
     value = "https://127.0.0.1:5000/api"
-    told = command(bare, {"ZDEMO_API_URL": "http://127.0.0.1:9"}, "call", "public", "--url", value)
-    told.names(f"--url has a path: {value}", "hint: .*--url=https://127.0.0.1:5000").never("unset", "ZDEMO_API_URL")
+    output = command(bare, {"ZDEMO_API_URL": "http://127.0.0.1:9"}, "call", "public", "--url", value)
+    output.names(f"--url has a path: {value}", "hint: .*--url=https://127.0.0.1:5000").never("unset", "ZDEMO_API_URL")
 
 
 def test_a_scheme_that_does_not_fit_is_corrected_where_it_was_given(bare: Shell, zitadel: Emulator) -> None:
-    told = command(bare, {}, "call", "public", "--url", zitadel.url.replace("http:", "https:"))
-    told.names("speaks plain http", f"--url={zitadel.url}").never("ZDEMO_API_URL")
+    output = command(bare, {}, "call", "public", "--url", zitadel.url.replace("http:", "https:"))
+    output.names("speaks plain http", f"--url={zitadel.url}").never("ZDEMO_API_URL")
 
 
 def test_a_damaged_scheme_is_named(bare: Shell) -> None:
-    told = doctor(bare, settings("http:/localhost:8080"), "settings.wellformed")
-    told.names("ZITADEL_DOMAIN has a damaged scheme: http:/localhost", "fix: ZITADEL_DOMAIN=http://localhost:8080")
+    output = doctor(bare, settings("http:/localhost:8080"), "settings.wellformed")
+    output.names("ZITADEL_DOMAIN has a damaged scheme: http:/localhost", "fix: ZITADEL_DOMAIN=http://localhost:8080")
 
 
 def test_a_host_may_be_called_http(bare: Shell) -> None:
@@ -148,20 +148,20 @@ def test_a_host_may_be_called_http(bare: Shell) -> None:
 def test_a_name_that_is_nearly_right_is_pointed_out(bare: Shell, zitadel: Emulator) -> None:
     values = settings(zitadel.url)
     bare.dotenv(**{"CLEINT_ID" if name == "CLIENT_ID" else name: value for name, value in values.items()})
-    for told in (doctor(bare, {}, "settings.complete"), introspect(bare, {})):
-        told.names("CLIENT_ID is not set", r"is CLEINT_ID misspelled\?")
+    for output in (doctor(bare, {}, "settings.complete"), introspect(bare, {})):
+        output.names("CLIENT_ID is not set", r"is CLEINT_ID misspelled\?")
 
 
 def test_a_folder_in_the_place_of_the_file_is_named(bare: Shell) -> None:
     (bare.folder / ".env").mkdir()
-    told = doctor(bare, {}, "settings.complete", warned=("settings.readable",))
-    told.names(r"\.env is a folder", "not read", "--env-file")
+    output = doctor(bare, {}, "settings.complete", warned=("settings.readable",))
+    output.names(r"\.env is a folder", "not read", "--env-file")
 
 
 def test_a_link_to_nothing_is_named(bare: Shell) -> None:
     (bare.folder / ".env").symlink_to(bare.folder / "nowhere")
-    for told in (doctor(bare, {}, "settings.readable"), introspect(bare, {})):
-        told.names(r"\.env is a link to a file that does not exist", "correct the link")
+    for output in (doctor(bare, {}, "settings.readable"), introspect(bare, {})):
+        output.names(r"\.env is a link to a file that does not exist", "correct the link")
 
 
 def test_utf16_without_a_mark_is_named(bare: Shell, zitadel: Emulator) -> None:
@@ -173,8 +173,10 @@ def test_utf16_without_a_mark_is_named(bare: Shell, zitadel: Emulator) -> None:
 def test_a_line_that_was_broken_in_two_is_named_by_number(bare: Shell, zitadel: Emulator) -> None:
     broken = f"{READER.pat[:30]}\n{READER.pat[30:]}"
     bare.dotenv(**settings(zitadel.url, PAT=broken))
-    told = doctor(bare, {}, "token.active", warned=("settings.readable",))
-    told.names("line 5: a word without =", "broken in two", "fix: write NAME=value on one line").never(READER.pat[30:])
+    output = doctor(bare, {}, "token.active", warned=("settings.readable",))
+    output.names("line 5: a word without =", "broken in two", "fix: write NAME=value on one line").never(
+        READER.pat[30:]
+    )
 
 
 def test_what_a_shell_exports_is_no_broken_line(bare: Shell, zitadel: Emulator) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import secrets
-import time
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +12,7 @@ from tests.support.cli import Shell
 from tests.support.named_causes import administered, call, command, doctor, introspect, settings
 from tests.support.planting import AUDIENCE, ROLE, Planter
 from tests.support.upstream import Behaviour, answer, depending, json_body, refusing_port, upstream
+from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.introspection.client import basic_credentials
@@ -28,8 +28,8 @@ OPEN = "it can be|cannot be told apart"
 @pytest.mark.parametrize(("cut", "length"), [(1, 70), (2, 69)])
 def test_17_a_pat_that_is_cut(bare: Shell, zitadel: Emulator, cut: int, length: int) -> None:
     env = settings(zitadel.url, PAT=READER.pat[:-cut])
-    for told in (introspect(bare, env), doctor(bare, env, "token.active", warned=("token.form",))):
-        told.names(str(length), "71", "cut off|incomplete", "copy the whole").never("deleted", "refuses the API")
+    for output in (introspect(bare, env), doctor(bare, env, "token.active", warned=("token.form",))):
+        output.names(str(length), "71", "cut off|incomplete", "copy the whole").never("deleted", "refuses the API")
 
 
 def deleted(planter: Planter) -> None:
@@ -73,11 +73,11 @@ def test_18_20_39_40_41_a_dead_pat(bare: Shell, planter: Planter, death: str) ->
     plant, named, never = DEATHS[death]
     plant(planter)
     for env in (settings(planter.url), settings(planter.url, **IDS), administered(planter.url)):
-        for told in (introspect(bare, env), doctor(bare, env, "token.active")):
-            told.names(*CANDIDATES, OPEN, "create a new PAT")
+        for output in (introspect(bare, env), doctor(bare, env, "token.active")):
+            output.names(*CANDIDATES, OPEN, "create a new PAT")
     env = administered(planter.url, **IDS)
-    for told in (introspect(bare, env), doctor(bare, env, "token.active")):
-        told.names(*named).never(OPEN, *never)
+    for output in (introspect(bare, env), doctor(bare, env, "token.active")):
+        output.names(*named).never(OPEN, *never)
 
 
 def test_18_to_41_the_ids_of_another_token_prove_nothing(bare: Shell, planter: Planter) -> None:
@@ -90,10 +90,7 @@ def test_18_to_41_the_ids_of_another_token_prove_nothing(bare: Shell, planter: P
 def short_lived(planter: Planter) -> dict[str, str]:
     expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=0.5)
     made = planter.user("AddPersonalAccessToken", expirationDate=expires.isoformat())
-    deadline = time.monotonic() + 10
-    while datetime.datetime.now(datetime.UTC) <= expires:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually("the PAT has expired", lambda: datetime.datetime.now(datetime.UTC) > expires)
     return {"PAT": made["token"], "ZDEMO_PAT_USER_ID": READER.id, "ZDEMO_PAT_ID": made["tokenId"]}
 
 
@@ -102,8 +99,8 @@ def test_19_a_pat_that_has_expired(bare: Shell, planter: Planter) -> None:
     introspect(bare, settings(planter.url, **pat)).names(*CANDIDATES, OPEN)
     today = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
     env = administered(planter.url, **pat)
-    for told in (introspect(bare, env), doctor(bare, env, "token.active")):
-        told.names("has expired", today, "create a new PAT").never(OPEN, "deleted", "deactivated")
+    for output in (introspect(bare, env), doctor(bare, env, "token.active")):
+        output.names("has expired", today, "create a new PAT").never(OPEN, "deleted", "deactivated")
 
 
 @pytest.mark.parametrize("name", [READER.id, "reader"])
@@ -123,15 +120,15 @@ def test_26_a_text_that_is_not_the_pat_that_was_written_down(bare: Shell, zitade
 def test_18_the_ids_that_a_replaced_pat_left_may_be_another_ones(bare: Shell, planter: Planter) -> None:
     deleted(planter)
     env = administered(planter.url, **IDS, PAT="A" + VISITOR.pat[1:])
-    for told in (introspect(bare, env), doctor(bare, env, "token.active")):
-        told.names("most likely, the PAT was deleted", "PAT was replaced since", "ZDEMO_PAT_ID", "or remove them")
+    for output in (introspect(bare, env), doctor(bare, env, "token.active")):
+        output.names("most likely, the PAT was deleted", "PAT was replaced since", "ZDEMO_PAT_ID", "or remove them")
 
 
 def test_41_a_user_who_never_was_may_be_misspelt(bare: Shell, planter: Planter) -> None:
     locked(planter)
     env = administered(planter.url, ZDEMO_PAT_USER_ID="raeder")
-    for told in (introspect(bare, env), doctor(bare, env, "token.active")):
-        told.names("no user raeder", "ZDEMO_PAT_USER_ID is wrong", "correct ZDEMO_PAT_USER_ID", OPEN)
+    for output in (introspect(bare, env), doctor(bare, env, "token.active")):
+        output.names("no user raeder", "ZDEMO_PAT_USER_ID is wrong", "correct ZDEMO_PAT_USER_ID", OPEN)
 
 
 def test_39_a_user_to_whom_much_happened_since(bare: Shell, planter: Planter) -> None:
@@ -154,8 +151,8 @@ def test_40_the_whole_pat_of_a_user_with_a_short_id(bare: Shell, planter: Plante
     planter.user("LockUser", user_id)
     env = administered(planter.url, PAT=made["token"], ZDEMO_PAT_USER_ID=user_id, ZDEMO_PAT_ID=made["tokenId"])
     assert len(made["token"]) == 67
-    for told in (introspect(bare, env), doctor(bare, env, "token.active", warned=("token.form",))):
-        told.names("is locked").never(OPEN)
+    for output in (introspect(bare, env), doctor(bare, env, "token.active", warned=("token.form",))):
+        output.names("is locked").never(OPEN)
     introspect(bare, settings(planter.url, PAT=made["token"])).names("cut off", "chosen by hand", OPEN)
 
 
@@ -166,7 +163,7 @@ def test_18_an_administrator_who_may_not_see_the_user_is_not_asked_for_again(bar
 
 
 def owner_of_the_organization(planter: Planter) -> str:
-    """The PAT of one who may not read events."""
+    """Return the PAT of an administrator who may not read events."""
     planter.do(
         "internal_permission.v2.InternalPermissionService/CreateAdministrator",
         userId=VISITOR.id,
@@ -190,19 +187,19 @@ def test_21_a_role_that_is_not_granted(bare: Shell, zitadel: Emulator) -> None:
     api = Settings(issuer=zitadel.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
     with serving(create_app(api)) as port:
         env = settings(zitadel.url, PAT=VISITOR.pat, ZDEMO_API_URL=f"http://127.0.0.1:{port}")
-        all_told = (call(bare, env, "scoped"), introspect(bare, env), doctor(bare, env, "role.granted"))
-    for told in all_told:
-        told.names("token is valid", "role read:messages is not granted", "zdemo role grant visitor read:messages")
-        told.never("expired", "deactivated", "another project")
+        outputs = (call(bare, env, "scoped"), introspect(bare, env), doctor(bare, env, "role.granted"))
+    for output in outputs:
+        output.names("token is valid", "role read:messages is not granted", "zdemo role grant visitor read:messages")
+        output.never("expired", "deactivated", "another project")
 
 
 def test_22_a_role_in_another_project(bare: Shell, planter: Planter) -> None:
     other = planter.project(ROLE)
     planter.grant(ROLE, project_id=other)
     env = settings(planter.url, PAT=VISITOR.pat)
-    for told in (introspect(bare, env), doctor(bare, env, "role.granted")):
-        told.names("granted in project elsewhere", other, "not in this API's", "role grant visitor")
-        told.never("deactivated", "expired")
+    for output in (introspect(bare, env), doctor(bare, env, "role.granted")):
+        output.names("granted in project elsewhere", other, "not in this API's", "role grant visitor")
+        output.never("deactivated", "expired")
 
 
 def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Shell, planter: Planter) -> None:
@@ -211,19 +208,19 @@ def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Sh
     introspect(bare, settings(planter.url, **token)).names(OPEN, "this token may not list", "in this project; needs")
     introspect(bare, administered(planter.url, **token)).names("is not granted to its user", "with ZITADEL_ADMIN_PAT")
     planter.grant(ROLE, project_id=planter.project(ROLE), user_id=made["user_id"])
-    for told in (
+    for output in (
         introspect(bare, administered(planter.url, **token)),
         doctor(bare, administered(planter.url, **token), "role.granted"),
     ):
-        told.names("granted in project elsewhere").never(OPEN, "is not granted to its user")
+        output.names("granted in project elsewhere").never(OPEN, "is not granted to its user")
 
 
 def test_23_near_misses(bare: Shell, planter: Planter) -> None:
     planter.role("read:message")
     planter.grant("read:message")
     env = settings(planter.url, PAT=VISITOR.pat)
-    for told in (introspect(bare, env), doctor(bare, env, "role.granted")):
-        told.names(r"read:message\b", "read:messages", "fix|next")
+    for output in (introspect(bare, env), doctor(bare, env, "role.granted")):
+        output.names(r"read:message\b", "read:messages", "fix|next")
     other = planter.project("Read:messages")
     planter.grant("Read:messages", project_id=other)
     app = planter.app(other)
@@ -238,8 +235,8 @@ def test_24_a_role_assignment_that_is_deactivated(bare: Shell, planter: Planter)
     )["authorizations"][0]
     planter.do("authorization.v2.AuthorizationService/DeactivateAuthorization", id=row["id"])
     env = settings(planter.url, PAT=VISITOR.pat)
-    for told in (introspect(bare, env), doctor(bare, env, "role.granted")):
-        told.names("role assignment is deactivated", "activates").never("not granted", "another project")
+    for output in (introspect(bare, env), doctor(bare, env, "role.granted")):
+        output.names("role assignment is deactivated", "activates").never("not granted", "another project")
 
 
 @pytest.mark.parametrize("of", ["nothing", "another project"])
@@ -247,8 +244,8 @@ def test_25_a_token_for_another_audience(bare: Shell, planter: Planter, of: str)
     scopes = () if of == "nothing" else (f"urn:zitadel:iam:org:project:id:{planter.project(ROLE)}:aud",)
     token = planter.tokens(*scopes)["access_token"]
     env = administered(planter.url, PAT=token, ZITADEL_PROJECT_ID=PROJECT_ID)
-    for told in (introspect(bare, env), doctor(bare, env, "token.audience")):
-        told.names("alive", "not meant for this API", "audience", f"scope {AUDIENCE}").never("expired", "deleted")
+    for output in (introspect(bare, env), doctor(bare, env, "token.audience")):
+        output.names("alive", "not meant for this API", "audience", f"scope {AUDIENCE}").never("expired", "deleted")
 
 
 def test_28_an_api_that_is_not_running(bare: Shell) -> None:
@@ -272,8 +269,8 @@ def test_28_an_api_that_is_not_running(bare: Shell) -> None:
 )
 def test_31_a_pat_that_was_not_pasted_alone(bare: Shell, zitadel: Emulator, spoilt: str, named: str) -> None:
     env = settings(zitadel.url, PAT=spoilt.format(READER.pat))
-    for told in (call(bare, env), introspect(bare, env), doctor(bare, env, "token.form")):
-        told.names(named, "token alone").never("deleted", "expired")
+    for output in (call(bare, env), introspect(bare, env), doctor(bare, env, "token.form")):
+        output.names(named, "token alone").never("deleted", "expired")
 
 
 def test_45_an_api_application_in_another_project(bare: Shell, planter: Planter) -> None:
@@ -281,22 +278,22 @@ def test_45_an_api_application_in_another_project(bare: Shell, planter: Planter)
     app = planter.app(other)
     client = {"CLIENT_ID": app.client_id, "CLIENT_SECRET": app.client_secret}
     for env in (settings(planter.url, **client), settings(planter.url, **client, ZITADEL_PROJECT_ID=PROJECT_ID)):
-        for told in (introspect(bare, env), doctor(bare, env, "role.granted")):
-            told.names(other, PROJECT_ID, "API application (of|in) ").never("not granted to its user", "expired")
+        for output in (introspect(bare, env), doctor(bare, env, "role.granted")):
+            output.names(other, PROJECT_ID, "API application (of|in) ").never("not granted to its user", "expired")
 
 
 def test_45_a_project_that_is_none_is_the_setting(bare: Shell, zitadel: Emulator) -> None:
     env = settings(zitadel.url, ZITADEL_PROJECT_ID="353545601679499999")
-    told = introspect(bare, env)
-    told.names(f"next ZITADEL_PROJECT_ID={PROJECT_ID} or", "if there is such a project").never("grant the role there")
-    told = introspect(bare, env | {"PAT": VISITOR.pat})
-    told.names(f"next ZITADEL_PROJECT_ID={PROJECT_ID} and grant the role there: zdemo role grant visitor {ROLE} or")
+    output = introspect(bare, env)
+    output.names(f"next ZITADEL_PROJECT_ID={PROJECT_ID} or", "if there is such a project").never("grant the role there")
+    output = introspect(bare, env | {"PAT": VISITOR.pat})
+    output.names(f"next ZITADEL_PROJECT_ID={PROJECT_ID} and grant the role there: zdemo role grant visitor {ROLE} or")
 
 
 def test_32_an_id_token(bare: Shell, planter: Planter) -> None:
     env = settings(planter.url, PAT=planter.tokens(AUDIENCE)["id_token"])
-    told = doctor(bare, env, "token.active", warned=("token.form",))
-    told.names("an ID token", "fix: send the access_token").never("copy the whole")
+    output = doctor(bare, env, "token.active", warned=("token.form",))
+    output.names("an ID token", "fix: send the access_token").never("copy the whole")
 
 
 def test_a_blank_behind_a_role_is_the_shells(bare: Shell, zitadel: Emulator) -> None:
@@ -316,8 +313,8 @@ def test_47_49_an_opaque_token_that_is_dead(bare: Shell, planter: Planter) -> No
     planter.user("DeactivateUser", made["user_id"])
     for token in (made["access_token"], secrets.token_urlsafe(78)):
         env = settings(planter.url, PAT=token)
-        for told in (introspect(bare, env), doctor(bare, env, "token.active")):
-            told.names("expired", "ended", "refresh token", "request a new", OPEN).never(r"\bPAT\b")
+        for output in (introspect(bare, env), doctor(bare, env, "token.active")):
+            output.names("expired", "ended", "refresh token", "request a new", OPEN).never(r"\bPAT\b")
 
 
 def session_api() -> Behaviour:
@@ -336,15 +333,15 @@ def session_api() -> Behaviour:
 
 def test_48_a_session_api_token(bare: Shell) -> None:
     with upstream(session_api()) as up:
-        told = introspect(bare, settings(up.url, PAT=secrets.token_urlsafe(58)))
-    told.names("Session API token", "not an access token", "78", "use a PAT|OIDC").never("expired", OPEN)
+        output = introspect(bare, settings(up.url, PAT=secrets.token_urlsafe(58)))
+    output.names("Session API token", "not an access token", "78", "use a PAT|OIDC").never("expired", OPEN)
 
 
 def test_50_a_jwt_of_another_host_name(bare: Shell, planter: Planter) -> None:
     token = planter.tokens(AUDIENCE, jwt=True, host="localhost:59999")["access_token"]
     env = settings(planter.url, PAT=token)
-    for told in (introspect(bare, env), doctor(bare, env, "token.active")):
-        told.names("http://localhost:59999", planter.url, "one issuer for all").never("expired", OPEN)
+    for output in (introspect(bare, env), doctor(bare, env, "token.active")):
+        output.names("http://localhost:59999", planter.url, "one issuer for all").never("expired", OPEN)
 
 
 # Not faults
@@ -352,11 +349,11 @@ def test_50_a_jwt_of_another_host_name(bare: Shell, planter: Planter) -> None:
 
 def test_a_line_end_inside_a_pat_that_zitadel_overlooks_is_said(bare: Shell, zitadel: Emulator) -> None:
     broken = f"{READER.pat[:30]}\n{READER.pat[30:]}"
-    told = introspect(bare, settings(zitadel.url, PAT=broken))
-    told.names("active yes", "line end inside", "no client can send it", "without the line end")
+    output = introspect(bare, settings(zitadel.url, PAT=broken))
+    output.names("active yes", "line end inside", "no client can send it", "without the line end")
     assert "line end" not in introspect(bare, settings(zitadel.url)).blamed
 
 
 def test_a_line_end_behind_a_pat_is_no_fault(bare: Shell, zitadel: Emulator) -> None:
-    told = doctor(bare, settings(zitadel.url, PAT=READER.pat + "\n"))
-    assert told.blamed == ""
+    output = doctor(bare, settings(zitadel.url, PAT=READER.pat + "\n"))
+    assert output.blamed == ""

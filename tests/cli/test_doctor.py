@@ -107,7 +107,7 @@ CHALLENGE = 'Bearer realm="x"'
 
 
 def an_api(*, takes_query: bool = False, code_without_token: bool = False, guards: bool = True) -> Flask:
-    """An API by another hand, at a path of its own, with faults if wanted."""
+    """Return an API that is not zdemo's, with the given faults."""
     app = Flask("another")
 
     @app.get("/orders/7")
@@ -213,4 +213,4 @@ def test_what_stands_in_the_way_of_the_one_that_is_asked_for_is_shown(bare: Shel
     ran = bare("doctor", "--only", "token.active", "--json")
     evidence = {check["id"]: check["evidence"] for check in ran.document["checks"]}
     assert evidence["net.resolve"] == "needs settings.complete: ZITADEL_DOMAIN is not set"
-    assert ran.code == 1, "a check asked for by name that could not be carried out is no yes"
+    assert ran.code == 1, "a check requested by name that could not run is not a yes"

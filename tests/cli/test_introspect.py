@@ -1,4 +1,4 @@
-"""``zdemo introspect``: what ZITADEL says of a token, what the API would say, and why not."""
+"""``zdemo introspect``: what ZITADEL says about a token, what the API would answer, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tree for ``{"active":false}``: what is certain, what stays open, and what must not be blamed."""
+"""Inactive tokens: which causes are certain, which stay open, and which must not be named."""
 
 from __future__ import annotations
 

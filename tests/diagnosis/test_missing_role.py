@@ -1,4 +1,4 @@
-"""Why an active token is refused: its roles, its audience, the clock; and what is remarked about one that passes."""
+"""Active tokens: why the API refuses them (role, audience, clock), and what notes say about them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pat(
     project: str = PROJECT,
     more: dict[str, Any] | None = None,
 ) -> Introspection:
-    """A PAT as ZITADEL shows it: its scope lists all roles of the project, its audience ends with ``[C, P]``."""
+    """Return a PAT as ZITADEL shows it: its scope lists all roles of the project, its audience ends with ``[C, P]``."""
     claims = {
         "active": True,
         "iss": ISSUER,
@@ -43,7 +43,7 @@ def pat(
 
 
 def session(*granted: str, scope: str = "openid", project: str = PROJECT, more: tuple[str, ...] = ()) -> Introspection:
-    """A token of client_credentials: ``client_id``, and the scopes that were asked for."""
+    """Return a token of client_credentials: it has a ``client_id``, and the scopes that were requested."""
     claims = {"active": True, "iss": ISSUER, "sub": "1", "username": "svc", "client_id": "svc", "scope": scope}
     return shown(claims, granted, (project, *more), project)
 

@@ -1,4 +1,4 @@
-"""Refused credentials: what tells that it is not they, or not they alone, and what an administrator's records add."""
+"""Refused credentials: which evidence clears them, and what an administrator's records decide."""
 
 from __future__ import annotations
 

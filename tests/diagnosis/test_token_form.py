@@ -1,4 +1,4 @@
-"""What the text of a token gives away, and what a paste may leave in it."""
+"""What the text of a token shows, and what may be pasted along with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What answers that are no introspection mean, and connections that fail: one finding each, and never a wrong one."""
+"""Responses that are not introspections, and connections that fail: one finding each, and never a wrong one."""
 
 from __future__ import annotations
 

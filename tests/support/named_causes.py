@@ -1,6 +1,6 @@
-"""What a person is told of a fault: the command is run, and its words are held against those that must stand there.
+"""Run a command for a fault, and compare its words with those that must name the cause and the fix.
 
-What a doctor says is looked at where it says that something is wrong: a check that passed names things without blame.
+Of doctor's output, only the checks that failed or warned count: a check that passed names things without blame.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from typing import Any
 from tests.support.cli import Ran, Shell
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER
 
-WIDTH, WORD = 80, 45  # a path, a scope or an address longer than that is not cut
+WIDTH, WORD = 80, 45  # longer paths, scopes and addresses are not cut
 VERDICT = re.compile(r"^(ok|warn|FAIL|skip) +(\S+)", re.MULTILINE)
 SETTINGS = {"CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET, "PAT": READER.pat}
 
 
 def settings(url: str, **more: str) -> dict[str, str]:
-    """The emulator's settings for a ZITADEL at ``url``, without the administrator."""
+    """Return the emulator's settings for a ZITADEL at ``url``, without the administrator."""
     return {"ZITADEL_DOMAIN": url, **SETTINGS, **more}
 
 
 def administered(url: str, **more: str) -> dict[str, str]:
-    """The same with the administrator's PAT."""
+    """Return the same with the administrator's PAT."""
     return settings(url, ZITADEL_ADMIN_PAT=ADMIN.pat, **more)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """What a command said; ``blamed`` is the part that says what is wrong, in one line without double blanks."""
+class Output:
+    """The output of a command; ``blamed`` is the part that says what is wrong, in one line without double blanks."""
 
     ran: Ran
     blamed: str
 
-    def names(self, *patterns: str) -> Told:
-        """Each pattern is found, whatever the case."""
+    def names(self, *patterns: str) -> Output:
+        """Expect each pattern, in any case."""
         missing = [pattern for pattern in patterns if not re.search(pattern, self.blamed, re.IGNORECASE)]
         assert missing == [], f"{missing} not in: {self.blamed}\n{self.ran.all}"
         return self
 
-    def never(self, *patterns: str) -> Told:
-        """None of the patterns is."""
+    def never(self, *patterns: str) -> Output:
+        """Expect none of the patterns."""
         found = [pattern for pattern in patterns if re.search(pattern, self.blamed, re.IGNORECASE)]
         assert found == [], f"{found} in: {self.blamed}"
         return self
@@ -52,10 +52,10 @@ def _flat(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
-def doctor(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, ...] = ()) -> Told:
-    """Run ``zdemo doctor``; exactly these checks fail.
+def doctor(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, ...] = ()) -> Output:
+    """Run ``zdemo doctor`` and expect exactly these checks to fail.
 
-    Without ``ZDEMO_API_URL`` it looks for the API where it is by default: whatever runs there is no part of the test.
+    Without ``ZDEMO_API_URL`` it looks for the API at its default address: what runs there is not part of the test.
     """
     ran = replace(shell, env=env)("doctor")
     with_api = "ZDEMO_API_URL" in env
@@ -69,35 +69,35 @@ def doctor(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, 
     blocks = re.split(r"^(?=(?:ok|warn|FAIL|skip) )", ran.out, flags=re.MULTILINE)
     wanted = {*failing, *warned}
     about = [block for block in blocks if (m := VERDICT.match(block)) and m[2] in wanted]
-    return Told(ran=ran, blamed=_flat(" ".join(about)))
+    return Output(ran=ran, blamed=_flat(" ".join(about)))
 
 
 def _may_be_long(line: str) -> bool:
-    """What is pasted stays in one line: a path, a scope, an address, or a command."""
+    """Return whether a line holds something to paste, which stays in one line: a path, a scope, a command."""
     return len(max(line.split(), key=len)) >= WORD or "fix: zdemo " in line
 
 
-def introspect(shell: Shell, env: dict[str, str], *arguments: str) -> Told:
-    """Run ``zdemo introspect``; all that it says counts."""
+def introspect(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
+    """Run ``zdemo introspect``; all of its output counts."""
     ran = replace(shell, env=env)("introspect", *arguments)
     _keeps_secrets(ran, env)
-    return Told(ran=ran, blamed=_flat(ran.all))
+    return Output(ran=ran, blamed=_flat(ran.all))
 
 
-def call(shell: Shell, env: dict[str, str], route: str = "private", *arguments: str) -> Told:
-    """Run ``zdemo call``."""
+def call(shell: Shell, env: dict[str, str], route: str = "private", *arguments: str) -> Output:
+    """Run ``zdemo call``, and expect it to fail."""
     ran = replace(shell, env=env)("call", route, *arguments)
     assert ran.code != 0, ran.all
     _keeps_secrets(ran, env)
-    return Told(ran=ran, blamed=_flat(ran.all))
+    return Output(ran=ran, blamed=_flat(ran.all))
 
 
-def command(shell: Shell, env: dict[str, str], *arguments: str) -> Told:
-    """Run any other command, which must not succeed."""
+def command(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
+    """Run any other command, and expect it to fail."""
     ran = replace(shell, env=env)(*arguments)
     assert ran.code != 0, ran.all
     _keeps_secrets(ran, env)
-    return Told(ran=ran, blamed=_flat(ran.all))
+    return Output(ran=ran, blamed=_flat(ran.all))
 
 
 def _keeps_secrets(ran: Ran, env: dict[str, str]) -> None:
@@ -107,7 +107,7 @@ def _keeps_secrets(ran: Ran, env: dict[str, str]) -> None:
 
 
 def write(folder: Path, name: str, content: Any) -> str:
-    """A file, and its path."""
+    """Write a file, and return its path."""
     path = folder / name
     path.touch(0o600)
     path.write_text(content)

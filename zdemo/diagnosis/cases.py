@@ -47,10 +47,10 @@ def first(rules: Iterable[Callable[[C], Finding | None]], case: C) -> Finding | 
 def decide(rules: Iterable[Callable[[E], Finding | None]], case: E, last: Callable[[E], Finding]) -> Finding:
     """Return the finding of the first rule that decides a case, else that of the last rule.
 
-    The evidence of the case is put before the rule's own.
+    The rule's own evidence comes first, because a screen may cut the list; then follows that of the case.
     """
     finding = first(rules, case) or last(case)
-    return replace(finding, seen=(*case.seen, *finding.seen))
+    return replace(finding, seen=(*finding.seen, *case.seen))
 
 
 @dataclass(frozen=True, kw_only=True)

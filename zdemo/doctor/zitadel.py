@@ -55,7 +55,7 @@ def _host(context: DoctorContext) -> Result:
     if discovery is None:
         return skipped("discovery did not answer")
     if discovery.status == 200 and discovery.json_object().get("issuer"):
-        return passed(f"{context.issuer.partition('://')[2]} has an instance")
+        return passed(f"ZITADEL has an instance for {context.issuer.partition('://')[2]}")
     finding = finding_for_server(discovery, context.evidence)
     only_discovery = finding.id == "zitadel.in_between"  # introspection may pass, and needs no discovery
     return from_finding(finding, Outcome.WARN if only_discovery else Outcome.FAIL)

@@ -1,7 +1,7 @@
 """What doctor names at any ZITADEL: at the emulator, or at one given by ``--zitadel`` and ``--admin-pat-file``.
 
-Each test makes objects of its own and removes them. A real ZITADEL's reads trail writes, so doctor is asked until it
-says what it must.
+Each test creates its own objects and removes them. A real ZITADEL's reads trail its writes, so doctor runs until it
+names the cause.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Site:
         self.workshop.admin.do(method, **fields)
 
     def says(self, *words: str, never: tuple[str, ...] = (OPEN,), **env: str) -> Ran:
-        """Doctor, once it says all the words."""
+        """Run doctor until it says all the words."""
 
         def named(ran: Ran) -> bool:
             flat = " ".join(ran.out.split())

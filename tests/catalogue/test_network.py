@@ -1,6 +1,6 @@
-"""The catalogue of faults, first part: the way to ZITADEL, the server that answers, and its health.
+"""The catalogue of faults, first part: the network to ZITADEL, the server that answers, and its health.
 
-The numbers are those of the catalogue. Each fault is there in truth, and a person's command must name cause and fix.
+The numbers are those of the catalogue. Each fault is real, and the command must name the cause and the fix.
 """
 
 from __future__ import annotations
@@ -54,74 +54,74 @@ def by_path(paths: dict[str, Any], other: Behaviour) -> Behaviour:
 
 
 def test_01_a_host_that_does_not_resolve(bare: Shell) -> None:
-    told = doctor(bare, settings("https://nope.invalid"), "net.resolve")
-    told.names("nope.invalid", "does not resolve|DNS", "fix: .*ZITADEL_DOMAIN").never("refuse", *NOT_THE_TOKEN)
+    output = doctor(bare, settings("https://nope.invalid"), "net.resolve")
+    output.names("nope.invalid", "does not resolve|DNS", "fix: .*ZITADEL_DOMAIN").never("refuse", *NOT_THE_TOKEN)
 
 
 def test_02_a_closed_port(bare: Shell) -> None:
     with refusing_port() as port:
-        told = doctor(bare, settings(f"http://127.0.0.1:{port}"), "net.connect")
-        told.names(f"127.0.0.1 port {port}", "refuses|nothing listens", "fix: start ZITADEL.*port").never("resolve")
+        output = doctor(bare, settings(f"http://127.0.0.1:{port}"), "net.connect")
+        output.names(f"127.0.0.1 port {port}", "refuses|nothing listens", "fix: start ZITADEL.*port").never("resolve")
         other = introspect(bare, settings(f"http://127.0.0.1:{port}"))
         other.names("hint: start ZITADEL .zdemo emulator runs an emulated one., or correct host and port")
 
 
 def test_03_https_to_an_http_port(bare: Shell, zitadel: Emulator) -> None:
-    told = doctor(bare, settings(zitadel.url.replace("http:", "https:")), "net.tls")
-    told.names("plain http", f"fix: .*{zitadel.url}").never("certificate")
+    output = doctor(bare, settings(zitadel.url.replace("http:", "https:")), "net.tls")
+    output.names("plain http", f"fix: .*{zitadel.url}").never("certificate")
 
 
 def test_04_http_to_a_tls_port_that_says_so(bare: Shell) -> None:
     with upstream(answer(b"Client sent an HTTP request to an HTTPS server.\n", 400, headers={})) as up:
-        told = doctor(bare, settings(up.url), "net.tls")
-    told.names("expects https", f"fix: ZITADEL_DOMAIN=https://127.0.0.1:{up.port}").never("not a ZITADEL")
+        output = doctor(bare, settings(up.url), "net.tls")
+    output.names("expects https", f"fix: ZITADEL_DOMAIN=https://127.0.0.1:{up.port}").never("not a ZITADEL")
 
 
 def test_04_http_to_a_tls_port_that_hangs_up(bare: Shell, certificates: Certificates) -> None:
     with upstream(READY, tls=certificates.good()) as up:
-        told = doctor(bare, settings(f"http://127.0.0.1:{up.port}"), "net.tls")
-    told.names("expects https", f"https://127.0.0.1:{up.port}")
+        output = doctor(bare, settings(f"http://127.0.0.1:{up.port}"), "net.tls")
+    output.names("expects https", f"https://127.0.0.1:{up.port}")
 
 
 @pytest.mark.parametrize("kind", ["unknown_authority", "self_signed"])
 def test_05_a_certificate_that_nobody_vouches_for(bare: Shell, certificates: Certificates, kind: str) -> None:
     with upstream(READY, tls=getattr(certificates, kind)()) as up:
-        told = doctor(bare, settings(up.url), "net.tls")
-    told.names("not trusted", "self-signed|unknown", "fix: .*REQUESTS_CA_BUNDLE")
-    told.never("unreachable", "expired", "verify=|insecure|switch.* off")
+        output = doctor(bare, settings(up.url), "net.tls")
+    output.names("not trusted", "self-signed|unknown", "fix: .*REQUESTS_CA_BUNDLE")
+    output.never("unreachable", "expired", "verify=|insecure|switch.* off")
 
 
 def test_06_a_certificate_for_another_name(bare: Shell, certificates: Certificates) -> None:
     with upstream(READY, tls=certificates.wrong_name()) as up:
-        told = doctor(bare, settings(up.url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "net.tls")
-    told.names("another name").never("expired", "not trusted")
+        output = doctor(bare, settings(up.url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "net.tls")
+    output.names("another name").never("expired", "not trusted")
 
 
 def test_54_a_certificate_that_has_expired(bare: Shell, certificates: Certificates) -> None:
     with upstream(READY, tls=certificates.expired()) as up:
-        told = doctor(bare, settings(up.url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "net.tls")
-    told.names("has expired", "fix: renew", "clock").never("not trusted", "another name")
+        output = doctor(bare, settings(up.url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "net.tls")
+    output.names("has expired", "fix: renew", "clock").never("not trusted", "another name")
 
 
 def test_a_ca_bundle_that_is_not_there_is_named(bare: Shell, certificates: Certificates) -> None:
     with upstream(READY, tls=certificates.good()) as up:
-        told = doctor(bare, settings(up.url, REQUESTS_CA_BUNDLE="/nowhere/ca.pem"), "net.tls")
-    told.names("REQUESTS_CA_BUNDLE names a file that cannot be read", ": /nowhere/ca.pem")
+        output = doctor(bare, settings(up.url, REQUESTS_CA_BUNDLE="/nowhere/ca.pem"), "net.tls")
+    output.names("REQUESTS_CA_BUNDLE names a file that cannot be read", ": /nowhere/ca.pem")
 
 
 def test_07_a_host_that_is_no_instance(bare: Shell, zitadel: Emulator) -> None:
     env = settings(zitadel.url.replace("localhost", "127.0.0.1"))
-    for told in (doctor(bare, env, "zitadel.host"), introspect(bare, env)):
-        told.names("127.0.0.1", "ExternalDomain is localhost", f"ZITADEL_DOMAIN={zitadel.url}")
-        told.never("not a zitadel", *NOT_THE_TOKEN)
+    for output in (doctor(bare, env, "zitadel.host"), introspect(bare, env)):
+        output.names("127.0.0.1", "ExternalDomain is localhost", f"ZITADEL_DOMAIN={zitadel.url}")
+        output.never("not a zitadel", *NOT_THE_TOKEN)
 
 
 @pytest.mark.parametrize("arguments", [("introspect",), ("introspect", "--json"), ("role", "list"), ("setup", "--yes")])
 def test_07_every_command_says_it_in_one_sentence(bare: Shell, zitadel: Emulator, arguments: tuple[str, ...]) -> None:
     url = zitadel.url.replace("localhost", "127.0.0.1")
-    told = command(bare, administered(url), *arguments)
-    told.names(r"ZITADEL has no instance for the host 127.0.0.1 .ZITADEL_DOMAIN.; its ExternalDomain is localhost")
-    told.names(f"ZITADEL_DOMAIN={zitadel.url}")
+    output = command(bare, administered(url), *arguments)
+    output.names(r"ZITADEL has no instance for the host 127.0.0.1 .ZITADEL_DOMAIN.; its ExternalDomain is localhost")
+    output.names(f"ZITADEL_DOMAIN={zitadel.url}")
 
 
 @pytest.mark.parametrize(
@@ -129,15 +129,15 @@ def test_07_every_command_says_it_in_one_sentence(bare: Shell, zitadel: Emulator
 )
 def test_08_another_web_server(bare: Shell, other: Behaviour) -> None:
     with upstream(other) as up:
-        told = doctor(bare, settings(up.url), "zitadel.identity")
-    told.names("not a ZITADEL|another server", "nginx|text/html", "fix: correct ZITADEL_DOMAIN").never(*NOT_THE_TOKEN)
+        output = doctor(bare, settings(up.url), "zitadel.identity")
+    output.names("not a ZITADEL|another server", "nginx|text/html", "fix: correct ZITADEL_DOMAIN").never(*NOT_THE_TOKEN)
 
 
 @pytest.mark.parametrize("shift", [600, -600])
 def test_30_a_clock_that_is_off(bare: Shell, zitadel: Emulator, shift: int) -> None:
     with upstream(relay(zitadel.url, date_shift_seconds=shift)) as up:
-        told = doctor(bare, settings(f"http://localhost:{up.port}"), warned=("clock.skew",))
-    told.names("clock", "600 s|599 s|601 s", "behind" if shift > 0 else "ahead", "fix: synchronise")
+        output = doctor(bare, settings(f"http://localhost:{up.port}"), warned=("clock.skew",))
+    output.names("clock", "600 s|599 s|601 s", "behind" if shift > 0 else "ahead", "fix: synchronise")
 
 
 @pytest.mark.parametrize("headers", [PLAIN, {**PLAIN, "Retry-After": "7"}])
@@ -147,19 +147,19 @@ def test_34_a_rate_limit(bare: Shell, headers: dict[str, str]) -> None:
         for_api = Settings(issuer=up.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
         with serving(create_app(for_api)) as port:
             env = settings(up.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}")
-            all_told = (doctor(bare, env, "zitadel.ready"), introspect(bare, env), call(bare, env))
-    for told in all_told:
-        told.names("429", "limit|blocked", "wait", "operator")
-    for told in all_told[:2]:
-        told.never(r"\btoken\b", "credential")
+            outputs = (doctor(bare, env, "zitadel.ready"), introspect(bare, env), call(bare, env))
+    for output in outputs:
+        output.names("429", "limit|blocked", "wait", "operator")
+    for output in outputs[:2]:
+        output.never(r"\btoken\b", "credential")
 
 
 def test_35a_a_database_that_is_away(bare: Shell) -> None:
     with upstream(by_path({"/debug/ready": AWAY, "/debug/healthz": HEALTHY}, NO_DATABASE)) as up:
         env = settings(up.url)
-        for told in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
-            told.names("database is away|database", "fix: start or repair|next start or repair", "try again")
-            told.never("ExternalDomain", "user=zitadel", "host name", *NOT_THE_TOKEN)
+        for output in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
+            output.names("database is away|database", "fix: start or repair|next start or repair", "try again")
+            output.never("ExternalDomain", "user=zitadel", "host name", *NOT_THE_TOKEN)
 
 
 def test_35b_a_database_that_is_away_behind_a_cache(bare: Shell) -> None:
@@ -171,8 +171,8 @@ def test_35b_a_database_that_is_away_behind_a_cache(bare: Shell) -> None:
     }
     with upstream(by_path(paths, FAILS)) as up:
         env = settings(up.url)
-        for told in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
-            told.names("database", "try again").never(r"\btoken\b|\bPAT\b", "credential")
+        for output in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
+            output.names("database", "try again").never(r"\btoken\b|\bPAT\b", "credential")
 
 
 def test_35b_a_table_that_cannot_be_read(bare: Shell) -> None:
@@ -185,45 +185,45 @@ def test_35b_a_table_that_cannot_be_read(bare: Shell) -> None:
         ),
     }
     with upstream(by_path(paths, UNAUTHORIZED)) as up:
-        told = doctor(bare, settings(up.url), "zitadel.ready")
-    told.names("database", "made-up client", "fix: check ZITADEL's database").never("PAT", "deleted")
+        output = doctor(bare, settings(up.url), "zitadel.ready")
+    output.names("database", "made-up client", "fix: check ZITADEL's database").never("PAT", "deleted")
 
 
 def test_38_a_database_that_hangs(bare: Shell, zitadel: Emulator) -> None:
     with upstream(relay(zitadel.url, passes=lambda target: target == "/debug/healthz")) as up:
         env = settings(f"http://localhost:{up.port}", ZDEMO_TIMEOUT="1")
-        for told in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
-            told.names("ZITADEL lives", "database", "hangs|does not answer", "fix|next")
-            told.never("unreachable", "credential", r"\btoken\b")
+        for output in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
+            output.names("ZITADEL lives", "database", "hangs|does not answer", "fix|next")
+            output.never("unreachable", "credential", r"\btoken\b")
 
 
 def test_52_an_issuer_of_another_scheme(bare: Shell, zitadel: Emulator, certificates: Certificates) -> None:
     with upstream(relay(zitadel.url), tls=certificates.for_localhost()) as up:
         url = f"https://localhost:{up.port}"
-        told = doctor(bare, settings(url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "zitadel.issuer")
-    told.names(url, f"http://localhost:{up.port}", "fix: .*(ExternalSecure|X-Forwarded-Proto)")
+        output = doctor(bare, settings(url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "zitadel.issuer")
+    output.names(url, f"http://localhost:{up.port}", "fix: .*(ExternalSecure|X-Forwarded-Proto)")
 
 
 def test_55_a_server_that_stays_silent(bare: Shell) -> None:
     with upstream(hang) as up:
-        told = doctor(bare, settings(up.url, ZDEMO_TIMEOUT="1"), "zitadel.identity")
-        told.names("no answer .*within 1 s", "fix: check whether that server hangs", "ZDEMO_TIMEOUT").never("refuse")
-        told = call(bare, settings("http://localhost:1", ZDEMO_API_URL=up.url, ZDEMO_TIMEOUT="1"))
-        told.names("no answer .*within 1 s", "check whether that server hangs", "ZDEMO_TIMEOUT").never("refuse")
+        output = doctor(bare, settings(up.url, ZDEMO_TIMEOUT="1"), "zitadel.identity")
+        output.names("no answer .*within 1 s", "fix: check whether that server hangs", "ZDEMO_TIMEOUT").never("refuse")
+        output = call(bare, settings("http://localhost:1", ZDEMO_API_URL=up.url, ZDEMO_TIMEOUT="1"))
+        output.names("no answer .*within 1 s", "check whether that server hangs", "ZDEMO_TIMEOUT").never("refuse")
 
 
 def test_67_single_sign_on_before_zitadel(bare: Shell) -> None:
     with upstream(answer(b"", 302, headers={"Location": "https://sso.example.com/login?next=1"})) as up:
-        told = doctor(bare, settings(up.url), "zitadel.identity")
+        output = doctor(bare, settings(up.url), "zitadel.identity")
         targets = {request.headers["host"] for request in up.requests}
-    told.names("redirects .*to sso.example.com", "fix: exempt /oauth.*well-known", "not followed")
+    output.names("redirects .*to sso.example.com", "fix: exempt /oauth.*well-known", "not followed")
     assert targets == {f"127.0.0.1:{up.port}"}
 
 
 def test_51_a_proxy_that_changes_the_host(bare: Shell, zitadel: Emulator) -> None:
     with upstream(relay(zitadel.url, host="internal:9000")) as up:
-        told = doctor(bare, settings(f"http://localhost:{up.port}"), "zitadel.host")
-    told.names("proxy .*changes the host", "internal:9000", "fix: .*Host")
+        output = doctor(bare, settings(f"http://localhost:{up.port}"), "zitadel.host")
+    output.names("proxy .*changes the host", "internal:9000", "fix: .*Host")
 
 
 def test_53_a_proxy_whose_zitadel_is_down(bare: Shell) -> None:
@@ -234,15 +234,15 @@ def test_53_a_proxy_whose_zitadel_is_down(bare: Shell) -> None:
 def test_61_a_proxy_that_is_not_there(bare: Shell) -> None:
     with refusing_port() as port:
         env = settings("http://zitadel.example", ZDEMO_ALLOW_HTTP="1", HTTP_PROXY=f"http://127.0.0.1:{port}")
-        told = doctor(bare, env, "net.proxy")
-    told.names("proxy", str(port), "HTTP_PROXY").never("resolve")
+        output = doctor(bare, env, "net.proxy")
+    output.names("proxy", str(port), "HTTP_PROXY").never("resolve")
 
 
 def test_the_api_in_the_place_of_zitadel_is_named(bare: Shell, zitadel: Emulator) -> None:
     for_api = Settings(issuer=zitadel.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
     with serving(create_app(for_api)) as port:
-        told = doctor(bare, settings(f"http://127.0.0.1:{port}"), "zitadel.identity")
-    told.names("not a ZITADEL", "zdemo API", "ZDEMO_API_URL")
+        output = doctor(bare, settings(f"http://127.0.0.1:{port}"), "zitadel.identity")
+    output.names("not a ZITADEL", "zdemo API", "ZDEMO_API_URL")
 
 
 def test_zitadel_in_the_place_of_the_api_is_named(bare: Shell, zitadel: Emulator) -> None:
@@ -253,8 +253,8 @@ def test_zitadel_in_the_place_of_the_api_is_named(bare: Shell, zitadel: Emulator
 def test_another_authorization_server_is_named(bare: Shell) -> None:
     other = answer(json_body({"issuer": "https://keycloak.example/realms/x", "introspection_endpoint": "https://k/i"}))
     with upstream(other) as up:
-        told = doctor(bare, settings(up.url), "zitadel.identity")
-    told.names("not a ZITADEL", "another authorization server", "keycloak.example")
+        output = doctor(bare, settings(up.url), "zitadel.identity")
+    output.names("not a ZITADEL", "another authorization server", "keycloak.example")
 
 
 @pytest.mark.parametrize("hangs", ["everything", "introspection"])
@@ -276,8 +276,8 @@ def test_whatever_hangs_the_doctor_is_done_in_15_seconds(bare: Shell, zitadel: E
 def test_a_proxy_variable_does_not_swallow_loopback(bare: Shell, zitadel: Emulator) -> None:
     with refusing_port() as port:
         env = settings(zitadel.url, HTTP_PROXY=f"http://127.0.0.1:{port}", http_proxy=f"http://127.0.0.1:{port}")
-        told = doctor(bare, env)
-    assert "not used for this host" in " ".join(told.ran.out.split())
+        output = doctor(bare, env)
+    assert "not used for this host" in " ".join(output.ran.out.split())
 
 
 def test_a_socks_proxy_is_named(bare: Shell) -> None:
@@ -309,8 +309,10 @@ PROXIES = {
 def test_a_proxy_that_cannot_be_asked_is_named_by_every_command(bare: Shell, which: str) -> None:
     proxy, said = PROXIES[which]
     env = settings("https://zitadel.example", HTTPS_PROXY=proxy)
-    for told in (doctor(bare, env, "net.proxy"), introspect(bare, env)):
-        told.names("proxy of the environment", said, "no request was sent", "NO_PROXY").never("not HTTP, or is cut off")
+    for output in (doctor(bare, env, "net.proxy"), introspect(bare, env)):
+        output.names("proxy of the environment", said, "no request was sent", "NO_PROXY").never(
+            "not HTTP, or is cut off"
+        )
 
 
 def proxied(proxy: str, url: str = "http://zitadel.example") -> dict[str, str]:
@@ -321,19 +323,19 @@ def proxied(proxy: str, url: str = "http://zitadel.example") -> dict[str, str]:
 def test_a_proxy_that_wants_a_login_is_named(bare: Shell, scheme: str) -> None:
     with upstream(answer(b"<h1>407</h1>", 407, headers={**HTML, "Proxy-Authenticate": "Basic"})) as proxy:
         env = proxied(proxy.url, f"{scheme}://zitadel.example")
-        for told in (doctor(bare, env, "net.proxy"), introspect(bare, env)):
-            told.names("proxy 127.0.0.1 requires a user name and password", "USER:PASSWORD@").never("ZITADEL_DOMAIN")
+        for output in (doctor(bare, env, "net.proxy"), introspect(bare, env)):
+            output.names("proxy 127.0.0.1 requires a user name and password", "USER:PASSWORD@").never("ZITADEL_DOMAIN")
 
 
 def test_a_proxy_that_finds_no_server_does_not_take_the_blame_alone(bare: Shell) -> None:
     with upstream(answer(b"<h1>ERR_DNS_FAIL</h1>", 503, headers=HTML)) as proxy:
         env = proxied(proxy.url, "https://zitadel.example")
-        for told in (doctor(bare, env, "net.proxy"), introspect(bare, env)):
-            told.names("cannot connect to zitadel.example port 443", "503", "ZITADEL_DOMAIN", "NO_PROXY")
+        for output in (doctor(bare, env, "net.proxy"), introspect(bare, env)):
+            output.names("cannot connect to zitadel.example port 443", "503", "ZITADEL_DOMAIN", "NO_PROXY")
         env = proxied(proxy.url)
-        for told in (doctor(bare, env, "zitadel.identity"), introspect(bare, env)):
-            told.names("through the proxy 127.0.0.1", "cannot connect to zitadel.example", "NO_PROXY")
-            told.never("fix: start ZITADEL", "next start ZITADEL")
+        for output in (doctor(bare, env, "zitadel.identity"), introspect(bare, env)):
+            output.names("through the proxy 127.0.0.1", "cannot connect to zitadel.example", "NO_PROXY")
+            output.never("fix: start ZITADEL", "next start ZITADEL")
 
 
 def test_an_ssh_port_is_not_sent_to_http(bare: Shell) -> None:
@@ -343,8 +345,8 @@ def test_an_ssh_port_is_not_sent_to_http(bare: Shell) -> None:
 
     with upstream(on_connect=ssh) as up:
         env = settings(f"https://127.0.0.1:{up.port}")
-        for told in (doctor(bare, env, "net.tls"), introspect(bare, env)):
-            told.names(f"127.0.0.1 port {up.port} does not speak TLS", "check scheme, host and port").never("http://")
+        for output in (doctor(bare, env, "net.tls"), introspect(bare, env)):
+            output.names(f"127.0.0.1 port {up.port} does not speak TLS", "check scheme, host and port").never("http://")
 
 
 def test_https_is_not_advised_where_it_is_spoken_or_introspection_alone_breaks(bare: Shell, zitadel: Emulator) -> None:
@@ -352,30 +354,30 @@ def test_https_is_not_advised_where_it_is_spoken_or_introspection_alone_breaks(b
         introspect(bare, settings(f"https://127.0.0.1:{up.port}")).never("https:// instead", "try https")
     with upstream(relayed(zitadel.url, {"/oauth/v2/introspect": hang_up})) as up:
         env = settings(f"http://localhost:{up.port}")
-        for told in (doctor(bare, env, "client.accepted"), introspect(bare, env)):
-            told.names("closed the connection without an answer", "server's log").never("https")
+        for output in (doctor(bare, env, "client.accepted"), introspect(bare, env)):
+            output.names("closed the connection without an answer", "server's log").never("https")
 
 
 def relayed(url: str, instead: dict[str, Behaviour]) -> Behaviour:
-    """ZITADEL, but for some paths."""
+    """Relay to ZITADEL, except for some paths."""
     return by_path(instead, relay(url))
 
 
 def test_discovery_alone_that_is_blocked_stops_nothing(bare: Shell, zitadel: Emulator) -> None:
     blocked = {"/.well-known/openid-configuration": answer(b"<h1>403</h1>", 403, headers=HTML)}
     with upstream(relayed(zitadel.url, blocked)) as up:
-        told = doctor(bare, settings(f"http://localhost:{up.port}"), warned=("zitadel.host",))
-    told.names("something before it answers", "pass GET /.well-known/openid-configuration")
-    assert "ok client.accepted" in " ".join(told.ran.out.split())
+        output = doctor(bare, settings(f"http://localhost:{up.port}"), warned=("zitadel.host",))
+    output.names("something before it answers", "pass GET /.well-known/openid-configuration")
+    assert "ok client.accepted" in " ".join(output.ran.out.split())
 
 
 def test_introspection_alone_that_is_in_maintenance_does_not_call_zitadel_down(bare: Shell, zitadel: Emulator) -> None:
     broken = {"/oauth/v2/introspect": answer(b"<h1>maintenance</h1>", 503, headers=HTML)}
     with upstream(relayed(zitadel.url, broken)) as up:
         env = settings(f"http://localhost:{up.port}")
-        for told in (doctor(bare, env, "client.accepted"), introspect(bare, env)):
-            told.names("ready, but a proxy before it answers /oauth/v2/introspect", "503", "maintenance")
-            told.never("start ZITADEL")
+        for output in (doctor(bare, env, "client.accepted"), introspect(bare, env)):
+            output.names("ready, but a proxy before it answers /oauth/v2/introspect", "503", "maintenance")
+            output.never("start ZITADEL")
 
 
 BEFORE_THE_API = {
@@ -404,5 +406,5 @@ def test_what_answers_before_the_api_is_not_taken_for_it(bare: Shell, zitadel: E
     behaviour, cause, fix = BEFORE_THE_API[which]
     with upstream(behaviour) as up:
         env = settings(zitadel.url, ZDEMO_API_URL=up.url)
-        for told in (doctor(bare, env, "api.identity"), call(bare, env, "scoped")):
-            told.names(cause, fix).never("web page", "has a fault", "tokens checked, though")
+        for output in (doctor(bare, env, "api.identity"), call(bare, env, "scoped")):
+            output.names(cause, fix).never("web page", "has a fault", "tokens checked, though")
