@@ -250,7 +250,7 @@ def docstrings(name: str) -> Iterator[str]:
             yield text
 
 
-@pytest.mark.parametrize("name", ("", *NAMES))
+@pytest.mark.parametrize("name", ["", *NAMES])
 def test_docstrings_are_sentences_and_people_have_no_gender(name: str) -> None:
     assert [text for text in docstrings(name) if len(text.split()) < 3] == []
     assert re.findall(r"\b(?:he|his|him)\b", MODULES[name].read_text(encoding="utf-8"), re.IGNORECASE) == []

@@ -116,9 +116,7 @@ def test_14_the_credentials_of_a_service_user(bare: Shell, planter: Planter) -> 
     made = planter.tokens()
     env = settings(planter.url, CLIENT_ID=made["name"], CLIENT_SECRET=made["secret"])
     for output in (doctor(bare, env, "client.accepted", warned=("settings.wellformed",)), introspect(bare, env)):
-        output.names("those of a service user", "API application's").never(
-            "it can be|cannot be told apart", "expired"
-        )
+        output.names("those of a service user", "API application's").never("it can be|cannot be told apart", "expired")
 
 
 @pytest.mark.parametrize(
