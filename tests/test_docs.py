@@ -13,6 +13,7 @@ import pytest
 
 from tests.support import processes
 from tests.support.readme import PAGES, README, ROOT, Command, commands, consoles, essence, run, stage
+from tests.test_architecture import ORDER
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.doctor import API_CHECKS, CHECKS
 from zdemo.emulator import seed
@@ -222,6 +223,11 @@ def test_the_plan_has_every_folder_and_root_module_and_no_other() -> None:
     folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
     modules = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
     assert set(re.findall(r"^([a-z_]+(?:/|\.py))  ", plan, re.MULTILINE)) == folders | modules
+
+
+def test_the_order_of_imports_is_the_one_that_is_tested() -> None:
+    block = re.findall(r"```text\n(.*?)```", section(page("architecture.md"), "## Order of imports"), re.DOTALL)[0]
+    assert [tuple(line.split()) for line in block.splitlines()] == [row for row in ORDER if row != ("__main__",)]
 
 
 @pytest.mark.parametrize("page", WITH_LINKS, ids=lambda page: page.name)
