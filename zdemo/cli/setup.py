@@ -143,8 +143,8 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
 
         finding = finding_for_error(error)
         can_be = f" (it can be: {'; '.join(finding.candidates)})" if finding.candidates else ""
-        error.message, error.hint = finding.sentence + can_be, "; ".join(filter(None, finding.fix)) or error.hint
-        raise
+        hint = "; ".join(filter(None, finding.fix)) or error.hint
+        raise type(error)(finding.sentence + can_be, hint=hint, answer=error.answer, failure=error.failure) from error
     finally:
         client.close()
 
