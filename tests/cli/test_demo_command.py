@@ -17,7 +17,7 @@ from tests.support.terminal import at_terminal
 
 SCRIPT = Path(sys.executable).with_name("zdemo")
 LONGEST_SECONDS = 15
-TOUR = (
+STEPS = (
     (200, "public"),
     (401, "no token, private"),
     (200, "private"),
@@ -33,10 +33,10 @@ TOUR = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tours:
+class Demos:
     """All at once, since each mostly waits: as text, as a document, at a terminal, by the path of the command."""
 
-    told: Ran
+    ran_demo: Ran
     document: Ran
     screen: tuple[int, str]
     by_path: str
@@ -45,17 +45,17 @@ class Tours:
 
 
 @pytest.fixture(scope="module")
-def tours(tmp_path_factory: pytest.TempPathFactory) -> Tours:
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Demos:
     """With settings around that must not matter."""
     env = {"ZITADEL_DOMAIN": "nonsense", "PAT": "nonsense", "ZDEMO_TIMEOUT": "nonsense", "HTTP_PROXY": "http://x:1"}
     shell = Shell(folder=tmp_path_factory.mktemp("demo"), env=env)
     start = time.monotonic()
     with ThreadPoolExecutor() as together:
-        told, document = together.submit(shell.anew, "demo"), together.submit(shell.anew, "demo", "--json")
+        ran_demo, document = together.submit(shell.anew, "demo"), together.submit(shell.anew, "demo", "--json")
         screen = together.submit(at_terminal, shell, "demo")
         by_path = together.submit(run_by_path, shell.folder)
-        return Tours(
-            told=told.result(),
+        return Demos(
+            ran_demo=ran_demo.result(),
             document=document.result(),
             screen=screen.result(),
             by_path=by_path.result(),
@@ -71,40 +71,40 @@ def run_by_path(folder: Path) -> str:
 
 
 @pytest.fixture
-def told(tours: Tours) -> Ran:
-    return tours.told
+def ran_demo(demos: Demos) -> Ran:
+    return demos.ran_demo
 
 
-def test_the_tour_is_short(tours: Tours) -> None:
-    assert tours.seconds < LONGEST_SECONDS
+def test_the_demo_is_short(demos: Demos) -> None:
+    assert demos.seconds < LONGEST_SECONDS
 
 
-def test_the_tour_goes_as_expected_and_says_so(told: Ran) -> None:
-    assert (told.code, told.err) == (0, "")
-    assert f"{len(TOUR)} of {len(TOUR)} as expected" in told.out
+def test_the_demo_goes_as_expected_and_says_so(ran_demo: Ran) -> None:
+    assert (ran_demo.code, ran_demo.err) == (0, "")
+    assert f"{len(STEPS)} of {len(STEPS)} as expected" in ran_demo.out
 
 
-def test_the_screen_fits_eighty_columns_and_has_no_escape_codes(told: Ran) -> None:
-    assert max(map(len, told.out.splitlines())) <= 80
-    assert "\x1b" not in told.all
+def test_the_screen_fits_eighty_columns_and_has_no_escape_codes(ran_demo: Ran) -> None:
+    assert max(map(len, ran_demo.out.splitlines())) <= 80
+    assert "\x1b" not in ran_demo.all
 
 
-def test_each_step_shows_what_was_sent_expected_and_came(told: Ran) -> None:
-    assert told.out.count("GET /api/") == len(TOUR)
-    assert told.out.count("as expected") == len(TOUR) + 1
+def test_each_step_shows_what_was_sent_expected_and_came(ran_demo: Ran) -> None:
+    assert ran_demo.out.count("GET /api/") == len(STEPS)
+    assert ran_demo.out.count("as expected") == len(STEPS) + 1
 
 
-def test_what_comes_next_can_be_typed_as_it_stands(tours: Tours) -> None:
+def test_what_comes_next_can_be_typed_as_it_stands(demos: Demos) -> None:
     """By its path, where the shell does not know the command."""
-    assert tours.by_path.splitlines()[-1].startswith(f"next  {os.path.relpath(SCRIPT, tours.folder)} serve --emulator ")
+    assert demos.by_path.splitlines()[-1].startswith(f"next  {os.path.relpath(SCRIPT, demos.folder)} serve --emulator ")
 
 
-def test_json_is_the_same_as_one_document(tours: Tours) -> None:
-    ran = tours.document
+def test_json_is_the_same_as_one_document(demos: Demos) -> None:
+    ran = demos.document
     document = ran.document
     assert (ran.code, ran.err, document["passed"]) == (0, "", True)
-    assert [step["expected"] for step in document["steps"]] == [status for status, _ in TOUR]
-    for step, (status, words) in zip(document["steps"], TOUR, strict=True):
+    assert [step["expected"] for step in document["steps"]] == [status for status, _ in STEPS]
+    for step, (status, words) in zip(document["steps"], STEPS, strict=True):
         assert step["actual"] == status
         assert words in step["name"]
         assert step["why"]
@@ -112,13 +112,13 @@ def test_json_is_the_same_as_one_document(tours: Tours) -> None:
     assert taken["seconds"] >= 0
 
 
-def test_a_terminal_is_left_as_it_was(tours: Tours) -> None:
-    code, screen = tours.screen
+def test_a_terminal_is_left_as_it_was(demos: Demos) -> None:
+    code, screen = demos.screen
     assert code == 0
     assert "\x1b[32m" in screen
     assert screen.rfind("\x1b[?25h") >= screen.rfind("\x1b[?25l")
     assert "step 11 of 11" not in screen.rsplit("\x1b[2K", 1)[-1]
 
 
-def test_nothing_stays_in_the_folder(tours: Tours) -> None:
-    assert list(tours.folder.iterdir()) == []
+def test_nothing_stays_in_the_folder(demos: Demos) -> None:
+    assert list(demos.folder.iterdir()) == []

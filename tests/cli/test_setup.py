@@ -380,30 +380,30 @@ def read_dotenv_text(text: str, folder: Path) -> list[str]:
 
 @contextmanager
 def held() -> Iterator[tuple[str, World, threading.Event, threading.Event]]:
-    """An emulator that answers only when it may: its address, its world, whether it was asked, whether it may."""
-    world, asked, may = known_world(), threading.Event(), threading.Event()
+    """An emulator that answers only when it may: its address, its world, a request came, it may answer."""
+    world, reached, go = known_world(), threading.Event(), threading.Event()
     inner = create_app(world)
 
     def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        asked.set()
-        may.wait()
+        reached.set()
+        go.wait()
         return inner(environ, start_response)
 
     with serving(app) as port:
         try:
-            yield f"http://localhost:{port}", world, asked, may
+            yield f"http://localhost:{port}", world, reached, go
         finally:
-            may.set()
+            go.set()
 
 
 @pytest.mark.parametrize("second", [YES, TEARDOWN, (*YES, "--json")])
 def test_a_second_setup_in_the_folder_is_refused(second: tuple[str, ...], tmp_path: Path) -> None:
-    with held() as (url, world, asked, may), desk_of(tmp_path, url).running(*YES, ZDEMO_TIMEOUT="60") as first:
-        assert asked.wait(LONGEST_SECONDS)
+    with held() as (url, world, reached, go), desk_of(tmp_path, url).running(*YES, ZDEMO_TIMEOUT="60") as first:
+        assert reached.wait(LONGEST_SECONDS)
         ran = desk_of(tmp_path, "http://localhost:1").anew(*second)
         assert (ran.code, is_two_lines(ran)) == (1, True), ran.all
         assert ran.lines[0] == f"error: another zdemo setup is running in {tmp_path}"
-        may.set()
+        go.set()
         assert first.wait(LONGEST_SECONDS) == 0
         assert read_state(tmp_path / ".env").project_id in world.projects
     assert files_of(tmp_path) == [".env", ".zdemo/.gitignore", ".zdemo/setup.json"], "no lock is left behind"
@@ -412,8 +412,8 @@ def test_a_second_setup_in_the_folder_is_refused(second: tuple[str, ...], tmp_pa
 def test_a_dry_run_another_folder_and_a_killed_setup_are_not_in_the_way(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    with held() as (url, _, asked, _may), emulate() as free, desk_of(tmp_path, url).running(*YES) as first:
-        assert asked.wait(LONGEST_SECONDS)
+    with held() as (url, _, reached, _go), emulate() as free, desk_of(tmp_path, url).running(*YES) as first:
+        assert reached.wait(LONGEST_SECONDS)
         assert desk_of(tmp_path, free.url)("setup", "--dry-run").code == 0
         assert desk_of(other, free.url)(*YES).code == 0
         first.send_signal(signal.SIGKILL)
@@ -427,8 +427,8 @@ def test_a_link_is_the_file_that_it_leads_to(tmp_path: Path) -> None:
     here.mkdir()
     there.mkdir()
     (here / ".env").symlink_to(there / "real")
-    with held() as (url, _, asked, _may), desk_of(here, url).running(*YES):
-        assert asked.wait(LONGEST_SECONDS)
+    with held() as (url, _, reached, _go), desk_of(here, url).running(*YES):
+        assert reached.wait(LONGEST_SECONDS)
         ran = desk_of(there, "http://localhost:1")(*YES, "--env-file", "real")
         assert f"is running in {there}" in ran.err, ran.all
 

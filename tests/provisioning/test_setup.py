@@ -416,3 +416,8 @@ WRONG: list[tuple[dict[str, str], str]] = [
 def test_impossible_options_are_refused(names: dict[str, Any], expected: str) -> None:
     with pytest.raises(UsageError, match=expected):
         SetupOptions(**names).check()
+
+
+@pytest.mark.parametrize(("hours", "words"), [(1, "1 hour"), (24, "1 day"), (720, "30 days"), (25, "25 hours")])
+def test_how_long_pats_are_valid_is_said_in_words(hours: int, words: str) -> None:
+    assert SetupOptions(pat_hours=hours).pat_period == words

@@ -105,7 +105,7 @@ def setup(
         reader_name=reader_name,
         visitor_name=visitor_name,
         auth=Auth(auth) if auth else None,
-        pat_days=pat_days,
+        pat_hours=pat_days * 24,
         rotate_secret=rotate_secret,
     )
     options.check()

@@ -132,7 +132,7 @@ def _options(now: datetime) -> SetupOptions:
         reader_name=f"{name}-reader",
         visitor_name=f"{name}-visitor",
         role=ROLE,
-        pat_days=1,
+        pat_hours=1,
     )
 
 

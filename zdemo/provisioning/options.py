@@ -22,8 +22,14 @@ class SetupOptions:
     reader_name: str = "zdemo-reader"
     visitor_name: str = "zdemo-visitor"
     auth: Auth | None = None
-    pat_days: int = 30
+    pat_hours: int = 30 * 24
     rotate_secret: bool = False
+
+    @property
+    def pat_period(self) -> str:
+        """How long the PATs are valid, in words."""
+        count, unit = (self.pat_hours, "hour") if self.pat_hours % 24 else (self.pat_hours // 24, "day")
+        return f"{count} {unit}{'' if count == 1 else 's'}"
 
     def check(self) -> None:
         """Raise UsageError for what ZITADEL would refuse, or accept and then break on."""

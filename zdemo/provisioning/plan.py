@@ -141,7 +141,7 @@ def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
     yield from _application_steps(current)
     yield from _assignment_steps(current)
     for user in current.users:
-        yield from _pat_steps(user, options.pat_days, file)
+        yield from _pat_steps(user, options.pat_period, file)
 
 
 def _application_steps(current: CurrentState) -> Iterator[PlanStep]:
@@ -239,7 +239,7 @@ def _assignment_steps(current: CurrentState) -> Iterator[PlanStep]:
         yield step(visitor, Action.REMOVE, "the visitor must not have it")
 
 
-def _pat_steps(user: CurrentUser, days: int, file: str) -> Iterator[PlanStep]:
+def _pat_steps(user: CurrentUser, period: str, file: str) -> Iterator[PlanStep]:
     def step(action: Action, note: str) -> PlanStep:
         return PlanStep(kind=ObjectKind.PAT, name=user.name, action=action, note=note, permission="user.write")
 
@@ -252,7 +252,7 @@ def _pat_steps(user: CurrentUser, days: int, file: str) -> Iterator[PlanStep]:
         CredentialState.REFUSED: f"; the one in {file} is dead",
         CredentialState.OTHER: f"; the one in {file} is another user's",
     }.get(user.pat, "")
-    yield step(Action.CREATE, f"{days} days{why}{_stays(user.elsewhere)}")
+    yield step(Action.CREATE, f"{period}{why}{_stays(user.elsewhere)}")
 
 
 def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict[str, str]) -> PlanStep:

@@ -23,9 +23,9 @@ from zdemo.provisioning.files import SetupFiles, key_in
 from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep, replaced_keys
 from zdemo.provisioning.state import IssuedCredential, digest
 
-DAY_MILLISECONDS = 86_400_000
+HOUR_MILLISECONDS = 3_600_000
 KEY_YEAR = milliseconds("9999-01-01T00:00:00+00:00") or 0  # as ZITADEL's own default: keys do not expire
-DAYS_OF_KEY_YEAR = 364
+HOURS_OF_KEY_YEAR = 364 * 24
 
 
 class Reporter(Protocol):
@@ -162,7 +162,7 @@ def create_key(context: Context, step: PlanStep) -> None:
             f"{file} exists, and setup did not write it",
             hint="move it away, or choose another --app-name, and run setup again",
         )
-    expires = KEY_YEAR + secrets.randbelow(DAYS_OF_KEY_YEAR * DAY_MILLISECONDS)
+    expires = KEY_YEAR + secrets.randbelow(HOURS_OF_KEY_YEAR * HOUR_MILLISECONDS)
     key = IssuedCredential(owner_id=application_id, expires=expires)
     files.record(keys=(*files.state.keys, key))
     made = resources.create_application_key(context.client, project_id, application_id, expires=expires)
@@ -198,8 +198,8 @@ def remove_keys(context: Context, step: PlanStep) -> None:
 def create_pat(context: Context, step: PlanStep) -> None:
     """Create a token of a service user, recorded so that it can be found again."""
     fields, user_id = context.user(step).fields, context.user_id(step)
-    days = context.plan.current.options.pat_days
-    expires = round(time.time() * 1000) + days * DAY_MILLISECONDS
+    options = context.plan.current.options
+    expires = round(time.time() * 1000) + options.pat_hours * HOUR_MILLISECONDS
     issued: tuple[IssuedCredential, ...] = getattr(context.files.state, fields.pats)
     pat = IssuedCredential(owner_id=user_id, expires=expires)
     context.files.record(**{fields.pats: (*issued, pat)})
@@ -208,7 +208,7 @@ def create_pat(context: Context, step: PlanStep) -> None:
     _record_last(context, fields.pats, digest=digest(made.secret))
     context.files.write({fields.setting: made.secret})
     _record_last(context, fields.pats, id=made.id)
-    context.report.tell(f"PAT of {step.name}: created, valid for {days} days")
+    context.report.tell(f"PAT of {step.name}: created, valid for {options.pat_period}")
 
 
 def _record_last(context: Context, field: str, **changes: Any) -> None:
