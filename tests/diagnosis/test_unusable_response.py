@@ -328,13 +328,12 @@ def test_a_401_is_not_how_zitadel_refuses_and_stays_open() -> None:
     assert "proxy" in finding.candidates[0]
 
 
-@pytest.mark.parametrize(
-    ("certainty", "said"),
-    [
-        (Certainty.CERTAIN, "a proxy is down"),
-        (Certainty.LIKELY, "most likely, a proxy is down"),
-        (Certainty.OPEN, "a proxy is down"),
-    ],
-)
-def test_what_is_only_likely_is_never_said_as_if_it_were_certain(certainty: Certainty, said: str) -> None:
-    assert Finding(id="a.b", cause="a proxy is down", certainty=certainty).sentence == said
+def test_certainty_follows_from_the_candidates_and_a_likely_cause_is_marked() -> None:
+    certain, likely, still_open = (
+        Finding(id="a.b", cause="a proxy is down"),
+        Finding(id="a.b", cause="a proxy is down", likely=True, candidates=("or not",)),
+        Finding(id="a.b", cause="a proxy is down", candidates=("or not",)),
+    )
+    assert [f.certainty for f in (certain, likely, still_open)] == [*Certainty]
+    assert likely.sentence == "most likely, a proxy is down"
+    assert certain.sentence == still_open.sentence == "a proxy is down"

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from zdemo.diagnosis.finding import Certainty, Finding
+from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.phrases import AIRPLAY, described, expects_https, is_airplay, redirected_to, url, wait
 from zdemo.http.response import GATEWAY_STATUSES, Response
 
@@ -53,7 +53,6 @@ def finding_for_gateway(answer: Response, setting: str) -> Finding | None:
     return Finding(
         id="call.gateway",
         cause=f"the answer does not come from a zdemo API ({described(answer)})",
-        certainty=Certainty.OPEN,
         candidates=(
             "a proxy or gateway answers in place of the API, which is down, starting, or elsewhere",
             "another API answers, and it fails or cannot have the token checked",

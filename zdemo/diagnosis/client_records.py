@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from zdemo.diagnosis.admin_records import ApplicationRecord, ClientRecords
 from zdemo.diagnosis.cases import LOOKED_UP, ClientCase
-from zdemo.diagnosis.finding import Certainty, Finding, quoted
+from zdemo.diagnosis.finding import Finding, quoted
 
 KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
 PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
@@ -73,7 +73,6 @@ def _not_visible(variable: str, case: ClientCase) -> Finding:
     return Finding(
         id="client.unknown",
         cause=f"{case.refused}, and no application that this administrator can see has this client ID ({variable})",
-        certainty=Certainty.OPEN,
         candidates=(
             f"{variable} is wrong, or the application was deleted",
             "the application is in an organization that this administrator cannot see: it may be inactive there, or "
@@ -150,7 +149,7 @@ def _wrong_key(app: ApplicationRecord, case: ClientCase) -> Finding | None:
         id="client.key_differs",
         cause=f"the private key in the file of ZITADEL_KEY_FILE does not belong to its keyId: the application {name} "
         "lists that key, it has not expired, and application, project and organization are active",
-        certainty=Certainty.LIKELY,
+        likely=True,
         fix=(NEW_KEY,),
     )
 
@@ -162,7 +161,6 @@ def _wrong_secret(app: ApplicationRecord, case: ClientCase) -> Finding:
             id="client.refused",
             cause=f"{case.refused}: CLIENT_ID is right and the application {name} is active, but this administrator "
             "cannot see whether its project and organization are",
-            certainty=Certainty.OPEN,
             candidates=(WRONG_SECRET, "the application's project or its organization is inactive (deactivated)"),
             fix=(NEW_SECRET, "if that is refused too: ask an ORG_OWNER or IAM_OWNER for their state"),
         )

@@ -22,22 +22,30 @@ class Certainty(StrEnum):
 class Finding:
     """Why a token is refused, or why ZITADEL or the API cannot be used.
 
-    ``id`` is stable and dotted. ``cause`` is one sentence. When ``certainty`` is ``OPEN``, it says only what is known,
-    and ``candidates`` are the possible causes, most likely first. ``seen`` is the evidence: pairs of label and text.
-    ``fix`` are steps that a person can take or paste. A finding never holds a token or a secret.
+    ``id`` is stable and dotted. ``cause`` is one sentence. When the cause is open, it says only what is known, and
+    ``candidates`` are the possible causes, most likely first; candidates of a ``likely`` cause are the alternatives.
+    ``seen`` is the evidence: pairs of label and text. ``fix`` are steps that a person can take or paste. A finding
+    never holds a token or a secret.
     """
 
     id: str
     cause: str
-    certainty: Certainty = Certainty.CERTAIN
+    likely: bool = False
     candidates: tuple[str, ...] = ()
     seen: tuple[tuple[str, str], ...] = ()
     fix: tuple[str, ...] = ()
 
     @property
+    def certainty(self) -> Certainty:
+        """How certain the cause is."""
+        if self.likely:
+            return Certainty.LIKELY
+        return Certainty.OPEN if self.candidates else Certainty.CERTAIN
+
+    @property
     def sentence(self) -> str:
         """The cause, marked as likely when it is."""
-        return f"most likely, {self.cause}" if self.certainty is Certainty.LIKELY else self.cause
+        return f"most likely, {self.cause}" if self.likely else self.cause
 
     def without(self, secrets: Iterable[str]) -> Finding:
         """Return the finding without these texts: a server may echo what it was sent."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from zdemo.diagnosis.cases import InactiveCase, first
 from zdemo.diagnosis.evidence import Probe
-from zdemo.diagnosis.finding import Certainty, Finding, quoted
+from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.phrases import audience_scope, shown_list, span
 from zdemo.introspection.model import within_all_clocks
 
@@ -56,7 +56,7 @@ def _other_issuer(case: InactiveCase) -> Finding | None:
     return Finding(
         id="token.other_issuer",
         cause=f"the token's issuer is {shown}, but this ZITADEL is {own}{why}",
-        certainty=Certainty.CERTAIN if discovered else Certainty.LIKELY,
+        likely=not discovered,
         seen=seen,
         fix=(request, meant) if issuer.startswith(("http://", "https://")) else (request,),
     )
@@ -99,7 +99,7 @@ def _expired(case: InactiveCase) -> Finding | None:
     return Finding(
         id="token.expired",
         cause=f"the token has expired, {span(zitadels_now - within_all_clocks(expires))} ago",
-        certainty=Certainty.CERTAIN if expires <= case.now else Certainty.LIKELY,
+        likely=expires > case.now,
         fix=("request a new one",),
     )
 
@@ -130,7 +130,6 @@ def _unknown_key(case: InactiveCase) -> Finding | None:
     return Finding(
         id="token.unknown_key",
         cause=f"the token was signed with a key that {case.settings.issuer} does not have now",
-        certainty=Certainty.OPEN,
         candidates=(
             "it belongs to another ZITADEL with the same address, or to this one before it was recreated",
             "the key was replaced since the token was issued",
@@ -156,7 +155,6 @@ def _ended(case: InactiveCase) -> Finding:
         id="token.ended",
         cause=f"the claims of the JWT are in order (issuer {case.settings.issuer}, not expired), but ZITADEL calls it "
         "inactive",
-        certainty=Certainty.OPEN,
         candidates=tuple(candidates),
         seen=(_audience_line(case),),
         fix=("request a new one; if the token endpoint refuses that, its error says what is wrong with the user",),

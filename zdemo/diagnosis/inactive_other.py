@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from zdemo.diagnosis.cases import InactiveCase, first
 from zdemo.diagnosis.evidence import Evidence, Probe
-from zdemo.diagnosis.finding import Certainty, Finding
+from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.token_form import OPAQUE_LENGTH, PAT_LENGTH, SECRET_LENGTH, TokenKind
 
 JWE_PARTS = 5  # RFC 7516 §3.1
@@ -40,7 +40,6 @@ def _pat(case: InactiveCase) -> Finding | None:
     return Finding(
         id="token.dead",
         cause="the PAT is not valid here, and ZITADEL never says why",
-        certainty=Certainty.OPEN,
         candidates=(
             "the PAT was deleted, or has expired",
             "its user was deactivated or locked, even if reactivated since, or was removed",
@@ -63,7 +62,6 @@ def _opaque(case: InactiveCase) -> Finding | None:
     return Finding(
         id="token.ended",
         cause="the token has ended, or was never an access token here, and ZITADEL never says why",
-        certainty=Certainty.OPEN,
         candidates=(
             "it has expired (access tokens live 12 hours by default), or its session was ended or revoked",
             "its user was deactivated, locked or removed since it was issued",
@@ -104,7 +102,7 @@ def _not_whole(case: InactiveCase) -> Finding | None:
         return _cut(case)
     if OPAQUE_LENGTH - 6 <= form.length < OPAQUE_LENGTH:
         what = f"{form.length} characters instead of {OPAQUE_LENGTH}, the length of an access token"
-        return _copy("token.cut", f"the token is cut off (incomplete): {what}", Certainty.LIKELY)
+        return _copy("token.cut", f"the token is cut off (incomplete): {what}", likely=True)
     return None
 
 
@@ -135,7 +133,6 @@ def _cut(case: InactiveCase) -> Finding:
     return Finding(
         id="token.cut",
         cause=f"the token is not valid, and its length is unusual: {length} characters instead of {PAT_LENGTH}",
-        certainty=Certainty.OPEN,
         candidates=(
             "it is cut off (incomplete)",
             "it is the whole PAT of a user whose ID was chosen by hand and is shorter, and it is no longer valid",
@@ -147,9 +144,9 @@ def _cut(case: InactiveCase) -> Finding:
     )
 
 
-def _copy(name: str, cause: str, certainty: Certainty = Certainty.CERTAIN) -> Finding:
+def _copy(name: str, cause: str, *, likely: bool = False) -> Finding:
     fix = ("copy the whole token, and nothing else", "if you no longer have it: create a new one")
-    return Finding(id=name, cause=cause, certainty=certainty, fix=fix)
+    return Finding(id=name, cause=cause, likely=likely, fix=fix)
 
 
 def _secret(case: InactiveCase) -> Finding | None:
@@ -158,7 +155,7 @@ def _secret(case: InactiveCase) -> Finding | None:
     return Finding(
         id="token.client_secret",
         cause=f"this looks like a client secret ({SECRET_LENGTH} letters and digits), not like a token",
-        certainty=Certainty.LIKELY,
+        likely=True,
         fix=(
             "give a token: a PAT, or an access token that the token endpoint issues for this secret",
             "if it is a PAT, it is cut off: copy the whole token",
@@ -170,7 +167,6 @@ def _unknown(case: InactiveCase) -> Finding:
     return Finding(
         id="token.unknown",
         cause="the token is not valid here, and does not have the form of any of ZITADEL's tokens",
-        certainty=Certainty.OPEN,
         candidates=(
             "something is missing or was added when it was copied",
             f"it was issued by another issuer than {case.settings.issuer}",

@@ -34,7 +34,7 @@ def _if_replaced(finding: Finding, records: PatRecords) -> Finding:
     names, verb = " and ".join(records.named_by), "belongs" if len(records.named_by) == 1 else "belong"
     return replace(
         finding,
-        certainty=Certainty.LIKELY,
+        likely=True,
         candidates=(f"{records.variable} was replaced since, so that {names} {verb} to another PAT",),
         fix=(*finding.fix, f"if {records.variable} was replaced by hand: set {names} to match it, or remove them"),
     )
@@ -62,7 +62,6 @@ def _never_seen(case: PatCase) -> Finding:
     return Finding(
         id="token.user_unknown",
         cause=f"the PAT is not valid here, and there is no user {records.user}{named}{where}",
-        certainty=Certainty.OPEN,
         candidates=(
             *((f"{variable} is wrong: mistyped, or another user's",) if variable else ()),
             *(
@@ -99,16 +98,15 @@ def _deleted(case: PatCase) -> Finding | None:
         return None
     event = records.last("user.pat.removed", pat_id=records.pat_id)
     known = records.last("user.pat.added", "user.pat.removed", pat_id=records.pat_id)
-    if known is not None or not records.all_known:
+    was_here = known is not None or not records.all_known
+    if was_here:
         cause = f"the PAT was deleted{_when(event)}: its user {records.user} is active, but no longer has it"
-        certainty = Certainty.CERTAIN
     else:
         cause = (
             f"the PAT is not among those of its user {records.user}, and no event mentions it: it belongs to another "
             "ZITADEL, or was deleted long ago"
         )
-        certainty = Certainty.LIKELY
-    return Finding(id="token.deleted", cause=cause, certainty=certainty, fix=(_new_pat(records),))
+    return Finding(id="token.deleted", cause=cause, likely=not was_here, fix=(_new_pat(records),))
 
 
 def _expired(case: PatCase) -> Finding | None:
@@ -149,7 +147,7 @@ def _another_text(case: PatCase) -> Finding | None:
         id="token.another_text",
         cause=f"the PAT with the recorded ID is good ({records.user} has it, and it has not expired), so the text in "
         f"{records.variable} is not that PAT",
-        certainty=Certainty.LIKELY,
+        likely=True,
         fix=(f"copy the whole PAT again, or create a new PAT for {records.user}; either fixes it",),
     )
 
@@ -160,7 +158,6 @@ def _listed(case: PatCase) -> Finding:
     return Finding(
         id="token.another_text",
         cause=f"the PAT with the recorded ID is listed and has not expired, and its user {records.user} is active",
-        certainty=Certainty.OPEN,
         candidates=(
             f"its user was deactivated or locked in between: {STAY_DEAD}",
             f"the text in {records.variable} is not that PAT: changed, cut off, or from another ZITADEL",
@@ -191,7 +188,6 @@ def _some_pat_of_a_user(case: PatCase) -> Finding | None:
     return Finding(
         id="token.dead",
         cause=f"the PAT is not valid here; its user {records.user} is active",
-        certainty=Certainty.OPEN,
         candidates=tuple(filter(None, candidates)),
         fix=(f"create a new PAT for {records.user}; that fixes all of them",),
     )

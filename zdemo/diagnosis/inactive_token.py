@@ -11,7 +11,7 @@ from collections.abc import Callable
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.cases import InactiveCase, PatCase, decide
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
-from zdemo.diagnosis.finding import Certainty, Finding
+from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.inactive_jwt import finding_for_jwt
 from zdemo.diagnosis.inactive_other import finding_by_form
 from zdemo.diagnosis.inactive_pat import finding_for_pat_records
@@ -102,7 +102,6 @@ def _contradiction(case: InactiveCase) -> Finding:
     return Finding(
         id="token.contradiction",
         cause="ZITADEL contradicts itself: userinfo accepts this PAT, but introspection calls it inactive",
-        certainty=Certainty.OPEN,
         candidates=(
             "its user was changed a moment ago, and not all of ZITADEL knows yet",
             "ZITADEL's database is in trouble",
@@ -125,7 +124,7 @@ def _session_api(case: InactiveCase) -> Finding | None:
     return Finding(
         id="token.session_api",
         cause="this is a Session API token (from CreateSession), not an access token: no API accepts it",
-        certainty=Certainty.CERTAIN if proven else Certainty.LIKELY,
+        likely=not proven,
         seen=(line,) if proven else (),
         fix=("use a PAT of a service user, or an OIDC access token",),
     )

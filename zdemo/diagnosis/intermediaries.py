@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zdemo.diagnosis.cases import ResponseCase
-from zdemo.diagnosis.finding import Certainty, Finding, quoted
+from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.phrases import described, url, wait
 from zdemo.http.response import GATEWAY_STATUSES
 from zdemo.introspection.model import INTROSPECTION_PATH
@@ -30,7 +30,6 @@ def own_proxy(case: ResponseCase) -> Finding | None:
     return Finding(
         id="net.proxy_answers",
         cause=f"the answer that came through the proxy {answer.proxy} is not ZITADEL's ({described(answer)})",
-        certainty=Certainty.OPEN,
         candidates=candidates,
         fix=(
             f"check host and port in ZITADEL_DOMAIN ({host}), and that ZITADEL runs there",
@@ -56,16 +55,16 @@ def rate_limited(case: ResponseCase) -> Finding | None:
     answer = case.answer
     if answer.status != 429:
         return None
-    cause, certainty = "requests to ZITADEL are rate limited (429)", Certainty.CERTAIN
+    cause, likely = "requests to ZITADEL are rate limited (429)", False
     if BLOCKED in answer.text:
         cause = "ZITADEL has blocked this instance: a limit was exceeded or set (429)"
     elif _is_from_a_proxy(case):
         cause = f"a proxy or filter before ZITADEL limits or blocks requests from here ({described(answer)})"
-        certainty = Certainty.LIKELY
+        likely = True
     return Finding(
         id="zitadel.rate_limited",
         cause=cause,
-        certainty=certainty,
+        likely=likely,
         fix=(wait(answer), "ask the operator of ZITADEL for the limit, and send ZITADEL fewer requests"),
     )
 
@@ -89,7 +88,7 @@ def lost_on_the_way(case: ResponseCase) -> Finding | None:
     return Finding(
         id="zitadel.request_changed",
         cause=f"{what} was sent but did not reach ZITADEL: something in between removes it",
-        certainty=Certainty.LIKELY,
+        likely=True,
         seen=(("ZITADEL", quoted(description)),),
         fix=("check the proxies before ZITADEL: POST, its form and the Authorization header must pass unchanged",),
     )
@@ -104,7 +103,6 @@ def gateway(case: ResponseCase) -> Finding | None:
             id="zitadel.in_between",
             cause=f"ZITADEL is at {case.host} and ready, but a proxy before it answers {case.path} in its place "
             f"({case.answer.status})",
-            certainty=Certainty.OPEN,
             candidates=(
                 "the proxy sends this path elsewhere, or it is switched off there (maintenance)",
                 "ZITADEL was starting a moment ago, and works now",
@@ -114,7 +112,7 @@ def gateway(case: ResponseCase) -> Finding | None:
     return Finding(
         id="zitadel.behind_proxy_down",
         cause=f"a proxy answers at {case.host}, but ZITADEL behind it does not ({case.answer.status})",
-        certainty=Certainty.LIKELY,
+        likely=True,
         fix=("start ZITADEL, or correct ZITADEL's address in the proxy's configuration; its log says more",),
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.cases import decide
 from zdemo.diagnosis.evidence import Evidence, Probe
-from zdemo.diagnosis.finding import Certainty, Finding, quoted
+from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.role_facts import ORGANIZATION_SCOPE, RoleFacts, near_miss, project_words, role_scopes
 from zdemo.introspection.model import Introspection
 
@@ -68,7 +68,6 @@ def _narrowed_by_organization(facts: RoleFacts) -> Finding | None:
         id="role.narrowed",
         cause=f"the token was requested for roles granted by the organization {names} only (by its scope), and "
         f"{facts.role} is not among them",
-        certainty=Certainty.CERTAIN if facts.is_granted_here else Certainty.OPEN,
         candidates=() if facts.is_granted_here else ("another organization has granted it", "it is not granted at all"),
         fix=(f"request the token without the scopes that begin with {ORGANIZATION_SCOPE}", facts.grant),
     )
@@ -90,7 +89,6 @@ def _just_changed(facts: RoleFacts) -> Finding | None:
     return Finding(
         id="role.just_changed",
         cause=f"ZITADEL lists the role {facts.role} as granted in this project, but introspection does not show it",
-        certainty=Certainty.OPEN,
         candidates=(
             "it was granted or revoked a moment ago, and introspection shows that soon",
             *(() if facts.project else ("the API application belongs to another project than ZITADEL_PROJECT_ID",)),
@@ -193,7 +191,6 @@ def _open(facts: RoleFacts) -> Finding:
     return Finding(
         id="role.missing",
         cause=f"the token is valid, but does not have the role {facts.role} in this project",
-        certainty=Certainty.OPEN,
         candidates=tuple(candidates),
         fix=tuple(fix),
     )

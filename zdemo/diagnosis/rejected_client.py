@@ -32,7 +32,6 @@ def _only_for_this_text(case: ClientCase) -> Finding | None:
         id="zitadel.filtered",
         cause="ZITADEL accepts the API application's credentials, but the first request was refused "
         f"({case.answer.status})",
-        certainty=Certainty.OPEN,
         candidates=(
             "the application, its secret or its key was created, changed or activated a moment ago: that takes effect "
             "within milliseconds as a rule, a minute at most",
@@ -52,7 +51,6 @@ def _not_as_zitadel_refuses(case: ClientCase) -> Finding | None:
         id="client.refused",
         cause=f"the server at {url(case.answer).netloc} refuses the API application's credentials with "
         f"{case.answer.status}, but ZITADEL v4 refuses them with 400",
-        certainty=Certainty.OPEN,
         candidates=(
             "a proxy or gateway before ZITADEL that requires credentials of its own",
             "ZITADEL_DOMAIN names another authorization server",
@@ -96,7 +94,7 @@ def _by_their_form(case: ClientCase) -> Finding | None:
         odd, name = TOKEN_SWAPPED, SWAPPED_WITH_TOKEN
     else:
         return None
-    return Finding(id=name, cause=odd.what, certainty=Certainty.LIKELY, fix=(odd.fix,))
+    return Finding(id=name, cause=odd.what, likely=True, fix=(odd.fix,))
 
 
 def _everything_refused(case: ClientCase) -> Finding | None:
@@ -107,7 +105,7 @@ def _everything_refused(case: ClientCase) -> Finding | None:
         id="client.other_instance",
         cause="everything is refused at once: the application's credentials, PAT and ZITADEL_ADMIN_PAT. This ZITADEL "
         "was recreated (its data was deleted) since they were created, or they belong to another instance",
-        certainty=Certainty.LIKELY,
+        likely=True,
         seen=(("administrator", "userinfo refuses ZITADEL_ADMIN_PAT as well (401)"),),
         fix=(
             "set ZITADEL_ADMIN_PAT to the new administrator's PAT; then zdemo setup creates all the others again",
@@ -132,7 +130,6 @@ def _open(case: ClientCase) -> Finding:
     return Finding(
         id="client.refused",
         cause=f"{case.refused} (CLIENT_ID, CLIENT_SECRET)",
-        certainty=Certainty.OPEN,
         candidates=(
             *first,
             *_odd_credentials(case),

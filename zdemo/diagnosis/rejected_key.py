@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zdemo.diagnosis.cases import ClientCase
 from zdemo.diagnosis.evidence import Evidence, Probe
-from zdemo.diagnosis.finding import Certainty, Finding, quoted
+from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.phrases import CLOCK_COMPARED, CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, Lines, clock_words
 from zdemo.diagnosis.token_form import ID_DIGITS
 from zdemo.introspection.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
@@ -37,7 +37,7 @@ def clock_skewed(case: ClientCase) -> Finding | None:
     return Finding(
         id="clock.skewed",
         cause=f"{clock_words(ahead)}: for ZITADEL, an assertion signed with the key of ZITADEL_KEY_FILE is {what}",
-        certainty=Certainty.LIKELY,
+        likely=True,
         seen=(CLOCK_COMPARED,),
         fix=(SYNCHRONISE,),
     )
@@ -86,7 +86,6 @@ def key_refused(case: ClientCase) -> Finding | None:
     return Finding(
         id="client.key_refused",
         cause=f"{case.refused} (ZITADEL_KEY_FILE)",
-        certainty=Certainty.OPEN,
         candidates=tuple(candidates),
         seen=seen,
         fix=(

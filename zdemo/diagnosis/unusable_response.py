@@ -11,7 +11,7 @@ from collections.abc import Callable
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.cases import ClientCase, ResponseCase, decide
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
-from zdemo.diagnosis.finding import Certainty, Finding, quoted
+from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.intermediaries import gateway, in_between, lost_on_the_way, network_login, own_proxy, rate_limited
 from zdemo.diagnosis.phrases import CORRECT_DOMAIN, Lines, described, health_lines, redirected_to
 from zdemo.diagnosis.phrases import expects_https as https_expected
@@ -44,7 +44,6 @@ def unusable(case: ResponseCase) -> Finding:
     return Finding(
         id="zitadel.unusable",
         cause=quoted(case.error.message, 300),
-        certainty=Certainty.OPEN,
         candidates=(
             "ZITADEL_DOMAIN names a server that is not a ZITADEL",
             "something between here and ZITADEL changes the request or the answer",
@@ -61,7 +60,6 @@ def _failure(failure: ConnectionFailed, evidence: Evidence) -> Finding:
         return Finding(
             id="zitadel.hangs",
             cause=f"ZITADEL lives and its database answers, but introspection does not: {failure.message}",
-            certainty=Certainty.OPEN,
             candidates=("a table of its database is locked", "it is overloaded", "a proxy holds back /oauth"),
             seen=seen,
             fix=("check ZITADEL's log and its database (locks, load), then try again", failure.hint),
@@ -69,7 +67,7 @@ def _failure(failure: ConnectionFailed, evidence: Evidence) -> Finding:
     return Finding(
         id="zitadel.database_hangs",
         cause=f"ZITADEL lives, but its database hangs: {failure.message}, while its health check answers at once",
-        certainty=Certainty.CERTAIN if evidence.timed_out(Probe.READY) else Certainty.LIKELY,
+        likely=not evidence.timed_out(Probe.READY),
         seen=seen,
         fix=("check ZITADEL's database (PostgreSQL) and the network to it, then try again",),
     )
@@ -133,7 +131,6 @@ def _fails(case: ResponseCase) -> Finding | None:
     return Finding(
         id="zitadel.fails",
         cause=f"the server at {case.host} fails ({case.answer.status})",
-        certainty=Certainty.OPEN,
         candidates=("ZITADEL or its database is in trouble", "a proxy before it fails", "it is another server"),
         fix=("check ZITADEL's log and the proxy's, then try again",),
     )
@@ -151,22 +148,21 @@ def _other_server(case: ResponseCase) -> Finding | None:
             id="zitadel.filtered",
             cause=f"another server than ZITADEL answers at {case.host} and refuses the request "
             f"({described(case.answer)})",
-            certainty=Certainty.OPEN,
             candidates=(
                 "a proxy or bot filter before ZITADEL, or one that requires a login of its own",
                 "ZITADEL_DOMAIN names another web server",
             ),
             fix=("let the filter pass POST /oauth/v2/introspect without a login, or correct ZITADEL_DOMAIN",),
         )
-    return other_server(case, Certainty.CERTAIN if is_page else Certainty.LIKELY)
+    return other_server(case, likely=not is_page)
 
 
-def other_server(case: ResponseCase, certainty: Certainty) -> Finding:
+def other_server(case: ResponseCase, *, likely: bool) -> Finding:
     """Return the finding for a server that is not a ZITADEL."""
     return Finding(
         id="zitadel.other_server",
         cause=f"the server at {case.host} is not a ZITADEL but another server ({described(case.answer)})",
-        certainty=certainty,
+        likely=likely,
         fix=(CORRECT_DOMAIN,),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from zdemo.diagnosis.cases import ResponseCase, decide
 from zdemo.diagnosis.evidence import Evidence, Probe
-from zdemo.diagnosis.finding import Certainty, Finding, quoted
+from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.intermediaries import BLOCKED, in_between, own_proxy
 from zdemo.diagnosis.phrases import AIRPLAY, CORRECT_DOMAIN, described, is_airplay
 from zdemo.diagnosis.unusable_response import UNUSABLE, expects_https, other_server, unusable
@@ -49,7 +49,7 @@ def _refuses(case: ResponseCase) -> Finding | None:
     return Finding(
         id="zitadel.filtered",
         cause=f"the server at {case.host} is {what} ({described(case.answer)})",
-        certainty=Certainty.CERTAIN if airplay else Certainty.LIKELY,
+        likely=not airplay,
         fix=(CORRECT_DOMAIN, "or let the proxy pass /oauth, /oidc, /.well-known and /zitadel.* without a login"),
     )
 
@@ -78,7 +78,7 @@ def _other_issuer(case: ResponseCase) -> Finding | None:
 
 def _other_json(case: ResponseCase) -> Finding | None:
     own = 200 <= case.answer.status < 500 and case.answer.status != 429 and not case.evidence.is_ready
-    return other_server(case, Certainty.LIKELY) if own and case.answer.json_object() else None
+    return other_server(case, likely=True) if own and case.answer.json_object() else None
 
 
 _RULES: tuple[Callable[[ResponseCase], Finding | None], ...] = (

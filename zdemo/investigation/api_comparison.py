@@ -11,7 +11,6 @@ from zdemo.client import Call
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import (
     SWAPPED_WITH_TOKEN,
-    Certainty,
     Finding,
     TokenKind,
     finding_before_the_api,
@@ -75,7 +74,6 @@ def _no_token(call: Call, token: str | None) -> Finding:
     return Finding(
         id="call.token_not_seen",
         cause="a token was sent, but the API did not receive one",
-        certainty=Certainty.OPEN,
         candidates=("a proxy in between removes the Authorization header field", "the API needs another scheme"),
         fix=(f"zdemo call {call.route} -v          (the whole exchange)",),
     )
@@ -93,7 +91,6 @@ def _other(call: Call, code: str) -> Finding:
         return Finding(
             id="call.page",
             cause=f"the answer is a web page ({status}, text/html), which the API does not send",
-            certainty=Certainty.OPEN,
             candidates=("another web server answers there", "a proxy before the API answers in its place"),
             fix=(f"correct {call.setting}", "check the log of the proxy, if there is one"),
         )
@@ -106,7 +103,6 @@ def _other(call: Call, code: str) -> Finding:
     return Finding(
         id="call.other",
         cause=f"the status is {status}, which no route of the API answers",
-        certainty=Certainty.OPEN,
         candidates=("another server or a proxy answers there", "the API has a fault: its log names it"),
         fix=(f"correct {call.setting}", "check the API's log"),
     )
@@ -134,7 +130,6 @@ def _from_the_api_alone(call: Call, token: str | None, code: str) -> Finding:
     return Finding(
         id="call.token_refused",
         cause="the API says that the token is not active, or not meant for this API",
-        certainty=Certainty.OPEN,
         candidates=(
             *((f"it does not look like an access token: {form.described}",) if form and odd else ()),
             "it was deleted, has expired, or its user was deactivated or locked (even if reactivated since)",
@@ -151,7 +146,6 @@ def _forbidden(call: Call) -> Finding:
     return Finding(
         id="call.forbidden",
         cause="the request was refused (403) without a challenge that says why",
-        certainty=Certainty.OPEN,
         candidates=(
             "a gateway or filter before the API refuses it",
             *role,
@@ -181,7 +175,7 @@ def _judged_there_alone(call: Call, token: str, code: str, here: Finding | None)
     finding = _from_the_api_alone(call, token, code)
     if not is_from_zdemo(call.answer):
         cannot = "it is not a zdemo API, and answers so when it cannot have tokens checked"
-        finding = replace(finding, certainty=Certainty.OPEN, candidates=(*finding.candidates, cannot))
+        finding = replace(finding, candidates=(*finding.candidates, cannot))
     return replace(
         finding,
         seen=(*finding.seen, ("from here", f"the token cannot be checked: {here.cause}")),
@@ -213,7 +207,6 @@ def _api_cannot(call: Call, settings: Settings) -> Finding:
     return Finding(
         id="call.api_cannot_ask",
         cause=f"the API cannot have tokens checked, though {settings.issuer} answers from here",
-        certainty=Certainty.OPEN,
         candidates=(*other, *network) if settings_first else (*network, *other),
         fix=(*((RESTART, API_LOG) if settings_first else (API_LOG, RESTART)), COMPARE),
     )
@@ -226,7 +219,6 @@ def _disagree(call: Call, finding: Finding | None, settings: Settings) -> Findin
     return Finding(
         id="call.disagrees",
         cause=f"the API and {settings.issuer} disagree about this token",
-        certainty=Certainty.OPEN,
         candidates=(
             *before,
             "the API uses another ZITADEL or another application than this command line",
