@@ -12,22 +12,19 @@ from tests.diagnosis.test_unusable_response import ORIGIN, SETTINGS, UNAUTHORIZE
 from tests.support.key_site import settings_for
 from zdemo.config.key_file import application_key
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import ApplicationRecord, Certainty, ClientRecords, Evidence, Finding, Probe, finding_for_error
-from zdemo.diagnosis.admin_records import KeyRecord
+from zdemo.diagnosis import Certainty, ClientRecords, Evidence, Finding, Probe, finding_for_error
 from zdemo.introspection.refusals import answer_error
+from zdemo.management.model import Application, Credential, Organization, Project
 
 DEAD = answer(401, {"error": "access_denied", "error_description": "access token invalid"})
 LOG_IN = answer(401, "<html>log in</html>", kind="text/html", headers={"www-authenticate": "Basic"})
 WITH_KEY = settings_for(ORIGIN, application_key(content()))
-APPLICATION = ApplicationRecord(
-    id="1",
-    name="api",
-    active=True,
-    method="",
-    changed_since_creation=False,
-    project_active=True,
-    organization_active=True,
-    keys=(KeyRecord(id=KEY_ID, expires="", expires_at=None),),
+FOUND = ClientRecords(
+    whole_instance=True,
+    application=Application(id="1", name="api", client_id="2", active=True),
+    project=Project(id="3", name="zdemo", organization_id="4", active=True),
+    organization=Organization(id="4", name="acme", active=True),
+    keys=(Credential(id=KEY_ID, expires=None),),
 )
 USERINFO, ADMINISTRATOR = Probe.USERINFO, Probe.ADMINISTRATOR_USERINFO
 
@@ -90,7 +87,7 @@ def test_what_is_odd_about_the_values_is_seen_beside_the_records() -> None:
     assert '"<" in front' in dict(finding.seen)["values"]
 
 
-UNSEEN = ClientRecords(whole_instance=False, application=dataclasses.replace(APPLICATION, organization_active=None))
+UNSEEN = dataclasses.replace(FOUND, whole_instance=False, organization=None)
 
 
 @pytest.mark.parametrize(("records", "settings"), [(None, SETTINGS), (None, WITH_KEY), (UNSEEN, WITH_KEY)])
@@ -121,17 +118,14 @@ def test_the_client_id_of_a_key_is_corrected_in_its_file() -> None:
 
 
 def test_a_key_that_is_not_listed_was_deleted_or_its_file_changed() -> None:
-    finding = recorded(
-        ClientRecords(whole_instance=True, application=dataclasses.replace(APPLICATION, keys=())), WITH_KEY
-    )
+    finding = recorded(dataclasses.replace(FOUND, keys=()), WITH_KEY)
     assert (finding.id, finding.certainty) == ("client.key_deleted", Certainty.CERTAIN)
     for word in ("api", "deleted", "clientId or keyId in the file was changed"):
         assert word in finding.cause
 
 
 def test_a_deleted_key_goes_before_the_clock_and_both_are_to_be_mended() -> None:
-    gone = ClientRecords(whole_instance=True, application=dataclasses.replace(APPLICATION, keys=()))
-    finding = recorded(gone, WITH_KEY, ahead=600)
+    finding = recorded(dataclasses.replace(FOUND, keys=()), WITH_KEY, ahead=600)
     assert finding.id == "client.key_deleted"
     assert "NTP" in finding.fix[-1]
     assert "600 s ahead" in str(finding.seen)
@@ -139,5 +133,5 @@ def test_a_deleted_key_goes_before_the_clock_and_both_are_to_be_mended() -> None
 
 @pytest.mark.parametrize(("ahead", "name"), [(0, "client.key_differs"), (600, "clock.skewed")])
 def test_a_good_key_that_is_refused_is_the_clock_or_another_private_key(ahead: float, name: str) -> None:
-    finding = recorded(ClientRecords(whole_instance=True, application=APPLICATION), WITH_KEY, ahead=ahead)
+    finding = recorded(FOUND, WITH_KEY, ahead=ahead)
     assert (finding.id, finding.certainty) == (name, Certainty.LIKELY)

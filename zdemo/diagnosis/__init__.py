@@ -4,7 +4,7 @@ First rule: never a wrong single cause. Where the evidence does not decide, a fi
 and the next step. ``zdemo.investigation`` gathers the evidence; call, introspect and doctor show the findings.
 """
 
-from zdemo.diagnosis.admin_records import ApplicationRecord, ClientRecords, KeyRecord, PatRecords
+from zdemo.diagnosis.admin_records import ClientRecords, PatRecords
 from zdemo.diagnosis.api_response import finding_before_the_api, finding_for_gateway, is_from_zdemo
 from zdemo.diagnosis.client_records import uses_the_other_method
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
@@ -31,12 +31,10 @@ __all__ = [
     "OWN_API_SCOPE",
     "SWAPPED_WITH_TOKEN",
     "SYNCHRONISE",
-    "ApplicationRecord",
     "Certainty",
     "ClientRecords",
     "Evidence",
     "Finding",
-    "KeyRecord",
     "OddValue",
     "PatRecords",
     "Probe",

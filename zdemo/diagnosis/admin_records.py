@@ -7,57 +7,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zdemo.management.model import UserEvent
+from zdemo.management.model import Application, Credential, Organization, Project, UserEvent
 
 ID_LENGTH = 18  # digits of an ID that ZITADEL makes
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeyRecord:
-    """An application key or a PAT as ZITADEL lists it; ``expires_at`` is ``None`` when it could not be read."""
-
-    id: str
-    expires: str
-    expires_at: float | None
-
-    def has_expired(self, now: float) -> bool:
-        """Return whether its expiry has passed."""
-        return self.expires_at is not None and self.expires_at <= now
-
-
-@dataclass(frozen=True, kw_only=True)
-class ApplicationRecord:
-    """An application with its project and organization.
-
-    ``method`` is ZITADEL's name of the authentication method; empty means Basic, the default. ``project_active`` and
-    ``organization_active`` are ``None`` when they are unknown. ``keys`` are listed only when zdemo uses a key file.
-    """
-
-    id: str
-    name: str
-    active: bool
-    method: str
-    changed_since_creation: bool
-    project_id: str = ""
-    project_name: str = ""
-    project_active: bool | None = None
-    organization_name: str = ""
-    organization_active: bool | None = None
-    keys: tuple[KeyRecord, ...] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class ClientRecords:
-    """What a client ID belongs to.
+    """What a client ID belongs to: an application with its project and organization, as far as they are visible.
 
-    ``instead`` names the object that has this ID as its own, and ``right`` is that object's client ID.
-    ``whole_instance``: the administrator sees everything, so what is not listed does not exist.
+    ``keys`` are listed only when zdemo uses a key file. Without an application, ``instead`` names the object that has
+    this ID as its own, and ``right`` is that object's client ID. ``whole_instance``: the administrator sees
+    everything, so what is not listed does not exist.
     """
 
     whole_instance: bool
-    application: ApplicationRecord | None = None
+    application: Application | None = None
+    project: Project | None = None
+    organization: Organization | None = None
+    keys: tuple[Credential, ...] | None = None
     instead: str = ""
     right: str = ""
+
+    @property
+    def all_visible(self) -> bool:
+        """Whether the project and the organization of the application are visible too."""
+        return self.project is not None and self.organization is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +49,14 @@ class PatRecords:
     user_id: str
     state: str
     pat_id: str
-    pats: tuple[KeyRecord, ...] | None
+    pats: tuple[Credential, ...] | None
     events: tuple[UserEvent, ...] | None
     all_events: bool = True
     variable: str = "PAT"
     named_by: tuple[str, ...] = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")
 
     @property
-    def pat(self) -> KeyRecord | None:
+    def pat(self) -> Credential | None:
         """The PAT itself, if it is still listed."""
         return next((pat for pat in self.pats or () if pat.id == self.pat_id), None)
 

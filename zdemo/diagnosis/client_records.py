@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from zdemo.diagnosis.admin_records import ApplicationRecord, ClientRecords
+from zdemo.diagnosis.admin_records import ClientRecords
 from zdemo.diagnosis.cases import LOOKED_UP, ClientCase
 from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.management.model import Application
 
 KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
 PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
@@ -23,16 +24,17 @@ def finding_for_client_records(case: ClientCase, *seen: tuple[str, str]) -> Find
     records = case.evidence.client_records
     if records is None:
         return None
-    finding = _no_application(records, case) if records.application is None else _by(records.application, case)
+    application = records.application
+    finding = _by(application, records, case) if application else _no_application(records, case)
     return replace(finding, seen=(*seen, LOOKED_UP)) if finding else None
 
 
-def _by(app: ApplicationRecord, case: ClientCase) -> Finding | None:
+def _by(app: Application, records: ClientRecords, case: ClientCase) -> Finding | None:
     wrong = _wrong_key if case.settings.key else _wrong_secret
-    return _inactive(app, case) or _unfit_method(app, case) or wrong(app, case)
+    return _inactive(app, records, case) or _unfit_method(app, case) or wrong(app, records, case)
 
 
-def uses_the_other_method(app: ApplicationRecord, *, with_key: bool) -> bool:
+def uses_the_other_method(app: Application, *, with_key: bool) -> bool:
     """Return whether an application is registered for a key where zdemo uses a secret, or the reverse.
 
     ZITADEL accepts both.
@@ -87,25 +89,24 @@ def _not_visible(variable: str, case: ClientCase) -> Finding:
     )
 
 
-def _inactive(app: ApplicationRecord, case: ClientCase) -> Finding | None:
-    project = f"project {quoted(app.project_name, 60)} ({quoted(app.project_id, 40)})"
-    organization = f"organization {quoted(app.organization_name, 60)}"
+def _inactive(app: Application, records: ClientRecords, case: ClientCase) -> Finding | None:
     states = (
-        ("application", app.active, f"application {quoted(app.name, 60)}", "its page in the project"),
-        ("project", app.project_active, f"{project} of the application", "the project's page"),
-        ("organization", app.organization_active, f"{organization} of the application", "the organization's page"),
+        ("application", app, "", "its page in the project"),
+        ("project", records.project, " of the application", "the project's page"),
+        ("organization", records.organization, " of the application", "the organization's page"),
     )
-    for kind, active, what, where in states:
-        if active is False:
+    for kind, found, of, where in states:
+        if found and not found.active:
+            number = f" ({quoted(found.id, 40)})" if kind == "project" else ""
             return Finding(
                 id=f"client.{kind}_inactive",
-                cause=f"{case.refused}: the {what} is inactive (deactivated)",
+                cause=f"{case.refused}: the {kind} {quoted(found.name, 60)}{number}{of} is inactive (deactivated)",
                 fix=(f"reactivate the {kind}: {where} in ZITADEL's console, Actions, Reactivate",),
             )
     return None
 
 
-def _unfit_method(app: ApplicationRecord, case: ClientCase) -> Finding | None:
+def _unfit_method(app: Application, case: ClientCase) -> Finding | None:
     name = quoted(app.name, 60)
     if app.method == PUBLIC_METHOD:
         return Finding(
@@ -128,11 +129,11 @@ def _unfit_method(app: ApplicationRecord, case: ClientCase) -> Finding | None:
     return None
 
 
-def _wrong_key(app: ApplicationRecord, case: ClientCase) -> Finding | None:
-    if case.settings.key is None or app.keys is None:
+def _wrong_key(app: Application, records: ClientRecords, case: ClientCase) -> Finding | None:
+    if case.settings.key is None or records.keys is None:
         return None
     name = quoted(app.name, 60)
-    key = next((key for key in app.keys if key.id == case.settings.key.key_id), None)
+    key = next((key for key in records.keys if key.id == case.settings.key.key_id), None)
     if key is None:
         return Finding(
             id="client.key_deleted",
@@ -141,9 +142,9 @@ def _wrong_key(app: ApplicationRecord, case: ClientCase) -> Finding | None:
             fix=(NEW_KEY,),
         )
     if key.has_expired(case.evidence.looked_up_at):
-        cause = f"the key of ZITADEL_KEY_FILE has expired ({key.expires})"
+        cause = f"the key of ZITADEL_KEY_FILE has expired ({key.expires_text})"
         return Finding(id="client.key_expired", cause=cause, fix=(NEW_KEY,))
-    if app.project_active is None or app.organization_active is None:
+    if not records.all_visible:
         return None
     return Finding(
         id="client.key_differs",
@@ -154,9 +155,9 @@ def _wrong_key(app: ApplicationRecord, case: ClientCase) -> Finding | None:
     )
 
 
-def _wrong_secret(app: ApplicationRecord, case: ClientCase) -> Finding:
+def _wrong_secret(app: Application, records: ClientRecords, case: ClientCase) -> Finding:
     name = quoted(app.name, 60)
-    if app.project_active is None or app.organization_active is None:  # an administrator of the project alone
+    if not records.all_visible:  # an administrator of the project alone
         return Finding(
             id="client.refused",
             cause=f"{case.refused}: CLIENT_ID is right and the application {name} is active, but this administrator "

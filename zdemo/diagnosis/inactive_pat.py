@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from zdemo.diagnosis.admin_records import PatRecords
 from zdemo.diagnosis.cases import LOOKED_UP, PatCase, first
-from zdemo.diagnosis.finding import Certainty, Finding
+from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.management.model import UserEvent
 
 SWITCHED_OFF = ("user.deactivated", "user.locked")
@@ -115,7 +115,7 @@ def _expired(case: PatCase) -> Finding | None:
         return None
     return Finding(
         id="token.expired",
-        cause=f"the PAT has expired, at {records.pat.expires}",
+        cause=f"the PAT has expired, at {records.pat.expires_text}",
         fix=(f"create a new PAT for {records.user}, with a later date, and set {records.variable} to it",),
     )
 
@@ -175,7 +175,7 @@ def _some_pat_of_a_user(case: PatCase) -> Finding | None:
     records = case.records
     if records.pat_id or records.pats is None:
         return None
-    expired = [pat.expires for pat in records.pats if pat.has_expired(case.now)]
+    expired = [pat.expires_text for pat in records.pats if pat.has_expired(case.now)]
     deleted, off = records.last("user.pat.removed"), records.last(*SWITCHED_OFF)
     candidates = (
         f"it has expired: the user has a PAT that did ({', '.join(expired[:3])})" if expired else "",
@@ -198,7 +198,7 @@ def _new_pat(records: PatRecords) -> str:
 
 
 def _when(event: UserEvent | None) -> str:
-    return f" at {event.when}" if event and event.when else ""
+    return f" at {quoted(event.when, 40)}" if event and event.when else ""
 
 
 _RULES: tuple[Callable[[PatCase], Finding | None], ...] = (

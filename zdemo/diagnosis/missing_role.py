@@ -186,7 +186,8 @@ def _open(facts: RoleFacts) -> Finding:
         candidates.append("this project does not define it, or defines it in another spelling")
     needs = "" if facts.evidence.with_administrator else "; needs ZITADEL_ADMIN_PAT"
     fix = [f"zdemo role list {facts.user}     (shows the user's roles in this project{needs})", facts.grant]
-    if not facts.is_pat and facts.evidence.status(Probe.ASSIGNMENTS) in (None, 401, 403):
+    unlisted = facts.evidence.assignments is None and facts.evidence.status(Probe.ASSIGNMENTS) is None
+    if not facts.is_pat and (unlisted or facts.evidence.status(Probe.ASSIGNMENTS) in (401, 403)):
         fix.append(f"or request the token with the scope {OWN_API_SCOPE}: then it may list its own role assignments")
     return Finding(
         id="role.missing",

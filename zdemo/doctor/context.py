@@ -15,7 +15,7 @@ from typing import TypeVar
 from zdemo.client import Call, Route, call_api
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
-from zdemo.diagnosis import ApplicationRecord, Evidence, Finding, Probe, token_form
+from zdemo.diagnosis import Evidence, Finding, Probe, token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.http.response import Response
 from zdemo.introspection.client_assertion import audience_of
@@ -30,6 +30,7 @@ from zdemo.investigation import (
     pat_ids,
     usable_admin_pat,
 )
+from zdemo.management.model import Application
 
 MOST_SECONDS = 14.0  # in all; 15 are promised
 LONGEST_STEP_SECONDS = 4.0  # for one request: three of them in a row leave time for the rest
@@ -229,7 +230,7 @@ class DoctorContext:
         return self.investigation.finding if self.investigation else None
 
     @cached_property
-    def application(self) -> ApplicationRecord | None:
+    def application(self) -> Application | None:
         """The application of the client ID, as the administrator sees it."""
         if self.settings is None or not self.admin_pat:
             return None

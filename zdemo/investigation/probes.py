@@ -15,17 +15,17 @@ from typing import Any, Self
 
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Probe
-from zdemo.errors import ConnectionFailed
+from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.http.response import Response
 from zdemo.introspection.client import IntrospectionClient, basic_credentials
-from zdemo.management.client import AUTHORIZATION_SERVICE, PAGE_SIZE
-from zdemo.management.model import RoleAssignment, read_assignment
+from zdemo.management.client import ManagementClient
+from zdemo.management.model import RoleAssignment
+from zdemo.management.resources import list_assignments
 
 Replies = dict[Probe, Response | ConnectionFailed]
 
 PARALLEL = 8  # probes at a time
-MOST_PAGES = 20  # of role assignments; a user has a handful
 RANDOM_TOKEN_BYTES = 53  # makes 71 characters, as a PAT has: ZITADEL treats other forms differently
 
 
@@ -89,41 +89,18 @@ class Prober:
     def assignments(self, user_id: str) -> tuple[tuple[RoleAssignment, ...] | None, Replies]:
         """List the role assignments of the token's user with the token itself: ZITADEL lets any PAT do that.
 
-        ``None`` when they are unknown; the last reply may show why.
+        ``None`` when they are unknown; the reply may show why.
         """
-        found: list[RoleAssignment] = []
-        replies: Replies = {}
-        for _ in range(MOST_PAGES):
-            replies = self._page(user_id, len(found))
-            answer = replies.get(Probe.ASSIGNMENTS)
-            if not isinstance(answer, Response) or answer.status != 200:
-                return None, replies
-            body = answer.json_object()
-            rows = body.get("authorizations", [])
-            try:
-                found += [read_assignment(row) for row in rows]
-                total = int((body.get("pagination") or {}).get("totalResult", 0))
-            except (AttributeError, TypeError, ValueError):  # not a list of authorizations
-                return None, replies
-            if not rows or len(found) >= total:
-                return tuple(found), replies
-        return None, replies
-
-    def _page(self, user_id: str, offset: int) -> Replies:
         if self.seconds_left < LEAST_REQUEST_SECONDS:
-            return {}
-        return {Probe.ASSIGNMENTS: _reply(self._pool.submit(self._authorizations, user_id, offset))}
-
-    def _authorizations(self, user_id: str, offset: int) -> Response:
-        return self._send(
-            "POST",
-            f"/{AUTHORIZATION_SERVICE}/ListAuthorizations",
-            headers={"Authorization": f"Bearer {self._bearer}", "Connect-Protocol-Version": "1"},
-            json={
-                "filters": [{"inUserIds": {"ids": [user_id]}}],
-                "pagination": {"offset": str(offset), "limit": PAGE_SIZE, "asc": True},
-            },
-        )
+            return None, {}
+        with ManagementClient(self._settings.issuer, self._bearer, timeout_seconds=lambda: self.seconds_left) as client:
+            try:
+                return list_assignments(client, user_id=user_id), {}
+            except ManagementError as error:
+                return None, {Probe.ASSIGNMENTS: error.answer}
+            except IntrospectionError as error:
+                reply = error.answer or error.failure
+                return None, {Probe.ASSIGNMENTS: reply} if reply else {}
 
     def _send(self, method: str, path: str, **more: Any) -> Response:
         return self._client.transport.send(method, path, timeout_seconds=self.seconds_left, **more)
