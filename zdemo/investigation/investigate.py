@@ -5,17 +5,17 @@ This module gathers the evidence; ``zdemo.diagnosis`` makes findings of it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 from zdemo.client import ROLE
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import (
     LINE_END_INSIDE,
-    ClientRecords,
     Evidence,
     Finding,
-    PatRecords,
     Probe,
     TokenForm,
     TokenKind,
@@ -36,13 +36,15 @@ from zdemo.errors import (
     MissingTokenError,
     ZdemoError,
 )
-from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.http.response import Response
 from zdemo.introspection.model import Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
 from zdemo.investigation.admin_lookup import AdminLookup, PatIds
 from zdemo.investigation.probes import Prober, Replies, random_token
 
+T = TypeVar("T")
+
+HEALTH = (Probe.READY, Probe.HEALTH)
 # algorithms of a JWT that are checked; a public key must never be used as a shared secret (RFC 8725 §3.1)
 SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
 CHANGED = (
@@ -150,53 +152,52 @@ class _Investigator:
         return self._inactive(first, introspection)
 
     def _no_introspection(self, answer: Response, error: IntrospectionError) -> Investigation:
-        probes = [Probe.READY, Probe.HEALTH]
-        if isinstance(error, CredentialsRefused):
-            probes = [Probe.RANDOM_TOKEN]
-            if self._inputs.settings.key:
-                probes.append(Probe.DISCOVERY)
-            elif answer.status == 400:
-                probes.append(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
-            if not self._inputs.made_up and _would_be_taken(self._inputs.token, self._inputs.settings.issuer):
-                probes.append(Probe.USERINFO)
-            if self._inputs.admin_pat and _would_be_taken(self._inputs.admin_pat, self._inputs.settings.issuer):
-                probes.append(Probe.ADMINISTRATOR_USERINFO)
-        evidence = Evidence(
-            replies=self._prober.ask(*probes),
-            clock_ahead_seconds=clock_ahead_seconds(answer, self._inputs.now),
-            client_records=self._client_records() if isinstance(error, CredentialsRefused) else None,
-            looked_up_at=self._inputs.now,
-            token_kind=None if self._inputs.made_up else token_form(self._inputs.token).kind,
-            with_administrator=self._inputs.admin_pat is not None,
-        )
-        return Investigation(
-            answer=answer, error=error, finding=finding_for_error(error, self._inputs.settings, evidence)
-        )
-
-    def _client_records(self) -> ClientRecords | None:
         inputs = self._inputs
-        if not inputs.admin_pat or self._prober.seconds_left <= LEAST_REQUEST_SECONDS:
-            return None
-        with self._lookup(inputs.admin_pat) as lookup:
-            return lookup.client(inputs.settings)
+        refused = isinstance(error, CredentialsRefused)
+        evidence = replace(
+            self._evidence(answer),
+            replies=self._prober.ask(*(self._probes_of_the_credentials(answer) if refused else HEALTH)),
+            client_records=self._look_up(lambda lookup: lookup.client(inputs.settings)) if refused else None,
+            token_kind=None if inputs.made_up else token_form(inputs.token).kind,
+        )
+        return Investigation(answer=answer, error=error, finding=finding_for_error(error, inputs.settings, evidence))
 
-    def _pat_records(self) -> PatRecords | None:
+    def _probes_of_the_credentials(self, answer: Response) -> list[Probe]:
+        inputs, issuer = self._inputs, self._inputs.settings.issuer
+        probes = [Probe.RANDOM_TOKEN]
+        if inputs.settings.key:
+            probes.append(Probe.DISCOVERY)
+        elif answer.status == 400:
+            probes.append(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
+        if not inputs.made_up and _would_be_taken(inputs.token, issuer):
+            probes.append(Probe.USERINFO)
+        if inputs.admin_pat and _would_be_taken(inputs.admin_pat, issuer):
+            probes.append(Probe.ADMINISTRATOR_USERINFO)
+        return probes
+
+    def _evidence(self, answer: Response) -> Evidence:
+        """Return the evidence of the first answer."""
         inputs = self._inputs
-        if not inputs.admin_pat or not inputs.ids or self._prober.seconds_left <= LEAST_REQUEST_SECONDS:
-            return None
-        with self._lookup(inputs.admin_pat) as lookup:
-            return lookup.pat(inputs.ids)
+        return Evidence(
+            clock_ahead_seconds=clock_ahead_seconds(answer, inputs.now),
+            looked_up_at=inputs.now,
+            with_administrator=inputs.admin_pat is not None,
+            with_ids=inputs.ids is not None,
+        )
 
-    def _lookup(self, admin_pat: str) -> AdminLookup:
+    def _look_up(self, question: Callable[[AdminLookup], T | None]) -> T | None:
+        """Return what the administrator's PAT shows; ``None`` without such a PAT, or without time left."""
+        admin_pat = self._inputs.admin_pat
+        if not admin_pat or not self._prober.has_time:
+            return None
         issuer = self._inputs.settings.issuer
-        return AdminLookup(issuer, admin_pat, seconds_left=lambda: self._prober.seconds_left)
+        with AdminLookup(issuer, admin_pat, seconds_left=lambda: self._prober.seconds_left) as lookup:
+            return question(lookup)
 
     def _active(self, answer: Response, introspection: Introspection, *more: str) -> Investigation:
         inputs = self._inputs
         refusal = refusal_of(introspection, inputs.settings, role=inputs.role, now=inputs.now)
-        evidence = Evidence(
-            clock_ahead_seconds=clock_ahead_seconds(answer, inputs.now), with_administrator=inputs.admin_pat is not None
-        )
+        evidence = self._evidence(answer)
         subject = introspection.text("sub")
         if isinstance(refusal, InsufficientScope) and subject:
             evidence = self._with_assignments(evidence, subject, refusal.role)
@@ -214,11 +215,9 @@ class _Investigator:
         """Add the user's role assignments, listed with the token itself or else with the administrator's PAT."""
         found, replies = self._prober.assignments(subject)
         evidence = replace(evidence, replies=replies, assignments=found)
-        admin_pat = self._inputs.admin_pat
-        if found is not None or not admin_pat or self._prober.seconds_left <= LEAST_REQUEST_SECONDS:
+        if found is not None:
             return evidence
-        with self._lookup(admin_pat) as lookup:
-            found = lookup.assignments(subject, role)
+        found = self._look_up(lambda lookup: lookup.assignments(subject, role))
         return replace(evidence, assignments=found, assignments_from="ZITADEL_ADMIN_PAT")
 
     def _inactive(self, answer: Response, introspection: Introspection) -> Investigation:
@@ -228,14 +227,12 @@ class _Investigator:
         again = replies.get(Probe.AGAIN)
         if isinstance(again, Response) and (changed := _active_now(again)):
             return self._active(again, changed, CHANGED)
-        evidence = Evidence(
+        ids = inputs.ids
+        evidence = replace(
+            self._evidence(answer),
             replies=replies,
             signature_fits=signature_fits(inputs.token, form, replies),
-            clock_ahead_seconds=clock_ahead_seconds(answer, inputs.now),
-            pat_records=self._pat_records(),
-            looked_up_at=inputs.now,
-            with_administrator=inputs.admin_pat is not None,
-            with_ids=inputs.ids is not None,
+            pat_records=self._look_up(lambda lookup: lookup.pat(ids)) if ids else None,
         )
         finding = finding_for_inactive(inputs.token, inputs.settings, evidence, now=inputs.now)
         return Investigation(answer=answer, introspection=introspection, finding=finding)

@@ -54,6 +54,11 @@ class Prober:
         return self._end - time.monotonic()
 
     @property
+    def has_time(self) -> bool:
+        """Whether another probe may be answered before the deadline."""
+        return self.seconds_left > LEAST_REQUEST_SECONDS
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """What must not be shown if a server sends it back: the token and the credentials."""
         return (self._token, self._token.strip(), *self._client.secrets, self._admin_pat or "")
@@ -81,7 +86,7 @@ class Prober:
         Raises:
             SettingsError: the CA bundle that the environment names cannot be used.
         """
-        if self.seconds_left < LEAST_REQUEST_SECONDS:
+        if not self.has_time:
             return {}
         running = {probe: self._pool.submit(_REQUESTS[probe], self) for probe in probes}
         return {probe: _reply(future) for probe, future in running.items()}
@@ -91,7 +96,7 @@ class Prober:
 
         ``None`` when they are unknown; the reply may show why.
         """
-        if self.seconds_left < LEAST_REQUEST_SECONDS:
+        if not self.has_time:
             return None, {}
         with ManagementClient(self._settings.issuer, self._bearer, timeout_seconds=lambda: self.seconds_left) as client:
             try:
