@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from zdemo.diagnosis import OWN_API_SCOPE, TokenKind, paste_problem, quoted, token_form
 from zdemo.doctor.check import Check, Result, failed, failed_with, passed, skipped, warned
 from zdemo.doctor.context import DoctorContext
@@ -16,13 +13,8 @@ NEEDED = ("project.create", "project.role.write", "project.app.write", "user.wri
 BIGGER = "make its user ORG_OWNER of the organization (or IAM_OWNER), or use such an administrator's PAT"
 
 
-@contextmanager
-def _client(context: DoctorContext) -> Iterator[ManagementClient]:
-    client = ManagementClient(context.issuer, context.admin_pat, timeout_seconds=context.step_seconds)
-    try:
-        yield client
-    finally:
-        client.close()
+def _client(context: DoctorContext) -> ManagementClient:
+    return ManagementClient(context.issuer, context.admin_pat, timeout_seconds=context.step_seconds)
 
 
 def _valid(context: DoctorContext) -> Result:

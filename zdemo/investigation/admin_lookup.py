@@ -62,7 +62,7 @@ def pat_ids(environment: Environment, token: str) -> PatIds | None:
 
 
 def usable_admin_pat(environment: Environment) -> str | None:
-    """The administrator's PAT, if there is one and it can be sent."""
+    """Return the administrator's PAT, if there is one and it can be sent."""
     pat = environment.get("ZITADEL_ADMIN_PAT", "").strip()
     return pat if pat and paste_problem(pat) is None else None
 
