@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks import load, stand
 from zdemo.emulator import ADMIN, READER, emulate
-from zdemo.management.client import USER_SERVICE, ManagementClient
+from zdemo.management.client import ManagementClient
+from zdemo.management.resources import remove_pat
 
 PUBLIC = load.request("/api/public")
 PRIVATE = load.request("/api/private", stand.TOKEN)
@@ -120,16 +121,14 @@ def removal() -> None:
     rows = []
     for ttl in (0, 1, 5):
         with emulate() as emulator, stand.api(int(emulator.url.rsplit(":", 1)[1]), cache_ttl=ttl) as server:
-            administrator = ManagementClient(emulator.url, ADMIN.pat, timeout_seconds=5)
             request = load.request("/api/private", READER.pat)
             load.run(server.port, [request], connections=1, seconds=0.2)
-            body = {"userId": READER.id, "tokenId": READER.token_id}
-            administrator.call(USER_SERVICE, "RemovePersonalAccessToken", body)
+            with ManagementClient(emulator.url, ADMIN.pat, timeout_seconds=5) as administrator:
+                remove_pat(administrator, READER.id, READER.token_id)
             start = time.perf_counter()
             while load.run(server.port, [request], connections=1, seconds=0.02).statuses[200]:
                 pass
             rows.append((f"{ttl} s", f"{time.perf_counter() - start:.2f} s"))
-            administrator.close()
     show("A deleted PAT is refused after", ["ZDEMO_CACHE_TTL", "refused after"], rows)
 
 

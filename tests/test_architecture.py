@@ -236,6 +236,15 @@ def known_to(package: str) -> set[str]:
     return {top(found) for name in members for found in of_zdemo(name)} - {package}
 
 
+MANAGEMENT_PATHS = re.compile(r"zitadel\.[a-z_]+\.v2\b|/(?:auth|admin|management)/v1/")
+
+
+def test_only_management_knows_the_paths_of_zitadels_management_api() -> None:
+    """The emulator answers them."""
+    knowing = {name for name in NAMES if MANAGEMENT_PATHS.search(MODULES[name].read_text(encoding="utf-8"))}
+    assert {top(name) for name in knowing} == {"management", "emulator"}
+
+
 def test_the_emulator_knows_of_zdemo_only_how_to_serve() -> None:
     assert known_to("emulator") == {"serving"}
 

@@ -58,7 +58,6 @@ def test_a_project_and_all_that_is_in_it(client: ManagementClient) -> None:
     assert [a.role_keys for a in resources.list_assignments(client, project_id="7", user_id=VISITOR.id)] == []
     for _ in range(2):
         resources.delete_assignment(client, made)
-        resources.remove_role(client, "7", "read")
         resources.delete_project(client, "7")
     assert resources.get_project(client, "7") is None
 

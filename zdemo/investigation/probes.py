@@ -21,7 +21,7 @@ from zdemo.http.response import Response
 from zdemo.introspection.client import IntrospectionClient, basic_credentials
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import RoleAssignment
-from zdemo.management.resources import list_assignments
+from zdemo.management.resources import USERINFO, WHOAMI, list_assignments
 
 Replies = dict[Probe, Response | ConnectionFailed]
 
@@ -138,7 +138,7 @@ class Prober:
 
     def _administrator_userinfo(self) -> Response:
         headers = {"Accept": "application/json", "Authorization": f"Bearer {self._admin_pat or random_token()}"}
-        return self._send("GET", "/oidc/v1/userinfo", headers=headers)
+        return self._send("GET", USERINFO, headers=headers)
 
 
 def random_token() -> str:
@@ -164,8 +164,8 @@ _REQUESTS: Mapping[Probe, Callable[[Prober], Response]] = {
     Probe.OWN_PAIR_AT_TOKEN_ENDPOINT: Prober._own_pair_at_token_endpoint,
     Probe.ADMINISTRATOR: Prober._administrator,
     Probe.ADMINISTRATOR_USERINFO: Prober._administrator_userinfo,
-    Probe.USERINFO: _path("/oidc/v1/userinfo", with_token=True),
-    Probe.WHOAMI: _path("/auth/v1/users/me", with_token=True),
+    Probe.USERINFO: _path(USERINFO, with_token=True),
+    Probe.WHOAMI: _path(WHOAMI, with_token=True),
     Probe.READY: _path("/debug/ready"),
     Probe.HEALTH: _path("/debug/healthz"),
     Probe.DISCOVERY: _path("/.well-known/openid-configuration"),

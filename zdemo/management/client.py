@@ -13,7 +13,6 @@ from zdemo.errors import ConnectionFailed, UnusableAnswer
 from zdemo.http.response import Response
 from zdemo.http.transport import Transport
 from zdemo.introspection.refusals import introspection_error
-from zdemo.management.model import RoleAssignment, read_assignment
 from zdemo.management.refusals import management_error
 
 PAGE_SIZE = 100
@@ -107,35 +106,6 @@ class ManagementClient:
     def close(self) -> None:
         """Close the connections."""
         self._transport.close()
-
-    # provisioning still uses these; elsewhere the functions of ``resources`` replace them
-
-    def role_keys(self, project_id: str) -> list[str]:
-        """Do as ``resources.list_roles`` does."""
-        rows = self.rows(PROJECT_SERVICE, "ListProjectRoles", {"projectId": project_id}, "projectRoles")
-        return [str(row.get("key", "")) for row in rows]
-
-    def assignments(self, *, project_id: str | None = None, user_id: str | None = None) -> list[RoleAssignment]:
-        """Do as ``resources.list_assignments`` does."""
-        filters: list[dict[str, Any]] = []
-        if project_id:
-            filters.append({"projectId": {"id": project_id}})
-        if user_id:
-            filters.append({"inUserIds": {"ids": [user_id]}})
-        rows = self.rows(AUTHORIZATION_SERVICE, "ListAuthorizations", {"filters": filters}, "authorizations")
-        return [read_assignment(row) for row in rows]
-
-    def set_roles(self, assignment_id: str, role_keys: list[str]) -> None:
-        """Do as ``resources.set_assignment_roles`` does."""
-        self.call(AUTHORIZATION_SERVICE, "UpdateAuthorization", {"id": assignment_id, "roleKeys": role_keys})
-
-    def activate(self, assignment_id: str) -> None:
-        """Do as ``resources.activate_assignment`` does."""
-        self.call(AUTHORIZATION_SERVICE, "ActivateAuthorization", {"id": assignment_id})
-
-    def unassign(self, assignment_id: str) -> None:
-        """Do as ``resources.delete_assignment`` does."""
-        self.call(AUTHORIZATION_SERVICE, "DeleteAuthorization", {"id": assignment_id})
 
 
 def _has_known_shape(answer: dict[str, Any]) -> bool:

@@ -35,7 +35,6 @@ class User:
     organization_id: str = ""
     state: str = ""
     machine: bool = False
-    ours: bool = False  # it has the ID that setup chose
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +45,6 @@ class Project:
     name: str
     organization_id: str
     active: bool
-    ours: bool = False  # it has the ID that setup chose
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +62,6 @@ class Application:
     method: str = ""
     changed_since_creation: bool = False
     project_id: str = ""
-    ours: bool = False  # it has the ID that setup chose
 
     @property
     def auth(self) -> Auth:

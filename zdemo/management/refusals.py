@@ -6,11 +6,9 @@ from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError
 from zdemo.http.response import GATEWAY_STATUSES, Response
 from zdemo.introspection.refusals import answer_error
 
-NO_USER = "QUERY-Dfbg2"
 NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: the token is valid, its user is not an administrator
 SESSION_TOKEN = "AUTHZ-Kl3p0"  # noqa: S105  # ZITADEL: its other APIs do not take a Session API token
 NAME_TAKEN = "V3-DKcYh"  # ZITADEL: any unique name or key
-ID_TAKEN = ("COMMAND-opamwu", "COMMAND-k2una", "PROJECT-lxowmp")  # project, user, application
 NO_SUCH_SERVICE = ("5", "12", "unimplemented")  # REST's numbers, and Connect's word for an unknown method
 NO_SUCH_METHOD = "404 page not found"
 
@@ -32,7 +30,6 @@ PERMISSIONS = {  # what a method needs (ZITADEL: InternalAuthZ)
     "CreateProject": "project.create",
     "DeleteProject": "project.delete",
     "AddProjectRole": "project.role.write",
-    "RemoveProjectRole": "project.role.delete",
     "CreateApplication": "project.app.write",
     "UpdateApplication": "project.app.write",
     "GenerateClientSecret": "project.app.write",
@@ -109,10 +106,3 @@ def is_missing(error: ManagementError) -> bool:
 def is_taken_name(error: ManagementError) -> bool:
     """Return whether another object has the name, or already is what was to be created."""
     return error.error_id == NAME_TAKEN
-
-
-def is_taken_id(error: ManagementError) -> bool:
-    """Return whether the chosen ID, and not the name, is taken (ZITADEL: its key says ``AlreadyExist``)."""
-    return error.error_id in ID_TAKEN or (
-        error.status in (400, 409) and error.error_id != NAME_TAKEN and "AlreadyExist" in error.message
-    )

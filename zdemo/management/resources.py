@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, cast
 
 from zdemo.errors import ManagementError, UnusableAnswer
@@ -36,7 +35,6 @@ from zdemo.management.model import (
     RoleAssignment,
     User,
     UserEvent,
-    milliseconds,
     moment_of,
     read_application,
     read_assignment,
@@ -48,8 +46,6 @@ from zdemo.management.model import (
 )
 from zdemo.management.refusals import (
     ADMIN_PAT_REFUSED,
-    ID_TAKEN,
-    NAME_TAKEN,
     is_missing,
     management_error,
 )
@@ -183,11 +179,6 @@ def add_role(client: ManagementClient, project_id: str, role: str) -> None:
     client.call(PROJECT_SERVICE, "AddProjectRole", body)
 
 
-def remove_role(client: ManagementClient, project_id: str, role: str) -> None:
-    """Remove a role from a project and from all its role assignments."""
-    _remove(client, PROJECT_SERVICE, "RemoveProjectRole", projectId=project_id, roleKey=role)
-
-
 # --- applications
 
 
@@ -225,8 +216,8 @@ def create_application(
         "apiConfiguration": _configuration(auth),
     }
     made = client.call(APPLICATION_SERVICE, "CreateApplication", body).get("apiConfiguration") or {}
-    secret = shown(made, "clientSecret") if auth is Auth.BASIC else ""
-    return NewApplication(client_id=shown(made, "clientId"), client_secret=secret)
+    secret = _shown(made, "clientSecret") if auth is Auth.BASIC else ""
+    return NewApplication(client_id=_shown(made, "clientId"), client_secret=secret)
 
 
 def set_application_auth(client: ManagementClient, project_id: str, application_id: str, auth: Auth) -> None:
@@ -238,7 +229,7 @@ def set_application_auth(client: ManagementClient, project_id: str, application_
 def generate_client_secret(client: ManagementClient, project_id: str, application_id: str) -> str:
     """Return a new client secret; the old one stops working at once."""
     body = {"projectId": project_id, "applicationId": application_id}
-    return shown(client.call(APPLICATION_SERVICE, "GenerateClientSecret", body), "clientSecret")
+    return _shown(client.call(APPLICATION_SERVICE, "GenerateClientSecret", body), "clientSecret")
 
 
 def delete_application(client: ManagementClient, project_id: str, application_id: str) -> None:
@@ -260,10 +251,10 @@ def create_application_key(
     body = {"projectId": project_id, "applicationId": application_id, "expirationDate": moment_of(expires)}
     made = client.call(APPLICATION_SERVICE, "CreateApplicationKey", body)
     try:
-        text = base64.b64decode(shown(made, "keyDetails"), validate=True).decode()
+        text = base64.b64decode(_shown(made, "keyDetails"), validate=True).decode()
     except ValueError as error:
         raise _changed_answer("keyDetails") from error
-    return NewCredential(id=shown(made, "keyId"), secret=text)
+    return NewCredential(id=_shown(made, "keyId"), secret=text)
 
 
 def delete_application_key(client: ManagementClient, project_id: str, application_id: str, key_id: str) -> None:
@@ -336,7 +327,7 @@ def add_pat(client: ManagementClient, user_id: str, *, expires: int) -> NewCrede
     """Create a personal access token that expires at this time (milliseconds since 1970)."""
     body = {"userId": user_id, "expirationDate": moment_of(expires)}
     made = client.call(USER_SERVICE, "AddPersonalAccessToken", body)
-    return NewCredential(id=shown(made, "tokenId"), secret=shown(made, "token"))
+    return NewCredential(id=_shown(made, "tokenId"), secret=_shown(made, "token"))
 
 
 def remove_pat(client: ManagementClient, user_id: str, pat_id: str) -> None:
@@ -382,7 +373,7 @@ def create_assignment(
         "organizationId": organization_id,
         "roleKeys": list(role_keys),
     }
-    return shown(client.call(AUTHORIZATION_SERVICE, "CreateAuthorization", body), "id")
+    return _shown(client.call(AUTHORIZATION_SERVICE, "CreateAuthorization", body), "id")
 
 
 def set_assignment_roles(client: ManagementClient, assignment_id: str, role_keys: Iterable[str]) -> None:
@@ -423,7 +414,7 @@ def _remove(client: ManagementClient, service: str, method: str, **ids: str) -> 
             raise
 
 
-def shown(made: Mapping[str, Any], name: str) -> str:
+def _shown(made: Mapping[str, Any], name: str) -> str:
     """Return a text that ZITADEL shows once, or an ID of its choice. Raises UnusableAnswer when the answer lacks it."""
     value = made.get(name)
     if isinstance(value, str) and value:
@@ -441,67 +432,3 @@ def _changed_answer(name: str) -> UnusableAnswer:
 def _list(row: Mapping[str, Any], name: str) -> list[Any]:
     value = row.get(name)
     return value if isinstance(value, list) else []
-
-
-# --- former names and shapes, which go when provisioning and demo use the functions above
-
-ServiceUser = User
-IGNORE_CASE = EQUALS
-SERVICES = {
-    "ProjectService": PROJECT_SERVICE,
-    "ApplicationService": APPLICATION_SERVICE,
-    "UserService": USER_SERVICE,
-    "AuthorizationService": AUTHORIZATION_SERVICE,
-}
-subject, permissions, pats, keys = user_id_of_token, list_permissions, list_pats, list_application_keys
-
-
-def ask(client: ManagementClient, what: str, **body: Any) -> dict[str, Any]:
-    """Call one method, as ``Service/Method``."""
-    service, _, method = what.partition("/")
-    return client.call(SERVICES[service], method, body)
-
-
-def found(client: ManagementClient, what: str, key: str, **body: str) -> dict[str, Any] | None:
-    """Return one object by its ID; ``None`` when there is none."""
-    service, _, method = what.partition("/")
-    return _get(client, SERVICES[service], method, key, **body)
-
-
-def project_of(row: dict[str, Any], recorded: str) -> Project:
-    """Read a project; ``recorded`` is the ID that setup chose."""
-    project = read_project(row)
-    return replace(project, ours=bool(recorded) and project.id == recorded)
-
-
-def application_of(row: dict[str, Any], recorded: str) -> Application:
-    """Read an application; its client ID is empty unless it is of type API."""
-    application = read_application(row)
-    ours = bool(recorded) and application.id == recorded
-    return replace(application, ours=ours, client_id=application.client_id if application.is_api else "")
-
-
-def user_of(row: dict[str, Any], recorded: str) -> User:
-    """Read a user; ``recorded`` is the ID that setup chose."""
-    user = read_user(row)
-    return replace(user, ours=bool(recorded) and user.id == recorded)
-
-
-def user_named(client: ManagementClient, username: str, recorded: str, *, home: str = "") -> User | None:
-    """Return the user with this username, first one of the organization ``home``."""
-    users = sorted(list_users(client, username=username), key=lambda user: user.organization_id != home)
-    return replace(users[0], ours=bool(recorded) and users[0].id == recorded) if users else None
-
-
-__all__ = [
-    "ID_TAKEN",
-    "KEY_METHOD",
-    "NAME_TAKEN",
-    "Administrator",
-    "Application",
-    "Credential",
-    "Project",
-    "ServiceUser",
-    "milliseconds",
-    "moment_of",
-]
