@@ -37,7 +37,7 @@ VISITOR = UserFields(user_id="visitor_id", pats="visitor_pats", setting="ZDEMO_V
 class CurrentUser:
     """One of the two service users; ``name`` is the one it shall have.
 
-    ``lost``: the IDs of PATs that nobody can use: their texts were lost, or they are dead. ``elsewhere``: how many
+    ``lost``: the IDs of PATs that cannot be used: their texts were lost, or they are dead. ``elsewhere``: how many
     others setup issued before; they may be in use.
     """
 

@@ -175,7 +175,7 @@ def _credential_step(current: CurrentState) -> tuple[ObjectKind, Action, str]:
 
 
 def _stays(count: int) -> str:
-    """Return the note about earlier credentials that nobody knows to be unused."""
+    """Return the note about earlier credentials, which may be in use."""
     return f"; {count} created earlier {'stays' if count == 1 else 'stay'} valid" if count else ""
 
 
