@@ -37,7 +37,7 @@ def test_a_user_is_found_by_login_name_whatever_its_case_or_by_id(client: Manage
     assert user.organization_id == ORGANIZATION_ID
 
 
-@pytest.mark.parametrize("name", ["read", "nobody", "reader ", "*", "353545601679690242"])
+@pytest.mark.parametrize("name", ["read", "stranger", "reader ", "*", "353545601679690242"])
 def test_only_the_whole_name_finds_a_user(client: ManagementClient, name: str) -> None:
     assert resources.find_user(client, name) is None
 

@@ -111,8 +111,8 @@ def test_a_grant_or_revocation_that_is_already_so_changes_nothing(client: Manage
 
 @pytest.mark.parametrize("do", [grant, revoke])
 def test_unknown_names_are_errors_and_change_nothing(client: ManagementClient, do: Do) -> None:
-    with pytest.raises(ZdemoError, match="no user nobody"):
-        do(client, PROJECT_ID, "nobody", ROLE)
+    with pytest.raises(ZdemoError, match="no user stranger"):
+        do(client, PROJECT_ID, "stranger", ROLE)
     with pytest.raises(ZdemoError, match="has no role Admin") as near:
         do(client, PROJECT_ID, "reader", "Admin")
     assert "did you mean admin? Role keys" in near.value.hint
@@ -123,7 +123,7 @@ def test_unknown_names_are_errors_and_change_nothing(client: ManagementClient, d
 
 
 @pytest.mark.parametrize("do", [grant, revoke])
-@pytest.mark.parametrize("name", ["reader", "visitor", "nobody"])
+@pytest.mark.parametrize("name", ["reader", "visitor", "stranger"])
 def test_a_user_without_a_membership_is_not_an_administrator(emulator: Emulator, do: Do, name: str) -> None:
     stranger = ManagementClient(emulator.url, VISITOR.pat, timeout_seconds=5)
     with pytest.raises(ManagementError, match="not an administrator"):

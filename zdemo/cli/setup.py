@@ -25,6 +25,7 @@ from zdemo.cli.setup_screen import (
     teardown_document,
 )
 from zdemo.cli.token_input import at_terminal, given_token, hide_secrets, tell_mixed_sources, typed_secret
+from zdemo.client import ROLE
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError, UsageError, ZdemoError
@@ -83,7 +84,7 @@ def setup(
     ] = None,
     pat_days: Annotated[int, typer.Option(metavar="DAYS", min=1, max=3650, help="Days that the PATs are valid.")] = 30,
     project_name: Annotated[str, typer.Option(metavar="NAME", help="The project.")] = "zdemo",
-    role: Annotated[str, typer.Option(metavar="KEY", help="The role's key.")] = "read:messages",
+    role: Annotated[str, typer.Option(metavar="KEY", help="The role's key.")] = ROLE,
     app_name: Annotated[str, typer.Option(metavar="NAME", help="The API application.")] = "zdemo-api",
     reader_name: Annotated[str, typer.Option(metavar="NAME", help="The service user with the role.")] = "zdemo-reader",
     visitor_name: Annotated[

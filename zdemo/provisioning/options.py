@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
+from zdemo.client import ROLE
 from zdemo.errors import UsageError
 from zdemo.management.model import Auth
 
@@ -17,7 +18,7 @@ class SetupOptions:
     """Names, and how the application authenticates: ``None`` keeps what it has, and is Basic for a new one."""
 
     project_name: str = "zdemo"
-    role: str = "read:messages"
+    role: str = ROLE
     app_name: str = "zdemo-api"
     reader_name: str = "zdemo-reader"
     visitor_name: str = "zdemo-visitor"
