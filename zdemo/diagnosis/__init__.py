@@ -4,6 +4,7 @@ First rule: never a wrong single cause. Where the evidence does not decide, a fi
 and the next step. ``zdemo.investigation`` gathers the evidence; call, introspect and doctor show the findings.
 """
 
+from zdemo.diagnosis.active_token import finding_for_active, notes, refusal_of
 from zdemo.diagnosis.admin_records import ClientRecords, PatRecords
 from zdemo.diagnosis.api_response import finding_before_the_api, finding_for_gateway, is_from_zdemo
 from zdemo.diagnosis.client_records import uses_the_other_method
@@ -11,14 +12,10 @@ from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted, without_secrets
 from zdemo.diagnosis.inactive_pat import DECISIVE_EVENTS
 from zdemo.diagnosis.inactive_token import finding_for_inactive, zitadel_is_sick
-from zdemo.diagnosis.missing_role import OWN_API_SCOPE
-from zdemo.diagnosis.notes import notes
+from zdemo.diagnosis.missing_role import OWN_API_SCOPE, own_project
 from zdemo.diagnosis.odd_values import OddValue, odd_values
 from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words, described, span
-from zdemo.diagnosis.rejected_client import SWAPPED_WITH_TOKEN
-from zdemo.diagnosis.rejected_key import assertions_are_refused
-from zdemo.diagnosis.rejected_token import finding_for_active, refusal_of
-from zdemo.diagnosis.role_facts import own_project
+from zdemo.diagnosis.rejected_client import SWAPPED_WITH_TOKEN, assertions_are_refused
 from zdemo.diagnosis.token_form import LINE_END_INSIDE, TokenForm, TokenKind, paste_problem, token_form
 from zdemo.diagnosis.unusable_response import finding_for_error
 from zdemo.diagnosis.zitadel_identity import finding_for_issuer, finding_for_server, zitadels_signs

@@ -1,16 +1,12 @@
-"""The cases that rules decide: all that is known about one question, so that a rule takes one argument."""
+"""The cases that findings are about: all that is known about one question."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, TypeVar
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.admin_records import PatRecords
 from zdemo.diagnosis.evidence import Evidence, Probe
-from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.phrases import (
     CLOCK_TOLERANCE_SECONDS,
     Lines,
@@ -23,34 +19,6 @@ from zdemo.diagnosis.phrases import (
 from zdemo.diagnosis.token_form import TokenForm, TokenKind, token_form
 from zdemo.errors import IntrospectionError
 from zdemo.http.response import Response
-
-LOOKED_UP = ("records", "looked up with ZITADEL_ADMIN_PAT")
-
-
-class Case(Protocol):
-    """What a rule decides."""
-
-    @property
-    def seen(self) -> Lines:
-        """The evidence for every finding about this case."""
-
-
-C = TypeVar("C")
-E = TypeVar("E", bound=Case)
-
-
-def first(rules: Iterable[Callable[[C], Finding | None]], case: C) -> Finding | None:
-    """Return the finding of the first rule that decides a case."""
-    return next((finding for rule in rules if (finding := rule(case))), None)
-
-
-def decide(rules: Iterable[Callable[[E], Finding | None]], case: E, last: Callable[[E], Finding]) -> Finding:
-    """Return the finding of the first rule that decides a case, else that of the last rule.
-
-    The rule's own evidence comes first, because a screen may cut the list; then follows that of the case.
-    """
-    finding = first(rules, case) or last(case)
-    return replace(finding, seen=(*finding.seen, *case.seen))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,16 +35,11 @@ class ResponseCase:
         return url(self.answer).netloc
 
     @property
-    def origin(self) -> str:
-        """Scheme, host and port that answered."""
-        return f"{url(self.answer).scheme}://{self.host}"
-
-    @property
     def path(self) -> str:
         """The path that was requested."""
         return url(self.answer).path
 
-    @cached_property
+    @property
     def seen(self) -> Lines:
         """The response and the health checks as evidence."""
         return (("answer", f"{described(self.answer)} at {self.path}"), *health_lines(self.evidence))
@@ -95,7 +58,7 @@ class ClientCase:
         """The refusal as the beginning of a sentence."""
         return f"ZITADEL refuses the API application's {'key' if self.settings.key else 'credentials'}"
 
-    @cached_property
+    @property
     def seen(self) -> Lines:
         """The refusal and what other requests showed."""
         lines = [("answer", f"{described(self.answer)}: {oauth_error(self.answer)}")]
@@ -123,11 +86,6 @@ class InactiveCase:
         return token_form(self.token)
 
     @property
-    def clock_ahead_seconds(self) -> float:
-        """How far this machine's clock is ahead of ZITADEL's; 0 when that is unknown."""
-        return self.evidence.clock_ahead_seconds or 0
-
-    @cached_property
     def seen(self) -> Lines:
         """The evidence that most findings rest on."""
         evidence, lines = self.evidence, []
@@ -146,14 +104,7 @@ class InactiveCase:
         needed = [Probe.MADE_UP_CLIENT, *([Probe.USERINFO] if self.form.sendable else [])]
         if silent := [probe.value for probe in needed if evidence.answer(probe) is None]:
             lines.append(("not known", f"no answer in time: {', '.join(silent)}"))
-        if self.form.kind is TokenKind.JWT and abs(self.clock_ahead_seconds) > CLOCK_TOLERANCE_SECONDS:
-            lines.append(("clock", f"{clock_words(self.clock_ahead_seconds)}, by the Date of its answer"))
+        ahead = evidence.clock_ahead_seconds or 0
+        if self.form.kind is TokenKind.JWT and abs(ahead) > CLOCK_TOLERANCE_SECONDS:
+            lines.append(("clock", f"{clock_words(ahead)}, by the Date of its answer"))
         return tuple(lines)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PatCase:
-    """A dead PAT that an administrator looked up; ``now`` is when (epoch seconds)."""
-
-    records: PatRecords
-    now: float

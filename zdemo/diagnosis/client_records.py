@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from zdemo.diagnosis.admin_records import ClientRecords
-from zdemo.diagnosis.cases import LOOKED_UP, ClientCase
+from zdemo.diagnosis.cases import ClientCase
 from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.phrases import LOOKED_UP
 from zdemo.management.model import Application
 
 KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")

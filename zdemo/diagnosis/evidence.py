@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from zdemo.diagnosis.admin_records import ClientRecords, PatRecords
 from zdemo.diagnosis.token_form import TokenKind
@@ -70,6 +71,11 @@ class Evidence:
         answer = self.answer(probe)
         return answer.status if answer else None
 
+    def body(self, probe: Probe) -> dict[str, Any]:
+        """Return the JSON object that answers a probe; empty when none came."""
+        answer = self.answer(probe)
+        return answer.json_object() if answer else {}
+
     def timed_out(self, probe: Probe) -> bool:
         """Return whether a probe was sent and no response came in time."""
         failure = self.failure(probe)
@@ -78,19 +84,22 @@ class Evidence:
     @property
     def token_is_alive(self) -> bool:
         """Whether userinfo accepts the token: JSON with the user's ID, which no catch-all page has."""
-        answer = self.answer(Probe.USERINFO)
-        subject = answer.json_object().get("sub") if answer and answer.status == 200 else None
-        return isinstance(subject, str) and subject != ""
+        subject = self.body(Probe.USERINFO).get("sub")
+        return self.status(Probe.USERINFO) == 200 and isinstance(subject, str) and subject != ""
 
     @property
     def token_is_dead(self) -> bool:
         """Whether userinfo refuses the token in ZITADEL's own words."""
-        return _refused_by_userinfo(self.answer(Probe.USERINFO))
+        return self._refused(Probe.USERINFO)
 
     @property
     def administrator_is_dead(self) -> bool:
         """Whether userinfo refuses the administrator's PAT."""
-        return _refused_by_userinfo(self.answer(Probe.ADMINISTRATOR_USERINFO))
+        return self._refused(Probe.ADMINISTRATOR_USERINFO)
+
+    def _refused(self, probe: Probe) -> bool:
+        """Return whether ZITADEL's JSON refuses: the 401 of a proxy says nothing about a token."""
+        return self.status(probe) == 401 and self.body(probe).get("error") == "access_denied"
 
     @property
     def is_ready(self) -> bool:
@@ -112,31 +121,19 @@ class Evidence:
     @property
     def administrator_is_active(self) -> bool | None:
         """Whether introspection calls the administrator's PAT active; ``None`` when that is unknown."""
-        answer = self.answer(Probe.ADMINISTRATOR)
-        active = answer.json_object().get("active") if answer and answer.status == 200 else None
+        active = self.body(Probe.ADMINISTRATOR).get("active") if self.status(Probe.ADMINISTRATOR) == 200 else None
         return active if isinstance(active, bool) else None
 
     def project_id(self, client_id: str) -> str | None:
-        """Return the API application's project, as the introspected PAT of the administrator shows it.
-
-        ZITADEL appends the client ID and then the project to the audience of every PAT.
-        """
-        answer = self.answer(Probe.ADMINISTRATOR)
-        audience = answer.json_object().get("aud") if answer else None
+        """Return the API application's project, as the introspected PAT of the administrator shows it."""
+        audience = self.body(Probe.ADMINISTRATOR).get("aud")
         return project_behind(client_id, audience) if isinstance(audience, list) else None
 
 
-def _refused_by_userinfo(answer: Response | None) -> bool:
-    """Return whether this is ZITADEL's JSON refusal: the 401 of a proxy says nothing about the token."""
-    return answer is not None and answer.status == 401 and answer.json_object().get("error") == "access_denied"
-
-
 def project_behind(client_id: str, audience: Sequence[object]) -> str | None:
-    """Return the project in a PAT's audience: the entry after the API application's client ID."""
-    for first, second in itertools.pairwise(audience):
-        if first == client_id and isinstance(second, str):
-            return second
-    return None
+    """Return the API application's project: ZITADEL appends client ID and project to the audience of every PAT."""
+    pairs = itertools.pairwise(audience)
+    return next((project for first, project in pairs if first == client_id and isinstance(project, str)), None)
 
 
 NOTHING = Evidence()

@@ -47,6 +47,10 @@ class Finding:
         """The cause, marked as likely when it is."""
         return f"most likely, {self.cause}" if self.likely else self.cause
 
+    def and_seen(self, lines: Iterable[tuple[str, str]]) -> Finding:
+        """Return the finding with more evidence after its own: a screen may cut the list."""
+        return replace(self, seen=(*self.seen, *lines))
+
     def without(self, secrets: Iterable[str]) -> Finding:
         """Return the finding without these texts: a server may echo what it was sent."""
         known = tuple(secrets)

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from zdemo.diagnosis.cases import InactiveCase, first
+from zdemo.diagnosis.cases import InactiveCase
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.phrases import audience_scope, shown_list, span
+from zdemo.diagnosis.token_form import TokenKind
 from zdemo.introspection.model import within_all_clocks
 
 
-def finding_for_jwt(case: InactiveCase) -> Finding:
-    """Return the finding for a JWT that is inactive here and that userinfo does not accept either."""
-    return first(_RULES, case) or _ended(case)
-
-
-def _own_issuer(case: InactiveCase) -> str:
-    """Return ZITADEL's own issuer; empty when discovery did not show it."""
-    discovery = case.evidence.answer(Probe.DISCOVERY)
-    return quoted(discovery.json_object().get("issuer")) if discovery else ""
+def finding_for_jwt(case: InactiveCase) -> Finding | None:
+    """Return why a JWT is inactive that userinfo does not accept either; ``None`` for any other token."""
+    if case.form.kind is not TokenKind.JWT:
+        return None
+    finding = _other_issuer(case) or _id_token(case) or _damaged(case)
+    return finding or _expired(case) or _other_audience(case) or _unknown_key(case) or _ended(case)
 
 
 def _knows_its_key(case: InactiveCase) -> bool | None:
     """Return whether a key of this ZITADEL signed the JWT; ``None`` when its keys are unknown."""
-    answer = case.evidence.answer(Probe.KEYS)
-    keys = answer.json_object().get("keys") if answer else None
+    keys = case.evidence.body(Probe.KEYS).get("keys")
     if not isinstance(keys, list):
         return None
     return any(isinstance(key, dict) and key.get("kid") == case.form.header.get("kid") for key in keys)
 
 
 def _other_issuer(case: InactiveCase) -> Finding | None:
-    discovered = _own_issuer(case)
+    discovered = quoted(case.evidence.body(Probe.DISCOVERY).get("issuer"))
     issuer, own = case.form.claims.get("iss"), discovered or case.settings.issuer
     if issuer == own or not isinstance(issuer, str):
         return None
@@ -93,7 +88,7 @@ def _damaged(case: InactiveCase) -> Finding | None:
 def _expired(case: InactiveCase) -> Finding | None:
     """Judge by ZITADEL's clock where it is known; by this machine's, which may be wrong, the result is only likely."""
     expires = case.form.claims.get("exp")
-    zitadels_now = case.now - case.clock_ahead_seconds
+    zitadels_now = case.now - (case.evidence.clock_ahead_seconds or 0)
     if type(expires) is not int or expires > zitadels_now:
         return None
     return Finding(
@@ -159,13 +154,3 @@ def _ended(case: InactiveCase) -> Finding:
         seen=(_audience_line(case),),
         fix=("request a new one; if the token endpoint refuses that, its error says what is wrong with the user",),
     )
-
-
-_RULES: tuple[Callable[[InactiveCase], Finding | None], ...] = (
-    _other_issuer,
-    _id_token,
-    _damaged,
-    _expired,
-    _other_audience,
-    _unknown_key,
-)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from zdemo.diagnosis.cases import InactiveCase, first
+from zdemo.diagnosis.cases import InactiveCase
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.token_form import OPAQUE_LENGTH, PAT_LENGTH, SECRET_LENGTH, TokenKind
@@ -16,7 +16,7 @@ ALL_TOKENS = "ZITADEL cannot read its tokens (its database), if good tokens of o
 
 def finding_by_form(case: InactiveCase) -> Finding:
     """Return the finding by the form alone, with all that it can be."""
-    return first(_RULES, case) or _unknown(case)
+    return _BY_KIND.get(case.form.kind, _by_length)(case)
 
 
 def _doubts(case: InactiveCase) -> tuple[str, ...]:
@@ -34,9 +34,7 @@ def _doubts(case: InactiveCase) -> tuple[str, ...]:
     return tuple(doubts)
 
 
-def _pat(case: InactiveCase) -> Finding | None:
-    if case.form.kind is not TokenKind.PAT:
-        return None
+def _pat(case: InactiveCase) -> Finding:
     return Finding(
         id="token.dead",
         cause="the PAT is not valid here, and ZITADEL never says why",
@@ -56,9 +54,7 @@ def _pat(case: InactiveCase) -> Finding | None:
     )
 
 
-def _opaque(case: InactiveCase) -> Finding | None:
-    if case.form.kind is not TokenKind.OPAQUE:
-        return None
+def _opaque(case: InactiveCase) -> Finding:
     return Finding(
         id="token.ended",
         cause="the token has ended, or was never an access token here, and ZITADEL never says why",
@@ -80,22 +76,17 @@ def _opaque(case: InactiveCase) -> Finding | None:
 
 def _ask_administrator(evidence: Evidence) -> str:
     """Return the next step to find out which cause it is."""
-    if evidence.with_administrator and evidence.with_ids:
-        return "ZITADEL_ADMIN_PAT did not show which: only an IAM_OWNER sees the users of all organizations"
-    if evidence.with_administrator:
-        return (
-            "set ZDEMO_PAT_USER_ID to the token's user; then zdemo doctor shows which, if ZITADEL_ADMIN_PAT can see it"
-        )
-    return "set ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID to the token's user; then zdemo doctor shows which"
+    if not evidence.with_administrator:
+        return "set ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID to the token's user; then zdemo doctor shows which"
+    if not evidence.with_ids:
+        what = "set ZDEMO_PAT_USER_ID to the token's user"
+        return f"{what}; then zdemo doctor shows which, if ZITADEL_ADMIN_PAT can see it"
+    return "ZITADEL_ADMIN_PAT did not show which: only an IAM_OWNER sees the users of all organizations"
 
 
-def _not_whole(case: InactiveCase) -> Finding | None:
+def _by_length(case: InactiveCase) -> Finding:
     form = case.form
-    if form.kind is TokenKind.DOUBLED:
-        return _copy("token.doubled", "the token was pasted twice, one copy after the other")
-    if form.kind is TokenKind.DAMAGED:
-        return _not_zitadels(case)
-    if form.length < SHORTEST_TOKEN and form.kind is not TokenKind.CLIENT_SECRET:
+    if form.length < SHORTEST_TOKEN:
         what = f"it is too short: {form.size}, but a PAT has {PAT_LENGTH}"
         return _copy("token.too_short", f"this is not a whole token of ZITADEL: {what}")
     if form.kind is TokenKind.CUT:
@@ -103,7 +94,7 @@ def _not_whole(case: InactiveCase) -> Finding | None:
     if OPAQUE_LENGTH - 6 <= form.length < OPAQUE_LENGTH:
         what = f"{form.length} characters instead of {OPAQUE_LENGTH}, the length of an access token"
         return _copy("token.cut", f"the token is cut off (incomplete): {what}", likely=True)
-    return None
+    return _unknown(case)
 
 
 def _not_zitadels(case: InactiveCase) -> Finding:
@@ -149,18 +140,15 @@ def _copy(name: str, cause: str, *, likely: bool = False) -> Finding:
     return Finding(id=name, cause=cause, likely=likely, fix=fix)
 
 
-def _secret(case: InactiveCase) -> Finding | None:
-    if case.form.kind is not TokenKind.CLIENT_SECRET:
-        return None
-    return Finding(
-        id="token.client_secret",
-        cause=f"this looks like a client secret ({SECRET_LENGTH} letters and digits), not like a token",
-        likely=True,
-        fix=(
-            "give a token: a PAT, or an access token that the token endpoint issues for this secret",
-            "if it is a PAT, it is cut off: copy the whole token",
-        ),
-    )
+_SECRET = Finding(
+    id="token.client_secret",
+    cause=f"this looks like a client secret ({SECRET_LENGTH} letters and digits), not like a token",
+    likely=True,
+    fix=(
+        "give a token: a PAT, or an access token that the token endpoint issues for this secret",
+        "if it is a PAT, it is cut off: copy the whole token",
+    ),
+)
 
 
 def _unknown(case: InactiveCase) -> Finding:
@@ -177,4 +165,10 @@ def _unknown(case: InactiveCase) -> Finding:
     )
 
 
-_RULES: tuple[Callable[[InactiveCase], Finding | None], ...] = (_pat, _opaque, _not_whole, _secret)
+_BY_KIND: Mapping[TokenKind, Callable[[InactiveCase], Finding]] = {
+    TokenKind.PAT: _pat,
+    TokenKind.OPAQUE: _opaque,
+    TokenKind.DOUBLED: lambda _: _copy("token.doubled", "the token was pasted twice, one copy after the other"),
+    TokenKind.DAMAGED: _not_zitadels,
+    TokenKind.CLIENT_SECRET: lambda _: _SECRET,
+}

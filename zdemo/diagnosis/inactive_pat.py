@@ -5,26 +5,25 @@ All of it rests on the IDs that were recorded with the PAT; the PAT's text does 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from zdemo.diagnosis.admin_records import PatRecords
-from zdemo.diagnosis.cases import LOOKED_UP, PatCase, first
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
-from zdemo.management.model import UserEvent
+from zdemo.diagnosis.phrases import LOOKED_UP
+from zdemo.management.model import Credential, UserEvent
 
 SWITCHED_OFF = ("user.deactivated", "user.locked")
 DECISIVE_EVENTS = ("user.pat.added", "user.pat.removed", "user.removed", *SWITCHED_OFF)
 STAY_DEAD = "PATs from before stay dead"
 
 
-def finding_for_pat_records(case: PatCase) -> Finding | None:
-    """Return why a PAT is dead, by what an administrator sees; ``None`` when that does not decide."""
-    finding = first(_RULES, case)
+def finding_for_pat_records(records: PatRecords, now: float) -> Finding | None:
+    """Return why a PAT is dead, by what an administrator saw ``now``; ``None`` when that does not decide."""
+    finding = _removed(records) or _switched_off(records) or _by_pats(records, now)
     if finding is None:
         return None
-    finding = replace(finding, seen=(LOOKED_UP,))
-    return finding if finding.certainty is Certainty.OPEN else _if_replaced(finding, case.records)
+    finding = finding.and_seen((LOOKED_UP,))
+    return finding if finding.certainty is Certainty.OPEN else _if_replaced(finding, records)
 
 
 def _if_replaced(finding: Finding, records: PatRecords) -> Finding:
@@ -40,12 +39,11 @@ def _if_replaced(finding: Finding, records: PatRecords) -> Finding:
     )
 
 
-def _removed(case: PatCase) -> Finding | None:
-    records = case.records
+def _removed(records: PatRecords) -> Finding | None:
     if records.state != "REMOVED":
         return None
     if not records.events:
-        return _never_seen(case)
+        return _never_seen(records)
     when = _when(records.last("user.removed"))
     return Finding(
         id="token.user_removed",
@@ -54,21 +52,18 @@ def _removed(case: PatCase) -> Finding | None:
     )
 
 
-def _never_seen(case: PatCase) -> Finding:
+def _never_seen(records: PatRecords) -> Finding:
     """Return the open finding for an unknown user: a removed user would have left events."""
-    records, variable = case.records, next(iter(case.records.named_by), "")
+    variable = next(iter(records.named_by), "")
     hidden, named = records.events is None, f" ({variable})" if variable else ""
     where = " that this administrator may see" if hidden else ""
+    unseen = ("the user was removed", "the user is in an organization that the administrator cannot see")
     return Finding(
         id="token.user_unknown",
         cause=f"the PAT is not valid here, and there is no user {records.user}{named}{where}",
         candidates=(
             *((f"{variable} is wrong: mistyped, or another user's",) if variable else ()),
-            *(
-                ("the user was removed", "the user is in an organization that the administrator cannot see")
-                if hidden
-                else ()
-            ),
+            *(unseen if hidden else ()),
             "the PAT and its user belong to another (or a recreated) ZITADEL",
         ),
         fix=(
@@ -78,8 +73,7 @@ def _never_seen(case: PatCase) -> Finding:
     )
 
 
-def _switched_off(case: PatCase) -> Finding | None:
-    records = case.records
+def _switched_off(records: PatRecords) -> Finding | None:
     words = {"INACTIVE": ("deactivated (inactive)", "reactivate"), "LOCKED": ("locked", "unlock")}.get(records.state)
     if words is None:
         return None
@@ -92,13 +86,18 @@ def _switched_off(case: PatCase) -> Finding | None:
     )
 
 
-def _deleted(case: PatCase) -> Finding | None:
-    records = case.records
-    if not records.pat_id or records.pats is None or records.pat is not None:
+def _by_pats(records: PatRecords, now: float) -> Finding | None:
+    """Decide by the PATs of an active user."""
+    if records.pat:
+        return _expired(records, records.pat, now) or _off_and_on_again(records) or _another_text(records)
+    if records.pats is None:
         return None
+    return _deleted(records) if records.pat_id else _some_pat(records, records.pats, now)
+
+
+def _deleted(records: PatRecords) -> Finding:
     event = records.last("user.pat.removed", pat_id=records.pat_id)
-    known = records.last("user.pat.added", "user.pat.removed", pat_id=records.pat_id)
-    was_here = known is not None or not records.all_known
+    was_here = bool(event or records.last("user.pat.added", pat_id=records.pat_id)) or not records.all_known
     if was_here:
         cause = f"the PAT was deleted{_when(event)}: its user {records.user} is active, but no longer has it"
     else:
@@ -109,21 +108,17 @@ def _deleted(case: PatCase) -> Finding | None:
     return Finding(id="token.deleted", cause=cause, likely=not was_here, fix=(_new_pat(records),))
 
 
-def _expired(case: PatCase) -> Finding | None:
-    records = case.records
-    if records.pat is None or not records.pat.has_expired(case.now):
+def _expired(records: PatRecords, pat: Credential, now: float) -> Finding | None:
+    if not pat.has_expired(now):
         return None
     return Finding(
         id="token.expired",
-        cause=f"the PAT has expired, at {records.pat.expires_text}",
+        cause=f"the PAT has expired, at {pat.expires_text}",
         fix=(f"create a new PAT for {records.user}, with a later date, and set {records.variable} to it",),
     )
 
 
-def _off_and_on_again(case: PatCase) -> Finding | None:
-    records = case.records
-    if records.pat is None:
-        return None
+def _off_and_on_again(records: PatRecords) -> Finding | None:
     added = records.last("user.pat.added", pat_id=records.pat_id)
     off = records.last(*SWITCHED_OFF)
     if off is None or (added and off.sequence < added.sequence):
@@ -137,12 +132,9 @@ def _off_and_on_again(case: PatCase) -> Finding | None:
     )
 
 
-def _another_text(case: PatCase) -> Finding | None:
-    records = case.records
-    if records.pat is None:
-        return None
+def _another_text(records: PatRecords) -> Finding:
     if not records.all_known:
-        return _listed(case)
+        return _listed(records)
     return Finding(
         id="token.another_text",
         cause=f"the PAT with the recorded ID is good ({records.user} has it, and it has not expired), so the text in "
@@ -152,9 +144,8 @@ def _another_text(case: PatCase) -> Finding | None:
     )
 
 
-def _listed(case: PatCase) -> Finding:
+def _listed(records: PatRecords) -> Finding:
     """Return the open finding for a listed PAT: what happened to its user since is unknown."""
-    records = case.records
     return Finding(
         id="token.another_text",
         cause=f"the PAT with the recorded ID is listed and has not expired, and its user {records.user} is active",
@@ -170,12 +161,9 @@ def _listed(case: PatCase) -> Finding:
     )
 
 
-def _some_pat_of_a_user(case: PatCase) -> Finding | None:
-    """Return the open finding for an active user, when it is unknown which of the user's PATs it is."""
-    records = case.records
-    if records.pat_id or records.pats is None:
-        return None
-    expired = [pat.expires_text for pat in records.pats if pat.has_expired(case.now)]
+def _some_pat(records: PatRecords, pats: tuple[Credential, ...], now: float) -> Finding:
+    """Return the open finding when it is unknown which of the user's PATs it is."""
+    expired = [pat.expires_text for pat in pats if pat.has_expired(now)]
     deleted, off = records.last("user.pat.removed"), records.last(*SWITCHED_OFF)
     candidates = (
         f"it has expired: the user has a PAT that did ({', '.join(expired[:3])})" if expired else "",
@@ -199,14 +187,3 @@ def _new_pat(records: PatRecords) -> str:
 
 def _when(event: UserEvent | None) -> str:
     return f" at {quoted(event.when, 40)}" if event and event.when else ""
-
-
-_RULES: tuple[Callable[[PatCase], Finding | None], ...] = (
-    _removed,
-    _switched_off,
-    _deleted,
-    _expired,
-    _off_and_on_again,
-    _another_text,
-    _some_pat_of_a_user,
-)

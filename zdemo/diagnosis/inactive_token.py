@@ -6,10 +6,8 @@ whether the token is alive for others, then at what a JWT says; the last one kno
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.cases import InactiveCase, PatCase, decide
+from zdemo.diagnosis.cases import InactiveCase
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.inactive_jwt import finding_for_jwt
@@ -25,12 +23,11 @@ SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API th
 def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NOTHING, *, now: float) -> Finding:
     """Return why a token is inactive, as far as it can be known: never a wrong single cause."""
     case = InactiveCase(token=token, settings=settings, evidence=evidence, now=now)
-    return (
-        zitadel_is_sick(settings.issuer, evidence)
-        or paste_problem(token)
-        or _another_value(case)
-        or decide(_RULES, case, finding_by_form)
-    )
+    if obvious := zitadel_is_sick(settings.issuer, evidence) or paste_problem(token) or _another_value(case):
+        return obvious
+    finding = _alive_elsewhere(case) or finding_for_jwt(case) or _session_api(case) or _recorded(case)
+    finding = finding or finding_by_form(case)
+    return finding.and_seen(case.seen)
 
 
 def zitadel_is_sick(issuer: str, evidence: Evidence) -> Finding | None:
@@ -38,9 +35,9 @@ def zitadel_is_sick(issuer: str, evidence: Evidence) -> Finding | None:
 
     A ZITADEL that works refuses a made-up client with 400; one that cannot read its clients answers 200 to all.
     """
-    made_up = evidence.answer(Probe.MADE_UP_CLIENT)
-    everything_inactive = made_up is not None and made_up.status == 200 and made_up.json_object().get("active") is False
-    line = (("made-up client", "got 200 inactive, where a ZITADEL that works answers 400"),)
+    made_up = Probe.MADE_UP_CLIENT
+    everything_inactive = evidence.status(made_up) == 200 and evidence.body(made_up).get("active") is False
+    line = ((made_up.value, "got 200 inactive, where a ZITADEL that works answers 400"),)
     seen = (*(line if everything_inactive else ()), *health_lines(evidence))
     if evidence.database_away:
         return database_away(issuer, seen)
@@ -111,10 +108,6 @@ def _contradiction(case: InactiveCase) -> Finding:
     )
 
 
-def _jwt(case: InactiveCase) -> Finding | None:
-    return finding_for_jwt(case) if case.form.kind is TokenKind.JWT else None
-
-
 def _session_api(case: InactiveCase) -> Finding | None:
     whoami = case.evidence.answer(Probe.WHOAMI)
     proven = whoami is not None and whoami.status == 403 and SESSION_API_REFUSAL in whoami.text
@@ -138,12 +131,4 @@ def _recorded(case: InactiveCase) -> Finding | None:
     short = case.form.kind is TokenKind.CUT and records.length is not None
     if not short and case.form.kind not in (TokenKind.PAT, TokenKind.UNKNOWN):
         return None
-    return finding_for_pat_records(PatCase(records=records, now=evidence.looked_up_at))
-
-
-_RULES: tuple[Callable[[InactiveCase], Finding | None], ...] = (
-    _alive_elsewhere,
-    _jwt,
-    _session_api,
-    _recorded,
-)
+    return finding_for_pat_records(records, evidence.looked_up_at)

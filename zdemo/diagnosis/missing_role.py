@@ -5,27 +5,126 @@ ZITADEL lets any PAT list its own role assignments, so most of this is certain w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import shlex
+from dataclasses import dataclass
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.cases import decide
-from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.evidence import Evidence, Probe, project_behind
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.role_facts import ORGANIZATION_SCOPE, RoleFacts, near_miss, project_words, role_scopes
-from zdemo.introspection.model import Introspection
+from zdemo.introspection.model import ROLES_CLAIM, Introspection
+from zdemo.management.model import RoleAssignment
 
 OWN_API_SCOPE = "urn:zitadel:iam:org:project:id:zitadel:aud"
+ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
+ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
+MOST_SHOWN = 8  # role assignments in the evidence
+PROJECT_CLAIM = re.compile(r"urn:zitadel:iam:org:project:([^:]+):roles")
+
+
+def is_pat(introspection: Introspection) -> bool:
+    """Return whether the token is a personal access token: only a PAT has no ``client_id`` (ZITADEL)."""
+    return "client_id" not in introspection.claims
+
+
+def own_project(introspection: Introspection, settings: Settings) -> str | None:
+    """Return the project that the API application belongs to; ``None`` when the introspection does not show it.
+
+    A PAT's audience ends with the client ID and the project. The claim of a granted role names the project, and so
+    does another token's audience when its only entry is not the client ID.
+    """
+    if is_pat(introspection) and (project := project_behind(settings.client_id, introspection.audience)):
+        return project
+    if ROLES_CLAIM in introspection.claims:
+        named = [match[1] for claim in introspection.claims if (match := PROJECT_CLAIM.fullmatch(claim))]
+        if len(named) == 1:
+            return named[0]
+    others = [entry for entry in introspection.audience if entry != settings.client_id]
+    if len(introspection.audience) == 1 and others:
+        return others[0]
+    return None
+
+
+def role_scopes(introspection: Introspection) -> frozenset[str]:
+    """Return the role keys in the scope: for a PAT all that the project defines, for others those requested."""
+    scopes = introspection.scopes
+    return frozenset(scope.removeprefix(ROLE_SCOPE) for scope in scopes if scope.startswith(ROLE_SCOPE))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Facts:
+    """The case of a role that an active token lacks."""
+
+    role: str
+    introspection: Introspection
+    settings: Settings
+    evidence: Evidence
+
+    @property
+    def is_pat(self) -> bool:
+        return is_pat(self.introspection)
+
+    @property
+    def project(self) -> str | None:
+        return own_project(self.introspection, self.settings)
+
+    @property
+    def project_that_counts(self) -> str | None:
+        return self.settings.project_id or self.project
+
+    @property
+    def granted(self) -> tuple[str, ...]:
+        return tuple(self.introspection.roles(self.settings.project_id))
+
+    @property
+    def defined(self) -> frozenset[str] | None:
+        surely_a_pat = self.is_pat and self.settings.client_id in self.introspection.audience
+        return role_scopes(self.introspection) if surely_a_pat else None
+
+    @property
+    def assignments(self) -> tuple[RoleAssignment, ...]:
+        return tuple(a for a in self.evidence.assignments or () if self.role in a.role_keys)
+
+    @property
+    def is_granted_here(self) -> bool:
+        return any(a.active and a.project_id == self.project_that_counts for a in self.assignments)
+
+    @property
+    def user(self) -> str:
+        names = (self.introspection.text(name) for name in ("username", "preferred_username", "sub"))
+        return shlex.quote(quoted(next(filter(None, names), "USER")))
+
+    @property
+    def grant(self) -> str:
+        return f"zdemo role grant {self.user} {shlex.quote(self.role)}"
+
+    @property
+    def seen(self) -> tuple[tuple[str, str], ...]:
+        names = ", ".join(quoted(role, 60) for role in self.granted) or "none"
+        lines = [("token", "active"), ("roles", f"in this project: {names}")]
+        if self.project:
+            lines.append(("project", f"this API's is {quoted(self.project, 40)}"))
+        if self.evidence.assignments is None:
+            lines.append(("assignments", f"unknown: {_why_unknown(self.evidence)}"))
+        elif not self.evidence.assignments:
+            lines.append(("assignments", f"none at all, listed with {self.evidence.assignments_from}"))
+        else:
+            lines += [("assignments", assignment_words(a)) for a in self.evidence.assignments[:MOST_SHOWN]]
+        return tuple(lines)
 
 
 def finding_for_missing_role(
     introspection: Introspection, settings: Settings, evidence: Evidence, role: str
 ) -> Finding:
     """Return why the roles claim lacks ``role``, as far as it can be known."""
-    facts = RoleFacts(role=role, introspection=introspection, settings=settings, evidence=evidence)
-    return decide(_RULES, facts, _open)
+    facts = _Facts(role=role, introspection=introspection, settings=settings, evidence=evidence)
+    finding = _other_project_configured(facts) or _narrowed(facts) or _narrowed_by_organization(facts)
+    finding = finding or _deactivated(facts) or _just_changed(facts) or _in_other_project(facts)
+    finding = finding or _near_miss(facts) or _undefined(facts) or _not_granted(facts) or _open(facts)
+    return finding.and_seen(facts.seen)
 
 
-def _other_project_configured(facts: RoleFacts) -> Finding | None:
+def _other_project_configured(facts: _Facts) -> Finding | None:
     """Find a configured project that is not the application's: ZITADEL shows only the roles of the latter."""
     project, configured = facts.project, facts.settings.project_id
     if not configured or not project or project == configured:
@@ -45,7 +144,7 @@ def _other_project_configured(facts: RoleFacts) -> Finding | None:
     )
 
 
-def _narrowed(facts: RoleFacts) -> Finding | None:
+def _narrowed(facts: _Facts) -> Finding | None:
     """Find a token that was requested for certain roles: ZITADEL shows it no other role, granted or not."""
     requested = role_scopes(facts.introspection)
     if facts.is_pat or not requested or facts.role in requested:
@@ -59,7 +158,7 @@ def _narrowed(facts: RoleFacts) -> Finding | None:
     )
 
 
-def _narrowed_by_organization(facts: RoleFacts) -> Finding | None:
+def _narrowed_by_organization(facts: _Facts) -> Finding | None:
     organizations = [s for s in facts.introspection.scopes if s.startswith(ORGANIZATION_SCOPE)]
     if facts.is_pat or not organizations:
         return None
@@ -73,7 +172,7 @@ def _narrowed_by_organization(facts: RoleFacts) -> Finding | None:
     )
 
 
-def _deactivated(facts: RoleFacts) -> Finding | None:
+def _deactivated(facts: _Facts) -> Finding | None:
     if facts.is_granted_here or not any(a.project_id == facts.project_that_counts for a in facts.assignments):
         return None
     return Finding(
@@ -83,7 +182,7 @@ def _deactivated(facts: RoleFacts) -> Finding | None:
     )
 
 
-def _just_changed(facts: RoleFacts) -> Finding | None:
+def _just_changed(facts: _Facts) -> Finding | None:
     if not facts.is_granted_here:
         return None
     return Finding(
@@ -97,7 +196,7 @@ def _just_changed(facts: RoleFacts) -> Finding | None:
     )
 
 
-def _in_other_project(facts: RoleFacts) -> Finding | None:
+def _in_other_project(facts: _Facts) -> Finding | None:
     """Find an active assignment in another project; in the API's own project, the role would show."""
     elsewhere = [a for a in facts.assignments if a.active and a.project_id != facts.project_that_counts]
     if not elsewhere:
@@ -118,7 +217,7 @@ def _in_other_project(facts: RoleFacts) -> Finding | None:
     )
 
 
-def _near_miss(facts: RoleFacts) -> Finding | None:
+def _near_miss(facts: _Facts) -> Finding | None:
     near = near_miss(facts.role, facts.granted)
     if not near:
         return None
@@ -130,7 +229,7 @@ def _near_miss(facts: RoleFacts) -> Finding | None:
     )
 
 
-def _rename(facts: RoleFacts, near: str) -> tuple[str, ...]:
+def _rename(facts: _Facts, near: str) -> tuple[str, ...]:
     """Return how to get the right key; ZITADEL refuses two keys in a project that differ only in case (409)."""
     if near.casefold() == facts.role.casefold():
         return (
@@ -141,7 +240,7 @@ def _rename(facts: RoleFacts, near: str) -> tuple[str, ...]:
     return (f"add exactly the role {facts.role} to the project, and grant it: {facts.grant}",)
 
 
-def _undefined(facts: RoleFacts) -> Finding | None:
+def _undefined(facts: _Facts) -> Finding | None:
     """Find a role that the project does not define: a PAT's scope lists every role of the project."""
     if facts.defined is None or facts.role in facts.defined:
         return None
@@ -163,7 +262,7 @@ def _undefined(facts: RoleFacts) -> Finding | None:
     )
 
 
-def _not_granted(facts: RoleFacts) -> Finding | None:
+def _not_granted(facts: _Facts) -> Finding | None:
     unknown_project = not facts.project_that_counts and facts.assignments
     if facts.evidence.assignments is None or unknown_project:
         return None
@@ -175,7 +274,7 @@ def _not_granted(facts: RoleFacts) -> Finding | None:
     )
 
 
-def _open(facts: RoleFacts) -> Finding:
+def _open(facts: _Facts) -> Finding:
     """Return the open finding: the assignments or the project are unknown."""
     candidates = [
         "it is not granted to the token's user",
@@ -197,14 +296,43 @@ def _open(facts: RoleFacts) -> Finding:
     )
 
 
-_RULES: tuple[Callable[[RoleFacts], Finding | None], ...] = (
-    _other_project_configured,
-    _narrowed,
-    _narrowed_by_organization,
-    _deactivated,
-    _just_changed,
-    _in_other_project,
-    _near_miss,
-    _undefined,
-    _not_granted,
-)
+def _why_unknown(evidence: Evidence) -> str:
+    status = evidence.status(Probe.ASSIGNMENTS)
+    if status is None:
+        return "no answer came in time"
+    if status in (401, 403):
+        neither = ", and ZITADEL_ADMIN_PAT did not show them either" if evidence.with_administrator else ""
+        return f"this token may not list them{neither}"
+    return f"ZITADEL answered {status}"
+
+
+def assignment_words(assignment: RoleAssignment) -> str:
+    """Return a role assignment as a line of evidence."""
+    keys = ", ".join(quoted(key, 60) for key in assignment.role_keys) or "no role"
+    state = "" if assignment.active else ", deactivated"
+    return f"{keys} in {project_words(assignment)}{state}"
+
+
+def project_words(assignment: RoleAssignment) -> str:
+    """Return the name and the ID of an assignment's project."""
+    return f"project {quoted(assignment.project_name, 60)} ({quoted(assignment.project_id, 40)})"
+
+
+def near_miss(role: str, others: frozenset[str] | tuple[str, ...]) -> str:
+    """Return a key that most likely means the same: it differs in case or by one edit; empty when there is none."""
+    return next((other for other in sorted(others) if other != role and _near(role, other)), "")
+
+
+def _near(one: str, other: str) -> bool:
+    first, second = one.casefold(), other.casefold()
+    if re.sub(r"[\W_]", "", first) == re.sub(r"[\W_]", "", second):
+        return True
+    if len(first) > len(second):
+        first, second = second, first
+    if len(second) - len(first) > 1:
+        return False
+    at = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(first))
+    if len(first) < len(second):
+        return first[at:] == second[at + 1 :]
+    swapped = first[at : at + 2] == second[at : at + 2][::-1] and first[at + 2 :] == second[at + 2 :]
+    return first[at + 1 :] == second[at + 1 :] or swapped

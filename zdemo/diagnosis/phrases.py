@@ -17,6 +17,7 @@ MOST_ITEMS = 5  # of a list that came over the network
 CLOCK_TOLERANCE_SECONDS = 5  # ``Date`` has a resolution of 1 s, and an answer takes its time
 SYNCHRONISE = "synchronise the time of this machine (NTP), e.g. timedatectl set-ntp true, and check ZITADEL's"
 CLOCK_COMPARED = ("clock", "compared with the Date of ZITADEL's answer")
+LOOKED_UP = ("records", "looked up with ZITADEL_ADMIN_PAT")
 CORRECT_DOMAIN = "correct ZITADEL_DOMAIN: host and port of your ZITADEL, e.g. ZITADEL_DOMAIN=http://localhost:8080"
 AIRPLAY = "AirPlay of macOS"
 SAYS_HTTPS = re.compile("HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS|plain HTTP to an SSL")

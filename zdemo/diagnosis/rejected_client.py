@@ -1,18 +1,17 @@
-"""Why ZITADEL refuses the API application's credentials: it never says why, so most of it stays open."""
+"""Why ZITADEL refuses the API application's secret or key: it never says why, so most of it stays open."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from zdemo.diagnosis.cases import ClientCase, decide
+from zdemo.diagnosis.cases import ClientCase
 from zdemo.diagnosis.client_records import finding_for_client_records
-from zdemo.diagnosis.evidence import Probe
+from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.odd_values import SWAPPED, TOKEN_SWAPPED, are_swapped, are_token_and_secret_swapped, odd_values
-from zdemo.diagnosis.phrases import url
-from zdemo.diagnosis.rejected_key import ask_administrator, clock_skewed, issuer_differs, key_refused
+from zdemo.diagnosis.phrases import CLOCK_COMPARED, CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, Lines, clock_words, url
 from zdemo.diagnosis.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
+from zdemo.introspection.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
 
 SERVICE_USER = "Errors.User.Machine.Secret."  # ZITADEL: the login name is right, its secret is wrong or missing
 SWAPPED_WITH_TOKEN = "client.swapped_with_token"  # noqa: S105  # an ID, not a secret
@@ -21,7 +20,10 @@ USER_NOT_ACTIVE = "Errors.User.NotActive"
 
 def finding_for_credentials(case: ClientCase) -> Finding:
     """Return the finding for an answer that refuses the client ID and secret, or the key."""
-    return decide(_RULES, case, _open)
+    finding = _only_for_this_text(case) or _not_as_zitadel_refuses(case) or _service_user(case) or _by_their_form(case)
+    finding = finding or _issuer_differs(case) or _everything_refused(case) or _recorded_or_clock(case)
+    finding = finding or _key_refused(case) or _open(case)
+    return finding.and_seen(case.seen)
 
 
 def _only_for_this_text(case: ClientCase) -> Finding | None:
@@ -117,7 +119,7 @@ def _everything_refused(case: ClientCase) -> Finding | None:
 def _recorded_or_clock(case: ClientCase) -> Finding | None:
     """Prefer what an administrator sees for certain to the clock, which is only likely; both may need a fix."""
     recorded = finding_for_client_records(case, *(("values", text) for text in _odd_credentials(case)))
-    clock = clock_skewed(case) if case.settings.key else None
+    clock = _clock_skewed(case) if case.settings.key else None
     if recorded is None or clock is None or recorded.certainty is not Certainty.CERTAIN:
         return clock or recorded
     return replace(recorded, seen=(*recorded.seen, ("clock", clock.cause)), fix=(*recorded.fix, *clock.fix))
@@ -143,7 +145,7 @@ def _open(case: ClientCase) -> Finding:
             f"compare CLIENT_ID{f' {client_id}' if ID_DIGITS.fullmatch(client_id) else ''} with the application's page "
             "in ZITADEL, and check that the application is active",
             "generate a new client secret there and set CLIENT_SECRET to it",
-            ask_administrator(case.evidence),
+            _ask_administrator(case.evidence),
         ),
     )
 
@@ -171,13 +173,88 @@ def _odd_credentials(case: ClientCase) -> tuple[str, ...]:
     return tuple(odd)
 
 
-_RULES: tuple[Callable[[ClientCase], Finding | None], ...] = (
-    _only_for_this_text,
-    _not_as_zitadel_refuses,
-    _service_user,
-    _by_their_form,
-    issuer_differs,
-    _everything_refused,
-    _recorded_or_clock,
-    key_refused,
-)
+def _ask_administrator(evidence: Evidence) -> str:
+    """Return the next step to find out which cause it is."""
+    if evidence.with_administrator:
+        return (
+            "ZITADEL_ADMIN_PAT did not show which: its user cannot see enough, or time ran out; see admin.rights of "
+            "zdemo doctor"
+        )
+    return "set ZITADEL_ADMIN_PAT to an administrator's PAT; then zdemo doctor shows which it is"
+
+
+def assertions_are_refused(clock_ahead_seconds: float) -> bool:
+    """Return whether the clocks differ so much that ZITADEL refuses every assertion that is signed here."""
+    return not -LIFETIME_SECONDS < clock_ahead_seconds <= CLOCK_LEEWAY_SECONDS + 1
+
+
+def _clock_skewed(case: ClientCase) -> Finding | None:
+    """Return the finding when an assertion that was signed just now is in the future for ZITADEL, or has expired.
+
+    It is only likely, because a proxy may have written its own ``Date``.
+    """
+    ahead = case.evidence.clock_ahead_seconds
+    if ahead is None or not assertions_are_refused(ahead):
+        return None
+    what = "in the future" if ahead > 0 else "expired already"
+    return Finding(
+        id="clock.skewed",
+        cause=f"{clock_words(ahead)}: for ZITADEL, an assertion signed with the key of ZITADEL_KEY_FILE is {what}",
+        likely=True,
+        seen=(CLOCK_COMPARED,),
+        fix=(SYNCHRONISE,),
+    )
+
+
+def _issuer_differs(case: ClientCase) -> Finding | None:
+    """Return the finding when assertions name another audience than ZITADEL's issuer, which it compares exactly."""
+    if case.settings.key is None:
+        return None
+    discovery = case.evidence.answer(Probe.DISCOVERY)
+    issuer = discovery.json_object().get("issuer") if discovery and discovery.status == 200 else None
+    audience = audience_of(case.settings.issuer)
+    if not isinstance(issuer, str) or issuer == audience:
+        return None
+    return Finding(
+        id="client.issuer_differs",
+        cause=f"ZITADEL's issuer is {quoted(issuer)}, but assertions signed with the key of ZITADEL_KEY_FILE are for "
+        f"{audience} (ZITADEL_DOMAIN): ZITADEL accepts only assertions for its own issuer",
+        seen=(("discovery", f"issuer {quoted(issuer)}"),),
+        fix=(
+            f"ZITADEL_DOMAIN={quoted(issuer)}, if that answers from here",
+            "or let the proxy before ZITADEL pass Host unchanged and send X-Forwarded-Proto (ZITADEL: ExternalSecure)",
+        ),
+    )
+
+
+def _key_refused(case: ClientCase) -> Finding | None:
+    """Return the open finding for a refused key; ``None`` when no key was used."""
+    key, evidence = case.settings.key, case.evidence
+    if key is None:
+        return None
+    candidates = [
+        "the key was deleted in ZITADEL, or has expired",
+        "the application, its project or its organization is inactive or deleted",
+        "clientId or keyId in the key file was changed: they belong to other keys or applications",
+    ]
+    elsewhere = "the key file belongs to another ZITADEL, or this one was recreated since"
+    candidates.insert(0 if evidence.token_is_dead else len(candidates), elsewhere)
+    seen: Lines = ()
+    ahead = evidence.clock_ahead_seconds
+    if ahead is not None and abs(ahead) > CLOCK_TOLERANCE_SECONDS:
+        candidates.insert(0, clock_words(ahead))
+        seen = (CLOCK_COMPARED,)
+    application = f"application {key.client_id}" if ID_DIGITS.fullmatch(key.client_id) else "the application"
+    key_name = f"key {key.key_id}" if ID_DIGITS.fullmatch(key.key_id) else "the key"
+    return Finding(
+        id="client.key_refused",
+        cause=f"{case.refused} (ZITADEL_KEY_FILE)",
+        candidates=tuple(candidates),
+        seen=seen,
+        fix=(
+            f"check in ZITADEL that {application} (its client ID) is active, that it lists {key_name}, and when that "
+            "expires",
+            "create a new key there and set ZITADEL_KEY_FILE to its file",
+            _ask_administrator(evidence),
+        ),
+    )

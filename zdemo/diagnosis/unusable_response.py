@@ -6,20 +6,21 @@ not introspections. No finding mentions the caller's token, which has no part in
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.cases import ClientCase, ResponseCase, decide
+from zdemo.diagnosis.cases import ClientCase, ResponseCase
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.intermediaries import gateway, in_between, lost_on_the_way, network_login, own_proxy, rate_limited
-from zdemo.diagnosis.phrases import CORRECT_DOMAIN, Lines, described, health_lines, redirected_to
+from zdemo.diagnosis.phrases import CORRECT_DOMAIN, Lines, described, health_lines, redirected_to, url, wait
 from zdemo.diagnosis.phrases import expects_https as https_expected
 from zdemo.diagnosis.rejected_client import finding_for_credentials
 from zdemo.errors import ConnectionFailed, CredentialsRefused, FailureKind, IntrospectionError
+from zdemo.http.response import GATEWAY_STATUSES
 from zdemo.introspection.instance_not_found import explain_instance_not_found, instance_not_found
+from zdemo.introspection.model import INTROSPECTION_PATH
 from zdemo.introspection.refusals import DATABASE_AWAY
 
+NETWORK_LOGIN = 511  # RFC 6585 §6: never a server's own answer
+BLOCKED = "Your ZITADEL instance is blocked"  # ZITADEL's own words, in plain text
 FILTERED = (401, 403, 407, 413)  # with a page: how a filter, or a login page before ZITADEL, refuses
 
 
@@ -36,11 +37,18 @@ def finding_for_error(
         return Finding(id="zitadel.unavailable", cause=error.message, fix=(error.hint,))
     if isinstance(error, CredentialsRefused) and settings:
         return finding_for_credentials(ClientCase(answer=answer, settings=settings, evidence=evidence))
-    return decide(UNUSABLE, ResponseCase(answer=answer, error=error, evidence=evidence), unusable)
+    case = ResponseCase(answer=answer, error=error, evidence=evidence)
+    return unusable(case).and_seen(case.seen)
 
 
 def unusable(case: ResponseCase) -> Finding:
-    """Return the open finding for a response that no rule knows."""
+    """Return the finding for a response by the first rule that knows it; else it stays open."""
+    finding = _wrong_host(case) or _database_away(case) or _network_login(case) or own_proxy(case)
+    finding = finding or _rate_limited(case) or _redirects(case) or expects_https(case) or _lost_on_the_way(case)
+    return finding or _gateway(case) or _fails(case) or _other_server(case) or _unknown(case)
+
+
+def _unknown(case: ResponseCase) -> Finding:
     return Finding(
         id="zitadel.unusable",
         cause=quoted(case.error.message, 300),
@@ -86,7 +94,7 @@ def _wrong_host(case: ResponseCase) -> Finding | None:
 def _database_away(case: ResponseCase) -> Finding | None:
     if DATABASE_AWAY not in case.answer.text and not case.evidence.database_away:
         return None
-    return database_away(case.origin)
+    return database_away(f"{url(case.answer).scheme}://{case.host}")
 
 
 def database_away(origin: str, seen: Lines = ()) -> Finding:
@@ -167,16 +175,120 @@ def other_server(case: ResponseCase, *, likely: bool) -> Finding:
     )
 
 
-UNUSABLE: tuple[Callable[[ResponseCase], Finding | None], ...] = (
-    _wrong_host,
-    _database_away,
-    network_login,
-    own_proxy,
-    rate_limited,
-    _redirects,
-    expects_https,
-    lost_on_the_way,
-    gateway,
-    _fails,
-    _other_server,
-)
+def own_proxy(case: ResponseCase) -> Finding | None:
+    """Find an answer that the environment's proxy may have written itself."""
+    answer, host = case.answer, case.host
+    limited = answer.status == 429 or 300 <= answer.status < 400
+    if not answer.proxy or case.evidence.is_ready or limited or answer.json_object():
+        return None
+    candidates = (
+        f"the proxy does not let requests through to {host}",
+        f"{host} is not a ZITADEL, or a filter answers before it",
+    )
+    if answer.status in GATEWAY_STATUSES:
+        candidates = (
+            f"the proxy cannot connect to {host}: host or port in ZITADEL_DOMAIN is wrong, or nothing runs there",
+            f"another proxy answers at {host}, and ZITADEL behind it does not",
+        )
+    return Finding(
+        id="net.proxy_answers",
+        cause=f"the answer that came through the proxy {answer.proxy} is not ZITADEL's ({described(answer)})",
+        candidates=candidates,
+        fix=(
+            f"check host and port in ZITADEL_DOMAIN ({host}), and that ZITADEL runs there",
+            f"if this machine reaches it without the proxy, add {url(answer).hostname} to NO_PROXY",
+            "otherwise let the proxy pass requests to it: its log says more",
+        ),
+    )
+
+
+def _network_login(case: ResponseCase) -> Finding | None:
+    """Find a captive portal: the network answers, whatever host was asked."""
+    if case.answer.status != NETWORK_LOGIN:
+        return None
+    return Finding(
+        id="net.login",
+        cause=f"the network requires a login first, and answers in place of {case.host} ({NETWORK_LOGIN})",
+        fix=("log in to the network (open any page in a browser), then try again",),
+    )
+
+
+def _rate_limited(case: ResponseCase) -> Finding | None:
+    """Find a rate limit: ZITADEL's is plain text, a filter's is a page or has the filter's name."""
+    answer = case.answer
+    if answer.status != 429:
+        return None
+    cause, likely = "requests to ZITADEL are rate limited (429)", False
+    if BLOCKED in answer.text:
+        cause = "ZITADEL has blocked this instance: a limit was exceeded or set (429)"
+    elif _is_from_a_proxy(case):
+        cause = f"a proxy or filter before ZITADEL limits or blocks requests from here ({described(answer)})"
+        likely = True
+    return Finding(
+        id="zitadel.rate_limited",
+        cause=cause,
+        likely=likely,
+        fix=(wait(answer), "ask the operator of ZITADEL for the limit, and send ZITADEL fewer requests"),
+    )
+
+
+def _is_from_a_proxy(case: ResponseCase) -> bool:
+    """Return whether a page or a server's name came: ZITADEL sends neither."""
+    return case.answer.media_type == "text/html" or "server" in case.answer.headers
+
+
+def _lost_on_the_way(case: ResponseCase) -> Finding | None:
+    """Find a part of the request that did not reach ZITADEL."""
+    body = case.answer.json_object()
+    description = str(body.get("error_description", ""))
+    what = {
+        "token missing": "the form of the request",
+        "client_id or client_assertion must be provided": "the API application's authentication (the Authorization "
+        "header; with a key file, the form)",
+    }.get(description)
+    if case.answer.status != 400 or body.get("error") != "invalid_request" or what is None:
+        return None
+    return Finding(
+        id="zitadel.request_changed",
+        cause=f"{what} was sent but did not reach ZITADEL: something in between removes it",
+        likely=True,
+        seen=(("ZITADEL", quoted(description)),),
+        fix=("check the proxies before ZITADEL: POST, its form and the Authorization header must pass unchanged",),
+    )
+
+
+def _gateway(case: ResponseCase) -> Finding | None:
+    """Find a proxy that does not reach ZITADEL, or that does not pass this path to a ZITADEL that is ready."""
+    if case.answer.status not in GATEWAY_STATUSES or not _is_from_a_proxy(case):
+        return None
+    if case.evidence.is_ready:
+        return Finding(
+            id="zitadel.in_between",
+            cause=f"ZITADEL is at {case.host} and ready, but a proxy before it answers {case.path} in its place "
+            f"({case.answer.status})",
+            candidates=(
+                "the proxy sends this path elsewhere, or it is switched off there (maintenance)",
+                "ZITADEL was starting a moment ago, and works now",
+            ),
+            fix=("try again", f"let the proxy before ZITADEL pass {_request(case)}; its log says more"),
+        )
+    return Finding(
+        id="zitadel.behind_proxy_down",
+        cause=f"a proxy answers at {case.host}, but ZITADEL behind it does not ({case.answer.status})",
+        likely=True,
+        fix=("start ZITADEL, or correct ZITADEL's address in the proxy's configuration; its log says more",),
+    )
+
+
+def in_between(case: ResponseCase) -> Finding:
+    """Return the finding when ZITADEL answers its readiness check, but something else answers this path."""
+    what = "introspection" if case.path == INTROSPECTION_PATH else case.path
+    return Finding(
+        id="zitadel.in_between",
+        cause=f"ZITADEL is at {case.host}, but something before it answers {what} in its place",
+        fix=(f"let the proxy or filter before ZITADEL pass {_request(case)}",),
+    )
+
+
+def _request(case: ResponseCase) -> str:
+    return f"{'POST' if case.path == INTROSPECTION_PATH else 'GET'} {case.path}"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from zdemo.diagnosis.cases import ResponseCase, decide
+from zdemo.diagnosis.cases import ResponseCase
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.intermediaries import BLOCKED, in_between, own_proxy
 from zdemo.diagnosis.phrases import AIRPLAY, CORRECT_DOMAIN, described, is_airplay
-from zdemo.diagnosis.unusable_response import UNUSABLE, expects_https, other_server, unusable
+from zdemo.diagnosis.unusable_response import BLOCKED, expects_https, in_between, other_server, own_proxy, unusable
 from zdemo.http.response import Response
 from zdemo.introspection.instance_not_found import INSTANCE_UNKNOWN
 from zdemo.introspection.model import INTROSPECTION_PATH
@@ -34,7 +31,9 @@ def zitadels_signs(evidence: Evidence) -> str:
 def finding_for_server(answer: Response, evidence: Evidence) -> Finding:
     """Return why the answer to a request for discovery does not come from a ZITADEL, or is not a good one."""
     case = ResponseCase(answer=answer, error=answer_error(answer), evidence=evidence)
-    return decide((*_RULES, *UNUSABLE), case, unusable)
+    finding = _only_discovery(case) or expects_https(case) or own_proxy(case) or _refuses(case)
+    finding = finding or _is_the_api(case) or _other_issuer(case) or _other_json(case) or unusable(case)
+    return finding.and_seen(case.seen)
 
 
 def _only_discovery(case: ResponseCase) -> Finding | None:
@@ -79,17 +78,6 @@ def _other_issuer(case: ResponseCase) -> Finding | None:
 def _other_json(case: ResponseCase) -> Finding | None:
     own = 200 <= case.answer.status < 500 and case.answer.status != 429 and not case.evidence.is_ready
     return other_server(case, likely=True) if own and case.answer.json_object() else None
-
-
-_RULES: tuple[Callable[[ResponseCase], Finding | None], ...] = (
-    _only_discovery,
-    expects_https,
-    own_proxy,
-    _refuses,
-    _is_the_api,
-    _other_issuer,
-    _other_json,
-)
 
 
 def finding_for_issuer(issuer: str, requested: str, *, with_key: bool) -> Finding | None:
