@@ -98,7 +98,8 @@ def test_a_certificate_that_is_not_trusted_is_named_by_every_command(
 
 
 @pytest.mark.parametrize(
-    ("fault", "word"), [("HTML", "text/html"), ("429", "429"), ("no active", "200"), ("8 MiB", "1 MiB")]
+    ("fault", "word"),
+    [("HTML", "text/html"), ("429", "429"), ("404, unknown path", "404"), ("no active", "200"), ("8 MiB", "1 MiB")],
 )
 def test_a_response_that_is_not_from_zitadel_is_named_with_exit_code_four(shell: Shell, fault: str, word: str) -> None:
     with upstream(FAULTS[fault].behaviour) as server:

@@ -557,7 +557,7 @@ IN_THE_WAY: list[tuple[str, tuple[str, str, bytes], int, str]] = [
     ("/zitadel.application", ("404 Not Found", "application/json", UNKNOWN), 1, "too old"),
     ("/zitadel.authorization", ("404 Not Found", "application/json", UNKNOWN), 1, "too old"),
     ("/zitadel.project", ("501 Not Implemented", "application/json", UNIMPLEMENTED), 1, "too old"),
-    ("/zitadel.project", ("404 Not Found", "text/plain", b"404 page not found"), 1, "too old"),
+    ("/zitadel.project", ("404 Not Found", "text/plain", b"404 page not found"), 4, "not a ZITADEL"),
     ("/zitadel.project", ("429 Too Many Requests", "application/json", BLOCKED), 4, "429"),
     ("/oidc", ("429 Too Many Requests", "text/plain", b"Your ZITADEL instance is blocked."), 4, "429"),
     ("/", ("200 OK", "text/html", b"<html>"), 4, "ZITADEL_DOMAIN"),

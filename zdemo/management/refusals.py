@@ -10,7 +10,6 @@ NO_MEMBERSHIP = "AUTHZ-cdgFk"  # ZITADEL: the token is valid, its user is not an
 SESSION_TOKEN = "AUTHZ-Kl3p0"  # noqa: S105  # ZITADEL: its other APIs do not take a Session API token
 NAME_TAKEN = "V3-DKcYh"  # ZITADEL: any unique name or key
 NO_SUCH_SERVICE = ("5", "12", "unimplemented")  # REST's numbers, and Connect's word for an unknown method
-NO_SUCH_METHOD = "404 page not found"
 
 ADMIN_PAT_REFUSED = (
     "ZITADEL_ADMIN_PAT is not valid at this ZITADEL: deleted, expired, not copied whole, of another instance, "
@@ -56,8 +55,8 @@ def management_error(answer: Response, method: str = "") -> ZdemoError:
     if answer.status in (429, *GATEWAY_STATUSES) or "unable to set instance" in answer.text:
         return answer_error(answer)
     error_id = text.rpartition("(")[2].rstrip(")") if text.endswith(")") else ""
-    unknown = answer.text.strip() == NO_SUCH_METHOD or (not error_id and code in NO_SUCH_SERVICE)
-    if answer.status == 501 or (unknown and answer.status != 200):
+    unknown = not error_id and code in NO_SUCH_SERVICE
+    if body and (answer.status == 501 or (unknown and answer.status != 200)):
         return _refused(answer, code, *TOO_OLD)
     if not text or answer.status == 200:
         kind = answer.media_type or "no media type"
