@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zdemo.cli.addresses import origin_given_by
-from zdemo.cli.call_screen import show_call
-from zdemo.cli.options import EnvFile, Json, Pat
-from zdemo.cli.screen import Screen, step
+from zdemo.cli.options import EnvFile, Json, Pat, check_address
+from zdemo.cli.screen import Screen, headline, printable, show_finding, step
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_mixed_sources, token_line
-from zdemo.client import Call, Route, call_api, curl_command
+from zdemo.client import Call, Challenge, Route, call_api, curl_command
 from zdemo.client import as_json as call_document
 from zdemo.config.environment import Environment
 from zdemo.config.settings import API_URL, ClientSettings
@@ -60,7 +58,7 @@ def call(
     screen: Screen = ctx.obj
     environment = environment_with_token(screen, pat, env_file, {API_URL: ("--url", url)})
     if url is not None:
-        origin_given_by("--url", url, environment)
+        check_address("--url", url, environment)
     settings = ClientSettings.from_env(environment)
     token = None if route is Route.PUBLIC and pat is None else checked_token(environment)
     if curl:
@@ -75,7 +73,7 @@ def call(
         if as_json:
             screen.document(call_document(result, _reason(explanation)))
         else:
-            show_call(screen, result, explanation, token_line(environment, token) if token else "", verbose=verbose)
+            _show(screen, result, explanation, token_line(environment, token) if token else "", verbose=verbose)
 
     result = call_api(settings, route, token)
     waits = watch and result.answer.status != expect
@@ -152,3 +150,59 @@ def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:
     if status in GATEWAY_STATUSES or result.is_page:
         return ExitCode.NO_ANSWER
     return ExitCode.YES if result.accepted else ExitCode.NO
+
+
+def _show(screen: Screen, call: Call, explanation: Explanation | None, token: str, *, verbose: bool) -> None:
+    """Show one call; ``token`` is the masked token and its source, or empty."""
+    status, colour = f" {call.answer.status}  ", "green" if call.accepted else "red"
+    line = headline(f"GET {call.url}", f"{status}{call.answer.seconds * 1000:.0f} ms".lstrip())
+    screen.say(line.replace(status, f" {screen.mark(status.strip(), colour)}  ", 1))
+    if verbose:
+        _show_exchange(screen, call, token)
+    if call.accepted:
+        screen.behind("  ", _message(call))
+        return
+    refused = 400 <= call.answer.status < 500 and not call.is_page
+    rows = [("refused" if refused else "failed", _message(call))]
+    if call.challenge:
+        rows.append(("challenge", _in_words(call.challenge)))
+    if token:
+        rows.append(("token", token))
+    screen.pairs(rows, indent=2, label_width=10)
+    if explanation:
+        show_finding(screen, explanation.finding, indent=2, evidence=explanation.finding.id.startswith("call."))
+        if explanation.unasked:
+            screen.pairs([("not asked", f"ZITADEL: {explanation.unasked}")], indent=2, label_width=10)
+
+
+def _message(call: Call) -> str:
+    body = call.body
+    if not isinstance(body, dict):
+        kind = call.answer.media_type or "no media type"
+        return f"the answer is not a JSON object ({kind}, {len(call.answer.body)} bytes)"
+    if call.accepted:
+        return str(body.get("message", body))
+    code, description = str(body.get("error", "no error code")), str(body.get("error_description", ""))
+    return f"{code}: {description}" if description else code
+
+
+def _in_words(challenge: Challenge) -> str:
+    """Return what ``WWW-Authenticate`` says, in plain words (RFC 6750 §3)."""
+    words = {
+        "": "a bearer token is required; no error code, because none was sent",
+        "invalid_request": "the request is malformed",
+        "invalid_token": "this token is not valid (any more): get another one",
+        "insufficient_scope": f"the token is valid, but this is required too: {challenge.scope}",
+    }
+    return words.get(challenge.error, challenge.text)
+
+
+def _show_exchange(screen: Screen, call: Call, token: str) -> None:
+    screen.say(f"> GET {call.route.path}")
+    if token:
+        screen.say(f"> Authorization: Bearer {token.split(',')[0]}")
+    screen.say("> Accept: application/json")
+    screen.say(f"< {call.answer.status}")
+    for name, value in call.answer.headers.items():
+        screen.say(f"< {printable(name)}: {printable(value)}")
+    screen.say(f"< {printable(call.answer.text.strip())}")

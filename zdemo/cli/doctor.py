@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
-from zdemo.cli.addresses import origin_given_by
-from zdemo.cli.doctor_screen import as_document, show_done, show_list, show_summary
-from zdemo.cli.options import EnvFile, Json
-from zdemo.cli.screen import Screen
+from zdemo.cli.options import EnvFile, Json, check_address
+from zdemo.cli.screen import Screen, headline, printable, step
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.environment import Environment
 from zdemo.config.parsers import did_you_mean
+from zdemo.diagnosis import Certainty
 from zdemo.doctor import API_CHECKS, CHECKS, Check, CheckReport, DoctorContext, LoadedSettings, Outcome, Target, examine
 from zdemo.errors import ExitCode, UsageError
+
+LABELS = {Outcome.PASS: "ok", Outcome.WARN: "warn", Outcome.FAIL: "FAIL", Outcome.SKIP: "skip"}
+COLOURS = {Outcome.PASS: "green", Outcome.WARN: "yellow", Outcome.FAIL: "red", Outcome.SKIP: "bright_black"}
+LABEL_WIDTH, ID_WIDTH = 6, 22
+INDENT = " " * (LABEL_WIDTH + ID_WIDTH)
+A_GLANCE = 8  # checks that fit on a screen with their failures
+MOST_SEEN = 6  # lines of evidence; --json has all of them
 
 
 def _check_ids(incomplete: str) -> list[str]:
@@ -57,16 +64,16 @@ def doctor(
     checks: Sequence[Check[DoctorContext] | Check[Target]] = CHECKS if api is None else API_CHECKS
     _check_names(names, [check.id for check in checks])
     if list_checks:
-        show_list(screen, checks, as_json=as_json)
+        _show_list(screen, checks, as_json=as_json)
         return ExitCode.YES
     with screen.waiting("running the checks"):
         done = [report for report in _run(screen, names, api, env_file) if report.worth_showing]
     if as_json:
-        screen.document(as_document(done, time.monotonic() - started))
+        screen.document(_as_document(done, time.monotonic() - started))
     else:
         for one in done:
-            show_done(screen, one)
-        show_summary(screen, done, time.monotonic() - started)
+            _show(screen, one)
+        _show_summary(screen, done, time.monotonic() - started)
     return _exit_code(done, by_name=bool(names))
 
 
@@ -98,7 +105,90 @@ def _target(environment: Environment, url: str) -> Target:
     """Return the API at a URL."""
     parts = urlsplit(url if "://" in url else f"//{url}")
     origin = f"{parts.scheme}://{parts.netloc}" if parts.scheme else parts.netloc
-    origin = origin_given_by("--api", origin, environment, example="http://127.0.0.1:5000/api/private")
+    origin = check_address("--api", origin, environment, example="http://127.0.0.1:5000/api/private")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     token = environment.get("PAT", "").strip()
     return Target(origin=origin, path=path, token=token if token.isascii() and token.isprintable() else "")
+
+
+def _show(screen: Screen, done: CheckReport) -> None:
+    """Show a check, and what to do if it failed."""
+    result = done.result
+    label, rest = LABELS[result.outcome], f"{done.id:<{ID_WIDTH}}"
+    pad = " " * (LABEL_WIDTH - len(label))
+    shown = f"{screen.mark(label, COLOURS[result.outcome])}{pad}{rest}"
+    screen.behind(f"{label}{pad}{rest}", result.evidence, shown=shown)
+    if result.outcome in (Outcome.PASS, Outcome.SKIP):
+        return
+    if result.seen:
+        _below(screen, "seen: ", "; ".join(f"{label}: {text}" for label, text in result.seen[:MOST_SEEN]))
+    can_be = "it can be: " if result.certainty is Certainty.OPEN else "perhaps: "
+    for candidate in result.candidates:
+        _below(screen, can_be, candidate)
+        can_be = "       or: "
+    lead = "fix: "
+    for fix in (*(f"{fix};" for fix in result.fix[:-1]), *result.fix[-1:]):
+        _below(screen, lead, fix)
+        lead = " " * len(lead)
+    _below(screen, "see: ", done.anchor)
+
+
+def _below(screen: Screen, lead: str, text: str) -> None:
+    screen.behind(f"{INDENT}{lead}", step(text))
+
+
+def _show_summary(screen: Screen, done: Sequence[CheckReport], seconds: float) -> None:
+    """Show how many checks had which outcome; repeat what failed when it may have scrolled off the screen."""
+    screen.say()
+    screen.say(headline(_summary(done), f"{seconds:.1f} s"))
+    if len(done) <= A_GLANCE:
+        return
+    for one in done:
+        if one.result.outcome is Outcome.FAIL:
+            what = step((*one.result.fix, one.result.evidence)[0])
+            screen.pairs([("failed", f"{one.id}: {what}")], label_width=LABEL_WIDTH)
+
+
+def _summary(done: Sequence[CheckReport]) -> str:
+    """Return the numbers of outcomes, without zeros."""
+    count = Counter(one.result.outcome for one in done)
+    words = {
+        Outcome.FAIL: "failed",
+        Outcome.WARN: "warning" if count[Outcome.WARN] == 1 else "warnings",
+        Outcome.PASS: "passed",
+        Outcome.SKIP: "skipped",
+    }
+    return ", ".join(f"{count[outcome]} {word}" for outcome, word in words.items() if count[outcome])
+
+
+def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -> None:
+    """Show the IDs of checks and what they check."""
+    if as_json:
+        screen.document(
+            {"checks": [{"id": c.id, "what": c.what, "needs": list(c.needs), "anchor": c.anchor} for c in checks]}
+        )
+        return
+    for check in checks:
+        screen.behind(f"{check.id:<{ID_WIDTH}}", check.what)
+
+
+def _as_document(done: Sequence[CheckReport], seconds: float) -> dict[str, Any]:
+    """Return the document for programs; ``fix`` is one text, empty where nothing needs a fix."""
+    return {
+        "passed": not any(one.result.outcome is Outcome.FAIL for one in done),
+        "summary": {outcome.value: sum(one.result.outcome is outcome for one in done) for outcome in Outcome},
+        "seconds": round(seconds, 3),
+        "checks": [
+            {
+                "id": one.id,
+                "outcome": one.result.outcome.value,
+                "evidence": printable(one.result.evidence),
+                "fix": step("; ".join(one.result.fix)),
+                "certainty": one.result.certainty.value,
+                "candidates": [printable(text) for text in one.result.candidates],
+                "seen": [printable(f"{label}: {text}") for label, text in one.result.seen],
+                "anchor": one.anchor,
+            }
+            for one in done
+        ],
+    }

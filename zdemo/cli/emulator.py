@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.listening import check_exposure, check_port
-from zdemo.cli.options import Expose, Host, Port
+from zdemo.cli.options import Expose, Host, Port, check_exposure, check_port
 from zdemo.cli.screen import Screen, columns
 from zdemo.errors import ExitCode
 

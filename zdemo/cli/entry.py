@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import TextIO, cast
 
 import typer
 
 from zdemo.cli.app import app
 from zdemo.cli.options import ASK
-from zdemo.cli.screen import Screen
-from zdemo.cli.streams import drop, open_what_is_closed, why_unwritable
+from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import CommandLineError, wrong_command_line
 from zdemo.config.masking import token_like
 from zdemo.errors import ExitCode, ZdemoError
 
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line, and return its exit code."""
-    open_what_is_closed()
+    _open_closed_streams()
     screen = Screen()
     screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
     as_json = "--json" in arguments
@@ -34,14 +36,31 @@ def run(arguments: Sequence[str]) -> int:
     except ZdemoError as error:
         screen.failure(error.message, error.hint, as_json=as_json)
         return int(error.exit_code)
+    except BrokenPipeError:  # the reader of the answer has left, which needs no message
+        drop(sys.stdout)
     except Exception as fault:
-        why = why_unwritable(fault)
-        if why is None:
-            screen.failure(*_unforeseen(fault), as_json=as_json)
-        elif why:
+        if isinstance(fault, OSError) and fault.filename is None and fault.errno in UNWRITABLE:
+            why = fault.strerror or "it is closed"
             screen.error(f"the answer cannot be written: {why}", "look at where standard output goes")
+        else:
+            screen.failure(*_unforeseen(fault), as_json=as_json)
         drop(sys.stdout)
     return int(ExitCode.NO)
+
+
+def _open_closed_streams() -> None:
+    """Open the streams that Python does not open where a descriptor is closed (``>&-``).
+
+    Writing to this standard output fails, as it would at the descriptor; this standard error goes nowhere.
+    """
+    if cast("TextIO | None", sys.stdout) is None:
+        sys.stdout = _null(os.O_RDONLY)
+    if cast("TextIO | None", sys.stderr) is None:
+        sys.stderr = _null(os.O_WRONLY)
+
+
+def _null(mode: int) -> TextIO:
+    return open(os.open(os.devnull, mode), "w", encoding="utf-8", closefd=False)
 
 
 def _run(screen: Screen, arguments: Sequence[str], *, as_json: bool) -> int:
@@ -66,16 +85,13 @@ def _with_asking(arguments: Sequence[str]) -> list[str]:
 
 
 def _unforeseen(fault: Exception) -> tuple[str, str]:
-    """Return message and hint for an error that was not raised on purpose.
-
-    Without its text, which may hold anything, a token too.
-    """
+    """Return message and hint for a bug, without the error's text, which may hold a token."""
     if isinstance(fault, FileNotFoundError) and not _folder_exists():
         return "the folder that zdemo runs in was deleted", "cd to a folder that exists"
-    frames = [f for f in traceback.extract_tb(fault.__traceback__) if f"{os.sep}zdemo{os.sep}" in f.filename]
-    place = "zdemo"
-    if frames:
-        place = f"{frames[-1].filename.rpartition(f'{os.sep}zdemo{os.sep}')[2]}, line {frames[-1].lineno}"
+    folder, place = f"{os.sep}zdemo{os.sep}", "zdemo"
+    for frame in traceback.extract_tb(fault.__traceback__):
+        if folder in frame.filename:
+            place = f"{frame.filename.rpartition(folder)[2]}, line {frame.lineno}"
     system = getattr(fault, "strerror", None)
     what = f"{type(fault).__name__} at {place}" + (f": {system}" if isinstance(system, str) else "")
     return f"unexpected error: {what}", "this is likely a bug in zdemo: report this line"

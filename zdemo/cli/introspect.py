@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from zdemo.cli.introspect_screen import show_investigation
 from zdemo.cli.options import EnvFile, Pat
-from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import environment_with_token, required_token, tell_mixed_sources, tell_warnings
-from zdemo.client import ROLE
+from zdemo.cli.screen import Screen, printable, show_finding
+from zdemo.cli.token_input import environment_with_token, tell_mixed_sources, tell_warnings
+from zdemo.client import ROLE, Route
+from zdemo.config.masking import masked
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import refusal_of
-from zdemo.errors import ConnectionFailed, ExitCode, ZdemoError
+from zdemo.diagnosis import own_project, refusal_of, span, token_form
+from zdemo.errors import ConnectionFailed, ExitCode, MissingTokenError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
-from zdemo.introspection.model import Introspection
+from zdemo.introspection.model import Introspection, within_all_clocks
 from zdemo.introspection.refusals import introspection_error, read_answer
-from zdemo.investigation import investigate, pat_ids, usable_admin_pat
+from zdemo.investigation import Investigation, investigate, pat_ids, usable_admin_pat
+from zdemo.management.model import LAST_MOMENT
+
+NEVER = LAST_MOMENT // 1000
+SHOWN_ABOVE = ("token", "roles")  # evidence that is on the screen already when the cause is shown
 
 
 def introspect(
@@ -42,8 +48,10 @@ def introspect(
     environment = environment_with_token(screen, pat, env_file)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
-    token = required_token(environment)
-    if require is not None and not require.strip() and not quiet:
+    token = environment.get("PAT", "").strip()
+    if not token:
+        raise MissingTokenError("no token to ask about", hint="give one with --pat, or set PAT in .env")
+    if require == "" and not quiet:
         raise ZdemoError("--require is empty, and no token has such a role", hint="e.g. --require read:messages")
     tell_mixed_sources(screen, environment, "PAT", "ZITADEL_DOMAIN")
     now = time.time()
@@ -62,7 +70,7 @@ def introspect(
     if error and finding and not (finding.candidates or finding.seen):  # two lines say all of it
         screen.error(finding.sentence, "; ".join(finding.fix))
         return error.exit_code
-    show_investigation(screen, investigation, settings, token, now=now)
+    _show(screen, investigation, settings, token, now=now)
     if investigation.introspection is None:
         return error.exit_code if error else ExitCode.NO
     return _judge(investigation.introspection, settings, require, now=now)
@@ -88,3 +96,83 @@ def _judge(introspection: Introspection, settings: Settings, require: str | None
     if require is None:
         return ExitCode.YES if introspection.active else ExitCode.NO
     return ExitCode.NO if refusal_of(introspection, settings, role=require, now=now) else ExitCode.YES
+
+
+def _show(screen: Screen, investigation: Investigation, settings: Settings, token: str, *, now: float) -> None:
+    """Show what ZITADEL says about a token, and what follows for each route."""
+    introspection, finding = investigation.introspection, investigation.finding
+    if introspection is None or not introspection.active:
+        screen.say(f"{'active':<12}  {screen.mark('no' if introspection else 'unknown', 'red')}")
+        if finding:
+            show_finding(screen, finding)
+        return
+    screen.pairs(_about(introspection, token, now=now))
+    _show_roles(screen, introspection, settings)
+    _show_verdicts(screen, introspection, settings, now=now)
+    if finding:
+        screen.say()
+        new = tuple((label, text) for label, text in finding.seen if label not in SHOWN_ABOVE)
+        show_finding(screen, replace(finding, seen=new))
+    for note in investigation.notes:
+        screen.say()
+        screen.pairs([("note", note)], label_width=4)
+
+
+def _about(introspection: Introspection, token: str, *, now: float) -> list[tuple[str, str]]:
+    kind = f"{token_form(token).kind.value.replace('_', ' ')} {masked(token)}"
+    issued = introspection.claims.get("iat")
+    if type(issued) is int:
+        kind += f", issued {span(now - within_all_clocks(issued))} ago"
+    name = introspection.text("username") or introspection.text("client_id") or "a user without a name"
+    return [
+        ("active", f"yes, {_expiry(introspection, now=now)}"),
+        ("who", f"{name} (user {introspection.text('sub') or 'unknown'})"),
+        ("token", kind),
+        ("issuer", introspection.text("iss") or "not named"),
+        ("audience", " ".join(introspection.audience) or "not named"),
+        ("scopes", "\n".join(introspection.scopes) or "none"),
+    ]
+
+
+def _expiry(introspection: Introspection, *, now: float) -> str:
+    """Return when the token expires; a PAT's year 9999 means never."""
+    expires = introspection.expires_at
+    if expires is None:
+        return "without an _expiry"
+    if expires >= NEVER:
+        return "never expires"
+    return (
+        f"expires in {span(expires - now)} ({_moment(expires)})" if expires > now else f"but expired {_moment(expires)}"
+    )
+
+
+def _moment(epoch_seconds: float) -> str:
+    """Return a point in time in UTC; in seconds, if no calendar has it."""
+    try:
+        return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return f"{epoch_seconds:.0f} s after 1970"
+
+
+def _show_roles(screen: Screen, introspection: Introspection, settings: Settings) -> None:
+    project = settings.project_id or own_project(introspection, settings)
+    roles = introspection.roles(settings.project_id)
+    screen.say()
+    screen.say(f"roles in project {printable(project)}" if project else "roles in this API's project")
+    if not roles:
+        screen.say("  none")
+    for key, organizations in sorted(roles.items()):
+        granted = ", ".join(f"{domain} ({org})" for org, domain in organizations.items())
+        screen.say(printable(f"  {key:<18}granted by {granted}"))
+
+
+def _show_verdicts(screen: Screen, introspection: Introspection, settings: Settings, *, now: float) -> None:
+    screen.say()
+    for route in Route:
+        refusal = refusal_of(introspection, settings, role=route.role, now=now)
+        words = f"yes    has {route.role}" if route.role else "yes"
+        if route is Route.PUBLIC:
+            refusal, words = None, "open to anyone"
+        elif refusal:
+            words = f"no     {refusal.message}"
+        screen.say(f"{route.path:<21}{screen.mark(words, 'red' if refusal else 'green')}")

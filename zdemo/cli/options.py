@@ -1,12 +1,15 @@
-"""The options that several commands share."""
+"""The options that several commands share, and what their values must be."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from zdemo.errors import UsageError
+from zdemo.cli.screen import Screen
+from zdemo.errors import SettingsError, UsageError, ZdemoError
 
+EXPOSED = "the emulator's tokens are public: everyone who can reach {host} can use them"
 ASK = "\x00ask"  # stands for a bare --pat; a command line cannot hold a NUL
 HIGHEST_PORT = 65535
 PLAIN: Any = {  # how zdemo uses Typer: plain help takes half the time, and cli.usage words the errors
@@ -50,3 +53,54 @@ Expose = Annotated[
         "--expose-emulator", help="Let the emulator listen on other addresses than loopback. Its tokens are public."
     ),
 ]
+
+
+def check_address(option: str, text: str, environment: Mapping[str, str], *, example: str = "") -> str:
+    """Return the origin of an API that an option gives; the hint is the corrected address, or ``example``.
+
+    Raises:
+        UsageError: it is not an address.
+    """
+    from zdemo.config.environment import COMMAND_LINE, Environment  # here, since a line of help checks nothing
+    from zdemo.config.settings import API_URL, DEFAULT_API_URL, ClientSettings
+
+    if not text.strip():
+        raise UsageError(f"{option} is empty", hint=f"give an address, for example {example or DEFAULT_API_URL}")
+    layers = {COMMAND_LINE: {API_URL: text}, "": {"ZDEMO_ALLOW_HTTP": environment.get("ZDEMO_ALLOW_HTTP", "")}}
+    try:
+        return ClientSettings.from_env(Environment(layers, options={API_URL: option})).api_url
+    except SettingsError as error:
+        problems = [problem for problem in error.problems if problem.startswith(f"{option} ")]
+        if not problems:  # a setting is wrong, not the option
+            raise
+        raise UsageError("; ".join(problems), hint=f"e.g. {option} {example}" if example else error.hint) from None
+
+
+def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
+    """Refuse to run the emulator for other machines unless that was asked for."""
+    from zdemo.config.parsers import is_loopback
+
+    if is_loopback(host):
+        return
+    if not expose:
+        raise UsageError(EXPOSED.format(host="that address"), hint="stay on 127.0.0.1, or add --expose-emulator")
+    screen.tell("warning: " + EXPOSED.format(host=host))
+
+
+def check_port(host: str, port: int, command: str) -> None:
+    """Refuse a port that is taken, or an address of another machine, before anything starts."""
+    from zdemo.serving.production import port_is_free  # here, since a line of help needs no server
+
+    try:
+        free = port_is_free(host, port)
+    except PermissionError:
+        hint = f"choose one from 1024 on: {command} --port {port + 8000 if port < 1024 else 5000}"
+        raise ZdemoError(f"cannot listen on port {port}: this user may not", hint=hint) from None
+    except OSError:
+        raise UsageError(
+            f"--host is not an address of this machine: {host}", hint="try 127.0.0.1, or 0.0.0.0 for all"
+        ) from None
+    if not free:
+        hint = f"stop what runs there, or choose another port: {command} --port {port + 1}"
+        airplay = "; on macOS it is often the AirPlay receiver" if port == 5000 else ""
+        raise ZdemoError(f"cannot listen on port {port} of {host}: it is taken{airplay}", hint=hint)

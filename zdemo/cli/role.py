@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from zdemo.cli.options import PLAIN, EnvFile, Json
 from zdemo.cli.screen import Screen, columns, printable
 from zdemo.cli.token_input import hide_secrets
-from zdemo.config.environment import Environment, read_environment
+from zdemo.config.environment import read_environment
 from zdemo.config.settings import AdminSettings, Settings
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
@@ -40,19 +41,19 @@ role = typer.Typer(
 )
 
 
-def _begin(screen: Screen, env_file: Path | None) -> tuple[Environment, AdminSettings, ManagementClient]:
-    environment = read_environment(env_file)
-    hide_secrets(screen, environment)
-    settings = AdminSettings.from_env(environment)
-    client = ManagementClient(settings.issuer, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
-    return environment, settings, client
+class _Project:
+    """The project whose roles a command shows or changes, and the clients for it."""
 
-
-def _introspector(environment: Environment) -> IntrospectionClient | None:
-    try:
-        return IntrospectionClient(Settings.from_env(environment))
-    except SettingsError:
-        return None
+    def __init__(self, screen: Screen, env_file: Path | None) -> None:
+        environment = read_environment(env_file)
+        hide_secrets(screen, environment)
+        settings = AdminSettings.from_env(environment)
+        self.client = ManagementClient(settings.issuer, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
+        self.introspector: IntrospectionClient | None = None
+        with suppress(SettingsError):
+            self.introspector = IntrospectionClient(Settings.from_env(environment))
+        self.id = find_project_id(settings, self.introspector)
+        self.token = environment.get("PAT", "").strip()
 
 
 @role.command("list")
@@ -70,16 +71,17 @@ def list_roles(
     Example: zdemo role list reader
     """
     screen: Screen = ctx.obj
-    environment, settings, client = _begin(screen, env_file)
-    project_id = find_project_id(settings, _introspector(environment))
-    project_name = require_project(client, project_id).name
-    user_id = require_user(client, user).id if user else None
-    found = list_assignments(client, project_id=project_id, user_id=user_id)
+    project = _Project(screen, env_file)
+    name = require_project(project.client, project.id).name
+    user_id = require_user(project.client, user).id if user else None
+    assignments = list_assignments(project.client, project_id=project.id, user_id=user_id)
     if as_json:
-        rows = [_row(assignment) for assignment in found]
-        screen.document({"project": {"id": project_id, "name": project_name}, "assignments": rows})
-    else:
-        _show_list(screen, project_id, project_name, found)
+        rows = [_row(assignment) for assignment in assignments]
+        screen.document({"project": {"id": project.id, "name": name}, "assignments": rows})
+        return ExitCode.YES
+    screen.say(printable(f"roles in project {name} ({project.id})"))
+    for line in columns([_cells(a) for a in assignments]) or ["  no role is granted"]:
+        screen.say(printable(line))
     return ExitCode.YES
 
 
@@ -93,18 +95,9 @@ def _row(assignment: RoleAssignment) -> dict[str, object]:
     }
 
 
-def _show_list(screen: Screen, project_id: str, project_name: str, found: tuple[RoleAssignment, ...]) -> None:
-    screen.say(printable(f"roles in project {project_name} ({project_id})"))
-    rows = [
-        (
-            f"  {a.user.login_name}",
-            ", ".join(a.role_keys) or "(no role)",
-            f"granted by {a.organization_name}" if a.active else "deactivated: has no effect",
-        )
-        for a in found
-    ]
-    for line in columns(rows) if rows else ["  no role is granted"]:
-        screen.say(printable(line))
+def _cells(assignment: RoleAssignment) -> tuple[str, str, str]:
+    by = f"granted by {assignment.organization_name}" if assignment.active else "deactivated: has no effect"
+    return f"  {assignment.user.login_name}", ", ".join(assignment.role_keys) or "(no role)", by
 
 
 @role.command("grant", short_help="Grant a user a role in the project.")
@@ -126,42 +119,34 @@ def revoke_role(ctx: typer.Context, user: User, role: Role, as_json: Json = Fals
 
 
 def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, env_file: Path | None) -> int:
-    environment, settings, client = _begin(screen, env_file)
-    introspector = _introspector(environment)
-    project_id = find_project_id(settings, introspector)
-    change = (grant if how == "grant" else revoke)(client, project_id, user, role)
+    project = _Project(screen, env_file)
+    change = (grant if how == "grant" else revoke)(project.client, project.id, user, role)
     if change.outcome is ChangeOutcome.UNCHANGED:
         state = "already has" if how == "grant" else "does not have"
         raise ZdemoError(
             f"nothing to change: {change.user.login_name} {state} {role}", hint="zdemo role list shows all assignments"
         )
-    token = environment.get("PAT", "").strip()
     with screen.waiting("waiting until ZITADEL shows it"):
-        seconds = wait_until_shown(client, change, introspector=introspector, token=token)
+        seconds = wait_until_shown(project.client, change, introspector=project.introspector, token=project.token)
     if as_json:
-        screen.document(_outcome(change, seconds))
+        screen.document(
+            {
+                "done": change.outcome,
+                "user": {"id": change.user.id, "loginName": change.user.login_name},
+                "role": change.role,
+                "project": change.project_id,
+                "shownAfterMilliseconds": None if seconds is None else round(seconds * 1000, 1),
+            }
+        )
     else:
         _show_change(screen, change, seconds)
     return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
 
 
-def _outcome(change: Change, seconds: float | None) -> dict[str, object]:
-    return {
-        "done": change.outcome,
-        "user": {"id": change.user.id, "loginName": change.user.login_name},
-        "role": change.role,
-        "project": change.project_id,
-        "shownAfterMilliseconds": None if seconds is None else round(seconds * 1000, 1),
-    }
-
-
 def _show_change(screen: Screen, change: Change, seconds: float | None) -> None:
-    user, role, project = change.user.login_name, change.role, f"in project {change.project_id}"
-    if change.outcome is ChangeOutcome.REMOVED:
-        screen.say(printable(f"revoked {role} from {user} {project}"))
-    else:
-        again = "; its deactivated assignment is active again" if change.outcome is ChangeOutcome.ACTIVATED else ""
-        screen.say(printable(f"granted {role} to {user} {project}{again}"))
+    again = "; its deactivated assignment is active again" if change.outcome is ChangeOutcome.ACTIVATED else ""
+    done, to = ("revoked", "from") if change.outcome is ChangeOutcome.REMOVED else ("granted", "to")
+    screen.say(printable(f"{done} {change.role} {to} {change.user.login_name} in project {change.project_id}{again}"))
     if seconds is None:
         screen.error(
             f"ZITADEL accepted the change, but does not show it after {GIVE_UP_SECONDS:g} s",

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,6 @@ from typing import IO, TYPE_CHECKING, Any
 import typer
 
 from zdemo.cli.redaction import Redaction
-from zdemo.cli.streams import drop
 
 if TYPE_CHECKING:
     from zdemo.diagnosis import Finding
@@ -48,10 +48,7 @@ def _escaped(control: str) -> str:
 
 
 class Screen:
-    """Standard output for the answer, standard error for messages; secrets are hidden on both.
-
-    The entry makes one and hands it to the command as ``ctx.obj``.
-    """
+    """Standard output for the answer, standard error for messages; secrets are hidden on both."""
 
     def __init__(
         self, stdout: IO[str] | None = None, stderr: IO[str] | None = None, *, redaction: Redaction | None = None
@@ -85,17 +82,24 @@ class Screen:
 
     def tell(self, text: str) -> None:
         """Print a message on standard error."""
-        lead = re.match(r" *(note: |warning: )?", text)
-        at = lead.end() if lead else 0
-        self._prose(text[:at], text[at:])
+        _, lead, rest = re.split(r"^( *(?:note: |warning: )?)", text, maxsplit=1)
+        self._prose(lead, rest)
 
     def _prose(self, lead: str, text: str, *, shown: str = "", hang: int = 0) -> None:
-        """Print a text behind ``lead`` on standard error; at a terminal in lines that fit, indented after the first."""
-        room = columns_of(self.stderr) - len(lead) - hang
-        first, *rest = wrapped(self.redaction(text), max(room, LEAST_WIDTH))
-        self._put(self.stderr, f"{shown or lead}{first}")
-        for line in rest:
-            self._put(self.stderr, f"{' ' * (len(lead) + hang)}{line}")
+        self._behind(self.stderr, lead, text, shown, hang, columns_of(self.stderr))
+
+    def behind(self, lead: str, text: str, *, shown: str = "", hang: int = 0) -> None:
+        """Print a text of the answer behind ``lead``, or what is ``shown`` in its place.
+
+        Lines after the first begin below the text, ``hang`` characters to the right.
+        """
+        self._behind(self.stdout, lead, text, shown, hang, WIDTH)
+
+    def _behind(self, stream: IO[str], lead: str, text: str, shown: str, hang: int, width: int) -> None:
+        indent = len(lead) + hang
+        first, *rest = wrapped(self.redaction(text), max(width - indent, LEAST_WIDTH))
+        for line in (f"{shown or lead}{first}", *(" " * indent + line for line in rest)):
+            self._put(stream, line.rstrip())
 
     def document(self, value: Any) -> None:
         """Print the answer as one JSON document."""
@@ -141,10 +145,7 @@ class Screen:
     def pairs(self, rows: Iterable[tuple[str, str]], *, indent: int = 0, label_width: int = 12) -> None:
         """Print labelled lines; an empty label continues the one before. Long texts are wrapped below their start."""
         for label, text in rows:
-            lead = " " * indent + f"{label:<{label_width}}  "
-            for line in wrapped(text, WIDTH - len(lead)):
-                self.say(f"{lead}{line}".rstrip())
-                lead = " " * len(lead)
+            self.behind(" " * indent + f"{label:<{label_width}}  ", text)
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
@@ -156,6 +157,13 @@ class Screen:
 
         with Console(file=self.stderr, stderr=True).status(what):
             yield
+
+
+def drop(stream: IO[str]) -> None:
+    """Discard what a stream still holds and all that follows, so that it does not fail again when Python ends."""
+    handle = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(handle, stream.fileno())
+    os.close(handle)
 
 
 def columns_of(stream: IO[str]) -> int:
@@ -174,15 +182,9 @@ def wrapped(text: str, width: int) -> list[str]:
     for paragraph in printable(text).split("\n"):
         if ASIDE in paragraph or len(paragraph) <= width:
             lines.append(paragraph)
-            continue
-        line = ""
-        for word in re.sub(COMMAND, lambda match: match[0].replace(" ", GLUE), paragraph).split(" "):
-            if line and len(line) + 1 + len(word) > width:
-                lines.append(line)
-                line = word
-            else:
-                line = f"{line} {word}" if line else word
-        lines.append(line)
+        else:
+            glued = re.sub(COMMAND, lambda match: match[0].replace(" ", GLUE), paragraph)
+            lines += textwrap.wrap(glued, width, break_long_words=False, break_on_hyphens=False) or [""]
     return [line.replace(GLUE, " ") for line in lines]
 
 
@@ -196,28 +198,24 @@ def headline(left: str, right: str) -> str:
     return f"{left}{right:>{max(WIDTH - len(left), len(right) + 2)}}"
 
 
-def columns(rows: Sequence[Sequence[str]], *, gap: int = 2) -> list[str]:
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows as aligned lines."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
-    return [
-        (" " * gap).join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence: bool = True) -> None:
     """Show the cause, its evidence unless ``evidence`` is false, the candidates, and what to do next."""
     seen = finding.seen if evidence else ()
-    screen.pairs([("why", finding.sentence), *seen], indent=indent, label_width=10 if indent else 12)
+    label_width = 10 if indent else 12
+    screen.pairs([("why", finding.sentence), *seen], indent=indent, label_width=label_width)
     if finding.candidates:
-        lead = " " * indent
         screen.say()
         is_open = finding.certainty == "open"
-        screen.say(lead + ("one of these; they cannot be told apart from outside" if is_open else "it can also be"))
+        heading = "one of these; they cannot be told apart from outside" if is_open else "it can also be"
+        screen.say(" " * indent + heading)
         for candidate in finding.candidates:
-            first, *rest = wrapped(candidate, 76 - indent)
-            screen.say(f"{lead}  {first}")
-            for line in rest:
-                screen.say(f"{lead}    {line}")
+            screen.behind(" " * (indent + 2), candidate, hang=2)
         screen.say()
-    fixes = [("next" if i == 0 else "", fix) for i, fix in enumerate(finding.fix)]
-    screen.pairs(fixes, indent=indent, label_width=10 if indent else 12)
+    fixes = [("" if i else "next", fix) for i, fix in enumerate(finding.fix)]
+    screen.pairs(fixes, indent=indent, label_width=label_width)

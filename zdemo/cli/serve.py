@@ -12,8 +12,7 @@ from typing import Annotated
 import typer
 
 from zdemo.cli.emulator import known_users
-from zdemo.cli.listening import check_exposure, check_port
-from zdemo.cli.options import EnvFile, Expose, Host, Port
+from zdemo.cli.options import EnvFile, Expose, Host, Port, check_exposure, check_port
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings
 from zdemo.config.environment import Environment, read_environment
@@ -23,6 +22,13 @@ from zdemo.errors import ExitCode, ZdemoError
 KEY_FILE = "ZITADEL_KEY_FILE"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 DEFAULT_THREADS = 128
+FIRST_STEPS = (
+    "try, in another terminal:",
+    "  cp -n .env.example .env       (its values are the emulator's)",
+    "  zdemo call scoped             (or --pat with one of the tokens above)",
+    "  zdemo role revoke reader read:messages",
+    "  zdemo call scoped",
+)
 
 
 def serve(
@@ -112,13 +118,8 @@ def _start_emulator(screen: Screen, stack: ExitStack) -> None:
         )
     running = stack.enter_context(emulate(port=DEFAULT_PORT))
     screen.tell(f"ZITADEL (emulator) on {running.url}; its state ends with it")
-    for line in known_users():
-        screen.tell(f"  {line}")
-    screen.tell("try, in another terminal:")
-    screen.tell("  cp -n .env.example .env       (its values are the emulator's)")
-    screen.tell("  zdemo call scoped             (or --pat with one of the tokens above)")
-    screen.tell("  zdemo role revoke reader read:messages")
-    screen.tell("  zdemo call scoped")
+    for line in (*(f"  {line}" for line in known_users()), *FIRST_STEPS):
+        screen.tell(line)
 
 
 @contextmanager

@@ -25,23 +25,13 @@ LONGEST_INPUT_BYTES = 1 << 20
 BESIDE_LETTERS = str.maketrans("", "", "_-.")  # what ZITADEL's tokens hold apart from letters and digits
 
 
-def _piped() -> str:
-    stdin = cast("TextIO | None", sys.stdin)  # None when it was closed
-    return stdin.buffer.read(LONGEST_INPUT_BYTES).decode(errors="surrogateescape") if stdin else ""
-
-
-def _typed(option: str) -> str:
-    if not at_terminal():
-        raise UsageError(
-            f"{option} asks for the token, but there is no terminal to ask at",
-            hint=f"give the token, or {option} - to read it from standard input",
-        )
-    return typed_secret("token: ")
+def _stdin() -> TextIO | None:
+    return cast("TextIO | None", sys.stdin)  # None when it was closed
 
 
 def at_terminal() -> bool:
     """Return whether there is a terminal to ask at."""
-    stdin = cast("TextIO | None", sys.stdin)
+    stdin = _stdin()
     return stdin is not None and stdin.isatty()
 
 
@@ -62,7 +52,17 @@ def given_token(option: str, value: str | None) -> str | None:
         UsageError: the option asks where there is no terminal.
         MissingTokenError: the token is empty.
     """
-    token = {ASK: lambda: _typed(option), FROM_STDIN: _piped}.get(value or "", lambda: value)()
+    token = value
+    if value == ASK:
+        if not at_terminal():
+            raise UsageError(
+                f"{option} asks for the token, but there is no terminal to ask at",
+                hint=f"give the token, or {option} - to read it from standard input",
+            )
+        token = typed_secret("token: ")
+    elif value == FROM_STDIN:
+        stdin = _stdin()
+        token = stdin.buffer.read(LONGEST_INPUT_BYTES).decode(errors="surrogateescape") if stdin else ""
     if token is not None and not token.strip():
         raise MissingTokenError("the token is empty", hint=f"give the token's text, or leave out {option}")
     return token
@@ -76,14 +76,11 @@ def environment_with_token(
     ``options``: for other variables, the option that stands for each and its value.
 
     Raises:
-        UsageError: ``--pat`` asks where there is no terminal.
-        MissingTokenError: ``--pat`` gives an empty token, or the token is too long.
-        SettingsError: the ``.env`` file cannot be read.
+        MissingTokenError: the token is too long.
     """
-    token = given_token("--pat", pat)
-    environment = read_environment(env_file, {"PAT": ("--pat", token), **(options or {})})
+    environment = read_environment(env_file, {"PAT": ("--pat", given_token("--pat", pat)), **(options or {})})
     if len(environment.get("PAT", "")) > LONGEST_TOKEN:
-        message = f"the token {token_source(environment)} is longer than {LONGEST_TOKEN // 1024} KiB"
+        message = f"the token {_source(environment)} is longer than {LONGEST_TOKEN // 1024} KiB"
         raise MissingTokenError(message, hint="give the token alone")
     hide_secrets(screen, environment)
     return environment
@@ -103,10 +100,7 @@ def tell_warnings(screen: Screen, settings: Settings) -> None:
 
 
 def tell_mixed_sources(screen: Screen, environment: Environment, token: str, address: str) -> None:
-    """Print a note where a token and the address that it is sent to come from different places.
-
-    A person who gives one of them on the command line knows that.
-    """
+    """Print a note where ``.env`` gives a token and the environment its address, or the other way round."""
     places = environment.source(token), environment.source(address)
     if all(places) and places[0] != places[1] and COMMAND_LINE not in places:
         screen.tell(f"note: {token} comes from {places[0]}, {address} from {places[1]}")
@@ -127,28 +121,15 @@ def checked_token(environment: Environment) -> str | None:
 
     if problem := paste_problem(token):
         raise MissingTokenError(
-            f"the token {token_source(environment)} cannot be sent: {problem.cause}", hint=problem.fix[0]
+            f"the token {_source(environment)} cannot be sent: {problem.cause}", hint=problem.fix[0]
         )
     return token
 
 
-def required_token(environment: Environment) -> str:
-    """Return the token to ask about, without line ends and blanks around it.
-
-    Raises:
-        MissingTokenError: there is no token.
-    """
-    token = environment.get("PAT", "").strip()
-    if not token:
-        raise MissingTokenError("no token to ask about", hint="give one with --pat, or set PAT in .env")
-    return token
-
-
-def token_source(environment: Environment) -> str:
-    """Return where the token came from, in words."""
+def _source(environment: Environment) -> str:
     return f"from {environment.source('PAT')}"
 
 
 def token_line(environment: Environment, token: str) -> str:
     """Return what may be shown of the token, and where it came from."""
-    return f"{masked(token)}, {token_source(environment)}"
+    return f"{masked(token)}, {_source(environment)}"
