@@ -95,7 +95,7 @@ def test_a_scope_is_not_a_role(up: Upstream, fed: Api) -> None:
     assert fed.get(PRIVATE).json == {"message": MESSAGES[PRIVATE]}
 
 
-def test_the_client_authenticates_with_form_encoded_basic_credentials(up: Upstream, fed: Api) -> None:
+def test_the_client_authenticates_with_basic_credentials(up: Upstream, fed: Api) -> None:
     up.now(ACTIVE)
     assert fed.get(PRIVATE, "a-._~+/b==").status == 200
     received = up.requests[-1]
