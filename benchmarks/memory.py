@@ -9,6 +9,7 @@ import tracemalloc
 
 from benchmarks import tables, upstream
 from zdemo.http.response import Response
+from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.cache import CachingIntrospector
 from zdemo.introspection.model import Introspection, parse_introspection
 
@@ -33,7 +34,8 @@ def memory() -> None:
         tokens = [f"benchmark-token-number-{n:048d}" for n in range(size)]
         gc.collect()
         tracemalloc.start()
-        cache = CachingIntrospector(_Memory(), ttl_seconds=3600, size=size)
+        bulkhead = Bulkhead(1, wait_seconds=0)
+        cache = CachingIntrospector(_Memory(), ttl_seconds=3600, size=size, timeout_seconds=5, bulkhead=bulkhead)
         for token in tokens:
             cache.introspect(token)
         gc.collect()

@@ -1,16 +1,14 @@
-"""May this request pass? The bearer token from its header, and the decision about what introspection said.
+"""May this request pass? The bearer token from its header, and the decision about what introspection said (RFC 6750).
 
-Pure functions after RFC 6750, without a web framework and without a clock: the API and ``zdemo introspect`` call the
-same ones, so the verdict that a person reads is the decision that the server makes. Refusals are exceptions;
-``errors.Refused`` knows the status and the error code of each.
+Pure functions. The API and ``zdemo introspect`` call the same ones, so both come to the same verdict.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Protocol
 
+from zdemo.config.settings import Settings
 from zdemo.errors import InsufficientScope, InvalidRequest, InvalidToken, NoToken
 from zdemo.introspection.model import Introspection
 
@@ -53,22 +51,6 @@ def _without_token(authorization: str) -> NoToken | InvalidRequest:
     return InvalidRequest("the Authorization header field holds no token", hint="send Authorization: Bearer TOKEN")
 
 
-class PolicySettings(Protocol):
-    """The settings that an API's policy follows from."""
-
-    @property
-    def project_id(self) -> str | None:
-        """``ZITADEL_PROJECT_ID``, when it is set."""
-
-    @property
-    def client_id(self) -> str:
-        """The API application's client ID."""
-
-    @property
-    def role_denied_status(self) -> int:
-        """The status for a missing role: 401 or 403."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """What the API requires of every token, on every route.
@@ -81,7 +63,7 @@ class Policy:
     role_denied_status: int = 401
 
     @classmethod
-    def from_settings(cls, settings: PolicySettings) -> Policy:
+    def from_settings(cls, settings: Settings) -> Policy:
         """Return the policy; with ``ZITADEL_PROJECT_ID``, the audience must name the project or the API application."""
         audience = {settings.project_id, settings.client_id} if settings.project_id else set()
         return cls(

@@ -90,11 +90,7 @@ class Call:
 
 
 def call_api(settings: ClientSettings, route: Route, token: str | None) -> Call:
-    """Send one GET request to a route, with the token if there is one.
-
-    Raises:
-        ConnectionFailed: the API does not answer.
-    """
+    """Send one GET request to a route, with the token if there is one. Raises ConnectionFailed if no answer comes."""
     from zdemo.http.transport import Transport  # here, because --help, --curl and completion need no requests
 
     transport = Transport(settings.api_url, setting=settings.setting)

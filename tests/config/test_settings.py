@@ -327,24 +327,22 @@ assert os.environ == before, "os.environ was written to"
 """
 
 
-def read_in(folder: Path, environment: Mapping[str, str]) -> Any:
-    return json.loads(processes.run_python(_READ, environment=environment, folder=folder))
-
-
-def test_the_environment_comes_before_dotenv_of_the_working_directory(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("PAT=file\nCLIENT_ID=file\n")
-    assert read_in(tmp_path, {"PAT": "set"}) == {"PAT": ["set", "the environment"], "CLIENT_ID": ["file", ".env"]}
-
-
-def test_a_dotenv_of_a_folder_above_is_not_read(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("PAT=file\n")
-    (tmp_path / "below").mkdir()
-    assert read_in(tmp_path / "below", {}) == {}
-
-
-def test_a_folder_named_dotenv_is_a_virtual_environment_and_not_read(tmp_path: Path) -> None:
-    (tmp_path / ".env").mkdir()
-    assert read_in(tmp_path, {"PAT": "set"}) == {"PAT": ["set", "the environment"]}
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        (".env", {"PAT": ["set", "the environment"], "CLIENT_ID": ["file", ".env"]}),
+        ("../.env", {"PAT": ["set", "the environment"]}),
+        (".env/bin", {"PAT": ["set", "the environment"]}),  # a virtual environment
+    ],
+)
+def test_the_environment_comes_before_dotenv_of_the_working_directory_alone(
+    file: str, expected: dict[str, list[str]], tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / file).parent.mkdir(exist_ok=True)
+    (folder / file).write_text("PAT=file\nCLIENT_ID=file\n")
+    assert json.loads(processes.run_python(_READ, environment={"PAT": "set"}, folder=folder)) == expected
 
 
 def test_an_env_file_that_is_missing_or_a_folder_is_a_settings_error(tmp_path: Path) -> None:
@@ -426,7 +424,7 @@ def test_a_relative_path_in_an_env_file_starts_beside_it(tmp_path: Path) -> None
 
 
 def test_a_variable_can_be_taken_out_of_an_environment(tmp_path: Path) -> None:
-    given = Environment({"a": {"X": "1", "Y": "2"}, "b": {"Z": "3"}}, folders={"b": tmp_path})
+    given = Environment({"a": {"X": "1", "Y": "2"}, f"{tmp_path}/.env": {"Z": "3"}})
     left = given.without("X")
     assert (dict(left), left.source("Y"), left.folder("Z")) == ({"Y": "2", "Z": "3"}, "a", tmp_path)
 

@@ -17,7 +17,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, Protocol
 from zdemo.errors import ConnectionFailed, ExitCode, FailureKind, Phase, SettingsError
 from zdemo.http.deadline import ResolveTimeout, StaleConnection
 from zdemo.http.failures import chain, explained, may_retry
-from zdemo.http.messages import CaBundle, failed, too_large
+from zdemo.http.messages import CaBundle, failed
 
 ORIGIN = "https://zitadel.example:8443"
 CANARY = "canary4711"
@@ -80,9 +80,9 @@ KINDS: list[tuple[BaseException, FailureKind]] = [
 
 
 def explain(
-    error: BaseException, ca_bundle: CaBundle | None = None, **proxies: str
+    error: BaseException, *, ca_bundle: CaBundle | None = None, proxy: str = ""
 ) -> ConnectionFailed | SettingsError:
-    return explained(error, ORIGIN, "ZITADEL_DOMAIN", seconds=5, proxies=proxies, ca_bundle=ca_bundle)
+    return explained(error, ORIGIN, "ZITADEL_DOMAIN", seconds=5, proxy=proxy, ca_bundle=ca_bundle)
 
 
 @pytest.mark.parametrize(("error", "kind"), KINDS, ids=lambda value: str(value)[:40])
@@ -191,7 +191,7 @@ PROXIED: list[tuple[BaseException, FailureKind, str]] = [
 def test_what_a_proxy_answers_tells_its_fault_from_the_servers(
     error: BaseException, kind: FailureKind, said: str
 ) -> None:
-    came = explain(error, https=f"http://user:{CANARY}@proxy.example:3128")
+    came = explain(error, proxy=f"http://user:{CANARY}@proxy.example:3128")
     assert isinstance(came, ConnectionFailed)
     assert came.kind is kind
     assert re.search(said, came.message)
@@ -227,7 +227,7 @@ def test_a_firewall_that_forbids_connecting_is_no_matter_of_the_bundle() -> None
     ],
 )
 def test_no_text_of_an_exception_is_repeated(error: BaseException) -> None:
-    came = explain(error, http=f"http://user:{CANARY}@proxy.example", https=f"http://user:{CANARY}@proxy.example")
+    came = explain(error, proxy=f"http://user:{CANARY}@proxy.example")
     assert CANARY not in f"{came} {came.hint}"
 
 
@@ -242,7 +242,7 @@ RETRY: list[tuple[BaseException, bool]] = [
     (not_connected(OSError(errno.ENETUNREACH, "Network is unreachable")), False),
     (requests.exceptions.SSLError(untrusted(20)), False),
     (aborted(IncompleteRead(b"", 5)), False),
-    (too_large(ORIGIN, "X", 1 << 20), False),
+    (failed(FailureKind.TOO_LARGE, ORIGIN, "X"), False),
 ]
 
 

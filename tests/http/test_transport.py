@@ -315,10 +315,3 @@ def test_answers_are_not_mixed_up_between_threads() -> None:
         for thread in threads:
             thread.join()
     assert (wrong, len(up.requests)) == ([], 160)
-
-
-def test_https_to_a_plain_port_is_named() -> None:
-    with upstream(OK) as up, transport_to(f"https://{LOOPBACK}:{up.port}") as transport:
-        failed = failure(transport)
-    assert failed.kind is FailureKind.PLAIN_HTTP
-    assert failed.hint == f"ZITADEL_DOMAIN=http://{LOOPBACK}:{up.port}"

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.support.introspector_doubles import Clock, unavailable
 from zdemo.errors import ZitadelUnavailable
+from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.cache import LONGEST_INACTIVE_SECONDS, CachingIntrospector
 from zdemo.introspection.model import Introspection
 
@@ -59,7 +60,15 @@ class CacheAgainstModel(RuleBasedStateMachine):
         self.questions = 0
         self.fails = False
         self.delay_before = self.delay_after = 0.0
-        self.cache = CachingIntrospector(self, ttl_seconds=ttl, size=SIZE, clock=self.clock, wall_clock=self.wall_clock)
+        self.cache = CachingIntrospector(
+            self,
+            ttl_seconds=ttl,
+            size=SIZE,
+            timeout_seconds=5,
+            bulkhead=Bulkhead(1, wait_seconds=0),
+            clock=self.clock,
+            wall_clock=self.wall_clock,
+        )
 
     def introspect(self, token: str) -> Introspection:
         self.questions += 1

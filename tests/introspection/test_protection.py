@@ -131,26 +131,6 @@ class TestBulkhead:
             assert all(isinstance(error, kind) for error in errors_of(callers))
         assert len(zitadel.calls) == FAILURES_THAT_OPEN
 
-
-class TestBreaker:
-    def test_while_it_is_away_it_is_asked_twice_a_second(self) -> None:
-        zitadel = Scripted()
-        setup = opened(zitadel)
-        for _ in range(100):
-            setup.clock.advance(0.1)
-            for _ in range(3):
-                setup.fails()
-        assert len(zitadel.asked) <= 20
-
-    def test_service_resumes_with_the_first_probe_that_is_answered(self) -> None:
-        zitadel = Scripted()
-        setup = opened(zitadel)
-        zitadel.outcome = ACTIVE
-        setup.clock.advance(PROBE_SECONDS)
-        assert setup.ask() == ACTIVE
-        assert setup.is_in(BreakerState.CLOSED)
-        assert [setup.ask() for _ in range(5)] == [ACTIVE] * 5
-
     def test_a_probe_that_hangs_holds_up_neither_its_caller_nor_the_next_probe(self) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel)

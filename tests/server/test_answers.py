@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, Time, plain_api, protected_api, settings_for
 from tests.support.connection_faults import claims
-from tests.support.rows import INSUFFICIENT_SCOPE, INVALID_REQUEST, INVALID_TOKEN, ROWS, check, check_body
+from tests.support.rows import INSUFFICIENT_SCOPE, INVALID_TOKEN, ROWS, check, check_body
 from tests.support.upstream import LOOPBACK, reset, upstream
 from tests.support.wire import PATIENCE_SECONDS, bearer, converse, request
 from zdemo.config.settings import Settings
@@ -39,25 +39,6 @@ def test_the_status_of_a_missing_role_is_a_setting(settings: Settings) -> None:
         check_body(reply, "insufficient_scope", description="the role read:messages is missing")
         assert api.get(SCOPED, READER.pat).status == 200
         assert api.get(SCOPED, "unknown").status == 401
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        b"Bearer \xff\xfe",
-        "Bearer é".encode(),
-        b"Bearer \x00",
-        b"Bearer \x1b[31m",
-        b"Bearer a\x7fb",
-        "Bearer\u00a0a".encode(),
-    ],
-    ids=ascii,
-)
-def test_bytes_that_a_token_cannot_have_are_refused(value: bytes, api: Api) -> None:
-    reply = api.send(request(PRIVATE, b"Authorization: " + value))
-    assert reply.status == 400
-    assert reply.one("www-authenticate") == INVALID_REQUEST
-    check_body(reply, "invalid_request")
 
 
 HOSTS = ["", "a b", "[::1", "localhost:99999999", "..", "a" * 300, "xn--a", "evil.example", b"\xff", "a/../b", "%"]
@@ -104,29 +85,18 @@ def test_a_body_that_no_view_reads_is_not_taken_for_a_request(api: Api) -> None:
     assert MESSAGES[SCOPED].encode() in both.body
 
 
-def _challenges(api: Api, clocks: Time, target: str) -> list[str | None]:
-    """Return the challenges shortly before the TTL, at its end, and half a second later."""
-    replies = []
-    for seconds in (4.0, 5.0, 5.5):
-        clocks.ahead_seconds = seconds
-        replies.append(api.get(target))
-    return [reply.one("www-authenticate") for reply in replies]
-
-
-def test_a_removed_role_passes_until_the_answer_is_too_old_and_no_longer() -> None:
+@pytest.mark.parametrize(("target", "challenge"), [(SCOPED, INSUFFICIENT_SCOPE), (PRIVATE, INVALID_TOKEN)])
+def test_a_removed_role_or_token_passes_until_the_answer_is_too_old(target: str, challenge: str) -> None:
     clocks = Time()
     with emulate() as zitadel, protected_api(settings_for(zitadel.url), clocks) as api:
-        assert api.get(SCOPED).status == 200
-        zitadel.world.authorizations.clear()
-        assert _challenges(api, clocks, SCOPED) == [None, INSUFFICIENT_SCOPE, INSUFFICIENT_SCOPE]
-
-
-def test_a_deleted_token_passes_until_the_answer_is_too_old_and_no_longer() -> None:
-    clocks = Time()
-    with emulate() as zitadel, protected_api(settings_for(zitadel.url), clocks) as api:
-        assert api.get(PRIVATE).status == 200
-        zitadel.world.users[READER.id].pats.clear()
-        assert _challenges(api, clocks, PRIVATE) == [None, INVALID_TOKEN, INVALID_TOKEN]
+        assert api.get(target).status == 200
+        if target == SCOPED:
+            zitadel.world.authorizations.clear()
+        else:
+            zitadel.world.users[READER.id].pats.clear()
+        for seconds, expected in ((4.0, None), (5.0, challenge), (5.5, challenge)):
+            clocks.ahead_seconds = seconds
+            assert api.get(target).one("www-authenticate") == expected
 
 
 def test_an_expiry_that_passes_while_the_answer_is_kept_counts() -> None:

@@ -18,7 +18,7 @@ from hypothesis import given
 from tests.server.test_faults import PROJECT
 from tests.server.test_log import LINE
 from tests.server.test_random import AUTHORIZATIONS, chance, passes, with_authorization
-from tests.server.test_request_bodies import BROKEN_CHUNKS, SLOW, slow_clients
+from tests.server.test_request_bodies import SLOW, slow_clients
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, THREADS
 from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED
 from tests.support.rows import BEARER, CHUNKED, ROWS, check, check_body
@@ -108,6 +108,15 @@ def test_any_authorization(values: list[bytes], running: Served) -> None:
     reply = running.send(with_authorization(values))
     assert (reply.status == 200) == passes(values)
     assert reply.status in {200, 400, 401}
+
+
+BROKEN_CHUNKS = [
+    b"ZZ\r\nabc\r\n0\r\n\r\n",
+    b"5\r\nabcdefgh\r\n0\r\n\r\n",
+    b"-1\r\n\r\n",
+    b"\r\n",
+    b"0x5\r\nabcde\r\n0\r\n\r\n",
+]
 
 
 @pytest.mark.parametrize("chunks", BROKEN_CHUNKS)

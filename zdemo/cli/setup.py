@@ -173,9 +173,8 @@ def _environment(
 
 
 def _layers(given: dict[str, str], options: dict[str, str], files: SetupFiles) -> Environment:
-    place = str(files.path)
-    layers = {COMMAND_LINE: given, "the environment": os.environ, place: files.values}
-    return Environment(layers, options=options, folders={place: files.path.parent})
+    layers = {COMMAND_LINE: given, "the environment": os.environ, str(files.path): files.values}
+    return Environment(layers, options=options)
 
 
 def _typed_domain(prompt: str, environment: Environment) -> str:

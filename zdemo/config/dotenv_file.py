@@ -27,7 +27,7 @@ ASSIGNMENT = (  # as python-dotenv reads it, with the comment behind the value
 
 
 def _bindings(path: Path) -> list[Binding]:
-    """Return the file's lines as python-dotenv reads them. Raises SettingsError when it cannot be read."""
+    """Return the file's lines as python-dotenv reads them. Raises SettingsError if it cannot be read."""
     try:
         with path.open("rb") as stream:
             content = stream.read(LARGEST_BYTES + 1)
@@ -52,8 +52,7 @@ def _bindings(path: Path) -> list[Binding]:
 def read_dotenv(path: Path) -> dict[str, str]:
     """Return the variables of a ``.env`` file, without quotes; nothing is interpolated.
 
-    Raises:
-        SettingsError: the file cannot be read, or lines are not assignments; the text of a line is never repeated.
+    Raises SettingsError if the file cannot be read, or a line is not an assignment; it never repeats the line.
     """
     bindings = _bindings(path)
     wrong = [f"{path} line {number} is not an assignment" for number in _numbers(bindings, lambda b: b.error)]
@@ -63,13 +62,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
 
 def lone_words(path: Path) -> tuple[int, ...]:
-    """Return the numbers of lines that are a word without ``=``: they may be the rest of a broken line.
-
-    ``export NAME`` is not one of them.
-
-    Raises:
-        SettingsError: the file cannot be read.
-    """
+    """Return the numbers of lines that are a word without ``=``, which may be the rest of a broken line."""
     return tuple(_numbers(_bindings(path), lambda b: b.key is not None and b.value is None and not _lead(b)[2]))
 
 
@@ -94,7 +87,7 @@ def _line(name: str, value: str, tail: str = "\n") -> str:
 
 
 def _replaced(binding: Binding, name: str, value: str) -> str:
-    """Return the line with another value; blank lines before it, ``export``, comment and line end stay."""
+    """Return the line with another value; all else in it stays."""
     text, lead = binding.original.string, _lead(binding)[0]
     found = re.match(ASSIGNMENT, text[len(lead) :])
     comment = (found["comment"] if found else None) or ""
@@ -103,17 +96,16 @@ def _replaced(binding: Binding, name: str, value: str) -> str:
 
 
 def _changed(path: Path, values: Mapping[str, str | None]) -> str:
-    """Return the file's text with other values: a variable stays on its line, new ones come last."""
+    """Return the file's text with other values: a variable keeps its line, new ones come last."""
     left = {name: value for name, value in values.items() if value is not None}
     out: list[str] = []
     for binding in _bindings(path) if path.exists() else []:
-        if binding.key is not None and binding.key in values:
-            if binding.key in left:
-                out.append(_replaced(binding, binding.key, left.pop(binding.key)))
-            elif values[binding.key] is None:
-                out.append(_blank_lines(binding))
-            continue
-        out.append(binding.original.string)
+        if binding.key is None or binding.key not in values:
+            out.append(binding.original.string)
+        elif binding.key in left:
+            out.append(_replaced(binding, binding.key, left.pop(binding.key)))
+        elif values[binding.key] is None:
+            out.append(_blank_lines(binding))
     if left and out and not out[-1].endswith(("\n", "\r")):
         out.append("\n")
     return "".join(out) + "".join(_line(name, value) for name, value in left.items())
@@ -126,21 +118,14 @@ def _blank_lines(binding: Binding) -> str:
 
 
 def update_dotenv(path: Path, values: Mapping[str, str | None]) -> None:
-    """Set variables in a ``.env`` file, or remove those that are ``None``; every other line and comment stays.
-
-    Raises:
-        SettingsError: the file cannot be read, or its folder cannot be written.
-    """
+    """Set variables in a ``.env`` file, or remove those that are ``None``; every other line and comment stays."""
     replace_file(path, _changed(path, values))
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Replace the content of a file in one step, with mode 0600 from the first byte.
+    """Replace a file in one step, with mode 0600 from the first byte. Raises SettingsError if that fails.
 
-    Readers see the old content or the new one. ``.gitignore`` covers the name of the temporary file (``.env.*``).
-
-    Raises:
-        SettingsError: the folder cannot be written.
+    ``.gitignore`` covers the name of the temporary file (``.env.*``).
     """
     target = path.resolve()  # a link stays a link
     try:

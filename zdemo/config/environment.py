@@ -17,19 +17,14 @@ class Environment(Mapping[str, str]):
         layers: Mapping[str, Mapping[str, str]],
         *,
         options: Mapping[str, str] | None = None,
-        folders: Mapping[str, Path] | None = None,
         file: Path | None = None,
     ) -> None:
         """Merge layers, named by their places, the strongest first; blank values count as not set.
 
-        Args:
-            layers: variables and values by place.
-            options: for variables from the command line, the option that gave each.
-            folders: for places that are files, the folder of each.
-            file: the ``.env`` that was read, if any.
+        ``options`` holds the option for each variable that the command line can give; ``file`` is the ``.env`` that
+        was read. The place of variables from a file is its path.
         """
         self._options = dict(options or {})
-        self._folders = dict(folders or {})
         self.file = file
         self._values: dict[str, tuple[str, str]] = {}
         self.shadowed: dict[str, str] = {}
@@ -41,11 +36,6 @@ class Environment(Mapping[str, str]):
                     self._values[name] = (value, place)
                 elif self._values[name][0].strip() != value.strip():
                     self.shadowed[name] = place
-
-    @classmethod
-    def of(cls, variables: Mapping[str, str]) -> Environment:
-        """Return an environment as it is, and other variables as an environment without places."""
-        return variables if isinstance(variables, Environment) else cls({"": variables})
 
     def __getitem__(self, name: str) -> str:
         return self._values[name][0]
@@ -67,10 +57,6 @@ class Environment(Mapping[str, str]):
         """Return what a person changes to get another value: the option that gave it, or the variable."""
         return self._options.get(name, name) if self.source(name) == COMMAND_LINE else name
 
-    def assignment(self, name: str, value: str) -> str:
-        """Return text to paste that gives a variable another value where it was given."""
-        return f"{self.setting(name)}={value}"
-
     def correction(self, name: str) -> str:
         """Return the advice to correct a variable in the place that it comes from."""
         place = self.source(name)
@@ -89,24 +75,20 @@ class Environment(Mapping[str, str]):
         for other, (value, place) in self._values.items():
             if other != name:
                 layers.setdefault(place, {})[other] = value
-        return Environment(layers, options=self._options, folders=self._folders, file=self.file)
+        return Environment(layers, options=self._options, file=self.file)
 
     def folder(self, name: str) -> Path:
         """Return where a relative path in a variable starts: beside its ``.env``, or in the working directory."""
-        return self._folders.get(self.source(name), Path())
+        return Path(self.source(name)).parent
 
 
 def read_environment(
     env_file: Path | None = None, options: Mapping[str, tuple[str, str | None]] | None = None
 ) -> Environment:
-    """Read options, the process's environment, and ``.env`` of the working directory or ``env_file``.
+    """Read options, the process's environment, and ``env_file`` or ``.env`` of the working directory.
 
-    Args:
-        env_file: the file to read instead of ``.env``.
-        options: for each variable, the option that stands for it and its value; ``None`` when it was not given.
-
-    Raises:
-        SettingsError: the file cannot be read, or a line of it is not an assignment.
+    ``options`` holds the option and its value for each variable; the value is ``None`` if the option was not given.
+    Raises SettingsError if the file cannot be read.
     """
     path = env_file or Path(".env")
     is_broken_link = path.is_symlink() and not path.exists()  # which is a mistake
@@ -119,6 +101,5 @@ def read_environment(
     return Environment(
         {COMMAND_LINE: given, "the environment": os.environ, str(path): in_file},
         options={name: option for name, (option, _) in (options or {}).items()},
-        folders={str(path): path.parent},
         file=path if is_read else None,
     )

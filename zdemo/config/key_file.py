@@ -1,7 +1,4 @@
-"""The key file of an API application that uses private_key_jwt, as ZITADEL shows it once.
-
-``application_key`` is pure. cryptography is loaded when a key is checked, and not before.
-"""
+"""The key file of an API application that uses private_key_jwt, as ZITADEL shows it once."""
 
 from __future__ import annotations
 
@@ -38,8 +35,7 @@ class ApplicationKey:
 def read_key_file(text: str, folder: Path) -> tuple[ApplicationKey, str]:
     """Return the key behind a path, and a warning or an empty string. A relative path starts in ``folder``.
 
-    Raises:
-        InvalidValue: the file does not exist, or is not an application's key file.
+    Raises InvalidValue if the file does not exist, or is not an application's key file.
     """
     if text.startswith(("{", "-----BEGIN", "eyJ")):
         raise InvalidValue("contains a key itself, not a path", shown="", fix="save the key, and give the file's path")
@@ -78,11 +74,7 @@ def _exposure(path: Path, mode: int) -> str:
 
 
 def application_key(content: bytes, path: Path = Path()) -> ApplicationKey:
-    """Return the key in the content of a key file.
-
-    Raises:
-        InvalidValue: the content is not a key file, or not an application's.
-    """
+    """Return the key in the content of a key file. Raises InvalidValue if it is not an application's key file."""
     values = _json_object(content)
     kind = values.get("type", "application")
     if kind == "serviceaccount" or ("userId" in values and "clientId" not in values):

@@ -45,11 +45,8 @@ class InvalidValue(ValueError):
     def __init__(self, problem: str, *, corrected: str = "", shown: str | None = None, fix: str = "") -> None:
         """Describe a problem.
 
-        Args:
-            problem: words that follow the setting's name.
-            corrected: the value that was probably meant.
-            shown: what to show instead of the value; the value is shown unless it could be a secret.
-            fix: what to do, or what to do instead of setting the corrected value.
+        ``corrected`` is the value that was probably meant, ``fix`` another thing to do. ``shown`` is shown instead of
+        the value; with ``None`` the value is shown, unless it could be a secret.
         """
         super().__init__(problem)
         self.corrected = corrected
@@ -61,7 +58,7 @@ class Reader:
     """The variables of one kind of settings, and everything that is wrong with them."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        self.environment = Environment.of(variables)
+        self.environment = variables if isinstance(variables, Environment) else Environment({"": variables})
         self._fixes: dict[str, str] = {}  # by problem
         self._missing: list[str] = []
 
@@ -76,14 +73,14 @@ class Reader:
             self._add(name, text, error)
             return default
 
-    def required(self, name: str, parse: Callable[[str], T], default: T, what: str) -> T:
-        """Do as ``optional``, but count a missing variable as a problem; ``what`` says what it is, with an example."""
+    def required(self, name: str, parse: Callable[[str], str], what: str) -> str:
+        """Return the variable's value, empty if it is missing or wrong; ``what`` says what it is, with an example."""
         if name not in self.environment:
             near = _similar_variable(name, self.environment)
             self._fixes[f"{name} is not set: {what}" + (f" (is {near} misspelled?)" if near else "")] = ""
             self._missing.append(name)
-            return default
-        return self.optional(name, parse, default)
+            return ""
+        return self.optional(name, parse, "")
 
     def finish(self) -> None:
         """Raise SettingsError with all problems, if there are any."""
@@ -99,7 +96,7 @@ class Reader:
         shown = _shown(name, text if error.shown is None else error.shown)
         problem = f"{self.environment.setting(name)} {error}" + (f": {shown}" if shown else "")
         may_be_shown = error.corrected and not holds_token(text) and _shown(name, error.corrected) == error.corrected
-        steps = [self.environment.assignment(name, error.corrected) if may_be_shown else "", error.fix]
+        steps = [f"{self.environment.setting(name)}={error.corrected}" if may_be_shown else "", error.fix]
         self._fixes[problem] = ", or ".join(filter(None, steps)) or self.environment.correction(name)
 
 
@@ -190,7 +187,7 @@ def origin(text: str, *, allow_http: bool, example: str) -> str:
 
 
 def _is_host(host: str) -> bool:
-    """Return whether a host is an IPv6 address without a zone, or labels of letters, digits, hyphens, underscores."""
+    """Return whether a host is an IPv6 address without a zone, or a name of valid labels."""
     if ":" in host:
         try:
             return ipaddress.IPv6Address(host).scope_id is None
@@ -216,18 +213,13 @@ def _checked_origin(scheme: str, address: str, parts: SplitResult, *, allow_http
     problem = next((words for is_wrong, words in checks if is_wrong), "")
     if not problem:
         return f"{likely}://{address}"
-    raise InvalidValue(
-        problem,
-        corrected=""
-        if "@" in parts.path + parts.query + parts.fragment
-        else f"{likely}://{address}",  # a password may contain / or ?
-        fix="ZDEMO_ALLOW_HTTP=1 in a network that you trust" if problem == checks[-1][1] else "",
-    )
+    may_be_password = "@" in parts.path + parts.query + parts.fragment  # a password may contain / or ?
+    fix = "ZDEMO_ALLOW_HTTP=1 in a network that you trust" if problem == checks[-1][1] else ""
+    raise InvalidValue(problem, corrected="" if may_be_password else f"{likely}://{address}", fix=fix)
 
 
 def number(least: float, most: float, *, least_excluded: bool = False) -> Callable[[str], float]:
     """Return a parser for numbers in a range."""
-
     bounds = f"above {least:g}, at most {most:g}" if least_excluded else f"from {least:g} to {most:g}"
 
     def is_valid(value: float) -> bool:
@@ -236,9 +228,8 @@ def number(least: float, most: float, *, least_excluded: bool = False) -> Callab
     def parse(text: str) -> float:
         value, in_seconds = _float(text), text.removesuffix("s")
         if not is_valid(value):
-            raise InvalidValue(
-                f"is not a number {bounds}", corrected=in_seconds if is_valid(_float(in_seconds)) else ""
-            )
+            corrected = in_seconds if is_valid(_float(in_seconds)) else ""
+            raise InvalidValue(f"is not a number {bounds}", corrected=corrected)
         return value
 
     return parse

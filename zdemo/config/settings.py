@@ -26,7 +26,6 @@ DEFAULT_CACHE_SIZE = 10_000
 LONGEST_CACHE_TTL_SECONDS = 86_400.0
 EXAMPLE_DOMAIN = "https://my-instance-abc123.zitadel.cloud"
 KEY_FILE = "ZITADEL_KEY_FILE"
-SECRET_VARIABLES = "CLIENT_ID and CLIENT_SECRET"  # noqa: S105  # their names, not a secret
 KeyReader = Callable[[str, Path], tuple[ApplicationKey, str]]
 
 
@@ -38,33 +37,26 @@ def _address(reader: Reader, example: str) -> Callable[[str], str]:
 
 def _issuer(reader: Reader) -> str:
     what = f"the address of your ZITADEL, e.g. {EXAMPLE_DOMAIN}"
-    return reader.required("ZITADEL_DOMAIN", _address(reader, EXAMPLE_DOMAIN), "", what)
+    return reader.required("ZITADEL_DOMAIN", _address(reader, EXAMPLE_DOMAIN), what)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Credentials:
-    client_id: str
-    client_secret: str = ""
-    key: ApplicationKey | None = None
-    warnings: tuple[str, ...] = ()
-
-
-def _credentials(reader: Reader, read_key: KeyReader) -> _Credentials:
-    """Return the key file's credentials if there is one, without a look at the other two variables."""
+def _key(reader: Reader, read_key: KeyReader) -> tuple[ApplicationKey | None, str]:
+    """Return the key, if a key file is set and right, and a warning or an empty string."""
     folder = reader.environment.folder(KEY_FILE)
+    nothing: tuple[ApplicationKey | None, str] = (None, "")
+    return reader.optional(KEY_FILE, lambda text: read_key(text, folder), nothing)
+
+
+def _client(reader: Reader) -> tuple[str, str]:
+    """Return client ID and secret; they are not read if a key file is set, even a wrong one."""
     if KEY_FILE in reader.environment:
-        found = reader.optional(KEY_FILE, lambda text: _with_key(*read_key(text, folder)), None)
-        return found or _Credentials(client_id="")
+        return "", ""
     client_id = "the API application's client ID, e.g. 312909075212468229; or set ZITADEL_KEY_FILE, if it uses a key"
     client_secret = "the API application's client secret, 64 letters and digits"  # noqa: S105  # not a secret
-    return _Credentials(
-        client_id=reader.required("CLIENT_ID", credential, "", client_id),
-        client_secret=reader.required("CLIENT_SECRET", credential, "", client_secret),
+    return (
+        reader.required("CLIENT_ID", credential, client_id),
+        reader.required("CLIENT_SECRET", credential, client_secret),
     )
-
-
-def _with_key(key: ApplicationKey, warning: str) -> _Credentials | None:
-    return _Credentials(client_id=key.client_id, key=key, warnings=(warning,) if warning else ())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,23 +81,24 @@ class Settings:
     @property
     def credential_variables(self) -> str:
         """The variables that hold the API application's credentials, as messages name them."""
-        return KEY_FILE if self.key else SECRET_VARIABLES
+        return KEY_FILE if self.key else "CLIENT_ID and CLIENT_SECRET"
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str], *, read_key: KeyReader = read_key_file) -> Settings:
-        """Make settings of variables; ``read_key`` reads the file that ``ZITADEL_KEY_FILE`` names.
+        """Make settings of variables. Raises SettingsError with all problems at once.
 
-        Raises:
-            SettingsError: with all problems at once.
+        ``read_key`` reads the file that ``ZITADEL_KEY_FILE`` names.
         """
         reader = Reader(variables)
-        issuer, credentials = _issuer(reader), _credentials(reader, read_key)
+        issuer = _issuer(reader)
+        key, warning = _key(reader, read_key)
+        client_id, client_secret = (key.client_id, "") if key else _client(reader)
         settings = cls(
             issuer=issuer,
-            client_id=credentials.client_id,
-            client_secret=credentials.client_secret,
-            key=credentials.key,
-            warnings=credentials.warnings,
+            client_id=client_id,
+            client_secret=client_secret,
+            key=key,
+            warnings=(warning,) if warning else (),
             project_id=reader.optional("ZITADEL_PROJECT_ID", credential, "") or None,
             cache_ttl_seconds=reader.optional(
                 "ZDEMO_CACHE_TTL", number(0, LONGEST_CACHE_TTL_SECONDS), DEFAULT_CACHE_TTL_SECONDS
@@ -134,7 +127,7 @@ class AdminSettings:
         settings = cls(
             issuer=_issuer(reader),
             admin_pat=reader.required(
-                "ZITADEL_ADMIN_PAT", credential, "", "the personal access token of an administrator (ORG_OWNER)"
+                "ZITADEL_ADMIN_PAT", credential, "the personal access token of an administrator (ORG_OWNER)"
             ),
             project_id=reader.optional("ZITADEL_PROJECT_ID", credential, "") or None,
             timeout_seconds=timeout(reader),

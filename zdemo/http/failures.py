@@ -9,7 +9,7 @@ import errno
 import re
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http.client import RemoteDisconnected
 
 import requests
@@ -21,8 +21,12 @@ from zdemo.http.deadline import ResolveTimeout, StaleConnection
 from zdemo.http.messages import NO_DETAIL, CaBundle, failed, how_to_trust, unusable_bundle, why_untrusted
 from zdemo.http.response import GATEWAY_STATUSES
 
-EXPIRED, NOT_YET_VALID = 10, 9  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED, _CERT_NOT_YET_VALID
-WRONG_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH
+CERTIFICATE_KINDS = {
+    9: FailureKind.CERTIFICATE_NOT_YET_VALID,  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID
+    10: FailureKind.CERTIFICATE_EXPIRED,  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: FailureKind.CERTIFICATE_WRONG_NAME,  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: FailureKind.CERTIFICATE_WRONG_NAME,  # X509_V_ERR_IP_ADDRESS_MISMATCH
+}
 PLAIN_HTTP_REASONS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNKNOWN_PROTOCOL")
 TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")  # http.client: how a proxy answers CONNECT
 PROXY_AUTHENTICATION_REQUIRED = 407
@@ -54,12 +58,7 @@ def _reason(error: ssl.SSLError) -> str:
 def _tls_kind(errors: list[BaseException]) -> FailureKind | None:
     for e in errors:
         if isinstance(e, ssl.SSLCertVerificationError):
-            if e.verify_code in WRONG_NAME:
-                return FailureKind.CERTIFICATE_WRONG_NAME
-            return {
-                EXPIRED: FailureKind.CERTIFICATE_EXPIRED,
-                NOT_YET_VALID: FailureKind.CERTIFICATE_NOT_YET_VALID,
-            }.get(e.verify_code, FailureKind.CERTIFICATE_UNTRUSTED)
+            return CERTIFICATE_KINDS.get(e.verify_code, FailureKind.CERTIFICATE_UNTRUSTED)
     for e in errors:
         if isinstance(e, ssl.SSLError) and not isinstance(e, ssl.SSLEOFError):
             return FailureKind.PLAIN_HTTP if _reason(e) in PLAIN_HTTP_REASONS else FailureKind.TLS
@@ -122,15 +121,9 @@ def _detail(errors: list[BaseException]) -> str:
 
 
 def explained(
-    error: BaseException,
-    origin: str,
-    setting: str,
-    *,
-    seconds: float,
-    proxies: Mapping[str, str],
-    ca_bundle: CaBundle | None,
+    error: BaseException, origin: str, setting: str, *, seconds: float, proxy: str, ca_bundle: CaBundle | None
 ) -> ConnectionFailed | SettingsError:
-    """Return the error that says what an exception of the HTTP stack means."""
+    """Return the error that says what an exception of the HTTP stack means; ``proxy`` is a URL."""
     errors = list(chain(error))
     if ca_bundle and _bundle_unusable(errors):
         return unusable_bundle(ca_bundle)
@@ -141,7 +134,7 @@ def explained(
         origin,
         setting,
         seconds=seconds,
-        proxies=proxies,
+        proxy=proxy,
         phase=_phase(errors),
         detail=_detail(errors),
         status=f" ({status})" if status else " (it does not answer)",

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from zdemo.config.parsers import is_loopback
 from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
-from zdemo.http.proxy import proxy_address, proxy_of
+from zdemo.http.proxy import proxy_address
 
 SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
 EXPECTS_HTTPS = "{netloc} expects https, but http was used"
@@ -43,10 +43,7 @@ _WORDS = {
         "https was used, but {host} port {port} does not speak TLS",
         "check scheme, host and port in {setting}: that port is not an https server's",
     ),
-    FailureKind.EXPECTS_TLS: (
-        EXPECTS_HTTPS,
-        "{setting}=https://{netloc}",
-    ),
+    FailureKind.EXPECTS_TLS: (EXPECTS_HTTPS, "{setting}=https://{netloc}"),
     FailureKind.CERTIFICATE_UNTRUSTED: (
         "the TLS certificate of {host} is not trusted: {untrusted} ({detail})",
         "{trust}",
@@ -148,32 +145,35 @@ def failed(
     setting: str,
     *,
     seconds: float = 0,
-    proxies: Mapping[str, str] | None = None,
+    proxy: str = "",
     phase: Phase = Phase.ANSWER,
     **words: str,
 ) -> ConnectionFailed:
     """Return the error for a kind of failure. ``setting`` is the variable or option that holds the origin.
 
-    ``words`` are for some kinds only: ``detail``, the ``status`` of a proxy, ``untrusted`` and ``trust``.
+    ``proxy`` is a URL. ``words`` are for some kinds only: ``detail``, a proxy's ``status``, ``untrusted``, ``trust``.
     """
     parts = urlsplit(origin)
     host, is_https = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_https else 80)
-    proxy, proxy_port = proxy_address(proxy_of(origin, proxies or {}))
+    proxy_host, proxy_port = proxy_address(proxy)
     values = {
         "host": host,
         "port": port,
         "netloc": parts.netloc if parts.port else f"{parts.netloc}:{port}",
         "origin": origin,
         "seconds": round(seconds, 1) or seconds,
-        "proxy": f" {proxy}" if proxy else "",
-        "proxy_host": proxy,
+        "proxy": f" {proxy_host}" if proxy_host else "",
+        "proxy_host": proxy_host,
         "proxy_port": proxy_port,
         "setting": setting,
         "server": _server(setting, host),
         "allow_http": "" if is_loopback(host) else ", and ZDEMO_ALLOW_HTTP=1 in a network that you trust",
         "certificate_too": ", its certificate, its TLS versions" if is_https else "",
-        **{"detail": NO_DETAIL, "status": "", "untrusted": why_untrusted(0), "trust": how_to_trust(0, None)},
+        "detail": NO_DETAIL,
+        "status": "",
+        "untrusted": why_untrusted(0),
+        "trust": how_to_trust(0, None),
         **words,
     }
     message, hint = (text.format(**values) for text in _WORDS[kind])
@@ -185,8 +185,3 @@ def _server(setting: str, host: str) -> str:
     if setting != "ZITADEL_DOMAIN":
         return "the server there"
     return "ZITADEL (zdemo emulator runs an emulated one)" if is_loopback(host) else "ZITADEL there"
-
-
-def too_large(origin: str, setting: str, limit_bytes: int) -> ConnectionFailed:
-    """Return the error for an answer that does not end where it should."""
-    return failed(FailureKind.TOO_LARGE, origin, setting, detail=f"{limit_bytes >> 20} MiB")

@@ -30,9 +30,8 @@ def speaks_http(host: str, port: int, seconds: float) -> bool:
     """Return whether a port answers a request in plain HTTP/1.x."""
     name = f"[{host}]" if ":" in host else host
     request = f"HEAD / HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n"
-    return _answer(host, port, request.encode("idna" if not host.isascii() else "ascii"), seconds).startswith(
-        b"HTTP/1."
-    )
+    encoding = "ascii" if host.isascii() else "idna"
+    return _answer(host, port, request.encode(encoding), seconds).startswith(b"HTTP/1.")
 
 
 def speaks_tls(host: str, port: int, seconds: float) -> bool:

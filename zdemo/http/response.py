@@ -54,11 +54,7 @@ class Response:
         return self.body.decode("utf-8-sig", "replace")
 
     def decoded(self, decoder: json.JSONDecoder = DECODER) -> Any:
-        """Decode the body as JSON in UTF-8 (RFC 8259 §8.1; a byte-order mark may be ignored).
-
-        Raises:
-            ValueError: the body is not JSON.
-        """
+        """Decode the body as JSON in UTF-8, or raise ValueError (RFC 8259 §8.1; a byte-order mark may be ignored)."""
         try:
             return decoder.decode(self.body.decode("utf-8-sig"))
         except RecursionError:

@@ -22,7 +22,7 @@ from zdemo.config.parsers import is_loopback
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.deadline import IDLE_SECONDS, SHORTEST_TIMEOUT_SECONDS, DeadlineAdapter
 from zdemo.http.failures import PROXY_AUTHENTICATION_REQUIRED, explained, may_retry
-from zdemo.http.messages import ca_bundle_of, failed, too_large
+from zdemo.http.messages import ca_bundle_of, failed
 from zdemo.http.proxy import proxy_address, proxy_of, proxy_problem
 from zdemo.http.response import Response
 
@@ -67,12 +67,8 @@ class Transport:
     ) -> Response:
         """Send one request and return the answer, within ``timeout_seconds`` including the retry.
 
-        Only a connection that was refused, or was stale before a byte of the answer came, is tried again.
-        ``path`` is appended to the origin unchanged.
-
-        Raises:
-            ConnectionFailed: no readable answer came in time.
-            SettingsError: the CA bundle that the environment names cannot be used.
+        Only a connection that was refused, or was stale before a byte of the answer came, is tried again. Raises
+        ConnectionFailed if no readable answer came, SettingsError if the environment's CA bundle cannot be used.
         """
         if self._proxy_problem:
             raise failed(FailureKind.PROXY_UNUSABLE, self.origin, self.setting, detail=self._proxy_problem)
@@ -95,7 +91,7 @@ class Transport:
     def _explained(self, error: Exception, seconds: float, end: float) -> Exception:
         """Return the error in words; look at what the port speaks unless it has answered before."""
         failure = explained(
-            error, self.origin, self.setting, seconds=seconds, proxies=self.proxies, ca_bundle=self.ca_bundle
+            error, self.origin, self.setting, seconds=seconds, proxy=self.proxy, ca_bundle=self.ca_bundle
         )
         if self.proxy or self._has_answered or not isinstance(failure, ConnectionFailed):
             return failure
@@ -121,12 +117,14 @@ class Transport:
         with response:
             # RFC 9110 §15.5.8: only a proxy sends this status
             if response.status_code == PROXY_AUTHENTICATION_REQUIRED and self.proxy:
-                raise failed(FailureKind.PROXY_LOGIN, self.origin, self.setting, proxies=self.proxies)
+                raise failed(FailureKind.PROXY_LOGIN, self.origin, self.setting, proxy=self.proxy)
             body = bytearray()
             while chunk := response.raw.read(CHUNK_BYTES, decode_content=False):
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES:
-                    raise too_large(self.origin, self.setting, MAX_ANSWER_BYTES)
+                    raise failed(
+                        FailureKind.TOO_LARGE, self.origin, self.setting, detail=f"{MAX_ANSWER_BYTES >> 20} MiB"
+                    )
             return Response(
                 status=response.status_code,
                 headers={name.lower(): value for name, value in response.headers.items()},

@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import IntEnum
 
 from zdemo.errors import CredentialsRefused
@@ -36,14 +37,12 @@ class BreakerState(IntEnum):
     OPEN = 2
 
 
+@dataclass(frozen=True, eq=False, slots=True)
 class Permit:
     """Permission to ask ZITADEL once; hand it back to ``answered`` or ``failed``."""
 
-    __slots__ = ("answers_before", "is_probe")
-
-    def __init__(self, answers_before: int, *, is_probe: bool) -> None:
-        self.answers_before = answers_before
-        self.is_probe = is_probe
+    answers_before: int
+    is_probe: bool
 
 
 class Breaker:
@@ -66,22 +65,16 @@ class Breaker:
         self._latest_probe: Permit | None = None
         self._probe_at = 0.0  # when the latest probe started, or the breaker opened
 
-    @property
-    def state(self) -> BreakerState:
-        """The state at this moment."""
-        with self._lock:
-            return self._state()
-
     def admit(self) -> Permit | None:
         """Return a permit, for a probe if the breaker is open and one is due; ``None`` means not now."""
         with self._lock:
             if not self._open:
-                return self._permit()
+                return Permit(self._answers, is_probe=False)
             now = self._clock()
             hangs = self._latest_probe in self._probes
             if now < self._probe_at + (self._hung_probe_seconds if hangs else PROBE_SECONDS):
                 return None
-            probe = self._latest_probe = self._permit(is_probe=True)
+            probe = self._latest_probe = Permit(self._answers, is_probe=True)
             self._probe_at = now
             self._probes.add(probe)
             self._publish()
@@ -90,7 +83,7 @@ class Breaker:
     def admit_if_closed(self) -> Permit | None:
         """Return a permit, but never for a probe: for a caller that has waited since it was admitted."""
         with self._lock:
-            return None if self._open else self._permit()
+            return None if self._open else Permit(self._answers, is_probe=False)
 
     def answered(self, permit: Permit) -> bool:
         """Record that ZITADEL answered; return whether this closed the breaker."""
@@ -118,8 +111,7 @@ class Breaker:
     def stalled(self) -> bool:
         """Record that as many calls as allowed are under way and none ends; return whether this opened the breaker.
 
-        A probe is due at once. Otherwise ZITADEL's return after a short hang would be noticed only when the lost
-        calls have timed out.
+        A probe is due at once, so that ZITADEL's return is noticed before the lost calls have timed out.
         """
         with self._lock:
             opens = not self._open
@@ -128,23 +120,16 @@ class Breaker:
             self._publish()
             return opens
 
-    def _permit(self, *, is_probe: bool = False) -> Permit:
-        return Permit(self._answers, is_probe=is_probe)
-
     def _open_at(self, moment: float) -> None:
         self._open = True
         self._failures = 0
         self._latest_probe = None
         self._probe_at = moment
 
-    def _state(self) -> BreakerState:
-        if not self._open:
-            return BreakerState.CLOSED
-        return BreakerState.HALF_OPEN if self._probes else BreakerState.OPEN
-
     def _publish(self) -> None:
+        open_state = BreakerState.HALF_OPEN if self._probes else BreakerState.OPEN
         with self._counters.lock:
-            self._counters.breaker_state = int(self._state())
+            self._counters.breaker_state = open_state if self._open else BreakerState.CLOSED
 
 
 class CredentialsPause:
@@ -162,11 +147,7 @@ class CredentialsPause:
         self._until = 0.0
 
     def admit(self) -> bool:
-        """Return whether this caller decides for all; ``False`` also when there is nothing to decide.
-
-        Raises:
-            CredentialsRefused: it is too early to ask again.
-        """
+        """Return whether this caller decides for all. Raises CredentialsRefused if it is too early to ask again."""
         with self._lock:
             if self._refusal is None:
                 return False

@@ -42,9 +42,7 @@ def waiting_for(threads: int) -> int:
 def build_introspector(settings: Settings, *, threads: int, counters: Counters | None = None) -> CachingIntrospector:
     """Return the introspector of an API: ZITADEL behind cache and protection."""
     waits = WAIT_FOR_SLOT_SECONDS + WAIT_FOR_FLIGHT_SECONDS
-    seconds = max(
-        settings.timeout_seconds - waits, settings.timeout_seconds / 2
-    )  # the whole timeout holds, waits included
+    seconds = max(settings.timeout_seconds - waits, settings.timeout_seconds / 2)  # the timeout includes the waits
     client = IntrospectionClient(settings, connections=flights_for(threads), timeout_seconds=seconds)
     return protected(client, settings, threads=threads, counters=counters)
 

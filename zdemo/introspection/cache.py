@@ -23,7 +23,6 @@ from hashlib import sha256
 
 from cachetools import FIFOCache
 
-from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS
 from zdemo.errors import ZitadelUnavailable
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.counters import Counters
@@ -58,8 +57,8 @@ class CachingIntrospector:
         *,
         ttl_seconds: float,
         size: int,
-        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
-        bulkhead: Bulkhead | None = None,
+        timeout_seconds: float,
+        bulkhead: Bulkhead,
         counters: Counters | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -78,11 +77,7 @@ class CachingIntrospector:
         self.counters = counters or Counters()
 
     def introspect(self, token: str) -> Introspection:
-        """Ask, or answer from the cache; see ``Introspector``.
-
-        Raises:
-            ZitadelUnavailable: also when too many requests wait for ZITADEL already.
-        """
+        """Ask, or answer from the cache; raises ZitadelUnavailable also if too many requests wait for ZITADEL."""
         if not self._ttl_seconds:
             with self._slot():
                 self._count_miss()
@@ -117,7 +112,10 @@ class CachingIntrospector:
             if entry:
                 return self._hit(entry)
             if not joined:
-                return self._lead(flight, key, token)
+                self._count_miss()
+                return flight.lead(
+                    lambda: self._inner.introspect(token), lambda answer: self._land(flight, key, answer)
+                )
             with self.counters.lock:
                 self.counters.joins += 1
             return joined.outcome(self._timeout_seconds)
@@ -128,10 +126,6 @@ class CachingIntrospector:
         if flight is None or self._clock() >= flight.sent_at + self._inactive_seconds:
             return None
         return flight
-
-    def _lead(self, flight: Flight, key: bytes, token: str) -> Introspection:
-        self._count_miss()
-        return flight.lead(lambda: self._inner.introspect(token), lambda answer: self._land(flight, key, answer))
 
     def _land(self, flight: Flight, key: bytes, answer: Introspection | None) -> None:
         """Forget the flight and keep its answer, unless a later flight, which knows better, has replaced it."""
@@ -170,9 +164,6 @@ class CachingIntrospector:
     @contextmanager
     def _slot(self) -> Iterator[None]:
         """Hold one of the slots for requests that wait for ZITADEL during the block."""
-        if self._bulkhead is None:
-            yield
-            return
         slot = self._bulkhead.acquire()
         if slot is None:
             with self.counters.lock:

@@ -35,11 +35,7 @@ class IntrospectionClient:
         self.transport = Transport(settings.issuer, setting="ZITADEL_DOMAIN", connections=connections)
 
     def ask(self, token: str, *, timeout_seconds: float | None = None, authorization: str | None = None) -> Response:
-        """Return ZITADEL's response, whatever it says; ``authorization`` replaces the settings' credentials.
-
-        Raises:
-            ConnectionFailed: no response came.
-        """
+        """Return ZITADEL's response; ``authorization`` replaces the settings' credentials. Raises ConnectionFailed."""
         headers, form = self._credentials() if authorization is None else ({"Authorization": authorization}, {})
         return self.transport.send(
             "POST",

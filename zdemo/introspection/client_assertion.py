@@ -23,13 +23,10 @@ if TYPE_CHECKING:
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC 7523 §2.2
 ALGORITHM = "RS256"  # what ZITADEL announces for introspection
 
-LIFETIME_SECONDS = 600
-"""From signing to ``exp``. Short, because a stolen assertion can be used until then."""
-
+LIFETIME_SECONDS = 600  # from signing to ``exp``; short, because a stolen assertion can be used until then
+# How much this machine's clock may be off: ``iat`` is set back by this, and an assertion is replaced so long before
+# ``exp``. Clocks that are set by hand differ by less.
 CLOCK_LEEWAY_SECONDS = 60
-"""How much this machine's clock may be off in either direction: ``iat`` is set back by this, and an assertion is
-replaced this long before ``exp``. Clocks that are set by hand differ by less."""
-
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 

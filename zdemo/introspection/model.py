@@ -65,18 +65,13 @@ class Introspector(Protocol):
     """Something that can be asked about tokens."""
 
     def introspect(self, token: str) -> Introspection:
-        """Return what the authorization server says about a token.
-
-        Raises:
-            IntrospectionError: no usable answer came, so the request must be refused.
-        """
+        """Return what the authorization server says. Raises IntrospectionError if no usable answer came."""
 
 
 def parse_introspection(response: Response) -> Introspection:
     """Read a 200 response (RFC 7662 §2.2). Only the JSON boolean ``true`` in ``active`` is active.
 
-    Raises:
-        UnusableAnswer: not a JSON object, no boolean ``active``, or a deciding claim has the wrong type.
+    Raises UnusableAnswer if it is not a JSON object with a boolean ``active``, or a deciding claim has the wrong type.
     """
     try:
         claims = response.decoded(UNAMBIGUOUS)

@@ -62,11 +62,10 @@ class ProtectedIntrospector:
         self._breaker = Breaker(timeout_seconds=timeout_seconds, counters=self.counters, clock=clock)
 
     def introspect(self, token: str) -> Introspection:
-        """Ask, unless a guard refuses; see ``Introspector``.
+        """Ask, unless a guard refuses.
 
-        Raises:
-            ZitadelUnavailable: also while the breaker is open, or when all flights are taken.
-            CredentialsRefused: also when they were refused less than a second ago.
+        Raises ZitadelUnavailable also while the breaker is open or all flights are taken, and CredentialsRefused also
+        if the credentials were refused less than a second ago.
         """
         decides = self._pause.admit()
         permit = self._breaker.admit()

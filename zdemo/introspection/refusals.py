@@ -32,7 +32,7 @@ def answer_error(response: Response, *, with_key: bool = False) -> Introspection
     if hosts := instance_not_found(response):
         _, cause, fix = explain_instance_not_found(response, hosts)
         return UnusableAnswer(cause, hint="; ".join(fix), answer=response)
-    if is_credential_refusal(response):
+    if _is_credential_refusal(response):
         return CredentialsRefused(
             f"ZITADEL refuses the API application's {'key' if with_key else 'credentials'}",
             hint=KEY_REFUSED if with_key else CREDENTIALS_REFUSED,
@@ -47,7 +47,7 @@ def answer_error(response: Response, *, with_key: bool = False) -> Introspection
     return unusable_answer("is not an answer", response)
 
 
-def is_credential_refusal(response: Response) -> bool:
+def _is_credential_refusal(response: Response) -> bool:
     """Tell whether a response says that the API's own credentials are bad (ZITADEL: 400; other servers: 401, 403)."""
     if response.status == 400:
         return names_our_client(response)
@@ -83,11 +83,7 @@ def introspection_error(failure: ConnectionFailed) -> IntrospectionError:
 
 
 def read_answer(response: Response, *, with_key: bool = False) -> Introspection:
-    """Return what a response of the introspection endpoint says; ``with_key`` as in ``answer_error``.
-
-    Raises:
-        IntrospectionError: the response is not usable.
-    """
+    """Return what a response of the introspection endpoint says, or raise its ``answer_error``."""
     if response.status != 200:
         raise answer_error(response, with_key=with_key)
     return parse_introspection(response)

@@ -44,11 +44,7 @@ class Flight:
         return introspection
 
     def outcome(self, wait_seconds: float) -> Introspection:
-        """Wait for the outcome.
-
-        Raises:
-            IntrospectionError: the leader's error, or ZitadelUnavailable if it took too long or was interrupted.
-        """
+        """Wait for the outcome. Raises the leader's error, or ZitadelUnavailable if there is no outcome."""
         if not self._landed.wait(wait_seconds):
             raise ZitadelUnavailable("ZITADEL takes too long to answer", hint="check ZITADEL, then try again")
         if self._introspection is not None:

@@ -119,7 +119,7 @@ class SetupFiles:
         values = {name: self.get(name) for name in names}
         values |= {"ZITADEL_DOMAIN": issuer, "ZDEMO_TIMEOUT": f"{timeout_seconds:g}", "ZDEMO_ALLOW_HTTP": "1"}
         try:
-            return Settings.from_env(Environment({"": values}, folders={"": self.path.parent}))
+            return Settings.from_env(Environment({str(self.path): values}))
         except SettingsError:
             return None
 

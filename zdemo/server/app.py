@@ -38,14 +38,9 @@ def create_app(
     threads: int = DEFAULT_THREADS,
     open_metrics: bool = False,
 ) -> Flask:
-    """Return the example API, for any WSGI server.
+    """Return the example API, for any WSGI server; the arguments are those of ``protect``.
 
-    ``settings`` default to the environment and ``.env``. The default ``introspector`` asks ZITADEL, behind cache and
-    protection; ``threads`` is how many requests the server answers at once in this process. With ``open_metrics``
-    other machines may read ``/metrics``.
-
-    Raises:
-        SettingsError: settings are missing or wrong.
+    With ``open_metrics`` other machines may read ``/metrics``. Raises SettingsError.
     """
     settings = settings or load_settings()
     counters = Counters()

@@ -1,7 +1,4 @@
-"""The guard: a decorator above a Flask view that admits a request, or refuses it as RFC 6750 says.
-
-It works on any Flask app: ``protect(app)`` once, ``@requires_token(role=...)`` above a view.
-"""
+"""The guard: a decorator above a view of any Flask app that admits a request, or refuses it as RFC 6750 says."""
 
 from __future__ import annotations
 
@@ -54,9 +51,7 @@ def protect(
     protection; ``threads`` is how many requests the server answers at once in this process.
 
     Error handlers of the app answer refusals. In a blueprint with its own handler for ``Exception``, that one answers.
-
-    Raises:
-        SettingsError: settings are missing or wrong.
+    Raises SettingsError if settings are missing or wrong.
     """
     settings = settings or load_settings()
     introspector = introspector or build_introspector(settings, threads=threads)
@@ -67,11 +62,7 @@ def protect(
 
 
 def load_settings() -> Settings:
-    """Read the settings from the environment and ``.env``, and log their warnings.
-
-    Raises:
-        SettingsError: settings are missing or wrong.
-    """
+    """Read the settings from the environment and ``.env``, and log their warnings. Raises SettingsError."""
     settings = Settings.from_env(read_environment())
     for warning in settings.warnings:
         logger.warning("%s", warning)

@@ -143,10 +143,7 @@ def serving(
 
     A ``patient`` server has no timeouts, and more threads than ``threads`` while requests arrive slowly.
     ``on_http2`` is called for every client that starts with HTTP/2; its connection is closed.
-    Leaving the block closes the listening socket and every connection.
-
-    Raises:
-        OSError: the port is taken, or the host is not an address of this machine.
+    Leaving the block closes the listening socket and every connection. Raises OSError if it cannot listen there.
     """
     server = _Server(
         (host, port),

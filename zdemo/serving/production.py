@@ -81,9 +81,7 @@ def serve_forever(build: Callable[[str], WSGIApp], *, host: str, port: int, work
 def port_is_free(host: str, port: int) -> bool:
     """Tell whether ``host:port`` can be listened on now; Granian would silently share a taken port.
 
-    Raises:
-        PermissionError: this user may not listen on that port.
-        OSError: the host is not an address of this machine.
+    Raises OSError if the host is not an address of this machine, or this user may not listen on that port.
     """
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
