@@ -51,14 +51,6 @@ def test_a_proxy_of_the_environment_is_used(name: str, send: Sender) -> None:
     assert proxy.requests[0].target == f"{ELSEWHERE}/path"
 
 
-def test_https_goes_through_a_tunnel(send: Sender) -> None:
-    with upstream(raw(b"HTTP/1.1 403 Forbidden\r\n\r\n")) as proxy:
-        came = send("https://zitadel.example", {"HTTPS_PROXY": proxy.url})
-    assert (proxy.requests[0].method, proxy.requests[0].target) == ("CONNECT", "zitadel.example:443")
-    assert came["kind"] == FailureKind.PROXY
-    assert f"the proxy {LOOPBACK} does not let requests through to zitadel.example" in came["message"]
-
-
 def test_tls_inside_a_tunnel(certificates: Certificates, send: Sender) -> None:
     """The proxy accepts the tunnel and then acts as the server."""
 
@@ -169,37 +161,36 @@ for _ in range(2):
     assert [received.connection for received in up.requests] == [0, 0, 1]
 
 
-def test_http_to_a_tls_port_is_named(certificates: Certificates, send: Sender) -> None:
+def ssh(connection: Connection) -> bool:
+    connection.send(b"SSH-2.0-OpenSSH_9.6\r\n")
+    return False
+
+
+# the scheme, what the port does, the kind of failure, what the hint starts with, and what it must not contain
+SPOKEN: list[tuple[str, Behaviour, FailureKind, str, str]] = [
+    ("http", hang_up, FailureKind.HUNG_UP, "check", "https"),
+    ("http", raw(b"SSH-2.0-OpenSSH_9.6\r\n"), FailureKind.BROKEN, "check", "https"),
+    ("https", ssh, FailureKind.NOT_TLS, "check", "http://"),
+    ("https", lambda _: True, FailureKind.PLAIN_HTTP, "ZITADEL_DOMAIN=http://", "https"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "behaviour", "kind", "start", "absent"), SPOKEN, ids=[row[2] for row in SPOKEN])
+def test_what_a_port_speaks_is_named(  # a row each
+    scheme: str, behaviour: Behaviour, kind: FailureKind, start: str, absent: str, send: Sender
+) -> None:
+    on_connect = behaviour if scheme == "https" else None
+    with upstream(OK if on_connect else behaviour, on_connect=on_connect) as up:
+        came = send(f"{scheme}://{LOOPBACK}:{up.port}", {})
+    assert came["kind"] == kind
+    assert came["hint"].startswith(start)
+    assert absent not in came["hint"]
+
+
+def test_a_port_that_speaks_tls_is_named(certificates: Certificates, send: Sender) -> None:
     with upstream(OK, tls=certificates.good()) as up:
         came = send(f"http://{LOOPBACK}:{up.port}", {})
-    assert came["kind"] == FailureKind.EXPECTS_TLS
-    assert f"https://{LOOPBACK}:{up.port}" in came["hint"]
-
-
-@pytest.mark.parametrize("behaviour", [hang_up, raw(b"SSH-2.0-OpenSSH_9.6\r\n")], ids=["hangs up", "SSH"])
-def test_what_speaks_no_tls_is_not_said_to_expect_it(behaviour: Behaviour, send: Sender) -> None:
-    with upstream(behaviour) as up:
-        came = send(up.url, {})
-    assert came["kind"] in (FailureKind.HUNG_UP, FailureKind.BROKEN)
-    assert "https" not in came["hint"]
-
-
-def test_what_speaks_neither_tls_nor_http_is_not_said_to_speak_http(send: Sender) -> None:
-    def ssh(connection: Connection) -> bool:
-        connection.send(b"SSH-2.0-OpenSSH_9.6\r\n")
-        return False
-
-    with upstream(on_connect=ssh) as up:
-        came = send(f"https://{LOOPBACK}:{up.port}", {})
-    assert came["kind"] == FailureKind.NOT_TLS
-    assert "http://" not in came["hint"]
-
-
-def test_what_speaks_plain_http_is_known_by_its_answer(send: Sender) -> None:
-    with upstream(OK) as up:
-        came = send(f"https://{LOOPBACK}:{up.port}", {})
-    assert came["kind"] == FailureKind.PLAIN_HTTP
-    assert came["hint"] == f"ZITADEL_DOMAIN=http://{LOOPBACK}:{up.port}"
+    assert (came["kind"], came["hint"]) == (FailureKind.EXPECTS_TLS, f"ZITADEL_DOMAIN=https://{LOOPBACK}:{up.port}")
 
 
 @pytest.mark.parametrize(
@@ -217,17 +208,21 @@ def test_a_proxy_that_cannot_be_one_is_named_and_the_server_is_not_blamed(proxy:
     assert said in came["message"]
 
 
-def test_a_proxy_that_wants_a_login_is_named(send: Sender) -> None:
-    wants = answer(b"<h1>407</h1>", 407, headers={"Proxy-Authenticate": "Basic"})
-    with upstream(wants) as proxy:
-        came = send(ELSEWHERE, {"HTTP_PROXY": proxy.url})
-    assert came["kind"] == FailureKind.PROXY_LOGIN
-    assert f"http://USER:PASSWORD@{LOOPBACK}:{proxy.port}" in came["hint"]
+PROXIES: list[tuple[str, str, Behaviour, FailureKind, str]] = [
+    (ELSEWHERE, "http", answer(b"", 407), FailureKind.PROXY_LOGIN, "http://USER:PASSWORD@{proxy}"),
+    ("https://zitadel.example", "https", OK, FailureKind.PROXY_PLAIN_HTTP, "http://{proxy}"),
+    ("https://zitadel.example", "http", answer(b"", 403), FailureKind.PROXY, "zitadel.example to NO_PROXY"),
+]
 
 
-def test_an_https_proxy_that_speaks_plain_http_is_named(send: Sender) -> None:
-    with upstream(OK) as proxy:
-        came = send("https://zitadel.example", {"HTTPS_PROXY": f"https://user:hidden@{LOOPBACK}:{proxy.port}"})
-    assert came["kind"] == FailureKind.PROXY_PLAIN_HTTP
-    assert f"http://{LOOPBACK}:{proxy.port}" in came["hint"]
+@pytest.mark.parametrize(("url", "scheme", "behaviour", "kind", "hint"), PROXIES, ids=[row[3] for row in PROXIES])
+def test_what_a_proxy_does_is_named_without_its_password(  # a row each
+    url: str, scheme: str, behaviour: Behaviour, kind: FailureKind, hint: str, send: Sender
+) -> None:
+    with upstream(behaviour) as proxy:
+        address = f"{LOOPBACK}:{proxy.port}"
+        came = send(url, {f"{url.partition(':')[0]}_proxy": f"{scheme}://user:hidden@{address}"})
+    assert came["kind"] == kind
+    assert hint.format(proxy=address) in came["hint"]
     assert "hidden" not in str(came)
+    assert {received.target for received in proxy.requests} <= {f"{ELSEWHERE}/path", "zitadel.example:443"}
