@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -130,9 +130,7 @@ def as_json(call: Call, more: Mapping[str, Any]) -> str:
         "status": call.answer.status,
         "milliseconds": round(call.answer.seconds * 1000, 1),
         "body": call.body,
-        "challenge": {"text": challenge.text, "error": challenge.error, "scope": challenge.scope}
-        if challenge
-        else None,
+        "challenge": asdict(challenge) if challenge else None,
         **more,
     }
     return json.dumps(document, ensure_ascii=False)

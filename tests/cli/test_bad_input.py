@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.certificates import Certificates
 from tests.support.cli import Ran, Shell, is_two_lines
-from tests.support.connection_faults import ACTIVE, FAULTS
+from tests.support.connection_faults import FAULTS
 from tests.support.upstream import refusing_port, upstream
 from zdemo.emulator import PROJECT_ID
 
@@ -30,19 +29,7 @@ def test_an_address_that_an_option_gives_is_named_as_the_option(shell: Shell, va
     assert "ZDEMO_API_URL" not in ran.err
 
 
-def test_a_slash_at_the_end_and_blanks_around_are_harmless(shell: Shell) -> None:
-    for value in (f"{shell.env['ZITADEL_DOMAIN']}/", f" {shell.env['ZITADEL_DOMAIN']}\r\n"):
-        assert shell("introspect", "-q", ZITADEL_DOMAIN=value).code == 0
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("ZDEMO_TIMEOUT", "soon"),
-        ("ZDEMO_CACHE_SIZE", "1.5"),
-        ("CLIENT_SECRET", "one two"),
-    ],
-)
+@pytest.mark.parametrize(("name", "value"), [("ZDEMO_TIMEOUT", "soon"), ("CLIENT_SECRET", "one two")])
 def test_each_setting_that_is_wrong_is_named_and_repeated_unless_it_is_a_secret(
     shell: Shell, name: str, value: str
 ) -> None:
@@ -68,11 +55,6 @@ def test_a_broken_dotenv_is_named_by_file_and_line(shell: Shell, command: tuple[
     assert "words" not in ran.err
 
 
-def test_an_env_file_that_cannot_be_read_is_told(shell: Shell) -> None:
-    ran = shell("call", "public", "--env-file", "my.env")
-    assert (ran.code, is_two_lines(ran), "my.env" in ran.err) == (3, True, True)
-
-
 def _names_it(ran: Ran, *words: str) -> None:
     assert ran.code == 4
     assert all(word in ran.all for word in words)
@@ -86,15 +68,6 @@ def test_a_zitadel_that_cannot_be_reached_is_named_by_every_command(shell: Shell
     plain = shell.env["ZITADEL_DOMAIN"]
     ran = shell(*command, ZITADEL_DOMAIN=plain.replace("http://", "https://"), ZITADEL_PROJECT_ID=PROJECT_ID)
     _names_it(ran, "plain http", plain)
-
-
-def test_a_certificate_that_is_not_trusted_is_named_by_every_command(
-    shell: Shell, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    certificates = Certificates(tmp_path_factory.mktemp("certificates"))
-    with upstream(ACTIVE, tls=certificates.self_signed()) as server:
-        for command in (("introspect",), ("role", "list"), ("call", "private", "--url", server.url)):
-            _names_it(shell(*command, ZITADEL_DOMAIN=server.url), "not trusted", "REQUESTS_CA_BUNDLE")
 
 
 @pytest.mark.parametrize(

@@ -373,31 +373,20 @@ DOMAIN = {"ZITADEL_DOMAIN": "https://zitadel.example"}
 KEY_FILE = {"ZITADEL_KEY_FILE": " keys/api.json "}
 
 
-def test_with_a_key_file_no_client_id_or_secret_is_needed() -> None:
-    read_key = Reader()
-    settings = Settings.from_env({**DOMAIN, **KEY_FILE}, read_key=read_key)
+def test_with_a_key_file_client_id_and_secret_are_not_looked_at() -> None:
+    read_key = Reader("others can read it")
+    settings = Settings.from_env({**GOOD, "CLIENT_ID": "two words", **KEY_FILE}, read_key=read_key)
     assert (settings.key, settings.client_id, settings.client_secret) == (KEY, KEY.client_id, "")
     assert settings.credential_variables == "ZITADEL_KEY_FILE"
-    assert settings.warnings == ()
+    assert settings.warnings == ("others can read it",)
     assert read_key.read == [("keys/api.json", Path())]
     assert CANARY not in repr(settings)
-
-
-def test_the_key_file_wins_over_client_id_and_secret_which_are_not_looked_at() -> None:
-    settings = Settings.from_env({**GOOD, "CLIENT_SECRET": "two words", **KEY_FILE}, read_key=Reader())
-    assert (settings.key, settings.client_secret) == (KEY, "")
 
 
 def test_an_empty_key_file_is_none() -> None:
     settings = Settings.from_env({**GOOD, "ZITADEL_KEY_FILE": " "}, read_key=Reader())
     assert (settings.key, settings.client_id) == (None, GOOD["CLIENT_ID"])
     assert settings.credential_variables == "CLIENT_ID and CLIENT_SECRET"
-
-
-def test_a_warning_about_the_key_file_travels_with_the_settings() -> None:
-    assert Settings.from_env({**DOMAIN, **KEY_FILE}, read_key=Reader("others can read it")).warnings == (
-        "others can read it",
-    )
 
 
 def test_a_bad_key_file_is_one_problem_among_the_others(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.support.apis import EXAMPLE, MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, one_file_api, settings_for
 from tests.support.connection_faults import ACTIVE, FAULTS, INACTIVE, WITHOUT_ROLE, claims
 from tests.support.rows import INSUFFICIENT_SCOPE, INVALID_TOKEN, ROWS, check, check_body
-from tests.support.upstream import Upstream, upstream
+from tests.support.upstream import Behaviour, Upstream, upstream
 from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
 from zdemo.introspection.model import roles_claim_of
@@ -117,22 +117,14 @@ def test_an_active_answer_is_kept_and_no_other() -> None:
         assert len(up.requests) == 4
 
 
-def test_a_deleted_token_passes_for_the_ttl_at_most() -> None:
+@pytest.mark.parametrize(("then", "status"), [(INACTIVE, 401), (FAULTS["resets"].behaviour, 503)])
+def test_an_answer_is_used_for_the_ttl_at_most(then: Behaviour, status: int) -> None:
     with (
-        upstream(ACTIVE, INACTIVE) as up,
+        upstream(ACTIVE, then) as up,
         one_file_api(settings_for(up.url, project_id=PROJECT), ZDEMO_CACHE_TTL="0.1") as api,
     ):
         assert api.get(PRIVATE).status == 200
-        eventually("it is refused", lambda: api.get(PRIVATE), lambda reply: reply.status == 401)
-
-
-def test_no_stale_answer_is_used_when_zitadel_fails() -> None:
-    with (
-        upstream(ACTIVE, FAULTS["resets"].behaviour) as up,
-        one_file_api(settings_for(up.url, project_id=PROJECT), ZDEMO_CACHE_TTL="0.1") as api,
-    ):
-        assert api.get(PRIVATE).status == 200
-        eventually("it is refused", lambda: api.get(PRIVATE), lambda reply: reply.status == 503)
+        eventually("it is refused", lambda: api.get(PRIVATE), lambda reply: reply.status == status)
 
 
 def test_an_expiry_that_passes_while_the_answer_is_kept_counts() -> None:

@@ -47,9 +47,6 @@ class KeySite:
     def delete_key(self) -> None:
         self.do("DeleteApplicationKey", **self.ids)
 
-    def deactivate_application(self) -> None:
-        self.do("DeactivateApplication", projectId=PROJECT_ID, applicationId=self.ids["applicationId"])
-
 
 @contextmanager
 def key_site(file: Path) -> Iterator[KeySite]:

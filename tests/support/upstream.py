@@ -189,13 +189,6 @@ def reset(connection: Connection) -> bool:
     return False
 
 
-def speak_http(connection: Connection) -> bool:
-    """Answer a TLS client as a plain HTTP server does."""
-    connection.sock.recv(1 << 16)
-    connection.send(http(b"Client sent an HTTPS request to an HTTP server.", 400, {"Content-Type": "text/plain"}))
-    return False
-
-
 class Upstream:
     """The server. ``requests`` records the requests; ``now`` changes the behaviours."""
 

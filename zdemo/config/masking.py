@@ -36,7 +36,7 @@ def token_like(text: str) -> list[str]:
         return []
     found = [piece for piece in re.split(f"[{SEPARATORS}/]+", text) if re.fullmatch(TOKEN_LIKE, piece)]
     if "/" in text and "://" not in text:
-        found = [piece for piece in found if _kinds(piece) >= {"a", "A", "0"}]
+        found = [piece for piece in found if set(map(_kind, piece)) >= {"a", "A", "0"}]
     pieces = [piece for piece in re.split(f"[{SEPARATORS}/.]+", text) if len(piece) >= LEAST_RANDOM]
     found += [piece for piece in pieces if looks_random(piece) and not any(piece in whole for whole in found)]
     if found:
@@ -55,7 +55,3 @@ def looks_random(text: str) -> bool:
 
 def _kind(character: str) -> str:
     return "0" if character.isdigit() else "a" if character.islower() else "A" if character.isupper() else "-"
-
-
-def _kinds(text: str) -> set[str]:
-    return set(map(_kind, text))

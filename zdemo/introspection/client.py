@@ -36,12 +36,16 @@ class IntrospectionClient:
 
     def ask(self, token: str, *, timeout_seconds: float | None = None, authorization: str | None = None) -> Response:
         """Return ZITADEL's response; ``authorization`` replaces the settings' credentials. Raises ConnectionFailed."""
-        headers, form = self._credentials() if authorization is None else ({"Authorization": authorization}, {})
+        form: dict[str, str] = {}
+        headers = {"Accept": "application/json", "Authorization": authorization or self._basic}
+        if self._assertion and authorization is None:
+            del headers["Authorization"]
+            form = self._assertion.form()
         return self.transport.send(
             "POST",
             INTROSPECTION_PATH,
             timeout_seconds=self._timeout_seconds if timeout_seconds is None else timeout_seconds,
-            headers={"Accept": "application/json", **headers},
+            headers=headers,
             form={**form, "token": token.encode(errors="replace")},  # a command line may hold what UTF-8 cannot encode
         )
 
@@ -49,12 +53,6 @@ class IntrospectionClient:
     def secrets(self) -> tuple[str, ...]:
         """What authenticates the API application, and must not be shown when a server sends it back."""
         return (self._assertion.text(),) if self._assertion else (self._client_secret,)
-
-    def _credentials(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the settings' credentials, as header fields and as form fields."""
-        if self._assertion:
-            return {}, self._assertion.form()
-        return {"Authorization": self._basic}, {}
 
     def introspect(self, token: str) -> Introspection:
         """Ask ZITADEL; see ``Introspector``."""
