@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from zdemo.config.environment import Environment
-from zdemo.diagnosis import Probe
-from zdemo.doctor import DoctorContext, LoadedSettings
+from zdemo.diagnosis import Evidence, Probe
+from zdemo.doctor import DoctorContext
 from zdemo.doctor.network import CHECKS
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
 from zdemo.http.messages import failed
@@ -21,8 +19,9 @@ ANSWER = Response(status=200, headers={}, body=b"{}", seconds=0.01, url=ORIGIN)
 def outcomes(reply: Response | ConnectionFailed | None) -> list[str]:
     """Return the outcomes of net.resolve, net.connect, net.proxy and net.tls."""
     variables = {"ZITADEL_DOMAIN": ORIGIN, "CLIENT_ID": "1", "CLIENT_SECRET": "2"}
-    context = DoctorContext(LoadedSettings(path=Path(".env"), environment=Environment({"the environment": variables})))
-    context.__dict__["replies"] = {Probe.DISCOVERY: reply} if reply else {}
+    context = DoctorContext()
+    context.environment = Environment({"the environment": variables})
+    context.__dict__["evidence"] = Evidence(replies={Probe.DISCOVERY: reply} if reply else {})
     return [check.examine(context).outcome.value for check in CHECKS]
 
 

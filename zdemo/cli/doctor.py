@@ -17,7 +17,7 @@ from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.environment import Environment
 from zdemo.config.parsers import did_you_mean
 from zdemo.diagnosis import Certainty
-from zdemo.doctor import API_CHECKS, CHECKS, Check, CheckReport, DoctorContext, LoadedSettings, Outcome, Target, examine
+from zdemo.doctor import API_CHECKS, CHECKS, Check, CheckReport, DoctorContext, Outcome, Target, examine
 from zdemo.errors import ExitCode, UsageError
 
 LABELS = {Outcome.PASS: "ok", Outcome.WARN: "warn", Outcome.FAIL: "FAIL", Outcome.SKIP: "skip"}
@@ -92,13 +92,13 @@ def _check_names(only: tuple[str, ...], known: list[str]) -> None:
 
 
 def _run(screen: Screen, only: tuple[str, ...], api: str | None, env_file: Path | None) -> Iterator[CheckReport]:
-    read = LoadedSettings.at(env_file)
-    hide_secrets(screen, read.environment)
+    context = DoctorContext(env_file)
+    hide_secrets(screen, context.environment)
     if api is not None:
-        return examine(API_CHECKS, _target(read.environment, api), only)
+        return examine(API_CHECKS, _target(context.environment, api), only)
     for token in ("PAT", "ZITADEL_ADMIN_PAT"):
-        tell_mixed_sources(screen, read.environment, token, "ZITADEL_DOMAIN")
-    return examine(CHECKS, DoctorContext(read), only)
+        tell_mixed_sources(screen, context.environment, token, "ZITADEL_DOMAIN")
+    return examine(CHECKS, context, only)
 
 
 def _target(environment: Environment, url: str) -> Target:

@@ -8,7 +8,7 @@ from zdemo.doctor import administrator, api, network, settings, token, zitadel
 from zdemo.doctor.check import Check, CheckReport, Outcome, Result, examine, required
 from zdemo.doctor.conformance import CHECKS as API_CHECKS
 from zdemo.doctor.conformance import Target
-from zdemo.doctor.context import DoctorContext, LoadedSettings
+from zdemo.doctor.context import DoctorContext
 
 CHECKS: tuple[Check[DoctorContext], ...] = (
     *settings.CHECKS,
@@ -25,7 +25,6 @@ __all__ = [
     "Check",
     "CheckReport",
     "DoctorContext",
-    "LoadedSettings",
     "Outcome",
     "Result",
     "Target",

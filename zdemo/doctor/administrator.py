@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zdemo.diagnosis import OWN_API_SCOPE, TokenKind, paste_problem, quoted, token_form
-from zdemo.doctor.check import Check, Result, failed, failed_with, passed, skipped, warned
+from zdemo.doctor.check import Result, check, failed, failed_with, passed, skipped, warned
 from zdemo.doctor.context import DoctorContext
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.management.client import ManagementClient
@@ -17,6 +17,7 @@ def _client(context: DoctorContext) -> ManagementClient:
     return ManagementClient(context.issuer, context.admin_pat, timeout_seconds=context.step_seconds)
 
 
+@check("admin.valid", "ZITADEL_ADMIN_PAT is valid at this ZITADEL", "zitadel.host")
 def _valid(context: DoctorContext) -> Result:
     pat = context.environment.get("ZITADEL_ADMIN_PAT", "").strip()
     if not pat:
@@ -46,6 +47,7 @@ def _refused(context: DoctorContext, client: ManagementClient, error: Management
     return failed_with(error)
 
 
+@check("admin.rights", "its user is an administrator, with the permissions that setup and role need", "admin.valid")
 def _rights(context: DoctorContext) -> Result:
     with _client(context) as client:
         next(list_projects(client), None)  # raises when the user is not an administrator
@@ -59,12 +61,4 @@ def _rights(context: DoctorContext) -> Result:
     return passed("an administrator with the permissions that setup and role need")
 
 
-CHECKS = (
-    Check("admin.valid", "ZITADEL_ADMIN_PAT is valid at this ZITADEL", ("zitadel.host",), _valid),
-    Check(
-        "admin.rights",
-        "its user is an administrator, with the permissions that setup and role need",
-        ("admin.valid",),
-        _rights,
-    ),
-)
+CHECKS = (_valid, _rights)

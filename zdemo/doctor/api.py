@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from zdemo.client import Call, Route
 from zdemo.config.settings import API_URL, Settings
 from zdemo.diagnosis import described, finding_before_the_api, finding_for_gateway, refusal_of
-from zdemo.doctor.check import Check, Result, failed, failed_with, from_finding, passed, skipped, warned
+from zdemo.doctor.check import Result, check, failed, failed_with, from_finding, passed, skipped, warned
 from zdemo.doctor.context import NOT_USABLE, DoctorContext
 from zdemo.errors import FailureKind
 from zdemo.investigation import COMPARE, RESTART, explain
@@ -17,6 +18,7 @@ PUBLIC_MESSAGE = "Public route"  # the beginning of the public route's message
 CORRECT = "start it with zdemo serve, and set ZDEMO_API_URL to where it runs"
 
 
+@check("api.reachable", "the API at ZDEMO_API_URL answers", "settings.readable")
 def _reachable(context: DoctorContext) -> Result:
     if context.api is None:
         return skipped(context.not_usable("ZDEMO_API_URL", "ZDEMO_ALLOW_HTTP", "ZDEMO_TIMEOUT") or NOT_USABLE)
@@ -28,6 +30,7 @@ def _reachable(context: DoctorContext) -> Result:
     return failed_with(public)
 
 
+@check("api.identity", "it is a zdemo API, and guards its private route", "api.reachable")
 def _identity(context: DoctorContext) -> Result:
     public = context.called(Route.PUBLIC)
     if not isinstance(public, Call):
@@ -57,17 +60,27 @@ def _guarded(context: DoctorContext) -> Result:
     return failed(what, "check the API's log, and a proxy before it")
 
 
+@check(
+    "api.agrees",
+    "it agrees with ZITADEL about PAT: it uses the same ZITADEL and the same application",
+    "api.identity",
+    "client.accepted",
+)
 def _agrees(context: DoctorContext) -> Result:
     if not context.has_token:
         return skipped("PAT is not set, or cannot be sent")
-    if context.settings is None or context.introspection is None:
+    settings, introspection = context.settings, context.investigation.introspection
+    if settings is None or introspection is None:
         return skipped("needs client.accepted")
     call = context.called(Route.SCOPED, context.token)
-    return _compared(context, context.settings, call) if isinstance(call, Call) else failed_with(call)
+    if not isinstance(call, Call):
+        return failed_with(call)
+    refusal = refusal_of(introspection, settings, role=Route.SCOPED.role, now=time.time())
+    return _compared(context, settings, call, refusal.code if refusal else None)
 
 
-def _compared(context: DoctorContext, settings: Settings, call: Call) -> Result:
-    expected = _refusal(context)
+def _compared(context: DoctorContext, settings: Settings, call: Call, expected: str | None) -> Result:
+    """Compare the API's answer with the error code that it should have; ``None`` when it should accept PAT."""
     if call.accepted and expected is None:
         return passed(f"the API and ZITADEL agree about PAT: it is accepted ({call.answer.status})")
     if call.accepted:
@@ -81,25 +94,8 @@ def _compared(context: DoctorContext, settings: Settings, call: Call) -> Result:
     if expected and code == expected:
         return passed(f"the API and ZITADEL agree about PAT: {code} ({call.answer.status})")
     limited = replace(settings, timeout_seconds=context.step_seconds)
-    explanation = explain(call, context.token, limited, unasked="", again="", now=context.now())
+    explanation = explain(call, context.token, limited, unasked="", again="", now=time.time())
     return from_finding(explanation.finding) if explanation else failed("the API and ZITADEL disagree", CORRECT)
 
 
-def _refusal(context: DoctorContext) -> str | None:
-    """Return the error code that the API should answer to PAT; ``None`` when it should accept it."""
-    if context.settings is None or context.introspection is None:
-        return None
-    refusal = refusal_of(context.introspection, context.settings, role=Route.SCOPED.role, now=context.now())
-    return refusal.code if refusal else None
-
-
-CHECKS = (
-    Check("api.reachable", "the API at ZDEMO_API_URL answers", ("settings.readable",), _reachable),
-    Check("api.identity", "it is a zdemo API, and guards its private route", ("api.reachable",), _identity),
-    Check(
-        "api.agrees",
-        "it agrees with ZITADEL about PAT: it uses the same ZITADEL and the same application",
-        ("api.identity", "client.accepted"),
-        _agrees,
-    ),
-)
+CHECKS = (_reachable, _identity, _agrees)

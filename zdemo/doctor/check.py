@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Generic, TypeVar
 
 from zdemo.diagnosis import Certainty, Finding
@@ -56,6 +57,11 @@ class Check(Generic[S]):
     def anchor(self) -> str:
         """Where the documentation explains it."""
         return f"{PAGE}#{self.id}"
+
+
+def check(name: str, what: str, *needs: str) -> Callable[[Callable[[S], Result]], Check[S]]:
+    """Make a check of the function below."""
+    return partial(Check, name, what, needs)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ All of it ends by one deadline, whatever hangs.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -15,16 +15,13 @@ from typing import TypeVar
 from zdemo.client import Call, Route, call_api
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
-from zdemo.diagnosis import Evidence, Finding, Probe, token_form
+from zdemo.diagnosis import NOTHING, Evidence, Probe, token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.http.response import Response
-from zdemo.introspection.client_assertion import audience_of
-from zdemo.introspection.model import Introspection
 from zdemo.investigation import (
     AdminLookup,
     Investigation,
     Prober,
-    Replies,
     clock_ahead_seconds,
     investigate,
     pat_ids,
@@ -57,31 +54,17 @@ class Budget:
         return max(min(configured, LONGEST_STEP_SECONDS, self._end - time.monotonic()), LEAST_STEP_SECONDS)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LoadedSettings:
-    """The settings by their source, or why they cannot be read; ``path`` is the ``.env`` file."""
-
-    path: Path
-    environment: Environment
-    error: SettingsError | None = None
-
-    @classmethod
-    def at(cls, env_file: Path | None) -> LoadedSettings:
-        """Return the settings that the other commands would read."""
-        path = env_file or Path(".env")
-        try:
-            return cls(path=path, environment=read_environment(env_file))
-        except SettingsError as error:
-            return cls(path=path, environment=Environment({}), error=error)
-
-
 class DoctorContext:
-    """What one run of doctor knows. ``now`` returns epoch seconds."""
+    """What one run of doctor knows; ``unreadable`` and ``unusable_bundle`` say why something cannot be read."""
 
-    def __init__(self, loaded: LoadedSettings, *, now: Callable[[], float] = time.time) -> None:
-        self.loaded = loaded
-        self.environment = loaded.environment
-        self.now = now
+    def __init__(self, env_file: Path | None = None) -> None:
+        self.path = env_file or Path(".env")
+        self.environment = Environment({})
+        self.unreadable: SettingsError | None = None
+        try:
+            self.environment = read_environment(env_file)
+        except SettingsError as error:
+            self.unreadable = error
         self.unusable_bundle: SettingsError | None = None
         self._budget = Budget()
         self._calls: dict[tuple[Route, str | None], Call | ConnectionFailed] = {}
@@ -96,15 +79,12 @@ class DoctorContext:
     def problems(self) -> dict[str, str]:
         """The first problem of each variable, with its own fix if it has one."""
         problems: dict[str, str] = {}
-        variants: list[Callable[[], object]] = [
-            lambda: Settings.from_env(self.environment),
-            lambda: ClientSettings.from_env(self.environment),
-        ]
+        readers: list[Callable[[Environment], object]] = [Settings.from_env, ClientSettings.from_env]
         if self.environment.get("ZITADEL_ADMIN_PAT", "").strip():
-            variants.append(lambda: AdminSettings.from_env(self.environment))
-        for read in variants:
+            readers.append(AdminSettings.from_env)
+        for read in readers:
             try:
-                read()
+                read(self.environment)
             except SettingsError as error:
                 problems |= {problem: error.fixes.get(problem, "") for problem in error.problems}
         return problems
@@ -112,7 +92,7 @@ class DoctorContext:
     @cached_property
     def settings(self) -> Settings | None:
         """The API's settings, if they are complete."""
-        return _or_none(lambda: Settings.from_env(self.environment))
+        return _or_none(Settings.from_env, self.environment)
 
     @cached_property
     def about_zitadel(self) -> Settings | None:
@@ -120,7 +100,7 @@ class DoctorContext:
         if self.settings:
             return self.settings
         known = {name: self.environment.get(name, "") for name in ("ZITADEL_DOMAIN", "ZDEMO_ALLOW_HTTP")}
-        return _or_none(lambda: Settings.from_env({**known, "CLIENT_ID": "0", "CLIENT_SECRET": "0"}))
+        return _or_none(Settings.from_env, {**known, "CLIENT_ID": "0", "CLIENT_SECRET": "0"})
 
     def not_usable(self, *names: str) -> str:
         """Return which check of the settings says why one of these variables cannot be used; empty when all can."""
@@ -139,7 +119,7 @@ class DoctorContext:
     @cached_property
     def api(self) -> ClientSettings | None:
         """The settings for requests to the API."""
-        return _or_none(lambda: ClientSettings.from_env(self.environment))
+        return _or_none(ClientSettings.from_env, self.environment)
 
     @property
     def api_is_zitadel(self) -> bool:
@@ -167,42 +147,22 @@ class DoctorContext:
         return usable_admin_pat(self.environment) or ""
 
     @cached_property
-    def asked_at(self) -> float:
-        """When ``replies`` were requested (epoch seconds)."""
-        return self.now()
-
-    @cached_property
-    def replies(self) -> Replies:
+    def evidence(self) -> Evidence:
         """What ZITADEL says about itself; requested at once, so that a ZITADEL that hangs costs one step."""
         if self.about_zitadel is None:
-            return {}
+            return NOTHING
         settings = replace(self.about_zitadel, timeout_seconds=self.step_seconds)
         with Prober(settings, self.token, admin_pat=self.admin_pat or None) as prober:
-            self.asked_at  # noqa: B018  # the property keeps the time
+            asked_at = time.time()
             try:
-                return prober.ask(*ABOUT_ZITADEL)
+                replies = prober.ask(*ABOUT_ZITADEL)
             except SettingsError as error:
                 self.unusable_bundle = error
-                return {}
-
-    @property
-    def evidence(self) -> Evidence:
-        """The replies as evidence for a diagnosis."""
-        return Evidence(replies=self.replies)
-
-    def answer(self, probe: Probe) -> Response | None:
-        """Return the response to a probe, if one came."""
-        return self.evidence.answer(probe)
-
-    def failure(self, probe: Probe) -> ConnectionFailed | None:
-        """Return why a probe got no response."""
-        return self.evidence.failure(probe)
-
-    @cached_property
-    def clock_ahead_seconds(self) -> float | None:
-        """How far this machine's clock is ahead of ZITADEL's; ``None`` when no answer has a date."""
-        offsets = (clock_ahead_seconds(a, self.asked_at) for probe in ABOUT_ZITADEL if (a := self.answer(probe)))
-        return next((ahead for ahead in offsets if ahead is not None), None)
+                return NOTHING
+        answers = (reply for reply in replies.values() if isinstance(reply, Response))
+        offsets = (clock_ahead_seconds(answer, asked_at) for answer in answers)
+        ahead = next((offset for offset in offsets if offset is not None), None)
+        return Evidence(replies=replies, clock_ahead_seconds=ahead)
 
     @property
     def has_token(self) -> bool:
@@ -210,24 +170,14 @@ class DoctorContext:
         return bool(self.token) and token_form(self.token).sendable
 
     @cached_property
-    def investigation(self) -> Investigation | None:
+    def investigation(self) -> Investigation:
         """What ZITADEL says about the token or, without one, about a random text: both show the state of the client."""
         if self.settings is None:
-            return None
+            return Investigation()
         settings = replace(self.settings, timeout_seconds=self.step_seconds)
         token = self.token if self.has_token else None
         ids = pat_ids(self.environment, token) if token else None
-        return investigate(settings, token, now=self.now(), admin_pat=self.admin_pat or None, ids=ids)
-
-    @property
-    def introspection(self) -> Introspection | None:
-        """The introspection of the token, or of a random text."""
-        return self.investigation.introspection if self.investigation else None
-
-    @property
-    def finding(self) -> Finding | None:
-        """What is wrong with the credentials or the token."""
-        return self.investigation.finding if self.investigation else None
+        return investigate(settings, token, now=time.time(), admin_pat=self.admin_pat or None, ids=ids)
 
     @cached_property
     def application(self) -> Application | None:
@@ -239,14 +189,9 @@ class DoctorContext:
             records = lookup.client(self.settings)
         return records.application if records else None
 
-    @property
-    def own_name(self) -> str:
-        """The issuer as ZITADEL makes it from requests to ZITADEL_DOMAIN."""
-        return audience_of(self.issuer)
 
-
-def _or_none(read: Callable[[], T]) -> T | None:
+def _or_none(read: Callable[[Mapping[str, str]], T], values: Mapping[str, str]) -> T | None:
     try:
-        return read()
+        return read(values)
     except SettingsError:
         return None

@@ -8,64 +8,50 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zdemo.config.parsers import is_loopback
-from zdemo.diagnosis import Probe, finding_for_server
-from zdemo.doctor.check import Check, Result, failed, failed_with, from_finding, nothing_to_check, passed, skipped
+from zdemo.diagnosis import Evidence, Probe, finding_for_server
+from zdemo.doctor.check import Result, check, failed, failed_with, from_finding, nothing_to_check, passed, skipped
 from zdemo.doctor.context import NOT_USABLE, DoctorContext
 from zdemo.errors import FailureKind, Phase
 from zdemo.http.messages import failed as connection_failed
 from zdemo.http.proxy import proxy_address, proxy_problem
-from zdemo.http.response import Response
 from zdemo.http.transport import Transport
 
 SETTING = "ZITADEL_DOMAIN"
 IN_A_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
-TLS_KINDS = (
-    FailureKind.PLAIN_HTTP,
-    FailureKind.NOT_TLS,
-    FailureKind.HUNG_UP,
-    FailureKind.CERTIFICATE_UNTRUSTED,
-    FailureKind.CERTIFICATE_EXPIRED,
-    FailureKind.CERTIFICATE_NOT_YET_VALID,
-    FailureKind.CERTIFICATE_WRONG_NAME,
-    FailureKind.TLS,
-)
+CERTIFICATE_KINDS = tuple(kind for kind in FailureKind if kind.startswith("certificate_"))
+TLS_KINDS = (FailureKind.PLAIN_HTTP, FailureKind.NOT_TLS, FailureKind.HUNG_UP, FailureKind.TLS, *CERTIFICATE_KINDS)
 ABOUT_TIME = (FailureKind.CERTIFICATE_EXPIRED, FailureKind.CERTIFICATE_NOT_YET_VALID)
-PROXY_KINDS = (
-    FailureKind.PROXY,
-    FailureKind.PROXY_LOGIN,
-    FailureKind.PROXY_WITHOUT_WAY,
-    FailureKind.PROXY_PLAIN_HTTP,
-)
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
 def _proxy_for(issuer: str) -> str:
-    """Return the proxy for requests to an address; empty when there is none."""
     transport = Transport(issuer, setting=SETTING)
     transport.close()
     return transport.proxy
 
 
+@check("net.resolve", "the host name in ZITADEL_DOMAIN resolves", "settings.readable")
 def _resolve(context: DoctorContext) -> Result:
     if context.about_zitadel is None:
         return skipped(context.not_usable(SETTING) or NOT_USABLE)
     if _proxy_for(context.issuer):
         return nothing_to_check("the proxy resolves the host name, not this machine")
-    host, failure = urlsplit(context.issuer).hostname or "", context.failure(Probe.DISCOVERY)
+    host, failure = urlsplit(context.issuer).hostname or "", context.evidence.failure(Probe.DISCOVERY)
     if failure and failure.kind is FailureKind.NAME_NOT_RESOLVED:
         return failed_with(failure)
     if failure and failure.phase is Phase.NAME:
         what = f"the host name {host} does not resolve: no answer from DNS within {context.step_seconds:.0f} s"
         return failed(what, "check this machine's network and DNS server, and the host name in ZITADEL_DOMAIN")
-    if failure is None and context.answer(Probe.DISCOVERY) is None:
+    if failure is None and context.evidence.answer(Probe.DISCOVERY) is None:
         return nothing_to_check("no request was sent")
     return passed(f"{host} resolves")
 
 
+@check("net.connect", "the port answers", "net.resolve")
 def _connect(context: DoctorContext) -> Result:
     if _proxy_for(context.issuer):
         return nothing_to_check("the proxy connects, not this machine")
-    parts, failure = urlsplit(context.issuer), context.failure(Probe.DISCOVERY)
+    parts, failure = urlsplit(context.issuer), context.evidence.failure(Probe.DISCOVERY)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     if failure and (failure.kind in (FailureKind.REFUSED, FailureKind.NO_ROUTE) or failure.phase is Phase.CONNECTION):
         here = failure.kind is FailureKind.REFUSED and is_loopback(parts.hostname or "")
@@ -74,10 +60,11 @@ def _connect(context: DoctorContext) -> Result:
         return failed(failure.message, failure.hint, *((outside,) if inside else ()))
     if failure:
         return passed(f"port {port} accepts connections")
-    answered = context.answer(Probe.DISCOVERY) is not None
+    answered = context.evidence.answer(Probe.DISCOVERY) is not None
     return passed(f"port {port} answers") if answered else nothing_to_check("no request was sent")
 
 
+@check("net.proxy", "the proxy of the environment, if there is one, lets requests through", "net.connect")
 def _proxy(context: DoctorContext) -> Result:
     proxy = _proxy_for(context.issuer)
     if not proxy:
@@ -87,50 +74,36 @@ def _proxy(context: DoctorContext) -> Result:
         return failed_with(connection_failed(FailureKind.PROXY_UNUSABLE, context.issuer, SETTING, detail=problem))
     host, port = proxy_address(proxy)
     for probe in (Probe.DISCOVERY, Probe.READY):
-        failure = context.failure(probe)
-        if failure and failure.kind in PROXY_KINDS:
+        failure = context.evidence.failure(probe)
+        if failure and failure.kind.startswith("proxy"):
             return failed(f"{failure.message}; the proxy is at {host} port {port}", failure.hint)
     return passed(f"{host} port {port}")
 
 
+@check("net.tls", "TLS where it is used: the certificate is trusted, has the right name, and is in time", "net.proxy")
 def _tls(context: DoctorContext) -> Result:
-    failure = context.failure(Probe.DISCOVERY)
+    failure = context.evidence.failure(Probe.DISCOVERY)
     if context.issuer.startswith("http://"):
         if failure and failure.kind is FailureKind.EXPECTS_TLS:
             return failed_with(failure)
-        return _plain(context.answer(Probe.DISCOVERY), context)
+        return _plain(context.evidence)
     if problem := context.unusable_bundle:
         return failed_with(problem)
     if failure and failure.kind in TLS_KINDS:
-        clock = f"; this machine's date is {_today(context.now())}" if failure.kind in ABOUT_TIME else ""
+        clock = f"; this machine's date is {datetime.now(UTC):%Y-%m-%d}" if failure.kind in ABOUT_TIME else ""
         return failed(failure.message + clock, failure.hint)
     if failure:
         return nothing_to_check("there was no answer to judge by")
     return passed("the certificate is trusted, has the right name, and is in time")
 
 
-def _today(epoch_seconds: float) -> str:
-    return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d")
-
-
-def _plain(answer: Response | None, context: DoctorContext) -> Result:
+def _plain(evidence: Evidence) -> Result:
     """Return the result for http: some servers that expect https say so."""
-    finding = finding_for_server(answer, context.evidence) if answer and answer.status == 400 else None
+    answer = evidence.answer(Probe.DISCOVERY)
+    finding = finding_for_server(answer, evidence) if answer and answer.status == 400 else None
     if finding and finding.id == "net.expects_tls":
         return from_finding(finding)
     return nothing_to_check("not needed: http")
 
 
-CHECKS = (
-    Check("net.resolve", "the host name in ZITADEL_DOMAIN resolves", ("settings.readable",), _resolve),
-    Check("net.connect", "the port answers", ("net.resolve",), _connect),
-    Check(
-        "net.proxy", "the proxy of the environment, if there is one, lets requests through", ("net.connect",), _proxy
-    ),
-    Check(
-        "net.tls",
-        "TLS where it is used: the certificate is trusted, has the right name, and is in time",
-        ("net.proxy",),
-        _tls,
-    ),
-)
+CHECKS = (_resolve, _connect, _proxy, _tls)

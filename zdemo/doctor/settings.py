@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zdemo.config.dotenv_file import lone_words
 from zdemo.diagnosis import odd_values
-from zdemo.doctor.check import Check, Outcome, Result, failed, passed, warned
+from zdemo.doctor.check import Outcome, Result, check, failed, passed, warned
 from zdemo.doctor.context import DoctorContext, is_setting
 
 NOT_SET = " is not set: "
@@ -15,10 +15,11 @@ LONGEST_FILE = 1 << 20
 ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
 
 
+@check("settings.readable", "the .env file can be read, and each line is an assignment")
 def _readable(context: DoctorContext) -> Result:
-    if error := context.loaded.error:
+    if error := context.unreadable:
         return failed("; ".join(error.problems), error.hint)
-    path = context.loaded.path
+    path = context.path
     missing = any(NOT_SET in problem for problem in context.problems)
     if path.is_dir():
         what = f"{path} is a folder, so it is not read"
@@ -50,6 +51,7 @@ def _above(path: Path) -> Path | None:
     return next((p / path.name for p in path.absolute().parent.parents if (p / path.name).is_file()), None)
 
 
+@check("settings.complete", "ZITADEL_DOMAIN and the API application's credentials are set", "settings.readable")
 def _complete(context: DoctorContext) -> Result:
     missing = [problem for problem in context.problems if NOT_SET in problem]
     if missing:
@@ -64,6 +66,7 @@ def _complete(context: DoctorContext) -> Result:
     return passed("; ".join(f"{', '.join(names)} from {place}" for place, names in by_place.items()))
 
 
+@check("settings.shadowed", "no environment variable hides another value in .env", "settings.readable")
 def _shadowed(context: DoctorContext) -> Result:
     hidden = {name: place for name, place in context.environment.shadowed.items() if is_setting(name)}
     texts = [
@@ -72,8 +75,8 @@ def _shadowed(context: DoctorContext) -> Result:
         for name, place in hidden.items()
     ]
     fix = [f"unset {' '.join(hidden)}"] if hidden else []
-    if twice := _twice(context.loaded.path):
-        texts.append(f"{', '.join(twice)} is set twice in {context.loaded.path}: the last line counts")
+    if twice := _twice(context.path):
+        texts.append(f"{', '.join(twice)} is set twice in {context.path}: the last line counts")
         fix.append(f"remove the other line of {', '.join(twice)}")
     return warned("; ".join(texts), *fix) if texts else passed("no variable has different values in two places")
 
@@ -86,6 +89,11 @@ def _twice(path: Path) -> list[str]:
     return sorted({name for name in names if is_setting(name) and names.count(name) > 1})
 
 
+@check(
+    "settings.wellformed",
+    "no value is quoted, has a blank or a path, is swapped, or of another kind",
+    "settings.readable",
+)
 def _wellformed(context: DoctorContext) -> Result:
     broken = [problem for problem in context.problems if NOT_SET not in problem]
     if broken:
@@ -106,21 +114,4 @@ def _wellformed(context: DoctorContext) -> Result:
     )
 
 
-CHECKS = (
-    Check("settings.readable", "the .env file can be read, and each line is an assignment", (), _readable),
-    Check(
-        "settings.complete",
-        "ZITADEL_DOMAIN and the API application's credentials are set",
-        ("settings.readable",),
-        _complete,
-    ),
-    Check(
-        "settings.shadowed", "no environment variable hides another value in .env", ("settings.readable",), _shadowed
-    ),
-    Check(
-        "settings.wellformed",
-        "no value is quoted, has a blank or a path, is swapped, or of another kind",
-        ("settings.readable",),
-        _wellformed,
-    ),
-)
+CHECKS = (_readable, _complete, _shadowed, _wellformed)

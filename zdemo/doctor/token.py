@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zdemo.client import ROLE
 from zdemo.diagnosis import TokenKind, paste_problem, quoted, token_form, uses_the_other_method
-from zdemo.doctor.check import Check, Result, failed, from_finding, passed, skipped, warned
+from zdemo.doctor.check import Result, check, failed, from_finding, passed, skipped, warned
 from zdemo.doctor.context import NOT_USABLE, DoctorContext
 
 GOOD_FORMS = (TokenKind.PAT, TokenKind.OPAQUE, TokenKind.JWT)
@@ -13,19 +13,21 @@ ABOUT_ROLE = "role."
 NO_PAT = "PAT is not set"
 
 
+@check("client.accepted", "ZITADEL accepts the API application's credentials", "zitadel.host")
 def _accepted(context: DoctorContext) -> Result:
     if context.settings is None:
         names = ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
         return skipped(context.not_usable(*names) or context.not_usable("ZDEMO_TIMEOUT") or NOT_USABLE)
-    finding = context.finding
-    if finding and (context.introspection is None or finding.id.startswith("zitadel.")):
+    introspection, finding = context.investigation.introspection, context.investigation.finding
+    if finding and (introspection is None or finding.id.startswith("zitadel.")):
         return from_finding(finding)
-    if context.introspection is None:
+    if introspection is None:
         return skipped("no time was left")
     what = "key" if context.settings.key else "client ID and secret"
     return passed(f"ZITADEL answers the API application's {what}")
 
 
+@check("client.kind", "they are what the application is registered for: secret or key", "client.accepted")
 def _kind(context: DoctorContext) -> Result:
     key = context.settings.key if context.settings else None
     used = "a key (private_key_jwt)" if key else "a client ID and secret (Basic)"
@@ -41,6 +43,7 @@ def _kind(context: DoctorContext) -> Result:
     return passed(f"{used}, as the application {quoted(app.name, 60)} is registered")
 
 
+@check("token.form", "PAT is a whole token, with nothing around it", "settings.readable")
 def _form(context: DoctorContext) -> Result:
     if not context.token:
         return skipped(f"{NO_PAT}: no token to look at")
@@ -54,9 +57,10 @@ def _form(context: DoctorContext) -> Result:
     return passed(form.described)
 
 
+@check("token.active", "PAT is active; if not, why, as far as it can be known", "client.accepted", "token.form")
 def _active(context: DoctorContext) -> Result:
-    introspection, finding = context.introspection, context.finding
-    if context.investigation is None or introspection is None:
+    introspection, finding = context.investigation.introspection, context.investigation.finding
+    if introspection is None:
         return skipped("there is no introspection")
     if not introspection.active:
         if finding and finding.id == "token.other_audience":
@@ -71,32 +75,24 @@ def _active(context: DoctorContext) -> Result:
     return passed(f"active: {quoted(who, 60)}")
 
 
+@check("token.audience", "it is meant for this API", "token.active")
 def _audience(context: DoctorContext) -> Result:
-    if context.finding and context.finding.id in ABOUT_AUDIENCE:
-        return from_finding(context.finding)
+    finding = context.investigation.finding
+    if finding and finding.id in ABOUT_AUDIENCE:
+        return from_finding(finding)
     return passed("meant for this API: its audience names the API application or its project")
 
 
+@check("role.granted", f"its user has the role {ROLE} in this API's project", "token.audience")
 def _granted(context: DoctorContext) -> Result:
-    if context.finding and context.finding.id.startswith(ABOUT_ROLE):
-        return from_finding(context.finding)
-    if context.introspection is None:
+    introspection, finding = context.investigation.introspection, context.investigation.finding
+    if finding and finding.id.startswith(ABOUT_ROLE):
+        return from_finding(finding)
+    if introspection is None:
         return skipped("there is no introspection")
-    roles = context.introspection.roles(context.settings.project_id if context.settings else None)
+    roles = introspection.roles(context.settings.project_id if context.settings else None)
     domains = ", ".join(quoted(domain, 60) for domain in roles.get(ROLE, {}).values())
     return passed(f"{ROLE}, granted by {domains}")
 
 
-CHECKS = (
-    Check("client.accepted", "ZITADEL accepts the API application's credentials", ("zitadel.host",), _accepted),
-    Check("client.kind", "they are what the application is registered for: secret or key", ("client.accepted",), _kind),
-    Check("token.form", "PAT is a whole token, with nothing around it", ("settings.readable",), _form),
-    Check(
-        "token.active",
-        "PAT is active; if not, why, as far as it can be known",
-        ("client.accepted", "token.form"),
-        _active,
-    ),
-    Check("token.audience", "it is meant for this API", ("token.active",), _audience),
-    Check("role.granted", f"its user has the role {ROLE} in this API's project", ("token.audience",), _granted),
-)
+CHECKS = (_accepted, _kind, _form, _active, _audience, _granted)

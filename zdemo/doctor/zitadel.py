@@ -15,34 +15,36 @@ from zdemo.diagnosis import (
     zitadel_is_sick,
     zitadels_signs,
 )
-from zdemo.doctor.check import Check, Outcome, Result, failed, from_finding, nothing_to_check, passed, skipped, warned
+from zdemo.doctor.check import Outcome, Result, check, failed, from_finding, nothing_to_check, passed, skipped, warned
 from zdemo.doctor.context import DoctorContext
 from zdemo.errors import FailureKind
+from zdemo.introspection.client_assertion import audience_of
 from zdemo.introspection.refusals import DATABASE_AWAY
 
 KEY_TOLERANCE_SECONDS = 1.5  # ZITADEL refuses assertions that are 2 s ahead; zdemo dates its own a minute back
 PROXY_DATE = "check the clock of the proxy before ZITADEL, which may write its own Date, and this machine's"
 
 
+@check("zitadel.identity", "the server at ZITADEL_DOMAIN is a ZITADEL", "net.tls")
 def _identity(context: DoctorContext) -> Result:
     if signs := zitadels_signs(context.evidence):
         return passed(f"a ZITADEL: {signs}")
-    answer, failure = context.answer(Probe.DISCOVERY), context.failure(Probe.DISCOVERY)
-    if answer:
+    if answer := context.evidence.answer(Probe.DISCOVERY):
         return from_finding(finding_for_server(answer, context.evidence))
-    if failure:
+    if failure := context.evidence.failure(Probe.DISCOVERY):
         return from_finding(finding_for_error(failure, context.about_zitadel, context.evidence))
     return skipped("no time was left")
 
 
+@check("zitadel.ready", "it is ready: its database answers, and requests are not limited", "zitadel.identity")
 def _ready(context: DoctorContext) -> Result:
     evidence = context.evidence
     if sick := zitadel_is_sick(context.issuer, evidence):
         return from_finding(sick)
-    discovery, ready = context.answer(Probe.DISCOVERY), context.failure(Probe.READY)
+    discovery = evidence.answer(Probe.DISCOVERY)
     if discovery and (DATABASE_AWAY in discovery.text or discovery.status in (429, *range(500, 600))):
         return from_finding(finding_for_server(discovery, evidence))
-    failure = context.failure(Probe.DISCOVERY) or ready
+    failure = evidence.failure(Probe.DISCOVERY) or evidence.failure(Probe.READY)
     if failure and (discovery is None or failure.kind is FailureKind.TIMEOUT):
         return from_finding(finding_for_error(failure, context.about_zitadel, evidence))
     if evidence.is_ready:
@@ -50,8 +52,9 @@ def _ready(context: DoctorContext) -> Result:
     return passed("it answers; its readiness check did not")
 
 
+@check("zitadel.host", "it has an instance for the host name (ExternalDomain)", "zitadel.ready")
 def _host(context: DoctorContext) -> Result:
-    discovery = context.answer(Probe.DISCOVERY)
+    discovery = context.evidence.answer(Probe.DISCOVERY)
     if discovery is None:
         return skipped("discovery did not answer")
     if discovery.status == 200 and discovery.json_object().get("issuer"):
@@ -61,24 +64,25 @@ def _host(context: DoctorContext) -> Result:
     return from_finding(finding, Outcome.WARN if only_discovery else Outcome.FAIL)
 
 
+@check("zitadel.issuer", "its issuer is ZITADEL_DOMAIN: scheme, host, port", "zitadel.host")
 def _issuer(context: DoctorContext) -> Result:
-    discovery = context.answer(Probe.DISCOVERY)
-    issuer = quoted(discovery.json_object().get("issuer")) if discovery else ""
+    issuer = quoted(context.evidence.body(Probe.DISCOVERY).get("issuer"))
     if not issuer:
         return nothing_to_check("discovery, which names the issuer, does not come from ZITADEL")
     with_key = context.settings is not None and context.settings.key is not None
-    finding = finding_for_issuer(issuer, context.own_name, with_key=with_key)
+    finding = finding_for_issuer(issuer, audience_of(context.issuer), with_key=with_key)
     return from_finding(finding) if finding else passed(issuer)
 
 
+@check("clock.skew", "this machine's clock agrees with ZITADEL's", "zitadel.identity")
 def _clock(context: DoctorContext) -> Result:
-    ahead = context.clock_ahead_seconds
+    ahead = context.evidence.clock_ahead_seconds
     if ahead is None:
         return skipped("no answer has a date")
     words = f"{clock_words(ahead)} (by the Date of its answer)"
     key = context.settings.key if context.settings else None
     if key and assertions_are_refused(ahead):
-        if context.introspection:
+        if context.investigation.introspection:
             return warned(f"{words}, but ZITADEL accepts what is signed here: so that Date is not its own", PROXY_DATE)
         return failed(f"{words}: ZITADEL refuses what is signed with the key of ZITADEL_KEY_FILE", SYNCHRONISE)
     if key and KEY_TOLERANCE_SECONDS < ahead <= CLOCK_TOLERANCE_SECONDS:
@@ -88,15 +92,4 @@ def _clock(context: DoctorContext) -> Result:
     return passed("agrees with ZITADEL's clock to about a second")
 
 
-CHECKS = (
-    Check("zitadel.identity", "the server at ZITADEL_DOMAIN is a ZITADEL", ("net.tls",), _identity),
-    Check(
-        "zitadel.ready",
-        "it is ready: its database answers, and requests are not limited",
-        ("zitadel.identity",),
-        _ready,
-    ),
-    Check("zitadel.host", "it has an instance for the host name (ExternalDomain)", ("zitadel.ready",), _host),
-    Check("zitadel.issuer", "its issuer is ZITADEL_DOMAIN: scheme, host, port", ("zitadel.host",), _issuer),
-    Check("clock.skew", "this machine's clock agrees with ZITADEL's", ("zitadel.identity",), _clock),
-)
+CHECKS = (_identity, _ready, _host, _issuer, _clock)
