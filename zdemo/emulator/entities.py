@@ -54,12 +54,23 @@ class Entity:
 
 
 @dataclass(kw_only=True)
-class Organization(Entity):
+class Switchable(Entity):
+    """An object that can be switched off."""
+
+    active: bool = True
+
+    @property
+    def state(self) -> str:
+        """The end of ZITADEL's word for the state."""
+        return "ACTIVE" if self.active else "INACTIVE"
+
+
+@dataclass(kw_only=True)
+class Organization(Switchable):
     """An organization; role claims show its primary domain."""
 
     name: str
     primary_domain: str
-    active: bool = True
 
 
 @dataclass(kw_only=True)
@@ -72,12 +83,11 @@ class Role(Entity):
 
 
 @dataclass(kw_only=True)
-class Project(Entity):
+class Project(Switchable):
     """The owner of roles and applications; ``grants`` are by the ID of the granted organization."""
 
     organization_id: str
     name: str
-    active: bool = True
     role_assertion: bool = False
     authorization_required: bool = False
     project_access_required: bool = False
@@ -86,17 +96,16 @@ class Project(Entity):
 
 
 @dataclass(kw_only=True)
-class ProjectGrant(Entity):
+class ProjectGrant(Switchable):
     """The right of another organization to assign some of a project's roles to users."""
 
     project_id: str
     granted_organization_id: str
     role_keys: list[str]
-    active: bool = True
 
 
 @dataclass(kw_only=True)
-class Application(Entity):
+class Application(Switchable):
     """An API or OIDC application; ``auth_method`` is ZITADEL's word, e.g. ``API_AUTH_METHOD_TYPE_BASIC``."""
 
     project_id: str
@@ -104,7 +113,6 @@ class Application(Entity):
     client_id: str
     kind: str  # "api" or "oidc"
     auth_method: str
-    active: bool = True
     secret: str | None = field(default=None, repr=False)
     keys: dict[str, PublicKey] = field(default_factory=dict)
     oidc: dict[str, object] = field(default_factory=dict)  # an OIDC application's other settings, as sent
@@ -149,14 +157,13 @@ class User(Entity):
 
 
 @dataclass(kw_only=True)
-class Authorization(Entity):
+class Authorization(Switchable):
     """A role assignment; ``organization_id`` is its owner, which may differ from the user's organization."""
 
     user_id: str
     project_id: str
     organization_id: str
     role_keys: list[str]
-    active: bool = True
 
 
 @dataclass(kw_only=True)

@@ -1,75 +1,49 @@
 """The one kind of error of ZITADEL's APIs: a code, a text and an ID. Each protocol writes it in its own form."""
 
+from functools import partial
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# Connect's word -> gRPC's number and the HTTP status, which is the same in both protocols (ZITADEL)
+CODES = {
+    "unknown": (2, 500),
+    "invalid_argument": (3, 400),
+    "not_found": (5, 404),
+    "already_exists": (6, 409),
+    "permission_denied": (7, 403),
+    "resource_exhausted": (8, 429),
+    "failed_precondition": (9, 400),
+    "unimplemented": (12, 501),
+    "unauthenticated": (16, 401),
+}
+
 
 class ZitadelError(Exception):
-    """An error answer.
+    """An error answer: Connect's word, ZITADEL's English sentence or raw translation key, and ZITADEL's error ID.
 
-    ``code`` is Connect's word (``not_found``), ``text`` is ZITADEL's English sentence or its raw translation key, and
-    ``id`` is its error ID. Without an ID (field validation, unreadable bodies) the answer has no ``details``; a few of
-    ZITADEL's errors have an empty ID, which is shown.
+    Without an ID (field validation, unreadable bodies) the answer has no ``details``; a few of ZITADEL's errors have
+    an empty ID, which is shown.
     """
 
-    code = "unknown"
-
-    def __init__(self, text: str, id: str | None = None) -> None:
+    def __init__(self, text: str, id: str | None = None, *, code: str = "unknown") -> None:
         super().__init__(text if id is None else f"{text} ({id})")
-        self.text = text
-        self.id = id
-
-    @property
-    def message(self) -> str:
-        """The text and the ID, as all protocols show them."""
-        return str(self)
+        self.text, self.id, self.code = text, id, code
 
 
-class InvalidArgument(ZitadelError):
-    """A request that breaks a rule whatever the state of the instance."""
-
-    code = "invalid_argument"
-
-
-class NotFound(ZitadelError):
-    """An object that does not exist, or a missing membership that would show it."""
-
-    code = "not_found"
-
-
-class AlreadyExists(ZitadelError):
-    """A name or an ID that is taken."""
-
-    code = "already_exists"
+InvalidArgument = partial(ZitadelError, code="invalid_argument")  # a broken rule, whatever the state of the instance
+NotFound = partial(ZitadelError, code="not_found")  # also a missing membership that would show an object
+AlreadyExists = partial(ZitadelError, code="already_exists")
+PermissionDenied = partial(ZitadelError, code="permission_denied")
+ResourceExhausted = partial(ZitadelError, code="resource_exhausted")  # a request that is too large
+FailedPrecondition = partial(ZitadelError, code="failed_precondition")  # something missing or in the wrong state
+Unimplemented = partial(ZitadelError, code="unimplemented")
+Unauthenticated = partial(ZitadelError, code="unauthenticated")
+taken = partial(AlreadyExists, id="V3-DKcYh")  # a unique name that is in use: one ID for all kinds of objects (ZITADEL)
 
 
-class PermissionDenied(ZitadelError):
-    """A caller whose roles are too small."""
-
-    code = "permission_denied"
-
-
-class ResourceExhausted(ZitadelError):
-    """A request that is too large."""
-
-    code = "resource_exhausted"
-
-
-class FailedPrecondition(ZitadelError):
-    """An object, or one that it depends on, that is missing or in the wrong state."""
-
-    code = "failed_precondition"
-
-
-class Unimplemented(ZitadelError):
-    """A request that the server does not support."""
-
-    code = "unimplemented"
-
-
-class Unauthenticated(ZitadelError):
-    """A missing or bad token."""
-
-    code = "unauthenticated"
-
-
-def taken(text: str) -> AlreadyExists:
-    """Return the error about a unique name that is in use (ZITADEL: one ID for all kinds of objects)."""
-    return AlreadyExists(text, "V3-DKcYh")
+def existing(entity: T | None, error: ZitadelError) -> T:
+    """Return an object, or raise the error if there is none."""
+    if entity is None:
+        raise error
+    return entity

@@ -1,22 +1,18 @@
 """The management API: v2 services by Connect, and the REST calls."""
 
 from flask import Flask, Response, request
+from werkzeug.routing import Map, Rule
 
 from zdemo.emulator.api import (
     administrators,
-    application_keys,
     applications,
     authorizations,
-    connect,
-    events,
     instance,
     organizations,
-    project_grants,
     projects,
+    protocols,
     responses,
-    rest,
-    user_credentials,
-    user_queries,
+    user_credentials,  # noqa: F401 - it adds its methods to the service of ``users``
     users,
     v1,
 )
@@ -40,8 +36,6 @@ SERVICES: dict[str, Service] = {
         instance.SETTINGS,
     )
 }
-# importing these adds their methods to the services above and to ``v1``
-EXTENSIONS = (application_keys, events, project_grants, user_credentials, user_queries)
 
 _USERS = "/v2/users"
 _USER = "/v2/users/<userId>"
@@ -76,17 +70,19 @@ REST_FORMS: tuple[tuple[str, str, Service, str], ...] = (
 
 def register(app: Flask, world: World) -> None:
     """Add the management API to an application, which answers every path that nothing else answers."""
-    forms: list[v1.Route] = [(verb, path, service.methods[name]) for verb, path, service, name in REST_FORMS]
-    routes = rest.Routes([*v1.ROUTES, *forms], elsewhere=HEALTH_PATHS)
+    rules = [Rule(path, methods=[verb], endpoint=method) for verb, path, method in v1.ROUTES]
+    rules += [Rule(path, methods=[verb], endpoint=service.methods[name]) for verb, path, service, name in REST_FORMS]
+    rules += [Rule(path, methods=["GET"]) for path in HEALTH_PATHS]
+    routes = Map(rules, strict_slashes=True, merge_slashes=False)
 
     def answer(path: str) -> Response:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            return responses.preflight(request)
+            return responses.preflight()
         service, _, method = path.partition("/")
         with world.lock:
             if service in SERVICES:
-                return connect.answer(request, world, SERVICES[service], method)
-            return rest.answer(request, world, routes)
+                return protocols.connect(world, SERVICES[service], method)
+            return protocols.rest(world, routes)
 
     app.add_url_rule("/", "management", answer, methods=VERBS, defaults={"path": ""})
     app.add_url_rule("/<path:path>", "management", answer, methods=VERBS)

@@ -1,19 +1,17 @@
 """zitadel.internal_permission.v2.InternalPermissionService: administrators and what they administer."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from zdemo.emulator.api.authorizations import show_organization, show_project, show_user
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.field_types import ID, FieldType, Flag, Repeated, Text
 from zdemo.emulator.api.json_values import moment
-from zdemo.emulator.api.lists import Filter, Listing, id_filter, ids_filter, text_filter, time_filter
-from zdemo.emulator.api.messages import Message, OneOf, Sub
+from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, ids_filter, text_filter, time_filter
+from zdemo.emulator.api.messages import ID, FieldType, Flag, Message, OneOf, Repeated, Sub, Text
 from zdemo.emulator.api.permissions import PREFIXES, ROLES
 from zdemo.emulator.api.users import display_name
 from zdemo.emulator.entities import Administrator, User
-from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound
+from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, existing
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.internal_permission.v2.InternalPermissionService", "internal_permission")
@@ -24,8 +22,7 @@ _ROLE_KEYS = Repeated(ID, unique=True)
 _PERMISSION = {"instance": "iam.member", "organization": "org.member", "project": "project.member"}
 
 
-@dataclass(frozen=True)
-class _Refusals:
+class _Refusals(NamedTuple):
     """ZITADEL's errors about a request, each a text and an ID; ``unknown_user`` is an ID alone."""
 
     incomplete: tuple[str, str]
@@ -34,25 +31,17 @@ class _Refusals:
     accepts_no_roles: bool = False
 
 
-_ORGANIZATION = ("Errors.Invalid.Argument", "ORG-4Mlfs"), ("Errors.Org.MemberInvalid", "Org-4N8es")
-_INVALID_FOR_INSTANCE, _INVALID_FOR_PROJECT = "Member is invalid", "Project member is invalid"
+_INVALID = "Errors.Invalid.Argument"
+_INSTANCE, _ORGANIZATION, _PROJECT = "Member is invalid", "Errors.Org.MemberInvalid", "Project member is invalid"
 _ADDING = {
-    "instance": _Refusals(
-        ("Errors.Invalid.Argument", "INSTA-SDSfs"), (_INVALID_FOR_INSTANCE, "INSTANCE-4m0fS"), "INSTA-GSXOn", True
-    ),
-    "organization": _Refusals(*_ORGANIZATION, "ORG-GoXOn"),
-    "project": _Refusals(
-        (_INVALID_FOR_PROJECT, "PROJECT-W8m4l"), (_INVALID_FOR_PROJECT, "PROJECT-3m9ds"), "COMMAND-uXHNj"
-    ),
+    "instance": _Refusals((_INVALID, "INSTA-SDSfs"), (_INSTANCE, "INSTANCE-4m0fS"), "INSTA-GSXOn", True),
+    "organization": _Refusals((_INVALID, "ORG-4Mlfs"), (_ORGANIZATION, "Org-4N8es"), "ORG-GoXOn"),
+    "project": _Refusals((_PROJECT, "PROJECT-W8m4l"), (_PROJECT, "PROJECT-3m9ds"), "COMMAND-uXHNj"),
 }
 _CHANGING = {
-    "instance": _Refusals(
-        (_INVALID_FOR_INSTANCE, "INSTANCE-LiaZi"), (_INVALID_FOR_INSTANCE, "INSTANCE-3m9fs"), "INSTANCE-D8JxR"
-    ),
-    "organization": _Refusals(*_ORGANIZATION, "Org-D8JxR"),
-    "project": _Refusals(
-        (_INVALID_FOR_PROJECT, "PROJECT-LiaZi"), (_INVALID_FOR_PROJECT, "PROJECT-3m9d"), "PROJECT-D8JxR"
-    ),
+    "instance": _Refusals((_INSTANCE, "INSTANCE-LiaZi"), (_INSTANCE, "INSTANCE-3m9fs"), "INSTANCE-D8JxR"),
+    "organization": _Refusals((_INVALID, "ORG-4Mlfs"), (_ORGANIZATION, "Org-4N8es"), "Org-D8JxR"),
+    "project": _Refusals((_PROJECT, "PROJECT-LiaZi"), (_PROJECT, "PROJECT-3m9d"), "PROJECT-D8JxR"),
 }
 
 
@@ -105,9 +94,8 @@ def update_administrator(call: Call) -> Answer:
     resource = _permitted_resource(call, "write")
     refusals = _CHANGING[resource[0]]
     roles = _roles(call, resource[0], refusals)
-    found = call.world.find_administrator(call.body["userId"], resource)
-    if found is None:
-        raise NotFound("Errors.NotFound", refusals.unknown_user)
+    unknown = NotFound("Errors.NotFound", refusals.unknown_user)
+    found = existing(call.world.find_administrator(call.body["userId"], resource), unknown)
     if set(roles) != set(found.roles):
         found.roles = list(roles)
         call.world.touch(found)
@@ -153,7 +141,7 @@ def _rows(call: Call) -> Iterable[Administrator]:
 def _visible(call: Call, administrator: Administrator) -> bool:
     kind, id = administrator.resource
     owner = call.world.projects[id].organization_id if kind == "project" else id
-    return call.access.may(f"{_PERMISSION[kind]}.read", owner, id)
+    return call.may(f"{_PERMISSION[kind]}.read", owner, id)
 
 
 def _user(world: World, administrator: Administrator) -> User:
@@ -181,9 +169,5 @@ Listing[Administrator](
         ),
         "role": Filter(Sub(Message("RoleFilter", roleKey=ID)), lambda *_: False),
     },
-    columns={
-        "ADMINISTRATOR_FIELD_NAME_USER_ID": lambda _, a: a.user_id,
-        "ADMINISTRATOR_FIELD_NAME_CREATION_DATE": lambda _, a: a.created,
-        "ADMINISTRATOR_FIELD_NAME_CHANGE_DATE": lambda _, a: a.changed,
-    },
+    columns=columns("ADMINISTRATOR_FIELD_NAME", USER_ID="user_id", CREATION_DATE="created", CHANGE_DATE="changed"),
 ).serve(SERVICE, "ListAdministrators")

@@ -1,42 +1,51 @@
-"""zitadel.application.v2.ApplicationService: API and OIDC applications and their secrets."""
+"""zitadel.application.v2.ApplicationService: API and OIDC applications, their secrets and their keys."""
 
+import base64
+import json
 from functools import partial
 
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.field_types import ID, OPTIONAL, Anything, Enum, FieldType, Flag, Repeated, Text
 from zdemo.emulator.api.json_values import moment, without_defaults
-from zdemo.emulator.api.lists import Filter, Listing, id_filter, text_filter
-from zdemo.emulator.api.messages import Message, OneOf, Sub
-from zdemo.emulator.api.projects import owner, permitted_project
-from zdemo.emulator.credentials import new_secret
-from zdemo.emulator.entities import Application
-from zdemo.emulator.errors import FailedPrecondition, NotFound
+from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, text_filter
+from zdemo.emulator.api.messages import (
+    ID,
+    OPTIONAL,
+    Anything,
+    Enum,
+    FieldType,
+    Flag,
+    Message,
+    OneOf,
+    Repeated,
+    Sub,
+    Text,
+    Time,
+    enum,
+)
+from zdemo.emulator.api.projects import no_project, owner, permitted_project
+from zdemo.emulator.credentials import new_key_pair, new_secret
+from zdemo.emulator.entities import Application, PublicKey
+from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, existing
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.application.v2.ApplicationService", "application")
-STATES = ("APPLICATION_STATE_UNSPECIFIED", "APPLICATION_STATE_ACTIVE", "APPLICATION_STATE_INACTIVE")
-TYPES = ("APPLICATION_TYPE_UNSPECIFIED", "APPLICATION_TYPE_OIDC", "APPLICATION_TYPE_API", "APPLICATION_TYPE_SAML")
-
-
-def _enum(prefix: str, *words: str) -> Enum:
-    return Enum(tuple(f"{prefix}_{word}" for word in words))
-
-
-API_METHOD = _enum("API_AUTH_METHOD_TYPE", "BASIC", "PRIVATE_KEY_JWT")
-OIDC_METHOD = _enum("OIDC_AUTH_METHOD_TYPE", "BASIC", "POST", "NONE", "PRIVATE_KEY_JWT")
+STATE = enum("APPLICATION_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE")
+TYPE = enum("APPLICATION_TYPE", "UNSPECIFIED", "OIDC", "API", "SAML", refuses_first=True)
+API_METHOD = enum("API_AUTH_METHOD_TYPE", "BASIC", "PRIVATE_KEY_JWT")
+OIDC_METHOD = enum("OIDC_AUTH_METHOD_TYPE", "BASIC", "POST", "NONE", "PRIVATE_KEY_JWT")
 WITH_SECRET = (API_METHOD.words[0], *OIDC_METHOD.words[:2])
 OIDC_FIELDS: dict[str, FieldType] = {
     "redirectUris": Repeated(Text()),
-    "responseTypes": Repeated(_enum("OIDC_RESPONSE_TYPE", "UNSPECIFIED", "CODE", "ID_TOKEN", "ID_TOKEN_TOKEN")),
+    "responseTypes": Repeated(enum("OIDC_RESPONSE_TYPE", "UNSPECIFIED", "CODE", "ID_TOKEN", "ID_TOKEN_TOKEN")),
     "grantTypes": Repeated(
-        _enum("OIDC_GRANT_TYPE", "AUTHORIZATION_CODE", "IMPLICIT", "REFRESH_TOKEN", "DEVICE_CODE", "TOKEN_EXCHANGE")
+        enum("OIDC_GRANT_TYPE", "AUTHORIZATION_CODE", "IMPLICIT", "REFRESH_TOKEN", "DEVICE_CODE", "TOKEN_EXCHANGE")
     ),
-    "applicationType": _enum("OIDC_APP_TYPE", "WEB", "USER_AGENT", "NATIVE"),
+    "applicationType": enum("OIDC_APP_TYPE", "WEB", "USER_AGENT", "NATIVE"),
     "authMethodType": OIDC_METHOD,
     "postLogoutRedirectUris": Repeated(Text()),
-    "version": _enum("OIDC_VERSION", "1_0"),
+    "version": enum("OIDC_VERSION", "1_0"),
     "developmentMode": Flag(),
-    "accessTokenType": _enum("OIDC_TOKEN_TYPE", "BEARER", "JWT"),
+    "accessTokenType": enum("OIDC_TOKEN_TYPE", "BEARER", "JWT"),
     "accessTokenRoleAssertion": Flag(),
     "idTokenRoleAssertion": Flag(),
     "idTokenUserinfoAssertion": Flag(),
@@ -63,10 +72,7 @@ def permitted_application(call: Call, permission: str) -> Application | None:
 
 
 def _existing(call: Call, permission: str, error_id: str) -> Application:
-    application = permitted_application(call, permission)
-    if application is None:
-        raise NotFound("Application doesn't exist", error_id)
-    return application
+    return existing(permitted_application(call, permission), NotFound("Application doesn't exist", error_id))
 
 
 @SERVICE.method(
@@ -80,9 +86,7 @@ def _existing(call: Call, permission: str, error_id: str) -> Application:
 )
 def create_application(call: Call) -> Answer:
     """Create an application, and show its secret for the only time if its authentication method uses one."""
-    project = permitted_project(call, "project.app.write")
-    if project is None:
-        raise FailedPrecondition("Project not found", "COMMAND-EbFMN")
+    project = existing(permitted_project(call, "project.app.write"), no_project())
     chosen = next(name for name in KIND_OF if name in call.body)
     settings = call.body[chosen]
     kind = KIND_OF[chosen]
@@ -160,13 +164,8 @@ def get_application(call: Call) -> Answer:
     application = call.world.applications.get(call.body["applicationId"])
     project = call.world.projects.get(application.project_id) if application else None
     call.need("project.app.read", owner(project), project.id if project else "")
-    if application is None:
-        raise NotFound("Errors.App.NotExisting", "QUERY-pCP8P")
+    application = existing(application, NotFound("Errors.App.NotExisting", "QUERY-pCP8P"))
     return {"application": _show(call.world, application)}
-
-
-def _state(application: Application) -> str:
-    return STATES[1] if application.active else STATES[2]
 
 
 def _show(_: World, application: Application) -> Answer:
@@ -174,7 +173,7 @@ def _show(_: World, application: Application) -> Answer:
         "applicationId": application.id,
         "creationDate": moment(application.created),
         "changeDate": moment(application.changed),
-        "state": _state(application),
+        "state": f"APPLICATION_STATE_{application.state}",
         "name": application.name,
         **_show_configuration(application),
     }
@@ -196,25 +195,122 @@ def _without_default_words(settings: Answer, types: dict[str, FieldType] | dict[
 
 Listing[Application](
     rows=lambda call: call.world.applications.values(),
-    visible=lambda call, a: call.access.may("project.app.read", application_owner(call.world, a), a.project_id),
+    visible=lambda call, a: call.may("project.app.read", application_owner(call.world, a), a.project_id),
     show=_show,
     result="applications",
     filter_name="ApplicationSearchFilter",
     filters={
         "projectIdFilter": id_filter("ProjectIDFilter", lambda _, a: a.project_id, "projectId"),
         "nameFilter": text_filter("ApplicationNameFilter", "name", lambda _, a: a.name),
-        "stateFilter": Filter(Enum(STATES), lambda _, a, state: _state(a) == state),
-        "typeFilter": Filter(
-            Enum(TYPES, refused=TYPES[:1]), lambda _, a, kind: kind == f"APPLICATION_TYPE_{a.kind.upper()}"
-        ),
+        "stateFilter": Filter(STATE, lambda _, a, state: state == f"APPLICATION_STATE_{a.state}"),
+        "typeFilter": Filter(TYPE, lambda _, a, kind: kind == f"APPLICATION_TYPE_{a.kind.upper()}"),
     },
-    columns={
-        "APPLICATION_SORT_BY_ID": lambda _, a: a.id,
-        "APPLICATION_SORT_BY_NAME": lambda _, a: a.name,
-        "APPLICATION_SORT_BY_STATE": lambda _, a: _state(a),
-        "APPLICATION_SORT_BY_CREATION_DATE": lambda _, a: a.created,
-        "APPLICATION_SORT_BY_CHANGE_DATE": lambda _, a: a.changed,
-    },
+    columns=columns(
+        "APPLICATION_SORT_BY", ID="id", NAME="name", STATE="state", CREATION_DATE="created", CHANGE_DATE="changed"
+    ),
     zero_is_a_column=True,
     page_last=True,
 ).serve(SERVICE, "ListApplications")
+
+
+# --- keys (private_key_jwt) ---
+
+
+def check_expiry(call: Call) -> float:
+    """Return the ``expirationDate`` of a request; an absent one counts as past."""
+    expires: float = call.body.get("expirationDate", 0.0)
+    if expires <= call.world.now():
+        raise InvalidArgument("Errors.AuthNKey.ExpireBeforeNow", "DOMAIN-dv3t5")
+    return expires
+
+
+def key_file(**content: str) -> str:
+    """Return a key file as the API shows it, once: base64 of JSON."""
+    return base64.b64encode(json.dumps(content, separators=(",", ":")).encode()).decode()
+
+
+def _application_of(world: World, key: PublicKey) -> Application:
+    return world.applications[key.owner_id]
+
+
+def _project_id(world: World, key: PublicKey) -> str:
+    return _application_of(world, key).project_id
+
+
+def _key_owner(world: World, key: PublicKey) -> str:
+    return application_owner(world, _application_of(world, key))
+
+
+@SERVICE.method("CreateApplicationKey", projectId=ID, applicationId=ID, expirationDate=Time())
+def create_application_key(call: Call) -> Answer:
+    """Create a key, only for an application that authenticates with keys."""
+    unknown = FailedPrecondition("Application not found", "COMMAND-sak25")
+    application = existing(permitted_application(call, "project.app.write"), unknown)
+    if not application.auth_method.endswith("PRIVATE_KEY_JWT"):
+        raise FailedPrecondition("Chosen Auth Method does not require a key", "COMMAND-Dff54")
+    expires = check_expiry(call)
+    private, public = new_key_pair()
+    key = call.world.add_key(application, public, expires)
+    content = key_file(
+        type="application", keyId=key.id, key=private, appId=application.id, clientId=application.client_id
+    )
+    return {"keyId": key.id, "creationDate": moment(key.created), "keyDetails": content}
+
+
+@SERVICE.method("GetApplicationKey", keyId=ID)
+def get_application_key(call: Call) -> Answer:
+    """Show the dates of a key."""
+    key_id = call.body["keyId"]
+    key = next((a.keys[key_id] for a in call.world.applications.values() if key_id in a.keys), None)
+    project_id = _project_id(call.world, key) if key else ""
+    call.need("project.app.read", _key_owner(call.world, key) if key else None, project_id)
+    key = existing(key, NotFound("Errors.AuthNKey.NotFound", "QUERY-Dgr3g"))
+    return {"keyId": key.id, "creationDate": moment(key.created), "expirationDate": moment(key.expires)}
+
+
+@SERVICE.method("DeleteApplicationKey", projectId=ID, applicationId=ID, keyId=ID)
+def delete_application_key(call: Call) -> Answer:
+    """Delete a key; assertions that it signed are refused from now on."""
+    application = permitted_application(call, "project.app.write")
+    if application is None or call.body["keyId"] not in application.keys:
+        raise NotFound("Application key not found", "COMMAND-4m77G")
+    del application.keys[call.body["keyId"]]
+    return {"deletionDate": moment(call.world.now())}
+
+
+def _show_key(world: World, key: PublicKey) -> Answer:
+    application = _application_of(world, key)
+    return {
+        "keyId": key.id,
+        "applicationId": application.id,
+        "projectId": application.project_id,
+        "creationDate": moment(key.created),
+        "organizationId": application_owner(world, application),
+        "expirationDate": moment(key.expires),
+    }
+
+
+Listing[PublicKey](
+    rows=lambda call: [k for a in call.world.applications.values() for k in a.keys.values()],
+    visible=lambda call, k: call.may("project.app.read", _key_owner(call.world, k), _project_id(call.world, k)),
+    show=_show_key,
+    result="keys",
+    filter_name="ApplicationKeySearchFilter",
+    filters={
+        "applicationIdFilter": id_filter("ApplicationKeyApplicationIDFilter", lambda _, k: k.owner_id, "applicationId"),
+        "projectIdFilter": id_filter("ApplicationKeyProjectIDFilter", _project_id, "projectId"),
+        "organizationIdFilter": id_filter("ApplicationKeyOrganizationIDFilter", _key_owner, "organizationId"),
+    },
+    columns=columns(
+        "APPLICATION_KEYS_SORT_BY",
+        ID="id",
+        PROJECT_ID=_project_id,
+        APPLICATION_ID="owner_id",
+        CREATION_DATE="created",
+        ORGANIZATION_ID=_key_owner,
+        EXPIRATION="expires",
+        TYPE=lambda *_: "",  # all are JSON
+    ),
+    zero_is_a_column=True,
+    page_last=True,
+).serve(SERVICE, "ListApplicationKeys", projectId=Text(most=200))

@@ -3,17 +3,24 @@
 from functools import partial
 
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.field_types import ID, Enum, Repeated, Text
 from zdemo.emulator.api.json_values import NO_TIME, moment, without_defaults
-from zdemo.emulator.api.lists import TEXT_METHOD, Filter, Listing, id_filter, ids_filter, text_filter, text_matches
-from zdemo.emulator.api.messages import Message, Sub
+from zdemo.emulator.api.lists import (
+    TEXT_METHOD,
+    Filter,
+    Listing,
+    columns,
+    id_filter,
+    ids_filter,
+    text_filter,
+    text_matches,
+)
+from zdemo.emulator.api.messages import ID, Message, Repeated, Sub, Text, enum
 from zdemo.emulator.api.users import display_name
 from zdemo.emulator.entities import Authorization, Project, User
-from zdemo.emulator.errors import FailedPrecondition, NotFound
+from zdemo.emulator.errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.authorization.v2.AuthorizationService", "authorization")
-STATES = ("STATE_UNSPECIFIED", "STATE_ACTIVE", "STATE_INACTIVE")
 _ROLES = Repeated(ID, unique=True)
 
 
@@ -40,10 +47,6 @@ def show_organization(world: World, organization_id: str) -> Answer:
     return without_defaults({"id": organization_id, "name": organization.name if organization else ""})
 
 
-def _state(authorization: Authorization) -> str:
-    return STATES[1] if authorization.active else STATES[2]
-
-
 def _show(world: World, authorization: Authorization) -> Answer:
     project = world.projects[authorization.project_id]
     roles = [project.roles[key] for key in authorization.role_keys if key in project.roles]
@@ -54,24 +57,22 @@ def _show(world: World, authorization: Authorization) -> Answer:
         "project": show_project(project),
         "organization": show_organization(world, authorization.organization_id),
         "user": show_user(world.users[authorization.user_id]),
-        "state": _state(authorization),
+        "state": f"STATE_{authorization.state}",
         "roles": [without_defaults({"key": r.id, "displayName": r.display_name, "group": r.group}) for r in roles],
     }
     return without_defaults(row)
 
 
-def _grantable(world: World, project_id: str, organization_id: str) -> set[str]:
-    """Return the roles that an organization can assign in its own project, or in one that is granted to it."""
+def _check_roles(world: World, project_id: str, organization_id: str, role_keys: list[str]) -> None:
+    """Refuse roles that the organization cannot assign, in its own project or in one that is granted to it."""
     project = world.projects.get(project_id)
     if project and project.organization_id == organization_id:
-        return set(project.roles)
-    if project and organization_id in project.grants:
-        return set(project.grants[organization_id].role_keys)
-    raise FailedPrecondition("Grant not found", "COMMAND-4m9ff")
-
-
-def _check_roles(world: World, project_id: str, organization_id: str, role_keys: list[str]) -> None:
-    if not set(role_keys) <= _grantable(world, project_id, organization_id):
+        assignable = set(project.roles)
+    elif project and organization_id in project.grants:
+        assignable = set(project.grants[organization_id].role_keys)
+    else:
+        raise FailedPrecondition("Grant not found", "COMMAND-4m9ff")
+    if not set(role_keys) <= assignable:
         raise FailedPrecondition("Errors.Project.Role.NotFound", "COMMAND-mm9F4")
 
 
@@ -91,18 +92,13 @@ def create_authorization(call: Call) -> Answer:
 
 def _permitted(call: Call, permission: str) -> Authorization | None:
     authorization = call.world.authorizations.get(call.body["id"])
-    if authorization:
-        call.need(permission, authorization.organization_id, authorization.project_id)
-    else:
-        call.need(permission, None)
+    owner, project_id = (authorization.organization_id, authorization.project_id) if authorization else (None, "")
+    call.need(permission, owner, project_id)
     return authorization
 
 
 def _existing(call: Call, error_id: str) -> Authorization:
-    authorization = _permitted(call, "user.grant.write")
-    if authorization is None:
-        raise NotFound("User grant not found", error_id)
-    return authorization
+    return existing(_permitted(call, "user.grant.write"), NotFound("User grant not found", error_id))
 
 
 @SERVICE.method("UpdateAuthorization", id=ID, roleKeys=_ROLES)
@@ -110,8 +106,7 @@ def update_authorization(call: Call) -> Answer:
     """Replace the roles, also of an inactive authorization; no change is accepted."""
     authorization = _existing(call, "COMMAND-3M9sd")
     role_keys = call.body.get("roleKeys", [])
-    owner = authorization.organization_id
-    _check_roles(call.world, authorization.project_id, owner, role_keys)
+    _check_roles(call.world, authorization.project_id, authorization.organization_id, role_keys)
     if set(role_keys) != set(authorization.role_keys):
         authorization.role_keys = role_keys
         call.world.touch(authorization)
@@ -145,9 +140,7 @@ _ROLE_KEY = Message("RoleKeyQuery", key=Text(most=200), method=TEXT_METHOD)
 
 Listing[Authorization](
     rows=lambda call: call.world.authorizations.values(),
-    visible=lambda call, a: (
-        a.user_id == call.caller.id or call.access.may("user.grant.read", a.organization_id, a.project_id)
-    ),
+    visible=lambda call, a: a.user_id == call.caller.id or call.may("user.grant.read", a.organization_id, a.project_id),
     show=_show,
     result="authorizations",
     filter_name="AuthorizationsSearchFilter",
@@ -155,8 +148,8 @@ Listing[Authorization](
         "authorizationIds": ids_filter(lambda _, a: a.id),
         "organizationId": id_filter("IDFilter", lambda _, a: a.organization_id),
         "state": Filter(
-            Sub(Message("StateQuery", state=Enum(STATES, refused=STATES[:1]))),
-            lambda _, a, f: _state(a) == f.get("state"),
+            Sub(Message("StateQuery", state=enum("STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", refuses_first=True))),
+            lambda _, a, f: f.get("state") == f"STATE_{a.state}",
         ),
         "inUserIds": ids_filter(lambda _, a: a.user_id),
         "userOrganizationId": id_filter("IDFilter", lambda w, a: _user(w, a).organization_id),
@@ -176,13 +169,14 @@ Listing[Authorization](
             lambda w, a: grant.id if (grant := w.projects[a.project_id].grants.get(a.organization_id)) else "",
         ),
     },
-    columns={
-        "AUTHORIZATION_FIELD_NAME_CREATED_DATE": lambda _, a: a.created,
-        "AUTHORIZATION_FIELD_NAME_CHANGED_DATE": lambda _, a: a.changed,
-        "AUTHORIZATION_FIELD_NAME_ID": lambda _, a: a.id,
-        "AUTHORIZATION_FIELD_NAME_USER_ID": lambda _, a: a.user_id,
-        "AUTHORIZATION_FIELD_NAME_PROJECT_ID": lambda _, a: a.project_id,
-        "AUTHORIZATION_FIELD_NAME_ORGANIZATION_ID": lambda _, a: a.organization_id,
-        "AUTHORIZATION_FIELD_NAME_USER_ORGANIZATION_ID": lambda w, a: _user(w, a).organization_id,
-    },
+    columns=columns(
+        "AUTHORIZATION_FIELD_NAME",
+        CREATED_DATE="created",
+        CHANGED_DATE="changed",
+        ID="id",
+        USER_ID="user_id",
+        PROJECT_ID="project_id",
+        ORGANIZATION_ID="organization_id",
+        USER_ORGANIZATION_ID=lambda w, a: _user(w, a).organization_id,
+    ),
 ).serve(SERVICE, "ListAuthorizations")

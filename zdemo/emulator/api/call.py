@@ -6,19 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from zdemo.emulator.api.field_types import FieldType, InvalidError
-from zdemo.emulator.api.messages import Message, OneOf
-from zdemo.emulator.api.permissions import AUTHENTICATED, Access
-from zdemo.emulator.entities import (
-    Application,
-    Authorization,
-    Organization,
-    PersonalAccessToken,
-    Project,
-    ProjectGrant,
-    User,
-)
-from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, PermissionDenied, Unauthenticated
+from werkzeug.datastructures import Headers
+
+from zdemo.emulator.api.messages import FieldType, InvalidError, Message, OneOf
+from zdemo.emulator.api.permissions import AUTHENTICATED, memberships, permissions
+from zdemo.emulator.entities import PersonalAccessToken, Switchable, User
+from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from zdemo.emulator.tokens import find_token
 from zdemo.emulator.world import World
 
@@ -35,26 +28,37 @@ class Call:
     organization_id: str
     body: dict[str, Any]
 
-    @property
-    def access(self) -> Access:
-        """The permissions of the caller."""
-        return Access(self.world, self.caller)
+    def may(self, permission: str, organization_id: str, resource_id: str = "") -> bool:
+        """Return whether the caller has a permission in an organization or for this one project."""
+        held = permissions(self.world, self.caller, organization_id)
+        return permission in held or f"{permission}:{resource_id}" in held
 
     def need(self, permission: str, organization_id: str | None, resource_id: str = "") -> None:
         """Refuse a caller without the permission; for an unknown object the call's organization counts."""
-        self.access.need(permission, organization_id or self.organization_id, resource_id)
+        organization_id = organization_id or self.organization_id
+        self._need_membership(organization_id)
+        if not self.may(permission, organization_id, resource_id):
+            raise PermissionDenied("No matching permissions found", "AUTH-AWfge")
 
     def need_or_self(self, permission: str, user: User | None) -> None:
         """Refuse a caller without the permission, except about the caller's own user."""
         if user is None or user.id != self.caller.id:
             self.need(permission, user.organization_id if user else None)
 
-    def set_active(
-        self,
-        entity: Organization | Project | ProjectGrant | Application | Authorization,
-        active: bool,
-        refusal: tuple[str, str] | None = None,
-    ) -> float:
+    def enter(self, permission: str) -> None:
+        """Refuse, before a method runs, a caller without the permission for anything in the call's organization."""
+        if permission == AUTHENTICATED:
+            return
+        self._need_membership(self.organization_id)
+        held = permissions(self.world, self.caller, self.organization_id)
+        if permission not in {name.split(":")[0] for name in held}:
+            raise PermissionDenied("No matching permissions found", "AUTH-5mWD2")
+
+    def _need_membership(self, organization_id: str) -> None:
+        if not memberships(self.world, self.caller, organization_id):
+            raise NotFound("membership not found", "AUTHZ-cdgFk")
+
+    def set_active(self, entity: Switchable, active: bool, refusal: tuple[str, str] | None = None) -> float:
         """Switch an object on or off; return when it last changed.
 
         ``refusal`` is the error when the object is in that state already; without one that is accepted.
@@ -89,27 +93,28 @@ class Service:
 
     def method(self, name: str, /, *choices: OneOf, **fields: FieldType) -> Callable[[Handler], Handler]:
         """Declare the function that answers a method; the fields are those of its request."""
-        return self._declare(name, AUTHENTICATED, Message(f"{name}Request", *choices, **fields))
+        return self.guarded(name, AUTHENTICATED, *choices, **fields)
 
-    def guarded(self, name: str, permission: str, /, **fields: FieldType) -> Callable[[Handler], Handler]:
+    def guarded(
+        self, name: str, permission: str, /, *choices: OneOf, **fields: FieldType
+    ) -> Callable[[Handler], Handler]:
         """Declare a method like ``method``, with a permission that is checked before it runs."""
-        return self._declare(name, permission, Message(f"{name}Request", **fields))
 
-    def _declare(self, name: str, permission: str, request: Message) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
-            self.methods[name] = Method(request, handler, permission)
+            self.methods[name] = Method(Message(f"{name}Request", *choices, **fields), handler, permission)
             return handler
 
         return declare
 
 
-def run(world: World, method: Method, body: dict[str, Any], header: str | None, organization_id: str) -> Answer:
+def run(world: World, method: Method, body: dict[str, Any], headers: Headers) -> Answer:
     """Answer a request that was read: authenticate, check the method's permission, validate, then run the method."""
-    caller = authenticated(world, header)
+    caller = _authenticated(world, headers.get("Authorization"))
+    organization_id = headers.get("x-zitadel-orgid", "")
     if organization_id and organization_id not in world.organizations:
         raise PermissionDenied("Organisation doesn't exist", "AUTH-Bs7Ds")
     call = Call(world, caller, organization_id or caller.organization_id, body)
-    call.access.enter(method.permission, call.organization_id)
+    call.enter(method.permission)
     try:
         method.request.check(body)
     except InvalidError as reason:
@@ -117,7 +122,7 @@ def run(world: World, method: Method, body: dict[str, Any], header: str | None, 
     return method.answer(call)
 
 
-def authenticated(world: World, header: str | None) -> User:
+def _authenticated(world: World, header: str | None) -> User:
     """Return the user behind an ``Authorization`` header; only PATs need no audience of ZITADEL's own APIs."""
     if not header:
         raise Unauthenticated("auth header missing")

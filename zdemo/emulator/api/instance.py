@@ -1,8 +1,8 @@
 """Methods about the whole instance: zitadel.feature.v2.FeatureService and zitadel.settings.v2.SettingsService."""
 
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.field_types import Flag
 from zdemo.emulator.api.json_values import moment
+from zdemo.emulator.api.messages import Flag
 from zdemo.emulator.oidc.discovery import LOCALES
 
 FEATURES = Service("zitadel.feature.v2.FeatureService", "feature")

@@ -42,26 +42,13 @@ def seconds_of(text: str) -> float:
     return min(seconds + float(f"0.{fraction or 0}"), NEVER)
 
 
-class RepeatedNames(dict[str, Any]):
-    """A JSON object in which some names occur twice; the last value is kept."""
+class JsonObject(dict[str, Any]):
+    """A JSON object that keeps the last value of each name, and knows which names occurred twice."""
 
-    names: frozenset[str] = frozenset()
-
-
-def json_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object that knows which of its names occurred twice."""
-    plain = dict(pairs)
-    if len(plain) == len(pairs):
-        return plain
-    counted = Counter(name for name, _ in pairs)
-    marked = RepeatedNames(plain)
-    marked.names = frozenset(name for name, count in counted.items() if count > 1)
-    return marked
-
-
-def repeated_names(value: Mapping[str, Any]) -> frozenset[str]:
-    """Return the names that occurred twice in a JSON object."""
-    return value.names if isinstance(value, RepeatedNames) else frozenset()
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        counted = Counter(name for name, _ in pairs) if len(self) < len(pairs) else {}
+        self.repeated = {name for name, count in counted.items() if count > 1}
 
 
 def without_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:

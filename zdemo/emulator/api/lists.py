@@ -3,20 +3,20 @@
 As in ZITADEL, totals are counted and pages are cut before the permission filter; a page beyond the end has no total.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from zdemo.emulator.api.call import Answer, Call, Method, Service
-from zdemo.emulator.api.field_types import Count, Enum, FieldType, Flag, Repeated, Text, Time
+from zdemo.emulator.api.call import Answer, Call, Service
 from zdemo.emulator.api.json_values import moment
-from zdemo.emulator.api.messages import Message, OneOf, Sub
+from zdemo.emulator.api.messages import Count, Enum, FieldType, Flag, Message, OneOf, Repeated, Sub, Text, Time
 from zdemo.emulator.api.permissions import AUTHENTICATED
 from zdemo.emulator.entities import Entity
 from zdemo.emulator.errors import InvalidArgument
 from zdemo.emulator.world import World
 
 Row = TypeVar("Row", bound=Entity)
+Getter = Callable[[World, Any], Any]
 Test = Callable[[World, Any, Any], bool]  # world, row, the filter's content
 
 DEFAULT_LIMIT = 100
@@ -99,56 +99,82 @@ def time_matches(when: float, limit: float, method: str | None) -> bool:
     }.get(word, when == limit)
 
 
-# --- order ---
+# --- sorting columns ---
 
 
-def sorting(words: Iterable[str]) -> Enum:
-    """Return the type of ``sortingColumn``, which ignores unknown columns."""
-    return Enum(tuple(words), lenient=True)
+def columns(prefix: str, **of: str | Getter) -> dict[str, Getter]:
+    """Return the sorting columns by their words; a column is an attribute of the rows, or a function of a row."""
+    return {f"{prefix}_{word}": _attribute(get) if isinstance(get, str) else get for word, get in of.items()}
 
 
-def in_order(
-    world: World, rows: Sequence[Row], column: Callable[[World, Row], Any] | None, ascending: bool
-) -> list[Row]:
-    """Sort rows by a column, by default by creation, newest first; equal rows keep the order of their creation."""
-    by = column or (lambda _, row: row.created)
-    ranked = sorted(enumerate(rows), key=lambda pair: (by(world, pair[1]), pair[0]), reverse=not ascending)
-    return [row for _, row in ranked]
+def _attribute(name: str) -> Getter:
+    return lambda _, row: getattr(row, name)
 
 
 # --- the two forms of lists ---
 
 
-@dataclass(frozen=True)
-class Listing(Generic[Row]):
-    """A ``List...`` method as data.
-
-    ``columns`` are the sorting columns in the order of their numbers, from 1 on (0 stands for creation), or from 0 on
-    with ``zero_is_a_column``.
-    """
+@dataclass(frozen=True, kw_only=True)
+class _List(Generic[Row]):
+    """A ``List...`` method as data; ``columns`` are the sorting columns in the order of their numbers."""
 
     rows: Callable[[Call], Iterable[Row]]
     visible: Callable[[Call, Row], bool]
     show: Callable[[World, Row], Answer]
+    filters: Mapping[str, Filter]
+    columns: Mapping[str, Getter]
+
+    def filter_message(self, name: str, choice: str) -> Message:
+        """Return the message of one filter of a request."""
+        contents = {name: one.content for name, one in self.filters.items()}
+        return Message(name, OneOf(choice, tuple(contents), required=True), **contents)
+
+    def passes(self, world: World, row: Row, query: Mapping[str, Any]) -> bool:
+        """Return whether a row passes one filter of a request."""
+        return all(self.filters[choice].test(world, row, content) for choice, content in query.items())
+
+    def matches(self, call: Call, filters: Iterable[Mapping[str, Any]]) -> list[Row]:
+        """Return the rows that pass all filters of a request."""
+        return [row for row in self.rows(call) if all(self.passes(call.world, row, one) for one in filters)]
+
+    def page(
+        self, call: Call, rows: list[Row], page: Mapping[str, Any], default_limit: int
+    ) -> tuple[dict[str, str], list[Answer]]:
+        """Return the total, unless the page is empty, and the rows of the page that the caller can see.
+
+        The default order is by creation, newest first; equal rows keep the order of their creation.
+        """
+        by = self.columns.get(call.body.get("sortingColumn", ""), _attribute("created"))
+        key = [(by(call.world, row), place) for place, row in enumerate(rows)]
+        ordered = [rows[place] for _, place in sorted(key, reverse=not page.get("asc", False))]
+        offset = page.get("offset", 0)
+        cut = ordered[offset : offset + (page.get("limit", 0) or default_limit)]
+        total = {"totalResult": str(len(rows))} if cut else {}
+        return total, [self.show(call.world, row) for row in cut if self.visible(call, row)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing(_List[Row]):
+    """A ``List...`` method of today's form.
+
+    Columns count from 1 on (0 stands for creation), or from 0 on with ``zero_is_a_column``.
+    """
+
     result: str
     filter_name: str
-    filters: Mapping[str, Filter]
-    columns: Mapping[str, Callable[[World, Row], Any]] = field(default_factory=dict)
     zero_is_a_column: bool = False
     page_last: bool = False  # whether the pagination of the answer follows the rows
 
     def serve(self, service: Service, name: str, permission: str = AUTHENTICATED, /, **fields: FieldType) -> None:
         """Add the method to a service; ``fields`` precede those of every list in its request."""
-        contents = {choice: f.content for choice, f in self.filters.items()}
-        one = Message(self.filter_name, OneOf("Filter", tuple(contents), required=True), **contents)
-        request = Message(
-            f"{name}Request",
+        service.guarded(
+            name,
+            permission,
             **fields,
             pagination=Sub(Message("PaginationRequest", **PAGE)),
-            sortingColumn=sorting(self.columns if self.zero_is_a_column else ("", *self.columns)),
-            filters=Repeated(Sub(one)),
-        )
-        service.methods[name] = Method(request, self.answer, permission)
+            sortingColumn=Enum((*(() if self.zero_is_a_column else ("",)), *self.columns), lenient=True),
+            filters=Repeated(Sub(self.filter_message(self.filter_name, "Filter"))),
+        )(self.answer)
 
     def answer(self, call: Call) -> Answer:
         """Return the answer of the method."""
@@ -156,66 +182,37 @@ class Listing(Generic[Row]):
         limit = page.get("limit", 0) or DEFAULT_LIMIT
         if limit > MAX_LIMIT:
             raise InvalidArgument("Limit exceeded", "QUERY-4M0fs")
-        filters = call.body.get("filters", ())
-        matches = [row for row in self.rows(call) if all(passes(self.filters, call.world, row, f) for f in filters)]
-        column = self.columns.get(call.body.get("sortingColumn", ""))
-        ordered = in_order(call.world, matches, column, page.get("asc", False))
-        offset = page.get("offset", 0)
-        cut = ordered[offset : offset + limit]
-        total = {"totalResult": str(len(matches))} if cut else {}
+        total, shown = self.page(call, self.matches(call, call.body.get("filters", ())), page, DEFAULT_LIMIT)
         head: Answer = {"pagination": {**total, "appliedLimit": str(limit)}}
-        shown = [self.show(call.world, row) for row in cut if self.visible(call, row)]
         rows: Answer = {self.result: shown} if shown else {}
         return {**rows, **head} if self.page_last else {**head, **rows}
 
 
-@dataclass(frozen=True)
-class DetailsListing(Generic[Row]):
+@dataclass(frozen=True, kw_only=True)
+class DetailsListing(_List[Row]):
     """A ``List...`` method of the older form, with ``query`` and ``queries`` in and ``details`` and ``result`` out."""
 
-    rows: Callable[[Call], Sequence[Row]]
-    visible: Callable[[Call, Row], bool]
-    show: Callable[[World, Row], Answer]
-    filters: Mapping[str, Filter]
-    columns: Mapping[str, Callable[[World, Row], Any]] = field(default_factory=dict)
     counts_all: bool = False  # also what the caller cannot see
-
-    def query(self) -> Message:
-        """Return the message of one query."""
-        contents = {choice: f.content for choice, f in self.filters.items()}
-        return Message("SearchQuery", OneOf("Query", tuple(contents), required=True), **contents)
 
     def serve(self, service: Service, name: str) -> None:
         """Add the method to a service."""
-        request = Message(
-            f"{name}Request",
+        service.method(
+            name,
             query=Sub(Message("ListQuery", **PAGE)),
-            sortingColumn=sorting(("", *self.columns)),
-            queries=Repeated(Sub(self.query())),
-        )
-        service.methods[name] = Method(request, self.answer, AUTHENTICATED)
+            sortingColumn=Enum(("", *self.columns), lenient=True),
+            queries=Repeated(Sub(self.filter_message("SearchQuery", "Query"))),
+        )(self.answer)
 
     def answer(self, call: Call) -> Answer:
         """Return the answer of the method; without a limit a page has all rows."""
-        page = call.body.get("query", {})
         queries = call.body.get("queries", ())
         _check_nesting(queries)
-        matches = [row for row in self.rows(call) if all(passes(self.filters, call.world, row, q) for q in queries)]
+        matches = self.matches(call, queries)
         if not self.counts_all:
             matches = [row for row in matches if self.visible(call, row)]
-        column = self.columns.get(call.body.get("sortingColumn", ""))
-        ordered = in_order(call.world, matches, column, page.get("asc", False))
-        offset = page.get("offset", 0)
-        cut = ordered[offset : offset + (page.get("limit", 0) or len(ordered))]
-        total = {"totalResult": str(len(matches))} if cut else {}
-        shown = [self.show(call.world, row) for row in cut if self.visible(call, row)]
+        total, shown = self.page(call, matches, call.body.get("query", {}), len(matches))
         head: Answer = {"details": {**total, "timestamp": moment(call.world.now())}}
         return {**head, "result": shown} if shown else head
-
-
-def passes(filters: Mapping[str, Filter], world: World, row: Entity, query: Mapping[str, Any]) -> bool:
-    """Return whether a row passes one filter or query of a request."""
-    return all(filters[choice].test(world, row, content) for choice, content in query.items())
 
 
 def _check_nesting(queries: Iterable[Mapping[str, Any]], level: int = 0) -> None:

@@ -1,9 +1,8 @@
 """zitadel.org.v2.OrganizationService: listing and adding organizations."""
 
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.field_types import ID, OPTIONAL, Anything, Enum, Repeated
-from zdemo.emulator.api.lists import DetailsListing, Filter, text_query
-from zdemo.emulator.api.messages import Message, Sub
+from zdemo.emulator.api.lists import DetailsListing, Filter, columns, text_query
+from zdemo.emulator.api.messages import ID, OPTIONAL, Anything, Message, Repeated, Sub, enum
 from zdemo.emulator.api.users import details
 from zdemo.emulator.entities import Organization
 from zdemo.emulator.errors import FailedPrecondition
@@ -13,39 +12,33 @@ SERVICE = Service("zitadel.org.v2.OrganizationService", "org")
 STATE = "ORGANIZATION_STATE"
 
 
-def _state(organization: Organization, states: str = STATE) -> str:
-    return f"{states}_ACTIVE" if organization.active else f"{states}_INACTIVE"
-
-
 def show_organization(_: World, organization: Organization, states: str = STATE) -> Answer:
     """Return an organization as lists show it; ``states`` begins the words for its state."""
     return {
         "id": organization.id,
         "details": details(organization, organization.id, created=True),
-        "state": _state(organization, states),
+        "state": f"{states}_{organization.state}",
         "name": organization.name,
         "primaryDomain": organization.primary_domain,
     }
 
 
-_STATES = Enum(tuple(f"{STATE}_{s}" for s in ("UNSPECIFIED", "ACTIVE", "INACTIVE", "REMOVED")))
+_STATES = enum(STATE, "UNSPECIFIED", "ACTIVE", "INACTIVE", "REMOVED")
 DetailsListing[Organization](
-    rows=lambda call: list(call.world.organizations.values()),
-    visible=lambda call, organization: call.access.may("org.read", organization.id),
+    rows=lambda call: call.world.organizations.values(),
+    visible=lambda call, organization: call.may("org.read", organization.id),
     show=show_organization,
     filters={
         "nameQuery": text_query("OrganizationNameQuery", "name", lambda o: o.name),
         "domainQuery": text_query("OrganizationDomainQuery", "domain", lambda o: o.primary_domain),
         "stateQuery": Filter(
-            Sub(Message("OrganizationStateQuery", state=_STATES)), lambda _, o, f: _state(o) == f.get("state")
+            Sub(Message("OrganizationStateQuery", state=_STATES)),
+            lambda _, o, f: f.get("state") == f"{STATE}_{o.state}",
         ),
         "idQuery": Filter(Sub(Message("OrganizationIDQuery", id=ID)), lambda _, o, f: o.id == f.get("id")),
         "defaultQuery": Filter(Anything(), lambda world, o, _: o is world.default_organization),
     },
-    columns={
-        "ORGANIZATION_FIELD_NAME_NAME": lambda _, o: o.name,
-        "ORGANIZATION_FIELD_NAME_CREATION_DATE": lambda _, o: o.created,
-    },
+    columns=columns("ORGANIZATION_FIELD_NAME", NAME="name", CREATION_DATE="created"),
     counts_all=True,
 ).serve(SERVICE, "ListOrganizations")
 

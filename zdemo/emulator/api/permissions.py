@@ -1,14 +1,9 @@
 """The permissions of each administrator role (ZITADEL: InternalAuthZ, its default mapping), and who has which role."""
 
-from dataclasses import dataclass
-
 from zdemo.emulator.entities import Administrator, User
-from zdemo.emulator.errors import NotFound, PermissionDenied
 from zdemo.emulator.world import World
 
 AUTHENTICATED = "authenticated"  # the permission of methods that any valid token can call
-IN_METHOD = "AUTH-AWfge"  # the ID of a refusal by the method itself
-BEFORE_METHOD = "AUTH-5mWD2"  # the ID of a refusal before the method runs
 
 
 def _permissions(*lines: str) -> frozenset[str]:
@@ -89,55 +84,24 @@ ROLES: dict[str, frozenset[str]] = {
 PREFIXES = {"instance": "IAM_", "organization": "ORG_", "project": "PROJECT_"}  # of the roles that a resource has
 
 
-@dataclass(frozen=True)
-class Access:
-    """The permissions of one user."""
+def memberships(world: World, user: User, organization_id: str) -> list[Administrator]:
+    """Return the administrator roles that count here: of the instance, the organization and its projects."""
 
-    world: World
-    user: User
-
-    def memberships(self, organization_id: str) -> list[Administrator]:
-        """Return the user's administrator roles that count here: of the instance, the organization and its projects."""
-        return [
-            administrator
-            for administrator in self.world.administrators.values()
-            if administrator.user_id == self.user.id and self._counts(administrator, organization_id)
-        ]
-
-    def _counts(self, administrator: Administrator, organization_id: str) -> bool:
-        kind, id = administrator.resource
+    def counts(kind: str, id: str) -> bool:
         if kind == "project":
-            project = self.world.projects.get(id)
+            project = world.projects.get(id)
             return project is not None and project.organization_id == organization_id
         return kind == "instance" or id == organization_id
 
-    def permissions(self, organization_id: str) -> list[str]:
-        """Return all permissions in an organization; those for one project end in ``:`` and its ID."""
-        held: list[str] = []
-        for administrator in self.memberships(organization_id):
-            kind, id = administrator.resource
-            tail = f":{id}" if kind == "project" else ""
-            names = sorted({name for role in administrator.roles for name in ROLES.get(role, ())})
-            held += [name + tail for name in names if name + tail not in held]
-        return held
+    return [a for a in world.administrators.values() if a.user_id == user.id and counts(*a.resource)]
 
-    def may(self, permission: str, organization_id: str, resource_id: str = "") -> bool:
-        """Return whether the user has a permission in an organization or for this one project."""
-        held = self.permissions(organization_id)
-        return permission in held or f"{permission}:{resource_id}" in held
 
-    def need(self, permission: str, organization_id: str, resource_id: str = "") -> None:
-        """Refuse a user without the permission in the organization and for the project."""
-        if not self.memberships(organization_id):
-            raise NotFound("membership not found", "AUTHZ-cdgFk")
-        if not self.may(permission, organization_id, resource_id):
-            raise PermissionDenied("No matching permissions found", IN_METHOD)
-
-    def enter(self, permission: str, organization_id: str) -> None:
-        """Refuse, before a method runs, a user without the permission for anything in this organization."""
-        if permission == AUTHENTICATED:
-            return
-        if not self.memberships(organization_id):
-            raise NotFound("membership not found", "AUTHZ-cdgFk")
-        if permission not in {name.split(":")[0] for name in self.permissions(organization_id)}:
-            raise PermissionDenied("No matching permissions found", BEFORE_METHOD)
+def permissions(world: World, user: User, organization_id: str) -> list[str]:
+    """Return all permissions in an organization; those for one project end in ``:`` and its ID."""
+    held: list[str] = []
+    for administrator in memberships(world, user, organization_id):
+        kind, id = administrator.resource
+        tail = f":{id}" if kind == "project" else ""
+        names = sorted({name for role in administrator.roles for name in ROLES.get(role, ())})
+        held += [name + tail for name in names if name + tail not in held]
+    return held

@@ -1,17 +1,17 @@
-"""zitadel.project.v2.ProjectService: projects and their roles."""
+"""zitadel.project.v2.ProjectService: projects, their roles, and their grants to other organizations."""
 
 from functools import partial
 
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.field_types import ID, OPTIONAL, Enum, Flag, Text
 from zdemo.emulator.api.json_values import moment, without_defaults
-from zdemo.emulator.api.lists import Filter, Listing, ids_filter, text_filter
-from zdemo.emulator.api.messages import Message, Sub
-from zdemo.emulator.entities import Project, Role
-from zdemo.emulator.errors import FailedPrecondition, NotFound
+from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, ids_filter, text_filter
+from zdemo.emulator.api.messages import ID, OPTIONAL, Enum, Flag, Message, Repeated, Sub, Text
+from zdemo.emulator.entities import Project, ProjectGrant, Role
+from zdemo.emulator.errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.project.v2.ProjectService", "project")
+no_project = partial(FailedPrecondition, "Project not found", "COMMAND-EbFMN")
 FLAGS = {
     "projectRoleAssertion": "role_assertion",
     "authorizationRequired": "authorization_required",
@@ -32,10 +32,7 @@ def permitted_project(call: Call, permission: str) -> Project | None:
 
 
 def _existing(call: Call, permission: str, error_id: str) -> Project:
-    project = permitted_project(call, permission)
-    if project is None:
-        raise NotFound("Project not found", error_id)
-    return project
+    return existing(permitted_project(call, permission), NotFound("Project not found", error_id))
 
 
 @SERVICE.method("CreateProject", organizationId=ID, projectId=OPTIONAL, name=ID, **dict.fromkeys(FLAGS, Flag()))
@@ -105,7 +102,7 @@ def show_project(_: World, project: Project) -> Answer:
             "creationDate": moment(project.created),
             "changeDate": moment(project.changed),
             "name": project.name,
-            "state": "PROJECT_STATE_ACTIVE" if project.active else "PROJECT_STATE_INACTIVE",
+            "state": f"PROJECT_STATE_{project.state}",
             **{name: getattr(project, attribute) for name, attribute in FLAGS.items()},
         }
     )
@@ -123,7 +120,7 @@ _OWNER_FILTER = Message(
 )
 Listing[Project](
     rows=lambda call: call.world.projects.values(),
-    visible=lambda call, project: call.access.may("project.read", project.organization_id, project.id),
+    visible=lambda call, project: call.may("project.read", project.organization_id, project.id),
     show=show_project,
     result="projects",
     filter_name="ProjectSearchFilter",
@@ -134,12 +131,7 @@ Listing[Project](
             Sub(_OWNER_FILTER), lambda _, p, f: _is_of_organization(p, f.get("organizationId", ""), f.get("type"))
         ),
     },
-    columns={
-        "PROJECT_FIELD_NAME_ID": lambda _, p: p.id,
-        "PROJECT_FIELD_NAME_CREATION_DATE": lambda _, p: p.created,
-        "PROJECT_FIELD_NAME_CHANGE_DATE": lambda _, p: p.changed,
-        "PROJECT_FIELD_NAME_NAME": lambda _, p: p.name,
-    },
+    columns=columns("PROJECT_FIELD_NAME", ID="id", CREATION_DATE="created", CHANGE_DATE="changed", NAME="name"),
 ).serve(SERVICE, "ListProjects", "project.read")
 
 
@@ -149,9 +141,7 @@ Listing[Project](
 @SERVICE.method("AddProjectRole", projectId=ID, roleKey=ID, displayName=ID, group=Text(most=200))
 def add_project_role(call: Call) -> Answer:
     """Add a role; an unknown project is a failed precondition here, not a 404."""
-    project = permitted_project(call, "project.role.write")
-    if project is None:
-        raise FailedPrecondition("Project not found", "COMMAND-EbFMN")
+    project = existing(permitted_project(call, "project.role.write"), no_project())
     body = call.body
     role = call.world.add_role(project, body["roleKey"], body["displayName"], body.get("group", ""))
     return {"creationDate": moment(role.created)}
@@ -164,8 +154,7 @@ def update_project_role(call: Call) -> Answer:
     """Replace a role's name and group; what is absent is cleared."""
     project = permitted_project(call, "project.role.write")
     role = project.roles.get(call.body["roleKey"]) if project else None
-    if role is None:
-        raise NotFound("Role doesn't exist", "COMMAND-vv8M9")
+    role = existing(role, NotFound("Role doesn't exist", "COMMAND-vv8M9"))
     texts = (call.body.get("displayName", ""), call.body.get("group", ""))
     if texts != (role.display_name, role.group):
         role.display_name, role.group = texts
@@ -203,7 +192,7 @@ def _show_role(_: World, role: Role) -> Answer:
 
 def _role_visible(call: Call, role: Role) -> bool:
     organization_id = call.world.projects[role.project_id].organization_id
-    return call.access.may("project.role.read", organization_id, role.project_id)
+    return call.may("project.role.read", organization_id, role.project_id)
 
 
 Listing[Role](
@@ -216,9 +205,120 @@ Listing[Role](
         "roleKeyFilter": text_filter("ProjectRoleKeyFilter", "key", lambda _, r: r.id),
         "displayNameFilter": text_filter("ProjectRoleDisplayNameFilter", "displayName", lambda _, r: r.display_name),
     },
-    columns={
-        "PROJECT_ROLE_FIELD_NAME_KEY": lambda _, r: r.id,
-        "PROJECT_ROLE_FIELD_NAME_CREATION_DATE": lambda _, r: r.created,
-        "PROJECT_ROLE_FIELD_NAME_CHANGE_DATE": lambda _, r: r.changed,
-    },
+    columns=columns("PROJECT_ROLE_FIELD_NAME", KEY="id", CREATION_DATE="created", CHANGE_DATE="changed"),
 ).serve(SERVICE, "ListProjectRoles", "project.role.read", projectId=ID)
+
+
+# --- grants to other organizations ---
+
+_GRANT = {"projectId": ID, "grantedOrganizationId": ID}
+
+
+def _granted_roles(call: Call, project: Project) -> list[str]:
+    role_keys = list(dict.fromkeys(call.body.get("roleKeys", ())))
+    if any(key not in project.roles for key in role_keys):
+        raise FailedPrecondition("Errors.Project.Role.NotFound", "COMMAND-6m9gd")
+    return role_keys
+
+
+def _existing_grant(call: Call) -> tuple[Project, ProjectGrant]:
+    project = permitted_project(call, "project.grant.write")
+    grant = project.grants.get(call.body["grantedOrganizationId"]) if project else None
+    if project is None or grant is None:
+        raise NotFound("Grant not found", "PROJECT-D8JxR")
+    return project, grant
+
+
+@SERVICE.method("CreateProjectGrant", **_GRANT, roleKeys=Repeated(ID))
+def create_project_grant(call: Call) -> Answer:
+    """Let another organization assign these roles to users."""
+    unknown = FailedPrecondition("Project not found", "COMMAND-m9gsd")
+    project = existing(permitted_project(call, "project.grant.write"), unknown)
+    granted = call.body["grantedOrganizationId"]
+    if granted not in call.world.organizations:
+        raise FailedPrecondition("Organisation doesn't exist", "COMMAND-3m9gg")
+    role_keys = _granted_roles(call, project)
+    if granted == project.organization_id:
+        raise FailedPrecondition("Project grant is invalid", "PROJECT-ckUpbvboAH")
+    grant = call.world.add_project_grant(project, granted, role_keys)
+    return {"creationDate": moment(grant.created)}
+
+
+@SERVICE.method("UpdateProjectGrant", **_GRANT, roleKeys=Repeated(ID))
+def update_project_grant(call: Call) -> Answer:
+    """Replace the roles of a grant."""
+    project, grant = _existing_grant(call)
+    role_keys = _granted_roles(call, project)
+    if set(role_keys) != set(grant.role_keys):
+        call.world.set_granted_roles(grant, role_keys)
+    return {"changeDate": moment(grant.changed)}
+
+
+def _set_grant_active(call: Call, *, active: bool) -> Answer:
+    """Switch a grant on or off, which tokens do not show; repeating it is accepted."""
+    if call.body["projectId"] not in call.world.projects:
+        permitted_project(call, "project.grant.write")
+        raise no_project()
+    return {"changeDate": moment(call.set_active(_existing_grant(call)[1], active))}
+
+
+SERVICE.method("DeactivateProjectGrant", **_GRANT)(partial(_set_grant_active, active=False))
+SERVICE.method("ActivateProjectGrant", **_GRANT)(partial(_set_grant_active, active=True))
+
+
+@SERVICE.method("DeleteProjectGrant", **_GRANT)
+def delete_project_grant(call: Call) -> Answer:
+    """Delete a grant and the authorizations made through it; an unknown grant is accepted."""
+    project = permitted_project(call, "project.grant.delete")
+    if project is None or call.body["grantedOrganizationId"] not in project.grants:
+        return {}
+    call.world.remove_project_grant(project, call.body["grantedOrganizationId"])
+    return {"deletionDate": moment(call.world.now())}
+
+
+def _project(world: World, grant: ProjectGrant) -> Project:
+    return world.projects[grant.project_id]
+
+
+def _show_grant(world: World, grant: ProjectGrant) -> Answer:
+    project = _project(world, grant)
+    granted = world.organizations.get(grant.granted_organization_id)
+    return without_defaults(
+        {
+            "organizationId": project.organization_id,
+            "creationDate": moment(grant.created),
+            "changeDate": moment(grant.changed),
+            "grantedOrganizationId": grant.granted_organization_id,
+            "grantedOrganizationName": granted.name if granted else "",
+            "grantedRoleKeys": list(grant.role_keys),
+            "projectId": project.id,
+            "projectName": project.name,
+            "state": f"PROJECT_GRANT_STATE_{grant.state}",
+        }
+    )
+
+
+def _grant_visible(call: Call, grant: ProjectGrant) -> bool:
+    project = _project(call.world, grant)
+    return any(
+        call.may("project.grant.read", organization_id, project.id)
+        for organization_id in (project.organization_id, grant.granted_organization_id)
+    )
+
+
+Listing[ProjectGrant](
+    rows=lambda call: [g for p in call.world.projects.values() for g in p.grants.values()],
+    visible=_grant_visible,
+    show=_show_grant,
+    result="projectGrants",
+    filter_name="ProjectGrantSearchFilter",
+    filters={
+        "projectNameFilter": text_filter("ProjectNameFilter", "projectName", lambda w, g: _project(w, g).name),
+        "inProjectIdsFilter": ids_filter(lambda _, g: g.project_id),
+        "organizationIdFilter": id_filter("IDFilter", lambda w, g: _project(w, g).organization_id),
+        "grantedOrganizationIdFilter": id_filter("IDFilter", lambda _, g: g.granted_organization_id),
+    },
+    columns=columns(
+        "PROJECT_GRANT_FIELD_NAME", PROJECT_ID="project_id", CREATION_DATE="created", CHANGE_DATE="changed"
+    ),
+).serve(SERVICE, "ListProjectGrants")

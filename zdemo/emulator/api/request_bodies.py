@@ -10,9 +10,8 @@ from typing import Any, NoReturn
 
 from flask import Request
 
-from zdemo.emulator.api.field_types import ABSENT, UnreadableError, opening
-from zdemo.emulator.api.json_values import json_object
-from zdemo.emulator.api.messages import Message
+from zdemo.emulator.api.json_values import JsonObject
+from zdemo.emulator.api.messages import ABSENT, Message, UnreadableError, opening
 from zdemo.emulator.errors import InvalidArgument, ResourceExhausted, Unimplemented
 
 LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024  # gRPC's usual limit, for messages as they are sent and as they are unpacked
@@ -52,7 +51,7 @@ def parse(content: bytes) -> tuple[Any, str]:
     """
     try:
         text = content.decode()
-        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=json_object)
+        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=JsonObject)
         _check_depth(value)
         return value, text
     except UnicodeDecodeError:
@@ -99,11 +98,11 @@ def read(message: Message, value: Any, text: str) -> dict[str, Any]:
         return message.read(value)
     except UnreadableError as wrong:
         if not wrong.field:
-            raise InvalidArgument(f"proto: syntax error (line 1:1): {wrong.text}") from None
-        syntax = "syntax error " if wrong.text.startswith("unexpected") else ""
+            raise InvalidArgument(f"proto: syntax error (line 1:1): {wrong}") from None
+        syntax = "syntax error " if str(wrong).startswith("unexpected") else ""
         culprit = "" if wrong.value is ABSENT or syntax else f": {opening(wrong.value)}"
         place = _place(text, wrong.field, wrong.value)
-        raise InvalidArgument(f"proto: {syntax}{place}: {wrong.text}{culprit}") from None
+        raise InvalidArgument(f"proto: {syntax}{place}: {wrong}{culprit}") from None
 
 
 def _place(text: str, field: str, value: object) -> str:

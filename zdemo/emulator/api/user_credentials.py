@@ -1,19 +1,16 @@
 """zitadel.user.v2.UserService: secrets, keys and personal access tokens, which users can manage for themselves."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from zdemo.emulator.api.application_keys import check_expiry, key_file
+from zdemo.emulator.api.applications import check_expiry, key_file
 from zdemo.emulator.api.call import Answer, Call
-from zdemo.emulator.api.field_types import ID, Data, Time
 from zdemo.emulator.api.json_values import moment
-from zdemo.emulator.api.lists import Filter, Listing, id_filter, time_filter
+from zdemo.emulator.api.lists import Listing, columns, id_filter, time_filter
+from zdemo.emulator.api.messages import ID, Data, Time
 from zdemo.emulator.api.users import SERVICE, permitted_user
 from zdemo.emulator.credentials import new_key_pair, new_secret
 from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User
-from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound
+from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, existing
 from zdemo.emulator.world import World
 
 
@@ -88,9 +85,7 @@ def remove_key(call: Call) -> Answer:
 @SERVICE.method("AddPersonalAccessToken", userId=ID, expirationDate=Time(required=True))
 def add_personal_access_token(call: Call) -> Answer:
     """Create a PAT of a service user, and show its text once."""
-    user = _user(call)
-    if user is None:
-        raise FailedPrecondition("User could not be found", "COMMAND-Dggw2")
+    user = existing(_user(call), FailedPrecondition("User could not be found", "COMMAND-Dggw2"))
     if not user.machine:
         raise FailedPrecondition("Not allowed for this user type", "COMMAND-Df2f1")
     pat = call.world.add_pat(user, check_expiry(call), by=call.caller.id)
@@ -112,6 +107,14 @@ def remove_personal_access_token(call: Call) -> Answer:
 Row = PublicKey | PersonalAccessToken
 
 
+def _keys(call: Call) -> list[Row]:
+    return [key for user in call.world.users.values() for key in user.keys.values()]
+
+
+def _pats(call: Call) -> list[Row]:
+    return [pat for user in call.world.users.values() for pat in user.pats.values()]
+
+
 def _user_of(world: World, row: Row) -> User:
     return world.users[row.owner_id if isinstance(row, PublicKey) else row.user_id]
 
@@ -130,41 +133,39 @@ def _show(world: World, row: Row) -> Answer:
 
 def _visible(call: Call, row: Row) -> bool:
     user = _user_of(call.world, row)
-    return user.id == call.caller.id or call.access.may("user.read", user.organization_id)
+    return user.id == call.caller.id or call.may("user.read", user.organization_id)
 
 
-def _listing(
-    rows: Callable[[Call], Iterable[Any]], kind: str, id_filter_name: str, column: str, by_expiry: str
-) -> Listing[Any]:
-    """Return a list of keys or PATs, which differ in names only; ``column`` begins those of the sorting columns."""
-    filters: dict[str, Filter] = {
-        id_filter_name: id_filter("IDFilter", lambda _, row: row.id),
-        "userIdFilter": id_filter("IDFilter", lambda world, row: _user_of(world, row).id),
-        "organizationIdFilter": id_filter("IDFilter", lambda world, row: _user_of(world, row).organization_id),
-        "createdDateFilter": time_filter(lambda row: row.created),
-        "expirationDateFilter": time_filter(lambda row: row.expires),
-    }
-    columns: dict[str, Callable[[World, Any], Any]] = {
-        f"{column}_CREATED_DATE": lambda _, row: row.created,
-        f"{column}_ID": lambda _, row: row.id,
-        f"{column}_USER_ID": lambda world, row: _user_of(world, row).id,
-        f"{column}_ORGANIZATION_ID": lambda world, row: _user_of(world, row).organization_id,
-        f"{column}_{by_expiry}": lambda _, row: row.expires,
-    }
-    return Listing(rows, _visible, _show, "result", f"{kind}SearchFilter", filters, columns)
-
-
-_listing(
-    lambda call: [key for user in call.world.users.values() for key in user.keys.values()],
-    "Keys",
-    "keyIdFilter",
-    "KEY_FIELD_NAME",
-    "KEY_EXPIRATION_DATE",
-).serve(SERVICE, "ListKeys")
-_listing(
-    lambda call: [pat for user in call.world.users.values() for pat in user.pats.values()],
-    "PersonalAccessTokens",
-    "tokenIdFilter",
-    "PERSONAL_ACCESS_TOKEN_FIELD_NAME",
-    "EXPIRATION_DATE",
-).serve(SERVICE, "ListPersonalAccessTokens")
+for method, rows, kind, id_filter_name, column, by_expiry in (
+    ("ListKeys", _keys, "Keys", "keyIdFilter", "KEY_FIELD_NAME", "KEY_EXPIRATION_DATE"),
+    (
+        "ListPersonalAccessTokens",
+        _pats,
+        "PersonalAccessTokens",
+        "tokenIdFilter",
+        "PERSONAL_ACCESS_TOKEN_FIELD_NAME",
+        "EXPIRATION_DATE",
+    ),
+):
+    Listing(
+        rows=rows,
+        visible=_visible,
+        show=_show,
+        result="result",
+        filter_name=f"{kind}SearchFilter",
+        filters={
+            id_filter_name: id_filter("IDFilter", lambda _, row: row.id),
+            "userIdFilter": id_filter("IDFilter", lambda world, row: _user_of(world, row).id),
+            "organizationIdFilter": id_filter("IDFilter", lambda world, row: _user_of(world, row).organization_id),
+            "createdDateFilter": time_filter(lambda row: row.created),
+            "expirationDateFilter": time_filter(lambda row: row.expires),
+        },
+        columns=columns(
+            column,
+            CREATED_DATE="created",
+            ID="id",
+            USER_ID=lambda world, row: _user_of(world, row).id,
+            ORGANIZATION_ID=lambda world, row: _user_of(world, row).organization_id,
+            **{by_expiry: "expires"},
+        ),
+    ).serve(SERVICE, method)

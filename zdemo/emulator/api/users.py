@@ -1,21 +1,32 @@
-"""zitadel.user.v2.UserService: users, and switching them on and off."""
+"""zitadel.user.v2.UserService: users, switching them on and off, and searching them."""
 
 import re
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.field_types import ID, OPTIONAL, Data, Enum, Flag, Repeated, Text
 from zdemo.emulator.api.json_values import moment, without_defaults
-from zdemo.emulator.api.messages import Message, OneOf, Sub
+from zdemo.emulator.api.lists import DetailsListing, Filter, columns, text_query
+from zdemo.emulator.api.messages import (
+    ID,
+    OPTIONAL,
+    Data,
+    FieldType,
+    Flag,
+    Message,
+    OneOf,
+    Repeated,
+    Sub,
+    Text,
+    enum,
+)
 from zdemo.emulator.entities import Entity, User
-from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, Unimplemented
+from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, Unimplemented, existing
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.user.v2.UserService", "user")
-TOKEN_TYPE = Enum(("ACCESS_TOKEN_TYPE_BEARER", "ACCESS_TOKEN_TYPE_JWT"))
-GENDER = Enum(tuple(f"GENDER_{g}" for g in ("UNSPECIFIED", "FEMALE", "MALE", "DIVERSE")))
+TOKEN_TYPE = enum("ACCESS_TOKEN_TYPE", "BEARER", "JWT")
+GENDER = enum("GENDER", "UNSPECIFIED", "FEMALE", "MALE", "DIVERSE")
 PASSWORD_RULES = (  # the default password complexity policy
     (r".{8,}", "Password is too short", "COMMA-HuJf6"),
     (r"[a-z]", "Password must contain lower letter", "COMMA-co3Xw"),
@@ -213,9 +224,8 @@ _METADATA = Message("Metadata", key=ID, value=Data(1, 500000))
 @SERVICE.method("SetUserMetadata", userId=ID, metadata=Repeated(Sub(_METADATA), least=1))
 def set_user_metadata(call: Call) -> Answer:
     """Add metadata, and replace the values of keys that exist."""
-    user = permitted_user(call, "user.write", self_service=True)
-    if user is None:
-        raise FailedPrecondition("User could not be found", "COMMAND-uXHNj")
+    unknown = FailedPrecondition("User could not be found", "COMMAND-uXHNj")
+    user = existing(permitted_user(call, "user.write", self_service=True), unknown)
     for entry in call.body["metadata"]:
         user.metadata[entry["key"]] = entry["value"]
     return {"setDate": moment(call.world.now())}
@@ -224,65 +234,130 @@ def set_user_metadata(call: Call) -> Answer:
 # --- states ---
 
 
-@dataclass(frozen=True)
-class _Transition:
-    """A change of a user's state, with ZITADEL's errors for an unknown user and for a user in another state."""
-
-    before: tuple[str, ...]
-    after: str
-    event: str
-    unknown: str
-    refusal: tuple[str, str]
-
-
-_TRANSITIONS = {
-    "DeactivateUser": _Transition(
-        ("ACTIVE", "LOCKED"),
-        "INACTIVE",
-        "user.deactivated",
-        "COMMAND-5gp2p62iin",
-        ("User already inactive", "COMMAND-5gunjw0cd7"),
-    ),
-    "ReactivateUser": _Transition(
-        ("INACTIVE",),
-        "ACTIVE",
-        "user.reactivated",
-        "COMMAND-9hy5kzbuk6",
-        ("User is not inactive", "COMMAND-s5qqcz97hf"),
-    ),
-    "LockUser": _Transition(
-        ("ACTIVE",),
-        "LOCKED",
-        "user.locked",
-        "COMMAND-450yxuqrh1",
-        ("User is not active or initial", "COMMAND-lgws8wtsqf"),
-    ),
-    "UnlockUser": _Transition(
-        ("LOCKED",), "ACTIVE", "user.unlocked", "COMMAND-x377t913pw", ("User is not locked", "COMMAND-olb9vb0oca")
-    ),
-}
-
-
-def _set_state(call: Call, *, transition: _Transition) -> Answer:
+def _set_state(
+    call: Call, *, before: tuple[str, ...], after: str, event: str, unknown: str, refusal: tuple[str, str]
+) -> Answer:
     """Change a user's state. Every state but ``ACTIVE`` ends the user's tokens for good."""
-    user = permitted_user(call, "user.write")
-    if user is None:
-        raise NotFound("User could not be found", transition.unknown)
-    if user.state not in transition.before:
-        raise FailedPrecondition(*transition.refusal)
-    call.world.set_user_state(user, transition.after, transition.event, call.caller.id)
+    user = existing(permitted_user(call, "user.write"), NotFound("User could not be found", unknown))
+    if user.state not in before:
+        raise FailedPrecondition(*refusal)
+    call.world.set_user_state(user, after, event, call.caller.id)
     return {"details": details(user, user.organization_id)}
 
 
-for method, transition in _TRANSITIONS.items():
-    SERVICE.method(method, userId=ID)(partial(_set_state, transition=transition))
+# states before and after, and ZITADEL's errors (without COMMAND-) for an unknown user and for another state
+for verb, before, after, event, unknown_id, refusal, refusal_id in (
+    (
+        "Deactivate",
+        ("ACTIVE", "LOCKED"),
+        "INACTIVE",
+        "deactivated",
+        "5gp2p62iin",
+        "User already inactive",
+        "5gunjw0cd7",
+    ),
+    ("Reactivate", ("INACTIVE",), "ACTIVE", "reactivated", "9hy5kzbuk6", "User is not inactive", "s5qqcz97hf"),
+    ("Lock", ("ACTIVE",), "LOCKED", "locked", "450yxuqrh1", "User is not active or initial", "lgws8wtsqf"),
+    ("Unlock", ("LOCKED",), "ACTIVE", "unlocked", "x377t913pw", "User is not locked", "olb9vb0oca"),
+):
+    SERVICE.method(f"{verb}User", userId=ID)(
+        partial(
+            _set_state,
+            before=before,
+            after=after,
+            event=f"user.{event}",
+            unknown=f"COMMAND-{unknown_id}",
+            refusal=(refusal, f"COMMAND-{refusal_id}"),
+        )
+    )
 
 
 @SERVICE.method("DeleteUser", userId=ID)
 def delete_user(call: Call) -> Answer:
     """Delete a user with its tokens, keys and authorizations."""
-    user = permitted_user(call, "user.delete")
-    if user is None:
-        raise NotFound("User could not be found", "COMMAND-bd4ir1mblj")
+    user = existing(permitted_user(call, "user.delete"), NotFound("User could not be found", "COMMAND-bd4ir1mblj"))
     call.world.remove_user(user, call.caller.id)
     return {"details": details(user, user.organization_id)}
+
+
+# --- reading and searching ---
+
+
+def _group(name: str) -> FieldType:
+    """Return the type of queries inside a query."""
+    return Sub(Message(name, queries=Repeated(Sub(lambda: _QUERY))))
+
+
+def _human(user: User, part: str, name: str) -> str:
+    return str(user.human.get(part, {}).get(name, ""))
+
+
+def _email(user: User) -> str:
+    return _human(user, "email", "email")
+
+
+_TYPES = enum("TYPE", "UNSPECIFIED", "HUMAN", "MACHINE")
+_STATES = enum("USER_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", "DELETED", "LOCKED")
+USERS: DetailsListing[User] = DetailsListing(
+    rows=lambda call: call.world.users.values(),
+    visible=lambda call, user: user.id == call.caller.id or call.may("user.read", user.organization_id),
+    show=show_user,
+    filters={
+        "userNameQuery": text_query("UserNameQuery", "userName", lambda u: u.username),
+        "loginNameQuery": text_query("LoginNameQuery", "loginName", lambda u: u.username),
+        "displayNameQuery": text_query("DisplayNameQuery", "displayName", lambda u: display_name(u) or u.name),
+        "firstNameQuery": text_query("FirstNameQuery", "firstName", lambda u: _human(u, "profile", "givenName")),
+        "lastNameQuery": text_query("LastNameQuery", "lastName", lambda u: _human(u, "profile", "familyName")),
+        "nickNameQuery": text_query("NickNameQuery", "nickName", lambda u: _human(u, "profile", "nickName")),
+        "emailQuery": text_query("EmailQuery", "emailAddress", _email, least=0),
+        "phoneQuery": text_query("PhoneQuery", "number", lambda u: _human(u, "phone", "phone"), least=0, most=20),
+        "typeQuery": Filter(
+            Sub(Message("TypeQuery", type=_TYPES)),
+            lambda _, u, f: f.get("type") == ("TYPE_MACHINE" if u.machine else "TYPE_HUMAN"),
+        ),
+        "stateQuery": Filter(
+            Sub(Message("StateQuery", state=_STATES)), lambda _, u, f: f.get("state") == f"USER_STATE_{u.state}"
+        ),
+        "inUserIdsQuery": Filter(
+            Sub(Message("InUserIDQuery", userIds=Repeated(Text()))), lambda _, u, f: u.id in f.get("userIds", ())
+        ),
+        "inUserEmailsQuery": Filter(
+            Sub(Message("InUserEmailsQuery", userEmails=Repeated(Text()))),
+            lambda _, u, f: _email(u) in f.get("userEmails", ()),
+        ),
+        "organizationIdQuery": Filter(
+            Sub(Message("OrganizationIdQuery", organizationId=ID)),
+            lambda _, u, f: u.organization_id == f.get("organizationId"),
+        ),
+        "andQuery": Filter(
+            _group("AndQuery"), lambda w, u, f: all(USERS.passes(w, u, q) for q in f.get("queries", ()))
+        ),
+        "orQuery": Filter(_group("OrQuery"), lambda w, u, f: any(USERS.passes(w, u, q) for q in f.get("queries", ()))),
+        "notQuery": Filter(
+            Sub(Message("NotQuery", query=Sub(lambda: _QUERY))),
+            lambda w, u, f: not USERS.passes(w, u, f.get("query", {})),
+        ),
+    },
+    columns=columns(
+        "USER_FIELD_NAME",
+        USER_NAME="username",
+        FIRST_NAME=lambda _, u: _human(u, "profile", "givenName"),
+        LAST_NAME=lambda _, u: _human(u, "profile", "familyName"),
+        NICK_NAME=lambda _, u: _human(u, "profile", "nickName"),
+        DISPLAY_NAME=lambda _, u: display_name(u) or u.name,
+        EMAIL=lambda _, u: _email(u),
+        STATE="state",
+        TYPE="machine",
+        CREATION_DATE="created",
+    ),
+)
+_QUERY: Message = USERS.filter_message("SearchQuery", "Query")
+USERS.serve(SERVICE, "ListUsers")
+
+
+@SERVICE.method("GetUserByID", userId=ID)
+def get_user_by_id(call: Call) -> Answer:
+    """Show one user."""
+    unknown = NotFound("User could not be found", "QUERY-Dfbg2")
+    user = existing(permitted_user(call, "user.read", self_service=True), unknown)
+    return {"details": details(user, user.organization_id, created=True), "user": show_user(call.world, user)}

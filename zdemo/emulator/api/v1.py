@@ -1,18 +1,19 @@
-"""The calls of the v1 APIs that v2 lacks: token types, the caller's own user and roles, ending an organization."""
+"""The calls of the v1 APIs that v2 lacks: token types, the caller's own user and roles, organizations, events."""
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from zdemo.emulator.api.call import Answer, Call, Handler, Method
-from zdemo.emulator.api.field_types import ID, OPTIONAL, FieldType, Text
 from zdemo.emulator.api.json_values import moment
-from zdemo.emulator.api.messages import Message
+from zdemo.emulator.api.messages import ID, OPTIONAL, Count, FieldType, Flag, Message, Repeated, Text, Time
 from zdemo.emulator.api.organizations import show_organization
-from zdemo.emulator.api.permissions import AUTHENTICATED
+from zdemo.emulator.api.permissions import AUTHENTICATED, permissions
 from zdemo.emulator.api.users import TOKEN_TYPE, details, show_user
-from zdemo.emulator.entities import Administrator, Organization, User
-from zdemo.emulator.errors import FailedPrecondition, NotFound, PermissionDenied
+from zdemo.emulator.entities import Administrator, Event, Organization, User
+from zdemo.emulator.errors import FailedPrecondition, NotFound, PermissionDenied, existing
 
+MAX_EVENTS = 1000
 Route = tuple[str, str, Method]
 ROUTES: list[Route] = []
 
@@ -104,8 +105,8 @@ def _show_membership(call: Call, administrator: Administrator) -> Answer:
 @route("POST", "/auth/v1/permissions/zitadel/me/_search", "ListMyZitadelPermissions")
 def list_my_permissions(call: Call) -> Answer:
     """List the caller's permissions in the call's organization."""
-    permissions = call.access.permissions(call.organization_id)
-    return {"result": permissions} if permissions else {}
+    held = permissions(call.world, call.caller, call.organization_id)
+    return {"result": held} if held else {}
 
 
 @route("GET", "/management/v1/iam", "GetIAM")
@@ -120,10 +121,8 @@ def get_iam(call: Call) -> Answer:
 
 
 def _organization(call: Call) -> Organization:
-    organization = call.world.organizations.get(call.organization_id)
-    if organization is None:
-        raise PermissionDenied("Organisation doesn't exist", "AUTH-Bs7Ds")
-    return organization
+    unknown = PermissionDenied("Organisation doesn't exist", "AUTH-Bs7Ds")
+    return existing(call.world.organizations.get(call.organization_id), unknown)
 
 
 @route("GET", "/management/v1/orgs/me", "GetMyOrg", "org.read")
@@ -156,3 +155,64 @@ def remove_org(call: Call) -> Answer:
     call.world.remove_organization(organization)
     call.world.touch(organization)
     return {"details": details(organization, organization.id)}
+
+
+# --- the log of what happened to users ---
+
+
+@route(
+    "POST",
+    "/admin/v1/events/_search",
+    "ListEvents",
+    "events.read",
+    sequence=Count(),
+    limit=Count(32),
+    asc=Flag(),
+    editorUserId=Text(most=200),
+    eventTypes=Repeated(Text(most=200)),
+    aggregateId=Text(most=200),
+    aggregateTypes=Repeated(Text(most=200)),
+    resourceOwner=Text(most=200),
+    creationDate=Time(),
+    **{"from": Time()},
+)
+def list_events(call: Call) -> Answer:
+    """List the events that match, newest first unless the request says ``asc``."""
+    body = call.body
+    events = [event for event in call.world.events if _matches(event, body)]
+    if not body.get("asc"):
+        events.reverse()
+    limit = min(body.get("limit", 0) or MAX_EVENTS, MAX_EVENTS)
+    return {"events": [_show_event(call, event) for event in events[:limit]]} if events else {}
+
+
+def _matches(event: Event, body: dict[str, Any]) -> bool:
+    equal = {"editorUserId": event.editor, "aggregateId": event.aggregate_id, "resourceOwner": event.organization_id}
+    return (
+        all(not body.get(name) or body[name] == value for name, value in equal.items())
+        and (not body.get("eventTypes") or event.type in body["eventTypes"])
+        and (not body.get("aggregateTypes") or "user" in body["aggregateTypes"])
+        and event.created >= body.get("from", body.get("creationDate", 0.0))
+    )
+
+
+def _show_event(call: Call, event: Event) -> Answer:
+    editor = call.world.users.get(event.editor)
+    return {
+        "editor": {
+            "userId": event.editor or call.world.id,
+            "displayName": editor.name if editor else "",
+            "service": "zitadel",
+        },
+        "aggregate": {"id": event.aggregate_id, "type": {"type": "user"}, "resourceOwner": event.organization_id},
+        "sequence": str(event.sequence),
+        "creationDate": moment(event.created),
+        **({"payload": _payload(event)} if event.payload else {}),
+        "type": {"type": event.type},
+    }
+
+
+def _payload(event: Event) -> dict[str, object]:
+    expires = event.payload.get("expiration")
+    times = {"expiration": moment(expires)} if isinstance(expires, float) else {}
+    return {**event.payload, **times}
