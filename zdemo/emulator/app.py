@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
 from io import BytesIO
-from typing import Any, Protocol
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from flask import Blueprint, Flask, Response, g, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from zdemo.emulator import api, oidc
 from zdemo.emulator.host import Origin
 from zdemo.emulator.oidc.forms import LARGEST_FORM_BYTES
-from zdemo.emulator.oidc.responses import OAuthError, is_preflight
+from zdemo.emulator.oidc.responses import OAuthError, is_preflight, not_found
 from zdemo.emulator.world import World
 
 Environ = dict[str, Any]
@@ -32,7 +32,7 @@ METRICS = """\
 # TYPE target_info gauge
 target_info{service_name="ZITADEL"} 1
 """
-HEALTH: dict[str, tuple[str, str]] = {  # path -> content and its type; those of /debug ignore Host
+HEALTH: dict[str, tuple[str, str]] = {  # path -> content and its type: all is well, since no database can fail
     "/debug/healthz": ("ok", "text/plain; charset=utf-8"),
     "/debug/ready": ('"ok"', "application/json"),
     "/debug/validate": ('"ok"', "application/json"),
@@ -51,7 +51,8 @@ def create_app(world: World) -> Flask:
     app.after_request(_keep_robots_away)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
-    app.register_blueprint(_health())
+    for path, (content, media) in HEALTH.items():
+        app.add_url_rule(path, path, partial(Response, content, content_type=media))
     oidc.register(app, world)
     api.register(app, world)
     app.wsgi_app = _Front(app.wsgi_app, world)  # type: ignore[method-assign]  # Flask's own way to wrap it
@@ -100,14 +101,7 @@ class _Front:
         return body
 
 
-class _Readable(Protocol):
-    """The input of a WSGI request."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return at most ``size`` bytes, none at the end."""
-
-
-def _read_body(source: _Readable) -> bytes:
+def _read_body(source: BinaryIO) -> bytes:
     """Read a body to its end, before the world is locked, and return it cut off one byte above the largest limit.
 
     Raises:
@@ -129,26 +123,19 @@ def _clean_path(path: str) -> str:
     return clean + "/" if path.endswith("/") and clean != "/" else clean
 
 
-def _health() -> Blueprint:
-    """Build the health endpoints, which always answer that all is well, since there is not a database that can fail."""
-    blueprint = Blueprint("health", __name__)
-    for path, (content, media) in HEALTH.items():
-        blueprint.add_url_rule(path, path.replace("/", "_"), partial(Response, content, content_type=media))
-    return blueprint
-
-
 def _choose_instance(world: World) -> Response | None:
     path = request.path
-    if path.startswith("/debug/") or is_preflight():
+    if path.startswith("/debug/") or is_preflight():  # these ignore Host
         return None
     origin = Origin.of(request.environ)
     if (refusal := origin.refusal(world.external_domain)) is None:
         g.origin = origin
         return None
-    log.info("%s", refusal.message_with_parent())
+    message, with_parent = refusal
+    log.info("%s", with_parent)
     if path.startswith(oidc.PREFIXES):
-        return refusal.as_text()
-    return _json_error(404, "not_found" if path.startswith(CONNECT_PREFIX) else 5, refusal.message_with_parent())
+        return not_found(message)
+    return _json_error(404, "not_found" if path.startswith(CONNECT_PREFIX) else 5, with_parent)
 
 
 def _keep_robots_away(answer: Response) -> Response:

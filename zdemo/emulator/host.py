@@ -7,10 +7,9 @@ not the domain of an instance it answers 404 with a text that names both hosts.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
-from flask import Response, g
+from flask import g
 
 INSTANCE_HEADER = "HTTP_X_ZITADEL_INSTANCE_HOST"
 PUBLIC_HEADER = "HTTP_X_ZITADEL_PUBLIC_HOST"
@@ -61,43 +60,24 @@ class Origin:
         """The instance's host without its port."""
         return self.instance_host.split(":")[0]
 
-    def refusal(self, external_domain: str) -> "InstanceNotFound | None":
-        """Return why no instance answers here, or None when one does. Case matters."""
-        if self.instance_domain != external_domain:
-            return InstanceNotFound(origin=self, external_domain=external_domain, error_id="QUERY-1kIjX")
-        if self.requested_host.split(":")[0] != external_domain:
-            return InstanceNotFound(origin=self, external_domain=external_domain, error_id="QUERY-IuGh1")
-        return None
+    def refusal(self, external_domain: str) -> tuple[str, str] | None:
+        """Return why no instance answers here, in the words of OAuth and in those of the APIs; case matters.
 
-
-@dataclass(frozen=True, kw_only=True)
-class InstanceNotFound:
-    """The refusal of a host that has no instance, in the forms of the three protocols."""
-
-    origin: Origin
-    external_domain: str
-    error_id: str
-
-    def as_text(self) -> Response:
-        """Return the answer of the OAuth and OpenID Connect endpoints."""
-        answer = Response(self._message() + "\n", HTTPStatus.NOT_FOUND, content_type="text/plain; charset=utf-8")
-        answer.headers["X-Content-Type-Options"] = "nosniff"
-        return answer
-
-    def message_with_parent(self) -> str:
-        """Return the message of the Connect and REST APIs."""
-        domain, public = self.origin.instance_domain, self.origin.requested_host.split(":")[0]
-        return (
-            f"{self._message()} Parent=(unable to get instance by domain: instanceDomain {domain}, "
-            f"publicHostname {public}: ID={self.error_id} Message=Errors.IAM.NotFound)"
+        It is None when one does.
+        """
+        public = self.requested_host.split(":")[0]
+        if self.instance_domain == public == external_domain:
+            return None
+        error_id = "QUERY-IuGh1" if self.instance_domain == external_domain else "QUERY-1kIjX"
+        message = (
+            f"unable to set instance using origin &{{{self.instance_host} {self.public_host} {self.scheme}}} "
+            f"(ExternalDomain is {external_domain}): ID={error_id} Message={_NOT_FOUND}"
         )
-
-    def _message(self) -> str:
-        origin = self.origin
-        return (
-            f"unable to set instance using origin &{{{origin.instance_host} {origin.public_host} {origin.scheme}}} "
-            f"(ExternalDomain is {self.external_domain}): ID={self.error_id} Message={_NOT_FOUND}"
+        parent = (
+            f"unable to get instance by domain: instanceDomain {self.instance_domain}, publicHostname {public}: "
+            f"ID={error_id} Message=Errors.IAM.NotFound"
         )
+        return message, f"{message} Parent=({parent})"
 
 
 def current() -> Origin:

@@ -5,7 +5,6 @@ starts in milliseconds.
 """
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,25 +22,17 @@ class BadSignature(ValueError):
     """A JWT that none of the known keys signed."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SigningKey:
-    """A loaded key pair; its ``kid`` is an ID like all others."""
-
-    kid: str
-    private: Any = field(repr=False)
-    public: Any
-
-
-# Kept outside the worlds, so that a world needs no cryptography; a world that is served again keeps its keys.
-_KEYS: WeakKeyDictionary[World, tuple[SigningKey, SigningKey]] = WeakKeyDictionary()
+# The private keys by their IDs, the current one and the next, kept outside the worlds so that a world needs no
+# cryptography; a world that is served again keeps its keys.
+_KEYS: WeakKeyDictionary[World, dict[str, Any]] = WeakKeyDictionary()
 
 
 def signed(world: World, claims: dict[str, Any]) -> str:
     """Return a JWT with these claims, signed with the world's current key."""
     import jwt
 
-    key = _keys(world)[0]
-    return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
+    kid, private = next(iter(_keys(world).items()))
+    return jwt.encode(claims, private, algorithm=ALGORITHM, headers={"kid": kid})
 
 
 def verify(world: World, token: str) -> None:
@@ -50,8 +41,8 @@ def verify(world: World, token: str) -> None:
     Raises:
         BadSignature: none of the world's keys signed it.
     """
-    keys = {key.kid: key.public for key in _KEYS.get(world, ())}
-    verify_with(keys, token, [ALGORITHM])
+    public = {kid: private.public_key() for kid, private in _KEYS.get(world, {}).items()}
+    verify_with(public, token, [ALGORITHM])
 
 
 def verify_with(keys: dict[str, Any], token: str, algorithms: list[str]) -> None:
@@ -95,18 +86,19 @@ def unverified_claims(token: str) -> dict[str, Any]:
 
 def jwk_set(world: World) -> dict[str, Any]:
     """Return the public keys, the current one and the next (RFC 7517 §5)."""
-    return {"keys": [_jwk(key) for key in _keys(world)]}
-
-
-def _jwk(key: SigningKey) -> dict[str, str]:
-    numbers = key.public.public_numbers()
+    numbers = {kid: private.public_key().public_numbers() for kid, private in _keys(world).items()}
     return {
-        "use": "sig",
-        "kty": "RSA",
-        "kid": key.kid,
-        "alg": ALGORITHM,
-        "n": _base64url_uint(numbers.n),
-        "e": _base64url_uint(numbers.e),
+        "keys": [
+            {
+                "use": "sig",
+                "kty": "RSA",
+                "kid": kid,
+                "alg": ALGORITHM,
+                "n": _base64url_uint(n.n),
+                "e": _base64url_uint(n.e),
+            }
+            for kid, n in numbers.items()
+        ]
     }
 
 
@@ -115,16 +107,11 @@ def _base64url_uint(number: int) -> str:
     return encoded(number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
 
-def _keys(world: World) -> tuple[SigningKey, SigningKey]:
+def _keys(world: World) -> dict[str, Any]:
     """Return the world's keys, made at the first call; the caller holds ``world.lock``."""
-    if world not in _KEYS:
-        _KEYS[world] = (_new_key(world), _new_key(world))
-    return _KEYS[world]
-
-
-def _new_key(world: World) -> SigningKey:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    private_pem, _ = new_key_pair()
-    private = load_pem_private_key(private_pem.encode(), password=None)
-    return SigningKey(kid=world.new_id(), private=private, public=private.public_key())
+    if world not in _KEYS:
+        pems = [new_key_pair()[0] for _ in range(2)]
+        _KEYS[world] = {world.new_id(): load_pem_private_key(pem.encode(), password=None) for pem in pems}
+    return _KEYS[world]

@@ -1,7 +1,5 @@
 """Find the live token behind a text, or the reason why there is none."""
 
-from typing import Any
-
 from zdemo.emulator import host
 from zdemo.emulator.credentials import IV_BYTES, decoded, ids_in_token, without_line_ends
 from zdemo.emulator.entities import PersonalAccessToken, SessionToken, User
@@ -15,6 +13,7 @@ SESSION_ID_PREFIX = "V2_"  # how IDs of the token endpoint's tokens begin
 _INVALID = "token is not valid or has expired"
 _NO_SUCH_TOKEN = f"ID=OIDC-Dsfb2 Message={_INVALID} Parent=(ID=EVENT-4T90g Message=Errors.Token.NotFound)"
 _EXPIRED_PAT = f"ID=OIDC-Dsfb2 Message={_INVALID} Parent=(ID=EVENT-5Bm9s Message=Errors.Token.NotFound)"
+_EXPIRED_SESSION = "ID=QUERY-SAF3rf Message=Errors.OIDCSession.Token.Expired"
 
 
 class TokenRefused(Exception):
@@ -75,27 +74,19 @@ def _pat_with_text(world: World, text: str) -> PersonalAccessToken | None:
 def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
     if len(decoded(text) or b"") >= IV_BYTES:
         raise TokenRefused("ID=OIDC-rei1O Message=invalid token format")
+    issuer = host.current().issuer
     try:
         claims = unverified_claims(text)
-        _check_issuer(claims)
+        if claims.get("iss") != issuer:
+            got = str(claims.get("iss")).encode("unicode_escape").decode()  # a line end would forge a log line
+            raise MalformedJWT(f"issuer does not match: Expected: {issuer}, got: {got}")
         verify(world, text)
-        _check_expiry(claims, world.now())
+        expires = claims.get("exp")
+        if not isinstance(expires, int | float) or expires <= world.now():
+            raise MalformedJWT("token has expired")
     except (MalformedJWT, BadSignature) as error:
         raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=({error})") from error
     return str(claims.get("jti", "")), str(claims.get("sub", ""))
-
-
-def _check_issuer(claims: dict[str, Any]) -> None:
-    issuer = host.current().issuer
-    if claims.get("iss") != issuer:
-        got = str(claims.get("iss")).encode("unicode_escape").decode()  # a line end would forge a log line
-        raise MalformedJWT(f"issuer does not match: Expected: {issuer}, got: {got}")
-
-
-def _check_expiry(claims: dict[str, Any], now: float) -> None:
-    expires = claims.get("exp")
-    if not isinstance(expires, int | float) or expires <= now:
-        raise MalformedJWT("token has expired")
 
 
 def _why_missing(world: World, ids: tuple[str, str] | None) -> str:
@@ -103,19 +94,14 @@ def _why_missing(world: World, ids: tuple[str, str] | None) -> str:
     if not token_id.startswith(SESSION_ID_PREFIX):
         return _NO_SUCH_TOKEN
     user = world.users.get(user_id)
-    if user is None or user.state != "ACTIVE":
-        return "ID=QUERY-IJL3H Message=Errors.OIDCSession.Token.Invalid"
-    return "ID=QUERY-M2u9w Message=Errors.OIDCSession.Token.Invalid"
+    error_id = "QUERY-M2u9w" if user and user.state == "ACTIVE" else "QUERY-IJL3H"
+    return f"ID={error_id} Message=Errors.OIDCSession.Token.Invalid"
 
 
 def _check_life(world: World, token: Token) -> None:
     user = world.users.get(token.user_id)
-    if user is None or user.state != "ACTIVE":
+    dead = isinstance(token, PersonalAccessToken) and token.dead
+    if user is None or user.state != "ACTIVE" or dead:
         raise TokenRefused(_NO_SUCH_TOKEN)
-    if isinstance(token, PersonalAccessToken):
-        if token.dead:
-            raise TokenRefused(_NO_SUCH_TOKEN)
-        if token.expires <= world.now():
-            raise TokenRefused(_EXPIRED_PAT)
-    elif token.expires <= world.now():
-        raise TokenRefused("ID=QUERY-SAF3rf Message=Errors.OIDCSession.Token.Expired")
+    if token.expires <= world.now():
+        raise TokenRefused(_EXPIRED_PAT if isinstance(token, PersonalAccessToken) else _EXPIRED_SESSION)

@@ -120,7 +120,7 @@ class Count(FieldType):
 
     @property
     def name(self) -> str:  # type: ignore[override]  # it depends on the size
-        """Protobuf's name."""
+        """Protobuf's name of the type."""
         return f"uint{self.bits}"
 
     def _parse(self, value: Any) -> int:

@@ -9,11 +9,9 @@ from werkzeug.routing import BaseConverter
 from zdemo.emulator.oidc.client_authentication import oidc_client
 from zdemo.emulator.oidc.discovery import DISCOVERY, discovery, keys
 from zdemo.emulator.oidc.forms import ClientCredentials, Form
-from zdemo.emulator.oidc.introspection import introspect
-from zdemo.emulator.oidc.responses import OAuthError, add_headers, is_preflight, page_not_found, preflight
-from zdemo.emulator.oidc.revocation import revoke
+from zdemo.emulator.oidc.introspection import introspect, revoke, userinfo
+from zdemo.emulator.oidc.responses import OAuthError, add_headers, is_preflight, not_found, preflight
 from zdemo.emulator.oidc.token_endpoint import token
-from zdemo.emulator.oidc.userinfo import userinfo
 from zdemo.emulator.world import World
 
 PREFIXES = (DISCOVERY, "/oauth/v2", "/oidc/v1")
@@ -46,7 +44,7 @@ def register(app: Flask, world: World) -> None:
 
 
 def _unknown_path(rest: str) -> Response:  # noqa: ARG001 - Flask passes what the rule matched
-    return page_not_found()
+    return not_found()
 
 
 def _authorize(world: World) -> Response:

@@ -1,18 +1,18 @@
-"""Token introspection (RFC 7662) with ZITADEL's additions."""
+"""What is asked about a token: introspection (RFC 7662) with ZITADEL's additions, userinfo and revocation."""
 
 import logging
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from zdemo.emulator import host
-from zdemo.emulator.claims import ROLE_SCOPE_PREFIX, introspection_roles, user_claims
-from zdemo.emulator.entities import Application, PersonalAccessToken
-from zdemo.emulator.oidc.client_authentication import introspection_client
+from zdemo.emulator.claims import ROLE_SCOPE_PREFIX, introspection_roles, requested_roles, user_claims
+from zdemo.emulator.entities import Application, PersonalAccessToken, SessionToken
+from zdemo.emulator.oidc.client_authentication import introspection_client, oidc_client
 from zdemo.emulator.oidc.forms import ClientCredentials, Form
-from zdemo.emulator.oidc.responses import OAuthError, json_response
+from zdemo.emulator.oidc.responses import JSON, OAuthError, json_response
 from zdemo.emulator.signing import MalformedJWT
-from zdemo.emulator.tokens import Token, TokenRefused, live_token, owner
+from zdemo.emulator.tokens import Token, TokenRefused, find_token, live_token, owner
 from zdemo.emulator.world import World
 
 INACTIVE: dict[str, Any] = {"active": False}
@@ -87,3 +87,39 @@ def _audience_and_scopes(world: World, token: Token, application: Application) -
         [application.client_id, application.project_id],
         [*token.scopes, *(ROLE_SCOPE_PREFIX + key for key in roles)],
     )
+
+
+def userinfo(world: World) -> Response:
+    """Answer who the user of a token is (OpenID Connect Core §5.3); its audience does not matter here."""
+    text = _bearer_token(request.environ.get("HTTP_AUTHORIZATION", "")) or Form.of_request().last("access_token")
+    if not text:
+        raise OAuthError("invalid_request", "access token missing", status=401)
+    try:
+        token = live_token(world, text)
+    except TokenRefused as refusal:
+        log.info("userinfo: token refused: %s", refusal)
+        raise OAuthError("access_denied", "access token invalid", status=401, parent=str(refusal)) from refusal
+    user = owner(world, token)
+    claims = user_claims(world, user, token.scopes) | requested_roles(world, user, token.scopes)
+    return json_response({"sub": user.id} | claims)
+
+
+def _bearer_token(header: str) -> str:
+    """Return what follows ``Bearer ``, which must occur exactly once and in this case (ZITADEL)."""
+    parts = header.split("Bearer ")
+    return parts[1] if len(parts) == 2 else ""
+
+
+def revoke(world: World) -> Response:
+    """End a token that was issued to the OIDC application that asks; an unknown one counts as ended (RFC 7009 §2.2)."""
+    form = Form.of_request()
+    client = oidc_client(world, ClientCredentials.of_request(form))
+    text = form.last("token")
+    if not text:
+        raise OAuthError("invalid_request", "token missing")
+    token = find_token(world, text)
+    if token is not None:
+        if not isinstance(token, SessionToken) or token.client_id != client.client_id:
+            raise OAuthError("invalid_client", "token was not issued for this client", status=401)
+        del world.session_tokens[token.id]
+    return Response(status=200, content_type=JSON)

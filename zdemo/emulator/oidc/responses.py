@@ -58,9 +58,9 @@ def json_response(body: dict[str, Any], status: int = 200) -> Response:
     return answer
 
 
-def page_not_found() -> Response:
-    """Return Go's response for an unknown path."""
-    answer = Response("404 page not found\n", 404, content_type=PLAIN)
+def not_found(text: str = "404 page not found") -> Response:
+    """Return Go's response for an unknown path, or for a host without an instance."""
+    answer = Response(text + "\n", 404, content_type=PLAIN)
     answer.headers["X-Content-Type-Options"] = "nosniff"
     return answer
 

@@ -1,19 +1,22 @@
 """The token endpoint: the two grants of service users (RFC 6749 §4.4, RFC 7523 §2.1); no logins."""
 
+import hashlib
 from collections.abc import Callable
+from typing import Any
 
 from flask import Response
 
-from zdemo.emulator import claims
-from zdemo.emulator.entities import User
+from zdemo.emulator import claims, host
+from zdemo.emulator.credentials import encoded, new_token_text
+from zdemo.emulator.entities import SessionToken, User
 from zdemo.emulator.oidc.client_authentication import BadAssertion, check_assertion, oidc_client, same_secret
 from zdemo.emulator.oidc.discovery import SCOPES
 from zdemo.emulator.oidc.forms import ClientCredentials, Form
-from zdemo.emulator.oidc.issuing import issue
 from zdemo.emulator.oidc.responses import OAuthError, json_response
-from zdemo.emulator.signing import MalformedJWT, unverified_claims
+from zdemo.emulator.signing import MalformedJWT, signed, unverified_claims
 from zdemo.emulator.world import World
 
+LIFETIME_SECONDS = 12 * 3600
 SCOPE_MISSING = (
     "The scope of your request is missing. Please ensure some scopes are requested. If you have any questions, you "
     "may contact the administrator of the application."
@@ -62,7 +65,7 @@ def _client_credentials(world: World, form: Form) -> Response:
     if not same_secret(user.secret, credentials.client_secret):
         raise OAuthError("invalid_request", "Errors.User.Machine.Secret.Invalid")
     scopes = _allowed_scopes(world, user, form.find("scope"))
-    return json_response(issue(world, _active(user), scopes, amr=["pwd"]))
+    return json_response(_issue(world, _active(user), scopes, amr=["pwd"]))
 
 
 def _jwt_bearer(world: World, form: Form) -> Response:
@@ -79,7 +82,7 @@ def _jwt_bearer(world: World, form: Form) -> Response:
     if user is None:
         raise OAuthError("server_error", "Errors.Internal", status=500)
     scopes = _allowed_scopes(world, user, form.find("scope"))
-    return json_response(issue(world, _active(user), scopes, amr=[]))
+    return json_response(_issue(world, _active(user), scopes, amr=[]))
 
 
 _GRANTS: dict[str, Callable[[World, Form], Response]] = {
@@ -124,3 +127,78 @@ def _allowed_scopes(world: World, user: User, scope: str | None) -> list[str]:
     }
     foreign = (f"{claims.ORGANIZATION_ID}:", f"{claims.ORGANIZATION_DOMAIN}:")
     return [scope for scope in known if scope in own or not scope.startswith(foreign)]
+
+
+# --- new access tokens and ID tokens ---
+
+
+def _issue(world: World, user: User, scopes: list[str], *, amr: list[str]) -> dict[str, Any]:
+    """Issue an access token, and return the token response (RFC 6749 §5.1), which names no scope."""
+    token = _new_token(world, user, scopes, amr)
+    if user.jwt_access_tokens:
+        token.token = signed(world, _access_token_claims(world, user, token))
+    world.session_tokens[token.id] = token
+    answer: dict[str, Any] = {
+        "access_token": token.token,
+        "token_type": "Bearer",
+        "expires_in": LIFETIME_SECONDS - 1,  # the whole seconds that remain when the response is written
+    }
+    if "openid" in scopes:
+        answer["id_token"] = signed(world, _id_token_claims(world, user, token))
+    return answer
+
+
+def _new_token(world: World, user: User, scopes: list[str], amr: list[str]) -> SessionToken:
+    now = world.now()
+    token_id = f"V2_{world.new_id()}-at_{world.new_id()}"
+    return SessionToken(
+        id=token_id,
+        created=now,
+        user_id=user.id,
+        token=new_token_text(token_id, user.id),
+        expires=int(now) + LIFETIME_SECONDS,
+        scopes=scopes,
+        audience=claims.audience(world, scopes),
+        client_id=user.username,
+        amr=amr,
+        auth_time=now,
+    )
+
+
+def _access_token_claims(world: World, user: User, token: SessionToken) -> dict[str, Any]:
+    """Return the claims of a JWT access token: no scope, no name, and only the roles that the scopes request."""
+    issued = int(token.created)
+    return {
+        "iss": host.current().issuer,
+        "sub": user.id,
+        "aud": token.audience or [token.client_id],
+        "exp": int(token.expires),
+        "iat": issued,
+        "nbf": issued,
+        "client_id": token.client_id,
+        "jti": token.id,
+        **_requested(world, user, token),
+    }
+
+
+def _id_token_claims(world: World, user: User, token: SessionToken) -> dict[str, Any]:
+    """Return the claims of an ID token, which for a key assertion expires at once (ZITADEL v4)."""
+    issued = int(token.created)
+    by_password = {"amr": token.amr} if token.amr else {}
+    return {
+        "iss": host.current().issuer,
+        "sub": user.id,
+        "aud": [*token.audience, token.client_id],
+        "exp": int(token.expires) if token.amr else issued,
+        "iat": issued,
+        "auth_time": int(token.auth_time),
+        **by_password,
+        "azp": token.client_id,
+        "client_id": token.client_id,
+        "at_hash": encoded(hashlib.sha256(token.token.encode()).digest()[:16]),
+        **_requested(world, user, token),
+    }
+
+
+def _requested(world: World, user: User, token: SessionToken) -> dict[str, Any]:
+    return claims.custom_claims(world, user, token.scopes) | claims.requested_roles(world, user, token.scopes)
