@@ -1,13 +1,12 @@
 """The management API: v2 services by Connect, and the REST calls."""
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from werkzeug.routing import Map, Rule
 
 from zdemo.emulator.api import (
     administrators,
     applications,
     authorizations,
-    instance,
     organizations,
     projects,
     protocols,
@@ -17,6 +16,7 @@ from zdemo.emulator.api import (
     v1,
 )
 from zdemo.emulator.api.call import Service
+from zdemo.emulator.oidc.responses import is_preflight
 from zdemo.emulator.world import World
 
 __all__ = ["HEALTH_PATHS", "register"]
@@ -32,8 +32,8 @@ SERVICES: dict[str, Service] = {
         authorizations.SERVICE,
         administrators.SERVICE,
         organizations.SERVICE,
-        instance.FEATURES,
-        instance.SETTINGS,
+        organizations.FEATURES,
+        organizations.SETTINGS,
     )
 }
 
@@ -61,10 +61,10 @@ REST_FORMS: tuple[tuple[str, str, Service, str], ...] = (
     ("POST", f"{_USERS}/pats/search", users.SERVICE, "ListPersonalAccessTokens"),
     ("POST", "/v2/organizations", organizations.SERVICE, "AddOrganization"),
     ("POST", "/v2/organizations/_search", organizations.SERVICE, "ListOrganizations"),
-    ("GET", "/v2/features/instance", instance.FEATURES, "GetInstanceFeatures"),
-    ("PUT", "/v2/features/instance", instance.FEATURES, "SetInstanceFeatures"),
-    ("DELETE", "/v2/features/instance", instance.FEATURES, "ResetInstanceFeatures"),
-    ("GET", "/v2/settings", instance.SETTINGS, "GetGeneralSettings"),
+    ("GET", "/v2/features/instance", organizations.FEATURES, "GetInstanceFeatures"),
+    ("PUT", "/v2/features/instance", organizations.FEATURES, "SetInstanceFeatures"),
+    ("DELETE", "/v2/features/instance", organizations.FEATURES, "ResetInstanceFeatures"),
+    ("GET", "/v2/settings", organizations.SETTINGS, "GetGeneralSettings"),
 )
 
 
@@ -76,7 +76,7 @@ def register(app: Flask, world: World) -> None:
     routes = Map(rules, strict_slashes=True, merge_slashes=False)
 
     def answer(path: str) -> Response:
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+        if is_preflight():
             return responses.preflight()
         service, _, method = path.partition("/")
         with world.lock:

@@ -67,8 +67,6 @@ class FieldType:
 def _check_length(length: int, least: int, most: int, unit: str) -> None:
     if least and most and not least <= length <= most:
         raise InvalidError(f"value length must be between {least} and {most} {unit}, inclusive")
-    if length < least:
-        raise InvalidError(f"value length must be at least {least} {unit}")
     if most and length > most:
         raise InvalidError(f"value length must be at most {most} {unit}")
 

@@ -1,11 +1,13 @@
-"""zitadel.org.v2.OrganizationService: listing and adding organizations."""
+"""Methods about the whole instance and its organizations: zitadel.{org,feature,settings}.v2."""
 
 from zdemo.emulator.api.call import Answer, Call, Service
+from zdemo.emulator.api.json_values import moment
 from zdemo.emulator.api.lists import DetailsListing, Filter, columns, text_query
-from zdemo.emulator.api.messages import ID, OPTIONAL, Anything, Message, Repeated, Sub, enum
+from zdemo.emulator.api.messages import ID, OPTIONAL, Anything, Flag, Message, Repeated, Sub, enum
 from zdemo.emulator.api.users import details
 from zdemo.emulator.entities import Organization
 from zdemo.emulator.errors import FailedPrecondition
+from zdemo.emulator.oidc.discovery import LOCALES
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.org.v2.OrganizationService", "org")
@@ -59,3 +61,59 @@ def add_organization(call: Call) -> Answer:
         roles = admin.get("roles") or ["ORG_OWNER"]
         call.world.add_administrator(admin["userId"], ("organization", made.id), roles)
     return {"details": details(made, made.id), "organizationId": made.id}
+
+
+# --- the instance's features and settings ---
+
+FEATURES = Service("zitadel.feature.v2.FeatureService", "feature")
+SETTINGS = Service("zitadel.settings.v2.SettingsService", "settings")
+_FLAGS = (
+    "loginDefaultOrg",
+    "userSchema",
+    "oidcTokenExchange",
+    "debugOidcParentError",
+    "oidcSingleV1SessionTermination",
+    "enableBackChannelLogout",
+    "permissionCheckV2",
+    "consoleUseV2UserApi",
+)
+
+
+def _instance_details(call: Call) -> Answer:
+    return {"sequence": "1", "changeDate": moment(call.world.now()), "resourceOwner": call.world.id}
+
+
+@FEATURES.method("GetInstanceFeatures", inheritance=Flag())
+def get_instance_features(call: Call) -> Answer:
+    """Show the features, with a source only where the instance set one."""
+    features: Answer = {name: {} for name in (*_FLAGS, "improvedPerformance", "loginV2")}
+    for name, enabled in call.world.features.items():
+        on = {"enabled": True} if enabled else {}
+        features[name] = on | {"source": "SOURCE_INSTANCE"}
+    return {"details": _instance_details(call), **features}
+
+
+@FEATURES.guarded("SetInstanceFeatures", "iam.feature.write", **dict.fromkeys(_FLAGS, Flag()))
+def set_instance_features(call: Call) -> Answer:
+    """Set the features in the request."""
+    call.world.features.update(call.body)
+    return {"details": _instance_details(call)}
+
+
+@FEATURES.guarded("ResetInstanceFeatures", "iam.feature.delete")
+def reset_instance_features(call: Call) -> Answer:
+    """Forget all features that were set."""
+    call.world.features.clear()
+    return {"details": _instance_details(call)}
+
+
+@SETTINGS.guarded("GetGeneralSettings", "policy.read")
+def get_general_settings(call: Call) -> Answer:
+    """Show the languages and the default organization."""
+    default = call.world.default_organization
+    return {
+        **({"defaultOrgId": default.id} if default else {}),
+        "defaultLanguage": "en",
+        "supportedLanguages": LOCALES,
+        "allowedLanguages": LOCALES,
+    }

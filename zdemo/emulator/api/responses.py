@@ -3,14 +3,12 @@
 import base64
 import gzip
 import json
-import time
-from email.utils import formatdate
 from typing import Any
 
 from flask import Response, request
 
 from zdemo.emulator.errors import CODES, ZitadelError
-from zdemo.emulator.oidc.responses import JSON
+from zdemo.emulator.oidc.responses import JSON, allow_origin, forbid_storing
 
 DETAIL = "zitadel.v1.ErrorDetail"
 
@@ -23,9 +21,7 @@ def plain(status: int, content: bytes = b"", media: str = "") -> Response:
         response.headers["Content-Type"] = media
     response.headers["Vary"] = "Origin"
     if origin := request.headers.get("Origin"):
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Allow-Credentials"] = "true"
-        response.headers["Access-Control-Expose-Headers"] = "Location, Content-Length"
+        allow_origin(response, origin)
     return response
 
 
@@ -38,9 +34,7 @@ def as_json(status: int, body: Any, media: str = JSON) -> Response:
 def good(body: Any, media: str = JSON) -> Response:
     """Return 200 with a JSON body, not to be stored, and gzipped for clients that accept it."""
     response = as_json(200, body, media)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Pragma"] = "no-cache"
-    response.headers["Expires"] = formatdate(time.time() - 3600, usegmt=True)
+    forbid_storing(response)
     if request.accept_encodings["gzip"] and "gzip" in request.headers.get("Accept-Encoding", ""):
         response.set_data(gzip.compress(response.get_data(), compresslevel=1))
         response.headers["Content-Encoding"] = "gzip"

@@ -1,10 +1,9 @@
 """zitadel.user.v2.UserService: users, switching them on and off, and searching them."""
 
 import re
-from functools import partial
 from typing import Any
 
-from zdemo.emulator.api.call import Answer, Call, Service
+from zdemo.emulator.api.call import Answer, Call, Handler, Service
 from zdemo.emulator.api.json_values import moment, without_defaults
 from zdemo.emulator.api.lists import DetailsListing, Filter, columns, text_query
 from zdemo.emulator.api.messages import (
@@ -234,42 +233,27 @@ def set_user_metadata(call: Call) -> Answer:
 # --- states ---
 
 
-def _set_state(
-    call: Call, *, before: tuple[str, ...], after: str, event: str, unknown: str, refusal: tuple[str, str]
-) -> Answer:
-    """Change a user's state. Every state but ``ACTIVE`` ends the user's tokens for good."""
-    user = existing(permitted_user(call, "user.write"), NotFound("User could not be found", unknown))
-    if user.state not in before:
-        raise FailedPrecondition(*refusal)
-    call.world.set_user_state(user, after, event, call.caller.id)
-    return {"details": details(user, user.organization_id)}
+def _transition(before: str, after: str, event: str, unknown: str, refusal: str, refusal_id: str) -> Handler:
+    """Return what changes a user's state. Every state but ``ACTIVE`` ends the user's tokens for good."""
+
+    def set_state(call: Call) -> Answer:
+        unknown_user = NotFound("User could not be found", f"COMMAND-{unknown}")
+        user = existing(permitted_user(call, "user.write"), unknown_user)
+        if user.state not in before.split():
+            raise FailedPrecondition(refusal, f"COMMAND-{refusal_id}")
+        call.world.set_user_state(user, after, f"user.{event}", call.caller.id)
+        return {"details": details(user, user.organization_id)}
+
+    return set_state
 
 
-# states before and after, and ZITADEL's errors (without COMMAND-) for an unknown user and for another state
-for verb, before, after, event, unknown_id, refusal, refusal_id in (
-    (
-        "Deactivate",
-        ("ACTIVE", "LOCKED"),
-        "INACTIVE",
-        "deactivated",
-        "5gp2p62iin",
-        "User already inactive",
-        "5gunjw0cd7",
-    ),
-    ("Reactivate", ("INACTIVE",), "ACTIVE", "reactivated", "9hy5kzbuk6", "User is not inactive", "s5qqcz97hf"),
-    ("Lock", ("ACTIVE",), "LOCKED", "locked", "450yxuqrh1", "User is not active or initial", "lgws8wtsqf"),
-    ("Unlock", ("LOCKED",), "ACTIVE", "unlocked", "x377t913pw", "User is not locked", "olb9vb0oca"),
+for verb, *transition in (  # states before, state after, event, and the errors for an unknown user and another state
+    ("Deactivate", "ACTIVE LOCKED", "INACTIVE", "deactivated", "5gp2p62iin", "User already inactive", "5gunjw0cd7"),
+    ("Reactivate", "INACTIVE", "ACTIVE", "reactivated", "9hy5kzbuk6", "User is not inactive", "s5qqcz97hf"),
+    ("Lock", "ACTIVE", "LOCKED", "locked", "450yxuqrh1", "User is not active or initial", "lgws8wtsqf"),
+    ("Unlock", "LOCKED", "ACTIVE", "unlocked", "x377t913pw", "User is not locked", "olb9vb0oca"),
 ):
-    SERVICE.method(f"{verb}User", userId=ID)(
-        partial(
-            _set_state,
-            before=before,
-            after=after,
-            event=f"user.{event}",
-            unknown=f"COMMAND-{unknown_id}",
-            refusal=(refusal, f"COMMAND-{refusal_id}"),
-        )
-    )
+    SERVICE.method(f"{verb}User", userId=ID)(_transition(*transition))
 
 
 @SERVICE.method("DeleteUser", userId=ID)

@@ -88,17 +88,27 @@ def add_headers(answer: Response) -> Response:
         return answer
     answer.headers.add("Vary", "Origin")
     if (origin := request.headers.get("Origin")) and request.method in ALLOWED_METHODS:
-        answer.headers["Access-Control-Allow-Origin"] = origin
-        answer.headers["Access-Control-Allow-Credentials"] = "true"
-        answer.headers["Access-Control-Expose-Headers"] = "Location, Content-Length"
+        allow_origin(answer, origin)
     if "Cache-Control" not in answer.headers:
-        answer.headers["Cache-Control"] = "no-store"
-        answer.headers["Pragma"] = "no-cache"
-        answer.headers["Expires"] = formatdate(time.time() - 3600, usegmt=True)
+        forbid_storing(answer)
     if "origin" in g:
         answer.headers.add("Vary", "Cookie")
         answer.headers["Set-Cookie"] = _cookie(g.origin)
     return answer
+
+
+def allow_origin(answer: Response, origin: str) -> None:
+    """Let a browser hand the answer to this origin (CORS)."""
+    answer.headers["Access-Control-Allow-Origin"] = origin
+    answer.headers["Access-Control-Allow-Credentials"] = "true"
+    answer.headers["Access-Control-Expose-Headers"] = "Location, Content-Length"
+
+
+def forbid_storing(answer: Response) -> None:
+    """Forbid caches to store the answer."""
+    answer.headers["Cache-Control"] = "no-store"
+    answer.headers["Pragma"] = "no-cache"
+    answer.headers["Expires"] = formatdate(time.time() - 3600, usegmt=True)
 
 
 def is_preflight() -> bool:
