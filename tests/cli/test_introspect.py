@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from tests.support.cli import Shell, Stack, is_two_lines
-from tests.support.connection_faults import FAULTS, INACTIVE, PAT_CLAIMS, claims
-from tests.support.upstream import answer, http, json_body, raw, refusing_port, upstream
+from tests.support.connection_faults import FAULTS, INACTIVE, claims
+from tests.support.upstream import http, raw, upstream
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
 
@@ -61,27 +61,16 @@ def test_json_is_the_same_json_without_control_characters(shell: Shell) -> None:
     assert all(c in "\n\t" or unicodedata.category(c)[0] != "C" for c in ran.out)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
-def test_json_is_never_guessed_to_be_anything_but_utf_8(shell: Shell, encoding: str) -> None:
-    strange = '{"active":true,"a":"\u1b1b\u5b5b"}'.encode(encoding)
-    with upstream(raw(http(strange))) as zitadel:
-        ran = shell("introspect", "--json", ZITADEL_DOMAIN=zitadel.url)
-    assert (ran.code, is_two_lines(ran)) == (4, True)
-    assert "is not JSON" in ran.err
-
-
 def test_json_of_an_inactive_token_and_of_a_refusal_is_a_document_too(shell: Shell) -> None:
     ran = shell("introspect", "--json", "--pat", "A" * 71)
     assert (ran.code, ran.out, ran.err) == (1, '{"active":false}\n', "")
     ran = shell("introspect", "--json", CLIENT_SECRET="B" * 64)
     assert (ran.code, ran.document) == (1, {"error": "unauthorized_client"})
     assert "CLIENT_SECRET" in ran.err
-
-
-def test_json_is_what_went_wrong_where_no_json_came(shell: Shell) -> None:
-    with upstream(FAULTS["HTML"].behaviour) as zitadel:
+    assert shell("introspect", CLIENT_SECRET="B" * 64).out.splitlines()[0].split() == ["active", "unknown"]
+    with upstream(raw(http('{"active":true,"a":"\u1b1b\u5b5b"}'.encode("utf-16")))) as zitadel:
         ran = shell("introspect", "--json", ZITADEL_DOMAIN=zitadel.url)
-    assert (ran.code, is_two_lines(ran), "text/html" in ran.err) == (4, True, True)
+    assert (ran.code, is_two_lines(ran), "is not JSON" in ran.err) == (4, True, True)
 
 
 @pytest.mark.parametrize(
@@ -107,12 +96,6 @@ def test_the_exit_code_says_whether_it_is_active_or_has_the_role(
     assert shell("introspect", *arguments, "--json", PAT=pat).code == code
 
 
-def test_quiet_says_no_more_than_an_error(shell: Shell) -> None:
-    with refusing_port() as port:
-        ran = shell("introspect", "-q", ZITADEL_DOMAIN=f"http://127.0.0.1:{port}")
-    assert (ran.code, is_two_lines(ran)) == (4, True)
-
-
 def test_the_verdict_is_that_of_the_api_with_its_project(shell: Shell) -> None:
     assert shell("introspect", "--require", "read:messages", "-q", ZITADEL_PROJECT_ID=PROJECT_ID).code == 0
     assert shell("introspect", "--require", "read:messages", "-q", ZITADEL_PROJECT_ID="1" * 18).code == 1
@@ -124,16 +107,12 @@ def test_the_verdict_is_that_of_the_api_with_its_project(shell: Shell) -> None:
     assert (ran.code, "expired" in ran.out) == (1, True)
 
 
-@pytest.mark.parametrize("exp", [10**15, 10**30, -(10**20), 10**400, -(10**400)])
-def test_a_time_that_no_calendar_holds_is_no_crash(shell: Shell, exp: int) -> None:
-    with upstream(claims(exp=exp, iat=exp)) as zitadel:
-        assert shell("introspect", ZITADEL_DOMAIN=zitadel.url).code == 0
-
-
 @pytest.mark.parametrize(
     "changed",
     [
         {"sub": None, "username": 5, "scope": ["openid"], "iss": {}, "iat": "x"},
+        {"sub": "1", "username": None, "scope": None},
+        *({"exp": moment, "iat": moment} for moment in (10**15, 10**400, -(10**400))),  # no calendar has them
         {"urn:zitadel:iam:org:project:roles": ["read:messages"]},
         {"urn:zitadel:iam:org:project:roles": {"read:messages": {}}},
         {"urn:zitadel:iam:org:project:roles": None},
@@ -155,10 +134,6 @@ def test_nothing_is_told_twice(shell: Shell) -> None:
     assert "assignments" in labels
 
 
-def test_what_zitadel_has_not_said_is_unknown(shell: Shell) -> None:
-    assert shell("introspect", CLIENT_SECRET="B" * 64).out.splitlines()[0].split() == ["active", "unknown"]
-
-
 def test_it_is_done_within_the_timeout_and_a_second_whatever_hangs(shell: Shell) -> None:
     with upstream(INACTIVE, FAULTS["hangs"].behaviour) as zitadel:
         start = time.monotonic()
@@ -170,13 +145,6 @@ def test_it_is_done_within_the_timeout_and_a_second_whatever_hangs(shell: Shell)
     assert ran.code == 4
     assert "0.3 s" in ran.all
     assert "ZDEMO_TIMEOUT" in ran.all
-
-
-def test_an_unnamed_user_and_a_token_without_scope_are_shown(shell: Shell) -> None:
-    few = {name: PAT_CLAIMS[name] for name in ("active", "aud", "sub", "iat")}
-    with upstream(answer(json_body(few))) as zitadel:
-        ran = shell("introspect", ZITADEL_DOMAIN=zitadel.url)
-    assert (ran.code, str(few["sub"]) in ran.out) == (0, True)
 
 
 def test_an_empty_role_is_no_with_a_reason(shell: Shell) -> None:
