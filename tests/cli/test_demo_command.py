@@ -36,7 +36,7 @@ STEPS = (
 class Demos:
     """All at once, since each mostly waits: as text, as a document, at a terminal, by the path of the command."""
 
-    ran_demo: Ran
+    ran: Ran
     document: Ran
     screen: tuple[int, str]
     by_path: str
@@ -51,11 +51,11 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Demos:
     shell = Shell(folder=tmp_path_factory.mktemp("demo"), env=env)
     start = time.monotonic()
     with ThreadPoolExecutor() as together:
-        ran_demo, document = together.submit(shell.anew, "demo"), together.submit(shell.anew, "demo", "--json")
+        ran, document = together.submit(shell.anew, "demo"), together.submit(shell.anew, "demo", "--json")
         screen = together.submit(at_terminal, shell, "demo")
         by_path = together.submit(run_by_path, shell.folder)
         return Demos(
-            ran_demo=ran_demo.result(),
+            ran=ran.result(),
             document=document.result(),
             screen=screen.result(),
             by_path=by_path.result(),
@@ -70,28 +70,14 @@ def run_by_path(folder: Path) -> str:
     return ran.stdout
 
 
-@pytest.fixture
-def ran_demo(demos: Demos) -> Ran:
-    return demos.ran_demo
-
-
-def test_the_demo_is_short(demos: Demos) -> None:
+def test_the_demo_goes_as_expected_and_says_so_on_one_screen(demos: Demos) -> None:
+    ran = demos.ran
+    assert (ran.code, ran.err, "\x1b" in ran.out) == (0, "", False)
+    assert f"{len(STEPS)} of {len(STEPS)} as expected" in ran.out
+    assert (ran.out.count("GET /api/"), ran.out.count("as expected")) == (len(STEPS), len(STEPS) + 1)
+    assert max(map(len, ran.out.splitlines())) <= 80
     assert demos.seconds < LONGEST_SECONDS
-
-
-def test_the_demo_goes_as_expected_and_says_so(ran_demo: Ran) -> None:
-    assert (ran_demo.code, ran_demo.err) == (0, "")
-    assert f"{len(STEPS)} of {len(STEPS)} as expected" in ran_demo.out
-
-
-def test_the_screen_fits_eighty_columns_and_has_no_escape_codes(ran_demo: Ran) -> None:
-    assert max(map(len, ran_demo.out.splitlines())) <= 80
-    assert "\x1b" not in ran_demo.all
-
-
-def test_each_step_shows_what_was_sent_expected_and_came(ran_demo: Ran) -> None:
-    assert ran_demo.out.count("GET /api/") == len(STEPS)
-    assert ran_demo.out.count("as expected") == len(STEPS) + 1
+    assert list(demos.folder.iterdir()) == []
 
 
 def test_what_comes_next_can_be_typed_as_it_stands(demos: Demos) -> None:
@@ -118,7 +104,3 @@ def test_a_terminal_is_left_as_it_was(demos: Demos) -> None:
     assert "\x1b[32m" in screen
     assert screen.rfind("\x1b[?25h") >= screen.rfind("\x1b[?25l")
     assert "step 11 of 11" not in screen.rsplit("\x1b[2K", 1)[-1]
-
-
-def test_nothing_stays_in_the_folder(demos: Demos) -> None:
-    assert list(demos.folder.iterdir()) == []

@@ -39,15 +39,16 @@ def test_the_emulator_is_ready_when_its_document_is_there_and_stops_cleanly(bare
     with bare.running("emulator", "--port", str(port), "--json") as process:
         assert process.stdout
         document = json.loads(process.stdout.readline())
-        assert document["url"] == f"http://localhost:{port}"
-        assert document["adminPat"] == ADMIN.pat
-        assert (document["project"], document["clientId"]) == (PROJECT_ID, CLIENT_ID)
-        assert document["clientSecret"] == CLIENT_SECRET
-        assert {user["username"]: (user["pat"], user["roles"]) for user in document["users"]} == {
-            "reader": (READER.pat, ["read:messages"]),
-            "visitor": (VISITOR.pat, []),
-            "zdemo-admin": (ADMIN.pat, []),
+        users = document.pop("users")
+        assert document == {
+            "url": f"http://localhost:{port}",
+            "adminPat": ADMIN.pat,
+            "project": PROJECT_ID,
+            "clientId": CLIENT_ID,
+            "clientSecret": CLIENT_SECRET,
         }
+        assert [user["pat"] for user in users] == [READER.pat, VISITOR.pat, ADMIN.pat]
+        assert users[0] == {"id": READER.id, "username": "reader", "pat": READER.pat, "roles": ["read:messages"]}
         assert requests.get(f"{document['url']}/debug/healthz", timeout=5).text == "ok"
         code, out, err = stopped(process, how)
     assert (code, out, err) == (0, "", "")
@@ -61,13 +62,6 @@ def test_the_emulator_shows_its_users_and_how_to_reach_it(bare: Shell) -> None:
     assert (code, err) == (0, "")
     assert all(text in out for text in (f"http://localhost:{port}", READER.pat, VISITOR.pat, ADMIN.pat, CLIENT_SECRET))
     assert max(map(len, out.splitlines())) <= 80
-    assert (
-        len({line.index(text) for text in (PROJECT_ID, CLIENT_SECRET) for line in out.splitlines() if text in line})
-        == 1
-    )
-
-
-def test_the_default_port_in_the_help_is_the_emulators() -> None:
     assert EMULATOR_PORT == DEFAULT_PORT
 
 
@@ -79,8 +73,7 @@ def test_an_emulator_listens_on_loopback_only(bare: Shell, command: tuple[str, .
 
 
 def test_an_exposed_emulator_warns_and_serves(bare: Shell) -> None:
-    port = free_port()
-    arguments = ("emulator", "--host", "0.0.0.0", "--port", str(port), "--expose-emulator", "--json")  # noqa: S104  # what is tested
+    arguments = ("emulator", "--host", "0.0.0.0", "--port", str(free_port()), "--expose-emulator", "--json")  # noqa: S104  # what is tested
     with bare.running(*arguments) as process:
         assert process.stdout
         json.loads(process.stdout.readline())
@@ -100,9 +93,7 @@ def test_a_taken_port_and_a_strange_address_are_told_apart(shell: Shell, command
     expose = ("--expose-emulator",) if command == ("emulator",) else ()
     for host in ("192.0.2.1", "a" * 64):
         ran = shell(*command, "--host", host, *expose)
-        assert ran.code == 2
-        assert "--host" in ran.err
-        assert "taken" not in ran.err
+        assert (ran.code, "--host" in ran.err, "taken" in ran.err) == (2, True, False)
 
 
 # --- the API

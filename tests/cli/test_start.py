@@ -10,6 +10,13 @@ from tests.support import processes
 from tests.support.upstream import answer, json_body, upstream
 from zdemo.cli.app import COMMANDS, load
 
+ROWS = {"project": {"name": "x"}, "authorizations": [], "pagination": {"totalResult": "0"}}
+BODIES = {  # of what a command asks
+    "call public": {"message": "hello"},
+    "introspect": {"active": True, "aud": ["1"]},
+    "introspect --json": {"active": True, "aud": ["1"]},
+    "role list": ROWS,
+}
 SERVERS = {"flask", "werkzeug", "granian", "cheroot", "zdemo.server", "zdemo.emulator", "jwt", "cryptography"}
 
 _LOADED = """
@@ -50,25 +57,16 @@ def test_the_summary_of_a_command_is_the_first_line_of_its_help(name: str) -> No
     assert load(name).help.splitlines()[0] == COMMANDS[name][1]
 
 
-def test_a_call_loads_no_server() -> None:
-    with upstream(answer(json_body({"message": "hello"}))) as api:
-        modules = loaded("call", "public", "--url", api.url)
-        assert len(api.requests) == 1
+@pytest.mark.parametrize("command", BODIES)
+def test_asking_loads_no_server_and_nothing_that_draws(command: str) -> None:
+    with upstream(answer(json_body(BODIES[command]))) as server:
+        environment = {
+            "ZDEMO_API_URL": server.url,
+            "ZITADEL_DOMAIN": server.url,
+            "ZITADEL_PROJECT_ID": "1",
+            **dict.fromkeys(("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZITADEL_ADMIN_PAT"), "x"),
+        }
+        modules = loaded(*command.split(), **environment)
+        assert server.requests
     assert "requests" in modules
-    assert modules & SERVERS == set()
-
-
-@pytest.mark.parametrize("arguments", [("introspect",), ("introspect", "--json")])
-def test_asking_zitadel_loads_no_server_and_nothing_that_draws(arguments: tuple[str, ...]) -> None:
-    with upstream(answer(json_body({"active": True, "aud": ["1"]}))) as zitadel:
-        environment = {"ZITADEL_DOMAIN": zitadel.url, "CLIENT_ID": "1", "CLIENT_SECRET": "2", "PAT": "x"}
-        modules = loaded(*arguments, **environment)
-    assert modules & {*SERVERS, "rich"} == set()
-
-
-def test_the_roles_load_no_server_and_nothing_that_draws() -> None:
-    rows = {"project": {"name": "x"}, "authorizations": [], "pagination": {"totalResult": "0"}}
-    with upstream(answer(json_body(rows))) as zitadel:
-        environment = {"ZITADEL_DOMAIN": zitadel.url, "ZITADEL_ADMIN_PAT": "x", "ZITADEL_PROJECT_ID": "1"}
-        modules = loaded("role", "list", **environment)
     assert modules & {*SERVERS, "rich"} == set()
