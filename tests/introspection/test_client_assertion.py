@@ -13,7 +13,7 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.config.test_key_file import CLIENT_ID, KEY_ID, SERVICE_USER, content, rsa_key
+from tests.config.test_key_file import CLIENT_ID, KEY_ID, content, rsa_key
 from tests.support import processes
 from tests.support.apis import SCOPED
 from tests.support.cli import Shell
@@ -245,14 +245,3 @@ def test_the_emulator_of_serve_is_asked_with_its_own_secret(tmp_path: Path) -> N
     assert "ZITADEL_KEY_FILE" in ran.err
     assert "does not exist" not in ran.err
     assert "is taken" in ran.err
-
-
-def test_a_wrong_key_file_is_refused_with_everything_else_that_is_wrong(tmp_path: Path) -> None:
-    (tmp_path / "user.json").write_text(json.dumps(SERVICE_USER))
-    shell = Shell(folder=tmp_path, env={"PAT": READER.pat, "ZITADEL_DOMAIN": "localhost"})
-    ran = shell("introspect", ZITADEL_KEY_FILE="user.json")
-    assert (ran.code, ran.out) == (3, "")
-    assert "ZITADEL_KEY_FILE names the key file of a service user" in ran.err
-    assert "ZITADEL_DOMAIN has no scheme" in ran.err
-    assert "CLIENT_ID is not set" not in ran.err
-    assert "user.json" in ran.err

@@ -175,21 +175,16 @@ class TestBulkhead:
             assert setup.is_in(BreakerState.CLOSED)
         eventually("the state is reached", lambda: setup.counters.in_flight == 0)
 
-    def test_unusable_answers_reach_every_caller(self) -> None:
-        zitadel = Scripted(unusable())
-        setup = Setup(zitadel)
+    @pytest.mark.parametrize("is_open", [False, True])
+    def test_unusable_answers_reach_every_caller_and_keep_the_breaker_closed(self, is_open: bool) -> None:
+        zitadel = Scripted()
+        setup = opened(zitadel) if is_open else Setup(zitadel)
+        zitadel.outcome = unusable()
+        setup.clock.advance(PROBE_SECONDS)
         for _ in range(FAILURES_THAT_OPEN * 2):
             setup.fails(UnusableAnswer)
         assert len(zitadel.asked) == FAILURES_THAT_OPEN * 2
         assert setup.is_in(BreakerState.CLOSED)
-
-    def test_an_unusable_answer_to_a_probe_is_shown_as_such(self) -> None:
-        zitadel = Scripted()
-        setup = opened(zitadel)
-        zitadel.outcome = unusable()
-        setup.clock.advance(PROBE_SECONDS)
-        for _ in range(3):
-            setup.fails(UnusableAnswer)
 
 
 class TestRefusedCredentials:

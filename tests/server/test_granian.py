@@ -17,7 +17,7 @@ from hypothesis import given
 
 from tests.server.test_faults import PROJECT
 from tests.server.test_log import LINE
-from tests.server.test_random import AUTHORIZATIONS, chance, passes, with_authorization
+from tests.server.test_random import AUTHORIZATIONS, chance, passes
 from tests.server.test_request_bodies import SLOW, slow_clients
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, THREADS
 from tests.support.connection_faults import ACTIVE, CREDENTIALS_REFUSED
@@ -105,7 +105,7 @@ def test_broken_http_opens_nothing(name: str, running: Served) -> None:
 @chance
 @given(values=AUTHORIZATIONS)
 def test_any_authorization(values: list[bytes], running: Served) -> None:
-    reply = running.send(with_authorization(values))
+    reply = running.send(request(PRIVATE, *[b"Authorization: " + value for value in values]))
     assert (reply.status == 200) == passes(values)
     assert reply.status in {200, 400, 401}
 
