@@ -65,10 +65,7 @@ def _out_of_time(introspection: Introspection, evidence: Evidence, refusal: Inva
 
 
 def _other_project(introspection: Introspection, settings: Settings) -> Finding:
-    """Return the finding for a token of another project than the configured one.
-
-    ZITADEL calls it active, so its audience names the API application or that application's project.
-    """
+    """Find another project than the configured one: the audience of an active token names the application's own."""
     return Finding(
         id="client.in_other_project",
         cause="the token is meant for the project of this API application, but ZITADEL_PROJECT_ID is another project "

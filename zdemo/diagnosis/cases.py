@@ -7,15 +7,8 @@ from functools import cached_property
 
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, Probe
-from zdemo.diagnosis.phrases import (
-    CLOCK_TOLERANCE_SECONDS,
-    Lines,
-    clock_words,
-    described,
-    health_lines,
-    oauth_error,
-    url,
-)
+from zdemo.diagnosis.finding import quoted
+from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, Lines, clock_words, described, health_lines, url
 from zdemo.diagnosis.token_form import TokenForm, TokenKind, token_form
 from zdemo.errors import IntrospectionError
 from zdemo.http.response import Response
@@ -61,7 +54,8 @@ class ClientCase:
     @property
     def seen(self) -> Lines:
         """The refusal and what other requests showed."""
-        lines = [("answer", f"{described(self.answer)}: {oauth_error(self.answer)}")]
+        oauth_error = (quoted(self.answer.json_object().get(name)) for name in ("error", "error_description"))
+        lines = [("answer", f"{described(self.answer)}: {' '.join(filter(None, oauth_error))}")]
         if self.evidence.status(Probe.RANDOM_TOKEN) == self.answer.status:
             lines.append(("random text", "gets the same answer, so the refusal is not about the caller"))
         if self.evidence.token_is_dead:

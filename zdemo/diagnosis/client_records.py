@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from zdemo.diagnosis.admin_records import ClientRecords
 from zdemo.diagnosis.cases import ClientCase
 from zdemo.diagnosis.finding import Finding, quoted
@@ -18,28 +16,20 @@ NEW_KEY = "create a new key on the application's page and set ZITADEL_KEY_FILE t
 
 
 def finding_for_client_records(case: ClientCase, *seen: tuple[str, str]) -> Finding | None:
-    """Return why ZITADEL refuses a client, by what an administrator sees; ``None`` when that does not decide.
-
-    ``seen`` is further evidence.
-    """
+    """Return why ZITADEL refuses a client, by what an administrator sees; ``None`` when that does not decide."""
     records = case.evidence.client_records
     if records is None:
         return None
-    application = records.application
-    finding = _by(application, records, case) if application else _no_application(records, case)
-    return replace(finding, seen=(*seen, LOOKED_UP)) if finding else None
-
-
-def _by(app: Application, records: ClientRecords, case: ClientCase) -> Finding | None:
-    wrong = _wrong_key if case.settings.key else _wrong_secret
-    return _inactive(app, records, case) or _unfit_method(app, case) or wrong(app, records, case)
+    if app := records.application:
+        wrong = _wrong_key if case.settings.key else _wrong_secret
+        finding = _inactive(app, records, case) or _unfit_method(app, case) or wrong(app, records, case)
+    else:
+        finding = _no_application(records, case)
+    return finding.and_seen((*seen, LOOKED_UP)) if finding else None
 
 
 def uses_the_other_method(app: Application, *, with_key: bool) -> bool:
-    """Return whether an application is registered for a key where zdemo uses a secret, or the reverse.
-
-    ZITADEL accepts both.
-    """
+    """Return whether an application is registered for a key where a secret is used, or the reverse: both work."""
     return (app.method in KEY_METHODS) != with_key
 
 

@@ -124,11 +124,6 @@ class Evidence:
         active = self.body(Probe.ADMINISTRATOR).get("active") if self.status(Probe.ADMINISTRATOR) == 200 else None
         return active if isinstance(active, bool) else None
 
-    def project_id(self, client_id: str) -> str | None:
-        """Return the API application's project, as the introspected PAT of the administrator shows it."""
-        audience = self.body(Probe.ADMINISTRATOR).get("aud")
-        return project_behind(client_id, audience) if isinstance(audience, list) else None
-
 
 def project_behind(client_id: str, audience: Sequence[object]) -> str | None:
     """Return the API application's project: ZITADEL appends client ID and project to the audience of every PAT."""

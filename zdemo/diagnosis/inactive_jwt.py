@@ -99,10 +99,6 @@ def _expired(case: InactiveCase) -> Finding | None:
     )
 
 
-def _audience_line(case: InactiveCase) -> tuple[str, str]:
-    return ("audience", shown_list(case.form.claims.get("aud")))
-
-
 def _other_audience(case: InactiveCase) -> Finding | None:
     """Compare the audience only where the project is known: it may be the one that the audience names."""
     named = case.form.claims.get("aud")
@@ -113,7 +109,7 @@ def _other_audience(case: InactiveCase) -> Finding | None:
         id="token.other_audience",
         cause="the token is not meant for this API: its audience names neither this API application nor its project. "
         "It is also no longer alive",
-        seen=(_audience_line(case),),
+        seen=(("audience", shown_list(case.form.claims.get("aud"))),),
         fix=(f"request a new one with the scope {audience_scope(project)}",),
     )
 
@@ -151,6 +147,6 @@ def _ended(case: InactiveCase) -> Finding:
         cause=f"the claims of the JWT are in order (issuer {case.settings.issuer}, not expired), but ZITADEL calls it "
         "inactive",
         candidates=tuple(candidates),
-        seen=(_audience_line(case),),
+        seen=(("audience", shown_list(case.form.claims.get("aud"))),),
         fix=("request a new one; if the token endpoint refuses that, its error says what is wrong with the user",),
     )

@@ -75,7 +75,6 @@ def _opaque(case: InactiveCase) -> Finding:
 
 
 def _ask_administrator(evidence: Evidence) -> str:
-    """Return the next step to find out which cause it is."""
     if not evidence.with_administrator:
         return "set ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID to the token's user; then zdemo doctor shows which"
     if not evidence.with_ids:

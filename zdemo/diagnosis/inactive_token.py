@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.cases import InactiveCase
-from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
+from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe, project_behind
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.inactive_jwt import finding_for_jwt
 from zdemo.diagnosis.inactive_other import finding_by_form
@@ -79,7 +79,8 @@ def _alive_elsewhere(case: InactiveCase) -> Finding | None:
         return None
     if case.form.kind is TokenKind.PAT:
         return _contradiction(case)
-    project = case.settings.project_id or case.evidence.project_id(case.settings.client_id)
+    client_id, shown = case.settings.client_id, case.evidence.body(Probe.ADMINISTRATOR).get("aud")
+    project = case.settings.project_id or (project_behind(client_id, shown) if isinstance(shown, list) else None)
     audience = case.form.claims.get("aud")
     return Finding(
         id="token.other_audience",

@@ -53,7 +53,11 @@ def role_scopes(introspection: Introspection) -> frozenset[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Facts:
-    """The case of a role that an active token lacks."""
+    """The case of a role that an active token lacks.
+
+    ``project`` is the API application's; ``project_that_counts`` is the configured one, if there is one. Only a PAT
+    of this client shows which roles are ``defined``. ``assignments`` are those that hold the role.
+    """
 
     role: str
     introspection: Introspection
@@ -109,7 +113,7 @@ class _Facts:
         elif not self.evidence.assignments:
             lines.append(("assignments", f"none at all, listed with {self.evidence.assignments_from}"))
         else:
-            lines += [("assignments", assignment_words(a)) for a in self.evidence.assignments[:MOST_SHOWN]]
+            lines += [("assignments", _assignment_words(a)) for a in self.evidence.assignments[:MOST_SHOWN]]
         return tuple(lines)
 
 
@@ -201,12 +205,12 @@ def _in_other_project(facts: _Facts) -> Finding | None:
     elsewhere = [a for a in facts.assignments if a.active and a.project_id != facts.project_that_counts]
     if not elsewhere:
         return None
-    where = " and in ".join(project_words(a) for a in elsewhere[:3])
+    where = " and in ".join(_project_words(a) for a in elsewhere[:3])
     here = f" ({quoted(facts.project, 40)})" if facts.project else ""
     undefined = facts.defined is not None and facts.role not in facts.defined
     more = f"; this API's project does not define {facts.role}" if undefined else ""
     in_this = f"grant it in this project: {facts.grant}"
-    other_app = f"if {project_words(elsewhere[0])} is meant: use an API application of that project"
+    other_app = f"if {_project_words(elsewhere[0])} is meant: use an API application of that project"
     fixes = (
         (other_app, f"or add the role to this project and {in_this}") if undefined else (in_this, f"or, {other_app}")
     )
@@ -275,7 +279,6 @@ def _not_granted(facts: _Facts) -> Finding | None:
 
 
 def _open(facts: _Facts) -> Finding:
-    """Return the open finding: the assignments or the project are unknown."""
     candidates = [
         "it is not granted to the token's user",
         "it is granted in another project than this API's",
@@ -306,15 +309,13 @@ def _why_unknown(evidence: Evidence) -> str:
     return f"ZITADEL answered {status}"
 
 
-def assignment_words(assignment: RoleAssignment) -> str:
-    """Return a role assignment as a line of evidence."""
+def _assignment_words(assignment: RoleAssignment) -> str:
     keys = ", ".join(quoted(key, 60) for key in assignment.role_keys) or "no role"
     state = "" if assignment.active else ", deactivated"
-    return f"{keys} in {project_words(assignment)}{state}"
+    return f"{keys} in {_project_words(assignment)}{state}"
 
 
-def project_words(assignment: RoleAssignment) -> str:
-    """Return the name and the ID of an assignment's project."""
+def _project_words(assignment: RoleAssignment) -> str:
     return f"project {quoted(assignment.project_name, 60)} ({quoted(assignment.project_id, 40)})"
 
 
@@ -327,12 +328,8 @@ def _near(one: str, other: str) -> bool:
     first, second = one.casefold(), other.casefold()
     if re.sub(r"[\W_]", "", first) == re.sub(r"[\W_]", "", second):
         return True
-    if len(first) > len(second):
-        first, second = second, first
-    if len(second) - len(first) > 1:
-        return False
-    at = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(first))
-    if len(first) < len(second):
-        return first[at:] == second[at + 1 :]
-    swapped = first[at : at + 2] == second[at : at + 2][::-1] and first[at + 2 :] == second[at + 2 :]
-    return first[at + 1 :] == second[at + 1 :] or swapped
+    while first and second and first[0] == second[0]:
+        first, second = first[1:], second[1:]
+    while first and second and first[-1] == second[-1]:
+        first, second = first[:-1], second[:-1]
+    return max(len(first), len(second)) <= 1 or (len(first) == 2 and first == second[::-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from zdemo.diagnosis.token_form import ID_DIGITS, OLD_CLIENT_ID, TokenKind, paste_error, token_form
@@ -42,18 +42,11 @@ TOKEN_SWAPPED = OddValue(
 def odd_values(values: Mapping[str, str]) -> tuple[OddValue, ...]:
     """Return all that is odd about the values of these variables."""
     stripped = {name: value.strip() for name, value in values.items() if value.strip()}
-    return tuple(odd for rule in _RULES for odd in rule(stripped))
+    return (*_pairs(stripped), *_client_id(stripped), *_other_kinds(stripped))
 
 
 def _kind(values: Mapping[str, str], name: str) -> TokenKind | None:
     return token_form(values[name]).kind if name in values else None
-
-
-def _swapped(values: Mapping[str, str]) -> Iterator[OddValue]:
-    if are_swapped(values):
-        yield SWAPPED
-    if are_token_and_secret_swapped(_kind(values, "PAT"), values.get("CLIENT_SECRET", "")):
-        yield TOKEN_SWAPPED
 
 
 def are_swapped(values: Mapping[str, str]) -> bool:
@@ -66,13 +59,14 @@ def are_token_and_secret_swapped(token: TokenKind | None, secret: str) -> bool:
     return token is SECRET and token_form(secret).kind is PAT
 
 
-def _pasted(values: Mapping[str, str]) -> Iterator[OddValue]:
+def _pairs(values: Mapping[str, str]) -> Iterator[OddValue]:
+    if are_swapped(values):
+        yield SWAPPED
+    if are_token_and_secret_swapped(_kind(values, "PAT"), values.get("CLIENT_SECRET", "")):
+        yield TOKEN_SWAPPED
     for name in ("CLIENT_ID", "CLIENT_SECRET"):
         if error := paste_error(values.get(name, "")):
             yield OddValue(what=f"{name} {error}", fix=f"set {name} to the value alone")
-
-
-def _same(values: Mapping[str, str]) -> Iterator[OddValue]:
     for one, other, why, fatal in SAME:
         if one in values and values[one] == values.get(other):
             yield OddValue(what=f"{one} and {other} hold the same: {why}", fix=f"correct {one} or {other}", fatal=fatal)
@@ -102,21 +96,8 @@ def _other_kinds(values: Mapping[str, str]) -> Iterator[OddValue]:
     if _kind(values, "ZITADEL_ADMIN_PAT") in (SECRET, TokenKind.ID_NUMBER):
         what = "ZITADEL_ADMIN_PAT does not look like a token but like a client secret or an ID"
         yield OddValue(what=what, fix="set ZITADEL_ADMIN_PAT to the personal access token of an administrator")
-
-
-def _two_proofs(values: Mapping[str, str]) -> Iterator[OddValue]:
     if "ZITADEL_KEY_FILE" in values and "CLIENT_SECRET" in values:
         yield OddValue(
             what="ZITADEL_KEY_FILE and CLIENT_SECRET are both set: the key file is used, the secret is not",
             fix="remove the one that the application does not use",
         )
-
-
-_RULES: tuple[Callable[[Mapping[str, str]], Iterator[OddValue]], ...] = (
-    _swapped,
-    _pasted,
-    _same,
-    _client_id,
-    _other_kinds,
-    _two_proofs,
-)

@@ -31,12 +31,6 @@ def described(answer: Response) -> str:
     return f"{answer.status}, {kind}" + (f", Server: {server}" if server else "")
 
 
-def oauth_error(answer: Response) -> str:
-    """Return error and description of an OAuth error response (RFC 6749 §5.2)."""
-    body = answer.json_object()
-    return " ".join(filter(None, (quoted(body.get("error")), quoted(body.get("error_description")))))
-
-
 def health_lines(evidence: Evidence) -> Lines:
     """Return what ZITADEL's own health checks said, one line of evidence each."""
     lines = []

@@ -87,7 +87,6 @@ def _service_user(case: ClientCase) -> Finding | None:
 
 
 def _by_their_form(case: ClientCase) -> Finding | None:
-    """Find values whose form alone shows that they are swapped."""
     if case.settings.key:
         return None
     if are_swapped(_values(case)):
@@ -174,7 +173,6 @@ def _odd_credentials(case: ClientCase) -> tuple[str, ...]:
 
 
 def _ask_administrator(evidence: Evidence) -> str:
-    """Return the next step to find out which cause it is."""
     if evidence.with_administrator:
         return (
             "ZITADEL_ADMIN_PAT did not show which: its user cannot see enough, or time ran out; see admin.rights of "
@@ -189,10 +187,7 @@ def assertions_are_refused(clock_ahead_seconds: float) -> bool:
 
 
 def _clock_skewed(case: ClientCase) -> Finding | None:
-    """Return the finding when an assertion that was signed just now is in the future for ZITADEL, or has expired.
-
-    It is only likely, because a proxy may have written its own ``Date``.
-    """
+    """Find assertions in the future or expired for ZITADEL; only likely: a proxy may have written the ``Date``."""
     ahead = case.evidence.clock_ahead_seconds
     if ahead is None or not assertions_are_refused(ahead):
         return None
@@ -210,10 +205,8 @@ def _issuer_differs(case: ClientCase) -> Finding | None:
     """Return the finding when assertions name another audience than ZITADEL's issuer, which it compares exactly."""
     if case.settings.key is None:
         return None
-    discovery = case.evidence.answer(Probe.DISCOVERY)
-    issuer = discovery.json_object().get("issuer") if discovery and discovery.status == 200 else None
-    audience = audience_of(case.settings.issuer)
-    if not isinstance(issuer, str) or issuer == audience:
+    issuer, audience = case.evidence.body(Probe.DISCOVERY).get("issuer"), audience_of(case.settings.issuer)
+    if case.evidence.status(Probe.DISCOVERY) != 200 or not isinstance(issuer, str) or issuer == audience:
         return None
     return Finding(
         id="client.issuer_differs",
@@ -228,7 +221,6 @@ def _issuer_differs(case: ClientCase) -> Finding | None:
 
 
 def _key_refused(case: ClientCase) -> Finding | None:
-    """Return the open finding for a refused key; ``None`` when no key was used."""
     key, evidence = case.settings.key, case.evidence
     if key is None:
         return None

@@ -28,12 +28,8 @@ CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
 ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 BASE64 = "is base64-encoded, as in a Kubernetes secret"
 PATH = "is the path of a file instead of its content"
-VARIABLE = "is the name of a variable instead of its value"
 LINE_END_INSIDE = "has a line end inside"
-FIXES = {
-    BASE64: "decode it first: base64 -d",
-    PATH: "give the content of the file, e.g. PAT=$(cat FILE)",
-}
+FIXES = {BASE64: "decode it first: base64 -d", PATH: "give the content of the file, e.g. PAT=$(cat FILE)"}
 ALONE = "give the token alone: letters, digits, - and _"
 LONGEST_SHOWN = 11  # characters of a name; longer pieces of what may be a secret are hidden on every screen
 QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
@@ -93,11 +89,7 @@ class TokenForm:
             return f"{self.size}: a {self.kind}; a personal access token has {PAT_LENGTH}"
         if self.kind is TokenKind.JWT:
             return "a JWT: an ID token" if self.is_id_token else "a JWT"
-        return f"{self.size}: the form of {_article(self.kind)} {self.kind}"
-
-
-def _article(kind: TokenKind) -> str:
-    return "an" if kind.value[0] in "aeiouI" else "a"
+        return f"{self.size}: the form of {'an' if self.kind[0] in 'aeiouI' else 'a'} {self.kind}"
 
 
 def token_form(token: str) -> TokenForm:
@@ -157,10 +149,6 @@ def _base64(text: str) -> str:
     return BASE64 if B64TOKEN.fullmatch(inner.strip()) else ""
 
 
-def _path(text: str) -> str:
-    return PATH if re.fullmatch(r"(file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ -]*", text) else ""
-
-
 def _word_in_front(text: str) -> str:
     word = re.match(r"\W*(authorization:?\s*)?(bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE)
     if word and word[1]:  # the name is as long as a piece of a secret, and would be hidden
@@ -185,18 +173,6 @@ def _quotes(text: str) -> str:
     return next((f"has {QUOTE_NAMES[c]} inside" for c in text if c in QUOTE_NAMES), "")
 
 
-def _shortened(text: str) -> str:
-    return 'has "…" inside: it was shortened for display' if "…" in text or "..." in text else ""
-
-
-def _variable(text: str) -> str:
-    return VARIABLE if re.fullmatch(r"\$\{?\w+\}?|%\w+%", text) else ""
-
-
-def _escaped(text: str) -> str:
-    return "has a backslash inside, as a line end that was written out" if "\\" in text else ""
-
-
 def _white_space(text: str) -> str:
     for where, part in (("in front", text[:1]), ("at the end", text[-1:]), ("inside", text)):
         for character in part:
@@ -217,23 +193,26 @@ def _strange(text: str) -> str:
     return ""
 
 
-def _padding(text: str) -> str:
-    if "%" in text:
-        return 'has "%" inside: it is encoded for a URL'
+def _at_the_end(text: str) -> str:
     return f'has "{text[-1]}" at the end' if text.endswith((",", ";", "=")) else ""
 
 
-_LOOKS: tuple[Callable[[str], str], ...] = (
-    _variable,
+def _matching(pattern: str, problem: str) -> Callable[[str], str]:
+    return lambda text: problem if re.search(pattern, text) else ""
+
+
+_LOOKS = (
+    _matching(r"\A(\$\{?\w+\}?|%\w+%)\Z", "is the name of a variable instead of its value"),
     _base64,
-    _path,
-    _shortened,
+    _matching(r"\A(file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ -]*\Z", PATH),
+    _matching(r"…|\.\.\.", 'has "…" inside: it was shortened for display'),
     _word_in_front,
     _quotes,
-    _escaped,
+    _matching(r"\\", "has a backslash inside, as a line end that was written out"),
     _white_space,
     _strange,
-    _padding,
+    _matching("%", 'has "%" inside: it is encoded for a URL'),
+    _at_the_end,
 )
 
 

@@ -19,8 +19,9 @@ REFUSALS = (401, 403, 407)  # never ZITADEL's answer to a request for discovery
 def zitadels_signs(evidence: Evidence) -> str:
     """Return what shows that a ZITADEL answers; empty when nothing does."""
     ready, discovery = evidence.answer(Probe.READY), evidence.answer(Probe.DISCOVERY)
-    if discovery and str(discovery.json_object().get("introspection_endpoint", "")).endswith(INTROSPECTION_PATH):
-        return f"issuer {quoted(discovery.json_object().get('issuer'))}"
+    body = evidence.body(Probe.DISCOVERY)
+    if str(body.get("introspection_endpoint", "")).endswith(INTROSPECTION_PATH):
+        return f"issuer {quoted(body.get('issuer'))}"
     if evidence.is_ready or (ready and DATABASE_CHECK in ready.text):
         return "its readiness check is ZITADEL's"
     if discovery and (INSTANCE_UNKNOWN in discovery.text or BLOCKED in discovery.text):
@@ -81,10 +82,7 @@ def _other_json(case: ResponseCase) -> Finding | None:
 
 
 def finding_for_issuer(issuer: str, requested: str, *, with_key: bool) -> Finding | None:
-    """Return the finding when ZITADEL's issuer is not the address that was requested (RFC 8414).
-
-    ZITADEL makes its issuer from scheme and host of a request as they reach it.
-    """
+    """Find an issuer other than the address requested (RFC 8414): ZITADEL makes it from the request it gets."""
     if issuer == requested:
         return None
     what = "assertions signed with the key of ZITADEL_KEY_FILE" if with_key else "JWTs"
