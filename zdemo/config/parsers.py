@@ -222,15 +222,15 @@ def number(least: float, most: float, *, least_excluded: bool = False) -> Callab
     """Return a parser for numbers in a range."""
     bounds = f"above {least:g}, at most {most:g}" if least_excluded else f"from {least:g} to {most:g}"
 
-    def is_valid(value: float) -> bool:
+    def is_valid(text: str) -> bool:
+        value = _float(text)
         return least <= value <= most and not (least_excluded and value == least)
 
     def parse(text: str) -> float:
-        value, in_seconds = _float(text), text.removesuffix("s")
-        if not is_valid(value):
-            corrected = in_seconds if is_valid(_float(in_seconds)) else ""
-            raise InvalidValue(f"is not a number {bounds}", corrected=corrected)
-        return value
+        if is_valid(text):
+            return float(text)
+        in_seconds = text.removesuffix("s")
+        raise InvalidValue(f"is not a number {bounds}", corrected=in_seconds if is_valid(in_seconds) else "")
 
     return parse
 

@@ -41,7 +41,15 @@ def explain_instance_not_found(response: Response, hosts: InstanceNotFound) -> t
     """Return a name for the fault, its cause, and the steps that fix it."""
     requested = urlsplit(response.url)
     if PUBLIC_HOST_UNTRUSTED in response.text:
-        return _public_host_untrusted(hosts.public or hosts.host)
+        name = hosts.public or hosts.host
+        return (
+            "public_host_untrusted",
+            f"ZITADEL does not trust the public host {name}, which a proxy in front of it names",
+            (
+                "let the proxy pass Host unchanged and send no x-zitadel-public-host",
+                f"or add {name} to the trusted domains of the instance",
+            ),
+        )
     if hosts.host and _hostname(hosts.host) != requested.hostname:  # an instance's domain has no port
         return _host_changed(requested.netloc, hosts)
     return _host_unknown(requested, hosts)
@@ -52,17 +60,6 @@ def _hostname(netloc: str) -> str | None:
         return urlsplit(f"//{netloc}").hostname
     except ValueError:  # brackets without an address
         return netloc
-
-
-def _public_host_untrusted(name: str) -> tuple[str, str, tuple[str, ...]]:
-    return (
-        "public_host_untrusted",
-        f"ZITADEL does not trust the public host {name}, which a proxy in front of it names",
-        (
-            "let the proxy pass Host unchanged and send no x-zitadel-public-host",
-            f"or add {name} to the trusted domains of the instance",
-        ),
-    )
 
 
 def _host_changed(requested: str, hosts: InstanceNotFound) -> tuple[str, str, tuple[str, ...]]:

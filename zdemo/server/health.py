@@ -40,18 +40,14 @@ class Readiness:
             now = self._clock()
             if now - self._probed_at >= PROBE_INTERVAL_SECONDS:
                 self._probed_at = now
-                self._error = self._probe()
-            return self._error
+                # about a random token: "not active" shows that ZITADEL works
+                self._introspector.introspect(f"zdemo-readiness-{secrets.token_urlsafe(24)}")
+                self._error = None
+        except IntrospectionError as error:
+            self._error = error
         finally:
             self._probing.release()
-
-    def _probe(self) -> IntrospectionError | None:
-        """Ask about a random token: "not active" shows that ZITADEL works."""
-        try:
-            self._introspector.introspect(f"zdemo-readiness-{secrets.token_urlsafe(24)}")
-        except IntrospectionError as error:
-            return error
-        return None
+        return self._error
 
 
 def operations(readiness: Readiness, metrics: Metrics, *, open_metrics: bool) -> Blueprint:
