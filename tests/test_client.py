@@ -107,15 +107,6 @@ def test_one_get_request_goes_to_the_path_of_the_route(route: Route) -> None:
     assert "cookie" not in received.headers
 
 
-def test_a_redirect_is_an_answer_and_takes_the_token_nowhere() -> None:
-    with (
-        upstream(answer(b"", 200)) as elsewhere,
-        upstream(answer(b"", 302, headers={"Location": elsewhere.url})) as api,
-    ):
-        assert call_api(ClientSettings(api_url=api.url), Route.PRIVATE, "token").answer.status == 302
-        assert elsewhere.connections == 0
-
-
 def test_who_does_not_answer_is_named() -> None:
     with refusing_port() as port, pytest.raises(ConnectionFailed) as refused:
         call_api(ClientSettings(api_url=f"http://127.0.0.1:{port}"), Route.PUBLIC, None)

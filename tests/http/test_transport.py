@@ -286,16 +286,6 @@ def test_a_refusing_port_is_named() -> None:
     assert "ZITADEL_DOMAIN" in failed.hint
 
 
-def test_an_upstream_that_comes_back_is_found_again() -> None:
-    with upstream(OK) as up, transport_to(up.url) as transport:
-        post(transport)
-        up.now(hang_up)
-        with pytest.raises(ConnectionFailed):
-            post(transport)
-        up.now(OK)
-        assert post(transport).status == 200
-
-
 def test_answers_are_not_mixed_up_between_threads() -> None:
     """More threads than kept connections; each answer repeats its question."""
     echo = depending(lambda received: answer(received.form["token"].encode()))
