@@ -12,14 +12,13 @@ from urllib.parse import quote, quote_plus
 import pytest
 import requests
 
-from tests.support.cli import Ran, Shell, Stack, first_answer
-from tests.support.ports import free_port
+from tests.support.cli import Ran, Shell, Stack
 from tests.support.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
 from zdemo.cli.redaction import PIECE, Redaction
 from zdemo.config.environment import Environment
 from zdemo.config.masking import masked
 from zdemo.config.settings import AdminSettings, Settings
-from zdemo.emulator import PROJECT_ID
+from zdemo.emulator import CLIENT_SECRET, PROJECT_ID
 
 PAT = "Qz7_kT2vRw9-LmXb4NcJ8hGfY1sDpA6eUoV3iZt5yHq0WnKxB7rEjSgMlC2uOaIdF9PvTQk"
 SECRET = "h8Kq2ZtXw5LmVn9RbJc4GyFs7DpAe1UoYi3WkTx6BrEjHgMlNu0OaIdSfPvQzC2X"
@@ -107,7 +106,7 @@ def test_as_settings_of_a_zitadel_that_refuses_them(shell: Shell, command: str) 
         assert_silent(shell(*command.split(), ZITADEL_DOMAIN=closed, ZDEMO_API_URL=closed, **empty))
 
 
-@pytest.mark.parametrize("broken", ['"{}"', "“{}”", "Bearer {}", "{} x", "x{}\u200b", "{}\x01", "PAT={}", "{}…"])
+@pytest.mark.parametrize("broken", ['"{}"', "Bearer {}", "{} x", "x{}\u200b", "{}\x01", "PAT={}", "{}…"])
 def test_with_what_a_paste_brought_along(shell: Shell, broken: str) -> None:
     env = {name: broken.format(SETTINGS[name]) for name in ("PAT", "ZITADEL_ADMIN_PAT", "CLIENT_SECRET")}
     for command in (("call", "private", "-v"), ("introspect",), ("role", "list")):
@@ -161,15 +160,8 @@ def _claims(sent: list[str]) -> bytes:
 
 def _rows(sent: list[str]) -> bytes:
     text = " ".join(sent)
-    row: dict[str, object] = {
-        "id": text,
-        "preferredLoginName": text,
-        "name": text,
-        "key": text,
-        "userId": text,
-        "state": "STATE_ACTIVE",
-    }
-    row |= {"user": dict(row), "project": dict(row), "organization": dict(row), "roles": [{"key": text}]}
+    one = {**dict.fromkeys(("id", "preferredLoginName", "name", "key", "userId"), text), "state": "STATE_ACTIVE"}
+    row = {**one, "user": one, "project": one, "organization": one, "roles": [{"key": text}]}
     return json.dumps({"authorizations": [row], "projectRoles": [row], "result": [row], "project": row}).encode()
 
 
@@ -199,21 +191,18 @@ def test_whatever_a_server_repeats(shell: Shell, echo: str, secret: str) -> None
 
 
 def test_in_the_log_of_the_api(shell: Shell) -> None:
-    url = f"http://127.0.0.1:{(port := free_port())}"
     with (
         upstream(*ECHOES.values()) as server,
-        shell.running("serve", "--port", str(port), ZITADEL_DOMAIN=server.url, ZDEMO_CACHE_TTL="0") as process,
+        shell.serving(ZITADEL_DOMAIN=server.url, ZDEMO_CACHE_TTL="0") as (process, url),
     ):
-        first_answer(f"{url}/api/public", process)
-        bodies = []
+        answers = [requests.post(f"{url}/api/public?{PAT}", data={"access_token": PAT, SECRET: ADMIN}, timeout=5)]
         for value in [f"Bearer {PAT}"] * len(ECHOES) + [f"Basic {PAT}", f"Bearer {PAT} {SECRET}"]:
-            got = requests.get(f"{url}/api/private?x={ADMIN}", headers={"Authorization": value}, timeout=5)
-            bodies.append(f"{got.headers} {got.text}")
-        got = requests.post(f"{url}/api/public?{PAT}", data={"access_token": PAT, SECRET: ADMIN}, timeout=5)
+            headers = {"Authorization": value}
+            answers.append(requests.get(f"{url}/api/private?x={ADMIN}", headers=headers, timeout=5))
         process.terminate()
         out, err = process.communicate(timeout=20)
     assert "GET /api/private" in err
-    for text in (out, err, got.text, *bodies):
+    for text in (out, err, *(f"{got.headers} {got.text}" for got in answers)):
         assert not leak(text, *CANARIES), text
 
 
@@ -266,7 +255,6 @@ def test_in_a_broken_dotenv_file(shell: Shell, text: str) -> None:
 
 def test_a_redaction_leaves_the_ends_of_a_long_secret_and_nothing_of_a_short_one() -> None:
     redaction = Redaction()
-    assert redaction(PAT) == PAT
     redaction.hide(PAT, "shortsecret", " 'in-quotes-1' ", "tiny", "")
     assert redaction(f"a {PAT} b") == f"a {masked(PAT)} b"
     assert redaction(f"HTTP://{PAT.lower()}/") == f"HTTP://{masked(PAT)}/"
@@ -275,9 +263,7 @@ def test_a_redaction_leaves_the_ends_of_a_long_secret_and_nothing_of_a_short_one
 
 def test_a_redaction_knows_cut_off_pieces_and_leaves_words_and_ids_alone() -> None:
     redaction, in_hex = Redaction(), "9f86d081884c7d659a2feaa0c55ad015"
-    redaction.hide(
-        PAT, in_hex, "zdemoEmulatorClientSecretKnownToEverybodyForDevelopmentOnly00000", "353545601679624705"
-    )
+    redaction.hide(PAT, in_hex, CLIENT_SECRET, "353545601679624705")
     for piece in (PAT[:11], PAT[30:38], PAT[-8:], f"x-{PAT[:60].lower()}", in_hex[5:17]):
         assert "…" in redaction(f"it is {piece} "), piece
     words = 'the "clientSecret" of the emulator, 353545601679493633, is known, \u0130 promise'  # longer in small

@@ -8,8 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 import requests
@@ -99,18 +97,9 @@ def test_a_taken_port_and_a_strange_address_are_told_apart(shell: Shell, command
 # --- the API
 
 
-@contextmanager
-def serving(shell: Shell, *arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run ``zdemo serve`` on a free port; yield the process and its address once it answers."""
-    url = f"http://127.0.0.1:{(port := free_port())}"
-    with shell.running("serve", "--port", str(port), *arguments, **env) as process:
-        assert first_answer(f"{url}/api/public", process).status_code == 200
-        yield process, url
-
-
 def test_ctrl_c_on_a_terminal_stops_all_workers(shell: Shell) -> None:
     """It reaches the whole process group. A worker that does not stop is killed after 10 s."""
-    with serving(shell, "--workers", "2") as (process, url), requests.Session() as session:
+    with shell.serving("--workers", "2") as (process, url), requests.Session() as session:
         session.get(f"{url}/api/public", timeout=5)  # and its connection stays open
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=STOP_SECONDS / 2)
@@ -131,7 +120,7 @@ def test_the_api_serves_where_standard_error_is_closed(shell: Shell) -> None:
 def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an_object(shell: Shell) -> None:
     with refusing_port() as closed:
         env = {"ZITADEL_DOMAIN": f"http://127.0.0.1:{closed}"}
-        with serving(shell, "--json-logs", **env) as (process, url):
+        with shell.serving("--json-logs", **env) as (process, url):
             ran = shell("call", "private", "--url", url, **env)
             assert (ran.code, " 503 " in ran.out, "refuses connections" in ran.out) == (4, True, True)
             code, out, err = stopped(process, signal.SIGINT)
@@ -147,7 +136,7 @@ def test_a_session_by_hand(bare: Shell) -> None:
         if probe.connect_ex(("127.0.0.1", DEFAULT_PORT)) == 0:
             pytest.skip("an emulator runs on this machine already, at its fixed port")
     (bare.folder / ".env").write_text((ROOT / ".env.example").read_text().replace(CLIENT_SECRET, "another-secret"))
-    with serving(bare, "--emulator", ZDEMO_CACHE_TTL="0") as (process, url):
+    with bare.serving("--emulator", ZDEMO_CACHE_TTL="0") as (process, url):
         assert bare("call", "scoped", "--url", url).code == 0
         assert bare("role", "revoke", "reader", "read:messages").code == 0
         refused = bare("call", "scoped", "--url", url, CLIENT_SECRET=CLIENT_SECRET)

@@ -17,6 +17,7 @@ from typing import Any
 
 import requests
 
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate
@@ -50,10 +51,6 @@ class Ran:
     def lines(self) -> list[str]:
         """The lines of standard error."""
         return self.err.splitlines()
-
-
-def _bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
 
 
 def _ran(code: int, out: bytes, err: bytes) -> Ran:
@@ -111,7 +108,7 @@ class Shell:
     def __call__(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
         """Run ``zdemo`` to its end; ``env`` is exported for this command alone. A traceback is always a failure."""
         texts = [os.fsdecode(argument) for argument in arguments]
-        return forker().run(texts, self.folder, {**BASE, **self.env, **env}, _bytes(stdin))
+        return forker().run(texts, self.folder, {**BASE, **self.env, **env}, os.fsencode(stdin))
 
     def anew(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
         """Run ``zdemo`` in a Python that starts for this command."""
@@ -119,7 +116,7 @@ class Shell:
             [sys.executable, "-m", "zdemo", *arguments],
             cwd=self.folder,
             env={**BASE, **self.env, **env},
-            input=_bytes(stdin),
+            input=os.fsencode(stdin),
             capture_output=True,
             timeout=LONGEST_SECONDS,
             check=False,
@@ -152,6 +149,15 @@ class Shell:
                 if stream:
                     stream.close()
 
+    @contextmanager
+    def serving(self, *arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+        """Run ``zdemo serve`` on a free port while the block lasts; yield process and address once it answers."""
+        port = free_port()
+        with self.running("serve", "--port", str(port), *arguments, **env) as process:
+            url = f"http://127.0.0.1:{port}"
+            assert first_answer(f"{url}/api/public", process).status_code == 200
+            yield process, url
+
 
 def is_two_lines(ran: Ran) -> bool:
     """Return whether a failure is told as ``error:`` and ``hint:``, with no answer.
@@ -167,16 +173,14 @@ def is_two_lines(ran: Ran) -> bool:
 def first_answer(url: str, process: subprocess.Popen[str]) -> requests.Response:
     """Return the first answer of a server that is starting."""
 
-    def ask() -> requests.Response | None:
+    def ask() -> list[requests.Response]:
         assert process.poll() is None, process.communicate()
         try:
-            return requests.get(url, timeout=5)
+            return [requests.get(url, timeout=5)]
         except requests.ConnectionError:
-            return None
+            return []
 
-    answer = eventually(f"{url} answers", ask, lambda answer: answer is not None)
-    assert answer is not None
-    return answer
+    return eventually(f"{url} answers", ask)[0]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -118,11 +118,7 @@ def watched(
     expect: int | None,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> Call:
-    """Repeat the call until the answer changes or, with ``expect``, that status comes; return that answer.
-
-    Raises:
-        ZdemoError: it has not come in time.
-    """
+    """Repeat the call until the answer changes or, with ``expect``, that status comes; return that answer."""
     awaited = "another answer" if expect is None else str(expect)
     end = time.monotonic() + patience_seconds
     with screen.waiting(f"{first.answer.status}, waiting for {awaited} (Ctrl-C ends it)"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,21 +39,20 @@ def emulator(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     with emulate(host=host, port=port) as running:
+        document = _document(running.url)
         if as_json:
-            screen.document(_document(running.url))
+            screen.document(document)
         else:
-            _show(screen, running.url)
+            _show(screen, document)
         stopped.wait()
     return ExitCode.YES
 
 
-def _show(screen: Screen, url: str) -> None:
-    from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
-
-    screen.say(f"ZITADEL (emulator) on {url}; Ctrl-C stops it")
+def _show(screen: Screen, document: dict[str, Any]) -> None:
+    screen.say(f"ZITADEL (emulator) on {document['url']}; Ctrl-C stops it")
     screen.say("its state is in memory and ends with it")
-    credentials = [("project", PROJECT_ID), ("CLIENT_ID", CLIENT_ID), ("CLIENT_SECRET", CLIENT_SECRET)]
-    screen.pairs(credentials, label_width=len("CLIENT_SECRET"))
+    labels = {"project": "project", "CLIENT_ID": "clientId", "CLIENT_SECRET": "clientSecret"}
+    screen.pairs([(label, document[key]) for label, key in labels.items()], label_width=len("CLIENT_SECRET"))
     for line in known_users():
         screen.say(line)
 
@@ -62,13 +61,12 @@ def known_users() -> list[str]:
     """Return the emulator's users: name and role, and below them the PAT on a line of its own."""
     from zdemo.emulator import ADMIN, READER, VISITOR
 
-    roles = [", ".join(READER.roles), "(no role)", "(administrator)"]
-    users = (READER, VISITOR, ADMIN)
-    who = columns([(user.username, role) for user, role in zip(users, roles, strict=True)])
-    return [line for first, user in zip(who, users, strict=True) for line in (first, f"  {user.pat}")]
+    users = {READER: ", ".join(READER.roles), VISITOR: "(no role)", ADMIN: "(administrator)"}
+    rows = columns([(user.username, role) for user, role in users.items()])
+    return [line for row, user in zip(rows, users, strict=True) for line in (row, f"  {user.pat}")]
 
 
-def _document(url: str) -> dict[str, object]:
+def _document(url: str) -> dict[str, Any]:
     from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
     return {

@@ -56,11 +56,7 @@ Expose = Annotated[
 
 
 def check_address(option: str, text: str, environment: Mapping[str, str], *, example: str = "") -> str:
-    """Return the origin of an API that an option gives; the hint is the corrected address, or ``example``.
-
-    Raises:
-        UsageError: it is not an address.
-    """
+    """Return the origin of an API that an option gives; the hint is the corrected address, or ``example``."""
     from zdemo.config.environment import COMMAND_LINE, Environment  # here, since a line of help checks nothing
     from zdemo.config.settings import API_URL, DEFAULT_API_URL, ClientSettings
 

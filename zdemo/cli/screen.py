@@ -83,23 +83,18 @@ class Screen:
     def tell(self, text: str) -> None:
         """Print a message on standard error."""
         _, lead, rest = re.split(r"^( *(?:note: |warning: )?)", text, maxsplit=1)
-        self._prose(lead, rest)
+        self.behind(lead, rest, stream=self.stderr)
 
-    def _prose(self, lead: str, text: str, *, shown: str = "", hang: int = 0) -> None:
-        self._behind(self.stderr, lead, text, shown, hang, columns_of(self.stderr))
-
-    def behind(self, lead: str, text: str, *, shown: str = "", hang: int = 0) -> None:
-        """Print a text of the answer behind ``lead``, or what is ``shown`` in its place.
+    def behind(self, lead: str, text: str, *, shown: str = "", hang: int = 0, stream: IO[str] | None = None) -> None:
+        """Print a text behind ``lead``, or behind what is ``shown`` in its place, on standard output by default.
 
         Lines after the first begin below the text, ``hang`` characters to the right.
         """
-        self._behind(self.stdout, lead, text, shown, hang, WIDTH)
-
-    def _behind(self, stream: IO[str], lead: str, text: str, shown: str, hang: int, width: int) -> None:
+        width = columns_of(stream) if stream else WIDTH
         indent = len(lead) + hang
         first, *rest = wrapped(self.redaction(text), max(width - indent, LEAST_WIDTH))
         for line in (f"{shown or lead}{first}", *(" " * indent + line for line in rest)):
-            self._put(stream, line.rstrip())
+            self._put(stream or self.stdout, line.rstrip())
 
     def document(self, value: Any) -> None:
         """Print the answer as one JSON document."""
@@ -118,11 +113,11 @@ class Screen:
         label = typer.style("error:", fg="red", bold=True) if self._colour(self.stderr) else "error:"
         first, *more = re.split(PROBLEMS, message)
         hang = 2 if more else 0  # shows where the next problem begins
-        self._prose("error: ", first, shown=f"{label} ", hang=hang)
+        self.behind("error: ", first, shown=f"{label} ", hang=hang, stream=self.stderr)
         for problem in more:
-            self._prose(" " * len("error: "), problem, hang=hang)
+            self.behind(" " * len("error: "), problem, hang=hang, stream=self.stderr)
         if hint:
-            self._prose("hint:  ", hint)
+            self.behind("hint:  ", hint, stream=self.stderr)
 
     def failure(self, message: str, hint: str = "", *, as_json: bool) -> None:
         """Print the error that ends a command; with ``as_json`` also as the document, unless there is one already."""

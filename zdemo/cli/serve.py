@@ -51,7 +51,12 @@ def serve(
 
     Example: zdemo serve --emulator
     """
-    screen: Screen = _JsonLogScreen(ctx.obj) if json_logs else ctx.obj
+    screen: Screen = ctx.obj
+    if json_logs:
+        from zdemo.server import log_to_stderr  # here, since a line of help needs no server
+
+        log_to_stderr(as_json=True)
+        screen = _JsonLogScreen(redaction=screen.redaction)
     environment = read_environment(env_file)
     if emulator:
         check_exposure(screen, host, expose=expose_emulator)
@@ -67,7 +72,7 @@ def serve(
         screen.tell(
             f"API on http://{f'[{host}]' if ':' in host else host}:{port}, asks {settings.issuer}; Ctrl-C stops it"
         )
-        from zdemo.server import WorkerApp  # here, since a line of help needs no server
+        from zdemo.server import WorkerApp  # here, for the same reason
         from zdemo.serving.production import serve_forever
 
         build = WorkerApp(settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics)
@@ -77,12 +82,6 @@ def serve(
 
 class _JsonLogScreen(Screen):
     """A screen that writes its messages to the API's log, so that each line is a JSON object from the first on."""
-
-    def __init__(self, screen: Screen) -> None:
-        super().__init__(redaction=screen.redaction)
-        from zdemo.server import log_to_stderr
-
-        log_to_stderr(as_json=True)
 
     def tell(self, text: str) -> None:
         """Log a message."""

@@ -46,12 +46,7 @@ def typed_secret(prompt: str) -> str:
 
 
 def given_token(option: str, value: str | None) -> str | None:
-    """Return the token that an option gives: its text, standard input or what is typed; ``None`` without the option.
-
-    Raises:
-        UsageError: the option asks where there is no terminal.
-        MissingTokenError: the token is empty.
-    """
+    """Return the token that an option gives: its text, standard input or what is typed; ``None`` without the option."""
     token = value
     if value == ASK:
         if not at_terminal():
@@ -74,9 +69,6 @@ def environment_with_token(
     """Return the environment, with ``PAT`` from ``--pat`` if that is given, and hide its secrets.
 
     ``options``: for other variables, the option that stands for each and its value.
-
-    Raises:
-        MissingTokenError: the token is too long.
     """
     environment = read_environment(env_file, {"PAT": ("--pat", given_token("--pat", pat)), **(options or {})})
     if len(environment.get("PAT", "")) > LONGEST_TOKEN:
@@ -107,11 +99,7 @@ def tell_mixed_sources(screen: Screen, environment: Environment, token: str, add
 
 
 def checked_token(environment: Environment) -> str | None:
-    """Return the token as it can be sent in a header field, or ``None`` when there is none.
-
-    Raises:
-        MissingTokenError: it cannot be sent, because of quotes, blanks or ``Bearer`` in it.
-    """
+    """Return the token, or ``None`` when there is none. Raises MissingTokenError if no header field can hold it."""
     token = environment.get("PAT", "").strip()
     if not token:
         return None
