@@ -77,8 +77,8 @@ def test_a_zitadel_that_cannot_be_reached_is_named_by_every_command(shell: Shell
 def test_a_response_that_is_not_from_zitadel_is_named_with_exit_code_four(shell: Shell, fault: str, word: str) -> None:
     with upstream(FAULTS[fault].behaviour) as server:
         env = {"ZITADEL_DOMAIN": server.url, "ZITADEL_PROJECT_ID": PROJECT_ID}
-        told, raw, role = shell("introspect", **env), shell("introspect", "--json", **env), shell("role", "list", **env)
-    for ran in (told, raw):
+        text, raw, role = shell("introspect", **env), shell("introspect", "--json", **env), shell("role", "list", **env)
+    for ran in (text, raw):
         assert (ran.code, word in ran.all) == (4, True)
     assert [line.split(":")[0] for line in raw.lines] == ["error", "hint"]
     if fault != "no active":  # to the v2 API, that is an empty answer

@@ -1,4 +1,4 @@
-"""``zdemo role``: list, grant, revoke, and each way in which it can be told no."""
+"""``zdemo role``: list, grant, revoke, and each reason for a refusal."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def test_a_deactivated_assignment_is_shown_and_activated_by_a_grant(own_stack: S
     assert own_shell("introspect", "--require", "read:messages", "-q").code == 0
 
 
-# --- told no
+# --- refusals
 
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("role", "list", "nobody"), ("no user", "nobody")),
-        (("role", "grant", "nobody", "read:messages"), ("no user", "nobody")),
-        (("role", "revoke", "nobody", "read:messages"), ("no user", "nobody")),
+        (("role", "list", "stranger"), ("no user", "stranger")),
+        (("role", "grant", "stranger", "read:messages"), ("no user", "stranger")),
+        (("role", "revoke", "stranger", "read:messages"), ("no user", "stranger")),
         (("role", "grant", "visitor", "write:messages"), ("no role", "write:messages", "read:messages, admin")),
         (("role", "revoke", "reader", "write:messages"), ("no role", "write:messages")),
         (("role", "grant", "visitor", "Read:Messages"), ("no role", "did you mean read:messages?")),

@@ -109,7 +109,7 @@ def test_ctrl_c_on_a_terminal_stops_all_workers(shell: Shell) -> None:
 def test_the_api_serves_where_standard_error_is_closed(shell: Shell) -> None:
     port = free_port()
     script = f'exec "{sys.executable}" -m zdemo serve --port {port} 2>&-'
-    with subprocess.Popen(["/bin/sh", "-c", script], cwd=shell.folder, env={**BASE, **shell.env}, text=True) as process:  # noqa: S603  # ours
+    with subprocess.Popen(["/bin/sh", "-c", script], cwd=shell.folder, env={**BASE, **shell.env}, text=True) as process:  # noqa: S603  # the program under test
         try:
             assert first_answer(f"http://127.0.0.1:{port}/api/public", process).status_code == 200
         finally:

@@ -60,7 +60,7 @@ def _ran(code: int, out: bytes, err: bytes) -> Ran:
 
 
 class Forker:
-    """Runs one command at a time through ``tests.support.forking``."""
+    """A process of ``tests.support.forking``, which runs one command at a time."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="zdemo-forker-")
@@ -160,10 +160,7 @@ class Shell:
 
 
 def is_two_lines(ran: Ran) -> bool:
-    """Return whether a failure is told as ``error:`` and ``hint:``, with no answer.
-
-    With ``--json`` the two are the document, in the same words.
-    """
+    """Return whether a failure is one ``error:`` and one ``hint:``, and with ``--json`` a document of the two."""
     if [line.split(":")[0] for line in ran.lines] != ["error", "hint"]:
         return False
     error, hint = (line.partition(":")[2].strip() for line in ran.lines)

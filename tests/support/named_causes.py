@@ -57,7 +57,7 @@ def doctor(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, 
 
     Without ``ZDEMO_API_URL`` it looks for the API at its default address: what runs there is not part of the test.
     """
-    ran = replace(shell, env=env)("doctor")
+    ran = _run(shell, env, "doctor")
     with_api = "ZDEMO_API_URL" in env
     found = {name: verdict for verdict, name in VERDICT.findall(ran.out)}
     verdicts = {name: verdict for name, verdict in found.items() if with_api or not name.startswith("api.")}
@@ -65,10 +65,8 @@ def doctor(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, 
     assert {name for name in warned if verdicts[name] != "warn"} == set(), ran.all
     assert ran.code == (1 if "FAIL" in found.values() else 0)
     assert [line for line in ran.out.splitlines() if len(line) > WIDTH and not _may_be_long(line)] == []
-    _keeps_secrets(ran, env)
     blocks = re.split(r"^(?=(?:ok|warn|FAIL|skip) )", ran.out, flags=re.MULTILINE)
-    wanted = {*failing, *warned}
-    about = [block for block in blocks if (m := VERDICT.match(block)) and m[2] in wanted]
+    about = [block for block in blocks if (m := VERDICT.match(block)) and m[2] in (*failing, *warned)]
     return Output(ran=ran, blamed=_flat(" ".join(about)))
 
 
@@ -79,8 +77,7 @@ def _may_be_long(line: str) -> bool:
 
 def introspect(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
     """Run ``zdemo introspect``; all of its output counts."""
-    ran = replace(shell, env=env)("introspect", *arguments)
-    _keeps_secrets(ran, env)
+    ran = _run(shell, env, "introspect", *arguments)
     return Output(ran=ran, blamed=_flat(ran.all))
 
 
@@ -91,16 +88,18 @@ def call(shell: Shell, env: dict[str, str], route: str = "private", *arguments: 
 
 def command(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
     """Run any other command, and expect it to fail."""
-    ran = replace(shell, env=env)(*arguments)
+    ran = _run(shell, env, *arguments)
     assert ran.code != 0, ran.all
-    _keeps_secrets(ran, env)
     return Output(ran=ran, blamed=_flat(ran.all))
 
 
-def _keeps_secrets(ran: Ran, env: dict[str, str]) -> None:
+def _run(shell: Shell, env: dict[str, str], *arguments: str) -> Ran:
+    """Run a command, which must keep secrets."""
+    ran = replace(shell, env=env)(*arguments)
     for name in ("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT"):
         value = env.get(name, "")
         assert len(value) < 20 or value not in ran.all, name
+    return ran
 
 
 def write(folder: Path, name: str, content: Any) -> str:
