@@ -45,6 +45,13 @@ def target(given_target: tuple[str, str] | None) -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture(scope="session")
+def emulator_only(given_target: tuple[str, str] | None) -> None:
+    """Skips tests of what has not been seen on a real ZITADEL, or is the emulator's own."""
+    if given_target is not None:
+        pytest.skip("this is about the emulator")
+
+
+@pytest.fixture(scope="session")
 def server(target: tuple[str, str]) -> Iterator[Server]:
     server = Server(target[0])
     yield server
@@ -104,35 +111,26 @@ def other_project(workshop: Workshop) -> Project:
 def listed(workshop: Workshop, project: Project) -> Project:
     """Wait until the project is listed, so that a test may rely on what it sees first."""
     filters = [{"inProjectIdsFilter": {"ids": [project.id]}}]
-    eventually(
-        "the project is listed",
-        lambda: workshop.admin.do("ProjectService/ListProjects", filters=filters).get("projects"),
-    )
+    eventually("the project is listed", lambda: workshop.admin.rows("ProjectService/ListProjects", filters=filters))
     return project
 
 
 @pytest.fixture(scope="session")
 def app(workshop: Workshop, oauth: OAuth, project: Project, visitor: User) -> App:
     """API application of ``project`` with a secret."""
-    app = workshop.app(project)
-    oauth.wait_until_served(app, visitor.pat)
-    return app
+    return oauth.served(workshop.app(project), visitor.pat)
 
 
 @pytest.fixture(scope="session")
 def other_app(workshop: Workshop, oauth: OAuth, other_project: Project, visitor: User) -> App:
     """API application of ``other_project`` with a secret."""
-    app = workshop.app(other_project)
-    oauth.wait_until_served(app, visitor.pat)
-    return app
+    return oauth.served(workshop.app(other_project), visitor.pat)
 
 
 @pytest.fixture(scope="session")
 def web_app(workshop: Workshop, oauth: OAuth, project: Project, visitor: User) -> App:
     """Confidential OIDC application of ``project``."""
-    app = workshop.app(project, oidcConfiguration=WEB_APP)
-    oauth.wait_until_served(app, visitor.pat)
-    return app
+    return oauth.served(workshop.app(project, oidcConfiguration=WEB_APP), visitor.pat)
 
 
 @pytest.fixture(scope="session")

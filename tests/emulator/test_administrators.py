@@ -28,10 +28,7 @@ def of_organization(own: User, organization: Organization) -> dict[str, Any]:
 
 
 def rows(admin: Api, user: User) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = admin.do(LIST, filters=[{"inUserIdsFilter": {"ids": [user.id]}}]).get(
-        "administrators", []
-    )
-    return found
+    return admin.rows(LIST, filters=[{"inUserIdsFilter": {"ids": [user.id]}}])
 
 
 def wait_for_roles(admin: Api, user: User, *roles: str) -> dict[str, Any]:

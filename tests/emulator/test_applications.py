@@ -12,8 +12,6 @@ from tests.support.waiting import eventually
 from tests.support.workshop import KEY_APP, WEB_APP, App, Project, Workshop, decoded, later
 
 CREATE = "ApplicationService/CreateApplication"
-PAST = "2020-01-01T00:00:00Z"
-TOO_EARLY = (400, "Errors.AuthNKey.ExpireBeforeNow (DOMAIN-dv3t5)")
 
 
 @pytest.fixture
@@ -30,13 +28,7 @@ def own_key_app(workshop: Workshop) -> App:
 
 def shown(admin: Api, app: App) -> dict[str, Any]:
     """The application as GetApplication shows it, once it does."""
-    response = eventually(
-        "the application can be read",
-        lambda: admin.ask("ApplicationService/GetApplication", applicationId=app.id),
-        lambda response: response.status_code == 200,
-    )
-    found: dict[str, Any] = response.json()["application"]
-    return found
+    return admin.shown("ApplicationService/GetApplication", "application", applicationId=app.id)
 
 
 @pytest.mark.parametrize(
@@ -89,13 +81,11 @@ def test_a_key_application_shows_its_method(admin: Api, key_app: App) -> None:
     ],
     ids=["project", "API", "OIDC", "active", "inactive", "name"],
 )
-def test_applications_are_found_by_filters(
-    admin: Api, workshop: Workshop, extra: list[dict[str, Any]], found: bool
-) -> None:
+def test_applications_are_found_by_filters(workshop: Workshop, extra: list[dict[str, Any]], found: bool) -> None:
     app = workshop.app(workshop.project())
-    shown(admin, app)
+    shown(workshop.admin, app)
     filters = [{"projectIdFilter": {"projectId": app.project.id}}, *extra]
-    rows = admin.do("ApplicationService/ListApplications", filters=filters).get("applications", [])
+    rows = workshop.admin.rows("ApplicationService/ListApplications", filters=filters)
     assert [row["applicationId"] for row in rows] == ([app.id] if found else [])
 
 
@@ -142,37 +132,28 @@ def test_a_key_comes_as_the_base64_of_its_file(admin: Api, own_key_app: App) -> 
     assert file["key"].startswith("-----BEGIN RSA PRIVATE KEY-----\n")
 
 
-def test_keys_are_listed_without_their_secrets_until_they_are_deleted(
-    admin: Api, workshop: Workshop, own_key_app: App
-) -> None:
+def test_keys_are_listed_without_their_secrets_until_they_are_deleted(workshop: Workshop, own_key_app: App) -> None:
     key_id = workshop.app_key(own_key_app)["keyId"]
     filters = [{"applicationIdFilter": {"applicationId": own_key_app.id}}]
 
     def listed() -> list[dict[str, str]]:
-        rows: list[dict[str, str]] = admin.do("ApplicationService/ListApplicationKeys", filters=filters).get("keys", [])
-        return rows
+        return workshop.admin.rows("ApplicationService/ListApplicationKeys", filters=filters)
 
     (row,) = eventually("the key is listed", listed)
     assert set(row) == {"keyId", "applicationId", "projectId", "creationDate", "organizationId", "expirationDate"}
     assert (row["keyId"], row["applicationId"]) == (key_id, own_key_app.id)
-    deleted = admin.do("ApplicationService/DeleteApplicationKey", **own_key_app.ids, keyId=key_id)
+    deleted = workshop.admin.do("ApplicationService/DeleteApplicationKey", **own_key_app.ids, keyId=key_id)
     assert set(deleted) == {"deletionDate"}
     eventually("the key is gone", lambda: listed() == [])
 
 
 def test_a_key_is_shown_by_its_id(admin: Api, app_key: dict[str, str]) -> None:
-    response = eventually(
-        "the key can be read",
-        lambda: admin.ask("ApplicationService/GetApplicationKey", keyId=app_key["keyId"]),
-        lambda response: response.status_code == 200,
-    )
-    assert set(response.json()) == {"keyId", "creationDate", "expirationDate"}
+    method = "ApplicationService/GetApplicationKey"
+    admin.shown(method, "keyId", keyId=app_key["keyId"])
+    assert set(admin.do(method, keyId=app_key["keyId"])) == {"keyId", "creationDate", "expirationDate"}
 
 
 def test_a_deleted_project_takes_its_applications_along(admin: Api, own: App) -> None:
     shown(admin, own)
     admin.do("ProjectService/DeleteProject", projectId=own.project.id)
-    eventually(
-        "the application is gone",
-        lambda: admin.ask("ApplicationService/GetApplication", applicationId=own.id).status_code == 404,
-    )
+    admin.gone("ApplicationService/GetApplication", applicationId=own.id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,42 +18,18 @@ from tests.support.emulator_target import (
     bearer,
     error_id,
 )
-from tests.support.workshop import HUMAN, User, Workshop, find_organization
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, PROJECT_ROLES, emulate
+from tests.support.workshop import HUMAN, User, Workshop
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, PROJECT_ROLES
 
 MANY = 150_000  # comparing each with all before it would take minutes, and the client gives up long before
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with emulate() as emulator:
-        server = Server(emulator.url)
-        yield server
-        server.close()
-
-
-@pytest.fixture(scope="module")
-def admin(server: Server) -> Api:
-    return Api(server, ADMIN.pat)
-
-
-@pytest.fixture(scope="module")
-def workshop(admin: Api) -> Workshop:
-    return Workshop(admin, find_organization(admin, ORGANIZATION_ID))
+pytestmark = pytest.mark.usefixtures("emulator_only")
 
 
 @pytest.fixture
 def user(workshop: Workshop) -> User:
     return workshop.user(pat=False)
-
-
-def post(admin: Api, method: str, text: str, **headers: str) -> Any:
-    """A call whose JSON is written by hand."""
-    path = f"/zitadel.project.v2.ProjectService/{method}"
-    sent = bearer(str(admin.token)) | {"Content-Type": "application/json"}
-    return admin.server.send(
-        "POST", path, data=text, headers=sent | {name.replace("_", "-"): value for name, value in headers.items()}
-    )
 
 
 # --- the administrator of the first start ---
@@ -80,35 +55,35 @@ def test_the_administrator_owns_the_instance_and_the_first_organization(admin: A
 
 @pytest.mark.parametrize("number", ["1", "1.0", "1e0", "10e-1", '"1"', '"1.0"', '"1e0"'])
 def test_a_whole_number_may_be_written_in_any_way(admin: Api, number: str) -> None:
-    page = post(admin, "ListProjects", f'{{"pagination": {{"limit": {number}}}}}')
+    page = admin.post("ProjectService/ListProjects", f'{{"pagination": {{"limit": {number}}}}}')
     assert page.json()["pagination"]["appliedLimit"] == "1"
 
 
 @pytest.mark.parametrize("number", ["1.5", '"1.5"', "-1", '"01"', '"1 "', "1e400", "true", '"1e99999999999999"'])
 def test_any_other_number_is_no_count(admin: Api, number: str) -> None:
-    page = post(admin, "ListProjects", f'{{"pagination": {{"limit": {number}}}}}')
+    page = admin.post("ProjectService/ListProjects", f'{{"pagination": {{"limit": {number}}}}}')
     assert page.status_code == 400
     assert "invalid value for uint32 field limit" in page.json()["message"]
 
 
 @pytest.mark.parametrize("first", ['"a"', "null"])
 def test_a_field_is_given_once(admin: Api, first: str) -> None:
-    twice = post(admin, "GetProject", f'{{"projectId": {first}, "projectId": "b"}}')
+    twice = admin.post("ProjectService/GetProject", f'{{"projectId": {first}, "projectId": "b"}}')
     assert twice.status_code == 400
     assert 'duplicate field "projectId"' in twice.json()["message"]
 
 
 def test_an_unknown_field_may_be_given_twice(admin: Api) -> None:
-    assert post(admin, "ListProjects", '{"colour": 1, "colour": 2}').status_code == 200
+    assert admin.post("ProjectService/ListProjects", '{"colour": 1, "colour": 2}').status_code == 200
 
 
 def test_a_media_type_may_be_written_in_capitals(admin: Api) -> None:
-    shown = post(admin, "ListProjects", "{}", Content_Type="Application/JSON; Charset=UTF-8")
+    shown = admin.post("ProjectService/ListProjects", "{}", Content_Type="Application/JSON; Charset=UTF-8")
     assert (shown.status_code, shown.headers["Content-Type"]) == (200, "application/json; charset=utf-8")
 
 
 def test_an_empty_protocol_version_counts_as_none(admin: Api) -> None:
-    assert post(admin, "ListProjects", "{}", Connect_Protocol_Version="").status_code == 200
+    assert admin.post("ProjectService/ListProjects", "{}", Connect_Protocol_Version="").status_code == 200
 
 
 def test_a_text_that_postgresql_cannot_store_is_an_error_of_the_server(admin: Api) -> None:
@@ -157,12 +132,12 @@ def test_users_are_found_by_phone_and_by_emails(admin: Api, workshop: Workshop) 
     human = HUMAN | {"phone": {"phone": "+41791234567"}}
     fields = {"organizationId": ORGANIZATION_ID, "username": workshop.name("human"), "human": human}
     made = admin.do("UserService/CreateUser", **fields)["id"]
+    mine = {"inUserIdsQuery": {"userIds": [made, made, ""]}}
     for query in (
         {"phoneQuery": {"number": "+4179", "method": "TEXT_QUERY_METHOD_STARTS_WITH"}},
         {"inUserEmailsQuery": {"userEmails": ["absent@example.com", "ada@example.com"]}},
-        {"inUserIdsQuery": {"userIds": [made, made, ""]}},
     ):
-        assert [row["userId"] for row in admin.do("UserService/ListUsers", queries=[query])["result"]] == [made]
+        assert [row["userId"] for row in admin.rows("UserService/ListUsers", queries=[query, mine])] == [made]
 
 
 # --- refusals ---

@@ -31,13 +31,12 @@ PAT_SCOPES = ["openid", "profile", METADATA, OWNER]
 ALL_ROLES = [f"{ROLE_SCOPE}admin", f"{ROLE_SCOPE}read:messages"]
 ALWAYS = {"active", "token_type", "sub", "aud", "exp", "iat", "nbf", "iss", "jti", "scope"}
 PROFILE = {"username", "preferred_username", "name", "updated_at"}
-OWNERSHIP = {f"{OWNER}:id", f"{OWNER}:name", f"{OWNER}:primary_domain"}
+DOMAIN = "urn:zitadel:iam:org:domain:primary"
+ABOUT_ORGANIZATION = (OWNER, "urn:zitadel:iam:org:id", DOMAIN)
 
 
 @pytest.mark.parametrize("who", ["reader", "visitor"])
-def test_the_claims_of_a_pat(
-    oauth: OAuth, app: App, project: Project, organization: Organization, issuer: str, request: Any, who: str
-) -> None:
+def test_the_claims_of_a_pat(oauth: OAuth, app: App, project: Project, issuer: str, request: Any, who: str) -> None:
     user: User = request.getfixturevalue(who)
     claims = oauth.claims(app, user.pat)
     scope = claims.pop("scope").split(" ")
@@ -46,7 +45,7 @@ def test_the_claims_of_a_pat(
     assert all(type(seconds) is int and abs(seconds - time.time()) < 600 for seconds in times)
     assert times[0] == times[1]
     login_name = oauth.login_name(user)
-    roles = {"read:messages": {organization.id: organization.primary_domain}}
+    roles = {"read:messages": {project.organization.id: project.organization.primary_domain}}
     assert user.first_pat is not None
     assert claims == {
         "active": True,
@@ -59,9 +58,9 @@ def test_the_claims_of_a_pat(
         "username": login_name,
         "preferred_username": login_name,
         "name": user.name,
-        f"{OWNER}:id": organization.id,
-        f"{OWNER}:name": organization.name,
-        f"{OWNER}:primary_domain": organization.primary_domain,
+        f"{OWNER}:id": project.organization.id,
+        f"{OWNER}:name": project.organization.name,
+        f"{OWNER}:primary_domain": project.organization.primary_domain,
         **({ROLES: roles, roles_of(project): roles} if who == "reader" else {}),
     }
 
@@ -87,25 +86,19 @@ def test_a_pat_has_the_expiry_of_its_creation(workshop: Workshop, oauth: OAuth, 
     assert oauth.claims(app, pat.token)["exp"] == int(expires.timestamp())
 
 
-def test_roles_of_another_project_never_show(
-    workshop: Workshop, oauth: OAuth, app: App, other_app: App, other_project: Project
-) -> None:
+def test_roles_of_another_project_never_show(workshop: Workshop, oauth: OAuth, app: App, other_app: App) -> None:
     user = workshop.user()
-    workshop.grant(user, other_project, "read:messages")
+    workshop.grant(user, other_app.project, "read:messages")
     oauth.wait_for_roles(other_app, user.pat, {"read:messages"})
     assert oauth.roles(app, user.pat) is None
-    assert roles_of(other_project) not in oauth.claims(app, user.pat)
+    assert roles_of(other_app.project) not in oauth.claims(app, user.pat)
 
 
-def test_an_authorization_without_roles_gives_no_claim(
-    workshop: Workshop, oauth: OAuth, app: App, project: Project
-) -> None:
+def test_an_authorization_without_roles_gives_no_claim(workshop: Workshop, oauth: OAuth, app: App) -> None:
     user = workshop.user()
-    filters = [{"authorizationIds": {"ids": [workshop.grant(user, project)]}}]
-    eventually(
-        "the authorization is listed",
-        lambda: oauth.admin.do("AuthorizationService/ListAuthorizations", filters=filters).get("authorizations"),
-    )
+    filters = [{"authorizationIds": {"ids": [workshop.grant(user, app.project)]}}]
+    list_method = "AuthorizationService/ListAuthorizations"
+    eventually("it is listed", lambda: oauth.admin.rows(list_method, filters=filters))
     assert oauth.roles(app, user.pat) is None
 
 
@@ -115,7 +108,7 @@ def test_a_role_key_comes_through_whole(workshop: Workshop, oauth: OAuth, visito
     app = workshop.app(project)
     user = workshop.user()
     workshop.grant(user, project, role)
-    oauth.wait_until_served(app, visitor.pat)
+    oauth.served(app, visitor.pat)
     oauth.wait_for_roles(app, user.pat, {role})
 
 
@@ -133,11 +126,9 @@ def test_with_claims_of_zitadel_the_answer_is_sorted(oauth: OAuth, app: App, rea
     assert names == sorted(names)
 
 
-def test_without_claims_of_zitadel_active_comes_first(
-    workshop: Workshop, oauth: OAuth, app: App, project: Project
-) -> None:
+def test_without_claims_of_zitadel_active_comes_first(workshop: Workshop, oauth: OAuth, app: App) -> None:
     user = workshop.user(pat=False)
-    token = oauth.access_token(user, workshop.secret(user), audience(project))
+    token = oauth.access_token(user, workshop.secret(user), audience(app.project))
     assert next(iter(oauth.claims(app, token))) == "active"
 
 
@@ -157,32 +148,31 @@ def test_a_token_of_the_jwt_profile_has_no_amr(
     assert claims["client_id"] == reader.username
 
 
-def test_the_scope_resourceowner_names_the_organization(
-    oauth: OAuth, app: App, project: Project, organization: Organization, reader_token: GetToken
+@pytest.mark.parametrize(
+    ("scope", "claims"),
+    [
+        (OWNER, {}),
+        ("urn:zitadel:iam:org:id:{0.id}", {"urn:zitadel:iam:org:id": "{0.id}"}),
+        ("urn:zitadel:iam:org:domain:primary:{0.primary_domain}", {DOMAIN: "{0.primary_domain}"}),
+    ],
+    ids=["owner", "own ID", "own domain"],
+)
+def test_a_scope_about_the_own_organization_gives_its_claims(
+    oauth: OAuth,
+    app: App,
+    project: Project,
+    organization: Organization,
+    reader_token: GetToken,
+    scope: str,
+    claims: Any,
 ) -> None:
-    claims = oauth.claims(app, reader_token(audience(project), OWNER))
-    assert {name: claims[name] for name in OWNERSHIP} == {
-        f"{OWNER}:id": organization.id,
-        f"{OWNER}:name": organization.name,
-        f"{OWNER}:primary_domain": organization.primary_domain,
-    }
-
-
-def test_the_scope_of_the_own_organization_gives_its_id_too(
-    oauth: OAuth, app: App, project: Project, organization: Organization, reader_token: GetToken
-) -> None:
-    scope = f"urn:zitadel:iam:org:id:{organization.id}"
-    claims = oauth.claims(app, reader_token(audience(project), scope))
-    assert claims["urn:zitadel:iam:org:id"] == organization.id
-    assert set(claims) >= OWNERSHIP
-
-
-def test_the_scope_of_the_primary_domain_gives_it_back(
-    oauth: OAuth, app: App, project: Project, organization: Organization, reader_token: GetToken
-) -> None:
-    scope = f"urn:zitadel:iam:org:domain:primary:{organization.primary_domain}"
-    claims = oauth.claims(app, reader_token(audience(project), scope))
-    assert claims["urn:zitadel:iam:org:domain:primary"] == organization.primary_domain
+    found = oauth.claims(app, reader_token(audience(project), scope.format(organization)))
+    owner = {f"{OWNER}:id": organization.id, f"{OWNER}:name": organization.name}
+    owner |= {f"{OWNER}:primary_domain": organization.primary_domain}
+    expected = {name: value.format(organization) for name, value in claims.items()}
+    assert {name: found[name] for name in found if name.startswith(ABOUT_ORGANIZATION)} == (
+        expected | ({} if DOMAIN in claims else owner)
+    )
 
 
 @pytest.mark.parametrize(
@@ -197,24 +187,17 @@ def test_a_scope_that_is_foreign_or_unknown_is_dropped(
     assert "urn:zitadel:iam:org:domain:primary" not in claims
 
 
-def test_a_role_scope_narrows_the_roles(oauth: OAuth, app: App, project: Project, both_token: GetToken) -> None:
-    token = both_token(audience(project), f"{ROLE_SCOPE}admin")
-    claims = oauth.claims(app, token)
-    assert set(claims[ROLES]) == {"admin"}
-    assert claims[roles_of(project)] == claims[ROLES]
-
-
-def test_without_a_role_scope_all_granted_roles_show(
-    oauth: OAuth, app: App, project: Project, both_token: GetToken
+@pytest.mark.parametrize(
+    ("scopes", "roles"),
+    [([], {"read:messages", "admin"}), ([f"{ROLE_SCOPE}admin"], {"admin"}), ([f"{ROLE_SCOPE}other"], None)],
+    ids=["no role scope", "granted", "not granted"],
+)
+def test_a_role_scope_narrows_the_roles(
+    oauth: OAuth, app: App, project: Project, both_token: GetToken, scopes: list[str], roles: set[str] | None
 ) -> None:
-    assert oauth.roles(app, both_token(audience(project))) == {"read:messages", "admin"}
-
-
-def test_a_role_scope_that_is_not_granted_leaves_no_claim(
-    oauth: OAuth, app: App, project: Project, reader_token: GetToken
-) -> None:
-    token = reader_token(audience(project), f"{ROLE_SCOPE}admin")
-    assert oauth.roles(app, token) is None
+    claims = oauth.claims(app, both_token(audience(project), *scopes))
+    assert (set(claims[ROLES]) if ROLES in claims else None) == roles
+    assert claims.get(roles_of(project)) == claims.get(ROLES)
 
 
 def test_the_scope_projects_roles_changes_nothing_at_introspection(
@@ -228,8 +211,7 @@ def test_the_scope_projects_roles_changes_nothing_at_introspection(
 
 def test_the_assertion_flag_of_the_project_does_not_matter(workshop: Workshop, oauth: OAuth, visitor: User) -> None:
     project = workshop.project("r", projectRoleAssertion=True, authorizationRequired=True, projectAccessRequired=True)
-    app = workshop.app(project)
-    oauth.wait_until_served(app, visitor.pat)
+    app = oauth.served(workshop.app(project), visitor.pat)
     assert oauth.roles(app, visitor.pat) is None
     user = workshop.user()
     workshop.grant(user, project, "r")

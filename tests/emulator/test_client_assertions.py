@@ -12,13 +12,12 @@ import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.support.emulator_target import INTROSPECT, NOBODY, Api, Server, answer, basic, oauth_refusal
-from tests.support.oauth import ASSERTION_TYPE, assertion
+from tests.support.emulator_target import INTROSPECT, NOBODY, Api, Server, answer, basic
+from tests.support.oauth import ASSERTION_TYPE, UNAUTHORIZED, assertion
 from tests.support.waiting import eventually
 from tests.support.workshop import App, KeyFile, Project, User, Workshop
 
 Introspect = Callable[[str], requests.Response]
-UNAUTHORIZED = oauth_refusal("unauthorized_client")
 
 
 @pytest.fixture(scope="module")
@@ -106,17 +105,11 @@ def test_an_assertion_that_another_key_or_none_signed_is_refused(
     assert answers == dict.fromkeys(assertions, UNAUTHORIZED)
 
 
-def test_a_deleted_key_is_refused(
-    introspect: Introspect, admin: Api, workshop: Workshop, key_app: App, issuer: str
-) -> None:
+def test_a_deleted_key_is_refused(introspect: Introspect, workshop: Workshop, key_app: App, issuer: str) -> None:
     key = workshop.app_key(key_app)
     eventually("the key is known", lambda: introspect(assertion(key, issuer)).json().get("active"))
-    admin.do("ApplicationService/DeleteApplicationKey", **key_app.ids, keyId=key["keyId"])
-    eventually(
-        "the deleted key is refused",
-        lambda: answer(introspect(assertion(key, issuer))),
-        lambda refusal: refusal == UNAUTHORIZED,
-    )
+    workshop.admin.do("ApplicationService/DeleteApplicationKey", **key_app.ids, keyId=key["keyId"])
+    eventually("the deleted key is refused", lambda: answer(introspect(assertion(key, issuer))), UNAUTHORIZED.__eq__)
 
 
 def test_an_assertion_wins_over_a_secret(

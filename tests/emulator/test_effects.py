@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,6 @@ from tests.support.oauth import INACTIVE, OAuth, audience
 from tests.support.waiting import eventually
 from tests.support.workshop import App, Project, User, Workshop
 
-UNAUTHORIZED = oauth_refusal("unauthorized_client")
 NOT_ACTIVE = oauth_refusal("invalid_request", "Errors.User.NotActive")
 ENDINGS = ["DeactivateUser", "LockUser", "DeleteUser"]
 
@@ -55,7 +55,7 @@ def test_a_removed_role_leaves_the_grants_and_does_not_come_back_with_its_name(
     project = workshop.project("stays", "goes")
     app, user = workshop.app(project), workshop.user()
     workshop.grant(user, project, "stays", "goes")
-    oauth.wait_until_served(app, visitor.pat)
+    oauth.served(app, visitor.pat)
     oauth.wait_for_roles(app, user.pat, {"stays", "goes"})
     admin.do("ProjectService/RemoveProjectRole", projectId=project.id, roleKey="goes")
     oauth.wait_for_roles(app, user.pat, {"stays"})
@@ -78,21 +78,16 @@ def test_all_tokens_of_a_user_end_with_the_user_at_once(
 
 
 @pytest.mark.parametrize(("off", "on"), [("DeactivateUser", "ReactivateUser"), ("LockUser", "UnlockUser")])
-def test_a_user_who_comes_back_needs_new_pats(
-    admin: Api, workshop: Workshop, oauth: OAuth, app: App, off: str, on: str
-) -> None:
+def test_a_user_who_comes_back_needs_new_pats(workshop: Workshop, oauth: OAuth, app: App, off: str, on: str) -> None:
     user = workshop.user()
-    admin.do(f"UserService/{off}", userId=user.id)
-    admin.do(f"UserService/{on}", userId=user.id)
+    workshop.admin.do(f"UserService/{off}", userId=user.id)
+    workshop.admin.do(f"UserService/{on}", userId=user.id)
     new = workshop.pat(user.id)
     eventually("a new PAT is active", lambda: oauth.active(app, new.token))
     assert answer(oauth.introspection(app, user.pat)) == INACTIVE
     filters = [{"userIdFilter": {"id": user.id}}]
-    eventually(
-        "both are listed, the ended one too",
-        lambda: admin.do("UserService/ListPersonalAccessTokens", filters=filters).get("result", []),
-        lambda rows: len(rows) == 2,
-    )
+    listed = partial(workshop.admin.rows, "UserService/ListPersonalAccessTokens", filters=filters)
+    eventually("both are listed, the ended one too", lambda: len(listed()) == 2)
 
 
 def test_a_user_who_comes_back_keeps_the_secret_but_no_access_tokens(
@@ -114,11 +109,7 @@ def test_a_user_who_is_off_gets_no_token(admin: Api, workshop: Workshop, oauth: 
     secret, login_name = workshop.secret(user), oauth.login_name(user)
     oauth.access_token(user, secret, "openid")
     admin.do(f"UserService/{ending}", userId=user.id)
-    eventually(
-        "the token endpoint refuses the user",
-        lambda: answer(oauth.ask_for_token(login_name, secret, "openid")),
-        lambda refusal: refusal == NOT_ACTIVE,
-    )
+    eventually("it is refused", lambda: answer(oauth.ask_for_token(login_name, secret, "openid")), NOT_ACTIVE.__eq__)
 
 
 def test_an_ended_pat_opens_neither_userinfo_nor_the_api(admin: Api, workshop: Workshop, server: Server) -> None:
@@ -132,9 +123,7 @@ def test_an_ended_pat_opens_neither_userinfo_nor_the_api(admin: Api, workshop: W
 @pytest.fixture
 def own_app(workshop: Workshop, oauth: OAuth, reader: User) -> App:
     """An application of one test, alone in its project, that introspection serves."""
-    app = workshop.app(workshop.project())
-    oauth.wait_until_served(app, reader.pat)
-    return app
+    return oauth.served(workshop.app(workshop.project()), reader.pat)
 
 
 APPLICATION, PROJECT = "ApplicationService", "ProjectService"
@@ -157,11 +146,7 @@ def test_an_application_is_refused_while_it_or_its_project_is_off(
         return own_app.ids if method.startswith(APPLICATION) else {"projectId": own_app.project.id}
 
     admin.do(off, **fields(off))
-    eventually(
-        "the application is refused",
-        lambda: answer(oauth.introspection(own_app, reader.pat)),
-        lambda refusal: refusal == UNAUTHORIZED,
-    )
+    oauth.wait_until_refused(own_app, reader.pat)
     if on:
         admin.do(on, **fields(on))
-        oauth.wait_until_served(own_app, reader.pat)
+        oauth.served(own_app, reader.pat)

@@ -21,7 +21,6 @@ from tests.support.emulator_target import (
 from tests.support.workshop import App, User
 
 STRANGER = "not-a-zitadel.invalid"
-FORWARDED = ("Forwarded: host={}", "X-Zitadel-Forwarded: host={}")
 UNKNOWN_INSTANCE = (
     "ID=QUERY-1kIjX Message=Instance not found. Make sure you got the domain right. "
     "Check out https://zitadel.com/docs/apis/introduction#domains"
@@ -59,23 +58,25 @@ def test_another_host_is_refused_before_the_credentials_are_checked(server: Serv
     assert server.post_form(INTROSPECT, [("token", reader.pat)], headers).status_code == 404
 
 
-@pytest.mark.parametrize("field", ["X-Forwarded-Host: {}", "x-zitadel-instance-host: {}", *FORWARDED])
-def test_an_unknown_host_in_any_field_that_names_the_instance_is_no_instance(server: Server, field: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "error_id"),
+    [
+        ("X-Forwarded-Host: {}", "QUERY-1kIjX"),
+        ("x-zitadel-instance-host: {}", "QUERY-1kIjX"),
+        ("Forwarded: host={}", "QUERY-1kIjX"),
+        ("X-Zitadel-Forwarded: host={}", "QUERY-1kIjX"),
+        ("x-zitadel-public-host: {}", "QUERY-IuGh1"),
+    ],
+)
+def test_an_unknown_host_in_any_field_is_refused(server: Server, field: str, error_id: str) -> None:
     response = server.send("GET", DISCOVERY, headers=dict([field.format(STRANGER).split(": ")]))
     assert response.status_code == 404
-    assert "ID=QUERY-1kIjX" in response.text
-
-
-def test_a_public_host_that_is_not_trusted_is_refused(server: Server) -> None:
-    response = server.send("GET", DISCOVERY, headers={"x-zitadel-public-host": STRANGER})
-    assert response.status_code == 404
-    assert "ID=QUERY-IuGh1" in response.text
+    assert f"ID={error_id}" in response.text
 
 
 def test_the_case_of_the_host_matters(server: Server) -> None:
     response = server.get(DISCOVERY, Host=server.host.upper())
-    assert response.status_code == 404
-    assert "ID=QUERY-1kIjX" in response.text
+    assert (response.status_code, "ID=QUERY-1kIjX" in response.text) == (404, True)
 
 
 def test_the_apis_refuse_another_host_in_their_own_forms(server: Server, admin: Api) -> None:
@@ -90,15 +91,11 @@ def test_the_apis_refuse_another_host_in_their_own_forms(server: Server, admin: 
         assert "details" not in body
 
 
-def test_any_port_is_accepted_and_the_issuer_carries_it(server: Server) -> None:
-    found = server.get(DISCOVERY, Host=f"{server.hostname}:59999").json()
-    assert found["issuer"] == f"{server.scheme}://{server.hostname}:59999"
+@pytest.mark.parametrize("port", [":59999", ""])
+def test_any_port_is_accepted_and_the_issuer_carries_it(server: Server, port: str) -> None:
+    found = server.get(DISCOVERY, Host=f"{server.hostname}{port}").json()
+    assert found["issuer"] == f"{server.scheme}://{server.hostname}{port}"
     assert found["introspection_endpoint"] == f"{found['issuer']}{INTROSPECT}"
-
-
-def test_the_name_alone_makes_an_issuer_without_a_port(server: Server) -> None:
-    issuer = server.get(DISCOVERY, Host=server.hostname).json()["issuer"]
-    assert issuer == f"{server.scheme}://{server.hostname}"
 
 
 @pytest.mark.parametrize("field", ["X-Forwarded-Host: {}", "x-zitadel-instance-host: {}", 'Forwarded: host="{}"'])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
@@ -18,7 +19,7 @@ from tests.support.emulator_target import (
     oauth_refusal,
     raw_basic,
 )
-from tests.support.oauth import ASSERTION_TYPE, INACTIVE, OAuth
+from tests.support.oauth import ASSERTION_TYPE, INACTIVE, UNAUTHORIZED, OAuth
 from tests.support.waiting import eventually
 from tests.support.workshop import KEY_APP, App, Project, User, Workshop
 
@@ -28,7 +29,6 @@ NOT_AUTHENTICATED = oauth_refusal("invalid_client", "client must be authenticate
 BROKEN_BASIC = oauth_refusal("invalid_client", "invalid basic auth header")
 BROKEN_FORM = oauth_refusal("invalid_request", "error parsing form")
 NO_TOKEN = oauth_refusal("invalid_request", "token missing")
-UNAUTHORIZED = oauth_refusal("unauthorized_client")
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,7 @@ def test_all_wrong_credentials_get_the_same_answer(
 def test_the_old_secret_ends_when_a_new_one_is_made(
     admin: Api, workshop: Workshop, oauth: OAuth, server: Server, project: Project, reader: User
 ) -> None:
-    old = workshop.app(project)
-    oauth.wait_until_served(old, reader.pat)
+    old = oauth.served(workshop.app(project), reader.pat)
     new = admin.do("ApplicationService/GenerateClientSecret", **old.ids)["clientSecret"]
     ask = [("token", reader.pat)]
     eventually(
@@ -121,21 +120,18 @@ def test_the_old_secret_ends_when_a_new_one_is_made(
         lambda: server.post_form(INTROSPECT, ask, basic(old.client_id, new)).json().get("active"),
     )
     eventually(
-        "the old secret is refused",
+        "it is refused",
         lambda: answer(server.post_form(INTROSPECT, ask, basic(old.client_id, old.secret))),
-        lambda refusal: refusal == UNAUTHORIZED,
+        UNAUTHORIZED.__eq__,
     )
 
 
 def test_an_application_that_uses_keys_can_have_a_secret_too(
-    admin: Api, workshop: Workshop, server: Server, oauth: OAuth, project: Project, reader: User
+    admin: Api, workshop: Workshop, oauth: OAuth, project: Project, reader: User
 ) -> None:
     by_key = workshop.app(project, apiConfiguration=KEY_APP)
-    secret = basic(by_key.client_id, admin.do("ApplicationService/GenerateClientSecret", **by_key.ids)["clientSecret"])
-    eventually(
-        "the secret is accepted",
-        lambda: server.post_form(INTROSPECT, [("token", reader.pat)], secret).json().get("active"),
-    )
+    secret = admin.do("ApplicationService/GenerateClientSecret", **by_key.ids)["clientSecret"]
+    oauth.served(replace(by_key, secret=secret), reader.pat)
     app = workshop.app(project)
     admin.do("ApplicationService/UpdateApplication", **app.ids, apiConfiguration=KEY_APP)
     eventually(

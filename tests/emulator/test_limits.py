@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.emulator_target import INTROSPECT, NOBODY, Api, Server, answer, api_error, basic, oauth_refusal
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, World, emulate, known_world
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, World, emulate, known_world
 from zdemo.emulator.api.request_bodies import LARGEST_MESSAGE_BYTES
 from zdemo.emulator.oidc.forms import LARGEST_FORM_BYTES
 
@@ -25,17 +25,7 @@ PATIENCE_SECONDS = 10
 CLIENT = basic(CLIENT_ID, CLIENT_SECRET)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with emulate() as emulator:
-        server = Server(emulator.url)
-        yield server
-        server.close()
-
-
-@pytest.fixture(scope="module")
-def admin(server: Server) -> Api:
-    return Api(server, ADMIN.pat)
+pytestmark = pytest.mark.usefixtures("emulator_only")
 
 
 # --- large bodies

@@ -6,12 +6,11 @@ from functools import partial
 
 import pytest
 
-from tests.support.emulator_target import Api, answer, error_id, oauth_refusal
+from tests.support.emulator_target import Api, answer, error_id
 from tests.support.oauth import INACTIVE, OWNER, ROLES, GetToken, OAuth, audience, roles_of
 from tests.support.waiting import eventually
 from tests.support.workshop import App, Organization, Project, User, Workshop
 
-UNAUTHORIZED = oauth_refusal("unauthorized_client")
 ROLES_IN = "urn:zitadel:iam:org:roles:id:"
 
 
@@ -35,9 +34,7 @@ def shared(workshop: Workshop, admin: Api, second: Organization) -> Project:
 
 @pytest.fixture(scope="module")
 def shared_app(workshop: Workshop, oauth: OAuth, shared: Project, visitor: User) -> App:
-    app = workshop.app(shared)
-    oauth.wait_until_served(app, visitor.pat)
-    return app
+    return oauth.served(workshop.app(shared), visitor.pat)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +118,7 @@ def test_only_deleting_a_project_grant_removes_what_was_assigned_through_it(
 ) -> None:
     project = workshop.project("r")
     app, user = workshop.app(project), workshop.user(organization=second)
-    oauth.wait_until_served(app, visitor.pat)
+    oauth.served(app, visitor.pat)
     granted = {"projectId": project.id, "grantedOrganizationId": second.id}
     admin.do("ProjectService/CreateProjectGrant", **granted, roleKeys=["r"])
     workshop.grant(user, project, "r", organization=second)
@@ -145,16 +142,11 @@ def set_state(admin: Api, organization: Organization, change: str) -> int:
 def test_the_application_of_a_deactivated_organization_is_refused_until_it_is_reactivated(
     workshop: Workshop, admin: Api, oauth: OAuth, own_organization: Organization, visitor: User
 ) -> None:
-    app = workshop.app(workshop.project(organization=own_organization))
-    oauth.wait_until_served(app, visitor.pat)
+    app = oauth.served(workshop.app(workshop.project(organization=own_organization)), visitor.pat)
     assert set_state(admin, own_organization, "deactivate") == 200
-    eventually(
-        "the application is refused",
-        lambda: answer(oauth.introspection(app, visitor.pat)),
-        lambda refusal: refusal == UNAUTHORIZED,
-    )
+    oauth.wait_until_refused(app, visitor.pat)
     assert set_state(admin, own_organization, "reactivate") == 200
-    oauth.wait_until_served(app, visitor.pat)
+    oauth.served(app, visitor.pat)
 
 
 def test_users_of_a_deactivated_organization_stay_active_with_their_roles(

@@ -7,33 +7,26 @@ import json
 from typing import Any
 
 import pytest
-import requests
 
 from tests.support.emulator_target import NOBODY, Api, Server, api_error, bearer, connect_path, error_id
 from tests.support.waiting import eventually
 from tests.support.workshop import Pat, Project, User, Workshop
 
-LIST = connect_path("ProjectService/ListProjects")
+LIST_PROJECTS = "ProjectService/ListProjects"
+LIST = connect_path(LIST_PROJECTS)
 JSON = {"Content-Type": "application/json"}
 EMPTY_BODY = "unmarshal message: zero-length payload is not a valid JSON object"
 BROKEN_BODY = "unmarshal message: unmarshal into *project.ListProjectsRequest: proto:"
 INVALID_TOKEN = "Errors.Token.Invalid (AUTH-7fs1e)"
 
 
-def post(admin: Api, body: object, **headers: str) -> requests.Response:
-    """List projects with this raw body."""
-    assert admin.token is not None
-    sent = JSON | bearer(admin.token) | {name.replace("_", "-"): value for name, value in headers.items()}
-    return admin.server.send("POST", LIST, data=body, headers=sent)
-
-
 def test_an_empty_body_is_not_an_empty_object(admin: Api) -> None:
-    assert api_error(post(admin, "")) == (400, EMPTY_BODY)
+    assert api_error(admin.post(LIST_PROJECTS, "")) == (400, EMPTY_BODY)
 
 
 @pytest.mark.parametrize("body", ["{", "[]", "null", '"text"', '{"filters": 5}', '{"pagination": {"limit": "x"}}'])
 def test_a_body_that_is_no_request_is_refused(admin: Api, body: str) -> None:
-    response = post(admin, body)
+    response = admin.post(LIST_PROJECTS, body)
     assert (response.status_code, response.json()["code"]) == (400, "invalid_argument")
     assert response.json()["message"].replace("\u00a0", " ").startswith(BROKEN_BODY)
     assert "details" not in response.json()
@@ -94,7 +87,7 @@ def test_a_body_is_read_in_all_its_forms(admin: Api, headers: dict[str, str]) ->
     content = json.dumps({"filters": [{"in_project_ids_filter": {"ids": [NOBODY], "colour": "blue"}}]}).encode()
     body = gzip.compress(content) if "Content_Encoding" in headers else content
     sent = {name: value for name, value in headers.items() if name != "Transfer_Encoding"}  # requests adds this one
-    response = post(admin, iter([body[:9], body[9:]]) if "Transfer_Encoding" in headers else body, **sent)
+    response = admin.post(LIST_PROJECTS, iter([body[:9], body[9:]]) if "Transfer_Encoding" in headers else body, **sent)
     assert (response.status_code, response.json()) == (200, {"pagination": {"appliedLimit": "100"}})
     assert response.headers["Content-Type"] == headers.get("Content_Type", "application/json")
     assert (response.headers["Cache-Control"], response.headers["Pragma"]) == ("no-store", "no-cache")
@@ -102,12 +95,12 @@ def test_a_body_is_read_in_all_its_forms(admin: Api, headers: dict[str, str]) ->
 
 
 def test_another_protocol_version_is_refused(admin: Api) -> None:
-    response = post(admin, "{}", Connect_Protocol_Version="2")
+    response = admin.post(LIST_PROJECTS, "{}", Connect_Protocol_Version="2")
     assert api_error(response) == (400, 'Connect-Protocol-Version must be "1": got "2"')
 
 
 def test_another_compression_is_not_implemented(admin: Api) -> None:
-    response = post(admin, "{}", Content_Encoding="br")
+    response = admin.post(LIST_PROJECTS, "{}", Content_Encoding="br")
     assert api_error(response) == (501, 'unknown compression "br": supported encodings are gzip')
     assert response.json()["code"] == "unimplemented"
 
@@ -143,7 +136,7 @@ def test_without_an_authorization_header_it_says_so_and_gives_no_id(server: Serv
 
 @pytest.mark.parametrize("header", ["bearer {}", "Basic {}", "{}"])
 def test_the_scheme_is_bearer_exactly(admin: Api, header: str) -> None:
-    response = post(admin, "{}", Authorization=header.format(admin.token), Accept_Language="en")
+    response = admin.post(LIST_PROJECTS, "{}", Authorization=header.format(admin.token))
     assert error_id(response) == (401, "AUTH-toLo1")
 
 

@@ -47,24 +47,22 @@ def appoint(server: Server, admin: Api, workshop: Workshop, organization: Organi
     return make
 
 
-def test_without_an_administrator_role_there_is_no_membership(
-    stranger: Api, project: Project, app: App, reader: User, organization: Organization
-) -> None:
+def test_without_an_administrator_role_there_is_no_membership(stranger: Api, app: App, reader: User) -> None:
     refused: dict[str, dict[str, Any]] = {
         "ProjectService/ListProjects": {},
-        "ProjectService/GetProject": {"projectId": project.id},
-        "ProjectService/ListProjectRoles": {"projectId": project.id},
-        "ProjectService/CreateProject": {"organizationId": organization.id, "name": "x"},
-        "ProjectService/AddProjectRole": {"projectId": project.id, "roleKey": "x", "displayName": "X"},
-        "ApplicationService/CreateApplication": {"projectId": project.id, "name": "x", "apiConfiguration": {}},
+        "ProjectService/GetProject": {"projectId": app.project.id},
+        "ProjectService/ListProjectRoles": {"projectId": app.project.id},
+        "ProjectService/CreateProject": {"organizationId": app.project.organization.id, "name": "x"},
+        "ProjectService/AddProjectRole": {"projectId": app.project.id, "roleKey": "x", "displayName": "X"},
+        "ApplicationService/CreateApplication": {"projectId": app.project.id, "name": "x", "apiConfiguration": {}},
         "ApplicationService/GenerateClientSecret": app.ids,
         "UserService/GetUserByID": {"userId": reader.id},
-        "UserService/CreateUser": {"organizationId": organization.id, "machine": {"name": "x"}},
+        "UserService/CreateUser": {"organizationId": app.project.organization.id, "machine": {"name": "x"}},
         "UserService/AddPersonalAccessToken": {"userId": reader.id, "expirationDate": FOREVER},
         "AuthorizationService/CreateAuthorization": {
             "userId": reader.id,
-            "projectId": project.id,
-            "organizationId": organization.id,
+            "projectId": app.project.id,
+            "organizationId": app.project.organization.id,
         },
     }
     answers = {method: api_error(stranger.ask(method, **fields)) for method, fields in refused.items()}
@@ -112,10 +110,8 @@ def test_users_see_their_own_authorizations(
     api, user = own
     authorization = workshop.grant(user, project, "read:messages")
     two_users = [{"inUserIds": {"ids": [user.id, both.id]}}]
-    rows = eventually(
-        "it is listed",
-        lambda: api.do("AuthorizationService/ListAuthorizations", filters=two_users).get("authorizations"),
-    )
+    list_method = "AuthorizationService/ListAuthorizations"
+    rows = eventually("it is listed", lambda: api.rows(list_method, filters=two_users))
     assert [(row["id"], row["state"]) for row in rows] == [(authorization, "STATE_ACTIVE")]
     assert [role["key"] for role in rows[0]["roles"]] == ["read:messages"]
 
@@ -194,11 +190,9 @@ def test_an_owner_of_the_organization_does_everything_but_delete_an_application(
     owner.do("ProjectService/DeleteProject", projectId=project)
 
 
-def test_a_removed_administrator_has_no_membership(
-    server: Server, admin: Api, workshop: Workshop, organization: Organization
-) -> None:
+def test_a_removed_administrator_has_no_membership(server: Server, admin: Api, workshop: Workshop) -> None:
     user = workshop.user()
-    names = {"userId": user.id, "resource": {"organizationId": organization.id}}
+    names = {"userId": user.id, "resource": {"organizationId": workshop.home.id}}
     api = Api(server, user.pat)
     admin.do("InternalPermissionService/CreateAdministrator", **names, roles=["ORG_OWNER"])
     eventually("the role has its effect", lambda: api.ask("ProjectService/ListProjects").status_code == 200)

@@ -98,16 +98,14 @@ def test_roles_are_inside_only_by_scope_and_only_under_their_project(
     assert claims[roles_of(project)] == {role: {organization.id: organization.primary_domain} for role in roles}
 
 
-def test_introspection_of_a_jwt_is_that_of_an_opaque_token(
-    oauth: OAuth, app: App, project: Project, signed: str, signer: User
-) -> None:
+def test_introspection_of_a_jwt_is_that_of_an_opaque_token(oauth: OAuth, app: App, signed: str, signer: User) -> None:
     claims = oauth.claims(app, signed)
     assert claims["active"] is True
     assert claims["client_id"] == signer.username
-    assert claims["scope"] == f"openid profile {audience(project)}"
+    assert claims["scope"] == f"openid profile {audience(app.project)}"
     assert claims["name"] == signer.name
     assert claims["amr"] == ["pwd"]
-    assert set(claims[ROLES]) == set(claims[roles_of(project)]) == {"read:messages", "admin"}
+    assert set(claims[ROLES]) == set(claims[roles_of(app.project)]) == {"read:messages", "admin"}
 
 
 def test_a_jwt_for_another_project_is_inactive(oauth: OAuth, other_app: App, signed: str) -> None:
@@ -173,13 +171,11 @@ def test_an_id_token_has_exactly_these_claims(
     assert claims["exp"] - claims["iat"] == 12 * 60 * 60
 
 
-def test_an_id_token_belongs_to_its_access_token(
-    server: Server, oauth: OAuth, reader: User, reader_secret: str
-) -> None:
+def test_an_id_token_belongs_to_its_access_token(oauth: OAuth, reader: User, reader_secret: str) -> None:
     tokens = oauth.tokens(reader, reader_secret, "openid")
     half = hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
     at_hash = base64.urlsafe_b64encode(half).decode().rstrip("=")  # OpenID Connect Core §3.1.3.6
-    assert verified(server, tokens["id_token"])[1]["at_hash"] == at_hash
+    assert verified(oauth.server, tokens["id_token"])[1]["at_hash"] == at_hash
 
 
 def test_an_id_token_of_the_jwt_profile_is_dead_on_arrival(server: Server, reader_key: KeyFile, issuer: str) -> None:

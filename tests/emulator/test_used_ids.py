@@ -72,10 +72,8 @@ def test_a_project_with_a_new_id_can_have_all_names(admin: Api, workshop: Worksh
     assert create(admin, new.id, app.name)[0] == 200
 
 
-def test_the_id_of_an_application_that_exists_is_accepted_under_another_name(
-    admin: Api, workshop: Workshop, app: App
-) -> None:
-    status, made = create(admin, app.project.id, workshop.name("app"), app.id)
+def test_the_id_of_an_application_that_exists_is_accepted_under_another_name(workshop: Workshop, app: App) -> None:
+    status, made = create(workshop.admin, app.project.id, workshop.name("app"), app.id)
     assert (status, made["applicationId"]) == (200, app.id)
     assert made["apiConfiguration"]["clientId"] != app.client_id
     assert made["apiConfiguration"]["clientSecret"] != app.secret

@@ -11,9 +11,6 @@ from tests.support.emulator_target import Api, api_error, error_id
 from tests.support.waiting import eventually
 from tests.support.workshop import Organization, User, Workshop
 
-CREATE = "UserService/CreateUser"
-LENGTH = "value length must be between 1 and 200 runes, inclusive"
-
 
 @pytest.fixture
 def own(workshop: Workshop) -> User:
@@ -23,21 +20,7 @@ def own(workshop: Workshop) -> User:
 
 def shown(admin: Api, user_id: str) -> dict[str, Any]:
     """The user as GetUserByID shows it, once it does."""
-    response = eventually(
-        "the user can be read",
-        lambda: admin.ask("UserService/GetUserByID", userId=user_id),
-        lambda response: response.status_code == 200,
-    )
-    found: dict[str, Any] = response.json()["user"]
-    return found
-
-
-def test_creating_answers_with_id_and_date(admin: Api, workshop: Workshop, organization: Organization) -> None:
-    fields = {"organizationId": organization.id, "username": workshop.name("user"), "machine": {"name": "Bot"}}
-    made = admin.do(CREATE, **fields)
-    workshop.remove_later("UserService/DeleteUser", userId=made["id"])
-    assert set(made) == {"id", "creationDate"}
-    assert made["id"].isdigit()
+    return admin.shown("UserService/GetUserByID", "user", userId=user_id)
 
 
 def test_a_user_leaves_out_what_is_empty(admin: Api, visitor: User, organization: Organization) -> None:
@@ -59,9 +42,11 @@ def test_a_description_and_a_secret_show(admin: Api, workshop: Workshop) -> None
 
 
 def test_without_a_username_it_is_the_id(admin: Api, workshop: Workshop, organization: Organization) -> None:
-    made = admin.do(CREATE, organizationId=organization.id, machine={"name": "Bot"})["id"]
-    workshop.remove_later("UserService/DeleteUser", userId=made)
-    assert shown(admin, made)["username"] == made
+    made = admin.do("UserService/CreateUser", organizationId=organization.id, machine={"name": "Bot"})
+    workshop.remove_later("UserService/DeleteUser", userId=made["id"])
+    assert set(made) == {"id", "creationDate"}
+    assert made["id"].isdigit()
+    assert shown(admin, made["id"])["username"] == made["id"]
 
 
 def test_a_user_is_changed_and_the_same_again_is_no_fault(admin: Api, own: User) -> None:
@@ -107,7 +92,7 @@ def test_a_user_is_deleted_once(admin: Api, own: User) -> None:
     assert set(deleted["details"]) == {"sequence", "changeDate", "resourceOwner"}
     again = admin.ask("UserService/DeleteUser", userId=own.id)
     assert api_error(again) == (404, "User could not be found (COMMAND-bd4ir1mblj)")
-    eventually("the user is gone", lambda: admin.ask("UserService/GetUserByID", userId=own.id).status_code == 404)
+    admin.gone("UserService/GetUserByID", userId=own.id)
 
 
 def test_a_username_is_free_again_after_its_user_is_deleted(admin: Api, workshop: Workshop, own: User) -> None:

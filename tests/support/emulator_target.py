@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import requests
+
+from tests.support.waiting import eventually
 
 DISCOVERY = "/.well-known/openid-configuration"
 KEYS = "/oauth/v2/keys"
@@ -48,6 +51,11 @@ def raw_basic(pair: str) -> dict[str, str]:
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+def hyphenated(headers: Headers) -> dict[str, str]:
+    """Header fields from keyword arguments, whose names have underscores for hyphens."""
+    return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 def answer(response: requests.Response) -> tuple[int, Any]:
@@ -97,8 +105,7 @@ class Server:
         )
 
     def get(self, path: str, **headers: str) -> requests.Response:
-        """GET; an underscore in a header's name stands for a hyphen."""
-        return self.send("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        return self.send("GET", path, headers=hyphenated(headers))
 
     def post_form(self, path: str, form: Form, headers: Headers | None = None) -> requests.Response:
         return self.send("POST", path, data=list(form), headers=headers)
@@ -124,10 +131,30 @@ class Api:
         assert response.status_code == 200, f"{method}: {response.status_code} {response.text}"
         return response.json()
 
+    def shown(self, method: str, part: str, /, **fields: Any) -> dict[str, Any]:
+        """A part of the answer of ``Service/Method``, once it shows the object."""
+        ask = partial(self.ask, method, **fields)
+        response = eventually(f"{method} shows the {part}", ask, lambda response: response.status_code == 200)
+        found: dict[str, Any] = response.json()[part]
+        return found
+
+    def gone(self, method: str, /, **fields: Any) -> None:
+        """Wait until ``Service/Method`` does not find the object."""
+        eventually(f"{method} answers 404", lambda: self.ask(method, **fields).status_code == 404)
+
+    def rows(self, method: str, /, **fields: Any) -> list[dict[str, Any]]:
+        """The rows that ``Service/Method`` lists."""
+        lists = [value for value in self.do(method, **fields).values() if isinstance(value, list)]
+        return lists[0] if lists else []
+
+    def post(self, method: str, body: object, /, **headers: str) -> requests.Response:
+        """Call ``Service/Method`` with a raw body."""
+        sent = {"Content-Type": "application/json"} | self._headers() | hyphenated(headers)
+        return self.server.send("POST", connect_path(method), data=body, headers=sent)
+
     def rest(self, method: str, path: str, /, body: Any = None, **headers: str) -> requests.Response:
-        """Call the REST API; an underscore in a header's name stands for a hyphen."""
-        sent = self._headers() | {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.server.send(method, path, json=body, headers=sent)
+        """Call the REST API."""
+        return self.server.send(method, path, json=body, headers=self._headers() | hyphenated(headers))
 
     def _headers(self) -> dict[str, str]:
         english = {"Accept-Language": "en"}  # messages are translated

@@ -9,7 +9,7 @@ from typing import Any
 import jwt
 import requests
 
-from tests.support.emulator_target import INTROSPECT, TOKEN, Api, Server, basic
+from tests.support.emulator_target import INTROSPECT, TOKEN, Api, Server, answer, basic, oauth_refusal
 from tests.support.waiting import eventually
 from tests.support.workshop import App, KeyFile, Project, User
 
@@ -21,6 +21,7 @@ ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
 OWNER = "urn:zitadel:iam:user:resourceowner"
 METADATA = "urn:zitadel:iam:user:metadata"
 INACTIVE = (200, {"active": False})
+UNAUTHORIZED = oauth_refusal("unauthorized_client")
 
 GetToken = Callable[..., str]
 """Gets an access token of a service user with these scopes."""
@@ -66,8 +67,13 @@ class OAuth:
     def wait_for_roles(self, app: App, token: str, roles: set[str] | None) -> None:
         eventually(f"the roles are {roles}", lambda: self.roles(app, token), lambda shown: shown == roles)
 
-    def wait_until_served(self, app: App, token: str) -> None:
+    def served(self, app: App, token: str) -> App:
+        """The application, once it can introspect this active token."""
         eventually("the application may introspect", lambda: self.active(app, token))
+        return app
+
+    def wait_until_refused(self, app: App, token: str) -> None:
+        eventually("it is refused", lambda: answer(self.introspection(app, token)), UNAUTHORIZED.__eq__)
 
     def login_name(self, user: User) -> str:
         """The preferred login name, which is what the token endpoint takes as the client ID."""
@@ -91,8 +97,8 @@ class OAuth:
             lambda: self.ask_for_token(login_name, secret, " ".join(scopes)),
             lambda response: response.status_code == 200,
         )
-        answer: dict[str, Any] = response.json()
-        return answer
+        body: dict[str, Any] = response.json()
+        return body
 
     def access_token(self, user: User, secret: str, *scopes: str) -> str:
         token: str = self.tokens(user, secret, *scopes)["access_token"]
