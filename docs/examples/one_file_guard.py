@@ -3,29 +3,30 @@
 import os
 import re
 import time
+from hashlib import sha256
+from urllib.parse import quote_plus
 
-import requests
 from flask import Flask, abort, g, request
+from requests import RequestException, post
 from werkzeug.exceptions import HTTPException
 
-URL = os.environ["ZITADEL_DOMAIN"] + "/oauth/v2/introspect"
-CLIENT_ID, CLIENT_SECRET = os.environ["CLIENT_ID"], os.environ["CLIENT_SECRET"]
+DOMAIN, CLIENT_ID, CLIENT_SECRET = (os.environ[name] for name in ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET"))
+AUTH = (quote_plus(CLIENT_ID), quote_plus(CLIENT_SECRET))  # form-encoded before Basic (RFC 6749 section 2.3.1)
 PROJECT_ID = os.environ.get("ZITADEL_PROJECT_ID")  # if set, tokens must be meant for this project or application
 ROLES = f"urn:zitadel:iam:org:project:{PROJECT_ID}:roles" if PROJECT_ID else "urn:zitadel:iam:org:project:roles"
 ROLE = "read:messages"
 CACHE_SECONDS = float(os.environ.get("ZDEMO_CACHE_TTL", "5"))  # how long a deleted token or removed role still passes
-CACHE_SIZE, LONGEST_TOKEN, LARGEST_BODY = 10_000, 16 * 1024, 64 * 1024
 app = Flask(__name__)
 app.url_map.merge_slashes = False  # //path is not /path
-app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY + 1  # one more: werkzeug cuts chunked bodies here without an error
+app.config["MAX_CONTENT_LENGTH"] = 64 * 1024 + 1  # one too many: werkzeug cuts chunked bodies without an error
 app.after_request(lambda response: response.headers.update(g.headers) or response)  # refusals get g.headers too
-cache: dict[str, tuple[float, dict]] = {}  # by token: when ZITADEL was asked, and the claims
+cache: dict[bytes, tuple[float, dict]] = {}  # SHA-256 of a token: when ZITADEL was asked, and the claims
 
 
 @app.before_request
 def begin() -> None:
     g.headers = {"X-Request-ID": os.urandom(8).hex()}
-    if len(request.get_data()) > LARGEST_BODY:
+    if len(request.get_data()) >= app.config["MAX_CONTENT_LENGTH"]:
         abort(413)
 
 
@@ -35,27 +36,27 @@ def require_token(role: str = "") -> None:  # ends the request with a refusal, o
     if not re.search(r"(?i)(^|,)\s*bearer\b", header):
         deny(401, "send the header Authorization: Bearer TOKEN")  # without an error code (RFC 6750 section 3.1)
     match = re.fullmatch(r"(?i)bearer +([a-z0-9._~+/-]+=*) *", header)
-    if not match or len(match[1]) > LONGEST_TOKEN or "access_token" in request.args or "access_token" in request.form:
-        deny(400, "send one token, in one Authorization header only", "invalid_request")
+    if not match or len(match[1]) > 16 * 1024 or "access_token" in request.args or "access_token" in request.form:
+        deny(400, "send one token, in one Authorization header only", error="invalid_request")
     g.claims = claims = introspect(match[1])  # a cached answer is judged again: exp may have passed
     is_ours = not PROJECT_ID or {PROJECT_ID, CLIENT_ID}.intersection(claims.get("aud", []))
     if not (claims["active"] and is_ours and claims.get("nbf", 0) - 5 <= time.time() < claims.get("exp", float("inf"))):
-        deny(401, "the token is not active, or not meant for this API", "invalid_token")
+        deny(401, "the token is not active, or not meant for this API", error="invalid_token")
     roles = claims.get(ROLES)  # never take roles from scope: for a PAT, ZITADEL lists some there that are not granted
     if role and not (isinstance(roles, dict) and isinstance(roles.get(role), dict) and roles[role]):
-        deny(401, f"the role {role} is missing", "insufficient_scope", f"urn:zitadel:iam:org:project:role:{role}")
+        deny(401, f"role {role} missing", error="insufficient_scope", scope="urn:zitadel:iam:org:project:role:" + role)
 
 
 def introspect(token: str) -> dict:  # RFC 7662; only the JSON boolean true in active is active
-    now, status = time.monotonic(), 503
-    entry = cache.get(token)
+    key, now, status = sha256(token.encode()).digest(), time.monotonic(), 503
+    entry = cache.get(key)
     if entry and now < entry[0] + CACHE_SECONDS:
         return entry[1]
     try:  # without redirects, which could take the token to another host
-        answer = requests.post(URL, {"token": token}, auth=(CLIENT_ID, CLIENT_SECRET), timeout=5, allow_redirects=False)
+        answer = post(f"{DOMAIN}/oauth/v2/introspect", {"token": token}, auth=AUTH, timeout=5, allow_redirects=False)
         status = 503 if answer.status_code in (429, 500, 502, 503, 504) or "QUERY-d3fas" in answer.text else 502
         claims = answer.json() if answer.status_code == 200 else None
-    except (requests.RequestException, RecursionError) as error:
+    except (RequestException, RecursionError) as error:
         answer, claims = error, None
     is_valid = isinstance(claims, dict) and isinstance(claims.get("active"), bool)
     if not is_valid or type(claims.get("exp", 0)) is not int or type(claims.get("nbf", 0)) is not int:
@@ -63,16 +64,15 @@ def introspect(token: str) -> dict:  # RFC 7662; only the JSON boolean true in a
         app.logger.error("no introspection: %s; check ZITADEL_DOMAIN, CLIENT_ID and CLIENT_SECRET", answer)
         abort(status, "the token cannot be checked; see this API's log")  # QUERY-d3fas: ZITADEL has no database now
     if claims["active"]:  # no other answer is kept, so that garbage cannot push good tokens out
-        if len(cache) >= CACHE_SIZE:
+        if len(cache) >= 10_000:
             cache.clear()
-        cache[token] = (now, claims)  # the age counts from the question: the answer holds no later changes
+        cache[key] = (now, claims)  # the age counts from the question: the answer holds no later changes
     return claims
 
 
-def deny(status: int, description: str, error: str = "", scope: str = "") -> None:  # a challenge (RFC 6750 section 3)
-    parameters = {"realm": "zdemo", "error": error, "scope": scope}
-    g.headers["WWW-Authenticate"] = "Bearer " + ", ".join(f'{name}="{v}"' for name, v in parameters.items() if v)
-    g.error = error
+def deny(status: int, description: str, **parameters: str) -> None:  # with a challenge (RFC 6750 section 3)
+    g.error, pairs = parameters.get("error"), {"realm": "zdemo"} | parameters
+    g.headers["WWW-Authenticate"] = "Bearer " + ", ".join(f'{name}="{value}"' for name, value in pairs.items())
     abort(status, description)
 
 
