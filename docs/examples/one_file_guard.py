@@ -13,8 +13,8 @@ from werkzeug.exceptions import HTTPException
 DOMAIN, CLIENT_ID, CLIENT_SECRET = (os.environ[name] for name in ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET"))
 AUTH = (quote_plus(CLIENT_ID), quote_plus(CLIENT_SECRET))  # form-encoded before Basic (RFC 6749 section 2.3.1)
 PROJECT_ID = os.environ.get("ZITADEL_PROJECT_ID")  # if set, tokens must be meant for this project or application
-ROLES = f"urn:zitadel:iam:org:project:{PROJECT_ID}:roles" if PROJECT_ID else "urn:zitadel:iam:org:project:roles"
-ROLE = "read:messages"
+ROLE, PROJECT = "read:messages", "urn:zitadel:iam:org:project"
+ROLES = f"{PROJECT}:{PROJECT_ID}:roles" if PROJECT_ID else f"{PROJECT}:roles"  # the name of the roles claim
 CACHE_SECONDS = float(os.environ.get("ZDEMO_CACHE_TTL", "5"))  # how long a deleted token or removed role still passes
 app = Flask(__name__)
 app.url_map.merge_slashes = False  # //path is not /path
@@ -44,7 +44,7 @@ def require_token(role: str = "") -> None:  # ends the request with a refusal, o
         deny(401, "the token is not active, or not meant for this API", error="invalid_token")
     roles = claims.get(ROLES)  # never take roles from scope: for a PAT, ZITADEL lists some there that are not granted
     if role and not (isinstance(roles, dict) and isinstance(roles.get(role), dict) and roles[role]):
-        deny(401, f"role {role} missing", error="insufficient_scope", scope="urn:zitadel:iam:org:project:role:" + role)
+        deny(401, f"the role {role} is missing", error="insufficient_scope", scope=f"{PROJECT}:role:{role}")
 
 
 def introspect(token: str) -> dict:  # RFC 7662; only the JSON boolean true in active is active
