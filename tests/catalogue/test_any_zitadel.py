@@ -44,9 +44,6 @@ class Site:
     user: User
     shell: Shell
 
-    def do(self, method: str, **fields: object) -> None:
-        self.workshop.admin.do(method, **fields)
-
     def says(self, *words: str, never: tuple[str, ...] = (OPEN,), **env: str) -> Ran:
         """Run doctor until it says all the words."""
 
@@ -100,37 +97,29 @@ def test_the_applications_own_id(site: Site) -> None:
     site.says(f"set CLIENT_ID={site.app.client_id}", CLIENT_ID=site.app.id)
 
 
-def test_an_application_that_is_off(site: Site) -> None:
-    site.do("ApplicationService/DeactivateApplication", **site.app.ids)
-    site.says(f"the application {site.app.name} is inactive")
-
-
-def test_a_project_that_is_off(site: Site) -> None:
-    site.do("ProjectService/DeactivateProject", projectId=site.app.project.id)
-    site.says(f"the project {site.app.project.name}", "is inactive")
-
-
-def test_a_deleted_pat(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("methods", "target", "words"),
+    [
+        (("ApplicationService/DeactivateApplication",), "application", ("the application {name} is inactive",)),
+        (("ProjectService/DeactivateProject",), "project", ("the project {project}", "is inactive")),
+        (("UserService/RemovePersonalAccessToken",), "PAT", ("the PAT was deleted",)),
+        (("UserService/DeactivateUser",), "user", ("is deactivated (inactive)",)),
+        (("UserService/LockUser", "UserService/UnlockUser"), "user", ("was locked", "is active again")),
+        (("UserService/DeleteUser",), "user", ("was removed",)),
+    ],
+)
+def test_what_was_changed(site: Site, methods: tuple[str, ...], target: str, words: tuple[str, ...]) -> None:
     assert site.user.first_pat
-    site.do("UserService/RemovePersonalAccessToken", userId=site.user.id, tokenId=site.user.first_pat.id)
-    site.says("the PAT was deleted")
+    ids: dict[str, dict[str, str]] = {
+        "application": site.app.ids,
+        "project": {"projectId": site.app.project.id},
+        "user": {"userId": site.user.id},
+        "PAT": {"userId": site.user.id, "tokenId": site.user.first_pat.id},
+    }
+    for method in methods:
+        site.workshop.admin.do(method, **ids[target])
+    site.says(*(text.format(name=site.app.name, project=site.app.project.name) for text in words))
 
 
-def test_a_user_who_is_off(site: Site) -> None:
-    site.do("UserService/DeactivateUser", userId=site.user.id)
-    site.says("is deactivated (inactive)")
-
-
-def test_a_user_who_was_locked_and_unlocked(site: Site) -> None:
-    site.do("UserService/LockUser", userId=site.user.id)
-    site.do("UserService/UnlockUser", userId=site.user.id)
-    site.says("was locked", "is active again")
-
-
-def test_a_user_who_is_gone(site: Site) -> None:
-    site.do("UserService/DeleteUser", userId=site.user.id)
-    site.says("was removed")
-
-
-def test_an_administrators_pat_that_is_none(site: Site) -> None:
+def test_the_pat_of_a_user_who_is_not_an_administrator(site: Site) -> None:
     site.says("not an administrator", ZITADEL_ADMIN_PAT=site.user.pat)

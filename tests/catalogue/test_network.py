@@ -32,6 +32,7 @@ from zdemo.serving.embedded import serving
 
 NOT_THE_TOKEN = ("token", "credential")
 PLAIN, HTML = {"Content-Type": "text/plain"}, {"Content-Type": "text/html", "Server": "nginx/1.27"}
+SAYS_HTTPS = answer(b"Client sent an HTTP request to an HTTPS server.", 400, headers=PLAIN)
 READY, HEALTHY = answer(b'"ok"\n'), answer(b"ok", headers=PLAIN)
 AWAY = answer(b"ID=API-F24h2 Message=DB CONNECTION ERROR Parent=(failed to connect)", 412, headers=PLAIN)
 NO_DATABASE = answer(
@@ -72,7 +73,7 @@ def test_03_https_to_an_http_port(bare: Shell, zitadel: Emulator) -> None:
 
 
 def test_04_http_to_a_tls_port_that_says_so(bare: Shell) -> None:
-    with upstream(answer(b"Client sent an HTTP request to an HTTPS server.\n", 400, headers={})) as up:
+    with upstream(SAYS_HTTPS) as up:
         output = doctor(bare, settings(up.url), "net.tls")
     output.names("expects https", f"fix: ZITADEL_DOMAIN=https://127.0.0.1:{up.port}").never("not a ZITADEL")
 
@@ -83,24 +84,25 @@ def test_04_http_to_a_tls_port_that_hangs_up(bare: Shell, certificates: Certific
     output.names("expects https", f"https://127.0.0.1:{up.port}")
 
 
-@pytest.mark.parametrize("kind", ["unknown_authority", "self_signed"])
-def test_05_a_certificate_that_nobody_vouches_for(bare: Shell, certificates: Certificates, kind: str) -> None:
+UNTRUSTED = ("not trusted", "self-signed|unknown", "fix: .*REQUESTS_CA_BUNDLE")
+NO_WAY_OUT = ("unreachable", "expired", "verify=|insecure|switch.* off")
+
+
+@pytest.mark.parametrize(
+    ("kind", "trusted", "named", "never"),
+    [
+        ("unknown_authority", False, UNTRUSTED, NO_WAY_OUT),
+        ("self_signed", False, UNTRUSTED, NO_WAY_OUT),
+        ("wrong_name", True, ("another name",), ("expired", "not trusted")),
+        ("expired", True, ("has expired", "fix: renew", "clock"), ("not trusted", "another name")),
+    ],
+)
+def test_05_06_54_a_bad_certificate(
+    bare: Shell, certificates: Certificates, kind: str, trusted: bool, named: tuple[str, ...], never: tuple[str, ...]
+) -> None:
+    bundle = {"REQUESTS_CA_BUNDLE": str(certificates.bundle)} if trusted else {}
     with upstream(READY, tls=getattr(certificates, kind)()) as up:
-        output = doctor(bare, settings(up.url), "net.tls")
-    output.names("not trusted", "self-signed|unknown", "fix: .*REQUESTS_CA_BUNDLE")
-    output.never("unreachable", "expired", "verify=|insecure|switch.* off")
-
-
-def test_06_a_certificate_for_another_name(bare: Shell, certificates: Certificates) -> None:
-    with upstream(READY, tls=certificates.wrong_name()) as up:
-        output = doctor(bare, settings(up.url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "net.tls")
-    output.names("another name").never("expired", "not trusted")
-
-
-def test_54_a_certificate_that_has_expired(bare: Shell, certificates: Certificates) -> None:
-    with upstream(READY, tls=certificates.expired()) as up:
-        output = doctor(bare, settings(up.url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "net.tls")
-    output.names("has expired", "fix: renew", "clock").never("not trusted", "another name")
+        doctor(bare, settings(up.url, **bundle), "net.tls").names(*named).never(*never)
 
 
 def test_a_ca_bundle_that_is_not_there_is_named(bare: Shell, certificates: Certificates) -> None:
@@ -124,13 +126,25 @@ def test_07_every_command_says_it_in_one_sentence(bare: Shell, zitadel: Emulator
     output.names(f"ZITADEL_DOMAIN={zitadel.url}")
 
 
+OTHER_SERVER = ("not a ZITADEL|another server", "nginx|text/html", "fix: correct ZITADEL_DOMAIN")
+SINGLE_SIGN_ON = answer(b"", 302, headers={"Location": "https://sso.example.com/login?next=1"})
+KEYCLOAK = answer(json_body({"issuer": "https://keycloak.example/realms/x", "introspection_endpoint": "https://k/i"}))
+
+
 @pytest.mark.parametrize(
-    "other", [answer(b"<h1>404</h1>", 404, headers=HTML), answer(b"<h1>Welcome</h1>", headers=HTML)]
+    ("server", "named"),
+    [
+        (answer(b"<h1>404</h1>", 404, headers=HTML), OTHER_SERVER),
+        (answer(b"<h1>Welcome</h1>", headers=HTML), OTHER_SERVER),
+        (KEYCLOAK, ("not a ZITADEL", "another authorization server", "keycloak.example")),
+        (answer(b"<h1>Bad Gateway</h1>", 502, headers=HTML), ("proxy", "502", "start ZITADEL")),
+        (SINGLE_SIGN_ON, ("redirects .*to sso.example.com", "fix: exempt /oauth.*well-known", "not followed")),
+    ],
 )
-def test_08_another_web_server(bare: Shell, other: Behaviour) -> None:
-    with upstream(other) as up:
-        output = doctor(bare, settings(up.url), "zitadel.identity")
-    output.names("not a ZITADEL|another server", "nginx|text/html", "fix: correct ZITADEL_DOMAIN").never(*NOT_THE_TOKEN)
+def test_08_53_67_another_server(bare: Shell, server: Behaviour, named: tuple[str, ...]) -> None:
+    with upstream(server) as up:
+        doctor(bare, settings(up.url), "zitadel.identity").names(*named).never(*NOT_THE_TOKEN)
+        assert {request.headers["host"] for request in up.requests} == {f"127.0.0.1:{up.port}"}
 
 
 @pytest.mark.parametrize("shift", [600, -600])
@@ -212,23 +226,10 @@ def test_55_a_server_that_stays_silent(bare: Shell) -> None:
         output.names("no answer .*within 1 s", "check whether that server hangs", "ZDEMO_TIMEOUT").never("refuse")
 
 
-def test_67_single_sign_on_before_zitadel(bare: Shell) -> None:
-    with upstream(answer(b"", 302, headers={"Location": "https://sso.example.com/login?next=1"})) as up:
-        output = doctor(bare, settings(up.url), "zitadel.identity")
-        targets = {request.headers["host"] for request in up.requests}
-    output.names("redirects .*to sso.example.com", "fix: exempt /oauth.*well-known", "not followed")
-    assert targets == {f"127.0.0.1:{up.port}"}
-
-
 def test_51_a_proxy_that_changes_the_host(bare: Shell, zitadel: Emulator) -> None:
     with upstream(relay(zitadel.url, host="internal:9000")) as up:
         output = doctor(bare, settings(f"http://localhost:{up.port}"), "zitadel.host")
     output.names("proxy .*changes the host", "internal:9000", "fix: .*Host")
-
-
-def test_53_a_proxy_whose_zitadel_is_down(bare: Shell) -> None:
-    with upstream(answer(b"<h1>Bad Gateway</h1>", 502, headers=HTML)) as up:
-        doctor(bare, settings(up.url), "zitadel.identity").names("proxy", "502", "start ZITADEL")
 
 
 def test_61_a_proxy_that_is_not_there(bare: Shell) -> None:
@@ -248,13 +249,6 @@ def test_the_api_in_the_place_of_zitadel_is_named(bare: Shell, zitadel: Emulator
 def test_zitadel_in_the_place_of_the_api_is_named(bare: Shell, zitadel: Emulator) -> None:
     env = administered(zitadel.url, ZDEMO_API_URL=zitadel.url)
     doctor(bare, env, "settings.wellformed", "api.identity").names("same address", "zdemo serve")
-
-
-def test_another_authorization_server_is_named(bare: Shell) -> None:
-    other = answer(json_body({"issuer": "https://keycloak.example/realms/x", "introspection_endpoint": "https://k/i"}))
-    with upstream(other) as up:
-        output = doctor(bare, settings(up.url), "zitadel.identity")
-    output.names("not a ZITADEL", "another authorization server", "keycloak.example")
 
 
 @pytest.mark.parametrize("hangs", ["everything", "introspection"])
@@ -280,11 +274,6 @@ def test_a_proxy_variable_does_not_swallow_loopback(bare: Shell, zitadel: Emulat
     assert "not used for this host" in " ".join(output.ran.out.split())
 
 
-def test_a_socks_proxy_is_named(bare: Shell) -> None:
-    env = settings("http://zitadel.example", ZDEMO_ALLOW_HTTP="1", ALL_PROXY="socks5://127.0.0.1:1080")
-    doctor(bare, env, "net.proxy").names("SOCKS", "NO_PROXY").never("not HTTP, or is cut off")
-
-
 def test_a_ca_bundle_that_only_the_api_needs_is_named(
     bare: Shell, zitadel: Emulator, certificates: Certificates
 ) -> None:
@@ -293,26 +282,22 @@ def test_a_ca_bundle_that_only_the_api_needs_is_named(
         doctor(bare, env, "api.reachable").names("REQUESTS_CA_BUNDLE", "cannot be read", "/nowhere/ca.pem")
 
 
-@pytest.mark.parametrize("proxy", ["not a proxy", "http://:x", "127.0.0.1:1"])
-def test_a_proxy_that_is_no_address_is_a_finding_and_no_crash(bare: Shell, proxy: str) -> None:
-    env = settings("http://zitadel.example", ZDEMO_ALLOW_HTTP="1", HTTP_PROXY=proxy)
-    doctor(bare, env, "net.proxy").names("proxy", "HTTP_PROXY|NO_PROXY")
-
-
-PROXIES = {
-    "SOCKS": ("socks5://127.0.0.1:1080", "SOCKS"),
-    "no address": ("http://proxy:port", "is not an address"),
-}
-
-
-@pytest.mark.parametrize("which", PROXIES)
-def test_a_proxy_that_cannot_be_asked_is_named_by_every_command(bare: Shell, which: str) -> None:
-    proxy, said = PROXIES[which]
-    env = settings("https://zitadel.example", HTTPS_PROXY=proxy)
+@pytest.mark.parametrize(
+    ("variable", "proxy", "named"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1080", ("SOCKS", "no request was sent")),
+        ("HTTPS_PROXY", "http://proxy:port", ("is not an address", "no request was sent")),
+        ("HTTPS_PROXY", "not a proxy", ("is not an address", "no request was sent")),
+        ("HTTPS_PROXY", "http://:x", ("is not an address", "no request was sent")),
+        ("HTTPS_PROXY", "127.0.0.1:1", ("proxy 127.0.0.1",)),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_named_by_every_command(
+    bare: Shell, variable: str, proxy: str, named: tuple[str, ...]
+) -> None:
+    env = settings("https://zitadel.example", **{variable: proxy})
     for output in (doctor(bare, env, "net.proxy"), introspect(bare, env)):
-        output.names("proxy of the environment", said, "no request was sent", "NO_PROXY").never(
-            "not HTTP, or is cut off"
-        )
+        output.names("proxy", "NO_PROXY", *named).never("not HTTP, or is cut off")
 
 
 def proxied(proxy: str, url: str = "http://zitadel.example") -> dict[str, str]:
@@ -380,30 +365,22 @@ def test_introspection_alone_that_is_in_maintenance_does_not_call_zitadel_down(b
             output.never("start ZITADEL")
 
 
-BEFORE_THE_API = {
-    "AirPlay": (
-        answer(b"", 403, headers={"Server": "AirTunes/775.3.1"}),
-        "AirPlay of macOS",
-        "zdemo serve --port 5001",
-    ),
-    "gateway": (answer(b"upstream connect error", 503, headers={**PLAIN, "Server": "envoy"}), "gateway", "zdemo serve"),
-    "limit": (answer(b"slow down", 429, headers={**PLAIN, "Retry-After": "7"}), "limited .429.", "wait 7 s"),
-    "TLS": (
-        answer(b"Client sent an HTTP request to an HTTPS server.", 400, headers=PLAIN),
-        "expects https",
-        "ZDEMO_API_URL=https",
-    ),
-    "moved": (
-        depending(lambda r: answer(b"", 301, headers={"Location": f"https://api.example{r.target}"})),
-        "redirects requests to api.example",
-        "ZDEMO_API_URL=https://api.example",
-    ),
-}
+MOVED = depending(lambda r: answer(b"", 301, headers={"Location": f"https://api.example{r.target}"}))
 
 
-@pytest.mark.parametrize("which", BEFORE_THE_API)
-def test_what_answers_before_the_api_is_not_taken_for_it(bare: Shell, zitadel: Emulator, which: str) -> None:
-    behaviour, cause, fix = BEFORE_THE_API[which]
+@pytest.mark.parametrize(
+    ("behaviour", "cause", "fix"),
+    [
+        (answer(b"", 403, headers={"Server": "AirTunes/775.3.1"}), "AirPlay of macOS", "zdemo serve --port 5001"),
+        (answer(b"no upstream", 503, headers={**PLAIN, "Server": "envoy"}), "gateway", "zdemo serve"),
+        (answer(b"slow down", 429, headers={**PLAIN, "Retry-After": "7"}), "limited .429.", "wait 7 s"),
+        (SAYS_HTTPS, "expects https", "ZDEMO_API_URL=https"),
+        (MOVED, "redirects requests to api.example", "ZDEMO_API_URL=https://api.example"),
+    ],
+)
+def test_what_answers_before_the_api_is_not_taken_for_it(
+    bare: Shell, zitadel: Emulator, behaviour: Behaviour, cause: str, fix: str
+) -> None:
     with upstream(behaviour) as up:
         env = settings(zitadel.url, ZDEMO_API_URL=up.url)
         for output in (doctor(bare, env, "api.identity"), call(bare, env, "scoped")):

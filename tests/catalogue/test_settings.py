@@ -8,6 +8,8 @@ from tests.support.cli import Shell
 from tests.support.named_causes import administered, command, doctor, introspect, settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, Emulator
 
+REFUSED = ("client.accepted",)
+
 
 def test_33_a_variable_that_hides_the_one_in_the_file(bare: Shell, zitadel: Emulator) -> None:
     bare.dotenv(**settings(zitadel.url, CLIENT_ID="353545601679624999"))
@@ -27,19 +29,9 @@ def test_a_variable_that_stands_twice_is_pointed_out(bare: Shell, zitadel: Emula
     doctor(bare, {}, warned=("settings.shadowed",)).names("CLIENT_ID is set twice", "last line counts")
 
 
-def test_63_an_address_without_a_scheme(bare: Shell, zitadel: Emulator) -> None:
-    output = doctor(bare, settings(zitadel.url.removeprefix("http://")), "settings.wellformed")
-    output.names("ZITADEL_DOMAIN has no scheme", f"fix: ZITADEL_DOMAIN={zitadel.url}").never("path")
-
-
 @pytest.mark.parametrize("more", ["/", "//"])
 def test_63_a_slash_at_the_end_is_no_fault(bare: Shell, zitadel: Emulator, more: str) -> None:
     doctor(bare, settings(zitadel.url + more))
-
-
-def test_the_address_of_the_console_is_named(bare: Shell, zitadel: Emulator) -> None:
-    output = doctor(bare, settings(f"{zitadel.url}/ui/console"), "settings.wellformed")
-    output.names(f"ZITADEL_DOMAIN has a path: {zitadel.url}/ui/console", f"fix: ZITADEL_DOMAIN={zitadel.url}")
 
 
 def test_lines_that_are_no_assignment_are_named_by_number(bare: Shell) -> None:
@@ -66,21 +58,26 @@ def test_everything_that_is_missing_is_said_at_once(bare: Shell) -> None:
     output.names("ZITADEL_DOMAIN is not set", "CLIENT_ID is not set", "CLIENT_SECRET is not set", "zdemo setup")
 
 
-ODD = {
-    "swapped": ({"CLIENT_ID": CLIENT_SECRET, "CLIENT_SECRET": CLIENT_ID}, ("swapped", "exchange")),
-    "PAT as secret": ({"CLIENT_SECRET": READER.pat}, ("CLIENT_SECRET and PAT hold the same",)),
-    "project as client": (
-        {"CLIENT_ID": PROJECT_ID, "ZITADEL_PROJECT_ID": PROJECT_ID},
-        ("CLIENT_ID and ZITADEL_PROJECT_ID hold the same",),
-    ),
-}
-
-
-@pytest.mark.parametrize("odd", ODD)
-def test_a_value_of_another_kind_is_named(bare: Shell, zitadel: Emulator, odd: str) -> None:
-    values, named = ODD[odd]
-    output = doctor(bare, settings(zitadel.url, **values), "settings.wellformed", "client.accepted")
-    output.names(*named)
+# {url} is ZITADEL's address, and {host} is without its scheme
+@pytest.mark.parametrize(
+    ("values", "also_failing", "named"),
+    [
+        ({"ZITADEL_DOMAIN": "{host}"}, (), ("ZITADEL_DOMAIN has no scheme", "fix: ZITADEL_DOMAIN={url}")),
+        ({"ZITADEL_DOMAIN": "http:/{host}"}, (), ("has a damaged scheme: http:/{host}", "fix: ZITADEL_DOMAIN={url}")),
+        ({"ZITADEL_DOMAIN": "{url}/ui"}, (), ("ZITADEL_DOMAIN has a path: {url}/ui", "fix: ZITADEL_DOMAIN={url}")),
+        ({"CLIENT_ID": f'"{CLIENT_ID}"'}, (), ("CLIENT_ID has quotes around it", f"fix: CLIENT_ID={CLIENT_ID}")),
+        ({"ZITADEL_ADMIN_PAT": f"Bearer {ADMIN.pat}"}, ("admin.valid",), ("ADMIN_PAT has Bearer in front of it",)),
+        ({"CLIENT_ID": CLIENT_SECRET, "CLIENT_SECRET": CLIENT_ID}, REFUSED, ("swapped", "exchange")),
+        ({"CLIENT_SECRET": READER.pat}, REFUSED, ("CLIENT_SECRET and PAT hold the same",)),
+        ({"CLIENT_ID": PROJECT_ID, "ZITADEL_PROJECT_ID": PROJECT_ID}, REFUSED, ("ZITADEL_PROJECT_ID hold the same",)),
+    ],
+)
+def test_63_a_wrong_value_is_named(
+    bare: Shell, zitadel: Emulator, values: dict[str, str], also_failing: tuple[str, ...], named: tuple[str, ...]
+) -> None:
+    places = {"url": zitadel.url, "host": zitadel.url.removeprefix("http://")}
+    env = settings(zitadel.url) | {name: value.format(**places) for name, value in values.items()}
+    doctor(bare, env, "settings.wellformed", *also_failing).names(*(text.format(**places) for text in named))
 
 
 def test_a_secret_and_a_token_that_are_swapped_are_named_by_every_command(bare: Shell, zitadel: Emulator) -> None:
@@ -95,18 +92,6 @@ def test_an_administrators_pat_as_pat_is_pointed_out(bare: Shell, zitadel: Emula
     env = settings(zitadel.url, PAT=ADMIN.pat, ZITADEL_ADMIN_PAT=ADMIN.pat)
     output = doctor(bare, env, "role.granted", warned=("settings.wellformed",))
     output.names("PAT and ZITADEL_ADMIN_PAT hold the same", "administrator")
-
-
-def test_quotes_around_a_value_are_named(bare: Shell, zitadel: Emulator) -> None:
-    env = settings(zitadel.url, CLIENT_ID=f'"{CLIENT_ID}"')
-    output = doctor(bare, env, "settings.wellformed")
-    output.names(f'CLIENT_ID has quotes around it: "{CLIENT_ID}"', f"fix: CLIENT_ID={CLIENT_ID}")
-
-
-def test_a_pasted_administrators_pat_is_named(bare: Shell, zitadel: Emulator) -> None:
-    env = settings(zitadel.url, ZITADEL_ADMIN_PAT=f"Bearer {ADMIN.pat}")
-    output = doctor(bare, env, "settings.wellformed", "admin.valid")
-    output.names("ZITADEL_ADMIN_PAT has Bearer in front of it")
 
 
 COPY = "cp -n .env.example"
@@ -134,11 +119,6 @@ def test_an_option_that_is_wrong_is_to_be_corrected_itself(bare: Shell) -> None:
 def test_a_scheme_that_does_not_fit_is_corrected_where_it_was_given(bare: Shell, zitadel: Emulator) -> None:
     output = command(bare, {}, "call", "public", "--url", zitadel.url.replace("http:", "https:"))
     output.names("speaks plain http", f"--url={zitadel.url}").never("ZDEMO_API_URL")
-
-
-def test_a_damaged_scheme_is_named(bare: Shell) -> None:
-    output = doctor(bare, settings("http:/localhost:8080"), "settings.wellformed")
-    output.names("ZITADEL_DOMAIN has a damaged scheme: http:/localhost", "fix: ZITADEL_DOMAIN=http://localhost:8080")
 
 
 def test_a_host_may_be_called_http(bare: Shell) -> None:
