@@ -72,9 +72,9 @@ NETWORK = {"requests", "urllib3", "socket", "flask"}
 WITHOUT_WORLD = ("authorization", "diagnosis", "errors", "introspection.model", "introspection.refusals")
 WORLD = {"time", "datetime", "os", "socket", "random", "secrets", "subprocess", "threading"}
 
-# What outsiders of a package import of it: the package itself, or, of these, any of its modules. Those of serving are
-# doors so that neither server is loaded for the sake of the other.
-OPEN_PACKAGES = {"config", "http", "introspection", "management", "serving"}
+# What outsiders of a package import of it: the package itself, or, of these, any of its modules. Those of serving, demo
+# and provisioning are doors so that one part is not loaded for the sake of another.
+OPEN_PACKAGES = {"config", "demo", "http", "introspection", "management", "provisioning", "serving"}
 
 SERVER_LOADS = {"errors", "config", "http", "introspection", "authorization", "server", "serving"}
 

@@ -30,7 +30,7 @@ from zdemo.emulator import (
     emulate,
     known_world,
 )
-from zdemo.provisioning import SETTINGS
+from zdemo.provisioning.files import SETTINGS
 from zdemo.provisioning.state import read_state, state_path
 from zdemo.serving.embedded import serving
 

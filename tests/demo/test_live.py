@@ -23,8 +23,7 @@ from tests.support.cli import LONGEST_SECONDS, Ran, Shell
 from tests.support.desk import KeptReport
 from tests.support.waiting import eventually
 from zdemo.config.settings import AdminSettings
-from zdemo.demo import live_demo
-from zdemo.demo.live import PREFIX, TIME, is_leftover
+from zdemo.demo.live import PREFIX, TIME, is_leftover, live_demo
 from zdemo.emulator import ADMIN, VISITOR, World, create_app, emulate, known_world
 from zdemo.errors import ZdemoError
 from zdemo.management import resources

@@ -11,8 +11,8 @@ import pytest
 from zdemo.cli.demo_screen import results_as_json, show_end, show_result
 from zdemo.cli.screen import Screen
 from zdemo.client import Route
-from zdemo.demo import StepResult, emulated_demo
-from zdemo.demo.scenario import EMULATED_STEPS, LIVE_STEPS, DemoChange, Step
+from zdemo.demo.emulated import emulated_demo
+from zdemo.demo.scenario import EMULATED_STEPS, LIVE_STEPS, DemoChange, Step, StepResult
 
 LEAST_REQUESTS = 9
 

@@ -13,7 +13,7 @@ from tests.support.emulator_target import Api, Server
 from tests.support.workshop import Organization, Workshop, find_organization
 from zdemo.emulator import ADMIN, emulate
 from zdemo.management.resources import administrator
-from zdemo.provisioning import SetupOptions
+from zdemo.provisioning.options import SetupOptions
 
 MINE = "# mine\n\nA=1  # one\n"
 

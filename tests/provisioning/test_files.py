@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zdemo.config.dotenv_file import read_dotenv, update_dotenv
-from zdemo.provisioning import SETTINGS, SetupFiles
-from zdemo.provisioning.files import GROUPS
+from zdemo.provisioning.files import GROUPS, SETTINGS, SetupFiles
 
 NAMES = ("PAT", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
 OWN = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(("", "own-1", "own-2")))

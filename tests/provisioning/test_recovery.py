@@ -10,7 +10,7 @@ import pytest
 from tests.support.desk import CountingClient, Cut, Desk
 from tests.support.waiting import eventually
 from zdemo.management.model import Auth
-from zdemo.provisioning import Action, ObjectKind
+from zdemo.provisioning.plan import Action, ObjectKind
 
 CHANGES = [
     "CreateUser",

@@ -15,7 +15,10 @@ from tests.support.workshop import HUMAN, Organization, Workshop
 from zdemo.config.dotenv_file import update_dotenv
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.management.model import Auth
-from zdemo.provisioning import SETTINGS, Action, ObjectKind, SetupFiles, SetupOptions, apply_plan
+from zdemo.provisioning.apply import apply_plan
+from zdemo.provisioning.files import SETTINGS, SetupFiles
+from zdemo.provisioning.options import SetupOptions
+from zdemo.provisioning.plan import Action, ObjectKind
 from zdemo.provisioning.state import state_path
 
 ROLE = "read:messages"

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from zdemo.errors import SettingsError
-from zdemo.provisioning import issued_pat
 from zdemo.provisioning.state import (
     EMPTY,
     IssuedCredential,
     SetupState,
     digest,
+    issued_pat,
     lost_credentials,
     new_id,
     read_state,

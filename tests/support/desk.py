@@ -13,19 +13,14 @@ from tests.support.waiting import eventually
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.http.response import Response
 from zdemo.management.client import ManagementClient
-from zdemo.provisioning import (
-    Plan,
-    SetupFiles,
-    SetupOptions,
-    Teardown,
-    apply_plan,
-    look,
-    make_plan,
-    plan_teardown,
-    tear_down,
-    verify_tokens,
-)
+from zdemo.provisioning.apply import apply_plan
+from zdemo.provisioning.files import SetupFiles
+from zdemo.provisioning.lookup import look
+from zdemo.provisioning.options import SetupOptions
+from zdemo.provisioning.plan import Plan, make_plan
 from zdemo.provisioning.state import SetupState, read_state, state_path
+from zdemo.provisioning.teardown import Teardown, plan_teardown, tear_down
+from zdemo.provisioning.verify import verify_tokens
 
 TIMEOUT_SECONDS = 10.0
 
@@ -100,13 +95,7 @@ class Desk:
     def plan(self, client: ManagementClient | None = None, **options: Any) -> Plan:
         """Look and plan."""
         files = SetupFiles(self.path)
-        current = look(
-            client or CountingClient(self.target),
-            files,
-            replace(self.options, **options),
-            issuer=self.target[0],
-            timeout_seconds=TIMEOUT_SECONDS,
-        )
+        current = look(client or CountingClient(self.target), files, replace(self.options, **options))
         return make_plan(current, files.values)
 
     def run(self, client: ManagementClient | None = None, **options: Any) -> Plan:
@@ -115,19 +104,16 @@ class Desk:
         plan, files = self.plan(client, **options), SetupFiles(self.path)
         if plan.changes:
             apply_plan(client, files, plan, KeptReport())
-        verify_tokens(files, self.options.role, issuer=self.target[0], timeout_seconds=TIMEOUT_SECONDS)
+        verify_tokens(client, files, self.options.role)
         return plan
 
     def nothing_left_to_do(self) -> None:
         """Run until nothing changes; a real ZITADEL's lists may trail."""
         eventually("a run that changes nothing", lambda: not self.run().changes)
 
-    def plan_teardown(self) -> Teardown:
-        return plan_teardown(CountingClient(self.target), SetupFiles(self.path), issuer=self.target[0])
-
     def tear_down(self, client: ManagementClient | None = None) -> Teardown:
         files = SetupFiles(self.path)
-        teardown = plan_teardown(client or CountingClient(self.target), files, issuer=self.target[0])
+        teardown = plan_teardown(client or CountingClient(self.target), files)
         if teardown.changes:
             tear_down(files, teardown, KeptReport())
         return teardown
@@ -164,10 +150,6 @@ class Desk:
         """Return the users with an assignment in the project."""
         found = self.api.do("AuthorizationService/ListAuthorizations", filters=[{"projectId": {"id": project_id}}])
         return [row["user"]["id"] for row in found.get("authorizations", [])]
-
-    def assignments(self, project_id: str) -> list[str]:
-        found = self.api.do("AuthorizationService/ListAuthorizations", filters=[{"projectId": {"id": project_id}}])
-        return [row["id"] for row in found.get("authorizations", [])]
 
     def is_complete(self) -> None:
         """Everything is there once, nothing is left over, and the next run changes nothing."""

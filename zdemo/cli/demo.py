@@ -17,7 +17,7 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import AdminSettings
-from zdemo.demo import DemoEnvironment, Interrupted, StepResult
+from zdemo.demo.scenario import DemoEnvironment, Interrupted, StepResult
 from zdemo.errors import ExitCode, SettingsError
 
 SIGNALLED = 128  # what shells add to the number of the signal that ended a program
@@ -44,7 +44,7 @@ def demo(
     screen: Screen = ctx.obj
     logging.getLogger("zdemo").addHandler(logging.NullHandler())  # an API logs its outage, and this demo makes one
     if not live:
-        from zdemo.demo import emulated_demo  # here, since the live demo needs no emulator
+        from zdemo.demo.emulated import emulated_demo  # here, since the live demo needs no emulator
 
         return _run(screen, emulated_demo(), as_json=as_json, live=False)
     try:
@@ -57,7 +57,7 @@ def demo(
 
 def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[DemoEnvironment]:
     """Return the live demo. Raises SettingsError with every setting that is missing or wrong."""
-    from zdemo.demo import live_demo  # here, since the other demo does not need setup
+    from zdemo.demo.live import live_demo  # here, since the other demo does not need setup
 
     environment = read_environment(env_file)
     hide_secrets(screen, environment)

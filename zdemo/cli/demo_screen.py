@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zdemo.cli.screen import WIDTH, Screen, headline
-from zdemo.demo import DemoEnvironment, StepResult
+from zdemo.demo.scenario import DemoEnvironment, StepResult
 
 
 def show_begin(screen: Screen, environment: DemoEnvironment) -> None:

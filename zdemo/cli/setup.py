@@ -31,25 +31,17 @@ from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError, UsageError, ZdemoError
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Auth
-from zdemo.provisioning import (
-    SETTINGS,
-    Plan,
-    Rotation,
-    SetupFiles,
-    SetupOptions,
-    Teardown,
-    apply_plan,
-    git_warning,
-    look,
-    make_plan,
-    only_setup_in_folder,
-    plan_teardown,
-    tear_down,
-    verify_tokens,
-)
+from zdemo.provisioning.apply import apply_plan
+from zdemo.provisioning.conflicts import NOTHING_CHANGED
+from zdemo.provisioning.files import SETTINGS, SetupFiles
+from zdemo.provisioning.lookup import look
+from zdemo.provisioning.options import SetupOptions
+from zdemo.provisioning.plan import Plan, Rotation, make_plan
+from zdemo.provisioning.safety import git_warning, only_setup_in_folder
+from zdemo.provisioning.teardown import Teardown, plan_teardown, tear_down
+from zdemo.provisioning.verify import verify_tokens
 
 OPTIONS = {"ZITADEL_DOMAIN": "--domain", "ZITADEL_ADMIN_PAT": "--admin-pat"}
-NOTHING_CHANGED = "nothing was changed"
 
 
 def setup(
@@ -121,15 +113,7 @@ def setup(
             return _nothing_to_remove(screen, files, dry_run=dry_run, as_json=as_json)
         settings = AdminSettings.from_env(_environment(screen, files, domain, admin_pat, may_ask=not yes))
         with _management(settings) as client:
-            run = _Run(
-                screen=screen,
-                files=files,
-                client=client,
-                settings=settings,
-                dry_run=dry_run,
-                yes=yes,
-                as_json=as_json,
-            )
+            run = _Run(screen=screen, files=files, client=client, dry_run=dry_run, yes=yes, as_json=as_json)
             return run.tear_down() if teardown else run.set_up(options)
 
 
@@ -206,7 +190,6 @@ class _Run:
     screen: Screen
     files: SetupFiles
     client: ManagementClient
-    settings: AdminSettings
     dry_run: bool
     yes: bool
     as_json: bool
@@ -214,9 +197,8 @@ class _Run:
     def set_up(self, options: SetupOptions) -> int:
         """Look, show the plan, ask, apply it, and verify the result."""
         screen, files = self.screen, self.files
-        issuer, seconds = self.settings.issuer, self.settings.timeout_seconds
-        with screen.waiting(f"looking at {issuer}"):
-            current = look(self.client, files, options, issuer=issuer, timeout_seconds=seconds)
+        with screen.waiting(f"looking at {self.client.issuer}"):
+            current = look(self.client, files, options)
         plan = make_plan(current, files.values, file=files.path.name)
         if not self.as_json:
             show_plan(screen, plan, files.values)
@@ -232,7 +214,7 @@ class _Run:
             start = time.monotonic()
             apply_plan(self.client, files, plan, screen)
         with screen.waiting("waiting until introspection shows it"):
-            shown = verify_tokens(files, options.role, issuer=issuer, timeout_seconds=seconds)
+            shown = verify_tokens(self.client, files, options.role)
         if self.as_json:
             screen.document(plan_document(plan, dry_run=False, seconds=shown))
         else:
@@ -274,8 +256,8 @@ class _Run:
     def tear_down(self) -> int:
         """Show what will be removed, ask, and remove it."""
         screen, files = self.screen, self.files
-        with screen.waiting(f"looking at {self.settings.issuer}"):
-            teardown = plan_teardown(self.client, files, issuer=self.settings.issuer)
+        with screen.waiting(f"looking at {self.client.issuer}"):
+            teardown = plan_teardown(self.client, files)
         if not self.as_json:
             show_teardown(screen, teardown, files.path)
         if self.dry_run:

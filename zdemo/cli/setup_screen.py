@@ -9,7 +9,8 @@ from typing import Any
 
 from zdemo.cli.screen import Screen, printable, wrapped
 from zdemo.management.model import Administrator
-from zdemo.provisioning import Action, ObjectKind, Plan, PlanStep, Removal, Teardown
+from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep
+from zdemo.provisioning.teardown import Removal, Teardown
 
 LABEL_WIDTH, ACTION_WIDTH = 16, 15
 MIDDLE_WIDTH = 80 - LABEL_WIDTH - ACTION_WIDTH - 2

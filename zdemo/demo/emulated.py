@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 
 from zdemo.config.settings import Settings
 from zdemo.demo.scenario import (
@@ -31,7 +31,7 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
     with ExitStack() as stack:
         emulator = stack.enter_context(ExitStack())
         url = emulator.enter_context(emulate(world)).url
-        client = stack.enter_context(closing(ManagementClient(url, ADMIN.pat, timeout_seconds=TIMEOUT_SECONDS)))
+        client = stack.enter_context(ManagementClient(url, ADMIN.pat, timeout_seconds=TIMEOUT_SECONDS))
         settings = Settings(
             issuer=url,
             client_id=CLIENT_ID,
@@ -42,7 +42,7 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
         api_port = stack.enter_context(serving(create_app(settings)))
         port = int(url.rsplit(":", 1)[1])
         yield DemoEnvironment(
-            zitadel=f"(emulated) {url}",
+            zitadel=f"(emulator) {url}",
             api_url=f"http://127.0.0.1:{api_port}",
             steps=EMULATED_STEPS,
             tokens={Caller.READER: READER.pat, Caller.VISITOR: VISITOR.pat, Caller.UNKNOWN: UNKNOWN_TOKEN},

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from zdemo.client import ROLE
@@ -31,17 +32,14 @@ from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection, Introspector
 from zdemo.management import resources
 from zdemo.management.client import ManagementClient
-from zdemo.provisioning import (
-    Reporter,
-    SetupFiles,
-    SetupOptions,
-    apply_plan,
-    look,
-    make_plan,
-    plan_teardown,
-    tear_down,
-    verify_tokens,
-)
+from zdemo.provisioning.apply import apply_plan
+from zdemo.provisioning.files import SetupFiles
+from zdemo.provisioning.lookup import look
+from zdemo.provisioning.options import SetupOptions
+from zdemo.provisioning.plan import make_plan
+from zdemo.provisioning.steps import Reporter
+from zdemo.provisioning.teardown import plan_teardown, tear_down
+from zdemo.provisioning.verify import verify_tokens
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, THREADS, serving
 
@@ -53,41 +51,15 @@ LEFT_AFTER = timedelta(hours=1)  # no demo takes nearly as long
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
+@dataclass
 class SwitchedIntrospector:
-    """An introspector that asks ZITADEL, or an address where there is no answer."""
+    """An introspector that asks the one that is ``current``."""
 
-    def __init__(self, zitadel: Introspector, nowhere: Introspector) -> None:
-        self._zitadel, self._nowhere = zitadel, nowhere
-        self._current = zitadel
-
-    def disconnect(self) -> None:
-        """From now on there is no answer."""
-        self._current = self._nowhere
-
-    def reconnect(self) -> None:
-        """From now on ZITADEL is asked."""
-        self._current = self._zitadel
+    current: Introspector
 
     def introspect(self, token: str) -> Introspection:
         """Ask the current one."""
-        return self._current.introspect(token)
-
-
-@dataclass(frozen=True, kw_only=True)
-class InterruptibleReport:
-    """A report that ends the run between two steps."""
-
-    report: Reporter
-    check: Callable[[], None]
-
-    def tell(self, text: str) -> None:
-        """Report a thing that was done."""
-        self.report.tell(text)
-        self.check()
-
-    def hide(self, *secrets: str) -> None:
-        """Never show these texts."""
-        self.report.hide(*secrets)
+        return self.current.introspect(token)
 
 
 @contextmanager
@@ -103,23 +75,21 @@ def live_demo(
         Interrupted: a signal asked the program to end; everything has been removed.
     """
     with ExitStack() as stack:
-        client = stack.enter_context(
-            closing(ManagementClient(admin.issuer, admin.admin_pat, timeout_seconds=admin.timeout_seconds))
-        )
+        management = ManagementClient(admin.issuer, admin.admin_pat, timeout_seconds=admin.timeout_seconds)
+        client = stack.enter_context(management)
         now = datetime.now(UTC)
         _remove_leftovers(client, now, report)
         files = SetupFiles(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))) / ".env")
         check = stack.enter_context(_signals())
         try:
             options = _options(now)
-            current = look(client, files, options, issuer=admin.issuer, timeout_seconds=admin.timeout_seconds)
-            plan = make_plan(current, files.values)
-            apply_plan(client, files, plan, InterruptibleReport(report=report, check=check))
-            verify_tokens(files, options.role, issuer=admin.issuer, timeout_seconds=admin.timeout_seconds)
-            with _environment(admin, client, files, options, check) as environment:
+            plan = make_plan(look(client, files, options), files.values)
+            apply_plan(client, files, plan, report, check=check)
+            verify_tokens(client, files, options.role)
+            with _environment(client, files, options, check) as environment:
                 yield replace(environment, patience_seconds=patience_seconds)
         finally:
-            _tear_down(client, files, admin.issuer, report)
+            _tear_down(client, files, report)
         check()
 
 
@@ -136,9 +106,9 @@ def _options(now: datetime) -> SetupOptions:
     )
 
 
-def _tear_down(client: ManagementClient, files: SetupFiles, issuer: str, report: Reporter) -> None:
+def _tear_down(client: ManagementClient, files: SetupFiles, report: Reporter) -> None:
     try:
-        tear_down(files, plan_teardown(client, files, issuer=issuer), report)
+        tear_down(files, plan_teardown(client, files), report)
     except ZdemoError as error:
         raise ZdemoError(
             error.message,
@@ -172,13 +142,9 @@ def _signals() -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def _environment(
-    admin: AdminSettings,
-    client: ManagementClient,
-    files: SetupFiles,
-    options: SetupOptions,
-    check: Callable[[], None],
+    client: ManagementClient, files: SetupFiles, options: SetupOptions, check: Callable[[], None]
 ) -> Iterator[DemoEnvironment]:
-    state, found = files.state, files.settings(admin.issuer, admin.timeout_seconds)
+    state, found = files.state, files.settings(client)
     if found is None:
         raise AssertionError("setup has verified these settings")
     settings = replace(found, cache_ttl_seconds=CACHE_SECONDS)
@@ -186,11 +152,11 @@ def _environment(
         zitadel = stack.enter_context(closing(IntrospectionClient(settings)))
         closed = replace(settings, issuer=f"http://{LOOPBACK}:{stack.enter_context(_closed_port())}")
         nowhere = stack.enter_context(closing(IntrospectionClient(closed)))
-        switched = SwitchedIntrospector(zitadel, nowhere)
+        switched = SwitchedIntrospector(zitadel)
         app = create_app(settings, protected(switched, settings, threads=THREADS), threads=THREADS)
         port = stack.enter_context(serving(app))
         yield DemoEnvironment(
-            zitadel=admin.issuer,
+            zitadel=client.issuer,
             api_url=f"http://{LOOPBACK}:{port}",
             steps=LIVE_STEPS,
             tokens={
@@ -206,10 +172,10 @@ def _environment(
                     reader_id=state.reader_id,
                     pat_id=state.reader_pats[-1].id,
                 ),
-                DemoChange.DISCONNECT: switched.disconnect,
-                DemoChange.RECONNECT: switched.reconnect,
+                DemoChange.DISCONNECT: partial(setattr, switched, "current", nowhere),
+                DemoChange.RECONNECT: partial(setattr, switched, "current", zitadel),
             },
-            timeout_seconds=admin.timeout_seconds * 2,
+            timeout_seconds=client.timeout_seconds * 2,
             patience_seconds=PATIENCE_SECONDS,
             check=check,
         )

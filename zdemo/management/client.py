@@ -37,6 +37,7 @@ class ManagementClient:
     """
 
     def __init__(self, issuer: str, token: str, *, timeout_seconds: float | Callable[[], float]) -> None:
+        self.issuer = issuer
         self._transport = Transport(issuer, setting="ZITADEL_DOMAIN")
         self._token = token
         self._timeout_seconds = timeout_seconds
@@ -46,6 +47,11 @@ class ManagementClient:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def timeout_seconds(self) -> float:
+        """The longest time that a request which begins now may take."""
+        return self._timeout_seconds() if callable(self._timeout_seconds) else self._timeout_seconds
 
     def call(self, service: str, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make one unary Connect call.
@@ -71,12 +77,11 @@ class ManagementClient:
         headers = {"Authorization": f"Bearer {token or self._token}", "Accept-Language": "en"}
         if body is not None:
             headers["Connect-Protocol-Version"] = "1"
-        seconds = self._timeout_seconds if isinstance(self._timeout_seconds, int | float) else self._timeout_seconds()
         try:
             return self._transport.send(
                 method,
                 path,
-                timeout_seconds=seconds,
+                timeout_seconds=self.timeout_seconds,
                 headers=headers,
                 json=None if body is None else dict(body),
             )

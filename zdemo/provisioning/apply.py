@@ -6,6 +6,7 @@ and a killed run has lost, is created anew.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from zdemo.management.client import ManagementClient
@@ -15,17 +16,28 @@ from zdemo.provisioning.state import new_id
 from zdemo.provisioning.steps import HANDLERS, Context, Reporter
 
 
-def apply_plan(client: ManagementClient, files: SetupFiles, plan: Plan, report: Reporter) -> None:
-    """Carry out all steps. Raises ZdemoError when ZITADEL refuses one; what exists by then stays, and is recorded."""
+def apply_plan(
+    client: ManagementClient,
+    files: SetupFiles,
+    plan: Plan,
+    report: Reporter,
+    *,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Carry out all steps; ``check`` is called between them, and raises to end the run.
+
+    Raises:
+        ZdemoError: ZITADEL refuses a step. What exists by then stays, and is recorded.
+    """
     current = plan.current
-    application = current.application
-    client_id = application.client_id if application else ""
+    client_id = current.application.client_id if current.application else ""
     context = Context(client=client, files=files, plan=plan, report=report, client_id=client_id)
     _record_intent(context)
     files.write({"ZITADEL_DOMAIN": domain_line(files.get("ZITADEL_DOMAIN"), current.issuer)})
     for step in plan.steps:
         if step.action is not Action.LEAVE and step.kind is not ObjectKind.ENV:
             HANDLERS[step.kind, step.action](context, step)
+            check()
     files.write({"ZITADEL_PROJECT_ID": context.project_id, "CLIENT_ID": context.client_id})
     files.record(rotating=False, unfinished=False)
     if any(plan.to_do(ObjectKind.ENV)):

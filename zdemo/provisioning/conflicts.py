@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zdemo.errors import ZdemoError
-from zdemo.management.model import Application
+from zdemo.management.model import Application, User
 from zdemo.provisioning.current import CurrentState, CurrentUser
 
 NOTHING_CHANGED = "nothing was changed"
@@ -28,14 +28,16 @@ def _conflict(message: str, hint: str) -> ZdemoError:
 def _check_names(current: CurrentState) -> None:
     """Compare the names of setup's own objects with those that were asked for, which may be the default ones."""
     options, differences, words = current.options, [], []
-    rows = [
-        ("project", current.project, current.project and current.project.name, "--project-name", options.project_name),
-        ("application", current.application, current.application and current.application.name, "--app-name",
-         options.app_name),
-        *(("user", u.user, u.user and u.user.username, u.fields.option, u.name) for u in current.users),
-    ]  # fmt: skip
-    for what, thing, name, option, expected in rows:
-        if name and current.owns(thing) and name.casefold() != expected.casefold():
+    rows = (
+        ("project", current.project, options.project_name, "--project-name"),
+        ("application", current.application, options.app_name, "--app-name"),
+        *(("user", user.user, user.name, user.fields.option) for user in current.users),
+    )
+    for what, thing, expected, option in rows:
+        if thing is None or not current.owns(thing):
+            continue
+        name = thing.username if isinstance(thing, User) else thing.name
+        if name.casefold() != expected.casefold():
             differences.append(f"the {what} that setup created is named {name}, not {expected}")
             words.append(f"{option} {name}" if " " not in name else f"{option} '{name}'")
     if differences:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from zdemo.management.model import Administrator, Application, Auth, Project, RoleAssignment, User
 from zdemo.provisioning.options import SetupOptions
-from zdemo.provisioning.state import SetupState
+from zdemo.provisioning.state import IssuedCredential, SetupState
 
 
 class CredentialState(StrEnum):
@@ -27,6 +27,14 @@ class UserFields:
     pats: str
     setting: str
     option: str
+
+    def id_in(self, state: SetupState) -> str:
+        """Return the ID that setup chose for the user."""
+        return str(getattr(state, self.user_id))
+
+    def issued(self, state: SetupState) -> tuple[IssuedCredential, ...]:
+        """Return the PATs that setup created for the user."""
+        return tuple(getattr(state, self.pats))
 
 
 READER = UserFields(user_id="reader_id", pats="reader_pats", setting="PAT", option="--reader-name")
@@ -81,7 +89,7 @@ class CurrentState:
     @property
     def auth(self) -> Auth:
         """How the application shall authenticate."""
-        return self.options.auth or (self.application.auth if self.application else Auth.BASIC)
+        return self.options.auth_for(self.application)
 
     def owns(self, thing: Project | Application | User | None) -> bool:
         """Return whether setup created this object."""

@@ -13,6 +13,7 @@ from zdemo.config.dotenv_file import read_dotenv, replace_file, update_dotenv
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError
+from zdemo.management.client import ManagementClient
 from zdemo.provisioning.state import EMPTY, digest, read_state, write_state
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -89,8 +90,7 @@ class SetupFiles:
     def restore(self) -> None:
         """Take setup's values and comments out, put the previous ones back, and forget the state."""
         state = self.state
-        names = {name for name in SETTINGS if name in self.values and (self.wrote(name) or name in self.emptied)}
-        self._update({name: state.previous.get(name) for name in names})
+        self._update({name: state.previous.get(name) for name in self.own_settings})
         if self.path.exists():
             self._remove_comments()
             if state.created_file and not self.path.read_bytes().strip():
@@ -99,9 +99,10 @@ class SetupFiles:
         self.state = EMPTY
 
     @property
-    def emptied(self) -> set[str]:
-        """The settings whose line setup has emptied."""
-        return {name for name in self.state.previous if name in self.values and not self.get(name)}
+    def own_settings(self) -> tuple[str, ...]:
+        """The settings that have a value of setup's, or whose line setup has emptied."""
+        emptied = {name for name in self.state.previous if not self.get(name)}
+        return tuple(name for name in SETTINGS if name in self.values and (self.wrote(name) or name in emptied))
 
     def key_file(self, application_name: str) -> Path:
         """Return where the key of an application goes; what might lead elsewhere, or hide it, is replaced."""
@@ -113,11 +114,12 @@ class SetupFiles:
         digests = {key.digest for key in self.state.keys} - {""}
         return [file for file in sorted(self.path.parent.glob(KEY_FILES)) if digest(key_in(file)) in digests]
 
-    def settings(self, issuer: str, timeout_seconds: float) -> Settings | None:
-        """Return what a command would make of the file; ``None`` when its credentials are incomplete or broken."""
+    def settings(self, client: ManagementClient) -> Settings | None:
+        """Return the settings of an API at the client's ZITADEL; ``None`` when the credentials cannot be used."""
         names = ("ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
         values = {name: self.get(name) for name in names}
-        values |= {"ZITADEL_DOMAIN": issuer, "ZDEMO_TIMEOUT": f"{timeout_seconds:g}", "ZDEMO_ALLOW_HTTP": "1"}
+        values |= {"ZITADEL_DOMAIN": client.issuer, "ZDEMO_TIMEOUT": f"{client.timeout_seconds:g}"}
+        values["ZDEMO_ALLOW_HTTP"] = "1"
         try:
             return Settings.from_env(Environment({str(self.path): values}))
         except SettingsError:

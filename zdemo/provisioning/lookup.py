@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
 
 from zdemo.errors import CredentialsRefused, ManagementError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
@@ -25,36 +24,22 @@ NEW_SECRET_SECONDS = 0.5  # ZITADEL may refuse a new secret for 49 ms; an interr
 MADE_UP_TOKEN = "zdemo-setup-tests-whether-its-credentials-are-accepted"  # noqa: S105  # never valid
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Lookup:
-    client: ManagementClient
-    files: SetupFiles
-    options: SetupOptions
-    issuer: str
-    timeout_seconds: float
-
-
-def look(
-    client: ManagementClient, files: SetupFiles, options: SetupOptions, *, issuer: str, timeout_seconds: float
-) -> CurrentState:
+def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> CurrentState:
     """Return what exists. Raises ZdemoError for what stands in the way of any plan."""
-    lookup = _Lookup(client=client, files=files, options=options, issuer=issuer, timeout_seconds=timeout_seconds)
     state, admin = files.state, resources.administrator(client)
     settle(state)
     resources.list_assignments(client, user_id=admin.id)  # older ZITADELs lack this service: better known now
     with explained_membership(admin):
-        project = _project(lookup, admin)
-        application = _application(lookup, project)
-        users = {READER: _user(lookup, READER, options.reader_name, admin)}
-        users[VISITOR] = _user(lookup, VISITOR, options.visitor_name, admin)
-    if not any(thing and state.owns(thing.id) for thing in (project, application, *users.values())):
-        check_same_zitadel(state, files.path, issuer)
-    auth = options.auth or (application.auth if application else Auth.BASIC)
-    credentials = _credentials(lookup, application, auth)
-    key_id = _key_id(lookup) if credentials is CredentialState.GOOD else ""
-    lost_keys, issued_keys = _keys(lookup, application, key_id)
+        project = _project(client, state, options, admin)
+        application = _application(client, state, options, project)
+        reader = _user(client, state.reader_id, options.reader_name, admin)
+        visitor = _user(client, state.visitor_id, options.visitor_name, admin)
+    if not any(thing and state.owns(thing.id) for thing in (project, application, reader, visitor)):
+        check_same_zitadel(state, files.path, client.issuer)
+    credentials, key_id = _credentials(client, files, application, options.auth_for(application))
+    lost_keys, issued_keys = _keys(client, state.keys, application, key_id)
     return CurrentState(
-        issuer=issuer,
+        issuer=client.issuer,
         state=state,
         options=options,
         admin=admin,
@@ -65,8 +50,8 @@ def look(
         credentials=credentials,
         lost_keys=lost_keys,
         issued_keys=issued_keys,
-        reader=_current_user(lookup, READER, options.reader_name, users[READER], project),
-        visitor=_current_user(lookup, VISITOR, options.visitor_name, users[VISITOR], project),
+        reader=_current_user(client, files, READER, options.reader_name, reader, project),
+        visitor=_current_user(client, files, VISITOR, options.visitor_name, visitor, project),
     )
 
 
@@ -91,91 +76,97 @@ def explained_membership(admin: Administrator) -> Iterator[None]:
         ) from error
 
 
-def _project(lookup: _Lookup, admin: Administrator) -> Project | None:
-    """The project with the recorded ID, else with the name in the administrator's organization."""
-    listed = resources.list_projects(
-        lookup.client, name=lookup.options.project_name, organization_id=admin.organization_id
-    )
-    named = next((project for project in listed if project.organization_id == admin.organization_id), None)
-    recorded = lookup.files.state.project_id
-    return (resources.get_project(lookup.client, recorded) if recorded else None) or named
+def _project(
+    client: ManagementClient, state: SetupState, options: SetupOptions, admin: Administrator
+) -> Project | None:
+    """Return the project with the recorded ID, else with the name in the administrator's organization."""
+    home = admin.organization_id
+    listed = resources.list_projects(client, name=options.project_name, organization_id=home)
+    named = next((project for project in listed if project.organization_id == home), None)
+    return (resources.get_project(client, state.project_id) if state.project_id else None) or named
 
 
-def _application(lookup: _Lookup, project: Project | None) -> Application | None:
-    """The application with the recorded ID, else with the name in the project; the list is asked in any case."""
-    listed = resources.list_applications(
-        lookup.client, project_id=project.id if project else "", name=lookup.options.app_name
-    )
-    named = next(iter(listed), None)
+def _application(
+    client: ManagementClient, state: SetupState, options: SetupOptions, project: Project | None
+) -> Application | None:
+    """Return the application with the recorded ID, else with the name in the project.
+
+    The list is asked in any case: older ZITADELs lack this service.
+    """
+    project_id = project.id if project else ""
+    named = next(resources.list_applications(client, project_id=project_id, name=options.app_name), None)
     if project is None:
         return None
-    recorded = lookup.files.state.application_id
-    return (resources.get_application(lookup.client, recorded) if recorded else None) or named
+    return (resources.get_application(client, state.application_id) if state.application_id else None) or named
 
 
-def _user(lookup: _Lookup, fields: UserFields, name: str, admin: Administrator) -> User | None:
-    """The user with the recorded ID, else with the name, in the administrator's organization before any other."""
-    recorded = getattr(lookup.files.state, fields.user_id)
-    if recorded and (user := resources.get_user(lookup.client, recorded)):
+def _user(client: ManagementClient, recorded: str, name: str, admin: Administrator) -> User | None:
+    """Return the user with the recorded ID, else with the name, in the administrator's organization first."""
+    if recorded and (user := resources.get_user(client, recorded)):
         return user
-    listed = resources.list_users(lookup.client, username=name)
+    listed = resources.list_users(client, username=name)
     return min(listed, key=lambda user: user.organization_id != admin.organization_id, default=None)
 
 
-def _credentials(lookup: _Lookup, application: Application | None, auth: Auth) -> CredentialState:
-    """Whether ZITADEL accepts what ``.env`` holds. Refusing a wrong secret costs ZITADEL much: few tries."""
-    settings = lookup.files.settings(lookup.issuer, lookup.timeout_seconds)
+def _credentials(
+    client: ManagementClient, files: SetupFiles, application: Application | None, auth: Auth
+) -> tuple[CredentialState, str]:
+    """Return whether ZITADEL accepts what ``.env`` holds, and the ID of the key if that is one that it accepts.
+
+    Refusing a wrong secret costs ZITADEL much, so there are few tries.
+    """
+    settings = files.settings(client)
     if application is None or settings is None or settings.client_id != application.client_id:
-        return CredentialState.MISSING
+        return CredentialState.MISSING, ""
     if (settings.key is not None) != (auth is Auth.KEY) or not application.active:
-        return CredentialState.MISSING
-    client = IntrospectionClient(settings)
+        return CredentialState.MISSING, ""
 
     def accepted() -> bool:
         try:
-            client.introspect(MADE_UP_TOKEN)
+            introspector.introspect(MADE_UP_TOKEN)
         except CredentialsRefused:
             return False
         return True
 
-    try:
-        found = wait_until(accepted, give_up_seconds=NEW_SECRET_SECONDS)
-    finally:
-        client.close()
-    return CredentialState.REFUSED if found is None else CredentialState.GOOD
+    with closing(IntrospectionClient(settings)) as introspector:
+        if wait_until(accepted, give_up_seconds=NEW_SECRET_SECONDS) is None:
+            return CredentialState.REFUSED, ""
+    return CredentialState.GOOD, settings.key.key_id if settings.key else ""
 
 
-def _key_id(lookup: _Lookup) -> str:
-    settings = lookup.files.settings(lookup.issuer, lookup.timeout_seconds)
-    return settings.key.key_id if settings and settings.key else ""
-
-
-def _keys(lookup: _Lookup, application: Application | None, used: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The keys of setup's that were lost, and those that were written to a file."""
-    issued = lookup.files.state.keys
+def _keys(
+    client: ManagementClient, issued: tuple[IssuedCredential, ...], application: Application | None, used: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the keys of setup's that were lost, and those that were written to a file."""
     if application is None or not issued:
         return (), ()
-    listed = _by_id(resources.list_application_keys(lookup.client, application.id))
-    lost = lost_credentials(issued, listed, used)
-    return lost, tuple(key.id for key in issued if key.id in listed)
+    listed = expiries(resources.list_application_keys(client, application.id))
+    return lost_credentials(issued, listed, used), tuple(key.id for key in issued if key.id in listed)
 
 
-def _by_id(listed: Iterable[Credential]) -> dict[str, int | None]:
+def expiries(listed: Iterable[Credential]) -> dict[str, int | None]:
+    """Return when each credential expires (milliseconds since 1970), by its ID."""
     return {credential.id: credential.expires for credential in listed}
 
 
 def _current_user(
-    lookup: _Lookup, fields: UserFields, name: str, user: User | None, project: Project | None
+    client: ManagementClient,
+    files: SetupFiles,
+    fields: UserFields,
+    name: str,
+    user: User | None,
+    project: Project | None,
 ) -> CurrentUser:
-    token = lookup.files.get(fields.setting)
-    owner = owner_of_token(lookup.client, token)
+    token = files.get(fields.setting)
+    owner = _owner_of_token(client, token)
+    if owner is None:
+        pat = CredentialState.REFUSED if token else CredentialState.MISSING
+    else:
+        pat = CredentialState.GOOD if user and user.id == owner else CredentialState.OTHER
     if user is None or not user.machine:
-        pat = CredentialState.OTHER if owner else CredentialState.REFUSED if token else CredentialState.MISSING
         return CurrentUser(fields=fields, name=name, user=user, pat=pat)
-    states = {user.id: CredentialState.GOOD, None: CredentialState.REFUSED if token else CredentialState.MISSING}
-    pat = states.get(owner, CredentialState.OTHER)
-    listed = _by_id(resources.list_pats(lookup.client, user.id))
-    issued: tuple[IssuedCredential, ...] = getattr(lookup.files.state, fields.pats)
+    listed = expiries(resources.list_pats(client, user.id))
+    issued = fields.issued(files.state)
     in_file = next((p for p in issued if p.digest and p.digest == digest(token)), None)
     dead = {in_file.id} & listed.keys() if in_file and pat is CredentialState.REFUSED else set()
     lost = {*lost_credentials(issued, listed, token), *dead}
@@ -183,7 +174,7 @@ def _current_user(
         fields=fields,
         name=name,
         user=user,
-        assignment=_assignment(lookup.client, project, user) if project else None,
+        assignment=_assignment(client, project, user) if project else None,
         pat=pat,
         pat_expires=in_file.expires if in_file else None,
         lost=tuple(sorted(lost)),
@@ -192,12 +183,12 @@ def _current_user(
 
 
 def _assignment(client: ManagementClient, project: Project, user: User) -> RoleAssignment | None:
-    """The assignment that the project's organization owns; there can be only one (ZITADEL)."""
-    found = resources.list_assignments(client, project_id=project.id, user_id=user.id)
-    return next((a for a in found if a.organization_id == project.organization_id), None)
+    """Return the assignment that the project's organization owns; there can be only one (ZITADEL)."""
+    listed = resources.list_assignments(client, project_id=project.id, user_id=user.id)
+    return next((a for a in listed if a.organization_id == project.organization_id), None)
 
 
-def owner_of_token(client: ManagementClient, token: str) -> str | None:
-    """Return the ID of a token's user, asked with the token itself; ``None`` for a dead one or no token at all."""
+def _owner_of_token(client: ManagementClient, token: str) -> str | None:
+    """Return the ID of a token's user; ``None`` for a dead token or for none."""
     sendable = bool(token) and token.isascii() and token.isprintable() and " " not in token
     return resources.user_id_of_token(client, token) if sendable else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zdemo.client import ROLE
 from zdemo.errors import UsageError
-from zdemo.management.model import Auth
+from zdemo.management.model import Application, Auth
 
 LONGEST_NAME = 200  # characters (ZITADEL: of every name and role key)
 BROKEN_IN_ROLES = '"{},\\'  # ZITADEL loses or splits assignments of roles whose keys contain one of these
@@ -25,6 +25,10 @@ class SetupOptions:
     auth: Auth | None = None
     pat_hours: int = 30 * 24
     rotate_secret: bool = False
+
+    def auth_for(self, application: Application | None) -> Auth:
+        """Return how the application shall authenticate."""
+        return self.auth or (application.auth if application else Auth.BASIC)
 
     @property
     def pat_period(self) -> str:

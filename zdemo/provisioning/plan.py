@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -38,15 +39,27 @@ class ObjectKind(StrEnum):
     ENV = ".env"
 
 
-@dataclass(frozen=True, kw_only=True)
+PERMISSIONS = {  # what a change needs (ZITADEL)
+    ObjectKind.USER: "user.write",
+    ObjectKind.PROJECT: "project.create",
+    ObjectKind.ROLE: "project.role.write",
+    ObjectKind.APPLICATION: "project.app.write",
+    ObjectKind.METHOD: "project.app.write",
+    ObjectKind.SECRET: "project.app.write",
+    ObjectKind.KEY: "project.app.write",
+    ObjectKind.ASSIGNMENT: "user.grant.write",
+    ObjectKind.PAT: "user.write",
+}
+
+
+@dataclass(frozen=True)
 class PlanStep:
-    """One row. ``note`` says more, in brackets; ``permission`` is what it needs in ZITADEL."""
+    """One row of the plan; ``note`` is shown in brackets."""
 
     kind: ObjectKind
     name: str
     action: Action
     note: str = ""
-    permission: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +125,8 @@ def _check_permissions(plan: Plan) -> None:
     current = plan.current
     if current.permissions is None:
         return
-    needed = {step.permission for step in plan.steps if step.action is not Action.LEAVE and step.permission}
+    changed = {step.kind for step in plan.steps if step.action is not Action.LEAVE}
+    needed = {permission for kind, permission in PERMISSIONS.items() if kind in changed}
     own = f":{current.project.id}" if current.project else ":"
     missing = sorted(p for p in needed if p not in current.permissions and p + own not in current.permissions)
     if missing:
@@ -132,12 +146,9 @@ def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
     """Users first: their names are unique in the instance, so theirs is the refusal that cannot be foreseen."""
     options = current.options
     for user in current.users:
-        action = _create_unless(user.user)
-        yield PlanStep(kind=ObjectKind.USER, name=user.name, action=action, permission="user.write")
-    action = _create_unless(current.project)
-    yield PlanStep(kind=ObjectKind.PROJECT, name=options.project_name, action=action, permission="project.create")
-    action = _create_unless(options.role in current.role_keys)
-    yield PlanStep(kind=ObjectKind.ROLE, name=options.role, action=action, permission="project.role.write")
+        yield PlanStep(ObjectKind.USER, user.name, _create_unless(user.user))
+    yield PlanStep(ObjectKind.PROJECT, options.project_name, _create_unless(current.project))
+    yield PlanStep(ObjectKind.ROLE, options.role, _create_unless(options.role in current.role_keys))
     yield from _application_steps(current)
     yield from _assignment_steps(current)
     for user in current.users:
@@ -145,33 +156,27 @@ def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
 
 
 def _application_steps(current: CurrentState) -> Iterator[PlanStep]:
-    application, auth = current.application, current.auth
-
-    def step(kind: ObjectKind, action: Action, note: str) -> PlanStep:
-        return PlanStep(
-            kind=kind, name=current.options.app_name, action=action, note=note, permission="project.app.write"
-        )
-
-    yield step(ObjectKind.APPLICATION, _create_unless(application), _method(application.auth if application else auth))
+    application, name, auth = current.application, current.options.app_name, current.auth
+    method = _method(application.auth if application else auth)
+    yield PlanStep(ObjectKind.APPLICATION, name, _create_unless(application), method)
     if application and application.auth is not auth:
-        yield step(ObjectKind.METHOD, Action.CHANGE, f"to {_method(auth)}")
-    yield step(*_credential_step(current))
-    removed = len(current.lost_keys) + len(replaced_keys(current))
-    if removed:
-        yield step(ObjectKind.KEY, Action.REMOVE, f"{removed} replaced, or lost by an interrupted run")
+        yield PlanStep(ObjectKind.METHOD, name, Action.CHANGE, f"to {_method(auth)}")
+    kind = ObjectKind.SECRET if auth is Auth.BASIC else ObjectKind.KEY
+    yield PlanStep(kind, name, *_credential_action(current))
+    if removed := len(current.lost_keys) + len(replaced_keys(current)):
+        yield PlanStep(ObjectKind.KEY, name, Action.REMOVE, f"{removed} replaced, or lost by an interrupted run")
 
 
-def _credential_step(current: CurrentState) -> tuple[ObjectKind, Action, str]:
-    kind = ObjectKind.SECRET if current.auth is Auth.BASIC else ObjectKind.KEY
+def _credential_action(current: CurrentState) -> tuple[Action, str]:
     if current.application is None:
-        return kind, Action.CREATE, ""
-    if not needs_credentials(current):
-        return kind, Action.LEAVE, ""
-    if kind is ObjectKind.KEY:
-        return kind, Action.CREATE, "a new one" + _stays(0 if rotates(current) else len(current.issued_keys))
-    if not may_be_in_use(current):
-        return kind, Action.CREATE, "a new one: the first was never written down"
-    return kind, Action.CHANGE, "a new one; the old one stops working"
+        return Action.CREATE, ""
+    if not _needs_credentials(current):
+        return Action.LEAVE, ""
+    if current.auth is Auth.KEY:
+        return Action.CREATE, "a new one" + _stays(0 if rotates(current) else len(current.issued_keys))
+    if not _may_be_in_use(current):
+        return Action.CREATE, "a new one: the first was never written down"
+    return Action.CHANGE, "a new one; the old one stops working"
 
 
 def _stays(count: int) -> str:
@@ -184,8 +189,7 @@ def rotates(current: CurrentState) -> bool:
     return current.options.rotate_secret or current.state.rotating
 
 
-def needs_credentials(current: CurrentState) -> bool:
-    """Return whether the application that exists gets a new secret or key."""
+def _needs_credentials(current: CurrentState) -> bool:
     return current.credentials is not CredentialState.GOOD or rotates(current)
 
 
@@ -194,8 +198,8 @@ def replaced_keys(current: CurrentState) -> tuple[str, ...]:
     return current.issued_keys if rotates(current) else ()
 
 
-def may_be_in_use(current: CurrentState) -> bool:
-    """Return whether somebody may use the application's client secret: only setup's own can be known to be unused."""
+def _may_be_in_use(current: CurrentState) -> bool:
+    """Return whether the client secret may be in use: only setup's own can be known to be unused."""
     return current.state.secret_written or not current.owns(current.application)
 
 
@@ -208,7 +212,7 @@ def _rotation(current: CurrentState, file: str) -> Rotation | None:
     name = current.options.app_name
     if current.application is None or current.auth is Auth.KEY or rotates(current):
         return None
-    if not needs_credentials(current) or not may_be_in_use(current):
+    if not _needs_credentials(current) or not _may_be_in_use(current):
         return None
     if current.application.auth is Auth.KEY:
         why = f"--auth basic creates a new client secret for the application {name}"
@@ -221,64 +225,54 @@ def _rotation(current: CurrentState, file: str) -> Rotation | None:
 
 
 def _assignment_steps(current: CurrentState) -> Iterator[PlanStep]:
-    reader, visitor = current.users
-    role, assignment = current.options.role, reader.assignment
-
-    def step(user: CurrentUser, action: Action, note: str = "") -> PlanStep:
-        return PlanStep(
-            kind=ObjectKind.ASSIGNMENT, name=user.name, action=action, note=note, permission="user.grant.write"
-        )
-
-    if assignment is None:
-        yield step(reader, Action.CREATE)
-    elif role not in assignment.role_keys:
-        yield step(reader, Action.CHANGE, f"add {role}")
+    role, reader, visitor = current.options.role, current.reader, current.visitor
+    if reader.assignment is None:
+        yield PlanStep(ObjectKind.ASSIGNMENT, reader.name, Action.CREATE)
+    elif role not in reader.assignment.role_keys:
+        yield PlanStep(ObjectKind.ASSIGNMENT, reader.name, Action.CHANGE, f"add {role}")
+    elif not reader.assignment.active:
+        yield PlanStep(ObjectKind.ASSIGNMENT, reader.name, Action.CHANGE, "activate it")
     else:
-        yield step(reader, *((Action.LEAVE,) if assignment.active else (Action.CHANGE, "activate it")))
+        yield PlanStep(ObjectKind.ASSIGNMENT, reader.name, Action.LEAVE)
     if visitor.assignment and role in visitor.assignment.role_keys:
-        yield step(visitor, Action.REMOVE, "the visitor must not have it")
+        yield PlanStep(ObjectKind.ASSIGNMENT, visitor.name, Action.REMOVE, "the visitor must not have it")
 
 
 def _pat_steps(user: CurrentUser, period: str, file: str) -> Iterator[PlanStep]:
-    def step(action: Action, note: str) -> PlanStep:
-        return PlanStep(kind=ObjectKind.PAT, name=user.name, action=action, note=note, permission="user.write")
-
     if user.lost:
-        yield step(Action.REMOVE, f"{len(user.lost)} dead, or lost by an interrupted run")
+        note = f"{len(user.lost)} dead, or lost by an interrupted run"
+        yield PlanStep(ObjectKind.PAT, user.name, Action.REMOVE, note)
     if user.pat is CredentialState.GOOD:
-        yield step(Action.LEAVE, f"until {moment_of(user.pat_expires)[:10]}" if user.pat_expires else "")
+        note = f"until {moment_of(user.pat_expires)[:10]}" if user.pat_expires else ""
+        yield PlanStep(ObjectKind.PAT, user.name, Action.LEAVE, note)
         return
     why = {
         CredentialState.REFUSED: f"; the one in {file} is dead",
         CredentialState.OTHER: f"; the one in {file} is another user's",
     }.get(user.pat, "")
-    yield step(Action.CREATE, f"{period}{why}{_stays(user.elsewhere)}")
+    yield PlanStep(ObjectKind.PAT, user.name, Action.CREATE, f"{period}{why}{_stays(user.elsewhere)}")
 
 
 def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict[str, str]) -> PlanStep:
     """Return the row that names the settings which get another value."""
     new = {(step.kind, step.name) for step in steps if step.action in (Action.CREATE, Action.CHANGE)}
     kinds = {kind for kind, _ in new}
-
-    def value(name: str) -> str:
-        return settings.get(name, "").strip()
-
-    project, application, domain = current.project, current.application, value("ZITADEL_DOMAIN")
+    value = defaultdict(str, {name: text.strip() for name, text in settings.items()})
+    project, application, domain = current.project, current.application, value["ZITADEL_DOMAIN"]
     secret, key = ObjectKind.SECRET in kinds, ObjectKind.KEY in kinds
     differs = {
         "ZITADEL_DOMAIN": domain_line(domain, current.issuer) != domain,
-        "ZITADEL_PROJECT_ID": project is None or value("ZITADEL_PROJECT_ID") != project.id,
-        "CLIENT_ID": application is None or value("CLIENT_ID") != application.client_id,
-        "CLIENT_SECRET": secret or (key and current.state.wrote("CLIENT_SECRET", value("CLIENT_SECRET"))),
-        "ZITADEL_KEY_FILE": key or (secret and bool(value("ZITADEL_KEY_FILE"))),
+        "ZITADEL_PROJECT_ID": project is None or value["ZITADEL_PROJECT_ID"] != project.id,
+        "CLIENT_ID": application is None or value["CLIENT_ID"] != application.client_id,
+        "CLIENT_SECRET": secret or (key and current.state.wrote("CLIENT_SECRET", value["CLIENT_SECRET"])),
+        "ZITADEL_KEY_FILE": key or (secret and bool(value["ZITADEL_KEY_FILE"])),
         **{user.fields.setting: (ObjectKind.PAT, user.name) in new for user in current.users},
     }
     names = [name for name, other in differs.items() if other]
-    replaced = [name for name in names if value(name)]
+    replaced = [name for name in names if value[name]]
     notes = [f"new value for {', '.join(replaced)}"] if replaced else []
-    if any(not current.state.wrote(name, value(name)) for name in replaced):
+    if any(not current.state.wrote(name, value[name]) for name in replaced):
         notes.append("your previous values are saved; --teardown restores them")
     if not names:
-        return PlanStep(kind=ObjectKind.ENV, name="", action=Action.LEAVE)
-    action = Action.CHANGE if settings else Action.CREATE
-    return PlanStep(kind=ObjectKind.ENV, name=", ".join(names), action=action, note="; ".join(notes))
+        return PlanStep(ObjectKind.ENV, "", Action.LEAVE)
+    return PlanStep(ObjectKind.ENV, ", ".join(names), Action.CHANGE if settings else Action.CREATE, "; ".join(notes))

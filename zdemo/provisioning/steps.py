@@ -72,10 +72,24 @@ class Context:
     def user_id(self, step: PlanStep) -> str:
         """Return the ID of the user that a step is about."""
         user = self.user(step)
-        return user.user.id if user.user else str(getattr(self.files.state, user.fields.user_id))
+        return user.user.id if user.user else user.fields.id_in(self.files.state)
+
+    def issued(self, field: str) -> tuple[IssuedCredential, ...]:
+        """Return the recorded credentials of a field of the state."""
+        return tuple(getattr(self.files.state, field))
+
+    def record_new(self, field: str, *, owner_id: str, expires: int) -> None:
+        """Record a credential before it is created."""
+        new = IssuedCredential(owner_id=owner_id, expires=expires)
+        self.files.record(**{field: (*self.issued(field), new)})
+
+    def record_last(self, field: str, **changes: Any) -> None:
+        """Change what is recorded of the latest credential."""
+        *others, last = self.issued(field)
+        self.files.record(**{field: (*others, replace(last, **changes))})
 
 
-def create_user(context: Context, step: PlanStep) -> None:
+def _create_user(context: Context, step: PlanStep) -> None:
     """Create a service user. Its name may be taken by a user whom the administrator does not see."""
     user = context.user(step)
     try:
@@ -97,22 +111,18 @@ def create_user(context: Context, step: PlanStep) -> None:
     context.report.tell(f"service user {user.name}: created ({context.user_id(step)})")
 
 
-def create_project(context: Context, step: PlanStep) -> None:
-    """Create the project in the administrator's organization."""
-    resources.create_project(
-        context.client, project_id=context.project_id, organization_id=context.home, name=step.name
-    )
-    context.report.tell(f"project {step.name}: created ({context.project_id})")
+def _create_project(context: Context, step: PlanStep) -> None:
+    project_id = context.project_id
+    resources.create_project(context.client, project_id=project_id, organization_id=context.home, name=step.name)
+    context.report.tell(f"project {step.name}: created ({project_id})")
 
 
-def add_role(context: Context, step: PlanStep) -> None:
-    """Define the role in the project."""
+def _add_role(context: Context, step: PlanStep) -> None:
     resources.add_role(context.client, context.project_id, step.name)
     context.report.tell(f"role {step.name}: created")
 
 
-def create_application(context: Context, step: PlanStep) -> None:
-    """Create the application, with its secret unless it uses keys."""
+def _create_application(context: Context, step: PlanStep) -> None:
     auth, (project_id, application_id) = context.plan.current.auth, context.application_ids
     context.files.record(secret_written=False)
     made = resources.create_application(
@@ -125,13 +135,12 @@ def create_application(context: Context, step: PlanStep) -> None:
     context.report.tell(f"application {step.name}: created ({application_id}){where}")
 
 
-def change_auth(context: Context, step: PlanStep) -> None:
-    """Change how the application authenticates."""
+def _change_auth(context: Context, step: PlanStep) -> None:
     resources.set_application_auth(context.client, *context.application_ids, context.plan.current.auth)
     context.report.tell(f"application {step.name}: authentication changed {step.note}")
 
 
-def new_secret(context: Context, step: PlanStep) -> None:
+def _new_secret(context: Context, step: PlanStep) -> None:
     """Create a new client secret, unless it came with the application; an old one stops working at once."""
     if context.plan.current.application is None:
         return
@@ -142,19 +151,12 @@ def new_secret(context: Context, step: PlanStep) -> None:
 def _write_secret(context: Context, secret: str) -> None:
     """Write the secret to ``.env``, where a key file would win over it."""
     context.report.hide(secret)
-    context.files.write(
-        {
-            "ZITADEL_PROJECT_ID": context.project_id,
-            "CLIENT_ID": context.client_id,
-            "CLIENT_SECRET": secret,
-            "ZITADEL_KEY_FILE": None,
-        }
-    )
+    settings = {"ZITADEL_PROJECT_ID": context.project_id, "CLIENT_ID": context.client_id, "CLIENT_SECRET": secret}
+    context.files.write({**settings, "ZITADEL_KEY_FILE": None})
     context.files.record(secret_written=True)
 
 
-def create_key(context: Context, step: PlanStep) -> None:
-    """Create a key of the application, in a file of its own beside ``.env``."""
+def _create_key(context: Context, step: PlanStep) -> None:
     files, (project_id, application_id) = context.files, context.application_ids
     file = files.key_file(step.name)
     if file.exists() and file not in files.key_files():
@@ -163,27 +165,18 @@ def create_key(context: Context, step: PlanStep) -> None:
             hint="move it away, or choose another --app-name, and run setup again",
         )
     expires = KEY_YEAR + secrets.randbelow(HOURS_OF_KEY_YEAR * HOUR_MILLISECONDS)
-    key = IssuedCredential(owner_id=application_id, expires=expires)
-    files.record(keys=(*files.state.keys, key))
+    context.record_new("keys", owner_id=application_id, expires=expires)
     made = resources.create_application_key(context.client, project_id, application_id, expires=expires)
     context.report.hide(made.secret)
-    _record_last(context, "keys", digest=digest(made.id))
+    context.record_last("keys", digest=digest(made.id))
     replace_file(file, made.secret)
-    drop_secret = {"CLIENT_SECRET": None} if files.wrote("CLIENT_SECRET") else {}
-    files.write(
-        {
-            "ZITADEL_PROJECT_ID": project_id,
-            "CLIENT_ID": context.client_id,
-            "ZITADEL_KEY_FILE": file.name,
-            **drop_secret,
-        }
-    )
-    _record_last(context, "keys", id=made.id)
+    settings = {"ZITADEL_PROJECT_ID": project_id, "CLIENT_ID": context.client_id, "ZITADEL_KEY_FILE": file.name}
+    files.write(settings | ({"CLIENT_SECRET": None} if files.wrote("CLIENT_SECRET") else {}))
+    context.record_last("keys", id=made.id)
     context.report.tell(f"key file {file}: written")
 
 
-def remove_keys(context: Context, step: PlanStep) -> None:
-    """Remove the keys that were lost or replaced, and a file that holds one of them."""
+def _remove_keys(context: Context, step: PlanStep) -> None:
     current, files = context.plan.current, context.files
     removed = (*current.lost_keys, *replaced_keys(current))
     for key_id in removed:
@@ -195,37 +188,27 @@ def remove_keys(context: Context, step: PlanStep) -> None:
     context.report.tell(f"keys of {step.name}: {len(removed)} removed")
 
 
-def create_pat(context: Context, step: PlanStep) -> None:
-    """Create a token of a service user, recorded so that it can be found again."""
+def _create_pat(context: Context, step: PlanStep) -> None:
     fields, user_id = context.user(step).fields, context.user_id(step)
     options = context.plan.current.options
     expires = round(time.time() * 1000) + options.pat_hours * HOUR_MILLISECONDS
-    issued: tuple[IssuedCredential, ...] = getattr(context.files.state, fields.pats)
-    pat = IssuedCredential(owner_id=user_id, expires=expires)
-    context.files.record(**{fields.pats: (*issued, pat)})
+    context.record_new(fields.pats, owner_id=user_id, expires=expires)
     made = resources.add_pat(context.client, user_id, expires=expires)
     context.report.hide(made.secret)
-    _record_last(context, fields.pats, digest=digest(made.secret))
+    context.record_last(fields.pats, digest=digest(made.secret))
     context.files.write({fields.setting: made.secret})
-    _record_last(context, fields.pats, id=made.id)
+    context.record_last(fields.pats, id=made.id)
     context.report.tell(f"PAT of {step.name}: created, valid for {options.pat_period}")
 
 
-def _record_last(context: Context, field: str, **changes: Any) -> None:
-    issued: tuple[IssuedCredential, ...] = getattr(context.files.state, field)
-    context.files.record(**{field: (*issued[:-1], replace(issued[-1], **changes))})
-
-
-def remove_pats(context: Context, step: PlanStep) -> None:
-    """Remove the tokens that are dead or whose text was lost."""
+def _remove_pats(context: Context, step: PlanStep) -> None:
     lost = context.user(step).lost
     for token_id in lost:
         resources.remove_pat(context.client, context.user_id(step), token_id)
     context.report.tell(f"PATs of {step.name}: {len(lost)} removed")
 
 
-def assign(context: Context, step: PlanStep) -> None:
-    """Assign the role to a user without an assignment in the project."""
+def _assign(context: Context, step: PlanStep) -> None:
     project = context.plan.current.project
     made = resources.create_assignment(
         context.client,
@@ -238,7 +221,7 @@ def assign(context: Context, step: PlanStep) -> None:
     context.report.tell(f"role for {step.name}: granted")
 
 
-def change_assignment(context: Context, step: PlanStep) -> None:
+def _change_assignment(context: Context, step: PlanStep) -> None:
     """Add the role to the assignment that exists, and activate it."""
     assignment, role = _assignment(context, step), context.plan.current.options.role
     if role not in assignment.role_keys:
@@ -248,7 +231,7 @@ def change_assignment(context: Context, step: PlanStep) -> None:
     context.report.tell(f"role for {step.name}: granted")
 
 
-def unassign(context: Context, step: PlanStep) -> None:
+def _unassign(context: Context, step: PlanStep) -> None:
     """Take the role out of an assignment; one that is left empty is deleted."""
     assignment = _assignment(context, step)
     left = [key for key in assignment.role_keys if key != context.plan.current.options.role]
@@ -267,18 +250,18 @@ def _assignment(context: Context, step: PlanStep) -> RoleAssignment:
 
 
 HANDLERS: Mapping[tuple[ObjectKind, Action], Callable[[Context, PlanStep], None]] = {
-    (ObjectKind.USER, Action.CREATE): create_user,
-    (ObjectKind.PROJECT, Action.CREATE): create_project,
-    (ObjectKind.ROLE, Action.CREATE): add_role,
-    (ObjectKind.APPLICATION, Action.CREATE): create_application,
-    (ObjectKind.METHOD, Action.CHANGE): change_auth,
-    (ObjectKind.SECRET, Action.CREATE): new_secret,
-    (ObjectKind.SECRET, Action.CHANGE): new_secret,
-    (ObjectKind.KEY, Action.CREATE): create_key,
-    (ObjectKind.KEY, Action.REMOVE): remove_keys,
-    (ObjectKind.ASSIGNMENT, Action.CREATE): assign,
-    (ObjectKind.ASSIGNMENT, Action.CHANGE): change_assignment,
-    (ObjectKind.ASSIGNMENT, Action.REMOVE): unassign,
-    (ObjectKind.PAT, Action.CREATE): create_pat,
-    (ObjectKind.PAT, Action.REMOVE): remove_pats,
+    (ObjectKind.USER, Action.CREATE): _create_user,
+    (ObjectKind.PROJECT, Action.CREATE): _create_project,
+    (ObjectKind.ROLE, Action.CREATE): _add_role,
+    (ObjectKind.APPLICATION, Action.CREATE): _create_application,
+    (ObjectKind.METHOD, Action.CHANGE): _change_auth,
+    (ObjectKind.SECRET, Action.CREATE): _new_secret,
+    (ObjectKind.SECRET, Action.CHANGE): _new_secret,
+    (ObjectKind.KEY, Action.CREATE): _create_key,
+    (ObjectKind.KEY, Action.REMOVE): _remove_keys,
+    (ObjectKind.ASSIGNMENT, Action.CREATE): _assign,
+    (ObjectKind.ASSIGNMENT, Action.CHANGE): _change_assignment,
+    (ObjectKind.ASSIGNMENT, Action.REMOVE): _unassign,
+    (ObjectKind.PAT, Action.CREATE): _create_pat,
+    (ObjectKind.PAT, Action.REMOVE): _remove_pats,
 }

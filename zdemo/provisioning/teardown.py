@@ -5,7 +5,7 @@ Safe to be interrupted: what is gone already is not looked for, and the state go
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,12 +13,12 @@ from pathlib import Path
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.management import resources
 from zdemo.management.client import ManagementClient
-from zdemo.management.model import Administrator
-from zdemo.provisioning.current import READER, VISITOR, UserFields
-from zdemo.provisioning.files import SETTINGS, SetupFiles
-from zdemo.provisioning.lookup import explained_membership, settle
+from zdemo.management.model import Administrator, Credential
+from zdemo.provisioning.current import READER, VISITOR
+from zdemo.provisioning.files import SetupFiles
+from zdemo.provisioning.lookup import expiries, explained_membership, settle
 from zdemo.provisioning.safety import check_same_zitadel
-from zdemo.provisioning.state import EMPTY, IssuedCredential, lost_credentials
+from zdemo.provisioning.state import EMPTY, IssuedCredential, SetupState, lost_credentials
 from zdemo.provisioning.steps import Reporter
 
 
@@ -49,7 +49,7 @@ class Teardown:
         return self.admin is not None
 
 
-def plan_teardown(client: ManagementClient, files: SetupFiles, *, issuer: str) -> Teardown:
+def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:
     """Look for what setup created; changes nothing.
 
     Raises:
@@ -60,19 +60,19 @@ def plan_teardown(client: ManagementClient, files: SetupFiles, *, issuer: str) -
     settle(files.state)
     admin = resources.administrator(client)
     with explained_membership(admin):
-        removals = tuple(_in_zitadel(client, files))
+        removals = tuple(_in_zitadel(client, files.state))
     if not any(removal.remove for removal in removals):
-        check_same_zitadel(files.state, files.path, issuer)
+        check_same_zitadel(files.state, files.path, client.issuer)
     removals += tuple(
         Removal(what="key file", name=str(file), remove=partial(Path.unlink, file, missing_ok=True))
         for file in files.key_files()
     )
-    own = [name for name in SETTINGS if name in files.values and (files.wrote(name) or name in files.emptied)]
+    own = files.own_settings
     return Teardown(
         removals=removals,
-        settings=tuple(own),
+        settings=own,
         restored=tuple(name for name in own if files.state.previous.get(name)),
-        issuer=issuer,
+        issuer=client.issuer,
         admin=admin,
     )
 
@@ -114,23 +114,20 @@ def _not_removed(failed: list[tuple[Removal, ZdemoError]]) -> ZdemoError:
     return ZdemoError(f"not everything is removed: {names}", hint=hint)
 
 
-def _in_zitadel(client: ManagementClient, files: SetupFiles) -> Iterator[Removal]:
-    state = files.state
-    yield from _of_user(client, files, READER)
-    yield from _of_user(client, files, VISITOR)
+def _in_zitadel(client: ManagementClient, state: SetupState) -> Iterator[Removal]:
+    for fields in (READER, VISITOR):
+        yield from _of_user(client, fields.id_in(state), fields.issued(state))
     project = resources.get_project(client, state.project_id) if state.project_id else None
     application = resources.get_application(client, state.application_id) if state.application_id else None
-    if state.shared_project_id:
-        yield from _in_shared_project(client, files)
+    shared = state.shared_project_id
+    if shared:
+        yield from _in_shared_project(client, state)
     if application:
-        own_project = state.shared_project_id == ""
         yield Removal(
             what="application",
             name=f"{application.name} ({application.id})",
-            note="with its project" if own_project else "",
-            remove=None
-            if own_project
-            else partial(resources.delete_application, client, state.shared_project_id, application.id),
+            note="" if shared else "with its project",
+            remove=partial(resources.delete_application, client, shared, application.id) if shared else None,
         )
     if project:
         yield Removal(
@@ -141,9 +138,8 @@ def _in_zitadel(client: ManagementClient, files: SetupFiles) -> Iterator[Removal
         )
 
 
-def _of_user(client: ManagementClient, files: SetupFiles, fields: UserFields) -> Iterator[Removal]:
-    """Yield the user that setup created, and the PATs that it issued for a user whom it did not create."""
-    user_id: str = getattr(files.state, fields.user_id)
+def _of_user(client: ManagementClient, user_id: str, issued: tuple[IssuedCredential, ...]) -> Iterator[Removal]:
+    """Yield the user that setup created, and the PATs that it created for others."""
     user = resources.get_user(client, user_id) if user_id else None
     if user:
         yield Removal(
@@ -152,45 +148,42 @@ def _of_user(client: ManagementClient, files: SetupFiles, fields: UserFields) ->
             note="with its PATs and roles",
             remove=partial(resources.delete_user, client, user.id),
         )
-    issued: tuple[IssuedCredential, ...] = getattr(files.state, fields.pats)
-    for owner_id in dict.fromkeys(pat.owner_id for pat in issued if pat.owner_id != user_id):
+    for owner_id, pat_id in _issued_to_others(issued, user_id, partial(resources.list_pats, client)):
         owner = resources.get_user(client, owner_id)
-        if owner is None:
-            continue
-        listed = {pat.id: pat.expires for pat in resources.list_pats(client, owner_id)}
-        for pat_id in _issued_ids(issued, listed):
-            yield Removal(
-                what="PAT of",
-                name=f"{owner.username} ({pat_id})",
-                remove=partial(resources.remove_pat, client, owner_id, pat_id),
-            )
+        yield Removal(
+            what="PAT of",
+            name=f"{owner.username if owner else owner_id} ({pat_id})",
+            remove=partial(resources.remove_pat, client, owner_id, pat_id),
+        )
 
 
-def _issued_ids(issued: tuple[IssuedCredential, ...], listed: dict[str, int | None]) -> list[str]:
-    """Return the IDs of the listed credentials that setup issued, the lost ones included."""
-    lost = lost_credentials(issued, listed, "")
-    return [found for found in listed if found in lost or any(c.id == found for c in issued)]
+def _issued_to_others(
+    issued: tuple[IssuedCredential, ...], own_id: str, list_of: Callable[[str], Iterable[Credential]]
+) -> Iterator[tuple[str, str]]:
+    """Yield owner and ID of the credentials that setup created for objects of others, the lost ones included."""
+    for owner_id in dict.fromkeys(credential.owner_id for credential in issued if credential.owner_id != own_id):
+        listed = expiries(list_of(owner_id))
+        recorded = {credential.id for credential in issued} | set(lost_credentials(issued, listed, ""))
+        yield from ((owner_id, found) for found in listed if found in recorded)
 
 
-def _in_shared_project(client: ManagementClient, files: SetupFiles) -> Iterator[Removal]:
+def _in_shared_project(client: ManagementClient, state: SetupState) -> Iterator[Removal]:
     """Yield what setup created in a project that it found. A role that it added there stays: others may use it."""
-    state = files.state
-    for assignment in resources.list_assignments(client, project_id=state.shared_project_id):
+    project_id = state.shared_project_id
+    for assignment in resources.list_assignments(client, project_id=project_id):
         if assignment.id == state.assignment_id and not state.owns(assignment.user.id):
             yield Removal(
                 what="role for",
                 name=assignment.user.login_name,
                 remove=partial(resources.delete_assignment, client, assignment.id),
             )
-    foreign = [key.owner_id for key in state.keys if key.owner_id != state.application_id]
-    for owner_id in dict.fromkeys(foreign):
-        listed = {key.id: key.expires for key in resources.list_application_keys(client, owner_id)}
-        for key_id in _issued_ids(state.keys, listed):
-            yield Removal(
-                what="key of",
-                name=f"application {owner_id} ({key_id})",
-                remove=partial(resources.delete_application_key, client, state.shared_project_id, owner_id, key_id),
-            )
+    keys_of = partial(resources.list_application_keys, client)
+    for owner_id, key_id in _issued_to_others(state.keys, state.application_id, keys_of):
+        yield Removal(
+            what="key of",
+            name=f"application {owner_id} ({key_id})",
+            remove=partial(resources.delete_application_key, client, project_id, owner_id, key_id),
+        )
     if state.added_role:
         yield Removal(
             what="role", name=state.added_role, stays=True, note="setup added it to a project that it did not create"

@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import closing
 
 from zdemo.errors import CredentialsRefused, IntrospectionError, SettingsError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspector
+from zdemo.management.client import ManagementClient
 from zdemo.management.role_assignments import GIVE_UP_SECONDS, wait_until
 from zdemo.provisioning.files import SetupFiles
 
 
-def verify_tokens(
-    files: SetupFiles, role: str, *, issuer: str, timeout_seconds: float, give_up_seconds: float = GIVE_UP_SECONDS
-) -> float:
+def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> float:
     """Wait until the reader has the role and the visitor does not; return the seconds that it took.
 
     Raises:
         ZdemoError: it does not show; the message says what introspection showed last.
     """
-    settings = files.settings(issuer, timeout_seconds)
+    settings = files.settings(client)
     if settings is None:
         raise SettingsError([f"{files.path} does not hold usable credentials"], hint="run zdemo setup again")
-    client = IntrospectionClient(settings)
-    start, problem = time.monotonic(), ""
+    problem = ""
 
     def shown() -> bool:
         nonlocal problem
-        problem = _problem(files, client, role)
+        problem = _problem(files, introspector, role)
         return not problem
 
-    try:
-        if wait_until(shown, give_up_seconds=give_up_seconds) is None:
-            raise ZdemoError(
-                f"everything is created, but introspection does not show it after {give_up_seconds:g} s: {problem}",
-                hint="ZITADEL's reads may trail by up to 60 s: run the command again",
-            )
-    finally:
-        client.close()
+    with closing(IntrospectionClient(settings)) as introspector:
+        seconds = wait_until(shown)
+    if seconds is None:
+        raise ZdemoError(
+            f"everything is created, but introspection does not show it after {GIVE_UP_SECONDS:g} s: {problem}",
+            hint="ZITADEL's reads may trail by up to 60 s: run the command again",
+        )
     if files.wrote("CLIENT_SECRET"):
         files.record(secret_written=True)  # a run may have been killed before it could
-    return time.monotonic() - start
+    return seconds
 
 
 def _problem(files: SetupFiles, introspector: Introspector, role: str) -> str:
