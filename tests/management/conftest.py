@@ -16,6 +16,5 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def client(emulator: Emulator) -> Iterator[ManagementClient]:
-    management = ManagementClient(emulator.url, ADMIN.pat, timeout_seconds=5)
-    yield management
-    management.close()
+    with ManagementClient(emulator.url, ADMIN.pat, timeout_seconds=5) as management:
+        yield management

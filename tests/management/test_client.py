@@ -26,10 +26,8 @@ from zdemo.management.resources import (
 
 @contextmanager
 def client_of(behaviour: Behaviour) -> Iterator[tuple[ManagementClient, Upstream]]:
-    with upstream(behaviour) as server:
-        client = ManagementClient(server.url, "the-token", timeout_seconds=5)
+    with upstream(behaviour) as server, ManagementClient(server.url, "the-token", timeout_seconds=5) as client:
         yield client, server
-        client.close()
 
 
 def test_a_call_is_connect_with_json_and_the_token_in_the_header() -> None:

@@ -1,19 +1,22 @@
-"""``zdemo demo``: the scenario, step by step."""
+"""``zdemo demo``: the scenario, step by step, as text or as JSON."""
 
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 import signal
+import sys
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from zdemo.cli.demo_screen import results_as_json, show_begin, show_end, show_result
 from zdemo.cli.options import EnvFile, Json
-from zdemo.cli.screen import Screen
+from zdemo.cli.screen import WIDTH, Screen, headline
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import AdminSettings
@@ -75,7 +78,7 @@ def _run(screen: Screen, demo: AbstractContextManager[DemoEnvironment], *, as_js
     start = time.monotonic()
     with demo as environment:
         if not as_json:
-            show_begin(screen, environment)
+            _show_begin(screen, environment)
         running = environment.run()
         while True:
             with screen.waiting(f"step {len(results) + 1} of {len(environment.steps)}"):
@@ -90,3 +93,55 @@ def _run(screen: Screen, demo: AbstractContextManager[DemoEnvironment], *, as_js
     else:
         show_end(screen, results, time.monotonic() - start, live=live)
     return ExitCode.YES if all(result.passed for result in results) else ExitCode.NO
+
+
+def _show_begin(screen: Screen, environment: DemoEnvironment) -> None:
+    both = f"ZITADEL {environment.zitadel}    API {environment.api_url}"
+    for line in [both] if len(both) <= WIDTH else both.split("    "):
+        screen.say(line)
+    screen.say()
+
+
+def show_result(screen: Screen, number: int, result: StepResult) -> None:
+    """Show one step: what was sent, what came, whether that was expected, and why."""
+    step, seconds = result.step, result.seconds
+    after = f", after {seconds:.1f} s" if seconds is not None and seconds >= 0.05 else ""
+    verdict = "as expected" if result.passed else f"EXPECTED {step.expected}"
+    words = screen.mark(f"{verdict}{after}", "green" if result.passed else "red")
+    screen.say(f"{number:2}  {step.name:<38} {result.actual}   {words}")
+    screen.say(f"      GET {step.route.path}, {step.caller.value}")
+    screen.say(f"      {step.why}")
+
+
+def show_end(screen: Screen, results: Sequence[StepResult], seconds: float, *, live: bool) -> None:
+    """Show the total, and what to do next."""
+    good = sum(result.passed for result in results)
+    screen.say()
+    screen.say(headline(f"{good} of {len(results)} as expected", f"{seconds:.1f} s"))
+    if live:
+        screen.say("next  zdemo setup                   creates the same, to keep, and writes .env")
+    else:
+        screen.say(f"next  {_command()} serve --emulator        runs both, and says what to try")
+
+
+def _command() -> str:
+    """Return the command as this shell knows it: by its path, where its folder is not on ``PATH``."""
+    program = Path(sys.argv[0])
+    return "zdemo" if shutil.which("zdemo") or program.name != "zdemo" else os.path.relpath(program)
+
+
+def results_as_json(results: Sequence[StepResult]) -> dict[str, Any]:
+    """Return the results as one document."""
+    rows = [
+        {
+            "name": result.step.name,
+            "request": f"GET {result.step.route.path}, {result.step.caller.value}",
+            "expected": result.step.expected,
+            "actual": result.actual,
+            "passed": result.passed,
+            "seconds": None if result.seconds is None else round(result.seconds, 3),
+            "why": result.step.why,
+        }
+        for result in results
+    ]
+    return {"passed": all(result.passed for result in results), "steps": rows}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -123,12 +122,6 @@ class Evidence:
         """Whether introspection calls the administrator's PAT active; ``None`` when that is unknown."""
         active = self.body(Probe.ADMINISTRATOR).get("active") if self.status(Probe.ADMINISTRATOR) == 200 else None
         return active if isinstance(active, bool) else None
-
-
-def project_behind(client_id: str, audience: Sequence[object]) -> str | None:
-    """Return the API application's project: ZITADEL appends client ID and project to the audience of every PAT."""
-    pairs = itertools.pairwise(audience)
-    return next((project for first, project in pairs if first == client_id and isinstance(project, str)), None)
 
 
 NOTHING = Evidence()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.cases import InactiveCase
-from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe, project_behind
+from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.inactive_jwt import finding_for_jwt
 from zdemo.diagnosis.inactive_other import finding_by_form
@@ -16,6 +16,7 @@ from zdemo.diagnosis.inactive_pat import finding_for_pat_records
 from zdemo.diagnosis.phrases import audience_scope, health_lines, shown_list
 from zdemo.diagnosis.token_form import TokenKind, paste_problem
 from zdemo.diagnosis.unusable_response import database_away
+from zdemo.introspection.model import project_behind
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
 

@@ -10,9 +10,9 @@ import shlex
 from dataclasses import dataclass
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis.evidence import Evidence, Probe, project_behind
+from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.introspection.model import ROLES_CLAIM, Introspection
+from zdemo.introspection.model import ROLES_CLAIM, Introspection, project_behind
 from zdemo.management.model import RoleAssignment
 
 OWN_API_SCOPE = "urn:zitadel:iam:org:project:id:zitadel:aud"

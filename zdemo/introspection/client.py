@@ -29,6 +29,7 @@ class IntrospectionClient:
     def __init__(self, settings: Settings, *, connections: int = 1, timeout_seconds: float | None = None) -> None:
         """Prepare to ask. ``timeout_seconds`` limits one whole introspection; the default is that of the settings."""
         self._timeout_seconds = settings.timeout_seconds if timeout_seconds is None else timeout_seconds
+        self.client_id = settings.client_id
         self._client_secret = settings.client_secret
         self._basic = basic_credentials(settings.client_id, settings.client_secret)
         self._assertion = ClientAssertion(settings.key, settings.issuer) if settings.key else None

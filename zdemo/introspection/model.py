@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -54,6 +55,14 @@ class Introspection:
     def _roles_claim(self, project_id: str | None) -> dict[str, Any]:
         claim = self.claims.get(roles_claim_of(project_id) if project_id else ROLES_CLAIM)
         return claim if isinstance(claim, dict) else {}
+
+
+def project_behind(client_id: str, audience: Sequence[object]) -> str | None:
+    """Return the API application's project in a PAT's audience: the entry after the client ID (ZITADEL)."""
+    for first, second in itertools.pairwise(audience):
+        if first == client_id and isinstance(second, str):
+            return second
+    return None
 
 
 def _is_grant(value: object) -> bool:

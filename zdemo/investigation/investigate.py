@@ -97,10 +97,16 @@ def investigate(
         error = MissingTokenError("the token cannot be sent", hint="give the token alone, as ZITADEL shows it")
         return Investigation(error=error, finding=problem)
     with Prober(settings, text, admin_pat=admin_pat) as prober:
-        inputs = Inputs(
-            settings=settings, token=text, made_up=token is None, role=role, now=now, admin_pat=admin_pat, ids=ids
-        )
-        found = _Investigator(prober, inputs).investigate()
+        found = _Investigator(
+            prober=prober,
+            settings=settings,
+            token=text,
+            made_up=token is None,
+            role=role,
+            now=now,
+            admin_pat=admin_pat,
+            ids=ids,
+        ).investigate()
         hidden = prober.secrets
     return replace(
         found,
@@ -118,33 +124,26 @@ def _can_be_sent(token: str) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inputs:
-    """What an investigation needs to know; ``made_up``: the token is a random text."""
+class _Investigator:
+    """Sends the introspection, and then the probes that its answer calls for; ``made_up``: the token is random."""
 
+    prober: Prober
     settings: Settings
     token: str
     made_up: bool
     role: str | None
     now: float
-    admin_pat: str | None = field(default=None, repr=False)
-    ids: PatIds | None = None
-
-
-class _Investigator:
-    """Sends the introspection, and then the probes that its answer calls for."""
-
-    def __init__(self, prober: Prober, inputs: Inputs) -> None:
-        self._prober = prober
-        self._inputs = inputs
+    admin_pat: str | None = field(repr=False)
+    ids: PatIds | None
 
     def investigate(self) -> Investigation:
-        first, health = self._prober.introspect()
+        first, health = self.prober.introspect()
         if isinstance(first, ConnectionFailed):
             error = introspection_error(first)
-            finding = finding_for_error(error, self._inputs.settings, Evidence(replies=health))
+            finding = finding_for_error(error, self.settings, Evidence(replies=health))
             return Investigation(error=error, finding=finding)
         try:
-            introspection = read_answer(first, with_key=self._inputs.settings.key is not None)
+            introspection = read_answer(first, with_key=self.settings.key is not None)
         except IntrospectionError as refusal:
             return self._no_introspection(first, refusal)
         if introspection.active:
@@ -152,68 +151,65 @@ class _Investigator:
         return self._inactive(first, introspection)
 
     def _no_introspection(self, answer: Response, error: IntrospectionError) -> Investigation:
-        inputs = self._inputs
         refused = isinstance(error, CredentialsRefused)
         evidence = replace(
             self._evidence(answer),
-            replies=self._prober.ask(*(self._probes_of_the_credentials(answer) if refused else HEALTH)),
-            client_records=self._look_up(lambda lookup: lookup.client(inputs.settings)) if refused else None,
-            token_kind=None if inputs.made_up else token_form(inputs.token).kind,
+            replies=self.prober.ask(*(self._probes_of_the_credentials(answer) if refused else HEALTH)),
+            client_records=self._look_up(lambda lookup: lookup.client(self.settings)) if refused else None,
+            token_kind=None if self.made_up else token_form(self.token).kind,
         )
-        return Investigation(answer=answer, error=error, finding=finding_for_error(error, inputs.settings, evidence))
+        return Investigation(answer=answer, error=error, finding=finding_for_error(error, self.settings, evidence))
 
     def _probes_of_the_credentials(self, answer: Response) -> list[Probe]:
-        inputs, issuer = self._inputs, self._inputs.settings.issuer
+        issuer = self.settings.issuer
         probes = [Probe.RANDOM_TOKEN]
-        if inputs.settings.key:
+        if self.settings.key:
             probes.append(Probe.DISCOVERY)
         elif answer.status == 400:
             probes.append(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
-        if not inputs.made_up and _would_be_taken(inputs.token, issuer):
+        if not self.made_up and _would_be_taken(self.token, issuer):
             probes.append(Probe.USERINFO)
-        if inputs.admin_pat and _would_be_taken(inputs.admin_pat, issuer):
+        if self.admin_pat and _would_be_taken(self.admin_pat, issuer):
             probes.append(Probe.ADMINISTRATOR_USERINFO)
         return probes
 
     def _evidence(self, answer: Response) -> Evidence:
         """Return the evidence of the first answer."""
-        inputs = self._inputs
         return Evidence(
-            clock_ahead_seconds=clock_ahead_seconds(answer, inputs.now),
-            looked_up_at=inputs.now,
-            with_administrator=inputs.admin_pat is not None,
-            with_ids=inputs.ids is not None,
+            clock_ahead_seconds=clock_ahead_seconds(answer, self.now),
+            looked_up_at=self.now,
+            with_administrator=self.admin_pat is not None,
+            with_ids=self.ids is not None,
         )
 
     def _look_up(self, question: Callable[[AdminLookup], T | None]) -> T | None:
         """Return what the administrator's PAT shows; ``None`` without such a PAT, or without time left."""
-        admin_pat = self._inputs.admin_pat
-        if not admin_pat or not self._prober.has_time:
+        admin_pat = self.admin_pat
+        if not admin_pat or not self.prober.has_time:
             return None
-        issuer = self._inputs.settings.issuer
-        with AdminLookup(issuer, admin_pat, seconds_left=lambda: self._prober.seconds_left) as lookup:
+        issuer = self.settings.issuer
+        with AdminLookup(issuer, admin_pat, seconds_left=lambda: self.prober.seconds_left) as lookup:
             return question(lookup)
 
     def _active(self, answer: Response, introspection: Introspection, *more: str) -> Investigation:
-        inputs = self._inputs
-        refusal = refusal_of(introspection, inputs.settings, role=inputs.role, now=inputs.now)
+        refusal = refusal_of(introspection, self.settings, role=self.role, now=self.now)
         evidence = self._evidence(answer)
         subject = introspection.text("sub")
         if isinstance(refusal, InsufficientScope) and subject:
             evidence = self._with_assignments(evidence, subject, refusal.role)
-        more_notes = notes(introspection, inputs.settings, inputs.role, now=inputs.now, evidence=evidence)
-        if token_form(inputs.token).problem == LINE_END_INSIDE:
+        more_notes = notes(introspection, self.settings, self.role, now=self.now, evidence=evidence)
+        if token_form(self.token).problem == LINE_END_INSIDE:
             more = (*more, LINE_END_IGNORED)
         return Investigation(
             answer=answer,
             introspection=introspection,
-            finding=finding_for_active(introspection, inputs.settings, evidence, role=inputs.role, now=inputs.now),
+            finding=finding_for_active(introspection, self.settings, evidence, role=self.role, now=self.now),
             notes=(*more, *more_notes),
         )
 
     def _with_assignments(self, evidence: Evidence, subject: str, role: str) -> Evidence:
         """Add the user's role assignments, listed with the token itself or else with the administrator's PAT."""
-        found, replies = self._prober.assignments(subject)
+        found, replies = self.prober.assignments(subject)
         evidence = replace(evidence, replies=replies, assignments=found)
         if found is not None:
             return evidence
@@ -221,20 +217,19 @@ class _Investigator:
         return replace(evidence, assignments=found, assignments_from="ZITADEL_ADMIN_PAT")
 
     def _inactive(self, answer: Response, introspection: Introspection) -> Investigation:
-        inputs = self._inputs
-        form = token_form(inputs.token)
-        replies = self._prober.ask(*_probes_for(form, with_admin=inputs.admin_pat is not None))
+        form = token_form(self.token)
+        replies = self.prober.ask(*_probes_for(form, with_admin=self.admin_pat is not None))
         again = replies.get(Probe.AGAIN)
         if isinstance(again, Response) and (changed := _active_now(again)):
             return self._active(again, changed, CHANGED)
-        ids = inputs.ids
+        ids = self.ids
         evidence = replace(
             self._evidence(answer),
             replies=replies,
-            signature_fits=signature_fits(inputs.token, form, replies),
+            signature_fits=signature_fits(self.token, form, replies),
             pat_records=self._look_up(lambda lookup: lookup.pat(ids)) if ids else None,
         )
-        finding = finding_for_inactive(inputs.token, inputs.settings, evidence, now=inputs.now)
+        finding = finding_for_inactive(self.token, self.settings, evidence, now=self.now)
         return Investigation(answer=answer, introspection=introspection, finding=finding)
 
 

@@ -9,7 +9,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -110,8 +109,8 @@ class Prober:
     def _send(self, method: str, path: str, **more: Any) -> Response:
         return self._client.transport.send(method, path, timeout_seconds=self.seconds_left, **more)
 
-    def _get(self, path: str, *, with_token: bool = False) -> Response:
-        headers = {"Authorization": f"Bearer {self._bearer}"} if with_token else {}
+    def _get(self, path: str, bearer: str = "") -> Response:
+        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         return self._send("GET", path, headers={"Accept": "application/json", **headers})
 
     def _introspect(self, token: str, **more: str) -> Response:
@@ -127,19 +126,6 @@ class Prober:
         form = {"grant_type": "client_credentials", "scope": "openid"}
         return self._send("POST", "/oauth/v2/token", headers={"Authorization": own}, form=form)
 
-    def _again(self) -> Response:
-        return self._introspect(self._token)
-
-    def _random(self) -> Response:
-        return self._introspect(random_token())
-
-    def _administrator(self) -> Response:
-        return self._introspect(self._admin_pat or random_token())
-
-    def _administrator_userinfo(self) -> Response:
-        headers = {"Accept": "application/json", "Authorization": f"Bearer {self._admin_pat or random_token()}"}
-        return self._send("GET", USERINFO, headers=headers)
-
 
 def random_token() -> str:
     """Return a text of the form of a PAT that was never issued."""
@@ -153,21 +139,17 @@ def _reply(future: Future[Response]) -> Response | ConnectionFailed:
         return failure
 
 
-def _path(path: str, *, with_token: bool = False) -> Callable[[Prober], Response]:
-    return partial(Prober._get, path=path, with_token=with_token)
-
-
 _REQUESTS: Mapping[Probe, Callable[[Prober], Response]] = {
-    Probe.AGAIN: Prober._again,
-    Probe.RANDOM_TOKEN: Prober._random,
+    Probe.AGAIN: lambda prober: prober._introspect(prober._token),
+    Probe.RANDOM_TOKEN: lambda prober: prober._introspect(random_token()),
     Probe.MADE_UP_CLIENT: Prober._made_up_client,
     Probe.OWN_PAIR_AT_TOKEN_ENDPOINT: Prober._own_pair_at_token_endpoint,
-    Probe.ADMINISTRATOR: Prober._administrator,
-    Probe.ADMINISTRATOR_USERINFO: Prober._administrator_userinfo,
-    Probe.USERINFO: _path(USERINFO, with_token=True),
-    Probe.WHOAMI: _path(WHOAMI, with_token=True),
-    Probe.READY: _path("/debug/ready"),
-    Probe.HEALTH: _path("/debug/healthz"),
-    Probe.DISCOVERY: _path("/.well-known/openid-configuration"),
-    Probe.KEYS: _path("/oauth/v2/keys"),
+    Probe.ADMINISTRATOR: lambda prober: prober._introspect(prober._admin_pat or random_token()),
+    Probe.ADMINISTRATOR_USERINFO: lambda prober: prober._get(USERINFO, prober._admin_pat or random_token()),
+    Probe.USERINFO: lambda prober: prober._get(USERINFO, prober._bearer),
+    Probe.WHOAMI: lambda prober: prober._get(WHOAMI, prober._bearer),
+    Probe.READY: lambda prober: prober._get("/debug/ready"),
+    Probe.HEALTH: lambda prober: prober._get("/debug/healthz"),
+    Probe.DISCOVERY: lambda prober: prober._get("/.well-known/openid-configuration"),
+    Probe.KEYS: lambda prober: prober._get("/oauth/v2/keys"),
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
-from zdemo.introspection.model import Introspector
+from zdemo.introspection.client import IntrospectionClient
+from zdemo.introspection.model import Introspector, project_behind
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Project, RoleAssignment, User
 from zdemo.management.resources import (
@@ -48,10 +49,8 @@ class Change:
     project_id: str
 
 
-def find_project_id(settings: AdminSettings, introspector: Introspector | None) -> str:
-    """Return the configured project's ID, else that of the API application.
-
-    ZITADEL puts the API application's project second into the audience of every PAT.
+def find_project_id(settings: AdminSettings, introspector: IntrospectionClient | None) -> str:
+    """Return the configured project's ID, else that of the API application, which the audience of a PAT shows.
 
     Raises:
         ZdemoError: neither is known, or the administrator's PAT is not active.
@@ -63,13 +62,13 @@ def find_project_id(settings: AdminSettings, introspector: Introspector | None) 
             ["ZITADEL_PROJECT_ID is not set: the project's ID, e.g. 312909075212468225"],
             hint="set it, or set CLIENT_ID and CLIENT_SECRET to use the API application's project",
         )
-    audience = introspector.introspect(settings.admin_pat).audience
-    if len(audience) < 2:
+    project_id = project_behind(introspector.client_id, introspector.introspect(settings.admin_pat).audience)
+    if project_id is None:
         raise ZdemoError(
             "ZITADEL_ADMIN_PAT is not an active personal access token at this ZITADEL",
             hint="create a new PAT for an administrator and set ZITADEL_ADMIN_PAT",
         )
-    return audience[1]
+    return project_id
 
 
 def require_project(client: ManagementClient, project_id: str) -> Project:
@@ -182,14 +181,6 @@ def revoke(client: ManagementClient, project_id: str, name: str, role: str) -> C
     return Change(outcome=outcome, user=user, role=role, project_id=project_id)
 
 
-def pauses() -> Iterator[float]:
-    """Yield the seconds to wait before each further look: 10, 20, 40 ms …, then 250 ms each."""
-    pause = FIRST_WAIT_SECONDS
-    while True:
-        yield pause
-        pause = min(pause * 2, LONGEST_WAIT_SECONDS)
-
-
 def wait_until(
     holds: Callable[[], bool],
     *,
@@ -197,15 +188,17 @@ def wait_until(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> float | None:
-    """Look until something holds; return the seconds that took, or ``None`` after ``give_up_seconds``."""
-    start = clock()
-    for pause in pauses():
-        if holds():
-            return clock() - start
+    """Look until something holds; return the seconds that took, or ``None`` after ``give_up_seconds``.
+
+    The pauses are 10, 20, 40 ms and so on up to 250 ms.
+    """
+    start, pause = clock(), FIRST_WAIT_SECONDS
+    while not holds():
         if clock() - start + pause > give_up_seconds:
-            break
+            return None
         sleep(pause)
-    return None
+        pause = min(pause * 2, LONGEST_WAIT_SECONDS)
+    return clock() - start
 
 
 def wait_until_shown(
