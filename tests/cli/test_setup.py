@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
-import signal
 import stat
 import subprocess
 import threading
@@ -25,7 +23,6 @@ from zdemo.emulator import (
     CLIENT_ID,
     CLIENT_SECRET,
     Emulator,
-    World,
     create_app,
     emulate,
     known_world,
@@ -288,17 +285,6 @@ def test_a_running_api_needs_a_restart_after_a_change_of_credentials(desk: Shell
     assert words in desk(*YES, *KEY).out
 
 
-def test_a_key_file_is_written_beside_the_settings(desk: Shell) -> None:
-    ran = desk(*YES, *KEY)
-    assert ran.code == 0, ran.all
-    assert env_of(desk)["ZITADEL_KEY_FILE"] == "own-api.key.json"
-    assert desk("introspect", "--require", "read:messages", "-q").code == 0
-    assert "no changes" in desk("setup", *OWN).out
-    assert "own-api.key.json" in desk("setup", "--teardown", "--dry-run").out
-    assert desk(*TEARDOWN).code == 0
-    assert files_of(desk.folder) == []
-
-
 # --- a person's values
 
 
@@ -317,55 +303,42 @@ def test_the_file_is_as_before_after_setup_and_teardown(desk: Shell, text: str, 
     assert (desk.folder / ".env").read_text() == text
 
 
-def test_a_value_put_there_after_setup_stays(desk: Shell) -> None:
-    desk(*YES)
-    update_dotenv(desk.folder / ".env", {"PAT": ADMIN.pat})
-    assert desk(*TEARDOWN).code == 0
-    assert env_of(desk) == {"PAT": ADMIN.pat}
-
-
-# --- killed
+# --- killed, and one run at a time
 
 
 @contextmanager
-def killing(kill_at: int) -> Iterator[tuple[Emulator, list[int]]]:
-    """An emulator that, once it has done the change of this number, kills the process in the list and answers nothing.
+def holding(path: str) -> Iterator[tuple[Emulator, threading.Event, threading.Event]]:
+    """An emulator that does what it is asked at paths that begin so, but answers only when it may.
 
-    The list is empty at first, and nothing is killed.
+    The events: such a request was carried out, and it may be answered.
     """
-    changes = 0
-    victims: list[int] = []
+    reached, go = threading.Event(), threading.Event()
 
     def answer(environ: Environ, start_response: StartResponse, inner: App) -> Iterable[bytes]:
-        nonlocal changes
         body = inner(environ, start_response)
-        if re.match(r"/zitadel\..*/(?!Get|List)\w+$", environ["PATH_INFO"]):
-            changes += 1
-            if changes == kill_at and victims:
-                os.kill(victims[0], signal.SIGKILL)
+        if environ["PATH_INFO"].startswith(path):
+            reached.set()
+            go.wait()
         return body
 
     with emulated(answer) as zitadel:
-        yield zitadel, victims
+        try:
+            yield zitadel, reached, go
+        finally:
+            go.set()
 
 
-def killed(desk: Shell, victims: list[int]) -> int:
-    """Return the exit status of a run that the emulator kills."""
-    with desk.running(*YES) as process:
-        victims.append(process.pid)
-        status = process.wait(LONGEST_SECONDS)
-    victims.clear()
-    return status
-
-
-@pytest.mark.parametrize("kill_at", [1, 5, 8])  # tests/provisioning cuts at each of them
-def test_a_run_that_is_killed_is_completed_by_the_next_and_loses_nothing(kill_at: int, tmp_path: Path) -> None:
-    with killing(kill_at) as (zitadel, victims):
+def test_a_run_that_is_killed_is_completed_by_the_next_and_loses_nothing(tmp_path: Path) -> None:
+    """In the middle; tests/provisioning cuts before and after each change."""
+    (tmp_path / ".env").write_text(MINE)
+    with holding("/zitadel.application.v2.ApplicationService/CreateApplication") as (zitadel, reached, go):
         desk, known = desk_of(tmp_path, zitadel.url), names_of(zitadel)
-        (tmp_path / ".env").write_text(MINE)
-        assert killed(desk, victims) == -signal.SIGKILL
-        saved = json.loads(state_path(tmp_path / ".env").read_text())["files"][".env"]["previous"]
-        assert {*env_of(desk).values(), *saved.values()} >= MY_VALUES
+        with desk.running(*YES) as process:
+            assert reached.wait(LONGEST_SECONDS)
+            process.kill()
+            process.wait(LONGEST_SECONDS)
+        go.set()
+        assert {*env_of(desk).values(), *read_state(tmp_path / ".env").previous.values()} >= MY_VALUES
         ran = desk(*YES)
         assert ran.code == 0, ran.all
         assert set(names_of(zitadel)) - set(known) == {"own", "own-api", "zdemo-reader", "zdemo-visitor"}
@@ -377,61 +350,20 @@ def test_a_run_that_is_killed_is_completed_by_the_next_and_loses_nothing(kill_at
         assert (tmp_path / ".env").read_text() == MINE
 
 
-# --- one run at a time
-
-
-@contextmanager
-def held() -> Iterator[tuple[str, World, threading.Event, threading.Event]]:
-    """An emulator that answers only when it may: its address, its world, a request came, it may answer."""
-    reached, go = threading.Event(), threading.Event()
-
-    def answer(environ: Environ, start_response: StartResponse, inner: App) -> Iterable[bytes]:
-        reached.set()
-        go.wait()
-        return inner(environ, start_response)
-
-    with emulated(answer) as zitadel:
-        try:
-            yield zitadel.url, zitadel.world, reached, go
-        finally:
+def test_a_second_setup_in_the_folder_is_refused_and_a_dry_run_is_not(tmp_path: Path) -> None:
+    with holding("/") as (held, reached, go), emulate() as free:
+        with desk_of(tmp_path, held.url).running(*YES, ZDEMO_TIMEOUT="60") as first:
+            assert reached.wait(LONGEST_SECONDS)
+            second = desk_of(tmp_path, free.url)
+            for arguments in (YES, TEARDOWN):
+                ran = second(*arguments)
+                assert (ran.code, is_two_lines(ran)) == (1, True), ran.all
+                assert ran.lines[0] == f"error: another zdemo setup is running in {tmp_path}"
+            assert second("setup", "--dry-run").code == 0
             go.set()
-
-
-@pytest.mark.parametrize("second", [YES, TEARDOWN, (*YES, "--json")])
-def test_a_second_setup_in_the_folder_is_refused(second: tuple[str, ...], tmp_path: Path) -> None:
-    with held() as (url, world, reached, go), desk_of(tmp_path, url).running(*YES, ZDEMO_TIMEOUT="60") as first:
-        assert reached.wait(LONGEST_SECONDS)
-        ran = desk_of(tmp_path, "http://localhost:1").anew(*second)
-        assert (ran.code, is_two_lines(ran)) == (1, True), ran.all
-        assert ran.lines[0] == f"error: another zdemo setup is running in {tmp_path}"
-        go.set()
-        assert first.wait(LONGEST_SECONDS) == 0
-        assert read_state(tmp_path / ".env").project_id in world.projects
+            assert first.wait(LONGEST_SECONDS) == 0
+        assert read_state(tmp_path / ".env").project_id in held.world.projects
     assert files_of(tmp_path) == [".env", ".zdemo/.gitignore", ".zdemo/setup.json"], "no lock is left behind"
-
-
-def test_a_dry_run_another_folder_and_a_killed_setup_are_not_in_the_way(tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    with held() as (url, _, reached, _go), emulate() as free, desk_of(tmp_path, url).running(*YES) as first:
-        assert reached.wait(LONGEST_SECONDS)
-        assert desk_of(tmp_path, free.url)("setup", "--dry-run").code == 0
-        assert desk_of(other, free.url)(*YES).code == 0
-        first.send_signal(signal.SIGKILL)
-        first.wait(LONGEST_SECONDS)
-    with emulate() as fresh:
-        assert desk_of(tmp_path, fresh.url)(*YES).code == 0
-
-
-def test_a_link_is_the_file_that_it_leads_to(tmp_path: Path) -> None:
-    here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir()
-    there.mkdir()
-    (here / ".env").symlink_to(there / "real")
-    with held() as (url, _, reached, _go), desk_of(here, url).running(*YES):
-        assert reached.wait(LONGEST_SECONDS)
-        ran = desk_of(there, "http://localhost:1")(*YES, "--env-file", "real")
-        assert f"is running in {there}" in ran.err, ran.all
 
 
 # --- another ZITADEL
@@ -526,19 +458,14 @@ def test_an_owner_cannot_delete_an_application_in_somebody_elses_project(desk: S
 # --- what stands in the way
 
 
-BLOCKED = b'{"code":"resource_exhausted","message":"Errors.Limits.Instance.Blocked (LIMITS-molsj)"}'
-UNKNOWN = b'{"code":5,"message":"Not Found"}'
-UNIMPLEMENTED = b'{"code":"unimplemented","message":"not implemented"}'
-IN_THE_WAY: list[tuple[str, tuple[str, str, bytes], int, str]] = [
-    ("/zitadel.project", ("404 Not Found", "application/json", UNKNOWN), 1, "too old"),
-    ("/zitadel.authorization", ("404 Not Found", "application/json", UNKNOWN), 1, "too old"),
-    ("/zitadel.project", ("501 Not Implemented", "application/json", UNIMPLEMENTED), 1, "too old"),
-    ("/zitadel.project", ("404 Not Found", "text/plain", b"404 page not found"), 4, "not a ZITADEL"),
-    ("/zitadel.project", ("429 Too Many Requests", "application/json", BLOCKED), 4, "429"),
-    ("/oidc", ("429 Too Many Requests", "text/plain", b"Your ZITADEL instance is blocked."), 4, "429"),
-    ("/", ("200 OK", "text/html", b"<html>"), 4, "ZITADEL_DOMAIN"),
-    ("/", ("502 Bad Gateway", "text/html", b"<html>"), 4, "502"),
-]
+UNKNOWN = ("404 Not Found", "application/json", b'{"code":5,"message":"Not Found"}')
+IN_THE_WAY: dict[str, tuple[tuple[str, str, bytes], int, str]] = {
+    "/zitadel.project": (UNKNOWN, 1, "too old"),
+    "/zitadel.application": (UNKNOWN, 1, "too old"),
+    "/zitadel.authorization": (UNKNOWN, 1, "too old"),
+    "/oidc": (("429 Too Many Requests", "text/plain", b"Your ZITADEL instance is blocked."), 4, "429"),
+    "/": (("200 OK", "text/html", b"<html>"), 4, "ZITADEL_DOMAIN"),
+}
 
 
 @contextmanager
@@ -555,12 +482,10 @@ def answering(path: str, status: str, media_type: str, body: bytes) -> Iterator[
         yield zitadel.url
 
 
-@pytest.mark.parametrize(
-    ("path", "answer", "code", "words"), IN_THE_WAY, ids=[f"{row[1][0][:3]} {row[0]}" for row in IN_THE_WAY]
-)
-def test_what_is_not_a_usable_zitadel_is_said(
-    path: str, answer: tuple[str, str, bytes], code: int, words: str, bare: Shell
-) -> None:
+@pytest.mark.parametrize("path", IN_THE_WAY)
+def test_what_is_not_a_usable_zitadel_is_said(path: str, bare: Shell) -> None:
+    """Each refusal by itself is in tests/management."""
+    answer, code, words = IN_THE_WAY[path]
     with answering(path, *answer) as url:
         ran = bare("setup", "--dry-run", "--domain", url, ZITADEL_ADMIN_PAT=ADMIN.pat)
     assert ran.code == code, ran.all

@@ -1,4 +1,4 @@
-"""``zdemo demo --live``: the scenario at somebody's ZITADEL, which must be left as it was.
+"""``zdemo demo --live``: the scenario at a real ZITADEL, which must be left as it was.
 
 With ``--zitadel URL --admin-pat-file FILE`` the tests run against that ZITADEL; those that need a ZITADEL that fails
 always take an emulator behind something that spoils some of its answers.
@@ -10,10 +10,11 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def target(given_target: tuple[str, str] | None) -> Iterator[Target]:
 
 @pytest.fixture(scope="module")
 def before(target: Target) -> set[str]:
-    """What is there before: of somebody else's demos, perhaps."""
+    """What other demos have left."""
     return target.of_demos()
 
 
@@ -83,27 +84,28 @@ def ran(target: Target, before: set[str], tmp_path_factory: pytest.TempPathFacto
     return Shell(folder=tmp_path_factory.mktemp("live"), env=target.env).anew("demo", "--live")
 
 
-def test_the_demo_goes_as_expected_and_leaves_nothing(ran: Ran, target: Target, before: set[str]) -> None:
+def test_the_demo_goes_as_expected_shows_no_secret_and_leaves_nothing(
+    ran: Ran, target: Target, before: set[str]
+) -> None:
     assert ran.code == 0, ran.all
     assert f"{STEPS} of {STEPS} as expected" in ran.out
     assert ran.out.startswith(f"ZITADEL {target.url}")
     assert "the API could not reach ZITADEL, so it refused the request; yours runs on" in ran.out
     target.settles_at(before)
-
-
-def test_the_answer_fits_eighty_columns_and_shows_no_secret(ran: Ran, target: Target) -> None:
     assert max(map(len, ran.out.splitlines())) <= 80
     assert "\x1b" not in ran.all
     assert target.admin_pat not in ran.all
     assert not [word for word in ran.all.split() if len(word.strip("(),:")) > 60 and not word.startswith("/")]
 
 
-def test_what_is_created_and_removed_is_reported_with_its_id(ran: Ran) -> None:
+def test_what_is_created_and_removed_is_reported_with_its_id_and_a_name_to_recognize(ran: Ran) -> None:
     for what in ("project", "service user"):
         created = re.findall(rf"^{what} ({PREFIX}\S+): created \((\d+)\)$", ran.err, re.MULTILINE)
         assert created
         for name, its_id in created:
             assert f"{what} {name} ({its_id}): removed" in ran.lines
+            assert is_leftover(name, datetime.now(UTC) + timedelta(hours=2))
+            assert not is_leftover(name, datetime.now(UTC))
 
 
 def test_json_is_one_document_and_the_report_stays_on_standard_error(
@@ -179,14 +181,6 @@ def test_only_the_exact_name_of_a_demo_long_over_is_a_leftover(name: str, left: 
     assert is_leftover(name, datetime(2026, 11, 25, 5, 0, tzinfo=UTC)) is left
 
 
-def test_the_names_of_a_demo_will_be_recognized(ran: Ran) -> None:
-    names = re.findall(rf"({PREFIX}\S+): created", ran.err)
-    assert names
-    for name in names:
-        assert is_leftover(name, datetime.now(UTC) + timedelta(hours=2))
-        assert not is_leftover(name, datetime.now(UTC))
-
-
 # --- what goes wrong
 
 
@@ -203,22 +197,27 @@ def test_missing_settings_are_named_with_the_way_to_them(missing: str | None, tm
 
 @dataclass(kw_only=True)
 class Spoiled:
-    """An emulated ZITADEL behind something that answers some of the requests itself."""
+    """An emulated ZITADEL behind something that gives another answer to one method, or answers it late."""
 
+    method: str = ""
+    answer: tuple[str, str] | None = None  # status and body; ``None``: the emulator's, when ``open`` is set
+    carried_out: bool = False  # the emulator has done it nevertheless
     world: World = field(default_factory=known_world)
-    spoil: Callable[[str], tuple[str, str] | None] = lambda _path: None
-    loses: str = ""  # the method whose answer gets lost on the way
+    reached: threading.Event = field(default_factory=threading.Event)
+    open: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self, environ: dict[str, Any], start: Any) -> Any:
-        path = environ["PATH_INFO"]
-        spoiled = self.spoil(path)
-        if self.loses and path.endswith(f"/{self.loses}"):
-            b"".join(self._app(environ, lambda status, _headers, _error=None: status))
-            spoiled = "502 Bad Gateway", "{}"
-        if spoiled is None:
+        if not self.method or not environ["PATH_INFO"].endswith(f"/{self.method}"):
             return self._app(environ, start)
-        start(spoiled[0], [("Content-Type", "application/json"), ("Content-Length", str(len(spoiled[1])))])
-        return [spoiled[1].encode()]
+        if self.answer is None:
+            self.reached.set()
+            assert self.open.wait(LONGEST_SECONDS)
+            return self._app(environ, start)
+        if self.carried_out:
+            b"".join(self._app(environ, lambda status, _headers, _error=None: status))
+        status, body = self.answer
+        start(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body.encode()]
 
     @contextmanager
     def running(self) -> Iterator[Target]:
@@ -236,36 +235,24 @@ NOT_ALLOWED = (
     "403 Forbidden",
     '{"code":"permission_denied","message":"No matching permissions found (AUTH-AWfge)"}',
 )
+NOTHING_IN_IT, BROKEN_OFF = ("200 OK", "{}"), ("502 Bad Gateway", "{}")
+ANSWERS: list[tuple[tuple[str, str], bool, tuple[str, ...], str]] = [
+    (NOT_ALLOWED, False, ("AddPersonalAccessToken", "CreateApplication", "CreateAuthorization"), "is too small"),
+    (NOTHING_IN_IT, False, ("AddPersonalAccessToken", "CreateApplication", "CreateAuthorization"), "answer lacks"),
+    (BROKEN_OFF, True, ("CreateUser", "CreateProject"), "502"),  # the ID was not read, but it was recorded before
+]
 
 
-def refusing(method: str) -> Callable[[str], tuple[str, str] | None]:
-    return lambda path: NOT_ALLOWED if path.endswith(f"/{method}") else None
-
-
-@pytest.mark.parametrize("method", ["AddPersonalAccessToken", "CreateApplication", "CreateAuthorization"])
-def test_what_was_created_before_a_refusal_is_removed(method: str, tmp_path: Path) -> None:
-    zitadel = Spoiled(spoil=refusing(method))
-    with zitadel.running() as target:
-        ran = Shell(folder=tmp_path, env=target.env)("demo", "--live")
-    assert (ran.code, ran.out) == (1, "")
-    assert "error: the administrator role of ZITADEL_ADMIN_PAT's user is too small" in ran.err
-    assert zitadel.is_as_before
-
-
-@pytest.mark.parametrize("method", ["CreateApplication", "AddPersonalAccessToken", "CreateAuthorization"])
-def test_an_answer_without_what_is_shown_only_once_ends_the_demo(method: str) -> None:
-    zitadel = Spoiled(spoil=lambda path: ("200 OK", "{}") if path.endswith(f"/{method}") else None)
-    lacks = pytest.raises(ZdemoError, match="ZITADEL's answer lacks")
-    with zitadel.running() as target, lacks, live_demo(settings_of(target), KeptReport()):
-        pytest.fail("the demo must not begin")
-    assert zitadel.is_as_before
-
-
-@pytest.mark.parametrize("method", ["CreateUser", "CreateProject"])
-def test_an_answer_that_gets_lost_leaves_no_object_behind(method: str) -> None:
-    """ZITADEL has carried the request out, and the ID was not read: but it was recorded before."""
-    zitadel = Spoiled(loses=method)
-    with zitadel.running() as target, pytest.raises(ZdemoError), live_demo(settings_of(target), KeptReport()):
+@pytest.mark.parametrize(
+    ("answer", "carried_out", "method", "words"),
+    [(answer, done, method, words) for answer, done, methods, words in ANSWERS for method in methods],
+)
+def test_what_was_created_before_a_failure_is_removed(
+    answer: tuple[str, str], carried_out: bool, method: str, words: str
+) -> None:
+    zitadel = Spoiled(method=method, answer=answer, carried_out=carried_out)
+    ended = pytest.raises(ZdemoError, match=words)
+    with zitadel.running() as target, ended, live_demo(AdminSettings.from_env(target.env), KeptReport()):
         pytest.fail("the demo must not begin")
     assert zitadel.is_as_before
 
@@ -280,7 +267,7 @@ def test_a_user_without_an_administrator_role_is_refused_and_nothing_is_created(
 
 
 def test_an_error_in_a_step_ends_the_demo_and_removes_everything(tmp_path: Path) -> None:
-    zitadel = Spoiled(spoil=refusing("RemovePersonalAccessToken"))
+    zitadel = Spoiled(method="RemovePersonalAccessToken", answer=NOT_ALLOWED)
     with zitadel.running() as target:
         ran = Shell(folder=tmp_path, env=target.env)("demo", "--live")
     assert ran.code == 1
@@ -290,19 +277,17 @@ def test_an_error_in_a_step_ends_the_demo_and_removes_everything(tmp_path: Path)
 
 
 def test_an_unexpected_status_does_not_keep_anything_from_being_removed() -> None:
-    zitadel = Spoiled(spoil=lambda path: ("200 OK", "{}") if path.endswith("/DeleteAuthorization") else None)
-    with zitadel.running() as target, live_demo(settings_of(target), KeptReport(), patience_seconds=0) as environment:
-        results = []
-        for result in environment.run():
-            results.append(result)
-            if result.step.name.startswith("role revoked"):
-                break
+    zitadel = Spoiled(method="DeleteAuthorization", answer=NOTHING_IN_IT)
+    with zitadel.running() as target:
+        settings = AdminSettings.from_env(target.env)
+        with live_demo(settings, KeptReport(), patience_seconds=0) as environment:
+            results = list(islice(environment.run(), 6))
     assert [result.passed for result in results] == [True] * 5 + [False]
     assert zitadel.is_as_before
 
 
 def test_what_cannot_be_removed_is_named_with_its_id_and_all_else_is_removed(tmp_path: Path) -> None:
-    zitadel = Spoiled(spoil=refusing("DeleteUser"))
+    zitadel = Spoiled(method="DeleteUser", answer=NOT_ALLOWED)
     with zitadel.running() as target:
         ran = Shell(folder=tmp_path, env=target.env)("demo", "--live")
     left = [user for user in zitadel.world.users.values() if user.username.startswith(PREFIX)]
@@ -314,36 +299,17 @@ def test_what_cannot_be_removed_is_named_with_its_id_and_all_else_is_removed(tmp
     assert len(zitadel.world.projects) == len(known_world().projects)
 
 
-class Gate:
-    """Lets a request wait until the test has done something meanwhile."""
-
-    def __init__(self, method: str) -> None:
-        self._method = method
-        self.reached, self.open = threading.Event(), threading.Event()
-
-    def __call__(self, path: str) -> tuple[str, str] | None:
-        if path.endswith(f"/{self._method}"):
-            self.reached.set()
-            assert self.open.wait(LONGEST_SECONDS)
-        return None
-
-
 @pytest.mark.parametrize("method", ["CreateProject", "CreateUser", "CreateAuthorization", "DeleteProject"])
 def test_a_signal_while_zitadel_is_at_work_leaves_nothing_behind(method: str, tmp_path: Path) -> None:
     """The request is finished first: else ZITADEL might create something after the clean-up has looked for it."""
-    gate = Gate(method)
-    zitadel = Spoiled(spoil=gate)
+    zitadel = Spoiled(method=method)
     with zitadel.running() as target, Shell(folder=tmp_path, env=target.env).running("demo", "--live") as process:
-        assert gate.reached.wait(LONGEST_SECONDS)
+        assert zitadel.reached.wait(LONGEST_SECONDS)
         for number in (signal.SIGTERM, signal.SIGINT):
             process.send_signal(number)
         with pytest.raises(subprocess.TimeoutExpired):  # one that gave in would do so at once
             process.wait(0.3)
-        gate.open.set()
+        zitadel.open.set()
         process.communicate(timeout=LONGEST_SECONDS)
     assert process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
     assert zitadel.is_as_before
-
-
-def settings_of(target: Target) -> AdminSettings:
-    return AdminSettings.from_env(target.env)

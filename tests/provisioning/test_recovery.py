@@ -10,7 +10,6 @@ import pytest
 from tests.support.desk import CountingClient, Cut, Desk
 from tests.support.waiting import eventually
 from zdemo.management.model import Auth
-from zdemo.provisioning.plan import Action, ObjectKind
 
 CHANGES = [
     "CreateUser",
@@ -67,16 +66,6 @@ def test_three_cuts_in_one_place_leave_nothing_behind(desk: Desk) -> None:
         with pytest.raises(Cut):
             desk.run(CountingClient(desk.target, number))
     desk.run()
-    desk.is_complete()
-
-
-def test_a_pat_that_was_lost_is_replaced_and_removed(desk: Desk) -> None:
-    with pytest.raises(Cut):
-        desk.run(CountingClient(desk.target, 7))
-    eventually("the lost PAT is listed", lambda: desk.pats(desk.state.reader_id))
-    plan = desk.run()
-    steps = [s.action for s in plan.steps if s.kind is ObjectKind.PAT and s.name == desk.options.reader_name]
-    assert steps == [Action.REMOVE, Action.CREATE]
     desk.is_complete()
 
 

@@ -48,14 +48,6 @@ def test_the_file_gains_settings_and_nothing_else(desk: Desk) -> None:
     assert not any(secret in state_path(desk.path).read_text() for secret in (desk.env["PAT"], "CLIENT_SECRET="))
 
 
-def test_looking_changes_nothing(desk: Desk) -> None:
-    client, text = CountingClient(desk.target), desk.path.read_text()
-    assert desk.plan(client).changes
-    assert client.changes == []
-    assert desk.path.read_text() == text
-    assert not state_path(desk.path).parent.exists()
-
-
 def test_every_secret_is_hidden(desk: Desk) -> None:
     report = KeptReport()
     apply_plan(CountingClient(desk.target), SetupFiles(desk.path), desk.plan(), report)
