@@ -67,11 +67,7 @@ def test_an_accepted_call_needs_no_explanation_and_asks_nobody(status: int) -> N
         (call(500), "token", "call.other"),
         (call(302), "token", "call.redirects"),
         (call(429), "token", "call.rate_limited"),
-        (
-            call(400, kind="text/plain", body=b"Client sent an HTTP request to an HTTPS server.\n"),
-            "t",
-            "call.expects_tls",
-        ),
+        (call(400, kind="text/plain", body=WANTS_TLS), "token", "call.expects_tls"),
         (call(301, kind="text/html", location="https://api.example/api/private"), "token", "call.redirects"),
         (call(200, kind="text/html"), "token", "call.page"),
         (call(401, kind="text/html"), "token", "call.page"),

@@ -16,7 +16,7 @@ from tests.support.planting import ROLE, look
 from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
 from zdemo.config.key_file import application_key
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import Certainty
+from zdemo.diagnosis import Certainty, Finding
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
 from zdemo.introspection.client import basic_credentials
 from zdemo.investigation import Investigation
@@ -45,42 +45,43 @@ def ask(paths: Paths, other: Any = REFUSED, seconds: float = 5, token: str = REA
         return found
 
 
+def finding_of(paths: Paths, other: Any = REFUSED, seconds: float = 5, token: str = READER.pat) -> Finding:
+    finding = ask(paths, other, seconds, token).finding
+    assert finding is not None
+    return finding
+
+
 def introspection_by(choose: Callable[[Received], Any]) -> Paths:
     return {"/oauth/v2/introspect": depending(choose)}
 
 
 def test_a_hanging_database_is_told_from_a_silent_server() -> None:
-    found = ask({"/debug/healthz": HEALTHY}, hang, seconds=0.8)
-    assert found.finding is not None
-    assert (found.finding.id, found.finding.certainty) == ("zitadel.database_hangs", Certainty.CERTAIN)
-    assert "unreachable" not in found.finding.cause
-    silent = ask({}, hang, seconds=0.8)
-    assert silent.finding is not None
-    assert silent.finding.id == "net.timeout"
+    finding = finding_of({"/debug/healthz": HEALTHY}, hang, seconds=0.8)
+    assert (finding.id, finding.certainty) == ("zitadel.database_hangs", Certainty.CERTAIN)
+    assert "unreachable" not in finding.cause
+    assert finding_of({}, hang, seconds=0.8).id == "net.timeout"
 
 
 def test_everything_that_hangs_after_the_first_answer_is_not_waited_for() -> None:
     first = iter([DEAD])
-    found = ask(introspection_by(lambda _: next(first, hang)), hang, seconds=0.8)
-    assert found.finding is not None
-    assert found.finding.id == "token.dead"
-    assert "no answer in time: made-up client, userinfo" in str(found.finding.seen)
-    assert "database" in " ".join(found.finding.candidates)
+    finding = finding_of(introspection_by(lambda _: next(first, hang)), hang, seconds=0.8)
+    assert finding.id == "token.dead"
+    assert "no answer in time: made-up client, userinfo" in str(finding.seen)
+    assert "database" in " ".join(finding.candidates)
 
 
 def test_role_assignments_that_hang_leave_the_role_open() -> None:
     claims = {"active": True, "sub": "1", "aud": [CLIENT_ID, PROJECT_ID], "scope": f"x:{ROLE}", "client_id": "svc"}
-    found = ask({"/oauth/v2/introspect": answer(json_body(claims))}, hang, seconds=0.8)
-    assert found.finding is not None
-    assert (found.finding.id, found.finding.certainty) == ("role.missing", Certainty.OPEN)
+    finding = finding_of({"/oauth/v2/introspect": answer(json_body(claims))}, hang, seconds=0.8)
+    assert (finding.id, finding.certainty) == ("role.missing", Certainty.OPEN)
 
 
 @pytest.mark.parametrize("rows", [None, 5, [None], [5], [{"user": "x"}], [{"roles": 5}], {"a": 1}])
 def test_assignments_that_are_none_leave_the_role_open(rows: Any) -> None:
     claims = {"active": True, "sub": "1", "client_id": "svc"}
-    found = ask({"/oauth/v2/introspect": answer(json_body(claims))}, answer(json_body({"authorizations": rows})))
-    assert found.finding is not None
-    assert found.finding.id in ("role.missing", "role.not_granted")
+    listed = answer(json_body({"authorizations": rows}))
+    finding = finding_of({"/oauth/v2/introspect": answer(json_body(claims))}, listed)
+    assert finding.id in ("role.missing", "role.not_granted")
 
 
 def test_an_answer_that_wavers_is_remarked_and_not_called_dead() -> None:
@@ -97,30 +98,26 @@ def test_an_answer_that_wavers_is_remarked_and_not_called_dead() -> None:
 
 def test_a_session_api_token_is_proven() -> None:
     refusal = answer(json_body({"code": 7, "message": "authentication required (AUTHZ-Kl3p0)"}), 403)
-    found = ask(
+    finding = finding_of(
         introspection_by(lambda request: DEAD if request.headers["authorization"] == OWN else REFUSED)
         | {"/auth/v1/users/me": refusal, "/debug/ready": READY},
         answer(json_body({"error": "access_denied"}), 401),
         token="aB3_" * 19 + "xy",
     )
-    assert found.finding is not None
-    assert (found.finding.id, found.finding.certainty) == ("token.session_api", Certainty.CERTAIN)
+    assert (finding.id, finding.certainty) == ("token.session_api", Certainty.CERTAIN)
 
 
 def test_a_clock_that_is_ahead_is_named() -> None:
     claims = {"active": True, "sub": "1", "exp": int(time.time()) - 300}
     date = {"Date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() - 600))}
-    found = ask({"/oauth/v2/introspect": answer(json_body(claims), headers=date)})
-    assert found.finding is not None
-    assert found.finding.id == "clock.skewed"
-    assert "ahead" in found.finding.cause
+    finding = finding_of({"/oauth/v2/introspect": answer(json_body(claims), headers=date)})
+    assert finding.id == "clock.skewed"
+    assert "ahead" in finding.cause
 
 
 def test_a_server_that_echoes_what_it_was_sent_gives_nothing_away() -> None:
-    echo = answer(b"<p>no</p>", 404, headers={"Content-Type": "text/html", "Server": READER.pat[:40]})
-    whole = answer(b"<p>no</p>", 404, headers={"Content-Type": "text/html", "Server": CLIENT_SECRET})
-    for behaviour in (echo, whole):
-        found = ask({}, behaviour)
+    for server_name in (READER.pat[:40], CLIENT_SECRET):
+        found = ask({}, answer(b"<p>no</p>", 404, headers={"Content-Type": "text/html", "Server": server_name}))
         assert CLIENT_SECRET not in str(found)
         assert READER.pat not in str(found)
 

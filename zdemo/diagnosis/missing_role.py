@@ -65,10 +65,6 @@ class _Facts:
     evidence: Evidence
 
     @property
-    def is_pat(self) -> bool:
-        return is_pat(self.introspection)
-
-    @property
     def project(self) -> str | None:
         return own_project(self.introspection, self.settings)
 
@@ -82,7 +78,7 @@ class _Facts:
 
     @property
     def defined(self) -> frozenset[str] | None:
-        surely_a_pat = self.is_pat and self.settings.client_id in self.introspection.audience
+        surely_a_pat = is_pat(self.introspection) and self.settings.client_id in self.introspection.audience
         return role_scopes(self.introspection) if surely_a_pat else None
 
     @property
@@ -151,7 +147,7 @@ def _other_project_configured(facts: _Facts) -> Finding | None:
 def _narrowed(facts: _Facts) -> Finding | None:
     """Find a token that was requested for certain roles: ZITADEL shows it no other role, granted or not."""
     requested = role_scopes(facts.introspection)
-    if facts.is_pat or not requested or facts.role in requested:
+    if is_pat(facts.introspection) or not requested or facts.role in requested:
         return None
     names = ", ".join(sorted(quoted(role, 60) for role in requested))
     return Finding(
@@ -164,7 +160,7 @@ def _narrowed(facts: _Facts) -> Finding | None:
 
 def _narrowed_by_organization(facts: _Facts) -> Finding | None:
     organizations = [s for s in facts.introspection.scopes if s.startswith(ORGANIZATION_SCOPE)]
-    if facts.is_pat or not organizations:
+    if is_pat(facts.introspection) or not organizations:
         return None
     names = ", ".join(quoted(s.removeprefix(ORGANIZATION_SCOPE), 40) for s in organizations)
     return Finding(
@@ -289,7 +285,7 @@ def _open(facts: _Facts) -> Finding:
     needs = "" if facts.evidence.with_administrator else "; needs ZITADEL_ADMIN_PAT"
     fix = [f"zdemo role list {facts.user}     (shows the user's roles in this project{needs})", facts.grant]
     unlisted = facts.evidence.assignments is None and facts.evidence.status(Probe.ASSIGNMENTS) is None
-    if not facts.is_pat and (unlisted or facts.evidence.status(Probe.ASSIGNMENTS) in (401, 403)):
+    if not is_pat(facts.introspection) and (unlisted or facts.evidence.status(Probe.ASSIGNMENTS) in (401, 403)):
         fix.append(f"or request the token with the scope {OWN_API_SCOPE}: then it may list its own role assignments")
     return Finding(
         id="role.missing",

@@ -128,14 +128,10 @@ def from_finding(finding: Finding, outcome: Outcome = Outcome.FAIL) -> Result:
 
 def required(checks: Sequence[Check[S]], requested: Collection[str]) -> set[str]:
     """Return the IDs of the requested checks and of all that they build on."""
-    needs = {check.id: check.needs for check in checks}
-    names: set[str] = set()
-    queue = list(requested)
-    while queue:
-        name = queue.pop()
-        if name not in names:
-            names.add(name)
-            queue += needs[name]
+    names = set(requested)
+    for check in reversed(checks):  # what a check builds on comes before it
+        if check.id in names:
+            names.update(check.needs)
     return names
 
 

@@ -113,7 +113,6 @@ def _no_token(target: Target) -> Result:
 
 
 def _neither(reply: Response, path: str) -> Result:
-    """Return the result for an answer that is neither a success nor a 401."""
     if before := finding_before_the_api(reply, OPTION):
         fix = (f"{step}{path}" if step.startswith(f"{OPTION}=") else step for step in before.fix)
         return failed(before.cause, *fix)

@@ -47,7 +47,6 @@ def _with_lone_words(what: str, numbers: tuple[int, ...]) -> Result:
 
 
 def _above(path: Path) -> Path | None:
-    """Return the nearest file of that name in a folder above."""
     return next((p / path.name for p in path.absolute().parent.parents if (p / path.name).is_file()), None)
 
 
