@@ -9,6 +9,7 @@ from zdemo.emulator.api.lists import (
     Filter,
     Listing,
     columns,
+    equal_filter,
     id_filter,
     ids_filter,
     text_filter,
@@ -21,6 +22,7 @@ from zdemo.emulator.errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.authorization.v2.AuthorizationService", "authorization")
+_STATE = enum("STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", refuses_first=True)
 _ROLES = Repeated(ID, unique=True)
 
 
@@ -147,10 +149,7 @@ Listing[Authorization](
     filters={
         "authorizationIds": ids_filter(lambda _, a: a.id),
         "organizationId": id_filter("IDFilter", lambda _, a: a.organization_id),
-        "state": Filter(
-            Sub(Message("StateQuery", state=enum("STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", refuses_first=True))),
-            lambda _, a, f: f.get("state") == f"STATE_{a.state}",
-        ),
+        "state": equal_filter("StateQuery", "state", _STATE, lambda _, a: f"STATE_{a.state}"),
         "inUserIds": ids_filter(lambda _, a: a.user_id),
         "userOrganizationId": id_filter("IDFilter", lambda w, a: _user(w, a).organization_id),
         "userPreferredLoginName": text_filter(

@@ -56,16 +56,24 @@ def text_query(name: str, field: str, of: Callable[[Any], str], least: int = 1, 
     return text_filter(name, field, lambda _, row: of(row), least, most, QUERY_METHOD)
 
 
-def id_filter(name: str, of: Callable[[World, Any], str], field: str = "id") -> Filter:
+def equal_filter(name: str, field: str, content: FieldType, of: Getter) -> Filter:
+    """Make the filter ``{field}`` for a value of a row."""
+    return Filter(Sub(Message(name, **{field: content})), lambda world, row, f: of(world, row) == f.get(field))
+
+
+def id_filter(name: str, of: Getter, field: str = "id") -> Filter:
     """Make the filter ``{id}`` for an ID of a row."""
-    message = Message(name, **{field: Text(1, 200)})
-    return Filter(Sub(message), lambda world, row, f: of(world, row) == f.get(field))
+    return equal_filter(name, field, Text(1, 200), of)
 
 
-def ids_filter(of: Callable[[World, Any], str]) -> Filter:
+def one_of_filter(name: str, field: str, content: Repeated, of: Getter) -> Filter:
+    """Make the filter ``{field}`` for a value of a row, which must be one of several."""
+    return Filter(Sub(Message(name, **{field: content})), lambda world, row, f: of(world, row) in f.get(field, ()))
+
+
+def ids_filter(of: Getter) -> Filter:
     """Make the filter ``{ids}`` for an ID of a row, which must be one of them."""
-    message = Message("InIDsFilter", ids=Repeated(Text(1, 200), unique=True))
-    return Filter(Sub(message), lambda world, row, f: of(world, row) in f.get("ids", ()))
+    return one_of_filter("InIDsFilter", "ids", Repeated(Text(1, 200), unique=True), of)
 
 
 def time_filter(of: Callable[[Any], float]) -> Filter:

@@ -2,7 +2,7 @@
 
 from zdemo.emulator.api.call import Answer, Call, Service
 from zdemo.emulator.api.json_values import moment
-from zdemo.emulator.api.lists import DetailsListing, Filter, columns, text_query
+from zdemo.emulator.api.lists import DetailsListing, Filter, columns, equal_filter, id_filter, text_query
 from zdemo.emulator.api.messages import ID, OPTIONAL, Anything, Flag, Message, Repeated, Sub, enum
 from zdemo.emulator.api.users import details
 from zdemo.emulator.entities import Organization
@@ -33,11 +33,8 @@ DetailsListing[Organization](
     filters={
         "nameQuery": text_query("OrganizationNameQuery", "name", lambda o: o.name),
         "domainQuery": text_query("OrganizationDomainQuery", "domain", lambda o: o.primary_domain),
-        "stateQuery": Filter(
-            Sub(Message("OrganizationStateQuery", state=_STATES)),
-            lambda _, o, f: f.get("state") == f"{STATE}_{o.state}",
-        ),
-        "idQuery": Filter(Sub(Message("OrganizationIDQuery", id=ID)), lambda _, o, f: o.id == f.get("id")),
+        "stateQuery": equal_filter("OrganizationStateQuery", "state", _STATES, lambda _, o: f"{STATE}_{o.state}"),
+        "idQuery": id_filter("OrganizationIDQuery", lambda _, o: o.id),
         "defaultQuery": Filter(Anything(), lambda world, o, _: o is world.default_organization),
     },
     columns=columns("ORGANIZATION_FIELD_NAME", NAME="name", CREATION_DATE="created"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from zdemo.emulator.api.call import Answer, Call, Handler, Service
 from zdemo.emulator.api.json_values import moment, without_defaults
-from zdemo.emulator.api.lists import DetailsListing, Filter, columns, text_query
+from zdemo.emulator.api.lists import DetailsListing, Filter, columns, equal_filter, id_filter, one_of_filter, text_query
 from zdemo.emulator.api.messages import (
     ID,
     OPTIONAL,
@@ -280,6 +280,7 @@ def _email(user: User) -> str:
     return _human(user, "email", "email")
 
 
+_TEXTS = Repeated(Text())
 _TYPES = enum("TYPE", "UNSPECIFIED", "HUMAN", "MACHINE")
 _STATES = enum("USER_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", "DELETED", "LOCKED")
 USERS: DetailsListing[User] = DetailsListing(
@@ -295,24 +296,13 @@ USERS: DetailsListing[User] = DetailsListing(
         "nickNameQuery": text_query("NickNameQuery", "nickName", lambda u: _human(u, "profile", "nickName")),
         "emailQuery": text_query("EmailQuery", "emailAddress", _email, least=0),
         "phoneQuery": text_query("PhoneQuery", "number", lambda u: _human(u, "phone", "phone"), least=0, most=20),
-        "typeQuery": Filter(
-            Sub(Message("TypeQuery", type=_TYPES)),
-            lambda _, u, f: f.get("type") == ("TYPE_MACHINE" if u.machine else "TYPE_HUMAN"),
+        "typeQuery": equal_filter(
+            "TypeQuery", "type", _TYPES, lambda _, u: "TYPE_MACHINE" if u.machine else "TYPE_HUMAN"
         ),
-        "stateQuery": Filter(
-            Sub(Message("StateQuery", state=_STATES)), lambda _, u, f: f.get("state") == f"USER_STATE_{u.state}"
-        ),
-        "inUserIdsQuery": Filter(
-            Sub(Message("InUserIDQuery", userIds=Repeated(Text()))), lambda _, u, f: u.id in f.get("userIds", ())
-        ),
-        "inUserEmailsQuery": Filter(
-            Sub(Message("InUserEmailsQuery", userEmails=Repeated(Text()))),
-            lambda _, u, f: _email(u) in f.get("userEmails", ()),
-        ),
-        "organizationIdQuery": Filter(
-            Sub(Message("OrganizationIdQuery", organizationId=ID)),
-            lambda _, u, f: u.organization_id == f.get("organizationId"),
-        ),
+        "stateQuery": equal_filter("StateQuery", "state", _STATES, lambda _, u: f"USER_STATE_{u.state}"),
+        "inUserIdsQuery": one_of_filter("InUserIDQuery", "userIds", _TEXTS, lambda _, u: u.id),
+        "inUserEmailsQuery": one_of_filter("InUserEmailsQuery", "userEmails", _TEXTS, lambda _, u: _email(u)),
+        "organizationIdQuery": id_filter("OrganizationIdQuery", lambda _, u: u.organization_id, "organizationId"),
         "andQuery": Filter(
             _group("AndQuery"), lambda w, u, f: all(USERS.passes(w, u, q) for q in f.get("queries", ()))
         ),

@@ -31,8 +31,7 @@ def introspection_client(world: World, credentials: ClientCredentials) -> Applic
     """
     assertion = credentials.client_assertion
     claims = unverified_claims(assertion) if assertion else {}
-    client_id = claims.get("iss") if assertion else credentials.client_id
-    application = _find_active(world, client_id)
+    application = _find_active(world, claims.get("iss") if assertion else credentials.client_id)
     if application is None:
         raise _unauthorized("sql: no rows in result set")
     if assertion:
