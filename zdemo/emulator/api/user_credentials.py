@@ -1,7 +1,5 @@
 """zitadel.user.v2.UserService: secrets, keys and personal access tokens, which users can manage for themselves."""
 
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
 from zdemo.emulator.api.applications import check_expiry, key_file
 from zdemo.emulator.api.call import Answer, Call
 from zdemo.emulator.api.json_values import moment
@@ -62,6 +60,8 @@ def add_key(call: Call) -> Answer:
 
 
 def _pem(content: bytes) -> str:
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # here, since few worlds need a key
+
     try:
         load_pem_public_key(content)
     except ValueError:
