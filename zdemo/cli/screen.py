@@ -8,7 +8,7 @@ import re
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
@@ -31,20 +31,17 @@ COMMAND = (  # in a sentence, as far as it can be told from the words around it
 )
 
 
-def printable(text: str) -> str:
+def printable(text: str, escape: Callable[[str], str] = lambda c: f"\\x{ord(c):02x}") -> str:
     """Return text from elsewhere without control characters, which could move the cursor or colour the screen."""
-    return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else f"\\x{ord(c):02x}" for c in text)
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else escape(c) for c in text)
 
 
 def printable_json(text: str) -> str:
     """Return the same JSON with its control characters escaped inside strings, and as blanks between them."""
-    if text.isprintable():
-        return text
-    return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else _escaped(c) for c in text)
-
-
-def _escaped(control: str) -> str:
-    return " " if control == "\r" else json.dumps(control)[1:-1]  # raw, JSON has carriage returns as white space only
+    # unescaped, JSON has carriage returns as white space only
+    return printable(text, lambda c: " " if c == "\r" else json.dumps(c)[1:-1])
 
 
 class Screen:
