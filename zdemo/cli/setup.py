@@ -5,42 +5,37 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
 from zdemo.cli.options import EnvFile, Json, token_text
-from zdemo.cli.screen import Screen
-from zdemo.cli.setup_screen import (
-    agreed,
-    hidden_variables,
-    plan_document,
-    show_plan,
-    show_result,
-    show_teardown,
-    teardown_document,
-)
+from zdemo.cli.screen import WIDTH, Screen, printable, wrapped
 from zdemo.cli.token_input import at_terminal, given_token, hide_secrets, tell_mixed_sources, typed_secret
 from zdemo.client import ROLE
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError, UsageError, ZdemoError
 from zdemo.management.client import ManagementClient
-from zdemo.management.model import Auth
+from zdemo.management.model import Administrator, Auth
 from zdemo.provisioning.apply import apply_plan
 from zdemo.provisioning.conflicts import NOTHING_CHANGED
 from zdemo.provisioning.files import SETTINGS, SetupFiles
 from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
-from zdemo.provisioning.plan import Plan, Rotation, make_plan
+from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep, Rotation, make_plan
 from zdemo.provisioning.safety import git_warning, only_setup_in_folder
-from zdemo.provisioning.teardown import Teardown, plan_teardown, tear_down
+from zdemo.provisioning.teardown import Removal, Teardown, plan_teardown, tear_down
 from zdemo.provisioning.verify import verify_tokens
 
+LABEL_WIDTH, ACTION_WIDTH = 16, 15
+MIDDLE_WIDTH = WIDTH - LABEL_WIDTH - ACTION_WIDTH - 2
+COLOURS = {Action.CREATE: "green", Action.CHANGE: "yellow", Action.REMOVE: "red"}
+WORDS = {"PAT of": "PAT", "role for": "role assignment", "key of": "key"}  # labels that continue in their names
 OPTIONS = {"ZITADEL_DOMAIN": "--domain", "ZITADEL_ADMIN_PAT": "--admin-pat"}
 
 
@@ -161,20 +156,18 @@ def _layers(given: dict[str, str], options: dict[str, str], files: SetupFiles) -
     return Environment(layers, options=options)
 
 
-def _typed_domain(prompt: str, environment: Environment) -> str:
+def _answer(question: str) -> str:
+    """Ask on standard error, and return the line that is typed."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def _typed_domain(question: str, environment: Environment) -> str:
     """Ask until the text can be an address, so that no token is typed for a wrong one; accept an empty text."""
-    while True:
-        sys.stderr.write(prompt)
-        sys.stderr.flush()
-        try:
-            text = sys.stdin.readline().strip()
-        except KeyboardInterrupt:
-            sys.stderr.write("\n")  # so that the shell's prompt has a line of its own
-            raise
-        problem = _domain_problem(text, environment) if text else ""
-        if not problem:
-            return text
+    while (text := _answer(question)) and (problem := _domain_problem(text, environment)):
         sys.stderr.write(f"{problem}\n")
+    return text
 
 
 def _domain_problem(text: str, environment: Environment) -> str:
@@ -201,7 +194,7 @@ class _Run:
             current = look(self.client, files, options)
         plan = make_plan(current, files.values, file=files.path.name)
         if not self.as_json:
-            show_plan(screen, plan, files.values)
+            _show_plan(screen, plan, files.values)
         if warning := git_warning(files.path):
             screen.tell(f"warning: {warning}")
         if self.dry_run:
@@ -216,16 +209,17 @@ class _Run:
         with screen.waiting("waiting until introspection shows it"):
             shown = verify_tokens(self.client, files, options.role)
         if self.as_json:
-            screen.document(plan_document(plan, dry_run=False, seconds=shown))
+            screen.document(_plan_document(plan, dry_run=False, seconds=shown))
         else:
-            show_result(screen, plan, time.monotonic() - start, changed=plan.changes)
-        for name in hidden_variables(files.values, dict(os.environ), SETTINGS):
-            screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
+            _show_result(screen, plan, time.monotonic() - start, changed=plan.changes)
+        for name in SETTINGS:
+            if os.environ.get(name, "").strip() not in ("", files.values.get(name, "").strip()):
+                screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
         return ExitCode.YES
 
     def _show_only(self, plan: Plan) -> int:
         if self.as_json:
-            self.screen.document(plan_document(plan, dry_run=True, seconds=None))
+            self.screen.document(_plan_document(plan, dry_run=True, seconds=None))
         if plan.rotation:
             self.screen.tell(f"note: {plan.rotation.why}; a new one needs --rotate-secret, or a typed yes")
         self.screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
@@ -238,7 +232,7 @@ class _Run:
         if not at_terminal():
             hint = f"add --yes to {what}, or --dry-run to see them only"
             raise UsageError("there are changes to confirm, and no terminal to ask at", hint=hint)
-        if not agreed(self.screen, question):
+        if not _agreed(question):
             raise ZdemoError(NOTHING_CHANGED)
 
     def _confirm_rotation(self, rotation: Rotation, application: str) -> None:
@@ -250,7 +244,7 @@ class _Run:
         if self.yes or not at_terminal():
             raise ZdemoError(rotation.why, hint=hint)
         self.screen.tell(f"{rotation.why}.\nA new one stops the old one from working, wherever it is in use.")
-        if not agreed(self.screen, f"Create a new client secret for {application}?", word="yes"):
+        if not _agreed(f"Create a new client secret for {application}?", word="yes"):
             raise ZdemoError(rotation.why, hint=hint)
 
     def tear_down(self) -> int:
@@ -259,14 +253,14 @@ class _Run:
         with screen.waiting(f"looking at {self.client.issuer}"):
             teardown = plan_teardown(self.client, files)
         if not self.as_json:
-            show_teardown(screen, teardown, files.path)
+            _show_teardown(screen, teardown, files.path)
         if self.dry_run:
             screen.tell("--dry-run: nothing was changed")
         else:
             self._confirm("Remove this?", "remove these things")
             tear_down(files, teardown, screen)
         if self.as_json:
-            screen.document(teardown_document(teardown, dry_run=self.dry_run))
+            screen.document(_teardown_document(teardown, dry_run=self.dry_run))
         elif not self.dry_run:
             screen.say("removed; zdemo setup creates it again")
         return ExitCode.YES
@@ -274,7 +268,106 @@ class _Run:
 
 def _nothing_to_remove(screen: Screen, files: SetupFiles, *, dry_run: bool, as_json: bool) -> int:
     if as_json:
-        screen.document(teardown_document(Teardown(), dry_run=dry_run))
+        screen.document(_teardown_document(Teardown(), dry_run=dry_run))
     else:
         screen.say(f"nothing to remove: setup created nothing for {files.path}")
     return ExitCode.YES
+
+
+def _show_plan(screen: Screen, plan: Plan, settings: Collection[str]) -> None:
+    """Show who changes what where, one row for each thing; ``settings`` are those in the file now."""
+    _head(screen, plan.current.issuer, plan.current.admin)
+    for step in plan.steps:
+        label, action = str(step.kind), str(step.action)
+        if step.kind is ObjectKind.ENV:
+            label = plan.file
+            if step.name:
+                kept = len(set(settings) - set(step.name.split(", ")))
+                action = f"set {len(step.name.split(', '))}" + (f", keep {kept}" if kept else "")
+        _row(screen, label, step.name, action, step.note, COLOURS.get(step.action, ""))
+    screen.say()
+
+
+def _head(screen: Screen, issuer: str, admin: Administrator) -> None:
+    roles = f" ({', '.join(admin.roles)})" if admin.roles else ""
+    screen.say(printable(f"{issuer} as {admin.login_name}{roles}"))
+    screen.say()
+
+
+def _show_teardown(screen: Screen, teardown: Teardown, file: Path) -> None:
+    """Show who removes what where, what stays, and which settings are removed or restored."""
+    if teardown.admin:
+        _head(screen, teardown.issuer, teardown.admin)
+    for removal in teardown.removals:
+        action = "stays" if removal.stays else "remove"
+        _row(screen, removal.what, removal.name, action, removal.note, "" if removal.stays else "red")
+    removed = [name for name in teardown.settings if name not in teardown.restored]
+    if removed:
+        _row(screen, file.name, ", ".join(removed), "remove", "", "red")
+    if teardown.restored:
+        _row(screen, file.name, ", ".join(teardown.restored), "restore", "your previous values", "green")
+    screen.say()
+
+
+def _row(screen: Screen, label: str, middle: str, action: str, note: str, colour: str) -> None:
+    if note and len(middle) + len(note) + 3 <= MIDDLE_WIDTH:
+        middle, note = f"{middle} ({note})", ""
+    first, *rest = wrapped(middle, MIDDLE_WIDTH)
+    word = screen.mark(action, colour) if colour else action
+    screen.say(printable(f"  {label:<{LABEL_WIDTH}}{first:<{MIDDLE_WIDTH}} ") + word)
+    for line in (*rest, *filter(None, [note])):
+        screen.behind(" " * (LABEL_WIDTH + 2), line)
+
+
+def _agreed(question: str, *, word: str = "") -> bool:
+    """Ask; y or yes agrees, or the ``word`` alone where one is given."""
+    choice = f"type {word}" if word else "y/N"
+    return _answer(f"{question} [{choice}] ").lower() in ([word] if word else ["y", "yes"])
+
+
+def _show_result(screen: Screen, plan: Plan, seconds: float, *, changed: bool) -> None:
+    """Show what introspection says, and what to try next."""
+    options = plan.current.options
+    done = f"done in {seconds:.1f} s" if changed else "no changes"
+    has = f"{options.reader_name} has {options.role}, {options.visitor_name} does not"
+    screen.pairs([("", f"{done}; {has}")], label_width=0)
+    lead = "next"
+    if plan.renews_credentials:
+        screen.say(f"{lead}  restart zdemo serve to pick up the new settings")
+        lead = "    "
+    screen.say(f"{lead}  zdemo serve        and in another terminal        zdemo call scoped")
+
+
+def _plan_document(plan: Plan, *, dry_run: bool, seconds: float | None) -> dict[str, Any]:
+    """Return the plan as JSON. ``seconds`` until introspection showed it; ``None`` when it was not asked."""
+    current = plan.current
+    return {
+        "zitadel": current.issuer,
+        "administrator": {"id": current.admin.id, "loginName": current.admin.login_name},
+        "dryRun": dry_run,
+        "changed": plan.changes and not dry_run,
+        "needsRotation": plan.rotation is not None,
+        "steps": [_step_document(step) for step in plan.steps],
+        "shownAfterMilliseconds": None if seconds is None else round(seconds * 1000, 1),
+    }
+
+
+def _step_document(step: PlanStep) -> dict[str, str]:
+    action = "leave" if step.action is Action.LEAVE else str(step.action)
+    return {"what": WORDS.get(step.kind, str(step.kind)), "name": step.name, "action": action, "note": step.note}
+
+
+def _teardown_document(teardown: Teardown, *, dry_run: bool) -> dict[str, Any]:
+    """Return what is removed as JSON."""
+
+    def document(removal: Removal) -> dict[str, str]:
+        return {"what": WORDS.get(removal.what, removal.what), "name": removal.name, "note": removal.note}
+
+    return {
+        "dryRun": dry_run,
+        "changed": teardown.changes and not dry_run,
+        "removed": [document(removal) for removal in teardown.removals if not removal.stays],
+        "stays": [document(removal) for removal in teardown.removals if removal.stays],
+        "lines": sorted(teardown.settings),
+        "putBack": list(teardown.restored),
+    }
