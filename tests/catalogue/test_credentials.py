@@ -9,10 +9,10 @@ import base64
 import re
 import secrets
 import socket
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
@@ -61,13 +61,6 @@ def certain(shell: Shell, env: dict[str, str]) -> list[Output]:
     return found
 
 
-def test_10_an_unknown_client_id(bare: Shell, planter: Planter) -> None:
-    unknown = {"CLIENT_ID": "353545601679624999"}
-    stays_open(bare, settings(planter.url, **unknown))
-    for output in certain(bare, administered(planter.url, **unknown)):
-        output.names("no application has this client ID", "CLIENT_ID").never("CLIENT_SECRET is wrong")
-
-
 def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter) -> None:
     port = free_port()
     env = settings(planter.url, CLIENT_ID="353545601679624999")
@@ -81,17 +74,6 @@ def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter) ->
     assert re.search(REFUSED, said)
 
 
-@pytest.mark.parametrize("how", ["first character", "regenerated"])
-def test_11_43_a_wrong_secret(bare: Shell, planter: Planter, how: str) -> None:
-    secret = {"CLIENT_SECRET": WRONG_SECRET} if how == "first character" else {}
-    if how == "regenerated":
-        planter.do("application.v2.ApplicationService/GenerateClientSecret", **APP)
-    stays_open(bare, settings(planter.url, **secret), "regenerated|rotated")
-    for output in certain(bare, administered(planter.url, **secret)):
-        output.names("CLIENT_SECRET is wrong", "regenerated|rotated", "generate a new client secret")
-        output.never("inactive", "no application")
-
-
 def key_only(planter: Planter) -> dict[str, str]:
     method = {"authMethodType": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
     made = planter.do(
@@ -103,15 +85,6 @@ def key_only(planter: Planter) -> dict[str, str]:
     return {"CLIENT_ID": str(made["apiConfiguration"]["clientId"])}
 
 
-def test_13_a_key_only_application_and_a_secret(bare: Shell, planter: Planter) -> None:
-    client = key_only(planter)
-    stays_open(bare, settings(planter.url, **client))
-    for output in certain(bare, administered(planter.url, **client)):
-        output.names("private_key_jwt", "ZITADEL_KEY_FILE", "switch .*Basic").never(
-            "inactive", "CLIENT_SECRET is wrong"
-        )
-
-
 def test_14_the_credentials_of_a_service_user(bare: Shell, planter: Planter) -> None:
     made = planter.tokens()
     env = settings(planter.url, CLIENT_ID=made["name"], CLIENT_SECRET=made["secret"])
@@ -119,30 +92,7 @@ def test_14_the_credentials_of_a_service_user(bare: Shell, planter: Planter) -> 
         output.names("those of a service user", "API application's").never("it can be|cannot be told apart", "expired")
 
 
-@pytest.mark.parametrize(
-    ("what", "the_id"), [("application", APPLICATION_ID), ("project", PROJECT_ID), ("user", READER.id)]
-)
-def test_42_another_id_as_client_id(bare: Shell, planter: Planter, what: str, the_id: str) -> None:
-    stays_open(bare, settings(planter.url, CLIENT_ID=the_id))
-    for output in certain(bare, administered(planter.url, CLIENT_ID=the_id)):
-        output.names(f"is the ID of the {what}", "CLIENT_ID")
-        if what == "application":
-            output.names(f"set CLIENT_ID={CLIENT_ID}")
-
-
-def application_off(planter: Planter) -> None:
-    planter.do("application.v2.ApplicationService/DeactivateApplication", **APP)
-
-
-def application_gone(planter: Planter) -> None:
-    planter.do("application.v2.ApplicationService/DeleteApplication", **APP)
-
-
-def project_off(planter: Planter) -> None:
-    planter.do("project.v2.ProjectService/DeactivateProject", projectId=PROJECT_ID)
-
-
-def organization_off(planter: Planter) -> None:
+def organization_off(planter: Planter) -> dict[str, str]:
     response = requests.post(
         f"{planter.url}/management/v1/orgs/me/_deactivate",
         json={},
@@ -150,24 +100,49 @@ def organization_off(planter: Planter) -> None:
         timeout=5,
     )
     assert response.status_code == 200, response.text
+    return {}
+
+
+Plant = Callable[[Planter], dict[str, str]]  # breaks an application, and returns the settings that differ
+
+
+def does(method: str, **ids: str) -> Plant:
+    def plant(planter: Planter) -> dict[str, str]:
+        planter.do(method, **ids)
+        return {}
+
+    return plant
+
+
+APPLICATION, PROJECT = "application.v2.ApplicationService", "project.v2.ProjectService"
+IS_OFF = (f"application {APPLICATION_NAME} is inactive", "deactivated", "activate")
+IS_WRONG = ("CLIENT_SECRET is wrong", "regenerated|rotated", "generate a new client secret")
+UNKNOWN = "no application has this client ID"
 
 
 @pytest.mark.parametrize(
     ("plant", "named", "never"),
     [
-        (application_off, (f"application {APPLICATION_NAME} is inactive", "deactivated", "activate"), "project zdemo"),
-        (project_off, ("project zdemo .*is inactive", "activate"), "organization ZITADEL"),
+        (lambda _: {"CLIENT_ID": "353545601679624999"}, (UNKNOWN,), "inactive"),
+        (lambda _: {"CLIENT_SECRET": WRONG_SECRET}, IS_WRONG, "inactive|no application"),
+        (does(f"{APPLICATION}/GenerateClientSecret", **APP), IS_WRONG, "inactive|no application"),
+        (key_only, ("private_key_jwt", "ZITADEL_KEY_FILE", "switch .*Basic"), "inactive"),
+        (does(f"{APPLICATION}/DeactivateApplication", **APP), IS_OFF, "project zdemo"),
+        (does(f"{PROJECT}/DeactivateProject", projectId=PROJECT_ID), ("project zdemo .*inactive",), "organization Z"),
         (organization_off, ("organization ZITADEL .*is inactive", "activate"), "project zdemo"),
-        (application_gone, ("no application has this client ID", "deleted"), "inactive"),
+        (does(f"{APPLICATION}/DeleteApplication", **APP), (UNKNOWN, "deleted"), "inactive"),
+        (lambda _: {"CLIENT_ID": APPLICATION_ID}, ("ID of the application", f"set CLIENT_ID={CLIENT_ID}"), "inactive"),
+        (lambda _: {"CLIENT_ID": PROJECT_ID}, ("is the ID of the project", "CLIENT_ID"), "inactive"),
+        (lambda _: {"CLIENT_ID": READER.id}, ("is the ID of the user", "CLIENT_ID"), "inactive"),
     ],
 )
-def test_16_44_what_is_switched_off(
-    bare: Shell, planter: Planter, plant: Any, named: tuple[str, ...], never: str
+def test_10_11_13_16_42_43_44_a_refused_client(
+    bare: Shell, planter: Planter, plant: Plant, named: tuple[str, ...], never: str
 ) -> None:
-    plant(planter)
-    stays_open(bare, settings(planter.url))
-    for output in certain(bare, administered(planter.url)):
-        output.names(*named).never(never, "CLIENT_SECRET is wrong")
+    values = plant(planter)
+    stays_open(bare, settings(planter.url, **values))
+    for output in certain(bare, administered(planter.url, **values)):
+        output.names(*named).never(never, *(() if named is IS_WRONG else ("CLIENT_SECRET is wrong",)))
 
 
 def test_37_a_zitadel_that_was_recreated(bare: Shell) -> None:

@@ -64,22 +64,14 @@ class Planter:
     def tokens(self, *scopes: str, jwt: bool = False, host: str | None = None) -> dict[str, Any]:
         """What client_credentials give a service user who has no role."""
         name = f"svc-{secrets.token_hex(4)}"
-        if jwt:
-            made = requests.post(
-                f"{self.url}/management/v1/users/machine",
-                json={"userName": name, "name": name, "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"},
-                headers={"Authorization": f"Bearer {ADMIN.pat}"},
-                timeout=10,
-            )
-            user_id = str(made.json()["userId"])
-        else:
-            made_by_v2 = self.do(
-                "user.v2.UserService/CreateUser",
-                organizationId=ORGANIZATION_ID,
-                username=name,
-                machine={"name": name},
-            )
-            user_id = str(made_by_v2["id"])
+        kind = "ACCESS_TOKEN_TYPE_JWT" if jwt else "ACCESS_TOKEN_TYPE_BEARER"
+        made = requests.post(
+            f"{self.url}/management/v1/users/machine",
+            json={"userName": name, "name": name, "accessTokenType": kind},
+            headers={"Authorization": f"Bearer {ADMIN.pat}"},
+            timeout=10,
+        )
+        user_id = str(made.json()["userId"])
         secret = self.user("AddSecret", user_id)["clientSecret"]
         form = {"grant_type": "client_credentials", "scope": " ".join(("openid", "profile", *scopes))}
         given = requests.post(

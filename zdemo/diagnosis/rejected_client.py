@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from zdemo.config.key_file import ApplicationKey
 from zdemo.diagnosis.cases import ClientCase
 from zdemo.diagnosis.client_records import finding_for_client_records
 from zdemo.diagnosis.evidence import Evidence, Probe
@@ -20,10 +21,20 @@ USER_NOT_ACTIVE = "Errors.User.NotActive"
 
 def finding_for_credentials(case: ClientCase) -> Finding:
     """Return the finding for an answer that refuses the client ID and secret, or the key."""
-    finding = _only_for_this_text(case) or _not_as_zitadel_refuses(case) or _service_user(case) or _by_their_form(case)
-    finding = finding or _issuer_differs(case) or _everything_refused(case) or _recorded_or_clock(case)
-    finding = finding or _key_refused(case) or _open(case)
+    key = case.settings.key
+    finding = _only_for_this_text(case) or _not_as_zitadel_refuses(case)
+    finding = finding or (_refused_key(case, key) if key else _refused_secret(case))
     return finding.and_seen(case.seen)
+
+
+def _refused_secret(case: ClientCase) -> Finding:
+    odd = _odd_credentials(case.settings.client_secret, _values(case))
+    finding = _service_user(case) or _by_their_form(case) or _everything_refused(case)
+    return finding or finding_for_client_records(case, *(("values", text) for text in odd)) or _open(case, odd)
+
+
+def _refused_key(case: ClientCase, key: ApplicationKey) -> Finding:
+    return _issuer_differs(case) or _everything_refused(case) or _recorded_or_clock(case) or _open_for_key(case, key)
 
 
 def _only_for_this_text(case: ClientCase) -> Finding | None:
@@ -68,7 +79,7 @@ def _not_as_zitadel_refuses(case: ClientCase) -> Finding | None:
 def _service_user(case: ClientCase) -> Finding | None:
     """Find a service user's login name and secret: the token endpoint accepts only those (RFC 6749 §4.4)."""
     reply = case.evidence.answer(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
-    if reply is None or case.settings.key:
+    if reply is None:
         return None
     description = str(reply.json_object().get("error_description", ""))
     accepted = reply.status == 200 and "access_token" in reply.json_object()
@@ -87,8 +98,6 @@ def _service_user(case: ClientCase) -> Finding | None:
 
 
 def _by_their_form(case: ClientCase) -> Finding | None:
-    if case.settings.key:
-        return None
     if are_swapped(_values(case)):
         odd, name = SWAPPED, "client.swapped"
     elif are_token_and_secret_swapped(case.evidence.token_kind, case.settings.client_secret):
@@ -117,14 +126,13 @@ def _everything_refused(case: ClientCase) -> Finding | None:
 
 def _recorded_or_clock(case: ClientCase) -> Finding | None:
     """Prefer what an administrator sees for certain to the clock, which is only likely; both may need a fix."""
-    recorded = finding_for_client_records(case, *(("values", text) for text in _odd_credentials(case)))
-    clock = _clock_skewed(case) if case.settings.key else None
+    recorded, clock = finding_for_client_records(case), _clock_skewed(case)
     if recorded is None or clock is None or recorded.certainty is not Certainty.CERTAIN:
         return clock or recorded
     return replace(recorded, seen=(*recorded.seen, ("clock", clock.cause)), fix=(*recorded.fix, *clock.fix))
 
 
-def _open(case: ClientCase) -> Finding:
+def _open(case: ClientCase, odd: tuple[str, ...]) -> Finding:
     elsewhere = ("they belong to another ZITADEL, or this one was recreated since",)
     first, last = (elsewhere, ()) if case.evidence.token_is_dead else ((), elsewhere)
     client_id = case.settings.client_id
@@ -133,7 +141,7 @@ def _open(case: ClientCase) -> Finding:
         cause=f"{case.refused} (CLIENT_ID, CLIENT_SECRET)",
         candidates=(
             *first,
-            *_odd_credentials(case),
+            *odd,
             "CLIENT_ID is wrong: mistyped, or another ID than the application's client ID",
             "CLIENT_SECRET is wrong, or was regenerated (rotated) since",
             "the application, its project or its organization is inactive or deleted",
@@ -158,12 +166,9 @@ def _values(case: ClientCase) -> dict[str, str]:
     }
 
 
-def _odd_credentials(case: ClientCase) -> tuple[str, ...]:
+def _odd_credentials(secret: str, values: dict[str, str]) -> tuple[str, ...]:
     """Return what is unusual about the values: a hint, not a proof, because ZITADEL may be set up otherwise."""
-    if case.settings.key:
-        return ()
-    secret = case.settings.client_secret
-    odd = [value.what for value in odd_values(_values(case))]
+    odd = [value.what for value in odd_values(values)]
     if token_form(secret).kind not in (TokenKind.CLIENT_SECRET, TokenKind.PAT) and not paste_error(secret):
         odd.append(
             f"CLIENT_SECRET has {len(secret)} characters; ZITADEL's have {SECRET_LENGTH} letters and digits: it "
@@ -203,8 +208,6 @@ def _clock_skewed(case: ClientCase) -> Finding | None:
 
 def _issuer_differs(case: ClientCase) -> Finding | None:
     """Return the finding when assertions name another audience than ZITADEL's issuer, which it compares exactly."""
-    if case.settings.key is None:
-        return None
     issuer, audience = case.evidence.body(Probe.DISCOVERY).get("issuer"), audience_of(case.settings.issuer)
     if case.evidence.status(Probe.DISCOVERY) != 200 or not isinstance(issuer, str) or issuer == audience:
         return None
@@ -220,10 +223,8 @@ def _issuer_differs(case: ClientCase) -> Finding | None:
     )
 
 
-def _key_refused(case: ClientCase) -> Finding | None:
-    key, evidence = case.settings.key, case.evidence
-    if key is None:
-        return None
+def _open_for_key(case: ClientCase, key: ApplicationKey) -> Finding:
+    evidence = case.evidence
     candidates = [
         "the key was deleted in ZITADEL, or has expired",
         "the application, its project or its organization is inactive or deleted",
