@@ -63,11 +63,7 @@ class Prober:
         return (self._token, self._token.strip(), *self._client.secrets, self._admin_pat or "")
 
     def introspect(self) -> tuple[Response | ConnectionFailed, Replies]:
-        """Send the introspection; when it takes half of the time, probe ZITADEL's health meanwhile.
-
-        Raises:
-            SettingsError: the CA bundle that the environment names cannot be used.
-        """
+        """Send the introspection; when it takes half of the time, probe ZITADEL's health meanwhile."""
         first = self._pool.submit(self._client.ask, self._token, timeout_seconds=self.seconds_left)
         replies: Replies = {}
         try:
@@ -80,21 +76,14 @@ class Prober:
             return failure, replies
 
     def ask(self, *probes: Probe) -> Replies:
-        """Return the replies that come before the deadline; send nothing when it is near.
-
-        Raises:
-            SettingsError: the CA bundle that the environment names cannot be used.
-        """
+        """Return the replies that come before the deadline. Raises SettingsError for an unusable CA bundle."""
         if not self.has_time:
             return {}
         running = {probe: self._pool.submit(_REQUESTS[probe], self) for probe in probes}
         return {probe: _reply(future) for probe, future in running.items()}
 
     def assignments(self, user_id: str) -> tuple[tuple[RoleAssignment, ...] | None, Replies]:
-        """List the role assignments of the token's user with the token itself: ZITADEL lets any PAT do that.
-
-        ``None`` when they are unknown; the reply may show why.
-        """
+        """List the role assignments of the token's user with the token itself; ``None``, and why, when it may not."""
         if not self.has_time:
             return None, {}
         with ManagementClient(self._settings.issuer, self._bearer, timeout_seconds=lambda: self.seconds_left) as client:

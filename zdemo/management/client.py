@@ -69,11 +69,7 @@ class ManagementClient:
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
     ) -> Response:
-        """Send one request with the bearer token, or with another, and return the answer whatever its status.
-
-        Raises:
-            IntrospectionError: there was no answer.
-        """
+        """Return the answer to one request, whatever its status. Raises IntrospectionError when there is none."""
         headers = {"Authorization": f"Bearer {token or self._token}", "Accept-Language": "en"}
         if body is not None:
             headers["Connect-Protocol-Version"] = "1"
@@ -89,11 +85,7 @@ class ManagementClient:
             raise introspection_error(failure) from failure
 
     def rows(self, service: str, method: str, body: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
-        """Yield all rows of a list, page by page, oldest first.
-
-        Raises:
-            ManagementError, IntrospectionError: as ``call`` does; or the list does not end.
-        """
+        """Yield all rows of a list, oldest first. Raises what ``call`` raises, and UnusableAnswer if it never ends."""
         offset = 0
         for _ in range(MOST_PAGES):
             page = {"offset": str(offset), "limit": PAGE_SIZE, "asc": True}

@@ -189,10 +189,7 @@ def get_application(client: ManagementClient, application_id: str) -> Applicatio
 
 
 def list_applications(client: ManagementClient, *, project_id: str = "", name: str = "") -> Iterator[Application]:
-    """Yield the applications of a project or of all, with this name, whatever its case.
-
-    ZITADEL has no filter for client IDs.
-    """
+    """Yield the applications of a project or of all, with this name, whatever its case."""
     filters: list[dict[str, Any]] = []
     if project_id:
         filters.append({"projectIdFilter": {"projectId": project_id}})

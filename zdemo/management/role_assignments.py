@@ -50,11 +50,7 @@ class Change:
 
 
 def find_project_id(settings: AdminSettings, introspector: IntrospectionClient | None) -> str:
-    """Return the configured project's ID, else that of the API application, which the audience of a PAT shows.
-
-    Raises:
-        ZdemoError: neither is known, or the administrator's PAT is not active.
-    """
+    """Return the configured project's ID, else the API application's. Raises ZdemoError when neither is known."""
     if settings.project_id:
         return settings.project_id
     if introspector is None:
@@ -118,13 +114,7 @@ def _assignments_of(
 
 
 def grant(client: ManagementClient, project_id: str, name: str, role: str) -> Change:
-    """Grant a user a role in the project; a deactivated assignment that holds it is activated.
-
-    The role is added to an assignment of the user, else an assignment is created that the project's organization owns.
-
-    Raises:
-        ZdemoError: unknown user or role, no permission.
-    """
+    """Grant a user a role: activate, extend or create an assignment. Raises ZdemoError for an unknown user or role."""
     user, assignments = _assignments_of(client, project_id, name, role)
     outcome = _grant(client, project_id, user, role, assignments)
     return Change(outcome=outcome, user=user, role=role, project_id=project_id)
@@ -146,10 +136,7 @@ def _grant(
 
 
 def _add(client: ManagementClient, assignments: tuple[RoleAssignment, ...], role: str) -> ChangeOutcome | None:
-    """Add the role to an assignment, an active one first; ``None`` when no owner of an assignment may grant it.
-
-    An organization to which the project is granted may grant only the roles of that project grant.
-    """
+    """Add the role to an assignment; ``None`` when its owners may not grant it: their project grants lack the role."""
     for assignment in sorted(assignments, key=lambda a: not a.active):
         try:
             set_assignment_roles(client, assignment.id, [*assignment.role_keys, role])
@@ -165,11 +152,7 @@ def _add(client: ManagementClient, assignments: tuple[RoleAssignment, ...], role
 
 
 def revoke(client: ManagementClient, project_id: str, name: str, role: str) -> Change:
-    """Revoke a role from a user in every assignment of the project that holds it; one left empty is deleted.
-
-    Raises:
-        ZdemoError: unknown user or role, no permission.
-    """
+    """Revoke a role in every assignment of the project that holds it. Raises ZdemoError for an unknown user or role."""
     user, assignments = _assignments_of(client, project_id, name, role)
     holding = [a for a in assignments if role in a.role_keys]
     for assignment in holding:

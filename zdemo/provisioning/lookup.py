@@ -89,11 +89,8 @@ def _project(
 def _application(
     client: ManagementClient, state: SetupState, options: SetupOptions, project: Project | None
 ) -> Application | None:
-    """Return the application with the recorded ID, else with the name in the project.
-
-    The list is asked in any case: older ZITADELs lack this service.
-    """
-    project_id = project.id if project else ""
+    """Return the application with the recorded ID, else with the name in the project."""
+    project_id = project.id if project else ""  # asked without one, too: older ZITADELs lack this service
     named = next(resources.list_applications(client, project_id=project_id, name=options.app_name), None)
     if project is None:
         return None
@@ -111,10 +108,7 @@ def _user(client: ManagementClient, recorded: str, name: str, admin: Administrat
 def _credentials(
     client: ManagementClient, files: SetupFiles, application: Application | None, auth: Auth
 ) -> tuple[CredentialState, str]:
-    """Return whether ZITADEL accepts what ``.env`` holds, and the ID of the key if that is one that it accepts.
-
-    Refusing a wrong secret costs ZITADEL much, so there are few tries.
-    """
+    """Return whether ZITADEL accepts what ``.env`` holds, and the ID of the key if that is one that it accepts."""
     settings = files.settings(client)
     if application is None or settings is None or settings.client_id != application.client_id:
         return CredentialState.MISSING, ""

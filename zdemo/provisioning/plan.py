@@ -98,11 +98,7 @@ class Plan:
 
 
 def make_plan(current: CurrentState, settings: dict[str, str], *, file: str = ".env") -> Plan:
-    """Return what is to be done; ``settings`` is what the ``file`` holds.
-
-    Raises:
-        ZdemoError: something that exists cannot be used and is not setup's to change, or a permission is missing.
-    """
+    """Return what is to be done. Raises ZdemoError for what setup cannot use, and for a missing permission."""
     check_conflicts(current)
     steps = tuple(_steps(current, file))
     plan = Plan(

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from zdemo.errors import ZdemoError
@@ -21,46 +21,28 @@ def only_setup_in_folder(env_path: Path) -> Iterator[None]:
     """Keep other setups out of the folder of this ``.env`` while the block runs.
 
     The folder itself is locked, so that no file is left behind. Where that is impossible (Windows, some network
-    folders, a missing folder), no other setup is kept out.
-
-    Raises:
-        ZdemoError: another setup is running there.
+    folders, a missing folder), no other setup is kept out. Raises ZdemoError when another one is running there.
     """
-    handle = _locked(Path(os.path.realpath(env_path)).parent)
-    try:
+    folder = Path(os.path.realpath(env_path)).parent
+    with ExitStack() as stack:
+        try:
+            import fcntl  # not on Windows
+
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ZdemoError(
+                f"another zdemo setup is running in {folder}",
+                hint="wait until it has finished, then run zdemo setup again; nothing was changed",
+            ) from None
+        except (ImportError, OSError):
+            pass
         yield
-    finally:
-        if handle is not None:
-            os.close(handle)
-
-
-def _locked(folder: Path) -> int | None:
-    """Return the descriptor that holds the lock."""
-    try:
-        import fcntl  # not on Windows
-
-        handle = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise ZdemoError(
-            f"another zdemo setup is running in {folder}",
-            hint="wait until it has finished, then run zdemo setup again; nothing was changed",
-        ) from None
-    except OSError:
-        os.close(handle)
-        return None
-    return handle
 
 
 def check_same_zitadel(state: SetupState, env_path: Path, issuer: str) -> None:
-    """Raise ZdemoError when the state was recorded at another ZITADEL.
-
-    Called when none of its objects is at ``issuer``: one ZITADEL may have two addresses, and then they are.
-    """
+    """Raise ZdemoError when the state, none of whose objects is at ``issuer``, was recorded at another address."""
     place = state.zitadel
     if not place or domain_line(place, issuer) == place:
         return

@@ -118,11 +118,7 @@ def read_state(env_path: Path) -> SetupState:
 
 
 def write_state(env_path: Path, state: SetupState) -> None:
-    """Replace what setup remembers of a ``.env`` in one step; with an empty state, forget it.
-
-    Raises:
-        SettingsError: the file is damaged, or cannot be written.
-    """
+    """Replace what setup remembers of a ``.env`` in one step; with an empty state, forget it."""
     from zdemo.config.dotenv_file import replace_file  # readers of the state do not need python-dotenv
 
     path, entries = state_path(env_path), _read_all(env_path)

@@ -50,11 +50,7 @@ class Teardown:
 
 
 def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:
-    """Look for what setup created; changes nothing.
-
-    Raises:
-        ZdemoError: it was created at another ZITADEL.
-    """
+    """Look for what setup created. Raises ZdemoError when that was at another ZITADEL."""
     if files.state == EMPTY:
         return Teardown()
     settle(files.state)
@@ -78,11 +74,7 @@ def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:
 
 
 def tear_down(files: SetupFiles, teardown: Teardown, report: Reporter) -> None:
-    """Remove it, then restore ``.env`` and forget the state.
-
-    Raises:
-        ZdemoError: some things could not be removed; the state still knows them.
-    """
+    """Remove it, restore ``.env``, forget the state. Raises ZdemoError, and remembers, what could not be removed."""
     failed: list[tuple[Removal, ZdemoError]] = []
     for removal in teardown.removals:
         if removal.remove is None:

@@ -13,11 +13,7 @@ from zdemo.provisioning.files import SetupFiles
 
 
 def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> float:
-    """Wait until the reader has the role and the visitor does not; return the seconds that it took.
-
-    Raises:
-        ZdemoError: it does not show; the message says what introspection showed last.
-    """
+    """Return the seconds until introspection shows the reader's role. Raises ZdemoError when it does not in time."""
     settings = files.settings(client)
     if settings is None:
         raise SettingsError([f"{files.path} does not hold usable credentials"], hint="run zdemo setup again")
