@@ -190,6 +190,7 @@ def test_an_application_whose_secret_is_known_is_used(desk: Desk, workshop: Work
     plan = desk.plan()
     assert plan.rotation
     assert "only once" in plan.rotation.why
+    assert "uses basic, and setup did not create it" in refusal(desk, auth=Auth.KEY)
     update_dotenv(desk.path, {"CLIENT_ID": app.client_id, "CLIENT_SECRET": app.secret})
     assert not desk.run().rotation
     desk.tear_down()

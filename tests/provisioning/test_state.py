@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +71,7 @@ def test_a_link_is_the_file_that_it_leads_to(tmp_path: Path) -> None:
 
 def _entry(**changes: Any) -> str:
     """A state file with one entry in which some fields are different; those that are ``...`` are missing."""
-    fields: dict[str, Any] = {
-        "zitadel": "x",
-        "reader_pats": [],
-        "visitor_pats": [],
-        "keys": [],
-        "previous": {},
-        "written": {},
-    }
-    fields |= dict.fromkeys(("secret_written", "rotating", "unfinished", "created_file"), False)
-    names = ("project_id", "application_id", "reader_id", "visitor_id", "shared_project_id", "added_role")
-    fields |= dict.fromkeys((*names, "assignment_id"), "") | changes
-    entry = {name: value for name, value in fields.items() if value is not ...}
+    entry = {name: value for name, value in (asdict(STATE) | changes).items() if value is not ...}
     return json.dumps({"version": 1, "files": {".env": entry}})
 
 
@@ -116,7 +106,7 @@ def test_a_damaged_file_stops_setup_and_says_what_to_do(text: str, words: str, t
 def test_the_rows_above_start_from_a_whole_file(tmp_path: Path) -> None:
     state_path(tmp_path / ".env").parent.mkdir()
     state_path(tmp_path / ".env").write_text(_entry())
-    assert read_state(tmp_path / ".env") == SetupState(zitadel="x")
+    assert read_state(tmp_path / ".env") == STATE
 
 
 def test_the_text_of_a_pat_tells_whose_it_is(tmp_path: Path) -> None:

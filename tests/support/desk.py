@@ -118,33 +118,33 @@ class Desk:
             tear_down(files, teardown, KeptReport())
         return teardown
 
+    def _column(self, name: str, rows: str, method: str, **body: Any) -> list[str]:
+        """Return one column of a list of ZITADEL's."""
+        return [row[name] for row in self.api.do(method, **body).get(rows, [])]
+
     def pats(self, user_id: str) -> list[str]:
-        found = self.api.do("UserService/ListPersonalAccessTokens", filters=[{"userIdFilter": {"id": user_id}}])
-        return [row["id"] for row in found.get("result", [])]
+        filters = [{"userIdFilter": {"id": user_id}}]
+        return self._column("id", "result", "UserService/ListPersonalAccessTokens", filters=filters)
 
     def keys(self, application_id: str) -> list[str]:
         filters = [{"applicationIdFilter": {"applicationId": application_id}}]
-        found = self.api.do("ApplicationService/ListApplicationKeys", filters=filters)
-        return [row["keyId"] for row in found.get("keys", [])]
+        return self._column("keyId", "keys", "ApplicationService/ListApplicationKeys", filters=filters)
 
     def users(self) -> list[str]:
         names = (self.options.reader_name, self.options.visitor_name)
         queries = [{"orQuery": {"queries": [{"userNameQuery": {"userName": name}} for name in names]}}]
-        found = self.api.do("UserService/ListUsers", queries=queries)
-        return sorted(row["userId"] for row in found.get("result", []))
+        return sorted(self._column("userId", "result", "UserService/ListUsers", queries=queries))
 
     def projects(self) -> list[str]:
         filters = [{"projectNameFilter": {"projectName": self.options.project_name}}]
-        return [p["projectId"] for p in self.api.do("ProjectService/ListProjects", filters=filters).get("projects", [])]
+        return self._column("projectId", "projects", "ProjectService/ListProjects", filters=filters)
 
     def applications(self, project_id: str) -> list[str]:
         filters = [{"projectIdFilter": {"projectId": project_id}}]
-        found = self.api.do("ApplicationService/ListApplications", filters=filters)
-        return [a["applicationId"] for a in found.get("applications", [])]
+        return self._column("applicationId", "applications", "ApplicationService/ListApplications", filters=filters)
 
     def roles(self, project_id: str) -> list[str]:
-        found = self.api.do("ProjectService/ListProjectRoles", projectId=project_id)
-        return [row["key"] for row in found.get("projectRoles", [])]
+        return self._column("key", "projectRoles", "ProjectService/ListProjectRoles", projectId=project_id)
 
     def holders(self, project_id: str) -> list[str]:
         """Return the users with an assignment in the project."""
