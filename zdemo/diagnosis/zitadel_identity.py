@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zdemo.diagnosis.api_response import is_from_zdemo
 from zdemo.diagnosis.cases import ResponseCase
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
@@ -55,7 +56,7 @@ def _refuses(case: ResponseCase) -> Finding | None:
 
 
 def _is_the_api(case: ResponseCase) -> Finding | None:
-    if case.answer.status != 404 or not case.answer.json_object().keys() >= {"request_id", "error"}:
+    if case.answer.status != 404 or not is_from_zdemo(case.answer):
         return None
     return Finding(
         id="zitadel.is_the_api",
