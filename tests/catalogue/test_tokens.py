@@ -177,7 +177,7 @@ def test_39_what_no_iam_owner_looked_up_stays_open(bare: Shell, planter: Planter
     unlocked(planter)
     env = settings(planter.url, ZITADEL_ADMIN_PAT=owner_of_the_organization(planter))
     introspect(bare, env | IDS).names("deactivated or locked in between", "create a new PAT", OPEN).never(
-        "either mends"
+        "either fixes"
     )
     env |= {"ZDEMO_PAT_USER_ID": READER.id}
     introspect(bare, env).names("switched off in between", "it was deleted", "create a new PAT", OPEN)
