@@ -105,7 +105,11 @@ def setup(
     with nullcontext() if dry_run else only_setup_in_folder(path):
         files = SetupFiles(path)
         if teardown and not files.state.zitadel:
-            return _nothing_to_remove(screen, files, dry_run=dry_run, as_json=as_json)
+            if as_json:
+                screen.document(_teardown_document(Teardown(), dry_run=dry_run))
+            else:
+                screen.say(f"nothing to remove: setup created nothing for {files.path}")
+            return ExitCode.YES
         settings = AdminSettings.from_env(_environment(screen, files, domain, admin_pat, may_ask=not yes))
         with _management(settings) as client:
             run = _Run(screen=screen, files=files, client=client, dry_run=dry_run, yes=yes, as_json=as_json)
@@ -264,14 +268,6 @@ class _Run:
         elif not self.dry_run:
             screen.say("removed; zdemo setup creates it again")
         return ExitCode.YES
-
-
-def _nothing_to_remove(screen: Screen, files: SetupFiles, *, dry_run: bool, as_json: bool) -> int:
-    if as_json:
-        screen.document(_teardown_document(Teardown(), dry_run=dry_run))
-    else:
-        screen.say(f"nothing to remove: setup created nothing for {files.path}")
-    return ExitCode.YES
 
 
 def _show_plan(screen: Screen, plan: Plan, settings: Collection[str]) -> None:

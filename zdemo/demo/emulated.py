@@ -6,15 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from zdemo.config.settings import Settings
-from zdemo.demo.scenario import (
-    CACHE_SECONDS,
-    EMULATED_STEPS,
-    UNKNOWN_TOKEN,
-    Caller,
-    DemoChange,
-    DemoEnvironment,
-    changes_at_zitadel,
-)
+from zdemo.demo.scenario import CACHE_SECONDS, EMULATED_STEPS, Caller, DemoChange, DemoEnvironment, changes_at_zitadel
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate, known_world
 from zdemo.management.client import ManagementClient
 from zdemo.server import create_app
@@ -45,15 +37,9 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
             zitadel=f"(emulator) {url}",
             api_url=f"http://127.0.0.1:{api_port}",
             steps=EMULATED_STEPS,
-            tokens={Caller.READER: READER.pat, Caller.VISITOR: VISITOR.pat, Caller.UNKNOWN: UNKNOWN_TOKEN},
+            tokens={Caller.READER: READER.pat, Caller.VISITOR: VISITOR.pat},
             changes={
-                **changes_at_zitadel(
-                    client,
-                    project_id=PROJECT_ID,
-                    reader=READER.username,
-                    reader_id=READER.id,
-                    pat_id=READER.token_id,
-                ),
+                **changes_at_zitadel(client, project_id=PROJECT_ID, reader_id=READER.id, pat_id=READER.token_id),
                 DemoChange.DISCONNECT: emulator.close,
                 DemoChange.RECONNECT: lambda: emulator.enter_context(emulate(world, port=port)),
             },

@@ -19,7 +19,6 @@ from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import (
     CACHE_SECONDS,
     LIVE_STEPS,
-    UNKNOWN_TOKEN,
     Caller,
     DemoChange,
     DemoEnvironment,
@@ -86,7 +85,7 @@ def live_demo(
             plan = make_plan(look(client, files, options), files.values)
             apply_plan(client, files, plan, report, check=check)
             verify_tokens(client, files, options.role)
-            with _environment(client, files, options, check) as environment:
+            with _environment(client, files, check) as environment:
                 yield replace(environment, patience_seconds=patience_seconds)
         finally:
             _tear_down(client, files, report)
@@ -141,9 +140,7 @@ def _signals() -> Iterator[Callable[[], None]]:
 
 
 @contextmanager
-def _environment(
-    client: ManagementClient, files: SetupFiles, options: SetupOptions, check: Callable[[], None]
-) -> Iterator[DemoEnvironment]:
+def _environment(client: ManagementClient, files: SetupFiles, check: Callable[[], None]) -> Iterator[DemoEnvironment]:
     state, found = files.state, files.settings(client)
     if found is None:
         raise AssertionError("setup has verified these settings")
@@ -159,16 +156,11 @@ def _environment(
             zitadel=client.issuer,
             api_url=f"http://{LOOPBACK}:{port}",
             steps=LIVE_STEPS,
-            tokens={
-                Caller.READER: files.get("PAT"),
-                Caller.VISITOR: files.get("ZDEMO_VISITOR_PAT"),
-                Caller.UNKNOWN: UNKNOWN_TOKEN,
-            },
+            tokens={Caller.READER: files.get("PAT"), Caller.VISITOR: files.get("ZDEMO_VISITOR_PAT")},
             changes={
                 **changes_at_zitadel(
                     client,
                     project_id=state.project_id,
-                    reader=options.reader_name,
                     reader_id=state.reader_id,
                     pat_id=state.reader_pats[-1].id,
                 ),

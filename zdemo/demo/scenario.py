@@ -99,9 +99,10 @@ class DemoEnvironment:
     def _result(self, step: Step) -> StepResult:
         """Send the request; after a change again and again until the expected status comes, or patience ends."""
         client = ClientSettings(api_url=self.api_url, timeout_seconds=self.timeout_seconds)
+        token = UNKNOWN_TOKEN if step.caller is Caller.UNKNOWN else self.tokens.get(step.caller)
         start = time.monotonic()
         while True:
-            status = call_api(client, step.route, self.tokens.get(step.caller)).answer.status
+            status = call_api(client, step.route, token).answer.status
             waited = time.monotonic() - start
             if status == step.expected or step.change is None or waited > self.patience_seconds:
                 return StepResult(step=step, actual=status, seconds=waited if step.change else None)
@@ -110,12 +111,12 @@ class DemoEnvironment:
 
 
 def changes_at_zitadel(
-    client: ManagementClient, *, project_id: str, reader: str, reader_id: str, pat_id: str
+    client: ManagementClient, *, project_id: str, reader_id: str, pat_id: str
 ) -> dict[DemoChange, Callable[[], object]]:
     """Return how the changes are made that concern the reader."""
     return {
-        DemoChange.REVOKE: lambda: revoke(client, project_id, reader, ROLE),
-        DemoChange.GRANT: lambda: grant(client, project_id, reader, ROLE),
+        DemoChange.REVOKE: lambda: revoke(client, project_id, reader_id, ROLE),
+        DemoChange.GRANT: lambda: grant(client, project_id, reader_id, ROLE),
         DemoChange.DELETE: lambda: remove_pat(client, reader_id, pat_id),
     }
 

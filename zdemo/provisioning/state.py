@@ -70,12 +70,8 @@ class SetupState:
 
     def owns(self, object_id: str) -> bool:
         """Return whether setup chose this ID."""
-        return bool(object_id) and object_id in (
-            self.project_id,
-            self.application_id,
-            self.reader_id,
-            self.visitor_id,
-        )
+        chosen = {self.project_id, self.application_id, self.reader_id, self.visitor_id} - {""}
+        return object_id in chosen
 
     def wrote(self, name: str, value: str) -> bool:
         """Return whether a setting has a value that setup gave it."""
