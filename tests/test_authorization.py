@@ -157,15 +157,22 @@ def refusal(
     return None
 
 
-@pytest.mark.parametrize("role", [None, ROLE])
-@pytest.mark.parametrize("policy", [Policy(), Policy(project_id=PROJECT, audience=frozenset({PROJECT, CLIENT}))])
-def test_an_active_token_with_the_role_may_pass(role: str | None, policy: Policy) -> None:
-    assert refusal(introspection(), policy, role=role) is None
+OURS = Policy(project_id=PROJECT, audience=frozenset({PROJECT, CLIENT}))
+DECISIONS: list[tuple[dict[str, Any], Policy, str | None, type[Refused] | None]] = [
+    *(({}, policy, role, None) for policy in (Policy(), OURS) for role in (None, ROLE)),
+    *(({"active": False}, Policy(), role, InvalidToken) for role in (None, ROLE)),
+    ({"claims": {}, "expires_at": 1}, Policy(), ROLE, InvalidToken),
+    ({"claims": {"scope": f"urn:zitadel:iam:org:project:role:{ROLE} {ROLE}"}}, Policy(), ROLE, InsufficientScope),
+    ({"claims": {ROLES_CLAIM: {ROLE: GRANT}, roles_claim_of("1"): {ROLE: GRANT}}}, OURS, ROLE, InsufficientScope),
+]
 
 
-@pytest.mark.parametrize("role", [None, ROLE])
-def test_an_inactive_token_may_not_whatever_else_is_said(role: str | None) -> None:
-    assert isinstance(refusal(introspection(active=False), role=role), InvalidToken)
+@pytest.mark.parametrize(("changed", "policy", "role", "kind"), DECISIONS)
+def test_a_token_is_refused_before_its_role_which_a_scope_or_another_projects_claim_does_not_give(
+    changed: dict[str, Any], policy: Policy, role: str | None, kind: type[Refused] | None
+) -> None:
+    came = refusal(introspection(**changed), policy, role=role)
+    assert came is None if kind is None else isinstance(came, kind)
 
 
 TIMES: list[tuple[int | None, int | None, float, bool]] = [
@@ -233,21 +240,6 @@ def test_without_the_role_the_scope_is_insufficient(claim: object, status: int) 
     assert came.exit_code is ExitCode.NO
 
 
-def test_a_scope_is_no_role() -> None:
-    claims = {"scope": f"urn:zitadel:iam:org:project:role:{ROLE} {ROLE}"}
-    assert isinstance(refusal(introspection(claims=claims), role=ROLE), InsufficientScope)
-
-
-def test_with_a_project_its_own_claim_counts_and_no_other() -> None:
-    policy = Policy(project_id=PROJECT, audience=frozenset({PROJECT}))
-    generic = introspection(claims={ROLES_CLAIM: {ROLE: GRANT}, roles_claim_of("1"): {ROLE: GRANT}})
-    assert isinstance(refusal(generic, policy, role=ROLE), InsufficientScope)
-
-
-def test_an_expired_token_without_the_role_is_an_invalid_one() -> None:
-    assert isinstance(refusal(introspection(claims={}, expires_at=1), role=ROLE), InvalidToken)
-
-
 @pytest.mark.parametrize(("project", "audience"), [(None, frozenset()), (PROJECT, frozenset({PROJECT, CLIENT}))])
 def test_the_policy_demands_an_audience_when_the_project_is_known(
     project: str | None, audience: frozenset[str]
@@ -280,7 +272,6 @@ def test_who_passes_is_active_in_time_meant_for_us_and_has_the_role(
         audience=audience,
         claims={roles_claim_of(PROJECT): {ROLE: GRANT} if granted else {}},
     )
-    policy = Policy(project_id=PROJECT, audience=frozenset({PROJECT, CLIENT}))
     in_time = (expires_at is None or now < expires_at) and (not_before is None or now + 5 >= not_before)
     meant_for_us = PROJECT in audience or CLIENT in audience
-    assert (refusal(found, policy, now=now, role=ROLE) is None) is (active and in_time and meant_for_us and granted)
+    assert (refusal(found, OURS, now=now, role=ROLE) is None) is (active and in_time and meant_for_us and granted)

@@ -212,7 +212,7 @@ def test_38_a_database_that_hangs(bare: Shell, zitadel: Emulator) -> None:
 
 
 def test_52_an_issuer_of_another_scheme(bare: Shell, zitadel: Emulator, certificates: Certificates) -> None:
-    with upstream(relay(zitadel.url), tls=certificates.for_localhost()) as up:
+    with upstream(relay(zitadel.url), tls=certificates.good("localhost")) as up:
         url = f"https://localhost:{up.port}"
         output = doctor(bare, settings(url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "zitadel.issuer")
     output.names(url, f"http://localhost:{up.port}", "fix: .*(ExternalSecure|X-Forwarded-Proto)")

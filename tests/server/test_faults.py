@@ -7,7 +7,6 @@ Every fault is tried on the three routes, while the cache's answer is not there 
 from __future__ import annotations
 
 import gzip
-import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -93,23 +92,15 @@ def _check_let_in(reply: Reply, route: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_cold(name: str, standing: Api) -> None:
-    fault = FAULTS[name]
-    with upstream(fault.behaviour) as up, _protected(standing, up, hangs=fault.hangs):
-        for route in GUARDED:
-            _check_failure(_ask(standing, route), fault.status)
-        _check_let_in(_ask(standing, PUBLIC), PUBLIC)
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_warm_and_just_expired(name: str, standing: Api) -> None:
+def test_cold_warm_and_just_expired(name: str, standing: Api) -> None:
     fault, clocks = FAULTS[name], Time()
     with upstream(ACTIVE) as up, _protected(standing, up, clocks, hangs=fault.hangs):
         for route in GUARDED:
             _check_let_in(_ask(standing, route), route)
         assert len(up.requests) == 1
         up.now(fault.behaviour)
-        _check_failure(_ask(standing, PRIVATE, "another-token"), fault.status)
+        for route in GUARDED:
+            _check_failure(_ask(standing, route, "another-token"), fault.status)
         for route in (PUBLIC, *GUARDED):
             _check_let_in(_ask(standing, route), route)
         clocks.ahead_seconds = DEFAULT_CACHE_TTL_SECONDS
@@ -174,21 +165,3 @@ def test_service_resumes_within_a_second_of_zitadels_return(name: str, standing:
             assert status == fault.status
             assert time.monotonic() < end
             time.sleep(0.05)
-
-
-LOGGED = {"400 unauthorized_client": "CLIENT_SECRET", "404, wrong Host": "ZITADEL_DOMAIN"}
-
-
-@pytest.mark.parametrize("name", LOGGED)
-def test_the_log_says_what_to_fix_and_holds_no_token(
-    name: str, standing: Api, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    with upstream(FAULTS[name].behaviour) as up, _protected(standing, up):
-        reply = _ask(standing, PRIVATE)
-    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
-    assert len(errors) == 1
-    assert LOGGED[name] in errors[0]
-    assert str(reply.one("x-request-id")) in errors[0]
-    assert GOOD_TOKEN not in caplog.text
-    assert LOGGED[name].encode() not in reply.body

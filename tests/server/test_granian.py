@@ -173,19 +173,23 @@ def test_a_signal_stops_it_when_running_requests_are_finished(number: signal.Sig
 
 
 def test_refused_credentials_are_502_and_the_log_says_what_to_fix_once(tmp_path: Path) -> None:
+    ids = []
     with upstream(CREDENTIALS_REFUSED) as up, served(tmp_path, environment_for(up.url), "--json-logs") as running:
         for number in range(5):
             reply = running.get(PRIVATE, f"token-{number}")
             assert reply.status == 502
             check_body(reply, "bad_gateway")
+            assert b"CLIENT_SECRET" not in reply.body
+            ids.append(str(reply.one("x-request-id")))
         assert running.get(PUBLIC).status == 200
         assert len(up.requests) == 1
     events = [json.loads(line) for line in running.log.splitlines()]
     assert {event["outcome"] for event in events if "outcome" in event} == {"ok", "bad_gateway"}
     messages = [event["message"] for event in events if event["level"] == "error"]
-    assert messages
+    assert any(request_id in messages[-1] for request_id in ids)
     assert all("CLIENT_SECRET" in message for message in messages)
     assert len(messages) <= 2  # once by the pause, once by the guard
+    assert "token-0" not in running.log
 
 
 def test_several_workers_share_the_port_and_the_metrics(zitadel: Emulator, tmp_path: Path) -> None:

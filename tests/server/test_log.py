@@ -8,7 +8,6 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -26,29 +25,13 @@ from zdemo.server.logs import REPEAT_SECONDS, BatchingHandler, JsonFormatter, Ra
 LINE = re.compile(r"(\S+) (\S+) (\d{3}) (\w+) ([0-9a-f]{16}) (\d+\.\d) ms")
 
 
-class Gathering(logging.Handler):
-    """A handler that keeps the records."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-
-@pytest.fixture
-def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[logging.LogRecord]]:
-    """Everything that is logged during a test; it grows."""
+@pytest.fixture(autouse=True)
+def everything(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    handler = Gathering()
-    logging.getLogger().addHandler(handler)
-    yield handler.records
-    logging.getLogger().removeHandler(handler)
 
 
-def _access(lines: list[logging.LogRecord]) -> list[str]:
-    return [record.getMessage() for record in lines if record.name == "zdemo.access"]
+def _access(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "zdemo.access"]
 
 
 @pytest.mark.parametrize(
@@ -72,9 +55,11 @@ def _access(lines: list[logging.LogRecord]) -> list[str]:
     ],
     ids=lambda value: None if isinstance(value, str) else "",
 )
-def test_a_request_is_one_line(data: bytes, start: str, outcome: str, api: Api, lines: list[logging.LogRecord]) -> None:
+def test_a_request_is_one_line(
+    data: bytes, start: str, outcome: str, api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
     reply = api.send(data)
-    (line,) = _access(lines)
+    (line,) = _access(caplog)
     assert line.startswith(f"{start} {outcome} {reply.one('x-request-id')} ")
     assert LINE.fullmatch(line)
 
@@ -86,24 +71,24 @@ class Broken:
         raise ZeroDivisionError("in the introspector")
 
 
-def test_a_bug_is_a_500_without_details_and_a_traceback_in_the_log(lines: list[logging.LogRecord]) -> None:
+def test_a_bug_is_a_500_without_details_and_a_traceback_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with running(create_app(settings_for("http://127.0.0.1:9"), Broken())) as api:
         reply = api.get(PRIVATE)
     assert reply.status == 500
     assert reply.one("www-authenticate") is None
     check_body(reply, "internal_server_error")
     assert b"ZeroDivision" not in reply.body
-    (error,) = (record for record in lines if record.levelno >= logging.ERROR)
+    (error,) = (record for record in caplog.records if record.levelno >= logging.ERROR)
     assert error.exc_info
     assert error.exc_info[0] is ZeroDivisionError
     assert str(reply.one("x-request-id")) in error.getMessage()
-    assert len(_access(lines)) == 1
+    assert len(_access(caplog)) == 1
     assert READER.pat not in logging.Formatter().format(error)
 
 
-def test_a_line_as_json_has_a_field_for_each_thing(api: Api, lines: list[logging.LogRecord]) -> None:
+def test_a_line_as_json_has_a_field_for_each_thing(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     reply = api.send(request('/a%0a"%22%e2%80%a8', method="A%22B"))
-    (record,) = (record for record in lines if record.name == "zdemo.access")
+    (record,) = (record for record in caplog.records if record.name == "zdemo.access")
     text = JsonFormatter().format(record)
     assert "\n" not in text
     line = json.loads(text)
@@ -132,14 +117,14 @@ def test_an_event_as_json_is_one_line_with_its_traceback() -> None:
     assert line["traceback"].endswith("ValueError: two\nlines")
 
 
-def test_the_same_error_is_logged_once_per_minute(lines: list[logging.LogRecord]) -> None:
+def test_the_same_error_is_logged_once_per_minute(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     limited = RateLimitedLog(logging.getLogger("zdemo.server"), clock)
     for seconds in (0, 1, REPEAT_SECONDS - 2, 1, 1):
         clock.advance(seconds)
         for message in ("one", "two"):
             limited.error(message, f"at {clock():.0f}")
-    texts = [record.getMessage() for record in lines]
+    texts = [record.getMessage() for record in caplog.records]
     assert texts == ["one: at 1000", "two: at 1000", "one: at 1060", "two: at 1060"]
 
 

@@ -7,9 +7,6 @@ import ssl
 from pathlib import Path
 
 import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support.upstream import LOOPBACK
 
@@ -21,25 +18,20 @@ class Certificates:
 
     def __init__(self, folder: Path) -> None:
         self._authority = trustme.CA()
-        self._folder = folder
         self.bundle = folder / "ca.pem"
         self._authority.cert_pem.write_to_path(self.bundle)
 
-    def good(self) -> ssl.SSLContext:
-        """Return a valid certificate for 127.0.0.1."""
-        return _context(self._authority.issue_cert(LOOPBACK))
-
-    def for_localhost(self) -> ssl.SSLContext:
-        """Return a valid certificate for localhost."""
-        return _context(self._authority.issue_cert("localhost"))
+    def good(self, name: str = LOOPBACK) -> ssl.SSLContext:
+        """Return a valid certificate for this name or address."""
+        return _context(self._authority.issue_cert(name))
 
     def wrong_name(self) -> ssl.SSLContext:
         """Return a certificate for another name."""
-        return _context(self._authority.issue_cert("elsewhere.example"))
+        return self.good("elsewhere.example")
 
     def wrong_address(self) -> ssl.SSLContext:
         """Return a certificate for another address."""
-        return _context(self._authority.issue_cert("192.0.2.1"))
+        return self.good("192.0.2.1")
 
     def expired(self) -> ssl.SSLContext:
         """Return a certificate that expired a day ago."""
@@ -57,27 +49,10 @@ class Certificates:
 
     def self_signed(self) -> ssl.SSLContext:
         """Return a self-signed certificate."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, LOOPBACK)])
-        now = datetime.datetime.now(datetime.UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY)
-            .not_valid_after(now + DAY)
-            .sign(key, hashes.SHA256())
-        )
-        pem = self._folder / "self-signed.pem"
-        plain = serialization.NoEncryption()
-        pem.write_bytes(
-            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-            + certificate.public_bytes(serialization.Encoding.PEM)
-        )
+        authority = trustme.CA()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(pem)
+        with authority.cert_pem.tempfile() as certificate, authority.private_key_pem.tempfile() as key:
+            context.load_cert_chain(certificate, key)
         return context
 
 

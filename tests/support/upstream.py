@@ -57,18 +57,6 @@ class Connection:
         with contextlib.suppress(OSError):
             self.sock.sendall(data)
 
-    def drip(self, data: bytes, seconds: float = DRIP_SECONDS) -> None:
-        """Send byte by byte with pauses, until the client leaves or the upstream stops."""
-        with contextlib.suppress(OSError):
-            for at in range(len(data)):
-                self.sock.sendall(data[at : at + 1])
-                if self.stopping.wait(seconds):
-                    return
-
-    def reset(self) -> None:
-        """Close with RST instead of FIN."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-
     def read(self) -> Received | None:
         """Read the next request; return ``None`` at the end of the connection, or when it is not HTTP."""
         head = self._until(b"\r\n\r\n")
@@ -147,7 +135,11 @@ def drip(prompt: bytes, slow: bytes, seconds: float = DRIP_SECONDS) -> Behaviour
 
     def behave(connection: Connection) -> bool:
         connection.send(prompt)
-        connection.drip(slow, seconds)
+        with contextlib.suppress(OSError):  # the client has left
+            for at in range(len(slow)):
+                connection.sock.sendall(slow[at : at + 1])
+                if connection.stopping.wait(seconds):
+                    break
         return False
 
     return behave
@@ -185,7 +177,7 @@ def hang_up(connection: Connection) -> bool:  # noqa: ARG001  # the signature of
 
 def reset(connection: Connection) -> bool:
     """Close with RST before a byte of the answer."""
-    connection.reset()
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
     return False
 
 
@@ -204,6 +196,7 @@ class Upstream:
         self._listener = socket.create_server((LOOPBACK, 0), backlog=256)
         self.port = int(self._listener.getsockname()[1])
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
     @property
     def url(self) -> str:
@@ -214,10 +207,6 @@ class Upstream:
         """Use other behaviours from the next request on, the last of them for all that follow."""
         with self._lock:
             self._script = list(behaviours)
-
-    def start(self) -> None:
-        """Accept connections in the background."""
-        self._acceptor.start()
 
     def stop(self) -> None:
         """End every connection and every thread."""
@@ -291,7 +280,6 @@ def upstream(
     ``on_connect`` comes before anything is read, TLS included; what is read follows only when it returns true.
     """
     server = Upstream(behaviours, on_connect, tls)
-    server.start()
     try:
         yield server
     finally:
