@@ -68,6 +68,7 @@ def refusal(read: Callable[[], object]) -> InvalidValue:
 
 def test_a_key_file_of_zitadel() -> None:
     key = application_key(content())
+    assert "PRIVATE" not in repr(key)
     assert (key.client_id, key.key_id, key.private_key) == (CLIENT_ID, KEY_ID, pem(rsa_key()))
 
 
@@ -86,10 +87,6 @@ def test_a_key_file_of_zitadel() -> None:
 )
 def test_what_does_no_harm(same: bytes) -> None:
     assert application_key(same).client_id == CLIENT_ID
-
-
-def test_the_key_is_not_in_its_repr() -> None:
-    assert "PRIVATE" not in repr(application_key(content()))
 
 
 SERVICE_USER = {"type": "serviceaccount", "keyId": KEY_ID, "key": "x", "expirationDate": "x", "userId": "1"}
@@ -165,13 +162,10 @@ def read(text: str, folder: Path) -> ApplicationKey:
     return key
 
 
-def test_a_relative_path_starts_in_the_folder(folder: Path) -> None:
+def test_a_relative_path_starts_in_the_folder_and_an_absolute_one_does_not(folder: Path) -> None:
     assert read("api.json", folder).path == folder / "api.json"
     assert read("keys/api.json", folder).path == folder / "keys/api.json"
     assert read("../api.json", folder / "keys").client_id == CLIENT_ID
-
-
-def test_an_absolute_path_is_taken_as_it_is(folder: Path) -> None:
     assert read(str(folder / "api.json"), Path("/nowhere")).client_id == CLIENT_ID
 
 

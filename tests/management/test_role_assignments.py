@@ -150,16 +150,15 @@ def test_the_first_look_is_at_once_and_further_ones_are_rarer(after: float, look
 # --- where a change shows
 
 
-def test_a_change_shows_in_the_list(client: ManagementClient) -> None:
+def test_a_change_shows_in_the_list_but_not_a_deactivated_assignment(
+    emulator: Emulator, client: ManagementClient
+) -> None:
     granted = grant(client, PROJECT_ID, "visitor", ROLE)
     assert shows_in_list(client, granted)
     assert shows_in_list(client, replace(CHANGE, outcome=ChangeOutcome.REMOVED, role="admin"))
     removed = revoke(client, PROJECT_ID, "visitor", ROLE)
     assert shows_in_list(client, removed)
     assert not shows_in_list(client, granted)
-
-
-def test_a_deactivated_assignment_does_not_count_as_shown(emulator: Emulator, client: ManagementClient) -> None:
     assert shows_in_list(client, CHANGE)
     emulator.world.authorizations[AUTHORIZATION_ID].active = False
     assert not shows_in_list(client, CHANGE)

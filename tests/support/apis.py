@@ -35,17 +35,10 @@ MESSAGES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Api:
-    """A running API."""
+class Endpoint:
+    """A port on loopback where an API answers."""
 
     port: int
-    app: Flask
-
-    def use(self, settings: Settings, introspector: Introspector, now: Callable[[], float] = time.time) -> None:
-        """Ask another ZITADEL from now on, which saves a test the start of another server."""
-        self.app.extensions[EXTENSION] = Guard(
-            introspector=introspector, policy=Policy.from_settings(settings), now=now
-        )
 
     def get(self, target: str = PRIVATE, token: str | None = READER.pat) -> Reply:
         """Send a GET, by default with the reader's token."""
@@ -54,6 +47,19 @@ class Api:
     def send(self, data: bytes) -> Reply:
         """Send these bytes."""
         return exchange(self.port, data)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api(Endpoint):
+    """A running API."""
+
+    app: Flask
+
+    def use(self, settings: Settings, introspector: Introspector, now: Callable[[], float] = time.time) -> None:
+        """Ask another ZITADEL from now on, which saves a test the start of another server."""
+        self.app.extensions[EXTENSION] = Guard(
+            introspector=introspector, policy=Policy.from_settings(settings), now=now
+        )
 
 
 @dataclass

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
 
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED
 from tests.support.wire import Reply, bearer, chunked, request
@@ -27,7 +28,7 @@ CHUNKED = "Transfer-Encoding: chunked"
 READ_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Row:
     """A request and its answer. The body has ``error``, or ``message`` if that is ``None``.
 
@@ -35,6 +36,7 @@ class Row:
     """
 
     data: bytes
+    _: KW_ONLY
     status: int
     challenge: str | None = None
     error: str | None = None
@@ -45,37 +47,21 @@ class Row:
     bodiless: bool = False
 
 
+_open = partial(Row, status=200, message=MESSAGES[PUBLIC], protected=False)
+_no_token = partial(Row, status=401, challenge=CHALLENGE, error="unauthorized")
+_invalid_request = partial(Row, status=400, challenge=INVALID_REQUEST, error="invalid_request")
+_invalid_token = partial(Row, status=401, challenge=INVALID_TOKEN, error="invalid_token", asks=True)
+_not_found = partial(Row, status=404, error="not_found", protected=False)
+_too_large = partial(Row, status=413, error="request_entity_too_large", protected=False)
+
+
 def _admitted(data: bytes, route: str = PRIVATE, *, bodiless: bool = False) -> Row:
-    return Row(data=data, status=200, message=MESSAGES[route], asks=True, bodiless=bodiless)
-
-
-def _open(data: bytes) -> Row:
-    return Row(data=data, status=200, message=MESSAGES[PUBLIC], protected=False)
-
-
-def _no_token(data: bytes, *, bodiless: bool = False) -> Row:
-    return Row(data=data, status=401, challenge=CHALLENGE, error="unauthorized", bodiless=bodiless)
-
-
-def _invalid_request(data: bytes) -> Row:
-    return Row(data=data, status=400, challenge=INVALID_REQUEST, error="invalid_request")
-
-
-def _invalid_token(data: bytes) -> Row:
-    return Row(data=data, status=401, challenge=INVALID_TOKEN, error="invalid_token", asks=True)
-
-
-def _not_found(data: bytes) -> Row:
-    return Row(data=data, status=404, error="not_found", protected=False)
+    return Row(data, status=200, message=MESSAGES[route], asks=True, bodiless=bodiless)
 
 
 def _wrong_method(method: str, *fields: str, target: str = PRIVATE, body: bytes = b"") -> Row:
     data = request(target, *fields, method=method, body=body)
-    return Row(data=data, status=405, error="method_not_allowed", protected=False)
-
-
-def _too_large(data: bytes) -> Row:
-    return Row(data=data, status=413, error="request_entity_too_large", protected=False)
+    return Row(data, status=405, error="method_not_allowed", protected=False)
 
 
 PAT = READER.pat
@@ -156,7 +142,7 @@ ROWS: Mapping[str, Row] = {
     "all characters of a b64token": _invalid_token(request(PRIVATE, bearer("aZ09-._~+/=="))),
     "a character of the PAT changed": _invalid_token(request(PRIVATE, bearer(f"Z{PAT[1:]}"))),
     "visitor, scoped": Row(
-        data=request(SCOPED, bearer(VISITOR.pat)),
+        request(SCOPED, bearer(VISITOR.pat)),
         status=401,
         challenge=INSUFFICIENT_SCOPE,
         error="insufficient_scope",

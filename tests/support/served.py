@@ -10,36 +10,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.apis import PUBLIC, settings_for
+from tests.support.apis import PUBLIC, Endpoint, settings_for
 from tests.support.ports import free_port
 from tests.support.processes import ROOT
 from tests.support.waiting import eventually
-from tests.support.wire import Reply, bearer, exchange, request
-from zdemo.emulator import READER
 
 LONGEST_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class Served:
+class Served(Endpoint):
     """A running ``zdemo serve``."""
 
     process: subprocess.Popen[bytes]
-    port: int
     folder: Path
 
     @property
     def log(self) -> str:
         """Standard error so far."""
         return (self.folder / "stderr").read_text()
-
-    def send(self, data: bytes) -> Reply:
-        """Send these bytes."""
-        return exchange(self.port, data)
-
-    def get(self, target: str, token: str | None = READER.pat) -> Reply:
-        """Send a GET, by default with the reader's token."""
-        return self.send(request(target, *([bearer(token)] if token else [])))
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait for the end, and return the exit code."""
