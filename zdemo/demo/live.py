@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import signal
 import socket
@@ -10,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -29,7 +28,6 @@ from zdemo.errors import ZdemoError
 from zdemo.introspection.build import protected
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection, Introspector
-from zdemo.management import resources
 from zdemo.management.client import ManagementClient
 from zdemo.provisioning.apply import apply_plan
 from zdemo.provisioning.files import SetupFiles
@@ -44,9 +42,6 @@ from zdemo.serving.embedded import LOOPBACK, THREADS, serving
 
 PATIENCE_SECONDS = 11.0  # ten for ZITADEL, whose reads trail its writes, and the time of the API's cache
 PREFIX = "zdemo-live-"
-TIME = "%Y%m%dT%H%M%SZ"
-NAME = re.compile(re.escape(PREFIX) + r"(\d{8}T\d{6}Z)-[0-9a-f]{6}(-reader|-visitor)?")
-LEFT_AFTER = timedelta(hours=1)  # no demo takes nearly as long
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -76,12 +71,10 @@ def live_demo(
     with ExitStack() as stack:
         management = ManagementClient(admin.issuer, admin.admin_pat, timeout_seconds=admin.timeout_seconds)
         client = stack.enter_context(management)
-        now = datetime.now(UTC)
-        _remove_leftovers(client, now, report)
         files = SetupFiles(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))) / ".env")
         check = stack.enter_context(_signals())
         try:
-            options = _options(now)
+            options = _options()
             plan = make_plan(look(client, files, options), files.values)
             apply_plan(client, files, plan, report, check=check)
             verify_tokens(client, files, options.role)
@@ -92,9 +85,9 @@ def live_demo(
         check()
 
 
-def _options(now: datetime) -> SetupOptions:
-    """Names with the time in them, so that what a killed demo leaves can be recognized; PATs that end by themselves."""
-    name = f"{PREFIX}{now:{TIME}}-{secrets.token_hex(3)}"
+def _options() -> SetupOptions:
+    """Return names with the time in them, so that a person recognizes what a killed demo left; its PATs expire."""
+    name = f"{PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     return SetupOptions(
         project_name=name,
         app_name=name,
@@ -111,7 +104,7 @@ def _tear_down(client: ManagementClient, files: SetupFiles, report: Reporter) ->
     except ZdemoError as error:
         raise ZdemoError(
             error.message,
-            hint="remove it in the console, or run zdemo demo --live again in an hour: it removes what was left",
+            hint=f"remove what is left in ZITADEL's console: its name begins with {PREFIX}",
         ) from error
 
 
@@ -179,28 +172,3 @@ def _closed_port() -> Iterator[int]:
     with socket.socket() as bound:
         bound.bind((LOOPBACK, 0))
         yield bound.getsockname()[1]
-
-
-def is_leftover(name: str, now: datetime) -> bool:
-    """Return whether a name is that of a demo which must be long over."""
-    found = NAME.fullmatch(name)
-    if not found:
-        return False
-    try:
-        then = datetime.strptime(found[1], TIME).replace(tzinfo=UTC)
-    except ValueError:  # digits that are not a time
-        return False
-    return now - then > LEFT_AFTER
-
-
-def _remove_leftovers(client: ManagementClient, now: datetime, report: Reporter) -> None:
-    """Remove what earlier demos that were killed have left in the administrator's organization."""
-    home = resources.administrator(client).organization_id
-    for project in list(resources.list_projects(client, prefix=PREFIX, organization_id=home)):
-        if is_leftover(project.name, now):
-            resources.delete_project(client, project.id)
-            report.tell(f"left by an earlier demo, removed: project {project.name} ({project.id})")
-    for user in resources.list_users(client, prefix=PREFIX, organization_id=home):
-        if is_leftover(user.username, now):
-            resources.delete_user(client, user.id)
-            report.tell(f"left by an earlier demo, removed: service user {user.username} ({user.id})")

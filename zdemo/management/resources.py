@@ -57,8 +57,7 @@ MY_MEMBERSHIPS = "/auth/v1/memberships/me/_search"
 EVENTS = "/admin/v1/events/_search"
 MOST_EVENTS = 1000  # ZITADEL returns no more at a time
 EQUALS = "TEXT_FILTER_METHOD_EQUALS_IGNORE_CASE"
-STARTS_WITH = "TEXT_FILTER_METHOD_STARTS_WITH"
-MOST_USERS = 100  # with one name or with one prefix
+MOST_USERS = 100  # with one name
 
 
 # --- the token's own user
@@ -142,15 +141,11 @@ def get_project(client: ManagementClient, project_id: str) -> Project | None:
     return read_project(row) if row else None
 
 
-def list_projects(
-    client: ManagementClient, *, name: str = "", prefix: str = "", organization_id: str = ""
-) -> Iterator[Project]:
-    """Yield the projects with this name, whatever its case, or with this prefix, in an organization or in all."""
+def list_projects(client: ManagementClient, *, name: str = "", organization_id: str = "") -> Iterator[Project]:
+    """Yield the projects with this name, whatever its case, in an organization or in all."""
     filters: list[dict[str, Any]] = []
-    if name or prefix:
-        filters.append(
-            {"projectNameFilter": {"projectName": name or prefix, "method": EQUALS if name else STARTS_WITH}}
-        )
+    if name:
+        filters.append({"projectNameFilter": {"projectName": name, "method": EQUALS}})
     if organization_id:
         filters.append({"organizationIdFilter": {"organizationId": organization_id}})
     return map(read_project, client.rows(PROJECT_SERVICE, "ListProjects", {"filters": filters}, "projects"))
@@ -283,19 +278,14 @@ def find_user(client: ManagementClient, name: str) -> User | None:
     return next(_users(client, {"orQuery": {"queries": queries}}), None)
 
 
-def list_users(
-    client: ManagementClient, *, username: str = "", prefix: str = "", organization_id: str = ""
-) -> tuple[User, ...]:
-    """Return the users with this username, whatever its case, or with this prefix: 100 at most."""
-    method = "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE" if username else "TEXT_QUERY_METHOD_STARTS_WITH"
-    queries: list[dict[str, Any]] = [{"userNameQuery": {"userName": username or prefix, "method": method}}]
-    if organization_id:
-        queries.append({"organizationIdQuery": {"organizationId": organization_id}})
-    return tuple(_users(client, *queries))
+def list_users(client: ManagementClient, username: str) -> tuple[User, ...]:
+    """Return the users with this username, whatever its case, in all organizations: 100 at most."""
+    query = {"userName": username, "method": "TEXT_QUERY_METHOD_EQUALS_IGNORE_CASE"}
+    return tuple(_users(client, {"userNameQuery": query}))
 
 
-def _users(client: ManagementClient, *queries: dict[str, Any]) -> Iterator[User]:
-    body = {"queries": list(queries), "query": {"limit": MOST_USERS, "asc": True}}
+def _users(client: ManagementClient, query: dict[str, Any]) -> Iterator[User]:
+    body = {"queries": [query], "query": {"limit": MOST_USERS, "asc": True}}
     return map(read_user, client.call(USER_SERVICE, "ListUsers", body).get("result") or [])
 
 

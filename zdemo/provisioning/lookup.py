@@ -101,7 +101,7 @@ def _user(client: ManagementClient, recorded: str, name: str, admin: Administrat
     """Return the user with the recorded ID, else with the name, in the administrator's organization first."""
     if recorded and (user := resources.get_user(client, recorded)):
         return user
-    listed = resources.list_users(client, username=name)
+    listed = resources.list_users(client, name)
     return min(listed, key=lambda user: user.organization_id != admin.organization_id, default=None)
 
 
