@@ -64,6 +64,8 @@ def test_an_answer_is_accepted_by_status_unless_it_is_a_web_page(status: int, ki
 def test_status_and_challenge_decide_whether_an_answer_is_another() -> None:
     first = called(401, www_authenticate='Bearer error="invalid_token"')
     assert first.decisive == called(401, b"other", www_authenticate='Bearer error="invalid_token"').decisive
+    assert first.challenge == Challenge(text='Bearer error="invalid_token"', error="invalid_token", scope="")
+    assert called(200).challenge is None
     assert first.decisive != called(401).decisive
     assert first.decisive != called(200).decisive
 
@@ -79,11 +81,6 @@ def test_the_document_holds_all_of_it() -> None:
         "why": "so",
     }
     assert json.loads(as_json(called(200, b"no \xff JSON"), {}))["body"] == "no \ufffd JSON"
-
-
-def test_the_challenge_of_a_call_is_the_one_in_its_header() -> None:
-    assert called(401, www_authenticate="Bearer").challenge == Challenge(text="Bearer", error="", scope="")
-    assert called(200).challenge is None
 
 
 def test_the_curl_command_has_a_variable_in_place_of_the_token() -> None:

@@ -142,13 +142,13 @@ class TestCredentialsPause:
         pause.refused(refused(), decides=False)
         return pause
 
-    def test_callers_get_the_same_refusal_without_a_question(self, pause: CredentialsPause) -> None:
+    def test_callers_get_the_same_refusal_until_it_is_over_and_then_one_asks(
+        self, pause: CredentialsPause, clock: Clock
+    ) -> None:
         for _ in range(2):
             with pytest.raises(CredentialsRefused, match=refused().message) as caught:
                 pause.admit()
             assert caught.value.hint == refused().hint
-
-    def test_when_it_is_over_one_asks_and_the_others_wait_on(self, pause: CredentialsPause, clock: Clock) -> None:
         clock.advance(PAUSE_SECONDS)
         assert pause.admit()
         with pytest.raises(CredentialsRefused):

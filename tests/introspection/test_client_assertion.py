@@ -138,28 +138,21 @@ def test_many_threads_get_the_same_one(assertion: ClientAssertion) -> None:
 # --- in use
 
 
-def test_the_client_sends_the_assertion_and_no_header(key: ApplicationKey) -> None:
+def test_the_client_sends_the_assertion_and_no_header_or_other_credentials(key: ApplicationKey) -> None:
     with upstream(ACTIVE) as up:
         client = IntrospectionClient(settings_for(up.url, key))
         assert client.introspect("token-1").active
         assert client.introspect("token-2").active
+        client.ask("t", authorization="Basic made-up")
         client.close()
-    first, second = up.requests
+    first, second, other = up.requests
     assert "authorization" not in first.headers
     assert set(first.form) == {"client_assertion_type", "client_assertion", "token"}
     assert first.form["client_assertion_type"] == ASSERTION_TYPE
     assert (first.form["token"], second.form["token"]) == ("token-1", "token-2")
     assert first.form["client_assertion"] == second.form["client_assertion"]
     assert client.secrets == (first.form["client_assertion"],)
-
-
-def test_other_credentials_replace_the_assertion(key: ApplicationKey) -> None:
-    with upstream(ACTIVE) as up:
-        client = IntrospectionClient(settings_for(up.url, key))
-        client.ask("t", authorization="Basic made-up")
-        client.close()
-    (sent,) = up.requests
-    assert (sent.headers["authorization"], sent.form) == ("Basic made-up", {"token": "t"})
+    assert (other.headers["authorization"], other.form) == ("Basic made-up", {"token": "t"})
 
 
 def test_a_refusal_points_at_the_key_and_the_clock(key: ApplicationKey) -> None:

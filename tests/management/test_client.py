@@ -83,6 +83,8 @@ def _error(text: str, status: int, code: str = "code") -> Behaviour:
         (_error("membership not found (AUTHZ-cdgFk)", 404, "5"), ManagementError, "not an administrator"),
         (_error("authentication required (AUTHZ-Kl3p0)", 403), ManagementError, "Session API token"),
         (_error("No matching permissions found (AUTH-5mWD2)", 403), ManagementError, "it lacks project.read"),
+        (_error("gone", 404, "not_found"), ManagementError, "ZITADEL says: gone"),
+        (_error("gone (AUTHZ-cdgFk)", 404, "not_found"), ManagementError, "not an administrator"),
         (_error("Something else (X-1)", 400), ManagementError, "ZITADEL says: Something else (X-1)"),
         (_error("Not Found", 404, "5"), ManagementError, "too old"),
         (_error("Method Not Allowed", 501), ManagementError, "too old"),
@@ -107,12 +109,9 @@ def test_each_refusal_is_an_error_that_says_what_to_do(
     assert refused.value.hint or "ZITADEL says" in words
 
 
-@pytest.mark.parametrize("text", ["gone", "gone (AUTHZ-cdgFk)"])
-def test_only_zitadels_own_error_says_that_an_object_does_not_exist(text: str) -> None:
+def test_only_zitadels_own_error_says_that_an_object_does_not_exist() -> None:
     with client_of(_error("gone (X-1)", 404, "not_found")) as (client, _):
         assert get_project(client, "1") is None
-    with client_of(_error(text, 404, "not_found")) as (client, _), pytest.raises(ManagementError):
-        get_project(client, "1")
 
 
 def test_an_error_keeps_zitadels_own_words(client: ManagementClient) -> None:

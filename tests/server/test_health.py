@@ -41,21 +41,19 @@ def test_alive_whatever_zitadel_does() -> None:
         assert up.requests == []
 
 
-def test_ready_while_tokens_can_be_checked(settings: Settings) -> None:
-    with protected_api(settings, Time()) as api:
-        assert api.get("/readyz", None).json == {"status": "ready"}
-
-
 @pytest.mark.parametrize(
     ("name", "status", "error"),
     [("503 as HTML", 503, "service_unavailable"), ("400 unauthorized_client", 502, "bad_gateway")],
 )
-def test_not_ready_while_they_cannot(name: str, status: int, error: str) -> None:
+def test_ready_while_tokens_can_be_checked_and_else_not(name: str, status: int, error: str) -> None:
     with upstream(FAULTS[name].behaviour) as up, protected_api(settings_for(up.url), Time()) as api:
         reply = api.get("/readyz", None)
         assert reply.status == status
         check_body(reply, error)
         assert reply.one("retry-after") == ("1" if status == 503 else None)
+        up.now(ACTIVE)
+        eventually("it is ready", lambda: api.get("/readyz", None).status == 200)
+        assert api.get("/readyz", None).json == {"status": "ready"}
 
 
 def test_readiness_asks_zitadel_at_most_once_a_second() -> None:

@@ -35,13 +35,15 @@ class Certificates:
 
     def expired(self) -> ssl.SSLContext:
         """Return a certificate that expired a day ago."""
-        now = datetime.datetime.now(datetime.UTC)
-        return _context(self._authority.issue_cert(LOOPBACK, not_before=now - 9 * DAY, not_after=now - DAY))
+        return self._for_days(-9, -1)
 
     def not_yet_valid(self) -> ssl.SSLContext:
         """Return a certificate that is valid from tomorrow."""
+        return self._for_days(1, 9)
+
+    def _for_days(self, first: int, last: int) -> ssl.SSLContext:
         now = datetime.datetime.now(datetime.UTC)
-        return _context(self._authority.issue_cert(LOOPBACK, not_before=now + DAY, not_after=now + 9 * DAY))
+        return _context(self._authority.issue_cert(LOOPBACK, not_before=now + first * DAY, not_after=now + last * DAY))
 
     def unknown_authority(self) -> ssl.SSLContext:
         """Return a certificate of an unknown CA."""
