@@ -75,15 +75,8 @@ def opened(zitadel: Scripted) -> Setup:
     return setup
 
 
-@pytest.mark.parametrize("answer", [ACTIVE, INACTIVE])
-def test_answers_pass_as_they_are(answer: Introspection) -> None:
-    setup = Setup(Scripted(answer))
-    assert setup.ask() is answer
-    assert (setup.counters.introspections, setup.counters.in_flight) == (1, 0)
-
-
 @pytest.mark.parametrize("failure", [unavailable(), refused(), unusable(), RuntimeError("a defect")])
-def test_failures_pass_as_they_are_and_give_everything_back(failure: Exception) -> None:
+def test_failures_and_answers_pass_as_they_are_and_give_everything_back(failure: Exception) -> None:
     zitadel = Scripted(failure)
     setup = Setup(zitadel, flights=1)
     with pytest.raises(type(failure)) as caught:
@@ -91,8 +84,10 @@ def test_failures_pass_as_they_are_and_give_everything_back(failure: Exception) 
     assert caught.value is failure
     assert setup.counters.in_flight == 0
     setup.clock.advance(PAUSE_SECONDS)
-    zitadel.outcome = ACTIVE
-    assert setup.ask() == ACTIVE
+    for answer in (ACTIVE, INACTIVE):
+        zitadel.outcome = answer
+        assert setup.ask() is answer
+    assert (setup.counters.introspections, setup.counters.in_flight) == (3, 0)
 
 
 class TestBulkhead:
