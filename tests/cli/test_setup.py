@@ -18,15 +18,7 @@ import pytest
 from tests.support.cli import LONGEST_SECONDS, Ran, Shell, is_two_lines
 from tests.support.terminal import at_terminal
 from zdemo.config.dotenv_file import read_dotenv, update_dotenv
-from zdemo.emulator import (
-    ADMIN,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    Emulator,
-    create_app,
-    emulate,
-    known_world,
-)
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, Emulator, create_app, emulate, known_world
 from zdemo.provisioning.files import SETTINGS
 from zdemo.provisioning.state import read_state, state_path
 from zdemo.serving.embedded import serving

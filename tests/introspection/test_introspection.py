@@ -25,12 +25,7 @@ from tests.support.connection_faults import (
 )
 from tests.support.upstream import Behaviour, answer, upstream
 from zdemo.config.settings import Settings
-from zdemo.errors import (
-    CredentialsRefused,
-    IntrospectionError,
-    UnusableAnswer,
-    ZitadelUnavailable,
-)
+from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer, ZitadelUnavailable
 from zdemo.http.response import Response
 from zdemo.introspection.client import IntrospectionClient, basic_credentials
 from zdemo.introspection.model import Introspection, parse_introspection, roles_claim_of

@@ -13,27 +13,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.apis import (
-    MESSAGES,
-    PRIVATE,
-    PUBLIC,
-    SCOPED,
-    Api,
-    Time,
-    plain_api,
-    remembering,
-    settings_for,
-)
+from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, Time, plain_api, remembering, settings_for
 from tests.support.connection_faults import ACTIVE, FAULTS, INACTIVE, PAT_CLAIMS
 from tests.support.rows import check_body
-from tests.support.upstream import (
-    Behaviour,
-    Upstream,
-    http,
-    json_body,
-    raw,
-    upstream,
-)
+from tests.support.upstream import Behaviour, Upstream, http, json_body, raw, upstream
 from tests.support.wire import Reply
 from zdemo.config.parsers import DEFAULT_TIMEOUT_SECONDS
 from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS, Settings

@@ -9,14 +9,7 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.missing_role import finding_for_missing_role, is_pat, near_miss, role_scopes
-from zdemo.diagnosis.phrases import (
-    CLOCK_COMPARED,
-    CLOCK_TOLERANCE_SECONDS,
-    SYNCHRONISE,
-    clock_words,
-    shown_list,
-    span,
-)
+from zdemo.diagnosis.phrases import CLOCK_COMPARED, CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words, shown_list, span
 from zdemo.errors import InsufficientScope, InvalidToken, Refused
 from zdemo.introspection.model import ROLES_CLAIM, Introspection, roles_claim_of
 

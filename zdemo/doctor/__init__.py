@@ -4,7 +4,7 @@ The checks are data: an ID, what they build on, and a function from the context 
 of ``diagnosis`` and ``http.failures``; the checks only decide which of them belongs to which check.
 """
 
-from zdemo.doctor import administrator, api, network, settings, token, zitadel
+from zdemo.doctor import api, credentials, network, settings, zitadel
 from zdemo.doctor.check import Check, CheckReport, Outcome, Result, examine, required
 from zdemo.doctor.conformance import CHECKS as API_CHECKS
 from zdemo.doctor.conformance import Target
@@ -14,8 +14,7 @@ CHECKS: tuple[Check[DoctorContext], ...] = (
     *settings.CHECKS,
     *network.CHECKS,
     *zitadel.CHECKS,
-    *token.CHECKS,
-    *administrator.CHECKS,
+    *credentials.CHECKS,
     *api.CHECKS,
 )
 

@@ -28,10 +28,10 @@ from typing import TypeGuard
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.introspection.breaker import Breaker, CredentialsPause, Permit
 from zdemo.introspection.bulkhead import Bulkhead
+from zdemo.introspection.cache import Flight
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
 from zdemo.introspection.refusals import names_our_client
-from zdemo.introspection.single_flight import Flight
 
 PROBE_PATIENCE_SECONDS = 0.25  # how long the caller whose token a probe carries waits for it
 STALL_SECONDS = 0.5  # of silence with all flights taken; a ZITADEL at its limit ends one every few milliseconds

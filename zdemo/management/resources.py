@@ -44,11 +44,7 @@ from zdemo.management.model import (
     read_project,
     read_user,
 )
-from zdemo.management.refusals import (
-    ADMIN_PAT_REFUSED,
-    is_missing,
-    management_error,
-)
+from zdemo.management.refusals import ADMIN_PAT_REFUSED, is_missing, management_error
 
 USERINFO = "/oidc/v1/userinfo"
 WHOAMI = "/auth/v1/users/me"

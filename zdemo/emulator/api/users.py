@@ -6,19 +6,7 @@ from typing import Any
 from zdemo.emulator.api.call import Answer, Call, Handler, Service
 from zdemo.emulator.api.json_values import moment, without_defaults
 from zdemo.emulator.api.lists import DetailsListing, Filter, columns, equal_filter, id_filter, one_of_filter, text_query
-from zdemo.emulator.api.messages import (
-    ID,
-    OPTIONAL,
-    Data,
-    FieldType,
-    Flag,
-    Message,
-    OneOf,
-    Repeated,
-    Sub,
-    Text,
-    enum,
-)
+from zdemo.emulator.api.messages import ID, OPTIONAL, Data, FieldType, Flag, Message, OneOf, Repeated, Sub, Text, enum
 from zdemo.emulator.entities import Entity, User
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, Unimplemented, existing
 from zdemo.emulator.world import World
