@@ -68,15 +68,12 @@ def test_the_master_key_is_32_bytes_and_says_what_it_is_for() -> None:
     assert "development-only" in key
 
 
-def test_the_administrators_token_is_asked_for_with_all_that_it_takes() -> None:
+def test_the_administrators_token_is_requested_in_full_and_read_where_it_is_written() -> None:
     """ZITADEL creates a service user only if it has a user name, and a token only if it has a date."""
     machine = "ZITADEL_FIRSTINSTANCE_ORG_MACHINE_"
     assert value(f"{machine}MACHINE_USERNAME")
     assert value(f"{machine}MACHINE_NAME")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value(f"{machine}PAT_EXPIRATIONDATE"))
-
-
-def test_the_guide_reads_the_token_from_where_it_is_written() -> None:
     path = value("ZITADEL_FIRSTINSTANCE_PATPATH")
     assert f"docker compose cp zitadel:{path} - | tar" in GUIDE
     assert f"- pat:{Path(path).parent}" in TEXT

@@ -173,8 +173,8 @@ def test_what_a_port_speaks_is_named(  # a row each
 
 def test_a_port_that_speaks_tls_is_named(certificates: Certificates, send: Sender) -> None:
     with upstream(OK, tls=certificates.good()) as up:
-        came = send(f"http://{LOOPBACK}:{up.port}", {})
-    assert (came["kind"], came["hint"]) == (FailureKind.EXPECTS_TLS, f"ZITADEL_DOMAIN=https://{LOOPBACK}:{up.port}")
+        came = send(up.url.replace("https", "http"), {})
+    assert (came["kind"], came["hint"]) == (FailureKind.EXPECTS_TLS, f"ZITADEL_DOMAIN={up.url}")
 
 
 @pytest.mark.parametrize(
