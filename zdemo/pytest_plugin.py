@@ -40,8 +40,7 @@ class ZitadelEmulator:
     def user(self, username: str, *roles: str) -> str:
         """Create a service user with these roles in the project; return a personal access token that never expires.
 
-        Raises:
-            ValueError: the username is taken.
+        Raises ValueError if the username is taken.
         """
         from zdemo.emulator import NEVER
 

@@ -68,8 +68,7 @@ def emulate(world: World | None = None, *, host: str = LOOPBACK, port: int = 0) 
 
     Leaving the block simulates an outage, which ends when the block is entered again with the same world and port.
 
-    Raises:
-        OSError: the port is taken, or the host is not an address of this machine.
+    Raises OSError if the port is taken, or the host is not an address of this machine.
     """
     world = known_world() if world is None else world
     app = create_app(world)

@@ -104,8 +104,7 @@ class _Front:
 def _read_body(source: BinaryIO) -> bytes:
     """Read a body to its end, before the world is locked, and return it cut off one byte above the largest limit.
 
-    Raises:
-        OSError, ValueError: it cannot be read to its end.
+    Raises OSError or ValueError if it cannot be read to its end.
     """
     kept = bytearray()
     while piece := source.read(PIECE_BYTES):

@@ -36,11 +36,7 @@ def signed(world: World, claims: dict[str, Any]) -> str:
 
 
 def verify(world: World, token: str) -> None:
-    """Check a JWT's signature.
-
-    Raises:
-        BadSignature: none of the world's keys signed it.
-    """
+    """Check a JWT's signature. Raises BadSignature if none of the world's keys signed it."""
     public = {kid: private.public_key() for kid, private in _KEYS.get(world, {}).items()}
     verify_with(public, token, [ALGORITHM])
 
@@ -48,8 +44,7 @@ def verify(world: World, token: str) -> None:
 def verify_with(keys: dict[str, Any], token: str, algorithms: list[str]) -> None:
     """Check a JWT's signature with the key that its ``kid`` names; a key is a PEM or a loaded public key.
 
-    Raises:
-        BadSignature: an unknown ``kid``, another algorithm or a wrong signature.
+    Raises BadSignature: an unknown ``kid``, another algorithm or a wrong signature.
     """
     import jwt
 
@@ -68,8 +63,7 @@ def verify_with(keys: dict[str, Any], token: str, algorithms: list[str]) -> None
 def unverified_claims(token: str) -> dict[str, Any]:
     """Return the claims of a JWT without checking its signature.
 
-    Raises:
-        MalformedJWT: it does not have three parts, or its payload is not a JSON object.
+    Raises MalformedJWT if it does not have three parts, or its payload is not a JSON object.
     """
     parts = token.split(".")
     if len(parts) != 3:

@@ -31,8 +31,7 @@ def find_token(world: World, text: str) -> Token | None:
 def live_token(world: World, text: str) -> Token:
     """Return the live token behind a text. Line ends are ignored, and a JWT must name the request's issuer.
 
-    Raises:
-        TokenRefused: the token is malformed, unknown or expired, or its user is not active.
+    Raises TokenRefused if the token is malformed, unknown or expired, or its user is not active.
     """
     text = without_line_ends(text)
     ids = ids_in_token(text)

@@ -88,8 +88,7 @@ def investigate(
     another token is active, the API application's project, what a refused client ID belongs to, and, with ``ids``,
     what happened to a dead PAT.
 
-    Raises:
-        SettingsError: the CA bundle that the environment names cannot be used.
+    Raises SettingsError if the CA bundle that the environment names cannot be used.
     """
     text = random_token() if token is None else token
     if not _can_be_sent(text):

@@ -26,8 +26,7 @@ def apply_plan(
 ) -> None:
     """Carry out all steps; ``check`` is called between them, and raises to end the run.
 
-    Raises:
-        ZdemoError: ZITADEL refuses a step. What exists by then stays, and is recorded.
+    Raises ZdemoError when ZITADEL refuses a step. What exists by then stays, and is recorded.
     """
     current = plan.current
     client_id = current.application.client_id if current.application else ""

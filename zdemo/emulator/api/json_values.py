@@ -26,8 +26,7 @@ def moment(seconds: float) -> str:
 def seconds_of(text: str) -> float:
     """Return the epoch seconds of an RFC 3339 time.
 
-    Raises:
-        ValueError: it is not a time, or outside the years 1 to 9999.
+    Raises ValueError if it is not a time, or outside the years 1 to 9999.
     """
     match = RFC3339.fullmatch(text)
     if not match:

@@ -21,8 +21,7 @@ DEEPEST = 128  # levels of JSON, far above the 20 levels of queries that ZITADEL
 def content_of(request: Request) -> bytes:
     """Return the body, unpacked when it is gzipped.
 
-    Raises:
-        ZitadelError: the compression is another one or broken, or the message is too large.
+    Raises ZitadelError if the compression is another one or broken, or the message is too large.
     """
     coding = request.headers.get("Content-Encoding", "identity") or "identity"
     if coding not in ("identity", "gzip"):
@@ -44,11 +43,7 @@ def _small_enough(content: bytes) -> bytes:
 
 
 def parse(content: bytes) -> tuple[Any, str]:
-    """Return the JSON value and its text.
-
-    Raises:
-        InvalidArgument: it is not JSON; the text is protobuf's.
-    """
+    """Return the JSON value and its text. Raises InvalidArgument if it is not JSON; the text is protobuf's."""
     try:
         text = content.decode()
         value = json.loads(text, parse_constant=_refuse, object_pairs_hook=JsonObject)
@@ -91,8 +86,7 @@ def _refuse(word: str) -> NoReturn:
 def read(message: Message, value: Any, text: str) -> dict[str, Any]:
     """Return the message in a JSON value.
 
-    Raises:
-        InvalidArgument: a value has the wrong type; the text is protobuf's, with the place.
+    Raises InvalidArgument if a value has the wrong type; the text is protobuf's, with the place.
     """
     try:
         return message.read(value)

@@ -54,8 +54,7 @@ def _unauthorized(parent: str) -> OAuthError:
 def oidc_client(world: World, credentials: ClientCredentials) -> Application:
     """Return the active OIDC application behind the credentials; API applications are not OIDC clients (ZITADEL).
 
-    Raises:
-        OAuthError: ``invalid_client``.
+    Raises OAuthError: ``invalid_client``.
     """
     assertion = credentials.client_assertion
     try:
@@ -97,8 +96,7 @@ def _find_active(world: World, client_id: object) -> Application | None:
 def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: dict[str, PublicKey]) -> None:
     """Check an assertion and its claims in the order in which ZITADEL does.
 
-    Raises:
-        BadAssertion: the audience, a time, the subject, the key or the signature is wrong.
+    Raises BadAssertion if the audience, a time, the subject, the key or the signature is wrong.
     """
     now, issuer = world.now(), host.current().issuer
     audience = claims.get("aud")

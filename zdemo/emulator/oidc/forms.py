@@ -29,11 +29,7 @@ class Form:
 
     @classmethod
     def of_request(cls) -> Self:
-        """Read the current request.
-
-        Raises:
-            OAuthError: 400, for a broken escape or a semicolon.
-        """
+        """Read the current request. Raises OAuthError: 400, for a broken escape or a semicolon."""
         body = b""
         if request.method in BODY_METHODS and request.mimetype == FORM:
             body = request.get_data(cache=True)
@@ -69,8 +65,7 @@ class ClientCredentials:
     def of_request(cls, form: Form) -> Self:
         """Take them from the form, or from ``Authorization: Basic``, which wins (RFC 6749 §2.3.1).
 
-        Raises:
-            OAuthError: 400, for missing or malformed credentials.
+        Raises OAuthError: 400, for missing or malformed credentials.
         """
         client_id, secret = form.last("client_id"), form.last("client_secret")
         if basic := _basic(request.environ.get("HTTP_AUTHORIZATION", "")):

@@ -41,8 +41,7 @@ def introspect(world: World) -> Response:
 def _active(world: World, token: Token, application: Application) -> dict[str, Any]:
     """Return the whole answer, in the order of ZITADEL's fields.
 
-    Raises:
-        TokenRefused: the application is not in the token's audience.
+    Raises TokenRefused if the application is not in the token's audience.
     """
     user = owner(world, token)
     audience, scopes = _audience_and_scopes(world, token, application)

@@ -114,8 +114,7 @@ def _active(user: User) -> User:
 def _allowed_scopes(world: World, user: User, scope: str | None) -> list[str]:
     """Return the requested scopes without unknown ones and those of other organizations.
 
-    Raises:
-        OAuthError: the parameter is absent; an empty one is accepted.
+    Raises OAuthError if the parameter is absent; an empty one is accepted.
     """
     if scope is None:
         raise OAuthError("invalid_request", SCOPE_MISSING)
