@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if (url is None) != (pat_file is None):
         given, missing = (URL_OPTION, PAT_FILE_OPTION) if pat_file is None else (PAT_FILE_OPTION, URL_OPTION)
         raise pytest.UsageError(f"{given} needs {missing} as well")
+    _take_signals()
     config.stash[_TARGET] = None if url is None else (url.rstrip("/"), _read_pat(Path(pat_file)))
+
+
+def _take_signals() -> None:
+    """Let the processes that tests start take signals, also when the tests run in the background of a shell."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def _read_pat(file: Path) -> str:

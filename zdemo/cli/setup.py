@@ -108,7 +108,7 @@ def setup(
             if as_json:
                 screen.document(_teardown_document(Teardown(), dry_run=dry_run))
             else:
-                screen.say(f"nothing to remove: setup created nothing for {files.path}")
+                screen.say(f"nothing to remove: .zdemo/setup.json records nothing that setup created for {files.path}")
             return ExitCode.YES
         settings = AdminSettings.from_env(_environment(screen, files, domain, admin_pat, may_ask=not yes))
         with _management(settings) as client:
