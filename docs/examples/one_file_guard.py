@@ -39,7 +39,7 @@ def require_token(role: str = "") -> None:  # ends the request with a refusal, o
     if not match or len(match[1]) > 16 * 1024 or "access_token" in request.args or "access_token" in request.form:
         deny(400, "send one token, in one Authorization header only", error="invalid_request")
     g.claims = claims = introspect(match[1])  # a cached answer is judged again: exp may have passed
-    is_ours = not PROJECT_ID or {PROJECT_ID, CLIENT_ID}.intersection(claims.get("aud", []))
+    is_ours = not PROJECT_ID or any(audience in (PROJECT_ID, CLIENT_ID) for audience in claims.get("aud", []))
     if not (claims["active"] and is_ours and claims.get("nbf", 0) - 5 <= time.time() < claims.get("exp", float("inf"))):
         deny(401, "the token is not active, or not meant for this API", error="invalid_token")
     roles = claims.get(ROLES)  # never take roles from scope: for a PAT, ZITADEL lists some there that are not granted
@@ -56,9 +56,9 @@ def introspect(token: str) -> dict:  # RFC 7662; only the JSON boolean true in a
         answer = post(f"{DOMAIN}/oauth/v2/introspect", {"token": token}, auth=AUTH, timeout=5, allow_redirects=False)
         status = 503 if answer.status_code in (429, 500, 502, 503, 504) or "QUERY-d3fas" in answer.text else 502
         claims = answer.json() if answer.status_code == 200 else None
-    except (RequestException, RecursionError) as error:
+    except (RequestException, RecursionError, ValueError) as error:  # ValueError: headers or JSON that are broken
         answer, claims = error, None
-    is_valid = isinstance(claims, dict) and isinstance(claims.get("active"), bool)
+    is_valid = isinstance(claims, dict) and type(claims.get("active")) is bool and type(claims.get("aud", [])) is list
     if not is_valid or type(claims.get("exp", 0)) is not int or type(claims.get("nbf", 0)) is not int:
         g.headers |= {"Retry-After": "1"} if status == 503 else {}
         app.logger.error("no introspection: %s; check ZITADEL_DOMAIN, CLIENT_ID and CLIENT_SECRET", answer)

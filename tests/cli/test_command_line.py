@@ -47,7 +47,7 @@ def test_the_help_of_each_command_is_short_and_has_an_example(bare: Shell, path:
         ("call private --bogus=1", "no such option: --bogus", "zdemo call --help"),
         ("call scopd", "unknown route: scopd", "did you mean scoped?"),
         ("call it's", "unknown route: it's (public, private or scoped)", "zdemo call --help"),
-        ("call http://me:word@host/", "unknown route: http://…@host/ (public, private or scoped)", "zdemo call --help"),
+        ("call http://me:word@host/", "unknown route: … (public, private or scoped)", "zdemo call --help"),
         ("call", "missing argument: ROUTE (public, private or scoped)", "zdemo call --help"),
         ("call private now", "unexpected argument: now", "zdemo call --help"),
         ("call private --url", "option --url needs a value", "zdemo call --help"),

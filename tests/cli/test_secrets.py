@@ -234,6 +234,30 @@ def test_in_a_wrong_command_line(shell: Shell, line: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "typed",
+    [
+        "aGVsbG8/d29ybGQrZm9v/YmFyYmF6cXV4MTIzNDU2Nzg5MA==",
+        "p@ss#w0rd!?&=x",
+        "MIIEowIBAAKCAQEAx7Kd2",
+        '{"key": "-----BEGIN RSA PRIVATE KEY-----\\nMIIE/8NIdfb/zll5"}',
+    ],
+)
+def test_a_password_or_key_in_a_wrong_place_is_hidden_whole(shell: Shell, typed: str) -> None:
+    for line in (
+        "{}",
+        "call {}",
+        "call private --{}",
+        "serve --port {}",
+        "doctor --only {}",
+        "call private --expect={}",
+    ):
+        for more in ((), ("--json",)):
+            ran = shell(*line.replace(" ", "\0").replace("{}", typed).split("\0"), *more)
+            assert ran.code == 2
+            assert not [piece for at in range(len(typed) - 7) if (piece := typed[at : at + 8]) in ran.all]
+
+
+@pytest.mark.parametrize(
     "name",
     ["ZITADEL_DOMAIN", "CLIENT_ID", "ZDEMO_API_URL", "ZDEMO_TIMEOUT", "ZITADEL_KEY_FILE", "REQUESTS_CA_BUNDLE"],
 )

@@ -80,6 +80,8 @@ DAMAGED: list[tuple[str, str, str]] = [
     ("empty", "", "is damaged"),
     ("not an object", "[1]", "is damaged"),
     ("not text", "\udcff", "is damaged"),
+    ("deep", "[" * 200_000, "is damaged"),
+    ("too large", _entry(project_id="1" * 1_048_576), "is damaged"),
     ("a missing field", _entry(project_id=...), "is damaged"),
     ("an unknown field", _entry(more=1), "is damaged"),
     ("a wrong type", _entry(project_id=1), "is damaged"),

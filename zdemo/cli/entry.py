@@ -15,7 +15,7 @@ from zdemo.cli.app import app
 from zdemo.cli.options import ASK
 from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import CommandLineError, wrong_command_line
-from zdemo.config.masking import token_like
+from zdemo.config.masking import could_be_secret, token_like
 from zdemo.errors import ExitCode, ZdemoError
 
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT
@@ -27,6 +27,10 @@ def run(arguments: Sequence[str]) -> int:
     _open_closed_streams()
     screen = Screen()
     screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
+    words = [
+        word for argument in arguments if could_be_secret(argument) for word in (argument, *argument.split("=", 1))
+    ]
+    screen.redaction.hide_words(*words, *(word.lstrip("-") for word in words))
     as_json = "--json" in arguments
     try:
         return _run(screen, arguments, as_json=as_json)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 LEAST_SECRET = 8  # characters; shorter texts stand in every sentence
+LEAST_WORD = 4  # characters of a word of the command line that could be a secret
 PIECE = 8  # characters of a secret that are hidden wherever they stand: servers cut off what they repeat
 CHARACTER = r"(?<!\\)\\+u00(?!22|5[cC]|7[fF])([2-7][0-9a-fA-F])"  # as JSON may write it, and JSON within JSON
 
@@ -37,6 +38,11 @@ class Redaction:
                 self._shown.setdefault(form.lower(), "…")
                 self._pieces.update(piece for piece in _pieces(_small(form)) if is_random or _is_mixed(piece))
             self._shown[bare.lower()] = masked(bare) if len(bare) >= LEAST_TOKEN_LIKE else "…"
+
+    def hide_words(self, *words: str) -> None:
+        """Hide these wherever they stand as a whole, also where they are short."""
+        for form in (form for word in words if len(word) >= LEAST_WORD for form in _forms(word)):
+            self._shown.setdefault(form.lower(), "…")
 
     def __call__(self, text: str) -> str:
         """Return the text without the secrets."""

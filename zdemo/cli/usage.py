@@ -13,7 +13,6 @@ from zdemo.config.parsers import did_you_mean
 
 # Typer has its own copy of Click and exports one of its errors; its base is the error of any wrong command line.
 CommandLineError: Any = typer.BadParameter.__mro__[1]
-USER_INFO = r"[^\s/]+@"  # of an address in a wrong place: it may hold a password
 WORDS = (  # Click's, and zdemo's
     (r"(?s)Got unexpected extra argument\(?s?\)? \((.*)\)", r"unexpected argument: \1"),
     (r"Option '(.*)' requires an argument", r"option \1 needs a value"),
@@ -25,7 +24,6 @@ def wrong_command_line(error: Any, program: Any, arguments: Sequence[str]) -> tu
     """Return message and hint for an error of Click."""
     path, command = (error.ctx.command_path, error.ctx.command) if error.ctx else _called(program, arguments)
     message, near = _message(error, command)
-    message = re.sub(USER_INFO, "…@", message)
     return message, f"did you mean {near}?" if near else f"{path} --help"
 
 

@@ -9,6 +9,7 @@ SECRET_SETTINGS = ("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "ZDEMO_VISITOR_P
 LEAST_MASKED = 20  # characters; eight of a shorter token would be too much to show
 LEAST_TOKEN_LIKE = 32  # characters; ZITADEL's shortest tokens have some 50, its client secrets 64
 LEAST_RANDOM = 20  # characters that look random and may therefore be a token of another server
+LEAST_MIXED = 16  # characters with small letters, capitals and digits: no route, host or check has such a name
 RANDOM_CHANGES = 0.4  # of all neighbours; they are of different kinds in 0.64 of base64, in 0.35 of CamelCaseWords
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 SEPARATORS = rf"\s=:@,;?&{QUOTES}"
@@ -21,8 +22,10 @@ def masked(token: str) -> str:
 
 
 def could_be_secret(text: str) -> bool:
-    """Return whether a text must not be repeated: it holds what could be a token, a password or a query."""
-    return any(character in text for character in "@?#") or holds_token(text)
+    """Return whether a text must not be repeated: it holds what could be a token, a key, a password or a query."""
+    pieces = re.split(f"[{SEPARATORS}/.]+", text)
+    is_key = any(len(piece) >= LEAST_MIXED and set(map(_kind, piece)) >= {"a", "A", "0"} for piece in pieces)
+    return is_key or any(character in text for character in "@?#{}\n") or holds_token(text)
 
 
 def holds_token(text: str) -> bool:

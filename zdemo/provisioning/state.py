@@ -20,6 +20,7 @@ from zdemo.errors import SettingsError
 
 VERSION = 1
 FOLDER, FILE = ".zdemo", "setup.json"
+LARGEST_BYTES = 1 << 20  # of a state file: what is cut off there counts as damaged
 DIGEST_DIGITS = 12  # of SHA-256: enough to recognize a value, too few to recover a secret from
 ZITADEL_EPOCH = 1_556_496_000  # 2019-04-29T00:00:00Z, where the time in ZITADEL's IDs begins (epoch seconds)
 UNITS_PER_SECOND = 100
@@ -155,8 +156,12 @@ def _key(env_path: Path) -> str:
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    (path.parent / ".gitignore").unlink(missing_ok=True)
+    for file in (
+        path,
+        path.parent / ".gitignore",
+        *path.parent.glob(".env.*.tmp"),
+    ):  # the last of runs that were killed
+        file.unlink(missing_ok=True)
     try:
         path.parent.rmdir()
     except OSError:  # it is not there, or holds what others put there
@@ -166,7 +171,8 @@ def _remove(path: Path) -> None:
 def _read_all(env_path: Path) -> dict[str, SetupState]:
     path = state_path(env_path)
     try:
-        document = json.loads(path.read_bytes())
+        with path.open("rb") as stream:
+            document = json.loads(stream.read(LARGEST_BYTES))
         if isinstance(document, dict) and isinstance(document.get("version"), int) and document["version"] > VERSION:
             raise SettingsError([f"{path} was written by a newer zdemo"], hint="update zdemo")
         return _decoded(document)
@@ -174,7 +180,7 @@ def _read_all(env_path: Path) -> dict[str, SetupState]:
         return {}
     except OSError as error:
         raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="check its permissions") from None
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise SettingsError(
             [f"{path} is damaged: it is not what zdemo setup writes"],
             hint=f"restore it from a backup, or set it aside: mv {path} {path}.damaged (setup then starts anew, and "
