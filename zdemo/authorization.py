@@ -1,4 +1,4 @@
-"""May this request pass? The bearer token from its header, and the decision about what introspection said (RFC 6750).
+"""Decide whether a request may pass, from its bearer token and the introspection answer (RFC 6750).
 
 Pure functions. The API and ``zdemo introspect`` call the same ones, so both come to the same verdict.
 """
@@ -74,7 +74,7 @@ class Policy:
 
 
 def authorize(introspection: Introspection, policy: Policy, *, now: float, role: str | None = None) -> None:
-    """Return if the token may pass at ``now`` (epoch seconds), with ``role`` if one is required; else raise.
+    """Raise an error unless the token may pass at ``now`` (epoch seconds) and has ``role``, if one is required.
 
     Raises:
         InvalidToken: inactive, expired, not yet valid, or not for this API.

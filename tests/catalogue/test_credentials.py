@@ -214,7 +214,7 @@ def test_60_a_clock_that_is_off_with_a_key(bare: Shell, seconds: int, where: str
 
 @SHIFTS
 def test_60_a_date_that_is_off_while_the_key_is_taken_is_not_the_clock(bare: Shell, seconds: int, where: str) -> None:
-    """A proxy before ZITADEL may write its own Date."""
+    """A proxy in front of ZITADEL may write its own Date."""
     with (
         key_site(bare.folder / "key.json") as site,
         upstream(relay(site.url, date_shift_seconds=seconds)) as up,

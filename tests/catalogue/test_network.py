@@ -172,7 +172,7 @@ def test_35a_a_database_that_is_away(bare: Shell) -> None:
     with upstream(by_path({"/debug/ready": AWAY, "/debug/healthz": HEALTHY}, NO_DATABASE)) as up:
         env = settings(up.url)
         for output in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
-            output.names("database is away|database", "fix: start or repair|next start or repair", "try again")
+            output.names("database is down|database", "fix: start or repair|next start or repair", "try again")
             output.never("ExternalDomain", "user=zitadel", "host name", *NOT_THE_TOKEN)
 
 
@@ -207,7 +207,7 @@ def test_38_a_database_that_hangs(bare: Shell, zitadel: Emulator) -> None:
     with upstream(relay(zitadel.url, passes=lambda target: target == "/debug/healthz")) as up:
         env = settings(f"http://localhost:{up.port}", ZDEMO_TIMEOUT="1")
         for output in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
-            output.names("ZITADEL lives", "database", "hangs|does not answer", "fix|next")
+            output.names("ZITADEL is alive", "database", "hangs|does not answer", "fix|next")
             output.never("unreachable", "credential", r"\btoken\b")
 
 
@@ -352,7 +352,7 @@ def test_discovery_alone_that_is_blocked_stops_nothing(bare: Shell, zitadel: Emu
     blocked = {"/.well-known/openid-configuration": answer(b"<h1>403</h1>", 403, headers=HTML)}
     with upstream(relayed(zitadel.url, blocked)) as up:
         output = doctor(bare, settings(f"http://localhost:{up.port}"), warned=("zitadel.host",))
-    output.names("something before it answers", "pass GET /.well-known/openid-configuration")
+    output.names("something in front of it answers", "pass GET /.well-known/openid-configuration")
     assert "ok client.accepted" in " ".join(output.ran.out.split())
 
 
@@ -361,7 +361,7 @@ def test_introspection_alone_that_is_in_maintenance_does_not_call_zitadel_down(b
     with upstream(relayed(zitadel.url, broken)) as up:
         env = settings(f"http://localhost:{up.port}")
         for output in (doctor(bare, env, "client.accepted"), introspect(bare, env)):
-            output.names("ready, but a proxy before it answers /oauth/v2/introspect", "503", "maintenance")
+            output.names("ready, but a proxy in front of it answers /oauth/v2/introspect", "503", "maintenance")
             output.never("start ZITADEL")
 
 

@@ -121,7 +121,7 @@ def test_watch_for_a_status_waits_past_other_answers(shell: Shell) -> None:
         assert (ran.code, ran.document["status"], len(api.requests)) == (0, expect, requests)
 
 
-@pytest.mark.parametrize(("expect", "said"), [(None, "is still 200"), (403, "403 has not come")])
+@pytest.mark.parametrize(("expect", "said"), [(None, "is still 200"), (403, "the status 403 did not come")])
 def test_watch_does_not_wait_forever(expect: int | None, said: str) -> None:
     with upstream(answer(json_body({"message": "hello"}))) as api:
         settings = ClientSettings(api_url=api.url)

@@ -143,7 +143,7 @@ def test_an_answer_that_cannot_be_written_is_an_error(shell: Shell, arguments: s
     if "full" in stream and not os.path.exists("/dev/full"):
         pytest.skip("this system has no device that is always full")
     done = _piped(shell, f'"$1" -m zdemo {arguments} {stream}')
-    error, hint = f"error: the answer cannot be written: {why}", "hint:  look at where standard output goes"
+    error, hint = f"error: the answer cannot be written: {why}", "hint:  check where standard output goes"
     assert (done.returncode, done.stderr.splitlines()) == (1, [error, hint])
 
 

@@ -189,7 +189,7 @@ def test_discovery_alone_that_is_blocked_is_what_is_to_pass(kind: str) -> None:
     came = replace(answer(403, "{}", kind=kind), url=f"{ORIGIN}/.well-known/openid-configuration")
     finding = finding_for_server(came, Evidence(replies={Probe.READY: READY}))
     assert finding.id == "zitadel.in_between"
-    assert finding.fix == ("let the proxy or filter before ZITADEL pass GET /.well-known/openid-configuration",)
+    assert finding.fix == ("let the proxy or filter in front of ZITADEL pass GET /.well-known/openid-configuration",)
 
 
 def test_control_characters_of_a_server_do_not_get_through() -> None:

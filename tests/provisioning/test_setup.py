@@ -361,7 +361,7 @@ def test_a_username_that_is_taken_in_another_organization_is_refused(desk: Desk,
     owned = desk_of(other, administrator_of(workshop, "ORG_OWNER"))
     eventually("the role shows", lambda: not problem(owned))
     client = CountingClient(owned.target)
-    with pytest.raises(ZdemoError, match="is taken in another organization, which this administrator may not see"):
+    with pytest.raises(ZdemoError, match="is taken in another organization, which this administrator cannot see"):
         owned.run(client)
     assert client.changes == ["CreateUser"]
 

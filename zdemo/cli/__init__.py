@@ -11,7 +11,7 @@ GARBAGE_THRESHOLD = 50_000  # objects; by default Python looks for garbage about
 def main() -> None:
     """Run ``zdemo``, and end the process with its exit code.
 
-    A command ends before garbage matters. Looking for it takes a fifth of ``zdemo call``, most of it when Python ends.
+    A command ends before garbage matters. Collecting it would take a fifth of ``zdemo call``, mostly at Python's exit.
     """
     gc.set_threshold(GARBAGE_THRESHOLD)
     from zdemo.cli.entry import run  # here, so that importing zdemo.cli costs nothing

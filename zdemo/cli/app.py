@@ -12,13 +12,13 @@ from zdemo import __version__
 from zdemo.cli.options import PLAIN
 
 COMMANDS = {  # name: module, and the summary that `zdemo --help` shows
-    "demo": ("zdemo.cli.demo", "See it all work, with nothing configured."),
+    "demo": ("zdemo.cli.demo", "See an API check ZITADEL tokens, with nothing configured."),
     "serve": ("zdemo.cli.serve", "Run the API: three routes, guarded by token introspection."),
     "call": ("zdemo.cli.call", "Send one request to the API, and explain the response."),
     "introspect": ("zdemo.cli.introspect", "Ask ZITADEL about a token, and explain the answer."),
     "doctor": ("zdemo.cli.doctor", "Find out what is wrong, and how to fix it."),
     "emulator": ("zdemo.cli.emulator", "Run the built-in ZITADEL emulator alone."),
-    "setup": ("zdemo.cli.setup", "Connect a ZITADEL, and write .env."),
+    "setup": ("zdemo.cli.setup", "Connect zdemo to your ZITADEL, and write .env."),
     "role": ("zdemo.cli.role", "Show and change who has which role in the project."),
 }
 
@@ -41,11 +41,11 @@ class Program(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, _ctx: Any, cmd_name: str) -> Any:
-        """Return the command, or ``None`` where there is none of that name."""
+        """Return the command, or ``None`` if no command has that name."""
         return load(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, _ctx: Any, formatter: Any) -> None:
-        """Write the table, which takes no import."""
+        """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 

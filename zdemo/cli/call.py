@@ -130,9 +130,9 @@ def watched(
                 return result
     if expect is None:
         still = f"the answer is still {first.answer.status}"
-        hint = "if it changed before you began to watch: --expect STATUS ends at once when that status is there"
+        hint = "if it changed before you began to watch, use --expect STATUS: it ends as soon as that status comes"
     else:
-        still = f"{expect} has not come"
+        still = f"the status {expect} did not come"
         hint = "zdemo introspect shows what ZITADEL says; an API follows within its ZDEMO_CACHE_TTL"
     raise ZdemoError(f"{still}, after {patience_seconds:g} s", hint=hint)
 
@@ -185,7 +185,7 @@ def _message(call: Call) -> str:
 def _in_words(challenge: Challenge) -> str:
     """Return what ``WWW-Authenticate`` says, in plain words (RFC 6750 §3)."""
     words = {
-        "": "a bearer token is required; no error code, because none was sent",
+        "": "a bearer token is required; no error code, because no token was sent",
         "invalid_request": "the request is malformed",
         "invalid_token": "this token is not valid (any more): get another one",
         "insufficient_scope": f"the token is valid, but this is required too: {challenge.scope}",

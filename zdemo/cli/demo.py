@@ -25,8 +25,8 @@ from zdemo.errors import ExitCode, SettingsError
 
 SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 LIVE_HINT = (
-    "set {what} in the environment or in .env: docs/setup.md says where to get them, and starts a ZITADEL if there is "
-    "none; zdemo demo alone needs nothing"
+    "set {what} in the environment or in .env: docs/setup.md shows how to get them, and how to start a "
+    "ZITADEL; zdemo demo without --live needs no settings"
 )
 
 
@@ -34,13 +34,13 @@ def demo(
     ctx: typer.Context,
     as_json: Json = False,
     live: Annotated[
-        bool, typer.Option("--live", help="At your own ZITADEL, with objects that are removed at the end.")
+        bool, typer.Option("--live", help="Use your own ZITADEL, with objects that are removed at the end.")
     ] = False,
     env_file: EnvFile = None,
 ) -> int:
-    """See it all work, with nothing configured.
+    """See an API check ZITADEL tokens, with nothing configured.
 
-    The API and a built-in ZITADEL emulator, eleven requests over real HTTP, and the reason for each answer.
+    Runs the API and a ZITADEL emulator, sends eleven requests over real HTTP, and shows the reason for each answer.
 
     Example: zdemo demo
     """
@@ -119,7 +119,7 @@ def show_end(screen: Screen, results: Sequence[StepResult], seconds: float, *, l
     screen.say()
     screen.say(headline(f"{good} of {len(results)} as expected", f"{seconds:.1f} s"))
     if live:
-        screen.say("next  zdemo setup                   creates the same, to keep, and writes .env")
+        screen.say("next  zdemo setup                   creates objects to keep, and writes .env")
     else:
         screen.say(f"next  {_command()} serve --emulator        runs both, and says what to try")
 

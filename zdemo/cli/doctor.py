@@ -55,7 +55,7 @@ def doctor(
 ) -> int:
     """Find out what is wrong, and how to fix it.
 
-    From the settings and the network to the token, its role, and the API.
+    Checks everything from the settings and the network to the token, its role, and the API.
 
     Example: zdemo doctor
     """

@@ -26,7 +26,7 @@ def emulator(
 ) -> int:
     """Run the built-in ZITADEL emulator alone.
 
-    For programs in any language; --json says where it is, and which tokens it knows.
+    For programs in any language, --json prints its address, its credentials and its tokens.
 
     Example: zdemo emulator --json
     """

@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as fault:
         if isinstance(fault, OSError) and fault.filename is None and fault.errno in UNWRITABLE:
             why = fault.strerror or "it is closed"
-            screen.error(f"the answer cannot be written: {why}", "look at where standard output goes")
+            screen.error(f"the answer cannot be written: {why}", "check where standard output goes")
         else:
             screen.failure(*_unforeseen(fault), as_json=as_json)
         drop(sys.stdout)

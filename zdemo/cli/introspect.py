@@ -39,7 +39,7 @@ def introspect(
 ) -> int:
     """Ask ZITADEL about a token, and explain the answer.
 
-    Who it belongs to, which roles it has, what the API answers to it on each route, and why.
+    Shows whose token it is, which roles it has, what each route of the API answers to it, and why.
 
     Example: zdemo introspect --pat
     """

@@ -91,7 +91,7 @@ def check_port(host: str, port: int, command: str) -> None:
         free = port_is_free(host, port)
     except PermissionError:
         hint = f"choose one from 1024 on: {command} --port {port + 8000 if port < 1024 else 5000}"
-        raise ZdemoError(f"cannot listen on port {port}: this user may not", hint=hint) from None
+        raise ZdemoError(f"cannot listen on port {port}: this user has no permission", hint=hint) from None
     except OSError:
         raise UsageError(
             f"--host is not an address of this machine: {host}", hint="try 127.0.0.1, or 0.0.0.0 for all"

@@ -15,9 +15,9 @@ CHARACTER = r"(?<!\\)\\+u00(?!22|5[cC]|7[fF])([2-7][0-9a-fA-F])"  # as JSON may 
 
 
 class Redaction:
-    """The secrets that were met so far, taken out of texts in any case of letters.
+    """The secrets met so far, which are removed from texts in upper or lower case.
 
-    Of a whole long secret four characters stay at each end, so that a person can tell it apart.
+    A long secret keeps four characters at each end, so that a person can tell it apart.
     """
 
     def __init__(self) -> None:

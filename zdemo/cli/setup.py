@@ -42,7 +42,7 @@ OPTIONS = {"ZITADEL_DOMAIN": "--domain", "ZITADEL_ADMIN_PAT": "--admin-pat"}
 def setup(
     ctx: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing. Never replaces a secret.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Never replaces a secret in use.")] = False,
     teardown: Annotated[bool, typer.Option("--teardown", help="Remove what setup created, and nothing else.")] = False,
     rotate_secret: Annotated[
         bool, typer.Option("--rotate-secret", help="Create a new client secret or key; the old one stops working.")
@@ -69,7 +69,7 @@ def setup(
             show_default=False,
         ),
     ] = None,
-    pat_days: Annotated[int, typer.Option(metavar="DAYS", min=1, max=3650, help="Days that the PATs are valid.")] = 30,
+    pat_days: Annotated[int, typer.Option(metavar="DAYS", min=1, max=3650, help="How long the PATs are valid.")] = 30,
     project_name: Annotated[str, typer.Option(metavar="NAME", help="The project.")] = "zdemo",
     role: Annotated[str, typer.Option(metavar="KEY", help="The role's key.")] = ROLE,
     app_name: Annotated[str, typer.Option(metavar="NAME", help="The API application.")] = "zdemo-api",
@@ -80,7 +80,7 @@ def setup(
     env_file: EnvFile = None,
     as_json: Json = False,
 ) -> int:
-    """Connect a ZITADEL, and write .env.
+    """Connect zdemo to your ZITADEL, and write .env.
 
     Creates or finds project, role, application, users and PATs; shows the plan first.
 
@@ -99,7 +99,7 @@ def setup(
     options.check()
     if teardown and (rotate_secret or auth):
         option = "--rotate-secret" if rotate_secret else "--auth"
-        raise UsageError(f"{option} cannot be combined with --teardown", hint=f"leave {option} away")
+        raise UsageError(f"{option} cannot be combined with --teardown", hint=f"leave out {option}")
     screen: Screen = ctx.obj
     path = env_file or Path(".env")
     with nullcontext() if dry_run else only_setup_in_folder(path):
@@ -136,7 +136,7 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
 def _environment(
     screen: Screen, files: SetupFiles, domain: str | None, admin_pat: str | None, *, may_ask: bool
 ) -> Environment:
-    """Return options, environment and ``.env`` as one; ask for what is missing where a person is at a terminal."""
+    """Merge options, environment and ``.env``; ask for what is missing if a person is at a terminal."""
     values = {"ZITADEL_DOMAIN": domain, "ZITADEL_ADMIN_PAT": given_token("--admin-pat", admin_pat)}
     given = {name: value for name, value in values.items() if value is not None}
     options = {name: OPTIONS[name] for name in given}
@@ -225,7 +225,9 @@ class _Run:
         if self.as_json:
             self.screen.document(_plan_document(plan, dry_run=True, seconds=None))
         if plan.rotation:
-            self.screen.tell(f"note: {plan.rotation.why}; a new one needs --rotate-secret, or a typed yes")
+            self.screen.tell(
+                f"note: {plan.rotation.why}; to create a new one, add --rotate-secret, or type yes when asked"
+            )
         self.screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
         return ExitCode.YES
 
@@ -234,8 +236,8 @@ class _Run:
         if self.yes:
             return
         if not at_terminal():
-            hint = f"add --yes to {what}, or --dry-run to see them only"
-            raise UsageError("there are changes to confirm, and no terminal to ask at", hint=hint)
+            hint = f"add --yes to {what}, or --dry-run to only show them"
+            raise UsageError("there are changes to confirm, but no terminal to ask on", hint=hint)
         if not _agreed(question):
             raise ZdemoError(NOTHING_CHANGED)
 

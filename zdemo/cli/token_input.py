@@ -30,7 +30,7 @@ def _stdin() -> TextIO | None:
 
 
 def at_terminal() -> bool:
-    """Return whether there is a terminal to ask at."""
+    """Return whether there is a terminal to ask on."""
     stdin = _stdin()
     return stdin is not None and stdin.isatty()
 
@@ -51,7 +51,7 @@ def given_token(option: str, value: str | None) -> str | None:
     if value == ASK:
         if not at_terminal():
             raise UsageError(
-                f"{option} asks for the token, but there is no terminal to ask at",
+                f"{option} asks for the token, but there is no terminal to ask on",
                 hint=f"give the token, or {option} - to read it from standard input",
             )
         token = typed_secret("token: ")

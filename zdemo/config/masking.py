@@ -50,7 +50,7 @@ def token_like(text: str) -> list[str]:
 
 
 def looks_random(text: str) -> bool:
-    """Return whether small letters, capitals and digits alternate as they do in no name."""
+    """Return whether small letters, capitals and digits alternate as they never do in a name."""
     kinds = [_kind(character) for character in text]
     changes = sum(one != other for one, other in pairwise(kinds))
     return set(kinds) >= {"a", "A", "0"} and changes >= RANDOM_CHANGES * len(text)

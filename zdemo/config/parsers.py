@@ -141,7 +141,7 @@ def _parsed(text: str, parse: Callable[[str], T]) -> T:
 
 
 def _corrected(candidate: str, parse: Callable[[str], object]) -> str:
-    """Return a candidate for the corrected value, or what that would have to be corrected to."""
+    """Return the candidate if it is a valid value, else its own correction."""
     try:
         if candidate:
             _parsed(candidate, parse)

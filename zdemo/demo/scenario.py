@@ -51,7 +51,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """A step as it went. ``seconds`` is how long the expected status took to come, after a change."""
+    """The result of a step. ``seconds`` is how long the expected status took to come, after a change."""
 
     step: Step
     actual: int
@@ -97,7 +97,7 @@ class DemoEnvironment:
             yield self._result(step)
 
     def _result(self, step: Step) -> StepResult:
-        """Send the request; after a change again and again until the expected status comes, or patience ends."""
+        """Send the request; after a change, repeat it until the expected status comes or patience ends."""
         client = ClientSettings(api_url=self.api_url, timeout_seconds=self.timeout_seconds)
         token = UNKNOWN_TOKEN if step.caller is Caller.UNKNOWN else self.tokens.get(step.caller)
         start = time.monotonic()
@@ -140,7 +140,7 @@ STEPS = (
     _step(401, Route.SCOPED, Caller.READER, "role revoked from reader",
           "the API may reuse an answer for 1 s here (5 s by default), not longer", DemoChange.REVOKE),
     _step(200, Route.SCOPED, Caller.READER, "role granted again",
-          "roles are in ZITADEL's answer, not in the token: it needs no new token", DemoChange.GRANT),
+          "roles are in ZITADEL's answer, not in the token: no new token is needed", DemoChange.GRANT),
     _step(401, Route.PRIVATE, Caller.READER, "reader's PAT deleted",
           "invalid_token: a deleted PAT is inactive, and ZITADEL never says why", DemoChange.DELETE),
     _step(401, Route.PRIVATE, Caller.UNKNOWN, "an unknown token",
@@ -149,13 +149,13 @@ STEPS = (
 EMULATED_STEPS = (
     *STEPS,
     _step(503, Route.PRIVATE, Caller.VISITOR, "ZITADEL stopped",
-          "a caller who cannot be checked is refused; 503: the token is not to blame", DemoChange.DISCONNECT),
+          "the API refuses what it cannot check; 503: the token is not to blame", DemoChange.DISCONNECT),
     _step(200, Route.PRIVATE, Caller.VISITOR, "ZITADEL back", "the API recovers by itself", DemoChange.RECONNECT),
 )
 LIVE_STEPS = (
     *STEPS,
     _step(503, Route.PRIVATE, Caller.VISITOR, "ZITADEL out of reach",
-          "the API could not reach ZITADEL, so it refused the request; yours runs on", DemoChange.DISCONNECT),
+          "the API could not reach ZITADEL, so it refused; yours was not stopped", DemoChange.DISCONNECT),
     _step(200, Route.PRIVATE, Caller.VISITOR, "ZITADEL in reach again",
           "the API recovers by itself", DemoChange.RECONNECT),
 )

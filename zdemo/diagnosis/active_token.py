@@ -121,7 +121,7 @@ def _odd_claim(introspection: Introspection, name: str, granted: Collection[str]
     claim = introspection.claims.get(name)
     if name not in introspection.claims or (isinstance(claim, dict) and len(granted) == len(claim)):
         return ""
-    return "the roles claim does not have ZITADEL's shape (role, then organization); the parts without it are ignored"
+    return "the roles claim does not have ZITADEL's shape (role, then organization); parts that do not fit are ignored"
 
 
 def _soon(introspection: Introspection, now: float) -> str:

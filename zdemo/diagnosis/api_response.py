@@ -40,7 +40,7 @@ def finding_before_the_api(answer: Response, setting: str) -> Finding | None:
     if answer.status == 429:
         return Finding(
             id="call.rate_limited",
-            cause="requests to the API are rate limited (429), by the API or by a proxy before it",
+            cause="requests to the API are rate limited (429), by the API or by a proxy in front of it",
             fix=(wait(answer), "ask the operator of the API for the limit"),
         )
     return None

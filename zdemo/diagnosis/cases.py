@@ -88,7 +88,7 @@ class InactiveCase:
             lines.append(("credentials", f"accepted: ZITADEL answers this API's {used}, and refuses made-up ones"))
         lines.append(("form", self.form.described))
         if evidence.token_is_dead:
-            lines.append(("userinfo", "refused too, so the token is not merely meant for another API"))
+            lines.append(("userinfo", "refused too, so a wrong audience alone is not the cause"))
         elif evidence.token_is_alive:
             lines.append(("userinfo", "accepted: the token is alive"))
         elif userinfo := evidence.answer(Probe.USERINFO):

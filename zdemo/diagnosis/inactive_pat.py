@@ -14,7 +14,7 @@ from zdemo.management.model import Credential, UserEvent
 
 SWITCHED_OFF = ("user.deactivated", "user.locked")
 DECISIVE_EVENTS = ("user.pat.added", "user.pat.removed", "user.removed", *SWITCHED_OFF)
-STAY_DEAD = "PATs from before stay dead"
+STAY_DEAD = "older PATs stay dead"
 
 
 def finding_for_pat_records(records: PatRecords, now: float) -> Finding | None:
@@ -27,7 +27,7 @@ def finding_for_pat_records(records: PatRecords, now: float) -> Finding | None:
 
 
 def _if_replaced(finding: Finding, records: PatRecords) -> Finding:
-    """Leave room for a token that was replaced by hand while the IDs of the one before stayed."""
+    """Make the finding only likely: the token may have been replaced by hand, but not its recorded IDs."""
     if not records.named_by:  # setup's state file knows this very text
         return finding
     names, verb = " and ".join(records.named_by), "belongs" if len(records.named_by) == 1 else "belong"
@@ -82,7 +82,7 @@ def _switched_off(records: PatRecords) -> Finding | None:
         id="token.user_locked" if records.state == "LOCKED" else "token.user_deactivated",
         cause=f"the token's user {records.user} is {state}{_when(records.last(*SWITCHED_OFF))}; that ended all its "
         "tokens for good",
-        fix=(f"{again} the user and create a new PAT: to {again} alone does not bring the old PAT back",),
+        fix=(f"{again} the user and create a new PAT: the old one stays dead",),
     )
 
 

@@ -32,7 +32,7 @@ def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NO
 
 
 def zitadel_is_sick(issuer: str, evidence: Evidence) -> Finding | None:
-    """Return the finding when ZITADEL's database is away, or cannot be read in part; ``None`` when neither shows.
+    """Return the finding when ZITADEL's database is down, or cannot be read in part; ``None`` when neither shows.
 
     A ZITADEL that works refuses a made-up client with 400; one that cannot read its clients answers 200 to all.
     """

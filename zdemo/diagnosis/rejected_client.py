@@ -52,7 +52,7 @@ def _only_for_this_text(case: ClientCase) -> Finding | None:
             "something between here and ZITADEL blocks requests about this token",
         ),
         seen=(line,),
-        fix=("try again several times; if it is refused again: check the load balancer and proxies before ZITADEL",),
+        fix=("try again several times; if it is refused again, check the load balancer and proxies of ZITADEL",),
     )
 
 
@@ -65,7 +65,7 @@ def _not_as_zitadel_refuses(case: ClientCase) -> Finding | None:
         cause=f"the server at {url(case.answer).netloc} refuses the API application's credentials with "
         f"{case.answer.status}, but ZITADEL v4 refuses them with 400",
         candidates=(
-            "a proxy or gateway before ZITADEL that requires credentials of its own",
+            "a proxy or gateway in front of ZITADEL that requires credentials of its own",
             "ZITADEL_DOMAIN names another authorization server",
             f"another version of ZITADEL, and wrong values in {variables}",
         ),
@@ -108,7 +108,7 @@ def _by_their_form(case: ClientCase) -> Finding | None:
 
 
 def _everything_refused(case: ClientCase) -> Finding | None:
-    """Find what is refused as a whole: the three have nothing in common but the instance that made them."""
+    """Find that all three are refused: the only thing they have in common is the instance that created them."""
     if not case.evidence.token_is_dead or not case.evidence.administrator_is_dead:
         return None
     return Finding(
@@ -218,7 +218,7 @@ def _issuer_differs(case: ClientCase) -> Finding | None:
         seen=(("discovery", f"issuer {quoted(issuer)}"),),
         fix=(
             f"ZITADEL_DOMAIN={quoted(issuer)}, if that answers from here",
-            "or let the proxy before ZITADEL pass Host unchanged and send X-Forwarded-Proto (ZITADEL: ExternalSecure)",
+            "or let the proxy in front of ZITADEL pass Host unchanged, and send X-Forwarded-Proto (see ExternalSecure)",
         ),
     )
 

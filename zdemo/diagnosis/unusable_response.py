@@ -21,7 +21,7 @@ from zdemo.introspection.refusals import DATABASE_AWAY
 
 NETWORK_LOGIN = 511  # RFC 6585 §6: never a server's own answer
 BLOCKED = "Your ZITADEL instance is blocked"  # ZITADEL's own words, in plain text
-FILTERED = (401, 403, 407, 413)  # with a page: how a filter, or a login page before ZITADEL, refuses
+FILTERED = (401, 403, 407, 413)  # with a page: how a filter, or a login page in front of ZITADEL, refuses
 
 
 def finding_for_error(
@@ -67,14 +67,14 @@ def _failure(failure: ConnectionFailed, evidence: Evidence) -> Finding:
     if evidence.is_ready:
         return Finding(
             id="zitadel.hangs",
-            cause=f"ZITADEL lives and its database answers, but introspection does not: {failure.message}",
+            cause=f"ZITADEL is alive and its database answers, but introspection does not: {failure.message}",
             candidates=("a table of its database is locked", "it is overloaded", "a proxy holds back /oauth"),
             seen=seen,
             fix=("check ZITADEL's log and its database (locks, load), then try again", failure.hint),
         )
     return Finding(
         id="zitadel.database_hangs",
-        cause=f"ZITADEL lives, but its database hangs: {failure.message}, while its health check answers at once",
+        cause=f"ZITADEL is alive, but its database hangs: {failure.message}, while its health check answers at once",
         likely=not evidence.timed_out(Probe.READY),
         seen=seen,
         fix=("check ZITADEL's database (PostgreSQL) and the network to it, then try again",),
@@ -98,10 +98,10 @@ def _database_away(case: ResponseCase) -> Finding | None:
 
 
 def database_away(origin: str, seen: Lines = ()) -> Finding:
-    """Return the finding when ZITADEL itself says that its database is away (QUERY-d3fas, or 412 when not ready)."""
+    """Return the finding when ZITADEL itself says that its database is down (QUERY-d3fas, or 412 when not ready)."""
     return Finding(
         id="zitadel.database_away",
-        cause="ZITADEL's database is away: ZITADEL runs, but cannot reach it",
+        cause="ZITADEL's database is down: ZITADEL runs, but cannot reach it",
         seen=seen,
         fix=(
             "start or repair ZITADEL's database (PostgreSQL), then try again; ZITADEL needs no restart",
@@ -111,7 +111,7 @@ def database_away(origin: str, seen: Lines = ()) -> Finding:
 
 
 def _redirects(case: ResponseCase) -> Finding | None:
-    """Find single sign-on before ZITADEL, or a host that has moved."""
+    """Find single sign-on in front of ZITADEL, or a host that has moved."""
     if not 300 <= case.answer.status < 400:
         return None
     target, moved = redirected_to(case.answer, "ZITADEL_DOMAIN")
@@ -120,7 +120,7 @@ def _redirects(case: ResponseCase) -> Finding | None:
         cause=f"{case.host} redirects requests to {target} ({case.answer.status}); the redirect was not followed",
         fix=moved
         or (
-            "exempt /oauth, /oidc and /.well-known from the single sign-on before ZITADEL",
+            "exempt /oauth, /oidc and /.well-known from the single sign-on in front of ZITADEL",
             "or set ZITADEL_DOMAIN to an address at which ZITADEL itself answers",
         ),
     )
@@ -139,7 +139,7 @@ def _fails(case: ResponseCase) -> Finding | None:
     return Finding(
         id="zitadel.fails",
         cause=f"the server at {case.host} fails ({case.answer.status})",
-        candidates=("ZITADEL or its database is in trouble", "a proxy before it fails", "it is another server"),
+        candidates=("ZITADEL or its database is in trouble", "a proxy in front of it fails", "it is another server"),
         fix=("check ZITADEL's log and the proxy's, then try again",),
     )
 
@@ -157,7 +157,7 @@ def _other_server(case: ResponseCase) -> Finding | None:
             cause=f"another server than ZITADEL answers at {case.host} and refuses the request "
             f"({described(case.answer)})",
             candidates=(
-                "a proxy or bot filter before ZITADEL, or one that requires a login of its own",
+                "a proxy or bot filter in front of ZITADEL, or one that requires a login of its own",
                 "ZITADEL_DOMAIN names another web server",
             ),
             fix=("let the filter pass POST /oauth/v2/introspect without a login, or correct ZITADEL_DOMAIN",),
@@ -183,7 +183,7 @@ def own_proxy(case: ResponseCase) -> Finding | None:
         return None
     candidates = (
         f"the proxy does not let requests through to {host}",
-        f"{host} is not a ZITADEL, or a filter answers before it",
+        f"{host} is not a ZITADEL, or a filter in front of it answers",
     )
     if answer.status in GATEWAY_STATUSES:
         candidates = (
@@ -222,7 +222,7 @@ def _rate_limited(case: ResponseCase) -> Finding | None:
     if BLOCKED in answer.text:
         cause = "ZITADEL has blocked this instance: a limit was exceeded or set (429)"
     elif _is_from_a_proxy(case):
-        cause = f"a proxy or filter before ZITADEL limits or blocks requests from here ({described(answer)})"
+        cause = f"a proxy or filter in front of ZITADEL limits or blocks requests from here ({described(answer)})"
         likely = True
     return Finding(
         id="zitadel.rate_limited",
@@ -253,7 +253,7 @@ def _lost_on_the_way(case: ResponseCase) -> Finding | None:
         cause=f"{what} was sent but did not reach ZITADEL: something in between removes it",
         likely=True,
         seen=(("ZITADEL", quoted(description)),),
-        fix=("check the proxies before ZITADEL: POST, its form and the Authorization header must pass unchanged",),
+        fix=("check the proxies in front of ZITADEL: POST, its form and the Authorization header must pass unchanged",),
     )
 
 
@@ -264,13 +264,13 @@ def _gateway(case: ResponseCase) -> Finding | None:
     if case.evidence.is_ready:
         return Finding(
             id="zitadel.in_between",
-            cause=f"ZITADEL is at {case.host} and ready, but a proxy before it answers {case.path} in its place "
+            cause=f"ZITADEL is at {case.host} and ready, but a proxy in front of it answers {case.path} in its place "
             f"({case.answer.status})",
             candidates=(
                 "the proxy sends this path elsewhere, or it is switched off there (maintenance)",
                 "ZITADEL was starting a moment ago, and works now",
             ),
-            fix=("try again", f"let the proxy before ZITADEL pass {_request(case)}; its log says more"),
+            fix=("try again", f"let the proxy in front of ZITADEL pass {_request(case)}; its log says more"),
         )
     return Finding(
         id="zitadel.behind_proxy_down",
@@ -285,8 +285,8 @@ def in_between(case: ResponseCase) -> Finding:
     what = "introspection" if case.path == INTROSPECTION_PATH else case.path
     return Finding(
         id="zitadel.in_between",
-        cause=f"ZITADEL is at {case.host}, but something before it answers {what} in its place",
-        fix=(f"let the proxy or filter before ZITADEL pass {_request(case)}",),
+        cause=f"ZITADEL is at {case.host}, but something in front of it answers {what} in its place",
+        fix=(f"let the proxy or filter in front of ZITADEL pass {_request(case)}",),
     )
 
 

@@ -46,7 +46,7 @@ def _refuses(case: ResponseCase) -> Finding | None:
     if case.answer.status not in REFUSALS:
         return None
     airplay = is_airplay(case.answer)
-    what = AIRPLAY if airplay else "another server, or a proxy before ZITADEL that requires a login"
+    what = AIRPLAY if airplay else "another server, or a proxy in front of ZITADEL that requires a login"
     return Finding(
         id="zitadel.filtered",
         cause=f"the server at {case.host} is {what} ({described(case.answer)})",
@@ -92,7 +92,7 @@ def finding_for_issuer(issuer: str, requested: str, *, with_key: bool) -> Findin
         "set ExternalSecure (and ExternalDomain, ExternalPort) of ZITADEL to what its users see, or let the proxy send "
         "X-Forwarded-Proto"
         if another_scheme
-        else "let the proxy before ZITADEL pass Host with its port unchanged"
+        else "let the proxy in front of ZITADEL pass Host with its port unchanged"
     )
     return Finding(
         id="zitadel.issuer_differs",

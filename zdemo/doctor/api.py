@@ -57,7 +57,7 @@ def _guarded(context: DoctorContext) -> Result:
     if private.answer.status == 401 and private.challenge and not private.challenge.error:
         return passed("a zdemo API, which requires a token where it should")
     what = f"its private route answers {private.answer.status} without a token, not 401 with a challenge"
-    return failed(what, "check the API's log, and a proxy before it")
+    return failed(what, "check the API's log, and that of any proxy in front of it")
 
 
 @check(

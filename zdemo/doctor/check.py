@@ -1,4 +1,4 @@
-"""A check, its result, and how checks run in order: a check whose ground failed is skipped and says on what."""
+"""A check, its result, and how checks run in order: a check is skipped if one that it needs has failed."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ TOO_LONG = 16 * 1024 + 1  # characters; a zdemo API refuses such a token
 OPTION = "--api"
 ZDEMO_ROUTE = "/api/private"
 ANOTHER_URL = "give --api a URL that requires a token"
-MUST_REFUSE = "check the API's log: it must refuse the request, and not break"
+MUST_REFUSE = "check the API's log: it must refuse the request, not fail"
 ONLY_THE_HEADER = "take tokens from the Authorization header alone (RFC 6750 section 2.3, RFC 9700)"
 Reply = Response | ConnectionFailed
 
@@ -121,7 +121,7 @@ def _neither(reply: Response, path: str) -> Result:
     if reply.status == 405:
         return failed("this URL does not allow GET (405)", f"{ANOTHER_URL} and allows GET")
     if reply.status >= 500:
-        what = f"{reply.status} for a request without a token: the API fails, or a proxy before it does not reach it"
+        what = f"{reply.status} for a request without a token: the API fails, or its proxy does not reach it"
         return failed(what, "start the API, or check its log, and the proxy's, if there is one")
     return failed(f"{reply.status} for a request without a token, not 401", "answer 401 with a challenge")
 
@@ -227,7 +227,7 @@ def _caching(target: Target) -> Result:
     return warned("refusals may be cached: no Cache-Control: no-store", "send it on every route that requires a token")
 
 
-@check("api.accepts", "PAT is accepted, or lacks a role", "api.garbage")
+@check("api.accepts", "PAT is accepted, or refused only for a missing role", "api.garbage")
 def _accepts(target: Target) -> Result:
     if not target.token:
         return skipped("PAT is not set")

@@ -1,6 +1,6 @@
-"""What doctor examines: the settings, and the answers of ZITADEL and the API, each requested once and when needed.
+"""What doctor examines: the settings, and the answers of ZITADEL and the API, each requested at most once.
 
-All of it ends by one deadline, whatever hangs.
+One deadline bounds all of it.
 """
 
 from __future__ import annotations

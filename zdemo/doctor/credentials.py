@@ -32,7 +32,7 @@ def _accepted(context: DoctorContext) -> Result:
     return passed(f"ZITADEL answers the API application's {what}")
 
 
-@check("client.kind", "they are what the application is registered for: secret or key", "client.accepted")
+@check("client.kind", "they are of the kind that the application is registered for", "client.accepted")
 def _kind(context: DoctorContext) -> Result:
     key = context.settings.key if context.settings else None
     used = "a key (private_key_jwt)" if key else "a client ID and secret (Basic)"
@@ -43,7 +43,7 @@ def _kind(context: DoctorContext) -> Result:
         other = "Basic" if key else "a key (private_key_jwt)"
         return warned(
             f"ZITADEL still accepts {used}, but the application {quoted(app.name, 60)} is registered for {other}",
-            "switch the application back on its page, or set ZITADEL_KEY_FILE or CLIENT_SECRET as it is registered",
+            "change the method on the application's page, or set ZITADEL_KEY_FILE or CLIENT_SECRET to fit it",
         )
     return passed(f"{used}, as the application {quoted(app.name, 60)} is registered")
 

@@ -64,7 +64,7 @@ def _connect(context: DoctorContext) -> Result:
     return passed(f"port {port} answers") if answered else nothing_to_check("no request was sent")
 
 
-@check("net.proxy", "the proxy of the environment, if there is one, lets requests through", "net.connect")
+@check("net.proxy", "the proxy from the environment, if there is one, lets requests through", "net.connect")
 def _proxy(context: DoctorContext) -> Result:
     proxy = _proxy_for(context.issuer)
     if not proxy:

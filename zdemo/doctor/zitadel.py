@@ -22,7 +22,7 @@ from zdemo.introspection.client_assertion import audience_of
 from zdemo.introspection.refusals import DATABASE_AWAY
 
 KEY_TOLERANCE_SECONDS = 1.5  # ZITADEL refuses assertions that are 2 s ahead; zdemo dates its own a minute back
-PROXY_DATE = "check the clock of the proxy before ZITADEL, which may write its own Date, and this machine's"
+PROXY_DATE = "check the clock of the proxy in front of ZITADEL, which may write its own Date, and this machine's"
 
 
 @check("zitadel.identity", "the server at ZITADEL_DOMAIN is a ZITADEL", "net.tls")
@@ -49,7 +49,7 @@ def _ready(context: DoctorContext) -> Result:
         return from_finding(finding_for_error(failure, context.about_zitadel, evidence))
     if evidence.is_ready:
         return passed("its database answers")
-    return passed("it answers; its readiness check did not")
+    return passed("it answers, but its readiness check did not")
 
 
 @check("zitadel.host", "it has an instance for the host name (ExternalDomain)", "zitadel.ready")

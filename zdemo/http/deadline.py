@@ -1,7 +1,7 @@
 """Connections of urllib3 that keep one deadline, from resolving the name to the last byte of the answer.
 
-In requests a timeout bounds each receive, so that a server that drips is waited for without end, and the system's
-resolver has no timeout.
+In requests, a timeout bounds each receive, so a server that sends byte by byte can hold a request forever. The system's
+resolver has no timeout at all.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def may_retry(error: BaseException) -> bool:
-    """Return whether the request was surely not processed: refused, or sent on a stale connection of the pool."""
+    """Return whether the request was certainly not processed: refused, or sent on a stale connection of the pool."""
     return any(isinstance(e, ConnectionRefusedError | StaleConnection) for e in chain(error))
 
 

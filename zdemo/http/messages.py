@@ -1,4 +1,4 @@
-"""What is said of each kind of failure, and what to do about it. Pure."""
+"""The message and the hint for each kind of failure. Pure."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _WORDS = {
         "check HTTP_PROXY and HTTPS_PROXY, or add {host} to NO_PROXY",
     ),
     FailureKind.PROXY_UNUSABLE: (
-        "the proxy of the environment {detail}; no request was sent",
+        "the proxy from the environment {detail}; no request was sent",
         "set HTTPS_PROXY and HTTP_PROXY to an http proxy, or add {host} to NO_PROXY",
     ),
     FailureKind.PROXY_LOGIN: (
@@ -87,11 +87,11 @@ _WORDS = {
         "use http:// in HTTPS_PROXY and HTTP_PROXY: http://{proxy_host}:{proxy_port}",
     ),
     FailureKind.BROKEN: (
-        "the answer of {origin} is not HTTP, or is cut off",
+        "the answer from {origin} is not HTTP, or is cut off",
         "check host and port in {setting}, then that server and the proxies in between",
     ),
     FailureKind.TOO_LARGE: (
-        "the answer of {origin} is larger than {detail}",
+        "the answer from {origin} is larger than {detail}",
         "check the address in {setting}: neither ZITADEL nor a zdemo API sends such an answer",
     ),
 }

@@ -1,4 +1,4 @@
-"""What a port speaks that did not speak what was expected: TLS or plain http, found out by a greeting.
+"""Find out whether a port that did not speak the expected protocol speaks TLS or plain http.
 
 Only the greeting is sent: no token, no credentials.
 """
@@ -18,7 +18,7 @@ TLS_RECORDS = (b"\x15\x03", b"\x16\x03")  # an alert or a handshake, of SSL 3 or
 
 
 def spoken_instead(kind: FailureKind, *, https: bool, host: str, port: int, seconds: float) -> FailureKind:
-    """Return the kind of a failure, after a look at what the port speaks where the kind leaves that open."""
+    """Return the kind of a failure; if that leaves open what the port speaks, find out."""
     left = min(seconds, GREETING_SECONDS)
     if kind is FailureKind.PLAIN_HTTP:
         return kind if speaks_http(host, port, left) else FailureKind.NOT_TLS

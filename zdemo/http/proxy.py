@@ -1,4 +1,4 @@
-"""The proxy of the environment: which one requests to an address take, and whether it can be used. Pure."""
+"""The proxy from the environment: which one requests to an address take, and whether it can be used. Pure."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def _other(call: Call, code: str) -> Finding:
         return Finding(
             id="call.page",
             cause=f"the answer is a web page ({status}, text/html), which the API does not send",
-            candidates=("another web server answers there", "a proxy before the API answers in its place"),
+            candidates=("another web server answers there", "a proxy in front of the API answers in its place"),
             fix=(f"correct {call.setting}", "check the log of the proxy, if there is one"),
         )
     if status == 404:
@@ -147,7 +147,7 @@ def _forbidden(call: Call) -> Finding:
         id="call.forbidden",
         cause="the request was refused (403) without a challenge that says why",
         candidates=(
-            "a gateway or filter before the API refuses it",
+            "a gateway or filter in front of the API refuses it",
             *role,
             "it is not a zdemo API, and has further requirements",
         ),
@@ -174,12 +174,12 @@ def _judged_there_alone(call: Call, token: str, code: str, here: Finding | None)
         return here or _from_the_api_alone(call, token, code)
     finding = _from_the_api_alone(call, token, code)
     if not is_from_zdemo(call.answer):
-        cannot = "it is not a zdemo API, and answers so when it cannot have tokens checked"
+        cannot = "it is not a zdemo API, and answers like this when it cannot have tokens checked"
         finding = replace(finding, candidates=(*finding.candidates, cannot))
     return replace(
         finding,
         seen=(*finding.seen, ("from here", f"the token cannot be checked: {here.cause}")),
-        fix=("zdemo doctor          (names what prevents it from here)",),
+        fix=("zdemo doctor          (shows what prevents it)",),
     )
 
 
@@ -215,7 +215,7 @@ def _api_cannot(call: Call, settings: Settings) -> Finding:
 def _disagree(call: Call, finding: Finding | None, settings: Settings) -> Finding:
     zitadel = finding.cause if finding else "it is accepted"
     forbidden = call.answer.status == 403 and call.challenge is None
-    before = ("a gateway or filter before the API refuses the request",) if forbidden else ()
+    before = ("a gateway or filter in front of the API refuses the request",) if forbidden else ()
     return Finding(
         id="call.disagrees",
         cause=f"the API and {settings.issuer} disagree about this token",

@@ -82,7 +82,7 @@ def _words(status: int, error_id: str, text: str, method: str) -> tuple[str, str
         )
     if error_id == SESSION_TOKEN:
         return (
-            "ZITADEL_ADMIN_PAT is a Session API token, which ZITADEL's other APIs do not take",
+            "ZITADEL_ADMIN_PAT is a Session API token, which ZITADEL's other APIs do not accept",
             "set ZITADEL_ADMIN_PAT to the personal access token of an administrator",
         )
     if status == 403:

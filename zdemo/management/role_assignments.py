@@ -72,7 +72,7 @@ def require_project(client: ManagementClient, project_id: str) -> Project:
     project = get_project(client, project_id)
     if project is None:
         raise ZdemoError(
-            f"there is no project with the ID {project_id}, or the administrator may not see it",
+            f"there is no project with the ID {project_id}, or the administrator cannot see it",
             hint="copy the ID from the project's page to ZITADEL_PROJECT_ID, or unset it to use the API application's "
             "project",
         )
@@ -171,7 +171,7 @@ def wait_until(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> float | None:
-    """Look until something holds; return the seconds that took, or ``None`` after ``give_up_seconds``.
+    """Poll until a condition holds; return the seconds that took, or ``None`` after ``give_up_seconds``.
 
     The pauses are 10, 20, 40 ms and so on up to 250 ms.
     """

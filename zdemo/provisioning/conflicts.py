@@ -66,8 +66,8 @@ def _check_role(current: CurrentState) -> None:
     near = next((key for key in current.role_keys if key.casefold() == role.casefold()), role)
     if near != role and role not in current.role_keys:
         raise _conflict(
-            f"the project {current.options.project_name} has the role {near}; ZITADEL takes no second one that differs "
-            f"in case alone, and compares them exactly, so it is not {role}",
+            f"the project {current.options.project_name} has the role {near}, which is not {role}: ZITADEL compares "
+            "role keys exactly, but does not allow two that differ only in case",
             f"use --role '{near}', or choose another --project-name",
         )
 
@@ -110,7 +110,7 @@ def _check_user(current_user: CurrentUser, current: CurrentState) -> None:
 
 
 def _check_assignments(current: CurrentState) -> None:
-    """Neither user nor project are setup's: then the assignment is not setup's to change."""
+    """Refuse to change the assignment of a user whom setup did not create, in a project that it did not create."""
     if current.owns(current.project):
         return
     role, options = current.options.role, current.options

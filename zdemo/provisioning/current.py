@@ -21,7 +21,7 @@ class CredentialState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class UserFields:
-    """Where the state and ``.env`` hold what concerns one of the two service users."""
+    """The names of what belongs to one service user: fields of the state, a setting and an option."""
 
     user_id: str
     pats: str
@@ -43,7 +43,7 @@ VISITOR = UserFields(user_id="visitor_id", pats="visitor_pats", setting="ZDEMO_V
 
 @dataclass(frozen=True, kw_only=True)
 class CurrentUser:
-    """One of the two service users; ``name`` is the one it shall have.
+    """One of the two service users; ``name`` is the one that was asked for.
 
     ``lost``: the IDs of PATs that cannot be used: their texts were lost, or they are dead. ``elsewhere``: how many
     others setup issued before; they may be in use.
@@ -88,7 +88,7 @@ class CurrentState:
 
     @property
     def auth(self) -> Auth:
-        """How the application shall authenticate."""
+        """How the application is to authenticate."""
         return self.options.auth_for(self.application)
 
     def owns(self, thing: Project | Application | User | None) -> bool:

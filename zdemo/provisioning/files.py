@@ -88,7 +88,7 @@ class SetupFiles:
         self._update({name: value or ("" if name in previous else None) for name, value in changes.items()})
 
     def restore(self) -> None:
-        """Take setup's values and comments out, put the previous ones back, and forget the state."""
+        """Remove setup's values and comments, restore the previous ones, and forget the state."""
         state = self.state
         self._update({name: state.previous.get(name) for name in self.own_settings})
         if self.path.exists():
@@ -105,7 +105,7 @@ class SetupFiles:
         return tuple(name for name in SETTINGS if name in self.values and (self.wrote(name) or name in emptied))
 
     def key_file(self, application_name: str) -> Path:
-        """Return where the key of an application goes; what might lead elsewhere, or hide it, is replaced."""
+        """Return the path of an application's key file, without characters that could lead elsewhere or hide it."""
         safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in application_name).lstrip(".")
         return self.path.parent / KEY_FILES.replace("*", safe or "application")
 

@@ -63,7 +63,7 @@ def settle(state: SetupState) -> None:
 
 @contextmanager
 def explained_membership(admin: Administrator) -> Iterator[None]:
-    """Say where the administrator has a role when it has none where an object of setup's is, or shall be."""
+    """Explain a refusal for lack of a role in one organization, when the administrator has a role in another one."""
     try:
         yield
     except ManagementError as error:
@@ -71,8 +71,8 @@ def explained_membership(admin: Administrator) -> Iterator[None]:
             raise
         raise ZdemoError(
             f"{admin.login_name} is an administrator of {', '.join(admin.organizations)}, but what setup uses is in "
-            f"another organization (new objects go to its own, {admin.organization_id})",
-            hint="use the PAT of an administrator of the organization that holds the project, or shall hold it",
+            f"another organization (setup creates new objects in {admin.organization_id})",
+            hint="use the PAT of an administrator of the organization that holds the project, or will hold it",
         ) from error
 
 

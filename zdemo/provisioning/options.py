@@ -27,7 +27,7 @@ class SetupOptions:
     rotate_secret: bool = False
 
     def auth_for(self, application: Application | None) -> Auth:
-        """Return how the application shall authenticate."""
+        """Return how the application is to authenticate."""
         return self.auth or (application.auth if application else Auth.BASIC)
 
     @property

@@ -16,7 +16,7 @@ CREDENTIALS = ("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECR
 
 
 class Action(StrEnum):
-    """What is done about one thing."""
+    """What a step does."""
 
     LEAVE = "no change"
     CREATE = "create"
@@ -86,7 +86,7 @@ class Plan:
 
     @property
     def renews_credentials(self) -> bool:
-        """Whether an API that runs with the settings of before would go on with those, and fail."""
+        """Whether a running API must be restarted, because its settings no longer work."""
         return any(
             (self.current.application or step.note) and not set(CREDENTIALS).isdisjoint(step.name.split(", "))
             for step in self.to_do(ObjectKind.ENV)
@@ -139,7 +139,7 @@ def _create_unless(exists: object) -> Action:
 
 
 def _steps(current: CurrentState, file: str) -> Iterator[PlanStep]:
-    """Users first: their names are unique in the instance, so theirs is the refusal that cannot be foreseen."""
+    """Yield the steps, users first: only a taken username, unique in the instance, cannot be foreseen."""
     options = current.options
     for user in current.users:
         yield PlanStep(ObjectKind.USER, user.name, _create_unless(user.user))
@@ -171,7 +171,7 @@ def _credential_action(current: CurrentState) -> tuple[Action, str]:
     if current.auth is Auth.KEY:
         return Action.CREATE, "a new one" + _stays(0 if rotates(current) else len(current.issued_keys))
     if not _may_be_in_use(current):
-        return Action.CREATE, "a new one: the first was never written down"
+        return Action.CREATE, "a new one: the first was never saved"
     return Action.CHANGE, "a new one; the old one stops working"
 
 
@@ -204,7 +204,7 @@ def _method(auth: Auth) -> str:
 
 
 def _rotation(current: CurrentState, file: str) -> Rotation | None:
-    """Only a client secret needs consent: a new key or PAT stops no other."""
+    """Return the rotation that needs consent; only a new client secret does, because it stops the old one."""
     name = current.options.app_name
     if current.application is None or current.auth is Auth.KEY or rotates(current):
         return None
@@ -212,7 +212,7 @@ def _rotation(current: CurrentState, file: str) -> Rotation | None:
         return None
     if current.application.auth is Auth.KEY:
         why = f"--auth basic creates a new client secret for the application {name}"
-        return Rotation(why=why, instead="leave --auth basic away")
+        return Rotation(why=why, instead="leave out --auth basic")
     if current.credentials is CredentialState.REFUSED:
         why = f"ZITADEL refuses the CLIENT_SECRET in {file} for the application {name}"
     else:

@@ -83,7 +83,7 @@ EMPTY = SetupState()
 
 
 def digest(text: str) -> str:
-    """Return what is recorded of a text in its place; empty for an empty text."""
+    """Return the digest that is recorded instead of a text; empty for an empty text."""
     return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS] if text else ""
 
 

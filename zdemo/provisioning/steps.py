@@ -104,7 +104,7 @@ def _create_user(context: Context, step: PlanStep) -> None:
         if not is_taken_name(error):
             raise
         raise ZdemoError(
-            f"the username {user.name} is taken in another organization, which this administrator may not see; "
+            f"the username {user.name} is taken in another organization, which this administrator cannot see; "
             "usernames are unique in the whole instance",
             hint=f"choose another {user.fields.option} and run setup again",
         ) from error

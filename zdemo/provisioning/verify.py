@@ -29,7 +29,7 @@ def verify_tokens(client: ManagementClient, files: SetupFiles, role: str) -> flo
     if seconds is None:
         raise ZdemoError(
             f"everything is created, but introspection does not show it after {GIVE_UP_SECONDS:g} s: {problem}",
-            hint="ZITADEL's reads may trail by up to 60 s: run the command again",
+            hint="ZITADEL's reads can lag behind by up to 60 s: run the command again",
         )
     if files.wrote("CLIENT_SECRET"):
         files.record(secret_written=True)  # a run may have been killed before it could

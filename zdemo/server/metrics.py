@@ -19,8 +19,8 @@ DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 COUNTED = {
     "hits": "Requests that were answered from the cache.",
-    "misses": "Requests that led an introspection.",
-    "joins": "Requests that waited for an introspection which another request had begun.",
+    "misses": "Requests that started an introspection.",
+    "joins": "Requests that waited for an introspection that another request had started.",
     "introspections": "Introspection requests sent to ZITADEL.",
     "refused": "Requests refused because too many were waiting for ZITADEL.",
 }
@@ -44,13 +44,13 @@ class Metrics:
         }
         self._in_flight = Gauge(
             "zdemo_introspections_in_flight",
-            "Introspections under way.",
+            "Introspections in progress.",
             registry=registry,
             multiprocess_mode="livesum",
         )
         self._breaker = Gauge(
             "zdemo_breaker_state",
-            "0 closed, 1 half open, 2 open; of several workers the worst.",
+            "0 closed, 1 half open, 2 open; with several workers the highest.",
             registry=registry,
             multiprocess_mode="livemax",
         )
