@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -26,6 +27,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"{given} needs {missing} as well")
     _take_signals()
     config.stash[_TARGET] = None if url is None else (url.rstrip("/"), _read_pat(Path(pat_file)))
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run two workers per processor with ``-n auto``, and let idle ones take over: many tests wait for a server."""
+    if config.option.dist == "no":
+        config.option.dist = "worksteal"
+    return 2 * (os.cpu_count() or 1)
 
 
 def _take_signals() -> None:

@@ -14,6 +14,8 @@ import pytest
 from tests.support import processes
 from tests.support.readme import PAGES, README, ROOT, Command, commands, consoles, essence, run, stage
 from tests.test_architecture import ORDER
+from zdemo.cli.app import COMMANDS as TABLE
+from zdemo.cli.app import load
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.doctor import API_CHECKS, CHECKS
 from zdemo.emulator import seed
@@ -59,15 +61,13 @@ def help_of(*path: str) -> str:
     return processes.run_python("from zdemo.cli import main; main()", *path, "--help")
 
 
-def subcommands(*path: str) -> list[str]:
-    _, found, rest = help_of(*path).partition("\nCommands:\n")
-    return re.findall(r"^  (\w+)", rest, re.MULTILINE) if found else []
-
-
-def all_commands(*path: str) -> list[tuple[str, ...]]:
+def all_commands() -> list[tuple[str, ...]]:
     """Return the commands that do something, each as its words, and the program itself."""
-    below = [command for name in subcommands(*path) for command in all_commands(*path, name)]
-    return [*below, *([] if below and path else [path])]
+    commands: list[tuple[str, ...]] = [()]
+    for name in TABLE:
+        words = getattr(load(name), "commands", {})
+        commands += [(name, word) for word in words] if words else [(name,)]
+    return commands
 
 
 COMMANDS = all_commands()

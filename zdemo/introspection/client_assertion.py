@@ -74,7 +74,7 @@ class ClientAssertion:
 
     @cached_property
     def _private_key(self) -> RSAPrivateKey:
-        """The key, loaded once; its primes, which take 40 ms, were checked when the key file was read."""
+        """The key, loaded once; it was checked when the key file was read."""
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         pem = self._key.private_key.encode()
