@@ -57,11 +57,7 @@ def _show_version(show: bool) -> None:
 
 
 app = typer.Typer(
-    name="zdemo",
-    cls=Program,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    **PLAIN,
+    name="zdemo", cls=Program, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}, **PLAIN
 )
 
 

@@ -103,8 +103,7 @@ def _tear_down(client: ManagementClient, files: SetupFiles, report: Reporter) ->
         tear_down(files, plan_teardown(client, files), report)
     except ZdemoError as error:
         raise ZdemoError(
-            error.message,
-            hint=f"remove what is left in ZITADEL's console: its name begins with {PREFIX}",
+            error.message, hint=f"remove what is left in ZITADEL's console: its name begins with {PREFIX}"
         ) from error
 
 
@@ -152,10 +151,7 @@ def _environment(client: ManagementClient, files: SetupFiles, check: Callable[[]
             tokens={Caller.READER: files.get("PAT"), Caller.VISITOR: files.get("ZDEMO_VISITOR_PAT")},
             changes={
                 **changes_at_zitadel(
-                    client,
-                    project_id=state.project_id,
-                    reader_id=state.reader_id,
-                    pat_id=state.reader_pats[-1].id,
+                    client, project_id=state.project_id, reader_id=state.reader_id, pat_id=state.reader_pats[-1].id
                 ),
                 DemoChange.DISCONNECT: partial(setattr, switched, "current", nowhere),
                 DemoChange.RECONNECT: partial(setattr, switched, "current", zitadel),

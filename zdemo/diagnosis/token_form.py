@@ -193,10 +193,6 @@ def _strange(text: str) -> str:
     return ""
 
 
-def _at_the_end(text: str) -> str:
-    return f'has "{text[-1]}" at the end' if text.endswith((",", ";", "=")) else ""
-
-
 def _matching(pattern: str, problem: str) -> Callable[[str], str]:
     return lambda text: problem if re.search(pattern, text) else ""
 
@@ -212,7 +208,7 @@ _LOOKS = (
     _white_space,
     _strange,
     _matching("%", 'has "%" inside: it is encoded for a URL'),
-    _at_the_end,
+    lambda text: f'has "{text[-1]}" at the end' if text.endswith((",", ";", "=")) else "",
 )
 
 

@@ -33,13 +33,10 @@ def zitadels_signs(evidence: Evidence) -> str:
 def finding_for_server(answer: Response, evidence: Evidence) -> Finding:
     """Return why the answer to a request for discovery does not come from a ZITADEL, or is not a good one."""
     case = ResponseCase(answer=answer, error=answer_error(answer), evidence=evidence)
-    finding = _only_discovery(case) or expects_https(case) or own_proxy(case) or _refuses(case)
+    only_discovery = case.evidence.is_ready and case.answer.status in REFUSALS
+    finding = (in_between(case) if only_discovery else None) or expects_https(case) or own_proxy(case) or _refuses(case)
     finding = finding or _is_the_api(case) or _other_issuer(case) or _other_json(case) or unusable(case)
     return finding.and_seen(case.seen)
-
-
-def _only_discovery(case: ResponseCase) -> Finding | None:
-    return in_between(case) if case.evidence.is_ready and case.answer.status in REFUSALS else None
 
 
 def _refuses(case: ResponseCase) -> Finding | None:

@@ -199,10 +199,7 @@ def _not_judged(call: Call, investigation: Investigation, settings: Settings) ->
 def _api_cannot(call: Call, settings: Settings) -> Finding:
     """Return the finding when only the API cannot ask: 502 is for an unusable answer, 503 for none."""
     settings_first = call.answer.status == 502
-    other = (
-        STARTED_BEFORE,
-        "the API uses another ZITADEL_DOMAIN, CLIENT_ID or CLIENT_SECRET than this command line",
-    )
+    other = (STARTED_BEFORE, "the API uses another ZITADEL_DOMAIN, CLIENT_ID or CLIENT_SECRET than this command line")
     network = ("the API does not reach ZITADEL: network, proxy, certificates", "it was a temporary failure")
     return Finding(
         id="call.api_cannot_ask",
@@ -227,9 +224,5 @@ def _disagree(call: Call, finding: Finding | None, settings: Settings) -> Findin
             "something changed a moment ago, and the API reuses an answer for a few seconds",
         ),
         seen=(("API", f"{call.answer.status}"), ("ZITADEL", zitadel)),
-        fix=(
-            f"zdemo call {call.route}          (again in a few seconds)",
-            RESTART,
-            COMPARE,
-        ),
+        fix=(f"zdemo call {call.route}          (again in a few seconds)", RESTART, COMPARE),
     )

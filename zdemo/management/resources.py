@@ -350,12 +350,7 @@ def create_assignment(
     client: ManagementClient, *, user_id: str, project_id: str, organization_id: str, role_keys: Iterable[str]
 ) -> str:
     """Create a role assignment that an organization owns, and return its ID."""
-    body = {
-        "userId": user_id,
-        "projectId": project_id,
-        "organizationId": organization_id,
-        "roleKeys": list(role_keys),
-    }
+    body = {"userId": user_id, "projectId": project_id, "organizationId": organization_id, "roleKeys": list(role_keys)}
     return _shown(client.call(AUTHORIZATION_SERVICE, "CreateAuthorization", body), "id")
 
 
