@@ -20,7 +20,7 @@ ADMIN_PAT_REFUSED = (
 
 TOO_OLD = (
     "this ZITADEL is too old: it lacks the v2 API for projects, applications and authorizations",
-    "update ZITADEL to v4.5 or newer; if it is new enough, check whether a proxy in front of it blocks /zitadel.*",
+    "update ZITADEL to the newest v4; if it is new enough, check whether a proxy in front of it blocks /zitadel.*",
 )
 
 BIGGER_ROLE = "make its user ORG_OWNER of the organization (or IAM_OWNER)"
