@@ -255,7 +255,7 @@ def test_28_an_api_that_is_not_running(bare: Shell) -> None:
         call(bare, env).names(url, "refuses|not running", "zdemo serve", "ZDEMO_API_URL").never("ZITADEL refuses")
 
 
-@pytest.mark.parametrize(("spoilt", "named"), [("Bearer {}", "Bearer"), ("{}\u200b", r"U\+200B"), ("{} x", "blank")])
+@pytest.mark.parametrize(("spoilt", "named"), [("Bearer {}", "Bearer"), ("{}\u200b", r"U\+200B"), ("{} x", "space")])
 def test_31_a_pat_that_was_not_pasted_alone(bare: Shell, zitadel: Emulator, spoilt: str, named: str) -> None:
     env = settings(zitadel.url, PAT=spoilt.format(READER.pat))
     for output in (call(bare, env), introspect(bare, env), doctor(bare, env, "token.form")):

@@ -386,7 +386,7 @@ def test_teardown_removes_everything_and_restores_the_file(desk: Desk) -> None:
 
 WRONG: list[tuple[dict[str, str], str]] = [
     ({"project_name": ""}, "--project-name is empty"),
-    ({"app_name": " api"}, "--app-name begins or ends with a blank"),
+    ({"app_name": " api"}, "--app-name begins or ends with a space"),
     ({"reader_name": "x" * 201}, "--reader-name is too long"),
     ({"visitor_name": "a\nb"}, "--visitor-name contains a control character"),
     ({"role": "a,b"}, "--role a,b: ZITADEL accepts this key"),

@@ -33,7 +33,7 @@ FIXES = {BASE64: "decode it first: base64 -d", PATH: "give the content of the fi
 ALONE = "give the token alone: letters, digits, - and _"
 LONGEST_SHOWN = 11  # characters of a name; longer pieces of what may be a secret are hidden on every screen
 QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
-BLANK_NAMES = {" ": "a blank", "\t": "a tab", "\u00a0": "a no-break space"}
+BLANK_NAMES = {" ": "a space", "\t": "a tab", "\u00a0": "a no-break space"}
 
 
 class TokenKind(StrEnum):

@@ -90,7 +90,7 @@ def _twice(path: Path) -> list[str]:
 
 @check(
     "settings.wellformed",
-    "no value is quoted, has a blank or a path, is swapped, or is of another kind",
+    "no value is quoted, has a space or a path, is swapped, or is of another kind",
     "settings.readable",
 )
 def _wellformed(context: DoctorContext) -> Result:

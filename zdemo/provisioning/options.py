@@ -64,7 +64,7 @@ def _problem(name: str) -> str:
     if not name.strip():
         return "is empty"
     if name != name.strip():
-        return "begins or ends with a blank"
+        return "begins or ends with a space"
     if len(name) > LONGEST_NAME:
         return "is too long"
     return "contains a control character" if any(unicodedata.category(c).startswith("C") for c in name) else ""
