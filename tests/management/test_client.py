@@ -87,7 +87,7 @@ def _error(text: str, status: int, code: str = "code") -> Behaviour:
         (_error("gone (AUTHZ-cdgFk)", 404, "not_found"), ManagementError, "not an administrator"),
         (_error("Something else (X-1)", 400), ManagementError, "ZITADEL says: Something else (X-1)"),
         (_error("Not Found", 404, "5"), ManagementError, "too old"),
-        (_error("Method Not Allowed", 501), ManagementError, "too old"),
+        (_error("Method Not Allowed", 501), UnusableAnswer, "is not ZITADEL's v2 API (501"),
         (FAULTS["404, unknown path"].behaviour, UnusableAnswer, "is not ZITADEL's v2 API (404, text/plain)"),
         (_error("Errors.Limits.Instance.Blocked (LIMITS-molsj)", 429), ZitadelUnavailable, "429"),
         (FAULTS["502 as HTML"].behaviour, ZitadelUnavailable, "502"),

@@ -19,9 +19,10 @@ from zdemo.cli.token_input import at_terminal, given_token, hide_secrets, tell_m
 from zdemo.client import ROLE
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import AdminSettings
-from zdemo.errors import ExitCode, IntrospectionError, SettingsError, UsageError, ZdemoError
+from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError, ZdemoError
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Administrator, Auth
+from zdemo.management.refusals import TOO_OLD
 from zdemo.provisioning.apply import apply_plan
 from zdemo.provisioning.conflicts import NOTHING_CHANGED
 from zdemo.provisioning.files import SETTINGS, SetupFiles
@@ -123,6 +124,8 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
     try:
         yield client
     except IntrospectionError as error:
+        if (reply := error.answer) and error.status == 502 and reply.status in (404, 501) and "/zitadel." in reply.url:
+            raise ManagementError(TOO_OLD[0], hint=TOO_OLD[1], answer=reply) from error  # a service is missing
         from zdemo.diagnosis import finding_for_error  # here, since it is rarely needed
 
         finding = finding_for_error(error)

@@ -55,16 +55,15 @@ def management_error(answer: Response, method: str = "") -> ZdemoError:
     if answer.status in (429, *GATEWAY_STATUSES) or "unable to set instance" in answer.text:
         return answer_error(answer)
     error_id = text.rpartition("(")[2].rstrip(")") if text.endswith(")") else ""
-    unknown = not error_id and code in NO_SUCH_SERVICE
-    if body and (answer.status == 501 or (unknown and answer.status != 200)):
-        return _refused(answer, code, *TOO_OLD)
-    if not text or answer.status == 200:
-        kind = answer.media_type or "no media type"
+    if not text or answer.status in (200, 501):
         return UnusableAnswer(
-            f"what answers at ZITADEL_DOMAIN is not ZITADEL's v2 API ({answer.status}, {kind})",
+            f"what answers at ZITADEL_DOMAIN is not ZITADEL's v2 API ({answer.status}, "
+            f"{answer.media_type or 'no media type'})",
             hint="check ZITADEL_DOMAIN, and whether a proxy in front of it answers in its place",
             answer=answer,
         )
+    if not error_id and code in NO_SUCH_SERVICE:
+        return _refused(answer, code, *TOO_OLD)
     return _refused(answer, code, *_words(answer.status, error_id, text, method), error_id)
 
 
