@@ -139,7 +139,7 @@ def main() -> int:
     arguments.add_argument("seed", type=int, nargs="?", default=int(time.time()), help="repeats a run")
     count, seed = (given := arguments.parse_args()).count, given.seed
     report = Report()
-    with stand.upstream(only=stand.TOKEN) as zitadel, stand.api(zitadel) as server:
+    with stand.upstream(only=stand.TOKEN) as zitadel, stand.api(zitadel, "--open-metrics") as server:
         load.run(server.port, [READY], connections=1, seconds=0.1)  # until it has asked once, it is not ready: 503
         memory, start = [], time.monotonic()
         for part in range(5):

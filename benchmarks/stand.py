@@ -96,8 +96,11 @@ def available(kind: str) -> bool:
 
 
 @contextmanager
-def api(upstream_port: int, *, kind: str = "granian", **settings: object) -> Iterator[Server]:
-    """Run the API on one kind of server; a setting has its variable's name, in lower case and without ``ZDEMO_``."""
+def api(upstream_port: int, *options: str, kind: str = "granian", **settings: object) -> Iterator[Server]:
+    """Run the API on one kind of server, with options of its command.
+
+    A setting has its variable's name, in lower case and without ``ZDEMO_``.
+    """
     environment = {
         "ZITADEL_DOMAIN": f"http://localhost:{upstream_port}",
         "CLIENT_ID": CLIENT_ID,
@@ -105,7 +108,7 @@ def api(upstream_port: int, *, kind: str = "granian", **settings: object) -> Ite
         **{f"ZDEMO_{name.upper()}": str(value) for name, value in settings.items()},
     }
     port = free_port()
-    with _process(_command(kind, port), environment) as process:
+    with _process([*_command(kind, port), *options], environment) as process:
         _wait(port)
         yield Server(port=port, process=process)
 

@@ -185,12 +185,20 @@ def test_refused_credentials_are_502_and_the_log_says_what_to_fix_once(tmp_path:
     assert "token-0" not in running.log
 
 
-def test_several_workers_share_the_port_and_the_metrics(zitadel: Emulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("options", "folders"), [((), 0), (("--open-metrics",), 1)], ids=["closed", "open"])
+def test_several_workers_share_the_port_and_the_metrics_if_open(
+    options: tuple[str, ...], folders: int, zitadel: Emulator, tmp_path: Path
+) -> None:
     count = 40
-    with served(tmp_path, environment_for(zitadel.url), "--workers", "2") as running:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    environment = {**environment_for(zitadel.url), "TMPDIR": str(temporary)}
+    with served(tmp_path, environment, "--workers", "2", *options) as running:
         with ThreadPoolExecutor(8) as pool:
             assert {reply.status for reply in pool.map(running.get, [SCOPED] * count)} == {200}
+        assert len(list(temporary.glob("zdemo-metrics-*"))) == folders
         metrics = running.get("/metrics", None).body.decode()
-        assert f'zdemo_requests_total{{outcome="ok",route="api.private_scoped"}} {count}.0' in metrics
+        sample = f'zdemo_requests_total{{outcome="ok",route="api.private_scoped"}} {count}.0'
+        assert (sample in metrics) is bool(folders)
         assert running.stop() == ExitCode.YES
     assert len([line for line in running.log.splitlines() if line.startswith(f"GET {SCOPED} 200 ok ")]) == count

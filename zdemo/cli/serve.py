@@ -44,7 +44,9 @@ def serve(
     ] = False,
     expose_emulator: Expose = False,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Log one JSON object per line.")] = False,
-    open_metrics: Annotated[bool, typer.Option("--open-metrics", help="Let other machines read /metrics.")] = False,
+    open_metrics: Annotated[
+        bool, typer.Option("--open-metrics", help="Serve /metrics, to everybody who reaches the API. Off by default.")
+    ] = False,
     env_file: EnvFile = None,
 ) -> int:
     """Run the API: three routes, guarded by token introspection.
@@ -68,7 +70,8 @@ def serve(
         if emulator:
             _start_emulator(screen, stack)  # before secrets are hidden: the emulator's are public
         hide_secrets(screen, environment)
-        stack.enter_context(_shared_metrics(workers))
+        if open_metrics:
+            stack.enter_context(_shared_metrics(workers))
         screen.tell(
             f"API on http://{f'[{host}]' if ':' in host else host}:{port}, asks {settings.issuer}; Ctrl-C stops it"
         )

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from flask import Flask, Request, Response, g, request
@@ -18,9 +19,11 @@ from zdemo.introspection.model import Introspector
 from zdemo.server.guard import DEFAULT_THREADS, load_settings, protect, refusal, request_id
 from zdemo.server.health import Readiness, operations
 from zdemo.server.logs import ACCESS_LOG
-from zdemo.server.metrics import Metrics
 from zdemo.server.request_bodies import check_body, limit_bodies
 from zdemo.server.routes import api
+
+if TYPE_CHECKING:
+    from zdemo.server.metrics import Metrics
 
 access_log = logging.getLogger(ACCESS_LOG)
 LONGEST_LOGGED_PATH = 200
@@ -40,23 +43,30 @@ def create_app(
 ) -> Flask:
     """Return the example API, for any WSGI server; the arguments are those of ``protect``.
 
-    With ``open_metrics`` other machines may read ``/metrics``. Raises SettingsError.
+    With ``open_metrics``, ``/metrics`` answers everybody who reaches the API; otherwise nothing is counted for it.
+    Raises SettingsError.
     """
     settings = settings or load_settings()
     counters = Counters()
     introspector = introspector or build_introspector(settings, threads=threads, counters=counters)
-    metrics = Metrics(counters)
+    metrics = _new_metrics(counters) if open_metrics else None
     app = Flask("zdemo", static_folder=None)
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
     limit_bodies(app, threads=threads)
     protect(app, settings, introspector)
     app.register_blueprint(api)
-    app.register_blueprint(operations(Readiness(introspector), metrics, open_metrics=open_metrics))
+    app.register_blueprint(operations(Readiness(introspector), metrics.text if metrics else None))
     app.before_request(_begin)
     app.after_request(_finisher(metrics))
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_unexpected)
     return app
+
+
+def _new_metrics(counters: Counters) -> Metrics:
+    from zdemo.server.metrics import Metrics  # here, since it takes 30 ms and most APIs serve no metrics
+
+    return Metrics(counters)
 
 
 def _begin() -> None:
@@ -70,15 +80,16 @@ def _shown(text: str) -> str:
     return quote(text, safe=PATH_CHARACTERS)
 
 
-def _finisher(metrics: Metrics) -> Callable[[Response], Response]:
-    """Return the hook that counts and logs each request."""
+def _finisher(metrics: Metrics | None) -> Callable[[Response], Response]:
+    """Return the hook that counts each request, if there are metrics, and logs it."""
 
     def finish(response: Response) -> Response:
         response.headers["X-Request-ID"] = identity = request_id()
         seconds = time.perf_counter() - g.started
         outcome = g.get("outcome", "ok")
         received: Request = request._get_current_object()  # type: ignore[attr-defined]  # the object behind the proxy
-        metrics.observe(received.endpoint or NO_ROUTE, outcome, seconds)
+        if metrics is not None:
+            metrics.observe(received.endpoint or NO_ROUTE, outcome, seconds)
         if access_log.isEnabledFor(logging.INFO):
             access_log.info(
                 "%s %s %d %s %s %.1f ms",

@@ -14,7 +14,6 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from zdemo.introspection.counters import Counters
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 COUNTED = {
