@@ -12,7 +12,7 @@ import typer
 from zdemo.authorization import LONGEST_TOKEN
 from zdemo.cli.options import ASK
 from zdemo.cli.screen import Screen
-from zdemo.config.environment import COMMAND_LINE, Environment, read_environment
+from zdemo.config.environment import COMMAND_LINE, Environment, is_setting, read_environment
 from zdemo.config.masking import SECRET_SETTINGS, masked, token_like
 from zdemo.errors import MissingTokenError, UsageError
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from zdemo.config.settings import Settings
 
 FROM_STDIN = "-"
-PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings where a secret may stand by mistake
 LONGEST_INPUT_BYTES = 1 << 20
 BESIDE_LETTERS = str.maketrans("", "", "_-.")  # what ZITADEL's tokens hold apart from letters and digits
 
@@ -81,7 +80,7 @@ def environment_with_token(
 def hide_secrets(screen: Screen, environment: Environment) -> None:
     """Hide the secrets among the settings, and what looks like one where another setting belongs."""
     screen.hide(*(environment.get(name, "") for name in SECRET_SETTINGS))
-    settings = (value for name, value in environment.items() if name in SECRET_SETTINGS or name.startswith(PREFIXES))
+    settings = (value for name, value in environment.items() if is_setting(name))
     screen.hide(*(piece for value in settings for piece in token_like(value)))
 
 

@@ -7,6 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 COMMAND_LINE = "the command line"
+PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
+
+
+def is_setting(name: str) -> bool:
+    """Return whether a variable is one of zdemo's settings."""
+    return name == "PAT" or name.startswith(PREFIXES)
 
 
 class Environment(Mapping[str, str]):

@@ -33,14 +33,8 @@ MOST_SECONDS = 14.0  # in all; 15 are promised
 LONGEST_STEP_SECONDS = 4.0  # for one request: three of them in a row leave time for the rest
 LEAST_STEP_SECONDS = 0.2
 ABOUT_ZITADEL = (Probe.DISCOVERY, Probe.READY, Probe.HEALTH, Probe.KEYS, Probe.MADE_UP_CLIENT)
-PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")
 NOT_USABLE = "needs settings.complete"
 T = TypeVar("T")
-
-
-def is_setting(name: str) -> bool:
-    """Return whether a variable is one of zdemo's settings."""
-    return name == "PAT" or name.startswith(PREFIXES)
 
 
 class Budget:

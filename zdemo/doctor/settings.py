@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 from zdemo.config.dotenv_file import lone_words
+from zdemo.config.environment import is_setting
 from zdemo.diagnosis import odd_values
 from zdemo.doctor.check import Outcome, Result, check, failed, passed, warned
-from zdemo.doctor.context import DoctorContext, is_setting
+from zdemo.doctor.context import DoctorContext
 
 NOT_SET = " is not set: "
 LONGEST_FILE = 1 << 20
