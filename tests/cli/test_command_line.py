@@ -60,6 +60,8 @@ def test_the_help_of_each_command_is_short_and_has_an_example(bare: Shell, path:
         ("setup --domain", "option --domain needs a value", "zdemo setup --help"),
         ("doctor --only role.grantd", "unknown check: role.grantd", "did you mean role.granted?"),
         ("doctor --only x", "unknown check: x", "zdemo doctor --list shows the IDs"),
+        ("doctor --explain net.conect", "unknown check: net.conect", "did you mean net.connect?"),
+        ("doctor --explain x", "unknown check: x", "zdemo doctor --list shows the IDs"),
         ("role list a b", "unexpected argument: b", "zdemo role list --help"),
         ("role grant a b c d", "unexpected argument: c d", "zdemo role grant --help"),
         ("role grant a", "missing argument: ROLE", "zdemo role grant --help"),
@@ -76,9 +78,10 @@ def test_control_characters_that_were_typed_do_not_reach_the_terminal(bare: Shel
         assert (ran.code, "\x1b" in ran.all, "red" in ran.err) == (2, False, True)
 
 
-def test_the_shell_completes_the_ids_of_checks(bare: Shell) -> None:
-    words = {"_ZDEMO_COMPLETE": "complete_bash", "COMP_WORDS": "zdemo doctor --only net.", "COMP_CWORD": "3"}
-    assert "net.resolve" in bare.anew(**words).out.split()
+@pytest.mark.parametrize(("words", "one"), [("--only net.", "net.resolve"), ("--explain api.q", "api.query")])
+def test_the_shell_completes_the_ids_of_checks(bare: Shell, words: str, one: str) -> None:
+    line = {"_ZDEMO_COMPLETE": "complete_bash", "COMP_WORDS": f"zdemo doctor {words}", "COMP_CWORD": "3"}
+    assert one in bare.anew(**line).out.split()
 
 
 @pytest.mark.parametrize(

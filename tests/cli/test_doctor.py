@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from typing import Any
@@ -11,7 +12,10 @@ from flask import Flask, Response, request
 
 from tests.support.cli import Shell, Stack, is_two_lines
 from tests.support.upstream import Behaviour, answer, hang_up, refusing_port, upstream
-from zdemo.doctor import API_CHECKS, CHECKS
+from zdemo.cli.doctor import EVERY_CHECK
+from zdemo.cli.explain import explain
+from zdemo.cli.screen import Screen
+from zdemo.doctor import API_CHECKS, CHECKS, Check
 from zdemo.emulator import READER, VISITOR
 from zdemo.serving.embedded import serving
 
@@ -48,6 +52,37 @@ def test_list_shows_what_there_is_and_asks_nobody(bare: Shell) -> None:
     assert all(f"{check.id} " in ran.out for check in CHECKS)
     assert [check["id"] for check in bare("doctor", "--list", "--json").document["checks"]] == [c.id for c in CHECKS]
     assert "api.query" in bare("doctor", "--list", "--api", "http://127.0.0.1:1").out
+
+
+def test_explain_prints_the_section_of_the_troubleshooting_page(bare: Shell) -> None:
+    ran = bare("doctor", "--explain", "net.connect")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[:3] == [
+        "net.connect  the port answers",
+        "",
+        "The name resolves, but nothing listens at the port, or packets get lost. Check",
+    ]
+    assert ran.out.splitlines()[-2:] == [
+        "see also  zdemo doctor --explain zitadel.host",
+        "check it  zdemo doctor --only net.connect",
+    ]
+    assert bare("doctor", "--explain", "net.connect", "--json").document["text"].startswith("The name resolves, but")
+
+
+@pytest.mark.parametrize("check", EVERY_CHECK, ids=lambda check: check.id)
+def test_every_check_can_be_explained_without_marks_of_markdown(check: Check[Any]) -> None:
+    out = io.StringIO()
+    explain(Screen(out), check, as_json=False)
+    head, _, text = out.getvalue().partition("\n\n")
+    assert len(text.split()) > 10, head
+    assert not re.search(r"[`|]|\*\*|\]\(|^#|<a id", text, re.MULTILINE)
+    assert max(len(line) for line in text.splitlines() if not line.startswith("    ")) <= 80
+
+
+def test_what_fails_names_the_command_that_explains_it(bare: Shell) -> None:
+    ran = bare("doctor", "--only", "settings.complete")
+    assert "see: zdemo doctor --explain settings.complete\n" in ran.out
+    assert "docs/" not in ran.out
 
 
 def test_only_one_is_shown_and_its_grounds_are_examined(shell: Shell) -> None:

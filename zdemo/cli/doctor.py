@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from zdemo.cli.explain import explain
 from zdemo.cli.options import EnvFile, Json, check_address
 from zdemo.cli.screen import Screen, headline, printable, step
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
@@ -25,11 +26,16 @@ COLOURS = {Outcome.PASS: "green", Outcome.WARN: "yellow", Outcome.FAIL: "red", O
 LABEL_WIDTH, ID_WIDTH = 6, 22
 INDENT = " " * (LABEL_WIDTH + ID_WIDTH)
 A_GLANCE = 8  # checks that fit on a screen with their failures
+EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
 MOST_SEEN = 6  # lines of evidence; --json has all of them
 
 
 def _check_ids(incomplete: str) -> list[str]:
     return [check.id for check in CHECKS if check.id.startswith(incomplete)]
+
+
+def _all_ids(incomplete: str) -> list[str]:
+    return [check.id for check in EVERY_CHECK if check.id.startswith(incomplete)]
 
 
 def doctor(
@@ -51,6 +57,16 @@ def doctor(
         str | None,
         typer.Option(metavar="URL", help="Check any API that takes bearer tokens, at this URL.", show_default=False),
     ] = None,
+    explained: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="ID",
+            help="Explain this check, and how to fix what it finds.",
+            show_default=False,
+            autocompletion=_all_ids,
+        ),
+    ] = None,
     env_file: EnvFile = None,
 ) -> int:
     """Find out what is wrong, and how to fix it.
@@ -60,6 +76,10 @@ def doctor(
     Example: zdemo doctor
     """
     screen: Screen = ctx.obj
+    if explained is not None:
+        _check_names((explained,), [check.id for check in EVERY_CHECK])
+        explain(screen, next(check for check in EVERY_CHECK if check.id == explained), as_json=as_json)
+        return ExitCode.YES
     started, names = time.monotonic(), tuple(only or ())
     checks: Sequence[Check[DoctorContext] | Check[Target]] = CHECKS if api is None else API_CHECKS
     _check_names(names, [check.id for check in checks])
@@ -130,7 +150,7 @@ def _show(screen: Screen, done: CheckReport) -> None:
     for fix in (*(f"{fix};" for fix in result.fix[:-1]), *result.fix[-1:]):
         _below(screen, lead, fix)
         lead = " " * len(lead)
-    _below(screen, "see: ", done.anchor)
+    _below(screen, "see: ", f"zdemo doctor --explain {done.id}")
 
 
 def _below(screen: Screen, lead: str, text: str) -> None:

@@ -8,10 +8,10 @@ from enum import StrEnum
 from functools import partial
 from typing import Generic, TypeVar
 
+from zdemo.config.packaged import TROUBLESHOOTING
 from zdemo.diagnosis import Certainty, Finding
 from zdemo.errors import ZdemoError
 
-PAGE = "docs/troubleshooting.md"
 S = TypeVar("S")
 
 
@@ -56,7 +56,7 @@ class Check(Generic[S]):
     @property
     def anchor(self) -> str:
         """Where the documentation explains it."""
-        return f"{PAGE}#{self.id}"
+        return f"{TROUBLESHOOTING}#{self.id}"
 
 
 def check(name: str, what: str, *needs: str) -> Callable[[Callable[[S], Result]], Check[S]]:
