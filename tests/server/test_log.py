@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import re
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,11 +15,19 @@ from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Api, running, settings_f
 from tests.support.introspector_doubles import Clock
 from tests.support.rows import check_body
 from tests.support.waiting import eventually
-from tests.support.wire import bearer, request
-from zdemo.emulator import READER, VISITOR
+from tests.support.wire import bearer, exchange, request
+from zdemo.emulator import READER, VISITOR, emulate
 from zdemo.introspection.model import Introspection
 from zdemo.server import create_app
-from zdemo.server.logs import REPEAT_SECONDS, BatchingHandler, JsonFormatter, RateLimitedLog
+from zdemo.server.logs import (
+    ACCESS_FIELDS,
+    ACCESS_LOG,
+    REPEAT_SECONDS,
+    BatchingHandler,
+    JsonFormatter,
+    RateLimitedLog,
+    TextFormatter,
+)
 
 LINE = re.compile(r"(\S+) (\S+) (\d{3}) (\w+) ([0-9a-f]{16}) (\d+\.\d) ms")
 
@@ -105,16 +112,53 @@ def test_a_line_as_json_has_a_field_for_each_thing(api: Api, caplog: pytest.LogC
     }
 
 
-def test_an_event_as_json_is_one_line_with_its_traceback() -> None:
-    try:
-        raise ValueError("two\nlines")
-    except ValueError:
-        record = logging.LogRecord("zdemo.server", logging.ERROR, "", 1, "request %s failed", ("7",), sys.exc_info())
-    text = JsonFormatter().format(record)
-    assert "\n" not in text
+NASTY = "\x07\x1b[31m\x7f\x85\x9b31m\u2028\u2029\u202e\u2066\u200b\ufeff\udc9b\U000e0001\r\nGET /forged 200 ok"
+SHOWN = r"\x07\x1b[31m\x7f\x85\x9b31m\u2028\u2029\u202e\u2066\u200b\ufeff\udc9b\U000e0001\r\nGET /forged 200 ok"
+
+
+def event(*args: object, name: str = "zdemo.server", error: Exception | None = None) -> logging.LogRecord:
+    """A record whose message is its arguments."""
+    info = (type(error), error, None) if error else None
+    return logging.LogRecord(name, logging.ERROR, "", 1, " ".join(["%s"] * len(args)), args, info)
+
+
+def test_no_character_of_a_json_line_acts_on_what_shows_it_or_breaks_it() -> None:
+    text = JsonFormatter().format(event("Zürich", NASTY, error=ValueError(NASTY)))
+    assert text.isascii()
+    assert text.isprintable()
     line = json.loads(text)
-    assert (line["level"], line["message"]) == ("error", "request 7 failed")
-    assert line["traceback"].endswith("ValueError: two\nlines")
+    assert line["message"] == f"Zürich {SHOWN}"
+    assert line["traceback"] == f"ValueError: {SHOWN}".replace(r"\nGET", "\nGET")
+
+
+@pytest.mark.parametrize("field", ACCESS_FIELDS)
+def test_no_field_of_a_request_acts_on_what_shows_it(field: str) -> None:
+    values = {name: NASTY if name == field else name for name in ACCESS_FIELDS}
+    for formatter in (JsonFormatter(), TextFormatter()):
+        text = formatter.format(event(*values.values(), name=ACCESS_LOG))
+        assert text.isprintable()
+        assert r"\x9b31m" in text
+
+
+def test_a_text_line_is_one_line_and_a_traceback_looks_like_no_line() -> None:
+    message, *traceback = TextFormatter().format(event("Zürich", NASTY, error=ValueError(NASTY))).split("\n")
+    assert message == f"Zürich {SHOWN}"
+    assert "\n".join(traceback) == f"    ValueError: {SHOWN}".replace(r"\nGET", "\n    GET")
+
+
+def test_what_a_client_sends_to_the_emulator_is_escaped_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    nasty = b"\x1b[31m\x9b31m\xc2\x9b"
+    with emulate() as emulator:
+        port = int(emulator.url.rsplit(":", 1)[1])
+        method = "/zitadel.project.v2.ProjectService/ListProjects"
+        exchange(port, request("/a", host=b"evil" + nasty))
+        exchange(port, request("/%1b%9b%c2%9b", method=b"\x1b[31\x9b", host="localhost"))
+        exchange(port, request(method, b"Content-Type: " + nasty, method="POST", body=b"{}", host="localhost"))
+    records = [record for record in caplog.records if record.name.startswith("zdemo.emulator")]
+    assert len(records) >= 5
+    for record in records:
+        assert TextFormatter().format(record).isprintable()
+        assert JsonFormatter().format(record).isprintable()
 
 
 def test_the_same_error_is_logged_once_per_minute(caplog: pytest.LogCaptureFixture) -> None:

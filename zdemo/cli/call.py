@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zdemo.cli.options import EnvFile, Json, Pat, check_address
-from zdemo.cli.screen import Screen, headline, printable, show_finding, step
+from zdemo.cli.screen import Screen, headline, show_finding, step
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_mixed_sources, token_line
 from zdemo.client import Call, Challenge, Route, call_api, curl_command
 from zdemo.client import as_json as call_document
 from zdemo.config.environment import Environment
+from zdemo.config.printable import printable
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.http.response import GATEWAY_STATUSES

@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from zdemo.cli.options import EnvFile, Pat
-from zdemo.cli.screen import Screen, printable, show_finding
+from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import environment_with_token, tell_mixed_sources, tell_warnings
 from zdemo.client import ROLE, Route
 from zdemo.config.masking import masked
+from zdemo.config.printable import printable
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import own_project, refusal_of, span, token_form
 from zdemo.errors import ConnectionFailed, ExitCode, MissingTokenError, ZdemoError

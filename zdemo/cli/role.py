@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from zdemo.cli.options import PLAIN, EnvFile, Json
-from zdemo.cli.screen import Screen, columns, printable
+from zdemo.cli.screen import Screen, columns
 from zdemo.cli.token_input import hide_secrets
 from zdemo.config.environment import read_environment
+from zdemo.config.printable import printable
 from zdemo.config.settings import AdminSettings, Settings
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient

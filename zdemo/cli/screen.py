@@ -7,14 +7,14 @@ import os
 import re
 import sys
 import textwrap
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
 import typer
 
 from zdemo.cli.redaction import Redaction
+from zdemo.config.printable import printable
 
 if TYPE_CHECKING:
     from zdemo.diagnosis import Finding
@@ -29,13 +29,6 @@ COMMAND = (  # in a sentence, as far as it can be told from the words around it
     r"(?: (?:public|private|scoped)\b)?(?: --?[a-z][\w-]*(?: (?:[A-Z\d]+|\w+[.:/][\w.:/-]+)\b)?)*"
     r"|\b(?:export|unset|cd|cp (?:-n )?[\w./~-]+) [\w./~=-]+"
 )
-
-
-def printable(text: str, escape: Callable[[str], str] = lambda c: f"\\x{ord(c):02x}") -> str:
-    """Return text from elsewhere without control characters, which could move the cursor or colour the screen."""
-    if text.isprintable():
-        return text
-    return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else escape(c) for c in text)
 
 
 def printable_json(text: str) -> str:

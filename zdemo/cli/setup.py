@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 from zdemo.cli.options import EnvFile, Json, token_text
-from zdemo.cli.screen import WIDTH, Screen, printable, wrapped
+from zdemo.cli.screen import WIDTH, Screen, wrapped
 from zdemo.cli.token_input import at_terminal, given_token, hide_secrets, tell_mixed_sources, typed_secret
 from zdemo.client import ROLE
 from zdemo.config.environment import COMMAND_LINE, Environment
+from zdemo.config.printable import printable
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError, ZdemoError
 from zdemo.management.client import ManagementClient

@@ -78,7 +78,7 @@ class _Front:
         body = self._answer(environ, path, start)
         if log.isEnabledFor(logging.INFO):
             milliseconds = (time.perf_counter() - started) * 1000
-            log.info("%s %s %s %.1f ms", environ["REQUEST_METHOD"], _shown(path), statuses[-1], milliseconds)
+            log.info("%s %s %s %.1f ms", _shown(environ["REQUEST_METHOD"]), _shown(path), statuses[-1], milliseconds)
         return body
 
     def _answer(self, environ: Environ, path: str, start: Callable[..., Any]) -> Iterable[bytes]:
@@ -97,7 +97,7 @@ class _Front:
         with self._world.lock:
             body = self._app(environ, start)
         if (error := environ.get(FAILURE)) is not None:  # after unlocking, since writing a log can block
-            log.error("%s %s failed", environ["REQUEST_METHOD"], _shown(path), exc_info=error)
+            log.error("%s %s failed", _shown(environ["REQUEST_METHOD"]), _shown(path), exc_info=error)
         return body
 
 

@@ -12,16 +12,30 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TextIO, cast
 
+from zdemo.config.printable import printable
+
 ACCESS_LOG = "zdemo.access"
 ACCESS_FIELDS = ("method", "path", "status", "outcome", "request_id", "milliseconds")
 BATCH_SECONDS = 0.02  # a person who watches the log does not notice the delay
 MOST_WAITING = 100_000  # lines, while the stream takes none; the oldest are dropped
 END_SECONDS = 1.0  # how long the last lines may take when the process ends
 REPEAT_SECONDS = 60
+INDENT = "    "
+
+
+class TextFormatter(logging.Formatter):
+    """One line per event for people; the lines of a traceback are indented, so that none looks like an event."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text."""
+        lines = [_one_line(record.getMessage())]
+        if record.exc_info:
+            lines += printable(self.formatException(record.exc_info)).split("\n")
+        return f"\n{INDENT}".join(lines)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line, with a field for each part of a request."""
+    """One JSON object per line, with a field for each part of a request. It is ASCII, whatever the locale."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON text."""
@@ -33,10 +47,15 @@ class JsonFormatter(logging.Formatter):
         if record.name == ACCESS_LOG and isinstance(record.args, tuple):
             line |= dict(zip(ACCESS_FIELDS, record.args, strict=True))
         else:
-            line["message"] = record.getMessage()
+            line["message"] = _one_line(record.getMessage())
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        # JSON would escape them for its own reader only: what shows a field to a person would act on them
+        return json.dumps({name: printable(it) if isinstance(it, str) else it for name, it in line.items()})
+
+
+def _one_line(message: str) -> str:
+    return printable(message).replace("\n", r"\n")
 
 
 class BatchingHandler(logging.Handler):
@@ -129,7 +148,7 @@ def log_to_stderr(*, as_json: bool = False, in_batches: bool = False) -> None:
     # Python has no sys.stderr if it was closed: the API runs on without its log.
     stream = cast("TextIO | None", sys.stderr) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # stays open
     handler = BatchingHandler(stream) if in_batches else logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter() if as_json else logging.Formatter("%(message)s"))
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

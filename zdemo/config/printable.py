@@ -1,0 +1,21 @@
+"""Text from elsewhere, so that a reader sees every character of it and none acts on a terminal or forges a line."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+
+# control, format (such as changes of direction), half a surrogate pair, private, unassigned; line and paragraph ends
+HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+
+
+def escaped(character: str) -> str:
+    """Return a character as Python's source would name it, for example ``\\x9b`` or ``\\u202e``."""
+    return character.encode("unicode_escape").decode()
+
+
+def printable(text: str, escape: Callable[[str], str] = escaped) -> str:
+    """Return text with its hidden characters escaped; line ends and tabs stay."""
+    if text.isprintable():
+        return text
+    return "".join(escape(c) if c not in "\n\t" and unicodedata.category(c) in HIDDEN else c for c in text)
