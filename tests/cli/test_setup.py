@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import stat
-import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli import LONGEST_SECONDS, Ran, Shell, is_two_lines
+from tests.support.cli import LONGEST_SECONDS, Shell, is_two_lines
+from tests.support.repository import git, needs_git, repository
 from tests.support.terminal import at_terminal
 from zdemo.config.dotenv_file import read_dotenv, update_dotenv
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, Emulator, create_app, emulate, known_world
@@ -505,26 +504,51 @@ def test_a_variable_in_the_environment_that_hides_what_is_written_is_named(desk:
         assert f"unset {name}" in ran.err
 
 
-def _git(folder: Path, *arguments: str) -> None:
-    git = shutil.which("git")
-    assert git
-    subprocess.run([git, *arguments], cwd=folder, check=True, capture_output=True, env={"HOME": str(folder)})  # noqa: S603  # git of this machine
+def _git_lines(shown: str) -> list[str]:
+    return [line for line in shown.splitlines() if "git" in line]
 
 
-def _warning(ran: Ran) -> str:
-    return next((line for line in ran.lines if line.startswith("warning: git")), "")
+WOULD_TAKE = "warning: git would take files with secrets: add to .gitignore: .env, .env.*.tmp, *.key.json"
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed, which this warns about")
-def test_a_repository_that_would_take_the_file_is_warned_about(desk: Shell) -> None:
-    path = os.path.dirname(shutil.which("git") or "")
+@needs_git
+def test_secrets_that_git_would_take_are_said_and_with_yes_kept_out_of_it(desk: Shell) -> None:
     dry = ("setup", "--dry-run", *OWN)
-    assert _warning(desk(*dry, PATH=path)) == ""
-    _git(desk.folder, "init", "-q")
-    assert "would track" in _warning(desk(*dry, PATH=path))
+    assert _git_lines(desk(*dry).err) == []
+    repository(desk.folder)
+    assert _git_lines(desk(*dry).err) == [WOULD_TAKE]
+    assert not (desk.folder / ".gitignore").exists()
     (desk.folder / ".env").write_text("A=1\n")
-    _git(desk.folder, "add", ".env")
-    assert "tracks" in _warning(desk(*dry, PATH=path))
-    _git(desk.folder, "rm", "-q", "--cached", ".env")
-    (desk.folder / ".gitignore").write_text(".env\n")
-    assert _warning(desk(*dry, PATH=path)) == ""
+    git(desk.folder, "add", ".env")
+    tracked = (
+        "warning: git tracks .env, which holds secrets: git rm --cached .env; what was committed stays in the history"
+    )
+    assert _git_lines(desk(*dry).err) == [tracked, WOULD_TAKE]
+    assert _git_lines(desk(*YES).err) == [tracked, ".gitignore: added .env, .env.*.tmp, *.key.json"]
+    git(desk.folder, "rm", "-q", "-f", "--cached", ".env")
+    assert _git_lines(desk(*YES).err) == []
+    assert (desk.folder / ".gitignore").read_text() == ".env\n.env.*.tmp\n*.key.json\n"
+
+
+@needs_git
+@pytest.mark.parametrize(("answer", "added"), [("y\ny\n", True), ("y\nn\n", False), ("n\n", False)])
+def test_a_person_is_asked_before_a_line_is_added(desk: Shell, answer: str, added: bool) -> None:
+    repository(desk.folder)
+    _, shown = at_terminal(desk, "setup", *OWN, when="[y/N]", typed=answer)
+    assert ("Add .env, .env.*.tmp and *.key.json to .gitignore, so that git" in shown) == answer.startswith("y")
+    assert (desk.folder / ".gitignore").exists() == added
+    assert (WOULD_TAKE in " ".join(shown.split())) == (answer == "y\nn\n")
+
+
+@needs_git
+def test_a_look_at_a_cloned_repository_runs_no_program_of_it(desk: Shell) -> None:
+    """Neither one that its configuration names, nor its own git, although the search path leads there."""
+    trap = desk.folder / "git"
+    trap.write_text("#!/bin/sh\necho >> sprung\n")
+    trap.chmod(0o700)
+    repository(desk.folder)
+    git(desk.folder, "config", "core.fsmonitor", str(trap))
+    (desk.folder / ".env").write_text("A=1\n")
+    ran = desk("setup", "--dry-run", *OWN, PATH=f".:{os.defpath}")
+    assert (ran.code, _git_lines(ran.err)) == (0, [WOULD_TAKE])
+    assert not (desk.folder / "sprung").exists()

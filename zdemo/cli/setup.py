@@ -13,7 +13,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from zdemo.cli.gitignore import keep_out_of_git
 from zdemo.cli.options import EnvFile, Json, token_text
+from zdemo.cli.questions import agreed, typed_line
 from zdemo.cli.screen import WIDTH, Screen, wrapped
 from zdemo.cli.token_input import at_terminal, given_token, hide_secrets, tell_mixed_sources, typed_secret
 from zdemo.client import ROLE
@@ -30,7 +32,7 @@ from zdemo.provisioning.files import SETTINGS, SetupFiles
 from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep, Rotation, make_plan
-from zdemo.provisioning.safety import git_warning, only_setup_in_folder
+from zdemo.provisioning.safety import only_setup_in_folder
 from zdemo.provisioning.teardown import Removal, Teardown, plan_teardown, tear_down
 from zdemo.provisioning.verify import verify_tokens
 
@@ -164,16 +166,9 @@ def _layers(given: dict[str, str], options: dict[str, str], files: SetupFiles) -
     return Environment(layers, options=options)
 
 
-def _answer(question: str) -> str:
-    """Ask on standard error, and return the line that is typed."""
-    sys.stderr.write(question)
-    sys.stderr.flush()
-    return sys.stdin.readline().strip()
-
-
 def _typed_domain(question: str, environment: Environment) -> str:
     """Ask until the text can be an address, so that no token is typed for a wrong one; accept an empty text."""
-    while (text := _answer(question)) and (problem := _domain_problem(text, environment)):
+    while (text := typed_line(question)) and (problem := _domain_problem(text, environment)):
         sys.stderr.write(f"{problem}\n")
     return text
 
@@ -203,15 +198,16 @@ class _Run:
         plan = make_plan(current, files.values, file=files.path.name)
         if not self.as_json:
             _show_plan(screen, plan, files.values)
-        if warning := git_warning(files.path):
-            screen.tell(f"warning: {warning}")
         if self.dry_run:
+            self._keep_out_of_git(options)
             return self._show_only(plan)
         start = time.monotonic()
         if plan.changes:
             if plan.rotation:
                 self._confirm_rotation(plan.rotation, options.app_name)
             self._confirm("Make these changes?", "make them")
+        self._keep_out_of_git(options)
+        if plan.changes:
             start = time.monotonic()
             apply_plan(self.client, files, plan, screen)
         with screen.waiting("waiting until introspection shows it"):
@@ -224,6 +220,11 @@ class _Run:
             if os.environ.get(name, "").strip() not in ("", files.values.get(name, "").strip()):
                 screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
         return ExitCode.YES
+
+    def _keep_out_of_git(self, options: SetupOptions) -> None:
+        files = self.files
+        key_files = (*files.key_files(), files.key_file(options.app_name))
+        keep_out_of_git(self.screen, files.path, key_files, yes=self.yes, warn_only=self.dry_run)
 
     def _show_only(self, plan: Plan) -> int:
         if self.as_json:
@@ -242,7 +243,7 @@ class _Run:
         if not at_terminal():
             hint = f"add --yes to {what}, or --dry-run to only show them"
             raise UsageError("there are changes to confirm, but no terminal to ask on", hint=hint)
-        if not _agreed(question):
+        if not agreed(question):
             raise ZdemoError(NOTHING_CHANGED)
 
     def _confirm_rotation(self, rotation: Rotation, application: str) -> None:
@@ -254,7 +255,7 @@ class _Run:
         if self.yes or not at_terminal():
             raise ZdemoError(rotation.why, hint=hint)
         self.screen.tell(f"{rotation.why}.\nA new one stops the old one from working, wherever it is in use.")
-        if not _agreed(f"Create a new client secret for {application}?", word="yes"):
+        if not agreed(f"Create a new client secret for {application}?", word="yes"):
             raise ZdemoError(rotation.why, hint=hint)
 
     def tear_down(self) -> int:
@@ -319,12 +320,6 @@ def _row(screen: Screen, label: str, middle: str, action: str, note: str, colour
     screen.say(printable(f"  {label:<{LABEL_WIDTH}}{first:<{MIDDLE_WIDTH}} ") + word)
     for line in (*rest, *filter(None, [note])):
         screen.behind(" " * (LABEL_WIDTH + 2), line)
-
-
-def _agreed(question: str, *, word: str = "") -> bool:
-    """Ask; y or yes agrees, or the ``word`` alone where one is given."""
-    choice = f"type {word}" if word else "y/N"
-    return _answer(f"{question} [{choice}] ").lower() in ([word] if word else ["y", "yes"])
 
 
 def _show_result(screen: Screen, plan: Plan, seconds: float, *, changed: bool) -> None:

@@ -14,6 +14,7 @@ from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError
 from zdemo.management.client import ManagementClient
+from zdemo.provisioning.gitignore import KEY_FILES
 from zdemo.provisioning.state import EMPTY, digest, read_state, write_state
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -24,9 +25,6 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 SETTINGS = tuple(name for names in GROUPS.values() for name in names)
 """The settings that setup writes."""
-
-
-KEY_FILES = "*.key.json"  # which .gitignore covers
 
 
 def key_in(file: Path) -> str:

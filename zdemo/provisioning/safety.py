@@ -1,10 +1,8 @@
-"""What keeps a setup from doing harm: one run at a time in a folder, the right ZITADEL, no secrets in git."""
+"""What keeps a setup from doing harm: one run at a time in a folder, and the right ZITADEL."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,8 +10,6 @@ from pathlib import Path
 from zdemo.errors import ZdemoError
 from zdemo.provisioning.plan import domain_line
 from zdemo.provisioning.state import SetupState, state_path
-
-LONGEST_GIT_SECONDS = 5.0
 
 
 @contextmanager
@@ -52,34 +48,3 @@ def check_same_zitadel(state: SetupState, env_path: Path, issuer: str) -> None:
         hint=f"add --domain {place}, or use another --env-file for {issuer}; if {place} is gone for good: "
         f"mv {path} {path}.old; nothing was changed",
     )
-
-
-def git_warning(path: Path) -> str:
-    """Return a warning when git would take a file with secrets into the repository, with what to do; else empty."""
-    if _ask_git(path, "ls-files", "--error-unmatch") == 0:
-        return (
-            f"git tracks {path}, which will hold secrets: git rm --cached {path.name}, and add it to .gitignore; what "
-            "was committed stays in the history"
-        )
-    if _ask_git(path, "check-ignore", "-q") == 1:  # 0: ignored; 128: no repository
-        return f"git would track {path}, which will hold secrets: add {path.name} to .gitignore"
-    return ""
-
-
-def _ask_git(path: Path, *command: str) -> int:
-    """Return the exit code of a git command about a file; 128, git's own for a fault, when git is not installed."""
-    git = shutil.which("git")
-    if git is None:
-        return 128
-    try:
-        return subprocess.run(  # noqa: S603  # fixed words and the path of a file
-            [git, *command, "--", path.name],
-            cwd=path.absolute().parent,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=LONGEST_GIT_SECONDS,
-            check=False,
-        ).returncode
-    except (OSError, subprocess.SubprocessError):
-        return 128

@@ -1,0 +1,18 @@
+"""Questions to the person at the terminal, on standard error."""
+
+from __future__ import annotations
+
+import sys
+
+
+def typed_line(question: str) -> str:
+    """Ask, and return the line that is typed."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()
+
+
+def agreed(question: str, *, word: str = "") -> bool:
+    """Ask; y or yes agrees, or the ``word`` alone where one is given."""
+    choice = f"type {word}" if word else "y/N"
+    return typed_line(f"{question} [{choice}] ").lower() in ([word] if word else ["y", "yes"])
