@@ -19,7 +19,7 @@ from tests.support.terminal import at_terminal
 from zdemo.config.dotenv_file import read_dotenv, update_dotenv
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, Emulator, create_app, emulate, known_world
 from zdemo.provisioning.files import SETTINGS
-from zdemo.provisioning.state import read_state, state_path
+from zdemo.provisioning.state_file import read_state, state_path
 from zdemo.serving.embedded import serving
 
 OWN = ("--project-name", "own", "--app-name", "own-api")  # nothing of the emulator's known world
@@ -397,6 +397,24 @@ def test_a_damaged_state_file_stops_setup(desk: Shell, zitadel: Emulator) -> Non
         assert f"mv {path} {path}.damaged" in ran.err
     assert names_of(zitadel) == made
     assert desk("introspect", "--require", "read:messages", "-q").code == 0, "other commands go on without it"
+
+
+@pytest.mark.parametrize("replace", [os.mkfifo, lambda path: path.symlink_to("saved.json")], ids=["pipe", "link"])
+def test_what_is_not_setups_own_state_file_stops_setup_and_nothing_waits_for_it(
+    desk: Shell, zitadel: Emulator, replace: Callable[[Path], object]
+) -> None:
+    desk(*YES)
+    made, path = names_of(zitadel), state_path(desk.folder / ".env")
+    path.rename(path.with_name("saved.json"))
+    replace(path)
+    for arguments in (YES, TEARDOWN, (*TEARDOWN, "--dry-run")):
+        ran = desk(*arguments)
+        assert (ran.code, is_two_lines(ran)) == (3, True)
+        assert str(path) in ran.lines[0]
+    assert names_of(zitadel) == made
+    assert desk("introspect", "--require", "read:messages", "-q").code == 0, "other commands go on without it"
+    path.with_name("saved.json").rename(path)
+    assert desk(*TEARDOWN).code == 0
 
 
 # --- teardown

@@ -19,7 +19,7 @@ from zdemo.provisioning.apply import apply_plan
 from zdemo.provisioning.files import SETTINGS, SetupFiles
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import Action, ObjectKind
-from zdemo.provisioning.state import state_path
+from zdemo.provisioning.state_file import state_path
 
 ROLE = "read:messages"
 

@@ -18,7 +18,8 @@ from zdemo.provisioning.files import SetupFiles
 from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import Plan, make_plan
-from zdemo.provisioning.state import SetupState, read_state, state_path
+from zdemo.provisioning.state import SetupState
+from zdemo.provisioning.state_file import read_state, state_path
 from zdemo.provisioning.teardown import Teardown, plan_teardown, tear_down
 from zdemo.provisioning.verify import verify_tokens
 

@@ -28,7 +28,7 @@ from zdemo.management.resources import (
     list_projects,
     list_user_events,
 )
-from zdemo.provisioning.state import issued_pat
+from zdemo.provisioning.state_file import issued_pat
 
 BY_HAND = ("ZDEMO_PAT_USER_ID", "ZDEMO_PAT_ID")  # where a person may say whose PAT it is, and which
 

@@ -15,7 +15,8 @@ from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError
 from zdemo.management.client import ManagementClient
 from zdemo.provisioning.gitignore import KEY_FILES
-from zdemo.provisioning.state import EMPTY, digest, read_state, write_state
+from zdemo.provisioning.state import EMPTY, digest
+from zdemo.provisioning.state_file import read_state, write_state
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "# ZITADEL, and the project that defines the role": ("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID"),

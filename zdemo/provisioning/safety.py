@@ -9,7 +9,8 @@ from pathlib import Path
 
 from zdemo.errors import ZdemoError
 from zdemo.provisioning.plan import domain_line
-from zdemo.provisioning.state import SetupState, state_path
+from zdemo.provisioning.state import SetupState
+from zdemo.provisioning.state_file import state_path
 
 
 @contextmanager

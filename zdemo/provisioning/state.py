@@ -1,26 +1,23 @@
-"""What setup remembers in ``.zdemo/setup.json``: the IDs it chose, the credentials it issued, the values it replaced.
+"""What setup remembers of one ``.env``: the IDs it chose, the credentials it issued, the values it replaced.
 
-The file is beside the ``.env`` and has one entry for each ``.env`` of its folder, by name. It holds a person's former
-secrets, so its folder has mode 0700 and ignores itself in git, and the file has mode 0600.
+``provisioning/state_file.py`` keeps it on the disk. Here is its form, which is read back strictly: only what setup
+itself writes is accepted. Pure.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
-from zdemo.errors import SettingsError
+from zdemo.http.response import json_decoder
+from zdemo.management.model import LAST_MOMENT
 
 VERSION = 1
-FOLDER, FILE = ".zdemo", "setup.json"
-LARGEST_BYTES = 1 << 20  # of a state file: what is cut off there counts as damaged
 DIGEST_DIGITS = 12  # of SHA-256: enough to recognize a value, too few to recover a secret from
 ZITADEL_EPOCH = 1_556_496_000  # 2019-04-29T00:00:00Z, where the time in ZITADEL's IDs begins (epoch seconds)
 UNITS_PER_SECOND = 100
@@ -104,111 +101,105 @@ def new_id(clock: Callable[[], float] = time.time) -> str:
     return str(units << RANDOM_BITS | secrets.randbits(RANDOM_BITS))
 
 
-def state_path(env_path: Path) -> Path:
-    """Return where the state of a ``.env`` is; a link counts as the file that it leads to."""
-    return Path(os.path.realpath(env_path)).parent / FOLDER / FILE
+# --- the form of the state file
 
 
-def read_state(env_path: Path) -> SetupState:
-    """Return what setup remembers of a ``.env``. Raises SettingsError for a damaged file."""
-    return _read_all(env_path).get(_key(env_path), EMPTY)
+class DamagedState(ValueError):
+    """Text that is not what setup writes; the message says what is wrong with it, and repeats nothing of it."""
 
 
-def write_state(env_path: Path, state: SetupState) -> None:
-    """Replace what setup remembers of a ``.env`` in one step; with an empty state, forget it."""
-    from zdemo.config.dotenv_file import replace_file  # readers of the state do not need python-dotenv
+class NewerState(ValueError):
+    """What a newer zdemo wrote."""
 
-    path, entries = state_path(env_path), _read_all(env_path)
-    entries.pop(_key(env_path), None)
-    if state != EMPTY:
-        entries[_key(env_path)] = state
-    if not entries:
-        _remove(path)
-        return
-    try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        path.parent.chmod(0o700)
-        (path.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-    except OSError as error:
-        raise SettingsError([f"{path} cannot be written: {error.strerror}"], hint="check the folder's rights") from None
+
+def encode(entries: Mapping[str, SetupState]) -> str:
+    """Return the text of a state file; the entries are by the name of their ``.env``."""
     document = {"version": VERSION, "files": {name: asdict(entry) for name, entry in entries.items()}}
-    replace_file(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def issued_pat(env_path: Path | None, token: str) -> tuple[str, str, str] | None:
-    """Return which PAT of setup's a text is: its setting, its user's ID, its own ID (it may be empty).
-
-    ``None`` when setup did not write it, and also when the state file is damaged.
-    """
+def decode(content: bytes) -> dict[str, SetupState]:
+    """Return the entries of a state file. Raises DamagedState or NewerState."""
     try:
-        state = read_state(env_path or Path(".env"))
-    except SettingsError:
-        return None
-    for setting, pats in (("PAT", state.reader_pats), ("ZDEMO_VISITOR_PAT", state.visitor_pats)):
-        for pat in pats:
-            if pat.digest and pat.digest == digest(token.strip()):
-                return setting, pat.owner_id, pat.id
-    return None
+        document = DECODER.decode(content.decode())
+    except (ValueError, RecursionError):
+        raise DamagedState("it is not JSON") from None
+    version = document.get("version") if isinstance(document, dict) else None
+    if type(version) is int and version > VERSION:
+        raise NewerState
+    if type(version) is not int or document.keys() != {"version", "files"}:
+        raise DamagedState("it does not have a version and files")
+    if version != VERSION:
+        raise DamagedState("its version is unknown")
+    return {name: _object(SetupState, entry, "an entry") for name, entry in _members(document["files"], "files")}
 
 
-def _key(env_path: Path) -> str:
-    return Path(os.path.realpath(env_path)).name
-
-
-def _remove(path: Path) -> None:
-    for file in (
-        path,
-        path.parent / ".gitignore",
-        *path.parent.glob(".env.*.tmp"),
-    ):  # the last of runs that were killed
-        file.unlink(missing_ok=True)
-    try:
-        path.parent.rmdir()
-    except OSError:  # it is not there, or holds what others put there
-        return
-
-
-def _read_all(env_path: Path) -> dict[str, SetupState]:
-    path = state_path(env_path)
-    try:
-        with path.open("rb") as stream:
-            document = json.loads(stream.read(LARGEST_BYTES))
-        if isinstance(document, dict) and isinstance(document.get("version"), int) and document["version"] > VERSION:
-            raise SettingsError([f"{path} was written by a newer zdemo"], hint="update zdemo")
-        return _decoded(document)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="check its permissions") from None
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        raise SettingsError(
-            [f"{path} is damaged: it is not what zdemo setup writes"],
-            hint=f"restore it from a backup, or set it aside: mv {path} {path}.damaged (setup then starts anew, and "
-            "what it created before stays in ZITADEL)",
-        ) from None
-
-
-def _decoded(document: Any) -> dict[str, SetupState]:
-    if set(document) != {"version", "files"} or document["version"] != VERSION:
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
         raise ValueError
-    return {name: _checked(SetupState, entry) for name, entry in document["files"].items()}
+    return dict(pairs)
 
 
-def _checked(kind: type[SetupState] | type[IssuedCredential], entry: Any) -> Any:
-    """Return the entry as a dataclass. Raises ValueError or TypeError for a missing, unknown or wrong field."""
-    types = {"str": str, "bool": bool, "int": int}
-    if {f.name for f in fields(kind)} != set(entry):
-        raise ValueError
-    values: dict[str, Any] = {}
-    for name, written_as in ((f.name, str(f.type)) for f in fields(kind)):
-        value = entry[name]
-        if written_as.startswith("tuple"):
-            value = tuple(_checked(IssuedCredential, item) for item in value)
-        elif name == "written":
-            value = {setting: tuple(map(str, digests)) for setting, digests in value.items()}
-        elif name == "previous":
-            value = {setting: str(text) for setting, text in value.items()}
-        elif type(value) is not types[written_as]:
-            raise TypeError
-        values[name] = value
-    return kind(**values)
+DECODER = json_decoder(_without_repetition)
+
+
+def _members(value: Any, where: str) -> Iterable[tuple[str, Any]]:
+    if not isinstance(value, dict) or not all(name.isprintable() for name in value):
+        raise DamagedState(f"{where} is not an object with names")
+    return value.items()
+
+
+def _object(kind: type[SetupState] | type[IssuedCredential], value: Any, where: str) -> Any:
+    """Return a JSON object as a dataclass, which must have exactly its fields."""
+    given, types = dict(_members(value, where)), {f.name: str(f.type) for f in fields(kind)}
+    if missing := sorted(types.keys() - given.keys()):
+        raise DamagedState(f"{where} does not have {missing[0]}")
+    if given.keys() - types.keys():
+        raise DamagedState(f"{where} has an unknown field")
+    return kind(**{name: READERS[types[name]](given[name], name) for name in types})
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value.isprintable():
+        raise DamagedState(f"{where} is not a printable text")
+    return value
+
+
+def _setting(value: Any, where: str) -> str:
+    """Return the former value of a setting, which may have any characters that a file can hold."""
+    try:
+        return str(value.encode().decode())
+    except (AttributeError, ValueError):
+        raise DamagedState(f"{where} has a value that is not a text") from None
+
+
+def _flag(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise DamagedState(f"{where} is neither true nor false")
+    return value
+
+
+def _moment(value: Any, where: str) -> int:
+    if type(value) is not int or not 0 <= value <= LAST_MOMENT:
+        raise DamagedState(f"{where} is not a time in milliseconds")
+    return value
+
+
+def _items(value: Any, where: str, read: Callable[[Any, str], Any]) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise DamagedState(f"{where} is not a list")
+    return tuple(read(item, where) for item in value)
+
+
+READERS: Mapping[str, Callable[[Any, str], Any]] = {  # by the annotations of the fields
+    "str": _text,
+    "bool": _flag,
+    "int": _moment,
+    "tuple[IssuedCredential, ...]": lambda value, where: _items(
+        value, where, lambda item, of: _object(IssuedCredential, item, of)
+    ),
+    "Mapping[str, str]": lambda value, where: {name: _setting(v, where) for name, v in _members(value, where)},
+    "Mapping[str, tuple[str, ...]]": lambda value, where: {
+        name: _items(digests, where, _text) for name, digests in _members(value, where)
+    },
+}

@@ -1,0 +1,194 @@
+"""The state file ``.zdemo/setup.json``: read without waiting or following links, and replaced in one step.
+
+It is beside the ``.env`` and has one entry for each ``.env`` of its folder, by name. It holds a person's former
+secrets, so its folder has mode 0700 and ignores itself in git, and the file has mode 0600.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from zdemo.errors import SettingsError
+from zdemo.provisioning.state import EMPTY, DamagedState, NewerState, SetupState, decode, digest, encode
+
+FOLDER, FILE, IGNORE = ".zdemo", "setup.json", ".gitignore"
+LARGEST_BYTES = 1 << 20  # of a state file: what is longer counts as damaged
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+KINDS: tuple[tuple[Callable[[int], object], str], ...] = (
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISDIR, "a folder"),
+    (lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode), "a device"),
+)
+
+
+def state_path(env_path: Path) -> Path:
+    """Return where the state of a ``.env`` is; a link counts as the file that it leads to."""
+    return Path(os.path.realpath(env_path)).parent / FOLDER / FILE
+
+
+def read_state(env_path: Path, *, user: int | None = None) -> SetupState:
+    """Return what setup remembers of a ``.env``. Raises SettingsError for a file that setup did not leave like that.
+
+    ``user`` is the ID of the user whose file it must be, by default of this process. The superuser trusts every owner.
+    """
+    return _read_all(env_path, user).get(_key(env_path), EMPTY)
+
+
+def write_state(env_path: Path, state: SetupState) -> None:
+    """Replace what setup remembers of a ``.env`` in one step; with an empty state, forget it."""
+    from zdemo.config.dotenv_file import replace_file  # readers of the state do not need python-dotenv
+
+    path, entries = state_path(env_path), _read_all(env_path)
+    entries.pop(_key(env_path), None)
+    if state != EMPTY:
+        entries[_key(env_path)] = state
+    try:
+        if not entries:
+            _remove(path)
+            return
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.parent.chmod(0o700)
+        _ignore(path.parent)
+    except OSError as error:
+        raise SettingsError([f"{path} cannot be written: {error.strerror}"], hint="check the folder's rights") from None
+    replace_file(path, encode(entries))
+
+
+def issued_pat(env_path: Path | None, token: str) -> tuple[str, str, str] | None:
+    """Return which PAT of setup's a text is: its setting, its user's ID, its own ID (it may be empty).
+
+    ``None`` when setup did not write it, and also when the state file cannot be used.
+    """
+    try:
+        state = read_state(env_path or Path(".env"))
+    except SettingsError:
+        return None
+    for setting, pats in (("PAT", state.reader_pats), ("ZDEMO_VISITOR_PAT", state.visitor_pats)):
+        for pat in pats:
+            if pat.digest and pat.digest == digest(token.strip()):
+                return setting, pat.owner_id, pat.id
+    return None
+
+
+def _key(env_path: Path) -> str:
+    return Path(os.path.realpath(env_path)).name
+
+
+def _ignore(folder: Path) -> None:
+    """Write the ``.gitignore`` of the folder, unless there is one already."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # which writes through no link, and waits for no pipe
+    with suppress(FileExistsError), os.fdopen(os.open(folder / IGNORE, flags, 0o600), "w", encoding="utf-8") as stream:
+        stream.write("*\n")
+
+
+def _remove(path: Path) -> None:
+    """Remove the file and what killed runs left; then the folder, unless it holds what others put there."""
+    for file in (path, *path.parent.glob(".env.*.tmp")):
+        if not file.is_dir():
+            file.unlink(missing_ok=True)
+    with suppress(OSError):
+        if os.listdir(path.parent) == [IGNORE]:
+            (path.parent / IGNORE).unlink()
+        path.parent.rmdir()
+
+
+def _read_all(env_path: Path, user: int | None = None) -> dict[str, SetupState]:
+    path, user = state_path(env_path), _this_user() if user is None else user
+    try:
+        _check_folder(path.parent, user)
+        content = _content(path, user)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="check its permissions") from None
+    try:
+        if len(content) > LARGEST_BYTES:
+            raise DamagedState("it is too large")
+        return decode(content)
+    except NewerState:
+        raise SettingsError([f"{path} was written by a newer zdemo"], hint="update zdemo") from None
+    except DamagedState as damage:
+        raise SettingsError(
+            [f"{path} is damaged: {damage}"],
+            hint=f"restore it from a backup, or set it aside: mv {path} {path}.damaged (setup then starts anew, and "
+            "what it created before stays in ZITADEL)",
+        ) from None
+
+
+def _this_user() -> int:
+    return os.geteuid() if hasattr(os, "geteuid") else 0  # not on Windows
+
+
+def _content(path: Path, user: int) -> bytes:
+    """Return the content of the state file, up to one byte more than it may have."""
+    _check_kind(path, path.lstat())  # before it is opened, which could change the state of a device
+    flags = os.O_RDONLY
+    for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):  # not all of them exist everywhere
+        flags |= getattr(os, name, 0)
+    with os.fdopen(os.open(path, flags), "rb") as stream:
+        found = os.fstat(stream.fileno())
+        _check_kind(path, found)
+        _check_owner(path, found, user, "600")
+        return stream.read(LARGEST_BYTES + 1)
+
+
+def _check_kind(path: Path, found: os.stat_result) -> None:
+    """Raise SettingsError unless it is a file: a link would lead a person's former secrets to another place."""
+    if stat.S_ISLNK(found.st_mode):
+        target = os.path.realpath(path)
+        hint = f"put the file in the place of the link: mv {target} {path}"
+        raise SettingsError(
+            [f"{path} is a link to {target}, and setup reads and writes only a file of its own"],
+            hint=hint if os.path.isfile(target) else _aside(path),
+        )
+    if not stat.S_ISREG(found.st_mode):
+        kind = next((name for test, name in KINDS if test(found.st_mode)), "something else")
+        raise SettingsError([f"{path} is {kind}, not a file"], hint=_aside(path))
+
+
+def _check_folder(folder: Path, user: int) -> None:
+    """Raise SettingsError for a folder that is a link or not a folder, or that others may have put a file into."""
+    found = folder.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        target = os.path.realpath(folder)
+        raise SettingsError(
+            [f"{folder} is a link to {target}, and setup uses only a folder of its own"],
+            hint=f"put the folder in the place of the link: rm {folder} && mv {target} {folder}",
+        )
+    if not stat.S_ISDIR(found.st_mode):
+        raise SettingsError([f"{folder} is not a folder"], hint=_aside(folder))
+    _check_owner(folder, found, user, "700")
+
+
+def _check_owner(path: Path, found: os.stat_result, user: int, mode: str) -> None:
+    """Raise SettingsError for what another user owns or may write: it decides what is removed and restored."""
+    if user and found.st_uid != user:
+        raise SettingsError(
+            [f"{path} belongs to another user (ID {found.st_uid})"],
+            hint=f"run zdemo as that user, or {_aside(path)}",
+        )
+    if found.st_mode & OTHERS_WRITE and _keeps_modes(path.parent):
+        shown = f"{stat.S_IMODE(found.st_mode):04o}"
+        raise SettingsError(
+            [f"other users may write to {path} (mode {shown}), so it may not be what setup wrote"],
+            hint=f"look through it, then run: chmod {mode} {path}",
+        )
+
+
+def _aside(path: Path) -> str:
+    return f"set it aside: mv {path} {path}.old"
+
+
+def _keeps_modes(folder: Path) -> bool:
+    """Return whether files in the folder have the modes that they are given; not so on Windows and some mounts."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:  # made with mode 0600
+            return not os.fstat(probe.fileno()).st_mode & OTHERS_WRITE
+    except OSError:
+        return True
