@@ -71,6 +71,32 @@ def test_a_new_file_has_its_settings_in_groups_under_comments_and_goes_again(tmp
     assert list(tmp_path.iterdir()) == []
 
 
+LONG = "\u6d88" * 200  # as long as ZITADEL allows, and 600 bytes
+KEY_NAMES = [
+    ("zdemo-api", "zdemo-api"),
+    ("Meine API/2", "Meine-API-2"),
+    ("../.x", "-.x"),
+    ("...", "application"),
+    ("a" * 200, "a" * 200),
+    ("\u6d88" * 82, "\u6d88" * 82),
+]
+
+
+@pytest.mark.parametrize(("application", "name"), KEY_NAMES)
+def test_a_key_file_is_named_like_its_application(application: str, name: str, tmp_path: Path) -> None:
+    assert SetupFiles(tmp_path / ".env").key_file(application) == tmp_path / f"{name}.key.json"
+
+
+def test_a_long_name_is_cut_in_one_way_that_no_other_name_has(tmp_path: Path) -> None:
+    names = [LONG, LONG[:-1] + "x", LONG[:-1], LONG[:83], LONG[:82] + "/"]
+    files = [SetupFiles(tmp_path / ".env").key_file(name) for name in names]
+    assert len(set(files)) == len(names)
+    assert files == [SetupFiles(tmp_path / ".env").key_file(name) for name in names]
+    for file in files:
+        assert len(file.name.encode()) <= 255
+        file.touch()
+
+
 def test_the_latest_value_of_a_person_comes_back(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     for value in ("own-1", "own-2"):

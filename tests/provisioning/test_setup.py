@@ -93,10 +93,18 @@ def test_a_secret_that_was_never_there_needs_no_consent(desk: Desk) -> None:
 def test_the_key_file_of_somebody_else_is_not_overwritten(desk: Desk) -> None:
     file = desk.path.parent / f"{desk.options.app_name}.key.json"
     file.write_text('{"keyId":"1"}')
-    with pytest.raises(ZdemoError, match="setup did not write it"):
-        desk.run(auth=Auth.KEY)
-    desk.tear_down()
+    assert "setup did not write it" in refusal(desk, auth=Auth.KEY)
     assert file.read_text() == '{"keyId":"1"}'
+
+
+def test_the_key_file_of_an_application_with_a_long_name_is_written(desk: Desk) -> None:
+    desk = desk.with_options(app_name="\u6d88\u606f" * 99)  # 594 bytes
+    desk.run(auth=Auth.KEY)
+    desk.is_complete()
+    file = desk.path.parent / desk.env["ZITADEL_KEY_FILE"]
+    assert file.name.startswith("\u6d88\u606f")
+    desk.tear_down()
+    assert not file.exists()
 
 
 def test_a_pat_whose_line_is_gone_stays_valid(desk: Desk) -> None:

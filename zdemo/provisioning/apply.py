@@ -13,7 +13,7 @@ from zdemo.management.client import ManagementClient
 from zdemo.provisioning.files import SetupFiles
 from zdemo.provisioning.plan import Action, ObjectKind, Plan, domain_line, rotates
 from zdemo.provisioning.state import new_id
-from zdemo.provisioning.steps import HANDLERS, Context, Reporter
+from zdemo.provisioning.steps import HANDLERS, Context, Reporter, check_key_file
 
 
 def apply_plan(
@@ -31,6 +31,7 @@ def apply_plan(
     current = plan.current
     client_id = current.application.client_id if current.application else ""
     context = Context(client=client, files=files, plan=plan, report=report, client_id=client_id)
+    check_key_file(context)
     _record_intent(context)
     files.write({"ZITADEL_DOMAIN": domain_line(files.get("ZITADEL_DOMAIN"), current.issuer)})
     for step in plan.steps:

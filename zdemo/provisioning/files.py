@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,21 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 SETTINGS = tuple(name for names in GROUPS.values() for name in names)
 """The settings that setup writes."""
+
+LONGEST_KEY_NAME_BYTES = 246  # with the end of the name, 255: the longest file name of Linux and macOS
+
+
+def key_name(application_name: str) -> str:
+    """Return the beginning of the name of an application's key file: short, and without what leads elsewhere or hides.
+
+    The digest tells apart the names that are cut off, or that hold what a file's name cannot hold here.
+    """
+    safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in application_name).lstrip(".") or "application"
+    encoding = sys.getfilesystemencoding()
+    kept, end = safe.encode(encoding, "ignore"), f"-{digest(application_name)}"
+    if len(kept) <= LONGEST_KEY_NAME_BYTES and kept.decode(encoding) == safe:
+        return safe
+    return kept[: LONGEST_KEY_NAME_BYTES - len(end)].decode(encoding, "ignore") + end
 
 
 def key_in(file: Path) -> str:
@@ -104,9 +120,8 @@ class SetupFiles:
         return tuple(name for name in SETTINGS if name in self.values and (self.wrote(name) or name in emptied))
 
     def key_file(self, application_name: str) -> Path:
-        """Return the path of an application's key file, without characters that could lead elsewhere or hide it."""
-        safe = "".join(c if c.isalnum() or c in "-_." else "-" for c in application_name).lstrip(".")
-        return self.path.parent / KEY_FILES.replace("*", safe or "application")
+        """Return the path of an application's key file."""
+        return self.path.parent / KEY_FILES.replace("*", key_name(application_name))
 
     def key_files(self) -> list[Path]:
         """Return the key files beside ``.env`` that setup wrote."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zdemo.errors import ZdemoError
 from zdemo.provisioning.git import WorkTree, ask_git, find_work_tree
-from zdemo.provisioning.state import state_path
+from zdemo.provisioning.state_file import state_path
 
 KEY_FILES = "*.key.json"
 TEMPORARY_FILES = ".env.*.tmp"  # left by a run that was killed; .env.* would match .env.example too

@@ -6,6 +6,7 @@ no other has, recorded before it is created, so that one whose answer was lost i
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from zdemo.management import resources
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Auth, RoleAssignment, milliseconds
 from zdemo.management.refusals import is_taken_name
+from zdemo.provisioning.conflicts import NOTHING_CHANGED
 from zdemo.provisioning.current import CurrentUser
 from zdemo.provisioning.files import SetupFiles, key_in
 from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep, replaced_keys
@@ -156,14 +158,20 @@ def _write_secret(context: Context, secret: str) -> None:
     context.files.record(secret_written=True)
 
 
+def check_key_file(context: Context) -> None:
+    """Raise ZdemoError when a key is to be written in the place of a file that is not setup's."""
+    for step in context.plan.to_do(ObjectKind.KEY):
+        file = context.files.key_file(step.name)
+        if step.action is Action.CREATE and os.path.lexists(file) and file not in context.files.key_files():
+            raise ZdemoError(
+                f"{file} exists, and setup did not write it",
+                hint=f"move it away, or choose another --app-name, and run setup again; {NOTHING_CHANGED}",
+            )
+
+
 def _create_key(context: Context, step: PlanStep) -> None:
     files, (project_id, application_id) = context.files, context.application_ids
     file = files.key_file(step.name)
-    if file.exists() and file not in files.key_files():
-        raise ZdemoError(
-            f"{file} exists, and setup did not write it",
-            hint="move it away, or choose another --app-name, and run setup again",
-        )
     expires = KEY_YEAR + secrets.randbelow(HOURS_OF_KEY_YEAR * HOUR_MILLISECONDS)
     context.record_new("keys", owner_id=application_id, expires=expires)
     made = resources.create_application_key(context.client, project_id, application_id, expires=expires)
