@@ -186,7 +186,11 @@ def test_a_file_that_may_not_be_read(folder: Path) -> None:
     assert "cannot be read (Permission denied)" in str(refusal(lambda: read_key_file("api.json", folder)))
 
 
-@pytest.mark.parametrize("text", [content().decode(), pem(rsa_key()), base64.b64encode(content()).decode()])
+@pytest.mark.parametrize(
+    "text",
+    [content().decode(), pem(rsa_key()), base64.b64encode(content()).decode()],
+    ids=["the file's content", "a PEM", "the content in Base64"],  # not the text: the key is another in each process
+)
 def test_the_key_itself_in_place_of_the_path_is_not_repeated(text: str, folder: Path) -> None:
     wrong = refusal(lambda: read_key_file(text, folder))
     assert (str(wrong), wrong.shown) == ("contains a key itself, not a path", "")
