@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import processes
@@ -166,6 +166,7 @@ VALUES = st.text(st.characters(codec="utf-8"), max_size=20) | st.text("'\"\\# =$
 
 @settings(deadline=None)  # each example waits for the disk
 @given(before=st.dictionaries(NAMES, VALUES, max_size=4), change=st.dictionaries(NAMES, VALUES, max_size=4))
+@example(before={}, change={"A": "\\", "B": "#"})
 def test_what_is_written_is_read_again(
     before: dict[str, str], change: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -25,7 +25,7 @@ from tests.support.rows import BEARER, CHUNKED, ROWS, check, check_body
 from tests.support.served import Served, environment_for, served
 from tests.support.upstream import LOOPBACK, after, upstream
 from tests.support.waiting import eventually
-from tests.support.wire import PATIENCE_SECONDS, bearer, converse, request
+from tests.support.wire import PATIENCE_SECONDS, bearer, chunked, converse, request
 from zdemo.emulator import CLIENT_SECRET, READER, VISITOR, Emulator
 from zdemo.errors import ExitCode
 
@@ -108,6 +108,16 @@ NASTY: dict[str, bytes] = {
 def test_broken_http_opens_nothing(name: str, running: Served) -> None:
     assert running.send(NASTY[name]).status in {0, 400, 401, 404, 431}
     assert running.get(PRIVATE).status == 200
+
+
+def test_a_request_with_two_lengths_is_the_last_of_its_connection(running: Served) -> None:
+    """A proxy that goes by the other length would take the second request for the body of the first."""
+    hidden, mark = f"/hidden-{secrets.token_hex(4)}", f"/mark-{secrets.token_hex(4)}"
+    body = chunked() + request(hidden)
+    running.send(request(PUBLIC, CHUNKED, f"Content-Length: {len(body)}", method="POST", body=body, close=False))
+    running.send(request(mark))
+    eventually("all is written", lambda: mark in running.log)
+    assert hidden not in running.log
 
 
 @chance
