@@ -1,7 +1,8 @@
 # What contributors run. PYTHON is an interpreter with the extra `dev` installed.
 PYTHON ?= .venv/bin/python
+FLOORS = .venv-floors
 
-.PHONY: check lint types test test-zitadel bench
+.PHONY: check lint types test floors test-zitadel bench
 
 check: lint types test
 
@@ -14,6 +15,13 @@ types:
 
 test:
 	$(PYTHON) -m pytest -q -n auto
+
+# The tests with each direct dependency at the lowest version that pyproject.toml allows, in a new environment
+floors:
+	$(PYTHON) -m venv --clear $(FLOORS)
+	$(FLOORS)/bin/python -m pip install -q 'uv>=0.11,<1'
+	$(FLOORS)/bin/python -m uv pip install -q --python $(FLOORS) --resolution lowest-direct -e '.[dev]'
+	$(FLOORS)/bin/python -m pytest -q -n auto
 
 # Against a running ZITADEL: make test-zitadel URL=http://localhost:8080 ADMIN_PAT_FILE=admin.pat
 test-zitadel:
