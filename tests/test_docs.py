@@ -185,6 +185,14 @@ def test_the_example_file_has_the_settings_of_the_emulator() -> None:
     assert (values["PAT"], values["ZITADEL_ADMIN_PAT"]) == (seed.READER.pat, seed.ADMIN.pat)
 
 
+OVERWRITING = re.compile(r"\b(?:cp|mv|tee|curl -o)\b[^\n|]*\.env\b|> ?\.env\b")
+
+
+@pytest.mark.parametrize("path", [*PAGES, *sorted((ROOT / "zdemo").rglob("*.py"))], ids=lambda path: path.name)
+def test_nothing_suggests_to_overwrite_a_dotenv(path: Path) -> None:
+    assert OVERWRITING.findall(path.read_text(encoding="utf-8")) == []
+
+
 def test_json_documents_have_the_keys_that_are_documented() -> None:
     rows = re.findall(r"^\| `zdemo ([^`]+)` \| (`.*) \|$", section(page("commands.md"), "## JSON"), re.MULTILINE)
     with stage(DOCS / "commands.md") as place:

@@ -94,19 +94,25 @@ def test_an_administrators_pat_as_pat_is_pointed_out(bare: Shell, zitadel: Emula
     output.names("PAT and ZITADEL_ADMIN_PAT hold the same", "administrator")
 
 
-COPY = "cp -n .env.example"
+INIT = "zdemo init"
 
 
-def test_the_example_is_offered_only_where_it_overwrites_nothing(bare: Shell, zitadel: Emulator) -> None:
+def test_init_is_offered_only_where_it_writes_a_file(bare: Shell, zitadel: Emulator) -> None:
     for arguments in (("introspect",), ("doctor",)):
-        command(bare, {}, *arguments).names(COPY)
+        command(bare, {}, *arguments).names(f"{INIT} --emulator writes one with the emulator's settings")
+        output = command(bare, {"ZITADEL_DOMAIN": zitadel.url}, *arguments)
+        output.names(f"{INIT} writes one to fill in").never("--emulator")
+    (bare.folder / ".env").mkdir()
+    for arguments in (("introspect",), ("doctor",)):
+        command(bare, {}, *arguments).never(INIT)
+    (bare.folder / ".env").rmdir()
     bare.dotenv(**settings(zitadel.url, CLIENT_ID=f"\u201c{CLIENT_ID}\u201d"))
     for arguments in (("introspect",), ("doctor",)):
-        output = command(bare, {}, *arguments).never(COPY, "grep")
+        output = command(bare, {}, *arguments).never(INIT, "grep")
         output.names("CLIENT_ID has quotes around it", f"CLIENT_ID={CLIENT_ID}")
     bare.dotenv(ZITADEL_DOMAIN=zitadel.url)
     for arguments in (("introspect",), ("doctor",)):
-        output = command(bare, {}, *arguments).never(COPY)
+        output = command(bare, {}, *arguments).never(INIT)
         output.names("CLIENT_ID is not set", r"set them in the environment or in \.env")
 
 

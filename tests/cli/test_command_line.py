@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import pytest
 
-from tests.support.cli import BASE, LONGEST_SECONDS, Shell
+from tests.support.cli import Shell
 from zdemo.cli.app import COMMANDS
 from zdemo.errors import ExitCode
 
@@ -109,31 +107,19 @@ def test_an_error_behind_a_document_does_not_write_a_second(shell: Shell) -> Non
 
 
 def test_a_folder_that_was_deleted_is_named(bare: Shell) -> None:
-    done = _piped(bare, 'mkdir gone && cd gone && rmdir ../gone && "$1" -m zdemo doctor')
+    done = bare.script('mkdir gone && cd gone && rmdir ../gone && "$1" -m zdemo doctor')
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[0] == "error: the folder that zdemo runs in was deleted"
 
 
-def _piped(shell: Shell, script: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603  # the test's own script
-        ["/bin/sh", "-c", script, "sh", sys.executable],
-        cwd=shell.folder,
-        env={**BASE, **shell.env},
-        capture_output=True,
-        text=True,
-        timeout=LONGEST_SECONDS,
-        check=False,
-    )
-
-
 def test_a_reader_that_leaves_early_is_no_crash(shell: Shell) -> None:
-    done = _piped(shell, '"$1" -m zdemo introspect | true')
+    done = shell.script('"$1" -m zdemo introspect | true')
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("arguments", ["introspect", "call private --pat -", "call private --pat"])
 def test_closed_standard_input_is_no_crash(shell: Shell, arguments: str) -> None:
-    done = _piped(shell, f'"$1" -m zdemo {arguments} <&-')
+    done = shell.script(f'"$1" -m zdemo {arguments} <&-')
     assert "Traceback" not in done.stderr
     assert done.returncode == {"call private --pat -": 3, "call private --pat": 2}.get(arguments, 0)
 
@@ -145,14 +131,14 @@ def test_closed_standard_input_is_no_crash(shell: Shell, arguments: str) -> None
 def test_an_answer_that_cannot_be_written_is_an_error(shell: Shell, arguments: str, stream: str, why: str) -> None:
     if "full" in stream and not os.path.exists("/dev/full"):
         pytest.skip("this system has no device that is always full")
-    done = _piped(shell, f'"$1" -m zdemo {arguments} {stream}')
+    done = shell.script(f'"$1" -m zdemo {arguments} {stream}')
     error, hint = f"error: the answer cannot be written: {why}", "hint:  check where standard output goes"
     assert (done.returncode, done.stderr.splitlines()) == (1, [error, hint])
 
 
 def test_who_wants_the_exit_code_alone_may_close_standard_output(shell: Shell) -> None:
     for streams in ("<&- >&- 2>&-", "> /dev/full"):
-        done = _piped(shell, f'"$1" -m zdemo introspect -q {streams}')
+        done = shell.script(f'"$1" -m zdemo introspect -q {streams}')
         assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -161,7 +147,7 @@ def test_who_wants_the_exit_code_alone_may_close_standard_output(shell: Shell) -
 def test_an_error_that_cannot_be_written_keeps_its_exit_code(
     bare: Shell, arguments: str, code: int, streams: str
 ) -> None:
-    done = _piped(bare, f'exec 3>&1; {{ "$1" -m zdemo {arguments}; echo $? >&3; }} {streams}')
+    done = bare.script(f'exec 3>&1; {{ "$1" -m zdemo {arguments}; echo $? >&3; }} {streams}')
     assert done.stdout.splitlines()[-1] == str(code)
-    done = _piped(bare, f'"$1" -m zdemo {arguments} --json >&-')
+    done = bare.script(f'"$1" -m zdemo {arguments} --json >&-')
     assert (done.returncode, "error: " in done.stderr, "written" in done.stderr) == (code, True, False)

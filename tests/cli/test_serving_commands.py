@@ -145,6 +145,8 @@ def test_a_session_by_hand(bare: Shell) -> None:
         code, out, err = stopped(process, signal.SIGTERM)
     assert (code, out) == (0, "")
     assert "note: --emulator ignores your CLIENT_SECRET" in err
+    for command in ("zdemo init --emulator", "zdemo call scoped"):
+        assert f"\n  {command} --env-file emulator.env\n" in err, "the settings in .env are not the emulator's"
     assert READER.pat in err  # the emulator's own tokens are shown, on purpose
     assert ADMIN.pat[:-1] not in err.replace(ADMIN.pat, "")
     assert [line.split()[1:3] for line in err.splitlines() if line.startswith("GET ")] == [

@@ -69,7 +69,7 @@ def test_an_error_is_broken_at_words_where_the_terminal_ends(bare: Shell, column
     lines = screen.rstrip().splitlines()
     assert (code, lines[0][:7], max(map(len, lines)) <= widest) == (3, "error: ", True)
     assert all(line[:7] in ("error: ", "hint:  ", " " * 7) for line in lines)
-    for whole in ("https://my-instance-abc123.zitadel.cloud", "cp -n .env.example .env"):
+    for whole in ("https://my-instance-abc123.zitadel.cloud", "zdemo init"):
         assert any(whole in line for line in lines)
     assert len(bare("introspect", "--pat", "abc").lines) == 4, "what goes to another program is not broken"
 
@@ -80,7 +80,7 @@ def test_a_command_is_never_cut() -> None:
         "zdemo call scoped --watch --expect 401",
         "zdemo doctor --only role.granted",
         "export REQUESTS_CA_BUNDLE=/path/to/ca.pem",
-        "cp -n .env.example .env",
+        "zdemo call scoped --env-file emulator.env",
     ):
         for before in range(12):
             lines = wrapped(f"{'so ' * before}do {command}, and then look at it again", 45)

@@ -286,9 +286,24 @@ def test_an_option_is_named_instead_of_its_variable(value: str, problem: str, hi
     assert (wrong.value.problems, wrong.value.hint) == ((problem,), hint)
 
 
-def test_the_example_is_offered_only_where_there_is_no_env_file(tmp_path: Path) -> None:
-    offered = Environment({}).completion(["PAT"])
-    assert offered == "set it in the environment or in .env; cp -n .env.example .env gives the emulator's values"
+@pytest.mark.parametrize(
+    ("layers", "can_init", "offer"),
+    [
+        ({}, True, "; zdemo init --emulator writes one with the emulator's settings"),
+        ({"the environment": {"HOME": "/"}}, True, "; zdemo init --emulator writes one with the emulator's settings"),
+        ({"the environment": {"ZITADEL_DOMAIN": "https://x"}}, True, "; zdemo init writes one to fill in"),
+        ({}, False, ""),
+    ],
+)
+def test_init_is_offered_only_where_it_writes_a_file(
+    layers: dict[str, dict[str, str]], can_init: bool, offer: str
+) -> None:
+    environment = Environment(layers, can_init=can_init)
+    for one in (environment, environment.without("OTHER")):
+        assert one.completion(["PAT"]) == f"set it in the environment or in .env{offer}"
+
+
+def test_a_missing_setting_is_to_be_set_in_the_file_that_was_read(tmp_path: Path) -> None:
     file = Environment({}, file=tmp_path)
     assert file.completion(["PAT", "CLIENT_ID"]) == f"set them in the environment or in {tmp_path}"
     assert file.completion(["PAT"], by_name=True) == f"set PAT in the environment or in {tmp_path}"

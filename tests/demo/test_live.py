@@ -144,7 +144,7 @@ def test_missing_settings_are_named_with_the_way_to_them(missing: str | None, tm
     assert (ran.code, ran.out) == (3, "")
     for name in every:
         assert (f"{name} is not set" in ran.err) == (missing in (name, None))
-    assert "docs/setup.md" in ran.err
+    assert "https://zitadel.com/docs/guides/start/quickstart" in ran.err
 
 
 @dataclass(kw_only=True)

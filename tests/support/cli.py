@@ -123,6 +123,18 @@ class Shell:
         )
         return _ran(done.returncode, done.stdout, done.stderr)
 
+    def script(self, text: str) -> subprocess.CompletedProcess[str]:
+        """Run a script of ``sh``, where ``"$1" -m zdemo`` is the program."""
+        return subprocess.run(  # noqa: S603  # the test's own script
+            ["/bin/sh", "-c", text, "sh", sys.executable],
+            cwd=self.folder,
+            env={**BASE, **self.env},
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_SECONDS,
+            check=False,
+        )
+
     def dotenv(self, **values: str) -> None:
         """Write a ``.env`` into the folder."""
         (self.folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))

@@ -28,7 +28,7 @@ README = ROOT / "README.md"
 PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 WITHOUT_DOTENV = "setup.md"  # this page begins with an empty folder
 CONSOLE = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
-FOREGROUND = ("zdemo serve", "zdemo emulator")  # these run until they are stopped, and have tests of their own
+TESTED_ELSEWHERE = ("zdemo serve", "zdemo emulator", "zdemo init")  # until they are stopped; where there is no .env
 LEFT_OUT = "…"
 
 
@@ -41,8 +41,8 @@ class Command:
 
     @property
     def runs(self) -> bool:
-        """Whether the command is one of zdemo's that ends by itself."""
-        return self.line.startswith("zdemo ") and not self.line.startswith(FOREGROUND)
+        """Whether the command is one of zdemo's that ends by itself, and that the stage is made for."""
+        return self.line.startswith("zdemo ") and not self.line.startswith(TESTED_ELSEWHERE)
 
 
 @dataclass(frozen=True, kw_only=True)

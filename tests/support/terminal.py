@@ -9,9 +9,11 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Callable
 
 from tests.support.cli import BASE, LONGEST_SECONDS, Shell
 
+Typed = str | Callable[[], str]
 _LAUNCH = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -19,13 +21,16 @@ os.execv(sys.executable, [sys.executable, "-m", "zdemo", *sys.argv[1:]])
 """
 
 
-def at_terminal(shell: Shell, *arguments: str, when: str = "", typed: str = "", **env: str) -> tuple[int, str]:
-    """Return the exit code and all that the terminal was sent; ``typed`` is typed once ``when`` stands there."""
+def at_terminal(shell: Shell, *arguments: str, when: str = "", typed: Typed = "", **env: str) -> tuple[int, str]:
+    """Return the exit code and all that the terminal was sent; ``typed`` is typed once ``when`` stands there.
+
+    A function is called then, and returns what to type.
+    """
     return at_terminal_of(0, shell, *arguments, when=when, typed=typed, **env)
 
 
 def at_terminal_of(
-    columns: int, shell: Shell, *arguments: str, when: str = "", typed: str = "", **env: str
+    columns: int, shell: Shell, *arguments: str, when: str = "", typed: Typed = "", **env: str
 ) -> tuple[int, str]:
     """Do the same at a terminal of that width; 0 is a terminal that does not know its width."""
     master, slave = pty.openpty()
@@ -41,14 +46,14 @@ def at_terminal_of(
     )
     os.close(slave)
     try:
-        return _conversation(process, master, when.encode(), typed.encode())
+        return _conversation(process, master, when.encode(), typed)
     finally:
         process.kill()
         process.wait()
         os.close(master)
 
 
-def _conversation(process: subprocess.Popen[bytes], terminal: int, when: bytes, typed: bytes) -> tuple[int, str]:
+def _conversation(process: subprocess.Popen[bytes], terminal: int, when: bytes, typed: Typed) -> tuple[int, str]:
     output = b""
     end = time.monotonic() + LONGEST_SECONDS
     while time.monotonic() < end:
@@ -62,6 +67,6 @@ def _conversation(process: subprocess.Popen[bytes], terminal: int, when: bytes, 
             return process.wait(LONGEST_SECONDS), output.decode().replace("\r\n", "\n")
         output += data
         if typed and when in output:
-            os.write(terminal, typed)
-            typed = b""
+            os.write(terminal, (typed if isinstance(typed, str) else typed()).encode())
+            typed = ""
     raise AssertionError(f"zdemo does not end; it wrote {output!r}")

@@ -13,6 +13,7 @@ from zdemo.cli.options import PLAIN
 
 COMMANDS = {  # name: module, and the summary that `zdemo --help` shows
     "demo": ("zdemo.cli.demo", "See an API check ZITADEL tokens, with nothing configured."),
+    "init": ("zdemo.cli.init", "Write a first .env, for the emulator or for your ZITADEL."),
     "serve": ("zdemo.cli.serve", "Run the API: three routes, guarded by token introspection."),
     "call": ("zdemo.cli.call", "Send one request to the API, and explain the response."),
     "introspect": ("zdemo.cli.introspect", "Ask ZITADEL about a token, and explain the answer."),

@@ -25,8 +25,8 @@ from zdemo.errors import ExitCode, SettingsError
 
 SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 LIVE_HINT = (
-    "set {what} in the environment or in .env: docs/setup.md shows how to get them, and how to start a "
-    "ZITADEL; zdemo demo without --live needs no settings"
+    "set {what} in the environment or in .env; zdemo demo without --live needs no settings; how to get a ZITADEL: "
+    "https://zitadel.com/docs/guides/start/quickstart"
 )
 
 

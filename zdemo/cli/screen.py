@@ -27,7 +27,7 @@ GLUE = "\x00"  # stands for a blank inside a command; a text that is shown never
 COMMAND = (  # in a sentence, as far as it can be told from the words around it
     r"\bzdemo (?:role [a-z]+(?: \S+ [\w.-]+:[\w.:-]+\b)?|[a-z]+)"
     r"(?: (?:public|private|scoped)\b)?(?: --?[a-z][\w-]*(?: (?:[A-Z\d]+|\w+[.:/][\w.:/-]+)\b)?)*"
-    r"|\b(?:export|unset|cd|cp (?:-n )?[\w./~-]+) [\w./~=-]+"
+    r"|\b(?:export|unset|cd) [\w./~=-]+"
 )
 
 

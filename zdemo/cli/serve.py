@@ -7,11 +7,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from zdemo.cli.emulator import known_users
+from zdemo.cli.env_file import DEFAULT, with_emulator_settings
 from zdemo.cli.options import EnvFile, Expose, Host, Port, check_exposure, check_port
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings
@@ -22,13 +24,7 @@ from zdemo.errors import ExitCode, ZdemoError
 KEY_FILE = "ZITADEL_KEY_FILE"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 DEFAULT_THREADS = 128
-FIRST_STEPS = (
-    "try, in another terminal:",
-    "  cp -n .env.example .env       (its values are the emulator's)",
-    "  zdemo call scoped             (or --pat with one of the tokens above)",
-    "  zdemo role revoke reader read:messages",
-    "  zdemo call scoped",
-)
+FIRST_STEPS = ("zdemo call scoped", "zdemo role revoke reader read:messages", "zdemo call scoped")
 
 
 def serve(
@@ -68,7 +64,7 @@ def serve(
     check_port(host, port, "zdemo serve")
     with ExitStack() as stack:
         if emulator:
-            _start_emulator(screen, stack)  # before secrets are hidden: the emulator's are public
+            _start_emulator(screen, stack, env_file or DEFAULT)  # before secrets are hidden: the emulator's are public
         hide_secrets(screen, environment)
         if open_metrics:
             stack.enter_context(_shared_metrics(workers))
@@ -109,19 +105,22 @@ def _with_emulator(screen: Screen, environment: Environment) -> Environment:
     return read_environment(environment.file, options).without(KEY_FILE)  # a key would win over the secret
 
 
-def _start_emulator(screen: Screen, stack: ExitStack) -> None:
+def _start_emulator(screen: Screen, stack: ExitStack, env_file: Path) -> None:
     from zdemo.emulator import DEFAULT_PORT, emulate
     from zdemo.serving.production import port_is_free
 
     if not port_is_free("127.0.0.1", DEFAULT_PORT):
+        commands = ", then ".join(with_emulator_settings(env_file, "zdemo serve"))
         raise ZdemoError(
-            f"the emulator's port, {DEFAULT_PORT}, is taken",
-            hint="if an emulator runs there already, start zdemo serve without --emulator; .env.example fits it",
+            f"the emulator's port, {DEFAULT_PORT}, is taken", hint=f"if an emulator runs there already: {commands}"
         )
     running = stack.enter_context(emulate(port=DEFAULT_PORT))
     screen.tell(f"ZITADEL (emulator) on {running.url}; its state ends with it")
-    for line in (*(f"  {line}" for line in known_users()), *FIRST_STEPS):
-        screen.tell(line)
+    for line in known_users():
+        screen.tell(f"  {line}")
+    screen.tell("try, in another terminal:")
+    for command in with_emulator_settings(env_file, *FIRST_STEPS):
+        screen.tell(f"  {command}")
 
 
 @contextmanager

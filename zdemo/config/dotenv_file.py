@@ -61,6 +61,11 @@ def read_dotenv(path: Path) -> dict[str, str]:
     return {b.key: b.value or "" for b in bindings if b.key is not None}
 
 
+def parse_dotenv(text: str) -> dict[str, str]:
+    """Return the variables of the text of a ``.env`` file whose lines are assignments."""
+    return {b.key: b.value or "" for b in parse_stream(io.StringIO(text)) if b.key is not None}
+
+
 def lone_words(path: Path) -> tuple[int, ...]:
     """Return the numbers of lines that are a word without ``=``, which may be the rest of a broken line."""
     return tuple(_numbers(_bindings(path), lambda b: b.key is not None and b.value is None and not _lead(b)[2]))

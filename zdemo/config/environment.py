@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 COMMAND_LINE = "the command line"
+INIT_EMULATOR = "zdemo init --emulator writes one with the emulator's settings"
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 
 
@@ -24,14 +25,16 @@ class Environment(Mapping[str, str]):
         *,
         options: Mapping[str, str] | None = None,
         file: Path | None = None,
+        can_init: bool = False,
     ) -> None:
         """Merge layers, named by their places, the strongest first; blank values count as not set.
 
         ``options`` holds the option for each variable that the command line can give; ``file`` is the ``.env`` that
-        was read. The place of variables from a file is its path.
+        was read. The place of variables from a file is its path. ``can_init``: there is no ``.env`` yet.
         """
         self._options = dict(options or {})
         self.file = file
+        self._can_init = can_init
         self._values: dict[str, tuple[str, str]] = {}
         self.shadowed: dict[str, str] = {}
         for place, values in layers.items():
@@ -71,9 +74,11 @@ class Environment(Mapping[str, str]):
     def completion(self, names: Sequence[str], *, by_name: bool = False) -> str:
         """Return the advice to set missing variables, which a message has named unless ``by_name``."""
         what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
-        # where a .env exists, nothing may suggest to copy another over it
-        example = "" if self.file else "; cp -n .env.example .env gives the emulator's values"
-        return f"set {what} in the environment or in {self.file or '.env'}{example}"
+        init = ""
+        if self._can_init:  # where a .env exists, zdemo init refuses
+            with_own = any(map(is_setting, self))  # and the emulator's would not fit to these
+            init = "; zdemo init writes one to fill in" if with_own else f"; {INIT_EMULATOR}"
+        return f"set {what} in the environment or in {self.file or '.env'}{init}"
 
     def without(self, name: str) -> Environment:
         """Return the same environment with one variable not set."""
@@ -81,7 +86,7 @@ class Environment(Mapping[str, str]):
         for other, (value, place) in self._values.items():
             if other != name:
                 layers.setdefault(place, {})[other] = value
-        return Environment(layers, options=self._options, file=self.file)
+        return Environment(layers, options=self._options, file=self.file, can_init=self._can_init)
 
     def folder(self, name: str) -> Path:
         """Return where a relative path in a variable starts: beside its ``.env``, or in the working directory."""
@@ -108,4 +113,5 @@ def read_environment(
         {COMMAND_LINE: given, "the environment": os.environ, str(path): in_file},
         options={name: option for name, (option, _) in (options or {}).items()},
         file=path if is_read else None,
+        can_init=not os.path.lexists(path),
     )

@@ -1,0 +1,256 @@
+"""``zdemo init``: it writes a first ``.env``, and never changes anything that exists."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import ROOT, Shell, Stack
+from tests.support.repository import needs_git, repository
+from tests.support.terminal import at_terminal
+from zdemo.cli.env_file import with_emulator_settings
+from zdemo.config.dotenv_file import read_dotenv
+from zdemo.emulator import ADMIN, CLIENT_ID, READER, VISITOR
+from zdemo.errors import ExitCode
+
+EXAMPLE = (ROOT / ".env.example").read_text()
+OTHERS = f"""ZITADEL_DOMAIN=https://zitadel.example.com
+CLIENT_ID={CLIENT_ID}
+CLIENT_SECRET={"s3cretOf" * 8}
+ZITADEL_KEY_FILE=key.json
+"""
+QUESTION = "Settings for your own ZITADEL, or for the built-in emulator? [OWN/emulator] "
+CALLS = ("zdemo call scoped", "zdemo role grant reader read:messages")
+
+
+def names_in(text: str) -> list[str]:
+    """Return the settings of a text, also those that are commented out."""
+    return list(dict.fromkeys(re.findall(r"^(?:# )?([A-Z_]+)=", text, re.MULTILINE)))
+
+
+# --- a new file
+
+
+@pytest.mark.parametrize("file", [".env", "emulator.env", "sub folder/my.env"])
+def test_the_emulators_settings_are_those_of_the_example(bare: Shell, file: str) -> None:
+    (bare.folder / "sub folder").mkdir()
+    ran = bare("init", "--emulator", *([] if file == ".env" else ["--env-file", file]))
+    option = {".env": "", "emulator.env": " --env-file emulator.env"}.get(file, " --env-file 'sub folder/my.env'")
+    assert (ran.code, ran.err) == (0, "")
+    assert (bare.folder / file).read_text() == EXAMPLE
+    assert ran.out.splitlines()[0] == f"wrote {file}: the settings of the emulator"
+    assert f"next  zdemo serve --emulator{option}  " in ran.out
+    assert f"      zdemo call scoped{option}  " in ran.out
+
+
+def test_without_a_terminal_it_is_a_skeleton_that_doctor_finds_incomplete(bare: Shell) -> None:
+    ran = bare("init")
+    assert (ran.code, ran.err, ran.out.splitlines()[0]) == (0, "", "wrote .env: a skeleton to fill in")
+    assert "zdemo setup" in ran.out
+    skeleton = (bare.folder / ".env").read_text()
+    assert not any(read_dotenv(bare.folder / ".env").values())
+    assert set(names_in(skeleton)) == {*names_in(EXAMPLE), "ZDEMO_VISITOR_PAT"}
+    found = bare("doctor", "--only", "settings.complete", "--json").document["checks"][0]
+    assert re.findall(r"(\w+) is not set", found["evidence"]) == ["ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET"]
+    assert found["fix"].startswith("set them in the environment or in .env; zdemo setup")
+
+
+def test_the_file_is_for_its_owner_alone(bare: Shell) -> None:
+    assert bare.script('umask 0; "$1" -m zdemo init').returncode == 0
+    assert stat.S_IMODE((bare.folder / ".env").stat().st_mode) == 0o600
+
+
+def test_a_file_that_cannot_be_written_is_not_left_in_part(bare: Shell) -> None:
+    done = bare.script('ulimit -f 0; "$1" -m zdemo init --emulator')
+    assert (done.returncode, os.listdir(bare.folder)) == (ExitCode.SETTINGS, [])
+    assert done.stderr.startswith("error: .env cannot be written: File too large\nhint: ")
+
+
+def test_a_folder_that_is_missing_is_named(bare: Shell) -> None:
+    ran = bare("init", "--env-file", "no folder/.env")
+    assert (ran.code, ran.lines) == (
+        ExitCode.SETTINGS,
+        [
+            "error: no folder/.env cannot be written: No such file or directory",
+            "hint:  mkdir -p 'no folder', or correct --env-file",
+        ],
+    )
+
+
+def test_what_the_environment_hides_is_named(bare: Shell) -> None:
+    ran = bare("init", "--emulator", PAT="another", CLIENT_ID=CLIENT_ID)
+    assert ran.err == "warning: PAT in the environment hides the one in .env: unset PAT\n"
+    assert bare("init", "--env-file", "mine.env", PAT="another").err == ""
+
+
+@needs_git
+def test_git_does_not_take_the_file_unnoticed(bare: Shell) -> None:
+    repository(bare.folder)
+    assert bare("init").err.startswith("warning: git would take files with secrets: add to .gitignore: .env")
+    (bare.folder / ".env").unlink()
+    code, screen = at_terminal(bare, "init", "--emulator", when="? [y/N] ", typed="y\n")
+    assert (code, ".gitignore: added .env" in screen) == (0, True)
+    assert ".env\n" in (bare.folder / ".gitignore").read_text()
+
+
+def test_setup_fills_the_skeleton_in_and_teardown_gives_it_back(own_stack: Stack, bare: Shell) -> None:
+    admin = {"ZITADEL_DOMAIN": own_stack.emulator.url, "ZITADEL_ADMIN_PAT": ADMIN.pat}
+    assert bare("init").code == 0
+    skeleton = (bare.folder / ".env").read_text()
+    assert bare("setup", "--yes", "--project-name", "own", **admin).code == 0
+    filled = (bare.folder / ".env").read_text()
+    assert len(filled.splitlines()) == len(skeleton.splitlines())
+    assert bare("introspect").code == 0
+    assert bare("setup", "--teardown", "--yes", **admin).code == 0
+    assert (bare.folder / ".env").read_text() == skeleton
+
+
+# --- at a terminal
+
+
+@pytest.mark.parametrize(
+    ("typed", "wrote"),
+    [
+        ("\n", "a skeleton to fill in"),
+        ("own\n", "a skeleton to fill in"),
+        ("emulator\n", "the settings of the emulator"),
+        ("yes\nE\n", "the settings of the emulator"),
+        ("\x04", "a skeleton to fill in"),
+    ],
+)
+def test_a_terminal_asks_which_settings(bare: Shell, typed: str, wrote: str) -> None:
+    code, screen = at_terminal(bare, "init", when=QUESTION, typed=typed)
+    assert (code, screen.count(QUESTION)) == (0, len(typed.splitlines()))
+    assert f"wrote .env: {wrote}\n" in screen
+
+
+def test_a_terminal_does_not_ask_what_is_known(bare: Shell) -> None:
+    for arguments in (("init", "--emulator"), ("init",)):  # and the second finds the file
+        assert QUESTION not in at_terminal(bare, *arguments)[1]
+
+
+def test_a_file_that_appears_meanwhile_is_not_touched(bare: Shell) -> None:
+    file = bare.folder / ".env"
+
+    def answer() -> str:
+        file.write_text(OTHERS)
+        return "emulator\n"
+
+    code, screen = at_terminal(bare, "init", when=QUESTION, typed=answer)
+    assert (code, ".env exists, and was not changed" in screen) == (1, True)
+    assert file.read_text() == OTHERS
+
+
+# --- a file that exists
+
+
+def _file(text: str | bytes, mode: int = 0o644) -> Callable[[Path], None]:
+    def make(path: Path) -> None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(mode)
+
+    return make
+
+
+def _link(path: Path) -> None:
+    path.with_name("target").write_text(OTHERS)
+    path.symlink_to("target")
+
+
+EXISTING: dict[str, tuple[Callable[[Path], None], str]] = {
+    "other settings": (_file(OTHERS), "ZITADEL_DOMAIN"),
+    "empty": (_file(""), "it "),
+    "read-only": (_file(OTHERS, 0o400), "ZITADEL_DOMAIN"),
+    "link": (_link, "ZITADEL_DOMAIN"),
+    "broken link": (lambda path: path.symlink_to("nowhere"), "is a link to a file that does not exist"),
+    "link to itself": (lambda path: path.symlink_to(".env"), "symbolic links"),
+    "folder": (Path.mkdir, "folder"),
+    "named pipe": (os.mkfifo, "named pipe"),
+    "no text": (_file(b"\xff\xfe\x00"), "is not UTF-8 text"),
+    "no settings": (_file("some prose of mine\nand more"), "line 1 is not an assignment"),
+}
+
+
+def snapshot(path: Path) -> tuple[object, ...]:
+    status = path.lstat()
+    content = path.read_bytes() if path.is_file() else b""
+    return (status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, content, os.listdir(path.parent))
+
+
+@pytest.mark.parametrize("option", ["", "--emulator"])
+@pytest.mark.parametrize(("make", "told"), EXISTING.values(), ids=EXISTING)
+def test_what_exists_is_not_touched(bare: Shell, make: Callable[[Path], None], told: str, option: str) -> None:
+    path = bare.folder / ".env"
+    make(path)
+    before = snapshot(path)
+    ran = bare("init", *filter(None, [option]))
+    assert (ran.code, ran.out, snapshot(path)) == (ExitCode.NO, "", before)
+    assert ran.lines[0] == "error: .env exists, and was not changed"
+    assert told in ran.err
+    assert "s3cret" not in ran.err
+    assert ran.lines[-1].startswith("hint:  ")
+    if option:
+        assert bare(*ran.lines[-1].split()[2:]).code == 0, "what the hint says works"
+
+
+def test_the_settings_that_differ_are_named_without_their_values(bare: Shell) -> None:
+    (bare.folder / ".env").write_text(OTHERS)
+    assert bare("init", "--emulator").lines == [
+        "error: .env exists, and was not changed",
+        "       it differs in ZITADEL_DOMAIN, CLIENT_SECRET",
+        "       it lacks ZITADEL_PROJECT_ID, PAT, ZITADEL_ADMIN_PAT, ZDEMO_CACHE_TTL",
+        "       it also sets ZITADEL_KEY_FILE",
+        "hint:  zdemo init --emulator --env-file emulator.env",
+    ]
+    assert bare("init").lines == [
+        "error: .env exists, and was not changed",
+        "       it sets ZITADEL_DOMAIN, CLIENT_ID, CLIENT_SECRET, ZITADEL_KEY_FILE",
+        "hint:  zdemo doctor says what is missing or wrong",
+    ]
+
+
+def test_a_second_time_nothing_differs(bare: Shell) -> None:
+    assert (bare("init", "--emulator").code, bare("init", "--env-file", "own.env").code) == (0, 0)
+    assert bare("init", "--emulator").lines == [
+        "error: .env exists, and was not changed",
+        "       it has the settings of the emulator",
+        "hint:  zdemo serve --emulator",
+    ]
+    assert bare("init", "--env-file", "own.env").lines[1:] == [
+        "       it sets nothing",
+        "hint:  zdemo doctor --env-file own.env says what is missing or wrong",
+    ]
+
+
+# --- the file that the next steps use
+
+
+@pytest.mark.parametrize(
+    ("files", "init", "option"),
+    [
+        ({}, ["zdemo init --emulator"], ""),
+        ({".env": EXAMPLE}, [], ""),
+        ({".env": EXAMPLE.replace(READER.pat, VISITOR.pat) + "ZDEMO_TIMEOUT=1\n"}, [], ""),
+        ({".env": EXAMPLE.replace(f"\nPAT={READER.pat}", "")}, None, " --env-file emulator.env"),
+        ({".env": EXAMPLE + "ZITADEL_KEY_FILE=key.json\n"}, None, " --env-file emulator.env"),
+        ({".env": EXAMPLE.replace("8484", "8080")}, None, " --env-file emulator.env"),
+        ({".env": OTHERS}, None, " --env-file emulator.env"),
+        ({".env": "not a .env"}, None, " --env-file emulator.env"),
+        ({".env": OTHERS, "emulator.env": EXAMPLE}, [], " --env-file emulator.env"),
+        ({".env": OTHERS, "emulator.env": OTHERS}, None, " --env-file emulator2.env"),
+    ],
+)
+def test_next_steps_use_a_file_that_has_or_can_get_the_emulators_settings(
+    tmp_path: Path, files: dict[str, str], init: list[str] | None, option: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    init = [f"zdemo init --emulator{option}"] if init is None else init
+    with contextlib.chdir(tmp_path):
+        assert with_emulator_settings(Path(".env"), *CALLS) == [*init, *(f"{call}{option}" for call in CALLS)]

@@ -1,0 +1,49 @@
+"""The ``.env`` that the next command needs: its option, and which file can hold the emulator's settings."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from itertools import chain, count
+from pathlib import Path
+
+from zdemo.config.new_dotenv import differences, emulator_text
+from zdemo.errors import SettingsError
+
+DEFAULT = Path(".env")
+TO_BE_SET = {"ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "PAT", "ZITADEL_ADMIN_PAT"}
+TO_BE_EQUAL = {"ZITADEL_PROJECT_ID", *TO_BE_SET} - {"PAT"}  # which may be any user's
+NOT_TO_BE_SET = {"ZITADEL_KEY_FILE"}  # wins over the client secret
+
+
+def with_env_file(command: str, path: Path) -> str:
+    """Return a command with the option to use this ``.env``, if it needs one."""
+    return command if path == DEFAULT else f"{command} --env-file {shlex.quote(str(path))}"
+
+
+def emulator_env_file(preferred: Path) -> tuple[Path, bool]:
+    """Return a file for the emulator's settings, and whether it has them already; otherwise it does not exist.
+
+    It is the preferred one, unless that has other settings.
+    """
+    names = (f"emulator{'' if number == 1 else number}.env" for number in count(1))
+    paths = chain([preferred], map(Path, names))
+    return next((path, exists) for path in paths if not (exists := os.path.lexists(path)) or _is_for_emulator(path))
+
+
+def with_emulator_settings(preferred: Path, *commands: str) -> list[str]:
+    """Return commands that use the emulator's settings, behind the one that writes these where no file has them."""
+    path, has_settings = emulator_env_file(preferred)
+    init = () if has_settings else ("zdemo init --emulator",)
+    return [with_env_file(command, path) for command in (*init, *commands)]
+
+
+def _is_for_emulator(path: Path) -> bool:
+    """Return whether all commands work with the emulator if they use this ``.env``."""
+    try:
+        found = differences(path, emulator_text())
+    except SettingsError:
+        return False
+    return not (
+        TO_BE_SET & {*found.not_set} or TO_BE_EQUAL & {*found.other_value} or NOT_TO_BE_SET & {*found.only_there}
+    )

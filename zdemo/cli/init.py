@@ -1,0 +1,94 @@
+"""``zdemo init``: write a first ``.env``, and never change one that exists."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zdemo.cli.env_file import DEFAULT, emulator_env_file, with_env_file
+from zdemo.cli.gitignore import keep_out_of_git
+from zdemo.cli.options import EnvFile
+from zdemo.cli.questions import typed_line
+from zdemo.cli.screen import Screen
+from zdemo.cli.token_input import at_terminal
+from zdemo.config.environment import read_environment
+from zdemo.config.new_dotenv import SKELETON, create_dotenv, differences, emulator_text
+from zdemo.config.printable import printable
+from zdemo.errors import ExitCode, SettingsError, ZdemoError
+
+OWN, EMULATOR = "own", "emulator"
+QUESTION = "Settings for your own ZITADEL, or for the built-in emulator? [OWN/emulator] "
+
+
+def init(
+    ctx: typer.Context,
+    emulator: Annotated[
+        bool, typer.Option("--emulator", help="Write the settings of the built-in ZITADEL emulator. They are public.")
+    ] = False,
+    env_file: EnvFile = None,
+) -> int:
+    """Write a first .env, for the emulator or for your ZITADEL.
+
+    Never changes a file that exists. Without --emulator it is a skeleton to fill in; a terminal asks which you need.
+
+    Example: zdemo init --emulator
+    """
+    screen: Screen = ctx.obj
+    path = env_file or DEFAULT
+    if not emulator and at_terminal() and not os.path.lexists(path):
+        emulator = _choice() == EMULATOR
+    text = emulator_text() if emulator else SKELETON
+    try:
+        create_dotenv(path, text)
+    except FileExistsError:
+        raise _refusal(path, text, emulator=emulator) from None
+    screen.say(printable(f"wrote {path}: {'the settings of the emulator' if emulator else 'a skeleton to fill in'}"))
+    keep_out_of_git(screen, path, yes=False)
+    for name in read_environment(path).shadowed:
+        screen.tell(f"warning: {name} in the environment hides the one in {path}: unset {name}")
+    steps = _next_steps(path, emulator=emulator)
+    screen.pairs(steps, label_width=max(len(label) for label, _ in steps))
+    return ExitCode.YES
+
+
+def _choice() -> str:
+    """Ask which settings to write; the first letters are enough, and an empty line means one's own ZITADEL."""
+    while True:
+        answer = typed_line(QUESTION).lower()
+        for choice in (OWN, EMULATOR):
+            if choice.startswith(answer):
+                return choice
+
+
+def _next_steps(path: Path, *, emulator: bool) -> list[tuple[str, str]]:
+    steps = {
+        "zdemo setup": "creates what is needed in your ZITADEL, and fills it in",
+        "zdemo doctor": "says what is missing, if you fill it in by hand",
+    }
+    if emulator:
+        steps = {
+            "zdemo serve --emulator": "runs the API and the emulator",
+            "zdemo call scoped": "in another terminal",
+        }
+    lead = ("next  ", "      ")
+    return [(f"{lead[i]}{with_env_file(command, path)}", what) for i, (command, what) in enumerate(steps.items())]
+
+
+def _refusal(path: Path, text: str, *, emulator: bool) -> ZdemoError:
+    """Return the error that says how an existing file differs from the text that was not written."""
+    lines = [f"{path} exists, and was not changed"]
+    other, has_settings = emulator_env_file(path)
+    hint = with_env_file("zdemo serve --emulator" if has_settings else "zdemo init --emulator", other)
+    try:
+        found = differences(path, text)
+    except SettingsError as error:
+        return ZdemoError("\n".join((*lines, *error.problems)), hint=hint if emulator else error.hint)
+    if not emulator:
+        lines.append(f"it sets {', '.join(found.only_there) or 'nothing'}")
+        return ZdemoError("\n".join(lines), hint=f"{with_env_file('zdemo doctor', path)} says what is missing or wrong")
+    parts = {"it differs in": found.other_value, "it lacks": found.not_set, "it also sets": found.only_there}
+    told = [f"{what} {', '.join(names)}" for what, names in parts.items() if names]
+    return ZdemoError("\n".join((*lines, *(told or ["it has the settings of the emulator"]))), hint=hint)
