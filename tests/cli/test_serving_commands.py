@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.support.cli import BASE, ROOT, Shell, first_answer, is_two_lines
-from tests.support.ports import free_port
+from tests.support.ports import fixed_port, free_port
 from tests.support.upstream import refusing_port
 from zdemo.cli.emulator import EMULATOR_PORT
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR
@@ -132,11 +132,8 @@ def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an
 
 def test_a_session_by_hand(bare: Shell) -> None:
     """With the emulator's values from ``.env.example``, as the README walks through it."""
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", DEFAULT_PORT)) == 0:
-            pytest.skip("an emulator runs on this machine already, at its fixed port")
     (bare.folder / ".env").write_text((ROOT / ".env.example").read_text().replace(CLIENT_SECRET, "another-secret"))
-    with bare.serving("--emulator", ZDEMO_CACHE_TTL="0") as (process, url):
+    with fixed_port(DEFAULT_PORT), bare.serving("--emulator", ZDEMO_CACHE_TTL="0") as (process, url):
         assert bare("call", "scoped", "--url", url).code == 0
         assert bare("role", "revoke", "reader", "read:messages").code == 0
         refused = bare("call", "scoped", "--url", url, CLIENT_SECRET=CLIENT_SECRET)

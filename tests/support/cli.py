@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -100,10 +100,15 @@ def forker() -> Forker:
 
 @dataclass(frozen=True, kw_only=True)
 class Shell:
-    """A folder and an environment to run commands in; ``env`` is exported there."""
+    """A folder and an environment to run commands in; ``env`` is exported there.
+
+    ``program`` and ``base`` are others for another installation than this repository.
+    """
 
     folder: Path
     env: Mapping[str, str]
+    program: Sequence[str] = (sys.executable, "-m", "zdemo")
+    base: Mapping[str, str] = field(default_factory=lambda: BASE)
 
     def __call__(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
         """Run ``zdemo`` to its end; ``env`` is exported for this command alone. A traceback is always a failure."""
@@ -113,9 +118,9 @@ class Shell:
     def anew(self, *arguments: str | bytes, stdin: str | bytes = b"", **env: str) -> Ran:
         """Run ``zdemo`` in a Python that starts for this command."""
         done = subprocess.run(  # noqa: S603  # the program under test
-            [sys.executable, "-m", "zdemo", *arguments],
+            [*self.program, *arguments],
             cwd=self.folder,
-            env={**BASE, **self.env, **env},
+            env={**self.base, **self.env, **env},
             input=os.fsencode(stdin),
             capture_output=True,
             timeout=LONGEST_SECONDS,
@@ -143,9 +148,9 @@ class Shell:
     def running(self, *arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
         """Run ``zdemo`` while the block lasts; end it by SIGTERM if it still runs."""
         process = subprocess.Popen(  # noqa: S603  # the program under test
-            [sys.executable, "-m", "zdemo", *arguments],
+            [*self.program, *arguments],
             cwd=self.folder,
-            env={**BASE, **self.env, **env},
+            env={**self.base, **self.env, **env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

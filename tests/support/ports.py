@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 
 LOOPBACK = "127.0.0.1"
 # Below those from which a system takes a port for every connection that is opened: one of them might be taken by a
 # test that runs at the same time, between this look and the start of what shall listen there.
 FIRST, LAST = 20_000, 32_000
+
+
+@contextmanager
+def fixed_port(port: int) -> Iterator[None]:
+    """Keep a port for the block among all test processes of this user; skip the test if something listens there."""
+    with Path(tempfile.gettempdir(), f"zdemo-tests-{os.getuid()}-port-{port}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with socket.socket() as probe:
+            if probe.connect_ex((LOOPBACK, port)) == 0:
+                pytest.skip(f"port {port} is taken on this machine, and zdemo serve --emulator has no other")
+        yield
 
 
 def free_port() -> int:

@@ -1,0 +1,68 @@
+"""zdemo as a wheel in an empty environment, in a folder far from the repository: as pip, pipx and uv install it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.support.cli import ROOT, Shell
+from tests.support.ports import fixed_port
+from zdemo.emulator import DEFAULT_PORT
+
+LONGEST_SECONDS = 120
+PIP = (sys.executable, "-m", "pip", "--retries=1", "--timeout=10", "--disable-pip-version-check")
+OFFLINE = r"(?i)connection|timed out|name resolution|no matching distribution found for hatchling"
+
+
+def _run(*command: str | Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(  # noqa: S603  # pip and venv
+        command, env=environment, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False
+    )
+    if done.returncode and re.search(OFFLINE, done.stderr):
+        pytest.skip("pip cannot reach a package index to build the wheel")
+    assert done.returncode == 0, done.stderr
+
+
+def _install_wheel(folder: Path) -> Path:
+    """Build the wheel, and return the ``bin`` of an environment that holds it and what it requires."""
+    _run(*PIP, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
+    _run(sys.executable, "-m", "venv", "--without-pip", folder / "environment")
+    python = folder / "environment" / "bin" / "python"
+    _run(*PIP, "--python", python, "install", "--quiet", "--no-compile", *folder.glob("zdemo-*.whl"))
+    return python.parent
+
+
+@pytest.mark.skipif(find_spec("pip") is None, reason="pip is not installed")
+def test_a_wheel_in_an_empty_environment_needs_no_repository(tmp_path: Path) -> None:
+    """One test, because the environment takes some 15 s."""
+    programs = _install_wheel(tmp_path)
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    base = {"PATH": os.defpath, "HOME": str(folder)}
+    zdemo = Shell(folder=folder, env={}, program=(str(programs / "zdemo"),), base=base)
+    module = Shell(folder=folder, env={}, program=(str(programs / "python"), "-m", "zdemo"), base=base)
+
+    assert module.anew("--version").out == zdemo.anew("--version").out
+    assert module.anew("init", "--emulator").code == 0
+    assert (folder / ".env").read_bytes() == (ROOT / ".env.example").read_bytes()
+    assert "The name resolves" in zdemo.anew("doctor", "--explain", "net.connect").out
+    with fixed_port(DEFAULT_PORT), zdemo.serving("--emulator") as (_, url):
+        walk: Sequence[tuple[str, int, str]] = (
+            ("call scoped", 0, "200"),
+            ("role revoke reader read:messages", 0, "revoked read:messages from reader"),
+            ("call scoped", 1, "zdemo role grant reader read:messages"),
+            ("role grant reader read:messages", 0, "granted read:messages to reader"),
+            ("introspect", 0, "reader"),
+            ("doctor", 0, " passed"),
+        )
+        for line, code, words in walk:
+            ran = zdemo.anew(*line.split(), ZDEMO_API_URL=url)
+            assert (ran.code, words in ran.out) == (code, True), f"zdemo {line}\n{ran.all}"
