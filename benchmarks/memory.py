@@ -11,39 +11,60 @@ from benchmarks import tables, upstream
 from zdemo.http.response import Response
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.cache import CachingIntrospector
-from zdemo.introspection.model import Introspection, parse_introspection
+from zdemo.introspection.model import ROLES_CLAIM, Introspection, parse_introspection
 
-SIZES = (10, 10_000, 100_000)
+CASES = ((10, 10, 1), (10_000, 10_000, 1), (100_000, 100_000, 1), (10_000, 2_000, 500))  # size, tokens, roles of each
 HITS = 20_000
 
 
 class _Memory:
-    """An introspector that answers like ZITADEL, with new objects for each token."""
+    """An introspector that answers like ZITADEL, with new objects for each token, and with so many roles."""
+
+    def __init__(self, roles: int) -> None:
+        self.roles = {f"role:{n:03d}": {"300000000000000001": "acme.localhost"} for n in range(roles)}
 
     def introspect(self, token: str) -> Introspection:
-        claims = json.loads(upstream.ACTIVE) | {"jti": token, "sub": token}
+        claims = json.loads(upstream.ACTIVE) | {"jti": token, "sub": token, ROLES_CLAIM: self.roles}
         body = json.dumps(claims).encode()
         answer = Response(status=200, headers={"content-type": "application/json"}, body=body, seconds=0, url="")
         return parse_introspection(answer)
 
 
+def _filled(size: int, tokens: list[str], roles: int) -> tuple[CachingIntrospector, int]:
+    """Return a cache that was asked about these tokens, and the bytes that it takes."""
+    gc.collect()
+    tracemalloc.start()
+    bulkhead = Bulkhead(1, wait_seconds=0)
+    cache = CachingIntrospector(_Memory(roles), ttl_seconds=3600, size=size, timeout_seconds=5, bulkhead=bulkhead)
+    for token in tokens:
+        cache.introspect(token)
+    gc.collect()
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return cache, used
+
+
+def _kept(cache: CachingIntrospector, tokens: list[str]) -> list[str]:
+    """Return the tokens that the cache still knows: the youngest."""
+    for number, token in enumerate(reversed(tokens)):
+        cache.introspect(token)
+        if cache.counters.misses > len(tokens):
+            return tokens[len(tokens) - number :]
+    return tokens
+
+
 def memory() -> None:
     """Fill a cache, read from it, and print a table."""
     rows = []
-    for size in SIZES:
-        tokens = [f"benchmark-token-number-{n:048d}" for n in range(size)]
-        gc.collect()
-        tracemalloc.start()
-        bulkhead = Bulkhead(1, wait_seconds=0)
-        cache = CachingIntrospector(_Memory(), ttl_seconds=3600, size=size, timeout_seconds=5, bulkhead=bulkhead)
-        for token in tokens:
-            cache.introspect(token)
-        gc.collect()
-        used, _ = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
+    for size, count, roles in CASES:
+        tokens = [f"benchmark-token-number-{n:048d}" for n in range(count)]
+        cache, used = _filled(size, tokens, roles)
+        kept = _kept(cache, tokens)
         start = time.perf_counter()
         for n in range(HITS):
-            cache.introspect(tokens[(n * 7919) % size])
+            cache.introspect(kept[-1 - (n * 7919) % (len(kept) - 1)])
         hit = (time.perf_counter() - start) / HITS
-        rows.append((f"{size:,}", f"{used / size:,.0f} bytes", f"{used / 2**20:.1f} MiB", f"{hit * 1e6:.1f} µs"))
-    tables.show("The cache", ["tokens", "memory per token", "total", "time per hit"], rows)
+        row = (f"{size:,}", f"{count:,}", roles, f"{len(kept):,}", f"{used / len(kept):,.0f} bytes")
+        rows.append((*row, f"{used / 2**20:.1f} MiB", f"{hit * 1e6:.1f} µs"))
+    header = ["ZDEMO_CACHE_SIZE", "tokens", "roles of each", "kept", "memory per token", "total", "time per hit"]
+    tables.show("The cache", header, rows)

@@ -48,7 +48,6 @@ HOMES: dict[str, set[str]] = {
     "click": set(),
     "dotenv": {"config.dotenv_file"},
     "prometheus_client": {"server"},
-    "cachetools": {"introspection.cache"},
     "cheroot": {"serving"},
     "granian": {"serving"},
     "requests": {"http.transport", "http.deadline", "http.failures"},

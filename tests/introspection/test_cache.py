@@ -27,6 +27,7 @@ from zdemo.errors import ZitadelUnavailable
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.cache import CachingIntrospector
 from zdemo.introspection.model import Introspection, Introspector
+from zdemo.introspection.store import bytes_for, memory_of
 
 TTL = 5.0
 TOKEN = "an-unknown-token"
@@ -82,6 +83,22 @@ class TestFreshness:
         assert setup.cache.introspect(TOKEN) == answer
         assert len(zitadel.asked) == questions
 
+    @pytest.mark.parametrize(("answer", "seconds"), [(ACTIVE, TTL), (INACTIVE, 1.0)])
+    @pytest.mark.parametrize("set_back", [False, True])
+    def test_an_answer_that_is_too_old_by_either_clock_is_not_used(
+        self, answer: Introspection, seconds: float, set_back: bool
+    ) -> None:
+        zitadel = Scripted(answer)
+        setup = Setup(zitadel)
+        setup.cache.introspect(TOKEN)
+        if set_back:
+            setup.wall_clock.advance(-3600)
+            setup.clock.advance(seconds)
+        else:
+            setup.wall_clock.advance(seconds)  # alone, as after a time when the machine stood still
+        setup.cache.introspect(TOKEN)
+        assert len(zitadel.asked) == 2
+
 
 class TestExpiry:
     @pytest.mark.parametrize(
@@ -126,6 +143,26 @@ class TestBounds:
         assert zitadel.asked == ["a", "b", "c", "d"]
         setup.cache.introspect("a")
         assert zitadel.asked[-1] == "a"
+
+    def test_large_answers_take_no_more_than_the_memory_for_size_tokens(self) -> None:
+        roles = {f"role {number}": {"300000000000000001": "acme.localhost"} for number in range(500)}
+        zitadel = Scripted(Introspection(active=True, claims={"active": True, "roles": roles}))
+        setup = Setup(zitadel)
+        tokens = [f"token {number}" for number in range(20)]
+        for token in (*tokens, *reversed(tokens)):
+            setup.cache.introspect(token)
+        most = bytes_for(setup.size) // memory_of(roles)
+        assert len(tokens) - most <= len(zitadel.asked) - len(tokens) < len(tokens)
+
+    def test_an_answer_larger_than_the_memory_for_size_tokens_is_given_and_not_kept(self) -> None:
+        large = Introspection(active=True, claims={"active": True, "x": "x" * bytes_for(100)})
+        zitadel = Scripted()
+        setup = Setup(zitadel)
+        setup.cache.introspect("a small one")
+        zitadel.outcome = large
+        assert [setup.cache.introspect(TOKEN), setup.cache.introspect(TOKEN)] == [large, large]
+        assert setup.cache.introspect("a small one") == ACTIVE
+        assert zitadel.asked == ["a small one", TOKEN, TOKEN]
 
     def test_garbage_does_not_push_good_tokens_out(self) -> None:
         zitadel = Scripted()
@@ -198,15 +235,17 @@ class TestSingleFlight:
             assert errors_of(callers) == [None] * 10
 
     @pytest.mark.parametrize(("ttl_seconds", "age"), [(0.5, 0.5), (5.0, 1.0)])
+    @pytest.mark.parametrize("by", ["clock", "wall_clock"])
     def test_a_flight_whose_answer_would_be_stale_is_not_joined_and_does_not_replace_the_later_one(
-        self, ttl_seconds: float, age: float
+        self, ttl_seconds: float, age: float, by: str
     ) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel, ttl_seconds=ttl_seconds)
+        clock = setup.clock if by == "clock" else setup.wall_clock
         with Crowd(2) as crowd:
             first = crowd.submit(setup.cache.introspect, TOKEN)
             zitadel.call(0)
-            setup.clock.advance(age)
+            clock.advance(age)
             second = crowd.submit(setup.cache.introspect, TOKEN)
             zitadel.call(1).set_result(INACTIVE)
             assert second.result(PATIENCE_SECONDS) == INACTIVE

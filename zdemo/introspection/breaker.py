@@ -15,12 +15,12 @@ while ZITADEL hung end in timeouts long after it is back, and must not open the 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
 from zdemo.errors import CredentialsRefused
+from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
 
 FAILURES_THAT_OPEN = 5  # in a row: one lost connection or a rolling restart is not an outage
@@ -52,7 +52,7 @@ class Breaker:
     """
 
     def __init__(
-        self, *, timeout_seconds: float, counters: Counters | None = None, clock: Callable[[], float] = time.monotonic
+        self, *, timeout_seconds: float, counters: Counters | None = None, clock: Callable[[], float] = running_clock
     ) -> None:
         self._hung_probe_seconds = max(PROBE_SECONDS, timeout_seconds / MOST_PROBES)
         self._counters = counters or Counters()
@@ -139,7 +139,7 @@ class CredentialsPause:
     without a request; after it one caller asks, and decides for all.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, clock: Callable[[], float] = running_clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._refusal: CredentialsRefused | None = None

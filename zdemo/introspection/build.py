@@ -21,6 +21,7 @@ from zdemo.config.settings import Settings
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.cache import CachingIntrospector
 from zdemo.introspection.client import IntrospectionClient
+from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspector
 from zdemo.introspection.protection import ProtectedIntrospector
@@ -54,7 +55,7 @@ def protected(
     threads: int,
     counters: Counters | None = None,
     wait_seconds: float = WAIT_FOR_SLOT_SECONDS,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = running_clock,
     wall_clock: Callable[[], float] = time.time,
 ) -> CachingIntrospector:
     """Return ``client`` behind cache and protection, for one process with ``threads`` threads that serve requests.

@@ -7,9 +7,10 @@ a queue that moves from one that stands still; and it cannot forget a slot whose
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
+
+from zdemo.introspection.clock import running_clock
 
 
 class _Waiter:
@@ -27,7 +28,7 @@ class Bulkhead:
     hangs costs its threads for a moment, and not for as long as it hangs.
     """
 
-    def __init__(self, size: int, *, wait_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, size: int, *, wait_seconds: float, clock: Callable[[], float] = running_clock) -> None:
         self.size = size
         self._wait_seconds = wait_seconds
         self._clock = clock

@@ -4,13 +4,11 @@ Answers are kept and never decisions, so that every request is judged anew, by i
 The key is the SHA-256 of the token: no token stays in memory for longer than its request.
 
 How long an answer may be used is the one promise of this module: a removed role or a deleted token passes for at
-most the TTL. The age counts from the moment when the request to ZITADEL was sent, by the monotonic clock. ``exp`` is
-translated to that clock on arrival and compared with the wall clock again at each hit, so a wall clock that jumps, in
-either direction, can shorten the life of an answer but not extend it. What counts is the moment when a request comes
-in: one that joined an introspection in time is answered by it, however slowly the answer travels.
-
-Entries leave first in, first out. All live equally long, so that is also the order in which they go stale, and
-unlike "least recently used" it needs no write, hence no lock, when an entry is read.
+most the TTL. The age counts from the moment when the request to ZITADEL was sent. Two clocks measure it, and an answer
+that is too old by either is not used. The first is never set, so a wall clock that jumps, in either direction, can
+shorten the life of an answer but not extend it. The wall clock is the second: it also notices a time during which the
+first stood still, such as that of a virtual machine that was paused. ``exp`` counts on both. What counts is the moment
+when a request comes in: one that joined an introspection in time is answered by it, however slowly the answer travels.
 """
 
 from __future__ import annotations
@@ -21,12 +19,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
-from cachetools import FIFOCache
-
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.bulkhead import Bulkhead
+from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
+from zdemo.introspection.store import Entry, Store, bytes_for
 
 LONGEST_INACTIVE_SECONDS = 1.0  # a token may just have been created, and a failing ZITADEL calls good tokens inactive
 
@@ -34,7 +32,7 @@ LONGEST_INACTIVE_SECONDS = 1.0  # a token may just have been created, and a fail
 class Flight:
     """An introspection under way, and its outcome for all threads that wait for it (single flight).
 
-    ``sent_at`` is on the monotonic clock, ``sent_at_wall`` in epoch seconds.
+    ``sent_at`` is on the running clock, ``sent_at_wall`` in epoch seconds.
     """
 
     def __init__(self, *, sent_at: float = 0.0, sent_at_wall: float = 0.0) -> None:
@@ -76,20 +74,12 @@ class Flight:
         raise ZitadelUnavailable("the introspection that this request waited for was interrupted", hint="try again")
 
 
-class _Entry:
-    __slots__ = ("expires_at", "fresh_until", "introspection")
-
-    def __init__(self, introspection: Introspection, fresh_until: float) -> None:
-        self.introspection = introspection
-        self.fresh_until = fresh_until  # monotonic
-        self.expires_at = introspection.expires_at if introspection.active else None  # epoch seconds
-
-
 class CachingIntrospector:
     """Asks ``inner`` once per token and TTL, however many requests ask. Thread-safe.
 
     ``ttl_seconds`` 0 turns it off: nothing is kept, and each request asks for itself. Active and inactive answers
-    are kept apart, ``size`` of each, so that garbage cannot push good tokens out. Failures are not kept.
+    are kept apart, ``size`` of each, so that garbage cannot push good tokens out. Failures are not kept, and neither is
+    an answer that would take all the memory for ``size`` answers.
 
     ``timeout_seconds`` limits the wait for an introspection that another request leads. ``bulkhead`` limits the
     requests that wait for ZITADEL at all; hits do not need it.
@@ -104,7 +94,7 @@ class CachingIntrospector:
         timeout_seconds: float,
         bulkhead: Bulkhead,
         counters: Counters | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = running_clock,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._inner = inner
@@ -116,8 +106,8 @@ class CachingIntrospector:
         self._wall_clock = wall_clock
         self._lock = threading.Lock()  # flights and every change of the stores; held for no longer than a lookup
         self._flights: dict[bytes, Flight] = {}
-        self._active: FIFOCache[bytes, _Entry] = FIFOCache(size)
-        self._inactive: FIFOCache[bytes, _Entry] = FIFOCache(size)
+        self._active = Store(most_entries=size, most_bytes=bytes_for(size))
+        self._inactive = Store(most_entries=size, most_bytes=bytes_for(size))
         self.counters = counters or Counters()
 
     def introspect(self, token: str) -> Introspection:
@@ -130,20 +120,14 @@ class CachingIntrospector:
         entry = self._fresh_entry(key)
         return self._ask_or_join(key, token) if entry is None else self._hit(entry)
 
-    def _fresh_entry(self, key: bytes) -> _Entry | None:
+    def _fresh_entry(self, key: bytes) -> Entry | None:
         """Return a usable entry. Without a lock: a store is a dictionary underneath, and entries never change."""
-        try:
-            entry = self._active[key]
-        except KeyError:
-            try:
-                entry = self._inactive[key]
-            except KeyError:
-                return None
-        if self._clock() >= entry.fresh_until:
-            return None
-        if entry.expires_at is not None and self._wall_clock() >= entry.expires_at:
-            return None
-        return entry
+        entry = self._active.get(key) or self._inactive.get(key)
+        return None if entry is None or self._is_past(entry.fresh_until, entry.fresh_until_wall) else entry
+
+    def _is_past(self, moment: float, moment_wall: float) -> bool:
+        """Tell whether either clock has reached its moment."""
+        return self._clock() >= moment or self._wall_clock() >= moment_wall
 
     def _ask_or_join(self, key: bytes, token: str) -> Introspection:
         with self._slot():
@@ -167,36 +151,37 @@ class CachingIntrospector:
     def _joinable_flight(self, key: bytes) -> Flight | None:
         """Return the flight whose answer will be fresh for a request that joins now, even if it says inactive."""
         flight = self._flights.get(key)
-        if flight is None or self._clock() >= flight.sent_at + self._inactive_seconds:
+        seconds = self._inactive_seconds
+        if flight is None or self._is_past(flight.sent_at + seconds, flight.sent_at_wall + seconds):
             return None
         return flight
 
     def _land(self, flight: Flight, key: bytes, answer: Introspection | None) -> None:
         """Forget the flight and keep its answer, unless a later flight, which knows better, has replaced it."""
+        entry = self._entry(flight, answer) if answer else None
         with self._lock:
             if self._flights.get(key) is not flight:
                 return
             del self._flights[key]
-            if answer is None:
+            if entry is None:
                 return
-            kept, other = (self._active, self._inactive) if answer.active else (self._inactive, self._active)
-            other.pop(key, None)
-            fresh_until = self._fresh_until(flight, answer)
-            if fresh_until > self._clock():
-                kept[key] = _Entry(answer, fresh_until)
+            active = entry.introspection.active
+            kept, other = (self._active, self._inactive) if active else (self._inactive, self._active)
+            other.remove(key)
+            if self._is_past(entry.fresh_until, entry.fresh_until_wall):
+                return
+            kept.put(key, entry)
 
-    def _fresh_until(self, flight: Flight, answer: Introspection) -> float:
-        """Return the earlier of TTL and ``exp`` on the monotonic clock. A float may be too small for ``exp``."""
-        if not answer.active:
-            return flight.sent_at + self._inactive_seconds
-        expires_at = answer.expires_at
-        if expires_at is None or expires_at >= flight.sent_at_wall + self._ttl_seconds:
-            return flight.sent_at + self._ttl_seconds
-        if expires_at <= flight.sent_at_wall:
-            return flight.sent_at
-        return flight.sent_at + (expires_at - flight.sent_at_wall)
+    def _entry(self, flight: Flight, answer: Introspection) -> Entry:
+        """Return an entry that is fresh until the earlier of TTL and ``exp``. A float may be too small for ``exp``."""
+        seconds = self._ttl_seconds if answer.active else self._inactive_seconds
+        until_wall = flight.sent_at_wall + seconds
+        if answer.active and answer.expires_at is not None and answer.expires_at < until_wall:
+            until_wall = answer.expires_at
+            seconds = until_wall - flight.sent_at_wall if until_wall > flight.sent_at_wall else 0.0
+        return Entry(answer, fresh_until=flight.sent_at + seconds, fresh_until_wall=until_wall)
 
-    def _hit(self, entry: _Entry) -> Introspection:
+    def _hit(self, entry: Entry) -> Introspection:
         with self.counters.lock:
             self.counters.hits += 1
         return entry.introspection

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from typing import TypeGuard
 
@@ -29,6 +28,7 @@ from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.introspection.breaker import Breaker, CredentialsPause, Permit
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.cache import Flight
+from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
 from zdemo.introspection.refusals import names_our_client
@@ -53,7 +53,7 @@ class ProtectedIntrospector:
         wait_seconds: float,
         timeout_seconds: float,
         counters: Counters | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = running_clock,
     ) -> None:
         self._inner = inner
         self.counters = counters or Counters()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 import threading
-import time
 from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify
 
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
+from zdemo.introspection.clock import running_clock
 from zdemo.introspection.model import Introspector
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -19,7 +19,7 @@ PROBE_INTERVAL_SECONDS = 1.0
 class Readiness:
     """Whether tokens can be checked. Asks ZITADEL at most once per second, for all callers."""
 
-    def __init__(self, introspector: Introspector, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, introspector: Introspector, clock: Callable[[], float] = running_clock) -> None:
         self._introspector = introspector
         self._clock = clock
         self._probing = threading.Lock()
