@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import stat
@@ -14,10 +15,24 @@ from typing import Any
 import pytest
 
 from tests.support.cli import LONGEST_SECONDS, Shell, is_two_lines
+from tests.support.ports import fixed_port
+from tests.support.relay import relay
 from tests.support.repository import git, needs_git, repository
 from tests.support.terminal import at_terminal
+from tests.support.upstream import Received, upstream
 from zdemo.config.dotenv_file import read_dotenv, update_dotenv
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, Emulator, create_app, emulate, known_world
+from zdemo.config.emulator_values import is_public
+from zdemo.emulator import (
+    ADMIN,
+    CLIENT_ID,
+    CLIENT_SECRET,
+    DEFAULT_PORT,
+    NEVER,
+    Emulator,
+    create_app,
+    emulate,
+    known_world,
+)
 from zdemo.provisioning.files import SETTINGS
 from zdemo.provisioning.state_file import read_state, state_path
 from zdemo.serving.embedded import serving
@@ -292,6 +307,75 @@ def test_the_file_is_as_before_after_setup_and_teardown(desk: Shell, text: str, 
     assert re.search(r"PAT.* restored$", down.err, re.MULTILINE)
     assert "your previous values" in down.out
     assert (desk.folder / ".env").read_text() == text
+
+
+# --- the emulator's settings in .env, and the ZITADEL that is meant
+
+
+WHICH = ".env has the emulator's settings. Which ZITADEL do you want to set up? [http://localhost:8484] "
+
+
+@pytest.mark.parametrize("options", [("--yes",), ("--dry-run",), (), ("--admin-pat=another-token",)])
+def test_the_emulators_settings_do_not_tell_which_zitadel_is_meant(bare: Shell, options: tuple[str, ...]) -> None:
+    (bare.folder / ".env").write_text(EXAMPLE.read_text())
+    ran = bare("setup", *options)
+    assert (ran.code, ran.out, files_of(bare.folder)) == (2, "", [".env"])
+    assert ran.lines == [
+        "error: .env has the emulator's settings, so it is not clear which ZITADEL to set up",
+        "hint:  add --domain, for example --domain https://my-instance-abc123.zitadel.cloud; the emulator is --domain "
+        "http://localhost:8484",
+    ]
+
+
+def test_a_zitadel_that_is_named_is_set_up(bare: Shell, desk: Shell) -> None:
+    url = desk.env["ZITADEL_DOMAIN"]
+    (bare.folder / ".env").write_text(EXAMPLE.read_text())
+    code, screen = at_terminal(bare, "setup", when=WHICH, typed=f"{url}\nn\n")
+    assert (code, f"{url} as zdemo-admin" in screen) == (1, True)
+    for ran in (bare(*YES, "--dry-run", "--domain", url), bare(*YES, "--dry-run", ZITADEL_DOMAIN=url)):
+        assert (ran.code, f"{url} as zdemo-admin" in ran.out) == (0, True)
+    assert (bare.folder / ".env").read_text() == EXAMPLE.read_text()
+
+
+def test_the_emulator_may_be_meant_and_is_not_asked_for_twice(bare: Shell) -> None:
+    (bare.folder / ".env").write_text(EXAMPLE.read_text())
+    with fixed_port(DEFAULT_PORT):
+        code, screen = at_terminal(bare, "setup", when=WHICH, typed="\n")
+        assert (code, "localhost:8484" in screen.partition(WHICH)[2]) == (4, True)
+        with emulate(port=DEFAULT_PORT):
+            assert bare(*YES, "--domain", "http://localhost:8484").code == 0
+            ran = bare(*YES)
+            assert (ran.code, "no changes" in ran.out) == (0, True)
+
+
+def test_the_emulators_public_values_are_not_sent_elsewhere(bare: Shell) -> None:
+    """To a ZITADEL at another host, which a proxy on this machine stands for."""
+    (bare.folder / ".env").write_text(EXAMPLE.read_text())
+    world = known_world()
+    world.external_domain = "zitadel.example"
+    pat = world.add_pat(world.users[ADMIN.id], NEVER).token
+    with emulate(world) as there, upstream(relay(there.url.replace(world.external_domain, "localhost"))) as proxy:
+        domain = ("--domain", "http://zitadel.example")
+        env = {"HTTP_PROXY": proxy.url, "ZDEMO_ALLOW_HTTP": "1"}
+        ran = bare(*YES, *domain, **env)
+        assert (ran.code, proxy.requests) == (3, [])
+        assert ran.lines[0] == "note: the emulator's ZITADEL_ADMIN_PAT in .env is not for http://zitadel.example"
+        assert ran.lines[1].startswith("error: ZITADEL_ADMIN_PAT is not set")
+        ran = bare(*YES, *domain, **env, ZITADEL_ADMIN_PAT=pat)
+        assert ran.code == 0, ran.all
+        assert not any(is_public(text) for request in proxy.requests for text in texts_of(request))
+        assert env_of(bare)["ZITADEL_ADMIN_PAT"] == ""
+        ran = bare(*YES, *domain, **env, ZITADEL_ADMIN_PAT=pat)
+        assert (ran.code, "no changes" in ran.out) == (0, True)
+        assert bare(*TEARDOWN, **env, ZITADEL_ADMIN_PAT=pat).code == 0
+    assert (bare.folder / ".env").read_text() == EXAMPLE.read_text()
+
+
+def texts_of(request: Received) -> list[str]:
+    """Return the credentials in a request: in its header, decoded where they are Basic, and in its form."""
+    credentials = request.headers.get("authorization", "").partition(" ")[2]
+    basic = base64.b64decode(credentials + "==", validate=False).decode(errors="replace").partition(":")[2]
+    return [credentials, basic, *request.form.values()]
 
 
 # --- killed, and one run at a time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
@@ -22,19 +23,23 @@ def relay(
     date_shift_seconds: float = 0,
     passes: Callable[[str], bool] = lambda _: True,
 ) -> Behaviour:
-    """Return a behaviour that forwards to ``url``, with another Host or Date; what does not pass gets no answer."""
+    """Return a behaviour that forwards to ``url``, with another Host or Date; what does not pass gets no answer.
+
+    It is also what ``HTTP_PROXY`` can name: a whole URL in the request line is reduced to its path.
+    """
     port = urlsplit(url).port
 
     def behave(connection: Connection) -> bool:
         received = connection.received
         assert received is not None
-        if not passes(received.target):
+        target = re.sub("^http://[^/]+", "", received.target)
+        if not passes(target):
             return hang(connection)
         headers = {name: value for name, value in received.headers.items() if name not in HOP_BY_HOP}
         headers["host"] = host or headers["host"]
         upstream = http.client.HTTPConnection(LOOPBACK, port, timeout=SECONDS)
         try:
-            upstream.request(received.method, received.target, received.body or None, headers)
+            upstream.request(received.method, target, received.body or None, headers)
             answer = upstream.getresponse()
             fields = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
             body = answer.read()

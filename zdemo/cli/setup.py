@@ -19,16 +19,17 @@ from zdemo.cli.questions import agreed, typed_line
 from zdemo.cli.screen import WIDTH, Screen, wrapped
 from zdemo.cli.token_input import at_terminal, given_token, hide_secrets, tell_mixed_sources, typed_secret
 from zdemo.client import ROLE
+from zdemo.config.emulator_values import are_emulators, is_public, usable_at
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.printable import printable
-from zdemo.config.settings import AdminSettings
+from zdemo.config.settings import EXAMPLE_DOMAIN, AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError, ZdemoError
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Administrator, Auth
 from zdemo.management.refusals import TOO_OLD
 from zdemo.provisioning.apply import apply_plan
 from zdemo.provisioning.conflicts import NOTHING_CHANGED
-from zdemo.provisioning.files import SETTINGS, SetupFiles
+from zdemo.provisioning.files import ADMIN_PAT, SETTINGS, SetupFiles
 from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep, Rotation, make_plan
@@ -143,27 +144,54 @@ def _environment(
     screen: Screen, files: SetupFiles, domain: str | None, admin_pat: str | None, *, may_ask: bool
 ) -> Environment:
     """Merge options, environment and ``.env``; ask for what is missing if a person is at a terminal."""
-    values = {"ZITADEL_DOMAIN": domain, "ZITADEL_ADMIN_PAT": given_token("--admin-pat", admin_pat)}
+    values = {"ZITADEL_DOMAIN": domain, ADMIN_PAT: given_token("--admin-pat", admin_pat)}
     given = {name: value for name, value in values.items() if value is not None}
     options = {name: OPTIONS[name] for name in given}
     environment = _layers(given, options, files)
     hide_secrets(screen, environment)
-    if at_terminal() and admin_pat != "-" and may_ask:
-        if "ZITADEL_DOMAIN" not in environment:
-            given["ZITADEL_DOMAIN"] = _typed_domain(
-                "ZITADEL_DOMAIN (e.g. https://my-instance-abc123.zitadel.cloud): ", environment
-            )
-        if "ZITADEL_ADMIN_PAT" not in environment:
-            given["ZITADEL_ADMIN_PAT"] = typed_secret("ZITADEL_ADMIN_PAT (an administrator's token, not shown): ")
+    asks = at_terminal() and admin_pat != "-" and may_ask
+    if _may_mean_another(environment, files):
+        given["ZITADEL_DOMAIN"] = _meant_domain(environment, files, asks=asks)
+    elif asks and "ZITADEL_DOMAIN" not in environment:
+        given["ZITADEL_DOMAIN"] = _typed_domain(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ", environment)
+    environment = _layers(given, options, files)
+    if ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
+        screen.tell(f"note: the emulator's {ADMIN_PAT} in {files.path} is not for {environment.get('ZITADEL_DOMAIN')}")
+    if asks and ADMIN_PAT not in environment:
+        given[ADMIN_PAT] = typed_secret("ZITADEL_ADMIN_PAT (an administrator's token, not shown): ")
         environment = _layers(given, options, files)
         hide_secrets(screen, environment)
-    tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
+    tell_mixed_sources(screen, environment, ADMIN_PAT, "ZITADEL_DOMAIN")
     return environment
 
 
 def _layers(given: dict[str, str], options: dict[str, str], files: SetupFiles) -> Environment:
+    """Merge them, without the emulator's administrator's PAT where that cannot be used."""
     layers = {COMMAND_LINE: given, "the environment": os.environ, str(files.path): files.values}
-    return Environment(layers, options=options)
+    address = Environment(layers).get("ZITADEL_DOMAIN", "")
+    used = {
+        place: {name: value for name, value in values.items() if name != ADMIN_PAT or usable_at(address, value)}
+        for place, values in layers.items()
+    }
+    return Environment(used, options=options, file=files.path)
+
+
+def _may_mean_another(environment: Environment, files: SetupFiles) -> bool:
+    """Return whether the only ZITADEL that is named is the emulator, in a ``.env`` that setup has not used yet."""
+    is_from_file = environment.source("ZITADEL_DOMAIN") == str(files.path)
+    return is_from_file and not files.state.zitadel and are_emulators(files.values)
+
+
+def _meant_domain(environment: Environment, files: SetupFiles, *, asks: bool) -> str:
+    """Ask for the ZITADEL to set up. Raises UsageError where nobody can be asked."""
+    emulator, what = environment["ZITADEL_DOMAIN"], f"{files.path} has the emulator's settings"
+    if not asks:
+        raise UsageError(
+            f"{what}, so it is not clear which ZITADEL to set up",
+            hint=f"add --domain, for example --domain {EXAMPLE_DOMAIN}; the emulator is --domain {emulator}",
+        )
+    question = f"{what}. Which ZITADEL do you want to set up? [{emulator}] "
+    return _typed_domain(question, environment) or emulator
 
 
 def _typed_domain(question: str, environment: Environment) -> str:

@@ -48,6 +48,10 @@ class ManagementClient:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def sends(self, token: str) -> bool:
+        """Return whether this is the token that the client sends."""
+        return token == self._token
+
     @property
     def timeout_seconds(self) -> float:
         """The longest time that a request which begins now may take."""

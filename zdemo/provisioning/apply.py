@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from zdemo.management.client import ManagementClient
-from zdemo.provisioning.files import SetupFiles
+from zdemo.provisioning.files import ADMIN_PAT, SetupFiles
 from zdemo.provisioning.plan import Action, ObjectKind, Plan, domain_line, rotates
 from zdemo.provisioning.state import new_id
 from zdemo.provisioning.steps import HANDLERS, Context, Reporter, check_key_file
@@ -33,7 +33,12 @@ def apply_plan(
     context = Context(client=client, files=files, plan=plan, report=report, client_id=client_id)
     check_key_file(context)
     _record_intent(context)
-    files.write({"ZITADEL_DOMAIN": domain_line(files.get("ZITADEL_DOMAIN"), current.issuer)})
+    files.write(
+        {
+            "ZITADEL_DOMAIN": domain_line(files.get("ZITADEL_DOMAIN"), current.issuer),
+            **({ADMIN_PAT: None} if current.foreign_admin_pat else {}),
+        }
+    )
     for step in plan.steps:
         if step.action is not Action.LEAVE and step.kind is not ObjectKind.ENV:
             HANDLERS[step.kind, step.action](context, step)

@@ -65,6 +65,7 @@ class CurrentState:
 
     ``permissions`` is ``None`` when ZITADEL does not say. ``credentials`` is what ``.env`` holds for the application.
     ``lost_keys`` are as a user's lost PATs; ``issued_keys`` are those that setup wrote to a file.
+    ``foreign_admin_pat``: ``.env`` holds the emulator's administrator's PAT, but this ZITADEL is another one.
     """
 
     issuer: str
@@ -80,6 +81,7 @@ class CurrentState:
     issued_keys: tuple[str, ...]
     reader: CurrentUser
     visitor: CurrentUser
+    foreign_admin_pat: bool = False
 
     @property
     def users(self) -> tuple[CurrentUser, CurrentUser]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zdemo.config.dotenv_file import read_dotenv, replace_file, update_dotenv
+from zdemo.config.emulator_values import usable_at
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError
@@ -27,6 +28,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 }
 SETTINGS = tuple(name for names in GROUPS.values() for name in names)
 """The settings that setup writes."""
+ADMIN_PAT = "ZITADEL_ADMIN_PAT"
+"""Setup never writes it, but removes the emulator's."""
 
 LONGEST_KEY_NAME_BYTES = 246  # with the end of the name, 255: the longest file name of Linux and macOS
 
@@ -117,7 +120,9 @@ class SetupFiles:
     def own_settings(self) -> tuple[str, ...]:
         """The settings that have a value of setup's, or whose line setup has emptied."""
         emptied = {name for name in self.state.previous if not self.get(name)}
-        return tuple(name for name in SETTINGS if name in self.values and (self.wrote(name) or name in emptied))
+        return tuple(
+            name for name in (*SETTINGS, ADMIN_PAT) if name in self.values and (self.wrote(name) or name in emptied)
+        )
 
     def key_file(self, application_name: str) -> Path:
         """Return the path of an application's key file."""
@@ -131,7 +136,7 @@ class SetupFiles:
     def settings(self, client: ManagementClient) -> Settings | None:
         """Return the settings of an API at the client's ZITADEL; ``None`` when the credentials cannot be used."""
         names = ("ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
-        values = {name: self.get(name) for name in names}
+        values = {name: usable_at(client.issuer, self.get(name)) for name in names}
         values |= {"ZITADEL_DOMAIN": client.issuer, "ZDEMO_TIMEOUT": f"{client.timeout_seconds:g}"}
         values["ZDEMO_ALLOW_HTTP"] = "1"
         try:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 
+from zdemo.config.emulator_values import is_public, usable_at
 from zdemo.errors import CredentialsRefused, ManagementError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management import resources
@@ -14,7 +15,7 @@ from zdemo.management.model import Administrator, Application, Auth, Credential,
 from zdemo.management.refusals import NO_MEMBERSHIP
 from zdemo.management.role_assignments import wait_until
 from zdemo.provisioning.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, UserFields
-from zdemo.provisioning.files import SetupFiles
+from zdemo.provisioning.files import ADMIN_PAT, SetupFiles
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.safety import check_same_zitadel
 from zdemo.provisioning.state import IssuedCredential, SetupState, digest, lost_credentials
@@ -52,6 +53,7 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         issued_keys=issued_keys,
         reader=_current_user(client, files, READER, options.reader_name, reader, project),
         visitor=_current_user(client, files, VISITOR, options.visitor_name, visitor, project),
+        foreign_admin_pat=is_public(admin_pat := files.get(ADMIN_PAT)) and not client.sends(admin_pat),
     )
 
 
@@ -151,7 +153,7 @@ def _current_user(
     user: User | None,
     project: Project | None,
 ) -> CurrentUser:
-    token = files.get(fields.setting)
+    token = usable_at(client.issuer, files.get(fields.setting))
     owner = _owner_of_token(client, token)
     if owner is None:
         pat = CredentialState.REFUSED if token else CredentialState.MISSING

@@ -263,6 +263,7 @@ def _env_step(current: CurrentState, steps: tuple[PlanStep, ...], settings: dict
         "CLIENT_SECRET": secret or (key and current.state.wrote("CLIENT_SECRET", value["CLIENT_SECRET"])),
         "ZITADEL_KEY_FILE": key or (secret and bool(value["ZITADEL_KEY_FILE"])),
         **{user.fields.setting: (ObjectKind.PAT, user.name) in new for user in current.users},
+        "ZITADEL_ADMIN_PAT": current.foreign_admin_pat,
     }
     names = [name for name, other in differs.items() if other]
     replaced = [name for name in names if value[name]]

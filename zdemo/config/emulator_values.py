@@ -1,0 +1,35 @@
+"""The emulator's settings, whose secrets are public: whether a ``.env`` has them, and where they can be used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from zdemo.config.dotenv_file import parse_dotenv
+from zdemo.config.masking import SECRET_SETTINGS
+from zdemo.config.new_dotenv import emulator_text
+from zdemo.config.parsers import is_loopback
+
+PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"
+
+
+def is_public(value: str) -> bool:
+    """Return whether a value is a secret or a token of the emulator, which everybody knows."""
+    return re.fullmatch(PUBLIC, value.strip()) is not None
+
+
+def usable_at(address: str, value: str) -> str:
+    """Return the value, but nothing for a public one at another machine: the emulator runs on this one."""
+    return "" if is_public(value) and not is_loopback(urlsplit(address).hostname or "") else value
+
+
+def emulator_address() -> str:
+    """Return the address of the emulator."""
+    return parse_dotenv(emulator_text())["ZITADEL_DOMAIN"]
+
+
+def are_emulators(settings: Mapping[str, str]) -> bool:
+    """Return whether settings have the emulator's address, and one of its secrets or tokens."""
+    address = settings.get("ZITADEL_DOMAIN", "").strip().rstrip("/").lower()
+    return address == emulator_address() and any(is_public(settings.get(name, "")) for name in SECRET_SETTINGS)
