@@ -327,6 +327,13 @@ def test_the_emulators_settings_do_not_tell_which_zitadel_is_meant(bare: Shell, 
     ]
 
 
+def test_the_emulators_pat_alone_is_not_used_without_an_address(bare: Shell) -> None:
+    bare.dotenv(ZITADEL_ADMIN_PAT=ADMIN.pat)
+    ran = bare("setup", "--yes")
+    assert (ran.code, [line[:6] for line in ran.lines]) == (3, ["error:", "      ", "hint: "])
+    assert "ZITADEL_DOMAIN is not set" in ran.lines[0]
+
+
 def test_a_zitadel_that_is_named_is_set_up(bare: Shell, desk: Shell) -> None:
     url = desk.env["ZITADEL_DOMAIN"]
     (bare.folder / ".env").write_text(EXAMPLE.read_text())

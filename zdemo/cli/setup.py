@@ -155,8 +155,9 @@ def _environment(
     elif asks and "ZITADEL_DOMAIN" not in environment:
         given["ZITADEL_DOMAIN"] = _typed_domain(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ", environment)
     environment = _layers(given, options, files)
-    if ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
-        screen.tell(f"note: the emulator's {ADMIN_PAT} in {files.path} is not for {environment.get('ZITADEL_DOMAIN')}")
+    address = environment.get("ZITADEL_DOMAIN", "")
+    if address and ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
+        screen.tell(f"note: the emulator's {ADMIN_PAT} in {files.path} is not for {address}")
     if asks and ADMIN_PAT not in environment:
         given[ADMIN_PAT] = typed_secret("ZITADEL_ADMIN_PAT (an administrator's token, not shown): ")
         environment = _layers(given, options, files)
