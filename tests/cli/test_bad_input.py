@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.cli import Ran, Shell, is_two_lines
 from tests.support.connection_faults import FAULTS
-from tests.support.upstream import refusing_port, upstream
+from tests.support.upstream import hang_up, refusing_port, upstream
 from zdemo.emulator import PROJECT_ID
 
 COMMANDS = (("introspect",), ("introspect", "--json"), ("introspect", "-q"), ("role", "list"))
@@ -53,6 +53,15 @@ def test_a_broken_dotenv_is_named_by_file_and_line(shell: Shell, command: tuple[
     assert (ran.code, is_two_lines(ran)) == (3, True)
     assert ".env line 3" in ran.err
     assert "words" not in ran.err
+
+
+def test_a_dotenv_file_of_somebody_else_leads_nothing_through_a_proxy(bare: Shell) -> None:
+    (bare.folder / ".env").write_text("PAT=abc\nCLIENT_ID=1\nCLIENT_SECRET=2\nZDEMO_ALLOW_HTTP=1\n")
+    with upstream(hang_up) as proxy, (bare.folder / ".env").open("a") as file:
+        file.write(f"ZITADEL_DOMAIN=http://zitadel.invalid\nHTTP_PROXY={proxy.url}\nhttp_proxy={proxy.url}\n")
+        file.flush()
+        assert (bare("introspect").code, proxy.connections) == (4, 0)
+        assert (bare("introspect", HTTP_PROXY=proxy.url).code, proxy.connections > 0) == (4, True)
 
 
 def _names_it(ran: Ran, *words: str) -> None:

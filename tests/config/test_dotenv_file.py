@@ -31,6 +31,7 @@ CONTENTS: list[tuple[str, str | bytes, dict[str, str]]] = [
     ("CR", "A=1\rB=2\r", {"A": "1", "B": "2"}),
     ("export", "export A=1\n", {"A": "1"}),
     ("comments", "# A=0\nA=1 # one\nB=2#two\n\n#\n", {"A": "1", "B": "2#two"}),
+    ("a comment and no value", "A= # one\n", {"A": ""}),
     ("given twice", "A=1\nA=2\n", {"A": "2"}),
     ("empty", "A=\nB=''\nC\n", {"A": "", "B": "", "C": ""}),
     ("nothing interpolated", "A=$HOME\nB=${A}\n", {"A": "$HOME", "B": "${A}"}),
