@@ -46,7 +46,6 @@ HOMES: dict[str, set[str]] = {
     "rich": {"cli.screen"},
     "typer": {"cli"},
     "click": set(),
-    "dotenv": {"config.dotenv_file"},
     "prometheus_client": {"server"},
     "cheroot": {"serving"},
     "granian": {"serving"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import processes
-from zdemo.config.dotenv_file import read_dotenv, update_dotenv
+from tests.support.other_kinds import other_than_a_file
+from zdemo.config.dotenv_file import check_writable, read_dotenv, update_dotenv
 from zdemo.errors import SettingsError
 
 
@@ -61,17 +63,44 @@ def test_lines_that_are_not_assignments_are_named_by_number_and_not_by_text(tmp_
     assert "secret" not in f"{wrong.value} {wrong.value.hint}"
 
 
+def test_of_many_wrong_lines_ten_are_named(tmp_path: Path) -> None:
+    file = written(tmp_path, "one two\r\n" * 8000)
+    with pytest.raises(SettingsError) as wrong:
+        read_dotenv(file)
+    named = [f"{file} line {number} is not an assignment" for number in range(1, 11)]
+    assert list(wrong.value.problems) == [*named, "and 7990 more lines of it"]
+
+
+def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    file = written(tmp_path, "A=1\n" * (64 << 10))
+    assert read_dotenv(file) == {"A": "1"}
+    with file.open("a") as stream:
+        stream.write("B=2\n")
+    with pytest.raises(SettingsError, match="is larger than 256 KiB"):
+        read_dotenv(file)
+
+
+@pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a folder", "a device"])
+def test_what_is_not_a_file_is_named_and_not_waited_for(kind: str, tmp_path: Path) -> None:
+    """Nor is it replaced."""
+    path = other_than_a_file(kind, tmp_path)
+    for use in (read_dotenv, lambda path: update_dotenv(path, {"A": "1"})):
+        with pytest.raises(SettingsError) as refused:
+            use(path)
+        assert refused.value.problems == (f"{path} is {kind}, not a file",)
+
+
 # --- changed
 
 CHANGES: list[tuple[str, str, str]] = [
     ("a new file", "", "PAT=new\n"),
     ("another variable before it", "A=1\n", "A=1\nPAT=new\n"),
-    ("no line end before it", "A=1", "A=1\nPAT=new\n"),
-    ("no line end after it", "PAT=old", "PAT=new\n"),
+    ("no line end at the end", "A=1", "A=1\nPAT=new"),
+    ("no line end after it", "PAT=old", "PAT=new"),
     ("at its place", "A=1\nPAT=old\nB=2\n", "A=1\nPAT=new\nB=2\n"),
     ("comments and blank lines", "# one\n\n\nPAT=old\n\n# two\n  \nB=2", "# one\n\n\nPAT=new\n\n# two\n  \nB=2"),
     ("its own comment", "PAT=old  # the reader's\n", "PAT=new  # the reader's\n"),
-    ("its own comment behind quotes", "PAT='o # l\\'d'# mine\n", "PAT=new # mine\n"),
+    ("its own comment behind quotes", "PAT='o # l\\'d'# mine\n", "PAT='new'# mine\n"),
     ("its own comment behind double quotes", 'PAT="o # l\\"d" # mine\n', "PAT=new # mine\n"),
     ("a sign that begins no comment", "PAT=old#er\n", "PAT=new\n"),
     ("export", "  export  PAT=old\nA=1\n", "  export  PAT=new\nA=1\n"),
@@ -79,10 +108,13 @@ CHANGES: list[tuple[str, str, str]] = [
     ("a quoted name", "'PAT'=old\n", "PAT=new\n"),
     ("a name without a value", "PAT\nA=1\n", "PAT=new\nA=1\n"),
     ("several lines in one value", "PAT='o\nl\nd'\nA=1\n", "PAT=new\nA=1\n"),
-    ("given twice", "PAT=1\nA=1\nPAT=2\nB=2\n", "PAT=new\nA=1\nB=2\n"),
+    ("given twice", "PAT=1\nA=1\nPAT=2\nB=2\n", "PAT=1\nA=1\nPAT=new\nB=2\n"),
     ("a commented-out one", "#PAT=old\n", "#PAT=old\nPAT=new\n"),
     ("a longer name", "PAT_ID=1\nMY_PAT=2\n", "PAT_ID=1\nMY_PAT=2\nPAT=new\n"),
     ("CRLF", "A=1\r\nPAT=old\r\nB=2\r\n", "A=1\r\nPAT=new\r\nB=2\r\n"),
+    ("spaces after it", "PAT=old \t\nA=1\n", "PAT=new \t\nA=1\n"),
+    ("a byte-order mark", "\ufeffPAT=old\n", "\ufeffPAT=new\n"),
+    ("CRLF and no line end at the end", "A=1\r\nB=2", "A=1\r\nB=2\r\nPAT=new"),
     ("lines that are not assignments", "what is this\nPAT=old\n", "what is this\nPAT=new\n"),
 ]
 
@@ -105,12 +137,52 @@ def test_a_file_that_is_not_there_is_made(tmp_path: Path) -> None:
     assert (tmp_path / ".env").read_bytes() == b"A=1\nB='two words'\nC=\n"
 
 
-def test_the_file_is_the_owners_alone_whatever_it_was(tmp_path: Path) -> None:
+RIGHTS: list[tuple[int, int]] = [  # octal: what the file has, and what it has afterwards
+    (0o600, 0o600),
+    (0o640, 0o640),
+    (0o660, 0o660),
+    (0o700, 0o600),
+    (0o644, 0o600),
+    (0o666, 0o600),
+    (0o604, 0o600),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), RIGHTS, ids=[f"{row[0]:o}" for row in RIGHTS])
+def test_a_file_keeps_its_rights_unless_everybody_has_some(before: int, after: int, tmp_path: Path) -> None:
+    """Mode 0644 is what a file gets when nobody thinks of it, 0640 what somebody gave it. A link's target counts."""
     file = written(tmp_path, "A=1\n")
-    file.chmod(0o644)
-    for path in (file, tmp_path / "new.env"):
+    file.chmod(before)
+    (tmp_path / "link").symlink_to(file)
+    for path in (file, tmp_path / "link"):
         update_dotenv(path, {"PAT": "new"})
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.stat().st_mode) == after
+
+
+def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
+    update_dotenv(tmp_path / "new.env", {"PAT": "new"})
+    assert stat.S_IMODE((tmp_path / "new.env").stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to others")
+def test_owner_and_group_stay(tmp_path: Path) -> None:
+    file = written(tmp_path, "A=1\n")
+    os.chown(file, 12345, 54321)
+    update_dotenv(file, {"PAT": "new"})
+    assert (file.stat().st_uid, file.stat().st_gid) == (12345, 54321)
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o444, 0o440])
+def test_a_read_only_file_is_not_replaced(mode: int, tmp_path: Path) -> None:
+    """Its owner has said so, and could still replace it."""
+    file = written(tmp_path, "A=1\n")
+    file.chmod(mode)
+    for use in (check_writable, lambda path: update_dotenv(path, {"PAT": "new"})):
+        with pytest.raises(SettingsError) as refused:
+            use(file)
+        assert refused.value.problems == (f"{file} is read-only (mode {mode:04o})",)
+        assert refused.value.hint == f"if it may be changed: chmod u+w {file}"
+    assert file.read_text() == "A=1\n"
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:
@@ -157,7 +229,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be written: No such file or directory"):
         update_dotenv(tmp_path / "missing" / ".env", {"A": "1"})
-    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+    with pytest.raises(SettingsError, match="is a folder, not a file"):
         update_dotenv(tmp_path, {"A": "1"})
 
 

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.other_kinds import other_than_a_file
 from zdemo.config.key_file import LARGEST_BYTES, ApplicationKey, application_key, read_key_file
 from zdemo.config.parsers import InvalidValue
 
@@ -175,8 +176,13 @@ def test_the_path_of_a_file_that_does_not_exist_is_shown(text: str, folder: Path
     assert (str(missing), missing.shown) == ("names a file that does not exist", str(folder / text))
 
 
-def test_a_directory_and_a_name_that_is_too_long(folder: Path) -> None:
-    assert "directory" in str(refusal(lambda: read_key_file("keys", folder)))
+@pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a folder", "a device"])
+def test_what_is_not_a_file_is_named_and_not_waited_for(kind: str, tmp_path: Path) -> None:
+    path = other_than_a_file(kind, tmp_path)
+    assert str(refusal(lambda: read_key_file(str(path), tmp_path))) == f"names {kind}, not a file"
+
+
+def test_a_name_that_is_too_long(folder: Path) -> None:
     assert "cannot be read" in str(refusal(lambda: read_key_file("a" * 5000, folder)))
 
 

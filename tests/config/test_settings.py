@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -338,10 +339,23 @@ def test_the_environment_comes_before_dotenv_of_the_working_directory_alone(
 
 
 def test_an_env_file_that_is_missing_or_a_folder_is_a_settings_error(tmp_path: Path) -> None:
-    for path, words in ((tmp_path / "missing", "does not exist"), (tmp_path, "cannot be read: Is a directory")):
+    for path, words in ((tmp_path / "missing", "does not exist"), (tmp_path, "is a folder, not a file")):
         with pytest.raises(SettingsError) as wrong:
             read_environment(path)
         assert wrong.value.problems == (f"{path} {words}",)
+
+
+def test_a_pipe_with_the_name_of_the_env_file_is_a_settings_error_and_a_folder_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(".env")
+    with pytest.raises(SettingsError) as wrong:
+        read_environment()
+    assert wrong.value.problems == (".env is a named pipe, not a file",)
+    os.unlink(".env")
+    os.mkdir(".env")
+    assert read_environment().file is None
 
 
 # --- the key file

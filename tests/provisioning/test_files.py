@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zdemo.config.dotenv_file import read_dotenv, update_dotenv
+from zdemo.config.dotenv_file import Dotenv, read_dotenv, update_dotenv
 from zdemo.provisioning.files import GROUPS, SETTINGS, SetupFiles
+from zdemo.provisioning.state import IssuedCredential, digest
 
 NAMES = ("PAT", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
 OWN = st.dictionaries(st.sampled_from(NAMES), st.sampled_from(("", "own-1", "own-2")))
@@ -33,7 +35,7 @@ def test_whatever_setup_writes_the_persons_values_come_back(
             assert {n for n in files.values if files.wrote(n)} <= {
                 n for n, value in files.values.items() if value.startswith("setup")
             }
-            kept = {*files.values.values(), *files.state.previous.values()}
+            kept = {*files.values.values(), *(Dotenv(line).values[n] for n, line in files.state.previous.items())}
             assert {value for value in own.values() if value} <= kept
         SetupFiles(path).restore()
         assert path.read_text() == text
@@ -45,6 +47,19 @@ TEXTS: list[tuple[str, str]] = [
     ("all in other words", "export PAT='my own' # mine\n\nCLIENT_ID=1\r\nCLIENT_SECRET=\n"),
     ("CRLF", "# mine\r\nA=1\r\n"),
     ("a blank line at the end", "A=1\n\n"),
+    ("no line end at the end", "A=1"),
+    ("no line end after a setting", "A=1\nPAT=own"),
+    ("no line end after CRLF", "A=1\r\nPAT=own"),
+    ("spaces at the end", "A=1\n  "),
+    ("a byte-order mark", "\ufeffPAT=own\nA=1\n"),
+    ("a byte-order mark alone", "\ufeff"),
+    ("set twice", "PAT=1\n# two\nPAT=2\nA=1\n"),
+    ("set twice, once empty", "PAT=1\nPAT=\n"),
+    ("values in every form", "PAT = \"o\\tn\"  # a\n'CLIENT_ID'=x\t \nCLIENT_SECRET\nZITADEL_DOMAIN='a\nb'# c\n"),
+    ("an empty value and a comment", "PAT= # mine\nCLIENT_ID=# not a comment\n"),
+    *((f"setup's own comment: {line}", f"A=1\n{line}\n\nPAT=own\n") for line in GROUPS),
+    *((f"setup's own comment at the end: {line}", f"A=1\n\n{line}") for line in GROUPS),
+    ("a file of an earlier setup", f"{next(iter(GROUPS))}\nZITADEL_DOMAIN=own\n\n# the end\n"),
 ]
 
 
@@ -56,6 +71,26 @@ def test_the_file_is_as_before_when_setup_is_torn_down(text: str, tmp_path: Path
     assert read_dotenv(path) == read_dotenv(path) | ALL
     SetupFiles(path).restore()
     assert path.read_bytes() == text.encode()
+
+
+FORMS = ("PAT=own", "PAT='o w n' # c", ' export  PAT = "own"\t', "PAT", "PAT=''#c", "CLIENT_SECRET=own#")
+OTHERS = ("ZITADEL_KEY_FILE = k", "ZITADEL_DOMAIN=\\", "A='\n'", "# c", "", "  ", *GROUPS)
+LINES = st.lists(st.sampled_from((*FORMS, *OTHERS)), max_size=6)
+
+
+@settings(deadline=None, max_examples=50)  # as above
+@given(st.sampled_from(("\n", "\r\n", "\r")), st.booleans(), st.booleans(), LINES, st.lists(SETUPS, max_size=3))
+def test_any_file_is_as_before_byte_for_byte(
+    end: str, is_ended: bool, is_marked: bool, lines: list[str], runs: list[dict[str, str | None]]
+) -> None:
+    text = "\ufeff" * is_marked + end.join(lines) + end * is_ended
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ".env"
+        path.write_bytes(text.encode())
+        for changes in runs:
+            SetupFiles(path).write(changes)
+        SetupFiles(path).restore()
+        assert path.read_bytes().decode() == text
 
 
 def test_a_new_file_has_its_settings_in_groups_under_comments_and_goes_again(tmp_path: Path) -> None:
@@ -124,3 +159,25 @@ def test_a_run_that_was_killed_between_the_two_files_has_lost_nothing(tmp_path: 
     SetupFiles(path).write({"PAT": "setup-2"})
     SetupFiles(path).restore()
     assert path.read_text() == "PAT=own\n"
+
+
+def test_what_is_not_a_key_file_beside_it_does_not_matter(tmp_path: Path) -> None:
+    """Nothing waits for a pipe, and nothing is read without end."""
+    os.mkfifo(tmp_path / "pipe.key.json")
+    (tmp_path / "device.key.json").symlink_to("/dev/zero")
+    (tmp_path / "deep.key.json").write_text("[" * 60_000)
+    (tmp_path / "list.key.json").write_text("[]")
+    (tmp_path / "mine.key.json").write_text('{"keyId": "1"}')
+    files = SetupFiles(tmp_path / ".env")
+    files.record(keys=(IssuedCredential(owner_id="2", expires=3, digest=digest("1")),))
+    assert files.key_files() == [tmp_path / "mine.key.json"]
+
+
+@pytest.mark.parametrize(("mode", "is_said"), [(0o600, False), (0o640, True), (0o660, True)])
+def test_a_group_that_can_read_the_secrets_is_said(mode: int, is_said: bool, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.touch(mode)
+    path.chmod(mode)
+    SetupFiles(path).write(ALL)
+    said = f"{path} holds secrets, and its group can read it (mode {mode:04o}): chmod 600 {path}"
+    assert SetupFiles(path).warning == (said if is_said else "")

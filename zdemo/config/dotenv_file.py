@@ -1,52 +1,125 @@
-"""Read a ``.env`` file, and change variables in it in one step."""
+"""A ``.env`` file: what it sets, and the same file with other values."""
 
 from __future__ import annotations
 
-import io
 import os
 import re
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import shlex
+import stat
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
-from dotenv.parser import Binding, parse_stream
-
+from zdemo.config import files
+from zdemo.config.dotenv_parser import LINE_END, Statement, parse
+from zdemo.config.files import NotAFileError
 from zdemo.errors import SettingsError
 
-LARGEST_BYTES = 1 << 20
-
-# Patterns are compiled where they are used: every command reads, few commands write.
+LARGEST_BYTES = 256 << 10
+MOST_PROBLEMS = 10  # that a message names
+BYTE_ORDER_MARK = "\ufeff"
 PLAIN_VALUE = r"[A-Za-z0-9_./:@%+,=-]+"
-LEAD = r"(?P<blank>\s*)(export[^\S\r\n]+)?"  # blank lines before an assignment and ``export`` stay
-LINE_END = r"\r\n|\n|\r"
-ASSIGNMENT = (  # as python-dotenv reads it, with the comment behind the value
-    r"""(?s)[^=]*=[^\S\r\n]*(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|(?:(?!\s+\#)[^\r\n])*)"""
-    r"(?P<comment>[^\S\r\n]*\#[^\r\n]*)?"
-)
 
 
-def _bindings(path: Path) -> list[Binding]:
-    """Return the file's lines as python-dotenv reads them. Raises SettingsError if it cannot be read."""
+class Dotenv:
+    """The statements of a ``.env`` file, which can be changed; all else of the file stays as it is, byte for byte.
+
+    Where a variable is set more than once, the last line counts. ``status`` is that of the file that was read.
+    """
+
+    def __init__(self, text: str = "", status: os.stat_result | None = None) -> None:
+        self.mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
+        self.statements = list(parse(text.removeprefix(BYTE_ORDER_MARK)))
+        self.status = status
+        self._is_ended = not text or text.endswith(("\n", "\r"))
+
+    @property
+    def text(self) -> str:
+        """The text, which ends with a line end only if the file did."""
+        text = self.mark + "".join(statement.text for statement in self.statements)
+        return text if self._is_ended else re.sub(rf"(?:{LINE_END.pattern})\Z", "", text)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The variables, without quotes; nothing is interpolated."""
+        return {s.key: s.value or "" for s in self.statements if s.key is not None}
+
+    def find(self, name: str) -> Statement | None:
+        """Return the assignment of a variable that counts."""
+        return next((statement for statement in reversed(self.statements) if statement.key == name), None)
+
+    def set(self, name: str, value: str) -> None:
+        """Change the assignment of a variable, or add one at the end."""
+        statement = self.find(name)
+        if statement is None:
+            self.insert(len(self.statements), Statement(assignment=_assignment(name, value), key=name, value=value))
+        else:
+            statement.assignment, statement.value = _assignment(name, value, statement.remark), value
+
+    def put_back(self, name: str, assignment: str) -> None:
+        """Give a variable the assignment that it had, as it was written; a text that is not one becomes the value."""
+        statement = self.find(name)
+        if statement is None:
+            return
+        found = list(parse(assignment))
+        if [(s.key, s.assignment) for s in found] != [(name, assignment)]:
+            self.set(name, assignment)
+            return
+        joined = statement.remark.startswith("#") and not assignment.endswith(("'", '"'))
+        statement.assignment, statement.value = assignment + " " * joined, found[0].value
+
+    def line_end(self, at: int) -> str:
+        """Return the line end to write before the statement with this index: as the lines before it have it."""
+        ends = (LINE_END.findall(statement.text) for statement in reversed(self.statements[:at]))
+        return next((found[-1] for found in ends if found), "\n")
+
+    def insert(self, at: int, *statements: Statement) -> None:
+        """Insert statements, each on a line of its own."""
+        end = self.line_end(at)
+        if at and not self.statements[at - 1].text.endswith(("\n", "\r")):
+            self.statements[at - 1].end = end
+        for statement in statements:
+            statement.end = end
+        self.statements[at:at] = statements
+
+    def remove(self, statement: Statement) -> None:
+        """Remove a statement; the blank lines before it stay."""
+        ends = list(LINE_END.finditer(statement.blank))
+        blank = statement.blank[: ends[-1].end()] if ends else ""
+        at = next(i for i, other in enumerate(self.statements) if other is statement)
+        self.statements[at : at + 1] = [Statement(blank=blank)] if blank else []
+
+
+def _assignment(name: str, value: str, remark: str = "") -> str:
+    """Return an assignment in one line or, if the value has line ends, in more."""
+    is_plain = re.fullmatch(PLAIN_VALUE, value) and not remark.startswith("#")
+    if is_plain or not (value or "#" in remark):
+        return f"{name}={value}"
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{name}='{escaped}'"
+
+
+def load_dotenv(path: Path) -> Dotenv:
+    """Read a ``.env`` file, the lines that are not assignments too. Raises SettingsError if it cannot be read."""
     try:
-        with path.open("rb") as stream:
-            content = stream.read(LARGEST_BYTES + 1)
-        if len(content) > LARGEST_BYTES:
-            what = f"{path} is larger than {LARGEST_BYTES >> 20} MiB"
-            raise SettingsError([what], hint="give a file of NAME=value lines")
-        bindings = list(parse_stream(io.StringIO(content.decode("utf-8-sig"), newline="")))
+        content, status = files.read_file(path, LARGEST_BYTES)
+        dotenv = Dotenv(content.decode() if len(content) <= LARGEST_BYTES else "", status)
     except FileNotFoundError:
         what, hint = "does not exist", "correct --env-file, or omit it to read .env"
         if path.is_symlink():
             what, hint = "is a link to a file that does not exist", "correct the link, or remove it"
         raise SettingsError([f"{path} {what}"], hint=hint) from None
+    except NotAFileError as error:
+        raise SettingsError([f"{path} is {error.strerror}"], hint="give a file of NAME=value lines") from None
     except UnicodeDecodeError:
         raise SettingsError([f"{path} is not UTF-8 text"], hint="save it as UTF-8") from None
     except OSError as error:
         raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="check its permissions") from None
-    if any("\0" in (b.key or "") for b in bindings):  # every other byte of a name is 0, without a byte-order mark
+    if len(content) > LARGEST_BYTES:
+        what = f"{path} is larger than {LARGEST_BYTES >> 10} KiB"
+        raise SettingsError([what], hint="give a file of NAME=value lines")
+    if any("\0" in name for name in dotenv.values):  # every other byte of a name is 0, without a byte-order mark
         raise SettingsError([f"{path} is not UTF-8 text but UTF-16, or not text"], hint="save it as UTF-8")
-    return bindings
+    return dotenv
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
@@ -54,96 +127,53 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
     Raises SettingsError if the file cannot be read, or a line is not an assignment; it never repeats the line.
     """
-    bindings = _bindings(path)
-    wrong = [f"{path} line {number} is not an assignment" for number in _numbers(bindings, lambda b: b.error)]
+    dotenv = load_dotenv(path)
+    wrong = [statement.number for statement in dotenv.statements if statement.is_wrong]
     if wrong:
-        raise SettingsError(wrong, hint="write one NAME=value per line; a comment begins with #")
-    return {b.key: b.value or "" for b in bindings if b.key is not None}
+        problems = [f"{path} line {number} is not an assignment" for number in wrong[:MOST_PROBLEMS]]
+        more = [f"and {len(wrong) - MOST_PROBLEMS} more lines of it"] if len(wrong) > MOST_PROBLEMS else []
+        raise SettingsError(problems + more, hint="write one NAME=value per line; a comment begins with #")
+    return dotenv.values
 
 
 def parse_dotenv(text: str) -> dict[str, str]:
     """Return the variables of the text of a ``.env`` file whose lines are assignments."""
-    return {b.key: b.value or "" for b in parse_stream(io.StringIO(text)) if b.key is not None}
+    return Dotenv(text).values
 
 
 def lone_words(path: Path) -> tuple[int, ...]:
     """Return the numbers of lines that are a word without ``=``, which may be the rest of a broken line."""
-    return tuple(_numbers(_bindings(path), lambda b: b.key is not None and b.value is None and not _lead(b)[2]))
+    return tuple(s.number for s in load_dotenv(path).statements if s.key and s.value is None and not s.export)
 
 
-def _lead(binding: Binding) -> re.Match[str]:
-    return cast("re.Match[str]", re.match(LEAD, binding.original.string))  # it always matches
+def save_dotenv(path: Path, dotenv: Dotenv) -> None:
+    """Write a ``.env`` file in one step. Raises SettingsError if that fails, or if the file was read-only."""
+    _check_mode(path, dotenv.status)
+    files.replace_file(path, dotenv.text, like=dotenv.status)
 
 
-def _numbers(bindings: list[Binding], of: Callable[[Binding], bool]) -> Iterator[int]:
-    """Yield line numbers; python-dotenv's own are wrong after blank lines, and after a wrong line with CRLF."""
-    before = ""
-    for binding in bindings:
-        if of(binding):
-            yield len(re.findall(LINE_END, before + _lead(binding)["blank"])) + 1
-        before += binding.original.string
+def check_writable(path: Path) -> None:
+    """Raise SettingsError if a ``.env`` file cannot be written, as far as that can be known before."""
+    target = Path(os.path.realpath(path))
+    _check_mode(path, target.stat() if target.exists() else None)
+    files.check_writable(target.parent)
 
 
-def _line(name: str, value: str, tail: str = "\n") -> str:
-    if re.fullmatch(PLAIN_VALUE, value) or not (value or "#" in tail):
-        return f"{name}={value}{tail}"
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"{name}='{escaped}'{tail}"
-
-
-def _replaced(binding: Binding, name: str, value: str) -> str:
-    """Return the line with another value; all else in it stays."""
-    text, lead = binding.original.string, _lead(binding)[0]
-    found = re.match(ASSIGNMENT, text[len(lead) :])
-    comment = (found["comment"] if found else None) or ""
-    end = re.findall(LINE_END, text)[-1] if text.endswith(("\r", "\n")) else "\n"
-    return lead + _line(name, value, f"{' ' if comment.startswith('#') else ''}{comment}{end}")
-
-
-def _changed(path: Path, values: Mapping[str, str | None]) -> str:
-    """Return the file's text with other values: a variable keeps its line, new ones come last."""
-    left = {name: value for name, value in values.items() if value is not None}
-    out: list[str] = []
-    for binding in _bindings(path) if path.exists() else []:
-        if binding.key is None or binding.key not in values:
-            out.append(binding.original.string)
-        elif binding.key in left:
-            out.append(_replaced(binding, binding.key, left.pop(binding.key)))
-        elif values[binding.key] is None:
-            out.append(_blank_lines(binding))
-    if left and out and not out[-1].endswith(("\n", "\r")):
-        out.append("\n")
-    return "".join(out) + "".join(_line(name, value) for name, value in left.items())
-
-
-def _blank_lines(binding: Binding) -> str:
-    """Return the blank lines before an assignment."""
-    ends = list(re.finditer(LINE_END, _lead(binding)["blank"]))
-    return _lead(binding)["blank"][: ends[-1].end()] if ends else ""
+def _check_mode(path: Path, status: os.stat_result | None) -> None:
+    if status and not status.st_mode & stat.S_IWUSR:
+        raise SettingsError(
+            [f"{path} is read-only (mode {stat.S_IMODE(status.st_mode):04o})"],
+            hint=f"if it may be changed: chmod u+w {shlex.quote(str(path))}",
+        )
 
 
 def update_dotenv(path: Path, values: Mapping[str, str | None]) -> None:
     """Set variables in a ``.env`` file, or remove those that are ``None``; every other line and comment stays."""
-    replace_file(path, _changed(path, values))
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Replace a file in one step, with mode 0600 from the first byte. Raises SettingsError if that fails.
-
-    ``.gitignore`` covers the name of the temporary file (``.env.*``).
-    """
-    target = path.resolve()  # a link stays a link
-    try:
-        handle, name = tempfile.mkstemp(prefix=".env.", suffix=".tmp", dir=target.parent)  # mkstemp makes it 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError as error:
-        what = f"{path} cannot be written: {error.strerror}"
-        raise SettingsError([what], hint="check the folder's permissions") from None
+    dotenv = load_dotenv(path) if path.exists() else Dotenv()
+    for name, value in values.items():
+        if value is not None:
+            dotenv.set(name, value)
+            continue
+        while statement := dotenv.find(name):
+            dotenv.remove(statement)
+    save_dotenv(path, dotenv)

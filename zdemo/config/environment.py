@@ -102,10 +102,10 @@ def read_environment(
     Raises SettingsError if the file cannot be read.
     """
     path = env_file or Path(".env")
-    is_broken_link = path.is_symlink() and not path.exists()  # which is a mistake
     in_file: dict[str, str] = {}
-    if is_read := env_file is not None or path.is_file() or is_broken_link:
-        from zdemo.config.dotenv_file import read_dotenv  # here, because python-dotenv takes time to load
+    # a folder is something else of that name; a broken link and a named pipe are mistakes, which are named
+    if is_read := env_file is not None or (os.path.lexists(path) and not path.is_dir()):
+        from zdemo.config.dotenv_file import read_dotenv  # here, since there may be no file to read
 
         in_file = read_dotenv(path)
     given = {name: value for name, (_, value) in (options or {}).items() if value is not None}

@@ -1,10 +1,16 @@
-"""Files read without waiting and without end."""
+"""Files read without waiting and without end, and replaced in one step."""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import shlex
 import stat
+from contextlib import suppress
 from pathlib import Path
+
+from zdemo.errors import SettingsError
 
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -13,27 +19,118 @@ KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
+PREFIX, SUFFIX = ".env.", ".tmp"  # of temporary files; setup offers a line of .gitignore for them
+LEFTOVER = re.compile(r"\.env\.[a-z0-9_]{8}\.tmp")  # as tempfile names them
+OTHERS = stat.S_IRWXO
+READ_WRITE = stat.S_IRUSR | stat.S_IWUSR
+HINTS = {
+    errno.ENOSPC: "free some space on the disk of {folder}",
+    errno.EDQUOT: "free some space: your quota on the disk of {folder} is used up",
+    errno.EROFS: "choose another folder: the file system of {folder} is read-only",
+    errno.EACCES: "see who may write there: ls -ld {folder}",
+    errno.EPERM: "see who may write there: ls -ld {folder}",
+    errno.ENOENT: "mkdir -p {folder}",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EFBIG: "allow larger files: ulimit -f unlimited",
+}
 
 
 class NotAFileError(OSError):
-    """A path that leads to something else than a file; ``strerror`` says what it is."""
+    """A path that leads to something other than a file; ``strerror`` says what it is."""
 
 
 def check_is_file(status: os.stat_result) -> None:
     """Raise NotAFileError for a folder, a named pipe, a socket or a device."""
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
-        raise NotAFileError(0, KINDS.get(kind, "not a file"))
+        raise NotAFileError(0, f"{KINDS.get(kind, 'something else')}, not a file")
 
 
 def read_file(path: Path, most_bytes: int) -> tuple[bytes, os.stat_result]:
-    """Return a file's content, cut off after ``most_bytes`` and one, and its status.
+    """Return a file's content, cut off one byte after ``most_bytes``, and its status.
 
     Raises OSError if it cannot be read, NotAFileError if it is not a file. A named pipe or a device is not waited for.
     """
-    check_is_file(path.stat())  # opening a device may already do something
+    check_is_file(path.stat())  # because opening a device can already do something
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags), "rb") as stream:
         status = os.fstat(stream.fileno())
         check_is_file(status)
         return stream.read(most_bytes + 1), status
+
+
+def replace_file(path: Path, text: str, *, like: os.stat_result | None = None) -> None:
+    """Replace a file in one step; a link stays a link. Raises SettingsError if that fails.
+
+    The mode is 0600 from the first byte on. With ``like``, the status of the file as it was, owner and group stay where
+    possible, and so do the rights of the group, unless the file was open to everybody.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        handle, name = _temporary_file(target.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+                stream.flush()
+                if like:
+                    _keep_rights(stream.fileno(), like)
+                os.fsync(stream.fileno())
+            os.replace(name, target)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        raise not_written(path, error) from None
+
+
+def _temporary_file(folder: Path) -> tuple[int, str]:
+    import tempfile  # here, since most commands only read
+
+    return tempfile.mkstemp(prefix=PREFIX, suffix=SUFFIX, dir=folder)  # with mode 0600
+
+
+def _keep_rights(handle: int, like: os.stat_result) -> None:
+    if not hasattr(os, "fchown"):  # on Windows
+        return
+    group_rights = 0 if like.st_mode & OTHERS else like.st_mode & (stat.S_IRGRP | stat.S_IWGRP)
+    try:
+        os.fchown(handle, -1, like.st_gid)
+    except OSError:
+        group_rights = 0  # which would be those of another group
+    os.fchmod(handle, READ_WRITE | group_rights)
+    with suppress(OSError):  # only root can give a file away
+        os.fchown(handle, like.st_uid, -1)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise SettingsError if no file can be written in a folder now."""
+    try:
+        handle, name = _temporary_file(folder)
+        os.close(handle)
+        os.unlink(name)
+    except OSError as error:
+        raise not_written(folder / "file", error) from None
+
+
+def not_written(path: Path, error: OSError) -> SettingsError:
+    """Return the error for a file that cannot be written, with what to do."""
+    folder = shlex.quote(str(path.parent))
+    hint = HINTS.get(error.errno or 0, "look at {folder}").format(folder=folder)
+    return SettingsError([f"{path} cannot be written: {error.strerror}"], hint=hint)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that runs of this user left when they were killed; no run may be at work there."""
+    for entry in _entries(folder):
+        with suppress(OSError):  # another user's, or gone meanwhile
+            status = entry.lstat()
+            is_own = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
+            if LEFTOVER.fullmatch(entry.name) and stat.S_ISREG(status.st_mode) and is_own:
+                entry.unlink()
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return [] if folder.is_symlink() else list(folder.iterdir())
+    except OSError:
+        return []

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zdemo.config.files import NotAFileError, read_file
 from zdemo.config.parsers import InvalidValue
 
 if TYPE_CHECKING:
@@ -58,14 +59,14 @@ def _at_home(path: Path) -> Path:
 def _read(path: Path) -> tuple[bytes, int]:
     """Return the beginning of a file, long enough for any key file, and its mode."""
     try:
-        with path.open("rb") as stream:
-            return stream.read(LARGEST_BYTES + 1), os.fstat(stream.fileno()).st_mode
+        content, status = read_file(path, LARGEST_BYTES)
     except FileNotFoundError:
         raise InvalidValue("names a file that does not exist", shown=str(path), fix=NEW_KEY) from None
-    except IsADirectoryError:
-        raise InvalidValue("names a directory", shown=str(path), fix="give a key file in it") from None
+    except NotAFileError as error:
+        raise InvalidValue(f"names {error.strerror}", shown=str(path), fix="give a key file") from None
     except OSError as error:
         raise InvalidValue(f"names a file that cannot be read ({error.strerror})", shown=str(path)) from None
+    return content, status.st_mode
 
 
 def _exposure(path: Path, mode: int) -> str:

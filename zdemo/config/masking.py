@@ -41,7 +41,8 @@ def token_like(text: str) -> list[str]:
     if "/" in text and "://" not in text:
         found = [piece for piece in found if set(map(_kind, piece)) >= {"a", "A", "0"}]
     pieces = [piece for piece in re.split(f"[{SEPARATORS}/.]+", text) if len(piece) >= LEAST_RANDOM]
-    found += [piece for piece in pieces if looks_random(piece) and not any(piece in whole for whole in found)]
+    known = {part for whole in found for part in whole.split(".")}
+    found += [piece for piece in pieces if piece not in known and looks_random(piece)]
     if found:
         return found
     # base64 has slashes, and some tokens have dots: the pieces are too short

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
+import stat
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zdemo.config.dotenv_file import read_dotenv, replace_file, update_dotenv
+from zdemo.config.dotenv_file import Dotenv, load_dotenv, read_dotenv, save_dotenv
+from zdemo.config.dotenv_file import check_writable as check_dotenv_writable
+from zdemo.config.dotenv_parser import LINE_END, Statement
 from zdemo.config.emulator_values import usable_at
 from zdemo.config.environment import Environment
+from zdemo.config.files import check_writable, read_file
+from zdemo.config.key_file import LARGEST_BYTES
 from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError
 from zdemo.management.client import ManagementClient
@@ -50,8 +57,8 @@ def key_name(application_name: str) -> str:
 def key_in(file: Path) -> str:
     """Return the ID of the key in a file; empty when it is not a key file."""
     try:
-        return str(json.loads(file.read_bytes()).get("keyId", ""))
-    except (OSError, ValueError, AttributeError):
+        return str(json.loads(read_file(file, LARGEST_BYTES)[0]).get("keyId", ""))
+    except (OSError, ValueError, AttributeError, RecursionError):
         return ""
 
 
@@ -71,6 +78,20 @@ class SetupFiles:
         self.values: dict[str, str] = read_dotenv(path) if path.exists() else {}
         self.state = read_state(path)
 
+    def check_writable(self) -> None:
+        """Raise SettingsError if the settings cannot be written, as far as that can be known before."""
+        check_dotenv_writable(self.path)
+        check_writable(self.path.parent)  # for key files: a link can lead ``.env`` to another folder
+
+    @property
+    def warning(self) -> str:
+        """A warning when the file's group can read it, which somebody has allowed; else empty."""
+        mode = self.path.stat().st_mode if os.name != "nt" and self.path.exists() else 0
+        if not mode & stat.S_IRGRP:
+            return ""
+        path = shlex.quote(str(self.path))
+        return f"{self.path} holds secrets, and its group can read it (mode {stat.S_IMODE(mode):04o}): chmod 600 {path}"
+
     def get(self, name: str) -> str:
         """Return a setting without blanks around it; empty when it is not there."""
         return self.values.get(name, "").strip()
@@ -89,30 +110,41 @@ class SetupFiles:
     def write(self, changes: Mapping[str, str | None]) -> None:
         """Set settings or, by ``None``, remove them, all in one step.
 
-        A value that is not setup's goes to the state file first. Its line is emptied, not removed, so that its place
-        and its comment stay.
+        What is not setup's goes to the state file first, as it is written. Its line is emptied, not removed, so that
+        its place and its comment stay.
         """
+        dotenv = self._read()
         changes = {name: value for name, value in changes.items() if self.get(name) != (value or "")}
         if not changes:
             return
         previous, written = dict(self.state.previous), dict(self.state.written)
         for name, value in changes.items():
-            if name in self.values and not self.wrote(name) and not (name in previous and not self.get(name)):
-                previous[name] = self.values[name]
+            if (found := dotenv.find(name)) and not self.wrote(name) and not (name in previous and not self.get(name)):
+                previous[name] = found.assignment
             if value:
                 written[name] = (*dict.fromkeys((*written.get(name, ()), digest(value))),)
-        self.record(previous=previous, written=written, created_file=self.state.created_file or not self.path.exists())
-        self._add_lines([name for name, value in changes.items() if value and name not in self.values])
-        self._update({name: value or ("" if name in previous else None) for name, value in changes.items()})
+        self.record(previous=previous, written=written, created_file=self.state.created_file or dotenv.status is None)
+        _add_settings(dotenv, [name for name, value in changes.items() if value and name not in self.values])
+        for name, value in changes.items():
+            if value or name in previous:
+                dotenv.set(name, value or "")
+            else:
+                _remove_setting(dotenv, name)
+        self._save(dotenv)
 
     def restore(self) -> None:
         """Remove setup's values and comments, restore the previous ones, and forget the state."""
-        state = self.state
-        self._update({name: state.previous.get(name) for name in self.own_settings})
-        if self.path.exists():
-            self._remove_comments()
-            if state.created_file and not self.path.read_bytes().strip():
-                os.unlink(os.path.realpath(self.path))
+        dotenv, state = self._read(), self.state
+        for name in self.own_settings:
+            if name in state.previous:
+                dotenv.put_back(name, state.previous[name])
+            else:
+                _remove_setting(dotenv, name)
+        if state.created_file and dotenv.status and not dotenv.text.strip():
+            os.unlink(os.path.realpath(self.path))
+            self.values = {}
+        elif dotenv.status and self.own_settings:
+            self._save(dotenv)
         write_state(self.path, EMPTY)
         self.state = EMPTY
 
@@ -123,6 +155,12 @@ class SetupFiles:
         return tuple(
             name for name in (*SETTINGS, ADMIN_PAT) if name in self.values and (self.wrote(name) or name in emptied)
         )
+
+    @property
+    def restored_settings(self) -> tuple[str, ...]:
+        """The settings that get back a value that they had before setup."""
+        values = {name: Dotenv(self.state.previous.get(name, "")).values.get(name) for name in self.own_settings}
+        return tuple(name for name, value in values.items() if value)
 
     def key_file(self, application_name: str) -> Path:
         """Return the path of an application's key file."""
@@ -144,48 +182,60 @@ class SetupFiles:
         except SettingsError:
             return None
 
-    def _update(self, changes: Mapping[str, str | None]) -> None:
-        if not changes:
+    def _read(self) -> Dotenv:
+        """Read the file, which others may have changed since."""
+        dotenv = load_dotenv(self.path) if self.path.exists() else Dotenv()
+        self.values = dotenv.values
+        return dotenv
+
+    def _save(self, dotenv: Dotenv) -> None:
+        save_dotenv(self.path, dotenv)
+        self.values = dotenv.values
+
+
+def _add_settings(dotenv: Dotenv, names: list[str]) -> None:
+    """Add empty settings, each in its group, under the comment that says what the group is."""
+    for comment, group in GROUPS.items():
+        new = [Statement(key=name, value="", assignment=f"{name}=") for name in group if name in names]
+        if new:
+            dotenv.insert(_place(dotenv, comment, group), *new)
+
+
+def _place(dotenv: Dotenv, comment: str, group: tuple[str, ...]) -> int:
+    """Return the place behind a group; its comment is added at the end if it is not there.
+
+    A comment that no setting of the group follows is not setup's, even when its text is the same.
+    """
+    for at in range(len(dotenv.statements)):
+        if _begins_group(dotenv, at, comment, group):
+            return _end_of_group(dotenv, at, group)
+    at = len(dotenv.statements)
+    dotenv.insert(at, Statement(blank=dotenv.line_end(at) if at else "", remark=comment))
+    return len(dotenv.statements)
+
+
+def _begins_group(dotenv: Dotenv, at: int, comment: str, group: tuple[str, ...]) -> bool:
+    statement = dotenv.statements[at]
+    return statement.key is None and statement.remark == comment and _end_of_group(dotenv, at, group) > at + 1
+
+
+def _end_of_group(dotenv: Dotenv, at: int, group: tuple[str, ...]) -> int:
+    at += 1
+    while at < len(dotenv.statements) and dotenv.statements[at].key in group:
+        at += 1
+    return at
+
+
+def _remove_setting(dotenv: Dotenv, name: str) -> None:
+    """Remove a setting of setup's and, when nothing of its group is left, the comment above it and the blank line."""
+    found = dotenv.find(name)
+    if found is None:
+        return
+    comment, group = next((item for item in GROUPS.items() if name in item[1]), ("", ()))
+    heads = [s for at, s in enumerate(dotenv.statements) if _begins_group(dotenv, at, comment, group)]
+    dotenv.remove(found)
+    for at, statement in enumerate(dotenv.statements):
+        if any(statement is head for head in heads) and not _begins_group(dotenv, at, comment, group):
+            statement.blank = re.sub(rf"(?:{LINE_END.pattern})\Z", "", statement.blank)
+            dotenv.remove(statement)
             return
-        update_dotenv(self.path, changes)
-        for name, value in changes.items():
-            if value is None:
-                self.values.pop(name, None)
-            else:
-                self.values[name] = value
-
-    def _text(self) -> tuple[list[str], str]:
-        """The lines of the file, each with its end, and the line end to use."""
-        text = self.path.read_bytes().decode("utf-8-sig") if self.path.exists() else ""
-        return text.splitlines(keepends=True), "\r\n" if "\r\n" in text else "\n"
-
-    def _add_lines(self, names: list[str]) -> None:
-        """Add empty settings, each in its group, under the comment that says what the group is."""
-        if not names:
-            return
-        lines, end = self._text()
-        if lines and not lines[-1].endswith(("\n", "\r")):
-            lines[-1] += end
-        for comment, group in GROUPS.items():
-            new = [f"{name}={end}" for name in group if name in names]
-            if not new:
-                continue
-            at = next((i for i, line in enumerate(lines) if line.strip() == comment), None)
-            if at is None:
-                lines += [*([end] if lines else []), comment + end, *new]
-                continue
-            while at < len(lines) and lines[at].strip():
-                at += 1
-            lines[at:at] = new
-        replace_file(self.path, "".join(lines))
-
-    def _remove_comments(self) -> None:
-        """Remove the comments of groups of which no setting is left."""
-        lines, end = self._text()
-        for comment, group in GROUPS.items():
-            at = next((i for i, line in enumerate(lines) if line.strip() == comment), None)
-            if at is None or any(line.partition("=")[0] in group for line in lines[at + 1 : at + 1 + len(group)]):
-                continue
-            start = at - 1 if at and lines[at - 1] == end else at
-            del lines[start : at + 1]
-        replace_file(self.path, "".join(lines))

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from zdemo.config.files import replace_file
 from zdemo.errors import SettingsError
 from zdemo.provisioning.state import EMPTY, DamagedState, NewerState, SetupState, decode, digest, encode
 
@@ -42,8 +43,6 @@ def read_state(env_path: Path, *, user: int | None = None) -> SetupState:
 
 def write_state(env_path: Path, state: SetupState) -> None:
     """Replace what setup remembers of a ``.env`` in one step; with an empty state, forget it."""
-    from zdemo.config.dotenv_file import replace_file  # readers of the state do not need python-dotenv
-
     path, entries = state_path(env_path), _read_all(env_path)
     entries.pop(_key(env_path), None)
     if state != EMPTY:

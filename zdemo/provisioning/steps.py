@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from zdemo.config.dotenv_file import replace_file
+from zdemo.config.files import replace_file
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.management import resources
 from zdemo.management.client import ManagementClient

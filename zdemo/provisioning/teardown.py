@@ -67,7 +67,7 @@ def plan_teardown(client: ManagementClient, files: SetupFiles) -> Teardown:
     return Teardown(
         removals=removals,
         settings=own,
-        restored=tuple(name for name in own if files.state.previous.get(name)),
+        restored=files.restored_settings,
         issuer=client.issuer,
         admin=admin,
     )
