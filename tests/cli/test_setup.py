@@ -603,6 +603,43 @@ def test_a_missing_folder_is_said_first(desk: Shell, options: tuple[str, ...]) -
     assert (ran.code, ran.lines[0]) == (3, "error: .env is a folder, not a file")
 
 
+def test_a_read_only_file_is_refused_before_anything_is_created_or_removed(desk: Shell, zitadel: Emulator) -> None:
+    path, before = desk.folder / ".env", names_of(zitadel)
+    path.write_text("A=1\n")
+    path.chmod(0o400)
+    refusal = ["error: .env is read-only (mode 0400)", "hint:  if it may be changed: chmod u+w .env"]
+    assert "own-api" in desk("setup", "--dry-run", *OWN).out
+    ran = desk(*YES)
+    assert (ran.code, ran.lines[-2:]) == (3, refusal)
+    assert (names_of(zitadel), files_of(desk.folder)) == (before, [".env"])
+    path.chmod(0o600)
+    assert desk(*YES).code == 0
+    path.chmod(0o400)
+    assert desk(*YES).code == 0, "there is nothing to write"
+    ran = desk(*TEARDOWN)
+    assert (ran.code, ran.lines[-2:]) == (3, refusal)
+    assert "own" in names_of(zitadel)
+    path.chmod(0o600)
+    assert desk(*TEARDOWN).code == 0
+    assert (names_of(zitadel), path.read_text()) == (before, "A=1\n")
+
+
+def test_a_linked_file_that_a_group_may_read_keeps_its_rights_and_its_bytes(desk: Shell) -> None:
+    text = b"\xef\xbb\xbfPAT=1\r\nPAT = '2' # mine\r\nA=1"
+    target = desk.folder / "elsewhere" / "real.env"
+    target.parent.mkdir()
+    target.write_bytes(text)
+    target.chmod(0o640)
+    (desk.folder / ".env").symlink_to(target)
+    ran = desk(*YES)
+    assert (ran.code, stat.S_IMODE(target.stat().st_mode)) == (0, 0o640)
+    assert "warning: .env holds secrets, and its group can read it (mode 0640): chmod 600 .env" in ran.err
+    assert env_of(desk)["PAT"] != "2"
+    assert desk(*TEARDOWN).code == 0
+    assert (target.read_bytes(), stat.S_IMODE(target.stat().st_mode)) == (text, 0o640)
+    assert (desk.folder / ".env").is_symlink()
+
+
 # --- warnings
 
 

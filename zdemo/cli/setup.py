@@ -230,14 +230,10 @@ class _Run:
         if self.dry_run:
             self._keep_out_of_git(options)
             return self._show_only(plan)
+        self._agree_to(plan, options.app_name)
+        self._keep_out_of_git(options)
         start = time.monotonic()
         if plan.changes:
-            if plan.rotation:
-                self._confirm_rotation(plan.rotation, options.app_name)
-            self._confirm("Make these changes?", "make them")
-        self._keep_out_of_git(options)
-        if plan.changes:
-            start = time.monotonic()
             apply_plan(self.client, files, plan, screen)
         with screen.waiting("waiting until introspection shows it"):
             shown = verify_tokens(self.client, files, options.role)
@@ -245,10 +241,25 @@ class _Run:
             screen.document(_plan_document(plan, dry_run=False, seconds=shown))
         else:
             _show_result(screen, plan, time.monotonic() - start, changed=plan.changes)
+        self._warn_about_settings()
+        return ExitCode.YES
+
+    def _agree_to(self, plan: Plan, application: str) -> None:
+        """Raise ZdemoError unless the plan can be carried out, and the person agrees to it."""
+        if any(plan.to_do(ObjectKind.ENV)):
+            self.files.check_writable()
+        if plan.rotation:
+            self._confirm_rotation(plan.rotation, application)
+        if plan.changes:
+            self._confirm("Make these changes?", "make them")
+
+    def _warn_about_settings(self) -> None:
+        files = self.files
+        if files.warning:
+            self.screen.tell(f"warning: {files.warning}")
         for name in SETTINGS:
             if os.environ.get(name, "").strip() not in ("", files.values.get(name, "").strip()):
-                screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
-        return ExitCode.YES
+                self.screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
 
     def _keep_out_of_git(self, options: SetupOptions) -> None:
         files = self.files
@@ -297,6 +308,8 @@ class _Run:
         if self.dry_run:
             screen.tell("--dry-run: nothing was changed")
         else:
+            if teardown.settings:
+                files.check_writable()
             self._confirm("Remove this?", "remove these things")
             tear_down(files, teardown, screen)
         if self.as_json:

@@ -7,18 +7,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from zdemo.config.files import remove_leftovers
 from zdemo.errors import ZdemoError
 from zdemo.provisioning.plan import domain_line
 from zdemo.provisioning.state import SetupState
-from zdemo.provisioning.state_file import state_path
+from zdemo.provisioning.state_file import FOLDER, state_path
 
 
 @contextmanager
 def only_setup_in_folder(env_path: Path) -> Iterator[None]:
-    """Keep other setups out of the folder of this ``.env`` while the block runs.
+    """Keep other setups out of the folder of this ``.env`` while the block runs; remove what killed ones left there.
 
     The folder itself is locked, so that no file is left behind. Where that is impossible (Windows, some network
-    folders, a missing folder), no other setup is kept out. Raises ZdemoError when another one is running there.
+    folders, a missing folder), no other setup is kept out, and nothing is removed. Raises ZdemoError when another one
+    is running there.
     """
     folder = Path(os.path.realpath(env_path)).parent
     with ExitStack() as stack:
@@ -28,6 +30,8 @@ def only_setup_in_folder(env_path: Path) -> Iterator[None]:
             handle = os.open(folder, os.O_RDONLY)
             stack.callback(os.close, handle)
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for place in (folder, folder / FOLDER):
+                remove_leftovers(place)
         except BlockingIOError:
             raise ZdemoError(
                 f"another zdemo setup is running in {folder}",
