@@ -61,6 +61,7 @@ PURE = (
     "management.model",
     "provisioning.conflicts",
     "provisioning.plan",
+    "provisioning.proof",
     "provisioning.state",
     "diagnosis",
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,8 @@ from zdemo.emulator import (
     CLIENT_SECRET,
     DEFAULT_PORT,
     NEVER,
+    PROJECT_ID,
+    READER,
     Emulator,
     create_app,
     emulate,
@@ -237,6 +241,7 @@ def test_the_token_may_come_from_standard_input_or_be_asked_for_by_a_bare_option
         (("--auth", "none"), "--auth"),
         (("--teardown", "--yes", "--rotate-secret"), "--rotate-secret"),
         (("--teardown", "--yes", *KEY), "--auth"),
+        (("--yes", "--with-everything-in-it"), "--with-everything-in-it"),
     ],
 )
 def test_a_wrong_command_line_is_named(desk: Shell, arguments: tuple[str, ...], named: str) -> None:
@@ -538,6 +543,68 @@ def test_teardown_as_json(desk: Shell) -> None:
     assert [row["what"] for row in document["removed"]] == ["service user", "service user", "application", "project"]
     assert set(document["lines"]) == set(SETTINGS) - {"ZITADEL_KEY_FILE"}
     assert (document["stays"], document["putBack"]) == ([], [])
+
+
+def test_an_id_that_was_written_by_hand_proves_nothing(desk: Shell, zitadel: Emulator) -> None:
+    """Each way to fail the proof is in tests/provisioning."""
+    desk(*YES)
+    path, made = state_path(desk.folder / ".env"), names_of(zitadel)
+    document = json.loads(path.read_text())
+    document["files"][".env"] |= {"visitor_id": ADMIN.id, "project_id": PROJECT_ID}
+    path.write_text(json.dumps(document))
+    env = (desk.folder / ".env").read_bytes()
+    for option in ((), ("--with-everything-in-it",)):
+        ran = desk(*TEARDOWN, *option)
+        assert ran.code == 1
+        assert f"service user zdemo-admin ({ADMIN.id}): ZITADEL_ADMIN_PAT is a token of this user" in ran.err
+        assert f"project zdemo ({PROJECT_ID}): setup did not choose its ID" in ran.err
+        assert [line.split()[-2:] for line in ran.out.splitlines() if "not proven" in line] == [["not", "proven"]] * 3
+        assert names_of(zitadel) == made
+    assert (desk.folder / ".env").read_bytes() == env
+    document = desk("setup", "--teardown", "--dry-run", "--json").document
+    assert [row["what"] for row in document["notProven"]] == ["service user", "application", "project"]
+    assert [row["what"] for row in document["removed"]] == ["service user", "PAT"]
+
+
+def test_what_others_added_goes_only_when_that_is_asked_for(desk: Shell, zitadel: Emulator) -> None:
+    before = names_of(zitadel)
+    desk(*YES)
+    world, state = zitadel.world, read_state(desk.folder / ".env")
+    project = world.projects[state.project_id]
+    shop = world.add_application(project, "shop", "api", "API_AUTH_METHOD_TYPE_BASIC").id
+    world.add_role(project, "editor", "Editor")
+    world.add_authorization(READER.id, project.id, project.organization_id, ["editor"])
+    rows = [f"application shop ({shop})", "role editor", "role for reader: editor"]
+    made = names_of(zitadel)
+
+    ran = desk(*TEARDOWN)
+    assert ran.code == 1
+    shown = [" ".join(line.split()) for line in ran.out.splitlines()]
+    assert all(f"{row} not setup's" in shown for row in rows)
+    assert ran.lines[0] == f"error: others added to what setup created: {'; '.join(rows)}; nothing was removed"
+    assert "--with-everything-in-it" in ran.lines[1]
+    dry = desk("setup", "--teardown", "--dry-run", "--json")
+    assert (dry.code, dry.document["addedByOthers"][1]) == (0, {"what": "role", "name": "editor"})
+    assert "note: --teardown stops here: others added" in dry.err
+    everything = ("setup", "--teardown", "--with-everything-in-it")
+    assert desk(*everything).code == 2, "a script must say --yes as well"
+    assert at_terminal(desk, *everything, when="[type yes]", typed="y\n")[0] == 1
+    assert names_of(zitadel) == made
+    assert at_terminal(desk, *everything, when="[type yes]", typed="yes\n")[0] == 0
+    assert names_of(zitadel) == before
+    assert list(desk.folder.iterdir()) == []
+
+
+def test_a_script_can_remove_what_others_added(desk: Shell, zitadel: Emulator) -> None:
+    before = names_of(zitadel)
+    desk(*YES)
+    state = read_state(desk.folder / ".env")
+    zitadel.world.add_pat(zitadel.world.users[state.reader_id], time.time() + 3600)
+    ran = desk(*TEARDOWN, "--json")
+    assert (ran.code, "PAT of zdemo-reader" in ran.document["error"]) == (1, True)
+    ran = desk(*TEARDOWN, "--with-everything-in-it", "--json")
+    assert (ran.code, ran.document["changed"]) == (0, True)
+    assert names_of(zitadel) == before
 
 
 def test_an_owner_cannot_delete_an_application_in_somebody_elses_project(desk: Shell, zitadel: Emulator) -> None:

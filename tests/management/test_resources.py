@@ -51,7 +51,7 @@ def test_a_project_and_all_that_is_in_it(client: ManagementClient) -> None:
     resources.add_role(client, "7", "read")
     assert resources.list_roles(client, "7") == ("read",)
     owner = {"project_id": "7", "organization_id": ORGANIZATION_ID}
-    made = resources.create_assignment(client, user_id=READER.id, role_keys=["read"], **owner)
+    made = resources.create_assignment(client, user_id=READER.id, role_keys=["read"], **owner).id
     assert [a.id for a in resources.list_assignments(client, project_id="7")] == [made]
     assert [a.role_keys for a in resources.list_assignments(client, project_id="7", user_id=VISITOR.id)] == []
     for _ in range(2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import stat
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.support.desk import CountingClient, Desk, KeptReport
 from tests.support.waiting import eventually
-from tests.support.workshop import HUMAN, Organization, Workshop
+from tests.support.workshop import HUMAN, Workshop
 from zdemo.config.dotenv_file import update_dotenv
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.management.model import Auth
@@ -19,6 +20,7 @@ from zdemo.provisioning.apply import apply_plan
 from zdemo.provisioning.files import SETTINGS, SetupFiles
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import Action, ObjectKind
+from zdemo.provisioning.state import new_id
 from zdemo.provisioning.state_file import state_path
 
 ROLE = "read:messages"
@@ -305,23 +307,12 @@ def test_the_assignment_of_somebody_elses_user_in_their_project_is_not_changed(
 # --- who may
 
 
-def administrator_of(workshop: Workshop, role: str | None, *, of: Organization | None = None) -> str:
-    """Return the PAT of a new service user in the home organization, with an administrator role in one."""
-    user = workshop.user()
-    if role:
-        resource = {"organizationId": (of or workshop.home).id}
-        workshop.admin.do(
-            "InternalPermissionService/CreateAdministrator", userId=user.id, resource=resource, roles=[role]
-        )
-    return user.pat
-
-
 def desk_of(desk: Desk, pat: str) -> Desk:
     return replace(desk, target=(desk.target[0], pat))
 
 
 def test_an_owner_of_the_organization_can_do_everything(desk: Desk, workshop: Workshop) -> None:
-    owned = desk_of(desk, administrator_of(workshop, "ORG_OWNER"))
+    owned = desk_of(desk, workshop.administrator("ORG_OWNER").pat)
     eventually("the role shows", lambda: not problem(owned))
     owned.run()
     owned.is_complete()
@@ -330,7 +321,7 @@ def test_an_owner_of_the_organization_can_do_everything(desk: Desk, workshop: Wo
 
 
 def test_a_role_that_is_too_small_is_refused_with_the_missing_permission(desk: Desk, workshop: Workshop) -> None:
-    small = desk_of(desk, administrator_of(workshop, "ORG_USER_MANAGER"))
+    small = desk_of(desk, workshop.administrator("ORG_USER_MANAGER").pat)
     eventually("it is refused", lambda: "too small" in problem(small))
     message = refusal(small)
     assert "project.create" in message
@@ -338,7 +329,7 @@ def test_a_role_that_is_too_small_is_refused_with_the_missing_permission(desk: D
 
 
 def test_a_user_without_an_administrator_role_is_refused(desk: Desk, workshop: Workshop) -> None:
-    message = refusal(desk_of(desk, administrator_of(workshop, None)))
+    message = refusal(desk_of(desk, workshop.administrator(None).pat))
     assert "not an administrator" in message
     assert "ORG_OWNER" in message
     assert "is not valid" in refusal(desk_of(desk, secrets.token_urlsafe(53)))
@@ -346,17 +337,18 @@ def test_a_user_without_an_administrator_role_is_refused(desk: Desk, workshop: W
 
 def test_an_administrator_of_another_organization_is_refused(desk: Desk, workshop: Workshop) -> None:
     elsewhere = workshop.organization()
-    other = desk_of(desk, administrator_of(workshop, "ORG_OWNER", of=elsewhere))
+    other = desk_of(desk, workshop.administrator("ORG_OWNER", of=elsewhere).pat)
     message = eventually("it is refused", lambda: refusal(other) if "another organization" in problem(other) else "")
     assert elsewhere.id in message
 
 
 def test_a_recorded_project_of_another_organization_is_refused(desk: Desk, workshop: Workshop) -> None:
     """The files came from a colleague, say."""
-    project = workshop.project(organization=workshop.organization())
-    SetupFiles(desk.path).record(zitadel=desk.target[0], project_id=project.id)
+    chosen = new_id("seed", "project_id", time.time)
+    workshop.project(organization=workshop.organization(), projectId=chosen)
+    SetupFiles(desk.path).record(zitadel=desk.target[0], seed="seed", project_id=chosen)
     assert "another organization" in eventually("it is refused", lambda: problem(desk))
-    owned = desk_of(desk, administrator_of(workshop, "ORG_OWNER"))
+    owned = desk_of(desk, workshop.administrator("ORG_OWNER").pat)
     words = "but what setup uses is in another organization"
     eventually("it is refused to the owner of one, too", lambda: words in problem(owned))
     SetupFiles(desk.path).restore()
@@ -366,7 +358,7 @@ def test_a_username_that_is_taken_in_another_organization_is_refused(desk: Desk,
     taken = workshop.user(organization=workshop.organization(), pat=False)
     other = desk.with_options(reader_name=taken.username)
     assert "is taken in another organization" in eventually("it is refused", lambda: problem(other))
-    owned = desk_of(other, administrator_of(workshop, "ORG_OWNER"))
+    owned = desk_of(other, workshop.administrator("ORG_OWNER").pat)
     eventually("the role shows", lambda: not problem(owned))
     client = CountingClient(owned.target)
     with pytest.raises(ZdemoError, match="is taken in another organization, which this administrator cannot see"):

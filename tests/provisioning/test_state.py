@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zdemo.provisioning.state import IssuedCredential, digest, lost_credentials, new_id
+from zdemo.provisioning.state import ID_FIELDS, IssuedCredential, SetupState, digest, lost_credentials, new_id, units_in
 
 ISSUED = (
     IssuedCredential(owner_id="1", expires=10, digest=digest("old"), id="a"),
@@ -29,7 +29,30 @@ def test_lost_credentials_are_found_by_their_time_of_expiry(
     assert lost_credentials(ISSUED, listed, in_use) == lost
 
 
+NOW = 1_795_000_000.0
+
+
 def test_ids_have_zitadels_form_and_never_collide() -> None:
-    assert len(new_id(lambda: 1_795_000_000.0)) == 18
-    assert int(new_id(lambda: 1_795_000_000.0)) >> 24 == (1_795_000_000 - 1_556_496_000) * 100
-    assert len({new_id() for _ in range(100)}) == 100
+    made = new_id("seed", "project_id", lambda: NOW)
+    assert len(made) == 18
+    assert units_in(made) == (1_795_000_000 - 1_556_496_000) * 100
+    ids = {new_id(seed, field, lambda: NOW) for seed in map(str, range(100)) for field in ID_FIELDS}
+    assert len(ids) == 400
+    for _ in range(3):  # in the same 10 ms
+        made, before = new_id("seed", "project_id", lambda: NOW, last=made), made
+        assert int(made) > int(before)
+
+
+def test_only_an_id_that_setup_made_for_a_field_is_its_own() -> None:
+    made = new_id("seed", "project_id", lambda: NOW)
+    state = SetupState(seed="seed", project_id=made)
+    assert state.owns(made)
+    for other in (
+        SetupState(seed="another seed", project_id=made),
+        SetupState(seed="seed", reader_id=made),
+        SetupState(seed="seed", project_id="", application_id=made),
+        SetupState(seed="seed"),
+    ):
+        assert not other.owns(made)
+    for object_id in ("", "0", "-1", "zdemo", "\u0663" * 18, "9" * 5000, str(int(made) + 1), f" {made}", f"0{made}"):
+        assert not SetupState(seed="seed", project_id=object_id).owns(object_id)

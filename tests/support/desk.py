@@ -18,7 +18,7 @@ from zdemo.provisioning.files import SetupFiles
 from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import Plan, make_plan
-from zdemo.provisioning.state import SetupState
+from zdemo.provisioning.state import ID_FIELDS, SetupState
 from zdemo.provisioning.state_file import read_state, state_path
 from zdemo.provisioning.teardown import Teardown, plan_teardown, tear_down
 from zdemo.provisioning.verify import verify_tokens
@@ -85,10 +85,10 @@ class Desk:
 
     @property
     def recorded(self) -> set[str]:
-        """The IDs that are in the state file."""
+        """The IDs of setup's own objects that are in the state file."""
         path = state_path(self.path)
         entry = json.loads(path.read_text())["files"][self.path.name] if path.exists() else {}
-        return {value for name, value in entry.items() if name.endswith("_id") and value}
+        return {value for name, value in entry.items() if name in (*ID_FIELDS, "assignment_id") and value}
 
     def with_options(self, **options: Any) -> Desk:
         return replace(self, options=replace(self.options, **options))
@@ -112,11 +112,13 @@ class Desk:
         """Run until nothing changes; a real ZITADEL's lists may trail."""
         eventually("a run that changes nothing", lambda: not self.run().changes)
 
-    def tear_down(self, client: ManagementClient | None = None) -> Teardown:
-        files = SetupFiles(self.path)
-        teardown = plan_teardown(client or CountingClient(self.target), files)
+    def plan_teardown(self, client: ManagementClient | None = None) -> Teardown:
+        return plan_teardown(client or CountingClient(self.target), SetupFiles(self.path))
+
+    def tear_down(self, client: ManagementClient | None = None, *, with_additions: bool = False) -> Teardown:
+        teardown = self.plan_teardown(client)
         if teardown.changes:
-            tear_down(files, teardown, KeptReport())
+            tear_down(SetupFiles(self.path), teardown, KeptReport(), with_additions=with_additions)
         return teardown
 
     def _column(self, name: str, rows: str, method: str, **body: Any) -> list[str]:

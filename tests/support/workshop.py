@@ -116,9 +116,9 @@ class Workshop:
         response = self._organization_removals.pop(organization.id)()
         assert response.status_code == 200, response.text
 
-    def project(self, *roles: str, organization: Organization | None = None, **flags: bool) -> Project:
+    def project(self, *roles: str, organization: Organization | None = None, **fields: Any) -> Project:
         owner, name = organization or self.home, self.name("project")
-        made = self.admin.do("ProjectService/CreateProject", organizationId=owner.id, name=name, **flags)["projectId"]
+        made = self.admin.do("ProjectService/CreateProject", organizationId=owner.id, name=name, **fields)["projectId"]
         self.remove_later("ProjectService/DeleteProject", projectId=made)
         for role in roles:
             self.admin.do(
@@ -195,6 +195,16 @@ class Workshop:
             roleKeys=list(roles),
         )["id"]
         return made
+
+    def administrator(self, role: str | None, *, of: Organization | None = None) -> User:
+        """A service user with a PAT in the home organization, with an administrator role in one."""
+        user = self.user()
+        if role:
+            self.make_administrator(user.id, role, organizationId=(of or self.home).id)
+        return user
+
+    def make_administrator(self, user_id: str, role: str, **resource: str) -> None:
+        self.admin.do("InternalPermissionService/CreateAdministrator", userId=user_id, resource=resource, roles=[role])
 
     def remove_later(self, method: str, **fields: str) -> None:
         self._removals.append(lambda: self.admin.ask(method, **fields))

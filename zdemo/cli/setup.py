@@ -5,42 +5,38 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from zdemo.cli.gitignore import keep_out_of_git
 from zdemo.cli.options import EnvFile, Json, token_text
 from zdemo.cli.questions import agreed, typed_line
-from zdemo.cli.screen import WIDTH, Screen, wrapped
+from zdemo.cli.screen import Screen
+from zdemo.cli.setup_tables import plan_document, show_plan, show_result, show_teardown, teardown_document
 from zdemo.cli.token_input import at_terminal, given_token, hide_secrets, tell_mixed_sources, typed_secret
 from zdemo.client import ROLE
 from zdemo.config.emulator_values import are_emulators, is_public, usable_at
 from zdemo.config.environment import COMMAND_LINE, Environment
-from zdemo.config.printable import printable
 from zdemo.config.settings import EXAMPLE_DOMAIN, AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError, ZdemoError
 from zdemo.management.client import ManagementClient
-from zdemo.management.model import Administrator, Auth
+from zdemo.management.model import Auth
 from zdemo.management.refusals import TOO_OLD
 from zdemo.provisioning.apply import apply_plan
 from zdemo.provisioning.conflicts import NOTHING_CHANGED
 from zdemo.provisioning.files import ADMIN_PAT, SETTINGS, SetupFiles
 from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
-from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep, Rotation, make_plan
+from zdemo.provisioning.plan import ObjectKind, Plan, Rotation, make_plan
 from zdemo.provisioning.safety import only_setup_in_folder
-from zdemo.provisioning.teardown import Removal, Teardown, plan_teardown, tear_down
+from zdemo.provisioning.teardown import WITH_ADDITIONS, Teardown, plan_teardown, tear_down
 from zdemo.provisioning.verify import verify_tokens
 
-LABEL_WIDTH, ACTION_WIDTH = 16, 15
-MIDDLE_WIDTH = WIDTH - LABEL_WIDTH - ACTION_WIDTH - 2
-COLOURS = {Action.CREATE: "green", Action.CHANGE: "yellow", Action.REMOVE: "red"}
-WORDS = {"PAT of": "PAT", "role for": "role assignment", "key of": "key"}  # labels that continue in their names
 OPTIONS = {"ZITADEL_DOMAIN": "--domain", "ZITADEL_ADMIN_PAT": "--admin-pat"}
 
 
@@ -49,6 +45,9 @@ def setup(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Never replaces a secret in use.")] = False,
     teardown: Annotated[bool, typer.Option("--teardown", help="Remove what setup created, and nothing else.")] = False,
+    with_additions: Annotated[
+        bool, typer.Option(WITH_ADDITIONS, help="With --teardown: also remove what others added to it.")
+    ] = False,
     rotate_secret: Annotated[
         bool, typer.Option("--rotate-secret", help="Create a new client secret or key; the old one stops working.")
     ] = False,
@@ -105,19 +104,29 @@ def setup(
     if teardown and (rotate_secret or auth):
         option = "--rotate-secret" if rotate_secret else "--auth"
         raise UsageError(f"{option} cannot be combined with --teardown", hint=f"leave out {option}")
+    if with_additions and not teardown:
+        raise UsageError(f"{WITH_ADDITIONS} needs --teardown", hint=f"leave out {WITH_ADDITIONS}")
     screen: Screen = ctx.obj
     path = env_file or Path(".env")
     with nullcontext() if dry_run else only_setup_in_folder(path):
         files = SetupFiles(path)
         if teardown and not files.state.zitadel:
             if as_json:
-                screen.document(_teardown_document(Teardown(), dry_run=dry_run))
+                screen.document(teardown_document(Teardown(), dry_run=dry_run))
             else:
                 screen.say(f"nothing to remove: .zdemo/setup.json records nothing that setup created for {files.path}")
             return ExitCode.YES
         settings = AdminSettings.from_env(_environment(screen, files, domain, admin_pat, may_ask=not yes))
         with _management(settings) as client:
-            run = _Run(screen=screen, files=files, client=client, dry_run=dry_run, yes=yes, as_json=as_json)
+            run = _Run(
+                screen=screen,
+                files=files,
+                client=client,
+                dry_run=dry_run,
+                yes=yes,
+                with_additions=with_additions,
+                as_json=as_json,
+            )
             return run.tear_down() if teardown else run.set_up(options)
 
 
@@ -217,6 +226,7 @@ class _Run:
     client: ManagementClient
     dry_run: bool
     yes: bool
+    with_additions: bool
     as_json: bool
 
     def set_up(self, options: SetupOptions) -> int:
@@ -226,7 +236,7 @@ class _Run:
             current = look(self.client, files, options)
         plan = make_plan(current, files.values, file=files.path.name)
         if not self.as_json:
-            _show_plan(screen, plan, files.values)
+            show_plan(screen, plan, files.values)
         if self.dry_run:
             self._keep_out_of_git(options)
             return self._show_only(plan)
@@ -238,9 +248,9 @@ class _Run:
         with screen.waiting("waiting until introspection shows it"):
             shown = verify_tokens(self.client, files, options.role)
         if self.as_json:
-            screen.document(_plan_document(plan, dry_run=False, seconds=shown))
+            screen.document(plan_document(plan, dry_run=False, seconds=shown))
         else:
-            _show_result(screen, plan, time.monotonic() - start, changed=plan.changes)
+            show_result(screen, plan, time.monotonic() - start, changed=plan.changes)
         self._warn_about_settings()
         return ExitCode.YES
 
@@ -268,7 +278,7 @@ class _Run:
 
     def _show_only(self, plan: Plan) -> int:
         if self.as_json:
-            self.screen.document(_plan_document(plan, dry_run=True, seconds=None))
+            self.screen.document(plan_document(plan, dry_run=True, seconds=None))
         if plan.rotation:
             self.screen.tell(
                 f"note: {plan.rotation.why}; to create a new one, add --rotate-secret, or type yes when asked"
@@ -276,14 +286,14 @@ class _Run:
         self.screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
         return ExitCode.YES
 
-    def _confirm(self, question: str, what: str) -> None:
-        """Raise ZdemoError unless the person agrees, with ``--yes`` or now."""
+    def _confirm(self, question: str, what: str, *, word: str = "") -> None:
+        """Raise ZdemoError unless the person agrees, with ``--yes`` or now; see ``agreed`` for the ``word``."""
         if self.yes:
             return
         if not at_terminal():
             hint = f"add --yes to {what}, or --dry-run to only show them"
             raise UsageError("there are changes to confirm, but no terminal to ask on", hint=hint)
-        if not agreed(question):
+        if not agreed(question, word=word):
             raise ZdemoError(NOTHING_CHANGED)
 
     def _confirm_rotation(self, rotation: Rotation, application: str) -> None:
@@ -304,109 +314,31 @@ class _Run:
         with screen.waiting(f"looking at {self.client.issuer}"):
             teardown = plan_teardown(self.client, files)
         if not self.as_json:
-            _show_teardown(screen, teardown, files.path)
+            show_teardown(screen, teardown, files.path)
         if self.dry_run:
+            self._tell_why_it_stops(teardown)
             screen.tell("--dry-run: nothing was changed")
         else:
+            teardown.check(with_additions=self.with_additions)
             if teardown.settings:
                 files.check_writable()
-            self._confirm("Remove this?", "remove these things")
-            tear_down(files, teardown, screen)
+            self._confirm_removal(teardown)
+            tear_down(files, teardown, screen, with_additions=self.with_additions)
         if self.as_json:
-            screen.document(_teardown_document(teardown, dry_run=self.dry_run))
+            screen.document(teardown_document(teardown, dry_run=self.dry_run))
         elif not self.dry_run:
             screen.say("removed; zdemo setup creates it again")
         return ExitCode.YES
 
+    def _tell_why_it_stops(self, teardown: Teardown) -> None:
+        try:
+            teardown.check(with_additions=self.with_additions)
+        except ZdemoError as error:
+            self.screen.tell(f"note: --teardown stops here: {error.message}")
 
-def _show_plan(screen: Screen, plan: Plan, settings: Collection[str]) -> None:
-    """Show who changes what where, one row for each thing; ``settings`` are those in the file now."""
-    _head(screen, plan.current.issuer, plan.current.admin)
-    for step in plan.steps:
-        label, action = str(step.kind), str(step.action)
-        if step.kind is ObjectKind.ENV:
-            label = plan.file
-            if step.name:
-                kept = len(set(settings) - set(step.name.split(", ")))
-                action = f"set {len(step.name.split(', '))}" + (f", keep {kept}" if kept else "")
-        _row(screen, label, step.name, action, step.note, COLOURS.get(step.action, ""))
-    screen.say()
-
-
-def _head(screen: Screen, issuer: str, admin: Administrator) -> None:
-    roles = f" ({', '.join(admin.roles)})" if admin.roles else ""
-    screen.say(printable(f"{issuer} as {admin.login_name}{roles}"))
-    screen.say()
-
-
-def _show_teardown(screen: Screen, teardown: Teardown, file: Path) -> None:
-    """Show who removes what where, what stays, and which settings are removed or restored."""
-    if teardown.admin:
-        _head(screen, teardown.issuer, teardown.admin)
-    for removal in teardown.removals:
-        action = "stays" if removal.stays else "remove"
-        _row(screen, removal.what, removal.name, action, removal.note, "" if removal.stays else "red")
-    removed = [name for name in teardown.settings if name not in teardown.restored]
-    if removed:
-        _row(screen, file.name, ", ".join(removed), "remove", "", "red")
-    if teardown.restored:
-        _row(screen, file.name, ", ".join(teardown.restored), "restore", "your previous values", "green")
-    screen.say()
-
-
-def _row(screen: Screen, label: str, middle: str, action: str, note: str, colour: str) -> None:
-    if note and len(middle) + len(note) + 3 <= MIDDLE_WIDTH:
-        middle, note = f"{middle} ({note})", ""
-    first, *rest = wrapped(middle, MIDDLE_WIDTH)
-    word = screen.mark(action, colour) if colour else action
-    screen.say(printable(f"  {label:<{LABEL_WIDTH}}{first:<{MIDDLE_WIDTH}} ") + word)
-    for line in (*rest, *filter(None, [note])):
-        screen.behind(" " * (LABEL_WIDTH + 2), line)
-
-
-def _show_result(screen: Screen, plan: Plan, seconds: float, *, changed: bool) -> None:
-    """Show what introspection says, and what to try next."""
-    options = plan.current.options
-    done = f"done in {seconds:.1f} s" if changed else "no changes"
-    has = f"{options.reader_name} has {options.role}, {options.visitor_name} does not"
-    screen.pairs([("", f"{done}; {has}")], label_width=0)
-    lead = "next"
-    if plan.renews_credentials:
-        screen.say(f"{lead}  restart zdemo serve to pick up the new settings")
-        lead = "    "
-    screen.say(f"{lead}  zdemo serve        and in another terminal        zdemo call scoped")
-
-
-def _plan_document(plan: Plan, *, dry_run: bool, seconds: float | None) -> dict[str, Any]:
-    """Return the plan as JSON. ``seconds`` until introspection showed it; ``None`` when it was not asked."""
-    current = plan.current
-    return {
-        "zitadel": current.issuer,
-        "administrator": {"id": current.admin.id, "loginName": current.admin.login_name},
-        "dryRun": dry_run,
-        "changed": plan.changes and not dry_run,
-        "needsRotation": plan.rotation is not None,
-        "steps": [_step_document(step) for step in plan.steps],
-        "shownAfterMilliseconds": None if seconds is None else round(seconds * 1000, 1),
-    }
-
-
-def _step_document(step: PlanStep) -> dict[str, str]:
-    action = "leave" if step.action is Action.LEAVE else str(step.action)
-    return {"what": WORDS.get(step.kind, str(step.kind)), "name": step.name, "action": action, "note": step.note}
-
-
-def _teardown_document(teardown: Teardown, *, dry_run: bool) -> dict[str, Any]:
-    """Return what is removed as JSON."""
-
-    def document(removal: Removal) -> dict[str, str]:
-        return {"what": WORDS.get(removal.what, removal.what), "name": removal.name, "note": removal.note}
-
-    return {
-        "dryRun": dry_run,
-        "changed": teardown.changes and not dry_run,
-        "removed": [document(removal) for removal in teardown.removals if not removal.stays],
-        "stays": [document(removal) for removal in teardown.removals if removal.stays],
-        "lines": sorted(teardown.settings),
-        "putBack": list(teardown.restored),
-    }
+    def _confirm_removal(self, teardown: Teardown) -> None:
+        """Raise ZdemoError unless the person agrees; to remove what others added, y is not enough."""
+        if teardown.additions or teardown.unseen:
+            self._confirm("Remove this, with what others added?", "remove these things", word="yes")
+        else:
+            self._confirm("Remove this?", "remove these things")

@@ -49,6 +49,16 @@ class Response:
         return text if MEDIA_TYPE.fullmatch(text) else ""
 
     @property
+    def date(self) -> float | None:
+        """``Date`` in epoch seconds, without fractions of a second; ``None`` when it is missing or not valid."""
+        from email.utils import parsedate_to_datetime  # here, because it loads socket
+
+        try:
+            return parsedate_to_datetime(self.headers.get("date", "")).timestamp()
+        except (ValueError, OverflowError, OSError):
+            return None
+
+    @property
     def text(self) -> str:
         """The body as text, without a byte-order mark; bytes that are not UTF-8 are replaced."""
         return self.body.decode("utf-8-sig", "replace")

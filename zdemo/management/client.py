@@ -5,7 +5,9 @@ ZITADEL's answers leave out defaults (empty lists, ``false``), and its lists tra
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,18 +18,34 @@ from zdemo.introspection.refusals import introspection_error
 from zdemo.management.refusals import management_error
 
 PAGE_SIZE = 100
+CLOCK_TOLERANCE_SECONDS = 2.0  # a date has whole seconds, and the answer was on its way
 MOST_PAGES = 1000  # no project is that large; a list that repeats itself would be read without end
 USER_SERVICE = "zitadel.user.v2.UserService"
 PROJECT_SERVICE = "zitadel.project.v2.ProjectService"
 APPLICATION_SERVICE = "zitadel.application.v2.ApplicationService"
 ORGANIZATION_SERVICE = "zitadel.org.v2.OrganizationService"
 AUTHORIZATION_SERVICE = "zitadel.authorization.v2.AuthorizationService"
+ADMINISTRATOR_SERVICE = "zitadel.internal_permission.v2.InternalPermissionService"
 
-LISTS = frozenset(("applications", "authorizations", "keys", "projectRoles", "projects", "result", "roles"))
-OBJECTS = frozenset(
-    ("apiConfiguration", "application", "details", "oidcConfiguration", "organization", "pagination", "project", "user")
-)
+# fmt: off
+LISTS = frozenset((
+    "administrators", "applications", "authorizations", "keys", "projectGrants", "projectRoles", "projects", "result",
+    "roles",
+))
+OBJECTS = frozenset((
+    "apiConfiguration", "application", "details", "machine", "oidcConfiguration", "organization", "pagination",
+    "project", "user",
+))
+# fmt: on
 """The fields of answers that hold lists of objects, and those that hold one object."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedRows:
+    """All rows of a list that the token's user may see, and how many others there are (``hidden``)."""
+
+    rows: tuple[dict[str, Any], ...]
+    hidden: int
 
 
 class ManagementClient:
@@ -41,6 +59,7 @@ class ManagementClient:
         self._transport = Transport(issuer, setting="ZITADEL_DOMAIN")
         self._token = token
         self._timeout_seconds = timeout_seconds
+        self._clock_ahead = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -48,14 +67,18 @@ class ManagementClient:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def sends(self, token: str) -> bool:
-        """Return whether this is the token that the client sends."""
-        return token == self._token
-
     @property
     def timeout_seconds(self) -> float:
         """The longest time that a request which begins now may take."""
         return self._timeout_seconds() if callable(self._timeout_seconds) else self._timeout_seconds
+
+    def now(self) -> float:
+        """Return the time by ZITADEL's clock to about two seconds (epoch seconds), as its answers date themselves."""
+        return time.time() + self._clock_ahead
+
+    def has_token(self, matches: Callable[[str], bool]) -> bool:
+        """Return whether a condition holds for the client's own token."""
+        return matches(self._token)
 
     def call(self, service: str, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Make one unary Connect call.
@@ -78,7 +101,7 @@ class ManagementClient:
         if body is not None:
             headers["Connect-Protocol-Version"] = "1"
         try:
-            return self._transport.send(
+            answer = self._transport.send(
                 method,
                 path,
                 timeout_seconds=self.timeout_seconds,
@@ -87,17 +110,34 @@ class ManagementClient:
             )
         except ConnectionFailed as failure:
             raise introspection_error(failure) from failure
+        ahead = self._clock_ahead if answer.date is None else answer.date - time.time()
+        if abs(ahead - self._clock_ahead) > CLOCK_TOLERANCE_SECONDS:
+            self._clock_ahead = ahead
+        return answer
 
     def rows(self, service: str, method: str, body: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
         """Yield all rows of a list, oldest first. Raises what ``call`` raises, and UnusableAnswer if it never ends."""
+        for page, _ in self._pages(service, method, body, key):
+            yield from page
+
+    def listing(self, service: str, method: str, body: Mapping[str, Any], key: str) -> ListedRows:
+        """Return all rows of a list, and how many the token's user may not see. Raises what ``rows`` raises."""
+        pages = list(self._pages(service, method, body, key))
+        rows = tuple(row for page, _ in pages for row in page)
+        return ListedRows(rows=rows, hidden=max(0, pages[0][1] - len(rows)))
+
+    def _pages(
+        self, service: str, method: str, body: Mapping[str, Any], key: str
+    ) -> Iterator[tuple[list[dict[str, Any]], int]]:
+        """Yield the rows of each page, and how many the whole list has: more, when some may not be seen (ZITADEL)."""
         offset = 0
         for _ in range(MOST_PAGES):
             page = {"offset": str(offset), "limit": PAGE_SIZE, "asc": True}
             answer = self.call(service, method, {**body, "pagination": page})
-            found = answer.get(key) or []
-            yield from found
-            offset += len(found)
-            if not found or offset >= _total(answer):
+            found, total = answer.get(key) or [], _count(answer, "totalResult")
+            yield found, total
+            offset += max(len(found), min(_count(answer, "appliedLimit"), PAGE_SIZE))
+            if not found or offset >= total:
                 return
         raise UnusableAnswer(
             f"ZITADEL's list does not end ({method}): after {MOST_PAGES} pages it announces more",
@@ -119,7 +159,8 @@ def _has_known_shape(answer: dict[str, Any]) -> bool:
             if name in LISTS:
                 if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
                     return False
-                waiting += value
+                # an administrator's roles are words, a role assignment's are objects
+                waiting += [row | {"roles": None} for row in value] if name == "administrators" else value
             elif name in OBJECTS:
                 if not isinstance(value, dict):
                     return False
@@ -127,9 +168,9 @@ def _has_known_shape(answer: dict[str, Any]) -> bool:
     return True
 
 
-def _total(answer: Mapping[str, Any]) -> int:
-    """Return how many rows a list has in all; 0 when the answer does not say so."""
+def _count(answer: Mapping[str, Any], name: str) -> int:
+    """Return a number about the pages of a list; 0 when the answer does not have it."""
     try:
-        return int(str((answer.get("pagination") or {}).get("totalResult", "0")))
+        return int(str((answer.get("pagination") or {}).get(name, "0")))
     except ValueError:
         return 0

@@ -1,4 +1,7 @@
-"""The objects of ZITADEL's API that zdemo reads, as frozen dataclasses; pure."""
+"""The objects of ZITADEL's API that zdemo reads, as frozen dataclasses; pure.
+
+``created`` is in milliseconds since 1970, ``None`` when the answer does not say it.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,9 @@ class User:
     organization_id: str = ""
     state: str = ""
     machine: bool = False
+    description: str = ""
+    has_secret: bool = False
+    created: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +51,7 @@ class Project:
     name: str
     organization_id: str
     active: bool
+    created: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +69,7 @@ class Application:
     method: str = ""
     changed_since_creation: bool = False
     project_id: str = ""
+    created: int | None = None
 
     @property
     def auth(self) -> Auth:
@@ -90,6 +98,40 @@ class RoleAssignment:
     organization_name: str
     active: bool
     role_keys: tuple[str, ...]
+    created: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAssignment:
+    """A role assignment that was created, and when by ZITADEL's clock."""
+
+    id: str
+    created: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """A role of a project."""
+
+    key: str
+    created: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectGrant:
+    """The right of another organization to assign roles of a project."""
+
+    organization_id: str
+    organization_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdministratorRoles:
+    """The administrator roles of a user for one thing: ``of`` says in words for which."""
+
+    user: User
+    roles: tuple[str, ...]
+    of: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +199,7 @@ class UserEvent:
 
 def read_user(row: Row) -> User:
     """Read a row of a list, or the answer of ``GetUserByID``."""
+    machine = _part(row, "machine")
     return User(
         id=_text(row, "userId"),
         login_name=_text(row, "preferredLoginName"),
@@ -164,6 +207,9 @@ def read_user(row: Row) -> User:
         organization_id=_text(_part(row, "details"), "resourceOwner"),
         state=_text(row, "state").removeprefix("USER_STATE_"),
         machine="machine" in row,
+        description=_text(machine, "description"),
+        has_secret=machine.get("hasSecret") is True,
+        created=_created(_part(row, "details")),
     )
 
 
@@ -174,6 +220,7 @@ def read_project(row: Row) -> Project:
         name=_text(row, "name"),
         organization_id=_text(row, "organizationId"),
         active=row.get("state") != "PROJECT_STATE_INACTIVE",
+        created=_created(row),
     )
 
 
@@ -189,6 +236,7 @@ def read_application(row: Row) -> Application:
         method=_text(configuration, "authMethodType"),
         changed_since_creation=row.get("changeDate") != row.get("creationDate"),
         project_id=_text(row, "projectId"),
+        created=_created(row),
     )
 
 
@@ -211,6 +259,37 @@ def read_assignment(row: Row) -> RoleAssignment:
         organization_name=_text(organization, "name"),
         active=row.get("state") == "STATE_ACTIVE",
         role_keys=tuple(_text(role, "key") for role in row.get("roles") or []),
+        created=_created(row),
+    )
+
+
+def read_new_assignment(row: Row) -> NewAssignment:
+    """Read the answer of ``CreateAuthorization``, whose ID the caller has checked."""
+    return NewAssignment(id=_text(row, "id"), created=_created(row))
+
+
+def read_role(row: Row) -> Role:
+    """Read a row of ``ListProjectRoles``."""
+    return Role(key=_text(row, "key"), created=_created(row))
+
+
+def read_project_grant(row: Row) -> ProjectGrant:
+    """Read a row of ``ListProjectGrants``."""
+    return ProjectGrant(
+        organization_id=_text(row, "grantedOrganizationId"), organization_name=_text(row, "grantedOrganizationName")
+    )
+
+
+def read_administrator_roles(row: Row) -> AdministratorRoles:
+    """Read a row of ``ListAdministrators``, in which ``roles`` are texts."""
+    user, of, roles = _part(row, "user"), "the instance", row.get("roles")
+    for kind in ("organization", "project"):
+        if part := _part(row, kind):
+            of = f"the {kind} {_text(part, 'name') or _text(part, 'id')}"
+    return AdministratorRoles(
+        user=User(id=_text(user, "id"), login_name=_text(user, "preferredLoginName")),
+        roles=tuple(map(str, roles)) if isinstance(roles, list) else (),
+        of=of,
     )
 
 
@@ -240,6 +319,10 @@ def milliseconds(moment: str) -> int | None:
 def moment_of(epoch_milliseconds: int) -> str:
     """Return an RFC 3339 time in UTC with three digits of a second."""
     return (EPOCH + timedelta(milliseconds=epoch_milliseconds)).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def _created(row: Row) -> int | None:
+    return milliseconds(_text(row, "creationDate"))
 
 
 def _part(row: Row, name: str) -> Row:

@@ -29,6 +29,7 @@ from zdemo.management.model import (
     Credential,
     Membership,
     NewApplication,
+    NewAssignment,
     NewCredential,
     Organization,
     Project,
@@ -40,6 +41,7 @@ from zdemo.management.model import (
     read_assignment,
     read_credential,
     read_event,
+    read_new_assignment,
     read_organization,
     read_project,
     read_user,
@@ -348,10 +350,12 @@ def list_assignments(
 
 def create_assignment(
     client: ManagementClient, *, user_id: str, project_id: str, organization_id: str, role_keys: Iterable[str]
-) -> str:
-    """Create a role assignment that an organization owns, and return its ID."""
+) -> NewAssignment:
+    """Create a role assignment that an organization owns."""
     body = {"userId": user_id, "projectId": project_id, "organizationId": organization_id, "roleKeys": list(role_keys)}
-    return _shown(client.call(AUTHORIZATION_SERVICE, "CreateAuthorization", body), "id")
+    made = client.call(AUTHORIZATION_SERVICE, "CreateAuthorization", body)
+    _shown(made, "id")
+    return read_new_assignment(made)
 
 
 def set_assignment_roles(client: ManagementClient, assignment_id: str, role_keys: Iterable[str]) -> None:

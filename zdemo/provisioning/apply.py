@@ -1,19 +1,20 @@
 """Carry a plan out, so that a run killed at any moment can be completed by the next one.
 
-Before anything is created, the state file holds the IDs by which it can be found again. What ZITADEL shows only once,
+Before an object is created, the state file holds the ID by which it can be found again. What ZITADEL shows only once,
 and a killed run has lost, is created anew.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
-from typing import Any
 
 from zdemo.management.client import ManagementClient
 from zdemo.provisioning.files import ADMIN_PAT, SetupFiles
 from zdemo.provisioning.plan import Action, ObjectKind, Plan, domain_line, rotates
-from zdemo.provisioning.state import new_id
 from zdemo.provisioning.steps import HANDLERS, Context, Reporter, check_key_file
+
+SEED_BYTES = 16
 
 
 def apply_plan(
@@ -50,22 +51,16 @@ def apply_plan(
 
 
 def _record_intent(context: Context) -> None:
-    """Record the IDs of what will be created, and what will be changed in a project that setup did not create.
-
-    IDs are never used twice. ZITADEL keeps what belonged to a deleted project taken: in a project that is created
-    again with its old ID, it refuses the same role key, and an application with the same name or ID.
-    """
-    current = context.plan.current
-    missing: dict[str, object] = {user.fields.user_id: user.user for user in current.users}
-    missing |= {"project_id": current.project, "application_id": current.application}
-    changes: dict[str, Any] = {field: new_id() for field, thing in missing.items() if thing is None}
+    """Record where objects will be created, and what their IDs will be made from."""
+    current, state = context.plan.current, context.files.state
     shared = current.project if not current.owns(current.project) else None
-    if shared and any(context.plan.to_do(ObjectKind.ROLE)):
-        changes["added_role"] = current.options.role
+    shared_id = shared.id if shared else ""
     context.files.record(
-        **changes,
         zitadel=current.issuer,
-        shared_project_id=shared.id if shared else "",
+        seed=state.seed or secrets.token_hex(SEED_BYTES),
+        organization_id=context.home,
+        shared_project_id=shared_id,
+        added_roles=state.added_roles if shared_id == state.shared_project_id else (),
         rotating=current.application is not None and (rotates(current) or context.plan.rotation is not None),
         unfinished=True,
     )

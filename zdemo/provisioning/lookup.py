@@ -33,8 +33,8 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
     with explained_membership(admin):
         project = _project(client, state, options, admin)
         application = _application(client, state, options, project)
-        reader = _user(client, state.reader_id, options.reader_name, admin)
-        visitor = _user(client, state.visitor_id, options.visitor_name, admin)
+        reader = _user(client, state, READER, options.reader_name, admin)
+        visitor = _user(client, state, VISITOR, options.visitor_name, admin)
     if not any(thing and state.owns(thing.id) for thing in (project, application, reader, visitor)):
         check_same_zitadel(state, files.path, client.issuer)
     credentials, key_id = _credentials(client, files, application, options.auth_for(application))
@@ -53,7 +53,7 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         issued_keys=issued_keys,
         reader=_current_user(client, files, READER, options.reader_name, reader, project),
         visitor=_current_user(client, files, VISITOR, options.visitor_name, visitor, project),
-        foreign_admin_pat=is_public(admin_pat := files.get(ADMIN_PAT)) and not client.sends(admin_pat),
+        foreign_admin_pat=is_public(admin_pat := files.get(ADMIN_PAT)) and not client.has_token(admin_pat.__eq__),
     )
 
 
@@ -85,7 +85,7 @@ def _project(
     home = admin.organization_id
     listed = resources.list_projects(client, name=options.project_name, organization_id=home)
     named = next((project for project in listed if project.organization_id == home), None)
-    return (resources.get_project(client, state.project_id) if state.project_id else None) or named
+    return (resources.get_project(client, state.project_id) if state.owns(state.project_id) else None) or named
 
 
 def _application(
@@ -96,12 +96,16 @@ def _application(
     named = next(resources.list_applications(client, project_id=project_id, name=options.app_name), None)
     if project is None:
         return None
-    return (resources.get_application(client, state.application_id) if state.application_id else None) or named
+    recorded = state.application_id
+    return (resources.get_application(client, recorded) if state.owns(recorded) else None) or named
 
 
-def _user(client: ManagementClient, recorded: str, name: str, admin: Administrator) -> User | None:
+def _user(
+    client: ManagementClient, state: SetupState, fields: UserFields, name: str, admin: Administrator
+) -> User | None:
     """Return the user with the recorded ID, else with the name, in the administrator's organization first."""
-    if recorded and (user := resources.get_user(client, recorded)):
+    recorded = fields.id_in(state)
+    if state.owns(recorded) and (user := resources.get_user(client, recorded)):
         return user
     listed = resources.list_users(client, name)
     return min(listed, key=lambda user: user.organization_id != admin.organization_id, default=None)
@@ -137,7 +141,7 @@ def _keys(
     if application is None or not issued:
         return (), ()
     listed = expiries(resources.list_application_keys(client, application.id))
-    return lost_credentials(issued, listed, used), tuple(key.id for key in issued if key.id in listed)
+    return lost_credentials(issued, listed, used), tuple(k.id for k in issued if listed.get(k.id) == k.expires)
 
 
 def expiries(listed: Iterable[Credential]) -> dict[str, int | None]:
@@ -164,8 +168,8 @@ def _current_user(
     listed = expiries(resources.list_pats(client, user.id))
     issued = fields.issued(files.state)
     in_file = next((p for p in issued if p.digest and p.digest == digest(token)), None)
-    dead = {in_file.id} & listed.keys() if in_file and pat is CredentialState.REFUSED else set()
-    lost = {*lost_credentials(issued, listed, token), *dead}
+    is_dead = in_file is not None and pat is CredentialState.REFUSED and listed.get(in_file.id) == in_file.expires
+    lost = {*lost_credentials(issued, listed, token), *([in_file.id] if in_file and is_dead else [])}
     return CurrentUser(
         fields=fields,
         name=name,

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -21,7 +19,9 @@ VERSION = 1
 DIGEST_DIGITS = 12  # of SHA-256: enough to recognize a value, too few to recover a secret from
 ZITADEL_EPOCH = 1_556_496_000  # 2019-04-29T00:00:00Z, where the time in ZITADEL's IDs begins (epoch seconds)
 UNITS_PER_SECOND = 100
-RANDOM_BITS = 24  # below the time: ZITADEL puts a sequence and its machine there
+MARK_BITS = 24  # below the time: ZITADEL puts a sequence and its machine there
+LONGEST_ID = 20  # digits: more than any ID that setup chooses
+ID_FIELDS = ("project_id", "application_id", "reader_id", "visitor_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,20 +42,25 @@ class IssuedCredential:
 class SetupState:
     """What setup remembers of one ``.env``. The IDs are those that setup chose, written before each creation.
 
-    ``shared_project_id`` is a project that setup uses and did not create, with the role that it added there and the
-    assignment that it made. ``secret_written``: the application's client secret was in ``.env``. ``rotating``: a
-    person allowed a new one. ``unfinished``: a run is at work, or was interrupted. ``previous`` holds the values that
-    setup replaced, ``written`` the digests of setup's own.
+    They are made from ``seed``, for objects in the organization ``organization_id``. ``shared_project_id`` is a project
+    that setup uses and did not create. ``added_roles`` are in that project, or in setup's own; ``assignment_…`` is the
+    latest assignment that setup made, and ZITADEL's time of it (milliseconds since 1970). ``secret_written``: the
+    application's client secret was in ``.env``. ``rotating``: a person allowed a new one. ``unfinished``: a run is at
+    work, or was interrupted. ``previous`` holds the values that setup replaced, ``written`` the digests of setup's own.
     """
 
     zitadel: str = ""
+    seed: str = field(default="", repr=False)
+    organization_id: str = ""
     project_id: str = ""
     application_id: str = ""
     reader_id: str = ""
     visitor_id: str = ""
     shared_project_id: str = ""
-    added_role: str = ""
+    added_roles: tuple[str, ...] = ()
     assignment_id: str = ""
+    assignment_role: str = ""
+    assignment_created: int = 0
     secret_written: bool = False
     rotating: bool = False
     unfinished: bool = False
@@ -67,9 +72,18 @@ class SetupState:
     written: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def owns(self, object_id: str) -> bool:
-        """Return whether setup chose this ID."""
-        chosen = {self.project_id, self.application_id, self.reader_id, self.visitor_id} - {""}
-        return object_id in chosen
+        """Return whether setup chose this ID: it is recorded, and was made from the seed, not by ZITADEL."""
+        return any(getattr(self, field) == object_id and self.chose(field, object_id) for field in ID_FIELDS)
+
+    def chose(self, field: str, object_id: str) -> bool:
+        """Return whether an ID was made for this field of the state."""
+        units = units_in(object_id)
+        return units is not None and object_id == _marked(self.seed, field, units)
+
+    @property
+    def own_users(self) -> frozenset[str]:
+        """The IDs that setup chose for its users."""
+        return frozenset((self.reader_id, self.visitor_id)) - {""}
 
     def wrote(self, name: str, value: str) -> bool:
         """Return whether a setting has a value that setup gave it."""
@@ -95,10 +109,25 @@ def lost_credentials(
     return tuple(found for found, expires in listed.items() if expires in lost)
 
 
-def new_id(clock: Callable[[], float] = time.time) -> str:
-    """Return an ID in ZITADEL's own form, 18 digits: 10 ms since 2019-04-29, then 24 bits, which are random here."""
+def new_id(seed: str, field: str, clock: Callable[[], float], *, last: str = "") -> str:
+    """Return an ID in ZITADEL's own form, 18 digits: 10 ms since 2019-04-29, then 24 bits.
+
+    ZITADEL's own bits count; those here come from the seed, and tell the IDs that setup chose from all others. An ID
+    is never chosen twice: the time in it is later than the one in ``last``, the latest for the field.
+    """
     units = int((clock() - ZITADEL_EPOCH) * UNITS_PER_SECOND)
-    return str(units << RANDOM_BITS | secrets.randbits(RANDOM_BITS))
+    return _marked(seed, field, max(units, (units_in(last) or 0) + 1))
+
+
+def _marked(seed: str, field: str, units: int) -> str:
+    mark = hashlib.sha256(f"{seed} {field} {units}".encode()).digest()
+    return str(units << MARK_BITS | int.from_bytes(mark) >> (len(mark) * 8 - MARK_BITS))
+
+
+def units_in(object_id: str) -> int | None:
+    """Return the time in an ID of ZITADEL's form, in 10 ms since 2019-04-29; ``None`` for an ID of another form."""
+    is_number = object_id.isascii() and object_id.isdecimal() and len(object_id) <= LONGEST_ID
+    return int(object_id) >> MARK_BITS if is_number else None
 
 
 # --- the form of the state file
@@ -195,6 +224,7 @@ READERS: Mapping[str, Callable[[Any, str], Any]] = {  # by the annotations of th
     "str": _text,
     "bool": _flag,
     "int": _moment,
+    "tuple[str, ...]": lambda value, where: _items(value, where, _text),
     "tuple[IssuedCredential, ...]": lambda value, where: _items(
         value, where, lambda item, of: _object(IssuedCredential, item, of)
     ),

@@ -23,7 +23,8 @@ from zdemo.provisioning.conflicts import NOTHING_CHANGED
 from zdemo.provisioning.current import CurrentUser
 from zdemo.provisioning.files import SetupFiles, key_in
 from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep, replaced_keys
-from zdemo.provisioning.state import IssuedCredential, digest
+from zdemo.provisioning.proof import DESCRIPTION
+from zdemo.provisioning.state import IssuedCredential, digest, new_id
 
 HOUR_MILLISECONDS = 3_600_000
 KEY_YEAR = milliseconds("9999-01-01T00:00:00+00:00") or 0  # as ZITADEL's own default: keys do not expire
@@ -80,6 +81,18 @@ class Context:
         """Return the recorded credentials of a field of the state."""
         return tuple(getattr(self.files.state, field))
 
+    def choose_id(self, field: str) -> str:
+        """Choose the ID of an object that is created next, and record it.
+
+        No ID is used twice. ZITADEL keeps what belonged to a deleted project taken: in a project that is created again
+        with its old ID, it refuses the same role key, and an application with the same name or ID.
+        """
+        state = self.files.state
+        last = getattr(state, field)
+        chosen = new_id(state.seed, field, self.client.now, last=last if state.owns(last) else "")
+        self.files.record(**{field: chosen})
+        return chosen
+
     def record_new(self, field: str, *, owner_id: str, expires: int) -> None:
         """Record a credential before it is created."""
         new = IssuedCredential(owner_id=owner_id, expires=expires)
@@ -94,13 +107,14 @@ class Context:
 def _create_user(context: Context, step: PlanStep) -> None:
     """Create a service user. Its name may be taken by a user whom the administrator does not see."""
     user = context.user(step)
+    user_id = context.choose_id(user.fields.user_id)
     try:
         resources.create_service_user(
             context.client,
-            user_id=context.user_id(step),
+            user_id=user_id,
             organization_id=context.home,
             username=user.name,
-            description="created by zdemo setup",
+            description=DESCRIPTION,
         )
     except ManagementError as error:
         if not is_taken_name(error):
@@ -110,23 +124,26 @@ def _create_user(context: Context, step: PlanStep) -> None:
             "usernames are unique in the whole instance",
             hint=f"choose another {user.fields.option} and run setup again",
         ) from error
-    context.report.tell(f"service user {user.name}: created ({context.user_id(step)})")
+    context.report.tell(f"service user {user.name}: created ({user_id})")
 
 
 def _create_project(context: Context, step: PlanStep) -> None:
-    project_id = context.project_id
+    context.files.record(added_roles=())
+    project_id = context.choose_id("project_id")
     resources.create_project(context.client, project_id=project_id, organization_id=context.home, name=step.name)
     context.report.tell(f"project {step.name}: created ({project_id})")
 
 
 def _add_role(context: Context, step: PlanStep) -> None:
+    context.files.record(added_roles=(*dict.fromkeys((*context.files.state.added_roles, step.name)),))
     resources.add_role(context.client, context.project_id, step.name)
     context.report.tell(f"role {step.name}: created")
 
 
 def _create_application(context: Context, step: PlanStep) -> None:
-    auth, (project_id, application_id) = context.plan.current.auth, context.application_ids
+    auth, project_id = context.plan.current.auth, context.project_id
     context.files.record(secret_written=False)
+    application_id = context.choose_id("application_id")
     made = resources.create_application(
         context.client, project_id=project_id, application_id=application_id, name=step.name, auth=auth
     )
@@ -217,15 +234,16 @@ def _remove_pats(context: Context, step: PlanStep) -> None:
 
 
 def _assign(context: Context, step: PlanStep) -> None:
-    project = context.plan.current.project
+    project, role = context.plan.current.project, context.plan.current.options.role
+    context.files.record(assignment_id="", assignment_role=role)
     made = resources.create_assignment(
         context.client,
         user_id=context.user_id(step),
         project_id=context.project_id,
         organization_id=project.organization_id if project else context.home,
-        role_keys=[context.plan.current.options.role],
+        role_keys=[role],
     )
-    context.files.record(assignment_id=made)
+    context.files.record(assignment_id=made.id, assignment_created=made.created or 0)
     context.report.tell(f"role for {step.name}: granted")
 
 
