@@ -217,7 +217,7 @@ def test_a_person_is_asked(desk: Shell, zitadel: Emulator, answer: str, code: in
 
 def test_a_person_is_asked_for_the_token_without_echo(desk: Shell) -> None:
     env = {"ZITADEL_ADMIN_PAT": ""}
-    status, shown = at_terminal(desk, "setup", "--dry-run", *OWN, when="not shown): ", typed=f"{ADMIN.pat}\n", **env)
+    status, shown = at_terminal(desk, "setup", "--dry-run", *OWN, when="not shown: ", typed=f"{ADMIN.pat}\n", **env)
     assert status == 0, shown
     assert ADMIN.pat not in shown
     status, shown = at_terminal(desk, *YES, **env)
@@ -225,11 +225,30 @@ def test_a_person_is_asked_for_the_token_without_echo(desk: Shell) -> None:
     assert "ZITADEL_ADMIN_PAT is not set" in shown
 
 
-def test_the_token_may_come_from_standard_input_or_be_asked_for_by_a_bare_option(desk: Shell) -> None:
+def test_the_token_may_come_from_standard_input_or_be_asked_for_by_a_bare_option(
+    desk: Shell, zitadel: Emulator
+) -> None:
     dry, typed, env = ("setup", "--dry-run", *OWN, "--admin-pat"), f"{ADMIN.pat}\n", {"ZITADEL_ADMIN_PAT": "x"}
     assert desk(*dry, "-", stdin=typed, **env).code == 0
-    status, shown = at_terminal(desk, *dry, when="token: ", typed=typed, **env)
+    question = f"ZITADEL_ADMIN_PAT for {zitadel.url} (ZITADEL_DOMAIN in the environment), not shown: "
+    status, shown = at_terminal(desk, *dry, when=question, typed=typed, **env)
     assert status == 0, shown
+
+
+@pytest.mark.parametrize("option", [(), ("--admin-pat",)])
+def test_the_question_for_the_token_says_where_it_goes_and_who_says_so(option: tuple[str, ...], bare: Shell) -> None:
+    """A .env in a cloned repository could name a host that collects tokens. Then a person types Ctrl-C."""
+    bare.dotenv(ZITADEL_DOMAIN="https://evil.example")
+    status, shown = at_terminal(bare, "setup", *option, when="not shown: ", typed="\x03")
+    assert status == 130
+    assert shown.startswith("ZITADEL_ADMIN_PAT for https://evil.example (ZITADEL_DOMAIN in ")
+    assert shown.splitlines()[0].rstrip().endswith("/.env), not shown:")
+
+
+def test_no_token_is_asked_for_where_the_address_is_not_one(bare: Shell) -> None:
+    bare.dotenv(ZITADEL_DOMAIN='"https://evil.example\\r\\x1b[2Khttps://me.example"')
+    status, shown = at_terminal(bare, "setup")
+    assert (status, "not shown" in shown, "contains a line end or a control character" in shown) == (3, False, True)
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,18 @@ from typing import Annotated, Literal
 import typer
 
 from zdemo.cli.gitignore import keep_out_of_git
-from zdemo.cli.options import EnvFile, Json, token_text
+from zdemo.cli.options import ASK, EnvFile, Json, token_text
 from zdemo.cli.questions import agreed, typed_line
 from zdemo.cli.screen import Screen
 from zdemo.cli.setup_tables import plan_document, show_plan, show_result, show_teardown, teardown_document
-from zdemo.cli.token_input import at_terminal, given_token, hide_secrets, tell_mixed_sources, typed_secret
+from zdemo.cli.token_input import (
+    at_terminal,
+    given_token,
+    hide_secrets,
+    tell_mixed_sources,
+    token_question,
+    typed_secret,
+)
 from zdemo.client import ROLE
 from zdemo.config.emulator_values import are_emulators, is_public, usable_at
 from zdemo.config.environment import COMMAND_LINE, Environment
@@ -37,6 +44,7 @@ from zdemo.provisioning.safety import only_setup_in_folder
 from zdemo.provisioning.teardown import WITH_ADDITIONS, Teardown, plan_teardown, tear_down
 from zdemo.provisioning.verify import verify_tokens
 
+TO_BE_TYPED = "to-be-typed"
 OPTIONS = {"ZITADEL_DOMAIN": "--domain", "ZITADEL_ADMIN_PAT": "--admin-pat"}
 
 
@@ -153,9 +161,10 @@ def _environment(
     screen: Screen, files: SetupFiles, domain: str | None, admin_pat: str | None, *, may_ask: bool
 ) -> Environment:
     """Merge options, environment and ``.env``; ask for what is missing if a person is at a terminal."""
-    values = {"ZITADEL_DOMAIN": domain, ADMIN_PAT: given_token("--admin-pat", admin_pat)}
+    is_asked_for = admin_pat == ASK
+    values = {"ZITADEL_DOMAIN": domain, ADMIN_PAT: None if is_asked_for else given_token("--admin-pat", admin_pat)}
     given = {name: value for name, value in values.items() if value is not None}
-    options = {name: OPTIONS[name] for name in given}
+    options = {name: OPTIONS[name] for name in (*given, *([ADMIN_PAT] if is_asked_for else []))}
     environment = _layers(given, options, files)
     hide_secrets(screen, environment)
     asks = at_terminal() and admin_pat != "-" and may_ask
@@ -167,12 +176,20 @@ def _environment(
     address = environment.get("ZITADEL_DOMAIN", "")
     if address and ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
         screen.tell(f"note: the emulator's {ADMIN_PAT} in {files.path} is not for {address}")
-    if asks and ADMIN_PAT not in environment:
-        given[ADMIN_PAT] = typed_secret("ZITADEL_ADMIN_PAT (an administrator's token, not shown): ")
+    if is_asked_for or (asks and ADMIN_PAT not in environment):
+        given[ADMIN_PAT] = TO_BE_TYPED
+        given[ADMIN_PAT] = _typed_admin_pat(_layers(given, options, files), with_option=is_asked_for)
         environment = _layers(given, options, files)
         hide_secrets(screen, environment)
     tell_mixed_sources(screen, environment, ADMIN_PAT, "ZITADEL_DOMAIN")
     return environment
+
+
+def _typed_admin_pat(environment: Environment, *, with_option: bool) -> str:
+    """Ask for the administrator's PAT. Raises SettingsError if it is not clear where that will go."""
+    issuer = AdminSettings.from_env(environment).issuer
+    question = token_question(ADMIN_PAT, issuer, environment, "ZITADEL_DOMAIN")
+    return (given_token("--admin-pat", ASK, question=question) or "") if with_option else typed_secret(question)
 
 
 def _layers(given: dict[str, str], options: dict[str, str], files: SetupFiles) -> Environment:

@@ -14,6 +14,7 @@ from zdemo.cli.options import ASK
 from zdemo.cli.screen import Screen
 from zdemo.config.environment import COMMAND_LINE, Environment, is_setting, read_environment
 from zdemo.config.masking import SECRET_SETTINGS, masked, token_like
+from zdemo.config.printable import escaped
 from zdemo.errors import MissingTokenError, UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 FROM_STDIN = "-"
 LONGEST_INPUT_BYTES = 1 << 20
+MOST_SHOWN = 60  # characters of an address or a path in a question
 BESIDE_LETTERS = str.maketrans("", "", "_-.")  # what ZITADEL's tokens hold apart from letters and digits
 
 
@@ -44,7 +46,27 @@ def typed_secret(prompt: str) -> str:
         raise typer.Abort from None
 
 
-def given_token(option: str, value: str | None) -> str | None:
+def token_question(token: str, origin: str, environment: Environment, address: str) -> str:
+    """Return the question for a token that goes to ``origin``, with what gave that address.
+
+    So a ``.env`` in a copied folder cannot collect a token unnoticed. A long address keeps its end, because the end
+    says whose it is.
+    """
+    place, setting = environment.source(address), environment.setting(address)
+    where = {COMMAND_LINE: "", "the environment": " in the environment"}.get(place, f" in {_end_of(Path(place))}")
+    is_typed = place == COMMAND_LINE and setting == address
+    scheme, _, host = origin.partition("://")
+    return f"{token} for {scheme}://{_end_of(host)}{'' if is_typed else f' ({setting}{where})'}, not shown: "
+
+
+def _end_of(text: str | Path) -> str:
+    """Return a text of at most ``MOST_SHOWN`` characters, without what could move the cursor; a path from the root."""
+    whole = str(text.absolute() if isinstance(text, Path) else text)
+    shown = "".join(c if c.isprintable() else escaped(c) for c in whole)
+    return shown if len(shown) <= MOST_SHOWN else f"…{shown[1 - MOST_SHOWN :]}"
+
+
+def given_token(option: str, value: str | None, *, question: str = "token: ") -> str | None:
     """Return the token that an option gives: its text, standard input or what is typed; ``None`` without the option."""
     token = value
     if value == ASK:
@@ -53,7 +75,7 @@ def given_token(option: str, value: str | None) -> str | None:
                 f"{option} asks for the token, but there is no terminal to ask on",
                 hint=f"give the token, or {option} - to read it from standard input",
             )
-        token = typed_secret("token: ")
+        token = typed_secret(question)
     elif value == FROM_STDIN:
         stdin = _stdin()
         token = stdin.buffer.read(LONGEST_INPUT_BYTES).decode(errors="surrogateescape") if stdin else ""
