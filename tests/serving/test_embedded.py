@@ -7,14 +7,15 @@ import threading
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 
 from tests.support import processes
-from tests.support.wire import converse, exchange, request
+from tests.support.wire import Reply, chunked, converse, exchange, parse, request
+from zdemo.serving.connections import MOST_HEADER_FIELDS
 from zdemo.serving.embedded import LOOPBACK, SILENT_SECONDS, serving
 from zdemo.serving.production import port_is_free
 
@@ -125,6 +126,189 @@ def test_a_slow_client_is_answered_once_it_has_finished() -> None:
         slow.sendall(b"GET /path HTTP/1.1\r\nHo")
         get(port)
         assert converse(slow, b"st: x\r\nConnection: close\r\n\r\n").body == b"/path None"
+
+
+# --- limits
+
+
+def drip(port: int, head: bytes, piece: bytes) -> Reply:
+    """Send the beginning of a request, then a piece every few milliseconds until the server has closed."""
+    with socket.create_connection((LOOPBACK, port), timeout=DEADLINE_SECONDS) as sock:
+        sock.sendall(head)
+        sock.settimeout(0.02)
+        received = b""
+        end = time.monotonic() + DEADLINE_SECONDS
+        while time.monotonic() < end:
+            try:
+                more = sock.recv(1 << 16)
+            except TimeoutError:
+                with suppress(ConnectionError):
+                    sock.sendall(piece)
+            except ConnectionError:
+                break
+            else:
+                received += more
+                if not more:
+                    break
+        else:
+            pytest.fail("the client was never cut off")
+    return parse(received)
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (b"GET /", b"a"),
+        (b"GET / HTTP/1.1\r\n", b"A: b\r\n"),
+        (b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n", b"a"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"0"),
+    ],
+    ids=["line", "fields", "body", "chunks", "size of a chunk"],
+)
+@pytest.mark.parametrize("patient", [False, True])
+def test_a_request_that_takes_too_long_is_cut_off_although_bytes_keep_coming(
+    patient: bool, head: bytes, piece: bytes
+) -> None:
+    with serving(read_all, patient=patient, transfer_seconds=0.5) as port:
+        assert drip(port, head, piece).status == 408
+
+
+def test_a_client_that_does_not_read_is_cut_off() -> None:
+    def large(_environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"a" * 50_000_000]
+
+    def either(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        return (large if environ["PATH_INFO"] == "/large" else hello)(environ, start_response)
+
+    with serving(either, threads=1, transfer_seconds=0.5) as port, socket.create_connection((LOOPBACK, port)) as deaf:
+        deaf.sendall(request("/large"))
+        assert get(port) == b"/path None"
+
+
+FIELD = "Name: value"
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "words"),
+    [
+        (request("/", *[FIELD] * (MOST_HEADER_FIELDS - 2)), 200, b""),  # beside Host and Connection
+        (request("/", *[FIELD] * (MOST_HEADER_FIELDS - 1)), 431, b"more than 100 header fields"),
+        (request("/", *[FIELD] * 300), 431, b"more than 100 header fields"),
+        (request("/", *[f"N{number}: a" for number in range(300)]), 431, b"more than 100 header fields"),
+        (request("/", "Name: " + "a" * 1_000_000), 431, b"128 KiB"),
+        (request("/", *["Name: " + "a" * 100_000] * 10), 431, b"128 KiB"),
+        (request("/", "N" * 200_000 + ": a"), 431, b"128 KiB"),
+        (request("/" + "a" * 1_000_000), 414, b""),
+        (request("/", "Content-Length: -1"), 400, b"Content-Length"),
+        (request("/", "Content-Length: +1"), 400, b"Content-Length"),
+        (request("/", "Content-Length: 1_0"), 400, b"Content-Length"),
+        (request("/", "Content-Length: " + "9" * 10_000), 400, b"Content-Length"),
+    ],
+    ids=lambda value: None if isinstance(value, int) else "",
+)
+def test_header_fields_are_limited(data: bytes, status: int, words: bytes) -> None:
+    with serving(read_all) as port:
+        reply = exchange(port, data)
+        assert reply.status == status
+        assert words in reply.body
+        assert get(port) == b"/path None"
+
+
+CHUNKED = request("/", "Transfer-Encoding: chunked", method="POST", close=False)
+
+
+def lengths(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """Answer with the length of the body."""
+    body = str(len(environ["wsgi.input"].read())).encode()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "length"),
+    [
+        (chunked(b"abc", b"d" * 100_000), b"100003"),
+        (b"0003\r\nabc\r\n0\r\n\r\n", b"3"),
+        (b"3;name=value\r\nabc\r\n0\r\n\r\n", b"3"),
+        (b"A\r\n" + b"a" * 10 + b"\r\n00\r\nTrailer: value\r\nSecond: value\r\n\r\n", b"10"),
+        (chunked(), b"0"),
+    ],
+    ids=["two", "zeros before", "extension", "trailers", "empty"],
+)
+def test_chunks_are_read_to_their_end_and_the_next_request_begins_behind_it(chunks: bytes, length: bytes) -> None:
+    with serving(lengths) as port, socket.create_connection((LOOPBACK, port)) as sock:
+        sock.sendall(CHUNKED + chunks)
+        first = sock.recv(1 << 16)
+        while not first.endswith(length):
+            first += sock.recv(1 << 16)
+        assert parse(first).body == length
+        assert converse(sock, request("/", method="POST", body=b"12")).body == b"2"
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        b"-1\r\n",
+        b"+1\r\na\r\n0\r\n\r\n",
+        b"0x1\r\na\r\n0\r\n\r\n",
+        b"\r\n",
+        b"g\r\n",
+        b"3\nabc\n0\n\n",
+        b"1\r\nab\r\n0\r\n\r\n",
+        b"1" * 17 + b"\r\n",
+        b"1;" + b"a" * 5000 + b"\r\na\r\n0\r\n\r\n",
+        b"0\r\n" + b"Trailer: value\r\n" * 101 + b"\r\n",
+    ],
+)
+def test_broken_chunks_are_refused_and_what_follows_is_not_read(chunks: bytes) -> None:
+    seen: list[str] = []
+
+    def remembered(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        seen.append(environ["PATH_INFO"])
+        return lengths(environ, start_response)
+
+    with serving(remembered) as port:
+        assert exchange(port, CHUNKED + chunks + request("/smuggled")).status == 500
+        assert seen == ["/"]
+
+
+@pytest.mark.parametrize("fields", [["Content-Length: 10"], ["Transfer-Encoding: chunked"]], ids=["length", "chunks"])
+def test_a_body_that_nobody_reads_is_not_waited_for(fields: list[str]) -> None:
+    with serving(hello, threads=1) as port:
+        assert exchange(port, request("/path", *fields, close=False)).body == b"/path None"
+
+
+def test_a_client_can_read_the_response_although_nobody_reads_its_large_body() -> None:
+    with serving(hello) as port:
+        assert exchange(port, request("/path", method="POST", body=b"a" * 50_000_000)).body == b"/path None"
+
+
+def ask(client: socket.socket) -> None:
+    """Send a request on a connection that stays open, and read the whole response."""
+    client.sendall(request("/path", close=False))
+    received = b""
+    while not received.endswith(b"/path None"):
+        more = client.recv(1 << 16)
+        assert more, "closed"
+        received += more
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET /", b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\n"])
+def test_a_connection_too_many_ends_the_one_whose_request_is_longest_ago(beginning: bytes) -> None:
+    with serving(read_all, patient=True, most_connections=10) as port, ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection((LOOPBACK, port))) for _ in range(10)]
+        for client in clients:
+            client.settimeout(DEADLINE_SECONDS)
+            ask(client)
+        clients[1].sendall(beginning)
+        for client in (*clients[2:], clients[0]):  # the oldest connection is not the one whose request is longest ago
+            ask(client)
+        assert get(port) == b"/path None"
+        assert closed(clients[1])
+        for client in (clients[0], *clients[2:]):
+            ask(client)
 
 
 def test_an_application_that_fails_is_a_500_and_the_next_request_is_served() -> None:

@@ -11,70 +11,43 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cheroot.server import HTTPConnection, HTTPRequest
 from cheroot.workers.threadpool import WorkerThread
 from cheroot.wsgi import Server
+
+from zdemo.serving.connections import LARGEST_HEADER_BYTES, ClientConnection, Clients
 
 WSGIApp = Callable[..., Any]
 
 LOOPBACK = "127.0.0.1"
 THREADS = 16
-PATIENT_THREADS = 512  # at most, for clients that may be as slow as they like: one per unfinished request
+PATIENT_THREADS = 1024  # at most, for clients that are slow: one per unfinished request
 SPARE_THREADS = 2  # kept idle then; a thread counts as idle until it has registered its request
 PATIENT_SECONDS = 86_400  # in effect no timeout; cheroot needs a number
-SILENT_SECONDS = 10  # how long a client may be silent otherwise
-IDLE_CONNECTIONS = 1024  # kept open; with cheroot's default of 10, more clients would reconnect for each request
+SILENT_SECONDS = 10  # how long a client may be silent between requests otherwise
+TRANSFER_SECONDS = 30.0  # how long a request may take to arrive, as a whole, and a response to be accepted
+MOST_CONNECTIONS = 1000  # fewer than patient threads, so that each connection can have one
 STOP_CHECK_SECONDS = 0.02  # how often the server checks whether to stop
 STOP_SECONDS = 2  # how long a stop waits for running requests
 
 
-class _HeadersWithoutServer(list[tuple[bytes, bytes]]):
-    """Response headers without the server's name (ZITADEL sends no ``Server``)."""
+def _most_connections() -> int:
+    """Return how many connections to hold, at most half of the files that this process may open."""
+    try:
+        import resource  # not on Windows, which has no such limit
 
-    def append(self, header: tuple[bytes, bytes]) -> None:
-        if header[0] != b"Server":
-            super().append(header)
-
-
-class _HeadersJoined(dict[bytes, bytes]):
-    """Request headers; a second ``Authorization`` is joined to the first, as other servers do, not put in its place."""
-
-    def __setitem__(self, name: bytes, value: bytes) -> None:
-        if name == b"Authorization" and name in self:
-            value = self[name] + b", " + value
-        super().__setitem__(name, value)
-
-
-class _Request(HTTPRequest):
-    def __init__(self, server: Any, connection: Any) -> None:
-        super().__init__(server, connection, proxy_mode=True)  # servers must accept absolute URIs (RFC 9112 §3.2.2)
-        self.inheaders = _HeadersJoined()
-        self.outheaders = _HeadersWithoutServer()
-
-    def read_request_line(self) -> bool:
-        """Read it; cheroot would take a path that begins with ``//`` for an authority (RFC 9112 §3.2.1)."""
-        complete: bool = super().read_request_line()  # type: ignore[no-untyped-call]  # cheroot's stub lacks it
-        if complete and self.uri.startswith(b"//"):
-            self.path = b"//" + self.authority + (self.path if b"/" in self.uri.partition(b"?")[0][2:] else b"")
-            self.authority = b""
-        return complete
-
-    def simple_response(self, status: str, msg: str = "") -> None:
-        """Refuse a request; an HTTP/2 preface gets no response, since its sender would not understand one."""
-        if status.startswith("505"):
-            self.server.on_http2()
-        else:
-            super().simple_response(status, msg)
-
-
-class _Connection(HTTPConnection):
-    RequestHandlerClass = _Request
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(MOST_CONNECTIONS, soft // 2))
+    except (ImportError, ValueError, OSError):
+        return MOST_CONNECTIONS
 
 
 class _Server(Server):
-    ConnectionClass = _Connection
-    keep_alive_conn_limit = IDLE_CONNECTIONS
+    ConnectionClass = ClientConnection
+    keep_alive_conn_limit = MOST_CONNECTIONS  # with cheroot's 10, more clients would reconnect for each request
+    max_request_header_size = LARGEST_HEADER_BYTES
     expiration_interval = STOP_CHECK_SECONDS
+    clients: Clients
+    transfer_seconds: float
     on_http2: Callable[[], None]
 
     @classmethod
@@ -102,6 +75,7 @@ class _Server(Server):
 
         After that it gets a thread, a new one if necessary (cheroot never grows the pool itself).
         """
+        self.clients.move_to_end(conn)
         if conn.last_used is None:
             self.put_conn(conn)
             return
@@ -130,18 +104,21 @@ def interrupts_blocked() -> Iterator[None]:
 
 
 @contextmanager
-def serving(
+def serving(  # noqa: PLR0913  # where to listen, and limits, each given by name
     app: WSGIApp,
     host: str = LOOPBACK,
     port: int = 0,
     *,
     threads: int = THREADS,
     patient: bool = False,
+    transfer_seconds: float = TRANSFER_SECONDS,
+    most_connections: int | None = None,
     on_http2: Callable[[], None] = lambda: None,
 ) -> Iterator[int]:
     """Serve ``app`` in background threads during the block; yield the port (``0`` picks a free one).
 
-    A ``patient`` server has no timeouts, and more threads than ``threads`` while requests arrive slowly.
+    A ``patient`` server keeps silent connections, and has more threads than ``threads`` while requests arrive slowly.
+    A request must arrive within ``transfer_seconds``, and its response must be accepted within as many.
     ``on_http2`` is called for every client that starts with HTTP/2; its connection is closed.
     Leaving the block closes the listening socket and every connection. Raises OSError if it cannot listen there.
     """
@@ -154,6 +131,8 @@ def serving(
         timeout=PATIENT_SECONDS if patient else SILENT_SECONDS,
         shutdown_timeout=STOP_SECONDS,
     )
+    server.clients = Clients(most_connections or _most_connections())
+    server.transfer_seconds = transfer_seconds
     server.on_http2 = on_http2
     with interrupts_blocked():
         server.prepare()
