@@ -1,25 +1,47 @@
-"""What the emulator limits: the size of bodies, the depth of queries, and the effect of a defect of its own."""
+"""What the emulator limits: the size and number of bodies, what is in them, and the effect of a defect of its own."""
 
 from __future__ import annotations
 
 import gzip
 import logging
+import select
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import pytest
 
-from tests.support.emulator_target import INTROSPECT, NOBODY, Api, Server, answer, api_error, basic, oauth_refusal
+from tests.support.emulator_target import (
+    INTROSPECT,
+    NOBODY,
+    TOKEN,
+    USERINFO,
+    Api,
+    Server,
+    answer,
+    api_error,
+    basic,
+    bearer,
+    oauth_refusal,
+)
+from tests.support.upstream import LOOPBACK
+from tests.support.waiting import eventually
+from tests.support.wire import converse, exchange, request
+from tests.support.workshop import Workshop
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, World, emulate, known_world
-from zdemo.emulator.api.request_bodies import LARGEST_MESSAGE_BYTES
-from zdemo.emulator.oidc.forms import LARGEST_FORM_BYTES
+from zdemo.emulator.api.request_bodies import MOST_VALUES
+from zdemo.emulator.bodies import FREE_BYTES, LARGEST_BODY_BYTES, MOST_BYTES
+from zdemo.emulator.oidc.forms import FORM, MOST_PARAMETERS
 
 CONNECT = "/zitadel.project.v2.ProjectService/ListProjects"
 REST = "/v2/users"
-JSON = {"Content-Type": "application/json"}
-TOO_LARGE = (429, f"message is larger than configured max {LARGEST_MESSAGE_BYTES}")
+JSON_TYPE = "application/json"
+JSON = {"Content-Type": JSON_TYPE}
+UNREADABLE_FORM = oauth_refusal("invalid_request", "error parsing form")
+TOO_LARGE = (429, f"message is larger than configured max {LARGEST_BODY_BYTES}")
 BOMB_BYTES = 64 * 1024 * 1024
 PATIENCE_SECONDS = 10
 CLIENT = basic(CLIENT_ID, CLIENT_SECRET)
@@ -31,6 +53,10 @@ pytestmark = pytest.mark.usefixtures("emulator_only")
 # --- large bodies
 
 
+def port_of(server: Server) -> int:
+    return int(server.url.rpartition(":")[2])
+
+
 def pieces(size: int) -> Iterator[bytes]:
     """A chunked body."""
     yield b"{"
@@ -40,8 +66,8 @@ def pieces(size: int) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("path", [CONNECT, REST])
-def test_a_message_may_be_as_large_as_with_grpc_and_no_larger(server: Server, path: str) -> None:
-    just = b"{}".ljust(LARGEST_MESSAGE_BYTES)
+def test_a_message_may_be_as_large_as_the_limit_and_no_larger(server: Server, path: str) -> None:
+    just = b"{}".ljust(LARGEST_BODY_BYTES)
     assert server.send("POST", path, data=just, headers=JSON).status_code == 401, "it is read, and has no token"
     assert api_error(server.send("POST", path, data=just + b" ", headers=JSON)) == TOO_LARGE
 
@@ -56,7 +82,7 @@ def test_each_protocol_has_its_own_code_for_a_message_that_is_too_large(server: 
 @pytest.mark.parametrize("path", [CONNECT, REST])
 def test_a_small_body_that_unpacks_to_a_large_one_is_no_message(server: Server, path: str) -> None:
     bomb = gzip.compress(b" " * BOMB_BYTES)
-    assert len(bomb) < LARGEST_MESSAGE_BYTES
+    assert len(bomb) < LARGEST_BODY_BYTES
     assert api_error(server.send("POST", path, data=bomb, headers={**JSON, "Content-Encoding": "gzip"})) == TOO_LARGE
 
 
@@ -71,13 +97,125 @@ def test_a_gzipped_message_is_read_to_its_last_byte(admin: Api, members: int) ->
     assert admin.server.send("POST", CONNECT, data=packed[:-1], headers=headers).json()["code"] == "invalid_argument"
 
 
-@pytest.mark.parametrize("size", [LARGEST_FORM_BYTES + 1, BOMB_BYTES])
-def test_a_form_that_is_too_large_is_unreadable_and_the_connection_lives_on(server: Server, size: int) -> None:
-    sent = {"Content-Type": "application/x-www-form-urlencoded"} | CLIENT
+@pytest.mark.parametrize("size", [LARGEST_BODY_BYTES + 1, BOMB_BYTES])
+def test_a_form_that_is_too_large_is_unreadable_and_the_next_one_is_read(server: Server, size: int) -> None:
+    sent = {"Content-Type": FORM} | CLIENT
     form = f"token={READER.pat}".encode()
     refused = server.send("POST", INTROSPECT, data=form + b"&".ljust(size - len(form), b"x"), headers=sent)
-    assert answer(refused) == oauth_refusal("invalid_request", "error parsing form")
+    assert answer(refused) == UNREADABLE_FORM
     assert server.send("POST", INTROSPECT, data=form, headers=sent).json()["active"] is True
+
+
+def fields(content_type: str, *others: str) -> list[str]:
+    return [f"Content-Type: {content_type}", f"Authorization: {CLIENT['Authorization']}", *others]
+
+
+@pytest.mark.parametrize(("path", "content_type"), [(INTROSPECT, FORM), (CONNECT, JSON_TYPE), (REST, JSON_TYPE)])
+@pytest.mark.parametrize("kind", ["announced", "chunked"])
+def test_a_body_that_is_too_large_is_refused_before_it_has_arrived(
+    server: Server, path: str, content_type: str, kind: str
+) -> None:
+    announced = kind == "announced"
+    length = f"Content-Length: {BOMB_BYTES}" if announced else "Transfer-Encoding: chunked"
+    head = request(path, *fields(content_type, length), method="POST", host=server.host, close=False)
+    sent = b"" if announced else b"%x\r\n" % BOMB_BYTES + b" " * (LARGEST_BODY_BYTES + 100_000)
+    reply = exchange(port_of(server), head + sent)
+    assert (reply.status, reply.json.get("error")) in [(400, "invalid_request"), (429, None)]
+    assert reply.one("connection") == "close"
+
+
+@pytest.mark.parametrize(("length", "body"), [("10", b"token=a"), (None, b"7\r\ntoken=a\r\n"), (None, b"8\r\ntok")])
+def test_a_body_that_ends_too_early_is_not_taken_for_a_whole_one(
+    server: Server, length: str | None, body: bytes
+) -> None:
+    framing = f"Content-Length: {length}" if length else "Transfer-Encoding: chunked"
+    with socket.create_connection((LOOPBACK, port_of(server)), timeout=PATIENCE_SECONDS) as sock:
+        sock.sendall(request(INTROSPECT, *fields(FORM, framing), method="POST", host=server.host) + body)
+        sock.shutdown(socket.SHUT_WR)
+        assert converse(sock, b"").status == 400
+
+
+@contextmanager
+def unfinished(port: int, host: str, count: int, *, announced: int, sent: int) -> Iterator[list[socket.socket]]:
+    """Hold connections on which the end of a form does not come."""
+    head = request(INTROSPECT, *fields(FORM, f"Content-Length: {announced}"), method="POST", host=host)
+    with ExitStack() as stack:
+        held = [stack.enter_context(socket.create_connection((LOOPBACK, port))) for _ in range(count)]
+        for sock in held:
+            sock.settimeout(PATIENCE_SECONDS)
+            with suppress(ConnectionError):  # refused while it was sent
+                sock.sendall(head + b"a" * sent)
+        yield held
+
+
+def test_unfinished_bodies_keep_nobody_waiting() -> None:
+    with emulate() as emulator:
+        server = Server(emulator.url)
+        with unfinished(port_of(server), server.host, 200, announced=LARGEST_BODY_BYTES, sent=10):
+            for _ in range(20):
+                assert answer(server.post_form(INTROSPECT, [("token", "x")], CLIENT)) == (200, {"active": False})
+
+
+def test_large_unfinished_bodies_get_so_much_memory_and_no_more() -> None:
+    most = MOST_BYTES // (LARGEST_BODY_BYTES - FREE_BYTES) + 1
+    with emulate() as emulator:
+        server = Server(emulator.url)
+        with unfinished(
+            port_of(server), server.host, most + 5, announced=LARGEST_BODY_BYTES, sent=LARGEST_BODY_BYTES - 1
+        ) as held:
+            ready, _, _ = select.select(held, [], [], PATIENCE_SECONDS)
+            assert converse(ready[0], b"").status == 503
+            form = [("token", "x"), ("padding", "a" * (FREE_BYTES // 2))]
+            assert answer(server.post_form(INTROSPECT, form, CLIENT)) == (200, {"active": False})
+        eventually(
+            "the memory is free again",
+            lambda: (
+                server.post_form(INTROSPECT, [("token", "x"), ("padding", "a" * 1_000_000)], CLIENT).status_code == 200
+            ),
+        )
+
+
+# --- many parameters and values
+
+
+def test_a_form_has_a_hundred_parameters_at_most(server: Server) -> None:
+    form = [("token", READER.pat), *[("a", "b")] * (MOST_PARAMETERS - 1)]
+    assert server.post_form(INTROSPECT, form, CLIENT).json()["active"] is True
+    assert answer(server.post_form(INTROSPECT, [*form, ("a", "b")], CLIENT)) == UNREADABLE_FORM
+    query = "&".join(["a=b"] * (MOST_PARAMETERS + 1))
+    assert answer(server.post_form(f"{INTROSPECT}?{query}", form, CLIENT)) == UNREADABLE_FORM
+
+
+def test_a_message_has_so_many_values_at_most(admin: Api) -> None:
+    ids = [str(number) for number in range(MOST_VALUES - 10)]
+    assert admin.ask("ProjectService/ListProjects", filters=[{"inProjectIdsFilter": {"ids": ids}}]).status_code == 200
+    too_many = (429, f"message has more than {MOST_VALUES} values")
+    for content in (b"[]," * MOST_VALUES + b"[]", b"{}," * MOST_VALUES + b"{}", b"1," * MOST_VALUES + b"1"):
+        assert api_error(admin.post("ProjectService/ListProjects", b'{"filters": [' + content + b"]}")) == too_many
+
+
+def test_a_number_of_many_digits_is_refused(admin: Api) -> None:
+    for digits in ("9" * 10_000, "1e9999", "0." + "9" * 10, '"' + "9" * 10_000 + '"'):
+        refused = admin.post("ProjectService/ListProjects", '{"pagination": {"limit": ' + digits + "}}")
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_argument")
+
+
+def test_many_scopes_are_read_in_time(workshop: Workshop, server: Server) -> None:
+    """Comparing each with each would take minutes, and the client gives up long before."""
+    user = workshop.user()
+    secret = workshop.admin.do("UserService/AddSecret", userId=user.id)["clientSecret"]
+    scopes = " ".join(f"urn:zitadel:iam:org:project:id:{number}:aud" for number in range(15_000))
+    form = [("grant_type", "client_credentials"), ("scope", f"{scopes} urn:zitadel:iam:org:projects:roles")]
+    issued = server.post_form(TOKEN, form, basic(user.username, secret))
+    assert issued.status_code == 200
+    assert server.send("GET", USERINFO, headers=bearer(issued.json()["access_token"])).status_code == 200
+
+
+def test_a_message_is_read_before_the_world_is_locked() -> None:
+    with emulate() as emulator, emulator.world.lock:
+        server = Server(emulator.url)
+        assert server.send("POST", CONNECT, data=b"{", headers=JSON).status_code == 400
+        assert server.send("POST", REST, data=b"{", headers=JSON).status_code == 400
 
 
 # --- deep queries

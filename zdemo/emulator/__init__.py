@@ -72,7 +72,7 @@ def emulate(world: World | None = None, *, host: str = LOOPBACK, port: int = 0) 
     """
     world = known_world() if world is None else world
     app = create_app(world)
-    with serving(app, host, port, patient=True, on_http2=_log_http2) as bound:  # ZITADEL has no time limits either
+    with serving(app, host, port, patient=True, on_http2=_log_http2) as bound:
         yield Emulator(url=f"http://{world.external_domain}:{bound}", world=world)
 
 

@@ -2,20 +2,22 @@
 
 import logging
 import posixpath
+import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from functools import partial
 from http import HTTPStatus
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import quote
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from zdemo.emulator import api, oidc
+from zdemo.emulator.bodies import FREE_BYTES, TOO_LARGE, Room, TooManyBodies, read_body
 from zdemo.emulator.host import Origin
-from zdemo.emulator.oidc.forms import LARGEST_FORM_BYTES
 from zdemo.emulator.oidc.responses import OAuthError, is_preflight, not_found
 from zdemo.emulator.world import World
 
@@ -24,7 +26,7 @@ Environ = dict[str, Any]
 CONNECT_PREFIX = "/zitadel."
 CODES = {404: (5, "Not Found"), 405: (12, "Method Not Allowed")}  # gRPC's numbers
 PATH_LIMIT = 200
-PIECE_BYTES = 1024 * 1024
+MOST_LARGE_AT_ONCE = 2  # requests with a large or a packed body; to read it takes up to 50 times its size
 FAILURE = "zdemo.emulator.failure"  # key in a request's environment for an exception that the emulator did not expect
 
 METRICS = """\
@@ -55,16 +57,20 @@ def create_app(world: World) -> Flask:
         app.add_url_rule(path, path, partial(Response, content, content_type=media))
     oidc.register(app, world)
     api.register(app, world)
-    app.wsgi_app = _Front(app.wsgi_app, world)  # type: ignore[method-assign]  # Flask's own way to wrap it
+    app.wsgi_app = _Front(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way to wrap it
     return app
 
 
 class _Front:
-    """The outermost layer: cleans the path, reads the body, lets one request at a time to the world, and logs it."""
+    """The outermost layer: cleans the path, reads the body, lets a few large requests at a time pass, and logs each.
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], world: World) -> None:
+    The world is locked further inside, once forms and messages have been read.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self._app = app
-        self._world = world
+        self._room = Room()
+        self._large = threading.BoundedSemaphore(MOST_LARGE_AT_ONCE)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         started = time.perf_counter()
@@ -87,29 +93,29 @@ class _Front:
             location = quote(clean.encode("latin-1"), safe="/:@!$&'()*+,;=~%") + query
             start("301 Moved Permanently", [("Location", location), ("Content-Length", "0")])
             return []
-        try:
-            content = _read_body(environ["wsgi.input"])
-        except (OSError, ValueError):
-            start("400 Bad Request", [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close")])
-            return [b"400 Bad Request"]
-        environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(content), str(len(content))
-        environ.pop("HTTP_TRANSFER_ENCODING", None)
-        with self._world.lock:
-            body = self._app(environ, start)
-        if (error := environ.get(FAILURE)) is not None:  # after unlocking, since writing a log can block
-            log.error("%s %s failed", _shown(environ["REQUEST_METHOD"]), _shown(path), exc_info=error)
+        with self._room.share() as take:
+            try:
+                content = read_body(environ, take)
+            except (TooManyBodies, OSError, ValueError) as error:
+                return _refuse(error, start)
+            environ[TOO_LARGE] = content is None
+            environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(content or b""), str(len(content or b""))
+            environ.pop("HTTP_TRANSFER_ENCODING", None)
+            large = len(content or b"") > FREE_BYTES or "HTTP_CONTENT_ENCODING" in environ
+            with self._large if large else nullcontext():
+                body = self._app(environ, start)
+        if (failure := environ.get(FAILURE)) is not None:  # last, since writing a log can block
+            log.error("%s %s failed", _shown(environ["REQUEST_METHOD"]), _shown(path), exc_info=failure)
         return body
 
 
-def _read_body(source: BinaryIO) -> bytes:
-    """Read a body to its end, before the world is locked, and return it cut off one byte above the largest limit.
-
-    Raises OSError or ValueError if it cannot be read to its end.
-    """
-    kept = bytearray()
-    while piece := source.read(PIECE_BYTES):
-        kept += piece[: LARGEST_FORM_BYTES + 1 - len(kept)]
-    return bytes(kept)
+def _refuse(error: Exception, start: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer a request whose body was not read to its end."""
+    causes = ((TooManyBodies, "503 Service Unavailable"), (TimeoutError, "408 Request Timeout"))
+    status = next((status for kind, status in causes if isinstance(error, kind)), "400 Bad Request")
+    retry = [("Retry-After", "1")] if isinstance(error, TooManyBodies) else []
+    start(status, [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close"), *retry])
+    return [status.encode()]
 
 
 def _shown(path: str) -> str:

@@ -49,7 +49,7 @@ def custom_claims(world: World, user: User, scopes: list[str]) -> Claims:
 
 def introspection_roles(world: World, user: User, scopes: list[str], project_id: str) -> Claims:
     """Return both role claims of the asking application's project, or nothing when no role is granted."""
-    roles = _granted(world, user, project_id, scopes)
+    roles = _granted(world, user, [project_id], scopes)[project_id]
     return {PROJECT_ROLES: roles, roles_claim(project_id): roles} if roles else {}
 
 
@@ -57,7 +57,7 @@ def requested_roles(world: World, user: User, scopes: list[str]) -> Claims:
     """Return the role claims outside introspection: only of projects whose audience and roles the scopes name."""
     if ROLES_SCOPE not in scopes and not _role_keys(scopes):
         return {}
-    found = {project: _granted(world, user, project, scopes) for project in audience(world, scopes)}
+    found = _granted(world, user, audience(world, scopes), scopes)
     return {roles_claim(project): roles for project, roles in found.items() if roles}
 
 
@@ -76,13 +76,14 @@ def audience(world: World, scopes: list[str]) -> list[str]:
     return list(dict.fromkeys(world.zitadel_project_id if name == "zitadel" else name for name in names))
 
 
-def _granted(world: World, user: User, project_id: str, scopes: list[str]) -> Roles:
-    """Return a user's roles in a project, narrowed to the roles and organizations that the scopes name, if any."""
+def _granted(world: World, user: User, project_ids: list[str], scopes: list[str]) -> dict[str, Roles]:
+    """Return a user's roles by project, narrowed to the roles and organizations that the scopes name, if any."""
     keys = _role_keys(scopes)
-    owners = [s.removeprefix(ROLE_ORGANIZATION_PREFIX) for s in scopes if s.startswith(ROLE_ORGANIZATION_PREFIX)]
-    roles: Roles = {}
+    owners = {s.removeprefix(ROLE_ORGANIZATION_PREFIX) for s in scopes if s.startswith(ROLE_ORGANIZATION_PREFIX)}
+    granted: dict[str, Roles] = {project_id: {} for project_id in project_ids}
     for authorization in world.authorizations.values():
-        if (authorization.user_id, authorization.project_id) != (user.id, project_id) or not authorization.active:
+        roles = granted.get(authorization.project_id)
+        if roles is None or authorization.user_id != user.id or not authorization.active:
             continue
         organization = world.organizations.get(authorization.organization_id)
         if organization is None or (owners and organization.id not in owners):
@@ -90,7 +91,7 @@ def _granted(world: World, user: User, project_id: str, scopes: list[str]) -> Ro
         for key in authorization.role_keys:
             if not keys or key in keys:
                 roles.setdefault(key, {})[organization.id] = organization.primary_domain
-    return roles
+    return granted
 
 
 def _role_keys(scopes: list[str]) -> set[str]:

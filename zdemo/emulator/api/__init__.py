@@ -79,10 +79,9 @@ def register(app: Flask, world: World) -> None:
         if is_preflight():
             return responses.preflight()
         service, _, method = path.partition("/")
-        with world.lock:
-            if service in SERVICES:
-                return protocols.connect(world, SERVICES[service], method)
-            return protocols.rest(world, routes)
+        if service in SERVICES:
+            return protocols.connect(world, SERVICES[service], method)
+        return protocols.rest(world, routes)
 
     app.add_url_rule("/", "management", answer, methods=VERBS, defaults={"path": ""})
     app.add_url_rule("/<path:path>", "management", answer, methods=VERBS)

@@ -44,8 +44,10 @@ def connect(world: World, service: Service, method_name: str) -> Response:
         response.headers["Accept-Post"] = ACCEPT_POST
         return response
     try:
-        content = run(world, method, _connect_message(service, method), request.headers)
-        response = responses.good(content, f"{media}; charset={charset}" if charset else media)
+        message = _connect_message(service, method)  # which may take a while: the world is not locked yet
+        with world.lock:
+            content = run(world, method, message, request.headers)
+            response = responses.good(content, f"{media}; charset={charset}" if charset else media)
     except ZitadelError as error:
         response = responses.connect_error(error)
     response.headers["Accept-Encoding"] = "gzip"
@@ -75,7 +77,9 @@ def rest(world: World, routes: Map) -> Response:
     except NotFound:
         return responses.as_json(404, {"code": 5, "message": "Not Found"})
     try:
-        return responses.good(run(world, method, _rest_message(method, path_fields), request.headers))
+        message = _rest_message(method, path_fields)
+        with world.lock:
+            return responses.good(run(world, method, message, request.headers))
     except ZitadelError as error:
         return responses.rest_error(error)
 

@@ -12,9 +12,10 @@ from flask import Request
 
 from zdemo.emulator.api.json_values import JsonObject
 from zdemo.emulator.api.messages import ABSENT, Message, UnreadableError, opening
-from zdemo.emulator.errors import InvalidArgument, ResourceExhausted, Unimplemented
+from zdemo.emulator.bodies import LARGEST_BODY_BYTES, TOO_LARGE
+from zdemo.emulator.errors import InvalidArgument, ResourceExhausted, Unimplemented, ZitadelError
 
-LARGEST_MESSAGE_BYTES = 4 * 1024 * 1024  # gRPC's usual limit, for messages as they are sent and as they are unpacked
+MOST_VALUES = 5000  # the emulator's own limit: a list of filters is compared with each row
 DEEPEST = 128  # levels of JSON, far above the 20 levels of queries that ZITADEL takes; protobuf itself reads 10,000
 
 
@@ -26,20 +27,29 @@ def content_of(request: Request) -> bytes:
     coding = request.headers.get("Content-Encoding", "identity") or "identity"
     if coding not in ("identity", "gzip"):
         raise Unimplemented(f'unknown compression "{coding}": supported encodings are gzip')
-    content = _small_enough(request.get_data())
-    if coding == "identity" or not content:
-        return content
+    if request.environ.get(TOO_LARGE):
+        raise _too_large()
+    content = request.get_data()
+    if coding == "gzip" and content:
+        content = _unpacked(content)
+    if sum(content.count(mark) for mark in b",[{") > MOST_VALUES:
+        raise ResourceExhausted(f"message has more than {MOST_VALUES} values")
+    return content
+
+
+def _unpacked(content: bytes) -> bytes:
     try:
-        with gzip.GzipFile(fileobj=BytesIO(content)) as unpacked:  # a small one may hold gigabytes
-            return _small_enough(unpacked.read(LARGEST_MESSAGE_BYTES + 1))
+        with gzip.GzipFile(fileobj=BytesIO(content)) as packed:  # a small one may hold gigabytes
+            unpacked = packed.read(LARGEST_BODY_BYTES + 1)
     except (OSError, EOFError, zlib.error):
         raise InvalidArgument("decompress: gzip: invalid header") from None
+    if len(unpacked) > LARGEST_BODY_BYTES:
+        raise _too_large()
+    return unpacked
 
 
-def _small_enough(content: bytes) -> bytes:
-    if len(content) > LARGEST_MESSAGE_BYTES:
-        raise ResourceExhausted(f"message is larger than configured max {LARGEST_MESSAGE_BYTES}")
-    return content
+def _too_large() -> ZitadelError:
+    return ResourceExhausted(f"message is larger than configured max {LARGEST_BODY_BYTES}")  # gRPC's words
 
 
 def parse(content: bytes) -> tuple[Any, str]:

@@ -17,7 +17,7 @@ from zdemo.emulator.world import World
 PREFIXES = (DISCOVERY, "/oauth/v2", "/oidc/v1")
 ANY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
-Endpoint = Callable[[World], Response]
+Endpoint = Callable[[World, Form], Response]
 
 
 class _Anything(BaseConverter):
@@ -32,7 +32,7 @@ def register(app: Flask, world: World) -> None:
     app.url_map.converters["anything"] = _Anything
     blueprint = Blueprint("oidc", __name__)
     for path, endpoint in _ENDPOINTS.items():
-        blueprint.add_url_rule(path, endpoint.__name__, partial(endpoint, world), methods=ANY_METHOD)
+        blueprint.add_url_rule(path, endpoint.__name__, partial(_answer, endpoint, world), methods=ANY_METHOD)
     for prefix in PREFIXES:
         blueprint.add_url_rule(f"{prefix}<anything:rest>", view_func=_unknown_path, methods=ANY_METHOD)
     blueprint.before_request(lambda: preflight() if is_preflight() else None)
@@ -43,24 +43,30 @@ def register(app: Flask, world: World) -> None:
     app.register_blueprint(blueprint)
 
 
+def _answer(endpoint: Endpoint, world: World) -> Response:
+    form = Form.of_request()  # which may take a while: the world is not locked yet
+    with world.lock:
+        return endpoint(world, form)
+
+
 def _unknown_path(rest: str) -> Response:  # noqa: ARG001 - Flask passes what the rule matched
     return not_found()
 
 
-def _authorize(world: World) -> Response:
+def _authorize(world: World, form: Form) -> Response:
     """Refuse to start a login, which the emulator does not support."""
-    client_id = Form.of_request().last("client_id")
+    client_id = form.last("client_id")
     if all(client_id != application.client_id for application in world.applications.values()):
         raise OAuthError("invalid_request", "Errors.App.NotFound")
     raise _no_logins()
 
 
-def _device_authorization(world: World) -> Response:
-    oidc_client(world, ClientCredentials.of_request(Form.of_request()))
+def _device_authorization(world: World, form: Form) -> Response:
+    oidc_client(world, ClientCredentials.of_request(form))
     raise _no_logins()
 
 
-def _end_session(_world: World) -> Response:
+def _end_session(_world: World, _form: Form) -> Response:
     raise _no_logins()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response
 
 from zdemo.emulator import host
+from zdemo.emulator.oidc.forms import Form
 from zdemo.emulator.oidc.responses import json_response
 from zdemo.emulator.signing import jwk_set
 from zdemo.emulator.world import World
@@ -60,14 +61,14 @@ _ABILITIES: dict[str, Any] = {
 }
 
 
-def discovery(_world: World) -> Response:
+def discovery(_world: World, _form: Form) -> Response:
     """Answer with the discovery document; every address is below the request's issuer."""
     issuer = host.current().issuer
     addresses = {name: issuer + path for name, path in ENDPOINTS.items()}
     return json_response({"issuer": issuer, **addresses, **_ABILITIES})
 
 
-def keys(world: World) -> Response:
+def keys(world: World, _form: Form) -> Response:
     """Answer with the public signing keys, the only response here that may be cached."""
     answer = json_response(jwk_set(world))
     answer.headers["Cache-Control"] = KEYS_CACHE_CONTROL

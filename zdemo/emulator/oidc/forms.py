@@ -11,9 +11,10 @@ from urllib.parse import unquote_plus
 
 from flask import request
 
+from zdemo.emulator.bodies import TOO_LARGE
 from zdemo.emulator.oidc.responses import OAuthError
 
-LARGEST_FORM_BYTES = 10 * 1024 * 1024  # Go's limit
+MOST_PARAMETERS = 100  # of the body and of the query each; the emulator's own limit
 FORM = "application/x-www-form-urlencoded"
 BODY_METHODS = ("POST", "PUT", "PATCH")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -23,26 +24,29 @@ _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True)
 class Form:
-    """The parameters of the body and the query, those of the body first."""
+    """The parameters of the body and the query, those of the body first, or why they could not be read."""
 
-    pairs: list[tuple[str, str]]
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    problem: OAuthError | None = None
 
     @classmethod
     def of_request(cls) -> Self:
-        """Read the current request. Raises OAuthError: 400, for a broken escape or a semicolon."""
-        body = b""
-        if request.method in BODY_METHODS and request.mimetype == FORM:
-            body = request.get_data(cache=True)
+        """Read the current request. What is wrong with it is raised once a parameter is looked for.
+
+        It is a 400, for a broken escape, a semicolon, or a form that is too large.
+        """
+        with_body = request.method in BODY_METHODS and request.mimetype == FORM
         try:
-            if len(body) > LARGEST_FORM_BYTES:
-                raise ValueError("body too large")
-            return cls([*_pairs(body.decode("utf-8", "replace")), *_pairs(request.environ["QUERY_STRING"])])
+            if with_body and request.environ.get(TOO_LARGE):
+                raise ValueError("http: request body too large")
+            body = request.get_data(cache=True).decode("utf-8", "replace") if with_body else ""
+            return cls([*_pairs(body), *_pairs(request.environ["QUERY_STRING"])])
         except ValueError as error:
-            raise OAuthError("invalid_request", "error parsing form", parent=str(error)) from error
+            return cls(problem=OAuthError("invalid_request", "error parsing form", parent=str(error)))
 
     def find(self, name: str) -> str | None:
         """Return a parameter, the last one of several, or None when it is absent."""
-        return next((value for key, value in reversed(self.pairs) if key == name), None)
+        return next((value for key, value in reversed(self._read()) if key == name), None)
 
     def last(self, name: str) -> str:
         """Return a parameter like ``find``, but an empty text when it is absent."""
@@ -50,7 +54,12 @@ class Form:
 
     def first(self, name: str) -> str:
         """Return the first of several parameters, or an empty text when it is absent."""
-        return next((value for key, value in self.pairs if key == name), "")
+        return next((value for key, value in self._read() if key == name), "")
+
+    def _read(self) -> list[tuple[str, str]]:
+        if self.problem:
+            raise self.problem
+        return self.pairs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +104,8 @@ def _basic(header: str) -> tuple[str, str] | None:
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
+    if text.count("&") >= MOST_PARAMETERS:
+        raise ValueError("too many parameters")
     pairs = []
     for part in filter(None, text.split("&")):
         if ";" in part:

@@ -20,9 +20,8 @@ INACTIVE: dict[str, Any] = {"active": False}
 log = logging.getLogger("zdemo.emulator")
 
 
-def introspect(world: World) -> Response:
+def introspect(world: World, form: Form) -> Response:
     """Answer whether a token is active, once the asking application has authenticated."""
-    form = Form.of_request()
     credentials = ClientCredentials.of_request(form)
     if not credentials.client_secret and not credentials.client_assertion:
         raise OAuthError("invalid_client", "client must be authenticated")
@@ -88,9 +87,9 @@ def _audience_and_scopes(world: World, token: Token, application: Application) -
     )
 
 
-def userinfo(world: World) -> Response:
+def userinfo(world: World, form: Form) -> Response:
     """Answer who the user of a token is (OpenID Connect Core §5.3); its audience does not matter here."""
-    text = _bearer_token(request.environ.get("HTTP_AUTHORIZATION", "")) or Form.of_request().last("access_token")
+    text = _bearer_token(request.environ.get("HTTP_AUTHORIZATION", "")) or form.last("access_token")
     if not text:
         raise OAuthError("invalid_request", "access token missing", status=401)
     try:
@@ -109,9 +108,8 @@ def _bearer_token(header: str) -> str:
     return parts[1] if len(parts) == 2 else ""
 
 
-def revoke(world: World) -> Response:
+def revoke(world: World, form: Form) -> Response:
     """End a token that was issued to the OIDC application that asks; an unknown one counts as ended (RFC 7009 §2.2)."""
-    form = Form.of_request()
     client = oidc_client(world, ClientCredentials.of_request(form))
     text = form.last("token")
     if not text:

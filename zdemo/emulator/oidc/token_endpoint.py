@@ -41,9 +41,8 @@ _LOGIN_GRANTS = {  # grants that exchange the result of a login: the parameter, 
 }
 
 
-def token(world: World) -> Response:
+def token(world: World, form: Form) -> Response:
     """Answer a token request by its grant type."""
-    form = Form.of_request()
     grant = form.first("grant_type")
     if not grant:
         raise OAuthError("invalid_request", "grant_type missing")
