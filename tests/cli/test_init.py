@@ -78,7 +78,7 @@ def test_a_folder_that_is_missing_is_named(bare: Shell) -> None:
         ExitCode.SETTINGS,
         [
             "error: no folder/.env cannot be written: No such file or directory",
-            "hint:  mkdir -p 'no folder', or correct --env-file",
+            "hint:  mkdir -p 'no folder', or correct the path",
         ],
     )
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support import processes
 from tests.support.other_kinds import other_than_a_file
-from zdemo.config.dotenv_file import check_writable, read_dotenv, update_dotenv
+from zdemo.config.dotenv_file import check_writable, read_dotenv, repeated_names, update_dotenv
 from zdemo.errors import SettingsError
 
 
@@ -61,6 +61,11 @@ def test_lines_that_are_not_assignments_are_named_by_number_and_not_by_text(tmp_
         read_dotenv(file)
     assert wrong.value.problems == tuple(f"{file} line {number} is not an assignment" for number in (6, 8, 9))
     assert "secret" not in f"{wrong.value} {wrong.value.hint}"
+
+
+def test_variables_that_are_set_more_than_once_are_named_with_their_lines(tmp_path: Path) -> None:
+    file = written(tmp_path, "A=1\n\n# A=0\nB='\nA=2\n'\r\nexport A = 3\n'B'\nC=1\nA=4")
+    assert repeated_names(file) == {"A": (1, 7, 10), "B": (4, 8)}
 
 
 def test_of_many_wrong_lines_ten_are_named(tmp_path: Path) -> None:

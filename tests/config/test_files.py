@@ -16,7 +16,7 @@ HINTS = [
     (errno.EDQUOT, "free some space: your quota on the disk of '/my files' is used up"),
     (errno.EROFS, "choose another folder: the file system of '/my files' is read-only"),
     (errno.EACCES, "see who may write there: ls -ld '/my files'"),
-    (errno.ENOENT, "mkdir -p '/my files'"),
+    (errno.ENOENT, "mkdir -p '/my files', or correct the path"),
     (errno.ENAMETOOLONG, "choose a shorter name"),
     (errno.EIO, "look at '/my files'"),
 ]
@@ -35,7 +35,7 @@ def test_a_place_where_nothing_can_be_written_is_found_before_and_left_as_it_was
     for use in (check_writable, lambda folder: replace_file(folder / "file", "text")):
         with pytest.raises(SettingsError, match="cannot be written: No such file or directory") as refused:
             use(tmp_path / "missing")
-        assert refused.value.hint == f"mkdir -p {tmp_path / 'missing'}"
+        assert refused.value.hint == f"mkdir -p {tmp_path / 'missing'}, or correct the path"
 
 
 def test_only_what_killed_runs_left_is_removed(tmp_path: Path) -> None:

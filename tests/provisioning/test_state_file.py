@@ -262,6 +262,6 @@ def test_what_others_put_into_the_folder_stays_there_and_ignored(tmp_path: Path)
     folder = state_path(env).parent
     (folder / "mine").write_text("mine")
     (folder / ".env.x.tmp").mkdir()
-    (folder / ".env.y.tmp").write_text("what a killed run left")
+    (folder / ".env.abcd1234.tmp").write_text("what a killed run left")
     write_state(env, EMPTY)
     assert sorted(path.name for path in folder.iterdir()) == [".env.x.tmp", ".gitignore", "mine"]

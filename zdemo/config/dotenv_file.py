@@ -146,6 +146,15 @@ def lone_words(path: Path) -> tuple[int, ...]:
     return tuple(s.number for s in load_dotenv(path).statements if s.key and s.value is None and not s.export)
 
 
+def repeated_names(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the variables that are set more than once, with the numbers of their lines. The last one counts."""
+    lines: dict[str, list[int]] = {}
+    for statement in load_dotenv(path).statements:
+        if statement.key is not None:
+            lines.setdefault(statement.key, []).append(statement.number)
+    return {name: tuple(numbers) for name, numbers in lines.items() if len(numbers) > 1}
+
+
 def save_dotenv(path: Path, dotenv: Dotenv) -> None:
     """Write a ``.env`` file in one step. Raises SettingsError if that fails, or if the file was read-only."""
     _check_mode(path, dotenv.status)

@@ -29,7 +29,7 @@ HINTS = {
     errno.EROFS: "choose another folder: the file system of {folder} is read-only",
     errno.EACCES: "see who may write there: ls -ld {folder}",
     errno.EPERM: "see who may write there: ls -ld {folder}",
-    errno.ENOENT: "mkdir -p {folder}",
+    errno.ENOENT: "mkdir -p {folder}, or correct the path",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EFBIG: "allow larger files: ulimit -f unlimited",
 }

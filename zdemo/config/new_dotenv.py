@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
 from zdemo.config.environment import is_setting
-from zdemo.config.files import NotAFileError, check_is_file
+from zdemo.config.files import NotAFileError, check_is_file, not_written
 from zdemo.config.packaged import EXAMPLE, packaged_text
 from zdemo.config.settings import EXAMPLE_DOMAIN
 from zdemo.errors import SettingsError
@@ -92,10 +91,7 @@ def create_dotenv(path: Path, text: str) -> None:
     except FileExistsError:
         raise
     except OSError as error:
-        hint = "check the folder's permissions"
-        if not path.parent.is_dir():
-            hint = f"mkdir -p {shlex.quote(str(path.parent))}, or correct --env-file"
-        raise SettingsError([f"{path} cannot be written: {error.strerror}"], hint=hint) from None
+        raise not_written(path, error) from None
 
 
 def differences(path: Path, text: str) -> DotenvDifferences:

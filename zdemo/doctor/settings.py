@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from zdemo.config.dotenv_file import lone_words
+from zdemo.config.dotenv_file import lone_words, repeated_names
 from zdemo.config.environment import is_setting
 from zdemo.diagnosis import odd_values
 from zdemo.doctor.check import Outcome, Result, check, failed, passed, warned
 from zdemo.doctor.context import DoctorContext
 
+MOST_LINES = 10  # that a message names
 NOT_SET = " is not set: "
-LONGEST_FILE = 1 << 20
-ASSIGNED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", re.MULTILINE)
 
 
 @check("settings.readable", "the .env file can be read, and each line is an assignment")
@@ -42,9 +41,14 @@ def _readable(context: DoctorContext) -> Result:
 def _with_lone_words(what: str, numbers: tuple[int, ...]) -> Result:
     if not numbers:
         return passed(what)
-    lines = f"line{'' if len(numbers) == 1 else 's'} {', '.join(str(number) for number in numbers)}"
-    lone = f"{lines}: a word without =, not an assignment; perhaps the end of the line before, broken in two"
+    lone = f"{_lines(numbers)}: a word without =, not an assignment; perhaps the end of the line before, broken in two"
     return warned(f"{what}; {lone}", "write NAME=value on one line, however long it is; a comment begins with #")
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    """Return lines by their numbers, of many the first ten."""
+    more = [f"{len(numbers) - MOST_LINES} more"] if len(numbers) > MOST_LINES else []
+    return f"line{'' if len(numbers) == 1 else 's'} {', '.join([*map(str, numbers[:MOST_LINES]), *more])}"
 
 
 def _above(path: Path) -> Path | None:
@@ -75,18 +79,15 @@ def _shadowed(context: DoctorContext) -> Result:
         for name, place in hidden.items()
     ]
     fix = [f"unset {' '.join(hidden)}"] if hidden else []
-    if twice := _twice(context.path):
-        texts.append(f"{', '.join(twice)} is set twice in {context.path}: the last line counts")
-        fix.append(f"remove the other line of {', '.join(twice)}")
+    for name, (*others, last) in _repeated(context.path).items():
+        texts.append(f"{name} is set twice in {context.path}: the last line counts, line {last}")
+        fix.append(f"remove the other assignment of {name}: {_lines(others)}")
     return warned("; ".join(texts), *fix) if texts else passed("no variable has different values in two places")
 
 
-def _twice(path: Path) -> list[str]:
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", errors="replace") as stream:
-        names = ASSIGNED.findall(stream.read(LONGEST_FILE))
-    return sorted({name for name in names if is_setting(name) and names.count(name) > 1})
+def _repeated(path: Path) -> dict[str, tuple[int, ...]]:
+    found = repeated_names(path) if path.is_file() else {}
+    return {name: found[name] for name in sorted(found) if is_setting(name)}
 
 
 @check(

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from zdemo.config.files import replace_file
+from zdemo.config.files import not_written, remove_leftovers, replace_file
 from zdemo.errors import SettingsError
 from zdemo.provisioning.state import EMPTY, DamagedState, NewerState, SetupState, decode, digest, encode
 
@@ -55,7 +55,7 @@ def write_state(env_path: Path, state: SetupState) -> None:
         path.parent.chmod(0o700)
         _ignore(path.parent)
     except OSError as error:
-        raise SettingsError([f"{path} cannot be written: {error.strerror}"], hint="check the folder's rights") from None
+        raise not_written(path, error) from None
     replace_file(path, encode(entries))
 
 
@@ -88,9 +88,8 @@ def _ignore(folder: Path) -> None:
 
 def _remove(path: Path) -> None:
     """Remove the file and what killed runs left; then the folder, unless it holds what others put there."""
-    for file in (path, *path.parent.glob(".env.*.tmp")):
-        if not file.is_dir():
-            file.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    remove_leftovers(path.parent)
     with suppress(OSError):
         if os.listdir(path.parent) == [IGNORE]:
             (path.parent / IGNORE).unlink()
