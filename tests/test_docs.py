@@ -29,7 +29,8 @@ TEXT = README.read_text(encoding="utf-8")
 LARGEST_README_BYTES = 8_000
 INTERRUPTED = 130
 WITH_CONSOLES = [page for page in PAGES if any(c.runs for console in consoles(page) for c in commands(console))]
-WITH_LINKS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+SECURITY = ROOT / "SECURITY.md"
+WITH_LINKS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", SECURITY]
 VARIABLE = re.compile(r"(?:ZDEMO|ZITADEL)_[A-Z_]+|CLIENT_ID|CLIENT_SECRET|PAT")
 
 
@@ -236,6 +237,13 @@ def test_the_plan_has_every_folder_and_root_module_and_no_other() -> None:
 def test_the_order_of_imports_is_the_one_that_is_tested() -> None:
     block = re.findall(r"```text\n(.*?)```", section(page("architecture.md"), "## Order of imports"), re.DOTALL)[0]
     assert [tuple(line.split()) for line in block.splitlines()] == [row for row in ORDER if row != ("__main__",)]
+
+
+def test_every_test_that_the_page_on_security_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", SECURITY.read_text(encoding="utf-8")))
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert named
+    assert named - set(re.findall(r"def (test_\w+)\(", tests)) == set()
 
 
 @pytest.mark.parametrize("page", WITH_LINKS, ids=lambda page: page.name)
