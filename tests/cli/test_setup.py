@@ -9,7 +9,7 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -470,6 +470,74 @@ def test_a_second_setup_in_the_folder_is_refused_and_a_dry_run_is_not(tmp_path: 
             assert first.wait(LONGEST_SECONDS) == 0
         assert read_state(tmp_path / ".env").project_id in held.world.projects
     assert files_of(tmp_path) == [".env", ".zdemo/.gitignore", ".zdemo/setup.json"], "no lock is left behind"
+
+
+def racing(method: str) -> Callable[[Environ, StartResponse, App], Iterable[bytes]]:
+    """Return what lets the first two calls of a method wait for each other."""
+    both, left = threading.Barrier(2, timeout=LONGEST_SECONDS), iter(range(2))
+
+    def answer(environ: Environ, start_response: StartResponse, inner: App) -> Iterable[bytes]:
+        if environ["PATH_INFO"].endswith(method) and next(left, None) is not None:
+            both.wait()
+        return inner(environ, start_response)
+
+    return answer
+
+
+def run_both(one: Shell, other: Shell, arguments: Sequence[str], more: Sequence[str]) -> list[tuple[int, str, Shell]]:
+    """Run setup in both folders at the same time; return code, standard error and folder, the winner first."""
+    with one.running(*arguments) as first, other.running(*arguments, *more) as second:
+        ended = [(process.communicate(timeout=LONGEST_SECONDS)[1], process.returncode) for process in (first, second)]
+    found = [(code, err, shell) for (err, code), shell in zip(ended, (one, other), strict=True)]
+    return sorted(found, key=lambda row: row[0])
+
+
+OTHER_USERS = ("--reader-name", "other-reader", "--visitor-name", "other-visitor")
+
+
+def test_of_two_setups_with_the_same_names_one_explains_and_goes_on_later(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    with emulated(racing("/CreateUser")) as zitadel:
+        before = names_of(zitadel)
+        one, other = (desk_of(tmp_path / name, zitadel.url) for name in ("one", "other"))
+        (won, _, winner), (lost, err, loser) = run_both(one, other, YES, ())
+        assert (won, lost) == (0, 1), err
+        reader = read_state(winner.folder / ".env").reader_id
+        assert f"error: service user zdemo-reader ({reader}) did not exist when this setup began; another zdemo" in err
+        assert "created it on 20" in err
+        assert "hint:  choose another --reader-name, or wait" in err
+        assert sorted(set(names_of(zitadel))) == names_of(zitadel), "nothing is there twice"
+
+        again = loser(*YES)
+        assert again.code == 1
+        assert "choose another --app-name" in again.lines[-1]
+        ran = loser(*YES, "--app-name", "second-api")
+        assert ran.code == 0, ran.all
+        assert loser("introspect", "--require", "read:messages", "-q").code == 0
+        assert winner("introspect", "--require", "read:messages", "-q").code == 0
+        ran = winner(*TEARDOWN)
+        assert (ran.code, "application second-api" in ran.err) == (1, True)
+        assert [shell(*TEARDOWN).code for shell in (loser, winner)] == [0, 0]
+        assert names_of(zitadel) == before
+
+
+def test_of_two_setups_for_one_project_the_loser_names_what_it_created(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    with emulated(racing("/CreateProject")) as zitadel:
+        before = names_of(zitadel)
+        one, other = (desk_of(tmp_path / name, zitadel.url) for name in ("one", "other"))
+        (won, _, winner), (lost, err, loser) = run_both(one, other, YES, OTHER_USERS)
+        assert (won, lost) == (0, 1), err
+        state = read_state(loser.folder / ".env")
+        assert "error: project own (" in err
+        for user_id in (state.reader_id, state.visitor_id):
+            assert f"({user_id})" in err.partition("hint:")[2]
+        assert loser(*TEARDOWN).code == 0
+        assert winner(*TEARDOWN).code == 0
+        assert names_of(zitadel) == before
+        assert files_of(tmp_path) == []
 
 
 # --- another ZITADEL

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.desk import CountingClient, Cut, Desk
 from tests.support.waiting import eventually
+from tests.support.workshop import Workshop
 from zdemo.management.model import Auth
 
 CHANGES = [
@@ -161,15 +162,45 @@ def test_everything_deleted_by_hand_is_created_again(desk: Desk) -> None:
 # --- teardown
 
 
-@pytest.mark.parametrize(("number", "before"), cuts(["DeleteUser", "DeleteUser", "DeleteProject"]))
-def test_a_teardown_that_was_cut_off_is_completed_by_the_next(desk: Desk, number: int, before: bool) -> None:
+REMOVALS = ["DeleteUser", "DeleteUser", "DeleteProject"]
+SHARED_REMOVALS = ["RemovePersonalAccessToken", "DeleteUser", "DeleteAuthorization", "DeleteApplication"]
+
+
+@pytest.mark.parametrize("with_additions", [False, True])
+@pytest.mark.parametrize(("number", "before"), cuts(REMOVALS))
+def test_a_teardown_that_was_cut_off_is_completed_by_the_next(
+    desk: Desk, number: int, before: bool, with_additions: bool
+) -> None:
     text = desk.path.read_text()
     desk.run()
+    if with_additions:
+        role = {"projectId": desk.state.project_id, "roleKey": "editor", "displayName": "Editor"}
+        desk.api.do("ProjectService/AddProjectRole", **role)
+        eventually("it is listed", lambda: desk.plan_teardown().additions)
+    client = CountingClient(desk.target, number, before=before)
     with pytest.raises(Cut):
-        desk.tear_down(CountingClient(desk.target, number, before=before))
-    desk.tear_down()
+        desk.tear_down(client, with_additions=with_additions)
+    assert client.changes == REMOVALS[:number]
+    desk.tear_down(with_additions=with_additions)
     assert desk.path.read_text() == text
     desk.is_gone()
+
+
+@pytest.mark.parametrize(("number", "before"), cuts(SHARED_REMOVALS))
+def test_a_teardown_in_the_project_of_somebody_else_that_was_cut_off_is_completed(
+    desk: Desk, workshop: Workshop, number: int, before: bool
+) -> None:
+    project, reader = workshop.project("other"), workshop.user(pat=False)
+    desk = desk.with_options(project_name=project.name, reader_name=reader.username)
+    eventually("both are listed", lambda: desk.plan().current.project and desk.plan().current.reader.user)
+    desk.run()
+    client = CountingClient(desk.target, number, before=before)
+    with pytest.raises(Cut):
+        desk.tear_down(client)
+    assert client.changes == SHARED_REMOVALS[:number]
+    desk.tear_down()
+    eventually("what setup created is gone", lambda: desk.applications(project.id) == desk.holders(project.id) == [])
+    assert (desk.users(), desk.pats(reader.id), desk.env) == ([reader.id], [], {"A": "1"})
 
 
 def test_a_first_run_that_was_cut_off_can_be_torn_down(desk: Desk) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 import stat
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from tests.support.desk import CountingClient, Desk, KeptReport
+from tests.support.desk import CountingClient, Desk, KeptReport, MeanwhileClient
 from tests.support.waiting import eventually
 from tests.support.workshop import HUMAN, Workshop
 from zdemo.config.dotenv_file import update_dotenv
@@ -20,6 +22,7 @@ from zdemo.provisioning.apply import apply_plan
 from zdemo.provisioning.files import SETTINGS, SetupFiles
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import Action, ObjectKind
+from zdemo.provisioning.proof import DESCRIPTION
 from zdemo.provisioning.state import new_id
 from zdemo.provisioning.state_file import state_path
 
@@ -364,6 +367,80 @@ def test_a_username_that_is_taken_in_another_organization_is_refused(desk: Desk,
     with pytest.raises(ZdemoError, match="is taken in another organization, which this administrator cannot see"):
         owned.run(client)
     assert client.changes == ["CreateUser"]
+
+
+# --- what somebody creates while setup runs
+
+
+def _user(desk: Desk, workshop: Workshop) -> dict[str, Any]:
+    name = desk.options.visitor_name
+    machine = {"name": name, "description": DESCRIPTION}
+    made = desk.api.do("UserService/CreateUser", organizationId=workshop.home.id, username=name, machine=machine)["id"]
+    workshop.remove_later("UserService/DeleteUser", userId=made)
+    return {"id": made}
+
+
+def _project(desk: Desk, workshop: Workshop) -> dict[str, Any]:
+    ids = {"organizationId": workshop.home.id, "name": desk.options.project_name}
+    made = desk.api.do("ProjectService/CreateProject", **ids)["projectId"]
+    workshop.remove_later("ProjectService/DeleteProject", projectId=made)
+    return {"id": made}
+
+
+def _role(desk: Desk, _workshop: Workshop) -> dict[str, Any]:
+    desk.api.do("ProjectService/AddProjectRole", projectId=desk.state.project_id, roleKey=ROLE, displayName=ROLE)
+    return {}
+
+
+def _application(desk: Desk, _workshop: Workshop) -> dict[str, Any]:
+    ids = {"projectId": desk.state.project_id, "name": desk.options.app_name}
+    made = desk.api.do("ApplicationService/CreateApplication", **ids, apiConfiguration={})["applicationId"]
+    return {"id": made}
+
+
+def _assignment(desk: Desk, workshop: Workshop) -> dict[str, Any]:
+    ids = {"userId": desk.state.reader_id, "projectId": desk.state.project_id, "organizationId": workshop.home.id}
+    return {"id": desk.api.do("AuthorizationService/CreateAuthorization", **ids, roleKeys=[ROLE])["id"]}
+
+
+TAKEN: list[tuple[str, Callable[[Desk, Workshop], dict[str, Any]], str, str, int]] = [  # the last: how many were made
+    ("CreateUser", _user, "service user {0.visitor_name}", "--visitor-name", 1),
+    ("CreateProject", _project, "project {0.project_name}", "--project-name", 2),
+    ("AddProjectRole", _role, "role read:messages", "--role", 3),
+    ("CreateApplication", _application, "application {0.app_name}", "--app-name", 3),
+    ("CreateAuthorization", _assignment, "role assignment of {0.reader_name}", "--reader-name", 4),
+]
+
+
+@pytest.mark.parametrize(("method", "take", "what", "option", "made"), TAKEN, ids=[row[0] for row in TAKEN])
+def test_a_name_that_is_taken_while_setup_runs_is_looked_up_again(
+    desk: Desk,
+    workshop: Workshop,
+    method: str,
+    take: Callable[[Desk, Workshop], dict[str, Any]],
+    what: str,
+    option: str,
+    made: int,
+) -> None:
+    found: dict[str, Any] = {}
+    client = MeanwhileClient(desk.target, method, lambda: found.update(take(desk, workshop)), before=True)
+    with pytest.raises(ZdemoError) as refused:
+        desk.run(client)
+    message, hint = refused.value.message, refused.value.hint
+    assert message.startswith(what.format(desk.options))
+    assert "did not exist when this setup began; " in message
+    assert f" created it on {datetime.now(UTC).year}-" in message
+    assert found.get("id", "") in message
+    assert ("another zdemo setup (as " in message) == (take is _user)
+    assert option in hint
+    assert hint.count(" (") == made, "what this run created is named"
+    if take is not _application:
+        desk.run()
+        desk.nothing_left_to_do()
+        return
+    rotation = desk.plan().rotation
+    assert rotation
+    assert "choose another --app-name" in rotation.instead
 
 
 # --- teardown

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.support.desk import CountingClient, Desk, KeptReport
+from tests.support.desk import CountingClient, Desk, KeptReport, MeanwhileClient
 from tests.support.emulator_target import Api
 from tests.support.waiting import eventually
 from tests.support.workshop import HUMAN, Workshop, later
@@ -378,23 +379,6 @@ def test_a_list_that_zitadel_refuses_is_said_and_stops_teardown(desk: Desk, stat
 # --- what others do in the meantime
 
 
-class MeanwhileClient(CountingClient):
-    """Somebody else does something right after the first change."""
-
-    def __init__(self, target: tuple[str, str], act: Callable[[], object]) -> None:
-        super().__init__(target)
-        self._act: Callable[[], object] | None = act
-
-    def request(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
-    ) -> Response:
-        answer = super().request(method, path, body, token=token)
-        if self.changes and self._act:
-            act, self._act = self._act, None
-            act()
-        return answer
-
-
 @pytest.mark.parametrize("with_additions", [False, True])
 def test_what_is_added_after_the_plan_was_shown_stops_teardown(
     desk: Desk, workshop: Workshop, with_additions: bool
@@ -415,7 +399,8 @@ def test_what_is_added_after_the_plan_was_shown_stops_teardown(
 def test_what_is_added_during_a_teardown_ends_it_and_what_was_removed_is_said(desk: Desk) -> None:
     desk.run()
     reader = f"service user {desk.options.reader_name} ({desk.state.reader_id})"
-    client = MeanwhileClient(desk.target, lambda: another_description_of_visitor(desk.api, desk.state.visitor_id))
+    act = partial(another_description_of_visitor, desk.api, desk.state.visitor_id)
+    client = MeanwhileClient(desk.target, "DeleteUser", act)
     with pytest.raises(ZdemoError, match="has changed since it was shown") as stopped:
         desk.tear_down(client)
     assert f"its description is not {DESCRIPTION}; removed before that: {reader}" in stopped.value.message

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,29 @@ class CountingClient(ManagementClient):
         answer = super().request(method, path, body, token=token)
         if cut:
             raise Cut
+        return answer
+
+
+class MeanwhileClient(CountingClient):
+    """Somebody else acts once, right before or after the first call of a method."""
+
+    def __init__(
+        self, target: tuple[str, str], method: str, act: Callable[[], object], *, before: bool = False
+    ) -> None:
+        super().__init__(target)
+        self._method, self._act, self._acts_before = method, act, before
+
+    def request(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, token: str | None = None
+    ) -> Response:
+        if path.rpartition("/")[2] != self._method:
+            return super().request(method, path, body, token=token)
+        self._method = ""
+        if self._acts_before:
+            self._act()
+        answer = super().request(method, path, body, token=token)
+        if not self._acts_before:
+            self._act()
         return answer
 
 

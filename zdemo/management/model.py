@@ -189,12 +189,13 @@ class Administrator:
 
 @dataclass(frozen=True, kw_only=True)
 class UserEvent:
-    """A change of a user: ZITADEL's word for it, when it happened, and the ID of the PAT concerned."""
+    """A change of a user: ZITADEL's word for it, when it happened, the ID of the PAT concerned, and who made it."""
 
     type: str
     when: str
     sequence: int
     pat_id: str = ""
+    editor: str = ""
 
 
 def read_user(row: Row) -> User:
@@ -305,6 +306,7 @@ def read_event(row: Row) -> UserEvent:
         when=_text(row, "creationDate"),
         sequence=int(row.get("sequence", 0)),
         pat_id=_text(_part(row, "payload"), "tokenId"),
+        editor=_text(_part(row, "editor"), "displayName") or _text(_part(row, "editor"), "userId"),
     )
 
 

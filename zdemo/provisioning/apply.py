@@ -9,10 +9,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 
+from zdemo.errors import ManagementError
 from zdemo.management.client import ManagementClient
+from zdemo.management.refusals import is_taken_name
 from zdemo.provisioning.files import ADMIN_PAT, SetupFiles
-from zdemo.provisioning.plan import Action, ObjectKind, Plan, domain_line, rotates
+from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep, domain_line, rotates
 from zdemo.provisioning.steps import HANDLERS, Context, Reporter, check_key_file
+from zdemo.provisioning.taken_names import taken_name
 
 SEED_BYTES = 16
 
@@ -42,12 +45,21 @@ def apply_plan(
     )
     for step in plan.steps:
         if step.action is not Action.LEAVE and step.kind is not ObjectKind.ENV:
-            HANDLERS[step.kind, step.action](context, step)
+            _carry_out(context, step)
             check()
     files.write({"ZITADEL_PROJECT_ID": context.project_id, "CLIENT_ID": context.client_id})
     files.record(rotating=False, unfinished=False)
     if any(plan.to_do(ObjectKind.ENV)):
         report.tell(f"settings: written to {files.path}")
+
+
+def _carry_out(context: Context, step: PlanStep) -> None:
+    try:
+        HANDLERS[step.kind, step.action](context, step)
+    except ManagementError as error:
+        if not is_taken_name(error):
+            raise
+        raise taken_name(context, step, error) from error
 
 
 def _record_intent(context: Context) -> None:

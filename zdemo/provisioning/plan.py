@@ -217,7 +217,9 @@ def _rotation(current: CurrentState, file: str) -> Rotation | None:
         why = f"ZITADEL refuses the CLIENT_SECRET in {file} for the application {name}"
     else:
         why = f"{file} has no client secret of the application {name}, and ZITADEL shows it only once"
-    return Rotation(why=why, instead=f"put the old secret back into {file}")
+    if current.owns(current.application):
+        return Rotation(why=why, instead=f"put the old secret back into {file}")
+    return Rotation(why=why, instead=f"put the secret that its creator has into {file}, or choose another --app-name")
 
 
 def _assignment_steps(current: CurrentState) -> Iterator[PlanStep]:

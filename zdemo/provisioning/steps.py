@@ -10,7 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from zdemo.config.files import replace_file
@@ -18,7 +18,6 @@ from zdemo.errors import ManagementError, ZdemoError
 from zdemo.management import resources
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Auth, RoleAssignment, milliseconds
-from zdemo.management.refusals import is_taken_name
 from zdemo.provisioning.conflicts import NOTHING_CHANGED
 from zdemo.provisioning.current import CurrentUser
 from zdemo.provisioning.files import SetupFiles, key_in
@@ -43,13 +42,14 @@ class Reporter(Protocol):
 
 @dataclass(kw_only=True)
 class Context:
-    """What the steps share. ``client_id`` is empty until it is known."""
+    """What the steps share. ``client_id`` is empty until it is known, ``made`` names what was created so far."""
 
     client: ManagementClient
     files: SetupFiles
     plan: Plan
     report: Reporter
     client_id: str = ""
+    made: list[str] = field(default_factory=list)
 
     @property
     def home(self) -> str:
@@ -81,6 +81,11 @@ class Context:
         """Return the recorded credentials of a field of the state."""
         return tuple(getattr(self.files.state, field))
 
+    def tell_created(self, what: str, object_id: str, more: str = "") -> None:
+        """Report an object that was created."""
+        self.made.append(f"{what} ({object_id})")
+        self.report.tell(f"{what}: created ({object_id}){more}")
+
     def choose_id(self, field: str) -> str:
         """Choose the ID of an object that is created next, and record it.
 
@@ -105,38 +110,33 @@ class Context:
 
 
 def _create_user(context: Context, step: PlanStep) -> None:
-    """Create a service user. Its name may be taken by a user whom the administrator does not see."""
     user = context.user(step)
     user_id = context.choose_id(user.fields.user_id)
-    try:
-        resources.create_service_user(
-            context.client,
-            user_id=user_id,
-            organization_id=context.home,
-            username=user.name,
-            description=DESCRIPTION,
-        )
-    except ManagementError as error:
-        if not is_taken_name(error):
-            raise
-        raise ZdemoError(
-            f"the username {user.name} is taken in another organization, which this administrator cannot see; "
-            "usernames are unique in the whole instance",
-            hint=f"choose another {user.fields.option} and run setup again",
-        ) from error
-    context.report.tell(f"service user {user.name}: created ({user_id})")
+    resources.create_service_user(
+        context.client,
+        user_id=user_id,
+        organization_id=context.home,
+        username=user.name,
+        description=DESCRIPTION,
+    )
+    context.tell_created(f"service user {user.name}", user_id)
 
 
 def _create_project(context: Context, step: PlanStep) -> None:
     context.files.record(added_roles=())
     project_id = context.choose_id("project_id")
     resources.create_project(context.client, project_id=project_id, organization_id=context.home, name=step.name)
-    context.report.tell(f"project {step.name}: created ({project_id})")
+    context.tell_created(f"project {step.name}", project_id)
 
 
 def _add_role(context: Context, step: PlanStep) -> None:
-    context.files.record(added_roles=(*dict.fromkeys((*context.files.state.added_roles, step.name)),))
-    resources.add_role(context.client, context.project_id, step.name)
+    before = context.files.state.added_roles
+    context.files.record(added_roles=(*dict.fromkeys((*before, step.name)),))
+    try:
+        resources.add_role(context.client, context.project_id, step.name)
+    except ManagementError:
+        context.files.record(added_roles=before)
+        raise
     context.report.tell(f"role {step.name}: created")
 
 
@@ -151,7 +151,7 @@ def _create_application(context: Context, step: PlanStep) -> None:
     if auth is Auth.BASIC:
         _write_secret(context, made.client_secret)
         where = f"; its client secret is in {context.files.path}"
-    context.report.tell(f"application {step.name}: created ({application_id}){where}")
+    context.tell_created(f"application {step.name}", application_id, where)
 
 
 def _change_auth(context: Context, step: PlanStep) -> None:
