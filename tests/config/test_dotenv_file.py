@@ -212,13 +212,15 @@ def test_the_file_is_replaced_and_not_written_over(tmp_path: Path) -> None:
 _FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from zdemo.config.dotenv_file import update_dotenv
+from zdemo.config.dotenv_file import check_writable, update_dotenv
 from zdemo.errors import SettingsError
 resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
-try:
-    update_dotenv(Path(sys.argv[1]), {"PAT": "secret" * 1000})
-except SettingsError as error:
-    print(*error.problems)
+for use in (check_writable, lambda path: update_dotenv(path, {"PAT": "secret" * 1000})):
+    try:
+        use(Path(sys.argv[1]))
+    except SettingsError as error:
+        print(*error.problems)
+        print(error.hint)
 """
 
 
@@ -226,7 +228,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     """The process may write ten bytes and no more."""
     file = written(tmp_path, "A=1\n")
     said = processes.run_python(_FULL_DISK, str(file))
-    assert said == f"{file} cannot be written: File too large\n"
+    assert said == f"{file} cannot be written: File too large\nallow larger files: ulimit -f unlimited\n" * 2
     assert file.read_text() == "A=1\n"
     assert [path.name for path in tmp_path.iterdir()] == [".env"]
 

@@ -30,11 +30,11 @@ def test_the_hint_fits_what_is_wrong(number: int, hint: str) -> None:
 
 
 def test_a_place_where_nothing_can_be_written_is_found_before_and_left_as_it_was(tmp_path: Path) -> None:
-    check_writable(tmp_path)
+    check_writable(tmp_path / "file")
     assert list(tmp_path.iterdir()) == []
-    for use in (check_writable, lambda folder: replace_file(folder / "file", "text")):
-        with pytest.raises(SettingsError, match="cannot be written: No such file or directory") as refused:
-            use(tmp_path / "missing")
+    for use in (check_writable, lambda path: replace_file(path, "text")):
+        with pytest.raises(SettingsError, match="missing/file cannot be written: No such file or directory") as refused:
+            use(tmp_path / "missing" / "file")
         assert refused.value.hint == f"mkdir -p {tmp_path / 'missing'}, or correct the path"
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zdemo.config.dotenv_file import Dotenv, read_dotenv, update_dotenv
+from zdemo.errors import SettingsError
 from zdemo.provisioning.files import GROUPS, SETTINGS, SetupFiles
 from zdemo.provisioning.state import IssuedCredential, digest
 
@@ -181,3 +182,11 @@ def test_a_group_that_can_read_the_secrets_is_said(mode: int, is_said: bool, tmp
     SetupFiles(path).write(ALL)
     said = f"{path} holds secrets, and its group can read it (mode {mode:04o}): chmod 600 {path}"
     assert SetupFiles(path).warning == (said if is_said else "")
+
+
+def test_a_link_to_nothing_is_not_followed(tmp_path: Path) -> None:
+    """A cloned repository can hold one that leads anywhere."""
+    path = tmp_path / ".env"
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(SettingsError, match="is a link to a file that does not exist"):
+        SetupFiles(path)

@@ -163,9 +163,8 @@ def save_dotenv(path: Path, dotenv: Dotenv) -> None:
 
 def check_writable(path: Path) -> None:
     """Raise SettingsError if a ``.env`` file cannot be written, as far as that can be known before."""
-    target = Path(os.path.realpath(path))
-    _check_mode(path, target.stat() if target.exists() else None)
-    files.check_writable(target.parent)
+    _check_mode(path, path.stat() if path.exists() else None)
+    files.check_writable(path)
 
 
 def _check_mode(path: Path, status: os.stat_result | None) -> None:

@@ -21,6 +21,7 @@ KINDS = {
 }
 PREFIX, SUFFIX = ".env.", ".tmp"  # of temporary files; setup offers a line of .gitignore for them
 LEFTOVER = re.compile(r"\.env\.[a-z0-9_]{8}\.tmp")  # as tempfile names them
+PROBE_BYTES = 16 << 10
 OTHERS = stat.S_IRWXO
 READ_WRITE = stat.S_IRUSR | stat.S_IWUSR
 HINTS = {
@@ -97,19 +98,25 @@ def _keep_rights(handle: int, like: os.stat_result) -> None:
         os.fchown(handle, -1, like.st_gid)
     except OSError:
         group_rights = 0  # which would be those of another group
-    os.fchmod(handle, READ_WRITE | group_rights)
+    if group_rights:
+        os.fchmod(handle, READ_WRITE | group_rights)
     with suppress(OSError):  # only root can give a file away
         os.fchown(handle, like.st_uid, -1)
 
 
-def check_writable(folder: Path) -> None:
-    """Raise SettingsError if no file can be written in a folder now."""
+def check_writable(path: Path) -> None:
+    """Raise SettingsError if no file can be written where this one is, or where the link leads."""
     try:
-        handle, name = _temporary_file(folder)
-        os.close(handle)
-        os.unlink(name)
+        handle, name = _temporary_file(Path(os.path.realpath(path)).parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(bytes(PROBE_BYTES))
+                stream.flush()
+                os.fsync(stream.fileno())  # a full disk may be noticed here only
+        finally:
+            os.unlink(name)
     except OSError as error:
-        raise not_written(folder / "file", error) from None
+        raise not_written(path, error) from None
 
 
 def not_written(path: Path, error: OSError) -> SettingsError:

@@ -75,13 +75,13 @@ class SetupFiles:
                 hint=f"mkdir -p {path.parent}, or correct --env-file",
             )
         self.path = path
-        self.values: dict[str, str] = read_dotenv(path) if path.exists() else {}
+        self.values: dict[str, str] = read_dotenv(path) if os.path.lexists(path) else {}
         self.state = read_state(path)
 
     def check_writable(self) -> None:
         """Raise SettingsError if the settings cannot be written, as far as that can be known before."""
         check_dotenv_writable(self.path)
-        check_writable(self.path.parent)  # for key files: a link can lead ``.env`` to another folder
+        check_writable(self.path.parent / KEY_FILES)  # a link can lead ``.env`` to another folder
 
     @property
     def warning(self) -> str:
