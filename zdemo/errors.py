@@ -4,6 +4,7 @@
     ├── UsageError                  2  the command line is wrong
     ├── SettingsError               3  settings are missing or wrong, all of them at once
     ├── MissingTokenError           3  a token is needed and none was given
+    ├── GuardError                  1  a guard is used in a way that could leave a view open
     ├── ConnectionFailed            4  no answer came: name, port, TLS, time, proxy
     ├── Refused                     1  the API refuses a request (RFC 6750 §3)
     │   ├── NoToken                    401, no error code
@@ -21,11 +22,15 @@ A message says what is wrong, in lower case; a hint says what to do. Neither con
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
 from typing import ClassVar, Self
 
 from zdemo.http.response import Response
+
+ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
+SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")  # RFC 6749 §3.3: a role with other characters has no scope
 
 
 class ExitCode(IntEnum):
@@ -72,6 +77,10 @@ class MissingTokenError(ZdemoError):
     """A token that is needed and is missing, or cannot be sent."""
 
     exit_code = ExitCode.SETTINGS
+
+
+class GuardError(ZdemoError, TypeError):
+    """A guard with wrong arguments, or in a place where it guards nothing. Also a TypeError, as for any wrong call."""
 
 
 class FailureKind(StrEnum):
@@ -145,15 +154,25 @@ class InvalidToken(Refused):
 
 
 class InsufficientScope(Refused):
-    """A valid token without the role (RFC 6750 §3.1). ``status`` is a setting: 401 or 403."""
+    """A valid token without the role (RFC 6750 §3.1). ``status`` is a setting: 401 or 403.
+
+    All of ``all_of`` are required; without it, one of ``missing``. ``scope`` names the roles that would do.
+    """
 
     code = "insufficient_scope"
 
-    def __init__(self, role: str, *, status: int) -> None:
-        super().__init__(f"the role {role} is missing", hint="a project role must be granted to the token's user")
-        self.role = role
+    def __init__(self, missing: Sequence[str], *, status: int, all_of: Sequence[str] = ()) -> None:
+        if len(missing) == 1:
+            message = f"the role {missing[0]} is missing"
+        elif all_of:
+            message = f"the roles {', '.join(missing)} are missing"
+        else:
+            message = f"one of the roles {', '.join(missing)} is required"
+        super().__init__(message, hint="a project role must be granted to the token's user")
+        self.role = missing[0]
         self.status = status
-        self.scope = f"urn:zitadel:iam:org:project:role:{role}"
+        scopes = [f"{ROLE_SCOPE}{role}" for role in all_of or missing if SCOPE_TOKEN.fullmatch(role)]
+        self.scope = " ".join(scopes) or None
 
 
 class IntrospectionError(ZdemoError):

@@ -26,14 +26,15 @@ cache: dict[bytes, tuple[float, dict]] = {}  # SHA-256 of a token: when ZITADEL 
 @app.before_request
 def begin() -> None:
     g.headers = {"X-Request-ID": os.urandom(8).hex()}
-    if len(request.get_data()) >= app.config["MAX_CONTENT_LENGTH"]:
+    body = request.get_data() if "Transfer-Encoding" in request.headers else b""  # else it may never come: do not wait
+    if max(len(body), request.content_length or 0) >= app.config["MAX_CONTENT_LENGTH"]:
         abort(413)
 
 
 def require_token(role: str = "") -> None:  # ends the request with a refusal, or puts the claims into g.claims
     g.headers.update({"Cache-Control": "no-store", "Vary": "Authorization"})  # the response depends on the caller
-    header = request.headers.get("Authorization", "")  # servers join two header fields with a comma
-    if not re.search(r"(?i)(^|,)\s*bearer\b", header):
+    header = request.headers.get("Authorization", "none")  # servers join two header fields with a comma
+    if not re.search(r"(?i)(^|,)\s*(bearer\b|,|$)|[^\t -~]", header):  # Granian empties a field that is not ASCII
         deny(401, "send the header Authorization: Bearer TOKEN")  # without an error code (RFC 6750 section 3.1)
     match = re.fullmatch(r"(?i)bearer +([a-z0-9._~+/-]+=*) *", header)
     if not match or len(match[1]) > 16 * 1024 or "access_token" in request.args or "access_token" in request.form:
@@ -49,8 +50,7 @@ def require_token(role: str = "") -> None:  # ends the request with a refusal, o
 
 def introspect(token: str) -> dict:  # RFC 7662; only the JSON boolean true in active is active
     key, now, status = sha256(token.encode()).digest(), time.monotonic(), 503
-    entry = cache.get(key)
-    if entry and now < entry[0] + CACHE_SECONDS:
+    if (entry := cache.get(key)) and now < entry[0] + CACHE_SECONDS:
         return entry[1]
     try:  # without redirects, which could take the token to another host
         answer = post(f"{DOMAIN}/oauth/v2/introspect", {"token": token}, auth=AUTH, timeout=5, allow_redirects=False)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import cycle
 from typing import Any, ClassVar
 
 import flask
@@ -11,13 +14,14 @@ import pytest
 from flask import Blueprint, Flask
 from flask.views import MethodView
 
-from tests.support.apis import Api, asking, running, settings_for
+from tests.support.apis import THREADS, Api, asking, running, settings_for
 from tests.support.connection_faults import INACTIVE
-from tests.support.rows import CHALLENGE, CHUNKED, INSUFFICIENT_SCOPE, INVALID_REQUEST, INVALID_TOKEN, check_body
-from tests.support.upstream import upstream
-from tests.support.wire import bearer, chunked, request
+from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST, INVALID_TOKEN, check_body
+from tests.support.upstream import LOOPBACK, upstream
+from tests.support.wire import bearer, chunked, converse, request
 from zdemo.config.settings import Settings
-from zdemo.emulator import READER, VISITOR
+from zdemo.emulator import READER, VISITOR, KnownUser
+from zdemo.errors import GuardError
 from zdemo.server import protect, requires_token
 
 
@@ -68,6 +72,27 @@ def _views(app: Flask) -> None:
         await asyncio.sleep(0)
         return {"sub": flask.g.introspection.text("sub")}
 
+    @app.get("/plain")
+    @requires_token
+    def plain() -> str:
+        return "no parentheses"
+
+    @app.get("/any")
+    @requires_token(any_of=["admin", "read:messages"])
+    def any_of() -> str:
+        return "any"
+
+    @app.get("/all")
+    @requires_token(all_of=("admin", "read:messages"))
+    def all_of() -> str:
+        return "all"
+
+    @app.get("/stacked")
+    @requires_token
+    @requires_token(role="admin")
+    def stacked() -> str:
+        return "stacked"
+
     @app.get("/raises")
     @requires_token()
     def raises() -> str:
@@ -101,6 +126,7 @@ def _own_errors(app: Flask) -> None:
     @app.after_request
     def signed(response: flask.Response) -> flask.Response:
         response.headers["X-Signed"] = "own"
+        response.headers["X-Known"] = "yes" if "introspection" in flask.g else "no"
         return response
 
 
@@ -128,6 +154,8 @@ def test_a_view_finds_zitadels_answer(other: Api) -> None:
         ("/response", 202, b"made"),
         ("/stream", 200, b"abc"),
         ("/async", 200, f'{{"sub":"{READER.id}"}}\n'.encode()),
+        ("/plain", 200, b"no parentheses"),
+        ("/any", 200, b"any"),
         ("/aborts", 599, b"own: ImATeapot"),
         ("/none", 599, b"own: TypeError"),
         ("/raises", 409, b"own: the view's own"),
@@ -137,6 +165,7 @@ def test_a_view_finds_zitadels_answer(other: Api) -> None:
 def test_views_may_return_and_raise_what_flask_allows(path: str, status: int, body: bytes, other: Api) -> None:
     reply = other.get(path)
     assert (reply.status, reply.one("x-signed")) == (status, "own")
+    assert reply.one("x-known") == ("no" if path == "/nowhere" else "yes")
     assert reply.body == body
 
 
@@ -147,7 +176,10 @@ def test_an_answer_that_depends_on_the_caller_is_not_for_caches(other: Api) -> N
     assert ", ".join(reply.all("vary")) == "Accept-Language, Authorization"
 
 
-GUARDED = ["/who", "/items/7", "/async", "/none", "/raises", "/aborts", "/stream", "/thing", "/part/text"]
+GUARDED = [
+    *("/who", "/items/7", "/async", "/none", "/raises", "/aborts", "/stream", "/thing", "/part/text"),
+    *("/plain", "/any", "/all", "/stacked"),
+]
 
 
 @pytest.mark.parametrize("path", GUARDED)
@@ -160,20 +192,92 @@ def test_no_view_runs_for_a_refused_request(path: str, other: Api) -> None:
         reply = other.get(path, token)
         assert (reply.status, reply.one("www-authenticate"), reply.one("x-signed")) == (status, challenge, "own")
         assert (reply.one("cache-control"), reply.one("vary")) == ("no-store", "Authorization")
+        assert reply.one("x-known") == "no"
         check_body(reply, error)
 
 
-def test_a_refusal_names_the_role_that_the_view_demands(other: Api) -> None:
-    reply = other.get("/thing")
+ADMIN = "urn:zitadel:iam:org:project:role:admin"
+BOTH = f"{ADMIN} urn:zitadel:iam:org:project:role:read:messages"
+
+
+@pytest.mark.parametrize(
+    ("path", "user", "scope", "description"),
+    [
+        ("/thing", READER, ADMIN, "the role admin is missing"),
+        ("/stacked", READER, ADMIN, "the role admin is missing"),
+        ("/all", READER, BOTH, "the role admin is missing"),
+        ("/all", VISITOR, BOTH, "the roles admin, read:messages are missing"),
+        ("/any", VISITOR, BOTH, "one of the roles admin, read:messages is required"),
+    ],
+)
+def test_a_refusal_names_the_roles_that_the_view_demands(
+    path: str, user: KnownUser, scope: str, description: str, other: Api
+) -> None:
+    reply = other.get(path, user.pat)
     assert reply.status == 401
-    assert reply.one("www-authenticate") == INSUFFICIENT_SCOPE.replace("read:messages", "admin")
-    check_body(reply, "insufficient_scope", description="the role admin is missing")
+    assert reply.one("www-authenticate") == f'{CHALLENGE}, error="insufficient_scope", scope="{scope}"'
+    assert reply.one("x-known") == "no"
+    check_body(reply, "insufficient_scope", description=description)
 
 
 def test_a_body_still_reaches_the_view(other: Api) -> None:
     whole = request("/items", bearer(READER.pat), method="POST", body=b"a=1&b=2")
     chunks = request("/items", bearer(READER.pat), CHUNKED, method="POST", body=chunked(b"a,", b"b"))
     assert [other.send(whole).body, other.send(chunks).body] == [b"a=1&b=2", b"a,b"]
+
+
+WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
+    "a role by position": (lambda: requires_token("read:messages"), 'write @requires_token(role="read:messages")'),  # type: ignore[call-overload]  # the point
+    "what could be a token by position": (lambda: requires_token(READER.pat), 'role="ROLE"'),  # type: ignore[call-overload]
+    "roles by position": (lambda: requires_token(["a"]), "write @requires_token() above a view"),  # type: ignore[call-overload]
+    "None by position": (lambda: requires_token(None), "write @requires_token() above a view"),  # type: ignore[call-overload]
+    "what a route returns": (lambda: requires_token()(None), "write @requires_token() above a view"),  # type: ignore[arg-type]
+    "a class": (lambda: requires_token()(MethodView), "decorators = [requires_token()]"),
+    "a class, no parentheses": (lambda: requires_token(MethodView), "decorators = [requires_token()]"),
+    "a builtin function": (lambda: requires_token()(dict.fromkeys), "write a function that calls it"),
+    "an empty role": (lambda: requires_token(role=""), 'write role="read:messages"'),
+    "a role from a setting that is missing": (lambda: requires_token(role=None), 'write role="read:messages"'),  # type: ignore[call-overload]
+    "one text for several roles": (lambda: requires_token(any_of="admin"), 'write any_of=["a", "b"]'),
+    "no roles": (lambda: requires_token(all_of=[]), 'write all_of=["a", "b"]'),
+    "two kinds": (lambda: requires_token(role="a", any_of=["b"]), "give one of them"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_CALLS)
+def test_a_wrong_call_is_an_error_that_says_what_to_write(name: str) -> None:
+    call, hint = WRONG_CALLS[name]
+    with pytest.raises(GuardError) as wrong:
+        call()
+    assert hint in wrong.value.hint
+    assert READER.pat not in f"{wrong.value} {wrong.value.hint}"
+
+
+SILENT = [
+    *(request(path, FORM, "Content-Length: 10") for path in ("/who", "/items/7", "/stacked")),
+    request("/who", "Authorization: Basic YTpi", FORM, CHUNKED),
+    request("/who", bearer(READER.pat), FORM, "Content-Length: 10"),
+    request("/who", bearer("unknown"), FORM, CHUNKED),
+]
+
+
+def test_a_body_that_never_comes_keeps_no_thread_of_another_app(other: Api) -> None:
+    """Each of them would hold a thread for as long as it likes, or until the server ends it."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection((LOOPBACK, other.port), 5)) for _ in range(2 * THREADS)]
+        for client, data in zip(clients, cycle(SILENT), strict=False):
+            client.sendall(data)
+        assert other.get("/open").body == b"unknown"
+        statuses = [converse(client, b"").status for client in clients]
+    assert statuses == [status for _, status in zip(clients, cycle([401, 401, 401, 401, 200, 401]), strict=False)]
+
+
+def test_a_second_token_in_a_form_is_seen_where_nobody_waits_for_it(other: Api) -> None:
+    client = other.app.test_client()  # it has the whole body in memory, as some servers do
+    headers = {"Authorization": f"Bearer {READER.pat}"}
+    sent = [client.post("/items", headers=headers, data=data) for data in ({"a": "b"}, {"access_token": "a"})]
+    assert [reply.status_code for reply in sent] == [201, 400]
+    assert sent[1].headers["WWW-Authenticate"] == INVALID_REQUEST
+    assert sent[0].text == "a=b"  # the view can read it, too
 
 
 def test_a_decorated_view_keeps_its_name() -> None:

@@ -71,15 +71,23 @@ ROWS: Mapping[str, Row] = {
     # no Authorization, or another scheme
     "no Authorization": _no_token(request()),
     "no Authorization, scoped": _no_token(request(SCOPED)),
-    "empty Authorization": _no_token(request(PRIVATE, "Authorization:")),
     "Basic": _no_token(request(PRIVATE, "Authorization: Basic cmVhZGVyOnNlY3JldA==")),
     "Digest with commas": _no_token(request(PRIVATE, 'Authorization: Digest realm="a", nonce="b"')),
     "a scheme that begins like Bearer": _no_token(request(PRIVATE, f"Authorization: Bearer2 {PAT}")),
     "Bearer glued to the token": _no_token(request(PRIVATE, f"Authorization: Bearer{PAT}")),
     "the token alone": _no_token(request(PRIVATE, f"Authorization: {PAT}")),
     "the token in another field": _no_token(request(PRIVATE, f"X-Authorization: Bearer {PAT}")),
+    "bytes beyond ASCII in another field": _no_token(request(PRIVATE, b"X-Name: \xe9\xff")),
     "the token in a cookie": _no_token(request(PRIVATE, f"Cookie: access_token={PAT}; Authorization={PAT}")),
     # malformed
+    "empty Authorization": _invalid_request(request(PRIVATE, "Authorization:")),
+    "bytes beyond ASCII": _invalid_request(request(PRIVATE, b"Authorization: \xe9\xff")),
+    "Bearer and bytes beyond ASCII": _invalid_request(request(PRIVATE, b"Authorization: Bearer \xe9\xff")),
+    "a token and a byte beyond ASCII": _invalid_request(request(PRIVATE, f"{BEARER}\xe9".encode("latin-1"))),
+    "another scheme and a byte beyond ASCII": _invalid_request(request(PRIVATE, b"Authorization: Basic YTpi\xe9")),
+    "two fields, one beyond ASCII": _invalid_request(
+        request(PRIVATE, b"Authorization: \xff", "Authorization: Basic YTpi")
+    ),
     "Bearer with nothing": _invalid_request(request(PRIVATE, "Authorization: Bearer")),
     "no blank behind Bearer": _invalid_request(request(PRIVATE, "Authorization: Bearer/abc")),
     "Bearer with blanks": _invalid_request(request(PRIVATE, "Authorization: Bearer     ")),
@@ -116,6 +124,8 @@ ROWS: Mapping[str, Row] = {
     # ways that the API does not offer
     "only in the query": _no_token(request(f"{PRIVATE}?access_token={PAT}")),
     "only in the form": _no_token(request(PRIVATE, FORM, body=IN_FORM)),
+    "a form that never comes": _no_token(request(PRIVATE, FORM, "Content-Length: 10")),
+    "a form that never comes, to a public route": _open(request(PUBLIC, BEARER, FORM, "Content-Length: 10")),
     "Basic, and in the query": _no_token(request(f"{PRIVATE}?access_token={PAT}", "Authorization: Basic YTpi")),
     # admitted
     "reader": _admitted(request(PRIVATE, BEARER)),
@@ -133,6 +143,7 @@ ROWS: Mapping[str, Row] = {
     "an absolute target": _admitted(request("http://elsewhere.example/api/private", BEARER)),
     "an escaped path": _admitted(request("/%61pi/priv%61te", BEARER)),
     "two slashes at the start": _admitted(request("//api/private", BEARER)),
+    "a token, and bytes beyond ASCII in another field": _admitted(request(PRIVATE, BEARER, b"X-Name: \xe9\xff")),
     "HEAD": _admitted(request(PRIVATE, BEARER, method="HEAD"), bodiless=True),
     "HEAD without a token": _no_token(request(PRIVATE, method="HEAD"), bodiless=True),
     # ZITADEL says no

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from zdemo.authorization import Policy, authorize
+from zdemo.authorization import NO_ROLE, Policy, RequiredRoles, authorize
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.finding import Finding, quoted
@@ -19,8 +19,9 @@ SOON_FOR_A_PAT_SECONDS = 7 * 86_400
 
 def refusal_of(introspection: Introspection, settings: Settings, *, role: str | None, now: float) -> Refused | None:
     """Return the API's refusal, decided by the function that the API uses; ``None`` when it accepts the token."""
+    roles = NO_ROLE if role is None else RequiredRoles(all_of=(role,))
     try:
-        authorize(introspection, Policy.from_settings(settings), now=now, role=role)
+        authorize(introspection, Policy.from_settings(settings), now=now, roles=roles)
     except Refused as refusal:
         return refusal
     return None

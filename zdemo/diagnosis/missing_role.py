@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.errors import ROLE_SCOPE
 from zdemo.introspection.model import ROLES_CLAIM, Introspection, project_behind
 from zdemo.management.model import RoleAssignment
 
 OWN_API_SCOPE = "urn:zitadel:iam:org:project:id:zitadel:aud"
-ROLE_SCOPE = "urn:zitadel:iam:org:project:role:"
 ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
 MOST_SHOWN = 8  # role assignments in the evidence
 PROJECT_CLAIM = re.compile(r"urn:zitadel:iam:org:project:([^:]+):roles")

@@ -19,7 +19,7 @@ from zdemo.introspection.model import Introspector
 from zdemo.server.guard import DEFAULT_THREADS, load_settings, protect, refusal, request_id
 from zdemo.server.health import Readiness, operations
 from zdemo.server.logs import ACCESS_LOG
-from zdemo.server.request_bodies import check_body, limit_bodies
+from zdemo.server.request_bodies import BodyTooSlow, check_body, cut_connection_after, limit_bodies
 from zdemo.server.routes import api
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _answer_http_error(error: HTTPException) -> Response:
     for header, value in error.get_headers():
         if header.lower() in KEPT_HEADERS:
             response.headers[header] = value
-    return response
+    return cut_connection_after(response) if isinstance(error, BodyTooSlow) else response
 
 
 def _answer_unexpected(error: Exception) -> Response:

@@ -5,26 +5,40 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from inspect import iscoroutinefunction
-from typing import Any, ParamSpec
+from inspect import isclass, iscoroutinefunction
+from io import BytesIO
+from typing import Any, ParamSpec, overload
 
 from flask import Flask, Response, current_app, g, jsonify, request
 
-from zdemo.authorization import REALM, Policy, authorize, bearer_token
+from zdemo.authorization import (
+    REALM,
+    UNSET,
+    Policy,
+    RequiredRoles,
+    authorize,
+    bearer_token,
+    refuse_second_token,
+    required_roles,
+)
 from zdemo.config.environment import read_environment
+from zdemo.config.masking import could_be_secret
 from zdemo.config.settings import Settings
-from zdemo.errors import IntrospectionError, Refused, ZitadelUnavailable
+from zdemo.errors import GuardError, IntrospectionError, Refused, ZitadelUnavailable
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.model import Introspector
 from zdemo.server.logs import RateLimitedLog
+from zdemo.server.open_views import mark, watch
 
 logger = logging.getLogger("zdemo.server")
 P = ParamSpec("P")
 EXTENSION = "zdemo"
+BODY_READER = "zdemo.bodies"  # the extension that reads a form for the guard; only zdemo's own server has it
 FORM = "application/x-www-form-urlencoded"
+LARGEST_FORM_BYTES = 64 * 1024  # that are searched
 DEFAULT_THREADS = 128
 
 
@@ -51,8 +65,9 @@ def protect(
     protection; ``threads`` is how many requests the server answers at once in this process.
 
     Error handlers of the app answer refusals. In a blueprint with its own handler for ``Exception``, that one answers.
-    Raises SettingsError if settings are missing or wrong.
+    Raises SettingsError if settings are missing or wrong, GuardError if the app serves a view without its guard.
     """
+    watch(app)
     settings = settings or load_settings()
     introspector = introspector or build_introspector(settings, threads=threads)
     app.extensions[EXTENSION] = Guard(introspector=introspector, policy=Policy.from_settings(settings))
@@ -69,37 +84,75 @@ def load_settings() -> Settings:
     return settings
 
 
-def requires_token(*, role: str | None = None) -> Callable[[Callable[P, Any]], Callable[P, Response]]:
-    """Admit only requests with an active bearer token for this API, and with ``role`` if one is given.
+@overload
+def requires_token(view: Callable[P, Any], /) -> Callable[P, Response]: ...
+@overload
+def requires_token(
+    *, role: str = ..., any_of: Collection[str] = ..., all_of: Collection[str] = ...
+) -> Callable[[Callable[P, Any]], Callable[P, Response]]: ...
+def requires_token(view: Any = UNSET, /, *, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET) -> Any:
+    """Admit only requests with an active bearer token for this API, and with the roles if some are given.
 
-    The view finds ZITADEL's answer in ``flask.g.introspection``.
+    With ``role``, the token needs that role; with ``any_of``, at least one of a list; with ``all_of``, each of them.
+    Write it below the route. The view finds ZITADEL's answer in ``flask.g.introspection``.
+
+    Raises GuardError for wrong arguments, and if the route is below: the view would be open to everybody.
     """
+    roles = required_roles(role=role, any_of=any_of, all_of=all_of)
+    return (lambda view: _guard(view, roles)) if view is UNSET else _guard(view, roles)
 
-    def decorate(view: Callable[P, Any]) -> Callable[P, Response]:
-        is_async = iscoroutinefunction(view)  # looked up once: it takes as long as the rest of the guard
 
-        @wraps(view)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
-            # The objects behind the proxies: one attribute through a proxy takes as long as looking up a token.
-            # The proxies' types do not know the method.
-            app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-            environ = request._get_current_object().environ  # type: ignore[attr-defined]
+def _guard(view: Any, roles: RequiredRoles) -> Callable[..., Response]:
+    if isinstance(view, str):
+        role = "ROLE" if could_be_secret(view) else view
+        raise GuardError("requires_token takes a role by name", hint=f'write @requires_token(role="{role}")')
+    if isclass(view) or not callable(view):
+        raise GuardError(
+            f"requires_token guards a function, not {'a class' if isclass(view) else type(view).__name__}",
+            hint="write @requires_token() above a view, or decorators = [requires_token()] in a class of views",
+        )
+    is_async = iscoroutinefunction(view)  # looked up once: it takes as long as the rest of the guard
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Response:
+        # The objects behind the proxies: one attribute through a proxy takes as long as looking up a token.
+        # The proxies' types do not know the method.
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        environ = request._get_current_object().environ  # type: ignore[attr-defined]
+        try:
             guard: Guard = app.extensions[EXTENSION]
-            elsewhere = bool(environ.get("QUERY_STRING") or environ.get("CONTENT_TYPE")) and _token_elsewhere()
-            token = bearer_token(environ.get("HTTP_AUTHORIZATION"), also_in_query_or_form=elsewhere)
-            introspection = g.introspection = guard.introspector.introspect(token)
-            authorize(introspection, guard.policy, now=guard.now(), role=role)
-            answer = app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
-            return _private(app.make_response(answer))
+        except KeyError:
+            raise GuardError("protect(app) was not called for this app", hint="call protect(app) once") from None
+        try:
+            token = bearer_token(environ.get("HTTP_AUTHORIZATION"))
+            if environ.get("QUERY_STRING") or environ.get("CONTENT_TYPE"):
+                _refuse_second_token(environ, app)
+            introspection = guard.introspector.introspect(token)
+            authorize(introspection, guard.policy, now=guard.now(), roles=roles)
+        except BaseException:
+            g.pop("introspection", None)  # a guard around this one may have admitted the request
+            raise
+        g.introspection = introspection
+        answer = app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
+        return _private(app.make_response(answer))
 
-        return guarded
+    mark(guarded, view)
+    return guarded
 
-    return decorate
 
+def _refuse_second_token(environ: Mapping[str, Any], app: Flask) -> None:
+    """Raise InvalidRequest if a token is in the query or the form too (RFC 6750 §2); wait for no body of other apps.
 
-def _token_elsewhere() -> bool:
-    """Tell whether the query or form holds a token; this API does not offer that (RFC 6750 §2.2, §2.3)."""
-    return "access_token" in request.args or (request.mimetype == FORM and "access_token" in request.form)
+    WSGI servers let a client send its body as slowly as it likes, so whoever waits for a form gives it a thread. Only a
+    form in memory is looked at: where the server has read it, or ``request_bodies`` has, within a limit of time.
+    """
+    refuse_second_token(environ.get("QUERY_STRING", "").encode("latin-1", "replace"))
+    if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() == FORM:
+        if read_body := app.extensions.get(BODY_READER):
+            read_body(environ)
+        body = environ.get("wsgi.input")
+        if isinstance(body, BytesIO):
+            refuse_second_token(body.getvalue()[:LARGEST_FORM_BYTES])
 
 
 def _private(response: Response) -> Response:

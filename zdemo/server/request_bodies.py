@@ -1,24 +1,32 @@
-"""Request bodies. The views of this API read none, so almost none is read, and only a few at a time.
+"""Request bodies. The views of this API read none, so almost none is read, only a few at a time, and none for long.
 
-WSGI servers do not limit how slowly a client sends a body, and reading one occupies a thread: as many slow clients as
-threads would stop the API for as long as they like.
+WSGI servers do not limit how slowly a client sends a body, and a thread that reads one cannot be interrupted: as many
+slow clients as threads would stop the API for as long as they like. So another thread reads, and the request waits for
+it for ``READ_SECONDS`` at most. Then it is refused, and its connection is cut, which ends the other thread too.
 """
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from io import BytesIO
 from typing import Any
 
-from flask import Flask, current_app, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
+from werkzeug.wsgi import get_input_stream
 
 from zdemo.introspection.bulkhead import Bulkhead
-from zdemo.server.guard import FORM
+from zdemo.server.guard import BODY_READER
 
 LARGEST_BODY_BYTES = 64 * 1024
 TOO_LARGE = "the request body is larger than 64 KiB"
+READ_SECONDS = 3.0
 WAIT_SECONDS = 0.1
 RETRY_AFTER_SECONDS = 1
-EXTENSION = "zdemo.bodies"
+FLUSH_SECONDS = 0.05  # for the server to send a refusal, before its connection is cut
 
 
 class TooManyBodies(RequestEntityTooLarge):
@@ -31,31 +39,95 @@ class TooManyBodies(RequestEntityTooLarge):
         return [*super().get_headers(*args, **kwargs), ("Retry-After", str(RETRY_AFTER_SECONDS))]
 
 
+class BodyTooSlow(RequestTimeout):
+    """A body that did not come within ``READ_SECONDS``."""
+
+    description = "the request body did not come in time"
+
+
+class ConnectionCut(Exception):
+    """Raised into the server, which then closes the connection."""
+
+
+class BodyReader:
+    """Reads the bodies of one app's requests. One in sixteen of the server's ``threads`` may wait for one."""
+
+    def __init__(self, *, threads: int, read_seconds: float = READ_SECONDS) -> None:
+        self._bulkhead = Bulkhead(max(1, threads // 16), wait_seconds=WAIT_SECONDS)
+        self._read_seconds = read_seconds
+
+    def __call__(self, environ: dict[str, Any]) -> None:
+        """Read a body into memory, and put it in the place of the stream.
+
+        Raises RequestEntityTooLarge, TooManyBodies, BodyTooSlow, or ClientDisconnected.
+        """
+        if not has_body(environ) or isinstance(environ["wsgi.input"], BytesIO) or environ["REQUEST_METHOD"] == "HEAD":
+            return  # the body of a HEAD means nothing, and its connection could not be cut
+        try:
+            body = self._start(environ).result(self._read_seconds)
+        except TimeoutError:
+            raise BodyTooSlow from None
+        if len(body) > LARGEST_BODY_BYTES:
+            raise RequestEntityTooLarge(TOO_LARGE)
+        environ["wsgi.input"] = BytesIO(body)
+
+    def _start(self, environ: dict[str, Any]) -> Future[bytes]:
+        """Read a body in another thread, which holds a slot as long as it lives. Raises TooManyBodies."""
+        slot = self._bulkhead.acquire()
+        if slot is None:
+            raise TooManyBodies
+        reading: Future[bytes] = Future()
+
+        def read() -> None:
+            try:  # one byte more, since werkzeug silently cuts a chunked body
+                reading.set_result(get_input_stream(environ, max_content_length=LARGEST_BODY_BYTES + 1).read())
+            except BaseException as error:  # for the thread that waits
+                reading.set_exception(error)
+            finally:
+                self._bulkhead.release(slot)
+
+        try:
+            threading.Thread(target=read, name="body", daemon=True).start()
+        except BaseException:
+            self._bulkhead.release(slot)
+            raise
+        return reading
+
+
+def has_body(environ: Mapping[str, Any]) -> bool:
+    """Tell whether a request announces a body."""
+    return bool(environ.get("CONTENT_LENGTH")) or "HTTP_TRANSFER_ENCODING" in environ
+
+
 def limit_bodies(app: Flask, *, threads: int) -> None:
-    """Prepare an app for ``check_body``. One in sixteen of the server's threads may wait for bodies."""
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES + 1  # werkzeug silently cuts a chunked body here
-    app.extensions[EXTENSION] = Bulkhead(max(1, threads // 16), wait_seconds=WAIT_SECONDS)
+    """Prepare an app for ``check_body``, and its guard for forms."""
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES + 1
+    app.extensions[BODY_READER] = BodyReader(threads=threads)
 
 
 def check_body() -> None:
-    """Refuse a body that is too large; read one that is chunked, or that may hold a token."""
+    """Refuse a body that is too large; read one that is chunked, since it does not say how large it is."""
     environ = request.environ
-    if not environ.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" not in environ:
-        return  # no body, as almost always
-    announced = request.content_length or 0
-    if announced > LARGEST_BODY_BYTES:
+    if not has_body(environ):
+        return  # as almost always
+    if (request.content_length or 0) > LARGEST_BODY_BYTES:
         raise RequestEntityTooLarge(TOO_LARGE)
-    if (announced and request.mimetype == FORM) or "Transfer-Encoding" in request.headers:
-        _read()
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        current_app.extensions[BODY_READER](environ)
 
 
-def _read() -> None:
-    bulkhead: Bulkhead = current_app.extensions[EXTENSION]
-    slot = bulkhead.acquire()
-    if slot is None:
-        raise TooManyBodies
-    try:
-        if len(request.get_data(cache=True)) > LARGEST_BODY_BYTES:
-            raise RequestEntityTooLarge(TOO_LARGE)
-    finally:
-        bulkhead.release(slot)
+def cut_connection_after(response: Response) -> Response:
+    """Close the connection of a response, although the client has not sent its request to the end.
+
+    A server would wait for the rest, and so would the thread that reads. An error after the header fields makes it hang
+    up (PEP 3333), but only while the response is not complete: so the line end of its JSON is not sent.
+    """
+    response.headers["Connection"] = "close"
+    response.response = _then_cut(response.get_data()[:-1])
+    return response
+
+
+def _then_cut(body: bytes) -> Iterator[bytes]:
+    yield body
+    time.sleep(FLUSH_SECONDS)
+    raise ConnectionCut(BodyTooSlow.description)
