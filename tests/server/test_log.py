@@ -71,6 +71,41 @@ def test_a_request_is_one_line(
     assert LINE.fullmatch(line)
 
 
+PAT = "Yq3xT7mN_2bVkR9sLwE4uZ8cHd-5fGa1JpQ6oXnB0vMiStCyWrUeDzKh7gAjF3lP2R8wQ4n"
+BASE64 = "q83vEjRWeJASNFZ4kKvN7xI0/VniQEjRWeJCrze8SNFZ4kBI0VniQ+8SNFZ4kA=="
+JWT = f"eyJhbGciOiJSUzI1NiIsImtpZCI6IjMyMDAwMCJ9.{PAT}Zz.{PAT}"
+MOST_SHOWN = 9  # characters of a token that stand together: the ends of two parts and the slash between them
+
+
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        (f"/api/private/{PAT}", "/api/private/Yq3x...wQ4n"),
+        (f"/api/private/{PAT}/x", "/api/private/Yq3x...wQ4n/x"),
+        (f"/api/private;token={PAT};a=1", "/api/private;token=Yq3x...wQ4n;a=1"),
+        (f"/{JWT}", "/eyJh...wQ4n"),
+        ("/users/550e8400-e29b-41d4-a716-446655440000/RoleAssignments", None),
+        ("/static/app.3f2Ab9c1.chunk.js", None),
+        ("/" + "long-name/" * 15, None),
+    ],
+)
+def test_a_token_in_a_path_is_masked(path: str, logged: str | None, api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    api.send(request(path))
+    (line,) = _access(caplog)
+    assert line.split()[1] == (logged or path)
+
+
+@pytest.mark.parametrize("token", [PAT, JWT, BASE64], ids=["PAT", "JWT", "base64"])
+@pytest.mark.parametrize("before", [0, 1, 60, *range(170, 199, 4)])
+def test_a_token_anywhere_in_a_path_is_masked(
+    before: int, token: str, api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where the log cuts the path."""
+    api.send(request(f"/{'a' * before}/{token}/{token}"))
+    (line,) = _access(caplog)
+    assert not [piece for at in range(len(token) - MOST_SHOWN) if (piece := token[at : at + MOST_SHOWN + 1]) in line]
+
+
 class Broken:
     """An introspector with a bug."""
 

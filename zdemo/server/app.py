@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -12,6 +13,7 @@ from urllib.parse import quote
 from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from zdemo.config.masking import LEAST_TOKEN_LIKE, masked, token_like
 from zdemo.config.settings import Settings
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.counters import Counters
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 access_log = logging.getLogger(ACCESS_LOG)
 LONGEST_LOGGED_PATH = 200
+LONGEST_SEARCHED_PATH = LONGEST_LOGGED_PATH + LEAST_TOKEN_LIKE  # a token at the end must be long enough to be known
+JWT_START = re.compile(r"(?a:eyJ[\w-]+\.[\w.-]*)")  # its end may be cut off
 LONGEST_LOGGED_METHOD = 16
 PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 NO_ROUTE = "none"
@@ -76,8 +80,18 @@ def _begin() -> None:
 
 @lru_cache(maxsize=1024)
 def _shown(text: str) -> str:
-    """Return a part of a request as it is logged, escaped. Cached, since most requests have the same few."""
+    """Return a part of a request as it is logged, escaped, and with tokens masked: some clients put one into a path.
+
+    Cached, since most requests have the same few.
+    """
+    text = JWT_START.sub(lambda jwt: _masked(jwt[0]), text)
+    for token in token_like(text):
+        text = text.replace(token, _masked(token))
     return quote(text, safe=PATH_CHARACTERS)
+
+
+def _masked(token: str) -> str:
+    return masked(token).replace("…", "...")  # a path in the log is ASCII
 
 
 def _finisher(metrics: Metrics | None) -> Callable[[Response], Response]:
@@ -94,7 +108,7 @@ def _finisher(metrics: Metrics | None) -> Callable[[Response], Response]:
             access_log.info(
                 "%s %s %d %s %s %.1f ms",
                 _shown(received.method[:LONGEST_LOGGED_METHOD]),
-                _shown(received.path[:LONGEST_LOGGED_PATH])[:LONGEST_LOGGED_PATH],
+                _shown(received.path[:LONGEST_SEARCHED_PATH])[:LONGEST_LOGGED_PATH],
                 response.status_code,
                 outcome,
                 identity,
