@@ -37,7 +37,7 @@ from zdemo.emulator import (
     emulate,
     known_world,
 )
-from zdemo.provisioning.files import SETTINGS
+from zdemo.provisioning.setting_groups import SETTINGS
 from zdemo.provisioning.state_file import read_state, state_path
 from zdemo.serving.embedded import serving
 

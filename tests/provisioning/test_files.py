@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from zdemo.config.dotenv_file import Dotenv, read_dotenv, update_dotenv
 from zdemo.errors import SettingsError
-from zdemo.provisioning.files import GROUPS, SETTINGS, SetupFiles
+from zdemo.provisioning.files import SetupFiles
+from zdemo.provisioning.setting_groups import GROUPS, SETTINGS
 from zdemo.provisioning.state import IssuedCredential, digest
 
 NAMES = ("PAT", "CLIENT_SECRET", "ZITADEL_KEY_FILE")

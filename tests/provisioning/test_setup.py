@@ -19,10 +19,11 @@ from zdemo.config.dotenv_file import update_dotenv
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.management.model import Auth
 from zdemo.provisioning.apply import apply_plan
-from zdemo.provisioning.files import SETTINGS, SetupFiles
+from zdemo.provisioning.files import SetupFiles
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import Action, ObjectKind
 from zdemo.provisioning.proof import DESCRIPTION
+from zdemo.provisioning.setting_groups import SETTINGS
 from zdemo.provisioning.state import new_id
 from zdemo.provisioning.state_file import state_path
 

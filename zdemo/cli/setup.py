@@ -36,11 +36,12 @@ from zdemo.management.model import Auth
 from zdemo.management.refusals import TOO_OLD
 from zdemo.provisioning.apply import apply_plan
 from zdemo.provisioning.conflicts import NOTHING_CHANGED
-from zdemo.provisioning.files import ADMIN_PAT, SETTINGS, SetupFiles
+from zdemo.provisioning.files import ADMIN_PAT, SetupFiles
 from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import ObjectKind, Plan, Rotation, make_plan
 from zdemo.provisioning.safety import only_setup_in_folder
+from zdemo.provisioning.setting_groups import SETTINGS
 from zdemo.provisioning.teardown import WITH_ADDITIONS, Teardown, plan_teardown, tear_down
 from zdemo.provisioning.verify import verify_tokens
 

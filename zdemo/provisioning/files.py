@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import stat
 import sys
@@ -15,7 +14,6 @@ from typing import Any
 
 from zdemo.config.dotenv_file import Dotenv, load_dotenv, read_dotenv, save_dotenv
 from zdemo.config.dotenv_file import check_writable as check_dotenv_writable
-from zdemo.config.dotenv_parser import LINE_END, Statement
 from zdemo.config.emulator_values import usable_at
 from zdemo.config.environment import Environment
 from zdemo.config.files import check_writable, read_file
@@ -24,17 +22,10 @@ from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError
 from zdemo.management.client import ManagementClient
 from zdemo.provisioning.gitignore import KEY_FILES
+from zdemo.provisioning.setting_groups import SETTINGS, add_settings, remove_setting
 from zdemo.provisioning.state import EMPTY, digest
 from zdemo.provisioning.state_file import read_state, write_state
 
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "# ZITADEL, and the project that defines the role": ("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID"),
-    "# the credentials of the API application": ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE"),
-    "# the token of the user with the role; zdemo call and zdemo introspect send it": ("PAT",),
-    "# the token of the user without the role": ("ZDEMO_VISITOR_PAT",),
-}
-SETTINGS = tuple(name for names in GROUPS.values() for name in names)
-"""The settings that setup writes."""
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
 """Setup never writes it, but removes the emulator's."""
 
@@ -124,12 +115,12 @@ class SetupFiles:
             if value:
                 written[name] = (*dict.fromkeys((*written.get(name, ()), digest(value))),)
         self.record(previous=previous, written=written, created_file=self.state.created_file or dotenv.status is None)
-        _add_settings(dotenv, [name for name, value in changes.items() if value and name not in self.values])
+        add_settings(dotenv, [name for name, value in changes.items() if value and name not in self.values])
         for name, value in changes.items():
             if value or name in previous:
                 dotenv.set(name, value or "")
             else:
-                _remove_setting(dotenv, name)
+                remove_setting(dotenv, name)
         self._save(dotenv)
 
     def restore(self) -> None:
@@ -139,7 +130,7 @@ class SetupFiles:
             if name in state.previous:
                 dotenv.put_back(name, state.previous[name])
             else:
-                _remove_setting(dotenv, name)
+                remove_setting(dotenv, name)
         if state.created_file and dotenv.status and not dotenv.text.strip():
             os.unlink(os.path.realpath(self.path))
             self.values = {}
@@ -191,51 +182,3 @@ class SetupFiles:
     def _save(self, dotenv: Dotenv) -> None:
         save_dotenv(self.path, dotenv)
         self.values = dotenv.values
-
-
-def _add_settings(dotenv: Dotenv, names: list[str]) -> None:
-    """Add empty settings, each in its group, under the comment that says what the group is."""
-    for comment, group in GROUPS.items():
-        new = [Statement(key=name, value="", assignment=f"{name}=") for name in group if name in names]
-        if new:
-            dotenv.insert(_place(dotenv, comment, group), *new)
-
-
-def _place(dotenv: Dotenv, comment: str, group: tuple[str, ...]) -> int:
-    """Return the place behind a group; its comment is added at the end if it is not there.
-
-    A comment that no setting of the group follows is not setup's, even when its text is the same.
-    """
-    for at in range(len(dotenv.statements)):
-        if _begins_group(dotenv, at, comment, group):
-            return _end_of_group(dotenv, at, group)
-    at = len(dotenv.statements)
-    dotenv.insert(at, Statement(blank=dotenv.line_end(at) if at else "", remark=comment))
-    return len(dotenv.statements)
-
-
-def _begins_group(dotenv: Dotenv, at: int, comment: str, group: tuple[str, ...]) -> bool:
-    statement = dotenv.statements[at]
-    return statement.key is None and statement.remark == comment and _end_of_group(dotenv, at, group) > at + 1
-
-
-def _end_of_group(dotenv: Dotenv, at: int, group: tuple[str, ...]) -> int:
-    at += 1
-    while at < len(dotenv.statements) and dotenv.statements[at].key in group:
-        at += 1
-    return at
-
-
-def _remove_setting(dotenv: Dotenv, name: str) -> None:
-    """Remove a setting of setup's and, when nothing of its group is left, the comment above it and the blank line."""
-    found = dotenv.find(name)
-    if found is None:
-        return
-    comment, group = next((item for item in GROUPS.items() if name in item[1]), ("", ()))
-    heads = [s for at, s in enumerate(dotenv.statements) if _begins_group(dotenv, at, comment, group)]
-    dotenv.remove(found)
-    for at, statement in enumerate(dotenv.statements):
-        if any(statement is head for head in heads) and not _begins_group(dotenv, at, comment, group):
-            statement.blank = re.sub(rf"(?:{LINE_END.pattern})\Z", "", statement.blank)
-            dotenv.remove(statement)
-            return

@@ -46,7 +46,8 @@ class SetupState:
     that setup uses and did not create. ``added_roles`` are in that project, or in setup's own; ``assignment_…`` is the
     latest assignment that setup made, and ZITADEL's time of it (milliseconds since 1970). ``secret_written``: the
     application's client secret was in ``.env``. ``rotating``: a person allowed a new one. ``unfinished``: a run is at
-    work, or was interrupted. ``previous`` holds the values that setup replaced, ``written`` the digests of setup's own.
+    work, or was interrupted. ``previous`` holds the assignments that setup replaced, as they were written, and
+    ``written`` the digests of setup's own values.
     """
 
     zitadel: str = ""

@@ -9,23 +9,16 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from zdemo.config.files import not_written, remove_leftovers, replace_file
+from zdemo.config.files import NotAFileError, check_is_file, not_written, remove_leftovers, replace_file
 from zdemo.errors import SettingsError
 from zdemo.provisioning.state import EMPTY, DamagedState, NewerState, SetupState, decode, digest, encode
 
 FOLDER, FILE, IGNORE = ".zdemo", "setup.json", ".gitignore"
 LARGEST_BYTES = 1 << 20  # of a state file: what is longer counts as damaged
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-KINDS: tuple[tuple[Callable[[int], object], str], ...] = (
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISDIR, "a folder"),
-    (lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode), "a device"),
-)
 
 
 def state_path(env_path: Path) -> Path:
@@ -145,9 +138,10 @@ def _check_kind(path: Path, found: os.stat_result) -> None:
             [f"{path} is a link to {target}, and setup reads and writes only a file of its own"],
             hint=hint if os.path.isfile(target) else _aside(path),
         )
-    if not stat.S_ISREG(found.st_mode):
-        kind = next((name for test, name in KINDS if test(found.st_mode)), "something else")
-        raise SettingsError([f"{path} is {kind}, not a file"], hint=_aside(path))
+    try:
+        check_is_file(found)
+    except NotAFileError as error:
+        raise SettingsError([f"{path} is {error.strerror}"], hint=_aside(path)) from None
 
 
 def _check_folder(folder: Path, user: int) -> None:
