@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 
+from benchmarks.flood import flood
 from benchmarks.memory import memory
 from benchmarks.start import start
 from benchmarks.tables import cached_against_uncached, cold, hanging, removal, servers, warm
@@ -18,6 +19,7 @@ TABLES = {
     "cold": cold,
     "removal": removal,
     "hanging": hanging,
+    "flood": flood,
     "start": start,
     "memory": memory,
 }

@@ -39,6 +39,15 @@ class Result:
         return self.latencies[min(len(self.latencies) - 1, int(q * len(self.latencies)))]
 
 
+def merged(results: Sequence[Result]) -> Result:
+    """Return several runs as one."""
+    return Result(
+        seconds=sum(result.seconds for result in results),
+        latencies=sorted(latency for result in results for latency in result.latencies),
+        statuses=sum((result.statuses for result in results), Counter()),
+    )
+
+
 class Connection:
     """One connection, with one request at a time."""
 
@@ -109,3 +118,45 @@ def run(port: int, requests: Sequence[bytes], *, connections: int, seconds: floa
         key.data.sock.close()
     selector.close()
     return Result(seconds=max(elapsed, 1e-9), latencies=sorted(latencies) or [0.0], statuses=statuses)
+
+
+def run_paced(port: int, requests: Sequence[bytes], *, per_second: float, seconds: float) -> Result:
+    """Send ``requests`` in turn at a fixed rate, each over a connection that is free, however slow the answers are.
+
+    The time of a request counts from the moment when it was due.
+    """
+    selector = selectors.DefaultSelector()
+    free: list[Connection] = []
+    latencies: list[float] = []
+    statuses: Counter[int] = Counter()
+    start = time.perf_counter()
+    due = [start + number / per_second for number in range(int(per_second * seconds))]
+    sent = 0
+    while len(latencies) < len(due):
+        while sent < len(due) and due[sent] <= time.perf_counter():
+            connection = free.pop() if free else Connection(port)
+            connection.send(requests[sent % len(requests)])
+            connection.sent_at = due[sent]
+            selector.register(connection.sock, selectors.EVENT_READ, connection)
+            sent += 1
+        wait_seconds = max(0.0, due[sent] - time.perf_counter()) if sent < len(due) else PATIENCE_SECONDS
+        events = selector.select(wait_seconds)
+        if not events and sent == len(due):
+            break
+        for key, _ in events:
+            connection = key.data
+            status = connection.status()
+            if status is None:
+                continue
+            selector.unregister(connection.sock)
+            statuses[status] += 1
+            latencies.append(time.perf_counter() - connection.sent_at)
+            if status:
+                free.append(connection)
+            else:
+                connection.sock.close()
+    statuses[0] += len(due) - len(latencies)
+    for connection in (*free, *(key.data for key in selector.get_map().values())):
+        connection.sock.close()
+    selector.close()
+    return Result(seconds=seconds, latencies=sorted(latencies) or [0.0], statuses=statuses)

@@ -12,6 +12,7 @@ from zdemo.http.response import Response
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.cache import CachingIntrospector
 from zdemo.introspection.model import ROLES_CLAIM, Introspection, parse_introspection
+from zdemo.introspection.pacer import Pacer
 
 CASES = ((10, 10, 1), (10_000, 10_000, 1), (100_000, 100_000, 1), (10_000, 2_000, 500))  # size, tokens, roles of each
 HITS = 20_000
@@ -23,7 +24,8 @@ class _Memory:
     def __init__(self, roles: int) -> None:
         self.roles = {f"role:{n:03d}": {"300000000000000001": "acme.localhost"} for n in range(roles)}
 
-    def introspect(self, token: str) -> Introspection:
+    def introspect(self, token: str, *, known: bool) -> Introspection:  # noqa: ARG002  # the protocol
+        """Return an active answer."""
         claims = json.loads(upstream.ACTIVE) | {"jti": token, "sub": token, ROLES_CLAIM: self.roles}
         body = json.dumps(claims).encode()
         answer = Response(status=200, headers={"content-type": "application/json"}, body=body, seconds=0, url="")
@@ -34,8 +36,14 @@ def _filled(size: int, tokens: list[str], roles: int) -> tuple[CachingIntrospect
     """Return a cache that was asked about these tokens, and the bytes that it takes."""
     gc.collect()
     tracemalloc.start()
-    bulkhead = Bulkhead(1, wait_seconds=0)
-    cache = CachingIntrospector(_Memory(roles), ttl_seconds=3600, size=size, timeout_seconds=5, bulkhead=bulkhead)
+    cache = CachingIntrospector(
+        _Memory(roles),
+        ttl_seconds=3600,
+        size=size,
+        timeout_seconds=5,
+        bulkhead=Bulkhead(1, waiters=0, wait_seconds=0),
+        pacer=Pacer(1),
+    )
     for token in tokens:
         cache.introspect(token)
     gc.collect()

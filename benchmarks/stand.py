@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,6 +66,18 @@ def upstream(milliseconds: float = 0, *, only: str | None = None) -> Iterator[in
     command = [sys.executable, "-m", "benchmarks.upstream", str(milliseconds), *([only] if only else [])]
     with _process(command, {}, stdout=subprocess.PIPE) as process:
         yield int(process.stdout.readline() if process.stdout else 0)
+
+
+@contextmanager
+def attacker(port: int, connections: int, prefix: str, seconds: float) -> Iterator[Counter[str]]:
+    """Flood the API from another process for so long, and yield what will be the number of answers by status."""
+    statuses: Counter[str] = Counter()
+    arguments = (str(port), str(connections), prefix, str(seconds))
+    with _process([sys.executable, "-m", "benchmarks.attacker", *arguments], {}, stdout=subprocess.PIPE) as process:
+        lines = process.stdout or ()
+        next(iter(lines))
+        yield statuses
+        statuses.update(json.loads(next(iter(lines))))
 
 
 def introspections(upstream_port: int) -> int:

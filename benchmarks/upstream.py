@@ -1,7 +1,8 @@
 """A stand-in for ZITADEL that answers introspection after a given time, and counts: ``python -m benchmarks.upstream``.
 
 It does nothing else, so the measurement is of the API. ``GET /count`` returns how many it answered. A token that begins
-with ``hang`` is never answered. Every other token is active and has the role, or only the one that is given.
+with ``hang`` is never answered, one that begins with ``garbage`` is inactive. Every other token is active and has the
+role, or only the one that is given.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Upstream:
             await asyncio.sleep(3600)
         if self.seconds:
             await asyncio.sleep(self.seconds)
-        return ACTIVE if self.only in (None, token) else INACTIVE
+        return ACTIVE if self.only in (None, token) and not token.startswith("garbage") else INACTIVE
 
 
 def _length(head: bytes) -> int:

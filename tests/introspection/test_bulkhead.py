@@ -1,23 +1,30 @@
-"""The bulkhead: slots are given in turn, and callers wait briefly, never for long in front of something that hangs."""
+"""The bulkhead: slots are given in turn, few callers wait for one, and those with known tokens come first."""
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import Future
+from functools import partial
+
+import pytest
 
 from tests.support.introspector_doubles import PATIENCE_SECONDS, Clock, Crowd
 from tests.support.waiting import eventually
 from zdemo.introspection.bulkhead import Bulkhead
 
 HOUR_SECONDS = 3600.0
+MANY = 1000
 
 
-def waiting(bulkhead: Bulkhead) -> int:
-    return len(vars(bulkhead)["_queue"])
+def queued(crowd: Crowd, bulkhead: Bulkhead, *, known: bool = False) -> Future[int | None]:
+    """Return the result of a caller that finds no slot, once it waits."""
+    waiting = bulkhead.waiting
+    caller = crowd.submit(bulkhead.acquire, known=known)
+    eventually("the caller waits", lambda: bulkhead.waiting > waiting)
+    return caller
 
 
 def test_waiting_callers_get_free_slots_in_turn() -> None:
-    bulkhead = Bulkhead(1, wait_seconds=PATIENCE_SECONDS)
+    bulkhead = Bulkhead(1, waiters=MANY, wait_seconds=PATIENCE_SECONDS)
     served: list[int] = []
     held = bulkhead.acquire()
     assert held is not None
@@ -32,7 +39,7 @@ def test_waiting_callers_get_free_slots_in_turn() -> None:
         callers: list[Future[None]] = []
         for number in range(10):
             callers.append(crowd.submit(caller, number))
-            eventually("the state is reached", lambda: waiting(bulkhead) == len(callers))
+            eventually("the state is reached", lambda: bulkhead.waiting == len(callers))
         bulkhead.release(held)
         for future in callers:
             future.result(PATIENCE_SECONDS)
@@ -40,33 +47,117 @@ def test_waiting_callers_get_free_slots_in_turn() -> None:
 
 
 def test_a_caller_that_waits_in_vain_is_refused_and_leaves_no_trace() -> None:
-    clock = Clock()
-    bulkhead = Bulkhead(1, wait_seconds=0.01, clock=clock)
+    bulkhead = Bulkhead(1, waiters=MANY, wait_seconds=0.01)
     held = bulkhead.acquire()
     assert held is not None
     assert bulkhead.acquire() is None
-    assert waiting(bulkhead) == 0
+    assert bulkhead.waiting == 0
     bulkhead.release(held)
     assert bulkhead.acquire() is not None
 
 
-def test_callers_are_refused_at_once_when_nothing_moves() -> None:
+@pytest.mark.parametrize("known", [False, True])
+def test_callers_beyond_those_that_may_wait_are_refused_at_once(known: bool) -> None:
+    bulkhead = Bulkhead(1, waiters=2, wait_seconds=HOUR_SECONDS)
+    held = bulkhead.acquire()
+    assert held is not None
+    with Crowd(3) as crowd:
+        waiting = [queued(crowd, bulkhead, known=known) for _ in range(2)]
+        assert crowd.submit(bulkhead.acquire).result(PATIENCE_SECONDS) is None
+        assert bulkhead.waiting == 2
+        for caller in waiting:
+            bulkhead.release(held)
+            assert caller.result(PATIENCE_SECONDS) == held
+
+
+class TestKnownTokens:
+    def test_the_last_slots_are_theirs(self) -> None:
+        bulkhead = Bulkhead(5, reserve=2, waiters=0, wait_seconds=0)
+        unknown = [bulkhead.acquire() for _ in range(4)]
+        assert [slot is not None for slot in unknown] == [True, True, True, False]
+        known = [bulkhead.acquire(known=True) for _ in range(3)]
+        assert [slot is not None for slot in known] == [True, True, False]
+
+    def test_a_slot_that_becomes_free_stays_in_the_reserve(self) -> None:
+        bulkhead = Bulkhead(2, reserve=1, waiters=MANY, wait_seconds=PATIENCE_SECONDS)
+        unknown, known = bulkhead.acquire(), bulkhead.acquire(known=True)
+        assert unknown is not None
+        assert known is not None
+        with Crowd(1) as crowd:
+            waiting = queued(crowd, bulkhead)
+            bulkhead.release(known)
+            assert bulkhead.waiting == 1
+            bulkhead.release(unknown)
+            assert waiting.result(PATIENCE_SECONDS) is not None
+
+    def test_they_overtake_those_that_wait(self) -> None:
+        bulkhead = Bulkhead(1, waiters=MANY, wait_seconds=PATIENCE_SECONDS)
+        held = bulkhead.acquire()
+        assert held is not None
+        with Crowd(3) as crowd:
+            unknown = [queued(crowd, bulkhead) for _ in range(2)]
+            known = queued(crowd, bulkhead, known=True)
+            bulkhead.release(held)
+            assert known.result(PATIENCE_SECONDS) == held
+            assert bulkhead.waiting == 2
+            for caller in unknown:
+                bulkhead.release(held)
+                assert caller.result(PATIENCE_SECONDS) == held
+
+    def test_they_take_the_place_of_the_last_unknown_one_in_a_full_queue(self) -> None:
+        bulkhead = Bulkhead(1, waiters=2, wait_seconds=HOUR_SECONDS)
+        held = bulkhead.acquire()
+        assert held is not None
+        with Crowd(3) as crowd:
+            first, last = queued(crowd, bulkhead), queued(crowd, bulkhead)
+            known = crowd.submit(bulkhead.acquire, known=True)
+            assert last.result(PATIENCE_SECONDS) is None
+            eventually("the caller waits", lambda: bulkhead.waiting == 2)
+            for caller in (known, first):
+                bulkhead.release(held)
+                assert caller.result(PATIENCE_SECONDS) == held
+
+    def test_beyond_those_that_may_wait_they_wait_the_shortest_time(self) -> None:
+        bulkhead = Bulkhead(1, waiters=0, wait_seconds=HOUR_SECONDS, shortest_wait_seconds=0.01)
+        held = bulkhead.acquire()
+        assert held is not None
+        assert bulkhead.acquire(known=True) is None
+        patient = Bulkhead(1, waiters=0, wait_seconds=HOUR_SECONDS, shortest_wait_seconds=PATIENCE_SECONDS)
+        held = patient.acquire()
+        assert held is not None
+        with Crowd(1) as crowd:
+            known = queued(crowd, patient, known=True)
+            patient.release(held)
+            assert known.result(PATIENCE_SECONDS) == held
+
+    def test_they_wait_longer(self) -> None:
+        bulkhead = Bulkhead(1, waiters=MANY, wait_seconds=HOUR_SECONDS, shortest_wait_seconds=0.01)
+        held = bulkhead.acquire()
+        assert held is not None
+        with Crowd(1) as crowd:
+            known = queued(crowd, bulkhead, known=True)
+            assert bulkhead.acquire() is None  # although the longest wait is an hour
+            bulkhead.release(held)
+            assert known.result(PATIENCE_SECONDS) == held
+
+
+def test_it_is_stalled_while_no_slot_for_unknown_tokens_is_free_and_none_is_released() -> None:
     clock = Clock()
-    bulkhead = Bulkhead(1, wait_seconds=HOUR_SECONDS, clock=clock)
+    bulkhead = Bulkhead(2, reserve=1, waiters=0, wait_seconds=0, clock=clock)
     clock.advance(HOUR_SECONDS)
-    assert bulkhead.seconds_stalled() == 0  # while a slot is free
-    assert bulkhead.acquire() is not None
+    assert bulkhead.seconds_stalled() == 0
+    slot = bulkhead.acquire()
+    assert slot is not None
     clock.advance(HOUR_SECONDS)
     assert bulkhead.seconds_stalled() == HOUR_SECONDS
-    found: list[int | None] = []
-    caller = threading.Thread(target=lambda: found.append(bulkhead.acquire()), daemon=True)
-    caller.start()
-    caller.join(PATIENCE_SECONDS)
-    assert found == [None]
+    known = bulkhead.acquire(known=True)
+    assert known is not None
+    bulkhead.release(known)
+    assert bulkhead.seconds_stalled() == 0
 
 
 def test_lost_holders_are_forgotten_and_their_return_changes_nothing() -> None:
-    bulkhead = Bulkhead(1, wait_seconds=0.0)
+    bulkhead = Bulkhead(1, waiters=MANY, wait_seconds=0.0)
     lost = bulkhead.acquire()
     assert lost is not None
     bulkhead.renew()
@@ -76,12 +167,12 @@ def test_lost_holders_are_forgotten_and_their_return_changes_nothing() -> None:
 
 
 def test_new_slots_go_to_waiting_callers() -> None:
-    bulkhead = Bulkhead(2, wait_seconds=PATIENCE_SECONDS)
+    bulkhead = Bulkhead(2, waiters=MANY, wait_seconds=PATIENCE_SECONDS)
     bulkhead.acquire()
     bulkhead.acquire()
     with Crowd(3) as crowd:
         callers = [crowd.submit(bulkhead.acquire) for _ in range(3)]
-        eventually("the state is reached", lambda: waiting(bulkhead) == 3)
+        eventually("the state is reached", lambda: bulkhead.waiting == 3)
         bulkhead.renew()
         eventually("the state is reached", lambda: sum(caller.done() for caller in callers) == 2)
         first = next(slot for caller in callers if caller.done() and (slot := caller.result()) is not None)
@@ -89,22 +180,24 @@ def test_new_slots_go_to_waiting_callers() -> None:
         assert all(caller.result(PATIENCE_SECONDS) is not None for caller in callers)
 
 
-def test_the_limit_holds_among_many_threads_and_nothing_is_lost() -> None:
-    bulkhead = Bulkhead(3, wait_seconds=PATIENCE_SECONDS)
-    inside: list[None] = []
-    most: list[int] = []
+def test_the_limits_hold_among_many_threads_and_nothing_is_lost() -> None:
+    bulkhead = Bulkhead(3, reserve=1, waiters=16, wait_seconds=PATIENCE_SECONDS)
+    inside: dict[bool, list[None]] = {True: [], False: []}
+    most: dict[str, list[int]] = {"all": [], "unknown": []}
 
-    def caller() -> None:
+    def caller(known: bool) -> None:
         for _ in range(200):
-            slot = bulkhead.acquire()
+            slot = bulkhead.acquire(known=known)
             assert slot is not None
-            inside.append(None)
-            most.append(len(inside))
-            inside.pop()
+            inside[known].append(None)
+            most["all"].append(len(inside[True]) + len(inside[False]))
+            most["unknown"].append(len(inside[False]))
+            inside[known].pop()
             bulkhead.release(slot)
 
     with Crowd(16) as crowd:
-        for future in [crowd.submit(caller) for _ in range(16)]:
+        for future in [crowd.submit(partial(caller, number % 2 == 0)) for number in range(16)]:
             future.result(PATIENCE_SECONDS)
-    assert max(most) <= 3
-    assert [bulkhead.acquire() is not None for _ in range(3)] == [True] * 3
+    assert max(most["all"]) <= 3
+    assert max(most["unknown"]) <= 2
+    assert [bulkhead.acquire(known=True) is not None for _ in range(3)] == [True] * 3

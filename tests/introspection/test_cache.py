@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 
 import pytest
@@ -23,14 +24,16 @@ from tests.support.introspector_doubles import (
     unusable,
 )
 from tests.support.waiting import eventually
-from zdemo.errors import ZitadelUnavailable
+from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.bulkhead import Bulkhead
-from zdemo.introspection.cache import CachingIntrospector
-from zdemo.introspection.model import Introspection, Introspector
+from zdemo.introspection.cache import CachingIntrospector, PriorityIntrospector
+from zdemo.introspection.model import Introspection
+from zdemo.introspection.pacer import Pacer
 from zdemo.introspection.store import bytes_for, memory_of
 
 TTL = 5.0
 TOKEN = "an-unknown-token"
+PER_SECOND = 4
 YEAR_9999 = 253402300799
 NOW = 1_800_000_000
 
@@ -39,14 +42,16 @@ NOW = 1_800_000_000
 class Setup:
     """A cache with clocks that the test moves."""
 
-    inner: Introspector
+    inner: PriorityIntrospector
     ttl_seconds: float = TTL
     size: int = 100
     timeout_seconds: float = PATIENCE_SECONDS
     slots: int = 100
+    reserved_slots: int = 0
     wait_seconds: float = 0.0
     clock: Clock = field(default_factory=Clock)
     wall_clock: Clock = field(default_factory=lambda: Clock(NOW))
+    waits: list[float] = field(default_factory=list)  # of callers that were paced
 
     def __post_init__(self) -> None:
         self.cache = CachingIntrospector(
@@ -54,7 +59,10 @@ class Setup:
             ttl_seconds=self.ttl_seconds,
             size=self.size,
             timeout_seconds=self.timeout_seconds,
-            bulkhead=Bulkhead(self.slots, wait_seconds=self.wait_seconds),
+            bulkhead=Bulkhead(
+                self.slots, reserve=self.reserved_slots, waiters=100, wait_seconds=self.wait_seconds, clock=self.clock
+            ),
+            pacer=Pacer(PER_SECOND, clock=self.clock, sleep=self.waits.append),
             clock=self.clock,
             wall_clock=self.wall_clock,
         )
@@ -265,6 +273,75 @@ class TestSingleFlight:
             assert leader.result(PATIENCE_SECONDS) == ACTIVE
 
 
+class TestKnownTokens:
+    """A token is known from its first active answer on, until ZITADEL says otherwise."""
+
+    @pytest.mark.parametrize("age", [TTL, 86_400.0])
+    def test_a_token_stays_known_when_its_answer_is_too_old(self, age: float) -> None:
+        zitadel = Scripted()
+        setup = Setup(zitadel)
+        setup.cache.introspect(TOKEN)
+        assert zitadel.known == []
+        setup.clock.advance(age)
+        zitadel.outcome = unavailable()
+        for _ in range(2):
+            with pytest.raises(ZitadelUnavailable):
+                setup.cache.introspect(TOKEN)
+        assert zitadel.known == [TOKEN] * 2
+
+    @pytest.mark.parametrize("outcome", [INACTIVE, unavailable(), refused(), unusable()])
+    @pytest.mark.parametrize("was_known", [False, True])
+    def test_no_other_outcome_makes_a_token_known(
+        self, outcome: Introspection | IntrospectionError, was_known: bool
+    ) -> None:
+        zitadel = Scripted(ACTIVE if was_known else INACTIVE)
+        setup = Setup(zitadel)
+        setup.cache.introspect(TOKEN)
+        setup.clock.advance(TTL)
+        zitadel.outcome = INACTIVE
+        setup.cache.introspect(TOKEN)
+        assert (TOKEN in zitadel.known) == was_known
+        zitadel.known.clear()
+        zitadel.outcome = outcome
+        for _ in range(2):
+            setup.clock.advance(TTL)
+            with contextlib.suppress(IntrospectionError):
+                setup.cache.introspect(TOKEN)
+        assert zitadel.known == []
+
+    def test_without_a_cache_no_token_is_known(self) -> None:
+        zitadel = Scripted()
+        setup = Setup(zitadel, ttl_seconds=0)
+        for _ in range(2):
+            setup.cache.introspect(TOKEN)
+        assert zitadel.known == []
+
+    @pytest.mark.parametrize("ttl_seconds", [0.0, TTL])
+    def test_a_caller_may_say_that_its_token_counts_as_known(self, ttl_seconds: float) -> None:
+        zitadel = Scripted(INACTIVE)
+        setup = Setup(zitadel, ttl_seconds=ttl_seconds, slots=1, reserved_slots=1)
+        assert setup.cache.introspect("of the API itself", known=True) == INACTIVE
+        assert zitadel.known == ["of the API itself"]
+
+    def test_unknown_tokens_never_take_the_last_slots(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel, slots=3, reserved_slots=1)
+        with Crowd(3) as crowd:
+            first = crowd.submit(setup.cache.introspect, TOKEN)
+            zitadel.call(0).set_result(ACTIVE)
+            first.result(PATIENCE_SECONDS)
+            setup.clock.advance(TTL)
+            unknown = [crowd.submit(setup.cache.introspect, f"unknown {number}") for number in range(2)]
+            zitadel.call(2)
+            with pytest.raises(ZitadelUnavailable):
+                setup.cache.introspect("unknown too")
+            known = crowd.submit(setup.cache.introspect, TOKEN)
+            zitadel.call(3).set_result(ACTIVE)
+            assert known.result(PATIENCE_SECONDS) == ACTIVE
+            zitadel.let_go()
+            errors_of(unknown)
+
+
 class TestBulkhead:
     def test_known_tokens_need_no_slot(self) -> None:
         zitadel = Hanging()
@@ -293,6 +370,17 @@ class TestBulkhead:
                 setup.cache.introspect(TOKEN)
         zitadel.outcome = ACTIVE
         assert [setup.cache.introspect(token) for token in (TOKEN, "another token")] == [ACTIVE, ACTIVE]
+
+    @pytest.mark.parametrize("ttl_seconds", [0.0, TTL])
+    @pytest.mark.parametrize("outcome", [INACTIVE, unavailable(), refused(), unusable(), ACTIVE])
+    def test_callers_without_an_active_token_are_answered_at_an_even_rate(
+        self, ttl_seconds: float, outcome: Introspection | Exception
+    ) -> None:
+        setup = Setup(Scripted(outcome), ttl_seconds=ttl_seconds)
+        for number in range(3):
+            with contextlib.suppress(IntrospectionError):
+                setup.cache.introspect(f"token {number}")
+        assert setup.waits == ([] if outcome is ACTIVE else [1 / PER_SECOND, 2 / PER_SECOND])
 
     def test_a_request_that_waited_for_a_slot_finds_the_answer_that_came_meanwhile(self) -> None:
         zitadel = Hanging()

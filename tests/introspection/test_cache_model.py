@@ -17,6 +17,7 @@ from zdemo.errors import ZitadelUnavailable
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.cache import LONGEST_INACTIVE_SECONDS, CachingIntrospector
 from zdemo.introspection.model import Introspection
+from zdemo.introspection.pacer import Pacer
 
 TOKENS = ["a", "b", "c"]
 SIZE = 2  # fewer than there are tokens, so that entries are pushed out
@@ -65,12 +66,14 @@ class CacheAgainstModel(RuleBasedStateMachine):
             ttl_seconds=ttl,
             size=SIZE,
             timeout_seconds=5,
-            bulkhead=Bulkhead(1, wait_seconds=0),
+            bulkhead=Bulkhead(1, waiters=0, wait_seconds=0),
+            pacer=Pacer(1, sleep=lambda _: None),
             clock=self.clock,
             wall_clock=self.wall_clock,
         )
 
-    def introspect(self, token: str) -> Introspection:
+    def introspect(self, token: str, *, known: bool) -> Introspection:
+        assert not known or token in self.statements, "a token is known only if ZITADEL said so"
         self.questions += 1
         asked_at, asked_at_wall = self.clock(), self.wall_clock()
         self.pass_time(self.delay_before)

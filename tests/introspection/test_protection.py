@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -26,12 +26,14 @@ from zdemo.config.settings import Settings
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
 from zdemo.http.response import Response
 from zdemo.introspection.breaker import FAILURES_THAT_OPEN, PAUSE_SECONDS, PROBE_SECONDS, BreakerState
-from zdemo.introspection.build import flights_for, protected, waiting_for
+from zdemo.introspection.build import PACING_SECONDS, Limits, protected
+from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.model import Introspection, Introspector
 from zdemo.introspection.protection import STALL_SECONDS, ProtectedIntrospector
 
 TOKEN = "an-unknown-token"
 TIMEOUT = 5.0
+SPARE_THREADS = 100
 
 
 @dataclass
@@ -40,21 +42,28 @@ class Setup:
 
     inner: Introspector
     flights: int = 2
+    reserved_flights: int = 0
     wait_seconds: float = 0.0
     clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
+        self.bulkhead = Bulkhead(
+            self.flights,
+            reserve=self.reserved_flights,
+            waiters=100,
+            wait_seconds=self.wait_seconds,
+            clock=self.clock,
+        )
         self.protected = ProtectedIntrospector(
             self.inner,
-            flights=self.flights,
-            wait_seconds=self.wait_seconds,
+            flights=self.bulkhead,
             timeout_seconds=TIMEOUT,
             clock=self.clock,
         )
         self.counters = self.protected.counters
 
-    def ask(self) -> Introspection:
-        return self.protected.introspect(TOKEN)
+    def ask(self, *, known: bool = False) -> Introspection:
+        return self.protected.introspect(TOKEN, known=known)
 
     def fails(self, kind: type[Exception] = ZitadelUnavailable) -> None:
         with pytest.raises(kind):
@@ -105,8 +114,7 @@ class TestBulkhead:
             callers = [crowd.submit(setup.ask)]
             last_call = zitadel.call(FAILURES_THAT_OPEN - 1)
             callers += [crowd.submit(setup.ask) for _ in range(10)]
-            queue = vars(vars(setup.protected)["_flights"])["_queue"]
-            eventually("the state is reached", lambda: len(queue) == 10)
+            eventually("the state is reached", lambda: setup.bulkhead.waiting == 10)
             last_call.set_exception(last)
             assert all(isinstance(error, kind) for error in errors_of(callers))
         assert len(zitadel.calls) == FAILURES_THAT_OPEN
@@ -166,6 +174,19 @@ class TestBulkhead:
         assert len(zitadel.asked) == FAILURES_THAT_OPEN * 2
         assert setup.is_in(BreakerState.CLOSED)
 
+    def test_unknown_tokens_never_take_the_last_flights(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel, flights=3, reserved_flights=1)
+        with Crowd(3) as crowd:
+            unknown = [crowd.submit(setup.ask) for _ in range(2)]
+            zitadel.call(1)
+            setup.fails()
+            known = crowd.submit(setup.ask, known=True)
+            zitadel.call(2).set_result(ACTIVE)
+            assert known.result(PATIENCE_SECONDS) == ACTIVE
+            zitadel.let_go()
+            errors_of(unknown)
+
 
 class TestRefusedCredentials:
     @pytest.mark.parametrize(
@@ -215,7 +236,16 @@ def test_the_log_has_the_begin_and_the_end_of_an_outage(caplog: pytest.LogCaptur
 class TestStack:
     @pytest.mark.parametrize("threads", [*range(2, 17), 32, 64, 100, 128, 1000])
     def test_the_limits_leave_threads_free(self, threads: int) -> None:
-        assert 1 <= flights_for(threads) <= waiting_for(threads) < threads
+        limits = Limits.of(threads, spare_threads=SPARE_THREADS)
+        assert limits.slots + limits.waiters - SPARE_THREADS < threads
+        assert 1 <= limits.flights <= limits.slots
+        assert 1 <= limits.flights - limits.reserved_flights <= limits.slots - limits.reserved_slots
+        assert limits.reserved_flights <= limits.reserved_slots
+
+    @pytest.mark.parametrize("threads", [4, 128, 1024])
+    def test_no_failure_waits_long_for_its_turn(self, threads: int) -> None:
+        limits = Limits.of(threads)
+        assert limits.slots / limits.failures_per_second <= PACING_SECONDS
 
     @pytest.fixture
     def settings(self) -> Settings:
@@ -232,7 +262,9 @@ class TestStack:
         self, settings: Settings, threads: int
     ) -> None:
         zitadel = Hanging()
-        stack = protected(zitadel, settings, threads=threads)
+        limits = Limits.of(threads)
+        stack = protected(zitadel, settings, limits, clock=Clock())  # it stands still, so that the breaker stays closed
+        most = limits.flights - limits.reserved_flights
         with Crowd(threads) as server:
             known = server.submit(stack.introspect, TOKEN)
             zitadel.call(0).set_result(ACTIVE)
@@ -240,21 +272,44 @@ class TestStack:
             unknown = [server.submit(stack.introspect, f"unknown {number}") for number in range(200)]
             behind = [server.submit(stack.introspect, TOKEN) for _ in range(200)]
             assert errors_of(behind) == [None] * 200
-            assert 0 < stack.counters.in_flight < threads
-            eventually(
-                "the state is reached", lambda: sum(not caller.done() for caller in unknown) == flights_for(threads)
-            )
+            assert 0 < stack.counters.in_flight <= most
+            eventually("the state is reached", lambda: sum(not caller.done() for caller in unknown) == most)
             zitadel.let_go()
             eventually("the state is reached", lambda: all(caller.done() for caller in unknown))
             refusals = [error for error in errors_of(unknown) if isinstance(error, ZitadelUnavailable)]
             assert [refusal.retry_after_seconds >= 1 for refusal in refusals] == [True] * 200
-            assert stack.counters.refused == 200 - flights_for(threads)
+            assert stack.counters.refused == 200 - most
+
+    def test_zitadel_is_asked_about_known_tokens_while_unknown_ones_take_all_that_they_may(
+        self, settings: Settings
+    ) -> None:
+        zitadel = Hanging()
+        limits = Limits.of(64)
+        wall_clock = Clock()
+        stack = protected(zitadel, settings, limits, clock=Clock(), wall_clock=wall_clock)
+        hanging = limits.flights - limits.reserved_flights
+        with Crowd(100 + limits.reserved_flights) as server:
+            known = [server.submit(stack.introspect, f"known {number}") for number in range(limits.reserved_flights)]
+            for number in range(len(known)):
+                zitadel.call(number).set_result(ACTIVE)
+            assert errors_of(known) == [None] * len(known)
+            unknown = [server.submit(stack.introspect, f"unknown {number}") for number in range(100)]
+            zitadel.call(len(known) + hanging - 1)
+            wall_clock.advance(settings.cache_ttl_seconds)
+            again = [server.submit(stack.introspect, f"known {number}") for number in range(len(known))]
+            for number in range(len(known)):
+                zitadel.call(len(known) + hanging + number).set_result(ACTIVE)
+            assert errors_of(again) == [None] * len(known)
+            zitadel.let_go()
+            assert all(isinstance(error, ZitadelUnavailable) for error in errors_of(unknown))
 
     @pytest.mark.parametrize("threads", [2, 8, 128])
     def test_a_burst_of_cold_tokens_is_served_to_the_last(self, settings: Settings, threads: int) -> None:
         zitadel = Scripted()
-        stack = protected(zitadel, settings, threads=threads, wait_seconds=30)
-        with Crowd(threads) as server:
+        limits = Limits.of(threads, spare_threads=threads)
+        patient = replace(limits, shortest_wait_seconds=PATIENCE_SECONDS, longest_wait_seconds=PATIENCE_SECONDS)
+        stack = protected(zitadel, settings, patient)
+        with Crowd(limits.slots + limits.waiters) as server:
             callers: list[Future[Introspection]] = [
                 server.submit(stack.introspect, f"token {number % 250}") for number in range(1000)
             ]

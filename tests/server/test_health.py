@@ -62,7 +62,7 @@ def test_ready_while_tokens_can_be_checked_and_else_not(name: str, status: int, 
 def test_readiness_asks_zitadel_at_most_once_a_second() -> None:
     clocks = Time()
     with upstream(CREDENTIALS_REFUSED) as up, remembering(settings_for(up.url), clocks) as introspector:
-        readiness = Readiness(introspector, clocks.monotonic)
+        readiness = Readiness(introspector.introspect, clocks.monotonic)
         assert [readiness.error() is None for _ in range(20)] == [False] * 20
         assert len(up.requests) == 1
         up.now(ACTIVE)
@@ -74,7 +74,7 @@ def test_readiness_asks_zitadel_at_most_once_a_second() -> None:
 def test_callers_do_not_wait_for_a_probe_that_hangs() -> None:
     with upstream(ACTIVE, after(0.5, ACTIVE)) as up, remembering(settings_for(up.url), Time()) as introspector:
         clocks = Time()
-        readiness = Readiness(introspector, clocks.monotonic)
+        readiness = Readiness(introspector.introspect, clocks.monotonic)
         assert readiness.error() is None
         clocks.ahead_seconds = 1
         with ThreadPoolExecutor(8) as pool:

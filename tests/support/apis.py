@@ -16,7 +16,7 @@ from tests.support.wire import Reply, bearer, exchange, request
 from zdemo.authorization import Policy
 from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
-from zdemo.introspection.build import flights_for, protected
+from zdemo.introspection.build import Limits, protected
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspector
 from zdemo.server import create_app
@@ -109,9 +109,10 @@ def asking(settings: Settings) -> Iterator[IntrospectionClient]:
 @contextmanager
 def remembering(settings: Settings, clocks: Time) -> Iterator[Introspector]:
     """Yield the client behind cache and protection, as in ``zdemo serve``, on clocks that the test moves."""
-    client = IntrospectionClient(settings, connections=flights_for(THREADS))
+    limits = Limits.of(THREADS)
+    client = IntrospectionClient(settings, connections=limits.flights)
     try:
-        yield protected(client, settings, threads=THREADS, clock=clocks.monotonic, wall_clock=clocks.wall)
+        yield protected(client, settings, limits, clock=clocks.monotonic, wall_clock=clocks.wall)
     finally:
         client.close()
 

@@ -41,14 +41,17 @@ class Clock:
 
 
 class Scripted:
-    """An introspector that answers at once with ``outcome``; ``asked`` has the tokens."""
+    """An introspector that answers at once with ``outcome``; ``asked`` has the tokens, ``known`` the known ones."""
 
     def __init__(self, outcome: Introspection | BaseException = ACTIVE) -> None:
         self.outcome = outcome
         self.asked: list[str] = []
+        self.known: list[str] = []
 
-    def introspect(self, token: str) -> Introspection:
+    def introspect(self, token: str, *, known: bool = False) -> Introspection:
         self.asked.append(token)
+        if known:
+            self.known.append(token)
         if isinstance(self.outcome, BaseException):
             raise self.outcome
         return self.outcome
@@ -62,7 +65,7 @@ class Hanging:
         self._let_go = False
         self.calls: list[Future[Introspection]] = []
 
-    def introspect(self, token: str) -> Introspection:  # noqa: ARG002  # the protocol
+    def introspect(self, token: str, *, known: bool = False) -> Introspection:  # noqa: ARG002  # the protocols
         call: Future[Introspection] = Future()
         with self._changed:
             self.calls.append(call)

@@ -73,9 +73,17 @@ def serve(
         )
         from zdemo.server import WorkerApp  # here, for the same reason
         from zdemo.serving.production import serve_forever
+        from zdemo.serving.spare_threads import spare_threads, thread_limit
 
-        build = WorkerApp(settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics)
-        serve_forever(build, host=host, port=port, workers=workers, threads=threads)
+        spare = spare_threads(threads=threads, workers=workers, limit=thread_limit())
+        build = WorkerApp(
+            settings=settings,
+            threads=threads,
+            spare_threads=spare,
+            json_logs=json_logs,
+            open_metrics=open_metrics,
+        )
+        serve_forever(build, host=host, port=port, workers=workers, threads=threads + spare)
     return ExitCode.YES
 
 

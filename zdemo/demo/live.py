@@ -25,7 +25,7 @@ from zdemo.demo.scenario import (
     changes_at_zitadel,
 )
 from zdemo.errors import ZdemoError
-from zdemo.introspection.build import protected
+from zdemo.introspection.build import Limits, protected
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection, Introspector
 from zdemo.management.client import ManagementClient
@@ -142,7 +142,8 @@ def _environment(client: ManagementClient, files: SetupFiles, check: Callable[[]
         closed = replace(settings, issuer=f"http://{LOOPBACK}:{stack.enter_context(_closed_port())}")
         nowhere = stack.enter_context(closing(IntrospectionClient(closed)))
         switched = SwitchedIntrospector(zitadel)
-        app = create_app(settings, protected(switched, settings, threads=THREADS), threads=THREADS)
+        limits = Limits.of(THREADS)
+        app = create_app(settings, protected(switched, settings, limits), threads=THREADS)
         port = stack.enter_context(serving(app))
         yield DemoEnvironment(
             zitadel=client.issuer,

@@ -2,20 +2,13 @@
 
 Outermost first: the cache with its single flights, the protection (pause, breaker, bulkhead), the client. So a known
 token passes no guard, and requests with one token count once where introspections are counted.
-
-Every request that waits for ZITADEL occupies a thread of the server. The numbers keep some threads free for known
-tokens and for the public route:
-
-* requests that wait for ZITADEL (introspections, requests that wait for a flight or have joined one) take at most
-  seven eighths of the threads; one more waits a tenth of a second, or not at all if none becomes free meanwhile;
-* introspections under way are a quarter of the threads. One ZITADEL answers no more per second with more than four
-  connections; the rest hides the network in between.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from zdemo.config.settings import Settings
 from zdemo.introspection.bulkhead import Bulkhead
@@ -24,59 +17,103 @@ from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspector
+from zdemo.introspection.pacer import Pacer
 from zdemo.introspection.protection import ProtectedIntrospector
 
-WAIT_FOR_SLOT_SECONDS = 0.1
-WAIT_FOR_FLIGHT_SECONDS = 0.25  # while the slot in front of the cache is held
+SHORTEST_WAIT_SECONDS = 0.1
+LONGEST_WAIT_SECONDS = 2.0
+WAIT_FOR_FLIGHT_SECONDS = 0.25
+FAILURES_PER_SECOND = 250.0  # with its introspection, each takes up to two milliseconds of the processor
+PACING_SECONDS = 0.4  # the most that a failure waits for its turn
 
 
-def flights_for(threads: int) -> int:
-    """Return how many introspections may be under way at once; the client needs as many connections."""
-    return max(1, threads // 4)
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How many requests may wait for ZITADEL, and for how long. Parts of them are reserved for known tokens.
+
+    Every request that waits occupies a thread of the server. The numbers keep some threads free for requests that do
+    not wait: those with fresh tokens, and those to the public route.
+    """
+
+    slots: int
+    reserved_slots: int
+    flights: int  # the client needs as many connections
+    reserved_flights: int
+    waiters: int
+    failures_per_second: float
+    shortest_wait_seconds: float = SHORTEST_WAIT_SECONDS
+    longest_wait_seconds: float = LONGEST_WAIT_SECONDS
+
+    @classmethod
+    def of(cls, threads: int, *, spare_threads: int = 0) -> Limits:
+        """Return the limits of a process with ``threads``; in ``spare_threads`` requests only wait for a slot.
+
+        Of the threads, three quarters are slots (for introspections, and for requests that wait to begin or have joined
+        one), an eighth may wait for a slot, and an eighth is free. Introspections under way are a quarter: one ZITADEL
+        answers no more per second with more than four connections; the rest hides the network in between.
+        """
+        eighth = max(1, threads // 8)
+        slots, flights = max(1, threads - 2 * eighth), max(1, threads // 4)
+        return cls(
+            slots=slots,
+            reserved_slots=slots // 6,
+            flights=flights,
+            reserved_flights=flights // 4,
+            waiters=max(0, min(eighth, threads - slots - 1)) + spare_threads,
+            failures_per_second=max(FAILURES_PER_SECOND, slots / PACING_SECONDS),
+        )
 
 
-def waiting_for(threads: int) -> int:
-    """Return how many requests may wait for ZITADEL at once. Below ``threads`` from two threads on."""
-    return max(1, threads - max(1, threads // 8))
-
-
-def build_introspector(settings: Settings, *, threads: int, counters: Counters | None = None) -> CachingIntrospector:
+def build_introspector(
+    settings: Settings, *, threads: int, spare_threads: int = 0, counters: Counters | None = None
+) -> CachingIntrospector:
     """Return the introspector of an API: ZITADEL behind cache and protection."""
-    waits = WAIT_FOR_SLOT_SECONDS + WAIT_FOR_FLIGHT_SECONDS
-    seconds = max(settings.timeout_seconds - waits, settings.timeout_seconds / 2)  # the timeout includes the waits
-    client = IntrospectionClient(settings, connections=flights_for(threads), timeout_seconds=seconds)
-    return protected(client, settings, threads=threads, counters=counters)
+    limits = Limits.of(threads, spare_threads=spare_threads)
+    seconds = settings.timeout_seconds - _wait_for_flight(settings)
+    client = IntrospectionClient(settings, connections=limits.flights, timeout_seconds=seconds)
+    return protected(client, settings, limits, counters=counters)
+
+
+def _wait_for_flight(settings: Settings) -> float:
+    """Return how long a request may wait to begin its introspection; the timeout includes it."""
+    return min(WAIT_FOR_FLIGHT_SECONDS, settings.timeout_seconds / 4)
 
 
 def protected(
     client: Introspector,
     settings: Settings,
+    limits: Limits,
     *,
-    threads: int,
     counters: Counters | None = None,
-    wait_seconds: float = WAIT_FOR_SLOT_SECONDS,
     clock: Callable[[], float] = running_clock,
     wall_clock: Callable[[], float] = time.time,
 ) -> CachingIntrospector:
-    """Return ``client`` behind cache and protection, for one process with ``threads`` threads that serve requests.
-
-    ``wait_seconds`` is how long a request waits for its slot among those that wait for ZITADEL.
-    """
+    """Return ``client`` behind cache and protection, for one process."""
     counters = counters or Counters()
-    guarded = ProtectedIntrospector(
-        client,
-        flights=flights_for(threads),
-        wait_seconds=WAIT_FOR_FLIGHT_SECONDS,
-        timeout_seconds=settings.timeout_seconds,
-        counters=counters,
+    flights = Bulkhead(
+        limits.flights,
+        reserve=limits.reserved_flights,
+        waiters=limits.slots,
+        wait_seconds=_wait_for_flight(settings),
+        clock=clock,
+    )
+    slots = Bulkhead(
+        limits.slots,
+        reserve=limits.reserved_slots,
+        waiters=limits.waiters,
+        wait_seconds=limits.longest_wait_seconds,
+        shortest_wait_seconds=limits.shortest_wait_seconds,
         clock=clock,
     )
     return CachingIntrospector(
-        guarded,
+        ProtectedIntrospector(
+            client, flights=flights, timeout_seconds=settings.timeout_seconds, counters=counters, clock=clock
+        ),
         ttl_seconds=settings.cache_ttl_seconds,
         size=settings.cache_size,
         timeout_seconds=settings.timeout_seconds,
-        bulkhead=Bulkhead(waiting_for(threads), wait_seconds=wait_seconds, clock=clock),
+        bulkhead=slots,
+        pacer=Pacer(limits.failures_per_second, clock=clock),
         counters=counters,
         clock=clock,
         wall_clock=wall_clock,

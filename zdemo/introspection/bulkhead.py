@@ -1,7 +1,11 @@
-"""The bulkhead: a limited number of slots for requests that wait for ZITADEL.
+"""The bulkhead: a limited number of slots for requests that wait for ZITADEL, and a limited queue for these slots.
 
-``threading.Semaphore`` is not enough: a newcomer may overtake waiting threads, which then wait in vain; it cannot tell
-a queue that moves from one that stands still; and it cannot forget a slot whose holder is lost.
+Callers whose token is known come first. The last ``reserve`` slots are for them, and so is the head of the queue. So
+however many unknown tokens a client sends, it cannot keep callers with known tokens from a slot.
+
+``threading.Semaphore`` is not enough: a newcomer may overtake waiting threads, which then wait in vain; it does not
+limit how many wait; it cannot tell slots that are in use from slots that are stuck; and it cannot forget a slot whose
+holder is lost.
 """
 
 from __future__ import annotations
@@ -14,50 +18,72 @@ from zdemo.introspection.clock import running_clock
 
 
 class _Waiter:
-    __slots__ = ("generation", "granted")
+    __slots__ = ("called", "generation")
 
     def __init__(self) -> None:
-        self.granted = threading.Event()
+        self.called = threading.Event()  # it has left the queue: with a slot, or because another caller came first
         self.generation: int | None = None
 
 
 class Bulkhead:
-    """At most ``size`` slots. A caller that finds none waits up to ``wait_seconds``, in turn, and is then refused.
+    """At most ``size`` slots, the last ``reserve`` of them for callers with a known token. Thread-safe.
 
-    If no slot has been released for ``wait_seconds``, callers are refused at once: a queue in front of something that
-    hangs costs its threads for a moment, and not for as long as it hangs.
+    ``waiters`` is how many callers wait for a slot. One more is refused at once if its token is unknown. If it is
+    known, the last caller with an unknown token has to leave; if there is none, the caller waits the shortest time.
+
+    A caller with a known token waits up to ``wait_seconds``. One with an unknown token waits for a part of that, which
+    grows with the number of those that wait, so that callers that came at once and in vain leave one by one.
     """
 
-    def __init__(self, size: int, *, wait_seconds: float, clock: Callable[[], float] = running_clock) -> None:
+    def __init__(
+        self,
+        size: int,
+        *,
+        waiters: int,
+        wait_seconds: float,
+        shortest_wait_seconds: float | None = None,
+        reserve: int = 0,
+        clock: Callable[[], float] = running_clock,
+    ) -> None:
         self.size = size
+        self._limits = {True: size, False: size - reserve}  # by whether the token is known
+        self._waiters = waiters
         self._wait_seconds = wait_seconds
+        self._shortest_wait_seconds = wait_seconds if shortest_wait_seconds is None else shortest_wait_seconds
         self._clock = clock
         self._lock = threading.Lock()
         self._taken = 0
         self._generation = 0
         self._moved_at = clock()
-        self._queue: deque[_Waiter] = deque()  # not empty only while all slots are taken
+        self._queues: dict[bool, deque[_Waiter]] = {True: deque(), False: deque()}  # likewise
 
-    def acquire(self) -> int | None:
+    def acquire(self, *, known: bool = False) -> int | None:
         """Return a slot, to be handed to ``release`` in the end, or ``None`` if refused."""
         with self._lock:
-            if self._taken < self.size:
+            if self._taken < self._limits[known]:
                 self._taken += 1
                 self._moved_at = self._clock()
                 return self._generation
-            if self._clock() - self._moved_at >= self._wait_seconds:
+            has_place = self.waiting < self._waiters or (known and self._send_one_away())
+            if not (has_place or known):
                 return None
             waiter = _Waiter()
-            self._queue.append(waiter)
+            self._queues[known].append(waiter)
+            wait_seconds = self._patience(known=known) if has_place else self._shortest_wait_seconds
         try:
-            waiter.granted.wait(self._wait_seconds)
+            waiter.called.wait(wait_seconds)
         except BaseException:
-            self._leave_queue(waiter)
+            self._leave(waiter, known=known)
             raise
         with self._lock:
-            if waiter.generation is None:
-                self._queue.remove(waiter)
+            if not waiter.called.is_set():
+                self._queues[known].remove(waiter)
             return waiter.generation
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a slot."""
+        return sum(len(queue) for queue in self._queues.values())
 
     def release(self, slot: int) -> None:
         """Give a slot to the first waiting caller, or back to all. One from before ``renew`` is ignored."""
@@ -77,21 +103,35 @@ class Bulkhead:
             self._grant()
 
     def seconds_stalled(self) -> float:
-        """Return for how long all slots have been taken without a release; 0 while one is free."""
+        """Return for how long a caller with an unknown token has found no slot, and none was released; 0 if one is."""
         with self._lock:
-            return self._clock() - self._moved_at if self._taken >= self.size else 0.0
+            return self._clock() - self._moved_at if self._taken >= self._limits[False] else 0.0
+
+    def _send_one_away(self) -> bool:
+        """Make the last caller with an unknown token leave the queue; tell whether there was one."""
+        if not self._queues[False]:
+            return False
+        self._queues[False].pop().called.set()
+        return True
+
+    def _patience(self, *, known: bool) -> float:
+        if known:
+            return self._wait_seconds
+        return max(self._shortest_wait_seconds, self._wait_seconds * self.waiting / self._waiters)
 
     def _grant(self) -> None:
-        while self._queue and self._taken < self.size:
-            waiter = self._queue.popleft()
-            self._taken += 1
-            waiter.generation = self._generation
-            waiter.granted.set()
+        for known, queue in self._queues.items():  # known ones first
+            while queue and self._taken < self._limits[known]:
+                waiter = queue.popleft()
+                self._taken += 1
+                waiter.generation = self._generation
+                waiter.called.set()
 
-    def _leave_queue(self, waiter: _Waiter) -> None:
+    def _leave(self, waiter: _Waiter, *, known: bool) -> None:
         """Leave without using a slot that may have been granted at that very moment."""
         with self._lock:
+            if not waiter.called.is_set():
+                self._queues[known].remove(waiter)
             if waiter.generation is None:
-                self._queue.remove(waiter)
                 return
         self.release(waiter.generation)

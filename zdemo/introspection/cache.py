@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from hashlib import sha256
+from typing import Protocol
 
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
-from zdemo.introspection.model import Introspection, Introspector
+from zdemo.introspection.model import Introspection
+from zdemo.introspection.pacer import Pacer
 from zdemo.introspection.store import Entry, Store, bytes_for
 
 LONGEST_INACTIVE_SECONDS = 1.0  # a token may just have been created, and a failing ZITADEL calls good tokens inactive
@@ -74,6 +75,13 @@ class Flight:
         raise ZitadelUnavailable("the introspection that this request waited for was interrupted", hint="try again")
 
 
+class PriorityIntrospector(Protocol):
+    """An introspector that lets callers with a known token go first."""
+
+    def introspect(self, token: str, *, known: bool) -> Introspection:
+        """Do as an ``Introspector`` does."""
+
+
 class CachingIntrospector:
     """Asks ``inner`` once per token and TTL, however many requests ask. Thread-safe.
 
@@ -81,18 +89,23 @@ class CachingIntrospector:
     are kept apart, ``size`` of each, so that garbage cannot push good tokens out. Failures are not kept, and neither is
     an answer that would take all the memory for ``size`` answers.
 
+    A token is known if its last answer was active and is still in the store, fresh or not. Nobody can make an invented
+    token known, so known tokens go first when many requests wait.
+
     ``timeout_seconds`` limits the wait for an introspection that another request leads. ``bulkhead`` limits the
-    requests that wait for ZITADEL at all; hits do not need it.
+    requests that wait for ZITADEL at all, and ``pacer`` how fast those among them are answered that brought no active
+    token. Hits need neither.
     """
 
     def __init__(  # noqa: PLR0913  # limits, clocks and collaborators, each given by name
         self,
-        inner: Introspector,
+        inner: PriorityIntrospector,
         *,
         ttl_seconds: float,
         size: int,
         timeout_seconds: float,
         bulkhead: Bulkhead,
+        pacer: Pacer,
         counters: Counters | None = None,
         clock: Callable[[], float] = running_clock,
         wall_clock: Callable[[], float] = time.time,
@@ -102,6 +115,7 @@ class CachingIntrospector:
         self._inactive_seconds = min(ttl_seconds, LONGEST_INACTIVE_SECONDS)
         self._timeout_seconds = timeout_seconds
         self._bulkhead = bulkhead
+        self._pacer = pacer
         self._clock = clock
         self._wall_clock = wall_clock
         self._lock = threading.Lock()  # flights and every change of the stores; held for no longer than a lookup
@@ -110,15 +124,19 @@ class CachingIntrospector:
         self._inactive = Store(most_entries=size, most_bytes=bytes_for(size))
         self.counters = counters or Counters()
 
-    def introspect(self, token: str) -> Introspection:
-        """Ask, or answer from the cache; raises ZitadelUnavailable also if too many requests wait for ZITADEL."""
+    def introspect(self, token: str, *, known: bool = False) -> Introspection:
+        """Ask, or answer from the cache; raises ZitadelUnavailable also if too many requests wait for ZITADEL.
+
+        With ``known`` the token counts as known in any case.
+        """
         if not self._ttl_seconds:
-            with self._slot():
-                self._count_miss()
-                return self._inner.introspect(token)
+            return self._in_slot(lambda: self._ask(token, known=known), known=known)
         key = sha256(token.encode()).digest()
         entry = self._fresh_entry(key)
-        return self._ask_or_join(key, token) if entry is None else self._hit(entry)
+        if entry:
+            return self._hit(entry)
+        known = known or self._active.get(key) is not None
+        return self._in_slot(lambda: self._ask_or_join(key, token, known=known), known=known)
 
     def _fresh_entry(self, key: bytes) -> Entry | None:
         """Return a usable entry. Without a lock: a store is a dictionary underneath, and entries never change."""
@@ -129,24 +147,25 @@ class CachingIntrospector:
         """Tell whether either clock has reached its moment."""
         return self._clock() >= moment or self._wall_clock() >= moment_wall
 
-    def _ask_or_join(self, key: bytes, token: str) -> Introspection:
-        with self._slot():
-            with self._lock:
-                entry = self._fresh_entry(key)  # it may have come since this request looked
-                joined = None if entry else self._joinable_flight(key)
-                flight = joined or Flight(sent_at=self._clock(), sent_at_wall=self._wall_clock())
-                if not entry:
-                    self._flights[key] = flight
-            if entry:
-                return self._hit(entry)
-            if not joined:
-                self._count_miss()
-                return flight.lead(
-                    lambda: self._inner.introspect(token), lambda answer: self._land(flight, key, answer)
-                )
-            with self.counters.lock:
-                self.counters.joins += 1
-            return joined.outcome(self._timeout_seconds)
+    def _ask(self, token: str, *, known: bool) -> Introspection:
+        with self.counters.lock:
+            self.counters.misses += 1
+        return self._inner.introspect(token, known=known)
+
+    def _ask_or_join(self, key: bytes, token: str, *, known: bool) -> Introspection:
+        with self._lock:
+            entry = self._fresh_entry(key)  # it may have come since this request looked
+            joined = None if entry else self._joinable_flight(key)
+            flight = joined or Flight(sent_at=self._clock(), sent_at_wall=self._wall_clock())
+            if not entry:
+                self._flights[key] = flight
+        if entry:
+            return self._hit(entry)
+        if not joined:
+            return flight.lead(lambda: self._ask(token, known=known), lambda answer: self._land(flight, key, answer))
+        with self.counters.lock:
+            self.counters.joins += 1
+        return joined.outcome(self._timeout_seconds)
 
     def _joinable_flight(self, key: bytes) -> Flight | None:
         """Return the flight whose answer will be fresh for a request that joins now, even if it says inactive."""
@@ -186,21 +205,23 @@ class CachingIntrospector:
             self.counters.hits += 1
         return entry.introspection
 
-    def _count_miss(self) -> None:
-        with self.counters.lock:
-            self.counters.misses += 1
-
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
-        """Hold one of the slots for requests that wait for ZITADEL during the block."""
-        slot = self._bulkhead.acquire()
+    def _in_slot(self, ask: Callable[[], Introspection], *, known: bool) -> Introspection:
+        """Ask while holding one of the slots for requests that wait for ZITADEL."""
+        slot = self._bulkhead.acquire(known=known)
         if slot is None:
             with self.counters.lock:
                 self.counters.refused += 1
             raise ZitadelUnavailable(
                 "too many requests are waiting for ZITADEL", hint="try again; check ZITADEL if this persists"
             )
+        is_active = False
         try:
-            yield
+            answer = ask()
+            is_active = answer.active
         finally:
-            self._bulkhead.release(slot)
+            try:
+                if not is_active:
+                    self._pacer.wait()
+            finally:
+                self._bulkhead.release(slot)
+        return answer

@@ -4,7 +4,8 @@ Three guards around each introspection, in this order:
 
 * the pause: refused client credentials are tried once per second, by one caller (the others get 502);
 * the breaker: after repeated failures callers get 503 at once, and probes find out when ZITADEL is back;
-* the bulkhead: it limits the introspections under way; other callers wait briefly, then get 503.
+* the bulkhead: it limits the introspections under way; other callers wait briefly, then get 503. Some are kept for
+  callers with known tokens.
 
 The first two come before the bulkhead, since their refusals cost nothing and a probe must pass a bulkhead that is
 full of lost calls; and again after it, since the state may have changed while a caller waited.
@@ -40,29 +41,28 @@ log = logging.getLogger(__name__)
 
 
 class ProtectedIntrospector:
-    """Asks ``inner`` at most ``flights`` times at once, and not at all while ZITADEL is failing. Thread-safe.
+    """Asks ``inner`` as often at once as ``flights`` allows, and not at all while ZITADEL is failing. Thread-safe.
 
-    A caller waits up to ``wait_seconds`` for one of the flights. ``timeout_seconds`` is the most that ``inner`` takes.
+    ``timeout_seconds`` is the most that ``inner`` takes.
     """
 
     def __init__(
         self,
         inner: Introspector,
         *,
-        flights: int,
-        wait_seconds: float,
+        flights: Bulkhead,
         timeout_seconds: float,
         counters: Counters | None = None,
         clock: Callable[[], float] = running_clock,
     ) -> None:
         self._inner = inner
         self.counters = counters or Counters()
-        self._flights = Bulkhead(flights, wait_seconds=wait_seconds, clock=clock)
+        self._flights = flights
         self._pause = CredentialsPause(clock=clock)
         self._breaker = Breaker(timeout_seconds=timeout_seconds, counters=self.counters, clock=clock)
 
-    def introspect(self, token: str) -> Introspection:
-        """Ask, unless a guard refuses.
+    def introspect(self, token: str, *, known: bool) -> Introspection:
+        """Ask, unless a guard refuses; callers with a known token go first.
 
         Raises ZitadelUnavailable also while the breaker is open or all flights are taken, and CredentialsRefused also
         if the credentials were refused less than a second ago.
@@ -73,7 +73,7 @@ class ProtectedIntrospector:
             raise _breaker_open()
         if permit.is_probe:
             return self._probe(token, permit, decides)
-        slot = self._flights.acquire()
+        slot = self._flights.acquire(known=known)
         if slot is None:
             raise self._no_flight()
         try:

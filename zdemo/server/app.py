@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from zdemo.config.masking import LEAST_TOKEN_LIKE, masked, token_like
 from zdemo.config.settings import Settings
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.counters import Counters
-from zdemo.introspection.model import Introspector
+from zdemo.introspection.model import Introspection, Introspector
 from zdemo.server.guard import DEFAULT_THREADS, load_settings, protect, refusal, request_id
 from zdemo.server.health import Readiness, operations
 from zdemo.server.logs import ACCESS_LOG
@@ -43,6 +43,7 @@ def create_app(
     introspector: Introspector | None = None,
     *,
     threads: int = DEFAULT_THREADS,
+    spare_threads: int = 0,
     open_metrics: bool = False,
 ) -> Flask:
     """Return the example API, for any WSGI server; the arguments are those of ``protect``.
@@ -52,14 +53,22 @@ def create_app(
     """
     settings = settings or load_settings()
     counters = Counters()
-    introspector = introspector or build_introspector(settings, threads=threads, counters=counters)
+    ask: Callable[[str], Introspection]
+    if introspector:
+        ask = introspector.introspect
+    else:
+        built = build_introspector(settings, threads=threads, spare_threads=spare_threads, counters=counters)
+        introspector, ask = (
+            built,
+            partial(built.introspect, known=True),
+        )  # else readiness is a matter of luck in a flood
     metrics = _new_metrics(counters) if open_metrics else None
     app = Flask("zdemo", static_folder=None)
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
     limit_bodies(app, threads=threads)
     protect(app, settings, introspector)
     app.register_blueprint(api)
-    app.register_blueprint(operations(Readiness(introspector), metrics.text if metrics else None))
+    app.register_blueprint(operations(Readiness(ask), metrics.text if metrics else None))
     app.before_request(_begin)
     app.after_request(_finisher(metrics))
     app.register_error_handler(HTTPException, _answer_http_error)

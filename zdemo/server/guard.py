@@ -58,18 +58,20 @@ def protect(
     introspector: Introspector | None = None,
     *,
     threads: int = DEFAULT_THREADS,
+    spare_threads: int = 0,
 ) -> Flask:
     """Make ``@requires_token`` work on the views of an app; return the app.
 
     ``settings`` default to the environment and ``.env``. The default ``introspector`` asks ZITADEL, behind cache and
-    protection; ``threads`` is how many requests the server answers at once in this process.
+    protection; ``threads`` is how many requests the server answers at once in this process. If it has
+    ``spare_threads`` beyond, so many more requests may wait.
 
     Error handlers of the app answer refusals. In a blueprint with its own handler for ``Exception``, that one answers.
     Raises SettingsError if settings are missing or wrong, GuardError if the app serves a view without its guard.
     """
     watch(app)
     settings = settings or load_settings()
-    introspector = introspector or build_introspector(settings, threads=threads)
+    introspector = introspector or build_introspector(settings, threads=threads, spare_threads=spare_threads)
     app.extensions[EXTENSION] = Guard(introspector=introspector, policy=Policy.from_settings(settings))
     app.register_error_handler(Refused, _answer_refusal)
     app.register_error_handler(IntrospectionError, _answer_failure)

@@ -10,17 +10,16 @@ from flask import Blueprint, Response, jsonify
 
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.clock import running_clock
-from zdemo.introspection.model import Introspector
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PROBE_INTERVAL_SECONDS = 1.0
 
 
 class Readiness:
-    """Whether tokens can be checked. Asks ZITADEL at most once per second, for all callers."""
+    """Whether tokens can be checked. Calls ``ask`` at most once per second, for all callers."""
 
-    def __init__(self, introspector: Introspector, clock: Callable[[], float] = running_clock) -> None:
-        self._introspector = introspector
+    def __init__(self, ask: Callable[[str], object], clock: Callable[[], float] = running_clock) -> None:
+        self._ask = ask
         self._clock = clock
         self._probing = threading.Lock()
         self._probed_at = -PROBE_INTERVAL_SECONDS
@@ -35,7 +34,7 @@ class Readiness:
             if now - self._probed_at >= PROBE_INTERVAL_SECONDS:
                 self._probed_at = now
                 # about a random token: "not active" shows that ZITADEL works
-                self._introspector.introspect(f"zdemo-readiness-{secrets.token_urlsafe(24)}")
+                self._ask(f"zdemo-readiness-{secrets.token_urlsafe(24)}")
                 self._error = None
         except IntrospectionError as error:
             self._error = error

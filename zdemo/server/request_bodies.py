@@ -50,10 +50,14 @@ class ConnectionCut(Exception):
 
 
 class BodyReader:
-    """Reads the bodies of one app's requests. One in sixteen of the server's ``threads`` may wait for one."""
+    """Reads the bodies of one app's requests.
+
+    One in sixteen of the server's ``threads`` may wait for a body, and as many may wait to do so.
+    """
 
     def __init__(self, *, threads: int, read_seconds: float = READ_SECONDS) -> None:
-        self._bulkhead = Bulkhead(max(1, threads // 16), wait_seconds=WAIT_SECONDS)
+        places = max(1, threads // 16)
+        self._bulkhead = Bulkhead(places, waiters=places, wait_seconds=WAIT_SECONDS)
         self._read_seconds = read_seconds
 
     def __call__(self, environ: dict[str, Any]) -> None:

@@ -16,10 +16,11 @@ from zdemo.server.logs import log_to_stderr
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerApp:
-    """A recipe for the app of one worker; it can be sent to another process. ``threads`` is per worker."""
+    """A recipe for the app of one worker; it can be sent to another process. Threads are per worker."""
 
     settings: Settings
     threads: int
+    spare_threads: int
     json_logs: bool
     open_metrics: bool
 
@@ -27,7 +28,12 @@ class WorkerApp:
         """Set up logging, and return the app."""
         atexit.register(_exit_at_once)
         log_to_stderr(as_json=self.json_logs, in_batches=True)
-        return create_app(self.settings, threads=self.threads, open_metrics=self.open_metrics)
+        return create_app(
+            self.settings,
+            threads=self.threads,
+            spare_threads=self.spare_threads,
+            open_metrics=self.open_metrics,
+        )
 
 
 def _exit_at_once() -> None:
