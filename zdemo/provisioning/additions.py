@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from zdemo.errors import ManagementError
@@ -15,7 +14,7 @@ from zdemo.management.model import AdministratorRoles, Application, Credential, 
 from zdemo.management.refusals import is_withheld
 from zdemo.provisioning.current import UserFields
 from zdemo.provisioning.proof import made_assignment, was_issued
-from zdemo.provisioning.state import SetupState
+from zdemo.provisioning.state import IssuedCredential, SetupState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,71 +33,45 @@ class Contents:
     unseen: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Part:
-    """One list: ``name`` returns the name of an object that is not setup's, and an empty text for setup's own."""
-
-    of: str
-    what: str
-    ask: Callable[[], Listing[Any]]
-    name: Callable[[Any], str]
+Part = tuple[str, str, Callable[[ManagementClient, str], Listing[Any]], Callable[[Any], str]]
+"""A list: its name, what is in it, how to ask for it, and the name of an object in it, empty for one of setup's own."""
 
 
-def _contents(parts: Iterable[_Part]) -> Contents:
+def _contents(client: ManagementClient, owner_id: str, parts: Iterable[Part]) -> Contents:
     additions: list[Addition] = []
     unseen: list[str] = []
-    for part in parts:
+    for of, what, ask, name_of in parts:
         try:
-            listing = part.ask()
+            listing = ask(client, owner_id)
         except ManagementError as error:
             if not is_withheld(error):
                 raise
-            unseen.append(part.of)
+            unseen.append(of)
             continue
-        names = filter(None, map(part.name, listing.objects))
-        additions += [Addition(what=part.what, name=name) for name in names]
+        additions += [Addition(what=what, name=name) for name in map(name_of, listing.objects) if name]
         if listing.hidden:
-            unseen.append(f"{listing.hidden} of the {part.of}")
+            unseen.append(f"{listing.hidden} of the {of}")
     return Contents(additions=tuple(dict.fromkeys(additions)), unseen=tuple(unseen))
 
 
 def added_to_project(client: ManagementClient, state: SetupState, project: Project, admin_id: str) -> Contents:
     """Return what is in a project that setup created, and is not setup's."""
-    asked, of = (client, project.id), f"of the project {project.name}"
-    return _contents(
-        (
-            _Part(
-                of=f"applications {of}",
-                what="application",
-                ask=partial(listings.applications_of_project, *asked),
-                name=lambda a: "" if a.id == state.application_id else f"{a.name} ({a.id})",
-            ),
-            _Part(
-                of=f"roles {of}",
-                what="role",
-                ask=partial(listings.roles_of_project, *asked),
-                name=lambda role: "" if role.key in state.added_roles else role.key,
-            ),
-            _Part(
-                of=f"role assignments {of}",
-                what="role for",
-                ask=partial(listings.assignments_of_project, *asked),
-                name=lambda a: "" if _is_own_assignment(state, a) else assignment_name(a, a.role_keys),
-            ),
-            _Part(
-                of=f"project grants {of}",
-                what="project grant",
-                ask=partial(listings.grants_of_project, *asked),
-                name=lambda g: f"to {g.organization_name or 'the organization'} ({g.organization_id})",
-            ),
-            _Part(
-                of=f"administrators {of}",
-                what="administrator",
-                ask=partial(listings.administrators_of_project, *asked),
-                name=lambda a: "" if a.user.id in (admin_id, *state.own_users) else _administrator(a),
-            ),
-        )
-    )
+    of, own_users = f"of the project {project.name}", (admin_id, *state.own_users)
+    # fmt: off
+    parts: list[Part] = [
+        (f"applications {of}", "application", listings.applications_of_project,
+         lambda a: "" if a.id == state.application_id else f"{a.name} ({a.id})"),
+        (f"roles {of}", "role", listings.roles_of_project,
+         lambda role: "" if role.key in state.added_roles else role.key),
+        (f"role assignments {of}", "role for", listings.assignments_of_project,
+         lambda a: "" if _is_own_assignment(state, a) else assignment_name(a, a.role_keys)),
+        (f"project grants {of}", "project grant", listings.grants_of_project,
+         lambda g: f"to {g.organization_name or 'the organization'} ({g.organization_id})"),
+        (f"administrators {of}", "administrator", listings.administrators_of_project,
+         lambda a: "" if a.user.id in own_users else _administrator_name(a)),
+    ]
+    # fmt: on
+    return _contents(client, project.id, parts)
 
 
 def _is_own_assignment(state: SetupState, assignment: RoleAssignment) -> bool:
@@ -109,37 +82,17 @@ def _is_own_assignment(state: SetupState, assignment: RoleAssignment) -> bool:
 
 def added_to_user(client: ManagementClient, state: SetupState, fields: UserFields, user: User) -> Contents:
     """Return what a user that setup created has beyond what setup gave them."""
-    asked, of = (client, user.id), f"of {user.username}"
-    contents = _contents(
-        (
-            _Part(
-                of=f"PATs {of}",
-                what="PAT of",
-                ask=partial(listings.pats_of_user, *asked),
-                name=_credential_name(client, user.username, lambda pat: was_issued(pat, fields.issued(state))),
-            ),
-            _Part(
-                of=f"keys {of}",
-                what="key of",
-                ask=partial(listings.keys_of_user, *asked),
-                name=_credential_name(client, user.username, lambda _: False),
-            ),
-            _Part(
-                of=f"role assignments {of}",
-                what="role for",
-                ask=partial(listings.assignments_of_user, *asked),
-                name=lambda a: (
-                    "" if _is_expected(state, a) else f"{assignment_name(a, a.role_keys)} in {a.project_name}"
-                ),
-            ),
-            _Part(
-                of=f"administrator roles {of}",
-                what="administrator",
-                ask=partial(listings.administrator_roles_of_user, *asked),
-                name=_administrator,
-            ),
-        )
-    )
+    of, own = f"of {user.username}", fields.issued(state)
+    # fmt: off
+    parts: list[Part] = [
+        (f"PATs {of}", "PAT of", listings.pats_of_user, _credential_name(client, user.username, own)),
+        (f"keys {of}", "key of", listings.keys_of_user, _credential_name(client, user.username, ())),
+        (f"role assignments {of}", "role for", listings.assignments_of_user,
+         lambda a: "" if _is_expected(state, a) else f"{assignment_name(a, a.role_keys)} in {a.project_name}"),
+        (f"administrator roles {of}", "administrator", listings.administrator_roles_of_user, _administrator_name),
+    ]
+    # fmt: on
+    contents = _contents(client, user.id, parts)
     secret = (Addition(what="client secret", name=user.username),) if user.has_secret else ()
     return Contents(additions=contents.additions + secret, unseen=contents.unseen)
 
@@ -156,24 +109,19 @@ def _is_expected(state: SetupState, assignment: RoleAssignment) -> bool:
 
 def added_to_application(client: ManagementClient, state: SetupState, application: Application) -> Contents:
     """Return the keys of an application that setup created, and that setup did not issue."""
-    part = _Part(
-        of=f"keys of the application {application.name}",
-        what="key of",
-        ask=partial(listings.keys_of_application, client, application.id),
-        name=_credential_name(client, application.name, lambda key: was_issued(key, state.keys)),
-    )
-    return _contents([part])
+    name_of = _credential_name(client, application.name, state.keys)
+    of = f"keys of the application {application.name}"
+    return _contents(client, application.id, [(of, "key of", listings.keys_of_application, name_of)])
 
 
 def _credential_name(
-    client: ManagementClient, owner: str, is_own: Callable[[Credential], bool]
+    client: ManagementClient, owner: str, issued: tuple[IssuedCredential, ...]
 ) -> Callable[[Credential], str]:
-    """Return a function that names a credential, unless it is setup's own or has expired: nobody can use it then."""
+    """Return a function that names a credential, unless setup issued it, or it has expired: nobody can use it then."""
 
     def name(credential: Credential) -> str:
-        if is_own(credential) or credential.has_expired(client.now()):
-            return ""
-        return f"{owner} ({credential.id})"
+        is_harmless = was_issued(credential, issued) or credential.has_expired(client.now())
+        return "" if is_harmless else f"{owner} ({credential.id})"
 
     return name
 
@@ -183,5 +131,5 @@ def assignment_name(assignment: RoleAssignment, role_keys: Iterable[str]) -> str
     return f"{assignment.user.login_name or assignment.user.id}: {', '.join(role_keys) or 'no role'}"
 
 
-def _administrator(roles: AdministratorRoles) -> str:
+def _administrator_name(roles: AdministratorRoles) -> str:
     return f"{roles.user.login_name or roles.user.id}: {', '.join(roles.roles)} of {roles.of}"

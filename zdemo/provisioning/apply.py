@@ -37,12 +37,8 @@ def apply_plan(
     context = Context(client=client, files=files, plan=plan, report=report, client_id=client_id)
     check_key_file(context)
     _record_intent(context)
-    files.write(
-        {
-            "ZITADEL_DOMAIN": domain_line(files.get("ZITADEL_DOMAIN"), current.issuer),
-            **({ADMIN_PAT: None} if current.foreign_admin_pat else {}),
-        }
-    )
+    domain = {"ZITADEL_DOMAIN": domain_line(files.get("ZITADEL_DOMAIN"), current.issuer)}
+    files.write(domain | ({ADMIN_PAT: None} if current.foreign_admin_pat else {}))
     for step in plan.steps:
         if step.action is not Action.LEAVE and step.kind is not ObjectKind.ENV:
             _carry_out(context, step)

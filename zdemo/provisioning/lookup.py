@@ -165,11 +165,10 @@ def _current_user(
         pat = CredentialState.GOOD if user and user.id == owner else CredentialState.OTHER
     if user is None or not user.machine:
         return CurrentUser(fields=fields, name=name, user=user, pat=pat)
-    listed = expiries(resources.list_pats(client, user.id))
-    issued = fields.issued(files.state)
+    listed, issued = expiries(resources.list_pats(client, user.id)), fields.issued(files.state)
     in_file = next((p for p in issued if p.digest and p.digest == digest(token)), None)
-    is_dead = in_file is not None and pat is CredentialState.REFUSED and listed.get(in_file.id) == in_file.expires
-    lost = {*lost_credentials(issued, listed, token), *([in_file.id] if in_file and is_dead else [])}
+    dead = [p.id for p in issued if p is in_file and listed.get(p.id) == p.expires and pat is CredentialState.REFUSED]
+    lost = {*lost_credentials(issued, listed, token), *dead}
     return CurrentUser(
         fields=fields,
         name=name,

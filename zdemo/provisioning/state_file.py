@@ -12,7 +12,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from zdemo.config.files import NotAFileError, check_is_file, not_written, remove_leftovers, replace_file
+from zdemo.config.files import NotAFileError, not_written, read_file, remove_leftovers, replace_file
 from zdemo.errors import SettingsError
 from zdemo.provisioning.state import EMPTY, DamagedState, NewerState, SetupState, decode, digest, encode
 
@@ -118,30 +118,24 @@ def _this_user() -> int:
 
 def _content(path: Path, user: int) -> bytes:
     """Return the content of the state file, up to one byte more than it may have."""
-    _check_kind(path, path.lstat())  # before it is opened, which could change the state of a device
-    flags = os.O_RDONLY
-    for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):  # not all of them exist everywhere
-        flags |= getattr(os, name, 0)
-    with os.fdopen(os.open(path, flags), "rb") as stream:
-        found = os.fstat(stream.fileno())
-        _check_kind(path, found)
-        _check_owner(path, found, user, "600")
-        return stream.read(LARGEST_BYTES + 1)
+    _check_no_link(path)
+    try:
+        content, status = read_file(path, LARGEST_BYTES)
+    except NotAFileError as error:
+        raise SettingsError([f"{path} is {error.strerror}"], hint=_aside(path)) from None
+    _check_owner(path, status, user, "600")
+    return content
 
 
-def _check_kind(path: Path, found: os.stat_result) -> None:
-    """Raise SettingsError unless it is a file: a link would lead a person's former secrets to another place."""
-    if stat.S_ISLNK(found.st_mode):
+def _check_no_link(path: Path) -> None:
+    """Raise SettingsError for a link: it would lead a person's former secrets to another place."""
+    if path.is_symlink():
         target = os.path.realpath(path)
         hint = f"put the file in the place of the link: mv {target} {path}"
         raise SettingsError(
             [f"{path} is a link to {target}, and setup reads and writes only a file of its own"],
             hint=hint if os.path.isfile(target) else _aside(path),
         )
-    try:
-        check_is_file(found)
-    except NotAFileError as error:
-        raise SettingsError([f"{path} is {error.strerror}"], hint=_aside(path)) from None
 
 
 def _check_folder(folder: Path, user: int) -> None:
