@@ -26,7 +26,7 @@ TOO_LARGE = "the request body is larger than 64 KiB"
 READ_SECONDS = 3.0
 WAIT_SECONDS = 0.1
 RETRY_AFTER_SECONDS = 1
-FLUSH_SECONDS = 0.05  # for the server to send a refusal, before its connection is cut
+FLUSH_SECONDS = 0.2  # for the server to send a refusal, before its connection is cut
 
 
 class TooManyBodies(RequestEntityTooLarge):
