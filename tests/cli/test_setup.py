@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cli import LONGEST_SECONDS, Shell, is_two_lines
+from tests.support.cli import LONGEST_SECONDS, Shell, is_two_lines, unbroken
 from tests.support.ports import fixed_port
 from tests.support.relay import relay
 from tests.support.repository import git, needs_git, repository
@@ -241,8 +241,9 @@ def test_the_question_for_the_token_says_where_it_goes_and_who_says_so(option: t
     bare.dotenv(ZITADEL_DOMAIN="https://evil.example")
     status, shown = at_terminal(bare, "setup", *option, when="not shown: ", typed="\x03")
     assert status == 130
-    assert shown.startswith("ZITADEL_ADMIN_PAT for https://evil.example (ZITADEL_DOMAIN in ")
-    assert shown.splitlines()[0].rstrip().endswith("/.env), not shown:")
+    question = " ".join(shown.partition("not shown:")[0].split())
+    assert question.startswith("ZITADEL_ADMIN_PAT for https://evil.example (ZITADEL_DOMAIN in ")
+    assert question.endswith("/.env),")
 
 
 def test_no_token_is_asked_for_where_the_address_is_not_one(bare: Shell) -> None:
@@ -372,7 +373,7 @@ def test_the_emulator_may_be_meant_and_is_not_asked_for_twice(bare: Shell) -> No
     (bare.folder / ".env").write_text(EXAMPLE.read_text())
     with fixed_port(DEFAULT_PORT):
         code, screen = at_terminal(bare, "setup", when=WHICH, typed="\n")
-        assert (code, "localhost:8484" in screen.partition(WHICH)[2]) == (4, True)
+        assert (code, "localhost:8484" in screen.replace("\n", " ").partition(WHICH)[2]) == (4, True)
         with emulate(port=DEFAULT_PORT):
             assert bare(*YES, "--domain", "http://localhost:8484").code == 0
             ran = bare(*YES)
@@ -488,7 +489,7 @@ def run_both(one: Shell, other: Shell, arguments: Sequence[str], more: Sequence[
     """Run setup in both folders at the same time; return code, standard error and folder, the winner first."""
     with one.running(*arguments) as first, other.running(*arguments, *more) as second:
         ended = [(process.communicate(timeout=LONGEST_SECONDS)[1], process.returncode) for process in (first, second)]
-    found = [(code, err, shell) for (err, code), shell in zip(ended, (one, other), strict=True)]
+    found = [(code, unbroken(err), shell) for (err, code), shell in zip(ended, (one, other), strict=True)]
     return sorted(found, key=lambda row: row[0])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import requests
 
 from tests.support.ports import free_port
 from tests.support.waiting import eventually
+from zdemo.cli.layout import BELOW, COMMAND, WITHOUT_TERMINAL, cells
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate
 from zdemo.server import create_app
@@ -32,7 +35,10 @@ BASE = {"PYTHONPATH": str(ROOT), "PATH": os.defpath, "HOME": "/nonexistent", "PY
 
 @dataclass(frozen=True, kw_only=True)
 class Ran:
-    """What a command left: its exit code, standard output and standard error."""
+    """What a command left: its exit code, standard output and standard error.
+
+    In ``err``, lines that were broken where a terminal ends are whole again.
+    """
 
     code: int
     out: str
@@ -53,8 +59,23 @@ class Ran:
         return self.err.splitlines()
 
 
+def unbroken(text: str) -> str:
+    """Return messages without the line ends that the width of their lines made."""
+    lines = text.splitlines()
+    joined = lines[:1]
+    for before, line in pairwise(lines):
+        command = re.match(COMMAND, line.lstrip())
+        word = command[0] if command else line.split()[0] if line.strip() else ""
+        may_continue = line.startswith(" ") or (" " not in line and cells(line) > WITHOUT_TERMINAL - BELOW)
+        if may_continue and cells(before) + 1 + cells(word) > WITHOUT_TERMINAL - BELOW:
+            joined[-1] += f" {line.lstrip()}"
+        else:
+            joined.append(line)
+    return "".join(f"{line}\n" for line in joined)
+
+
 def _ran(code: int, out: bytes, err: bytes) -> Ran:
-    ran = Ran(code=code, out=out.decode(), err=err.decode())
+    ran = Ran(code=code, out=out.decode(), err=unbroken(err.decode()))
     assert "Traceback" not in ran.all, ran.all
     return ran
 
@@ -76,16 +97,21 @@ class Forker:
         atexit.register(self.close)
 
     def run(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], stdin: bytes) -> Ran:
-        assert self._process.stdin
-        assert self._process.stdout
         for path, content in zip(self._files, (stdin, b"", b""), strict=True):
             path.write_bytes(content)
-        files = [str(path) for path in self._files]
-        job = {"arguments": arguments, "folder": str(folder), "env": dict(env), "files": files}
+        code = self.run_at(self._files, arguments, folder, env)
+        return _ran(code, self._files[1].read_bytes(), self._files[2].read_bytes())
+
+    def run_at(self, files: Sequence[Path], arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> int:
+        """Run a command whose streams are these files, and return its exit code."""
+        assert self._process.stdin
+        assert self._process.stdout
+        paths = [str(path) for path in files]
+        job = {"arguments": arguments, "folder": str(folder), "env": dict(env), "files": paths}
         print(json.dumps(job), file=self._process.stdin, flush=True)
         code = int(self._process.stdout.readline())
         assert code >= 0, f"signal {-code} ended zdemo {' '.join(arguments)}"
-        return _ran(code, self._files[1].read_bytes(), self._files[2].read_bytes())
+        return code
 
     def close(self) -> None:
         self._process.communicate(timeout=LONGEST_SECONDS)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
-from tests.support.cli import BASE, LONGEST_SECONDS, Shell
+from tests.support.cli import BASE, LONGEST_SECONDS, Shell, forker
 
 Typed = str | Callable[[], str]
 _LAUNCH = """
@@ -53,6 +57,29 @@ def at_terminal_of(
         os.close(master)
 
 
+def shown_at(columns: int, shell: Shell, *arguments: str, **env: str) -> str:
+    """Return what a terminal of that width is sent by a command that asks nothing; a fork runs it."""
+    master, slave = pty.openpty()
+    termios.tcsetwinsize(slave, (24, columns))
+    received = bytearray()
+
+    def read() -> None:
+        with suppress(OSError):  # how Linux says that the other end is closed
+            while data := os.read(master, 1 << 16):
+                received.extend(data)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        variables = {**BASE, "TERM": "xterm-256color", **shell.env, **env}
+        forker().run_at([Path(os.ttyname(slave))] * 3, arguments, shell.folder, variables)
+    finally:
+        os.close(slave)
+        reader.join(LONGEST_SECONDS)
+        os.close(master)
+    return received.decode().replace("\r\n", "\n")
+
+
 def _conversation(process: subprocess.Popen[bytes], terminal: int, when: bytes, typed: Typed) -> tuple[int, str]:
     output = b""
     end = time.monotonic() + LONGEST_SECONDS
@@ -66,7 +93,7 @@ def _conversation(process: subprocess.Popen[bytes], terminal: int, when: bytes, 
         if not data:
             return process.wait(LONGEST_SECONDS), output.decode().replace("\r\n", "\n")
         output += data
-        if typed and when in output:
+        if typed and when in re.sub(rb"\r\n", b" ", output):
             os.write(terminal, (typed if isinstance(typed, str) else typed()).encode())
             typed = ""
     raise AssertionError(f"zdemo does not end; it wrote {output!r}")

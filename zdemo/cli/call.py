@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zdemo.cli.layout import step
 from zdemo.cli.options import EnvFile, Json, Pat, check_address
-from zdemo.cli.screen import Screen, headline, show_finding, step
+from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_mixed_sources, token_line
 from zdemo.client import Call, Challenge, Route, call_api, curl_command
 from zdemo.client import as_json as call_document
 from zdemo.config.environment import Environment
-from zdemo.config.printable import printable
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 from zdemo.http.response import GATEWAY_STATUSES
@@ -64,7 +64,7 @@ def call(
     token = None if route is Route.PUBLIC and pat is None else checked_token(environment)
     if curl:
         command = curl_command(settings, route, with_token=token is not None)
-        screen.document({"curl": command}) if as_json else screen.say(command)
+        screen.document({"curl": command}) if as_json else screen.say(command, whole=True)
         return ExitCode.YES
     if token:
         tell_mixed_sources(screen, environment, "PAT", "ZDEMO_API_URL")
@@ -151,9 +151,8 @@ def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:
 
 def _show(screen: Screen, call: Call, explanation: Explanation | None, token: str, *, verbose: bool) -> None:
     """Show one call; ``token`` is the masked token and its source, or empty."""
-    status, colour = f" {call.answer.status}  ", "green" if call.accepted else "red"
-    line = headline(f"GET {call.url}", f"{status}{call.answer.seconds * 1000:.0f} ms".lstrip())
-    screen.say(line.replace(status, f" {screen.mark(status.strip(), colour)}  ", 1))
+    status = screen.mark(str(call.answer.status), "green" if call.accepted else "red")
+    screen.headline(f"GET {call.url}", f"{status}  {call.answer.seconds * 1000:.0f} ms")
     if verbose:
         _show_exchange(screen, call, token)
     if call.accepted:
@@ -201,5 +200,5 @@ def _show_exchange(screen: Screen, call: Call, token: str) -> None:
     screen.say("> Accept: application/json")
     screen.say(f"< {call.answer.status}")
     for name, value in call.answer.headers.items():
-        screen.say(f"< {printable(name)}: {printable(value)}")
-    screen.say(f"< {printable(call.answer.text.strip())}")
+        screen.behind("< ", f"{name}: {value}", hang=2)
+    screen.behind("< ", call.answer.text.strip())

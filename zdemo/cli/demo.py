@@ -15,14 +15,16 @@ from typing import Annotated, Any
 
 import typer
 
+from zdemo.cli.layout import BELOW, cells, pad, with_remark
 from zdemo.cli.options import EnvFile, Json
-from zdemo.cli.screen import WIDTH, Screen, headline
+from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import DemoEnvironment, Interrupted, StepResult
 from zdemo.errors import ExitCode, SettingsError
 
+NAME_WIDTH = 38
 SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 LIVE_HINT = (
     "set {what} in the environment or in .env; zdemo demo without --live needs no settings; how to get a ZITADEL: "
@@ -97,7 +99,7 @@ def _run(screen: Screen, demo: AbstractContextManager[DemoEnvironment], *, as_js
 
 def _show_begin(screen: Screen, environment: DemoEnvironment) -> None:
     both = f"ZITADEL {environment.zitadel}    API {environment.api_url}"
-    for line in [both] if len(both) <= WIDTH else both.split("    "):
+    for line in [both] if cells(both) <= screen.width() else both.split("    "):
         screen.say(line)
     screen.say()
 
@@ -108,20 +110,24 @@ def show_result(screen: Screen, number: int, result: StepResult) -> None:
     after = f", after {seconds:.1f} s" if seconds is not None and seconds >= 0.05 else ""
     verdict = "as expected" if result.passed else f"EXPECTED {step.expected}"
     words = screen.mark(f"{verdict}{after}", "green" if result.passed else "red")
-    screen.say(f"{number:2}  {step.name:<38} {result.actual}   {words}")
-    screen.say(f"      GET {step.route.path}, {step.caller.value}")
-    screen.say(f"      {step.why}")
+    lead, came = f"{number:2}  ", f"{result.actual}   {words}"
+    if cells(lead) + NAME_WIDTH + cells(came) < screen.width():
+        screen.say(f"{lead}{pad(step.name, NAME_WIDTH)} {came}")
+    else:
+        screen.behind(lead, f"{step.name}\n{came}")
+    lead = " " * (cells(lead) + BELOW)
+    screen.behind(lead, f"GET {step.route.path}, {step.caller.value}\n{step.why}")
 
 
 def show_end(screen: Screen, results: Sequence[StepResult], seconds: float, *, live: bool) -> None:
     """Show the total, and what to do next."""
     good = sum(result.passed for result in results)
     screen.say()
-    screen.say(headline(f"{good} of {len(results)} as expected", f"{seconds:.1f} s"))
+    screen.headline(f"{good} of {len(results)} as expected", f"{seconds:.1f} s")
+    then = with_remark(f"{_command()} serve --emulator", "runs both, and says what to try")
     if live:
-        screen.say("next  zdemo setup                   creates objects to keep, and writes .env")
-    else:
-        screen.say(f"next  {_command()} serve --emulator        runs both, and says what to try")
+        then = with_remark("zdemo setup", "creates objects to keep, and writes .env")
+    screen.behind("next  ", then)
 
 
 def _command() -> str:

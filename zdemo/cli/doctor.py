@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import typer
 
 from zdemo.cli.explain import explain
+from zdemo.cli.layout import pad, step
 from zdemo.cli.options import EnvFile, Json, check_address
-from zdemo.cli.screen import Screen, headline, step
+from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.environment import Environment
 from zdemo.config.parsers import did_you_mean
@@ -135,10 +136,8 @@ def _target(environment: Environment, url: str) -> Target:
 def _show(screen: Screen, done: CheckReport) -> None:
     """Show a check, and what to do if it failed."""
     result = done.result
-    label, rest = LABELS[result.outcome], f"{done.id:<{ID_WIDTH}}"
-    pad = " " * (LABEL_WIDTH - len(label))
-    shown = f"{screen.mark(label, COLOURS[result.outcome])}{pad}{rest}"
-    screen.behind(f"{label}{pad}{rest}", result.evidence, shown=shown)
+    label = screen.mark(LABELS[result.outcome], COLOURS[result.outcome])
+    screen.behind(f"{pad(label, LABEL_WIDTH)}{done.id:<{ID_WIDTH}}", result.evidence)
     if result.outcome in (Outcome.PASS, Outcome.SKIP):
         return
     if result.seen:
@@ -161,7 +160,7 @@ def _below(screen: Screen, lead: str, text: str) -> None:
 def _show_summary(screen: Screen, done: Sequence[CheckReport], seconds: float) -> None:
     """Show how many checks had which outcome; repeat what failed when it may have scrolled off the screen."""
     screen.say()
-    screen.say(headline(_summary(done), f"{seconds:.1f} s"))
+    screen.headline(_summary(done), f"{seconds:.1f} s")
     if len(done) <= A_GLANCE:
         return
     for one in done:

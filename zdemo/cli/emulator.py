@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from zdemo.cli.layout import WITHOUT_TERMINAL, table
 from zdemo.cli.options import Expose, Host, Port, check_exposure, check_port
-from zdemo.cli.screen import Screen, columns
+from zdemo.cli.screen import Screen
 from zdemo.errors import ExitCode
 
 EMULATOR_PORT = 8484  # as in zdemo.emulator, which is not loaded for a line of help
@@ -62,7 +63,7 @@ def known_users() -> list[str]:
     from zdemo.emulator import ADMIN, READER, VISITOR
 
     users = {READER: ", ".join(READER.roles), VISITOR: "(no role)", ADMIN: "(administrator)"}
-    rows = columns([(user.username, role) for user, role in users.items()])
+    rows = table([(user.username, role) for user, role in users.items()], WITHOUT_TERMINAL)
     return [line for row, user in zip(rows, users, strict=True) for line in (row, f"  {user.pat}")]
 
 

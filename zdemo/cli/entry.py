@@ -73,7 +73,7 @@ def _run(screen: Screen, arguments: Sequence[str], *, as_json: bool) -> int:
         result = program(args=_with_asking(arguments), prog_name="zdemo", standalone_mode=False, obj=screen)
     except CommandLineError as error:
         if type(error).__name__ == "NoArgsIsHelpError":
-            screen.say(error.ctx.get_help())
+            screen.say(error.ctx.get_help(), whole=True)
         else:
             screen.failure(*wrong_command_line(error, program, arguments), as_json=as_json)
         return int(ExitCode.USAGE)

@@ -41,7 +41,7 @@ def _show(screen: Screen, block: str) -> None:
     """Print a paragraph, a heading, a command or a table: the parts of Markdown that the page has."""
     if block.startswith(INDENT):
         for line in block.splitlines():
-            screen.say(line)
+            screen.say(line, whole=True)
     elif block.startswith("|"):
         for row in block.splitlines()[2:]:  # below the head
             cells = re.split(r" *(?<!\\)\| *", row.strip("| "))

@@ -10,6 +10,7 @@ import typer
 
 from zdemo.cli.env_file import DEFAULT, emulator_env_file, with_env_file
 from zdemo.cli.gitignore import keep_out_of_git
+from zdemo.cli.layout import with_remark
 from zdemo.cli.options import EnvFile
 from zdemo.cli.questions import typed_line
 from zdemo.cli.screen import Screen
@@ -49,8 +50,7 @@ def init(
     keep_out_of_git(screen, path, yes=False)
     for name in read_environment(path).shadowed:
         screen.tell(f"warning: {name} in the environment hides the one in {path}: unset {name}")
-    steps = _next_steps(path, emulator=emulator)
-    screen.pairs(steps, label_width=max(len(label) for label, _ in steps))
+    screen.pairs(_next_steps(path, emulator=emulator), label_width=4)
     return ExitCode.YES
 
 
@@ -73,8 +73,8 @@ def _next_steps(path: Path, *, emulator: bool) -> list[tuple[str, str]]:
             "zdemo serve --emulator": "runs the API and the emulator",
             "zdemo call scoped": "in another terminal",
         }
-    lead = ("next  ", "      ")
-    return [(f"{lead[i]}{with_env_file(command, path)}", what) for i, (command, what) in enumerate(steps.items())]
+    rows = [with_remark(with_env_file(command, path), what) for command, what in steps.items()]
+    return list(zip(("next", ""), rows, strict=True))
 
 
 def _refusal(path: Path, text: str, *, emulator: bool) -> ZdemoError:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from zdemo.cli.layout import pad
 from zdemo.cli.options import EnvFile, Pat
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import environment_with_token, tell_mixed_sources, tell_warnings
@@ -24,6 +25,7 @@ from zdemo.introspection.refusals import introspection_error, read_answer
 from zdemo.investigation import Investigation, investigate, pat_ids, usable_admin_pat
 from zdemo.management.model import LAST_MOMENT
 
+ROLE_WIDTH = 20
 NEVER = LAST_MOMENT // 1000
 SHOWN_ABOVE = ("token", "roles")  # evidence that is on the screen already when the cause is shown
 
@@ -164,7 +166,7 @@ def _show_roles(screen: Screen, introspection: Introspection, settings: Settings
         screen.say("  none")
     for key, organizations in sorted(roles.items()):
         granted = ", ".join(f"{domain} ({org})" for org, domain in organizations.items())
-        screen.say(printable(f"  {key:<18}granted by {granted}"))
+        screen.behind(pad(printable(f"  {key}"), ROLE_WIDTH), f"granted by {granted}")
 
 
 def _show_verdicts(screen: Screen, introspection: Introspection, settings: Settings, *, now: float) -> None:
@@ -176,4 +178,4 @@ def _show_verdicts(screen: Screen, introspection: Introspection, settings: Setti
             refusal, words = None, "open to anyone"
         elif refusal:
             words = f"no     {refusal.message}"
-        screen.say(f"{route.path:<21}{screen.mark(words, 'red' if refusal else 'green')}")
+        screen.behind(f"{route.path:<21}", words, colour="red" if refusal else "green")

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import sys
 
+from zdemo.cli.layout import columns_of, wrapped
+
+
+def broken(question: str) -> str:
+    """Return a question in lines that leave room to type behind the last."""
+    return "\n".join(wrapped(question.rstrip(" "), columns_of(sys.stderr) - len(" y"))) + " "
+
 
 def typed_line(question: str) -> str:
     """Ask, and return the line that is typed."""
-    sys.stderr.write(question)
+    sys.stderr.write(broken(question))
     sys.stderr.flush()
     return sys.stdin.readline().strip()
 

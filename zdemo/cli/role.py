@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from zdemo.cli.options import PLAIN, EnvFile, Json
-from zdemo.cli.screen import Screen, columns
+from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets
 from zdemo.config.environment import read_environment
 from zdemo.config.printable import printable
@@ -81,8 +81,7 @@ def list_roles(
         screen.document({"project": {"id": project.id, "name": name}, "assignments": rows})
         return ExitCode.YES
     screen.say(printable(f"roles in project {name} ({project.id})"))
-    for line in columns([_cells(a) for a in assignments]) or ["  no role is granted"]:
-        screen.say(printable(line))
+    screen.table([_cells(assignment) for assignment in assignments] or [["  no role is granted"]])
     return ExitCode.YES
 
 
@@ -96,9 +95,10 @@ def _row(assignment: RoleAssignment) -> dict[str, object]:
     }
 
 
-def _cells(assignment: RoleAssignment) -> tuple[str, str, str]:
+def _cells(assignment: RoleAssignment) -> list[str]:
     by = f"granted by {assignment.organization_name}" if assignment.active else "deactivated: has no effect"
-    return f"  {assignment.user.login_name}", ", ".join(assignment.role_keys) or "(no role)", by
+    texts = f"  {assignment.user.login_name}", ", ".join(assignment.role_keys) or "(no role)", by
+    return [printable(text) for text in texts]
 
 
 @role.command("grant", short_help="Grant a user a role in the project.")

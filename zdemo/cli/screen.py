@@ -6,29 +6,21 @@ import json
 import os
 import re
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import typer
 
+from zdemo.cli.layout import BELOW, behind, columns_of, headline, pad, table, wrapped
 from zdemo.cli.redaction import Redaction
+from zdemo.config.colour import shows_colour
 from zdemo.config.printable import printable
 
 if TYPE_CHECKING:
     from zdemo.diagnosis import Finding
 
-WIDTH = 80
-LEAST_WIDTH = 20  # characters of text in a line, however narrow the terminal
 PROBLEMS = r"\n *"  # stands between two problems in a message
-ASIDE = "          ("  # stands between a command and a remark about it
-GLUE = "\x00"  # stands for a blank inside a command; a text that is shown never holds a NUL
-COMMAND = (  # in a sentence, as far as it can be told from the words around it
-    r"\bzdemo (?:role [a-z]+(?: \S+ [\w.-]+:[\w.:-]+\b)?|[a-z]+)"
-    r"(?: (?:public|private|scoped)\b)?(?: --?[a-z][\w-]*(?: (?:[A-Z\d]+|\w+[.:/][\w.:/-]+)\b)?)*"
-    r"|\b(?:export|unset|cd) [\w./~=-]+"
-)
 
 
 def printable_json(text: str) -> str:
@@ -63,32 +55,50 @@ class Screen:
                 raise
             drop(stream)  # the answer and the exit code are the same without the message
 
-    def _colour(self, stream: IO[str]) -> bool:
-        return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    def width(self, stream: IO[str] | None = None) -> int:
+        """Return how wide text on a stream is, by default on standard output."""
+        return columns_of(stream or self.stdout)
 
-    def say(self, text: str = "") -> None:
-        """Print a line of the answer. Text from elsewhere must have gone through ``printable``."""
-        self._put(self.stdout, text)
+    def say(self, text: str = "", *, whole: bool = False) -> None:
+        """Print a line of the answer, or a text that is never broken into lines, if it is ``whole``.
+
+        Text from elsewhere must have gone through ``printable``.
+        """
+        text = self.redaction(text)
+        for line in [text] if whole else wrapped(text, self.width()):
+            self._put(self.stdout, line)
 
     def tell(self, text: str) -> None:
         """Print a message on standard error."""
         _, lead, rest = re.split(r"^( *(?:note: |warning: )?)", text, maxsplit=1)
-        self.behind(lead, rest, stream=self.stderr)
+        self.behind(lead, rest, hang=0 if lead else BELOW, stream=self.stderr)
 
-    def behind(self, lead: str, text: str, *, shown: str = "", hang: int = 0, stream: IO[str] | None = None) -> None:
-        """Print a text behind ``lead``, or behind what is ``shown`` in its place, on standard output by default.
+    def behind(self, lead: str, text: str, *, hang: int = 0, colour: str = "", stream: IO[str] | None = None) -> None:
+        """Print a text behind ``lead``, on standard output by default; ``lead`` may have colours.
 
         Lines after the first begin below the text, ``hang`` characters to the right.
         """
-        width = columns_of(stream) if stream else WIDTH
-        indent = len(lead) + hang
-        first, *rest = wrapped(self.redaction(text), max(width - indent, LEAST_WIDTH))
-        for line in (f"{shown or lead}{first}", *(" " * indent + line for line in rest)):
-            self._put(stream or self.stdout, line.rstrip())
+        stream = stream or self.stdout
+        shown = printable(self.redaction(text))
+        if colour and shows_colour(stream):
+            shown = typer.style(shown, fg=colour)
+        for line in behind(lead, shown, self.width(stream), hang=hang):
+            self._put(stream, line.rstrip())
+
+    def headline(self, left: str, right: str) -> None:
+        """Print a line with a text at both ends."""
+        for line in headline(self.redaction(left), right, self.width()):
+            self._put(self.stdout, line)
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Print rows as aligned lines. Text from elsewhere must have gone through ``printable``."""
+        for line in table([[self.redaction(cell) for cell in row] for row in rows], self.width()):
+            self._put(self.stdout, line.rstrip())
 
     def document(self, value: Any) -> None:
-        """Print the answer as one JSON document."""
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        """Print the answer as one JSON document, indented at a terminal; a text is printed as it is."""
+        indent = 2 if self.stdout.isatty() else None
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=indent)
         self._answered = True
         binary = getattr(self.stdout, "buffer", None)
         if binary is None:
@@ -100,10 +110,10 @@ class Screen:
 
     def error(self, message: str, hint: str = "") -> None:
         """Print what went wrong, and what to do."""
-        label = typer.style("error:", fg="red", bold=True) if self._colour(self.stderr) else "error:"
+        label = typer.style("error:", fg="red", bold=True) if shows_colour(self.stderr) else "error:"
         first, *more = re.split(PROBLEMS, message)
         hang = 2 if more else 0  # shows where the next problem begins
-        self.behind("error: ", first, shown=f"{label} ", hang=hang, stream=self.stderr)
+        self.behind(f"{label} ", first, hang=hang, stream=self.stderr)
         for problem in more:
             self.behind(" " * len("error: "), problem, hang=hang, stream=self.stderr)
         if hint:
@@ -125,22 +135,23 @@ class Screen:
 
     def mark(self, text: str, colour: str) -> str:
         """Return the text in a colour where the answer goes to a terminal that shows colours."""
-        return typer.style(text, fg=colour) if self._colour(self.stdout) else text
+        return typer.style(text, fg=colour) if shows_colour(self.stdout) else text
 
     def pairs(self, rows: Iterable[tuple[str, str]], *, indent: int = 0, label_width: int = 12) -> None:
         """Print labelled lines; an empty label continues the one before. Long texts are wrapped below their start."""
         for label, text in rows:
-            self.behind(" " * indent + f"{label:<{label_width}}  ", text)
+            self.behind(f"{' ' * indent}{pad(label, label_width)}  ", text)
 
     @contextmanager
     def waiting(self, what: str) -> Iterator[None]:
         """Show a spinner on standard error while the block runs, if that is a terminal; leave nothing behind."""
-        if not self._colour(self.stderr):
+        if not self.stderr.isatty() or os.environ.get("TERM") == "dumb":
             yield
             return
         from rich.console import Console  # here, since most commands never wait
 
-        with Console(file=self.stderr, stderr=True).status(what):
+        colours: Literal["auto"] | None = "auto" if shows_colour(self.stderr) else None
+        with Console(file=self.stderr, stderr=True, color_system=colours).status(what):
             yield
 
 
@@ -149,44 +160,6 @@ def drop(stream: IO[str]) -> None:
     handle = os.open(os.devnull, os.O_WRONLY)
     os.dup2(handle, stream.fileno())
     os.close(handle)
-
-
-def columns_of(stream: IO[str]) -> int:
-    """Return the width of the terminal; a file or another program gets lines of any length."""
-    if not stream.isatty():
-        return sys.maxsize
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or WIDTH
-    except OSError:
-        return WIDTH
-
-
-def wrapped(text: str, width: int) -> list[str]:
-    """Return the text in lines of at most ``width``; a command, an address or an ID is never cut."""
-    lines: list[str] = []
-    for paragraph in printable(text).split("\n"):
-        if ASIDE in paragraph or len(paragraph) <= width:
-            lines.append(paragraph)
-        else:
-            glued = re.sub(COMMAND, lambda match: match[0].replace(" ", GLUE), paragraph)
-            lines += textwrap.wrap(glued, width, break_long_words=False, break_on_hyphens=False) or [""]
-    return [line.replace(GLUE, " ") for line in lines]
-
-
-def step(text: str) -> str:
-    """Return a step of a fix without the room that a screen leaves between a command and a remark."""
-    return printable(text.replace(ASIDE, " ("))
-
-
-def headline(left: str, right: str) -> str:
-    """Return a line with a text at both ends of 80 columns."""
-    return f"{left}{right:>{max(WIDTH - len(left), len(right) + 2)}}"
-
-
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as aligned lines."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence: bool = True) -> None:

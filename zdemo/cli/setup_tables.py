@@ -6,7 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from zdemo.cli.screen import WIDTH, Screen, wrapped
+from zdemo.cli.layout import BELOW, LEAST_ROOM, cells, pad, wrapped
+from zdemo.cli.screen import Screen
 from zdemo.config.printable import printable
 from zdemo.management.model import Administrator
 from zdemo.provisioning.additions import Addition
@@ -15,7 +16,6 @@ from zdemo.provisioning.removals import Removal
 from zdemo.provisioning.teardown import Teardown
 
 LABEL_WIDTH, ACTION_WIDTH = 16, 15
-MIDDLE_WIDTH = WIDTH - LABEL_WIDTH - ACTION_WIDTH - 2
 COLOURS = {Action.CREATE: "green", Action.CHANGE: "yellow", Action.REMOVE: "red"}
 WORDS = {"PAT of": "PAT", "role for": "role assignment", "key of": "key"}  # labels that continue in their names
 
@@ -62,13 +62,22 @@ def show_teardown(screen: Screen, teardown: Teardown, file: Path) -> None:
 
 
 def _row(screen: Screen, label: str, middle: str, action: str, note: str, colour: str) -> None:
-    if note and len(middle) + len(note) + 3 <= MIDDLE_WIDTH:
-        middle, note = f"{middle} ({note})", ""
-    first, *rest = wrapped(middle, MIDDLE_WIDTH)
+    """Show a row of a plan; on a narrow screen, the action stands below the name."""
+    room = screen.width() - LABEL_WIDTH - ACTION_WIDTH - BELOW
     word = screen.mark(action, colour) if colour else action
-    screen.say(printable(f"  {label:<{LABEL_WIDTH}}{first:<{MIDDLE_WIDTH}} ") + word)
-    for line in (*rest, *filter(None, [note])):
-        screen.behind(" " * (LABEL_WIDTH + 2), line)
+    lead, middle = " " * BELOW + pad(printable(label), LABEL_WIDTH), printable(middle)
+    if note and cells(f"{middle} ({note})") <= max(room, LEAST_ROOM):
+        middle, note = f"{middle} ({note})", ""
+    if room < LEAST_ROOM:
+        screen.behind(lead, middle)
+        screen.say(" " * cells(lead) + word)
+    else:
+        first, *rest = wrapped(middle, room)
+        screen.say(f"{lead}{pad(first, room)} {word}")
+        for line in rest:
+            screen.behind(" " * cells(lead), line)
+    if note:
+        screen.behind(" " * cells(lead), note)
 
 
 def show_result(screen: Screen, plan: Plan, seconds: float, *, changed: bool) -> None:
@@ -77,11 +86,11 @@ def show_result(screen: Screen, plan: Plan, seconds: float, *, changed: bool) ->
     done = f"done in {seconds:.1f} s" if changed else "no changes"
     has = f"{options.reader_name} has {options.role}, {options.visitor_name} does not"
     screen.pairs([("", f"{done}; {has}")], label_width=0)
-    lead = "next"
+    lead = "next  "
     if plan.renews_credentials:
-        screen.say(f"{lead}  restart zdemo serve to pick up the new settings")
-        lead = "    "
-    screen.say(f"{lead}  zdemo serve        and in another terminal        zdemo call scoped")
+        screen.behind(lead, "restart zdemo serve to pick up the new settings")
+        lead = " " * len(lead)
+    screen.table([(f"{lead}zdemo serve      ", "and in another terminal      ", "zdemo call scoped")])
 
 
 def plan_document(plan: Plan, *, dry_run: bool, seconds: float | None) -> dict[str, Any]:

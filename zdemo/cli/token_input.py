@@ -11,6 +11,7 @@ import typer
 
 from zdemo.authorization import LONGEST_TOKEN
 from zdemo.cli.options import ASK
+from zdemo.cli.questions import broken
 from zdemo.cli.screen import Screen
 from zdemo.config.environment import COMMAND_LINE, Environment, is_setting, read_environment
 from zdemo.config.masking import SECRET_SETTINGS, masked, token_like
@@ -41,7 +42,7 @@ def typed_secret(prompt: str) -> str:
     import getpass  # here, since it is rarely needed
 
     try:
-        return getpass.getpass(prompt, stream=sys.stderr)
+        return getpass.getpass(broken(prompt), stream=sys.stderr)
     except EOFError:
         raise typer.Abort from None
 

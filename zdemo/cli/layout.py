@@ -1,0 +1,169 @@
+"""Text in the width of a terminal: what may be broken, what hangs below what, and how many cells it takes.
+
+Texts may have colours. Those from elsewhere must have gone through ``printable``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+from zdemo.config.printable import printable
+
+LEAST_COLUMNS, MOST_COLUMNS = 40, 120  # between them, text follows the terminal
+WITHOUT_TERMINAL = 80
+LEAST_ROOM = 24  # cells for a text beside its label; with less, it begins below the label
+NARROW_INDENT = 4  # blanks before a label where there is not enough room otherwise
+BELOW = 2  # blanks more for what stands below its label
+COLOUR = r"\x1b\[[\d;]*m"
+EMOJI_STYLE = "\ufe0f"  # makes the character before it an emoji, which is wide
+ASIDE = "          ("  # stands between a command and a remark about it
+GLUE = "\x00"  # stands for a blank inside a command; a text that is shown never holds a NUL
+VALUE = r"(?:[A-Z\d]+|[\w~./-]*[\w~][.:/][\w.:/~-]*)(?![\w/])"  # of an option: a placeholder, a number, a file, an ID
+COMMAND = (  # in a sentence, as far as it can be told from the words around it
+    r"\bzdemo (?:role (?:grant|revoke) \S+ [\w.-]+:[\w.:-]+\b|role [a-z]+|[a-z]+|(?=--))"
+    r"(?: (?:public|private|scoped)\b)?"
+    rf"(?: ?--?[a-z][\w-]*(?:[ =]{VALUE})?(?: -(?=[ ;,)]|$))?)*"
+    r"|\b(?:export|unset|cd) [\w./~=-]+"
+    r"|\bgit rm --cached \S+"
+)
+
+
+def columns_of(stream: IO[str], variables: Mapping[str, str] = os.environ) -> int:
+    """Return how wide text on a stream is: ``COLUMNS``, else the terminal's width, within sensible bounds."""
+    return min(max(_columns_of(stream, variables.get("COLUMNS", "")), LEAST_COLUMNS), MOST_COLUMNS)
+
+
+def _columns_of(stream: IO[str], wanted: str) -> int:
+    if wanted.isascii() and wanted.isdigit() and int(wanted[:9]) > 0:
+        return int(wanted[:9])
+    try:
+        return (os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0) or WITHOUT_TERMINAL
+    except (OSError, ValueError):  # it has no descriptor, or is closed
+        return WITHOUT_TERMINAL
+
+
+def cells(text: str) -> int:
+    """Return how many cells of a terminal a text takes; colours take none."""
+    text = re.sub(COLOUR, "", text)
+    if text.isascii():
+        return len(text)
+    return sum(map(_cells_of, text)) + text.count(EMOJI_STYLE)
+
+
+def _cells_of(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # drawn over the character before it, or not at all
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def pad(text: str, width: int) -> str:
+    """Return the text with as many blanks as it lacks to a width."""
+    return text + " " * (width - cells(text))
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return the text in lines of at most ``width``; a word, a command, an address or an ID is never cut."""
+    return [line for paragraph in text.split("\n") for line in filled(paragraph, width)]
+
+
+def filled(paragraph: str, width: int) -> list[str]:
+    """Return one paragraph in lines; those after the first are indented as it is.
+
+    What is longer than a line stands alone on its line, and begins at the left.
+    """
+    if cells(paragraph) <= width:
+        return [paragraph]
+    command, aside, remark = paragraph.partition(ASIDE)
+    if aside:
+        near = f"{command}  ({remark}"
+        below = filled(f"({remark}", width - BELOW)
+        return [near] if cells(near) <= width else [*filled(command, width), *(" " * BELOW + line for line in below)]
+    glued = re.sub(COMMAND, lambda match: match[0].replace(" ", GLUE), paragraph)
+    indent = re.match(" *", paragraph)[0]  # type: ignore[index]  # it matches everywhere
+    lines: list[str] = []
+    line, gap = "", indent
+    for word, blanks in re.findall(r"([^ ]+)( *)", glued):
+        if line and cells(f"{line}{gap}{word}") > width:
+            lines.append(line)
+            line, gap = "", indent
+        line, gap = f"{line}{gap}{word}", blanks
+    return [one.replace(GLUE, " ") for one in (*lines, line)]
+
+
+def behind(lead: str, text: str, width: int, *, hang: int = 0) -> list[str]:
+    """Return a text behind a lead in lines; those after the first begin below it, ``hang`` to the right.
+
+    Where that leaves little room, the lead moves to the left, or the text begins below the lead.
+    """
+    blanks, indent = len(lead) - len(lead.lstrip(" ")), cells(lead)
+    if max(map(cells, text.split("\n"))) + hang > max(width - indent, 0) and width - indent - hang < LEAST_ROOM:
+        blanks = min(blanks, NARROW_INDENT)
+        lead = " " * blanks + lead.lstrip(" ")
+        indent = cells(lead)
+        if width - indent - hang < LEAST_ROOM:
+            indent = blanks + BELOW
+            rest = _hanging(text, indent, width, hang=hang)
+            return [lead.rstrip(), *rest] if lead.strip() else rest
+    first, *rest = _hanging(text, indent, width, hang=hang)
+    begins_behind = first.startswith(" " * indent) or not first
+    return [lead + first[indent:], *rest] if begins_behind else [*filter(None, [lead.rstrip()]), first, *rest]
+
+
+def _hanging(text: str, indent: int, width: int, *, hang: int) -> list[str]:
+    """Return the text with an indent; a line that is too long for it begins further to the left."""
+    lines = wrapped(text, max(width - indent - hang, 1))
+    indents = (indent if number == 0 else indent + hang for number in range(len(lines)))
+    return [
+        " " * (blanks if blanks + cells(line) <= width else BELOW if BELOW + cells(line) <= width else 0) + line
+        for blanks, line in zip(indents, lines, strict=True)
+    ]
+
+
+def headline(left: str, right: str, width: int) -> list[str]:
+    """Return a line with a text at both ends, or two lines where they do not fit into one."""
+    gap = width - cells(left) - cells(right)
+    return [f"{left}{' ' * gap}{right}"] if gap >= BELOW else [*filled(left, width), " " * BELOW + right]
+
+
+def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Return rows as aligned lines, in which the widest column is broken into lines where it has to be.
+
+    Where too little room remains for that, each row is its first cell, and the others below it.
+    """
+    if not rows:
+        return []
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
+    excess = sum(widths) + BELOW * (len(widths) - 1) - width
+    if excess > 0:
+        broken = widths.index(max(widths[1:], default=0), 1) if len(widths) > 1 else 0
+        if widths[broken] - excess < LEAST_ROOM:
+            return [line for row in rows for line in _stacked(row, width)]
+        widths[broken] -= excess
+    return [line for row in rows for line in _row(row, widths)]
+
+
+def _row(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    columns = [wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+    height = max(map(len, columns))
+    lines = zip(*(column + [""] * (height - len(column)) for column in columns), strict=True)
+    return ["  ".join(map(pad, line, widths)).rstrip() for line in lines]
+
+
+def _stacked(row: Sequence[str], width: int) -> list[str]:
+    first, *others = row
+    blanks = len(first) - len(first.lstrip(" ")) + BELOW
+    return [*filled(first, width), *(line for cell in others if cell for line in _hanging(cell, blanks, width, hang=0))]
+
+
+def with_remark(command: str, remark: str) -> str:
+    """Return a step of a fix: a command, and what it does."""
+    return f"{command}{ASIDE}{remark})"
+
+
+def step(text: str) -> str:
+    """Return a step of a fix without the room that a screen leaves between a command and a remark."""
+    return printable(text.replace(ASIDE, " ("))
