@@ -646,6 +646,7 @@ def test_an_id_that_was_written_by_hand_proves_nothing(desk: Shell, zitadel: Emu
         assert ran.code == 1
         assert f"service user zdemo-admin ({ADMIN.id}): ZITADEL_ADMIN_PAT is a token of this user" in ran.err
         assert f"project zdemo ({PROJECT_ID}): setup did not choose its ID" in ran.err
+        assert f"mv {path} {path}.old" in ran.lines[-1]
         assert [line.split()[-2:] for line in ran.out.splitlines() if "not proven" in line] == [["not", "proven"]] * 3
         assert names_of(zitadel) == made
     assert (desk.folder / ".env").read_bytes() == env
@@ -676,6 +677,7 @@ def test_what_others_added_goes_only_when_that_is_asked_for(desk: Shell, zitadel
     assert "note: --teardown stops here: others added" in dry.err
     everything = ("setup", "--teardown", "--with-everything-in-it")
     assert desk(*everything).code == 2, "a script must say --yes as well"
+    assert "role editor (not setup's) remove" in " ".join(desk(*everything, "--dry-run").out.split())
     assert at_terminal(desk, *everything, when="[type yes]", typed="y\n")[0] == 1
     assert names_of(zitadel) == made
     assert at_terminal(desk, *everything, when="[type yes]", typed="yes\n")[0] == 0

@@ -141,6 +141,9 @@ def test_the_user_of_the_administrators_pat_is_never_removed(desk: Desk, worksho
     own = replace(desk, target=(desk.target[0], desk.env["PAT"]))
     eventually("the role shows", lambda: own.plan_teardown().doubtful)
     assert f"({state.reader_id}): ZITADEL_ADMIN_PAT is a token of this user" in refusal(own, with_additions=True)
+    with pytest.raises(ZdemoError) as refused:
+        own.tear_down()
+    assert refused.value.hint == "set ZITADEL_ADMIN_PAT to a PAT of another administrator"
 
 
 def test_the_administrators_pat_is_never_removed(desk: Desk, workshop: Workshop) -> None:

@@ -332,7 +332,7 @@ class _Run:
         with screen.waiting(f"looking at {self.client.issuer}"):
             teardown = plan_teardown(self.client, files)
         if not self.as_json:
-            show_teardown(screen, teardown, files.path)
+            show_teardown(screen, teardown, files.path, with_additions=self.with_additions)
         if self.dry_run:
             self._tell_why_it_stops(teardown)
             screen.tell("--dry-run: nothing was changed")

@@ -40,7 +40,7 @@ def _head(screen: Screen, issuer: str, admin: Administrator) -> None:
     screen.say()
 
 
-def show_teardown(screen: Screen, teardown: Teardown, file: Path) -> None:
+def show_teardown(screen: Screen, teardown: Teardown, file: Path, *, with_additions: bool) -> None:
     """Show who removes what where, what is not setup's, what stays, and which settings are removed or restored."""
     if teardown.admin:
         _head(screen, teardown.issuer, teardown.admin)
@@ -49,8 +49,9 @@ def show_teardown(screen: Screen, teardown: Teardown, file: Path) -> None:
         if removal.doubt:
             action, colour = "not proven", "yellow"
         _row(screen, removal.what, removal.name, action, removal.doubt or removal.note, colour)
+    action, note = ("remove", "not setup's") if with_additions else ("not setup's", "")
     for addition in teardown.additions:
-        _row(screen, addition.what, addition.name, "not setup's", "", "yellow")
+        _row(screen, addition.what, addition.name, action, note, "red" if with_additions else "yellow")
     for words in teardown.unseen:
         _row(screen, "cannot be seen", words, "not setup's?", "", "yellow")
     removed = [name for name in teardown.settings if name not in teardown.restored]

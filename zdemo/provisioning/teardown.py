@@ -71,7 +71,7 @@ class Teardown:
                 "delete in ZITADEL's console what is yours of it; if nothing of it is, set setup's records aside: "
                 f"mv {self.state_file} {self.state_file}.old"
             )
-            if any(removal.doubt in (USER_IN_USE, PAT_IN_USE) for removal in self.doubtful):
+            if all(removal.doubt in (USER_IN_USE, PAT_IN_USE) for removal in self.doubtful):
                 hint = "set ZITADEL_ADMIN_PAT to a PAT of another administrator"
             raise ZdemoError(f"not proven to be setup's: {doubts}; {NOTHING_REMOVED}", hint=hint)
         if self.additions and not with_additions:
