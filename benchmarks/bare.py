@@ -6,10 +6,13 @@ import sys
 
 from flask import Flask
 
+from zdemo.serving.listening import listen
 from zdemo.serving.production import serve_forever
 
+CONNECTIONS = 512
 
-def build(_target: str) -> Flask:
+
+def build() -> Flask:
     """Return the bare Flask app."""
     app = Flask(__name__, static_folder=None)
 
@@ -21,4 +24,5 @@ def build(_target: str) -> Flask:
 
 
 if __name__ == "__main__":
-    serve_forever(build, host="127.0.0.1", port=int(sys.argv[1]), workers=1, threads=int(sys.argv[2]))
+    with listen("127.0.0.1", int(sys.argv[1])) as listener:
+        serve_forever(build, listener, workers=1, threads=int(sys.argv[2]), connections=CONNECTIONS)

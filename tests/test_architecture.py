@@ -49,6 +49,7 @@ HOMES: dict[str, set[str]] = {
     "prometheus_client": {"server"},
     "cheroot": {"serving"},
     "granian": {"serving"},
+    "setproctitle": {"serving"},
     "requests": {"http.transport", "http.deadline", "http.failures"},
     "urllib3": {"http.transport", "http.deadline", "http.failures"},
 }

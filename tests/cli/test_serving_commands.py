@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import requests
@@ -15,10 +16,12 @@ import requests
 from tests.support.cli import BASE, ROOT, Shell, first_answer, is_two_lines
 from tests.support.ports import fixed_port, free_port
 from tests.support.upstream import refusing_port
+from tests.support.waiting import eventually
 from zdemo.cli.emulator import EMULATOR_PORT
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR
 
 STOP_SECONDS = 10
+PAIRS = 3
 
 
 def stopped(process: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str, str]:
@@ -92,6 +95,41 @@ def test_a_taken_port_and_a_strange_address_are_told_apart(shell: Shell, command
     for host in ("192.0.2.1", "a" * 64):
         ran = shell(*command, "--host", host, *expose)
         assert (ran.code, "--host" in ran.err, "taken" in ran.err) == (2, True, False)
+
+
+def the_loser(one: subprocess.Popen[str], other: subprocess.Popen[str], winner_url: Callable[[bool], str]) -> str:
+    """Return what the process says that ends by itself; the other one must serve, until it gets SIGTERM."""
+    ended = eventually("one has ended", lambda: [it for it in (one, other) if it.poll() is not None])
+    (loser,) = ended
+    winner = other if loser is one else one
+    assert first_answer(winner_url(winner is one), winner).status_code == 404
+    out, err = loser.communicate()
+    assert (loser.returncode, out) == (1, "")
+    assert [line.split(":")[0] for line in err.splitlines() if not line.startswith("note")] == ["error", "hint"]
+    assert stopped(winner, signal.SIGTERM)[0] == 0
+    return err
+
+
+@pytest.mark.parametrize("_pair", range(PAIRS))
+@pytest.mark.parametrize("command", ["emulator", "serve"])
+def test_of_two_that_start_together_one_serves_and_one_says_that_the_port_is_taken(
+    command: str, _pair: int, shell: Shell
+) -> None:
+    port = str(free_port())
+    with shell.running(command, "--port", port) as one, shell.running(command, "--port", port) as other:
+        err = the_loser(one, other, lambda _first: f"http://127.0.0.1:{port}/")
+    assert f"cannot listen on port {port} of 127.0.0.1: it is taken" in err
+
+
+def test_of_two_apis_with_emulators_that_start_together_one_serves(bare: Shell) -> None:
+    ports = [str(free_port()) for _ in range(2)]
+    with (
+        fixed_port(DEFAULT_PORT),
+        bare.running("serve", "--emulator", "--port", ports[0]) as one,
+        bare.running("serve", "--emulator", "--port", ports[1]) as other,
+    ):
+        err = the_loser(one, other, lambda first: f"http://127.0.0.1:{ports[0 if first else 1]}/")
+    assert f"the emulator's port, {DEFAULT_PORT}, is taken" in err
 
 
 # --- the API

@@ -217,7 +217,7 @@ def first_answer(url: str, process: subprocess.Popen[str]) -> requests.Response:
         assert process.poll() is None, process.communicate()
         try:
             return [requests.get(url, timeout=5)]
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return []
 
     return eventually(f"{url} answers", ask)[0]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -48,6 +49,28 @@ def run_python(script: str, *arguments: str, environment: Mapping[str, str] | No
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A running process, as ``ps`` shows it."""
+
+    pid: int
+    parent: int
+    group: int
+    command: str
+
+
+def processes() -> list[Process]:
+    """Return all running processes of this machine."""
+    command = ["ps", "-A", "-ww", "-o", "pid=,ppid=,pgid=,stat=,args="]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S603
+    rows = [line.split(maxsplit=4) for line in lines]
+    return [
+        Process(pid=int(pid), parent=int(parent), group=int(group), command=command.rstrip())
+        for pid, parent, group, state, command in rows
+        if not state.startswith("Z")  # ended
+    ]
 
 
 class Sender:

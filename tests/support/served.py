@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.support.apis import PUBLIC, Endpoint, settings_for
 from tests.support.ports import free_port
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, Process, processes
 from tests.support.waiting import eventually
 
 LONGEST_SECONDS = 60
@@ -24,6 +24,12 @@ class Served(Endpoint):
 
     process: subprocess.Popen[bytes]
     folder: Path
+
+    @property
+    def workers(self) -> list[Process]:
+        """Its worker processes."""
+        below = [process for process in processes() if process.parent == self.process.pid]
+        return [process for process in below if process.command.startswith("zdemo serve: worker ")]
 
     @property
     def log(self) -> str:
@@ -47,28 +53,27 @@ def environment_for(issuer: str) -> dict[str, str]:
     }
 
 
-def start(folder: Path, environment: Mapping[str, str], *arguments: str) -> subprocess.Popen[bytes]:
-    """Start ``python -m zdemo serve`` in a folder, with only this environment."""
+@contextmanager
+def started(
+    folder: Path, environment: Mapping[str, str], *arguments: str, before: str = ""
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``python -m zdemo serve`` in a folder, with only this environment, in a process group of its own.
+
+    ``before`` is a line of shell that runs first. After the block it is stopped, if it still runs.
+    """
+    command = [sys.executable, "-W", "error", "-m", "zdemo", "serve", *arguments]
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
-        return subprocess.Popen(  # noqa: S603  # the program under test
-            [sys.executable, "-W", "error", "-m", "zdemo", "serve", *arguments],
+        process = subprocess.Popen(  # noqa: S603  # the program under test
+            ["/bin/sh", "-c", f'{before}\nexec "$@"', "sh", *command] if before else command,
             cwd=folder,
             env={"PYTHONPATH": str(ROOT), **environment},
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
+            process_group=0,
         )
-
-
-@contextmanager
-def served(folder: Path, environment: Mapping[str, str], *arguments: str) -> Iterator[Served]:
-    """Run ``zdemo serve`` on a free port during the block."""
-    port = free_port()
-    process = start(folder, environment, "--port", str(port), *arguments)
-    running = Served(process=process, port=port, folder=folder)
     try:
-        eventually("zdemo serve answers", lambda: _answers(running))
-        yield running
+        yield process
     finally:
         if process.poll() is None:
             process.terminate()
@@ -78,9 +83,19 @@ def served(folder: Path, environment: Mapping[str, str], *arguments: str) -> Ite
             process.kill()
 
 
+@contextmanager
+def served(folder: Path, environment: Mapping[str, str], *arguments: str, before: str = "") -> Iterator[Served]:
+    """Run ``zdemo serve`` on a free port during the block."""
+    port = free_port()
+    with started(folder, environment, "--port", str(port), *arguments, before=before) as process:
+        running = Served(process=process, port=port, folder=folder)
+        eventually("zdemo serve answers", lambda: _answers(running))
+        yield running
+
+
 def _answers(running: Served) -> bool:
     assert running.process.poll() is None, running.log
     try:
         return running.get(PUBLIC, None).status == 200
-    except ConnectionRefusedError:
+    except ConnectionError:
         return False

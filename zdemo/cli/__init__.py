@@ -14,8 +14,11 @@ def main() -> None:
     A command ends before garbage matters. Collecting it would take a fifth of ``zdemo call``, mostly at Python's exit.
     """
     gc.set_threshold(GARBAGE_THRESHOLD)
-    from zdemo.cli.entry import run  # here, so that importing zdemo.cli costs nothing
+    try:
+        from zdemo.cli.entry import run  # here, so that importing zdemo.cli costs nothing
 
-    code = run(sys.argv[1:])
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:  # while it loads
+        code = 130  # as zdemo.cli.entry has it
     gc.freeze()
     sys.exit(code)

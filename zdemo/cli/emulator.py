@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import threading
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
 
 from zdemo.cli.layout import WITHOUT_TERMINAL, table
-from zdemo.cli.options import Expose, Host, Port, check_exposure, check_port
+from zdemo.cli.options import Expose, Host, Port, check_exposure, port_explained
 from zdemo.cli.screen import Screen
 from zdemo.errors import ExitCode
 
@@ -32,20 +31,20 @@ def emulator(
     Example: zdemo emulator --json
     """
     from zdemo.emulator import emulate
+    from zdemo.serving.signals import block_stop_signals, wait_for
 
     screen: Screen = ctx.obj
     check_exposure(screen, host, expose=expose_emulator)
-    check_port(host, port, "zdemo emulator")
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    with emulate(host=host, port=port) as running:
+    signals = block_stop_signals()
+    with ExitStack() as stack:
+        with port_explained(host, port, "zdemo emulator"):
+            running = stack.enter_context(emulate(host=host, port=port))
         document = _document(running.url)
         if as_json:
             screen.document(document)
         else:
             _show(screen, document)
-        stopped.wait()
+        wait_for(signals)
     return ExitCode.YES
 
 

@@ -1,6 +1,8 @@
 """The options that several commands share, and what their values must be."""
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -83,20 +85,23 @@ def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
     screen.tell("warning: " + EXPOSED.format(host=host))
 
 
-def check_port(host: str, port: int, command: str) -> None:
-    """Refuse a port that is taken, or an address of another machine, before anything starts."""
-    from zdemo.serving.production import port_is_free  # here, since a line of help needs no server
-
+@contextmanager
+def port_explained(host: str, port: int, command: str) -> Iterator[None]:
+    """Say in plain words why nothing can listen on ``host:port``, if the block fails to."""
     try:
-        free = port_is_free(host, port)
-    except PermissionError:
-        hint = f"choose one from 1024 on: {command} --port {port + 8000 if port < 1024 else 5000}"
-        raise ZdemoError(f"cannot listen on port {port}: this user has no permission", hint=hint) from None
-    except OSError:
-        raise UsageError(
-            f"--host is not an address of this machine: {host}", hint="try 127.0.0.1, or 0.0.0.0 for all"
-        ) from None
-    if not free:
-        hint = f"stop what runs there, or choose another port: {command} --port {port + 1}"
-        airplay = "; on macOS it is often the AirPlay receiver" if port == 5000 else ""
-        raise ZdemoError(f"cannot listen on port {port} of {host}: it is taken{airplay}", hint=hint)
+        yield
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            airplay = "; on macOS it is often the AirPlay receiver" if port == 5000 else ""
+            other = port + 1 if port < HIGHEST_PORT else port - 1
+            message = f"cannot listen on port {port} of {host}: it is taken{airplay}"
+            hint = f"stop what runs there, or choose another port: {command} --port {other}"
+        elif isinstance(error, PermissionError):
+            message = f"cannot listen on port {port}: this user has no permission"
+            hint = f"choose one from 1024 on: {command} --port {port + 8000 if port < 1024 else 5000}"
+        elif error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            message = f"--host is not an address of this machine: {host}"
+            raise UsageError(message, hint="try 127.0.0.1, or 0.0.0.0 for all") from None
+        else:
+            raise
+        raise ZdemoError(message, hint=hint) from None

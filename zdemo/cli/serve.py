@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,7 +14,7 @@ import typer
 
 from zdemo.cli.emulator import known_users
 from zdemo.cli.env_file import DEFAULT, with_emulator_settings
-from zdemo.cli.options import EnvFile, Expose, Host, Port, check_exposure, check_port
+from zdemo.cli.options import EnvFile, Expose, Host, Port, check_exposure, port_explained
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings
 from zdemo.config.environment import Environment, read_environment
@@ -23,6 +23,10 @@ from zdemo.errors import ExitCode, ZdemoError
 
 KEY_FILE = "ZITADEL_KEY_FILE"
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+METRICS_NAMES = ("zdemo-metrics-", ".db")  # how the names of a folder begin, and of its files end
+WORKER_FILES = 48  # open files of a worker, without connections to clients and to ZITADEL; some 30 were seen
+LEAST_CLIENTS = 32
+FEW_CLIENTS = 256
 DEFAULT_THREADS = 128
 FIRST_STEPS = ("zdemo call scoped", "zdemo role revoke reader read:messages", "zdemo call scoped")
 
@@ -49,9 +53,13 @@ def serve(
 
     Example: zdemo serve --emulator
     """
+    from zdemo.serving.listening import listen  # here, since a line of help needs no server
+    from zdemo.serving.signals import block_stop_signals
+
+    block_stop_signals()  # until the server waits for them
     screen: Screen = ctx.obj
     if json_logs:
-        from zdemo.server import log_to_stderr  # here, since a line of help needs no server
+        from zdemo.server import log_to_stderr
 
         log_to_stderr(as_json=True)
         screen = _JsonLogScreen(redaction=screen.redaction)
@@ -61,30 +69,48 @@ def serve(
         environment = _with_emulator(screen, environment)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
-    check_port(host, port, "zdemo serve")
+    connections = _connections(screen, threads)
     with ExitStack() as stack:
+        with port_explained(host, port, "zdemo serve"):
+            listener = stack.enter_context(listen(host, port))
         if emulator:
             _start_emulator(screen, stack, env_file or DEFAULT)  # before secrets are hidden: the emulator's are public
         hide_secrets(screen, environment)
-        if open_metrics:
-            stack.enter_context(_shared_metrics(workers))
+        stack.enter_context(_metrics_folder(shared=open_metrics and workers > 1))
         screen.tell(
             f"API on http://{f'[{host}]' if ':' in host else host}:{port}, asks {settings.issuer}; Ctrl-C stops it"
         )
-        from zdemo.server import WorkerApp  # here, for the same reason
+        from zdemo.server import WorkerApp
         from zdemo.serving.production import serve_forever
         from zdemo.serving.spare_threads import spare_threads, thread_limit
 
         spare = spare_threads(threads=threads, workers=workers, limit=thread_limit())
         build = WorkerApp(
-            settings=settings,
-            threads=threads,
-            spare_threads=spare,
-            json_logs=json_logs,
-            open_metrics=open_metrics,
+            settings=settings, threads=threads, spare_threads=spare, json_logs=json_logs, open_metrics=open_metrics
         )
-        serve_forever(build, host=host, port=port, workers=workers, threads=threads + spare)
+        serve_forever(build, listener, workers=workers, threads=threads + spare, connections=connections)
     return ExitCode.YES
+
+
+def _connections(screen: Screen, threads: int) -> int:
+    """Return how many clients a worker may hold; say so if the limit of open files leaves few."""
+    from zdemo.introspection.build import Limits
+    from zdemo.serving.open_files import most_connections
+
+    others = WORKER_FILES + Limits.of(threads).flights
+    connections, limit = most_connections(others)
+    if connections < LEAST_CLIENTS:
+        raise ZdemoError(
+            f"the limit of {limit} open files is too low; with --threads {threads}, zdemo serve needs "
+            f"{others + LEAST_CLIENTS}",
+            hint="raise it in this shell, then start zdemo serve again: ulimit -n 1024",
+        )
+    if connections < FEW_CLIENTS:
+        screen.tell(
+            f"warning: each worker takes at most {connections} clients at a time, because of the limit of {limit} "
+            "open files; ulimit -n 4096 raises it"
+        )
+    return connections
 
 
 class _JsonLogScreen(Screen):
@@ -115,14 +141,16 @@ def _with_emulator(screen: Screen, environment: Environment) -> Environment:
 
 def _start_emulator(screen: Screen, stack: ExitStack, env_file: Path) -> None:
     from zdemo.emulator import DEFAULT_PORT, emulate
-    from zdemo.serving.production import port_is_free
 
-    if not port_is_free("127.0.0.1", DEFAULT_PORT):
+    try:
+        running = stack.enter_context(emulate(port=DEFAULT_PORT))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
         commands = ", then ".join(with_emulator_settings(env_file, "zdemo serve"))
         raise ZdemoError(
             f"the emulator's port, {DEFAULT_PORT}, is taken", hint=f"if an emulator runs there already: {commands}"
-        )
-    running = stack.enter_context(emulate(port=DEFAULT_PORT))
+        ) from None
     screen.tell(f"ZITADEL (emulator) on {running.url}; its state ends with it")
     for line in known_users():
         screen.tell(f"  {line}")
@@ -132,11 +160,18 @@ def _start_emulator(screen: Screen, stack: ExitStack, env_file: Path) -> None:
 
 
 @contextmanager
-def _shared_metrics(workers: int) -> Iterator[None]:
-    """Give several workers a folder for their metrics; the library finds it by the environment alone."""
-    if workers == 1 or METRICS_FOLDER in os.environ:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="zdemo-metrics-") as folder:
-        os.environ[METRICS_FOLDER] = folder
+def _metrics_folder(*, shared: bool) -> Iterator[None]:
+    """Give several workers a folder to share their metrics in; the library finds it by the environment alone."""
+    from zdemo.serving.temporary_folder import remove_abandoned, temporary_folder
+
+    remove_abandoned(*METRICS_NAMES)
+    with ExitStack() as stack:
+        if shared and METRICS_FOLDER not in os.environ:
+            try:
+                os.environ[METRICS_FOLDER] = stack.enter_context(temporary_folder(*METRICS_NAMES))
+            except OSError as error:
+                raise ZdemoError(
+                    f"several workers need a folder for their metrics, and none can be made: {error.strerror}",
+                    hint="set TMPDIR to a folder that this user can write to, or leave out --open-metrics or --workers",
+                ) from None
         yield

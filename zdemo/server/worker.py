@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import logging
-import os
 from dataclasses import dataclass
 
 from flask import Flask
@@ -24,9 +21,8 @@ class WorkerApp:
     json_logs: bool
     open_metrics: bool
 
-    def __call__(self, _target: str) -> Flask:
+    def __call__(self) -> Flask:
         """Set up logging, and return the app."""
-        atexit.register(_exit_at_once)
         log_to_stderr(as_json=self.json_logs, in_batches=True)
         return create_app(
             self.settings,
@@ -34,12 +30,3 @@ class WorkerApp:
             spare_threads=self.spare_threads,
             open_metrics=self.open_metrics,
         )
-
-
-def _exit_at_once() -> None:
-    """Write the last log lines, and end without Python's own shutdown.
-
-    A thread of Granian that calls Python during the shutdown would fail with a long traceback.
-    """
-    logging.shutdown()
-    os._exit(0)

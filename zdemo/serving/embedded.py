@@ -4,7 +4,6 @@
 does not run inside another program.
 """
 
-import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -14,9 +13,10 @@ from typing import Any
 from cheroot.workers.threadpool import WorkerThread
 from cheroot.wsgi import Server
 
+from zdemo.serving import WSGIApp
 from zdemo.serving.connections import LARGEST_HEADER_BYTES, ClientConnection, Clients
-
-WSGIApp = Callable[..., Any]
+from zdemo.serving.listening import BACKLOG, listen
+from zdemo.serving.signals import stop_signals_blocked
 
 LOOPBACK = "127.0.0.1"
 THREADS = 16
@@ -49,26 +49,12 @@ class _Server(Server):
     clients: Clients
     transfer_seconds: float
     on_http2: Callable[[], None]
+    listener: socket.socket
 
-    @classmethod
-    def prepare_socket(cls, *args: Any, **kwargs: Any) -> socket.socket:
-        """Return a socket whose port can be used again at once, even if the system chose it.
-
-        Connections that linger inherit the option, and would otherwise keep the port taken for a minute.
-        """
-        sock: socket.socket = super().prepare_socket(*args, **kwargs)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return sock
-
-    @staticmethod
-    def bind_socket(socket_: socket.socket, bind_addr: Any) -> socket.socket:
-        """Bind the socket; close it if that fails, which cheroot does not do."""
-        try:
-            socket_.bind(bind_addr)
-        except OSError:
-            socket_.close()
-            raise
-        return socket_
+    def bind(self, *_: Any) -> socket.socket:
+        """Take the socket that listens already; cheroot's own would not say why it cannot listen."""
+        self.socket = self.listener
+        return self.listener
 
     def process_conn(self, conn: Any) -> None:
         """Keep a new connection among the idle ones until its first byte, so that silent clients take no thread.
@@ -91,19 +77,6 @@ class _Server(Server):
 
 
 @contextmanager
-def interrupts_blocked() -> Iterator[None]:
-    """Keep SIGINT from the threads and processes that this thread starts during the block."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
 def serving(  # noqa: PLR0913  # where to listen, and limits, each given by name
     app: WSGIApp,
     host: str = LOOPBACK,
@@ -122,19 +95,20 @@ def serving(  # noqa: PLR0913  # where to listen, and limits, each given by name
     ``on_http2`` is called for every client that starts with HTTP/2; its connection is closed.
     Leaving the block closes the listening socket and every connection. Raises OSError if it cannot listen there.
     """
+    listener = listen(host, port)
     server = _Server(
-        (host, port),
+        listener.getsockname()[:2],
         app,
         numthreads=threads,
         max=PATIENT_THREADS if patient else threads,
-        request_queue_size=512,
+        request_queue_size=BACKLOG,
         timeout=PATIENT_SECONDS if patient else SILENT_SECONDS,
         shutdown_timeout=STOP_SECONDS,
     )
     server.clients = Clients(most_connections or _most_connections())
     server.transfer_seconds = transfer_seconds
-    server.on_http2 = on_http2
-    with interrupts_blocked():
+    server.on_http2, server.listener = on_http2, listener
+    with stop_signals_blocked():
         server.prepare()
         thread = threading.Thread(target=server.serve, name=f"serving:{server.bind_addr[1]}", daemon=True)
         thread.start()

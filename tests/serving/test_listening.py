@@ -1,0 +1,79 @@
+"""A socket that listens alone: every address, and many processes at the same moment."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.support.ports import free_port
+from zdemo.serving.listening import address, listen
+
+ALL = "0.0.0.0"  # noqa: S104  # what is tested
+TOGETHER = 8
+ROUNDS = 25
+
+
+def listening(host: str, port: int) -> socket.socket | None:
+    """Return a socket that listens there, or None if the port is taken."""
+    try:
+        return listen(host, port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "localhost"), (ALL, "127.0.0.1"), ("127.0.0.1", ALL), ("::1", "::1")],
+)
+def test_a_port_is_taken_by_whoever_listens_on_a_part_of_the_address(one: str, other: str) -> None:
+    if ":" in one and not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    with listen(one, 0) as listener:
+        port = listener.getsockname()[1]
+        assert not listening(other, port)
+    again = listening(other, port)
+    assert again
+    again.close()
+
+
+def test_of_many_that_start_together_exactly_one_listens() -> None:
+    """Each sees the port free before any of them listens."""
+    together = threading.Barrier(TOGETHER)
+    port = free_port()
+
+    def start(_number: int) -> socket.socket | None:
+        together.wait()
+        return listening("127.0.0.1", port)
+
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        for _ in range(ROUNDS):
+            winners = [sock for sock in pool.map(start, range(TOGETHER)) if sock]
+            for sock in winners:
+                sock.close()
+            assert len(winners) == 1
+
+
+def test_another_program_that_would_share_the_port_cannot() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        with pytest.raises(OSError, match="in use"):
+            other.bind(listener.getsockname())
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "a" * 64, "no such host"])
+def test_a_host_that_is_not_of_this_machine_is_named(host: str) -> None:
+    with pytest.raises(OSError, match=host) as refused:
+        listen(host, 0)
+    assert refused.value.errno == errno.EADDRNOTAVAIL
+
+
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1:{}"), ("::1", "[::1]:{}")])
+def test_an_address_is_shown_as_in_a_url(host: str, shown: str) -> None:
+    with listen(host, 0) as listener:
+        assert address(listener) == shown.format(listener.getsockname()[1])

@@ -1,0 +1,203 @@
+"""The processes of ``zdemo serve``: their names, signals that reach any thread, and an end that leaves none behind."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from tests.server.test_faults import PROJECT
+from tests.support.apis import PRIVATE, PUBLIC
+from tests.support.connection_faults import ACTIVE
+from tests.support.ports import free_port
+from tests.support.processes import processes
+from tests.support.served import Served, environment_for, served, started
+from tests.support.upstream import LOOPBACK, hang, upstream
+from tests.support.waiting import eventually
+from tests.support.wire import PATIENCE_SECONDS
+from zdemo.emulator import READER
+from zdemo.errors import ExitCode
+from zdemo.serving.listening import listen
+from zdemo.serving.production import KILL_SECONDS
+
+AWAY = environment_for("http://localhost:1")  # a ZITADEL that is away; what is asked here needs none
+STOP_SECONDS = KILL_SECONDS / 2  # a worker that overlooks a signal takes longer
+CLIENTS = 16
+ROUNDS = 3
+FEW_FILES = 256
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="a signal can be sent to one thread on Linux only")
+
+
+def all_gone(process: subprocess.Popen[bytes]) -> bool:
+    """Return whether nothing is left of its process group."""
+    return not [one for one in processes() if one.group == process.pid]
+
+
+def listens_again(port: int) -> bool:
+    with suppress(OSError):
+        listen(LOOPBACK, port).close()
+        return True
+    return False
+
+
+def threads(pid: int) -> list[int]:
+    """Return the threads of a process, without its main thread."""
+    return sorted({int(name) for name in os.listdir(f"/proc/{pid}/task")} - {pid})
+
+
+def test_each_process_says_what_it_is(tmp_path: Path) -> None:
+    with served(tmp_path, AWAY, "--workers", "2") as running:
+        titles = eventually("both are named", lambda: sorted(one.command for one in running.workers), lambda it: it[1:])
+        place = f"{LOOPBACK}:{running.port}"
+        assert titles == [f"zdemo serve: worker {number} of 2, {place}" for number in (1, 2)]
+        assert [one.command for one in processes() if one.pid == running.process.pid] == [f"zdemo serve: {place}"]
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["idle", "in a request that hangs"])
+def test_nothing_is_left_of_a_server_that_was_killed(asks: bool, tmp_path: Path) -> None:
+    with (
+        upstream(hang) as up,
+        served(tmp_path, {**environment_for(up.url), "ZDEMO_TIMEOUT": "60"}, "--workers", "2") as running,
+        ThreadPoolExecutor() as pool,
+    ):
+        eventually("both workers run", lambda: len(running.workers) == 2)
+        if asks:
+            pool.submit(running.get, PRIVATE)
+            eventually("the request is under way", lambda: up.requests)
+        running.process.kill()
+        eventually("all of its processes have ended", lambda: all_gone(running.process))
+        assert listens_again(running.port)
+    assert "Traceback" not in running.log
+
+
+@linux
+def test_sigterm_stops_the_server_whichever_thread_the_system_chooses(tmp_path: Path) -> None:
+    with served(tmp_path, AWAY) as running:
+        os.kill(threads(running.process.pid)[0], signal.SIGTERM)
+        assert running.process.wait(STOP_SECONDS) == ExitCode.YES
+
+
+@linux
+def test_sigterm_stops_a_worker_whichever_thread_the_system_chooses(tmp_path: Path) -> None:
+    with served(tmp_path, AWAY) as running:
+        (worker,) = running.workers
+        os.kill(threads(worker.pid)[-1], signal.SIGTERM)
+        (another,) = eventually("it is replaced", lambda: [it for it in running.workers if it.pid != worker.pid])
+        assert running.get(PUBLIC).status == 200
+        assert another.command == worker.command
+
+
+def test_half_a_request_does_not_delay_the_end(tmp_path: Path) -> None:
+    with served(tmp_path, AWAY) as running, socket.create_connection((LOOPBACK, running.port)) as slow:
+        slow.sendall(b"GET /api/public HTTP/1.1\r\nX-Half")
+        running.get(PUBLIC)
+        running.process.terminate()
+        assert running.process.wait(STOP_SECONDS) == ExitCode.YES
+
+
+@pytest.mark.parametrize("_round", range(ROUNDS))
+def test_sigterm_under_load_ends_both_workers(_round: int, tmp_path: Path) -> None:
+    """``python -m benchmarks.stop`` does it as often as you like."""
+
+    def ask_until_it_ends(running: Served) -> int:
+        answered = 0
+        with suppress(ConnectionError):
+            while running.get(PUBLIC, None).status:
+                answered += 1
+        return answered
+
+    with served(tmp_path, AWAY, "--workers", "2") as running, ThreadPoolExecutor(CLIENTS) as pool:
+        answered = [pool.submit(ask_until_it_ends, running) for _ in range(CLIENTS)]
+        eventually("it is under load", lambda: running.log.count("\n") > 10 * CLIENTS)
+        running.process.terminate()
+        assert running.process.wait(STOP_SECONDS) == ExitCode.YES
+    assert sum(one.result() for one in answered) + 1 == running.log.count(" 200 ok ")
+
+
+MOMENTS: dict[str, Callable[[Path, int], bool]] = {
+    "at once": lambda _folder, _pid: True,
+    "when it has announced itself": lambda folder, _pid: "API on" in (folder / "stderr").read_text(),
+    "when a worker starts": lambda _folder, pid: any(
+        "multiprocessing" in it.command for it in processes() if it.parent == pid
+    ),
+    "when a worker has its name": lambda _folder, pid: any(
+        "worker 1" in it.command for it in processes() if it.parent == pid
+    ),
+}
+
+
+# At once, Ctrl-C reaches Python itself, which may answer with a traceback.
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [("at once", signal.SIGTERM), *itertools.product([*MOMENTS][1:], [signal.SIGTERM, signal.SIGINT])],
+)
+def test_a_signal_while_it_starts_ends_it_quietly(moment: str, number: signal.Signals, tmp_path: Path) -> None:
+    with started(tmp_path, AWAY, "--workers", "2", "--port", str(free_port())) as process:
+        eventually(moment, lambda: MOMENTS[moment](tmp_path, process.pid))
+        os.killpg(process.pid, number)
+        assert process.wait(2 * KILL_SECONDS) in {ExitCode.YES, 130, -number}
+        eventually("all of its processes have ended", lambda: all_gone(process))
+    log = (tmp_path / "stderr").read_text()
+    assert [line for line in log.splitlines() if not line.startswith("API on ")] in ([], ["interrupted"])
+
+
+def test_the_folder_of_a_server_that_was_killed_goes_when_another_one_starts(tmp_path: Path) -> None:
+    environment = {**AWAY, "TMPDIR": str(temporary := tmp_path / "temporary")}
+    temporary.mkdir()
+    with served(tmp_path, environment, "--workers", "2", "--open-metrics") as running:
+        running.process.kill()
+        eventually("all of its processes have ended", lambda: all_gone(running.process))
+    assert [*temporary.iterdir()]
+    with served(tmp_path, environment):
+        assert [*temporary.iterdir()] == []
+
+
+def test_clients_beyond_the_limit_of_open_files_take_none_from_the_others(tmp_path: Path) -> None:
+    """There are more than may be open at all; the token of the client that came first must still be checked."""
+    few = f"ulimit -n {FEW_FILES}"
+    with (
+        upstream(ACTIVE) as up,
+        served(tmp_path, {**environment_for(up.url), "ZITADEL_PROJECT_ID": PROJECT}, before=few) as running,
+        closing(HTTPConnection(LOOPBACK, running.port, timeout=PATIENCE_SECONDS)) as first,
+        ExitStack() as others,
+    ):
+        statuses = []
+        for target in (PUBLIC, PRIVATE):
+            first.request("GET", target, headers={"Authorization": f"Bearer {READER.pat}"})
+            response = first.getresponse()
+            response.read()
+            statuses.append(response.status)
+            for _ in range(2 * FEW_FILES):
+                others.enter_context(socket.create_connection((LOOPBACK, running.port)))
+        assert statuses == [200, 200]
+        others.close()
+        assert running.get(PRIVATE).status == 200
+    assert f"because of the limit of {FEW_FILES} open files" in running.log
+
+
+def test_too_few_open_files_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    with started(tmp_path, AWAY, "--port", str(free_port()), before="ulimit -n 64") as process:
+        assert process.wait(STOP_SECONDS) == ExitCode.NO
+    error, hint = (tmp_path / "stderr").read_text().splitlines()
+    assert error.startswith("error: the limit of 64 open files is too low")
+    assert hint.endswith("ulimit -n 1024")
+
+
+def test_a_terminal_that_is_closed_stops_it_unless_nohup_says_no(tmp_path: Path) -> None:
+    with served(tmp_path, AWAY) as running:
+        assert running.stop(signal.SIGHUP) == ExitCode.YES
+    with served(tmp_path, AWAY, before="trap '' HUP") as running:
+        os.killpg(running.process.pid, signal.SIGHUP)
+        assert running.get(PUBLIC).status == 200
+        assert running.stop() == ExitCode.YES

@@ -1,0 +1,105 @@
+"""A worker process: its name, and its end.
+
+Granian's own handler for SIGTERM does not suffice: a signal that another thread takes never reaches it (see
+``signals``), a client that sends half a request holds the worker for 10 s, and a worker whose parent was killed would
+serve on for ever. So threads of the worker wait for the signal and for the parent, and make sure of the end.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from granian.server import MPServer
+from setproctitle import setproctitle
+
+from zdemo.serving import WSGIApp
+from zdemo.serving.signals import CAN_BLOCK
+
+STOP_SECONDS = 9.0  # how long running requests may take to finish
+ORPHAN_SECONDS = 3.0  # the same, after the parent was killed
+QUIET_SECONDS = 0.5  # without a request: only clients that are silent or slow are left, or Granian hangs
+CHECK_SECONDS = 0.02
+FLUSH_SECONDS = 2.0  # how long the last log lines may take, with the GIL and a log that nobody reads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """What each worker process runs; it is sent there. ``place`` is where the server listens, for the title."""
+
+    place: str
+    count: int
+
+    def __call__(self, number: int, _title: object, build: Callable[[], WSGIApp], *rest: Any) -> None:
+        """Serve until SIGTERM, or until the parent ends. Granian gives the arguments."""
+        setproctitle(f"zdemo serve: worker {number} of {self.count}, {self.place}")
+        running: list[None] = []  # one item per request in progress
+        _watch(running)
+        MPServer._spawn_wsgi_worker(number, None, lambda: _counted(build(), running), *rest)
+        _exit_at_once()
+
+
+def _counted(app: WSGIApp, running: list[None]) -> WSGIApp:
+    """Return the app; for each call in progress, ``running`` has an item."""
+    begin, end = running.append, running.pop
+
+    def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        begin(None)
+        try:
+            return app(environ, start_response)
+        finally:
+            end()
+
+    return call
+
+
+def _watch(running: list[None]) -> None:
+    """Make this process end on SIGTERM, and when its parent has ended. SIGTERM must be blocked where it can be."""
+    threads = [threading.Thread(target=_follow_parent, name="parent", daemon=True)]
+    if CAN_BLOCK:  # else SIGTERM ends a process at once
+        threads.append(threading.Thread(target=_stop_on_sigterm, args=(running,), name="stop", daemon=True))
+    for thread in threads:
+        thread.start()
+
+
+def _follow_parent() -> None:
+    """Wait until the parent has ended, however it did, and stop this process as it would have."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _stop_on_sigterm(running: list[None]) -> None:
+    """Wait for SIGTERM, let Granian finish the running requests, and end the process when none is left."""
+    signal.sigwait([signal.SIGTERM])
+    parent = multiprocessing.parent_process()
+    seconds = STOP_SECONDS if parent and parent.is_alive() else ORPHAN_SECONDS
+    signal.setitimer(signal.ITIMER_REAL, seconds + FLUSH_SECONDS)  # SIGALRM ends it then, even if all threads hang
+    stop = signal.getsignal(signal.SIGTERM)
+    if callable(stop):  # else Granian does not serve yet
+        stop(signal.SIGTERM, None)
+        _wait_until_quiet(running, time.monotonic() + seconds)
+    _exit_at_once()
+
+
+def _wait_until_quiet(running: list[None], end: float) -> None:
+    """Wait until no request was in progress for some time; ``end`` is the latest moment."""
+    busy = time.monotonic()
+    while (now := time.monotonic()) < min(end, busy + QUIET_SECONDS):
+        if running:
+            busy = now
+        time.sleep(CHECK_SECONDS)
+
+
+def _exit_at_once() -> None:
+    """Write the last log lines, and end without Python's own shutdown.
+
+    A thread of Granian that calls Python during the shutdown would fail with a long traceback.
+    """
+    logging.shutdown()
+    os._exit(0)
