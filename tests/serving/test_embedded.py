@@ -202,6 +202,8 @@ FIELD = "Name: value"
         (request("/", "Content-Length: +1"), 400, b"Content-Length"),
         (request("/", "Content-Length: 1_0"), 400, b"Content-Length"),
         (request("/", "Content-Length: " + "9" * 10_000), 400, b"Content-Length"),
+        (request("/", "Content-Length: 1", "Content-Length: 2", body=b"ab"), 400, b"two lengths"),
+        (request("/", "Content-Length: 2", body=b"ab"), 200, b""),
     ],
     ids=lambda value: None if isinstance(value, int) else "",
 )

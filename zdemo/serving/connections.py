@@ -31,7 +31,8 @@ class _HeadersWithoutServer(list[tuple[bytes, bytes]]):
 class _HeadersJoined(dict[bytes, bytes]):
     """Request headers, not too many.
 
-    A second ``Authorization`` is joined to the first, as other servers do, not put in its place.
+    A second ``Authorization`` is joined to the first, as other servers do, not put in its place. A second length, which
+    cheroot would also put in the place of the first, raises ValueError.
     """
 
     _fields = 0
@@ -42,6 +43,8 @@ class _HeadersJoined(dict[bytes, bytes]):
             raise MaxSizeExceeded
         if name == b"Authorization" and name in self:
             value = self[name] + b", " + value
+        if name == b"Content-Length" and self.get(name, value) != value:
+            raise ValueError("two lengths")
         super().__setitem__(name, value)
 
 
