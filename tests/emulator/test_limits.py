@@ -30,8 +30,8 @@ from tests.support.emulator_target import (
 from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually
 from tests.support.wire import converse, exchange, request
-from tests.support.workshop import Workshop
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, World, emulate, known_world
+from tests.support.workshop import Workshop, later
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, World, emulate, known_world
 from zdemo.emulator.api.request_bodies import MOST_VALUES
 from zdemo.emulator.bodies import FREE_BYTES, LARGEST_BODY_BYTES, MOST_BYTES
 from zdemo.emulator.oidc.forms import FORM, MOST_PARAMETERS
@@ -216,6 +216,32 @@ def test_a_message_is_read_before_the_world_is_locked() -> None:
         server = Server(emulator.url)
         assert server.send("POST", CONNECT, data=b"{", headers=JSON).status_code == 400
         assert server.send("POST", REST, data=b"{", headers=JSON).status_code == 400
+
+
+class Counting:
+    """A lock that counts how often it is taken."""
+
+    def __init__(self) -> None:
+        self.taken, self._lock = 0, threading.RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self.taken += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_a_key_pair_is_made_while_the_world_is_not_locked() -> None:
+    """The method gives the lock back, and runs again when the pair is made."""
+    world, lock = known_world(), Counting()
+    vars(world)["lock"] = lock
+    with emulate(world) as emulator:
+        admin = Api(Server(emulator.url), ADMIN.pat)
+        admin.do("UserService/AddKey", userId=READER.id, expirationDate=later(days=1))
+        assert (lock.taken, len(world.users[READER.id].keys)) == (2, 1)
+        admin.ask("UserService/AddKey", userId=NOBODY, expirationDate=later(days=1))
+        assert lock.taken == 3, "a refused request makes no key"
 
 
 # --- deep queries

@@ -23,7 +23,7 @@ from zdemo.emulator.api.messages import (
     enum,
 )
 from zdemo.emulator.api.projects import no_project, owner, permitted_project
-from zdemo.emulator.credentials import new_key_pair, new_secret
+from zdemo.emulator.credentials import new_secret
 from zdemo.emulator.entities import Application, PublicKey
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, existing
 from zdemo.emulator.world import World
@@ -249,7 +249,7 @@ def create_application_key(call: Call) -> Answer:
     if not application.auth_method.endswith("PRIVATE_KEY_JWT"):
         raise FailedPrecondition("Chosen Auth Method does not require a key", "COMMAND-Dff54")
     expires = check_expiry(call)
-    private, public = new_key_pair()
+    private, public = call.new_key_pair()
     key = call.world.add_key(application, public, expires)
     content = key_file(
         type="application", keyId=key.id, key=private, appId=application.id, clientId=application.client_id

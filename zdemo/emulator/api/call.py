@@ -16,7 +16,12 @@ from zdemo.emulator.tokens import find_token
 from zdemo.emulator.world import World
 
 Answer = dict[str, Any]
+KeyPair = tuple[str, str]  # the private half and the public half, as PEM
 OWN_AUDIENCE = "urn:zitadel:iam:org:project:id:zitadel:aud"  # the scope that opens ZITADEL's own APIs
+
+
+class KeyPairNeeded(Exception):
+    """A method needs a new key pair, which takes too long to make while the world is locked."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,13 @@ class Call:
     caller: User
     organization_id: str
     body: dict[str, Any]
+    key_pair: KeyPair | None = None
+
+    def new_key_pair(self) -> KeyPair:
+        """Return a new key pair. The method is run twice up to here, so it must not have changed anything yet."""
+        if self.key_pair is None:
+            raise KeyPairNeeded
+        return self.key_pair
 
     def may(self, permission: str, organization_id: str, resource_id: str = "") -> bool:
         """Return whether the caller has a permission in an organization or for this one project."""
@@ -107,13 +119,18 @@ class Service:
         return declare
 
 
-def run(world: World, method: Method, body: dict[str, Any], headers: Headers) -> Answer:
-    """Answer a request that was read: authenticate, check the method's permission, validate, then run the method."""
+def run(
+    world: World, method: Method, body: dict[str, Any], headers: Headers, key_pair: KeyPair | None = None
+) -> Answer:
+    """Answer a request that was read: authenticate, check the method's permission, validate, then run the method.
+
+    Raises KeyPairNeeded if it must be run again with a new key pair.
+    """
     caller = _authenticated(world, headers.get("Authorization"))
     organization_id = headers.get("x-zitadel-orgid", "")
     if organization_id and organization_id not in world.organizations:
         raise PermissionDenied("Organisation doesn't exist", "AUTH-Bs7Ds")
-    call = Call(world, caller, organization_id or caller.organization_id, body)
+    call = Call(world, caller, organization_id or caller.organization_id, body, key_pair)
     call.enter(method.permission)
     try:
         method.request.check(body)

@@ -6,7 +6,7 @@ from zdemo.emulator.api.json_values import moment
 from zdemo.emulator.api.lists import Listing, columns, id_filter, time_filter
 from zdemo.emulator.api.messages import ID, Data, Time
 from zdemo.emulator.api.users import SERVICE, permitted_user
-from zdemo.emulator.credentials import new_key_pair, new_secret
+from zdemo.emulator.credentials import new_secret
 from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, existing
 from zdemo.emulator.world import World
@@ -49,7 +49,7 @@ def add_key(call: Call) -> Answer:
     """Create a key pair and show it once as a key file, or add the public key of the request."""
     user = _service_user(call, "User could not be found", "COMMAND-bnipwm1")
     expires = check_expiry(call)
-    private, public = ("", _pem(call.body["publicKey"])) if call.body.get("publicKey") else new_key_pair()
+    private, public = ("", _pem(call.body["publicKey"])) if call.body.get("publicKey") else call.new_key_pair()
     key = call.world.add_key(user, public, expires)
     answer = {"creationDate": moment(key.created), "keyId": key.id}
     if private:
@@ -60,11 +60,12 @@ def add_key(call: Call) -> Answer:
 
 
 def _pem(content: bytes) -> str:
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # here, since few worlds need a key
+    from cryptography.exceptions import UnsupportedAlgorithm  # here, since few worlds need a key
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
         load_pem_public_key(content)
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise InvalidArgument("Errors.AuthNKey.PublicKeyInvalid", "DOMAIN-dv3t6") from None
     return content.decode()
 
