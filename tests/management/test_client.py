@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from tests.support.connection_faults import DATABASE_AWAY, FAULTS, WRONG_HOST
 from tests.support.upstream import Behaviour, Received, Upstream, answer, depending, json_body, refusing_port, upstream
 from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError, ZitadelUnavailable
 from zdemo.management.client import MOST_PAGES, PAGE_SIZE, PROJECT_SERVICE, ManagementClient
+from zdemo.management.listings import administrators_of_project, roles_of_project
 from zdemo.management.resources import (
     find_user,
     get_project,
@@ -62,6 +65,69 @@ def test_lists_are_read_to_their_end_in_no_more_requests_than_needed(total: int,
     with client_of(_pages(total)) as (client, server):
         assert list_roles(client, "1") == tuple(str(n) for n in range(total))
         assert len(server.requests) == requests
+
+
+def _visible(total: int, visible: set[int]) -> Behaviour:
+    """As ZITADEL: it counts the rows and cuts the pages, and then leaves out what the caller may not see."""
+
+    def choose(received: Received) -> Behaviour:
+        page = json.loads(received.body)["pagination"]
+        begin = int(page["offset"])
+        place = range(begin, min(begin + page["limit"], total))
+        rows = [{"key": str(n), "creationDate": "1970-01-01T00:00:01Z"} for n in place if n in visible]
+        counted = {"totalResult": str(total)} if place else {}
+        return answer(json_body({"pagination": counted | {"appliedLimit": str(page["limit"])}, "projectRoles": rows}))
+
+    return depending(choose)
+
+
+@pytest.mark.parametrize(
+    ("total", "visible", "hidden"),
+    [
+        (3, {0, 1, 2}, 0),
+        (3, {1}, 2),
+        (3, set(), 3),
+        (0, set(), 0),
+        (2 * PAGE_SIZE, {5, PAGE_SIZE + 7}, 2 * PAGE_SIZE - 2),
+        (2 * PAGE_SIZE, {PAGE_SIZE + 7}, 2 * PAGE_SIZE),  # an empty page ends the list, and the rest counts as hidden
+    ],
+)
+def test_a_listing_says_how_much_is_hidden(total: int, visible: set[int], hidden: int) -> None:
+    with client_of(_visible(total, visible)) as (client, _):
+        listing = roles_of_project(client, "1")
+    assert listing.hidden == hidden
+    assert len(listing.objects) == total - hidden
+    assert {int(role.key) for role in listing.objects} <= visible
+    assert {role.created for role in listing.objects} <= {1000}
+
+
+@pytest.mark.parametrize("roles", [5, "text", None, [], ["ORG_OWNER"]])
+def test_the_roles_of_an_administrator_are_words(roles: object) -> None:
+    rows = [{"user": {"id": "1"}, "project": {"name": "Shop"}, "roles": roles}]
+    with client_of(answer(json_body({"administrators": rows}))) as (client, _):
+        (administrator,) = administrators_of_project(client, "1").objects
+    assert (administrator.of, administrator.roles) == (
+        "the project Shop",
+        ("ORG_OWNER",) if roles == ["ORG_OWNER"] else (),
+    )
+
+
+DATES: list[tuple[float | None, float]] = [(3600.0, 3600.0), (-3600.0, -3600.0), (1.0, 0.0), (None, 0.0)]
+
+
+@pytest.mark.parametrize(("ahead", "expected"), DATES)
+def test_the_time_is_zitadels_when_the_clocks_differ(ahead: float | None, expected: float) -> None:
+    headers = {} if ahead is None else {"Date": formatdate(time.time() + ahead, usegmt=True)}
+    with client_of(answer(json_body({}), headers=headers)) as (client, _):
+        list_roles(client, "1")
+        assert abs(client.now() - time.time() - expected) < 2
+
+
+@pytest.mark.parametrize("date", ["", "soon", "Mon, 99 Foo 2026 00:00:00 GMT", "Mon, 01 Jan 99999 00:00:00 GMT"])
+def test_a_date_that_is_none_is_not_used(date: str) -> None:
+    with client_of(answer(json_body({}), headers={"Date": date})) as (client, _):
+        list_roles(client, "1")
+        assert abs(client.now() - time.time()) < 2
 
 
 def test_a_list_that_does_not_end_is_left() -> None:
@@ -146,6 +212,9 @@ SHAPES: list[tuple[Ask, dict[str, Any]]] = [
     (lambda client: list_pats(client, "1"), {"result": 5}),
     (lambda client: list_application_keys(client, "1"), {"keys": 5}),
     (lambda client: get_user(client, "1"), {"user": 5}),
+    (lambda client: get_user(client, "1"), {"user": {"machine": "text"}}),
+    (lambda client: administrators_of_project(client, "1"), {"administrators": [5]}),
+    (lambda client: administrators_of_project(client, "1"), {"administrators": [{"project": "text"}]}),
     (lambda client: get_project(client, "1"), {"project": 5, "message": "Something else (X-1)"}),
 ]
 

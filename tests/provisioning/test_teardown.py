@@ -6,18 +6,23 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.desk import CountingClient, Desk, KeptReport, MeanwhileClient
-from tests.support.emulator_target import Api
+from tests.support.emulator_target import Api, Server
+from tests.support.relay import relay
+from tests.support.upstream import LOOPBACK, upstream
 from tests.support.waiting import eventually
 from tests.support.workshop import HUMAN, Workshop, later
+from zdemo.emulator import ADMIN, emulate
 from zdemo.errors import ZdemoError
 from zdemo.http.response import Response
 from zdemo.management.model import Auth
 from zdemo.provisioning.files import SetupFiles
+from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.proof import DESCRIPTION
 from zdemo.provisioning.state import ID_FIELDS, new_id
 from zdemo.provisioning.teardown import tear_down
@@ -178,6 +183,31 @@ def test_the_assignment_of_somebody_else_is_not_removed_by_its_id(desk: Desk, wo
     record(desk, assignment_id=own.assignment_id, assignment_created=own.assignment_created)
     desk.tear_down()
     eventually("setup's own is gone", lambda: desk.holders(project.id) == [other.id])
+
+
+@pytest.mark.parametrize("ahead", [-7200.0, 7200.0])
+def test_a_wrong_clock_of_this_machine_does_not_spoil_the_proof(tmp_path: Path, ahead: float) -> None:
+    """Setup takes the time for IDs from the dates of ZITADEL's answers."""
+    with (
+        emulate() as zitadel,
+        upstream(relay(zitadel.url, date_shift_seconds=ahead)) as dated,
+        upstream(relay(zitadel.url)) as undated,
+    ):
+        zitadel.world.now = lambda: time.time() + ahead
+        server = Server(zitadel.url)
+        desk = Desk(
+            target=(dated.url.replace(LOOPBACK, "localhost"), ADMIN.pat),
+            path=tmp_path / ".env",
+            options=SetupOptions(project_name="own"),
+            api=Api(server, ADMIN.pat),
+        )
+        desk.run()
+        desk.tear_down()
+        desk.is_gone()
+        desk = replace(desk, target=(undated.url.replace(LOOPBACK, "localhost"), ADMIN.pat))
+        desk.run()
+        assert "it was created on" in refusal(desk)
+        server.close()
 
 
 # --- what others added
