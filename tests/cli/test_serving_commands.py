@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from tests.support.cli import BASE, ROOT, Shell, first_answer, is_two_lines
+from tests.support.cli import BASE, ROOT, Shell, first_answer, is_two_lines, unbroken
 from tests.support.ports import fixed_port, free_port
 from tests.support.upstream import refusing_port
 from tests.support.waiting import eventually
@@ -104,6 +104,7 @@ def the_loser(one: subprocess.Popen[str], other: subprocess.Popen[str], winner_u
     winner = other if loser is one else one
     assert first_answer(winner_url(winner is one), winner).status_code == 404
     out, err = loser.communicate()
+    err = unbroken(err)
     assert (loser.returncode, out) == (1, "")
     assert [line.split(":")[0] for line in err.splitlines() if not line.startswith("note")] == ["error", "hint"]
     assert stopped(winner, signal.SIGTERM)[0] == 0

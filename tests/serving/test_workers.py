@@ -18,6 +18,7 @@ import pytest
 
 from tests.server.test_faults import PROJECT
 from tests.support.apis import PRIVATE, PUBLIC
+from tests.support.cli import unbroken
 from tests.support.connection_faults import ACTIVE
 from tests.support.ports import free_port
 from tests.support.processes import processes
@@ -183,13 +184,13 @@ def test_clients_beyond_the_limit_of_open_files_take_none_from_the_others(tmp_pa
         assert statuses == [200, 200]
         others.close()
         assert running.get(PRIVATE).status == 200
-    assert f"because of the limit of {FEW_FILES} open files" in running.log
+    assert f"because of the limit of {FEW_FILES} open files" in unbroken(running.log)
 
 
 def test_too_few_open_files_are_refused_with_what_to_do(tmp_path: Path) -> None:
     with started(tmp_path, AWAY, "--port", str(free_port()), before="ulimit -n 64") as process:
         assert process.wait(STOP_SECONDS) == ExitCode.NO
-    error, hint = (tmp_path / "stderr").read_text().splitlines()
+    error, hint = unbroken((tmp_path / "stderr").read_text()).splitlines()
     assert error.startswith("error: the limit of 64 open files is too low")
     assert hint.endswith("ulimit -n 1024")
 
