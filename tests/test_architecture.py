@@ -46,6 +46,7 @@ HOMES: dict[str, set[str]] = {
     "rich": {"cli.screen"},
     "typer": {"cli"},
     "click": set(),
+    "dotenv": {"config.dotenv_statements"},
     "prometheus_client": {"server"},
     "cheroot": {"serving"},
     "granian": {"serving"},

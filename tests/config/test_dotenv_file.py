@@ -77,12 +77,26 @@ def test_of_many_wrong_lines_ten_are_named(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
-    file = written(tmp_path, "A=1\n" * (64 << 10))
+    file = written(tmp_path, "A=1\n#" + "x" * ((256 << 10) - 6) + "\n")
     assert read_dotenv(file) == {"A": "1"}
     with file.open("a") as stream:
         stream.write("B=2\n")
     with pytest.raises(SettingsError, match="is larger than 256 KiB"):
         read_dotenv(file)
+
+
+TOO_MUCH = [
+    ("A=1\n\nB=x" + " " * 200_000 + "y\n", "line 3 has more than 200 spaces in a row"),
+    ("\n" * 10_001, "has more than 10000 lines"),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), TOO_MUCH)
+def test_a_file_that_would_take_long_is_refused(text: str, problem: str, tmp_path: Path) -> None:
+    file = written(tmp_path, text)
+    with pytest.raises(SettingsError) as refused:
+        read_dotenv(file)
+    assert refused.value.problems == (f"{file} {problem}",)
 
 
 @pytest.mark.parametrize("kind", ["a named pipe", "a socket", "a folder", "a device"])

@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from zdemo.config import files
-from zdemo.config.dotenv_parser import LINE_END, Statement, parse
+from zdemo.config.dotenv_statements import BYTE_ORDER_MARK, LINE_END, Statement, UnusualTextError, parse
 from zdemo.config.files import NotAFileError
 from zdemo.errors import SettingsError
 
 LARGEST_BYTES = 256 << 10
 MOST_PROBLEMS = 10  # that a message names
-BYTE_ORDER_MARK = "\ufeff"
 PLAIN_VALUE = r"[A-Za-z0-9_./:@%+,=-]+"
 
 
@@ -112,6 +111,8 @@ def load_dotenv(path: Path) -> Dotenv:
         raise SettingsError([f"{path} is {error.strerror}"], hint="give a file of NAME=value lines") from None
     except UnicodeDecodeError:
         raise SettingsError([f"{path} is not UTF-8 text"], hint="save it as UTF-8") from None
+    except UnusualTextError as error:
+        raise SettingsError([f"{path} {error}"], hint="remove those that you do not need") from None
     except OSError as error:
         raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="check its permissions") from None
     if len(content) > LARGEST_BYTES:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from zdemo.config.dotenv_file import Dotenv
-from zdemo.config.dotenv_parser import LINE_END, Statement
+from zdemo.config.dotenv_statements import LINE_END, Statement
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "# ZITADEL, and the project that defines the role": ("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID"),
