@@ -107,6 +107,7 @@ DAMAGED: list[tuple[str, str, str]] = [
     ("null as a value", _entry(previous={"PAT": None}), "previous has a value that is not a text"),
     ("a number as a value", _entry(previous={"PAT": 1}), "previous has a value that is not a text"),
     ("half a character as a value", _entry(previous={"PAT": "\ud800"}), "previous has a value that is not a text"),
+    ("spaces as a value", _entry(previous={"PAT": " " * 201}), "previous has a value that no .env can hold"),
     ("values as a list", _entry(previous=["PAT"]), "previous is not an object"),
     ("a digest that is not in a list", _entry(written={"PAT": "abc"}), "written is not a list"),
     ("a number as digest", _entry(written={"PAT": [1]}), "written is not a printable text"),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from zdemo.config.dotenv_statements import UnusualTextError, check_usual
 from zdemo.http.response import json_decoder
 from zdemo.management.model import LAST_MOMENT
 
@@ -198,7 +199,10 @@ def _text(value: Any, where: str) -> str:
 def _setting(value: Any, where: str) -> str:
     """Return the former value of a setting, which may have any characters that a file can hold."""
     try:
-        return str(value.encode().decode())
+        check_usual(value.encode().decode())
+        return str(value)
+    except UnusualTextError:
+        raise DamagedState(f"{where} has a value that no .env can hold") from None
     except (AttributeError, ValueError):
         raise DamagedState(f"{where} has a value that is not a text") from None
 
