@@ -6,6 +6,7 @@ The numbers are those of the catalogue. Each fault is real, and the command must
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +26,10 @@ from tests.support.upstream import (
     refusing_port,
     upstream,
 )
+from zdemo.config.dotenv_file import update_dotenv
 from zdemo.config.settings import Settings
+from zdemo.doctor import CHECKS, DoctorContext, Outcome, examine
+from zdemo.doctor.context import LONGEST_STEP_SECONDS
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, Emulator
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
@@ -252,19 +256,21 @@ def test_zitadel_in_the_place_of_the_api_is_named(bare: Shell, zitadel: Emulator
 
 
 @pytest.mark.parametrize("hangs", ["everything", "introspection"])
-def test_whatever_hangs_the_doctor_is_done_in_15_seconds(bare: Shell, zitadel: Emulator, hangs: str) -> None:
+def test_whatever_hangs_the_doctor_is_done_in_time(zitadel: Emulator, hangs: str, tmp_path: Path) -> None:
+    """Half a second is left instead of 14: even a machine under load is then far from the 8 s of two whole requests."""
+
     def passes(target: str) -> bool:
         stuck = {"everything": "/", "introspection": "/oauth/v2/introspect"}[hangs]
         return not target.startswith(stuck)
 
     with upstream(relay(zitadel.url, passes=passes)) as up, upstream(hang) as api:
-        url = f"http://localhost:{up.port}"
-        env = administered(url, ZDEMO_TIMEOUT="60", ZDEMO_API_URL=api.url)
+        variables = administered(f"http://localhost:{up.port}", ZDEMO_TIMEOUT="60", ZDEMO_API_URL=api.url)
+        update_dotenv(tmp_path / ".env", variables)
         start = time.monotonic()
-        ran = Shell(folder=bare.folder, env=env).anew("doctor")
+        reports = list(examine(CHECKS, DoctorContext(tmp_path / ".env", most_seconds=0.5)))
         seconds = time.monotonic() - start
-    assert ran.code == 1
-    assert seconds < 15
+    assert Outcome.FAIL in [report.result.outcome for report in reports]
+    assert seconds < 2 * LONGEST_STEP_SECONDS
 
 
 def test_a_proxy_variable_does_not_swallow_loopback(bare: Shell, zitadel: Emulator) -> None:

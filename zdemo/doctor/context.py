@@ -40,8 +40,8 @@ T = TypeVar("T")
 class Budget:
     """The time that doctor may take: in all, and for one request."""
 
-    def __init__(self) -> None:
-        self._end = time.monotonic() + MOST_SECONDS
+    def __init__(self, most_seconds: float = MOST_SECONDS) -> None:
+        self._end = time.monotonic() + most_seconds
 
     def step_seconds(self, configured: float = LONGEST_STEP_SECONDS) -> float:
         """Return what the next request may take."""
@@ -51,7 +51,7 @@ class Budget:
 class DoctorContext:
     """What one run of doctor knows; ``unreadable`` and ``unusable_bundle`` say why something cannot be read."""
 
-    def __init__(self, env_file: Path | None = None) -> None:
+    def __init__(self, env_file: Path | None = None, *, most_seconds: float = MOST_SECONDS) -> None:
         self.path = env_file or Path(".env")
         self.environment = Environment({})
         self.unreadable: SettingsError | None = None
@@ -60,7 +60,7 @@ class DoctorContext:
         except SettingsError as error:
             self.unreadable = error
         self.unusable_bundle: SettingsError | None = None
-        self._budget = Budget()
+        self._budget = Budget(most_seconds)
         self._calls: dict[tuple[Route, str | None], Call | ConnectionFailed] = {}
 
     @property
