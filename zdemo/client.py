@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -122,10 +121,10 @@ def curl_command(settings: ClientSettings, route: Route, *, with_token: bool) ->
     return f"curl -i{header} {settings.api_url}{route.path}"
 
 
-def as_json(call: Call, more: Mapping[str, Any]) -> str:
-    """Return the call as one JSON document."""
+def as_json(call: Call, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the call as a document."""
     challenge = call.challenge
-    document = {
+    return {
         "url": call.url,
         "status": call.answer.status,
         "milliseconds": round(call.answer.seconds * 1000, 1),
@@ -133,4 +132,3 @@ def as_json(call: Call, more: Mapping[str, Any]) -> str:
         "challenge": asdict(challenge) if challenge else None,
         **more,
     }
-    return json.dumps(document, ensure_ascii=False)

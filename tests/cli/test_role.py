@@ -23,7 +23,7 @@ def test_list_shows_who_has_which_role_and_by_whom(shell: Shell) -> None:
 def test_list_of_one_user_by_name_or_id(shell: Shell, name: str) -> None:
     ran = shell("role", "list", name, "--json")
     assert ran.document["project"]["id"] == PROJECT_ID
-    assert [(row["user"]["loginName"], row["roles"], row["active"]) for row in ran.document["assignments"]] == [
+    assert [(row["user"]["login_name"], row["roles"], row["active"]) for row in ran.document["assignments"]] == [
         ("reader", ["read:messages"], True)
     ]
     assert shell("role", "list", "visitor", "--json").document["assignments"] == []
@@ -40,8 +40,8 @@ def test_grant_and_revoke_show_in_the_very_next_call(own_shell: Shell) -> None:
     assert own_shell("role", "grant", "reader", "read:messages").code == 0
     revoked = own_shell(*REVOKE, "--json")
     assert (revoked.code, revoked.document["done"], revoked.document["role"]) == (0, "removed", "read:messages")
-    assert revoked.document["user"] == {"id": READER.id, "loginName": "reader"}
-    assert revoked.document["shownAfterMilliseconds"] >= 0
+    assert revoked.document["user"] == {"id": READER.id, "login_name": "reader", "loginName": "reader"}
+    assert revoked.document["shown_after_milliseconds"] >= 0
     assert own_shell("introspect", "--require", "read:messages", "-q").code == 1
 
 

@@ -43,10 +43,11 @@ def test_the_emulator_is_ready_when_its_document_is_there_and_stops_cleanly(bare
         users = document.pop("users")
         assert document == {
             "url": f"http://localhost:{port}",
-            "adminPat": ADMIN.pat,
+            "admin_pat": ADMIN.pat,
             "project": PROJECT_ID,
-            "clientId": CLIENT_ID,
-            "clientSecret": CLIENT_SECRET,
+            "client_id": CLIENT_ID,
+            "client_secret": CLIENT_SECRET,
+            **{"adminPat": ADMIN.pat, "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET},  # old names
         }
         assert [user["pat"] for user in users] == [READER.pat, VISITOR.pat, ADMIN.pat]
         assert users[0] == {"id": READER.id, "username": "reader", "pat": READER.pat, "roles": ["read:messages"]}
@@ -106,6 +107,7 @@ def the_loser(one: subprocess.Popen[str], other: subprocess.Popen[str], winner_u
     out, err = loser.communicate()
     err = unbroken(err)
     assert (loser.returncode, out) == (1, "")
+    err = unbroken(err)
     assert [line.split(":")[0] for line in err.splitlines() if not line.startswith("note")] == ["error", "hint"]
     assert stopped(winner, signal.SIGTERM)[0] == 0
     return err

@@ -160,10 +160,10 @@ def test_json_is_one_document_with_whole_words(desk: Shell) -> None:
     dry = desk("setup", "--dry-run", "--json", *OWN).document
     done = desk(*YES, "--json").document
     again = desk(*YES, "--json").document
-    assert [(d["dryRun"], d["changed"]) for d in (dry, done, again)] == [(True, False), (False, True), (False, False)]
+    assert [(d["dry_run"], d["changed"]) for d in (dry, done, again)] == [(True, False), (False, True), (False, False)]
     assert dry["steps"] == done["steps"]
     assert {step["action"] for step in again["steps"]} == {"leave"}
-    assert done["shownAfterMilliseconds"] >= 0
+    assert done["shown_after_milliseconds"] >= 0
     assert {step["what"] for step in done["steps"]} == {
         "service user", "project", "role", "application", "client secret", "role assignment", "PAT", ".env"
     }  # fmt: skip
@@ -630,7 +630,7 @@ def test_teardown_as_json(desk: Shell) -> None:
     assert document["changed"]
     assert [row["what"] for row in document["removed"]] == ["service user", "service user", "application", "project"]
     assert set(document["lines"]) == set(SETTINGS) - {"ZITADEL_KEY_FILE"}
-    assert (document["stays"], document["putBack"]) == ([], [])
+    assert (document["stays"], document["put_back"]) == ([], [])
 
 
 def test_an_id_that_was_written_by_hand_proves_nothing(desk: Shell, zitadel: Emulator) -> None:
@@ -651,7 +651,7 @@ def test_an_id_that_was_written_by_hand_proves_nothing(desk: Shell, zitadel: Emu
         assert names_of(zitadel) == made
     assert (desk.folder / ".env").read_bytes() == env
     document = desk("setup", "--teardown", "--dry-run", "--json").document
-    assert [row["what"] for row in document["notProven"]] == ["service user", "application", "project"]
+    assert [row["what"] for row in document["not_proven"]] == ["service user", "application", "project"]
     assert [row["what"] for row in document["removed"]] == ["service user", "PAT"]
 
 
@@ -673,7 +673,7 @@ def test_what_others_added_goes_only_when_that_is_asked_for(desk: Shell, zitadel
     assert ran.lines[0] == f"error: others added to what setup created: {'; '.join(rows)}; nothing was removed"
     assert "--with-everything-in-it" in ran.lines[1]
     dry = desk("setup", "--teardown", "--dry-run", "--json")
-    assert (dry.code, dry.document["addedByOthers"][1]) == (0, {"what": "role", "name": "editor"})
+    assert (dry.code, dry.document["added_by_others"][1]) == (0, {"what": "role", "name": "editor"})
     assert "note: --teardown stops here: others added" in dry.err
     everything = ("setup", "--teardown", "--with-everything-in-it")
     assert desk(*everything).code == 2, "a script must say --yes as well"

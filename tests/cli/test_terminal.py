@@ -35,6 +35,8 @@ def test_colours_underline_what_the_words_say(shell: Shell) -> None:
         ("introspect", {"NO_COLOR": "1"}),
         ("call nonsense", {"NO_COLOR": "1"}),
         ("introspect", {"TERM": "dumb"}),
+        ("introspect", {"CLICOLOR": "0"}),
+        ("introspect", {"NO_COLOR": "1", "FORCE_COLOR": "1"}),
         ("call scoped --json", {}),
     ],
 )
@@ -42,6 +44,12 @@ def test_no_escape_codes_where_none_are_wanted(shell: Shell, line: str, env: dic
     _, screen = at_terminal(shell, *line.split(), PAT=VISITOR.pat, **env)
     assert screen.strip()
     assert not COLOUR.search(screen)
+
+
+def test_colours_can_be_had_without_a_terminal_but_not_in_a_document(shell: Shell) -> None:
+    for line, variable in (("introspect", "FORCE_COLOR"), ("call nonsense", "CLICOLOR_FORCE")):
+        assert COLOUR.search(shell(*line.split(), **{variable: "1"}).all)
+        assert not COLOUR.search(shell(*line.split(), "--json", **{variable: "1"}).out)
 
 
 def test_a_spinner_shows_while_zitadel_thinks_and_leaves_nothing_behind(shell: Shell) -> None:

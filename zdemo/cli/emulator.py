@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from zdemo.cli.layout import WITHOUT_TERMINAL, table
+from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.options import Expose, Host, Port, check_exposure, port_explained
 from zdemo.cli.screen import Screen
 from zdemo.errors import ExitCode
@@ -41,7 +42,7 @@ def emulator(
             running = stack.enter_context(emulate(host=host, port=port))
         document = _document(running.url)
         if as_json:
-            screen.document(document)
+            screen.document(with_old_keys(document))
         else:
             _show(screen, document)
         wait_for(signals)
@@ -51,7 +52,7 @@ def emulator(
 def _show(screen: Screen, document: dict[str, Any]) -> None:
     screen.say(f"ZITADEL (emulator) on {document['url']}; Ctrl-C stops it")
     screen.say("its state is in memory and ends with it")
-    labels = {"project": "project", "CLIENT_ID": "clientId", "CLIENT_SECRET": "clientSecret"}
+    labels = {"project": "project", "CLIENT_ID": "client_id", "CLIENT_SECRET": "client_secret"}
     screen.pairs([(label, document[key]) for label, key in labels.items()], label_width=len("CLIENT_SECRET"))
     for line in known_users():
         screen.say(line)
@@ -71,10 +72,10 @@ def _document(url: str) -> dict[str, Any]:
 
     return {
         "url": url,
-        "adminPat": ADMIN.pat,
+        "admin_pat": ADMIN.pat,
         "project": PROJECT_ID,
-        "clientId": CLIENT_ID,
-        "clientSecret": CLIENT_SECRET,
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
         "users": [
             {"id": u.id, "username": u.username, "pat": u.pat, "roles": list(u.roles)} for u in (READER, VISITOR, ADMIN)
         ],

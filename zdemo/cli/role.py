@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.options import PLAIN, EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets
@@ -78,7 +79,7 @@ def list_roles(
     assignments = list_assignments(project.client, project_id=project.id, user_id=user_id)
     if as_json:
         rows = [_row(assignment) for assignment in assignments]
-        screen.document({"project": {"id": project.id, "name": name}, "assignments": rows})
+        screen.document(with_old_keys({"project": {"id": project.id, "name": name}, "assignments": rows}))
         return ExitCode.YES
     screen.say(printable(f"roles in project {name} ({project.id})"))
     screen.table([_cells(assignment) for assignment in assignments] or [["  no role is granted"]])
@@ -88,10 +89,10 @@ def list_roles(
 def _row(assignment: RoleAssignment) -> dict[str, object]:
     return {
         "id": assignment.id,
-        "user": {"id": assignment.user.id, "loginName": assignment.user.login_name},
+        "user": {"id": assignment.user.id, "login_name": assignment.user.login_name},
         "roles": list(assignment.role_keys),
         "active": assignment.active,
-        "grantedBy": {"id": assignment.organization_id, "name": assignment.organization_name},
+        "granted_by": {"id": assignment.organization_id, "name": assignment.organization_name},
     }
 
 
@@ -130,18 +131,20 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
     with screen.waiting("waiting until ZITADEL shows it"):
         seconds = wait_until_shown(project.client, change, introspector=project.introspector, token=project.token)
     if as_json:
-        screen.document(
-            {
-                "done": change.outcome,
-                "user": {"id": change.user.id, "loginName": change.user.login_name},
-                "role": change.role,
-                "project": change.project_id,
-                "shownAfterMilliseconds": None if seconds is None else round(seconds * 1000, 1),
-            }
-        )
+        screen.document(with_old_keys(_change_document(change, seconds)))
     else:
         _show_change(screen, change, seconds)
     return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
+
+
+def _change_document(change: Change, seconds: float | None) -> dict[str, object]:
+    return {
+        "done": change.outcome,
+        "user": {"id": change.user.id, "login_name": change.user.login_name},
+        "role": change.role,
+        "project": change.project_id,
+        "shown_after_milliseconds": None if seconds is None else round(seconds * 1000, 1),
+    }
 
 
 def _show_change(screen: Screen, change: Change, seconds: float | None) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zdemo.cli.layout import BELOW, LEAST_ROOM, cells, pad, wrapped
+from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.screen import Screen
 from zdemo.config.printable import printable
 from zdemo.management.model import Administrator
@@ -94,18 +95,19 @@ def show_result(screen: Screen, plan: Plan, seconds: float, *, changed: bool) ->
     screen.table([(f"{lead}zdemo serve      ", "and in another terminal      ", "zdemo call scoped")])
 
 
-def plan_document(plan: Plan, *, dry_run: bool, seconds: float | None) -> dict[str, Any]:
+def plan_document(plan: Plan, *, dry_run: bool, seconds: float | None) -> Any:
     """Return the plan as JSON. ``seconds`` until introspection showed it; ``None`` when it was not asked."""
     current = plan.current
-    return {
+    document = {
         "zitadel": current.issuer,
-        "administrator": {"id": current.admin.id, "loginName": current.admin.login_name},
-        "dryRun": dry_run,
+        "administrator": {"id": current.admin.id, "login_name": current.admin.login_name},
+        "dry_run": dry_run,
         "changed": plan.changes and not dry_run,
-        "needsRotation": plan.rotation is not None,
+        "needs_rotation": plan.rotation is not None,
         "steps": [_step_document(step) for step in plan.steps],
-        "shownAfterMilliseconds": None if seconds is None else round(seconds * 1000, 1),
+        "shown_after_milliseconds": None if seconds is None else round(seconds * 1000, 1),
     }
+    return with_old_keys(document)
 
 
 def _step_document(step: PlanStep) -> dict[str, str]:
@@ -113,7 +115,7 @@ def _step_document(step: PlanStep) -> dict[str, str]:
     return {"what": WORDS.get(step.kind, str(step.kind)), "name": step.name, "action": action, "note": step.note}
 
 
-def teardown_document(teardown: Teardown, *, dry_run: bool) -> dict[str, Any]:
+def teardown_document(teardown: Teardown, *, dry_run: bool) -> Any:
     """Return what is removed as JSON."""
 
     def document(thing: Removal | Addition, **more: str) -> dict[str, str]:
@@ -121,14 +123,15 @@ def teardown_document(teardown: Teardown, *, dry_run: bool) -> dict[str, Any]:
 
     own = [removal for removal in teardown.removals if not removal.doubt]
 
-    return {
-        "dryRun": dry_run,
+    answer = {
+        "dry_run": dry_run,
         "changed": teardown.changes and not dry_run,
         "removed": [document(removal, note=removal.note) for removal in own if not removal.stays],
         "stays": [document(removal, note=removal.note) for removal in own if removal.stays],
-        "notProven": [document(removal, why=removal.doubt) for removal in teardown.doubtful],
-        "addedByOthers": [document(addition) for addition in teardown.additions],
-        "notSeen": list(teardown.unseen),
+        "not_proven": [document(removal, why=removal.doubt) for removal in teardown.doubtful],
+        "added_by_others": [document(addition) for addition in teardown.additions],
+        "not_seen": list(teardown.unseen),
         "lines": sorted(teardown.settings),
-        "putBack": list(teardown.restored),
+        "put_back": list(teardown.restored),
     }
+    return with_old_keys(answer)

@@ -1,0 +1,64 @@
+"""JSON documents: one style of names, numbers without noise, and a form that suits the reader."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.cli import Shell
+from tests.support.terminal import shown_at
+from zdemo.cli.old_keys import OLD_KEYS
+
+DOCUMENTS = (
+    "call private",
+    "call scoped --pat nobody",
+    "role list",
+    "role grant visitor read:messages",
+    "role revoke visitor read:messages",
+    "doctor",
+    "doctor --list",
+    "doctor --explain net.tls",
+    "setup --dry-run",
+    "setup --teardown --dry-run",
+    "call nonsense",
+)
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Return the objects in a document."""
+    if isinstance(value, dict):
+        yield value
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects(item)
+
+
+def test_names_have_one_style_and_old_ones_stay_beside_them(own_shell: Shell) -> None:
+    for line in DOCUMENTS:
+        for found in objects(own_shell(*line.split(), "--json").document):
+            old = {OLD_KEYS[key]: found[key] for key in found if key in OLD_KEYS}
+            assert old == {key: found[key] for key in found if not re.fullmatch("[a-z_]+", key)}, line
+
+
+def test_numbers_say_what_was_measured_and_no_more(own_shell: Shell) -> None:
+    for line in DOCUMENTS:
+        for found in objects(own_shell(*line.split(), "--json").document):
+            for key, value in found.items():
+                digits = 1 if "milliseconds" in key.lower() else 3
+                assert not isinstance(value, float) or value == round(value, digits), (line, key)
+
+
+@pytest.mark.parametrize("line", ["call private", "role list", "doctor --list"])
+def test_a_document_is_indented_at_a_terminal_alone(shell: Shell, line: str) -> None:
+    shown = shown_at(80, shell, *line.split(), "--json", TERM="dumb")
+    assert shown.startswith('{\n  "')
+    ran = shell(*line.split(), "--json", FORCE_COLOR="1")
+    assert json.loads(shown).keys() == ran.document.keys()
+    assert ran.out.count("\n") == 1
+
+
+def test_zitadels_answer_is_shown_as_it_came(shell: Shell) -> None:
+    assert shown_at(80, shell, "introspect", "--json") == shell("introspect", "--json").out
