@@ -66,17 +66,30 @@ def test_a_deactivated_assignment_is_shown_and_activated_by_a_grant(own_stack: S
         (("role", "grant", "visitor", "write:messages"), ("no role", "write:messages", "read:messages, admin")),
         (("role", "revoke", "reader", "write:messages"), ("no role", "write:messages")),
         (("role", "grant", "visitor", "Read:Messages"), ("no role", "did you mean read:messages?")),
-        (("role", "grant", "reader", "read:messages"), ("nothing to change", "reader already has")),
-        (("role", "revoke", "visitor", "read:messages"), ("nothing to change", "visitor does not have")),
+        (("role", "list", "raeder"), ("no user raeder", "did you mean reader?")),
+        (("role", "grant", "Visitr", "read:messages"), ("no user Visitr", "did you mean visitor?")),
+        (("role", "grant", "visitor", "read:mesages"), ("no role read:mesages", "did you mean read:messages?")),
+        (("role", "grant", "visitr", "read:mesages"), ("no user visitr", "did you mean visitor and read:messages?")),
+        (("role", "grant", "read:messages", "visitor"), ("no role visitor", "visitor read:messages")),
     ],
 )
-def test_unknown_names_and_nothing_to_change_have_each_their_message(
+def test_unknown_names_have_each_their_message_and_the_nearest_right_ones(
     shell: Shell, arguments: tuple[str, ...], named: tuple[str, ...]
 ) -> None:
     for more in ((), ("--json",)):
         ran = shell(*arguments, *more)
         assert (ran.code, is_two_lines(ran)) == (1, True)
         assert all(words in ran.err for words in named)
+
+
+@pytest.mark.parametrize(
+    ("words", "state"), [("grant reader", "reader already has"), ("revoke visitor", "visitor does not have")]
+)
+def test_what_is_so_already_is_no_change_and_no_error(shell: Shell, words: str, state: str) -> None:
+    ran = shell("role", *words.split(), "read:messages")
+    assert (ran.code, ran.out, ran.err) == (0, f"no change: {state} read:messages\n", "")
+    document = shell("role", *words.split(), "read:messages", "--json").document
+    assert (document["done"], document["shown_after_milliseconds"]) == ("unchanged", None)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from zdemo.cli.token_input import hide_secrets
 from zdemo.config.environment import read_environment
 from zdemo.config.printable import printable
 from zdemo.config.settings import AdminSettings, Settings
-from zdemo.errors import ExitCode, SettingsError, ZdemoError
+from zdemo.errors import ExitCode, SettingsError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import RoleAssignment
@@ -124,10 +124,8 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
     project = _Project(screen, env_file)
     change = (grant if how == "grant" else revoke)(project.client, project.id, user, role)
     if change.outcome is ChangeOutcome.UNCHANGED:
-        state = "already has" if how == "grant" else "does not have"
-        raise ZdemoError(
-            f"nothing to change: {change.user.login_name} {state} {role}", hint="zdemo role list shows all assignments"
-        )
+        _show_no_change(screen, change, how, as_json=as_json)
+        return ExitCode.YES
     with screen.waiting("waiting until ZITADEL shows it"):
         seconds = wait_until_shown(project.client, change, introspector=project.introspector, token=project.token)
     if as_json:
@@ -135,6 +133,14 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
     else:
         _show_change(screen, change, seconds)
     return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
+
+
+def _show_no_change(screen: Screen, change: Change, how: str, *, as_json: bool) -> None:
+    state = "already has" if how == "grant" else "does not have"
+    if as_json:
+        screen.document(with_old_keys(_change_document(change, None)))
+    else:
+        screen.say(printable(f"no change: {change.user.login_name} {state} {change.role}"))
 
 
 def _change_document(change: Change, seconds: float | None) -> dict[str, object]:

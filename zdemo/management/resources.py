@@ -282,6 +282,13 @@ def list_users(client: ManagementClient, username: str) -> tuple[User, ...]:
     return tuple(_users(client, {"userNameQuery": query}))
 
 
+def list_similar_users(client: ManagementClient, name: str) -> tuple[User, ...]:
+    """Return users whose username begins or ends as a name does: 100 at most."""
+    starts = {"userName": name[:1], "method": "TEXT_QUERY_METHOD_STARTS_WITH_IGNORE_CASE"}
+    ends = {"userName": name[-1:], "method": "TEXT_QUERY_METHOD_ENDS_WITH_IGNORE_CASE"}
+    return tuple(_users(client, {"orQuery": {"queries": [{"userNameQuery": starts}, {"userNameQuery": ends}]}}))
+
+
 def _users(client: ManagementClient, query: dict[str, Any]) -> Iterator[User]:
     body = {"queries": [query], "query": {"limit": MOST_USERS, "asc": True}}
     return map(read_user, client.call(USER_SERVICE, "ListUsers", body).get("result") or [])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from zdemo.config.parsers import did_you_mean
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
@@ -21,11 +23,13 @@ from zdemo.management.resources import (
     get_project,
     list_assignments,
     list_roles,
+    list_similar_users,
     set_assignment_roles,
 )
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.01, 0.25
 GIVE_UP_SECONDS = 10.0
+NEAR_ROLE = 0.85  # of 1: read:mesages is near read:messages, write:messages is another role
 ROLE_NOT_IN_GRANT = "COMMAND-mm9F4"  # ZITADEL: the project, or its grant to that organization, lacks it
 
 
@@ -83,21 +87,35 @@ def require_user(client: ManagementClient, name: str) -> User:
     """Return the user with this login name, username or ID. Raises ZdemoError when the administrator sees none."""
     user = find_user(client, name)
     if user is None:
-        raise ZdemoError(f"there is no user {name}", hint="zdemo role list shows the users that have a role")
+        near = similar_user(client, name)
+        hint = f"did you mean {near}?" if near else "zdemo role list shows the users that have a role"
+        raise ZdemoError(f"there is no user {name}", hint=hint)
     return user
 
 
-def _require_role(client: ManagementClient, project_id: str, role: str) -> None:
+def similar_user(client: ManagementClient, name: str) -> str:
+    """Return the username or the login name that a name was probably meant to be, or an empty text."""
+    names: list[str] = []
+    with suppress(ZdemoError):  # it only adds to the error that is on its way
+        names = [one for user in list_similar_users(client, name) for one in (user.username, user.login_name)]
+    return did_you_mean(name, names)
+
+
+def _require_role(client: ManagementClient, project_id: str, name: str, role: str) -> None:
     keys = list_roles(client, project_id)
     if role in keys:
         return
     if not keys:
         require_project(client, project_id)
-    near = next((key for key in keys if key.lower() == role.lower()), None)
-    hint = f"the project has {', '.join(keys) or 'no role yet'}; role keys are compared exactly"
-    if near:
-        hint = f"did you mean {near}? Role keys are compared exactly"
-    raise ZdemoError(f"project {project_id} has no role {role}", hint=hint)
+    missing = f"project {project_id} has no role {role}"
+    if name in keys and find_user(client, role):
+        raise ZdemoError(missing, hint=f"the user comes first, then the role: {role} {name}")
+    if not (near := did_you_mean(role, keys, least=NEAR_ROLE)):
+        known = ", ".join(keys) or "no role yet"
+        raise ZdemoError(missing, hint=f"the project has {known}; role keys are compared exactly")
+    if find_user(client, name) or not (near_user := similar_user(client, name)):
+        raise ZdemoError(missing, hint=f"did you mean {near}? Role keys are compared exactly")
+    raise ZdemoError(f"{missing}, and there is no user {name}", hint=f"did you mean {near_user} and {near}?")
 
 
 def _assignments_of(
@@ -108,7 +126,7 @@ def _assignments_of(
     The role is checked first: without an administrator's membership that is refused, and says so; the list of users
     would be empty instead.
     """
-    _require_role(client, project_id, role)
+    _require_role(client, project_id, name, role)
     user = require_user(client, name)
     return user, list_assignments(client, project_id=project_id, user_id=user.id)
 
