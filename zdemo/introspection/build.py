@@ -20,11 +20,12 @@ from zdemo.introspection.model import Introspector
 from zdemo.introspection.pacer import Pacer
 from zdemo.introspection.protection import ProtectedIntrospector
 
-SHORTEST_WAIT_SECONDS = 0.1
-LONGEST_WAIT_SECONDS = 2.0
-WAIT_FOR_FLIGHT_SECONDS = 0.25
-FAILURES_PER_SECOND = 250.0  # with its introspection, each takes up to two milliseconds of the processor
-PACING_SECONDS = 0.4  # the most that a failure waits for its turn
+SHORTEST_WAIT_SECONDS = 1.0
+LONGEST_WAIT_SECONDS = 4.0
+SHORTEST_WAIT_FOR_FLIGHT_SECONDS = 0.25
+LONGEST_WAIT_FOR_FLIGHT_SECONDS = 1.0
+FAILURES_PER_SECOND = 125.0  # with its introspection, each takes up to two milliseconds of the processor
+PACING_SECONDS = 0.8  # the most that a failure waits for its turn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ def build_introspector(
 
 def _wait_for_flight(settings: Settings) -> float:
     """Return how long a request may wait to begin its introspection; the timeout includes it."""
-    return min(WAIT_FOR_FLIGHT_SECONDS, settings.timeout_seconds / 4)
+    return min(LONGEST_WAIT_FOR_FLIGHT_SECONDS, settings.timeout_seconds / 5)
 
 
 def protected(
@@ -95,6 +96,7 @@ def protected(
         reserve=limits.reserved_flights,
         waiters=limits.slots,
         wait_seconds=_wait_for_flight(settings),
+        shortest_wait_seconds=min(SHORTEST_WAIT_FOR_FLIGHT_SECONDS, _wait_for_flight(settings)),
         clock=clock,
     )
     slots = Bulkhead(

@@ -16,6 +16,8 @@ from collections.abc import Callable
 
 from zdemo.introspection.clock import running_clock
 
+BRIEF_SECONDS = 0.1
+
 
 class _Waiter:
     __slots__ = ("called", "generation")
@@ -29,7 +31,7 @@ class Bulkhead:
     """At most ``size`` slots, the last ``reserve`` of them for callers with a known token. Thread-safe.
 
     ``waiters`` is how many callers wait for a slot. One more is refused at once if its token is unknown. If it is
-    known, the last caller with an unknown token has to leave; if there is none, the caller waits the shortest time.
+    known, the last caller with an unknown token has to leave; if there is none, the caller waits for ``BRIEF_SECONDS``.
 
     A caller with a known token waits up to ``wait_seconds``. One with an unknown token waits for a part of that, which
     grows with the number of those that wait, so that callers that came at once and in vain leave one by one.
@@ -69,7 +71,7 @@ class Bulkhead:
                 return None
             waiter = _Waiter()
             self._queues[known].append(waiter)
-            wait_seconds = self._patience(known=known) if has_place else self._shortest_wait_seconds
+            wait_seconds = self._patience(known=known) if has_place else BRIEF_SECONDS
         try:
             waiter.called.wait(wait_seconds)
         except BaseException:
