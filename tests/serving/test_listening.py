@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
 from tests.support.ports import free_port
-from zdemo.serving.listening import address, listen
+from zdemo.serving.listening import address, listen, one_per_worker
 
 ALL = "0.0.0.0"  # noqa: S104  # what is tested
 TOGETHER = 8
+WORKERS = 3
+CONNECTIONS = 60  # that a socket gets none of them happens once in 10 billion runs
 ROUNDS = 25
 
 
@@ -57,6 +62,29 @@ def test_of_many_that_start_together_exactly_one_listens() -> None:
             for sock in winners:
                 sock.close()
             assert len(winners) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere all workers have the same socket")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", ALL])
+def test_each_worker_gets_its_share_of_the_connections_and_the_port_stays_taken(host: str) -> None:
+    target = "127.0.0.1" if host == ALL else host
+    with ExitStack() as stack:
+        first = stack.enter_context(listen(host, 0))
+        port = first.getsockname()[1]
+        sockets = one_per_worker(first, WORKERS)
+        for sock in sockets[1:]:
+            stack.enter_context(sock)
+        clients = [stack.enter_context(socket.create_connection((target, port))) for _ in range(CONNECTIONS)]
+        readable = select.select(sockets, [], [], 0)[0]
+        assert (len(clients), len(set(sockets)), len(readable)) == (CONNECTIONS, WORKERS, WORKERS)
+        assert not listening(host, port)
+        first.close()
+        assert not listening(host, port)
+
+
+def test_one_worker_gets_the_socket_itself() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        assert one_per_worker(listener, 1) == [listener]
 
 
 def test_another_program_that_would_share_the_port_cannot() -> None:

@@ -1,14 +1,18 @@
-"""A listening socket that no other process shares."""
+"""Listening sockets: the first one makes sure that nobody else listens there."""
 
 import errno
 import os
 import random
 import socket
+import sys
 import time
 
 BACKLOG = 1024  # connections that wait for a worker
 TRIES = 10
 LONGEST_PAUSE_SECONDS = 0.02
+_OPTIONS = [(socket.IPPROTO_TCP, socket.TCP_NODELAY)]  # the connections inherit it
+if os.name == "posix":  # connections of an earlier process may linger; on Windows this would share the port
+    _OPTIONS.append((socket.SOL_SOCKET, socket.SO_REUSEADDR))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -46,14 +50,35 @@ def _bound(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     sock = socket.socket(family, kind, protocol)
     try:
-        if os.name == "posix":  # connections of an earlier process may linger; on Windows it would share the port
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the connections inherit it
+        for level, option in _OPTIONS:
+            sock.setsockopt(level, option, 1)
         sock.bind(place)
     except OSError:
         sock.close()
         raise
     return sock
+
+
+def one_per_worker(listener: socket.socket, count: int) -> list[socket.socket]:
+    """Return a listening socket per worker, ``listener`` the first; the system spreads connections over them evenly.
+
+    A socket that several workers wait for gives most connections to one of them. Elsewhere than on Linux there is no
+    better way, and all get ``listener``.
+    """
+    if sys.platform != "linux" or count == 1:
+        return [listener] * count
+    # Not before it listens: only then does the next zdemo find the port taken. From now on, only sockets of this user
+    # that ask for it can share the port.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    others = []
+    for _ in range(count - 1):
+        other = socket.socket(listener.family, listener.type, listener.proto)
+        others.append(other)
+        for level, option in (*_OPTIONS, (socket.SOL_SOCKET, socket.SO_REUSEPORT)):
+            other.setsockopt(level, option, 1)
+        other.bind(listener.getsockname())
+        other.listen(BACKLOG)
+    return [listener, *others]
 
 
 def address(listener: socket.socket) -> str:

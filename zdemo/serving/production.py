@@ -13,9 +13,10 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.net import SocketHolder  # type: ignore[attr-defined]  # it is imported there
 from granian.server import MPServer
+from granian.server.mp import WorkerProcess
 
 from zdemo.serving import WSGIApp
-from zdemo.serving.listening import BACKLOG, address
+from zdemo.serving.listening import BACKLOG, address, one_per_worker
 from zdemo.serving.signals import CAN_BLOCK, block_stop_signals, has_arrived, wait_for
 from zdemo.serving.worker import Worker
 
@@ -24,16 +25,24 @@ KILL_SECONDS = 10  # how long a worker may take to stop
 
 
 class _Server(MPServer):
-    """Granian on a socket that listens already.
+    """Granian on sockets that listen already, one per worker.
 
-    By itself it binds a socket per worker with SO_REUSEPORT. That shares the port with every process of this user that
-    does the same, for example another ``zdemo serve``.
+    By itself it lets each worker bind one with SO_REUSEPORT, which another ``zdemo serve`` could do as well.
     """
 
-    listener: socket.socket
+    listeners: list[socket.socket]
 
     def _init_shared_socket(self) -> None:
-        self._sso, self._shd = self.listener, _holder(self.listener)
+        """Bind no socket of its own."""
+
+    def _spawn_worker(self, **arguments: Any) -> WorkerProcess:  # type: ignore[override]  # Granian names them all
+        self._sso = self.listeners[arguments["idx"]]
+        self._shd = _holder(self._sso)
+        return super()._spawn_worker(**arguments)
+
+    def _drop_shared_socket(self) -> None:
+        for listener in self.listeners:
+            listener.close()
 
 
 def _holder(listener: socket.socket) -> Any:
@@ -64,13 +73,14 @@ def serve_forever(
         return
     if CAN_BLOCK:  # else the handlers do
         threading.Thread(target=_pass_on, args=(signals, server.signal_handler_interrupt), daemon=True).start()
+    server.listeners = one_per_worker(listener, workers)
     server.serve(spawn_target=Worker(place=address(listener), count=workers), target_loader=build, wrap_loader=False)
 
 
 def _server(listener: socket.socket, *, workers: int, threads: int, connections: int) -> _Server:
     # A forked worker would inherit locks that threads of this process hold, such as an emulator's.
     multiprocessing.set_start_method("spawn", force=True)
-    server = _Server(
+    return _Server(
         "zdemo",
         interface=Interfaces.WSGI,
         workers=workers,
@@ -83,8 +93,6 @@ def _server(listener: socket.socket, *, workers: int, threads: int, connections:
         workers_kill_timeout=KILL_SECONDS,
         process_name=f"zdemo serve: {address(listener)}",
     )
-    server.listener = listener
-    return server
 
 
 def _pass_on(signals: Collection[signal.Signals], stop: Callable[[], object]) -> None:
