@@ -317,11 +317,13 @@ class TestKnownTokens:
         assert zitadel.known == []
 
     @pytest.mark.parametrize("ttl_seconds", [0.0, TTL])
-    def test_a_caller_may_say_that_its_token_counts_as_known(self, ttl_seconds: float) -> None:
+    def test_a_token_of_the_api_itself_counts_as_known_and_its_caller_is_not_paced(self, ttl_seconds: float) -> None:
         zitadel = Scripted(INACTIVE)
         setup = Setup(zitadel, ttl_seconds=ttl_seconds, slots=1, reserved_slots=1)
-        assert setup.cache.introspect("of the API itself", known=True) == INACTIVE
-        assert zitadel.known == ["of the API itself"]
+        tokens = ["the API's first", "the API's second"]
+        assert [setup.cache.introspect(token, own=True) for token in tokens] == [INACTIVE] * 2
+        assert zitadel.known == tokens
+        assert setup.waits == []
 
     def test_unknown_tokens_never_take_the_last_slots(self) -> None:
         zitadel = Hanging()

@@ -124,19 +124,19 @@ class CachingIntrospector:
         self._inactive = Store(most_entries=size, most_bytes=bytes_for(size))
         self.counters = counters or Counters()
 
-    def introspect(self, token: str, *, known: bool = False) -> Introspection:
+    def introspect(self, token: str, *, own: bool = False) -> Introspection:
         """Ask, or answer from the cache; raises ZitadelUnavailable also if too many requests wait for ZITADEL.
 
-        With ``known`` the token counts as known in any case.
+        ``own`` is for a token that the API itself made up: it counts as known, and its caller is not paced.
         """
         if not self._ttl_seconds:
-            return self._in_slot(lambda: self._ask(token, known=known), known=known)
+            return self._in_slot(lambda: self._ask(token, known=own), known=own, paced=not own)
         key = sha256(token.encode()).digest()
         entry = self._fresh_entry(key)
         if entry:
             return self._hit(entry)
-        known = known or self._active.get(key) is not None
-        return self._in_slot(lambda: self._ask_or_join(key, token, known=known), known=known)
+        known = own or self._active.get(key) is not None
+        return self._in_slot(lambda: self._ask_or_join(key, token, known=known), known=known, paced=not own)
 
     def _fresh_entry(self, key: bytes) -> Entry | None:
         """Return a usable entry. Without a lock: a store is a dictionary underneath, and entries never change."""
@@ -205,7 +205,7 @@ class CachingIntrospector:
             self.counters.hits += 1
         return entry.introspection
 
-    def _in_slot(self, ask: Callable[[], Introspection], *, known: bool) -> Introspection:
+    def _in_slot(self, ask: Callable[[], Introspection], *, known: bool, paced: bool) -> Introspection:
         """Ask while holding one of the slots for requests that wait for ZITADEL."""
         slot = self._bulkhead.acquire(known=known)
         if slot is None:
@@ -220,7 +220,7 @@ class CachingIntrospector:
             is_active = answer.active
         finally:
             try:
-                if not is_active:
+                if paced and not is_active:
                     self._pacer.wait()
             finally:
                 self._bulkhead.release(slot)

@@ -60,7 +60,7 @@ def create_app(
         built = build_introspector(settings, threads=threads, spare_threads=spare_threads, counters=counters)
         introspector, ask = (
             built,
-            partial(built.introspect, known=True),
+            partial(built.introspect, own=True),
         )  # else readiness is a matter of luck in a flood
     metrics = _new_metrics(counters) if open_metrics else None
     app = Flask("zdemo", static_folder=None)
