@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.cli import Shell
-from tests.support.named_causes import administered, command, doctor, introspect, settings
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, Emulator
+from tests.support.named_causes import administered, call, command, doctor, introspect, settings
+from tests.support.upstream import answer, json_body, upstream
+from zdemo.config.settings import Settings
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator
+from zdemo.server import create_app
+from zdemo.serving.embedded import serving
 
 REFUSED = ("client.accepted",)
 
@@ -14,7 +20,9 @@ REFUSED = ("client.accepted",)
 def test_33_a_variable_that_hides_the_one_in_the_file(bare: Shell, zitadel: Emulator) -> None:
     bare.dotenv(**settings(zitadel.url, CLIENT_ID="353545601679624999"))
     output = doctor(bare, {"CLIENT_ID": CLIENT_ID}, warned=("settings.shadowed",))
-    output.names("CLIENT_ID", "the environment", r"\.env", "wins", "fix: unset CLIENT_ID").never("CLIENT_SECRET")
+    output.names("CLIENT_ID is exported in this shell and hides the one in", r"\.env", "fix: unset CLIENT_ID").never(
+        "CLIENT_SECRET"
+    )
 
 
 def test_two_places_with_one_value_are_no_fault(bare: Shell, zitadel: Emulator) -> None:
@@ -27,8 +35,79 @@ def test_a_variable_that_stands_twice_is_pointed_out(bare: Shell, zitadel: Emula
     with (bare.folder / ".env").open("a") as stream:
         stream.write(f"CLIENT_ID={CLIENT_ID}\n")
     doctor(bare, {}, warned=("settings.shadowed",)).names(
-        "CLIENT_ID is set twice", r"last line counts, line \d+", r"remove the other assignment of CLIENT_ID: line \d+"
+        r"CLIENT_ID is set twice .*line 5 counts, not line 2", "keep the right one of lines 2, 5"
     )
+
+
+HARMFUL = ("create a new", "generate a new", "role grant", "cannot be told apart")
+STALE: dict[str, tuple[dict[str, str], str]] = {  # what is exported, and the check that fails
+    "a dead PAT": ({"PAT": "A" * 71}, "token.active"),
+    "a PAT without the role": ({"PAT": VISITOR.pat}, "role.granted"),
+    "a secret": ({"CLIENT_SECRET": "A" * 64}, "client.accepted"),
+    "a client ID": ({"CLIENT_ID": "353545601679624999"}, "client.accepted"),
+    "an address": ({"ZITADEL_DOMAIN": "http://localhost:9"}, "net.connect"),
+    "a project": ({"ZITADEL_PROJECT_ID": "353545601679499999"}, "role.granted"),
+    "an application and a PAT": (
+        {"CLIENT_ID": "353545601679624999", "CLIENT_SECRET": "A" * 64, "PAT": "A" * 71},
+        "client.accepted",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STALE)
+def test_33_what_is_exported_and_hides_a_good_value_is_the_cause(bare: Shell, zitadel: Emulator, name: str) -> None:
+    exported, check = STALE[name]
+    bare.dotenv(**settings(zitadel.url, ZITADEL_PROJECT_ID=PROJECT_ID))
+    hides = "hides the one in .env" if len(exported) == 1 else "hide those in .env"
+    unset = f"(fix|next):? unset {' '.join(sorted(exported))}"
+    for output in (doctor(bare, exported, check, warned=("settings.shadowed",)), introspect(bare, exported)):
+        output.names("exported in this shell", hides, unset, "certain").never(*HARMFUL)
+
+
+@pytest.mark.parametrize("stale", ["A" * 71, VISITOR.pat])
+def test_33_an_exported_pat_is_the_cause_for_call_too(bare: Shell, zitadel: Emulator, stale: str) -> None:
+    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
+        bare.dotenv(**settings(zitadel.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}"))
+        output = call(bare, {"PAT": stale}, "scoped")
+        said = replace(bare, env={"PAT": VISITOR.pat})("call", "private")
+    output.names("PAT is exported in this shell", "certain the PAT in .env is active", "next unset PAT *$").never(
+        *HARMFUL
+    )
+    assert (said.code, said.lines) == (0, ["note: PAT is exported in this shell and hides the one in .env"])
+
+
+def test_33_hidden_values_that_are_no_better_are_mentioned(bare: Shell, zitadel: Emulator) -> None:
+    bare.dotenv(**settings(zitadel.url, PAT="B" * 71))
+    output = introspect(bare, {"PAT": "A" * 71})
+    output.names("never says why", "hides the one in .env, which does not work either", "unset PAT").never("certain")
+
+
+def test_33_a_hidden_address_gets_nothing_that_is_exported(bare: Shell, zitadel: Emulator) -> None:
+    """A copied folder must not collect secrets of this shell."""
+    with upstream(answer(json_body({"active": True}))) as up:
+        bare.dotenv(ZITADEL_DOMAIN=up.url, PAT=READER.pat)
+        output = introspect(bare, settings(zitadel.url, PAT="A" * 71))
+        assert up.requests == []
+    output.names("hide those in .env, which was not tried", "unset ZITADEL_DOMAIN PAT").never("certain")
+
+
+def test_an_option_hides_nothing_by_mistake(bare: Shell, zitadel: Emulator) -> None:
+    bare.dotenv(**settings(zitadel.url))
+    introspect(bare, {}, "--pat", "A" * 71).names("never says why").never("hides", "unset")
+
+
+def test_a_value_that_a_later_line_hides_is_the_cause(bare: Shell, zitadel: Emulator) -> None:
+    bare.dotenv(**settings(zitadel.url))
+    with (bare.folder / ".env").open("a") as stream:
+        stream.write(f"PAT={'A' * 71}\n")
+    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
+        env = {"ZDEMO_API_URL": f"http://127.0.0.1:{port}"}
+        called = call(bare, env)
+    for output in (doctor(bare, {}, "token.active", warned=("settings.shadowed",)), introspect(bare, {}), called):
+        output.names(
+            r"PAT is set twice in .env: line 5 \(AAAA…AAAA\) counts, and hides line 4", "certain:? the PAT in line 4"
+        )
+        output.names(r"remove line 5 of .env \(PAT\)").never(*HARMFUL)
 
 
 @pytest.mark.parametrize("more", ["/", "//"])

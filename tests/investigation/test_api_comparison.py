@@ -10,6 +10,7 @@ import pytest
 from tests.support.connection_faults import ACTIVE, INACTIVE, WITHOUT_ROLE
 from tests.support.upstream import upstream
 from zdemo.client import Call, Route
+from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Certainty
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, VISITOR, emulate
@@ -38,7 +39,7 @@ def call(status: int, challenge: str = "", kind: str = JSON, body: bytes = ERROR
 
 
 def explained(what: Call, token: str | None, settings: Settings | None = None, unasked: str = "") -> Explanation:
-    found = explain(what, token, settings, unasked=unasked, again="", now=NOW)
+    found = explain(what, token, settings, Environment({}), unasked=unasked, again="", now=NOW)
     assert found
     return found
 
@@ -51,7 +52,7 @@ def settings() -> Iterator[Settings]:
 
 @pytest.mark.parametrize("status", [200, 204])
 def test_an_accepted_call_needs_no_explanation(status: int) -> None:
-    assert explain(call(status), "token", UNUSED, unasked="", again="", now=NOW) is None
+    assert explain(call(status), "token", UNUSED, Environment({}), unasked="", again="", now=NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_a_failure_that_we_share_with_the_api_is_named(settings: Settings) -> No
 def test_the_next_step_asks_for_the_same_token() -> None:
     with upstream(WITHOUT_ROLE, INACTIVE) as zitadel:
         some = Settings(issuer=zitadel.url, client_id="1", client_secret="2", timeout_seconds=2)
-        found = explain(call(401, INVALID), "A" * 71, some, unasked="", again=" --pat", now=NOW)
+        found = explain(call(401, INVALID), "A" * 71, some, Environment({}), unasked="", again=" --pat", now=NOW)
     assert found
     assert any(step.startswith("zdemo introspect --pat ") for step in found.finding.fix)
 

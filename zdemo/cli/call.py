@@ -10,7 +10,7 @@ import typer
 from zdemo.cli.layout import step
 from zdemo.cli.options import EnvFile, Json, Pat, check_address
 from zdemo.cli.screen import Screen, show_finding
-from zdemo.cli.token_input import checked_token, environment_with_token, tell_mixed_sources, token_line
+from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
 from zdemo.client import Call, Challenge, Route, call_api, curl_command
 from zdemo.client import as_json as call_document
 from zdemo.config.environment import Environment
@@ -21,6 +21,7 @@ from zdemo.http.response import GATEWAY_STATUSES
 if TYPE_CHECKING:
     from zdemo.investigation import Explanation
 
+HIDDEN = ".hidden"  # ends the IDs of findings about values that do not count
 WATCH_SECONDS = 0.25
 PATIENCE_SECONDS = 600  # long enough for a change made elsewhere; a script must not hang forever
 
@@ -71,6 +72,8 @@ def call(
 
     def show(result: Call) -> None:
         explanation = _explanation(result, token, environment, again="" if pat is None else " --pat")
+        names = (API_URL, *(["PAT"] if token else []))
+        tell_hidden(screen, environment, *names, finding=explanation.finding if explanation else None)
         if as_json:
             screen.document(call_document(result, _reason(explanation)))
         else:
@@ -97,7 +100,7 @@ def _explanation(result: Call, token: str | None, environment: Environment, *, a
         settings = Settings.from_env(environment)
     except SettingsError as error:
         unasked = "; ".join(error.problems)
-    return explain(result, token, settings, unasked=unasked, again=again, now=time.time())
+    return explain(result, token, settings, environment, unasked=unasked, again=again, now=time.time())
 
 
 def _reason(explanation: Explanation | None) -> dict[str, object]:
@@ -166,7 +169,8 @@ def _show(screen: Screen, call: Call, explanation: Explanation | None, token: st
         rows.append(("token", token))
     screen.pairs(rows, indent=2, label_width=10)
     if explanation:
-        show_finding(screen, explanation.finding, indent=2, evidence=explanation.finding.id.startswith("call."))
+        finding = explanation.finding
+        show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call.") or finding.id.endswith(HIDDEN))
         if explanation.unasked:
             screen.pairs([("not asked", f"ZITADEL: {explanation.unasked}")], indent=2, label_width=10)
 

@@ -12,7 +12,7 @@ import typer
 from zdemo.cli.layout import pad
 from zdemo.cli.options import EnvFile, Pat
 from zdemo.cli.screen import Screen, show_finding
-from zdemo.cli.token_input import environment_with_token, tell_mixed_sources, tell_warnings
+from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings
 from zdemo.client import ROLE, Route
 from zdemo.config.masking import masked
 from zdemo.config.printable import printable
@@ -22,7 +22,7 @@ from zdemo.errors import ConnectionFailed, ExitCode, MissingTokenError, ZdemoErr
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection, within_all_clocks
 from zdemo.introspection.refusals import introspection_error, read_answer
-from zdemo.investigation import Investigation, investigate, pat_ids, usable_admin_pat
+from zdemo.investigation import DECISIVE, Investigation, investigate_with
 from zdemo.management.model import LAST_MOMENT
 
 ROLE_WIDTH = 20
@@ -61,15 +61,9 @@ def introspect(
     if as_json or quiet:
         return _judge(_raw(screen, settings, token, show=not quiet), settings, require, now=now)
     with screen.waiting(f"asking {settings.issuer}"):
-        investigation = investigate(
-            settings,
-            token,
-            role=require or ROLE,
-            now=now,
-            admin_pat=usable_admin_pat(environment),
-            ids=pat_ids(environment, token),
-        )
+        investigation = investigate_with(environment, settings, token, role=require or ROLE, now=now)
     error, finding = investigation.error, investigation.finding
+    tell_hidden(screen, environment, *DECISIVE, finding=finding)
     if error and finding and not (finding.candidates or finding.seen):  # two lines say all of it
         screen.error(finding.sentence, "; ".join(finding.fix))
         return error.exit_code

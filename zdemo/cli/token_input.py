@@ -20,6 +20,7 @@ from zdemo.errors import MissingTokenError, UsageError
 
 if TYPE_CHECKING:
     from zdemo.config.settings import Settings
+    from zdemo.diagnosis import Finding
 
 FROM_STDIN = "-"
 LONGEST_INPUT_BYTES = 1 << 20
@@ -103,6 +104,7 @@ def environment_with_token(
 def hide_secrets(screen: Screen, environment: Environment) -> None:
     """Hide the secrets among the settings, and what looks like one where another setting belongs."""
     screen.hide(*(environment.get(name, "") for name in SECRET_SETTINGS))
+    screen.hide(*(value.value for name, value in environment.hidden.items() if name in SECRET_SETTINGS))
     settings = (value for name, value in environment.items() if is_setting(name))
     screen.hide(*(piece for value in settings for piece in token_like(value)))
 
@@ -116,8 +118,22 @@ def tell_warnings(screen: Screen, settings: Settings) -> None:
 def tell_mixed_sources(screen: Screen, environment: Environment, token: str, address: str) -> None:
     """Print a note where ``.env`` gives a token and the environment its address, or the other way round."""
     places = environment.source(token), environment.source(address)
+    if token in environment.hidden:
+        return  # that is said with the outcome
     if all(places) and places[0] != places[1] and COMMAND_LINE not in places:
         screen.tell(f"note: {token} comes from {places[0]}, {address} from {places[1]}")
+
+
+def tell_hidden(screen: Screen, environment: Environment, *names: str, finding: Finding | None = None) -> None:
+    """Print a note about each of these variables that hides another value, unless the finding speaks of that."""
+    hidden = [environment.hidden[name] for name in names if name in environment.hidden]
+    told = finding and (finding.id.endswith(".hidden") or "hidden" in dict(finding.seen))
+    if told or not hidden:
+        return
+    from zdemo.diagnosis import hiding_words  # here, since little is hidden as a rule
+
+    for words in hiding_words(hidden):
+        screen.tell(f"note: {words}")
 
 
 def checked_token(environment: Environment) -> str | None:

@@ -42,6 +42,15 @@ class Dotenv:
         """The variables, without quotes; nothing is interpolated."""
         return {s.key: s.value or "" for s in self.statements if s.key is not None}
 
+    @property
+    def repeated(self) -> dict[str, tuple[tuple[int, str], ...]]:
+        """The variables that are set more than once, with the line and the value of each assignment."""
+        found: dict[str, list[tuple[int, str]]] = {}
+        for statement in self.statements:
+            if statement.key is not None:
+                found.setdefault(statement.key, []).append((statement.number, statement.value or ""))
+        return {name: tuple(assignments) for name, assignments in found.items() if len(assignments) > 1}
+
     def find(self, name: str) -> Statement | None:
         """Return the assignment of a variable that counts."""
         return next((statement for statement in reversed(self.statements) if statement.key == name), None)
@@ -126,7 +135,15 @@ def load_dotenv(path: Path) -> Dotenv:
 def read_dotenv(path: Path) -> dict[str, str]:
     """Return the variables of a ``.env`` file, without quotes; nothing is interpolated.
 
-    Raises SettingsError if the file cannot be read, or a line is not an assignment; it never repeats the line.
+    Raises SettingsError if the file cannot be read, or a line is not an assignment.
+    """
+    return load_assignments(path).values
+
+
+def load_assignments(path: Path) -> Dotenv:
+    """Read a ``.env`` file whose lines are assignments, comments and lone words.
+
+    Raises SettingsError if it cannot be read, or has another line; that is never repeated.
     """
     dotenv = load_dotenv(path)
     wrong = [statement.number for statement in dotenv.statements if statement.is_wrong]
@@ -134,7 +151,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
         problems = [f"{path} line {number} is not an assignment" for number in wrong[:MOST_PROBLEMS]]
         more = [f"and {len(wrong) - MOST_PROBLEMS} more lines of it"] if len(wrong) > MOST_PROBLEMS else []
         raise SettingsError(problems + more, hint="write one NAME=value per line; a comment begins with #")
-    return dotenv.values
+    return dotenv
 
 
 def parse_dotenv(text: str) -> dict[str, str]:
@@ -149,11 +166,7 @@ def lone_words(path: Path) -> tuple[int, ...]:
 
 def repeated_names(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the variables that are set more than once, with the numbers of their lines. The last one counts."""
-    lines: dict[str, list[int]] = {}
-    for statement in load_dotenv(path).statements:
-        if statement.key is not None:
-            lines.setdefault(statement.key, []).append(statement.number)
-    return {name: tuple(numbers) for name, numbers in lines.items() if len(numbers) > 1}
+    return {name: tuple(line for line, _ in found) for name, found in load_dotenv(path).repeated.items()}
 
 
 def save_dotenv(path: Path, dotenv: Dotenv) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 COMMAND_LINE = "the command line"
+EXPORTED = "the environment"
 INIT_EMULATOR = "zdemo init --emulator writes one with the emulator's settings"
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 
@@ -16,8 +18,28 @@ def is_setting(name: str) -> bool:
     return name == "PAT" or name.startswith(PREFIXES)
 
 
+@dataclass(frozen=True, kw_only=True)
+class HiddenValue:
+    """A value of a variable that does not count, because another one does.
+
+    ``counting`` is the value that counts, and ``counting_place`` is where that comes from. ``lines`` are those of the
+    hidden value and of the one that counts when both are in one file.
+    """
+
+    name: str
+    value: str = field(repr=False)
+    place: str
+    counting: str = field(repr=False)
+    counting_place: str
+    lines: tuple[int, int] | None = None
+
+
 class Environment(Mapping[str, str]):
-    """The variables that are set, each with the place that it comes from."""
+    """The variables that are set, each with the place that it comes from.
+
+    ``hidden`` has the values that another place, or a later line of the same file, hides. What an option hides is not
+    among them: it was typed for this command.
+    """
 
     def __init__(
         self,
@@ -25,18 +47,21 @@ class Environment(Mapping[str, str]):
         *,
         options: Mapping[str, str] | None = None,
         file: Path | None = None,
+        repeated: Mapping[str, Sequence[tuple[int, str]]] | None = None,
         can_init: bool = False,
     ) -> None:
         """Merge layers, named by their places, the strongest first; blank values count as not set.
 
         ``options`` holds the option for each variable that the command line can give; ``file`` is the ``.env`` that
-        was read. The place of variables from a file is its path. ``can_init``: there is no ``.env`` yet.
+        was read, and ``repeated`` the lines and values of what it sets more than once. The place of variables from a
+        file is its path. ``can_init``: there is no ``.env`` yet.
         """
         self._options = dict(options or {})
         self.file = file
         self._can_init = can_init
         self._values: dict[str, tuple[str, str]] = {}
         self.shadowed: dict[str, str] = {}
+        self.hidden: dict[str, HiddenValue] = {}
         for place, values in layers.items():
             for name, value in values.items():
                 if not value.strip():
@@ -45,6 +70,19 @@ class Environment(Mapping[str, str]):
                     self._values[name] = (value, place)
                 elif self._values[name][0].strip() != value.strip():
                     self.shadowed[name] = place
+                    self._hide(name, value, place)
+        for name, assignments in (repeated or {}).items():
+            (*earlier, (last, _)) = assignments
+            for line, value in reversed(earlier):
+                if self.source(name) == str(file) and value.strip() not in ("", self._values[name][0].strip()):
+                    self._hide(name, value, str(file), (line, last))
+
+    def _hide(self, name: str, value: str, place: str, lines: tuple[int, int] | None = None) -> None:
+        counting, counting_place = self._values[name]
+        if counting_place != COMMAND_LINE and name not in self.hidden:
+            self.hidden[name] = HiddenValue(
+                name=name, value=value, place=place, counting=counting, counting_place=counting_place, lines=lines
+            )
 
     def __getitem__(self, name: str) -> str:
         return self._values[name][0]
@@ -82,10 +120,17 @@ class Environment(Mapping[str, str]):
 
     def without(self, name: str) -> Environment:
         """Return the same environment with one variable not set."""
+        return self._copy({other: found for other, found in self._values.items() if other != name})
+
+    def unhidden(self, names: Iterable[str]) -> Environment:
+        """Return the environment as it would be if nothing hid the values of these variables."""
+        uncovered = {name: (self.hidden[name].value, self.hidden[name].place) for name in names}
+        return self._copy({**self._values, **uncovered})
+
+    def _copy(self, values: Mapping[str, tuple[str, str]]) -> Environment:
         layers: dict[str, dict[str, str]] = {}
-        for other, (value, place) in self._values.items():
-            if other != name:
-                layers.setdefault(place, {})[other] = value
+        for name, (value, place) in values.items():
+            layers.setdefault(place, {})[name] = value
         return Environment(layers, options=self._options, file=self.file, can_init=self._can_init)
 
     def folder(self, name: str) -> Path:
@@ -103,15 +148,18 @@ def read_environment(
     """
     path = env_file or Path(".env")
     in_file: dict[str, str] = {}
+    repeated: Mapping[str, Sequence[tuple[int, str]]] = {}
     # a folder is something else of that name; a broken link and a named pipe are mistakes, which are named
     if is_read := env_file is not None or (os.path.lexists(path) and not path.is_dir()):
-        from zdemo.config.dotenv_file import read_dotenv  # here, since there may be no file to read
+        from zdemo.config.dotenv_file import load_assignments  # here, since there may be no file to read
 
-        in_file = read_dotenv(path)
+        dotenv = load_assignments(path)
+        in_file, repeated = dotenv.values, dotenv.repeated
     given = {name: value for name, (_, value) in (options or {}).items() if value is not None}
     return Environment(
-        {COMMAND_LINE: given, "the environment": os.environ, str(path): in_file},
+        {COMMAND_LINE: given, EXPORTED: os.environ, str(path): in_file},
         options={name: option for name, (option, _) in (options or {}).items()},
         file=path if is_read else None,
+        repeated=repeated,
         can_init=not os.path.lexists(path),
     )

@@ -10,6 +10,7 @@ from zdemo.diagnosis.api_response import finding_before_the_api, finding_for_gat
 from zdemo.diagnosis.client_records import uses_the_other_method
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted, without_secrets
+from zdemo.diagnosis.hidden_values import also_hidden, finding_for_hidden, hiding_words, unhiding
 from zdemo.diagnosis.inactive_pat import DECISIVE_EVENTS
 from zdemo.diagnosis.inactive_token import finding_for_inactive, zitadel_is_sick
 from zdemo.diagnosis.missing_role import OWN_API_SCOPE, own_project
@@ -36,6 +37,7 @@ __all__ = [
     "Probe",
     "TokenForm",
     "TokenKind",
+    "also_hidden",
     "assertions_are_refused",
     "clock_words",
     "described",
@@ -43,9 +45,11 @@ __all__ = [
     "finding_for_active",
     "finding_for_error",
     "finding_for_gateway",
+    "finding_for_hidden",
     "finding_for_inactive",
     "finding_for_issuer",
     "finding_for_server",
+    "hiding_words",
     "is_from_zdemo",
     "notes",
     "odd_values",
@@ -55,6 +59,7 @@ __all__ = [
     "refusal_of",
     "span",
     "token_form",
+    "unhiding",
     "uses_the_other_method",
     "without_secrets",
     "zitadel_is_sick",

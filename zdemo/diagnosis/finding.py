@@ -51,6 +51,10 @@ class Finding:
         """Return the finding with more evidence after its own: a screen may cut the list."""
         return replace(self, seen=(*self.seen, *lines))
 
+    def and_then(self, *steps: str) -> Finding:
+        """Return the finding with more steps after its own."""
+        return replace(self, fix=(*self.fix, *steps))
+
     def without(self, secrets: Iterable[str]) -> Finding:
         """Return the finding without these texts: a server may echo what it was sent."""
         known = tuple(secrets)

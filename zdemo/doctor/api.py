@@ -94,7 +94,7 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, expected: 
     if expected and code == expected:
         return passed(f"the API and ZITADEL agree about PAT: {code} ({call.answer.status})")
     limited = replace(settings, timeout_seconds=context.step_seconds)
-    explanation = explain(call, context.token, limited, unasked="", again="", now=time.time())
+    explanation = explain(call, context.token, limited, context.environment, unasked="", again="", now=time.time())
     return from_finding(explanation.finding) if explanation else failed("the API and ZITADEL disagree", CORRECT)
 
 

@@ -23,8 +23,7 @@ from zdemo.investigation import (
     Investigation,
     Prober,
     clock_ahead_seconds,
-    investigate,
-    pat_ids,
+    investigate_with,
     usable_admin_pat,
 )
 from zdemo.management.model import Application
@@ -170,8 +169,7 @@ class DoctorContext:
             return Investigation()
         settings = replace(self.settings, timeout_seconds=self.step_seconds)
         token = self.token if self.has_token else None
-        ids = pat_ids(self.environment, token) if token else None
-        return investigate(settings, token, now=time.time(), admin_pat=self.admin_pat or None, ids=ids)
+        return investigate_with(self.environment, settings, token, now=time.time())
 
     @cached_property
     def application(self) -> Application | None:

@@ -11,6 +11,7 @@ from zdemo.config.parsers import is_loopback
 from zdemo.diagnosis import Evidence, Probe, finding_for_server
 from zdemo.doctor.check import Result, check, failed, failed_with, from_finding, nothing_to_check, passed, skipped
 from zdemo.doctor.context import NOT_USABLE, DoctorContext
+from zdemo.doctor.hidden_address import explained_by_hidden_address
 from zdemo.errors import FailureKind, Phase
 from zdemo.http.messages import failed as connection_failed
 from zdemo.http.proxy import proxy_address, proxy_problem
@@ -106,4 +107,4 @@ def _plain(evidence: Evidence) -> Result:
     return nothing_to_check("not needed: http")
 
 
-CHECKS = (_resolve, _connect, _proxy, _tls)
+CHECKS = explained_by_hidden_address((_resolve, _connect, _proxy, _tls))

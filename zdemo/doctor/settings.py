@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zdemo.config.dotenv_file import lone_words, repeated_names
 from zdemo.config.environment import is_setting
-from zdemo.diagnosis import odd_values
+from zdemo.diagnosis import hiding_words, odd_values
 from zdemo.doctor.check import Outcome, Result, check, failed, passed, warned
 from zdemo.doctor.context import DoctorContext
 
@@ -73,15 +73,11 @@ def _complete(context: DoctorContext) -> Result:
 @check("settings.shadowed", "no environment variable hides another value in .env", "settings.readable")
 def _shadowed(context: DoctorContext) -> Result:
     hidden = {name: place for name, place in context.environment.shadowed.items() if is_setting(name)}
-    texts = [
-        f"{name} in {context.environment.source(name)} hides another value in {place}: "
-        f"{context.environment.source(name)} wins"
-        for name, place in hidden.items()
-    ]
-    fix = [f"unset {' '.join(hidden)}"] if hidden else []
+    texts = hiding_words([value for name, value in context.environment.hidden.items() if name in hidden])
+    fix = [f"unset {' '.join(hidden)}          (if those in {context.path} are meant)"] if hidden else []
     for name, (*others, last) in _repeated(context.path).items():
-        texts.append(f"{name} is set twice in {context.path}: the last line counts, line {last}")
-        fix.append(f"remove the other assignment of {name}: {_lines(others)}")
+        texts.append(f"{name} is set twice in {context.path}: line {last} counts, not {_lines(others)}")
+        fix.append(f"keep the right one of {_lines((*others, last))} in {context.path}, and remove the other")
     return warned("; ".join(texts), *fix) if texts else passed("no variable has different values in two places")
 
 

@@ -17,6 +17,7 @@ from zdemo.diagnosis import (
 )
 from zdemo.doctor.check import Outcome, Result, check, failed, from_finding, nothing_to_check, passed, skipped, warned
 from zdemo.doctor.context import DoctorContext
+from zdemo.doctor.hidden_address import explained_by_hidden_address
 from zdemo.errors import FailureKind
 from zdemo.introspection.client_assertion import audience_of
 from zdemo.introspection.refusals import DATABASE_AWAY
@@ -92,4 +93,4 @@ def _clock(context: DoctorContext) -> Result:
     return passed("agrees with ZITADEL's clock to about a second")
 
 
-CHECKS = (_identity, _ready, _host, _issuer, _clock)
+CHECKS = (*explained_by_hidden_address((_identity, _ready, _host)), _issuer, _clock)

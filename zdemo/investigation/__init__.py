@@ -4,9 +4,11 @@ from zdemo.investigation.admin_lookup import AdminLookup, PatIds, pat_ids, usabl
 from zdemo.investigation.api_comparison import COMPARE, RESTART, Explanation, explain
 from zdemo.investigation.investigate import Investigation, clock_ahead_seconds, investigate
 from zdemo.investigation.probes import Prober, Replies
+from zdemo.investigation.sources import DECISIVE, investigate_with
 
 __all__ = [
     "COMPARE",
+    "DECISIVE",
     "RESTART",
     "AdminLookup",
     "Explanation",
@@ -17,6 +19,7 @@ __all__ = [
     "clock_ahead_seconds",
     "explain",
     "investigate",
+    "investigate_with",
     "pat_ids",
     "usable_admin_pat",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from zdemo.client import Call
+from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import (
     SWAPPED_WITH_TOKEN,
@@ -19,10 +20,11 @@ from zdemo.diagnosis import (
     token_form,
 )
 from zdemo.http.response import GATEWAY_STATUSES
-from zdemo.investigation.investigate import Investigation, investigate
+from zdemo.investigation.investigate import Investigation
+from zdemo.investigation.sources import investigate_with
 
 WHAT_ZITADEL_SAYS = "(what ZITADEL says about this token)"
-ROLE_MISSING_PREFIX = "role."
+ROLE_MISSING_PREFIX, HIDDEN = "role.", ".hidden"
 STARTED_BEFORE = "the API was started before its settings were changed, and still uses the old ones"
 RESTART = "restart zdemo serve if its settings were changed since it started"
 COMPARE = "compare ZITADEL_DOMAIN, CLIENT_ID and ZITADEL_PROJECT_ID of the API with the values here"
@@ -38,13 +40,20 @@ class Explanation:
 
 
 def explain(
-    call: Call, token: str | None, settings: Settings | None, *, unasked: str, again: str, now: float
+    call: Call,
+    token: str | None,
+    settings: Settings | None,
+    environment: Environment,
+    *,
+    unasked: str,
+    again: str,
+    now: float,
 ) -> Explanation | None:
     """Explain a refusal or a failure of the API; ``None`` for an answer that needs no explanation.
 
     ZITADEL is asked only when a token was refused or could not be judged, and only with ``settings``; ``unasked``
-    says what is missing from them. ``again`` gives the same token to another command: `` --pat`` when it came from
-    that option.
+    says what is missing from them. ``environment`` has the settings' sources, and what else helps. ``again`` gives
+    the same token to another command: `` --pat`` when it came from that option.
     """
     if call.accepted:
         return None
@@ -58,10 +67,11 @@ def explain(
         return Explanation(finding=_other(call, code))
     if settings is None or token is None:
         return Explanation(finding=_from_the_api_alone(call, token, code), unasked=unasked)
-    investigation = investigate(settings, token, role=call.route.role, now=now)
+    investigation = investigate_with(environment, settings, token, role=call.route.role, now=now)
     finding = _compared(call, token, code, investigation, settings)
-    next_step = f"zdemo introspect{again}          {WHAT_ZITADEL_SAYS}"
-    return Explanation(finding=replace(finding, fix=(*finding.fix, next_step)))
+    if not finding.id.endswith(HIDDEN):
+        finding = finding.and_then(f"zdemo introspect{again}          {WHAT_ZITADEL_SAYS}")
+    return Explanation(finding=finding)
 
 
 def _no_token(call: Call, token: str | None) -> Finding:

@@ -1,0 +1,80 @@
+"""Settings that hide other values: exported ones hide those in ``.env``, and a later line hides an earlier one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zdemo.config.environment import EXPORTED, HiddenValue
+from zdemo.config.masking import LEAST_MASKED, SECRET_SETTINGS, could_be_secret, masked
+from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.token_form import ID_DIGITS
+
+LONGEST_SHOWN = 60  # characters of an address
+
+
+def finding_for_hidden(group: str, hidden: Sequence[HiddenValue], works: str) -> Finding:
+    """Return the finding that values which do not count would work; ``works`` says what they do."""
+    return Finding(
+        id=f"{group}.hidden",
+        cause="; ".join(hiding_words(hidden, with_values=True)),
+        seen=(("certain", works),),
+        fix=unhiding(hidden),
+    )
+
+
+def also_hidden(finding: Finding, hidden: Sequence[HiddenValue], what: str) -> Finding:
+    """Add to a finding that there are hidden values, which are not known to work, and how to make them count."""
+    lines = (("hidden", f"{words}, {what}") for words in hiding_words(hidden))
+    steps = (f"{step}          (else what is hidden does not count)" for step in unhiding(hidden))
+    return finding.and_seen(lines).and_then(*steps)
+
+
+def hiding_words(hidden: Sequence[HiddenValue], *, with_values: bool = False) -> list[str]:
+    """Return a sentence for each way in which values are hidden: exported, or set twice."""
+    sentences = []
+    if exported := [value for value in hidden if value.counting_place == EXPORTED]:
+        sentences.append(_exported(exported, with_values=with_values))
+    for value in hidden:
+        if value.lines:
+            sentences.append(_twice(value, value.lines, with_values=with_values))
+    return sentences
+
+
+def unhiding(hidden: Sequence[HiddenValue]) -> tuple[str, ...]:
+    """Return the steps that make hidden values count."""
+    exported = [value.name for value in hidden if value.counting_place == EXPORTED]
+    return (
+        *([f"unset {' '.join(exported)}"] if exported else []),
+        *(f"remove line {value.lines[1]} of {value.place} ({value.name})" for value in hidden if value.lines),
+    )
+
+
+def _exported(values: Sequence[HiddenValue], *, with_values: bool) -> str:
+    names, place = _listed([value.name for value in values]), values[0].place
+    if len(values) > 1:
+        return f"{names} are exported in this shell and hide those in {place}"
+    here, there = (_shown(values[0].name, text) if with_values else "" for text in _texts(values[0]))
+    return f"{names} is exported in this shell{here} and hides the one in {place}{there}"
+
+
+def _twice(value: HiddenValue, lines: tuple[int, int], *, with_values: bool) -> str:
+    here, there = (_shown(value.name, text) if with_values else "" for text in _texts(value))
+    return f"{value.name} is set twice in {value.place}: line {lines[1]}{here} counts, and hides line {lines[0]}{there}"
+
+
+def _texts(value: HiddenValue) -> tuple[str, str]:
+    return value.counting.strip(), value.value.strip()
+
+
+def _shown(name: str, text: str) -> str:
+    """Return in parentheses what may be shown of a value to tell it apart; empty when nothing may."""
+    if name in SECRET_SETTINGS:
+        return f" ({masked(text)})" if len(text) >= LEAST_MASKED else ""
+    if name == "CLIENT_ID" and not ID_DIGITS.fullmatch(text):
+        return ""
+    return "" if could_be_secret(text) else f" ({quoted(text, LONGEST_SHOWN)})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    *some, last = names
+    return f"{', '.join(some)} and {last}" if some else last
