@@ -260,6 +260,37 @@ def test_56_an_administrators_token_that_is_no_pat_or_not_whole(bare: Shell, pla
     command(bare, env, "role", "list").names("create a new PAT").never("set ZITADEL_PROJECT_ID")
 
 
+REMOTE = "https://zitadel.invalid"
+
+
+def test_an_exported_administrators_pat_does_not_go_where_only_a_file_says(bare: Shell) -> None:
+    """A copied folder must not collect it."""
+    bare.dotenv(**settings(REMOTE, ZDEMO_TIMEOUT="1"))
+    env = {"ZITADEL_ADMIN_PAT": secrets.token_urlsafe(53)}
+    for arguments in (*ROLE_COMMANDS, ("setup", "--yes"), ("demo", "--live")):
+        output = command(bare, env, *arguments)
+        output.names(r"exported in this shell, but only \S*.env says where it goes, to https://zitadel.invalid")
+        output.names("not sent", f"if that is your ZITADEL: export ZITADEL_DOMAIN={REMOTE}").never("resolve")
+    command(bare, env | {"ZITADEL_DOMAIN": REMOTE}, "role", "list").names("does not resolve").never("not sent")
+
+
+def test_doctor_and_introspect_do_without_an_administrators_pat_that_may_be_collected(
+    bare: Shell,
+) -> None:
+    refused = answer(json_body({"error": "unauthorized_client"}), 400)
+    discovery = answer(
+        json_body({"issuer": "http://0.0.0.0", "introspection_endpoint": "http://x/oauth/v2/introspect"})
+    )
+    paths = {"/.well-known/openid-configuration": discovery, "/debug/ready": answer(b'"ok"')}
+    pat = secrets.token_urlsafe(53)
+    with upstream(depending(lambda request: paths.get(request.target, refused))) as up:
+        bare.dotenv(**settings(up.url.replace("127.0.0.1", "0.0.0.0"), ZDEMO_ALLOW_HTTP="1"))  # noqa: S104  # not loopback
+        outputs = [command(bare, {"ZITADEL_ADMIN_PAT": pat}, name) for name in ("introspect", "doctor")]
+        assert pat not in str([request.headers for request in up.requests])
+    for output in outputs:
+        output.names("not sent", "export ZITADEL_DOMAIN=http://0.0.0.0").never("set ZITADEL_ADMIN_PAT")
+
+
 def test_57_an_administrator_with_too_small_a_role(bare: Shell, planter: Planter) -> None:
     planter.do(
         "internal_permission.v2.InternalPermissionService/CreateAdministrator",

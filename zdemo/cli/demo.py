@@ -69,6 +69,8 @@ def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[DemoE
     try:
         settings = AdminSettings.from_env(environment)
     except SettingsError as error:
+        if not any("is not set" in problem for problem in error.problems):
+            raise
         what = "it" if len(error.problems) == 1 else "them"
         raise SettingsError(error.problems, hint=LIVE_HINT.format(what=what)) from None
     tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")

@@ -11,7 +11,7 @@ import typer
 from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.options import PLAIN, EnvFile, Json
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets
+from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources
 from zdemo.config.environment import read_environment
 from zdemo.config.printable import printable
 from zdemo.config.settings import AdminSettings, Settings
@@ -50,6 +50,8 @@ class _Project:
         environment = read_environment(env_file)
         hide_secrets(screen, environment)
         settings = AdminSettings.from_env(environment)
+        tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
+        tell_hidden(screen, environment, "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT", "ZITADEL_PROJECT_ID")
         self.client = ManagementClient(settings.issuer, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
         self.introspector: IntrospectionClient | None = None
         with suppress(SettingsError):

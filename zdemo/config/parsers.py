@@ -82,6 +82,10 @@ class Reader:
             return ""
         return self.optional(name, parse, "")
 
+    def refuse(self, problem: str, fix: str) -> None:
+        """Note what is wrong with several variables together."""
+        self._fixes[problem] = fix
+
     def finish(self) -> None:
         """Raise SettingsError with all problems, if there are any."""
         if not self._fixes:

@@ -18,6 +18,7 @@ from zdemo.config.parsers import (
     positive_integer,
     timeout,
 )
+from zdemo.config.withheld import why_withheld
 
 API_URL = "ZDEMO_API_URL"
 DEFAULT_API_URL = "http://127.0.0.1:5000"
@@ -122,10 +123,16 @@ class AdminSettings:
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> AdminSettings:
-        """Make settings of variables. Raises SettingsError with all problems at once."""
+        """Make settings of variables. Raises SettingsError with all problems at once.
+
+        An exported PAT is refused where a ``.env`` says where it would go, see ``zdemo.config.withheld``.
+        """
         reader = Reader(variables)
+        issuer = _issuer(reader)
+        if withheld := why_withheld(reader.environment, issuer):
+            reader.refuse(*withheld)
         settings = cls(
-            issuer=_issuer(reader),
+            issuer=issuer,
             admin_pat=reader.required(
                 "ZITADEL_ADMIN_PAT", credential, "the personal access token of an administrator (ORG_OWNER)"
             ),

@@ -40,7 +40,8 @@ class Evidence:
     the token that ZITADEL was asked with. ``clock_ahead_seconds`` is how far this machine's clock is ahead of
     ZITADEL's. The records are what an administrator's PAT showed at ``looked_up_at`` (epoch seconds), or ``None``.
     ``token_kind`` is the form of the caller's token, or ``None`` when zdemo made up a random one.
-    ``with_administrator``: there is an administrator's PAT. ``with_ids``: the token's user or PAT ID is known.
+    ``with_administrator``: there is an administrator's PAT; ``unusable_admin_pat`` is what to do before one that is set
+    can be used. ``with_ids``: the token's user or PAT ID is known.
     """
 
     replies: Mapping[Probe, Response | ConnectionFailed] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Evidence:
     looked_up_at: float = 0
     token_kind: TokenKind | None = None
     with_administrator: bool = False
+    unusable_admin_pat: str = ""
     with_ids: bool = False
 
     def answer(self, probe: Probe) -> Response | None:

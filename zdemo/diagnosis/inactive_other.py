@@ -75,6 +75,8 @@ def _opaque(case: InactiveCase) -> Finding:
 
 
 def _ask_administrator(evidence: Evidence) -> str:
+    if evidence.unusable_admin_pat:
+        return evidence.unusable_admin_pat
     if not evidence.with_administrator:
         return "set ZITADEL_ADMIN_PAT, and ZDEMO_PAT_USER_ID to the token's user; then zdemo doctor shows which"
     if not evidence.with_ids:

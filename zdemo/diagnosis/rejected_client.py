@@ -183,7 +183,9 @@ def _ask_administrator(evidence: Evidence) -> str:
             "ZITADEL_ADMIN_PAT did not show which: its user cannot see enough, or time ran out; see admin.rights of "
             "zdemo doctor"
         )
-    return "set ZITADEL_ADMIN_PAT to an administrator's PAT; then zdemo doctor shows which it is"
+    return evidence.unusable_admin_pat or (
+        "set ZITADEL_ADMIN_PAT to an administrator's PAT; then zdemo doctor shows which it is"
+    )
 
 
 def assertions_are_refused(clock_ahead_seconds: float) -> bool:

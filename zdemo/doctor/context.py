@@ -15,6 +15,7 @@ from typing import TypeVar
 from zdemo.client import Call, Route, call_api
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
+from zdemo.config.withheld import why_withheld
 from zdemo.diagnosis import NOTHING, Evidence, Probe, token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.http.response import Response
@@ -73,7 +74,7 @@ class DoctorContext:
         """The first problem of each variable, with its own fix if it has one."""
         problems: dict[str, str] = {}
         readers: list[Callable[[Environment], object]] = [Settings.from_env, ClientSettings.from_env]
-        if self.environment.get("ZITADEL_ADMIN_PAT", "").strip():
+        if self.environment.get("ZITADEL_ADMIN_PAT", "").strip() and self.withheld is None:
             readers.append(AdminSettings.from_env)
         for read in readers:
             try:
@@ -137,7 +138,12 @@ class DoctorContext:
     @property
     def admin_pat(self) -> str:
         """``ZITADEL_ADMIN_PAT``; empty when there is none, or it cannot be sent."""
-        return usable_admin_pat(self.environment) or ""
+        return usable_admin_pat(self.environment, self.issuer) or ""
+
+    @property
+    def withheld(self) -> tuple[str, str] | None:
+        """Why ``ZITADEL_ADMIN_PAT`` is not sent to the address in ``.env``, and what to do."""
+        return why_withheld(self.environment, self.issuer)
 
     @cached_property
     def evidence(self) -> Evidence:

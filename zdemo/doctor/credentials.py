@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from zdemo.client import ROLE
 from zdemo.diagnosis import OWN_API_SCOPE, TokenKind, paste_problem, quoted, token_form, uses_the_other_method
 from zdemo.doctor.check import Result, check, failed, failed_with, from_finding, passed, skipped, warned
@@ -111,6 +113,8 @@ def _admin_valid(context: DoctorContext) -> Result:
         return skipped("ZITADEL_ADMIN_PAT is not set; only setup, role and some answers here need it")
     if problem := paste_problem(pat):
         return failed(f"ZITADEL_ADMIN_PAT: {problem.cause}", *problem.fix)
+    if withheld := context.withheld:
+        return replace(warned(*withheld), satisfied=False)
     with _management(context) as client:
         try:
             return passed(f"valid: {quoted(whoami(client), 60)}")

@@ -9,6 +9,7 @@ from typing import Self
 
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
+from zdemo.config.withheld import ADMIN_PAT, why_withheld
 from zdemo.diagnosis import DECISIVE_EVENTS, ClientRecords, PatRecords, paste_problem, quoted
 from zdemo.errors import ZdemoError
 from zdemo.management.client import ManagementClient
@@ -61,10 +62,19 @@ def pat_ids(environment: Environment, token: str) -> PatIds | None:
     return PatIds(user=user, pat_id=pat_id, named_by=BY_HAND if pat_id else BY_HAND[:1])
 
 
-def usable_admin_pat(environment: Environment) -> str | None:
-    """Return the administrator's PAT, if there is one and it can be sent."""
-    pat = environment.get("ZITADEL_ADMIN_PAT", "").strip()
-    return pat if pat and paste_problem(pat) is None else None
+def usable_admin_pat(environment: Environment, issuer: str) -> str | None:
+    """Return the administrator's PAT, if there is one and it can be sent to this ZITADEL."""
+    pat = environment.get(ADMIN_PAT, "").strip()
+    return pat if pat and not unusable_admin_pat(environment, issuer) else None
+
+
+def unusable_admin_pat(environment: Environment, issuer: str) -> str:
+    """Return what to do so that the administrator's PAT that is set can be sent; empty when it can, or none is set."""
+    pat = environment.get(ADMIN_PAT, "").strip()
+    if pat and (problem := paste_problem(pat)):
+        return f"correct {ADMIN_PAT}: {problem.cause}"
+    withheld = why_withheld(environment, issuer)
+    return f"{ADMIN_PAT} was not sent, because only .env names this address; {withheld[1]}" if withheld else ""
 
 
 class AdminLookup:

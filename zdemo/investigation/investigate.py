@@ -78,6 +78,7 @@ def investigate(
     role: str | None = ROLE,
     now: float,
     admin_pat: str | None = None,
+    unusable_admin_pat: str = "",
     ids: PatIds | None = None,
 ) -> Investigation:
     """Return why the API would refuse a token, within ``settings.timeout_seconds`` in all.
@@ -85,7 +86,7 @@ def investigate(
     Without a token, ZITADEL is asked about a random text, which shows only whether it accepts the credentials.
     The token is judged by ``now`` (epoch seconds). ``admin_pat`` adds what only an administrator's PAT shows: whether
     another token is active, the API application's project, what a refused client ID belongs to, and, with ``ids``,
-    what happened to a dead PAT.
+    what happened to a dead PAT. ``unusable_admin_pat`` is what to do before one that is set can be used.
 
     Raises SettingsError if the CA bundle that the environment names cannot be used.
     """
@@ -103,6 +104,7 @@ def investigate(
             role=role,
             now=now,
             admin_pat=admin_pat,
+            unusable_admin_pat=unusable_admin_pat,
             ids=ids,
         ).investigate()
         hidden = prober.secrets
@@ -132,6 +134,7 @@ class _Investigator:
     role: str | None
     now: float
     admin_pat: str | None = field(repr=False)
+    unusable_admin_pat: str
     ids: PatIds | None
 
     def investigate(self) -> Investigation:
@@ -177,6 +180,7 @@ class _Investigator:
             clock_ahead_seconds=clock_ahead_seconds(answer, self.now),
             looked_up_at=self.now,
             with_administrator=self.admin_pat is not None,
+            unusable_admin_pat=self.unusable_admin_pat,
             with_ids=self.ids is not None,
         )
 

@@ -17,7 +17,7 @@ from zdemo.diagnosis import Finding, also_hidden, finding_for_hidden, refusal_of
 from zdemo.errors import CredentialsRefused, IntrospectionError, SettingsError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection
-from zdemo.investigation.admin_lookup import pat_ids, usable_admin_pat
+from zdemo.investigation.admin_lookup import pat_ids, unusable_admin_pat, usable_admin_pat
 from zdemo.investigation.investigate import Investigation, investigate
 from zdemo.investigation.probes import random_token
 
@@ -52,7 +52,8 @@ def investigate_with(
         token,
         role=role,
         now=now,
-        admin_pat=usable_admin_pat(environment),
+        admin_pat=usable_admin_pat(environment, settings.issuer),
+        unusable_admin_pat=unusable_admin_pat(environment, settings.issuer),
         ids=pat_ids(environment, token) if token else None,
     )
     hidden = tuple(environment.hidden[name] for name in DECISIVE if name in environment.hidden)
