@@ -60,6 +60,34 @@ def test_the_help_of_each_command_is_short_and_has_an_example(bare: Shell, path:
         ("doctor --only x", "unknown check: x", "zdemo doctor --list shows the IDs"),
         ("doctor --explain net.conect", "unknown check: net.conect", "did you mean net.connect?"),
         ("doctor --explain x", "unknown check: x", "zdemo doctor --list shows the IDs"),
+        ("scoped", "no such command: scoped", "did you mean zdemo call scoped?"),
+        ("private --json", "no such command: private", "did you mean zdemo call private --json?"),
+        ("start", "no such command: start", "did you mean zdemo serve?"),
+        ("run --port 5001", "no such command: run", "did you mean zdemo serve --port 5001?"),
+        ("test", "no such command: test", "did you mean zdemo call?"),
+        ("grant reader x", "no such command: grant", "did you mean zdemo role grant reader x?"),
+        ("roles", "no such command: roles", "did you mean zdemo role list?"),
+        ("role start", "no such command: start", "zdemo role --help"),
+        ("DOCTOR", "no such command: DOCTOR", "did you mean doctor?"),
+        ("intro", "no such command: intro", "did you mean introspect?"),
+        ("start --pat hunter2", "no such command: start", "did you mean zdemo serve?"),
+        ("net.tls", "no such command: net.tls", "a check is not a command: zdemo doctor --explain net.tls"),
+        ("serve --pat x", "no such option: --pat", "--pat belongs to zdemo call and zdemo introspect"),
+        ("call scoped --dry-run", "no such option: --dry-run", "--dry-run belongs to zdemo setup"),
+        ("init --json", "no such option: --json", "--json belongs to zdemo demo, zdemo call and others"),
+        ("--json doctor", "no such option: --json", "put it behind the command: zdemo doctor --json"),
+        ("role --json list", "no such option: --json", "put it behind the command: zdemo role list --json"),
+        ("--port=1 serve", "no such option: --port", "put it behind the command: zdemo serve --port"),
+        ("call scoped -pat x", "no such option: -pat", "did you mean --pat?"),
+        ("call scoped -expect=401", "no such option: -expect", "did you mean --expect?"),
+        ("call scoped -exp", "no such option: -exp", "did you mean --expect?"),
+        ("serve -pat x", "no such option: -pat", "--pat belongs to zdemo call and zdemo introspect"),
+        ("call scoped \u2013pat x", "the dash of \u2013pat is not a hyphen (U+2013)", "did you mean --pat?"),
+        ("call scoped \u2014json", "the dash of \u2014json is not a hyphen (U+2014)", "did you mean --json?"),
+        ("call scoped -\u2212url=x", "the dash of -\u2212url is not a hyphen (U+2212)", "did you mean --url?"),
+        ("role list \u2013json", "the dash of \u2013json is not a hyphen (U+2013)", "did you mean --json?"),
+        ("\u2013help", "the dash of \u2013help is not a hyphen (U+2013)", "did you mean --help?"),
+        ("call \u201cscoped\u201d", "unknown route: \u201cscoped\u201d", "did you mean scoped?"),
         ("role list a b", "unexpected argument: b", "zdemo role list --help"),
         ("role grant a b c d", "unexpected argument: c d", "zdemo role grant --help"),
         ("role grant a", "missing argument: ROLE", "zdemo role grant --help"),
@@ -67,7 +95,8 @@ def test_the_help_of_each_command_is_short_and_has_an_example(bare: Shell, path:
 )
 def test_a_wrong_command_line_is_named_by_what_was_typed(bare: Shell, line: str, error: str, hint: str) -> None:
     ran = bare(*line.split())
-    assert (ran.code, ran.out) == (ExitCode.USAGE, "")
+    assert ran.code == ExitCode.USAGE
+    assert ran.document == {"error": error, "hint": hint} if "--json" in line.split() else ran.out == ""
     assert ran.lines == [f"error: {error}", f"hint:  {hint}"]
 
 

@@ -14,7 +14,7 @@ import typer
 from zdemo.cli.app import app
 from zdemo.cli.options import ASK
 from zdemo.cli.screen import Screen, drop
-from zdemo.cli.usage import CommandLineError, wrong_command_line
+from zdemo.cli.usage import CommandLineError, refuse_odd_dashes, wrong_command_line
 from zdemo.config.masking import could_be_secret, token_like
 from zdemo.errors import ExitCode, ZdemoError
 
@@ -69,6 +69,7 @@ def _null(mode: int) -> TextIO:
 
 def _run(screen: Screen, arguments: Sequence[str], *, as_json: bool) -> int:
     program = typer.main.get_command(app)
+    refuse_odd_dashes(program, arguments)
     try:
         result = program(args=_with_asking(arguments), prog_name="zdemo", standalone_mode=False, obj=screen)
     except CommandLineError as error:

@@ -9,7 +9,8 @@ from typing import Any
 
 import typer
 
-from zdemo.config.parsers import did_you_mean
+from zdemo.cli.suggestions import command_hint, near, odd_dash, option_hint, options_of, typed_option
+from zdemo.errors import UsageError
 
 # Typer has its own copy of Click and exports one of its errors; its base is the error of any wrong command line.
 CommandLineError: Any = typer.BadParameter.__mro__[1]
@@ -20,14 +21,29 @@ WORDS = (  # Click's, and zdemo's
 )
 
 
+def refuse_odd_dashes(program: Any, arguments: Sequence[str]) -> None:
+    """Raise UsageError for an option with a dash that is not a hyphen: it would be taken for another argument."""
+    if all(map(str.isascii, arguments)):
+        return
+    if odd := odd_dash(arguments, options_of(called(program, arguments)[1])):
+        raise UsageError(odd[0], hint=odd[1])
+
+
 def wrong_command_line(error: Any, program: Any, arguments: Sequence[str]) -> tuple[str, str]:
     """Return message and hint for an error of Click."""
-    path, command = (error.ctx.command_path, error.ctx.command) if error.ctx else _called(program, arguments)
-    message, near = _message(error, command)
-    return message, f"did you mean {near}?" if near else f"{path} --help"
+    path, command = (error.ctx.command_path, error.ctx.command) if error.ctx else called(program, arguments)
+    if type(error).__name__ == "NoSuchOption":
+        option = typed_option(error.option_name, arguments)
+        message, hint = f"no such option: {option}", option_hint(option, path, command, program, arguments)
+    elif found := re.fullmatch(r"No such command (.*?)\.?", error.message, re.DOTALL):
+        word = str(literal_eval(found[1]))
+        message, hint = f"no such command: {word}", command_hint(word, command, arguments)
+    else:
+        message, hint = _message(error)
+    return message, hint or f"{path} --help"
 
 
-def _called(program: Any, arguments: Sequence[str]) -> tuple[str, Any]:
+def called(program: Any, arguments: Sequence[str]) -> tuple[str, Any]:
     """Return the command that the words name, and its path: Click does not say whose option lacks its value."""
     path, command = "zdemo", program
     for word in arguments:
@@ -37,20 +53,14 @@ def _called(program: Any, arguments: Sequence[str]) -> tuple[str, Any]:
     return path, command
 
 
-def _message(error: Any, command: Any) -> tuple[str, str]:
-    """Return the message, and the name that may be meant."""
+def _message(error: Any) -> tuple[str, str]:
+    """Return the message, and a hint if a value is near a right one."""
     kind, parameter = type(error).__name__, getattr(error, "param", None)
-    if kind == "NoSuchOption":
-        options = [name for p in command.params if p.param_type_name == "option" for name in p.opts]
-        return f"no such option: {error.option_name}", did_you_mean(error.option_name, options)
     if kind == "MissingParameter" and parameter:
         return f"missing {parameter.param_type_name}: {_name(parameter)}{_takes(parameter)}", ""
     if kind == "BadParameter" and parameter:
         return _bad_value(error.message, parameter)
     message = error.message.removesuffix(".")
-    if found := re.fullmatch(r"No such command (.*)", message):
-        typed = str(literal_eval(found[1]))
-        return f"no such command: {typed}", did_you_mean(typed, command.list_commands(error.ctx))
     for pattern, words in WORDS:
         message = re.sub(pattern, words, message)
     return message[:1].lower() + message[1:], ""
@@ -61,11 +71,11 @@ def _bad_value(message: str, parameter: Any) -> tuple[str, str]:
     typed = found[1] if found else ""
     typed = str(literal_eval(typed)) if typed[:1] in ("'", '"') else typed
     choices = getattr(parameter.type, "choices", ())
-    near = did_you_mean(typed, [str(getattr(choice, "value", choice)) for choice in choices])
+    meant = near(typed, [str(getattr(choice, "value", choice)) for choice in choices])
     what = f"invalid value for {_name(parameter)}"
     if choices and parameter.param_type_name == "argument":
         what = f"unknown {_name(parameter).lower()}"
-    return f"{what}: {typed}{'' if near else _takes(parameter)}", near
+    return f"{what}: {typed}{'' if meant else _takes(parameter)}", f"did you mean {meant}?" if meant else ""
 
 
 def _name(parameter: Any) -> str:
