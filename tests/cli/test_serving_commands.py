@@ -98,6 +98,16 @@ def test_a_taken_port_and_a_strange_address_are_told_apart(shell: Shell, command
         assert (ran.code, "--host" in ran.err, "taken" in ran.err) == (2, True, False)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a signal can be sent to one thread on Linux only")
+def test_the_emulator_stops_whichever_thread_the_system_gives_the_signal(bare: Shell) -> None:
+    port = free_port()
+    with bare.running("emulator", "--port", str(port)) as process:
+        first_answer(f"http://localhost:{port}/debug/healthz", process)
+        threads = {int(name) for name in os.listdir(f"/proc/{process.pid}/task")} - {process.pid}
+        os.kill(max(threads), signal.SIGTERM)
+        assert process.wait(STOP_SECONDS) == 0
+
+
 def the_loser(one: subprocess.Popen[str], other: subprocess.Popen[str], winner_url: Callable[[bool], str]) -> str:
     """Return what the process says that ends by itself; the other one must serve, until it gets SIGTERM."""
     ended = eventually("one has ended", lambda: [it for it in (one, other) if it.poll() is not None])

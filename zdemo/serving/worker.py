@@ -21,7 +21,7 @@ from setproctitle import setproctitle
 from zdemo.serving import WSGIApp
 from zdemo.serving.signals import CAN_BLOCK
 
-STOP_SECONDS = 9.0  # how long running requests may take to finish
+STOP_SECONDS = 9.0  # how long running requests may take to finish; the parent kills after 10
 ORPHAN_SECONDS = 3.0  # the same, after the parent was killed
 QUIET_SECONDS = 0.5  # without a request: only clients that are silent or slow are left, or Granian hangs
 CHECK_SECONDS = 0.02
