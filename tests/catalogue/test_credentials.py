@@ -46,10 +46,11 @@ WRONG_SECRET = ("A" if CLIENT_SECRET[0] != "A" else "B") + CLIENT_SECRET[1:]
 
 
 def stays_open(shell: Shell, env: dict[str, str], *more: str) -> None:
-    """Expect all candidates from doctor and introspect, which have no administrator."""
+    """Expect all candidates, and the least harmful fix first, from doctor and introspect without an administrator."""
     for output in (doctor(shell, env, "client.accepted"), introspect(shell, env)):
         output.names(REFUSED, *CANDIDATES, "it can be|cannot be told apart", "ZITADEL_ADMIN_PAT", *more)
         output.never(r"token is (dead|not valid)", "deleted PAT")
+        output.names("copy CLIENT_SECRET again .*only if the secret is lost: generate .*breaks other deployments")
 
 
 def certain(shell: Shell, env: dict[str, str]) -> list[Output]:
@@ -115,7 +116,11 @@ def does(method: str, **ids: str) -> Plant:
 
 APPLICATION, PROJECT = "application.v2.ApplicationService", "project.v2.ProjectService"
 IS_OFF = (f"application {APPLICATION_NAME} is inactive", "deactivated", "activate")
-IS_WRONG = ("CLIENT_SECRET is wrong", "regenerated|rotated", "generate a new client secret")
+IS_WRONG = (
+    "CLIENT_SECRET is wrong",
+    "regenerated|rotated",
+    "(fix:|next) copy CLIENT_SECRET again .*only if .*generate a new client secret",
+)
 UNKNOWN = "no application has this client ID"
 
 

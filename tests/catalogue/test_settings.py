@@ -9,12 +9,10 @@ import pytest
 from tests.support.cli import Shell
 from tests.support.named_causes import administered, call, command, doctor, introspect, settings
 from tests.support.upstream import answer, json_body, upstream
-from zdemo.config.settings import Settings
+from zdemo.config.settings import EXAMPLE_DOMAIN, Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
-
-REFUSED = ("client.accepted",)
 
 
 def test_33_a_variable_that_hides_the_one_in_the_file(bare: Shell, zitadel: Emulator) -> None:
@@ -148,9 +146,17 @@ def test_everything_that_is_missing_is_said_at_once(bare: Shell) -> None:
         ({"ZITADEL_DOMAIN": "{url}/ui"}, (), ("ZITADEL_DOMAIN has a path: {url}/ui", "fix: ZITADEL_DOMAIN={url}")),
         ({"CLIENT_ID": f'"{CLIENT_ID}"'}, (), ("CLIENT_ID has quotes around it", f"fix: CLIENT_ID={CLIENT_ID}")),
         ({"ZITADEL_ADMIN_PAT": f"Bearer {ADMIN.pat}"}, ("admin.valid",), ("ADMIN_PAT has Bearer in front of it",)),
-        ({"CLIENT_ID": CLIENT_SECRET, "CLIENT_SECRET": CLIENT_ID}, REFUSED, ("swapped", "exchange")),
-        ({"CLIENT_SECRET": READER.pat}, REFUSED, ("CLIENT_SECRET and PAT hold the same",)),
-        ({"CLIENT_ID": PROJECT_ID, "ZITADEL_PROJECT_ID": PROJECT_ID}, REFUSED, ("ZITADEL_PROJECT_ID hold the same",)),
+        ({"CLIENT_ID": CLIENT_SECRET, "CLIENT_SECRET": CLIENT_ID}, (), ("swapped", "exchange")),
+        ({"CLIENT_SECRET": READER.pat}, (), ("CLIENT_SECRET and PAT hold the same", "fix: set CLIENT_SECRET to")),
+        ({"PAT": CLIENT_SECRET}, (), ("CLIENT_SECRET and PAT hold the same", "fix: set PAT to")),
+        ({"PAT": CLIENT_ID}, (), ("CLIENT_ID and PAT hold the same", "fix: set PAT to")),
+        ({"CLIENT_ID": CLIENT_SECRET}, (), ("CLIENT_ID and CLIENT_SECRET hold the same", "fix: set CLIENT_ID to")),
+        ({"ZITADEL_ADMIN_PAT": CLIENT_SECRET}, (), ("hold the same", "fix: set ZITADEL_ADMIN_PAT to")),
+        ({"CLIENT_ID": PROJECT_ID, "ZITADEL_PROJECT_ID": PROJECT_ID}, (), ("ZITADEL_PROJECT_ID hold the same",)),
+        ({"ZITADEL_DOMAIN": EXAMPLE_DOMAIN}, (), ("ZITADEL_DOMAIN is the example's value", "put your own there")),
+        ({"CLIENT_SECRET": "changeme"}, (), ("CLIENT_SECRET is the example's value",)),
+        ({"CLIENT_ID": "<your client ID>"}, (), ("CLIENT_ID is the example's value",)),
+        ({"ZITADEL_DOMAIN": "https://<your-domain>.zitadel.cloud"}, (), ("DOMAIN is the example's value",)),
     ],
 )
 def test_63_a_wrong_value_is_named(
@@ -164,7 +170,7 @@ def test_63_a_wrong_value_is_named(
 def test_a_secret_and_a_token_that_are_swapped_are_named_by_every_command(bare: Shell, zitadel: Emulator) -> None:
     swapped = {"PAT": CLIENT_SECRET, "CLIENT_SECRET": READER.pat}
     for env in (settings(zitadel.url, **swapped), administered(zitadel.url, **swapped)):
-        output = doctor(bare, env, "settings.wellformed", "client.accepted", warned=("token.form",))
+        output = doctor(bare, env, "settings.wellformed")
         for words in (output, introspect(bare, env)):
             words.names("swapped", "exchange the values of CLIENT_SECRET and PAT").never("generate", "rotated")
 
@@ -172,7 +178,36 @@ def test_a_secret_and_a_token_that_are_swapped_are_named_by_every_command(bare: 
 def test_an_administrators_pat_as_pat_is_pointed_out(bare: Shell, zitadel: Emulator) -> None:
     env = settings(zitadel.url, PAT=ADMIN.pat, ZITADEL_ADMIN_PAT=ADMIN.pat)
     output = doctor(bare, env, "role.granted", warned=("settings.wellformed",))
-    output.names("PAT and ZITADEL_ADMIN_PAT hold the same", "administrator")
+    output.names("PAT and ZITADEL_ADMIN_PAT hold the same", "should not be sent to APIs").never("zdemo role grant")
+
+
+@pytest.mark.parametrize("pat", ["…", "<your PAT>", "changeme", "your-token"])
+def test_a_token_that_is_the_examples_is_named(bare: Shell, zitadel: Emulator, pat: str) -> None:
+    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
+        env = settings(zitadel.url, PAT=pat, ZDEMO_API_URL=f"http://127.0.0.1:{port}")
+        outputs = (doctor(bare, env, "token.form"), introspect(bare, env), call(bare, env))
+    for output in outputs:
+        output.names("the token is the example's value", "zdemo setup creates one").never("deleted", "expired")
+
+
+def test_an_administrators_token_is_never_given_the_role(bare: Shell, zitadel: Emulator) -> None:
+    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
+        env = settings(zitadel.url, PAT=ADMIN.pat, ZDEMO_API_URL=f"http://127.0.0.1:{port}")
+        for output in (doctor(bare, env, "role.granted"), introspect(bare, env), call(bare, env, "scoped")):
+            output.names("an administrator's .IAM_OWNER", "should not be sent to APIs").never("role grant", "new PAT")
+
+
+def test_an_administrators_token_in_the_place_of_the_callers_is_swapped(bare: Shell, zitadel: Emulator) -> None:
+    env = settings(zitadel.url, PAT=ADMIN.pat, ZITADEL_ADMIN_PAT=READER.pat)
+    for output in (doctor(bare, env, "role.granted"), introspect(bare, env)):
+        output.names("they are swapped", "exchange the values of PAT and ZITADEL_ADMIN_PAT").never("role grant")
+
+
+def test_a_wrong_project_is_one_failure(bare: Shell, zitadel: Emulator) -> None:
+    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
+        api = f"http://127.0.0.1:{port}"
+        env = settings(zitadel.url, ZITADEL_PROJECT_ID="353545601679499999", ZDEMO_API_URL=api)
+        doctor(bare, env, "role.granted").names(f"fix: ZITADEL_PROJECT_ID={PROJECT_ID}").never("cache")
 
 
 INIT = "zdemo init"
@@ -244,6 +279,17 @@ def test_a_line_that_was_broken_in_two_is_named_by_number(bare: Shell, zitadel: 
     output.names("line 5: a word without =", "broken in two", "fix: write NAME=value on one line").never(
         READER.pat[30:]
     )
+    output.names(
+        "PAT is broken in two", "certain: the PAT in one piece is active", "write lines 4 and 5 of .env as one"
+    )
+
+
+def test_a_secret_that_was_broken_in_two_is_the_cause(bare: Shell, zitadel: Emulator) -> None:
+    bare.dotenv(**settings(zitadel.url, CLIENT_SECRET=f"{CLIENT_SECRET[:30]}\n{CLIENT_SECRET[30:]}"))
+    for output in (doctor(bare, {}, "client.accepted", warned=("settings.readable",)), introspect(bare, {})):
+        output.names("CLIENT_SECRET is broken in two in .env", "write lines 3 and 4 of .env as one line").never(
+            "generate"
+        )
 
 
 def test_what_a_shell_exports_is_no_broken_line(bare: Shell, zitadel: Emulator) -> None:

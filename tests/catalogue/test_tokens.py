@@ -14,8 +14,9 @@ from tests.support.planting import AUDIENCE, ROLE, Planter
 from tests.support.upstream import Behaviour, answer, depending, json_body, refusing_port, upstream
 from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.introspection.client import basic_credentials
+from zdemo.provisioning.state_file import read_state
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
@@ -101,6 +102,24 @@ def test_19_a_pat_that_has_expired(bare: Shell, planter: Planter) -> None:
     env = administered(planter.url, **pat)
     for output in (introspect(bare, env), doctor(bare, env, "token.active")):
         output.names("has expired", today, "create a new PAT").never(OPEN, "deleted", "deactivated")
+
+
+def test_19_call_says_what_doctor_says(bare: Shell, planter: Planter) -> None:
+    env = administered(planter.url, **short_lived(planter))
+    with serving(create_app(planter.settings)) as port:
+        output = call(bare, env | {"ZDEMO_API_URL": f"http://127.0.0.1:{port}"})
+    output.names("the PAT has expired, at 2", "create a new PAT for reader").never("set ZITADEL_ADMIN_PAT", "deleted")
+
+
+def test_18_what_setup_made_is_made_again_by_setup(bare: Shell, planter: Planter) -> None:
+    assert bare("setup", "--yes", ZITADEL_DOMAIN=planter.url, ZITADEL_ADMIN_PAT=ADMIN.pat).code == 0
+    made = read_state(bare.folder / ".env").reader_pats[-1]
+    planter.user("RemovePersonalAccessToken", made.owner_id, tokenId=made.id)
+    for env in ({}, {"ZITADEL_ADMIN_PAT": ADMIN.pat}):
+        for output in (introspect(bare, env), doctor(bare, env, "token.active")):
+            output.names("(fix:|next) zdemo setup").never("create a new PAT for the user")
+    assert bare("setup", "--yes", ZITADEL_DOMAIN=planter.url, ZITADEL_ADMIN_PAT=ADMIN.pat).code == 0
+    assert bare("introspect").code == 0
 
 
 @pytest.mark.parametrize("name", [READER.id, "reader"])

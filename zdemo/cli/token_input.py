@@ -126,7 +126,7 @@ def tell_mixed_sources(screen: Screen, environment: Environment, token: str, add
 
 def tell_hidden(screen: Screen, environment: Environment, *names: str, finding: Finding | None = None) -> None:
     """Print a note about each of these variables that hides another value, unless the finding speaks of that."""
-    hidden = [environment.hidden[name] for name in names if name in environment.hidden]
+    hidden = [v for v in (environment.hidden.get(name) for name in names) if v and not v.joined]
     told = finding and (finding.id.endswith(".hidden") or "hidden" in dict(finding.seen))
     if told or not hidden:
         return

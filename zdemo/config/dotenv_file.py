@@ -7,6 +7,7 @@ import re
 import shlex
 import stat
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 from zdemo.config import files
@@ -50,6 +51,16 @@ class Dotenv:
             if statement.key is not None:
                 found.setdefault(statement.key, []).append((statement.number, statement.value or ""))
         return {name: tuple(assignments) for name, assignments in found.items() if len(assignments) > 1}
+
+    @property
+    def broken(self) -> dict[str, tuple[tuple[int, int], str]]:
+        """The variables whose line may be broken in two: both lines, and the value in one piece."""
+        found = {}
+        for statement, rest in pairwise(self.statements):
+            is_rest = rest.key is not None and rest.value is None and rest.number == statement.number + 1
+            if statement.key is not None and statement.value and is_rest:
+                found[statement.key] = ((statement.number, rest.number), f"{statement.value}{rest.key}")
+        return found
 
     def find(self, name: str) -> Statement | None:
         """Return the assignment of a variable that counts."""

@@ -23,7 +23,8 @@ class HiddenValue:
     """A value of a variable that does not count, because another one does.
 
     ``counting`` is the value that counts, and ``counting_place`` is where that comes from. ``lines`` are those of the
-    hidden value and of the one that counts when both are in one file.
+    hidden value and of the one that counts when both are in one file. ``joined``: the hidden value is what counts and
+    the rest of its line, which may be broken in two.
     """
 
     name: str
@@ -32,6 +33,7 @@ class HiddenValue:
     counting: str = field(repr=False)
     counting_place: str
     lines: tuple[int, int] | None = None
+    joined: bool = False
 
 
 class Environment(Mapping[str, str]):
@@ -48,13 +50,14 @@ class Environment(Mapping[str, str]):
         options: Mapping[str, str] | None = None,
         file: Path | None = None,
         repeated: Mapping[str, Sequence[tuple[int, str]]] | None = None,
+        broken: Mapping[str, tuple[tuple[int, int], str]] | None = None,
         can_init: bool = False,
     ) -> None:
         """Merge layers, named by their places, the strongest first; blank values count as not set.
 
         ``options`` holds the option for each variable that the command line can give; ``file`` is the ``.env`` that
-        was read, and ``repeated`` the lines and values of what it sets more than once. The place of variables from a
-        file is its path. ``can_init``: there is no ``.env`` yet.
+        was read, ``repeated`` the lines and values of what it sets more than once, and ``broken`` those of what may be
+        broken in two. The place of variables from a file is its path. ``can_init``: there is no ``.env`` yet.
         """
         self._options = dict(options or {})
         self.file = file
@@ -76,12 +79,23 @@ class Environment(Mapping[str, str]):
             for line, value in reversed(earlier):
                 if self.source(name) == str(file) and value.strip() not in ("", self._values[name][0].strip()):
                     self._hide(name, value, str(file), (line, last))
+        for name, (lines, value) in (broken or {}).items():
+            if self.source(name) == str(file):
+                self._hide(name, value, str(file), lines, joined=True)
 
-    def _hide(self, name: str, value: str, place: str, lines: tuple[int, int] | None = None) -> None:
+    def _hide(
+        self, name: str, value: str, place: str, lines: tuple[int, int] | None = None, *, joined: bool = False
+    ) -> None:
         counting, counting_place = self._values[name]
         if counting_place != COMMAND_LINE and name not in self.hidden:
             self.hidden[name] = HiddenValue(
-                name=name, value=value, place=place, counting=counting, counting_place=counting_place, lines=lines
+                name=name,
+                value=value,
+                place=place,
+                counting=counting,
+                counting_place=counting_place,
+                lines=lines,
+                joined=joined,
             )
 
     def __getitem__(self, name: str) -> str:
@@ -149,17 +163,19 @@ def read_environment(
     path = env_file or Path(".env")
     in_file: dict[str, str] = {}
     repeated: Mapping[str, Sequence[tuple[int, str]]] = {}
+    broken: Mapping[str, tuple[tuple[int, int], str]] = {}
     # a folder is something else of that name; a broken link and a named pipe are mistakes, which are named
     if is_read := env_file is not None or (os.path.lexists(path) and not path.is_dir()):
         from zdemo.config.dotenv_file import load_assignments  # here, since there may be no file to read
 
         dotenv = load_assignments(path)
-        in_file, repeated = dotenv.values, dotenv.repeated
+        in_file, repeated, broken = dotenv.values, dotenv.repeated, dotenv.broken
     given = {name: value for name, (_, value) in (options or {}).items() if value is not None}
     return Environment(
         {COMMAND_LINE: given, EXPORTED: os.environ, str(path): in_file},
         options={name: option for name, (option, _) in (options or {}).items()},
         file=path if is_read else None,
         repeated=repeated,
+        broken=broken,
         can_init=not os.path.lexists(path),
     )

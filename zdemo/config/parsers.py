@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from zdemo.config.environment import Environment
 from zdemo.config.masking import QUOTES, SECRET_SETTINGS, could_be_secret, holds_token
+from zdemo.config.placeholders import is_placeholder
 from zdemo.errors import SettingsError
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
@@ -128,7 +129,9 @@ def _similar_variable(name: str, variables: Iterable[str]) -> str:
 
 
 def _parsed(text: str, parse: Callable[[str], T]) -> T:
-    """Parse a value, and refuse characters that no setting may contain."""
+    """Parse a value, and refuse an example's, and characters that no setting may contain."""
+    if is_placeholder(text.strip(QUOTES).strip()):
+        raise InvalidValue("is the example's value", fix="put your own there; zdemo setup creates what is missing")
     if text[0] in QUOTES or text[-1] in QUOTES:
         raise InvalidValue("has quotes around it", corrected=_corrected(text.strip(QUOTES).strip(), parse))
     categories = [unicodedata.category(character) for character in text]

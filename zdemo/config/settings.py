@@ -18,6 +18,7 @@ from zdemo.config.parsers import (
     positive_integer,
     timeout,
 )
+from zdemo.config.placeholders import EXAMPLE_HOST
 from zdemo.config.withheld import why_withheld
 
 API_URL = "ZDEMO_API_URL"
@@ -25,7 +26,7 @@ DEFAULT_API_URL = "http://127.0.0.1:5000"
 DEFAULT_CACHE_TTL_SECONDS = 5.0
 DEFAULT_CACHE_SIZE = 10_000
 LONGEST_CACHE_TTL_SECONDS = 86_400.0
-EXAMPLE_DOMAIN = "https://my-instance-abc123.zitadel.cloud"
+EXAMPLE_DOMAIN = f"https://{EXAMPLE_HOST}"
 KEY_FILE = "ZITADEL_KEY_FILE"
 KeyReader = Callable[[str, Path], tuple[ApplicationKey, str]]
 

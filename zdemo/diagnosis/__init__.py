@@ -14,7 +14,7 @@ from zdemo.diagnosis.hidden_values import also_hidden, finding_for_hidden, hidin
 from zdemo.diagnosis.inactive_pat import DECISIVE_EVENTS
 from zdemo.diagnosis.inactive_token import finding_for_inactive, zitadel_is_sick
 from zdemo.diagnosis.missing_role import OWN_API_SCOPE, own_project
-from zdemo.diagnosis.odd_values import odd_values
+from zdemo.diagnosis.odd_values import OddValue, odd_values
 from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words, described, span
 from zdemo.diagnosis.rejected_client import SWAPPED_WITH_TOKEN, assertions_are_refused
 from zdemo.diagnosis.token_form import LINE_END_INSIDE, TokenForm, TokenKind, paste_problem, token_form
@@ -33,6 +33,7 @@ __all__ = [
     "ClientRecords",
     "Evidence",
     "Finding",
+    "OddValue",
     "PatRecords",
     "Probe",
     "TokenForm",

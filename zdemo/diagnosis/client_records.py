@@ -11,7 +11,13 @@ from zdemo.management.model import Application
 KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
 PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
 WRONG_SECRET = "CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since"  # noqa: S105  # a sentence
-NEW_SECRET = "generate a new client secret on the application's page and set CLIENT_SECRET to it"  # noqa: S105  # likewise
+COPY_SECRET = "copy CLIENT_SECRET again from where it is kept: 64 letters and digits"  # noqa: S105  # likewise
+NEW_SECRET = "".join(
+    (
+        "only if the secret is lost: generate a new client secret on the application's page and set CLIENT_SECRET to ",
+        "it; that breaks other deployments of the application",
+    )
+)
 NEW_KEY = "create a new key on the application's page and set ZITADEL_KEY_FILE to its file"
 
 
@@ -154,12 +160,12 @@ def _wrong_secret(app: Application, records: ClientRecords, case: ClientCase) ->
             cause=f"{case.refused}: CLIENT_ID is right and the application {name} is active, but this administrator "
             "cannot see whether its project and organization are",
             candidates=(WRONG_SECRET, "the application's project or its organization is inactive (deactivated)"),
-            fix=(NEW_SECRET, "if that is refused too: ask an ORG_OWNER or IAM_OWNER for their state"),
+            fix=(COPY_SECRET, NEW_SECRET, "if that is refused too: ask an ORG_OWNER or IAM_OWNER for their state"),
         )
     changed = " (the application was changed after it was created)" if app.changed_since_creation else ""
     return Finding(
         id="client.wrong_secret",
         cause=f"{case.refused}: {WRONG_SECRET}{changed}. CLIENT_ID is right: the application {name}, its project and "
         "its organization are active",
-        fix=(NEW_SECRET,),
+        fix=(COPY_SECRET, NEW_SECRET),
     )

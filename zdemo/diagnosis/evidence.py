@@ -37,16 +37,22 @@ class Evidence:
     """The replies by probe. A probe without a reply was not sent: there was no time, or no need.
 
     ``assignments`` and ``signature_fits`` (of a JWT) are ``None`` when they are unknown; ``assignments_from`` names
-    the token that ZITADEL was asked with. ``clock_ahead_seconds`` is how far this machine's clock is ahead of
+    the token that ZITADEL was asked with. ``own_rights`` are the manager roles of the token's user, which make an
+    administrator, and ``admin_pat_rights`` those of ZITADEL_ADMIN_PAT's; ``is_admin_pat``: both are one token.
+    ``clock_ahead_seconds`` is how far this machine's clock is ahead of
     ZITADEL's. The records are what an administrator's PAT showed at ``looked_up_at`` (epoch seconds), or ``None``.
     ``token_kind`` is the form of the caller's token, or ``None`` when zdemo made up a random one.
     ``with_administrator``: there is an administrator's PAT; ``unusable_admin_pat`` is what to do before one that is set
-    can be used. ``with_ids``: the token's user or PAT ID is known.
+    can be used. ``with_ids``: the token's user or PAT ID is known;
+    ``from_setup``: setup created it.
     """
 
     replies: Mapping[Probe, Response | ConnectionFailed] = field(default_factory=dict)
     assignments: tuple[RoleAssignment, ...] | None = None
     assignments_from: str = "the token itself"
+    own_rights: tuple[str, ...] = ()
+    is_admin_pat: bool = False
+    admin_pat_rights: tuple[str, ...] | None = None
     signature_fits: bool | None = None
     clock_ahead_seconds: float | None = None
     client_records: ClientRecords | None = None
@@ -56,6 +62,7 @@ class Evidence:
     with_administrator: bool = False
     unusable_admin_pat: str = ""
     with_ids: bool = False
+    from_setup: bool = False
 
     def answer(self, probe: Probe) -> Response | None:
         """Return the response to a probe, if one came."""

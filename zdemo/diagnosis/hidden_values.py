@@ -24,18 +24,21 @@ def finding_for_hidden(group: str, hidden: Sequence[HiddenValue], works: str) ->
 
 def also_hidden(finding: Finding, hidden: Sequence[HiddenValue], what: str) -> Finding:
     """Add to a finding that there are hidden values, which are not known to work, and how to make them count."""
-    lines = (("hidden", f"{words}, {what}") for words in hiding_words(hidden))
-    steps = (f"{step}          (else what is hidden does not count)" for step in unhiding(hidden))
+    whole = [value for value in hidden if not value.joined]
+    lines = (("hidden", f"{words}, {what}") for words in hiding_words(whole))
+    steps = (f"{step}          (else what is hidden does not count)" for step in unhiding(whole))
     return finding.and_seen(lines).and_then(*steps)
 
 
 def hiding_words(hidden: Sequence[HiddenValue], *, with_values: bool = False) -> list[str]:
-    """Return a sentence for each way in which values are hidden: exported, or set twice."""
+    """Return a sentence for each way in which values are hidden: exported, set twice, or broken in two."""
     sentences = []
     if exported := [value for value in hidden if value.counting_place == EXPORTED]:
         sentences.append(_exported(exported, with_values=with_values))
     for value in hidden:
-        if value.lines:
+        if value.lines and value.joined:
+            sentences.append(f"{value.name} is broken in two in {value.place}: its rest is on line {value.lines[1]}")
+        elif value.lines:
             sentences.append(_twice(value, value.lines, with_values=with_values))
     return sentences
 
@@ -45,8 +48,14 @@ def unhiding(hidden: Sequence[HiddenValue]) -> tuple[str, ...]:
     exported = [value.name for value in hidden if value.counting_place == EXPORTED]
     return (
         *([f"unset {' '.join(exported)}"] if exported else []),
-        *(f"remove line {value.lines[1]} of {value.place} ({value.name})" for value in hidden if value.lines),
+        *(_in_file(value, *value.lines) for value in hidden if value.lines),
     )
+
+
+def _in_file(value: HiddenValue, first: int, second: int) -> str:
+    if value.joined:
+        return f"write lines {first} and {second} of {value.place} as one line ({value.name})"
+    return f"remove line {second} of {value.place} ({value.name})"
 
 
 def _exported(values: Sequence[HiddenValue], *, with_values: bool) -> str:

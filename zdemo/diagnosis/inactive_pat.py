@@ -114,7 +114,11 @@ def _expired(records: PatRecords, pat: Credential, now: float) -> Finding | None
     return Finding(
         id="token.expired",
         cause=f"the PAT has expired, at {pat.expires_text}",
-        fix=(f"create a new PAT for {records.user}, with a later date, and set {records.variable} to it",),
+        fix=(
+            f"create a new PAT for {records.user}, with a later date, and set {records.variable} to it"
+            if records.named_by
+            else _new_pat(records),
+        ),
     )
 
 
@@ -182,6 +186,8 @@ def _some_pat(records: PatRecords, pats: tuple[Credential, ...], now: float) -> 
 
 
 def _new_pat(records: PatRecords) -> str:
+    if not records.named_by:  # setup made it, and makes another
+        return f"zdemo setup          (creates a new PAT for {records.user}, and writes it to .env)"
     return f"create a new PAT for {records.user} and set {records.variable} to it"
 
 

@@ -71,7 +71,7 @@ def _another_value(case: InactiveCase) -> Finding | None:
         id="token.another_value",
         cause=f"this is not a token but {what}",
         seen=(("form", case.form.described),),
-        fix=("give the token itself: ZITADEL shows a PAT once, when it is created (71 characters)",),
+        fix=("give the token itself, from where it is kept: a PAT has 71 characters",),
     )
 
 

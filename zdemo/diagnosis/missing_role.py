@@ -118,7 +118,12 @@ def finding_for_missing_role(
 ) -> Finding:
     """Return why the roles claim lacks ``role``, as far as it can be known."""
     facts = _Facts(role=role, introspection=introspection, settings=settings, evidence=evidence)
-    finding = _other_project_configured(facts) or _narrowed(facts) or _narrowed_by_organization(facts)
+    finding = (
+        _other_project_configured(facts)
+        or _administrators(facts)
+        or _narrowed(facts)
+        or _narrowed_by_organization(facts)
+    )
     finding = finding or _deactivated(facts) or _just_changed(facts) or _in_other_project(facts)
     finding = finding or _near_miss(facts) or _undefined(facts) or _not_granted(facts) or _open(facts)
     return finding.and_seen(facts.seen)
@@ -141,6 +146,30 @@ def _other_project_configured(facts: _Facts) -> Finding | None:
         fix=(use_configured, f"or, if the other project is meant: {use_own}", grant)
         if exists and not has_it
         else (use_own, *(() if has_it else (grant,)), f"or, if there is such a project: {use_configured}"),
+    )
+
+
+def _administrators(facts: _Facts) -> Finding | None:
+    """Find an administrator's token: the fix is never to grant it the role."""
+    rights = facts.evidence.own_rights
+    if not rights and not facts.evidence.is_admin_pat:
+        return None
+    what = ", ".join(quoted(right, 40) for right in rights[:MOST_SHOWN]) or "ZITADEL_ADMIN_PAT"
+    if facts.evidence.admin_pat_rights == ():
+        return Finding(
+            id="role.swapped_tokens",
+            cause=f"the token that was sent is an administrator's ({what}), and ZITADEL_ADMIN_PAT is not: they are "
+            "swapped",
+            fix=("exchange the values of PAT and ZITADEL_ADMIN_PAT",),
+        )
+    return Finding(
+        id="role.administrators_token",
+        cause=f"the token is valid, but it is an administrator's ({what}), without the role {facts.role}; "
+        "an administrator's token should not be sent to APIs",
+        fix=(
+            "set PAT to the token of a service user who has the role",
+            "zdemo setup          (creates such a user and its token, if there is none)",
+        ),
     )
 
 

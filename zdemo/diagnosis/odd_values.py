@@ -13,29 +13,51 @@ SAME = (  # two variables, why they differ, and whether nothing works when they 
     ("CLIENT_SECRET", "PAT", "a client secret is not a token", True),
     ("CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "a client secret is not a token", True),
     ("CLIENT_ID", "CLIENT_SECRET", "a client ID is not its secret", True),
+    ("CLIENT_ID", "PAT", "a client ID is not a token", True),
     ("CLIENT_ID", "ZITADEL_PROJECT_ID", "a client ID is not a project's ID", True),
     ("PAT", "ZITADEL_ADMIN_PAT", "the calls would be an administrator's, not a caller's", False),
 )
+RIGHT = {  # what belongs into a variable, without a step that breaks anything
+    "CLIENT_ID": f"the API application's client ID, from {PAGE}",
+    "CLIENT_SECRET": "the client secret, 64 letters and digits, from where it is kept",
+    "PAT": "a user's token, from where it is kept: 71 characters",
+    "ZITADEL_ADMIN_PAT": "an administrator's token, from where it is kept: 71 characters",
+    "ZITADEL_PROJECT_ID": "the project's ID (Resource ID), from the project's page",
+}
+TOKENS = (PAT, TokenKind.OPAQUE, TokenKind.JWT)
+KINDS = {  # what fits into a variable
+    "CLIENT_ID": (TokenKind.ID_NUMBER,),
+    "CLIENT_SECRET": (SECRET,),
+    "PAT": TOKENS,
+    "ZITADEL_ADMIN_PAT": TOKENS,
+    "ZITADEL_PROJECT_ID": (TokenKind.ID_NUMBER,),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class OddValue:
-    """What is odd about a value, never with the value; ``fatal`` when it cannot work."""
+    """What is odd about a value, never with the value; ``fatal`` when it cannot work.
+
+    ``names`` are the variables that are wrong for certain, or as good as that.
+    """
 
     what: str
     fix: str
     fatal: bool = False
+    names: tuple[str, ...] = ()
 
 
 SWAPPED = OddValue(
     what="CLIENT_ID holds what looks like a secret, and CLIENT_SECRET holds an ID: they are swapped",
     fix="exchange the values of CLIENT_ID and CLIENT_SECRET",
     fatal=True,
+    names=("CLIENT_ID", "CLIENT_SECRET"),
 )
 TOKEN_SWAPPED = OddValue(
     what="CLIENT_SECRET holds what looks like a personal access token, and PAT a client secret: they are swapped",
     fix="exchange the values of CLIENT_SECRET and PAT",
     fatal=True,
+    names=("CLIENT_SECRET", "PAT"),
 )
 
 
@@ -69,31 +91,47 @@ def _pairs(values: Mapping[str, str]) -> Iterator[OddValue]:
             yield OddValue(what=f"{name} {error}", fix=f"set {name} to the value alone")
     for one, other, why, fatal in SAME:
         if one in values and values[one] == values.get(other):
-            yield OddValue(what=f"{one} and {other} hold the same: {why}", fix=f"correct {one} or {other}", fatal=fatal)
+            wrong = _wrong_one(one, other, _kind(values, one)) if fatal else ()
+            what = f"{one} and {other} hold the same value: {why}"
+            fix = f"set {wrong[0]} to {RIGHT[wrong[0]]}" if len(wrong) == 1 else f"correct {one} or {other}"
+            yield OddValue(what=what, fix=fix, fatal=fatal, names=wrong)
+
+
+def _wrong_one(one: str, other: str, kind: TokenKind | None) -> tuple[str, ...]:
+    """Return which of two variables with one value is wrong, by the form of the value; both when it does not say."""
+    fitting = [name for name in (one, other) if kind in KINDS[name]]
+    return tuple(name for name in (one, other) if fitting != [name])
 
 
 def _client_id(values: Mapping[str, str]) -> Iterator[OddValue]:
     text = values.get("CLIENT_ID", "")
     usual = ID_DIGITS.fullmatch(text) or OLD_CLIENT_ID.fullmatch(text)
-    if not text or usual or paste_error(text) or are_swapped(values) or text == values.get("CLIENT_SECRET"):
+    same = text in [value for name, value in values.items() if name != "CLIENT_ID"]
+    if not text or usual or paste_error(text) or are_swapped(values) or same:
         return
     what = "CLIENT_ID does not look like a client ID (18 digits): perhaps it is a service user's login name"
-    if _kind(values, "CLIENT_ID") is PAT:
-        what = "CLIENT_ID has the form of a personal access token"
-    yield OddValue(what=what, fix=f"set CLIENT_ID to the API application's client ID, from {PAGE}")
+    if (kind := _kind(values, "CLIENT_ID")) in (PAT, SECRET):
+        what = f"CLIENT_ID has the form of a {kind}"
+    fatal = _kind(values, "CLIENT_ID") in (PAT, SECRET)
+    fix = f"set CLIENT_ID to {RIGHT['CLIENT_ID']}"
+    yield OddValue(what=what, fix=fix, fatal=fatal, names=("CLIENT_ID",) if fatal else ())
 
 
 def _other_kinds(values: Mapping[str, str]) -> Iterator[OddValue]:
-    named_above = _kind(values, "PAT") is SECRET or values.get("CLIENT_SECRET") == values.get("PAT")
+    text = values.get("CLIENT_SECRET")
+    named_above = _kind(values, "PAT") is SECRET or text in (values.get("PAT"), values.get("ZITADEL_ADMIN_PAT"))
     if _kind(values, "CLIENT_SECRET") is PAT and not named_above:
         yield OddValue(
             what="CLIENT_SECRET has the form of a personal access token (71 characters)",
-            fix=f"set CLIENT_SECRET to the client secret (64 characters), from {PAGE}",
+            fix=f"set CLIENT_SECRET to {RIGHT['CLIENT_SECRET']}",
+            fatal=True,
+            names=("CLIENT_SECRET",),
         )
     if "ZITADEL_PROJECT_ID" in values and not values["ZITADEL_PROJECT_ID"].isdigit():
         what = "ZITADEL_PROJECT_ID is not a number, as ZITADEL's IDs are: perhaps it is the project's name"
         yield OddValue(what=what, fix="copy the ID (Resource ID) from the project's page")
-    if _kind(values, "ZITADEL_ADMIN_PAT") in (SECRET, TokenKind.ID_NUMBER):
+    same = values.get("ZITADEL_ADMIN_PAT") == values.get("CLIENT_SECRET")
+    if _kind(values, "ZITADEL_ADMIN_PAT") in (SECRET, TokenKind.ID_NUMBER) and not same:
         what = "ZITADEL_ADMIN_PAT does not look like a token but like a client secret or an ID"
         yield OddValue(what=what, fix="set ZITADEL_ADMIN_PAT to the personal access token of an administrator")
     if "ZITADEL_KEY_FILE" in values and "CLIENT_SECRET" in values:

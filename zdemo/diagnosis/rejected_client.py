@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from zdemo.config.key_file import ApplicationKey
 from zdemo.diagnosis.cases import ClientCase
-from zdemo.diagnosis.client_records import finding_for_client_records
+from zdemo.diagnosis.client_records import COPY_SECRET, NEW_SECRET, finding_for_client_records
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
-from zdemo.diagnosis.odd_values import SWAPPED, TOKEN_SWAPPED, are_swapped, are_token_and_secret_swapped, odd_values
+from zdemo.diagnosis.odd_values import SWAPPED, TOKEN_SWAPPED, are_token_and_secret_swapped, odd_values
 from zdemo.diagnosis.phrases import CLOCK_COMPARED, CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, Lines, clock_words, url
 from zdemo.diagnosis.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
 from zdemo.introspection.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
@@ -92,18 +92,18 @@ def _service_user(case: ClientCase) -> Finding | None:
         seen=(("token endpoint", f"{what} ({reply.status})"),),
         fix=(
             "set CLIENT_ID and CLIENT_SECRET to those of the API application: its page in the project shows the ID",
-            "if it has no secret yet, or the secret is lost: generate a new one there",
+            "only if it has no secret yet, or the secret is lost: generate a new one there",
         ),
     )
 
 
 def _by_their_form(case: ClientCase) -> Finding | None:
-    if are_swapped(_values(case)):
-        odd, name = SWAPPED, "client.swapped"
-    elif are_token_and_secret_swapped(case.evidence.token_kind, case.settings.client_secret):
-        odd, name = TOKEN_SWAPPED, SWAPPED_WITH_TOKEN
-    else:
+    if are_token_and_secret_swapped(case.evidence.token_kind, case.settings.client_secret):
+        return Finding(id=SWAPPED_WITH_TOKEN, cause=TOKEN_SWAPPED.what, likely=True, fix=(TOKEN_SWAPPED.fix,))
+    odd = next((odd for odd in odd_values(_values(case)) if odd.fatal), None)
+    if odd is None:
         return None
+    name = "client.swapped" if odd == SWAPPED else "client.misplaced"
     return Finding(id=name, cause=odd.what, likely=True, fix=(odd.fix,))
 
 
@@ -151,7 +151,8 @@ def _open(case: ClientCase, odd: tuple[str, ...]) -> Finding:
         fix=(
             f"compare CLIENT_ID{f' {client_id}' if ID_DIGITS.fullmatch(client_id) else ''} with the application's page "
             "in ZITADEL, and check that the application is active",
-            "generate a new client secret there and set CLIENT_SECRET to it",
+            COPY_SECRET,
+            NEW_SECRET,
             _ask_administrator(case.evidence),
         ),
     )

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from zdemo.authorization import B64TOKEN
+from zdemo.config.placeholders import is_placeholder
 from zdemo.diagnosis.finding import Finding
 
 PAT_LENGTH = 71  # ZITADEL v4: 16 bytes of IV and 37 of "tokenID:userID", base64url without padding
@@ -29,7 +30,12 @@ ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 BASE64 = "is base64-encoded, as in a Kubernetes secret"
 PATH = "is the path of a file instead of its content"
 LINE_END_INSIDE = "has a line end inside"
-FIXES = {BASE64: "decode it first: base64 -d", PATH: "give the content of the file, e.g. PAT=$(cat FILE)"}
+EXAMPLE = "is the example's value"
+FIXES = {
+    EXAMPLE: "put a user's token there; zdemo setup creates one",
+    BASE64: "decode it first: base64 -d",
+    PATH: "give the content of the file, e.g. PAT=$(cat FILE)",
+}
 ALONE = "give the token alone: letters, digits, - and _"
 LONGEST_SHOWN = 11  # characters of a name; longer pieces of what may be a secret are hidden on every screen
 QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
@@ -198,6 +204,7 @@ def _matching(pattern: str, problem: str) -> Callable[[str], str]:
 
 
 _LOOKS = (
+    lambda text: EXAMPLE if is_placeholder(text.strip("\"'` ")) else "",
     _matching(r"\A(\$\{?\w+\}?|%\w+%)\Z", "is the name of a variable instead of its value"),
     _base64,
     _matching(r"\A(file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ -]*\Z", PATH),

@@ -9,12 +9,23 @@ from urllib.parse import urlsplit
 from zdemo.client import Call, Route
 from zdemo.config.settings import API_URL, Settings
 from zdemo.diagnosis import described, finding_before_the_api, finding_for_gateway, refusal_of
-from zdemo.doctor.check import Result, check, failed, failed_with, from_finding, passed, skipped, warned
+from zdemo.doctor.check import (
+    Result,
+    check,
+    failed,
+    failed_with,
+    from_finding,
+    nothing_to_check,
+    passed,
+    skipped,
+    warned,
+)
 from zdemo.doctor.context import NOT_USABLE, DoctorContext
 from zdemo.errors import FailureKind
 from zdemo.investigation import COMPARE, RESTART, explain
 
 PUBLIC_MESSAGE = "Public route"  # the beginning of the public route's message
+ABOUT_PROJECT = ("client.in_other_project", "role.other_project_configured", "role.hidden", "token.hidden")
 CORRECT = "start it with zdemo serve, and set ZDEMO_API_URL to where it runs"
 
 
@@ -83,6 +94,9 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, expected: 
     """Compare the API's answer with the error code that it should have; ``None`` when it should accept PAT."""
     if call.accepted and expected is None:
         return passed(f"the API and ZITADEL agree about PAT: it is accepted ({call.answer.status})")
+    finding = context.investigation.finding
+    if call.accepted and finding and finding.id in ABOUT_PROJECT:
+        return nothing_to_check("the API accepts PAT; what is refused here is due to ZITADEL_PROJECT_ID")
     if call.accepted:
         return failed(
             f"the API accepts a token that is refused from here ({expected})",

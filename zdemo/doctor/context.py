@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from zdemo.client import Call, Route, call_api
-from zdemo.config.environment import Environment, read_environment
+from zdemo.config.environment import Environment, is_setting, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.config.withheld import why_withheld
-from zdemo.diagnosis import NOTHING, Evidence, Probe, token_form
+from zdemo.diagnosis import NOTHING, Evidence, OddValue, Probe, odd_values, token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.http.response import Response
 from zdemo.investigation import (
@@ -104,6 +104,16 @@ class DoctorContext:
                 missing = " is not set" in problem
                 return f"{NOT_USABLE}: {name} is not set" if missing else f"needs settings.wellformed: {name}"
         return ""
+
+    @cached_property
+    def odd(self) -> tuple[OddValue, ...]:
+        """What is odd about the values of the settings."""
+        return odd_values({name: value for name, value in self.environment.items() if is_setting(name)})
+
+    def misplaced(self, *names: str) -> str:
+        """Return that a check needs ``settings.wellformed``, if one of these holds another variable's value."""
+        wrong = [name for odd in self.odd if odd.fatal for name in odd.names if name in names]
+        return f"needs settings.wellformed: {wrong[0]}" if wrong else ""
 
     @property
     def issuer(self) -> str:

@@ -25,6 +25,8 @@ def _accepted(context: DoctorContext) -> Result:
     if context.settings is None:
         names = ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
         return skipped(context.not_usable(*names) or context.not_usable("ZDEMO_TIMEOUT") or NOT_USABLE)
+    if misplaced := context.misplaced("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE"):
+        return skipped(misplaced)
     introspection, finding = context.investigation.introspection, context.investigation.finding
     if finding and (introspection is None or finding.id.startswith("zitadel.")):
         return from_finding(finding)
@@ -54,6 +56,8 @@ def _kind(context: DoctorContext) -> Result:
 def _form(context: DoctorContext) -> Result:
     if not context.token:
         return skipped(f"{NO_PAT}: no token to look at")
+    if misplaced := context.misplaced("PAT"):
+        return skipped(misplaced)
     if problem := paste_problem(context.token):
         return from_finding(problem)
     form = token_form(context.token)
@@ -111,6 +115,8 @@ def _admin_valid(context: DoctorContext) -> Result:
     pat = context.environment.get("ZITADEL_ADMIN_PAT", "").strip()
     if not pat:
         return skipped("ZITADEL_ADMIN_PAT is not set; only setup, role and some answers here need it")
+    if misplaced := context.misplaced("ZITADEL_ADMIN_PAT"):
+        return skipped(misplaced)
     if problem := paste_problem(pat):
         return failed(f"ZITADEL_ADMIN_PAT: {problem.cause}", *problem.fix)
     if withheld := context.withheld:
@@ -140,6 +146,8 @@ def _admin_refused(context: DoctorContext, client: ManagementClient, error: Mana
 
 @check("admin.rights", "its user is an administrator, with the permissions that setup and role need", "admin.valid")
 def _admin_rights(context: DoctorContext) -> Result:
+    if (finding := context.investigation.finding) and finding.id == "role.swapped_tokens":
+        return skipped("needs role.granted: swapped with PAT")
     with _management(context) as client:
         next(list_projects(client), None)  # raises when the user is not an administrator
         permissions = list_permissions(client)

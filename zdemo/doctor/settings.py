@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zdemo.config.dotenv_file import lone_words, repeated_names
 from zdemo.config.environment import is_setting
-from zdemo.diagnosis import hiding_words, odd_values
+from zdemo.diagnosis import hiding_words
 from zdemo.doctor.check import Outcome, Result, check, failed, passed, warned
 from zdemo.doctor.context import DoctorContext
 
@@ -95,7 +95,7 @@ def _wellformed(context: DoctorContext) -> Result:
     broken = [problem for problem in context.problems if NOT_SET not in problem]
     if broken:
         return failed("; ".join(broken), *dict.fromkeys(context.problems[problem] for problem in broken))
-    odd = odd_values({name: value for name, value in context.environment.items() if is_setting(name)})
+    odd = context.odd
     warnings = context.settings.warnings if context.settings else ()
     if context.api_is_zitadel:
         what = "ZITADEL_DOMAIN and ZDEMO_API_URL are the same address, but ZITADEL and the API are two servers"

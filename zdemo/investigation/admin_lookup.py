@@ -28,6 +28,7 @@ from zdemo.management.resources import (
     list_pats,
     list_projects,
     list_user_events,
+    manager_roles,
 )
 from zdemo.provisioning.state_file import issued_pat
 
@@ -138,6 +139,13 @@ class AdminLookup:
         except ZdemoError:
             return None
         return found if whole else None
+
+    def rights(self) -> tuple[str, ...] | None:
+        """Return the manager roles of the administrator's PAT."""
+        try:
+            return manager_roles(self._client)
+        except ZdemoError:
+            return None
 
     def _sees_everything(self) -> bool:
         return any(membership.whole_instance for membership in list_memberships(self._client))

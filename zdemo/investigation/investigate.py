@@ -182,6 +182,7 @@ class _Investigator:
             with_administrator=self.admin_pat is not None,
             unusable_admin_pat=self.unusable_admin_pat,
             with_ids=self.ids is not None,
+            from_setup=self.ids is not None and not self.ids.named_by,
         )
 
     def _look_up(self, question: Callable[[AdminLookup], T | None]) -> T | None:
@@ -198,7 +199,7 @@ class _Investigator:
         evidence = self._evidence(answer)
         subject = introspection.text("sub")
         if isinstance(refusal, InsufficientScope) and subject:
-            evidence = self._with_assignments(evidence, subject, refusal.role)
+            evidence = self._with_rights(self._with_assignments(evidence, subject, refusal.role))
         more_notes = notes(introspection, self.settings, self.role, now=self.now, evidence=evidence)
         if token_form(self.token).problem == LINE_END_INSIDE:
             more = (*more, LINE_END_IGNORED)
@@ -217,6 +218,13 @@ class _Investigator:
             return evidence
         found = self._look_up(lambda lookup: lookup.assignments(subject, role))
         return replace(evidence, assignments=found, assignments_from="ZITADEL_ADMIN_PAT")
+
+    def _with_rights(self, evidence: Evidence) -> Evidence:
+        """Add whether the token is an administrator's, and whether ZITADEL_ADMIN_PAT is not."""
+        own = self.prober.own_rights()
+        same = self.admin_pat == self.token.strip()
+        other = self._look_up(AdminLookup.rights) if own and not same else None
+        return replace(evidence, own_rights=own, is_admin_pat=same, admin_pat_rights=other)
 
     def _inactive(self, answer: Response, introspection: Introspection) -> Investigation:
         form = token_form(self.token)

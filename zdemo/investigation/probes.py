@@ -14,13 +14,13 @@ from typing import Any, Self
 
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Probe
-from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError
+from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.http.response import Response
 from zdemo.introspection.client import IntrospectionClient, basic_credentials
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import RoleAssignment
-from zdemo.management.resources import USERINFO, WHOAMI, list_assignments
+from zdemo.management.resources import USERINFO, WHOAMI, list_assignments, manager_roles
 
 Replies = dict[Probe, Response | ConnectionFailed]
 
@@ -94,6 +94,16 @@ class Prober:
             except IntrospectionError as error:
                 reply = error.answer or error.failure
                 return None, {Probe.ASSIGNMENTS: reply} if reply else {}
+
+    def own_rights(self) -> tuple[str, ...]:
+        """Return the manager roles of the token's user, by the token itself; empty when ZITADEL does not say."""
+        if not self.has_time:
+            return ()
+        with ManagementClient(self._settings.issuer, self._bearer, timeout_seconds=lambda: self.seconds_left) as client:
+            try:
+                return manager_roles(client)
+            except ZdemoError:
+                return ()
 
     def _send(self, method: str, path: str, **more: Any) -> Response:
         return self._client.transport.send(method, path, timeout_seconds=self.seconds_left, **more)

@@ -141,8 +141,9 @@ def _group(found: Investigation, finding: Finding, reached: _Reached) -> str:
 def _works(best: _Trial) -> str:
     """Return what ZITADEL says about the hidden values."""
     first = best.hidden[0]
-    where = f"line {first.lines[0]} of {first.place}" if first.lines else first.place
-    what = f"the {first.name} in {where}" if len(best.hidden) == 1 else f"what is hidden in {first.place}"
+    where = f"in line {first.lines[0]} of {first.place}" if first.lines else f"in {first.place}"
+    where = "in one piece" if first.joined else where
+    what = f"the {first.name} {where}" if len(best.hidden) == 1 else f"what is hidden in {first.place}"
     if best.reached is _Reached.ANSWER:
         return f"ZITADEL answers with {what}"
     if len(best.hidden) > 1 or first.name != TOKEN:

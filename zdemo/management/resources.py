@@ -116,6 +116,11 @@ def list_memberships(client: ManagementClient) -> tuple[Membership, ...]:
     )
 
 
+def manager_roles(client: ManagementClient) -> tuple[str, ...]:
+    """Return the roles that make the token's user an administrator, each once."""
+    return tuple(dict.fromkeys(role for membership in list_memberships(client) for role in membership.roles))
+
+
 def list_permissions(client: ManagementClient) -> frozenset[str] | None:
     """Return the permissions in the user's organization; ``None`` when ZITADEL does not say (that API is v1's)."""
     answer = client.request("POST", MY_PERMISSIONS, {})

@@ -1,0 +1,22 @@
+"""Values that an example has in the place of a real one, and that somebody forgot to replace."""
+
+from __future__ import annotations
+
+import re
+
+EXAMPLE_HOST = "my-instance-abc123.zitadel.cloud"
+WORDS = re.compile(
+    r"(?i)<[^<>\d][^<>]{0,30}>|…|\.{2,}|-+|\*{3,}|x{3,8}"
+    r"|change[-_ ]?(me|it|this)|replace[-_ ]?(me|it|this)|insert[-_ ]?here|to[-_ ]?do|tbd|placeholder"
+    r"|your[-_ ]?(own[-_ ])?(pat|token|access[-_ ]token|secret|client[-_ ]?(id|secret)|project[-_ ]?id"
+    r"|(personal[-_ ]access|admin)[-_ ]?(token|pat)|domain|issuer|instance)([-_ ]?here)?"
+)
+HOST = re.compile(
+    r"(?i)https?:/*([^/]*[<>…{}][^/]*|your[-_]?(instance|domain|zitadel|issuer|org)\.zitadel\.cloud)/?"
+)
+
+
+def is_placeholder(text: str) -> bool:
+    """Return whether a value is an example's: a known one, or words for what belongs there."""
+    is_example = text.lower().rstrip("/").endswith(EXAMPLE_HOST)
+    return is_example or bool(WORDS.fullmatch(text) or HOST.fullmatch(text))
