@@ -230,6 +230,9 @@ def test_a_second_time_nothing_differs(bare: Shell) -> None:
 
 # --- the file that the next steps use
 
+# only the first few are read, however many a folder has; the last one would do
+MANY_OF_OTHERS = {f"emulator{number}.env": OTHERS for number in ("", *range(2, 8))} | {"emulator8.env": EXAMPLE}
+
 
 @pytest.mark.parametrize(
     ("files", "init", "option"),
@@ -244,6 +247,7 @@ def test_a_second_time_nothing_differs(bare: Shell) -> None:
         ({".env": "not a .env"}, None, " --env-file emulator.env"),
         ({".env": OTHERS, "emulator.env": EXAMPLE}, [], " --env-file emulator.env"),
         ({".env": OTHERS, "emulator.env": OTHERS}, None, " --env-file emulator2.env"),
+        ({".env": OTHERS, **MANY_OF_OTHERS}, None, " --env-file emulator9.env"),
     ],
 )
 def test_next_steps_use_a_file_that_has_or_can_get_the_emulators_settings(

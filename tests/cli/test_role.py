@@ -54,6 +54,13 @@ def test_a_deactivated_assignment_is_shown_and_activated_by_a_grant(own_stack: S
     assert own_shell("introspect", "--require", "read:messages", "-q").code == 0
 
 
+def test_a_name_cannot_forge_a_row(own_stack: Stack, own_shell: Shell) -> None:
+    own_stack.emulator.world.users[READER.id].username = "reader\n  boss  admin  granted by ZITADEL"
+    ran = own_shell("role", "list")
+    assert "  reader\\n  boss  admin" in ran.out
+    assert not any(line.lstrip().startswith("boss") for line in ran.out.splitlines())
+
+
 # --- refusals
 
 

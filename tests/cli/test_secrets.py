@@ -15,6 +15,8 @@ import requests
 from tests.support.cli import Ran, Shell, Stack
 from tests.support.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
 from zdemo.cli.redaction import PIECE, Redaction
+from zdemo.cli.screen import Screen
+from zdemo.config.dotenv_statements import parse
 from zdemo.config.environment import Environment
 from zdemo.config.masking import masked
 from zdemo.config.settings import AdminSettings, Settings
@@ -208,7 +210,11 @@ def test_in_the_log_of_the_api(shell: Shell) -> None:
 
 def test_in_what_objects_say_about_themselves() -> None:
     variables = SETTINGS | {"ZITADEL_DOMAIN": "http://localhost:1"}
-    for thing in (Settings.from_env(variables), AdminSettings.from_env(variables), Environment({"here": variables})):
+    dotenv = list(parse(f"PAT={PAT} # {SECRET}"))
+    for thing in (
+        *(Settings.from_env(variables), AdminSettings.from_env(variables), Environment({"here": variables})),
+        *dotenv,
+    ):
         assert not leak(f"{thing!r} {thing}", *CANARIES)
 
 
@@ -307,6 +313,13 @@ def test_a_redaction_knows_every_form_and_leaves_json_valid(secret: str) -> None
     redaction.hide(PAT)
     document = redaction(f'{{"a": "{numbers}", "b": "\\u0022\\u005c\\u001b\\ud83d\\ude00\\u00fc"}}')
     assert json.loads(document) == {"a": masked(PAT), "b": '"\\\x1b\U0001f600\u00fc'}
+
+
+def test_a_secret_that_looks_like_json_leaves_a_document_valid(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen()
+    screen.hide('", "name": "')
+    screen.document({"id": "1", "name": 'x", "name": "y'})
+    assert json.loads(capsys.readouterr().out) == {"id": "1", "name": 'x"… "y'}
 
 
 def test_a_long_text_is_redacted_in_time() -> None:

@@ -32,6 +32,15 @@ CLIENT_ID, KEY_ID = "312909075212468229", "312909075212468555"
 
 
 @functools.cache
+def long_rsa_key(bits: int = 40_000) -> rsa.RSAPrivateKey:
+    """Return numbers in the form of a key of many bits; making a real one takes hours."""
+    p, q, e = (1 << bits // 2) + 1, (1 << bits // 2 - 1) + 1, 65537
+    numbers = rsa.RSAPrivateNumbers(
+        p=p, q=q, d=e, dmp1=e, dmq1=e, iqmp=e, public_numbers=rsa.RSAPublicNumbers(e=e, n=p * q)
+    )
+    return numbers.private_key(unsafe_skip_rsa_key_validation=True)
+
+
 def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
@@ -126,6 +135,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     ),
     "elliptic curve": (content(key=pem(ec.generate_private_key(ec.SECP256R1()))), "not an RSA private key"),
     "short key": (content(key=pem(rsa_key(1024))), "2048 bits"),
+    "long key": (content(key=pem(long_rsa_key())), "more than 8192 bits"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -80,6 +81,17 @@ def test_nothing_is_left_of_a_server_that_was_killed(asks: bool, tmp_path: Path)
         eventually("all of its processes have ended", lambda: all_gone(running.process))
         assert listens_again(running.port)
     assert "Traceback" not in running.log
+
+
+def test_no_module_of_the_working_directory_runs(tmp_path: Path) -> None:
+    for name in ("fcntl", "pickle", "signal", "socket", "threading"):
+        (tmp_path / f"{name}.py").write_text("open('trap', 'w')")
+    command = Path(sys.executable).with_name("zdemo")  # python -m zdemo would run them, by Python's own rule
+    with served(
+        tmp_path, AWAY, "--workers", "2", before=f'shift 5; set -- {shlex.quote(str(command))} "$@"'
+    ) as running:
+        assert running.get(PUBLIC).status == 200
+    assert not (tmp_path / "trap").exists()
 
 
 @linux

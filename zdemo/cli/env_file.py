@@ -14,6 +14,7 @@ DEFAULT = Path(".env")
 TO_BE_SET = {"ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "PAT", "ZITADEL_ADMIN_PAT"}
 TO_BE_EQUAL = {"ZITADEL_PROJECT_ID", *TO_BE_SET} - {"PAT"}  # which may be any user's
 NOT_TO_BE_SET = {"ZITADEL_KEY_FILE"}  # wins over the client secret
+MOST_FILES_READ = 4  # each takes up to a second; for more, a new name is as good
 
 
 def with_env_file(command: str, path: Path) -> str:
@@ -28,7 +29,11 @@ def emulator_env_file(preferred: Path) -> tuple[Path, bool]:
     """
     names = (f"emulator{'' if number == 1 else number}.env" for number in count(1))
     paths = chain([preferred], map(Path, names))
-    return next((path, exists) for path in paths if not (exists := os.path.lexists(path)) or _is_for_emulator(path))
+    return next(
+        (path, exists)
+        for number, path in enumerate(paths)
+        if not (exists := os.path.lexists(path)) or (number < MOST_FILES_READ and _is_for_emulator(path))
+    )
 
 
 def with_emulator_settings(preferred: Path, *commands: str) -> list[str]:

@@ -13,7 +13,7 @@ from zdemo.cli.options import PLAIN, EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources
 from zdemo.config.environment import read_environment
-from zdemo.config.printable import printable
+from zdemo.config.printable import one_line
 from zdemo.config.settings import AdminSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
 from zdemo.introspection.client import IntrospectionClient
@@ -83,7 +83,7 @@ def list_roles(
         rows = [_row(assignment) for assignment in assignments]
         screen.document(with_old_keys({"project": {"id": project.id, "name": name}, "assignments": rows}))
         return ExitCode.YES
-    screen.say(printable(f"roles in project {name} ({project.id})"))
+    screen.say(one_line(f"roles in project {name} ({project.id})"))
     screen.table([_cells(assignment) for assignment in assignments] or [["  no role is granted"]])
     return ExitCode.YES
 
@@ -101,7 +101,7 @@ def _row(assignment: RoleAssignment) -> dict[str, object]:
 def _cells(assignment: RoleAssignment) -> list[str]:
     by = f"granted by {assignment.organization_name}" if assignment.active else "deactivated: has no effect"
     texts = f"  {assignment.user.login_name}", ", ".join(assignment.role_keys) or "(no role)", by
-    return [printable(text) for text in texts]
+    return [one_line(text) for text in texts]
 
 
 @role.command("grant", short_help="Grant a user a role in the project.")
@@ -142,7 +142,7 @@ def _show_no_change(screen: Screen, change: Change, how: str, *, as_json: bool) 
     if as_json:
         screen.document(with_old_keys(_change_document(change, None)))
     else:
-        screen.say(printable(f"no change: {change.user.login_name} {state} {change.role}"))
+        screen.say(one_line(f"no change: {change.user.login_name} {state} {change.role}"))
 
 
 def _change_document(change: Change, seconds: float | None) -> dict[str, object]:
@@ -158,7 +158,7 @@ def _change_document(change: Change, seconds: float | None) -> dict[str, object]
 def _show_change(screen: Screen, change: Change, seconds: float | None) -> None:
     again = "; its deactivated assignment is active again" if change.outcome is ChangeOutcome.ACTIVATED else ""
     done, to = ("revoked", "from") if change.outcome is ChangeOutcome.REMOVED else ("granted", "to")
-    screen.say(printable(f"{done} {change.role} {to} {change.user.login_name} in project {change.project_id}{again}"))
+    screen.say(one_line(f"{done} {change.role} {to} {change.user.login_name} in project {change.project_id}{again}"))
     if seconds is None:
         screen.error(
             f"ZITADEL accepted the change, but does not show it after {GIVE_UP_SECONDS:g} s",

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -98,15 +98,27 @@ class Screen:
     def document(self, value: Any) -> None:
         """Print the answer as one JSON document, indented at a terminal; a text is printed as it is."""
         indent = 2 if self.stdout.isatty() else None
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=indent)
+        text = self.redaction(value) if isinstance(value, str) else self._dumped(value, indent)
         self._answered = True
         binary = getattr(self.stdout, "buffer", None)
         if binary is None:
             self._put(self.stdout, printable_json(text))
             return
-        in_utf8 = printable_json(self.redaction(text)).encode()  # whatever the locale (RFC 8259 §8.1)
+        in_utf8 = printable_json(text).encode()  # whatever the locale (RFC 8259 §8.1)
         binary.write(in_utf8 + b"\n")
         binary.flush()
+
+    def _dumped(self, value: Any, indent: int | None) -> str:
+        """Return a value as JSON, with its texts redacted first: a secret may look like the JSON around it."""
+
+        def redacted(part: Any) -> Any:
+            if isinstance(part, str):
+                return self.redaction(part)
+            if isinstance(part, Mapping):
+                return {self.redaction(str(key)): redacted(item) for key, item in part.items()}
+            return [redacted(item) for item in part] if isinstance(part, list | tuple) else part
+
+        return json.dumps(redacted(value), ensure_ascii=False, indent=indent)
 
     def error(self, message: str, hint: str = "") -> None:
         """Print what went wrong, and what to do."""

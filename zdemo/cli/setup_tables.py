@@ -9,7 +9,7 @@ from typing import Any
 from zdemo.cli.layout import BELOW, LEAST_ROOM, cells, pad, wrapped
 from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.screen import Screen
-from zdemo.config.printable import printable
+from zdemo.config.printable import one_line, printable
 from zdemo.management.model import Administrator
 from zdemo.provisioning.additions import Addition
 from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep
@@ -37,7 +37,7 @@ def show_plan(screen: Screen, plan: Plan, settings: Collection[str]) -> None:
 
 def _head(screen: Screen, issuer: str, admin: Administrator) -> None:
     roles = f" ({', '.join(admin.roles)})" if admin.roles else ""
-    screen.say(printable(f"{issuer} as {admin.login_name}{roles}"))
+    screen.say(one_line(f"{issuer} as {admin.login_name}{roles}"))
     screen.say()
 
 
@@ -67,7 +67,7 @@ def _row(screen: Screen, label: str, middle: str, action: str, note: str, colour
     """Show a row of a plan; on a narrow screen, the action stands below the name."""
     room = screen.width() - LABEL_WIDTH - ACTION_WIDTH - BELOW
     word = screen.mark(action, colour) if colour else action
-    lead, middle = " " * BELOW + pad(printable(label), LABEL_WIDTH), printable(middle)
+    lead, middle = " " * BELOW + pad(printable(label), LABEL_WIDTH), one_line(middle)
     if note and cells(f"{middle} ({note})") <= max(room, LEAST_ROOM):
         middle, note = f"{middle} ({note})", ""
     if room < LEAST_ROOM:

@@ -6,7 +6,7 @@ import io
 import re
 from bisect import bisect
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dotenv.parser import Binding, parse_stream
 
@@ -47,11 +47,11 @@ class Statement:
     number: int = 0
     blank: str = ""
     export: str = ""
-    assignment: str = ""
-    remark: str = ""
+    assignment: str = field(default="", repr=False)
+    remark: str = field(default="", repr=False)
     end: str = ""
     key: str | None = None
-    value: str | None = None
+    value: str | None = field(default=None, repr=False)
     is_wrong: bool = False
 
     @property

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LARGEST_BYTES = 64 * 1024  # ZITADEL's have 2 KB
 LEAST_KEY_BITS = 2048  # RFC 7518 §3.3; ZITADEL makes keys of this size
+MOST_KEY_BITS = 8192  # one of 32768 takes 40 s to sign with, and cannot be interrupted
 OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
 NEW_KEY = (
     "create a key on the API application's page in ZITADEL, save the JSON that it shows, and set ZITADEL_KEY_FILE to "
@@ -135,6 +136,8 @@ def _check_private_key(pem: str) -> None:
         key = load_pem_private_key(pem.encode(), password=None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):  # damaged, encrypted, a public key
         key = None
+    if isinstance(key, RSAPrivateKey) and key.key_size > MOST_KEY_BITS:
+        raise InvalidValue(f"names a key file with an RSA key of more than {MOST_KEY_BITS} bits", fix=NEW_KEY)
     if not isinstance(key, RSAPrivateKey) or not _fits_together(key):
         raise InvalidValue("names a key file whose key is not an RSA private key (PEM), or is damaged", fix=NEW_KEY)
     if key.key_size < LEAST_KEY_BITS:

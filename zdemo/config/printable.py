@@ -14,6 +14,11 @@ def escaped(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def one_line(text: str) -> str:
+    """Return text with its line ends and tabs escaped too, for names: one in a table could forge a row of its own."""
+    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def printable(text: str, escape: Callable[[str], str] = escaped) -> str:
     """Return text with its hidden characters escaped; line ends and tabs stay."""
     if text.isprintable():

@@ -1,6 +1,7 @@
 """Serve in the foreground on Granian, with one or more worker processes."""
 
 import multiprocessing
+import os
 import signal
 import socket
 import sys
@@ -80,6 +81,8 @@ def serve_forever(
 def _server(listener: socket.socket, *, workers: int, threads: int, connections: int) -> _Server:
     # A forked worker would inherit locks that threads of this process hold, such as an emulator's.
     multiprocessing.set_start_method("spawn", force=True)
+    # New processes start with python -c, which would import modules of the working directory, from a clone perhaps.
+    os.environ["PYTHONSAFEPATH"] = "1"
     return _Server(
         "zdemo",
         interface=Interfaces.WSGI,
