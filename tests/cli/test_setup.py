@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from zdemo.emulator import (
     known_world,
 )
 from zdemo.provisioning.setting_groups import SETTINGS
-from zdemo.provisioning.state_file import read_state, state_path
+from zdemo.provisioning.state_file import read_state, state_path, write_state
 from zdemo.serving.embedded import serving
 
 OWN = ("--project-name", "own", "--app-name", "own-api")  # nothing of the emulator's known world
@@ -399,7 +400,7 @@ def test_the_emulators_public_values_are_not_sent_elsewhere(bare: Shell) -> None
         assert env_of(bare)["ZITADEL_ADMIN_PAT"] == ""
         ran = bare(*YES, *domain, **env, ZITADEL_ADMIN_PAT=pat)
         assert (ran.code, "no changes" in ran.out) == (0, True)
-        assert bare(*TEARDOWN, **env, ZITADEL_ADMIN_PAT=pat).code == 0
+        assert bare(*TEARDOWN, *domain, **env, ZITADEL_ADMIN_PAT=pat).code == 0
     assert (bare.folder / ".env").read_text() == EXAMPLE.read_text()
 
 
@@ -564,8 +565,8 @@ def test_the_state_of_another_zitadel_is_not_touched(
 def test_the_same_zitadel_at_another_address_is_the_same(desk: Shell, zitadel: Emulator) -> None:
     known = names_of(zitadel)
     desk(*YES)
-    path = state_path(desk.folder / ".env")
-    path.write_text(path.read_text().replace(zitadel.url, "https://old.example"))
+    path = desk.folder / ".env"
+    write_state(path, replace(read_state(path), zitadel="https://old.example"))
     assert desk(*TEARDOWN).code == 0
     assert names_of(zitadel) == known
 
@@ -583,14 +584,14 @@ def test_a_damaged_state_file_stops_setup(desk: Shell, zitadel: Emulator) -> Non
     assert desk("introspect", "--require", "read:messages", "-q").code == 0, "other commands go on without it"
 
 
-@pytest.mark.parametrize("replace", [os.mkfifo, lambda path: path.symlink_to("saved.json")], ids=["pipe", "link"])
+@pytest.mark.parametrize("put", [os.mkfifo, lambda path: path.symlink_to("saved.json")], ids=["pipe", "link"])
 def test_what_is_not_setups_own_state_file_stops_setup_and_nothing_waits_for_it(
-    desk: Shell, zitadel: Emulator, replace: Callable[[Path], object]
+    desk: Shell, zitadel: Emulator, put: Callable[[Path], object]
 ) -> None:
     desk(*YES)
     made, path = names_of(zitadel), state_path(desk.folder / ".env")
     path.rename(path.with_name("saved.json"))
-    replace(path)
+    put(path)
     for arguments in (YES, TEARDOWN, (*TEARDOWN, "--dry-run")):
         ran = desk(*arguments)
         assert (ran.code, is_two_lines(ran)) == (3, True)
@@ -639,8 +640,16 @@ def test_an_id_that_was_written_by_hand_proves_nothing(desk: Shell, zitadel: Emu
     path, made = state_path(desk.folder / ".env"), names_of(zitadel)
     document = json.loads(path.read_text())
     document["files"][".env"] |= {"visitor_id": ADMIN.id, "project_id": PROJECT_ID}
+    signed = path.read_text()
     path.write_text(json.dumps(document))
     env = (desk.folder / ".env").read_bytes()
+    for arguments in (YES, TEARDOWN):
+        ran = desk(*arguments)
+        assert (ran.code, is_two_lines(ran)) == (3, True)
+        assert f"{path} was not written by your zdemo on this machine, or was changed since" in ran.err
+    path.write_text(signed)
+    forged = replace(read_state(desk.folder / ".env"), visitor_id=ADMIN.id, project_id=PROJECT_ID)
+    write_state(desk.folder / ".env", forged)  # by somebody who has the key, too
     for option in ((), ("--with-everything-in-it",)):
         ran = desk(*TEARDOWN, *option)
         assert ran.code == 1

@@ -6,17 +6,19 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import chdir, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from zdemo.errors import SettingsError
-from zdemo.provisioning.state import EMPTY, IssuedCredential, SetupState, digest
+from zdemo.provisioning.state import EMPTY, IssuedCredential, SetupState, decode, digest, encode
 from zdemo.provisioning.state_file import issued_pat, read_state, state_path, write_state
+from zdemo.provisioning.state_key import key_path, make_key
 
 PAT = IssuedCredential(owner_id="1", expires=2, digest=digest("a-token"), id="3")
 STATE = SetupState(
@@ -129,10 +131,8 @@ def test_a_damaged_file_stops_setup_and_says_what_to_do(text: str, words: str, t
     assert issued_pat(env, "a-token") is None
 
 
-def test_the_rows_above_start_from_a_whole_file(tmp_path: Path) -> None:
-    state_path(tmp_path / ".env").parent.mkdir()
-    state_path(tmp_path / ".env").write_text(_entry())
-    assert read_state(tmp_path / ".env") == STATE
+def test_the_rows_above_start_from_a_whole_file() -> None:
+    assert decode(_entry().encode()).entries == {".env": STATE}
 
 
 def test_the_text_of_a_pat_tells_whose_it_is(tmp_path: Path) -> None:
@@ -255,6 +255,118 @@ def test_the_ignore_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     os.mkfifo(folder / ".gitignore")
     write_state(env, STATE)
     assert read_state(env) == STATE
+
+
+@pytest.fixture
+def own_key() -> Iterator[Path]:
+    """The key, which is restored when the test ends."""
+    make_key()
+    content = key_path().read_bytes()
+    yield key_path()
+    key_path().unlink(missing_ok=True)
+    key_path().write_bytes(content)
+    key_path().chmod(0o600)
+
+
+def _from_elsewhere(env: Path) -> None:
+    """Put another user's file there, which is in order in every other way."""
+    text = encode({env.name: STATE}, quote(str(env.parent)), b"their key")
+    state_path(env).write_text(text)
+
+
+def _unsigned(env: Path) -> None:
+    state_path(env).write_text(_entry())
+
+
+def _changed(env: Path) -> None:
+    text = state_path(env).read_text()
+    state_path(env).write_text(text.replace('"rotating": false', '"rotating": true'))
+
+
+def _copied(env: Path) -> None:
+    another = env.parent / "another project\t" / ".env"
+    another.parent.mkdir()
+    write_state(another, STATE)
+    state_path(env).write_bytes(state_path(another).read_bytes())
+
+
+def _without_key(_: Path) -> None:
+    key_path().unlink()
+
+
+def _new_key(_: Path) -> None:
+    key_path().unlink()
+    make_key()
+
+
+NOT_TRUSTED: dict[str, tuple[Callable[[Path], None], str]] = {
+    "signed by somebody else": (_from_elsewhere, "was not written by your zdemo on this machine"),
+    "not signed": (_unsigned, "was not written by your zdemo on this machine"),
+    "changed": (_changed, "was not written by your zdemo on this machine, or was changed since"),
+    "copied": (_copied, "another project\t, not for this folder"),
+    "no key": (_without_key, "there is no key in "),
+    "another key": (_new_key, "was not written by your zdemo on this machine"),
+}
+
+
+@pytest.mark.usefixtures("own_key")
+@pytest.mark.parametrize("way", NOT_TRUSTED)
+def test_what_this_user_did_not_write_for_this_folder_is_not_trusted(way: str, tmp_path: Path) -> None:
+    env, (act, words) = tmp_path / ".env", NOT_TRUSTED[way]
+    write_state(env, STATE)
+    act(env)
+    content = state_path(env).read_bytes()
+    refused = refusal(env)
+    assert words in refused.message
+    assert f"mv {state_path(env)} {state_path(env)}.old" in refused.hint
+    assert state_path(env).read_bytes() == content
+    state_path(env).rename(f"{state_path(env)}.old")  # as the hint says
+    write_state(env, STATE)
+    assert read_state(env) == STATE
+
+
+def _others_read(key: Path) -> None:
+    key.chmod(0o640)
+
+
+def _cut(key: Path) -> None:
+    key.write_bytes(key.read_bytes()[:-1])
+
+
+def _folder(key: Path) -> None:
+    key.unlink()
+    key.mkdir()
+
+
+BROKEN_KEYS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "others can read it": (_others_read, "other users may know the key"),
+    "cut off": (_cut, "is not a key"),
+    "a folder": (_folder, "cannot be read: a folder, not a file"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN_KEYS)
+def test_a_key_that_others_may_know_or_that_is_none_is_not_used(kind: str, own_key: Path, tmp_path: Path) -> None:
+    act, words = BROKEN_KEYS[kind]
+    act(own_key)
+    try:
+        with pytest.raises(SettingsError, match=words):
+            write_state(tmp_path / ".env", STATE)
+        assert not state_path(tmp_path / ".env").exists()
+    finally:
+        if own_key.is_dir():
+            own_key.rmdir()
+
+
+def test_the_key_is_for_its_owner_alone_and_stays_the_same(own_key: Path, tmp_path: Path) -> None:
+    own_key.unlink()
+    write_state(tmp_path / ".env", STATE)
+    content = own_key.read_bytes()
+    write_state(tmp_path / ".env", EMPTY)
+    write_state(tmp_path / ".env", STATE)
+    assert (own_key.read_bytes(), len(content)) == (content, 32)
+    assert [stat.S_IMODE(p.stat().st_mode) for p in (own_key.parent, own_key)] == [0o700, 0o600]
+    assert [path.name for path in own_key.parent.iterdir()] == ["setup.key"]
 
 
 def test_what_others_put_into_the_folder_stays_there_and_ignored(tmp_path: Path) -> None:

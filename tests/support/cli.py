@@ -20,6 +20,7 @@ from typing import Any
 import requests
 
 from tests.support.ports import free_port
+from tests.support.state_home import own_state_home
 from tests.support.waiting import eventually
 from zdemo.cli.layout import BELOW, COMMAND, WITHOUT_TERMINAL, cells
 from zdemo.config.settings import Settings
@@ -30,7 +31,13 @@ from zdemo.serving.embedded import serving
 ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 60
 CACHE_SECONDS = 0.1  # of the API, so that no test waits for a change to reach it
-BASE = {"PYTHONPATH": str(ROOT), "PATH": os.defpath, "HOME": "/nonexistent", "PYTHONWARNINGS": "error"}
+BASE = {
+    "PYTHONPATH": str(ROOT),
+    "PATH": os.defpath,
+    "HOME": "/nonexistent",
+    "PYTHONWARNINGS": "error",
+    **own_state_home(),
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,7 @@ WORDS = re.compile(
     r"|your[-_ ]?(own[-_ ])?(pat|token|access[-_ ]token|secret|client[-_ ]?(id|secret)|project[-_ ]?id"
     r"|(personal[-_ ]access|admin)[-_ ]?(token|pat)|domain|issuer|instance)([-_ ]?here)?"
 )
-HOST = re.compile(
-    r"(?i)https?:/*([^/]*[<>…{}][^/]*|your[-_]?(instance|domain|zitadel|issuer|org)\.zitadel\.cloud)/?"
-)
+HOST = re.compile(r"(?i)https?:/*([^/]*[<>…{}][^/]*|your[-_]?(instance|domain|zitadel|issuer|org)\.zitadel\.cloud)/?")
 
 
 def is_placeholder(text: str) -> bool:

@@ -25,6 +25,7 @@ from zdemo.provisioning.gitignore import KEY_FILES
 from zdemo.provisioning.setting_groups import SETTINGS, add_settings, remove_setting
 from zdemo.provisioning.state import EMPTY, digest
 from zdemo.provisioning.state_file import read_state, write_state
+from zdemo.provisioning.state_key import make_key
 
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
 """Setup never writes it, but removes the emulator's."""
@@ -73,6 +74,7 @@ class SetupFiles:
         """Raise SettingsError if the settings cannot be written, as far as that can be known before."""
         check_dotenv_writable(self.path)
         check_writable(self.path.parent / KEY_FILES)  # a link can lead ``.env`` to another folder
+        make_key()
 
     @property
     def warning(self) -> str:

@@ -7,6 +7,7 @@ itself writes is accepted. Pure.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -143,14 +144,38 @@ class NewerState(ValueError):
     """What a newer zdemo wrote."""
 
 
-def encode(entries: Mapping[str, SetupState]) -> str:
+@dataclass(frozen=True, kw_only=True)
+class StateDocument:
+    """What is in a state file: the entries by the name of their ``.env``, and who wrote them for which folder."""
+
+    folder: str
+    entries: Mapping[str, SetupState]
+    signature: str
+
+    def is_signed(self, key: bytes) -> bool:
+        """Return whether this key signed it."""
+        return hmac.compare_digest(self.signature.encode(), signature(key, self.folder, self.entries).encode())
+
+
+def signature(key: bytes, folder: str, entries: Mapping[str, SetupState]) -> str:
+    """Return what proves that the owner of the key wrote these entries for this folder."""
+    text = json.dumps([folder, {name: asdict(entry) for name, entry in entries.items()}], sort_keys=True)
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def encode(entries: Mapping[str, SetupState], folder: str, key: bytes) -> str:
     """Return the text of a state file; the entries are by the name of their ``.env``."""
-    document = {"version": VERSION, "files": {name: asdict(entry) for name, entry in entries.items()}}
+    document = {
+        "version": VERSION,
+        "folder": folder,
+        "files": {name: asdict(entry) for name, entry in entries.items()},
+        "signature": signature(key, folder, entries),
+    }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def decode(content: bytes) -> dict[str, SetupState]:
-    """Return the entries of a state file. Raises DamagedState or NewerState."""
+def decode(content: bytes) -> StateDocument:
+    """Return what is in a state file. Raises DamagedState or NewerState."""
     try:
         document = DECODER.decode(content.decode())
     except (ValueError, RecursionError):
@@ -158,11 +183,15 @@ def decode(content: bytes) -> dict[str, SetupState]:
     version = document.get("version") if isinstance(document, dict) else None
     if type(version) is int and version > VERSION:
         raise NewerState
-    if type(version) is not int or document.keys() != {"version", "files"}:
+    if type(version) is not int or document.keys() - {"folder", "signature"} != {"version", "files"}:
         raise DamagedState("it does not have a version and files")
     if version != VERSION:
         raise DamagedState("its version is unknown")
-    return {name: _object(SetupState, entry, "an entry") for name, entry in _members(document["files"], "files")}
+    return StateDocument(
+        folder=_text(document.get("folder", ""), "folder"),
+        entries={name: _object(SetupState, entry, "an entry") for name, entry in _members(document["files"], "files")},
+        signature=_text(document.get("signature", ""), "signature"),
+    )
 
 
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

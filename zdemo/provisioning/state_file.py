@@ -1,7 +1,8 @@
 """The state file ``.zdemo/setup.json``: read without waiting or following links, and replaced in one step.
 
 It is beside the ``.env`` and has one entry for each ``.env`` of its folder, by name. It holds a person's former
-secrets, so its folder has mode 0700 and ignores itself in git, and the file has mode 0600.
+secrets, so its folder has mode 0700 and ignores itself in git, and the file has mode 0600. It is signed with the user's
+key for its folder: it decides what is removed, so a file that came with a copy or a repository is not trusted.
 """
 
 from __future__ import annotations
@@ -11,14 +12,26 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
 
 from zdemo.config.files import NotAFileError, not_written, read_file, remove_leftovers, replace_file
 from zdemo.errors import SettingsError
-from zdemo.provisioning.state import EMPTY, DamagedState, NewerState, SetupState, decode, digest, encode
+from zdemo.provisioning.state import (
+    EMPTY,
+    DamagedState,
+    NewerState,
+    SetupState,
+    StateDocument,
+    decode,
+    digest,
+    encode,
+)
+from zdemo.provisioning.state_key import key_path, make_key, read_key
 
 FOLDER, FILE, IGNORE = ".zdemo", "setup.json", ".gitignore"
 LARGEST_BYTES = 1 << 20  # of a state file: what is longer counts as damaged
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+ANEW = "setup then starts anew, and what it created before stays in ZITADEL"
 
 
 def state_path(env_path: Path) -> Path:
@@ -44,12 +57,13 @@ def write_state(env_path: Path, state: SetupState) -> None:
         if not entries:
             _remove(path)
             return
+        key = make_key()
         path.parent.mkdir(mode=0o700, exist_ok=True)
         path.parent.chmod(0o700)
         _ignore(path.parent)
     except OSError as error:
         raise not_written(path, error) from None
-    replace_file(path, encode(entries))
+    replace_file(path, encode(entries, _place(path), key))
 
 
 def issued_pat(env_path: Path | None, token: str) -> tuple[str, str, str] | None:
@@ -101,15 +115,41 @@ def _read_all(env_path: Path, user: int | None = None) -> dict[str, SetupState]:
     try:
         if len(content) > LARGEST_BYTES:
             raise DamagedState("it is too large")
-        return decode(content)
+        document = decode(content)
     except NewerState:
         raise SettingsError([f"{path} was written by a newer zdemo"], hint="update zdemo") from None
     except DamagedState as damage:
         raise SettingsError(
             [f"{path} is damaged: {damage}"],
-            hint=f"restore it from a backup, or set it aside: mv {path} {path}.damaged (setup then starts anew, and "
-            "what it created before stays in ZITADEL)",
+            hint=f"restore it from a backup, or set it aside: mv {path} {path}.damaged ({ANEW})",
         ) from None
+    _check_signature(path, document)
+    return dict(document.entries)
+
+
+def _check_signature(path: Path, document: StateDocument) -> None:
+    """Raise SettingsError for what this user's setup did not write for this folder, on this machine."""
+    key, anew = read_key(), f"set it aside: mv {path} {path}.old ({ANEW})"
+    if key is None:
+        raise SettingsError(
+            [f"{path} was not written by your zdemo on this machine: there is no key in {key_path()}"],
+            hint=f"restore the key, or run zdemo where you ran it before, or {anew}",
+        )
+    if not document.is_signed(key):
+        raise SettingsError(
+            [f"{path} was not written by your zdemo on this machine, or was changed since"],
+            hint=f"if it is from a backup, restore it as it was; else {anew}",
+        )
+    if document.folder != _place(path):
+        raise SettingsError(
+            [f"{path} was written for {os.fsdecode(unquote_to_bytes(document.folder))}, not for this folder"],
+            hint=f"if you moved the folder, move it back to use setup; if it is a copy, {anew}",
+        )
+
+
+def _place(path: Path) -> str:
+    """Return the folder of the ``.env`` files that a state file is for, as a printable text."""
+    return quote(os.fsencode(path.parent.parent))
 
 
 def _this_user() -> int:
