@@ -123,7 +123,7 @@ def test_every_command_has_a_section_and_nothing_else_has() -> None:
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_every_option_is_documented_and_nothing_else_is(path: tuple[str, ...]) -> None:
     lines = re.findall(r"^  (-.*?)(?:  |$)", help_of(*path), re.MULTILINE)
-    options = {option for line in lines for option in re.findall(r"--?[a-z][a-z-]*", line)}
+    options = {option for line in lines for option in re.findall(r"--?[a-zA-Z][a-z-]*", line)}
     cells = names_in(first_cells(section(page("commands.md"), " ".join(("## zdemo", *path)))))
     assert {cell.split(" ")[0] for cell in cells} == options - {"-h", "--help"}
 

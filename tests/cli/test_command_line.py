@@ -3,33 +3,70 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
-from tests.support.cli import Shell
-from zdemo.cli.app import COMMANDS
+from tests.support.cli import ROOT, Shell
+from tests.support.terminal import shown_at
+from zdemo.cli.app import COMMANDS, load
+from zdemo.cli.layout import cells
 from zdemo.errors import ExitCode
 
 PATHS = (*COMMANDS, "role list", "role grant", "role revoke")
 
 
-@pytest.mark.parametrize("arguments", [(), ("--help",)])
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("help",)])
 def test_help_names_every_command_and_a_first_step(bare: Shell, arguments: tuple[str, ...]) -> None:
     ran = bare.anew(*arguments)
     assert ran.code == (0 if arguments else 2)
     assert all(f"\n  {name} " in ran.out for name in COMMANDS)
-    assert "First: zdemo demo" in ran.out
-    assert bare("--version").out.split()[0] == "zdemo"
+    assert re.search("^First +zdemo demo$", ran.out, re.MULTILINE)
+    assert {group for _, _, group in COMMANDS.values()} < set(re.findall("^(.*):$", ran.out, re.MULTILINE))
+    for option in ("--version", "-V"):
+        assert bare(option).out.split()[0] == "zdemo"
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_the_help_of_each_command_is_short_and_has_an_example(bare: Shell, path: str) -> None:
-    long, short = bare(*path.split(), "--help"), bare(*path.split(), "-h")
-    assert (long.code, long.err, short.out) == (0, "", long.out)
-    assert f"Example: zdemo {path}" in long.out.replace("\n", " ")
-    assert len(long.out.splitlines()) < 45
-    assert "<" not in long.out.replace("<=x<=", "")
-    assert "..." not in long.out.replace("[ARGS]...", "")
+def test_each_help_has_examples_exit_codes_and_where_to_read_more(bare: Shell, path: str) -> None:
+    ran = bare(*path.split(), "--help")
+    assert (ran.code, ran.err) == (0, "")
+    assert bare(*path.split(), "-h").out == bare("help", *path.split()).out == ran.out
+    assert len(ran.out.splitlines()) < 60
+    examples = re.findall("^  (zdemo .*)$", ran.out.partition("\nExamples:\n")[2], re.MULTILINE)
+    assert len(examples) > 1
+    assert all(f"{example} ".startswith(f"zdemo {path} ") for example in examples)
+    assert re.search("^Exit codes  0 ", ran.out, re.MULTILINE)
+    pages = re.findall(r"docs/[\w-]+\.md", ran.out[ran.out.index("\nMore  ") :])
+    assert pages
+    assert all((ROOT / page).exists() for page in pages)
+    assert "<" not in ran.out.replace("--pat - < token.txt", "")
+    assert "..." not in ran.out
+
+
+@pytest.mark.parametrize("path", ["role", *PATHS])
+def test_each_example_is_a_right_command_line(path: str) -> None:
+    """A value that asks, a redirection and a file are left out: only the words are read here."""
+    command = load(path.split()[0])
+    for word in path.split()[1:]:
+        command = command.get_command(None, word)
+    for example in re.findall("^ *(zdemo .*)$", command.help.partition("Examples:")[2], re.MULTILINE):
+        words = re.sub(" < .*", "", example).split()[1:]
+        arguments = [f"{word}=x" if word.endswith("-pat") and word == words[-1] else word for word in words]
+        used, inner = load(arguments[0]), arguments[1:]
+        if hasattr(used, "get_command"):
+            used, inner = used.get_command(None, arguments[1]), arguments[2:]
+        assert used.make_context("zdemo", inner)
+
+
+def test_help_is_as_wide_as_the_terminal_and_coloured_as_all_else(bare: Shell) -> None:
+    for path in ("", *PATHS):
+        for width in (40, 60, 80, 120):
+            rows = shown_at(width, bare, *path.split(), "--help", NO_COLOR="1").splitlines()
+            assert [row for row in rows if cells(row) > width and not row.startswith("  zdemo ")] == []
+    assert "\x1b[1mOptions:\x1b[0m" in shown_at(80, bare, "call", "--help")
+    assert "\x1b" not in shown_at(80, bare, "call", "--help", CLICOLOR="0")
+    assert "\x1b[1m" in bare("--help", FORCE_COLOR="1").out
 
 
 @pytest.mark.parametrize(
@@ -88,6 +125,8 @@ def test_the_help_of_each_command_is_short_and_has_an_example(bare: Shell, path:
         ("role list \u2013json", "the dash of \u2013json is not a hyphen (U+2013)", "did you mean --json?"),
         ("\u2013help", "the dash of \u2013help is not a hyphen (U+2013)", "did you mean --help?"),
         ("call \u201cscoped\u201d", "unknown route: \u201cscoped\u201d", "did you mean scoped?"),
+        ("help cal", "no such command: cal", "did you mean call?"),
+        ("help role lst", "no such command: lst", "did you mean list?"),
         ("role list a b", "unexpected argument: b", "zdemo role list --help"),
         ("role grant a b c d", "unexpected argument: c d", "zdemo role grant --help"),
         ("role grant a", "missing argument: ROLE", "zdemo role grant --help"),
@@ -103,12 +142,6 @@ def test_a_wrong_command_line_is_named_by_what_was_typed(bare: Shell, line: str,
 def test_control_characters_that_were_typed_do_not_reach_the_terminal(bare: Shell) -> None:
     for ran in (bare("call", "\x1b[31mred"), bare("\x1b[31mred\n", "--json")):
         assert (ran.code, "\x1b" in ran.all, "red" in ran.err) == (2, False, True)
-
-
-@pytest.mark.parametrize(("words", "one"), [("--only net.", "net.resolve"), ("--explain api.q", "api.query")])
-def test_the_shell_completes_the_ids_of_checks(bare: Shell, words: str, one: str) -> None:
-    line = {"_ZDEMO_COMPLETE": "complete_bash", "COMP_WORDS": f"zdemo doctor {words}", "COMP_CWORD": "3"}
-    assert one in bare.anew(**line).out.split()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.cli.layout import step
 from zdemo.cli.options import EnvFile, Json, Pat, check_address
 from zdemo.cli.screen import Screen, show_finding
@@ -32,11 +33,19 @@ def call(
     pat: Pat = None,
     url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Where the API is. Default: ZDEMO_API_URL.", show_default=False),
+        typer.Option(
+            metavar="URL",
+            help="Where the API is. Default: ZDEMO_API_URL.",
+            show_default=False,
+            rich_help_panel=SETTINGS_GROUP,
+        ),
     ] = None,
     as_json: Json = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show the whole exchange, with the token masked.")
+        bool,
+        typer.Option(
+            "--verbose", "-v", help="Show the whole exchange, with the token masked.", rich_help_panel=OUTPUT_GROUP
+        ),
     ] = False,
     expect: Annotated[
         int | None,
@@ -45,7 +54,12 @@ def call(
         ),
     ] = None,
     curl: Annotated[
-        bool, typer.Option("--curl", help="Print the curl command instead of sending; $PAT in it is the token.")
+        bool,
+        typer.Option(
+            "--curl",
+            help="Print the curl command instead of sending; $PAT in it is the token.",
+            rich_help_panel=OUTPUT_GROUP,
+        ),
     ] = False,
     watch: Annotated[
         bool,
@@ -55,7 +69,19 @@ def call(
 ) -> int:
     """Send one request to the API, and explain the response.
 
-    Example: zdemo call scoped --pat
+    Examples:
+      zdemo call scoped
+      zdemo call scoped --pat
+      zdemo call private --url http://127.0.0.1:5001 -v
+      zdemo call scoped --watch --expect 401
+      zdemo call scoped --curl
+
+    Variables: PAT, ZDEMO_API_URL; those of zdemo introspect, to explain a refusal
+
+    Exit codes: 0 the API accepted the request, or answered the status of --expect; 1 it did not; 3 a setting or the
+    token is missing or wrong; 4 no answer, or the API could not check the token
+
+    More: docs/commands.md, docs/api.md
     """
     screen: Screen = ctx.obj
     environment = environment_with_token(screen, pat, env_file, {API_URL: ("--url", url)})

@@ -32,12 +32,12 @@ EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
 MOST_SEEN = 6  # lines of evidence; --json has all of them
 
 
-def _check_ids(incomplete: str) -> list[str]:
-    return [check.id for check in CHECKS if check.id.startswith(incomplete)]
+def _check_ids(incomplete: str) -> list[tuple[str, str]]:
+    return [(check.id, check.what) for check in CHECKS if check.id.startswith(incomplete)]
 
 
-def _all_ids(incomplete: str) -> list[str]:
-    return [check.id for check in EVERY_CHECK if check.id.startswith(incomplete)]
+def _all_ids(incomplete: str) -> list[tuple[str, str]]:
+    return [(check.id, check.what) for check in EVERY_CHECK if check.id.startswith(incomplete)]
 
 
 def doctor(
@@ -75,7 +75,17 @@ def doctor(
 
     Checks everything from the settings and the network to the token, its role, and the API.
 
-    Example: zdemo doctor
+    Examples:
+      zdemo doctor
+      zdemo doctor --only token.active
+      zdemo doctor --explain token.active
+      zdemo doctor --api http://127.0.0.1:5000/api/private
+
+    Variables: all of zdemo's, see docs/settings.md
+
+    Exit codes: 0 no check failed; 1 one failed, or one that --only names could not run; 2 no such check
+
+    More: docs/troubleshooting.md
     """
     screen: Screen = ctx.obj
     if explained is not None:

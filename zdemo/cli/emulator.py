@@ -29,7 +29,14 @@ def emulator(
 
     For programs in any language, --json prints its address, its credentials and its tokens.
 
-    Example: zdemo emulator --json
+    Examples:
+      zdemo emulator
+      zdemo emulator --port 8080
+      zdemo emulator --json
+
+    Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken
+
+    More: docs/emulator.md
     """
     from zdemo.emulator import emulate
     from zdemo.serving.signals import block_stop_signals, wait_for

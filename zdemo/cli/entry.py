@@ -18,6 +18,8 @@ from zdemo.cli.usage import CommandLineError, refuse_odd_dashes, wrong_command_l
 from zdemo.config.masking import could_be_secret, token_like
 from zdemo.errors import ExitCode, ZdemoError
 
+COMPLETION = "_ZDEMO_COMPLETE"  # is set by the shell's function for completion
+WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--show-completion", "--install-completion")
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
@@ -25,6 +27,8 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 def run(arguments: Sequence[str]) -> int:
     """Run one command line, and return its exit code."""
     _open_closed_streams()
+    if shell := os.environ.get(COMPLETION):
+        return _complete(shell, arguments)
     screen = Screen()
     screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
     words = [
@@ -67,8 +71,22 @@ def _null(mode: int) -> TextIO:
     return open(os.open(os.devnull, mode), "w", encoding="utf-8", closefd=False)
 
 
+def _complete(shell: str, arguments: Sequence[str]) -> int:
+    """Print what may follow a line. Whatever goes wrong, a key must not write errors into the line that is typed."""
+    from zdemo.cli.completion import complete  # here, since only the shell's function needs it
+
+    try:
+        sys.stdout.write(complete(typer.main.get_command(app), shell, arguments[0] if arguments else ""))
+        sys.stdout.flush()
+    except Exception:
+        drop(sys.stdout)
+        return int(ExitCode.NO)
+    return int(ExitCode.YES)
+
+
 def _run(screen: Screen, arguments: Sequence[str], *, as_json: bool) -> int:
     program = typer.main.get_command(app)
+    arguments = [*arguments[1:], "--help"] if arguments[:1] == ["help"] else arguments
     refuse_odd_dashes(program, arguments)
     try:
         result = program(args=_with_asking(arguments), prog_name="zdemo", standalone_mode=False, obj=screen)
@@ -84,9 +102,9 @@ def _run(screen: Screen, arguments: Sequence[str], *, as_json: bool) -> int:
 
 
 def _with_asking(arguments: Sequence[str]) -> list[str]:
-    """Mark a bare ``--pat`` or ``--admin-pat`` at the end: Typer has no optional values."""
+    """Mark a bare option at the end that may have a value: Typer has no optional values."""
     *others, last = arguments or [""]
-    return [*others, f"{last}={ASK}"] if last in ("--pat", "--admin-pat") else list(arguments)
+    return [*others, f"{last}={ASK}"] if last in WITH_OPTIONAL_VALUE else list(arguments)
 
 
 def _unforeseen(fault: Exception) -> tuple[str, str]:

@@ -35,7 +35,14 @@ def init(
 
     Never changes a file that exists. Without --emulator it is a skeleton to fill in; a terminal asks which you need.
 
-    Example: zdemo init --emulator
+    Examples:
+      zdemo init
+      zdemo init --emulator
+      zdemo init --emulator --env-file emulator.env
+
+    Exit codes: 0 the file was written; 1 it exists, or cannot be written
+
+    More: docs/settings.md
     """
     screen: Screen = ctx.obj
     path = env_file or DEFAULT

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from zdemo.cli.help import OUTPUT_GROUP
 from zdemo.cli.layout import pad
 from zdemo.cli.options import EnvFile, Pat
 from zdemo.cli.screen import Screen, show_finding
@@ -30,21 +31,50 @@ NEVER = LAST_MOMENT // 1000
 SHOWN_ABOVE = ("token", "roles")  # evidence that is on the screen already when the cause is shown
 
 
+def _role_keys(ctx: typer.Context, incomplete: str) -> list[str]:
+    from zdemo.cli.known_names import role_keys  # here, since only completion needs the management API
+
+    return role_keys(ctx, incomplete)
+
+
 def introspect(
     ctx: typer.Context,
     pat: Pat = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print ZITADEL's answer unchanged.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print ZITADEL's answer unchanged.", rich_help_panel=OUTPUT_GROUP)
+    ] = False,
     require: Annotated[
-        str | None, typer.Option(metavar="ROLE", help="Succeed only if the token has this role.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="ROLE",
+            help="Succeed only if the token has this role.",
+            show_default=False,
+            autocompletion=_role_keys,
+        ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing; the exit code is the answer.")] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", help="Print nothing; the exit code is the answer.", rich_help_panel=OUTPUT_GROUP),
+    ] = False,
     env_file: EnvFile = None,
 ) -> int:
     """Ask ZITADEL about a token, and explain the answer.
 
     Shows whose token it is, which roles it has, what each route of the API answers to it, and why.
 
-    Example: zdemo introspect --pat
+    Examples:
+      zdemo introspect
+      zdemo introspect --pat
+      zdemo introspect --pat - < token.txt
+      zdemo introspect --require read:messages -q
+
+    Variables: ZITADEL_DOMAIN; CLIENT_ID and CLIENT_SECRET, or ZITADEL_KEY_FILE; PAT, ZITADEL_PROJECT_ID; and
+    ZITADEL_ADMIN_PAT, to find more causes
+
+    Exit codes: 0 the token is active or, with --require, would be accepted and has the role; 1 it is not; 3 a setting
+    or the token is missing or wrong; 4 no answer from ZITADEL
+
+    More: docs/commands.md, docs/how-zitadel-answers.md
     """
     screen: Screen = ctx.obj
     require = require.strip() if require else require  # blanks around it come from the shell

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.cli.screen import Screen
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 
@@ -38,14 +39,23 @@ Pat = Annotated[
         help="The token. - reads it from standard input; a bare --pat at the end of the line asks for it. "
         "Default: PAT in the environment or .env.",
         show_default=False,
+        rich_help_panel=SETTINGS_GROUP,
         callback=token_text,
     ),
 ]
 EnvFile = Annotated[
     Path | None,
-    typer.Option("--env-file", metavar="FILE", help="Use this file instead of .env.", show_default=False),
+    typer.Option(
+        "--env-file",
+        metavar="FILE",
+        help="Use this file instead of .env.",
+        show_default=False,
+        rich_help_panel=SETTINGS_GROUP,
+    ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on standard output.", rich_help_panel=OUTPUT_GROUP)
+]
 
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")]
 Port = Annotated[int, typer.Option(metavar="PORT", min=1, max=HIGHEST_PORT, help="The port to listen on.")]

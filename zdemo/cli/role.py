@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from zdemo.cli.help import HelpedCommand, HelpedGroup
+from zdemo.cli.known_names import role_keys, user_names
 from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.options import PLAIN, EnvFile, Json
 from zdemo.cli.screen import Screen
@@ -32,11 +34,34 @@ from zdemo.management.role_assignments import (
     wait_until_shown,
 )
 
-User = Annotated[str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False)]
-Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's key, e.g. read:messages.", show_default=False)]
+User = Annotated[
+    str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False, autocompletion=user_names)
+]
+Role = Annotated[
+    str,
+    typer.Argument(
+        metavar="ROLE", help="The role's key, e.g. read:messages.", show_default=False, autocompletion=role_keys
+    ),
+]
+
+HELP = """Show and change who has which role in the project.
+
+Examples:
+  zdemo role list
+  zdemo role grant reader read:messages
+  zdemo role revoke reader read:messages
+
+Variables: ZITADEL_DOMAIN, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and CLIENT_SECRET to find the project
+
+Exit codes: 0 done, or nothing had to be done; 1 no such user or role, or a missing permission; 3 a setting is missing
+or wrong; 4 no answer from ZITADEL
+
+More: docs/commands.md
+"""
 
 role = typer.Typer(
-    help="Show and change who has which role in the project.\n\nExample: zdemo role list",
+    cls=HelpedGroup,
+    help=HELP,
     no_args_is_help=True,
     add_completion=False,
     **PLAIN,
@@ -60,19 +85,33 @@ class _Project:
         self.token = environment.get("PAT", "").strip()
 
 
-@role.command("list")
+@role.command("list", cls=HelpedCommand)
 def list_roles(
     ctx: typer.Context,
     user: Annotated[
         str | None,
-        typer.Argument(metavar="USER", help="Login name or ID. Default: all users.", show_default=False),
+        typer.Argument(
+            metavar="USER",
+            help="Login name or ID. Default: all users.",
+            show_default=False,
+            autocompletion=user_names,
+        ),
     ] = None,
     as_json: Json = False,
     env_file: EnvFile = None,
 ) -> int:
     """Show who has which role in the project.
 
-    Example: zdemo role list reader
+    Examples:
+      zdemo role list
+      zdemo role list reader
+      zdemo role list --json
+
+    Variables: ZITADEL_DOMAIN, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and CLIENT_SECRET to find the project
+
+    Exit codes: 0 done; 1 no such user, or a missing permission; 3 a setting is missing or wrong; 4 no answer
+
+    More: docs/commands.md
     """
     screen: Screen = ctx.obj
     project = _Project(screen, env_file)
@@ -104,20 +143,42 @@ def _cells(assignment: RoleAssignment) -> list[str]:
     return [one_line(text) for text in texts]
 
 
-@role.command("grant", short_help="Grant a user a role in the project.")
+@role.command("grant", cls=HelpedCommand, short_help="Grant a user a role in the project.")
 def grant_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False, env_file: EnvFile = None) -> int:
     """Grant a user a role in the project, and wait until ZITADEL shows it.
 
-    Example: zdemo role grant visitor read:messages
+    A running API follows within its ZDEMO_CACHE_TTL.
+
+    Examples:
+      zdemo role grant visitor read:messages
+      zdemo role grant visitor read:messages --json
+
+    Variables: ZITADEL_DOMAIN, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and CLIENT_SECRET to find the project
+
+    Exit codes: 0 the user has the role; 1 no such user or role, or a missing permission; 3 a setting is missing or
+    wrong; 4 no answer, or ZITADEL does not show the change
+
+    More: docs/commands.md
     """
     return _change(ctx.obj, "grant", user, role, as_json=as_json, env_file=env_file)
 
 
-@role.command("revoke", short_help="Revoke a role from a user in the project.")
+@role.command("revoke", cls=HelpedCommand, short_help="Revoke a role from a user in the project.")
 def revoke_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False, env_file: EnvFile = None) -> int:
     """Revoke a role from a user in the project, and wait until ZITADEL shows it.
 
-    Example: zdemo role revoke reader read:messages
+    A running API follows within its ZDEMO_CACHE_TTL.
+
+    Examples:
+      zdemo role revoke reader read:messages
+      zdemo role revoke reader read:messages --json
+
+    Variables: ZITADEL_DOMAIN, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and CLIENT_SECRET to find the project
+
+    Exit codes: 0 the user does not have the role; 1 no such user or role, or a missing permission; 3 a setting is
+    missing or wrong; 4 no answer, or ZITADEL does not show the change
+
+    More: docs/commands.md
     """
     return _change(ctx.obj, "revoke", user, role, as_json=as_json, env_file=env_file)
 

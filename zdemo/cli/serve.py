@@ -51,7 +51,17 @@ def serve(
 ) -> int:
     """Run the API: three routes, guarded by token introspection.
 
-    Example: zdemo serve --emulator
+    Examples:
+      zdemo serve
+      zdemo serve --emulator
+      zdemo serve --port 5001 --workers 2 --json-logs
+
+    Variables: ZITADEL_DOMAIN; CLIENT_ID and CLIENT_SECRET, or ZITADEL_KEY_FILE; ZITADEL_PROJECT_ID, ZDEMO_CACHE_TTL,
+    ZDEMO_CACHE_SIZE, ZDEMO_TIMEOUT, ZDEMO_ALLOW_HTTP, ZDEMO_ROLE_DENIED_STATUS
+
+    Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken; 3 a setting is missing or wrong
+
+    More: docs/api.md, docs/settings.md, docs/performance.md
     """
     from zdemo.serving.listening import listen  # here, since a line of help needs no server
     from zdemo.serving.signals import block_stop_signals

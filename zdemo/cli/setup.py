@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import typer
 
 from zdemo.cli.gitignore import keep_out_of_git
+from zdemo.cli.help import SETTINGS_GROUP
 from zdemo.cli.options import ASK, EnvFile, Json, token_text
 from zdemo.cli.questions import agreed, typed_line
 from zdemo.cli.screen import Screen
@@ -46,6 +47,7 @@ from zdemo.provisioning.teardown import WITH_ADDITIONS, Teardown, plan_teardown,
 from zdemo.provisioning.verify import verify_tokens
 
 TO_BE_TYPED = "to-be-typed"
+CREATED = "What is created"
 OPTIONS = {"ZITADEL_DOMAIN": "--domain", "ZITADEL_ADMIN_PAT": "--admin-pat"}
 
 
@@ -61,7 +63,13 @@ def setup(
         bool, typer.Option("--rotate-secret", help="Create a new client secret or key; the old one stops working.")
     ] = False,
     domain: Annotated[
-        str | None, typer.Option(metavar="URL", help="Your ZITADEL. Default: ZITADEL_DOMAIN.", show_default=False)
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Your ZITADEL. Default: ZITADEL_DOMAIN.",
+            show_default=False,
+            rich_help_panel=SETTINGS_GROUP,
+        ),
     ] = None,
     admin_pat: Annotated[
         str | None,
@@ -72,6 +80,7 @@ def setup(
             "asks for it. Default: ZITADEL_ADMIN_PAT.",
             show_default=False,
             callback=token_text,
+            rich_help_panel=SETTINGS_GROUP,
         ),
     ] = None,
     auth: Annotated[
@@ -80,15 +89,22 @@ def setup(
             metavar="METHOD",
             help="How the application authenticates: basic or private-key-jwt. Default: as it does now, else basic.",
             show_default=False,
+            rich_help_panel=CREATED,
         ),
     ] = None,
-    pat_days: Annotated[int, typer.Option(metavar="DAYS", min=1, max=3650, help="How long the PATs are valid.")] = 30,
-    project_name: Annotated[str, typer.Option(metavar="NAME", help="The project.")] = "zdemo",
-    role: Annotated[str, typer.Option(metavar="KEY", help="The role's key.")] = ROLE,
-    app_name: Annotated[str, typer.Option(metavar="NAME", help="The API application.")] = "zdemo-api",
-    reader_name: Annotated[str, typer.Option(metavar="NAME", help="The service user with the role.")] = "zdemo-reader",
+    pat_days: Annotated[
+        int, typer.Option(metavar="DAYS", min=1, max=3650, help="How long the PATs are valid.", rich_help_panel=CREATED)
+    ] = 30,
+    project_name: Annotated[str, typer.Option(metavar="NAME", help="The project.", rich_help_panel=CREATED)] = "zdemo",
+    role: Annotated[str, typer.Option(metavar="KEY", help="The role's key.", rich_help_panel=CREATED)] = ROLE,
+    app_name: Annotated[
+        str, typer.Option(metavar="NAME", help="The API application.", rich_help_panel=CREATED)
+    ] = "zdemo-api",
+    reader_name: Annotated[
+        str, typer.Option(metavar="NAME", help="The service user with the role.", rich_help_panel=CREATED)
+    ] = "zdemo-reader",
     visitor_name: Annotated[
-        str, typer.Option(metavar="NAME", help="The service user without the role.")
+        str, typer.Option(metavar="NAME", help="The service user without the role.", rich_help_panel=CREATED)
     ] = "zdemo-visitor",
     env_file: EnvFile = None,
     as_json: Json = False,
@@ -97,7 +113,18 @@ def setup(
 
     Creates or finds project, role, application, users and PATs; shows the plan first.
 
-    Example: zdemo setup --dry-run
+    Examples:
+      zdemo setup --dry-run
+      zdemo setup --domain https://my-instance-abc123.zitadel.cloud --admin-pat
+      zdemo setup --yes --auth private-key-jwt
+      zdemo setup --teardown
+
+    Variables: ZITADEL_DOMAIN, ZITADEL_ADMIN_PAT
+
+    Exit codes: 0 done; 1 refused, or not permitted; 2 changes to confirm, but nobody to ask; 3 a setting is missing or
+    wrong; 4 no answer from ZITADEL
+
+    More: docs/setup.md
     """
     options = SetupOptions(
         project_name=project_name,

@@ -288,14 +288,16 @@ def list_users(client: ManagementClient, username: str) -> tuple[User, ...]:
 
 
 def list_similar_users(client: ManagementClient, name: str) -> tuple[User, ...]:
-    """Return users whose username begins or ends as a name does: 100 at most."""
+    """Return users whose username begins or ends as a name does, or any users for an empty name: 100 at most."""
+    if not name:
+        return tuple(_users(client))
     starts = {"userName": name[:1], "method": "TEXT_QUERY_METHOD_STARTS_WITH_IGNORE_CASE"}
     ends = {"userName": name[-1:], "method": "TEXT_QUERY_METHOD_ENDS_WITH_IGNORE_CASE"}
     return tuple(_users(client, {"orQuery": {"queries": [{"userNameQuery": starts}, {"userNameQuery": ends}]}}))
 
 
-def _users(client: ManagementClient, query: dict[str, Any]) -> Iterator[User]:
-    body = {"queries": [query], "query": {"limit": MOST_USERS, "asc": True}}
+def _users(client: ManagementClient, *queries: dict[str, Any]) -> Iterator[User]:
+    body = {"queries": queries, "query": {"limit": MOST_USERS, "asc": True}}
     return map(read_user, client.call(USER_SERVICE, "ListUsers", body).get("result") or [])
 
 
