@@ -22,14 +22,16 @@ COLOUR = r"\x1b\[[\d;]*m"
 EMOJI_STYLE = "\ufe0f"  # makes the character before it an emoji, which is wide
 ASIDE = "          ("  # stands between a command and a remark about it
 GLUE = "\x00"  # stands for a blank inside a command; a text that is shown never holds a NUL
-VALUE = r"(?:[A-Z\d]+|[\w~./-]*[\w~][.:/][\w.:/~-]*)(?![\w/])"  # of an option: a placeholder, a number, a file, an ID
+QUOTED = r"'[^'\n]*'"
+VALUE = rf"(?:{QUOTED}|[A-Z\d]+|[\w~./-]*[\w~][.:/][\w.:/~-]*)(?![\w/])"  # a placeholder, number, file or ID
 COMMAND = (  # in a sentence, as far as it can be told from the words around it
-    r"\bzdemo (?:role (?:grant|revoke) \S+ [\w.-]+:[\w.:-]+\b|role [a-z]+|[a-z]+|(?=--))"
+    rf"\bzdemo (?:role (?:grant|revoke) (?:{QUOTED}|\S+) [\w.-]+:[\w.:-]+\b|role [a-z]+|[a-z]+|(?=--))"
     r"(?: (?:public|private|scoped)\b)?"
     rf"(?: ?--?[a-z][\w-]*(?:[ =]{VALUE})?(?: -(?=[ ;,)]|$))?)*"
     r"|\b(?:export|unset|cd) [\w./~=-]+"
-    r"|\bgit rm --cached \S+"
+    rf"|\b(?:git rm --cached|chmod [\w+]+|ulimit -\w) (?:{QUOTED}|\S+)"
 )
+QUANTITY = r"\b\d[\d.,]* (?:m?s|seconds?|minutes?|hours?|days?|[KM]iB|bytes|columns)\b"
 
 
 def columns_of(stream: IO[str], variables: Mapping[str, str] = os.environ) -> int:
@@ -82,7 +84,7 @@ def filled(paragraph: str, width: int) -> list[str]:
         near = f"{command}  ({remark}"
         below = filled(f"({remark}", width - BELOW)
         return [near] if cells(near) <= width else [*filled(command, width), *(" " * BELOW + line for line in below)]
-    glued = re.sub(COMMAND, lambda match: match[0].replace(" ", GLUE), paragraph)
+    glued = re.sub(f"{COMMAND}|{QUANTITY}", lambda match: match[0].replace(" ", GLUE), paragraph)
     indent = re.match(" *", paragraph)[0]  # type: ignore[index]  # it matches everywhere
     lines: list[str] = []
     line, gap = "", indent
