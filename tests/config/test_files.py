@@ -39,14 +39,15 @@ def test_a_place_where_nothing_can_be_written_is_found_before_and_left_as_it_was
 
 
 def test_only_what_killed_runs_left_is_removed(tmp_path: Path) -> None:
-    left = [".env.abcd_123.tmp", ".env.00000000.tmp"]
-    kept = [".env", ".env.local", ".env.old.tmp", ".env.abcd1234.tmp.bak", "x.env.abcd1234.tmp", ".env.ABCD1234.tmp"]
+    left = [".env.zdemo-abcd_123.tmp", ".env.zdemo-00000000.tmp"]
+    kept = [".env", ".env.local", ".env.old.tmp", ".env.personal.tmp", ".env.prod2026.tmp"]
+    kept += [".env.zdemo-abcd1234.tmp.bak", "x.env.zdemo-abcd1234.tmp", ".env.zdemo-ABCD1234.tmp"]
     for name in left + kept:
         (tmp_path / name).write_text("secret")
-    (tmp_path / ".env.linked00.tmp").symlink_to(tmp_path / ".env")
-    (tmp_path / ".env.folder00.tmp").mkdir()
-    os.mkfifo(tmp_path / ".env.pipe0000.tmp")
-    kept += [".env.linked00.tmp", ".env.folder00.tmp", ".env.pipe0000.tmp"]
+    (tmp_path / ".env.zdemo-linked00.tmp").symlink_to(tmp_path / ".env")
+    (tmp_path / ".env.zdemo-folder00.tmp").mkdir()
+    os.mkfifo(tmp_path / ".env.zdemo-pipe0000.tmp")
+    kept += [".env.zdemo-linked00.tmp", ".env.zdemo-folder00.tmp", ".env.zdemo-pipe0000.tmp"]
     remove_leftovers(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
     remove_leftovers(tmp_path / "missing")
@@ -54,7 +55,7 @@ def test_only_what_killed_runs_left_is_removed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to others")
 def test_what_others_left_stays(tmp_path: Path) -> None:
-    file = tmp_path / ".env.abcd1234.tmp"
+    file = tmp_path / ".env.zdemo-abcd1234.tmp"
     file.touch()
     os.chown(file, 12345, -1)
     remove_leftovers(tmp_path)

@@ -191,3 +191,14 @@ def test_a_link_to_nothing_is_not_followed(tmp_path: Path) -> None:
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(SettingsError, match="is a link to a file that does not exist"):
         SetupFiles(path)
+
+
+@pytest.mark.parametrize("name", ["a\tb.env", "a\u00a0b.env", os.fsdecode(b"a\xffb.env")])
+def test_a_file_whose_name_cannot_be_recorded_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be shown"):
+        SetupFiles(tmp_path / name)
+
+
+def test_a_key_id_that_is_no_text_is_not_setups(tmp_path: Path) -> None:
+    (tmp_path / "x.key.json").write_text('{"keyId": "\\ud800"}')
+    assert SetupFiles(tmp_path / ".env").key_files() == []

@@ -97,7 +97,7 @@ def _huge(file: Path) -> None:
     file.write_bytes(b"a\n" * (1 << 19) + b"b\n")
 
 
-@pytest.mark.parametrize("make", [_link, os.mkdir, _read_only, _huge])
+@pytest.mark.parametrize("make", [_link, os.mkdir, os.mkfifo, _read_only, _huge])
 def test_what_is_not_a_persons_own_writable_file_is_left_alone(make: Callable[[Path], None], tmp_path: Path) -> None:
     folder = repository(tmp_path / "cloned")
     make(folder / ".gitignore")

@@ -27,7 +27,7 @@ def test_a_folder_is_locked_for_each_file_in_it_and_for_links_into_it(tmp_path: 
 
 def test_what_killed_runs_left_is_removed_by_the_one_that_holds_the_lock(tmp_path: Path) -> None:
     (tmp_path / ".zdemo").mkdir()
-    left = [tmp_path / ".env.abcd1234.tmp", tmp_path / ".zdemo" / ".env.abcd1234.tmp"]
+    left = [tmp_path / ".env.zdemo-abcd1234.tmp", tmp_path / ".zdemo" / ".env.zdemo-abcd1234.tmp"]
     others = tmp_path / ".env.local"
     for file in (*left, others):
         file.write_text("secret")

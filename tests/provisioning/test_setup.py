@@ -469,6 +469,7 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"visitor_name": "a\nb"}, "--visitor-name contains a control character"),
     ({"role": "a,b"}, "--role a,b: ZITADEL accepts this key"),
     ({"role": "NULL"}, "--role NULL: ZITADEL accepts this key"),
+    ({"role": "read\u00a0x"}, "--role has a character that cannot be shown"),
     ({"reader_name": "Same", "visitor_name": "same"}, "are the same: same"),
 ]
 

@@ -243,18 +243,45 @@ def test_the_folder_of_another_user_is_refused(tmp_path: Path) -> None:
         read_state(env, user=user + 1)
 
 
-def test_the_ignore_file_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
-    env, target = tmp_path / ".env", tmp_path / "target"
-    folder = state_path(env).parent
+def _empty(file: Path) -> None:
+    file.touch()
+
+
+def _linked(file: Path) -> None:
+    (file.parent.parent / "target").write_text("mine")
+    file.symlink_to(file.parent.parent / "target")
+
+
+def _undone(file: Path) -> None:
+    file.write_text("*\n!setup.json")
+
+
+@pytest.mark.parametrize("make", [_empty, _linked, _undone, os.mkfifo])
+def test_git_ignores_the_folder_whatever_was_there_before(make: Callable[[Path], None], tmp_path: Path) -> None:
+    folder = state_path(tmp_path / ".env").parent
     folder.mkdir(mode=0o700)
-    target.write_text("mine")
-    (folder / ".gitignore").symlink_to(target)
-    write_state(env, STATE)
-    assert target.read_text() == "mine"
-    (folder / ".gitignore").unlink()
-    os.mkfifo(folder / ".gitignore")
-    write_state(env, STATE)
-    assert read_state(env) == STATE
+    make(folder / ".gitignore")
+    write_state(tmp_path / ".env", STATE)
+    assert read_state(tmp_path / ".env") == STATE
+    assert (folder / ".gitignore").read_text() in ("*\n", "*\n!setup.json\n*\n")
+    assert not (folder / ".gitignore").is_symlink()
+    assert not (tmp_path / "target").exists() or (tmp_path / "target").read_text() == "mine"
+
+
+UNREADABLE: list[SetupState] = [
+    SetupState(zitadel="a\tb"),
+    SetupState(added_roles=("read\u00a0x",)),
+    SetupState(previous={"PAT": "\ud800"}),
+    SetupState(previous={"PAT": "x" * (1 << 20)}),
+]
+
+
+@pytest.mark.parametrize("state", UNREADABLE)
+def test_what_could_not_be_read_back_is_not_written(state: SetupState, tmp_path: Path) -> None:
+    write_state(tmp_path / ".env", STATE)
+    with pytest.raises(SettingsError, match="cannot be recorded"):
+        write_state(tmp_path / ".env", state)
+    assert read_state(tmp_path / ".env") == STATE
 
 
 @pytest.fixture
@@ -375,6 +402,6 @@ def test_what_others_put_into_the_folder_stays_there_and_ignored(tmp_path: Path)
     folder = state_path(env).parent
     (folder / "mine").write_text("mine")
     (folder / ".env.x.tmp").mkdir()
-    (folder / ".env.abcd1234.tmp").write_text("what a killed run left")
+    (folder / ".env.zdemo-abcd1234.tmp").write_text("what a killed run left")
     write_state(env, EMPTY)
     assert sorted(path.name for path in folder.iterdir()) == [".env.x.tmp", ".gitignore", "mine"]

@@ -19,8 +19,8 @@ KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-PREFIX, SUFFIX = ".env.", ".tmp"  # of temporary files; setup offers a line of .gitignore for them
-LEFTOVER = re.compile(r"\.env\.[a-z0-9_]{8}\.tmp")  # as tempfile names them
+PREFIX, SUFFIX = ".env.zdemo-", ".tmp"  # of temporary files; setup offers a line of .gitignore for them
+LEFTOVER = re.compile(r"\.env\.zdemo-[a-z0-9_]{8}\.tmp")  # as tempfile names them
 PROBE_BYTES = 16 << 10
 OTHERS = stat.S_IRWXO
 READ_WRITE = stat.S_IRUSR | stat.S_IWUSR

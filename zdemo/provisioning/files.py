@@ -59,6 +59,10 @@ class SetupFiles:
 
     def __init__(self, path: Path) -> None:
         """Read both files. Raises SettingsError for one that cannot be read, and for a place where none can be."""
+        if not os.path.basename(os.path.realpath(path)).isprintable():  # the state file has an entry with this name
+            raise SettingsError(
+                [f"the name of {path} has a character that cannot be shown"], hint="name another file with --env-file"
+            )
         if path.is_dir():
             raise SettingsError([f"{path} is a folder, not a file"], hint="name another file with --env-file")
         if not path.parent.is_dir():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zdemo.errors import ZdemoError
-from zdemo.provisioning.git import WorkTree, ask_git, find_work_tree
+from zdemo.provisioning.git import GitAnswer, WorkTree, ask_git, find_work_tree
 from zdemo.provisioning.state_file import state_path
 
 KEY_FILES = "*.key.json"
@@ -51,7 +51,9 @@ def find_exposures(env_path: Path, key_files: Sequence[Path] = ()) -> list[GitEx
 def _exposure(folder: Path, files: dict[Path, str], state: Path, home: WorkTree | None) -> GitExposure | None:
     tree = find_work_tree(folder)
     asked = [*files, *([state] if state.parent.parent == folder else [])]  # the state's folder ignores itself
-    answer = ask_git(tree, asked) if tree else None
+    if tree is None:
+        return None
+    answer = GitAnswer() if _would_wait(folder, tree) else ask_git(tree, asked)
     if answer is None:
         return None
     lines = tuple(dict.fromkeys(line for file, line in files.items() if file not in answer.ignored))
@@ -60,6 +62,12 @@ def _exposure(folder: Path, files: dict[Path, str], state: Path, home: WorkTree 
     obstacle = _obstacle(gitignore, lines) if tree == home else "is in another repository"
     exposure = GitExposure(tracked=tracked, lines=lines, gitignore=gitignore, obstacle=obstacle)
     return exposure if tracked or lines else None
+
+
+def _would_wait(folder: Path, tree: WorkTree) -> bool:
+    """Return whether git would wait for a named pipe in place of a ``.gitignore``; then nothing counts as ignored."""
+    folders = [place for place in (folder, *folder.parents) if place.is_relative_to(tree.root)]
+    return any((place / ".gitignore").is_fifo() for place in folders)
 
 
 def _pattern(name: str) -> str:

@@ -98,7 +98,7 @@ EMPTY = SetupState()
 
 def digest(text: str) -> str:
     """Return the digest that is recorded instead of a text; empty for an empty text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_DIGITS] if text else ""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:DIGEST_DIGITS] if text else ""
 
 
 def lost_credentials(

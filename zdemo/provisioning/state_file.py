@@ -63,7 +63,22 @@ def write_state(env_path: Path, state: SetupState) -> None:
         _ignore(path.parent)
     except OSError as error:
         raise not_written(path, error) from None
-    replace_file(path, encode(entries, _place(path), key))
+    replace_file(path, _text(path, entries, key))
+
+
+def _text(path: Path, entries: dict[str, SetupState], key: bytes) -> str:
+    """Return the text of the state file. Raises SettingsError for one that could not be read back."""
+    text = encode(entries, _place(path), key)
+    try:
+        content = text.encode()
+        decode(content)
+    except ValueError as error:
+        why = str(error) if isinstance(error, DamagedState) else "it holds half a character"
+    else:
+        if len(content) <= LARGEST_BYTES:
+            return text
+        why = "it is too large"
+    raise SettingsError([f"this cannot be recorded in {path}: {why}"], hint="use other names, or shorter values")
 
 
 def issued_pat(env_path: Path | None, token: str) -> tuple[str, str, str] | None:
@@ -87,10 +102,15 @@ def _key(env_path: Path) -> str:
 
 
 def _ignore(folder: Path) -> None:
-    """Write the ``.gitignore`` of the folder, unless there is one already."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL  # which writes through no link, and waits for no pipe
-    with suppress(FileExistsError), os.fdopen(os.open(folder / IGNORE, flags, 0o600), "w", encoding="utf-8") as stream:
-        stream.write("*\n")
+    """Let git ignore the folder. What somebody else put in place of its ``.gitignore`` is replaced or completed."""
+    path = folder / IGNORE
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        path.unlink()  # a link leads elsewhere, and a pipe would be waited for
+    text = path.read_bytes() if path.exists() else b""
+    if text.splitlines()[-1:] != [b"*"]:  # the last line that matches decides
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        with os.fdopen(os.open(path, flags, 0o600), "ab") as stream:
+            stream.write(b"*\n" if not text or text.endswith(b"\n") else b"\n*\n")
 
 
 def _remove(path: Path) -> None:
