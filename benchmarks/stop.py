@@ -6,6 +6,7 @@ Each round starts two workers, lets clients on loopback ask without a pause, sen
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import subprocess
 import sys
@@ -53,7 +54,13 @@ def seconds_to_stop() -> float:
 def main() -> None:
     """Print the distribution."""
     rounds = int(sys.argv[1]) if sys.argv[1:] else ROUNDS
-    seconds = sorted(seconds_to_stop() for _ in range(rounds))
+    seconds = []
+    for number in range(rounds):
+        seconds.append(seconds_to_stop())
+        if seconds[-1] > ALLOWED_SECONDS:
+            load_now = ", ".join(f"{average:.0f}" for average in os.getloadavg())
+            print(f"round {number}: {seconds[-1]:.1f} s, load average {load_now}", flush=True)
+    seconds.sort()
     late = sum(one > ALLOWED_SECONDS for one in seconds)
     print(f"{rounds} rounds, {CONNECTIONS} connections, 2 workers: {late} took more than {ALLOWED_SECONDS} s")
     for quantile in QUANTILES:

@@ -18,7 +18,7 @@ from granian.server.mp import WorkerProcess
 
 from zdemo.serving import WSGIApp
 from zdemo.serving.listening import BACKLOG, address, one_per_worker
-from zdemo.serving.signals import CAN_BLOCK, block_stop_signals, has_arrived, wait_for
+from zdemo.serving.signals import CAN_BLOCK, block_stop_signals, has_arrived, sigterm_unblocked, wait_for
 from zdemo.serving.worker import Worker
 
 HEADER_MILLISECONDS = 10_000  # how long a client may take to send its header fields
@@ -39,7 +39,11 @@ class _Server(MPServer):
     def _spawn_worker(self, **arguments: Any) -> WorkerProcess:  # type: ignore[override]  # Granian names them all
         self._sso = self.listeners[arguments["idx"]]
         self._shd = _holder(self._sso)
-        return super()._spawn_worker(**arguments)
+        worker = super()._spawn_worker(**arguments)
+        with sigterm_unblocked():
+            worker.inner.start()
+        worker.start = worker._watch  # type: ignore[method-assign]  # what is left to do, with the signal blocked again
+        return worker
 
     def _drop_shared_socket(self) -> None:
         for listener in self.listeners:

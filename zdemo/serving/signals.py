@@ -33,10 +33,23 @@ def has_arrived(signals: Collection[signal.Signals]) -> bool:
 @contextmanager
 def stop_signals_blocked() -> Iterator[None]:
     """Keep them from the threads and processes that this thread starts during the block."""
+    with _masked("SIG_BLOCK", _STOPPING):
+        yield
+
+
+@contextmanager
+def sigterm_unblocked() -> Iterator[None]:
+    """Let SIGTERM end the processes that this thread starts during the block, until they block it themselves."""
+    with _masked("SIG_UNBLOCK", [signal.SIGTERM]):
+        yield
+
+
+@contextmanager
+def _masked(how: str, signals: Collection[signal.Signals]) -> Iterator[None]:
     if not CAN_BLOCK:
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    before = signal.pthread_sigmask(getattr(signal, how), signals)
     try:
         yield
     finally:

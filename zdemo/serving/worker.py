@@ -19,7 +19,7 @@ from granian.server import MPServer
 from setproctitle import setproctitle
 
 from zdemo.serving import WSGIApp
-from zdemo.serving.signals import CAN_BLOCK
+from zdemo.serving.signals import CAN_BLOCK, block_stop_signals
 
 STOP_SECONDS = 9.0  # how long running requests may take to finish; the parent kills after 10
 ORPHAN_SECONDS = 3.0  # the same, after the parent was killed
@@ -59,7 +59,8 @@ def _counted(app: WSGIApp, running: list[None]) -> WSGIApp:
 
 
 def _watch(running: list[None]) -> None:
-    """Make this process end on SIGTERM, and when its parent has ended. SIGTERM must be blocked where it can be."""
+    """Make this process end on SIGTERM, and when its parent has ended. Until now SIGTERM has ended it at once."""
+    block_stop_signals()
     threads = [threading.Thread(target=_follow_parent, name="parent", daemon=True)]
     if CAN_BLOCK:  # else SIGTERM ends a process at once
         threads.append(threading.Thread(target=_stop_on_sigterm, args=(running,), name="stop", daemon=True))
