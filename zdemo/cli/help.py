@@ -91,7 +91,7 @@ def _paragraphs(text: str) -> tuple[dict[str, str], list[str]]:
 
 
 def _usage(command: Any) -> Iterator[str]:
-    yield "COMMAND" if isinstance(command, HelpedGroup) else "[OPTIONS_GROUP]"
+    yield "COMMAND" if isinstance(command, HelpedGroup) else "[OPTIONS]"
     for param in command.params:
         if param.param_type_name == "argument":
             yield str(param.metavar) if param.required else f"[{param.metavar}]"
