@@ -24,6 +24,7 @@ from tests.support.ports import free_port
 from tests.support.relay import relay
 from tests.support.upstream import answer, depending, json_body, upstream
 from tests.support.waiting import eventually
+from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import (
     ADMIN,
     APPLICATION_ID,
@@ -69,7 +70,8 @@ def test_10_the_log_of_the_server_names_it_too(bare: Shell, planter: Planter) ->
         assert process.stderr
         eventually("the API listens", lambda: listens(port))
         url = f"http://127.0.0.1:{port}/api/private"
-        assert requests.get(url, headers={"Authorization": f"Bearer {READER.pat}"}, timeout=5).status_code == 502
+        answer = requests.get(url, headers={"Authorization": f"Bearer {READER.pat}"}, timeout=PATIENCE_SECONDS)
+        assert answer.status_code == 502
         said = next(line for line in process.stderr if "refuses" in line)
     assert re.search(REFUSED, said)
 
@@ -97,7 +99,7 @@ def organization_off(planter: Planter) -> dict[str, str]:
         f"{planter.url}/management/v1/orgs/me/_deactivate",
         json={},
         headers={"Authorization": f"Bearer {ADMIN.pat}", "x-zitadel-orgid": ORGANIZATION_ID},
-        timeout=5,
+        timeout=PATIENCE_SECONDS,
     )
     assert response.status_code == 200, response.text
     return {}

@@ -12,6 +12,7 @@ import requests
 from tests.support.cli import Shell, Stack, is_two_lines
 from tests.support.connection_faults import FAULTS, INACTIVE, claims
 from tests.support.upstream import http, raw, upstream
+from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
 
@@ -40,7 +41,7 @@ def test_json_is_the_answer_of_zitadel_byte_for_byte(own_stack: Stack, own_shell
         f"{own_stack.emulator.url}/oauth/v2/introspect",
         data={"token": READER.pat},
         auth=(CLIENT_ID, CLIENT_SECRET),
-        timeout=5,
+        timeout=PATIENCE_SECONDS,
     )
     ran = own_shell("introspect", "--json")
     assert (ran.code, ran.err) == (0, "")

@@ -14,6 +14,7 @@ import requests
 
 from tests.support.cli import Ran, Shell, Stack
 from tests.support.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
+from tests.support.wire import PATIENCE_SECONDS
 from zdemo.cli.redaction import PIECE, Redaction
 from zdemo.cli.screen import Screen
 from zdemo.config.dotenv_statements import parse
@@ -197,10 +198,11 @@ def test_in_the_log_of_the_api(shell: Shell) -> None:
         upstream(*ECHOES.values()) as server,
         shell.serving(ZITADEL_DOMAIN=server.url, ZDEMO_CACHE_TTL="0") as (process, url),
     ):
-        answers = [requests.post(f"{url}/api/public?{PAT}", data={"access_token": PAT, SECRET: ADMIN}, timeout=5)]
+        form = {"access_token": PAT, SECRET: ADMIN}
+        answers = [requests.post(f"{url}/api/public?{PAT}", data=form, timeout=PATIENCE_SECONDS)]
         for value in [f"Bearer {PAT}"] * len(ECHOES) + [f"Basic {PAT}", f"Bearer {PAT} {SECRET}"]:
             headers = {"Authorization": value}
-            answers.append(requests.get(f"{url}/api/private?x={ADMIN}", headers=headers, timeout=5))
+            answers.append(requests.get(f"{url}/api/private?x={ADMIN}", headers=headers, timeout=PATIENCE_SECONDS))
         process.terminate()
         out, err = process.communicate(timeout=20)
     assert "GET /api/private" in err

@@ -17,6 +17,7 @@ from tests.support.cli import BASE, ROOT, Shell, first_answer, is_two_lines, unb
 from tests.support.ports import fixed_port, free_port
 from tests.support.upstream import refusing_port
 from tests.support.waiting import eventually
+from tests.support.wire import PATIENCE_SECONDS
 from zdemo.cli.emulator import EMULATOR_PORT
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR
 
@@ -51,7 +52,7 @@ def test_the_emulator_is_ready_when_its_document_is_there_and_stops_cleanly(bare
         }
         assert [user["pat"] for user in users] == [READER.pat, VISITOR.pat, ADMIN.pat]
         assert users[0] == {"id": READER.id, "username": "reader", "pat": READER.pat, "roles": ["read:messages"]}
-        assert requests.get(f"{document['url']}/debug/healthz", timeout=5).text == "ok"
+        assert requests.get(f"{document['url']}/debug/healthz", timeout=PATIENCE_SECONDS).text == "ok"
         code, out, err = stopped(process, how)
     assert (code, out, err) == (0, "", "")
 
@@ -151,7 +152,7 @@ def test_of_two_apis_with_emulators_that_start_together_one_serves(bare: Shell) 
 def test_ctrl_c_on_a_terminal_stops_all_workers(shell: Shell) -> None:
     """It reaches the whole process group. A worker that does not stop is killed after 10 s."""
     with shell.serving("--workers", "2") as (process, url), requests.Session() as session:
-        session.get(f"{url}/api/public", timeout=5)  # and its connection stays open
+        session.get(f"{url}/api/public", timeout=PATIENCE_SECONDS)  # and its connection stays open
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=STOP_SECONDS / 2)
     assert (process.returncode, "Traceback" in err) == (0, False)
@@ -189,7 +190,7 @@ def test_a_session_by_hand(bare: Shell) -> None:
         assert bare("role", "revoke", "reader", "read:messages").code == 0
         refused = bare("call", "scoped", "--url", url, CLIENT_SECRET=CLIENT_SECRET)
         assert (refused.code, "zdemo role grant reader read:messages" in refused.out) == (1, True)
-        requests.get(f"{url}/api/private?access_token={ADMIN.pat[:-1]}", timeout=5)
+        requests.get(f"{url}/api/private?access_token={ADMIN.pat[:-1]}", timeout=PATIENCE_SECONDS)
         code, out, err = stopped(process, signal.SIGTERM)
     assert (code, out) == (0, "")
     assert "note: --emulator ignores your CLIENT_SECRET" in err

@@ -22,6 +22,7 @@ import requests
 from tests.support.ports import free_port
 from tests.support.state_home import own_state_home
 from tests.support.waiting import eventually
+from tests.support.wire import PATIENCE_SECONDS
 from zdemo.cli.layout import BELOW, COMMAND, WITHOUT_TERMINAL, cells
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate
@@ -223,7 +224,7 @@ def first_answer(url: str, process: subprocess.Popen[str]) -> requests.Response:
     def ask() -> list[requests.Response]:
         assert process.poll() is None, process.communicate()
         try:
-            return [requests.get(url, timeout=5)]
+            return [requests.get(url, timeout=PATIENCE_SECONDS)]
         except (requests.ConnectionError, requests.Timeout):
             return []
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import requests
 
+from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Finding
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
@@ -27,7 +28,7 @@ class Planter:
 
     def do(self, method: str, **body: Any) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {ADMIN.pat}"}
-        response = requests.post(f"{self.url}/zitadel.{method}", json=body, headers=headers, timeout=10)
+        response = requests.post(f"{self.url}/zitadel.{method}", json=body, headers=headers, timeout=PATIENCE_SECONDS)
         assert response.status_code == 200, response.text
         return dict(response.json())
 
@@ -69,7 +70,7 @@ class Planter:
             f"{self.url}/management/v1/users/machine",
             json={"userName": name, "name": name, "accessTokenType": kind},
             headers={"Authorization": f"Bearer {ADMIN.pat}"},
-            timeout=10,
+            timeout=PATIENCE_SECONDS,
         )
         user_id = str(made.json()["userId"])
         secret = self.user("AddSecret", user_id)["clientSecret"]
@@ -79,7 +80,7 @@ class Planter:
             data=form,
             auth=(name, secret),
             headers={"Host": host} if host else {},
-            timeout=10,
+            timeout=PATIENCE_SECONDS,
         )
         assert given.status_code == 200, given.text
         return {"user_id": user_id, "name": name, "secret": secret, **given.json()}
