@@ -65,10 +65,10 @@ def test_what_only_looks_like_one_is_left_alone(tmp_path: Path) -> None:
     (precious / "data.db").touch()
     (tmp_path / "zdemo-test-link").symlink_to(precious)
     (tmp_path / "zdemo-test-file").touch()
-    for name, mode in (("open", 0o755), ("other", 0o700)):
+    for name, mode, file in (("open", 0o755, "data.txt"), ("other", 0o700, "data.txt"), ("own", 0o700, "data.db")):
         (tmp_path / f"zdemo-test-{name}").mkdir()
         (tmp_path / f"zdemo-test-{name}").chmod(mode)
-        (tmp_path / f"zdemo-test-{name}" / "data.txt").touch()
+        (tmp_path / f"zdemo-test-{name}" / file).touch()
     if os.geteuid() == 0:  # only root can give a folder away
         (tmp_path / "zdemo-test-foreign").mkdir(mode=0o700)
         os.chown(tmp_path / "zdemo-test-foreign", 12345, -1)

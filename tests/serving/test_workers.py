@@ -27,10 +27,12 @@ from tests.support.served import Served, environment_for, served, started
 from tests.support.upstream import LOOPBACK, hang, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
+from zdemo.cli.serve import METRICS_FOLDER, METRICS_NAMES
 from zdemo.emulator import READER
 from zdemo.errors import ExitCode
 from zdemo.serving.listening import listen
 from zdemo.serving.production import KILL_SECONDS
+from zdemo.serving.temporary_folder import remove_abandoned
 
 AWAY = environment_for("http://localhost:1")  # a ZITADEL that is away; what is asked here needs none
 STOP_SECONDS = KILL_SECONDS / 2  # a worker that overlooks a signal takes longer
@@ -174,6 +176,36 @@ def test_the_folder_of_a_server_that_was_killed_goes_when_another_one_starts(tmp
     assert [*temporary.iterdir()]
     with served(tmp_path, environment):
         assert [*temporary.iterdir()] == []
+
+
+def test_a_folder_that_the_variable_names_stays_with_its_files(tmp_path: Path) -> None:
+    """Also one that another server has left behind."""
+    environment = {**AWAY, "TMPDIR": str(temporary := tmp_path / "temporary")}
+    temporary.mkdir()
+    with served(tmp_path, environment, "--workers", "2", "--open-metrics") as running:
+        running.process.kill()
+        eventually("all of its processes have ended", lambda: all_gone(running.process))
+    (folder,) = temporary.iterdir()
+    (folder / "data.db").touch()
+    with served(tmp_path, {**environment, METRICS_FOLDER: str(folder)}, "--open-metrics"):
+        remove_abandoned(*METRICS_NAMES, directory=str(temporary))
+        assert (folder / "data.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("missing", "No such file or directory"), ("file", "Not a directory"), ("", "")]
+)
+def test_a_folder_for_metrics_that_cannot_be_used_is_refused_with_what_to_do(
+    name: str, reason: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    folder = str(tmp_path / name) if name else ""
+    with started(tmp_path, {**AWAY, METRICS_FOLDER: folder}, "--open-metrics", "--port", str(free_port())) as process:
+        assert process.wait(STOP_SECONDS) == ExitCode.NO
+    error, hint = unbroken((tmp_path / "stderr").read_text()).splitlines()
+    assert error.startswith(f"error: {METRICS_FOLDER} names ")
+    assert error.endswith(reason)
+    assert f"unset {METRICS_FOLDER}" in hint
 
 
 def test_clients_beyond_the_limit_of_open_files_take_none_from_the_others(tmp_path: Path) -> None:

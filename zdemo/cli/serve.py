@@ -86,7 +86,7 @@ def serve(
         if emulator:
             _start_emulator(screen, stack, env_file or DEFAULT)  # before secrets are hidden: the emulator's are public
         hide_secrets(screen, environment)
-        stack.enter_context(_metrics_folder(shared=open_metrics and workers > 1))
+        stack.enter_context(_metrics_folder(served=open_metrics, shared=workers > 1))
         screen.tell(
             f"API on http://{f'[{host}]' if ':' in host else host}:{port}, asks {settings.issuer}; Ctrl-C stops it"
         )
@@ -170,13 +170,17 @@ def _start_emulator(screen: Screen, stack: ExitStack, env_file: Path) -> None:
 
 
 @contextmanager
-def _metrics_folder(*, shared: bool) -> Iterator[None]:
+def _metrics_folder(*, served: bool, shared: bool) -> Iterator[None]:
     """Give several workers a folder to share their metrics in; the library finds it by the environment alone."""
-    from zdemo.serving.temporary_folder import remove_abandoned, temporary_folder
+    from zdemo.serving.temporary_folder import kept_folder, remove_abandoned, temporary_folder
 
-    remove_abandoned(*METRICS_NAMES)
     with ExitStack() as stack:
-        if shared and METRICS_FOLDER not in os.environ:
+        if served and METRICS_FOLDER in os.environ:
+            folder = os.environ[METRICS_FOLDER]
+            _check_metrics_folder(folder)
+            stack.enter_context(kept_folder(folder))
+        remove_abandoned(*METRICS_NAMES)
+        if served and shared and METRICS_FOLDER not in os.environ:
             try:
                 os.environ[METRICS_FOLDER] = stack.enter_context(temporary_folder(*METRICS_NAMES))
             except OSError as error:
@@ -185,3 +189,17 @@ def _metrics_folder(*, shared: bool) -> Iterator[None]:
                     hint="set TMPDIR to a folder that this user can write to, or leave out --open-metrics or --workers",
                 ) from None
         yield
+
+
+def _check_metrics_folder(folder: str) -> None:
+    import tempfile  # here, since most commands need none
+
+    try:
+        with os.scandir(folder), tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        reason = error.strerror
+    raise ZdemoError(
+        f"{METRICS_FOLDER} names {folder or 'nothing'}, where no metrics can be kept: {reason}",
+        hint=f"name a folder that this user can write to, or let zdemo choose one: unset {METRICS_FOLDER}",
+    )
