@@ -100,6 +100,7 @@ class FailureKind(StrEnum):
     CERTIFICATE_WRONG_NAME = "certificate_wrong_name"
     TLS = "tls"
     PROXY = "proxy"  # the proxy does not answer, or refuses
+    PROXY_REFUSED = "proxy_refused"  # nothing listens where the proxy should
     PROXY_UNUSABLE = "proxy_unusable"  # not an http proxy
     PROXY_LOGIN = "proxy_login"
     PROXY_WITHOUT_WAY = "proxy_without_way"  # the proxy cannot connect to the server

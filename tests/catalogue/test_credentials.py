@@ -215,8 +215,20 @@ def test_60_a_clock_that_is_off_with_a_key(bare: Shell, seconds: int, where: str
         passed = relay(site.url, date_shift_seconds=seconds)
         with upstream(depending(lambda r: refused if r.target.startswith("/oauth/v2/introspect") else passed)) as up:
             env = keyed(f"http://localhost:{up.port}", site.file)
-            output = doctor(bare, env, "clock.skew", "client.accepted")
-    output.names("clock", f"(899|900|901) s {where}", "synchronise").never("key was deleted")
+            outputs = (doctor(bare, env, "clock.skew", "client.accepted"), introspect(bare, env))
+    for output in outputs:
+        output.names("clock", rf"\d\d\d s {where}", "synchronise").never("key was deleted", "new key")
+
+
+def test_60_whether_a_key_has_expired_is_judged_by_zitadels_clock(bare: Shell) -> None:
+    """Here the key has expired; by ZITADEL's clock, which is a day behind, it has not."""
+    with key_site(bare.folder / "key.json", lifetime_milliseconds=500) as site:
+        expires = datetime.now(UTC) + timedelta(seconds=0.5)
+        with upstream(relay(site.url, date_shift_seconds=-86_400)) as up:
+            env = keyed(f"http://localhost:{up.port}", site.file) | {"ZITADEL_ADMIN_PAT": ADMIN.pat}
+            eventually("the key has expired here", lambda: datetime.now(UTC) > expires)
+            output = introspect(bare, env)
+    output.names("clock is .* ahead of ZITADEL's", "synchronise").never("has expired", "create a new key")
 
 
 @SHIFTS

@@ -149,6 +149,15 @@ def test_08_53_67_another_server(bare: Shell, server: Behaviour, named: tuple[st
     with upstream(server) as up:
         doctor(bare, settings(up.url), "zitadel.identity").names(*named).never(*NOT_THE_TOKEN)
         assert {request.headers["host"] for request in up.requests} == {f"127.0.0.1:{up.port}"}
+        introspect(bare, settings(up.url)).names("not a ZITADEL|another server|proxy|redirects").never(*NOT_THE_TOKEN)
+
+
+def test_61_a_proxy_that_is_not_running(bare: Shell) -> None:
+    with refusing_port() as port:
+        env = settings("http://zitadel.example", ZDEMO_ALLOW_HTTP="1", HTTP_PROXY=f"http://127.0.0.1:{port}")
+        for output in (doctor(bare, env, "net.proxy"), introspect(bare, env)):
+            output.names(f"nothing listens at the proxy 127.0.0.1 port {port}", "start the proxy, or unset HTTP_PROXY")
+            output.never("resolve", *NOT_THE_TOKEN)
 
 
 @pytest.mark.parametrize("shift", [600, -600])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.support.cli import Shell
 from tests.support.named_causes import administered, call, command, doctor, introspect, settings
-from tests.support.upstream import answer, json_body, upstream
+from tests.support.upstream import answer, json_body, refusing_port, upstream
+from zdemo.config.renames import NAMES
 from zdemo.config.settings import EXAMPLE_DOMAIN, Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.server import create_app
@@ -143,6 +146,9 @@ def test_everything_that_is_missing_is_said_at_once(bare: Shell) -> None:
     [
         ({"ZITADEL_DOMAIN": "{host}"}, (), ("ZITADEL_DOMAIN has no scheme", "fix: ZITADEL_DOMAIN={url}")),
         ({"ZITADEL_DOMAIN": "http:/{host}"}, (), ("has a damaged scheme: http:/{host}", "fix: ZITADEL_DOMAIN={url}")),
+        ({"ZITADEL_DOMAIN": "http//{host}"}, (), ("has a damaged scheme", "fix: ZITADEL_DOMAIN={url}")),
+        ({"ZITADEL_DOMAIN": "htp://{host}"}, (), ("has a scheme other than http", "fix: ZITADEL_DOMAIN={url}")),
+        ({"ZDEMO_API_URL": "{url}/api"}, (), ("ZDEMO_API_URL has a path: {url}/api", "fix: ZDEMO_API_URL={url}")),
         ({"ZITADEL_DOMAIN": "{url}/ui"}, (), ("ZITADEL_DOMAIN has a path: {url}/ui", "fix: ZITADEL_DOMAIN={url}")),
         ({"CLIENT_ID": f'"{CLIENT_ID}"'}, (), ("CLIENT_ID has quotes around it", f"fix: CLIENT_ID={CLIENT_ID}")),
         ({"ZITADEL_ADMIN_PAT": f"Bearer {ADMIN.pat}"}, ("admin.valid",), ("ADMIN_PAT has Bearer in front of it",)),
@@ -252,6 +258,63 @@ def test_a_name_that_is_nearly_right_is_pointed_out(bare: Shell, zitadel: Emulat
     bare.dotenv(**{"CLEINT_ID" if name == "CLIENT_ID" else name: value for name, value in values.items()})
     for output in (doctor(bare, {}, "settings.complete"), introspect(bare, {})):
         output.names("CLIENT_ID is not set", r"is CLEINT_ID misspelled\?")
+
+
+@pytest.mark.parametrize("name", ["pat", "ZITADEL_PAT", "TOKEN", "ACCESS_TOKEN"])
+def test_another_name_for_the_token_is_pointed_out_in_the_file_alone(bare: Shell, zitadel: Emulator, name: str) -> None:
+    values = {name: READER.pat} | settings(zitadel.url, PAT="")
+    bare.dotenv(**values)
+    rename = f"rename {name} to PAT in .env"
+    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
+        called = call(bare, {"ZDEMO_API_URL": f"http://127.0.0.1:{port}"})
+    for output in (doctor(bare, {}, warned=("settings.wellformed", "token.form")), introspect(bare, {}), called):
+        output.names(rename)
+    (bare.folder / ".env").unlink()
+    if not name.startswith("ZITADEL"):
+        introspect(bare, values).names("no token to ask about").never("rename")
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("ZITADEL_PROJETC_ID", "ZITADEL_PROJECT_ID"),
+        ("ZDEMO_CACHETTL", "ZDEMO_CACHE_TTL"),
+        ("ZITADEL_ISSUER", "ZITADEL_DOMAIN"),
+        ("ZITADEL_CLIENT_ID", "CLIENT_ID"),
+    ],
+)
+def test_a_name_that_is_not_a_setting_is_pointed_out(bare: Shell, zitadel: Emulator, name: str, right: str) -> None:
+    values = settings(zitadel.url)
+    env = {**values, right: "", name: values.get(right, "5")}
+    failing, warned = (
+        ((), ("settings.wellformed",)) if right.endswith(("TTL", "PROJECT_ID")) else (("settings.complete",), ())
+    )
+    for output in (doctor(bare, env, *failing, warned=warned), introspect(bare, env)):
+        output.names(f"rename {name} to {right} in the environment")
+
+
+def test_every_setting_of_the_documentation_is_known() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "settings.md").read_text()
+    rows = re.findall(r"^\| (`[A-Z_`, ]+`) \|", page, re.MULTILINE)
+    assert {name for row in rows for name in re.findall("[A-Z_]+", row)} == NAMES
+
+
+def test_doctor_warns_without_a_token(bare: Shell, zitadel: Emulator) -> None:
+    output = doctor(bare, settings(zitadel.url, PAT=""), warned=("token.form",))
+    output.names("PAT is not set", "zdemo setup creates one")
+
+
+def test_setup_names_the_option_that_gave_the_address(bare: Shell) -> None:
+    with refusing_port() as port:
+        domain = f"http://localhost:{port}"
+        output = command(bare, {"ZITADEL_ADMIN_PAT": ADMIN.pat}, "setup", "--yes", "--domain", domain)
+    output.names("correct host and port in --domain").never("ZITADEL_DOMAIN")
+
+
+def test_role_names_the_removal_window_that_is_set(bare: Shell, zitadel: Emulator) -> None:
+    env = administered(zitadel.url, ZDEMO_CACHE_TTL="0")
+    ran = replace(bare, env=env)("role", "grant", "visitor", "read:messages")
+    assert "ZDEMO_CACHE_TTL (0 s here)" in ran.out
 
 
 def test_a_folder_in_the_place_of_the_file_is_named(bare: Shell) -> None:

@@ -212,6 +212,18 @@ def test_21_a_role_that_is_not_granted(bare: Shell, zitadel: Emulator) -> None:
         output.never("expired", "deactivated", "another project")
 
 
+@pytest.mark.parametrize("status", [502, 503])
+def test_an_api_that_cannot_ask_zitadel_points_to_doctor(bare: Shell, zitadel: Emulator, status: int) -> None:
+    with refusing_port() as port:
+        issuer = zitadel.url if status == 502 else f"http://127.0.0.1:{port}"
+        api = Settings(issuer=issuer, client_id=CLIENT_ID, client_secret="A" * 64)
+        with serving(create_app(api)) as port_of_api:
+            env = settings(zitadel.url, ZDEMO_API_URL=f"http://127.0.0.1:{port_of_api}")
+            outputs = [call(bare, some) for some in (env, env | {"CLIENT_ID": ""})]
+    for output in outputs:
+        output.names(str(status), r"zdemo doctor \(shows what prevents it\)")
+
+
 def test_22_a_role_in_another_project(bare: Shell, planter: Planter) -> None:
     other = planter.project(ROLE)
     planter.grant(ROLE, project_id=other)

@@ -74,7 +74,7 @@ KINDS: list[tuple[BaseException, FailureKind]] = [
     (requests.exceptions.SSLError(untrusted(9)), FailureKind.CERTIFICATE_NOT_YET_VALID),
     (requests.exceptions.SSLError(untrusted(62)), FailureKind.CERTIFICATE_WRONG_NAME),
     (requests.exceptions.SSLError(untrusted(64)), FailureKind.CERTIFICATE_WRONG_NAME),
-    (requests.exceptions.ProxyError(ProxyError("no", ConnectionRefusedError())), FailureKind.PROXY),
+    (requests.exceptions.ProxyError(ProxyError("no", ConnectionRefusedError())), FailureKind.PROXY_REFUSED),
     (requests.exceptions.ProxyError(ProxyError("no", socket.gaierror())), FailureKind.PROXY),
 ]
 

@@ -17,6 +17,7 @@ from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixe
 from zdemo.client import ROLE, Route
 from zdemo.config.masking import masked
 from zdemo.config.printable import printable
+from zdemo.config.renames import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import own_project, refusal_of, span, token_form
 from zdemo.errors import ConnectionFailed, ExitCode, MissingTokenError, ZdemoError
@@ -83,7 +84,8 @@ def introspect(
     tell_warnings(screen, settings)
     token = environment.get("PAT", "").strip()
     if not token:
-        raise MissingTokenError("no token to ask about", hint="give one with --pat, or set PAT in .env")
+        hint = "; ".join(rename_steps(environment, "PAT")) or "give one with --pat, or set PAT in .env"
+        raise MissingTokenError("no token to ask about", hint=hint)
     if require == "" and not quiet:
         raise ZdemoError("--require is empty, and no token has such a role", hint="e.g. --require read:messages")
     tell_mixed_sources(screen, environment, "PAT", "ZITADEL_DOMAIN")

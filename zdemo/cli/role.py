@@ -16,7 +16,7 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources
 from zdemo.config.environment import read_environment
 from zdemo.config.printable import one_line
-from zdemo.config.settings import AdminSettings, Settings
+from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS, AdminSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient
@@ -79,8 +79,11 @@ class _Project:
         tell_hidden(screen, environment, "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT", "ZITADEL_PROJECT_ID")
         self.client = ManagementClient(settings.issuer, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
         self.introspector: IntrospectionClient | None = None
+        self.cache_ttl_seconds = DEFAULT_CACHE_TTL_SECONDS
         with suppress(SettingsError):
-            self.introspector = IntrospectionClient(Settings.from_env(environment))
+            api = Settings.from_env(environment)
+            self.cache_ttl_seconds = api.cache_ttl_seconds
+            self.introspector = IntrospectionClient(api)
         self.id = find_project_id(settings, self.introspector)
         self.token = environment.get("PAT", "").strip()
 
@@ -194,7 +197,7 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
     if as_json:
         screen.document(with_old_keys(_change_document(change, seconds)))
     else:
-        _show_change(screen, change, seconds)
+        _show_change(screen, change, seconds, project.cache_ttl_seconds)
     return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
 
 
@@ -216,7 +219,7 @@ def _change_document(change: Change, seconds: float | None) -> dict[str, object]
     }
 
 
-def _show_change(screen: Screen, change: Change, seconds: float | None) -> None:
+def _show_change(screen: Screen, change: Change, seconds: float | None, cache_ttl_seconds: float) -> None:
     again = "; its deactivated assignment is active again" if change.outcome is ChangeOutcome.ACTIVATED else ""
     done, to = ("revoked", "from") if change.outcome is ChangeOutcome.REMOVED else ("granted", "to")
     screen.say(one_line(f"{done} {change.role} {to} {change.user.login_name} in project {change.project_id}{again}"))
@@ -227,4 +230,4 @@ def _show_change(screen: Screen, change: Change, seconds: float | None) -> None:
         )
         return
     screen.say(f"ZITADEL shows the change after {seconds * 1000:.0f} ms")
-    screen.say("running APIs follow within ZDEMO_CACHE_TTL (5 s by default)")
+    screen.say(f"running APIs follow within their ZDEMO_CACHE_TTL ({cache_ttl_seconds:g} s here)")

@@ -77,11 +77,22 @@ class Reader:
     def required(self, name: str, parse: Callable[[str], str], what: str) -> str:
         """Return the variable's value, empty if it is missing or wrong; ``what`` says what it is, with an example."""
         if name not in self.environment:
+            steps = self._renames(name)
             near = _similar_variable(name, self.environment)
-            self._fixes[f"{name} is not set: {what}" + (f" (is {near} misspelled?)" if near else "")] = ""
-            self._missing.append(name)
+            meant = (
+                f" (is {near} misspelled?)" if near else f" ({steps[0].split(' ')[1]} is set instead)" if steps else ""
+            )
+            self._fixes[f"{name} is not set: {what}{meant}"] = "; ".join(steps)
+            if not steps:
+                self._missing.append(name)
             return ""
         return self.optional(name, parse, "")
+
+    def _renames(self, name: str) -> list[str]:
+        """Return which variables to rename so that this one is set."""
+        from zdemo.config.renames import rename_steps  # here, because it builds on this module
+
+        return rename_steps(self.environment, name)
 
     def refuse(self, problem: str, fix: str) -> None:
         """Note what is wrong with several variables together."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zdemo.config.environment import Environment
 from zdemo.config.key_file import ApplicationKey, read_key_file
 from zdemo.config.parsers import (
     DEFAULT_TIMEOUT_SECONDS,
@@ -19,6 +20,7 @@ from zdemo.config.parsers import (
     timeout,
 )
 from zdemo.config.placeholders import EXAMPLE_HOST
+from zdemo.config.renames import rename_steps
 from zdemo.config.withheld import why_withheld
 
 API_URL = "ZDEMO_API_URL"
@@ -61,6 +63,11 @@ def _client(reader: Reader) -> tuple[str, str]:
     )
 
 
+def _misnamed(environment: Environment) -> list[str]:
+    """Return a warning for each variable that is not used because of its name."""
+    return [f"{step.split(' ')[1]} is not a setting of zdemo: {step}" for step in rename_steps(environment)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of the resource server.
@@ -100,7 +107,7 @@ class Settings:
             client_id=client_id,
             client_secret=client_secret,
             key=key,
-            warnings=(warning,) if warning else (),
+            warnings=(*([warning] if warning else []), *_misnamed(reader.environment)),
             project_id=reader.optional("ZITADEL_PROJECT_ID", credential, "") or None,
             cache_ttl_seconds=reader.optional(
                 "ZDEMO_CACHE_TTL", number(0, LONGEST_CACHE_TTL_SECONDS), DEFAULT_CACHE_TTL_SECONDS
@@ -115,10 +122,14 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class AdminSettings:
-    """The settings of the commands that read and change ZITADEL as an administrator."""
+    """The settings of the commands that read and change ZITADEL as an administrator.
+
+    ``setting`` is what gives ZITADEL's address, as messages name it.
+    """
 
     issuer: str
     admin_pat: str = field(repr=False)
+    setting: str = "ZITADEL_DOMAIN"
     project_id: str | None = None
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
 
@@ -134,6 +145,7 @@ class AdminSettings:
             reader.refuse(*withheld)
         settings = cls(
             issuer=issuer,
+            setting=reader.environment.setting("ZITADEL_DOMAIN"),
             admin_pat=reader.required(
                 "ZITADEL_ADMIN_PAT", credential, "the personal access token of an administrator (ORG_OWNER)"
             ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from zdemo.client import ROLE
+from zdemo.config.renames import rename_steps
 from zdemo.diagnosis import OWN_API_SCOPE, TokenKind, paste_problem, quoted, token_form, uses_the_other_method
 from zdemo.doctor.check import Result, check, failed, failed_with, from_finding, passed, skipped, warned
 from zdemo.doctor.context import NOT_USABLE, DoctorContext
@@ -55,7 +56,8 @@ def _kind(context: DoctorContext) -> Result:
 @check("token.form", "PAT is a whole token, with nothing around it", "settings.readable")
 def _form(context: DoctorContext) -> Result:
     if not context.token:
-        return skipped(f"{NO_PAT}: no token to look at")
+        steps = (*rename_steps(context.environment, "PAT"), "set PAT to a user's token; zdemo setup creates one")
+        return replace(warned(f"{NO_PAT}: there is no token to look at", steps[0]), satisfied=False)
     if misplaced := context.misplaced("PAT"):
         return skipped(misplaced)
     if problem := paste_problem(context.token):

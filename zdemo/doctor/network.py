@@ -77,7 +77,10 @@ def _proxy(context: DoctorContext) -> Result:
     for probe in (Probe.DISCOVERY, Probe.READY):
         failure = context.evidence.failure(probe)
         if failure and failure.kind.startswith("proxy"):
-            return failed(f"{failure.message}; the proxy is at {host} port {port}", failure.hint)
+            where = f"{host} port {port}"
+            return failed(
+                failure.message + ("" if where in failure.message else f"; the proxy is at {where}"), failure.hint
+            )
     return passed(f"{host} port {port}")
 
 

@@ -12,6 +12,7 @@ from zdemo.doctor.check import Outcome, Result, check, failed, passed, warned
 from zdemo.doctor.context import DoctorContext
 
 MOST_LINES = 10  # that a message names
+SETUP = "zdemo setup          (creates all of them in your ZITADEL)"
 NOT_SET = " is not set: "
 
 
@@ -59,8 +60,10 @@ def _above(path: Path) -> Path | None:
 def _complete(context: DoctorContext) -> Result:
     missing = [problem for problem in context.problems if NOT_SET in problem]
     if missing:
-        hint = context.environment.completion([problem.split(" ", 1)[0] for problem in missing])
-        return failed("; ".join(missing), hint, "zdemo setup          (creates all of them in your ZITADEL)")
+        renames = [context.problems[problem] for problem in missing if context.problems[problem]]
+        unset = [problem.split(" ", 1)[0] for problem in missing if not context.problems[problem]]
+        steps = [context.environment.completion(unset), SETUP] if unset else []
+        return failed("; ".join(missing), *renames, *steps)
     key = context.environment.get("ZITADEL_KEY_FILE", "").strip()
     needed = ["ZITADEL_DOMAIN", *(["ZITADEL_KEY_FILE"] if key else ["CLIENT_ID", "CLIENT_SECRET"])]
     optional = [n for n in ("ZITADEL_PROJECT_ID", "PAT", "ZITADEL_ADMIN_PAT") if context.environment.source(n)]

@@ -76,6 +76,8 @@ _KINDS: tuple[tuple[FailureKind, tuple[type[BaseException], ...]], ...] = (
 def _proxy_kind(errors: list[BaseException]) -> FailureKind:
     if _tls_kind(errors) is FailureKind.PLAIN_HTTP:
         return FailureKind.PROXY_PLAIN_HTTP
+    if any(isinstance(e, ConnectionRefusedError) for e in errors):
+        return FailureKind.PROXY_REFUSED
     status = _tunnel_status(errors)
     if status in GATEWAY_STATUSES:
         return FailureKind.PROXY_WITHOUT_WAY

@@ -68,6 +68,10 @@ _WORDS = {
         "the proxy{proxy} does not let requests through to {host}{status}",
         "check HTTP_PROXY and HTTPS_PROXY, or add {host} to NO_PROXY",
     ),
+    FailureKind.PROXY_REFUSED: (
+        "nothing listens at the proxy {proxy_host} port {proxy_port}, which HTTP_PROXY or HTTPS_PROXY names",
+        "start the proxy, or unset HTTP_PROXY HTTPS_PROXY, or add {host} to NO_PROXY",
+    ),
     FailureKind.PROXY_UNUSABLE: (
         "the proxy from the environment {detail}; no request was sent",
         "set HTTPS_PROXY and HTTP_PROXY to an http proxy, or add {host} to NO_PROXY",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from zdemo.client import Call
 from zdemo.config.environment import Environment
+from zdemo.config.renames import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import (
     SWAPPED_WITH_TOKEN,
@@ -28,6 +29,7 @@ ROLE_MISSING_PREFIX, HIDDEN = "role.", ".hidden"
 STARTED_BEFORE = "the API was started before its settings were changed, and still uses the old ones"
 RESTART = "restart zdemo serve if its settings were changed since it started"
 COMPARE = "compare ZITADEL_DOMAIN, CLIENT_ID and ZITADEL_PROJECT_ID of the API with the values here"
+DOCTOR = "zdemo doctor          (shows what prevents it)"
 API_LOG = "check the API's log: it names the cause"
 
 
@@ -61,7 +63,7 @@ def explain(
         return Explanation(finding=before)
     code = call.challenge.error if call.challenge else ""
     if call.answer.status == 401 and not code and not call.is_page:
-        return Explanation(finding=_no_token(call, token))
+        return Explanation(finding=_no_token(call, token, environment))
     judged = code in ("invalid_token", "insufficient_scope") or call.answer.status in (403, *GATEWAY_STATUSES)
     if not judged or call.is_page:
         return Explanation(finding=_other(call, code))
@@ -69,17 +71,23 @@ def explain(
         return Explanation(finding=_from_the_api_alone(call, token, code), unasked=unasked)
     investigation = investigate_with(environment, settings, token, role=call.route.role, now=now)
     finding = _compared(call, token, code, investigation, settings)
-    if not finding.id.endswith(HIDDEN):
+    if call.answer.status in GATEWAY_STATUSES:
+        finding = finding.and_then(DOCTOR)
+    elif not finding.id.endswith(HIDDEN):
         finding = finding.and_then(f"zdemo introspect{again}          {WHAT_ZITADEL_SAYS}")
     return Explanation(finding=finding)
 
 
-def _no_token(call: Call, token: str | None) -> Finding:
+def _no_token(call: Call, token: str | None, environment: Environment) -> Finding:
     if token is None:
         return Finding(
             id="call.no_token",
             cause="this route requires a token, and none was sent",
-            fix=(f"zdemo call {call.route} --pat          (asks for the token)", "or set PAT in .env"),
+            fix=(
+                *rename_steps(environment, "PAT"),
+                f"zdemo call {call.route} --pat          (asks for the token)",
+                "or set PAT in .env",
+            ),
         )
     return Finding(
         id="call.token_not_seen",
@@ -125,7 +133,7 @@ def _from_the_api_alone(call: Call, token: str | None, code: str) -> Finding:
         return Finding(
             id="call.cannot_judge",
             cause="the API could not have the token checked: it gets no usable answer from ZITADEL",
-            fix=(API_LOG,),
+            fix=(DOCTOR, API_LOG),
         )
     if code == "insufficient_scope":
         return Finding(
@@ -189,7 +197,7 @@ def _judged_there_alone(call: Call, token: str, code: str, here: Finding | None)
     return replace(
         finding,
         seen=(*finding.seen, ("from here", f"the token cannot be checked: {here.cause}")),
-        fix=("zdemo doctor          (shows what prevents it)",),
+        fix=(DOCTOR,),
     )
 
 

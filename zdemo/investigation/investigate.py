@@ -12,6 +12,7 @@ from typing import TypeVar
 from zdemo.client import ROLE
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import (
+    CLOCK_TOLERANCE_SECONDS,
     LINE_END_INSIDE,
     Evidence,
     Finding,
@@ -175,10 +176,11 @@ class _Investigator:
         return probes
 
     def _evidence(self, answer: Response) -> Evidence:
-        """Return the evidence of the first answer."""
+        """Return the evidence of the first answer; what records say about time is judged by ZITADEL's clock."""
+        ahead = clock_ahead_seconds(answer, self.now)
         return Evidence(
-            clock_ahead_seconds=clock_ahead_seconds(answer, self.now),
-            looked_up_at=self.now,
+            clock_ahead_seconds=ahead,
+            looked_up_at=self.now - (ahead if ahead and abs(ahead) > CLOCK_TOLERANCE_SECONDS else 0),
             with_administrator=self.admin_pat is not None,
             unusable_admin_pat=self.unusable_admin_pat,
             with_ids=self.ids is not None,
