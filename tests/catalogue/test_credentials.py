@@ -183,8 +183,8 @@ def test_59_an_application_key_that_was_deleted(bare: Shell) -> None:
 
 
 def test_59_an_application_key_that_has_expired(bare: Shell) -> None:
-    with key_site(bare.folder / "key.json", lifetime_milliseconds=500) as site:
-        expires = datetime.now(UTC) + timedelta(seconds=0.5)  # or a little earlier
+    with key_site(bare.folder / "key.json", lifetime_milliseconds=3000) as site:
+        expires = datetime.now(UTC) + timedelta(seconds=3)  # or a little earlier
         env = keyed(site.url, site.file)
         eventually("the key has expired", lambda: datetime.now(UTC) > expires)
         doctor(bare, env, "client.accepted").names(REFUSED, "key", "deleted", "expired", "it can be")
@@ -222,8 +222,8 @@ def test_60_a_clock_that_is_off_with_a_key(bare: Shell, seconds: int, where: str
 
 def test_60_whether_a_key_has_expired_is_judged_by_zitadels_clock(bare: Shell) -> None:
     """Here the key has expired; by ZITADEL's clock, which is a day behind, it has not."""
-    with key_site(bare.folder / "key.json", lifetime_milliseconds=500) as site:
-        expires = datetime.now(UTC) + timedelta(seconds=0.5)
+    with key_site(bare.folder / "key.json", lifetime_milliseconds=3000) as site:
+        expires = datetime.now(UTC) + timedelta(seconds=3)
         with upstream(relay(site.url, date_shift_seconds=-86_400)) as up:
             env = keyed(f"http://localhost:{up.port}", site.file) | {"ZITADEL_ADMIN_PAT": ADMIN.pat}
             eventually("the key has expired here", lambda: datetime.now(UTC) > expires)
