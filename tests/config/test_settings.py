@@ -17,7 +17,8 @@ from tests.support import processes
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.key_file import ApplicationKey
 from zdemo.config.masking import masked
-from zdemo.config.parsers import did_you_mean, is_loopback
+from zdemo.config.names import did_you_mean
+from zdemo.config.parsers import is_loopback
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
 

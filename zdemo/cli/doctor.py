@@ -17,7 +17,7 @@ from zdemo.cli.options import EnvFile, Json, check_address
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.environment import Environment
-from zdemo.config.parsers import did_you_mean
+from zdemo.config.names import did_you_mean
 from zdemo.config.printable import printable
 from zdemo.diagnosis import Certainty
 from zdemo.doctor import API_CHECKS, CHECKS, Check, CheckReport, DoctorContext, Outcome, Target, examine

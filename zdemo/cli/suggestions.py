@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from zdemo.config.parsers import did_you_mean
+from zdemo.config.names import did_you_mean
 
 LEAST_PREFIX = 3  # letters that name a command, such as doc
 MINUS = "\N{MINUS SIGN}"

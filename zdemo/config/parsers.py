@@ -12,7 +12,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from zdemo.config.environment import Environment
 from zdemo.config.masking import QUOTES, SECRET_SETTINGS, could_be_secret, holds_token
+from zdemo.config.names import NEAR_VARIABLE, VARIABLES, did_you_mean
 from zdemo.config.placeholders import is_placeholder
+from zdemo.config.renames import rename_steps
 from zdemo.errors import SettingsError
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
@@ -23,17 +25,6 @@ DAMAGED_SCHEME = re.compile(r"https?(:(?!//|\d)|[/;\\])", re.IGNORECASE)  # a ho
 SCHEME_AND_MARKS = r"(?i)^(https?)[:;/\\]*"
 NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
 AUTHENTICATION_SCHEME = re.compile(r"(bearer|basic)\s", re.IGNORECASE)
-NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose
-NEAR_VARIABLE = 0.85  # CLEINT_ID is near CLIENT_ID; API_CLIENT_ID belongs to another program
-VARIABLES = {  # a variable with one of these names is not a misspelled one
-    "CLIENT_ID",
-    "CLIENT_SECRET",
-    "PAT",
-    "ZITADEL_ADMIN_PAT",
-    "ZITADEL_DOMAIN",
-    "ZITADEL_KEY_FILE",
-    "ZITADEL_PROJECT_ID",
-}
 IDS = ("CLIENT_ID", "ZITADEL_PROJECT_ID")
 BEFORE_NAME = r"(?i)^(\$env:|set\b|ZITADEL_)"  # PowerShell, cmd, and a prefix that only some names have
 SHOWABLE_NAME = r"[A-Za-z0-9_]{1,64}"  # in a file that is not a .env, anything may stand before =
@@ -90,8 +81,6 @@ class Reader:
 
     def _renames(self, name: str) -> list[str]:
         """Return which variables to rename so that this one is set."""
-        from zdemo.config.renames import rename_steps  # here, because it builds on this module
-
         return rename_steps(self.environment, name)
 
     def refuse(self, problem: str, fix: str) -> None:
@@ -120,15 +109,6 @@ def _shown(name: str, text: str) -> str:
     """Return what a message may repeat of a value; empty when it could be a secret."""
     is_hidden = name in SECRET_SETTINGS or could_be_secret(text) or (name in IDS and re.search("[A-Za-z]", text))
     return "" if is_hidden else text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
-
-
-def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str:
-    """Return the known name that is most like a word in any case of letters, or an empty string."""
-    from difflib import get_close_matches  # here, because only mistakes need it
-
-    lowered = {name.lower(): name for name in known}
-    near = get_close_matches(word.lower(), lowered, 1, least)
-    return lowered[near[0]] if near else ""
 
 
 def _similar_variable(name: str, variables: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from zdemo.config.environment import EXPORTED, PREFIXES, Environment
-from zdemo.config.parsers import NEAR_VARIABLE, VARIABLES, did_you_mean
+from zdemo.config.names import NEAR_VARIABLE, VARIABLES, did_you_mean
 
 NAMES = VARIABLES | {
     "ZDEMO_ALLOW_HTTP",

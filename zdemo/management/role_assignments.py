@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from zdemo.config.parsers import did_you_mean
+from zdemo.config.names import did_you_mean
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
