@@ -26,7 +26,7 @@ cache: dict[bytes, tuple[float, dict]] = {}  # SHA-256 of a token: when ZITADEL 
 @app.before_request
 def begin() -> None:
     g.headers = {"X-Request-ID": os.urandom(8).hex()}
-    body = request.get_data() if "Transfer-Encoding" in request.headers else b""  # else it may never come: do not wait
+    body = request.get_data() if "Transfer-Encoding" in request.headers else b""  # a proxy must limit its time
     if max(len(body), request.content_length or 0) >= app.config["MAX_CONTENT_LENGTH"]:
         abort(413)
 

@@ -74,6 +74,7 @@ def test_a_request_is_one_line(
 PAT = "Yq3xT7mN_2bVkR9sLwE4uZ8cHd-5fGa1JpQ6oXnB0vMiStCyWrUeDzKh7gAjF3lP2R8wQ4n"
 BASE64 = "q83vEjRWeJASNFZ4kKvN7xI0/VniQEjRWeJCrze8SNFZ4kBI0VniQ+8SNFZ4kA=="
 JWT = f"eyJhbGciOiJSUzI1NiIsImtpZCI6IjMyMDAwMCJ9.{PAT}Zz.{PAT}"
+HEX = "3f0a91b2c4d5e6f708192a3b4c5d0a115e6f70819203f4a5b6c7d8e9f0a1a8b7"
 MOST_SHOWN = 9  # characters of a token that stand together: the ends of two parts and the slash between them
 
 
@@ -84,6 +85,10 @@ MOST_SHOWN = 9  # characters of a token that stand together: the ends of two par
         (f"/api/private/{PAT}/x", "/api/private/Yq3x...wQ4n/x"),
         (f"/api/private;token={PAT};a=1", "/api/private;token=Yq3x...wQ4n;a=1"),
         (f"/{JWT}", "/eyJh...wQ4n"),
+        (f"/api/{HEX}/x", "/api/3f0a...a8b7/x"),
+        (f"/api/{HEX.upper()}/x", "/api/3F0A...A8B7/x"),
+        (f"/reset/{HEX[:32]}.html", "/reset/3f0a...0a11.html"),
+        ("/users/123456789012345678901234567890123456", None),
         ("/users/550e8400-e29b-41d4-a716-446655440000/RoleAssignments", None),
         ("/static/app.3f2Ab9c1.chunk.js", None),
         ("/" + "long-name/" * 15, None),
@@ -95,7 +100,7 @@ def test_a_token_in_a_path_is_masked(path: str, logged: str | None, api: Api, ca
     assert line.split()[1] == (logged or path)
 
 
-@pytest.mark.parametrize("token", [PAT, JWT, BASE64], ids=["PAT", "JWT", "base64"])
+@pytest.mark.parametrize("token", [PAT, JWT, BASE64, HEX], ids=["PAT", "JWT", "base64", "hex"])
 @pytest.mark.parametrize("before", [0, 1, 60, *range(170, 199, 4)])
 def test_a_token_anywhere_in_a_path_is_masked(
     before: int, token: str, api: Api, caplog: pytest.LogCaptureFixture

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import select
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.support.apis import PRIVATE, PUBLIC, THREADS, Api, plain_api
+from tests.support.ports import free_port
+from tests.support.processes import ROOT
 from tests.support.rows import BEARER, CHUNKED, FORM, check_body
+from tests.support.served import environment_for
 from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS, chunked, converse, request
@@ -75,6 +81,28 @@ def test_a_body_that_does_not_come_in_time_is_refused_and_its_threads_are_free_a
         check_body(late, "request_timeout", description="the request body did not come in time")
         eventually("no thread reads", lambda: [t for t in threading.enumerate() if t.name == "body"], lambda t: not t)
         assert hasty.send(COMPLETE).status == 200
+
+
+def test_gunicorn_logs_no_traceback_for_a_slow_body(tmp_path: Path) -> None:
+    port, log = free_port(), tmp_path / "log"
+    options = ("--worker-class", "gthread", "--threads", "4", "--bind", f"{LOOPBACK}:{port}")
+    environment = {**environment_for("http://localhost:1"), "PYTHONPATH": str(ROOT)}
+    with (
+        log.open("wb") as stderr,
+        subprocess.Popen(  # noqa: S603  # the words are this module's own
+            [sys.executable, "-m", "gunicorn", *options, "zdemo.server:create_app()"],
+            cwd=tmp_path,
+            env=environment,
+            stderr=stderr,
+        ) as process,
+    ):
+        try:
+            eventually("it has started", lambda: "Booting worker" in log.read_text())
+            with slow_clients(port, SLOW["chunks"], 1) as [client]:
+                assert converse(client, b"").status == 408
+        finally:
+            process.terminate()
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_body_that_comes_in_drops_has_the_same_time(hasty: Api) -> None:

@@ -9,6 +9,7 @@ SECRET_SETTINGS = ("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "ZDEMO_VISITOR_P
 LEAST_MASKED = 20  # characters; eight of a shorter token would be too much to show
 LEAST_TOKEN_LIKE = 32  # characters; ZITADEL's shortest tokens have some 50, its client secrets 64
 LEAST_RANDOM = 20  # characters that look random and may therefore be a token of another server
+LEAST_DIGITS = 4  # of a key in small letters or capitals; names have fewer, and IDs of ZITADEL have nothing else
 LEAST_MIXED = 16  # characters with small letters, capitals and digits: no route, host or check has such a name
 RANDOM_CHANGES = 0.4  # of all neighbours; they are of different kinds in 0.64 of base64, in 0.35 of CamelCaseWords
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
@@ -48,6 +49,15 @@ def token_like(text: str) -> list[str]:
     # base64 has slashes, and some tokens have dots: the pieces are too short
     wholes = re.split(f"[{SEPARATORS}/]+" if "://" in text else f"[{SEPARATORS}]+", text)
     return [whole for whole in wholes if len(whole) >= LEAST_TOKEN_LIKE and looks_random(re.sub("[/.]", "", whole))]
+
+
+def long_keys(text: str) -> list[str]:
+    """Return the parts of a text that have digits and only one kind of letters, and could be a key all the same.
+
+    For a log. The words of a command may name a folder by such a digest, and must stay what can be pasted.
+    """
+    runs = re.findall(rf"[A-Za-z0-9]{{{LEAST_TOKEN_LIKE},}}", text)
+    return [run for run in runs if (run.islower() or run.isupper()) and sum(map(str.isdigit, run)) >= LEAST_DIGITS]
 
 
 def looks_random(text: str) -> bool:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from zdemo.config.masking import LEAST_TOKEN_LIKE, masked, token_like
+from zdemo.config.masking import LEAST_TOKEN_LIKE, long_keys, masked, token_like
 from zdemo.config.settings import Settings
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.counters import Counters
@@ -94,8 +94,9 @@ def _shown(text: str) -> str:
     Cached, since most requests have the same few.
     """
     text = JWT_START.sub(lambda jwt: _masked(jwt[0]), text)
-    for token in token_like(text):
-        text = text.replace(token, _masked(token))
+    for find in (long_keys, token_like):  # the latter may take a key and the names around it for one token
+        for token in find(text):
+            text = text.replace(token, _masked(token))
     return quote(text, safe=PATH_CHARACTERS)
 
 

@@ -7,6 +7,7 @@ it for ``READ_SECONDS`` at most. Then it is refused, and its connection is cut, 
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -45,8 +46,8 @@ class BodyTooSlow(RequestTimeout):
     description = "the request body did not come in time"
 
 
-class ConnectionCut(Exception):
-    """Raised into the server, which then closes the connection."""
+class ConnectionCut(ConnectionResetError):
+    """Raised into the server, which then closes the connection. Servers log no traceback for a client that is gone."""
 
 
 class BodyReader:
@@ -134,4 +135,4 @@ def cut_connection_after(response: Response) -> Response:
 def _then_cut(body: bytes) -> Iterator[bytes]:
     yield body
     time.sleep(FLUSH_SECONDS)
-    raise ConnectionCut(BodyTooSlow.description)
+    raise ConnectionCut(errno.ECONNRESET, BodyTooSlow.description)
