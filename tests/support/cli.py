@@ -74,7 +74,7 @@ def unbroken(text: str) -> str:
     for before, line in pairwise(lines):
         command = re.match(COMMAND, line.lstrip())
         word = command[0] if command else line.split()[0] if line.strip() else ""
-        may_continue = line.startswith(" ") or (" " not in line and cells(line) > WITHOUT_TERMINAL - BELOW)
+        may_continue = line.startswith(" ") or (word == line and cells(line) > WITHOUT_TERMINAL - BELOW)
         if may_continue and cells(before) + 1 + cells(word) > WITHOUT_TERMINAL - BELOW:
             joined[-1] += f" {line.lstrip()}"
         else:

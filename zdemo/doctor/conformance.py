@@ -17,7 +17,6 @@ from zdemo.doctor.check import Result, check, failed, failed_with, passed, skipp
 from zdemo.doctor.context import Budget
 from zdemo.errors import ConnectionFailed
 from zdemo.http.response import GATEWAY_STATUSES, Response
-from zdemo.http.transport import Transport
 
 TOO_LONG = 16 * 1024 + 1  # characters; a zdemo API refuses such a token
 OPTION = "--api"
@@ -42,6 +41,8 @@ class Target:
 
     def get(self, authorization: str = "", *, in_query: str = "") -> Reply:
         """Send one GET request, with this Authorization header and this token in the query."""
+        from zdemo.http.transport import Transport  # here, because help and completion need no requests
+
         headers = {"Authorization": authorization} if authorization else {}
         path = self.path + (f"{'&' if '?' in self.path else '?'}access_token={in_query}" if in_query else "")
         with closing(Transport(self.origin, setting=OPTION)) as transport:

@@ -15,7 +15,6 @@ from zdemo.doctor.hidden_address import explained_by_hidden_address
 from zdemo.errors import FailureKind, Phase
 from zdemo.http.messages import failed as connection_failed
 from zdemo.http.proxy import proxy_address, proxy_problem
-from zdemo.http.transport import Transport
 
 SETTING = "ZITADEL_DOMAIN"
 IN_A_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
@@ -26,6 +25,8 @@ PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "AL
 
 
 def _proxy_for(issuer: str) -> str:
+    from zdemo.http.transport import Transport  # here, because help and completion need no requests
+
     transport = Transport(issuer, setting=SETTING)
     transport.close()
     return transport.proxy

@@ -8,7 +8,6 @@ from urllib.parse import quote_plus
 from zdemo.config.settings import Settings
 from zdemo.errors import ConnectionFailed
 from zdemo.http.response import Response
-from zdemo.http.transport import Transport
 from zdemo.introspection.client_assertion import ClientAssertion
 from zdemo.introspection.model import INTROSPECTION_PATH, Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
@@ -28,6 +27,8 @@ class IntrospectionClient:
 
     def __init__(self, settings: Settings, *, connections: int = 1, timeout_seconds: float | None = None) -> None:
         """Prepare to ask. ``timeout_seconds`` limits one whole introspection; the default is that of the settings."""
+        from zdemo.http.transport import Transport  # here, because help and completion need no requests
+
         self._timeout_seconds = settings.timeout_seconds if timeout_seconds is None else timeout_seconds
         self.client_id = settings.client_id
         self._client_secret = settings.client_secret

@@ -15,7 +15,6 @@ from typing import Any, Self
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Probe
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
-from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.http.response import Response
 from zdemo.introspection.client import IntrospectionClient, basic_credentials
 from zdemo.management.client import ManagementClient
@@ -55,6 +54,8 @@ class Prober:
     @property
     def has_time(self) -> bool:
         """Whether another probe may be answered before the deadline."""
+        from zdemo.http.deadline import LEAST_REQUEST_SECONDS  # here, because help and completion need no requests
+
         return self.seconds_left > LEAST_REQUEST_SECONDS
 
     @property

@@ -13,7 +13,6 @@ from typing import Any, Self
 
 from zdemo.errors import ConnectionFailed, UnusableAnswer
 from zdemo.http.response import Response
-from zdemo.http.transport import Transport
 from zdemo.introspection.refusals import introspection_error
 from zdemo.management.refusals import management_error
 
@@ -55,6 +54,8 @@ class ManagementClient:
     """
 
     def __init__(self, issuer: str, token: str, *, timeout_seconds: float | Callable[[], float]) -> None:
+        from zdemo.http.transport import Transport  # here, because help and completion need no requests
+
         self.issuer = issuer
         self._transport = Transport(issuer, setting="ZITADEL_DOMAIN")
         self._token = token
