@@ -31,7 +31,6 @@ from zdemo.config.parsers import InvalidValue
 CLIENT_ID, KEY_ID = "312909075212468229", "312909075212468555"
 
 
-@functools.cache
 def long_rsa_key(bits: int = 40_000) -> rsa.RSAPrivateKey:
     """Return numbers in the form of a key of many bits; making a real one takes hours."""
     p, q, e = (1 << bits // 2) + 1, (1 << bits // 2 - 1) + 1, 65537
@@ -41,6 +40,7 @@ def long_rsa_key(bits: int = 40_000) -> rsa.RSAPrivateKey:
     return numbers.private_key(unsafe_skip_rsa_key_validation=True)
 
 
+@functools.cache
 def rsa_key(bits: int = 2048) -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=bits)
 
