@@ -730,7 +730,7 @@ IN_THE_WAY: dict[str, tuple[tuple[str, str, bytes], int, str]] = {
     "/zitadel.application": (("501 Not Implemented", "application/json", b'{"code":12,"message":"x"}'), 1, "too old"),
     "/zitadel.authorization": (("404 Not Found", "text/plain", b"404 page not found"), 1, "too old"),
     "/oidc": (("429 Too Many Requests", "text/plain", b"Your ZITADEL instance is blocked."), 4, "429"),
-    "/": (("200 OK", "text/html", b"<html>"), 4, "ZITADEL_DOMAIN"),
+    "/": (("200 OK", "text/html", b"<html>"), 4, "correct --domain"),
 }
 
 

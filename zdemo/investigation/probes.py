@@ -31,13 +31,13 @@ class Prober:
     """Sends probes about one token, until ``settings.timeout_seconds`` after it was created."""
 
     def __init__(self, settings: Settings, token: str, *, admin_pat: str | None = None) -> None:
-        self._end = time.monotonic() + settings.timeout_seconds
         self._settings = settings
         self._token = token
         self._bearer = "".join(token.split("\n")).replace("\r", "")  # ZITADEL ignores line ends; a header must not
         self._admin_pat = admin_pat
         self._client = IntrospectionClient(settings, connections=PARALLEL)
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
+        self._end = time.monotonic() + settings.timeout_seconds  # loading what sends requests takes no part of it
 
     def __enter__(self) -> Self:
         return self
