@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from benchmarks import load, stand
+from zdemo.config.address import ZitadelAddress
 from zdemo.emulator import ADMIN, READER, emulate
 from zdemo.management.client import ManagementClient
 from zdemo.management.resources import remove_pat
@@ -123,7 +124,7 @@ def removal() -> None:
         with emulate() as emulator, stand.api(int(emulator.url.rsplit(":", 1)[1]), cache_ttl=ttl) as server:
             request = load.request("/api/private", READER.pat)
             load.run(server.port, [request], connections=1, seconds=0.2)
-            with ManagementClient(emulator.url, ADMIN.pat, timeout_seconds=5) as administrator:
+            with ManagementClient(ZitadelAddress(emulator.url), ADMIN.pat, timeout_seconds=5) as administrator:
                 remove_pat(administrator, READER.id, READER.token_id)
             start = time.perf_counter()
             while load.run(server.port, [request], connections=1, seconds=0.02).statuses[200]:

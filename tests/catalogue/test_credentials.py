@@ -293,6 +293,17 @@ def test_an_exported_administrators_pat_does_not_go_where_only_a_file_says(bare:
     command(bare, env | {"ZITADEL_DOMAIN": REMOTE}, "role", "list").names("does not resolve").never("not sent")
 
 
+def test_nor_where_only_a_file_says_to_connect(bare: Shell) -> None:
+    """The name that is connected to counts, whoever gave the issuer."""
+    bare.dotenv(**settings("http://localhost:8080", ZITADEL_INTERNAL_URL=REMOTE, ZDEMO_TIMEOUT="1"))
+    env = {"ZITADEL_ADMIN_PAT": secrets.token_urlsafe(53)}
+    for arguments in (*ROLE_COMMANDS, ("setup", "--yes", "--domain", "http://localhost:8080"), ("demo", "--live")):
+        output = command(bare, env, *arguments)
+        output.names(f"not sent.*if that is your ZITADEL: export ZITADEL_INTERNAL_URL={REMOTE}").never("resolve")
+    output = command(bare, env | {"ZITADEL_INTERNAL_URL": REMOTE}, "role", "list")
+    output.names("zitadel.invalid does not resolve", "host name in ZITADEL_INTERNAL_URL").never("not sent")
+
+
 def test_doctor_and_introspect_do_without_an_administrators_pat_that_may_be_collected(
     bare: Shell,
 ) -> None:

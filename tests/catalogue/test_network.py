@@ -6,6 +6,7 @@ The numbers are those of the catalogue. Each fault is real, and the command must
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from tests.support.certificates import Certificates
 from tests.support.cli import Shell
 from tests.support.named_causes import administered, call, command, doctor, introspect, settings
+from tests.support.ports import free_port
 from tests.support.relay import relay
 from tests.support.upstream import (
     Behaviour,
@@ -122,12 +124,94 @@ def test_07_a_host_that_is_no_instance(bare: Shell, zitadel: Emulator) -> None:
         output.never("not a zitadel", *NOT_THE_TOKEN)
 
 
+def test_07_a_name_inside_a_cluster_is_where_to_connect(bare: Shell, zitadel: Emulator) -> None:
+    url = zitadel.url.replace("localhost", "0.0.0.0")  # noqa: S104  # leads here, and is not loopback
+    env = settings(url, ZDEMO_ALLOW_HTTP="1")
+    for output in (doctor(bare, env, "zitadel.host"), introspect(bare, env)):
+        output.names(f"ZITADEL_DOMAIN={zitadel.url}", f"also: ZITADEL_INTERNAL_URL={url}(?!/)")
+    fixed = settings(zitadel.url, ZITADEL_INTERNAL_URL=url, ZDEMO_ALLOW_HTTP="1")
+    assert replace(bare, env=fixed)("introspect").code == 0
+
+
 @pytest.mark.parametrize("arguments", [("introspect",), ("introspect", "--json"), ("role", "list"), ("setup", "--yes")])
 def test_07_every_command_says_it_in_one_sentence(bare: Shell, zitadel: Emulator, arguments: tuple[str, ...]) -> None:
     url = zitadel.url.replace("localhost", "127.0.0.1")
     output = command(bare, administered(url), *arguments)
     output.names(r"ZITADEL has no instance for the host 127.0.0.1 .ZITADEL_DOMAIN.; its ExternalDomain is localhost")
     output.names(f"ZITADEL_DOMAIN={zitadel.url}")
+
+
+# --- ZITADEL_INTERNAL_URL
+
+ISSUER = "https://localhost:9443"  # nothing listens there
+
+
+def inside(url: str, issuer: str = ISSUER, **more: str) -> dict[str, str]:
+    """Return the settings of a container that connects to ``url``."""
+    return administered(issuer, ZITADEL_INTERNAL_URL=url, **more)
+
+
+def test_an_internal_url_works_for_every_command(bare: Shell, zitadel: Emulator) -> None:
+    url = zitadel.url.replace("localhost", "127.0.0.1")
+    shell = replace(bare, env=inside(url))
+    assert shell("introspect", "--json").document["iss"] == ISSUER
+    names = ("net.connect", "zitadel.issuer", "token.active", "admin.valid")
+    ran = shell("doctor", "--json", *(word for name in names for word in ("--only", name)))
+    assert (ran.code, "(ZITADEL_INTERNAL_URL)" in ran.out) == (0, True), ran.all
+    assert shell("role", "list").code == 0
+    ran = shell("setup", "--yes", "--project-name", "own", "--app-name", "own-api")
+    assert (ran.code, f"{ISSUER} as" in ran.out, ISSUER in (bare.folder / ".env").read_text()) == (0, True, True), (
+        ran.all
+    )
+    assert shell("setup", "--teardown", "--yes").code == 0
+    assert shell("demo", "--live").code == 0
+    with shell.running("serve", "--port", str(free_port())) as process:
+        assert process.stderr
+        start = process.stderr.readline() + process.stderr.readline()
+    assert f"asks {ISSUER} at {url};" in " ".join(start.split())
+
+
+def test_what_a_wrong_internal_url_does_is_named(bare: Shell, zitadel: Emulator) -> None:
+    with refusing_port() as port:
+        output = doctor(bare, inside(f"http://127.0.0.1:{port}"), "net.connect")
+        output.names(f"127.0.0.1 port {port} refuses", "correct host and port in ZITADEL_INTERNAL_URL")
+        output.never("ZITADEL_DOMAIN", "9443")
+    output = doctor(bare, inside("https://zitadel.invalid"), "net.resolve")
+    output.names("zitadel.invalid does not resolve", "fix: .*ZITADEL_INTERNAL_URL").never("ZITADEL_DOMAIN")
+    url = zitadel.url.replace("localhost", "127.0.0.1")
+    output = doctor(bare, inside(url.replace("http:", "https:")), "net.tls")
+    output.names("speaks plain http", f"fix: ZITADEL_INTERNAL_URL={url}").never("ZITADEL_DOMAIN")
+    output = doctor(bare, inside(f"{url}/oauth"), "settings.wellformed")
+    output.names("ZITADEL_INTERNAL_URL has a path", f"ZITADEL_INTERNAL_URL={url}")
+
+
+def test_an_internal_url_of_a_server_that_expects_https(bare: Shell) -> None:
+    with upstream(SAYS_HTTPS) as up:
+        output = doctor(bare, inside(up.url), "net.tls")
+    output.names(f"fix: ZITADEL_INTERNAL_URL=https://127.0.0.1:{up.port}").never("ZITADEL_DOMAIN")
+
+
+def test_an_internal_url_of_another_server(bare: Shell) -> None:
+    with upstream(answer(b"<h1>Welcome</h1>", headers=HTML)) as up:
+        outputs = [doctor(bare, inside(up.url), "zitadel.identity"), introspect(bare, inside(up.url))]
+        outputs.append(command(bare, inside(up.url), "role", "list"))
+    for output in outputs:
+        output.names("ZITADEL_INTERNAL_URL").never("ZITADEL_DOMAIN", *NOT_THE_TOKEN)
+
+
+def test_an_internal_url_of_a_zitadel_that_does_not_know_the_issuer(bare: Shell, zitadel: Emulator) -> None:
+    env = inside(zitadel.url, issuer="https://auth.example:8443")
+    for output in (doctor(bare, env, "zitadel.host"), introspect(bare, env), command(bare, env, "role", "list")):
+        output.names(r"no instance for the host auth.example .ZITADEL_DOMAIN.; its ExternalDomain is localhost")
+        output.names("ZITADEL_DOMAIN=https://localhost:8443").never("proxy in front", *NOT_THE_TOKEN)
+
+
+def test_the_certificate_of_an_internal_url_is_for_its_own_name(bare: Shell, certificates: Certificates) -> None:
+    env = inside("https://127.0.0.1:{port}", issuer="https://auth.example", REQUESTS_CA_BUNDLE=str(certificates.bundle))
+    with upstream(READY, tls=certificates.wrong_name()) as up:
+        env["ZITADEL_INTERNAL_URL"] = up.url
+        output = doctor(bare, env, "net.tls")
+    output.names("for another name than (127.0.0.1|localhost)", "ZITADEL_INTERNAL_URL").never("auth.example")
 
 
 OTHER_SERVER = ("not a ZITADEL|another server", "nginx|text/html", "fix: correct ZITADEL_DOMAIN")

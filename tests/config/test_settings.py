@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import processes
-from zdemo.config.environment import Environment, read_environment
+from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.key_file import ApplicationKey
 from zdemo.config.masking import masked
 from zdemo.config.names import did_you_mean
@@ -77,6 +77,9 @@ GOOD_VALUES: list[tuple[str, str, str, object]] = [
     ("ZITADEL_DOMAIN", "http://[::1]:8080", "issuer", "http://[::1]:8080"),
     ("ZITADEL_DOMAIN", "https://m\u00fcnchen.example", "issuer", "https://xn--mnchen-3ya.example"),
     ("ZITADEL_DOMAIN", "https://my_zitadel.example", "issuer", "https://my_zitadel.example"),
+    ("ZITADEL_INTERNAL_URL", "http://localhost:8080/", "internal_url", "http://localhost:8080"),
+    ("ZITADEL_INTERNAL_URL", "https://zitadel:8080", "internal_url", "https://zitadel:8080"),
+    ("ZITADEL_INTERNAL_URL", "https://zitadel.example/", "internal_url", None),  # the same as ZITADEL_DOMAIN
     ("CLIENT_SECRET", "a%+/=b'c", "client_secret", "a%+/=b'c"),
     ("ZITADEL_PROJECT_ID", "300000000000000010", "project_id", "300000000000000010"),
     ("ZITADEL_PROJECT_ID", "  ", "project_id", None),
@@ -95,6 +98,7 @@ def test_a_good_value(name: str, value: str, attribute: str, expected: object) -
     assert getattr(settings_with(**{name: value}), attribute) == expected
 
 
+INTERNAL = "http://zitadel:8080"
 EXAMPLE = "https://my-instance-abc123.zitadel.cloud"
 ADDRESS = f"give scheme, host and port, for example {EXAMPLE}"
 CORRECT = "correct it"
@@ -138,6 +142,9 @@ DOMAINS: list[tuple[str, str, str]] = [
     ("https://zitadel.example\r\nX", CONTROL, CORRECT),
 ]
 OTHERS: list[tuple[str, str, str, str]] = [
+    ("ZITADEL_INTERNAL_URL", "http://localhost:8080/zitadel", "has a path: …", "http://localhost:8080"),
+    ("ZITADEL_INTERNAL_URL", "https://a:b@zitadel:8080", "contains a user name or password", "https://zitadel:8080"),
+    ("ZITADEL_INTERNAL_URL", "https://", "is not an address: …", "give scheme, host and port, for example " + INTERNAL),
     ("CLIENT_ID", "312 909", "has a space inside: …", CORRECT),
     ("CLIENT_ID", "'312909'", "has quotes around it: …", "312909"),
     ("CLIENT_ID", "'my secret'", "has quotes around it", CORRECT),
@@ -186,6 +193,44 @@ def test_plain_http_is_for_this_machine(host: str) -> None:
     with pytest.raises(SettingsError, match="over plain http") as wrong:
         settings_with(ZITADEL_DOMAIN=f"http://{host}:80")
     assert wrong.value.hint == f"ZITADEL_DOMAIN=https://{host}:80, or ZDEMO_ALLOW_HTTP=1 in a network that you trust"
+
+
+def test_plain_http_to_a_name_of_a_cluster_is_not_private_either() -> None:
+    with pytest.raises(SettingsError, match="ZITADEL_INTERNAL_URL would send tokens and secrets over plain http"):
+        settings_with(ZITADEL_INTERNAL_URL=INTERNAL)
+    allowed = settings_with(ZITADEL_INTERNAL_URL=INTERNAL, ZDEMO_ALLOW_HTTP="1")
+    assert (allowed.issuer, allowed.internal_url) == (GOOD["ZITADEL_DOMAIN"], INTERNAL)
+
+
+DOMAIN, OTHER_DOMAIN = {"ZITADEL_DOMAIN": GOOD["ZITADEL_DOMAIN"]}, {"ZITADEL_DOMAIN": "https://other.example"}
+INSIDE = {"ZITADEL_INTERNAL_URL": "https://zitadel:8080"}
+
+
+@pytest.mark.parametrize(
+    ("option", "exported", "in_file", "used"),
+    [
+        ({}, {}, DOMAIN | INSIDE, True),
+        ({}, DOMAIN | INSIDE, OTHER_DOMAIN, True),
+        ({}, INSIDE, DOMAIN, True),
+        (DOMAIN, INSIDE, {}, True),
+        (DOMAIN, DOMAIN | INSIDE, {}, True),
+        ({}, DOMAIN, INSIDE, False),
+        ({}, DOMAIN, DOMAIN | INSIDE, False),
+        ({}, DOMAIN, OTHER_DOMAIN | INSIDE, False),
+        (DOMAIN, OTHER_DOMAIN | INSIDE, {}, False),
+        (DOMAIN, {}, OTHER_DOMAIN | INSIDE, False),
+    ],
+)
+def test_an_internal_url_counts_for_the_domain_of_its_place(
+    option: dict[str, str], exported: dict[str, str], in_file: dict[str, str], used: bool
+) -> None:
+    """A copied folder's file must not redirect what is meant for an exported address."""
+    secrets = {"CLIENT_ID": GOOD["CLIENT_ID"], "CLIENT_SECRET": GOOD["CLIENT_SECRET"], "ZITADEL_ADMIN_PAT": "pat"}
+    layers = {COMMAND_LINE: option, EXPORTED: exported, ".env": in_file | secrets}
+    environment = Environment(layers, file=Path(".env"))
+    for settings in (Settings.from_env(environment), AdminSettings.from_env(environment)):
+        assert settings.zitadel.server == (INSIDE["ZITADEL_INTERNAL_URL"] if used else GOOD["ZITADEL_DOMAIN"])
+        assert ["ZITADEL_INTERNAL_URL" in warning for warning in settings.warnings] == [True] * (not used)
 
 
 @pytest.mark.parametrize("value", ["1", "true", "YES"])

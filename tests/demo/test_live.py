@@ -22,6 +22,7 @@ import pytest
 from tests.support.cli import LONGEST_SECONDS, Ran, Shell
 from tests.support.desk import KeptReport
 from tests.support.waiting import eventually
+from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.live import PREFIX, live_demo
 from zdemo.emulator import ADMIN, VISITOR, World, create_app, emulate, known_world
@@ -46,7 +47,7 @@ class Target:
 
     @contextmanager
     def client(self) -> Iterator[ManagementClient]:
-        with closing(ManagementClient(self.url, self.admin_pat, timeout_seconds=10)) as client:
+        with closing(ManagementClient(ZitadelAddress(self.url), self.admin_pat, timeout_seconds=10)) as client:
             yield client
 
     def of_demos(self) -> set[str]:

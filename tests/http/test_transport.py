@@ -26,6 +26,7 @@ from tests.support.upstream import (
     reset,
     upstream,
 )
+from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.deadline import IDLE_SECONDS
 from zdemo.http.response import Response
@@ -74,6 +75,35 @@ def test_a_form_is_posted_and_the_answer_is_read() -> None:
     assert sent.headers["x-mine"] == "1"
     assert sent.headers["content-type"] == "application/x-www-form-urlencoded"
     assert sent.headers["user-agent"].startswith("zdemo/")
+
+
+@pytest.mark.parametrize(
+    ("issuer", "host", "scheme"),
+    [
+        ("https://zitadel.example", "zitadel.example", "https"),
+        ("https://zitadel.example:443", "zitadel.example", "https"),
+        ("https://zitadel.example:8443", "zitadel.example:8443", "https"),
+        ("http://localhost:8080", "localhost:8080", "http"),
+        ("http://[::1]:8080", "[::1]:8080", "http"),
+    ],
+)
+def test_an_internal_url_gets_the_host_and_scheme_of_the_issuer(issuer: str, host: str, scheme: str) -> None:
+    with upstream(OK, OK) as up:
+        transport = Transport.to_zitadel(ZitadelAddress(issuer, up.url))
+        came = [post(transport), post(transport)]
+        transport.close()
+        sent = [request.headers for request in up.requests]
+    assert [(headers["host"], headers["x-forwarded-proto"]) for headers in sent] == [(host, scheme)] * 2
+    assert [(answer.url, answer.issuer) for answer in came] == [(f"{up.url}/path", issuer)] * 2
+
+
+def test_without_an_internal_url_nothing_pretends_to_be_forwarded() -> None:
+    with upstream(OK) as up:
+        transport = Transport.to_zitadel(ZitadelAddress(up.url))
+        came = post(transport)
+        transport.close()
+        sent = up.requests[0].headers
+    assert (sent["host"], "x-forwarded-proto" in sent, came.issuer) == (f"127.0.0.1:{up.port}", False, "")
 
 
 def test_json_is_posted() -> None:

@@ -74,6 +74,25 @@ def test_no_proxy_is_honoured(no_proxy: str, send: Sender) -> None:
     assert proxy.requests == []
 
 
+def test_an_internal_url_is_connected_to_without_a_proxy() -> None:
+    """A proxy would replace the Host field of the issuer with that of the URL (RFC 9112 §3.2.2)."""
+    script = """
+import sys
+from zdemo.config.address import ZitadelAddress
+from zdemo.errors import ConnectionFailed
+from zdemo.http.transport import Transport
+transport = Transport.to_zitadel(ZitadelAddress("https://zitadel.example", sys.argv[1]))
+try:
+    transport.send("GET", "/", timeout_seconds=5)
+except ConnectionFailed as failed:
+    print(failed.kind)
+"""
+    with upstream(OK) as proxy:
+        proxies = {"HTTP_PROXY": proxy.url, "HTTPS_PROXY": proxy.url}
+        out = processes.run_python(script, "http://zitadel.invalid:8080", environment=proxies)
+    assert (out.strip(), proxy.requests) == (FailureKind.NAME_NOT_RESOLVED, [])
+
+
 def test_plain_http_to_this_machine_needs_no_proxy(send: Sender) -> None:
     with upstream(OK) as up, upstream(OK) as proxy:
         assert send(up.url, {"HTTP_PROXY": proxy.url})["status"] == 200

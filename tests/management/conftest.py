@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from zdemo.config.address import ZitadelAddress
 from zdemo.emulator import ADMIN, Emulator, emulate
 from zdemo.management.client import ManagementClient
 
@@ -16,5 +17,5 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def client(emulator: Emulator) -> Iterator[ManagementClient]:
-    with ManagementClient(emulator.url, ADMIN.pat, timeout_seconds=5) as management:
+    with ManagementClient(ZitadelAddress(emulator.url), ADMIN.pat, timeout_seconds=5) as management:
         yield management

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.connection_faults import DATABASE_AWAY, FAULTS, WRONG_HOST
 from tests.support.upstream import Behaviour, Received, Upstream, answer, depending, json_body, refusing_port, upstream
+from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError, ZitadelUnavailable
 from zdemo.management.client import MOST_PAGES, PAGE_SIZE, PROJECT_SERVICE, ManagementClient
 from zdemo.management.listings import administrators_of_project, roles_of_project
@@ -29,7 +30,10 @@ from zdemo.management.resources import (
 
 @contextmanager
 def client_of(behaviour: Behaviour) -> Iterator[tuple[ManagementClient, Upstream]]:
-    with upstream(behaviour) as server, ManagementClient(server.url, "the-token", timeout_seconds=5) as client:
+    with (
+        upstream(behaviour) as server,
+        ManagementClient(ZitadelAddress(server.url), "the-token", timeout_seconds=5) as client,
+    ):
         yield client, server
 
 
@@ -188,7 +192,7 @@ def test_an_error_keeps_zitadels_own_words(client: ManagementClient) -> None:
 
 def test_a_closed_port_is_unavailable() -> None:
     with refusing_port() as port:
-        client = ManagementClient(f"http://127.0.0.1:{port}", "token", timeout_seconds=5)
+        client = ManagementClient(ZitadelAddress(f"http://127.0.0.1:{port}"), "token", timeout_seconds=5)
         with pytest.raises(ZitadelUnavailable, match="refuses connections"):
             get_project(client, "1")
 

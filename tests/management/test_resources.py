@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.upstream import Behaviour, Received, answer, depending, json_body, upstream
+from zdemo.config.address import ZitadelAddress
 from zdemo.emulator import (
     ADMIN,
     APPLICATION_ID,
@@ -116,7 +117,7 @@ def test_the_administrator_and_the_rights(client: ManagementClient, emulator: Em
     assert organization
     assert organization.active
 
-    with ManagementClient(emulator.url, READER.pat, timeout_seconds=5) as own:
+    with ManagementClient(ZitadelAddress(emulator.url), READER.pat, timeout_seconds=5) as own:
         assert resources.whoami(own) == "reader"
         assert resources.list_memberships(own) == ()
         assert resources.list_user_events(own, READER.id, ["user.pat.added"]) is None
@@ -143,7 +144,10 @@ def test_memberships_of_another_shape_are_none(rows: object) -> None:
             return answer(json_body({"result": rows}))
         return answer(json_body({"sub": "1", "user": {"username": "ada"}}))
 
-    with upstream(depending(choose)) as server, ManagementClient(server.url, "token", timeout_seconds=5) as client:
+    with (
+        upstream(depending(choose)) as server,
+        ManagementClient(ZitadelAddress(server.url), "token", timeout_seconds=5) as client,
+    ):
         found = resources.administrator(client)
     assert (found.login_name, found.roles) == ("ada", ())
 
@@ -154,7 +158,7 @@ def test_a_key_that_cannot_be_read_is_an_error(fields: dict[str, Any]) -> None:
         upstream(answer(json_body({"keyId": "1", **fields}))),
         pytest.raises(UnusableAnswer, match="keyDet"),
     )
-    with server as up, ManagementClient(up.url, "token", timeout_seconds=5) as client, refused:
+    with server as up, ManagementClient(ZitadelAddress(up.url), "token", timeout_seconds=5) as client, refused:
         resources.create_application_key(client, "1", "2", expires=EXPIRES)
 
 

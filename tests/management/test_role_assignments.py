@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.connection_faults import FAULTS, INACTIVE
 from tests.support.upstream import upstream
+from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import Settings
 from zdemo.emulator import (
     AUTHORIZATION_ID,
@@ -123,7 +124,7 @@ def test_unknown_names_are_errors_and_change_nothing(client: ManagementClient, d
 
 @pytest.mark.parametrize("do", [grant, revoke])
 def test_a_user_without_a_membership_is_not_an_administrator(emulator: Emulator, do: Do) -> None:
-    with ManagementClient(emulator.url, VISITOR.pat, timeout_seconds=5) as other:
+    with ManagementClient(ZitadelAddress(emulator.url), VISITOR.pat, timeout_seconds=5) as other:
         for name in ("reader", "visitor", "stranger"):
             with pytest.raises(ManagementError, match="not an administrator"):
                 do(other, PROJECT_ID, name, ROLE)

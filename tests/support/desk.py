@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.support.emulator_target import Api
 from tests.support.waiting import eventually
+from zdemo.config.address import ZitadelAddress
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.http.response import Response
 from zdemo.management.client import ManagementClient
@@ -34,7 +35,7 @@ class CountingClient(ManagementClient):
     """Counts the calls that change something; with ``cut_at`` the run ends ``before`` or after that one."""
 
     def __init__(self, target: tuple[str, str], cut_at: int = 0, *, before: bool = False) -> None:
-        super().__init__(*target, timeout_seconds=TIMEOUT_SECONDS)
+        super().__init__(ZitadelAddress(target[0]), target[1], timeout_seconds=TIMEOUT_SECONDS)
         self.changes: list[str] = []
         self._cut_at, self._before = cut_at, before
 

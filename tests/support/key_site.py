@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from zdemo.config.address import ZitadelAddress
 from zdemo.config.key_file import ApplicationKey, read_key_file
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, PROJECT_ID, emulate
@@ -40,7 +41,7 @@ class KeySite:
 @contextmanager
 def key_site(file: Path, *, lifetime_milliseconds: int = DAY_MILLISECONDS) -> Iterator[KeySite]:
     """Run an emulator with such an application; only the owner can read the key file."""
-    with emulate() as emulator, ManagementClient(emulator.url, ADMIN.pat, timeout_seconds=5) as client:
+    with emulate() as emulator, ManagementClient(ZitadelAddress(emulator.url), ADMIN.pat, timeout_seconds=5) as client:
         resources.create_application(
             client, project_id=PROJECT_ID, application_id=APPLICATION_ID, name="by key", auth=Auth.KEY
         )

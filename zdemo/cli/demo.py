@@ -18,7 +18,7 @@ import typer
 from zdemo.cli.layout import BELOW, cells, pad, with_remark
 from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
+from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import DemoEnvironment, Interrupted, StepResult
@@ -49,7 +49,7 @@ def demo(
       zdemo demo --live
       zdemo demo --json
 
-    Variables: with --live, ZITADEL_DOMAIN and ZITADEL_ADMIN_PAT
+    Variables: with --live, ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL and ZITADEL_ADMIN_PAT
 
     Exit codes: 0 every answer was the expected one; 1 one was not; 3 a setting is missing or wrong; 4 no answer
 
@@ -82,6 +82,7 @@ def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[DemoE
             raise
         what = "it" if len(error.problems) == 1 else "them"
         raise SettingsError(error.problems, hint=LIVE_HINT.format(what=what)) from None
+    tell_warnings(screen, settings)
     tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
     return live_demo(settings, screen)
 

@@ -69,8 +69,8 @@ def introspect(
       zdemo introspect --pat - < token.txt
       zdemo introspect --require read:messages -q
 
-    Variables: ZITADEL_DOMAIN; CLIENT_ID and CLIENT_SECRET, or ZITADEL_KEY_FILE; PAT, ZITADEL_PROJECT_ID; and
-    ZITADEL_ADMIN_PAT, to find more causes
+    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL; CLIENT_ID and CLIENT_SECRET, or ZITADEL_KEY_FILE; PAT,
+    ZITADEL_PROJECT_ID; and ZITADEL_ADMIN_PAT, to find more causes
 
     Exit codes: 0 the token is active or, with --require, would be accepted and has the role; 1 it is not; 3 a setting
     or the token is missing or wrong; 4 no answer from ZITADEL
@@ -92,7 +92,7 @@ def introspect(
     now = time.time()
     if as_json or quiet:
         return _judge(_raw(screen, settings, token, show=not quiet), settings, require, now=now)
-    with screen.waiting(f"asking {settings.issuer}"):
+    with screen.waiting(f"asking {settings.zitadel}"):
         investigation = investigate_with(environment, settings, token, role=require or ROLE, now=now)
     error, finding = investigation.error, investigation.finding
     tell_hidden(screen, environment, *DECISIVE, finding=finding)

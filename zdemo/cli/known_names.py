@@ -16,7 +16,7 @@ from zdemo.management.resources import list_roles, list_similar_users
 from zdemo.management.role_assignments import find_project_id
 
 PATIENCE_SECONDS = 1.0  # a person waits for each answer with a finger on the key
-SENT = ("ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT", "CLIENT_ID", "CLIENT_SECRET")
+SENT = ("ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL", "ZITADEL_ADMIN_PAT", "CLIENT_ID", "CLIENT_SECRET")
 
 
 def user_names(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -51,4 +51,4 @@ def _settings(ctx: typer.Context) -> tuple[Environment, AdminSettings]:
 
 
 def _client(settings: AdminSettings) -> ManagementClient:
-    return ManagementClient(settings.issuer, settings.admin_pat, timeout_seconds=PATIENCE_SECONDS)
+    return ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=PATIENCE_SECONDS)

@@ -13,7 +13,7 @@ from zdemo.cli.known_names import role_keys, user_names
 from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.options import PLAIN, EnvFile, Json
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources
+from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings
 from zdemo.config.environment import read_environment
 from zdemo.config.printable import one_line
 from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS, AdminSettings, Settings
@@ -51,7 +51,8 @@ Examples:
   zdemo role grant reader read:messages
   zdemo role revoke reader read:messages
 
-Variables: ZITADEL_DOMAIN, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and CLIENT_SECRET to find the project
+Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and
+CLIENT_SECRET to find the project
 
 Exit codes: 0 done, or nothing had to be done; 1 no such user or role, or a missing permission; 3 a setting is missing
 or wrong; 4 no answer from ZITADEL
@@ -75,9 +76,10 @@ class _Project:
         environment = read_environment(env_file)
         hide_secrets(screen, environment)
         settings = AdminSettings.from_env(environment)
+        tell_warnings(screen, settings)
         tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
         tell_hidden(screen, environment, "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT", "ZITADEL_PROJECT_ID")
-        self.client = ManagementClient(settings.issuer, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
+        self.client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
         self.introspector: IntrospectionClient | None = None
         self.cache_ttl_seconds = DEFAULT_CACHE_TTL_SECONDS
         with suppress(SettingsError):
@@ -110,7 +112,8 @@ def list_roles(
       zdemo role list reader
       zdemo role list --json
 
-    Variables: ZITADEL_DOMAIN, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and CLIENT_SECRET to find the project
+    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and
+    CLIENT_SECRET to find the project
 
     Exit codes: 0 done; 1 no such user, or a missing permission; 3 a setting is missing or wrong; 4 no answer
 
@@ -156,7 +159,8 @@ def grant_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False
       zdemo role grant visitor read:messages
       zdemo role grant visitor read:messages --json
 
-    Variables: ZITADEL_DOMAIN, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and CLIENT_SECRET to find the project
+    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and
+    CLIENT_SECRET to find the project
 
     Exit codes: 0 the user has the role; 1 no such user or role, or a missing permission; 3 a setting is missing or
     wrong; 4 no answer, or ZITADEL does not show the change
@@ -176,7 +180,8 @@ def revoke_role(ctx: typer.Context, user: User, role: Role, as_json: Json = Fals
       zdemo role revoke reader read:messages
       zdemo role revoke reader read:messages --json
 
-    Variables: ZITADEL_DOMAIN, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and CLIENT_SECRET to find the project
+    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and
+    CLIENT_SECRET to find the project
 
     Exit codes: 0 the user does not have the role; 1 no such user or role, or a missing permission; 3 a setting is
     missing or wrong; 4 no answer, or ZITADEL does not show the change

@@ -21,7 +21,7 @@ from zdemo.config.environment import Environment, read_environment
 from zdemo.config.settings import Settings
 from zdemo.errors import ExitCode, ZdemoError
 
-KEY_FILE = "ZITADEL_KEY_FILE"
+NOT_THE_EMULATORS = ("ZITADEL_KEY_FILE", "ZITADEL_INTERNAL_URL")  # they win over what the emulator needs
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 METRICS_NAMES = ("zdemo-metrics-", ".db")  # how the names of a folder begin, and of its files end
 WORKER_FILES = 48  # open files of a worker, without connections to clients and to ZITADEL; some 30 were seen
@@ -56,8 +56,8 @@ def serve(
       zdemo serve --emulator
       zdemo serve --port 5001 --workers 2 --json-logs
 
-    Variables: ZITADEL_DOMAIN; CLIENT_ID and CLIENT_SECRET, or ZITADEL_KEY_FILE; ZITADEL_PROJECT_ID, ZDEMO_CACHE_TTL,
-    ZDEMO_CACHE_SIZE, ZDEMO_TIMEOUT, ZDEMO_ALLOW_HTTP, ZDEMO_ROLE_DENIED_STATUS
+    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL; CLIENT_ID and CLIENT_SECRET, or ZITADEL_KEY_FILE;
+    ZITADEL_PROJECT_ID, ZDEMO_CACHE_TTL, ZDEMO_CACHE_SIZE, ZDEMO_TIMEOUT, ZDEMO_ALLOW_HTTP, ZDEMO_ROLE_DENIED_STATUS
 
     Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken; 3 a setting is missing or wrong
 
@@ -88,7 +88,7 @@ def serve(
         hide_secrets(screen, environment)
         stack.enter_context(_metrics_folder(served=open_metrics, shared=workers > 1))
         screen.tell(
-            f"API on http://{f'[{host}]' if ':' in host else host}:{port}, asks {settings.issuer}; Ctrl-C stops it"
+            f"API on http://{f'[{host}]' if ':' in host else host}:{port}, asks {settings.zitadel}; Ctrl-C stops it"
         )
         from zdemo.server import WorkerApp
         from zdemo.serving.production import serve_forever
@@ -142,11 +142,11 @@ def _with_emulator(screen: Screen, environment: Environment) -> Environment:
         "ZITADEL_PROJECT_ID": PROJECT_ID,
     }
     shadowed = [name for name, value in variables.items() if environment.get(name, value).strip() != value]
-    shadowed += [KEY_FILE] if KEY_FILE in environment else []
+    shadowed += [name for name in NOT_THE_EMULATORS if name in environment]
     if shadowed:
         screen.tell(f"note: --emulator ignores your {', '.join(shadowed)}")
     options = {name: ("--emulator", value) for name, value in variables.items()}
-    return read_environment(environment.file, options).without(KEY_FILE)  # a key would win over the secret
+    return read_environment(environment.file, options).without(*NOT_THE_EMULATORS)
 
 
 def _start_emulator(screen: Screen, stack: ExitStack, env_file: Path) -> None:

@@ -24,6 +24,7 @@ from zdemo.cli.token_input import (
     given_token,
     hide_secrets,
     tell_mixed_sources,
+    tell_warnings,
     token_question,
     typed_secret,
 )
@@ -119,7 +120,7 @@ def setup(
       zdemo setup --yes --auth private-key-jwt
       zdemo setup --teardown
 
-    Variables: ZITADEL_DOMAIN, ZITADEL_ADMIN_PAT
+    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT
 
     Exit codes: 0 done; 1 refused, or not permitted; 2 changes to confirm, but nobody to ask; 3 a setting is missing or
     wrong; 4 no answer from ZITADEL
@@ -153,6 +154,7 @@ def setup(
                 screen.say(f"nothing to remove: .zdemo/setup.json records nothing that setup created for {files.path}")
             return ExitCode.YES
         settings = AdminSettings.from_env(_environment(screen, files, domain, admin_pat, may_ask=not yes))
+        tell_warnings(screen, settings)
         with _management(settings) as client:
             run = _Run(
                 screen=screen,
@@ -169,7 +171,7 @@ def setup(
 @contextmanager
 def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
     """Give a client of the management API; what keeps ZITADEL from answering is explained by the diagnosis."""
-    client = ManagementClient(settings.issuer, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
+    client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
     try:
         yield client
     except IntrospectionError as error:
@@ -216,8 +218,8 @@ def _environment(
 
 def _typed_admin_pat(environment: Environment, *, with_option: bool) -> str:
     """Ask for the administrator's PAT. Raises SettingsError if it is not clear where that will go."""
-    issuer = AdminSettings.from_env(environment).issuer
-    question = token_question(ADMIN_PAT, issuer, environment, "ZITADEL_DOMAIN")
+    zitadel = AdminSettings.from_env(environment).zitadel
+    question = token_question(ADMIN_PAT, zitadel.server, environment, zitadel.setting)
     return (given_token("--admin-pat", ASK, question=question) or "") if with_option else typed_secret(question)
 
 
@@ -278,7 +280,7 @@ class _Run:
     def set_up(self, options: SetupOptions) -> int:
         """Look, show the plan, ask, apply it, and verify the result."""
         screen, files = self.screen, self.files
-        with screen.waiting(f"looking at {self.client.issuer}"):
+        with screen.waiting(f"looking at {self.client.zitadel}"):
             current = look(self.client, files, options)
         plan = make_plan(current, files.values, file=files.path.name)
         if not self.as_json:
@@ -357,7 +359,7 @@ class _Run:
     def tear_down(self) -> int:
         """Show what will be removed, ask, and remove it."""
         screen, files = self.screen, self.files
-        with screen.waiting(f"looking at {self.client.issuer}"):
+        with screen.waiting(f"looking at {self.client.zitadel}"):
             teardown = plan_teardown(self.client, files)
         if not self.as_json:
             show_teardown(screen, teardown, files.path, with_additions=self.with_additions)

@@ -19,7 +19,7 @@ from zdemo.config.printable import escaped
 from zdemo.errors import MissingTokenError, UsageError
 
 if TYPE_CHECKING:
-    from zdemo.config.settings import Settings
+    from zdemo.config.settings import AdminSettings, Settings
     from zdemo.diagnosis import Finding
 
 FROM_STDIN = "-"
@@ -109,7 +109,7 @@ def hide_secrets(screen: Screen, environment: Environment) -> None:
     screen.hide(*(piece for value in settings for piece in token_like(value)))
 
 
-def tell_warnings(screen: Screen, settings: Settings) -> None:
+def tell_warnings(screen: Screen, settings: Settings | AdminSettings) -> None:
     """Print the warnings about settings."""
     for warning in settings.warnings:
         screen.tell(f"warning: {warning}")

@@ -132,9 +132,9 @@ class Environment(Mapping[str, str]):
             init = "; zdemo init writes one to fill in" if with_own else f"; {INIT_EMULATOR}"
         return f"set {what} in the environment or in {self.file or '.env'}{init}"
 
-    def without(self, name: str) -> Environment:
-        """Return the same environment with one variable not set."""
-        return self._copy({other: found for other, found in self._values.items() if other != name})
+    def without(self, *names: str) -> Environment:
+        """Return the same environment with these variables not set."""
+        return self._copy({name: found for name, found in self._values.items() if name not in names})
 
     def unhidden(self, names: Iterable[str]) -> Environment:
         """Return the environment as it would be if nothing hid the values of these variables."""

@@ -12,6 +12,7 @@ VARIABLES = {  # a variable with one of these names is not a misspelled one
     "PAT",
     "ZITADEL_ADMIN_PAT",
     "ZITADEL_DOMAIN",
+    "ZITADEL_INTERNAL_URL",
     "ZITADEL_KEY_FILE",
     "ZITADEL_PROJECT_ID",
 }

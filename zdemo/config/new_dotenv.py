@@ -12,7 +12,7 @@ from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
 from zdemo.config.environment import is_setting
 from zdemo.config.files import NotAFileError, check_is_file, not_written
 from zdemo.config.packaged import EXAMPLE, packaged_text
-from zdemo.config.settings import EXAMPLE_DOMAIN
+from zdemo.config.settings import EXAMPLE_DOMAIN, EXAMPLE_INTERNAL_URL
 from zdemo.errors import SettingsError
 
 SKELETON = f"""\
@@ -22,6 +22,8 @@ SKELETON = f"""\
 # The address of your ZITADEL, exactly as in its issuer: scheme, host and port.
 # For example {EXAMPLE_DOMAIN}
 ZITADEL_DOMAIN=
+# Where to connect in its place, from a container or inside a cluster. Requests still name the host above.
+# ZITADEL_INTERNAL_URL={EXAMPLE_INTERNAL_URL}
 
 # The API application's client credentials (authentication method Basic).
 CLIENT_ID=

@@ -19,6 +19,7 @@ from zdemo.errors import SettingsError
 
 DEFAULT_TIMEOUT_SECONDS = 5.0
 LONGEST_TIMEOUT_SECONDS = 300.0
+DEFAULT_PORTS = {"http": 80, "https": 443}
 LONGEST_LABEL = 63  # RFC 1035 §2.3.4
 LONGEST_SHOWN = 100  # characters of a value
 DAMAGED_SCHEME = re.compile(r"https?(:(?!//|\d)|[/;\\])", re.IGNORECASE)  # a host may be called http
@@ -157,6 +158,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def without_default_port(address: str) -> str:
+    """Return an origin as a ``Host`` field gives it, which omits the scheme's default port (RFC 9110 §7.2)."""
+    parts = urlsplit(address)
+    port = DEFAULT_PORTS.get(parts.scheme)
+    return address.removesuffix(f":{port}") if parts.port == port else address
 
 
 def origin(text: str, *, allow_http: bool, example: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zdemo.config.environment import Environment
+from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url
 from zdemo.config.key_file import ApplicationKey, read_key_file
 from zdemo.config.parsers import (
     DEFAULT_TIMEOUT_SECONDS,
@@ -29,6 +29,7 @@ DEFAULT_CACHE_TTL_SECONDS = 5.0
 DEFAULT_CACHE_SIZE = 10_000
 LONGEST_CACHE_TTL_SECONDS = 86_400.0
 EXAMPLE_DOMAIN = f"https://{EXAMPLE_HOST}"
+EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
 KEY_FILE = "ZITADEL_KEY_FILE"
 KeyReader = Callable[[str, Path], tuple[ApplicationKey, str]]
 
@@ -39,9 +40,14 @@ def _address(reader: Reader, example: str) -> Callable[[str], str]:
     return lambda text: origin(text, allow_http=allow_http, example=example)
 
 
-def _issuer(reader: Reader) -> str:
+def _zitadel(reader: Reader) -> ZitadelAddress:
+    """Return the issuer, and where to connect in its place if that is another address."""
     what = f"the address of your ZITADEL, e.g. {EXAMPLE_DOMAIN}"
-    return reader.required("ZITADEL_DOMAIN", _address(reader, EXAMPLE_DOMAIN), what)
+    issuer = reader.required(ISSUER, _address(reader, EXAMPLE_DOMAIN), what)
+    internal_url = ""
+    if not unused_internal_url(reader.environment):
+        internal_url = reader.optional(INTERNAL_URL, _address(reader, EXAMPLE_INTERNAL_URL), "")
+    return ZitadelAddress(issuer, internal_url if internal_url not in ("", issuer) else None)
 
 
 def _key(reader: Reader, read_key: KeyReader) -> tuple[ApplicationKey | None, str]:
@@ -63,20 +69,22 @@ def _client(reader: Reader) -> tuple[str, str]:
     )
 
 
-def _misnamed(environment: Environment) -> list[str]:
+def _misnamed(reader: Reader) -> tuple[str, ...]:
     """Return a warning for each variable that is not used because of its name."""
-    return [f"{step.split(' ')[1]} is not a setting of zdemo: {step}" for step in rename_steps(environment)]
+    steps = rename_steps(reader.environment)
+    return tuple(f"{step.split(' ')[1]} is not a setting of zdemo: {step}" for step in steps)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of the resource server.
 
-    ``issuer`` is an origin without a slash at the end. With a ``key``, ``client_id`` is the key file's and there is no
-    secret. ``warnings`` are to be shown when something is started with these settings.
+    ``issuer`` is an origin without a slash at the end, and so is ``internal_url``. With a ``key``, ``client_id`` is the
+    key file's and there is no secret. ``warnings`` are to be shown when something is started with these settings.
     """
 
     issuer: str
+    internal_url: str | None = None
     client_id: str
     client_secret: str = field(repr=False)
     key: ApplicationKey | None = None
@@ -86,6 +94,11 @@ class Settings:
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     role_denied_status: int = 401
     warnings: tuple[str, ...] = ()
+
+    @property
+    def zitadel(self) -> ZitadelAddress:
+        """Where ZITADEL is, and where to connect."""
+        return ZitadelAddress(self.issuer, self.internal_url)
 
     @property
     def credential_variables(self) -> str:
@@ -99,15 +112,16 @@ class Settings:
         ``read_key`` reads the file that ``ZITADEL_KEY_FILE`` names.
         """
         reader = Reader(variables)
-        issuer = _issuer(reader)
+        zitadel = _zitadel(reader)
         key, warning = _key(reader, read_key)
         client_id, client_secret = (key.client_id, "") if key else _client(reader)
         settings = cls(
-            issuer=issuer,
+            issuer=zitadel.issuer,
+            internal_url=zitadel.internal_url,
             client_id=client_id,
             client_secret=client_secret,
             key=key,
-            warnings=(*([warning] if warning else []), *_misnamed(reader.environment)),
+            warnings=tuple(filter(None, (warning, unused_internal_url(reader.environment)))) + _misnamed(reader),
             project_id=reader.optional("ZITADEL_PROJECT_ID", credential, "") or None,
             cache_ttl_seconds=reader.optional(
                 "ZDEMO_CACHE_TTL", number(0, LONGEST_CACHE_TTL_SECONDS), DEFAULT_CACHE_TTL_SECONDS
@@ -124,14 +138,21 @@ class Settings:
 class AdminSettings:
     """The settings of the commands that read and change ZITADEL as an administrator.
 
-    ``setting`` is what gives ZITADEL's address, as messages name it.
+    ``setting`` is what gives ZITADEL's address, as messages name it. ``warnings`` are to be shown at the beginning.
     """
 
     issuer: str
+    internal_url: str | None = None
     admin_pat: str = field(repr=False)
-    setting: str = "ZITADEL_DOMAIN"
+    setting: str = ISSUER
     project_id: str | None = None
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def zitadel(self) -> ZitadelAddress:
+        """Where ZITADEL is, and where to connect."""
+        return ZitadelAddress(self.issuer, self.internal_url)
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> AdminSettings:
@@ -140,17 +161,19 @@ class AdminSettings:
         An exported PAT is refused where a ``.env`` says where it would go, see ``zdemo.config.withheld``.
         """
         reader = Reader(variables)
-        issuer = _issuer(reader)
-        if withheld := why_withheld(reader.environment, issuer):
+        zitadel = _zitadel(reader)
+        if withheld := why_withheld(reader.environment, zitadel):
             reader.refuse(*withheld)
         settings = cls(
-            issuer=issuer,
-            setting=reader.environment.setting("ZITADEL_DOMAIN"),
+            issuer=zitadel.issuer,
+            internal_url=zitadel.internal_url,
+            setting=reader.environment.setting(ISSUER),
             admin_pat=reader.required(
                 "ZITADEL_ADMIN_PAT", credential, "the personal access token of an administrator (ORG_OWNER)"
             ),
             project_id=reader.optional("ZITADEL_PROJECT_ID", credential, "") or None,
             timeout_seconds=timeout(reader),
+            warnings=tuple(filter(None, [unused_internal_url(reader.environment)])),
         )
         reader.finish()
         return settings

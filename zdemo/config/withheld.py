@@ -7,22 +7,25 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from zdemo.config.address import ZitadelAddress
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.parsers import is_loopback
 
-ADMIN_PAT, ADDRESS = "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN"
+ADMIN_PAT = "ZITADEL_ADMIN_PAT"
 
 
-def why_withheld(environment: Environment, issuer: str) -> tuple[str, str] | None:
-    """Return why the administrator's PAT is not sent to ``issuer``, and what to do; ``None`` when it may be.
+def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> tuple[str, str] | None:
+    """Return why the administrator's PAT is not sent to a ZITADEL, and what to do; ``None`` when it may be.
 
-    An address of this machine may have it: what listens here was started here.
+    What names the server that requests go to decides: ``ZITADEL_INTERNAL_URL`` where it is used. An address of this
+    machine may have the PAT: what listens here was started here.
     """
-    place = environment.source(ADDRESS)
+    server, setting = zitadel.server, zitadel.setting
+    place = environment.source(setting)
     from_file = environment.file is not None and place == str(environment.file)
-    if not from_file or environment.source(ADMIN_PAT) != EXPORTED or is_loopback(urlsplit(issuer).hostname or ""):
+    if not from_file or environment.source(ADMIN_PAT) != EXPORTED or is_loopback(urlsplit(server).hostname or ""):
         return None
     return (
-        f"{ADMIN_PAT} is exported in this shell, but only {place} says where it goes, to {issuer}: it was not sent",
-        f"if that is your ZITADEL: export {ADDRESS}={issuer}",
+        f"{ADMIN_PAT} is exported in this shell, but only {place} says where it goes, to {server}: it was not sent",
+        f"if that is your ZITADEL: export {setting}={server}",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import Settings
 from zdemo.demo.scenario import CACHE_SECONDS, EMULATED_STEPS, Caller, DemoChange, DemoEnvironment, changes_at_zitadel
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate, known_world
@@ -23,7 +24,7 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
     with ExitStack() as stack:
         emulator = stack.enter_context(ExitStack())
         url = emulator.enter_context(emulate(world)).url
-        client = stack.enter_context(ManagementClient(url, ADMIN.pat, timeout_seconds=TIMEOUT_SECONDS))
+        client = stack.enter_context(ManagementClient(ZitadelAddress(url), ADMIN.pat, timeout_seconds=TIMEOUT_SECONDS))
         settings = Settings(
             issuer=url,
             client_id=CLIENT_ID,

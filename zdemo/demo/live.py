@@ -69,7 +69,7 @@ def live_demo(
         Interrupted: a signal asked the program to end; everything has been removed.
     """
     with ExitStack() as stack:
-        management = ManagementClient(admin.issuer, admin.admin_pat, timeout_seconds=admin.timeout_seconds)
+        management = ManagementClient(admin.zitadel, admin.admin_pat, timeout_seconds=admin.timeout_seconds)
         client = stack.enter_context(management)
         files = SetupFiles(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))) / ".env")
         check = stack.enter_context(_signals())
@@ -139,7 +139,7 @@ def _environment(client: ManagementClient, files: SetupFiles, check: Callable[[]
     settings = replace(found, cache_ttl_seconds=CACHE_SECONDS)
     with ExitStack() as stack:
         zitadel = stack.enter_context(closing(IntrospectionClient(settings)))
-        closed = replace(settings, issuer=f"http://{LOOPBACK}:{stack.enter_context(_closed_port())}")
+        closed = replace(settings, issuer=f"http://{LOOPBACK}:{stack.enter_context(_closed_port())}", internal_url=None)
         nowhere = stack.enter_context(closing(IntrospectionClient(closed)))
         switched = SwitchedIntrospector(zitadel)
         limits = Limits.of(THREADS)

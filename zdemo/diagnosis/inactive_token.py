@@ -24,14 +24,14 @@ SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API th
 def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NOTHING, *, now: float) -> Finding:
     """Return why a token is inactive, as far as it can be known: never a wrong single cause."""
     case = InactiveCase(token=token, settings=settings, evidence=evidence, now=now)
-    if obvious := zitadel_is_sick(settings.issuer, evidence) or paste_problem(token) or _another_value(case):
+    if obvious := zitadel_is_sick(settings.zitadel.server, evidence) or paste_problem(token) or _another_value(case):
         return obvious
     finding = _alive_elsewhere(case) or finding_for_jwt(case) or _session_api(case) or _recorded(case)
     finding = finding or finding_by_form(case)
     return finding.and_seen(case.seen)
 
 
-def zitadel_is_sick(issuer: str, evidence: Evidence) -> Finding | None:
+def zitadel_is_sick(server: str, evidence: Evidence) -> Finding | None:
     """Return the finding when ZITADEL's database is down, or cannot be read in part; ``None`` when neither shows.
 
     A ZITADEL that works refuses a made-up client with 400; one that cannot read its clients answers 200 to all.
@@ -41,7 +41,7 @@ def zitadel_is_sick(issuer: str, evidence: Evidence) -> Finding | None:
     line = ((made_up.value, "got 200 inactive, where a ZITADEL that works answers 400"),)
     seen = (*(line if everything_inactive else ()), *health_lines(evidence))
     if evidence.database_away:
-        return database_away(issuer, seen)
+        return database_away(server, seen)
     if not everything_inactive:
         return None
     return Finding(
@@ -51,7 +51,7 @@ def zitadel_is_sick(issuer: str, evidence: Evidence) -> Finding | None:
         fix=(
             "check ZITADEL's database (PostgreSQL) and its log for a table that cannot be read, a missing role or a "
             "failed migration; then try again",
-            f"curl -i {issuer}/debug/ready",
+            f"curl -i {server}/debug/ready",
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urlsplit
 
+from zdemo.config.settings import EXAMPLE_INTERNAL_URL
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.http.messages import EXPECTS_HTTPS
@@ -18,7 +19,6 @@ CLOCK_TOLERANCE_SECONDS = 5  # ``Date`` has a resolution of 1 s, and an answer t
 SYNCHRONISE = "synchronise the time of this machine (NTP), e.g. timedatectl set-ntp true, and check ZITADEL's"
 CLOCK_COMPARED = ("clock", "compared with the Date of ZITADEL's answer")
 LOOKED_UP = ("records", "looked up with ZITADEL_ADMIN_PAT")
-CORRECT_DOMAIN = "correct ZITADEL_DOMAIN: host and port of your ZITADEL, e.g. ZITADEL_DOMAIN=http://localhost:8080"
 AIRPLAY = "AirPlay of macOS"
 SAYS_HTTPS = re.compile("HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS|plain HTTP to an SSL")
 UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
@@ -45,6 +45,12 @@ def health_lines(evidence: Evidence) -> Lines:
 def url(answer: Response) -> SplitResult:
     """Return the URL that an answer came from, in its parts."""
     return urlsplit(answer.url)
+
+
+def correct_address(answer: Response) -> str:
+    """Return the advice for an address at which another server than ZITADEL answers."""
+    example = EXAMPLE_INTERNAL_URL if answer.issuer else "http://localhost:8080"
+    return f"correct {answer.setting}: host and port of your ZITADEL, e.g. {answer.setting}={example}"
 
 
 def wait(answer: Response) -> str:

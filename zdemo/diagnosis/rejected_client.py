@@ -66,11 +66,11 @@ def _not_as_zitadel_refuses(case: ClientCase) -> Finding | None:
         f"{case.answer.status}, but ZITADEL v4 refuses them with 400",
         candidates=(
             "a proxy or gateway in front of ZITADEL that requires credentials of its own",
-            "ZITADEL_DOMAIN names another authorization server",
+            f"{case.answer.setting} names another authorization server",
             f"another version of ZITADEL, and wrong values in {variables}",
         ),
         fix=(
-            "let the proxy pass /oauth/v2/introspect, and check ZITADEL_DOMAIN",
+            f"let the proxy pass /oauth/v2/introspect, and check {case.answer.setting}",
             f"compare {variables} with the application's page in ZITADEL",
         ),
     )
@@ -119,7 +119,7 @@ def _everything_refused(case: ClientCase) -> Finding | None:
         seen=(("administrator", "userinfo refuses ZITADEL_ADMIN_PAT as well (401)"),),
         fix=(
             "set ZITADEL_ADMIN_PAT to the new administrator's PAT; then zdemo setup creates all the others again",
-            "or correct ZITADEL_DOMAIN, if another ZITADEL is meant",
+            f"or correct {case.answer.setting}, if another ZITADEL is meant",
         ),
     )
 

@@ -10,7 +10,7 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis.cases import ClientCase, ResponseCase
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.phrases import CORRECT_DOMAIN, Lines, described, health_lines, redirected_to, url, wait
+from zdemo.diagnosis.phrases import Lines, correct_address, described, health_lines, redirected_to, url, wait
 from zdemo.diagnosis.phrases import expects_https as https_expected
 from zdemo.diagnosis.rejected_client import finding_for_credentials
 from zdemo.errors import ConnectionFailed, CredentialsRefused, FailureKind, IntrospectionError
@@ -53,7 +53,7 @@ def _unknown(case: ResponseCase) -> Finding:
         id="zitadel.unusable",
         cause=quoted(case.error.message, 300),
         candidates=(
-            "ZITADEL_DOMAIN names a server that is not a ZITADEL",
+            f"{case.answer.setting} names a server that is not a ZITADEL",
             "something between here and ZITADEL changes the request or the answer",
         ),
         fix=(case.error.hint,),
@@ -114,14 +114,14 @@ def _redirects(case: ResponseCase) -> Finding | None:
     """Find single sign-on in front of ZITADEL, or a host that has moved."""
     if not 300 <= case.answer.status < 400:
         return None
-    target, moved = redirected_to(case.answer, "ZITADEL_DOMAIN")
+    target, moved = redirected_to(case.answer, case.answer.setting)
     return Finding(
         id="zitadel.redirects",
         cause=f"{case.host} redirects requests to {target} ({case.answer.status}); the redirect was not followed",
         fix=moved
         or (
             "exempt /oauth, /oidc and /.well-known from the single sign-on in front of ZITADEL",
-            "or set ZITADEL_DOMAIN to an address at which ZITADEL itself answers",
+            f"or set {case.answer.setting} to an address at which ZITADEL itself answers",
         ),
     )
 
@@ -129,7 +129,7 @@ def _redirects(case: ResponseCase) -> Finding | None:
 def expects_https(case: ResponseCase) -> Finding | None:
     """Find plain http at a port that expects https."""
     cause = https_expected(case.answer)
-    fix = (f"ZITADEL_DOMAIN=https://{case.host}",)
+    fix = (f"{case.answer.setting}=https://{case.host}",)
     return Finding(id="net.expects_tls", cause=cause, fix=fix) if cause else None
 
 
@@ -158,9 +158,9 @@ def _other_server(case: ResponseCase) -> Finding | None:
             f"({described(case.answer)})",
             candidates=(
                 "a proxy or bot filter in front of ZITADEL, or one that requires a login of its own",
-                "ZITADEL_DOMAIN names another web server",
+                f"{case.answer.setting} names another web server",
             ),
-            fix=("let the filter pass POST /oauth/v2/introspect without a login, or correct ZITADEL_DOMAIN",),
+            fix=(f"let the filter pass POST /oauth/v2/introspect without a login, or correct {case.answer.setting}",),
         )
     return other_server(case, likely=not is_page)
 
@@ -171,7 +171,7 @@ def other_server(case: ResponseCase, *, likely: bool) -> Finding:
         id="zitadel.other_server",
         cause=f"the server at {case.host} is not a ZITADEL but another server ({described(case.answer)})",
         likely=likely,
-        fix=(CORRECT_DOMAIN,),
+        fix=(correct_address(case.answer),),
     )
 
 

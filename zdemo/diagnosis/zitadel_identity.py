@@ -6,7 +6,7 @@ from zdemo.diagnosis.api_response import is_from_zdemo
 from zdemo.diagnosis.cases import ResponseCase
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.phrases import AIRPLAY, CORRECT_DOMAIN, described, is_airplay
+from zdemo.diagnosis.phrases import AIRPLAY, correct_address, described, is_airplay
 from zdemo.diagnosis.unusable_response import BLOCKED, expects_https, in_between, other_server, own_proxy, unusable
 from zdemo.http.response import Response
 from zdemo.introspection.instance_not_found import INSTANCE_UNKNOWN
@@ -48,7 +48,10 @@ def _refuses(case: ResponseCase) -> Finding | None:
         id="zitadel.filtered",
         cause=f"the server at {case.host} is {what} ({described(case.answer)})",
         likely=not airplay,
-        fix=(CORRECT_DOMAIN, "or let the proxy pass /oauth, /oidc, /.well-known and /zitadel.* without a login"),
+        fix=(
+            correct_address(case.answer),
+            "or let the proxy pass /oauth, /oidc, /.well-known and /zitadel.* without a login",
+        ),
     )
 
 
@@ -58,7 +61,7 @@ def _is_the_api(case: ResponseCase) -> Finding | None:
     return Finding(
         id="zitadel.is_the_api",
         cause=f"the server at {case.host} is not a ZITADEL but a zdemo API",
-        fix=(CORRECT_DOMAIN, f"set the API's own address with ZDEMO_API_URL=http://{case.host}"),
+        fix=(correct_address(case.answer), f"set the API's own address with ZDEMO_API_URL=http://{case.host}"),
     )
 
 
@@ -70,7 +73,7 @@ def _other_issuer(case: ResponseCase) -> Finding | None:
         id="zitadel.other_issuer",
         cause=f"the server at {case.host} is not a ZITADEL but another authorization server "
         f"(issuer {quoted(body.get('issuer'))})",
-        fix=(CORRECT_DOMAIN,),
+        fix=(correct_address(case.answer),),
     )
 
 

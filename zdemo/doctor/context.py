@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from zdemo.client import Call, Route, call_api
+from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url
 from zdemo.config.environment import Environment, is_setting, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.config.withheld import why_withheld
@@ -93,7 +94,9 @@ class DoctorContext:
         """The settings for requests to ZITADEL that need no credentials."""
         if self.settings:
             return self.settings
-        known = {name: self.environment.get(name, "") for name in ("ZITADEL_DOMAIN", "ZDEMO_ALLOW_HTTP")}
+        known = {name: self.environment.get(name, "") for name in (ISSUER, INTERNAL_URL, "ZDEMO_ALLOW_HTTP")}
+        if unused_internal_url(self.environment):
+            del known[INTERNAL_URL]
         return _or_none(Settings.from_env, {**known, "CLIENT_ID": "0", "CLIENT_SECRET": "0"})
 
     def not_usable(self, *names: str) -> str:
@@ -116,9 +119,14 @@ class DoctorContext:
         return f"needs settings.wellformed: {wrong[0]}" if wrong else ""
 
     @property
+    def zitadel(self) -> ZitadelAddress:
+        """Where ZITADEL is; an empty issuer when that is unknown."""
+        return self.about_zitadel.zitadel if self.about_zitadel else ZitadelAddress("")
+
+    @property
     def issuer(self) -> str:
-        """ZITADEL's address; empty when it is unknown."""
-        return self.about_zitadel.issuer if self.about_zitadel else ""
+        """ZITADEL's issuer; empty when it is unknown."""
+        return self.zitadel.issuer
 
     @cached_property
     def api(self) -> ClientSettings | None:
@@ -128,7 +136,7 @@ class DoctorContext:
     @property
     def api_is_zitadel(self) -> bool:
         """Whether the API has the same address as ZITADEL."""
-        return self.api is not None and self.api.api_url == self.issuer
+        return self.api is not None and self.api.api_url == self.zitadel.server
 
     def called(self, route: Route, token: str | None = None) -> Call | ConnectionFailed:
         """Return the API's answer to one call; only for checks that build on the API's address."""
@@ -148,12 +156,12 @@ class DoctorContext:
     @property
     def admin_pat(self) -> str:
         """``ZITADEL_ADMIN_PAT``; empty when there is none, or it cannot be sent."""
-        return usable_admin_pat(self.environment, self.issuer) or ""
+        return usable_admin_pat(self.environment, self.zitadel) or ""
 
     @property
     def withheld(self) -> tuple[str, str] | None:
         """Why ``ZITADEL_ADMIN_PAT`` is not sent to the address in ``.env``, and what to do."""
-        return why_withheld(self.environment, self.issuer)
+        return why_withheld(self.environment, self.zitadel)
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -193,7 +201,7 @@ class DoctorContext:
         if self.settings is None or not self.admin_pat:
             return None
         end = time.monotonic() + self.step_seconds
-        with AdminLookup(self.issuer, self.admin_pat, seconds_left=lambda: end - time.monotonic()) as lookup:
+        with AdminLookup(self.zitadel, self.admin_pat, seconds_left=lambda: end - time.monotonic()) as lookup:
             records = lookup.client(self.settings)
         return records.application if records else None
 

@@ -109,7 +109,7 @@ def _granted(context: DoctorContext) -> Result:
 
 
 def _management(context: DoctorContext) -> ManagementClient:
-    return ManagementClient(context.issuer, context.admin_pat, timeout_seconds=context.step_seconds)
+    return ManagementClient(context.zitadel, context.admin_pat, timeout_seconds=context.step_seconds)
 
 
 @check("admin.valid", "ZITADEL_ADMIN_PAT is valid at this ZITADEL", "zitadel.host")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from zdemo.config.address import INTERNAL_URL, ISSUER, unused_internal_url
 from zdemo.config.environment import HiddenValue
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Evidence, Finding, Probe, finding_for_hidden, zitadels_signs
@@ -13,7 +14,7 @@ from zdemo.doctor.context import DoctorContext
 from zdemo.errors import SettingsError
 from zdemo.investigation import Prober
 
-ADDRESS = "ZITADEL_DOMAIN"
+ADDRESS = ISSUER
 
 
 def explained_by_hidden_address(checks: Iterable[Check[DoctorContext]]) -> tuple[Check[DoctorContext], ...]:
@@ -38,7 +39,10 @@ class _Explained:
 
 def _answers(context: DoctorContext, hidden: HiddenValue) -> Finding | None:
     """Return the finding if a ZITADEL answers at the hidden address; no secret and no token is sent there."""
-    values = {**context.environment, ADDRESS: hidden.value, "CLIENT_ID": "0", "CLIENT_SECRET": "0", "PAT": ""}
+    there = context.environment.unhidden([ADDRESS])
+    values = {**there, "CLIENT_ID": "0", "CLIENT_SECRET": "0", "PAT": ""}
+    if unused_internal_url(there):
+        del values[INTERNAL_URL]
     try:
         settings = replace(Settings.from_env(values), timeout_seconds=context.step_seconds)
         with Prober(settings, "") as prober:

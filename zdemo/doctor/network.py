@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress
 from zdemo.config.parsers import is_loopback
 from zdemo.diagnosis import Evidence, Probe, finding_for_server
 from zdemo.doctor.check import Result, check, failed, failed_with, from_finding, nothing_to_check, passed, skipped
@@ -16,7 +17,6 @@ from zdemo.errors import FailureKind, Phase
 from zdemo.http.messages import failed as connection_failed
 from zdemo.http.proxy import proxy_address, proxy_problem
 
-SETTING = "ZITADEL_DOMAIN"
 IN_A_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
 CERTIFICATE_KINDS = tuple(kind for kind in FailureKind if kind.startswith("certificate_"))
 TLS_KINDS = (FailureKind.PLAIN_HTTP, FailureKind.NOT_TLS, FailureKind.HUNG_UP, FailureKind.TLS, *CERTIFICATE_KINDS)
@@ -24,56 +24,66 @@ ABOUT_TIME = (FailureKind.CERTIFICATE_EXPIRED, FailureKind.CERTIFICATE_NOT_YET_V
 PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
-def _proxy_for(issuer: str) -> str:
+def _proxy_for(zitadel: ZitadelAddress) -> str:
     from zdemo.http.transport import Transport  # here, because help and completion need no requests
 
-    transport = Transport(issuer, setting=SETTING)
+    transport = Transport.to_zitadel(zitadel)
     transport.close()
     return transport.proxy
 
 
-@check("net.resolve", "the host name in ZITADEL_DOMAIN resolves", "settings.readable")
+@check("net.resolve", "the host name in ZITADEL_DOMAIN, or ZITADEL_INTERNAL_URL, resolves", "settings.readable")
 def _resolve(context: DoctorContext) -> Result:
     if context.about_zitadel is None:
-        return skipped(context.not_usable(SETTING) or NOT_USABLE)
-    if _proxy_for(context.issuer):
+        return skipped(context.not_usable(ISSUER, INTERNAL_URL) or NOT_USABLE)
+    if _proxy_for(context.zitadel):
         return nothing_to_check("the proxy resolves the host name, not this machine")
-    host, failure = urlsplit(context.issuer).hostname or "", context.evidence.failure(Probe.DISCOVERY)
+    host, failure = urlsplit(context.zitadel.server).hostname or "", context.evidence.failure(Probe.DISCOVERY)
     if failure and failure.kind is FailureKind.NAME_NOT_RESOLVED:
         return failed_with(failure)
     if failure and failure.phase is Phase.NAME:
         what = f"the host name {host} does not resolve: no answer from DNS within {context.step_seconds:.0f} s"
-        return failed(what, "check this machine's network and DNS server, and the host name in ZITADEL_DOMAIN")
+        fix = f"check this machine's network and DNS server, and the host name in {context.zitadel.setting}"
+        return failed(what, fix)
     if failure is None and context.evidence.answer(Probe.DISCOVERY) is None:
         return nothing_to_check("no request was sent")
-    return passed(f"{host} resolves")
+    return passed(f"{host} resolves{_from_internal_url(context)}")
 
 
 @check("net.connect", "the port answers", "net.resolve")
 def _connect(context: DoctorContext) -> Result:
-    if _proxy_for(context.issuer):
+    if _proxy_for(context.zitadel):
         return nothing_to_check("the proxy connects, not this machine")
-    parts, failure = urlsplit(context.issuer), context.evidence.failure(Probe.DISCOVERY)
+    parts, failure = urlsplit(context.zitadel.server), context.evidence.failure(Probe.DISCOVERY)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     if failure and (failure.kind in (FailureKind.REFUSED, FailureKind.NO_ROUTE) or failure.phase is Phase.CONNECTION):
         here = failure.kind is FailureKind.REFUSED and is_loopback(parts.hostname or "")
         inside = here and any(path.exists() for path in IN_A_CONTAINER)
-        outside = f"if ZITADEL runs outside this container: {parts.hostname} is the container itself, not its host"
+        outside = (
+            f"if ZITADEL runs outside this container: {parts.hostname} is the container itself, so set {INTERNAL_URL} "
+            "to where ZITADEL is from here"
+        )
         return failed(failure.message, failure.hint, *((outside,) if inside else ()))
     if failure:
         return passed(f"port {port} accepts connections")
-    answered = context.evidence.answer(Probe.DISCOVERY) is not None
-    return passed(f"port {port} answers") if answered else nothing_to_check("no request was sent")
+    if context.evidence.answer(Probe.DISCOVERY) is None:
+        return nothing_to_check("no request was sent")
+    return passed(f"port {port} answers{_from_internal_url(context)}")
+
+
+def _from_internal_url(context: DoctorContext) -> str:
+    """Return, behind what is true of the server, that it is not the issuer's."""
+    return f" ({INTERNAL_URL})" if context.zitadel.internal_url else ""
 
 
 @check("net.proxy", "the proxy from the environment, if there is one, lets requests through", "net.connect")
 def _proxy(context: DoctorContext) -> Result:
-    proxy = _proxy_for(context.issuer)
+    proxy = _proxy_for(context.zitadel)
     if not proxy:
         named = next((name for name in PROXY_VARIABLES if os.environ.get(name)), "")
         return nothing_to_check(f"{named} is set, but is not used for this host" if named else "none is set")
     if problem := proxy_problem(proxy):
-        return failed_with(connection_failed(FailureKind.PROXY_UNUSABLE, context.issuer, SETTING, detail=problem))
+        return failed_with(connection_failed(FailureKind.PROXY_UNUSABLE, context.issuer, ISSUER, detail=problem))
     host, port = proxy_address(proxy)
     for probe in (Probe.DISCOVERY, Probe.READY):
         failure = context.evidence.failure(probe)
@@ -88,7 +98,7 @@ def _proxy(context: DoctorContext) -> Result:
 @check("net.tls", "TLS where it is used: the certificate is trusted, has the right name, and is in time", "net.proxy")
 def _tls(context: DoctorContext) -> Result:
     failure = context.evidence.failure(Probe.DISCOVERY)
-    if context.issuer.startswith("http://"):
+    if context.zitadel.server.startswith("http://"):
         if failure and failure.kind is FailureKind.EXPECTS_TLS:
             return failed_with(failure)
         return _plain(context.evidence)

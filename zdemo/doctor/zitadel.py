@@ -40,7 +40,7 @@ def _identity(context: DoctorContext) -> Result:
 @check("zitadel.ready", "it is ready: its database answers, and requests are not limited", "zitadel.identity")
 def _ready(context: DoctorContext) -> Result:
     evidence = context.evidence
-    if sick := zitadel_is_sick(context.issuer, evidence):
+    if sick := zitadel_is_sick(context.zitadel.server, evidence):
         return from_finding(sick)
     discovery = evidence.answer(Probe.DISCOVERY)
     if discovery and (DATABASE_AWAY in discovery.text or discovery.status in (429, *range(500, 600))):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.parsers import is_loopback
 from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
 from zdemo.http.proxy import proxy_address
@@ -186,6 +187,6 @@ def failed(
 
 def _server(setting: str, host: str) -> str:
     """Return what to start where nothing listens; an emulator runs on this machine alone."""
-    if setting != "ZITADEL_DOMAIN":
+    if setting not in (ISSUER, INTERNAL_URL):
         return "the server there"
     return "ZITADEL (zdemo emulator runs an emulated one)" if is_loopback(host) else "ZITADEL there"

@@ -32,7 +32,8 @@ DECODER = json_decoder()
 class Response:
     """An HTTP response, read to the end. Header names are in lower case.
 
-    ``proxy`` is the host of the environment's proxy that it came through, which may have written it.
+    ``proxy`` is the host of the environment's proxy that it came through, which may have written it. ``issuer`` is that
+    of ZITADEL if the request went to ``ZITADEL_INTERNAL_URL`` in its place, and else empty.
     """
 
     status: int
@@ -41,6 +42,12 @@ class Response:
     seconds: float
     url: str
     proxy: str = ""
+    issuer: str = ""
+
+    @property
+    def setting(self) -> str:
+        """The variable with the address that answered, if ZITADEL was asked."""
+        return "ZITADEL_INTERNAL_URL" if self.issuer else "ZITADEL_DOMAIN"
 
     @property
     def media_type(self) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -18,7 +18,8 @@ from urllib3 import Timeout
 from urllib3.exceptions import HTTPError
 
 from zdemo import __version__
-from zdemo.config.parsers import is_loopback
+from zdemo.config.address import ZitadelAddress
+from zdemo.config.parsers import is_loopback, without_default_port
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.deadline import IDLE_SECONDS, SHORTEST_TIMEOUT_SECONDS, DeadlineAdapter
 from zdemo.http.failures import PROXY_AUTHENTICATION_REQUIRED, explained, may_retry
@@ -34,22 +35,40 @@ HEADERS = {"User-Agent": f"zdemo/{__version__}", "Accept-Encoding": "identity"}
 class Transport:
     """A thread-safe sender of requests to one origin, with up to ``connections`` open connections.
 
-    ``setting`` is the variable or option that holds the origin, for messages. A connection that was idle for
-    ``idle_seconds`` is not used again. Proxies and the CA bundle are read from the environment once, here.
+    ``setting`` is the variable or option that holds the origin, for messages. Requests say that they are for
+    ``issuer``, if that is given. A connection that was idle for ``idle_seconds`` is not used again. Proxies and the CA
+    bundle are read from the environment once, here.
     """
 
-    def __init__(self, origin: str, *, setting: str, connections: int = 1, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(
+        self,
+        origin: str,
+        *,
+        setting: str,
+        issuer: str = "",
+        connections: int = 1,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         self.origin = origin
         self.setting = setting
+        self._issuer = issuer
+        self._headers = HEADERS | (_as_if_sent_to(issuer) if issuer else {})
         parts = urlsplit(origin)
         here = parts.scheme == "http" and is_loopback(parts.hostname or "")  # no proxy can reach this machine
-        self.proxies = {} if here else requests.utils.get_environ_proxies(origin)
+        # nor would a proxy keep another Host than that of the URL (RFC 9112 §3.2.2)
+        self.proxies = {} if here or issuer else requests.utils.get_environ_proxies(origin)
         self.proxy = proxy_of(origin, self.proxies)
         self._proxy_host = proxy_address(self.proxy)[0]
         self._proxy_problem = proxy_problem(self.proxy) if self.proxy else ""
         self._has_answered = False
         self.ca_bundle = ca_bundle_of(os.environ)
         self._adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, idle_seconds=idle_seconds)
+
+    @classmethod
+    def to_zitadel(cls, zitadel: ZitadelAddress, *, connections: int = 1) -> Self:
+        """Return a sender of requests to ZITADEL, wherever the settings say to connect."""
+        issuer = zitadel.issuer if zitadel.internal_url else ""
+        return cls(zitadel.server, setting=zitadel.setting, issuer=issuer, connections=connections)
 
     def close(self) -> None:
         """Close every idle connection."""
@@ -73,7 +92,7 @@ class Transport:
         if self._proxy_problem:
             raise failed(FailureKind.PROXY_UNUSABLE, self.origin, self.setting, detail=self._proxy_problem)
         request = requests.Request(
-            method, self.origin + path, headers={**HEADERS, **(headers or {})}, data=form, json=json
+            method, self.origin + path, headers={**self._headers, **(headers or {})}, data=form, json=json
         ).prepare()
         end = time.monotonic() + timeout_seconds
         retried = False
@@ -132,4 +151,14 @@ class Transport:
                 seconds=time.monotonic() - start,
                 url=str(request.url),
                 proxy=self._proxy_host,
+                issuer=self._issuer,
             )
+
+
+def _as_if_sent_to(issuer: str) -> dict[str, str]:
+    """Return the headers from which ZITADEL tells the instance, and makes the issuer in its answers.
+
+    ``X-Forwarded-Proto``: it does not see the scheme of the issuer, where TLS ends before it or is not used inside.
+    """
+    scheme, _, host = without_default_port(issuer).partition("://")
+    return {"Host": host, "X-Forwarded-Proto": scheme}

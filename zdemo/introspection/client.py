@@ -34,7 +34,7 @@ class IntrospectionClient:
         self._client_secret = settings.client_secret
         self._basic = basic_credentials(settings.client_id, settings.client_secret)
         self._assertion = ClientAssertion(settings.key, settings.issuer) if settings.key else None
-        self.transport = Transport(settings.issuer, setting="ZITADEL_DOMAIN", connections=connections)
+        self.transport = Transport.to_zitadel(settings.zitadel, connections=connections)
 
     def ask(self, token: str, *, timeout_seconds: float | None = None, authorization: str | None = None) -> Response:
         """Return ZITADEL's response; ``authorization`` replaces the settings' credentials. Raises ConnectionFailed."""

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
 
 from zdemo.config.key_file import ApplicationKey
+from zdemo.config.parsers import without_default_port
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -27,7 +27,6 @@ LIFETIME_SECONDS = 600  # from signing to ``exp``; short, because a stolen asser
 # How much this machine's clock may be off: ``iat`` is set back by this, and an assertion is replaced so long before
 # ``exp``. Clocks that are set by hand differ by less.
 CLOCK_LEEWAY_SECONDS = 60
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +81,5 @@ class ClientAssertion:
 
 
 def audience_of(issuer: str) -> str:
-    """Return the issuer exactly as ZITADEL derives it from the request and compares it.
-
-    ZITADEL takes the port from the ``Host`` field, which omits the scheme's default port (RFC 9110 §7.2).
-    """
-    parts = urlsplit(issuer)
-    port = DEFAULT_PORTS.get(parts.scheme)
-    return issuer.removesuffix(f":{port}") if parts.port == port else issuer
+    """Return the issuer exactly as ZITADEL derives it from the ``Host`` of the request, and compares it."""
+    return without_default_port(issuer)

@@ -39,7 +39,7 @@ def instance_not_found(response: Response) -> InstanceNotFound | None:
 
 def explain_instance_not_found(response: Response, hosts: InstanceNotFound) -> tuple[str, str, tuple[str, ...]]:
     """Return a name for the fault, its cause, and the steps that fix it."""
-    requested = urlsplit(response.url)
+    requested = urlsplit(response.issuer or response.url)
     if PUBLIC_HOST_UNTRUSTED in response.text:
         name = hosts.public or hosts.host
         return (
@@ -52,7 +52,7 @@ def explain_instance_not_found(response: Response, hosts: InstanceNotFound) -> t
         )
     if hosts.host and _hostname(hosts.host) != requested.hostname:  # an instance's domain has no port
         return _host_changed(requested.netloc, hosts)
-    return _host_unknown(requested, hosts)
+    return _host_unknown(requested, hosts, is_internal=bool(response.issuer))
 
 
 def _hostname(netloc: str) -> str | None:
@@ -74,7 +74,9 @@ def _host_changed(requested: str, hosts: InstanceNotFound) -> tuple[str, str, tu
     )
 
 
-def _host_unknown(requested: SplitResult, hosts: InstanceNotFound) -> tuple[str, str, tuple[str, ...]]:
+def _host_unknown(
+    requested: SplitResult, hosts: InstanceNotFound, *, is_internal: bool
+) -> tuple[str, str, tuple[str, ...]]:
     name = requested.hostname or hosts.host
     cause = f"ZITADEL has no instance for the host {name} (ZITADEL_DOMAIN){_external_domain(hosts)}"
     fix: tuple[str, ...] = (
@@ -82,8 +84,16 @@ def _host_unknown(requested: SplitResult, hosts: InstanceNotFound) -> tuple[str,
     )
     if hosts.domain and hosts.domain.lower() != name.lower():
         assignment = address("ZITADEL_DOMAIN", requested.scheme, hosts.domain, requested.port)
-        fix = (*assignment, "localhost and 127.0.0.1 are two different hosts to ZITADEL")
+        fix = (*assignment, *_how_to_connect(requested, is_internal=is_internal))
     return "host_unknown", cause, fix
+
+
+def _how_to_connect(requested: SplitResult, *, is_internal: bool) -> tuple[str, ...]:
+    """Return why the address that answers is not the one to ask for, or how to go on connecting to it."""
+    if is_loopback(requested.hostname or ""):
+        return ("localhost and 127.0.0.1 are two different hosts to ZITADEL",)
+    origin = f"{requested.scheme}://{requested.netloc}"
+    return () if is_internal else (f"if only that answers from here, also: ZITADEL_INTERNAL_URL={origin}",)
 
 
 def _external_domain(hosts: InstanceNotFound) -> str:

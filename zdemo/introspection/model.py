@@ -135,6 +135,6 @@ def unusable_answer(what: str, response: Response) -> UnusableAnswer:
     media_type = response.media_type or "no media type"
     return UnusableAnswer(
         f"the introspection response {what} ({response.status}, {media_type})",
-        hint="check ZITADEL_DOMAIN and any proxy in front of ZITADEL: ZITADEL does not answer like this",
+        hint=f"check {response.setting} and any proxy in front of ZITADEL: ZITADEL does not answer like this",
         answer=response,
     )

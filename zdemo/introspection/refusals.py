@@ -41,7 +41,7 @@ def answer_error(response: Response, *, with_key: bool = False) -> Introspection
     if 300 <= status < 400:
         return UnusableAnswer(
             "the introspection endpoint redirects; redirects are not followed",
-            hint="set ZITADEL_DOMAIN to the address that does not redirect; exempt /oauth from single sign-on",
+            hint=f"set {response.setting} to the address that does not redirect; exempt /oauth from single sign-on",
             answer=response,
         )
     return unusable_answer("is not an answer", response)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from zdemo.config.address import ZitadelAddress
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.config.withheld import ADMIN_PAT, why_withheld
@@ -63,26 +64,26 @@ def pat_ids(environment: Environment, token: str) -> PatIds | None:
     return PatIds(user=user, pat_id=pat_id, named_by=BY_HAND if pat_id else BY_HAND[:1])
 
 
-def usable_admin_pat(environment: Environment, issuer: str) -> str | None:
+def usable_admin_pat(environment: Environment, zitadel: ZitadelAddress) -> str | None:
     """Return the administrator's PAT, if there is one and it can be sent to this ZITADEL."""
     pat = environment.get(ADMIN_PAT, "").strip()
-    return pat if pat and not unusable_admin_pat(environment, issuer) else None
+    return pat if pat and not unusable_admin_pat(environment, zitadel) else None
 
 
-def unusable_admin_pat(environment: Environment, issuer: str) -> str:
+def unusable_admin_pat(environment: Environment, zitadel: ZitadelAddress) -> str:
     """Return what to do so that the administrator's PAT that is set can be sent; empty when it can, or none is set."""
     pat = environment.get(ADMIN_PAT, "").strip()
     if pat and (problem := paste_problem(pat)):
         return f"correct {ADMIN_PAT}: {problem.cause}"
-    withheld = why_withheld(environment, issuer)
+    withheld = why_withheld(environment, zitadel)
     return f"{ADMIN_PAT} was not sent, because only .env names this address; {withheld[1]}" if withheld else ""
 
 
 class AdminLookup:
     """Looks up records with an administrator's PAT; each is ``None`` when ZITADEL refuses, or does not answer."""
 
-    def __init__(self, issuer: str, admin_pat: str, *, seconds_left: Callable[[], float]) -> None:
-        self._client = ManagementClient(issuer, admin_pat, timeout_seconds=seconds_left)
+    def __init__(self, zitadel: ZitadelAddress, admin_pat: str, *, seconds_left: Callable[[], float]) -> None:
+        self._client = ManagementClient(zitadel, admin_pat, timeout_seconds=seconds_left)
 
     def __enter__(self) -> Self:
         return self

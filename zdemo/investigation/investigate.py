@@ -192,8 +192,8 @@ class _Investigator:
         admin_pat = self.admin_pat
         if not admin_pat or not self.prober.has_time:
             return None
-        issuer = self.settings.issuer
-        with AdminLookup(issuer, admin_pat, seconds_left=lambda: self.prober.seconds_left) as lookup:
+        zitadel = self.settings.zitadel
+        with AdminLookup(zitadel, admin_pat, seconds_left=lambda: self.prober.seconds_left) as lookup:
             return question(lookup)
 
     def _active(self, answer: Response, introspection: Introspection, *more: str) -> Investigation:

@@ -87,7 +87,7 @@ class Prober:
         """List the role assignments of the token's user with the token itself; ``None``, and why, when it may not."""
         if not self.has_time:
             return None, {}
-        with ManagementClient(self._settings.issuer, self._bearer, timeout_seconds=lambda: self.seconds_left) as client:
+        with self._own_management() as client:
             try:
                 return list_assignments(client, user_id=user_id), {}
             except ManagementError as error:
@@ -100,11 +100,15 @@ class Prober:
         """Return the manager roles of the token's user, by the token itself; empty when ZITADEL does not say."""
         if not self.has_time:
             return ()
-        with ManagementClient(self._settings.issuer, self._bearer, timeout_seconds=lambda: self.seconds_left) as client:
+        with self._own_management() as client:
             try:
                 return manager_roles(client)
             except ZdemoError:
                 return ()
+
+    def _own_management(self) -> ManagementClient:
+        """Return a client of the management API with the token itself."""
+        return ManagementClient(self._settings.zitadel, self._bearer, timeout_seconds=lambda: self.seconds_left)
 
     def _send(self, method: str, path: str, **more: Any) -> Response:
         return self._client.transport.send(method, path, timeout_seconds=self.seconds_left, **more)

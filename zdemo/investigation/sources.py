@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from zdemo.client import ROLE
+from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import Environment, HiddenValue
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Finding, also_hidden, finding_for_hidden, refusal_of, token_form
@@ -21,8 +22,8 @@ from zdemo.investigation.admin_lookup import pat_ids, unusable_admin_pat, usable
 from zdemo.investigation.investigate import Investigation, investigate
 from zdemo.investigation.probes import random_token
 
-ADDRESS, TOKEN = "ZITADEL_DOMAIN", "PAT"
-DECISIVE = (ADDRESS, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE", "ZITADEL_PROJECT_ID", TOKEN)
+ADDRESSES, TOKEN = (ISSUER, INTERNAL_URL), "PAT"
+DECISIVE = (*ADDRESSES, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE", "ZITADEL_PROJECT_ID", TOKEN)
 SENT = ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE", TOKEN)
 
 
@@ -52,8 +53,8 @@ def investigate_with(
         token,
         role=role,
         now=now,
-        admin_pat=usable_admin_pat(environment, settings.issuer),
-        unusable_admin_pat=unusable_admin_pat(environment, settings.issuer),
+        admin_pat=usable_admin_pat(environment, settings.zitadel),
+        unusable_admin_pat=unusable_admin_pat(environment, settings.zitadel),
         ids=pat_ids(environment, token) if token else None,
     )
     hidden = tuple(environment.hidden[name] for name in DECISIVE if name in environment.hidden)
@@ -80,7 +81,7 @@ def _reached(introspection: Introspection | None, settings: Settings, *, role: s
 def _choices(hidden: tuple[HiddenValue, ...], reached: _Reached) -> Iterator[tuple[HiddenValue, ...]]:
     """Return which hidden values to try together, those that the failure is about first."""
     names = [value.name for value in hidden]
-    if ADDRESS not in names:  # what is for another ZITADEL must not be tried at this one
+    if not set(ADDRESSES) & set(names):  # what is for another ZITADEL must not be tried at this one
         about_token = reached is not _Reached.NOTHING
         some = tuple(value for value in hidden if (value.name == TOKEN) is about_token)
         if some and len(some) < len(hidden):
@@ -117,10 +118,11 @@ def _tried(
 
 def _may_be_sent(environment: Environment, hidden: Sequence[HiddenValue]) -> bool:
     """Return whether all that would be sent comes from where the address comes from, if that is another one now."""
-    if all(value.name != ADDRESS for value in hidden):
+    names = {value.name for value in hidden} & set(ADDRESSES)
+    if not names:
         return True
-    places = {environment.source(name) for name in SENT if environment.source(name)}
-    return places <= {environment.source(ADDRESS)}
+    places = {environment.source(name) for name in (*SENT, *ADDRESSES) if environment.source(name)}
+    return len(places) == 1
 
 
 def _explained(found: Investigation, finding: Finding, reached: _Reached, best: _Trial) -> Finding:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ConnectionFailed, UnusableAnswer
 from zdemo.http.response import Response
 from zdemo.introspection.refusals import introspection_error
@@ -53,17 +54,22 @@ class ManagementClient:
     ``timeout_seconds`` may be a function, which is called when a request begins: the seconds left until a deadline.
     """
 
-    def __init__(self, issuer: str, token: str, *, timeout_seconds: float | Callable[[], float]) -> None:
+    def __init__(self, zitadel: ZitadelAddress, token: str, *, timeout_seconds: float | Callable[[], float]) -> None:
         from zdemo.http.transport import Transport  # here, because help and completion need no requests
 
-        self.issuer = issuer
-        self._transport = Transport(issuer, setting="ZITADEL_DOMAIN")
+        self.zitadel = zitadel
+        self._transport = Transport.to_zitadel(zitadel)
         self._token = token
         self._timeout_seconds = timeout_seconds
         self._clock_ahead = 0.0
 
     def __enter__(self) -> Self:
         return self
+
+    @property
+    def issuer(self) -> str:
+        """ZITADEL's address as it knows itself."""
+        return self.zitadel.issuer
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
@@ -142,7 +148,7 @@ class ManagementClient:
                 return
         raise UnusableAnswer(
             f"ZITADEL's list does not end ({method}): after {MOST_PAGES} pages it announces more",
-            hint="check ZITADEL_DOMAIN, and whether a proxy in front of it sends one page again and again",
+            hint=f"check {self.zitadel.setting}, and whether a proxy in front of it sends one page again and again",
         )
 
     def close(self) -> None:

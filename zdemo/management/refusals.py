@@ -57,9 +57,9 @@ def management_error(answer: Response, method: str = "") -> ZdemoError:
     error_id = text.rpartition("(")[2].rstrip(")") if text.endswith(")") else ""
     if not text or answer.status in (200, 501):
         return UnusableAnswer(
-            f"what answers at ZITADEL_DOMAIN is not ZITADEL's v2 API ({answer.status}, "
+            f"what answers at {answer.setting} is not ZITADEL's v2 API ({answer.status}, "
             f"{answer.media_type or 'no media type'})",
-            hint="check ZITADEL_DOMAIN, and whether a proxy in front of it answers in its place",
+            hint=f"check {answer.setting}, and whether a proxy in front of it answers in its place",
             answer=answer,
         )
     if not error_id and code in NO_SUCH_SERVICE:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.dotenv_file import Dotenv, load_dotenv, read_dotenv, save_dotenv
 from zdemo.config.dotenv_file import check_writable as check_dotenv_writable
 from zdemo.config.emulator_values import usable_at
@@ -172,7 +173,8 @@ class SetupFiles:
         """Return the settings of an API at the client's ZITADEL; ``None`` when the credentials cannot be used."""
         names = ("ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE")
         values = {name: usable_at(client.issuer, self.get(name)) for name in names}
-        values |= {"ZITADEL_DOMAIN": client.issuer, "ZDEMO_TIMEOUT": f"{client.timeout_seconds:g}"}
+        values |= {ISSUER: client.issuer, INTERNAL_URL: client.zitadel.internal_url or ""}
+        values["ZDEMO_TIMEOUT"] = f"{client.timeout_seconds:g}"
         values["ZDEMO_ALLOW_HTTP"] = "1"
         try:
             return Settings.from_env(Environment({str(self.path): values}))

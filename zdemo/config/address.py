@@ -1,0 +1,44 @@
+"""Where ZITADEL is: its issuer, and the address to connect to in its place, for containers and clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zdemo.config.environment import EXPORTED, Environment
+
+ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
+
+
+@dataclass(frozen=True)
+class ZitadelAddress:
+    """The issuer, and where its requests go instead, if that is set; both are origins without a slash at the end."""
+
+    issuer: str
+    internal_url: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.issuer} at {self.internal_url}" if self.internal_url else self.issuer
+
+    @property
+    def server(self) -> str:
+        """The origin that requests go to."""
+        return self.internal_url or self.issuer
+
+    @property
+    def setting(self) -> str:
+        """The variable that holds ``server``."""
+        return INTERNAL_URL if self.internal_url else ISSUER
+
+
+def unused_internal_url(environment: Environment) -> str:
+    """Return why ``ZITADEL_INTERNAL_URL`` is not used, though it is set; empty when it is used.
+
+    A ``.env`` cannot redirect what is meant for an exported ``ZITADEL_DOMAIN``. Nor does it count for an option or a
+    variable that names another ZITADEL than the place it comes from.
+    """
+    place, stronger = environment.source(INTERNAL_URL), environment.source(ISSUER)
+    if place in ("", stronger) or (stronger != EXPORTED and ISSUER not in environment.shadowed):
+        return ""
+    if environment.file is None or place != str(environment.file):
+        return f"{INTERNAL_URL} is not used: {environment.setting(ISSUER)} names another ZITADEL"
+    return f"{INTERNAL_URL} in {place} is not used, because {environment.setting(ISSUER)} comes from {stronger}"
