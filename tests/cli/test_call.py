@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import signal
 
 import pytest
 
 from tests.support.cli import Shell, Stack, is_two_lines
 from tests.support.connection_faults import ACTIVE
-from tests.support.upstream import answer, json_body, refusing_port, upstream
-from zdemo.cli.call import watched
+from tests.support.ports import free_port
+from tests.support.upstream import answer, json_body, raw, refusing_port, reset, upstream
 from zdemo.cli.screen import Screen
+from zdemo.cli.watch import Watch
 from zdemo.client import Route, call_api
-from zdemo.config.settings import ClientSettings
+from zdemo.config.settings import ClientSettings, Settings
 from zdemo.emulator import READER, VISITOR
 from zdemo.errors import ZdemoError
+from zdemo.server import create_app
+from zdemo.serving.embedded import serving
 
 SCOPED = "/api/private-scoped"
 
@@ -83,6 +89,7 @@ def test_verbose_shows_the_exchange_with_the_token_masked(shell: Shell) -> None:
 def test_expect_turns_the_question_into_whether_this_status_comes(shell: Shell, expected: str, code: int) -> None:
     ran = shell("call", "scoped", "--pat", VISITOR.pat, "--expect", expected)
     assert (ran.code, expected in ran.err) == (code, code == 1)
+    assert (ran.out.splitlines()[-1] == "401 as expected") == (code == 0)
     with refusing_port() as port:
         assert shell("call", "private", "--url", f"http://127.0.0.1:{port}", "--expect", expected).code == 4
 
@@ -121,14 +128,72 @@ def test_watch_for_a_status_waits_past_other_answers(shell: Shell) -> None:
         assert (ran.code, ran.document["status"], len(api.requests)) == (0, expect, requests)
 
 
-@pytest.mark.parametrize(("expect", "said"), [(None, "is still 200"), (403, "the status 403 did not come")])
+def test_what_watch_waited_for_comes_with_each_change_seconds_and_calls(shell: Shell) -> None:
+    ok, away = answer(json_body({"message": "hello"})), answer(json_body({"error": "some"}), 503)
+    gone = answer(json_body({}), 401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
+    with upstream(ok, away, ok, reset, gone) as api:
+        ran = shell("call", "private", "--watch", "--expect", "401", "--url", api.url)
+    changes = ["503", "200", f"no answer after ‥ s, 4 calls: {api.url} closed the connection without an answer"]
+    waiting, *said = [re.sub(r"after \d+\.\d s", "after ‥ s", line) for line in ran.lines]
+    assert waiting == "waiting for 401, at most 10 minutes (Ctrl-C ends it)"
+    assert said == [f"{changes[0]} after ‥ s, 2 calls", f"{changes[1]} after ‥ s, 3 calls", changes[2]]
+    assert (ran.code, ran.out.count("GET ")) == (0, 2)
+    assert re.fullmatch(r"401 after \d+\.\d s, 5 calls", ran.out.splitlines()[-1])
+
+
+@pytest.mark.parametrize("options", [("--expect", "200"), ("--expect", "200", "--json"), ()])
+def test_watch_waits_for_an_api_that_is_not_up_yet(shell: Shell, options: tuple[str, ...]) -> None:
+    port = free_port()
+    with shell.running("call", "public", "--watch", *options, "--url", f"http://127.0.0.1:{port}") as process:
+        assert process.stderr
+        assert f"127.0.0.1:{port} refuses connections" in process.stderr.readline()
+        said = next((line for line in process.stderr if "waiting" in line), "")
+        assert f"waiting for {'200' if options else 'an answer'}, at most" in said
+        with serving(create_app(Settings.from_env(shell.env)), port=port):
+            out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")
+    if "--json" in options:
+        document = json.loads(out)
+        assert (document["status"], document["seconds"] > 0, document["calls"] > 1) == (200, True, True)
+    else:
+        assert re.fullmatch(r"200 after \d+\.\d s, \d+ calls", out.splitlines()[-1])
+
+
+def test_a_wrong_address_ends_watch_at_once(shell: Shell) -> None:
+    with upstream(raw(b"SSH-2.0-x\r\n")) as api:
+        ran = shell("call", "public", "--watch", "--expect", "200", "--url", api.url)
+    assert (ran.code, is_two_lines(ran)) == (4, True)
+
+
+def test_ctrl_c_ends_watch_with_what_came_last(shell: Shell) -> None:
+    with (
+        upstream(answer(json_body({"message": "hello"}))) as api,
+        shell.running("call", "public", "--watch", "--expect", "401", "--url", api.url) as process,
+    ):
+        assert process.stderr
+        assert process.stderr.readline().startswith("waiting for 401")
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert re.fullmatch(r"200 after \d+\.\d s, \d+ calls?; 401 did not come\ninterrupted\n", err)
+
+
+@pytest.mark.parametrize(("expect", "said"), [(None, "the answer is still 200"), (403, "403 did not come, it is 200")])
 def test_watch_does_not_wait_forever(expect: int | None, said: str) -> None:
     with upstream(answer(json_body({"message": "hello"}))) as api:
-        settings = ClientSettings(api_url=api.url)
-        first = call_api(settings, Route.PUBLIC, None)
-        with pytest.raises(ZdemoError, match=said) as raised:
-            watched(Screen(), settings, None, first, expect=expect, patience_seconds=0.1)
-    assert raised.value.exit_code == 1
+        assert said in str(given_up(api.url, expect, code=1))
+    with refusing_port() as port:
+        assert "no answer after" in str(given_up(f"http://127.0.0.1:{port}", expect, code=4))
+
+
+def given_up(url: str, expect: int | None, *, code: int) -> ZdemoError:
+    """Return how a watch ends that has little patience."""
+    settings = ClientSettings(api_url=url)
+    watch = Watch(Screen(), lambda: call_api(settings, Route.PUBLIC, None), expect=expect, patience_seconds=0.1)
+    with pytest.raises(ZdemoError) as raised:
+        watch.until_there(lambda _: None)
+    assert raised.value.exit_code == code
+    return raised.value
 
 
 # --- what ZITADEL is asked, and when

@@ -12,19 +12,18 @@ from zdemo.cli.layout import step
 from zdemo.cli.options import EnvFile, Json, Pat, check_address
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
+from zdemo.cli.watch import Watch
 from zdemo.client import Call, Challenge, Route, call_api, curl_command
 from zdemo.client import as_json as call_document
 from zdemo.config.environment import Environment
 from zdemo.config.settings import API_URL, ClientSettings
-from zdemo.errors import ExitCode, SettingsError, ZdemoError
+from zdemo.errors import ExitCode, SettingsError
 from zdemo.http.response import GATEWAY_STATUSES
 
 if TYPE_CHECKING:
     from zdemo.investigation import Explanation
 
 HIDDEN = ".hidden"  # ends the IDs of findings about values that do not count
-WATCH_SECONDS = 0.25
-PATIENCE_SECONDS = 600  # long enough for a change made elsewhere; a script must not hang forever
 
 
 def call(
@@ -63,7 +62,11 @@ def call(
     ] = False,
     watch: Annotated[
         bool,
-        typer.Option("--watch", help="Repeat until the answer changes; with --expect, until that status comes."),
+        typer.Option(
+            "--watch",
+            help="Repeat until the answer changes; with --expect, until that status comes. An API that does not run "
+            "yet is waited for too. Gives up after 10 minutes.",
+        ),
     ] = False,
     env_file: EnvFile = None,
 ) -> int:
@@ -96,22 +99,25 @@ def call(
     if token:
         tell_mixed_sources(screen, environment, "PAT", "ZDEMO_API_URL")
 
+    watched = Watch(screen, lambda: call_api(settings, route, token), expect=expect) if watch else None
+
     def show(result: Call) -> None:
         explanation = _explanation(result, token, environment, again="" if pat is None else " --pat")
         names = (API_URL, *(["PAT"] if token else []))
         tell_hidden(screen, environment, *names, finding=explanation.finding if explanation else None)
         if as_json:
-            screen.document(call_document(result, _reason(explanation)))
+            more = {"seconds": round(watched.seconds, 3), "calls": watched.calls} if watched else {}
+            screen.document(call_document(result, {**_reason(explanation), **more}))
         else:
             _show(screen, result, explanation, token_line(environment, token) if token else "", verbose=verbose)
 
-    result = call_api(settings, route, token)
-    waits = watch and result.answer.status != expect
-    if not (waits and as_json):  # with --json there is one document
-        show(result)
-    if waits:
-        result = watched(screen, settings, token, result, expect=expect)
-        show(result)
+    if watched:
+        result = watched.until_there(lambda first: None if as_json else show(first))  # --json prints one document
+    else:
+        result = call_api(settings, route, token)
+    show(result)
+    if not as_json and (watched or result.answer.status == expect):
+        screen.say(f"{result.answer.status} {watched or 'as expected'}")
     return _exit_code(screen, result, expect)
 
 
@@ -137,34 +143,6 @@ def _reason(explanation: Explanation | None) -> dict[str, object]:
         "candidates": list(finding.candidates) if finding else [],
         "next": [step(fix) for fix in finding.fix] if finding else [],
     }
-
-
-def watched(
-    screen: Screen,
-    settings: ClientSettings,
-    token: str | None,
-    first: Call,
-    *,
-    expect: int | None,
-    patience_seconds: float = PATIENCE_SECONDS,
-) -> Call:
-    """Repeat the call until the answer changes or, with ``expect``, that status comes; return that answer."""
-    awaited = "another answer" if expect is None else str(expect)
-    end = time.monotonic() + patience_seconds
-    with screen.waiting(f"{first.answer.status}, waiting for {awaited} (Ctrl-C ends it)"):
-        while time.monotonic() < end:
-            time.sleep(WATCH_SECONDS)
-            result = call_api(settings, first.route, token)
-            there = result.decisive != first.decisive if expect is None else result.answer.status == expect
-            if there:
-                return result
-    if expect is None:
-        still = f"the answer is still {first.answer.status}"
-        hint = "if it changed before you began to watch, use --expect STATUS: it ends as soon as that status comes"
-    else:
-        still = f"the status {expect} did not come"
-        hint = "zdemo introspect shows what ZITADEL says; an API follows within its ZDEMO_CACHE_TTL"
-    raise ZdemoError(f"{still}, after {patience_seconds:g} s", hint=hint)
 
 
 def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Literal
 
@@ -155,16 +155,23 @@ class Screen:
             self.behind(f"{' ' * indent}{pad(label, label_width)}  ", text)
 
     @contextmanager
-    def waiting(self, what: str) -> Iterator[None]:
-        """Show a spinner on standard error while the block runs, if that is a terminal; leave nothing behind."""
+    def waiting(self, what: str) -> Iterator[Callable[[str], None]]:
+        """Show a spinner on standard error while the block runs, if that is a terminal; leave nothing behind.
+
+        The block gets a function that shows another text.
+        """
         if not self.stderr.isatty() or os.environ.get("TERM") == "dumb":
-            yield
+            yield lambda _: None
             return
         from rich.console import Console  # here, since most commands never wait
+        from rich.text import Text
+
+        def shown(text: str) -> Text:
+            return Text(printable(self.redaction(text)))
 
         colours: Literal["auto"] | None = "auto" if shows_colour(self.stderr) else None
-        with Console(file=self.stderr, stderr=True, color_system=colours).status(what):
-            yield
+        with Console(file=self.stderr, stderr=True, color_system=colours).status(shown(what)) as status:
+            yield lambda text: status.update(shown(text))
 
 
 def drop(stream: IO[str]) -> None:

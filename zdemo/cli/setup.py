@@ -122,8 +122,8 @@ def setup(
 
     Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT
 
-    Exit codes: 0 done; 1 refused, or not permitted; 2 changes to confirm, but nobody to ask; 3 a setting is missing or
-    wrong; 4 no answer from ZITADEL
+    Exit codes: 0 done, or declined at the question; 1 refused, or not permitted; 2 changes to confirm, but nobody to
+    ask; 3 a setting is missing or wrong; 4 no answer from ZITADEL
 
     More: docs/setup.md
     """
@@ -288,7 +288,8 @@ class _Run:
         if self.dry_run:
             self._keep_out_of_git(options)
             return self._show_only(plan)
-        self._agree_to(plan, options.app_name)
+        if not self._agree_to(plan, options.app_name):
+            return self._declined(plan_document(plan, dry_run=True, seconds=None))
         self._keep_out_of_git(options)
         start = time.monotonic()
         if plan.changes:
@@ -302,14 +303,20 @@ class _Run:
         self._warn_about_settings()
         return ExitCode.YES
 
-    def _agree_to(self, plan: Plan, application: str) -> None:
-        """Raise ZdemoError unless the plan can be carried out, and the person agrees to it."""
+    def _agree_to(self, plan: Plan, application: str) -> bool:
+        """Return whether the person agrees to the plan. Raises ZdemoError if it cannot be carried out."""
         if any(plan.to_do(ObjectKind.ENV)):
             self.files.check_writable()
         if plan.rotation:
             self._confirm_rotation(plan.rotation, application)
-        if plan.changes:
-            self._confirm("Make these changes?", "make them")
+        return not plan.changes or self._confirm("Make these changes?", "make them")
+
+    def _declined(self, document: object) -> int:
+        """Say that nothing was changed; the document is that of --dry-run."""
+        if self.as_json:
+            self.screen.document(document)
+        self.screen.tell(NOTHING_CHANGED)
+        return ExitCode.YES
 
     def _warn_about_settings(self) -> None:
         files = self.files
@@ -334,15 +341,14 @@ class _Run:
         self.screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
         return ExitCode.YES
 
-    def _confirm(self, question: str, what: str, *, word: str = "") -> None:
-        """Raise ZdemoError unless the person agrees, with ``--yes`` or now; see ``agreed`` for the ``word``."""
+    def _confirm(self, question: str, what: str, *, word: str = "") -> bool:
+        """Return whether the person agrees, with ``--yes`` or now; see ``agreed`` for the ``word``."""
         if self.yes:
-            return
+            return True
         if not at_terminal():
             hint = f"add --yes to {what}, or --dry-run to only show them"
             raise UsageError("there are changes to confirm, but no terminal to ask on", hint=hint)
-        if not agreed(question, word=word):
-            raise ZdemoError(NOTHING_CHANGED)
+        return agreed(question, word=word)
 
     def _confirm_rotation(self, rotation: Rotation, application: str) -> None:
         """Raise ZdemoError unless the person agrees now: a new secret in place of a lost one needs more than --yes."""
@@ -370,7 +376,8 @@ class _Run:
             teardown.check(with_additions=self.with_additions)
             if teardown.settings:
                 files.check_writable()
-            self._confirm_removal(teardown)
+            if not self._confirm_removal(teardown):
+                return self._declined(teardown_document(teardown, dry_run=True))
             tear_down(files, teardown, screen, with_additions=self.with_additions)
         if self.as_json:
             screen.document(teardown_document(teardown, dry_run=self.dry_run))
@@ -384,9 +391,8 @@ class _Run:
         except ZdemoError as error:
             self.screen.tell(f"note: --teardown stops here: {error.message}")
 
-    def _confirm_removal(self, teardown: Teardown) -> None:
-        """Raise ZdemoError unless the person agrees; to remove what others added, y is not enough."""
+    def _confirm_removal(self, teardown: Teardown) -> bool:
+        """Return whether the person agrees; to remove what others added, y is not enough."""
         if teardown.additions or teardown.unseen:
-            self._confirm("Remove this, with what others added?", "remove these things", word="yes")
-        else:
-            self._confirm("Remove this?", "remove these things")
+            return self._confirm("Remove this, with what others added?", "remove these things", word="yes")
+        return self._confirm("Remove this?", "remove these things")
