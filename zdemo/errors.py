@@ -157,18 +157,22 @@ class InvalidToken(Refused):
 class InsufficientScope(Refused):
     """A valid token without the role (RFC 6750 §3.1). ``status`` is a setting: 401 or 403.
 
-    All of ``all_of`` are required; without it, one of ``missing``. ``scope`` names the roles that would do.
+    All of ``all_of`` are required; without it, one of ``missing``. ``scope`` names the roles that would do, ``lacking``
+    says which the user lacks.
     """
 
     code = "insufficient_scope"
 
     def __init__(self, missing: Sequence[str], *, status: int, all_of: Sequence[str] = ()) -> None:
+        roles = ", ".join(missing)
+        self.lacking = roles
         if len(missing) == 1:
-            message = f"the role {missing[0]} is missing"
+            message = f"the role {roles} is missing"
         elif all_of:
-            message = f"the roles {', '.join(missing)} are missing"
+            message = f"the roles {roles} are missing"
         else:
-            message = f"one of the roles {', '.join(missing)} is required"
+            message = f"one of the roles {roles} is required"
+            self.lacking = f"any of {roles}"
         super().__init__(message, hint="a project role must be granted to the token's user")
         self.role = missing[0]
         self.status = status

@@ -10,7 +10,7 @@ import pytest
 from tests.support.cli import ROOT, Shell
 from tests.support.terminal import shown_at
 from zdemo.cli.app import COMMANDS, load
-from zdemo.cli.layout import cells
+from zdemo.config.columns import cells
 from zdemo.errors import ExitCode
 
 PATHS = (*COMMANDS, "role list", "role grant", "role revoke")

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zdemo.cli.layout import ASIDE, behind, cells, filled, headline, pad, table, wrapped
+from zdemo.cli.layout import ASIDE, behind, filled, headline, pad, table, wrapped
+from zdemo.config.columns import cells
 
 COMMANDS = (
     "zdemo role grant reader read:messages",

@@ -11,7 +11,8 @@ from tests.support.cli import Shell
 from tests.support.connection_faults import PAT_CLAIMS
 from tests.support.terminal import at_terminal, at_terminal_of, shown_at
 from tests.support.upstream import after, answer, json_body, upstream
-from zdemo.cli.layout import COMMAND, cells
+from zdemo.cli.layout import COMMAND
+from zdemo.config.columns import cells
 from zdemo.emulator import VISITOR
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")

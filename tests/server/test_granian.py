@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import secrets
 import signal
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given
 
 from tests.server.test_faults import PROJECT
-from tests.server.test_log import LINE
+from tests.server.test_log_lines import WITHOUT_TERMINAL
 from tests.server.test_random import AUTHORIZATIONS, chance, passes
 from tests.server.test_request_bodies import COMPLETE, READ, SLOW, slow_clients
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, THREADS
@@ -65,7 +66,7 @@ def test_the_log_has_one_line_per_request_and_no_token(running: Served) -> None:
     eventually("all is written", lambda: marks[1] in running.log)
     lines = running.log.partition(marks[0])[2].splitlines()[1:-1]
     assert len(lines) == len(ROWS) + 1
-    assert all(LINE.fullmatch(line) for line in lines)
+    assert all(WITHOUT_TERMINAL.fullmatch(line) for line in lines)
     for canary in (READER.pat, VISITOR.pat, CLIENT_SECRET, "canary-of-the-query"):
         assert canary not in running.log
     assert (running.folder / "stdout").read_text() == ""
@@ -173,12 +174,14 @@ def test_a_signal_stops_it_when_running_requests_are_finished(number: signal.Sig
         environment = {**environment_for(up.url), "ZITADEL_PROJECT_ID": PROJECT}
         with served(tmp_path, environment) as running, ThreadPoolExecutor() as pool:
             reply = pool.submit(running.get, SCOPED)
-            eventually("the request is under way", lambda: up.requests)
+            sent = READER.pat.encode()
+            eventually("the request is under way", lambda: [it for it in up.requests if sent in it.body])
             assert running.stop(number) == ExitCode.YES
             assert reply.result().json == {"message": MESSAGES[SCOPED]}
-    first, *lines = running.log.splitlines()
-    assert first == f"API on http://127.0.0.1:{running.port}, asks {up.url}; Ctrl-C stops it"
-    assert len(lines) == sum(" 200 ok " in line for line in lines)
+    banner, _, lines = running.log.partition("in another terminal\n")
+    assert banner.split()[:2] == ["ZITADEL", up.url]
+    assert banner.split()[-5:] == ["API", f"http://127.0.0.1:{running.port}", "cache", "5", "s"]
+    assert len(re.findall(" GET .* 200 ", lines)) == len(re.findall(" ms ", lines)) >= 2
     with pytest.raises(ConnectionRefusedError):
         running.get(PUBLIC)
 
@@ -193,7 +196,8 @@ def test_refused_credentials_are_502_and_the_log_says_what_to_fix_once(tmp_path:
             assert b"CLIENT_SECRET" not in reply.body
             ids.append(str(reply.one("x-request-id")))
         assert running.get(PUBLIC).status == 200
-        assert len(up.requests) == 1
+        assert len([it for it in up.requests if it.body == b"token=token-0"]) == 1  # the others are of the start
+        assert not [it for it in up.requests if it.body.startswith(b"token=token-") and it.body != b"token=token-0"]
     events = [json.loads(line) for line in running.log.splitlines()]
     assert {event["outcome"] for event in events if "outcome" in event} == {"ok", "bad_gateway"}
     messages = [event["message"] for event in events if event["level"] == "error"]
@@ -219,4 +223,4 @@ def test_several_workers_share_the_port_and_the_metrics_if_open(
         sample = f'zdemo_requests_total{{outcome="ok",route="api.private_scoped"}} {count}.0'
         assert (sample in metrics) is bool(folders)
         assert running.stop() == ExitCode.YES
-    assert len([line for line in running.log.splitlines() if line.startswith(f"GET {SCOPED} 200 ok ")]) == count
+    assert len([line for line in running.log.splitlines() if f"  GET {SCOPED}   200  " in line]) == count

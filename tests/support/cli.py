@@ -23,7 +23,8 @@ from tests.support.ports import free_port
 from tests.support.state_home import own_state_home
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.cli.layout import BELOW, COMMAND, WITHOUT_TERMINAL, cells
+from zdemo.cli.layout import BELOW, COMMAND
+from zdemo.config.columns import WITHOUT_TERMINAL, cells
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate
 from zdemo.server import create_app

@@ -15,10 +15,11 @@ from typing import Annotated, Any
 
 import typer
 
-from zdemo.cli.layout import BELOW, cells, pad, with_remark
+from zdemo.cli.layout import BELOW, pad, with_remark
 from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
+from zdemo.config.columns import cells
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import DemoEnvironment, Interrupted, StepResult

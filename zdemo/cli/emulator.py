@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from zdemo.cli.layout import WITHOUT_TERMINAL, table
+from zdemo.cli.layout import table
 from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.options import Expose, Host, Port, check_exposure, port_explained
 from zdemo.cli.screen import Screen
+from zdemo.config.columns import WITHOUT_TERMINAL
+from zdemo.config.new_dotenv import EMULATOR_PORT
 from zdemo.errors import ExitCode
-
-EMULATOR_PORT = 8484  # as in zdemo.emulator, which is not loaded for a line of help
 
 
 def emulator(

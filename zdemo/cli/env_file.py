@@ -7,7 +7,7 @@ import shlex
 from itertools import chain, count
 from pathlib import Path
 
-from zdemo.config.new_dotenv import differences, emulator_text
+from zdemo.config.new_dotenv import EMULATOR_PORT, differences, emulator_text
 from zdemo.errors import SettingsError
 
 DEFAULT = Path(".env")
@@ -22,7 +22,12 @@ def with_env_file(command: str, path: Path) -> str:
     return command if path == DEFAULT else f"{command} --env-file {shlex.quote(str(path))}"
 
 
-def emulator_env_file(preferred: Path) -> tuple[Path, bool]:
+def at_port(command: str, port: int) -> str:
+    """Return a command with the option for the emulator's port, if it needs one."""
+    return command if port == EMULATOR_PORT else f"{command} --emulator-port {port}"
+
+
+def emulator_env_file(preferred: Path, port: int = EMULATOR_PORT) -> tuple[Path, bool]:
     """Return a file for the emulator's settings, and whether it has them already; otherwise it does not exist.
 
     It is the preferred one, unless that has other settings.
@@ -32,21 +37,21 @@ def emulator_env_file(preferred: Path) -> tuple[Path, bool]:
     return next(
         (path, exists)
         for number, path in enumerate(paths)
-        if not (exists := os.path.lexists(path)) or (number < MOST_FILES_READ and _is_for_emulator(path))
+        if not (exists := os.path.lexists(path)) or (number < MOST_FILES_READ and _is_for_emulator(path, port))
     )
 
 
-def with_emulator_settings(preferred: Path, *commands: str) -> list[str]:
+def with_emulator_settings(preferred: Path, *commands: str, port: int = EMULATOR_PORT) -> list[str]:
     """Return commands that use the emulator's settings, behind the one that writes these where no file has them."""
-    path, has_settings = emulator_env_file(preferred)
-    init = () if has_settings else ("zdemo init --emulator",)
+    path, has_settings = emulator_env_file(preferred, port)
+    init = () if has_settings else (at_port("zdemo init --emulator", port),)
     return [with_env_file(command, path) for command in (*init, *commands)]
 
 
-def _is_for_emulator(path: Path) -> bool:
+def _is_for_emulator(path: Path, port: int) -> bool:
     """Return whether all commands work with the emulator if they use this ``.env``."""
     try:
-        found = differences(path, emulator_text())
+        found = differences(path, emulator_text(port))
     except SettingsError:
         return False
     return not (

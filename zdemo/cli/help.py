@@ -14,8 +14,9 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from zdemo.cli.layout import behind, columns_of, filled, pad
+from zdemo.cli.layout import behind, filled, pad
 from zdemo.config.colour import shows_colour
+from zdemo.config.columns import columns_of
 
 OPTIONS_GROUP, SETTINGS_GROUP, OUTPUT_GROUP = "Options", "Settings", "Output"
 FEWEST_IN_GROUPS = 6  # options; fewer stand in one group

@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.env_file import DEFAULT, emulator_env_file, with_env_file
+from zdemo.cli.env_file import DEFAULT, at_port, emulator_env_file, with_env_file
 from zdemo.cli.gitignore import keep_out_of_git
 from zdemo.cli.layout import with_remark
-from zdemo.cli.options import EnvFile
+from zdemo.cli.options import EmulatorPort, EnvFile
 from zdemo.cli.questions import typed_line
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal
 from zdemo.config.environment import read_environment
-from zdemo.config.new_dotenv import SKELETON, create_dotenv, differences, emulator_text
+from zdemo.config.new_dotenv import EMULATOR_PORT, SKELETON, create_dotenv, differences, emulator_text
 from zdemo.config.printable import printable
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 
@@ -29,6 +29,7 @@ def init(
     emulator: Annotated[
         bool, typer.Option("--emulator", help="Write the settings of the built-in ZITADEL emulator. They are public.")
     ] = False,
+    emulator_port: EmulatorPort = EMULATOR_PORT,
     env_file: EnvFile = None,
 ) -> int:
     """Write a first .env, for the emulator or for your ZITADEL.
@@ -48,16 +49,16 @@ def init(
     path = env_file or DEFAULT
     if not emulator and at_terminal() and not os.path.lexists(path):
         emulator = _choice() == EMULATOR
-    text = emulator_text() if emulator else SKELETON
+    text = emulator_text(emulator_port) if emulator else SKELETON
     try:
         create_dotenv(path, text)
     except FileExistsError:
-        raise _refusal(path, text, emulator=emulator) from None
+        raise _refusal(path, text, emulator_port if emulator else None) from None
     screen.say(printable(f"wrote {path}: {'the settings of the emulator' if emulator else 'a skeleton to fill in'}"))
     keep_out_of_git(screen, path, yes=False)
     for name in read_environment(path).shadowed:
         screen.tell(f"warning: {name} in the environment hides the one in {path}: unset {name}")
-    screen.pairs(_next_steps(path, emulator=emulator), label_width=4)
+    screen.pairs(_next_steps(path, emulator_port if emulator else None), label_width=4)
     return ExitCode.YES
 
 
@@ -70,30 +71,32 @@ def _choice() -> str:
                 return choice
 
 
-def _next_steps(path: Path, *, emulator: bool) -> list[tuple[str, str]]:
+def _next_steps(path: Path, emulator_port: int | None) -> list[tuple[str, str]]:
     steps = {
         "zdemo setup": "creates what is needed in your ZITADEL, and fills it in",
         "zdemo doctor": "says what is missing, if you fill it in by hand",
     }
-    if emulator:
+    if emulator_port:
         steps = {
-            "zdemo serve --emulator": "runs the API and the emulator",
+            at_port("zdemo serve --emulator", emulator_port): "runs the API and the emulator",
             "zdemo call scoped": "in another terminal",
         }
     rows = [with_remark(with_env_file(command, path), what) for command, what in steps.items()]
     return list(zip(("next", ""), rows, strict=True))
 
 
-def _refusal(path: Path, text: str, *, emulator: bool) -> ZdemoError:
+def _refusal(path: Path, text: str, emulator_port: int | None) -> ZdemoError:
     """Return the error that says how an existing file differs from the text that was not written."""
     lines = [f"{path} exists, and was not changed"]
-    other, has_settings = emulator_env_file(path)
-    hint = with_env_file("zdemo serve --emulator" if has_settings else "zdemo init --emulator", other)
+    port = emulator_port or EMULATOR_PORT
+    other, has_settings = emulator_env_file(path, port)
+    command = "zdemo serve --emulator" if has_settings else "zdemo init --emulator"
+    hint = with_env_file(at_port(command, port), other)
     try:
         found = differences(path, text)
     except SettingsError as error:
-        return ZdemoError("\n".join((*lines, *error.problems)), hint=hint if emulator else error.hint)
-    if not emulator:
+        return ZdemoError("\n".join((*lines, *error.problems)), hint=hint if emulator_port else error.hint)
+    if not emulator_port:
         lines.append(f"it sets {', '.join(found.only_there) or 'nothing'}")
         return ZdemoError("\n".join(lines), hint=f"{with_env_file('zdemo doctor', path)} says what is missing or wrong")
     parts = {"it differs in": found.other_value, "it lacks": found.not_set, "it also sets": found.only_there}

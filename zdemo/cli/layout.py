@@ -5,21 +5,15 @@ Texts may have colours. Those from elsewhere must have gone through ``printable`
 
 from __future__ import annotations
 
-import os
 import re
-import unicodedata
-from collections.abc import Mapping, Sequence
-from typing import IO
+from collections.abc import Sequence
 
+from zdemo.config.columns import cells
 from zdemo.config.printable import printable
 
-LEAST_COLUMNS, MOST_COLUMNS = 40, 120  # between them, text follows the terminal
-WITHOUT_TERMINAL = 80
 LEAST_ROOM = 24  # cells for a text beside its label; with less, it begins below the label
 NARROW_INDENT = 4  # blanks before a label where there is not enough room otherwise
 BELOW = 2  # blanks more for what stands below its label
-COLOUR = r"\x1b\[[\d;]*m"
-EMOJI_STYLE = "\ufe0f"  # makes the character before it an emoji, which is wide
 ASIDE = "          ("  # stands between a command and a remark about it
 GLUE = "\x00"  # stands for a blank inside a command; a text that is shown never holds a NUL
 QUOTED = r"'[^'\n]*'"
@@ -32,34 +26,6 @@ COMMAND = (  # in a sentence, as far as it can be told from the words around it
     rf"|\b(?:git rm --cached|chmod [\w+]+|ulimit -\w) (?:{QUOTED}|\S+)"
 )
 QUANTITY = r"\b\d[\d.,]* (?:m?s|seconds?|minutes?|hours?|days?|[KM]iB|bytes|columns)\b"
-
-
-def columns_of(stream: IO[str], variables: Mapping[str, str] = os.environ) -> int:
-    """Return how wide text on a stream is: ``COLUMNS``, else the terminal's width, within sensible bounds."""
-    return min(max(_columns_of(stream, variables.get("COLUMNS", "")), LEAST_COLUMNS), MOST_COLUMNS)
-
-
-def _columns_of(stream: IO[str], wanted: str) -> int:
-    if wanted.isascii() and wanted.isdigit() and int(wanted[:9]) > 0:
-        return int(wanted[:9])
-    try:
-        return (os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0) or WITHOUT_TERMINAL
-    except (OSError, ValueError):  # it has no descriptor, or is closed
-        return WITHOUT_TERMINAL
-
-
-def cells(text: str) -> int:
-    """Return how many cells of a terminal a text takes; colours take none."""
-    text = re.sub(COLOUR, "", text)
-    if text.isascii():
-        return len(text)
-    return sum(map(_cells_of, text)) + text.count(EMOJI_STYLE)
-
-
-def _cells_of(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # drawn over the character before it, or not at all
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def pad(text: str, width: int) -> str:

@@ -59,6 +59,9 @@ Json = Annotated[
 
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")]
 Port = Annotated[int, typer.Option(metavar="PORT", min=1, max=HIGHEST_PORT, help="The port to listen on.")]
+EmulatorPort = Annotated[
+    int, typer.Option(metavar="PORT", min=1, max=HIGHEST_PORT, help="With --emulator, the emulator's port.")
+]
 Expose = Annotated[
     bool,
     typer.Option(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from zdemo.cli.layout import columns_of, wrapped
+from zdemo.cli.layout import wrapped
+from zdemo.config.columns import columns_of
 
 
 def broken(question: str) -> str:

@@ -12,12 +12,12 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.emulator import known_users
 from zdemo.cli.env_file import DEFAULT, with_emulator_settings
-from zdemo.cli.options import EnvFile, Expose, Host, Port, check_exposure, port_explained
+from zdemo.cli.options import HIGHEST_PORT, EmulatorPort, EnvFile, Expose, Host, Port, check_exposure, port_explained
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings
 from zdemo.config.environment import Environment, read_environment
+from zdemo.config.new_dotenv import EMULATOR_PORT
 from zdemo.config.settings import Settings
 from zdemo.errors import ExitCode, ZdemoError
 
@@ -28,7 +28,6 @@ WORKER_FILES = 48  # open files of a worker, without connections to clients and 
 LEAST_CLIENTS = 32
 FEW_CLIENTS = 256
 DEFAULT_THREADS = 128
-FIRST_STEPS = ("zdemo call scoped", "zdemo role revoke reader read:messages", "zdemo call scoped")
 
 
 def serve(
@@ -42,6 +41,7 @@ def serve(
     emulator: Annotated[
         bool, typer.Option("--emulator", help="Run the built-in ZITADEL emulator beside the API.")
     ] = False,
+    emulator_port: EmulatorPort = EMULATOR_PORT,
     expose_emulator: Expose = False,
     json_logs: Annotated[bool, typer.Option("--json-logs", help="Log one JSON object per line.")] = False,
     open_metrics: Annotated[
@@ -63,7 +63,8 @@ def serve(
 
     More: docs/api.md, docs/settings.md, docs/performance.md
     """
-    from zdemo.serving.listening import listen  # here, since a line of help needs no server
+    from zdemo.cli.start import Place, tell_start  # here, since a line of help needs no server
+    from zdemo.serving.listening import listen
     from zdemo.serving.signals import block_stop_signals
 
     block_stop_signals()  # until the server waits for them
@@ -76,7 +77,7 @@ def serve(
     environment = read_environment(env_file)
     if emulator:
         check_exposure(screen, host, expose=expose_emulator)
-        environment = _with_emulator(screen, environment)
+        environment = _with_emulator(screen, environment, emulator_port)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
     connections = _connections(screen, threads)
@@ -84,12 +85,11 @@ def serve(
         with port_explained(host, port, "zdemo serve"):
             listener = stack.enter_context(listen(host, port))
         if emulator:
-            _start_emulator(screen, stack, env_file or DEFAULT)  # before secrets are hidden: the emulator's are public
+            _start_emulator(stack, emulator_port, env_file or DEFAULT)
         hide_secrets(screen, environment)
         stack.enter_context(_metrics_folder(served=open_metrics, shared=workers > 1))
-        screen.tell(
-            f"API on http://{f'[{host}]' if ':' in host else host}:{port}, asks {settings.zitadel}; Ctrl-C stops it"
-        )
+        place = Place(host, port, emulator_port if emulator else None)
+        tell_start(screen, environment, settings, place, as_json=json_logs)
         from zdemo.server import WorkerApp
         from zdemo.serving.production import serve_forever
         from zdemo.serving.spare_threads import spare_threads, thread_limit
@@ -126,17 +126,17 @@ def _connections(screen: Screen, threads: int) -> int:
 class _JsonLogScreen(Screen):
     """A screen that writes its messages to the API's log, so that each line is a JSON object from the first on."""
 
-    def tell(self, text: str) -> None:
+    def behind(self, lead: str, text: str, **_layout: object) -> None:
         """Log a message."""
-        logging.getLogger("zdemo.serve").info("%s", self.redaction(text.strip()))
+        logging.getLogger("zdemo.serve").info("%s", self.redaction(f"{lead}{text}".strip()))
 
 
-def _with_emulator(screen: Screen, environment: Environment) -> Environment:
+def _with_emulator(screen: Screen, environment: Environment, port: int) -> Environment:
     """Return the environment with the emulator's settings in place of the person's."""
-    from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID
+    from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
 
     variables = {
-        "ZITADEL_DOMAIN": f"http://localhost:{DEFAULT_PORT}",
+        "ZITADEL_DOMAIN": f"http://localhost:{port}",
         "CLIENT_ID": CLIENT_ID,
         "CLIENT_SECRET": CLIENT_SECRET,
         "ZITADEL_PROJECT_ID": PROJECT_ID,
@@ -149,24 +149,21 @@ def _with_emulator(screen: Screen, environment: Environment) -> Environment:
     return read_environment(environment.file, options).without(*NOT_THE_EMULATORS)
 
 
-def _start_emulator(screen: Screen, stack: ExitStack, env_file: Path) -> None:
-    from zdemo.emulator import DEFAULT_PORT, emulate
+def _start_emulator(stack: ExitStack, port: int, env_file: Path) -> None:
+    from zdemo.emulator import emulate
 
     try:
-        running = stack.enter_context(emulate(port=DEFAULT_PORT))
+        stack.enter_context(emulate(port=port))
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        commands = ", then ".join(with_emulator_settings(env_file, "zdemo serve"))
+        commands = ", then ".join(with_emulator_settings(env_file, "zdemo serve", port=port))
+        other = port + 1 if port < HIGHEST_PORT else port - 1
         raise ZdemoError(
-            f"the emulator's port, {DEFAULT_PORT}, is taken", hint=f"if an emulator runs there already: {commands}"
+            f"the emulator's port, {port}, is taken",
+            hint=f"choose another one: zdemo serve --emulator --emulator-port {other}"
+            f"; or, if an emulator runs there already: {commands}",
         ) from None
-    screen.tell(f"ZITADEL (emulator) on {running.url}; its state ends with it")
-    for line in known_users():
-        screen.tell(f"  {line}")
-    screen.tell("try, in another terminal:")
-    for command in with_emulator_settings(env_file, *FIRST_STEPS):
-        screen.tell(f"  {command}")
 
 
 @contextmanager

@@ -6,9 +6,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from zdemo.cli.layout import BELOW, LEAST_ROOM, cells, pad, wrapped
+from zdemo.cli.layout import BELOW, LEAST_ROOM, pad, wrapped
 from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.screen import Screen
+from zdemo.config.columns import cells
 from zdemo.config.printable import one_line, printable
 from zdemo.management.model import Administrator
 from zdemo.provisioning.additions import Addition

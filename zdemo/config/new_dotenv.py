@@ -15,6 +15,8 @@ from zdemo.config.packaged import EXAMPLE, packaged_text
 from zdemo.config.settings import EXAMPLE_DOMAIN, EXAMPLE_INTERNAL_URL
 from zdemo.errors import SettingsError
 
+EMULATOR_PORT = 8484  # as in zdemo.emulator
+
 SKELETON = f"""\
 # zdemo's settings. Options and environment variables win over this file.
 # zdemo setup creates what is needed in your ZITADEL, and fills this in. zdemo doctor says what is missing.
@@ -68,9 +70,9 @@ class DotenvDifferences:
     only_there: tuple[str, ...]
 
 
-def emulator_text() -> str:
-    """Return the text of a ``.env`` for the emulator."""
-    return packaged_text(EXAMPLE)
+def emulator_text(port: int = EMULATOR_PORT) -> str:
+    """Return the text of a ``.env`` for an emulator on this port."""
+    return packaged_text(EXAMPLE).replace(f"http://localhost:{EMULATOR_PORT}", f"http://localhost:{port}")
 
 
 def create_dotenv(path: Path, text: str) -> None:

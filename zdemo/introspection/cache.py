@@ -23,7 +23,7 @@ from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
-from zdemo.introspection.model import Introspection
+from zdemo.introspection.model import Introspection, Source
 from zdemo.introspection.pacer import Pacer
 from zdemo.introspection.store import Entry, Store, bytes_for
 
@@ -69,7 +69,7 @@ class Flight:
         if not self._landed.wait(wait_seconds):
             raise ZitadelUnavailable("ZITADEL takes too long to answer", hint="check ZITADEL, then try again")
         if self._introspection is not None:
-            return self._introspection
+            return self._introspection.as_from(Source.JOINED)
         if self._error is not None:
             raise self._error.copy() from self._error
         raise ZitadelUnavailable("the introspection that this request waited for was interrupted", hint="try again")
@@ -198,7 +198,8 @@ class CachingIntrospector:
         if answer.active and answer.expires_at is not None and answer.expires_at < until_wall:
             until_wall = answer.expires_at
             seconds = until_wall - flight.sent_at_wall if until_wall > flight.sent_at_wall else 0.0
-        return Entry(answer, fresh_until=flight.sent_at + seconds, fresh_until_wall=until_wall)
+        kept = answer.as_from(Source.HIT)
+        return Entry(kept, fresh_until=flight.sent_at + seconds, fresh_until_wall=until_wall)
 
     def _hit(self, entry: Entry) -> Introspection:
         with self.counters.lock:

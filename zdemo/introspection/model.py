@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any, Protocol
 
 from zdemo.errors import UnusableAnswer
@@ -20,6 +21,14 @@ def roles_claim_of(project_id: str) -> str:
     return f"urn:zitadel:iam:org:project:{project_id}:roles"
 
 
+class Source(StrEnum):
+    """How a request came to its answer."""
+
+    ASKED = "asked"
+    HIT = "hit"  # from the cache
+    JOINED = "joined"  # by an introspection that another request had begun
+
+
 @dataclass(frozen=True, kw_only=True)
 class Introspection:
     """An introspection answer with all deciding claims of the right type. Times are epoch seconds."""
@@ -29,6 +38,11 @@ class Introspection:
     expires_at: int | None = None
     not_before: int | None = None
     audience: tuple[str, ...] = ()
+    source: Source = field(default=Source.ASKED, compare=False)
+
+    def as_from(self, source: Source) -> Introspection:
+        """Return the same answer for a request that came to it in another way."""
+        return replace(self, source=source)
 
     def text(self, name: str) -> str:
         """Return a text claim; empty if it is absent or not a text."""

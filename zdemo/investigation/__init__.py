@@ -3,7 +3,7 @@
 from zdemo.investigation.admin_lookup import AdminLookup, PatIds, pat_ids, usable_admin_pat
 from zdemo.investigation.api_comparison import COMPARE, RESTART, Explanation, explain
 from zdemo.investigation.investigate import Investigation, clock_ahead_seconds, investigate
-from zdemo.investigation.probes import Prober, Replies
+from zdemo.investigation.probes import Prober, Replies, random_token
 from zdemo.investigation.sources import DECISIVE, investigate_with
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "investigate",
     "investigate_with",
     "pat_ids",
+    "random_token",
     "usable_admin_pat",
 ]

@@ -20,7 +20,7 @@ from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
 from zdemo.server.guard import DEFAULT_THREADS, load_settings, protect, refusal, request_id
 from zdemo.server.health import Readiness, operations
-from zdemo.server.logs import ACCESS_LOG
+from zdemo.server.logs import ACCESS_LOG, ACCESS_MESSAGE
 from zdemo.server.request_bodies import BodyTooSlow, check_body, cut_connection_after, limit_bodies
 from zdemo.server.routes import api
 
@@ -32,6 +32,7 @@ LONGEST_LOGGED_PATH = 200
 LONGEST_SEARCHED_PATH = LONGEST_LOGGED_PATH + LEAST_TOKEN_LIKE  # a token at the end must be long enough to be known
 JWT_START = re.compile(r"(?a:eyJ[\w-]+\.[\w.-]*)")  # its end may be cut off
 LONGEST_LOGGED_METHOD = 16
+LONGEST_CALLER = 60  # characters; ZITADEL takes names of up to 200
 PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 NO_ROUTE = "none"
 KEPT_HEADERS = ("allow", "retry-after")  # from werkzeug's errors
@@ -108,25 +109,35 @@ def _finisher(metrics: Metrics | None) -> Callable[[Response], Response]:
     """Return the hook that counts each request, if there are metrics, and logs it."""
 
     def finish(response: Response) -> Response:
+        held = g._get_current_object()  # once, since each look through the proxy takes time
         response.headers["X-Request-ID"] = identity = request_id()
-        seconds = time.perf_counter() - g.started
-        outcome = g.get("outcome", "ok")
+        seconds = time.perf_counter() - held.started
+        outcome = held.get("outcome", "ok")
         received: Request = request._get_current_object()  # type: ignore[attr-defined]  # the object behind the proxy
         if metrics is not None:
             metrics.observe(received.endpoint or NO_ROUTE, outcome, seconds)
         if access_log.isEnabledFor(logging.INFO):
+            introspection = held.get("introspection") or held.get("refused_introspection")
             access_log.info(
-                "%s %s %d %s %s %.1f ms",
+                ACCESS_MESSAGE,
                 _shown(received.method[:LONGEST_LOGGED_METHOD]),
                 _shown(received.path[:LONGEST_SEARCHED_PATH])[:LONGEST_LOGGED_PATH],
                 response.status_code,
                 outcome,
                 identity,
                 seconds * 1000,
+                introspection.source if introspection else None,
+                _caller(introspection) if introspection else None,
+                held.get("reason"),
             )
         return response
 
     return finish
+
+
+def _caller(introspection: Introspection) -> str | None:
+    """Return whose token it was, by name if ZITADEL gives one."""
+    return (introspection.text("username") or introspection.text("sub"))[:LONGEST_CALLER] or None
 
 
 def _answer_http_error(error: HTTPException) -> Response:

@@ -27,9 +27,10 @@ from zdemo.authorization import (
 from zdemo.config.environment import read_environment
 from zdemo.config.masking import could_be_secret
 from zdemo.config.settings import Settings
-from zdemo.errors import GuardError, IntrospectionError, Refused, ZitadelUnavailable
+from zdemo.errors import GuardError, InsufficientScope, IntrospectionError, Refused, ZitadelUnavailable
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.model import Introspector
+from zdemo.server.log_lines import LACKS
 from zdemo.server.logs import RateLimitedLog
 from zdemo.server.open_views import mark, watch
 
@@ -125,6 +126,7 @@ def _guard(view: Any, roles: RequiredRoles) -> Callable[..., Response]:
             guard: Guard = app.extensions[EXTENSION]
         except KeyError:
             raise GuardError("protect(app) was not called for this app", hint="call protect(app) once") from None
+        introspection = None
         try:
             token = bearer_token(environ.get("HTTP_AUTHORIZATION"))
             if environ.get("QUERY_STRING") or environ.get("CONTENT_TYPE"):
@@ -133,6 +135,7 @@ def _guard(view: Any, roles: RequiredRoles) -> Callable[..., Response]:
             authorize(introspection, guard.policy, now=guard.now(), roles=roles)
         except BaseException:
             g.pop("introspection", None)  # a guard around this one may have admitted the request
+            g.refused_introspection = introspection  # for the log alone
             raise
         g.introspection = introspection
         answer = app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
@@ -167,14 +170,15 @@ def _private(response: Response) -> Response:
 
 def request_id() -> str:
     """Return the ID of this request: the API's own, never the caller's."""
-    if "request_id" not in g:
-        g.request_id = secrets.token_hex(8)
-    return str(g.request_id)
+    held = g._get_current_object()  # once, since each look through the proxy takes time
+    if "request_id" not in held:
+        held.request_id = secrets.token_hex(8)
+    return str(held.request_id)
 
 
 def refusal(status: int, error: str, description: str) -> Response:
     """Return a JSON response that refuses the request."""
-    g.outcome = error
+    g.outcome, g.reason = error, description
     response = jsonify(error=error, error_description=description, request_id=request_id())
     response.status_code = status
     response.headers["X-Request-ID"] = request_id()
@@ -194,6 +198,8 @@ def challenge(refused: Refused) -> str:
 def _answer_refusal(refused: Refused) -> Response:
     response = _private(refusal(refused.status, refused.code or "unauthorized", refused.message))
     response.headers["WWW-Authenticate"] = challenge(refused)
+    if isinstance(refused, InsufficientScope):
+        g.reason = f"{LACKS} {refused.lacking}"
     return response
 
 
@@ -206,4 +212,5 @@ def _answer_failure(error: IntrospectionError) -> Response:
         response.headers["Retry-After"] = str(error.retry_after_seconds)
     else:
         response = refusal(error.status, "bad_gateway", "the token cannot be checked; see this API's log")
+    g.reason = error.message
     return _private(response)

@@ -1,0 +1,223 @@
+"""The line of a request: what a terminal of each width shows, and what a file holds; who it was, and why."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Api, Time, protected_api, running, settings_for
+from tests.support.introspector_doubles import Clock
+from tests.support.waiting import eventually
+from tests.support.wire import request
+from zdemo.config.columns import cells
+from zdemo.emulator import READER, VISITOR, Emulator
+from zdemo.introspection.build import Limits, protected
+from zdemo.introspection.model import Introspection, Source
+from zdemo.server import create_app
+from zdemo.server.log_lines import RequestLines, what
+from zdemo.server.logs import ACCESS_FIELDS
+
+WITHOUT_TERMINAL = re.compile(
+    r"\d\d:\d\d:\d\d  \S+ \S+ *  \d{3}  .*  (hit|asked|joined| {6}) +\d+\.\d ms  [0-9a-f]{16}"
+)
+NOW = 1_800_000_000.0
+ID = "0123456789abcdef"
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def lines_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Return how a request looks at a terminal of a width, without colours."""
+
+    def lines(columns: int, path: str, status: int, caller: str | None, reason: str | None = None) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setenv("NO_COLOR", "1")
+        form = RequestLines(Terminal())
+        return form.line(NOW, "GET", path, status, "", ID, 2.94, "asked", caller, reason).splitlines()
+
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (40, ["GET /api/private-scoped  403  2.9 ms", "    reader lacks read:messages"]),
+        (60, ["CLOCK GET /api/private-scoped  403  2.9 ms", "    reader lacks read:messages"]),
+        (80, ["CLOCK GET /api/private-scoped  403  reader lacks read:messages   asked 2.9 ms"]),
+        (
+            120,
+            [
+                "CLOCK  GET /api/private-scoped   403  reader lacks read:messages"
+                "                               asked    2.9 ms  0123…"
+            ],
+        ),
+    ],
+)
+def test_a_refusal_names_who_lacks_what_at_every_width(
+    columns: int, expected: list[str], lines_at: Callable[..., list[str]]
+) -> None:
+    shown = lines_at(columns, SCOPED, 403, "reader", "lacks read:messages")
+    assert [re.sub(r"^\d\d:\d\d:\d\d", "CLOCK", line) for line in shown] == expected
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+@pytest.mark.parametrize("caller", ["reader", "漢字" * 15, "e\u0301" * 30, "\x1b[31m" * 12, None])
+@pytest.mark.parametrize("path", [PUBLIC, SCOPED, "/" + "a" * 199])
+@pytest.mark.parametrize("reason", [None, "lacks read:messages", "the token is not active", "too long " * 40])
+def test_no_line_is_wider_than_its_terminal(
+    columns: int, caller: str | None, path: str, reason: str | None, lines_at: Callable[..., list[str]]
+) -> None:
+    shown = lines_at(columns, path, 401, caller, reason)
+    assert len(shown) <= 2
+    assert all(line.isprintable() and cells(line) <= columns for line in shown)
+    assert "401" in shown[0]
+
+
+def test_times_stand_below_each_other_at_80_columns(lines_at: Callable[..., list[str]]) -> None:
+    ends = {lines_at(80, path, 200, caller)[0].index("asked") for path in (PUBLIC, SCOPED) for caller in ("ada", None)}
+    assert len(ends) == 1
+
+
+def test_a_file_holds_everything() -> None:
+    line = RequestLines(io.StringIO()).line(
+        NOW, "GET", "/" + "a" * 190, 403, "", ID, 2.94, "asked", "u" * 60, "lacks read:messages"
+    )
+    assert WITHOUT_TERMINAL.fullmatch(line)
+    assert ("/" + "a" * 190 in line, "u" * 60 + " lacks read:messages" in line, line.endswith(ID)) == (True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "colour"), [(200, "\x1b[32m"), (204, "\x1b[32m"), (401, "\x1b[33m"), (503, "\x1b[31m")]
+)
+@pytest.mark.parametrize(
+    ("variables", "stream", "coloured"),
+    [
+        ({}, Terminal(), True),
+        ({}, io.StringIO(), False),
+        ({"NO_COLOR": "1"}, Terminal(), False),
+        ({"FORCE_COLOR": "1"}, io.StringIO(), True),
+        ({"CLICOLOR": "0"}, Terminal(), False),
+    ],
+)
+def test_the_status_is_coloured_where_colours_are_shown(
+    status: int,
+    colour: str,
+    variables: dict[str, str],
+    stream: io.StringIO,
+    coloured: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    line = RequestLines(stream).line(NOW, "GET", PUBLIC, status, "", ID, 1.0, None, None, None)
+    assert (f"{colour}{status}\x1b[0m" in line) is coloured
+    assert ("\x1b" in line) is coloured
+
+
+@pytest.mark.parametrize(
+    ("caller", "reason", "shown"),
+    [
+        (None, None, ""),
+        ("reader", None, "reader"),
+        (None, "no bearer token", "no bearer token"),
+        ("reader", "the token has expired", "reader: the token has expired"),
+        ("reader", "lacks read:messages", "reader lacks read:messages"),
+    ],
+)
+def test_who_and_why(caller: str | None, reason: str | None, shown: str) -> None:
+    assert what(caller, reason) == shown
+
+
+# --- the facts behind the line
+
+
+@pytest.fixture(autouse=True)
+def everything(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+def facts(caplog: pytest.LogCaptureFixture) -> list[tuple[object, ...]]:
+    """Return status, cache, caller and reason of each request."""
+    records = [r.args for r in caplog.records if r.name == "zdemo.access" and isinstance(r.args, tuple)]
+    named = [dict(zip(ACCESS_FIELDS, args, strict=True)) for args in records]
+    return [tuple(one[name] for name in ("status", "cache", "caller", "reason")) for one in named]
+
+
+@pytest.fixture
+def api(zitadel: Emulator) -> Iterator[Api]:
+    with protected_api(settings_for(zitadel.url), Time()) as api:
+        yield api
+
+
+def test_the_log_tells_who_it_was_how_the_answer_came_and_why(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    for target, token in (
+        (PUBLIC, None),
+        (PRIVATE, None),
+        (PRIVATE, READER.pat),
+        (SCOPED, READER.pat),
+        (SCOPED, VISITOR.pat),
+        (SCOPED, VISITOR.pat),
+        (PRIVATE, "unknown"),
+    ):
+        api.get(target, token)
+    api.send(request("/nowhere"))
+    assert facts(caplog) == [
+        (200, None, None, None),
+        (401, None, None, "no bearer token"),
+        (200, "asked", "reader", None),
+        (200, "hit", "reader", None),
+        (401, "asked", "visitor", "lacks read:messages"),
+        (401, "hit", "visitor", "lacks read:messages"),
+        (401, "asked", None, "the token is not active"),
+        (404, None, None, "no such path"),
+    ]
+
+
+class Slow:
+    """A ZITADEL that answers when it is let."""
+
+    def __init__(self) -> None:
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    def introspect(self, token: str) -> Introspection:  # noqa: ARG002  # the protocol
+        self.asked.set()
+        assert self.go.wait(20)
+        return Introspection(active=True, claims={"username": "u" * 500 + "\u202e\n"})
+
+
+def test_a_request_that_waited_for_another_ones_question_joined(caplog: pytest.LogCaptureFixture) -> None:
+    """A long name is cut."""
+    zitadel, settings = Slow(), settings_for("http://127.0.0.1:9", project_id=None)
+    introspector = protected(zitadel, settings, Limits.of(8), clock=Clock())
+    with running(create_app(settings, introspector)) as api:
+        threads = [threading.Thread(target=api.get, args=(PRIVATE, "a-token")) for _ in range(2)]
+        threads[0].start()
+        assert zitadel.asked.wait(20)
+        threads[1].start()
+        eventually("the second has joined", lambda: introspector.counters.joins)
+        zitadel.go.set()
+        for thread in threads:
+            thread.join()
+    assert sorted(str(cache) for _, cache, _, _ in facts(caplog)) == [Source.ASKED, Source.JOINED]
+    assert {caller for _, _, caller, _ in facts(caplog)} == {"u" * 60}
+
+
+def test_an_answer_about_which_zitadel_could_not_be_asked_says_why(caplog: pytest.LogCaptureFixture) -> None:
+    with protected_api(settings_for("http://127.0.0.1:9"), Time()) as api:
+        assert api.get(PRIVATE).status == 503
+    ((status, cache, caller, reason),) = facts(caplog)
+    assert (status, cache, caller, "127.0.0.1" in str(reason)) == (503, None, None, True)

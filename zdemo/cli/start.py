@@ -1,0 +1,128 @@
+"""What ``zdemo serve`` shows at its start: where things are, whether ZITADEL takes the credentials, what to try."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from zdemo.cli.env_file import DEFAULT, with_emulator_settings, with_env_file
+from zdemo.cli.layout import table, with_remark
+from zdemo.cli.screen import Screen
+from zdemo.config.environment import Environment
+from zdemo.config.settings import API_URL, DEFAULT_API_URL, Settings
+from zdemo.diagnosis import Finding
+from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer
+from zdemo.introspection.client import IntrospectionClient
+from zdemo.investigation import investigate_with, random_token
+
+EMULATED = "ZITADEL (emulator)"
+ACCEPTED, LATE = "credentials accepted", "no answer yet"
+MOMENT_SECONDS = 0.5  # that the start waits for ZITADEL; then the API starts, and the verdict follows
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what a client connects to instead
+REVOKE = "zdemo role revoke reader read:messages"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the API listens, and the port of the emulator if it runs beside it."""
+
+    host: str
+    port: int
+    emulator_port: int | None
+
+    @property
+    def url(self) -> str:
+        """The API's address, as a client on this machine writes it."""
+        host = ANY_ADDRESS.get(self.host, self.host)
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+class Preflight:
+    """One question to ZITADEL, in a thread of its own: does it accept the API's credentials?
+
+    Raises SettingsError if the CA bundle that the environment names cannot be used.
+    """
+
+    def __init__(self, screen: Screen, environment: Environment, settings: Settings) -> None:
+        self._screen, self._environment, self._settings = screen, environment, settings
+        self._client = IntrospectionClient(settings)
+        self._asked, self._shown = threading.Event(), threading.Event()
+        self._error: IntrospectionError | None = None
+        self._said = ""
+        threading.Thread(target=self._run, name="preflight", daemon=True).start()
+
+    def verdict(self) -> str:
+        """Return what is known after a moment, in short."""
+        if not self._asked.wait(MOMENT_SECONDS):
+            return LATE
+        if isinstance(self._error, CredentialsRefused):
+            return "credentials refused"
+        if isinstance(self._error, UnusableAnswer):
+            return "this is not ZITADEL"
+        return "does not answer" if self._error else ACCEPTED
+
+    def finish(self, verdict: str) -> None:
+        """Let what is wrong be told below the banner, now or when it is known; ``verdict`` is what the banner says."""
+        self._said = verdict
+        self._shown.set()
+
+    def _run(self) -> None:
+        try:
+            self._client.introspect(random_token())
+        except IntrospectionError as error:
+            self._error = error
+        finally:
+            self._client.close()
+        self._asked.set()
+        self._shown.wait()
+        if self._error:
+            self._tell(self._error)
+        elif self._said == LATE:
+            self._screen.tell(f"ZITADEL: {ACCEPTED}")
+
+    def _tell(self, error: IntrospectionError) -> None:
+        """Tell the cause and what to do, as doctor does."""
+        found = investigate_with(self._environment, self._settings, None, role=None, now=time.time()).finding
+        finding = found or Finding(id="", cause=error.message, fix=(error.hint,))
+        self._screen.tell(f"warning: {finding.sentence}")
+        for candidate in finding.candidates:
+            self._screen.behind("         ", candidate, hang=2, stream=self._screen.stderr)
+        for number, step in enumerate(finding.fix):
+            self._screen.behind("         " if number else "fix      ", step, stream=self._screen.stderr)
+
+
+def tell_start(
+    screen: Screen, environment: Environment, settings: Settings, place: Place, *, as_json: bool = False
+) -> None:
+    """Show the banner; warn if ZITADEL does not accept the credentials, later if it needs longer than a moment."""
+    preflight = Preflight(screen, environment, settings)
+    verdict = preflight.verdict()
+    if as_json:
+        screen.tell(f"API on {place.url}, asks {settings.zitadel}: {verdict}")
+    else:
+        rows = [
+            (EMULATED if place.emulator_port else "ZITADEL", str(settings.zitadel), verdict),
+            ("API", place.url, f"cache {settings.cache_ttl_seconds:g} s" if settings.cache_ttl_seconds else "no cache"),
+        ]
+        steps = [*_steps(environment, place)]
+        lines = [*table(rows, screen.width(screen.stderr)), "", "in another terminal", *steps, ""]
+        for line in lines:
+            lead = "  " if line in steps else ""
+            screen.behind(lead, line, stream=screen.stderr)
+    preflight.finish(verdict)
+
+
+def _steps(environment: Environment, place: Place) -> Iterator[str]:
+    """Return what can be typed next; each works as it stands, and overwrites nothing."""
+    call = "zdemo call scoped" if place.emulator_port or environment.get("PAT") else "zdemo call public"
+    known = environment.get(API_URL, DEFAULT_API_URL).rstrip("/")
+    call += "" if place.url == known else f" --url {place.url}"
+    if not place.emulator_port:
+        yield with_env_file(call, environment.file or DEFAULT)
+        return
+    *init, first, second = with_emulator_settings(environment.file or DEFAULT, call, REVOKE, port=place.emulator_port)
+    yield from (with_remark(step, "writes the emulator's settings") for step in init)
+    yield first
+    yield second

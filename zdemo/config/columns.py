@@ -1,0 +1,42 @@
+"""How wide a terminal is, and how many of its cells a text takes. Both the screens and the log follow it."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import IO
+
+LEAST_COLUMNS, MOST_COLUMNS = 40, 120  # between them, text follows the terminal
+WITHOUT_TERMINAL = 80
+EMOJI_STYLE = "\ufe0f"  # makes the character before it an emoji, which is wide
+COLOUR = r"\x1b\[[\d;]*m"
+
+
+def columns_of(stream: IO[str], variables: Mapping[str, str] = os.environ) -> int:
+    """Return how wide text on a stream is: ``COLUMNS``, else the terminal's width, within sensible bounds."""
+    return min(max(_columns_of(stream, variables.get("COLUMNS", "")), LEAST_COLUMNS), MOST_COLUMNS)
+
+
+def _columns_of(stream: IO[str], wanted: str) -> int:
+    if wanted.isascii() and wanted.isdigit() and int(wanted[:9]) > 0:
+        return int(wanted[:9])
+    try:
+        return (os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0) or WITHOUT_TERMINAL
+    except (OSError, ValueError):  # it has no descriptor, or is closed
+        return WITHOUT_TERMINAL
+
+
+def cells(text: str) -> int:
+    """Return how many cells of a terminal a text takes; colours take none."""
+    text = re.sub(COLOUR, "", text)
+    if text.isascii():
+        return len(text)
+    return sum(map(_cells_of, text)) + text.count(EMOJI_STYLE)
+
+
+def _cells_of(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # drawn over the character before it, or not at all
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

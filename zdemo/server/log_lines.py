@@ -1,0 +1,124 @@
+"""The line of a request in the log: as much as fits a terminal; everything, in columns, where there is none.
+
+The log's own thread makes the lines, so that no request waits for it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import IO
+
+from zdemo.config.colour import shows_colour
+from zdemo.config.columns import cells, columns_of
+from zdemo.config.printable import one_line
+
+LACKS = "lacks"  # begins a reason that is about the caller
+REQUEST_WIDTH, WHO_WIDTH = 24, 26  # cells; longer texts move what follows
+LEAST_COLUMNS_WITH_CLOCK = 60
+LONGEST_WHAT = 160  # characters
+SHORT_ID = 4
+INDENT = "    "
+COLOURS = ((500, "\x1b[31m"), (400, "\x1b[33m"), (200, "\x1b[32m"))
+PLAIN = "\x1b[0m"
+
+
+class Clock:
+    """Local times for the log, each worked out once per second."""
+
+    def __init__(self) -> None:
+        self._last = (-1, "")
+
+    def __call__(self, epoch_seconds: float) -> str:
+        """Return the time of day."""
+        second, text = self._last
+        if int(epoch_seconds) != second:
+            text = time.strftime("%H:%M:%S", time.localtime(epoch_seconds))
+            self._last = (int(epoch_seconds), text)
+        return text
+
+
+class RequestLines:
+    """The form of the lines on one stream, which may be a terminal whose width changes."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+        self._coloured = shows_colour(stream)
+        self.clock = Clock()
+
+    def line(  # noqa: PLR0913, PLR0917  # what ``app`` logs
+        self,
+        created: float,
+        method: str,
+        path: str,
+        status: int,
+        _outcome: str,
+        identity: str,
+        milliseconds: float,
+        cache: str | None,
+        caller: str | None,
+        reason: str | None,
+    ) -> str:
+        """Return the line, or two at a narrow terminal, of a request that the API answered."""
+        texts = f"{method} {path}", what(caller, reason), cache or "", identity
+        if not "".join(texts).isprintable():
+            texts = one_line(texts[0]), one_line(texts[1]), one_line(texts[2]), one_line(texts[3])
+        request, who, came, identity = texts
+        tail = came, f"{milliseconds:.1f} ms", identity
+        return self.laid_out(f"{self.clock(created)}  ", request, status, who, tail)
+
+    def laid_out(self, clock: str, request: str, status: int, what: str, tail: tuple[str, str, str]) -> str:
+        """Return a line of these parts. ``tail`` is how the answer came, how long it took, and the request's ID."""
+        if len(what) > LONGEST_WHAT:
+            what = what[: LONGEST_WHAT - 1] + "…"
+        if not self._is_terminal:
+            cache, took, identity = tail
+            shown = self._status(status)
+            return f"{clock}{request:<{REQUEST_WIDTH}}  {shown}  {what:<{WHO_WIDTH}}  {cache:<6} {took:>8}  {identity}"
+        return "\n".join(self._fitted(columns_of(self._stream), clock, request, status, what, tail))
+
+    def _fitted(
+        self, columns: int, clock: str, request: str, status: int, what: str, tail: tuple[str, str, str]
+    ) -> list[str]:
+        """Return what fits: without the ID, then without aligned columns, then with ``what`` on its own line."""
+        cache, took, identity = tail
+        if columns < LEAST_COLUMNS_WITH_CLOCK:
+            clock = ""
+        numbers = f"{cache:<6} {took:>8}" if cache or identity else took
+        short = f"  {identity[:SHORT_ID]}…" if identity else ""
+        wide = f"{clock}{request:<{REQUEST_WIDTH}}  ", f"  {what}"
+        tight = f"{clock[:-1]}{request}  ", f"  {what}"
+        for (before, after), right in (
+            (wide, numbers + short),
+            (wide, numbers),
+            (tight, f"{cache} {took}".lstrip()),
+            (tight, took),
+        ):
+            gap = columns - cells(before) - 3 - cells(after) - cells(right)
+            if gap >= 2:  # as between other columns
+                return [f"{before}{self._status(status)}{after}{' ' * gap}{right}"]
+        before, after = clock[:-1], f"  {status}  {took}"
+        request = _cut(request, columns - cells(before) - cells(after))
+        first = f"{before}{request}  {self._status(status)}  {took}"
+        return [first, *([INDENT + _cut(what, columns - len(INDENT))] if what else [])]
+
+    def _status(self, status: int) -> str:
+        if not self._coloured:
+            return str(status)
+        return next((colour for least, colour in COLOURS if status >= least), "") + f"{status}{PLAIN}"
+
+
+def what(caller: str | None, reason: str | None) -> str:
+    """Return who was admitted, or why a request was refused, with the caller's name where it is known."""
+    if not caller or not reason:
+        return caller or reason or ""
+    return f"{caller} {reason}" if reason.startswith(LACKS) else f"{caller}: {reason}"
+
+
+def _cut(text: str, width: int) -> str:
+    """Return as much of a text as so many cells hold."""
+    if cells(text) <= width:
+        return text
+    while cells(text) >= width:
+        text = text[:-1]
+    return text + "…"
