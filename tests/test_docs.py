@@ -178,13 +178,22 @@ def test_every_metric_is_documented_and_nothing_else_is() -> None:
 def test_the_emulators_constants_are_documented() -> None:
     cells = re.findall(r"`([^`]+)`", section(page("emulator.md"), "## Users, tokens and credentials"))
     users = [(user.username, user.pat) for user in (seed.READER, seed.VISITOR, seed.ADMIN)]
-    assert {*sum(users, ()), seed.CLIENT_ID, seed.CLIENT_SECRET, seed.PROJECT_ID, *seed.PROJECT_ROLES} <= set(cells)
+    assert {
+        *sum(users, ()),
+        seed.READER.secret,
+        seed.CLIENT_ID,
+        seed.CLIENT_SECRET,
+        seed.PROJECT_ID,
+        *seed.PROJECT_ROLES,
+    } <= set(cells)
 
 
 def test_the_example_file_has_the_settings_of_the_emulator() -> None:
     values = read_dotenv(ROOT / ".env.example")
     assert (values["CLIENT_ID"], values["CLIENT_SECRET"]) == (seed.CLIENT_ID, seed.CLIENT_SECRET)
     assert (values["PAT"], values["ZITADEL_ADMIN_PAT"]) == (seed.READER.pat, seed.ADMIN.pat)
+    user = (values["ZDEMO_USER_CLIENT_ID"], values["ZDEMO_USER_CLIENT_SECRET"])
+    assert user == (seed.READER.username, seed.READER.secret)
 
 
 OVERWRITING = re.compile(r"\b(?:cp|mv|tee|curl -o)\b[^\n|]*\.env\b|> ?\.env\b")

@@ -12,7 +12,7 @@ from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, READER
 SETTINGS = parse_dotenv(emulator_text())
 
 
-@pytest.mark.parametrize("value", [ADMIN.pat, READER.pat, VISITOR.pat, CLIENT_SECRET, f" {ADMIN.pat}\n"])
+@pytest.mark.parametrize("value", [ADMIN.pat, READER.pat, VISITOR.pat, READER.secret, CLIENT_SECRET, f" {ADMIN.pat}\n"])
 def test_the_emulators_secrets_are_public(value: str) -> None:
     assert is_public(value)
 
@@ -48,7 +48,8 @@ def test_public_values_are_for_this_machine(address: str, usable: bool) -> None:
         ({"ZITADEL_DOMAIN": "http://LOCALHOST:8484/"}, True),
         ({"PAT": "own", "CLIENT_SECRET": "own"}, True),
         ({"ZITADEL_DOMAIN": "http://localhost:8080"}, False),
-        ({"PAT": "own", "CLIENT_SECRET": "own", "ZITADEL_ADMIN_PAT": "own"}, False),
+        ({"PAT": "own", "CLIENT_SECRET": "own", "ZITADEL_ADMIN_PAT": "own"}, True),
+        (dict.fromkeys(("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "ZDEMO_USER_CLIENT_SECRET"), "own"), False),
     ],
 )
 def test_settings_are_the_emulators_by_address_and_a_secret(changes: dict[str, str], expected: bool) -> None:

@@ -25,7 +25,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.other_kinds import other_than_a_file
-from zdemo.config.key_file import LARGEST_BYTES, ApplicationKey, application_key, read_key_file
+from zdemo.config.key_file import (
+    LARGEST_BYTES,
+    ApplicationKey,
+    application_key,
+    read_key_file,
+    read_user_key_file,
+    user_key,
+)
 from zdemo.config.parsers import InvalidValue
 
 CLIENT_ID, KEY_ID = "312909075212468229", "312909075212468555"
@@ -223,3 +230,53 @@ def test_a_file_that_others_can_read_is_a_warning_with_the_command_that_ends_it(
     assert key.client_id == CLIENT_ID
     assert (f"chmod 600 {path}" in warning and f"{mode:04o}" in warning) is warned
     assert bool(warning) is warned
+
+
+# --- a service user's
+
+
+def user_content(**changed: Any) -> bytes:
+    values = {"userId": "312909075212468111", "clientId": None, "appId": None, **changed}
+    return content(**{"type": "serviceaccount", "expirationDate": "2030-01-02T03:04:05Z", **values})
+
+
+@pytest.mark.parametrize(
+    ("date", "expires_at"),
+    [
+        ("2030-01-02T03:04:05Z", 1893553445.0),
+        ("9999-12-31T23:59:59Z", 253402300799.0),
+        ("0001-01-01T00:00:00+14:00", None),
+        ("soon", None),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_the_key_file_of_a_service_user(date: object, expires_at: float | None) -> None:
+    key = user_key(user_content(expirationDate=date))
+    assert (key.user_id, key.key_id, key.expires_at) == ("312909075212468111", KEY_ID, expires_at)
+    assert "PRIVATE" not in repr(key)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (
+            {"type": "application", "clientId": CLIENT_ID, "userId": None},
+            "of an API application, not of a service user",
+        ),
+        ({"type": None, "clientId": CLIENT_ID, "userId": None}, "of an API application, not of a service user"),
+        ({"type": "human"}, "other than serviceaccount"),
+        ({"userId": None}, "without userId"),
+        ({"key": "x"}, "not an RSA private key"),
+    ],
+)
+def test_what_is_wrong_with_the_key_file_of_a_service_user(changed: dict[str, Any], words: str) -> None:
+    wrong = refusal(lambda: user_key(user_content(**changed)))
+    assert words in str(wrong)
+    assert "service user's page" in wrong.fix
+    assert "ZDEMO_USER_KEY_FILE" in wrong.fix
+
+
+def test_a_missing_key_file_of_a_service_user_names_its_setting(tmp_path: Path) -> None:
+    wrong = refusal(lambda: read_user_key_file("no.json", tmp_path))
+    assert (str(wrong), "ZDEMO_USER_KEY_FILE" in wrong.fix) == ("names a file that does not exist", True)

@@ -110,11 +110,17 @@ def test_a_sick_database_is_named_before_anything_about_the_token(token: str) ->
         assert "credential" not in str(finding).lower()
 
 
-@pytest.mark.parametrize("token", [ACCESS_TOKEN, jwt_of(), "aB3_" * 17 + "x"])
+@pytest.mark.parametrize("token", [ACCESS_TOKEN, jwt_of(aud=["1"]), "aB3_" * 17 + "x"])
 def test_a_token_that_lives_elsewhere_lacks_this_audience(token: str) -> None:
     finding = find(token, ALIVE_HERE, WITH_PROJECT)
     assert (finding.id, finding.certainty) == ("token.other_audience", Certainty.CERTAIN)
     assert f"urn:zitadel:iam:org:project:id:{PROJECT}:aud" in finding.fix[0]
+
+
+def test_a_token_that_lives_and_is_for_the_configured_project_shows_that_this_is_the_wrong_one() -> None:
+    finding = find(jwt_of(), ALIVE_HERE, WITH_PROJECT)
+    assert (finding.id, finding.certainty) == ("token.wrong_project", Certainty.CERTAIN)
+    assert "set ZITADEL_PROJECT_ID" in finding.fix[0]
 
 
 @pytest.mark.parametrize("status", [200, 401])

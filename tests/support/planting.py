@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import secrets
 import time
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -61,6 +63,14 @@ class Planter:
             apiConfiguration={},
         )["apiConfiguration"]
         return dataclasses.replace(self.settings, client_id=made["clientId"], client_secret=made["clientSecret"])
+
+    def key_file(self, folder: Path, user_id: str = READER.id, *, expires: str = "9999-12-31T23:59:59Z") -> Path:
+        """Write a new key of a service user into a file that only its owner can read."""
+        made = self.user("AddKey", user_id, expirationDate=expires)
+        file = folder / f"{made['keyId']}.json"
+        file.touch(0o600)
+        file.write_bytes(base64.b64decode(made["keyContent"]))
+        return file
 
     def tokens(self, *scopes: str, jwt: bool = False, host: str | None = None) -> dict[str, Any]:
         """What client_credentials give a service user who has no role."""

@@ -19,7 +19,7 @@ from zdemo.config.masking import could_be_secret, token_like
 from zdemo.errors import ExitCode, ZdemoError
 
 COMPLETION = "_ZDEMO_COMPLETE"  # is set by the shell's function for completion
-WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--show-completion", "--install-completion")
+WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--client-secret", "--show-completion", "--install-completion")
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 

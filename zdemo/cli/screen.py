@@ -100,10 +100,18 @@ class Screen:
         """Print the answer as one JSON document, indented at a terminal; a text is printed as it is."""
         indent = 2 if self.stdout.isatty() else None
         text = self.redaction(value) if isinstance(value, str) else self._dumped(value, indent)
+        self._print_document(text)
+
+    def reveal(self, text: str) -> None:
+        """Print an answer that is a secret: a token that was asked for. Nothing is hidden in it."""
+        self._print_document(text)
+
+    def _print_document(self, text: str) -> None:
         self._answered = True
         binary = getattr(self.stdout, "buffer", None)
         if binary is None:
-            self._put(self.stdout, printable_json(text))
+            self.stdout.write(printable_json(text) + "\n")
+            self.stdout.flush()
             return
         in_utf8 = printable_json(text).encode()  # whatever the locale (RFC 8259 §8.1)
         binary.write(in_utf8 + b"\n")

@@ -19,7 +19,7 @@ from zdemo.config.printable import escaped
 from zdemo.errors import MissingTokenError, UsageError
 
 if TYPE_CHECKING:
-    from zdemo.config.settings import AdminSettings, Settings
+    from zdemo.config.settings import AdminSettings, Settings, UserSettings
     from zdemo.diagnosis import Finding
 
 FROM_STDIN = "-"
@@ -68,21 +68,24 @@ def _end_of(text: str | Path) -> str:
     return shown if len(shown) <= MOST_SHOWN else f"…{shown[1 - MOST_SHOWN :]}"
 
 
-def given_token(option: str, value: str | None, *, question: str = "token: ") -> str | None:
-    """Return the token that an option gives: its text, standard input or what is typed; ``None`` without the option."""
+def given_token(option: str, value: str | None, *, question: str = "token: ", what: str = "token") -> str | None:
+    """Return the token that an option gives: its text, standard input or what is typed; ``None`` without the option.
+
+    ``what`` says what the option gives, if that is another secret.
+    """
     token = value
     if value == ASK:
         if not at_terminal():
             raise UsageError(
-                f"{option} asks for the token, but there is no terminal to ask on",
-                hint=f"give the token, or {option} - to read it from standard input",
+                f"{option} asks for the {what}, but there is no terminal to ask on",
+                hint=f"give the {what}, or {option} - to read it from standard input",
             )
         token = typed_secret(question)
     elif value == FROM_STDIN:
         stdin = _stdin()
         token = stdin.buffer.read(LONGEST_INPUT_BYTES).decode(errors="surrogateescape") if stdin else ""
     if token is not None and not token.strip():
-        raise MissingTokenError("the token is empty", hint=f"give the token's text, or leave out {option}")
+        raise MissingTokenError(f"the {what} is empty", hint=f"give the {what}'s text, or leave out {option}")
     return token
 
 
@@ -109,7 +112,7 @@ def hide_secrets(screen: Screen, environment: Environment) -> None:
     screen.hide(*(piece for value in settings for piece in token_like(value)))
 
 
-def tell_warnings(screen: Screen, settings: Settings | AdminSettings) -> None:
+def tell_warnings(screen: Screen, settings: Settings | AdminSettings | UserSettings) -> None:
     """Print the warnings about settings."""
     for warning in settings.warnings:
         screen.tell(f"warning: {warning}")

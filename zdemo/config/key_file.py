@@ -1,4 +1,4 @@
-"""The key file of an API application that uses private_key_jwt, as ZITADEL shows it once."""
+"""Key files: an API application's, for private_key_jwt, and a service user's, for the JWT profile."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import shlex
 import stat
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,35 @@ LARGEST_BYTES = 64 * 1024  # ZITADEL's have 2 KB
 LEAST_KEY_BITS = 2048  # RFC 7518 §3.3; ZITADEL makes keys of this size
 MOST_KEY_BITS = 8192  # one of 32768 takes 40 s to sign with, and cannot be interrupted
 OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
-NEW_KEY = (
-    "create a key on the API application's page in ZITADEL, save the JSON that it shows, and set ZITADEL_KEY_FILE to "
-    "that file"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """One of ZITADEL's two kinds of key files: whose keys they hold, and the setting that names the file."""
+
+    type: str
+    owner: str
+    article: str
+    id_name: str
+    setting: str
+
+    @property
+    def new_key(self) -> str:
+        """How to get such a file."""
+        return (
+            f"create a key on the {self.owner}'s page in ZITADEL, save the JSON that it shows, and set {self.setting} "
+            "to that file"
+        )
+
+
+APPLICATION = _Kind(
+    type="application", owner="API application", article="an", id_name="clientId", setting="ZITADEL_KEY_FILE"
 )
+SERVICE_USER = _Kind(
+    type="serviceaccount", owner="service user", article="a", id_name="userId", setting="ZDEMO_USER_KEY_FILE"
+)
+KINDS = (APPLICATION, SERVICE_USER)
+NEW_KEY = APPLICATION.new_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,17 +62,49 @@ class ApplicationKey:
     private_key: str = field(repr=False)
     path: Path = field(default=Path(), compare=False)
 
+    @property
+    def subject(self) -> str:
+        """Whom an assertion that the key signs is about."""
+        return self.client_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserKey:
+    """A service user's private key (PEM), its ID, and the user's. ``expires_at`` (epoch seconds) may be unknown."""
+
+    user_id: str
+    key_id: str
+    private_key: str = field(repr=False)
+    expires_at: float | None = None
+    path: Path = field(default=Path(), compare=False)
+
+    @property
+    def subject(self) -> str:
+        """Whom an assertion that the key signs is about."""
+        return self.user_id
+
 
 def read_key_file(text: str, folder: Path) -> tuple[ApplicationKey, str]:
-    """Return the key behind a path, and a warning or an empty string. A relative path starts in ``folder``.
+    """Return the application's key behind a path, and a warning or an empty string.
 
-    Raises InvalidValue if the file does not exist, or is not an application's key file.
+    A relative path starts in ``folder``. Raises InvalidValue if there is no file, or no application's key in it.
     """
+    content, path, warning = _found(text, folder, APPLICATION)
+    return application_key(content, path), warning
+
+
+def read_user_key_file(text: str, folder: Path) -> tuple[UserKey, str]:
+    """Return the service user's key behind a path, and a warning or an empty string, as ``read_key_file`` does."""
+    content, path, warning = _found(text, folder, SERVICE_USER)
+    return user_key(content, path), warning
+
+
+def _found(text: str, folder: Path, kind: _Kind) -> tuple[bytes, Path, str]:
     if text.startswith(("{", "-----BEGIN", "eyJ")):
         raise InvalidValue("contains a key itself, not a path", shown="", fix="save the key, and give the file's path")
     path = (folder / _at_home(Path(text))).absolute()
-    content, mode = _read(path)
-    return application_key(content, path), _exposure(path, mode)
+    content, mode = _read(path, kind)
+    return content, path, _exposure(path, mode)
 
 
 def _at_home(path: Path) -> Path:
@@ -57,12 +115,12 @@ def _at_home(path: Path) -> Path:
         return path
 
 
-def _read(path: Path) -> tuple[bytes, int]:
+def _read(path: Path, kind: _Kind) -> tuple[bytes, int]:
     """Return the beginning of a file, long enough for any key file, and its mode."""
     try:
         content, status = read_file(path, LARGEST_BYTES)
     except FileNotFoundError:
-        raise InvalidValue("names a file that does not exist", shown=str(path), fix=NEW_KEY) from None
+        raise InvalidValue("names a file that does not exist", shown=str(path), fix=kind.new_key) from None
     except NotAFileError as error:
         raise InvalidValue(f"names {error.strerror}", shown=str(path), fix="give a key file") from None
     except OSError as error:
@@ -80,34 +138,66 @@ def _exposure(path: Path, mode: int) -> str:
 
 def application_key(content: bytes, path: Path = Path()) -> ApplicationKey:
     """Return the key in the content of a key file. Raises InvalidValue if it is not an application's key file."""
-    values = _json_object(content)
-    kind = values.get("type", "application")
-    if kind == "serviceaccount" or ("userId" in values and "clientId" not in values):
-        raise InvalidValue("names the key file of a service user, not of an API application", fix=NEW_KEY)
-    if kind != "application":
-        raise InvalidValue('names a key file with a "type" other than application', fix=NEW_KEY)
-    texts = {name: _text(values, name) for name in ("clientId", "keyId", "key")}
+    values = _values(content, APPLICATION)
+    return ApplicationKey(client_id=values["clientId"], key_id=values["keyId"], private_key=values["key"], path=path)
+
+
+def user_key(content: bytes, path: Path = Path()) -> UserKey:
+    """Return the key in the content of a key file. Raises InvalidValue if it is not a service user's key file."""
+    values = _values(content, SERVICE_USER)
+    return UserKey(
+        user_id=values["userId"],
+        key_id=values["keyId"],
+        private_key=values["key"],
+        expires_at=_moment(values.get("expirationDate")),
+        path=path,
+    )
+
+
+def _values(content: bytes, kind: _Kind) -> dict[str, Any]:
+    """Return what a key file of this kind holds, with its ID, its owner's and the key."""
+    values = _json_object(content, kind)
+    by_id = next((k for k in KINDS if k.id_name in values and kind.id_name not in values), kind)
+    is_of = next((k for k in KINDS if k.type == values.get("type", by_id.type)), None)
+    if is_of is None:
+        raise InvalidValue(f'names a key file with a "type" other than {kind.type}', fix=kind.new_key)
+    if is_of is not kind:
+        what = f"names the key file of {is_of.article} {is_of.owner}, not of {kind.article} {kind.owner}"
+        raise InvalidValue(what, fix=kind.new_key)
+    texts = {name: _text(values, name) for name in (kind.id_name, "keyId", "key")}
     if missing := [name for name, value in texts.items() if not value]:
-        raise InvalidValue(f"names a key file without {', '.join(missing)}", fix=NEW_KEY)
-    _check_private_key(texts["key"])
-    return ApplicationKey(client_id=texts["clientId"], key_id=texts["keyId"], private_key=texts["key"], path=path)
+        raise InvalidValue(f"names a key file without {', '.join(missing)}", fix=kind.new_key)
+    _check_private_key(texts["key"], kind)
+    return values
 
 
-def _json_object(content: bytes) -> dict[str, Any]:
+def _moment(text: object) -> float | None:
+    """Return the epoch seconds of a date in a key file (RFC 3339); ``None`` if there is none that can be read.
+
+    The year 1 is how ZITADEL writes that there is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text).timestamp() if isinstance(text, str) else 0
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment > 0 else None
+
+
+def _json_object(content: bytes, kind: _Kind) -> dict[str, Any]:
     if len(content) > LARGEST_BYTES:
         raise InvalidValue(f"names a file of more than {LARGEST_BYTES // 1024} KiB, which is not a key file")
     if not content.strip():
-        raise InvalidValue("names an empty file", fix=NEW_KEY)
+        raise InvalidValue("names an empty file", fix=kind.new_key)
     if content.lstrip().startswith(b"-----BEGIN"):
-        raise InvalidValue("names a bare key (PEM), without its ID and the client ID", fix=NEW_KEY)
+        raise InvalidValue("names a bare key (PEM), without its ID and the client ID", fix=kind.new_key)
     try:
         value = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError):
         if _is_base64_of_json(content):
             raise InvalidValue("names a key file in base64, as ZITADEL's API gives it", fix="decode it") from None
-        raise InvalidValue("names a file that is not JSON", fix=NEW_KEY) from None
+        raise InvalidValue("names a file that is not JSON", fix=kind.new_key) from None
     if not isinstance(value, dict):
-        raise InvalidValue("names a file with JSON that is not an object", fix=NEW_KEY)
+        raise InvalidValue("names a file with JSON that is not an object", fix=kind.new_key)
     return value
 
 
@@ -126,7 +216,7 @@ def _text(values: dict[str, Any], name: str) -> str:
     return value if name == "key" or (value.isascii() and value.isprintable() and " " not in value) else ""
 
 
-def _check_private_key(pem: str) -> None:
+def _check_private_key(pem: str, kind: _Kind) -> None:
     """Raise InvalidValue unless the text is an RSA private key (ZITADEL's are PKCS#1; PKCS#8 works too)."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -137,11 +227,13 @@ def _check_private_key(pem: str) -> None:
     except (ValueError, TypeError, UnsupportedAlgorithm):  # damaged, encrypted, a public key
         key = None
     if isinstance(key, RSAPrivateKey) and key.key_size > MOST_KEY_BITS:
-        raise InvalidValue(f"names a key file with an RSA key of more than {MOST_KEY_BITS} bits", fix=NEW_KEY)
+        raise InvalidValue(f"names a key file with an RSA key of more than {MOST_KEY_BITS} bits", fix=kind.new_key)
     if not isinstance(key, RSAPrivateKey) or not _fits_together(key):
-        raise InvalidValue("names a key file whose key is not an RSA private key (PEM), or is damaged", fix=NEW_KEY)
+        raise InvalidValue(
+            "names a key file whose key is not an RSA private key (PEM), or is damaged", fix=kind.new_key
+        )
     if key.key_size < LEAST_KEY_BITS:
-        raise InvalidValue(f"names a key file with an RSA key of fewer than {LEAST_KEY_BITS} bits", fix=NEW_KEY)
+        raise InvalidValue(f"names a key file with an RSA key of fewer than {LEAST_KEY_BITS} bits", fix=kind.new_key)
 
 
 def _fits_together(key: RSAPrivateKey) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url
-from zdemo.config.key_file import ApplicationKey, read_key_file
+from zdemo.config.key_file import ApplicationKey, UserKey, read_key_file, read_user_key_file
 from zdemo.config.parsers import (
     DEFAULT_TIMEOUT_SECONDS,
     Reader,
@@ -31,6 +31,8 @@ LONGEST_CACHE_TTL_SECONDS = 86_400.0
 EXAMPLE_DOMAIN = f"https://{EXAMPLE_HOST}"
 EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
 KEY_FILE = "ZITADEL_KEY_FILE"
+USER_ID, USER_SECRET, USER_KEY_FILE = "ZDEMO_USER_CLIENT_ID", "ZDEMO_USER_CLIENT_SECRET", "ZDEMO_USER_KEY_FILE"
+FROM_INPUT = "zdemo token --client-secret - reads it from standard input"
 KeyReader = Callable[[str, Path], tuple[ApplicationKey, str]]
 
 
@@ -129,6 +131,71 @@ class Settings:
             cache_size=reader.optional("ZDEMO_CACHE_SIZE", positive_integer, DEFAULT_CACHE_SIZE),
             timeout_seconds=timeout(reader),
             role_denied_status=reader.optional("ZDEMO_ROLE_DENIED_STATUS", denied_status, 401),
+        )
+        reader.finish()
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserSettings:
+    """The credentials of a service user, and where they get a token.
+
+    With a ``key`` there are no client ID and secret. ``application`` are the client ID and secret of the API
+    application, as far as they are set: they are easily mistaken for the user's. ``variables`` are the settings or
+    options that gave the credentials, as messages name them: client ID, secret, key file.
+    """
+
+    issuer: str
+    internal_url: str | None = None
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    key: UserKey | None = None
+    project_id: str | None = None
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    warnings: tuple[str, ...] = ()
+    application: tuple[str, str] = field(default=("", ""), repr=False)
+    variables: tuple[str, str, str] = (USER_ID, USER_SECRET, USER_KEY_FILE)
+
+    @property
+    def zitadel(self) -> ZitadelAddress:
+        """Where ZITADEL is, and where to connect."""
+        return ZitadelAddress(self.issuer, self.internal_url)
+
+    @classmethod
+    def from_env(cls, variables: Mapping[str, str], *, with_secret: bool = True) -> UserSettings:
+        """Make settings of variables. Raises SettingsError with all problems at once.
+
+        ``with_secret``: the secret is among them; otherwise it is yet to be asked for.
+        """
+        reader = Reader(variables)
+        environment = reader.environment
+        zitadel = _zitadel(reader)
+        folder = environment.folder(USER_KEY_FILE)
+        nothing: tuple[UserKey | None, str] = (None, "")
+        key, warning = reader.optional(USER_KEY_FILE, lambda text: read_user_key_file(text, folder), nothing)
+        client_id = client_secret = ""
+        if USER_KEY_FILE not in environment:
+            what = f"the client ID of a service user, which is its login name; or set {USER_KEY_FILE}"
+            client_id = reader.required(USER_ID, credential, what)
+            if with_secret:
+                client_secret = reader.required(
+                    USER_SECRET, credential, f"the client secret of the service user; {FROM_INPUT}"
+                )
+        settings = cls(
+            issuer=zitadel.issuer,
+            internal_url=zitadel.internal_url,
+            client_id=client_id,
+            client_secret=client_secret,
+            key=key,
+            project_id=reader.optional("ZITADEL_PROJECT_ID", credential, "") or None,
+            timeout_seconds=timeout(reader),
+            warnings=tuple(filter(None, (warning, unused_internal_url(environment)))) + _misnamed(reader),
+            application=(environment.get("CLIENT_ID", "").strip(), environment.get("CLIENT_SECRET", "").strip()),
+            variables=(
+                environment.setting(USER_ID),
+                environment.setting(USER_SECRET),
+                environment.setting(USER_KEY_FILE),
+            ),
         )
         reader.finish()
         return settings

@@ -7,6 +7,7 @@ and the next step. ``zdemo.investigation`` gathers the evidence; call, introspec
 from zdemo.diagnosis.active_token import finding_for_active, notes, refusal_of
 from zdemo.diagnosis.admin_records import ClientRecords, PatRecords
 from zdemo.diagnosis.api_response import finding_before_the_api, finding_for_gateway, is_from_zdemo
+from zdemo.diagnosis.cases import UserCase
 from zdemo.diagnosis.client_records import uses_the_other_method
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted, without_secrets
@@ -15,7 +16,8 @@ from zdemo.diagnosis.inactive_pat import DECISIVE_EVENTS
 from zdemo.diagnosis.inactive_token import finding_for_inactive, zitadel_is_sick
 from zdemo.diagnosis.missing_role import OWN_API_SCOPE, own_project
 from zdemo.diagnosis.odd_values import OddValue, odd_values
-from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words, described, span
+from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, audience_scope, clock_words, described, span
+from zdemo.diagnosis.refused_user import finding_for_refused_user
 from zdemo.diagnosis.rejected_client import SWAPPED_WITH_TOKEN, assertions_are_refused
 from zdemo.diagnosis.token_form import LINE_END_INSIDE, TokenForm, TokenKind, paste_problem, token_form
 from zdemo.diagnosis.unusable_response import finding_for_error
@@ -38,8 +40,10 @@ __all__ = [
     "Probe",
     "TokenForm",
     "TokenKind",
+    "UserCase",
     "also_hidden",
     "assertions_are_refused",
+    "audience_scope",
     "clock_words",
     "described",
     "finding_before_the_api",
@@ -49,6 +53,7 @@ __all__ = [
     "finding_for_hidden",
     "finding_for_inactive",
     "finding_for_issuer",
+    "finding_for_refused_user",
     "finding_for_server",
     "hiding_words",
     "is_from_zdemo",

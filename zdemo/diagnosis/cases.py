@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from zdemo.config.settings import Settings
+from zdemo.config.settings import Settings, UserSettings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, Lines, clock_words, described, health_lines, url
 from zdemo.diagnosis.token_form import TokenForm, TokenKind, token_form
 from zdemo.errors import IntrospectionError
 from zdemo.http.response import Response
+from zdemo.introspection.model import TOKEN_PATH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,11 @@ class ResponseCase:
     def path(self) -> str:
         """The path that was requested."""
         return url(self.answer).path
+
+    @property
+    def client(self) -> str:
+        """Who authenticates with a request for this."""
+        return "service user" if self.path == TOKEN_PATH else "API application"
 
     @property
     def seen(self) -> Lines:
@@ -63,6 +69,22 @@ class ClientCase:
         elif self.evidence.token_is_alive:
             lines.append(("userinfo", "200: the caller is known to this ZITADEL"))
         return tuple(lines)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserCase:
+    """A response of the token endpoint that refuses a service user."""
+
+    answer: Response
+    settings: UserSettings
+    evidence: Evidence
+    now: float
+
+    @property
+    def user(self) -> str:
+        """The user in a sentence: by its login name, or by its ID if that is all that is known."""
+        key = self.settings.key
+        return f"the user {quoted(key.user_id if key else self.settings.client_id, 60)}"
 
 
 @dataclass(frozen=True, kw_only=True)

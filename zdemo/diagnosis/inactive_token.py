@@ -19,6 +19,7 @@ from zdemo.diagnosis.unusable_response import database_away
 from zdemo.introspection.model import project_behind
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
+CORRECT_PROJECT = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
 
 
 def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NOTHING, *, now: float) -> Finding:
@@ -83,6 +84,10 @@ def _alive_elsewhere(case: InactiveCase) -> Finding | None:
     client_id, shown = case.settings.client_id, case.evidence.body(Probe.ADMINISTRATOR).get("aud")
     project = case.settings.project_id or (project_behind(client_id, shown) if isinstance(shown, list) else None)
     audience = case.form.claims.get("aud")
+    if case.settings.project_id and case.settings.project_id in (
+        audience if isinstance(audience, list) else [audience]
+    ):
+        return _for_the_wrong_project(case.settings.project_id)
     return Finding(
         id="token.other_audience",
         cause="the token is alive, but not meant for this API: its audience names neither this API application nor "
@@ -91,8 +96,18 @@ def _alive_elsewhere(case: InactiveCase) -> Finding | None:
         fix=(
             f"request it with the scope {audience_scope(project)}",
             *(() if project else ("PROJECT_ID is the ID of the project that the API application belongs to",)),
+            *((f"if it was: {CORRECT_PROJECT}",) if case.settings.project_id else ()),
             "if it was requested for another project on purpose: use an API application of that project",
         ),
+    )
+
+
+def _for_the_wrong_project(project_id: str) -> Finding:
+    return Finding(
+        id="token.wrong_project",
+        cause=f"the token is alive and meant for the project {project_id} (ZITADEL_PROJECT_ID), but the "
+        "API application belongs to another project",
+        fix=(CORRECT_PROJECT, "then request a new token"),
     )
 
 

@@ -16,7 +16,7 @@ from zdemo.diagnosis.rejected_client import finding_for_credentials
 from zdemo.errors import ConnectionFailed, CredentialsRefused, FailureKind, IntrospectionError
 from zdemo.http.response import GATEWAY_STATUSES
 from zdemo.introspection.instance_not_found import explain_instance_not_found, instance_not_found
-from zdemo.introspection.model import INTROSPECTION_PATH
+from zdemo.introspection.model import INTROSPECTION_PATH, TOKEN_PATH
 from zdemo.introspection.refusals import DATABASE_AWAY
 
 NETWORK_LOGIN = 511  # RFC 6585 §6: never a server's own answer
@@ -160,7 +160,7 @@ def _other_server(case: ResponseCase) -> Finding | None:
                 "a proxy or bot filter in front of ZITADEL, or one that requires a login of its own",
                 f"{case.answer.setting} names another web server",
             ),
-            fix=(f"let the filter pass POST /oauth/v2/introspect without a login, or correct {case.answer.setting}",),
+            fix=(f"let the filter pass {_request(case)} without a login, or correct {case.answer.setting}",),
         )
     return other_server(case, likely=not is_page)
 
@@ -243,8 +243,10 @@ def _lost_on_the_way(case: ResponseCase) -> Finding | None:
     description = str(body.get("error_description", ""))
     what = {
         "token missing": "the form of the request",
-        "client_id or client_assertion must be provided": "the API application's authentication (the Authorization "
+        "client_id or client_assertion must be provided": f"the {case.client}'s authentication (the Authorization "
         "header; with a key file, the form)",
+        "grant_type missing": "the form of the request",
+        "assertion missing": "the form of the request",
     }.get(description)
     if case.answer.status != 400 or body.get("error") != "invalid_request" or what is None:
         return None
@@ -291,4 +293,4 @@ def in_between(case: ResponseCase) -> Finding:
 
 
 def _request(case: ResponseCase) -> str:
-    return f"{'POST' if case.path == INTROSPECTION_PATH else 'GET'} {case.path}"
+    return f"{'POST' if case.path in (INTROSPECTION_PATH, TOKEN_PATH) else 'GET'} {case.path}"

@@ -24,13 +24,17 @@ AUTHORIZATION_ID = "353545601680083457"
 
 @dataclass(frozen=True, kw_only=True)
 class KnownUser:
-    """A service user with a personal access token that never expires; ``roles`` are those in the project."""
+    """A service user with a personal access token that never expires; ``roles`` are those in the project.
+
+    With a client secret, it can also get access tokens.
+    """
 
     id: str
     username: str
     pat: str
     token_id: str
     roles: tuple[str, ...] = ()
+    secret: str = ""
 
 
 READER = KnownUser(
@@ -39,6 +43,7 @@ READER = KnownUser(
     pat="zdemo-emulator-reader-token-known-to-everybody-for-development-only-000",
     token_id="353545601679755777",  # noqa: S106 - an ID
     roles=("read:messages",),
+    secret="zdemoEmulatorReaderSecretKnownToEverybodyForDevelopmentOnly00000",  # noqa: S106 - public on purpose
 )
 VISITOR = KnownUser(
     id="353545601679821313",
@@ -87,6 +92,7 @@ def known_world() -> World:
 
 def _add_user(world: World, known: KnownUser, name: str) -> User:
     user = world.add_user(ORGANIZATION_ID, known.username, name, id=known.id)
+    user.secret = known.secret
     scopes = () if known is ADMIN else PAT_SCOPES
     world.add_pat(user, NEVER, id=known.token_id, token=known.pat, scopes=scopes)
     return user

@@ -1,5 +1,7 @@
 """private_key_jwt: an API application authenticates with a signed JWT (RFC 7523 §2.2, OpenID Connect Core §9).
 
+A service user asks for a token with the same JWT, signed with a key of its own (RFC 7523 §2.1).
+
 ZITADEL accepts an assertion whose ``iat`` is at most one second ahead of its clock and at most an hour old, and whose
 ``exp`` has not come, as often as it is sent. So one assertion serves every request for some minutes: signing costs
 more than everything else that an introspection needs here.
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
-from zdemo.config.key_file import ApplicationKey
+from zdemo.config.key_file import ApplicationKey, UserKey
 from zdemo.config.parsers import without_default_port
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class _Signed:
 class ClientAssertion:
     """The assertion to send now. Thread-safe: of many callers one signs. ``clock`` returns epoch seconds."""
 
-    def __init__(self, key: ApplicationKey, issuer: str, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, key: ApplicationKey | UserKey, issuer: str, *, clock: Callable[[], float] = time.time) -> None:
         self._key = key
         self._audience = audience_of(issuer)
         self._clock = clock
@@ -66,8 +68,8 @@ class ClientAssertion:
         import jwt  # loads cryptography, which only a key file needs
 
         issued, expires = int(now) - CLOCK_LEEWAY_SECONDS, int(now) + LIFETIME_SECONDS
-        client_id = self._key.client_id
-        claims = {"iss": client_id, "sub": client_id, "aud": self._audience, "iat": issued, "exp": expires}
+        subject = self._key.subject
+        claims = {"iss": subject, "sub": subject, "aud": self._audience, "iat": issued, "exp": expires}
         text = jwt.encode(claims, self._private_key, algorithm=ALGORITHM, headers={"kid": self._key.key_id})
         return _Signed(text=text, since=issued, until=expires - CLOCK_LEEWAY_SECONDS)
 

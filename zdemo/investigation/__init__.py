@@ -5,6 +5,7 @@ from zdemo.investigation.api_comparison import COMPARE, RESTART, Explanation, ex
 from zdemo.investigation.investigate import Investigation, clock_ahead_seconds, investigate
 from zdemo.investigation.probes import Prober, Replies, random_token
 from zdemo.investigation.sources import DECISIVE, investigate_with
+from zdemo.investigation.token_request import IssuedToken, TokenRequest, request_token
 
 __all__ = [
     "COMPARE",
@@ -13,14 +14,17 @@ __all__ = [
     "AdminLookup",
     "Explanation",
     "Investigation",
+    "IssuedToken",
     "PatIds",
     "Prober",
     "Replies",
+    "TokenRequest",
     "clock_ahead_seconds",
     "explain",
     "investigate",
     "investigate_with",
     "pat_ids",
     "random_token",
+    "request_token",
     "usable_admin_pat",
 ]

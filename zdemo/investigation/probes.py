@@ -17,6 +17,7 @@ from zdemo.diagnosis import Probe
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
 from zdemo.http.response import Response
 from zdemo.introspection.client import IntrospectionClient, basic_credentials
+from zdemo.introspection.model import TOKEN_PATH
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import RoleAssignment
 from zdemo.management.resources import USERINFO, WHOAMI, list_assignments, manager_roles
@@ -128,7 +129,7 @@ class Prober:
         """Send the credentials where only a service user's are accepted (RFC 6749 §4.4); a token is discarded."""
         own = basic_credentials(self._settings.client_id, self._settings.client_secret)
         form = {"grant_type": "client_credentials", "scope": "openid"}
-        return self._send("POST", "/oauth/v2/token", headers={"Authorization": own}, form=form)
+        return self._send("POST", TOKEN_PATH, headers={"Authorization": own}, form=form)
 
 
 def random_token() -> str:

@@ -1,0 +1,213 @@
+"""``zdemo token``: an access token of a service user, on standard output and nothing else there."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
+from zdemo.cli.options import ASK, EnvFile, token_text
+from zdemo.cli.screen import Screen
+from zdemo.cli.token_input import (
+    FROM_STDIN,
+    at_terminal,
+    given_token,
+    hide_secrets,
+    tell_hidden,
+    tell_mixed_sources,
+    tell_warnings,
+    token_question,
+)
+from zdemo.config.address import INTERNAL_URL, ISSUER
+from zdemo.config.environment import Environment, read_environment
+from zdemo.config.settings import USER_ID, USER_KEY_FILE, USER_SECRET, UserSettings
+from zdemo.errors import SCOPE_TOKEN, ExitCode, UsageError
+
+ROLES_SCOPE = "urn:zitadel:iam:org:projects:roles"
+OFTEN_REQUESTED = (
+    "openid",
+    "profile",
+    "email",
+    ROLES_SCOPE,
+    "urn:zitadel:iam:user:resourceowner",
+    "urn:zitadel:iam:user:metadata",
+)
+WITHOUT_AUDIENCE = "no scope names a project, so introspection will call the token inactive at every API"
+
+
+def _scopes(incomplete: str) -> list[str]:
+    return [scope for scope in OFTEN_REQUESTED if scope.startswith(incomplete)]
+
+
+def token(
+    ctx: typer.Context,
+    client_id: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The service user's client ID, which is its login name. Default: ZDEMO_USER_CLIENT_ID.",
+            show_default=False,
+            rich_help_panel=SETTINGS_GROUP,
+        ),
+    ] = None,
+    client_secret: Annotated[
+        str | None,
+        typer.Option(
+            metavar="-",
+            help="Read the client secret from standard input. A bare --client-secret at the end of the line asks for "
+            "it. Default: ZDEMO_USER_CLIENT_SECRET.",
+            show_default=False,
+            rich_help_panel=SETTINGS_GROUP,
+            callback=token_text,
+        ),
+    ] = None,
+    key_file: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="A key file of the service user, instead of the two above. Default: ZDEMO_USER_KEY_FILE.",
+            show_default=False,
+            rich_help_panel=SETTINGS_GROUP,
+        ),
+    ] = None,
+    env_file: EnvFile = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SCOPE",
+            help="Request this scope instead of the usual ones; can be repeated.",
+            show_default=False,
+            autocompletion=_scopes,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print token, type, lifetime and scope as JSON.", rich_help_panel=OUTPUT_GROUP),
+    ] = False,
+) -> int:
+    """Get an access token of a service user, and print it.
+
+    The usual scopes put the user's name and roles and this API's project into the token: openid, profile,
+    urn:zitadel:iam:org:projects:roles and urn:zitadel:iam:org:project:id:ZITADEL_PROJECT_ID:aud.
+
+    Examples:
+      zdemo token
+      zdemo token --client-id reader
+      zdemo token --key-file reader.json | zdemo introspect --pat -
+      zdemo token | zdemo call scoped --pat -
+
+    Variables: ZITADEL_DOMAIN, ZITADEL_PROJECT_ID; ZDEMO_USER_CLIENT_ID and ZDEMO_USER_CLIENT_SECRET, or
+    ZDEMO_USER_KEY_FILE
+
+    Exit codes: 0 the token is on standard output; 1 ZITADEL refuses the user; 3 a setting or the secret is missing or
+    wrong; 4 no answer from ZITADEL
+
+    More: docs/commands.md, docs/how-zitadel-answers.md
+    """
+    screen: Screen = ctx.obj
+    requested = _requested(scope)
+    settings, environment = _settings(screen, env_file, client_id, client_secret, key_file)
+    tell_warnings(screen, settings)
+    tell_mixed_sources(screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.setting)
+    scopes = requested or _usual(settings)
+    _warn_about_audience(screen, scopes, settings)
+    from zdemo.investigation import request_token  # here, because help and completion need no requests
+
+    with screen.waiting(f"asking {settings.zitadel}"):
+        result = request_token(settings, scopes, now=time.time())
+    names = (ISSUER, INTERNAL_URL, USER_ID, USER_SECRET, USER_KEY_FILE, "ZITADEL_PROJECT_ID")
+    tell_hidden(screen, environment, *names, finding=result.finding)
+    if issued := result.issued:
+        _tell_whose(screen, settings, issued.expires_in)
+        document = {"access_token": issued.text, "token_type": issued.type, "expires_in": issued.expires_in}
+        indent = 2 if screen.stdout.isatty() else None
+        screen.reveal(json.dumps({**document, "scope": issued.scope}, indent=indent) if as_json else issued.text)
+        return ExitCode.YES
+    finding = result.finding
+    if finding:
+        lines = [finding.sentence, *(f"perhaps {candidate}" for candidate in finding.candidates)]
+        lines += [f"ZITADEL answered {text}" for label, text in finding.seen if label == "ZITADEL"]
+        screen.failure("\n".join(lines), "; ".join(finding.fix), as_json=as_json)
+    return result.error.exit_code if result.error else ExitCode.NO
+
+
+def _requested(options: Iterable[str] | None) -> list[str]:
+    """Return the scopes that options give; one may hold several, as in OAuth requests."""
+    scopes = [scope for option in options or () for scope in option.split()]
+    if options and not scopes:
+        raise UsageError("--scope is empty", hint="e.g. --scope openid, or leave it out")
+    if odd := next((scope for scope in scopes if not SCOPE_TOKEN.fullmatch(scope)), None):
+        raise UsageError(f"not a scope: {odd}", hint="a scope has no quotes, backslashes or letters beyond ASCII")
+    return scopes
+
+
+def _settings(
+    screen: Screen, env_file: Path | None, client_id: str | None, client_secret: str | None, key_file: str | None
+) -> tuple[UserSettings, Environment]:
+    """Return the settings, and where they come from; a secret that is missing is asked for at a terminal."""
+    if key_file is not None and (client_id is not None or client_secret is not None):
+        raise UsageError(
+            "--key-file goes with neither --client-id nor --client-secret", hint="give one of the two ways"
+        )
+    if client_secret not in (None, ASK, FROM_STDIN):
+        hint = "a bare --client-secret at the end of the line asks for it; --client-secret - reads standard input"
+        raise UsageError("--client-secret takes no secret: others can read command lines", hint=hint)
+    stored = read_environment(env_file)
+    given = given_token("--client-secret", FROM_STDIN, what="client secret") if client_secret == FROM_STDIN else None
+    options = {USER_ID: ("--client-id", client_id), USER_SECRET: ("--client-secret", given)}
+    environment = read_environment(env_file, {**options, USER_KEY_FILE: ("--key-file", key_file)})
+    if client_id is not None or client_secret is not None:
+        environment = environment.without(USER_KEY_FILE)
+    elif key_file is not None:
+        environment = environment.without(USER_SECRET).without(USER_ID)
+    if client_secret == ASK or (given is None and client_id not in (None, stored.get(USER_ID))):
+        environment = environment.without(USER_SECRET)  # what is stored is another user's
+    hide_secrets(screen, environment)
+    return _asked(screen, environment, asks=client_secret == ASK), environment
+
+
+def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSettings:
+    is_missing = USER_ID in environment and not {USER_SECRET, USER_KEY_FILE} & environment.keys()
+    if not asks and not (is_missing and at_terminal()):
+        return UserSettings.from_env(environment)
+    settings = UserSettings.from_env(environment, with_secret=False)
+    question = token_question(
+        f"client secret of {settings.client_id}", settings.zitadel.server, environment, settings.zitadel.setting
+    )
+    secret = (given_token("--client-secret", ASK, question=question, what="client secret") or "").strip()
+    screen.hide(secret)
+    return replace(settings, client_secret=secret)
+
+
+def _usual(settings: UserSettings) -> list[str]:
+    from zdemo.diagnosis import audience_scope  # here, because help and completion need no diagnosis
+
+    audience = [audience_scope(settings.project_id)] if settings.project_id else []
+    return ["openid", "profile", ROLES_SCOPE, *audience]
+
+
+def _warn_about_audience(screen: Screen, scopes: Iterable[str], settings: UserSettings) -> None:
+    from zdemo.diagnosis import audience_scope, odd_values
+
+    if not any(re.fullmatch(audience_scope(".+"), scope) for scope in scopes):
+        fix = f"add --scope {audience_scope(settings.project_id)}" if settings.project_id else "set ZITADEL_PROJECT_ID"
+        screen.tell(f"warning: {WITHOUT_AUDIENCE}: {fix}")
+    for odd in odd_values({"ZITADEL_PROJECT_ID": settings.project_id or ""}):
+        screen.tell(f"warning: {odd.what}: {odd.fix}")
+
+
+def _tell_whose(screen: Screen, settings: UserSettings, seconds: int | None) -> None:
+    """Tell a person whose token it is, and for how long; in a script, standard error stays empty."""
+    if not screen.stderr.isatty():
+        return
+    from zdemo.diagnosis import span
+
+    who = f"user {settings.key.user_id}" if settings.key else settings.client_id
+    screen.tell(f"note: a token of {who}" + (f", which expires in {span(seconds)}" if seconds is not None else ""))
