@@ -180,6 +180,19 @@ def test_a_host_that_zitadel_does_not_know(bare: Shell, planter: Planter) -> Non
     nothing_else(output, "no instance for the host 127.0.0.1", "ZITADEL_DOMAIN=http://localhost")
 
 
+def test_an_internal_url_is_where_the_credentials_go(bare: Shell, planter: Planter) -> None:
+    """The issuer is another address, at which nothing listens; the internal one knows a ZITADEL of that name."""
+    file = planter.key_file(bare.folder)
+    with refusing_port() as port:
+        env = {"ZITADEL_DOMAIN": f"http://localhost:{port}", "ZITADEL_INTERNAL_URL": planter.url}
+        for credentials in (as_user(planter.url), with_key(planter.url, file)):
+            ran = Shell(folder=bare.folder, env={**credentials, **env})("token")
+            assert (ran.code, ran.err) == (0, "")
+        internal = refused(bare, as_user(planter.url) | {**env, "ZITADEL_INTERNAL_URL": f"http://127.0.0.1:{port}"})
+    assert internal.ran.code == 4
+    nothing_else(internal, "ZITADEL_INTERNAL_URL")
+
+
 def test_a_web_server_instead_of_zitadel(bare: Shell) -> None:
     page = raw(whole(b"<html>", 200, {"Content-Type": "text/html"}))
     with upstream(page) as other:

@@ -51,7 +51,8 @@ def test_each_example_is_a_right_command_line(path: str) -> None:
     command = load(path.split()[0])
     for word in path.split()[1:]:
         command = command.get_command(None, word)
-    for example in re.findall("^ *(zdemo .*)$", command.help.partition("Examples:")[2], re.MULTILINE):
+    examples = re.findall("^ *(zdemo .*)$", command.help.partition("Examples:")[2], re.MULTILINE)
+    for example in (part for line in examples for part in line.split(" | ")):
         words = re.sub(" < .*", "", example).split()[1:]
         arguments = [f"{word}=x" if word.endswith("-pat") and word == words[-1] else word for word in words]
         used, inner = load(arguments[0]), arguments[1:]

@@ -204,7 +204,8 @@ def test_the_settings_that_differ_are_named_without_their_values(bare: Shell) ->
     assert bare("init", "--emulator").lines == [
         "error: .env exists, and was not changed",
         "       it differs in ZITADEL_DOMAIN, CLIENT_SECRET",
-        "       it lacks ZITADEL_PROJECT_ID, PAT, ZITADEL_ADMIN_PAT, ZDEMO_CACHE_TTL",
+        "       it lacks ZITADEL_PROJECT_ID, PAT, ZDEMO_USER_CLIENT_ID, ZDEMO_USER_CLIENT_SECRET, ZITADEL_ADMIN_PAT, "
+        "ZDEMO_CACHE_TTL",
         "       it also sets ZITADEL_KEY_FILE",
         "hint:  zdemo init --emulator --env-file emulator.env",
     ]

@@ -32,18 +32,22 @@ OF_OTHER_SERVERS = (
     "abc.Cn9aRy7kQ2mZx8.Lp4Wd6TbVeHs5Gf3J.kQ2mZx8Lp4Wd6TbVeH",
     "Cn9aRy7kQ2mZx8Lp4Wd6TbVe",
 )
-CANARIES = (PAT, SECRET, ADMIN)
+CANARIES = (PAT, SECRET, ADMIN, SECRET[::-1])
 SETTINGS = {
     "CLIENT_ID": "353545601679624705",
     "CLIENT_SECRET": SECRET,
     "PAT": PAT,
     "ZITADEL_ADMIN_PAT": ADMIN,
     "ZITADEL_PROJECT_ID": PROJECT_ID,
+    "ZDEMO_USER_CLIENT_ID": "reader",
+    "ZDEMO_USER_CLIENT_SECRET": SECRET[::-1],
     "ZDEMO_TIMEOUT": "3",
 }
 COMMANDS = (
     "call private -v",
     "call scoped --json",
+    "token",
+    "token --json",
     "introspect",
     "introspect --json",
     "role list",

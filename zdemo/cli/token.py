@@ -94,8 +94,8 @@ def token(
 ) -> int:
     """Get an access token of a service user, and print it.
 
-    The usual scopes put the user's name and roles and this API's project into the token: openid, profile,
-    urn:zitadel:iam:org:projects:roles and urn:zitadel:iam:org:project:id:ZITADEL_PROJECT_ID:aud.
+    It requests the scopes that put the user's name, the roles and the project of ZITADEL_PROJECT_ID into the token;
+    docs/commands.md lists them.
 
     Examples:
       zdemo token
@@ -103,8 +103,8 @@ def token(
       zdemo token --key-file reader.json | zdemo introspect --pat -
       zdemo token | zdemo call scoped --pat -
 
-    Variables: ZITADEL_DOMAIN, ZITADEL_PROJECT_ID; ZDEMO_USER_CLIENT_ID and ZDEMO_USER_CLIENT_SECRET, or
-    ZDEMO_USER_KEY_FILE
+    Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_PROJECT_ID; ZDEMO_USER_CLIENT_ID and
+    ZDEMO_USER_CLIENT_SECRET, or ZDEMO_USER_KEY_FILE
 
     Exit codes: 0 the token is on standard output; 1 ZITADEL refuses the user; 3 a setting or the secret is missing or
     wrong; 4 no answer from ZITADEL

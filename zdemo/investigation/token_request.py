@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from zdemo.authorization import B64TOKEN
 from zdemo.config.settings import UserSettings
 from zdemo.diagnosis import Evidence, Finding, Probe, UserCase, finding_for_error, finding_for_refused_user
 from zdemo.errors import ConnectionFailed, IntrospectionError, UnusableAnswer, ZdemoError, ZitadelUnavailable
 from zdemo.http.response import Response
-from zdemo.http.transport import Transport
 from zdemo.introspection.client import basic_credentials
 from zdemo.introspection.client_assertion import ClientAssertion
 from zdemo.introspection.model import TOKEN_PATH
 from zdemo.introspection.refusals import answer_error, introspection_error
 from zdemo.investigation.investigate import clock_ahead_seconds
+
+if TYPE_CHECKING:
+    from zdemo.http.transport import Transport
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"  # RFC 7523 §2.1
 PROBES = {Probe.READY: "/debug/ready", Probe.DISCOVERY: "/.well-known/openid-configuration"}
@@ -46,6 +49,8 @@ def request_token(settings: UserSettings, scopes: Sequence[str], *, now: float) 
 
     Raises SettingsError if the CA bundle that the environment names cannot be used.
     """
+    from zdemo.http.transport import Transport  # here, because help and completion need no requests
+
     transport = Transport.to_zitadel(settings.zitadel)
     end = time.monotonic() + settings.timeout_seconds
     headers, form = _credentials(settings)
