@@ -29,19 +29,23 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("http",),
     ("introspection", "client"),
     ("authorization", "management"),
-    ("diagnosis", "provisioning", "server", "emulator"),
+    ("diagnosis", "provisioning", "guard", "emulator"),
+    ("server", "asgi"),
     ("investigation", "demo"),
     ("doctor", "pytest_plugin"),
     ("cli",),
     ("__main__",),
 )
 
-ROOT_MODULES = {"__init__", "__main__", "errors", "authorization", "client", "pytest_plugin"}
+ROOT_MODULES = {"__init__", "__main__", "errors", "authorization", "client", "guard", "pytest_plugin"}
 
 # Only these import it; a name without a dot stands for all that is in the package.
 HOMES: dict[str, set[str]] = {
     "flask": {"server", "emulator"},
     "werkzeug": {"server", "emulator"},
+    "starlette": {"asgi"},
+    "anyio": {"asgi"},
+    "fastapi": {"asgi.fastapi_parts"},
     "pytest": {"pytest_plugin"},
     "rich": {"cli.screen"},
     "typer": {"cli"},
@@ -77,7 +81,11 @@ WORLD = {"time", "datetime", "os", "socket", "random", "secrets", "subprocess", 
 # and provisioning are doors so that one part is not loaded for the sake of another.
 OPEN_PACKAGES = {"config", "demo", "http", "introspection", "management", "provisioning", "serving"}
 
-SERVER_LOADS = {"errors", "config", "http", "introspection", "authorization", "server", "serving"}
+GUARD_LOADS = {"errors", "config", "http", "introspection", "authorization", "guard"}
+GUARDS = {  # what each loads besides, and what belongs to the other
+    "server": ({"server", "serving"}, {"starlette", "anyio", "fastapi"}),
+    "asgi": ({"asgi"}, {"flask", "werkzeug"}),
+}
 
 
 def modules() -> dict[str, Path]:
@@ -215,9 +223,12 @@ def test_outsiders_come_in_by_a_packages_door(name: str) -> None:
     assert {found for found in rooms if "." in found and top(found) in MODULES} == set()
 
 
-def test_the_server_loads_only_what_it_serves_with() -> None:
-    loaded = {found.split(".")[1] for found in loaded_by("server") if found.startswith("zdemo.")}
-    assert loaded <= SERVER_LOADS
+@pytest.mark.parametrize("name", GUARDS)
+def test_a_guard_loads_only_what_it_needs_and_its_own_framework(name: str) -> None:
+    own, foreign = GUARDS[name]
+    loaded = loaded_by(name)
+    assert {found.split(".")[1] for found in loaded if found.startswith("zdemo.")} <= GUARD_LOADS | own
+    assert loaded & foreign == set()
 
 
 def test_a_public_class_name_occurs_once_outside_the_emulator() -> None:

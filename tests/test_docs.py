@@ -223,10 +223,26 @@ print(response.status_code, response.json)
 
 def test_the_guard_of_the_readme_works() -> None:
     guard, fixture = PYTHON.findall(TEXT)
-    assert PYTHON.findall(page("api.md")) == [guard]
+    assert PYTHON.findall(page("api.md"))[0] == guard
     assert PYTHON.findall(page("emulator.md")) == [fixture]
     with stage(README) as place:
         answer = processes.run_python(guard + REQUEST, seed.READER.pat, folder=place.folder)
+    assert answer == f"200 {{'for': '{seed.READER.id}'}}\n"
+
+
+ASGI_REQUEST = """
+from starlette.testclient import TestClient
+with TestClient(app) as client:
+    response = client.get("/messages", headers={"Authorization": f"Bearer {__import__('sys').argv[1]}"})
+print(response.status_code, response.json())
+"""
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["FastAPI", "Starlette"])
+def test_the_guard_for_asgi_works(number: int) -> None:
+    guard = PYTHON.findall(page("api.md"))[number]
+    with stage(README) as place:
+        answer = processes.run_python(guard + ASGI_REQUEST, seed.READER.pat, folder=place.folder)
     assert answer == f"200 {{'for': '{seed.READER.id}'}}\n"
 
 

@@ -17,15 +17,14 @@ from tests.support.rows import check_body
 from tests.support.waiting import eventually
 from tests.support.wire import bearer, exchange, request
 from zdemo.emulator import READER, VISITOR, emulate
+from zdemo.guard import REPEAT_SECONDS, RateLimitedLog
 from zdemo.introspection.model import Introspection
 from zdemo.server import create_app
 from zdemo.server.logs import (
     ACCESS_FIELDS,
     ACCESS_LOG,
-    REPEAT_SECONDS,
     BatchingHandler,
     JsonFormatter,
-    RateLimitedLog,
     TextFormatter,
 )
 

@@ -16,11 +16,12 @@ from tests.support.wire import Reply, bearer, exchange, request
 from zdemo.authorization import Policy
 from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
+from zdemo.guard import Guard
 from zdemo.introspection.build import Limits, protected
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspector
 from zdemo.server import create_app
-from zdemo.server.guard import EXTENSION, Guard
+from zdemo.server.guard import EXTENSION
 from zdemo.serving.embedded import serving
 
 EXAMPLE = ROOT / "docs" / "examples" / "one_file_guard.py"

@@ -138,6 +138,15 @@ class CachingIntrospector:
         known = own or self._active.get(key) is not None
         return self._in_slot(lambda: self._ask_or_join(key, token, known=known), known=known, paced=not own)
 
+    def remembered(self, token: str) -> Introspection | None:
+        """Return a fresh answer without waiting, or ``None``. It counts as a hit."""
+        entry = self._fresh_entry(sha256(token.encode()).digest()) if self._ttl_seconds else None
+        return self._hit(entry) if entry else None
+
+    def is_known(self, token: str) -> bool:
+        """Tell whether a token goes first when many requests wait."""
+        return self._active.get(sha256(token.encode()).digest()) is not None
+
     def _fresh_entry(self, key: bytes) -> Entry | None:
         """Return a usable entry. Without a lock: a store is a dictionary underneath, and entries never change."""
         entry = self._active.get(key) or self._inactive.get(key)

@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
-from zdemo.errors import UnusableAnswer
+from zdemo.errors import GuardError, UnusableAnswer
 from zdemo.http.response import Response, json_decoder
 
 INTROSPECTION_PATH = "/oauth/v2/introspect"
@@ -66,6 +66,14 @@ class Introspection:
         introspecting application belongs to. Only values of exactly ZITADEL's shape count.
         """
         return {key: value for key, value in self._roles_claim(project_id).items() if _is_grant(value)}
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> NoReturn:
+        """Refuse to be a part of a request or of a response, for which FastAPI would take it without its dependency."""
+        raise GuardError(
+            "an Introspection is no body, no parameter and no response",
+            hint="write Annotated[Introspection, Depends(requires_token())], and return the claims that you mean",
+        )
 
     def _roles_claim(self, project_id: str | None) -> dict[str, Any]:
         claim = self.claims.get(roles_claim_of(project_id) if project_id else ROLES_CLAIM)

@@ -15,10 +15,11 @@ from werkzeug.exceptions import HTTPException
 
 from zdemo.config.masking import LEAST_TOKEN_LIKE, long_keys, masked, token_like
 from zdemo.config.settings import Settings
+from zdemo.guard import DEFAULT_THREADS, load_settings
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
-from zdemo.server.guard import DEFAULT_THREADS, load_settings, protect, refusal, request_id
+from zdemo.server.guard import logger, protect, refusal, request_id
 from zdemo.server.health import Readiness, operations
 from zdemo.server.logs import ACCESS_LOG, ACCESS_MESSAGE
 from zdemo.server.request_bodies import BodyTooSlow, check_body, cut_connection_after, limit_bodies
@@ -52,7 +53,7 @@ def create_app(
     With ``open_metrics``, ``/metrics`` answers everybody who reaches the API; otherwise nothing is counted for it.
     Raises SettingsError.
     """
-    settings = settings or load_settings()
+    settings = settings or load_settings(logger)
     counters = Counters()
     ask: Callable[[str], Introspection]
     if introspector:

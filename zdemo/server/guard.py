@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
-import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from functools import wraps
 from inspect import isclass, iscoroutinefunction
 from io import BytesIO
@@ -15,7 +12,6 @@ from typing import Any, ParamSpec, overload
 from flask import Flask, Response, current_app, g, jsonify, request
 
 from zdemo.authorization import (
-    REALM,
     UNSET,
     Policy,
     RequiredRoles,
@@ -24,33 +20,31 @@ from zdemo.authorization import (
     refuse_second_token,
     required_roles,
 )
-from zdemo.config.environment import read_environment
 from zdemo.config.masking import could_be_secret
 from zdemo.config.settings import Settings
-from zdemo.errors import GuardError, InsufficientScope, IntrospectionError, Refused, ZitadelUnavailable
+from zdemo.errors import GuardError, InsufficientScope, IntrospectionError, Refused
+from zdemo.guard import (
+    DEFAULT_THREADS,
+    FORM,
+    LARGEST_FORM_BYTES,
+    Guard,
+    RateLimitedLog,
+    Refusal,
+    failure_of,
+    load_settings,
+    new_request_id,
+    refusal_body,
+    refusal_of,
+)
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.model import Introspector
 from zdemo.server.log_lines import LACKS
-from zdemo.server.logs import RateLimitedLog
 from zdemo.server.open_views import mark, watch
 
 logger = logging.getLogger("zdemo.server")
 P = ParamSpec("P")
 EXTENSION = "zdemo"
 BODY_READER = "zdemo.bodies"  # the extension that reads a form for the guard; only zdemo's own server has it
-FORM = "application/x-www-form-urlencoded"
-LARGEST_FORM_BYTES = 64 * 1024  # that are searched
-DEFAULT_THREADS = 128
-
-
-@dataclass(frozen=True, kw_only=True)
-class Guard:
-    """What a guarded view needs. ``now`` returns epoch seconds."""
-
-    introspector: Introspector
-    policy: Policy
-    now: Callable[[], float] = time.time
-    log: RateLimitedLog = field(default_factory=lambda: RateLimitedLog(logger))
 
 
 def protect(
@@ -71,20 +65,14 @@ def protect(
     Raises SettingsError if settings are missing or wrong, GuardError if the app serves a view without its guard.
     """
     watch(app)
-    settings = settings or load_settings()
+    settings = settings or load_settings(logger)
     introspector = introspector or build_introspector(settings, threads=threads, spare_threads=spare_threads)
-    app.extensions[EXTENSION] = Guard(introspector=introspector, policy=Policy.from_settings(settings))
+    app.extensions[EXTENSION] = Guard(
+        introspector=introspector, policy=Policy.from_settings(settings), log=RateLimitedLog(logger)
+    )
     app.register_error_handler(Refused, _answer_refusal)
     app.register_error_handler(IntrospectionError, _answer_failure)
     return app
-
-
-def load_settings() -> Settings:
-    """Read the settings from the environment and ``.env``, and log their warnings. Raises SettingsError."""
-    settings = Settings.from_env(read_environment())
-    for warning in settings.warnings:
-        logger.warning("%s", warning)
-    return settings
 
 
 @overload
@@ -169,48 +157,36 @@ def _private(response: Response) -> Response:
 
 
 def request_id() -> str:
-    """Return the ID of this request: the API's own, never the caller's."""
+    """Return the ID of this request."""
     held = g._get_current_object()  # once, since each look through the proxy takes time
     if "request_id" not in held:
-        held.request_id = secrets.token_hex(8)
+        held.request_id = new_request_id()
     return str(held.request_id)
 
 
-def refusal(status: int, error: str, description: str) -> Response:
+def refusal(status: int, error: str, description: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON response that refuses the request."""
     g.outcome, g.reason = error, description
-    response = jsonify(error=error, error_description=description, request_id=request_id())
+    response = jsonify(refusal_body(error, description, request_id()))
     response.status_code = status
     response.headers["X-Request-ID"] = request_id()
+    response.headers.update(headers or {})
     return response
 
 
-def challenge(refused: Refused) -> str:
-    """Return the value of ``WWW-Authenticate`` (RFC 6750 §3)."""
-    parts = [f'Bearer realm="{REALM}"']
-    if refused.code:
-        parts.append(f'error="{refused.code}"')
-    if refused.scope:
-        parts.append(f'scope="{refused.scope}"')
-    return ", ".join(parts)
-
-
 def _answer_refusal(refused: Refused) -> Response:
-    response = _private(refusal(refused.status, refused.code or "unauthorized", refused.message))
-    response.headers["WWW-Authenticate"] = challenge(refused)
+    response = _answer(refusal_of(refused))
     if isinstance(refused, InsufficientScope):
         g.reason = f"{LACKS} {refused.lacking}"
     return response
 
 
 def _answer_failure(error: IntrospectionError) -> Response:
-    """Tell the caller only that the API is at fault; what to fix is for the log."""
     guard: Guard = current_app.extensions[EXTENSION]
-    guard.log.error(error.message, f"{error.hint} (request {request_id()}; logged once per minute)")
-    if isinstance(error, ZitadelUnavailable):
-        response = refusal(error.status, "service_unavailable", "the token cannot be checked now; try again")
-        response.headers["Retry-After"] = str(error.retry_after_seconds)
-    else:
-        response = refusal(error.status, "bad_gateway", "the token cannot be checked; see this API's log")
+    response = _answer(failure_of(error, guard.log, request_id()))
     g.reason = error.message
-    return _private(response)
+    return response
+
+
+def _answer(refused: Refusal) -> Response:
+    return _private(refusal(refused.status, refused.error, refused.description, refused.headers))

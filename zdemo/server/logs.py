@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
 from typing import Any, TextIO, cast
 
 from zdemo.config.printable import one_line, printable
@@ -21,7 +20,6 @@ ACCESS_FIELDS = ("method", "path", "status", "outcome", "request_id", "milliseco
 BATCH_SECONDS = 0.02  # a person who watches the log does not notice the delay
 MOST_WAITING = 20_000  # records of some 2 KB, while the stream takes none; the oldest are dropped
 END_SECONDS = 1.0  # how long the last lines may take when the process ends
-REPEAT_SECONDS = 60
 INDENT = "    "
 
 
@@ -136,23 +134,6 @@ class BatchingHandler(logging.Handler):
             pass  # the reader has gone, or the disk is full: the API runs on without its log
         finally:
             self._writing.release()
-
-
-class RateLimitedLog:
-    """A logger that writes the same message once per minute: an outage must not cost one line per request."""
-
-    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
-        self._logger = logger
-        self._clock = clock
-        self._logged_at: dict[str, float] = {}
-
-    def error(self, message: str, details: str) -> None:
-        """Log an error, unless the same ``message`` was logged less than a minute ago; ``details`` may differ."""
-        now = self._clock()
-        recent = {text: at for text, at in self._logged_at.items() if now - at < REPEAT_SECONDS}
-        if message not in recent:
-            self._logged_at = recent | {message: now}
-            self._logger.error("%s: %s", message, details)
 
 
 def log_to_stderr(*, as_json: bool = False, in_batches: bool = False) -> None:

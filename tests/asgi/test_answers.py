@@ -1,0 +1,86 @@
+"""The table of answers on FastAPI and Starlette, and ZITADEL's failures: what a caller sees is the same as on Flask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Endpoint, plain_api, settings_for
+from tests.support.asgi_apis import example_app, on_uvicorn, starlette_app
+from tests.support.connection_faults import FAULTS, INACTIVE
+from tests.support.rows import INSUFFICIENT_SCOPE, OF_THE_GUARD, check, check_body
+from tests.support.upstream import Upstream, reset, upstream
+from zdemo.config.settings import Settings
+from zdemo.emulator import READER, VISITOR
+from zdemo.introspection.client import IntrospectionClient
+
+OF_THE_SERVER = {"an absolute target", "two slashes at the start"}  # uvicorn hands these over as other paths
+ROWS = {name: row for name, row in OF_THE_GUARD.items() if name not in OF_THE_SERVER}
+OF_STARLETTE = {"HEAD", "HEAD without a token"}  # a GET in FastAPI answers no HEAD
+FOR_FASTAPI = {name: row for name, row in ROWS.items() if name not in OF_STARLETTE}
+COMPARED = ("www-authenticate", "retry-after", "cache-control", "vary", "content-type")
+
+
+@pytest.fixture(scope="module")
+def fastapi(settings: Settings) -> Iterator[Endpoint]:
+    with on_uvicorn(example_app(settings)) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def starlette(settings: Settings) -> Iterator[Endpoint]:
+    with on_uvicorn(starlette_app(settings)) as api:
+        yield api
+
+
+@pytest.mark.parametrize("name", FOR_FASTAPI)
+def test_fastapi_gives_the_answer_in_the_table(name: str, fastapi: Endpoint) -> None:
+    check(fastapi.send(ROWS[name].data), ROWS[name], only_guarded=True)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_starlette_gives_the_answer_in_the_table(name: str, starlette: Endpoint) -> None:
+    check(starlette.send(ROWS[name].data), ROWS[name], only_guarded=True)
+
+
+def test_zitadel_is_not_asked_where_it_need_not_be() -> None:
+    with upstream(reset) as up, on_uvicorn(starlette_app(settings_for(up.url))) as api:
+        for row in ROWS.values():
+            if not row.asks:
+                check(api.send(row.data), row, only_guarded=True)
+        assert up.requests == []
+
+
+def test_the_status_of_a_missing_role_is_a_setting(settings: Settings) -> None:
+    with on_uvicorn(starlette_app(settings_for(settings.issuer, role_denied_status=403))) as api:
+        reply = api.get(SCOPED, VISITOR.pat)
+        assert (reply.status, reply.one("www-authenticate")) == (403, INSUFFICIENT_SCOPE)
+        assert api.get(SCOPED, READER.pat).json == {"message": MESSAGES[SCOPED]}
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Upstream]:
+    with upstream(INACTIVE) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def both(up: Upstream) -> Iterator[tuple[Endpoint, Endpoint]]:
+    """The API in Flask and in Starlette, which ask ``up`` about every request."""
+    settings = settings_for(up.url, project_id="300000000000000010", timeout_seconds=0.5)
+    client = IntrospectionClient(settings, connections=4)
+    with plain_api(settings) as flask, on_uvicorn(starlette_app(settings, client)) as starlette:
+        yield flask, starlette
+    client.close()
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_failure_of_zitadel_is_answered_as_on_flask(name: str, up: Upstream, both: tuple[Endpoint, Endpoint]) -> None:
+    up.now(FAULTS[name].behaviour)
+    flask, starlette = (api.get(PRIVATE) for api in both)
+    assert starlette.status == flask.status == FAULTS[name].status
+    assert [(starlette.one(field), field) for field in COMPARED] == [(flask.one(field), field) for field in COMPARED]
+    assert starlette.json["error_description"] == flask.json["error_description"]
+    check_body(starlette, flask.json["error"])
+    assert both[1].get(PUBLIC).status == 200

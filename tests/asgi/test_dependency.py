@@ -1,0 +1,283 @@
+"""The guard on apps of all kinds: each way of writing it, and everything else stays that app's own."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import pytest
+from fastapi import APIRouter, Body, Depends, FastAPI, Response
+from fastapi.testclient import TestClient
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from starlette.routing import Mount, Route, Router
+
+from tests.support.apis import Endpoint
+from tests.support.asgi_apis import example_app, on_uvicorn
+from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST, check_body
+from tests.support.upstream import LOOPBACK
+from tests.support.wire import bearer, chunked, converse, request
+from zdemo.asgi import Introspection, protect, requires_token
+from zdemo.config.settings import Settings
+from zdemo.emulator import READER, VISITOR, KnownUser
+from zdemo.errors import Refused
+
+Reader = Annotated[Introspection, Depends(requires_token(role="read:messages"))]
+AnyCaller = Annotated[Introspection, Depends(requires_token)]
+
+
+async def first(request: Request) -> bytes:
+    """Read the body before the guard runs, as FastAPI does with the forms that it reads."""
+    return await request.body()
+
+
+def _routes(app: FastAPI) -> None:
+    @app.get("/who")
+    async def who(introspection: AnyCaller) -> dict[str, Any]:
+        return {"sub": introspection.text("sub"), "roles": sorted(introspection.roles())}
+
+    @app.get("/default")
+    def default(introspection: Introspection = Depends(requires_token())) -> str:  # noqa: B008  # FastAPI's older way
+        return introspection.text("sub")
+
+    @app.get("/items/{item}")
+    def item(item: int, response: Response, _: Reader) -> dict[str, int]:
+        response.headers.update({"X-Own": "yes", "Cache-Control": "public, max-age=60", "Vary": "Accept-Language"})
+        return {"item": item}
+
+    @app.get("/response", dependencies=[Depends(requires_token)])
+    def response() -> Response:
+        return Response("made", 202, {"Cache-Control": "public"}, "text/x-own")
+
+    @app.get("/stream", dependencies=[Depends(requires_token())])
+    async def stream() -> StreamingResponse:
+        return StreamingResponse(iter(["a", "b", "c"]))
+
+    @app.get("/any", dependencies=[Depends(requires_token(any_of=["admin", "read:messages"]))])
+    def any_of() -> str:
+        return "any"
+
+    @app.get("/all", dependencies=[Depends(requires_token(all_of=("admin", "read:messages")))])
+    def all_of() -> str:
+        return "all"
+
+    @app.get("/twice", dependencies=[Depends(requires_token(role="admin"))])
+    def twice(_: Reader) -> str:
+        return "twice"
+
+    @app.post("/json")
+    def json(body: Annotated[dict[str, str], Body()], _: Reader) -> dict[str, str]:
+        return body
+
+    @app.post("/form")
+    def form(read: Annotated[bytes, Depends(first)], _: Reader) -> Response:
+        return Response(read)
+
+    @app.post("/raw")
+    async def raw(request: Request, _: Reader) -> Response:
+        return Response(await request.body())
+
+    @app.get("/optional")
+    async def optional(request: Request) -> str:
+        try:
+            return (await requires_token(request)).text("sub")
+        except Refused:
+            return "nobody"
+
+    @app.get("/open")
+    def open_to_all() -> str:
+        return "open"
+
+    router = APIRouter(prefix="/router", dependencies=[Depends(requires_token)])
+    router.get("/a")(lambda: "in a router")
+    app.include_router(router)
+    outer = APIRouter(prefix="/outer")
+    inner = APIRouter(prefix="/inner", dependencies=[Depends(requires_token(role="admin"))])
+    inner.get("/b")(lambda: "in a router in a router")
+    outer.include_router(inner)
+    app.include_router(outer)
+
+
+@pytest.fixture(scope="module")
+def fastapi(settings: Settings) -> Iterator[Endpoint]:
+    app = FastAPI()
+
+    @app.middleware("http")
+    async def signed(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        response = await call_next(request)
+        response.headers["X-Signed"] = "own"
+        return response
+
+    _routes(protect(app, settings))
+    with on_uvicorn(app) as api:
+        yield api
+
+
+class Thing(HTTPEndpoint):
+    async def get(self, request: Request) -> PlainTextResponse:
+        return PlainTextResponse((await requires_token(role="read:messages")(request)).text("sub"))
+
+
+def _starlette(settings: Settings) -> Starlette:
+    async def function(request: Request) -> JSONResponse:
+        introspection = await requires_token(any_of=["read:messages", "admin"])(request)
+        return JSONResponse(introspection.text("sub"), headers={"Cache-Control": "public"})
+
+    async def signed(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        response = await call_next(request)
+        response.headers["X-Signed"] = "own"
+        return response
+
+    routes = [
+        Route("/function", function),
+        Route("/class", Thing),
+        Mount("/mounted", Router([Route("/function", function)])),
+        Mount("/app", protect(Starlette(routes=[Route("/class", Thing)]), settings)),
+    ]
+    app = Starlette(routes=routes)
+    app.add_middleware(BaseHTTPMiddleware, dispatch=signed)
+    return protect(app, settings)
+
+
+@pytest.fixture(scope="module")
+def starlette(settings: Settings) -> Iterator[Endpoint]:
+    with on_uvicorn(_starlette(settings)) as api:
+        yield api
+
+
+def test_the_handler_receives_zitadels_answer(fastapi: Endpoint) -> None:
+    assert fastapi.get("/who").json == {"sub": READER.id, "roles": ["read:messages"]}
+    assert fastapi.get("/who", VISITOR.pat).json == {"sub": VISITOR.id, "roles": []}
+    assert fastapi.get("/default").json == READER.id
+    assert [fastapi.get("/optional", token).json for token in (READER.pat, None)] == [READER.id, "nobody"]
+    assert fastapi.get("/open", None).json == "open"
+
+
+@pytest.mark.parametrize("path", ["/function", "/class", "/mounted/function", "/app/class"])
+def test_a_starlette_endpoint_awaits_it(path: str, starlette: Endpoint) -> None:
+    admitted, visitor, nobody = (starlette.get(path, token) for token in (READER.pat, VISITOR.pat, None))
+    assert (admitted.status, READER.id in admitted.body.decode()) == (200, True)
+    check_body(visitor, "insufficient_scope")
+    check_body(nobody, "unauthorized")
+    for reply in (admitted, visitor, nobody):
+        assert (reply.all("cache-control"), reply.all("vary")) == (["no-store"], ["Authorization"])
+        assert reply.one("x-signed") == "own"
+
+
+GUARDED = [
+    *("/who", "/default", "/items/7", "/response", "/stream", "/any", "/all", "/twice"),
+    *("/router/a", "/outer/inner/b"),
+]
+
+
+@pytest.mark.parametrize("path", GUARDED)
+def test_no_handler_runs_for_a_refused_request(path: str, fastapi: Endpoint) -> None:
+    for token, status, error in ((None, 401, "unauthorized"), ("unknown", 401, "invalid_token")):
+        reply = fastapi.get(path, token)
+        assert (reply.status, reply.one("x-signed")) == (status, "own")
+        assert (reply.one("cache-control"), reply.one("vary")) == ("no-store", "Authorization")
+        check_body(reply, error)
+
+
+@pytest.mark.parametrize(
+    ("path", "user", "description"),
+    [
+        ("/all", READER, "the role admin is missing"),
+        ("/any", VISITOR, "one of the roles admin, read:messages is required"),
+        ("/twice", READER, "the role admin is missing"),
+        ("/outer/inner/b", READER, "the role admin is missing"),
+    ],
+)
+def test_each_role_counts(path: str, user: KnownUser, description: str, fastapi: Endpoint) -> None:
+    check_body(fastapi.get(path, user.pat), "insufficient_scope", description=description)
+
+
+@pytest.mark.parametrize(("path", "body"), [("/any", b'"any"'), ("/stream", b"abc"), ("/router/a", b'"in a router"')])
+def test_who_has_the_role_gets_the_answer(path: str, body: bytes, fastapi: Endpoint) -> None:
+    reply = fastapi.get(path)
+    assert (reply.status, reply.body) == (200, body)
+
+
+def test_an_answer_that_depends_on_the_caller_is_not_for_caches(fastapi: Endpoint) -> None:
+    item, made, free = fastapi.get("/items/7"), fastapi.get("/response"), fastapi.get("/open")
+    assert (item.json, item.one("x-own"), item.all("vary")) == (
+        {"item": 7},
+        "yes",
+        ["Accept-Language", "Authorization"],
+    )
+    assert (made.status, made.body, made.one("content-type")) == (202, b"made", "text/x-own; charset=utf-8")
+    assert [reply.all("cache-control") for reply in (item, made, free)] == [["no-store"], ["no-store"], []]
+    assert free.all("vary") == []
+
+
+def test_the_guards_arguments_are_no_parameters_of_the_request(fastapi: Endpoint) -> None:
+    """Else a client could choose the role that it needs."""
+    for query in ("role=none", "any_of=none&all_of=none&roles=none", "connection=a&self=a"):
+        assert fastapi.get(f"/items/7?{query}", VISITOR.pat).status == 401
+        assert fastapi.get(f"/who?{query}", None).status == 401
+
+
+def test_a_body_still_reaches_the_handler(fastapi: Endpoint) -> None:
+    def post(path: str, *fields: str, body: bytes) -> bytes:
+        return fastapi.send(request(path, bearer(READER.pat), *fields, method="POST", body=body)).body
+
+    assert post("/json", "Content-Type: application/json", body=b'{"a":"b"}') == b'{"a":"b"}'
+    assert post("/raw", FORM, body=b"a=b&c=d") == b"a=b&c=d"
+    assert post("/raw", FORM, CHUNKED, body=chunked(b"a=" + b"b" * 100_000, b"&c")) == b"a=" + b"b" * 100_000 + b"&c"
+    assert post("/form", FORM, body=b"a=b") == b"a=b"
+
+
+@pytest.mark.parametrize("path", ["/form", "/raw"])
+def test_a_second_token_in_a_form_is_seen_whoever_reads_it_first(path: str, fastapi: Endpoint) -> None:
+    for fields, body in (((), b"a=b&access_token=c"), ((CHUNKED,), chunked(b"a=b&acc", b"ess_token=c"))):
+        reply = fastapi.send(request(path, bearer(READER.pat), FORM, *fields, method="POST", body=body))
+        assert (reply.status, reply.one("www-authenticate")) == (400, INVALID_REQUEST)
+
+
+def test_nobody_waits_for_the_form_of_a_client_without_a_token(fastapi: Endpoint) -> None:
+    silent = request("/who", FORM, "Content-Length: 10")
+    assert fastapi.send(silent).one("www-authenticate") == CHALLENGE
+
+
+def test_a_form_that_never_comes_delays_its_own_request_alone(fastapi: Endpoint) -> None:
+    clients = [socket.create_connection((LOOPBACK, fastapi.port), 20) for _ in range(50)]
+    try:
+        for client in clients:
+            client.sendall(request("/who", bearer(READER.pat), FORM, "Content-Length: 10"))
+        assert fastapi.get("/who").status == 200
+        assert converse(clients[0], b"").status == 200
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_the_schema_says_which_routes_need_a_token(settings: Settings) -> None:
+    schema = example_app(settings).openapi()
+    assert schema["components"]["securitySchemes"]["zitadel"]["scheme"] == "bearer"
+    secured = {path: [op.get("security") for op in item.values()] for path, item in schema["paths"].items()}
+    assert secured.pop("/api/public") == [None]
+    assert list(secured.values()) == [[[{"zitadel": []}]]] * 3
+    for item in schema["paths"].values():
+        assert not {"parameters", "requestBody"} & item["get"].keys()
+    assert "schemas" not in schema["components"]
+
+
+def test_a_users_own_tests_need_no_extra_steps(settings: Settings) -> None:
+    """With or without the app's start, and with FastAPI's way to replace a dependency."""
+    app = protect(FastAPI(), settings)
+    _routes(app)
+    headers = {"Authorization": f"Bearer {READER.pat}"}
+    client = TestClient(app)
+    assert [client.get("/who", headers=headers).status_code for _ in range(2)] == [200, 200]
+    with TestClient(app) as started:
+        assert [started.get("/who", headers=given).status_code for given in (headers, {})] == [200, 401]
+    fake = Introspection(active=True, claims={"sub": "1"})
+    app.dependency_overrides[requires_token] = lambda: fake
+    app.dependency_overrides[requires_token(role="read:messages")] = lambda: fake
+    assert client.get("/who").json() == {"sub": "1", "roles": []}
+    assert client.get("/items/7").json() == {"item": 7}
+    assert client.get("/all").status_code == 401

@@ -1,0 +1,232 @@
+"""While ZITADEL is slow or hangs: who waits, in which threads, and who does not."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import anyio
+import pytest
+from anyio import to_thread
+from fastapi import Depends, FastAPI
+
+from tests.support.apis import Endpoint, Time, settings_for
+from tests.support.asgi_apis import on_uvicorn
+from tests.support.connection_faults import ACTIVE
+from tests.support.introspector_doubles import ACTIVE as ACTIVE_ANSWER
+from tests.support.introspector_doubles import INACTIVE, Hanging, Scripted
+from tests.support.upstream import LOOPBACK, after, upstream
+from tests.support.waiting import eventually
+from tests.support.wire import Reply, bearer, converse, request
+from zdemo.asgi import protect, requires_token
+from zdemo.asgi.pool import IntrospectionPool
+from zdemo.config.settings import Settings
+from zdemo.errors import ZitadelUnavailable
+from zdemo.introspection.build import Limits, protected
+from zdemo.introspection.model import Introspection
+
+THREADS = 32
+LIMITS = Limits.of(THREADS)
+MOST_ASKING = LIMITS.flights - LIMITS.reserved_flights  # about unknown tokens at the same time
+MOST_REFUSED = 200 - (LIMITS.slots - LIMITS.reserved_slots + LIMITS.waiters)  # of 200 unknown tokens, and at once
+KNOWN = "a-known-token"
+SETTINGS = settings_for("http://127.0.0.1:9", project_id=None)
+
+
+class Switched:
+    """An introspector that answers at once, until the test lets it hang."""
+
+    def __init__(self) -> None:
+        self.hanging = Hanging()
+        self.hangs = False
+        self._at_once = Scripted()
+
+    def introspect(self, token: str) -> Introspection:
+        return (self.hanging if self.hangs else self._at_once).introspect(token)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stand:
+    """A running app, and the ZITADEL behind it."""
+
+    api: Endpoint
+    zitadel: Switched
+    clocks: Time
+
+
+@pytest.fixture
+def stand() -> Iterator[Stand]:
+    zitadel, clocks = Switched(), Time()
+    introspector = protected(zitadel, SETTINGS, LIMITS, clock=clocks.monotonic, wall_clock=clocks.wall)
+    app = protect(FastAPI(), SETTINGS, introspector, threads=THREADS)
+    app.get("/private", dependencies=[Depends(requires_token)])(lambda: "private")
+    app.get("/sync")(lambda: "sync")
+
+    @app.get("/default-threads")
+    async def default_threads() -> float:
+        return to_thread.current_default_thread_limiter().borrowed_tokens
+
+    with on_uvicorn(app) as api:
+        try:
+            yield Stand(api=api, zitadel=zitadel, clocks=clocks)
+        finally:
+            zitadel.hanging.let_go()
+
+
+@contextmanager
+def calling(port: int, tokens: list[str]) -> Iterator[list[socket.socket]]:
+    """Send a request with each token, and yield the connections."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.create_connection((LOOPBACK, port), 30)) for _ in tokens]
+        for client, token in zip(clients, tokens, strict=True):
+            client.sendall(request("/private", bearer(token)))
+        yield clients
+
+
+def answered(clients: list[socket.socket]) -> list[socket.socket]:
+    """Return the connections on which an answer has come."""
+    done = []
+    for client in clients:
+        client.setblocking(False)
+        try:
+            if client.recv(1, socket.MSG_PEEK):
+                done.append(client)
+        except BlockingIOError:
+            pass
+        client.settimeout(30)
+    return done
+
+
+def test_64_cold_calls_with_one_token_ask_once() -> None:
+    with upstream(after(0.3, ACTIVE)) as up:
+        app = protect(FastAPI(), settings_for(up.url, project_id=None))
+        app.get("/private", dependencies=[Depends(requires_token)])(lambda: "private")
+        with on_uvicorn(app) as api, calling(api.port, ["cold-token"] * 64) as clients:
+            assert {converse(client, b"").status for client in clients} == {200}
+        assert len(up.requests) == 1
+
+
+def test_a_zitadel_that_hangs_blocks_nobody_else(stand: Stand) -> None:
+    api, zitadel = stand.api, stand.zitadel
+    assert api.get("/private", KNOWN).status == 200
+    zitadel.hangs = True
+    with calling(api.port, [f"unknown-{number}" for number in range(200)]) as clients:
+        refused = eventually(
+            "those beyond the limit are refused",
+            lambda: answered(clients),
+            lambda done: len(done) >= MOST_REFUSED,
+        )
+        zitadel.hanging.call(0)
+        for _ in range(3):
+            assert [api.get(path, KNOWN).body for path in ("/private", "/sync")] == [b'"private"', b'"sync"']
+        assert api.get("/default-threads", None).json == 0.0
+        assert len(answered(clients)) < 200
+        zitadel.hanging.let_go()
+        replies = [converse(client, b"") for client in clients]
+    assert {(reply.status, reply.one("retry-after")) for reply in replies} == {(503, "1")}
+    assert len(refused) < 200
+
+
+def test_a_known_token_whose_answer_is_too_old_does_not_wait_behind_unknown_ones(stand: Stand) -> None:
+    api, zitadel = stand.api, stand.zitadel
+    assert api.get("/private", KNOWN).status == 200
+    stand.clocks.ahead_seconds = SETTINGS.cache_ttl_seconds
+    zitadel.hangs = True
+    with calling(api.port, [f"unknown-{number}" for number in range(200)]) as clients:
+        eventually(
+            "all that may ask do so", lambda: len(zitadel.hanging.calls) >= LIMITS.flights - LIMITS.reserved_flights
+        )
+        before = len(zitadel.hanging.calls)
+        with calling(api.port, [KNOWN]) as (known,):
+            zitadel.hanging.call(before).set_result(ACTIVE_ANSWER)
+            assert converse(known, b"").status == 200
+        assert len(answered(clients)) < 200
+        zitadel.hanging.let_go()
+        assert {converse(client, b"").status for client in clients} == {503}
+
+
+def test_a_known_token_has_a_thread_where_unknown_ones_have_taken_all() -> None:
+    zitadel, clocks = Switched(), Time()
+    introspector = protected(zitadel, SETTINGS, LIMITS, clock=clocks.monotonic, wall_clock=clocks.wall)
+    introspector.introspect(KNOWN)
+    clocks.ahead_seconds = SETTINGS.cache_ttl_seconds
+    zitadel.hangs = True
+    pool = IntrospectionPool(introspector, threads=2)
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for number in range(4):
+                group.start_soon(pool.introspect, f"unknown-{number}")
+            await to_thread.run_sync(zitadel.hanging.call, 1)
+            group.start_soon(pool.introspect, KNOWN)
+            call = await to_thread.run_sync(zitadel.hanging.call, 2)
+            call.set_result(ACTIVE_ANSWER)
+            assert len(zitadel.hanging.calls) == 3
+            group.cancel_scope.cancel()
+            zitadel.hanging.let_go()
+
+    anyio.run(main)
+
+
+def test_a_request_that_is_cancelled_leaves_at_once_and_leaves_no_slot_behind() -> None:
+    hanging = Hanging()
+    introspector = protected(hanging, SETTINGS, LIMITS)
+    pool = IntrospectionPool(introspector, threads=THREADS)
+
+    async def cancel_all(round_number: int) -> None:
+        async with anyio.create_task_group() as group:
+            for number in range(MOST_ASKING):
+                group.start_soon(pool.introspect, f"token-{round_number}-{number}")
+            await to_thread.run_sync(hanging.call, round_number * MOST_ASKING + MOST_ASKING - 1)
+            group.cancel_scope.cancel()
+
+    async def main() -> None:
+        for round_number in range(4):
+            with anyio.fail_after(20):
+                await cancel_all(round_number)
+            for call in hanging.calls[round_number * MOST_ASKING :]:
+                call.set_result(INACTIVE)
+
+    anyio.run(main)
+    assert introspector.counters.refused == 0
+    assert introspector.counters.introspections == 4 * MOST_ASKING
+    eventually("the last threads end", lambda: introspector.counters.in_flight == 0)
+
+
+def test_what_the_thread_raises_comes_back() -> None:
+    error = ZitadelUnavailable("away", hint="wait")
+
+    async def main() -> None:
+        with pytest.raises(ZitadelUnavailable, match="away"):
+            await IntrospectionPool(Scripted(error), threads=1).introspect("a-token")
+
+    anyio.run(main)
+
+
+def test_an_answer_from_the_cache_counts_as_a_hit_and_takes_no_thread() -> None:
+    introspector = protected(Scripted(), SETTINGS, LIMITS)
+    introspector.introspect(KNOWN)
+
+    async def main() -> float:
+        pool = IntrospectionPool(introspector, threads=1)
+        for _ in range(3):
+            coroutine = pool.introspect(KNOWN)
+            with pytest.raises(StopIteration):  # at its first step, without a wait
+                coroutine.send(None)
+        return introspector.counters.hits
+
+    assert anyio.run(main) == 3
+
+
+def test_a_cache_that_is_off_answers_from_zitadel_alone() -> None:
+    asked = Scripted()
+    introspector = protected(
+        asked, Settings(issuer=SETTINGS.issuer, client_id="a", client_secret="b", cache_ttl_seconds=0), LIMITS
+    )
+    app = protect(FastAPI(), SETTINGS, introspector, threads=THREADS)
+    app.get("/private", dependencies=[Depends(requires_token)])(lambda: "private")
+    with on_uvicorn(app) as api:
+        replies: list[Reply] = [api.get("/private", KNOWN) for _ in range(3)]
+    assert ([reply.status for reply in replies], len(asked.asked)) == ([200] * 3, 3)

@@ -1,0 +1,90 @@
+"""ASGI apps that run on uvicorn inside the test's process, with the ZITADEL behind them chosen by the test."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Endpoint
+from tests.support.processes import ROOT
+from tests.support.upstream import LOOPBACK
+from tests.support.waiting import eventually
+from zdemo.asgi import protect, requires_token
+from zdemo.config.settings import Settings
+from zdemo.introspection.model import Introspector
+
+EXAMPLE = ROOT / "docs" / "examples" / "fastapi_app.py"
+LONGEST_HEADER = 1 << 20  # as other servers take
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the variables that say the same as some settings."""
+    return {
+        "ZITADEL_DOMAIN": settings.issuer,
+        "CLIENT_ID": settings.client_id,
+        "CLIENT_SECRET": settings.client_secret,
+        "ZITADEL_PROJECT_ID": settings.project_id or "",
+        "ZDEMO_TIMEOUT": str(settings.timeout_seconds),
+    }
+
+
+def example_app(settings: Settings) -> FastAPI:
+    """Return the app of ``docs/examples/fastapi_app.py``."""
+    spec = importlib.util.spec_from_file_location(EXAMPLE.stem, EXAMPLE)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as process:  # it reads its settings when it is imported
+        for name, value in environment_of(settings).items():
+            process.setenv(name, value)
+        spec.loader.exec_module(module)
+    assert isinstance(module.app, FastAPI)
+    return module.app
+
+
+def starlette_app(settings: Settings, introspector: Introspector | None = None) -> Starlette:
+    """Return the three routes as a Starlette app."""
+
+    async def public(_: Request) -> JSONResponse:
+        return JSONResponse({"message": MESSAGES[PUBLIC]})
+
+    async def private(request: Request) -> JSONResponse:
+        await requires_token(request)
+        return JSONResponse({"message": MESSAGES[PRIVATE]})
+
+    async def scoped(request: Request) -> JSONResponse:
+        await requires_token(role="read:messages")(request)
+        return JSONResponse({"message": MESSAGES[SCOPED]})
+
+    routes = [Route(PUBLIC, public), Route(PRIVATE, private), Route(SCOPED, scoped)]
+    return protect(Starlette(routes=routes), settings, introspector)
+
+
+@contextmanager
+def on_uvicorn(app: ASGIApp) -> Iterator[Endpoint]:
+    """Serve an app on a free port."""
+    config = uvicorn.Config(
+        app, log_config=None, lifespan="on", access_log=False, h11_max_incomplete_event_size=LONGEST_HEADER
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server((LOOPBACK, 0), backlog=1024) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            eventually("the app has started", lambda: server.started or not thread.is_alive())
+            yield Endpoint(port=listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join()

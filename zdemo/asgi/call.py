@@ -1,0 +1,75 @@
+"""One request to a protected app: what its guards have decided, and which of them have not decided yet.
+
+A guard that was only written down guards nothing: ``requires_token(request)`` without ``await``, or
+``requires_token(role="a")`` without a request. Such a request gets no answer but an error.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+
+from zdemo.asgi.form import Form
+from zdemo.errors import GuardError
+from zdemo.guard import Guard, new_request_id
+
+if TYPE_CHECKING:
+    from zdemo.asgi.pool import IntrospectionPool
+
+SCOPE_KEY = "zdemo"
+EXAMPLE = 'await requires_token(role="read:messages")(request)'
+
+
+class GuardedCall:
+    """A request to ``app``. ``guarded`` tells whether a guard has looked at it."""
+
+    def __init__(self, app: Starlette, guard: Guard, pool: IntrospectionPool, form: Form | None) -> None:
+        self.app = app
+        self.guard = guard
+        self.pool = pool
+        self.form = form
+        self.guarded = False
+        self._undecided: dict[int, object] = {}  # by identity, since guards with the same roles are equal
+
+    @cached_property
+    def request_id(self) -> str:
+        """The ID of this request."""
+        return new_request_id()
+
+    def begin(self, guard: object) -> None:
+        """Note a guard that has to decide before an answer may leave."""
+        self._undecided[id(guard)] = guard
+
+    def end(self, guard: object) -> None:
+        """Note that a guard has decided."""
+        self._undecided.pop(id(guard), None)
+
+    def refuse_undecided(self) -> None:
+        """Raise GuardError if a guard has not decided."""
+        if self._undecided:
+            raise GuardError("the request was answered before its guard had decided", hint=f"write {EXAMPLE}")
+
+
+current_call: ContextVar[GuardedCall | None] = ContextVar("zdemo_call", default=None)
+
+
+def call_of(connection: HTTPConnection) -> GuardedCall:
+    """Return the call that a connection belongs to. Raises GuardError if its app is not protected."""
+    if connection.scope["type"] != "http":
+        raise GuardError(
+            "requires_token guards no websocket", hint="check the token in an HTTP route that the client calls first"
+        )
+    call = connection.scope.get(SCOPE_KEY)
+    app = connection.scope.get("app")
+    if not isinstance(call, GuardedCall) or call.app is not app:
+        path = connection.scope.get("root_path")
+        which = f"the app below {path}" if path else "this app"
+        raise GuardError(
+            f"protect(app) was not called for {which}",
+            hint="call protect(app) once, for a mounted app too",
+        )
+    return call

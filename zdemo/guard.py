@@ -1,0 +1,116 @@
+"""What the guards share, whatever the framework: what they need, and how they answer a request that they refuse.
+
+``authorization`` decides. ``server`` has the guard for Flask, ``asgi`` the one for FastAPI and Starlette.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from zdemo.authorization import REALM, Policy
+from zdemo.config.environment import read_environment
+from zdemo.config.settings import Settings
+from zdemo.errors import IntrospectionError, Refused, ZitadelUnavailable
+from zdemo.introspection.model import Introspector
+
+DEFAULT_THREADS = 128
+FORM = "application/x-www-form-urlencoded"
+LARGEST_FORM_BYTES = 64 * 1024  # that are searched for a second token
+REPEAT_SECONDS = 60
+
+
+class RateLimitedLog:
+    """A logger that writes the same message once per minute: an outage must not cost one line per request."""
+
+    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._logged_at: dict[str, float] = {}
+
+    def error(self, message: str, details: str) -> None:
+        """Log an error, unless the same ``message`` was logged less than a minute ago; ``details`` may differ."""
+        now = self._clock()
+        recent = {text: at for text, at in self._logged_at.items() if now - at < REPEAT_SECONDS}
+        if message not in recent:
+            self._logged_at = recent | {message: now}
+            self._logger.error("%s: %s", message, details)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guard:
+    """What a guarded route needs. ``now`` returns epoch seconds."""
+
+    introspector: Introspector
+    policy: Policy
+    now: Callable[[], float] = time.time
+    log: RateLimitedLog = field(default_factory=lambda: RateLimitedLog(logging.getLogger("zdemo.guard")))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """The answer to a refused request. ``headers`` are those that this refusal alone has."""
+
+    status: int
+    error: str
+    description: str
+    headers: Mapping[str, str]
+
+
+def load_settings(logger: logging.Logger) -> Settings:
+    """Read the settings from the environment and ``.env``, and log their warnings. Raises SettingsError."""
+    settings = Settings.from_env(read_environment())
+    for warning in settings.warnings:
+        logger.warning("%s", warning)
+    return settings
+
+
+def new_request_id() -> str:
+    """Return an ID for a request: the API's own, never the caller's."""
+    return secrets.token_hex(8)
+
+
+def refusal_body(error: str, description: str, request_id: str) -> dict[str, str]:
+    """Return the JSON object that refuses a request."""
+    return {"error": error, "error_description": description, "request_id": request_id}
+
+
+def challenge(refused: Refused) -> str:
+    """Return the value of ``WWW-Authenticate`` (RFC 6750 §3)."""
+    parts = [f'Bearer realm="{REALM}"']
+    if refused.code:
+        parts.append(f'error="{refused.code}"')
+    if refused.scope:
+        parts.append(f'scope="{refused.scope}"')
+    return ", ".join(parts)
+
+
+def refusal_of(refused: Refused) -> Refusal:
+    """Return how a caller learns that their request is refused."""
+    return Refusal(
+        status=refused.status,
+        error=refused.code or "unauthorized",
+        description=refused.message,
+        headers={"WWW-Authenticate": challenge(refused)},
+    )
+
+
+def failure_of(error: IntrospectionError, log: RateLimitedLog, request_id: str) -> Refusal:
+    """Return how a caller learns only that the API is at fault; log what to fix."""
+    log.error(error.message, f"{error.hint} (request {request_id}; logged once per minute)")
+    if isinstance(error, ZitadelUnavailable):
+        return Refusal(
+            status=error.status,
+            error="service_unavailable",
+            description="the token cannot be checked now; try again",
+            headers={"Retry-After": str(error.retry_after_seconds)},
+        )
+    return Refusal(
+        status=error.status,
+        error="bad_gateway",
+        description="the token cannot be checked; see this API's log",
+        headers={},
+    )
