@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import time
 import unicodedata
 
@@ -11,8 +13,10 @@ import requests
 
 from tests.support.cli import Shell, Stack, is_two_lines
 from tests.support.connection_faults import FAULTS, INACTIVE, claims
-from tests.support.upstream import http, raw, upstream
+from tests.support.terminal import shown_at
+from tests.support.upstream import answer, http, json_body, raw, refusing_port, upstream
 from tests.support.wire import PATIENCE_SECONDS
+from zdemo.config.columns import cells
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
 
@@ -152,3 +156,144 @@ def test_an_empty_role_is_no_with_a_reason(shell: Shell) -> None:
     for more in ((), ("--json",)):
         ran = shell("introspect", "--require", " ", *more)
         assert (ran.code, is_two_lines(ran), "--require is empty" in ran.err) == (1, True, True)
+
+
+# --- every claim
+
+
+def test_verbose_shows_every_claim_after_all_else(shell: Shell) -> None:
+    short, long = shell("introspect"), shell("introspect", "-v")
+    assert (long.code, long.err, long.out.startswith(f"{short.out}\nclaims\n")) == (0, "", True)
+    shown = long.out[len(short.out) :]
+    for name, value in shell("introspect", "--json").document.items():
+        assert re.search(rf"^  {re.escape(name)}(  +|\n +)\S", shown, re.MULTILINE), name
+        assert not isinstance(value, str) or value.split()[-1] in shown
+    assert "iat           1767225600 (2026-01-01 00:00:00 UTC)" in shown
+    assert shell("introspect", "-v", "--json").out == shell("introspect", "--json").out
+    assert shell("introspect", "-v", "-q").all == ""
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+HOSTILE = {
+    "a\x1b[2J\r\nactive  yes": "\x1b]0;title\x07\u202e\n  roles",
+    "long": "x" * 5000,
+    "words": "word " * 1000,
+    "n" * 300: {"k": ["v" * 300, None, True, 1.5]},
+    "wide": "\u5b57" * 300,
+    "exp": 10**15,
+    "auth_time": 10**400,
+    "empty": "",
+    "deep": json.loads("[" * 200 + "]" * 200),
+}
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_hostile_claims_are_one_row_each_and_fit_the_terminal(shell: Shell, width: int) -> None:
+    with upstream(claims(**HOSTILE)) as zitadel:
+        shown = shown_at(width, shell, "introspect", "-v", ZITADEL_DOMAIN=zitadel.url, NO_COLOR="1")
+    shown = shown.rpartition("\x1b[")[2].partition("\n")[2]  # what the spinner left
+    rows = shown.partition("\nclaims\n")[2].splitlines()
+    assert len(shown) < 30_000
+    assert [row for row in rows if cells(row) > width] == []
+    assert not [row for row in rows if row and not row.startswith("  ")]
+    assert not set(shown) & {"\x1b", "\x07", "\x9b", "\u202e", "\x00", "\r"}
+    for words in (r"a\x1b[2J\r\n", "xxx…xxx", "--json shows all 5000 characters", "字…字", '""'):
+        assert words in flat(shown)
+
+
+# --- a JWT that nobody verifies
+
+
+def jwt_of(**changed: object) -> str:
+    said: dict[str, object] = {
+        "iss": "https://zitadel.example",
+        "sub": "7",
+        "aud": [PROJECT_ID],
+        "jti": "V2_1",
+        "exp": 4_000_000_000,
+    }
+    said = {name: value for name, value in {**said, "iat": 1_700_000_000, **changed}.items() if value is not None}
+    parts = ({"alg": "RS256", "kid": "9"}, said)
+    encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts)
+    return ".".join([*encoded, "c2lnbmF0dXJl"])
+
+
+ROLES = f"urn:zitadel:iam:org:project:{PROJECT_ID}:roles"
+
+
+def test_a_jwt_is_read_but_never_active_while_zitadel_is_away(shell: Shell) -> None:
+    roles = {"read:messages": {"1": "one.example"}}
+    token = jwt_of(client_id="svc", **{ROLES: roles})
+    with refusing_port() as port:
+        env = {"ZITADEL_DOMAIN": f"http://127.0.0.1:{port}", "ZITADEL_PROJECT_ID": PROJECT_ID, "PAT": token}
+        ran, verbose, quiet = (shell("introspect", *more, **env) for more in ((), ("-v",), ("-q",)))
+        assert shell("introspect", **{**env, "PAT": READER.pat}).out == ""
+    assert (ran.code, verbose.code, quiet.code, quiet.out, ran.out[:12]) == (4, 4, 4, "", "not verified")
+    for words in ("not verified", "svc (user 7)", "expiry in ", "zitadel.example, but ZITADEL_DOMAIN is http"):
+        assert words in flat(ran.out)
+    assert "it names this API (ZITADEL_PROJECT_ID)" in ran.out
+    assert "granted by one.example (1)" in ran.out
+    assert not re.search(r"active +yes", ran.out)
+    assert "/api/private" not in ran.out
+    assert "nothing listens" in ran.err
+    assert token not in ran.all
+    assert "header, not verified\n  alg           RS256\n  kid           9" in verbose.out
+    assert "claims, not verified\n  iss           https://zitadel.example" in verbose.out
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"iss": "ZITADEL"}, ["as in ZITADEL_DOMAIN"]),
+        ({"iss": ["x"]}, ["issuer        not named, but ZITADEL_DOMAIN is"]),
+        ({"exp": 1_700_000_100}, ["expiry        expired ", "(2023-11-14 22:15:00 UTC)"]),
+        ({"exp": "soon"}, ["expiry        not named"]),
+        ({"exp": 10**400, "iat": -(10**400)}, ["expiry        in "]),
+        ({"aud": ["1", "2"]}, ["it names neither this API's project (ZITADEL_PROJECT_ID) nor its"]),
+        ({"aud": CLIENT_ID}, ["it names this API (CLIENT_ID)"]),
+        ({"aud": {"x": 1}}, ["audience      not named"]),
+        ({"jti": None, "at_hash": "x"}, ["an ID token, which no API accepts"]),
+        ({ROLES: ["read:messages"]}, ["roles in project", "none"]),
+        ({"scope": "openid profile"}, ["scopes        openid\n              profile"]),
+        ({}, ["none in the JWT; introspection shows the roles all the same"]),
+        ({"client_id": "\x1b[2J\n  x", "iss": "\x9b31m\u202e"}, [r"\x1b[2J\n  x", r"\x9b31m\u202e"]),
+    ],
+)
+def test_what_a_jwt_says_is_compared_with_the_settings(
+    shell: Shell, changed: dict[str, object], words: list[str]
+) -> None:
+    with upstream(raw(b"")) as zitadel:
+        said = {name: zitadel.url if value == "ZITADEL" else value for name, value in changed.items()}
+        ran = shell("introspect", PAT=jwt_of(**said), ZITADEL_DOMAIN=zitadel.url, ZITADEL_PROJECT_ID=PROJECT_ID)
+    assert ran.code == 4
+    for word in words:
+        assert word in ran.out
+    assert not set(ran.all) & {"\x1b", "\x9b", "\u202e"}
+
+
+def test_json_without_an_answer_holds_what_the_jwt_says_and_is_zitadels_own_otherwise(shell: Shell) -> None:
+    token = jwt_of()
+    with refusing_port() as port:
+        away = shell("introspect", "--json", PAT=token, ZITADEL_DOMAIN=f"http://127.0.0.1:{port}")
+    assert (away.code, list(away.document)) == (4, ["error", "hint", "not_verified"])
+    assert away.document["not_verified"]["header"] == {"alg": "RS256", "kid": "9"}
+    assert away.document["not_verified"]["claims"]["aud"] == [PROJECT_ID]
+    ran = shell("introspect", "--json", PAT=token)
+    assert (ran.code, ran.document) == (1, {"active": False})
+    ran = shell("introspect", "--json", PAT=token, CLIENT_SECRET="B" * 64)
+    assert (ran.code, ran.document) == (1, {"error": "unauthorized_client"})
+
+
+def test_verbose_reads_an_inactive_jwt_too_and_refused_credentials_do_not_hinder(shell: Shell) -> None:
+    token = jwt_of()
+    ran = shell("introspect", "-v", PAT=token)
+    assert (ran.code, ran.out.startswith("active        no\n"), "claims, not verified" in ran.out) == (1, True, True)
+    assert "not verified" not in shell("introspect", PAT=token).out
+    ran = shell("introspect", PAT=token, CLIENT_SECRET="B" * 64)
+    assert (ran.code, "active        unknown" in ran.out, "not verified" in ran.out) == (1, True, True)
+    with upstream(answer(json_body({"active": True}), 500)) as zitadel:
+        ran = shell("introspect", PAT=token, ZITADEL_DOMAIN=zitadel.url)
+    assert (ran.code, "not verified" in ran.out) == (4, True)

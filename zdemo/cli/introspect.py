@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
+from zdemo.cli.claims import issued, moment, show_claims, show_roles, show_unverified
 from zdemo.cli.help import OUTPUT_GROUP
-from zdemo.cli.layout import pad
 from zdemo.cli.options import EnvFile, Pat
 from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixed_sources, tell_warnings
 from zdemo.client import ROLE, Route
 from zdemo.config.masking import masked
-from zdemo.config.printable import printable
 from zdemo.config.renames import rename_steps
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import own_project, refusal_of, span, token_form
-from zdemo.errors import ConnectionFailed, ExitCode, MissingTokenError, ZdemoError
+from zdemo.diagnosis import TokenKind, own_project, refusal_of, span, token_form
+from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
-from zdemo.introspection.model import Introspection, within_all_clocks
+from zdemo.introspection.model import Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
 from zdemo.investigation import DECISIVE, Investigation, investigate_with
 from zdemo.management.model import LAST_MOMENT
 
-ROLE_WIDTH = 20
 NEVER = LAST_MOMENT // 1000
 SHOWN_ABOVE = ("token", "roles")  # evidence that is on the screen already when the cause is shown
 
@@ -41,6 +38,9 @@ def _role_keys(ctx: typer.Context, incomplete: str) -> list[str]:
 def introspect(
     ctx: typer.Context,
     pat: Pat = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show every claim.", rich_help_panel=OUTPUT_GROUP)
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print ZITADEL's answer unchanged.", rich_help_panel=OUTPUT_GROUP)
     ] = False,
@@ -61,12 +61,14 @@ def introspect(
 ) -> int:
     """Ask ZITADEL about a token, and explain the answer.
 
-    Shows whose token it is, which roles it has, what each route of the API answers to it, and why.
+    Shows whose token it is, which roles it has, what each route of the API answers to it, and why. When ZITADEL cannot
+    be asked, a JWT is shown as far as it can be read, not verified.
 
     Examples:
       zdemo introspect
       zdemo introspect --pat
       zdemo introspect --pat - < token.txt
+      zdemo introspect -v
       zdemo introspect --require read:messages -q
 
     Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL; CLIENT_ID and CLIENT_SECRET, or ZITADEL_KEY_FILE; PAT,
@@ -91,18 +93,40 @@ def introspect(
     tell_mixed_sources(screen, environment, "PAT", "ZITADEL_DOMAIN")
     now = time.time()
     if as_json or quiet:
-        return _judge(_raw(screen, settings, token, show=not quiet), settings, require, now=now)
+        return _without_words(screen, settings, token, require, show=not quiet, now=now)
     with screen.waiting(f"asking {settings.zitadel}"):
         investigation = investigate_with(environment, settings, token, role=require or ROLE, now=now)
     error, finding = investigation.error, investigation.finding
     tell_hidden(screen, environment, *DECISIVE, finding=finding)
+    introspection = investigation.introspection
+    is_open = introspection is None or (verbose and not introspection.active)
+    is_read = is_open and token_form(token).kind is TokenKind.JWT
     if error and finding and not (finding.candidates or finding.seen):  # two lines say all of it
         screen.error(finding.sentence, "; ".join(finding.fix))
-        return error.exit_code
-    _show(screen, investigation, settings, token, now=now)
-    if investigation.introspection is None:
+    else:
+        _show(screen, investigation, settings, token, now=now, verbose=verbose)
+        if is_read:
+            screen.say()
+    if is_read:
+        show_unverified(screen, token, settings, now=now, verbose=verbose)
+    if introspection is None:
         return error.exit_code if error else ExitCode.NO
-    return _judge(investigation.introspection, settings, require, now=now)
+    return _judge(introspection, settings, require, now=now)
+
+
+def _without_words(
+    screen: Screen, settings: Settings, token: str, require: str | None, *, show: bool, now: float
+) -> ExitCode:
+    """Judge the token, and show only ZITADEL's answer; without one, what a JWT says is part of the error."""
+    try:
+        return _judge(_raw(screen, settings, token, show=show), settings, require, now=now)
+    except IntrospectionError as error:
+        form = token_form(token)
+        if not show or form.kind is not TokenKind.JWT:
+            raise
+        unverified = {"not_verified": {"header": form.header, "claims": form.claims}}
+        screen.failure(error.message, error.hint, as_json=True, more=unverified)
+        return error.exit_code
 
 
 def _raw(screen: Screen, settings: Settings, token: str, *, show: bool) -> Introspection:
@@ -127,7 +151,9 @@ def _judge(introspection: Introspection, settings: Settings, require: str | None
     return ExitCode.NO if refusal_of(introspection, settings, role=require, now=now) else ExitCode.YES
 
 
-def _show(screen: Screen, investigation: Investigation, settings: Settings, token: str, *, now: float) -> None:
+def _show(
+    screen: Screen, investigation: Investigation, settings: Settings, token: str, *, now: float, verbose: bool
+) -> None:
     """Show what ZITADEL says about a token, and what follows for each route."""
     introspection, finding = investigation.introspection, investigation.finding
     if introspection is None or not introspection.active:
@@ -136,7 +162,8 @@ def _show(screen: Screen, investigation: Investigation, settings: Settings, toke
             show_finding(screen, finding)
         return
     screen.pairs(_about(introspection, token, now=now))
-    _show_roles(screen, introspection, settings)
+    project = settings.project_id or own_project(introspection, settings)
+    show_roles(screen, introspection, project, settings.project_id)
     _show_verdicts(screen, introspection, settings, now=now)
     if finding:
         screen.say()
@@ -145,13 +172,12 @@ def _show(screen: Screen, investigation: Investigation, settings: Settings, toke
     for note in investigation.notes:
         screen.say()
         screen.pairs([("note", note)], label_width=4)
+    if verbose:
+        show_claims(screen, introspection.claims)
 
 
 def _about(introspection: Introspection, token: str, *, now: float) -> list[tuple[str, str]]:
-    kind = f"{token_form(token).kind.value.replace('_', ' ')} {masked(token)}"
-    issued = introspection.claims.get("iat")
-    if type(issued) is int:
-        kind += f", issued {span(now - within_all_clocks(issued))} ago"
+    kind = f"{token_form(token).kind.value.replace('_', ' ')} {masked(token)}{issued(introspection.claims, now=now)}"
     name = introspection.text("username") or introspection.text("client_id") or "a user without a name"
     return [
         ("active", f"yes, {_expiry(introspection, now=now)}"),
@@ -167,32 +193,12 @@ def _expiry(introspection: Introspection, *, now: float) -> str:
     """Return when the token expires; a PAT's year 9999 means never."""
     expires = introspection.expires_at
     if expires is None:
-        return "without an _expiry"
+        return "without an expiry"
     if expires >= NEVER:
         return "never expires"
     return (
-        f"expires in {span(expires - now)} ({_moment(expires)})" if expires > now else f"but expired {_moment(expires)}"
+        f"expires in {span(expires - now)} ({moment(expires)})" if expires > now else f"but expired {moment(expires)}"
     )
-
-
-def _moment(epoch_seconds: float) -> str:
-    """Return a point in time in UTC; in seconds, if no calendar has it."""
-    try:
-        return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, ValueError, OSError):
-        return f"{epoch_seconds:.0f} s after 1970"
-
-
-def _show_roles(screen: Screen, introspection: Introspection, settings: Settings) -> None:
-    project = settings.project_id or own_project(introspection, settings)
-    roles = introspection.roles(settings.project_id)
-    screen.say()
-    screen.say(f"roles in project {printable(project)}" if project else "roles in this API's project")
-    if not roles:
-        screen.say("  none")
-    for key, organizations in sorted(roles.items()):
-        granted = ", ".join(f"{domain} ({org})" for org, domain in organizations.items())
-        screen.behind(pad(printable(f"  {key}"), ROLE_WIDTH), f"granted by {granted}")
 
 
 def _show_verdicts(screen: Screen, introspection: Introspection, settings: Settings, *, now: float) -> None:

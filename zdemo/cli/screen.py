@@ -140,13 +140,17 @@ class Screen:
         if hint:
             self.behind("hint:  ", hint, stream=self.stderr)
 
-    def failure(self, message: str, hint: str = "", *, as_json: bool) -> None:
-        """Print the error that ends a command; with ``as_json`` also as the document, unless there is one already."""
+    def failure(self, message: str, hint: str = "", *, as_json: bool, more: Mapping[str, object] | None = None) -> None:
+        """Print the error that ends a command; with ``as_json`` also as the document, unless there is one already.
+
+        ``more`` is what the document holds besides.
+        """
         self.error(message, hint)
         if not as_json or self._answered:
             return
         try:
-            self.document({"error": printable(re.sub(PROBLEMS, "; ", message)), "hint": printable(hint)})
+            error = {"error": printable(re.sub(PROBLEMS, "; ", message)), "hint": printable(hint)}
+            self.document({**error, **(more or {})})
         except OSError:
             drop(self.stdout)  # the error is on standard error already, and keeps its exit code
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 from zdemo.authorization import B64TOKEN
 from zdemo.config.placeholders import is_placeholder
 from zdemo.diagnosis.finding import Finding
+from zdemo.http.response import DECODER
 
 PAT_LENGTH = 71  # ZITADEL v4: 16 bytes of IV and 37 of "tokenID:userID", base64url without padding
 OPAQUE_LENGTH = 104  # access tokens and refresh tokens
@@ -116,7 +116,8 @@ def token_form(token: str) -> TokenForm:
 
 def _json_part(part: str) -> dict[str, Any]:
     try:
-        value = json.loads(base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True).decode())
+        decoded = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True).decode()
+        value = DECODER.decode(decoded)
     except (ValueError, binascii.Error, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
