@@ -24,7 +24,7 @@ PACKAGE = Path(__file__).parents[1] / "zdemo"
 # ``http.response`` is a leaf that errors carry, so it has a row of its own.
 ORDER: tuple[tuple[str, ...], ...] = (
     ("http.response",),
-    ("errors", "serving"),
+    ("errors", "serving", "processes"),
     ("config",),
     ("http",),
     ("introspection", "client"),
@@ -79,7 +79,7 @@ WORLD = {"time", "datetime", "os", "socket", "random", "secrets", "subprocess", 
 
 # What outsiders of a package import of it: the package itself, or, of these, any of its modules. Those of serving, demo
 # and provisioning are doors so that one part is not loaded for the sake of another.
-OPEN_PACKAGES = {"config", "demo", "http", "introspection", "management", "provisioning", "serving"}
+OPEN_PACKAGES = {"config", "demo", "http", "introspection", "management", "processes", "provisioning", "serving"}
 
 GUARD_LOADS = {"errors", "config", "http", "introspection", "authorization", "guard"}
 GUARDS = {  # what each loads besides, and what belongs to the other

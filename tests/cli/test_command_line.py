@@ -32,7 +32,9 @@ def test_each_help_has_examples_exit_codes_and_where_to_read_more(bare: Shell, p
     ran = bare(*path.split(), "--help")
     assert (ran.code, ran.err) == (0, "")
     assert bare(*path.split(), "-h").out == bare("help", *path.split()).out == ran.out
-    assert re.fullmatch(rf"Usage: zdemo {path} (\[OPTIONS\]( \[?[A-Z]+\]?)*|COMMAND)", ran.out.splitlines()[0])
+    assert re.fullmatch(
+        rf"Usage: zdemo {path} (\[OPTIONS\]( \[?[A-Z]+\]?)*( \[-- COMMAND …\])?|COMMAND)", ran.out.splitlines()[0]
+    )
     assert len(ran.out.splitlines()) < 60
     examples = re.findall("^  (zdemo .*)$", ran.out.partition("\nExamples:\n")[2], re.MULTILINE)
     assert len(examples) > 1

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import requests
@@ -41,9 +42,11 @@ def test_the_emulator_is_ready_when_its_document_is_there_and_stops_cleanly(bare
     with bare.running("emulator", "--port", str(port), "--json") as process:
         assert process.stdout
         document = json.loads(process.stdout.readline())
-        users = document.pop("users")
+        users, env = document.pop("users"), document.pop("env")
+        assert document.pop("name")
         assert document == {
             "url": f"http://localhost:{port}",
+            "port": port,
             "admin_pat": ADMIN.pat,
             "project": PROJECT_ID,
             "client_id": CLIENT_ID,
@@ -52,9 +55,12 @@ def test_the_emulator_is_ready_when_its_document_is_there_and_stops_cleanly(bare
         }
         assert [user["pat"] for user in users] == [READER.pat, VISITOR.pat, ADMIN.pat]
         assert users[0] == {"id": READER.id, "username": "reader", "pat": READER.pat, "roles": ["read:messages"]}
+        assert (env["ZITADEL_DOMAIN"], env["PAT"]) == (document["url"], READER.pat)
+        assert json.loads(Path(env["ZITADEL_KEY_FILE"]).read_text())["type"] == "application"
         assert requests.get(f"{document['url']}/debug/healthz", timeout=PATIENCE_SECONDS).text == "ok"
         code, out, err = stopped(process, how)
     assert (code, out, err) == (0, "", "")
+    assert not Path(env["ZITADEL_KEY_FILE"]).parent.exists()
 
 
 def test_the_emulator_shows_its_users_and_how_to_reach_it(bare: Shell) -> None:

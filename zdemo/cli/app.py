@@ -21,7 +21,7 @@ COMMANDS = {  # name: module, and the summary and the group in `zdemo --help`
     "token": ("zdemo.cli.token", "Get an access token of a service user, and print it.", API),
     "introspect": ("zdemo.cli.introspect", "Ask ZITADEL about a token, and explain the answer.", TOKENS),
     "doctor": ("zdemo.cli.doctor", "Find out what is wrong, and how to fix it.", TOKENS),
-    "emulator": ("zdemo.cli.emulator", "Run the built-in ZITADEL emulator alone.", ZITADEL),
+    "emulator": ("zdemo.cli.emulator", "Run the built-in ZITADEL emulator, alone or for one command.", ZITADEL),
     "setup": ("zdemo.cli.setup", "Connect zdemo to your ZITADEL, and write .env.", ZITADEL),
     "role": ("zdemo.cli.role", "Show and change who has which role in the project.", ZITADEL),
 }

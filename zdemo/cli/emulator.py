@@ -1,89 +1,145 @@
-"""``zdemo emulator``: the built-in ZITADEL emulator alone."""
+"""``zdemo emulator``: the built-in ZITADEL emulator, alone or for one command."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zdemo.cli.exports import NAMES, check_extra
 from zdemo.cli.layout import table
 from zdemo.cli.old_keys import with_old_keys
-from zdemo.cli.options import Expose, Host, Port, check_exposure, port_explained
+from zdemo.cli.options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
 from zdemo.cli.screen import Screen
+from zdemo.cli.with_emulator import check_alone, exported, key_files, run_with_emulator, stop_when_stdin_closes
 from zdemo.config.columns import WITHOUT_TERMINAL
 from zdemo.config.new_dotenv import EMULATOR_PORT
-from zdemo.errors import ExitCode
+from zdemo.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from zdemo.emulator import Emulator, KnownUser, Start
 
 
-def emulator(
+def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     ctx: typer.Context,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="COMMAND", help="Run this command against the emulator, and end with it."),
+    ] = None,
     host: Host = "127.0.0.1",
-    port: Port = EMULATOR_PORT,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            min=0,
+            max=HIGHEST_PORT,
+            show_default=False,
+            help="The port to listen on; 0 takes a free one, with random secrets. Default: 8484, and 0 with COMMAND.",
+        ),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env",
+            metavar="NAME=TEXT",
+            show_default=False,
+            help=f"Export a variable to COMMAND too. In TEXT: {', '.join(f'{{{name}}}' for name in NAMES)}.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document when the emulator is ready, then serve.")
     ] = False,
+    until_stdin_closes: Annotated[
+        bool, typer.Option("--until-stdin-closes", help="End when standard input ends, as it does with a test runner.")
+    ] = False,
     expose_emulator: Expose = False,
 ) -> int:
-    """Run the built-in ZITADEL emulator alone.
+    """Run the built-in ZITADEL emulator, alone or for one command.
 
-    For programs in any language, --json prints its address, its credentials and its tokens.
+    COMMAND gets the address, the credentials and the tokens as variables: ZITADEL_DOMAIN, CLIENT_ID, CLIENT_SECRET,
+    ZITADEL_PROJECT_ID, PAT, ZDEMO_VISITOR_PAT, ZITADEL_ADMIN_PAT, ZITADEL_KEY_FILE and ZDEMO_USER_KEY_FILE. For other
+    programs, --json prints them.
 
     Examples:
       zdemo emulator
-      zdemo emulator --port 8080
-      zdemo emulator --json
+      zdemo emulator -- npm test
+      zdemo emulator --env OIDC_ISSUER={domain} -- go test .
+      zdemo emulator --port 0 --json --until-stdin-closes
 
-    Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken
+    Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken; with COMMAND its exit code, 128 and the number of the
+    signal that ended it, 127 it is not found, 126 it cannot be executed
 
     More: docs/emulator.md
     """
+    screen: Screen = ctx.obj
+    check_exposure(screen, host, expose=expose_emulator)
+    port = port if port is not None else 0 if command else EMULATOR_PORT
+    if command:
+        check_alone({"--json": as_json, "--until-stdin-closes": until_stdin_closes})
+        check_extra(env or [])
+        return run_with_emulator(screen, command, env or [], lambda: _start(port), host=host, port=port)
+    if env:
+        raise UsageError("--env needs a command", hint=f"zdemo emulator --env {shlex.quote(env[0])} -- COMMAND")
     from zdemo.emulator import emulate
     from zdemo.serving.signals import block_stop_signals, wait_for
 
-    screen: Screen = ctx.obj
-    check_exposure(screen, host, expose=expose_emulator)
     signals = block_stop_signals()
     with ExitStack() as stack:
+        start = _start(port)
+        values = stack.enter_context(key_files(start)) if as_json else {}
         with port_explained(host, port, "zdemo emulator"):
-            running = stack.enter_context(emulate(host=host, port=port))
-        document = _document(running.url)
+            running = stack.enter_context(emulate(start.world, host=host, port=port))
         if as_json:
-            screen.document(with_old_keys(document))
+            screen.document(with_old_keys(_document(start, running, {**exported(start, running.url), **values})))
         else:
-            _show(screen, document)
+            _show(screen, start, running.url)
+        if until_stdin_closes:
+            stop_when_stdin_closes()
         wait_for(signals)
     return ExitCode.YES
 
 
-def _show(screen: Screen, document: dict[str, Any]) -> None:
-    screen.say(f"ZITADEL (emulator) on {document['url']}; Ctrl-C stops it")
+def _start(port: int) -> Start:
+    """Return a new world: of its own where a free port is taken, else the one that everybody knows."""
+    from zdemo.emulator import known_start, random_start
+
+    return known_start() if port else random_start()
+
+
+def _show(screen: Screen, start: Start, url: str) -> None:
+    screen.say(f"ZITADEL (emulator {start.world.name}) on {url}; Ctrl-C stops it")
     screen.say("its state is in memory and ends with it")
-    labels = {"project": "project", "CLIENT_ID": "client_id", "CLIENT_SECRET": "client_secret"}
-    screen.pairs([(label, document[key]) for label, key in labels.items()], label_width=len("CLIENT_SECRET"))
-    for line in known_users():
+    rows = [("project", start.project_id), ("CLIENT_ID", start.client_id), ("CLIENT_SECRET", start.client_secret)]
+    screen.pairs(rows, label_width=len("CLIENT_SECRET"))
+    for line in user_lines(start.users):
         screen.say(line)
 
 
 def known_users() -> list[str]:
-    """Return the emulator's users: name and role, and below them the PAT on a line of its own."""
+    """Return the users of the emulator that everybody knows, see ``user_lines``."""
     from zdemo.emulator import ADMIN, READER, VISITOR
 
-    users = {READER: ", ".join(READER.roles), VISITOR: "(no role)", ADMIN: "(administrator)"}
-    rows = table([(user.username, role) for user, role in users.items()], WITHOUT_TERMINAL)
+    return user_lines((READER, VISITOR, ADMIN))
+
+
+def user_lines(users: Sequence[KnownUser]) -> list[str]:
+    """Return users: name and role, and below them the PAT on a line of its own."""
+    rows = table([(user.username, user.shown_roles) for user in users], WITHOUT_TERMINAL)
     return [line for row, user in zip(rows, users, strict=True) for line in (row, f"  {user.pat}")]
 
 
-def _document(url: str) -> dict[str, Any]:
-    from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
-
+def _document(start: Start, running: Emulator, values: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "url": url,
-        "admin_pat": ADMIN.pat,
-        "project": PROJECT_ID,
-        "client_id": CLIENT_ID,
-        "client_secret": CLIENT_SECRET,
-        "users": [
-            {"id": u.id, "username": u.username, "pat": u.pat, "roles": list(u.roles)} for u in (READER, VISITOR, ADMIN)
-        ],
+        "url": running.url,
+        "name": start.world.name,
+        "port": running.port,
+        "admin_pat": start.admin_pat,
+        "project": start.project_id,
+        "client_id": start.client_id,
+        "client_secret": start.client_secret,
+        "users": [{"id": u.id, "username": u.username, "pat": u.pat, "roles": list(u.roles)} for u in start.users],
+        "env": dict(values),
     }

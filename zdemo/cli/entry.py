@@ -12,6 +12,7 @@ from typing import TextIO, cast
 import typer
 
 from zdemo.cli.app import app
+from zdemo.cli.help import before_dashes
 from zdemo.cli.options import ASK
 from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import CommandLineError, refuse_odd_dashes, wrong_command_line
@@ -35,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
         word for argument in arguments if could_be_secret(argument) for word in (argument, *argument.split("=", 1))
     ]
     screen.redaction.hide_words(*words, *(word.lstrip("-") for word in words))
-    as_json = "--json" in arguments
+    as_json = "--json" in before_dashes(arguments)[0]
     try:
         return _run(screen, arguments, as_json=as_json)
     except (typer.Abort, KeyboardInterrupt):  # at a question of Typer's, and before Typer runs
@@ -87,7 +88,7 @@ def _complete(shell: str, arguments: Sequence[str]) -> int:
 def _run(screen: Screen, arguments: Sequence[str], *, as_json: bool) -> int:
     program = typer.main.get_command(app)
     arguments = [*arguments[1:], "--help"] if arguments[:1] == ["help"] else arguments
-    refuse_odd_dashes(program, arguments)
+    refuse_odd_dashes(program, before_dashes(arguments)[0])
     try:
         result = program(args=_with_asking(arguments), prog_name="zdemo", standalone_mode=False, obj=screen)
     except CommandLineError as error:
@@ -104,7 +105,8 @@ def _run(screen: Screen, arguments: Sequence[str], *, as_json: bool) -> int:
 def _with_asking(arguments: Sequence[str]) -> list[str]:
     """Mark a bare option at the end that may have a value: Typer has no optional values."""
     *others, last = arguments or [""]
-    return [*others, f"{last}={ASK}"] if last in WITH_OPTIONAL_VALUE else list(arguments)
+    asks = last in WITH_OPTIONAL_VALUE and "--" not in others
+    return [*others, f"{last}={ASK}"] if asks else list(arguments)
 
 
 def _unforeseen(fault: Exception) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import typer
@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from zdemo.cli.layout import behind, filled, pad
 from zdemo.config.colour import shows_colour
 from zdemo.config.columns import columns_of
+from zdemo.errors import UsageError
 
 OPTIONS_GROUP, SETTINGS_GROUP, OUTPUT_GROUP = "Options", "Settings", "Output"
 FEWEST_IN_GROUPS = 6  # options; fewer stand in one group
@@ -27,6 +28,12 @@ HELP_ROW = ("-h, --help", "Show this message and exit.")
 Row = tuple[str, str]
 
 
+def before_dashes(words: Sequence[str]) -> tuple[Sequence[str], list[str]]:
+    """Return the words before ``--``, which are zdemo's own, and those behind it, which are another program's."""
+    end = words.index("--") if "--" in words else len(words)
+    return words[:end], list(words[end + 1 :])
+
+
 def shown_help(command: Any, ctx: Any) -> str:
     """Return the help of a command as standard output shows it, and let Click keep its colours."""
     ctx.color = shows_colour(sys.stdout)
@@ -34,7 +41,21 @@ def shown_help(command: Any, ctx: Any) -> str:
 
 
 class HelpedCommand(TyperCommand):
-    """A command with this help."""
+    """A command with this help; if its argument has any number of words, all of them stand behind ``--``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what stands before ``--`` alone; a word too many there is not another program's."""
+        for param in self.params:
+            if param.nargs == -1:
+                own, rest = before_dashes(args)
+                left: list[str] = super().parse_args(ctx, list(own))
+                if extra := ctx.params[param.name]:
+                    raise UsageError(
+                        f"unexpected argument: {extra[0]}", hint=f"{ctx.command_path} -- {' '.join(extra)}"
+                    )
+                ctx.params[param.name] = rest
+                return left
+        return super().parse_args(ctx, args)
 
     def get_help(self, ctx: Any) -> str:
         """Return the help."""
@@ -95,7 +116,8 @@ def _usage(command: Any) -> Iterator[str]:
     yield "COMMAND" if isinstance(command, HelpedGroup) else "[OPTIONS]"
     for param in command.params:
         if param.param_type_name == "argument":
-            yield str(param.metavar) if param.required else f"[{param.metavar}]"
+            words = f"-- {param.metavar} …" if param.nargs == -1 else str(param.metavar)
+            yield words if param.required else f"[{words}]"
 
 
 def _option_groups(command: Any, ctx: Any) -> dict[str, list[Row]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from zdemo.emulator.app import create_app
 from zdemo.emulator.entities import NEVER, User
+from zdemo.emulator.key_files import KeyFiles, add_key_files
 from zdemo.emulator.seed import (
     ADMIN,
     APPLICATION_ID,
@@ -22,7 +23,10 @@ from zdemo.emulator.seed import (
     READER,
     VISITOR,
     KnownUser,
+    Start,
+    known_start,
     known_world,
+    random_start,
 )
 from zdemo.emulator.world import World
 from zdemo.serving.embedded import LOOPBACK, serving
@@ -43,12 +47,17 @@ __all__ = [
     "READER",
     "VISITOR",
     "Emulator",
+    "KeyFiles",
     "KnownUser",
+    "Start",
     "User",
     "World",
+    "add_key_files",
     "create_app",
     "emulate",
+    "known_start",
     "known_world",
+    "random_start",
 ]
 
 log = logging.getLogger("zdemo.emulator")
@@ -60,6 +69,11 @@ class Emulator:
 
     url: str
     world: World
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self.url.rpartition(":")[2])
 
 
 @contextmanager

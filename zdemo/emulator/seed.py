@@ -1,8 +1,9 @@
 """The world that the emulator starts with. Its tokens and secrets are meant to be public."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from zdemo.emulator.entities import NEVER, User
+from zdemo.emulator.credentials import new_secret, new_token_text
+from zdemo.emulator.entities import NEVER, Application, Organization, Project
 from zdemo.emulator.world import PAT_SCOPES, World
 
 DEFAULT_PORT = 8484  # not 8080, where a real ZITADEL listens
@@ -31,10 +32,16 @@ class KnownUser:
 
     id: str
     username: str
-    pat: str
+    pat: str = field(repr=False)
     token_id: str
     roles: tuple[str, ...] = ()
-    secret: str = ""
+    secret: str = field(default="", repr=False)
+    administrator: bool = False
+
+    @property
+    def shown_roles(self) -> str:
+        """The roles as text."""
+        return "(administrator)" if self.administrator else ", ".join(self.roles) or "(no role)"
 
 
 READER = KnownUser(
@@ -56,10 +63,25 @@ ADMIN = KnownUser(
     username="zdemo-admin",
     pat="zdemo-emulator-admin-token-known-to-everybody-for-development-only-0000",
     token_id="353545601680017921",  # noqa: S106 - an ID
+    administrator=True,
 )
 
 
-def known_world() -> World:
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A new world, and what its clients need to know of it; empty texts stand for what it does not have."""
+
+    world: World
+    project_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    users: tuple[KnownUser, ...]
+    pat: str = field(repr=False)
+    visitor_pat: str = field(repr=False)
+    admin_pat: str = field(repr=False)
+
+
+def known_start() -> Start:
     """Return a new world with the objects above.
 
     The administrator is the one that a ZITADEL makes at its first start: of the instance and of its first
@@ -69,30 +91,71 @@ def known_world() -> World:
     world.zitadel_project_id = ZITADEL_PROJECT_ID
     organization = world.add_organization(ORGANIZATION_NAME, id=ORGANIZATION_ID)
     project = world.add_project(ORGANIZATION_ID, PROJECT_NAME, id=PROJECT_ID)
-    roles = [world.add_role(project, key, display_name) for key, display_name in PROJECT_ROLES.items()]
-    application = world.add_application(
-        project, APPLICATION_NAME, "api", "API_AUTH_METHOD_TYPE_BASIC", id=APPLICATION_ID
-    )
+    application = _add_application(world, project, id=APPLICATION_ID)
     application.client_id, application.secret = CLIENT_ID, CLIENT_SECRET
-    names = {READER: "Reader", VISITOR: "Visitor", ADMIN: "Administrator"}
-    users = [_add_user(world, known, name) for known, name in names.items()]
-    authorization = world.add_authorization(
-        READER.id, PROJECT_ID, ORGANIZATION_ID, list(READER.roles), id=AUTHORIZATION_ID
-    )
-    administrators = [
-        world.add_administrator(ADMIN.id, ("instance", ""), ["IAM_OWNER"]),
-        world.add_administrator(ADMIN.id, ("organization", ORGANIZATION_ID), ["ORG_OWNER"]),
-    ]
+    start = _filled(world, organization, project, application, (READER, VISITOR, ADMIN), id=AUTHORIZATION_ID)
+    users = world.users.values()
     pats = [pat for user in users for pat in user.pats.values()]
-    entities = [organization, project, *roles, application, *users, *pats, authorization, *administrators]
-    for entity in entities:
+    others = [*world.authorizations.values(), *world.administrators.values()]
+    for entity in [organization, project, *project.roles.values(), application, *users, *pats, *others]:
         entity.created = entity.changed = CREATED
-    return world
+    return start
 
 
-def _add_user(world: World, known: KnownUser, name: str) -> User:
-    user = world.add_user(ORGANIZATION_ID, known.username, name, id=known.id)
-    user.secret = known.secret
-    scopes = () if known is ADMIN else PAT_SCOPES
-    world.add_pat(user, NEVER, id=known.token_id, token=known.pat, scopes=scopes)
-    return user
+def random_start(world: World | None = None) -> Start:
+    """Return a new world with the same objects, but with IDs, secrets and tokens of its own."""
+    world = world or World()
+    organization = world.add_organization(ORGANIZATION_NAME)
+    project = world.add_project(organization.id, PROJECT_NAME)
+    application = _add_application(world, project)
+    application.secret = new_secret()
+    users = (_with_random_values(world, known) for known in (READER, VISITOR, ADMIN))
+    return _filled(world, organization, project, application, tuple(users))
+
+
+def known_world() -> World:
+    """Return the world of ``known_start``."""
+    return known_start().world
+
+
+def _with_random_values(world: World, known: KnownUser) -> KnownUser:
+    user_id, token_id = world.new_id(), world.new_id()
+    secret = new_secret() if known.secret else ""
+    return replace(known, id=user_id, token_id=token_id, pat=new_token_text(token_id, user_id), secret=secret)
+
+
+def _add_application(world: World, project: Project, id: str | None = None) -> Application:
+    for key, display_name in PROJECT_ROLES.items():
+        world.add_role(project, key, display_name)
+    return world.add_application(project, APPLICATION_NAME, "api", "API_AUTH_METHOD_TYPE_BASIC", id=id)
+
+
+def _filled(
+    world: World,
+    organization: Organization,
+    project: Project,
+    application: Application,
+    users: tuple[KnownUser, ...],
+    *,
+    id: str | None = None,
+) -> Start:
+    """Add the users with their tokens and their roles."""
+    for known, name in zip(users, ("Reader", "Visitor", "Administrator"), strict=True):
+        user = world.add_user(organization.id, known.username, name, id=known.id)
+        user.secret = known.secret or None
+        scopes = () if known.administrator else PAT_SCOPES
+        world.add_pat(user, NEVER, id=known.token_id, token=known.pat, scopes=scopes)
+    reader, visitor, admin = users
+    world.add_authorization(reader.id, project.id, organization.id, list(reader.roles), id=id)
+    world.add_administrator(admin.id, ("instance", ""), ["IAM_OWNER"])
+    world.add_administrator(admin.id, ("organization", organization.id), ["ORG_OWNER"])
+    return Start(
+        world=world,
+        project_id=project.id,
+        client_id=application.client_id,
+        client_secret=application.secret or "",
+        users=users,
+        pat=reader.pat,
+        visitor_pat=visitor.pat,
+        admin_pat=admin.pat,
+    )

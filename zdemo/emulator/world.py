@@ -26,6 +26,7 @@ from zdemo.emulator.entities import (
     User,
 )
 from zdemo.emulator.errors import AlreadyExists, FailedPrecondition, taken
+from zdemo.emulator.names import new_name
 
 E = TypeVar("E", bound=Entity)
 
@@ -55,6 +56,7 @@ class World:
         self.lock = threading.RLock()
         self.new_id = IdGenerator(now).new_id
         self.external_domain = external_domain
+        self.name = new_name()  # tells this emulator apart from others
         self.id = self.new_id()
         self.zitadel_project_id = self.new_id()  # the project of ZITADEL's own APIs: an audience, never listed
         self.organizations: dict[str, Organization] = {}

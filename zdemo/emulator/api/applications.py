@@ -1,7 +1,6 @@
 """zitadel.application.v2.ApplicationService: API and OIDC applications, their secrets and their keys."""
 
 import base64
-import json
 from functools import partial
 
 from zdemo.emulator.api.call import Answer, Call, Service
@@ -26,6 +25,7 @@ from zdemo.emulator.api.projects import no_project, owner, permitted_project
 from zdemo.emulator.credentials import new_secret
 from zdemo.emulator.entities import Application, PublicKey
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, existing
+from zdemo.emulator.key_files import application_key_file
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.application.v2.ApplicationService", "application")
@@ -224,9 +224,9 @@ def check_expiry(call: Call) -> float:
     return expires
 
 
-def key_file(**content: str) -> str:
-    """Return a key file as the API shows it, once: base64 of JSON."""
-    return base64.b64encode(json.dumps(content, separators=(",", ":")).encode()).decode()
+def in_base64(key_file: str) -> str:
+    """Return a key file as the API shows it, once."""
+    return base64.b64encode(key_file.encode()).decode()
 
 
 def _application_of(world: World, key: PublicKey) -> Application:
@@ -251,10 +251,8 @@ def create_application_key(call: Call) -> Answer:
     expires = check_expiry(call)
     private, public = call.new_key_pair()
     key = call.world.add_key(application, public, expires)
-    content = key_file(
-        type="application", keyId=key.id, key=private, appId=application.id, clientId=application.client_id
-    )
-    return {"keyId": key.id, "creationDate": moment(key.created), "keyDetails": content}
+    content = application_key_file(application, key, private)
+    return {"keyId": key.id, "creationDate": moment(key.created), "keyDetails": in_base64(content)}
 
 
 @SERVICE.method("GetApplicationKey", keyId=ID)

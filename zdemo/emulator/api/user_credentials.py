@@ -1,6 +1,6 @@
 """zitadel.user.v2.UserService: secrets, keys and personal access tokens, which users can manage for themselves."""
 
-from zdemo.emulator.api.applications import check_expiry, key_file
+from zdemo.emulator.api.applications import check_expiry, in_base64
 from zdemo.emulator.api.call import Answer, Call
 from zdemo.emulator.api.json_values import moment
 from zdemo.emulator.api.lists import Listing, columns, id_filter, time_filter
@@ -9,6 +9,7 @@ from zdemo.emulator.api.users import SERVICE, permitted_user
 from zdemo.emulator.credentials import new_secret
 from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, existing
+from zdemo.emulator.key_files import user_key_file
 from zdemo.emulator.world import World
 
 
@@ -53,9 +54,7 @@ def add_key(call: Call) -> Answer:
     key = call.world.add_key(user, public, expires)
     answer = {"creationDate": moment(key.created), "keyId": key.id}
     if private:
-        answer["keyContent"] = key_file(
-            type="serviceaccount", keyId=key.id, key=private, expirationDate=moment(expires), userId=user.id
-        )
+        answer["keyContent"] = in_base64(user_key_file(user, key, private, moment(expires)))
     return answer
 
 

@@ -1,0 +1,137 @@
+"""Run a command against an emulator of its own, and give other programs what they need to use one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zdemo.cli.exports import command_environment, variables
+from zdemo.cli.options import port_explained
+from zdemo.cli.screen import Screen
+from zdemo.errors import UsageError, ZdemoError
+
+if TYPE_CHECKING:
+    from zdemo.emulator import Start
+    from zdemo.processes.foreground import Signals
+
+FOLDER_NAMES = ("zdemo-emulator-", ".json")  # how the names of a folder with key files begin, and of its files end
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells report it
+
+
+def check_alone(options: Mapping[str, bool]) -> None:
+    """Refuse options that cannot be combined with a command, which has the standard streams to itself."""
+    for option, given in options.items():
+        if given:
+            raise UsageError(
+                f"{option} cannot be combined with a command",
+                hint=f"leave out {option}: standard input and output belong to the command",
+            )
+
+
+def exported(start: Start, url: str) -> dict[str, str]:
+    """Return the variables that a client of a new world needs; key files have their own, see ``key_files``."""
+    values = {
+        "ZITADEL_DOMAIN": url,
+        "CLIENT_ID": start.client_id,
+        "CLIENT_SECRET": start.client_secret,
+        "ZITADEL_PROJECT_ID": start.project_id,
+        "PAT": start.pat,
+        "ZDEMO_VISITOR_PAT": start.visitor_pat,
+        "ZITADEL_ADMIN_PAT": start.admin_pat,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+@contextmanager
+def key_files(start: Start) -> Iterator[dict[str, str]]:
+    """Write the key files of a new world into a folder of this user, and yield their paths by their variables."""
+    from zdemo.emulator import add_key_files
+    from zdemo.serving.temporary_folder import remove_abandoned, temporary_folder
+
+    files = add_key_files(start)
+    contents = {
+        "ZITADEL_KEY_FILE": ("application.json", files.application),
+        "ZDEMO_USER_KEY_FILE": ("user.json", files.user),
+    }
+    remove_abandoned(*FOLDER_NAMES)
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(temporary_folder(*FOLDER_NAMES))
+            yield {name: _written(Path(folder, file), text) for name, (file, text) in contents.items() if text}
+        except OSError as error:
+            raise ZdemoError(
+                f"the key files cannot be written: {error.strerror}",
+                hint="set TMPDIR to a folder that this user can write to",
+            ) from None
+
+
+def _written(path: Path, text: str) -> str:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    return str(path)
+
+
+def stop_when_stdin_closes() -> None:
+    """Send this process SIGTERM when standard input ends."""
+
+    def wait() -> None:
+        try:
+            while os.read(0, 65536):
+                pass
+        finally:  # also when it cannot be read, or is closed already
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="stdin", daemon=True).start()
+
+
+def run_with_emulator(
+    screen: Screen,
+    command: Sequence[str],
+    others: Sequence[str],
+    start: Callable[[], Start],
+    *,
+    host: str,
+    port: int,
+) -> int:
+    """Run a command to its end with the variables of an emulator and with ``others``; return its exit code."""
+    from zdemo.processes.group import SUPPORTED
+
+    if not SUPPORTED:
+        raise UsageError("a command can be run on Linux and macOS only", hint="zdemo emulator --json")
+    from zdemo.emulator import emulate
+    from zdemo.processes.foreground import signals_noted
+
+    with ExitStack() as stack:
+        signals = stack.enter_context(signals_noted())
+        new = start()
+        files = stack.enter_context(key_files(new))
+        with port_explained(host, port, "zdemo emulator"):
+            running = stack.enter_context(emulate(new.world, host=host, port=port))
+        given = variables({**exported(new, running.url), **files}, running.port, others)
+        environment, withdrawn = command_environment(os.environ, given)
+        screen.tell(f"ZITADEL (emulator {new.world.name}) on {running.url}, for {command[0]}")
+        if withdrawn:
+            screen.tell(f"note: the command does not get your {', '.join(withdrawn)}")
+        return _run(screen, signals, command, environment, os.path.dirname(next(iter(files.values()), "")))
+
+
+def _run(screen: Screen, signals: Signals, command: Sequence[str], environment: Mapping[str, str], folder: str) -> int:
+    from zdemo.processes.foreground import run_in_foreground
+    from zdemo.processes.group import process_group
+
+    if code := signals.ending():
+        return code
+    try:
+        with process_group(folder) as group:
+            return run_in_foreground(group, signals, command, environment)
+    except FileNotFoundError:
+        screen.error(f"command not found: {command[0]}", "check its spelling, or give its path")
+        return NOT_FOUND
+    except OSError as error:
+        screen.error(f"{command[0]} cannot be executed: {error.strerror}", "check that it is a program: ls -l")
+        return NOT_EXECUTABLE
