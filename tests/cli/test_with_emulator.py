@@ -198,20 +198,18 @@ def test_ctrl_c_at_a_terminal_reaches_the_command_once_and_ctrl_z_stops_both(bar
     (bare.folder / "count.py").write_text(COUNTING)
     env = {**BASE, "PS1": "$ ", "TERM": "xterm", "P": sys.executable, "Z": "-m zdemo emulator --"}
     with session(["sh", "-i"], bare.folder, env) as shell:
-        shell.type("$P $Z $P count.py\n", "for ")
+        shell.type(f"$P $Z $P {bare.folder}/count.py\n", "for ")
         eventually("it runs", (bare.folder / "ready").exists)
+        ours = [process for process in processes() if f"{bare.folder}/count.py" in process.command]
+        zdemo, command = sorted(ours, key=lambda process: "-m zdemo" not in process.command)
         shell.type("\x03", "^C")
         assert written(bare.folder / "seen") == str(int(signal.SIGINT))
         shell.type("\x1a", "Stopped")
         shell.type("fg\n", "count.py")
+        eventually("the command has the terminal again", lambda: shell.foreground() == command.group)
         shell.type("\x1c", "^\\")
         twice = f"{int(signal.SIGINT)} {int(signal.SIGQUIT)}"
         eventually("Ctrl-\\ has arrived", (bare.folder / "seen").read_text, lambda seen: seen == twice)
-        zdemo = next(
-            process
-            for process in processes()
-            if "zdemo emulator -- " in process.command and "count.py" in process.command
-        )
         os.kill(zdemo.pid, signal.SIGTERM)
         assert "code=9" in shell.type("echo code=$?\n", "code=9")
 

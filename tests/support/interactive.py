@@ -41,6 +41,10 @@ class Session:
                     return CONTROL.sub(b"", shown).decode(errors="replace")
         raise AssertionError(f"{awaited!r} is not in {CONTROL.sub(b'', shown)!r}")
 
+    def foreground(self) -> int:
+        """Return the process group that the terminal belongs to."""
+        return os.tcgetpgrp(self._terminal)
+
 
 @contextmanager
 def session(command: Sequence[str], folder: Path, env: Mapping[str, str]) -> Iterator[Session]:

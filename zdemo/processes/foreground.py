@@ -191,12 +191,24 @@ class _Run:
         if not self._terminal.exists:
             return  # nobody typed Ctrl-Z; whoever stopped the program continues it
         self._terminal.take()
-        handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        os.killpg(os.getpgrp(), signal.SIGTSTP)  # here this process stands still until somebody continues it
-        signal.signal(signal.SIGTSTP, handler)
-        self._continue()
+        if _is_orphaned():
+            self._continue()
+            return
+        # SIGTSTP stops this process until SIGCONT arrives. The system may give it to another thread, which takes time.
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.killpg(os.getpgrp(), signal.SIGTSTP)
 
     def _continue(self) -> None:
+        signal.signal(signal.SIGTSTP, self._signals.note)
         if self._terminal.given:
             self._terminal.give()
         self._group.send(signal.SIGCONT)
+
+
+def _is_orphaned() -> bool:
+    """Return whether no shell could continue this process's group, so that the system would not stop it."""
+    parent = os.getppid()
+    try:
+        return os.getsid(parent) != os.getsid(0) or os.getpgid(parent) == os.getpgrp()
+    except OSError:  # the parent is another user's, or has just ended
+        return True
