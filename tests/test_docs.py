@@ -32,7 +32,7 @@ INTERRUPTED = 130
 WITH_CONSOLES = [page for page in PAGES if any(c.runs for console in consoles(page) for c in commands(console))]
 SECURITY = ROOT / "SECURITY.md"
 WITH_LINKS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", SECURITY]
-FOR_OTHERS = {"ZDEMO_CACHE_URL", "ZDEMO_USER_KEY_FILE"}  # `zdemo emulator -- COMMAND` exports or withdraws them
+FOR_OTHERS = {"ZDEMO_CACHE_URL"}  # `zdemo emulator -- COMMAND` withdraws it
 VARIABLE = re.compile(r"(?:ZDEMO|ZITADEL)_[A-Z_]+|CLIENT_ID|CLIENT_SECRET|PAT")
 
 
