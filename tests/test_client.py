@@ -71,6 +71,7 @@ def test_status_and_challenge_decide_whether_an_answer_is_another() -> None:
 def test_the_document_holds_all_of_it() -> None:
     document = as_json(called(401, b'{"a":"\xc3\xbc"}', www_authenticate="Bearer"), {"why": "so"})
     assert document == {
+        "method": "GET",
         "url": "http://127.0.0.1:5000/api/private",
         "status": 401,
         "milliseconds": 12.3,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from zdemo.config.masking import without_secret_query
 from zdemo.config.settings import API_URL, ClientSettings
-from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind
 from zdemo.http.response import Response
 
 ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant
@@ -35,6 +37,41 @@ class Route(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherRoute:
+    """A path of any API, with its query. ``typed`` names it on the command line: the path, or a URL.
+
+    Which role it requires, if any, is not known.
+    """
+
+    path: str
+    typed: str
+    role: None = None
+
+    def __str__(self) -> str:
+        return shlex.quote(without_secret_query(self.typed))
+
+
+Endpoint = Route | OtherRoute
+
+
+class Method(StrEnum):
+    """The methods of a request that make sense here: CONNECT is for proxies, and TRACE would send the token back."""
+
+    GET = "GET"
+    HEAD = "HEAD"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+    OPTIONS = "OPTIONS"
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether it may be repeated, because it changes nothing (RFC 9110 §9.2.1)."""
+        return self in (Method.GET, Method.HEAD, Method.OPTIONS)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Challenge:
     """A ``WWW-Authenticate: Bearer`` challenge (RFC 6750 §3). ``error`` is empty where no token was presented."""
 
@@ -54,12 +91,29 @@ def parse_challenge(value: str | None) -> Challenge | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A request and its answer. ``setting`` is what holds the API's address, for messages."""
+    """A request and its answer. ``url`` is without what could be a secret.
 
-    route: Route
+    ``setting`` is what holds the API's address, for messages.
+    """
+
+    route: Endpoint
     url: str
     answer: Response
     setting: str = API_URL
+    method: Method = Method.GET
+
+    @property
+    def command(self) -> str:
+        """The command that sends the same request again."""
+        method = "" if self.method is Method.GET else f" -X {self.method}"
+        return f"zdemo call {self.route}{method}"
+
+    @property
+    def role(self) -> str | None:
+        """The role that the route is known to require, or that the challenge names, if it names one alone."""
+        scopes = self.challenge.scope.split() if self.challenge and not self.route.role else []
+        named = scopes[0].removeprefix(ROLE_SCOPE) if len(scopes) == 1 and scopes[0].startswith(ROLE_SCOPE) else None
+        return self.route.role or named
 
     @property
     def challenge(self) -> Challenge | None:
@@ -79,8 +133,12 @@ class Call:
 
     @property
     def is_page(self) -> bool:
-        """Whether the answer is a web page although JSON was requested: something else answered."""
-        return self.answer.media_type == "text/html"
+        """Whether the answer is a web page although JSON was requested: something else answered.
+
+        Other APIs than zdemo's may refuse a request with a page.
+        """
+        is_refusal = isinstance(self.route, OtherRoute) and self.answer.status >= 300
+        return self.answer.media_type == "text/html" and not is_refusal
 
     @property
     def decisive(self) -> tuple[int, str]:
@@ -88,19 +146,20 @@ class Call:
         return self.answer.status, self.challenge.text if self.challenge else ""
 
 
-def call_api(settings: ClientSettings, route: Route, token: str | None) -> Call:
-    """Send one GET request to a route, with the token if there is one. Raises ConnectionFailed if no answer comes."""
+def call_api(settings: ClientSettings, route: Endpoint, token: str | None, method: Method = Method.GET) -> Call:
+    """Send one request to a route, with the token if there is one. Raises ConnectionFailed if no answer comes."""
     from zdemo.http.transport import Transport  # here, because --help, --curl and completion need no requests
 
     transport = Transport(settings.api_url, setting=settings.setting)
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
-        answer = transport.send("GET", route.path, timeout_seconds=settings.timeout_seconds, headers=headers)
+        answer = transport.send(method, route.path, timeout_seconds=settings.timeout_seconds, headers=headers)
     except ConnectionFailed as failure:
         raise _about_the_api(failure, settings) from failure
     finally:
         transport.close()
-    return Call(route=route, url=settings.api_url + route.path, answer=answer, setting=settings.setting)
+    url = settings.api_url + without_secret_query(route.path)
+    return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method)
 
 
 def _about_the_api(failure: ConnectionFailed, settings: ClientSettings) -> ConnectionFailed:
@@ -115,16 +174,18 @@ def _about_the_api(failure: ConnectionFailed, settings: ClientSettings) -> Conne
     )
 
 
-def curl_command(settings: ClientSettings, route: Route, *, with_token: bool) -> str:
+def curl_command(settings: ClientSettings, route: Endpoint, *, with_token: bool, method: Method = Method.GET) -> str:
     """Return the same request for curl, with ``$PAT`` for the token, which keeps it out of the shell's history."""
+    how = {Method.GET: "-i", Method.HEAD: "-I"}.get(method, f"-i -X {method}")
     header = ' -H "Authorization: Bearer $PAT"' if with_token else ""
-    return f"curl -i{header} {settings.api_url}{route.path}"
+    return f"curl {how}{header} {shlex.quote(settings.api_url + route.path)}"
 
 
 def as_json(call: Call, more: Mapping[str, Any]) -> dict[str, Any]:
     """Return the call as a document."""
     challenge = call.challenge
     return {
+        "method": call.method,
         "url": call.url,
         "status": call.answer.status,
         "milliseconds": round(call.answer.seconds * 1000, 1),

@@ -360,3 +360,21 @@ def test_what_a_shell_exports_is_no_broken_line(bare: Shell, zitadel: Emulator) 
     with (bare.folder / ".env").open("a") as stream:
         stream.write("export OTHER\n")
     assert "a word without =" not in doctor(bare, {}).ran.out
+
+
+def test_what_can_be_wrong_about_the_path_or_the_url_of_a_call(bare: Shell, zitadel: Emulator) -> None:
+    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
+        url = f"http://127.0.0.1:{port}"
+        env = settings(zitadel.url, ZDEMO_API_URL=url)
+        twice = call(bare, {**env, "ZDEMO_API_URL": f"{url}/api"}, "/api/private")
+        wrong = call(bare, env, "scoped", "-X", "DELETE")
+        missing = call(bare, env, "/api/privat")
+        itself = call(bare, env, f"{zitadel.url}/messages")
+        plain = call(bare, env, "http://api.example/messages")
+        dead = call(bare, env | {"PAT": "A" * 71}, f"{url}/api/private")
+    twice.names("ZDEMO_API_URL has a path", f"ZDEMO_API_URL={url}")
+    wrong.names("does not take DELETE .405.; it takes", "zdemo call scoped$|zdemo call scoped ").never("inactive")
+    missing.names("nothing there for GET .404.", "correct the path").never("zdemo serve")
+    itself.names("is ZITADEL itself", "correct the URL")
+    plain.names("the URL would send tokens and secrets over plain http", "use https://api.example in the URL")
+    dead.names("token is not active|inactive").never("role grant")

@@ -15,7 +15,7 @@ from tests.support.ports import free_port
 from tests.support.upstream import answer, json_body, raw, refusing_port, reset, upstream
 from zdemo.cli.screen import Screen
 from zdemo.cli.watch import Watch
-from zdemo.client import Route, call_api
+from zdemo.client import Method, Route, call_api
 from zdemo.config.settings import ClientSettings, Settings
 from zdemo.emulator import READER, VISITOR
 from zdemo.errors import ZdemoError
@@ -231,3 +231,91 @@ def test_control_characters_of_an_answer_do_not_reach_the_terminal(shell: Shell)
         with upstream(answer(json_body({"message": evil, "error": evil}), status, headers=challenge)) as api:
             ran = shell("call", "private", "-v", "--url", api.url)
         assert not set(ran.all) & {"\x1b", "\x07", "\x9b", "\u202e"}
+
+
+# --- any API
+
+
+@pytest.mark.parametrize("method", Method)
+def test_any_path_is_called_with_any_method(shell: Shell, method: Method) -> None:
+    with upstream(answer(b"" if method is Method.HEAD else json_body([1, {"a": "b"}]))) as api:
+        by_path = shell("call", "/messages?limit=5", "-X", method.lower(), "--url", f"{api.url}/")
+        by_url = shell("call", f"{api.url}/messages?limit=5", "--method", method)
+        received = [(one.method, one.target, one.headers["authorization"]) for one in api.requests]
+    assert received == [(method, "/messages?limit=5", f"Bearer {READER.pat}")] * 2
+    for ran in (by_path, by_url):
+        assert (ran.code, ran.err) == (0, "")
+        assert f"{method} {api.url}/messages?limit=5 " in ran.out
+        assert ("the answer has no body" if method is Method.HEAD else '[1, {"a": "b"}]') in ran.out
+
+
+def test_the_curl_command_has_method_and_quotes(shell: Shell) -> None:
+    ran = shell("call", "https://api.example/a?b=1&c=2", "-X", "POST", "--curl")
+    assert ran.out == "curl -i -X POST -H \"Authorization: Bearer $PAT\" 'https://api.example/a?b=1&c=2'\n"
+    assert shell("call", "/a", "-X", "HEAD", "--curl", "--url", "https://api.example").out.startswith("curl -I -H ")
+
+
+def test_no_secret_of_a_query_is_shown(shell: Shell) -> None:
+    secret, word = "S3cr3tS3cr3tS3cr3t", "letmein"
+    path = f"/a?limit=5&state=open&password={word}&sig={secret}"
+    with upstream(answer(json_body({"state": "open", "echo": secret}), 500)) as api:
+        for more in ((), ("-v",), ("--json",), ("--curl",)):
+            for target in ((path, "--url", api.url), (f"{api.url}{path}",)):
+                ran = shell("call", *target, *more)
+                assert not [one for one in (secret, word) if one in ran.all]
+                assert "/a?limit=5&state=open&password=…&sig=…" in ran.out
+        assert api.requests[0].target == path
+
+
+def test_a_url_gets_the_token_only_where_it_may(shell: Shell) -> None:
+    ran = shell("call", "http://api.example/messages")
+    assert (ran.code, is_two_lines(ran)) == (2, True)
+    assert "the URL would send tokens and secrets over plain http" in ran.lines[0]
+    assert (
+        ran.lines[1] == "hint:  use https://api.example in the URL, or ZDEMO_ALLOW_HTTP=1 in a network that you trust"
+    )
+    note = "note: the token zdem…-000, from the environment goes to https://nowhere.invalid"
+    assert note in shell("call", "https://nowhere.invalid/messages").lines
+    assert note not in shell("call", "https://nowhere.invalid/messages", "--pat", "abc").lines
+
+
+PAGE = {"Content-Type": "text/html"}
+SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
+REFUSALS: dict[str, tuple[int, dict[str, str], str, tuple[str, ...]]] = {
+    "not found": (404, PAGE, READER.pat, ("nothing there for GET (404)", "correct the path")),
+    "method": (405, {"Allow": "POST, OPTIONS"}, READER.pat, ("it takes POST, OPTIONS", "call /messages -X OPTIONS")),
+    "redirect": (308, {"Location": "/messages/?token=abcdefgh"}, READER.pat, ("requests to /messages/ (308)",)),
+    "dead": (401, PAGE, "A" * 71, ("the token is not active", "zdemo introspect")),
+    "own rules": (403, {}, READER.pat, ("for a reason of its own", "a right that the API requires")),
+    "unknown scope": (
+        403,
+        {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="admin"'},
+        VISITOR.pat,
+        ("for a reason of its own", "required admin"),
+    ),
+    "a role": (
+        403,
+        {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{SCOPE}"'},
+        VISITOR.pat,
+        ("role read:messages is not granted to its user", "zdemo role grant visitor read:messages"),
+    ),
+    "disagrees": (
+        401,
+        {"WWW-Authenticate": 'Bearer error="invalid_token"'},
+        READER.pat,
+        ("disagree about this token",),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_of_any_api_is_explained_by_what_is_known(shell: Shell, name: str) -> None:
+    status, headers, pat, words = REFUSALS[name]
+    with upstream(answer(json_body({"detail": "no"}), status, headers=headers)) as api:
+        ran = shell("call", "/messages", "--url", api.url, PAT=pat)
+    flat = " ".join(ran.out.split())
+    assert ran.code == 1
+    assert [one for one in words if one not in flat] == [], ran.out
+    assert "abcdefgh" not in ran.all
+    if name != "a role":
+        assert "role grant" not in flat

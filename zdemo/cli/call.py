@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -11,24 +13,51 @@ from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.cli.layout import step
 from zdemo.cli.options import EnvFile, Json, Pat, check_address
 from zdemo.cli.screen import Screen, show_finding
+from zdemo.cli.target import target
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
 from zdemo.cli.watch import Watch
-from zdemo.client import Call, Challenge, Route, call_api, curl_command
+from zdemo.client import Call, Challenge, Method, Route, call_api, curl_command
 from zdemo.client import as_json as call_document
 from zdemo.config.environment import Environment
+from zdemo.config.masking import without_secret_query
+from zdemo.config.parsers import is_loopback
+from zdemo.config.printable import printable
 from zdemo.config.settings import API_URL, ClientSettings
-from zdemo.errors import ExitCode, SettingsError
+from zdemo.errors import ExitCode, SettingsError, UsageError
 from zdemo.http.response import GATEWAY_STATUSES
 
 if TYPE_CHECKING:
     from zdemo.investigation import Explanation
 
+MOST_SHOWN = 500  # characters of a body
 HIDDEN = ".hidden"  # ends the IDs of findings about values that do not count
 
 
-def call(
+def _routes() -> list[str]:
+    return list(Route)
+
+
+def call(  # the options
     ctx: typer.Context,
-    route: Annotated[Route, typer.Argument(metavar="ROUTE", help="public, private or scoped.", show_default=False)],
+    route: Annotated[
+        str,
+        typer.Argument(
+            metavar="ROUTE",
+            help="public, private or scoped; of any API a path, such as /messages, or a URL.",
+            show_default=False,
+            autocompletion=_routes,
+        ),
+    ],
+    method: Annotated[
+        Method,
+        typer.Option(
+            "--method",
+            "-X",
+            metavar="METHOD",
+            help="GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS. No body is sent.",
+            case_sensitive=False,
+        ),
+    ] = Method.GET,
     pat: Pat = None,
     url: Annotated[
         str | None,
@@ -70,11 +99,15 @@ def call(
     ] = False,
     env_file: EnvFile = None,
 ) -> int:
-    """Send one request to the API, and explain the response.
+    """Send one request to an API, and explain the response.
+
+    The token also goes to a URL that you type; over http only to this machine, or with ZDEMO_ALLOW_HTTP=1.
 
     Examples:
       zdemo call scoped
       zdemo call scoped --pat
+      zdemo call /messages -X POST
+      zdemo call https://api.example.com/messages
       zdemo call private --url http://127.0.0.1:5001 -v
       zdemo call scoped --watch --expect 401
       zdemo call scoped --curl
@@ -87,19 +120,25 @@ def call(
     More: docs/commands.md, docs/api.md
     """
     screen: Screen = ctx.obj
-    environment = environment_with_token(screen, pat, env_file, {API_URL: ("--url", url)})
-    if url is not None:
-        check_address("--url", url, environment)
+    what = target(route, url)
+    endpoint = what.endpoint
+    if watch and not method.is_safe:
+        raise UsageError(f"--watch repeats the request, which may be wrong for {method}", hint="leave out --watch")
+    environment = environment_with_token(screen, pat, env_file, {API_URL: (what.option, what.address)})
+    if what.address is not None:
+        check_address(what.option, what.address, environment)
     settings = ClientSettings.from_env(environment)
-    token = None if route is Route.PUBLIC and pat is None else checked_token(environment)
+    token = None if endpoint is Route.PUBLIC and pat is None else checked_token(environment)
     if curl:
-        command = curl_command(settings, route, with_token=token is not None)
+        command = curl_command(settings, endpoint, with_token=token is not None, method=method)
         screen.document({"curl": command}) if as_json else screen.say(command, whole=True)
         return ExitCode.YES
     if token:
         tell_mixed_sources(screen, environment, "PAT", "ZDEMO_API_URL")
+        if what.is_url and pat is None and not is_loopback(urlsplit(settings.api_url).hostname or ""):
+            screen.tell(f"note: the token {token_line(environment, token)} goes to {settings.api_url}")
 
-    watched = Watch(screen, lambda: call_api(settings, route, token), expect=expect) if watch else None
+    watched = Watch(screen, lambda: call_api(settings, endpoint, token, method), expect=expect) if watch else None
 
     def show(result: Call) -> None:
         explanation = _explanation(result, token, environment, again="" if pat is None else " --pat")
@@ -114,7 +153,7 @@ def call(
     if watched:
         result = watched.until_there(lambda first: None if as_json else show(first))  # --json prints one document
     else:
-        result = call_api(settings, route, token)
+        result = call_api(settings, endpoint, token, method)
     show(result)
     if not as_json and (watched or result.answer.status == expect):
         screen.say(f"{result.answer.status} {watched or 'as expected'}")
@@ -159,7 +198,7 @@ def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:
 def _show(screen: Screen, call: Call, explanation: Explanation | None, token: str, *, verbose: bool) -> None:
     """Show one call; ``token`` is the masked token and its source, or empty."""
     status = screen.mark(str(call.answer.status), "green" if call.accepted else "red")
-    screen.headline(f"GET {call.url}", f"{status}  {call.answer.seconds * 1000:.0f} ms")
+    screen.headline(f"{call.method} {call.url}", f"{status}  {call.answer.seconds * 1000:.0f} ms")
     if verbose:
         _show_exchange(screen, call, token)
     if call.accepted:
@@ -180,14 +219,18 @@ def _show(screen: Screen, call: Call, explanation: Explanation | None, token: st
 
 
 def _message(call: Call) -> str:
-    body = call.body
-    if not isinstance(body, dict):
-        kind = call.answer.media_type or "no media type"
-        return f"the answer is not a JSON object ({kind}, {len(call.answer.body)} bytes)"
-    if call.accepted:
-        return str(body.get("message", body))
-    code, description = str(body.get("error", "no error code")), str(body.get("error_description", ""))
-    return f"{code}: {description}" if description else code
+    """Return what the body says: zdemo's own message or error, or any body, shortened."""
+    body, size = call.body, len(call.answer.body)
+    if isinstance(body, dict):
+        if call.accepted and isinstance(message := body.get("message"), str):
+            return message
+        if not call.accepted and isinstance(code := body.get("error"), str):
+            return ": ".join(filter(None, (code, str(body.get("error_description", "")))))
+    kind = call.answer.media_type or "no media type"
+    if isinstance(body, str) and kind != "text/plain":
+        return f"the answer is not a JSON object ({kind}, {size} bytes)" if size else "the answer has no body"
+    text = body.strip() if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({size} bytes; --json shows all)"
 
 
 def _in_words(challenge: Challenge) -> str:
@@ -196,13 +239,15 @@ def _in_words(challenge: Challenge) -> str:
         "": "a bearer token is required; no error code, because no token was sent",
         "invalid_request": "the request is malformed",
         "invalid_token": "this token is not valid (any more): get another one",
-        "insufficient_scope": f"the token is valid, but this is required too: {challenge.scope}",
+        "insufficient_scope": "the token is valid, but does not have all that is required"
+        if not challenge.scope
+        else f"the token is valid, but this is required too: {challenge.scope}",
     }
     return words.get(challenge.error, challenge.text)
 
 
 def _show_exchange(screen: Screen, call: Call, token: str) -> None:
-    screen.say(f"> GET {call.route.path}")
+    screen.say(f"> {call.method} {printable(without_secret_query(call.route.path))}")
     if token:
         screen.say(f"> Authorization: Bearer {token.split(',')[0]}")
     screen.say("> Accept: application/json")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TextIO, cast
 
 import typer
@@ -16,7 +17,7 @@ from zdemo.cli.help import before_dashes
 from zdemo.cli.options import ASK
 from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import CommandLineError, refuse_odd_dashes, wrong_command_line
-from zdemo.config.masking import could_be_secret, token_like
+from zdemo.config.masking import could_be_secret, secret_query_values, token_like
 from zdemo.errors import ExitCode, ZdemoError
 
 COMPLETION = "_ZDEMO_COMPLETE"  # is set by the shell's function for completion
@@ -32,9 +33,7 @@ def run(arguments: Sequence[str]) -> int:
         return _complete(shell, arguments)
     screen = Screen()
     screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
-    words = [
-        word for argument in arguments if could_be_secret(argument) for word in (argument, *argument.split("=", 1))
-    ]
+    words = [word for argument in arguments for word in _secret_words(argument)]
     screen.redaction.hide_words(*words, *(word.lstrip("-") for word in words))
     as_json = "--json" in before_dashes(arguments)[0]
     try:
@@ -55,6 +54,13 @@ def run(arguments: Sequence[str]) -> int:
             screen.failure(*_unforeseen(fault), as_json=as_json)
         drop(sys.stdout)
     return int(ExitCode.NO)
+
+
+def _secret_words(argument: str) -> Iterable[str]:
+    """Return what must not be repeated of an argument: all of it, or of a path's query the values."""
+    if re.match("https?://|/", argument) and not could_be_secret(argument.partition("?")[0]):
+        return secret_query_values(argument)
+    return (argument, *argument.split("=", 1)) if could_be_secret(argument) else ()
 
 
 def _open_closed_streams() -> None:

@@ -14,6 +14,7 @@ LEAST_MIXED = 16  # characters with small letters, capitals and digits: no route
 RANDOM_CHANGES = 0.4  # of all neighbours; they are of different kinds in 0.64 of base64, in 0.35 of CamelCaseWords
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 SEPARATORS = rf"\s=:@,;?&{QUOTES}"
+SENSITIVE_FIELD = "(?i)pass|pwd|secret|token|key|code|sig|auth|session|otp|pin"  # of a field in a query
 TOKEN_LIKE = rf"(?a:eyJ[\w-]+\.[\w-]+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE},}}=*)"  # compiled when needed
 
 
@@ -49,6 +50,25 @@ def token_like(text: str) -> list[str]:
     # base64 has slashes, and some tokens have dots: the pieces are too short
     wholes = re.split(f"[{SEPARATORS}/]+" if "://" in text else f"[{SEPARATORS}]+", text)
     return [whole for whole in wholes if len(whole) >= LEAST_TOKEN_LIKE and looks_random(re.sub("[/.]", "", whole))]
+
+
+def secret_query_values(address: str) -> list[str]:
+    """Return the values in the query of a path or a URL that could be secret: all but words, numbers and dates."""
+    fields = [field.rpartition("=") for field in re.split("[&;]", address.partition("?")[2])]
+    return [value for name, _, value in fields if value and (re.search(SENSITIVE_FIELD, name) or not _is_plain(value))]
+
+
+def _is_plain(value: str) -> bool:
+    bare = re.sub("[-_.,:+]", "", value)
+    return len(value) < LEAST_TOKEN_LIKE and (not bare or bare.isdigit() or (bare.isascii() and bare.isalpha()))
+
+
+def without_secret_query(address: str) -> str:
+    """Return a path or a URL without the values in its query that could be secret."""
+    path, mark, query = address.partition("?")
+    for value in sorted(secret_query_values(address), key=len, reverse=True):
+        query = query.replace(value, "…")
+    return f"{path}{mark}{query}"
 
 
 def long_keys(text: str) -> list[str]:

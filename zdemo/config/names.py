@@ -18,6 +18,14 @@ VARIABLES = {  # a variable with one of these names is not a misspelled one
 }
 
 
+THE_URL = "the URL"  # stands for a setting where the address was typed as an argument
+
+
+def assignment(setting: str, value: str) -> str:
+    """Return what gives a setting a value, ready to paste where it is a variable or an option."""
+    return f"use {value} in {setting}" if setting == THE_URL else f"{setting}={value}"
+
+
 def did_you_mean(word: str, known: Iterable[str], *, least: float = NEAR) -> str:
     """Return the known name that is most like a word in any case of letters, or an empty string."""
     from difflib import get_close_matches  # here, because only mistakes need it

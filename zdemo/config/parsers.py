@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from zdemo.config.environment import Environment
 from zdemo.config.masking import QUOTES, SECRET_SETTINGS, could_be_secret, holds_token
-from zdemo.config.names import NEAR_VARIABLE, VARIABLES, did_you_mean
+from zdemo.config.names import NEAR_VARIABLE, VARIABLES, assignment, did_you_mean
 from zdemo.config.placeholders import is_placeholder
 from zdemo.config.renames import rename_steps
 from zdemo.errors import SettingsError
@@ -102,7 +102,7 @@ class Reader:
         shown = _shown(name, text if error.shown is None else error.shown)
         problem = f"{self.environment.setting(name)} {error}" + (f": {shown}" if shown else "")
         may_be_shown = error.corrected and not holds_token(text) and _shown(name, error.corrected) == error.corrected
-        steps = [f"{self.environment.setting(name)}={error.corrected}" if may_be_shown else "", error.fix]
+        steps = [assignment(self.environment.setting(name), error.corrected) if may_be_shown else "", error.fix]
         self._fixes[problem] = ", or ".join(filter(None, steps)) or self.environment.correction(name)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from zdemo.config.names import assignment
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.phrases import AIRPLAY, described, expects_https, is_airplay, redirected_to, url, wait
 from zdemo.http.response import GATEWAY_STATUSES, Response
@@ -24,18 +25,19 @@ def finding_before_the_api(answer: Response, setting: str) -> Finding | None:
         return Finding(
             id="call.airplay",
             cause=f"the server at {host} is {AIRPLAY} ({answer.status}), which uses port 5000, not the API",
-            fix=("zdemo serve --port 5001", f"{setting}=http://127.0.0.1:5001"),
+            fix=("zdemo serve --port 5001", assignment(setting, "http://127.0.0.1:5001")),
         )
     if cause := expects_https(answer):
-        return Finding(id="call.expects_tls", cause=cause, fix=(f"{setting}=https://{host}",))
+        return Finding(id="call.expects_tls", cause=cause, fix=(assignment(setting, f"https://{host}"),))
     if 300 <= answer.status < 400:
         target, moved = redirected_to(answer, setting)
+        elsewhere = f"set {setting} to the address at which the API itself answers"
+        path = f"use the path {target}, if the route is there"
         return Finding(
             id="call.redirects",
             cause=f"{host} redirects requests to {target} ({answer.status}); the redirect was not followed, because it "
             "would take the token elsewhere",
-            fix=moved
-            or (f"set {setting} to the address at which the API itself answers", "or exempt the API from the login"),
+            fix=moved or (path if target.startswith("/") else elsewhere, "or exempt the API from the login"),
         )
     if answer.status == 429:
         return Finding(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urlsplit
 
+from zdemo.config.masking import could_be_secret
 from zdemo.config.settings import EXAMPLE_INTERNAL_URL
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
@@ -14,6 +15,7 @@ from zdemo.introspection.instance_not_found import address, host_or_nothing
 
 Lines = tuple[tuple[str, str], ...]
 
+LONGEST_PATH = 200
 MOST_ITEMS = 5  # of a list that came over the network
 CLOCK_TOLERANCE_SECONDS = 5  # ``Date`` has a resolution of 1 s, and an answer takes its time
 SYNCHRONISE = "synchronise the time of this machine (NTP), e.g. timedatectl set-ntp true, and check ZITADEL's"
@@ -100,13 +102,16 @@ def is_airplay(answer: Response) -> bool:
 def redirected_to(answer: Response, setting: str) -> tuple[str, tuple[str, ...]]:
     """Return where a redirect leads, and what to set when the whole server has moved there.
 
-    Of ``Location`` only the host is shown: the rest may hold secrets.
+    Of ``Location`` only another host is shown, or a path at this one: the rest may hold secrets.
     """
     try:
         target = urlsplit(answer.headers.get("location", ""))
         host, port, scheme = host_or_nothing(target.hostname), target.port, target.scheme or url(answer).scheme
     except ValueError:
         return "another address", ()
+    is_here = not target.netloc or (scheme, target.netloc) == (url(answer).scheme, url(answer).netloc)
+    if is_here and target.path.startswith("/") and not could_be_secret(target.path):
+        return quoted(target.path, LONGEST_PATH), ()
     if not host or scheme not in ("http", "https"):
         return "another address", ()
     moved = address(setting, scheme, host, port) if target.path == url(answer).path else ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from zdemo.config.address import INTERNAL_URL, ISSUER
+from zdemo.config.names import assignment
 from zdemo.config.parsers import is_loopback
 from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
 from zdemo.http.proxy import proxy_address
@@ -38,13 +39,13 @@ _WORDS = {
     ),
     FailureKind.PLAIN_HTTP: (
         "{host} port {port} speaks plain http, not https",
-        "{setting}=http://{netloc}{allow_http}",
+        "{with_http}{allow_http}",
     ),
     FailureKind.NOT_TLS: (
         "https was used, but {host} port {port} does not speak TLS",
         "check scheme, host and port in {setting}: that port is not an https server's",
     ),
-    FailureKind.EXPECTS_TLS: (EXPECTS_HTTPS, "{setting}=https://{netloc}"),
+    FailureKind.EXPECTS_TLS: (EXPECTS_HTTPS, "{with_https}"),
     FailureKind.CERTIFICATE_UNTRUSTED: (
         "the TLS certificate of {host} is not trusted: {untrusted} ({detail})",
         "{trust}",
@@ -162,10 +163,13 @@ def failed(
     host, is_https = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_https else 80)
     proxy_host, proxy_port = proxy_address(proxy)
+    netloc = parts.netloc if parts.port else f"{parts.netloc}:{port}"
     values = {
         "host": host,
         "port": port,
-        "netloc": parts.netloc if parts.port else f"{parts.netloc}:{port}",
+        "netloc": netloc,
+        "with_http": assignment(setting, f"http://{netloc}"),
+        "with_https": assignment(setting, f"https://{netloc}"),
         "origin": origin,
         "seconds": round(seconds, 1) or seconds,
         "proxy": f" {proxy_host}" if proxy_host else "",

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from zdemo.config.names import assignment
 from zdemo.config.parsers import is_loopback
 from zdemo.http.response import Response
 
@@ -103,10 +104,10 @@ def _external_domain(hosts: InstanceNotFound) -> str:
 def address(setting: str, scheme: str, host: str, port: int | None) -> tuple[str, ...]:
     """Return the assignment for another address, ready to paste, and the setting that plain http may need."""
     name = f"[{host}]" if ":" in host else host
-    assignment = f"{setting}={scheme}://{name}" + (f":{port}" if port else "")
+    assigned = assignment(setting, f"{scheme}://{name}" + (f":{port}" if port else ""))
     if scheme != "http" or is_loopback(host):
-        return (assignment,)
-    return assignment, "ZDEMO_ALLOW_HTTP=1          (needed for plain http)"
+        return (assigned,)
+    return assigned, "ZDEMO_ALLOW_HTTP=1          (needed for plain http)"
 
 
 def host_or_nothing(text: str | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from zdemo.client import Call
+from zdemo.client import Call, OtherRoute
 from zdemo.config.environment import Environment
 from zdemo.config.renames import rename_steps
 from zdemo.config.settings import Settings
@@ -22,6 +22,13 @@ from zdemo.diagnosis import (
 )
 from zdemo.http.response import GATEWAY_STATUSES
 from zdemo.investigation.investigate import Investigation
+from zdemo.investigation.other_routes import (
+    API_LOG,
+    finding_for_own_rules,
+    finding_for_route,
+    finding_for_zitadel,
+    refused_without_reason,
+)
 from zdemo.investigation.sources import investigate_with
 
 WHAT_ZITADEL_SAYS = "(what ZITADEL says about this token)"
@@ -30,7 +37,6 @@ STARTED_BEFORE = "the API was started before its settings were changed, and stil
 RESTART = "restart zdemo serve if its settings were changed since it started"
 COMPARE = "compare ZITADEL_DOMAIN, CLIENT_ID and ZITADEL_PROJECT_ID of the API with the values here"
 DOCTOR = "zdemo doctor          (shows what prevents it)"
-API_LOG = "check the API's log: it names the cause"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,17 +65,19 @@ def explain(
     """
     if call.accepted:
         return None
-    if before := finding_before_the_api(call.answer, call.setting):
+    before = finding_before_the_api(call.answer, call.setting)
+    if before := before or (finding_for_zitadel(call, settings.issuer) if settings else None):
         return Explanation(finding=before)
     code = call.challenge.error if call.challenge else ""
-    if call.answer.status == 401 and not code and not call.is_page:
+    says_why = call.challenge is not None or not isinstance(call.route, OtherRoute)
+    if call.answer.status == 401 and not code and not call.is_page and (says_why or token is None):
         return Explanation(finding=_no_token(call, token, environment))
-    judged = code in ("invalid_token", "insufficient_scope") or call.answer.status in (403, *GATEWAY_STATUSES)
+    judged = code in ("invalid_token", "insufficient_scope") or call.answer.status in (401, 403, *GATEWAY_STATUSES)
     if not judged or call.is_page:
         return Explanation(finding=_other(call, code))
     if settings is None or token is None:
         return Explanation(finding=_from_the_api_alone(call, token, code), unasked=unasked)
-    investigation = investigate_with(environment, settings, token, role=call.route.role, now=now)
+    investigation = investigate_with(environment, settings, token, role=call.role, now=now)
     finding = _compared(call, token, code, investigation, settings)
     if call.answer.status in GATEWAY_STATUSES:
         finding = finding.and_then(DOCTOR)
@@ -85,7 +93,7 @@ def _no_token(call: Call, token: str | None, environment: Environment) -> Findin
             cause="this route requires a token, and none was sent",
             fix=(
                 *rename_steps(environment, "PAT"),
-                f"zdemo call {call.route} --pat          (asks for the token)",
+                f"{call.command} --pat          (asks for the token)",
                 "or set PAT in .env",
             ),
         )
@@ -93,7 +101,7 @@ def _no_token(call: Call, token: str | None, environment: Environment) -> Findin
         id="call.token_not_seen",
         cause="a token was sent, but the API did not receive one",
         candidates=("a proxy in between removes the Authorization header field", "the API needs another scheme"),
-        fix=(f"zdemo call {call.route} -v          (the whole exchange)",),
+        fix=(f"{call.command} -v          (the whole exchange)",),
     )
 
 
@@ -103,7 +111,7 @@ def _other(call: Call, code: str) -> Finding:
         return Finding(
             id="call.invalid_request",
             cause="the API says that the request is malformed, so it did not ask ZITADEL",
-            fix=(f"zdemo call {call.route} -v          (the whole exchange)",),
+            fix=(f"{call.command} -v          (the whole exchange)",),
         )
     if call.is_page:
         return Finding(
@@ -112,6 +120,8 @@ def _other(call: Call, code: str) -> Finding:
             candidates=("another web server answers there", "a proxy in front of the API answers in its place"),
             fix=(f"correct {call.setting}", "check the log of the proxy, if there is one"),
         )
+    if found := finding_for_route(call):
+        return found
     if status == 404:
         return Finding(
             id="call.no_such_route",
@@ -120,7 +130,9 @@ def _other(call: Call, code: str) -> Finding:
         )
     return Finding(
         id="call.other",
-        cause=f"the status is {status}, which no route of the API answers",
+        cause=f"the status is {status}, which says nothing about the token"
+        if isinstance(call.route, OtherRoute)
+        else f"the status is {status}, which no route of the API answers",
         candidates=("another server or a proxy answers there", "the API has a fault: its log names it"),
         fix=(f"correct {call.setting}", "check the API's log"),
     )
@@ -138,11 +150,13 @@ def _from_the_api_alone(call: Call, token: str | None, code: str) -> Finding:
     if code == "insufficient_scope":
         return Finding(
             id="call.role_missing",
-            cause=f"the token is valid, but does not have the role {call.route.role or 'that the API requires'}",
+            cause=f"the token is valid, but does not have the role {call.role or 'that the API requires'}",
             fix=("zdemo introspect --pat          (shows which of the possible causes it is)",),
         )
     if call.answer.status == 403:
         return _forbidden(call)
+    if not code:
+        return refused_without_reason(call)
     form = token_form(token) if token else None
     odd = form and form.kind not in (TokenKind.PAT, TokenKind.OPAQUE, TokenKind.JWT)
     return Finding(
@@ -181,6 +195,11 @@ def _compared(call: Call, token: str, code: str, investigation: Investigation, s
     if investigation.introspection is None:
         return _judged_there_alone(call, token, code, finding)
     missing_role = code == "insufficient_scope" or call.answer.status == 403
+    if isinstance(call.route, OtherRoute) and code != "invalid_token":
+        if finding is None:
+            return finding_for_own_rules(call, settings.issuer)
+        if not code:
+            return finding
     if finding and finding.id.startswith(ROLE_MISSING_PREFIX) == missing_role:
         return finding
     return _disagree(call, finding, settings)
@@ -242,5 +261,5 @@ def _disagree(call: Call, finding: Finding | None, settings: Settings) -> Findin
             "something changed a moment ago, and the API reuses an answer for a few seconds",
         ),
         seen=(("API", f"{call.answer.status}"), ("ZITADEL", zitadel)),
-        fix=(f"zdemo call {call.route}          (again in a few seconds)", RESTART, COMPARE),
+        fix=(f"{call.command}          (again in a few seconds)", RESTART, COMPARE),
     )
