@@ -285,7 +285,7 @@ REFUSALS: dict[str, tuple[int, dict[str, str], str, tuple[str, ...]]] = {
     "not found": (404, PAGE, READER.pat, ("nothing there for GET (404)", "correct the path")),
     "method": (405, {"Allow": "POST, OPTIONS"}, READER.pat, ("it takes POST, OPTIONS", "call /messages -X OPTIONS")),
     "redirect": (308, {"Location": "/messages/?token=abcdefgh"}, READER.pat, ("requests to /messages/ (308)",)),
-    "dead": (401, PAGE, "A" * 71, ("the token is not active", "zdemo introspect")),
+    "dead": (401, PAGE, "A" * 71, ("the PAT is not valid here", "zdemo introspect")),
     "own rules": (403, {}, READER.pat, ("for a reason of its own", "a right that the API requires")),
     "unknown scope": (
         403,
@@ -293,6 +293,7 @@ REFUSALS: dict[str, tuple[int, dict[str, str], str, tuple[str, ...]]] = {
         VISITOR.pat,
         ("for a reason of its own", "required admin"),
     ),
+    "bare challenge": (401, {"WWW-Authenticate": "Bearer"}, READER.pat, ("for a reason of its own", "no error code")),
     "a role": (
         403,
         {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{SCOPE}"'},
@@ -317,5 +318,7 @@ def test_a_refusal_of_any_api_is_explained_by_what_is_known(shell: Shell, name: 
     assert ran.code == 1
     assert [one for one in words if one not in flat] == [], ran.out
     assert "abcdefgh" not in ran.all
+    assert "did not receive" not in flat
+    assert "no token was sent" not in flat
     if name != "a role":
         assert "role grant" not in flat

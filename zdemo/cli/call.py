@@ -207,7 +207,7 @@ def _show(screen: Screen, call: Call, explanation: Explanation | None, token: st
     refused = 400 <= call.answer.status < 500 and not call.is_page
     rows = [("refused" if refused else "failed", _message(call))]
     if call.challenge:
-        rows.append(("challenge", _in_words(call.challenge)))
+        rows.append(("challenge", _in_words(call.challenge, sent=bool(token))))
     if token:
         rows.append(("token", token))
     screen.pairs(rows, indent=2, label_width=10)
@@ -233,10 +233,10 @@ def _message(call: Call) -> str:
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({size} bytes; --json shows all)"
 
 
-def _in_words(challenge: Challenge) -> str:
+def _in_words(challenge: Challenge, *, sent: bool) -> str:
     """Return what ``WWW-Authenticate`` says, in plain words (RFC 6750 §3)."""
     words = {
-        "": "a bearer token is required; no error code, because no token was sent",
+        "": f"a bearer token is required; no error code{'' if sent else ', because no token was sent'}",
         "invalid_request": "the request is malformed",
         "invalid_token": "this token is not valid (any more): get another one",
         "insufficient_scope": "the token is valid, but does not have all that is required"

@@ -69,8 +69,8 @@ def explain(
     if before := before or (finding_for_zitadel(call, settings.issuer) if settings else None):
         return Explanation(finding=before)
     code = call.challenge.error if call.challenge else ""
-    says_why = call.challenge is not None or not isinstance(call.route, OtherRoute)
-    if call.answer.status == 401 and not code and not call.is_page and (says_why or token is None):
+    is_zdemo = not isinstance(call.route, OtherRoute)  # others may leave out the code of an error
+    if call.answer.status == 401 and not code and not call.is_page and (is_zdemo or token is None):
         return Explanation(finding=_no_token(call, token, environment))
     judged = code in ("invalid_token", "insufficient_scope") or call.answer.status in (401, 403, *GATEWAY_STATUSES)
     if not judged or call.is_page:
@@ -248,6 +248,7 @@ def _api_cannot(call: Call, settings: Settings) -> Finding:
 
 def _disagree(call: Call, finding: Finding | None, settings: Settings) -> Finding:
     zitadel = finding.cause if finding else "it is accepted"
+    restart = () if isinstance(call.route, OtherRoute) else (RESTART,)
     forbidden = call.answer.status == 403 and call.challenge is None
     before = ("a gateway or filter in front of the API refuses the request",) if forbidden else ()
     return Finding(
@@ -261,5 +262,5 @@ def _disagree(call: Call, finding: Finding | None, settings: Settings) -> Findin
             "something changed a moment ago, and the API reuses an answer for a few seconds",
         ),
         seen=(("API", f"{call.answer.status}"), ("ZITADEL", zitadel)),
-        fix=(f"{call.command}          (again in a few seconds)", RESTART, COMPARE),
+        fix=(f"{call.command}          (again in a few seconds)", *restart, COMPARE),
     )

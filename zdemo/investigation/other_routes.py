@@ -73,6 +73,7 @@ def finding_for_own_rules(call: Call, issuer: str) -> Finding:
         candidates=(
             "the user lacks a role or a right that the API requires",
             "the API uses another application or project than this command line",
+            *(("it takes other credentials than a bearer token",) if call.answer.status == 401 else ()),
             "a gateway or filter in front of the API refuses the request",
         ),
         seen=(("API", f"{call.answer.status}"), *required),
