@@ -284,7 +284,12 @@ SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
 REFUSALS: dict[str, tuple[int, dict[str, str], str, tuple[str, ...]]] = {
     "not found": (404, PAGE, READER.pat, ("nothing there for GET (404)", "correct the path")),
     "method": (405, {"Allow": "POST, OPTIONS"}, READER.pat, ("it takes POST, OPTIONS", "call /messages -X OPTIONS")),
-    "redirect": (308, {"Location": "/messages/?token=abcdefgh"}, READER.pat, ("requests to /messages/ (308)",)),
+    "redirect": (
+        308,
+        {"Location": "/messages/?token=abcdefgh"},
+        READER.pat,
+        ("to /messages/ (308); the redirect was not followed next use",),
+    ),
     "dead": (401, PAGE, "A" * 71, ("the PAT is not valid here", "zdemo introspect")),
     "own rules": (403, {}, READER.pat, ("for a reason of its own", "a right that the API requires")),
     "unknown scope": (

@@ -76,6 +76,6 @@ def finding_for_own_rules(call: Call, issuer: str) -> Finding:
             *(("it takes other credentials than a bearer token",) if call.answer.status == 401 else ()),
             "a gateway or filter in front of the API refuses the request",
         ),
-        seen=(("API", f"{call.answer.status}"), *required),
+        seen=required,
         fix=(API_LOG,),
     )
