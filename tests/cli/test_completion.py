@@ -56,6 +56,8 @@ def completed(shell: Shell, line: str, kind: str = "bash", **env: str) -> list[s
         ("zdemo doctor --only net.tls --only net.r", ["net.resolve"]),
         ("zdemo doctor --only=token.a", ["token.active", "token.audience"]),
         ("zdemo doctor --explain api.q", ["api.query"]),
+        ("zdemo token --scope o", ["openid"]),
+        ("zdemo token --scope openid --sc", ["--scope"]),
         ("zdemo setup --auth ", ["basic", "private-key-jwt"]),
         ("zdemo nonsense ", []),
         ("zdemo 'cal", ["call"]),

@@ -158,6 +158,12 @@ def test_an_empty_role_is_no_with_a_reason(shell: Shell) -> None:
         assert (ran.code, is_two_lines(ran), "--require is empty" in ran.err) == (1, True, True)
 
 
+def test_a_token_that_does_not_say_when_it_expires(shell: Shell) -> None:
+    with upstream(answer(json_body({"active": True, "sub": "1", "aud": ["1"]}))) as zitadel:
+        ran = shell("introspect", ZITADEL_DOMAIN=zitadel.url)
+    assert (ran.code, ran.out.splitlines()[0]) == (0, "active        yes, without an expiry")
+
+
 # --- every claim
 
 

@@ -145,3 +145,8 @@ def test_a_line_end_inside_does_not_change_the_kind() -> None:
     form = token_form(f"{PAT[:30]}\r\n{PAT[30:]}")
     assert (form.kind, form.sendable) == (TokenKind.PAT, False)
     assert form.problem == "has a line end inside"
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("-inf")])
+def test_what_is_not_json_is_no_jwt(number: float) -> None:
+    assert token_form(jwt_of({"exp": number})).claims == {}

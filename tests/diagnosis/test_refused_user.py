@@ -1,0 +1,104 @@
+"""Refusals of the token endpoint: one finding each, none for what is not ZITADEL's refusal of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.diagnosis.test_unusable_response import AWAY, READY, answer
+from zdemo.config.key_file import UserKey
+from zdemo.config.settings import UserSettings
+from zdemo.diagnosis import Certainty, Evidence, Finding, Probe, UserCase, finding_for_refused_user
+
+ORIGIN, NOW = "http://127.0.0.1:8080", 1_800_000_000.0
+SECRET, APPLICATION = "s3cr" * 16, ("312909075212468229", "a3cr" * 16)
+UNKNOWN = ("invalid_client", "client not found")
+BY_SECRET = UserSettings(issuer=ORIGIN, client_id="svc", client_secret=SECRET, application=APPLICATION)
+BY_KEY = UserSettings(issuer=ORIGIN, key=UserKey(user_id="7", key_id="9", private_key="x", expires_at=NOW + 10))
+INTERNAL = {"error": "server_error", "error_description": "Errors.Internal"}
+INVALID = "invalid_request"
+
+
+def find(
+    settings: UserSettings, status: int, body: Any, *, ahead: float = 0, replies: Mapping[Probe, Any] | None = None
+) -> Finding | None:
+    evidence = Evidence(replies={Probe.READY: READY, **(replies or {})}, clock_ahead_seconds=ahead)
+    return finding_for_refused_user(
+        UserCase(answer=answer(status, body), settings=settings, evidence=evidence, now=NOW)
+    )
+
+
+def issuer(text: str) -> dict[Probe, Any]:
+    return {Probe.DISCOVERY: answer(200, {"issuer": text})}
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "error", "description", "name"),
+    [
+        (BY_SECRET, 400, *UNKNOWN, "user.unknown"),
+        (replace(BY_SECRET, client_id=APPLICATION[0]), 400, *UNKNOWN, "user.is_application"),
+        (replace(BY_SECRET, client_id="1" * 18), 400, *UNKNOWN, "user.is_id"),
+        (BY_SECRET, 400, INVALID, "Errors.User.Machine.Secret.NotExisting", "user.no_secret"),
+        (BY_SECRET, 400, INVALID, "Errors.User.Machine.Secret.Invalid", "user.wrong_secret"),
+        (replace(BY_SECRET, client_secret=APPLICATION[1]), 400, INVALID, "Errors.User.Machine.Secret.Invalid",
+         "user.secret_of_application"),
+        (BY_SECRET, 400, INVALID, "Errors.User.NotActive", "user.inactive"),
+        (BY_KEY, 400, INVALID, "Errors.User.NotActive", "user.inactive"),
+        (BY_SECRET, 404, INVALID, "Errors.User.NotFound", "user.not_ready"),
+        (BY_SECRET, 400, "unauthorized_client", "", "user.refused"),
+        (BY_KEY, 400, "unsupported_grant_type", "", "user.refused"),
+        (BY_KEY, 500, "server_error", "Errors.Internal", "user.key_refused"),
+        (BY_KEY, 400, "invalid_grant", "", "user.key_refused"),  # as newer versions say it
+        (replace(BY_KEY, key=replace(BY_KEY.key or UserKey(user_id="", key_id="", private_key=""), expires_at=NOW - 5)),
+         500, "server_error", "", "user.key_expired"),
+    ],
+)  # fmt: skip
+def test_each_refusal_has_its_finding(
+    settings: UserSettings, status: int, error: str, description: str, name: str
+) -> None:
+    finding = find(settings, status, {"error": error, "error_description": description})
+    assert finding
+    assert (finding.id, bool(finding.fix)) == (name, True)
+    assert SECRET not in str(finding)
+    assert APPLICATION[1] not in str(finding)
+
+
+@pytest.mark.parametrize("settings", [BY_SECRET, BY_KEY])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, {"active": False}),
+        (404, "404 page not found"),
+        (502, "<html>"),
+        (400, {"error": INVALID, "error_description": "grant_type missing"}),
+        (400, {"error": INVALID, "error_description": "client_id or client_assertion must be provided"}),
+        (500, []),
+    ],
+)
+def test_what_does_not_refuse_the_user_has_none(settings: UserSettings, status: int, body: Any) -> None:
+    assert find(settings, status, body) is None
+
+
+@pytest.mark.parametrize(
+    ("ahead", "replies", "name", "certainty"),
+    [
+        (-601, {}, "clock.skewed", Certainty.LIKELY),
+        (62, {}, "clock.skewed", Certainty.LIKELY),
+        (-599, {}, "user.key_expired", Certainty.CERTAIN),
+        (61, {}, "user.key_refused", Certainty.OPEN),
+        (0, issuer("http://localhost:8080"), "user.issuer_differs", Certainty.CERTAIN),
+        (0, issuer(ORIGIN), "user.key_refused", Certainty.OPEN),
+        (0, {Probe.READY: AWAY}, "zitadel.database_away", Certainty.CERTAIN),
+        (0, {Probe.READY: answer(503, "")}, "zitadel.database_away", Certainty.LIKELY),
+        (-20, {}, "user.key_expired", Certainty.CERTAIN),  # by ZITADEL's clock, to which this machine's is behind
+    ],
+)
+def test_a_key_is_blamed_after_clock_issuer_and_database(
+    ahead: float, replies: dict[Probe, Any], name: str, certainty: Certainty
+) -> None:
+    finding = find(BY_KEY, 500, INTERNAL, ahead=ahead, replies=replies)
+    assert finding
+    assert (finding.id, finding.certainty) == (name, certainty)
