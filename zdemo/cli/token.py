@@ -183,7 +183,8 @@ def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSetti
     )
     secret = (given_token("--client-secret", ASK, question=question, what="client secret") or "").strip()
     screen.hide(secret)
-    return replace(settings, client_secret=secret)
+    named = (settings.variables[0], "what was typed", settings.variables[2])
+    return replace(settings, client_secret=secret, variables=named)
 
 
 def _usual(settings: UserSettings) -> list[str]:

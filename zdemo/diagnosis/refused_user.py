@@ -66,7 +66,7 @@ def _refused_secret(case: UserCase, description: str) -> Finding | None:
         return Finding(
             id="user.no_secret",
             cause=f"{case.user} has no client secret",
-            fix=(f"generate one on the user's page in ZITADEL, and give it to zdemo: {secret}",),
+            fix=(f"generate one on the user's page in ZITADEL, and give it to zdemo token ({secret})",),
         )
     if description == WRONG_SECRET:
         return _wrong_secret(case)
@@ -112,7 +112,7 @@ def _wrong_secret(case: UserCase) -> Finding:
         return Finding(
             id="user.secret_of_application",
             cause=f"{variable} is the client secret of the API application, not that of {case.user}",
-            fix=(f"set {variable} to the user's own secret", NEW_SECRET),
+            fix=("give the user's own secret instead", NEW_SECRET),
         )
     length = len(case.settings.client_secret)
     not_whole = f"it was not copied whole: it has {length} characters, and ZITADEL's have {SECRET_LENGTH}"
@@ -124,7 +124,7 @@ def _wrong_secret(case: UserCase) -> Finding:
             "a new one was generated since, which replaces the old one",
             "it is another user's",
         ),
-        fix=(f"copy the secret again from where it is kept, and set {variable}", NEW_SECRET),
+        fix=("copy the secret again from where it is kept", NEW_SECRET),
     )
 
 
