@@ -62,26 +62,26 @@ def by_path(paths: dict[str, Any], other: Behaviour) -> Behaviour:
 
 def test_01_a_host_that_does_not_resolve(bare: Shell) -> None:
     output = doctor(bare, settings("https://nope.invalid"), "net.resolve")
-    output.names("nope.invalid", "does not resolve|DNS", "fix: .*ZITADEL_DOMAIN").never("refuse", *NOT_THE_TOKEN)
+    output.names("nope.invalid", "does not resolve|DNS", "fix .*ZITADEL_DOMAIN").never("refuse", *NOT_THE_TOKEN)
 
 
 def test_02_a_closed_port(bare: Shell) -> None:
     with refusing_port() as port:
         output = doctor(bare, settings(f"http://127.0.0.1:{port}"), "net.connect")
-        output.names(f"127.0.0.1 port {port}", "refuses|nothing listens", "fix: start ZITADEL.*port").never("resolve")
+        output.names(f"127.0.0.1 port {port}", "refuses|nothing listens", "fix start ZITADEL.*port").never("resolve")
         other = introspect(bare, settings(f"http://127.0.0.1:{port}"))
         other.names("hint: start ZITADEL .zdemo emulator runs an emulated one., or correct host and port")
 
 
 def test_03_https_to_an_http_port(bare: Shell, zitadel: Emulator) -> None:
     output = doctor(bare, settings(zitadel.url.replace("http:", "https:")), "net.tls")
-    output.names("plain http", f"fix: .*{zitadel.url}").never("certificate")
+    output.names("plain http", f"fix .*{zitadel.url}").never("certificate")
 
 
 def test_04_http_to_a_tls_port_that_says_so(bare: Shell) -> None:
     with upstream(SAYS_HTTPS) as up:
         output = doctor(bare, settings(up.url), "net.tls")
-    output.names("expects https", f"fix: ZITADEL_DOMAIN=https://127.0.0.1:{up.port}").never("not a ZITADEL")
+    output.names("expects https", f"fix ZITADEL_DOMAIN=https://127.0.0.1:{up.port}").never("not a ZITADEL")
 
 
 def test_04_http_to_a_tls_port_that_hangs_up(bare: Shell, certificates: Certificates) -> None:
@@ -90,7 +90,7 @@ def test_04_http_to_a_tls_port_that_hangs_up(bare: Shell, certificates: Certific
     output.names("expects https", f"https://127.0.0.1:{up.port}")
 
 
-UNTRUSTED = ("not trusted", "self-signed|unknown", "fix: .*REQUESTS_CA_BUNDLE")
+UNTRUSTED = ("not trusted", "self-signed|unknown", "fix .*REQUESTS_CA_BUNDLE")
 NO_WAY_OUT = ("unreachable", "expired", "verify=|insecure|switch.* off")
 
 
@@ -100,7 +100,7 @@ NO_WAY_OUT = ("unreachable", "expired", "verify=|insecure|switch.* off")
         ("unknown_authority", False, UNTRUSTED, NO_WAY_OUT),
         ("self_signed", False, UNTRUSTED, NO_WAY_OUT),
         ("wrong_name", True, ("another name",), ("expired", "not trusted")),
-        ("expired", True, ("has expired", "fix: renew", "clock"), ("not trusted", "another name")),
+        ("expired", True, ("has expired", "fix renew", "clock"), ("not trusted", "another name")),
     ],
 )
 def test_05_06_54_a_bad_certificate(
@@ -177,10 +177,10 @@ def test_what_a_wrong_internal_url_does_is_named(bare: Shell, zitadel: Emulator)
         output.names(f"127.0.0.1 port {port} refuses", "correct host and port in ZITADEL_INTERNAL_URL")
         output.never("ZITADEL_DOMAIN", "9443")
     output = doctor(bare, inside("https://zitadel.invalid"), "net.resolve")
-    output.names("zitadel.invalid does not resolve", "fix: .*ZITADEL_INTERNAL_URL").never("ZITADEL_DOMAIN")
+    output.names("zitadel.invalid does not resolve", "fix .*ZITADEL_INTERNAL_URL").never("ZITADEL_DOMAIN")
     url = zitadel.url.replace("localhost", "127.0.0.1")
     output = doctor(bare, inside(url.replace("http:", "https:")), "net.tls")
-    output.names("speaks plain http", f"fix: ZITADEL_INTERNAL_URL={url}").never("ZITADEL_DOMAIN")
+    output.names("speaks plain http", f"fix ZITADEL_INTERNAL_URL={url}").never("ZITADEL_DOMAIN")
     output = doctor(bare, inside(f"{url}/oauth"), "settings.wellformed")
     output.names("ZITADEL_INTERNAL_URL has a path", f"ZITADEL_INTERNAL_URL={url}")
 
@@ -188,7 +188,7 @@ def test_what_a_wrong_internal_url_does_is_named(bare: Shell, zitadel: Emulator)
 def test_an_internal_url_of_a_server_that_expects_https(bare: Shell) -> None:
     with upstream(SAYS_HTTPS) as up:
         output = doctor(bare, inside(up.url), "net.tls")
-    output.names(f"fix: ZITADEL_INTERNAL_URL=https://127.0.0.1:{up.port}").never("ZITADEL_DOMAIN")
+    output.names(f"fix ZITADEL_INTERNAL_URL=https://127.0.0.1:{up.port}").never("ZITADEL_DOMAIN")
 
 
 def test_an_internal_url_of_another_server(bare: Shell) -> None:
@@ -214,7 +214,7 @@ def test_the_certificate_of_an_internal_url_is_for_its_own_name(bare: Shell, cer
     output.names("for another name than (127.0.0.1|localhost)", "ZITADEL_INTERNAL_URL").never("auth.example")
 
 
-OTHER_SERVER = ("not a ZITADEL|another server", "nginx|text/html", "fix: correct ZITADEL_DOMAIN")
+OTHER_SERVER = ("not a ZITADEL|another server", "nginx|text/html", "fix correct ZITADEL_DOMAIN")
 SINGLE_SIGN_ON = answer(b"", 302, headers={"Location": "https://sso.example.com/login?next=1"})
 KEYCLOAK = answer(json_body({"issuer": "https://keycloak.example/realms/x", "introspection_endpoint": "https://k/i"}))
 
@@ -226,7 +226,7 @@ KEYCLOAK = answer(json_body({"issuer": "https://keycloak.example/realms/x", "int
         (answer(b"<h1>Welcome</h1>", headers=HTML), OTHER_SERVER),
         (KEYCLOAK, ("not a ZITADEL", "another authorization server", "keycloak.example")),
         (answer(b"<h1>Bad Gateway</h1>", 502, headers=HTML), ("proxy", "502", "start ZITADEL")),
-        (SINGLE_SIGN_ON, ("redirects .*to sso.example.com", "fix: exempt /oauth.*well-known", "not followed")),
+        (SINGLE_SIGN_ON, ("redirects .*to sso.example.com", "fix exempt /oauth.*well-known", "not followed")),
     ],
 )
 def test_08_53_67_another_server(bare: Shell, server: Behaviour, named: tuple[str, ...]) -> None:
@@ -248,7 +248,7 @@ def test_61_a_proxy_that_is_not_running(bare: Shell) -> None:
 def test_30_a_clock_that_is_off(bare: Shell, zitadel: Emulator, shift: int) -> None:
     with upstream(relay(zitadel.url, date_shift_seconds=shift)) as up:
         output = doctor(bare, settings(f"http://localhost:{up.port}"), warned=("clock.skew",))
-    output.names("clock", "600 s|599 s|601 s", "behind" if shift > 0 else "ahead", "fix: synchronise")
+    output.names("clock", "600 s|599 s|601 s", "behind" if shift > 0 else "ahead", "fix synchronise")
 
 
 @pytest.mark.parametrize("headers", [PLAIN, {**PLAIN, "Retry-After": "7"}])
@@ -269,7 +269,7 @@ def test_35a_a_database_that_is_away(bare: Shell) -> None:
     with upstream(by_path({"/debug/ready": AWAY, "/debug/healthz": HEALTHY}, NO_DATABASE)) as up:
         env = settings(up.url)
         for output in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
-            output.names("database is down|database", "fix: start or repair|next start or repair", "try again")
+            output.names("database is down|database", "fix start or repair|next start or repair", "try again")
             output.never("ExternalDomain", "user=zitadel", "host name", *NOT_THE_TOKEN)
 
 
@@ -297,7 +297,7 @@ def test_35b_a_table_that_cannot_be_read(bare: Shell) -> None:
     }
     with upstream(by_path(paths, UNAUTHORIZED)) as up:
         output = doctor(bare, settings(up.url), "zitadel.ready")
-    output.names("database", "made-up client", "fix: check ZITADEL's database").never("PAT", "deleted")
+    output.names("database", "made-up client", "fix check ZITADEL's database").never("PAT", "deleted")
 
 
 def test_38_a_database_that_hangs(bare: Shell, zitadel: Emulator) -> None:
@@ -312,13 +312,13 @@ def test_52_an_issuer_of_another_scheme(bare: Shell, zitadel: Emulator, certific
     with upstream(relay(zitadel.url), tls=certificates.good("localhost")) as up:
         url = f"https://localhost:{up.port}"
         output = doctor(bare, settings(url, REQUESTS_CA_BUNDLE=str(certificates.bundle)), "zitadel.issuer")
-    output.names(url, f"http://localhost:{up.port}", "fix: .*(ExternalSecure|X-Forwarded-Proto)")
+    output.names(url, f"http://localhost:{up.port}", "fix .*(ExternalSecure|X-Forwarded-Proto)")
 
 
 def test_55_a_server_that_stays_silent(bare: Shell) -> None:
     with upstream(hang) as up:
         output = doctor(bare, settings(up.url, ZDEMO_TIMEOUT="1"), "zitadel.identity")
-        output.names("no answer .*within 1 s", "fix: check whether that server hangs", "ZDEMO_TIMEOUT").never("refuse")
+        output.names("no answer .*within 1 s", "fix check whether that server hangs", "ZDEMO_TIMEOUT").never("refuse")
         output = call(bare, settings("http://localhost:1", ZDEMO_API_URL=up.url, ZDEMO_TIMEOUT="1"))
         output.names("no answer .*within 1 s", "check whether that server hangs", "ZDEMO_TIMEOUT").never("refuse")
 
@@ -326,7 +326,7 @@ def test_55_a_server_that_stays_silent(bare: Shell) -> None:
 def test_51_a_proxy_that_changes_the_host(bare: Shell, zitadel: Emulator) -> None:
     with upstream(relay(zitadel.url, host="internal:9000")) as up:
         output = doctor(bare, settings(f"http://localhost:{up.port}"), "zitadel.host")
-    output.names("proxy .*changes the host", "internal:9000", "fix: .*Host")
+    output.names("proxy .*changes the host", "internal:9000", "fix .*Host")
 
 
 def test_61_a_proxy_that_is_not_there(bare: Shell) -> None:
@@ -369,8 +369,9 @@ def test_whatever_hangs_the_doctor_is_done_in_time(zitadel: Emulator, hangs: str
 def test_a_proxy_variable_does_not_swallow_loopback(bare: Shell, zitadel: Emulator) -> None:
     with refusing_port() as port:
         env = settings(zitadel.url, HTTP_PROXY=f"http://127.0.0.1:{port}", http_proxy=f"http://127.0.0.1:{port}")
-        output = doctor(bare, env)
-    assert "not used for this host" in " ".join(output.ran.out.split())
+        doctor(bare, env)
+        ran = replace(bare, env=env)("doctor", "--only", "net.proxy")
+    assert "not used for this host" in ran.out
 
 
 def test_a_ca_bundle_that_only_the_api_needs_is_named(
@@ -418,8 +419,8 @@ def test_a_proxy_that_finds_no_server_does_not_take_the_blame_alone(bare: Shell)
             output.names("cannot connect to zitadel.example port 443", "503", "ZITADEL_DOMAIN", "NO_PROXY")
         env = proxied(proxy.url)
         for output in (doctor(bare, env, "zitadel.identity"), introspect(bare, env)):
-            output.names("through the proxy 127.0.0.1", "cannot connect to zitadel.example", "NO_PROXY")
-            output.never("fix: start ZITADEL", "next start ZITADEL")
+            output.names("through the proxy 127.0.0.1", "cannot connect to zitadel.example").offers("NO_PROXY")
+            output.never("fix start ZITADEL", "next start ZITADEL")
 
 
 def test_an_ssh_port_is_not_sent_to_http(bare: Shell) -> None:
@@ -452,7 +453,7 @@ def test_discovery_alone_that_is_blocked_stops_nothing(bare: Shell, zitadel: Emu
     with upstream(relayed(zitadel.url, blocked)) as up:
         output = doctor(bare, settings(f"http://localhost:{up.port}"), warned=("zitadel.host",))
     output.names("something in front of it answers", "pass GET /.well-known/openid-configuration")
-    assert "ok client.accepted" in " ".join(output.ran.out.split())
+    assert "✓ credentials" in output.ran.out
 
 
 def test_introspection_alone_that_is_in_maintenance_does_not_call_zitadel_down(bare: Shell, zitadel: Emulator) -> None:

@@ -21,7 +21,7 @@ from zdemo.serving.embedded import serving
 def test_33_a_variable_that_hides_the_one_in_the_file(bare: Shell, zitadel: Emulator) -> None:
     bare.dotenv(**settings(zitadel.url, CLIENT_ID="353545601679624999"))
     output = doctor(bare, {"CLIENT_ID": CLIENT_ID}, warned=("settings.shadowed",))
-    output.names("CLIENT_ID is exported in this shell and hides the one in", r"\.env", "fix: unset CLIENT_ID").never(
+    output.names("CLIENT_ID is exported in this shell and hides the one in", r"\.env", "fix unset CLIENT_ID").never(
         "CLIENT_SECRET"
     )
 
@@ -124,7 +124,7 @@ def test_lines_that_are_no_assignment_are_named_by_number(bare: Shell) -> None:
 
 def test_a_file_that_is_not_there_is_named(bare: Shell) -> None:
     output = command(bare, {}, "doctor", "--env-file", "nowhere.env")
-    output.names("nowhere.env does not exist", "FAIL settings.readable")
+    output.names("nowhere.env does not exist", "✗ settings")
 
 
 def test_a_file_in_the_folder_above_is_pointed_out(bare: Shell, zitadel: Emulator) -> None:
@@ -144,20 +144,20 @@ def test_everything_that_is_missing_is_said_at_once(bare: Shell) -> None:
 @pytest.mark.parametrize(
     ("values", "also_failing", "named"),
     [
-        ({"ZITADEL_DOMAIN": "{host}"}, (), ("ZITADEL_DOMAIN has no scheme", "fix: ZITADEL_DOMAIN={url}")),
-        ({"ZITADEL_DOMAIN": "http:/{host}"}, (), ("has a damaged scheme: http:/{host}", "fix: ZITADEL_DOMAIN={url}")),
-        ({"ZITADEL_DOMAIN": "http//{host}"}, (), ("has a damaged scheme", "fix: ZITADEL_DOMAIN={url}")),
-        ({"ZITADEL_DOMAIN": "htp://{host}"}, (), ("has a scheme other than http", "fix: ZITADEL_DOMAIN={url}")),
-        ({"ZDEMO_API_URL": "{url}/api"}, (), ("ZDEMO_API_URL has a path: {url}/api", "fix: ZDEMO_API_URL={url}")),
-        ({"ZITADEL_DOMAIN": "{url}/ui"}, (), ("ZITADEL_DOMAIN has a path: {url}/ui", "fix: ZITADEL_DOMAIN={url}")),
-        ({"CLIENT_ID": f'"{CLIENT_ID}"'}, (), ("CLIENT_ID has quotes around it", f"fix: CLIENT_ID={CLIENT_ID}")),
+        ({"ZITADEL_DOMAIN": "{host}"}, (), ("ZITADEL_DOMAIN has no scheme", "fix ZITADEL_DOMAIN={url}")),
+        ({"ZITADEL_DOMAIN": "http:/{host}"}, (), ("has a damaged scheme: http:/{host}", "fix ZITADEL_DOMAIN={url}")),
+        ({"ZITADEL_DOMAIN": "http//{host}"}, (), ("has a damaged scheme", "fix ZITADEL_DOMAIN={url}")),
+        ({"ZITADEL_DOMAIN": "htp://{host}"}, (), ("has a scheme other than http", "fix ZITADEL_DOMAIN={url}")),
+        ({"ZDEMO_API_URL": "{url}/api"}, (), ("ZDEMO_API_URL has a path: {url}/api", "fix ZDEMO_API_URL={url}")),
+        ({"ZITADEL_DOMAIN": "{url}/ui"}, (), ("ZITADEL_DOMAIN has a path: {url}/ui", "fix ZITADEL_DOMAIN={url}")),
+        ({"CLIENT_ID": f'"{CLIENT_ID}"'}, (), ("CLIENT_ID has quotes around it", f"fix CLIENT_ID={CLIENT_ID}")),
         ({"ZITADEL_ADMIN_PAT": f"Bearer {ADMIN.pat}"}, ("admin.valid",), ("ADMIN_PAT has Bearer in front of it",)),
         ({"CLIENT_ID": CLIENT_SECRET, "CLIENT_SECRET": CLIENT_ID}, (), ("swapped", "exchange")),
-        ({"CLIENT_SECRET": READER.pat}, (), ("CLIENT_SECRET and PAT hold the same", "fix: set CLIENT_SECRET to")),
-        ({"PAT": CLIENT_SECRET}, (), ("CLIENT_SECRET and PAT hold the same", "fix: set PAT to")),
-        ({"PAT": CLIENT_ID}, (), ("CLIENT_ID and PAT hold the same", "fix: set PAT to")),
-        ({"CLIENT_ID": CLIENT_SECRET}, (), ("CLIENT_ID and CLIENT_SECRET hold the same", "fix: set CLIENT_ID to")),
-        ({"ZITADEL_ADMIN_PAT": CLIENT_SECRET}, (), ("hold the same", "fix: set ZITADEL_ADMIN_PAT to")),
+        ({"CLIENT_SECRET": READER.pat}, (), ("CLIENT_SECRET and PAT hold the same", "fix set CLIENT_SECRET to")),
+        ({"PAT": CLIENT_SECRET}, (), ("CLIENT_SECRET and PAT hold the same", "fix set PAT to")),
+        ({"PAT": CLIENT_ID}, (), ("CLIENT_ID and PAT hold the same", "fix set PAT to")),
+        ({"CLIENT_ID": CLIENT_SECRET}, (), ("CLIENT_ID and CLIENT_SECRET hold the same", "fix set CLIENT_ID to")),
+        ({"ZITADEL_ADMIN_PAT": CLIENT_SECRET}, (), ("hold the same", "fix set ZITADEL_ADMIN_PAT to")),
         ({"CLIENT_ID": PROJECT_ID, "ZITADEL_PROJECT_ID": PROJECT_ID}, (), ("ZITADEL_PROJECT_ID hold the same",)),
         ({"ZITADEL_DOMAIN": EXAMPLE_DOMAIN}, (), ("ZITADEL_DOMAIN is the example's value", "put your own there")),
         ({"CLIENT_SECRET": "changeme"}, (), ("CLIENT_SECRET is the example's value",)),
@@ -213,7 +213,7 @@ def test_a_wrong_project_is_one_failure(bare: Shell, zitadel: Emulator) -> None:
     with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
         api = f"http://127.0.0.1:{port}"
         env = settings(zitadel.url, ZITADEL_PROJECT_ID="353545601679499999", ZDEMO_API_URL=api)
-        doctor(bare, env, "role.granted").names(f"fix: ZITADEL_PROJECT_ID={PROJECT_ID}").never("cache")
+        doctor(bare, env, "role.granted").names(f"fix ZITADEL_PROJECT_ID={PROJECT_ID}").never("cache")
 
 
 INIT = "zdemo init"
@@ -332,19 +332,15 @@ def test_a_link_to_nothing_is_named(bare: Shell) -> None:
 def test_utf16_without_a_mark_is_named(bare: Shell, zitadel: Emulator) -> None:
     text = "".join(f"{name}={value}\n" for name, value in settings(zitadel.url).items())
     (bare.folder / ".env").write_bytes(text.encode("utf-16-le"))
-    doctor(bare, {}, "settings.readable").names("UTF-16", "fix: save it as UTF-8")
+    doctor(bare, {}, "settings.readable").names("UTF-16", "fix save it as UTF-8")
 
 
 def test_a_line_that_was_broken_in_two_is_named_by_number(bare: Shell, zitadel: Emulator) -> None:
     broken = f"{READER.pat[:30]}\n{READER.pat[30:]}"
     bare.dotenv(**settings(zitadel.url, PAT=broken))
     output = doctor(bare, {}, "token.active", warned=("settings.readable",))
-    output.names("line 5: a word without =", "broken in two", "fix: write NAME=value on one line").never(
-        READER.pat[30:]
-    )
-    output.names(
-        "PAT is broken in two", "certain: the PAT in one piece is active", "write lines 4 and 5 of .env as one"
-    )
+    output.offers("line 5: a word without =", "broken in two", "write NAME=value on one line").never(READER.pat[30:])
+    output.names("PAT is broken in two", "certain the PAT in one piece is active", "write lines 4 and 5 of .env as one")
 
 
 def test_a_secret_that_was_broken_in_two_is_the_cause(bare: Shell, zitadel: Emulator) -> None:

@@ -15,9 +15,9 @@ from tests.support.cli import BASE, Shell
 from tests.support.interactive import session
 from tests.support.upstream import answer, json_body, upstream
 from zdemo.cli.app import COMMANDS
-from zdemo.doctor import API_CHECKS, CHECKS
+from zdemo.doctor import API_CHECKS, CHECKS, group_of
 
-IDS = [check.id for check in CHECKS]
+IDS = [*(check.id for check in CHECKS), *dict.fromkeys(group_of(check.id) for check in CHECKS)]
 READY = "READY> "
 
 
@@ -54,6 +54,7 @@ def completed(shell: Shell, line: str, kind: str = "bash", **env: str) -> list[s
         ("zdemo call --env-file ", []),
         ("zdemo doctor --only ", IDS),
         ("zdemo doctor --only net.tls --only net.r", ["net.resolve"]),
+        ("zdemo doctor --only net.tls --only cred", ["credentials"]),
         ("zdemo doctor --only=token.a", ["token.active", "token.audience"]),
         ("zdemo doctor --explain api.q", ["api.query"]),
         ("zdemo token --scope o", ["openid"]),

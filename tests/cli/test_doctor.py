@@ -5,19 +5,25 @@ from __future__ import annotations
 import io
 import json
 import re
+import threading
+from dataclasses import replace
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from flask import Flask, Response, request
 
-from tests.support.cli import Shell, Stack, is_two_lines
-from tests.support.upstream import Behaviour, answer, hang_up, refusing_port, upstream
+from tests.support.cli import LONGEST_SECONDS, Shell, Stack, is_two_lines
+from tests.support.terminal import shown_at
+from tests.support.upstream import Behaviour, Connection, after, answer, hang_up, refusing_port, upstream
 from zdemo.cli.doctor import EVERY_CHECK
 from zdemo.cli.explain import explain
 from zdemo.cli.screen import Screen
 from zdemo.doctor import API_CHECKS, CHECKS, Check
-from zdemo.emulator import READER, VISITOR
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, VISITOR
 from zdemo.serving.embedded import serving
+
+GROUPS = ("settings", "network", "ZITADEL", "credentials", "token", "role", "administrator", "API")
 
 
 def outcomes(document: Any) -> dict[str, str]:
@@ -27,11 +33,116 @@ def outcomes(document: Any) -> dict[str, str]:
 def test_all_is_well(shell: Shell) -> None:
     ran = shell.anew("doctor")
     assert (ran.code, ran.err) == (0, "")
-    assert "FAIL" not in ran.out
-    assert max(map(len, ran.out.splitlines())) <= 80
-    assert " passed, 2 skipped" in ran.out.splitlines()[-1]
-    assert ran.out.splitlines()[-1].endswith(" s")
-    assert all(check.id in ran.out for check in CHECKS)
+    lines = ran.out.splitlines()
+    assert [line.split()[:2] for line in lines[:-2]] == [["✓", group] for group in GROUPS]
+    assert max(map(len, lines)) <= 80
+    assert " passed, 2 skipped" in lines[-1]
+    assert lines[-1].endswith(" s")
+
+
+def test_verbose_shows_every_check_with_its_evidence_in_order(shell: Shell) -> None:
+    ran = shell("doctor", "-v", PAT=VISITOR.pat)
+    shown = re.findall(r"^[✓✗!-] (\S+\.\S+)", ran.out, re.MULTILINE)
+    assert (ran.code, shown) == (1, [check.id for check in CHECKS])
+    assert "its database answers" in ran.out
+    assert "\nrole.granted " in ran.out
+    assert ran.out.splitlines()[-1] == "more            zdemo doctor --explain role.granted"
+
+
+def test_what_failed_stands_below_the_groups_and_the_next_commands_at_the_end(shell: Shell) -> None:
+    ran = shell("doctor", PAT=VISITOR.pat)
+    groups, failure, end = ran.out.split("\n\n")
+    assert [line.split()[:2] for line in groups.splitlines()] == [
+        [{"role": "✗"}.get(group, "✓"), group] for group in GROUPS
+    ]
+    assert failure.startswith("role.granted    the token is valid, but the role read:messages is not granted")
+    assert re.findall("^  fix +(.*)", failure, re.MULTILINE) == ["zdemo role grant visitor read:messages"]
+    numbers, more = end.splitlines()
+    assert (numbers.split(",")[0], more) == (
+        "1 failed",
+        "more            zdemo doctor -v, zdemo doctor --explain role.granted",
+    )
+
+
+def test_the_next_command_has_the_options_that_it_needs(bare: Shell) -> None:
+    (bare.folder / "own.env").write_text("ZITADEL_DOMAIN=x\n")
+    assert "zdemo doctor --env-file own.env -v," in " ".join(bare("doctor", "--env-file", "own.env").out.split())
+    with refusing_port() as port:
+        url = f"http://127.0.0.1:{port}/x"
+        assert f"zdemo doctor -v --api {url}," in " ".join(bare("doctor", "--api", url).out.split())
+
+
+def test_a_check_that_waits_for_another_names_the_group_that_failed(shell: Shell) -> None:
+    lines = shell("doctor", CLIENT_SECRET="x" * 64).out.splitlines()
+    assert [line.split(maxsplit=2)[2] for line in lines if line.startswith("- ")] == ["needs credentials"] * 3
+
+
+def test_a_warning_that_may_explain_a_failure_is_told_with_it(bare: Shell, shell: Shell) -> None:
+    bare.dotenv(CLIENT_ID="299999999999999999")
+    out = replace(bare, env=shell.env)("doctor", CLIENT_SECRET="x" * 64).out
+    assert re.search(r"^client\.accepted .*\n(?: {3,}.*\n)*  (warning|hidden) +CLIENT_ID ", out, re.MULTILINE)
+    assert "\nsettings.shadowed" not in out
+
+
+@pytest.mark.parametrize("column", [40, 60, 80, 120])
+def test_a_line_for_each_group_at_any_width(shell: Shell, column: int) -> None:
+    screen = shown_at(column, shell, "doctor", PAT=VISITOR.pat, TERM="dumb")
+    assert [line.split()[1] for line in screen.splitlines() if line[:2] in ("✓ ", "✗ ", "! ", "- ")] == [*GROUPS]
+    assert "\n  fix" in screen
+
+
+def held(release: threading.Event) -> Behaviour:
+    """Answer when that is allowed."""
+
+    def behave(connection: Connection) -> bool:
+        release.wait(LONGEST_SECONDS)
+        return answer(b"", 500)(connection)
+
+    return behave
+
+
+def test_the_first_groups_are_there_while_zitadel_hangs(bare: Shell) -> None:
+    release = threading.Event()
+    with upstream(held(release)) as up:
+        env = {"ZITADEL_DOMAIN": up.url, "CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET}
+        with bare.running("doctor", **env) as process:
+            assert process.stdout
+            assert process.stdout.readline().startswith("✓ settings")
+            assert process.poll() is None
+            release.set()
+            out, err = process.communicate(timeout=LONGEST_SECONDS)
+    assert ("network" in out, err) == (True, "")
+
+
+def test_a_spinner_says_which_group_is_checked_and_leaves_nothing_behind(bare: Shell) -> None:
+    with upstream(after(0.5, answer(b"", 500))) as up:
+        env = {"ZITADEL_DOMAIN": up.url, "CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET}
+        screen = shown_at(80, bare, "doctor", **env)
+    assert "checking: network" in screen
+    assert "checking" not in re.sub(r"[^\n]*(?:\n\x1b\[\?25h\r\x1b\[1A|\r)\x1b\[2K", "", screen)
+
+
+@pytest.mark.parametrize(
+    ("env", "mark"),
+    [
+        ({}, "✓"),
+        ({"LANG": "de_DE.UTF-8"}, "✓"),
+        ({"LANG": "C"}, "ok"),
+        ({"LC_ALL": "POSIX"}, "ok"),
+        ({"LANG": "en_US.UTF-8", "PYTHONIOENCODING": "latin-1"}, "ok"),
+        ({"LANG": "de_DE.UTF-8", "LC_ALL": "de_DE.ISO-8859-1", "PYTHONIOENCODING": "utf-8"}, "ok"),
+    ],
+)
+def test_marks_are_words_where_the_terminal_may_not_know_the_signs(bare: Shell, env: dict[str, str], mark: str) -> None:
+    out = bare.anew("doctor", "--only", "settings.shadowed", **env).out
+    assert out.split()[:2] == [mark, "settings"]
+
+
+def test_marks_have_colours_at_a_terminal(shell: Shell) -> None:
+    screen = shown_at(80, shell, "doctor", PAT=VISITOR.pat)
+    assert "\x1b[32m✓\x1b[0m settings" in screen
+    assert "\x1b[31m✗\x1b[0m role" in screen
+    assert "\x1b[31mrole.granted\x1b[0m " in screen
 
 
 def test_json_is_one_document_with_all_of_it(shell: Shell) -> None:
@@ -41,6 +152,7 @@ def test_json_is_one_document_with_all_of_it(shell: Shell) -> None:
     (refused,) = [check for check in ran.document["checks"] if check["outcome"] == "fail"]
     assert refused["id"] == "client.accepted"
     assert {"evidence", "fix", "anchor"} <= refused.keys()
+    assert refused["group"] == "credentials"
     assert all(check["fix"] for check in ran.document["checks"] if check["outcome"] in ("warn", "fail"))
     assert sum(ran.document["summary"].values()) == len(CHECKS)
 
@@ -49,7 +161,8 @@ def test_list_shows_what_there_is_and_asks_nobody(bare: Shell) -> None:
     ran = bare("doctor", "--list")
     assert (ran.code, ran.err) == (0, "")
     assert max(map(len, ran.out.splitlines())) <= 80
-    assert all(f"{check.id} " in ran.out for check in CHECKS)
+    assert all(f"  {check.id} " in ran.out for check in CHECKS)
+    assert [line for line in ran.out.splitlines() if line[0] != " "] == [*GROUPS]
     assert [check["id"] for check in bare("doctor", "--list", "--json").document["checks"]] == [c.id for c in CHECKS]
     assert "api.query" in bare("doctor", "--list", "--api", "http://127.0.0.1:1").out
 
@@ -79,26 +192,31 @@ def test_every_check_can_be_explained_without_marks_of_markdown(check: Check[Any
     assert max(len(line) for line in text.splitlines() if not line.startswith("    ")) <= 80
 
 
-def test_what_fails_names_the_command_that_explains_it(bare: Shell) -> None:
-    ran = bare("doctor", "--only", "settings.complete")
-    assert "see: zdemo doctor --explain settings.complete\n" in ran.out
-    assert "docs/" not in ran.out
-
-
 def test_only_one_is_shown_and_its_grounds_are_examined(shell: Shell) -> None:
     ran = shell("doctor", "--only", "role.granted")
-    assert (ran.code, ran.out.count("role.granted"), "client.accepted" in ran.out) == (0, 1, False)
+    assert (ran.code, ran.out.splitlines()[:-1]) == (
+        0,
+        ["✓ role          read:messages, granted by zitadel.localhost", ""],
+    )
     ran = shell("doctor", "--only", "role.granted", "--only", "clock.skew", "--json", CLIENT_SECRET="x" * 64)
     assert ran.code == 1
     assert outcomes(ran.document) == {"clock.skew": "pass", "client.accepted": "fail", "role.granted": "skip"}
 
 
-def test_what_failed_is_said_again_at_the_end(bare: Shell, shell: Shell) -> None:
-    ran = bare("doctor")
-    summary = ran.out.rstrip().rpartition("\n\n")[2].splitlines()
-    assert "failed" in summary[0]
-    assert summary[1].startswith("failed  settings.complete: set them in the environment")
-    assert "\nfailed " not in shell("doctor", "--only", "token.active", PAT="A" * 71).out
+def test_a_group_stands_for_its_checks(shell: Shell) -> None:
+    ran = shell("doctor", "--only", "TOKEN", "--only", "role", "--json")
+    assert [*outcomes(ran.document)] == ["token.form", "token.active", "token.audience", "role.granted"]
+    ran = shell("doctor", "--only", "token", CLIENT_SECRET="x" * 64)
+    assert [line[:16] for line in ran.out.splitlines()[:2]] == ["✗ credentials   ", "- token         "]
+    assert "\nclient.accepted " in ran.out
+    assert "  fix " in ran.out
+
+
+def test_what_was_asked_for_and_cannot_run_comes_with_the_fix_for_it(bare: Shell) -> None:
+    ran = bare("doctor", "--only", "role")
+    assert ran.code == 1
+    assert "\nsettings.complete  ZITADEL_DOMAIN is not set" in ran.out
+    assert "zdemo init --emulator" in ran.out
 
 
 def test_tokens_from_another_place_than_the_address_are_named(own_shell: Shell) -> None:
@@ -115,7 +233,7 @@ def test_an_api_that_does_not_run_is_a_failure_where_its_address_is_set(shell: S
 
 
 def test_an_api_that_refuses_as_zitadel_does_agrees(shell: Shell) -> None:
-    ran = shell("doctor", "--only", "api.agrees", PAT=VISITOR.pat)
+    ran = shell("doctor", "-v", "--only", "api.agrees", PAT=VISITOR.pat)
     assert (ran.code, "insufficient_scope" in ran.out) == (0, True)
 
 
@@ -124,6 +242,59 @@ def test_an_api_that_uses_another_zitadel_is_found_out(shell: Shell, own_stack: 
     ran = shell("doctor", "--only", "api.agrees", ZDEMO_API_URL=own_stack.api_url)
     assert ran.code == 1
     assert "disagree about this token" in " ".join(ran.out.split())
+
+
+# JUnit
+
+
+def test_a_junit_report_has_a_case_for_each_check(shell: Shell) -> None:
+    path = shell.folder / "doctor.xml"
+    ran = shell("doctor", "--junit", str(path), CLIENT_SECRET="x" * 64)
+    assert (ran.code, "✗ credentials" in ran.out) == (1, True)
+    root = ElementTree.parse(path).getroot()  # noqa: S314  # zdemo has just written it
+    cases = list(root.iter("testcase"))
+    assert [case.attrib["name"] for case in cases] == [check.id for check in CHECKS]
+    assert [suite.attrib["name"] for suite in root] == [*GROUPS]
+    failed = [case for case in cases if case.find("failure") is not None]
+    assert [case.attrib["name"] for case in failed] == ["client.accepted"]
+    assert re.search("CLIENT_SECRET is wrong(.|\n)*^fix: ", failed[0].findtext("failure") or "", re.MULTILINE)
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    assert (root.attrib["tests"], root.attrib["failures"]) == (str(len(CHECKS)), "1")
+    assert root.attrib["skipped"] == str(skipped) != "0"
+    assert shell("doctor", "--junit", str(path)).code == 0, "a report is replaced by the next"
+    assert 'failures="0"' in path.read_text()
+
+
+def test_a_junit_report_on_standard_output_is_all_that_stands_there(shell: Shell) -> None:
+    ran = shell("doctor", "--junit", "-", "--only", "token")
+    assert [case.attrib["name"] for case in ElementTree.fromstring(ran.out).iter("testcase")] == [  # noqa: S314
+        "token.form",
+        "token.active",
+        "token.audience",
+    ]
+    assert is_two_lines(shell("doctor", "--junit", "-", "--json"))
+
+
+def test_a_junit_report_is_xml_whatever_was_said_and_holds_no_secret(bare: Shell) -> None:
+    names = "\x0b\x1b[31m<&\"']]>\ufffe\ud83d"
+    body = {"issuer": f"http://{names}", "username": names, "active": True, "error": f"{names} {READER.pat}"}
+    with upstream(answer(json.dumps(body).encode(), 400)) as up:
+        env = {"ZITADEL_DOMAIN": up.url, "CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": "a&b<c>" * 9, "PAT": READER.pat}
+        ran = bare("doctor", "--junit", "-", **env)
+    ElementTree.fromstring(ran.out)  # noqa: S314  # zdemo has just written it
+    assert ran.code == 1
+    assert READER.pat not in ran.all
+    assert "a&b" not in ran.all
+    assert "a&amp;b" not in ran.all
+
+
+@pytest.mark.parametrize("name", ["mine.env", ".", "nowhere/x.xml"])
+def test_a_junit_report_overwrites_nothing_else(bare: Shell, name: str) -> None:
+    mine = bare.folder / "mine.env"
+    mine.write_text("PAT=x\n")
+    ran = bare("doctor", "--junit", name)
+    assert (ran.code, is_two_lines(ran)) == (2, True)
+    assert mine.read_text() == "PAT=x\n"
 
 
 # any API

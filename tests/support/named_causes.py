@@ -1,6 +1,6 @@
 """Run a command for a fault, and compare its words with those that must name the cause and the fix.
 
-Of doctor's output, only the checks that failed or warned count: a check that passed names things without blame.
+Of doctor's output, only what it says of the checks that failed or warned counts.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from tests.support.cli import Ran, Shell
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER
 
 WIDTH, WORD = 80, 45  # longer paths, scopes and addresses are not cut
-VERDICT = re.compile(r"^(ok|warn|FAIL|skip) +(\S+)", re.MULTILINE)
+HEIGHT = 24
 SETTINGS = {"CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET, "PAT": READER.pat}
 
 
@@ -30,10 +31,18 @@ def administered(url: str, **more: str) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """The output of a command; ``blamed`` is the part that says what is wrong, in one line without double blanks."""
+    """The output of a command; ``blamed`` is the part that says what is wrong, in one line without double blanks.
+
+    ``in_full`` is what doctor says elsewhere about the same, where there is more room than a screen.
+    """
 
     ran: Ran
     blamed: str
+    in_full: str = ""
+
+    def offers(self, *patterns: str) -> Output:
+        """Expect each pattern, which may stand where the room is: it is no cause and no first step."""
+        return replace(self, blamed=f"{self.blamed} {self.in_full}").names(*patterns)
 
     def names(self, *patterns: str) -> Output:
         """Expect each pattern, in any case."""
@@ -53,26 +62,44 @@ def _flat(text: str) -> str:
 
 
 def doctor(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, ...] = ()) -> Output:
-    """Run ``zdemo doctor`` and expect exactly these checks to fail.
+    """Run ``zdemo doctor`` and expect exactly these checks to fail, and the cause on one screen.
 
     Without ``ZDEMO_API_URL`` it looks for the API at its default address: what runs there is not part of the test.
     """
-    ran = _run(shell, env, "doctor")
-    with_api = "ZDEMO_API_URL" in env
-    found = {name: verdict for verdict, name in VERDICT.findall(ran.out)}
-    verdicts = {name: verdict for name, verdict in found.items() if with_api or not name.startswith("api.")}
-    assert [name for name, verdict in verdicts.items() if verdict == "FAIL"] == list(failing), ran.all
-    assert {name for name in warned if verdicts[name] != "warn"} == set(), ran.all
-    assert ran.code == (1 if "FAIL" in found.values() else 0)
-    assert [line for line in ran.out.splitlines() if len(line) > WIDTH and not _may_be_long(line)] == []
-    blocks = re.split(r"^(?=(?:ok|warn|FAIL|skip) )", ran.out, flags=re.MULTILINE)
-    about = [block for block in blocks if (m := VERDICT.match(block)) and m[2] in (*failing, *warned)]
-    return Output(ran=ran, blamed=_flat(" ".join(about)))
+    report = shell.folder / "report.xml"
+    ran = _run(shell, env, "doctor", "--junit", str(report))
+    found = verdicts_of(report)
+    judged = {name: verdict for name, verdict in found.items() if "ZDEMO_API_URL" in env or not name.startswith("api.")}
+    assert [name for name, verdict in judged.items() if verdict == "failed"] == list(failing), ran.all
+    assert {name for name in warned if judged[name] != "warned"} == set(), ran.all
+    assert ran.code == (1 if "failed" in found.values() else 0)
+    lines = ran.out.splitlines()
+    assert len(lines) <= HEIGHT, ran.out
+    assert [line for line in lines if len(line) > WIDTH and not _may_be_long(line)] == []
+    blocks = re.split(r"\n\n", ran.out)
+    about = [block for block in blocks[1:] if block.split(" ", 1)[0] in (*failing, *warned)]
+    assert about or not failing, ran.out
+    cases = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314  # zdemo has just written it
+    told = [case.findtext("failure") or case.findtext("system-out") or "" for case in cases]
+    return Output(ran=ran, blamed=_flat(" ".join(about)), in_full=_flat(" ".join(told)))
+
+
+def verdicts_of(report: Path) -> dict[str, str]:
+    """Return what doctor's report in JUnit's form says of each check: passed, warned, failed or skipped."""
+    verdicts = {}
+    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314  # zdemo has just written it
+        said = case.findtext("system-out") or ""
+        passed = "warned" if said.startswith("warning: ") else "passed"
+        other = next(
+            (name for tag, name in (("failure", "failed"), ("skipped", "skipped")) if case.find(tag) is not None), ""
+        )
+        verdicts[case.attrib["name"]] = other or passed
+    return verdicts
 
 
 def _may_be_long(line: str) -> bool:
     """Return whether a line holds something to paste, which stays in one line: a path, a scope, a command."""
-    return len(max(line.split(), key=len)) >= WORD or "fix: zdemo " in line
+    return len(max(line.split(), key=len)) >= WORD or bool(re.match(r" +(fix +)?zdemo ", line))
 
 
 def introspect(shell: Shell, env: dict[str, str], *arguments: str) -> Output:

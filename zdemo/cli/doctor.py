@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
+import shlex
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 
+from zdemo.cli.doctor_screen import first_to_explain, show_details, show_summary, stream_groups
+from zdemo.cli.env_file import DEFAULT, with_env_file
 from zdemo.cli.explain import explain
-from zdemo.cli.layout import pad, step
+from zdemo.cli.junit import STANDARD_OUTPUT, check_report_path, junit, write_report
+from zdemo.cli.layout import step
 from zdemo.cli.options import EnvFile, Json, check_address
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.config.environment import Environment
 from zdemo.config.names import did_you_mean
 from zdemo.config.printable import printable
-from zdemo.diagnosis import Certainty
-from zdemo.doctor import API_CHECKS, CHECKS, Check, CheckReport, DoctorContext, Outcome, Target, examine
+from zdemo.doctor import API_CHECKS, CHECKS, Check, CheckReport, DoctorContext, Outcome, Target, examine, group_of
 from zdemo.errors import ExitCode, UsageError
 
-LABELS = {Outcome.PASS: "ok", Outcome.WARN: "warn", Outcome.FAIL: "FAIL", Outcome.SKIP: "skip"}
-COLOURS = {Outcome.PASS: "green", Outcome.WARN: "yellow", Outcome.FAIL: "red", Outcome.SKIP: "bright_black"}
-LABEL_WIDTH, ID_WIDTH = 6, 22
-INDENT = " " * (LABEL_WIDTH + ID_WIDTH)
-A_GLANCE = 8  # checks that fit on a screen with their failures
+ID_WIDTH = 20
 EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
-MOST_SEEN = 6  # lines of evidence; --json has all of them
+WHY_NOT = ("settings.complete", "settings.wellformed")  # where a check that says "not set" or "not usable" is explained
 
 
-def _check_ids(incomplete: str) -> list[tuple[str, str]]:
-    return [(check.id, check.what) for check in CHECKS if check.id.startswith(incomplete)]
+def _names(checks: Sequence[Check[Any]]) -> list[str]:
+    """Return the IDs of checks, and the groups that they are in."""
+    return [*(check.id for check in checks), *dict.fromkeys(group_of(check.id) for check in checks)]
+
+
+def _check_names_that_fit(incomplete: str) -> list[tuple[str, str]]:
+    what = {check.id: check.what for check in CHECKS}
+    return [
+        (name, what.get(name, "all checks of this group")) for name in _names(CHECKS) if name.startswith(incomplete)
+    ]
 
 
 def _all_ids(incomplete: str) -> list[tuple[str, str]]:
@@ -43,17 +50,20 @@ def _all_ids(incomplete: str) -> list[tuple[str, str]]:
 def doctor(
     ctx: typer.Context,
     as_json: Json = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Show every check, and all that is known of what failed.")
+    ] = False,
     only: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="ID",
-            help="Run this check, and those it builds on. Repeatable.",
+            metavar="ID|GROUP",
+            help="Run this check or group, and the checks that it builds on. Repeatable.",
             show_default=False,
-            autocompletion=_check_ids,
+            autocompletion=_check_names_that_fit,
         ),
     ] = None,
     list_checks: Annotated[
-        bool, typer.Option("--list", help="List the checks: their IDs, and what they check.")
+        bool, typer.Option("--list", help="List the checks: their groups, their IDs, and what they check.")
     ] = False,
     api: Annotated[
         str | None,
@@ -67,6 +77,12 @@ def doctor(
             help="Explain this check, and how to fix what it finds.",
             show_default=False,
             autocompletion=_all_ids,
+        ),
+    ] = None,
+    junit_file: Annotated[
+        str | None,
+        typer.Option(
+            "--junit", metavar="FILE", help="Write a JUnit report for CI; - is standard output.", show_default=False
         ),
     ] = None,
     env_file: EnvFile = None,
@@ -89,24 +105,18 @@ def doctor(
     """
     screen: Screen = ctx.obj
     if explained is not None:
-        _check_names((explained,), [check.id for check in EVERY_CHECK])
+        _check_id(explained)
         explain(screen, next(check for check in EVERY_CHECK if check.id == explained), as_json=as_json)
         return ExitCode.YES
-    started, names = time.monotonic(), tuple(only or ())
-    checks: Sequence[Check[DoctorContext] | Check[Target]] = CHECKS if api is None else API_CHECKS
-    _check_names(names, [check.id for check in checks])
+    checks: Sequence[Check[Any]] = CHECKS if api is None else API_CHECKS
+    names = _ids_of(tuple(only or ()), checks)
     if list_checks:
         _show_list(screen, checks, as_json=as_json)
         return ExitCode.YES
-    with screen.waiting("running the checks"):
-        done = [report for report in _run(screen, names, api, env_file) if report.worth_showing]
-    if as_json:
-        screen.document(_as_document(done, time.monotonic() - started))
-    else:
-        for one in done:
-            _show(screen, one)
-        _show_summary(screen, done, time.monotonic() - started)
-    return _exit_code(done, by_name=bool(names))
+    if junit_file is not None:
+        _check_report(junit_file, as_json=as_json)
+    output = "document" if as_json else "report" if junit_file == STANDARD_OUTPUT else "checks" if verbose else "groups"
+    return _Examination(screen, checks, names, api, env_file).run(output, junit_file)
 
 
 def _exit_code(done: list[CheckReport], *, by_name: bool) -> ExitCode:
@@ -115,22 +125,84 @@ def _exit_code(done: list[CheckReport], *, by_name: bool) -> ExitCode:
     return ExitCode.NO if no else ExitCode.YES
 
 
-def _check_names(only: tuple[str, ...], known: list[str]) -> None:
-    for name in only:
-        if name not in known:
-            near = did_you_mean(name, known)
-            hint = f"did you mean {near}?" if near else "zdemo doctor --list shows the IDs"
+def _check_id(name: str) -> None:
+    known = [check.id for check in EVERY_CHECK]
+    if name not in known:
+        near = did_you_mean(name, known)
+        raise UsageError(
+            f"unknown check: {name}", hint=f"did you mean {near}?" if near else "zdemo doctor --list shows the IDs"
+        )
+
+
+def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, ...]:
+    """Return the IDs of checks that are named by their ID or by their group, in any case of letters."""
+    ids: list[str] = []
+    for name in names:
+        found = [check.id for check in checks if name.lower() in (check.id, group_of(check.id).lower())]
+        if not found:
+            near = did_you_mean(name, _names(checks))
+            hint = f"did you mean {near}?" if near else "zdemo doctor --list shows the groups and IDs"
             raise UsageError(f"unknown check: {name}", hint=hint)
+        ids += found
+    return tuple(dict.fromkeys(ids))
 
 
-def _run(screen: Screen, only: tuple[str, ...], api: str | None, env_file: Path | None) -> Iterator[CheckReport]:
-    context = DoctorContext(env_file)
-    hide_secrets(screen, context.environment)
-    if api is not None:
-        return examine(API_CHECKS, _target(context.environment, api), only)
-    for token in ("PAT", "ZITADEL_ADMIN_PAT"):
-        tell_mixed_sources(screen, context.environment, token, "ZITADEL_DOMAIN")
-    return examine(CHECKS, context, only)
+def _check_report(name: str, *, as_json: bool) -> None:
+    if as_json and name == STANDARD_OUTPUT:
+        raise UsageError("--json and --junit - both write to standard output", hint="give --junit a file")
+    check_report_path(name)
+
+
+class _Examination:
+    """One run of the checks, and what is shown of it."""
+
+    def __init__(
+        self,
+        screen: Screen,
+        checks: Sequence[Check[Any]],
+        only: tuple[str, ...],
+        api: str | None,
+        env_file: Path | None,
+    ) -> None:
+        self.screen, self.checks, self.only = screen, checks, only
+        self.started = time.monotonic()
+        self.context = DoctorContext(env_file)
+        hide_secrets(screen, self.context.environment)
+        self.subject = self.context if api is None else _target(self.context.environment, api)
+        self.command = with_env_file("zdemo doctor", env_file or DEFAULT)
+        self.verbose_command = f"{self.command} -v" if api is None else f"{self.command} -v --api {shlex.quote(api)}"
+        if api is None:
+            for token in ("PAT", "ZITADEL_ADMIN_PAT"):
+                if token not in self.context.environment.shadowed:  # settings.shadowed says it
+                    tell_mixed_sources(screen, self.context.environment, token, "ZITADEL_DOMAIN")
+
+    def run(self, output: str, junit_file: str | None) -> ExitCode:
+        """Run the checks; ``output`` is a document, a report, all checks, or groups."""
+        reports = examine(self.checks, self.subject, self.only)
+        done = list(stream_groups(self.screen, self.checks, reports, self.only, show=output))
+        done = [*self._why_not(done), *done]
+        seconds = time.monotonic() - self.started
+        if output == "document":
+            self.screen.document(_as_document(done, seconds))
+        elif output != "report":
+            show_details(self.screen, done, verbose=output == "checks")
+            show_summary(self.screen, done, seconds, more=self._more(done, verbose=output == "checks"))
+        if junit_file is not None:
+            text = junit(done, seconds, self.screen.redaction)
+            self.screen.document(text) if output == "report" else write_report(junit_file, text)
+        return _exit_code(done, by_name=bool(self.only))
+
+    def _why_not(self, done: list[CheckReport]) -> list[CheckReport]:
+        """Return the failed checks of settings that stand in the way of those that were asked for by name."""
+        stuck = self.only and any(not one.result.satisfied for one in done)
+        if not stuck or self.subject is not self.context or any(one.result.outcome is Outcome.FAIL for one in done):
+            return []
+        reports = examine(CHECKS, self.context, WHY_NOT)
+        return [one for one in reports if one.requested and one.result.outcome is Outcome.FAIL]
+
+    def _more(self, done: list[CheckReport], *, verbose: bool) -> list[str]:
+        name = first_to_explain(done)
+        return [*([] if verbose else [self.verbose_command]), f"zdemo doctor --explain {name}"] if name else []
 
 
 def _target(environment: Environment, url: str) -> Target:
@@ -143,63 +215,28 @@ def _target(environment: Environment, url: str) -> Target:
     return Target(origin=origin, path=path, token=token if token.isascii() and token.isprintable() else "")
 
 
-def _show(screen: Screen, done: CheckReport) -> None:
-    """Show a check, and what to do if it failed."""
-    result = done.result
-    label = screen.mark(LABELS[result.outcome], COLOURS[result.outcome])
-    screen.behind(f"{pad(label, LABEL_WIDTH)}{done.id:<{ID_WIDTH}}", result.evidence)
-    if result.outcome in (Outcome.PASS, Outcome.SKIP):
-        return
-    if result.seen:
-        _below(screen, "seen: ", "; ".join(f"{label}: {text}" for label, text in result.seen[:MOST_SEEN]))
-    can_be = "it can be: " if result.certainty is Certainty.OPEN else "perhaps: "
-    for candidate in result.candidates:
-        _below(screen, can_be, candidate)
-        can_be = "       or: "
-    lead = "fix: "
-    for fix in (*(f"{fix};" for fix in result.fix[:-1]), *result.fix[-1:]):
-        _below(screen, lead, fix)
-        lead = " " * len(lead)
-    _below(screen, "see: ", f"zdemo doctor --explain {done.id}")
-
-
-def _below(screen: Screen, lead: str, text: str) -> None:
-    screen.behind(f"{INDENT}{lead}", step(text))
-
-
-def _show_summary(screen: Screen, done: Sequence[CheckReport], seconds: float) -> None:
-    """Show how many checks had which outcome; repeat what failed when it may have scrolled off the screen."""
-    screen.say()
-    screen.headline(_summary(done), f"{seconds:.1f} s")
-    if len(done) <= A_GLANCE:
-        return
-    for one in done:
-        if one.result.outcome is Outcome.FAIL:
-            what = step((*one.result.fix, one.result.evidence)[0])
-            screen.pairs([("failed", f"{one.id}: {what}")], label_width=LABEL_WIDTH)
-
-
-def _summary(done: Sequence[CheckReport]) -> str:
-    """Return the numbers of outcomes, without zeros."""
-    count = Counter(one.result.outcome for one in done)
-    words = {
-        Outcome.FAIL: "failed",
-        Outcome.WARN: "warning" if count[Outcome.WARN] == 1 else "warnings",
-        Outcome.PASS: "passed",
-        Outcome.SKIP: "skipped",
-    }
-    return ", ".join(f"{count[outcome]} {word}" for outcome, word in words.items() if count[outcome])
-
-
 def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -> None:
     """Show the IDs of checks and what they check."""
     if as_json:
         screen.document(
-            {"checks": [{"id": c.id, "what": c.what, "needs": list(c.needs), "anchor": c.anchor} for c in checks]}
+            {
+                "checks": [
+                    {
+                        "id": check.id,
+                        "group": group_of(check.id),
+                        "what": check.what,
+                        "needs": list(check.needs),
+                        "anchor": check.anchor,
+                    }
+                    for check in checks
+                ]
+            }
         )
         return
-    for check in checks:
-        screen.behind(f"{check.id:<{ID_WIDTH}}", check.what)
+    for name, members in groupby(checks, key=lambda check: group_of(check.id)):
+        screen.say(name)
+        for check in members:
+            screen.behind(f"  {check.id:<{ID_WIDTH}}", check.what)
 
 
 def _as_document(done: Sequence[CheckReport], seconds: float) -> dict[str, Any]:
@@ -211,6 +248,7 @@ def _as_document(done: Sequence[CheckReport], seconds: float) -> dict[str, Any]:
         "checks": [
             {
                 "id": one.id,
+                "group": group_of(one.id),
                 "outcome": one.result.outcome.value,
                 "evidence": printable(one.result.evidence),
                 "fix": step("; ".join(one.result.fix)),

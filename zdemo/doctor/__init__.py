@@ -5,10 +5,11 @@ of ``diagnosis`` and ``http.failures``; the checks only decide which of them bel
 """
 
 from zdemo.doctor import api, credentials, network, settings, zitadel
-from zdemo.doctor.check import Check, CheckReport, Outcome, Result, examine, required
+from zdemo.doctor.check import Check, CheckReport, Outcome, Result, examine, required, selected
 from zdemo.doctor.conformance import CHECKS as API_CHECKS
 from zdemo.doctor.conformance import Target
 from zdemo.doctor.context import DoctorContext
+from zdemo.doctor.groups import explains, group_of, line_of, outcome_of
 
 CHECKS: tuple[Check[DoctorContext], ...] = (
     *settings.CHECKS,
@@ -28,5 +29,10 @@ __all__ = [
     "Result",
     "Target",
     "examine",
+    "explains",
+    "group_of",
+    "line_of",
+    "outcome_of",
     "required",
+    "selected",
 ]

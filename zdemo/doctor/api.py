@@ -35,9 +35,11 @@ def _reachable(context: DoctorContext) -> Result:
         return skipped(context.not_usable("ZDEMO_API_URL", "ZDEMO_ALLOW_HTTP", "ZDEMO_TIMEOUT") or NOT_USABLE)
     public = context.called(Route.PUBLIC)
     if isinstance(public, Call):
-        return passed(f"{context.api.api_url} answers in {public.answer.seconds * 1000:.0f} ms")
+        what = f"{context.api.api_url} answers in {public.answer.seconds * 1000:.0f} ms"
+        return passed(what, brief=what)
     if public.kind is FailureKind.REFUSED and not context.environment.source("ZDEMO_API_URL"):
-        return replace(warned(public.message, public.hint), satisfied=False)
+        not_running = f"not running at {context.api.api_url}"
+        return replace(warned(public.message, public.hint, brief=not_running), satisfied=False)
     return failed_with(public)
 
 
@@ -93,7 +95,8 @@ def _agrees(context: DoctorContext) -> Result:
 def _compared(context: DoctorContext, settings: Settings, call: Call, expected: str | None) -> Result:
     """Compare the API's answer with the error code that it should have; ``None`` when it should accept PAT."""
     if call.accepted and expected is None:
-        return passed(f"the API and ZITADEL agree about PAT: it is accepted ({call.answer.status})")
+        what = f"the API and ZITADEL agree about PAT: it is accepted ({call.answer.status})"
+        return passed(what, brief="accepts PAT")
     finding = context.investigation.finding
     if call.accepted and finding and finding.id in ABOUT_PROJECT:
         return nothing_to_check("the API accepts PAT; what is refused here is due to ZITADEL_PROJECT_ID")
@@ -106,7 +109,8 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, expected: 
         )
     code = call.challenge.error if call.challenge else ""
     if expected and code == expected:
-        return passed(f"the API and ZITADEL agree about PAT: {code} ({call.answer.status})")
+        what = f"the API and ZITADEL agree about PAT: {code} ({call.answer.status})"
+        return passed(what, brief="refuses PAT as expected")
     limited = replace(settings, timeout_seconds=context.step_seconds)
     explanation = explain(call, context.token, limited, context.environment, unasked="", again="", now=time.time())
     return from_finding(explanation.finding) if explanation else failed("the API and ZITADEL disagree", CORRECT)

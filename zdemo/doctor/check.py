@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,7 +30,7 @@ class Result:
     """The result of a check: one sentence of evidence and, unless it passed, what to do.
 
     ``satisfied``: a check that builds on this one makes sense. ``candidates`` are the possible causes when the cause
-    is open, and ``seen`` is the evidence for it.
+    is open, and ``seen`` is the evidence for it. ``brief`` is what the line of its group says of it.
     """
 
     outcome: Outcome
@@ -39,6 +40,7 @@ class Result:
     candidates: tuple[str, ...] = ()
     seen: tuple[tuple[str, str], ...] = ()
     satisfied: bool = True
+    brief: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,29 +70,31 @@ def check(name: str, what: str, *needs: str) -> Callable[[Callable[[S], Result]]
 class CheckReport:
     """A check that ran or was skipped.
 
-    ``requested``: it was asked for, and does not only support another check. ``ran``: nothing it builds on failed.
+    ``requested``: it was asked for, and does not only support another check. ``blockers`` are the first checks on the
+    way to it that were not satisfied: because of them it was skipped. ``seconds`` is how long it took.
     """
 
     id: str
     anchor: str
     result: Result
     requested: bool = True
-    ran: bool = True
+    blockers: tuple[str, ...] = ()
+    seconds: float = 0.0
 
     @property
     def worth_showing(self) -> bool:
         """Whether it was requested, or is the reason why a requested one was skipped."""
-        return self.requested or (self.ran and not self.result.satisfied)
+        return self.requested or (not self.blockers and not self.result.satisfied)
 
 
-def passed(evidence: str) -> Result:
+def passed(evidence: str, *, brief: str = "") -> Result:
     """Return the result of a check that found nothing wrong."""
-    return Result(outcome=Outcome.PASS, evidence=evidence)
+    return Result(outcome=Outcome.PASS, evidence=evidence, brief=brief)
 
 
-def warned(evidence: str, *fix: str) -> Result:
+def warned(evidence: str, *fix: str, brief: str = "") -> Result:
     """Return the result for something that works, but may not be what was meant."""
-    return Result(outcome=Outcome.WARN, evidence=evidence, fix=fix)
+    return Result(outcome=Outcome.WARN, evidence=evidence, fix=fix, brief=brief)
 
 
 def failed(evidence: str, *fix: str) -> Result:
@@ -108,9 +112,9 @@ def nothing_to_check(why: str) -> Result:
     return Result(outcome=Outcome.SKIP, evidence=why)
 
 
-def skipped(why: str) -> Result:
+def skipped(why: str, *, brief: str = "") -> Result:
     """Return the result of a check that could not run, so that those that build on it cannot either."""
-    return Result(outcome=Outcome.SKIP, evidence=why, satisfied=False)
+    return Result(outcome=Outcome.SKIP, evidence=why, satisfied=False, brief=brief)
 
 
 def from_finding(finding: Finding, outcome: Outcome = Outcome.FAIL) -> Result:
@@ -135,19 +139,32 @@ def required(checks: Sequence[Check[S]], requested: Collection[str]) -> set[str]
     return names
 
 
-def examine(checks: Sequence[Check[S]], subject: S, requested: Collection[str] = ()) -> Iterator[CheckReport]:
-    """Run the requested checks and those that they build on; all of them when none is requested."""
+def selected(checks: Sequence[Check[S]], requested: Collection[str] = ()) -> list[Check[S]]:
+    """Return the requested checks and those that they build on, in order; all of them when none is requested."""
     names = required(checks, requested) if requested else {check.id for check in checks}
-    unsatisfied: set[str] = set()
-    for check in checks:
-        if check.id not in names:
-            continue
-        missing = [name for name in check.needs if name in unsatisfied]
+    return [check for check in checks if check.id in names]
+
+
+def examine(checks: Sequence[Check[S]], subject: S, requested: Collection[str] = ()) -> Iterator[CheckReport]:
+    """Run the selected checks, each when the next report is asked for."""
+    blockers: dict[str, tuple[str, ...]] = {}  # of each check that was not satisfied; its own if it ran
+    for check in selected(checks, requested):
+        started = time.monotonic()
+        missing = [name for name in check.needs if name in blockers]
         result = skipped(f"needs {' and '.join(missing)}") if missing else _examined(check, subject)
         if not result.satisfied:
-            unsatisfied.add(check.id)
+            blockers[check.id] = tuple(dict.fromkeys(root for name in missing for root in blockers[name])) or (
+                check.id,
+            )
         is_requested = not requested or check.id in requested
-        yield CheckReport(id=check.id, anchor=check.anchor, result=result, requested=is_requested, ran=not missing)
+        yield CheckReport(
+            id=check.id,
+            anchor=check.anchor,
+            result=result,
+            requested=is_requested,
+            blockers=blockers[check.id] if missing else (),
+            seconds=time.monotonic() - started,
+        )
 
 
 def _examined(check: Check[S], subject: S) -> Result:

@@ -34,7 +34,7 @@ def _accepted(context: DoctorContext) -> Result:
     if introspection is None:
         return skipped("no time was left")
     what = "key" if context.settings.key else "client ID and secret"
-    return passed(f"ZITADEL answers the API application's {what}")
+    return passed(f"ZITADEL answers the API application's {what}", brief=f"accepted ({what})")
 
 
 @check("client.kind", "they are of the kind that the application is registered for", "client.accepted")
@@ -57,7 +57,8 @@ def _kind(context: DoctorContext) -> Result:
 def _form(context: DoctorContext) -> Result:
     if not context.token:
         steps = (*rename_steps(context.environment, "PAT"), "set PAT to a user's token; zdemo setup creates one")
-        return replace(warned(f"{NO_PAT}: there is no token to look at", steps[0]), satisfied=False)
+        what = f"{NO_PAT}: there is no token to look at"
+        return replace(warned(what, steps[0], brief=NO_PAT), satisfied=False)
     if misplaced := context.misplaced("PAT"):
         return skipped(misplaced)
     if problem := paste_problem(context.token):
@@ -84,8 +85,9 @@ def _active(context: DoctorContext) -> Result:
     who = introspection.text("username") or introspection.text("sub") or "a user without a name"
     soon = next((note for note in context.investigation.notes if "expires soon" in note), "")
     if soon:
-        return warned(f"active: {quoted(who, 60)}; {soon}", "create a new PAT before then, and set PAT to it")
-    return passed(f"active: {quoted(who, 60)}")
+        what = f"active: {quoted(who, 60)}; {soon}"
+        return warned(what, "create a new PAT before then, and set PAT to it", brief="expires soon")
+    return passed(f"active: {quoted(who, 60)}", brief=f"active: {quoted(who, 60)}")
 
 
 @check("token.audience", "it is meant for this API", "token.active")
@@ -93,7 +95,8 @@ def _audience(context: DoctorContext) -> Result:
     finding = context.investigation.finding
     if finding and finding.id in ABOUT_AUDIENCE:
         return from_finding(finding)
-    return passed("meant for this API: its audience names the API application or its project")
+    what = "meant for this API: its audience names the API application or its project"
+    return passed(what, brief="meant for this API")
 
 
 @check("role.granted", f"its user has the role {ROLE} in this API's project", "token.audience")
@@ -116,7 +119,8 @@ def _management(context: DoctorContext) -> ManagementClient:
 def _admin_valid(context: DoctorContext) -> Result:
     pat = context.environment.get("ZITADEL_ADMIN_PAT", "").strip()
     if not pat:
-        return skipped("ZITADEL_ADMIN_PAT is not set; only setup, role and some answers here need it")
+        what = "ZITADEL_ADMIN_PAT is not set; only setup, role and some answers here need it"
+        return skipped(what, brief="not set (ZITADEL_ADMIN_PAT)")
     if misplaced := context.misplaced("ZITADEL_ADMIN_PAT"):
         return skipped(misplaced)
     if problem := paste_problem(pat):
@@ -125,7 +129,8 @@ def _admin_valid(context: DoctorContext) -> Result:
         return replace(warned(*withheld), satisfied=False)
     with _management(context) as client:
         try:
-            return passed(f"valid: {quoted(whoami(client), 60)}")
+            who = quoted(whoami(client), 60)
+            return passed(f"valid: {who}", brief=who)
         except ManagementError as error:
             return _admin_refused(context, client, error) if error.status == 401 else failed_with(error)
 
@@ -159,7 +164,7 @@ def _admin_rights(context: DoctorContext) -> Result:
     if missing := [permission for permission in NEEDED if permission not in held]:
         what = f"an administrator whose role is too small for setup: it lacks {', '.join(missing)}"
         return warned(what, BIGGER)
-    return passed("an administrator with the permissions that setup and role need")
+    return passed("an administrator with the permissions that setup and role need", brief="may do what setup needs")
 
 
 CHECKS = (_accepted, _kind, _form, _active, _audience, _granted, _admin_valid, _admin_rights)

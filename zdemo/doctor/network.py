@@ -66,9 +66,12 @@ def _connect(context: DoctorContext) -> Result:
         return failed(failure.message, failure.hint, *((outside,) if inside else ()))
     if failure:
         return passed(f"port {port} accepts connections")
-    if context.evidence.answer(Probe.DISCOVERY) is None:
+    answer = context.evidence.answer(Probe.DISCOVERY)
+    if answer is None:
         return nothing_to_check("no request was sent")
-    return passed(f"port {port} answers{_from_internal_url(context)}")
+    where = _from_internal_url(context)
+    what = f"{parts.hostname}:{port} answers in {answer.seconds * 1000:.0f} ms{where}"
+    return passed(f"port {port} answers{where}", brief=what)
 
 
 def _from_internal_url(context: DoctorContext) -> str:
@@ -92,7 +95,7 @@ def _proxy(context: DoctorContext) -> Result:
             return failed(
                 failure.message + ("" if where in failure.message else f"; the proxy is at {where}"), failure.hint
             )
-    return passed(f"{host} port {port}")
+    return passed(f"{host} port {port}", brief=f"through the proxy at {host} port {port}")
 
 
 @check("net.tls", "TLS where it is used: the certificate is trusted, has the right name, and is in time", "net.proxy")
@@ -109,7 +112,7 @@ def _tls(context: DoctorContext) -> Result:
         return failed(failure.message + clock, failure.hint)
     if failure:
         return nothing_to_check("there was no answer to judge by")
-    return passed("the certificate is trusted, has the right name, and is in time")
+    return passed("the certificate is trusted, has the right name, and is in time", brief="certificate trusted")
 
 
 def _plain(evidence: Evidence) -> Result:

@@ -70,7 +70,11 @@ def _complete(context: DoctorContext) -> Result:
     by_place: dict[str, list[str]] = {}
     for name in (*needed, *optional):
         by_place.setdefault(context.environment.source(name), []).append(name)
-    return passed("; ".join(f"{', '.join(names)} from {place}" for place, names in by_place.items()))
+    what = "; ".join(f"{', '.join(names)} from {place}" for place, names in by_place.items())
+    counts = ", ".join(f"{len(names)} from {place}" for place, names in by_place.items())
+    (first, *others) = by_place
+    brief = f"{len(needed) + len(optional)} set: {counts}" if others else f"{len(by_place[first])} set, from {first}"
+    return passed(what, brief=brief)
 
 
 @check("settings.shadowed", "no environment variable hides another value in .env", "settings.readable")

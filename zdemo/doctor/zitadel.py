@@ -29,7 +29,7 @@ PROXY_DATE = "check the clock of the proxy in front of ZITADEL, which may write 
 @check("zitadel.identity", "the server at ZITADEL_DOMAIN is a ZITADEL", "net.tls")
 def _identity(context: DoctorContext) -> Result:
     if signs := zitadels_signs(context.evidence):
-        return passed(f"a ZITADEL: {signs}")
+        return passed(f"a ZITADEL: {signs}", brief=context.issuer)
     if answer := context.evidence.answer(Probe.DISCOVERY):
         return from_finding(finding_for_server(answer, context.evidence))
     if failure := context.evidence.failure(Probe.DISCOVERY):
@@ -49,7 +49,7 @@ def _ready(context: DoctorContext) -> Result:
     if failure and (discovery is None or failure.kind is FailureKind.TIMEOUT):
         return from_finding(finding_for_error(failure, context.about_zitadel, evidence))
     if evidence.is_ready:
-        return passed("its database answers")
+        return passed("its database answers", brief="database reachable")
     return passed("it answers, but its readiness check did not")
 
 
@@ -90,7 +90,7 @@ def _clock(context: DoctorContext) -> Result:
         return warned(f"{words}: clients that sign without a margin are refused from 2 s on", SYNCHRONISE)
     if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
         return warned(f"{words}: tokens seem expired, or not yet valid, before they are", SYNCHRONISE)
-    return passed("agrees with ZITADEL's clock to about a second")
+    return passed("agrees with ZITADEL's clock to about a second", brief="clocks agree")
 
 
 CHECKS = (*explained_by_hidden_address((_identity, _ready, _host)), _issuer, _clock)
