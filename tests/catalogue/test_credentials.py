@@ -46,14 +46,15 @@ CANDIDATES = ("CLIENT_ID is wrong", "CLIENT_SECRET is wrong", "inactive", "key-o
 WRONG_SECRET = ("A" if CLIENT_SECRET[0] != "A" else "B") + CLIENT_SECRET[1:]
 
 
+NEW_SECRET = "copy CLIENT_SECRET again .*only if the secret is lost: generate a new .*breaks other deployments"
+
+
 def stays_open(shell: Shell, env: dict[str, str], *more: str) -> None:
     """Expect all candidates, and the least harmful fix first, from doctor and introspect without an administrator."""
     for output in (doctor(shell, env, "client.accepted"), introspect(shell, env)):
-        output.names(REFUSED, *CANDIDATES, "it can be|cannot be told apart").offers("ZITADEL_ADMIN_PAT", *more)
+        output.names(REFUSED, *CANDIDATES, "it can be|cannot be told apart", "ZITADEL_ADMIN_PAT", *more)
         output.never(r"token is (dead|not valid)", "deleted PAT")
-        output.names("copy CLIENT_SECRET again").offers(
-            "only if the secret is lost: generate .*breaks other deployments"
-        )
+        output.names("copy CLIENT_SECRET again").offers(NEW_SECRET)
 
 
 def certain(shell: Shell, env: dict[str, str]) -> list[Output]:
@@ -120,11 +121,8 @@ def does(method: str, **ids: str) -> Plant:
 
 APPLICATION, PROJECT = "application.v2.ApplicationService", "project.v2.ProjectService"
 IS_OFF = (f"application {APPLICATION_NAME} is inactive", "deactivated", "activate")
-IS_WRONG = (
-    "CLIENT_SECRET is wrong",
-    "regenerated|rotated",
-    "(fix|next) copy CLIENT_SECRET again",
-)
+IS_WRONG = ("CLIENT_SECRET is wrong", "regenerated|rotated", "(fix|next) copy CLIENT_SECRET again")
+IS_BY_KEY = ("private_key_jwt", "create a key .*ZITADEL_KEY_FILE")
 UNKNOWN = "no application has this client ID"
 
 
@@ -134,7 +132,7 @@ UNKNOWN = "no application has this client ID"
         (lambda _: {"CLIENT_ID": "353545601679624999"}, (UNKNOWN,), "inactive"),
         (lambda _: {"CLIENT_SECRET": WRONG_SECRET}, IS_WRONG, "inactive|no application"),
         (does(f"{APPLICATION}/GenerateClientSecret", **APP), IS_WRONG, "inactive|no application"),
-        (key_only, ("private_key_jwt", "create a key .*ZITADEL_KEY_FILE"), "inactive"),
+        (key_only, IS_BY_KEY, "inactive"),
         (does(f"{APPLICATION}/DeactivateApplication", **APP), IS_OFF, "project zdemo"),
         (does(f"{PROJECT}/DeactivateProject", projectId=PROJECT_ID), ("project zdemo .*inactive",), "organization Z"),
         (organization_off, ("organization ZITADEL .*is inactive", "activate"), "project zdemo"),
@@ -151,11 +149,12 @@ def test_10_11_13_16_42_43_44_a_refused_client(
     stays_open(bare, settings(planter.url, **values))
     for output in certain(bare, administered(planter.url, **values)):
         output.names(*named).never(never, *(() if named is IS_WRONG else ("CLIENT_SECRET is wrong",)))
+        output.offers(*{IS_WRONG: [NEW_SECRET], IS_BY_KEY: ["switch .*Basic"]}.get(named, []))
 
 
 def test_37_a_zitadel_that_was_recreated(bare: Shell) -> None:
     with emulate(World()) as other:
-        output = doctor(bare, administered(other.url), "client.accepted", "admin.valid")
+        output = doctor(bare, administered(other.url), "client.accepted")
     output.names("everything is refused", "recreated|another instance", "zdemo setup", "new")
     output.never("CLIENT_SECRET is wrong", "inactive")
 

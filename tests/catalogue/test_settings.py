@@ -124,7 +124,7 @@ def test_lines_that_are_no_assignment_are_named_by_number(bare: Shell) -> None:
 
 def test_a_file_that_is_not_there_is_named(bare: Shell) -> None:
     output = command(bare, {}, "doctor", "--env-file", "nowhere.env")
-    output.names("nowhere.env does not exist", "✗ settings")
+    output.names("nowhere.env does not exist", "✗ settings", "settings.readable nowhere.env")
 
 
 def test_a_file_in_the_folder_above_is_pointed_out(bare: Shell, zitadel: Emulator) -> None:
@@ -132,7 +132,7 @@ def test_a_file_in_the_folder_above_is_pointed_out(bare: Shell, zitadel: Emulato
     below = bare.folder / "below"
     below.mkdir()
     output = doctor(Shell(folder=below, env={}), {}, "settings.complete", warned=("settings.readable",))
-    output.names(f"one in {bare.folder}".replace("/", "."), "cd ")
+    output.names(f"one in {bare.folder}".replace("/", "."), "fix cd ")
 
 
 def test_everything_that_is_missing_is_said_at_once(bare: Shell) -> None:
@@ -151,7 +151,7 @@ def test_everything_that_is_missing_is_said_at_once(bare: Shell) -> None:
         ({"ZDEMO_API_URL": "{url}/api"}, (), ("ZDEMO_API_URL has a path: {url}/api", "fix ZDEMO_API_URL={url}")),
         ({"ZITADEL_DOMAIN": "{url}/ui"}, (), ("ZITADEL_DOMAIN has a path: {url}/ui", "fix ZITADEL_DOMAIN={url}")),
         ({"CLIENT_ID": f'"{CLIENT_ID}"'}, (), ("CLIENT_ID has quotes around it", f"fix CLIENT_ID={CLIENT_ID}")),
-        ({"ZITADEL_ADMIN_PAT": f"Bearer {ADMIN.pat}"}, ("admin.valid",), ("ADMIN_PAT has Bearer in front of it",)),
+        ({"ZITADEL_ADMIN_PAT": f"Bearer {ADMIN.pat}"}, (), ("ADMIN_PAT has Bearer in front of it",)),
         ({"CLIENT_ID": CLIENT_SECRET, "CLIENT_SECRET": CLIENT_ID}, (), ("swapped", "exchange")),
         ({"CLIENT_SECRET": READER.pat}, (), ("CLIENT_SECRET and PAT hold the same", "fix set CLIENT_SECRET to")),
         ({"PAT": CLIENT_SECRET}, (), ("CLIENT_SECRET and PAT hold the same", "fix set PAT to")),
@@ -339,7 +339,7 @@ def test_a_line_that_was_broken_in_two_is_named_by_number(bare: Shell, zitadel: 
     broken = f"{READER.pat[:30]}\n{READER.pat[30:]}"
     bare.dotenv(**settings(zitadel.url, PAT=broken))
     output = doctor(bare, {}, "token.active", warned=("settings.readable",))
-    output.offers("line 5: a word without =", "broken in two", "write NAME=value on one line").never(READER.pat[30:])
+    output.names("line 5: a word without =", "broken in two", "write NAME=value on one line").never(READER.pat[30:])
     output.names("PAT is broken in two", "certain the PAT in one piece is active", "write lines 4 and 5 of .env as one")
 
 

@@ -64,6 +64,42 @@ def test_what_failed_stands_below_the_groups_and_the_next_commands_at_the_end(sh
     )
 
 
+def test_one_fix_is_shown_and_the_alternatives_only_with_v(shell: Shell) -> None:
+    wrong = {"CLIENT_SECRET": "x" * 64}
+    copy, new = "copy CLIENT_SECRET again", "only if the secret is lost"
+    shown = shell("doctor", **wrong).out
+    assert (copy in shown, new in shown) == (True, False)
+    assert re.search(rf"fix +{copy}(.|\n)+{new}", shell("doctor", "-v", **wrong).out)
+    (refused,) = [one for one in shell("doctor", "--json", **wrong).document["checks"] if one["outcome"] == "fail"]
+    assert re.search(f"{copy}.*{new}", refused["fix"])
+
+
+def test_what_does_not_fit_on_the_screen_is_named(shell: Shell) -> None:
+    out = shell("doctor", CLIENT_SECRET="x" * 64, ZITADEL_ADMIN_PAT="A" * 71, ZDEMO_API_URL="http://127.0.0.1:1").out
+    assert len(out.splitlines()) <= 24
+    assert "\nalso            admin.valid, api.reachable\n" in out
+
+
+@pytest.mark.parametrize(
+    ("finding", "check"),
+    [
+        ("client.hidden", "settings.shadowed"),
+        ("token.hidden", "settings.shadowed"),
+        ("role.hidden", "settings.shadowed"),
+        ("zitadel.hidden", "settings.shadowed"),
+        ("client.misplaced", "settings.wellformed"),
+        ("role.administrators_token", "role.granted"),
+        ("role.swapped_tokens", "role.granted"),
+    ],
+)
+def test_the_id_of_a_cause_leads_to_the_check_that_explains_it(bare: Shell, finding: str, check: str) -> None:
+    ran = bare("doctor", "--explain", finding)
+    assert (ran.code, ran.lines) == (
+        2,
+        [f"error: {finding} is a cause, not a check", f"hint:  zdemo doctor --explain {check}"],
+    )
+
+
 def test_the_next_command_has_the_options_that_it_needs(bare: Shell) -> None:
     (bare.folder / "own.env").write_text("ZITADEL_DOMAIN=x\n")
     assert "zdemo doctor --env-file own.env -v," in " ".join(bare("doctor", "--env-file", "own.env").out.split())
@@ -175,10 +211,8 @@ def test_explain_prints_the_section_of_the_troubleshooting_page(bare: Shell) -> 
         "",
         "The name resolves, but nothing listens at the port, or packets get lost. Check",
     ]
-    assert ran.out.splitlines()[-2:] == [
-        "see also  zdemo doctor --explain zitadel.host",
-        "check it  zdemo doctor --only net.connect",
-    ]
+    assert ran.out.splitlines()[-1] == "check it  zdemo doctor --only net.connect"
+    assert "see also  zdemo doctor --explain settings.shadowed" in bare("doctor", "--explain", "token.active").out
     assert bare("doctor", "--explain", "net.connect", "--json").document["text"].startswith("The name resolves, but")
 
 
@@ -288,13 +322,37 @@ def test_a_junit_report_is_xml_whatever_was_said_and_holds_no_secret(bare: Shell
     assert "a&amp;b" not in ran.all
 
 
-@pytest.mark.parametrize("name", ["mine.env", ".", "nowhere/x.xml"])
-def test_a_junit_report_overwrites_nothing_else(bare: Shell, name: str) -> None:
-    mine = bare.folder / "mine.env"
-    mine.write_text("PAT=x\n")
-    ran = bare("doctor", "--junit", name)
+@pytest.mark.parametrize("content", ["PAT=x\n", '<?xml version="1.0" encoding="UTF-8"?>\n<project/>\n'])
+def test_a_junit_report_overwrites_nothing_else(bare: Shell, content: str) -> None:
+    mine = bare.folder / "mine"
+    mine.write_text(content)
+    ran = bare("doctor", "--junit", "mine")
     assert (ran.code, is_two_lines(ran)) == (2, True)
-    assert mine.read_text() == "PAT=x\n"
+    assert "--junit would overwrite mine, which is not a report of zdemo doctor" in ran.err
+    assert mine.read_text() == content
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (".", "--junit is not a file in a folder that exists: ."),
+        ("nowhere/x.xml", "--junit is not a file in a folder that exists: nowhere/x.xml"),
+        ("x" * 300, "cannot read"),
+        ("/dev/full", "cannot write /dev/full: No space left on device"),
+    ],
+)
+def test_a_junit_report_that_cannot_be_written_is_a_clear_error(bare: Shell, name: str, said: str) -> None:
+    ran = bare("doctor", "--junit", name)
+    assert ran.code in (1, 2)
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_an_empty_file_may_become_a_junit_report(bare: Shell) -> None:
+    path = bare.folder / "report"
+    path.touch()
+    assert bare("doctor", "--junit", "report").code == 1
+    assert ElementTree.parse(path).getroot().attrib["failures"] == "1"  # noqa: S314  # zdemo has just written it
 
 
 # any API

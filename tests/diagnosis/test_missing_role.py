@@ -175,7 +175,7 @@ def test_why_the_assignments_are_not_known_is_said(status: int | None, why: str)
     finding = finding_for_active(session(), SETTINGS, evidence, role=ROLE, now=NOW)
     assert finding is not None
     assert why in dict(finding.seen)["assignments"]
-    assert ("zitadel:aud" in str(finding.fix)) is (status != 429)
+    assert ("zitadel:aud" in str(finding.steps)) is (status != 429)
 
 
 def test_no_role_asked_for_is_none_missed() -> None:

@@ -163,7 +163,7 @@ def test_the_next_step_asks_for_the_same_token() -> None:
         some = Settings(issuer=zitadel.url, client_id="1", client_secret="2", timeout_seconds=2)
         found = explain(call(401, INVALID), "A" * 71, some, Environment({}), unasked="", again=" --pat", now=NOW)
     assert found
-    assert any(step.startswith("zdemo introspect --pat ") for step in found.finding.fix)
+    assert any(step.startswith("zdemo introspect --pat ") for step in found.finding.steps)
 
 
 ELSEWHERE = Settings(issuer="http://localhost:1", client_id=CLIENT_ID, client_secret=CLIENT_SECRET, timeout_seconds=2)

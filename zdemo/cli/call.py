@@ -180,7 +180,7 @@ def _reason(explanation: Explanation | None) -> dict[str, object]:
         "why": finding.cause if finding else None,
         "certainty": finding.certainty if finding else None,
         "candidates": list(finding.candidates) if finding else [],
-        "next": [step(fix) for fix in finding.fix] if finding else [],
+        "next": [step(fix) for fix in finding.steps] if finding else [],
     }
 
 

@@ -29,6 +29,14 @@ from zdemo.errors import ExitCode, UsageError
 ID_WIDTH = 20
 EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
 WHY_NOT = ("settings.complete", "settings.wellformed")  # where a check that says "not set" or "not usable" is explained
+FINDINGS = {  # what follows the group in the ID of a finding: the check that explains it
+    "administrators_token": "role.granted",
+    "hidden": "settings.shadowed",
+    "misplaced": "settings.wellformed",
+    "swapped": "settings.wellformed",
+    "swapped_tokens": "role.granted",
+    "swapped_with_token": "settings.wellformed",
+}
 
 
 def _names(checks: Sequence[Check[Any]]) -> list[str]:
@@ -127,11 +135,13 @@ def _exit_code(done: list[CheckReport], *, by_name: bool) -> ExitCode:
 
 def _check_id(name: str) -> None:
     known = [check.id for check in EVERY_CHECK]
-    if name not in known:
-        near = did_you_mean(name, known)
-        raise UsageError(
-            f"unknown check: {name}", hint=f"did you mean {near}?" if near else "zdemo doctor --list shows the IDs"
-        )
+    if name in known:
+        return
+    if check := FINDINGS.get(name.partition(".")[2]):
+        raise UsageError(f"{name} is a cause, not a check", hint=f"zdemo doctor --explain {check}")
+    near = did_you_mean(name, known)
+    hint = f"did you mean {near}?" if near else "zdemo doctor --list shows the IDs"
+    raise UsageError(f"unknown check: {name}", hint=hint)
 
 
 def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, ...]:
@@ -185,8 +195,9 @@ class _Examination:
         if output == "document":
             self.screen.document(_as_document(done, seconds))
         elif output != "report":
-            show_details(self.screen, done, verbose=output == "checks")
-            show_summary(self.screen, done, seconds, more=self._more(done, verbose=output == "checks"))
+            also = show_details(self.screen, done, verbose=output == "checks")
+            more = self._more(done, verbose=output == "checks")
+            show_summary(self.screen, done, seconds, also=also, more=more)
         if junit_file is not None:
             text = junit(done, seconds, self.screen.redaction)
             self.screen.document(text) if output == "report" else write_report(junit_file, text)
@@ -251,7 +262,7 @@ def _as_document(done: Sequence[CheckReport], seconds: float) -> dict[str, Any]:
                 "group": group_of(one.id),
                 "outcome": one.result.outcome.value,
                 "evidence": printable(one.result.evidence),
-                "fix": step("; ".join(one.result.fix)),
+                "fix": step("; ".join(one.result.steps)),
                 "certainty": one.result.certainty.value,
                 "candidates": [printable(text) for text in one.result.candidates],
                 "seen": [printable(f"{label}: {text}") for label, text in one.result.seen],

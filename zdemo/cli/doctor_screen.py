@@ -2,71 +2,68 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
-from typing import Any
+from typing import Any, NamedTuple
 
-from zdemo.cli.layout import WITHOUT_TERMINAL, behind, step
+from zdemo.cli.layout import behind, step
 from zdemo.cli.marks import COLOURS, marks
 from zdemo.cli.screen import Screen
+from zdemo.config.columns import WITHOUT_TERMINAL
 from zdemo.diagnosis import Certainty
-from zdemo.doctor import Check, CheckReport, Outcome, explains, group_of, line_of, outcome_of, selected
+from zdemo.doctor import Check, CheckReport, Outcome, Result, explains, group_of, line_of, outcome_of, selected
 
 GROUP_WIDTH, ID_WIDTH, LABEL_WIDTH, INDENT = 14, 20, 12, 2
 HEADING_WIDTH = INDENT + LABEL_WIDTH
 MOST_LINES = 24
-FORM = "token.form"  # a token of an odd form has a cause, which is found with it
 LINES_BELOW = 3  # a blank one, the numbers, and where there is more
-ALTERNATIVE = re.compile(
-    r"(?:or|else|otherwise|if|only if|to find out|for an API)\b"
-)  # begins a step that is not needed after the first
-OTHER_VALUES = r" \([^()]*\)"  # what is shown of a hidden value, which a warning does not show
+FORM = "token.form"  # a token of an odd form has a cause, which is found with it
+HIDING = "settings.shadowed"
+ABOUT_HIDDEN = ("certain", "hidden")  # evidence about hidden values, which is always shown
 
 
 @dataclass(frozen=True, kw_only=True)
 class Detail:
-    """How much is said of what failed; of ``entries``, only so many are in full, and the others are named or not.
+    """How much is said of what failed; only so many ``entries`` are shown, and the others are named.
 
-    ``warnings``: also those that explain no failure. ``tight``: the steps of a fix share their lines. ``alternatives``:
-    steps that are not needed are shown too.
+    ``warnings``: also those that explain no failure. ``otherwise``: also what to do where the fix is no help.
     """
 
     seen: int = 100
-    tight: bool = False
-    candidates: int = 100
     steps: int = 100
     entries: int = 100
-    entries_in_full: int = 100
     warnings: bool = True
-    names_others: bool = True
-    alternatives: bool = False
+    otherwise: bool = False
 
 
-TIGHT = Detail(seen=0, warnings=False, entries_in_full=1, entries=1, tight=True)
+BRIEF = Detail(seen=0, warnings=False)
 LEVELS = (
     Detail(),
     Detail(seen=2),
-    Detail(seen=2, warnings=False),
-    Detail(seen=0, warnings=False),
-    *(Detail(seen=0, warnings=False, entries_in_full=1, entries=entries) for entries in (3, 2, 1)),
-    TIGHT,
-    replace(TIGHT, names_others=False),
-    replace(TIGHT, names_others=False, steps=1),
-    replace(TIGHT, names_others=False, steps=1, candidates=3),
-    replace(TIGHT, names_others=False, entries_in_full=0),
+    Detail(seen=0),
+    BRIEF,
+    *(replace(BRIEF, entries=entries) for entries in (3, 2, 1)),
+    replace(BRIEF, entries=1, steps=1),
 )
+
+
+class Line(NamedTuple):
+    """What stands at the left, the text behind it, and how far to the right it goes on in the next line."""
+
+    lead: str
+    text: str
+    hang: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """A check that failed or warned, in lines: what stands at the left, and the text behind it."""
+    """A check that failed or warned, in lines."""
 
     id: str
     colour: str
-    lines: Sequence[tuple[str, str]]
+    lines: Sequence[Line]
 
 
 def stream_groups(
@@ -91,17 +88,15 @@ def _show_line(screen: Screen, outcome: Outcome, name: str, text: str) -> None:
     screen.behind(f"{mark} {name}", step(text))
 
 
-def show_details(screen: Screen, done: Sequence[CheckReport], *, verbose: bool) -> None:
-    """Show what failed and what warns, in full, or in as much detail as leaves all of it on one screen."""
-    level = Detail(alternatives=True) if verbose else _fitting_level(screen, done)
+def show_details(screen: Screen, done: Sequence[CheckReport], *, verbose: bool) -> list[str]:
+    """Show what failed and what warns, in as much detail as leaves it on one screen; return the IDs of the rest."""
+    level = Detail(otherwise=True) if verbose else _fitting_level(screen, done)
     shown, also = _entries(done, level)
     for entry in shown:
         screen.say()
-        for lead, text in entry.lines:
-            screen.behind(lead.replace(entry.id, screen.mark(entry.id, entry.colour), 1), text)
-    if also:
-        screen.say()
-        screen.behind(f"{'also':<{HEADING_WIDTH}}  ", ", ".join(also))
+        for lead, text, hang in entry.lines:
+            screen.behind(lead.replace(entry.id, screen.mark(entry.id, entry.colour), 1), text, hang=hang)
+    return also
 
 
 def _fitting_level(screen: Screen, done: Sequence[CheckReport]) -> Detail:
@@ -111,9 +106,9 @@ def _fitting_level(screen: Screen, done: Sequence[CheckReport]) -> Detail:
 
 
 def _height(screen: Screen, entries: Sequence[Block], also: Sequence[str]) -> int:
-    texts = [line for entry in entries for line in entry.lines]
-    lines = sum(len(behind(lead, screen.redaction(text), WITHOUT_TERMINAL)) for lead, text in texts)
-    return lines + len(entries) + (2 if also else 0)
+    lines = [line for entry in entries for line in entry.lines]
+    height = sum(len(behind(lead, screen.redaction(text), WITHOUT_TERMINAL, hang=hang)) for lead, text, hang in lines)
+    return height + len(entries) + bool(also)
 
 
 def _entries(done: Sequence[CheckReport], level: Detail) -> tuple[list[Block], list[str]]:
@@ -132,65 +127,56 @@ def _entries(done: Sequence[CheckReport], level: Detail) -> tuple[list[Block], l
         fixes.update(warning.result.fix for warning in explaining)
         fixes.add(report.result.fix)
         if len(entries) < level.entries:
-            rows = [
-                ("warning", _in_short(warning)) for warning in explaining if not _is_needless(report, warning, level)
-            ]
-            entries.append(_entry(report, rows, level, in_full=len(entries) < level.entries_in_full))
-        elif level.names_others and report in failures:
+            news = [warning for warning in explaining if not _is_needless(report, warning)]
+            entries.append(_entry(report, news, level))
+        elif report in failures:
             also.append(report.id)
     return entries, also
 
 
-def _entry(report: CheckReport, before: list[tuple[str, str]], level: Detail, *, in_full: bool) -> Block:
+def _entry(report: CheckReport, warnings: Sequence[CheckReport], level: Detail) -> Block:
     result = report.result
-    lines = [(f"{report.id:<{HEADING_WIDTH}}  ", step(result.evidence))]
-    lines += [_row(label, text) for label, text in (*before, *result.seen[: level.seen])]
-    if in_full and (candidates := _candidates(report, level)):
-        lines += [(_row("it can be" if result.certainty is Certainty.OPEN else "or else", "")[0], "")]
-        lines += [(" " * 2 * INDENT, candidate) for candidate in candidates]
-    steps = _steps(report, level, in_full=in_full)
-    if level.tight and steps:
-        lines += [(f"{' ' * INDENT}fix  ", "; ".join(map(step, steps)))]
-    else:
-        lines += [_row("" if number else "fix", fix) for number, fix in enumerate(steps)]
+    about_hidden = [row for row in result.seen if row[0] in ABOUT_HIDDEN]
+    others = [row for row in result.seen if row[0] not in ABOUT_HIDDEN]
+    lines = [Line(f"{report.id:<{HEADING_WIDTH}}  ", step(result.evidence))]
+    lines += [_row("warning", _in_short(warning)) for warning in warnings]
+    lines += [_row(label, text) for label, text in (*about_hidden, *others[: level.seen])]
+    if result.candidates:
+        lines.append(Line(" " * INDENT + heading_of_candidates(result), ""))
+    lines += [Line(" " * 2 * INDENT, text, hang=INDENT) for text in result.candidates]
+    steps = (result.steps if level.otherwise else result.fix)[: level.steps]
+    lines += [_row("" if number else "fix", text) for number, text in enumerate(steps)]
     return Block(id=report.id, colour=COLOURS[result.outcome], lines=lines)
 
 
-def _row(label: str, text: str) -> tuple[str, str]:
-    return f"{' ' * INDENT}{label:<{LABEL_WIDTH}}  ", text
+def heading_of_candidates(result: Result) -> str:
+    """Return what stands above the possible causes: they are all that is known, or alternatives to a likely one."""
+    return "it can be" if result.certainty is Certainty.OPEN else "or else"
 
 
-def _candidates(report: CheckReport, level: Detail) -> list[str]:
-    candidates = report.result.candidates
-    more = len(candidates) - level.candidates
-    return [*candidates[: level.candidates], *([f"{more} more: zdemo doctor -v"] if more > 0 else [])]
-
-
-def _steps(report: CheckReport, level: Detail, *, in_full: bool) -> list[str]:
-    """Return the steps of the fix that are needed: the first, and of the others those that are no alternatives."""
-    first, others = report.result.fix[:1], report.result.fix[1:]
-    needed = [*first, *(fix for fix in others if level.alternatives or (in_full and not ALTERNATIVE.match(fix)))]
-    return needed[: level.steps]
+def _row(label: str, text: str) -> Line:
+    return Line(f"{' ' * INDENT}{label:<{LABEL_WIDTH}}  ", text)
 
 
 def _in_short(warning: CheckReport) -> str:
     return ": ".join((warning.result.evidence, *(step(fix) for fix in warning.result.fix[:1])))
 
 
-def _is_needless(failure: CheckReport, warning: CheckReport, level: Detail) -> bool:
-    """Return whether the cause is known without the warning, or what is shown of the failure says the same."""
-    if failure.result.certainty is Certainty.CERTAIN and warning.id == FORM:
-        return True
-    said = "; ".join((failure.result.evidence, *(text for _, text in failure.result.seen[: level.seen])))
-    return re.sub(OTHER_VALUES, "", warning.result.evidence) in re.sub(OTHER_VALUES, "", said)
+def _is_needless(failure: CheckReport, warning: CheckReport) -> bool:
+    """Return whether the failure says what the warning says, or its cause is known without that."""
+    if warning.id == HIDING:
+        return any(label in ABOUT_HIDDEN for label, _ in failure.result.seen)
+    return warning.id == FORM and failure.result.certainty is Certainty.CERTAIN
 
 
-def show_summary(screen: Screen, done: Sequence[CheckReport], seconds: float, *, more: Sequence[str]) -> None:
-    """Show how many checks had which outcome, and which commands show more."""
+def show_summary(
+    screen: Screen, done: Sequence[CheckReport], seconds: float, *, also: Sequence[str], more: Sequence[str]
+) -> None:
+    """Show how many checks had which outcome, which ones failed without being shown, and what shows more."""
     screen.say()
     screen.headline(_numbers(done), f"{seconds:.1f} s")
-    if more:
-        screen.pairs([("more", ", ".join(more))], label_width=HEADING_WIDTH)
+    rows = (("also", ", ".join(also)), ("more", ", ".join(more)))
+    screen.pairs([row for row in rows if row[1]], label_width=HEADING_WIDTH)
 
 
 def _numbers(done: Sequence[CheckReport]) -> str:

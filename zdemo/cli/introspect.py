@@ -102,7 +102,7 @@ def introspect(
     is_open = introspection is None or (verbose and not introspection.active)
     is_read = is_open and token_form(token).kind is TokenKind.JWT
     if error and finding and not (finding.candidates or finding.seen):  # two lines say all of it
-        screen.error(finding.sentence, "; ".join(finding.fix))
+        screen.error(finding.sentence, "; ".join(finding.steps))
     else:
         _show(screen, investigation, settings, token, now=now, verbose=verbose)
         if is_read:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from html import escape
 from itertools import groupby
 from pathlib import Path
-from xml.sax.saxutils import escape, quoteattr
 
+from zdemo.cli.doctor_screen import heading_of_candidates
 from zdemo.cli.layout import step
+from zdemo.config.files import read_file
 from zdemo.config.printable import printable
 from zdemo.doctor import CheckReport, Outcome, group_of
 from zdemo.errors import UsageError, ZdemoError
 
 OPTION = "--junit"
+EXAMPLE = f"e.g. {OPTION} doctor.xml"
 STANDARD_OUTPUT = "-"
-DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>'
+BEGINNING = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="zdemo doctor" '
 NOT_XML = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # characters that XML 1.0 cannot hold
 
 
@@ -24,14 +27,14 @@ def check_report_path(name: str) -> None:
     path = Path(name)
     if name == STANDARD_OUTPUT:
         return
-    if path.is_dir() or not path.parent.is_dir():
-        raise UsageError(f"{OPTION} is not a file in a folder that exists: {name}", hint=f"e.g. {OPTION} doctor.xml")
     try:
-        begins_as_report = not path.is_file() or path.read_bytes()[: len(DECLARATION)] in (b"", DECLARATION.encode())
+        if path.is_dir() or not path.parent.is_dir():
+            raise UsageError(f"{OPTION} is not a file in a folder that exists: {name}", hint=EXAMPLE)
+        beginning = read_file(path, len(BEGINNING))[0] if path.is_file() else b""
     except OSError as error:
         raise ZdemoError(f"cannot read {name}: {error.strerror}", hint="choose another file") from None
-    if not begins_as_report:
-        raise UsageError(f"{OPTION} would overwrite {name}, which is not XML", hint=f"e.g. {OPTION} doctor.xml")
+    if beginning and not beginning.startswith(BEGINNING.encode()):
+        raise UsageError(f"{OPTION} would overwrite {name}, which is not a report of zdemo doctor", hint=EXAMPLE)
 
 
 def write_report(name: str, text: str) -> None:
@@ -45,8 +48,7 @@ def write_report(name: str, text: str) -> None:
 def junit(done: Sequence[CheckReport], seconds: float, hidden: Callable[[str], str]) -> str:
     """Return the report; ``hidden`` removes secrets from a text."""
     suites = [_suite(name, list(reports), hidden) for name, reports in groupby(done, key=lambda one: group_of(one.id))]
-    head = f"<testsuites name={quoteattr('zdemo doctor')} {_counts(done, seconds)}>"
-    return "\n".join((DECLARATION, head, *suites, "</testsuites>"))
+    return "\n".join((f"{BEGINNING}{_counts(done, seconds)}>", *suites, "</testsuites>"))
 
 
 def _counts(reports: Sequence[CheckReport], seconds: float) -> str:
@@ -59,23 +61,23 @@ def _counts(reports: Sequence[CheckReport], seconds: float) -> str:
 def _suite(name: str, reports: Sequence[CheckReport], hidden: Callable[[str], str]) -> str:
     counts = _counts(reports, sum(one.seconds for one in reports))
     cases = "\n".join(_case(name, one, hidden) for one in reports)
-    return f"  <testsuite name={quoteattr(name)} {counts}>\n{cases}\n  </testsuite>"
+    return f'  <testsuite name="{name}" {counts}>\n{cases}\n  </testsuite>'
 
 
 def _case(group: str, report: CheckReport, hidden: Callable[[str], str]) -> str:
     def clean(text: str) -> str:
-        return NOT_XML.sub("", printable(hidden(text)))
+        return escape(NOT_XML.sub("", printable(hidden(text))))
 
     result = report.result
-    message = quoteattr(clean(result.evidence))
+    message = f'"{clean(result.evidence)}"'
     if result.outcome is Outcome.FAIL:
-        inner = f"<failure message={message}>{escape(clean(_in_full(report)))}</failure>"
+        inner = f"<failure message={message}>{clean(_in_full(report))}</failure>"
     elif result.outcome is Outcome.SKIP:
         inner = f"<skipped message={message}/>"
     else:
         warning = f"warning: {_in_full(report)}" if result.outcome is Outcome.WARN else result.evidence
-        inner = f"<system-out>{escape(clean(warning))}</system-out>"
-    name = f'classname="zdemo.doctor.{group}" name={quoteattr(report.id)} time="{report.seconds:.3f}"'
+        inner = f"<system-out>{clean(warning)}</system-out>"
+    name = f'classname="zdemo.doctor.{group}" name="{report.id}" time="{report.seconds:.3f}"'
     return f"    <testcase {name}>{inner}</testcase>"
 
 
@@ -84,8 +86,9 @@ def _in_full(report: CheckReport) -> str:
     lines = [
         result.evidence,
         *(f"{label}: {text}" for label, text in result.seen),
-        *(f"it can be: {candidate}" for candidate in result.candidates),
+        *(f"{heading_of_candidates(result)}: {candidate}" for candidate in result.candidates),
         *(f"fix: {step(fix)}" for fix in result.fix),
+        *(f"otherwise: {step(other)}" for other in result.otherwise),
         f"more: zdemo doctor --explain {report.id}",
     ]
     return "\n".join(lines)

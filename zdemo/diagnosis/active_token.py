@@ -65,8 +65,8 @@ def _other_project(introspection: Introspection, settings: Settings) -> Finding:
         cause="the token is meant for the project of this API application, but ZITADEL_PROJECT_ID is another project "
         f"({settings.project_id})",
         seen=(("audience", shown_list(list(introspection.audience))),),
-        fix=(
-            "set ZITADEL_PROJECT_ID to the project that the API application belongs to",
+        fix=("set ZITADEL_PROJECT_ID to the project that the API application belongs to",),
+        otherwise=(
             f"or use an API application of project {settings.project_id}: set its {settings.credential_variables}",
         ),
     )

@@ -37,7 +37,8 @@ def finding_before_the_api(answer: Response, setting: str) -> Finding | None:
             id="call.redirects",
             cause=f"{host} redirects requests to {target} ({answer.status}); the redirect was not followed"
             + ("" if target.startswith("/") else ", because it would take the token elsewhere"),
-            fix=moved or (path if target.startswith("/") else elsewhere, "or exempt the API from the login"),
+            fix=moved or (path if target.startswith("/") else elsewhere,),
+            otherwise=() if moved else ("or exempt the API from the login",),
         )
     if answer.status == 429:
         return Finding(

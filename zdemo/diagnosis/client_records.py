@@ -11,7 +11,7 @@ from zdemo.management.model import Application
 KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
 PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
 WRONG_SECRET = "CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since"  # noqa: S105  # a sentence
-COPY_SECRET = "copy CLIENT_SECRET again from where it is kept: 64 letters and digits"  # noqa: S105  # likewise
+COPY_SECRET = "copy CLIENT_SECRET again from where it is kept (64 characters)"  # noqa: S105  # likewise
 NEW_SECRET = "".join(
     (
         "only if the secret is lost: generate a new client secret on the application's page and set CLIENT_SECRET to ",
@@ -45,7 +45,8 @@ def _no_application(records: ClientRecords, case: ClientCase) -> Finding:
         return Finding(
             id="client.is_another_id",
             cause=f"{case.refused}: {variable} is the ID of {records.instead}, not the client ID of an application",
-            fix=(_right_id(records, case), "the client ID is on the application's page, under Configuration"),
+            fix=(_right_id(records, case),),
+            otherwise=("the client ID is on the application's page, under Configuration",),
         )
     if not records.whole_instance:
         return _not_visible(variable, case)
@@ -53,10 +54,8 @@ def _no_application(records: ClientRecords, case: ClientCase) -> Finding:
         id="client.unknown",
         cause=f"{case.refused}: no application has this client ID ({variable}): it is wrong, the application was "
         "deleted, or it belongs to another ZITADEL",
-        fix=(
-            f"set {case.settings.credential_variables} to those of an API application of this ZITADEL",
-            "zdemo setup          (creates one)",
-        ),
+        fix=(f"set {case.settings.credential_variables} to those of an API application of this ZITADEL",),
+        otherwise=("zdemo setup          (creates one)",),
     )
 
 
@@ -118,8 +117,8 @@ def _unfit_method(app: Application, case: ClientCase) -> Finding | None:
             id="client.key_only",
             cause=f"{case.refused}: the application {name} uses a key (authentication method private_key_jwt), "
             "but a client secret was sent (Basic)",
-            fix=(
-                "create a key on the application's page, save its file, and set ZITADEL_KEY_FILE to it",
+            fix=("create a key on the application's page, save its file, and set ZITADEL_KEY_FILE to it",),
+            otherwise=(
                 "or switch the application to Basic and set CLIENT_SECRET to the secret that ZITADEL then shows",
             ),
         )
@@ -160,12 +159,14 @@ def _wrong_secret(app: Application, records: ClientRecords, case: ClientCase) ->
             cause=f"{case.refused}: CLIENT_ID is right and the application {name} is active, but this administrator "
             "cannot see whether its project and organization are",
             candidates=(WRONG_SECRET, "the application's project or its organization is inactive (deactivated)"),
-            fix=(COPY_SECRET, NEW_SECRET, "if that is refused too: ask an ORG_OWNER or IAM_OWNER for their state"),
+            fix=(COPY_SECRET,),
+            otherwise=(NEW_SECRET, "if that is refused too: ask an ORG_OWNER or IAM_OWNER for their state"),
         )
     changed = " (the application was changed after it was created)" if app.changed_since_creation else ""
     return Finding(
         id="client.wrong_secret",
         cause=f"{case.refused}: {WRONG_SECRET}{changed}. CLIENT_ID is right: the application {name}, its project and "
         "its organization are active",
-        fix=(COPY_SECRET, NEW_SECRET),
+        fix=(COPY_SECRET,),
+        otherwise=(NEW_SECRET,),
     )

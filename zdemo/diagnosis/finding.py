@@ -24,8 +24,9 @@ class Finding:
 
     ``id`` is stable and dotted. ``cause`` is one sentence. When the cause is open, it says only what is known, and
     ``candidates`` are the possible causes, most likely first; candidates of a ``likely`` cause are the alternatives.
-    ``seen`` is the evidence: pairs of label and text. ``fix`` are steps that a person can take or paste. A finding
-    never holds a token or a secret.
+    ``seen`` is the evidence: pairs of label and text. ``fix`` is the least harmful that works: steps that a person can
+    take or paste. ``otherwise`` are alternatives, for where the fix is not possible or does not help. A finding never
+    holds a token or a secret.
     """
 
     id: str
@@ -34,6 +35,12 @@ class Finding:
     candidates: tuple[str, ...] = ()
     seen: tuple[tuple[str, str], ...] = ()
     fix: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """All that can be done: the fix, and what to do otherwise."""
+        return (*self.fix, *self.otherwise)
 
     @property
     def certainty(self) -> Certainty:
@@ -52,8 +59,8 @@ class Finding:
         return replace(self, seen=(*self.seen, *lines))
 
     def and_then(self, *steps: str) -> Finding:
-        """Return the finding with more steps after its own."""
-        return replace(self, fix=(*self.fix, *steps))
+        """Return the finding with more that can be done, after all else."""
+        return replace(self, otherwise=(*self.otherwise, *steps))
 
     def without(self, secrets: Iterable[str]) -> Finding:
         """Return the finding without these texts: a server may echo what it was sent."""
@@ -64,6 +71,7 @@ class Finding:
             candidates=tuple(without_secrets(text, known) for text in self.candidates),
             seen=tuple((label, without_secrets(text, known)) for label, text in self.seen),
             fix=tuple(without_secrets(text, known) for text in self.fix),
+            otherwise=tuple(without_secrets(text, known) for text in self.otherwise),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from zdemo.config.environment import EXPORTED, HiddenValue
 from zdemo.config.masking import LEAST_MASKED, SECRET_SETTINGS, could_be_secret, masked
@@ -27,7 +28,7 @@ def also_hidden(finding: Finding, hidden: Sequence[HiddenValue], what: str) -> F
     whole = [value for value in hidden if not value.joined]
     lines = (("hidden", f"{words}, {what}") for words in hiding_words(whole))
     steps = (f"{step}          (else what is hidden does not count)" for step in unhiding(whole))
-    return finding.and_seen(lines).and_then(*steps)
+    return replace(finding.and_seen(lines), fix=(*finding.fix, *steps))
 
 
 def hiding_words(hidden: Sequence[HiddenValue], *, with_values: bool = False) -> list[str]:

@@ -53,7 +53,8 @@ def _other_issuer(case: InactiveCase) -> Finding | None:
         cause=f"the token's issuer is {shown}, but this ZITADEL is {own}{why}",
         likely=not discovered,
         seen=seen,
-        fix=(request, meant) if issuer.startswith(("http://", "https://")) else (request,),
+        fix=(request,),
+        otherwise=(meant,) if issuer.startswith(("http://", "https://")) else (),
     )
 
 

@@ -12,6 +12,8 @@ from zdemo.diagnosis.token_form import OPAQUE_LENGTH, PAT_LENGTH, SECRET_LENGTH,
 JWE_PARTS = 5  # RFC 7516 §3.1
 SHORTEST_TOKEN = 48  # characters; 16 bytes of IV, an 18-digit token ID, ":", one character of a user ID
 SETUP = "zdemo setup          (it made this PAT, and creates a new one where that is not valid)"
+NEW_PAT = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes all of them"
+USERS_PAGE = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
 ALL_TOKENS = "ZITADEL cannot read its tokens (its database), if good tokens of other users are refused as well"
 
 
@@ -41,19 +43,14 @@ def _pat(case: InactiveCase) -> Finding:
         cause="the PAT is not valid here, and ZITADEL never says why",
         candidates=(
             "the PAT was deleted, or has expired",
-            "its user was deactivated or locked, even if reactivated since, or was removed",
+            "its user was deactivated or locked (even if reactivated since), or removed",
             f"it belongs to another ZITADEL than {case.settings.issuer}",
             "a character of it was changed",
             *_doubts(case),
             ALL_TOKENS,
         ),
-        fix=(SETUP,)
-        if case.evidence.from_setup
-        else (
-            "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes all of them",
-            "to find out which it is: the user's page in ZITADEL shows the user's state and PATs",
-            _ask_administrator(case.evidence),
-        ),
+        fix=(SETUP,) if case.evidence.from_setup else (NEW_PAT, _ask_administrator(case.evidence)),
+        otherwise=() if case.evidence.from_setup else (USERS_PAGE,),
     )
 
 
@@ -69,8 +66,8 @@ def _opaque(case: InactiveCase) -> Finding:
             *_doubts(case),
             ALL_TOKENS,
         ),
-        fix=(
-            "request a new access token with the same client credentials; the answer shows which it was "
+        fix=("request a new access token with the same client credentials; the answer shows which it was",),
+        otherwise=(
             "(200: the old one had expired or ended; 400 Errors.User.NotActive: its user is deactivated or locked; "
             "client not found: its user was removed, or belongs to another ZITADEL)",
         ),
@@ -110,10 +107,8 @@ def _not_zitadels(case: InactiveCase) -> Finding:
     return Finding(
         id="token.damaged",
         cause=f"this is not a token of ZITADEL: {what}; it is another issuer's, or was damaged",
-        fix=(
-            "use a token that this ZITADEL has issued: a PAT, or a token from its token endpoint",
-            "if it is one: copy the whole token again",
-        ),
+        fix=("use a token that this ZITADEL has issued: a PAT, or a token from its token endpoint",),
+        otherwise=("if it is one: copy the whole token again",),
     )
 
 
@@ -140,18 +135,18 @@ def _cut(case: InactiveCase) -> Finding:
 
 
 def _copy(name: str, cause: str, *, likely: bool = False) -> Finding:
-    fix = ("copy the whole token, and nothing else", "if you no longer have it: create a new one")
-    return Finding(id=name, cause=cause, likely=likely, fix=fix)
+    fix = ("copy the whole token, and nothing else",)
+    return Finding(
+        id=name, cause=cause, likely=likely, fix=fix, otherwise=("if you no longer have it: create a new one",)
+    )
 
 
 _SECRET = Finding(
     id="token.client_secret",
     cause=f"this looks like a client secret ({SECRET_LENGTH} letters and digits), not like a token",
     likely=True,
-    fix=(
-        "give a token: a PAT, or an access token that the token endpoint issues for this secret",
-        "if it is a PAT, it is cut off: copy the whole token",
-    ),
+    fix=("give a token: a PAT, or an access token that the token endpoint issues for this secret",),
+    otherwise=("if it is a PAT, it is cut off: copy the whole token",),
 )
 
 

@@ -35,7 +35,7 @@ def _if_replaced(finding: Finding, records: PatRecords) -> Finding:
         finding,
         likely=True,
         candidates=(f"{records.variable} was replaced since, so that {names} {verb} to another PAT",),
-        fix=(*finding.fix, f"if {records.variable} was replaced by hand: set {names} to match it, or remove them"),
+        otherwise=(f"if {records.variable} was replaced by hand: set {names} to match it, or remove them",),
     )
 
 
@@ -157,8 +157,8 @@ def _listed(records: PatRecords) -> Finding:
             f"its user was deactivated or locked in between: {STAY_DEAD}",
             f"the text in {records.variable} is not that PAT: changed, cut off, or from another ZITADEL",
         ),
-        fix=(
-            f"{_new_pat(records)}; that fixes both",
+        fix=(f"{_new_pat(records)}; that fixes both",),
+        otherwise=(
             "to find out which: set ZITADEL_ADMIN_PAT to the PAT of an IAM_OWNER, who may read what happened to the "
             "user",
         ),

@@ -96,6 +96,8 @@ def _alive_elsewhere(case: InactiveCase) -> Finding | None:
         fix=(
             f"request it with the scope {audience_scope(project)}",
             *(() if project else ("PROJECT_ID is the ID of the project that the API application belongs to",)),
+        ),
+        otherwise=(
             *((f"if it was: {CORRECT_PROJECT}",) if case.settings.project_id else ()),
             "if it was requested for another project on purpose: use an API application of that project",
         ),

@@ -139,13 +139,15 @@ def _other_project_configured(facts: _Facts) -> Finding | None:
     grant = f"and grant the role there: {facts.grant}"
     has_it = facts.role in facts.introspection.roles(project)
     exists = any(a.project_id == configured for a in facts.evidence.assignments or ())
+    configured_is_meant = exists and not has_it
     return Finding(
         id="role.other_project_configured",
         cause=f"the API application belongs to project {quoted(project, 40)}, but ZITADEL_PROJECT_ID is {configured}: "
         "ZITADEL shows an API only the roles of its own project",
-        fix=(use_configured, f"or, if the other project is meant: {use_own}", grant)
-        if exists and not has_it
-        else (use_own, *(() if has_it else (grant,)), f"or, if there is such a project: {use_configured}"),
+        fix=(use_configured,) if configured_is_meant else (use_own, *(() if has_it else (grant,))),
+        otherwise=(f"or, if the other project is meant: {use_own}", grant)
+        if configured_is_meant
+        else (f"or, if there is such a project: {use_configured}",),
     )
 
 
@@ -166,10 +168,8 @@ def _administrators(facts: _Facts) -> Finding | None:
         id="role.administrators_token",
         cause=f"the token is valid, but it is an administrator's ({what}), without the role {facts.role}; "
         "an administrator's token should not be sent to APIs",
-        fix=(
-            "set PAT to the token of a service user who has the role",
-            "zdemo setup          (creates such a user and its token, if there is none)",
-        ),
+        fix=("set PAT to the token of a service user who has the role",),
+        otherwise=("zdemo setup          (creates such a user and its token, if there is none)",),
     )
 
 
@@ -236,13 +236,12 @@ def _in_other_project(facts: _Facts) -> Finding | None:
     more = f"; this API's project does not define {facts.role}" if undefined else ""
     in_this = f"grant it in this project: {facts.grant}"
     other_app = f"if {_project_words(elsewhere[0])} is meant: use an API application of that project"
-    fixes = (
-        (other_app, f"or add the role to this project and {in_this}") if undefined else (in_this, f"or, {other_app}")
-    )
+    add_here = f"or add the role to this project and {in_this}"
     return Finding(
         id="role.in_other_project",
         cause=f"the role {facts.role} is granted in {where}, not in this API's project{here}{more}",
-        fix=fixes,
+        fix=(other_app if undefined else in_this,),
+        otherwise=(add_here if undefined else f"or, {other_app}",),
     )
 
 
@@ -280,14 +279,10 @@ def _undefined(facts: _Facts) -> Finding | None:
         id="role.near_miss" if near else "role.undefined",
         cause=f"this API's project does not define the role {facts.role}{similar}, so no user can have it",
         seen=(("defined", f"roles of this project: {there}"),),
-        fix=(
-            *(
-                _rename(facts, near)
-                if near
-                else (f"add the role {facts.role} to the project, then grant it: {facts.grant}",)
-            ),
-            "or, if the role belongs to another project: use an API application of that project",
-        ),
+        fix=_rename(facts, near)
+        if near
+        else (f"add the role {facts.role} to the project, then grant it: {facts.grant}",),
+        otherwise=("or, if the role belongs to another project: use an API application of that project",),
     )
 
 
@@ -312,15 +307,15 @@ def _open(facts: _Facts) -> Finding:
     if facts.defined is None:
         candidates.append("this project does not define it, or defines it in another spelling")
     needs = "" if facts.evidence.with_administrator else "; needs ZITADEL_ADMIN_PAT"
-    fix = [f"zdemo role list {facts.user}     (shows the user's roles in this project{needs})", facts.grant]
+    scope = f"or request the token with the scope {OWN_API_SCOPE}: then it may list its own role assignments"
     unlisted = facts.evidence.assignments is None and facts.evidence.status(Probe.ASSIGNMENTS) is None
-    if not is_pat(facts.introspection) and (unlisted or facts.evidence.status(Probe.ASSIGNMENTS) in (401, 403)):
-        fix.append(f"or request the token with the scope {OWN_API_SCOPE}: then it may list its own role assignments")
+    refused = unlisted or facts.evidence.status(Probe.ASSIGNMENTS) in (401, 403)
     return Finding(
         id="role.missing",
         cause=f"the token is valid, but does not have the role {facts.role} in this project",
         candidates=tuple(candidates),
-        fix=tuple(fix),
+        fix=(f"zdemo role list {facts.user}     (shows the user's roles in this project{needs})", facts.grant),
+        otherwise=(scope,) if refused and not is_pat(facts.introspection) else (),
     )
 
 

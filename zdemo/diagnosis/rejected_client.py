@@ -90,10 +90,8 @@ def _service_user(case: ClientCase) -> Finding | None:
         id="client.is_service_user",
         cause="CLIENT_ID and CLIENT_SECRET are those of a service user; introspection needs an API application's",
         seen=(("token endpoint", f"{what} ({reply.status})"),),
-        fix=(
-            "set CLIENT_ID and CLIENT_SECRET to those of the API application: its page in the project shows the ID",
-            "only if it has no secret yet, or the secret is lost: generate a new one there",
-        ),
+        fix=("set CLIENT_ID and CLIENT_SECRET to those of the API application: its page in the project shows the ID",),
+        otherwise=("only if it has no secret yet, or the secret is lost: generate a new one there",),
     )
 
 
@@ -117,10 +115,8 @@ def _everything_refused(case: ClientCase) -> Finding | None:
         "was recreated (its data was deleted) since they were created, or they belong to another instance",
         likely=True,
         seen=(("administrator", "userinfo refuses ZITADEL_ADMIN_PAT as well (401)"),),
-        fix=(
-            "set ZITADEL_ADMIN_PAT to the new administrator's PAT; then zdemo setup creates all the others again",
-            f"or correct {case.answer.setting}, if another ZITADEL is meant",
-        ),
+        fix=("set ZITADEL_ADMIN_PAT to the new administrator's PAT; then zdemo setup creates all the others again",),
+        otherwise=(f"or correct {case.answer.setting}, if another ZITADEL is meant",),
     )
 
 
@@ -142,7 +138,7 @@ def _open(case: ClientCase, odd: tuple[str, ...]) -> Finding:
         candidates=(
             *first,
             *odd,
-            "CLIENT_ID is wrong: mistyped, or another ID than the application's client ID",
+            "CLIENT_ID is wrong: mistyped, or not the application's client ID",
             "CLIENT_SECRET is wrong, or was regenerated (rotated) since",
             "the application, its project or its organization is inactive or deleted",
             "the application is key-only: it uses private_key_jwt and has no secret",
@@ -152,9 +148,9 @@ def _open(case: ClientCase, odd: tuple[str, ...]) -> Finding:
             f"compare CLIENT_ID{f' {client_id}' if ID_DIGITS.fullmatch(client_id) else ''} with the application's page "
             "in ZITADEL, and check that the application is active",
             COPY_SECRET,
-            NEW_SECRET,
             _ask_administrator(case.evidence),
         ),
+        otherwise=(NEW_SECRET,),
     )
 
 
@@ -184,9 +180,7 @@ def _ask_administrator(evidence: Evidence) -> str:
             "ZITADEL_ADMIN_PAT did not show which: its user cannot see enough, or time ran out; see admin.rights of "
             "zdemo doctor"
         )
-    return evidence.unusable_admin_pat or (
-        "set ZITADEL_ADMIN_PAT to an administrator's PAT; then zdemo doctor shows which it is"
-    )
+    return evidence.unusable_admin_pat or ("set ZITADEL_ADMIN_PAT: then zdemo doctor shows which it is")
 
 
 def assertions_are_refused(clock_ahead_seconds: float) -> bool:
@@ -219,8 +213,8 @@ def _issuer_differs(case: ClientCase) -> Finding | None:
         cause=f"ZITADEL's issuer is {quoted(issuer)}, but assertions signed with the key of ZITADEL_KEY_FILE are for "
         f"{audience} (ZITADEL_DOMAIN): ZITADEL accepts only assertions for its own issuer",
         seen=(("discovery", f"issuer {quoted(issuer)}"),),
-        fix=(
-            f"ZITADEL_DOMAIN={quoted(issuer)}, if that answers from here",
+        fix=(f"ZITADEL_DOMAIN={quoted(issuer)}, if that answers from here",),
+        otherwise=(
             "or let the proxy in front of ZITADEL pass Host unchanged, and send X-Forwarded-Proto (see ExternalSecure)",
         ),
     )

@@ -103,10 +103,8 @@ def database_away(origin: str, seen: Lines = ()) -> Finding:
         id="zitadel.database_away",
         cause="ZITADEL's database is down: ZITADEL runs, but cannot reach it",
         seen=seen,
-        fix=(
-            "start or repair ZITADEL's database (PostgreSQL), then try again; ZITADEL needs no restart",
-            f"curl -i {origin}/debug/ready     (200 when it is back)",
-        ),
+        fix=("start or repair ZITADEL's database (PostgreSQL), then try again; ZITADEL needs no restart",),
+        otherwise=(f"curl -i {origin}/debug/ready     (200 when it is back)",),
     )
 
 
@@ -118,11 +116,8 @@ def _redirects(case: ResponseCase) -> Finding | None:
     return Finding(
         id="zitadel.redirects",
         cause=f"{case.host} redirects requests to {target} ({case.answer.status}); the redirect was not followed",
-        fix=moved
-        or (
-            "exempt /oauth, /oidc and /.well-known from the single sign-on in front of ZITADEL",
-            f"or set {case.answer.setting} to an address at which ZITADEL itself answers",
-        ),
+        fix=moved or ("exempt /oauth, /oidc and /.well-known from the single sign-on in front of ZITADEL",),
+        otherwise=() if moved else (f"or set {case.answer.setting} to an address at which ZITADEL itself answers",),
     )
 
 
@@ -194,8 +189,8 @@ def own_proxy(case: ResponseCase) -> Finding | None:
         id="net.proxy_answers",
         cause=f"the answer that came through the proxy {answer.proxy} is not ZITADEL's ({described(answer)})",
         candidates=candidates,
-        fix=(
-            f"check host and port in ZITADEL_DOMAIN ({host}), and that ZITADEL runs there",
+        fix=(f"check host and port in ZITADEL_DOMAIN ({host}), and that ZITADEL runs there",),
+        otherwise=(
             f"if this machine reaches it without the proxy, add {url(answer).hostname} to NO_PROXY",
             "otherwise let the proxy pass requests to it: its log says more",
         ),

@@ -48,10 +48,8 @@ def _refuses(case: ResponseCase) -> Finding | None:
         id="zitadel.filtered",
         cause=f"the server at {case.host} is {what} ({described(case.answer)})",
         likely=not airplay,
-        fix=(
-            correct_address(case.answer),
-            "or let the proxy pass /oauth, /oidc, /.well-known and /zitadel.* without a login",
-        ),
+        fix=(correct_address(case.answer),),
+        otherwise=("or let the proxy pass /oauth, /oidc, /.well-known and /zitadel.* without a login",),
     )
 
 
@@ -99,5 +97,6 @@ def finding_for_issuer(issuer: str, requested: str, *, with_key: bool) -> Findin
         cause=f"ZITADEL was requested at {requested}, but its issuer is {issuer}: {what} for one of the two are "
         "refused at the other",
         seen=(("issuer", f"discovery says {issuer}"),),
-        fix=(fix, f"or, if that answers from here: ZITADEL_DOMAIN={issuer}"),
+        fix=(fix,),
+        otherwise=(f"or, if that answers from here: ZITADEL_DOMAIN={issuer}",),
     )

@@ -59,7 +59,7 @@ def _identity(context: DoctorContext) -> Result:
     return failed(
         f"the server at {host} is not a zdemo API: {described(public.answer)}",
         CORRECT,
-        "for an API of your own: zdemo doctor --api URL, with a URL that requires a token",
+        otherwise=("for an API of your own: zdemo doctor --api URL, with a URL that requires a token",),
     )
 
 
@@ -104,8 +104,7 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, expected: 
         return failed(
             f"the API accepts a token that is refused from here ({expected})",
             "try again in a few seconds: the API may reuse an answer for its ZDEMO_CACHE_TTL",
-            RESTART,
-            COMPARE,
+            otherwise=(RESTART, COMPARE),
         )
     code = call.challenge.error if call.challenge else ""
     if expected and code == expected:

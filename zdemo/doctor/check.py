@@ -29,18 +29,25 @@ class Outcome(StrEnum):
 class Result:
     """The result of a check: one sentence of evidence and, unless it passed, what to do.
 
-    ``satisfied``: a check that builds on this one makes sense. ``candidates`` are the possible causes when the cause
-    is open, and ``seen`` is the evidence for it. ``brief`` is what the line of its group says of it.
+    ``otherwise`` are alternatives to the fix. ``satisfied``: a check that builds on this one makes sense.
+    ``candidates`` are the possible causes when the cause is open, and ``seen`` is the evidence for it. ``brief`` is
+    what the line of its group says of it.
     """
 
     outcome: Outcome
     evidence: str
     fix: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
     certainty: Certainty = Certainty.CERTAIN
     candidates: tuple[str, ...] = ()
     seen: tuple[tuple[str, str], ...] = ()
     satisfied: bool = True
     brief: str = ""
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """All that can be done: the fix, and what to do otherwise."""
+        return (*self.fix, *self.otherwise)
 
 
 @dataclass(frozen=True)
@@ -97,9 +104,9 @@ def warned(evidence: str, *fix: str, brief: str = "") -> Result:
     return Result(outcome=Outcome.WARN, evidence=evidence, fix=fix, brief=brief)
 
 
-def failed(evidence: str, *fix: str) -> Result:
+def failed(evidence: str, *fix: str, otherwise: tuple[str, ...] = ()) -> Result:
     """Return the result for something that does not work."""
-    return Result(outcome=Outcome.FAIL, evidence=evidence, fix=fix, satisfied=False)
+    return Result(outcome=Outcome.FAIL, evidence=evidence, fix=fix, otherwise=otherwise, satisfied=False)
 
 
 def failed_with(error: ZdemoError) -> Result:
@@ -123,6 +130,7 @@ def from_finding(finding: Finding, outcome: Outcome = Outcome.FAIL) -> Result:
         outcome=outcome,
         evidence=finding.sentence,
         fix=finding.fix,
+        otherwise=finding.otherwise,
         certainty=finding.certainty,
         candidates=finding.candidates,
         seen=finding.seen,

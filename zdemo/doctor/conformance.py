@@ -116,7 +116,7 @@ def _no_token(target: Target) -> Result:
 def _neither(reply: Response, path: str) -> Result:
     if before := finding_before_the_api(reply, OPTION):
         fix = (f"{step}{path}" if step.startswith(f"{OPTION}=") else step for step in before.fix)
-        return failed(before.cause, *fix)
+        return failed(before.cause, *fix, otherwise=before.otherwise)
     if reply.status == 404:
         return failed("there is nothing at this URL (404)", ANOTHER_URL)
     if reply.status == 405:

@@ -117,22 +117,31 @@ def _management(context: DoctorContext) -> ManagementClient:
 
 @check("admin.valid", "ZITADEL_ADMIN_PAT is valid at this ZITADEL", "zitadel.host")
 def _admin_valid(context: DoctorContext) -> Result:
-    pat = context.environment.get("ZITADEL_ADMIN_PAT", "").strip()
-    if not pat:
-        what = "ZITADEL_ADMIN_PAT is not set; only setup, role and some answers here need it"
-        return skipped(what, brief="not set (ZITADEL_ADMIN_PAT)")
-    if misplaced := context.misplaced("ZITADEL_ADMIN_PAT"):
-        return skipped(misplaced)
-    if problem := paste_problem(pat):
-        return failed(f"ZITADEL_ADMIN_PAT: {problem.cause}", *problem.fix)
-    if withheld := context.withheld:
-        return replace(warned(*withheld), satisfied=False)
+    if unused := _admin_not_asked(context):
+        return unused
     with _management(context) as client:
         try:
             who = quoted(whoami(client), 60)
             return passed(f"valid: {who}", brief=who)
         except ManagementError as error:
             return _admin_refused(context, client, error) if error.status == 401 else failed_with(error)
+
+
+def _admin_not_asked(context: DoctorContext) -> Result | None:
+    """Return the result where the administrator's PAT is not sent to ZITADEL, or where its refusal is known."""
+    pat = context.environment.get("ZITADEL_ADMIN_PAT", "").strip()
+    if not pat:
+        what = "ZITADEL_ADMIN_PAT is not set; only setup, role and some answers here need it"
+        return skipped(what, brief="not set (ZITADEL_ADMIN_PAT)")
+    if elsewhere := context.misplaced("ZITADEL_ADMIN_PAT") or context.not_usable("ZITADEL_ADMIN_PAT"):
+        return skipped(elsewhere)
+    if problem := paste_problem(pat):
+        return failed(f"ZITADEL_ADMIN_PAT: {problem.cause}", *problem.fix, otherwise=problem.otherwise)
+    if withheld := context.withheld:
+        return replace(warned(*withheld, brief="not sent"), satisfied=False)
+    if (finding := context.investigation.finding) and finding.id == "client.other_instance":
+        return skipped("needs client.accepted: ZITADEL refuses everything")
+    return None
 
 
 def _admin_refused(context: DoctorContext, client: ManagementClient, error: ManagementError) -> Result:
@@ -143,7 +152,8 @@ def _admin_refused(context: DoctorContext, client: ManagementClient, error: Mana
         alive = False
     if alive:
         what = "ZITADEL_ADMIN_PAT is alive, but is not a PAT, and not meant for ZITADEL's own API"
-        return failed(what, "use the PAT of an administrator", f"or request the token with the scope {OWN_API_SCOPE}")
+        other = f"or request the token with the scope {OWN_API_SCOPE}"
+        return failed(what, "use the PAT of an administrator", otherwise=(other,))
     form = token_form(context.admin_pat)
     if form.kind is not TokenKind.PAT:
         what = f"ZITADEL_ADMIN_PAT is not valid at this ZITADEL, and does not look like a PAT: {form.described}"

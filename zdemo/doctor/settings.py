@@ -62,7 +62,9 @@ def _complete(context: DoctorContext) -> Result:
     if missing:
         renames = [context.problems[problem] for problem in missing if context.problems[problem]]
         unset = [problem.split(" ", 1)[0] for problem in missing if not context.problems[problem]]
-        steps = [context.environment.completion(unset), SETUP] if unset else []
+        steps = (context.environment.completion(unset), SETUP) if unset else ()
+        if (above := _above(context.path)) and not context.path.exists():
+            return failed("; ".join(missing), f"cd {above.parent}", otherwise=steps)
         return failed("; ".join(missing), *renames, *steps)
     key = context.environment.get("ZITADEL_KEY_FILE", "").strip()
     needed = ["ZITADEL_DOMAIN", *(["ZITADEL_KEY_FILE"] if key else ["CLIENT_ID", "CLIENT_SECRET"])]

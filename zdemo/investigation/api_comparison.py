@@ -94,8 +94,8 @@ def _no_token(call: Call, token: str | None, environment: Environment) -> Findin
             fix=(
                 *rename_steps(environment, "PAT"),
                 f"{call.command} --pat          (asks for the token)",
-                "or set PAT in .env",
             ),
+            otherwise=("or set PAT in .env",),
         )
     return Finding(
         id="call.token_not_seen",
