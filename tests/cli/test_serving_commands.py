@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,9 +15,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.support.cli import BASE, ROOT, Shell, first_answer, is_two_lines, unbroken
+from tests.support.cli import BASE, Shell, first_answer, is_two_lines, unbroken
 from tests.support.ports import fixed_port, free_port
-from tests.support.upstream import refusing_port
+from tests.support.upstream import hang, refusing_port, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.new_dotenv import EMULATOR_PORT
@@ -59,8 +60,9 @@ def test_the_emulator_is_ready_when_its_document_is_there_and_stops_cleanly(bare
         assert json.loads(Path(env["ZITADEL_KEY_FILE"]).read_text())["type"] == "application"
         assert requests.get(f"{document['url']}/debug/healthz", timeout=PATIENCE_SECONDS).text == "ok"
         code, out, err = stopped(process, how)
-    assert (code, out, err) == (0, "", "")
     assert not Path(env["ZITADEL_KEY_FILE"]).parent.exists()
+    assert (code, out) == (0, "")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  GET /debug/healthz +200 +\d+\.\d ms\n", err)
 
 
 def test_the_emulator_shows_its_users_and_how_to_reach_it(bare: Shell) -> None:
@@ -68,7 +70,7 @@ def test_the_emulator_shows_its_users_and_how_to_reach_it(bare: Shell) -> None:
     with bare.running("emulator", "--port", str(port)) as process:
         first_answer(f"http://localhost:{port}/debug/healthz", process)
         code, out, err = stopped(process, signal.SIGTERM)
-    assert (code, err) == (0, "")
+    assert (code, err.count("\n")) == (0, err.count("GET /debug/healthz"))
     assert all(text in out for text in (f"http://localhost:{port}", READER.pat, VISITOR.pat, ADMIN.pat, CLIENT_SECRET))
     assert max(map(len, out.splitlines())) <= 80
     assert EMULATOR_PORT == DEFAULT_PORT
@@ -188,24 +190,57 @@ def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an
     assert lines[-1]["path"] == "/api/private"
 
 
-def test_a_session_by_hand(bare: Shell) -> None:
-    """With the emulator's values from ``.env.example``, as the README walks through it."""
-    (bare.folder / ".env").write_text((ROOT / ".env.example").read_text().replace(CLIENT_SECRET, "another-secret"))
-    with fixed_port(DEFAULT_PORT), bare.serving("--emulator", ZDEMO_CACHE_TTL="0") as (process, url):
-        assert bare("call", "scoped", "--url", url).code == 0
-        assert bare("role", "revoke", "reader", "read:messages").code == 0
-        refused = bare("call", "scoped", "--url", url, CLIENT_SECRET=CLIENT_SECRET)
+@pytest.mark.parametrize("real", [True, False], ids=["with a .env", "without"])
+def test_a_session_by_hand(real: bool, bare: Shell) -> None:
+    """The commands of the banner work as they stand, on other ports too, and leave a person's ``.env`` alone."""
+    port, mine = str(free_port()), "ZITADEL_DOMAIN=https://mine.example\nCLIENT_SECRET=another-secret\n"
+    if real:
+        (bare.folder / ".env").write_text(mine)
+    with bare.serving("--emulator", "--emulator-port", port, ZDEMO_CACHE_TTL="0") as (process, url):
+        option = ("--env-file", "emulator.env") if real else ()
+        init = ("init", "--emulator", "--emulator-port", port, *option)
+        call, revoke = ("call", "scoped", "--url", url, *option), ("role", "revoke", "reader", "read:messages", *option)
+        assert [bare(*command).code for command in (init, call, revoke)] == [0, 0, 0]
+        refused = bare(*call)
         assert (refused.code, "zdemo role grant reader read:messages" in refused.out) == (1, True)
         requests.get(f"{url}/api/private?access_token={ADMIN.pat[:-1]}", timeout=PATIENCE_SECONDS)
         code, out, err = stopped(process, signal.SIGTERM)
     assert (code, out) == (0, "")
-    assert "note: --emulator ignores your CLIENT_SECRET" in err
-    for command in ("zdemo init --emulator", f"zdemo call scoped --url {url}"):
-        assert f"\n  {command} --env-file emulator.env" in err, "the settings in .env are not the emulator's"
-    assert not [user.username for user in (READER, VISITOR, ADMIN) if user.pat[:-1] in err]
-    assert [words[2:4] for words in map(str.split, err.splitlines()) if words[1:2] == ["GET"]] == [
-        ["/api/public", "200"],
-        ["/api/private-scoped", "200"],
-        ["/api/private-scoped", "401"],
-        ["/api/private", "401"],
+    banner = err.partition("in another terminal")[0]
+    assert ("note: --emulator ignores your ZITADEL_DOMAIN, CLIENT_SECRET" in banner) is real
+    assert re.search(rf"ZITADEL \(emulator\)  http://localhost:{port} +credentials accepted\n", banner)
+    assert re.search(rf"API  +{url} +no cache\n", banner)
+    for command in (init, call, revoke):
+        assert re.search(rf"^  zdemo {re.escape(' '.join(command))}( |$)", err, re.MULTILINE)
+    assert not real or (bare.folder / ".env").read_text() == mine
+    assert not [secret for secret in (READER.pat, ADMIN.pat[:-1], CLIENT_SECRET) if secret in err]
+    lines = [line.split(maxsplit=1)[1] for line in err.splitlines() if re.match(r"\d\d:\d\d:\d\d  ", line)]
+    of_api = [line.split()[:3] for line in lines if not line.startswith("ZITADEL  ")]
+    assert of_api == [
+        ["GET", "/api/public", "200"],
+        ["GET", "/api/private-scoped", "200"],
+        ["GET", "/api/private-scoped", "401"],
+        ["GET", "/api/private", "401"],
     ]
+    assert [line for line in lines if "reader lacks read:messages" in line]
+    asked = [line.split() for line in lines if line.startswith("ZITADEL  POST /oauth/v2/introspect")]
+    assert ["200", "emulator-api,", "reader"] in [words[3:6] for words in asked]
+    deletions = [line for line in lines if "POST AuthorizationService/DeleteAuthorization" in line]
+    assert ["zdemo-admin" in line for line in deletions] == [True]
+
+
+def test_refused_credentials_are_told_at_the_start_with_the_fix(shell: Shell) -> None:
+    with shell.serving(CLIENT_SECRET=f"{CLIENT_SECRET[:-1]}1") as (process, _url):
+        code, _, err = stopped(process, signal.SIGTERM)
+    assert code == 0
+    assert re.search(r"ZITADEL  http://localhost:\d+ +credentials refused\n", err)
+    warning = unbroken(err)
+    assert "warning: CLIENT_SECRET is wrong" in warning
+    assert "\nfix      " in err
+
+
+def test_a_zitadel_that_hangs_does_not_keep_the_api_from_starting(shell: Shell) -> None:
+    with upstream(hang) as up, shell.serving(ZITADEL_DOMAIN=up.url, ZDEMO_TIMEOUT="30") as (process, url):
+        assert requests.get(f"{url}/api/public", timeout=PATIENCE_SECONDS).status_code == 200
+        code, _, err = stopped(process, signal.SIGTERM)
+    assert (code, f"ZITADEL  {up.url}  no answer yet\n" in err) == (0, True)

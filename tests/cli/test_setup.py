@@ -34,6 +34,7 @@ from zdemo.emulator import (
     PROJECT_ID,
     READER,
     Emulator,
+    RequestRecords,
     create_app,
     emulate,
     known_world,
@@ -107,7 +108,7 @@ def emulated(answer: Callable[[Environ, StartResponse, App], Iterable[bytes]]) -
     world = known_world()
     inner = create_app(world)
     with serving(lambda environ, start_response: answer(environ, start_response, inner)) as port:
-        yield Emulator(url=f"http://localhost:{port}", world=world)
+        yield Emulator(url=f"http://localhost:{port}", world=world, requests=RequestRecords())
 
 
 # --- a first run, and again

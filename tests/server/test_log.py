@@ -198,7 +198,7 @@ def test_what_a_client_sends_to_the_emulator_is_escaped_in_the_log(caplog: pytes
         exchange(port, request("/%1b%9b%c2%9b", method=b"\x1b[31\x9b", host="localhost"))
         exchange(port, request(method, b"Content-Type: " + nasty, method="POST", body=b"{}", host="localhost"))
     records = [record for record in caplog.records if record.name.startswith("zdemo.emulator")]
-    assert len(records) >= 5
+    assert len(records) == 3
     for record in records:
         assert TextFormatter(io.StringIO()).format(record).isprintable()
         assert JsonFormatter().format(record).isprintable()

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from zdemo.cli.help import OUTPUT_GROUP
 from zdemo.cli.layout import BELOW, pad, with_remark
 from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
+from zdemo.client import Route
 from zdemo.config.columns import cells
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import AdminSettings
-from zdemo.demo.scenario import DemoEnvironment, Interrupted, StepResult
-from zdemo.errors import ExitCode, SettingsError
+from zdemo.demo.scenario import DemoEnvironment, DemoExchange, Interrupted, StepResult
+from zdemo.errors import ExitCode, IntrospectionError, SettingsError
+from zdemo.introspection.model import INTROSPECTION_PATH, ROLES_CLAIM
 
 NAME_WIDTH = 38
+SHOWN_CLAIMS = ("active", "username", "aud", ROLES_CLAIM)  # those that decide, and a name
 SIGNALLED = 128  # what shells add to the number of the signal that ended a program
 LIVE_HINT = (
     "set {what} in the environment or in .env; zdemo demo without --live needs no settings; how to get a ZITADEL: "
@@ -39,6 +44,12 @@ def demo(
     live: Annotated[
         bool, typer.Option("--live", help="Use your own ZITADEL, with objects that are removed at the end.")
     ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose", "-v", help="Show each request and answer, with tokens masked.", rich_help_panel=OUTPUT_GROUP
+        ),
+    ] = False,
     env_file: EnvFile = None,
 ) -> int:
     """See an API check ZITADEL tokens, with nothing configured.
@@ -47,6 +58,7 @@ def demo(
 
     Examples:
       zdemo demo
+      zdemo demo -v
       zdemo demo --live
       zdemo demo --json
 
@@ -61,9 +73,9 @@ def demo(
     if not live:
         from zdemo.demo.emulated import emulated_demo  # here, since the live demo needs no emulator
 
-        return _run(screen, emulated_demo(), as_json=as_json, live=False)
+        return _run(screen, emulated_demo(), as_json=as_json, live=False, verbose=verbose)
     try:
-        return _run(screen, _live(screen, env_file), as_json=as_json, live=True)
+        return _run(screen, _live(screen, env_file), as_json=as_json, live=True, verbose=verbose)
     except Interrupted as interrupted:
         if interrupted.number != signal.SIGINT:  # Ctrl-C is reported as for every command
             screen.tell("interrupted")
@@ -88,7 +100,9 @@ def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[DemoE
     return live_demo(settings, screen)
 
 
-def _run(screen: Screen, demo: AbstractContextManager[DemoEnvironment], *, as_json: bool, live: bool) -> int:
+def _run(
+    screen: Screen, demo: AbstractContextManager[DemoEnvironment], *, as_json: bool, live: bool, verbose: bool
+) -> int:
     results: list[StepResult] = []
     start = time.monotonic()
     with demo as environment:
@@ -103,6 +117,8 @@ def _run(screen: Screen, demo: AbstractContextManager[DemoEnvironment], *, as_js
             results.append(result)
             if not as_json:
                 show_result(screen, len(results), result)
+                if verbose and result.exchange:
+                    show_exchange(screen, result.exchange)
     if as_json:
         screen.document(results_as_json(results))
     else:
@@ -130,6 +146,37 @@ def show_result(screen: Screen, number: int, result: StepResult) -> None:
         screen.behind(lead, f"{step.name}\n{came}")
     lead = " " * (cells(lead) + BELOW)
     screen.behind(lead, f"GET {step.route.path}, {step.caller.value}\n{step.why}")
+
+
+def show_exchange(screen: Screen, exchange: DemoExchange) -> None:
+    """Show the request and its answer, and between them what the API and ZITADEL said to each other."""
+    call, answer = exchange.call, exchange.call.answer
+    header = f"\nAuthorization: Bearer {exchange.token}" if exchange.token else ""
+    rows = [("request", f"GET {call.url}{header}"), *_introspections(exchange)]
+    rows.append(("answer", f"{answer.status}, {answer.seconds * 1000:.0f} ms"))
+    if call.challenge:
+        rows.append(("", f"WWW-Authenticate: {call.challenge.text}"))
+    rows.append(("", answer.text.strip()))
+    screen.pairs(rows, indent=6, label_width=9)
+    screen.say()
+
+
+def _introspections(exchange: DemoExchange) -> Iterator[tuple[str, str]]:
+    if not exchange.token or exchange.call.route is Route.PUBLIC:
+        yield "ZITADEL", "not asked"
+    elif not exchange.introspections:
+        is_known = exchange.call.answer.status < 500
+        why = "a fresh answer is in the cache" if is_known else "the API waits until ZITADEL is back"
+        yield "ZITADEL", f"not asked: {why}"
+    for one in exchange.introspections:
+        yield "ZITADEL", f"POST {INTROSPECTION_PATH}, token={one.token}"
+        if isinstance(one.outcome, IntrospectionError):
+            yield "", f"no answer: {one.outcome.message}"
+            continue
+        shown = {name: one.outcome.claims[name] for name in SHOWN_CLAIMS if name in one.outcome.claims}
+        yield "", json.dumps(shown, ensure_ascii=False)
+        if exchange.reason:
+            yield "", f"only the emulator says why: {exchange.reason}"
 
 
 def show_end(screen: Screen, results: Sequence[StepResult], seconds: float, *, live: bool) -> None:

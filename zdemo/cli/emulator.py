@@ -83,10 +83,12 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         return run_with_emulator(screen, command, env or [], lambda: _start(port), host=host, port=port)
     if env:
         raise UsageError("--env needs a command", hint=f"zdemo emulator --env {shlex.quote(env[0])} -- COMMAND")
+    from zdemo.cli.emulator_log import log_emulator  # here, since a line of help needs no server
     from zdemo.emulator import emulate
     from zdemo.serving.signals import block_stop_signals, wait_for
 
     signals = block_stop_signals()
+    log_emulator()
     with ExitStack() as stack:
         start = _start(port)
         values = stack.enter_context(key_files(start)) if as_json else {}

@@ -70,9 +70,7 @@ def serve(
     block_stop_signals()  # until the server waits for them
     screen: Screen = ctx.obj
     if json_logs:
-        from zdemo.server import log_to_stderr
-
-        log_to_stderr(as_json=True)
+        _log(as_json=True, emulator=emulator)
         screen = _JsonLogScreen(redaction=screen.redaction)
     environment = read_environment(env_file)
     if emulator:
@@ -90,6 +88,8 @@ def serve(
         stack.enter_context(_metrics_folder(served=open_metrics, shared=workers > 1))
         place = Place(host, port, emulator_port if emulator else None)
         tell_start(screen, environment, settings, place, as_json=json_logs)
+        if emulator and not json_logs:  # below the banner
+            _log(as_json=False, emulator=True)
         from zdemo.server import WorkerApp
         from zdemo.serving.production import serve_forever
         from zdemo.serving.spare_threads import spare_threads, thread_limit
@@ -100,6 +100,17 @@ def serve(
         )
         serve_forever(build, listener, workers=workers, threads=threads + spare, connections=connections)
     return ExitCode.YES
+
+
+def _log(*, as_json: bool, emulator: bool) -> None:
+    """Log what happens in this process; the workers log for themselves."""
+    from zdemo.cli.emulator_log import BESIDE_THE_API, log_emulator
+    from zdemo.server import log_to_stderr
+
+    if emulator:
+        log_emulator(mark=BESIDE_THE_API, as_json=as_json)
+    else:
+        log_to_stderr(as_json=as_json)
 
 
 def _connections(screen: Screen, threads: int) -> int:

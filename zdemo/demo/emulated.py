@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import Settings
+from zdemo.demo.recording import RecordingIntrospector
 from zdemo.demo.scenario import CACHE_SECONDS, EMULATED_STEPS, Caller, DemoChange, DemoEnvironment, changes_at_zitadel
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate, known_world
+from zdemo.introspection.build import Limits, protected
+from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient
 from zdemo.server import create_app
-from zdemo.serving.embedded import serving
+from zdemo.serving.embedded import THREADS, serving
 
 TIMEOUT_SECONDS = 2.0
 PATIENCE_SECONDS = 8.0  # the time of the API's cache, and some more
@@ -23,7 +26,8 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
     world = known_world()
     with ExitStack() as stack:
         emulator = stack.enter_context(ExitStack())
-        url = emulator.enter_context(emulate(world)).url
+        running = emulator.enter_context(emulate(world))
+        url, records = running.url, running.requests
         client = stack.enter_context(ManagementClient(ZitadelAddress(url), ADMIN.pat, timeout_seconds=TIMEOUT_SECONDS))
         settings = Settings(
             issuer=url,
@@ -32,7 +36,10 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
             timeout_seconds=TIMEOUT_SECONDS,
             cache_ttl_seconds=CACHE_SECONDS,
         )
-        api_port = stack.enter_context(serving(create_app(settings)))
+        zitadel = stack.enter_context(closing(IntrospectionClient(settings, connections=THREADS)))
+        introspector = RecordingIntrospector(zitadel)
+        app = create_app(settings, protected(introspector, settings, Limits.of(THREADS)), threads=THREADS)
+        api_port = stack.enter_context(serving(app))
         port = int(url.rsplit(":", 1)[1])
         yield DemoEnvironment(
             zitadel=f"(emulator) {url}",
@@ -42,8 +49,10 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
             changes={
                 **changes_at_zitadel(client, project_id=PROJECT_ID, reader_id=READER.id, pat_id=READER.token_id),
                 DemoChange.DISCONNECT: emulator.close,
-                DemoChange.RECONNECT: lambda: emulator.enter_context(emulate(world, port=port)),
+                DemoChange.RECONNECT: lambda: emulator.enter_context(emulate(world, port=port, requests=records)),
             },
             timeout_seconds=TIMEOUT_SECONDS * 2,
             patience_seconds=PATIENCE_SECONDS,
+            introspector=introspector,
+            reason=lambda: records[-1].reason,
         )

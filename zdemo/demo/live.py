@@ -8,13 +8,14 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from zdemo.client import ROLE
 from zdemo.config.settings import AdminSettings
+from zdemo.demo.recording import RecordingIntrospector
 from zdemo.demo.scenario import (
     CACHE_SECONDS,
     LIVE_STEPS,
@@ -27,7 +28,6 @@ from zdemo.demo.scenario import (
 from zdemo.errors import ZdemoError
 from zdemo.introspection.build import Limits, protected
 from zdemo.introspection.client import IntrospectionClient
-from zdemo.introspection.model import Introspection, Introspector
 from zdemo.management.client import ManagementClient
 from zdemo.provisioning.apply import apply_plan
 from zdemo.provisioning.files import SetupFiles
@@ -43,17 +43,6 @@ from zdemo.serving.embedded import LOOPBACK, THREADS, serving
 PATIENCE_SECONDS = 11.0  # ten for ZITADEL, whose reads trail its writes, and the time of the API's cache
 PREFIX = "zdemo-live-"
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-
-
-@dataclass
-class SwitchedIntrospector:
-    """An introspector that asks the one that is ``current``."""
-
-    current: Introspector
-
-    def introspect(self, token: str) -> Introspection:
-        """Ask the current one."""
-        return self.current.introspect(token)
 
 
 @contextmanager
@@ -141,7 +130,7 @@ def _environment(client: ManagementClient, files: SetupFiles, check: Callable[[]
         zitadel = stack.enter_context(closing(IntrospectionClient(settings)))
         closed = replace(settings, issuer=f"http://{LOOPBACK}:{stack.enter_context(_closed_port())}", internal_url=None)
         nowhere = stack.enter_context(closing(IntrospectionClient(closed)))
-        switched = SwitchedIntrospector(zitadel)
+        switched = RecordingIntrospector(zitadel)
         limits = Limits.of(THREADS)
         app = create_app(settings, protected(switched, settings, limits), threads=THREADS)
         port = stack.enter_context(serving(app))
@@ -159,6 +148,7 @@ def _environment(client: ManagementClient, files: SetupFiles, check: Callable[[]
             },
             timeout_seconds=client.timeout_seconds * 2,
             patience_seconds=PATIENCE_SECONDS,
+            introspector=switched,
             check=check,
         )
 

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from zdemo.client import ROLE, Route, call_api
+from zdemo.client import ROLE, Call, Route, call_api
+from zdemo.config.masking import masked
 from zdemo.config.settings import ClientSettings
+from zdemo.demo.recording import IntrospectionExchange, RecordingIntrospector
+from zdemo.introspection.model import Introspection
 from zdemo.management.client import ManagementClient
 from zdemo.management.resources import remove_pat
 from zdemo.management.role_assignments import grant, revoke
@@ -50,12 +53,29 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DemoExchange:
+    """One request to the API, with its masked token, and what the API and ZITADEL said to each other meanwhile.
+
+    ``reason`` is why the emulator called the token inactive, which ZITADEL never says.
+    """
+
+    call: Call
+    token: str
+    introspections: tuple[IntrospectionExchange, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """The result of a step. ``seconds`` is how long the expected status took to come, after a change."""
+    """The result of a step. ``seconds`` is how long the expected status took to come, after a change.
+
+    ``exchange`` is the last request of the step.
+    """
 
     step: Step
     actual: int
     seconds: float | None
+    exchange: DemoExchange | None = None
 
     @property
     def passed(self) -> bool:
@@ -76,6 +96,7 @@ class DemoEnvironment:
     """A ZITADEL and the API in front of it, while the demo runs.
 
     ``changes``: how each change is made here. ``patience_seconds``: how long one may take to reach the API.
+    ``introspector`` is what the API asks. ``reason`` returns why the last token was inactive, where that is known.
     ``check`` is called between requests, and raises to end the demo.
     """
 
@@ -86,6 +107,8 @@ class DemoEnvironment:
     changes: Mapping[DemoChange, Callable[[], object]]
     timeout_seconds: float
     patience_seconds: float
+    introspector: RecordingIntrospector
+    reason: Callable[[], str] = lambda: ""
     check: Callable[[], None] = lambda: None
 
     def run(self) -> Iterator[StepResult]:
@@ -102,12 +125,25 @@ class DemoEnvironment:
         token = UNKNOWN_TOKEN if step.caller is Caller.UNKNOWN else self.tokens.get(step.caller)
         start = time.monotonic()
         while True:
-            status = call_api(client, step.route, token).answer.status
+            self.introspector.taken()
+            call = call_api(client, step.route, token)
+            status = call.answer.status
             waited = time.monotonic() - start
             if status == step.expected or step.change is None or waited > self.patience_seconds:
-                return StepResult(step=step, actual=status, seconds=waited if step.change else None)
+                exchange = self._exchange(call, token)
+                return StepResult(step=step, actual=status, seconds=waited if step.change else None, exchange=exchange)
             self.check()
             time.sleep(POLL_SECONDS)
+
+    def _exchange(self, call: Call, token: str | None) -> DemoExchange:
+        said = self.introspector.taken()
+        is_inactive = any(isinstance(one.outcome, Introspection) and not one.outcome.active for one in said)
+        return DemoExchange(
+            call=call,
+            token=masked(token) if token else "",
+            introspections=said,
+            reason=self.reason() if is_inactive else "",
+        )
 
 
 def changes_at_zitadel(

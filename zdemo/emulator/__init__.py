@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from zdemo.emulator.app import create_app
 from zdemo.emulator.entities import NEVER, User
 from zdemo.emulator.key_files import KeyFiles, add_key_files
+from zdemo.emulator.records import FIELDS, REQUESTS_LOG, RequestRecord, RequestRecords
 from zdemo.emulator.seed import (
     ADMIN,
     APPLICATION_ID,
@@ -39,16 +40,20 @@ __all__ = [
     "CLIENT_ID",
     "CLIENT_SECRET",
     "DEFAULT_PORT",
+    "FIELDS",
     "NEVER",
     "ORGANIZATION_ID",
     "PROJECT_ID",
     "PROJECT_NAME",
     "PROJECT_ROLES",
     "READER",
+    "REQUESTS_LOG",
     "VISITOR",
     "Emulator",
     "KeyFiles",
     "KnownUser",
+    "RequestRecord",
+    "RequestRecords",
     "Start",
     "User",
     "World",
@@ -65,10 +70,11 @@ log = logging.getLogger("zdemo.emulator")
 
 @dataclass(frozen=True)
 class Emulator:
-    """A running emulator: its URL, with the host name of its instance, and its state."""
+    """A running emulator: its URL, with the host name of its instance, its state, and the latest requests."""
 
     url: str
     world: World
+    requests: RequestRecords
 
     @property
     def port(self) -> int:
@@ -77,17 +83,22 @@ class Emulator:
 
 
 @contextmanager
-def emulate(world: World | None = None, *, host: str = LOOPBACK, port: int = 0) -> Iterator[Emulator]:
+def emulate(
+    world: World | None = None, *, host: str = LOOPBACK, port: int = 0, requests: RequestRecords | None = None
+) -> Iterator[Emulator]:
     """Serve a world while the block runs, by default the known one; port 0 picks a free port.
+
+    ``requests`` are those of an earlier run to add to.
 
     Leaving the block simulates an outage, which ends when the block is entered again with the same world and port.
 
     Raises OSError if the port is taken, or the host is not an address of this machine.
     """
     world = known_world() if world is None else world
-    app = create_app(world)
+    requests = RequestRecords() if requests is None else requests
+    app = create_app(world, requests)
     with serving(app, host, port, patient=True, on_http2=_log_http2) as bound:
-        yield Emulator(url=f"http://{world.external_domain}:{bound}", world=world)
+        yield Emulator(url=f"http://{world.external_domain}:{bound}", world=world, requests=requests)
 
 
 def _log_http2() -> None:

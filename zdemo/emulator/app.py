@@ -2,6 +2,7 @@
 
 import logging
 import posixpath
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -19,6 +20,7 @@ from zdemo.emulator import api, oidc
 from zdemo.emulator.bodies import FREE_BYTES, TOO_LARGE, Room, TooManyBodies, read_body
 from zdemo.emulator.host import Origin
 from zdemo.emulator.oidc.responses import OAuthError, is_preflight, not_found
+from zdemo.emulator.records import RequestRecord, RequestRecords, masked, note, notes_of, reason_for
 from zdemo.emulator.world import World
 
 Environ = dict[str, Any]
@@ -26,6 +28,8 @@ Environ = dict[str, Any]
 CONNECT_PREFIX = "/zitadel."
 CODES = {404: (5, "Not Found"), 405: (12, "Method Not Allowed")}  # gRPC's numbers
 PATH_LIMIT = 200
+TOKEN_LIKE = re.compile(r"eyJ[\w-]+\.[\w.-]*|[\w-]{40,}", re.ASCII)
+LONGEST_HOST = 100
 MOST_LARGE_AT_ONCE = 2  # requests with a large or a packed body; to read it takes up to 50 times its size
 FAILURE = "zdemo.emulator.failure"  # key in a request's environment for an exception that the emulator did not expect
 
@@ -45,8 +49,8 @@ HEALTH: dict[str, tuple[str, str]] = {  # path -> content and its type: all is w
 log = logging.getLogger("zdemo.emulator")
 
 
-def create_app(world: World) -> Flask:
-    """Build the application around a world, which it reads and changes."""
+def create_app(world: World, records: RequestRecords | None = None) -> Flask:
+    """Build the application around a world, which it reads and changes; it adds each request to ``records``."""
     app = Flask("zdemo.emulator", static_folder=None)
     app.url_map.merge_slashes = False
     app.before_request(lambda: _choose_instance(world))
@@ -57,7 +61,7 @@ def create_app(world: World) -> Flask:
         app.add_url_rule(path, path, partial(Response, content, content_type=media))
     oidc.register(app, world)
     api.register(app, world)
-    app.wsgi_app = _Front(app.wsgi_app)  # type: ignore[method-assign]  # Flask's own way to wrap it
+    app.wsgi_app = _Front(app.wsgi_app, RequestRecords() if records is None else records)  # type: ignore[method-assign]  # Flask's own way to wrap it
     return app
 
 
@@ -67,13 +71,14 @@ class _Front:
     The world is locked further inside, once forms and messages have been read.
     """
 
-    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(self, app: Callable[..., Iterable[bytes]], records: RequestRecords) -> None:
         self._app = app
+        self._records = records
         self._room = Room()
         self._large = threading.BoundedSemaphore(MOST_LARGE_AT_ONCE)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        started = time.perf_counter()
+        at, started = time.time(), time.perf_counter()
         statuses: list[str] = []
 
         def start(status: str, *rest: Any) -> Any:
@@ -82,21 +87,30 @@ class _Front:
 
         path = environ["PATH_INFO"]
         body = self._answer(environ, path, start)
-        if log.isEnabledFor(logging.INFO):
-            milliseconds = (time.perf_counter() - started) * 1000
-            log.info("%s %s %s %.1f ms", _shown(environ["REQUEST_METHOD"]), _shown(path), statuses[-1], milliseconds)
+        notes, status = notes_of(environ), int(statuses[-1])
+        record = RequestRecord(
+            at=at,
+            method=_shown(environ["REQUEST_METHOD"]),
+            path=_shown(path),
+            status=status,
+            milliseconds=(time.perf_counter() - started) * 1000,
+            **notes | {"reason": reason_for(status, notes)},
+        )
+        self._records.add(record)  # last, since writing a log can block: the world is not locked here
         return body
 
     def _answer(self, environ: Environ, path: str, start: Callable[..., Any]) -> Iterable[bytes]:
         if (clean := _clean_path(path)) != path:
             query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
             location = quote(clean.encode("latin-1"), safe="/:@!$&'()*+,;=~%") + query
+            notes_of(environ)["reason"] = "the path has empty, . or .. steps"
             start("301 Moved Permanently", [("Location", location), ("Content-Length", "0")])
             return []
         with self._room.share() as take:
             try:
                 content = read_body(environ, take)
             except (TooManyBodies, OSError, ValueError) as error:
+                notes_of(environ)["reason"] = str(error) or "the body did not arrive"
                 return _refuse(error, start)
             environ[TOO_LARGE] = content is None
             environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(content or b""), str(len(content or b""))
@@ -119,7 +133,8 @@ def _refuse(error: Exception, start: Callable[..., Any]) -> Iterable[bytes]:
 
 
 def _shown(path: str) -> str:
-    return quote(path.encode("latin-1"), safe="/:@%")[:PATH_LIMIT]
+    shown = quote(path.encode("latin-1"), safe="/:@%")
+    return TOKEN_LIKE.sub(lambda token: masked(token[0]).replace("…", "..."), shown)[:PATH_LIMIT]
 
 
 def _clean_path(path: str) -> str:
@@ -137,7 +152,7 @@ def _choose_instance(world: World) -> Response | None:
         g.origin = origin
         return None
     message, with_parent = refusal
-    log.info("%s", with_parent)
+    note(reason=f"no instance for host {origin.requested_host[:LONGEST_HOST]}")
     if path.startswith(oidc.PREFIXES):
         return not_found(message)
     return _json_error(404, "not_found" if path.startswith(CONNECT_PREFIX) else 5, with_parent)

@@ -189,6 +189,15 @@ class SessionToken(Entity):
     auth_time: float
 
 
+@dataclass(frozen=True)
+class EndedToken:
+    """A token that ended before its time, of the user who then had this name."""
+
+    token: PersonalAccessToken | SessionToken
+    username: str
+    why: str
+
+
 @dataclass(kw_only=True)
 class Event:
     """An entry of the log of what happened to a user; ``editor`` is a user's ID, or empty for the instance."""

@@ -23,12 +23,13 @@ class ZitadelError(Exception):
     """An error answer: Connect's word, ZITADEL's English sentence or raw translation key, and ZITADEL's error ID.
 
     Without an ID (field validation, unreadable bodies) the answer has no ``details``; a few of ZITADEL's errors have
-    an empty ID, which is shown.
+    an empty ID, which is shown. ``reason`` is for the emulator's records alone.
     """
 
-    def __init__(self, text: str, id: str | None = None, *, code: str = "unknown") -> None:
+    def __init__(self, text: str, id: str | None = None, *, code: str = "unknown", reason: str = "") -> None:
         super().__init__(text if id is None else f"{text} ({id})")
         self.text, self.id, self.code = text, id, code
+        self.reason = reason or str(self)
 
 
 InvalidArgument = partial(ZitadelError, code="invalid_argument")  # a broken rule, whatever the state of the instance

@@ -3,11 +3,14 @@
 from zdemo.emulator import host
 from zdemo.emulator.credentials import IV_BYTES, decoded, ids_in_token, without_line_ends
 from zdemo.emulator.entities import PersonalAccessToken, SessionToken, User
+from zdemo.emulator.records import ago, note
 from zdemo.emulator.signing import BadSignature, MalformedJWT, unverified_claims, verify
 from zdemo.emulator.world import World
 
 Token = PersonalAccessToken | SessionToken
 
+UNKNOWN = "unknown token"
+JWT_DOTS = 2
 SESSION_ID_PREFIX = "V2_"  # how IDs of the token endpoint's tokens begin
 
 _INVALID = "token is not valid or has expired"
@@ -17,7 +20,11 @@ _EXPIRED_SESSION = "ID=QUERY-SAF3rf Message=Errors.OIDCSession.Token.Expired"
 
 
 class TokenRefused(Exception):
-    """A text that is not a live token; the message is what ZITADEL logs about it."""
+    """A text that is not a live token; the message is what ZITADEL logs about it, ``reason`` the exact cause."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def find_token(world: World, text: str) -> Token | None:
@@ -40,7 +47,9 @@ def live_token(world: World, text: str) -> Token:
         ids = _ids_in_jwt(world, text)
         token = _stored(world, ids)
     if token is None:
-        raise TokenRefused(_why_missing(world, ids))
+        raise TokenRefused(_why_missing(world, ids), _how_ended(world, ids, text))
+    if user := world.users.get(token.user_id):
+        note(user=user.username)
     _check_life(world, token)
     return token
 
@@ -72,7 +81,7 @@ def _pat_with_text(world: World, text: str) -> PersonalAccessToken | None:
 
 def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
     if len(decoded(text) or b"") >= IV_BYTES:
-        raise TokenRefused("ID=OIDC-rei1O Message=invalid token format")
+        raise TokenRefused("ID=OIDC-rei1O Message=invalid token format", _how_ended(world, None, text))
     issuer = host.current().issuer
     try:
         claims = unverified_claims(text)
@@ -81,10 +90,16 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
             raise MalformedJWT(f"issuer does not match: Expected: {issuer}, got: {got}")
         verify(world, text)
         expires = claims.get("exp")
-        if not isinstance(expires, int | float) or expires <= world.now():
-            raise MalformedJWT("token has expired")
+        if not isinstance(expires, int | float):
+            raise MalformedJWT("token has no time at which it expires")
+        if expires <= world.now():
+            if user := world.users.get(str(claims.get("sub"))):
+                note(user=user.username)
+            reason = f"expired {ago(world.now() - expires)}"
+            raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=(token has expired)", reason)
     except (MalformedJWT, BadSignature) as error:
-        raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=({error})") from error
+        reason = str(error) if text.count(".") == JWT_DOTS else _how_ended(world, None, text)
+        raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=({error})", reason) from error
     return str(claims.get("jti", "")), str(claims.get("sub", ""))
 
 
@@ -97,10 +112,31 @@ def _why_missing(world: World, ids: tuple[str, str] | None) -> str:
     return f"ID={error_id} Message=Errors.OIDCSession.Token.Invalid"
 
 
+def _how_ended(world: World, ids: tuple[str, str] | None, text: str) -> str:
+    """Return how a token ended that is not there any more; noting whose it was."""
+    ended = world.ended_tokens.get(ids[0]) if ids else None
+    if ended is None:
+        content = decoded(text)
+        ended = next((e for e in world.ended_tokens.values() if content and decoded(e.token.token) == content), None)
+    if ended is None:
+        return UNKNOWN
+    note(user=ended.username)
+    return ended.why
+
+
 def _check_life(world: World, token: Token) -> None:
     user = world.users.get(token.user_id)
     dead = isinstance(token, PersonalAccessToken) and token.dead
     if user is None or user.state != "ACTIVE" or dead:
-        raise TokenRefused(_NO_SUCH_TOKEN)
+        raise TokenRefused(_NO_SUCH_TOKEN, _why_dead(world, token, user))
     if token.expires <= world.now():
-        raise TokenRefused(_EXPIRED_PAT if isinstance(token, PersonalAccessToken) else _EXPIRED_SESSION)
+        message = _EXPIRED_PAT if isinstance(token, PersonalAccessToken) else _EXPIRED_SESSION
+        raise TokenRefused(message, f"expired {ago(world.now() - token.expires)}")
+
+
+def _why_dead(world: World, token: Token, user: User | None) -> str:
+    if ended := world.ended_tokens.get(token.id):
+        return ended.why
+    if user and user.state != "ACTIVE":
+        return f"the user is {'locked' if user.state == 'LOCKED' else 'deactivated'}"
+    return "ZITADEL cannot read a PAT of a user whose ID has a colon"

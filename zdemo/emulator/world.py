@@ -13,6 +13,7 @@ from zdemo.emulator.entities import (
     Administrator,
     Application,
     Authorization,
+    EndedToken,
     Entity,
     Event,
     IdGenerator,
@@ -69,6 +70,7 @@ class World:
         self.events: list[Event] = []
         self.features: dict[str, object] = {}
         self.ended: dict[str, float] = {}  # when a project or authorization was removed, by its ID
+        self.ended_tokens: dict[str, EndedToken] = {}  # by the token's ID
         self._sequences: Counter[str] = Counter()
         self._kept_taken: set[tuple[str, ...]] = set()  # what stays taken after its project was removed
 
@@ -274,23 +276,37 @@ class World:
         """Set a user's state. Any state but ``ACTIVE`` ends the user's tokens for good."""
         user.state = state
         if state != "ACTIVE":
+            why = f"the user was {'locked' if state == 'LOCKED' else 'deactivated'}"
             for pat in user.pats.values():
                 pat.dead = True
-            self._end_sessions(user)
+                self.end_token(pat, why)
+            self._end_sessions(user, why)
         self.log(user, event, by)
         return self.touch(user)
 
     def remove_user(self, user: User, by: str = "") -> float:
         """Remove a user with its tokens, keys, authorizations and administrator roles."""
-        self._end_sessions(user)
+        for pat in user.pats.values():
+            self.end_token(pat, "the user was removed")
+        self._end_sessions(user, "the user was removed")
         self._remove_authorizations(lambda a: a.user_id == user.id)
         _remove(self.administrators, lambda a: a.user_id == user.id)
         del self.users[user.id]
         self.log(user, "user.removed", by)
         return self.touch(user)
 
-    def _end_sessions(self, user: User) -> None:
-        _remove(self.session_tokens, lambda token: token.user_id == user.id)
+    def _end_sessions(self, user: User, why: str) -> None:
+        for token in [token for token in self.session_tokens.values() if token.user_id == user.id]:
+            self.end_session(token, why)
+
+    def end_session(self, token: SessionToken, why: str) -> None:
+        """End a token of the token endpoint."""
+        del self.session_tokens[token.id]
+        self.end_token(token, why)
+
+    def end_token(self, token: PersonalAccessToken | SessionToken, why: str) -> None:
+        """Remember why a token has ended, which it does once."""
+        self.ended_tokens.setdefault(token.id, EndedToken(token, self.users[token.user_id].username, why))
 
     def add_pat(
         self,
@@ -319,6 +335,7 @@ class World:
 
     def remove_pat(self, user: User, pat_id: str, by: str = "") -> None:
         """Remove a personal access token, which ends at once."""
+        self.end_token(user.pats[pat_id], "the PAT was deleted")
         del user.pats[pat_id]
         self.log(user, "user.pat.removed", by, tokenId=pat_id)
 

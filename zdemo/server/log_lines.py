@@ -74,7 +74,8 @@ class RequestLines:
         if not self._is_terminal:
             cache, took, identity = tail
             shown = self._status(status)
-            return f"{clock}{request:<{REQUEST_WIDTH}}  {shown}  {what:<{WHO_WIDTH}}  {cache:<6} {took:>8}  {identity}"
+            line = f"{clock}{request:<{REQUEST_WIDTH}}  {shown}  {what:<{WHO_WIDTH}}  {cache:<6} {took:>8}  {identity}"
+            return line.rstrip()
         return "\n".join(self._fitted(columns_of(self._stream), clock, request, status, what, tail))
 
     def _fitted(

@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TextIO, cast
 
 from zdemo.config.printable import one_line, printable
@@ -23,17 +25,30 @@ END_SECONDS = 1.0  # how long the last lines may take when the process ends
 INDENT = "    "
 
 
+@dataclass(frozen=True)
+class RequestLog:
+    """A logger of requests: what the arguments of its records are, and how they become a line."""
+
+    name: str
+    fields: tuple[str, ...]
+    line: Callable[..., str]  # of a RequestLines, the time, and the arguments
+
+
+OWN_REQUESTS = RequestLog(ACCESS_LOG, ACCESS_FIELDS, RequestLines.line)
+
+
 class TextFormatter(logging.Formatter):
     """One line per event for people; the lines of a traceback are indented, so that none looks like an event."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, requests: RequestLog = OWN_REQUESTS) -> None:
         super().__init__()
-        self._requests = RequestLines(stream)
+        self._lines = RequestLines(stream)
+        self._requests = requests
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text."""
-        if record.name == ACCESS_LOG and isinstance(record.args, tuple):
-            return self._requests.line(record.created, *cast("tuple[Any, ...]", record.args))
+        if record.name == self._requests.name and isinstance(record.args, tuple):
+            return self._requests.line(self._lines, record.created, *record.args)
         lines = [one_line(record.getMessage())]
         if record.exc_info:
             lines += printable(self.formatException(record.exc_info)).split("\n")
@@ -43,6 +58,10 @@ class TextFormatter(logging.Formatter):
 class JsonFormatter(logging.Formatter):
     """One JSON object per line, with a field for each part of a request. It is ASCII, whatever the locale."""
 
+    def __init__(self, requests: RequestLog = OWN_REQUESTS) -> None:
+        super().__init__()
+        self._requests = requests
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON text."""
         line: dict[str, Any] = {
@@ -50,8 +69,8 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
         }
-        if record.name == ACCESS_LOG and isinstance(record.args, tuple):
-            line |= dict(zip(ACCESS_FIELDS, record.args, strict=True))
+        if record.name == self._requests.name and isinstance(record.args, tuple):
+            line |= dict(zip(self._requests.fields, record.args, strict=True))
             line["milliseconds"] = round(line["milliseconds"], 3)
         else:
             line["message"] = one_line(record.getMessage())
@@ -136,18 +155,24 @@ class BatchingHandler(logging.Handler):
             self._writing.release()
 
 
-def log_to_stderr(*, as_json: bool = False, in_batches: bool = False) -> None:
+def log_to_stderr(
+    *,
+    as_json: bool = False,
+    in_batches: bool = False,
+    batch_seconds: float = BATCH_SECONDS,
+    requests: RequestLog = OWN_REQUESTS,
+) -> None:
     """Log one line per event to standard error; other libraries only from warnings on.
 
-    ``in_batches`` is for servers: lines are written together, several times per second.
+    ``in_batches`` is for servers: a thread writes what has come within ``batch_seconds`` together.
     """
     if in_batches:  # no line shows these, so they need not be looked up (Python's logging HOWTO, "Optimization")
         logging._srcfile = None
         logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # Python has no sys.stderr if it was closed: the API runs on without its log.
     stream = cast("TextIO | None", sys.stderr) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # stays open
-    handler = BatchingHandler(stream) if in_batches else logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter() if as_json else TextFormatter(stream))
+    handler = BatchingHandler(stream, wait_seconds=batch_seconds) if in_batches else logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter(requests) if as_json else TextFormatter(stream, requests))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -12,7 +12,8 @@ from zdemo.emulator.api.messages import FieldType, InvalidError, Message, OneOf
 from zdemo.emulator.api.permissions import AUTHENTICATED, memberships, permissions
 from zdemo.emulator.entities import PersonalAccessToken, Switchable, User
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
-from zdemo.emulator.tokens import find_token
+from zdemo.emulator.records import masked, note
+from zdemo.emulator.tokens import TokenRefused, live_token
 from zdemo.emulator.world import World
 
 Answer = dict[str, Any]
@@ -50,7 +51,7 @@ class Call:
         organization_id = organization_id or self.organization_id
         self._need_membership(organization_id)
         if not self.may(permission, organization_id, resource_id):
-            raise PermissionDenied("No matching permissions found", "AUTH-AWfge")
+            raise PermissionDenied("No matching permissions found", "AUTH-AWfge", reason=self._lacks(permission))
 
     def need_or_self(self, permission: str, user: User | None) -> None:
         """Refuse a caller without the permission, except about the caller's own user."""
@@ -64,11 +65,15 @@ class Call:
         self._need_membership(self.organization_id)
         held = permissions(self.world, self.caller, self.organization_id)
         if permission not in {name.split(":")[0] for name in held}:
-            raise PermissionDenied("No matching permissions found", "AUTH-5mWD2")
+            raise PermissionDenied("No matching permissions found", "AUTH-5mWD2", reason=self._lacks(permission))
+
+    def _lacks(self, permission: str) -> str:
+        return f"{self.caller.username} lacks the permission {permission}"
 
     def _need_membership(self, organization_id: str) -> None:
         if not memberships(self.world, self.caller, organization_id):
-            raise NotFound("membership not found", "AUTHZ-cdgFk")
+            reason = f"{self.caller.username} is not an administrator of the organization {organization_id}"
+            raise NotFound("membership not found", "AUTHZ-cdgFk", reason=reason)
 
     def set_active(self, entity: Switchable, active: bool, refusal: tuple[str, str] | None = None) -> float:
         """Switch an object on or off; return when it last changed.
@@ -129,7 +134,9 @@ def run(
     caller = _authenticated(world, headers.get("Authorization"))
     organization_id = headers.get("x-zitadel-orgid", "")
     if organization_id and organization_id not in world.organizations:
-        raise PermissionDenied("Organisation doesn't exist", "AUTH-Bs7Ds")
+        raise PermissionDenied(
+            "Organisation doesn't exist", "AUTH-Bs7Ds", reason="x-zitadel-orgid names no organization"
+        )
     call = Call(world, caller, organization_id or caller.organization_id, body, key_pair)
     call.enter(method.permission)
     try:
@@ -142,15 +149,20 @@ def run(
 def _authenticated(world: World, header: str | None) -> User:
     """Return the user behind an ``Authorization`` header; only PATs need no audience of ZITADEL's own APIs."""
     if not header:
-        raise Unauthenticated("auth header missing")
+        raise Unauthenticated("auth header missing", reason="no Authorization header")
     parts = header.split("Bearer ")
     if len(parts) != 2:
-        raise Unauthenticated("invalid auth header", "AUTH-toLo1")
-    token = find_token(world, parts[1])
-    user = world.users.get(token.user_id) if token else None
-    accepted = isinstance(token, PersonalAccessToken) or (
-        token is not None and (OWN_AUDIENCE in token.scopes or world.zitadel_project_id in token.audience)
+        reason = "the Authorization header is not Bearer and a token"
+        raise Unauthenticated("invalid auth header", "AUTH-toLo1", reason=reason)
+    note(token=masked(parts[1]))
+    try:
+        token = live_token(world, parts[1])
+    except TokenRefused as refusal:
+        raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=refusal.reason) from refusal
+    for_zitadel = isinstance(token, PersonalAccessToken) or (
+        OWN_AUDIENCE in token.scopes or world.zitadel_project_id in token.audience
     )
-    if user is None or not accepted:
-        raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e")
-    return user
+    if not for_zitadel:
+        reason = "audience: the token is not for ZITADEL's own APIs"
+        raise Unauthenticated("Errors.Token.Invalid", "AUTH-7fs1e", reason=reason)
+    return world.users[token.user_id]

@@ -1,6 +1,5 @@
 """The two forms of the API: Connect with JSON (no gRPC, no protobuf bodies) for v2, and REST for v1 and parts of v2."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,9 +14,8 @@ from zdemo.emulator.api.json_values import JsonObject
 from zdemo.emulator.credentials import new_key_pair
 from zdemo.emulator.errors import InvalidArgument, ZitadelError
 from zdemo.emulator.oidc.responses import JSON
+from zdemo.emulator.records import note
 from zdemo.emulator.world import World
-
-log = logging.getLogger(__name__)
 
 _GRPC = ("application/grpc", "application/grpc-web")
 ACCEPT_POST = ", ".join(
@@ -38,9 +36,8 @@ def connect(world: World, service: Service, method_name: str) -> Response:
     media, options = parse_options_header(request.headers.get("Content-Type", "").lower())
     charset = options.get("charset", "")
     if media != JSON or options not in ({}, {"charset": "utf-8"}):
-        log.info(
-            "cannot read %s: only the Connect protocol with JSON is supported", media or "a body without content type"
-        )
+        what = media or "a body without content type"
+        note(reason=f"cannot read {what}: only the Connect protocol with JSON is supported")
         response = responses.plain(415)
         response.headers["Accept-Post"] = ACCEPT_POST
         return response
@@ -48,6 +45,7 @@ def connect(world: World, service: Service, method_name: str) -> Response:
         message = _connect_message(service, method)
         response = _answer(world, method, message, f"{media}; charset={charset}" if charset else media)
     except ZitadelError as error:
+        note(reason=error.reason)
         response = responses.connect_error(error)
     response.headers["Accept-Encoding"] = "gzip"
     return response
@@ -89,6 +87,7 @@ def rest(world: World, routes: Map) -> Response:
     try:
         return _answer(world, method, _rest_message(method, path_fields), JSON)
     except ZitadelError as error:
+        note(reason=error.reason)
         return responses.rest_error(error)
 
 

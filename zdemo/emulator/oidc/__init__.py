@@ -12,6 +12,7 @@ from zdemo.emulator.oidc.forms import ClientCredentials, Form
 from zdemo.emulator.oidc.introspection import introspect, revoke, userinfo
 from zdemo.emulator.oidc.responses import OAuthError, add_headers, is_preflight, not_found, preflight
 from zdemo.emulator.oidc.token_endpoint import token
+from zdemo.emulator.records import note
 from zdemo.emulator.world import World
 
 PREFIXES = (DISCOVERY, "/oauth/v2", "/oidc/v1")
@@ -37,10 +38,13 @@ def register(app: Flask, world: World) -> None:
         blueprint.add_url_rule(f"{prefix}<anything:rest>", view_func=_unknown_path, methods=ANY_METHOD)
     blueprint.before_request(lambda: preflight() if is_preflight() else None)
     blueprint.after_request(add_headers)
-    blueprint.register_error_handler(
-        OAuthError, lambda error: error.answer(bool(world.features.get("debugOidcParentError")))
-    )
+    blueprint.register_error_handler(OAuthError, partial(_refuse, world))
     app.register_blueprint(blueprint)
+
+
+def _refuse(world: World, error: OAuthError) -> Response:
+    note(reason=error.reason)
+    return error.answer(bool(world.features.get("debugOidcParentError")))
 
 
 def _answer(endpoint: Endpoint, world: World) -> Response:

@@ -1,21 +1,19 @@
 """How applications and service users prove who they are: by a secret, or by an assertion (RFC 7523)."""
 
 import hmac
-import logging
 from typing import Any
 
 from zdemo.emulator import host
 from zdemo.emulator.entities import Application, PublicKey
 from zdemo.emulator.oidc.forms import ClientCredentials
 from zdemo.emulator.oidc.responses import OAuthError
+from zdemo.emulator.records import note, shown_client
 from zdemo.emulator.signing import BadSignature, MalformedJWT, unverified_claims, verify_with
 from zdemo.emulator.world import World
 
 ALGORITHMS = ["RS256", "ES256", "PS256"]
 OLDEST_SECONDS = 3600
 OFFSET_SECONDS = 1  # how far the clock of the issuer can be ahead
-
-log = logging.getLogger("zdemo.emulator")
 
 
 class BadAssertion(ValueError):
@@ -31,24 +29,25 @@ def introspection_client(world: World, credentials: ClientCredentials) -> Applic
     """
     assertion = credentials.client_assertion
     claims = unverified_claims(assertion) if assertion else {}
-    application = _find_active(world, claims.get("iss") if assertion else credentials.client_id)
+    client_id = claims.get("iss") if assertion else credentials.client_id
+    application = _find_active(world, client_id)
     if application is None:
-        raise _unauthorized("sql: no rows in result set")
+        raise _unauthorized("sql: no rows in result set", _why_not_active(world, client_id))
+    note(client=application.name)
     if assertion:
         try:
             check_assertion(world, assertion, claims, application.keys)
         except BadAssertion as error:
-            raise _unauthorized(str(error)) from error
+            raise _unauthorized(str(error), f"client assertion: {error}") from error
     elif not application.secret:
-        raise _unauthorized("client has no configured secret")
+        raise _unauthorized("client has no configured secret", "the application has no client secret")
     elif not same_secret(application.secret, credentials.client_secret):
-        raise _unauthorized("passwap: password does not match hash")
+        raise _unauthorized("passwap: password does not match hash", "wrong client secret")
     return application
 
 
-def _unauthorized(parent: str) -> OAuthError:
-    log.info("oidc introspection: client refused: %s", parent)
-    return OAuthError("unauthorized_client", parent=parent)
+def _unauthorized(parent: str, reason: str) -> OAuthError:
+    return OAuthError("unauthorized_client", parent=parent, reason=reason)
 
 
 def oidc_client(world: World, credentials: ClientCredentials) -> Application:
@@ -63,7 +62,10 @@ def oidc_client(world: World, credentials: ClientCredentials) -> Application:
         raise OAuthError("invalid_client", "invalid assertion", parent=str(error)) from error
     application = _find_active(world, claims.get("iss") if assertion else credentials.client_id)
     if application is None or application.kind != "oidc":
-        raise OAuthError("invalid_client", "no active client not found")
+        client_id = claims.get("iss") if assertion else credentials.client_id
+        reason = "an API application, not an OIDC client" if application else _why_not_active(world, client_id)
+        raise OAuthError("invalid_client", "no active client not found", reason=reason)
+    note(client=application.name)
     if application.auth_method == "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT":
         try:
             check_assertion(world, assertion, claims, application.keys)
@@ -91,6 +93,19 @@ def _find_active(world: World, client_id: object) -> Application | None:
             if application.active and project and project.active and organization and organization.active:
                 return application
     return None
+
+
+def _why_not_active(world: World, client_id: object) -> str:
+    """Return why no active application has the client ID; noting which was meant."""
+    application = next((a for a in world.applications.values() if a.client_id == client_id), None)
+    if application is None:
+        note(client=shown_client(client_id))
+        return "unknown client"
+    note(client=application.name)
+    if not application.active:
+        return "the application is deactivated"
+    project = world.projects.get(application.project_id)
+    return "the project is deactivated" if project and not project.active else "the organization is deactivated"
 
 
 def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: dict[str, PublicKey]) -> None:

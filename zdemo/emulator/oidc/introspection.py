@@ -1,6 +1,5 @@
 """What is asked about a token: introspection (RFC 7662) with ZITADEL's additions, userinfo and revocation."""
 
-import logging
 from typing import Any
 
 from flask import Response, request
@@ -11,30 +10,33 @@ from zdemo.emulator.entities import Application, PersonalAccessToken, SessionTok
 from zdemo.emulator.oidc.client_authentication import introspection_client, oidc_client
 from zdemo.emulator.oidc.forms import ClientCredentials, Form
 from zdemo.emulator.oidc.responses import JSON, OAuthError, json_response
+from zdemo.emulator.records import masked, note
 from zdemo.emulator.signing import MalformedJWT
 from zdemo.emulator.tokens import Token, TokenRefused, find_token, live_token, owner
 from zdemo.emulator.world import World
 
 INACTIVE: dict[str, Any] = {"active": False}
 
-log = logging.getLogger("zdemo.emulator")
-
 
 def introspect(world: World, form: Form) -> Response:
     """Answer whether a token is active, once the asking application has authenticated."""
     credentials = ClientCredentials.of_request(form)
     if not credentials.client_secret and not credentials.client_assertion:
-        raise OAuthError("invalid_client", "client must be authenticated")
+        raise OAuthError("invalid_client", "client must be authenticated", reason="no client credentials")
     text = form.last("token")
     if not text:
-        raise OAuthError("invalid_request", "token missing")
+        raise OAuthError("invalid_request", "token missing", reason="no token to introspect")
+    note(token=masked(text))
     try:
         application = introspection_client(world, credentials)
+        note(client=application.name)
         token = live_token(world, text)
         return json_response(_active(world, token, application))
-    except (MalformedJWT, TokenRefused) as refusal:
-        log.info("oidc introspection: inactive: %s", refusal)
-        return json_response(INACTIVE)
+    except MalformedJWT:
+        note(reason="the client assertion is not a JWT")
+    except TokenRefused as refusal:
+        note(reason=refusal.reason)
+    return json_response(INACTIVE)
 
 
 def _active(world: World, token: Token, application: Application) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def _active(world: World, token: Token, application: Application) -> dict[str, A
     user = owner(world, token)
     audience, scopes = _audience_and_scopes(world, token, application)
     if not {application.client_id, application.project_id} & set(audience):
-        raise TokenRefused("ID=OIDC-sdg3G Message=token is not valid for this client")
+        raise TokenRefused("ID=OIDC-sdg3G Message=token is not valid for this client", _for_others(world, audience))
     claims = user_claims(world, user, scopes)
     claims |= introspection_roles(world, user, scopes, application.project_id)
     session = _session_fields(token)
@@ -67,6 +69,15 @@ def _active(world: World, token: Token, application: Application) -> dict[str, A
         "username": claims.get("preferred_username"),
     }
     return {name: value for name, value in answer.items() if value} | claims
+
+
+def _for_others(world: World, audience: list[str]) -> str:
+    """Return for which projects a token is, if not for the application that asks about it."""
+    names = {project.id: f"project {project.name} ({project.id})" for project in world.projects.values()}
+    names[world.zitadel_project_id] = "ZITADEL's own APIs"
+    if not audience:
+        return "audience: the token is for no project"
+    return f"audience: the token is for {', '.join(names.get(one, one) for one in audience)}"
 
 
 def _session_fields(token: Token) -> dict[str, Any]:
@@ -91,12 +102,14 @@ def userinfo(world: World, form: Form) -> Response:
     """Answer who the user of a token is (OpenID Connect Core §5.3); its audience does not matter here."""
     text = _bearer_token(request.environ.get("HTTP_AUTHORIZATION", "")) or form.last("access_token")
     if not text:
-        raise OAuthError("invalid_request", "access token missing", status=401)
+        raise OAuthError("invalid_request", "access token missing", status=401, reason="no access token")
+    note(token=masked(text))
     try:
         token = live_token(world, text)
     except TokenRefused as refusal:
-        log.info("userinfo: token refused: %s", refusal)
-        raise OAuthError("access_denied", "access token invalid", status=401, parent=str(refusal)) from refusal
+        raise OAuthError(
+            "access_denied", "access token invalid", status=401, parent=str(refusal), reason=refusal.reason
+        ) from refusal
     user = owner(world, token)
     claims = user_claims(world, user, token.scopes) | requested_roles(world, user, token.scopes)
     return json_response({"sub": user.id} | claims)
@@ -118,5 +131,5 @@ def revoke(world: World, form: Form) -> Response:
     if token is not None:
         if not isinstance(token, SessionToken) or token.client_id != client.client_id:
             raise OAuthError("invalid_client", "token was not issued for this client", status=401)
-        del world.session_tokens[token.id]
+        world.end_session(token, "the token was revoked")
     return Response(status=200, content_type=JSON)

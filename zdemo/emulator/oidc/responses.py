@@ -27,15 +27,19 @@ _GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u
 class OAuthError(Exception):
     """An error response of RFC 6749 §5.2; an empty description is omitted.
 
-    ``parent`` is the cause that ZITADEL logs, and shows when the feature ``debugOidcParentError`` is on.
+    ``parent`` is the cause that ZITADEL logs, and shows when the feature ``debugOidcParentError`` is on. ``reason`` is
+    for the emulator's records alone.
     """
 
-    def __init__(self, error: str, description: str = "", *, status: int = 400, parent: str = "") -> None:
+    def __init__(
+        self, error: str, description: str = "", *, status: int = 400, parent: str = "", reason: str = ""
+    ) -> None:
         super().__init__(error, description)
         self.error = error
         self.description = description
         self.status = status
         self.parent = parent
+        self.reason = reason or parent or description or error
 
     def answer(self, with_parent: bool = False) -> Response:
         """Return the response."""

@@ -13,6 +13,7 @@ from zdemo.emulator.oidc.client_authentication import BadAssertion, check_assert
 from zdemo.emulator.oidc.discovery import SCOPES
 from zdemo.emulator.oidc.forms import ClientCredentials, Form
 from zdemo.emulator.oidc.responses import OAuthError, json_response
+from zdemo.emulator.records import note, shown_client
 from zdemo.emulator.signing import MalformedJWT, signed, unverified_claims
 from zdemo.emulator.world import World
 
@@ -58,11 +59,13 @@ def _client_credentials(world: World, form: Form) -> Response:
     credentials = ClientCredentials.of_request(form)
     user = _user_with_login(world, credentials.client_id)
     if user is None:
-        raise OAuthError("invalid_client", "client not found")
+        note(client=shown_client(credentials.client_id))
+        raise OAuthError("invalid_client", "client not found", reason="no user has this login name")
+    note(user=user.username)
     if not user.secret:
-        raise OAuthError("invalid_request", "Errors.User.Machine.Secret.NotExisting")
+        raise OAuthError("invalid_request", "Errors.User.Machine.Secret.NotExisting", reason="the user has no secret")
     if not same_secret(user.secret, credentials.client_secret):
-        raise OAuthError("invalid_request", "Errors.User.Machine.Secret.Invalid")
+        raise OAuthError("invalid_request", "Errors.User.Machine.Secret.Invalid", reason="wrong secret of the user")
     scopes = _allowed_scopes(world, user, form.find("scope"))
     return json_response(_issue(world, _active(user), scopes, amr=["pwd"]))
 
@@ -72,14 +75,17 @@ def _jwt_bearer(world: World, form: Form) -> Response:
     assertion = form.last("assertion")
     if not assertion:
         raise OAuthError("invalid_request", "assertion missing")
+    user = None
     try:
         asserted = unverified_claims(assertion)
         user = world.users.get(str(asserted.get("iss")))
         check_assertion(world, assertion, asserted, user.keys if user else {})
     except (MalformedJWT, BadAssertion) as error:
-        raise OAuthError("server_error", "Errors.Internal", status=500, parent=str(error)) from error
+        reason = f"assertion: {error}" if user else "assertion: no user has the ID in iss"
+        raise OAuthError("server_error", "Errors.Internal", status=500, parent=str(error), reason=reason) from error
     if user is None:
         raise OAuthError("server_error", "Errors.Internal", status=500)
+    note(user=user.username)
     scopes = _allowed_scopes(world, user, form.find("scope"))
     return json_response(_issue(world, _active(user), scopes, amr=[]))
 
@@ -106,7 +112,8 @@ def _user_with_login(world: World, login_name: str) -> User | None:
 
 def _active(user: User) -> User:
     if user.state != "ACTIVE":
-        raise OAuthError("invalid_request", "Errors.User.NotActive")
+        state = "locked" if user.state == "LOCKED" else "deactivated"
+        raise OAuthError("invalid_request", "Errors.User.NotActive", reason=f"the user is {state}")
     return user
 
 
@@ -116,7 +123,7 @@ def _allowed_scopes(world: World, user: User, scope: str | None) -> list[str]:
     Raises OAuthError if the parameter is absent; an empty one is accepted.
     """
     if scope is None:
-        raise OAuthError("invalid_request", SCOPE_MISSING)
+        raise OAuthError("invalid_request", SCOPE_MISSING, reason="no scope")
     known = [s for s in scope.split(" ") if s in _KNOWN_SCOPES or s.startswith(_KNOWN_PREFIXES)]
     organization = world.organizations.get(user.organization_id)
     own = {
