@@ -47,7 +47,9 @@ def shown(
         (
             0,
             [
-                "CLOCK  ZITADEL  POST /oauth/v2/introspect  200  emulator-api, zdem…-000: expired 3 s ago           2.9 ms"
+                "CLOCK  ZITADEL  POST /oauth/v2/introspect  200  emulator-api, zdem…-000: expired 3 s ago"
+                + " " * 11
+                + "2.9 ms"
             ],
         ),
         (40, ["ZITADEL  POST /oauth/v2/in…  200  2.9 ms", "    emulator-api, zdem…-000: expired 3 …"]),

@@ -86,7 +86,7 @@ class Preflight:
         """Tell the cause and what to do, as doctor does."""
         found = investigate_with(self._environment, self._settings, None, role=None, now=time.time()).finding
         finding = found or Finding(id="", cause=error.message, fix=(error.hint,))
-        self._screen.tell(f"warning: {finding.sentence}")
+        self._screen.tell(f"warning: {finding.sentence}{'; one of:' if finding.candidates else ''}")
         for candidate in finding.candidates:
             self._screen.behind("         ", candidate, hang=2, stream=self._screen.stderr)
         for number, step in enumerate(finding.fix):
