@@ -168,7 +168,7 @@ def test_an_internal_url_works_for_every_command(bare: Shell, zitadel: Emulator)
     with shell.running("serve", "--port", str(free_port())) as process:
         assert process.stderr
         start = process.stderr.readline() + process.stderr.readline()
-    assert f"asks {ISSUER} at {url};" in " ".join(start.split())
+    assert f"ZITADEL {ISSUER} at {url} " in " ".join(start.split())
 
 
 def test_what_a_wrong_internal_url_does_is_named(bare: Shell, zitadel: Emulator) -> None:
