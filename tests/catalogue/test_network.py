@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.certificates import Certificates
 from tests.support.cli import Shell
+from tests.support.dotenv import update_dotenv
 from tests.support.named_causes import administered, call, command, doctor, introspect, settings
 from tests.support.ports import free_port
 from tests.support.relay import relay
@@ -28,7 +29,6 @@ from tests.support.upstream import (
     refusing_port,
     upstream,
 )
-from zdemo.config.dotenv_file import update_dotenv
 from zdemo.config.settings import Settings
 from zdemo.doctor import CHECKS, DoctorContext, Outcome, examine
 from zdemo.doctor.context import LONGEST_STEP_SECONDS

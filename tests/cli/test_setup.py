@@ -18,12 +18,13 @@ from typing import Any
 import pytest
 
 from tests.support.cli import LONGEST_SECONDS, Shell, is_two_lines, unbroken
+from tests.support.dotenv import update_dotenv
 from tests.support.ports import fixed_port
 from tests.support.relay import relay
 from tests.support.repository import git, needs_git, repository
 from tests.support.terminal import at_terminal
 from tests.support.upstream import Received, upstream
-from zdemo.config.dotenv_file import read_dotenv, update_dotenv
+from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.emulator_values import is_public
 from zdemo.emulator import (
     ADMIN,

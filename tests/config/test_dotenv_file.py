@@ -11,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support import processes
+from tests.support.dotenv import update_dotenv
 from tests.support.other_kinds import other_than_a_file
-from zdemo.config.dotenv_file import check_writable, read_dotenv, repeated_names, update_dotenv
+from zdemo.config.dotenv_file import check_writable, read_dotenv, repeated_names
 from zdemo.errors import SettingsError
 
 
@@ -226,7 +227,8 @@ def test_the_file_is_replaced_and_not_written_over(tmp_path: Path) -> None:
 _FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from zdemo.config.dotenv_file import check_writable, update_dotenv
+from tests.support.dotenv import update_dotenv
+from zdemo.config.dotenv_file import check_writable
 from zdemo.errors import SettingsError
 resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
 for use in (check_writable, lambda path: update_dotenv(path, {"PAT": "secret" * 1000})):

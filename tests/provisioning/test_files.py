@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zdemo.config.dotenv_file import Dotenv, read_dotenv, update_dotenv
+from tests.support.dotenv import update_dotenv
+from zdemo.config.dotenv_file import Dotenv, read_dotenv
 from zdemo.errors import SettingsError
 from zdemo.provisioning.files import SetupFiles
 from zdemo.provisioning.setting_groups import GROUPS, SETTINGS

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.support.desk import CountingClient, Desk, KeptReport, MeanwhileClient
+from tests.support.dotenv import update_dotenv
 from tests.support.waiting import eventually
 from tests.support.workshop import HUMAN, Workshop
-from zdemo.config.dotenv_file import update_dotenv
 from zdemo.errors import UsageError, ZdemoError
 from zdemo.management.model import Auth
 from zdemo.provisioning.apply import apply_plan

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from zdemo.config.dotenv_file import read_dotenv, update_dotenv
+from tests.support.dotenv import update_dotenv
+from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, emulate
 from zdemo.server import create_app

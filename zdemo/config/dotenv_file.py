@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -198,15 +197,3 @@ def _check_mode(path: Path, status: os.stat_result | None) -> None:
             [f"{path} is read-only (mode {stat.S_IMODE(status.st_mode):04o})"],
             hint=f"if it may be changed: chmod u+w {shlex.quote(str(path))}",
         )
-
-
-def update_dotenv(path: Path, values: Mapping[str, str | None]) -> None:
-    """Set variables in a ``.env`` file, or remove those that are ``None``; every other line and comment stays."""
-    dotenv = load_dotenv(path) if path.exists() else Dotenv()
-    for name, value in values.items():
-        if value is not None:
-            dotenv.set(name, value)
-            continue
-        while statement := dotenv.find(name):
-            dotenv.remove(statement)
-    save_dotenv(path, dotenv)
