@@ -810,6 +810,31 @@ def test_a_linked_file_that_a_group_may_read_keeps_its_rights_and_its_bytes(desk
     assert (desk.folder / ".env").is_symlink()
 
 
+def test_a_link_out_of_the_folder_is_followed_only_by_a_person_who_sees_where_it_leads(
+    zitadel: Emulator, tmp_path: Path
+) -> None:
+    """A copied folder could make setup change a file elsewhere."""
+    target, folder, before = tmp_path / "real.env", tmp_path / "copied", names_of(zitadel)
+    target.write_text("A=1\n")
+    target.chmod(0o600)
+    folder.mkdir()
+    (folder / ".env").symlink_to(target)
+    desk = desk_of(folder, zitadel.url)
+    ran = desk(*YES)
+    refused = [
+        f"error: .env is a link to {target}, which would be changed",
+        f"hint:  name that file: --env-file {target}",
+    ]
+    assert (ran.code, ran.lines[-2:], target.read_text(), names_of(zitadel)) == (2, refused, "A=1\n", before)
+    status, shown = at_terminal(desk, "setup", *OWN, when="[y/N]", typed="y\n")
+    assert status == 0
+    assert f".env is a link to {target}, which would be changed. Make these changes?" in " ".join(shown.split())
+    assert "CLIENT_ID=" in target.read_text()
+    assert desk(*TEARDOWN).code == 2
+    assert desk(*TEARDOWN, "--env-file", str(target)).code == 0
+    assert (target.read_text(), names_of(zitadel)) == ("A=1\n", before)
+
+
 # --- warnings
 
 

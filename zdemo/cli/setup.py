@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from zdemo.cli.token_input import (
 from zdemo.client import ROLE
 from zdemo.config.emulator_values import are_emulators, is_public, usable_at
 from zdemo.config.environment import COMMAND_LINE, Environment
+from zdemo.config.printable import one_line
 from zdemo.config.settings import EXAMPLE_DOMAIN, AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError, ZdemoError
 from zdemo.management.client import ManagementClient
@@ -343,6 +345,11 @@ class _Run:
 
     def _confirm(self, question: str, what: str, *, word: str = "") -> bool:
         """Return whether the person agrees, with ``--yes`` or now; see ``agreed`` for the ``word``."""
+        if target := self.files.link_target:
+            linked = one_line(f"{self.files.path} is a link to {target}, which would be changed")
+            if self.yes:
+                raise UsageError(linked, hint=one_line(f"name that file: --env-file {shlex.quote(str(target))}"))
+            question = f"{linked}. {question}"
         if self.yes:
             return True
         if not at_terminal():
