@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import Shell
+from tests.support.key_site import key_site
 from tests.support.named_causes import administered, call, command, doctor, introspect, settings
 from tests.support.upstream import answer, json_body, refusing_port, upstream
 from zdemo.config.renames import NAMES
@@ -109,6 +110,55 @@ def test_a_value_that_a_later_line_hides_is_the_cause(bare: Shell, zitadel: Emul
             r"PAT is set twice in .env: line 5 \(AAAA…AAAA\) counts, and hides line 4", "certain:? the PAT in line 4"
         )
         output.names(r"remove line 5 of .env \(PAT\)").never(*HARMFUL)
+
+
+def test_an_empty_later_line_is_the_cause(bare: Shell, zitadel: Emulator) -> None:
+    """What is set to nothing looks as if it had never been set."""
+    bare.dotenv(**settings(zitadel.url))
+    text = (bare.folder / ".env").read_text()
+    (bare.folder / ".env").write_text(f"{text}PAT=\n")
+    remove = "remove line 5 of .env: it is empty, and hides PAT in line 4"
+    command(bare, {}, "introspect").names("no token", remove)
+    doctor(bare, {}, warned=("token.form", "settings.shadowed")).names(f"PAT is not set.*{remove}")
+    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
+        called = call(bare, {"ZDEMO_API_URL": f"http://127.0.0.1:{port}"})
+    called.names("PAT is set twice in .env: line 5 counts, and hides line 4")
+    (bare.folder / ".env").write_text(f"{text}CLIENT_SECRET=\n")
+    output = command(bare, {}, "introspect")
+    output.names(
+        "CLIENT_SECRET is not set", "hint: remove line 5 of .env: it is empty, and hides CLIENT_SECRET in line 3"
+    )
+
+
+MALFORMED = {"CLIENT_SECRET": "has a space", "ZITADEL_DOMAIN": "ftp://x.example", "ZITADEL_KEY_FILE": "nowhere.json"}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_an_exported_malformed_value_that_hides_a_good_one_is_unset(bare: Shell, zitadel: Emulator, name: str) -> None:
+    bare.dotenv(**settings(zitadel.url))
+    exported = {name: MALFORMED[name]}
+    for output in (command(bare, exported, "introspect"), command(bare, exported, "doctor")):
+        output.names(f"{name} .*it hides .* in .env", f"(hint|fix): +unset {name}").never("correct", *HARMFUL)
+
+
+def test_an_exported_key_file_hides_client_id_and_secret(bare: Shell, zitadel: Emulator, tmp_path: Path) -> None:
+    with key_site(tmp_path / "key.json") as site:  # of another ZITADEL
+        exported = {"ZITADEL_KEY_FILE": str(site.file)}
+    bare.dotenv(**settings(zitadel.url))
+    outputs = (
+        doctor(bare, exported, "client.accepted", warned=("settings.shadowed",)),
+        introspect(bare, exported),
+    )
+    for output in outputs:
+        output.names("ZITADEL_KEY_FILE is exported in this shell and hides CLIENT_ID and CLIENT_SECRET in .env")
+        output.names("unset ZITADEL_KEY_FILE", "certain").never(*HARMFUL)
+
+
+def test_an_exported_client_id_that_is_right_is_kept(bare: Shell, zitadel: Emulator) -> None:
+    wrong = {"CLIENT_ID": "353545601679624999", "CLIENT_SECRET": "A" * 64}
+    bare.dotenv(**administered(zitadel.url, **wrong))
+    output = introspect(bare, {"CLIENT_ID": CLIENT_ID})
+    output.names("CLIENT_ID is right", "copy CLIENT_SECRET again").never("unset")
 
 
 @pytest.mark.parametrize("more", ["/", "//"])

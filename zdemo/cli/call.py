@@ -142,7 +142,7 @@ def call(  # the options
 
     def show(result: Call) -> None:
         explanation = _explanation(result, token, environment, again="" if pat is None else " --pat")
-        names = (API_URL, *(["PAT"] if token else []))
+        names = (API_URL, *(["PAT"] if token or (route is not Route.PUBLIC and "PAT" not in environment) else []))
         tell_hidden(screen, environment, *names, finding=explanation.finding if explanation else None)
         if as_json:
             more = {"seconds": round(watched.seconds, 3), "calls": watched.calls} if watched else {}

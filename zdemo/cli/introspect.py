@@ -86,7 +86,8 @@ def introspect(
     tell_warnings(screen, settings)
     token = environment.get("PAT", "").strip()
     if not token:
-        hint = "; ".join(rename_steps(environment, "PAT")) or "give one with --pat, or set PAT in .env"
+        known = "; ".join(rename_steps(environment, "PAT")) or environment.emptied("PAT")
+        hint = known or "give one with --pat, or set PAT in .env"
         raise MissingTokenError("no token to ask about", hint=hint)
     if require == "" and not quiet:
         raise ZdemoError("--require is empty, and no token has such a role", hint="e.g. --require read:messages")

@@ -10,6 +10,7 @@ from pathlib import Path
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
 INIT_EMULATOR = "zdemo init --emulator writes one with the emulator's settings"
+KEY_FILE, BASIC = "ZITADEL_KEY_FILE", ("CLIENT_ID", "CLIENT_SECRET")
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 
 
@@ -23,7 +24,8 @@ class HiddenValue:
     """A value of a variable that does not count, because another one does.
 
     ``counting`` is the value that counts, and ``counting_place`` is where that comes from. ``lines`` are those of the
-    hidden value and of the one that counts when both are in one file. ``joined``: the hidden value is what counts and
+    hidden value and of the one that counts when both are in one file. An empty value stands for others that count
+    without this variable. ``joined``: the hidden value is what counts and
     the rest of its line, which may be broken in two.
     """
 
@@ -34,6 +36,22 @@ class HiddenValue:
     counting_place: str
     lines: tuple[int, int] | None = None
     joined: bool = False
+
+    @property
+    def described(self) -> str:
+        """Which value it is, in words that follow what hides it."""
+        where = f"line {self.lines[0]} of {self.place}" if self.lines else self.place
+        return f"the one in {where}" if self.value else f"{' and '.join(BASIC)} in {where}"
+
+    @property
+    def step(self) -> str:
+        """What makes the value count."""
+        if self.lines is None:
+            return f"unset {self.name}"
+        first, second = self.lines
+        if self.joined:
+            return f"write lines {first} and {second} of {self.place} as one line ({self.name})"
+        return f"remove line {second} of {self.place} ({self.name})"
 
 
 class Environment(Mapping[str, str]):
@@ -77,16 +95,20 @@ class Environment(Mapping[str, str]):
         for name, assignments in (repeated or {}).items():
             (*earlier, (last, _)) = assignments
             for line, value in reversed(earlier):
-                if self.source(name) == str(file) and value.strip() not in ("", self._values[name][0].strip()):
+                is_read = self.source(name) in ("", str(file))  # a last line that is empty hides the others, too
+                if is_read and value.strip() not in ("", self.get(name, "").strip()):
                     self._hide(name, value, str(file), (line, last))
         for name, (lines, value) in (broken or {}).items():
             if self.source(name) == str(file):
                 self._hide(name, value, str(file), lines, joined=True)
+        if self.source(KEY_FILE) == EXPORTED and {self.source(name) for name in BASIC} == {str(file)}:
+            self.shadowed.setdefault(KEY_FILE, str(file))  # a key file wins over the pair, wherever that stands
+            self._hide(KEY_FILE, "", str(file))
 
     def _hide(
         self, name: str, value: str, place: str, lines: tuple[int, int] | None = None, *, joined: bool = False
     ) -> None:
-        counting, counting_place = self._values[name]
+        counting, counting_place = self._values.get(name, ("", place))
         if counting_place != COMMAND_LINE and name not in self.hidden:
             self.hidden[name] = HiddenValue(
                 name=name,
@@ -123,8 +145,20 @@ class Environment(Mapping[str, str]):
         place = self.source(name)
         return f"correct {self.setting(name)}" + (f" in {place}" if place not in ("", COMMAND_LINE) else "")
 
+    def emptied(self, name: str) -> str:
+        """Return the advice for a variable that is not set because an empty line hides another; else empty."""
+        hidden = self.hidden.get(name)
+        if name in self or hidden is None or hidden.lines is None:
+            return ""
+        first, last = hidden.lines
+        return f"remove line {last} of {hidden.place}: it is empty, and hides {name} in line {first}"
+
     def completion(self, names: Sequence[str], *, by_name: bool = False) -> str:
         """Return the advice to set missing variables, which a message has named unless ``by_name``."""
+        if emptied := [name for name in names if self.emptied(name)]:
+            others = [name for name in names if name not in emptied]
+            steps = [*map(self.emptied, emptied), *([self.completion(others, by_name=True)] if others else [])]
+            return "; ".join(steps)
         what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
         init = ""
         if self._can_init:  # where a .env exists, zdemo init refuses

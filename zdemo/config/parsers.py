@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
 
-from zdemo.config.environment import Environment
+from zdemo.config.environment import Environment, HiddenValue
 from zdemo.config.masking import QUOTES, SECRET_SETTINGS, could_be_secret, holds_token
 from zdemo.config.names import NEAR_VARIABLE, VARIABLES, assignment, did_you_mean
 from zdemo.config.placeholders import is_placeholder
@@ -63,8 +63,18 @@ class Reader:
         try:
             return _parsed(text, parse)
         except InvalidValue as error:
-            self._add(name, text, error)
+            self._add(name, text, error, self._hidden(name, parse))
             return default
+
+    def _hidden(self, name: str, parse: Callable[[str], object]) -> HiddenValue | None:
+        """Return the value that this one hides, if it is a good one."""
+        hidden = self.environment.hidden.get(name)
+        try:
+            if hidden and not hidden.joined and hidden.value:
+                _parsed(hidden.value.strip(), parse)
+        except InvalidValue:
+            return None
+        return hidden
 
     def required(self, name: str, parse: Callable[[str], str], what: str) -> str:
         """Return the variable's value, empty if it is missing or wrong; ``what`` says what it is, with an example."""
@@ -98,9 +108,12 @@ class Reader:
             steps[self.environment.completion(self._missing, by_name=by_name)] = None
         raise SettingsError(list(self._fixes), hint="; ".join(steps), fixes=self._fixes)
 
-    def _add(self, name: str, text: str, error: InvalidValue) -> None:
+    def _add(self, name: str, text: str, error: InvalidValue, hidden: HiddenValue | None) -> None:
         shown = _shown(name, text if error.shown is None else error.shown)
         problem = f"{self.environment.setting(name)} {error}" + (f": {shown}" if shown else "")
+        if hidden and not hidden.joined:
+            self._fixes[f"{problem} (it hides {hidden.described})"] = hidden.step
+            return
         may_be_shown = error.corrected and not holds_token(text) and _shown(name, error.corrected) == error.corrected
         steps = [assignment(self.environment.setting(name), error.corrected) if may_be_shown else "", error.fix]
         self._fixes[problem] = ", or ".join(filter(None, steps)) or self.environment.correction(name)

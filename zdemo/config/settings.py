@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url
+from zdemo.config.environment import KEY_FILE
 from zdemo.config.key_file import ApplicationKey, UserKey, read_key_file, read_user_key_file
 from zdemo.config.parsers import (
     DEFAULT_TIMEOUT_SECONDS,
@@ -30,7 +31,6 @@ DEFAULT_CACHE_SIZE = 10_000
 LONGEST_CACHE_TTL_SECONDS = 86_400.0
 EXAMPLE_DOMAIN = f"https://{EXAMPLE_HOST}"
 EXAMPLE_INTERNAL_URL = "http://zitadel:8080"
-KEY_FILE = "ZITADEL_KEY_FILE"
 USER_ID, USER_SECRET, USER_KEY_FILE = "ZDEMO_USER_CLIENT_ID", "ZDEMO_USER_CLIENT_SECRET", "ZDEMO_USER_KEY_FILE"
 FROM_INPUT = "zdemo token --client-secret - reads it from standard input"
 KeyReader = Callable[[str, Path], tuple[ApplicationKey, str]]

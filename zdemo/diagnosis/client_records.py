@@ -161,6 +161,7 @@ def _wrong_secret(app: Application, records: ClientRecords, case: ClientCase) ->
             candidates=(WRONG_SECRET, "the application's project or its organization is inactive (deactivated)"),
             fix=(COPY_SECRET,),
             otherwise=(NEW_SECRET, "if that is refused too: ask an ORG_OWNER or IAM_OWNER for their state"),
+            right=("CLIENT_ID",),
         )
     changed = " (the application was changed after it was created)" if app.changed_since_creation else ""
     return Finding(
@@ -169,4 +170,5 @@ def _wrong_secret(app: Application, records: ClientRecords, case: ClientCase) ->
         "its organization are active",
         fix=(COPY_SECRET,),
         otherwise=(NEW_SECRET,),
+        right=("CLIENT_ID",),
     )

@@ -49,20 +49,16 @@ def unhiding(hidden: Sequence[HiddenValue]) -> tuple[str, ...]:
     exported = [value.name for value in hidden if value.counting_place == EXPORTED]
     return (
         *([f"unset {' '.join(exported)}"] if exported else []),
-        *(_in_file(value, *value.lines) for value in hidden if value.lines),
+        *(value.step for value in hidden if value.lines),
     )
-
-
-def _in_file(value: HiddenValue, first: int, second: int) -> str:
-    if value.joined:
-        return f"write lines {first} and {second} of {value.place} as one line ({value.name})"
-    return f"remove line {second} of {value.place} ({value.name})"
 
 
 def _exported(values: Sequence[HiddenValue], *, with_values: bool) -> str:
     names, place = _listed([value.name for value in values]), values[0].place
     if len(values) > 1:
         return f"{names} are exported in this shell and hide those in {place}"
+    if not values[0].value:
+        return f"{names} is exported in this shell and hides {values[0].described}"
     here, there = (_shown(values[0].name, text) if with_values else "" for text in _texts(values[0]))
     return f"{names} is exported in this shell{here} and hides the one in {place}{there}"
 
@@ -78,6 +74,8 @@ def _texts(value: HiddenValue) -> tuple[str, str]:
 
 def _shown(name: str, text: str) -> str:
     """Return in parentheses what may be shown of a value to tell it apart; empty when nothing may."""
+    if not text:
+        return " (empty)"
     if name in SECRET_SETTINGS:
         return f" ({masked(text)})" if len(text) >= LEAST_MASKED else ""
     if name == "CLIENT_ID" and not ID_DIGITS.fullmatch(text):

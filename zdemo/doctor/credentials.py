@@ -56,9 +56,9 @@ def _kind(context: DoctorContext) -> Result:
 @check("token.form", "PAT is a whole token, with nothing around it", "settings.readable")
 def _form(context: DoctorContext) -> Result:
     if not context.token:
-        steps = (*rename_steps(context.environment, "PAT"), "set PAT to a user's token; zdemo setup creates one")
-        what = f"{NO_PAT}: there is no token to look at"
-        return replace(warned(what, steps[0], brief=NO_PAT), satisfied=False)
+        known = (*rename_steps(context.environment, "PAT"), context.environment.emptied("PAT"))
+        step = next(filter(None, known), "set PAT to a user's token; zdemo setup creates one")
+        return replace(warned(f"{NO_PAT}: there is no token to look at", step, brief=NO_PAT), satisfied=False)
     if misplaced := context.misplaced("PAT"):
         return skipped(misplaced)
     if problem := paste_problem(context.token):

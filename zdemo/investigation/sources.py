@@ -12,7 +12,7 @@ from enum import IntEnum
 
 from zdemo.client import ROLE
 from zdemo.config.address import INTERNAL_URL, ISSUER
-from zdemo.config.environment import Environment, HiddenValue
+from zdemo.config.environment import BASIC, Environment, HiddenValue
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Finding, also_hidden, finding_for_hidden, refusal_of, token_form
 from zdemo.errors import CredentialsRefused, IntrospectionError, SettingsError
@@ -127,10 +127,11 @@ def _may_be_sent(environment: Environment, hidden: Sequence[HiddenValue]) -> boo
 
 def _explained(found: Investigation, finding: Finding, reached: _Reached, best: _Trial) -> Finding:
     """Return that the hidden values work, or the finding with what is known of them."""
+    may_be_better = tuple(value for value in best.hidden if value.name not in finding.right)
     if best.reached is None:
-        return also_hidden(finding, best.hidden, "which was not tried")
+        return also_hidden(finding, may_be_better, "which was not tried")
     if best.reached <= reached:
-        return also_hidden(finding, best.hidden, "which does not work either")
+        return also_hidden(finding, may_be_better, "which does not work either")
     return finding_for_hidden(_group(found, finding, reached), best.hidden, _works(best))
 
 
@@ -145,7 +146,8 @@ def _works(best: _Trial) -> str:
     first = best.hidden[0]
     where = f"in line {first.lines[0]} of {first.place}" if first.lines else f"in {first.place}"
     where = "in one piece" if first.joined else where
-    what = f"the {first.name} {where}" if len(best.hidden) == 1 else f"what is hidden in {first.place}"
+    name = first.name if first.value else " and ".join(BASIC)
+    what = f"the {name} {where}" if len(best.hidden) == 1 else f"what is hidden in {first.place}"
     if best.reached is _Reached.ANSWER:
         return f"ZITADEL answers with {what}"
     if len(best.hidden) > 1 or first.name != TOKEN:
