@@ -12,6 +12,7 @@ from tests.support.cli import Shell
 from tests.support.key_site import key_site
 from tests.support.named_causes import administered, call, command, doctor, introspect, settings
 from tests.support.upstream import answer, json_body, refusing_port, upstream
+from zdemo.config.placeholders import EXAMPLE_CLIENT_ID
 from zdemo.config.renames import NAMES
 from zdemo.config.settings import EXAMPLE_DOMAIN, Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator
@@ -210,6 +211,7 @@ def test_everything_that_is_missing_is_said_at_once(bare: Shell) -> None:
         ({"ZITADEL_ADMIN_PAT": CLIENT_SECRET}, (), ("hold the same", "fix set ZITADEL_ADMIN_PAT to")),
         ({"CLIENT_ID": PROJECT_ID, "ZITADEL_PROJECT_ID": PROJECT_ID}, (), ("ZITADEL_PROJECT_ID hold the same",)),
         ({"ZITADEL_DOMAIN": EXAMPLE_DOMAIN}, (), ("ZITADEL_DOMAIN is the example's value", "put your own there")),
+        ({"CLIENT_ID": EXAMPLE_CLIENT_ID}, (), ("CLIENT_ID is the example's value",)),
         ({"CLIENT_SECRET": "changeme"}, (), ("CLIENT_SECRET is the example's value",)),
         ({"CLIENT_ID": "<your client ID>"}, (), ("CLIENT_ID is the example's value",)),
         ({"ZITADEL_DOMAIN": "https://<your-domain>.zitadel.cloud"}, (), ("DOMAIN is the example's value",)),

@@ -35,7 +35,7 @@ from zdemo.config.key_file import (
 )
 from zdemo.config.parsers import InvalidValue
 
-CLIENT_ID, KEY_ID = "312909075212468229", "312909075212468555"
+CLIENT_ID, KEY_ID = "312909075212468231", "312909075212468555"
 
 
 def long_rsa_key(bits: int = 40_000) -> rsa.RSAPrivateKey:

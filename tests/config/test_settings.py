@@ -24,7 +24,7 @@ from zdemo.errors import ExitCode, SettingsError
 
 GOOD = {
     "ZITADEL_DOMAIN": "https://zitadel.example",
-    "CLIENT_ID": "312909075212468229",
+    "CLIENT_ID": "312909075212468231",
     "CLIENT_SECRET": "Zn2vXk7",
     "ZITADEL_ADMIN_PAT": "admin-pat",
 }
@@ -52,7 +52,7 @@ def problems_of(read: Callable[[Mapping[str, str]], Any], variables: Mapping[str
 def test_the_defaults() -> None:
     assert Settings.from_env(GOOD) == Settings(
         issuer="https://zitadel.example",
-        client_id="312909075212468229",
+        client_id="312909075212468231",
         client_secret="Zn2vXk7",
         project_id=None,
         cache_ttl_seconds=5,
@@ -406,7 +406,7 @@ def test_a_pipe_with_the_name_of_the_env_file_is_a_settings_error_and_a_folder_i
 
 # --- the key file
 
-KEY = ApplicationKey(client_id="312909075212468229", key_id="312909075212468555", private_key=f"-----BEGIN {CANARY}")
+KEY = ApplicationKey(client_id="312909075212468231", key_id="312909075212468555", private_key=f"-----BEGIN {CANARY}")
 
 
 class Reader:

@@ -15,7 +15,7 @@ from zdemo.http.response import Response
 
 ISSUER = "http://localhost:8080"
 PROJECT = "312909075212468225"
-CLIENT_ID = "312909075212468229"
+CLIENT_ID = "312909075212468231"
 SETTINGS = Settings(issuer=ISSUER, client_id=CLIENT_ID, client_secret="s3cr" * 16)
 WITH_PROJECT = Settings(issuer=ISSUER, client_id=CLIENT_ID, client_secret="s3cr" * 16, project_id=PROJECT)
 PAT = "aB3-" * 17 + "xyZ"

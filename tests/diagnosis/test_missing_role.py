@@ -14,7 +14,7 @@ from zdemo.introspection.model import Introspection
 from zdemo.management.model import RoleAssignment, User
 
 ISSUER = "http://localhost:8080"
-CLIENT_ID, PROJECT, OTHER = "312909075212468229", "312909075212468225", "312909075212468777"
+CLIENT_ID, PROJECT, OTHER = "312909075212468231", "312909075212468225", "312909075212468777"
 ROLE = "read:messages"
 NOW = 1_800_000_000
 SCOPE = "urn:zitadel:iam:org:project:role:"

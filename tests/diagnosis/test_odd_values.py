@@ -15,7 +15,7 @@ PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
 @pytest.mark.parametrize(
     ("values", "named", "fatal"),
     [
-        ({"CLIENT_ID": SECRET, "CLIENT_SECRET": "312909075212468229"}, "they are swapped", True),
+        ({"CLIENT_ID": SECRET, "CLIENT_SECRET": "312909075212468231"}, "they are swapped", True),
         ({"CLIENT_SECRET": PAT, "PAT": SECRET}, "and PAT a client secret: they are swapped", True),
         ({"CLIENT_SECRET": PAT, "PAT": PAT}, "CLIENT_SECRET and PAT", True),
         ({"CLIENT_SECRET": PAT}, "form of a personal access token", True),
@@ -24,7 +24,7 @@ PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
         ({"CLIENT_ID": "123@project"}, "login name", False),
         ({"CLIENT_ID": SECRET}, "CLIENT_ID has the form of a client secret", True),
         ({"CLIENT_ID": "3" * 18, "PAT": "3" * 18}, "CLIENT_ID and PAT hold the same value", True),
-        ({"CLIENT_ID": "<312909075212468229>"}, 'CLIENT_ID has "<"', False),
+        ({"CLIENT_ID": "<312909075212468231>"}, 'CLIENT_ID has "<"', False),
         ({"CLIENT_SECRET": "${SECRET}"}, "CLIENT_SECRET is the name of a variable", False),
         ({"CLIENT_SECRET": "x\\n"}, "CLIENT_SECRET has a backslash inside, as a line end", False),
         ({"CLIENT_SECRET": base64.b64encode(SECRET.encode()).decode()}, "CLIENT_SECRET is base64-encoded", False),
@@ -42,7 +42,7 @@ def test_an_odd_value_is_named_without_the_value(values: dict[str, str], named: 
     assert not any(value in odd.what + odd.fix for value in (PAT, SECRET))
 
 
-@pytest.mark.parametrize("client_id", ["312909075212468229", "312909075212468229@project"])
+@pytest.mark.parametrize("client_id", ["312909075212468231", "312909075212468231@project"])
 def test_values_that_fit_are_not_odd(client_id: str) -> None:
     values = {"CLIENT_ID": client_id, "CLIENT_SECRET": SECRET, "PAT": PAT, "ZITADEL_PROJECT_ID": "3" * 18}
     assert odd_values(values) == ()

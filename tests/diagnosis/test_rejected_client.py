@@ -117,12 +117,12 @@ def test_a_service_users_credentials_are_known_by_the_token_endpoint(reply: Resp
 @pytest.mark.parametrize(
     ("client_id", "secret", "named"),
     [
-        ("s3cr" * 16, "312909075212468229", "swapped"),
+        ("s3cr" * 16, "312909075212468231", "swapped"),
         ("reader", "s3cr" * 16, "CLIENT_ID does not look like"),
-        ("312909075212468229", "s3cr" * 15, "CLIENT_SECRET has 60 characters"),
-        ("312909075212468229", "aB3-" * 17 + "xyZ", "form of a personal access token"),
-        ("<312909075212468229>", "s3cr" * 16, 'CLIENT_ID has "<" in front of it'),
-        ("312909075212468229", base64.b64encode(b"s3cr" * 16).decode(), "CLIENT_SECRET is base64-encoded"),
+        ("312909075212468231", "s3cr" * 15, "CLIENT_SECRET has 60 characters"),
+        ("312909075212468231", "aB3-" * 17 + "xyZ", "form of a personal access token"),
+        ("<312909075212468231>", "s3cr" * 16, 'CLIENT_ID has "<" in front of it'),
+        ("312909075212468231", base64.b64encode(b"s3cr" * 16).decode(), "CLIENT_SECRET is base64-encoded"),
     ],
 )
 def test_odd_values_are_the_cause_or_the_first_candidate(client_id: str, secret: str, named: str) -> None:
@@ -191,7 +191,7 @@ def test_who_does_not_see_the_whole_instance_proves_nothing_about_an_application
 
 
 def test_what_is_odd_about_the_values_is_seen_beside_the_records() -> None:
-    settings = Settings(issuer=ORIGIN, client_id="<312909075212468229>", client_secret="s3cr" * 16)
+    settings = Settings(issuer=ORIGIN, client_id="<312909075212468231>", client_secret="s3cr" * 16)
     finding = recorded(ClientRecords(whole_instance=True), settings)
     assert finding.id == "client.unknown"
     assert '"<" in front' in dict(finding.seen)["values"]

@@ -33,7 +33,7 @@ def jwt_of(claims: dict[str, object]) -> str:
         (PAT[:51], TokenKind.CUT),
         (PAT + "xy", TokenKind.CUT),
         (PAT + PAT, TokenKind.DOUBLED),
-        ("312909075212468229", TokenKind.ID_NUMBER),
+        ("312909075212468231", TokenKind.ID_NUMBER),
         (jwt_of({"iss": "http://localhost"}), TokenKind.JWT),
         ("a.b.c", TokenKind.DAMAGED),
         (PAT.replace("-", "~"), TokenKind.DAMAGED),

@@ -19,7 +19,7 @@ from zdemo.http.response import Response
 from zdemo.introspection.refusals import answer_error, introspection_error
 
 ORIGIN = "http://127.0.0.1:8080"
-SETTINGS = Settings(issuer=ORIGIN, client_id="312909075212468229", client_secret="s3cr" * 16)
+SETTINGS = Settings(issuer=ORIGIN, client_id="312909075212468231", client_secret="s3cr" * 16)
 NO_INSTANCE = "unable to set instance using origin &{%s %s http} (ExternalDomain is localhost): ID=%s Message=x"
 UNTRUSTED = NO_INSTANCE % ("localhost:8080", "login.example.com", "QUERY-IuGh1")
 TOKEN_MISSING = {"error": "invalid_request", "error_description": "token missing"}

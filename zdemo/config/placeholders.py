@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 EXAMPLE_HOST = "my-instance-abc123.zitadel.cloud"
+EXAMPLE_CLIENT_ID = "312909075212468229"  # ZITADEL makes no ID twice: it holds the time and the machine
 WORDS = re.compile(
     r"(?i)<[^<>\d][^<>]{0,30}>|…|\.{2,}|-+|\*{3,}|x{3,8}"
     r"|change[-_ ]?(me|it|this)|replace[-_ ]?(me|it|this)|insert[-_ ]?here|to[-_ ]?do|tbd|placeholder"
@@ -16,5 +17,5 @@ HOST = re.compile(r"(?i)https?:/*([^/]*[<>…{}][^/]*|your[-_]?(instance|domain|
 
 def is_placeholder(text: str) -> bool:
     """Return whether a value is an example's: a known one, or words for what belongs there."""
-    is_example = text.lower().rstrip("/").endswith(EXAMPLE_HOST)
+    is_example = text == EXAMPLE_CLIENT_ID or text.lower().rstrip("/").endswith(EXAMPLE_HOST)
     return is_example or bool(WORDS.fullmatch(text) or HOST.fullmatch(text))

@@ -20,7 +20,7 @@ from zdemo.config.parsers import (
     positive_integer,
     timeout,
 )
-from zdemo.config.placeholders import EXAMPLE_HOST
+from zdemo.config.placeholders import EXAMPLE_CLIENT_ID, EXAMPLE_HOST
 from zdemo.config.renames import rename_steps
 from zdemo.config.withheld import why_withheld
 
@@ -63,7 +63,7 @@ def _client(reader: Reader) -> tuple[str, str]:
     """Return client ID and secret; they are not read if a key file is set, even a wrong one."""
     if KEY_FILE in reader.environment:
         return "", ""
-    client_id = "the API application's client ID, e.g. 312909075212468229; or set ZITADEL_KEY_FILE, if it uses a key"
+    client_id = f"the API application's client ID, e.g. {EXAMPLE_CLIENT_ID}; or set ZITADEL_KEY_FILE, if it uses a key"
     client_secret = "the API application's client secret, 64 letters and digits"  # noqa: S105  # not a secret
     return (
         reader.required("CLIENT_ID", credential, client_id),
