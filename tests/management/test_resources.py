@@ -21,7 +21,7 @@ from zdemo.emulator import (
     Emulator,
 )
 from zdemo.errors import ManagementError, UnusableAnswer
-from zdemo.management import resources
+from zdemo.management import own_user, resources
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Auth, Credential, milliseconds, moment_of
 
@@ -91,7 +91,7 @@ def test_a_service_user_and_its_tokens(client: ManagementClient) -> None:
     )
     assert [u.id for u in resources.list_users(client, "SEVEN")] == ["7"]
     pat = resources.add_pat(client, "7", expires=EXPIRES)
-    assert resources.user_id_of_token(client, pat.secret) == "7"
+    assert own_user.user_id_of_token(client, pat.secret) == "7"
     assert pat.secret not in repr(pat)
     assert resources.list_pats(client, "7") == (Credential(id=pat.id, expires=EXPIRES),)
     events = resources.list_user_events(client, "7", ["user.pat.added"])
@@ -99,18 +99,18 @@ def test_a_service_user_and_its_tokens(client: ManagementClient) -> None:
     assert [(event.type, event.pat_id) for event in events] == [("user.pat.added", pat.id)]
     for _ in range(2):
         resources.remove_pat(client, "7", pat.id)
-    assert resources.user_id_of_token(client, pat.secret) is None
+    assert own_user.user_id_of_token(client, pat.secret) is None
     for _ in range(2):
         resources.delete_user(client, "7")
     assert resources.get_user(client, "7") is None
 
 
 def test_the_administrator_and_the_rights(client: ManagementClient, emulator: Emulator) -> None:
-    admin = resources.administrator(client)
+    admin = own_user.administrator(client)
     assert (admin.id, admin.organization_id) == (ADMIN.id, ORGANIZATION_ID)
     assert "IAM_OWNER" in admin.roles
-    assert any(membership.whole_instance for membership in resources.list_memberships(client))
-    permissions = resources.list_permissions(client)
+    assert any(membership.whole_instance for membership in own_user.list_memberships(client))
+    permissions = own_user.list_permissions(client)
     assert permissions
     assert "project.create" in permissions
     organization = resources.get_organization(client, ORGANIZATION_ID)
@@ -118,8 +118,8 @@ def test_the_administrator_and_the_rights(client: ManagementClient, emulator: Em
     assert organization.active
 
     with ManagementClient(ZitadelAddress(emulator.url), READER.pat, timeout_seconds=5) as own:
-        assert resources.whoami(own) == "reader"
-        assert resources.list_memberships(own) == ()
+        assert own_user.whoami(own) == "reader"
+        assert own_user.list_memberships(own) == ()
         assert resources.list_user_events(own, READER.id, ["user.pat.added"]) is None
         assert [a.role_keys for a in resources.list_assignments(own, user_id=READER.id)] == [("read:messages",)]
         for remove in (resources.delete_project, resources.get_project, resources.delete_user):
@@ -140,7 +140,7 @@ def test_memberships_of_another_shape_are_none(rows: object) -> None:
     """They are for display only, and come from an API of another version."""
 
     def choose(received: Received) -> Behaviour:
-        if received.target == resources.MY_MEMBERSHIPS:
+        if received.target == own_user.MY_MEMBERSHIPS:
             return answer(json_body({"result": rows}))
         return answer(json_body({"sub": "1", "user": {"username": "ada"}}))
 
@@ -148,7 +148,7 @@ def test_memberships_of_another_shape_are_none(rows: object) -> None:
         upstream(depending(choose)) as server,
         ManagementClient(ZitadelAddress(server.url), "token", timeout_seconds=5) as client,
     ):
-        found = resources.administrator(client)
+        found = own_user.administrator(client)
     assert (found.login_name, found.roles) == ("ada", ())
 
 

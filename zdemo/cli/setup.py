@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -16,31 +15,25 @@ import typer
 
 from zdemo.cli.gitignore import keep_out_of_git
 from zdemo.cli.help import SETTINGS_GROUP
-from zdemo.cli.options import ASK, EnvFile, Json, token_text
-from zdemo.cli.questions import agreed, typed_line
+from zdemo.cli.options import EnvFile, Json, token_text
+from zdemo.cli.questions import agreed
 from zdemo.cli.screen import Screen
+from zdemo.cli.setup_environment import setup_environment
 from zdemo.cli.setup_tables import plan_document, show_plan, show_result, show_teardown, teardown_document
 from zdemo.cli.token_input import (
     at_terminal,
-    given_token,
-    hide_secrets,
-    tell_mixed_sources,
     tell_warnings,
-    token_question,
-    typed_secret,
 )
 from zdemo.client import ROLE
-from zdemo.config.emulator_values import are_emulators, is_public, usable_at
-from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.printable import one_line
-from zdemo.config.settings import EXAMPLE_DOMAIN, AdminSettings
-from zdemo.errors import ExitCode, IntrospectionError, ManagementError, SettingsError, UsageError, ZdemoError
+from zdemo.config.settings import AdminSettings
+from zdemo.errors import ExitCode, IntrospectionError, ManagementError, UsageError, ZdemoError
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Auth
 from zdemo.management.refusals import TOO_OLD
 from zdemo.provisioning.apply import apply_plan
 from zdemo.provisioning.conflicts import NOTHING_CHANGED
-from zdemo.provisioning.files import ADMIN_PAT, SetupFiles
+from zdemo.provisioning.files import SetupFiles
 from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import ObjectKind, Plan, Rotation, make_plan
@@ -49,9 +42,7 @@ from zdemo.provisioning.setting_groups import SETTINGS
 from zdemo.provisioning.teardown import WITH_ADDITIONS, Teardown, plan_teardown, tear_down
 from zdemo.provisioning.verify import verify_tokens
 
-TO_BE_TYPED = "to-be-typed"
 CREATED = "What is created"
-OPTIONS = {"ZITADEL_DOMAIN": "--domain", "ZITADEL_ADMIN_PAT": "--admin-pat"}
 
 
 def setup(
@@ -155,7 +146,7 @@ def setup(
             else:
                 screen.say(f"nothing to remove: .zdemo/setup.json records nothing that setup created for {files.path}")
             return ExitCode.YES
-        settings = AdminSettings.from_env(_environment(screen, files, domain, admin_pat, may_ask=not yes))
+        settings = AdminSettings.from_env(setup_environment(screen, files, domain, admin_pat, may_ask=not yes))
         tell_warnings(screen, settings)
         with _management(settings) as client:
             run = _Run(
@@ -188,85 +179,6 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
         raise type(error)(what, hint=hint, answer=error.answer, failure=error.failure) from error
     finally:
         client.close()
-
-
-def _environment(
-    screen: Screen, files: SetupFiles, domain: str | None, admin_pat: str | None, *, may_ask: bool
-) -> Environment:
-    """Merge options, environment and ``.env``; ask for what is missing if a person is at a terminal."""
-    is_asked_for = admin_pat == ASK
-    values = {"ZITADEL_DOMAIN": domain, ADMIN_PAT: None if is_asked_for else given_token("--admin-pat", admin_pat)}
-    given = {name: value for name, value in values.items() if value is not None}
-    options = {name: OPTIONS[name] for name in (*given, *([ADMIN_PAT] if is_asked_for else []))}
-    environment = _layers(given, options, files)
-    hide_secrets(screen, environment)
-    asks = at_terminal() and admin_pat != "-" and may_ask
-    if _may_mean_another(environment, files):
-        given["ZITADEL_DOMAIN"] = _meant_domain(environment, files, asks=asks)
-    elif asks and "ZITADEL_DOMAIN" not in environment:
-        given["ZITADEL_DOMAIN"] = _typed_domain(f"ZITADEL_DOMAIN (e.g. {EXAMPLE_DOMAIN}): ", environment)
-    environment = _layers(given, options, files)
-    address = environment.get("ZITADEL_DOMAIN", "")
-    if address and ADMIN_PAT not in environment and is_public(files.get(ADMIN_PAT)):
-        screen.tell(f"note: the emulator's {ADMIN_PAT} in {files.path} is not for {address}")
-    if is_asked_for or (asks and ADMIN_PAT not in environment):
-        given[ADMIN_PAT] = TO_BE_TYPED
-        given[ADMIN_PAT] = _typed_admin_pat(_layers(given, options, files), with_option=is_asked_for)
-        environment = _layers(given, options, files)
-        hide_secrets(screen, environment)
-    tell_mixed_sources(screen, environment, ADMIN_PAT, "ZITADEL_DOMAIN")
-    return environment
-
-
-def _typed_admin_pat(environment: Environment, *, with_option: bool) -> str:
-    """Ask for the administrator's PAT. Raises SettingsError if it is not clear where that will go."""
-    zitadel = AdminSettings.from_env(environment).zitadel
-    question = token_question(ADMIN_PAT, zitadel.server, environment, zitadel.setting)
-    return (given_token("--admin-pat", ASK, question=question) or "") if with_option else typed_secret(question)
-
-
-def _layers(given: dict[str, str], options: dict[str, str], files: SetupFiles) -> Environment:
-    """Merge them, without the emulator's administrator's PAT where that cannot be used."""
-    layers = {COMMAND_LINE: given, "the environment": os.environ, str(files.path): files.values}
-    address = Environment(layers).get("ZITADEL_DOMAIN", "")
-    used = {
-        place: {name: value for name, value in values.items() if name != ADMIN_PAT or usable_at(address, value)}
-        for place, values in layers.items()
-    }
-    return Environment(used, options=options, file=files.path)
-
-
-def _may_mean_another(environment: Environment, files: SetupFiles) -> bool:
-    """Return whether the only ZITADEL that is named is the emulator, in a ``.env`` that setup has not used yet."""
-    is_from_file = environment.source("ZITADEL_DOMAIN") == str(files.path)
-    return is_from_file and not files.state.zitadel and are_emulators(files.values)
-
-
-def _meant_domain(environment: Environment, files: SetupFiles, *, asks: bool) -> str:
-    """Ask for the ZITADEL to set up. Raises UsageError where nobody can be asked."""
-    emulator, what = environment["ZITADEL_DOMAIN"], f"{files.path} has the emulator's settings"
-    if not asks:
-        raise UsageError(
-            f"{what}, so it is not clear which ZITADEL to set up",
-            hint=f"add --domain, for example --domain {EXAMPLE_DOMAIN}; the emulator is --domain {emulator}",
-        )
-    question = f"{what}. Which ZITADEL do you want to set up? [{emulator}] "
-    return _typed_domain(question, environment) or emulator
-
-
-def _typed_domain(question: str, environment: Environment) -> str:
-    """Ask until the text can be an address, so that no token is typed for a wrong one; accept an empty text."""
-    while (text := typed_line(question)) and (problem := _domain_problem(text, environment)):
-        sys.stderr.write(f"{problem}\n")
-    return text
-
-
-def _domain_problem(text: str, environment: Environment) -> str:
-    try:
-        AdminSettings.from_env({**environment, "ZITADEL_DOMAIN": text})
-    except SettingsError as error:
-        return next((problem for problem in error.problems if problem.startswith("ZITADEL_DOMAIN")), "")
-    return ""
 
 
 @dataclass(frozen=True, kw_only=True)

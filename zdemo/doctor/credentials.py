@@ -11,7 +11,8 @@ from zdemo.doctor.check import Result, check, failed, failed_with, from_finding,
 from zdemo.doctor.context import NOT_USABLE, DoctorContext
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.management.client import ManagementClient
-from zdemo.management.resources import list_permissions, list_projects, user_id_of_token, whoami
+from zdemo.management.own_user import list_permissions, user_id_of_token, whoami
+from zdemo.management.resources import list_projects
 
 GOOD_FORMS = (TokenKind.PAT, TokenKind.OPAQUE, TokenKind.JWT)
 ABOUT_AUDIENCE = ("token.other_audience", "client.in_other_project")

@@ -15,6 +15,7 @@ from zdemo.diagnosis import DECISIVE_EVENTS, ClientRecords, PatRecords, paste_pr
 from zdemo.errors import ZdemoError
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Application, Project, RoleAssignment, User
+from zdemo.management.own_user import list_memberships, manager_roles
 from zdemo.management.resources import (
     MOST_EVENTS,
     find_user,
@@ -25,11 +26,9 @@ from zdemo.management.resources import (
     list_application_keys,
     list_applications,
     list_assignments,
-    list_memberships,
     list_pats,
     list_projects,
     list_user_events,
-    manager_roles,
 )
 from zdemo.provisioning.state_file import issued_pat
 

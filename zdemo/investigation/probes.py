@@ -20,7 +20,8 @@ from zdemo.introspection.client import IntrospectionClient, basic_credentials
 from zdemo.introspection.model import TOKEN_PATH
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import RoleAssignment
-from zdemo.management.resources import USERINFO, WHOAMI, list_assignments, manager_roles
+from zdemo.management.own_user import USERINFO, WHOAMI, manager_roles
+from zdemo.management.resources import list_assignments
 
 Replies = dict[Probe, Response | ConnectionFailed]
 

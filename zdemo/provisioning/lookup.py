@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from zdemo.config.emulator_values import is_public, usable_at
 from zdemo.errors import CredentialsRefused, ManagementError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
-from zdemo.management import resources
+from zdemo.management import own_user, resources
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Administrator, Application, Auth, Credential, Project, RoleAssignment, User
 from zdemo.management.refusals import NO_MEMBERSHIP
@@ -27,7 +27,7 @@ MADE_UP_TOKEN = "zdemo-setup-tests-whether-its-credentials-are-accepted"  # noqa
 
 def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> CurrentState:
     """Return what exists. Raises ZdemoError for what stands in the way of any plan."""
-    state, admin = files.state, resources.administrator(client)
+    state, admin = files.state, own_user.administrator(client)
     settle(state)
     resources.list_assignments(client, user_id=admin.id)  # older ZITADELs lack this service: better known now
     with explained_membership(admin):
@@ -44,7 +44,7 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         state=state,
         options=options,
         admin=admin,
-        permissions=resources.list_permissions(client),
+        permissions=own_user.list_permissions(client),
         project=project,
         role_keys=resources.list_roles(client, project.id) if project else (),
         application=application,
@@ -190,4 +190,4 @@ def _assignment(client: ManagementClient, project: Project, user: User) -> RoleA
 def _owner_of_token(client: ManagementClient, token: str) -> str | None:
     """Return the ID of a token's user; ``None`` for a dead token or for none."""
     sendable = bool(token) and token.isascii() and token.isprintable() and " " not in token
-    return resources.user_id_of_token(client, token) if sendable else None
+    return own_user.user_id_of_token(client, token) if sendable else None

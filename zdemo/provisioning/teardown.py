@@ -16,7 +16,7 @@ from pathlib import Path
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Administrator
-from zdemo.management.resources import administrator
+from zdemo.management.own_user import administrator
 from zdemo.provisioning.additions import Addition
 from zdemo.provisioning.files import SetupFiles
 from zdemo.provisioning.lookup import explained_membership, settle
