@@ -115,7 +115,7 @@ def setup(
 
     Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT
 
-    Exit codes: 0 done, or declined at the question; 1 refused, or not permitted; 2 changes to confirm, but nobody to
+    Exit codes: 0 done, or declined at the question; 1 refused, or not permitted; 2 changes to confirm, but no one to
     ask; 3 a setting is missing or wrong; 4 no answer from ZITADEL
 
     More: docs/setup.md

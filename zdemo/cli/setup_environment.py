@@ -79,7 +79,7 @@ def _may_mean_another(environment: Environment, files: SetupFiles) -> bool:
 
 
 def _meant_domain(environment: Environment, files: SetupFiles, *, asks: bool) -> str:
-    """Ask for the ZITADEL to set up. Raises UsageError where nobody can be asked."""
+    """Ask for the ZITADEL to set up. Raises UsageError where no one can be asked."""
     emulator, what = environment["ZITADEL_DOMAIN"], f"{files.path} has the emulator's settings"
     if not asks:
         raise UsageError(

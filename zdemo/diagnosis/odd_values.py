@@ -17,7 +17,7 @@ SAME = (  # two variables, why they differ, and whether nothing works when they 
     ("CLIENT_ID", "ZITADEL_PROJECT_ID", "a client ID is not a project's ID", True),
     ("PAT", "ZITADEL_ADMIN_PAT", "the calls would be an administrator's, not a caller's", False),
 )
-RIGHT = {  # what belongs into a variable, without a step that breaks anything
+RIGHT = {  # what belongs in a variable, without a step that breaks anything
     "CLIENT_ID": f"the API application's client ID, from {PAGE}",
     "CLIENT_SECRET": "the client secret, 64 letters and digits, from where it is kept",
     "PAT": "a user's token, from where it is kept: 71 characters",

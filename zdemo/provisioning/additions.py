@@ -117,7 +117,7 @@ def added_to_application(client: ManagementClient, state: SetupState, applicatio
 def _credential_name(
     client: ManagementClient, owner: str, issued: tuple[IssuedCredential, ...]
 ) -> Callable[[Credential], str]:
-    """Return a function that names a credential, unless setup issued it, or it has expired: nobody can use it then."""
+    """Return a function that names a credential, unless setup issued it, or it has expired: then it cannot be used."""
 
     def name(credential: Credential) -> str:
         is_harmless = was_issued(credential, issued) or credential.has_expired(client.now())

@@ -66,7 +66,7 @@ def doubt_about_assignment(state: SetupState, assignment: RoleAssignment) -> str
 
 
 def made_assignment(state: SetupState, assignment: RoleAssignment) -> bool:
-    """Return whether setup made this role assignment, and nobody added a role to it."""
+    """Return whether setup made this role assignment, and no one added a role to it."""
     is_recorded = assignment.id == state.assignment_id and {*assignment.role_keys} <= {state.assignment_role}
     return is_recorded and not doubt_about_assignment(state, assignment)
 

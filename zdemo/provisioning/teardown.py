@@ -78,7 +78,7 @@ class Teardown:
             names = "; ".join(f"{addition.what} {addition.name}" for addition in self.additions)
             raise ZdemoError(
                 f"others added to what setup created: {names}; {NOTHING_REMOVED}",
-                hint=f"remove it in ZITADEL's console if nobody needs it, or add {WITH_ADDITIONS} to remove it too",
+                hint=f"remove it in ZITADEL's console if it is not needed, or add {WITH_ADDITIONS} to remove it too",
             )
         if self.unseen and not with_additions:
             raise ZdemoError(

@@ -112,7 +112,7 @@ class ClientConnection(HTTPConnection):
     """A connection, with a clock for what is received and sent on it."""
 
     RequestHandlerClass = _Request
-    unread = False  # whether the client may still be sending what nobody will read
+    unread = False  # whether the client may still be sending what will not be read
     ended = False  # whether it was one too many
 
     def __init__(self, server: Any, sock: socket.socket, _makefile: Any) -> None:
@@ -169,7 +169,7 @@ class Clients:
                 first.ended = True
         if first is not None:
             with suppress(OSError):  # closed already
-                first.socket.shutdown(socket.SHUT_RDWR)  # whoever waits for it reads its end, and closes it
+                first.socket.shutdown(socket.SHUT_RDWR)  # the thread that waits for it reads its end, and closes it
 
     def remove(self, connection: ClientConnection) -> None:
         """Forget a connection that is closed."""

@@ -1,4 +1,4 @@
-"""Listening sockets: the first one makes sure that nobody else listens there."""
+"""Listening sockets: the first one makes sure that no other program listens there."""
 
 import errno
 import os

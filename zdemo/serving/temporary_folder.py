@@ -46,7 +46,7 @@ def remove_abandoned(prefix: str, suffix: str, *, directory: str | None = None) 
     """Remove folders that ``temporary_folder`` made for a process of this user that was killed; leave all others."""
     if not CAN_LOCK:
         return
-    with suppress(OSError):  # one that cannot be removed harms nobody
+    with suppress(OSError):  # one that cannot be removed does no harm
         for path in Path(directory or tempfile.gettempdir()).glob(f"{prefix}*"):
             _remove_if_abandoned(str(path), suffix)
 

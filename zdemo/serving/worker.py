@@ -25,7 +25,7 @@ STOP_SECONDS = 9.0  # how long running requests may take to finish; the parent k
 ORPHAN_SECONDS = 3.0  # the same, after the parent was killed
 QUIET_SECONDS = 0.5  # without a request: only clients that are silent or slow are left, or Granian hangs
 CHECK_SECONDS = 0.02
-FLUSH_SECONDS = 2.0  # how long the last log lines may take, with the GIL and a log that nobody reads
+FLUSH_SECONDS = 2.0  # how long the last log lines may take, with the GIL and a log that is not read
 
 
 @dataclass(frozen=True, kw_only=True)
