@@ -15,6 +15,8 @@ import pytest
 
 from tests.support.cli import Ran, Shell
 from tests.support.terminal import at_terminal
+from zdemo.demo.scenario import UNKNOWN_TOKEN
+from zdemo.emulator import CLIENT_SECRET, READER, VISITOR
 
 SCRIPT = Path(sys.executable).with_name("zdemo")
 LONGEST_SECONDS = 15
@@ -39,6 +41,7 @@ class Demos:
 
     ran: Ran
     document: Ran
+    verbose: Ran
     screen: tuple[int, str]
     by_path: str
     folder: Path
@@ -53,11 +56,13 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Demos:
     start = time.monotonic()
     with ThreadPoolExecutor() as together:
         ran, document = together.submit(shell.anew, "demo"), together.submit(shell.anew, "demo", "--json")
+        verbose = together.submit(shell.anew, "demo", "-v")
         screen = together.submit(at_terminal, shell, "demo")
         by_path = together.submit(run_by_path, shell.folder)
         return Demos(
             ran=ran.result(),
             document=document.result(),
+            verbose=verbose.result(),
             screen=screen.result(),
             by_path=by_path.result(),
             folder=shell.folder,
@@ -79,6 +84,27 @@ def test_the_demo_goes_as_expected_and_says_so_on_one_screen(demos: Demos) -> No
     assert max(map(len, ran.out.splitlines())) <= 80
     assert demos.seconds < LONGEST_SECONDS
     assert list(demos.folder.iterdir()) == []
+
+
+def test_verbose_shows_each_exchange_with_the_api_and_with_zitadel_and_no_token(demos: Demos) -> None:
+    ran = demos.verbose
+    assert (ran.code, ran.err) == (0, "")
+    assert max(map(len, ran.out.splitlines())) <= 80
+    assert len(re.findall(r"^      request    GET http://127\.0\.0\.1:\d+/api/", ran.out, re.MULTILINE)) == len(STEPS)
+    answers = re.findall(r"^      answer     (\d{3}), \d+ ms$", ran.out, re.MULTILINE)
+    assert [int(status) for status in answers] == [status for status, _ in STEPS]
+    text = " ".join(ran.out.split())
+    for words in (
+        'Authorization: Bearer zdem…-000 ZITADEL POST /oauth/v2/introspect, token=zdem…-000 {"active": true,',
+        "ZITADEL not asked: a fresh answer is in the cache answer 200",
+        'WWW-Authenticate: Bearer realm="zdemo", error="insufficient_scope",',
+        '{"active": false} only the emulator says why: the PAT was deleted answer 401',
+        '{"active": false} only the emulator says why: unknown token answer 401',
+        "no answer: ",
+        '{"message":"Private, scoped route - You need',
+    ):
+        assert words in text
+    assert not [token for token in (READER.pat, VISITOR.pat, CLIENT_SECRET, UNKNOWN_TOKEN) if token in ran.out]
 
 
 def test_what_comes_next_can_be_typed_as_it_stands(demos: Demos) -> None:
