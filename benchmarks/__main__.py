@@ -10,12 +10,13 @@ import time
 from benchmarks.flood import flood
 from benchmarks.memory import memory
 from benchmarks.start import start
-from benchmarks.tables import cached_against_uncached, cold, hanging, removal, servers, warm
+from benchmarks.tables import asgi, cached_against_uncached, cold, hanging, removal, servers, warm
 
 TABLES = {
     "warm": warm,
     "servers": servers,
     "cached": cached_against_uncached,
+    "asgi": asgi,
     "cold": cold,
     "removal": removal,
     "hanging": hanging,

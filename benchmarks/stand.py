@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 START_SECONDS = 20
 STOP_SECONDS = 15
 THREADS = 128
+ASGI_APP = "benchmarks.asgi_app:app"
 TOKEN = "benchmark-token-of-seventy-one-characters-like-a-personal-access-token"  # noqa: S105  # invented
 
 
@@ -87,6 +88,16 @@ def introspections(upstream_port: int) -> int:
         return int(sock.recv(load.RECEIVE_BYTES).rpartition(b"\r\n\r\n")[2])
 
 
+def cpu_seconds(port: int) -> float:
+    """Return the processor time that the process of the ASGI apps has used so far."""
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.sendall(b"GET /cpu HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        received = b""
+        while more := sock.recv(load.RECEIVE_BYTES):
+            received += more
+    return float(received.rpartition(b"\r\n\r\n")[2])
+
+
 def _command(kind: str, port: int) -> list[str]:
     where, python = f"127.0.0.1:{port}", [sys.executable, "-m"]
     return {
@@ -101,6 +112,8 @@ def _command(kind: str, port: int) -> list[str]:
         ],
         "gunicorn": [*python, "gunicorn", "-b", where, "--threads", str(THREADS), "zdemo.server:create_app()"],
         "bare": [*python, "benchmarks.bare", str(port), str(THREADS)],
+        "uvicorn": [*python, "uvicorn", f"--port={port}", "--no-access-log", ASGI_APP],
+        "granian-asgi": [*python, "granian", f"--port={port}", "--interface=asgi", ASGI_APP],
     }[kind]
 
 

@@ -19,6 +19,7 @@ SECONDS = 1.5
 ROUNDS = 5
 CONNECTIONS = (1, 16, 64)
 LATENCIES_MS = (0, 5, 25)
+ASGI_FRAMEWORKS = ("fastapi", "starlette")
 
 
 def show(title: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -94,12 +95,40 @@ def servers() -> None:
     show("Servers: scoped route, warm, 16 connections", ["server", "rate", "to the bare route", "p50", "p99"], rows)
 
 
+def asgi() -> None:
+    """Compare, in one process, a guarded route of FastAPI and of Starlette with routes of a bare app."""
+    rows = []
+    with stand.upstream() as zitadel:
+        for kind in ("uvicorn", "granian-asgi"):
+            with stand.api(zitadel, kind=kind, cache_ttl=60) as server:
+                rows += [(framework, kind, *_against_bare(server.port, framework)) for framework in ASGI_FRAMEWORKS]
+    header = ["app", "server", "bare", "guarded", "ratio", "CPU bare", "empty dependency", "guarded", "the guard's own"]
+    show("ASGI: guarded route, warm, 16 connections, against a bare app in the same process", header, rows)
+
+
+def _against_bare(port: int, framework: str) -> Sequence[str]:
+    requests = [load.request(f"/{framework}/{route}", stand.TOKEN) for route in ("bare", "empty", "private-scoped")]
+    rounds = [[_cost(port, request) for request in requests] for _ in range(ROUNDS)]
+    rates = [statistics.median(costs[at][0] for costs in rounds) for at in (0, 2)]
+    ratio = statistics.median(guarded[0] / bare[0] for bare, _, guarded in rounds)
+    microseconds = [statistics.median(costs[at][1] for costs in rounds) for at in range(3)]
+    own = statistics.median(guarded[1] - empty[1] for _, empty, guarded in rounds)
+    return (*(f"{it:.0f}/s" for it in rates), f"**{ratio:.2f}**", *(f"{it:.0f} µs" for it in (*microseconds, own)))
+
+
+def _cost(port: int, request: bytes) -> tuple[float, float]:
+    """Return the requests per second, and the microseconds of the processor that each takes."""
+    before = stand.cpu_seconds(port)
+    result = load.run(port, [request], connections=16, seconds=SECONDS)
+    return result.statuses[200] / result.seconds, 1e6 * (stand.cpu_seconds(port) - before) / len(result.latencies)
+
+
 def cold() -> None:
     """Count the introspections for many simultaneous calls with one unknown token."""
     rows = []
     with stand.upstream(25) as zitadel:
-        for ttl, what in ((5, "cache"), (0, "no cache")):
-            with stand.api(zitadel, cache_ttl=ttl) as server:
+        for kind, ttl, what in (("granian", 5, "cache"), ("granian", 0, "no cache"), ("uvicorn", 5, "FastAPI, cache")):
+            with stand.api(zitadel, kind=kind, cache_ttl=ttl) as server:
                 before = stand.introspections(zitadel)
                 connections = [load.Connection(server.port) for _ in range(64)]
                 for connection in connections:

@@ -22,6 +22,7 @@ from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST, check_
 from tests.support.upstream import LOOPBACK
 from tests.support.wire import bearer, chunked, converse, request
 from zdemo.asgi import Introspection, protect, requires_token
+from zdemo.asgi.dependency import TokenDependency
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, KnownUser
 from zdemo.errors import Refused
@@ -264,6 +265,13 @@ def test_the_schema_says_which_routes_need_a_token(settings: Settings) -> None:
     for item in schema["paths"].values():
         assert not {"parameters", "requestBody"} & item["get"].keys()
     assert "schemas" not in schema["components"]
+
+
+def test_nobody_looks_again_for_misuse_because_an_endpoint_makes_its_guard(starlette: Endpoint) -> None:
+    """It would take longer than all the rest."""
+    before = TokenDependency.made
+    assert starlette.get("/function").status == 200
+    assert TokenDependency.made == before
 
 
 def test_a_users_own_tests_need_no_extra_steps(settings: Settings) -> None:

@@ -51,7 +51,10 @@ class GuardedCall:
     def refuse_undecided(self) -> None:
         """Raise GuardError if a guard has not decided."""
         if self._undecided:
-            raise GuardError("the request was answered before its guard had decided", hint=f"write {EXAMPLE}")
+            raise GuardError(
+                "the request was answered before its guard had decided",
+                hint=f"write {EXAMPLE}, and make guards that not every request needs outside of the endpoint",
+            )
 
 
 current_call: ContextVar[GuardedCall | None] = ContextVar("zdemo_call", default=None)

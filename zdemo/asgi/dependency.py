@@ -36,11 +36,15 @@ class TokenDependency(BearerScheme):
 
     # What FastAPI reads: a parameter that it does not find here, it would take from the query.
     __signature__ = Signature([Parameter("connection", Parameter.POSITIONAL_OR_KEYWORD, annotation=HTTPConnection)])
-    made = 0  # guards of all apps; each may be in a wrong place
+    made = 0  # outside requests, for any app; each may be in a wrong place
 
     def __init__(self, roles: RequiredRoles) -> None:
         self._roles = roles
-        TokenDependency.made += 1
+        call = current_call.get()
+        if call:
+            call.begin(self)
+        else:
+            TokenDependency.made += 1
 
     def __call__(self, connection: HTTPConnection) -> Awaitable[Introspection]:
         """Return what ZITADEL says of the token, or raise the reason of a refusal. Await it."""
@@ -105,10 +109,7 @@ class _RequiresToken(TokenDependency):
         """
         roles = required_roles(role=role, any_of=any_of, all_of=all_of)
         if connection is UNSET:
-            dependency = TokenDependency(roles)
-            if call := current_call.get():
-                call.begin(dependency)
-            return dependency
+            return TokenDependency(roles)
         if roles != NO_ROLE:
             raise GuardError("requires_token takes either roles or a request", hint=f"write {EXAMPLE}")
         return super().__call__(connection)
