@@ -58,7 +58,8 @@ def _fastapi() -> FastAPI:
 
 def _protected_fastapi() -> FastAPI:
     app = protect(FastAPI())
-    for path, dependencies in (("/public", None), ("/private-scoped", [Depends(_reader)])):
+    guards = {"/public": None, "/private": [Depends(requires_token)], "/private-scoped": [Depends(_reader)]}
+    for path, dependencies in guards.items():
         app.get(f"/api{path}", dependencies=dependencies)(_message)
         app.get(f"/fastapi{path}", dependencies=dependencies)(_message)
     return app

@@ -45,6 +45,11 @@ class Limits:
     shortest_wait_seconds: float = SHORTEST_WAIT_SECONDS
     longest_wait_seconds: float = LONGEST_WAIT_SECONDS
 
+    @property
+    def places(self) -> int:
+        """How many requests may ask or wait. One more would be refused at once."""
+        return self.slots + self.waiters
+
     @classmethod
     def of(cls, threads: int, *, spare_threads: int = 0) -> Limits:
         """Return the limits of a process with ``threads``; in ``spare_threads`` requests only wait for a slot.

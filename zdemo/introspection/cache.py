@@ -75,6 +75,15 @@ class Flight:
         raise ZitadelUnavailable("the introspection that this request waited for was interrupted", hint="try again")
 
 
+def too_many_waiting(counters: Counters) -> ZitadelUnavailable:
+    """Count a request that is refused because too many wait, and return the error."""
+    with counters.lock:
+        counters.refused += 1
+    return ZitadelUnavailable(
+        "too many requests are waiting for ZITADEL", hint="try again; check ZITADEL if this persists"
+    )
+
+
 class PriorityIntrospector(Protocol):
     """An introspector that lets callers with a known token go first."""
 
@@ -219,11 +228,7 @@ class CachingIntrospector:
         """Ask while holding one of the slots for requests that wait for ZITADEL."""
         slot = self._bulkhead.acquire(known=known)
         if slot is None:
-            with self.counters.lock:
-                self.counters.refused += 1
-            raise ZitadelUnavailable(
-                "too many requests are waiting for ZITADEL", hint="try again; check ZITADEL if this persists"
-            )
+            raise too_many_waiting(self.counters)
         is_active = False
         try:
             answer = ask()
