@@ -226,7 +226,7 @@ print(response.status_code, response.json)
 def test_the_guard_of_the_readme_works() -> None:
     guard, fixture = PYTHON.findall(TEXT)
     assert PYTHON.findall(page("api.md"))[0] == guard
-    assert PYTHON.findall(page("emulator.md")) == [fixture]
+    assert PYTHON.findall(page("testing.md"))[0] == fixture
     with stage(README) as place:
         answer = processes.run_python(guard + REQUEST, seed.READER.pat, folder=place.folder)
     assert answer == f"200 {{'for': '{seed.READER.id}'}}\n"

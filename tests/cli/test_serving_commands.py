@@ -48,6 +48,7 @@ def test_the_emulator_is_ready_when_its_document_is_there_and_stops_cleanly(bare
         assert document == {
             "url": f"http://localhost:{port}",
             "port": port,
+            "external_domains": ["localhost"],
             "admin_pat": ADMIN.pat,
             "project": PROJECT_ID,
             "client_id": CLIENT_ID,

@@ -34,7 +34,9 @@ from zdemo.emulator import (
     NEVER,
     PROJECT_ID,
     READER,
+    Control,
     Emulator,
+    Faults,
     RequestRecords,
     create_app,
     emulate,
@@ -107,9 +109,10 @@ def files_of(folder: Path) -> list[str]:
 def emulated(answer: Callable[[Environ, StartResponse, App], Iterable[bytes]]) -> Iterator[Emulator]:
     """An emulator whose requests go through ``answer``, which gets its WSGI application too."""
     world = known_world()
-    inner = create_app(world)
+    inner, requests, faults = create_app(world), RequestRecords(), Faults()
+    control = Control(inner, world, requests, faults)
     with serving(lambda environ, start_response: answer(environ, start_response, inner)) as port:
-        yield Emulator(url=f"http://localhost:{port}", world=world, requests=RequestRecords())
+        yield Emulator(url=f"http://localhost:{port}", world=world, requests=requests, faults=faults, control=control)
 
 
 # --- a first run, and again

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,14 @@ from zdemo.cli.layout import table
 from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
 from zdemo.cli.screen import Screen
-from zdemo.cli.with_emulator import check_alone, exported, key_files, run_with_emulator, stop_when_stdin_closes
+from zdemo.cli.with_emulator import (
+    check_alone,
+    exported,
+    key_files,
+    new_start,
+    run_with_emulator,
+    stop_when_stdin_closes,
+)
 from zdemo.config.columns import WITHOUT_TERMINAL
 from zdemo.config.new_dotenv import EMULATOR_PORT
 from zdemo.errors import ExitCode, UsageError
@@ -55,6 +63,20 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", help="End when standard input ends, as it does with a test runner.")
     ] = False,
+    seed: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", show_default=False, help="Start with the objects of this file, TOML or JSON, instead."
+        ),
+    ] = None,
+    external_domain: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:PORT]",
+            show_default=False,
+            help="Answer to this host name too, with it as issuer; can be repeated.",
+        ),
+    ] = None,
     expose_emulator: Expose = False,
 ) -> int:
     """Run the built-in ZITADEL emulator, alone or for one command.
@@ -77,10 +99,11 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     screen: Screen = ctx.obj
     check_exposure(screen, host, expose=expose_emulator)
     port = port if port is not None else 0 if command else EMULATOR_PORT
+    start = new_start(port, seed, external_domain or [])
     if command:
         check_alone({"--json": as_json, "--until-stdin-closes": until_stdin_closes})
         check_extra(env or [])
-        return run_with_emulator(screen, command, env or [], lambda: _start(port), host=host, port=port)
+        return run_with_emulator(screen, command, env or [], start, host=host, port=port)
     if env:
         raise UsageError("--env needs a command", hint=f"zdemo emulator --env {shlex.quote(env[0])} -- COMMAND")
     from zdemo.cli.emulator_log import log_emulator  # here, since a line of help needs no server
@@ -90,7 +113,6 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     signals = block_stop_signals()
     log_emulator()
     with ExitStack() as stack:
-        start = _start(port)
         values = stack.enter_context(key_files(start)) if as_json else {}
         with port_explained(host, port, "zdemo emulator"):
             running = stack.enter_context(emulate(start.world, host=host, port=port))
@@ -104,15 +126,10 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     return ExitCode.YES
 
 
-def _start(port: int) -> Start:
-    """Return a new world: of its own where a free port is taken, else the one that everybody knows."""
-    from zdemo.emulator import known_start, random_start
-
-    return known_start() if port else random_start()
-
-
 def _show(screen: Screen, start: Start, url: str) -> None:
     screen.say(f"ZITADEL (emulator {start.world.name}) on {url}; Ctrl-C stops it")
+    if start.world.other_domains:
+        screen.say(f"it also answers to {', '.join(start.world.other_domains)}")
     screen.say("its state is in memory and ends with it")
     rows = [("project", start.project_id), ("CLIENT_ID", start.client_id), ("CLIENT_SECRET", start.client_secret)]
     screen.pairs(rows, label_width=len("CLIENT_SECRET"))
@@ -138,6 +155,7 @@ def _document(start: Start, running: Emulator, values: Mapping[str, str]) -> dic
         "url": running.url,
         "name": start.world.name,
         "port": running.port,
+        "external_domains": [start.world.external_domain, *start.world.other_domains],
         "admin_pat": start.admin_pat,
         "project": start.project_id,
         "client_id": start.client_id,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +14,17 @@ from typing import TYPE_CHECKING
 from zdemo.cli.exports import command_environment, variables
 from zdemo.cli.options import port_explained
 from zdemo.cli.screen import Screen
-from zdemo.errors import UsageError, ZdemoError
+from zdemo.config.files import read_file
+from zdemo.errors import SettingsError, UsageError, ZdemoError
 
 if TYPE_CHECKING:
     from zdemo.emulator import Start
     from zdemo.processes.foreground import Signals
 
 FOLDER_NAMES = ("zdemo-emulator-", ".json")  # how the names of a folder with key files begin, and of its files end
+LARGEST_SEED_BYTES = 1 << 20
+SEED_DOCS = "see docs/emulator.md, which has an example"
+DOMAIN = re.compile(r"(?i)[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?")
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells report it
 
 
@@ -31,6 +36,42 @@ def check_alone(options: Mapping[str, bool]) -> None:
                 f"{option} cannot be combined with a command",
                 hint=f"leave out {option}: standard input and output belong to the command",
             )
+
+
+def new_start(port: int, seed: Path | None, domains: Sequence[str]) -> Start:
+    """Return a new world: that of a file, one of its own for a free port, or the one that everybody knows."""
+    from zdemo.emulator import SeedError, known_start, random_start, seeded_start
+
+    for domain in domains:
+        if not DOMAIN.fullmatch(domain):
+            raise UsageError(
+                f"invalid value for --external-domain: {domain} (NAME or NAME:PORT)",
+                hint="for example: --external-domain zitadel:8484",
+            )
+    if seed is None:
+        start = random_start() if port == 0 else known_start()
+    else:
+        try:
+            start = seeded_start(_seed_text(seed), seed.name)
+        except SeedError as error:
+            raise SettingsError([str(error)], hint=error.hint or SEED_DOCS) from None
+    start.world.other_domains = tuple(dict.fromkeys(domain.lower() for domain in domains))
+    return start
+
+
+def _seed_text(path: Path) -> str:
+    if path.suffix not in (".toml", ".json"):
+        raise UsageError(f"a seed is a .toml or a .json file: {path}", hint=SEED_DOCS)
+    try:
+        content, _ = read_file(path, LARGEST_SEED_BYTES)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"the seed cannot be read: {path}: {error.strerror}", hint=SEED_DOCS) from None
+    except UnicodeDecodeError:
+        raise UsageError(f"the seed is not UTF-8 text: {path}", hint="save it as UTF-8") from None
+    if len(content) > LARGEST_SEED_BYTES:
+        raise UsageError(f"the seed is larger than {LARGEST_SEED_BYTES >> 20} MiB: {path}", hint=SEED_DOCS)
+    return text
 
 
 def exported(start: Start, url: str) -> dict[str, str]:
@@ -93,7 +134,7 @@ def run_with_emulator(
     screen: Screen,
     command: Sequence[str],
     others: Sequence[str],
-    start: Callable[[], Start],
+    new: Start,
     *,
     host: str,
     port: int,
@@ -108,7 +149,6 @@ def run_with_emulator(
 
     with ExitStack() as stack:
         signals = stack.enter_context(signals_noted())
-        new = start()
         files = stack.enter_context(key_files(new))
         with port_explained(host, port, "zdemo emulator"):
             running = stack.enter_context(emulate(new.world, host=host, port=port))

@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from zdemo.emulator.app import create_app
+from zdemo.emulator.control import NAME_HEADER, Control
 from zdemo.emulator.entities import NEVER, User
+from zdemo.emulator.faults import KINDS, Faults, new_fault
 from zdemo.emulator.key_files import KeyFiles, add_key_files
+from zdemo.emulator.oidc.token_endpoint import issue_jwt
 from zdemo.emulator.records import FIELDS, REQUESTS_LOG, RequestRecord, RequestRecords
 from zdemo.emulator.seed import (
     ADMIN,
@@ -29,6 +32,8 @@ from zdemo.emulator.seed import (
     known_world,
     random_start,
 )
+from zdemo.emulator.seed_file import SeedError
+from zdemo.emulator.seeded import seeded_start
 from zdemo.emulator.world import World
 from zdemo.serving.embedded import LOOPBACK, serving
 
@@ -41,6 +46,8 @@ __all__ = [
     "CLIENT_SECRET",
     "DEFAULT_PORT",
     "FIELDS",
+    "KINDS",
+    "NAME_HEADER",
     "NEVER",
     "ORGANIZATION_ID",
     "PROJECT_ID",
@@ -49,20 +56,26 @@ __all__ = [
     "READER",
     "REQUESTS_LOG",
     "VISITOR",
+    "Control",
     "Emulator",
+    "Faults",
     "KeyFiles",
     "KnownUser",
     "RequestRecord",
     "RequestRecords",
+    "SeedError",
     "Start",
     "User",
     "World",
     "add_key_files",
     "create_app",
     "emulate",
+    "issue_jwt",
     "known_start",
     "known_world",
+    "new_fault",
     "random_start",
+    "seeded_start",
 ]
 
 log = logging.getLogger("zdemo.emulator")
@@ -75,6 +88,8 @@ class Emulator:
     url: str
     world: World
     requests: RequestRecords
+    faults: Faults
+    control: Control
 
     @property
     def port(self) -> int:
@@ -96,9 +111,14 @@ def emulate(
     """
     world = known_world() if world is None else world
     requests = RequestRecords() if requests is None else requests
-    app = create_app(world, requests)
-    with serving(app, host, port, patient=True, on_http2=_log_http2) as bound:
-        yield Emulator(url=f"http://{world.external_domain}:{bound}", world=world, requests=requests)
+    faults = Faults()
+    control = Control(create_app(world, requests, faults), world, requests, faults)
+    with serving(control, host, port, patient=True, on_http2=_log_http2) as bound:
+        url = f"http://{world.external_domain}:{bound}"
+        try:
+            yield Emulator(url=url, world=world, requests=requests, faults=faults, control=control)
+        finally:
+            faults.stop()
 
 
 def _log_http2() -> None:

@@ -18,6 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from zdemo.emulator import api, oidc
 from zdemo.emulator.bodies import FREE_BYTES, TOO_LARGE, Room, TooManyBodies, read_body
+from zdemo.emulator.faults import Faults, Faulty
 from zdemo.emulator.host import Origin
 from zdemo.emulator.oidc.responses import OAuthError, is_preflight, not_found
 from zdemo.emulator.records import RequestRecord, RequestRecords, masked, note, notes_of, reason_for
@@ -49,7 +50,7 @@ HEALTH: dict[str, tuple[str, str]] = {  # path -> content and its type: all is w
 log = logging.getLogger("zdemo.emulator")
 
 
-def create_app(world: World, records: RequestRecords | None = None) -> Flask:
+def create_app(world: World, records: RequestRecords | None = None, faults: Faults | None = None) -> Flask:
     """Build the application around a world, which it reads and changes; it adds each request to ``records``."""
     app = Flask("zdemo.emulator", static_folder=None)
     app.url_map.merge_slashes = False
@@ -61,7 +62,8 @@ def create_app(world: World, records: RequestRecords | None = None) -> Flask:
         app.add_url_rule(path, path, partial(Response, content, content_type=media))
     oidc.register(app, world)
     api.register(app, world)
-    app.wsgi_app = _Front(app.wsgi_app, RequestRecords() if records is None else records)  # type: ignore[method-assign]  # Flask's own way to wrap it
+    faulty = Faulty(app.wsgi_app, faults or Faults(), world.external_domain)
+    app.wsgi_app = _Front(faulty, RequestRecords() if records is None else records)  # type: ignore[method-assign]  # Flask's own way to wrap it
     return app
 
 
@@ -87,7 +89,7 @@ class _Front:
 
         path = environ["PATH_INFO"]
         body = self._answer(environ, path, start)
-        notes, status = notes_of(environ), int(statuses[-1])
+        notes, status = notes_of(environ), int(statuses[-1]) if statuses else 0  # nothing was sent
         record = RequestRecord(
             at=at,
             method=_shown(environ["REQUEST_METHOD"]),
@@ -148,7 +150,7 @@ def _choose_instance(world: World) -> Response | None:
     if path.startswith("/debug/") or is_preflight():  # these ignore Host
         return None
     origin = Origin.of(request.environ)
-    if (refusal := origin.refusal(world.external_domain)) is None:
+    if (refusal := origin.refusal(world.external_domain, world.other_domains)) is None:
         g.origin = origin
         return None
     message, with_parent = refusal

@@ -5,7 +5,7 @@ not the domain of an instance it answers 404 with a text that names both hosts.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,15 +60,17 @@ class Origin:
         """The instance's host without its port."""
         return self.instance_host.split(":")[0]
 
-    def refusal(self, external_domain: str) -> tuple[str, str] | None:
+    def refusal(self, external_domain: str, others: Collection[str] = ()) -> tuple[str, str] | None:
         """Return why no instance answers here, in the words of OAuth and in those of the APIs; case matters.
 
-        It is None when one does.
+        It is None when one does. ``others`` are further domains of the instance; one with a port needs that port.
         """
+        domains = (external_domain, *others)
         public = self.requested_host.split(":")[0]
-        if self.instance_domain == public == external_domain:
+        found = any(name in domains for name in (self.instance_domain, self.instance_host))
+        if found and any(name in domains for name in (public, self.requested_host)):
             return None
-        error_id = "QUERY-IuGh1" if self.instance_domain == external_domain else "QUERY-1kIjX"
+        error_id = "QUERY-IuGh1" if found else "QUERY-1kIjX"
         message = (
             f"unable to set instance using origin &{{{self.instance_host} {self.public_host} {self.scheme}}} "
             f"(ExternalDomain is {external_domain}): ID={error_id} Message={_NOT_FOUND}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from zdemo.emulator.credentials import new_token_text
 from zdemo.emulator.entities import (
+    NEVER,
     Administrator,
     Application,
     Authorization,
@@ -37,6 +39,7 @@ PAT_SCOPES = (
     "urn:zitadel:iam:user:metadata",
     "urn:zitadel:iam:user:resourceowner",
 )  # of every PAT that is made through the API
+AGING = ("created", "changed", "expires", "auth_time")  # fields that hold a time
 ADMINISTRATOR_EXISTS = {
     "instance": ("Errors.Instance.Member.AlreadyExists", "INSTA-pFDwe"),
     "organization": ("Errors.Org.Member.AlreadyExists", "ORG-poWwe"),
@@ -52,11 +55,17 @@ class World:
     itself, followed by ``touch``.
     """
 
-    def __init__(self, now: Callable[[], float] = time.time, external_domain: str = "localhost") -> None:
+    def __init__(
+        self,
+        now: Callable[[], float] = time.time,
+        external_domain: str = "localhost",
+        other_domains: Iterable[str] = (),
+    ) -> None:
         self.now = now
         self.lock = threading.RLock()
         self.new_id = IdGenerator(now).new_id
         self.external_domain = external_domain
+        self.other_domains = tuple(other_domains)
         self.name = new_name()  # tells this emulator apart from others
         self.id = self.new_id()
         self.zitadel_project_id = self.new_id()  # the project of ZITADEL's own APIs: an audience, never listed
@@ -73,6 +82,36 @@ class World:
         self.ended_tokens: dict[str, EndedToken] = {}  # by the token's ID
         self._sequences: Counter[str] = Counter()
         self._kept_taken: set[tuple[str, ...]] = set()  # what stays taken after its project was removed
+
+    def snapshot(self) -> dict[str, object]:
+        """Return a copy of all objects, for ``restore``."""
+        state: dict[str, object] = {
+            name: value for name, value in vars(self).items() if isinstance(value, dict | list | set)
+        }
+        return copy.deepcopy(state)
+
+    def restore(self, snapshot: dict[str, object]) -> None:
+        """Put all objects back as they were."""
+        vars(self).update(copy.deepcopy(snapshot))
+
+    def age(self, seconds: float) -> None:
+        """Make all objects older, as if this time had passed; ``now`` stays, since clients live in the same time."""
+        for entity in self._entities():
+            for name in AGING:
+                if (value := getattr(entity, name, NEVER)) != NEVER:
+                    setattr(entity, name, value - seconds)
+        for key in self.ended:
+            self.ended[key] -= seconds
+
+    def _entities(self) -> Iterator[object]:
+        owners = (self.projects, self.applications, self.users)
+        for owner in (owner for group in owners for owner in group.values()):
+            for inner in ("roles", "grants", "keys", "pats"):
+                yield from getattr(owner, inner, {}).values()
+        for group in (*owners, self.organizations, self.authorizations, self.administrators, self.session_tokens):
+            yield from group.values()
+        yield from self.events
+        yield from (ended.token for ended in self.ended_tokens.values())
 
     def touch(self, entity: Entity) -> float:
         """Count a change of an object, and return its time."""

@@ -4,11 +4,13 @@ A request must arrive in time, and its header fields are limited in size and num
 not read is never waited for. A connection too many costs the client whose last request is longest ago its own.
 """
 
+import errno
 import socket
+import struct
 import threading
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from cheroot.errors import MaxSizeExceeded
 from cheroot.server import HTTPConnection, HTTPRequest, KnownLengthRFile
@@ -18,6 +20,8 @@ from zdemo.serving.receiving import ChunkedBody, timed_file
 LINGER_SECONDS = 2.0  # how long a client may go on sending after a response that did not wait for it
 LARGEST_HEADER_BYTES = 128 * 1024
 MOST_HEADER_FIELDS = 100
+CONNECTION = "zdemo.connection"  # key in a request's environment for its ``ClientConnection``
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time at all
 
 
 class _HeadersWithoutServer(list[tuple[bytes, bytes]]):
@@ -82,7 +86,9 @@ class _Request(HTTPRequest):
             self.rfile = ChunkedBody(self.conn.rfile)
         else:
             self.rfile = KnownLengthRFile(self.conn.rfile, int(self.inheaders.get(b"Content-Length", 0)))
-        self.server.gateway(self).respond()
+        gateway = self.server.gateway(self)
+        gateway.env[CONNECTION] = self.conn
+        gateway.respond()
         if self.ready:
             self.ensure_headers_sent()
         if self.chunked_write:
@@ -90,6 +96,8 @@ class _Request(HTTPRequest):
 
     def send_headers(self) -> None:
         """Send them; if the body has not been read, this is the last response of the connection."""
+        if self.conn.silent:
+            self.conn.end_silently(reset=self.conn.reset_at_end)
         self.conn.start_clock()
         self.conn.unread = bool(self.rfile.remaining)
         if self.conn.unread:
@@ -114,6 +122,8 @@ class ClientConnection(HTTPConnection):
     RequestHandlerClass = _Request
     unread = False  # whether the client may still be sending what will not be read
     ended = False  # whether it was one too many
+    silent = False  # whether no headers may be sent any more
+    reset_at_end = False  # whether to end it with RST instead of FIN
 
     def __init__(self, server: Any, sock: socket.socket, _makefile: Any) -> None:
         super().__init__(server, sock, timed_file)
@@ -131,10 +141,29 @@ class ClientConnection(HTTPConnection):
 
     def close(self) -> None:
         """Close the connection, if need be after the client has had time to read the response."""
-        if self.unread:
+        if self.reset_at_end:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            self.linger = True  # so that cheroot leaves the socket, which it would shut down, to this method
+        elif self.unread:
             self._linger()
         super().close()
+        self.socket.close()
         self.server.clients.remove(self)
+
+    def has_left(self) -> bool:
+        """Return whether the client has closed its side; it may still have sent something before."""
+        self.socket.settimeout(0)  # until something is received or sent, which sets its own
+        try:
+            return not self.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def end_silently(self, *, reset: bool = False) -> NoReturn:
+        """Give up the request: send no more, not even headers, and end the connection, with RST if asked to."""
+        self.silent, self.reset_at_end = True, reset
+        raise ConnectionResetError(errno.ECONNRESET, "given up")  # an error for which cheroot sends no response
 
     def _linger(self) -> None:
         """Discard what still comes; closing at once would destroy the response on its way (RFC 9112 §9.6)."""

@@ -141,7 +141,7 @@ def _issue(world: World, user: User, scopes: list[str], *, amr: list[str]) -> di
     """Issue an access token, and return the token response (RFC 6749 §5.1), which names no scope."""
     token = _new_token(world, user, scopes, amr)
     if user.jwt_access_tokens:
-        token.token = signed(world, _access_token_claims(world, user, token))
+        token.token = signed(world, _access_token_claims(world, user, token, host.current().issuer))
     world.session_tokens[token.id] = token
     answer: dict[str, Any] = {
         "access_token": token.token,
@@ -151,6 +151,15 @@ def _issue(world: World, user: User, scopes: list[str], *, amr: list[str]) -> di
     if "openid" in scopes:
         answer["id_token"] = signed(world, _id_token_claims(world, user, token))
     return answer
+
+
+def issue_jwt(world: World, user: User, project_id: str, issuer: str) -> str:
+    """Issue an access token that is a JWT, for a project and with its roles, and return its text."""
+    for_project = f"{claims.AUDIENCE_PREFIX}{project_id}{claims.AUDIENCE_SUFFIX}"
+    token = _new_token(world, user, ["openid", "profile", for_project, claims.ROLES_SCOPE], ["pwd"])
+    token.token = signed(world, _access_token_claims(world, user, token, issuer))
+    world.session_tokens[token.id] = token
+    return token.token
 
 
 def _new_token(world: World, user: User, scopes: list[str], amr: list[str]) -> SessionToken:
@@ -170,11 +179,11 @@ def _new_token(world: World, user: User, scopes: list[str], amr: list[str]) -> S
     )
 
 
-def _access_token_claims(world: World, user: User, token: SessionToken) -> dict[str, Any]:
+def _access_token_claims(world: World, user: User, token: SessionToken, issuer: str) -> dict[str, Any]:
     """Return the claims of a JWT access token: no scope, no name, and only the roles that the scopes request."""
     issued = int(token.created)
     return {
-        "iss": host.current().issuer,
+        "iss": issuer,
         "sub": user.id,
         "aud": token.audience or [token.client_id],
         "exp": int(token.expires),

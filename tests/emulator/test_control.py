@@ -1,0 +1,203 @@
+"""The control interface below ``/_zdemo/``: what it does, and that no web page and no other machine can use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.emulator_target import INTROSPECT, Server, basic
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate, random_start
+from zdemo.emulator.control import ALLOWED, check_caller
+
+pytestmark = pytest.mark.usefixtures("emulator_only")
+
+CONTROL = {"X-Zdemo-Control": "1"}
+NAME = "X-Zdemo-Emulator"
+
+
+@pytest.fixture
+def own() -> Iterator[Emulator]:
+    with emulate() as running:
+        yield running
+
+
+@pytest.fixture
+def near(own: Emulator) -> Iterator[Server]:
+    server = Server(own.url)
+    yield server
+    server.close()
+
+
+def ask(server: Server, method: str, name: str, json: Any = None, **headers: str) -> tuple[int, Any]:
+    given = CONTROL | {key.replace("_", "-"): value for key, value in headers.items()}
+    response = server.send(method, f"/_zdemo/{name}", json=json, headers=given)
+    assert not any(header.lower().startswith("access-control-") for header in response.headers)
+    return response.status_code, response.json()
+
+
+def is_active(server: Server, token: str = READER.pat) -> bool:
+    response = server.post_form(INTROSPECT, [("token", token)], basic(CLIENT_ID, CLIENT_SECRET))
+    return bool(response.json()["active"])
+
+
+# --- what it does
+
+
+def test_the_state_names_the_emulator_as_every_answer_does(own: Emulator, near: Server) -> None:
+    status, state = ask(near, "GET", "state")
+    assert (status, state["name"], state["advanced_seconds"], state["faults"]) == (200, own.world.name, 0, [])
+    assert near.get("/debug/healthz").headers[NAME] == near.get("/nothing").headers[NAME] == own.world.name
+    assert READER.pat not in str(state)
+    assert [user["username"] for user in state["users"]] == ["reader", "visitor", "zdemo-admin"]
+
+
+def test_names_tell_two_emulators_apart() -> None:
+    assert random_start().world.name != random_start().world.name
+
+
+def test_advancing_the_clock_expires_tokens_but_new_ones_are_valid_now(own: Emulator, near: Server) -> None:
+    world = own.world
+    (user,) = [user for user in world.users.values() if user.username == "reader"]
+    token = world.add_pat(user, world.now() + 3600).token
+    assert is_active(near, token)
+    assert ask(near, "POST", "clock", {"advance": {"minutes": 59}}) == (200, {"advanced_seconds": 3540})
+    assert is_active(near, token)
+    assert ask(near, "POST", "clock", {"advance": {"minutes": 1, "seconds": 1}})[1] == {"advanced_seconds": 3601}
+    assert not is_active(near, token)
+    assert is_active(near), "its PAT never expires"
+    assert is_active(near, world.add_pat(user, world.now() + 60).token)
+
+
+def test_a_reset_puts_everything_back(own: Emulator, near: Server) -> None:
+    before = ask(near, "GET", "state")[1]
+    (user,) = [user for user in own.world.users.values() if user.username == "reader"]
+    own.world.set_user_state(user, "INACTIVE", "user.deactivated")
+    own.world.add_project(user.organization_id, "another")
+    ask(near, "POST", "clock", {"advance": {"days": 2}})
+    ask(near, "POST", "faults", {"fault": "internal-error", "path": "token"})
+    assert not is_active(near)
+    assert ask(near, "POST", "reset", {}) == (200, before)
+    assert is_active(near)
+
+
+def test_requests_are_shown_with_the_reason(near: Server) -> None:
+    near.post_form(INTROSPECT, [("token", "x" * 71)], basic(CLIENT_ID, "wrong"))
+    (record,) = ask(near, "GET", "requests")[1]["requests"]
+    assert (record["method"], record["path"], record["status"]) == ("POST", INTROSPECT, 400)
+    assert record["reason"]
+    assert ask(near, "DELETE", "requests") == (200, {"requests": []})
+
+
+def test_faults_are_listed_counted_and_cleared(near: Server) -> None:
+    fault = {"fault": "rate-limited", "times": 2, "path": "introspection"}
+    shown = [{**fault, "path": INTROSPECT}]
+    assert ask(near, "POST", "faults", fault) == (200, {"faults": shown})
+    assert near.get("/oauth/v2/keys").status_code == 200
+    assert near.get(INTROSPECT).status_code == 429
+    assert ask(near, "GET", "faults")[1] == {"faults": [{**shown[0], "times": 1}]}
+    assert ask(near, "DELETE", "faults") == (200, {"faults": []})
+    assert near.get(INTROSPECT).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "body", "status", "word"),
+    [
+        ("GET", "", None, 404, "state"),
+        ("GET", "stat", None, 404, "state"),
+        ("DELETE", "state", None, 405, "GET"),
+        ("OPTIONS", "state", None, 405, "GET"),
+        ("POST", "faults", {"fault": "hng"}, 400, "hang"),
+        ("POST", "faults", {"fault": "hang", "path": "introspect"}, 400, "introspection"),
+        ("POST", "faults", {"fault": "hang", "times": 0}, 400, "times"),
+        ("POST", "faults", {"fault": "hang", "times": 1.5}, 400, "whole"),
+        ("POST", "faults", {"fault": "hang", "times": True}, 400, "number"),
+        ("POST", "faults", {"fault": "slow", "seconds": 1e9}, 400, "3600"),
+        ("POST", "faults", {"fault": ["hang"]}, 400, "text"),
+        ("POST", "faults", {"kind": "hang"}, 400, "fault"),
+        ("POST", "clock", {}, 400, "hours"),
+        ("POST", "clock", {"advance": {"hour": 1}}, 400, "hours"),
+        ("POST", "clock", {"advance": {"hours": -1}}, 400, "from 0"),
+        ("POST", "clock", {"advance": {"days": 1e300}}, 400, "from 0"),
+        ("POST", "reset", [], 400, "object"),
+    ],
+)
+def test_what_is_wrong_is_said(near: Server, method: str, name: str, body: Any, status: int, word: str) -> None:
+    got, answer = ask(near, method, name, body)
+    assert (got, word in answer["error"]) == (status, True), answer
+
+
+# --- who may not use it
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Zdemo-Control": ""},
+        {"X-Zdemo-Control": "2"},
+        {"Origin": "http://localhost:3000"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Host": "evil.example"},
+        {"Host": "evil.example:8484"},
+        {"Host": "localhost.evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "localhost@evil.example"},
+        {"Host": ""},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("method", "name"), [("GET", "state"), ("GET", "requests"), ("POST", "reset")])
+def test_a_web_page_reads_and_changes_nothing(near: Server, headers: dict[str, str], method: str, name: str) -> None:
+    """Also not by a host name of its own that leads to this machine, and not with a forged forwarded host."""
+    forged = {"X-Forwarded-Host": "localhost", "Forwarded": "host=localhost", "X-Forwarded-For": "127.0.0.1"}
+    response = near.send(method, f"/_zdemo/{name}", json={}, headers=CONTROL | forged | headers)
+    assert response.status_code in (400, 403)
+    assert "name" not in response.text.replace("names", "")
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_a_preflight_gets_no_permission(near: Server, name: str) -> None:
+    headers = {
+        "Origin": "https://evil.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "x-zdemo-control, content-type",
+    }
+    response = near.send("OPTIONS", f"/_zdemo/{name}", headers=headers)
+    assert response.status_code == 403
+    assert not any(header.lower().startswith("access-control-") for header in response.headers)
+
+
+@pytest.mark.parametrize("media", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_a_body_that_a_form_could_send_is_refused(near: Server, media: str) -> None:
+    headers = CONTROL | {"Content-Type": media}
+    response = near.send("POST", "/_zdemo/clock", data=b'{"advance": {"hours": 1}}', headers=headers)
+    assert response.status_code == 415
+    assert ask(near, "GET", "clock")[1] == {"advanced_seconds": 0}
+
+
+@pytest.mark.parametrize(
+    "path", ["//_zdemo/state", "/./_zdemo/state", "/a/../_zdemo/state", "/_ZDEMO/state", "/_zdemo"]
+)
+def test_no_other_spelling_of_the_path_gets_in(near: Server, path: str) -> None:
+    assert near.send("GET", path, headers={}).status_code in (301, 403, 404)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "172.17.0.1", "::ffff:192.0.2.7", "fe80::1", "", "localhost"])
+def test_another_machine_is_refused_whatever_it_says(address: str) -> None:
+    said = {"HTTP_HOST": "localhost", "HTTP_X_ZDEMO_CONTROL": "1"}
+    with pytest.raises(Exception, match="this machine alone"):
+        check_caller({**said, "REMOTE_ADDR": address})
+    for loopback in ("127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"):
+        check_caller({**said, "REMOTE_ADDR": loopback})
+
+
+def test_faults_never_hit_the_control_interface(own: Emulator, near: Server) -> None:
+    ask(near, "POST", "faults", {"fault": "reset"})
+    assert ask(near, "GET", "state")[0] == 200
+    assert ask(near, "DELETE", "faults")[0] == 200
+    assert near.get("/debug/ready").status_code == 200
+    assert own.requests[-1].path == "/debug/ready", "the control interface is not among the requests"

@@ -1,0 +1,165 @@
+"""Faults on demand: each answers as it should, and none outlasts the emulator."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.support.emulator_target import DISCOVERY, INTROSPECT, Server, basic
+from tests.support.waiting import eventually
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, KINDS, READER, Emulator, emulate, new_fault
+
+pytestmark = pytest.mark.usefixtures("emulator_only")
+
+BRIEF_SECONDS = 0.3
+CREDENTIALS = basic(CLIENT_ID, CLIENT_SECRET)
+PROJECTS = "/zitadel.project.v2.ProjectService/ListProjects"
+
+
+@pytest.fixture
+def own() -> Iterator[Emulator]:
+    with emulate() as running:
+        yield running
+
+
+@pytest.fixture
+def near(own: Emulator) -> Iterator[Server]:
+    server = Server(own.url)
+    yield server
+    server.close()
+
+
+def introspect(url: str, seconds: float = 10) -> requests.Response:
+    form = {"token": READER.pat}
+    return requests.post(url + INTROSPECT, form, headers=CREDENTIALS, timeout=seconds, allow_redirects=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "status", "media", "text"),
+    [
+        ("rate-limited", INTROSPECT, 429, "text/plain; charset=utf-8", "Your ZITADEL instance is blocked.\n"),
+        ("rate-limited", DISCOVERY, 429, "text/plain; charset=utf-8", "Your ZITADEL instance is blocked.\n"),
+        ("rate-limited", PROJECTS, 429, "application/json", '"code":"resource_exhausted"'),
+        ("rate-limited", "/auth/v1/users/me", 429, "application/json", '"code":8'),
+        ("rate-limited", "/debug/ready", 200, "application/json", '"ok"'),
+        ("internal-error", INTROSPECT, 500, "application/json", '"error":"server_error"'),
+        ("internal-error", PROJECTS, 500, "application/json", '"code":"internal"'),
+        ("database-away", INTROSPECT, 404, "text/plain; charset=utf-8", "ID=QUERY-d3fas Message=An internal error"),
+        ("database-away", PROJECTS, 404, "application/json", "QUERY-d3fas"),
+        ("database-away", "/debug/ready", 412, "text/plain; charset=utf-8", "ID=API-F24h2"),
+        ("database-away", "/debug/healthz", 200, "text/plain; charset=utf-8", "ok"),
+        ("not-json", INTROSPECT, 200, "text/html; charset=utf-8", "<h1>"),
+        ("redirect", INTROSPECT, 302, "text/plain; charset=utf-8", ""),
+    ],
+)
+def test_an_answer_is_that_of_a_zitadel_in_trouble(
+    own: Emulator, near: Server, kind: str, path: str, status: int, media: str, text: str
+) -> None:
+    own.faults.add(new_fault(kind))
+    response = near.send("POST" if path == PROJECTS else "GET", path, json={} if path == PROJECTS else None)
+    assert (response.status_code, response.headers["Content-Type"]) == (status, media)
+    assert text in response.text
+    assert "Retry-After" not in response.headers
+    if status != 200 or kind == "not-json":
+        assert own.requests[-1].reason == f"fault: {kind}"
+
+
+def test_a_slow_answer_comes_and_the_next_one_is_as_usual(own: Emulator) -> None:
+    own.faults.add(new_fault("slow", times=1, seconds=BRIEF_SECONDS))
+    assert introspect(own.url).json()["active"]
+    assert own.requests[-1].milliseconds >= BRIEF_SECONDS * 1000
+    assert own.requests[-1].reason == "fault: slow"
+    assert introspect(own.url).json()["active"]
+    assert own.requests[-1].reason == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("hang", requests.ReadTimeout),
+        ("reset", requests.ConnectionError),
+        ("truncated", requests.exceptions.ChunkedEncodingError),
+    ],
+)
+def test_no_whole_answer_comes(own: Emulator, kind: str, error: type[Exception]) -> None:
+    own.faults.add(new_fault(kind, times=1))
+    with pytest.raises(error) as caught:
+        introspect(own.url, BRIEF_SECONDS)
+    assert ("reset by peer" in str(caught.value)) == (kind == "reset")
+    assert introspect(own.url).json()["active"], "the next one is answered"
+    assert own.requests[0].reason == f"fault: {kind}"
+
+
+def test_a_dripping_answer_begins_and_does_not_end(own: Emulator) -> None:
+    own.faults.add(new_fault("drip", seconds=0.01))
+    with requests.post(
+        own.url + INTROSPECT, {"token": READER.pat}, headers=CREDENTIALS, timeout=5, stream=True
+    ) as slow:
+        assert next(slow.iter_content(1)) == b"{"
+        own.faults.clear()
+    own.faults.add(new_fault("drip", times=1, seconds=0))
+    assert introspect(own.url).json()["active"], "byte by byte, but whole"
+
+
+def test_a_request_that_hangs_goes_on_when_the_fault_is_cleared(own: Emulator, near: Server) -> None:
+    """Meanwhile others are answered, so it holds no lock."""
+    own.faults.add(new_fault("hang", path="introspection"))
+    came: list[requests.Response] = []
+    thread = threading.Thread(target=lambda: came.append(introspect(own.url)))
+    thread.start()
+    eventually("it hangs", lambda: any(record.status == 0 for record in list(own.requests)))
+    assert near.get(DISCOVERY).status_code == 200
+    with own.world.lock:
+        assert not came
+    own.faults.clear()
+    thread.join()
+    assert came[0].json()["active"]
+
+
+def test_what_hangs_ends_with_the_emulator_and_with_its_client() -> None:
+    before = set(threading.enumerate())
+    errors: list[Exception] = []
+
+    def ask(url: str) -> None:
+        try:
+            introspect(url)
+        except requests.ConnectionError as error:
+            errors.append(error)
+
+    with emulate() as own:
+        own.faults.add(new_fault("hang"))
+        clients = [threading.Thread(target=ask, args=(own.url,)) for _ in range(40)]
+        for client in clients:
+            client.start()
+        eventually("all hang", lambda: len(own.requests) == len(clients))
+        with pytest.raises(requests.ReadTimeout):
+            introspect(own.url, BRIEF_SECONDS)
+    for client in clients:
+        client.join()
+    assert len(errors) == len(clients)
+    assert set(threading.enumerate()) <= before
+
+
+def test_the_first_fault_that_fits_is_used_as_often_as_it_says(own: Emulator, near: Server) -> None:
+    own.faults.add(new_fault("internal-error", times=2, path="keys"))
+    own.faults.add(new_fault("redirect", path="/oauth/v2/"))
+    statuses = [near.get("/oauth/v2/keys").status_code for _ in range(3)]
+    assert statuses == [500, 500, 302]
+    assert near.get(DISCOVERY).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "hng"}, f"unknown fault: hng .*{list(KINDS)[-1]}"),
+        ({"kind": "hang", "path": "introspect"}, "unknown path: introspect .*introspection"),
+        ({"kind": "hang", "times": 0}, "times must be at least 1"),
+        ({"kind": "slow", "seconds": -1}, "seconds must be from 0"),
+    ],
+)
+def test_a_wrong_fault_is_explained(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        new_fault(**arguments)  # type: ignore[arg-type]  # wrong values are the point

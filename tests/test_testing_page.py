@@ -1,0 +1,124 @@
+"""``docs/testing.md`` and the seed of ``docs/emulator.md`` are true: what stands there runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.cli import ROOT, Shell
+from tests.support.wire import PATIENCE_SECONDS
+from zdemo.emulator import KINDS
+from zdemo.emulator.control import ALLOWED
+from zdemo.emulator.faults import PATHS
+from zdemo.testing import ZitadelEmulator
+
+TEXT = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+EMULATOR_TEXT = (ROOT / "docs" / "emulator.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"\*\*([^*]+)\*\*[^\n]*\n\n```python\n(.*?)```", TEXT, re.DOTALL)
+(SEED,) = re.findall(r"```toml\n(.*?)```", EMULATOR_TEXT, re.DOTALL)
+(CONTROL,) = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+LONGEST_SECONDS = 120
+
+
+def ran(*command: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    given = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(ROOT), **env}
+    return subprocess.run(  # noqa: S603  # what stands on the page
+        command, cwd=folder, env=given, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False
+    )
+
+
+def test_there_are_five_examples() -> None:
+    assert [title.rstrip(".") for title, _ in EXAMPLES] == [
+        "Flask",
+        "FastAPI",
+        "Plain requests",
+        "An expired token",
+        "An outage",
+    ]
+
+
+@pytest.mark.parametrize(("title", "code"), EXAMPLES, ids=[title for title, _ in EXAMPLES])
+def test_an_example_passes(title: str, code: str, tmp_path: Path) -> None:
+    (tmp_path / "test_example.py").write_text(code)
+    done = ran(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path), folder=tmp_path)
+    assert done.returncode == 0, f"{title}\n{done.stdout}{done.stderr}"
+    assert " passed" in done.stdout
+
+
+def test_the_example_for_unittest_needs_no_pytest(tmp_path: Path) -> None:
+    (code,) = [code for _, code in EXAMPLES if "unittest" in code]
+    (tmp_path / "pytest.py").write_text("raise ImportError('there is no pytest')")
+    (tmp_path / "example.py").write_text(code)
+    done = ran(sys.executable, "example.py", folder=tmp_path)
+    assert (done.returncode, "OK" in done.stderr) == (0, True), done.stderr
+
+
+def test_the_lines_for_the_control_interface_work(tmp_path: Path) -> None:
+    with ZitadelEmulator() as zitadel:
+        zitadel.user("ada")
+        done = ran("/bin/sh", "-e", "-c", CONTROL, folder=tmp_path, ZITADEL_DOMAIN=zitadel.url)
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+        state, clock, faults, cleared, shown, after = done.stdout.splitlines()
+        assert zitadel.name in state
+        assert clock == '{"advanced_seconds":46800.0}'
+        assert ('"hang"' in faults, cleared, '"requests"' in shown) == (True, '{"faults":[]}', True)
+        assert ("ada" in state, "ada" in after) == (True, False)
+
+
+def test_the_page_names_every_fault_path_and_method() -> None:
+    faults = TEXT.partition("### Faults")[2]
+    assert re.findall(r"^\| `([a-z-]+)` \|", faults, re.MULTILINE) == list(KINDS)
+    assert all(f"`{path}`" in faults for path in PATHS)
+    documented = set(re.findall(r"`(GET|POST|DELETE) (\w+)`", TEXT))
+    assert documented == {(method, name) for name, methods in ALLOWED.items() for method in methods}
+
+
+def test_the_page_names_everything_of_the_fixture() -> None:
+    public = {name for name in vars(ZitadelEmulator) if not name.startswith("_")}
+    table = TEXT.partition("## With pytest")[2].partition("## Five")[0]
+    rows = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)
+    documented = {name for row in rows for name in re.findall(r"`(\w+)", row)}
+    assert documented == public
+
+
+def test_the_seed_of_the_page_is_a_whole_world(tmp_path: Path) -> None:
+    (tmp_path / "seed.toml").write_text(SEED)
+    shell = Shell(folder=tmp_path, env={})
+    script = """
+import json, os, urllib.request
+names = ("PAT", "ZDEMO_VISITOR_PAT", "ZITADEL_ADMIN_PAT", "CLIENT_ID")
+print(*(os.environ[name] for name in names), flush=True)
+path = os.environ["ZITADEL_KEY_FILE"]
+os.execv("/bin/sh", ["sh", "-c", "exec \\"$0\\" -m zdemo introspect -q --require orders:read", os.sys.executable])
+"""
+    done = shell.anew("emulator", "--seed", "seed.toml", "--", sys.executable, "-c", script)
+    pats = [f"{name}-0000000000000000000000000000"[:32] for name in ("ada", "bob")]
+    assert done.out.split() == [*pats, "root-000000000000000000000000000", "shop-client"]
+    assert done.code == 0, done.err
+
+
+def test_the_emulator_answers_to_other_names_as_issuer(tmp_path: Path) -> None:
+    shell = Shell(folder=tmp_path, env={})
+    domains = ("--external-domain", "zitadel:9000", "--external-domain", "auth.example")
+    with shell.running("emulator", "--port", "0", "--json", *domains) as process:
+        assert process.stdout
+        url = json.loads(process.stdout.readline())["url"]
+
+        def issuer(host: str) -> str:
+            discovery = f"{url}/.well-known/openid-configuration"
+            response = requests.get(discovery, headers={"Host": host}, timeout=PATIENCE_SECONDS)
+            return str(response.json()["issuer"]) if response.ok else response.text
+
+        assert issuer("zitadel:9000") == "http://zitadel:9000"
+        assert issuer("auth.example") == "http://auth.example"
+        assert issuer("auth.example:8443") == "http://auth.example:8443"
+        assert issuer(url.partition("//")[2]) == url
+        for other in ("zitadel:9001", "zitadel", "other.example"):
+            assert "Instance not found" in issuer(other)

@@ -1,0 +1,226 @@
+"""The control interface below ``/_zdemo/``: for the person's own programs on this machine, and never for a web page.
+
+A page of another site can make a browser send requests here, also by a name of its own that leads to this machine (DNS
+rebinding). So a request must name a loopback host, come from this machine, and carry a header that a page cannot send
+without asking first; nobody answers such a question, and whatever a browser says of a page is refused as well.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from datetime import timedelta
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Any
+
+from zdemo.emulator.bodies import read_body
+from zdemo.emulator.faults import Faults, new_fault
+from zdemo.emulator.records import RequestRecords
+from zdemo.emulator.world import World
+
+PREFIX = "/_zdemo/"
+NAME_HEADER = "X-Zdemo-Emulator"
+ALLOWED = {"state": ("GET",), "reset": ("POST",), "clock": ("GET", "POST"), "faults": ("GET", "POST", "DELETE")}
+ALLOWED |= {"requests": ("GET", "DELETE")}
+LOOPBACK_HOST = re.compile(r"(?i)(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.ASCII)
+UNITS = ("days", "hours", "minutes", "seconds")
+LONGEST = timedelta(days=36500)
+HEADERS = [
+    ("Content-Type", "application/json"),
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+]
+
+Environ = dict[str, Any]
+Answer = dict[str, Any]
+
+
+class Refused(Exception):
+    """A request to the control interface that is refused, with its status."""
+
+    def __init__(self, message: str, status: int = 403) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Control:
+    """An application with the control interface in front of it; every answer names the emulator."""
+
+    def __init__(
+        self, app: Callable[..., Iterable[bytes]], world: World, records: RequestRecords, faults: Faults
+    ) -> None:
+        self._app, self._world, self._records, self._faults = app, world, records, faults
+        self._first = world.snapshot()
+        self._advanced = timedelta()
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer below ``/_zdemo/``, and hand all other requests on."""
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            return start_response(status, [*headers, (NAME_HEADER, self._world.name)], *rest)
+
+        path = environ["PATH_INFO"]
+        if not f"{path}/".startswith(PREFIX):
+            return self._app(environ, start)
+        status, answer = 200, {}
+        try:
+            check_caller(environ)
+            answer = self._answer(path.removeprefix(PREFIX), environ)
+        except Refused as refusal:
+            status, answer = refusal.status, {"error": str(refusal)}
+        body = json.dumps(answer, separators=(",", ":")).encode() + b"\n"
+        start(f"{status} {HTTPStatus(status).phrase}", [*HEADERS, ("Content-Length", str(len(body)))])
+        return [body]
+
+    def _answer(self, name: str, environ: Environ) -> Answer:
+        method = environ["REQUEST_METHOD"]
+        if name not in ALLOWED:
+            raise Refused(f"there is nothing at this path; below {PREFIX} there are {', '.join(ALLOWED)}", 404)
+        if method not in ALLOWED[name]:
+            raise Refused(f"{name} takes {' and '.join(ALLOWED[name])}", 405)
+        body = _json_object(environ) if method == "POST" else {}
+        answer: Answer = getattr(self, f"_{method.lower()}_{name}")(body)
+        return answer
+
+    def _get_state(self, _body: Answer) -> Answer:
+        with self._world.lock:
+            users = [{"id": u.id, "username": u.username, "state": u.state} for u in self._world.users.values()]
+            projects = [{"id": p.id, "name": p.name, "roles": list(p.roles)} for p in self._world.projects.values()]
+        return {
+            "name": self._world.name,
+            "external_domains": [self._world.external_domain, *self._world.other_domains],
+            "advanced_seconds": self._advanced.total_seconds(),
+            "faults": self._shown_faults(),
+            "requests": len(self._records),
+            "projects": projects,
+            "users": users,
+        }
+
+    def _post_reset(self, body: Answer) -> Answer:
+        _only(body)
+        self.reset()
+        return self._get_state({})
+
+    def reset(self) -> None:
+        """Put everything back as it was at the start: the objects, the time, no faults and no requests."""
+        with self._world.lock:
+            self._world.restore(self._first)
+            self._advanced = timedelta()
+        self._faults.clear()
+        self._records.clear()
+
+    def _get_clock(self, _body: Answer) -> Answer:
+        return {"advanced_seconds": self._advanced.total_seconds()}
+
+    def _post_clock(self, body: Answer) -> Answer:
+        _only(body, "advance")
+        parts = body.get("advance")
+        if not isinstance(parts, dict) or not parts:
+            raise Refused('advance is missing, for example {"advance": {"hours": 13}}', 400)
+        self.advance(_duration(parts))
+        return self._get_clock({})
+
+    def advance(self, duration: timedelta) -> None:
+        """Make everything older, as if this time had passed."""
+        with self._world.lock:
+            self._world.age(duration.total_seconds())
+            self._advanced += duration
+
+    def _get_faults(self, _body: Answer) -> Answer:
+        return {"faults": self._shown_faults()}
+
+    def _post_faults(self, body: Answer) -> Answer:
+        _only(body, "fault", "times", "path", "seconds")
+        kind, path = _text(body, "fault"), _text(body, "path")
+        times, seconds = _number(body, "times"), _number(body, "seconds")
+        if isinstance(times, float):
+            raise Refused("times must be a whole number", 400)
+        try:
+            self._faults.add(new_fault(kind, times=times, path=path, seconds=seconds))
+        except ValueError as error:
+            raise Refused(str(error), 400) from None
+        return self._get_faults({})
+
+    def _delete_faults(self, _body: Answer) -> Answer:
+        self._faults.clear()
+        return self._get_faults({})
+
+    def _shown_faults(self) -> list[Answer]:
+        faults = [asdict(fault) for fault in self._faults.active()]
+        return [{"fault": fault.pop("kind"), **{k: v for k, v in fault.items() if v}} for fault in faults]
+
+    def _get_requests(self, _body: Answer) -> Answer:
+        return {"requests": [asdict(record) for record in list(self._records)]}
+
+    def _delete_requests(self, _body: Answer) -> Answer:
+        self._records.clear()
+        return self._get_requests({})
+
+
+def check_caller(environ: Environ) -> None:
+    """Raise Refused unless the request comes from a program on this machine that knows what it does."""
+    if not _is_loopback(environ.get("REMOTE_ADDR", "")):
+        raise Refused("the control interface is for this machine alone")
+    if not LOOPBACK_HOST.fullmatch(environ.get("HTTP_HOST", "")):
+        raise Refused("the control interface has loopback names only, for example localhost")
+    if "HTTP_ORIGIN" in environ or any(name.startswith("HTTP_SEC_FETCH_S") for name in environ):
+        raise Refused("the control interface is not for web pages")
+    if environ.get("HTTP_X_ZDEMO_CONTROL") != "1":
+        raise Refused("the header X-Zdemo-Control: 1 is missing")
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
+
+
+def _json_object(environ: Environ) -> Answer:
+    if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refused("the body must be JSON, with Content-Type: application/json", 415)
+    try:
+        value = json.loads(read_body(environ, lambda _count: None) or b"{}")
+    except (OSError, ValueError, RecursionError):
+        raise Refused("the body is not JSON", 400) from None
+    if not isinstance(value, dict):
+        raise Refused("the body is not a JSON object", 400)
+    return value
+
+
+def _only(body: Answer, *known: str) -> None:
+    if unknown := [name for name in body if name not in known]:
+        takes = f"there are {', '.join(known)}" if known else "there is none"
+        raise Refused(f"unknown field: {unknown[0]} ({takes})", 400)
+
+
+def _text(body: Answer, name: str) -> str:
+    value = body.get(name, "")
+    if not isinstance(value, str):
+        raise Refused(f"{name} must be a text", 400)
+    return value
+
+
+def _number(body: Answer, name: str) -> Any:
+    value = body.get(name)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise Refused(f"{name} must be a number", 400)
+    return value
+
+
+def _duration(parts: Answer) -> timedelta:
+    _only(parts, *UNITS)
+    numbers = {unit: _number(parts, unit) or 0.0 for unit in parts}
+    try:
+        duration = timedelta(**numbers)
+    except (OverflowError, ValueError):
+        duration = LONGEST + timedelta(1)
+    if not timedelta() <= duration <= LONGEST:
+        raise Refused(f"advance must be from 0 to {LONGEST.days} days", 400)
+    return duration

@@ -1,0 +1,247 @@
+"""Faults on demand: how a ZITADEL in trouble, or the network before it, answers instead of the emulator.
+
+What a real ZITADEL was seen to answer is repeated byte for byte, apart from its host name. The others are faults of the
+network, or of a proxy. Nothing here holds the world's lock.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from zdemo.emulator.host import Origin
+from zdemo.emulator.oidc import PREFIXES
+from zdemo.emulator.records import notes_of
+from zdemo.serving.connections import CONNECTION
+
+Environ = dict[str, Any]
+App = Callable[..., Iterable[bytes]]
+Headers = list[tuple[str, str]]
+
+KINDS = {
+    "slow": "answers after some seconds (2 by default)",
+    "hang": "does not answer; goes on when the fault is cleared",
+    "drip": "sends the answer byte by byte, one per second by default",
+    "reset": "resets the connection (RST)",
+    "rate-limited": "429, as a ZITADEL that is blocked or over its limit",
+    "internal-error": "500",
+    "database-away": "404 with QUERY-d3fas, as a ZITADEL without its database; 412 for /debug/ready",
+    "not-json": "200 with an HTML page",
+    "truncated": "ends the connection after half of the body",
+    "redirect": "302 to a login page",
+}
+PATHS = {
+    "discovery": "/.well-known/openid-configuration",
+    "introspection": "/oauth/v2/introspect",
+    "keys": "/oauth/v2/keys",
+    "management": "/zitadel.",
+    "revocation": "/oauth/v2/revoke",
+    "token": "/oauth/v2/token",
+    "userinfo": "/oidc/v1/userinfo",
+}
+SECONDS = {"slow": 2.0, "drip": 1.0}
+MOST_SECONDS = 3600.0
+ALIVE = "/debug/healthz"  # answers also where ZITADEL's database is away, or hangs
+LOOK_SECONDS = 0.1  # how often a request that hangs looks whether its client is still there
+PAGE = "<!doctype html><title>Welcome</title><h1>Welcome</h1>\n"
+LOGIN = "https://sso.example/login"
+TEXT = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A fault for the next ``times`` requests, or until it is cleared; ``path`` is a beginning of paths, or empty."""
+
+    kind: str
+    times: int | None = None
+    path: str = ""
+    seconds: float = 0.0
+
+    def hits(self, path: str) -> bool:
+        """Return whether a request for this path meets the fault."""
+        if path == ALIVE or (self.kind == "rate-limited" and path.startswith("/debug/")):
+            return path == self.path
+        return path.startswith(self.path)
+
+
+def new_fault(kind: str, *, times: int | None = None, path: str = "", seconds: float | None = None) -> Fault:
+    """Return a fault; ``path`` is a name such as ``introspection``, or begins with a slash.
+
+    Raises ValueError, with the known words, if something is wrong.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"unknown fault: {kind} (there are {_listed(KINDS)})")
+    if path and not path.startswith("/") and path not in PATHS:
+        raise ValueError(f"unknown path: {path} (there are {_listed(PATHS)}, and paths that begin with /)")
+    if times is not None and times < 1:
+        raise ValueError(f"times must be at least 1, not {times}")
+    seconds = SECONDS.get(kind, 0.0) if seconds is None else seconds
+    if not 0 <= seconds <= MOST_SECONDS:
+        raise ValueError(f"seconds must be from 0 to {MOST_SECONDS:.0f}, not {seconds}")
+    return Fault(kind=kind, times=times, path=PATHS.get(path, path), seconds=seconds)
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}"
+
+
+class Faults:
+    """The faults that are active; the first one that fits is used. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._active: list[Fault] = []
+        self._cleared = 0  # how often; a request that waits goes on when this changes
+        self._stopped = False
+
+    def add(self, fault: Fault) -> None:
+        """Add a fault behind the others."""
+        with self._changed:
+            self._active.append(fault)
+
+    def clear(self) -> None:
+        """Remove all faults; requests that wait go on."""
+        with self._changed:
+            self._active = []
+            self._cleared += 1
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """End requests that wait, without an answer."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def active(self) -> Sequence[Fault]:
+        """Return the faults that are active, with the times that are left."""
+        with self._changed:
+            return list(self._active)
+
+    def take(self, path: str) -> Fault | None:
+        """Return the fault that a request meets, and count it."""
+        with self._changed:
+            for at, fault in enumerate(self._active):
+                if fault.hits(path):
+                    if fault.times == 1:
+                        del self._active[at]
+                    elif fault.times is not None:
+                        self._active[at] = replace(fault, times=fault.times - 1)
+                    return fault
+        return None
+
+    def wait(self, seconds: float | None, has_left: Callable[[], bool]) -> bool:
+        """Wait until the time is over or the faults are cleared; return whether there is still somebody to answer.
+
+        There is not when the server stops, or the client has left.
+        """
+        left = float("inf") if seconds is None else seconds
+        with self._changed:
+            cleared = self._cleared
+            while left > 0 and cleared == self._cleared and not self._stopped:
+                if has_left():
+                    return False
+                self._changed.wait(min(left, LOOK_SECONDS))
+                left -= LOOK_SECONDS
+            return not self._stopped
+
+
+class Faulty:
+    """An application that meets faults; what hangs does so while its answer is read, when no limit counts it."""
+
+    def __init__(self, app: App, faults: Faults, external_domain: str) -> None:
+        self._app, self._faults, self._external_domain = app, faults, external_domain
+
+    def __call__(self, environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer as the fault for this path says, or as usual."""
+        path = environ["PATH_INFO"]
+        fault = self._faults.take(path)
+        if fault is None:
+            return self._app(environ, start)
+        notes_of(environ)["reason"] = f"fault: {fault.kind}"
+        if fault.kind not in ("slow", "hang", "drip", "reset", "truncated"):
+            status, headers, body = self._written(fault.kind, path, environ)
+            start(f"{status} -", [*headers, ("Content-Length", str(len(body)))])
+            return [body]
+        connection = environ[CONNECTION]
+        if fault.kind == "slow" and not self._faults.wait(fault.seconds, connection.has_left):
+            connection.end_silently()
+        if fault.kind in ("hang", "reset"):
+            return self._silent(fault, environ, start)
+        answer = self._app(environ, start)
+        notes_of(environ).setdefault("reason", f"fault: {fault.kind}")
+        return answer if fault.kind == "slow" else self._late(fault, b"".join(answer), connection)
+
+    def _silent(self, fault: Fault, environ: Environ, start: Callable[..., Any]) -> Iterator[bytes]:
+        """Answer only if the fault is cleared; this runs after the request has been logged."""
+        connection = environ[CONNECTION]
+        if fault.kind == "reset" or not self._faults.wait(None, connection.has_left):
+            connection.end_silently(reset=fault.kind == "reset")
+        yield from self._app(environ, start)
+
+    def _late(self, fault: Fault, body: bytes, connection: Any) -> Iterator[bytes]:
+        if fault.kind == "truncated":
+            yield body[: len(body) // 2]
+            connection.end_silently()
+        for at in range(len(body)):
+            connection.start_clock()  # else the response would have to be complete after 30 seconds
+            yield body[at : at + 1]
+            if not self._faults.wait(fault.seconds, connection.has_left):
+                connection.end_silently()
+
+    def _written(self, kind: str, path: str, environ: Environ) -> tuple[int, Headers, bytes]:
+        if kind == "not-json":
+            return 200, [("Content-Type", "text/html; charset=utf-8")], PAGE.encode()
+        if kind == "redirect":
+            return 302, [("Content-Type", TEXT), ("Location", LOGIN)], b""
+        texts = {"rate-limited": _blocked, "internal-error": _internal}
+        if kind in texts:
+            status, text, code = texts[kind]()
+            headers = [("Set-Cookie", "zitadel.quota.exhausted=true; Max-Age=300")] if kind == "rate-limited" else []
+        else:
+            status, text, code, headers = self._database_away(path, environ)
+        return status, [*headers, *_common(path, text)], _body(path, text, code)
+
+    def _database_away(self, path: str, environ: Environ) -> tuple[int, str, tuple[str, int, str], Headers]:
+        failed = "failed to connect to `user=zitadel database=zitadel`: dial tcp: connect: connection refused"
+        if path == "/debug/ready":
+            text = f"ID=API-F24h2 Message=DB CONNECTION ERROR Parent=({failed})"
+            return 412, text, ("failed_precondition", 9, text), []
+        origin = Origin.of(environ)
+        text = (
+            f"unable to set instance using origin &{{{origin.instance_host} {origin.public_host} {origin.scheme}}} "
+            f"(ExternalDomain is {self._external_domain}): ID=QUERY-d3fas Message=An internal error occurred "
+            f"Parent=({failed})"
+        )
+        return 404, text, ("not_found", 5, text), []
+
+
+def _blocked() -> tuple[int, str, tuple[str, int, str]]:
+    error = "Errors.Limits.Instance.Blocked (LIMITS-molsj)"
+    return 429, "Your ZITADEL instance is blocked.", ("resource_exhausted", 8, error)
+
+
+def _internal() -> tuple[int, str, tuple[str, int, str]]:
+    text = json.dumps({"error": "server_error", "error_description": "Errors.Internal"}, separators=(",", ":"))
+    return 500, text, ("internal", 13, "Errors.Internal")
+
+
+def _is_text(path: str) -> bool:
+    return path.startswith((*PREFIXES, "/debug/"))
+
+
+def _common(path: str, text: str) -> Headers:
+    is_json = not _is_text(path) or text.startswith("{")
+    sniffing = [] if is_json else [("X-Content-Type-Options", "nosniff")]
+    return [("Content-Type", "application/json" if is_json else TEXT), *sniffing, ("X-Robots-Tag", "none")]
+
+
+def _body(path: str, text: str, code: tuple[str, int, str]) -> bytes:
+    if _is_text(path):
+        return f"{text}\n".encode()
+    word, number, message = code
+    named = word if path.startswith("/zitadel.") else number
+    return json.dumps({"code": named, "message": message}, separators=(",", ":")).encode()

@@ -1,0 +1,220 @@
+"""A ZITADEL for the tests of any project: ``ZitadelEmulator``, the fixture ``zitadel_emulator`` of pytest.
+
+It is a context manager, so it works with unittest and everything else, and needs nothing but zdemo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from zdemo.emulator import Emulator, RequestRecord, Start, User, World
+
+EXPIRED_SECONDS = 60.0  # how long ago an expired token expired
+
+
+class ZitadelEmulator:
+    """An emulated ZITADEL on a free port during a ``with`` block.
+
+    It has a project with the role ``read:messages``, an API application, and the users ``reader`` and ``visitor``.
+    ``url`` is the ZITADEL domain (the issuer) for the API under test.
+    """
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._running: Emulator | None = None
+        self._start: Start | None = None
+
+    def __enter__(self) -> Self:
+        from zdemo.emulator import emulate, known_start  # here, since pytest loads this in every project with zdemo
+
+        self._start = known_start()
+        self._running = self._stack.enter_context(emulate(self._start.world))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        self._running = None
+
+    # --- what the API under test needs ---
+
+    @property
+    def url(self) -> str:
+        """The issuer, for example ``http://localhost:43211``."""
+        return self._emulator.url
+
+    @property
+    def name(self) -> str:
+        """The name that tells this emulator from others; every answer has it in ``X-Zdemo-Emulator``."""
+        return self._world.name
+
+    @property
+    def client_id(self) -> str:
+        """The client ID of the API application."""
+        return self._values.client_id
+
+    @property
+    def client_secret(self) -> str:
+        """The client secret of the API application."""
+        return self._values.client_secret
+
+    @property
+    def project_id(self) -> str:
+        """The project that the roles belong to."""
+        return self._values.project_id
+
+    @property
+    def admin_pat(self) -> str:
+        """The token of an administrator."""
+        return self._values.admin_pat
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The settings of an API that uses this ZITADEL, by the variables that zdemo reads."""
+        return {
+            "ZITADEL_DOMAIN": self.url,
+            "CLIENT_ID": self.client_id,
+            "CLIENT_SECRET": self.client_secret,
+            "ZITADEL_PROJECT_ID": self.project_id,
+        }
+
+    # --- users, roles and tokens ---
+
+    def user(self, username: str, *roles: str) -> str:
+        """Create a service user with these roles in the project; return a personal access token that never expires.
+
+        Raises ValueError if the username is taken.
+        """
+        from zdemo.emulator import NEVER
+
+        with self._world.lock:
+            if self._find(username):
+                raise ValueError(f"the username is taken: {username}")
+            user = self._world.add_user(self._organization_id, username, username)
+            pat = self._world.add_pat(user, NEVER)
+        for role in roles:
+            self.grant(username, role)
+        return pat.token
+
+    def expired_token(self, username: str) -> str:
+        """Return a new personal access token of a user that expired a minute ago."""
+        with self._world.lock:
+            user, now = self._user(username), self._world.now()
+            pat = self._world.add_pat(user, now - EXPIRED_SECONDS)
+            pat.created = pat.changed = now - 2 * EXPIRED_SECONDS
+        return pat.token
+
+    def jwt(self, username: str) -> str:
+        """Return a new access token of a user that is a JWT, for this project, and valid for 12 hours."""
+        from zdemo.emulator import issue_jwt
+
+        with self._world.lock:
+            return issue_jwt(self._world, self._user(username), self.project_id, self.url)
+
+    def grant(self, username: str, role: str) -> None:
+        """Assign a role in the project to a user; a role that the project lacks is added to it."""
+        with self._world.lock:
+            user, project = self._user(username), self._world.projects[self.project_id]
+            if role not in project.roles:
+                self._world.add_role(project, role, role)
+            for assignment in self._world.authorizations.values():
+                if (assignment.user_id, assignment.project_id) == (user.id, project.id):
+                    assignment.role_keys = list(dict.fromkeys([*assignment.role_keys, role]))
+                    return
+            self._world.add_authorization(user.id, project.id, self._organization_id, [role])
+
+    def revoke(self, username: str, role: str) -> None:
+        """Take a role from a user; a role that the user does not have is not an error."""
+        with self._world.lock:
+            user = self._user(username)
+            for assignment in list(self._world.authorizations.values()):
+                if (assignment.user_id, assignment.project_id) != (user.id, self.project_id):
+                    continue
+                assignment.role_keys = [key for key in assignment.role_keys if key != role]
+                if not assignment.role_keys:
+                    self._world.remove_authorization(assignment)
+
+    def deactivate(self, username: str) -> None:
+        """Deactivate a user; the user's tokens are inactive from now on, even after ``activate``."""
+        with self._world.lock:
+            self._world.set_user_state(self._user(username), "INACTIVE", "user.deactivated")
+
+    def activate(self, username: str) -> None:
+        """Activate a user again, who needs new tokens."""
+        with self._world.lock:
+            self._world.set_user_state(self._user(username), "ACTIVE", "user.reactivated")
+
+    def remove(self, username: str) -> None:
+        """Remove a user, whose tokens are inactive from now on."""
+        with self._world.lock:
+            self._world.remove_user(self._user(username))
+
+    # --- trouble, time, and what was asked ---
+
+    def fault(self, kind: str, *, times: int | None = None, path: str = "", seconds: float | None = None) -> None:
+        """Answer the next ``times`` requests, or all until ``clear``, with a fault such as ``hang``.
+
+        ``path`` limits it, for example to ``introspection``. Raises ValueError for an unknown kind or path.
+        """
+        from zdemo.emulator import new_fault
+
+        self._emulator.faults.add(new_fault(kind, times=times, path=path, seconds=seconds))
+
+    def clear(self) -> None:
+        """End all faults; requests that hang go on."""
+        self._emulator.faults.clear()
+
+    def advance(self, **duration: float) -> None:
+        """Let time pass, for example ``hours=13``: everything gets older, and tokens may expire.
+
+        Takes the keywords of ``datetime.timedelta``. The clock itself stays, so new tokens are valid from now on.
+        """
+        self._emulator.control.advance(timedelta(**duration))
+
+    def reset(self) -> None:
+        """Put everything back as it was at the start."""
+        self._emulator.control.reset()
+
+    @property
+    def requests(self) -> Sequence[RequestRecord]:
+        """The latest requests, the oldest first, each with ``status`` and, if it was refused, with the ``reason``."""
+        return list(self._emulator.requests)
+
+    # --- inside ---
+
+    @property
+    def _emulator(self) -> Emulator:
+        if self._running is None:
+            raise RuntimeError("the emulator does not run: use it in a with block")
+        return self._running
+
+    @property
+    def _values(self) -> Start:
+        if self._start is None:
+            raise RuntimeError("the emulator has not been started: use it in a with block")
+        return self._start
+
+    @property
+    def _world(self) -> World:
+        return self._values.world
+
+    @property
+    def _organization_id(self) -> str:
+        return self._world.projects[self.project_id].organization_id
+
+    def _user(self, username: str) -> User:
+        user = self._find(username)
+        if user is None:
+            raise ValueError(f"unknown user: {username}")
+        return user
+
+    def _find(self, username: str) -> User | None:
+        lowered = username.lower()  # ZITADEL ignores the case too
+        return next((user for user in self._world.users.values() if user.username.lower() == lowered), None)
