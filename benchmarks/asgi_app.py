@@ -1,6 +1,6 @@
-"""FastAPI and Starlette, each with a bare app and with a protected one, in one process; ``/cpu`` says what it used.
+"""FastAPI and Starlette, each with bare apps and with a protected one, in one process; ``/cpu`` says what it used.
 
-The route ``empty`` of a bare app has a dependency that does nothing, since FastAPI itself takes time for each.
+The route ``empty`` has a dependency that does nothing, since FastAPI itself takes time for each.
 
 uvicorn benchmarks.asgi_app:app
 """
@@ -49,39 +49,30 @@ async def _cpu(_: Request) -> JSONResponse:
     return JSONResponse(time.process_time())
 
 
-def _fastapi() -> FastAPI:
-    app = FastAPI()
-    app.get("/fastapi/bare")(_message)
-    app.get("/fastapi/empty", dependencies=[Depends(_nothing)])(_message)
+def _with(app: FastAPI, *routes: tuple[str, list[Any]]) -> FastAPI:
+    for path, dependencies in routes:
+        app.get(path, dependencies=dependencies)(_message)
     return app
 
 
-def _protected_fastapi() -> FastAPI:
-    app = protect(FastAPI())
-    guards = {"/public": None, "/private": [Depends(requires_token)], "/private-scoped": [Depends(_reader)]}
-    for path, dependencies in guards.items():
-        app.get(f"/api{path}", dependencies=dependencies)(_message)
-        app.get(f"/fastapi{path}", dependencies=dependencies)(_message)
-    return app
-
-
-_bare = Starlette(routes=[Route("/starlette/bare", _answer), Route("/starlette/empty", _empty), Route("/cpu", _cpu)])
-_protected = protect(
-    Starlette(routes=[Route("/starlette/public", _answer), Route("/starlette/private-scoped", _guarded)])
-)
-_bare_fastapi = _fastapi()
+# Each measured route is the first of its app, since frameworks look at one route after the other.
 _APPS: dict[str, ASGIApp] = {
-    "/fastapi/bare": _bare_fastapi,
-    "/fastapi/empty": _bare_fastapi,
-    "/starlette/bare": _bare,
-    "/starlette/empty": _bare,
-    "/cpu": _bare,
-    "/starlette/public": _protected,
-    "/starlette/private-scoped": _protected,
+    "/fastapi/bare": _with(FastAPI(), ("/fastapi/bare", [])),
+    "/fastapi/empty": _with(FastAPI(), ("/fastapi/empty", [Depends(_nothing)])),
+    "/fastapi/private-scoped": _with(protect(FastAPI()), ("/fastapi/private-scoped", [Depends(_reader)])),
+    "/starlette/bare": Starlette(routes=[Route("/starlette/bare", _answer)]),
+    "/starlette/empty": Starlette(routes=[Route("/starlette/empty", _empty)]),
+    "/starlette/private-scoped": protect(Starlette(routes=[Route("/starlette/private-scoped", _guarded)])),
+    "/cpu": Starlette(routes=[Route("/cpu", _cpu)]),
 }
-_OTHERS = _protected_fastapi()
+_OTHERS = _with(
+    protect(FastAPI()),
+    ("/api/public", []),
+    ("/api/private", [Depends(requires_token)]),
+    ("/api/private-scoped", [Depends(_reader)]),
+)
 
 
-async def app(scope: Scope, receive: Receive, send: Send) -> Any:
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Hand a request to the app that it is for, which takes the same time for all."""
     await _APPS.get(scope.get("path", ""), _OTHERS)(scope, receive, send)

@@ -40,6 +40,7 @@ class TokenDependency(BearerScheme):
 
     def __init__(self, roles: RequiredRoles) -> None:
         self._roles = roles
+        self._hash = hash(roles)  # once, since FastAPI looks for it several times per request
         call = current_call.get()
         if call:
             call.begin(self)
@@ -77,7 +78,7 @@ class TokenDependency(BearerScheme):
         return isinstance(other, TokenDependency) and other._roles == self._roles
 
     def __hash__(self) -> int:
-        return hash(self._roles)
+        return self._hash
 
     def __repr__(self) -> str:
         return f"requires_token({self._roles})"

@@ -125,10 +125,8 @@ class GuardMiddleware:
 
 
 def _is_form(scope: Scope) -> bool:
-    return any(
-        name == b"content-type" and value.partition(b";")[0].strip().lower() == FORM.encode()
-        for name, value in scope["headers"]
-    )
+    types = [value for name, value in scope["headers"] if name == b"content-type"]
+    return any(value.partition(b";")[0].strip().lower() == FORM.encode() for value in types)
 
 
 def _private(message: Message) -> Message:
