@@ -31,7 +31,13 @@ LARGEST_README_BYTES = 8_000
 INTERRUPTED = 130
 WITH_CONSOLES = [page for page in PAGES if any(c.runs for console in consoles(page) for c in commands(console))]
 SECURITY = ROOT / "SECURITY.md"
-WITH_LINKS = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", SECURITY]
+WITH_LINKS = [
+    *PAGES,
+    *sorted((DOCS / "guides").glob("*.md")),
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    SECURITY,
+]
 FOR_OTHERS = {"ZDEMO_CACHE_URL"}  # `zdemo emulator -- COMMAND` withdraws it
 VARIABLE = re.compile(r"(?:ZDEMO|ZITADEL)_[A-Z_]+|CLIENT_ID|CLIENT_SECRET|PAT")
 
@@ -103,7 +109,8 @@ def test_the_readme_leads_to_every_page() -> None:
 
 @pytest.mark.parametrize("page", WITH_LINKS, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", page.read_text(encoding="utf-8")):
+    prose = re.sub(r"(?ms)^```.*?^```$", "", page.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", prose):
         name, _, anchor = target.partition("#")
         path = page.parent / name if name else page
         assert path.exists(), f"{page.name} links to {target}"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cli import ROOT, Shell
+from tests.support.dockerfile import copy_sources
 from tests.support.ports import fixed_port
 from zdemo.emulator import DEFAULT_PORT
 
@@ -32,8 +33,9 @@ def _run(*command: str | Path) -> None:
 
 
 def _install_wheel(folder: Path) -> Path:
-    """Build the wheel, and return the ``bin`` of an environment that holds it and what it requires."""
-    _run(*PIP, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, ROOT)
+    """Build the wheel from what the Dockerfile copies; return the ``bin`` of an environment with what it requires."""
+    copy_sources(folder / "sources")
+    _run(*PIP, "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, folder / "sources")
     _run(sys.executable, "-m", "venv", "--without-pip", folder / "environment")
     python = folder / "environment" / "bin" / "python"
     _run(*PIP, "--python", python, "install", "--quiet", "--no-compile", *folder.glob("zdemo-*.whl"))

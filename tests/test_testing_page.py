@@ -104,10 +104,12 @@ os.execv("/bin/sh", ["sh", "-c", "exec \\"$0\\" -m zdemo introspect -q --require
     assert done.code == 0, done.err
 
 
-def test_the_emulator_answers_to_other_names_as_issuer(tmp_path: Path) -> None:
-    shell = Shell(folder=tmp_path, env={})
-    domains = ("--external-domain", "zitadel:9000", "--external-domain", "auth.example")
-    with shell.running("emulator", "--port", "0", "--json", *domains) as process:
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_the_emulator_answers_to_other_names_as_issuer(tmp_path: Path, by: str) -> None:
+    names = ("zitadel:9000", "auth.example")
+    shell = Shell(folder=tmp_path, env={"ZDEMO_EXTERNAL_DOMAIN": " ".join(names)} if by == "variable" else {})
+    options = [word for name in names for word in ("--external-domain", name)] if by == "option" else []
+    with shell.running("emulator", "--port", "0", "--json", *options) as process:
         assert process.stdout
         url = json.loads(process.stdout.readline())["url"]
 

@@ -73,6 +73,8 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         list[str] | None,
         typer.Option(
             metavar="NAME[:PORT]",
+            envvar="ZDEMO_EXTERNAL_DOMAIN",
+            show_envvar=False,
             show_default=False,
             help="Answer to this host name too, with it as issuer; can be repeated.",
         ),
@@ -90,6 +92,8 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
       zdemo emulator -- npm test
       zdemo emulator --env OIDC_ISSUER={domain} -- go test .
       zdemo emulator --port 0 --json --until-stdin-closes
+
+    Variables: ZDEMO_EXTERNAL_DOMAIN, for --external-domain; several names are separated by spaces
 
     Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken; with COMMAND its exit code, 128 and the number of the
     signal that ended it, 127 it is not found, 126 it cannot be executed

@@ -1,0 +1,35 @@
+# zdemo in a container. Two targets: `docker build --target emulator .` and `docker build --target api .`
+# docs/guides/containers.md explains both; compose.emulator.yaml runs them together.
+
+FROM python:3.11-slim AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE .env.example ./
+COPY docs/troubleshooting.md docs/
+COPY zdemo zdemo
+# Without pip in it, the environment holds only what runs.
+RUN python -m venv --without-pip /opt/zdemo && \
+    pip --python /opt/zdemo/bin/python install --no-cache-dir .
+
+FROM python:3.11-slim AS zdemo
+RUN useradd --create-home --uid 10001 zdemo
+COPY --from=build /opt/zdemo /opt/zdemo
+ENV PATH=/opt/zdemo/bin:$PATH
+# A number, so that Kubernetes can tell that it is not root
+USER 10001
+WORKDIR /home/zdemo
+ENTRYPOINT ["zdemo"]
+
+# 0.0.0.0 is the container's own network. What may reach it decides whoever publishes the port.
+FROM zdemo AS api
+EXPOSE 5000
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["python", "-c", "\
+from http.client import HTTPConnection as C; c = C('127.0.0.1', 5000, timeout=2); \
+c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+CMD ["serve", "--host", "0.0.0.0"]
+
+FROM zdemo AS emulator
+EXPOSE 8484
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["python", "-c", "\
+from http.client import HTTPConnection as C; c = C('127.0.0.1', 8484, timeout=2); \
+c.request('GET', '/debug/ready'); raise SystemExit(c.getresponse().status != 200)"]
+CMD ["emulator", "--host", "0.0.0.0", "--expose-emulator"]

@@ -1,0 +1,68 @@
+"""The Dockerfile and compose.emulator.yaml, as far as they can be checked without a Docker engine.
+
+``test_installation.py`` builds zdemo from what the Dockerfile copies.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.cli import Shell, Stack
+from tests.support.dockerfile import ROOT, stages
+from tests.support.ports import free_port
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID
+
+PORTS = {"api": 5000, "emulator": DEFAULT_PORT}
+COMPOSE = (ROOT / "compose.emulator.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_a_container_runs_one_command_as_a_user_without_rights(name: str) -> None:
+    stage = stages()[name]
+    assert int(stage.all("USER")[-1]) > 0
+    assert stage.all("EXPOSE") == [str(PORTS[name])]
+    assert stage.words("ENTRYPOINT") == ["zdemo"]
+    assert stage.words("CMD")[:3] == ["serve" if name == "api" else "emulator", "--host", "0.0.0.0"]  # noqa: S104
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_its_command_line_is_right(name: str, shell: Shell) -> None:
+    """``--help`` behind it shows that each option is known."""
+    assert shell(*stages()[name].words("CMD"), "--help").code == 0
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_its_health_check_succeeds_only_where_it_answers(name: str, shared_stack: Stack) -> None:
+    _, python, *_ = words = stages()[name].words("HEALTHCHECK")
+    assert python == "-c"
+    urls = {"api": shared_stack.api_url, "emulator": shared_stack.emulator.url}
+    for port, code in ((urlsplit(urls[name]).port, 0), (free_port(), 1)):
+        script = words[2].replace(str(PORTS[name]), str(port))
+        assert subprocess.run((sys.executable, "-c", script), stderr=subprocess.DEVNULL, check=False).returncode == code  # noqa: S603
+
+
+def test_what_the_image_is_built_from_is_not_ignored() -> None:
+    lines = [line for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] not in "#"]
+    kept = [line.removeprefix("!") for line in lines if line.startswith("!")]
+    copied = [source for arguments in stages()["build"].all("COPY") for source in arguments.split()[:-1]]
+    assert lines[0] == "*"
+    assert sorted(kept) == sorted(copied)
+    assert not any(fnmatch.fnmatch(".env", pattern) for pattern in kept)
+
+
+def test_the_api_beside_the_emulator_gets_its_settings_and_both_are_published_on_loopback() -> None:
+    values = dict(re.findall(r'^      ([A-Z_]+): "?(\S+?)"?$', COMPOSE, re.MULTILINE))
+    assert values["CLIENT_ID"] == CLIENT_ID
+    assert values["CLIENT_SECRET"] == CLIENT_SECRET
+    assert values["ZITADEL_PROJECT_ID"] == PROJECT_ID
+    assert values["ZITADEL_DOMAIN"] == f"http://localhost:{DEFAULT_PORT}"
+    assert values["ZITADEL_INTERNAL_URL"] == f"http://emulator:{DEFAULT_PORT}"
+    published = re.findall(r'- "(\S+):(\d+):(\d+)"', COMPOSE)
+    assert published == [("127.0.0.1", str(port), str(port)) for port in (DEFAULT_PORT, 5000)]
+    assert re.findall(r"target: (\w+)", COMPOSE) == ["emulator", "api"]
