@@ -92,9 +92,12 @@ def test_unknown_names_have_each_their_message_and_the_nearest_right_ones(
 @pytest.mark.parametrize(
     ("words", "state"), [("grant reader", "reader already has"), ("revoke visitor", "visitor does not have")]
 )
-def test_what_is_so_already_is_no_change_and_no_error(shell: Shell, words: str, state: str) -> None:
+def test_what_is_so_already_is_no_change_and_no_error(
+    shell: Shell, shared_stack: Stack, words: str, state: str
+) -> None:
+    where = f"in the emulator {shared_stack.emulator.world.name}"
     ran = shell("role", *words.split(), "read:messages")
-    assert (ran.code, ran.out, ran.err) == (0, f"no change: {state} read:messages\n", "")
+    assert (ran.code, ran.out, ran.err) == (0, f"no change: {state} read:messages {where}\n", "")
     document = shell("role", *words.split(), "read:messages", "--json").document
     assert (document["done"], document["shown_after_milliseconds"]) == ("unchanged", None)
 

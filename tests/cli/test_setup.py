@@ -149,7 +149,7 @@ def test_the_file_works_for_the_other_commands_and_a_second_run_changes_nothing(
     ran = desk("setup", *OWN)
     assert ran.code == 0
     assert "  no changes; zdemo-reader has read:messages" in ran.out
-    assert {line.split("  ")[-1].strip() for line in ran.out.splitlines()[2:12]} == {"no change"}
+    assert {line.split("  ")[-1].strip() for line in ran.out.splitlines()[3:13]} == {"no change"}
     assert (desk.folder / ".env").read_bytes() == before
 
 

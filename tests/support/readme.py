@@ -125,6 +125,7 @@ def abridged(output: str, shown: str) -> str:
 def essence(output: str) -> str:
     """Return what must be the same in each run: no short numbers (ports, times), no spaces, no IDs."""
     output = re.sub(r"(?m)(?<=as expected), after \d+\.\d s$", "", output)  # a loaded machine adds it to any step
+    output = re.sub(r"\bemulator\s+[a-z]+-[a-z]+-\d\d\b", "emulator NAME", output)  # each has its own
     output = re.sub(r"\b\d{18}\b", "ID", output)  # setup chooses new ones
     return re.sub(r"[ \n]+", " ", re.sub(r"(?<![\w])\d{1,5}(\.\d+)?(?!\d)", "N", output)).strip()
 

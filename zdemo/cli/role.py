@@ -89,6 +89,11 @@ class _Project:
         self.id = find_project_id(settings, self.introspector)
         self.token = environment.get("PAT", "").strip()
 
+    @property
+    def zitadel(self) -> str:
+        """What answers: ZITADEL, or zdemo's emulator by its name."""
+        return f"emulator {self.client.emulator}" if self.client.emulator else "ZITADEL"
+
 
 @role.command("list", cls=HelpedCommand)
 def list_roles(
@@ -128,7 +133,8 @@ def list_roles(
         rows = [_row(assignment) for assignment in assignments]
         screen.document(with_old_keys({"project": {"id": project.id, "name": name}, "assignments": rows}))
         return ExitCode.YES
-    screen.say(one_line(f"roles in project {name} ({project.id})"))
+    at = f" of the {project.zitadel}" if project.client.emulator else ""
+    screen.say(one_line(f"roles in project {name} ({project.id}){at}"))
     screen.table([_cells(assignment) for assignment in assignments] or [["  no role is granted"]])
     return ExitCode.YES
 
@@ -195,23 +201,24 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
     project = _Project(screen, env_file)
     change = (grant if how == "grant" else revoke)(project.client, project.id, user, role)
     if change.outcome is ChangeOutcome.UNCHANGED:
-        _show_no_change(screen, change, how, as_json=as_json)
+        _show_no_change(screen, change, how, project.client.emulator, as_json=as_json)
         return ExitCode.YES
     with screen.waiting("waiting until ZITADEL shows it"):
         seconds = wait_until_shown(project.client, change, introspector=project.introspector, token=project.token)
     if as_json:
         screen.document(with_old_keys(_change_document(change, seconds)))
     else:
-        _show_change(screen, change, seconds, project.cache_ttl_seconds)
+        _show_change(screen, change, seconds, project)
     return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
 
 
-def _show_no_change(screen: Screen, change: Change, how: str, *, as_json: bool) -> None:
+def _show_no_change(screen: Screen, change: Change, how: str, emulator: str, *, as_json: bool) -> None:
+    at = f" in the emulator {emulator}" if emulator else ""
     state = "already has" if how == "grant" else "does not have"
     if as_json:
         screen.document(with_old_keys(_change_document(change, None)))
     else:
-        screen.say(one_line(f"no change: {change.user.login_name} {state} {change.role}"))
+        screen.say(one_line(f"no change: {change.user.login_name} {state} {change.role}{at}"))
 
 
 def _change_document(change: Change, seconds: float | None) -> dict[str, object]:
@@ -224,7 +231,7 @@ def _change_document(change: Change, seconds: float | None) -> dict[str, object]
     }
 
 
-def _show_change(screen: Screen, change: Change, seconds: float | None, cache_ttl_seconds: float) -> None:
+def _show_change(screen: Screen, change: Change, seconds: float | None, project: _Project) -> None:
     again = "; its deactivated assignment is active again" if change.outcome is ChangeOutcome.ACTIVATED else ""
     done, to = ("revoked", "from") if change.outcome is ChangeOutcome.REMOVED else ("granted", "to")
     screen.say(one_line(f"{done} {change.role} {to} {change.user.login_name} in project {change.project_id}{again}"))
@@ -234,5 +241,5 @@ def _show_change(screen: Screen, change: Change, seconds: float | None, cache_tt
             "its lists can lag behind by up to 60 s: look again with zdemo role list",
         )
         return
-    screen.say(f"ZITADEL shows the change after {seconds * 1000:.0f} ms")
-    screen.say(f"running APIs follow within their ZDEMO_CACHE_TTL ({cache_ttl_seconds:g} s here)")
+    screen.say(f"{project.zitadel} shows the change after {seconds * 1000:.0f} ms")
+    screen.say(f"running APIs follow within their ZDEMO_CACHE_TTL ({project.cache_ttl_seconds:g} s here)")

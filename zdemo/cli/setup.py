@@ -198,7 +198,7 @@ class _Run:
             current = look(self.client, files, options)
         plan = make_plan(current, files.values, file=files.path.name)
         if not self.as_json:
-            show_plan(screen, plan, files.values)
+            show_plan(screen, plan, files.values, self.client.emulator)
         if self.dry_run:
             self._keep_out_of_git(options)
             return self._show_only(plan)
@@ -287,7 +287,7 @@ class _Run:
         with screen.waiting(f"looking at {self.client.zitadel}"):
             teardown = plan_teardown(self.client, files)
         if not self.as_json:
-            show_teardown(screen, teardown, files.path, with_additions=self.with_additions)
+            show_teardown(screen, teardown, files.path, self.client.emulator, with_additions=self.with_additions)
         if self.dry_run:
             self._tell_why_it_stops(teardown)
             screen.tell("--dry-run: nothing was changed")

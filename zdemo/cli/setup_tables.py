@@ -22,9 +22,9 @@ COLOURS = {Action.CREATE: "green", Action.CHANGE: "yellow", Action.REMOVE: "red"
 WORDS = {"PAT of": "PAT", "role for": "role assignment", "key of": "key"}  # labels that continue in their names
 
 
-def show_plan(screen: Screen, plan: Plan, settings: Collection[str]) -> None:
+def show_plan(screen: Screen, plan: Plan, settings: Collection[str], emulator: str) -> None:
     """Show who changes what where, one row for each thing; ``settings`` are those in the file now."""
-    _head(screen, plan.current.issuer, plan.current.admin)
+    _head(screen, plan.current.issuer, plan.current.admin, emulator)
     for step in plan.steps:
         label, action = str(step.kind), str(step.action)
         if step.kind is ObjectKind.ENV:
@@ -36,16 +36,18 @@ def show_plan(screen: Screen, plan: Plan, settings: Collection[str]) -> None:
     screen.say()
 
 
-def _head(screen: Screen, issuer: str, admin: Administrator) -> None:
+def _head(screen: Screen, issuer: str, admin: Administrator, emulator: str) -> None:
     roles = f" ({', '.join(admin.roles)})" if admin.roles else ""
     screen.say(one_line(f"{issuer} as {admin.login_name}{roles}"))
+    if emulator:
+        screen.say(f"this is the emulator {emulator}")
     screen.say()
 
 
-def show_teardown(screen: Screen, teardown: Teardown, file: Path, *, with_additions: bool) -> None:
+def show_teardown(screen: Screen, teardown: Teardown, file: Path, emulator: str, *, with_additions: bool) -> None:
     """Show who removes what where, what is not setup's, what stays, and which settings are removed or restored."""
     if teardown.admin:
-        _head(screen, teardown.issuer, teardown.admin)
+        _head(screen, teardown.issuer, teardown.admin, emulator)
     for removal in teardown.removals:
         action, colour = ("stays", "") if removal.stays else ("remove", "red")
         if removal.doubt:

@@ -29,6 +29,10 @@ PROXY_DATE = "check the clock of the proxy in front of ZITADEL, which may write 
 @check("zitadel.identity", "the server at ZITADEL_DOMAIN is a ZITADEL", "net.tls")
 def _identity(context: DoctorContext) -> Result:
     if signs := zitadels_signs(context.evidence):
+        answer = context.evidence.answer(Probe.DISCOVERY)
+        if answer and answer.emulator:
+            what = f"emulator {answer.emulator}"
+            return passed(f"zdemo's {what}: {signs}", brief=f"{context.issuer}, {what}")
         return passed(f"a ZITADEL: {signs}", brief=context.issuer)
     if answer := context.evidence.answer(Probe.DISCOVERY):
         return from_finding(finding_for_server(answer, context.evidence))
@@ -49,7 +53,8 @@ def _ready(context: DoctorContext) -> Result:
     if failure and (discovery is None or failure.kind is FailureKind.TIMEOUT):
         return from_finding(finding_for_error(failure, context.about_zitadel, evidence))
     if evidence.is_ready:
-        return passed("its database answers", brief="database reachable")
+        has_database = not (discovery and discovery.emulator)  # the emulator has none
+        return passed("its database answers", brief="database reachable" if has_database else "")
     return passed("it answers, but its readiness check did not")
 
 

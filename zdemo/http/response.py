@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 GATEWAY_STATUSES = (502, 503, 504)  # of proxies that get no answer, and of an API that gets none from ZITADEL
+EMULATOR_NAME = re.compile(r"[a-z]{1,16}-[a-z]{1,16}-\d{1,4}", re.ASCII)
 MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,31}/[a-z0-9!#$&^_.+-]{1,31}")  # RFC 6838 §4.2, but shorter
 
 
@@ -48,6 +49,12 @@ class Response:
     def setting(self) -> str:
         """The variable with the address that answered, if ZITADEL was asked."""
         return "ZITADEL_INTERNAL_URL" if self.issuer else "ZITADEL_DOMAIN"
+
+    @property
+    def emulator(self) -> str:
+        """The name of zdemo's emulator if that answered, and else empty."""
+        name = self.headers.get("x-zdemo-emulator", "")
+        return name if EMULATOR_NAME.fullmatch(name) else ""
 
     @property
     def media_type(self) -> str:

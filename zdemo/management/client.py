@@ -62,6 +62,7 @@ class ManagementClient:
         self._token = token
         self._timeout_seconds = timeout_seconds
         self._clock_ahead = 0.0
+        self.emulator = ""  # the name of zdemo's emulator, if it was that which answered last
 
     def __enter__(self) -> Self:
         return self
@@ -117,6 +118,7 @@ class ManagementClient:
             )
         except ConnectionFailed as failure:
             raise introspection_error(failure) from failure
+        self.emulator = answer.emulator
         ahead = self._clock_ahead if answer.date is None else answer.date - time.time()
         if abs(ahead - self._clock_ahead) > CLOCK_TOLERANCE_SECONDS:
             self._clock_ahead = ahead
