@@ -122,6 +122,7 @@ def test_the_persons_own_settings_do_not_lead_the_command_to_a_real_zitadel(bare
         "HTTP_PROXY": "http://proxy.example:3128",
         "no_proxy": "intranet.example",
         "OTHER": "stays",
+        "CLIENT_CERTIFICATE": "stays",
     }
     ran = bare.anew(*python(SHOW), **own)
     got = ran.document
@@ -129,7 +130,7 @@ def test_the_persons_own_settings_do_not_lead_the_command_to_a_real_zitadel(bare
     assert got["PAT"] != own["PAT"]
     assert not {"ZITADEL_ISSUER", "ZDEMO_CACHE_URL", "ZDEMO_USER_CLIENT_ID"} & set(got)
     assert "note: the command does not get your ZDEMO_CACHE_URL, ZDEMO_USER_CLIENT_ID, ZITADEL_ISSUER" in ran.err
-    assert (got["OTHER"], got["HTTP_PROXY"]) == ("stays", own["HTTP_PROXY"])
+    assert all(got[name] == own[name] for name in ("OTHER", "CLIENT_CERTIFICATE", "HTTP_PROXY"))
     assert got["NO_PROXY"] == got["no_proxy"] == "intranet.example,localhost,127.0.0.1,::1"
 
 

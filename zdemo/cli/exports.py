@@ -21,8 +21,8 @@ PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
 }
 ADDRESS_PARTS = ("host", "port")  # placeholders too; of the domain
 NAMES = (*PLACEHOLDERS, *ADDRESS_PARTS)
-WITHDRAWN = re.compile("(?:CLIENT|ZITADEL|ZDEMO_USER)_")  # variables with such names may lead to a real ZITADEL
-WITHDRAWN_NAMES = ("PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_CACHE_URL")
+WITHDRAWN = re.compile("(?:ZITADEL|ZDEMO_USER)_")  # variables with such names may lead to a real ZITADEL
+WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_CACHE_URL")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
