@@ -19,7 +19,7 @@ USER 10001
 WORKDIR /home/zdemo
 ENTRYPOINT ["zdemo"]
 
-# 0.0.0.0 is the container's own network. What may reach it decides whoever publishes the port.
+# 0.0.0.0 is the container's own network. The published port decides who can reach it.
 FROM zdemo AS api
 EXPOSE 5000
 HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["python", "-c", "\
