@@ -89,7 +89,7 @@ def challenge(refused: Refused) -> str:
 
 
 def refusal_of(refused: Refused) -> Refusal:
-    """Return how a caller learns that their request is refused."""
+    """Return the answer to a refused request."""
     return Refusal(
         status=refused.status,
         error=refused.code or "unauthorized",
@@ -99,7 +99,7 @@ def refusal_of(refused: Refused) -> Refusal:
 
 
 def failure_of(error: IntrospectionError, log: RateLimitedLog, request_id: str) -> Refusal:
-    """Return how a caller learns only that the API is at fault; log what to fix."""
+    """Return an answer that says only that the API is at fault; log what to fix."""
     log.error(error.message, f"{error.hint} (request {request_id}; logged once per minute)")
     if isinstance(error, ZitadelUnavailable):
         return Refusal(

@@ -147,12 +147,12 @@ class ZitadelEmulator:
             self._world.set_user_state(self._user(username), "INACTIVE", "user.deactivated")
 
     def activate(self, username: str) -> None:
-        """Activate a user again, who needs new tokens."""
+        """Activate a user again. The old tokens stay inactive."""
         with self._world.lock:
             self._world.set_user_state(self._user(username), "ACTIVE", "user.reactivated")
 
     def remove(self, username: str) -> None:
-        """Remove a user, whose tokens are inactive from now on."""
+        """Remove a user. The user's tokens are inactive from now on."""
         with self._world.lock:
             self._world.remove_user(self._user(username))
 
@@ -192,7 +192,7 @@ class ZitadelEmulator:
     @property
     def _emulator(self) -> Emulator:
         if self._running is None:
-            raise RuntimeError("the emulator does not run: use it in a with block")
+            raise RuntimeError("the emulator is not running: use it in a with block")
         return self._running
 
     @property

@@ -74,7 +74,7 @@ AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
     "an Introspection without a guard": (lambda: _parameter(Introspection), "Depends(requires_token("),
     "an optional one": (lambda: _parameter(Introspection | None, None), "Depends(requires_token("),
     "the guard as its default": (lambda: _parameter(Introspection, needs()), "Depends(requires_token("),
-    "an Introspection as the response": (_response, "return the claims that you mean"),
+    "an Introspection as the response": (_response, "return the claims that you need"),
 }
 
 

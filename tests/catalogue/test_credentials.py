@@ -290,7 +290,7 @@ def test_an_exported_administrators_pat_does_not_go_where_only_a_file_says(bare:
     env = {"ZITADEL_ADMIN_PAT": secrets.token_urlsafe(53)}
     for arguments in (*ROLE_COMMANDS, ("setup", "--yes"), ("demo", "--live")):
         output = command(bare, env, *arguments)
-        output.names(r"exported in this shell, but only \S*.env says where it goes, to https://zitadel.invalid")
+        output.names(r"exported in this shell, but only \S*.env names the address, https://zitadel.invalid")
         output.names("not sent", f"if that is your ZITADEL: export ZITADEL_DOMAIN={REMOTE}").never("resolve")
     command(bare, env | {"ZITADEL_DOMAIN": REMOTE}, "role", "list").names("does not resolve").never("not sent")
 

@@ -335,8 +335,8 @@ def test_a_junit_report_overwrites_nothing_else(bare: Shell, content: str) -> No
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        (".", "--junit is not a file in a folder that exists: ."),
-        ("nowhere/x.xml", "--junit is not a file in a folder that exists: nowhere/x.xml"),
+        (".", "--junit is not a file in an existing folder: ."),
+        ("nowhere/x.xml", "--junit is not a file in an existing folder: nowhere/x.xml"),
         ("x" * 300, "cannot read"),
         ("/dev/full", "cannot write /dev/full: No space left on device"),
     ],

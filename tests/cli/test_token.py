@@ -88,7 +88,7 @@ def test_the_secret_comes_from_standard_input_or_a_prompt_and_never_from_the_com
             False,
         )
     code, screen = at_terminal(reader, "token", "--client-secret", when="not shown: ", typed="a-wrong-secret\n", **env)
-    assert (code, "what was typed is not the client secret of the user reader" in screen) == (1, True)
+    assert (code, "the typed secret is not the client secret of the user reader" in screen) == (1, True)
     ran = reader("token", "--client-secret", READER.secret)
     assert (ran.code, is_two_lines(ran), READER.secret[:8] in ran.all) == (2, True, False)
     ran = reader("token", "--client-secret")

@@ -101,7 +101,7 @@ def test_other_names_are_exported_with_the_values_of_the_emulator(bare: Shell) -
     [
         ("A={domian}", "unknown placeholder: domian", "did you mean {domain}?"),
         ("A={xyz}", "unknown placeholder: xyz", "{client_id}"),
-        ("A=x}", "a brace alone: }", "}}"),
+        ("A=x}", "single brace: }", "}}"),
         ("domain", "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
         ("1A=x", "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
     ],

@@ -256,7 +256,7 @@ def test_a_missing_permission_is_named(desk: Desk) -> None:
         ("GET", "/debug/ready", {}, 200, ""),
         ("GET", "/oauth/v2/keys", {"Host": "127.0.0.1"}, 404, "no instance for host 127.0.0.1"),
         ("GET", "/nowhere", {}, 404, "no such path"),
-        ("GET", "/debug//ready", {}, 301, "the path has empty, . or .. steps"),
+        ("GET", "/debug//ready", {}, 301, "the path has empty, . or .. segments"),
         (
             "POST",
             f"{SERVICE}/ListProjects",

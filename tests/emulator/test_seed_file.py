@@ -47,18 +47,18 @@ def test_chosen_values_are_kept() -> None:
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        ('[[users]\nusername = "ada"', "seed.toml, line 1, column 8: this is not TOML", ""),
+        ('[[users]\nusername = "ada"', "seed.toml, line 1, column 8: not valid TOML", ""),
         (f"{USER}usrname = 1", "seed.toml, line 3: users[0].usrname: unknown field", "did you mean username?"),
         ("[[user]]", "seed.toml, line 1: user: unknown field", "did you mean users?"),
         ("[[users]]\nname = 'x'", "seed.toml, line 1: users[0]: username is missing", ""),
-        ("[[users]]\nusername = 7", "seed.toml, line 2: users[0].username: must be a text", ""),
+        ("[[users]]\nusername = 7", "seed.toml, line 2: users[0].username: must be a string", ""),
         (f"users = 7\n{PROJECT}", "seed.toml, line 1: users: must be a list", ""),
         (f'{USER}state = "inactiv"', "line 3: users[0].state: unknown value: inactiv", "did you mean inactive?"),
         (f'{USER}administrator = "OWNER"', "users[0].administrator: unknown value: OWNER", "IAM_OWNER"),
         (f"{USER}[[users.tokens]]\nexpires = 2030-01-01", "line 4: users[0].tokens[0].expires: must be a time", "Z"),
         (f"{USER}[[users.tokens]]\nexpires_in = true", "users[0].tokens[0].expires_in: must be a number", ""),
         (f'{USER}[[users.tokens]]\ntoken = "a {SECRET}"', "line 4: users[0].tokens[0].token: a token has", "random"),
-        (f"{USER}secret = [{SECRET!r}]", "line 3: users[0].secret: must be a text", ""),
+        (f"{USER}secret = [{SECRET!r}]", "line 3: users[0].secret: must be a string", ""),
         (f"{USER}\n{USER}", "line 4: users[1]: user already exists", ""),
         (f"{USER}[[users.assignments]]\nproject = 'shp'\nroles = ['read']\n{PROJECT}", "unknown project: shp", "shop"),
         (f"{PROJECT}{USER}[[users.assignments]]\nproject='shop'\nroles=['red']", "roles[0]: unknown role: red", "read"),
@@ -87,5 +87,5 @@ def test_json_is_checked_too(text: str) -> None:
 
 def test_two_objects_cannot_have_one_secret_name() -> None:
     twice = f'{USER}[[users.tokens]]\ntoken="{SECRET}"\n[[users.tokens]]\ntoken="{SECRET}"'
-    with pytest.raises(SeedError, match=r"line 6: users\[0\]\.tokens\[1\]\.token: another token has this text"):
+    with pytest.raises(SeedError, match=r"line 6: users\[0\]\.tokens\[1\]\.token: another token has the same text"):
         seeded_start(twice, "seed.toml")

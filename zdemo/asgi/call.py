@@ -1,7 +1,7 @@
-"""One request to a protected app: what its guards have decided, and which of them have not decided yet.
+"""One request to a protected app, and the guards that have not decided about it yet.
 
-A guard that was only written down guards nothing: ``requires_token(request)`` without ``await``, or
-``requires_token(role="a")`` without a request. Such a request gets no answer but an error.
+A guard that is created but not awaited guards nothing: ``requires_token(request)`` without ``await``, or
+``requires_token(role="a")`` without a request. Such a request gets an error instead of the answer.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class GuardedCall:
         return new_request_id()
 
     def begin(self, guard: object) -> None:
-        """Note a guard that has to decide before an answer may leave."""
+        """Note a guard that must decide before an answer is sent."""
         self._undecided[id(guard)] = guard
 
     def end(self, guard: object) -> None:
@@ -53,7 +53,7 @@ class GuardedCall:
         if self._undecided:
             raise GuardError(
                 "the request was answered before its guard had decided",
-                hint=f"write {EXAMPLE}, and make guards that not every request needs outside of the endpoint",
+                hint=f"write {EXAMPLE}; create a guard that only some requests need outside of the endpoint",
             )
 
 
@@ -64,7 +64,8 @@ def call_of(connection: HTTPConnection) -> GuardedCall:
     """Return the call that a connection belongs to. Raises GuardError if its app is not protected."""
     if connection.scope["type"] != "http":
         raise GuardError(
-            "requires_token guards no websocket", hint="check the token in an HTTP route that the client calls first"
+            "requires_token cannot guard a websocket",
+            hint="check the token in an HTTP route that the client calls first",
         )
     call = connection.scope.get(SCOPE_KEY)
     app = connection.scope.get("app")
@@ -73,6 +74,6 @@ def call_of(connection: HTTPConnection) -> GuardedCall:
         which = f"the app below {path}" if path else "this app"
         raise GuardError(
             f"protect(app) was not called for {which}",
-            hint="call protect(app) once, for a mounted app too",
+            hint="call protect(app) once for each app, also for a mounted one",
         )
     return call

@@ -48,7 +48,7 @@ class TokenDependency(BearerScheme):
             TokenDependency.made += 1
 
     def __call__(self, connection: HTTPConnection) -> Awaitable[Introspection]:
-        """Return what ZITADEL says of the token, or raise the reason of a refusal. Await it."""
+        """Return what ZITADEL says about the token, or raise why the request is refused. Await it."""
         if not isinstance(connection, HTTPConnection):
             _refuse_arguments(connection)
         call = call_of(connection)
@@ -85,16 +85,16 @@ class TokenDependency(BearerScheme):
 
     @property
     def dependency(self) -> NoReturn:
-        """What FastAPI asks of each member of ``dependencies``. Raises GuardError."""
+        """The attribute that FastAPI reads from each member of ``dependencies``. Raises GuardError."""
         raise GuardError("requires_token is written without Depends", hint=f"write {AS_LIST}")
 
     def __get_pydantic_core_schema__(self, *_: object) -> NoReturn:
-        """Refuse to be the metadata of a parameter, which FastAPI would take from the request."""
+        """Raise GuardError: FastAPI would read a parameter with this metadata from the request."""
         raise GuardError("requires_token is written without Depends", hint=f"write {AS_DEPENDENCY}")
 
 
 class _RequiresToken(TokenDependency):
-    """The guard without roles, which also makes those with roles."""
+    """The guard without roles, which also creates guards with roles."""
 
     @overload
     def __call__(self, connection: HTTPConnection) -> Awaitable[Introspection]: ...

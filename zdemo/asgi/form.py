@@ -9,7 +9,7 @@ from starlette.types import Message, Receive
 
 from zdemo.guard import LARGEST_FORM_BYTES
 
-READ_SECONDS = 3.0  # a form that comes later is the app's alone; who waits for it holds no thread
+READ_SECONDS = 3.0  # a later form is not searched; waiting for it takes no thread
 
 
 class Form:

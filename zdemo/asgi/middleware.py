@@ -1,4 +1,4 @@
-"""``protect``: what a guarded app gets, and the layer around it that no answer of a guarded route can avoid."""
+"""``protect``, and the layer that it adds around an app: every answer of a guarded route passes through it."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class GuardMiddleware:
         await self._app(scope, receive, send)
 
     def _check(self) -> None:
-        """Raise GuardError if a guard is where it guards nothing; look again when there are more guards or routes."""
+        """Raise GuardError if a guard is in a wrong place; look again when there are more guards or routes."""
         seen = (TokenDependency.made, len(self._protected.routes))
         if seen != self._checked:
             refuse_misuse(self._protected, is_protected)

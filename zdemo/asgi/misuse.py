@@ -1,7 +1,7 @@
-"""Guards in places where FastAPI takes them for something else, and the route is open or half open.
+"""Find guards that FastAPI takes for something else, so that the route is open or half open.
 
-Only what is written is looked at: the parameters of each route and of its dependencies. A guard that a function of
-Starlette awaits cannot be seen before it runs.
+This module looks at the parameters of each route and of its dependencies. It cannot see a guard that a Starlette
+function awaits, before that function runs.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def refuse_misuse(app: Starlette, is_protected: Callable[[Starlette], bool]) -> 
             _refuse_unreadable(path, field)
         if guards and isinstance(getattr(route, "original_route", route), WebSocketRoute):
             raise GuardError(
-                f"requires_token guards no websocket: {path}",
+                f"requires_token cannot guard a websocket: {path}",
                 hint="give the websocket a router without requires_token, and check the token in an HTTP route",
             )
         if any(guard.own_oauth_scopes for guard in guards):
             raise GuardError(
-                f"scopes do not count for requires_token: {path}", hint=f"a role does: write {AS_DEPENDENCY}"
+                f"scopes do not count for requires_token: {path}", hint=f"use a role: write {AS_DEPENDENCY}"
             )
         if guards and not is_protected(owner):
             raise GuardError(
@@ -46,7 +46,7 @@ def refuse_misuse(app: Starlette, is_protected: Callable[[Starlette], bool]) -> 
 def _refuse_outside(app: Starlette, is_protected: Callable[[Starlette], bool]) -> None:
     """Raise GuardError if the whole app has a guard, and a part that FastAPI runs without the app's dependencies.
 
-    Its own pages, such as ``/docs``, are such parts too, but they are no surprise.
+    FastAPI's own pages, such as ``/docs``, are such parts too; they may stay open.
     """
     if not any(isinstance(one.dependency, TokenDependency) for one in getattr(app.router, "dependencies", ())):
         return

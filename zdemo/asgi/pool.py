@@ -1,8 +1,8 @@
 """Introspection without blocking the event loop: an answer from the cache at once, any other from a thread.
 
-The threads are limited apart from those in which frameworks run functions without ``async``, so a ZITADEL that hangs
-takes none of these. No more requests get a thread than the bulkhead lets ask or wait. The others wait on the event
-loop, without a thread: to refuse them at once would let a client that asks again at once take the whole processor.
+These threads are limited apart from those in which frameworks run functions without ``async``, so these functions run
+even if ZITADEL hangs. As many requests get a thread as the bulkhead lets ask or wait. The others wait on the event
+loop, without a thread: if they were refused at once, clients that ask again at once would take the whole processor.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zdemo.introspection.model import Introspection, Introspector
 
 @dataclass(frozen=True, kw_only=True)
 class _Places:
-    """How many requests may be in a thread. Two lines, so that known tokens never stand behind unknown ones."""
+    """How many requests may be in a thread. There are two queues, so that known tokens never wait for unknown ones."""
 
     known: CapacityLimiter
     unknown: CapacityLimiter

@@ -43,7 +43,7 @@ def call(  # the options
         str,
         typer.Argument(
             metavar="ROUTE",
-            help="public, private or scoped; of any API a path, such as /messages, or a URL.",
+            help="public, private or scoped; for any API, a path such as /messages, or a URL.",
             show_default=False,
             autocompletion=_routes,
         ),
@@ -93,15 +93,15 @@ def call(  # the options
         bool,
         typer.Option(
             "--watch",
-            help="Repeat until the answer changes; with --expect, until that status comes. An API that does not run "
-            "yet is waited for too. Gives up after 10 minutes.",
+            help="Repeat until the answer changes; with --expect, until that status comes. Also waits for an API that "
+            "is not running yet. Gives up after 10 minutes.",
         ),
     ] = False,
     env_file: EnvFile = None,
 ) -> int:
     """Send one request to an API, and explain the response.
 
-    The token also goes to a URL that you type; over http only to this machine, or with ZDEMO_ALLOW_HTTP=1.
+    The token also goes to a URL that you type. It goes over http only to this machine, or with ZDEMO_ALLOW_HTTP=1.
 
     Examples:
       zdemo call scoped

@@ -1,4 +1,4 @@
-"""What a token says, on the screen: the roles, every claim, and a JWT that ZITADEL was not there to verify."""
+"""Show what a token says: the roles, every claim, and a JWT that ZITADEL did not verify."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROLE_WIDTH, CLAIM_WIDTH = 20, 14
 TIMES = ("exp", "iat", "nbf", "auth_time", "updated_at")
 ROLES_CLAIM = re.compile(r"urn:zitadel:iam:org:project:(?:(.+):)?roles")
 MOST_SHOWN = 2000  # characters of one claim; --json has all of it
-NOT_VERIFIED = "no answer of ZITADEL confirms this: it is only what the JWT says of itself"
+NOT_VERIFIED = "ZITADEL did not confirm this: it is only what the JWT says about itself"
 
 
 def moment(epoch_seconds: float) -> str:
@@ -72,7 +72,7 @@ def _text(value: object) -> str:
     try:
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError:
-        return "(nested too deep to show)"
+        return "(nested too deeply to show)"
 
 
 def _fitting(text: str, screen: Screen) -> str:
@@ -88,7 +88,7 @@ def _fitting(text: str, screen: Screen) -> str:
 
 
 def show_unverified(screen: Screen, token: str, settings: Settings, *, now: float, verbose: bool) -> None:
-    """Show what a JWT says of itself, and never that it is active."""
+    """Show what a JWT says about itself, and never that it is active."""
     form = token_form(token)
     claims = form.claims
     audience = claims.get("aud")
@@ -114,7 +114,7 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
     if not found:
         screen.say()
         screen.say("roles")
-        screen.behind("  ", "none in the JWT; introspection shows the roles all the same")
+        screen.behind("  ", "none in the JWT; introspection still shows the roles")
     if verbose:
         show_claims(screen, form.header, "header, not verified")
         show_claims(screen, claims, "claims, not verified")
@@ -122,7 +122,7 @@ def show_unverified(screen: Screen, token: str, settings: Settings, *, now: floa
 
 def _expiry(expires: object, *, now: float) -> str:
     if type(expires) is not int:
-        return "not named"
+        return "none"
     seconds = within_all_clocks(expires)
     at = moment(seconds)
     return f"in {span(seconds - now)} ({at})" if seconds > now else f"expired {span(now - seconds)} ago ({at})"
@@ -131,13 +131,13 @@ def _expiry(expires: object, *, now: float) -> str:
 def _issuer(issuer: str, settings: Settings) -> str:
     if issuer == settings.issuer:
         return f"{issuer}, as in ZITADEL_DOMAIN"
-    return f"{one_line(issuer) or 'not named'}, but ZITADEL_DOMAIN is {settings.issuer}"
+    return f"{one_line(issuer) or 'none'}, but ZITADEL_DOMAIN is {settings.issuer}"
 
 
 def _audience(names: list[str], settings: Settings) -> str:
     """Return the audience, and whether it names this API as far as the settings tell."""
     own = {settings.client_id: "CLIENT_ID", settings.project_id: "ZITADEL_PROJECT_ID"}
-    shown = " ".join(map(one_line, names)) or "not named"
+    shown = " ".join(map(one_line, names)) or "none"
     if named := next((setting for value, setting in own.items() if value in names), ""):
         return f"{shown}\nit names this API ({named})"
     if settings.project_id:

@@ -59,7 +59,7 @@ def doctor(
     ctx: typer.Context,
     as_json: Json = False,
     verbose: Annotated[
-        bool, typer.Option("-v", "--verbose", help="Show every check, and all that is known of what failed.")
+        bool, typer.Option("-v", "--verbose", help="Show every check, and everything known about what failed.")
     ] = False,
     only: Annotated[
         list[str] | None,
@@ -71,7 +71,7 @@ def doctor(
         ),
     ] = None,
     list_checks: Annotated[
-        bool, typer.Option("--list", help="List the checks: their groups, their IDs, and what they check.")
+        bool, typer.Option("--list", help="List the checks by group, with their IDs and what they check.")
     ] = False,
     api: Annotated[
         str | None,

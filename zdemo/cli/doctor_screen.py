@@ -26,7 +26,7 @@ ABOUT_HIDDEN = ("certain", "hidden")  # evidence about hidden values, which is a
 
 @dataclass(frozen=True, kw_only=True)
 class Detail:
-    """How much is said of what failed; only so many ``entries`` are shown, and the others are named.
+    """How much the screen says about what failed: at most ``entries`` of them in full, and the others by ID.
 
     ``warnings``: also those that explain no failure. ``otherwise``: also what to do where the fix is no help.
     """
@@ -114,7 +114,7 @@ def _height(screen: Screen, entries: Sequence[Block], also: Sequence[str]) -> in
 def _entries(done: Sequence[CheckReport], level: Detail) -> tuple[list[Block], list[str]]:
     """Return the failures, each with the warnings that may explain it, and the other warnings; and what is left out.
 
-    What has the same fix as one before it is the same fault. A warning that is left out stands in its group's line.
+    A failure with the same fix as one before it is the same fault. A warning that is left out is in its group's line.
     """
     failures = [one for one in done if one.result.outcome is Outcome.FAIL]
     warnings = [one for one in done if one.result.outcome is Outcome.WARN]

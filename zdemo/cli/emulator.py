@@ -45,7 +45,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
             min=0,
             max=HIGHEST_PORT,
             show_default=False,
-            help="The port to listen on; 0 takes a free one, with random secrets. Default: 8484, and 0 with COMMAND.",
+            help="The port to listen on. 0 takes a free port, with random secrets. Default: 8484, and 0 with COMMAND.",
         ),
     ] = None,
     env: Annotated[
@@ -54,20 +54,21 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
             "--env",
             metavar="NAME=TEXT",
             show_default=False,
-            help=f"Export a variable to COMMAND too. In TEXT: {', '.join(f'{{{name}}}' for name in NAMES)}.",
+            help=f"Export another variable to COMMAND. Placeholders: {', '.join(f'{{{name}}}' for name in NAMES)}.",
         ),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document when the emulator is ready, then serve.")
     ] = False,
     until_stdin_closes: Annotated[
-        bool, typer.Option("--until-stdin-closes", help="End when standard input ends, as it does with a test runner.")
+        bool,
+        typer.Option(
+            "--until-stdin-closes", help="End when standard input is closed, for example when a test runner ends."
+        ),
     ] = False,
     seed: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", show_default=False, help="Start with the objects of this file, TOML or JSON, instead."
-        ),
+        typer.Option(metavar="FILE", show_default=False, help="Start with the objects of this TOML or JSON file."),
     ] = None,
     external_domain: Annotated[
         list[str] | None,
@@ -76,7 +77,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
             envvar="ZDEMO_EXTERNAL_DOMAIN",
             show_envvar=False,
             show_default=False,
-            help="Answer to this host name too, with it as issuer; can be repeated.",
+            help="Also answer to this host name, with this name in the issuer; can be repeated.",
         ),
     ] = None,
     expose_emulator: Expose = False,
@@ -95,8 +96,8 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
 
     Variables: ZDEMO_EXTERNAL_DOMAIN, for --external-domain; several names are separated by spaces
 
-    Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken; with COMMAND its exit code, 128 and the number of the
-    signal that ended it, 127 it is not found, 126 it cannot be executed
+    Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken; with COMMAND: its exit code, 128 plus the number of
+    the signal that ended it, 127 not found, 126 not executable
 
     More: docs/emulator.md
     """

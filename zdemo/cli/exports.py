@@ -45,7 +45,7 @@ def check_extra(others: Iterable[str]) -> None:
 
 
 def command_environment(own: Mapping[str, str], given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Return the environment of a command, and the names of the person's variables that it does not get.
+    """Return the environment of a command, and the names of the user's variables that it does not get.
 
     Proxies stay, since a command may need them to reach the internet, but requests to this machine go past them.
     """
@@ -79,7 +79,7 @@ def _value(found: re.Match[str], name: str, known: Mapping[str, str]) -> str:
     if part in ("{{", "}}"):
         return part[0]
     if found[1] is None:
-        raise UsageError(f"--env {name}: a brace alone: {part}", hint=f"for a brace itself, write it twice: {part * 2}")
+        raise UsageError(f"--env {name}: single brace: {part}", hint=f"write a brace twice: {part * 2}")
     if found[1] not in known:
         raise UsageError(f"--env {name}: unknown placeholder: {found[1]}", hint=_placeholder_hint(found[1], known))
     return known[found[1]]
@@ -88,4 +88,6 @@ def _value(found: re.Match[str], name: str, known: Mapping[str, str]) -> str:
 def _placeholder_hint(word: str, known: Iterable[str]) -> str:
     names: Sequence[str] = [f"{{{name}}}" for name in known]
     meant = near(word, known)
-    return (f"did you mean {{{meant}}}? " if meant else "") + f"there are {', '.join(names[:-1])} and {names[-1]}"
+    return (
+        f"did you mean {{{meant}}}? " if meant else ""
+    ) + f"the placeholders are {', '.join(names[:-1])} and {names[-1]}"

@@ -61,8 +61,8 @@ def introspect(
 ) -> int:
     """Ask ZITADEL about a token, and explain the answer.
 
-    Shows whose token it is, which roles it has, what each route of the API answers to it, and why. When ZITADEL cannot
-    be asked, a JWT is shown as far as it can be read, not verified.
+    Shows whose token it is, which roles it has, what each route of the API answers to it, and why. If ZITADEL cannot
+    be asked, it shows what a JWT says, without verifying it.
 
     Examples:
       zdemo introspect
@@ -184,8 +184,8 @@ def _about(introspection: Introspection, token: str, *, now: float) -> list[tupl
         ("active", f"yes, {_expiry(introspection, now=now)}"),
         ("who", f"{name} (user {introspection.text('sub') or 'unknown'})"),
         ("token", kind),
-        ("issuer", introspection.text("iss") or "not named"),
-        ("audience", " ".join(introspection.audience) or "not named"),
+        ("issuer", introspection.text("iss") or "none"),
+        ("audience", " ".join(introspection.audience) or "none"),
         ("scopes", "\n".join(introspection.scopes) or "none"),
     ]
 

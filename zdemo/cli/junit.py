@@ -23,13 +23,13 @@ NOT_XML = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  
 
 
 def check_report_path(name: str) -> None:
-    """Refuse to write over a file that is not such a report, and into a folder that is not there."""
+    """Raise UsageError if the file exists and is not such a report, or if its folder does not exist."""
     path = Path(name)
     if name == STANDARD_OUTPUT:
         return
     try:
         if path.is_dir() or not path.parent.is_dir():
-            raise UsageError(f"{OPTION} is not a file in a folder that exists: {name}", hint=EXAMPLE)
+            raise UsageError(f"{OPTION} is not a file in an existing folder: {name}", hint=EXAMPLE)
         beginning = read_file(path, len(BEGINNING))[0] if path.is_file() else b""
     except OSError as error:
         raise ZdemoError(f"cannot read {name}: {error.strerror}", hint="choose another file") from None

@@ -1,4 +1,4 @@
-"""What ``zdemo serve`` shows at its start: where things are, whether ZITADEL takes the credentials, what to try."""
+"""What ``zdemo serve`` shows at the start: addresses, whether ZITADEL accepts the credentials, and what to try."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Preflight:
         return "does not answer" if self._error else ACCEPTED
 
     def finish(self, verdict: str) -> None:
-        """Let what is wrong be told below the banner, now or when it is known; ``verdict`` is what the banner says."""
+        """Let the thread show a fault below the banner, now or later; ``verdict`` is what the banner says."""
         self._said = verdict
         self._shown.set()
 

@@ -1,4 +1,4 @@
-"""``zdemo token``: an access token of a service user, on standard output and nothing else there."""
+"""``zdemo token``: print an access token of a service user, and nothing else, on standard output."""
 
 from __future__ import annotations
 
@@ -154,11 +154,12 @@ def _settings(
     """Return the settings, and where they come from; a secret that is missing is asked for at a terminal."""
     if key_file is not None and (client_id is not None or client_secret is not None):
         raise UsageError(
-            "--key-file goes with neither --client-id nor --client-secret", hint="give one of the two ways"
+            "--key-file cannot be combined with --client-id or --client-secret",
+            hint="leave out --key-file or the others",
         )
     if client_secret not in (None, ASK, FROM_STDIN):
         hint = "a bare --client-secret at the end of the line asks for it; --client-secret - reads standard input"
-        raise UsageError("--client-secret takes no secret: others can read command lines", hint=hint)
+        raise UsageError("--client-secret does not take the secret itself: others can read command lines", hint=hint)
     stored = read_environment(env_file)
     given = given_token("--client-secret", FROM_STDIN, what="client secret") if client_secret == FROM_STDIN else None
     options = {USER_ID: ("--client-id", client_id), USER_SECRET: ("--client-secret", given)}
@@ -183,7 +184,7 @@ def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSetti
     )
     secret = (given_token("--client-secret", ASK, question=question, what="client secret") or "").strip()
     screen.hide(secret)
-    named = (settings.variables[0], "what was typed", settings.variables[2])
+    named = (settings.variables[0], "the typed secret", settings.variables[2])
     return replace(settings, client_secret=secret, variables=named)
 
 

@@ -1,4 +1,4 @@
-"""Repeat a call until another answer comes, or the one that is awaited."""
+"""Repeat a call until another answer comes, or the expected one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Outcome = Call | ConnectionFailed
 class Watch:
     """Repeats a call, and counts calls and seconds.
 
-    It waits for the status ``expect``; without one, for an answer other than the first. An API that does not answer is
-    waited for too. But before the first answer, only failures count that a server which is not up yet may cause.
+    It waits for the status ``expect``; without one, for an answer other than the first. It also waits
+    for an API that does not answer. Before the first answer, only failures of a server that is not up yet count.
     """
 
     def __init__(
@@ -112,7 +112,9 @@ class Watch:
         status = outcome.answer.status
         if self._expect is None:
             still = f"the answer is still {status}"
-            hint = "if it changed before you began to watch, use --expect STATUS: it ends as soon as that status comes"
+            hint = (
+                "if it changed before you began to watch, use --expect STATUS, which ends as soon as that status comes"
+            )
         else:
             still = f"the status {self._expect} did not come, it is {status}"
             hint = "zdemo introspect shows what ZITADEL says; an API follows within its ZDEMO_CACHE_TTL"

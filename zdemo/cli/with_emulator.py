@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FOLDER_NAMES = ("zdemo-emulator-", ".json")  # how the names of a folder with key files begin, and of its files end
 LARGEST_SEED_BYTES = 1 << 20
-SEED_DOCS = "see docs/emulator.md, which has an example"
+SEED_DOCS = "docs/emulator.md has an example"
 DOMAIN = re.compile(r"(?i)[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?")
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as shells report it
 
@@ -61,16 +61,16 @@ def new_start(port: int, seed: Path | None, domains: Sequence[str]) -> Start:
 
 def _seed_text(path: Path) -> str:
     if path.suffix not in (".toml", ".json"):
-        raise UsageError(f"a seed is a .toml or a .json file: {path}", hint=SEED_DOCS)
+        raise UsageError(f"invalid value for --seed: {path} (a .toml or .json file)", hint=SEED_DOCS)
     try:
         content, _ = read_file(path, LARGEST_SEED_BYTES)
         text = content.decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"the seed cannot be read: {path}: {error.strerror}", hint=SEED_DOCS) from None
+        raise UsageError(f"cannot read {path}: {error.strerror}", hint=SEED_DOCS) from None
     except UnicodeDecodeError:
-        raise UsageError(f"the seed is not UTF-8 text: {path}", hint="save it as UTF-8") from None
+        raise UsageError(f"the file is not UTF-8 text: {path}", hint="save it as UTF-8") from None
     if len(content) > LARGEST_SEED_BYTES:
-        raise UsageError(f"the seed is larger than {LARGEST_SEED_BYTES >> 20} MiB: {path}", hint=SEED_DOCS)
+        raise UsageError(f"the file is larger than {LARGEST_SEED_BYTES >> 20} MiB: {path}", hint=SEED_DOCS)
     return text
 
 

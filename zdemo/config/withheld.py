@@ -26,6 +26,6 @@ def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> tuple[str
     if not from_file or environment.source(ADMIN_PAT) != EXPORTED or is_loopback(urlsplit(server).hostname or ""):
         return None
     return (
-        f"{ADMIN_PAT} is exported in this shell, but only {place} says where it goes, to {server}: it was not sent",
+        f"{ADMIN_PAT} is exported in this shell, but only {place} names the address, {server}, so it was not sent",
         f"if that is your ZITADEL: export {setting}={server}",
     )

@@ -160,7 +160,10 @@ def _wrong_secret(app: Application, records: ClientRecords, case: ClientCase) ->
             "cannot see whether its project and organization are",
             candidates=(WRONG_SECRET, "the application's project or its organization is inactive (deactivated)"),
             fix=(COPY_SECRET,),
-            otherwise=(NEW_SECRET, "if that is refused too: ask an ORG_OWNER or IAM_OWNER for their state"),
+            otherwise=(
+                NEW_SECRET,
+                "if ZITADEL refuses that too: ask an ORG_OWNER or IAM_OWNER whether both are active",
+            ),
             right=("CLIENT_ID",),
         )
     changed = " (the application was changed after it was created)" if app.changed_since_creation else ""

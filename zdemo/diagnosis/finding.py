@@ -24,7 +24,7 @@ class Finding:
 
     ``id`` is stable and dotted. ``cause`` is one sentence. When the cause is open, it says only what is known, and
     ``candidates`` are the possible causes, most likely first; candidates of a ``likely`` cause are the alternatives.
-    ``seen`` is the evidence: pairs of label and text. ``fix`` is the least harmful that works: steps that a person can
+    ``seen`` is the evidence: pairs of label and text. ``fix`` is the least harmful fix: steps that a person can
     take or paste. ``otherwise`` are alternatives, for where the fix is not possible or does not help. ``right`` are
     variables that are right for certain. A finding never holds a token or a secret.
     """

@@ -49,7 +49,7 @@ def _inactive(case: UserCase) -> Finding:
 def _refused(case: UserCase) -> Finding:
     return Finding(
         id="user.refused",
-        cause=f"ZITADEL refuses {case.user} in words that zdemo does not know",
+        cause=f"ZITADEL refuses {case.user} with a message that zdemo does not know",
         candidates=("this ZITADEL is of another version", "ZITADEL_DOMAIN names another authorization server"),
         fix=("check ZITADEL_DOMAIN and the user's page in ZITADEL; ZITADEL's log may say more",),
     )
@@ -83,7 +83,7 @@ def _unknown(case: UserCase) -> Finding:
         return Finding(
             id="user.is_application",
             cause=f"{variable} is the client ID of the API application, and an API application gets no tokens: it "
-            "only asks about those of others",
+            "only checks other tokens",
             fix=(right,),
         )
     if ID_DIGITS.fullmatch(client_id) or OLD_CLIENT_ID.fullmatch(client_id):
@@ -141,21 +141,21 @@ def _issuer_differs(case: UserCase) -> Finding | None:
         return None
     return Finding(
         id="user.issuer_differs",
-        cause=f"ZITADEL's issuer is {quoted(issuer)}, but what the key signs is for {audience} (ZITADEL_DOMAIN): "
-        "ZITADEL accepts only what is for its own issuer",
+        cause=f"ZITADEL's issuer is {quoted(issuer)}, but the assertion is for {audience} (ZITADEL_DOMAIN): "
+        "ZITADEL accepts only assertions for its own issuer",
         fix=(f"if that answers from here: ZITADEL_DOMAIN={quoted(issuer)}",),
     )
 
 
 def _clock_skewed(case: UserCase) -> Finding | None:
-    """Find what the key signed in the future, or expired, for ZITADEL; a proxy may have written the ``Date``."""
+    """Find an assertion that ZITADEL takes for expired, or from the future; a proxy may have written the ``Date``."""
     ahead = case.evidence.clock_ahead_seconds
     if ahead is None or not assertions_are_refused(ahead):
         return None
     what = "in the future" if ahead > 0 else "expired already"
     return Finding(
         id="clock.skewed",
-        cause=f"{clock_words(ahead)}: for ZITADEL, what the key signs here is {what}",
+        cause=f"{clock_words(ahead)}: to ZITADEL, the assertion is {what}",
         likely=True,
         seen=(CLOCK_COMPARED,),
         fix=(SYNCHRONISE,),
@@ -168,7 +168,7 @@ def _expired(case: UserCase, key: UserKey) -> Finding | None:
         return None
     return Finding(
         id="user.key_expired",
-        cause=f"the key has expired, {span(zitadels_now - key.expires_at)} ago: its file says so",
+        cause=f"the key expired {span(zitadels_now - key.expires_at)} ago, according to its file",
         fix=(SERVICE_USER.new_key,),
     )
 

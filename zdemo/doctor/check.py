@@ -31,7 +31,7 @@ class Result:
 
     ``otherwise`` are alternatives to the fix. ``satisfied``: a check that builds on this one makes sense.
     ``candidates`` are the possible causes when the cause is open, and ``seen`` is the evidence for it. ``brief`` is
-    what the line of its group says of it.
+    what the line of its group says about it.
     """
 
     outcome: Outcome

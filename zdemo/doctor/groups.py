@@ -1,4 +1,4 @@
-"""Groups of checks: which checks they hold, what a check adds to their line, and which warning explains what.
+"""Groups of checks: their checks, the words for a group's line, and which warning may explain which failure.
 
 An ID without its own row belongs where the part before its dot does.
 """
@@ -31,7 +31,7 @@ GROUPS = {
     "api.accepts": "acceptance",
 }
 VERDICTS = {  # of a check that failed or warned, where its result has no words of its own
-    "settings.readable": ".env is not read, or not all of it",
+    "settings.readable": ".env is not read, or only in part",
     "settings.complete": "not complete",
     "settings.shadowed": "one value hides another",
     "settings.wellformed": "a value looks wrong",
@@ -39,13 +39,13 @@ VERDICTS = {  # of a check that failed or warned, where its result has no words 
     "net.connect": "no connection",
     "net.proxy": "the proxy lets nothing through",
     "net.tls": "no TLS connection",
-    "zitadel.identity": "no answer of a ZITADEL",
+    "zitadel.identity": "no answer from a ZITADEL",
     "zitadel.ready": "not ready",
     "zitadel.host": "no instance for this host",
     "zitadel.issuer": "has another address",
     "clock.skew": "clocks differ",
     "client.accepted": "not accepted",
-    "client.kind": "of another kind",
+    "client.kind": "another kind of client",
     "token.form": "does not look like a whole token",
     "token.active": "not active",
     "token.audience": "not for this API",

@@ -61,7 +61,7 @@ def _connect(context: DoctorContext) -> Result:
         inside = here and any(path.exists() for path in IN_A_CONTAINER)
         outside = (
             f"if ZITADEL runs outside this container: {parts.hostname} is the container itself, so set {INTERNAL_URL} "
-            "to where ZITADEL is from here"
+            "to an address at which ZITADEL answers from here"
         )
         return failed(failure.message, failure.hint, *((outside,) if inside else ()))
     if failure:

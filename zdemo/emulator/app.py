@@ -105,7 +105,7 @@ class _Front:
         if (clean := _clean_path(path)) != path:
             query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
             location = quote(clean.encode("latin-1"), safe="/:@!$&'()*+,;=~%") + query
-            notes_of(environ)["reason"] = "the path has empty, . or .. steps"
+            notes_of(environ)["reason"] = "the path has empty, . or .. segments"
             start("301 Moved Permanently", [("Location", location), ("Content-Length", "0")])
             return []
         with self._room.share() as take:

@@ -1,8 +1,8 @@
-"""The control interface below ``/_zdemo/``: for the person's own programs on this machine, and never for a web page.
+"""The control interface below ``/_zdemo/``: for the user's own programs on this machine, never for a web page.
 
-A page of another site can make a browser send requests here, also by a name of its own that leads to this machine (DNS
-rebinding). So a request must name a loopback host, come from this machine, and carry a header that a page cannot send
-without asking first; nobody answers such a question, and whatever a browser says of a page is refused as well.
+A page of another site can make a browser send requests here, also with a host name of its own that leads to this
+machine (DNS rebinding). So a request must name a loopback host, come from this machine, and have a header that a page
+can send only after a CORS preflight, which is refused. A request with a browser's header about a page is refused too.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Control:
     def _answer(self, name: str, environ: Environ) -> Answer:
         method = environ["REQUEST_METHOD"]
         if name not in ALLOWED:
-            raise Refused(f"there is nothing at this path; below {PREFIX} there are {', '.join(ALLOWED)}", 404)
+            raise Refused(f"unknown path (below {PREFIX}: {', '.join(ALLOWED)})", 404)
         if method not in ALLOWED[name]:
             raise Refused(f"{name} takes {' and '.join(ALLOWED[name])}", 405)
         body = _json_object(environ) if method == "POST" else {}
@@ -162,11 +162,11 @@ class Control:
 
 
 def check_caller(environ: Environ) -> None:
-    """Raise Refused unless the request comes from a program on this machine that knows what it does."""
+    """Raise Refused unless the request comes from a program on this machine, with the header that is required."""
     if not _is_loopback(environ.get("REMOTE_ADDR", "")):
-        raise Refused("the control interface is for this machine alone")
+        raise Refused("the control interface answers only requests from this machine")
     if not LOOPBACK_HOST.fullmatch(environ.get("HTTP_HOST", "")):
-        raise Refused("the control interface has loopback names only, for example localhost")
+        raise Refused("the control interface answers only to loopback hosts, for example localhost")
     if "HTTP_ORIGIN" in environ or any(name.startswith("HTTP_SEC_FETCH_S") for name in environ):
         raise Refused("the control interface is not for web pages")
     if environ.get("HTTP_X_ZDEMO_CONTROL") != "1":
@@ -196,14 +196,14 @@ def _json_object(environ: Environ) -> Answer:
 
 def _only(body: Answer, *known: str) -> None:
     if unknown := [name for name in body if name not in known]:
-        takes = f"there are {', '.join(known)}" if known else "there is none"
+        takes = f"known: {', '.join(known)}" if known else "there are no fields"
         raise Refused(f"unknown field: {unknown[0]} ({takes})", 400)
 
 
 def _text(body: Answer, name: str) -> str:
     value = body.get(name, "")
     if not isinstance(value, str):
-        raise Refused(f"{name} must be a text", 400)
+        raise Refused(f"{name} must be a string", 400)
     return value
 
 

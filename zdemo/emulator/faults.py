@@ -53,7 +53,7 @@ TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A fault for the next ``times`` requests, or until it is cleared; ``path`` is a beginning of paths, or empty."""
+    """A fault for the next ``times`` requests, or until it is cleared; ``path`` is a prefix of paths, or empty."""
 
     kind: str
     times: int | None = None
@@ -73,9 +73,9 @@ def new_fault(kind: str, *, times: int | None = None, path: str = "", seconds: f
     Raises ValueError, with the known words, if something is wrong.
     """
     if kind not in KINDS:
-        raise ValueError(f"unknown fault: {kind} (there are {_listed(KINDS)})")
+        raise ValueError(f"unknown fault: {kind} (known: {_listed(KINDS)})")
     if path and not path.startswith("/") and path not in PATHS:
-        raise ValueError(f"unknown path: {path} (there are {_listed(PATHS)}, and paths that begin with /)")
+        raise ValueError(f"unknown path: {path} (known: {_listed(PATHS)}, and paths that begin with /)")
     if times is not None and times < 1:
         raise ValueError(f"times must be at least 1, not {times}")
     seconds = SECONDS.get(kind, 0.0) if seconds is None else seconds
@@ -134,9 +134,9 @@ class Faults:
         return None
 
     def wait(self, seconds: float | None, has_left: Callable[[], bool]) -> bool:
-        """Wait until the time is over or the faults are cleared; return whether there is still somebody to answer.
+        """Wait until the time is over or the faults are cleared; return whether the request still needs an answer.
 
-        There is not when the server stops, or the client has left.
+        It needs none when the server stops, or the client has left.
         """
         left = float("inf") if seconds is None else seconds
         with self._changed:
@@ -150,7 +150,7 @@ class Faults:
 
 
 class Faulty:
-    """An application that meets faults; what hangs does so while its answer is read, when no limit counts it."""
+    """An application with faults. A request hangs while its answer is read: then it counts against no limit."""
 
     def __init__(self, app: App, faults: Faults, external_domain: str) -> None:
         self._app, self._faults, self._external_domain = app, faults, external_domain

@@ -1,4 +1,4 @@
-"""What the emulator keeps of each request: who asked about whom, and the reason, which ZITADEL never gives.
+"""What the emulator keeps of each request: the client, the user, and the reason, which ZITADEL never gives.
 
 The reason is noted where the request is refused. It is for the person who runs the emulator, and never in an answer.
 """
@@ -78,7 +78,7 @@ def masked(text: str) -> str:
 
 
 def shown_client(client_id: object) -> str:
-    """Return a client ID that nobody has; it is masked if it does not look like one, since it may be a secret."""
+    """Return an unknown client ID; it is masked if it does not look like one, since it may be a secret."""
     text = str(client_id or "")
     return text if not text or CLIENT_ID.fullmatch(text) else masked(text)
 

@@ -1,6 +1,6 @@
 """A world from a file that a person writes, in TOML or JSON; ``docs/emulator.md`` has an example of all of it.
 
-What is wrong is said with its field, and in TOML with its line. Texts that could be secrets are never repeated.
+Error messages name the field and, in TOML, the line. They never repeat a text that could be a secret.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ AUTH = {"basic": "API_AUTH_METHOD_TYPE_BASIC", "private_key_jwt": "API_AUTH_METH
 MANAGERS = ("IAM_OWNER", "IAM_OWNER_VIEWER", "ORG_OWNER", "ORG_OWNER_VIEWER", "ORG_USER_MANAGER")
 STATES = {"active": "ACTIVE", "inactive": "INACTIVE", "locked": "LOCKED"}
 TOKEN = re.compile(r"[A-Za-z0-9_-]{20,512}")
-_NAMES = {str: "a text", list: "a list", dict: "a table", bool: "true or false", int: "a number"}
+_NAMES = {str: "a string", list: "a list", dict: "a table", bool: "true or false", int: "a number"}
 _HEADER = re.compile(r"\s*\[(\[)?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
 _KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
 
@@ -114,13 +114,13 @@ def read_seed(text: str, name: str) -> tuple[Table, Places]:
         value = tomllib.loads(text) if name.endswith(".toml") else json.loads(text)
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
-        raise SeedError(f"{name}{f', {found[1]}' if found else ''}: this is not TOML", "see docs/emulator.md") from None
+        raise SeedError(f"{name}{f', {found[1]}' if found else ''}: not valid TOML", "see docs/emulator.md") from None
     except json.JSONDecodeError as error:
-        raise SeedError(f"{name}, line {error.lineno}: this is not JSON ({error.msg})") from None
+        raise SeedError(f"{name}, line {error.lineno}: not valid JSON ({error.msg})") from None
     except RecursionError:
-        raise SeedError(f"{name}: too deep") from None
+        raise SeedError(f"{name}: nested too deeply") from None
     if not isinstance(value, dict):
-        raise SeedError(f"{name}: this is not an object")
+        raise SeedError(f"{name}: the content is not a JSON object")
     _check_table(value, SCHEMA, "", places)
     return value, places
 
@@ -173,7 +173,7 @@ def expiry(token: Table, now: float, never: float) -> float:
 
 def _meant(word: str, known: Iterable[str]) -> str:
     near = get_close_matches(word.lower(), known, 1, 0.6)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
 
 
 def _toml_lines(text: str) -> Iterator[tuple[str, int]]:

@@ -83,7 +83,7 @@ class _Seeding:
             raise self._places.error(f"{path}.client_secret", f"an application with {auth} has no secret")
         client_id = table.get("client_id")
         if any(a.client_id == client_id for a in self._world.applications.values()):
-            raise self._places.error(f"{path}.client_id", "another application has it")
+            raise self._places.error(f"{path}.client_id", "another application has this client ID")
         with self._placed(path):
             made: Application = self._world.add_application(
                 project, table["name"], "api", AUTH[auth], id=table.get("id")
@@ -128,7 +128,7 @@ class _Seeding:
                 "leave it out to get a random one, or add or remove one character",
             )
         if text and any(pat.token == text for u in self._world.users.values() for pat in u.pats.values()):
-            raise self._places.error(f"{path}.token", "another token has this text")
+            raise self._places.error(f"{path}.token", "another token has the same text")
         token_id = self._world.new_id()
         text = text or new_token_text(token_id, user.id)
         scopes = PAT_SCOPES
@@ -150,12 +150,12 @@ class _Seeding:
 
     def _named(self, known: Mapping[str, T], name: str, path: str, what: str) -> T:
         if name not in known:
-            raise self._places.error(path, f"unknown {what}: {name}", f"there are {', '.join(known) or 'none'}")
+            raise self._places.error(path, f"unknown {what}: {name}", f"known: {', '.join(known) or 'none'}")
         return known[name]
 
     @contextmanager
     def _placed(self, path: str) -> Iterator[None]:
-        """Say where in the file stands what ZITADEL's rules forbid, such as a name that is taken."""
+        """Add the place in the file to an error of ZITADEL's rules, such as a name that is taken."""
         try:
             yield
         except ZitadelError as error:

@@ -69,10 +69,10 @@ class Introspection:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: object) -> NoReturn:
-        """Refuse to be a part of a request or of a response, for which FastAPI would take it without its dependency."""
+        """Raise GuardError: without ``Depends``, FastAPI would take it for a part of a request or of a response."""
         raise GuardError(
-            "an Introspection is no body, no parameter and no response",
-            hint="write Annotated[Introspection, Depends(requires_token())], and return the claims that you mean",
+            "an Introspection cannot be a body, a parameter or a response",
+            hint="write Annotated[Introspection, Depends(requires_token())], and return the claims that you need",
         )
 
     def _roles_claim(self, project_id: str | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def finding_for_zitadel(call: Call, issuer: str) -> Finding | None:
         return None
     return Finding(
         id="call.is_zitadel",
-        cause=f"{issuer} is ZITADEL itself (ZITADEL_DOMAIN), not an API that has tokens checked there",
+        cause=f"{issuer} is ZITADEL itself (ZITADEL_DOMAIN), not an API",
         fix=(f"correct {call.setting}: the address of your API",),
     )
 
