@@ -281,6 +281,30 @@ def test_25_a_token_for_another_audience(bare: Shell, planter: Planter, of: str)
         output.names("alive", "not meant for this API", "audience", f"scope {AUDIENCE}").never("expired", "deleted")
 
 
+@pytest.mark.parametrize("jwt", [True, False])
+def test_25_a_wrong_project_is_not_asked_for_again(bare: Shell, planter: Planter, jwt: bool) -> None:
+    """The token was requested for the project that is configured: the same request would give the same token."""
+    wrong = planter.project(ROLE)
+    token = planter.tokens(f"urn:zitadel:iam:org:project:id:{wrong}:aud", jwt=jwt)["access_token"]
+    values = {"PAT": token, "ZITADEL_PROJECT_ID": wrong}
+    env = administered(planter.url, **values)
+    for output in (introspect(bare, env), doctor(bare, env, "token.audience")):
+        output.names(f"ZITADEL_PROJECT_ID is wrong.*{wrong}", f"(fix|next) ZITADEL_PROJECT_ID={PROJECT_ID} then")
+        output.never(f"{wrong}:aud")
+    env = settings(planter.url, **values)
+    for output in (introspect(bare, env), doctor(bare, env, "token.audience")):
+        output.names("ZITADEL_PROJECT_ID", "to another project", "set ZITADEL_PROJECT_ID to|compare ZITADEL_PROJECT_ID")
+        output.names(*(() if jwt else ("requested for another project", OPEN)))
+    bare.dotenv(**administered(planter.url, PAT=token, ZITADEL_PROJECT_ID=PROJECT_ID))
+    exported = {"ZITADEL_PROJECT_ID": wrong}
+    for output in (introspect(bare, exported), doctor(bare, exported, "token.active")):
+        output.names("ZITADEL_PROJECT_ID is exported in this shell", rf"belongs to project {PROJECT_ID}")
+        output.names("(fix|next) unset ZITADEL_PROJECT_ID then request").never("does not work either", OPEN)
+    bare.dotenv(**settings(planter.url, PAT=token, ZITADEL_PROJECT_ID=PROJECT_ID))
+    for output in (introspect(bare, exported), doctor(bare, exported, "token.audience")):
+        output.names("hides the one in .env, which this token cannot test").never("does not work either")
+
+
 def test_28_an_api_that_is_not_running(bare: Shell) -> None:
     with refusing_port() as port:
         url = f"http://127.0.0.1:{port}"

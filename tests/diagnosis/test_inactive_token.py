@@ -112,9 +112,11 @@ def test_a_sick_database_is_named_before_anything_about_the_token(token: str) ->
 
 @pytest.mark.parametrize("token", [ACCESS_TOKEN, jwt_of(aud=["1"]), "aB3_" * 17 + "x"])
 def test_a_token_that_lives_elsewhere_lacks_this_audience(token: str) -> None:
+    """Only a JWT shows its audience; any other token may have been requested for a wrong ZITADEL_PROJECT_ID."""
     finding = find(token, ALIVE_HERE, WITH_PROJECT)
-    assert (finding.id, finding.certainty) == ("token.other_audience", Certainty.CERTAIN)
-    assert f"urn:zitadel:iam:org:project:id:{PROJECT}:aud" in finding.fix[0]
+    certainty = Certainty.CERTAIN if token.count(".") == 2 else Certainty.OPEN
+    assert (finding.id, finding.certainty) == ("token.other_audience", certainty)
+    assert f"urn:zitadel:iam:org:project:id:{PROJECT}:aud" in " ".join((*finding.fix, *finding.candidates))
 
 
 def test_a_token_that_lives_and_is_for_the_configured_project_shows_that_this_is_the_wrong_one() -> None:

@@ -11,7 +11,13 @@ from zdemo.diagnosis.cases import UserCase
 from zdemo.diagnosis.client_records import uses_the_other_method
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted, without_secrets
-from zdemo.diagnosis.hidden_values import also_hidden, finding_for_hidden, hiding_words, unhiding
+from zdemo.diagnosis.hidden_values import (
+    also_hidden,
+    finding_for_hidden,
+    finding_for_known_value,
+    hiding_words,
+    unhiding,
+)
 from zdemo.diagnosis.inactive_pat import DECISIVE_EVENTS
 from zdemo.diagnosis.inactive_token import finding_for_inactive, zitadel_is_sick
 from zdemo.diagnosis.missing_role import OWN_API_SCOPE, own_project
@@ -53,6 +59,7 @@ __all__ = [
     "finding_for_hidden",
     "finding_for_inactive",
     "finding_for_issuer",
+    "finding_for_known_value",
     "finding_for_refused_user",
     "finding_for_server",
     "hiding_words",

@@ -23,6 +23,15 @@ def finding_for_hidden(group: str, hidden: Sequence[HiddenValue], works: str) ->
     )
 
 
+def finding_for_known_value(finding: Finding, hidden: Sequence[HiddenValue], group: str) -> Finding | None:
+    """Return the finding that the first step of a fix sets a variable to what is hidden; ``None`` when none does."""
+    value = next((v for v in hidden if finding.fix[:1] == (f"{v.name}={v.value.strip()}",)), None)
+    if value is None:
+        return None
+    found = finding_for_hidden(group, [value], finding.cause)
+    return replace(found, fix=(*found.fix, *finding.fix[1:]), otherwise=finding.otherwise).and_seen(finding.seen)
+
+
 def also_hidden(finding: Finding, hidden: Sequence[HiddenValue], what: str) -> Finding:
     """Add to a finding that there are hidden values, which are not known to work, and how to make them count."""
     whole = [value for value in hidden if not value.joined]

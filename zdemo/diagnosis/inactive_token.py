@@ -9,7 +9,7 @@ from __future__ import annotations
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.cases import InactiveCase
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
-from zdemo.diagnosis.finding import Finding
+from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.inactive_jwt import finding_for_jwt
 from zdemo.diagnosis.inactive_other import finding_by_form
 from zdemo.diagnosis.inactive_pat import finding_for_pat_records
@@ -20,6 +20,9 @@ from zdemo.introspection.model import project_behind
 
 SESSION_API_REFUSAL = "AUTHZ-Kl3p0"  # ZITADEL: a Session API token at an API that needs an access token
 CORRECT_PROJECT = "set ZITADEL_PROJECT_ID to the ID of the project that the API application (CLIENT_ID) belongs to"
+ALIVE = "the token is alive, but not meant for this API"
+REQUEST_AGAIN = "then request a new token, e.g. with zdemo token"
+SHOWS_PROJECT = "with ZITADEL_ADMIN_PAT, zdemo doctor shows it"
 
 
 def finding_for_inactive(token: str, settings: Settings, evidence: Evidence = NOTHING, *, now: float) -> Finding:
@@ -81,35 +84,56 @@ def _alive_elsewhere(case: InactiveCase) -> Finding | None:
         return None
     if case.form.kind is TokenKind.PAT:
         return _contradiction(case)
-    client_id, shown = case.settings.client_id, case.evidence.body(Probe.ADMINISTRATOR).get("aud")
-    project = case.settings.project_id or (project_behind(client_id, shown) if isinstance(shown, list) else None)
-    audience = case.form.claims.get("aud")
-    if case.settings.project_id and case.settings.project_id in (
-        audience if isinstance(audience, list) else [audience]
-    ):
-        return _for_the_wrong_project(case.settings.project_id)
+    audience, configured = case.form.claims.get("aud"), case.settings.project_id
+    shown = case.evidence.body(Probe.ADMINISTRATOR).get("aud")  # a PAT's, which names this application's project
+    project = project_behind(case.settings.client_id, shown) if isinstance(shown, list) else None
+    seen = (("audience", shown_list(audience)),) if audience else ()
+    names_configured = configured in (audience if isinstance(audience, list) else [audience])
+    if configured and (names_configured or (project and project != configured)):
+        return _wrong_project(configured, project, names_configured=names_configured).and_seen(seen)
+    if configured and not project and not audience:
+        return _for_one_of_two_projects(configured)
+    project = project or configured
     return Finding(
         id="token.other_audience",
-        cause="the token is alive, but not meant for this API: its audience names neither this API application nor "
-        "its project",
-        seen=(("audience", shown_list(audience)),) if audience else (),
+        cause=f"{ALIVE}: its audience names neither this API application nor its project",
+        seen=seen,
         fix=(
             f"request it with the scope {audience_scope(project)}",
             *(() if project else ("PROJECT_ID is the ID of the project that the API application belongs to",)),
         ),
-        otherwise=(
-            *((f"if it was: {CORRECT_PROJECT}",) if case.settings.project_id else ()),
-            "if it was requested for another project on purpose: use an API application of that project",
-        ),
+        otherwise=("if it was requested for another project on purpose: use an API application of that project",),
     )
 
 
-def _for_the_wrong_project(project_id: str) -> Finding:
+def _wrong_project(configured: str, project: str | None, *, names_configured: bool) -> Finding:
+    """Find a configured project that is not the application's: the token was, or would be, requested for that one."""
+    meant = f"the token is alive and meant for the project {configured}" if names_configured else ALIVE
+    belongs = f"to project {project}, not to {configured}" if project else "to another project"
     return Finding(
         id="token.wrong_project",
-        cause=f"the token is alive and meant for the project {project_id} (ZITADEL_PROJECT_ID), but the "
-        "API application belongs to another project",
-        fix=(CORRECT_PROJECT, "then request a new token"),
+        cause=f"ZITADEL_PROJECT_ID is wrong: the API application belongs {belongs}; {meant}"
+        if project
+        else f"{meant} (ZITADEL_PROJECT_ID), but the API application belongs {belongs}",
+        fix=(f"ZITADEL_PROJECT_ID={quoted(project, 40)}" if project else CORRECT_PROJECT, REQUEST_AGAIN),
+        otherwise=(f"or, if project {configured} is meant: use an API application of that project",),
+    )
+
+
+def _for_one_of_two_projects(configured: str) -> Finding:
+    """Leave it open which project is wrong: nobody but ZITADEL can read an opaque token."""
+    return Finding(
+        id="token.other_audience",
+        cause=ALIVE,
+        candidates=(
+            f"it was requested for another project, or without the scope {audience_scope(configured)}",
+            f"ZITADEL_PROJECT_ID ({configured}) is wrong: the API application belongs to another project, and the "
+            "token was requested for this one",
+        ),
+        fix=(
+            f"compare ZITADEL_PROJECT_ID with the project of the API application in ZITADEL ({SHOWS_PROJECT})",
+            f"then request the token with the scope {audience_scope('PROJECT_ID')}",
+        ),
     )
 
 

@@ -15,7 +15,8 @@ from zdemo.management.own_user import list_permissions, user_id_of_token, whoami
 from zdemo.management.resources import list_projects
 
 GOOD_FORMS = (TokenKind.PAT, TokenKind.OPAQUE, TokenKind.JWT)
-ABOUT_AUDIENCE = ("token.other_audience", "client.in_other_project")
+ALIVE = ("token.other_audience", "token.wrong_project")
+ABOUT_AUDIENCE = (*ALIVE, "client.in_other_project")
 ABOUT_ROLE = "role."
 NO_PAT = "PAT is not set"
 NEEDED = ("project.create", "project.role.write", "project.app.write", "user.write", "user.grant.write")
@@ -78,7 +79,7 @@ def _active(context: DoctorContext) -> Result:
     if introspection is None:
         return skipped("there is no introspection")
     if not introspection.active:
-        if finding and finding.id == "token.other_audience":
+        if finding and finding.id in ALIVE:
             return passed("alive (userinfo accepts it), although introspection calls it inactive")
         return from_finding(finding) if finding else failed("ZITADEL calls it inactive", "create a new PAT")
     if finding and finding.id not in ABOUT_AUDIENCE and not finding.id.startswith(ABOUT_ROLE):

@@ -14,7 +14,7 @@ from zdemo.client import ROLE
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import BASIC, Environment, HiddenValue
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import Finding, also_hidden, finding_for_hidden, refusal_of, token_form
+from zdemo.diagnosis import Finding, also_hidden, finding_for_hidden, finding_for_known_value, refusal_of, token_form
 from zdemo.errors import CredentialsRefused, IntrospectionError, SettingsError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection
@@ -22,8 +22,8 @@ from zdemo.investigation.admin_lookup import pat_ids, unusable_admin_pat, usable
 from zdemo.investigation.investigate import Investigation, investigate
 from zdemo.investigation.probes import random_token
 
-ADDRESSES, TOKEN = (ISSUER, INTERNAL_URL), "PAT"
-DECISIVE = (*ADDRESSES, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE", "ZITADEL_PROJECT_ID", TOKEN)
+ADDRESSES, TOKEN, PROJECT = (ISSUER, INTERNAL_URL), "PAT", "ZITADEL_PROJECT_ID"
+DECISIVE = (*ADDRESSES, "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE", PROJECT, TOKEN)
 SENT = ("CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE", TOKEN)
 
 
@@ -127,11 +127,15 @@ def _may_be_sent(environment: Environment, hidden: Sequence[HiddenValue]) -> boo
 
 def _explained(found: Investigation, finding: Finding, reached: _Reached, best: _Trial) -> Finding:
     """Return that the hidden values work, or the finding with what is known of them."""
+    if known := finding_for_known_value(finding, best.hidden, _group(found, finding, reached)):
+        return known
     may_be_better = tuple(value for value in best.hidden if value.name not in finding.right)
+    untested = reached is _Reached.ANSWER and {value.name for value in best.hidden} == {PROJECT}
     if best.reached is None:
         return also_hidden(finding, may_be_better, "which was not tried")
     if best.reached <= reached:
-        return also_hidden(finding, may_be_better, "which does not work either")
+        what = "which this token cannot test" if untested else "which does not work either"
+        return also_hidden(finding, may_be_better, what)
     return finding_for_hidden(_group(found, finding, reached), best.hidden, _works(best))
 
 
