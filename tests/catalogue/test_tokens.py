@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import json
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from tests.support.cli import Shell
 from tests.support.named_causes import administered, call, command, doctor, introspect, settings
 from tests.support.planting import AUDIENCE, ROLE, Planter
+from tests.support.relay import relay
 from tests.support.upstream import Behaviour, answer, depending, json_body, refusing_port, upstream
 from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
@@ -246,6 +249,92 @@ def test_22_a_token_that_may_not_tell_is_looked_up_by_the_administrator(bare: Sh
         doctor(bare, administered(planter.url, **token), "role.granted"),
     ):
         output.names("granted in project elsewhere").never(OPEN, "is not granted to its user")
+
+
+def without_claims(url: str, *, cached: bool) -> Behaviour:
+    """Return a relay that removes ZITADEL's own claims from introspections, or gives the first answer to all."""
+
+    def change(body: bytes) -> bytes:
+        claims = json.loads(body)
+        dropped = "urn:zitadel:iam:org" if cached else "urn:zitadel:"
+        return json_body({name: value for name, value in claims.items() if not name.startswith(dropped)})
+
+    return relay(url, changes=lambda target, body: change(body) if target == "/oauth/v2/introspect" else body)
+
+
+def test_21_a_proxy_that_changes_the_answers_is_named(bare: Shell, zitadel: Emulator) -> None:
+    with upstream(without_claims(zitadel.url, cached=False)) as up:
+        env = settings(f"http://localhost:{up.port}")
+        outputs = [introspect(bare, env), doctor(bare, env, "role.granted")]
+    for output in outputs:
+        output.names("most likely, something between here and ZITADEL removes its claims", "urn:zitadel:")
+        output.names("pass the answers of /oauth/v2/introspect").never("try again", "role grant")
+
+
+def test_21_a_role_that_is_granted_for_long_and_not_shown(bare: Shell, zitadel: Emulator, planter: Planter) -> None:
+    planter.grant(ROLE)
+    with upstream(without_claims(zitadel.url, cached=True)) as up:
+        env = settings(f"http://localhost:{up.port}", PAT=VISITOR.pat)
+        fresh = [introspect(bare, env), doctor(bare, env, "role.granted")]
+        zitadel.world.age(300)
+        old = [introspect(bare, env), doctor(bare, env, "role.granted")]
+    for output in fresh:
+        output.names("granted in this project", "a moment ago", "between here and ZITADEL", "try again", "if it stays")
+    for output in old:
+        output.names("granted in this project", "between here and ZITADEL").never("try again", "a moment ago")
+
+
+def of_another_organization(planter: Planter, *roles: str) -> tuple[str, str]:
+    """Make an organization that the project is granted to with these roles; return its ID, and a PAT of its user."""
+    made = planter.do("org.v2.OrganizationService/AddOrganization", name="Partner")["organizationId"]
+    grant = {"projectId": PROJECT_ID, "grantedOrganizationId": made, "roleKeys": list(roles)}
+    planter.do("project.v2.ProjectService/CreateProjectGrant", **grant)
+    user = planter.do(
+        "user.v2.UserService/CreateUser", organizationId=made, username="guest", machine={"name": "guest"}
+    )["id"]
+    pat = planter.user("AddPersonalAccessToken", user, expirationDate="2099-01-01T00:00:00Z")["token"]
+    planter.do(
+        "authorization.v2.AuthorizationService/CreateAuthorization",
+        userId=user,
+        projectId=PROJECT_ID,
+        organizationId=made,
+        roleKeys=list(roles),
+    )
+    return made, pat
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_21_a_project_grant_that_lost_the_role(bare: Shell, planter: Planter, is_deleted: bool) -> None:
+    organization, pat = of_another_organization(planter, ROLE)
+    of = {"projectId": PROJECT_ID, "grantedOrganizationId": organization}
+    method = "DeleteProjectGrant" if is_deleted else "UpdateProjectGrant"
+    planter.do(f"project.v2.ProjectService/{method}", **of, **({} if is_deleted else {"roleKeys": []}))
+    env = administered(planter.url, PAT=pat)
+    for output in (introspect(bare, env), doctor(bare, env, "role.granted")):
+        output.names(
+            "is not granted to its user", f"organization Partner .{organization}", "(fix|next) zdemo role grant guest"
+        )
+        output.names("no project grant for" if is_deleted else "project grant .* lacks the role")
+    command(bare, settings(planter.url, PAT=pat), "introspect", "--require", ROLE).never("project grant")
+
+
+def test_8_a_name_that_begins_with_a_dash_can_be_pasted(bare: Shell, planter: Planter) -> None:
+    made = planter.do(
+        "user.v2.UserService/CreateUser", organizationId=ORGANIZATION_ID, username="-rf2", machine={"name": "-rf2"}
+    )
+    pat = planter.user("AddPersonalAccessToken", made["id"], expirationDate="2099-01-01T00:00:00Z")["token"]
+    env = administered(planter.url, PAT=pat)
+    for output in (introspect(bare, env, "--require", ROLE), doctor(bare, env, "role.granted")):
+        output.names(f"zdemo role grant -- -rf2 {ROLE}")
+    assert replace(bare, env=env)("role", "grant", "--", "-rf2", ROLE).code == 0
+    assert introspect(bare, env, "--require", ROLE).ran.code == 0
+
+
+def test_22_a_role_to_be_added_has_a_place(bare: Shell, planter: Planter) -> None:
+    app = planter.app(planter.project("admin"))
+    env = settings(planter.url, PAT=VISITOR.pat, CLIENT_ID=app.client_id, CLIENT_SECRET=app.client_secret)
+    for output in (introspect(bare, env), doctor(bare, env, "role.granted")):
+        output.names("in ZITADEL's console: Projects, .* Roles, New")
 
 
 def test_23_near_misses(bare: Shell, planter: Planter) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import Certainty, Evidence, Finding, Probe, finding_for_active, notes
-from zdemo.diagnosis.missing_role import near_miss
+from zdemo.diagnosis.role_keys import near_miss
 from zdemo.http.response import Response
 from zdemo.introspection.model import Introspection
 from zdemo.management.model import RoleAssignment, User

@@ -22,8 +22,11 @@ def relay(
     host: str | None = None,
     date_shift_seconds: float = 0,
     passes: Callable[[str], bool] = lambda _: True,
+    changes: Callable[[str, bytes], bytes] = lambda _, body: body,
 ) -> Behaviour:
     """Return a behaviour that forwards to ``url``, with another Host or Date; what does not pass gets no answer.
+
+    ``changes`` returns the body to send for a target and the body that came.
 
     It is also what ``HTTP_PROXY`` can name: a whole URL in the request line is reduced to its path.
     """
@@ -42,7 +45,7 @@ def relay(
             upstream.request(received.method, target, received.body or None, headers)
             answer = upstream.getresponse()
             fields = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
-            body = answer.read()
+            body = changes(target, answer.read())
         finally:
             upstream.close()
         date = fields.get("Date")

@@ -19,7 +19,7 @@ GLUE = "\x00"  # stands for a blank inside a command; a text that is shown never
 QUOTED = r"'[^'\n]*'"
 VALUE = rf"(?:{QUOTED}|[A-Z\d]+|[\w~./-]*[\w~][.:/][\w.:/~-]*)(?![\w/])"  # a placeholder, number, file or ID
 COMMAND = (  # in a sentence, as far as it can be told from the words around it
-    rf"\bzdemo (?:role (?:grant|revoke) (?:{QUOTED}|\S+) [\w.-]+:[\w.:-]+\b|role [a-z]+|[a-z]+|(?=--))"
+    rf"\bzdemo (?:role (?:grant|revoke) (?:-- )?(?:{QUOTED}|\S+) [\w.-]+:[\w.:-]+\b|role [a-z]+|[a-z]+|(?=--))"
     r"(?: (?:public|private|scoped)\b)?"
     rf"(?: ?--?[a-z][\w-]*(?:[ =]{VALUE})?(?: -(?=[ ;,)]|$))?)*"
     r"|\b(?:export|unset|cd) [\w./~=-]+"

@@ -5,7 +5,7 @@ and the next step. ``zdemo.investigation`` gathers the evidence; call, introspec
 """
 
 from zdemo.diagnosis.active_token import finding_for_active, notes, refusal_of
-from zdemo.diagnosis.admin_records import ClientRecords, PatRecords
+from zdemo.diagnosis.admin_records import ClientRecords, GuestRecords, PatRecords
 from zdemo.diagnosis.api_response import finding_before_the_api, finding_for_gateway, is_from_zdemo
 from zdemo.diagnosis.cases import UserCase
 from zdemo.diagnosis.client_records import uses_the_other_method
@@ -20,7 +20,7 @@ from zdemo.diagnosis.hidden_values import (
 )
 from zdemo.diagnosis.inactive_pat import DECISIVE_EVENTS
 from zdemo.diagnosis.inactive_token import finding_for_inactive, zitadel_is_sick
-from zdemo.diagnosis.missing_role import OWN_API_SCOPE, own_project
+from zdemo.diagnosis.missing_role import JUST_CHANGED, OWN_API_SCOPE, own_project
 from zdemo.diagnosis.odd_values import OddValue, odd_values
 from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, audience_scope, clock_words, described, span
 from zdemo.diagnosis.refused_user import finding_for_refused_user
@@ -32,6 +32,7 @@ from zdemo.diagnosis.zitadel_identity import finding_for_issuer, finding_for_ser
 __all__ = [
     "CLOCK_TOLERANCE_SECONDS",
     "DECISIVE_EVENTS",
+    "JUST_CHANGED",
     "LINE_END_INSIDE",
     "NOTHING",
     "OWN_API_SCOPE",
@@ -41,6 +42,7 @@ __all__ = [
     "ClientRecords",
     "Evidence",
     "Finding",
+    "GuestRecords",
     "OddValue",
     "PatRecords",
     "Probe",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zdemo.management.model import Application, Credential, Organization, Project, UserEvent
+from zdemo.management.model import Application, Credential, Organization, Project, ProjectGrant, UserEvent
 
 ID_LENGTH = 18  # digits of an ID that ZITADEL makes
 
@@ -33,6 +33,18 @@ class ClientRecords:
     def all_visible(self) -> bool:
         """Whether the project and the organization of the application are visible too."""
         return self.project is not None and self.organization is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuestRecords:
+    """A user's organization that does not own the project, and what gives it roles of the project: ``grant``, if any.
+
+    ``organization`` are its ID and its name.
+    """
+
+    organization: tuple[str, str]
+    project: Project
+    grant: ProjectGrant | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from zdemo.diagnosis.admin_records import ClientRecords, PatRecords
+from zdemo.diagnosis.admin_records import ClientRecords, GuestRecords, PatRecords
 from zdemo.diagnosis.token_form import TokenKind
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.response import Response
@@ -57,6 +57,7 @@ class Evidence:
     clock_ahead_seconds: float | None = None
     client_records: ClientRecords | None = None
     pat_records: PatRecords | None = None
+    guest_records: GuestRecords | None = None
     looked_up_at: float = 0
     token_kind: TokenKind | None = None
     with_administrator: bool = False

@@ -6,18 +6,22 @@ ZITADEL lets any PAT list its own role assignments, so most of this is certain w
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 
+from zdemo.config.printable import pasteable
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.role_keys import near_miss
 from zdemo.errors import ROLE_SCOPE
-from zdemo.introspection.model import ROLES_CLAIM, Introspection, project_behind
+from zdemo.introspection.model import RESOURCE_OWNER, ROLES_CLAIM, Introspection, project_behind
 from zdemo.management.model import RoleAssignment
 
 OWN_API_SCOPE = "urn:zitadel:iam:org:project:id:zitadel:aud"
 ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
+JUST_CHANGED = "role.just_changed"
+SETTLED_SECONDS = 60  # after a change, in which introspection shows it (ZITADEL)
+LET_THROUGH = "let proxies and gateways pass the answers of /oauth/v2/introspect unchanged and uncached"
 MOST_SHOWN = 8  # role assignments in the evidence
 PROJECT_CLAIM = re.compile(r"urn:zitadel:iam:org:project:([^:]+):roles")
 
@@ -90,13 +94,24 @@ class _Facts:
         return any(a.active and a.project_id == self.project_that_counts for a in self.assignments)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether what grants the role here was last changed so long ago that introspection has to show it."""
+        changes = [a.changed for a in self.assignments if a.active and a.project_id == self.project_that_counts]
+        before = (self.evidence.looked_up_at - SETTLED_SECONDS) * 1000
+        return bool(changes) and all(changed is not None and changed < before for changed in changes)
+
+    @property
     def user(self) -> str:
         names = (self.introspection.text(name) for name in ("username", "preferred_username", "sub"))
-        return shlex.quote(quoted(next(filter(None, names), "USER")))
+        return quoted(next(filter(None, names), "USER"))
 
     @property
     def grant(self) -> str:
-        return f"zdemo role grant {self.user} {shlex.quote(self.role)}"
+        return pasteable("zdemo role grant", self.user, self.role)
+
+    @property
+    def add(self) -> str:
+        return f"add the role {self.role} in ZITADEL's console: Projects, the API's project, Roles, New"
 
     @property
     def seen(self) -> tuple[tuple[str, str], ...]:
@@ -118,13 +133,9 @@ def finding_for_missing_role(
 ) -> Finding:
     """Return why the roles claim lacks ``role``, as far as it can be known."""
     facts = _Facts(role=role, introspection=introspection, settings=settings, evidence=evidence)
-    finding = (
-        _other_project_configured(facts)
-        or _administrators(facts)
-        or _narrowed(facts)
-        or _narrowed_by_organization(facts)
-    )
-    finding = finding or _deactivated(facts) or _just_changed(facts) or _in_other_project(facts)
+    finding = _other_project_configured(facts) or _administrators(facts)
+    finding = finding or _narrowed(facts) or _narrowed_by_organization(facts)
+    finding = finding or _deactivated(facts) or _unshown(facts) or _in_other_project(facts)
     finding = finding or _near_miss(facts) or _undefined(facts) or _not_granted(facts) or _open(facts)
     return finding.and_seen(facts.seen)
 
@@ -211,17 +222,48 @@ def _deactivated(facts: _Facts) -> Finding | None:
     )
 
 
+def _unshown(facts: _Facts) -> Finding | None:
+    """Find a role that is, or may be, granted here, but that the answer lacks."""
+    may_be_granted = facts.is_granted_here or facts.evidence.assignments is None
+    return (_claims_removed(facts) if may_be_granted else None) or _just_changed(facts)
+
+
+def _claims_removed(facts: _Facts) -> Finding | None:
+    """Find an answer without the claims that ZITADEL gives with every token that has this scope."""
+    whole = RESOURCE_OWNER not in facts.introspection.scopes
+    if whole or any(name.startswith("urn:zitadel:") for name in facts.introspection.claims):
+        return None
+    return Finding(
+        id="role.claims_removed",
+        cause="something between here and ZITADEL removes its claims from introspection: none begins with "
+        f"urn:zitadel:, though the scope lists {RESOURCE_OWNER}",
+        likely=True,
+        fix=(LET_THROUGH,),
+    )
+
+
 def _just_changed(facts: _Facts) -> Finding | None:
     if not facts.is_granted_here:
         return None
+    listed = f"ZITADEL lists the role {facts.role} as granted in this project"
+    again = facts.evidence.body(Probe.AGAIN)
+    if Introspection(active=True, claims=again).has_role(facts.role, facts.settings.project_id):
+        cause = f"the role {facts.role} was granted a moment ago: introspection shows it now"
+        return Finding(id=JUST_CHANGED, cause=cause, fix=("try again",))
+    moment = () if facts.is_settled else ("it was granted or changed a moment ago, and introspection shows that soon",)
+    asked = (("asked", "introspection was asked twice"),) if again else ()
+    try_again = "try again: a change shows within milliseconds as a rule, a minute at most"
     return Finding(
-        id="role.just_changed",
-        cause=f"ZITADEL lists the role {facts.role} as granted in this project, but introspection does not show it",
+        id=JUST_CHANGED,
+        cause=f"{listed}{'' if moment else ' for more than a minute'}, but introspection does not show it",
         candidates=(
-            "it was granted or revoked a moment ago, and introspection shows that soon",
+            *moment,
             *(() if facts.project else ("the API application belongs to another project than ZITADEL_PROJECT_ID",)),
+            "something between here and ZITADEL changes the answers of introspection, or repeats old ones (a cache)",
+            *(() if moment else ("ZITADEL is behind with its own tables (projections): its log names that",)),
         ),
-        fix=("try again: a change shows within milliseconds as a rule, a minute at most",),
+        seen=asked,
+        fix=(try_again, f"if it stays so: {LET_THROUGH}") if moment else (LET_THROUGH,),
     )
 
 
@@ -236,12 +278,11 @@ def _in_other_project(facts: _Facts) -> Finding | None:
     more = f"; this API's project does not define {facts.role}" if undefined else ""
     in_this = f"grant it in this project: {facts.grant}"
     other_app = f"if {_project_words(elsewhere[0])} is meant: use an API application of that project"
-    add_here = f"or add the role to this project and {in_this}"
     return Finding(
         id="role.in_other_project",
         cause=f"the role {facts.role} is granted in {where}, not in this API's project{here}{more}",
         fix=(other_app if undefined else in_this,),
-        otherwise=(add_here if undefined else f"or, {other_app}",),
+        otherwise=(f"or, if this one is meant: {facts.add}", f"then {in_this}") if undefined else (f"or, {other_app}",),
     )
 
 
@@ -261,11 +302,12 @@ def _rename(facts: _Facts, near: str) -> tuple[str, ...]:
     """Return how to get the right key; ZITADEL refuses two keys in a project that differ only in case (409)."""
     if near.casefold() == facts.role.casefold():
         return (
-            f"remove the role {quoted(near)} from the project and add exactly {facts.role}",
+            f"remove the role {quoted(near)} from the project",
+            facts.add,
             f"then grant it: {facts.grant}",
             "(ZITADEL accepts only one of two keys that differ only in case)",
         )
-    return (f"add exactly the role {facts.role} to the project, and grant it: {facts.grant}",)
+    return (facts.add, f"then grant it: {facts.grant}")
 
 
 def _undefined(facts: _Facts) -> Finding | None:
@@ -279,9 +321,7 @@ def _undefined(facts: _Facts) -> Finding | None:
         id="role.near_miss" if near else "role.undefined",
         cause=f"this API's project does not define the role {facts.role}{similar}, so no user can have it",
         seen=(("defined", f"roles of this project: {there}"),),
-        fix=_rename(facts, near)
-        if near
-        else (f"add the role {facts.role} to the project, then grant it: {facts.grant}",),
+        fix=_rename(facts, near) if near else (facts.add, f"then grant it: {facts.grant}"),
         otherwise=("or, if the role belongs to another project: use an API application of that project",),
     )
 
@@ -291,11 +331,29 @@ def _not_granted(facts: _Facts) -> Finding | None:
     if facts.evidence.assignments is None or unknown_project:
         return None
     has = "has other roles in this project" if facts.granted else "has no role in this project"
+    missing, guest = _missing_from_project_grant(facts), facts.evidence.guest_records
+    assigns = f"or, if the organization {guest.organization[1]} is to assign it: " if guest and missing else ""
     return Finding(
         id="role.not_granted",
-        cause=f"the token is valid, but the role {facts.role} is not granted to its user, who {has}",
+        cause=f"the token is valid, but the role {facts.role} is not granted to its user, who {has}{missing}",
         fix=(facts.grant,),
+        otherwise=(f"{assigns}add it to the project grant: the project's page, Grants",) if assigns else (),
     )
+
+
+def _missing_from_project_grant(facts: _Facts) -> str:
+    """Return why the user's own organization cannot have assigned the role, if an administrator sees that."""
+    guest = facts.evidence.guest_records
+    if guest is None or (guest.grant and facts.role in guest.grant.role_keys):
+        return ""
+    number, name = (quoted(text, 60) for text in guest.organization)
+    project = f"project {quoted(guest.project.name, 60)}"
+    lacks = (
+        f"the project grant of {project} to it lacks the role"
+        if guest.grant
+        else f"{project} has no project grant for it"
+    )
+    return f". The user is of the organization {name} ({number}): {lacks}"
 
 
 def _open(facts: _Facts) -> Finding:
@@ -314,7 +372,10 @@ def _open(facts: _Facts) -> Finding:
         id="role.missing",
         cause=f"the token is valid, but does not have the role {facts.role} in this project",
         candidates=tuple(candidates),
-        fix=(f"zdemo role list {facts.user}     (shows the user's roles in this project{needs})", facts.grant),
+        fix=(
+            f"{pasteable('zdemo role list', facts.user)}     (shows the user's roles in this project{needs})",
+            facts.grant,
+        ),
         otherwise=(scope,) if refused and not is_pat(facts.introspection) else (),
     )
 
@@ -337,19 +398,3 @@ def _assignment_words(assignment: RoleAssignment) -> str:
 
 def _project_words(assignment: RoleAssignment) -> str:
     return f"project {quoted(assignment.project_name, 60)} ({quoted(assignment.project_id, 40)})"
-
-
-def near_miss(role: str, others: frozenset[str] | tuple[str, ...]) -> str:
-    """Return a key that most likely means the same: it differs in case or by one edit; empty when there is none."""
-    return next((other for other in sorted(others) if other != role and _near(role, other)), "")
-
-
-def _near(one: str, other: str) -> bool:
-    first, second = one.casefold(), other.casefold()
-    if re.sub(r"[\W_]", "", first) == re.sub(r"[\W_]", "", second):
-        return True
-    while first and second and first[0] == second[0]:
-        first, second = first[1:], second[1:]
-    while first and second and first[-1] == second[-1]:
-        first, second = first[:-1], second[:-1]
-    return max(len(first), len(second)) <= 1 or (len(first) == 2 and first == second[::-1])

@@ -14,6 +14,7 @@ from zdemo.http.response import Response, json_decoder
 INTROSPECTION_PATH = "/oauth/v2/introspect"
 TOKEN_PATH = "/oauth/v2/token"  # noqa: S105  # a path, not a secret
 ROLES_CLAIM = "urn:zitadel:iam:org:project:roles"
+RESOURCE_OWNER = "urn:zitadel:iam:user:resourceowner"  # a scope, and the beginning of its claims
 FARTHEST_SECONDS = 10**15  # about 30 million years from 1970: a float can hold it, and no clock gets there
 
 

@@ -11,9 +11,10 @@ from zdemo.config.address import ZitadelAddress
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.config.withheld import ADMIN_PAT, why_withheld
-from zdemo.diagnosis import DECISIVE_EVENTS, ClientRecords, PatRecords, paste_problem, quoted
+from zdemo.diagnosis import DECISIVE_EVENTS, ClientRecords, GuestRecords, PatRecords, paste_problem, quoted
 from zdemo.errors import ZdemoError
 from zdemo.management.client import ManagementClient
+from zdemo.management.listings import grants_of_project
 from zdemo.management.model import Application, Project, RoleAssignment, User
 from zdemo.management.own_user import list_memberships, manager_roles
 from zdemo.management.resources import (
@@ -139,6 +140,20 @@ class AdminLookup:
         except ZdemoError:
             return None
         return found if whole else None
+
+    def guest(self, organization: tuple[str, str], project_id: str) -> GuestRecords | None:
+        """Return what gives a user's organization roles of a project of another one; ``None`` where that is unknown."""
+        try:
+            project = get_project(self._client, project_id)
+            if project is None or project.organization_id in ("", organization[0]):
+                return None
+            listed = grants_of_project(self._client, project_id)
+        except ZdemoError:
+            return None
+        grant = next((grant for grant in listed.objects if grant.organization_id == organization[0]), None)
+        if grant is None and listed.hidden:
+            return None
+        return GuestRecords(organization=organization, project=project, grant=grant)
 
     def rights(self) -> tuple[str, ...] | None:
         """Return the manager roles of the administrator's PAT."""

@@ -13,6 +13,7 @@ from zdemo.client import ROLE
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import (
     CLOCK_TOLERANCE_SECONDS,
+    JUST_CHANGED,
     LINE_END_INSIDE,
     Evidence,
     Finding,
@@ -23,6 +24,7 @@ from zdemo.diagnosis import (
     finding_for_error,
     finding_for_inactive,
     notes,
+    own_project,
     paste_problem,
     refusal_of,
     token_form,
@@ -37,7 +39,7 @@ from zdemo.errors import (
     ZdemoError,
 )
 from zdemo.http.response import Response
-from zdemo.introspection.model import Introspection
+from zdemo.introspection.model import RESOURCE_OWNER, Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
 from zdemo.investigation.admin_lookup import AdminLookup, PatIds
 from zdemo.investigation.probes import Prober, Replies, random_token
@@ -202,13 +204,18 @@ class _Investigator:
         subject = introspection.text("sub")
         if isinstance(refusal, InsufficientScope) and subject:
             evidence = self._with_rights(self._with_assignments(evidence, subject, refusal.role))
+            evidence = self._with_guest(evidence, introspection)
+        finding = finding_for_active(introspection, self.settings, evidence, role=self.role, now=self.now)
+        if finding and finding.id == JUST_CHANGED:
+            evidence = replace(evidence, replies={**evidence.replies, **self.prober.ask(Probe.AGAIN)})
+            finding = finding_for_active(introspection, self.settings, evidence, role=self.role, now=self.now)
         more_notes = notes(introspection, self.settings, self.role, now=self.now, evidence=evidence)
         if token_form(self.token).problem == LINE_END_INSIDE:
             more = (*more, LINE_END_IGNORED)
         return Investigation(
             answer=answer,
             introspection=introspection,
-            finding=finding_for_active(introspection, self.settings, evidence, role=self.role, now=self.now),
+            finding=finding,
             notes=(*more, *more_notes),
         )
 
@@ -220,6 +227,14 @@ class _Investigator:
             return evidence
         found = self._look_up(lambda lookup: lookup.assignments(subject, role))
         return replace(evidence, assignments=found, assignments_from="ZITADEL_ADMIN_PAT")
+
+    def _with_guest(self, evidence: Evidence, introspection: Introspection) -> Evidence:
+        """Add what gives the user's organization roles of the project, if another one owns that."""
+        organization = introspection.text(f"{RESOURCE_OWNER}:id"), introspection.text(f"{RESOURCE_OWNER}:name")
+        project_id = own_project(introspection, self.settings)
+        if not organization[0] or not project_id:
+            return evidence
+        return replace(evidence, guest_records=self._look_up(lambda lookup: lookup.guest(organization, project_id)))
 
     def _with_rights(self, evidence: Evidence) -> Evidence:
         """Add whether the token is an administrator's, and whether ZITADEL_ADMIN_PAT is not."""

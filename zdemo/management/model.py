@@ -99,6 +99,7 @@ class RoleAssignment:
     active: bool
     role_keys: tuple[str, ...]
     created: int | None = None
+    changed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +124,7 @@ class ProjectGrant:
 
     organization_id: str
     organization_name: str
+    role_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,6 +263,7 @@ def read_assignment(row: Row) -> RoleAssignment:
         active=row.get("state") == "STATE_ACTIVE",
         role_keys=tuple(_text(role, "key") for role in row.get("roles") or []),
         created=_created(row),
+        changed=milliseconds(_text(row, "changeDate")),
     )
 
 
@@ -276,8 +279,11 @@ def read_role(row: Row) -> Role:
 
 def read_project_grant(row: Row) -> ProjectGrant:
     """Read a row of ``ListProjectGrants``."""
+    keys = row.get("grantedRoleKeys")
     return ProjectGrant(
-        organization_id=_text(row, "grantedOrganizationId"), organization_name=_text(row, "grantedOrganizationName")
+        organization_id=_text(row, "grantedOrganizationId"),
+        organization_name=_text(row, "grantedOrganizationName"),
+        role_keys=tuple(map(str, keys)) if isinstance(keys, list) else (),
     )
 
 

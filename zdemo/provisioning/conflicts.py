@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from zdemo.config.printable import pasteable
 from zdemo.errors import ZdemoError
 from zdemo.management.model import Application, User
 from zdemo.provisioning.current import CurrentState, CurrentUser
@@ -122,10 +123,10 @@ def _check_assignments(current: CurrentState) -> None:
             raise _conflict(
                 f"{held_by.name} has a role assignment in {options.project_name} without an active {role}, and setup "
                 "created neither the user nor the project",
-                f"zdemo role grant {held_by.name} {role}, or choose another {held_by.fields.option}",
+                f"{pasteable('zdemo role grant', held_by.name, role)}, or choose another {held_by.fields.option}",
             )
         if not should_have and role in assignment.role_keys:
             raise _conflict(
                 f"{held_by.name} has {role}, which the visitor must not have, and setup did not create this user",
-                f"zdemo role revoke {held_by.name} {role}, or choose another {held_by.fields.option}",
+                f"{pasteable('zdemo role revoke', held_by.name, role)}, or choose another {held_by.fields.option}",
             )
