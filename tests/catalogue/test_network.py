@@ -465,6 +465,31 @@ def test_introspection_alone_that_is_in_maintenance_does_not_call_zitadel_down(b
             output.never("start ZITADEL")
 
 
+@pytest.mark.parametrize("passes", ["everything", "readiness is blocked"])
+def test_an_answer_of_zitadel_that_is_changed_does_not_make_it_another_server(
+    bare: Shell, zitadel: Emulator, passes: str
+) -> None:
+    changed = {"/oauth/v2/introspect": answer(json_body({"active": "true"}))}
+    blocked = {path: answer(b"", 403) for path in ("/debug/ready", "/debug/healthz")}
+    with upstream(relayed(zitadel.url, changed if passes == "everything" else changed | blocked)) as up:
+        env = settings(f"http://localhost:{up.port}")
+        for output in (doctor(bare, env, "client.accepted"), introspect(bare, env)):
+            output.names("changes the request or the answer", "only introspection").never("not a ZITADEL")
+
+
+def test_the_banner_of_serve_says_no_more_than_the_warning_below(bare: Shell, zitadel: Emulator) -> None:
+    blocked = {"/oauth/v2/introspect": answer(b"<h1>403</h1>", 403, headers=HTML)}
+    with (
+        upstream(relayed(zitadel.url, blocked)) as up,
+        bare.serving(**settings(f"http://localhost:{up.port}")) as (process, _),
+    ):
+        process.terminate()
+        _, said = process.communicate()
+    assert "unusable answer" in said
+    assert "something in front of it answers introspection" in " ".join(said.split())
+    assert "not ZITADEL" not in said
+
+
 MOVED = depending(lambda r: answer(b"", 301, headers={"Location": f"https://api.example{r.target}"}))
 
 

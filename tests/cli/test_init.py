@@ -46,7 +46,8 @@ def test_the_emulators_settings_are_those_of_the_example(bare: Shell, file: str)
     assert (bare.folder / file).read_text() == EXAMPLE
     assert ran.out.splitlines()[0] == f"wrote {file}: the settings of the emulator"
     lines = re.split(r"  +\(.*|\n", ran.out)
-    assert {f"next  zdemo serve --emulator{option}", f"      zdemo call scoped{option}"} <= set(lines)
+    assert f"next  zdemo serve --emulator{option}" in lines
+    assert "zdemo call" not in ran.out  # where the API will be is not known yet
 
 
 def test_without_a_terminal_it_is_a_skeleton_that_doctor_finds_incomplete(bare: Shell) -> None:

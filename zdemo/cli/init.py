@@ -77,12 +77,9 @@ def _next_steps(path: Path, emulator_port: int | None) -> list[tuple[str, str]]:
         "zdemo doctor": "says what is missing, if you fill it in by hand",
     }
     if emulator_port:
-        steps = {
-            at_port("zdemo serve --emulator", emulator_port): "runs the API and the emulator",
-            "zdemo call scoped": "in another terminal",
-        }
+        steps = {at_port("zdemo serve --emulator", emulator_port): "runs the API and the emulator, and says what to try"}
     rows = [with_remark(with_env_file(command, path), what) for command, what in steps.items()]
-    return list(zip(("next", ""), rows, strict=True))
+    return [("" if number else "next", row) for number, row in enumerate(rows)]
 
 
 def _refusal(path: Path, text: str, emulator_port: int | None) -> ZdemoError:

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zdemo.cli.env_file import DEFAULT, with_emulator_settings, with_env_file
+from zdemo.cli.env_file import DEFAULT, emulator_env_file, with_emulator_settings, with_env_file
 from zdemo.cli.layout import table, with_remark
 from zdemo.cli.screen import Screen
-from zdemo.config.environment import Environment
+from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.settings import API_URL, DEFAULT_API_URL, Settings
 from zdemo.diagnosis import Finding
 from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer
@@ -60,7 +60,7 @@ class Preflight:
         if isinstance(self._error, CredentialsRefused):
             return "credentials refused"
         if isinstance(self._error, UnusableAnswer):
-            return "this is not ZITADEL"
+            return "unusable answer"  # whose, only the finding says
         return "does not answer" if self._error else ACCEPTED
 
     def finish(self, verdict: str) -> None:
@@ -117,8 +117,7 @@ def tell_start(
 def _steps(environment: Environment, place: Place) -> Iterator[str]:
     """Return what can be typed next; each works as it stands, and overwrites nothing."""
     call = "zdemo call scoped" if place.emulator_port or environment.get("PAT") else "zdemo call public"
-    known = environment.get(API_URL, DEFAULT_API_URL).rstrip("/")
-    call += "" if place.url == known else f" --url {place.url}"
+    call += "" if place.url == _known_url(environment, place) else f" --url {place.url}"
     if not place.emulator_port:
         yield with_env_file(call, environment.file or DEFAULT)
         return
@@ -126,3 +125,12 @@ def _steps(environment: Environment, place: Place) -> Iterator[str]:
     yield from (with_remark(step, "writes the emulator's settings") for step in init)
     yield first
     yield second
+
+
+def _known_url(environment: Environment, place: Place) -> str:
+    """Return where the next ``zdemo call`` looks for the API by itself; empty when its ``.env`` decides that."""
+    mine = environment.file or DEFAULT
+    file, exists = emulator_env_file(mine, place.emulator_port) if place.emulator_port else (mine, True)
+    if file == mine or environment.source(API_URL) == EXPORTED:
+        return environment.get(API_URL, DEFAULT_API_URL).rstrip("/")
+    return "" if exists else DEFAULT_API_URL

@@ -11,6 +11,7 @@ from zdemo.diagnosis.admin_records import ClientRecords, GuestRecords, PatRecord
 from zdemo.diagnosis.token_form import TokenKind
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.response import Response
+from zdemo.introspection.model import INTROSPECTION_PATH
 from zdemo.management.model import RoleAssignment
 
 
@@ -115,6 +116,16 @@ class Evidence:
         """Whether ZITADEL says that its database answers (ZITADEL: the JSON text ``"ok"``)."""
         answer = self.answer(Probe.READY)
         return answer is not None and answer.status == 200 and answer.json() == "ok"
+
+    @property
+    def is_discovered(self) -> bool:
+        """Whether discovery names an introspection endpoint with ZITADEL's path."""
+        return str(self.body(Probe.DISCOVERY).get("introspection_endpoint", "")).endswith(INTROSPECTION_PATH)
+
+    @property
+    def is_zitadel(self) -> bool:
+        """Whether the server is certainly a ZITADEL, by its readiness check or by discovery."""
+        return self.is_ready or self.is_discovered
 
     @property
     def is_healthy(self) -> bool:

@@ -49,14 +49,17 @@ def unusable(case: ResponseCase) -> Finding:
 
 
 def _unknown(case: ResponseCase) -> Finding:
+    changed = "something between here and ZITADEL changes the request or the answer"
+    other = f"{case.answer.setting} names a server that is not a ZITADEL"
+    elsewhere = f"only {_what(case)} is sent to another server"
+    is_zitadel = case.evidence.is_zitadel
     return Finding(
         id="zitadel.unusable",
         cause=quoted(case.error.message, 300),
-        candidates=(
-            f"{case.answer.setting} names a server that is not a ZITADEL",
-            "something between here and ZITADEL changes the request or the answer",
-        ),
-        fix=(case.error.hint,),
+        candidates=(changed, elsewhere) if is_zitadel else (other, changed),
+        fix=(f"let what is in front of ZITADEL pass {_request(case)} and its answer unchanged",)
+        if is_zitadel
+        else (case.error.hint,),
     )
 
 
@@ -144,7 +147,7 @@ def _other_server(case: ResponseCase) -> Finding | None:
     if body and (case.answer.status != 200 or "active" in body):
         return None
     is_page = case.answer.media_type == "text/html"
-    if case.evidence.is_ready:
+    if case.evidence.is_zitadel:
         return in_between(case)
     if is_page and case.answer.status in FILTERED:
         return Finding(
@@ -279,12 +282,15 @@ def _gateway(case: ResponseCase) -> Finding | None:
 
 def in_between(case: ResponseCase) -> Finding:
     """Return the finding when ZITADEL answers its readiness check, but something else answers this path."""
-    what = "introspection" if case.path == INTROSPECTION_PATH else case.path
     return Finding(
         id="zitadel.in_between",
-        cause=f"ZITADEL is at {case.host}, but something in front of it answers {what} in its place",
+        cause=f"ZITADEL is at {case.host}, but something in front of it answers {_what(case)} in its place",
         fix=(f"let the proxy or filter in front of ZITADEL pass {_request(case)}",),
     )
+
+
+def _what(case: ResponseCase) -> str:
+    return "introspection" if case.path == INTROSPECTION_PATH else case.path
 
 
 def _request(case: ResponseCase) -> str:

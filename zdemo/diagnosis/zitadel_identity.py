@@ -10,7 +10,6 @@ from zdemo.diagnosis.phrases import AIRPLAY, correct_address, described, is_airp
 from zdemo.diagnosis.unusable_response import BLOCKED, expects_https, in_between, other_server, own_proxy, unusable
 from zdemo.http.response import Response
 from zdemo.introspection.instance_not_found import INSTANCE_UNKNOWN
-from zdemo.introspection.model import INTROSPECTION_PATH
 from zdemo.introspection.refusals import answer_error
 
 DATABASE_CHECK = "API-F24h2"  # ZITADEL: the ID in the 412 of its readiness check
@@ -20,9 +19,8 @@ REFUSALS = (401, 403, 407)  # never ZITADEL's answer to a request for discovery
 def zitadels_signs(evidence: Evidence) -> str:
     """Return what shows that a ZITADEL answers; empty when nothing does."""
     ready, discovery = evidence.answer(Probe.READY), evidence.answer(Probe.DISCOVERY)
-    body = evidence.body(Probe.DISCOVERY)
-    if str(body.get("introspection_endpoint", "")).endswith(INTROSPECTION_PATH):
-        return f"issuer {quoted(body.get('issuer'))}"
+    if evidence.is_discovered:
+        return f"issuer {quoted(evidence.body(Probe.DISCOVERY).get('issuer'))}"
     if evidence.is_ready or (ready and DATABASE_CHECK in ready.text):
         return "its readiness check is ZITADEL's"
     if discovery and (INSTANCE_UNKNOWN in discovery.text or BLOCKED in discovery.text):

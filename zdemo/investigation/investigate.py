@@ -46,7 +46,7 @@ from zdemo.investigation.probes import Prober, Replies, random_token
 
 T = TypeVar("T")
 
-HEALTH = (Probe.READY, Probe.HEALTH)
+ABOUT_ZITADEL = (Probe.READY, Probe.HEALTH, Probe.DISCOVERY)
 # algorithms of a JWT that are checked; a public key must never be used as a shared secret (RFC 8725 §3.1)
 SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
 CHANGED = (
@@ -158,7 +158,7 @@ class _Investigator:
         refused = isinstance(error, CredentialsRefused)
         evidence = replace(
             self._evidence(answer),
-            replies=self.prober.ask(*(self._probes_of_the_credentials(answer) if refused else HEALTH)),
+            replies=self.prober.ask(*(self._probes_of_the_credentials(answer) if refused else ABOUT_ZITADEL)),
             client_records=self._look_up(lambda lookup: lookup.client(self.settings)) if refused else None,
             token_kind=None if self.made_up else token_form(self.token).kind,
         )
