@@ -350,6 +350,25 @@ def test_23_near_misses(bare: Shell, planter: Planter) -> None:
     command(bare, env, "introspect", "--require", ROLE).names("Read:messages", "read:messages", "exactly")
 
 
+@pytest.mark.parametrize(
+    ("role", "defined"), [("read:message", False), ("read:message", True), ("Read:messages", False)]
+)
+def test_23_an_api_of_ones_own_that_misspells_the_role_is_corrected_first(
+    bare: Shell, planter: Planter, role: str, defined: bool
+) -> None:
+    if defined:
+        planter.role(role)
+    challenge = f'Bearer error="insufficient_scope", scope="urn:zitadel:iam:org:project:role:{role}"'
+    with upstream(answer(json_body({}), 403, headers={"WWW-Authenticate": challenge})) as api:
+        env = settings(planter.url, ZDEMO_API_URL=api.url)
+        for output in (call(bare, env, "/messages"), introspect(bare, env, "--require", role)):
+            output.names(
+                f"next in the API, require {ROLE} instead of {role}", f"if {role} is right", "role grant reader"
+            )
+    env = settings(planter.url)
+    assert "in the API" not in introspect(bare, env | {"PAT": VISITOR.pat}, "--require", "another").blamed
+
+
 def test_24_a_role_assignment_that_is_deactivated(bare: Shell, planter: Planter) -> None:
     planter.grant(ROLE)
     row = planter.do(

@@ -202,7 +202,9 @@ class Shell:
                     stream.close()
 
     @contextmanager
-    def serving(self, *arguments: str, port: int | None = None, **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    def serving(
+        self, *arguments: str, port: int | None = None, **env: str
+    ) -> Iterator[tuple[subprocess.Popen[str], str]]:
         """Run ``zdemo serve``, on a free port or this one, for the block; yield process and address once it answers."""
         port = port or free_port()
         with self.running("serve", "--port", str(port), *arguments, **env) as process:

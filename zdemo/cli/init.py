@@ -77,7 +77,9 @@ def _next_steps(path: Path, emulator_port: int | None) -> list[tuple[str, str]]:
         "zdemo doctor": "says what is missing, if you fill it in by hand",
     }
     if emulator_port:
-        steps = {at_port("zdemo serve --emulator", emulator_port): "runs the API and the emulator, and says what to try"}
+        steps = {
+            at_port("zdemo serve --emulator", emulator_port): "runs the API and the emulator, and says what to try"
+        }
     rows = [with_remark(with_env_file(command, path), what) for command, what in steps.items()]
     return [("" if number else "next", row) for number, row in enumerate(rows)]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from zdemo.client import ROLE
 from zdemo.config.printable import pasteable
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, Probe
@@ -291,10 +292,23 @@ def _near_miss(facts: _Facts) -> Finding | None:
     if not near:
         return None
     exists = facts.defined is not None and facts.role in facts.defined
+    fix, otherwise = _corrected(facts, near, (facts.grant,) if exists else _rename(facts, near))
     return Finding(
         id="role.near_miss",
         cause=f"the token has the role {quoted(near)}, but the API requires {facts.role}, which is another role key",
-        fix=(facts.grant,) if exists else _rename(facts, near),
+        fix=fix,
+        otherwise=otherwise,
+    )
+
+
+def _corrected(facts: _Facts, near: str, steps: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the fix and its alternative: an API may misspell the role that it requires, but zdemo's own does not."""
+    if facts.role == ROLE:
+        return steps, (f"or, in an API of your own, require {quoted(near)}",)
+    first, *others = steps
+    return (f"in the API, require {quoted(near)} instead of {facts.role}",), (
+        f"or, if {facts.role} is right: {first}",
+        *others,
     )
 
 
@@ -316,13 +330,15 @@ def _undefined(facts: _Facts) -> Finding | None:
         return None
     near = near_miss(facts.role, facts.defined)
     there = ", ".join(sorted(quoted(role, 60) for role in facts.defined)[:10]) or "none"
+    add = (facts.add, f"then grant it: {facts.grant}")
+    fix, otherwise = _corrected(facts, near, _rename(facts, near)) if near else (add, ())
     similar = f", only {quoted(near)}" if near else ""
     return Finding(
         id="role.near_miss" if near else "role.undefined",
         cause=f"this API's project does not define the role {facts.role}{similar}, so no user can have it",
         seen=(("defined", f"roles of this project: {there}"),),
-        fix=_rename(facts, near) if near else (facts.add, f"then grant it: {facts.grant}"),
-        otherwise=("or, if the role belongs to another project: use an API application of that project",),
+        fix=fix,
+        otherwise=(*otherwise, "or, if the role belongs to another project: use an API application of that project"),
     )
 
 
