@@ -194,12 +194,12 @@ def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an
 @pytest.mark.parametrize("real", [True, False], ids=["with a .env", "without"])
 def test_a_session_by_hand(real: bool, bare: Shell) -> None:
     """The commands of the banner work as they stand, on other ports too, and leave a person's ``.env`` alone."""
-    port, api_port = str(free_port()), free_port()
+    port, api_port = str(free_port()), str(free_port())
     mine = "ZITADEL_DOMAIN=https://mine.example\nCLIENT_SECRET=another-secret\n"
     mine += f"ZDEMO_API_URL=http://127.0.0.1:{api_port}\n"
     if real:
         (bare.folder / ".env").write_text(mine)
-    with bare.serving("--emulator", "--emulator-port", port, port=api_port, ZDEMO_CACHE_TTL="0") as (process, url):
+    with bare.serving("--emulator", "--emulator-port", port, at=api_port, ZDEMO_CACHE_TTL="0") as (process, url):
         option = ("--env-file", "emulator.env") if real else ()
         init = ("init", "--emulator", "--emulator-port", port, *option)
         call, revoke = ("call", "scoped", "--url", url, *option), ("role", "revoke", "reader", "read:messages", *option)

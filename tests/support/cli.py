@@ -202,12 +202,10 @@ class Shell:
                     stream.close()
 
     @contextmanager
-    def serving(
-        self, *arguments: str, port: int | None = None, **env: str
-    ) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    def serving(self, *arguments: str, at: str = "", **env: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         """Run ``zdemo serve``, on a free port or this one, for the block; yield process and address once it answers."""
-        port = port or free_port()
-        with self.running("serve", "--port", str(port), *arguments, **env) as process:
+        port = at or str(free_port())
+        with self.running("serve", "--port", port, *arguments, **env) as process:
             url = f"http://127.0.0.1:{port}"
             assert first_answer(f"{url}/api/public", process).status_code == 200
             yield process, url
