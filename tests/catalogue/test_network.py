@@ -420,7 +420,7 @@ def test_a_proxy_that_finds_no_server_does_not_take_the_blame_alone(bare: Shell)
         env = proxied(proxy.url)
         for output in (doctor(bare, env, "zitadel.identity"), introspect(bare, env)):
             output.names("through the proxy 127.0.0.1", "cannot connect to zitadel.example").offers("NO_PROXY")
-            output.never("fix start ZITADEL", "next start ZITADEL")
+            output.never("fix start ZITADEL")
 
 
 def test_an_ssh_port_is_not_sent_to_http(bare: Shell) -> None:

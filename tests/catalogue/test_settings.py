@@ -73,7 +73,7 @@ def test_33_an_exported_pat_is_the_cause_for_call_too(bare: Shell, zitadel: Emul
         bare.dotenv(**settings(zitadel.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}"))
         output = call(bare, {"PAT": stale}, "scoped")
         said = replace(bare, env={"PAT": VISITOR.pat})("call", "private")
-    output.names("PAT is exported in this shell", "certain the PAT in .env is active", "next unset PAT *$").never(
+    output.names("PAT is exported in this shell", "certain the PAT in .env is active", "fix unset PAT *$").never(
         *HARMFUL
     )
     assert (said.code, said.lines) == (0, ["note: PAT is exported in this shell and hides the one in .env"])

@@ -439,9 +439,9 @@ def test_45_an_api_application_in_another_project(bare: Shell, planter: Planter)
 def test_45_a_project_that_is_none_is_the_setting(bare: Shell, zitadel: Emulator) -> None:
     env = settings(zitadel.url, ZITADEL_PROJECT_ID="353545601679499999")
     output = introspect(bare, env)
-    output.names(f"next ZITADEL_PROJECT_ID={PROJECT_ID} or", "if there is such a project").never("grant the role there")
+    output.names(f"fix ZITADEL_PROJECT_ID={PROJECT_ID} or", "if there is such a project").never("grant the role there")
     output = introspect(bare, env | {"PAT": VISITOR.pat})
-    output.names(f"next ZITADEL_PROJECT_ID={PROJECT_ID} and grant the role there: zdemo role grant visitor {ROLE} or")
+    output.names(f"fix ZITADEL_PROJECT_ID={PROJECT_ID} and grant the role there: zdemo role grant visitor {ROLE} or")
 
 
 def test_32_an_id_token(bare: Shell, planter: Planter) -> None:

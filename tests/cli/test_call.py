@@ -26,14 +26,34 @@ SCOPED = "/api/private-scoped"
 
 
 @pytest.mark.parametrize("route", Route)
-def test_an_accepted_call_shows_request_status_time_and_message_and_asks_no_zitadel(shell: Shell, route: Route) -> None:
-    with upstream(ACTIVE) as zitadel:
-        ran = shell("call", route, ZITADEL_DOMAIN=zitadel.url)
-        assert zitadel.connections == 0
+def test_an_accepted_call_shows_request_status_time_whose_token_and_message(shell: Shell, route: Route) -> None:
+    ran = shell("call", route)
     assert (ran.code, ran.err) == (0, "")
-    first, *message = ran.out.splitlines()
+    first, *rows = ran.out.splitlines()
     assert re.fullmatch(rf"GET {shell.env['ZDEMO_API_URL']}{route.path} +200  \d+ ms", first)
-    assert route.split("-")[0] in message[0].lower()
+    sent = [] if route is Route.PUBLIC else ["  token       reader (zdem…-000, from the environment)"]
+    assert rows[: len(sent)] == sent
+    assert route.split("-")[0] in rows[len(sent)].lower()
+
+
+def test_an_accepted_call_needs_no_zitadel(shell: Shell) -> None:
+    ran = shell("call", "private", ZITADEL_DOMAIN=f"http://localhost:{free_port()}")
+    assert (ran.code, ran.err) == (0, "")
+    assert "  token       zdem…-000, from the environment" in ran.out.splitlines()
+
+
+@pytest.mark.parametrize("words", [("call", "public"), ("call", "private", "--json"), ("call", "/api/private")])
+def test_zitadel_is_not_asked_whose_token_it_is(shell: Shell, words: tuple[str, ...]) -> None:
+    with upstream(ACTIVE) as zitadel:
+        assert shell(*words, ZITADEL_DOMAIN=zitadel.url).code == 0
+        assert zitadel.connections == 0
+
+
+def test_what_to_do_next_uses_the_same_env_file(shell: Shell) -> None:
+    (shell.folder / "my api.env").write_text("ZDEMO_TIMEOUT=4\n")
+    for command in (("call", "scoped"), ("introspect",), ("doctor",)):
+        ran = shell(*command, "--env-file", "my api.env", PAT=VISITOR.pat)
+        assert "zdemo role grant --env-file 'my api.env' visitor read:messages" in " ".join(ran.out.split()), command
 
 
 def test_a_refusal_shows_challenge_token_cause_and_next_command(shell: Shell) -> None:
@@ -288,7 +308,7 @@ REFUSALS: dict[str, tuple[int, dict[str, str], str, tuple[str, ...]]] = {
         308,
         {"Location": "/messages/?token=abcdefgh"},
         READER.pat,
-        ("to /messages/ (308); the redirect was not followed next use",),
+        ("to /messages/ (308); the redirect was not followed fix use",),
     ),
     "dead": (401, PAGE, "A" * 71, ("the PAT is not valid here", "zdemo introspect")),
     "own rules": (403, {}, READER.pat, ("for a reason of its own", "a right that the API requires")),

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
+from zdemo.cli.env_file import steps_with_env_file
 from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.cli.layout import step
 from zdemo.cli.options import EnvFile, Json, Pat, check_address
@@ -16,10 +19,10 @@ from zdemo.cli.screen import Screen, show_finding
 from zdemo.cli.target import target
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
 from zdemo.cli.watch import Watch
-from zdemo.client import Call, Challenge, Method, Route, call_api, curl_command
+from zdemo.client import Call, Challenge, Method, OtherRoute, Route, call_api, curl_command
 from zdemo.client import as_json as call_document
 from zdemo.config.environment import Environment
-from zdemo.config.masking import without_secret_query
+from zdemo.config.masking import masked, without_secret_query
 from zdemo.config.parsers import is_loopback
 from zdemo.config.printable import printable
 from zdemo.config.settings import API_URL, ClientSettings
@@ -142,13 +145,17 @@ def call(  # the options
 
     def show(result: Call) -> None:
         explanation = _explanation(result, token, environment, again="" if pat is None else " --pat")
+        if explanation:
+            explanation = replace(explanation, finding=steps_with_env_file(explanation.finding, env_file))
         names = (API_URL, *(["PAT"] if token or (route is not Route.PUBLIC and "PAT" not in environment) else []))
         tell_hidden(screen, environment, *names, finding=explanation.finding if explanation else None)
         if as_json:
             more = {"seconds": round(watched.seconds, 3), "calls": watched.calls} if watched else {}
             screen.document(call_document(result, {**_reason(explanation), **more}))
         else:
-            _show(screen, result, explanation, token_line(environment, token) if token else "", verbose=verbose)
+            whose = explanation.username if explanation else _username(result, token, environment)
+            line = token_line(environment, token, whose) if token else ""
+            _show(screen, result, explanation, line, bearer=masked(token) if token and verbose else "", verbose=verbose)
 
     if watched:
         result = watched.until_there(lambda first: None if as_json else show(first))  # --json prints one document
@@ -163,7 +170,7 @@ def call(  # the options
 def _explanation(result: Call, token: str | None, environment: Environment, *, again: str) -> Explanation | None:
     if result.accepted:
         return None
-    from zdemo.config.settings import Settings  # here, since an accepted call needs neither
+    from zdemo.config.settings import Settings  # here, since a call without a token needs neither
     from zdemo.investigation import explain
 
     settings, unasked = None, ""
@@ -172,6 +179,18 @@ def _explanation(result: Call, token: str | None, environment: Environment, *, a
     except SettingsError as error:
         unasked = "; ".join(error.problems)
     return explain(result, token, settings, environment, unasked=unasked, again=again, now=time.time())
+
+
+def _username(result: Call, token: str | None, environment: Environment) -> str:
+    """Return the name of the user whose token the API accepted; no other API's token goes to ZITADEL for that."""
+    if token is None or isinstance(result.route, OtherRoute):
+        return ""
+    from zdemo.config.settings import Settings  # as above
+    from zdemo.investigation import username_of
+
+    with suppress(SettingsError):
+        return username_of(Settings.from_env(environment), token)
+    return ""
 
 
 def _reason(explanation: Explanation | None) -> dict[str, object]:
@@ -195,22 +214,23 @@ def _exit_code(screen: Screen, result: Call, expect: int | None) -> ExitCode:
     return ExitCode.YES if result.accepted else ExitCode.NO
 
 
-def _show(screen: Screen, call: Call, explanation: Explanation | None, token: str, *, verbose: bool) -> None:
-    """Show one call; ``token`` is the masked token and its source, or empty."""
+def _show(
+    screen: Screen, call: Call, explanation: Explanation | None, token: str, *, bearer: str, verbose: bool
+) -> None:
+    """Show one call; ``token`` says whose it is, what may be shown of it, and its source; or it is empty."""
     status = screen.mark(str(call.answer.status), "green" if call.accepted else "red")
     screen.headline(f"{call.method} {call.url}", f"{status}  {call.answer.seconds * 1000:.0f} ms")
     if verbose:
-        _show_exchange(screen, call, token)
+        _show_exchange(screen, call, bearer)
+    rows = [("token", token)] if token else []
+    if not call.accepted:
+        refused = 400 <= call.answer.status < 500 and not call.is_page
+        rows.append(("refused" if refused else "failed", _message(call)))
+        if call.challenge:
+            rows.append(("challenge", _in_words(call.challenge, sent=bool(token))))
+    screen.pairs(rows, indent=2, label_width=10)
     if call.accepted:
         screen.behind("  ", _message(call))
-        return
-    refused = 400 <= call.answer.status < 500 and not call.is_page
-    rows = [("refused" if refused else "failed", _message(call))]
-    if call.challenge:
-        rows.append(("challenge", _in_words(call.challenge, sent=bool(token))))
-    if token:
-        rows.append(("token", token))
-    screen.pairs(rows, indent=2, label_width=10)
     if explanation:
         finding = explanation.finding
         show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call.") or finding.id.endswith(HIDDEN))
@@ -246,10 +266,10 @@ def _in_words(challenge: Challenge, *, sent: bool) -> str:
     return words.get(challenge.error, challenge.text)
 
 
-def _show_exchange(screen: Screen, call: Call, token: str) -> None:
+def _show_exchange(screen: Screen, call: Call, bearer: str) -> None:
     screen.say(f"> {call.method} {printable(without_secret_query(call.route.path))}")
-    if token:
-        screen.say(f"> Authorization: Bearer {token.split(',')[0]}")
+    if bearer:
+        screen.say(f"> Authorization: Bearer {bearer}")
     screen.say("> Accept: application/json")
     screen.say(f"< {call.answer.status}")
     for name, value in call.answer.headers.items():

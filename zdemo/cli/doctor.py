@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import typer
 
 from zdemo.cli.doctor_screen import first_to_explain, show_details, show_summary, stream_groups
-from zdemo.cli.env_file import DEFAULT, with_env_file
+from zdemo.cli.env_file import DEFAULT, steps_with_env_file, with_env_file
 from zdemo.cli.explain import explain
 from zdemo.cli.junit import STANDARD_OUTPUT, check_report_path, junit, write_report
 from zdemo.cli.layout import step
@@ -174,7 +175,7 @@ class _Examination:
         api: str | None,
         env_file: Path | None,
     ) -> None:
-        self.screen, self.checks, self.only = screen, checks, only
+        self.screen, self.checks, self.only, self.env_file = screen, checks, only, env_file
         self.started = time.monotonic()
         self.context = DoctorContext(env_file)
         hide_secrets(screen, self.context.environment)
@@ -188,7 +189,7 @@ class _Examination:
 
     def run(self, output: str, junit_file: str | None) -> ExitCode:
         """Run the checks; ``output`` is a document, a report, all checks, or groups."""
-        reports = examine(self.checks, self.subject, self.only)
+        reports = self._examined(self.checks, self.subject, self.only)
         done = list(stream_groups(self.screen, self.checks, reports, self.only, show=output))
         done = [*self._why_not(done), *done]
         seconds = time.monotonic() - self.started
@@ -203,12 +204,16 @@ class _Examination:
             self.screen.document(text) if output == "report" else write_report(junit_file, text)
         return _exit_code(done, by_name=bool(self.only))
 
+    def _examined(self, checks: Sequence[Check[Any]], subject: Any, only: tuple[str, ...]) -> Iterator[CheckReport]:
+        for report in examine(checks, subject, only):
+            yield replace(report, result=steps_with_env_file(report.result, self.env_file))
+
     def _why_not(self, done: list[CheckReport]) -> list[CheckReport]:
         """Return the failed checks of settings that stand in the way of those that were asked for by name."""
         stuck = self.only and any(not one.result.satisfied for one in done)
         if not stuck or self.subject is not self.context or any(one.result.outcome is Outcome.FAIL for one in done):
             return []
-        reports = examine(CHECKS, self.context, WHY_NOT)
+        reports = self._examined(CHECKS, self.context, WHY_NOT)
         return [one for one in reports if one.requested and one.result.outcome is Outcome.FAIL]
 
     def _more(self, done: list[CheckReport], *, verbose: bool) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from zdemo.cli.claims import issued, moment, show_claims, show_roles, show_unverified
+from zdemo.cli.env_file import steps_with_env_file
 from zdemo.cli.help import OUTPUT_GROUP
 from zdemo.cli.options import EnvFile, Pat
 from zdemo.cli.screen import Screen, show_finding
@@ -97,6 +98,8 @@ def introspect(
         return _without_words(screen, settings, token, require, show=not quiet, now=now)
     with screen.waiting(f"asking {settings.zitadel}"):
         investigation = investigate_with(environment, settings, token, role=require or ROLE, now=now)
+    if investigation.finding:
+        investigation = replace(investigation, finding=steps_with_env_file(investigation.finding, env_file))
     error, finding = investigation.error, investigation.finding
     tell_hidden(screen, environment, *DECISIVE, finding=finding)
     introspection = investigation.introspection

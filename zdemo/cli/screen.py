@@ -207,5 +207,5 @@ def show_finding(screen: Screen, finding: Finding, *, indent: int = 0, evidence:
         for candidate in finding.candidates:
             screen.behind(" " * (indent + 2), candidate, hang=2)
         screen.say()
-    fixes = [("" if i else "next", fix) for i, fix in enumerate(finding.steps)]
+    fixes = [("" if i else "fix", fix) for i, fix in enumerate(finding.steps)]
     screen.pairs(fixes, indent=indent, label_width=label_width)

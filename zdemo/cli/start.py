@@ -7,7 +7,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zdemo.cli.env_file import DEFAULT, emulator_env_file, with_emulator_settings, with_env_file
+from zdemo.cli.env_file import (
+    DEFAULT,
+    emulator_env_file,
+    steps_with_env_file,
+    with_emulator_settings,
+    with_env_file,
+)
 from zdemo.cli.layout import table, with_remark
 from zdemo.cli.screen import Screen
 from zdemo.config.environment import EXPORTED, Environment
@@ -86,6 +92,7 @@ class Preflight:
         """Tell the cause and what to do, as doctor does."""
         found = investigate_with(self._environment, self._settings, None, role=None, now=time.time()).finding
         finding = found or Finding(id="", cause=error.message, fix=(error.hint,))
+        finding = steps_with_env_file(finding, self._environment.file)
         self._screen.tell(f"warning: {finding.sentence}{'; one of:' if finding.candidates else ''}")
         for candidate in finding.candidates:
             self._screen.behind("         ", candidate, hang=2, stream=self._screen.stderr)

@@ -159,6 +159,7 @@ def _source(environment: Environment) -> str:
     return f"from {environment.source('PAT')}"
 
 
-def token_line(environment: Environment, token: str) -> str:
-    """Return what may be shown of the token, and where it came from."""
-    return f"{masked(token)}, {_source(environment)}"
+def token_line(environment: Environment, token: str, username: str = "") -> str:
+    """Return whose token it is, if that is known, what may be shown of it, and where it came from."""
+    shown = f"{masked(token)}, {_source(environment)}"
+    return f"{username} ({shown})" if username else shown

@@ -6,6 +6,7 @@ from zdemo.investigation.investigate import Investigation, clock_ahead_seconds, 
 from zdemo.investigation.probes import Prober, Replies, random_token
 from zdemo.investigation.sources import DECISIVE, investigate_with
 from zdemo.investigation.token_request import IssuedToken, TokenRequest, request_token
+from zdemo.investigation.username import username_of
 
 __all__ = [
     "COMPARE",
@@ -27,4 +28,5 @@ __all__ = [
     "random_token",
     "request_token",
     "usable_admin_pat",
+    "username_of",
 ]

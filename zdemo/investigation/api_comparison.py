@@ -30,6 +30,7 @@ from zdemo.investigation.other_routes import (
     refused_without_reason,
 )
 from zdemo.investigation.sources import investigate_with
+from zdemo.investigation.username import username_in
 
 WHAT_ZITADEL_SAYS = "(what ZITADEL says about this token)"
 ROLE_MISSING_PREFIX, HIDDEN = "role.", ".hidden"
@@ -41,10 +42,14 @@ DOCTOR = "zdemo doctor          (shows what prevents it)"
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """The most likely cause; ``unasked`` says why ZITADEL was not asked, or is empty."""
+    """The most likely cause; ``unasked`` says why ZITADEL was not asked, or is empty.
+
+    ``username`` is the name of the token's user, where ZITADEL gives it.
+    """
 
     finding: Finding
     unasked: str = ""
+    username: str = ""
 
 
 def explain(
@@ -83,7 +88,7 @@ def explain(
         finding = finding.and_then(DOCTOR)
     elif not finding.id.endswith(HIDDEN):
         finding = finding.and_then(f"zdemo introspect{again}          {WHAT_ZITADEL_SAYS}")
-    return Explanation(finding=finding)
+    return Explanation(finding=finding, username=username_in(investigation.introspection))
 
 
 def _no_token(call: Call, token: str | None, environment: Environment) -> Finding:

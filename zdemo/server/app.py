@@ -91,15 +91,19 @@ def _begin() -> None:
 
 @lru_cache(maxsize=1024)
 def _shown(text: str) -> str:
-    """Return a part of a request as it is logged, escaped, and with tokens masked: some clients put one into a path.
+    """Return a part of a request as it is logged: escaped, and without tokens, which some clients put into a path.
 
     Cached, since most requests have the same few.
     """
+    return quote(_without_tokens(text), safe=PATH_CHARACTERS)
+
+
+def _without_tokens(text: str) -> str:
     text = JWT_START.sub(lambda jwt: _masked(jwt[0]), text)
     for find in (long_keys, token_like):  # the latter may take a key and the names around it for one token
         for token in find(text):
             text = text.replace(token, _masked(token))
-    return quote(text, safe=PATH_CHARACTERS)
+    return text
 
 
 def _masked(token: str) -> str:
@@ -138,7 +142,13 @@ def _finisher(metrics: Metrics | None) -> Callable[[Response], Response]:
 
 def _caller(introspection: Introspection) -> str | None:
     """Return whose token it was, by name if ZITADEL gives one."""
-    return (introspection.text("username") or introspection.text("sub"))[:LONGEST_CALLER] or None
+    return _shown_name(introspection.text("username") or introspection.text("sub")) or None
+
+
+@lru_cache(maxsize=1024)
+def _shown_name(name: str) -> str:
+    """Return a caller's name as it is logged: what answers for ZITADEL may repeat a secret in it. Cached as above."""
+    return _without_tokens(name[:LONGEST_SEARCHED_PATH])[:LONGEST_CALLER]
 
 
 def _answer_http_error(error: HTTPException) -> Response:
