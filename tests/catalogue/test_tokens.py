@@ -363,7 +363,7 @@ def test_23_an_api_of_ones_own_that_misspells_the_role_is_corrected_first(
         env = settings(planter.url, ZDEMO_API_URL=api.url)
         for output in (call(bare, env, "/messages"), introspect(bare, env, "--require", role)):
             output.names(
-                f"next in the API, require {ROLE} instead of {role}", f"if {role} is right", "role grant reader"
+                f"fix in the API, require {ROLE} instead of {role}", f"if {role} is right", "role grant reader"
             )
     env = settings(planter.url)
     assert "in the API" not in introspect(bare, env | {"PAT": VISITOR.pat}, "--require", "another").blamed
