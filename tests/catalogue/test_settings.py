@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +187,40 @@ def test_a_file_in_the_folder_above_is_pointed_out(bare: Shell, zitadel: Emulato
     output.names(f"one in {bare.folder}".replace("/", "."), "fix cd ")
 
 
+def test_7_a_file_that_is_elsewhere_is_pointed_out_by_every_command(bare: Shell, zitadel: Emulator) -> None:
+    below = bare.folder / "below"
+    below.mkdir()
+    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
+        env = {"ZDEMO_API_URL": f"http://127.0.0.1:{port}"}
+        bare.dotenv(**settings(zitadel.url))
+        shell = Shell(folder=below, env={})
+        step = f"cd {bare.folder}"
+        for output in (call(shell, env), introspect(shell, env), doctor(shell, env, "settings.complete")):
+            output.names(re.escape(step))
+        for name in (".env.txt", "env"):
+            (bare.folder / ".env").rename(bare.folder / name)
+            for output in (call(bare, env), introspect(bare, env), doctor(bare, env, "settings.complete")):
+                output.names(f"mv {name} .env").never("zdemo init")
+            (bare.folder / name).rename(bare.folder / ".env")
+
+
+def test_5_two_warnings_about_a_key_file_are_kept_apart(bare: Shell, zitadel: Emulator, tmp_path: Path) -> None:
+    with key_site(tmp_path / "key.json") as site:  # of another ZITADEL
+        site.file.chmod(0o644)
+    env = settings(zitadel.url, ZITADEL_KEY_FILE=str(site.file))
+    output = doctor(bare, env, "client.accepted", warned=("settings.wellformed",))
+    output.never(r"key.json: remove").names("mode 0644.: zdemo doctor --explain settings.wellformed")
+
+
+def test_3_the_secret_of_a_service_user_as_the_applications(bare: Shell, zitadel: Emulator) -> None:
+    secret = "A" * 64
+    for env in (settings(zitadel.url), administered(zitadel.url)):
+        env |= {"CLIENT_SECRET": secret, "ZDEMO_USER_CLIENT_SECRET": secret}
+        for output in (doctor(bare, env, "client.accepted"), introspect(bare, env)):
+            output.names("CLIENT_SECRET and ZDEMO_USER_CLIENT_SECRET hold the same value", "set CLIENT_SECRET to the")
+            output.never("cut off", "rotated", "generate")
+
+
 def test_everything_that_is_missing_is_said_at_once(bare: Shell) -> None:
     output = doctor(bare, {}, "settings.complete")
     output.names("ZITADEL_DOMAIN is not set", "CLIENT_ID is not set", "CLIENT_SECRET is not set", "zdemo setup")
@@ -212,6 +247,15 @@ def test_everything_that_is_missing_is_said_at_once(bare: Shell) -> None:
         ({"CLIENT_ID": PROJECT_ID, "ZITADEL_PROJECT_ID": PROJECT_ID}, (), ("ZITADEL_PROJECT_ID hold the same",)),
         ({"ZITADEL_DOMAIN": EXAMPLE_DOMAIN}, (), ("ZITADEL_DOMAIN is the example's value", "put your own there")),
         ({"CLIENT_ID": EXAMPLE_CLIENT_ID}, (), ("CLIENT_ID is the example's value",)),
+        (
+            {"CLIENT_SECRET": base64.b64encode(CLIENT_SECRET.encode()).decode()},
+            (),
+            ("CLIENT_SECRET is base64-encoded", "fix decode CLIENT_SECRET first: base64 -d"),
+        ),
+        ({"ZDEMO_TIMEOUT": "5000"}, (), ("5000 looks like milliseconds", "fix ZDEMO_TIMEOUT=5$|fix ZDEMO_TIMEOUT=5 ")),
+        ({"ZDEMO_TIMEOUT": "2500ms"}, (), ("looks like milliseconds", "fix ZDEMO_TIMEOUT=2.5")),
+        ({"ZITADEL_DOMAIN": "http://0.0.0.0:8080"}, (), ("all addresses", "fix ZITADEL_DOMAIN=http://localhost:8080")),
+        ({"CLIENT_SECRET": "***"}, (), ("CLIENT_SECRET is .*instead of a secret",)),
         ({"CLIENT_SECRET": "changeme"}, (), ("CLIENT_SECRET is the example's value",)),
         ({"CLIENT_ID": "<your client ID>"}, (), ("CLIENT_ID is the example's value",)),
         ({"ZITADEL_DOMAIN": "https://<your-domain>.zitadel.cloud"}, (), ("DOMAIN is the example's value",)),

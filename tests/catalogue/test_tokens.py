@@ -420,11 +420,33 @@ def test_28_an_api_that_is_not_running(bare: Shell) -> None:
         call(bare, env).names(url, "refuses|not running", "zdemo serve", "ZDEMO_API_URL").never("ZITADEL refuses")
 
 
-@pytest.mark.parametrize(("spoilt", "named"), [("Bearer {}", "Bearer"), ("{}\u200b", r"U\+200B"), ("{} x", "space")])
-def test_31_a_pat_that_was_not_pasted_alone(bare: Shell, zitadel: Emulator, spoilt: str, named: str) -> None:
-    env = settings(zitadel.url, PAT=spoilt.format(READER.pat))
+ALONE = "token alone"
+SPOILT = {  # what is wrong with the text, and the fix
+    "Bearer PAT": ("Bearer", ALONE),
+    "PAT\u200b": (r"U\+200B", ALONE),
+    "PAT x": ("space", ALONE),
+    "PAT%": ('"%" at the end, as zsh marks', ALONE),
+    "PAT\\": (r'"\\" at the end', ALONE),
+    "%2BPAT": ("encoded for a URL", ALONE),
+    "***": ("show instead of a secret", "put the token itself"),
+    "$(cat pat.txt)": ("a command that was not run", "single quotes"),
+    '{"tokenId": "1", "token": "PAT"}': ("a whole answer in JSON", 'the value of "token"'),
+    '{"access_token":"PAT","token_type":"Bearer"}': ("a whole answer in JSON", 'the value of "access_token"'),
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_31_a_pat_that_was_not_pasted_alone(bare: Shell, zitadel: Emulator, spoilt: str) -> None:
+    env = settings(zitadel.url, PAT=spoilt.replace("PAT", READER.pat))
     for output in (call(bare, env), introspect(bare, env), doctor(bare, env, "token.form")):
-        output.names(named, "token alone").never("deleted", "expired")
+        output.names(*SPOILT[spoilt]).never("deleted", "expired", "written out", "example")
+
+
+def test_31_a_mark_before_an_exported_pat_that_hides_a_good_one(bare: Shell, zitadel: Emulator) -> None:
+    bare.dotenv(**settings(zitadel.url))
+    env = {"PAT": f"\ufeff{READER.pat}"}
+    for output in (call(bare, env), introspect(bare, env), doctor(bare, env, "token.form")):
+        output.names(r"invisible character \(U\+FEFF\); it hides the one in .env", "unset PAT").never(ALONE)
 
 
 def test_45_an_api_application_in_another_project(bare: Shell, planter: Planter) -> None:

@@ -209,7 +209,7 @@ def test_a_key_file_beside_the_env_file_that_others_can_read_works_with_a_warnin
     ran = shell("introspect", "--env-file", "settings/.env", "--require", "read:messages")
     assert ran.code == 0, ran.err
     assert [line for line in ran.lines if line.startswith("warning: ")] == [
-        f"warning: the key file can be read by other users of this machine (mode 0644): chmod 600 {file}"
+        f"warning: other users can read the key file (mode 0644): chmod 600 {file}"
     ]
 
 

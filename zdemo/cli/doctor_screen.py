@@ -159,7 +159,10 @@ def _row(label: str, text: str) -> Line:
 
 
 def _in_short(warning: CheckReport) -> str:
-    return ": ".join((warning.result.evidence, *(step(fix) for fix in warning.result.fix[:1])))
+    result = warning.result
+    if len(result.fix) > 1:  # one fix alone would seem to be that of what is said last
+        return f"{result.evidence}: zdemo doctor --explain {warning.id}"
+    return ": ".join((result.evidence, *map(step, result.fix)))
 
 
 def _is_needless(failure: CheckReport, warning: CheckReport) -> bool:

@@ -148,7 +148,7 @@ def checked_token(environment: Environment) -> str | None:
         return token
     from zdemo.diagnosis import paste_problem  # here, since most tokens need no diagnosis
 
-    if problem := paste_problem(token):
+    if problem := paste_problem(token, environment.hidden.get("PAT")):
         raise MissingTokenError(
             f"the token {_source(environment)} cannot be sent: {problem.cause}", hint=problem.fix[0]
         )

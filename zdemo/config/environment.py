@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+
+from zdemo.errors import SettingsError
 
 COMMAND_LINE = "the command line"
 EXPORTED = "the environment"
 INIT_EMULATOR = "zdemo init --emulator writes one with the emulator's settings"
 KEY_FILE, BASIC = "ZITADEL_KEY_FILE", ("CLIENT_ID", "CLIENT_SECRET")
+MISNAMED = (".env.txt", "env", "env.txt")  # what editors and file managers make of .env
 PREFIXES = ("CLIENT_", "ZITADEL_", "ZDEMO_")  # of settings, apart from PAT
 
 
@@ -153,6 +158,21 @@ class Environment(Mapping[str, str]):
         first, last = hidden.lines
         return f"remove line {last} of {hidden.place}: it is empty, and hides {name} in line {first}"
 
+    @cached_property
+    def misplaced(self) -> Path | None:
+        """A file with settings that is most likely the missing ``.env``: misnamed, or in a folder above."""
+        folder = Path.cwd()
+        files = (*(folder / name for name in MISNAMED), *(above / ".env" for above in folder.parents))
+        return next((file for file in files if self._can_init and _has_settings(file)), None)
+
+    @property
+    def elsewhere(self) -> str:
+        """The step after which that file is read; empty where there is none."""
+        if self.misplaced is None:
+            return ""
+        is_above = self.misplaced.name == ".env"
+        return f"cd {shlex.quote(str(self.misplaced.parent))}" if is_above else f"mv {self.misplaced.name} .env"
+
     def completion(self, names: Sequence[str], *, by_name: bool = False) -> str:
         """Return the advice to set missing variables, which a message has named unless ``by_name``."""
         if emptied := [name for name in names if self.emptied(name)]:
@@ -161,6 +181,8 @@ class Environment(Mapping[str, str]):
             return "; ".join(steps)
         what = ", ".join(names) if by_name else "it" if len(names) == 1 else "them"
         init = ""
+        if step := self.elsewhere:
+            return f"{step}; or set {what} in the environment"
         if self._can_init:  # where a .env exists, zdemo init refuses
             with_own = any(map(is_setting, self))  # and the emulator's would not fit to these
             init = "; zdemo init writes one to fill in" if with_own else f"; {INIT_EMULATOR}"
@@ -184,6 +206,15 @@ class Environment(Mapping[str, str]):
     def folder(self, name: str) -> Path:
         """Return where a relative path in a variable starts: beside its ``.env``, or in the working directory."""
         return Path(self.source(name)).parent
+
+
+def _has_settings(path: Path) -> bool:
+    from zdemo.config.dotenv_file import load_dotenv  # here, since it is rarely needed
+
+    try:
+        return path.is_file() and any(map(is_setting, load_dotenv(path).values))
+    except SettingsError:
+        return False
 
 
 def read_environment(

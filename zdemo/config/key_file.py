@@ -133,7 +133,7 @@ def _exposure(path: Path, mode: int) -> str:
     if os.name == "nt" or not mode & OTHERS_MAY_READ:
         return ""
     name = shlex.quote(str(path))
-    return f"the key file can be read by other users of this machine (mode {stat.S_IMODE(mode):04o}): chmod 600 {name}"
+    return f"other users can read the key file (mode {stat.S_IMODE(mode):04o}): chmod 600 {name}"
 
 
 def application_key(content: bytes, path: Path = Path()) -> ApplicationKey:

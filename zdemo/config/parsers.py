@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from zdemo.config.environment import Environment, HiddenValue
 from zdemo.config.masking import QUOTES, SECRET_SETTINGS, could_be_secret, holds_token
 from zdemo.config.names import NEAR_VARIABLE, VARIABLES, assignment, did_you_mean
-from zdemo.config.placeholders import is_placeholder
+from zdemo.config.placeholders import MASKED, is_masked, is_placeholder
 from zdemo.config.renames import rename_steps
 from zdemo.errors import SettingsError
 
@@ -22,6 +22,7 @@ LONGEST_TIMEOUT_SECONDS = 300.0
 DEFAULT_PORTS = {"http": 80, "https": 443}
 LONGEST_LABEL = 63  # RFC 1035 §2.3.4
 LONGEST_SHOWN = 100  # characters of a value
+ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104  # to be recognized, not to listen at
 DAMAGED_SCHEME = re.compile(r"https?(:(?!//|\d)|[/;\\])", re.IGNORECASE)  # a host may be called http
 SCHEME_AND_MARKS = r"(?i)^(https?)[:;/\\]*"
 NOT_A_PORT = r":[^\d:/\]]"  # it may be a password, with the host left out
@@ -137,6 +138,8 @@ def _parsed(text: str, parse: Callable[[str], T]) -> T:
     """Parse a value, and refuse an example's, and characters that no setting may contain."""
     if is_placeholder(text.strip(QUOTES).strip()):
         raise InvalidValue("is the example's value", fix="put your own there; zdemo setup creates what is missing")
+    if is_masked(text.strip(QUOTES).strip()):
+        raise InvalidValue(MASKED, shown="", fix="put the value itself there, from where it is kept")
     if text[0] in QUOTES or text[-1] in QUOTES:
         raise InvalidValue("has quotes around it", corrected=_corrected(text.strip(QUOTES).strip(), parse))
     categories = [unicodedata.category(character) for character in text]
@@ -218,6 +221,9 @@ def _is_host(host: str) -> bool:
 
 def _checked_origin(scheme: str, address: str, parts: SplitResult, *, allow_http: bool) -> str:
     """Return the origin, or raise InvalidValue with the first problem."""
+    if scheme == "http" and parts.hostname in ALL_ADDRESSES and not allow_http:
+        port = f":{parts.port}" if parts.port else ""
+        raise InvalidValue("is for servers, which listen at all addresses", corrected=f"http://localhost{port}")
     here = is_loopback(parts.hostname or "")
     is_plain = scheme == "http" and not here and not allow_http
     likely = scheme if scheme in ("http", "https") and not is_plain else "http" if here else "https"
@@ -294,5 +300,16 @@ def credential(text: str) -> str:
 
 def timeout(reader: Reader) -> float:
     """Return ``ZDEMO_TIMEOUT`` in seconds."""
+    return reader.optional("ZDEMO_TIMEOUT", _seconds, DEFAULT_TIMEOUT_SECONDS)
+
+
+def _seconds(text: str) -> float:
+    """Return a time limit, and recognize one in milliseconds: a whole second of them is above the limit."""
     parse = number(0, LONGEST_TIMEOUT_SECONDS, least_excluded=True)
-    return reader.optional("ZDEMO_TIMEOUT", parse, DEFAULT_TIMEOUT_SECONDS)
+    seconds = _float(text.removesuffix("ms")) / 1000
+    in_milliseconds = text.endswith("ms") or 1000 * seconds > LONGEST_TIMEOUT_SECONDS
+    if in_milliseconds and 0 < seconds <= LONGEST_TIMEOUT_SECONDS:
+        shown = f"{text} looks like milliseconds"
+        what = f"is in seconds, at most {LONGEST_TIMEOUT_SECONDS:g}"
+        raise InvalidValue(what, shown=shown, corrected=f"{seconds:g}")
+    return parse(text)

@@ -21,7 +21,7 @@ from zdemo.diagnosis.hidden_values import (
 from zdemo.diagnosis.inactive_pat import DECISIVE_EVENTS
 from zdemo.diagnosis.inactive_token import finding_for_inactive, zitadel_is_sick
 from zdemo.diagnosis.missing_role import JUST_CHANGED, OWN_API_SCOPE, own_project
-from zdemo.diagnosis.odd_values import OddValue, odd_values
+from zdemo.diagnosis.odd_values import OddValue, finding_for_users_secret, odd_values
 from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, audience_scope, clock_words, described, span
 from zdemo.diagnosis.refused_user import finding_for_refused_user
 from zdemo.diagnosis.rejected_client import SWAPPED_WITH_TOKEN, assertions_are_refused
@@ -64,6 +64,7 @@ __all__ = [
     "finding_for_known_value",
     "finding_for_refused_user",
     "finding_for_server",
+    "finding_for_users_secret",
     "hiding_words",
     "is_from_zdemo",
     "notes",

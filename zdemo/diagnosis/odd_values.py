@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from zdemo.diagnosis.token_form import ID_DIGITS, OLD_CLIENT_ID, TokenKind, paste_error, token_form
+from zdemo.config.settings import USER_SECRET
+from zdemo.diagnosis.finding import Finding
+from zdemo.diagnosis.token_form import BASE64, ID_DIGITS, OLD_CLIENT_ID, TokenKind, paste_error, token_form
 
 SECRET, PAT = TokenKind.CLIENT_SECRET, TokenKind.PAT
 PAGE = "the application's page in ZITADEL"
 SAME = (  # two variables, why they differ, and whether nothing works when they do not
     ("CLIENT_SECRET", "PAT", "a client secret is not a token", True),
     ("CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "a client secret is not a token", True),
+    ("CLIENT_SECRET", USER_SECRET, "one is the API application's, the other a service user's", False),
     ("CLIENT_ID", "CLIENT_SECRET", "a client ID is not its secret", True),
     ("CLIENT_ID", "PAT", "a client ID is not a token", True),
     ("CLIENT_ID", "ZITADEL_PROJECT_ID", "a client ID is not a project's ID", True),
@@ -87,7 +90,11 @@ def _pairs(values: Mapping[str, str]) -> Iterator[OddValue]:
     if are_token_and_secret_swapped(_kind(values, "PAT"), values.get("CLIENT_SECRET", "")):
         yield TOKEN_SWAPPED
     for name in ("CLIENT_ID", "CLIENT_SECRET"):
-        if error := paste_error(values.get(name, "")):
+        error = paste_error(values.get(name, ""))
+        if error == BASE64 and "ZITADEL_KEY_FILE" not in values:
+            fix = f"decode {name} first: base64 -d"
+            yield OddValue(what=f"{name} {error}", fix=fix, fatal=True, names=(name,))
+        elif error:
             yield OddValue(what=f"{name} {error}", fix=f"set {name} to the value alone")
     for one, other, why, fatal in SAME:
         if one in values and values[one] == values.get(other):
@@ -95,6 +102,20 @@ def _pairs(values: Mapping[str, str]) -> Iterator[OddValue]:
             what = f"{one} and {other} hold the same value: {why}"
             fix = f"set {wrong[0]} to {RIGHT[wrong[0]]}" if len(wrong) == 1 else f"correct {one} or {other}"
             yield OddValue(what=what, fix=fix, fatal=fatal, names=wrong)
+
+
+def finding_for_users_secret(values: Mapping[str, str]) -> Finding | None:
+    """Return that a client secret that ZITADEL refuses is the service user's; ``None`` when it is another value."""
+    secret = values.get("CLIENT_SECRET", "").strip()
+    if not secret or secret != values.get(USER_SECRET, "").strip():
+        return None
+    return Finding(
+        id="client.misplaced",
+        cause=f"ZITADEL refuses the API application's credentials: CLIENT_SECRET and {USER_SECRET} hold the same "
+        "value, which is a service user's",
+        likely=True,
+        fix=(f"set CLIENT_SECRET to {RIGHT['CLIENT_SECRET']}",),
+    )
 
 
 def _wrong_one(one: str, other: str, kind: TokenKind | None) -> tuple[str, ...]:

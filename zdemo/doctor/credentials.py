@@ -63,7 +63,7 @@ def _form(context: DoctorContext) -> Result:
         return replace(warned(f"{NO_PAT}: there is no token to look at", step, brief=NO_PAT), satisfied=False)
     if misplaced := context.misplaced("PAT"):
         return skipped(misplaced)
-    if problem := paste_problem(context.token):
+    if problem := paste_problem(context.token, context.environment.hidden.get("PAT")):
         return from_finding(problem)
     form = token_form(context.token)
     if form.is_id_token:

@@ -32,10 +32,11 @@ def _readable(context: DoctorContext) -> Result:
         count = sum(context.environment.source(name) == str(path) for name in names)
         what = f"{count} of zdemo's variables come from {path}; the environment overrides it"
         return _with_lone_words(what, lone_words(path)) if path.is_file() else passed(what)
-    above = _above(path)
-    if above and missing:
-        what = f"there is no {path} here; there is one in {above.parent}, but it is not read"
-        return warned(what, f"cd {above.parent}")
+    other = context.environment.misplaced
+    if other and missing:
+        there = f"one in {other.parent}" if other.name == path.name else f"a file {other.name}"
+        what = f"there is no {path} here; there is {there}, but it is not read"
+        return warned(what, context.environment.elsewhere)
     return passed(f"there is no {path} here; the settings come from the environment")
 
 
@@ -52,10 +53,6 @@ def _lines(numbers: Sequence[int]) -> str:
     return f"line{'' if len(numbers) == 1 else 's'} {', '.join([*map(str, numbers[:MOST_LINES]), *more])}"
 
 
-def _above(path: Path) -> Path | None:
-    return next((p / path.name for p in path.absolute().parent.parents if (p / path.name).is_file()), None)
-
-
 @check("settings.complete", "ZITADEL_DOMAIN and the API application's credentials are set", "settings.readable")
 def _complete(context: DoctorContext) -> Result:
     missing = [problem for problem in context.problems if NOT_SET in problem]
@@ -63,8 +60,8 @@ def _complete(context: DoctorContext) -> Result:
         renames = [context.problems[problem] for problem in missing if context.problems[problem]]
         unset = [problem.split(" ", 1)[0] for problem in missing if not context.problems[problem]]
         steps = (context.environment.completion(unset), SETUP) if unset else ()
-        if (above := _above(context.path)) and not context.path.exists():
-            return failed("; ".join(missing), f"cd {above.parent}", otherwise=steps)
+        if elsewhere := context.environment.elsewhere:
+            return failed("; ".join(missing), elsewhere, otherwise=steps)
         return failed("; ".join(missing), *renames, *steps)
     key = context.environment.get("ZITADEL_KEY_FILE", "").strip()
     needed = ["ZITADEL_DOMAIN", *(["ZITADEL_KEY_FILE"] if key else ["CLIENT_ID", "CLIENT_SECRET"])]
@@ -114,7 +111,7 @@ def _wellformed(context: DoctorContext) -> Result:
     fatal = any(value.fatal for value in odd)
     return Result(
         outcome=Outcome.FAIL if fatal else Outcome.WARN,
-        evidence="; ".join((*(value.what for value in odd), *warnings)),
+        evidence="; ".join((*(value.what for value in odd), *(warning.rpartition(": ")[0] for warning in warnings))),
         fix=(*(value.fix for value in odd), *(warning.rpartition(": ")[2] for warning in warnings)),
         satisfied=not fatal,
     )

@@ -100,7 +100,7 @@ def _no_token(call: Call, token: str | None, environment: Environment) -> Findin
                 *rename_steps(environment, "PAT"),
                 f"{call.command} --pat          (asks for the token)",
             ),
-            otherwise=("or set PAT in .env",),
+            otherwise=(f"or {environment.elsewhere or 'set PAT in .env'}",),
         )
     return Finding(
         id="call.token_not_seen",

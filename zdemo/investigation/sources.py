@@ -14,7 +14,16 @@ from zdemo.client import ROLE
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.environment import BASIC, Environment, HiddenValue
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import Finding, also_hidden, finding_for_hidden, finding_for_known_value, refusal_of, token_form
+from zdemo.diagnosis import (
+    Finding,
+    also_hidden,
+    finding_for_hidden,
+    finding_for_known_value,
+    finding_for_users_secret,
+    paste_problem,
+    refusal_of,
+    token_form,
+)
 from zdemo.errors import CredentialsRefused, IntrospectionError, SettingsError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection
@@ -57,6 +66,8 @@ def investigate_with(
         unusable_admin_pat=unusable_admin_pat(environment, settings.zitadel),
         ids=pat_ids(environment, token) if token else None,
     )
+    if isinstance(found.error, CredentialsRefused) and (users := finding_for_users_secret(environment)):
+        found = replace(found, finding=users)
     hidden = tuple(environment.hidden[name] for name in DECISIVE if name in environment.hidden)
     if found.finding is None or not hidden:
         return found
@@ -136,7 +147,10 @@ def _explained(found: Investigation, finding: Finding, reached: _Reached, best: 
     if best.reached <= reached:
         what = "which this token cannot test" if untested else "which does not work either"
         return also_hidden(finding, may_be_better, what)
-    return finding_for_hidden(_group(found, finding, reached), best.hidden, _works(best))
+    works = finding_for_hidden(_group(found, finding, reached), best.hidden, _works(best))
+    (first, *others) = best.hidden
+    pasted = paste_problem(first.counting, first) if first.name == TOKEN and not others else None
+    return replace(works, cause=pasted.cause) if pasted else works
 
 
 def _group(found: Investigation, finding: Finding, reached: _Reached) -> str:
