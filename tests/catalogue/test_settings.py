@@ -200,7 +200,7 @@ def test_7_a_file_that_is_elsewhere_is_pointed_out_by_every_command(bare: Shell,
         for name in (".env.txt", "env"):
             (bare.folder / ".env").rename(bare.folder / name)
             for output in (call(bare, env), introspect(bare, env), doctor(bare, env, "settings.complete")):
-                output.names(f"mv {name} .env").never("zdemo init")
+                output.names(f"rename {name} to .env").never("zdemo init")
             (bare.folder / name).rename(bare.folder / ".env")
 
 

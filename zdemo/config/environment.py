@@ -171,7 +171,7 @@ class Environment(Mapping[str, str]):
         if self.misplaced is None:
             return ""
         is_above = self.misplaced.name == ".env"
-        return f"cd {shlex.quote(str(self.misplaced.parent))}" if is_above else f"mv {self.misplaced.name} .env"
+        return f"cd {shlex.quote(str(self.misplaced.parent))}" if is_above else f"rename {self.misplaced.name} to .env"
 
     def completion(self, names: Sequence[str], *, by_name: bool = False) -> str:
         """Return the advice to set missing variables, which a message has named unless ``by_name``."""

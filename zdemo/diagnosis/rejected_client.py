@@ -225,7 +225,7 @@ def _open_for_key(case: ClientCase, key: ApplicationKey) -> Finding:
     candidates = [
         "the key was deleted in ZITADEL, or has expired",
         "the application, its project or its organization is inactive or deleted",
-        "clientId or keyId in the key file was changed: they belong to other keys or applications",
+        "clientId or keyId in the key file was changed",
     ]
     elsewhere = "the key file belongs to another ZITADEL, or this one was recreated since"
     candidates.insert(0 if evidence.token_is_dead else len(candidates), elsewhere)
