@@ -53,12 +53,16 @@ TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A fault for the next ``times`` requests, or until it is cleared; ``path`` is a prefix of paths, or empty."""
+    """A fault for the next ``times`` requests, or until it is cleared; ``path`` is a prefix of paths, or empty.
+
+    ``location`` is where a redirect leads, method and body included (307), instead of to a login page (302).
+    """
 
     kind: str
     times: int | None = None
     path: str = ""
     seconds: float = 0.0
+    location: str = ""
 
     def hits(self, path: str) -> bool:
         """Return whether a request for this path meets the fault."""
@@ -116,6 +120,11 @@ class Faults:
             self._stopped = True
             self._changed.notify_all()
 
+    @property
+    def cleared(self) -> int:
+        """How often all faults were removed."""
+        return self._cleared
+
     def active(self) -> Sequence[Fault]:
         """Return the faults that are active, with the times that are left."""
         with self._changed:
@@ -163,7 +172,7 @@ class Faulty:
             return self._app(environ, start)
         notes_of(environ)["reason"] = f"fault: {fault.kind}"
         if fault.kind not in ("slow", "hang", "drip", "reset", "truncated"):
-            status, headers, body = self._written(fault.kind, path, environ)
+            status, headers, body = self._written(fault, path, environ)
             start(f"{status} -", [*headers, ("Content-Length", str(len(body)))])
             return [body]
         connection = environ[CONNECTION]
@@ -186,17 +195,22 @@ class Faulty:
         if fault.kind == "truncated":
             yield body[: len(body) // 2]
             connection.end_silently()
+        cleared = self._faults.cleared
         for at in range(len(body)):
             connection.start_clock()  # else the response would have to be complete after 30 seconds
+            if self._faults.cleared != cleared:
+                yield body[at:]
+                return
             yield body[at : at + 1]
             if not self._faults.wait(fault.seconds, connection.has_left):
                 connection.end_silently()
 
-    def _written(self, kind: str, path: str, environ: Environ) -> tuple[int, Headers, bytes]:
+    def _written(self, fault: Fault, path: str, environ: Environ) -> tuple[int, Headers, bytes]:
+        kind = fault.kind
         if kind == "not-json":
             return 200, [("Content-Type", "text/html; charset=utf-8")], PAGE.encode()
         if kind == "redirect":
-            return 302, [("Content-Type", TEXT), ("Location", LOGIN)], b""
+            return 307 if fault.location else 302, [("Content-Type", TEXT), ("Location", fault.location or LOGIN)], b""
         texts = {"rate-limited": _blocked, "internal-error": _internal}
         if kind in texts:
             status, text, code = texts[kind]()

@@ -6,7 +6,7 @@ import copy
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from zdemo.emulator.credentials import new_token_text
@@ -77,6 +77,7 @@ class World:
         self.session_tokens: dict[str, SessionToken] = {}
         self.administrators: dict[str, Administrator] = {}
         self.events: list[Event] = []
+        self.answer_changes: dict[str, Mapping[str, object]] = {}  # of introspection, by token ID; ... leaves one out
         self.features: dict[str, object] = {}
         self.ended: dict[str, float] = {}  # when a project or authorization was removed, by its ID
         self.ended_tokens: dict[str, EndedToken] = {}  # by the token's ID

@@ -31,7 +31,8 @@ def introspect(world: World, form: Form) -> Response:
         application = introspection_client(world, credentials)
         note(client=application.name)
         token = live_token(world, text)
-        return json_response(_active(world, token, application))
+        answer = _active(world, token, application) | dict(world.answer_changes.get(token.id, {}))
+        return json_response({name: value for name, value in answer.items() if value is not ...})
     except MalformedJWT:
         note(reason="the client assertion is not a JWT")
     except TokenRefused as refusal:
