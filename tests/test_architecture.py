@@ -32,6 +32,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("diagnosis", "provisioning", "guard", "emulator"),
     ("server", "asgi"),
     ("investigation", "demo"),
+    ("verify",),
     ("doctor", "testing"),
     ("pytest_plugin",),
     ("cli",),
@@ -80,7 +81,17 @@ WORLD = {"time", "datetime", "os", "socket", "random", "secrets", "subprocess", 
 
 # What outsiders of a package import of it: the package itself, or, of these, any of its modules. Those of serving, demo
 # and provisioning are doors so that one part is not loaded for the sake of another.
-OPEN_PACKAGES = {"config", "demo", "http", "introspection", "management", "processes", "provisioning", "serving"}
+OPEN_PACKAGES = {
+    "config",
+    "demo",
+    "http",
+    "introspection",
+    "management",
+    "processes",
+    "provisioning",
+    "serving",
+    "verify",
+}
 
 GUARD_LOADS = {"errors", "config", "http", "introspection", "authorization", "guard"}
 GUARDS = {  # what each loads besides, and what belongs to the other

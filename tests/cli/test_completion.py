@@ -16,6 +16,7 @@ from tests.support.interactive import session
 from tests.support.upstream import answer, json_body, upstream
 from zdemo.cli.app import COMMANDS
 from zdemo.doctor import API_CHECKS, CHECKS, group_of
+from zdemo.verify.cases import CASES
 
 IDS = [*(check.id for check in CHECKS), *dict.fromkeys(group_of(check.id) for check in CHECKS)]
 READY = "READY> "
@@ -57,6 +58,7 @@ def completed(shell: Shell, line: str, kind: str = "bash", **env: str) -> list[s
         ("zdemo doctor --only net.tls --only cred", ["credentials"]),
         ("zdemo doctor --only=token.a", ["token.active", "token.audience"]),
         ("zdemo doctor --explain api.q", ["api.query"]),
+        ("zdemo verify --only saf", ["safe", *(case.id for case in CASES if case.id.startswith("safe."))]),
         ("zdemo token --scope o", ["openid"]),
         ("zdemo token --scope openid --sc", ["--scope"]),
         ("zdemo setup --auth ", ["basic", "private-key-jwt"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -13,10 +14,10 @@ from urllib.parse import urlsplit
 
 import typer
 
-from zdemo.cli.doctor_screen import first_to_explain, show_details, show_summary, stream_groups
+from zdemo.cli.doctor_screen import first_to_explain, reported_cases, show_details, show_summary, stream_groups
 from zdemo.cli.env_file import DEFAULT, steps_with_env_file, with_env_file
 from zdemo.cli.explain import explain
-from zdemo.cli.junit import STANDARD_OUTPUT, check_report_path, junit, write_report
+from zdemo.cli.junit import STANDARD_OUTPUT, check_report, junit, write_report
 from zdemo.cli.layout import step
 from zdemo.cli.options import EnvFile, Json, check_address
 from zdemo.cli.screen import Screen
@@ -123,7 +124,7 @@ def doctor(
         _show_list(screen, checks, as_json=as_json)
         return ExitCode.YES
     if junit_file is not None:
-        _check_report(junit_file, as_json=as_json)
+        check_report(junit_file, "doctor", as_json=as_json)
     output = "document" if as_json else "report" if junit_file == STANDARD_OUTPUT else "checks" if verbose else "groups"
     return _Examination(screen, checks, names, api, env_file).run(output, junit_file)
 
@@ -158,12 +159,6 @@ def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, 
     return tuple(dict.fromkeys(ids))
 
 
-def _check_report(name: str, *, as_json: bool) -> None:
-    if as_json and name == STANDARD_OUTPUT:
-        raise UsageError("--json and --junit - both write to standard output", hint="give --junit a file")
-    check_report_path(name)
-
-
 class _Examination:
     """One run of the checks, and what is shown of it."""
 
@@ -190,7 +185,8 @@ class _Examination:
     def run(self, output: str, junit_file: str | None) -> ExitCode:
         """Run the checks; ``output`` is a document, a report, all checks, or groups."""
         reports = self._examined(self.checks, self.subject, self.only)
-        done = list(stream_groups(self.screen, self.checks, reports, self.only, show=output))
+        with closing(self.subject) if isinstance(self.subject, Target) else nullcontext():
+            done = list(stream_groups(self.screen, self.checks, reports, self.only, show=output))
         done = [*self._why_not(done), *done]
         seconds = time.monotonic() - self.started
         if output == "document":
@@ -200,7 +196,7 @@ class _Examination:
             more = self._more(done, verbose=output == "checks")
             show_summary(self.screen, done, seconds, also=also, more=more)
         if junit_file is not None:
-            text = junit(done, seconds, self.screen.redaction)
+            text = junit("doctor", reported_cases(done), seconds, self.screen.redaction)
             self.screen.document(text) if output == "report" else write_report(junit_file, text)
         return _exit_code(done, by_name=bool(self.only))
 

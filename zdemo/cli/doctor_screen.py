@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
+from zdemo.cli.junit import ReportedCase
 from zdemo.cli.layout import behind, step
 from zdemo.cli.marks import COLOURS, marks
 from zdemo.cli.screen import Screen
@@ -200,3 +201,31 @@ def first_to_explain(done: Sequence[CheckReport]) -> str:
         if found := [one.id for one in done if one.result.outcome is outcome]:
             return found[0]
     return ""
+
+
+def reported_cases(done: Sequence[CheckReport]) -> list[ReportedCase]:
+    """Return the checks for a JUnit report."""
+    return [
+        ReportedCase(
+            group=group_of(one.id),
+            id=one.id,
+            outcome=one.result.outcome,
+            message=one.result.evidence,
+            text=_in_full(one),
+            seconds=one.seconds,
+        )
+        for one in done
+    ]
+
+
+def _in_full(report: CheckReport) -> str:
+    result = report.result
+    lines = [
+        result.evidence,
+        *(f"{label}: {text}" for label, text in result.seen),
+        *(f"{heading_of_candidates(result)}: {candidate}" for candidate in result.candidates),
+        *(f"fix: {step(fix)}" for fix in result.fix),
+        *(f"otherwise: {step(other)}" for other in result.otherwise),
+        f"more: zdemo doctor --explain {report.id}",
+    ]
+    return "\n".join(lines)

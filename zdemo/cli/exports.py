@@ -33,9 +33,20 @@ def variables(values: Mapping[str, str], port: int, others: Iterable[str]) -> di
 
     Raises UsageError for a text that is not NAME=TEXT, and for an unknown placeholder.
     """
-    known = {name: values.get(variable, "") for name, variable in PLACEHOLDERS.items()}
-    known |= {"host": "localhost", "port": str(port)}
+    known = placeholders(values, port)
     return {**values, **dict(_extra(text, known) for text in others)}
+
+
+def placeholders(values: Mapping[str, str], port: int) -> dict[str, str]:
+    """Return what each placeholder stands for."""
+    known = {name: values.get(variable, "") for name, variable in PLACEHOLDERS.items()}
+    return known | {"host": "localhost", "port": str(port)}
+
+
+def expanded(words: Iterable[str], known: Mapping[str, str]) -> list[str]:
+    """Return the words of a command with its placeholders replaced; other braces belong to the command."""
+    pattern = re.compile("|".join(re.escape(f"{{{name}}}") for name in known))
+    return [pattern.sub(lambda found: known[found[0][1:-1]], word) for word in words]
 
 
 def check_extra(others: Iterable[str]) -> None:

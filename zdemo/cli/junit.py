@@ -1,40 +1,53 @@
-"""The reports of doctor as JUnit XML, which CI systems show: a suite for each group, a case for each check."""
+"""Reports as JUnit XML, which CI systems show: a suite for each group, a case for each check or question."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 from pathlib import Path
 
-from zdemo.cli.doctor_screen import heading_of_candidates
-from zdemo.cli.layout import step
 from zdemo.config.files import read_file
 from zdemo.config.printable import printable
-from zdemo.doctor import CheckReport, Outcome, group_of
+from zdemo.doctor import Outcome
 from zdemo.errors import UsageError, ZdemoError
 
 OPTION = "--junit"
-EXAMPLE = f"e.g. {OPTION} doctor.xml"
 STANDARD_OUTPUT = "-"
-BEGINNING = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="zdemo doctor" '
+BEGINNING = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="zdemo {command}" '
 NOT_XML = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # characters that XML 1.0 cannot hold
 
 
-def check_report_path(name: str) -> None:
-    """Raise UsageError if the file exists and is not such a report, or if its folder does not exist."""
-    path = Path(name)
+@dataclass(frozen=True, kw_only=True)
+class ReportedCase:
+    """One case of a report; ``text`` says all that is known of it."""
+
+    group: str
+    id: str
+    outcome: Outcome
+    message: str
+    text: str
+    seconds: float
+
+
+def check_report(name: str, command: str, *, as_json: bool) -> None:
+    """Raise UsageError if the file exists and is not a report of this command, or if its folder does not exist."""
+    path, example = Path(name), f"e.g. {OPTION} {command}.xml"
     if name == STANDARD_OUTPUT:
+        if as_json:
+            raise UsageError("--json and --junit - both write to standard output", hint="give --junit a file")
         return
+    beginning = BEGINNING.format(command=command).encode()
     try:
         if path.is_dir() or not path.parent.is_dir():
-            raise UsageError(f"{OPTION} is not a file in an existing folder: {name}", hint=EXAMPLE)
-        beginning = read_file(path, len(BEGINNING))[0] if path.is_file() else b""
+            raise UsageError(f"{OPTION} is not a file in an existing folder: {name}", hint=example)
+        found = read_file(path, len(beginning))[0] if path.is_file() else b""
     except OSError as error:
         raise ZdemoError(f"cannot read {name}: {error.strerror}", hint="choose another file") from None
-    if beginning and not beginning.startswith(BEGINNING.encode()):
-        raise UsageError(f"{OPTION} would overwrite {name}, which is not a report of zdemo doctor", hint=EXAMPLE)
+    if found and not found.startswith(beginning):
+        raise UsageError(f"{OPTION} would overwrite {name}, which is not a report of zdemo {command}", hint=example)
 
 
 def write_report(name: str, text: str) -> None:
@@ -45,50 +58,36 @@ def write_report(name: str, text: str) -> None:
         raise ZdemoError(f"cannot write {name}: {error.strerror}", hint="choose another file") from None
 
 
-def junit(done: Sequence[CheckReport], seconds: float, hidden: Callable[[str], str]) -> str:
-    """Return the report; ``hidden`` removes secrets from a text."""
-    suites = [_suite(name, list(reports), hidden) for name, reports in groupby(done, key=lambda one: group_of(one.id))]
-    return "\n".join((f"{BEGINNING}{_counts(done, seconds)}>", *suites, "</testsuites>"))
+def junit(command: str, cases: Sequence[ReportedCase], seconds: float, hidden: Callable[[str], str]) -> str:
+    """Return the report of a command; ``hidden`` removes secrets from a text."""
+    suites = [
+        _suite(command, group, list(found), hidden) for group, found in groupby(cases, key=lambda case: case.group)
+    ]
+    return "\n".join((f"{BEGINNING.format(command=command)}{_counts(cases, seconds)}>", *suites, "</testsuites>"))
 
 
-def _counts(reports: Sequence[CheckReport], seconds: float) -> str:
-    failed, skipped = (
-        sum(one.result.outcome is outcome for one in reports) for outcome in (Outcome.FAIL, Outcome.SKIP)
-    )
-    return f'tests="{len(reports)}" failures="{failed}" errors="0" skipped="{skipped}" time="{seconds:.3f}"'
+def _counts(cases: Sequence[ReportedCase], seconds: float) -> str:
+    failed, skipped = (sum(case.outcome is outcome for case in cases) for outcome in (Outcome.FAIL, Outcome.SKIP))
+    return f'tests="{len(cases)}" failures="{failed}" errors="0" skipped="{skipped}" time="{seconds:.3f}"'
 
 
-def _suite(name: str, reports: Sequence[CheckReport], hidden: Callable[[str], str]) -> str:
-    counts = _counts(reports, sum(one.seconds for one in reports))
-    cases = "\n".join(_case(name, one, hidden) for one in reports)
-    return f'  <testsuite name="{name}" {counts}>\n{cases}\n  </testsuite>'
+def _suite(command: str, group: str, cases: Sequence[ReportedCase], hidden: Callable[[str], str]) -> str:
+    counts = _counts(cases, sum(case.seconds for case in cases))
+    lines = "\n".join(_case(command, case, hidden) for case in cases)
+    return f'  <testsuite name="{group}" {counts}>\n{lines}\n  </testsuite>'
 
 
-def _case(group: str, report: CheckReport, hidden: Callable[[str], str]) -> str:
+def _case(command: str, case: ReportedCase, hidden: Callable[[str], str]) -> str:
     def clean(text: str) -> str:
         return escape(NOT_XML.sub("", printable(hidden(text))))
 
-    result = report.result
-    message = f'"{clean(result.evidence)}"'
-    if result.outcome is Outcome.FAIL:
-        inner = f"<failure message={message}>{clean(_in_full(report))}</failure>"
-    elif result.outcome is Outcome.SKIP:
+    message = f'"{clean(case.message)}"'
+    if case.outcome is Outcome.FAIL:
+        inner = f"<failure message={message}>{clean(case.text)}</failure>"
+    elif case.outcome is Outcome.SKIP:
         inner = f"<skipped message={message}/>"
     else:
-        warning = f"warning: {_in_full(report)}" if result.outcome is Outcome.WARN else result.evidence
+        warning = f"warning: {case.text}" if case.outcome is Outcome.WARN else case.message
         inner = f"<system-out>{clean(warning)}</system-out>"
-    name = f'classname="zdemo.doctor.{group}" name="{report.id}" time="{report.seconds:.3f}"'
+    name = f'classname="zdemo.{command}.{case.group}" name="{case.id}" time="{case.seconds:.3f}"'
     return f"    <testcase {name}>{inner}</testcase>"
-
-
-def _in_full(report: CheckReport) -> str:
-    result = report.result
-    lines = [
-        result.evidence,
-        *(f"{label}: {text}" for label, text in result.seen),
-        *(f"{heading_of_candidates(result)}: {candidate}" for candidate in result.candidates),
-        *(f"fix: {step(fix)}" for fix in result.fix),
-        *(f"otherwise: {step(other)}" for other in result.otherwise),
-        f"more: zdemo doctor --explain {report.id}",
-    ]
-    return "\n".join(lines)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
-from urllib3 import Timeout
+from urllib3 import HTTPHeaderDict, Timeout
 from urllib3.exceptions import HTTPError
 
 from zdemo import __version__
@@ -74,18 +74,20 @@ class Transport:
         """Close every idle connection."""
         self._adapter.close()
 
-    def send(
+    def send(  # the parts of a request, each given by name
         self,
         method: str,
         path: str,
         *,
         timeout_seconds: float,
         headers: Mapping[str, str] | None = None,
+        repeated: Sequence[tuple[str, str]] = (),
         form: Mapping[str, str | bytes] | None = None,
         json: Any = None,
     ) -> Response:
         """Send one request and return the answer, within ``timeout_seconds`` including the retry.
 
+        ``repeated`` are header fields that are sent even if they occur in ``headers`` too.
         Only a connection that was refused, or was stale before a byte of the answer came, is tried again. Raises
         ConnectionFailed if no readable answer came, SettingsError if the environment's CA bundle cannot be used.
         """
@@ -94,6 +96,10 @@ class Transport:
         request = requests.Request(
             method, self.origin + path, headers={**self._headers, **(headers or {})}, data=form, json=json
         ).prepare()
+        if repeated:
+            request.headers = HTTPHeaderDict(request.headers)  # type: ignore[assignment]  # it keeps both of two fields
+            for name, value in repeated:
+                request.headers.add(name, value)  # type: ignore[attr-defined]  # as above
         end = time.monotonic() + timeout_seconds
         retried = False
         while True:

@@ -238,6 +238,21 @@ def delete_user(client: ManagementClient, user_id: str) -> None:
     _remove(client, USER_SERVICE, "DeleteUser", userId=user_id)
 
 
+def deactivate_user(client: ManagementClient, user_id: str) -> None:
+    """Deactivate a user, which ends their tokens for good."""
+    client.call(USER_SERVICE, "DeactivateUser", {"userId": user_id})
+
+
+def lock_user(client: ManagementClient, user_id: str) -> None:
+    """Lock a user, which ends their tokens for good."""
+    client.call(USER_SERVICE, "LockUser", {"userId": user_id})
+
+
+def create_user_secret(client: ManagementClient, user_id: str) -> str:
+    """Return a new client secret of a service user; the old one stops working at once."""
+    return _shown(client.call(USER_SERVICE, "AddSecret", {"userId": user_id}), "clientSecret")
+
+
 def list_pats(client: ManagementClient, user_id: str) -> tuple[Credential, ...]:
     """Return the personal access tokens of a user, dead ones included."""
     filters = [{"userIdFilter": {"id": user_id}}]

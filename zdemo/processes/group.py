@@ -48,9 +48,21 @@ class ProcessGroup:
         self._watchdog = watchdog
         self.id = watchdog.pid
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Start a program in the group, with the streams of this process. Raises OSError if it cannot be run."""
-        started = subprocess.Popen(command, env=environment, process_group=self.id)  # noqa: S603  # the person's own
+    def start(
+        self, command: Sequence[str], environment: Mapping[str, str], *, output: int | None = None
+    ) -> subprocess.Popen[bytes]:
+        """Start a program in the group, with the streams of this process. Raises OSError if it cannot be run.
+
+        With ``output``, a descriptor, the program writes to it alone, and reads nothing.
+        """
+        started = subprocess.Popen(  # noqa: S603  # the person's own
+            command,
+            env=environment,
+            process_group=self.id,
+            stdin=None if output is None else subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
         self._tell(str(started.pid))
         return started
 

@@ -1,0 +1,204 @@
+"""``zdemo verify``: its screens, documents and exit codes, and that no process is left in any ending."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.apis import EXAMPLE
+from tests.support.cli import LONGEST_SECONDS, Shell, is_two_lines
+from tests.support.processes import ROOT, processes
+from tests.support.readme import commands, consoles, essence
+from tests.support.waiting import eventually
+from zdemo.verify.case import Group
+from zdemo.verify.cases import CASES
+
+CLOSED = """
+import http.server, os, pathlib, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.headers.get("Authorization", "").startswith("Bearer "):
+            print("refused", self.headers["Authorization"], os.environ["CLIENT_SECRET"], flush=True)
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", 'Bearer realm="closed"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+    do_HEAD = do_OPTIONS = do_GET
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+pathlib.Path("pid.new").write_text(str(os.getpid()))
+os.rename("pid.new", "pid")
+server.serve_forever()
+"""
+SILENT = "import time; print('not yet', flush=True); time.sleep(600)"
+FAST = ("--env", "ZDEMO_CACHE_TTL=0.5", "--env", "ZDEMO_TIMEOUT=1", "--window", "5")
+
+
+def python(script: str, *options: str) -> tuple[str, ...]:
+    """Return the words that grade an API that is a script."""
+    return ("verify", "--path", "/messages", *options, "--", sys.executable, "-c", script, "{port}")
+
+
+def is_there(pid: int) -> bool:
+    return any(process.pid == pid for process in processes())
+
+
+# --- the list, and wrong command lines
+
+
+def test_the_list_names_every_case(bare: Shell) -> None:
+    ran = bare("verify", "--list")
+    assert (ran.code, ran.err) == (0, "")
+    assert [line.split()[0] for line in ran.out.splitlines() if not line.startswith(" ")] == [c.id for c in CASES]
+    rows = bare("verify", "--list", "--only", "polite", "--json").document["cases"]
+    assert [row["id"] for row in rows] == [case.id for case in CASES if case.group is Group.POLITE]
+    assert set(rows[0]) == {"id", "group", "asked", "must", "source", "fix", "needs"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "hint"),
+    [
+        (("--only", "safe.audiense"), "unknown case: safe.audiense", "did you mean safe.audience?"),
+        (("--only", "everything"), "unknown case: everything", "zdemo verify --list shows the IDs"),
+        (("--", "true"), "--path is missing", "--path /messages"),
+        (("--path", "messages", "--", "true"), "--path is not a path: messages", "--path /messages"),
+        (("--path", "/m", "--public", "open", "--", "true"), "--public is not a path: open", "--public /open"),
+        (("--path", "/a b", "--", "true"), "--path is not a path: /a b", "--path /messages"),
+        (("--path", "/m"), "the command that starts the API is missing", "-- flask"),
+        (("--path", "/m", "--role", " ", "--", "true"), "--role is empty", "--role read:messages"),
+        (("--path", "/m", "--env", "A={domian}", "--", "true"), "unknown placeholder: domian", "domain"),
+        (("--path", "/m", "--", "no-such-program"), "command not found: no-such-program", "check its spelling"),
+    ],
+)
+def test_a_wrong_command_line_is_explained(bare: Shell, arguments: tuple[str, ...], error: str, hint: str) -> None:
+    ran = bare("verify", *arguments)
+    assert (ran.code, is_two_lines(ran)) == (2, True), ran.err
+    assert error in ran.lines[0]
+    assert hint in ran.lines[1]
+
+
+# --- APIs that do not start
+
+
+def test_an_api_that_ends_shows_its_last_lines(bare: Shell) -> None:
+    script = "import os, sys; print('no module', os.environ['CLIENT_SECRET']); sys.exit(3)"
+    ran = bare.anew(*python(script))
+    assert (ran.code, ran.out) == (4, "")
+    assert "  no module zdem" not in ran.err
+    assert "no module" in ran.err
+    assert "ended (exit code 3) before it answered" in ran.err
+
+
+def test_an_api_that_never_answers_is_ended(bare: Shell) -> None:
+    ran = bare.anew(*python(SILENT, "--start-seconds", "1"))
+    assert ran.code == 4
+    assert "did not answer at http://127.0.0.1:" in ran.err
+    assert "not yet" in ran.err
+
+
+# --- screens and documents
+
+
+def test_an_api_that_lets_nobody_in_is_told_where_to_look(bare: Shell) -> None:
+    ran = bare.anew(*python(CLOSED))
+    assert ran.code == 1
+    head, _, details = ran.out.partition("\n\n")
+    assert head.splitlines()[0].split() == ["safe", *head.splitlines()[0].split()[1:]]
+    assert "refused a valid token whose user has the role" in head
+    block = details[details.index("correct.accepts") :]
+    assert "seen          GET /messages 401" in block
+    assert re.search(r"printed +refused Bearer \S{4}…\S{4} \S{4}…\S{4}\n", block), "what it printed, without secrets"
+    assert "needs correct.accepts" in ran.out
+    assert "safe.output" in details, "it prints tokens"
+    pid = int((bare.folder / "pid").read_text())
+    assert not is_there(pid)
+
+
+def test_a_path_that_requires_no_token_ends_the_questions(bare: Shell) -> None:
+    ran = bare.anew("verify", "--path", "/", *serve())
+    assert ran.code == 1
+    assert "seen          GET / 404" in ran.out
+    assert "give --path one that requires a token" in ran.out
+    assert "1 failed" in ran.out
+    assert f"{len([case for case in CASES if case.basis])} cases: needs safe.no_token" in ran.out
+
+
+def test_no_secret_of_a_run_is_shown(bare: Shell) -> None:
+    script = f"{CLOSED.replace('refused', 'secret')}"
+    ran = bare.anew(*python(script, "--json"))
+    shown = [row for row in ran.document["cases"] if row["outcome"] == "fail"]
+    assert {row["id"] for row in shown} >= {"correct.accepts", "safe.output"}
+    assert "Bearer ey" not in ran.all
+    assert ran.document["passed"] is False
+    assert ran.document["grades"]["correct"]["of"] > ran.document["grades"]["correct"]["passed"]
+
+
+def test_what_was_not_asked_in_time_is_said(bare: Shell) -> None:
+    ran = bare.anew("verify", "--path", "/api/private-scoped", "--most-seconds", "1", *serve())
+    assert ran.code == 4, ran.all
+    assert "not asked: 1 s were over" in ran.out
+
+
+def serve() -> tuple[str, ...]:
+    return ("--", sys.executable, "-m", "zdemo", "serve", "--port", "{port}")
+
+
+# --- whole runs
+
+
+def test_the_own_api_in_flask_passes_everything(bare: Shell) -> None:
+    paths = ("--path", "/api/private-scoped", "--public", "/api/public")
+    ran = bare.anew("verify", *paths, *FAST, *serve(), CLIENT_SECRET="mine", ZITADEL_ADMIN_PAT="mine")
+    assert (ran.code, ran.err) == (0, "note: the API does not get your ZITADEL_ADMIN_PAT\n"), ran.all
+    count = [sum(case.group is group for case in CASES) for group in Group]
+    grades = [line.split() for line in ran.out.splitlines()[: len(count)]]
+    assert grades == [[group, str(n), "of", str(n)] for group, n in zip(Group, count, strict=True)]
+
+
+def test_the_own_api_in_fastapi_passes_everything(bare: Shell) -> None:
+    paths = ("--path", "/api/private-scoped", "--public", "/api/public")
+    app = ("uvicorn", "--app-dir", str(ROOT / "docs" / "examples"), "--port", "{port}", "fastapi_app:app")
+    ran = bare.anew("verify", *paths, *FAST, "--json", "--", sys.executable, "-m", *app)
+    assert ran.code == 0, ran.all
+    assert ran.document["passed"] is True
+    assert ran.document["summary"] == {"pass": len(CASES), "fail": 0, "skip": 0, "unasked": 0}
+    assert [row["id"] for row in ran.document["cases"]] == [case.id for case in CASES]
+
+
+def test_the_guard_in_one_file_has_the_weaknesses_that_the_page_shows(bare: Shell) -> None:
+    [console] = consoles(ROOT / "docs" / "verify.md")
+    [shown] = commands(console)
+    shutil.copy(EXAMPLE, bare.folder)
+    words = shlex.split(shown.line.removeprefix("zdemo "))
+    ran = bare.anew(*words, PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
+    assert (ran.code, essence(ran.out)) == (1, essence(shown.output))
+
+
+# --- endings
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_no_process_is_left_when_it_is_ended(bare: Shell, number: int) -> None:
+    script = CLOSED.replace("    def do_GET(self):\n", "    def do_GET(self):\n        import time; time.sleep(600)\n")
+    with bare.running(*python(script, "--start-seconds", "600")) as process:
+        path = bare.folder / "pid"
+        pid = int(eventually("the API runs", lambda: path.read_text() if path.exists() else ""))
+        os.kill(process.pid, number)
+        code = process.wait(LONGEST_SECONDS)
+        eventually("the API has ended", lambda: not is_there(pid))
+    assert code == (130 if number == signal.SIGINT else -number)
+
+
+def test_the_document_is_complete_json(bare: Shell, tmp_path: Path) -> None:
+    ran = bare.anew(*python(CLOSED, "--only", "correct.no_token", "--json"))
+    assert ran.code == 0
+    assert list(json.loads(ran.out)) == ["passed", "summary", "grades", "seconds", "cases"]
+    assert tmp_path == bare.folder

@@ -1,0 +1,91 @@
+"""The emulator as the ZITADEL of a run: odd answers, and where its redirects lead."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from tests.support.waiting import eventually
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, Emulator, emulate
+from zdemo.http.response import Response
+from zdemo.http.transport import Transport
+from zdemo.introspection.client import basic_credentials
+from zdemo.introspection.model import INTROSPECTION_PATH, roles_claim_of
+from zdemo.verify.emulated import EmulatedIssuer, emulated_issuer
+
+ROLE = "reader of Ünicode:things"
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    with emulate() as running:
+        yield running
+
+
+@pytest.fixture
+def issuer(emulator: Emulator) -> Iterator[EmulatedIssuer]:
+    with emulated_issuer(emulator, PROJECT_ID, ROLE) as made:
+        yield made
+
+
+def introspected(emulator: Emulator, token: str) -> Response:
+    headers = {"Authorization": basic_credentials(CLIENT_ID, CLIENT_SECRET)}
+    with closing(Transport(emulator.url, setting="")) as transport:
+        return transport.send("POST", INTROSPECTION_PATH, timeout_seconds=5, headers=headers, form={"token": token})
+
+
+def answer(emulator: Emulator, token: str) -> dict[str, Any]:
+    return introspected(emulator, token).json_object()
+
+
+def test_tokens_are_what_their_names_say(emulator: Emulator, issuer: EmulatedIssuer) -> None:
+    good = issuer.person(ROLE)
+    assert list(answer(emulator, good.token)[roles_claim_of(PROJECT_ID)]) == [ROLE]
+    for token in (issuer.session(ROLE), issuer.jwt(ROLE)):
+        assert list(answer(emulator, token)[roles_claim_of(PROJECT_ID)]) == [ROLE]
+    assert issuer.jwt(ROLE).count(".") == 2
+    for token in (issuer.expired(ROLE).token, issuer.elsewhere(ROLE)):
+        assert answer(emulator, token) == {"active": False}
+    stranger = answer(emulator, issuer.stranger(ROLE).token)
+    assert stranger["active"] is True
+    assert roles_claim_of(PROJECT_ID) not in stranger
+    for change in ("delete", "deactivate", "lock"):
+        person = issuer.person(ROLE)
+        issuer.change(change, person)
+        assert answer(emulator, person.token) == {"active": False}
+    issuer.change("revoke", good)
+    assert roles_claim_of(PROJECT_ID) not in answer(emulator, good.token)
+
+
+def test_claims_are_replaced_and_left_out(emulator: Emulator, issuer: EmulatedIssuer) -> None:
+    person = issuer.with_claims({"active": "true", "aud": None, "exp": ...}, ROLE)
+    found = answer(emulator, person.token)
+    assert (found["active"], found["aud"], "exp" in found) == ("true", None, False)
+    assert answer(emulator, issuer.person(ROLE).token)["active"] is True
+
+
+def test_a_redirect_leads_elsewhere_with_method_and_body(emulator: Emulator, issuer: EmulatedIssuer) -> None:
+    started = time.time()
+    with issuer.fault("redirect") as met:
+        found = introspected(emulator, "some-token")
+        assert met() == issuer.introspections(started) == 1
+    assert found.status == 307
+    with closing(Transport(found.headers["location"], setting="")) as transport:
+        transport.send("POST", "/", timeout_seconds=5, headers={"Authorization": "Basic abc"}, form={"token": "t"})
+    assert [b"Basic abc" in request and b"token=t" in request for request in issuer.collected()] == [True]
+    assert introspected(emulator, "some-token").status == 200
+
+
+def test_an_answer_in_drips_is_completed_when_the_fault_is_cleared(emulator: Emulator, issuer: EmulatedIssuer) -> None:
+    """Else an API that waits for it would wait for minutes after the outage."""
+    token = issuer.person(ROLE).token
+    with ThreadPoolExecutor() as pool:
+        with issuer.fault("drip") as met:
+            asked = pool.submit(introspected, emulator, token)
+            eventually("it is asked", met)
+        assert asked.result().json_object()["active"] is True

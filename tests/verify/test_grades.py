@@ -1,0 +1,30 @@
+"""``zdemo verify`` as a whole: good APIs pass, and an API with a planted mistake fails in that alone."""
+
+from __future__ import annotations
+
+from tests.support.wrong_apis import (
+    api_for_all_audiences,
+    api_that_muddles_outages,
+    api_that_remembers_too_long,
+    failures,
+    graded,
+)
+from zdemo.verify.cases import CASES
+from zdemo.verify.judgments import outage
+
+OUTAGES = {case.id for case in CASES if case.judge is outage}
+
+
+def test_an_api_that_accepts_other_audiences_fails_in_that_alone() -> None:
+    assert failures(graded(api_for_all_audiences)).keys() == {"safe.audience", "safe.audience_claim"}
+
+
+def test_an_api_that_muddles_outages_fails_in_them_alone() -> None:
+    found = failures(graded(api_that_muddles_outages))
+    assert found.keys() == OUTAGES
+    assert "500" in found["robust.not_json"]
+    assert all("401" in found[name] for name in ("robust.hang", "robust.reset", "robust.internal_error"))
+
+
+def test_an_api_that_remembers_too_long_fails_in_that_alone() -> None:
+    assert failures(graded(api_that_remembers_too_long)).keys() == {"safe.window_token", "safe.window_role"}

@@ -1,0 +1,177 @@
+"""The judgments of ``zdemo verify``: what was seen goes in, a verdict comes out. No API is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from zdemo.errors import ConnectionFailed, FailureKind
+from zdemo.http.response import Response
+from zdemo.verify.asked import Asked
+from zdemo.verify.case import Case, Mark
+from zdemo.verify.cases import CASES
+from zdemo.verify.judgments import Elsewhere, Flights, Leaks, Measured, Recovery
+
+BY_ID = {case.id: case for case in CASES}
+REALM = 'Bearer realm="api"'
+
+
+def error(code: str, **more: str) -> str:
+    """Return a challenge with an error code."""
+    return ", ".join([f'{REALM}, error="{code}"', *(f'{name}="{value}"' for name, value in more.items())])
+
+
+def seen(status: int, challenge: str = "", body: str = "", seconds: float = 0.01, **fields: str) -> Asked:
+    """Return a request and its answer; underscores in the names of fields stand for hyphens."""
+    headers = {name.replace("_", "-"): value for name, value in fields.items()}
+    headers |= {"www-authenticate": challenge} if challenge else {}
+    reply = Response(status=status, headers=headers, body=body.encode(), seconds=seconds, url="http://api/messages")
+    return Asked(line="GET /messages", reply=reply)
+
+
+def broken(kind: FailureKind) -> Asked:
+    """Return a request that got no answer."""
+    return Asked(line="GET /messages", reply=ConnectionFailed("", hint="", kind=kind, origin="http://api"))
+
+
+LATE, CUT = broken(FailureKind.TIMEOUT), broken(FailureKind.HUNG_UP)
+OK, FORBIDDEN, MISSING = seen(200, body="{}"), seen(403, error("insufficient_scope")), seen(401, REALM)
+INVALID, BAD = seen(401, error("invalid_token")), seen(400, error("invalid_request"))
+JSON, HTML = "application/json", "text/html; charset=utf-8"
+
+
+def measured(seconds: float | None, before: Asked = OK) -> Measured:
+    return Measured(seconds=seconds, limit=10, before=before, last=OK)
+
+
+def flights(introspections: int, *asked: Asked) -> Flights:
+    return Flights(asked=asked or [OK] * 64, introspections=introspections)
+
+
+REFUSED = ([INVALID, FORBIDDEN, MISSING, seen(404)], [OK, seen(302), seen(500), seen(503), LATE, CUT])
+NOT_LET_IN = ([[INVALID, seen(500), seen(502), CUT]], [[INVALID, OK], [seen(204)], [seen(302)]])
+OUTAGE = ([seen(502), seen(503), seen(504)], [OK, INVALID, FORBIDDEN, seen(500), seen(404), LATE, CUT])
+WINDOW = ([measured(0.1), measured(9.9)], [measured(None)])
+PRIVATE = seen(200, cache_control="no-store")
+
+VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passes, and what fails
+    "correct.no_token": ([MISSING], [OK, seen(401), INVALID, seen(403), seen(404), seen(500), LATE]),
+    "safe.paths": (
+        [[seen(404), seen(404), seen(308), seen(401)], [seen(200, body="page"), seen(200, body="page")]],
+        [[seen(404), seen(404), OK]],
+    ),
+    "safe.no_token": ([MISSING, seen(401), FORBIDDEN], [OK, seen(302), seen(404), seen(405), seen(503), LATE]),
+    "safe.unknown": REFUSED,
+    "safe.near_miss": ([[FORBIDDEN, FORBIDDEN]], [[FORBIDDEN, OK], [seen(500)]]),
+    "safe.active": NOT_LET_IN,
+    "safe.fail_open": NOT_LET_IN,
+    "safe.redirect": (
+        [Elsewhere(requests=0, secrets=()), Elsewhere(requests=2, secrets=())],
+        [Elsewhere(requests=1, secrets=("a token",))],
+    ),
+    "safe.window_token": WINDOW,
+    "safe.expiry_in_cache": WINDOW,
+    "safe.shared_cache": (
+        [seen(200), PRIVATE, seen(200, cache_control="max-age=5"), seen(200, cache_control="private, s-maxage=9")],
+        [seen(200, cache_control="public"), seen(200, cache_control="S-MaxAge=60")],
+    ),
+    "safe.cors": (
+        [[OK, seen(200, access_control_allow_origin="*")]],
+        [[seen(200, access_control_allow_origin="https://a", access_control_allow_credentials="true"), OK]],
+    ),
+    "safe.output": (
+        [Leaks(where="x", found=(), looked_at="y")],
+        [Leaks(where="x", found=("a token",), looked_at="y")],
+    ),
+    "correct.accepts": ([OK, seen(204)], [INVALID, seen(302), seen(404), LATE]),
+    "correct.other_scheme": ([MISSING], [INVALID, seen(401), seen(400), OK]),
+    "correct.scheme_case": ([[INVALID, INVALID]], [[INVALID, MISSING], [INVALID, seen(500)]]),
+    "correct.malformed": ([[BAD, BAD]], [[BAD, INVALID], [seen(400)], [OK]]),
+    "correct.repeated": ([[BAD, BAD], [INVALID, MISSING]], [[OK, INVALID], [seen(500), BAD]]),
+    "correct.invalid_token": ([INVALID], [MISSING, seen(401), FORBIDDEN, seen(403, error("invalid_token")), LATE]),
+    "correct.insufficient_scope": (
+        [FORBIDDEN, seen(401, error("insufficient_scope"))],
+        [seen(403), INVALID, seen(404), OK],
+    ),
+    "correct.challenge": ([[MISSING, INVALID, OK]], [[MISSING, seen(401)]]),
+    "correct.challenge_syntax": ([[MISSING, INVALID, BAD, OK]], [[MISSING, seen(401, 'Bearer realm="x')]]),
+    "robust.internal_error": OUTAGE,
+    "robust.hang": OUTAGE,
+    "robust.public_while_hanging": (
+        [seen(200), seen(404)],
+        [seen(200, seconds=2.5), seen(503), LATE],
+    ),
+    "robust.recovery": (
+        [Recovery(seconds={"reset": 0.1, "hang": 2.0}, limit=10)],
+        [Recovery(seconds={"reset": 0.1, "hang": None}, limit=10)],
+    ),
+    "robust.single_flight": (
+        [flights(1), flights(4), flights(1, OK, seen(503), seen(429))],
+        [flights(64), flights(5), flights(0), flights(1, OK, CUT), flights(1, OK, seen(500)), flights(1, seen(503))],
+    ),
+    "robust.too_long": ([BAD, INVALID, seen(431), seen(413), CUT], [OK, seen(500), LATE]),
+    "robust.odd_tokens": ([[BAD, INVALID, CUT]], [[BAD, seen(500)], [OK], [LATE]]),
+    "polite.realm": ([[MISSING, OK]], [[MISSING, seen(401, "Bearer")]]),
+    "polite.scope": ([seen(403, error("insufficient_scope", scope="a"))], [FORBIDDEN]),
+    "polite.body": (
+        [[seen(401, body="{}", content_type=JSON), seen(401), seen(404, body="no", content_type="text/plain")]],
+        [
+            [seen(401, body="<p>", content_type=HTML)],
+            [seen(401, body="{", content_type="application/problem+json")],
+            [seen(401, body="?")],
+        ],
+    ),
+    "polite.trace": ([[OK, INVALID]], [[seen(500, body="Traceback (most recent call last):\n")]]),
+    "polite.cache": (
+        [[PRIVATE, seen(401, vary="Origin, Authorization")], [seen(200, cache_control="max-age=0, private")]],
+        [[PRIVATE, INVALID], [seen(200, cache_control="max-age=60")]],
+    ),
+    "polite.two_ways": ([BAD], [INVALID, OK]),
+    "polite.retry_after": ([[seen(503, retry_after="1"), OK]], [[seen(503, retry_after="1"), seen(503)]]),
+    "polite.head": ([[OK, seen(200)], [OK, seen(405)]], [[OK, seen(200, body="x")], [OK, seen(401)], [OK, LATE]]),
+    "polite.preflight": ([OK, seen(405), seen(404)], [MISSING, seen(403), seen(500), LATE]),
+}
+SKIPPED = {
+    "safe.window_token": measured(None, INVALID),
+    "robust.public_while_hanging": None,
+    "robust.recovery": Recovery(seconds={}, limit=10),
+    "correct.challenge": [OK],
+    "correct.challenge_syntax": [OK],
+    "polite.realm": [OK],
+    "polite.scope": seen(403),
+    "polite.retry_after": [seen(502)],
+}
+ROWS = [
+    pytest.param(BY_ID[name], what, mark, id=f"{name}-{mark.value}-{number}")
+    for name, columns in VERDICTS.items()
+    for mark, found in zip((Mark.PASS, Mark.FAIL), columns, strict=True)
+    for number, what in enumerate(found)
+]
+
+
+@pytest.mark.parametrize(("case", "what", "mark"), ROWS)
+def test_the_verdict_follows_from_what_was_seen(case: Case, what: Any, mark: Mark) -> None:
+    verdict = case.judge(what)
+    assert verdict.mark is mark, verdict
+    assert verdict.seen
+
+
+@pytest.mark.parametrize("name", SKIPPED)
+def test_what_does_not_apply_is_skipped_with_the_reason(name: str) -> None:
+    verdict = BY_ID[name].judge(SKIPPED[name])
+    assert (verdict.mark, bool(verdict.seen)) == (Mark.SKIP, True)
+
+
+def test_each_judgment_is_in_the_table() -> None:
+    """Cases that share a judgment are judged alike, so one of them is enough."""
+    judged = {BY_ID[name].judge for name in VERDICTS}
+    assert {case.id for case in CASES if case.judge not in judged} == set()
+
+
+def test_what_was_seen_is_said_in_words() -> None:
+    assert INVALID.in_words() == "GET /messages 401, invalid_token"
+    assert LATE.in_words() == "GET /messages: no answer in time"
+    assert CUT.in_words() == "GET /messages: the connection broke without an answer"
+    assert BY_ID["correct.invalid_token"].judge(seen(401)).seen == "GET /messages 401, no WWW-Authenticate: Bearer"

@@ -1,0 +1,166 @@
+"""Start what ``zdemo verify`` needs: a ZITADEL, and the API with settings that lead to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zdemo.cli.exports import command_environment, expanded, placeholders, variables
+from zdemo.cli.screen import Screen
+from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
+from zdemo.cli.verify_screen import shortened
+from zdemo.cli.with_emulator import exported, key_files
+from zdemo.config.environment import Environment, read_environment
+from zdemo.errors import UsageError, ZdemoError
+
+if TYPE_CHECKING:
+    from zdemo.config.settings import Settings
+    from zdemo.verify.api_process import RunningApi
+    from zdemo.verify.bench import Bench
+    from zdemo.verify.issuer import Faults, Issuer
+
+KEY_FILE = "ZITADEL_KEY_FILE"
+FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
+PORT = "PORT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradedApi:
+    """The API that is graded, and how long things may take."""
+
+    command: Sequence[str]
+    env: Sequence[str]
+    path: str
+    public: str
+    role: str
+    window_seconds: float
+    start_seconds: float
+    most_seconds: float
+
+
+@contextmanager
+def emulated_bench(screen: Screen, target: GradedApi) -> Iterator[Bench]:
+    """Run an emulator and the API in front of it; yield what the cases ask with."""
+    from zdemo.emulator import emulate, random_start
+    from zdemo.verify.emulated import emulated_issuer
+
+    with ExitStack() as stack:
+        start = random_start()
+        needs_file = any("{key_file}" in text for text in (*target.env, *target.command))
+        files = stack.enter_context(key_files(start)) if needs_file else {}
+        running = stack.enter_context(emulate(start.world))
+        issuer = stack.enter_context(emulated_issuer(running, start.project_id, target.role))
+        values = {**exported(start, running.url), **files}
+        yield stack.enter_context(_bench(screen, target, values, issuer, issuer))
+
+
+@contextmanager
+def live_bench(screen: Screen, target: GradedApi, env_file: Path | None) -> Iterator[Bench]:
+    """Run the API in front of the configured ZITADEL; yield what the cases ask with.
+
+    With an administrator's PAT, the users and tokens are this run's own, in a project of its own.
+    """
+    from zdemo.config.settings import AdminSettings
+    from zdemo.verify.live import PREFIX, live_issuer
+
+    environment = read_environment(env_file)
+    hide_secrets(screen, environment)
+    if not environment.get("ZITADEL_ADMIN_PAT", "").strip():
+        issuer, values = _configured(environment)
+        with _bench(screen, target, values, issuer, None) as bench:
+            yield bench
+        return
+    admin = AdminSettings.from_env(environment)
+    tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
+    screen.tell(f"note: creates two projects and some users in {admin.issuer}, called {PREFIX}…, and removes them")
+    with live_issuer(admin) as own, _bench(screen, target, _values(own.settings), own, None) as bench:
+        yield bench
+
+
+def _configured(environment: Environment) -> tuple[Issuer, dict[str, str]]:
+    from zdemo.config.settings import Settings
+    from zdemo.verify.configured import ConfiguredIssuer
+
+    settings = Settings.from_env(environment)
+    tokens = (environment.get(name, "").strip() for name in ("PAT", "ZDEMO_VISITOR_PAT"))
+    return ConfiguredIssuer(*tokens), {**_values(settings), KEY_FILE: environment.get(KEY_FILE, "")}
+
+
+def _values(settings: Settings) -> dict[str, str]:
+    """Return the variables of the API."""
+    return {
+        "ZITADEL_DOMAIN": settings.issuer,
+        "CLIENT_ID": settings.client_id,
+        "CLIENT_SECRET": settings.client_secret,
+        "ZITADEL_PROJECT_ID": settings.project_id or "",
+    }
+
+
+def api_environment(target: GradedApi, values: Mapping[str, str], port: int) -> tuple[dict[str, str], list[str]]:
+    """Return the environment of the API, and the names of the person's variables that it does not get.
+
+    It gets no token, since it is not a client.
+    """
+    asked_for = {text.partition("=")[0] for text in target.env}
+    own = FOR_THE_API if values["CLIENT_SECRET"] else (*FOR_THE_API, KEY_FILE)
+    given = {name: text for name, text in variables(values, port, target.env).items() if text or name in asked_for}
+    kept = {name: text for name, text in given.items() if name in (*own, *asked_for)}
+    return command_environment(os.environ, {PORT: str(port), **kept})
+
+
+@contextmanager
+def _bench(
+    screen: Screen, target: GradedApi, values: Mapping[str, str], issuer: Issuer, faults: Faults | None
+) -> Iterator[Bench]:
+    """Start the API and wait until it answers; yield what the cases ask with."""
+    from zdemo.processes.group import SUPPORTED
+
+    if not SUPPORTED:
+        raise UsageError("a command can be run on Linux and macOS only", hint="zdemo doctor --api URL")
+    from zdemo.verify.api_process import LOOPBACK, api_running, free_port
+    from zdemo.verify.asker import Asker
+    from zdemo.verify.bench import Bench
+    from zdemo.verify.budget import RunBudget
+
+    port = free_port()
+    origin = f"http://{LOOPBACK}:{port}"
+    environment, withdrawn = api_environment(target, values, port)
+    command = expanded(target.command, placeholders(values, port))
+    screen.hide(values["CLIENT_SECRET"])
+    if withdrawn and faults:
+        screen.tell(f"note: the API does not get your {', '.join(withdrawn)}")
+    with api_running(command, environment) as api:
+        with screen.waiting(f"waiting for {command[0]} to answer at {origin}{target.path}"):
+            _wait(screen, api, origin, target)
+        budget = RunBudget(target.most_seconds)
+        with Asker(origin, target.path, budget) as asker:
+            yield Bench(
+                api=asker,
+                issuer=issuer,
+                faults=faults,
+                role=target.role,
+                budget=budget,
+                public=target.public,
+                window_seconds=target.window_seconds,
+                printed=api.output.content,
+                gone=api.gone,
+                client_id=values["CLIENT_ID"],
+                client_secret=values["CLIENT_SECRET"],
+                project_id=values["ZITADEL_PROJECT_ID"],
+                issuer_url=values["ZITADEL_DOMAIN"],
+            )
+
+
+def _wait(screen: Screen, api: RunningApi, origin: str, target: GradedApi) -> None:
+    from zdemo.verify.bench import last_lines
+
+    try:
+        api.wait_until_it_answers(origin, target.path, target.start_seconds)
+    except ZdemoError:
+        for line in last_lines(api.output.content()):
+            screen.behind("  ", shortened(screen, line), stream=screen.stderr)
+        raise

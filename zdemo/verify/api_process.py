@@ -1,0 +1,120 @@
+"""Starts the API's command, keeps what it prints, and waits until it answers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+from zdemo.errors import ConnectionFailed, ExitCode, UsageError, ZdemoError
+from zdemo.http.transport import Transport
+from zdemo.processes.group import process_group
+
+LOOPBACK = "127.0.0.1"
+POLL_SECONDS = 0.05
+ANSWER_SECONDS = 2.0
+MOST_OUTPUT_BYTES = 16 << 20
+DRAIN_SECONDS = 1.0
+
+
+class ApiNotRunning(ZdemoError):
+    """An API that did not start, or that ended."""
+
+    exit_code = ExitCode.NO_ANSWER
+
+
+class Output:
+    """What the API has printed; the middle of very much is dropped."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def read_all(self, descriptor: int) -> None:
+        """Read a pipe to its end; whoever writes to it is never held up."""
+        with suppress(OSError):
+            while piece := os.read(descriptor, 1 << 16):
+                with self._lock:
+                    if self._size < MOST_OUTPUT_BYTES:
+                        self._pieces.append(piece)
+                        self._size += len(piece)
+        os.close(descriptor)
+
+    def content(self) -> bytes:
+        """Return what was printed so far."""
+        with self._lock:
+            return b"".join(self._pieces)
+
+
+class RunningApi:
+    """An API's process, and what it prints."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: Output, command: str) -> None:
+        self._process, self.output, self._command = process, output, command
+
+    def wait_until_it_answers(self, origin: str, path: str, seconds: float) -> float:
+        """Return how long it took until any answer came. Raises ApiNotRunning if none comes, or the process ends."""
+        start = time.monotonic()
+        transport = Transport(origin, setting="--path")
+        try:
+            while (took := time.monotonic() - start) < seconds:
+                if how := self.gone():
+                    raise ApiNotRunning(f"{how} before it answered", hint="its last lines are above; run it alone")
+                try:
+                    transport.send("GET", path, timeout_seconds=min(ANSWER_SECONDS, seconds))
+                except ConnectionFailed:
+                    time.sleep(POLL_SECONDS)
+                else:
+                    return took
+        finally:
+            transport.close()
+        raise ApiNotRunning(
+            f"{self._command} did not answer at {origin}{path} within {seconds:g} s",
+            hint="let it listen on 127.0.0.1 and on {port}; if it starts slowly, raise --start-seconds",
+        )
+
+    def gone(self) -> str:
+        """Return how the process ended; empty while it runs."""
+        if (code := self._process.poll()) is None:
+            return ""
+        return f"{self._command} ended ({f'exit code {code}' if code >= 0 else f'signal {-code}'})"
+
+
+@contextmanager
+def api_running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[RunningApi]:
+    """Run a command during the block, with its output kept; neither it nor its children outlive the block.
+
+    Raises UsageError if it cannot be run.
+    """
+    reader, writer = os.pipe()
+    output = Output()
+    thread = threading.Thread(target=output.read_all, args=(reader,), name="output of the API", daemon=True)
+    thread.start()
+    try:
+        with process_group() as group:
+            try:
+                process = group.start(command, environment, output=writer)
+            except FileNotFoundError:
+                what = f"command not found: {command[0]}"
+                raise UsageError(what, hint="check its spelling, or give its path") from None
+            except OSError as error:
+                what = f"{command[0]} cannot be executed: {error.strerror}"
+                raise UsageError(what, hint="check that it is a program: ls -l") from None
+            finally:
+                os.close(writer)
+            threading.Thread(target=process.wait, daemon=True).start()  # else its group would seem to live on
+            yield RunningApi(process, output, command[0])
+    finally:
+        thread.join(DRAIN_SECONDS)
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as bound:
+        bound.bind((LOOPBACK, 0))
+        return int(bound.getsockname()[1])

@@ -1,0 +1,212 @@
+"""What the cases ask with: the API, the users and tokens, and the experiments that several cases look at."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from zdemo.verify.asked import Asked
+from zdemo.verify.asker import Asker
+from zdemo.verify.budget import RunBudget
+from zdemo.verify.issuer import Faults, Issuer, Person
+from zdemo.verify.judgments import ANSWER_SECONDS, COLD_CALLS, PUBLIC_SECONDS, Flights, Measured, Recovery
+from zdemo.verify.leaks import secrets_of
+
+POLL_SECONDS = 0.05
+RECOVERY_SECONDS = 10.0
+WAITING_CALLS = 16  # while ZITADEL hangs
+SETTLE_SECONDS = 1.0  # at most, until they wait
+EXPIRY_SECONDS = 2.0  # how long after its expiry a token may pass, for clocks in whole seconds
+LATE_SECONDS = 2.0  # an answer after the deadline is still received, to tell late from never
+LAST_LINES, LAST_BYTES = 8, 1 << 16
+PRINTING_SECONDS = 0.1
+CHANGES = ("delete", "revoke")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hang:
+    """What an API answered while ZITADEL hung and other requests waited for it."""
+
+    waiting: list[Asked]
+    public: Asked | None
+    without_token: Asked
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """The API, and who makes its tokens. ``printed`` returns what the API has printed so far, and
+    ``gone`` how it ended, if it did."""
+
+    api: Asker
+    issuer: Issuer
+    faults: Faults | None
+    role: str
+    budget: RunBudget
+    public: str = ""
+    window_seconds: float = 10.0
+    printed: Callable[[], bytes] = bytes
+    gone: Callable[[], str] = str
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    project_id: str = ""
+    issuer_url: str = ""
+    outages: dict[str, Asked] = field(default_factory=dict)
+    about_refusal: list[str] = field(default_factory=list)
+    recoveries: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def zitadel(self) -> Faults:
+        """The emulator, for cases that need it."""
+        assert self.faults is not None  # noqa: S101  # the runner skips these cases without one
+        return self.faults
+
+    @cached_property
+    def secrets(self) -> dict[str, str]:
+        """What must not be seen anywhere, by its name."""
+        return secrets_of(self.client_id, self.client_secret)
+
+    # --- single questions
+
+    def reader(self) -> Person:
+        """Return a new user with the role, whose token the API has not seen."""
+        return self.issuer.person(self.role)
+
+    @cached_property
+    def known(self) -> Person:
+        """A user with the role, for questions in which the token does not matter."""
+        return self.reader()
+
+    @cached_property
+    def answer(self) -> Asked:
+        """The answer to a valid token with the role; what the API printed about a refusal is kept."""
+        asked = self.api.bearer(self.known.token)
+        if not asked.let_in:
+            time.sleep(PRINTING_SECONDS)
+            self.about_refusal = last_lines(self.printed())
+        return asked
+
+    @cached_property
+    def bare(self) -> Asked:
+        """The answer to a request without a token."""
+        return self.api.send()
+
+    @cached_property
+    def refused_garbage(self) -> Asked:
+        """The answer to a made-up token of the right form."""
+        return self.api.bearer(made_up())
+
+    @cached_property
+    def refused_visitor(self) -> Asked:
+        """The answer to a valid token without the role."""
+        return self.api.bearer(self.issuer.person().token)
+
+    def after(self, change: str) -> Asked:
+        """Ask with a token that the API has not seen, after a change of its user."""
+        person = self.reader()
+        self.issuer.change(change, person)
+        return self.api.bearer(person.token)
+
+    def with_claims(self, names: Sequence[str], values: Mapping[str, object]) -> list[Asked]:
+        """Ask about users who have the role, with each of these values of some claims in ZITADEL's answer."""
+        return [
+            replace(asked, line=f"{asked.line} ({name})")
+            for name, value in values.items()
+            for asked in [self.api.bearer(self.zitadel.with_claims(dict.fromkeys(names, value), self.role).token)]
+        ]
+
+    # --- removal windows
+
+    @cached_property
+    def windows(self) -> dict[str, Measured]:
+        """How long tokens pass that the API has let in before: by the change, all at the same time."""
+        people = {change: self.reader() for change in CHANGES}
+        life = self.issuer.short_life_seconds
+        people["expiry"] = self.issuer.person(self.role, seconds=life)
+        limits = dict.fromkeys(CHANGES, self.window_seconds) | {"expiry": EXPIRY_SECONDS}
+        starts: dict[str, float] = {"expiry": time.monotonic() + life}
+        before = {change: self.api.bearer(person.token) for change, person in people.items()}
+        for change in CHANGES:
+            self.issuer.change(change, people[change])
+            starts[change] = time.monotonic()
+        done: dict[str, Measured] = {}
+        while len(done) < len(people):
+            for change in people.keys() - done.keys():
+                asked = self.api.bearer(people[change].token)
+                took = time.monotonic() - starts[change]
+                seconds = max(took, 0.0) if not asked.let_in else None
+                if seconds is not None or took > limits[change] or self.budget.is_spent:
+                    done[change] = Measured(seconds=seconds, limit=limits[change], before=before[change], last=asked)
+            time.sleep(POLL_SECONDS)
+        return done
+
+    # --- many at once
+
+    @cached_property
+    def flights(self) -> Flights:
+        """What simultaneous requests with one cold token cause."""
+        person = self.reader()
+        started = time.time()
+        with self.zitadel.fault("slow"):  # so that all of them are under way before the first answer comes
+            asked = self.api.at_once([person.token] * COLD_CALLS)
+        return Flights(asked=asked, introspections=self.zitadel.introspections(started))
+
+    # --- outages
+
+    def outage(self, kind: str) -> Asked:
+        """Return the answer to a valid, cold token while ZITADEL answers wrongly; then wait until all is well again."""
+        if kind not in self.outages:
+            person = self.reader()
+            with self.zitadel.fault(kind):
+                self.outages[kind] = self.api.bearer(person.token, seconds=ANSWER_SECONDS)
+            self.recoveries[kind] = self._until_let_in(person)
+        return self.outages[kind]
+
+    @cached_property
+    def hang(self) -> Hang:
+        """What happens while ZITADEL hangs."""
+        people = [self.reader() for _ in range(WAITING_CALLS)]
+        with ThreadPoolExecutor(max_workers=len(people)) as pool, self.zitadel.fault("hang") as held:
+            waiting: list[Future[Asked]] = [
+                pool.submit(self.api.bearer, person.token, seconds=ANSWER_SECONDS) for person in people
+            ]
+            end = time.monotonic() + SETTLE_SECONDS
+            while held() < len(people) and time.monotonic() < end:
+                time.sleep(POLL_SECONDS)
+            patience = PUBLIC_SECONDS + LATE_SECONDS
+            public = self.api.send(path=self.public, seconds=patience) if self.public else None
+            without_token = self.api.send(seconds=patience)
+            answers = [future.result() for future in waiting]
+        self.outages["hang"] = next((one for one in answers if one.let_in or not one.status), answers[0])
+        self.recoveries["hang"] = self._until_let_in(people[0])
+        return Hang(waiting=answers, public=public, without_token=without_token)
+
+    def _until_let_in(self, person: Person) -> float | None:
+        """Return how long the API refuses a valid token."""
+        start = time.monotonic()
+        while (took := time.monotonic() - start) < RECOVERY_SECONDS and not self.budget.is_spent:
+            if 200 <= self.api.bearer(person.token, seconds=RECOVERY_SECONDS).status < 300:
+                return took
+            time.sleep(POLL_SECONDS)
+        return None
+
+    @property
+    def recovery(self) -> Recovery:
+        """How long the API took after each outage that was tried."""
+        if not self.recoveries:
+            self.outage("internal-error")
+        return Recovery(seconds=dict(self.recoveries), limit=RECOVERY_SECONDS)
+
+
+def last_lines(printed: bytes) -> list[str]:
+    """Return the last lines that are not empty."""
+    lines = printed[-LAST_BYTES:].decode("utf-8", "replace").splitlines()[len(printed) > LAST_BYTES :]
+    return [line.rstrip() for line in lines if line.strip()][-LAST_LINES:]
+
+
+def made_up() -> str:
+    """Return a token of the right form that nobody issued."""
+    return secrets.token_urlsafe(53)

@@ -1,0 +1,115 @@
+"""A case: one question to an API, what its answer must be, why, and how to fix an API that answers otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Any
+
+
+class Group(StrEnum):
+    """What a case is about; the value is the beginning of its ID."""
+
+    SAFE = "safe"
+    CORRECT = "correct"
+    ROBUST = "robust"
+    POLITE = "polite"
+
+
+class Needs(StrEnum):
+    """What a case needs besides the API's address."""
+
+    NOTHING = "nothing"
+    TOKEN = "token"  # noqa: S105  # a token with the role
+    VISITOR = "visitor"  # a token without the role
+    CHANGES = "changes"  # users and tokens that can be made, changed and removed
+    EMULATOR = "emulator"  # faults, and answers that a ZITADEL never gives
+
+
+class Stage(IntEnum):
+    """When a case is asked: those at the end look at the answers to the others."""
+
+    FIRST = 0
+    PLAIN = 1
+    TIME = 2
+    OUTAGE = 3
+    AFTER_OUTAGES = 4
+    LAST = 5
+
+
+class Mark(StrEnum):
+    """The outcome of a case."""
+
+    PASS = "pass"  # noqa: S105  # not a password
+    FAIL = "fail"
+    SKIP = "skip"  # the case does not apply, or something that it needs is missing
+    UNASKED = "unasked"  # the time was up
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """A mark, and what was seen or why the case was skipped."""
+
+    mark: Mark
+    seen: str
+
+
+def good(seen: str) -> Verdict:
+    """Return the verdict on an answer that is as it must be."""
+    return Verdict(mark=Mark.PASS, seen=seen)
+
+
+def bad(seen: str) -> Verdict:
+    """Return the verdict on an answer that is not as it must be."""
+    return Verdict(mark=Mark.FAIL, seen=seen)
+
+
+def skip(why: str) -> Verdict:
+    """Return the verdict where nothing could be judged."""
+    return Verdict(mark=Mark.SKIP, seen=why)
+
+
+def unless(problem: str, seen: str) -> Verdict:
+    """Return the verdict that a problem makes, or a good one without a problem."""
+    return bad(problem) if problem else good(seen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One case. ``ask`` takes the bench and returns what was seen, and ``judge`` judges that alone, so it is pure.
+
+    ``asked`` and ``wrong`` complete the sentences "asked: …" and "✗ …"; ``basis`` are the IDs of cases that must have
+    passed, since without them the answer says nothing.
+    """
+
+    id: str
+    asked: str
+    must: str
+    wrong: str
+    source: str
+    fix: str
+    ask: Callable[[Any], Any]
+    judge: Callable[[Any], Verdict]
+    needs: Needs = Needs.CHANGES
+    stage: Stage = Stage.PLAIN
+    basis: tuple[str, ...] = ()
+
+    @property
+    def group(self) -> Group:
+        """The group, which begins the ID."""
+        return Group(self.id.partition(".")[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseReport:
+    """A case, its verdict, and how long the question took."""
+
+    case: Case
+    verdict: Verdict
+    seconds: float = 0.0
+
+    @property
+    def mark(self) -> Mark:
+        """The outcome of the question."""
+        return self.verdict.mark

@@ -1,0 +1,158 @@
+"""Cases about what helps clients, caches and browsers."""
+
+from __future__ import annotations
+
+from zdemo.verify.asked import Asked
+from zdemo.verify.bench import Bench, made_up
+from zdemo.verify.case import Case, Needs, Stage
+from zdemo.verify.cases.safe import ACCEPTS, FOREIGN_ORIGIN, GUARDED
+from zdemo.verify.judgments import (
+    INVALID_REQUEST,
+    like_get,
+    named_realm,
+    names_scope,
+    no_trace,
+    preflight,
+    readable,
+    retry_after,
+    say_private,
+)
+
+PREFLIGHT = {
+    "Origin": FOREIGN_ORIGIN,
+    "Access-Control-Request-Method": "GET",
+    "Access-Control-Request-Headers": "authorization",
+}
+
+
+def _head(bench: Bench) -> list[Asked]:
+    return [bench.answer, bench.api.send(f"Bearer {bench.known.token}", method="HEAD")]
+
+
+def _two_ways(bench: Bench) -> Asked:
+    token = made_up()
+    return bench.api.send(f"Bearer {token}", query=token)
+
+
+CASES: tuple[Case, ...] = (
+    Case(
+        id="polite.realm",
+        asked="the bearer challenges of the whole run",
+        must="at least one parameter, such as realm",
+        wrong="sent Bearer without a parameter",
+        source="RFC 6750 section 3",
+        fix='send WWW-Authenticate: Bearer realm="…"',
+        ask=lambda bench: bench.api.asked,
+        judge=named_realm,
+        needs=Needs.NOTHING,
+        stage=Stage.LAST,
+    ),
+    Case(
+        id="polite.scope",
+        asked="the challenge for a missing role",
+        must="scope says what is missing",
+        wrong="does not say which role is missing",
+        source="RFC 6750 section 3.1",
+        fix='send scope="urn:zitadel:iam:org:project:role:ROLE" with insufficient_scope',
+        ask=lambda bench: bench.refused_visitor,
+        judge=names_scope,
+        needs=Needs.VISITOR,
+        basis=ACCEPTS,
+    ),
+    Case(
+        id="polite.two_ways",
+        asked="the same made-up token in the header and in the query",
+        must="400 invalid_request",
+        wrong="did not answer 400 invalid_request to a token that was sent in two ways",
+        source="RFC 6750 sections 2 and 3.1",
+        fix="answer 400 invalid_request when a token is sent in two ways",
+        ask=_two_ways,
+        judge=INVALID_REQUEST,
+        needs=Needs.NOTHING,
+        basis=GUARDED,
+    ),
+    Case(
+        id="polite.body",
+        asked="the bodies of refusals",
+        must="no web page, and valid JSON where Content-Type says so",
+        wrong="refused with a body that clients cannot read",
+        source="RFC 9110 section 8.3",
+        fix="answer refusals in the form of the API's other answers, usually JSON",
+        ask=lambda bench: bench.api.asked,
+        judge=readable,
+        needs=Needs.NOTHING,
+        stage=Stage.LAST,
+    ),
+    Case(
+        id="polite.trace",
+        asked="all answers of the API",
+        must="no stack trace",
+        wrong="showed a stack trace",
+        source="CWE-209",
+        fix="switch the debug mode off, and write errors to the log",
+        ask=lambda bench: bench.api.asked,
+        judge=no_trace,
+        needs=Needs.NOTHING,
+        stage=Stage.LAST,
+    ),
+    Case(
+        id="polite.cache",
+        asked="the answer to a valid token",
+        must="Cache-Control: no-store, private or no-cache, or Vary: Authorization",
+        wrong="does not say that an answer is for one caller",
+        source="RFC 9111 sections 5.2.2 and 4.1",
+        fix="send Cache-Control: no-store on every route that requires a token",
+        ask=lambda bench: [bench.answer],
+        judge=say_private,
+        needs=Needs.TOKEN,
+        basis=ACCEPTS,
+    ),
+    Case(
+        id="polite.cached_refusal",
+        asked="the answer to a token that nobody issued",
+        must="Cache-Control: no-store, private or no-cache, or Vary: Authorization",
+        wrong="does not say that a refusal must not be kept",
+        source="RFC 9111 sections 5.2.2 and 4.1",
+        fix="send Cache-Control: no-store on every route that requires a token",
+        ask=lambda bench: [bench.refused_garbage],
+        judge=say_private,
+        needs=Needs.NOTHING,
+        basis=GUARDED,
+    ),
+    Case(
+        id="polite.retry_after",
+        asked="the 503 answers of the whole run",
+        must="each has Retry-After",
+        wrong="answered 503 without Retry-After",
+        source="RFC 9110 section 10.2.3",
+        fix="send Retry-After: 1 with 503",
+        ask=lambda bench: bench.api.asked,
+        judge=retry_after,
+        needs=Needs.EMULATOR,
+        stage=Stage.LAST,
+    ),
+    Case(
+        id="polite.head",
+        asked="HEAD with a valid token",
+        must="the status of GET and no body, or 405",
+        wrong="answered HEAD otherwise than GET",
+        source="RFC 9110 section 9.3.2",
+        fix="answer HEAD like GET without the body",
+        ask=_head,
+        judge=like_get,
+        needs=Needs.TOKEN,
+        basis=ACCEPTS,
+    ),
+    Case(
+        id="polite.preflight",
+        asked="the preflight request of a browser (OPTIONS without a token)",
+        must="not 401, 403 or 5xx",
+        wrong="asked a browser's preflight request for a token",
+        source="Fetch standard, CORS-preflight fetch: it has no Authorization header",
+        fix="guard no OPTIONS requests",
+        ask=lambda bench: bench.api.send(method="OPTIONS", headers=PREFLIGHT),
+        judge=preflight,
+        needs=Needs.NOTHING,
+        basis=GUARDED,
+    ),
+)

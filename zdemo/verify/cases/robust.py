@@ -1,0 +1,166 @@
+"""Cases about failures: what an API answers while ZITADEL does not, when it comes back, and under load."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from zdemo.verify.asked import Asked
+from zdemo.verify.bench import Bench
+from zdemo.verify.case import Case, Needs, Stage
+from zdemo.verify.cases.safe import ACCEPTS, GUARDED
+from zdemo.verify.judgments import (
+    ANSWER_SECONDS,
+    COLD_CALLS,
+    MOST_FLIGHTS,
+    PUBLIC_SECONDS,
+    no_failure,
+    outage,
+    prompt,
+    recovered,
+    single_flight,
+    too_long,
+)
+
+TOO_LONG = 16 * 1024 + 1  # characters
+ODD = ("Bearer \x80\xff\xfe", "Bearer a\tb", "Bearer %00%0d%0a", "Bearer " + "=" * 40, "Bearer ../../etc/passwd")
+GATEWAY = "502, 503 or 504"
+SOURCE = "RFC 9110 section 15.6; a 401 would make the client throw away a good token"
+UNAVAILABLE = "answer 503 with Retry-After when ZITADEL cannot say whether a token is active"
+KINDS = (  # of failure: ID, fault of the emulator, what ZITADEL does, and the fix
+    ("internal_error", "internal-error", "answers 500", UNAVAILABLE),
+    ("rate_limited", "rate-limited", "answers 429", UNAVAILABLE),
+    (
+        "database_away",
+        "database-away",
+        "has no database (404 with QUERY-d3fas)",
+        "take no status but 200 for an answer about the token",
+    ),
+    ("not_json", "not-json", "answers 200 with a web page", "read the answer as JSON, and handle that it is none"),
+    ("truncated", "truncated", "breaks off in the middle of its answer", UNAVAILABLE),
+    ("redirect", "redirect", "redirects to another origin", "follow no redirects when asking ZITADEL"),
+    ("reset", "reset", "resets the connection", "handle connection errors: " + UNAVAILABLE),
+    (
+        "drip",
+        "drip",
+        "sends its answer byte by byte",
+        "bound the whole request to ZITADEL, not only each read: " + UNAVAILABLE,
+    ),
+)
+
+
+def _outage(kind: str, bench: Bench) -> Asked:
+    return bench.outage(kind)
+
+
+def _hang(bench: Bench) -> Asked:
+    """Return the worst answer of those that waited."""
+    return max(bench.hang.waiting, key=lambda one: (one.let_in, not one.status, one.status not in (502, 503, 504)))
+
+
+CASES: tuple[Case, ...] = (
+    *(
+        Case(
+            id=f"robust.{name}",
+            asked=f"a valid token while ZITADEL {does}",
+            must=GATEWAY,
+            wrong=f"did not answer 503 while ZITADEL {does}",
+            source=SOURCE,
+            fix=fix,
+            ask=partial(_outage, kind),
+            judge=outage,
+            needs=Needs.EMULATOR,
+            stage=Stage.OUTAGE,
+            basis=ACCEPTS,
+        )
+        for name, kind, does, fix in KINDS
+    ),
+    Case(
+        id="robust.hang",
+        asked="valid tokens while ZITADEL does not answer at all",
+        must=f"{GATEWAY}, within {ANSWER_SECONDS:.0f} s",
+        wrong="did not answer 503 in time while ZITADEL hung",
+        source=SOURCE,
+        fix="give the request to ZITADEL a timeout of a few seconds: " + UNAVAILABLE,
+        ask=_hang,
+        judge=outage,
+        needs=Needs.EMULATOR,
+        stage=Stage.OUTAGE,
+        basis=ACCEPTS,
+    ),
+    Case(
+        id="robust.public_while_hanging",
+        asked="the public path (--public) while 16 requests wait for ZITADEL",
+        must=f"answered within {PUBLIC_SECONDS:.0f} s",
+        wrong="the public path stopped answering while ZITADEL hung",
+        source="what needs no token must not depend on ZITADEL",
+        fix="limit how many requests wait for ZITADEL at the same time, so that threads are left for others",
+        ask=lambda bench: bench.hang.public,
+        judge=prompt,
+        needs=Needs.EMULATOR,
+        stage=Stage.OUTAGE,
+        basis=ACCEPTS,
+    ),
+    Case(
+        id="robust.refusal_while_hanging",
+        asked="a request without a token while 16 requests wait for ZITADEL",
+        must=f"refused within {PUBLIC_SECONDS:.0f} s",
+        wrong="a request without a token was not refused in time while ZITADEL hung",
+        source="what needs no introspection must not depend on ZITADEL",
+        fix="limit how many requests wait for ZITADEL at the same time, so that threads are left for others",
+        ask=lambda bench: bench.hang.without_token,
+        judge=prompt,
+        needs=Needs.EMULATOR,
+        stage=Stage.OUTAGE,
+        basis=ACCEPTS,
+    ),
+    Case(
+        id="robust.recovery",
+        asked="the same valid token after each outage",
+        must="let in again within 10 s",
+        wrong="did not recover after an outage of ZITADEL",
+        source="RFC 9110 section 15.6.4: 503 is temporary",
+        fix="keep no failures in the cache, and ask ZITADEL again soon",
+        ask=lambda bench: bench.recovery,
+        judge=recovered,
+        needs=Needs.EMULATOR,
+        stage=Stage.AFTER_OUTAGES,
+        basis=ACCEPTS,
+    ),
+    Case(
+        id="robust.single_flight",
+        asked=f"{COLD_CALLS} simultaneous requests with one token that the API has not seen",
+        must=f"let in, or 503 for the moment, with at most {MOST_FLIGHTS} introspections",
+        wrong="asked ZITADEL again and again about one token at the same time",
+        source="RFC 7662 section 4: caching is allowed; ZITADEL limits requests (429)",
+        fix="keep answers for some seconds, and let requests with the same token wait for one introspection",
+        ask=lambda bench: bench.flights,
+        judge=single_flight,
+        needs=Needs.EMULATOR,
+        stage=Stage.TIME,
+        basis=ACCEPTS,
+    ),
+    Case(
+        id="robust.too_long",
+        asked="a token of 16 KiB",
+        must="400, 401, 413 or 431, or the connection is closed",
+        wrong="did not refuse a token of 16 KiB",
+        source="RFC 9110 section 5.4; RFC 6585 section 5",
+        fix="refuse it with 400 or 431, without an introspection",
+        ask=lambda bench: bench.api.send("Bearer " + "A" * TOO_LONG),
+        judge=too_long,
+        needs=Needs.NOTHING,
+        basis=GUARDED,
+    ),
+    Case(
+        id="robust.odd_tokens",
+        asked="tokens with bytes that are not ASCII, tabs, percent signs and equals signs",
+        must="refused: 4xx",
+        wrong="failed at an odd token",
+        source="RFC 6750 section 2.1: b64token",
+        fix="check the form of a token before it is used",
+        ask=lambda bench: [bench.api.send(value) for value in ODD],
+        judge=no_failure,
+        needs=Needs.NOTHING,
+        basis=GUARDED,
+    ),
+)

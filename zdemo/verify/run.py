@@ -1,0 +1,75 @@
+"""Asks the cases, in an order in which none disturbs another, within the time of the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from zdemo.errors import ZdemoError
+from zdemo.verify.bench import Bench
+from zdemo.verify.case import Case, CaseReport, Group, Mark, Needs, Verdict, skip
+from zdemo.verify.cases import CASES
+
+WHY_NOT = {
+    Needs.TOKEN: "needs a token with the role (PAT)",
+    Needs.VISITOR: "needs a token without the role (ZDEMO_VISITOR_PAT)",
+    Needs.CHANGES: "needs users of its own (ZITADEL_ADMIN_PAT)",
+    Needs.EMULATOR: "needs faults and odd answers, which only the emulator makes",
+}
+
+
+def requested(cases: Sequence[Case], only: Collection[str]) -> list[Case]:
+    """Return the cases with these IDs or of these groups; all of them when none is named."""
+    return [case for case in cases if not only or case.id in only or case.group in only]
+
+
+def examine(
+    bench: Bench, only: Collection[str] = (), *, tell: Callable[[int, int, Case], None] = lambda *_: None
+) -> Iterator[CaseReport]:
+    """Ask the requested cases and those that they build on; yield a report of each, in the order of the questions.
+
+    ``tell`` is called before each question with its number, the number of all, and the case.
+    """
+    wanted = requested(CASES, only)
+    needed = {case.id for case in wanted}.union(*(case.basis for case in wanted))
+    in_order = sorted((case for case in CASES if case.id in needed), key=lambda case: case.stage)
+    failed: set[str] = set()
+    for number, case in enumerate(in_order, 1):
+        tell(number, len(in_order), case)
+        started = time.monotonic()
+        verdict = _verdict(case, bench, failed)
+        if verdict.mark is not Mark.PASS:
+            failed.add(case.id)
+        if case in wanted or verdict.mark is Mark.FAIL:
+            yield CaseReport(case=case, verdict=verdict, seconds=time.monotonic() - started)
+
+
+def _verdict(case: Case, bench: Bench, failed: Collection[str]) -> Verdict:
+    if missing := [name for name in case.basis if name in failed]:
+        return skip(f"needs {missing[0]}")
+    if case.needs is not Needs.NOTHING and case.needs not in bench.issuer.offers:
+        return skip(WHY_NOT[case.needs])
+    too_late = Verdict(mark=Mark.UNASKED, seen=f"not asked: {bench.budget.seconds:g} s were over")
+    if bench.budget.is_spent:
+        return too_late
+    if how := bench.gone():
+        return Verdict(mark=Mark.UNASKED, seen=f"not asked: {how}")
+    try:
+        verdict = case.judge(case.ask(bench))
+        return too_late if verdict.mark is Mark.FAIL and bench.budget.is_spent else verdict
+    except ZdemoError as error:  # ZITADEL failed in a live run, which is no fault of the API
+        return Verdict(mark=Mark.UNASKED, seen=f"not asked: {error.message}")
+
+
+def in_groups(reports: Sequence[CaseReport]) -> dict[Group, list[CaseReport]]:
+    """Return the reports by their groups, those of a group in the order of the table."""
+    order = {case.id: number for number, case in enumerate(CASES)}
+    ordered = sorted(reports, key=lambda report: order[report.case.id])
+    groups = {group: [report for report in ordered if report.case.group is group] for group in Group}
+    return {group: found for group, found in groups.items() if found}
+
+
+def grade(reports: Sequence[CaseReport]) -> tuple[int, int]:
+    """Return how many cases passed, and of how many; those that were skipped do not count."""
+    counted = [report for report in reports if report.mark is not Mark.SKIP]
+    return sum(report.mark is Mark.PASS for report in counted), len(counted)
