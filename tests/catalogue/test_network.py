@@ -32,7 +32,7 @@ from tests.support.upstream import (
 from zdemo.config.settings import Settings
 from zdemo.doctor import CHECKS, DoctorContext, Outcome, examine
 from zdemo.doctor.context import LONGEST_STEP_SECONDS
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, Emulator
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, VISITOR, Emulator
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
@@ -488,6 +488,67 @@ def test_the_banner_of_serve_says_no_more_than_the_warning_below(bare: Shell, zi
     assert "unusable answer" in said
     assert "something in front of it answers introspection" in " ".join(said.split())
     assert "not ZITADEL" not in said
+
+
+WANTS_JWT = answer(json_body({"message": "Unauthorized"}), 401)
+BASIC = answer(b"<h1>401</h1>", 401, headers={**HTML, "WWW-Authenticate": 'Basic realm="ops"'})
+GUARDED = answer(
+    json_body({"error": "unauthorized", "request_id": "1"}), 401, headers={"WWW-Authenticate": 'Bearer realm="zdemo"'}
+)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "doctors", "calls"),
+    [
+        (BASIC, ("asks for a user name and password", 'realm="ops"', "without that login"), ()),
+        (WANTS_JWT, ("requires authentication for /api/public", "JWTs", "zdemo doctor --api"), ("gateway", "JWTs")),
+        (GUARDED, ("an app with zdemo's guard", "zdemo doctor --api http.*/api/private"), ("Authorization",)),
+        (answer(b"<h1>404</h1>", 404, headers=HTML), ("has no /api/p", "API of your own"), ()),
+    ],
+)
+def test_what_is_in_front_of_the_api_or_in_its_place_is_named(
+    bare: Shell, zitadel: Emulator, behaviour: Behaviour, doctors: tuple[str, ...], calls: tuple[str, ...]
+) -> None:
+    with upstream(behaviour) as up:
+        env = settings(zitadel.url, ZDEMO_API_URL=up.url)
+        doctor(bare, env, "api.identity").names(*doctors).never("not a zdemo API", "start it with zdemo serve")
+        call(bare, env, "scoped").names(*(calls or doctors)).never("not a zdemo API")
+
+
+def test_a_proxy_that_changes_the_path_is_named(bare: Shell, zitadel: Emulator) -> None:
+    with (
+        serving(create_app(Settings.from_env(settings(zitadel.url)))) as port,
+        upstream(relay(f"http://127.0.0.1:{port}", prefix="/shop")) as proxy,
+    ):
+        env = settings(zitadel.url, ZDEMO_API_URL=f"http://127.0.0.1:{proxy.port}")
+        for output in (doctor(bare, env, "api.identity"), call(bare, env, "scoped")):
+            output.names("a zdemo API answers at", "no such path as /api/p", "pass the path unchanged", "/PREFIX/api/p")
+            output.never("not a zdemo API", "start it with zdemo serve")
+
+
+def test_a_proxy_that_drops_the_challenge_does_not_hide_the_cause(bare: Shell, zitadel: Emulator) -> None:
+    with (
+        serving(create_app(Settings.from_env(settings(zitadel.url)))) as port,
+        upstream(relay(f"http://127.0.0.1:{port}", drops=("www-authenticate",))) as proxy,
+    ):
+        env = settings(zitadel.url, ZDEMO_API_URL=f"http://127.0.0.1:{proxy.port}", PAT=VISITOR.pat)
+        output = call(bare, env, "scoped")
+        output.names("insufficient_scope", "why the token is valid, but the role", "something in between removes WWW-")
+        output.never("did not receive one")
+        doctor(bare, env, "role.granted", "api.identity").names("is not granted", "removes WWW-Authenticate", "fix let")
+
+
+def test_a_proxy_that_replaces_error_pages_does_not_hide_the_cause(bare: Shell, zitadel: Emulator) -> None:
+    page = answer(b"<h1>Sorry</h1>", 401, headers=HTML)
+    with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
+        passed = relay(f"http://127.0.0.1:{port}")
+        with upstream(depending(lambda r: passed if r.target == "/api/public" else page)) as proxy:
+            env = settings(zitadel.url, ZDEMO_API_URL=f"http://127.0.0.1:{proxy.port}", PAT=VISITOR.pat)
+            output = call(bare, env, "scoped")
+            output.names("most likely, the token is valid, but the role", "is a web page", "role grant visitor")
+            found = doctor(bare, env, "role.granted", "api.identity")
+            found.names("is not granted", "replaces its refusals", "web page", "fix let the proxy .* unchanged")
+            call(bare, env | {"PAT": READER.pat}, "scoped").names("is a web page", "ZITADEL accepts this token")
 
 
 MOVED = depending(lambda r: answer(b"", 301, headers={"Location": f"https://api.example{r.target}"}))

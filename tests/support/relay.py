@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -23,10 +23,13 @@ def relay(
     date_shift_seconds: float = 0,
     passes: Callable[[str], bool] = lambda _: True,
     changes: Callable[[str, bytes], bytes] = lambda _, body: body,
+    drops: Collection[str] = (),
+    prefix: str = "",
 ) -> Behaviour:
     """Return a behaviour that forwards to ``url``, with another Host or Date; what does not pass gets no answer.
 
-    ``changes`` returns the body to send for a target and the body that came.
+    ``changes`` returns the body to send for a target and the body that came; ``drops`` are
+    the fields that the answer loses, in lower case, and ``prefix`` comes before the path.
 
     It is also what ``HTTP_PROXY`` can name: a whole URL in the request line is reduced to its path.
     """
@@ -42,9 +45,9 @@ def relay(
         headers["host"] = host or headers["host"]
         upstream = http.client.HTTPConnection(LOOPBACK, port, timeout=SECONDS)
         try:
-            upstream.request(received.method, target, received.body or None, headers)
+            upstream.request(received.method, prefix + target, received.body or None, headers)
             answer = upstream.getresponse()
-            fields = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
+            fields = {name: value for name, value in answer.getheaders() if name.lower() not in {*HOP_BY_HOP, *drops}}
             body = changes(target, answer.read())
         finally:
             upstream.close()

@@ -224,10 +224,14 @@ def _show(
         _show_exchange(screen, call, bearer)
     rows = [("token", token)] if token else []
     if not call.accepted:
+        from zdemo.diagnosis import CHALLENGE_LOST, lost_challenge  # here, since an accepted call does not need it
+
         refused = 400 <= call.answer.status < 500 and not call.is_page
         rows.append(("refused" if refused else "failed", _message(call)))
         if call.challenge:
             rows.append(("challenge", _in_words(call.challenge, sent=bool(token))))
+        elif lost_challenge(call.answer):
+            rows.append(("challenge", f"missing: {CHALLENGE_LOST}"))
     screen.pairs(rows, indent=2, label_width=10)
     if call.accepted:
         screen.behind("  ", _message(call))

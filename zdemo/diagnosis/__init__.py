@@ -6,7 +6,19 @@ and the next step. ``zdemo.investigation`` gathers the evidence; call, introspec
 
 from zdemo.diagnosis.active_token import finding_for_active, notes, refusal_of
 from zdemo.diagnosis.admin_records import ClientRecords, GuestRecords, PatRecords
-from zdemo.diagnosis.api_response import finding_before_the_api, finding_for_gateway, is_from_zdemo
+from zdemo.diagnosis.api_response import (
+    CHALLENGE_LOST,
+    code_of,
+    finding_before_the_api,
+    finding_for_changed_refusal,
+    finding_for_gateway,
+    finding_for_no_example_api,
+    finding_for_no_such_route,
+    finding_for_page,
+    finding_for_refusal_elsewhere,
+    is_from_zdemo,
+    lost_challenge,
+)
 from zdemo.diagnosis.cases import UserCase
 from zdemo.diagnosis.client_records import uses_the_other_method
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
@@ -30,6 +42,7 @@ from zdemo.diagnosis.unusable_response import finding_for_error
 from zdemo.diagnosis.zitadel_identity import finding_for_issuer, finding_for_server, zitadels_signs
 
 __all__ = [
+    "CHALLENGE_LOST",
     "CLOCK_TOLERANCE_SECONDS",
     "DECISIVE_EVENTS",
     "JUST_CHANGED",
@@ -53,20 +66,27 @@ __all__ = [
     "assertions_are_refused",
     "audience_scope",
     "clock_words",
+    "code_of",
     "described",
     "finding_before_the_api",
     "finding_for_active",
+    "finding_for_changed_refusal",
     "finding_for_error",
     "finding_for_gateway",
     "finding_for_hidden",
     "finding_for_inactive",
     "finding_for_issuer",
     "finding_for_known_value",
+    "finding_for_no_example_api",
+    "finding_for_no_such_route",
+    "finding_for_page",
+    "finding_for_refusal_elsewhere",
     "finding_for_refused_user",
     "finding_for_server",
     "finding_for_users_secret",
     "hiding_words",
     "is_from_zdemo",
+    "lost_challenge",
     "notes",
     "odd_values",
     "own_project",

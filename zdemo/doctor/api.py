@@ -8,7 +8,13 @@ from urllib.parse import urlsplit
 
 from zdemo.client import Call, Route
 from zdemo.config.settings import API_URL, Settings
-from zdemo.diagnosis import described, finding_before_the_api, finding_for_gateway, refusal_of
+from zdemo.diagnosis import (
+    code_of,
+    described,
+    finding_for_changed_refusal,
+    finding_for_no_example_api,
+    refusal_of,
+)
 from zdemo.doctor.check import (
     Result,
     check,
@@ -54,8 +60,8 @@ def _identity(context: DoctorContext) -> Result:
     host = urlsplit(public.url).netloc
     if "zitadel" in public.answer.headers.get("set-cookie", "").lower() or context.api_is_zitadel:
         return failed(f"the server at {host} is ZITADEL, not the API", CORRECT)
-    if before := finding_before_the_api(public.answer, API_URL) or finding_for_gateway(public.answer, API_URL):
-        return from_finding(before)
+    if finding := finding_for_no_example_api(public.answer, API_URL):
+        return from_finding(finding)
     return failed(
         f"the server at {host} is not a zdemo API: {described(public.answer)}",
         CORRECT,
@@ -69,6 +75,8 @@ def _guarded(context: DoctorContext) -> Result:
         return failed_with(private)
     if private.answer.status == 401 and private.challenge and not private.challenge.error:
         return passed("a zdemo API, which requires a token where it should")
+    if changed := finding_for_changed_refusal(private.answer):
+        return from_finding(changed)
     what = f"its private route answers {private.answer.status} without a token, not 401 with a challenge"
     return failed(what, "check the API's log, and that of any proxy in front of it")
 
@@ -106,7 +114,7 @@ def _compared(context: DoctorContext, settings: Settings, call: Call, expected: 
             "try again in a few seconds: the API may reuse an answer for its ZDEMO_CACHE_TTL",
             otherwise=(RESTART, COMPARE),
         )
-    code = call.challenge.error if call.challenge else ""
+    code = code_of(call.answer)
     if expected and code == expected:
         what = f"the API and ZITADEL agree about PAT: {code} ({call.answer.status})"
         return passed(what, brief="refuses PAT as expected")

@@ -15,8 +15,12 @@ from zdemo.diagnosis import (
     SWAPPED_WITH_TOKEN,
     Finding,
     TokenKind,
+    code_of,
     finding_before_the_api,
     finding_for_gateway,
+    finding_for_no_such_route,
+    finding_for_page,
+    finding_for_refusal_elsewhere,
     is_from_zdemo,
     token_form,
 )
@@ -73,17 +77,18 @@ def explain(
     before = finding_before_the_api(call.answer, call.setting)
     if before := before or (finding_for_zitadel(call, settings.issuer) if settings else None):
         return Explanation(finding=before)
-    code = call.challenge.error if call.challenge else ""
+    code = code_of(call.answer)
+    page = call.is_page and not code
     is_zdemo = not isinstance(call.route, OtherRoute)  # others may leave out the code of an error
-    if call.answer.status == 401 and not code and not call.is_page and (is_zdemo or token is None):
+    if call.answer.status == 401 and not code and not page and (is_zdemo or token is None):
         return Explanation(finding=_no_token(call, token, environment))
     judged = code in ("invalid_token", "insufficient_scope") or call.answer.status in (401, 403, *GATEWAY_STATUSES)
-    if not judged or call.is_page:
+    if not judged or (page and (call.answer.status in GATEWAY_STATUSES or settings is None or token is None)):
         return Explanation(finding=_other(call, code))
     if settings is None or token is None:
         return Explanation(finding=_from_the_api_alone(call, token, code), unasked=unasked)
     investigation = investigate_with(environment, settings, token, role=call.role, now=now)
-    finding = _compared(call, token, code, investigation, settings)
+    finding = _behind_a_page(call, investigation) if page else _compared(call, token, code, investigation, settings)
     if call.answer.status in GATEWAY_STATUSES:
         finding = finding.and_then(DOCTOR)
     elif not finding.id.endswith(HIDDEN):
@@ -102,6 +107,8 @@ def _no_token(call: Call, token: str | None, environment: Environment) -> Findin
             ),
             otherwise=(f"or {environment.elsewhere or 'set PAT in .env'}",),
         )
+    if not is_from_zdemo(call.answer) and call.answer.body.strip():
+        return finding_for_refusal_elsewhere(call.answer, call.setting, public=False)
     return Finding(
         id="call.token_not_seen",
         cause="a token was sent, but the API did not receive one",
@@ -118,21 +125,12 @@ def _other(call: Call, code: str) -> Finding:
             cause="the API says that the request is malformed, so it did not ask ZITADEL",
             fix=(f"{call.command} -v          (the whole exchange)",),
         )
-    if call.is_page:
-        return Finding(
-            id="call.page",
-            cause=f"the answer is a web page ({status}, text/html), which the API does not send",
-            candidates=("another web server answers there", "a proxy in front of the API answers in its place"),
-            fix=(f"correct {call.setting}", "check the log of the proxy, if there is one"),
-        )
     if found := finding_for_route(call):
         return found
     if status == 404:
-        return Finding(
-            id="call.no_such_route",
-            cause="there is no such route: the server is not a zdemo API",
-            fix=(f"correct {call.setting}", "zdemo serve          (runs the API)"),
-        )
+        return finding_for_no_such_route(call.answer, call.setting)
+    if call.is_page:
+        return finding_for_page(call.answer, call.setting)
     return Finding(
         id="call.other",
         cause=f"the status is {status}, which says nothing about the token"
@@ -208,6 +206,16 @@ def _compared(call: Call, token: str, code: str, investigation: Investigation, s
     if finding and finding.id.startswith(ROLE_MISSING_PREFIX) == missing_role:
         return finding
     return _disagree(call, finding, settings)
+
+
+def _behind_a_page(call: Call, investigation: Investigation) -> Finding:
+    """Return why the API refuses, where a web page hides its answer: most likely what ZITADEL says of the token."""
+    here, page = investigation.finding, finding_for_page(call.answer, call.setting)
+    if here is None or investigation.introspection is None:
+        return page.and_seen([("from here", here.cause if here else "ZITADEL accepts this token")])
+    return replace(
+        here, likely=here.likely or not here.candidates, candidates=(*here.candidates, f"something else: {page.cause}")
+    )
 
 
 def _judged_there_alone(call: Call, token: str, code: str, here: Finding | None) -> Finding:
