@@ -214,7 +214,7 @@ def test_a_project_that_is_not_the_apis(bare: Shell, planter: Planter, wrong: st
     env = as_user(planter.url, ZITADEL_PROJECT_ID=wrong)
     token = Shell(folder=bare.folder, env=env)("token")
     assert (token.code, token.err) == (0, "")
-    introspect(bare, {**env, "PAT": token.out.strip()}).names("audience", "if it was: set ZITADEL_PROJECT_ID")
+    introspect(bare, {**env, "PAT": token.out.strip()}).names("ZITADEL_PROJECT_ID .* is wrong", "fix compare")
     jwt = planter.tokens(f"urn:zitadel:iam:org:project:id:{wrong}:aud", jwt=True)["access_token"]
     output = introspect(bare, {**env, "PAT": jwt})
     output.names(f"meant for the project {wrong} .*API application belongs to another", "set ZITADEL_PROJECT_ID")
