@@ -9,11 +9,13 @@ import time
 
 from benchmarks.flood import flood
 from benchmarks.memory import memory
+from benchmarks.observe import observe
 from benchmarks.start import start
 from benchmarks.tables import asgi, cached_against_uncached, cold, hanging, removal, servers, warm
 
 TABLES = {
     "warm": warm,
+    "observe": observe,
     "servers": servers,
     "cached": cached_against_uncached,
     "asgi": asgi,

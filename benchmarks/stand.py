@@ -98,6 +98,14 @@ def cpu_seconds(port: int) -> float:
     return float(received.rpartition(b"\r\n\r\n")[2])
 
 
+def used_seconds(server: Server) -> float:
+    """Return the processor time of a server and its workers so far (Linux)."""
+    pid = server.process.pid
+    pids = {str(pid), *Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+    stats = [Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split() for one in pids]
+    return sum(int(ticks) for fields in stats for ticks in fields[11:13]) / os.sysconf("SC_CLK_TCK")
+
+
 def _command(kind: str, port: int) -> list[str]:
     where, python = f"127.0.0.1:{port}", [sys.executable, "-m"]
     return {

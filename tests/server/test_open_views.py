@@ -533,3 +533,16 @@ assert statuses(one, "/x", "/ok") == statuses(other, "/x", "/x") == [500, 500]
 def test_a_request_of_one_app_ends_no_refusal(then: str) -> None:
     code = OF_A_NEW_PROCESS + then  # since the apps of other tests count too
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=True)  # noqa: S603  # the code is above
+
+
+def test_only_a_guard_of_others_costs_a_signal_per_request() -> None:
+    code = """
+from flask import request_started
+from zdemo.config.settings import Settings
+from zdemo.server import create_app, requires_token
+create_app(Settings(issuer="http://127.0.0.1:9", client_id="1", client_secret="x"))
+assert not request_started.receivers
+requires_token(lambda: "x")
+assert request_started.receivers
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=True)  # noqa: S603  # as above

@@ -39,6 +39,7 @@ from zdemo.guard import (
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.model import Introspector
 from zdemo.server.log_lines import LACKS
+from zdemo.server.observe import ID_HEADER, INTROSPECTION, OUTCOME, REASON, REQUEST_ID
 from zdemo.server.open_views import mark, watch
 
 logger = logging.getLogger("zdemo.server")
@@ -123,9 +124,9 @@ def _guard(view: Any, roles: RequiredRoles) -> Callable[..., Response]:
             authorize(introspection, guard.policy, now=guard.now(), roles=roles)
         except BaseException:
             g.pop("introspection", None)  # a guard around this one may have admitted the request
-            g.refused_introspection = introspection  # for the log alone
+            environ[INTROSPECTION] = introspection
             raise
-        g.introspection = introspection
+        g.introspection = environ[INTROSPECTION] = introspection
         answer = app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
         return _private(app.make_response(answer))
 
@@ -158,18 +159,18 @@ def _private(response: Response) -> Response:
 
 def request_id() -> str:
     """Return the ID of this request."""
-    held = g._get_current_object()  # once, since each look through the proxy takes time
-    if "request_id" not in held:
-        held.request_id = new_request_id()
-    return str(held.request_id)
+    environ = request.environ
+    if REQUEST_ID not in environ:  # the app is not zdemo's own
+        environ[REQUEST_ID] = new_request_id()
+    return str(environ[REQUEST_ID])
 
 
 def refusal(status: int, error: str, description: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON response that refuses the request."""
-    g.outcome, g.reason = error, description
+    request.environ |= {OUTCOME: error, REASON: description}
     response = jsonify(refusal_body(error, description, request_id()))
     response.status_code = status
-    response.headers["X-Request-ID"] = request_id()
+    response.headers[ID_HEADER] = request_id()
     response.headers.update(headers or {})
     return response
 
@@ -177,14 +178,14 @@ def refusal(status: int, error: str, description: str, headers: Mapping[str, str
 def _answer_refusal(refused: Refused) -> Response:
     response = _answer(refusal_of(refused))
     if isinstance(refused, InsufficientScope):
-        g.reason = f"{LACKS} {refused.lacking}"
+        request.environ[REASON] = f"{LACKS} {refused.lacking}"
     return response
 
 
 def _answer_failure(error: IntrospectionError) -> Response:
     guard: Guard = current_app.extensions[EXTENSION]
     response = _answer(failure_of(error, guard.log, request_id()))
-    g.reason = error.message
+    request.environ[REASON] = error.message
     return response
 
 

@@ -7,6 +7,7 @@ Labels come from fixed sets, never from a request. With several workers every pr
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -34,6 +35,7 @@ class Metrics:
         self._shared = DIRECTORY_VARIABLE in os.environ
         registry = self._registry = CollectorRegistry()
         labels = ["route", "outcome"]
+        self._of = cache(self._labelled)  # to look them up in the library takes 4 µs
         self._requests = Counter("zdemo_requests", "Requests by route and outcome.", labels, registry=registry)
         self._latency = Histogram(
             "zdemo_request_seconds", "How long requests took.", ["route"], buckets=SECONDS, registry=registry
@@ -54,10 +56,14 @@ class Metrics:
             multiprocess_mode="livemax",
         )
 
+    def _labelled(self, route: str, outcome: str) -> tuple[Counter, Histogram]:
+        return self._requests.labels(route, outcome), self._latency.labels(route)
+
     def observe(self, route: str, outcome: str, seconds: float) -> None:
         """Count one request."""
-        self._requests.labels(route, outcome).inc()
-        self._latency.labels(route).observe(seconds)
+        requests, latency = self._of(route, outcome)
+        requests.inc()
+        latency.observe(seconds)
         if self._shared:
             self.collect()  # another worker may answer the next request for metrics
 

@@ -1,0 +1,129 @@
+"""The layer that observes the API: an ID on each answer and a line for it, whatever the app inside does."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask, Response
+
+from tests.support.apis import PRIVATE, PUBLIC, SCOPED, running, settings_for
+from tests.support.introspector_doubles import Scripted
+from tests.support.processes import ROOT
+from tests.support.wire import request
+from zdemo.guard import new_request_id
+from zdemo.introspection.model import Introspection
+from zdemo.server import create_app
+from zdemo.server.logs import ACCESS_LOG, ACCESS_MESSAGE, BriefRecord, JsonFormatter, TextFormatter
+
+PIECES = [b"one", b"two", b"three"]
+
+
+def api_with_more_views(closed: list[str], *, open_metrics: bool = False) -> Flask:
+    """Return the API with a view that streams, and one that gives its answers an ID of its own."""
+    introspector = Scripted(Introspection(active=True, claims={"active": True}))
+    app = create_app(settings_for("http://127.0.0.1:9", project_id=None), introspector, open_metrics=open_metrics)
+
+    def pieces() -> Iterator[bytes]:
+        try:
+            yield from PIECES
+        finally:
+            closed.append("stream")
+
+    app.add_url_rule("/stream", "stream", lambda: Response(pieces()))
+    app.add_url_rule("/own", "own", lambda: Response("own", headers={"x-request-id": "forged"}))
+    return app
+
+
+def test_flask_has_no_hooks_to_call() -> None:
+    app = api_with_more_views([])
+    assert not app.before_request_funcs
+    assert not app.after_request_funcs
+
+
+def test_each_answer_has_one_id_and_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    closed: list[str] = []
+    large = request(PUBLIC, method="POST", body=b"a" * 65_537)
+    with running(api_with_more_views(closed)) as api:
+        assert api.get("/stream").body == b"".join(PIECES)
+        head = api.send(request("/stream", method="HEAD"))
+        assert (head.status, head.body) == (200, b"")
+        replies = [api.get(path) for path in ("/own", "/nowhere", PRIVATE, SCOPED)]
+        replies += [api.send(large), api.send(request(PUBLIC, method="PUT"))]
+    assert [reply.status for reply in replies] == [200, 404, 200, 401, 413, 405]
+    assert closed == ["stream"]  # that of the HEAD never began
+    ids = [reply.one("x-request-id") for reply in (head, *replies)]
+    lines = [record.args for record in caplog.records if record.name == ACCESS_LOG][1:]
+    assert [args[4] for args in lines if isinstance(args, tuple)] == ids
+    assert len({*ids}) == len(ids)
+
+
+def test_a_body_that_is_too_large_is_counted_for_its_route() -> None:
+    pytest.importorskip("prometheus_client")
+    with running(api_with_more_views([], open_metrics=True)) as api:
+        api.send(request(PUBLIC, body=b"a" * 65_537))
+        api.send(request("/nowhere", body=b"a" * 65_537))
+        text = api.get("/metrics").body.decode()
+    for route in ("api.public", "none"):
+        assert f'zdemo_requests_total{{outcome="request_entity_too_large",route="{route}"}} 1.0' in text
+
+
+def test_ids_do_not_follow_pythons_shared_generator() -> None:
+    state = random.getstate()
+    try:
+        random.seed(1)
+        one = new_request_id()
+        random.seed(1)
+        assert new_request_id() != one
+    finally:
+        random.setstate(state)
+
+
+FORKED = """
+import os
+from zdemo.guard import new_request_id
+for _ in range(3):
+    if not os.fork():
+        break
+os.write(1, (new_request_id() + "\\n").encode())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_ids_of_forked_workers_differ() -> None:
+    ran = subprocess.run(  # noqa: S603  # the code is above
+        [sys.executable, "-c", FORKED], cwd=ROOT, timeout=60, check=True, capture_output=True, text=True
+    )
+    ids = ran.stdout.split()
+    assert len({*ids}) == len(ids) == 4
+
+
+ACCESS = ("GET", "/api/private", 200, "ok", "0123456789abcdef", 0.3, "hit", "reader", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "args"),
+    [
+        (ACCESS_LOG, ACCESS_MESSAGE, ACCESS),
+        ("zdemo.server", "%s: %s", ("one", 2)),
+        ("urllib3", "100 %", ()),
+        ("other", "%(a)s", ({"a": 1},)),
+        ("other", "%s", ({},)),
+    ],
+)
+@pytest.mark.parametrize("error", [None, ValueError("x")])
+def test_a_brief_record_has_the_line_of_an_ordinary_one(
+    name: str, message: str, args: tuple[object, ...], error: Exception | None
+) -> None:
+    info = (ValueError, error, None) if error else None
+    ordinary = logging.LogRecord(name, logging.WARNING, "", 1, message, args, info)
+    brief = BriefRecord(name, logging.WARNING, "", 1, message, args, info, None, None)
+    brief.created, brief.msecs = ordinary.created, ordinary.msecs
+    for formatter in (JsonFormatter(), TextFormatter(sys.stderr)):
+        assert formatter.format(brief) == formatter.format(ordinary)

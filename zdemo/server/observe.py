@@ -1,0 +1,112 @@
+"""One layer around the app: each request gets an ID and is timed, and each answer is counted and logged.
+
+It is a layer of WSGI, since Flask's hooks take longer for the same. The app and its guard leave what only they know in
+the request's ``environ``, under the keys below.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from flask import Request
+
+from zdemo.config.masking import LEAST_TOKEN_LIKE, long_keys, masked, token_like
+from zdemo.guard import new_request_id
+from zdemo.introspection.model import Introspection
+from zdemo.server.logs import ACCESS_LOG, ACCESS_MESSAGE
+from zdemo.serving import WSGIApp
+
+if TYPE_CHECKING:
+    from zdemo.server.metrics import Metrics
+
+REQUEST_ID = "zdemo.request_id"
+OUTCOME, REASON = "zdemo.outcome", "zdemo.reason"  # of a refusal; the reason is for the log alone
+INTROSPECTION = "zdemo.introspection"  # of the token, admitted or not
+ID_HEADER = "X-Request-ID"
+LONGEST_LOGGED_PATH = 200
+LONGEST_SEARCHED_PATH = LONGEST_LOGGED_PATH + LEAST_TOKEN_LIKE  # a token at the end must be long enough to be known
+LONGEST_LOGGED_METHOD = 16
+LONGEST_CALLER = 60  # characters; ZITADEL takes names of up to 200
+JWT_START = re.compile(r"(?a:eyJ[\w-]+\.[\w.-]*)")  # its end may be cut off
+PATH_CHARACTERS = "/:@!$&'()*+,;=~"
+NO_ROUTE = "none"
+
+access_log = logging.getLogger(ACCESS_LOG)
+
+
+def observed(app: WSGIApp, metrics: Metrics | None = None) -> WSGIApp:
+    """Return ``app`` with the layer around it; requests are only counted if there are ``metrics``."""
+
+    def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        started = time.perf_counter()
+        identity = environ[REQUEST_ID] = new_request_id()
+
+        # Flask calls it once, before it sends anything and while the request is still at hand
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            seconds = time.perf_counter() - started
+            request: Request = environ["werkzeug.request"]  # where werkzeug says that it is
+            if metrics is not None:
+                metrics.observe(request.endpoint or NO_ROUTE, environ.get(OUTCOME, "ok"), seconds)
+            if access_log.isEnabledFor(logging.INFO):
+                _log(request, int(status[:3]), seconds)
+            headers = [header for header in headers if header[0].lower() != "x-request-id"]
+            return start_response(status, [*headers, (ID_HEADER, identity)], *error)
+
+        return app(environ, start)
+
+    return call
+
+
+def _log(request: Request, status: int, seconds: float) -> None:
+    environ = request.environ
+    introspection: Introspection | None = environ.get(INTROSPECTION)
+    access_log.info(
+        ACCESS_MESSAGE,
+        _shown(request.method[:LONGEST_LOGGED_METHOD]),
+        _shown(request.path[:LONGEST_SEARCHED_PATH])[:LONGEST_LOGGED_PATH],
+        status,
+        environ.get(OUTCOME, "ok"),
+        environ[REQUEST_ID],
+        seconds * 1000,
+        introspection.source if introspection else None,
+        _caller(introspection) if introspection else None,
+        environ.get(REASON),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _shown(text: str) -> str:
+    """Return a part of a request as it is logged: escaped, and without tokens, which some clients put into a path.
+
+    Cached, since most requests have the same few.
+    """
+    return quote(_without_tokens(text), safe=PATH_CHARACTERS)
+
+
+def _without_tokens(text: str) -> str:
+    text = JWT_START.sub(lambda jwt: _masked(jwt[0]), text)
+    for find in (long_keys, token_like):  # the latter may take a key and the names around it for one token
+        for token in find(text):
+            text = text.replace(token, _masked(token))
+    return text
+
+
+def _masked(token: str) -> str:
+    return masked(token).replace("…", "...")  # a path in the log is ASCII
+
+
+def _caller(introspection: Introspection) -> str | None:
+    """Return whose token it was, by name if ZITADEL gives one."""
+    return _shown_name(introspection.text("username") or introspection.text("sub")) or None
+
+
+@lru_cache(maxsize=1024)
+def _shown_name(name: str) -> str:
+    """Return a caller's name as it is logged: what answers for ZITADEL may repeat a secret in it. Cached as above."""
+    return _without_tokens(name[:LONGEST_SEARCHED_PATH])[:LONGEST_CALLER]
