@@ -6,7 +6,9 @@ The numbers are those of the catalogue. Each fault is real, and the command must
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from tests.support.certificates import Certificates
 from tests.support.cli import Shell
 from tests.support.dotenv import update_dotenv
 from tests.support.named_causes import administered, call, command, doctor, introspect, settings
+from tests.support.planting import Planter
 from tests.support.ports import free_port
 from tests.support.relay import relay
 from tests.support.upstream import (
@@ -32,7 +35,7 @@ from tests.support.upstream import (
 from zdemo.config.settings import Settings
 from zdemo.doctor import CHECKS, DoctorContext, Outcome, examine
 from zdemo.doctor.context import LONGEST_STEP_SECONDS
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, VISITOR, Emulator
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, VISITOR, Emulator, emulate, random_start
 from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
@@ -549,6 +552,82 @@ def test_a_proxy_that_replaces_error_pages_does_not_hide_the_cause(bare: Shell, 
             found = doctor(bare, env, "role.granted", "api.identity")
             found.names("is not granted", "replaces its refusals", "web page", "fix let the proxy .* unchanged")
             call(bare, env | {"PAT": READER.pat}, "scoped").names("is a web page", "ZITADEL accepts this token")
+
+
+# --- an API that disagrees with ZITADEL
+
+
+@pytest.fixture
+def other() -> Iterator[Emulator]:
+    """Another ZITADEL."""
+    with emulate(random_start().world) as emulator:
+        yield emulator
+
+
+UNKNOWN_THERE = ("started before its settings", "asks another ZITADEL", "another CLIENT_ID or ZITADEL_PROJECT_ID")
+
+
+@pytest.mark.parametrize(
+    ("ttl", "cache"), [("3600", "up to 3600 s .ZDEMO_CACHE_TTL here"), ("0", "if its ZDEMO_CACHE_TTL is not 0")]
+)
+def test_an_api_that_accepts_what_is_refused_here(bare: Shell, zitadel: Emulator, ttl: str, cache: str) -> None:
+    with upstream(example_api(answer(json_body({"message": "ok"})))) as api:
+        env = settings(zitadel.url, ZDEMO_API_URL=api.url, PAT=VISITOR.pat, ZDEMO_CACHE_TTL=ttl)
+        output = doctor(bare, env, "role.granted", "api.agrees")
+    output.names("disagree", *UNKNOWN_THERE, cache, "several instances", "fix restart zdemo serve")
+    output.offers("compare .*ZITADEL_INTERNAL_URL").never("few seconds")
+
+
+def test_an_api_that_refuses_what_is_accepted_here(bare: Shell, zitadel: Emulator) -> None:
+    refusal = json_body({"error": "invalid_token", "request_id": "1"})
+    refused = answer(refusal, 401, headers={"WWW-Authenticate": 'Bearer realm="zdemo", error="invalid_token"'})
+    with upstream(example_api(refused)) as api:
+        env = settings(zitadel.url, ZDEMO_API_URL=api.url)
+        for output in (doctor(bare, env, "api.agrees"), call(bare, env, "scoped")):
+            output.names(
+                "disagree", *UNKNOWN_THERE, "changes the Authorization header", "(fix|next) restart zdemo serve"
+            )
+            output.never("few seconds", "reuses an answer")  # of an inactive token, the API keeps none
+
+
+@pytest.mark.parametrize("headers", [{"X-Request-ID": "4711"}, {"Age": "3"}])
+def test_an_answer_that_is_replayed_is_certain(bare: Shell, zitadel: Emulator, headers: dict[str, str]) -> None:
+    with upstream(example_api(answer(json_body({"message": "ok"}), headers=headers))) as api:
+        output = doctor(bare, settings(zitadel.url, ZDEMO_API_URL=api.url), "api.agrees")
+    output.names("caches its answers", next(iter(headers)), "fix let the proxy .* cache no answers").never("it can be")
+
+
+def test_instances_that_take_turns_are_told_from_their_answers(bare: Shell, zitadel: Emulator, other: Emulator) -> None:
+    good, stale = (create_app(Settings.from_env(settings(url))) for url in (zitadel.url, other.url))
+    with serving(good) as one, serving(stale) as two, upstream(example_api(taking_turns(one, two))) as proxy:
+        output = doctor(bare, settings(zitadel.url, ZDEMO_API_URL=proxy.url), "api.agrees")
+    output.names("several instances or workers", "200 and 50|50. and 200", "fix restart all instances")
+
+
+def test_an_answer_that_the_api_reuses_is_waited_for(bare: Shell, planter: Planter) -> None:
+    env = settings(planter.url, ZDEMO_CACHE_TTL="2")
+    with serving(create_app(Settings.from_env(env))) as port:
+        env |= {"ZDEMO_API_URL": f"http://127.0.0.1:{port}"}
+        assert replace(bare, env=env)("call", "scoped").code == 0
+        planter.user("DeactivateUser")
+        output = doctor(bare, env, "token.active")
+        verbose = replace(bare, env=env)("doctor", "-v")
+    output.never("disagree")
+    assert "agree" in verbose.out
+
+
+def example_api(scoped: Behaviour) -> Behaviour:
+    """Return an API like zdemo's, whose scoped route behaves as told."""
+    challenge = {"WWW-Authenticate": 'Bearer realm="zdemo"'}
+    private = answer(json_body({"error": "unauthorized", "request_id": "1"}), 401, headers=challenge)
+    others = {"/api/public": answer(json_body({"message": "Public route"})), "/api/private": private}
+    return by_path(others, scoped)
+
+
+def taking_turns(*ports: int) -> Behaviour:
+    """Return a load balancer in front of ports of this machine."""
+    turns = cycle([relay(f"http://127.0.0.1:{port}") for port in ports])
+    return depending(lambda _: next(turns))
 
 
 MOVED = depending(lambda r: answer(b"", 301, headers={"Location": f"https://api.example{r.target}"}))

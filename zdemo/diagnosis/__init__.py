@@ -21,6 +21,15 @@ from zdemo.diagnosis.api_response import (
 )
 from zdemo.diagnosis.cases import UserCase
 from zdemo.diagnosis.client_records import uses_the_other_method
+from zdemo.diagnosis.disagreement import (
+    COMPARE,
+    DISAGREES,
+    RESTART,
+    STARTED_BEFORE,
+    can_be_cached,
+    finding_for_disagreement,
+    finding_for_unsteady,
+)
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted, without_secrets
 from zdemo.diagnosis.hidden_values import (
@@ -44,11 +53,15 @@ from zdemo.diagnosis.zitadel_identity import finding_for_issuer, finding_for_ser
 __all__ = [
     "CHALLENGE_LOST",
     "CLOCK_TOLERANCE_SECONDS",
+    "COMPARE",
     "DECISIVE_EVENTS",
+    "DISAGREES",
     "JUST_CHANGED",
     "LINE_END_INSIDE",
     "NOTHING",
     "OWN_API_SCOPE",
+    "RESTART",
+    "STARTED_BEFORE",
     "SWAPPED_WITH_TOKEN",
     "SYNCHRONISE",
     "Certainty",
@@ -65,12 +78,14 @@ __all__ = [
     "also_hidden",
     "assertions_are_refused",
     "audience_scope",
+    "can_be_cached",
     "clock_words",
     "code_of",
     "described",
     "finding_before_the_api",
     "finding_for_active",
     "finding_for_changed_refusal",
+    "finding_for_disagreement",
     "finding_for_error",
     "finding_for_gateway",
     "finding_for_hidden",
@@ -83,6 +98,7 @@ __all__ = [
     "finding_for_refusal_elsewhere",
     "finding_for_refused_user",
     "finding_for_server",
+    "finding_for_unsteady",
     "finding_for_users_secret",
     "hiding_words",
     "is_from_zdemo",

@@ -44,9 +44,14 @@ class Budget:
     def __init__(self, most_seconds: float = MOST_SECONDS) -> None:
         self._end = time.monotonic() + most_seconds
 
+    @property
+    def seconds_left(self) -> float:
+        """How much time is left in all."""
+        return self._end - time.monotonic()
+
     def step_seconds(self, configured: float = LONGEST_STEP_SECONDS) -> float:
         """Return what the next request may take."""
-        return max(min(configured, LONGEST_STEP_SECONDS, self._end - time.monotonic()), LEAST_STEP_SECONDS)
+        return max(min(configured, LONGEST_STEP_SECONDS, self.seconds_left), LEAST_STEP_SECONDS)
 
 
 class DoctorContext:
@@ -147,6 +152,18 @@ class DoctorContext:
             except ConnectionFailed as failure:
                 self._calls[route, token] = failure
         return self._calls[route, token]
+
+    def call_again(self, route: Route, token: str) -> Call | None:
+        """Return the API's answer to one more call, which may be another; ``None`` if none comes."""
+        assert self.api is not None  # noqa: S101  # as above
+        try:
+            return call_api(replace(self.api, timeout_seconds=self.step_seconds), route, token)
+        except ConnectionFailed:
+            return None
+
+    def has_time(self, seconds: float) -> bool:
+        """Return whether there is so much time left, and a step more."""
+        return self._budget.seconds_left > seconds + LEAST_STEP_SECONDS
 
     @property
     def token(self) -> str:

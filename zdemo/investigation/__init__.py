@@ -1,7 +1,7 @@
 """Ask ZITADEL about a token or an API's answer, and hand the evidence to diagnosis."""
 
 from zdemo.investigation.admin_lookup import AdminLookup, PatIds, pat_ids, usable_admin_pat
-from zdemo.investigation.api_comparison import COMPARE, RESTART, Explanation, explain
+from zdemo.investigation.api_comparison import Explanation, explain
 from zdemo.investigation.investigate import Investigation, clock_ahead_seconds, investigate
 from zdemo.investigation.probes import Prober, Replies, random_token
 from zdemo.investigation.sources import DECISIVE, investigate_with
@@ -9,9 +9,7 @@ from zdemo.investigation.token_request import IssuedToken, TokenRequest, request
 from zdemo.investigation.username import username_of
 
 __all__ = [
-    "COMPARE",
     "DECISIVE",
-    "RESTART",
     "AdminLookup",
     "Explanation",
     "Investigation",

@@ -12,11 +12,15 @@ from zdemo.config.environment import Environment
 from zdemo.config.renames import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import (
+    COMPARE,
+    RESTART,
+    STARTED_BEFORE,
     SWAPPED_WITH_TOKEN,
     Finding,
     TokenKind,
     code_of,
     finding_before_the_api,
+    finding_for_disagreement,
     finding_for_gateway,
     finding_for_no_such_route,
     finding_for_page,
@@ -38,9 +42,6 @@ from zdemo.investigation.username import username_in
 
 WHAT_ZITADEL_SAYS = "(what ZITADEL says about this token)"
 ROLE_MISSING_PREFIX, HIDDEN = "role.", ".hidden"
-STARTED_BEFORE = "the API was started before its settings were changed, and still uses the old ones"
-RESTART = "restart zdemo serve if its settings were changed since it started"
-COMPARE = "compare ZITADEL_DOMAIN, CLIENT_ID and ZITADEL_PROJECT_ID of the API with the values here"
 DOCTOR = "zdemo doctor          (shows what prevents it)"
 
 
@@ -205,7 +206,8 @@ def _compared(call: Call, token: str, code: str, investigation: Investigation, s
             return finding
     if finding and finding.id.startswith(ROLE_MISSING_PREFIX) == missing_role:
         return finding
-    return _disagree(call, finding, settings)
+    zitadel = finding.cause if finding else "it is accepted"
+    return finding_for_disagreement(call, zitadel, settings)
 
 
 def _behind_a_page(call: Call, investigation: Investigation) -> Finding:
@@ -256,24 +258,4 @@ def _api_cannot(call: Call, settings: Settings) -> Finding:
         cause=f"the API cannot have tokens checked, though {settings.issuer} answers from here",
         candidates=(*other, *network) if settings_first else (*network, *other),
         fix=(*((RESTART, API_LOG) if settings_first else (API_LOG, RESTART)), COMPARE),
-    )
-
-
-def _disagree(call: Call, finding: Finding | None, settings: Settings) -> Finding:
-    zitadel = finding.cause if finding else "it is accepted"
-    restart = () if isinstance(call.route, OtherRoute) else (RESTART,)
-    forbidden = call.answer.status == 403 and call.challenge is None
-    before = ("a gateway or filter in front of the API refuses the request",) if forbidden else ()
-    return Finding(
-        id="call.disagrees",
-        cause=f"the API and {settings.issuer} disagree about this token",
-        candidates=(
-            *before,
-            "the API uses another ZITADEL or another application than this command line",
-            "the API has another ZITADEL_PROJECT_ID than the one set here",
-            STARTED_BEFORE,
-            "something changed a moment ago, and the API reuses an answer for a few seconds",
-        ),
-        seen=(("API", f"{call.answer.status}"), ("ZITADEL", zitadel)),
-        fix=(f"{call.command}          (again in a few seconds)", *restart, COMPARE),
     )
