@@ -245,7 +245,7 @@ def test_everything_that_is_missing_is_said_at_once(bare: Shell) -> None:
         ({"CLIENT_ID": CLIENT_SECRET}, (), ("CLIENT_ID and CLIENT_SECRET hold the same", "fix set CLIENT_ID to")),
         ({"ZITADEL_ADMIN_PAT": CLIENT_SECRET}, (), ("hold the same", "fix set ZITADEL_ADMIN_PAT to")),
         ({"CLIENT_ID": PROJECT_ID, "ZITADEL_PROJECT_ID": PROJECT_ID}, (), ("ZITADEL_PROJECT_ID hold the same",)),
-        ({"ZITADEL_DOMAIN": EXAMPLE_DOMAIN}, (), ("ZITADEL_DOMAIN is the example's value", "put your own there")),
+        ({"ZITADEL_DOMAIN": EXAMPLE_DOMAIN}, (), ("ZITADEL_DOMAIN is the example's value", "how to get a ZITADEL")),
         ({"CLIENT_ID": EXAMPLE_CLIENT_ID}, (), ("CLIENT_ID is the example's value",)),
         (
             {"CLIENT_SECRET": base64.b64encode(CLIENT_SECRET.encode()).decode()},
@@ -256,7 +256,7 @@ def test_everything_that_is_missing_is_said_at_once(bare: Shell) -> None:
         ({"ZDEMO_TIMEOUT": "2500ms"}, (), ("looks like milliseconds", "fix ZDEMO_TIMEOUT=2.5")),
         ({"ZITADEL_DOMAIN": "http://0.0.0.0:8080"}, (), ("all addresses", "fix ZITADEL_DOMAIN=http://localhost:8080")),
         ({"CLIENT_SECRET": "***"}, (), ("CLIENT_SECRET is .*instead of a secret",)),
-        ({"CLIENT_SECRET": "changeme"}, (), ("CLIENT_SECRET is the example's value",)),
+        ({"CLIENT_SECRET": "changeme"}, (), ("CLIENT_SECRET is the example's value", "zdemo setup creates")),
         ({"CLIENT_ID": "<your client ID>"}, (), ("CLIENT_ID is the example's value",)),
         ({"ZITADEL_DOMAIN": "https://<your-domain>.zitadel.cloud"}, (), ("DOMAIN is the example's value",)),
     ],

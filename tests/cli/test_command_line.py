@@ -129,6 +129,21 @@ def test_help_is_as_wide_as_the_terminal_and_coloured_as_all_else(bare: Shell) -
         ("call private --expect abc", "invalid value for --expect: abc (100 to 599)", "zdemo call --help"),
         ("call private --expect 600", "invalid value for --expect: 600 (100 to 599)", "zdemo call --help"),
         ("serve --port 0", "invalid value for --port: 0 (1 to 65535)", "zdemo serve --help"),
+        (
+            "serve --emulator-port 9000",
+            "--emulator-port needs --emulator",
+            "add it: zdemo serve --emulator --emulator-port 9000",
+        ),
+        (
+            "serve --expose-emulator",
+            "--expose-emulator needs --emulator",
+            "add it: zdemo serve --emulator --expose-emulator",
+        ),
+        (
+            "init --emulator-port 9000",
+            "--emulator-port needs --emulator",
+            "add it: zdemo init --emulator --emulator-port 9000",
+        ),
         ("serve --threads 3", "invalid value for --threads: 3 (4 to 1024)", "zdemo serve --help"),
         ("setup --auth none", "invalid value for --auth: none (basic or private-key-jwt)", "zdemo setup --help"),
         ("setup --domain", "option --domain needs a value", "zdemo setup --help"),

@@ -111,6 +111,13 @@ def test_a_bare_option_asks_without_echo_on_a_terminal(shell: Shell) -> None:
     assert VISITOR.pat[6:20] not in screen
 
 
+@pytest.mark.parametrize("command", [("introspect",), ("call", "private"), ("call", "private", "--url", "localhost")])
+def test_nothing_is_asked_for_where_the_settings_are_wrong(bare: Shell, command: tuple[str, ...]) -> None:
+    env = {"ZITADEL_DOMAIN": "localhost:1", "ZDEMO_API_URL": "localhost:1"}
+    code, screen = at_terminal(bare, *command, "--pat", when="token: ", typed="x\n", **env)
+    assert (code in (2, 3), "token: " in screen, "scheme" in screen) == (True, False, True)
+
+
 def test_an_answer_that_is_empty_or_interrupted_sends_nothing(shell: Shell) -> None:
     code, screen = at_terminal(shell, "call", "private", "--pat", when="token: ", typed="\n")
     assert (code, "empty" in screen) == (3, True)

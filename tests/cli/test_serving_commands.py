@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests.support.cli import BASE, Shell, first_answer, is_two_lines, unbroken
-from tests.support.ports import fixed_port, free_port
+from tests.support.ports import fixed_port, free_port, taken_port
 from tests.support.upstream import hang, refusing_port, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
@@ -142,6 +142,31 @@ def test_of_two_that_start_together_one_serves_and_one_says_that_the_port_is_tak
     with shell.running(command, "--port", port) as one, shell.running(command, "--port", port) as other:
         err = the_loser(one, other, lambda _first: f"http://127.0.0.1:{port}/")
     assert f"cannot listen on port {port} of 127.0.0.1: it is taken" in err
+
+
+AGAIN: list[tuple[str, str]] = [
+    ("serve --port {a}", "zdemo serve --port {a1}"),
+    (
+        "serve --emulator --port {a} --workers 2 --emulator-port {free}",
+        "zdemo serve --port {a1} --workers 2 --emulator --emulator-port {free}",
+    ),
+    ("serve --emulator --port {a} --emulator-port {b}", "zdemo serve --port {a1} --emulator --emulator-port {b1}"),
+    ("serve --emulator --port {free} --emulator-port {b}", "zdemo serve --port {free} --emulator --emulator-port {b1}"),
+    ("emulator --port {a} --external-domain x:1", "zdemo emulator --port {a1} --external-domain x:1"),
+    ("emulator --port {a} -- npm test --port 3", "zdemo emulator --port {a1} -- npm test --port 3"),
+]
+
+
+@pytest.mark.parametrize(("line", "again"), AGAIN)
+def test_where_a_port_is_taken_the_same_command_line_has_a_free_one(line: str, again: str, shell: Shell) -> None:
+    with taken_port() as a, taken_port() as b:
+        ports = {"a": a, "b": b, "free": free_port()}
+        ran = shell(*line.format(**ports).split())
+        typed = again.format(**ports, a1=r"(\d+)", b1=r"(\d+)")
+        found = re.search(f"{typed}(?:;|$)", " ".join(ran.err.split()))
+        assert found, ran.err
+        assert not {str(port) for port in ports.values()} & {*found.groups()}
+    assert (ran.code, "is taken too" in ran.err) == (1, len(found.groups()) > 1)
 
 
 def test_of_two_apis_with_emulators_that_start_together_one_serves(bare: Shell) -> None:

@@ -112,7 +112,9 @@ def stands_alone(row: str) -> bool:
 
 def test_the_demo_fits_the_narrowest_and_the_widest_terminal(bare: Shell) -> None:
     for width in (WIDTHS[0], WIDTHS[-1]):
-        rows = shown_at(width, bare, "demo", TERM="dumb").splitlines()
+        screen = at_terminal_of(width, bare, "demo", FORCE_COLOR="1", TERM="dumb")[1]
+        assert ("\x1b[32mas expected" in screen, "\\x1b" in screen) == (True, False)
+        rows = screen.splitlines()
         assert [row for row in rows if cells(row) > width and not stands_alone(row)] == []
 
 

@@ -39,3 +39,10 @@ def free_port() -> int:
         except OSError:
             continue
         return port
+
+
+@contextmanager
+def taken_port() -> Iterator[int]:
+    """Keep a port taken for the block."""
+    with socket.create_server((LOOPBACK, free_port())) as sock:
+        yield int(sock.getsockname()[1])

@@ -127,10 +127,14 @@ def call(  # the options
     endpoint = what.endpoint
     if watch and not method.is_safe:
         raise UsageError(f"--watch repeats the request, which may be wrong for {method}", hint="leave out --watch")
-    environment = environment_with_token(screen, pat, env_file, {API_URL: (what.option, what.address)})
-    if what.address is not None:
-        check_address(what.option, what.address, environment)
-    settings = ClientSettings.from_env(environment)
+
+    def checked(environment: Environment) -> ClientSettings:
+        if what.address is not None:
+            check_address(what.option, what.address, environment)
+        return ClientSettings.from_env(environment)
+
+    environment = environment_with_token(screen, pat, env_file, {API_URL: (what.option, what.address)}, check=checked)
+    settings = checked(environment)
     token = None if endpoint is Route.PUBLIC and pat is None else checked_token(environment)
     if curl:
         command = curl_command(settings, endpoint, with_token=token is not None, method=method)

@@ -24,6 +24,7 @@ from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warning
 from zdemo.client import Route
 from zdemo.config.columns import cells
 from zdemo.config.environment import read_environment
+from zdemo.config.parsers import START_GUIDE
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import DemoEnvironment, DemoExchange, Interrupted, StepResult
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError
@@ -32,10 +33,7 @@ from zdemo.introspection.model import INTROSPECTION_PATH, ROLES_CLAIM
 NAME_WIDTH = 38
 SHOWN_CLAIMS = ("active", "username", "aud", ROLES_CLAIM)  # those that decide, and a name
 SIGNALLED = 128  # what shells add to the number of the signal that ended a program
-LIVE_HINT = (
-    "set {what} in the environment or in .env; zdemo demo without --live needs no settings; how to get a ZITADEL: "
-    "https://zitadel.com/docs/guides/start/quickstart"
-)
+LIVE_HINT = "set {what} in the environment or in .env; zdemo demo without --live needs no settings; " + START_GUIDE
 
 
 def demo(
@@ -143,7 +141,8 @@ def show_result(screen: Screen, number: int, result: StepResult) -> None:
     if cells(lead) + NAME_WIDTH + cells(came) < screen.width():
         screen.say(f"{lead}{pad(step.name, NAME_WIDTH)} {came}")
     else:
-        screen.behind(lead, f"{step.name}\n{came}")
+        screen.behind(lead, step.name)
+        screen.say(" " * cells(lead) + came)
     lead = " " * (cells(lead) + BELOW)
     screen.behind(lead, f"GET {step.route.path}, {step.caller.value}\n{step.why}")
 

@@ -108,7 +108,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     if command:
         check_alone({"--json": as_json, "--until-stdin-closes": until_stdin_closes})
         check_extra(env or [])
-        return run_with_emulator(screen, command, env or [], start, host=host, port=port)
+        return run_with_emulator(ctx, command, env or [], start, host=host, port=port)
     if env:
         raise UsageError("--env needs a command", hint=f"zdemo emulator --env {shlex.quote(env[0])} -- COMMAND")
     from zdemo.cli.emulator_log import log_emulator  # here, since a line of help needs no server
@@ -119,7 +119,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
     log_emulator()
     with ExitStack() as stack:
         values = stack.enter_context(key_files(start)) if as_json else {}
-        with port_explained(host, port, "zdemo emulator"):
+        with port_explained(ctx, host, port):
             running = stack.enter_context(emulate(start.world, host=host, port=port))
         if as_json:
             screen.document(with_old_keys(_document(start, running, {**exported(start, running.url), **values})))

@@ -11,7 +11,7 @@ import typer
 from zdemo.cli.env_file import DEFAULT, at_port, emulator_env_file, with_env_file
 from zdemo.cli.gitignore import keep_out_of_git
 from zdemo.cli.layout import with_remark
-from zdemo.cli.options import EmulatorPort, EnvFile
+from zdemo.cli.options import EmulatorPort, EnvFile, check_needs_emulator
 from zdemo.cli.questions import typed_line
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal
@@ -45,6 +45,7 @@ def init(
 
     More: docs/settings.md
     """
+    check_needs_emulator(ctx, "emulator_port")
     screen: Screen = ctx.obj
     path = env_file or DEFAULT
     if not emulator and at_terminal() and not os.path.lexists(path):

@@ -82,7 +82,7 @@ def introspect(
     """
     screen: Screen = ctx.obj
     require = require.strip() if require else require  # blanks around it come from the shell
-    environment = environment_with_token(screen, pat, env_file)
+    environment = environment_with_token(screen, pat, env_file, check=Settings.from_env)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
     token = environment.get("PAT", "").strip()

@@ -1,6 +1,7 @@
-"""The options that several commands share, and what their values must be."""
+"""The options that several commands share, what their values must be, and a command line with other values."""
 
 import errno
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from zdemo.errors import SettingsError, UsageError, ZdemoError
 EXPOSED = "the emulator's tokens are public: everyone who can reach {host} can use them"
 ASK = "\x00ask"  # stands for a bare --pat; a command line cannot hold a NUL
 HIGHEST_PORT = 65535
+MOST_PORTS_TRIED = 20  # on each side of a taken one
+EMULATOR_HOST = "127.0.0.1"  # where the emulator listens beside the API
 PLAIN: Any = {  # how zdemo uses Typer: plain help takes half the time, and cli.usage words the errors
     "rich_markup_mode": None,
     "pretty_exceptions_enable": False,
@@ -98,20 +101,77 @@ def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
     screen.tell("warning: " + EXPOSED.format(host=host))
 
 
+def is_typed(ctx: typer.Context, name: str) -> bool:
+    """Return whether the command line gives an option, by its Python name."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def typed_again(ctx: typer.Context, **others: object) -> str:
+    """Return the command line as it was typed, with other values for some options."""
+    words, behind_dashes = ctx.command_path.split(), list[str]()
+    for param in ctx.command.params:
+        name = param.name or ""
+        value = others.get(name, ctx.params.get(name) if is_typed(ctx, name) or param.nargs == -1 else None)
+        if param.param_type_name == "argument":
+            behind_dashes += value if isinstance(value, list) else []
+            continue
+        option = max(param.opts, key=len)
+        for one in value if isinstance(value, list | tuple) else [value]:
+            words += [] if one is None or one is False else [option] if one is True else [option, str(one)]
+    return shlex.join([*words, *(["--", *behind_dashes] if behind_dashes else [])])
+
+
+def check_needs_emulator(ctx: typer.Context, *names: str) -> None:
+    """Refuse options, by their Python names, that mean nothing without --emulator."""
+    for name in () if ctx.params["emulator"] else names:
+        if is_typed(ctx, name):
+            raise UsageError(
+                f"--{name.replace('_', '-')} needs --emulator", hint=f"add it: {typed_again(ctx, emulator=True)}"
+            )
+
+
+def is_free(host: str, port: int) -> bool:
+    """Return whether this process could listen there now."""
+    from zdemo.serving.listening import listen  # here, since a line of help needs no server
+
+    try:
+        listen(host, port).close()
+    except OSError:
+        return False
+    return True
+
+
+def free_port_near(host: str, port: int, *others: int) -> int:
+    """Return a port near a taken one that is free now, and none of the ``others``."""
+    above = range(port + 1, min(port + MOST_PORTS_TRIED, HIGHEST_PORT) + 1)
+    ports: list[int] = [one for one in (*above, *range(port - 1, 0, -1)[:MOST_PORTS_TRIED]) if one not in others]
+    free = (one for one in ports if is_free(host, one))
+    return next(free, ports[0])
+
+
 @contextmanager
-def port_explained(host: str, port: int, command: str) -> Iterator[None]:
-    """Say in plain words why nothing can listen on ``host:port``, if the block fails to."""
+def port_explained(ctx: typer.Context, host: str, port: int, *, emulator_port: int | None = None) -> Iterator[None]:
+    """Say in plain words why nothing can listen on ``host:port``, if the block fails to.
+
+    ``emulator_port`` is what else the command needs: if that is taken too, one learns of both at once.
+    """
     try:
         yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             airplay = "; on macOS it is often the AirPlay receiver" if port == 5000 else ""
-            other = port + 1 if port < HIGHEST_PORT else port - 1
             message = f"cannot listen on port {port} of {host}: it is taken{airplay}"
-            hint = f"stop what runs there, or choose another port: {command} --port {other}"
+            others = {"port": free_port_near(host, port, *([emulator_port] if emulator_port else []))}
+            if emulator_port and not is_free(EMULATOR_HOST, emulator_port):
+                message += f"\nthe emulator's port, {emulator_port}, is taken too"
+                others["emulator_port"] = free_port_near(EMULATOR_HOST, emulator_port, port, others["port"])
+            ports = "other ports" if len(others) > 1 else "another port"
+            hint = f"stop what runs there, or choose {ports}: {typed_again(ctx, **others)}"
         elif isinstance(error, PermissionError):
+            other = port + 8000 if port < 1024 else 5000
             message = f"cannot listen on port {port}: this user has no permission"
-            hint = f"choose one from 1024 on: {command} --port {port + 8000 if port < 1024 else 5000}"
+            hint = f"choose one from 1024 on: {typed_again(ctx, port=other)}"
         elif error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
             message = f"--host is not an address of this machine: {host}"
             raise UsageError(message, hint="try 127.0.0.1, or 0.0.0.0 for all") from None

@@ -13,7 +13,19 @@ from typing import Annotated
 import typer
 
 from zdemo.cli.env_file import DEFAULT, with_emulator_settings
-from zdemo.cli.options import HIGHEST_PORT, EmulatorPort, EnvFile, Expose, Host, Port, check_exposure, port_explained
+from zdemo.cli.options import (
+    EMULATOR_HOST,
+    EmulatorPort,
+    EnvFile,
+    Expose,
+    Host,
+    Port,
+    check_exposure,
+    check_needs_emulator,
+    free_port_near,
+    port_explained,
+    typed_again,
+)
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings
 from zdemo.config.environment import Environment, read_environment
@@ -67,6 +79,7 @@ def serve(
     from zdemo.serving.listening import listen
     from zdemo.serving.signals import block_stop_signals
 
+    check_needs_emulator(ctx, "emulator_port", "expose_emulator")
     block_stop_signals()  # until the server waits for them
     screen: Screen = ctx.obj
     if json_logs:
@@ -80,10 +93,10 @@ def serve(
     tell_warnings(screen, settings)
     connections = _connections(screen, threads)
     with ExitStack() as stack:
-        with port_explained(host, port, "zdemo serve"):
+        with port_explained(ctx, host, port, emulator_port=emulator_port if emulator else None):
             listener = stack.enter_context(listen(host, port))
         if emulator:
-            _start_emulator(stack, emulator_port, env_file or DEFAULT)
+            _start_emulator(ctx, stack, emulator_port, env_file or DEFAULT)
         hide_secrets(screen, environment)
         stack.enter_context(_metrics_folder(served=open_metrics, shared=workers > 1))
         place = Place(host, port, emulator_port if emulator else None)
@@ -160,7 +173,7 @@ def _with_emulator(screen: Screen, environment: Environment, port: int) -> Envir
     return read_environment(environment.file, options).without(*NOT_THE_EMULATORS)
 
 
-def _start_emulator(stack: ExitStack, port: int, env_file: Path) -> None:
+def _start_emulator(ctx: typer.Context, stack: ExitStack, port: int, env_file: Path) -> None:
     from zdemo.emulator import emulate
 
     try:
@@ -169,11 +182,10 @@ def _start_emulator(stack: ExitStack, port: int, env_file: Path) -> None:
         if error.errno != errno.EADDRINUSE:
             raise
         commands = ", then ".join(with_emulator_settings(env_file, "zdemo serve", port=port))
-        other = port + 1 if port < HIGHEST_PORT else port - 1
+        again = typed_again(ctx, emulator_port=free_port_near(EMULATOR_HOST, port, ctx.params["port"]))
         raise ZdemoError(
             f"the emulator's port, {port}, is taken",
-            hint=f"choose another one: zdemo serve --emulator --emulator-port {other}"
-            f"; or, if an emulator runs there already: {commands}",
+            hint=f"choose another one: {again}; or, if an emulator runs there already: {commands}",
         ) from None
 
 

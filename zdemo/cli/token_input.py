@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -90,12 +90,22 @@ def given_token(option: str, value: str | None, *, question: str = "token: ", wh
 
 
 def environment_with_token(
-    screen: Screen, pat: str | None, env_file: Path | None, options: Mapping[str, tuple[str, str | None]] | None = None
+    screen: Screen,
+    pat: str | None,
+    env_file: Path | None,
+    options: Mapping[str, tuple[str, str | None]] | None = None,
+    *,
+    check: Callable[[Environment], object],
 ) -> Environment:
     """Return the environment, with ``PAT`` from ``--pat`` if that is given, and hide its secrets.
 
-    ``options``: for other variables, the option that stands for each and its value.
+    ``options``: for other variables, the option that stands for each and its value. ``check`` raises an error for
+    settings that are wrong, so that no one types a token in vain.
     """
+    if pat == ASK and at_terminal():
+        before = read_environment(env_file, options).without("PAT")
+        hide_secrets(screen, before)
+        check(before)
     environment = read_environment(env_file, {"PAT": ("--pat", given_token("--pat", pat)), **(options or {})})
     if len(environment.get("PAT", "")) > LONGEST_TOKEN:
         message = f"the token {_source(environment)} is longer than {LONGEST_TOKEN // 1024} KiB"

@@ -18,6 +18,8 @@ from zdemo.config.files import read_file
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 
 if TYPE_CHECKING:
+    import typer
+
     from zdemo.emulator import Start
     from zdemo.processes.foreground import Signals
 
@@ -131,7 +133,7 @@ def stop_when_stdin_closes() -> None:
 
 
 def run_with_emulator(
-    screen: Screen,
+    ctx: typer.Context,
     command: Sequence[str],
     others: Sequence[str],
     new: Start,
@@ -147,10 +149,11 @@ def run_with_emulator(
     from zdemo.emulator import emulate
     from zdemo.processes.foreground import signals_noted
 
+    screen: Screen = ctx.obj
     with ExitStack() as stack:
         signals = stack.enter_context(signals_noted())
         files = stack.enter_context(key_files(new))
-        with port_explained(host, port, "zdemo emulator"):
+        with port_explained(ctx, host, port):
             running = stack.enter_context(emulate(new.world, host=host, port=port))
         given = variables({**exported(new, running.url), **files}, running.port, others)
         environment, withdrawn = command_environment(os.environ, given)

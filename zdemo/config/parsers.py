@@ -30,6 +30,12 @@ AUTHENTICATION_SCHEME = re.compile(r"(bearer|basic)\s", re.IGNORECASE)
 IDS = ("CLIENT_ID", "ZITADEL_PROJECT_ID")
 BEFORE_NAME = r"(?i)^(\$env:|set\b|ZITADEL_)"  # PowerShell, cmd, and a prefix that only some names have
 SHOWABLE_NAME = r"[A-Za-z0-9_]{1,64}"  # in a file that is not a .env, anything may stand before =
+START_GUIDE = "how to get a ZITADEL: https://zitadel.com/docs/guides/start/quickstart"
+REPLACE_EXAMPLE = "put your own there; zdemo setup creates what is missing"
+NOT_FROM_SETUP = {  # what setup itself needs
+    "ZITADEL_DOMAIN": f"put your own there; {START_GUIDE}",
+    "ZITADEL_ADMIN_PAT": "put your own there",
+}
 T = TypeVar("T")
 
 
@@ -116,7 +122,8 @@ class Reader:
             self._fixes[f"{problem} (it hides {hidden.described})"] = hidden.step
             return
         may_be_shown = error.corrected and not holds_token(text) and _shown(name, error.corrected) == error.corrected
-        steps = [assignment(self.environment.setting(name), error.corrected) if may_be_shown else "", error.fix]
+        steps = [assignment(self.environment.setting(name), error.corrected) if may_be_shown else ""]
+        steps.append(NOT_FROM_SETUP.get(name, error.fix) if error.fix == REPLACE_EXAMPLE else error.fix)
         self._fixes[problem] = ", or ".join(filter(None, steps)) or self.environment.correction(name)
 
 
@@ -137,7 +144,7 @@ def _similar_variable(name: str, variables: Iterable[str]) -> str:
 def _parsed(text: str, parse: Callable[[str], T]) -> T:
     """Parse a value, and refuse an example's, and characters that no setting may contain."""
     if is_placeholder(text.strip(QUOTES).strip()):
-        raise InvalidValue("is the example's value", fix="put your own there; zdemo setup creates what is missing")
+        raise InvalidValue("is the example's value", fix=REPLACE_EXAMPLE)
     if is_masked(text.strip(QUOTES).strip()):
         raise InvalidValue(MASKED, shown="", fix="put the value itself there, from where it is kept")
     if text[0] in QUOTES or text[-1] in QUOTES:
