@@ -159,15 +159,14 @@ def finding_for_refusal_elsewhere(answer: Response, setting: str, *, public: boo
     """Return the finding for a 401 or 403 that the example API did not write; ``public``: its route is open."""
     host, path = url(answer).netloc, url(answer).path
     challenge = answer.headers.get(CHALLENGE.lower(), "")
-    if parse_challenge(challenge) and f'realm="{REALM}"' in challenge:
-        what, who = "an app with zdemo's guard, but not zdemo serve", "an app of your own"
-    else:
-        what, who = "not zdemo serve", "a gateway in front of the API that accepts other tokens, such as JWTs only"
+    guarded = parse_challenge(challenge) is not None and f'realm="{REALM}"' in challenge
+    what = "an app with zdemo's guard, but not zdemo serve" if guarded else "not zdemo serve"
+    gateway = "it is a gateway in front of the API that accepts other tokens, such as JWTs only"
     refuses = f"requires authentication for {path}" if public else "refuses the request"
     return Finding(
         id="call.refused_elsewhere",
         cause=f"what {refuses} at {host} is {what} ({described(answer)})",
-        candidates=(f"it is {who}", "it is another API"),
+        candidates=() if guarded else (gateway, "it is another API"),
         fix=(f"zdemo doctor --api {url(answer).scheme}://{host}{path.replace('/api/public', '/api/private')}",),
         otherwise=(f"or correct {setting}: where zdemo serve runs",),
     )

@@ -53,7 +53,7 @@ VERDICTS = {  # of a check that failed or warned, where its result has no words 
     "admin.valid": "not valid",
     "admin.rights": "not enough permissions",
     "api.reachable": "does not answer",
-    "api.identity": "not a zdemo API",
+    "api.identity": "does not answer as zdemo serve does",
     "api.agrees": "disagrees with ZITADEL",
     "api.no_token": "no token",
     "api.other_scheme": "another scheme",
