@@ -603,7 +603,13 @@ def test_instances_that_take_turns_are_told_from_their_answers(bare: Shell, zita
     good, stale = (create_app(Settings.from_env(settings(url))) for url in (zitadel.url, other.url))
     with serving(good) as one, serving(stale) as two, upstream(example_api(taking_turns(one, two))) as proxy:
         output = doctor(bare, settings(zitadel.url, ZDEMO_API_URL=proxy.url), "api.agrees")
-    output.names("several instances or workers", "200 and 50|50. and 200", "fix restart all instances")
+    output.names("not steady", "200 and 502|502 and 200", "one instance", "fix restart all instances", "API's log")
+    refused = answer(json_body({"error": "invalid_token", "request_id": "1"}), 401)
+    accepted = answer(json_body({"message": "ok"}))
+    turns = cycle([accepted, refused])
+    with upstream(example_api(depending(lambda _: next(turns)))) as api:
+        output = doctor(bare, settings(zitadel.url, ZDEMO_API_URL=api.url), "api.agrees")
+    output.names("several instances or workers", "200 and 401", "fix restart all instances").never("not steady")
 
 
 def test_an_answer_that_the_api_reuses_is_waited_for(bare: Shell, planter: Planter) -> None:

@@ -75,12 +75,16 @@ def finding_for_unsteady(calls: Sequence[Call]) -> Finding | None:
     if switches < 2:  # one can be a change just now
         return None
     statuses = " and ".join(dict.fromkeys(str(call.answer.status) for call in calls))
+    fails = any(call.answer.status not in (200, 401, 403) for call in calls)  # one instance can do that at times
+    several = "several instances or workers of the API answer, and they disagree"
     return Finding(
         id="call.instances_differ",
-        cause=f"several instances or workers of the API answer, and they disagree: the same request got {statuses}",
+        cause=f"{'the API is not steady' if fails else several}: the same request got {statuses}",
         candidates=(
-            "one was started before its settings were changed, or has other settings",
-            "one reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL",
+            "one instance was started before its settings were changed, or has others",
+            "it cannot always ask ZITADEL, or a proxy cannot always ask it"
+            if fails
+            else "one reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL",
         ),
-        fix=("restart all instances with the same settings",),
+        fix=("restart all instances with the same settings", *(["check the API's log"] if fails else [])),
     )
