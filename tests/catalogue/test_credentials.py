@@ -152,6 +152,36 @@ def test_10_11_13_16_42_43_44_a_refused_client(
         output.offers(*{IS_WRONG: [NEW_SECRET], IS_BY_KEY: ["switch .*Basic"]}.get(named, []))
 
 
+ROUNDED = "rounded by a spreadsheet or by JSON"
+
+
+@pytest.mark.parametrize(
+    ("client_id", "why"),
+    [
+        ("353545601679624700", ROUNDED),  # JSON, in JavaScript
+        ("353545601679624704", ROUNDED),  # JSON, elsewhere
+        ("353545601679625000", ROUNDED),  # a spreadsheet
+        ("3.53545601679625E+17", ROUNDED),
+        ("3,53546E+17", ROUNDED),
+        (f"{CLIENT_ID}@zdemo", "no application has this client ID"),
+        ("353545601679624750", "no application has this client ID"),
+    ],
+)
+def test_11_a_client_id_that_is_nearly_right(bare: Shell, planter: Planter, client_id: str, why: str) -> None:
+    planter.app(PROJECT_ID)  # so the right one is not the only one
+    for output in certain(bare, administered(planter.url, CLIENT_ID=client_id)):
+        output.names(why, f"did you mean {CLIENT_ID} .{APPLICATION_NAME}", f"(fix|next) CLIENT_ID={CLIENT_ID}")
+        output.never("login name", "zdemo setup")
+
+
+def test_11_the_only_application_is_offered(bare: Shell, planter: Planter) -> None:
+    for output in certain(bare, administered(planter.url, CLIENT_ID="212345678901234567")):
+        output.names("no application has this", f"did you mean {CLIENT_ID} .{APPLICATION_NAME}")
+    planter.app(PROJECT_ID)
+    for output in certain(bare, administered(planter.url, CLIENT_ID="212345678901234567")):
+        output.names("no application has this").never("did you mean")
+
+
 def test_37_a_zitadel_that_was_recreated(bare: Shell) -> None:
     with emulate(World()) as other:
         output = doctor(bare, administered(other.url), "client.accepted")

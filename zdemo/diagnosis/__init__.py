@@ -42,6 +42,7 @@ from zdemo.diagnosis.hidden_values import (
 from zdemo.diagnosis.inactive_pat import DECISIVE_EVENTS
 from zdemo.diagnosis.inactive_token import finding_for_inactive, zitadel_is_sick
 from zdemo.diagnosis.missing_role import JUST_CHANGED, OWN_API_SCOPE, own_project
+from zdemo.diagnosis.near_ids import meant_id
 from zdemo.diagnosis.odd_values import OddValue, finding_for_users_secret, odd_values
 from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, audience_scope, clock_words, described, span
 from zdemo.diagnosis.refused_user import finding_for_refused_user
@@ -103,6 +104,7 @@ __all__ = [
     "hiding_words",
     "is_from_zdemo",
     "lost_challenge",
+    "meant_id",
     "notes",
     "odd_values",
     "own_project",

@@ -17,8 +17,8 @@ class ClientRecords:
     """What a client ID belongs to: an application with its project and organization, as far as they are visible.
 
     ``keys`` are listed only when zdemo uses a key file. Without an application, ``instead`` names the object that has
-    this ID as its own, and ``right`` is that object's client ID. ``whole_instance``: the administrator sees
-    everything, so what is not listed does not exist.
+    this ID as its own, and ``right`` is that object's client ID; ``meant`` is an application that may be meant.
+    ``whole_instance``: the administrator sees everything, so what is not listed does not exist.
     """
 
     whole_instance: bool
@@ -28,6 +28,7 @@ class ClientRecords:
     keys: tuple[Credential, ...] | None = None
     instead: str = ""
     right: str = ""
+    meant: Application | None = None
 
     @property
     def all_visible(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zdemo.diagnosis.admin_records import ClientRecords
 from zdemo.diagnosis.cases import ClientCase
 from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.near_ids import rounds_to
 from zdemo.diagnosis.phrases import LOOKED_UP
 from zdemo.management.model import Application
 
@@ -50,12 +51,27 @@ def _no_application(records: ClientRecords, case: ClientCase) -> Finding:
         )
     if not records.whole_instance:
         return _not_visible(variable, case)
+    if records.meant and not case.settings.key:
+        return _nearly_right(records.meant, case)
     return Finding(
         id="client.unknown",
         cause=f"{case.refused}: no application has this client ID ({variable}): it is wrong, the application was "
         "deleted, or it belongs to another ZITADEL",
         fix=(f"set {case.settings.credential_variables} to those of an API application of this ZITADEL",),
         otherwise=("zdemo setup          (creates one)",),
+    )
+
+
+def _nearly_right(meant: Application, case: ClientCase) -> Finding:
+    right = quoted(meant.client_id, 40)
+    rounded = rounds_to(meant.client_id, case.settings.client_id)
+    why = "it was rounded by a spreadsheet or by JSON, " if rounded else ""
+    return Finding(
+        id="client.unknown",
+        cause=f"{case.refused}: no application has this client ID (CLIENT_ID): {why}did you mean {right} "
+        f"({quoted(meant.name, 60)})?",
+        fix=(f"CLIENT_ID={right}",),
+        otherwise=(f"or, if another one is meant: set {case.settings.credential_variables} to its values",),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from zdemo.config.settings import USER_SECRET
 from zdemo.diagnosis.finding import Finding
+from zdemo.diagnosis.near_ids import is_rounded
 from zdemo.diagnosis.token_form import BASE64, ID_DIGITS, OLD_CLIENT_ID, TokenKind, paste_error, token_form
 
 SECRET, PAT = TokenKind.CLIENT_SECRET, TokenKind.PAT
@@ -131,6 +132,8 @@ def _client_id(values: Mapping[str, str]) -> Iterator[OddValue]:
     if not text or usual or paste_error(text) or are_swapped(values) or same:
         return
     what = "CLIENT_ID does not look like a client ID (18 digits): perhaps it is a service user's login name"
+    if is_rounded(text):
+        what = "CLIENT_ID was rounded by a spreadsheet or by JSON: its last digits are missing"
     if (kind := _kind(values, "CLIENT_ID")) in (PAT, SECRET):
         what = f"CLIENT_ID has the form of a {kind}"
     fatal = _kind(values, "CLIENT_ID") in (PAT, SECRET)

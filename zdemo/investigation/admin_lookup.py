@@ -11,7 +11,7 @@ from zdemo.config.address import ZitadelAddress
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.config.withheld import ADMIN_PAT, why_withheld
-from zdemo.diagnosis import DECISIVE_EVENTS, ClientRecords, GuestRecords, PatRecords, paste_problem, quoted
+from zdemo.diagnosis import DECISIVE_EVENTS, ClientRecords, GuestRecords, PatRecords, meant_id, paste_problem, quoted
 from zdemo.errors import ZdemoError
 from zdemo.management.client import ManagementClient
 from zdemo.management.listings import grants_of_project
@@ -98,7 +98,8 @@ class AdminLookup:
             application = self._application(settings.client_id)
             if application is None:
                 instead, right = self._instead(settings.client_id)
-                return ClientRecords(whole_instance=whole, instead=instead, right=right)
+                meant = None if instead else self._meant(settings)
+                return ClientRecords(whole_instance=whole, instead=instead, right=right, meant=meant)
             project = self._project(application, settings.project_id)
             return ClientRecords(
                 whole_instance=whole,
@@ -178,6 +179,12 @@ class AdminLookup:
         if user := get_user(self._client, some_id):
             return f"the user {_name(user, some_id)}", ""
         return "", ""
+
+    def _meant(self, settings: Settings) -> Application | None:
+        """Return the API application whose client ID is near the one that is set, or the only one."""
+        found = list_applications(self._client, project_id=settings.project_id or "")
+        by_id = {app.client_id: app for app in found if app.is_api}
+        return by_id.get(meant_id(settings.client_id, by_id))
 
     def _project(self, application: Application, likely: str | None) -> Project | None:
         """Return the application's project. Some versions of ZITADEL do not name it: then search in each project."""
