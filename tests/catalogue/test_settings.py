@@ -156,6 +156,19 @@ def test_an_exported_key_file_hides_client_id_and_secret(bare: Shell, zitadel: E
         output.names("unset ZITADEL_KEY_FILE", "certain").never(*HARMFUL)
 
 
+def test_a_key_file_in_the_file_wins_over_what_is_exported(bare: Shell, zitadel: Emulator, tmp_path: Path) -> None:
+    with key_site(tmp_path / "key.json") as site:  # of another ZITADEL
+        bare.dotenv(ZITADEL_DOMAIN=zitadel.url, ZITADEL_KEY_FILE=str(site.file), PAT=READER.pat)
+    exported = {"CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET}
+    outputs = (
+        doctor(bare, exported, "client.accepted", warned=("settings.shadowed",)),
+        introspect(bare, exported),
+    )
+    for output in outputs:
+        output.names("ZITADEL_KEY_FILE in .env wins over CLIENT_ID and CLIENT_SECRET in the environment", "certain")
+        output.names("(fix|next) remove ZITADEL_KEY_FILE from .env").never(*HARMFUL, "unset")
+
+
 def test_an_exported_client_id_that_is_right_is_kept(bare: Shell, zitadel: Emulator) -> None:
     wrong = {"CLIENT_ID": "353545601679624999", "CLIENT_SECRET": "A" * 64}
     bare.dotenv(**administered(zitadel.url, **wrong))
@@ -405,6 +418,21 @@ def test_setup_names_the_option_that_gave_the_address(bare: Shell) -> None:
         domain = f"http://localhost:{port}"
         output = command(bare, {"ZITADEL_ADMIN_PAT": ADMIN.pat}, "setup", "--yes", "--domain", domain)
     output.names("correct host and port in --domain").never("ZITADEL_DOMAIN")
+
+
+def test_setup_leaves_no_address_of_another_zitadel(bare: Shell, zitadel: Emulator) -> None:
+    """Later runs would connect to the other one."""
+    values = {"ZITADEL_DOMAIN": "https://a.example", "ZITADEL_INTERNAL_URL": "https://inside.example"}
+    bare.dotenv(**values)
+    before = (bare.folder / ".env").read_text()
+    output = command(bare, {"ZITADEL_ADMIN_PAT": ADMIN.pat}, "setup", "--yes", "--domain", zitadel.url)
+    output.names("ZITADEL_INTERNAL_URL in .env is for another ZITADEL", "remove ZITADEL_INTERNAL_URL from .env")
+    assert (bare.folder / ".env").read_text() == before
+
+
+def test_setup_asks_which_zitadel_is_meant_at_any_port(bare: Shell, zitadel: Emulator) -> None:
+    bare.dotenv(**settings(zitadel.url), ZITADEL_ADMIN_PAT=ADMIN.pat)
+    command(bare, {}, "setup", "--yes").names("not clear which ZITADEL to set up", f"--domain {zitadel.url}")
 
 
 def test_role_names_the_removal_window_that_is_set(bare: Shell, zitadel: Emulator) -> None:

@@ -47,6 +47,7 @@ def test_public_values_are_for_this_machine(address: str, usable: bool) -> None:
         ({}, True),
         ({"ZITADEL_DOMAIN": "http://LOCALHOST:8484/"}, True),
         ({"PAT": "own", "CLIENT_SECRET": "own"}, True),
+        ({"ZITADEL_DOMAIN": "http://localhost:8485"}, True),
         ({"ZITADEL_DOMAIN": "http://localhost:8080"}, False),
         ({"PAT": "own", "CLIENT_SECRET": "own", "ZITADEL_ADMIN_PAT": "own"}, True),
         (dict.fromkeys(("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "ZDEMO_USER_CLIENT_SECRET"), "own"), False),

@@ -18,7 +18,7 @@ from zdemo.cli.help import SETTINGS_GROUP
 from zdemo.cli.options import EnvFile, Json, token_text
 from zdemo.cli.questions import agreed
 from zdemo.cli.screen import Screen
-from zdemo.cli.setup_environment import setup_environment
+from zdemo.cli.setup_environment import refuse_other_internal_url, setup_environment
 from zdemo.cli.setup_tables import plan_document, show_plan, show_result, show_teardown, teardown_document
 from zdemo.cli.token_input import (
     at_terminal,
@@ -146,7 +146,10 @@ def setup(
             else:
                 screen.say(f"nothing to remove: .zdemo/setup.json records nothing that setup created for {files.path}")
             return ExitCode.YES
-        settings = AdminSettings.from_env(setup_environment(screen, files, domain, admin_pat, may_ask=not yes))
+        environment = setup_environment(screen, files, domain, admin_pat, may_ask=not yes)
+        if not teardown:
+            refuse_other_internal_url(environment)
+        settings = AdminSettings.from_env(environment)
         tell_warnings(screen, settings)
         with _management(settings) as client:
             run = _Run(

@@ -16,6 +16,7 @@ from zdemo.cli.token_input import (
     token_question,
     typed_secret,
 )
+from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.emulator_values import are_emulators, is_public, usable_at
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment
 from zdemo.config.settings import EXAMPLE_DOMAIN, AdminSettings
@@ -50,8 +51,16 @@ def setup_environment(
         given[ADMIN_PAT] = _typed_admin_pat(_layers(given, options, files), with_option=is_asked_for)
         environment = _layers(given, options, files)
         hide_secrets(screen, environment)
-    tell_mixed_sources(screen, environment, ADMIN_PAT, "ZITADEL_DOMAIN")
+    tell_mixed_sources(screen, environment, ADMIN_PAT, ISSUER)
     return environment
+
+
+def refuse_other_internal_url(environment: Environment) -> None:
+    """Raise SettingsError if ``.env`` would keep the address of another ZITADEL than the one that setup writes."""
+    place = environment.source(INTERNAL_URL)
+    if ISSUER in environment.shadowed and place == environment.shadowed[ISSUER]:
+        what = f"{INTERNAL_URL} in {place} is for another ZITADEL than {environment.setting(ISSUER)} names"
+        raise SettingsError([what], hint=f"remove {INTERNAL_URL} from {place}, or name another file with --env-file")
 
 
 def _typed_admin_pat(environment: Environment, *, with_option: bool) -> str:

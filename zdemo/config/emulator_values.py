@@ -11,6 +11,7 @@ from zdemo.config.masking import SECRET_SETTINGS
 from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.parsers import is_loopback
 
+ZITADELS_PORT = 8080
 PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"
 
 
@@ -30,6 +31,10 @@ def emulator_address() -> str:
 
 
 def are_emulators(settings: Mapping[str, str]) -> bool:
-    """Return whether settings have the emulator's address, and one of its secrets or tokens."""
-    address = settings.get("ZITADEL_DOMAIN", "").strip().rstrip("/").lower()
-    return address == emulator_address() and any(is_public(settings.get(name, "")) for name in SECRET_SETTINGS)
+    """Return whether settings have an address of this machine, and one of the emulator's secrets or tokens.
+
+    The emulator may have any port; where ZITADEL itself listens, somebody has changed the address already.
+    """
+    address = urlsplit(settings.get("ZITADEL_DOMAIN", "").strip())
+    is_here = is_loopback(address.hostname or "") and f":{ZITADELS_PORT}" not in address.netloc
+    return is_here and any(is_public(settings.get(name, "")) for name in SECRET_SETTINGS)

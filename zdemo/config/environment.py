@@ -43,6 +43,11 @@ class HiddenValue:
     joined: bool = False
 
     @property
+    def wins(self) -> bool:
+        """Whether a value in a file counts although others, without this variable, are exported."""
+        return not self.value and self.place == EXPORTED
+
+    @property
     def described(self) -> str:
         """Which value it is, in words that follow what hides it."""
         where = f"line {self.lines[0]} of {self.place}" if self.lines else self.place
@@ -51,6 +56,8 @@ class HiddenValue:
     @property
     def step(self) -> str:
         """What makes the value count."""
+        if self.wins:
+            return f"remove {self.name} from {self.counting_place}"
         if self.lines is None:
             return f"unset {self.name}"
         first, second = self.lines
@@ -109,6 +116,8 @@ class Environment(Mapping[str, str]):
         if self.source(KEY_FILE) == EXPORTED and {self.source(name) for name in BASIC} == {str(file)}:
             self.shadowed.setdefault(KEY_FILE, str(file))  # a key file wins over the pair, wherever that stands
             self._hide(KEY_FILE, "", str(file))
+        if self.source(KEY_FILE) == str(file) and {self.source(name) for name in BASIC} == {EXPORTED}:
+            self._hide(KEY_FILE, "", EXPORTED)
 
     def _hide(
         self, name: str, value: str, place: str, lines: tuple[int, int] | None = None, *, joined: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from zdemo.config.environment import EXPORTED, HiddenValue
+from zdemo.config.environment import BASIC, EXPORTED, HiddenValue
 from zdemo.config.masking import LEAST_MASKED, SECRET_SETTINGS, could_be_secret, masked
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.token_form import ID_DIGITS
@@ -46,7 +46,9 @@ def hiding_words(hidden: Sequence[HiddenValue], *, with_values: bool = False) ->
     if exported := [value for value in hidden if value.counting_place == EXPORTED]:
         sentences.append(_exported(exported, with_values=with_values))
     for value in hidden:
-        if value.lines and value.joined:
+        if value.wins:
+            sentences.append(f"{value.name} in {value.counting_place} wins over {' and '.join(BASIC)} in {value.place}")
+        elif value.lines and value.joined:
             sentences.append(f"{value.name} is broken in two in {value.place}: its rest is on line {value.lines[1]}")
         elif value.lines:
             sentences.append(_twice(value, value.lines, with_values=with_values))
@@ -58,7 +60,7 @@ def unhiding(hidden: Sequence[HiddenValue]) -> tuple[str, ...]:
     exported = [value.name for value in hidden if value.counting_place == EXPORTED]
     return (
         *([f"unset {' '.join(exported)}"] if exported else []),
-        *(value.step for value in hidden if value.lines),
+        *(value.step for value in hidden if value.lines or value.wins),
     )
 
 

@@ -79,8 +79,10 @@ def _complete(context: DoctorContext) -> Result:
 @check("settings.shadowed", "no environment variable hides another value in .env", "settings.readable")
 def _shadowed(context: DoctorContext) -> Result:
     hidden = {name: place for name, place in context.environment.shadowed.items() if is_setting(name)}
-    texts = hiding_words([value for name, value in context.environment.hidden.items() if name in hidden])
+    wins = [value for value in context.environment.hidden.values() if value.wins]
+    texts = hiding_words([*(value for name, value in context.environment.hidden.items() if name in hidden), *wins])
     fix = [f"unset {' '.join(hidden)}          (if those in {context.path} are meant)"] if hidden else []
+    fix += [f"{value.step}          (if those in {value.place} are meant)" for value in wins]
     for name, (*others, last) in _repeated(context.path).items():
         texts.append(f"{name} is set twice in {context.path}: line {last} counts, not {_lines(others)}")
         fix.append(f"keep the right one of {_lines((*others, last))} in {context.path}, and remove the other")
