@@ -35,6 +35,9 @@ def are_emulators(settings: Mapping[str, str]) -> bool:
 
     The emulator may have any port; where ZITADEL itself listens, somebody has changed the address already.
     """
-    address = urlsplit(settings.get("ZITADEL_DOMAIN", "").strip())
+    try:
+        address = urlsplit(settings.get("ZITADEL_DOMAIN", "").strip())
+    except ValueError:
+        return False
     is_here = is_loopback(address.hostname or "") and f":{ZITADELS_PORT}" not in address.netloc
     return is_here and any(is_public(settings.get(name, "")) for name in SECRET_SETTINGS)
