@@ -39,7 +39,7 @@ os.rename("pid.new", "pid")
 server.serve_forever()
 """
 SILENT = "import time; print('not yet', flush=True); time.sleep(600)"
-FAST = ("--env", "ZDEMO_CACHE_TTL=0.5", "--env", "ZDEMO_TIMEOUT=1", "--window", "5")
+FAST = ("--env", "ZDEMO_CACHE_TTL=0.5", "--env", "ZDEMO_TIMEOUT=2", "--window", "5")
 
 
 def python(script: str, *options: str) -> tuple[str, ...]:
@@ -180,6 +180,12 @@ def test_the_guard_in_one_file_has_the_weaknesses_that_the_page_shows(bare: Shel
     words = shlex.split(shown.line.removeprefix("zdemo "))
     ran = bare.anew(*words, PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
     assert (ran.code, essence(ran.out)) == (1, essence(shown.output))
+
+
+def test_a_dotenv_of_the_api_leads_nowhere_else(bare: Shell) -> None:
+    bare.dotenv(ZITADEL_DOMAIN="http://localhost:1", ZITADEL_KEY_FILE="elsewhere.json", ZITADEL_PROJECT_ID="999")
+    ran = bare.anew("verify", "--path", "/api/private-scoped", "--only", "correct.accepts", *serve())
+    assert ran.code == 0, ran.all
 
 
 # --- endings

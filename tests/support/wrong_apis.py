@@ -108,7 +108,7 @@ def graded(serve: Callable[[str], AbstractContextManager[Endpoint]]) -> dict[str
         api = stack.enter_context(serve(emulator.url))
         budget = RunBudget(RUN_SECONDS)
         bench = Bench(
-            api=stack.enter_context(Asker(f"http://{LOOPBACK}:{api.port}", SCOPED, budget)),
+            api=stack.enter_context(Asker(f"http://{LOOPBACK}:{api.port}", SCOPED, budget, patient=True)),
             issuer=issuer,
             faults=issuer,
             role=ROLE,

@@ -50,7 +50,7 @@ def flights(introspections: int, *asked: Asked) -> Flights:
     return Flights(asked=asked or [OK] * 64, introspections=introspections)
 
 
-REFUSED = ([INVALID, FORBIDDEN, MISSING, seen(404)], [OK, seen(302), seen(500), seen(503), LATE, CUT])
+REFUSED = ([INVALID, FORBIDDEN, MISSING, seen(404), seen(503), LATE, CUT], [OK, seen(204), seen(302)])
 NOT_LET_IN = ([[INVALID, seen(500), seen(502), CUT]], [[INVALID, OK], [seen(204)], [seen(302)]])
 OUTAGE = ([seen(502), seen(503), seen(504)], [OK, INVALID, FORBIDDEN, seen(500), seen(404), LATE, CUT])
 WINDOW = ([measured(0.1), measured(9.9)], [measured(None)])
@@ -64,7 +64,7 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
     ),
     "safe.no_token": ([MISSING, seen(401), FORBIDDEN], [OK, seen(302), seen(404), seen(405), seen(503), LATE]),
     "safe.unknown": REFUSED,
-    "safe.near_miss": ([[FORBIDDEN, FORBIDDEN]], [[FORBIDDEN, OK], [seen(500)]]),
+    "robust.errors": ([[OK, INVALID, seen(503)]], [[OK, seen(500)]]),
     "safe.active": NOT_LET_IN,
     "safe.fail_open": NOT_LET_IN,
     "safe.redirect": (

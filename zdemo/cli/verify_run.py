@@ -14,8 +14,10 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.cli.verify_screen import shortened
 from zdemo.cli.with_emulator import exported, key_files
+from zdemo.config.address import INTERNAL_URL
+from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.environment import Environment, read_environment
-from zdemo.errors import UsageError, ZdemoError
+from zdemo.errors import SettingsError, UsageError, ZdemoError
 
 if TYPE_CHECKING:
     from zdemo.config.settings import Settings
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from zdemo.verify.issuer import Faults, Issuer
 
 KEY_FILE = "ZITADEL_KEY_FILE"
-FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID")
+FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", INTERNAL_URL)
+DOTENV = ".env"
 PORT = "PORT"
 
 
@@ -50,12 +53,20 @@ def emulated_bench(screen: Screen, target: GradedApi) -> Iterator[Bench]:
 
     with ExitStack() as stack:
         start = random_start()
-        needs_file = any("{key_file}" in text for text in (*target.env, *target.command))
+        needs_file = _dotenv_has_key_file() or any("{key_file}" in text for text in (*target.env, *target.command))
         files = stack.enter_context(key_files(start)) if needs_file else {}
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id, target.role))
         values = {**exported(start, running.url), **files}
         yield stack.enter_context(_bench(screen, target, values, issuer, issuer))
+
+
+def _dotenv_has_key_file() -> bool:
+    """Return whether the folder's ``.env``, which the API may read, leads to a key file for another ZITADEL."""
+    try:
+        return bool(read_dotenv(Path(DOTENV)).get(KEY_FILE))
+    except SettingsError:
+        return False
 
 
 @contextmanager
@@ -97,6 +108,7 @@ def _values(settings: Settings) -> dict[str, str]:
         "CLIENT_ID": settings.client_id,
         "CLIENT_SECRET": settings.client_secret,
         "ZITADEL_PROJECT_ID": settings.project_id or "",
+        INTERNAL_URL: settings.internal_url or "",
     }
 
 
@@ -106,7 +118,7 @@ def api_environment(target: GradedApi, values: Mapping[str, str], port: int) -> 
     It gets no token, since it is not a client.
     """
     asked_for = {text.partition("=")[0] for text in target.env}
-    own = FOR_THE_API if values["CLIENT_SECRET"] else (*FOR_THE_API, KEY_FILE)
+    own = (*FOR_THE_API, KEY_FILE) if not values["CLIENT_SECRET"] or _dotenv_has_key_file() else FOR_THE_API
     given = {name: text for name, text in variables(values, port, target.env).items() if text or name in asked_for}
     kept = {name: text for name, text in given.items() if name in (*own, *asked_for)}
     return command_environment(os.environ, {PORT: str(port), **kept})
@@ -137,7 +149,7 @@ def _bench(
         with screen.waiting(f"waiting for {command[0]} to answer at {origin}{target.path}"):
             _wait(screen, api, origin, target)
         budget = RunBudget(target.most_seconds)
-        with Asker(origin, target.path, budget) as asker:
+        with Asker(origin, target.path, budget, patient=True) as asker:
             yield Bench(
                 api=asker,
                 issuer=issuer,

@@ -150,7 +150,10 @@ class Bench:
         """What simultaneous requests with one cold token cause."""
         person = self.reader()
         started = time.time()
-        with self.zitadel.fault("slow"):  # so that all of them are under way before the first answer comes
+        with (
+            self.api.in_outage(),
+            self.zitadel.fault("slow"),
+        ):  # so that all of them are under way before the first answer comes
             asked = self.api.at_once([person.token] * COLD_CALLS)
         return Flights(asked=asked, introspections=self.zitadel.introspections(started))
 
@@ -160,7 +163,7 @@ class Bench:
         """Return the answer to a valid, cold token while ZITADEL answers wrongly; then wait until all is well again."""
         if kind not in self.outages:
             person = self.reader()
-            with self.zitadel.fault(kind):
+            with self.api.in_outage(), self.zitadel.fault(kind):
                 self.outages[kind] = self.api.bearer(person.token, seconds=ANSWER_SECONDS)
             self.recoveries[kind] = self._until_let_in(person)
         return self.outages[kind]
@@ -169,7 +172,11 @@ class Bench:
     def hang(self) -> Hang:
         """What happens while ZITADEL hangs."""
         people = [self.reader() for _ in range(WAITING_CALLS)]
-        with ThreadPoolExecutor(max_workers=len(people)) as pool, self.zitadel.fault("hang") as held:
+        with (
+            self.api.in_outage(),
+            ThreadPoolExecutor(max_workers=len(people)) as pool,
+            self.zitadel.fault("hang") as held,
+        ):
             waiting: list[Future[Asked]] = [
                 pool.submit(self.api.bearer, person.token, seconds=ANSWER_SECONDS) for person in people
             ]

@@ -25,8 +25,8 @@ def accepted(asked: Asked) -> Verdict:
 
 
 def refused(asked: Asked) -> Verdict:
-    """Judge the answer to a token that must not be let in: any 4xx."""
-    return unless("" if 400 <= asked.status < 500 else asked.in_words(), asked.in_words())
+    """Judge the answer to what must not be let in; how it is refused is for other cases."""
+    return unless(asked.in_words() if asked.let_in else "", asked.in_words())
 
 
 def guarded(asked: Asked) -> Verdict:
@@ -34,14 +34,8 @@ def guarded(asked: Asked) -> Verdict:
     return unless("" if asked.status in (400, 401, 403) else asked.in_words(), asked.in_words())
 
 
-def all_refused(asked: Sequence[Asked]) -> Verdict:
-    """Judge several answers of that kind."""
-    wrong = [one for one in asked if refused(one) != good(one.in_words())]
-    return unless(in_words(wrong), in_words(asked))
-
-
 def none_let_in(asked: Sequence[Asked]) -> Verdict:
-    """Judge the answers to what ZITADEL did not call active: whatever they are, nobody may be let in."""
+    """Judge several answers of that kind."""
     return unless(in_words([one for one in asked if one.let_in]), in_words(asked))
 
 
@@ -112,6 +106,12 @@ def no_failure(asked: Sequence[Asked]) -> Verdict:
     """Judge the answers to odd tokens; a server may also close the connection."""
     wrong = [one for one in asked if one.status >= 500 or one.let_in or one.timed_out]
     return unless(in_words(wrong), in_words(asked))
+
+
+def no_crash(asked: Sequence[Asked]) -> Verdict:
+    """Judge all answers that were given while ZITADEL answered."""
+    wrong = [one for one in asked if one.status == 500]
+    return unless(in_words(wrong), f"{len(asked)} answers, none is 500")
 
 
 def retry_after(asked: Sequence[Asked]) -> Verdict:

@@ -10,7 +10,6 @@ from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench, made_up
 from zdemo.verify.case import Case, Needs, Stage
 from zdemo.verify.judgments import (
-    all_refused,
     ended_in_time,
     guarded,
     no_way_around,
@@ -56,7 +55,7 @@ def _fail_open(bench: Bench) -> list[Asked]:
     asked = []
     for kind in OUTAGES:
         bench.outage(kind)
-        with bench.zitadel.fault(kind):
+        with bench.api.in_outage(), bench.zitadel.fault(kind):
             asked.append(bench.api.bearer(made_up()))
     return [*asked, *bench.outages.values()]
 
@@ -83,7 +82,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.head",
         asked="HEAD without a token",
-        must="refused: 4xx",
+        must="not let in: 4xx",
         wrong="let in HEAD without a token",
         source="RFC 9110 section 9.3.2",
         fix="guard every method of the path, not GET alone",
@@ -107,7 +106,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.unknown",
         asked="a token of the right form that nobody issued",
-        must="refused: 401",
+        must="not let in: 401",
         wrong="accepted a token that nobody issued",
         source="RFC 6750 section 3.1; RFC 7662 section 2.2",
         fix="have each token checked by introspection, and refuse unless active is true",
@@ -119,7 +118,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.unsigned_jwt",
         asked="a JWT with all claims, but alg none and no signature",
-        must="refused: 401",
+        must="not let in: 401",
         wrong="accepted a JWT that nobody signed",
         source="RFC 8725 section 3.1",
         fix="have the token introspected, or verify its signature with ZITADEL's keys and a fixed list of algorithms",
@@ -131,7 +130,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.query",
         asked="a valid token in the query alone",
-        must="refused: 401",
+        must="not let in: 401",
         wrong="accepted a token in the query, which logs and histories keep",
         source="RFC 9700 section 4.3.2; RFC 6750 section 5.3",
         fix="take tokens from the Authorization header alone",
@@ -142,7 +141,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.form",
         asked="GET with a valid token in a form",
-        must="refused: 401",
+        must="not let in: 401",
         wrong="accepted a token in the form of a GET request",
         source="RFC 6750 section 2.2",
         fix="take tokens from the Authorization header alone",
@@ -153,7 +152,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.expired",
         asked="a token that has expired",
-        must="refused: 401",
+        must="not let in: 401",
         wrong="accepted an expired token",
         source="RFC 6750 section 3.1; RFC 7662 section 2.2",
         fix="refuse unless active is true and exp, if there is one, lies ahead",
@@ -164,7 +163,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.not_yet_valid",
         asked="a token whose nbf lies an hour ahead",
-        must="refused: 401",
+        must="not let in: 401",
         wrong="accepted a token before its time",
         source="RFC 7662 section 2.2; RFC 7519 section 4.1.5",
         fix="compare nbf with the clock, with a few seconds of leeway",
@@ -176,7 +175,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.deleted_pat",
         asked="a personal access token that was deleted",
-        must="refused: 401",
+        must="not let in: 401",
         wrong="accepted a deleted token",
         source="ZITADEL: introspection answers active false; RFC 7662 section 2.2",
         fix="refuse unless active is true",
@@ -187,7 +186,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.deactivated_user",
         asked="a token whose user was deactivated",
-        must="refused: 401",
+        must="not let in: 401",
         wrong="accepted the token of a deactivated user",
         source="ZITADEL: introspection answers active false",
         fix="ask ZITADEL about the token; a signature alone does not show that a user was deactivated",
@@ -198,7 +197,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.locked_user",
         asked="a token whose user was locked",
-        must="refused: 401",
+        must="not let in: 401",
         wrong="accepted the token of a locked user",
         source="ZITADEL: introspection answers active false",
         fix="ask ZITADEL about the token; a signature alone does not show that a user was locked",
@@ -209,7 +208,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.audience",
         asked="a live token made for another project, whose user has the role there",
-        must="refused: 401 invalid_token",
+        must="not let in: 401 invalid_token",
         wrong="accepted a token of another project",
         source="RFC 7662 section 4; ZITADEL: introspection answers active false, userinfo answers 200",
         fix="ask introspection with the API's own client credentials; userinfo knows no audience",
@@ -220,7 +219,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.audience_claim",
         asked="a token whose aud names neither the project nor the client ID",
-        must="refused: 401 invalid_token",
+        must="not let in: 401 invalid_token",
         wrong="accepted a token whose aud names another project",
         source="RFC 7662 section 2.2; RFC 9700 section 2.3",
         fix="compare aud with your project ID and client ID",
@@ -232,7 +231,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.role_missing",
         asked="a valid token whose user has another role of the project",
-        must="refused: 403 or 401 insufficient_scope",
+        must="not let in: 403 or 401 insufficient_scope",
         wrong="accepted a token with another role",
         source="RFC 6750 section 3.1",
         fix=READ_ROLES,
@@ -243,7 +242,7 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.scope_is_no_role",
         asked="a token whose scope lists the role, but whose user does not have it",
-        must="refused: 403 or 401 insufficient_scope",
+        must="not let in: 403 or 401 insufficient_scope",
         wrong="took a scope for a role",
         source="ZITADEL: the scope of a personal access token lists all roles of the project",
         fix="never read roles from scope; " + READ_ROLES,
@@ -255,18 +254,18 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.near_miss",
         asked="roles whose names only resemble the required one",
-        must="refused: 403 or 401 insufficient_scope",
+        must="not let in: 403 or 401 insufficient_scope",
         wrong="accepted a role whose name only resembles the required one",
         source="ZITADEL: role keys are compared as a whole",
         fix="compare role keys for equality, not as parts of a text",
         ask=_near_misses,
-        judge=all_refused,
+        judge=none_let_in,
         basis=ACCEPTS,
     ),
     Case(
         id="safe.other_project",
         asked="a user who has the role in another project only",
-        must="refused: 403 or 401 insufficient_scope",
+        must="not let in: 403 or 401 insufficient_scope",
         wrong="accepted a role in another project",
         source="ZITADEL: roles belong to a project",
         fix=READ_ROLES,
@@ -277,12 +276,12 @@ CASES: tuple[Case, ...] = (
     Case(
         id="safe.roles_claim",
         asked="introspection answers whose roles claim is empty, null, a list or a text",
-        must="refused: 4xx",
-        wrong="did not refuse when the roles claim is empty or not an object",
+        must="not let in: 4xx",
+        wrong="let in when the roles claim is empty or not an object",
         source="RFC 6750 section 3.1; ZITADEL: the claim is an object with a key per role",
         fix=NOTHING_FOUND,
         ask=_claims,
-        judge=all_refused,
+        judge=none_let_in,
         needs=Needs.EMULATOR,
         basis=ACCEPTS,
     ),
