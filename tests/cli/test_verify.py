@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -208,3 +209,14 @@ def test_the_document_is_complete_json(bare: Shell, tmp_path: Path) -> None:
     assert ran.code == 0
     assert list(json.loads(ran.out)) == ["passed", "summary", "grades", "seconds", "cases"]
     assert tmp_path == bare.folder
+
+
+def test_a_junit_report_has_every_case_and_no_secret(bare: Shell) -> None:
+    ran = bare.anew(*python(CLOSED, "--junit", "verify.xml"))
+    text = (bare.folder / "verify.xml").read_text(encoding="utf-8")
+    root = ElementTree.fromstring(text)  # noqa: S314  # zdemo has just written it
+    assert [case.attrib["name"] for case in root.iter("testcase")] == [case.id for case in CASES]
+    assert int(root.attrib["failures"]) == len(list(root.iter("failure"))) > 0
+    assert f"{root.attrib['failures']} failed" in ran.out
+    again = bare.anew(*python(CLOSED, "--junit", "pid"))
+    assert (again.code, "would overwrite pid" in again.err) == (2, True)
