@@ -95,11 +95,12 @@ def serve(
     with ExitStack() as stack:
         with port_explained(ctx, host, port, emulator_port=emulator_port if emulator else None):
             listener = stack.enter_context(listen(host, port))
+        place = Place(host, port)
         if emulator:
-            _start_emulator(ctx, stack, emulator_port, env_file or DEFAULT)
+            name = _start_emulator(ctx, stack, emulator_port, env_file or DEFAULT)
+            place = Place(host, port, emulator_port, name)
         hide_secrets(screen, environment)
         stack.enter_context(_metrics_folder(served=open_metrics, shared=workers > 1))
-        place = Place(host, port, emulator_port if emulator else None)
         tell_start(screen, environment, settings, place, as_json=json_logs)
         if emulator and not json_logs:  # below the banner
             _log(as_json=False, emulator=True)
@@ -173,11 +174,12 @@ def _with_emulator(screen: Screen, environment: Environment, port: int) -> Envir
     return read_environment(environment.file, options).without(*NOT_THE_EMULATORS)
 
 
-def _start_emulator(ctx: typer.Context, stack: ExitStack, port: int, env_file: Path) -> None:
+def _start_emulator(ctx: typer.Context, stack: ExitStack, port: int, env_file: Path) -> str:
+    """Run the emulator until the stack ends, and return its name."""
     from zdemo.emulator import emulate
 
     try:
-        stack.enter_context(emulate(port=port))
+        return stack.enter_context(emulate(port=port)).world.name
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

@@ -23,7 +23,6 @@ from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.investigation import investigate_with, random_token
 
-EMULATED = "ZITADEL (emulator)"
 ACCEPTED, LATE = "credentials accepted", "no answer yet"
 MOMENT_SECONDS = 0.5  # that the start waits for ZITADEL; then the API starts, and the verdict follows
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what a client connects to instead
@@ -32,11 +31,12 @@ REVOKE = "zdemo role revoke reader read:messages"
 
 @dataclass(frozen=True)
 class Place:
-    """Where the API listens, and the port of the emulator if it runs beside it."""
+    """Where the API listens; port and name of the emulator if it runs beside it."""
 
     host: str
     port: int
-    emulator_port: int | None
+    emulator_port: int | None = None
+    emulator_name: str = ""
 
     @property
     def url(self) -> str:
@@ -110,7 +110,11 @@ def tell_start(
         screen.tell(f"API on {place.url}, asks {settings.zitadel}: {verdict}")
     else:
         rows = [
-            (EMULATED if place.emulator_port else "ZITADEL", str(settings.zitadel), verdict),
+            (
+                f"ZITADEL (emulator {place.emulator_name})" if place.emulator_name else "ZITADEL",
+                str(settings.zitadel),
+                verdict,
+            ),
             ("API", place.url, f"cache {settings.cache_ttl_seconds:g} s" if settings.cache_ttl_seconds else "no cache"),
         ]
         steps = [*_steps(environment, place)]
