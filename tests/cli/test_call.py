@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+from dataclasses import replace
 
 import pytest
 
@@ -97,6 +98,10 @@ def test_json_is_json_without_control_characters_whatever_the_api_sends(shell: S
         assert shell("call", "public", "--json", "--url", api.url).document["body"] == '{"message":NaN}'
 
 
+def test_verbose_shows_the_body_once(shell: Shell) -> None:
+    assert shell("call", "public", "-v").out.count("Public route") == 1
+
+
 def test_verbose_shows_the_exchange_with_the_token_masked(shell: Shell) -> None:
     ran = shell("call", "private", "-v")
     assert ran.code == 0
@@ -121,6 +126,26 @@ def test_curl_prints_a_command_without_the_token_and_sends_nothing(shell: Shell)
     command = f'curl -i -H "Authorization: Bearer $PAT" {api.url}{SCOPED}'
     assert ran.out == f"{command}\n"
     assert shell("call", "scoped", "--curl", "--url", api.url, "--json").document == {"curl": command}
+
+
+def test_what_the_curl_command_needs_is_said_and_works(shell: Shell) -> None:
+    assert shell("call", "scoped", "--curl").err == ""
+    token, other = shell.env["PAT"], replace(shell, env={**shell.env, "PAT": ""})
+    shell.dotenv(PAT=token)
+    note, command = other.script('"$1" -m zdemo call scoped --curl').stderr.splitlines()
+    assert (note[:32], token in note + command) == ("note: $PAT is not set in this sh", False)
+    assert other.script(f"{command.strip()}; echo $PAT").stdout == f"{token}\n"
+    assert "from the command line" in other("call", "scoped", "--curl", "--pat", token).err
+    shell.dotenv(PAT=f'"{token}"')
+    assert "sed" not in other("call", "scoped", "--curl").err
+
+
+def test_watch_ends_at_once_where_the_status_cannot_come(shell: Shell) -> None:
+    ran = shell("call", "scoped", "--watch", "--expect", "200", "--pat", "x")
+    assert (ran.code, ran.lines[-2:]) == (
+        1,
+        ["error: 200 cannot come with this token", "hint:  copy the whole token, and nothing else"],
+    )
 
 
 def test_url_wins_over_the_environment(shell: Shell) -> None:

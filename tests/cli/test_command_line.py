@@ -42,6 +42,7 @@ def test_each_help_has_examples_exit_codes_and_where_to_read_more(bare: Shell, p
     assert re.search("^Exit codes  0 ", ran.out, re.MULTILINE)
     pages = re.findall(r"docs/[\w-]+\.md", ran.out[ran.out.index("\nMore  ") :])
     assert pages
+    assert " ".join(ran.out.split()).endswith("(in the source of zdemo)")
     assert all((ROOT / page).exists() for page in pages)
     assert "<" not in ran.out.replace("--pat - < token.txt", "")
     assert "..." not in ran.out

@@ -93,6 +93,7 @@ def test_verbose_shows_each_exchange_with_the_api_and_with_zitadel_and_no_token(
     assert len(re.findall(r"^      request    GET http://127\.0\.0\.1:\d+/api/", ran.out, re.MULTILINE)) == len(STEPS)
     answers = re.findall(r"^      answer     (\d{3}), \d+ ms$", ran.out, re.MULTILINE)
     assert [int(status) for status in answers] == [status for status, _ in STEPS]
+    assert "\n\n\n" not in ran.out
     text = " ".join(ran.out.split())
     for words in (
         'Authorization: Bearer zdem…-000 ZITADEL POST /oauth/v2/introspect, token=zdem…-000 {"active": true,',
@@ -101,7 +102,7 @@ def test_verbose_shows_each_exchange_with_the_api_and_with_zitadel_and_no_token(
         '{"active": false} only the emulator says why: the PAT was deleted answer 401',
         '{"active": false} only the emulator says why: unknown token answer 401',
         "no answer: ",
-        '{"message":"Private, scoped route - You need',
+        '{"message": "Private, scoped route - You need',
     ):
         assert words in text
     assert not [token for token in (READER.pat, VISITOR.pat, CLIENT_SECRET, UNKNOWN_TOKEN) if token in ran.out]

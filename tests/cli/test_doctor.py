@@ -230,7 +230,7 @@ def test_only_one_is_shown_and_its_grounds_are_examined(shell: Shell) -> None:
     ran = shell("doctor", "--only", "role.granted")
     assert (ran.code, ran.out.splitlines()[:-1]) == (
         0,
-        ["✓ role          read:messages, granted by zitadel.localhost", ""],
+        ["✓ role          read:messages, granted by zitadel.localhost (353545601679362561)", ""],
     )
     ran = shell("doctor", "--only", "role.granted", "--only", "clock.skew", "--json", CLIENT_SECRET="x" * 64)
     assert ran.code == 1

@@ -128,6 +128,7 @@ def test_setup_fills_the_skeleton_in_and_teardown_gives_it_back(own_stack: Stack
 def test_a_terminal_asks_which_settings(bare: Shell, typed: str, wrote: str) -> None:
     code, screen = at_terminal(bare, "init", when=QUESTION, typed=typed)
     assert (code, screen.count(QUESTION)) == (0, len(typed.splitlines()))
+    assert screen.count("type own or emulator\n") == len(typed.splitlines()) - 1
     assert f"wrote .env: {wrote}\n" in screen
 
 
@@ -182,6 +183,15 @@ def snapshot(path: Path) -> tuple[object, ...]:
     status = path.lstat()
     content = path.read_bytes() if path.is_file() else b""
     return (status.st_ino, status.st_mode, status.st_size, status.st_mtime_ns, content, os.listdir(path.parent))
+
+
+def test_a_file_that_sets_nothing_can_be_removed(bare: Shell) -> None:
+    file = bare.folder / ".env"
+    assert bare("init").code == 0
+    ran = bare("init", "--emulator")
+    assert ran.lines[1] == "       it sets nothing: you can remove it and run this again"
+    file.write_text("OTHERS=1\n")
+    assert "remove" not in bare("init", "--emulator").err
 
 
 @pytest.mark.parametrize("option", ["", "--emulator"])

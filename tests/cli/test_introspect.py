@@ -179,6 +179,20 @@ def test_verbose_shows_every_claim_after_all_else(shell: Shell) -> None:
     assert shell("introspect", "-v", "-q").all == ""
 
 
+def test_verbose_shows_the_claims_of_an_inactive_token_too(shell: Shell) -> None:
+    assert shell("introspect", "--pat", "foo", "-v").out.endswith("\n\nclaims\n  active        false\n")
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_names_in_claims_are_whole_and_no_value_stands_where_names_do(shell: Shell, width: int) -> None:
+    shown = shown_at(width, shell, "introspect", "-v", NO_COLOR="1").partition("\nclaims\n")[2]
+    names = re.findall(r"^  (\S+)", shown, re.MULTILINE)
+    assert "urn:zitadel:iam:user:resourceowner:primary_domain" in names
+    assert "…" not in shown
+    if width == 60:
+        assert set(names) == set(shell("introspect", "--json").document)
+
+
 def flat(text: str) -> str:
     return " ".join(text.split())
 
@@ -203,8 +217,9 @@ def test_hostile_claims_are_one_row_each_and_fit_the_terminal(shell: Shell, widt
     shown = shown.rpartition("\x1b[")[2].partition("\n")[2]  # what the spinner left
     rows = shown.partition("\nclaims\n")[2].splitlines()
     assert len(shown) < 30_000
-    assert [row for row in rows if cells(row) > width] == []
-    assert not [row for row in rows if row and not row.startswith("  ")]
+    assert [row for row in rows if cells(row) > width and " " in row.strip()] == []
+    assert not [row for row in rows if row and not row.startswith("  ") and width > 40]
+    assert max(map(cells, rows)) <= max(width, 80)
     assert not set(shown) & {"\x1b", "\x07", "\x9b", "\u202e", "\x00", "\r"}
     for words in (r"a\x1b[2J\r\n", "xxx…xxx", "--json shows all 5000 characters", "字…字", '""'):
         assert words in flat(shown)

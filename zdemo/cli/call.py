@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -21,18 +24,24 @@ from zdemo.cli.token_input import checked_token, environment_with_token, tell_hi
 from zdemo.cli.watch import Watch
 from zdemo.client import Call, Challenge, Method, OtherRoute, Route, call_api, curl_command
 from zdemo.client import as_json as call_document
-from zdemo.config.environment import Environment
+from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.masking import masked, without_secret_query
 from zdemo.config.parsers import is_loopback
 from zdemo.config.printable import printable
 from zdemo.config.settings import API_URL, ClientSettings
-from zdemo.errors import ExitCode, SettingsError, UsageError
+from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.http.response import GATEWAY_STATUSES
 
 if TYPE_CHECKING:
     from zdemo.investigation import Explanation
 
 MOST_SHOWN = 500  # characters of a body
+NEVER_ACCEPTED = (
+    "token.too_short",
+    "token.doubled",
+    "token.client_secret",
+    "token.is_id_token",
+)  # however long one waits
 HIDDEN = ".hidden"  # ends the IDs of findings about values that do not count
 
 
@@ -139,6 +148,8 @@ def call(  # the options
     if curl:
         command = curl_command(settings, endpoint, with_token=token is not None, method=method)
         screen.document({"curl": command}) if as_json else screen.say(command, whole=True)
+        if token and environment.source("PAT") != EXPORTED:
+            _tell_how_to_set(screen, token, environment)
         return ExitCode.YES
     if token:
         tell_mixed_sources(screen, environment, "PAT", "ZDEMO_API_URL")
@@ -147,7 +158,7 @@ def call(  # the options
 
     watched = Watch(screen, lambda: call_api(settings, endpoint, token, method), expect=expect) if watch else None
 
-    def show(result: Call) -> None:
+    def show(result: Call) -> Explanation | None:
         explanation = _explanation(result, token, environment, again="" if pat is None else " --pat")
         if explanation:
             explanation = replace(explanation, finding=steps_with_env_file(explanation.finding, env_file))
@@ -160,11 +171,14 @@ def call(  # the options
             whose = explanation.username if explanation else _username(result, token, environment)
             line = token_line(environment, token, whose) if token else ""
             _show(screen, result, explanation, line, bearer=masked(token) if token and verbose else "", verbose=verbose)
+        return explanation
 
-    if watched:
-        result = watched.until_there(lambda first: None if as_json else show(first))  # --json prints one document
-    else:
-        result = call_api(settings, endpoint, token, method)
+    def begin(first: Call) -> None:
+        explanation = None if as_json else show(first)  # --json prints one document
+        if explanation and explanation.finding.id in NEVER_ACCEPTED and expect in range(200, 300):
+            raise ZdemoError(f"{expect} cannot come with this token", hint=explanation.finding.steps[0])
+
+    result = watched.until_there(begin) if watched else call_api(settings, endpoint, token, method)
     show(result)
     if not as_json and (watched or result.answer.status == expect):
         screen.say(f"{result.answer.status} {watched or 'as expected'}")
@@ -195,6 +209,15 @@ def _username(result: Call, token: str | None, environment: Environment) -> str:
     with suppress(SettingsError):
         return username_of(Settings.from_env(environment), token)
     return ""
+
+
+def _tell_how_to_set(screen: Screen, token: str, environment: Environment) -> None:
+    """Tell how this shell gets the token that ``$PAT`` stands for, without showing it."""
+    place = environment.source("PAT")
+    screen.tell(f"note: $PAT is not set in this shell; first set it to the token from {place}")
+    is_file = environment.file and place == str(environment.file)
+    if is_file and re.findall("^PAT=(.*)$", Path(place).read_text(errors="replace"), re.MULTILINE) == [token]:
+        screen.behind("      ", f"PAT=$(sed -n 's/^PAT=//p' {shlex.quote(place)})", stream=screen.stderr)
 
 
 def _reason(explanation: Explanation | None) -> dict[str, object]:
@@ -237,7 +260,7 @@ def _show(
         elif lost_challenge(call.answer):
             rows.append(("challenge", f"missing: {CHALLENGE_LOST}"))
     screen.pairs(rows, indent=2, label_width=10)
-    if call.accepted:
+    if call.accepted and not verbose:  # the exchange has the body
         screen.behind("  ", _message(call))
     if explanation:
         finding = explanation.finding

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from zdemo.cli.layout import pad
+from zdemo.cli.layout import BELOW, pad
 from zdemo.cli.screen import Screen
-from zdemo.config.columns import cells
+from zdemo.config.columns import WITHOUT_TERMINAL, cells
 from zdemo.config.masking import masked
 from zdemo.config.printable import one_line, printable
 from zdemo.config.settings import Settings
@@ -51,20 +51,23 @@ def show_roles(screen: Screen, introspection: Introspection, project: str | None
 
 
 def show_claims(screen: Screen, claims: Mapping[str, Any], heading: str = "claims") -> None:
-    """Show every claim. What does not fit on a line is shortened: a word to the width, and a very long text."""
+    """Show every claim. A very long word or text is shortened; a name to copy is not."""
     screen.say()
     screen.say(heading)
     for name, value in claims.items():
-        lead = f"  {_fitting(one_line(screen.redaction(name)), screen)}"
+        lead = f"  {_fitting(one_line(screen.redaction(name)))}"
         text = one_line(screen.redaction(_text(value)))
         if name in TIMES and type(value) is int:
             text += f" ({moment(within_all_clocks(value))})"
         if len(text) > MOST_SHOWN:
             text = f"{text[:MOST_SHOWN]} … (--json shows all {len(text)} characters)"
-        if cells(lead) > CLAIM_WIDTH:
-            screen.say(lead)
+        widest = max(map(cells, text.split()), default=0)
+        behind_name = CLAIM_WIDTH + BELOW
+        if cells(lead) > CLAIM_WIDTH or widest + behind_name > screen.width() >= widest + 2 * BELOW:
+            screen.say(lead, whole=True)
             lead = ""
-        screen.behind(f"{pad(lead, CLAIM_WIDTH)}  ", _fitting(text, screen) or '""')
+            behind_name = behind_name if widest + behind_name <= screen.width() else 2 * BELOW
+        screen.behind(pad(lead, behind_name), _fitting(text) or '""')
 
 
 def _text(value: object) -> str:
@@ -75,9 +78,9 @@ def _text(value: object) -> str:
         return "(nested too deeply to show)"
 
 
-def _fitting(text: str, screen: Screen) -> str:
-    """Return the text with the middle of each word left out that is wider than the terminal."""
-    room = screen.width() - 4
+def _fitting(text: str) -> str:
+    """Return the text with the middle of each word left out that is wider than most terminals."""
+    room = WITHOUT_TERMINAL - 2 * BELOW
 
     def shortened(match: re.Match[str]) -> str:
         word = match[0]

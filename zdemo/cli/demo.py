@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from zdemo.cli.help import OUTPUT_GROUP
-from zdemo.cli.layout import BELOW, pad, with_remark
+from zdemo.cli.layout import BELOW, LEAST_ROOM, pad, with_remark
 from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warnings
@@ -114,6 +114,8 @@ def _run(
                 break
             results.append(result)
             if not as_json:
+                if verbose and len(results) > 1:
+                    screen.say()
                 show_result(screen, len(results), result)
                 if verbose and result.exchange:
                     show_exchange(screen, result.exchange)
@@ -155,9 +157,11 @@ def show_exchange(screen: Screen, exchange: DemoExchange) -> None:
     rows.append(("answer", f"{answer.status}, {answer.seconds * 1000:.0f} ms"))
     if call.challenge:
         rows.append(("", f"WWW-Authenticate: {call.challenge.text}"))
-    rows.append(("", answer.text.strip()))
-    screen.pairs(rows, indent=6, label_width=9)
-    screen.say()
+    is_object = isinstance(call.body, dict)
+    rows.append(("", json.dumps(call.body, ensure_ascii=False) if is_object else answer.text.strip()))
+    label_width = 9
+    room = screen.width() - label_width - BELOW - LEAST_ROOM
+    screen.pairs(rows, indent=min(3 * BELOW, room // BELOW * BELOW), label_width=label_width)
 
 
 def _introspections(exchange: DemoExchange) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,7 @@ FEWEST_IN_GROUPS = 6  # options; fewer stand in one group
 LONGEST_NAME = 24  # cells; what is longer has its text on the next line
 LABEL_WIDTH = 10
 LABEL = r"([A-Z][a-z]+(?: [a-z]+)?): "
+IN_SOURCE = " (in the source of zdemo)"
 HELP_ROW = ("-h, --help", "Show this message and exit.")
 Row = tuple[str, str]
 
@@ -91,7 +92,8 @@ def _lines(command: Any, ctx: Any, width: int, *, colour: bool) -> Iterator[str]
     if labelled:
         yield ""
     for label, text in labelled.items():
-        yield from behind(f"{pad(label, LABEL_WIDTH)}  ", text, width)
+        where = IN_SOURCE if label == "More" else ""
+        yield from behind(f"{pad(label, LABEL_WIDTH)}  ", text + where, width)
 
 
 def _heading(name: str, colour: bool) -> str:

@@ -49,7 +49,7 @@ def init(
     screen: Screen = ctx.obj
     path = env_file or DEFAULT
     if not emulator and at_terminal() and not os.path.lexists(path):
-        emulator = _choice() == EMULATOR
+        emulator = _choice(screen) == EMULATOR
     text = emulator_text(emulator_port) if emulator else SKELETON
     try:
         create_dotenv(path, text)
@@ -63,13 +63,14 @@ def init(
     return ExitCode.YES
 
 
-def _choice() -> str:
+def _choice(screen: Screen) -> str:
     """Ask which settings to write; the first letters are enough, and an empty line means one's own ZITADEL."""
     while True:
         answer = typed_line(QUESTION).lower()
         for choice in (OWN, EMULATOR):
             if choice.startswith(answer):
                 return choice
+        screen.tell(f"type {OWN} or {EMULATOR}")
 
 
 def _next_steps(path: Path, emulator_port: int | None) -> list[tuple[str, str]]:
@@ -99,6 +100,8 @@ def _refusal(path: Path, text: str, emulator_port: int | None) -> ZdemoError:
     if not emulator_port:
         lines.append(f"it sets {', '.join(found.only_there) or 'nothing'}")
         return ZdemoError("\n".join(lines), hint=f"{with_env_file('zdemo doctor', path)} says what is missing or wrong")
+    if found.sets_nothing:
+        return ZdemoError("\n".join((*lines, "it sets nothing: you can remove it and run this again")), hint=hint)
     parts = {"it differs in": found.other_value, "it lacks": found.not_set, "it also sets": found.only_there}
     told = [f"{what} {', '.join(names)}" for what, names in parts.items() if names]
     return ZdemoError("\n".join((*lines, *(told or ["it has the settings of the emulator"]))), hint=hint)

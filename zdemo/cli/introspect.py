@@ -164,6 +164,8 @@ def _show(
         screen.say(f"{'active':<12}  {screen.mark('no' if introspection else 'unknown', 'red')}")
         if finding:
             show_finding(screen, finding)
+        if verbose and introspection:
+            show_claims(screen, introspection.claims)
         return
     screen.pairs(_about(introspection, token, now=now))
     project = settings.project_id or own_project(introspection, settings)

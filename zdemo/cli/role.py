@@ -150,7 +150,11 @@ def _row(assignment: RoleAssignment) -> dict[str, object]:
 
 
 def _cells(assignment: RoleAssignment) -> list[str]:
-    by = f"granted by {assignment.organization_name}" if assignment.active else "deactivated: has no effect"
+    by = (
+        f"granted by {assignment.organization_name} ({assignment.organization_id})"
+        if assignment.active
+        else "deactivated: has no effect"
+    )
     texts = f"  {assignment.user.login_name}", ", ".join(assignment.role_keys) or "(no role)", by
     return [one_line(text) for text in texts]
 

@@ -74,6 +74,7 @@ class DotenvDifferences:
     other_value: tuple[str, ...]
     not_set: tuple[str, ...]
     only_there: tuple[str, ...]
+    sets_nothing: bool  # no variable at all, not even another program's
 
 
 def emulator_text(port: int = EMULATOR_PORT) -> str:
@@ -115,12 +116,14 @@ def differences(path: Path, text: str) -> DotenvDifferences:
         raise SettingsError([f"{path} is {error.strerror}"], hint="name another file with --env-file") from None
     except OSError:
         pass  # which reading the file explains
-    there = {name: value for name, value in _set_in(read_dotenv(path)).items() if is_setting(name)}
+    values = _set_in(read_dotenv(path))
+    there = {name: value for name, value in values.items() if is_setting(name)}
     wanted = _set_in(parse_dotenv(text))
     return DotenvDifferences(
         other_value=tuple(name for name in wanted if there.get(name, wanted[name]) != wanted[name]),
         not_set=tuple(name for name in wanted if name not in there),
         only_there=tuple(name for name in there if name not in wanted),
+        sets_nothing=not values,
     )
 
 

@@ -109,8 +109,8 @@ def _granted(context: DoctorContext) -> Result:
     if introspection is None:
         return skipped("there is no introspection")
     roles = introspection.roles(context.settings.project_id if context.settings else None)
-    domains = ", ".join(quoted(domain, 60) for domain in roles.get(ROLE, {}).values())
-    return passed(f"{ROLE}, granted by {domains}")
+    granted = ", ".join(f"{quoted(domain, 60)} ({quoted(org, 30)})" for org, domain in roles.get(ROLE, {}).items())
+    return passed(f"{ROLE}, granted by {granted}")
 
 
 def _management(context: DoctorContext) -> ManagementClient:
