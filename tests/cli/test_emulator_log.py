@@ -52,9 +52,21 @@ def shown(
                 + "2.9 ms"
             ],
         ),
-        (40, ["ZITADEL  POST /oauth/v2/in…  200  2.9 ms", "    emulator-api, zdem…-000: expired 3 …"]),
-        (60, ["CLOCK ZITADEL  POST /oauth/v2/introspect  200  2.9 ms", "    emulator-api, zdem…-000: expired 3 s ago"]),
-        (80, ["CLOCK ZITADEL  POST /oauth/v2/introspect  200  2.9 ms", "    emulator-api, zdem…-000: expired 3 s ago"]),
+        (40, ["200    2.9 ms  ZITADEL POST /oauth/v2/i…", "    emulator-api, zdem…-000: expired 3 …"]),
+        (
+            60,
+            [
+                "CLOCK  200    2.9 ms  ZITADEL  POST /oauth/v2/introspect",
+                "    emulator-api, zdem…-000: expired 3 s ago",
+            ],
+        ),
+        (
+            80,
+            [
+                "CLOCK  200    2.9 ms  ZITADEL        POST /oauth/v2/introspect",
+                "    emulator-api, zdem…-000: expired 3 s ago",
+            ],
+        ),
     ],
 )
 def test_a_line_says_whose_it_is_and_the_reason(
@@ -65,7 +77,7 @@ def test_a_line_says_whose_it_is_and_the_reason(
 
 def test_a_service_is_shown_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     (line,) = shown(CREATED, 80, monkeypatch, mark="")
-    assert line.startswith("CLOCK  POST UserService/ListUsers  200  zdemo-admin ")
+    assert line.startswith("CLOCK  200    2.9 ms  POST UserService/ListUsers  zdemo-admin")
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])

@@ -52,15 +52,12 @@ def lines_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        (40, ["GET /api/private-scoped  403  2.9 ms", "    reader lacks read:messages"]),
-        (60, ["CLOCK GET /api/private-scoped  403  2.9 ms", "    reader lacks read:messages"]),
-        (80, ["CLOCK GET /api/private-scoped  403  reader lacks read:messages   asked 2.9 ms"]),
+        (40, ["403    2.9 ms  GET /api/private-scoped", "    reader lacks read:messages"]),
+        (60, ["CLOCK  403    2.9 ms  0123…    GET /api/private-scoped", "    reader lacks read:messages"]),
+        (80, ["CLOCK  403    2.9 ms  asked   0123…  GET /api/private-scoped", "    reader lacks read:messages"]),
         (
             120,
-            [
-                "CLOCK  GET /api/private-scoped   403  reader lacks read:messages"
-                "                               asked    2.9 ms  0123…"
-            ],
+            ["CLOCK  403    2.9 ms  asked   0123…  GET /api/private-scoped   reader lacks read:messages"],
         ),
     ],
 )
@@ -84,9 +81,18 @@ def test_no_line_is_wider_than_its_terminal(
     assert "401" in shown[0]
 
 
-def test_times_stand_below_each_other_at_80_columns(lines_at: Callable[..., list[str]]) -> None:
-    ends = {lines_at(80, path, 200, caller)[0].index("asked") for path in (PUBLIC, SCOPED) for caller in ("ada", None)}
-    assert len(ends) == 1
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_no_column_moves_and_each_line_has_the_id(columns: int, lines_at: Callable[..., list[str]]) -> None:
+    lines = [
+        lines_at(columns, path, status, caller, reason)[0]
+        for path in (PUBLIC, SCOPED, "/" + "a" * 199)
+        for status, caller, reason in (
+            (200, "ada", None),
+            (401, None, "no bearer token"),
+            (401, "u" * 60, "too long " * 9),
+        )
+    ]
+    assert len({(line.index("2.9 ms"), line.index("0123…"), line.index("GET /")) for line in lines}) == 1
 
 
 def test_a_file_holds_everything() -> None:

@@ -10,7 +10,7 @@ from zdemo.emulator import FIELDS, REQUESTS_LOG
 from zdemo.server import RequestLines, RequestLog, log_to_stderr
 
 PACKAGE = r"^/zitadel\.[\w.]+\.(?=\w+/)"  # stands before the name of a service
-BESIDE_THE_API = "ZITADEL  "  # tells its lines from those of the API in the same terminal
+BESIDE_THE_API = "ZITADEL"  # tells its lines from those of the API in the same terminal
 
 
 def log_emulator(*, mark: str = "", as_json: bool = False) -> None:
@@ -41,6 +41,5 @@ def _line(  # noqa: PLR0913, PLR0917  # the fields of a record
     who = ", ".join(filter(None, (client, user or token)))
     what = f"{who}: {reason}" if who and reason else who or reason
     took = f"{milliseconds:.1f} ms"
-    return lines.laid_out(
-        f"{lines.clock(at)}  ", one_line(f"{mark}{method} {path}"), status, one_line(what), ("", took, "")
-    )
+    request = one_line(f"{method} {path}")
+    return lines.laid_out(f"{lines.clock(at)}  ", request, status, one_line(what), ("", took, ""), mark)

@@ -1,4 +1,4 @@
-"""The line of a request in the log: as much as fits a terminal; everything, in columns, where there is none.
+"""The line of a request in the log: at a terminal, what has a fixed width stands first; elsewhere, everything.
 
 The log's own thread makes the lines, so that no request waits for it.
 """
@@ -14,7 +14,7 @@ from zdemo.config.printable import one_line
 
 LACKS = "lacks"  # begins a reason that is about the caller
 REQUEST_WIDTH, WHO_WIDTH = 24, 26  # cells; longer texts move what follows
-LEAST_COLUMNS_WITH_CLOCK = 60
+LEAST_COLUMNS_WITH_CLOCK, LEAST_COLUMNS_WITH_CACHE = 60, 80
 LONGEST_WHAT = 160  # characters
 SHORT_ID = 4
 INDENT = "    "
@@ -67,40 +67,40 @@ class RequestLines:
         tail = came, f"{milliseconds:.1f} ms", identity
         return self.laid_out(f"{self.clock(created)}  ", request, status, who, tail)
 
-    def laid_out(self, clock: str, request: str, status: int, what: str, tail: tuple[str, str, str]) -> str:
-        """Return a line of these parts. ``tail`` is how the answer came, how long it took, and the request's ID."""
+    def laid_out(  # the parts of a line
+        self, clock: str, request: str, status: int, what: str, tail: tuple[str, str, str], mark: str = ""
+    ) -> str:
+        """Return a line of these parts. ``tail`` is how the answer came, how long it took, and the request's ID.
+
+        ``mark`` says whose line it is, if that is not the API.
+        """
         if len(what) > LONGEST_WHAT:
             what = what[: LONGEST_WHAT - 1] + "…"
         if not self._is_terminal:
             cache, took, identity = tail
-            shown = self._status(status)
+            shown, request = self._status(status), f"{mark}  {request}" if mark else request
             line = f"{clock}{request:<{REQUEST_WIDTH}}  {shown}  {what:<{WHO_WIDTH}}  {cache:<6} {took:>8}  {identity}"
             return line.rstrip()
-        return "\n".join(self._fitted(columns_of(self._stream), clock, request, status, what, tail))
+        return "\n".join(self._fitted(columns_of(self._stream), clock, request, status, what, tail, mark))
 
-    def _fitted(
-        self, columns: int, clock: str, request: str, status: int, what: str, tail: tuple[str, str, str]
+    def _fitted(  # the same
+        self, columns: int, clock: str, request: str, status: int, what: str, tail: tuple[str, str, str], mark: str
     ) -> list[str]:
-        """Return what fits: without the ID, then without aligned columns, then with ``what`` on its own line."""
+        """Return the columns of a fixed width first, so that none moves; ``what`` is on its own line if it is long."""
         cache, took, identity = tail
+        short = f"{identity[:SHORT_ID]}…" if identity else ""
         if columns < LEAST_COLUMNS_WITH_CLOCK:
-            clock = ""
-        numbers = f"{cache:<6} {took:>8}" if cache or identity else took
-        short = f"  {identity[:SHORT_ID]}…" if identity else ""
-        wide = f"{clock}{request:<{REQUEST_WIDTH}}  ", f"  {what}"
-        tight = f"{clock[:-1]}{request}  ", f"  {what}"
-        for (before, after), right in (
-            (wide, numbers + short),
-            (wide, numbers),
-            (tight, f"{cache} {took}".lstrip()),
-            (tight, took),
-        ):
-            gap = columns - cells(before) - 3 - cells(after) - cells(right)
-            if gap >= 2:  # as between other columns
-                return [f"{before}{self._status(status)}{after}{' ' * gap}{right}"]
-        before, after = clock[:-1], f"  {status}  {took}"
-        request = _cut(request, columns - cells(before) - cells(after))
-        first = f"{before}{request}  {self._status(status)}  {took}"
+            clock, whose, request = "", "", f"{mark} {request}".lstrip()
+        elif columns < LEAST_COLUMNS_WITH_CACHE:
+            whose = f"{mark or short:<7}  " if mark or short else ""
+        else:
+            whose = f"{mark or f'{cache:<6}  {short}':<13}  " if mark or short else ""
+        numbers = f"  {took:>8}  {whose}"
+        room = columns - len(clock) - 3 - len(numbers)
+        request = _cut(request, room)
+        if what and max(cells(request), REQUEST_WIDTH) + 2 + cells(what) <= room:
+            request, what = f"{request}{' ' * (REQUEST_WIDTH - cells(request))}  {what}", ""
+        first = f"{clock}{self._status(status)}{numbers}{request}"
         return [first, *([INDENT + _cut(what, columns - len(INDENT))] if what else [])]
 
     def _status(self, status: int) -> str:
