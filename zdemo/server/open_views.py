@@ -56,7 +56,7 @@ def mark(guard: Callable[..., Any], view: Callable[..., Any]) -> None:
 
 
 def _is_own(view: Callable[..., Any]) -> bool:
-    """Tell whether a view is one of zdemo's API, which tests check. So that API does not pay 5 µs for the signal."""
+    """Tell whether a view is one of zdemo's API, which tests check. So that API does not pay for the signal."""
     return isinstance(view, FunctionType) and view.__globals__.get("__name__") == OWN_ROUTES
 
 
