@@ -185,6 +185,11 @@ def test_help_is_as_wide_as_the_terminal_and_coloured_as_all_else(bare: Shell) -
         ("help role lst", "no such command: lst", "did you mean list?"),
         ("role list a b", "unexpected argument: b", "zdemo role list --help"),
         ("role grant a b c d", "unexpected argument: c d", "zdemo role grant --help"),
+        ("init emulator", "unexpected argument: emulator", "did you mean --emulator?"),
+        ("init --emu", "no such option: --emu", "did you mean --emulator?"),
+        ("token --usr x", "no such option: --usr", "did you mean --client-id?"),
+        ("call scoped --token x", "no such option: --token", "did you mean --pat?"),
+        ("demo --version", "no such option: --version", "zdemo --version"),
         ("role grant a", "missing argument: ROLE", "zdemo role grant --help"),
     ],
 )

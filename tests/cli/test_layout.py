@@ -75,10 +75,10 @@ def test_a_label_keeps_its_place_while_there_is_room() -> None:
     ]
 
 
-def test_a_remark_moves_to_the_command_or_below_it() -> None:
+def test_a_remark_stands_two_blanks_behind_the_command_or_below_it() -> None:
     step = f"zdemo introspect{ASIDE}what ZITADEL says)"
     assert [behind("next  ", step, width) for width in (60, 45, 30)] == [
-        ["next  zdemo introspect          (what ZITADEL says)"],
+        ["next  zdemo introspect  (what ZITADEL says)"],
         ["next  zdemo introspect  (what ZITADEL says)"],
         ["next  zdemo introspect", "        (what ZITADEL says)"],
     ]

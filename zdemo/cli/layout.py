@@ -14,7 +14,7 @@ from zdemo.config.printable import printable
 LEAST_ROOM = 24  # cells for a text beside its label; with less, it begins below the label
 NARROW_INDENT = 4  # blanks before a label where there is not enough room otherwise
 BELOW = 2  # blanks more for what stands below its label
-ASIDE = "          ("  # stands between a command and a remark about it
+ASIDE = "  ("  # stands between a command and a remark about it
 GLUE = "\x00"  # stands for a blank inside a command; a text that is shown never holds a NUL
 QUOTED = r"'[^'\n]*'"
 VALUE = rf"(?:{QUOTED}|[A-Z\d]+|[\w~./-]*[\w~][.:/][\w.:/~-]*)(?![\w/])"  # a placeholder, number, file or ID
@@ -47,9 +47,8 @@ def filled(paragraph: str, width: int) -> list[str]:
         return [paragraph]
     command, aside, remark = paragraph.partition(ASIDE)
     if aside:
-        near = f"{command}  ({remark}"
         below = filled(f"({remark}", width - BELOW)
-        return [near] if cells(near) <= width else [*filled(command, width), *(" " * BELOW + line for line in below)]
+        return [*filled(command, width), *(" " * BELOW + line for line in below)]
     glued = re.sub(f"{COMMAND}|{QUANTITY}", lambda match: match[0].replace(" ", GLUE), paragraph)
     indent = re.match(" *", paragraph)[0]  # type: ignore[index]  # it matches everywhere
     lines: list[str] = []

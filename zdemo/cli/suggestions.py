@@ -29,13 +29,15 @@ SYNONYMS = {  # words for commands that other programs have
     "version": "--version",
     "completion": "--show-completion",
 }
+OPTION_SYNONYMS = {"--token": "--pat", "--user": "--client-id", "--username": "--client-id", "--role": "--require"}
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """Return the known name that was probably meant: a similar one, or the only one that begins so."""
+    """Return the known name that was probably meant: a similar one, or the one that begins so."""
     names = list(known)
     begun = [name for name in names if len(word.strip("-")) >= LEAST_PREFIX and name.startswith(word.lower())]
-    return did_you_mean(word, names) or (begun[0] if len(begun) == 1 else "")
+    shortest = min(begun, key=len, default="")
+    return did_you_mean(word, names) or (shortest if all(name.startswith(shortest) for name in begun) else "")
 
 
 def command_hint(word: str, group: Any, arguments: Sequence[str]) -> str:
@@ -64,8 +66,17 @@ def option_hint(option: str, path: str, command: Any, program: Any, arguments: S
     if owners:
         *others, last = owners if len(owners) <= MOST_NAMED else [*owners[: MOST_NAMED - 1], "others"]
         return f"{as_long} belongs to {', '.join(others)}{' and ' if others else ''}{last}"
-    found = near(option if option.startswith("--") else as_long, own)
+    if path != "zdemo" and as_long == "--version":
+        return "zdemo --version"
+    known = {word: name for word, name in OPTION_SYNONYMS.items() if name in own} | {name: name for name in own}
+    found = known.get(near(option if option.startswith("--") else as_long, known), "")
     return f"did you mean {found}?" if found else ""
+
+
+def argument_hint(words: str, command: Any) -> str:
+    """Return a hint for an argument too many that is the name of an option, or an empty text."""
+    option = f"--{words}"
+    return f"did you mean {option}?" if option in options_of(command) else ""
 
 
 def options_of(command: Any) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from zdemo.cli.suggestions import command_hint, near, odd_dash, option_hint, options_of, typed_option
+from zdemo.cli.suggestions import argument_hint, command_hint, near, odd_dash, option_hint, options_of, typed_option
 from zdemo.errors import UsageError
 
 # Typer has its own copy of Click and exports one of its errors; its base is the error of any wrong command line.
@@ -40,6 +40,7 @@ def wrong_command_line(error: Any, program: Any, arguments: Sequence[str]) -> tu
         message, hint = f"no such command: {word}", command_hint(word, command, arguments)
     else:
         message, hint = _message(error)
+        hint = hint or argument_hint(message.removeprefix("unexpected argument: "), command)
     return message, hint or f"{path} --help"
 
 

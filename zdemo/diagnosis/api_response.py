@@ -138,7 +138,7 @@ def finding_for_no_such_route(answer: Response, setting: str) -> Finding:
             candidates=("it is an API of your own", "it is another server", "the API has another path there"),
             fix=(
                 f"correct {setting}: where zdemo serve runs",
-                "zdemo doctor --api URL          (for an API of your own: a URL that requires a token)",
+                "zdemo doctor --api URL  (for an API of your own: a URL that requires a token)",
             ),
         )
     return Finding(

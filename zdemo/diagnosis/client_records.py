@@ -58,7 +58,7 @@ def _no_application(records: ClientRecords, case: ClientCase) -> Finding:
         cause=f"{case.refused}: no application has this client ID ({variable}): it is wrong, the application was "
         "deleted, or it belongs to another ZITADEL",
         fix=(f"set {case.settings.credential_variables} to those of an API application of this ZITADEL",),
-        otherwise=("zdemo setup          (creates one)",),
+        otherwise=("zdemo setup  (creates one)",),
     )
 
 

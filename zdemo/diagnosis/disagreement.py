@@ -33,7 +33,7 @@ def finding_for_disagreement(call: Call, zitadel: str, settings: Settings, *, wa
     is_own = isinstance(call.route, OtherRoute)
     in_front = not call.accepted and not is_from_zdemo(call.answer) and not call.challenge
     proxy = "caches or changes answers" if call.accepted else "caches answers, or changes the Authorization header"
-    again = (f"{call.command}          (again, after {ttl:g} s)",) if ttl and not waited and can_be_cached(call) else ()
+    again = (f"{call.command}  (again, after {ttl:g} s)",) if ttl and not waited and can_be_cached(call) else ()
     return Finding(
         id=DISAGREES,
         cause=f"the API and {settings.issuer} disagree about this token",

@@ -36,7 +36,7 @@ def also_hidden(finding: Finding, hidden: Sequence[HiddenValue], what: str) -> F
     """Add to a finding that there are hidden values, which are not known to work, and how to make them count."""
     whole = [value for value in hidden if not value.joined]
     lines = (("hidden", f"{words}, {what}") for words in hiding_words(whole))
-    steps = (f"{step}          (otherwise the hidden value does not count)" for step in unhiding(whole))
+    steps = (f"{step}  (otherwise the hidden value does not count)" for step in unhiding(whole))
     return replace(finding.and_seen(lines), fix=(*finding.fix, *steps))
 
 

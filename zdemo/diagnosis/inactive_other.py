@@ -11,7 +11,7 @@ from zdemo.diagnosis.token_form import OPAQUE_LENGTH, PAT_LENGTH, SECRET_LENGTH,
 
 JWE_PARTS = 5  # RFC 7516 §3.1
 SHORTEST_TOKEN = 48  # characters; 16 bytes of IV, an 18-digit token ID, ":", one character of a user ID
-SETUP = "zdemo setup          (it made this PAT, and creates a new one where that is not valid)"
+SETUP = "zdemo setup  (it made this PAT, and creates a new one where that is not valid)"
 NEW_PAT = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
 USERS_PAGE = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
 ALL_TOKENS = "ZITADEL cannot read its tokens (its database), if good tokens of other users are refused as well"

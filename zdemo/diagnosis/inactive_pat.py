@@ -187,7 +187,7 @@ def _some_pat(records: PatRecords, pats: tuple[Credential, ...], now: float) -> 
 
 def _new_pat(records: PatRecords) -> str:
     if not records.named_by:  # setup made it, and makes another
-        return f"zdemo setup          (creates a new PAT for {records.user}, and writes it to .env)"
+        return f"zdemo setup  (creates a new PAT for {records.user}, and writes it to .env)"
     return f"create a new PAT for {records.user} and set {records.variable} to it"
 
 

@@ -181,7 +181,7 @@ def _administrators(facts: _Facts) -> Finding | None:
         cause=f"the token is valid, but it is an administrator's ({what}), without the role {facts.role}; "
         "an administrator's token should not be sent to APIs",
         fix=("set PAT to the token of a service user who has the role",),
-        otherwise=("zdemo setup          (creates such a user and its token, if there is none)",),
+        otherwise=("zdemo setup  (creates such a user and its token, if there is none)",),
     )
 
 

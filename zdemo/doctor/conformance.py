@@ -157,7 +157,7 @@ def _accepts(target: Target) -> Result:
         return passed(f"{asked.status}")
     if asked.status in (401, 403) and asked.error == "insufficient_scope":
         return passed(f"{asked.status} insufficient_scope: the token is valid, but lacks a role")
-    return failed(f"{asked.in_words()} for PAT", "zdemo introspect          (what ZITADEL says about this token)")
+    return failed(f"{asked.in_words()} for PAT", "zdemo introspect  (what ZITADEL says about this token)")
 
 
 CHECKS: tuple[Check[Target], ...] = (

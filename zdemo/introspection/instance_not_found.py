@@ -107,7 +107,7 @@ def address(setting: str, scheme: str, host: str, port: int | None) -> tuple[str
     assigned = assignment(setting, f"{scheme}://{name}" + (f":{port}" if port else ""))
     if scheme != "http" or is_loopback(host):
         return (assigned,)
-    return assigned, "ZDEMO_ALLOW_HTTP=1          (needed for plain http)"
+    return assigned, "ZDEMO_ALLOW_HTTP=1  (needed for plain http)"
 
 
 def host_or_nothing(text: str | None) -> str:

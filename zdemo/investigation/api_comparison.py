@@ -42,7 +42,7 @@ from zdemo.investigation.username import username_in
 
 WHAT_ZITADEL_SAYS = "(what ZITADEL says about this token)"
 ROLE_MISSING_PREFIX, HIDDEN = "role.", ".hidden"
-DOCTOR = "zdemo doctor          (shows what prevents it)"
+DOCTOR = "zdemo doctor  (shows what prevents it)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ def _no_token(call: Call, token: str | None, environment: Environment) -> Findin
             cause="this route requires a token, and none was sent",
             fix=(
                 *rename_steps(environment, "PAT"),
-                f"{call.command} --pat          (asks for the token)",
+                f"{call.command} --pat  (asks for the token)",
             ),
             otherwise=(f"or {environment.elsewhere or 'set PAT in .env'}",),
         )
@@ -114,7 +114,7 @@ def _no_token(call: Call, token: str | None, environment: Environment) -> Findin
         id="call.token_not_seen",
         cause="a token was sent, but the API did not receive one",
         candidates=("a proxy in between removes the Authorization header field", "the API needs another scheme"),
-        fix=(f"{call.command} -v          (the whole exchange)",),
+        fix=(f"{call.command} -v  (the whole exchange)",),
     )
 
 
@@ -124,7 +124,7 @@ def _other(call: Call, code: str) -> Finding:
         return Finding(
             id="call.invalid_request",
             cause="the API says that the request is malformed, so it did not ask ZITADEL",
-            fix=(f"{call.command} -v          (the whole exchange)",),
+            fix=(f"{call.command} -v  (the whole exchange)",),
         )
     if found := finding_for_route(call):
         return found
@@ -155,7 +155,7 @@ def _from_the_api_alone(call: Call, token: str | None, code: str) -> Finding:
         return Finding(
             id="call.role_missing",
             cause=f"the token is valid, but does not have the role {call.role or 'that the API requires'}",
-            fix=("zdemo introspect --pat          (shows which of the possible causes it is)",),
+            fix=("zdemo introspect --pat  (shows which of the possible causes it is)",),
         )
     if call.answer.status == 403:
         return _forbidden(call)
@@ -172,7 +172,7 @@ def _from_the_api_alone(call: Call, token: str | None, code: str) -> Finding:
             "it belongs to another ZITADEL, or is meant for another project",
             "the text is not the whole token",
         ),
-        fix=("zdemo introspect --pat          (narrows it down)",),
+        fix=("zdemo introspect --pat  (narrows it down)",),
     )
 
 
@@ -187,7 +187,7 @@ def _forbidden(call: Call) -> Finding:
             *role,
             "it is not a zdemo API, and has further requirements",
         ),
-        fix=("zdemo introspect --pat          (what ZITADEL says about this token)", "check the log of the gateway"),
+        fix=("zdemo introspect --pat  (what ZITADEL says about this token)", "check the log of the gateway"),
     )
 
 

@@ -58,7 +58,7 @@ def refused_without_reason(call: Call) -> Finding:
             "the token is not active, or not meant for this API",
             "the API takes other credentials than a bearer token",
         ),
-        fix=("zdemo introspect --pat          (what ZITADEL says about this token)", API_LOG),
+        fix=("zdemo introspect --pat  (what ZITADEL says about this token)", API_LOG),
     )
 
 
