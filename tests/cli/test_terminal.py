@@ -142,6 +142,6 @@ def test_without_a_terminal_text_has_eighty_columns_or_those_that_are_set(
     assert shown_at(70, bare, "introspect", "--pat", "abc", NO_COLOR="1").splitlines()[0] == lines[0] or not variable
 
 
-def test_ctrl_c_at_a_question_ends_its_line_and_says_so(bare: Shell) -> None:
-    code, screen = at_terminal(bare, "introspect", "--pat", when="token: ", typed="\x03")
+def test_ctrl_c_at_a_question_ends_its_line_and_says_so(shell: Shell) -> None:
+    code, screen = at_terminal(shell, "introspect", "--pat", when="token: ", typed="\x03")
     assert (code, screen) == (130, "token: \ninterrupted\n")

@@ -219,7 +219,7 @@ def _deactivated(facts: _Facts) -> Finding | None:
     return Finding(
         id="role.deactivated",
         cause=f"the role {facts.role} is granted in this project, but that role assignment is deactivated",
-        fix=(facts.grant + "     (activates the assignment)",),
+        fix=(facts.grant + "  (activates the assignment)",),
     )
 
 
@@ -389,7 +389,7 @@ def _open(facts: _Facts) -> Finding:
         cause=f"the token is valid, but does not have the role {facts.role} in this project",
         candidates=tuple(candidates),
         fix=(
-            f"{pasteable('zdemo role list', facts.user)}     (shows the user's roles in this project{needs})",
+            f"{pasteable('zdemo role list', facts.user)}  (shows the user's roles in this project{needs})",
             facts.grant,
         ),
         otherwise=(scope,) if refused and not is_pat(facts.introspection) else (),

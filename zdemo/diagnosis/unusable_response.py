@@ -107,7 +107,7 @@ def database_away(origin: str, seen: Lines = ()) -> Finding:
         cause="ZITADEL's database is down: ZITADEL runs, but cannot reach it",
         seen=seen,
         fix=("start or repair ZITADEL's database (PostgreSQL), then try again; ZITADEL needs no restart",),
-        otherwise=(f"curl -i {origin}/debug/ready     (200 when it is back)",),
+        otherwise=(f"curl -i {origin}/debug/ready  (200 when it is back)",),
     )
 
 

@@ -93,7 +93,7 @@ def explain(
     if call.answer.status in GATEWAY_STATUSES:
         finding = finding.and_then(DOCTOR)
     elif not finding.id.endswith(HIDDEN):
-        finding = finding.and_then(f"zdemo introspect{again}          {WHAT_ZITADEL_SAYS}")
+        finding = finding.and_then(f"zdemo introspect{again}  {WHAT_ZITADEL_SAYS}")
     return Explanation(finding=finding, username=username_in(investigation.introspection))
 
 
