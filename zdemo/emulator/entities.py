@@ -5,6 +5,7 @@ Times are epoch seconds as floats.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ ID_EPOCH = 1556496000  # 2019-04-29T00:00:00Z, in epoch seconds
 UNITS_PER_SECOND = 100  # of the time part of an ID
 TIME_SHIFT, SEQUENCE_SHIFT = 24, 16  # bits below the time part and below the sequence part
 SEQUENCES_PER_UNIT = 256
-MACHINE = 0x0A01  # ZITADEL takes it from the node's private address
+MACHINE_BITS = 16  # ZITADEL takes these from the node's private address; here each generator is a node
 
 
 class IdGenerator:
@@ -27,6 +28,7 @@ class IdGenerator:
         self._now = now
         self._units = 0
         self._sequence = 0
+        self._machine = secrets.randbits(MACHINE_BITS)
 
     def new_id(self) -> str:
         """Return a decimal string that is greater than every one before."""
@@ -37,7 +39,7 @@ class IdGenerator:
             self._sequence += 1
             if self._sequence == SEQUENCES_PER_UNIT:
                 self._units, self._sequence = self._units + 1, 0
-        return str(self._units << TIME_SHIFT | self._sequence << SEQUENCE_SHIFT | MACHINE)
+        return str(self._units << TIME_SHIFT | self._sequence << SEQUENCE_SHIFT | self._machine)
 
 
 @dataclass(kw_only=True)
