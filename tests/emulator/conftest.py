@@ -27,6 +27,7 @@ from tests.support.workshop import (
     find_organization,
     later,
 )
+from zdemo.emulator import Emulator, emulate
 
 BRIEF_SECONDS = 1
 
@@ -216,3 +217,18 @@ def human(admin: Api, workshop: Workshop, organization: Organization) -> str:
     made: str = admin.do("UserService/CreateUser", **fields)["id"]
     workshop.remove_later("UserService/DeleteUser", userId=made)
     return made
+
+
+@pytest.fixture
+def own() -> Iterator[Emulator]:
+    """An emulator of this test alone."""
+    with emulate() as running:
+        yield running
+
+
+@pytest.fixture
+def near(own: Emulator) -> Iterator[Server]:
+    """Requests to it."""
+    server = Server(own.url)
+    yield server
+    server.close()

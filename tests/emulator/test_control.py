@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.emulator_target import INTROSPECT, Server, basic
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate, random_start
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, Emulator, random_start
 from zdemo.emulator.control import ALLOWED, check_caller
 
 pytestmark = pytest.mark.usefixtures("emulator_only")
 
 CONTROL = {"X-Zdemo-Control": "1"}
 NAME = "X-Zdemo-Emulator"
-
-
-@pytest.fixture
-def own() -> Iterator[Emulator]:
-    with emulate() as running:
-        yield running
-
-
-@pytest.fixture
-def near(own: Emulator) -> Iterator[Server]:
-    server = Server(own.url)
-    yield server
-    server.close()
 
 
 def ask(server: Server, method: str, name: str, json: Any = None, **headers: str) -> tuple[int, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 import requests
@@ -17,19 +16,6 @@ pytestmark = pytest.mark.usefixtures("emulator_only")
 BRIEF_SECONDS = 0.3
 CREDENTIALS = basic(CLIENT_ID, CLIENT_SECRET)
 PROJECTS = "/zitadel.project.v2.ProjectService/ListProjects"
-
-
-@pytest.fixture
-def own() -> Iterator[Emulator]:
-    with emulate() as running:
-        yield running
-
-
-@pytest.fixture
-def near(own: Emulator) -> Iterator[Server]:
-    server = Server(own.url)
-    yield server
-    server.close()
 
 
 def introspect(url: str, seconds: float = 10) -> requests.Response:

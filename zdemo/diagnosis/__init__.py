@@ -19,6 +19,7 @@ from zdemo.diagnosis.api_response import (
     is_from_zdemo,
     lost_challenge,
 )
+from zdemo.diagnosis.assertions import assertions_are_refused
 from zdemo.diagnosis.cases import UserCase
 from zdemo.diagnosis.client_records import uses_the_other_method
 from zdemo.diagnosis.disagreement import (
@@ -46,7 +47,7 @@ from zdemo.diagnosis.near_ids import meant_id
 from zdemo.diagnosis.odd_values import OddValue, finding_for_users_secret, odd_values
 from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, audience_scope, clock_words, described, span
 from zdemo.diagnosis.refused_user import finding_for_refused_user
-from zdemo.diagnosis.rejected_client import SWAPPED_WITH_TOKEN, assertions_are_refused
+from zdemo.diagnosis.rejected_client import SWAPPED_WITH_TOKEN
 from zdemo.diagnosis.token_form import LINE_END_INSIDE, TokenForm, TokenKind, paste_problem, token_form
 from zdemo.diagnosis.unusable_response import finding_for_error
 from zdemo.diagnosis.zitadel_identity import finding_for_issuer, finding_for_server, zitadels_signs

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from zdemo.config.key_file import SERVICE_USER, UserKey
+from zdemo.diagnosis.assertions import finding_for_audience, finding_for_clock
 from zdemo.diagnosis.cases import UserCase
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.phrases import CLOCK_COMPARED, SYNCHRONISE, clock_words, span
-from zdemo.diagnosis.rejected_client import USER_NOT_ACTIVE, assertions_are_refused
+from zdemo.diagnosis.phrases import span
+from zdemo.diagnosis.rejected_client import USER_NOT_ACTIVE
 from zdemo.diagnosis.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
-from zdemo.introspection.client_assertion import audience_of
 
 NO_SECRET = "Errors.User.Machine.Secret.NotExisting"  # noqa: S105  # ZITADEL's words, not a secret
 WRONG_SECRET = "Errors.User.Machine.Secret.Invalid"  # noqa: S105  # likewise
 USER_NOT_FOUND = "Errors.User.NotFound"  # ZITADEL: for some milliseconds after the user was reactivated
 UNKNOWN = "client not found"
+SIGNER = "the user's key"
 LOST_ON_THE_WAY = ("grant_type missing", "assertion missing", "client_id or client_assertion must be provided")
 KEY_REFUSED = ("server_error", "invalid_grant", "invalid_request", "invalid_client")  # ZITADEL v4 says the first
 NEW_SECRET = (  # a step of a fix
@@ -132,34 +133,9 @@ def _wrong_secret(case: UserCase) -> Finding:
 
 
 def _refused_key(case: UserCase, key: UserKey) -> Finding:
-    return _issuer_differs(case) or _clock_skewed(case) or _expired(case, key) or _sick(case) or _open(case, key)
-
-
-def _issuer_differs(case: UserCase) -> Finding | None:
-    issuer, audience = case.evidence.body(Probe.DISCOVERY).get("issuer"), audience_of(case.settings.issuer)
-    if case.evidence.status(Probe.DISCOVERY) != 200 or not isinstance(issuer, str) or issuer == audience:
-        return None
-    return Finding(
-        id="user.issuer_differs",
-        cause=f"ZITADEL's issuer is {quoted(issuer)}, but the assertion is for {audience} (ZITADEL_DOMAIN): "
-        "ZITADEL accepts only assertions for its own issuer",
-        fix=(f"if that answers from here: ZITADEL_DOMAIN={quoted(issuer)}",),
-    )
-
-
-def _clock_skewed(case: UserCase) -> Finding | None:
-    """Find an assertion that ZITADEL takes for expired, or from the future; a proxy may have written the ``Date``."""
-    ahead = case.evidence.clock_ahead_seconds
-    if ahead is None or not assertions_are_refused(ahead):
-        return None
-    what = "in the future" if ahead > 0 else "expired already"
-    return Finding(
-        id="clock.skewed",
-        cause=f"{clock_words(ahead)}: to ZITADEL, the assertion is {what}",
-        likely=True,
-        seen=(CLOCK_COMPARED,),
-        fix=(SYNCHRONISE,),
-    )
+    issuer_differs = finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="user")
+    wrong_clock = finding_for_clock(case.evidence, SIGNER)
+    return issuer_differs or wrong_clock or _expired(case, key) or _sick(case) or _open(case, key)
 
 
 def _expired(case: UserCase, key: UserKey) -> Finding | None:

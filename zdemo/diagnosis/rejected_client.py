@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from zdemo.config.key_file import ApplicationKey
+from zdemo.diagnosis.assertions import finding_for_audience, finding_for_clock
 from zdemo.diagnosis.cases import ClientCase
 from zdemo.diagnosis.client_records import COPY_SECRET, NEW_SECRET, finding_for_client_records
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.odd_values import SWAPPED, TOKEN_SWAPPED, are_token_and_secret_swapped, odd_values
-from zdemo.diagnosis.phrases import CLOCK_COMPARED, CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, Lines, clock_words, url
+from zdemo.diagnosis.phrases import CLOCK_COMPARED, CLOCK_TOLERANCE_SECONDS, Lines, clock_words, url
 from zdemo.diagnosis.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
-from zdemo.introspection.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
 
 SERVICE_USER = "Errors.User.Machine.Secret."  # ZITADEL: the login name is right, its secret is wrong or missing
 SWAPPED_WITH_TOKEN = "client.swapped_with_token"  # noqa: S105  # an ID, not a secret
 USER_NOT_ACTIVE = "Errors.User.NotActive"
+SIGNER = "the key of ZITADEL_KEY_FILE"
 
 
 def finding_for_credentials(case: ClientCase) -> Finding:
@@ -34,7 +35,8 @@ def _refused_secret(case: ClientCase) -> Finding:
 
 
 def _refused_key(case: ClientCase, key: ApplicationKey) -> Finding:
-    return _issuer_differs(case) or _everything_refused(case) or _recorded_or_clock(case) or _open_for_key(case, key)
+    issuer_differs = finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="client")
+    return issuer_differs or _everything_refused(case) or _recorded_or_clock(case) or _open_for_key(case, key)
 
 
 def _only_for_this_text(case: ClientCase) -> Finding | None:
@@ -122,7 +124,7 @@ def _everything_refused(case: ClientCase) -> Finding | None:
 
 def _recorded_or_clock(case: ClientCase) -> Finding | None:
     """Prefer what an administrator sees for certain to the clock, which is only likely; both may need a fix."""
-    recorded, clock = finding_for_client_records(case), _clock_skewed(case)
+    recorded, clock = finding_for_client_records(case), finding_for_clock(case.evidence, SIGNER)
     if recorded is None or clock is None or recorded.certainty is not Certainty.CERTAIN:
         return clock or recorded
     return replace(recorded, seen=(*recorded.seen, ("clock", clock.cause)), fix=(*recorded.fix, *clock.fix))
@@ -181,43 +183,6 @@ def _ask_administrator(evidence: Evidence) -> str:
             "zdemo doctor"
         )
     return evidence.unusable_admin_pat or ("set ZITADEL_ADMIN_PAT: then zdemo doctor shows which it is")
-
-
-def assertions_are_refused(clock_ahead_seconds: float) -> bool:
-    """Return whether the clocks differ so much that ZITADEL refuses every assertion that is signed here."""
-    return not -LIFETIME_SECONDS < clock_ahead_seconds <= CLOCK_LEEWAY_SECONDS + 1
-
-
-def _clock_skewed(case: ClientCase) -> Finding | None:
-    """Find assertions in the future or expired for ZITADEL; only likely: a proxy may have written the ``Date``."""
-    ahead = case.evidence.clock_ahead_seconds
-    if ahead is None or not assertions_are_refused(ahead):
-        return None
-    what = "in the future" if ahead > 0 else "expired already"
-    return Finding(
-        id="clock.skewed",
-        cause=f"{clock_words(ahead)}: for ZITADEL, an assertion signed with the key of ZITADEL_KEY_FILE is {what}",
-        likely=True,
-        seen=(CLOCK_COMPARED,),
-        fix=(SYNCHRONISE,),
-    )
-
-
-def _issuer_differs(case: ClientCase) -> Finding | None:
-    """Return the finding when assertions name another audience than ZITADEL's issuer, which it compares exactly."""
-    issuer, audience = case.evidence.body(Probe.DISCOVERY).get("issuer"), audience_of(case.settings.issuer)
-    if case.evidence.status(Probe.DISCOVERY) != 200 or not isinstance(issuer, str) or issuer == audience:
-        return None
-    return Finding(
-        id="client.issuer_differs",
-        cause=f"ZITADEL's issuer is {quoted(issuer)}, but assertions signed with the key of ZITADEL_KEY_FILE are for "
-        f"{audience} (ZITADEL_DOMAIN): ZITADEL accepts only assertions for its own issuer",
-        seen=(("discovery", f"issuer {quoted(issuer)}"),),
-        fix=(f"ZITADEL_DOMAIN={quoted(issuer)}, if that answers from here",),
-        otherwise=(
-            "or let the proxy in front of ZITADEL pass Host unchanged, and send X-Forwarded-Proto (see ExternalSecure)",
-        ),
-    )
 
 
 def _open_for_key(case: ClientCase, key: ApplicationKey) -> Finding:
