@@ -253,6 +253,6 @@ def paste_problem(token: str, hidden: HiddenValue | None = None) -> Finding | No
     return Finding(
         id="token.pasted",
         cause=f"the token {problem}{f'; it hides {hidden.described}' if hidden and hides else ''}",
-        seen=(("form", form.described),),
+        seen=() if form.problem else (("form", form.described),),  # the description is the cause again
         fix=(hidden.step if hidden and hides else FIXES.get(problem, ALONE),),
     )
