@@ -76,6 +76,17 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         (("--path", "/m"), "the command that starts the API is missing", "-- flask"),
         (("--path", "/m", "--role", " ", "--", "true"), "--role is empty", "--role read:messages"),
         (("--path", "/m", "--env", "A={domian}", "--", "true"), "unknown placeholder: domian", "domain"),
+        (
+            ("--path", "/m", "--external-domain", "x y", "--", "true"),
+            "does not lead to this machine: x y",
+            "/etc/hosts",
+        ),
+        (
+            ("--path", "/m", "--external-domain", "192.0.2.1", "--", "true"),
+            "does not lead to this machine",
+            "127.0.0.1",
+        ),
+        (("--path", "/m", "--live", "--external-domain", "a.test", "--", "true"), "--live uses none", "leave out"),
         (("--path", "/m", "--", "no-such-program"), "command not found: no-such-program", "check its spelling"),
     ],
 )
@@ -130,6 +141,12 @@ def test_a_path_that_requires_no_token_ends_the_questions(bare: Shell) -> None:
     assert "give --path one that requires a token" in ran.out
     assert "1 failed" in ran.out
     assert f"{len([case for case in CASES if case.basis])} cases: needs safe.no_token" in ran.out
+
+
+def test_the_issuer_can_have_another_host_name(bare: Shell) -> None:
+    domain = ("--external-domain", "127.0.0.1", "--only", "correct.jwt", "--only", "correct.accepts")
+    ran = bare.anew("verify", "--path", "/api/private-scoped", *domain, *serve())
+    assert (ran.code, "2 passed" in ran.out) == (0, True), ran.all
 
 
 def test_no_secret_of_a_run_is_shown(bare: Shell) -> None:

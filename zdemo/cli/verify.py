@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from typing import Annotated
 
@@ -27,12 +28,15 @@ from zdemo.cli.verify_screen import (
 )
 from zdemo.client import ROLE
 from zdemo.config.names import did_you_mean
+from zdemo.config.parsers import is_loopback
 from zdemo.errors import ExitCode, UsageError
 from zdemo.verify.case import CaseReport, Group, Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.run import examine, requested
 
+HOST = r"[A-Za-z0-9.-]+"
 PATH = r"/[!-\"$-~]*"  # ASCII without blanks, and without a fragment
+LOCAL = "localhost"
 EXAMPLE = "zdemo verify --path /messages -- flask --app app run --port {port}"
 
 
@@ -64,6 +68,10 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
             show_default=False,
         ),
     ] = None,
+    external_domain: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="The host name in ZITADEL's issuer. It must lead to this machine."),
+    ] = LOCAL,
     window: Annotated[
         float,
         typer.Option(
@@ -139,10 +147,13 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         path=path or "",
         public=public or "",
         role=role,
+        external_domain=external_domain,
         window_seconds=window,
         start_seconds=start_seconds,
         most_seconds=most_seconds,
     )
+    if live and external_domain != LOCAL:
+        raise UsageError("--external-domain is for the emulator, and --live uses none", hint="leave out one of them")
     _check(target)
     if junit_file is not None:
         check_report(junit_file, "verify", as_json=as_json)
@@ -163,6 +174,17 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     else:
         _show(screen, reports, seconds, printed, verbose=verbose)
     return _exit_code(reports, names)
+
+
+def _leads_here(name: str) -> bool:
+    """Return whether the API will find the emulator, which listens on IPv4's loopback, by this name."""
+    if not re.fullmatch(HOST, name):
+        return False
+    try:
+        found = socket.getaddrinfo(name, None, socket.AF_INET)
+    except (OSError, UnicodeError):
+        return False
+    return any(is_loopback(str(address[0])) for *_, address in found)
 
 
 def _show(screen: Screen, reports: list[CaseReport], seconds: float, printed: list[str], *, verbose: bool) -> None:
@@ -204,4 +226,9 @@ def _check(target: GradedApi) -> None:
         raise UsageError("the command that starts the API is missing", hint=EXAMPLE)
     if not target.role.strip():
         raise UsageError("--role is empty", hint=f"for example --role {ROLE}")
+    if not _leads_here(target.external_domain):
+        raise UsageError(
+            f"--external-domain does not lead to this machine: {target.external_domain}",
+            hint=f"add this line to /etc/hosts: 127.0.0.1 {target.external_domain}",
+        )
     check_extra(target.env)

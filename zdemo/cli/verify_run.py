@@ -40,6 +40,7 @@ class GradedApi:
     path: str
     public: str
     role: str
+    external_domain: str
     window_seconds: float
     start_seconds: float
     most_seconds: float
@@ -48,11 +49,11 @@ class GradedApi:
 @contextmanager
 def emulated_bench(screen: Screen, target: GradedApi) -> Iterator[Bench]:
     """Run an emulator and the API in front of it; yield what the cases ask with."""
-    from zdemo.emulator import emulate, random_start
+    from zdemo.emulator import World, emulate, random_start
     from zdemo.verify.emulated import emulated_issuer
 
     with ExitStack() as stack:
-        start = random_start()
+        start = random_start(World(external_domain=target.external_domain))
         needs_file = _dotenv_has_key_file() or any("{key_file}" in text for text in (*target.env, *target.command))
         files = stack.enter_context(key_files(start)) if needs_file else {}
         running = stack.enter_context(emulate(start.world))

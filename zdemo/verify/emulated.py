@@ -56,6 +56,7 @@ class EmulatedIssuer:
     ) -> None:
         self._elsewhere, self._elsewhere_url = elsewhere, elsewhere_url
         self._emulator, self._project_id, self._role = emulator, project_id, role
+        self._address = ZitadelAddress(emulator.url, f"http://{LOOPBACK}:{emulator.port}")
         with self._world.lock:
             own = self._world.projects[project_id]
             other = self._world.add_project(own.organization_id, f"verify-{secrets.token_hex(4)}")
@@ -150,4 +151,4 @@ class EmulatedIssuer:
             user = self._user(project_id, (role,))
             user.secret, user.jwt_access_tokens = secret, as_jwt
             name = user.username
-        return session_token(ZitadelAddress(self._emulator.url), name, secret, project_id)
+        return session_token(self._address, name, secret, project_id)
