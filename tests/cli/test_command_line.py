@@ -250,7 +250,7 @@ def test_closed_standard_input_is_no_crash(shell: Shell, arguments: str) -> None
 @pytest.mark.parametrize(
     ("stream", "why"), [("> /dev/full", "No space left on device"), (">&-", "Bad file descriptor")]
 )
-@pytest.mark.parametrize("arguments", ["call private", "introspect --json", "--version"])
+@pytest.mark.parametrize("arguments", ["call private", "introspect --json", "emulator --port 0 --json", "--version"])
 def test_an_answer_that_cannot_be_written_is_an_error(shell: Shell, arguments: str, stream: str, why: str) -> None:
     if "full" in stream and not os.path.exists("/dev/full"):
         pytest.skip("this system has no device that is always full")

@@ -69,6 +69,21 @@ def test_chosen_values_are_kept() -> None:
             "line 7: projects[0].applications[0].client_secret: an application with private_key_jwt has no secret",
             "",
         ),
+        ('"us[31mers" = 1', "seed.toml: us[31mers: unknown field", "users"),
+        ('"us\\u001b[31m\\n\\u202eers" = 1', "seed.toml: us\\x1b[31m\\n\\u202eers: unknown field", "users"),
+        (f"{USER}[[users.tokens]]\nexpires_in = {'9' * 6000}", "seed.toml: a number is too long", ""),
+        ('[[users]]\nusername = "a\\u001b[31m"', "line 2: users[0].username: has a control character", ""),
+        ('[[users]]\nusername = """\na\nB"""', "line 2: users[0].username: has a control character", ""),
+        (f'{USER}state = "a\\u202e"', "line 3: users[0].state: has a control character", ""),
+        ('[[projects]]\nname = "p"\nroles = ["a", "\\u0000"]', "line 3: projects[0].roles[1]: has a control", ""),
+        (f'{USER}secret = "{SECRET}\\u0000"', "line 3: users[0].secret: must be 1 to 512 letters", ""),
+        (f'{USER}secret = "{SECRET} "', "line 3: users[0].secret: must be 1 to 512 letters", ""),
+        (f'{USER}secret = ""', "line 3: users[0].secret: must be 1 to 512 letters", ""),
+        (f'{USER}id = "{"1" * 513}"', "line 3: users[0].id: must be 1 to 512 letters", ""),
+        (f"{PROJECT}[[projects.applications]]\nname='a'\nclient_secret='{SECRET}é'", "client_secret: must be 1 to", ""),
+        (f"{PROJECT}[[projects.applications]]\nname='a'\nclient_id='a:b\u00a0c'", "client_id: must be 1 to 512", ""),
+        (f"{USER}{'.'.join(['a'] * 30_000)} = 1", "seed.toml, line 3: a key has more than 16 parts", ""),
+        (f"x = {{'a' . {' . '.join(['b'] * 30_000)} = 1}}", "seed.toml, line 1: a key has more than 16 parts", ""),
     ],
 )
 def test_a_mistake_is_said_with_its_place(text: str, message: str, hint: str) -> None:
@@ -79,10 +94,36 @@ def test_a_mistake_is_said_with_its_place(text: str, message: str, hint: str) ->
     assert SECRET not in str(caught.value) + caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["", "[]", "7", '{"users": 7}', "{", '{"users": [7]}', "[" * 100_000])
-def test_json_is_checked_too(text: str) -> None:
-    with pytest.raises(SeedError, match=r"^seed\.json"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: not valid JSON"),
+        ("[]", "not a JSON object"),
+        ("7", "not a JSON object"),
+        ('{"users": 7}', "users: must be a list"),
+        ("{", "not valid JSON"),
+        ('{"users": [7]}', "users[0]: must be a table"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"us[31mers": 1}', "us[31mers: unknown field"),
+        ('{"us.31mers": 1}', "us.31mers: unknown field"),
+        (f'{{"users": {"9" * 6000}}}', "a number is too long"),
+        ('{"users": [{"username": "a", "username": "b"}]}', "a table has two fields with one name: username"),
+        ('{"users": [], "us\\u0065rs": []}', "a table has two fields with one name: users"),
+        ('{"users": [{"username": "\\ud800"}]}', "users[0].username: has a control character"),
+        ('{"users": [{"username": "a", "ud\\ud800": 1}]}', "users[0].ud\\ud800: unknown field"),
+    ],
+)
+def test_json_is_checked_too(text: str, message: str) -> None:
+    with pytest.raises(SeedError, match=r"^seed\.json") as caught:
         seeded_start(text, "seed.json")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("seconds", "expires"), [("9" * 400, NEVER), (f"-{'9' * 400}", -NEVER)])
+def test_any_number_of_seconds_has_an_end(seconds: str, expires: float) -> None:
+    start = seeded_start(f'{{"users": [{{"username": "a", "tokens": [{{"expires_in": {seconds}}}]}}]}}', "seed.json")
+    (pat,) = next(iter(start.world.users.values())).pats.values()
+    assert abs(pat.expires - expires) < 1e10
 
 
 def test_two_objects_cannot_have_one_secret_name() -> None:

@@ -105,12 +105,13 @@ def key_files(start: Start) -> Iterator[dict[str, str]]:
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(temporary_folder(*FOLDER_NAMES))
-            yield {name: _written(Path(folder, file), text) for name, (file, text) in contents.items() if text}
+            written = {name: _written(Path(folder, file), text) for name, (file, text) in contents.items() if text}
         except OSError as error:
             raise ZdemoError(
                 f"the key files cannot be written: {error.strerror}",
                 hint="set TMPDIR to a folder that this user can write to",
             ) from None
+        yield written
 
 
 def _written(path: Path, text: str) -> str:
