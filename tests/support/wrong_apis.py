@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tests.support.apis import PUBLIC, SCOPED, Endpoint, settings_for
 from zdemo.config.settings import Settings
@@ -29,6 +32,7 @@ TIMEOUT_SECONDS = 1.0
 CACHE_SECONDS = 0.5
 WINDOW_SECONDS = 3.0
 RUN_SECONDS = 100.0
+MIXING_SECONDS = 0.01  # in which another request may come
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,60 @@ class Muddled:
             return Introspection(active=False)
 
 
+@dataclass
+class Careless:
+    """An introspector that takes what only resembles a token, a role or a grant, and mixes up its callers."""
+
+    inner: Introspector
+    known: dict[str, tuple[float, Introspection]] = field(default_factory=dict)
+    current: Introspection = field(default_factory=lambda: Introspection(active=False))
+
+    def introspect(self, token: str) -> Introspection:
+        self.current = self._known(token[:32].lower(), token)
+        time.sleep(MIXING_SECONDS)
+        return self.current
+
+    def _known(self, key: str, token: str) -> Introspection:
+        asked_at, found = self.known.get(key, (-math.inf, None))
+        if found is None or time.monotonic() - asked_at > CACHE_SECONDS:
+            try:
+                fresh = _generous(self.inner.introspect(token))
+            except IntrospectionError:
+                if found is None:
+                    raise
+                return found
+            if not fresh.active:
+                return fresh
+            self.known[key] = (time.monotonic(), fresh)
+            return fresh
+        return found
+
+
+def _generous(found: Introspection) -> Introspection:
+    """Return an answer with more time, more roles and an audience."""
+    claims = [value for name, value in found.claims.items() if name.startswith("urn:zitadel:iam:org:project:")]
+    keys = [key.strip().lower() for value in claims if isinstance(value, dict) for key in value]
+    roles = {key: {"1": "example.com"} for key in keys}
+    return replace(
+        found,
+        claims={**found.claims, ROLES_CLAIM: roles, roles_claim_of(PROJECT_ID): roles},
+        expires_at=None if found.expires_at is None else found.expires_at + 60,
+        audience=found.audience or (PROJECT_ID,),
+    )
+
+
+def _open_from_inside(app: Callable[..., Any]) -> Callable[..., Any]:
+    """Guard only GET and HEAD, and only those who do not claim to come from this machine."""
+
+    def opened(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        if environ["REQUEST_METHOD"] == "DELETE" or environ.get("HTTP_X_FORWARDED_FOR") == LOOPBACK:
+            start_response("200 OK", [("Content-Length", "0")])
+            return []
+        return app(environ, start_response)
+
+    return opened
+
+
 def settings_of(issuer: str, *, cache_seconds: float = CACHE_SECONDS) -> Settings:
     """Return settings with which a run does not take long."""
     return replace(settings_for(issuer, timeout_seconds=TIMEOUT_SECONDS), cache_ttl_seconds=cache_seconds)
@@ -74,13 +132,15 @@ def settings_of(issuer: str, *, cache_seconds: float = CACHE_SECONDS) -> Setting
 
 @contextmanager
 def _served(
-    settings: Settings, spoilt: Callable[[Introspector], Introspector] = lambda good: good
+    settings: Settings,
+    spoilt: Callable[[Introspector], Introspector] = lambda good: good,
+    around: Callable[[Any], Any] = lambda app: app,
 ) -> Iterator[Endpoint]:
     """Serve zdemo's API with an introspector that may be spoilt, and with as many threads as ``zdemo serve`` has."""
     limits = Limits.of(THREADS)
     with closing(IntrospectionClient(settings, connections=limits.flights)) as client:
         introspector = spoilt(protected(client, settings, limits))
-        with serving(create_app(settings, introspector), threads=THREADS) as port:
+        with serving(around(create_app(settings, introspector)), threads=THREADS) as port:
             yield Endpoint(port=port)
 
 
@@ -98,6 +158,11 @@ def api_that_muddles_outages(issuer: str) -> AbstractContextManager[Endpoint]:
 def api_that_remembers_too_long(issuer: str) -> AbstractContextManager[Endpoint]:
     """Serve an API that keeps answers for an hour."""
     return _served(settings_of(issuer, cache_seconds=3600))
+
+
+def api_that_is_careless(issuer: str) -> AbstractContextManager[Endpoint]:
+    """Serve an API with many small mistakes, each of which lets somebody in."""
+    return _served(settings_of(issuer), Careless, _open_from_inside)
 
 
 def graded(serve: Callable[[str], AbstractContextManager[Endpoint]]) -> dict[str, CaseReport]:

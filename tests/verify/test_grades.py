@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.wrong_apis import (
     api_for_all_audiences,
+    api_that_is_careless,
     api_that_muddles_outages,
     api_that_remembers_too_long,
     failures,
@@ -13,6 +14,19 @@ from zdemo.verify.cases import CASES
 from zdemo.verify.judgments import outage
 
 OUTAGES = {case.id for case in CASES if case.judge is outage}
+
+HOLES = {
+    "safe.head",
+    "safe.forwarded",
+    "safe.expired",
+    "safe.audience_claim",
+    "safe.near_miss",
+    "safe.other_project",
+    "safe.roles_claim",
+    "safe.changed_token",
+    "safe.mixed_up",
+    "safe.stale",
+}
 
 
 def test_an_api_that_accepts_other_audiences_fails_in_that_alone() -> None:
@@ -28,3 +42,17 @@ def test_an_api_that_muddles_outages_fails_in_them_alone() -> None:
 
 def test_an_api_that_remembers_too_long_fails_in_that_alone() -> None:
     assert failures(graded(api_that_remembers_too_long)).keys() == {"safe.window_token", "safe.window_role"}
+
+
+def test_an_api_with_small_holes_fails_in_each_of_them_alone() -> None:
+    found = failures(graded(api_that_is_careless))
+    assert found.keys() == HOLES
+    assert found["safe.head"].endswith("DELETE /api/private-scoped 200")
+    assert "X-Forwarded-For" in found["safe.forwarded"]
+    for name, seen in {
+        "safe.near_miss": ("another case", "a blank behind"),
+        "safe.roles_claim": ("a role of no organization", "a role with null"),
+        "safe.changed_token": ("a PAT",),
+        "safe.audience_claim": ("no aud",),
+    }.items():
+        assert all(f"({one}) 200" in found[name] for one in seen), found[name]

@@ -12,7 +12,7 @@ from zdemo.http.response import Response
 from zdemo.verify.asked import Asked
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
-from zdemo.verify.judgments import Elsewhere, Flights, Leaks, Measured, Recovery
+from zdemo.verify.judgments import Elsewhere, Flights, Leaks, Measured, Recovery, Stale
 
 BY_ID = {case.id: case for case in CASES}
 REALM = 'Bearer realm="api"'
@@ -46,6 +46,10 @@ def measured(seconds: float | None, before: Asked = OK) -> Measured:
     return Measured(seconds=seconds, limit=10, before=before, last=OK)
 
 
+def stale(*asked: Asked, before: Asked = OK, seconds: float | None = 0.5) -> Stale:
+    return Stale(window=measured(seconds), before=before, asked=asked)
+
+
 def flights(introspections: int, *asked: Asked) -> Flights:
     return Flights(asked=asked or [OK] * 64, introspections=introspections)
 
@@ -73,6 +77,9 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
     ),
     "safe.window_token": WINDOW,
     "safe.expiry_in_cache": WINDOW,
+    "safe.stale": ([stale(seen(503), seen(500)), stale(INVALID, LATE)], [stale(seen(503), OK), stale(seen(302))]),
+    "safe.head": NOT_LET_IN,
+    "safe.mixed_up": NOT_LET_IN,
     "safe.shared_cache": (
         [seen(200), PRIVATE, seen(200, cache_control="max-age=5"), seen(200, cache_control="private, s-maxage=9")],
         [seen(200, cache_control="public"), seen(200, cache_control="S-MaxAge=60")],
@@ -135,6 +142,7 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
 }
 SKIPPED = {
     "safe.window_token": measured(None, INVALID),
+    "safe.stale": stale(OK, seconds=None),
     "robust.public_while_hanging": None,
     "robust.recovery": Recovery(seconds={}, limit=10),
     "correct.challenge": [OK],

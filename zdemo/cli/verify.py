@@ -117,7 +117,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
 ) -> int:
     """Grade any API that takes bearer tokens, in any language.
 
-    Runs the API against a ZITADEL emulator, asks some 60 questions about safety, correctness, robustness and
+    Runs the API against a ZITADEL emulator, asks some 70 questions about safety, correctness, robustness and
     politeness, and shows what was seen, what must be, and how to fix it. COMMAND gets ZITADEL_DOMAIN, CLIENT_ID,
     CLIENT_SECRET, ZITADEL_PROJECT_ID and PORT. In COMMAND and in the text of --env, {port}, {domain}, {client_id},
     {client_secret}, {project_id} and {key_file} stand for their values.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zdemo.diagnosis import quoted
 from zdemo.errors import ConnectionFailed, FailureKind
@@ -48,6 +48,10 @@ class Asked:
     def let_in(self) -> bool:
         """Whether the API did what was asked; a redirect counts, since nobody knows where it leads."""
         return 0 < self.status < 400
+
+    def about(self, what: str) -> Asked:
+        """Return the same, with words behind the request that say what was special about it."""
+        return replace(self, line=f"{self.line} ({what})")
 
     def header(self, name: str) -> str:
         """Return a header field, whose name is in lower case; empty where it is missing."""

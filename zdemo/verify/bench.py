@@ -6,14 +6,14 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from zdemo.verify.asked import Asked
 from zdemo.verify.asker import Asker
 from zdemo.verify.budget import RunBudget
 from zdemo.verify.issuer import Faults, Issuer, Person
-from zdemo.verify.judgments import ANSWER_SECONDS, COLD_CALLS, PUBLIC_SECONDS, Flights, Measured, Recovery
+from zdemo.verify.judgments import ANSWER_SECONDS, COLD_CALLS, PUBLIC_SECONDS, Flights, Measured, Recovery, Stale
 from zdemo.verify.leaks import secrets_of
 
 POLL_SECONDS = 0.05
@@ -25,6 +25,7 @@ LATE_SECONDS = 2.0  # an answer after the deadline is still received, to tell la
 LAST_LINES, LAST_BYTES = 8, 1 << 16
 PRINTING_SECONDS = 0.1
 CHANGES = ("delete", "revoke")
+BRIEF_OUTAGES = ("reset", "internal-error")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,15 @@ class Hang:
     waiting: list[Asked]
     public: Asked | None
     without_token: Asked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deleted:
+    """A token that the API let in, and that was deleted then; when, on the monotonic clock."""
+
+    token: str = field(repr=False)
+    before: Asked
+    at: float
 
 
 @dataclass(kw_only=True)
@@ -113,9 +123,8 @@ class Bench:
     def with_claims(self, names: Sequence[str], values: Mapping[str, object]) -> list[Asked]:
         """Ask about users who have the role, with each of these values of some claims in ZITADEL's answer."""
         return [
-            replace(asked, line=f"{asked.line} ({name})")
+            self.api.bearer(self.zitadel.with_claims(dict.fromkeys(names, value), self.role).token).about(name)
             for name, value in values.items()
-            for asked in [self.api.bearer(self.zitadel.with_claims(dict.fromkeys(names, value), self.role).token)]
         ]
 
     # --- removal windows
@@ -123,6 +132,8 @@ class Bench:
     @cached_property
     def windows(self) -> dict[str, Measured]:
         """How long tokens pass that the API has let in before: by the change, all at the same time."""
+        if self.faults:
+            _ = self.deleted  # so that its window is over soon after these
         people = {change: self.reader() for change in CHANGES}
         life = self.issuer.short_life_seconds
         people["expiry"] = self.issuer.person(self.role, seconds=life)
@@ -142,6 +153,26 @@ class Bench:
                     done[change] = Measured(seconds=seconds, limit=limits[change], before=before[change], last=asked)
             time.sleep(POLL_SECONDS)
         return done
+
+    @cached_property
+    def deleted(self) -> Deleted:
+        """A deleted token that the API has not been asked with since."""
+        person = self.reader()
+        before = self.api.bearer(person.token)
+        self.issuer.change("delete", person)
+        return Deleted(token=person.token, before=before, at=time.monotonic())
+
+    @property
+    def stale(self) -> Stale:
+        """What a deleted token gets after its removal window, while ZITADEL fails."""
+        window = self.windows["delete"]
+        while time.monotonic() - self.deleted.at < self.window_seconds and not self.budget.is_spent:
+            time.sleep(POLL_SECONDS)
+        asked = []
+        for kind in BRIEF_OUTAGES:
+            with self.api.in_outage(), self.zitadel.fault(kind):
+                asked.append(self.api.bearer(self.deleted.token, seconds=ANSWER_SECONDS))
+        return Stale(window=window, before=self.deleted.before, asked=asked)
 
     # --- many at once
 

@@ -143,6 +143,24 @@ def ended_in_time(measured: Measured) -> Verdict:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stale:
+    """What was answered to a deleted token that the API knew, after its removal window, while ZITADEL failed."""
+
+    window: Measured  # of such a token, while ZITADEL answered
+    before: Asked
+    asked: Sequence[Asked]
+
+
+def refused_while_away(stale: Stale) -> Verdict:
+    """Judge whether an outage keeps a deleted token alive."""
+    if not stale.before.let_in:
+        return skip(f"the token was never let in: {stale.before.in_words()}")
+    if stale.window.seconds is None:
+        return skip("a deleted token is let in anyway (safe.window_token)")
+    return none_let_in(stale.asked)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recovery:
     """How long an API took until it let a token in again, by what had been wrong; ``None``: it did not."""
 
