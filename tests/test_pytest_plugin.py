@@ -35,6 +35,14 @@ def test_messages(zitadel_emulator):
     assert status(zitadel_emulator.user("bob")) == 401
 """
 
+FORGOTTEN = """
+from http.client import HTTPConnection
+from zdemo.testing import ZitadelEmulator
+
+emulator = ZitadelEmulator().__enter__()
+connection = HTTPConnection(emulator.url.removeprefix("http://"))
+"""
+
 
 def introspect(zitadel: ZitadelEmulator, token: str) -> Introspection:
     client = IntrospectionClient(Settings.from_env(zitadel.env))
@@ -50,6 +58,14 @@ def test_another_project_needs_the_name_of_the_fixture_alone(tmp_path: Path) -> 
     ran = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - a fixed command
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 passed" in ran.stdout
+
+
+@pytest.mark.parametrize("rest", ["", "; del emulator", "; emulator.fault('hang')", "; raise SystemExit(7)"])
+def test_a_forgotten_exit_holds_no_program_at_its_end(rest: str) -> None:
+    script = FORGOTTEN + f"connection.request('GET', '/debug/healthz'); connection.getresponse().read(){rest}"
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(command, env={}, capture_output=True, text=True, timeout=20, check=False)  # noqa: S603 - a fixed command
+    assert (ran.returncode, ran.stderr) == (7 if "7" in rest else 0, "")
 
 
 def test_a_user_has_the_given_roles(zitadel_emulator: ZitadelEmulator) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.emulator_target import INTROSPECT, Server, basic
+from tests.support.wire import exchange, request
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, Emulator, random_start
 from zdemo.emulator.control import ALLOWED, check_caller
 
@@ -132,6 +133,10 @@ def test_what_is_wrong_is_said(near: Server, method: str, name: str, body: Any, 
         {"Host": "localhost.evil.example"},
         {"Host": "127.0.0.1.evil.example"},
         {"Host": "localhost@evil.example"},
+        {"Host": "127.999.999.999"},
+        {"Host": "127.0.0.01"},
+        {"Host": "localhost:99999"},
+        {"Host": "localhost:"},
         {"Host": ""},
     ],
     ids=str,
@@ -170,6 +175,26 @@ def test_a_body_that_a_form_could_send_is_refused(near: Server, media: str) -> N
 )
 def test_no_other_spelling_of_the_path_gets_in(near: Server, path: str) -> None:
     assert near.send("GET", path, headers={}).status_code in (301, 403, 404)
+
+
+@pytest.mark.parametrize(
+    ("host", "target", "fields"),
+    [
+        ("evil.example", "/_zdemo/state", ["Host: localhost"]),
+        ("localhost", "/_zdemo/state", ["Host: evil.example"]),
+        ("localhost", "/_zdemo/state", ["Host: localhost"]),
+        ("localhost", "http://evil.example/_zdemo/state", []),
+        ("localhost", "http://localhost@evil.example/_zdemo/state", []),
+    ],
+)
+def test_a_second_host_does_not_hide_the_first(own: Emulator, host: str, target: str, fields: list[str]) -> None:
+    reply = exchange(own.port, request(target, "X-Zdemo-Control: 1", *fields, host=host))
+    assert reply.status == (400 if fields else 403)
+
+
+def test_the_host_of_an_absolute_target_counts(own: Emulator) -> None:
+    target = "http://localhost/_zdemo/state"
+    assert exchange(own.port, request(target, "X-Zdemo-Control: 1", host="evil.example")).status == 200
 
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "172.17.0.1", "::ffff:192.0.2.7", "fe80::1", "", "localhost"])

@@ -25,7 +25,8 @@ PREFIX = "/_zdemo/"
 NAME_HEADER = "X-Zdemo-Emulator"
 ALLOWED = {"state": ("GET",), "reset": ("POST",), "clock": ("GET", "POST"), "faults": ("GET", "POST", "DELETE")}
 ALLOWED |= {"requests": ("GET", "DELETE")}
-LOOPBACK_HOST = re.compile(r"(?i)(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", re.ASCII)
+HOST = re.compile(r"(?i)(?P<name>localhost|127(\.\d{1,3}){3}|\[::1\])(:(?P<port>\d{1,5}))?", re.ASCII)
+HIGHEST_PORT = 65535
 UNITS = ("days", "hours", "minutes", "seconds")
 LONGEST = timedelta(days=36500)
 HEADERS = [
@@ -165,12 +166,19 @@ def check_caller(environ: Environ) -> None:
     """Raise Refused unless the request comes from a program on this machine, with the header that is required."""
     if not _is_loopback(environ.get("REMOTE_ADDR", "")):
         raise Refused("the control interface answers only requests from this machine")
-    if not LOOPBACK_HOST.fullmatch(environ.get("HTTP_HOST", "")):
+    if not _names_loopback(environ.get("HTTP_HOST", "")):
         raise Refused("the control interface answers only to loopback hosts, for example localhost")
     if "HTTP_ORIGIN" in environ or any(name.startswith("HTTP_SEC_FETCH_S") for name in environ):
         raise Refused("the control interface is not for web pages")
     if environ.get("HTTP_X_ZDEMO_CONTROL") != "1":
         raise Refused("the header X-Zdemo-Control: 1 is missing")
+
+
+def _names_loopback(host: str) -> bool:
+    found = HOST.fullmatch(host)
+    if found is None or int(found["port"] or 0) > HIGHEST_PORT:
+        return False
+    return found["name"].lower() == "localhost" or _is_loopback(found["name"].strip("[]"))
 
 
 def _is_loopback(address: str) -> bool:

@@ -35,8 +35,8 @@ class _HeadersWithoutServer(list[tuple[bytes, bytes]]):
 class _HeadersJoined(dict[bytes, bytes]):
     """Request headers, not too many.
 
-    A second ``Authorization`` is joined to the first, as other servers do, not put in its place. A second length, which
-    cheroot would also put in the place of the first, raises ValueError.
+    A second ``Authorization`` is joined to the first, as other servers do, not put in its place. A second length or
+    host, which cheroot would also put in the place of the first, raises ValueError.
     """
 
     _fields = 0
@@ -49,6 +49,8 @@ class _HeadersJoined(dict[bytes, bytes]):
             value = self[name] + b", " + value
         if name == b"Content-Length" and self.get(name, value) != value:
             raise ValueError("two lengths")
+        if name == b"Host" and name in self:
+            raise ValueError("two hosts")  # also equal ones (RFC 9112 §3.2)
         super().__setitem__(name, value)
 
 
@@ -75,6 +77,8 @@ class _Request(HTTPRequest):
         """Read them; cheroot would take a negative length for "until the connection ends"."""
         if not super().read_request_headers():  # type: ignore[no-untyped-call]
             return False
+        if self.authority:  # the host of an absolute URI replaces the header's (RFC 9112 §3.2.2)
+            self.inheaders |= {b"Host": self.authority}
         if self.inheaders.get(b"Content-Length", b"0").isdigit():
             return True
         self.simple_response("400 Bad Request", "Malformed Content-Length Header.")

@@ -4,9 +4,11 @@
 does not run inside another program.
 """
 
+import atexit
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -75,6 +77,16 @@ class _Server(Server):
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:
         """Log nothing: applications log for themselves, and a broken connection is the client's affair."""
 
+    def run(self, prepared: Future[None]) -> None:
+        """Serve until the stop, in a daemon thread, so that the threads that this one starts are daemons too."""
+        try:
+            self.prepare()
+        except Exception as error:
+            prepared.set_exception(error)
+            return
+        prepared.set_result(None)
+        self.serve()
+
 
 @contextmanager
 def serving(  # noqa: PLR0913  # where to listen, and limits, each given by name
@@ -109,11 +121,20 @@ def serving(  # noqa: PLR0913  # where to listen, and limits, each given by name
     server.transfer_seconds = transfer_seconds
     server.on_http2, server.listener = on_http2, listener
     with stop_signals_blocked():
-        server.prepare()
-        thread = threading.Thread(target=server.serve, name=f"serving:{server.bind_addr[1]}", daemon=True)
+        prepared: Future[None] = Future()
+        thread = threading.Thread(
+            target=server.run, args=(prepared,), name=f"serving:{server.bind_addr[1]}", daemon=True
+        )
         thread.start()
+        prepared.result()
+
+    def stop() -> None:
+        server.stop()
+        thread.join()
+
+    atexit.register(stop)  # a block that is never left: later, Python holds daemons, and joining them takes for ever
     try:
         yield int(server.bind_addr[1])
     finally:
-        server.stop()
-        thread.join()
+        atexit.unregister(stop)
+        stop()
