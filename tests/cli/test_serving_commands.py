@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from tests.support.cli import BASE, Shell, first_answer, is_two_lines, unbroken
-from tests.support.ports import fixed_port, free_port, taken_port
+from tests.support.ports import free_port, taken_port
 from tests.support.upstream import hang, refusing_port, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
@@ -170,14 +170,11 @@ def test_where_a_port_is_taken_the_same_command_line_has_a_free_one(line: str, a
 
 
 def test_of_two_apis_with_emulators_that_start_together_one_serves(bare: Shell) -> None:
-    ports = [str(free_port()) for _ in range(2)]
-    with (
-        fixed_port(DEFAULT_PORT),
-        bare.running("serve", "--emulator", "--port", ports[0]) as one,
-        bare.running("serve", "--emulator", "--port", ports[1]) as other,
-    ):
+    emulator_port, *ports = (str(free_port()) for _ in range(3))
+    arguments = ("serve", "--emulator", "--emulator-port", emulator_port, "--port")
+    with bare.running(*arguments, ports[0]) as one, bare.running(*arguments, ports[1]) as other:
         err = the_loser(one, other, lambda first: f"http://127.0.0.1:{ports[0 if first else 1]}/")
-    assert f"the emulator's port, {DEFAULT_PORT}, is taken" in err
+    assert f"the emulator's port, {emulator_port}, is taken" in err
 
 
 # --- the API
