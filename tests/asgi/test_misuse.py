@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Security, WebSocket
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Security, WebSocket
+from fastapi.staticfiles import StaticFiles
 from fastapi.testclient import TestClient
 from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 from starlette.websockets import WebSocketDisconnect
 
+from tests.support.apis import settings_for
 from tests.support.asgi_apis import environment_of, on_uvicorn
 from tests.support.processes import run_python
 from tests.support.wire import bearer, request
 from zdemo.asgi import Introspection, protect, requires_token
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER
-from zdemo.errors import GuardError
+from zdemo.errors import GuardError, Refused
 
 needs: Any = requires_token  # without its types, which find most of these mistakes before
 
@@ -87,7 +92,7 @@ def test_a_wrong_way_is_an_error_when_the_module_is_imported(name: str) -> None:
     assert READER.pat not in f"{wrong.value} {wrong.value.hint}"
 
 
-def _default(app: FastAPI, guard: Any) -> None:
+def _default(app: FastAPI | APIRouter, guard: Any) -> None:
     @app.get("/wrong")
     def wrong(a: Any = guard) -> Any:
         return a
@@ -128,20 +133,174 @@ def _mounted(app: FastAPI) -> None:
     app.mount("/below", below)
 
 
-def _outside(app: FastAPI) -> None:
-    app.router.dependencies.append(Depends(requires_token))  # as FastAPI(dependencies=...) does
-    app.mount("/wrong", Starlette(routes=[Route("/", PlainTextResponse("open"))]))
+GUARDED: Any = {"dependencies": [Depends(requires_token(role="read:messages"))]}
+READER_GUARD = requires_token(role="read:messages")
+
+
+async def _plain(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("open")
+
+
+def _plain_in_a_guarded_router(app: FastAPI) -> None:
+    router = APIRouter(**GUARDED)
+    router.add_route("/wrong", _plain)
+    app.include_router(router)
+
+
+def _plain_in_a_guarded_inclusion(app: FastAPI) -> None:
+    router, outer = APIRouter(), APIRouter()
+    router.add_route("/wrong", _plain)
+    outer.include_router(router, **GUARDED)
+    app.include_router(outer)
+
+
+def _plain_behind_a_function(app: FastAPI) -> None:
+    async def user(reader: Annotated[Introspection, Depends(requires_token)]) -> str:
+        return reader.text("sub") or ""
+
+    router = APIRouter(dependencies=[Depends(user)])
+    router.add_route("/wrong", _plain)
+    app.include_router(router)
+
+
+def _mounted_in_a_guarded_router(app: FastAPI) -> None:
+    router = APIRouter(**GUARDED)
+    router.mount("/wrong", StaticFiles(directory="."))
+    app.include_router(router)
+
+
+def _hidden_in_a_guarded_app(app: FastAPI) -> None:
+    guarded = FastAPI(**GUARDED)
+    guarded.add_route("/wrong", _plain, include_in_schema=False)
+    app.mount("/below", guarded)
+
+
+def _protected_but_unguarded(app: FastAPI) -> None:
+    guarded = FastAPI(**GUARDED)
+    below = FastAPI()
+    below.get("/wrong")(view)
+    protect(below, settings_for("http://127.0.0.1:1"))
+    guarded.mount("/below", below)
+    app.mount("/", guarded)
+
+
+def _late_in_the_app(app: FastAPI) -> None:
+    app.get("/wrong")(view)
+    app.router.routes.pop(-2)  # the open one
+    app.router.dependencies.append(Depends(requires_token))
+
+
+def _late_in_a_router(app: FastAPI) -> None:
+    router = APIRouter()
+    router.get("/wrong")(view)
+    router.dependencies.append(Depends(requires_token))
+    app.include_router(router)
+
+
+def _late_above_a_router(app: FastAPI) -> None:
+    router, outer = APIRouter(), APIRouter()
+    router.get("/wrong")(view)
+    outer.include_router(router)
+    outer.dependencies.append(Depends(requires_token))
+    app.include_router(outer)
+
+
+class Holder:
+    """A dependency that has a guard, and does not await it."""
+
+    def __init__(self) -> None:
+        self.guard = READER_GUARD
+
+    async def __call__(self, _: Request) -> Any:
+        """Return the guard."""
+        return self.guard
+
+    def calls(self, request: Request) -> Any:
+        """Return the decision, for which nobody waits."""
+        return self.guard(request)
+
+
+def _depends(dependency: Any) -> Callable[[FastAPI], None]:
+    def write(app: FastAPI) -> None:
+        app.get("/wrong", dependencies=[Depends(dependency)])(view)
+
+    return write
+
+
+def _annotated(annotation: Any) -> Callable[[FastAPI], None]:
+    def write(app: FastAPI) -> None:
+        def wrong(a: Any) -> Any:
+            return a
+
+        wrong.__annotations__["a"] = annotation
+        app.get("/wrong")(wrong)
+
+    return write
+
+
+def _in_middleware(app: FastAPI) -> None:
+    below = FastAPI()
+    _default(below, needs)
+    app.mount("/below", GZipMiddleware(GZipMiddleware(below)))
+
+
+class Decorated(HTTPEndpoint):
+    """An endpoint with decorators as Flask has them."""
+
+    decorators = (READER_GUARD,)
+    get = _plain
+
+
+class Attributes:
+    """A dependency with a guard where FastAPI does not look."""
+
+    reader = Depends(READER_GUARD)
+
+
+def _plain_default(app: FastAPI) -> None:
+    async def wrong(_: Request, reader: Any = GUARDED["dependencies"][0]) -> PlainTextResponse:
+        return PlainTextResponse(str(reader))
+
+    app.add_route("/wrong", wrong)
 
 
 AT_START: dict[str, tuple[Callable[[FastAPI], None], str]] = {
     "a default": (lambda app: _default(app, needs(role="a")), "Depends(requires_token("),
     "a default, bare": (lambda app: _default(app, needs), "Depends(requires_token("),
     "a default of a dependency": (_default_below, "Depends(requires_token("),
+    "a default of a plain route": (_plain_default, "Depends(requires_token("),
+    "a default below middleware": (_in_middleware, "Depends(requires_token("),
     "a websocket": (_websocket, "HTTP route"),
     "a websocket in a guarded router": (_websocket_in_a_router, "HTTP route"),
     "scopes, which are no roles": (_scopes, 'role="read:messages"'),
     "a mounted app without protect": (_mounted, "call protect"),
-    "an app's guard, and a mounted app": (_outside, "APIRouter(dependencies="),
+    "a guarded router, and a plain route": (_plain_in_a_guarded_router, "add_api_route"),
+    "a guarded inclusion, and a plain route": (_plain_in_a_guarded_inclusion, "add_api_route"),
+    "a guard behind a function, and a plain route": (_plain_behind_a_function, "add_api_route"),
+    "a guarded router, and a mounted app": (_mounted_in_a_guarded_router, "add_api_route"),
+    "a guarded app, and a hidden plain route": (_hidden_in_a_guarded_app, "add_api_route"),
+    "a guarded app, and a protected one without guards": (_protected_but_unguarded, "add_api_route"),
+    "a guard after the routes of the app": (_late_in_the_app, "where the router or the app is made"),
+    "a guard after the routes of a router": (_late_in_a_router, "where the router or the app is made"),
+    "a guard after an included router": (_late_above_a_router, "where the router or the app is made"),
+    "a dependency that returns a guard": (_depends(lambda: READER_GUARD), "Depends(requires_token("),
+    "a dependency that makes a guard": (_depends(lambda: needs(role="a")), "Depends(requires_token("),
+    "an object that returns its guard": (_depends(Holder()), "Depends(requires_token("),
+    "a method that does not await its guard": (_depends(Holder().calls), "Depends(requires_token("),
+    "Annotated of what FastAPI gives itself": (
+        _annotated(Annotated[BackgroundTasks, needs()]),
+        "Depends(requires_token(",
+    ),
+    "Annotated with another dependency": (_annotated(Annotated[str, Depends(view), needs]), "Depends(requires_token("),
+    "Annotated with another one behind": (
+        _annotated(Annotated[str, Depends(requires_token), Depends(view)]),
+        "Depends(requires_token(",
+    ),
+    "a class attribute": (_depends(Attributes), "dataclass"),
+    "decorators of a class": (
+        lambda app: app.router.routes.append(Route("/wrong", Decorated)),
+        "await requires_token(",
+    ),
 }
 
 
@@ -205,21 +364,125 @@ def test_no_answer_leaves_before_the_guard_has_decided(endpoint: Any, settings: 
         assert [api.get("/", token).status for token in (None, READER.pat)] == [500, 500]
 
 
-def _makes_one() -> Any:
-    return requires_token(role="read:messages")
+async def _in_a_task(request: Request) -> PlainTextResponse:
+    task = asyncio.ensure_future(READER_GUARD(request))
+    while not task.done():
+        await asyncio.sleep(0)
+    return PlainTextResponse("open")
 
 
-def _calls_one(request: Request) -> Any:  # as a FastAPI would that does not see what must be awaited
-    return requires_token(request)
+async def _gathers(request: Request) -> PlainTextResponse:
+    await asyncio.gather(READER_GUARD(request), return_exceptions=True)
+    return PlainTextResponse("open")
+
+
+async def _waits(request: Request) -> PlainTextResponse:
+    await asyncio.wait([asyncio.ensure_future(READER_GUARD(request))])
+    return PlainTextResponse("open")
+
+
+async def _awaits_in_a_task(request: Request) -> PlainTextResponse:
+    async def check() -> None:
+        await READER_GUARD(request)
+
+    await asyncio.wait([asyncio.create_task(check())])
+    return PlainTextResponse("open")
+
+
+@pytest.mark.filterwarnings("ignore:Task exception was never retrieved")
+@pytest.mark.parametrize("endpoint", [_in_a_task, _gathers, _waits, _awaits_in_a_task])
+def test_no_success_leaves_after_a_refusal(endpoint: Any, settings: Settings) -> None:
+    app = protect(Starlette(routes=[Route("/", endpoint)]), settings)
+    with on_uvicorn(app) as api:
+        assert [api.get("/", token).status for token in (None, "not-a-token", READER.pat)] == [500, 500, 200]
+
+
+def test_a_guard_that_is_cancelled_has_not_decided(settings: Settings) -> None:
+    async def endpoint(request: Request) -> PlainTextResponse:
+        task = asyncio.ensure_future(READER_GUARD(request))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        return PlainTextResponse("open")
+
+    app = protect(Starlette(routes=[Route("/", endpoint)]), settings)
+    with on_uvicorn(app) as api:
+        assert api.get("/", "a-token-that-nobody-knows").status == 500
+
+
+def test_an_endpoint_may_catch_a_refusal_on_purpose(settings: Settings) -> None:
+    async def endpoint(request: Request) -> StreamingResponse:  # which servers send from another task
+        try:
+            await READER_GUARD(request)
+        except Refused:
+            return StreamingResponse(iter(["nobody"]))
+        return StreamingResponse(iter(["reader"]))
+
+    app = protect(Starlette(routes=[Route("/", endpoint)]), settings)
+    with on_uvicorn(app) as api:
+        assert [api.get("/", token).body for token in (None, READER.pat)] == [b"nobody", b"reader"]
 
 
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
-@pytest.mark.parametrize("dependency", [_makes_one, _calls_one])
-def test_a_dependency_that_only_passes_a_guard_on_opens_nothing(dependency: Any, settings: Settings) -> None:
-    app = protect(FastAPI(), settings)
-    app.get("/", dependencies=[Depends(dependency)])(view)
-    with on_uvicorn(app) as api:
-        assert [api.get("/", token).status for token in (None, READER.pat)] == [500, 500]
+def test_a_stream_ends_if_its_guard_is_not_awaited(settings: Settings) -> None:
+    async def endpoint(request: Request) -> StreamingResponse:
+        async def parts() -> AsyncIterator[str]:
+            needs(request)
+            yield "open"
+
+        return StreamingResponse(parts())
+
+    app = protect(Starlette(routes=[Route("/", endpoint)]), settings)
+    with pytest.raises(GuardError):
+        TestClient(app).get("/")
+
+
+def _late_in_an_included_router(_: FastAPI, router: APIRouter) -> None:
+    _default(router, needs)
+
+
+def _replaced(app: FastAPI, _: APIRouter) -> None:
+    app.router.routes.pop()
+    _default(app, needs)
+
+
+def _late_dependency(_: FastAPI, router: APIRouter) -> None:
+    router.dependencies.append(Depends(requires_token))
+
+
+@pytest.mark.parametrize("change", [_late_in_an_included_router, _replaced, _late_dependency])
+def test_a_change_of_the_routes_after_the_first_request_is_found(change: Any, settings: Settings) -> None:
+    app, router = protect(FastAPI(), settings), APIRouter()
+    router.get("/in")(view)
+    app.include_router(router)
+    app.get("/open")(view)
+    client = TestClient(app)
+    assert client.get("/open").status_code == 200
+    made_before = requires_token.made
+    change(app, router)
+    assert requires_token.made == made_before
+    with pytest.raises(GuardError):
+        client.get("/wrong")
+
+
+def test_what_is_guarded_everywhere_starts(settings: Settings) -> None:
+    """A guarded app with its own pages, routers, and a mounted app whose routes all have a guard."""
+    app, router = protect(FastAPI(**GUARDED), settings), APIRouter(**GUARDED)
+    below = protect(FastAPI(), settings)
+    below.get("/in", **GUARDED)(lambda: "in")
+    router.get("/in")(lambda: "in")
+    app.include_router(router, prefix="/router")
+    app.mount("/below", below)
+
+    async def user(request: Request) -> str:
+        return (await READER_GUARD(request)).text("sub") or ""
+
+    app.get("/user", dependencies=[Depends(user)])(lambda: "in")
+    with TestClient(app) as client:
+        for path in ("/router/in", "/below/in", "/user"):
+            assert client.get(path).status_code == 401
+            assert client.get(path, headers={"Authorization": f"Bearer {READER.pat}"}).status_code == 200
+        assert client.get("/docs").status_code == 200
 
 
 def test_without_protect_nothing_is_open(caplog: pytest.LogCaptureFixture) -> None:

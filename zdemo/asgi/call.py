@@ -1,7 +1,8 @@
 """One request to a protected app, and the guards that have not decided about it yet.
 
 A guard that is created but not awaited guards nothing: ``requires_token(request)`` without ``await``, or
-``requires_token(role="a")`` without a request. Such a request gets an error instead of the answer.
+``requires_token(role="a")`` without a request. Such a request gets an error instead of the answer. A guard that refuses
+in a task of its own stops nothing by that, so a success is held back then too. Who awaits it may catch the refusal.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
+from starlette.types import Message
 
 from zdemo.asgi.form import Form
 from zdemo.errors import GuardError
@@ -33,6 +35,9 @@ class GuardedCall:
         self.pool = pool
         self.form = form
         self.guarded = False
+        self._refusals: frozenset[object] = frozenset()
+        self._seen: frozenset[object] = frozenset()
+        self._status = 0
         self._undecided: dict[int, object] = {}  # by identity, since guards with the same roles are equal
 
     @cached_property
@@ -48,15 +53,35 @@ class GuardedCall:
         """Note that a guard has decided."""
         self._undecided.pop(id(guard), None)
 
-    def refuse_undecided(self) -> None:
-        """Raise GuardError if a guard has not decided."""
+    def refuse(self, decision: object) -> None:
+        """Note that a guard has decided against the request."""
+        self.end(decision)
+        _seen.set(_seen.get() & self._refusals | {decision})
+        self._refusals |= {decision}
+
+    def note_seen(self) -> None:
+        """Note, in the task of an endpoint, which refusals it has seen."""
+        if self._refusals:
+            self._seen |= _seen.get()
+
+    def check(self, message: Message) -> None:
+        """Raise GuardError before a part of the answer if a guard has not decided, or has refused unseen."""
         if self._undecided:
             raise GuardError(
                 "the request was answered before its guard had decided",
                 hint=f"write {EXAMPLE}; create a guard that only some requests need outside of the endpoint",
             )
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+        if not self._refusals <= self._seen | _seen.get() and 200 <= self._status < 300:
+            raise GuardError(
+                f"the app answered with {self._status} although its guard had refused the request",
+                hint="await the guard in the endpoint itself, not in a task",
+            )
 
 
+# The refusals that were raised in this task, which may catch them on purpose. A task of its own would not tell anybody.
+_seen: ContextVar[frozenset[object]] = ContextVar("zdemo_refusals", default=frozenset())
 current_call: ContextVar[GuardedCall | None] = ContextVar("zdemo_call", default=None)
 
 

@@ -68,9 +68,11 @@ class TokenDependency(BearerScheme):
                 refuse_second_token(await call.form.start())
             introspection = await call.pool.introspect(token)
             authorize(introspection, guard.policy, now=guard.now(), roles=self._roles)
-            return introspection
-        finally:
-            call.end(decision)
+        except Exception:
+            call.refuse(decision)
+            raise
+        call.end(decision)  # not if it is cancelled
+        return introspection
 
     __call__.__wrapped__ = _decide  # type: ignore[attr-defined]  # by this, FastAPI sees that it must be awaited
 

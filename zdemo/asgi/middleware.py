@@ -1,4 +1,4 @@
-"""``protect``, and the layer that it adds around an app: every answer of a guarded route passes through it."""
+"""``protect``, and the layers that it adds to an app: every answer of a guarded route passes through it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from typing import TypeVar
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +16,7 @@ from zdemo.asgi.dependency import TokenDependency
 from zdemo.asgi.form import Form
 from zdemo.asgi.misuse import refuse_misuse
 from zdemo.asgi.pool import IntrospectionPool
+from zdemo.asgi.reach import Routes
 from zdemo.authorization import Policy
 from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, IntrospectionError, Refused
@@ -60,6 +62,7 @@ def protect(
     introspector = introspector or build_introspector(settings, threads=threads)
     guard = Guard(introspector=introspector, policy=Policy.from_settings(settings), log=RateLimitedLog(logger))
     app.add_middleware(GuardMiddleware, protected=app, guard=guard, threads=threads)
+    app.user_middleware.append(Middleware(EndpointMiddleware))
     app.add_exception_handler(Refused, _answer_refusal)
     app.add_exception_handler(IntrospectionError, _answer_failure)
     return app
@@ -79,7 +82,8 @@ class GuardMiddleware:
         self._protected = protected
         self._guard = guard
         self._pool = IntrospectionPool(guard.introspector, threads=threads)
-        self._checked = (-1, -1)
+        self._made = -1
+        self._routes: Routes | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, the start of the app, or its end."""
@@ -94,10 +98,9 @@ class GuardMiddleware:
         call = scope[SCOPE_KEY] = GuardedCall(self._protected, self._guard, self._pool, form)
 
         async def send_private(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                call.refuse_undecided()
-                if call.guarded:
-                    message = _private(message)
+            call.check(message)
+            if call.guarded and message["type"] == "http.response.start":
+                message = _private(message)
             await send(message)
 
         before = current_call.set(call)
@@ -117,11 +120,31 @@ class GuardMiddleware:
         await self._app(scope, receive, send)
 
     def _check(self) -> None:
-        """Raise GuardError if a guard is in a wrong place; look again when there are more guards or routes."""
-        seen = (TokenDependency.made, len(self._protected.routes))
-        if seen != self._checked:
+        """Raise GuardError if a guard is in a wrong place; look again when there are other guards or routes."""
+        if self._made != TokenDependency.made or not (self._routes and self._routes.are_unchanged()):
+            made, routes = TokenDependency.made, Routes(self._protected)
             refuse_misuse(self._protected, is_protected)
-            self._checked = seen
+            self._made, self._routes = made, routes
+
+
+class EndpointMiddleware:
+    """The innermost layer: other middleware may send the answer from another task than the endpoint's."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Note before each part of an answer which refusals the endpoint has seen."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        call: GuardedCall = scope[SCOPE_KEY]
+
+        async def send_seen(message: Message) -> None:
+            call.note_seen()
+            await send(message)
+
+        await self._app(scope, receive, send_seen)
 
 
 def _is_form(scope: Scope) -> bool:

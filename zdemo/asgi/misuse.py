@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from dis import get_instructions
 from typing import Any, ForwardRef
 
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
+from zdemo.asgi.call import EXAMPLE
 from zdemo.asgi.dependency import AS_DEPENDENCY, TokenDependency
-from zdemo.asgi.fastapi_parts import every_route
+from zdemo.asgi.fastapi_parts import depended_on, every_dependant, every_route, signature_of
+from zdemo.asgi.reach import body_of, mounted_app, names_guard, refuse_unreached
 from zdemo.errors import GuardError
 
 
 def refuse_misuse(app: Starlette, is_protected: Callable[[Starlette], bool]) -> None:
     """Raise GuardError if a guard is in a wrong place in an app, or in one that is mounted in it."""
-    _refuse_outside(app, is_protected)
+    refuse_unreached(app.router)
     for path, route, owner in _routes(app.routes, "", app):
-        dependencies = list(_tree(getattr(route, "dependant", None)))
+        dependencies = list(every_dependant(getattr(route, "dependant", None)))
         guards = [one for one in dependencies if isinstance(one.call, TokenDependency)]
-        for function in {getattr(route, "endpoint", None), *(one.call for one in dependencies)} - {None}:
-            _refuse_default(path, function)
+        endpoint = getattr(route, "endpoint", None)
+        if endpoint is not None and not any(one.call is endpoint for one in dependencies):
+            _refuse_parameters(path, endpoint, ())
+        _refuse_decorators(path, endpoint)
+        for one in dependencies:
+            _refuse_parameters(path, one.call, one.dependencies)
+            if one.call is not endpoint:
+                _refuse_handed_out(path, one.call)
         for field in (field for one in dependencies for field in (*one.query_params, *one.body_params)):
             _refuse_unreadable(path, field)
         if guards and isinstance(getattr(route, "original_route", route), WebSocketRoute):
@@ -43,53 +52,57 @@ def refuse_misuse(app: Starlette, is_protected: Callable[[Starlette], bool]) -> 
             )
 
 
-def _refuse_outside(app: Starlette, is_protected: Callable[[Starlette], bool]) -> None:
-    """Raise GuardError if the whole app has a guard, and a part that FastAPI runs without the app's dependencies.
-
-    FastAPI's own pages, such as ``/docs``, are such parts too; they may stay open.
-    """
-    if not any(isinstance(one.dependency, TokenDependency) for one in getattr(app.router, "dependencies", ())):
-        return
-    for route in every_route(app.routes):
-        mounted = getattr(route, "app", None)
-        if getattr(route, "dependant", None) or not getattr(route, "include_in_schema", True):
-            continue
-        if not (isinstance(mounted, Starlette) and is_protected(mounted)):
-            raise GuardError(
-                f"the dependencies of the app do not guard {getattr(route, 'path', None) or 'a mounted app'}",
-                hint="write APIRouter(dependencies=[Depends(requires_token())]) for the routes that need a token",
-            )
-
-
 def _routes(routes: Iterable[Any], prefix: str, app: Starlette) -> Iterator[tuple[str, Any, Starlette]]:
     """Yield each route with its path and its app, mounted ones included."""
     for route in every_route(list(routes)):
         path = prefix + (getattr(route, "path", None) or "")
         yield path, route, app
-        mounted = getattr(route, "app", None)
+        mounted = mounted_app(route)
         owner = mounted if isinstance(mounted, Starlette) else app
-        yield from _routes(getattr(route, "routes", None) or (), path, owner)
+        if mounted is not None:
+            yield from _routes(mounted.routes, path, owner)
 
 
-def _tree(dependant: Any) -> Iterator[Any]:
-    if dependant is not None:
-        yield dependant
-        for below in dependant.dependencies:
-            yield from _tree(below)
-
-
-def _refuse_default(path: str, function: Any) -> None:
-    """Raise GuardError if a guard is the default of a parameter: FastAPI would let the client replace it."""
+def _refuse_parameters(path: str, function: Any, dependencies: Iterable[Any]) -> None:
+    """Raise GuardError if a parameter names a guard that FastAPI does not run before the function."""
     try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # it has none that can be read
+        parameters = signature_of(function).parameters.values()
+    except (TypeError, ValueError, NameError):  # it has none that can be read
         return
+    run = {(one.name, one.call) for one in dependencies}
+    known = [depended_on(parameter.default) for parameter in parameters]
     for parameter in parameters:
-        if isinstance(parameter.default, TokenDependency):
+        metadata = getattr(parameter.annotation, "__metadata__", ())
+        for value in (parameter.default, *metadata):
+            guard = value if isinstance(value, TokenDependency) else depended_on(value)
+            if isinstance(guard, TokenDependency) and (parameter.name, guard) not in run:
+                raise GuardError(
+                    f"FastAPI does not run requires_token at the parameter {parameter.name}: {path}",
+                    hint=f"write {AS_DEPENDENCY}",
+                )
+    for name, value in vars(function).items() if inspect.isclass(function) else ():
+        guard = depended_on(value)
+        if isinstance(guard, TokenDependency) and guard not in known:
             raise GuardError(
-                f"requires_token is the default of the parameter {parameter.name}: {path}",
-                hint=f"write {AS_DEPENDENCY}",
+                f"FastAPI does not run requires_token at the attribute {name} of a class: {path}",
+                hint=f"make the class a dataclass, or write {AS_DEPENDENCY} at a parameter",
             )
+
+
+def _refuse_handed_out(path: str, function: Any) -> None:
+    """Raise GuardError if a dependency names a guard and awaits nothing: it can only pass the guard on."""
+    if names_guard(function) and not any(
+        step.opname == "GET_AWAITABLE" for step in get_instructions(body_of(function))
+    ):
+        raise GuardError(
+            f"a dependency names requires_token, but does not await it: {path}", hint=f"write {AS_DEPENDENCY}"
+        )
+
+
+def _refuse_decorators(path: str, endpoint: Any) -> None:
+    """Raise GuardError if a class has guards as decorators, as in Flask: Starlette does not look at them."""
+    if any(isinstance(one, TokenDependency) for one in getattr(endpoint, "decorators", None) or ()):
+        raise GuardError(f"requires_token is a dependency, not a decorator: {path}", hint=f"write {EXAMPLE}")
 
 
 def _refuse_unreadable(path: str, field: Any) -> None:
