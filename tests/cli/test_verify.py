@@ -114,6 +114,22 @@ def test_an_api_that_never_answers_is_ended(bare: Shell) -> None:
     assert ran.code == 4
     assert "did not answer at http://127.0.0.1:" in ran.err
     assert "not yet" in ran.err
+    assert "listen on 127.0.0.1 and on {port};" in ran.err
+
+
+@pytest.mark.parametrize("where", ["verify.xml", "-"])
+def test_an_api_that_does_not_start_is_an_error_in_the_report(bare: Shell, where: str) -> None:
+    script = "import os, sys; print(os.environ['CLIENT_SECRET']); sys.exit('<3>')"
+    ran = bare.anew(*python(script, "--junit", where))
+    assert ran.code == 4
+    text = ran.out if where == "-" else (bare.folder / where).read_text(encoding="utf-8")
+    root = ElementTree.fromstring(text)  # noqa: S314  # zdemo has just written it
+    assert {root.attrib[name] for name in ("tests", "errors")} == {"1"}
+    [error] = root.iter("error")
+    assert "ended (exit code 1) before it answered" in error.attrib["message"]
+    assert error.text == "hint: run it alone; its last lines are on standard error"
+    again = bare.anew(*python(CLOSED, "--only", "correct.no_token", "--junit", where))
+    assert again.code == 0, "such a report may be replaced by the next"
 
 
 # --- screens and documents
@@ -219,6 +235,22 @@ def test_no_process_is_left_when_it_is_ended(bare: Shell, number: int) -> None:
         code = process.wait(LONGEST_SECONDS)
         eventually("the API has ended", lambda: not is_there(pid))
     assert code == (130 if number == signal.SIGINT else -number)
+
+
+def test_ctrl_c_during_the_questions_leaves_no_process_and_no_half_answer(bare: Shell) -> None:
+    waits = (
+        "        if self.headers.get('Authorization'):\n            open('asked', 'w'); import time; time.sleep(600)\n"
+    )
+    script = CLOSED.replace("    def do_GET(self):\n", f"    def do_GET(self):\n{waits}")
+    with bare.running(*python(script, "--json", "--junit", "verify.xml")) as process:
+        eventually("a question waits for its answer", (bare.folder / "asked").exists)
+        pid = int((bare.folder / "pid").read_text())
+        os.kill(process.pid, signal.SIGINT)
+        assert process.wait(LONGEST_SECONDS) == 130
+        eventually("the API has ended", lambda: not is_there(pid))
+        assert process.stdout
+        assert process.stdout.read() == ""
+    assert not (bare.folder / "verify.xml").exists()
 
 
 def test_the_document_is_complete_json(bare: Shell, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TextIO, cast
 import typer
 
 from zdemo.cli.app import app
+from zdemo.cli.exports import PLACEHOLDER_WORDS
 from zdemo.cli.help import before_dashes
 from zdemo.cli.options import ASK
 from zdemo.cli.screen import Screen, drop
@@ -33,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
         return _complete(shell, arguments)
     screen = Screen()
     screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
-    words = [word for argument in arguments for word in _secret_words(argument)]
+    words = [word for argument in arguments for word in _secret_words(argument) if word not in PLACEHOLDER_WORDS]
     screen.redaction.hide_words(*words, *(word.lstrip("-") for word in words))
     as_json = "--json" in before_dashes(arguments)[0]
     try:

@@ -21,6 +21,7 @@ PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
 }
 ADDRESS_PARTS = ("host", "port")  # placeholders too; of the domain
 NAMES = (*PLACEHOLDERS, *ADDRESS_PARTS)
+PLACEHOLDER_WORDS = frozenset(f"{{{name}}}" for name in NAMES)  # no secrets, so hints may name them
 WITHDRAWN = re.compile("(?:ZITADEL|ZDEMO_USER)_")  # variables with such names may lead to a real ZITADEL
 WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_CACHE_URL")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")

@@ -66,6 +66,26 @@ def junit(command: str, cases: Sequence[ReportedCase], seconds: float, hidden: C
     return "\n".join((f"{BEGINNING.format(command=command)}{_counts(cases, seconds)}>", *suites, "</testsuites>"))
 
 
+def junit_of_error(command: str, error: ZdemoError, seconds: float, hidden: Callable[[str], str]) -> str:
+    """Return the report of a command that ended with an error before its first case; ``hidden`` removes secrets."""
+    counts = f'tests="1" failures="0" errors="1" skipped="0" time="{seconds:.3f}"'
+    message, hint = (_clean(text, hidden) for text in (error.message, error.hint))
+    return "\n".join(
+        (
+            f"{BEGINNING.format(command=command)}{counts}>",
+            f'  <testsuite name="{command}" {counts}>',
+            f'    <testcase classname="zdemo.{command}" name="start" time="{seconds:.3f}">'
+            f'<error message="{message}">hint: {hint}</error></testcase>',
+            "  </testsuite>",
+            "</testsuites>",
+        )
+    )
+
+
+def _clean(text: str, hidden: Callable[[str], str]) -> str:
+    return escape(NOT_XML.sub("", printable(hidden(text))))
+
+
 def _counts(cases: Sequence[ReportedCase], seconds: float) -> str:
     failed, skipped = (sum(case.outcome is outcome for case in cases) for outcome in (Outcome.FAIL, Outcome.SKIP))
     return f'tests="{len(cases)}" failures="{failed}" errors="0" skipped="{skipped}" time="{seconds:.3f}"'
@@ -78,16 +98,13 @@ def _suite(command: str, group: str, cases: Sequence[ReportedCase], hidden: Call
 
 
 def _case(command: str, case: ReportedCase, hidden: Callable[[str], str]) -> str:
-    def clean(text: str) -> str:
-        return escape(NOT_XML.sub("", printable(hidden(text))))
-
-    message = f'"{clean(case.message)}"'
+    message = f'"{_clean(case.message, hidden)}"'
     if case.outcome is Outcome.FAIL:
-        inner = f"<failure message={message}>{clean(case.text)}</failure>"
+        inner = f"<failure message={message}>{_clean(case.text, hidden)}</failure>"
     elif case.outcome is Outcome.SKIP:
         inner = f"<skipped message={message}/>"
     else:
         warning = f"warning: {case.text}" if case.outcome is Outcome.WARN else case.message
-        inner = f"<system-out>{clean(warning)}</system-out>"
+        inner = f"<system-out>{_clean(warning, hidden)}</system-out>"
     name = f'classname="zdemo.{command}.{case.group}" name="{case.id}" time="{case.seconds:.3f}"'
     return f"    <testcase {name}>{inner}</testcase>"

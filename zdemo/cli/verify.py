@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from zdemo.cli.exports import check_extra
 from zdemo.cli.help import OUTPUT_GROUP
-from zdemo.cli.junit import STANDARD_OUTPUT, check_report, junit, write_report
+from zdemo.cli.junit import STANDARD_OUTPUT, check_report, junit, junit_of_error, write_report
 from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.verify_run import GradedApi, emulated_bench, live_bench
@@ -29,7 +31,7 @@ from zdemo.cli.verify_screen import (
 from zdemo.client import ROLE
 from zdemo.config.names import did_you_mean
 from zdemo.config.parsers import is_loopback
-from zdemo.errors import ExitCode, UsageError
+from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.verify.case import CaseReport, Group, Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.run import examine, requested
@@ -159,21 +161,38 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         check_report(junit_file, "verify", as_json=as_json)
     started = time.monotonic()
     zitadel = live_bench(screen, target, env_file) if live else emulated_bench(screen, target)
-    with zitadel as bench, screen.waiting("asking") as wait:
+    with _errors_reported(screen, junit_file), zitadel as bench, screen.waiting("asking") as wait:
         reports = list(examine(bench, names, tell=lambda at, of, case: wait(f"{at} of {of}: {case.asked}")))
         printed = bench.about_refusal
         screen.hide(*bench.api.told)
     seconds = time.monotonic() - started
-    report = junit("verify", reported_cases(reports), seconds, screen.redaction) if junit_file else ""
-    if junit_file and junit_file != STANDARD_OUTPUT:
-        write_report(junit_file, report)
+    if junit_file:
+        _report(screen, junit_file, junit("verify", reported_cases(reports), seconds, screen.redaction))
     if as_json:
         screen.document(as_document(reports, seconds))
-    elif junit_file == STANDARD_OUTPUT:
-        screen.document(report)
-    else:
+    elif junit_file != STANDARD_OUTPUT:
         _show(screen, reports, seconds, printed, verbose=verbose)
     return _exit_code(reports, names)
+
+
+@contextmanager
+def _errors_reported(screen: Screen, junit_file: str | None) -> Iterator[None]:
+    """Write a report also of an error in the block, such as an API that does not start."""
+    started = time.monotonic()
+    try:
+        yield
+    except ZdemoError as error:
+        if junit_file:
+            report = junit_of_error("verify", error, time.monotonic() - started, screen.redaction)
+            _report(screen, junit_file, report)
+        raise
+
+
+def _report(screen: Screen, name: str, report: str) -> None:
+    if name == STANDARD_OUTPUT:
+        screen.document(report)
+    else:
+        write_report(name, report)
 
 
 def _leads_here(name: str) -> bool:

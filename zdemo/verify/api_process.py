@@ -64,7 +64,9 @@ class RunningApi:
         try:
             while (took := time.monotonic() - start) < seconds:
                 if how := self.gone():
-                    raise ApiNotRunning(f"{how} before it answered", hint="its last lines are above; run it alone")
+                    raise ApiNotRunning(
+                        f"{how} before it answered", hint="run it alone; its last lines are on standard error"
+                    )
                 try:
                     transport.send("GET", path, timeout_seconds=min(ANSWER_SECONDS, seconds))
                 except ConnectionFailed:
