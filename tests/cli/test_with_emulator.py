@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import BASE, LONGEST_SECONDS, Shell, is_two_lines
+from tests.support.cli import BASE, LONGEST_SECONDS, Shell, is_two_lines, unbroken
 from tests.support.interactive import session
 from tests.support.ports import free_port
 from tests.support.processes import processes
@@ -109,6 +109,31 @@ def test_other_names_are_exported_with_the_values_of_the_emulator(bare: Shell) -
 def test_a_wrong_text_for_a_variable_is_explained(bare: Shell, text: str, message: str, hint: str) -> None:
     ran = bare("emulator", "--env", text, "--", "touch", "started")
     assert (ran.code, message in ran.err, hint in ran.err) == (2, True, True), ran.err
+    assert not (bare.folder / "started").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"us[31mers": 1}', "us[31mers: unknown field"),
+        ('{"users": [{"username": "a\\u001b[31m\\nB\\u202e"}]}', "users[0].username: has a control character"),
+        (f'{{"users": {"9" * 6000}}}', "a number is too long"),
+        (
+            '{"projects": [{"name": "p", "applications": [{"name": "x", "client_secret": "s\\u0000x"}]}]}',
+            "projects[0].applications[0].client_secret: must be 1 to 512",
+        ),
+    ],
+)
+@pytest.mark.parametrize("words", [("--port", "0"), ("--", "touch", "started")])
+def test_a_wrong_seed_file_starts_nothing(bare: Shell, text: str, message: str, words: tuple[str, ...]) -> None:
+    (bare.folder / "seed.json").write_text(text)
+    ran = bare.anew("emulator", "--seed", "seed.json", *words)
+    assert (ran.code, message in unbroken(ran.err), "unexpected" in ran.err, "\x1b" in ran.err) == (
+        3,
+        True,
+        False,
+        False,
+    )
     assert not (bare.folder / "started").exists()
 
 

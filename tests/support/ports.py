@@ -26,7 +26,7 @@ def fixed_port(port: int) -> Iterator[None]:
         fcntl.flock(file, fcntl.LOCK_EX)
         with socket.socket() as probe:
             if probe.connect_ex((LOOPBACK, port)) == 0:
-                pytest.skip(f"port {port} is taken on this machine, and zdemo serve --emulator has no other")
+                pytest.skip(f"port {port} is taken on this machine")
         yield
 
 
