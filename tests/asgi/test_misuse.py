@@ -15,6 +15,8 @@ from fastapi.staticfiles import StaticFiles
 from fastapi.testclient import TestClient
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
@@ -418,7 +420,11 @@ def test_an_endpoint_may_catch_a_refusal_on_purpose(settings: Settings) -> None:
             return StreamingResponse(iter(["nobody"]))
         return StreamingResponse(iter(["reader"]))
 
-    app = protect(Starlette(routes=[Route("/", endpoint)]), settings)
+    async def unchanged(request: Request, call_next: Any) -> Any:
+        return await call_next(request)  # sends the answer from another task than the endpoint's
+
+    layers = [Middleware(BaseHTTPMiddleware, dispatch=unchanged)]
+    app = protect(Starlette(routes=[Route("/", endpoint)], middleware=layers), settings)
     with on_uvicorn(app) as api:
         assert [api.get("/", token).body for token in (None, READER.pat)] == [b"nobody", b"reader"]
 
