@@ -16,6 +16,7 @@ from zdemo.http.response import Response
 from zdemo.http.transport import Transport
 from zdemo.introspection.client import basic_credentials
 from zdemo.introspection.model import INTROSPECTION_PATH, roles_claim_of
+from zdemo.verify.cases.memory import changed
 from zdemo.verify.emulated import EmulatedIssuer, emulated_issuer
 
 ROLE = "reader of Ünicode:things"
@@ -60,6 +61,14 @@ def test_tokens_are_what_their_names_say(emulator: Emulator, issuer: EmulatedIss
         assert answer(emulator, person.token) == {"active": False}
     issuer.change("revoke", good)
     assert roles_claim_of(PROJECT_ID) not in answer(emulator, good.token)
+
+
+def test_a_token_is_another_one_after_one_letter_is_changed(emulator: Emulator, issuer: EmulatedIssuer) -> None:
+    for token in (issuer.person(ROLE).token, issuer.jwt(ROLE)):
+        other = changed(token)
+        assert [one == two for one, two in zip(token, other, strict=True)].count(False) == 1
+        assert (other.lower(), other[:32]) == (token.lower(), token[:32])
+        assert answer(emulator, other) == {"active": False}
 
 
 def test_claims_are_replaced_and_left_out(emulator: Emulator, issuer: EmulatedIssuer) -> None:
