@@ -221,6 +221,10 @@ class Holder:
         """Return the decision, for which nobody waits."""
         return self.guard(request)
 
+    def other(self) -> str:
+        """Return what has nothing to do with the guard."""
+        return "other"
+
 
 def _depends(dependency: Any) -> Callable[[FastAPI], None]:
     def write(app: FastAPI) -> None:
@@ -483,7 +487,7 @@ def test_what_is_guarded_everywhere_starts(settings: Settings) -> None:
     async def user(request: Request) -> str:
         return (await READER_GUARD(request)).text("sub") or ""
 
-    app.get("/user", dependencies=[Depends(user)])(lambda: "in")
+    app.get("/user", dependencies=[Depends(user), Depends(Holder().other)])(lambda: "in")
     with TestClient(app) as client:
         for path in ("/router/in", "/below/in", "/user"):
             assert client.get(path).status_code == 401

@@ -27,16 +27,7 @@ def refuse_misuse(app: Starlette, is_protected: Callable[[Starlette], bool]) -> 
     for path, route, owner in _routes(app.routes, "", app):
         dependencies = list(every_dependant(getattr(route, "dependant", None)))
         guards = [one for one in dependencies if isinstance(one.call, TokenDependency)]
-        endpoint = getattr(route, "endpoint", None)
-        if endpoint is not None and not any(one.call is endpoint for one in dependencies):
-            _refuse_parameters(path, endpoint, ())
-        _refuse_decorators(path, endpoint)
-        for one in dependencies:
-            _refuse_parameters(path, one.call, one.dependencies)
-            if one.call is not endpoint:
-                _refuse_handed_out(path, one.call)
-        for field in (field for one in dependencies for field in (*one.query_params, *one.body_params)):
-            _refuse_unreadable(path, field)
+        _refuse_dropped(path, getattr(route, "endpoint", None), dependencies)
         if guards and isinstance(getattr(route, "original_route", route), WebSocketRoute):
             raise GuardError(
                 f"requires_token cannot guard a websocket: {path}",
@@ -50,6 +41,19 @@ def refuse_misuse(app: Starlette, is_protected: Callable[[Starlette], bool]) -> 
             raise GuardError(
                 f"protect(app) was not called for the mounted app with {path}", hint="call protect for it too"
             )
+
+
+def _refuse_dropped(path: str, endpoint: Any, dependencies: list[Any]) -> None:
+    """Raise GuardError if an endpoint or a dependency names a guard that nothing runs."""
+    if endpoint is not None and not any(one.call is endpoint for one in dependencies):
+        _refuse_parameters(path, endpoint, ())
+    _refuse_decorators(path, endpoint)
+    for one in dependencies:
+        _refuse_parameters(path, one.call, one.dependencies)
+        if one.call is not endpoint:
+            _refuse_handed_out(path, one.call)
+    for field in (field for one in dependencies for field in (*one.query_params, *one.body_params)):
+        _refuse_unreadable(path, field)
 
 
 def _routes(routes: Iterable[Any], prefix: str, app: Starlette) -> Iterator[tuple[str, Any, Starlette]]:

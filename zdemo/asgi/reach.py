@@ -66,7 +66,7 @@ def leads_to_guard(call: Any) -> bool:
 
 
 def names_guard(function: Any) -> bool:
-    """Tell whether the body of a function names a guard, or its object has one."""
+    """Tell whether the body of a function names a guard, or an attribute of its object that is one."""
     return any(isinstance(value, TokenDependency) for value in _named(function))
 
 
@@ -81,13 +81,14 @@ def body_of(function: Any) -> Any:
 def _named(function: Any) -> Iterator[Any]:
     if isclass(function) or isinstance(function, TokenDependency):
         return
-    holder = getattr(function, "__self__", function)
-    if not hasattr(holder, "__code__"):
-        yield from getattr(holder, "__dict__", {}).values()
+    body = body_of(function)
     try:
-        found = getclosurevars(body_of(function))
+        found = getclosurevars(body)
     except (TypeError, ValueError):  # it is not written in Python, or a name has no value yet
         return
+    holder = getattr(function, "__self__", function)
+    if not hasattr(holder, "__code__"):
+        yield from (value for name, value in getattr(holder, "__dict__", {}).items() if name in body.__code__.co_names)
     yield from found.nonlocals.values()
     yield from found.globals.values()
 
