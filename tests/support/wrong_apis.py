@@ -28,7 +28,7 @@ from zdemo.verify.run import examine
 
 ROLE = "read:messages"
 THREADS = 128
-TIMEOUT_SECONDS = 1.0
+TIMEOUT_SECONDS = 2.0  # a busy machine must not seem an outage
 CACHE_SECONDS = 0.5
 WINDOW_SECONDS = 3.0
 RUN_SECONDS = 100.0
