@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+import jwt
 import pytest
 import requests
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.support.introspector_doubles import Clock
 from tests.support.wire import PATIENCE_SECONDS
@@ -196,6 +200,16 @@ def _switch(kind: str) -> Callable[[World], None]:
     return switch
 
 
+def _removed(kind: str) -> Callable[[World], None]:
+    def remove(world: World) -> None:
+        if kind == "application":
+            world.remove_application(world.applications[APPLICATION_ID])
+        else:
+            world.remove_project(world.projects[PROJECT_ID])
+
+    return remove
+
+
 def _without_secret(world: World) -> None:
     world.applications[APPLICATION_ID].secret = None
 
@@ -207,6 +221,12 @@ def _without_secret(world: World) -> None:
         (None, ("1234", CLIENT_SECRET), "unknown client", "1234"),
         (None, (CLIENT_SECRET, CLIENT_ID), "unknown client", "zdem…0000"),
         (None, (CLIENT_ID, ""), "no client credentials", ""),
+        (None, ("reader", CLIENT_SECRET), "a service user, not an API application", "…"),
+        (None, (READER.id, CLIENT_SECRET), "a service user, not an API application", READER.id),
+        (None, (APPLICATION_ID, CLIENT_SECRET), "the ID of the application, not a client ID", APPLICATION_ID),
+        (None, (PROJECT_ID, CLIENT_SECRET), "the ID of the project, not a client ID", PROJECT_ID),
+        (_removed("application"), GOOD, "the application was deleted", CLIENT_ID),
+        (_removed("project"), GOOD, "the project was removed", CLIENT_ID),
         (_without_secret, GOOD, "the application has no client secret", "emulator-api"),
         (_switch("application"), GOOD, "the application is deactivated", "emulator-api"),
         (_switch("project"), GOOD, "the project is deactivated", "emulator-api"),
@@ -220,6 +240,52 @@ def test_the_reason_of_a_refused_client_is_exact(
         change(desk.world)
     answer = desk.introspect(READER.pat, client)
     assert (answer.status_code, desk.last.reason, desk.last.client) == (400, reason, shown)
+    assert reason not in answer.text
+
+
+def _key(world: World, **changed: Any) -> None:
+    for key in world.applications[APPLICATION_ID].keys.values():
+        vars(key).update(changed)
+
+
+@cache
+def _key_pair(_name: str) -> tuple[str, str]:
+    """Return a private key, and its public one."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    held = private.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return held.decode(), private.public_key().public_bytes(pem, form).decode()
+
+
+ASSERTIONS: dict[str, tuple[dict[str, Any], Callable[[World], None] | None, str]] = {
+    "another audience": ({"aud": "http://elsewhere.example"}, None, "audience is not valid"),
+    "from the future": ({"iat": 60}, None, "issuedAt of token is in the future"),
+    "too old": ({"iat": -4000}, None, "issuedAt of token is to old"),
+    "expired": ({"exp": -60}, None, "token has expired"),
+    "expired key": ({}, lambda world: _key(world, expires=world.now() - 60), "its key expired 60 s ago"),
+    "deleted key": ({}, lambda world: world.applications[APPLICATION_ID].keys.clear(), "its key is unknown here"),
+    "another key": ({}, lambda world: _key(world, pem=_key_pair("other")[1]), "invalid signature"),
+}
+
+
+@pytest.mark.parametrize("case", ASSERTIONS)
+def test_the_reason_of_a_refused_assertion_is_exact(case: str, desk: Desk) -> None:
+    claims, change, reason = ASSERTIONS[case]
+    private, public = _key_pair("own")
+    key = desk.world.add_key(desk.world.applications[APPLICATION_ID], public, NEVER)
+    if change:
+        change(desk.world)
+    now = desk.clock()
+    made = {"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": desk.emulator.url, "iat": int(now), "exp": int(now) + 600}
+    made |= {name: int(now) + value if isinstance(value, int) else value for name, value in claims.items()}
+    form = {
+        "token": READER.pat,
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": jwt.encode(made, private, algorithm="RS256", headers={"kid": key.id}),
+    }
+    answer = desk.send("POST", "/oauth/v2/introspect", data=form)
+    assert (answer.status_code, desk.last.client) == (400, "emulator-api")
+    assert desk.last.reason.startswith(f"client assertion: {reason}")
     assert reason not in answer.text
 
 

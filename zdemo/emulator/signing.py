@@ -48,15 +48,22 @@ def verify_with(keys: dict[str, Any], token: str, algorithms: list[str]) -> None
     """
     import jwt
 
-    try:
-        kid = jwt.get_unverified_header(token).get("kid")
-    except (jwt.PyJWTError, RecursionError, ValueError) as error:
-        raise BadSignature("invalid signature") from error
+    kid = key_id_of(token)
     if kid not in keys:
         raise BadSignature("invalid signature (cannot decode, empty data)")
     try:
         jwt.PyJWS().decode(token, keys[kid], algorithms=algorithms)
     except (jwt.PyJWTError, TypeError, ValueError) as error:
+        raise BadSignature("invalid signature") from error
+
+
+def key_id_of(token: str) -> Any:
+    """Return the ``kid`` of a JWT, which should be a text. Raises BadSignature if its header cannot be read."""
+    import jwt
+
+    try:
+        return jwt.get_unverified_header(token).get("kid")
+    except (jwt.PyJWTError, RecursionError, ValueError) as error:
         raise BadSignature("invalid signature") from error
 
 

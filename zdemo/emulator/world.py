@@ -81,6 +81,7 @@ class World:
         self.features: dict[str, object] = {}
         self.ended: dict[str, float] = {}  # when a project or authorization was removed, by its ID
         self.ended_tokens: dict[str, EndedToken] = {}  # by the token's ID
+        self.ended_clients: dict[str, str] = {}  # why, by the client ID
         self._sequences: Counter[str] = Counter()
         self._kept_taken: set[tuple[str, ...]] = set()  # what stays taken after its project was removed
 
@@ -190,7 +191,7 @@ class World:
         created again with the same ID cannot have them again.
         """
         for application in [a for a in self.applications.values() if a.project_id == project.id]:
-            del self.applications[application.id]
+            self.remove_application(application, "the project was removed")
             self._kept_taken |= {("application", application.id), ("application", project.id, application.name.lower())}
         self._kept_taken |= {("role", project.id, key.lower()) for key in project.roles}
         self._remove_authorizations(lambda a: a.project_id == project.id)
@@ -245,6 +246,11 @@ class World:
         self._remove_authorizations(lambda a: a.project_id == project.id and a.organization_id == organization_id)
 
     # --- applications ---
+
+    def remove_application(self, application: Application, why: str = "the application was deleted") -> None:
+        """Remove an application, and remember why its client ID is not known any more."""
+        del self.applications[application.id]
+        self.ended_clients[application.client_id] = why
 
     def add_application(
         self, project: Project, name: str, kind: str, auth_method: str, id: str | None = None

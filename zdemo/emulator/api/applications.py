@@ -154,7 +154,7 @@ for method, active, date, refusal in (
 def delete_application(call: Call) -> Answer:
     """Delete an application, which an ORG_OWNER cannot do (ZITADEL), except with the whole project."""
     application = _existing(call, "project.app.delete", "COMMAND-0po9s")
-    del call.world.applications[application.id]
+    call.world.remove_application(application)
     return {"deletionDate": moment(call.world.now())}
 
 

@@ -1,14 +1,15 @@
 """How applications and service users prove who they are: by a secret, or by an assertion (RFC 7523)."""
 
 import hmac
+from collections.abc import Collection
 from typing import Any
 
 from zdemo.emulator import host
 from zdemo.emulator.entities import Application, PublicKey
 from zdemo.emulator.oidc.forms import ClientCredentials
 from zdemo.emulator.oidc.responses import OAuthError
-from zdemo.emulator.records import note, shown_client
-from zdemo.emulator.signing import BadSignature, MalformedJWT, unverified_claims, verify_with
+from zdemo.emulator.records import ago, note, shown_client
+from zdemo.emulator.signing import BadSignature, MalformedJWT, key_id_of, unverified_claims, verify_with
 from zdemo.emulator.world import World
 
 ALGORITHMS = ["RS256", "ES256", "PS256"]
@@ -17,7 +18,11 @@ OFFSET_SECONDS = 1  # how far the clock of the issuer can be ahead
 
 
 class BadAssertion(ValueError):
-    """An assertion that is not accepted; the message is ZITADEL's reason."""
+    """An assertion that is not accepted; the message is what ZITADEL logs about it, ``reason`` the exact cause."""
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message
 
 
 def introspection_client(world: World, credentials: ClientCredentials) -> Application:
@@ -38,7 +43,7 @@ def introspection_client(world: World, credentials: ClientCredentials) -> Applic
         try:
             check_assertion(world, assertion, claims, application.keys)
         except BadAssertion as error:
-            raise _unauthorized(str(error), f"client assertion: {error}") from error
+            raise _unauthorized(str(error), f"client assertion: {error.reason}") from error
     elif not application.secret:
         raise _unauthorized("client has no configured secret", "the application has no client secret")
     elif not same_secret(application.secret, credentials.client_secret):
@@ -70,7 +75,7 @@ def oidc_client(world: World, credentials: ClientCredentials) -> Application:
         try:
             check_assertion(world, assertion, claims, application.keys)
         except BadAssertion as error:
-            raise OAuthError("invalid_client", "invalid assertion", parent=str(error)) from error
+            raise OAuthError("invalid_client", "invalid assertion", parent=str(error), reason=error.reason) from error
     elif application.auth_method != "OIDC_AUTH_METHOD_TYPE_NONE":
         if not credentials.client_secret:
             raise OAuthError("invalid_client", "empty client secret")
@@ -100,12 +105,21 @@ def _why_not_active(world: World, client_id: object) -> str:
     application = next((a for a in world.applications.values() if a.client_id == client_id), None)
     if application is None:
         note(client=shown_client(client_id))
-        return "unknown client"
+        return world.ended_clients.get(str(client_id)) or _other_object(world, str(client_id))
     note(client=application.name)
     if not application.active:
         return "the application is deactivated"
     project = world.projects.get(application.project_id)
     return "the project is deactivated" if project and not project.active else "the organization is deactivated"
+
+
+def _other_object(world: World, client_id: str) -> str:
+    """Return what else has the text that was given as a client ID."""
+    if any(client_id in (user.id, user.username) for user in world.users.values()):
+        return "a service user, not an API application"
+    kinds: dict[str, Collection[str]] = {"application": world.applications, "project": world.projects}
+    found = (kind for kind, ids in kinds.items() if client_id in ids)
+    return next((f"the ID of the {kind}, not a client ID" for kind in found), "unknown client")
 
 
 def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: dict[str, PublicKey]) -> None:
@@ -124,7 +138,18 @@ def check_assertion(world: World, assertion: str, claims: dict[str, Any], keys: 
     try:
         verify_with(valid, assertion, ALGORITHMS)
     except BadSignature as error:
-        raise BadAssertion(str(error)) from error
+        raise BadAssertion(str(error), _why_not_signed(assertion, keys, now)) from error
+
+
+def _why_not_signed(assertion: str, keys: dict[str, PublicKey], now: float) -> str:
+    """Return why no valid key of the application, or of the user, has signed an assertion."""
+    try:
+        key = keys.get(key_id_of(assertion))
+    except (BadSignature, TypeError):  # the header cannot be read, or its kid is no text
+        return "invalid signature"
+    if key is None:
+        return "its key is unknown here, or was deleted"
+    return "invalid signature" if key.expires > now else f"its key expired {ago(now - key.expires)}"
 
 
 def _check_times(claims: dict[str, Any], now: float) -> None:

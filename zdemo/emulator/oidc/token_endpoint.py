@@ -81,7 +81,8 @@ def _jwt_bearer(world: World, form: Form) -> Response:
         user = world.users.get(str(asserted.get("iss")))
         check_assertion(world, assertion, asserted, user.keys if user else {})
     except (MalformedJWT, BadAssertion) as error:
-        reason = f"assertion: {error}" if user else "assertion: no user has the ID in iss"
+        cause = error.reason if isinstance(error, BadAssertion) else error
+        reason = f"assertion: {cause}" if user else "assertion: no user has the ID in iss"
         raise OAuthError("server_error", "Errors.Internal", status=500, parent=str(error), reason=reason) from error
     if user is None:
         raise OAuthError("server_error", "Errors.Internal", status=500)
