@@ -111,7 +111,7 @@ def tell_start(
     else:
         rows = [
             (
-                f"ZITADEL (emulator {place.emulator_name})" if place.emulator_name else "ZITADEL",
+                f"emulator {place.emulator_name}" if place.emulator_name else "ZITADEL",
                 str(settings.zitadel),
                 verdict,
             ),

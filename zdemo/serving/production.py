@@ -49,6 +49,14 @@ class _Server(MPServer):
         for listener in self.listeners:
             listener.close()
 
+    def shutdown(self, exit_code: int = 0) -> None:
+        """Stop; a worker that ended first, because the signal went to the whole process group, has not failed."""
+        try:
+            super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # Granian's has no types
+        except SystemExit:
+            if exit_code or not self.interrupt_signal:
+                raise
+
 
 def _holder(listener: socket.socket) -> Any:
     """Return what Granian keeps a socket in; its workers have the same descriptor."""
