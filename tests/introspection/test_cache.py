@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -27,7 +27,7 @@ from tests.support.waiting import eventually
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.cache import CachingIntrospector, PriorityIntrospector
-from zdemo.introspection.model import Introspection
+from zdemo.introspection.model import Introspection, Source
 from zdemo.introspection.pacer import Pacer
 from zdemo.introspection.store import bytes_for, memory_of
 
@@ -106,6 +106,30 @@ class TestFreshness:
             setup.wall_clock.advance(seconds)  # alone, as after a time when the machine stood still
         setup.cache.introspect(TOKEN)
         assert len(zitadel.asked) == 2
+
+    @pytest.mark.parametrize(("answer", "seconds"), [(ACTIVE, TTL), (INACTIVE, 1.0)])
+    @pytest.mark.parametrize("by", ["clock", "wall_clock"])
+    def test_the_age_of_a_shared_answer_counts_from_when_another_worker_asked(
+        self, answer: Introspection, seconds: float, by: str
+    ) -> None:
+        shared = replace(answer, source=Source.SHARED, asked_at=Clock().now - 0.75)
+        zitadel = Scripted(shared)
+        setup = Setup(zitadel)
+        assert setup.cache.introspect(TOKEN).source is Source.SHARED
+        clock: Clock = getattr(setup, by)
+        clock.advance(seconds - 0.76)
+        hit = setup.cache.introspect(TOKEN)
+        assert (hit.source, hit.asked_at) == (Source.HIT, shared.asked_at)
+        clock.advance(0.02)
+        setup.cache.introspect(TOKEN)
+        assert len(zitadel.asked) == 2
+
+    def test_each_answer_says_when_its_question_was_sent(self) -> None:
+        setup = Setup(Scripted())
+        sent_at = setup.clock.now
+        asked = setup.cache.introspect(TOKEN)
+        setup.clock.advance(1)
+        assert (asked.asked_at, setup.cache.introspect(TOKEN).asked_at) == (sent_at, sent_at)
 
 
 class TestExpiry:
@@ -260,6 +284,21 @@ class TestSingleFlight:
             zitadel.call(0).set_result(ACTIVE)
             assert first.result(PATIENCE_SECONDS) == ACTIVE
             assert setup.cache.introspect(TOKEN) == INACTIVE
+
+    def test_a_request_that_joined_asks_again_if_the_shared_answer_was_too_old_when_it_came(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel)
+        old = replace(ACTIVE, asked_at=setup.clock.now - TTL + 0.1, source=Source.SHARED)
+        with Crowd(2) as crowd:
+            leader = crowd.submit(setup.cache.introspect, TOKEN)
+            zitadel.call(0)
+            setup.clock.advance(0.2)
+            late = crowd.submit(setup.cache.introspect, TOKEN)
+            eventually("it has joined", lambda: setup.cache.counters.joins == 1)
+            zitadel.call(0).set_result(old)
+            assert leader.result(PATIENCE_SECONDS) == ACTIVE
+            zitadel.call(1).set_result(INACTIVE)
+            assert late.result(PATIENCE_SECONDS) == INACTIVE
 
     def test_a_joined_request_waits_no_longer_than_its_own_deadline(self) -> None:
         zitadel = Hanging()

@@ -171,6 +171,15 @@ class CachingIntrospector:
         return self._inner.introspect(token, known=known)
 
     def _ask_or_join(self, key: bytes, token: str, *, known: bool) -> Introspection:
+        came_at = self._clock()
+        while True:
+            answer = self._ask_or_join_once(key, token, known=known)
+            seconds = self._ttl_seconds if answer.active else self._inactive_seconds
+            if answer.source is not Source.JOINED or answer.asked_at is None or came_at < answer.asked_at + seconds:
+                return answer
+            # it joined a flight that brought a shared answer, which was too old already when this request came
+
+    def _ask_or_join_once(self, key: bytes, token: str, *, known: bool) -> Introspection:
         with self._lock:
             entry = self._fresh_entry(key)  # it may have come since this request looked
             joined = None if entry else self._joinable_flight(key)
@@ -180,7 +189,10 @@ class CachingIntrospector:
         if entry:
             return self._hit(entry)
         if not joined:
-            return flight.lead(lambda: self._ask(token, known=known), lambda answer: self._land(flight, key, answer))
+            return flight.lead(
+                lambda: self._ask(token, known=known).asked_by(flight.sent_at),
+                lambda answer: self._land(flight, key, answer),
+            )
         with self.counters.lock:
             self.counters.joins += 1
         return joined.outcome(self._timeout_seconds)
@@ -212,6 +224,8 @@ class CachingIntrospector:
     def _entry(self, flight: Flight, answer: Introspection) -> Entry:
         """Return an entry that is fresh until the earlier of TTL and ``exp``. A float may be too small for ``exp``."""
         seconds = self._ttl_seconds if answer.active else self._inactive_seconds
+        if answer.asked_at is not None:
+            seconds -= flight.sent_at - answer.asked_at  # how old a shared answer was when the flight began
         until_wall = flight.sent_at_wall + seconds
         if answer.active and answer.expires_at is not None and answer.expires_at < until_wall:
             until_wall = answer.expires_at

@@ -29,11 +29,15 @@ class Source(StrEnum):
     ASKED = "asked"
     HIT = "hit"  # from the cache
     JOINED = "joined"  # by an introspection that another request had begun
+    SHARED = "shared"  # from the store that workers and machines share
 
 
 @dataclass(frozen=True, kw_only=True)
 class Introspection:
-    """An introspection answer with all deciding claims of the right type. Times are epoch seconds."""
+    """An introspection answer with all deciding claims of the right type. Times are epoch seconds.
+
+    Only ``asked_at`` is on the running clock (``zdemo.introspection.clock``): when the question was sent, if known.
+    """
 
     active: bool
     claims: Mapping[str, Any] = field(default_factory=dict)
@@ -41,10 +45,15 @@ class Introspection:
     not_before: int | None = None
     audience: tuple[str, ...] = ()
     source: Source = field(default=Source.ASKED, compare=False)
+    asked_at: float | None = field(default=None, compare=False)
 
     def as_from(self, source: Source) -> Introspection:
         """Return the same answer for a request that came to it in another way."""
         return replace(self, source=source)
+
+    def asked_by(self, moment: float) -> Introspection:
+        """Return the same answer to a question that was sent at ``moment``, or earlier if the answer says so."""
+        return self if self.asked_at is not None and self.asked_at <= moment else replace(self, asked_at=moment)
 
     def text(self, name: str) -> str:
         """Return a text claim; empty if it is absent or not a text."""
