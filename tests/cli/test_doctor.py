@@ -253,6 +253,16 @@ def test_what_was_asked_for_and_cannot_run_comes_with_the_fix_for_it(bare: Shell
     assert "zdemo init --emulator" in ran.out
 
 
+def test_each_setting_that_is_missing_has_a_line_of_its_own(bare: Shell) -> None:
+    lines = bare("doctor", "--only", "settings.complete").out.splitlines()
+    starts = [
+        line.split("settings.complete")[-1].strip().split(" is not set")[0] for line in lines if " is not set" in line
+    ]
+    assert starts == ["ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET"]
+    column = next(line for line in lines if line.startswith("settings.complete")).index("ZITADEL_DOMAIN")
+    assert [line.index("CLIENT_ID is not") for line in lines if "CLIENT_ID is not" in line] == [column]
+
+
 def test_tokens_from_another_place_than_the_address_are_named(own_shell: Shell) -> None:
     own_shell.dotenv(PAT=READER.pat)
     ran = own_shell("doctor", PAT="")

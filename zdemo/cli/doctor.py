@@ -262,7 +262,7 @@ def _as_document(done: Sequence[CheckReport], seconds: float) -> dict[str, Any]:
                 "id": one.id,
                 "group": group_of(one.id),
                 "outcome": one.result.outcome.value,
-                "evidence": printable(one.result.evidence),
+                "evidence": printable(one.result.text),
                 "fix": step("; ".join(one.result.steps)),
                 "certainty": one.result.certainty.value,
                 "candidates": [printable(text) for text in one.result.candidates],

@@ -80,7 +80,7 @@ def stream_groups(
         if done and show == "groups":
             _show_line(screen, outcome_of(done), f"{name:<{GROUP_WIDTH}}", line_of(done))
         for report in done if show == "checks" else ():
-            _show_line(screen, report.result.outcome, f"{report.id:<{ID_WIDTH}}  ", report.result.evidence)
+            _show_line(screen, report.result.outcome, f"{report.id:<{ID_WIDTH}}  ", report.result.text)
         yield from done
 
 
@@ -139,7 +139,8 @@ def _entry(report: CheckReport, warnings: Sequence[CheckReport], level: Detail) 
     result = report.result
     about_hidden = [row for row in result.seen if row[0] in ABOUT_HIDDEN]
     others = [row for row in result.seen if row[0] not in ABOUT_HIDDEN]
-    lines = [Line(f"{report.id:<{HEADING_WIDTH}}  ", step(result.evidence))]
+    lead = f"{report.id:<{HEADING_WIDTH}}  "
+    lines = [Line(lead, step(result.evidence)), *(Line(" " * len(lead), step(text)) for text in result.also)]
     lines += [_row("warning", _in_short(warning)) for warning in warnings]
     lines += [_row(label, text) for label, text in (*about_hidden, *others[: level.seen])]
     if result.candidates:
@@ -162,8 +163,8 @@ def _row(label: str, text: str) -> Line:
 def _in_short(warning: CheckReport) -> str:
     result = warning.result
     if len(result.fix) > 1:  # one fix alone would seem to be that of what is said last
-        return f"{result.evidence}: zdemo doctor --explain {warning.id}"
-    return ": ".join((result.evidence, *map(step, result.fix)))
+        return f"{result.text}: zdemo doctor --explain {warning.id}"
+    return ": ".join((result.text, *map(step, result.fix)))
 
 
 def _is_needless(failure: CheckReport, warning: CheckReport) -> bool:
@@ -210,7 +211,7 @@ def reported_cases(done: Sequence[CheckReport]) -> list[ReportedCase]:
             group=group_of(one.id),
             id=one.id,
             outcome=one.result.outcome,
-            message=one.result.evidence,
+            message=one.result.text,
             text=_in_full(one),
             seconds=one.seconds,
         )
@@ -221,7 +222,7 @@ def reported_cases(done: Sequence[CheckReport]) -> list[ReportedCase]:
 def _in_full(report: CheckReport) -> str:
     result = report.result
     lines = [
-        result.evidence,
+        result.text,
         *(f"{label}: {text}" for label, text in result.seen),
         *(f"{heading_of_candidates(result)}: {candidate}" for candidate in result.candidates),
         *(f"fix: {step(fix)}" for fix in result.fix),

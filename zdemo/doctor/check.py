@@ -29,13 +29,14 @@ class Outcome(StrEnum):
 class Result:
     """The result of a check: one sentence of evidence and, unless it passed, what to do.
 
-    ``otherwise`` are alternatives to the fix. ``satisfied``: a check that builds on this one makes sense.
-    ``candidates`` are the possible causes when the cause is open, and ``seen`` is the evidence for it. ``brief`` is
-    what the line of its group says about it.
+    ``also`` are sentences about further faults of the same kind. ``otherwise`` are alternatives to the fix.
+    ``satisfied``: a check that builds on this one makes sense. ``candidates`` are the possible causes when the cause is
+    open, and ``seen`` is the evidence for it. ``brief`` is what the line of its group says about it.
     """
 
     outcome: Outcome
     evidence: str
+    also: tuple[str, ...] = ()
     fix: tuple[str, ...] = ()
     otherwise: tuple[str, ...] = ()
     certainty: Certainty = Certainty.CERTAIN
@@ -43,6 +44,11 @@ class Result:
     seen: tuple[tuple[str, str], ...] = ()
     satisfied: bool = True
     brief: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of the evidence on one line."""
+        return "; ".join((self.evidence, *self.also))
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -99,14 +105,16 @@ def passed(evidence: str, *, brief: str = "") -> Result:
     return Result(outcome=Outcome.PASS, evidence=evidence, brief=brief)
 
 
-def warned(evidence: str, *fix: str, brief: str = "") -> Result:
+def warned(evidence: str, *fix: str, also: Sequence[str] = (), brief: str = "") -> Result:
     """Return the result for something that works, but may not be what was meant."""
-    return Result(outcome=Outcome.WARN, evidence=evidence, fix=fix, brief=brief)
+    return Result(outcome=Outcome.WARN, evidence=evidence, also=tuple(also), fix=fix, brief=brief)
 
 
-def failed(evidence: str, *fix: str, otherwise: tuple[str, ...] = ()) -> Result:
+def failed(evidence: str, *fix: str, also: Sequence[str] = (), otherwise: tuple[str, ...] = ()) -> Result:
     """Return the result for something that does not work."""
-    return Result(outcome=Outcome.FAIL, evidence=evidence, fix=fix, otherwise=otherwise, satisfied=False)
+    return Result(
+        outcome=Outcome.FAIL, evidence=evidence, also=tuple(also), fix=fix, otherwise=otherwise, satisfied=False
+    )
 
 
 def failed_with(error: ZdemoError) -> Result:

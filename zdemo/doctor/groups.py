@@ -110,4 +110,4 @@ def line_of(reports: Sequence[CheckReport]) -> str:
         if with_it[0].blockers:
             return f"needs {' and '.join(dict.fromkeys(map(group_of, with_it[0].blockers)))}"
     briefs = [report.result.brief for report in with_it if report.result.brief]
-    return ", ".join(briefs) if briefs and outcome is Outcome.PASS else (*briefs, with_it[0].result.evidence)[0]
+    return ", ".join(briefs) if briefs and outcome is Outcome.PASS else (*briefs, with_it[0].result.text)[0]

@@ -19,7 +19,8 @@ NOT_SET = " is not set: "
 @check("settings.readable", "the .env file can be read, and each line is an assignment")
 def _readable(context: DoctorContext) -> Result:
     if error := context.unreadable:
-        return failed("; ".join(error.problems), error.hint)
+        first, *also = error.problems
+        return failed(first, error.hint, also=also)
     path = context.path
     missing = any(NOT_SET in problem for problem in context.problems)
     if path.is_dir():
@@ -60,9 +61,10 @@ def _complete(context: DoctorContext) -> Result:
         renames = [context.problems[problem] for problem in missing if context.problems[problem]]
         unset = [problem.split(" ", 1)[0] for problem in missing if not context.problems[problem]]
         steps = (context.environment.completion(unset), SETUP) if unset else ()
+        first, *also = missing
         if elsewhere := context.environment.elsewhere:
-            return failed("; ".join(missing), elsewhere, otherwise=steps)
-        return failed("; ".join(missing), *renames, *steps)
+            return failed(first, elsewhere, also=also, otherwise=steps)
+        return failed(first, *renames, *steps, also=also)
     key = context.environment.get("ZITADEL_KEY_FILE", "").strip()
     needed = ["ZITADEL_DOMAIN", *(["ZITADEL_KEY_FILE"] if key else ["CLIENT_ID", "CLIENT_SECRET"])]
     optional = [n for n in ("ZITADEL_PROJECT_ID", "PAT", "ZITADEL_ADMIN_PAT") if context.environment.source(n)]
@@ -86,7 +88,10 @@ def _shadowed(context: DoctorContext) -> Result:
     for name, (*others, last) in _repeated(context.path).items():
         texts.append(f"{name} is set twice in {context.path}: line {last} counts, not {_lines(others)}")
         fix.append(f"keep the right one of {_lines((*others, last))} in {context.path}, and remove the other")
-    return warned("; ".join(texts), *fix) if texts else passed("no variable has different values in two places")
+    if not texts:
+        return passed("no variable has different values in two places")
+    first, *also = texts
+    return warned(first, *fix, also=also)
 
 
 def _repeated(path: Path) -> dict[str, tuple[int, ...]]:
@@ -102,7 +107,8 @@ def _repeated(path: Path) -> dict[str, tuple[int, ...]]:
 def _wellformed(context: DoctorContext) -> Result:
     broken = [problem for problem in context.problems if NOT_SET not in problem]
     if broken:
-        return failed("; ".join(broken), *dict.fromkeys(context.problems[problem] for problem in broken))
+        first, *also = broken
+        return failed(first, *dict.fromkeys(context.problems[problem] for problem in broken), also=also)
     odd = context.odd
     warnings = context.settings.warnings if context.settings else ()
     if context.api_is_zitadel:
@@ -111,9 +117,11 @@ def _wellformed(context: DoctorContext) -> Result:
     if not odd and not warnings:
         return passed("each value has the form that its variable needs")
     fatal = any(value.fatal for value in odd)
+    first, *also = (*(value.what for value in odd), *(warning.rpartition(": ")[0] for warning in warnings))
     return Result(
         outcome=Outcome.FAIL if fatal else Outcome.WARN,
-        evidence="; ".join((*(value.what for value in odd), *(warning.rpartition(": ")[0] for warning in warnings))),
+        evidence=first,
+        also=tuple(also),
         fix=(*(value.fix for value in odd), *(warning.rpartition(": ")[2] for warning in warnings)),
         satisfied=not fatal,
     )
