@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.emulator_target import INTROSPECT, Server, basic
 from tests.support.wire import exchange, request
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, Emulator, random_start
+from zdemo.emulator import AUTHORIZATION_ID, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, Emulator, random_start
 from zdemo.emulator.control import ALLOWED, check_caller
 
 pytestmark = pytest.mark.usefixtures("emulator_only")
@@ -88,6 +88,41 @@ def test_faults_are_listed_counted_and_cleared(near: Server) -> None:
     assert near.get(INTROSPECT).status_code == 400
 
 
+def test_one_fault_is_removed_and_others_stay(near: Server) -> None:
+    slow, stopped = {"fault": "slow", "seconds": 0.01}, {"fault": "stopped"}
+    for fault in (slow, stopped, slow):
+        ask(near, "POST", "faults", fault)
+    assert ask(near, "DELETE", "faults", slow) == (200, {"faults": [stopped, slow]})
+    assert ask(near, "DELETE", "faults", {"fault": "slow"}) == (200, {"faults": [stopped, slow]}), "its 2 s are others"
+    assert ask(near, "DELETE", "faults", stopped) == (200, {"faults": [slow]})
+
+
+def test_the_pats_of_the_start_come_back_with_their_texts(own: Emulator, near: Server) -> None:
+    world = own.world
+    reader = world.users[READER.id]
+    ask(near, "POST", "clock", {"advance": {"days": 1}})
+    assert ask(near, "GET", "state")[1]["users"][0]["pats"] == [READER.token_id]
+    for end in (
+        lambda: world.remove_pat(reader, READER.token_id),
+        lambda: world.set_user_state(reader, "INACTIVE", "user.deactivated"),
+    ):
+        end()
+        world.set_user_state(reader, "ACTIVE", "user.reactivated")
+        assert ask(near, "GET", "state")[1]["users"][0]["pats"] == []
+        assert not is_active(near)
+        status, state = ask(near, "POST", "pats", {"user_id": READER.id})
+        assert (status, state["users"][0]["pats"]) == (200, [READER.token_id])
+        assert is_active(near)
+    assert world.now() - reader.pats[READER.token_id].created >= 86400
+
+
+def test_the_state_shows_who_has_which_role(own: Emulator, near: Server) -> None:
+    shown = {"user_id": READER.id, "project_id": PROJECT_ID, "roles": ["read:messages"]}
+    assert ask(near, "GET", "state")[1]["assignments"] == [shown]
+    own.world.authorizations[AUTHORIZATION_ID].active = False
+    assert ask(near, "GET", "state")[1]["assignments"] == []
+
+
 @pytest.mark.parametrize(
     ("method", "name", "body", "status", "word"),
     [
@@ -103,6 +138,12 @@ def test_faults_are_listed_counted_and_cleared(near: Server) -> None:
         ("POST", "faults", {"fault": "slow", "seconds": 1e9}, 400, "3600"),
         ("POST", "faults", {"fault": ["hang"]}, 400, "string"),
         ("POST", "faults", {"kind": "hang"}, 400, "fault"),
+        ("DELETE", "faults", {"fault": "hng"}, 400, "hang"),
+        ("DELETE", "faults", {"times": 1}, 400, "unknown fault"),
+        ("DELETE", "requests", {"times": 1}, 400, "times"),
+        ("POST", "pats", {"user_id": "1"}, 404, "user_id"),
+        ("POST", "pats", {"user_id": [1]}, 400, "string"),
+        ("POST", "pats", {}, 404, "user_id"),
         ("POST", "clock", {}, 400, "hours"),
         ("POST", "clock", {"advance": {"hour": 1}}, 400, "hours"),
         ("POST", "clock", {"advance": {"hours": -1}}, 400, "from 0"),

@@ -79,6 +79,41 @@ def test_no_whole_answer_comes(own: Emulator, kind: str, error: type[Exception])
     assert own.requests[0].reason == f"fault: {kind}"
 
 
+def test_a_stopped_emulator_resets_all_connections_whatever_else_is_wrong(own: Emulator, near: Server) -> None:
+    slow = new_fault("slow", seconds=0)
+    own.faults.add(slow)
+    own.faults.add(new_fault("stopped"))
+    for path in (DISCOVERY, INTROSPECT, "/debug/healthz", "/debug/ready", "/"):
+        with pytest.raises(requests.ConnectionError, match="reset by peer"):
+            near.get(path)
+    own.faults.remove(new_fault("stopped"))
+    assert near.get("/debug/healthz").status_code == 200
+    assert list(own.faults.active()) == [slow]
+
+
+def test_a_fault_that_is_removed_alone_lets_its_requests_go_on_and_no_others(own: Emulator) -> None:
+    own.faults.add(new_fault("hang", path="introspection", times=5))
+    own.faults.add(new_fault("hang", path="discovery"))
+    came: list[int] = []
+
+    def discover() -> None:
+        came.append(requests.get(own.url + DISCOVERY, timeout=10).status_code)
+
+    threads = [threading.Thread(target=lambda: came.append(introspect(own.url).status_code))]
+    threads.append(threading.Thread(target=discover))
+    for thread in threads:
+        thread.start()
+    eventually("both hang", lambda: sum(record.status == 0 for record in list(own.requests)) == len(threads))
+    own.faults.remove(new_fault("hang", path="introspection"))
+    threads[0].join()
+    assert came == [200]
+    assert [fault.path for fault in own.faults.active()] == [DISCOVERY]
+    own.faults.remove(new_fault("hang", path="keys"))  # not there
+    own.faults.clear()
+    threads[1].join()
+    assert came == [200, 200]
+
+
 def test_a_dripping_answer_begins_and_does_not_end(own: Emulator) -> None:
     own.faults.add(new_fault("drip", seconds=0.01))
     with requests.post(

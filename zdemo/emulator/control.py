@@ -7,6 +7,7 @@ can send only after a CORS preflight, which is refused. A request with a browser
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -17,14 +18,15 @@ from ipaddress import ip_address
 from typing import Any
 
 from zdemo.emulator.bodies import read_body
-from zdemo.emulator.faults import Faults, new_fault
+from zdemo.emulator.entities import User
+from zdemo.emulator.faults import Fault, Faults, new_fault
 from zdemo.emulator.records import RequestRecords
 from zdemo.emulator.world import World
 
 PREFIX = "/_zdemo/"
 NAME_HEADER = "X-Zdemo-Emulator"
 ALLOWED = {"state": ("GET",), "reset": ("POST",), "clock": ("GET", "POST"), "faults": ("GET", "POST", "DELETE")}
-ALLOWED |= {"requests": ("GET", "DELETE")}
+ALLOWED |= {"requests": ("GET", "DELETE"), "pats": ("POST",)}
 HOST = re.compile(r"(?i)(?P<name>localhost|127(\.\d{1,3}){3}|\[::1\])(:(?P<port>\d{1,5}))?", re.ASCII)
 HIGHEST_PORT = 65535
 UNITS = ("days", "hours", "minutes", "seconds")
@@ -56,6 +58,7 @@ class Control:
     ) -> None:
         self._app, self._world, self._records, self._faults = app, world, records, faults
         self._first = world.snapshot()
+        self._first_users: dict[str, User] = self._first["users"]  # type: ignore[assignment]  # as the world has them
         self._advanced = timedelta()
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -83,14 +86,22 @@ class Control:
             raise Refused(f"unknown path (below {PREFIX}: {', '.join(ALLOWED)})", 404)
         if method not in ALLOWED[name]:
             raise Refused(f"{name} takes {' and '.join(ALLOWED[name])}", 405)
-        body = _json_object(environ) if method == "POST" else {}
+        body = _json_object(environ) if method == "POST" or (method == "DELETE" and _has_body(environ)) else {}
         answer: Answer = getattr(self, f"_{method.lower()}_{name}")(body)
         return answer
 
     def _get_state(self, _body: Answer) -> Answer:
         with self._world.lock:
-            users = [{"id": u.id, "username": u.username, "state": u.state} for u in self._world.users.values()]
+            users = [
+                {"id": u.id, "username": u.username, "state": u.state, "pats": self._world.live_pats(u)}
+                for u in self._world.users.values()
+            ]
             projects = [{"id": p.id, "name": p.name, "roles": list(p.roles)} for p in self._world.projects.values()]
+            assignments = [
+                {"user_id": a.user_id, "project_id": a.project_id, "roles": list(a.role_keys)}
+                for a in self._world.authorizations.values()
+                if a.active
+            ]
         return {
             "name": self._world.name,
             "external_domains": [self._world.external_domain, *self._world.other_domains],
@@ -99,6 +110,7 @@ class Control:
             "requests": len(self._records),
             "projects": projects,
             "users": users,
+            "assignments": assignments,
         }
 
     def _post_reset(self, body: Answer) -> Answer:
@@ -135,20 +147,23 @@ class Control:
         return {"faults": self._shown_faults()}
 
     def _post_faults(self, body: Answer) -> Answer:
+        self._faults.add(self._fault(body))
+        return self._get_faults({})
+
+    def _delete_faults(self, body: Answer) -> Answer:
+        self._faults.remove(self._fault(body)) if body else self._faults.clear()
+        return self._get_faults({})
+
+    def _fault(self, body: Answer) -> Fault:
         _only(body, "fault", "times", "path", "seconds")
         kind, path = _text(body, "fault"), _text(body, "path")
         times, seconds = _number(body, "times"), _number(body, "seconds")
         if isinstance(times, float):
             raise Refused("times must be a whole number", 400)
         try:
-            self._faults.add(new_fault(kind, times=times, path=path, seconds=seconds))
+            return new_fault(kind, times=times, path=path, seconds=seconds)
         except ValueError as error:
             raise Refused(str(error), 400) from None
-        return self._get_faults({})
-
-    def _delete_faults(self, _body: Answer) -> Answer:
-        self._faults.clear()
-        return self._get_faults({})
 
     def _shown_faults(self) -> list[Answer]:
         faults = [asdict(fault) for fault in self._faults.active()]
@@ -157,9 +172,20 @@ class Control:
     def _get_requests(self, _body: Answer) -> Answer:
         return {"requests": [asdict(record) for record in list(self._records)]}
 
-    def _delete_requests(self, _body: Answer) -> Answer:
+    def _delete_requests(self, body: Answer) -> Answer:
+        _only(body)
         self._records.clear()
         return self._get_requests({})
+
+    def _post_pats(self, body: Answer) -> Answer:
+        _only(body, "user_id")
+        user_id = _text(body, "user_id")
+        with self._world.lock:
+            user, first = self._world.users.get(user_id), self._first_users.get(user_id)
+            if user is None or first is None:
+                raise Refused("user_id must be the ID of a user who was there at the start", 404)
+            self._world.restore_pats(user, copy.deepcopy(list(first.pats.values())), self._advanced.total_seconds())
+        return self._get_state({})
 
 
 def check_caller(environ: Environ) -> None:
@@ -188,6 +214,10 @@ def _is_loopback(address: str) -> bool:
         return False
     mapped = getattr(found, "ipv4_mapped", None)
     return (mapped or found).is_loopback
+
+
+def _has_body(environ: Environ) -> bool:
+    return environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
 
 
 def _json_object(environ: Environ) -> Answer:

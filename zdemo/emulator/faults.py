@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +27,7 @@ KINDS = {
     "hang": "does not answer; goes on when the fault is cleared",
     "drip": "sends the answer byte by byte, one per second by default",
     "reset": "resets the connection (RST)",
+    "stopped": "resets every connection, as if nothing ran here; it goes before the other faults",
     "rate-limited": "429, as a ZITADEL that is blocked or over its limit",
     "internal-error": "500",
     "database-away": "404 with QUERY-d3fas, as a ZITADEL without its database; 412 for /debug/ready",
@@ -42,6 +44,7 @@ PATHS = {
     "token": "/oauth/v2/token",
     "userinfo": "/oidc/v1/userinfo",
 }
+STOPPED = "stopped"
 SECONDS = {"slow": 2.0, "drip": 1.0}
 MOST_SECONDS = 3600.0
 ALIVE = "/debug/healthz"  # answers also where ZITADEL's database is away, or hangs
@@ -66,7 +69,7 @@ class Fault:
 
     def hits(self, path: str) -> bool:
         """Return whether a request for this path meets the fault."""
-        if path == ALIVE or (self.kind == "rate-limited" and path.startswith("/debug/")):
+        if self.kind != STOPPED and (path == ALIVE or (self.kind == "rate-limited" and path.startswith("/debug/"))):
             return path == self.path
         return path.startswith(self.path)
 
@@ -94,18 +97,28 @@ def _listed(names: Iterable[str]) -> str:
 
 
 class Faults:
-    """The faults that are active; the first one that fits is used. Thread-safe."""
+    """The faults that are active; the first one that fits is used, ``stopped`` before all others. Thread-safe."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._active: list[Fault] = []
         self._cleared = 0  # how often; a request that waits goes on when this changes
+        self._removed: Counter[Fault] = Counter()  # how often each was removed alone, with the same effect
         self._stopped = False
 
     def add(self, fault: Fault) -> None:
         """Add a fault behind the others."""
         with self._changed:
             self._active.append(fault)
+
+    def remove(self, fault: Fault) -> None:
+        """Remove one fault like this, if there is one, whatever its times; requests that wait because of it go on."""
+        with self._changed:
+            found = next((active for active in self._active if _alike(active) == _alike(fault)), None)
+            if found is not None:
+                self._active.remove(found)
+                self._removed[_alike(fault)] += 1
+                self._changed.notify_all()
 
     def clear(self) -> None:
         """Remove all faults; requests that wait go on."""
@@ -120,10 +133,9 @@ class Faults:
             self._stopped = True
             self._changed.notify_all()
 
-    @property
-    def cleared(self) -> int:
-        """How often all faults were removed."""
-        return self._cleared
+    def ended(self, fault: Fault) -> int:
+        """Return how often faults like this one ended because somebody removed them, or all."""
+        return self._cleared + self._removed[_alike(fault)]
 
     def active(self) -> Sequence[Fault]:
         """Return the faults that are active, with the times that are left."""
@@ -133,7 +145,7 @@ class Faults:
     def take(self, path: str) -> Fault | None:
         """Return the fault that a request meets, and count it."""
         with self._changed:
-            for at, fault in enumerate(self._active):
+            for at, fault in sorted(enumerate(self._active), key=lambda pair: pair[1].kind != STOPPED):
                 if fault.hits(path):
                     if fault.times == 1:
                         del self._active[at]
@@ -142,20 +154,24 @@ class Faults:
                     return fault
         return None
 
-    def wait(self, seconds: float | None, has_left: Callable[[], bool]) -> bool:
-        """Wait until the time is over or the faults are cleared; return whether the request still needs an answer.
+    def wait(self, fault: Fault, seconds: float | None, has_left: Callable[[], bool]) -> bool:
+        """Wait until the time is over or the fault is removed; return whether the request still needs an answer.
 
         It needs none when the server stops, or the client has left.
         """
         left = float("inf") if seconds is None else seconds
         with self._changed:
-            cleared = self._cleared
-            while left > 0 and cleared == self._cleared and not self._stopped:
+            ended = self.ended(fault)
+            while left > 0 and ended == self.ended(fault) and not self._stopped:
                 if has_left():
                     return False
                 self._changed.wait(min(left, LOOK_SECONDS))
                 left -= LOOK_SECONDS
             return not self._stopped
+
+
+def _alike(fault: Fault) -> Fault:
+    return replace(fault, times=None)
 
 
 class Faulty:
@@ -171,14 +187,14 @@ class Faulty:
         if fault is None:
             return self._app(environ, start)
         notes_of(environ)["reason"] = f"fault: {fault.kind}"
-        if fault.kind not in ("slow", "hang", "drip", "reset", "truncated"):
+        if fault.kind not in ("slow", "hang", "drip", "reset", STOPPED, "truncated"):
             status, headers, body = self._written(fault, path, environ)
             start(f"{status} -", [*headers, ("Content-Length", str(len(body)))])
             return [body]
         connection = environ[CONNECTION]
-        if fault.kind == "slow" and not self._faults.wait(fault.seconds, connection.has_left):
+        if fault.kind == "slow" and not self._faults.wait(fault, fault.seconds, connection.has_left):
             connection.end_silently()
-        if fault.kind in ("hang", "reset"):
+        if fault.kind in ("hang", "reset", STOPPED):
             return self._silent(fault, environ, start)
         answer = self._app(environ, start)
         notes_of(environ).setdefault("reason", f"fault: {fault.kind}")
@@ -187,22 +203,23 @@ class Faulty:
     def _silent(self, fault: Fault, environ: Environ, start: Callable[..., Any]) -> Iterator[bytes]:
         """Answer only if the fault is cleared; this runs after the request has been logged."""
         connection = environ[CONNECTION]
-        if fault.kind == "reset" or not self._faults.wait(None, connection.has_left):
-            connection.end_silently(reset=fault.kind == "reset")
+        resets = fault.kind in ("reset", STOPPED)
+        if resets or not self._faults.wait(fault, None, connection.has_left):
+            connection.end_silently(reset=resets)
         yield from self._app(environ, start)
 
     def _late(self, fault: Fault, body: bytes, connection: Any) -> Iterator[bytes]:
         if fault.kind == "truncated":
             yield body[: len(body) // 2]
             connection.end_silently()
-        cleared = self._faults.cleared
+        ended = self._faults.ended(fault)
         for at in range(len(body)):
             connection.start_clock()  # else the response would have to be complete after 30 seconds
-            if self._faults.cleared != cleared:
+            if self._faults.ended(fault) != ended:
                 yield body[at:]
                 return
             yield body[at : at + 1]
-            if not self._faults.wait(fault.seconds, connection.has_left):
+            if not self._faults.wait(fault, fault.seconds, connection.has_left):
                 connection.end_silently()
 
     def _written(self, fault: Fault, path: str, environ: Environ) -> tuple[int, Headers, bytes]:

@@ -99,9 +99,7 @@ class World:
     def age(self, seconds: float) -> None:
         """Make all objects older, as if this time had passed; ``now`` stays, since clients live in the same time."""
         for entity in self._entities():
-            for name in AGING:
-                if (value := getattr(entity, name, NEVER)) != NEVER:
-                    setattr(entity, name, value - seconds)
+            _make_older(entity, seconds)
         for key in self.ended:
             self.ended[key] -= seconds
 
@@ -385,6 +383,18 @@ class World:
         del user.pats[pat_id]
         self.log(user, "user.pat.removed", by, tokenId=pat_id)
 
+    def live_pats(self, user: User) -> list[str]:
+        """Return the IDs of a user's personal access tokens that have not ended; they work if the user is active."""
+        return [pat.id for pat in user.pats.values() if not pat.dead and pat.expires > self.now()]
+
+    def restore_pats(self, user: User, pats: Iterable[PersonalAccessToken], age: float) -> None:
+        """Put personal access tokens of a snapshot back, which is ``age`` seconds older by now."""
+        for pat in pats:
+            _make_older(pat, age)
+            user.pats[pat.id] = pat
+            self.ended_tokens.pop(pat.id, None)
+            self.log(user, "user.pat.added", tokenId=pat.id, expiration=pat.expires, scopes=pat.scopes)
+
     # --- authorizations and administrators ---
 
     def add_authorization(
@@ -428,6 +438,12 @@ class World:
         """Return a user's administrator roles of a resource, or None."""
         found = (a for a in self.administrators.values() if (a.user_id, a.resource) == (user_id, resource))
         return next(found, None)
+
+
+def _make_older(entity: object, seconds: float) -> None:
+    for name in AGING:
+        if (value := getattr(entity, name, NEVER)) != NEVER:
+            setattr(entity, name, value - seconds)
 
 
 def _is_taken(name: str, names: Iterable[str]) -> bool:
