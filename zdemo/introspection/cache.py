@@ -23,6 +23,7 @@ from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
+from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspection, Source
 from zdemo.introspection.pacer import Pacer
 from zdemo.introspection.store import Entry, Store, bytes_for
@@ -155,6 +156,19 @@ class CachingIntrospector:
     def is_known(self, token: str) -> bool:
         """Tell whether a token goes first when many requests wait."""
         return self._active.get(sha256(token.encode()).digest()) is not None
+
+    def forget(self, order: Forget) -> int:
+        """Drop the answers that an order names, and return how many there were.
+
+        An answer that is on its way is not kept, and only requests that wait for it already get it.
+        """
+        with self._lock:
+            if order.token_hash is not None:
+                self._flights.pop(order.token_hash, None)
+                return self._active.remove(order.token_hash) + self._inactive.remove(order.token_hash)
+            self._flights.clear()
+            inactive = self._inactive.remove_all(order.names)
+            return inactive + self._active.remove_all(order.names)
 
     def _fresh_entry(self, key: bytes) -> Entry | None:
         """Return a usable entry. Without a lock: a store is a dictionary underneath, and entries never change."""

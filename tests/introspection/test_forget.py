@@ -1,0 +1,139 @@
+"""Orders to forget: what they are, and what the cache drops."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.introspection.test_cache import TOKEN, TTL, Setup
+from tests.support.introspector_doubles import ACTIVE, INACTIVE, PATIENCE_SECONDS, Crowd, Hanging, Scripted
+from zdemo.introspection.forget import Forget
+from zdemo.introspection.model import Introspection, Source
+
+EVERYTHING = Forget(everything=True)
+ADA, BOB = Forget(user_id="1"), Forget(user_id="2")  # Ada is the subject of ACTIVE
+
+
+class TestOrder:
+    @pytest.mark.parametrize("order", [ADA, EVERYTHING, Forget.of_token(TOKEN), Forget.of_token("\ud800")])
+    def test_an_order_survives_the_way_to_another_process(self, order: Forget) -> None:
+        assert Forget.from_message(json.loads(json.dumps(order.to_message()))) == order
+
+    def test_an_order_does_not_hold_the_token(self) -> None:
+        order = Forget.of_token(TOKEN)
+        assert TOKEN not in repr(order) + json.dumps(order.to_message())
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {},
+            {"user_id": ""},
+            {"user_id": "1" * 201},
+            {"token_hash": b"short"},
+            {"user_id": "1", "everything": True},
+            {"user_id": "1", "token_hash": bytes(32)},
+        ],
+    )
+    def test_an_order_names_exactly_one_thing(self, arguments: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match=r"."):
+            Forget(**arguments)
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            {},
+            {"user_id": 1},
+            {"user_id": None},
+            {"everything": 1},
+            {"everything": False},
+            {"token_hash": "not hexadecimal"},
+            {"token_hash": "00"},
+            {"token": TOKEN},
+            {"user_id": "1", "everything": True},
+        ],
+    )
+    def test_other_messages_are_not_orders(self, message: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match=r"."):
+            Forget.from_message(message)
+
+
+class TestCache:
+    @pytest.mark.parametrize("ttl_seconds", [TTL, 3600.0])
+    @pytest.mark.parametrize(
+        ("order", "dropped"),
+        [(ADA, 1), (EVERYTHING, 1), (Forget.of_token(TOKEN), 1), (BOB, 0), (Forget.of_token("another token"), 0)],
+    )
+    def test_the_answers_that_an_order_names_are_dropped(self, order: Forget, dropped: int, ttl_seconds: float) -> None:
+        zitadel = Scripted()
+        setup = Setup(zitadel, ttl_seconds=ttl_seconds)
+        setup.cache.introspect(TOKEN)
+        zitadel.outcome = INACTIVE
+        assert setup.cache.forget(order) == dropped
+        assert setup.cache.introspect(TOKEN).active == (not dropped)
+        assert setup.cache.remembered(TOKEN) is not None
+
+    def test_all_tokens_of_a_user_are_forgotten_and_other_users_stay(self) -> None:
+        zitadel = Scripted()
+        setup = Setup(zitadel)
+        for number in range(3):
+            setup.cache.introspect(f"token {number} of Ada")
+        zitadel.outcome = Introspection(active=True, claims={"active": True, "sub": "2"})
+        setup.cache.introspect("a token of Bob")
+        assert setup.cache.forget(ADA) == 3
+        assert setup.cache.forget(ADA) == 0
+        assert setup.cache.introspect("a token of Bob").source is Source.HIT
+
+    @pytest.mark.parametrize("order", [ADA, BOB, EVERYTHING, Forget.of_token(TOKEN)])
+    def test_inactive_answers_are_dropped_with_any_user_since_they_name_none(self, order: Forget) -> None:
+        zitadel = Scripted(INACTIVE)
+        setup = Setup(zitadel)
+        setup.cache.introspect(TOKEN)
+        zitadel.outcome = ACTIVE
+        assert setup.cache.forget(order) == 1
+        assert setup.cache.introspect(TOKEN) == ACTIVE
+
+    @pytest.mark.parametrize("order", [ADA, BOB, EVERYTHING, Forget.of_token(TOKEN)])
+    def test_an_answer_on_its_way_is_not_kept_and_not_joined(self, order: Forget) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel)
+        with Crowd(2) as crowd:
+            before = crowd.submit(setup.cache.introspect, TOKEN)
+            zitadel.call(0)
+            setup.cache.forget(order)
+            after = crowd.submit(setup.cache.introspect, TOKEN)
+            zitadel.call(1).set_result(INACTIVE)
+            assert after.result(PATIENCE_SECONDS) == INACTIVE
+            zitadel.call(0).set_result(ACTIVE)
+            assert before.result(PATIENCE_SECONDS) == ACTIVE
+        assert setup.cache.introspect(TOKEN) == INACTIVE
+
+    def test_an_answer_on_its_way_is_not_kept_when_nobody_asks_again(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel)
+        with Crowd(1) as crowd:
+            before = crowd.submit(setup.cache.introspect, TOKEN)
+            call = zitadel.call(0)
+            setup.cache.forget(BOB)
+            call.set_result(ACTIVE)
+            before.result(PATIENCE_SECONDS)
+        assert setup.cache.remembered(TOKEN) is None
+
+    def test_an_order_about_one_token_leaves_the_answers_about_others_on_their_way(self) -> None:
+        zitadel = Hanging()
+        setup = Setup(zitadel)
+        with Crowd(1) as crowd:
+            asked = crowd.submit(setup.cache.introspect, TOKEN)
+            call = zitadel.call(0)
+            setup.cache.forget(Forget.of_token("another token"))
+            call.set_result(ACTIVE)
+            asked.result(PATIENCE_SECONDS)
+        assert setup.cache.remembered(TOKEN) == ACTIVE
+
+    def test_what_is_forgotten_makes_room(self) -> None:
+        setup = Setup(Scripted(), size=2)
+        for _ in range(3):
+            setup.cache.introspect("first")
+            setup.cache.introspect("second")
+            assert setup.cache.forget(ADA) == 2
