@@ -32,7 +32,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("diagnosis", "provisioning", "guard", "emulator"),
     ("server", "asgi"),
     ("investigation", "demo"),
-    ("verify",),
+    ("verify", "page"),
     ("doctor", "testing"),
     ("pytest_plugin",),
     ("cli",),
@@ -43,7 +43,7 @@ ROOT_MODULES = {"__init__", "__main__", "errors", "authorization", "client", "gu
 
 # Only these import it; a name without a dot stands for all that is in the package.
 HOMES: dict[str, set[str]] = {
-    "flask": {"server", "emulator"},
+    "flask": {"server", "emulator", "page"},
     "werkzeug": {"server", "emulator"},
     "starlette": {"asgi"},
     "anyio": {"asgi"},

@@ -123,7 +123,7 @@ def the_loser(one: subprocess.Popen[str], other: subprocess.Popen[str], winner_u
     ended = eventually("one has ended", lambda: [it for it in (one, other) if it.poll() is not None])
     (loser,) = ended
     winner = other if loser is one else one
-    assert first_answer(winner_url(winner is one), winner).status_code == 404
+    assert first_answer(f"{winner_url(winner is one)}unknown", winner).status_code == 404
     out, err = loser.communicate()
     err = unbroken(err)
     assert (loser.returncode, out) == (1, "")
@@ -270,3 +270,18 @@ def test_a_zitadel_that_hangs_does_not_keep_the_api_from_starting(shell: Shell) 
         assert requests.get(f"{url}/api/public", timeout=PATIENCE_SECONDS).status_code == 200
         code, _, err = stopped(process, signal.SIGTERM)
     assert (code, f"ZITADEL  {up.url}  no answer yet\n" in err) == (0, True)
+
+
+def test_the_page_opens_at_the_address_of_the_banner_unless_there_is_none(bare: Shell) -> None:
+    arguments = ("--emulator", "--emulator-port", str(free_port()))
+    with bare.serving(*arguments) as (process, url), requests.Session() as session:
+        assert process.stderr
+        row = next(line for line in process.stderr if line.startswith("page"))
+        page = row.split()[1]
+        assert re.fullmatch(rf"{url}/\?key=\w{{16,}}", page)
+        assert session.get(page, timeout=PATIENCE_SECONDS).status_code == 200
+        assert page.partition("key=")[2] not in stopped(process, signal.SIGTERM)[2]
+    with bare.serving(*arguments, "--no-page") as (process, url):
+        assert requests.get(url, timeout=PATIENCE_SECONDS).status_code == 404
+        _, err = stopped(process, signal.SIGTERM)[1:]
+    assert "key=" not in err

@@ -7,8 +7,9 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,6 +33,10 @@ from zdemo.config.environment import Environment, read_environment
 from zdemo.config.new_dotenv import EMULATOR_PORT
 from zdemo.config.settings import Settings
 from zdemo.errors import ExitCode, ZdemoError
+
+if TYPE_CHECKING:
+    from zdemo.cli.start import Place
+    from zdemo.page import PageOptions
 
 NOT_THE_EMULATORS = ("ZITADEL_KEY_FILE", "ZITADEL_INTERNAL_URL")  # they win over what the emulator needs
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -59,6 +64,7 @@ def serve(
     open_metrics: Annotated[
         bool, typer.Option("--open-metrics", help="Serve /metrics, to everybody who reaches the API. Off by default.")
     ] = False,
+    no_page: Annotated[bool, typer.Option("--no-page", help="Serve no page that shows the requests.")] = False,
     env_file: EnvFile = None,
 ) -> int:
     """Run the API: three routes, guarded by token introspection.
@@ -76,6 +82,7 @@ def serve(
     More: docs/api.md, docs/settings.md, docs/performance.md
     """
     from zdemo.cli.start import Place, tell_start  # here, since a line of help needs no server
+    from zdemo.page import new_key
     from zdemo.serving.listening import listen
     from zdemo.serving.signals import block_stop_signals
 
@@ -95,25 +102,49 @@ def serve(
     with ExitStack() as stack:
         with port_explained(ctx, host, port, emulator_port=emulator_port if emulator else None):
             listener = stack.enter_context(listen(host, port))
-        place = Place(host, port)
+        place = Place(host, port, page_key="" if no_page else new_key())
         if emulator:
             name = _start_emulator(ctx, stack, emulator_port, env_file or DEFAULT)
-            place = Place(host, port, emulator_port, name)
+            place = replace(place, emulator_port=emulator_port, emulator_name=name)
         hide_secrets(screen, environment)
         stack.enter_context(_metrics_folder(served=open_metrics, shared=workers > 1))
         tell_start(screen, environment, settings, place, as_json=json_logs)
         if emulator and not json_logs:  # below the banner
             _log(as_json=False, emulator=True)
+        from zdemo.page import PagedApp
         from zdemo.server import WorkerApp
         from zdemo.serving.production import serve_forever
         from zdemo.serving.spare_threads import spare_threads, thread_limit
 
-        spare = spare_threads(threads=threads, workers=workers, limit=thread_limit())
-        build = WorkerApp(
+        page = _page_options(place, environment, settings, threads=threads, workers=workers)
+        own_threads = threads + (page.threads if page else 0)
+        spare = spare_threads(threads=own_threads, workers=workers, limit=thread_limit())
+        worker = WorkerApp(
             settings=settings, threads=threads, spare_threads=spare, json_logs=json_logs, open_metrics=open_metrics
         )
-        serve_forever(build, listener, workers=workers, threads=threads + spare, connections=connections)
+        build = PagedApp(worker=worker, options=page) if page else worker
+        serve_forever(build, listener, workers=workers, threads=own_threads + spare, connections=connections)
     return ExitCode.YES
+
+
+def _page_options(
+    place: Place, environment: Environment, settings: Settings, *, threads: int, workers: int
+) -> PageOptions | None:
+    """Return how the page is served; ``None`` if it is not."""
+    from zdemo.page import PageOptions, page_threads
+    from zdemo.serving.spare_threads import thread_limit
+
+    if not place.page_key:
+        return None
+    return PageOptions(
+        key=place.page_key,
+        api_url=place.url,
+        settings=settings,
+        environment=environment,
+        emulator=place.emulator_name,
+        workers=workers,
+        threads=page_threads(threads=threads, workers=workers, limit=thread_limit()),
+    )
 
 
 def _log(*, as_json: bool, emulator: bool) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from zdemo.cli.env_file import (
     DEFAULT,
@@ -22,6 +23,7 @@ from zdemo.diagnosis import Finding
 from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.investigation import investigate_with, random_token
+from zdemo.serving.loopback import names_loopback
 
 ACCEPTED, LATE = "credentials accepted", "no answer yet"
 MOMENT_SECONDS = 0.5  # that the start waits for ZITADEL; then the API starts, and the verdict follows
@@ -31,18 +33,25 @@ REVOKE = "zdemo role revoke reader read:messages"
 
 @dataclass(frozen=True)
 class Place:
-    """Where the API listens; port and name of the emulator if it runs beside it."""
+    """Where the API listens; port and name of the emulator if it runs beside it; the page's key if there is a page."""
 
     host: str
     port: int
     emulator_port: int | None = None
     emulator_name: str = ""
+    page_key: str = field(default="", repr=False)
 
     @property
     def url(self) -> str:
         """The API's address, as a client on this machine writes it."""
         host = ANY_ADDRESS.get(self.host, self.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def page_url(self) -> str:
+        """The address that opens the page; empty if there is none. It is for a loopback host only."""
+        is_served = self.page_key and names_loopback(urlsplit(self.url).netloc)
+        return f"{self.url}/?key={self.page_key}" if is_served else ""
 
 
 class Preflight:
@@ -107,7 +116,8 @@ def tell_start(
     preflight = Preflight(screen, environment, settings)
     verdict = preflight.verdict()
     if as_json:
-        screen.tell(f"API on {place.url}, asks {settings.zitadel}: {verdict}")
+        page = f", page on {place.page_url}" if place.page_url else ""
+        screen.tell(f"API on {place.url}, asks {settings.zitadel}: {verdict}{page}")
     else:
         rows = [
             (
@@ -118,7 +128,9 @@ def tell_start(
             ("API", place.url, f"cache {settings.cache_ttl_seconds:g} s" if settings.cache_ttl_seconds else "no cache"),
         ]
         steps = [*_steps(environment, place)]
-        lines = [*table(rows, screen.width(screen.stderr)), "", "in another terminal", *steps, ""]
+        label_width = max(len(label) for label, *_ in rows)
+        page_row = [f"{'page':<{label_width}}  {place.page_url}"] if place.page_url else []  # too wide for a column
+        lines = [*table(rows, screen.width(screen.stderr)), *page_row, "", "in another terminal", *steps, ""]
         for line in lines:
             lead = "  " if line in steps else ""
             screen.behind(lead, line, stream=screen.stderr)

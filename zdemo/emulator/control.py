@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import timedelta
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Any
 
 from zdemo.emulator.bodies import read_body
@@ -22,13 +20,12 @@ from zdemo.emulator.entities import User
 from zdemo.emulator.faults import Fault, Faults, new_fault
 from zdemo.emulator.records import RequestRecords
 from zdemo.emulator.world import World
+from zdemo.serving.loopback import is_loopback_address, names_loopback
 
 PREFIX = "/_zdemo/"
 NAME_HEADER = "X-Zdemo-Emulator"
 ALLOWED = {"state": ("GET",), "reset": ("POST",), "clock": ("GET", "POST"), "faults": ("GET", "POST", "DELETE")}
 ALLOWED |= {"requests": ("GET", "DELETE"), "pats": ("POST",)}
-HOST = re.compile(r"(?i)(?P<name>localhost|127(\.\d{1,3}){3}|\[::1\])(:(?P<port>\d{1,5}))?", re.ASCII)
-HIGHEST_PORT = 65535
 UNITS = ("days", "hours", "minutes", "seconds")
 LONGEST = timedelta(days=36500)
 HEADERS = [
@@ -190,30 +187,14 @@ class Control:
 
 def check_caller(environ: Environ) -> None:
     """Raise Refused unless the request comes from a program on this machine, with the header that is required."""
-    if not _is_loopback(environ.get("REMOTE_ADDR", "")):
+    if not is_loopback_address(environ.get("REMOTE_ADDR", "")):
         raise Refused("the control interface answers only requests from this machine")
-    if not _names_loopback(environ.get("HTTP_HOST", "")):
+    if not names_loopback(environ.get("HTTP_HOST", "")):
         raise Refused("the control interface answers only to loopback hosts, for example localhost")
     if "HTTP_ORIGIN" in environ or any(name.startswith("HTTP_SEC_FETCH_S") for name in environ):
         raise Refused("the control interface is not for web pages")
     if environ.get("HTTP_X_ZDEMO_CONTROL") != "1":
         raise Refused("the header X-Zdemo-Control: 1 is missing")
-
-
-def _names_loopback(host: str) -> bool:
-    found = HOST.fullmatch(host)
-    if found is None or int(found["port"] or 0) > HIGHEST_PORT:
-        return False
-    return found["name"].lower() == "localhost" or _is_loopback(found["name"].strip("[]"))
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found).is_loopback
 
 
 def _has_body(environ: Environ) -> bool:

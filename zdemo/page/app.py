@@ -1,0 +1,129 @@
+"""The page as a layer around the API: it answers ``/`` and its own paths below ``/-/``, and passes on all others.
+
+What it answers is neither logged nor counted, since it is not the API that answers.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from flask import Flask
+
+from zdemo.errors import ConnectionFailed, ZdemoError
+from zdemo.page.access import PREFIX, Access, Environ, is_for_this_machine
+from zdemo.page.answers import HTML, PageRefusal, StartResponse, answer, json_bytes, refuse
+from zdemo.page.context import PageContext, PageOptions
+from zdemo.page.limits import PageSlots
+from zdemo.page.static import FILES, page_file
+from zdemo.serving import WSGIApp
+
+LARGEST_BODY_BYTES = 64 * 1024
+
+Handler = Callable[[PageContext, Mapping[str, Any]], Mapping[str, Any]]
+
+# A handler gets the JSON object that was sent (empty for GET), and returns the one to answer.
+# It raises PageRefusal, or a ZdemoError, whose message and hint are answered.
+ROUTES: Mapping[tuple[str, str], Handler] = {
+    # ("GET", f"{PREFIX}state"): state,
+    # ("POST", f"{PREFIX}send"): send,
+    # ("POST", f"{PREFIX}change"): change,
+}
+PATHS = frozenset(path for _, path in ROUTES) | {"/", PREFIX}
+OF_PEOPLE = ("/", PREFIX)  # paths that a person opens, to whom a refusal is a page
+
+log = logging.getLogger("zdemo.page")
+
+
+def paged(app: Flask, options: PageOptions) -> WSGIApp:
+    """Return the app with the page in front of it. Raises GuardError if the key is too short."""
+    return _Page(app, options)
+
+
+class _Page:
+    def __init__(self, app: Flask, options: PageOptions) -> None:
+        self._app = app
+        self._access = Access(options.key)
+        self._slots = PageSlots(options.threads)
+        self._context = PageContext(options=options, app=app)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path != "/" and not path.startswith(PREFIX):
+            return self._app(environ, start_response)
+        if not self._is_own(environ, path):
+            return self._app(environ, start_response)
+        try:
+            with self._slots.request():
+                return self._answer(environ, start_response, path)
+        except PageRefusal as refusal:
+            return refuse(start_response, refusal, as_html=path in OF_PEOPLE)
+
+    def _is_own(self, environ: Environ, path: str) -> bool:
+        """Return whether a request is the page's; under other host names there is no page."""
+        if path == "/" and environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return False
+        return (path in PATHS or path.startswith(FILES)) and is_for_this_machine(environ)
+
+    def _answer(self, environ: Environ, start_response: StartResponse, path: str) -> Iterable[bytes]:
+        self._access.check_origin(environ, is_page=path in OF_PEOPLE)
+        if path == "/":
+            return self._enter(environ, start_response)
+        method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
+        allowed = [known for known, at in ROUTES if at == path] or ["GET"]
+        if method not in allowed:
+            description = f"{path} takes {' and '.join(allowed)}"
+            raise PageRefusal(405, "method_not_allowed", description, headers=[("Allow", ", ".join(allowed))])
+        if path.startswith(FILES):
+            return answer(start_response, 200, *page_file(path.removeprefix(FILES)))
+        self._access.check_cookie(environ)
+        if path == PREFIX:
+            return answer(start_response, 200, *page_file("index.html"))
+        body = _json_object(environ) if method == "POST" else {}
+        document = _handled(ROUTES[method, path], self._context, body)
+        return answer(start_response, 200, json_bytes(document))
+
+    def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Move the key from the address into a cookie, and lead to the page."""
+        headers = [("Location", PREFIX)]
+        key = self._access.key_in(environ)
+        if key is not None:
+            self._access.check_key(key)
+            headers.append(("Set-Cookie", self._access.new_cookie(environ)))
+        return answer(start_response, 303, b"", HTML, headers)
+
+
+def _json_object(environ: Environ) -> dict[str, Any]:
+    """Return the JSON object that was sent. Raises PageRefusal."""
+    if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
+        raise PageRefusal(415, "not_json", "the body must be JSON, with Content-Type: application/json")
+    length = environ.get("CONTENT_LENGTH", "")
+    if not re.fullmatch(r"\d{1,9}", length, re.ASCII):
+        raise PageRefusal(411, "length_required", "the request has no Content-Length")
+    if int(length) > LARGEST_BODY_BYTES:
+        raise PageRefusal(413, "too_large", f"the body is larger than {LARGEST_BODY_BYTES >> 10} KiB")
+    try:
+        value = json.loads(environ["wsgi.input"].read(int(length)))
+    except (OSError, ValueError, RecursionError):
+        raise PageRefusal(400, "not_json", "the body is not JSON") from None
+    if not isinstance(value, dict):
+        raise PageRefusal(400, "not_json", "the body is not a JSON object")
+    return value
+
+
+def _handled(handler: Handler, context: PageContext, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a handler answers; its errors become refusals."""
+    try:
+        return handler(context, body)
+    except PageRefusal:
+        raise
+    except ZdemoError as error:
+        status = 502 if isinstance(error, ConnectionFailed) else 400
+        code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+        raise PageRefusal(status, code, error.message, hint=error.hint) from error
+    except Exception as error:
+        log.exception("the page failed")
+        raise PageRefusal(500, "internal_server_error", "unexpected error; see this API's log") from error

@@ -1,0 +1,65 @@
+"""How many requests to the page are served at a time, so that it never takes a thread of the API."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from zdemo.page.answers import PageRefusal
+
+PAGE_THREADS = 216  # per worker, beside the API's; Granian starts them when they are needed
+LEAST_THREADS = 8
+SHORT_REQUESTS = 16  # threads that no feed takes
+RETRY_AFTER_SECONDS = 5
+
+
+def page_threads(*, threads: int, workers: int, limit: int | None) -> int:
+    """Return how many threads the page of each worker gets, within the ``limit`` on threads.
+
+    It is a quarter of what the API's own ``threads`` leave: the rest are spare threads for the API.
+    """
+    if limit is None:
+        return PAGE_THREADS
+    return max(LEAST_THREADS, min(PAGE_THREADS, (limit // 2 // workers - threads) // 4))
+
+
+class PageSlots:
+    """Counts the requests to the page that are being served, and refuses those that are too many. Thread-safe."""
+
+    def __init__(self, threads: int) -> None:
+        self.most = threads
+        self.most_feeds = max(threads - SHORT_REQUESTS, threads // 2)
+        self._lock = threading.Lock()
+        self._all = self._feeds = 0
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Hold a slot for a request that ends soon. Raises PageRefusal."""
+        with self._lock:
+            if self._all >= self.most:
+                raise _too_many("too many requests to the page at a time")
+            self._all += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._all -= 1
+
+    def open_feed(self) -> None:
+        """Take a slot for a feed; ``close_feed`` gives it back. Raises PageRefusal."""
+        with self._lock:
+            if self._feeds >= self.most_feeds or self._all >= self.most:
+                raise _too_many(f"{self.most_feeds} pages are open, the most that this API serves; close some")
+            self._feeds += 1
+            self._all += 1
+
+    def close_feed(self) -> None:
+        """Give back the slot of a feed."""
+        with self._lock:
+            self._feeds -= 1
+            self._all -= 1
+
+
+def _too_many(description: str) -> PageRefusal:
+    return PageRefusal(503, "too_many_pages", description, headers=[("Retry-After", str(RETRY_AFTER_SECONDS))])

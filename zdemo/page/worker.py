@@ -1,0 +1,22 @@
+"""What runs in each worker process of ``zdemo serve`` that has a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zdemo.page.app import paged
+from zdemo.page.context import PageOptions
+from zdemo.server import WorkerApp
+from zdemo.serving import WSGIApp
+
+
+@dataclass(frozen=True, kw_only=True)
+class PagedApp:
+    """A recipe for the app of one worker with the page in front of it; it can be sent to another process."""
+
+    worker: WorkerApp
+    options: PageOptions
+
+    def __call__(self) -> WSGIApp:
+        """Set up the worker, and return the app."""
+        return paged(self.worker(), self.options)
