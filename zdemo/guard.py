@@ -107,6 +107,11 @@ def refusal_of(refused: Refused) -> Refusal:
 def failure_of(error: IntrospectionError, log: RateLimitedLog, request_id: str) -> Refusal:
     """Return an answer that says only that the API is at fault; log what to fix."""
     log.error(error.message, f"{error.hint} (request {request_id}; logged once per minute)")
+    return refusal_of_failure(error)
+
+
+def refusal_of_failure(error: IntrospectionError) -> Refusal:
+    """Return the answer to a request whose token could not be judged."""
     if isinstance(error, ZitadelUnavailable):
         return Refusal(
             status=error.status,

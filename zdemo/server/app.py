@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response
@@ -17,15 +18,13 @@ from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
 from zdemo.server.guard import logger, protect, refusal, request_id
 from zdemo.server.health import Readiness, operations
+from zdemo.server.http_errors import UNEXPECTED, refusal_of_http
 from zdemo.server.observe import observed
 from zdemo.server.request_bodies import BodyTooSlow, cut_connection_after, limit_bodies
 from zdemo.server.routes import api
 
 if TYPE_CHECKING:
     from zdemo.server.metrics import Metrics
-
-KEPT_HEADERS = ("allow", "retry-after")  # from werkzeug's errors
-DESCRIPTIONS = {404: "no such path", 405: "the path does not allow this method"}
 
 
 def create_app(
@@ -59,6 +58,7 @@ def create_app(
     protect(app, settings, introspector)
     app.register_blueprint(api)
     app.register_blueprint(operations(Readiness(ask), metrics.text if metrics else None))
+    app.add_url_rule("/openapi.json", "openapi", _describing(app, settings.role_denied_status))
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_unexpected)
     app.wsgi_app = observed(app.wsgi_app, metrics)  # type: ignore[method-assign]  # as Flask's documentation says
@@ -72,15 +72,22 @@ def _new_metrics(counters: Counters) -> Metrics:
 
 
 def _answer_http_error(error: HTTPException) -> Response:
-    status = error.code or 500
-    name = error.name.lower().replace(" ", "_")  # werkzeug's, since Python renames statuses between its versions
-    response = refusal(status, name, DESCRIPTIONS.get(status) or error.description or error.name)
-    for header, value in error.get_headers():
-        if header.lower() in KEPT_HEADERS:
-            response.headers[header] = value
+    response = refusal(refusal_of_http(error))
     return cut_connection_after(response) if isinstance(error, BodyTooSlow) else response
 
 
 def _answer_unexpected(error: Exception) -> Response:
     logging.getLogger("zdemo.server").error("request %s failed", request_id(), exc_info=error)
-    return refusal(500, "internal_server_error", "unexpected error; see this API's log")
+    return refusal(UNEXPECTED)
+
+
+def _describing(app: Flask, role_denied_status: int) -> Callable[[], Response]:
+    """Return the view of ``/openapi.json``, which makes the description when somebody first asks for it."""
+
+    @cache
+    def text() -> str:
+        from zdemo.server.openapi import describe  # here, since most processes never need it
+
+        return json.dumps(describe(app, role_denied_status=role_denied_status))
+
+    return lambda: Response(text(), mimetype="application/json")

@@ -165,18 +165,18 @@ def request_id() -> str:
     return str(environ[REQUEST_ID])
 
 
-def refusal(status: int, error: str, description: str, headers: Mapping[str, str] | None = None) -> Response:
+def refusal(refused: Refusal) -> Response:
     """Return a JSON response that refuses the request."""
-    request.environ |= {OUTCOME: error, REASON: description}
-    response = jsonify(refusal_body(error, description, request_id()))
-    response.status_code = status
+    request.environ |= {OUTCOME: refused.error, REASON: refused.description}
+    response = jsonify(refusal_body(refused.error, refused.description, request_id()))
+    response.status_code = refused.status
     response.headers[ID_HEADER] = request_id()
-    response.headers.update(headers or {})
+    response.headers.update(refused.headers)
     return response
 
 
 def _answer_refusal(refused: Refused) -> Response:
-    response = _answer(refusal_of(refused))
+    response = _private(refusal(refusal_of(refused)))
     if isinstance(refused, InsufficientScope):
         request.environ[REASON] = f"{LACKS} {refused.lacking}"
     return response
@@ -184,10 +184,6 @@ def _answer_refusal(refused: Refused) -> Response:
 
 def _answer_failure(error: IntrospectionError) -> Response:
     guard: Guard = current_app.extensions[EXTENSION]
-    response = _answer(failure_of(error, guard.log, request_id()))
+    response = _private(refusal(failure_of(error, guard.log, request_id())))
     request.environ[REASON] = error.message
     return response
-
-
-def _answer(refused: Refusal) -> Response:
-    return _private(refusal(refused.status, refused.error, refused.description, refused.headers))

@@ -1,0 +1,279 @@
+"""What the API answers, in OpenAPI 3.1: routes, words, statuses and header fields come from the code that answers.
+
+OpenAPI has no place for the answers to unknown paths and wrong methods. They stand among the components, unused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from inspect import unwrap
+from typing import Any
+
+from flask import Flask
+from werkzeug.exceptions import BadRequest, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.routing import Rule
+
+from zdemo import __version__
+from zdemo.authorization import Policy, authorize, bearer_token
+from zdemo.errors import InsufficientScope, Refused, UnusableAnswer, ZitadelUnavailable
+from zdemo.guard import Refusal, refusal_body, refusal_of, refusal_of_failure
+from zdemo.introspection.model import Introspection
+from zdemo.server.health import METRICS_TYPE
+from zdemo.server.http_errors import UNEXPECTED, refusal_of_http
+from zdemo.server.observe import ID_HEADER
+from zdemo.server.request_bodies import TOO_LARGE, BodyTooSlow, TooManyBodies
+from zdemo.server.routes import ROLE
+
+Json = dict[str, Any]
+
+JSON = "application/json"
+SCHEME = "bearer"
+EXAMPLE_ID = "4f0c99fb5d4c4a21"
+READ_METHODS = ("GET", "HEAD", "OPTIONS")
+PRIVATE = {"Cache-Control": "no-store", "Vary": "Authorization"}  # of every answer of a guard
+INFO = {
+    "title": "zdemo",
+    "summary": "The example API that zdemo serve runs",
+    "description": (
+        "Shows how an API checks ZITADEL access tokens by introspection (RFC 7662) and refuses them (RFC 6750). "
+        "Send a token only in the `Authorization` header field. The responses `NotFound` (a path that is not in this "
+        "document) and `MethodNotAllowed` (another method of a path) are among the components."
+    ),
+    "version": __version__,
+    "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+}
+TOKEN = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An access token of ZITADEL: a personal access token, an opaque token, or a JWT.",
+}
+REFUSAL = {
+    "type": "object",
+    "properties": {
+        "error": {"type": "string", "description": "A fixed word for programs."},
+        "error_description": {"type": "string", "description": "A sentence for people."},
+        "request_id": {"type": "string", "description": f"The same as in `{ID_HEADER}`."},
+    },
+    "required": ["error", "error_description", "request_id"],
+    "additionalProperties": False,
+}
+REQUEST_ID = {
+    "description": "The ID that the API gives the request, whatever the caller sends.",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
+    "example": EXAMPLE_ID,
+}
+HEADERS = {
+    "Allow": "The methods of the path, in any order.",
+    "Cache-Control": "No cache may keep the answer.",
+    "Retry-After": "After how many seconds to try again.",
+    "Vary": "The answer depends on this header field.",
+    "WWW-Authenticate": "The challenge (RFC 6750 section 3).",
+}
+HEADER_SCHEMAS: Mapping[str, Json] = {  # of the others, all values are known
+    "Allow": {"type": "string", "pattern": "^[A-Z]+(, [A-Z]+)*$"},
+    "Retry-After": {"type": "integer", "minimum": 1},
+}
+
+
+def describe(app: Flask, *, role_denied_status: int) -> Json:
+    """Return the OpenAPI document of an app of ``create_app``. Routes that others added to it are left out."""
+    known = _operations(app, role_denied_status)
+    rules = sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule)
+    return {
+        "openapi": "3.1.1",
+        "info": INFO,
+        "servers": [{"url": "/"}],
+        "paths": {rule.rule: _path(rule, known[rule.endpoint]) for rule in rules if rule.endpoint in known},
+        "components": {
+            "schemas": {"Refusal": REFUSAL},
+            "headers": {ID_HEADER: REQUEST_ID},
+            "responses": _shared_answers(),
+            "securitySchemes": {SCHEME: TOKEN},
+        },
+    }
+
+
+def _operations(app: Flask, role_denied_status: int) -> dict[str, Json]:
+    """Return the main operation of each endpoint."""
+    metrics = {METRICS_TYPE: {"schema": {"type": "string"}, "example": "zdemo_breaker_state 0.0\n"}}
+    document = {JSON: {"schema": {"type": "object", "required": ["openapi", "info", "paths"]}}}
+    asking = {"502": _shared("BadGateway"), "503": _shared("Unavailable")}
+    return {
+        "api.public": _operation("Answer everybody", {"200": _words(app, "api.public")}),
+        "api.private": _guarded(app, "api.private", "Answer callers with an active token for this API"),
+        "api.private_scoped": _guarded(
+            app,
+            "api.private_scoped",
+            f"Answer callers with an active token for this API whose user has the role {ROLE}",
+            InsufficientScope([ROLE], status=role_denied_status),
+        ),
+        "operations.healthz": _operation("Tell whether the process answers", {"200": _json({"status": "alive"})}),
+        "operations.readyz": _operation(
+            "Tell whether the API can check tokens", {"200": _json({"status": "ready"}), **asking}
+        ),
+        "operations.prometheus": _operation("Show metrics for Prometheus", {"200": _answer("Metrics.", metrics)}),
+        "openapi": _operation("Show this document", {"200": _answer("An OpenAPI document.", document)}),
+    }
+
+
+def _guarded(app: Flask, endpoint: str, summary: str, lacking: InsufficientScope | None = None) -> Json:
+    """Return the operation of a guarded view; ``lacking`` is how it refuses a token without its role."""
+    malformed = [_guard_refusal(_token_refusal("Bearer")), refusal_of_http(BadRequest())]
+    refused = [_guard_refusal(_token_refusal(None)), _guard_refusal(_inactive())]
+    answers = {
+        "200": _words(app, endpoint, PRIVATE),
+        "400": _refusal("The `Authorization` header field, or the body, is malformed.", *malformed),
+        "502": _shared("BadGateway"),
+        "503": _shared("Unavailable"),
+    }
+    if lacking:
+        without_role = _guard_refusal(refusal_of(lacking))
+        if lacking.status == refused[0].status:
+            refused.append(without_role)
+        else:
+            answers[str(lacking.status)] = _refusal("The token's user lacks the role.", without_role)
+    answers["401"] = _refusal("The request has no token, or one that does not admit it.", *refused)
+    roles = [lacking.role] if lacking else []
+    return {**_operation(summary, answers), "security": [{SCHEME: roles}]}
+
+
+def _operation(summary: str, answers: Mapping[str, Json]) -> Json:
+    """Return an operation; every route can refuse a body, and can fail."""
+    always = {"400": "BadRequest", "408": "BodyTooSlow", "413": "BodyTooLarge", "500": "Failed"}
+    responses = {**{status: _shared(name) for status, name in always.items()}, **answers}
+    return {"summary": summary, "responses": dict(sorted(responses.items()))}
+
+
+def _path(rule: Rule, main: Json) -> Json:
+    """Return what a path answers to its methods, also to those that Flask gives every route."""
+    methods = sorted(rule.methods or ())
+    name = rule.endpoint.rpartition(".")[2]
+    found = {}
+    for method in methods:
+        if method == "OPTIONS":
+            answer = _answer("The methods of the path.", headers={"Allow": [", ".join(methods)]})
+            operation = _operation("List the methods of this path", {"200": answer})
+        else:
+            operation = _without_bodies(main) if method == "HEAD" else main
+        found[method.lower()] = {"operationId": f"{method.lower()}_{name}", **operation}
+    return found
+
+
+def _without_bodies(main: Json) -> Json:
+    """Return the operation for HEAD: bodies are neither sent nor read, so none is malformed or too slow."""
+    shared = _shared_answers()
+    responses = {}
+    for status, answer in main["responses"].items():
+        name = answer.get("$ref", "").rpartition("/")[2]
+        if name not in {"BadRequest", "BodyTooSlow"}:
+            whole = shared[name] if name else answer
+            responses[status] = {key: value for key, value in whole.items() if key != "content"}
+    return {**main, "summary": f"{main['summary']}, without a body", "responses": responses}
+
+
+def _shared_answers() -> dict[str, Json]:
+    unavailable = refusal_of_failure(ZitadelUnavailable("", hint=""))
+    unusable = refusal_of_failure(UnusableAnswer("", hint=""))
+    return {
+        "NotFound": _refusal("The path is not in this document.", refusal_of_http(NotFound())),
+        "MethodNotAllowed": _refusal(
+            "The path does not allow this method.", refusal_of_http(MethodNotAllowed(valid_methods=READ_METHODS))
+        ),
+        "BadRequest": _refusal("The body is malformed.", refusal_of_http(BadRequest())),
+        "BodyTooSlow": _refusal(
+            "The body did not come in time. The API closes the connection.", refusal_of_http(BodyTooSlow())
+        ),
+        "BodyTooLarge": _refusal(
+            "The body is too large, or too many are being received.",
+            refusal_of_http(RequestEntityTooLarge(TOO_LARGE)),
+            refusal_of_http(TooManyBodies()),
+        ),
+        "Failed": _refusal("An error in the API.", UNEXPECTED),
+        "Unavailable": _refusal(
+            "ZITADEL does not answer, or the API protects itself, so it cannot check tokens now.",
+            _guard_refusal(unavailable),
+        ),
+        "BadGateway": _refusal(
+            "ZITADEL refuses the API's own credentials, or its answer cannot be used.", _guard_refusal(unusable)
+        ),
+    }
+
+
+def _shared(name: str) -> Json:
+    return {"$ref": f"#/components/responses/{name}"}
+
+
+def _token_refusal(authorization: str | None) -> Refusal:
+    """Return how the guard answers a header field without a token."""
+    try:
+        bearer_token(authorization)
+    except Refused as refused:
+        return refusal_of(refused)
+    raise ValueError("the header field has a token")
+
+
+def _inactive() -> Refusal:
+    """Return how the guard answers a token that is not active."""
+    try:
+        authorize(Introspection(active=False), Policy(), now=0)
+    except Refused as refused:
+        return refusal_of(refused)
+    raise ValueError("the token is active")
+
+
+def _guard_refusal(refused: Refusal) -> Refusal:
+    return replace(refused, headers={**refused.headers, **PRIVATE})
+
+
+def _words(app: Flask, endpoint: str, headers: Mapping[str, str] | None = None) -> Json:
+    """Return the answer of one of the three example views, in its own words."""
+    return _json(unwrap(app.view_functions[endpoint])(), headers)
+
+
+def _json(body: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Json:
+    """Return an answer whose body is always the same."""
+    schema = {
+        "type": "object",
+        "properties": {name: {"const": text} for name, text in body.items()},
+        "required": list(body),
+        "additionalProperties": False,
+    }
+    values = {name: [value] for name, value in (headers or {}).items()}
+    return _answer("The request is admitted.", {JSON: {"schema": schema, "example": body}}, values)
+
+
+def _refusal(description: str, *refusals: Refusal) -> Json:
+    """Return the answer for all refusals with one status; a header field is required if each of them has it."""
+    errors = list(dict.fromkeys(refusal.error for refusal in refusals))
+    examples = {
+        f"{number}_{refusal.error}": {
+            "summary": refusal.description,
+            "value": refusal_body(refusal.error, refusal.description, EXAMPLE_ID),
+        }
+        for number, refusal in enumerate(refusals, start=1)
+    }
+    schema = {"$ref": "#/components/schemas/Refusal", "properties": {"error": {"enum": errors}}}
+    names = sorted({name for refusal in refusals for name in refusal.headers})
+    headers = {name: [refusal.headers[name] for refusal in refusals if name in refusal.headers] for name in names}
+    always = {name for name, values in headers.items() if len(values) == len(refusals)}
+    return _answer(description, {JSON: {"schema": schema, "examples": examples}}, headers, always)
+
+
+def _answer(
+    description: str,
+    content: Json | None = None,
+    headers: Mapping[str, Sequence[str]] | None = None,
+    always: Collection[str] | None = None,
+) -> Json:
+    """Return an answer; ``headers`` has the values of each field, ``always`` those that it never lacks (else all)."""
+    fields: Json = {ID_HEADER: {"$ref": f"#/components/headers/{ID_HEADER}"}}
+    for name, values in (headers or {}).items():
+        fields[name] = {
+            "description": HEADERS[name],
+            "required": always is None or name in always,
+            "schema": HEADER_SCHEMAS.get(name) or {"type": "string", "enum": list(dict.fromkeys(values))},
+            "example": values[0],
+        }
+    return {"description": description, "headers": fields, **({"content": content} if content else {})}
