@@ -47,7 +47,7 @@ def many_files() -> Iterator[None]:
 def running(zitadel: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """``zdemo serve`` with the emulator behind it, without a cache, so that tests do not affect each other."""
     environment = {**environment_for(zitadel.url), "ZDEMO_CACHE_TTL": "0"}
-    with served(tmp_path_factory.mktemp("serve"), environment) as process:
+    with served(tmp_path_factory.mktemp("serve"), environment, "--no-page") as process:
         yield process
 
 
@@ -172,7 +172,7 @@ def test_silent_clients_do_not_block_others(running: Served) -> None:
 def test_a_signal_stops_it_when_running_requests_are_finished(number: signal.Signals, tmp_path: Path) -> None:
     with upstream(after(0.5, ACTIVE)) as up:
         environment = {**environment_for(up.url), "ZITADEL_PROJECT_ID": PROJECT}
-        with served(tmp_path, environment) as running, ThreadPoolExecutor() as pool:
+        with served(tmp_path, environment, "--no-page") as running, ThreadPoolExecutor() as pool:
             reply = pool.submit(running.get, SCOPED)
             sent = READER.pat.encode()
             eventually("the request is under way", lambda: [it for it in up.requests if sent in it.body])
