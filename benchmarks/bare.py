@@ -6,13 +6,14 @@ import sys
 
 from flask import Flask
 
+from zdemo.serving.bus import Bus
 from zdemo.serving.listening import listen
 from zdemo.serving.production import serve_forever
 
 CONNECTIONS = 512
 
 
-def build() -> Flask:
+def build(_bus: Bus) -> Flask:
     """Return the bare Flask app."""
     app = Flask(__name__, static_folder=None)
 

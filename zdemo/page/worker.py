@@ -8,6 +8,7 @@ from zdemo.page.app import paged
 from zdemo.page.context import PageOptions
 from zdemo.server import WorkerApp
 from zdemo.serving import WSGIApp
+from zdemo.serving.bus import Bus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +18,6 @@ class PagedApp:
     worker: WorkerApp
     options: PageOptions
 
-    def __call__(self) -> WSGIApp:
-        """Set up the worker, and return the app."""
-        return paged(self.worker(), self.options)
+    def __call__(self, bus: Bus) -> WSGIApp:
+        """Set up the worker, and return the app; ``bus`` leads to the other workers."""
+        return paged(self.worker(bus), self.options)

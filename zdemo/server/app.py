@@ -16,12 +16,14 @@ from zdemo.guard import DEFAULT_THREADS, load_settings
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
+from zdemo.server.forgetting import Forgetting
 from zdemo.server.guard import logger, protect, refusal, request_id
 from zdemo.server.health import Readiness, operations
 from zdemo.server.http_errors import UNEXPECTED, refusal_of_http
 from zdemo.server.observe import observed
 from zdemo.server.request_bodies import BodyTooSlow, cut_connection_after, limit_bodies
 from zdemo.server.routes import api
+from zdemo.serving.bus import Bus
 
 if TYPE_CHECKING:
     from zdemo.server.metrics import Metrics
@@ -34,11 +36,12 @@ def create_app(
     threads: int = DEFAULT_THREADS,
     spare_threads: int = 0,
     open_metrics: bool = False,
+    bus: Bus | None = None,
 ) -> Flask:
     """Return the example API, for any WSGI server; the arguments are those of ``protect``.
 
     With ``open_metrics``, ``/metrics`` answers everybody who reaches the API; otherwise nothing is counted for it.
-    Raises SettingsError.
+    ``bus`` leads to the other workers of the same server. Raises SettingsError.
     """
     settings = settings or load_settings(logger)
     counters = Counters()
@@ -51,6 +54,7 @@ def create_app(
             built,
             partial(built.introspect, own=True),
         )  # else readiness is a matter of luck in a flood
+        Forgetting(built.forget, bus or Bus())
     metrics = _new_metrics(counters) if open_metrics else None
     app = Flask("zdemo", static_folder=None)
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named

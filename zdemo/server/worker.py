@@ -10,6 +10,7 @@ from flask import Flask
 from zdemo.config.settings import Settings
 from zdemo.server.app import create_app
 from zdemo.server.logs import log_to_stderr
+from zdemo.serving.bus import Bus
 
 # How long a thread waits for the interpreter before it demands it. With Python's 5 ms, several hundred threads that
 # begin at once, as in a flood, wake up 100,000 times per second, and leave no time to the one that runs.
@@ -26,8 +27,8 @@ class WorkerApp:
     json_logs: bool
     open_metrics: bool
 
-    def __call__(self) -> Flask:
-        """Set up logging and the interpreter, and return the app."""
+    def __call__(self, bus: Bus | None = None) -> Flask:
+        """Set up logging and the interpreter, and return the app; ``bus`` leads to the other workers."""
         sys.setswitchinterval(SWITCH_SECONDS)
         log_to_stderr(as_json=self.json_logs, in_batches=True)
         return create_app(
@@ -35,4 +36,5 @@ class WorkerApp:
             threads=self.threads,
             spare_threads=self.spare_threads,
             open_metrics=self.open_metrics,
+            bus=bus,
         )

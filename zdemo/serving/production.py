@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -17,6 +18,7 @@ from granian.server import MPServer
 from granian.server.mp import WorkerProcess
 
 from zdemo.serving import WSGIApp
+from zdemo.serving.bus import Bus, Hub
 from zdemo.serving.listening import BACKLOG, address, one_per_worker
 from zdemo.serving.signals import CAN_BLOCK, block_stop_signals, has_arrived, sigterm_unblocked, wait_for
 from zdemo.serving.worker import Worker
@@ -32,6 +34,7 @@ class _Server(MPServer):
     """
 
     listeners: list[socket.socket]
+    hub: Hub
 
     def _init_shared_socket(self) -> None:
         """Bind no socket of its own."""
@@ -39,9 +42,12 @@ class _Server(MPServer):
     def _spawn_worker(self, **arguments: Any) -> WorkerProcess:  # type: ignore[override]  # Granian names them all
         self._sso = self.listeners[arguments["idx"]]
         self._shd = _holder(self._sso)
-        worker = super()._spawn_worker(**arguments)
+        pipe = self.hub.open() if self.workers > 1 else None
+        worker = super()._spawn_worker(**arguments | {"target": replace(arguments["target"], pipe=pipe)})
         with sigterm_unblocked():
             worker.inner.start()
+        if pipe:
+            pipe.close()  # the worker has its own now, and the hub sees its end when the worker ends
         worker.start = worker._watch  # type: ignore[method-assign]  # what is left to do, with the signal blocked again
         return worker
 
@@ -67,12 +73,12 @@ def _holder(listener: socket.socket) -> Any:
 
 
 def serve_forever(
-    build: Callable[[], WSGIApp], listener: socket.socket, *, workers: int, threads: int, connections: int
+    build: Callable[[Bus], WSGIApp], listener: socket.socket, *, workers: int, threads: int, connections: int
 ) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP; running requests are finished first. Close ``listener`` then.
 
-    ``build`` returns the application. It runs once in each worker process, so it must be picklable. ``threads`` and
-    ``connections``, the most clients at a time, are per worker.
+    ``build`` returns the application. It runs once in each worker process, so it must be picklable, and gets the
+    worker's way to the others. ``threads`` and ``connections``, the most clients at a time, are per worker.
 
     Ctrl-C on a terminal goes to the whole process group. A Granian worker that gets SIGINT, and SIGTERM from its parent
     a moment later, does not stop until it is killed: so workers block SIGINT, and get SIGTERM from this process alone.
@@ -86,7 +92,7 @@ def serve_forever(
         return
     if CAN_BLOCK:  # else the handlers do
         threading.Thread(target=_pass_on, args=(signals, server.signal_handler_interrupt), daemon=True).start()
-    server.listeners = one_per_worker(listener, workers)
+    server.listeners, server.hub = one_per_worker(listener, workers), Hub()
     server.serve(spawn_target=Worker(place=address(listener), count=workers), target_loader=build, wrap_loader=False)
 
 

@@ -13,12 +13,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any
 
 from granian.server import MPServer
 from setproctitle import setproctitle
 
 from zdemo.serving import WSGIApp
+from zdemo.serving.bus import Bus
 from zdemo.serving.signals import CAN_BLOCK, block_stop_signals
 
 STOP_SECONDS = 9.0  # how long running requests may take to finish; the parent kills after 10
@@ -30,18 +32,28 @@ FLUSH_SECONDS = 2.0  # how long the last log lines may take, with the GIL and a 
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """What each worker process runs; it is sent there. ``place`` is where the server listens, for the title."""
+    """What each worker process runs; it is sent there. ``place`` is where the server listens, for the title.
+
+    ``pipe`` leads to the hub of the bus; a worker that is alone has none.
+    """
 
     place: str
     count: int
+    pipe: Connection | None = None
 
-    def __call__(self, number: int, _title: object, build: Callable[[], WSGIApp], *rest: Any) -> None:
+    def __call__(self, number: int, _title: object, build: Callable[[Bus], WSGIApp], *rest: Any) -> None:
         """Serve until SIGTERM, or until the parent ends. Granian gives the arguments."""
         setproctitle(f"zdemo serve: worker {number} of {self.count}, {self.place}")
         running: list[None] = []  # one item per request in progress
         _watch(running)
-        MPServer._spawn_wsgi_worker(number, None, lambda: _counted(build(), running), *rest)
+        MPServer._spawn_wsgi_worker(number, None, lambda: _counted(self._app(build), running), *rest)
         _exit_at_once()
+
+    def _app(self, build: Callable[[Bus], WSGIApp]) -> WSGIApp:
+        bus = Bus(self.pipe, others=self.count - 1)
+        app = build(bus)
+        bus.start()
+        return app
 
 
 def _counted(app: WSGIApp, running: list[None]) -> WSGIApp:

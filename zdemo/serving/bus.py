@@ -1,0 +1,170 @@
+"""Messages between the workers of one server, through their parent.
+
+Each worker has a pipe to its parent, which it inherits: nothing listens, so nobody else can connect, and no file is
+left. A frame is a topic, a line break, and a JSON object. What comes out of a pipe is JSON, never pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+FORGET = b"forget"
+LARGEST_FRAME_BYTES = 256 * 1024
+MOST_WAITING = 256  # frames per topic and worker; of one more, the oldest is dropped
+EVERYTHING = FORGET + b'\n{"everything":true}'  # in place of too many: an order to forget must not be lost
+
+Handler = Callable[[dict[str, Any]], None]
+
+
+class Bus:
+    """One worker's way to the others. Without a ``pipe`` it is alone."""
+
+    def __init__(self, pipe: Connection | None = None, *, others: int = 0) -> None:
+        self.others = others  # how many workers there are besides, as far as all run
+        self._handlers: dict[str, list[Handler]] = {}
+        self._link = _Link(pipe, self._receive) if pipe else None
+
+    def publish(self, topic: str, message: Mapping[str, Any]) -> None:
+        """Send a message to all other workers. Never blocks and never raises.
+
+        A message that is too large is logged and dropped, and so is the oldest one for a worker that is too slow.
+        """
+        frame = topic.encode() + b"\n" + json.dumps(message, separators=(",", ":")).encode()
+        if len(frame) > LARGEST_FRAME_BYTES:
+            _log().error("a message of %d bytes about %s is too large for the other workers", len(frame), topic)
+        elif self._link:
+            self._link.send(frame)
+
+    def subscribe(self, topic: str, handler: Handler) -> None:
+        """Call ``handler`` with each message about a topic, in the bus's thread: it must not wait for anything."""
+        self._handlers.setdefault(topic, []).append(handler)
+
+    def start(self) -> None:
+        """Deliver what has come and what comes, to those that have subscribed by then."""
+        if self._link:
+            self._link.start()
+
+    def _receive(self, frame: bytes) -> None:
+        name, _, text = frame.partition(b"\n")
+        topic = name.decode(errors="replace")
+        for handler in self._handlers.get(topic, ()):
+            try:
+                handler(json.loads(text))
+            except Exception:  # the next message may be all right
+                _log().exception("a message about %s from another worker failed", topic)
+
+
+class Hub:
+    """In the parent: hands the messages of each worker to all others."""
+
+    def __init__(self) -> None:
+        self._links: set[_Link] = set()
+        self._lock = threading.Lock()
+
+    def open(self) -> Connection:
+        """Return a worker's end of a new pipe. The worker is served until all copies of that end are closed."""
+        from multiprocessing import Pipe  # here, since apps on other servers need none
+
+        pipe, end = Pipe()
+        link = _Link(pipe, lambda frame: self._hand_on(link, frame), lambda: self._leave(link))
+        with self._lock:
+            self._links.add(link)
+        link.start()
+        return end
+
+    def _hand_on(self, sender: _Link, frame: bytes) -> None:
+        with self._lock:
+            others = self._links - {sender}
+        for link in others:
+            link.send(frame)
+
+    def _leave(self, link: _Link) -> None:
+        with self._lock:
+            self._links.discard(link)
+
+
+class _Link:
+    """One end of a pipe: a thread that reads, and one that writes what waits."""
+
+    def __init__(
+        self, pipe: Connection, receive: Callable[[bytes], None], at_end: Callable[[], None] = lambda: None
+    ) -> None:
+        self._pipe, self._receive, self._at_end = pipe, receive, at_end
+        self._waiting = _Waiting()
+
+    def start(self) -> None:
+        for work in (self._read, self._write):
+            threading.Thread(target=work, name="bus", daemon=True).start()
+
+    def send(self, frame: bytes) -> None:
+        self._waiting.put(frame)
+
+    def _read(self) -> None:
+        try:
+            while True:
+                self._receive(self._pipe.recv_bytes(LARGEST_FRAME_BYTES))
+        except (EOFError, OSError):  # the other process has ended, or sends what is too large
+            self._end()
+
+    def _write(self) -> None:
+        try:
+            for frame in self._waiting:
+                self._pipe.send_bytes(frame)
+        except OSError:
+            self._end()
+
+    def _end(self) -> None:
+        self._waiting.close()
+        self._at_end()
+
+
+class _Waiting:
+    """Frames that wait to be written. Orders to forget go first; the other topics take turns."""
+
+    def __init__(self) -> None:
+        self._queues: dict[bytes, deque[bytes]] = {FORGET: deque()}
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def put(self, frame: bytes) -> None:
+        topic = frame.partition(b"\n")[0]
+        with self._changed:
+            queue = self._queues.setdefault(topic, deque())
+            if len(queue) == MOST_WAITING:
+                if topic == FORGET:
+                    queue.clear()
+                    frame = EVERYTHING
+                else:
+                    queue.popleft()
+            queue.append(frame)
+            self._changed.notify()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Wait for each frame; end when it is closed."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or any(self._queues.values()))
+                if self._closed:
+                    return
+                topic = next(topic for topic, queue in self._queues.items() if queue)
+                frame = self._queues[topic].popleft()
+                if topic != FORGET:
+                    self._queues[topic] = self._queues.pop(topic)
+            yield frame
+
+
+def _log() -> logging.Logger:
+    return logging.getLogger("zdemo.server")
