@@ -1,0 +1,72 @@
+/** Why a request was answered so: the sentence, the rule, and what fixes it, all in the server's words. */
+
+import { make, spoken } from "./dom.js";
+
+const COMMAND = /^(zdemo|curl|unset|export|docker|python|pip)\b/;
+const REMARK = /\s{2,}\((.*)\)$/s;
+const SHOWN_MS = 1500;
+
+/**
+ * Return what stands below the title of the step that decided.
+ * @param {any} event
+ * @param {any} step
+ */
+export function decisionCard(event, step) {
+  const why = event.why;
+  if (!why) return step.ok ? null : make("div.why", {}, make("p", {}, event.outcome));
+  return make(
+    "div.why",
+    {},
+    make("p.sentence", {}, why.sentence, why.rfc && make("span.rule", {}, why.rfc)),
+    candidates(why),
+    seen(why),
+    fixes(why),
+  );
+}
+
+function candidates(why) {
+  if (!why.candidates?.length) return null;
+  return make(
+    "div.candidates",
+    {},
+    make("p", {}, "One of these; they cannot be told apart from outside:"),
+    make("ul", {}, ...why.candidates.map((text) => make("li", {}, text))),
+  );
+}
+
+function seen(why) {
+  if (!why.seen?.length) return null;
+  return make("dl.seen", {}, ...why.seen.map(([label, text]) => make("div", {}, make("dt", {}, label), make("dd", {}, text))));
+}
+
+function fixes(why) {
+  if (!why.fix?.length) return null;
+  return make("div.fixes", {}, make("b", {}, "Fix"), make("ul", {}, ...why.fix.map((text) => make("li", {}, ...fix(text)))));
+}
+
+function fix(text) {
+  if (!COMMAND.test(text)) return [text];
+  const remark = REMARK.exec(text)?.[1];
+  const command = text.replace(REMARK, "");
+  return [make("code", {}, command), copyButton(command), remark && make("span.note", {}, remark)];
+}
+
+function copyButton(command) {
+  const label = make("span", {}, "Copy");
+  const button = make("button.small.copy", { type: "button" }, label, spoken(` ${command}`));
+  button.addEventListener("click", async () => {
+    label.textContent = (await copied(command)) ? "Copied" : "Press Ctrl+C";
+    setTimeout(() => (label.textContent = "Copy"), SHOWN_MS);
+  });
+  button.dataset.command = command;
+  return button;
+}
+
+async function copied(command) {
+  try {
+    await navigator.clipboard.writeText(command);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,102 @@
+/** The live connection: the feed of requests, and what to say when it is lost. */
+
+import { feedRefusal, readState } from "./api.js";
+import { byId, make, setText } from "./dom.js";
+import { closeWindow } from "./countdown.js";
+import { callerOf, reasonOf, resultOf } from "./words.js";
+import { addEvent, addNote, keepSetup, listen, setConnection, state } from "./state.js";
+
+const RETRY_MS = 5000;
+const SPOKEN_MS = 2000;
+const SHORT = {
+  connecting: "Connecting",
+  live: "Live",
+  gone: "No connection",
+  key: "Key refused",
+  too_many: "Too many pages",
+  refused: "No feed",
+};
+const PROBLEMS = {
+  gone: "The API does not answer. This page connects again by itself once it runs.",
+  key: "The API was started again, and has a new key. Open the address that zdemo serve prints now.",
+  too_many: "Too many pages are open, so this one gets no requests. Close another one; this page tries again every 5 s.",
+  refused: "The feed of requests does not open. This page tries again every 5 s.",
+};
+
+/** Connect, and stay connected. */
+export function startLive() {
+  listen(["connection"], showConnection);
+  listen(["setup"], showSetup);
+  listen(["events"], speakSoon);
+  document.addEventListener("visibilitychange", () => document.hidden || refreshState());
+  connect();
+}
+
+/** Read the state again. A failure is left to the feed, which notices it too and says so. */
+export async function refreshState() {
+  try {
+    keepSetup(await readState());
+  } catch (error) {
+    if (error.kind === "key") setConnection("key");
+  }
+}
+
+function connect() {
+  const feed = new EventSource("/-/feed");
+  feed.addEventListener("hello", () => {
+    setConnection("live");
+    refreshState();
+  });
+  feed.addEventListener("request", (message) => addEvent(parsed(message.data)));
+  feed.addEventListener("forgotten", () => {
+    addNote("the API forgot answers of ZITADEL: it asks again");
+    closeWindow();
+    refreshState();
+  });
+  feed.addEventListener("error", () => lost(feed));
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null; // one unreadable event must not end the feed
+  }
+}
+
+/** The browser reconnects after a lost connection, but not after an answer other than 200. */
+async function lost(feed) {
+  if (feed.readyState !== EventSource.CLOSED) return setConnection("gone");
+  const refusal = await feedRefusal();
+  if (!refusal) return connect();
+  setConnection(refusal.code === "too_many_pages" ? "too_many" : refusal.kind);
+  setTimeout(connect, RETRY_MS);
+}
+
+function showConnection() {
+  const chip = byId("connection");
+  chip.dataset.state = state.connection;
+  setText(chip.firstElementChild, SHORT[state.connection]);
+  const text = PROBLEMS[state.connection] ?? "";
+  byId("problem").hidden = !text;
+  byId("problem").replaceChildren(...(text ? [make("p", {}, text)] : []));
+}
+
+function showSetup() {
+  const { setup } = state;
+  setText(byId("setup-api"), setup.api.replace(/^https?:\/\//, ""));
+  setText(byId("setup-zitadel"), setup.zitadel.replace(/^https?:\/\//, "") + (setup.emulator ? ` (emulator ${setup.emulator})` : ""));
+  setText(byId("setup-ttl"), setup.ttl_seconds ? `${setup.ttl_seconds} s` : "0 s: none is kept");
+}
+
+let speaking = 0;
+
+/** Say the latest outcome, at most once per 2 s, and never the ones that were there when the page opened. */
+function speakSoon() {
+  speaking ||= setTimeout(() => {
+    speaking = 0;
+    const latest = state.events.findLast((item) => item.id);
+    if (!latest || Date.now() / 1000 - latest.at > SPOKEN_MS / 500) return;
+    setText(byId("live"), `${latest.status} ${resultOf(latest.status)}: ${latest.method} ${latest.path} by ${callerOf(latest)}, ${reasonOf(latest)}`);
+  }, SPOKEN_MS);
+}

@@ -1,0 +1,138 @@
+/** The sequence of the selected request: an ordered list in the page, drawn as lanes and arrows by the style sheet. */
+
+import { decisionCard } from "./decision.js";
+import { byId, make, spoken } from "./dom.js";
+import { factsOf, verdictOf } from "./facts.js";
+import { LANES, LANE_NAMES, milliseconds, resultOf } from "./words.js";
+import { listen, select, state } from "./state.js";
+
+/** Which steps are open, by lanes and not by number: the next request may have fewer steps. */
+const open = new Set();
+
+/** Draw the sequence whenever another request is selected. */
+export function startSequence() {
+  const follow = byId("follow");
+  follow.addEventListener("change", () => followNewest(follow.checked));
+  byId("sequence-shown").addEventListener("keydown", (event) => {
+    if (event.key === "Escape") closeAll();
+  });
+  listen(["selected"], draw);
+  listen(["setup"], () => state.selected && draw());
+}
+
+function followNewest(follow) {
+  const newest = state.events.findLast((item) => item.id);
+  if (follow && newest) select(newest, true);
+  else state.follow = follow;
+}
+
+function draw() {
+  byId("follow").checked = state.follow;
+  const event = state.selected;
+  const shown = byId("sequence-shown");
+  byId("sequence-empty").hidden = Boolean(event);
+  shown.hidden = !event;
+  if (!event) return;
+  const focused = shown.contains(document.activeElement) ? document.activeElement?.id : "";
+  shown.className = resultOf(event.status);
+  shown.replaceChildren(verdictOf(event), factsOf(event), laneHeads(event), steps(event));
+  if (focused) document.getElementById(focused)?.focus();
+}
+
+function laneHeads(event) {
+  const used = new Set(event.steps.flatMap((step) => [step.from, step.to]));
+  const below = {
+    caller: event.caller?.name ?? "",
+    api: hostOf(state.setup?.api),
+    cache: used.has("cache") ? "" : "not used",
+    zitadel: used.has("zitadel") ? hostOf(state.setup?.zitadel) : "not asked",
+  };
+  return make("div.lanes", { "aria-hidden": "true" }, ...LANES.map((lane) =>
+    make(used.has(lane) ? "div.lane" : "div.lane.unused", {}, make("b", {}, LANE_NAMES[lane]), make("span", {}, below[lane]))));
+}
+
+function hostOf(address) {
+  return (address ?? "").replace(/^https?:\/\//, "");
+}
+
+function steps(event) {
+  return make("ol.steps", {}, ...event.steps.map((step, index) => drawStep(event, step, index)));
+}
+
+function drawStep(event, step, index) {
+  const key = `${step.from}-${step.to}-${step.decides ? "decision" : ""}`;
+  const details = stepDetails(step, index);
+  const button = make(
+    "button.step",
+    { id: `step-${index}`, type: "button", "aria-expanded": String(open.has(key)), "aria-controls": details.id },
+    spoken(`${lanesInWords(step)}: `),
+    make("span.to", { "aria-hidden": "true" }, lanesInArrows(step)),
+    make("span.title", {}, step.title),
+    make("span.time", {}, spoken(step.ms === null ? "" : ", "), milliseconds(step.ms)),
+    make("span.arrow", { "aria-hidden": "true" }),
+  );
+  details.hidden = !open.has(key);
+  button.addEventListener("click", () => toggle(key, button, details));
+  const item = make(classOf(step), { "data-arrow": arrowOf(step) }, button, step.decides && decisionCard(event, step), details);
+  return item;
+}
+
+function classOf(step) {
+  const classes = ["li"];
+  if (step.decides) classes.push("decides");
+  if (!step.ok) classes.push("bad");
+  if (isBack(step)) classes.push("back");
+  return classes.join(".");
+}
+
+const isBack = (step) => LANES.indexOf(step.to) < LANES.indexOf(step.from);
+
+/** Return the two lanes from left to right, for the style sheet. */
+function arrowOf(step) {
+  return [step.from, step.to].map((lane) => LANES.indexOf(lane)).sort().join("-");
+}
+
+function lanesInWords(step) {
+  const from = LANE_NAMES[step.from] ?? "";
+  if (step.decides) return "Decision";
+  return step.from === step.to ? from : `${from} to ${LANE_NAMES[step.to] ?? ""}`;
+}
+
+function lanesInArrows(step) {
+  const from = LANE_NAMES[step.from] ?? "";
+  if (step.decides) return "Decision";
+  return step.from === step.to ? from : `${from} → ${LANE_NAMES[step.to] ?? ""}`;
+}
+
+function stepDetails(step, index) {
+  const details = make("div.details", { id: `step-${index}-details` });
+  if (step.lines?.length) {
+    details.append(make("dl.wire", {}, ...step.lines.map(([name, value]) =>
+      make("div", {}, make("dt", {}, name), make("dd", {}, value)))));
+  }
+  if (step.body) {
+    const label = `Body: ${step.title}`;
+    details.append(make("pre", { tabIndex: 0, role: "region", "aria-label": label }, step.body));
+  }
+  if (!details.childNodes.length) details.append(make("p.note", {}, "Nothing more to show for this step."));
+  return details;
+}
+
+function toggle(key, button, details) {
+  const opens = details.hidden;
+  details.hidden = !opens;
+  button.setAttribute("aria-expanded", String(opens));
+  if (opens) open.add(key);
+  else open.delete(key);
+}
+
+/** Close every step, and keep the focus on the step that it was in. */
+function closeAll() {
+  const item = document.activeElement?.closest("li[data-arrow]");
+  open.clear();
+  for (const button of byId("sequence-shown").querySelectorAll("button.step")) {
+    button.setAttribute("aria-expanded", "false");
+    byId(button.getAttribute("aria-controls")).hidden = true;
+  }
+  item?.querySelector("button.step")?.focus();
+}

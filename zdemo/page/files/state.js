@@ -1,0 +1,135 @@
+/** What the page knows, in one place. Each part of the page listens for what it shows. */
+
+const MOST_EVENTS = 200; // as many as the server keeps
+
+/** @typedef {"setup" | "events" | "selected" | "connection" | "view" | "window"} Topic */
+
+/** @type {Map<Topic, Set<() => void>>} */
+const listeners = new Map();
+/** Request IDs that were seen: the feed sends the last events again when it reconnects. */
+const seen = new Map();
+/** What a send answered as the reason, which may know more than the event does. */
+const reasons = new Map();
+
+export const state = {
+  /** The answer of /-/state, once it came. */
+  setup: null,
+  /** Requests and notes, oldest first. */
+  events: [],
+  /** How many requests were seen in all. */
+  count: 0,
+  selected: null,
+  follow: true,
+  /** The request that the person has just sent, which is shown as soon as its event comes. */
+  wanted: null,
+  connection: "connecting",
+  /** When the removal window opened and closes, on the server's clock. */
+  window: null,
+  /** The server's clock minus this machine's, in seconds. */
+  clockOffset: 0,
+};
+
+/** Call `listener` whenever one of the topics changes. @param {Topic[]} topics @param {() => void} listener */
+export function listen(topics, listener) {
+  for (const topic of topics) {
+    if (!listeners.has(topic)) listeners.set(topic, new Set());
+    listeners.get(topic).add(listener);
+  }
+}
+
+const pending = new Set();
+
+/** Tell the listeners of a topic, at most once per frame. @param {Topic} topic */
+export function changed(topic) {
+  if (!pending.size) schedule(tell);
+  pending.add(topic);
+}
+
+/** Call a function before the next frame; a hidden page draws none, and still must not pile up work. */
+function schedule(call) {
+  if (document.hidden) setTimeout(call, 250);
+  else requestAnimationFrame(call);
+}
+
+function tell() {
+  const called = new Set([...pending].flatMap((topic) => [...(listeners.get(topic) ?? [])]));
+  pending.clear();
+  called.forEach((listener) => listener());
+}
+
+/** Return the server's time in seconds since 1970. */
+export function now() {
+  return Date.now() / 1000 + state.clockOffset;
+}
+
+/** Keep the answer of /-/state. */
+export function keepSetup(setup) {
+  state.setup = setup;
+  if (typeof setup.now === "number") state.clockOffset = setup.now - Date.now() / 1000;
+  changed("setup");
+}
+
+/** Keep the changes part of the state, which each change answers anew. */
+export function keepChanges(changes) {
+  if (state.setup) state.setup = { ...state.setup, changes: { ...state.setup.changes, ...changes } };
+  changed("setup");
+}
+
+/** Add a request to the feed. */
+export function addEvent(event) {
+  if (typeof event?.id !== "string" || seen.has(event.id)) return;
+  state.count += 1;
+  event.number = state.count;
+  if (reasons.has(event.id)) event.why = reasons.get(event.id);
+  seen.set(event.id, event);
+  limit(seen);
+  keep(event);
+  if (state.wanted === event.id) select(event, state.follow);
+  else if (state.follow) select(event, true);
+}
+
+/** Add a line between the requests that says what was changed. @param {string} text @param {number} [at] */
+export function addNote(text, at = now()) {
+  keep({ note: text, at });
+}
+
+function keep(item) {
+  state.events.push(item);
+  if (state.events.length > MOST_EVENTS) {
+    state.events.shift();
+  }
+  changed("events");
+}
+
+/** Keep the newest of a map; more than the feed shows, since the server may send those again. */
+function limit(map) {
+  if (map.size > 2 * MOST_EVENTS) map.delete(map.keys().next().value);
+}
+
+/** Show a request in the sequence. @param {any} event @param {boolean} follow whether newer ones replace it */
+export function select(event, follow = false) {
+  state.selected = event;
+  state.follow = follow;
+  state.wanted = null;
+  changed("selected");
+}
+
+/** Show the request that was just sent, now or when its event comes. @param {string} id @param {any} why */
+export function want(id, why) {
+  if (why) reasons.set(id, why);
+  limit(reasons);
+  const event = seen.get(id);
+  if (event) {
+    if (why) event.why = why;
+    select(event, state.follow);
+  } else {
+    state.wanted = id;
+  }
+}
+
+/** @param {string} connection */
+export function setConnection(connection) {
+  if (state.connection === connection) return;
+  state.connection = connection;
+  changed("connection");
+}

@@ -1,0 +1,101 @@
+/** Try it: sends a request once or every second, as the caller that is chosen. */
+
+import { byId, make } from "./dom.js";
+import { send } from "./api.js";
+import { markOf, milliseconds, resultOf } from "./words.js";
+import { listen, state, want } from "./state.js";
+
+const OTHER = "other";
+const PASTED = "pasted";
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const EVERY_MS = 1000;
+
+let timer = 0;
+let repeating = false;
+
+/** Make the form work. */
+export function startTry() {
+  byId("method").append(...METHODS.map((method) => make("option", { value: method }, method)));
+  listen(["setup"], fill);
+  byId("route").addEventListener("change", showFields);
+  byId("caller").addEventListener("change", showFields);
+  byId("try").addEventListener("submit", (event) => {
+    event.preventDefault();
+    sendOnce(true);
+  });
+  byId("repeat").addEventListener("click", () => (repeating ? stop() : start()));
+}
+
+function fill() {
+  const routes = state.setup.routes.map((route) => [`${route.method} ${route.path}`, `${route.path}: ${needs(route)}`]);
+  setOptions(byId("route"), [...routes, [OTHER, "another path…"]]);
+  const callers = state.setup.callers.map((caller) => [caller.id, `${caller.name}: ${caller.about}`]);
+  setOptions(byId("caller"), [...callers, [PASTED, "another token…"]]);
+  showFields();
+}
+
+function needs(route) {
+  if (route.role) return `needs ${route.role}`;
+  return route.guarded ? "needs a token" : "open to all";
+}
+
+/** Give a select its options, unless it has them: a change would close an open list. */
+function setOptions(select, options) {
+  if ([...select.options].map((option) => option.value + option.text).join() === options.flat().join("")) return;
+  const before = select.value;
+  select.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
+  if (options.some(([value]) => value === before)) select.value = before;
+}
+
+function showFields() {
+  byId("path-fields").hidden = byId("route").value !== OTHER;
+  byId("token-field").hidden = byId("caller").value !== PASTED;
+}
+
+function chosen() {
+  const [method, path] = byId("route").value.split(" ");
+  const request = byId("route").value === OTHER ? { method: byId("method").value, path: byId("path").value } : { method, path };
+  const caller = byId("caller").value;
+  return caller === PASTED ? { ...request, caller, token: byId("token").value.trim() } : { ...request, caller };
+}
+
+function start() {
+  repeating = true;
+  showRepeating();
+  state.follow = true;
+  again();
+}
+
+function stop() {
+  repeating = false;
+  clearTimeout(timer);
+  showRepeating();
+}
+
+function showRepeating() {
+  byId("repeat").textContent = repeating ? "Stop" : "Send every second";
+  byId("repeat").classList.toggle("running", repeating);
+}
+
+/** Send, and go on a second after the start, or at once if the answer took longer. */
+async function again() {
+  const started = performance.now();
+  await sendOnce(false);
+  if (repeating) timer = setTimeout(again, Math.max(EVERY_MS - (performance.now() - started), 0));
+}
+
+async function sendOnce(explain) {
+  try {
+    const answer = await send({ ...chosen(), explain });
+    if (answer.error) return show("failed", answer.error);
+    if (explain) want(answer.id, answer.why);
+    const result = resultOf(answer.status);
+    show(result, `${answer.status} ${result} in ${milliseconds(answer.ms)}`);
+  } catch (error) {
+    show("failed", error.hint ? `${error.message}: ${error.hint}` : error.message);
+  }
+}
+
+function show(result, text) {
+  byId("result").replaceChildren(make(`span.badge.${result}`, {}, make("span", { "aria-hidden": "true" }, markOf(result)), ` ${text}`));
+}

@@ -1,0 +1,59 @@
+/** Words and numbers as the page shows them. Reasons, rules and fixes are the server's own words and not here. */
+
+export const LANES = ["caller", "api", "cache", "zitadel"];
+export const LANE_NAMES = { caller: "Caller", api: "API", cache: "Cache", zitadel: "ZITADEL" };
+const MARKS = { admitted: "✓", refused: "✕", failed: "!" };
+const CLIENT_ERROR = 400;
+const SERVER_ERROR = 500;
+
+/**
+ * Return what became of a request: a 5xx says nothing about the token, so it is not a refusal.
+ * @param {number} status
+ * @returns {"admitted" | "refused" | "failed"}
+ */
+export function resultOf(status) {
+  if (status >= SERVER_ERROR) return "failed";
+  return status >= CLIENT_ERROR ? "refused" : "admitted";
+}
+
+/** Return the mark that says the same as the colour. @param {"admitted" | "refused" | "failed"} result */
+export function markOf(result) {
+  return MARKS[result];
+}
+
+/** Return the step that decided, if the request has one. */
+export function decisionOf(event) {
+  return (event.steps ?? []).find((step) => step.decides);
+}
+
+/** Return in one line why a request was answered so. */
+export function reasonOf(event) {
+  return decisionOf(event)?.title ?? event.why?.sentence ?? event.outcome ?? "";
+}
+
+/** @param {number | null | undefined} ms */
+export function milliseconds(ms) {
+  if (typeof ms !== "number") return "";
+  return `${ms < 100 ? ms.toFixed(1) : Math.round(ms)} ms`;
+}
+
+/** Return seconds that run, with a unit that does not move to the next line. @param {number} value */
+export function seconds(value) {
+  return `${Math.max(value, 0).toFixed(1)}\u00a0s`;
+}
+
+/** Return a duration as people say it: 5 s, 300 ms. @param {number} value in seconds */
+export function duration(value) {
+  return value > 0 && value < 1 ? `${Math.round(value * 1000)} ms` : `${Number(value.toFixed(1))} s`;
+}
+
+/** @param {number} at seconds since 1970 */
+export function timeOfDay(at) {
+  const date = new Date(at * 1000);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
+}
+
+/** Return who sent a request, in words. */
+export function callerOf(event) {
+  return event.caller?.name || (event.caller?.token ? "unknown caller" : "nobody");
+}
