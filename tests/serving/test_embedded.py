@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from http.client import HTTPConnection
@@ -182,6 +182,50 @@ def test_a_client_that_does_not_read_is_cut_off() -> None:
     with serving(either, threads=1, transfer_seconds=0.5) as port, socket.create_connection((LOOPBACK, port)) as deaf:
         deaf.sendall(request("/large"))
         assert get(port) == b"/path None"
+
+
+class Events:
+    """An app whose response is a stream of events that does not end by itself."""
+
+    def __init__(self, event: bytes) -> None:
+        self.event = event
+        self.ended = threading.Event()
+
+    def __call__(self, _environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("Content-Type", "text/event-stream")])
+        return self._events()
+
+    def _events(self) -> Iterator[bytes]:
+        try:
+            while True:
+                yield self.event
+                time.sleep(0.01)
+        finally:
+            self.ended.set()
+
+
+def test_a_stream_of_events_may_take_longer_than_a_response_but_ends_with_the_server() -> None:
+    events = Events(b": still here\n\n")
+    with ExitStack() as clients:
+        with serving(events, transfer_seconds=0.3) as port:
+            sock = clients.enter_context(socket.create_connection((LOOPBACK, port), timeout=DEADLINE_SECONDS))
+            sock.sendall(request("/"))
+            end = time.monotonic() + 1
+            while time.monotonic() < end:
+                assert sock.recv(1 << 16)
+            start = time.monotonic()
+        assert time.monotonic() - start < DEADLINE_SECONDS
+    assert events.ended.is_set()
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_stream_of_events_ends_when_its_client_leaves_or_does_not_read(leaves: bool) -> None:
+    events = Events(b": still here\n\n" if leaves else b"data: " + b"a" * 100_000 + b"\n\n")
+    with serving(events, transfer_seconds=0.3) as port, socket.create_connection((LOOPBACK, port)) as sock:
+        sock.sendall(request("/"))
+        if leaves:
+            sock.close()
+        assert events.ended.wait(DEADLINE_SECONDS)
 
 
 FIELD = "Name: value"

@@ -21,6 +21,7 @@ LINGER_SECONDS = 2.0  # how long a client may go on sending after a response tha
 LARGEST_HEADER_BYTES = 128 * 1024
 MOST_HEADER_FIELDS = 100
 CONNECTION = "zdemo.connection"  # key in a request's environment for its ``ClientConnection``
+EVENT_STREAM = b"text/event-stream"
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time at all
 
 
@@ -55,6 +56,8 @@ class _HeadersJoined(dict[bytes, bytes]):
 
 
 class _Request(HTTPRequest):
+    is_event_stream = False
+
     def __init__(self, server: Any, connection: Any) -> None:
         super().__init__(server, connection, proxy_mode=True)  # servers must accept absolute URIs (RFC 9112 §3.2.2)
         self.inheaders = _HeadersJoined()
@@ -106,7 +109,17 @@ class _Request(HTTPRequest):
         self.conn.unread = bool(self.rfile.remaining)
         if self.conn.unread:
             self.close_connection = True  # cheroot would wait for the rest, and hold it in memory
+        types = [value for name, value in self.outheaders if name.lower() == b"content-type"]
+        self.is_event_stream = any(value.startswith(EVENT_STREAM) for value in types)
         super().send_headers()
+
+    def write(self, chunk: bytes) -> None:
+        """Send a part of the response; each event of a stream has the whole time, until the server stops."""
+        if self.is_event_stream:
+            if not self.server.ready:
+                self.conn.end_silently()  # cheroot would wait for the end of the stream
+            self.conn.start_clock()
+        super().write(chunk)
 
     def simple_response(self, status: str, msg: str = "") -> None:
         """Refuse a request; an HTTP/2 preface gets no response, since its sender would not understand one."""
