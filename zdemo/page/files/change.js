@@ -2,6 +2,7 @@
 
 import { change } from "./api.js";
 import { byId, confirmed, make, setText, spoken } from "./dom.js";
+import { fixes } from "./decision.js";
 import { openWindow } from "./countdown.js";
 import { refreshState } from "./live.js";
 import { addNote, keepChanges, listen, state } from "./state.js";
@@ -20,15 +21,9 @@ export function startChange() {
 function draw() {
   const { changes } = state.setup;
   const focused = byId("changes").contains(document.activeElement) ? document.activeElement.id : "";
-  byId("changes").replaceChildren(...(changes.possible ? switches(changes) : reasons(changes)));
+  const shown = changes.possible ? switches(changes) : [make("p", {}, changes.why_not), fixes(changes.fix)];
+  byId("changes").replaceChildren(...shown.filter(Boolean));
   if (focused) document.getElementById(focused)?.focus();
-}
-
-function reasons(changes) {
-  return [
-    make("p", {}, changes.why_not),
-    make("ul.plain", {}, ...(changes.fix ?? []).map((text) => make("li", {}, text))),
-  ];
 }
 
 function switches(changes) {

@@ -20,7 +20,7 @@ export function decisionCard(event, step) {
     make("p.sentence", {}, why.sentence, why.rfc && make("span.rule", {}, why.rfc)),
     candidates(why),
     seen(why),
-    fixes(why),
+    fixes(why.fix),
   );
 }
 
@@ -39,9 +39,10 @@ function seen(why) {
   return make("dl.seen", {}, ...why.seen.map(([label, text]) => make("div", {}, make("dt", {}, label), make("dd", {}, text))));
 }
 
-function fixes(why) {
-  if (!why.fix?.length) return null;
-  return make("div.fixes", {}, make("b", {}, "Fix"), make("ul", {}, ...why.fix.map((text) => make("li", {}, ...fix(text)))));
+/** Return what fixes a problem, with a button that copies what is a command. @param {string[] | undefined} texts */
+export function fixes(texts) {
+  if (!texts?.length) return null;
+  return make("div.fixes", {}, make("b", {}, "Fix"), make("ul", {}, ...texts.map((text) => make("li", {}, ...fix(text)))));
 }
 
 function fix(text) {

@@ -2,7 +2,7 @@
 
 import { byId, make, setText, spoken } from "./dom.js";
 import { callerOf, markOf, milliseconds, reasonOf, resultOf, timeOfDay } from "./words.js";
-import { listen, select, state } from "./state.js";
+import { listen, select, setFollow, state } from "./state.js";
 
 const FILTERS = ["all", "admitted", "refused", "failed"];
 const STEPS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
@@ -34,6 +34,8 @@ function filterButton(name) {
 
 function pause() {
   held = held ? null : [...state.events];
+  state.paused = held !== null;
+  if (!held && state.follow) setFollow(true);
   byId("pause").textContent = held ? "Resume" : "Pause";
   draw();
 }

@@ -4,7 +4,7 @@ import { decisionCard } from "./decision.js";
 import { byId, make, spoken } from "./dom.js";
 import { factsOf, verdictOf } from "./facts.js";
 import { LANES, LANE_NAMES, milliseconds, resultOf } from "./words.js";
-import { listen, select, state } from "./state.js";
+import { listen, setFollow, state } from "./state.js";
 
 /** Which steps are open, by lanes and not by number: the next request may have fewer steps. */
 const open = new Set();
@@ -12,18 +12,12 @@ const open = new Set();
 /** Draw the sequence whenever another request is selected. */
 export function startSequence() {
   const follow = byId("follow");
-  follow.addEventListener("change", () => followNewest(follow.checked));
+  follow.addEventListener("change", () => setFollow(follow.checked));
   byId("sequence-shown").addEventListener("keydown", (event) => {
     if (event.key === "Escape") closeAll();
   });
   listen(["selected"], draw);
   listen(["setup"], () => state.selected && draw());
-}
-
-function followNewest(follow) {
-  const newest = state.events.findLast((item) => item.id);
-  if (follow && newest) select(newest, true);
-  else state.follow = follow;
 }
 
 function draw() {
@@ -56,7 +50,7 @@ function hostOf(address) {
 }
 
 function steps(event) {
-  return make("ol.steps", {}, ...event.steps.map((step, index) => drawStep(event, step, index)));
+  return make("ol.steps", { role: "list" }, ...event.steps.map((step, index) => drawStep(event, step, index)));
 }
 
 function drawStep(event, step, index) {

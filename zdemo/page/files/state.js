@@ -20,6 +20,8 @@ export const state = {
   count: 0,
   selected: null,
   follow: true,
+  /** Whether the person has stopped the feed, and with it what the sequence shows. */
+  paused: false,
   /** The request that the person has just sent, which is shown as soon as its event comes. */
   wanted: null,
   connection: "connecting",
@@ -85,7 +87,7 @@ export function addEvent(event) {
   limit(seen);
   keep(event);
   if (state.wanted === event.id) select(event, state.follow);
-  else if (state.follow) select(event, true);
+  else if (state.follow && !state.paused) select(event, true);
 }
 
 /** Add a line between the requests that says what was changed. @param {string} text @param {number} [at] */
@@ -112,6 +114,13 @@ export function select(event, follow = false) {
   state.follow = follow;
   state.wanted = null;
   changed("selected");
+}
+
+/** Show newer requests as they come, or keep the one that is shown. @param {boolean} follow */
+export function setFollow(follow) {
+  const newest = state.events.findLast((item) => item.id);
+  if (follow && newest) select(newest, true);
+  else state.follow = follow;
 }
 
 /** Show the request that was just sent, now or when its event comes. @param {string} id @param {any} why */

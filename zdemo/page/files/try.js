@@ -3,7 +3,7 @@
 import { byId, make } from "./dom.js";
 import { send } from "./api.js";
 import { markOf, milliseconds, resultOf } from "./words.js";
-import { listen, state, want } from "./state.js";
+import { listen, setFollow, state, want } from "./state.js";
 
 const OTHER = "other";
 const PASTED = "pasted";
@@ -62,7 +62,7 @@ function chosen() {
 function start() {
   repeating = true;
   showRepeating();
-  state.follow = true;
+  setFollow(true);
   again();
 }
 
