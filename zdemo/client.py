@@ -11,7 +11,7 @@ from typing import Any
 
 from zdemo.config.masking import without_secret_query
 from zdemo.config.settings import API_URL, ClientSettings
-from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind
+from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, UsageError
 from zdemo.http.response import Response
 
 ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant
@@ -52,6 +52,15 @@ class OtherRoute:
 
 
 Endpoint = Route | OtherRoute
+
+
+def other_route(path: str, *, typed: str) -> OtherRoute:
+    """Return a path of any API. Raises UsageError for what cannot stand in a request as it is."""
+    if "#" in path:
+        raise UsageError("a fragment (#) is not sent to an API", hint="leave out # and what follows it")
+    if any(c.isspace() or not c.isprintable() for c in typed):
+        raise UsageError("the path has a space or a control character", hint="write a space as %20")
+    return OtherRoute(path=path, typed=typed)
 
 
 class Method(StrEnum):
@@ -146,14 +155,21 @@ class Call:
         return self.answer.status, self.challenge.text if self.challenge else ""
 
 
-def call_api(settings: ClientSettings, route: Endpoint, token: str | None, method: Method = Method.GET) -> Call:
+def call_api(
+    settings: ClientSettings,
+    route: Endpoint,
+    token: str | None,
+    method: Method = Method.GET,
+    *,
+    headers: Mapping[str, str] | None = None,
+) -> Call:
     """Send one request to a route, with the token if there is one. Raises ConnectionFailed if no answer comes."""
     from zdemo.http.transport import Transport  # here, because --help, --curl and completion need no requests
 
     transport = Transport(settings.api_url, setting=settings.setting)
-    headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    sent = {"Accept": "application/json", **(headers or {})} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
-        answer = transport.send(method, route.path, timeout_seconds=settings.timeout_seconds, headers=headers)
+        answer = transport.send(method, route.path, timeout_seconds=settings.timeout_seconds, headers=sent)
     except ConnectionFailed as failure:
         raise _about_the_api(failure, settings) from failure
     finally:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import requests
 
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.config.environment import Environment
+from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import Settings
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator, emulate
 from zdemo.page import PageOptions, paged
 from zdemo.server import create_app
+from zdemo.serving import WSGIApp
 from zdemo.serving.embedded import serving
 
 KEY = "b7c1d2e3f4a5968778695a4b"
@@ -38,20 +40,54 @@ class PageSite:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.session.get(f"{self.url}{path}", headers=named, timeout=PATIENCE_SECONDS)
 
+    def post(self, path: str, document: Any, **headers: str) -> requests.Response:
+        """Send JSON with the cookie; names of headers as for ``get``."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.session.post(f"{self.url}{path}", json=document, headers=named, timeout=PATIENCE_SECONDS)
+
     def call(self, path: str, token: str = READER.pat) -> requests.Response:
         """Send a request to the API, as a program does."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return requests.get(f"{self.url}{path}", headers=headers, timeout=PATIENCE_SECONDS)
 
 
+def variables_of(emulator: Emulator) -> dict[str, str]:
+    """Return the settings of an API and its page for an emulator, as a ``.env`` has them."""
+    return {
+        "ZITADEL_DOMAIN": emulator.url,
+        "CLIENT_ID": CLIENT_ID,
+        "CLIENT_SECRET": CLIENT_SECRET,
+        "ZITADEL_PROJECT_ID": PROJECT_ID,
+        "PAT": READER.pat,
+        "ZDEMO_VISITOR_PAT": VISITOR.pat,
+        "ZITADEL_ADMIN_PAT": ADMIN.pat,
+    }
+
+
 @contextmanager
-def page_site(*, threads: int = 8, key: str = KEY) -> Iterator[PageSite]:
-    """Serve an API with its page, in front of an emulator, while the block lasts."""
-    with emulate() as emulator:
-        settings = Settings(issuer=emulator.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET)
+def page_site(
+    *, threads: int = 8, key: str = KEY, beside: bool = True, ttl_seconds: float = 5.0, **changed: str
+) -> Iterator[PageSite]:
+    """Serve an API with its page, in front of an emulator, while the block lasts.
+
+    ``beside``: the page knows that the ZITADEL is an emulator. ``changed`` are other variables, empty for none.
+    """
+    late: list[WSGIApp] = []  # the page needs to know the port
+
+    def app(environ: Any, start_response: Any) -> Any:
+        return late[0](environ, start_response)
+
+    with emulate() as emulator, serving(app, threads=threads + 8) as port:
+        environment = Environment({COMMAND_LINE: variables_of(emulator) | changed})
         options = PageOptions(
-            key=key, api_url="http://127.0.0.1", settings=settings, environment=Environment({}), threads=threads
+            key=key,
+            api_url=f"http://127.0.0.1:{port}",
+            settings=replace(Settings.from_env(environment), cache_ttl_seconds=ttl_seconds),
+            environment=environment,
+            emulator=emulator.world.name if beside else "",
+            emulator_users={"reader": READER.id, "visitor": VISITOR.id} if beside else {},
+            threads=threads,
         )
-        app = paged(create_app(settings), options)
-        with serving(app, threads=threads + 8) as port, requests.Session() as session:
+        late.append(paged(create_app(options.settings), options))
+        with requests.Session() as session:
             yield PageSite(url=f"http://127.0.0.1:{port}", key=key, emulator=emulator, session=session)

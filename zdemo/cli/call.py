@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import typer
 
-from zdemo.cli.env_file import steps_with_env_file
 from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.cli.layout import step
 from zdemo.cli.options import EnvFile, Json, Pat, check_address
@@ -24,6 +23,7 @@ from zdemo.cli.token_input import checked_token, environment_with_token, tell_hi
 from zdemo.cli.watch import Watch
 from zdemo.client import Call, Challenge, Method, OtherRoute, Route, call_api, curl_command
 from zdemo.client import as_json as call_document
+from zdemo.config.env_file import steps_with_env_file
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.masking import masked, without_secret_query
 from zdemo.config.parsers import is_loopback

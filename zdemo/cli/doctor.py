@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 import typer
 
 from zdemo.cli.doctor_screen import first_to_explain, reported_cases, show_details, show_summary, stream_groups
-from zdemo.cli.env_file import DEFAULT, steps_with_env_file, with_env_file
+from zdemo.cli.env_file import with_env_file
 from zdemo.cli.explain import explain
 from zdemo.cli.junit import STANDARD_OUTPUT, check_report, junit, write_report
 from zdemo.cli.layout import step
 from zdemo.cli.options import EnvFile, Json, check_address
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
+from zdemo.config.env_file import DEFAULT, steps_with_env_file
 from zdemo.config.environment import Environment
 from zdemo.config.names import did_you_mean
 from zdemo.config.printable import printable

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
-from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
+from zdemo.config.env_file import DEFAULT
 from zdemo.config.new_dotenv import EMULATOR_PORT, differences, emulator_text
 from zdemo.errors import SettingsError
 
-if TYPE_CHECKING:
-    from zdemo.diagnosis import Finding
-    from zdemo.doctor import Result
-
-HasSteps = TypeVar("HasSteps", "Finding", "Result")
-COMMANDS = re.compile(
-    r"\bzdemo (?:call|doctor|introspect|role (?:list|grant|revoke)|serve|setup|token)\b(?!.*--env-file)"
-)
-DEFAULT = Path(".env")
 TO_BE_SET = {"ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "PAT", "ZITADEL_ADMIN_PAT"}
 TO_BE_EQUAL = {"ZITADEL_PROJECT_ID", *TO_BE_SET} - {"PAT"}  # which may be any user's
 NOT_TO_BE_SET = {"ZITADEL_KEY_FILE"}  # wins over the client secret
@@ -31,18 +20,6 @@ MOST_FILES_READ = 4  # each takes up to a second; for more, a new name is as goo
 def with_env_file(command: str, path: Path) -> str:
     """Return a command with the option to use this ``.env``, if it needs one."""
     return command if path == DEFAULT else f"{command} --env-file {shlex.quote(str(path))}"
-
-
-def steps_with_env_file(found: HasSteps, path: Path | None) -> HasSteps:
-    """Return the same with the option in each command that it suggests, if the command line gives another ``.env``."""
-    if path in (None, DEFAULT):
-        return found
-    option = f" --env-file {shlex.quote(str(path))}"
-
-    def with_option(step: str) -> str:
-        return COMMANDS.sub(lambda command: command[0] + option, step)
-
-    return replace(found, fix=tuple(map(with_option, found.fix)), otherwise=tuple(map(with_option, found.otherwise)))
 
 
 def at_port(command: str, port: int) -> str:

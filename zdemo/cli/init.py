@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.env_file import DEFAULT, at_port, emulator_env_file, with_env_file
+from zdemo.cli.env_file import at_port, emulator_env_file, with_env_file
 from zdemo.cli.gitignore import keep_out_of_git
 from zdemo.cli.layout import with_remark
 from zdemo.cli.options import EmulatorPort, EnvFile, check_needs_emulator
 from zdemo.cli.questions import typed_line
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal
+from zdemo.config.env_file import DEFAULT
 from zdemo.config.environment import read_environment
 from zdemo.config.new_dotenv import EMULATOR_PORT, SKELETON, create_dotenv, differences, emulator_text
 from zdemo.config.printable import printable

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zdemo.cli.env_file import DEFAULT, with_emulator_settings
+from zdemo.cli.env_file import emulator_env_file, with_emulator_settings
 from zdemo.cli.options import (
     EMULATOR_HOST,
     EmulatorPort,
@@ -29,6 +29,7 @@ from zdemo.cli.options import (
 )
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_warnings
+from zdemo.config.env_file import DEFAULT
 from zdemo.config.environment import Environment, read_environment
 from zdemo.config.new_dotenv import EMULATOR_PORT
 from zdemo.config.settings import Settings
@@ -75,7 +76,8 @@ def serve(
       zdemo serve --port 5001 --workers 2 --json-logs
 
     Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL; CLIENT_ID and CLIENT_SECRET, or ZITADEL_KEY_FILE;
-    ZITADEL_PROJECT_ID, ZDEMO_CACHE_TTL, ZDEMO_CACHE_SIZE, ZDEMO_TIMEOUT, ZDEMO_ALLOW_HTTP, ZDEMO_ROLE_DENIED_STATUS
+    ZITADEL_PROJECT_ID, ZDEMO_CACHE_TTL, ZDEMO_CACHE_SIZE, ZDEMO_TIMEOUT, ZDEMO_ALLOW_HTTP, ZDEMO_ROLE_DENIED_STATUS;
+    for the page, PAT, ZDEMO_VISITOR_PAT and ZITADEL_ADMIN_PAT
 
     Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken; 3 a setting is missing or wrong
 
@@ -131,17 +133,23 @@ def _page_options(
     place: Place, environment: Environment, settings: Settings, *, threads: int, workers: int
 ) -> PageOptions | None:
     """Return how the page is served; ``None`` if it is not."""
+    from zdemo.emulator import READER, VISITOR
     from zdemo.page import PageOptions, page_threads
     from zdemo.serving.spare_threads import thread_limit
 
     if not place.page_key:
         return None
+    file = environment.file
+    if place.emulator_port:
+        file, _ = emulator_env_file(file or DEFAULT, place.emulator_port)
     return PageOptions(
         key=place.page_key,
         api_url=place.url,
         settings=settings,
         environment=environment,
+        steps_file=file,
         emulator=place.emulator_name,
+        emulator_users={"reader": READER.id, "visitor": VISITOR.id} if place.emulator_name else {},
         workers=workers,
         threads=page_threads(threads=threads, workers=workers, limit=thread_limit()),
     )
@@ -189,7 +197,7 @@ class _JsonLogScreen(Screen):
 
 def _with_emulator(screen: Screen, environment: Environment, port: int) -> Environment:
     """Return the environment with the emulator's settings in place of the person's."""
-    from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID
+    from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
     variables = {
         "ZITADEL_DOMAIN": f"http://localhost:{port}",
@@ -201,6 +209,7 @@ def _with_emulator(screen: Screen, environment: Environment, port: int) -> Envir
     shadowed += [name for name in NOT_THE_EMULATORS if name in environment]
     if shadowed:
         screen.tell(f"note: --emulator ignores your {', '.join(shadowed)}")
+    variables |= {"PAT": READER.pat, "ZDEMO_VISITOR_PAT": VISITOR.pat, "ZITADEL_ADMIN_PAT": ADMIN.pat}  # of the page
     options = {name: ("--emulator", value) for name, value in variables.items()}
     return read_environment(environment.file, options).without(*NOT_THE_EMULATORS)
 

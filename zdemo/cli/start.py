@@ -8,15 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from zdemo.cli.env_file import (
-    DEFAULT,
-    emulator_env_file,
-    steps_with_env_file,
-    with_emulator_settings,
-    with_env_file,
-)
+from zdemo.cli.env_file import emulator_env_file, with_emulator_settings, with_env_file
 from zdemo.cli.layout import table, with_remark
 from zdemo.cli.screen import Screen
+from zdemo.config.env_file import DEFAULT, steps_with_env_file
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.settings import API_URL, DEFAULT_API_URL, Settings
 from zdemo.diagnosis import Finding

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from zdemo.cli.suggestions import near
-from zdemo.client import Endpoint, OtherRoute, Route
+from zdemo.client import Endpoint, Route, other_route
 from zdemo.config.names import THE_URL
 from zdemo.config.parsers import DAMAGED_SCHEME
 from zdemo.errors import UsageError
@@ -33,7 +33,7 @@ def target(text: str, url: str | None) -> CallTarget:
     if text in list(Route):
         return CallTarget(endpoint=Route(text), address=url)
     if text.startswith("/"):
-        return CallTarget(endpoint=_other(text, path=text), address=url)
+        return CallTarget(endpoint=other_route(text, typed=text), address=url)
     if "://" not in text and not DAMAGED_SCHEME.match(text):
         raise _unknown(text)
     if url is not None:
@@ -41,16 +41,8 @@ def target(text: str, url: str | None) -> CallTarget:
     scheme, mark, rest = text.partition("://")
     host = re.split(r"[/?#]", rest, maxsplit=1)[0]
     path = rest[len(host) :]
-    endpoint = _other(text, path=path if path.startswith("/") else f"/{path}")
+    endpoint = other_route(path if path.startswith("/") else f"/{path}", typed=text)
     return CallTarget(endpoint=endpoint, address=f"{scheme}{mark}{host}", option=THE_URL)
-
-
-def _other(text: str, *, path: str) -> OtherRoute:
-    if "#" in path:
-        raise UsageError("a fragment (#) is not sent to an API", hint="leave out # and what follows it")
-    if any(c.isspace() or not c.isprintable() for c in text):
-        raise UsageError("the path has a space or a control character", hint="write a space as %20")
-    return OtherRoute(path=path, typed=text)
 
 
 def _unknown(text: str) -> UsageError:

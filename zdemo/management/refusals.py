@@ -37,6 +37,8 @@ PERMISSIONS = {  # what a method needs (ZITADEL: InternalAuthZ)
     "DeleteApplication": "project.app.delete",
     "CreateUser": "user.write",
     "DeleteUser": "user.delete",
+    "DeactivateUser": "user.write",
+    "ReactivateUser": "user.write",
     "AddPersonalAccessToken": "user.write",
     "RemovePersonalAccessToken": "user.write",
     "CreateAuthorization": "user.grant.write",

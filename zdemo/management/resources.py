@@ -243,6 +243,11 @@ def deactivate_user(client: ManagementClient, user_id: str) -> None:
     client.call(USER_SERVICE, "DeactivateUser", {"userId": user_id})
 
 
+def reactivate_user(client: ManagementClient, user_id: str) -> None:
+    """Make a deactivated user active again; their tokens stay dead."""
+    client.call(USER_SERVICE, "ReactivateUser", {"userId": user_id})
+
+
 def lock_user(client: ManagementClient, user_id: str) -> None:
     """Lock a user, which ends their tokens for good."""
     client.call(USER_SERVICE, "LockUser", {"userId": user_id})

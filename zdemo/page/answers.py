@@ -8,6 +8,8 @@ from html import escape
 from http import HTTPStatus
 from typing import Any
 
+from zdemo.config.printable import printable
+
 Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
 
@@ -54,8 +56,8 @@ class PageRefusal(Exception):
     @property
     def document(self) -> dict[str, str]:
         """The refusal as JSON."""
-        found = {"error": self.code, "error_description": self.description}
-        return found | {"hint": self.hint} if self.hint else found
+        found = {"error": self.code, "error_description": printable(self.description)}
+        return found | {"hint": printable(self.hint)} if self.hint else found
 
 
 def start(start_response: StartResponse, status: int, headers: Iterable[tuple[str, str]]) -> None:

@@ -13,11 +13,14 @@ from typing import Any
 
 from flask import Flask
 
-from zdemo.errors import ConnectionFailed, ZdemoError
+from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
 from zdemo.page.access import PREFIX, Access, Environ, is_for_this_machine
 from zdemo.page.answers import HTML, PageRefusal, StartResponse, answer, json_bytes, refuse
+from zdemo.page.changes import change
 from zdemo.page.context import PageContext, PageOptions
 from zdemo.page.limits import PageSlots
+from zdemo.page.sending import send
+from zdemo.page.state import state
 from zdemo.page.static import FILES, page_file
 from zdemo.serving import WSGIApp
 
@@ -28,9 +31,9 @@ Handler = Callable[[PageContext, Mapping[str, Any]], Mapping[str, Any]]
 # A handler gets the JSON object that was sent (empty for GET), and returns the one to answer.
 # It raises PageRefusal, or a ZdemoError, whose message and hint are answered.
 ROUTES: Mapping[tuple[str, str], Handler] = {
-    # ("GET", f"{PREFIX}state"): state,
-    # ("POST", f"{PREFIX}send"): send,
-    # ("POST", f"{PREFIX}change"): change,
+    ("GET", f"{PREFIX}state"): state,
+    ("POST", f"{PREFIX}send"): send,
+    ("POST", f"{PREFIX}change"): change,
 }
 PATHS = frozenset(path for _, path in ROUTES) | {"/", PREFIX}
 OF_PEOPLE = ("/", PREFIX)  # paths that a person opens, to whom a refusal is a page
@@ -121,7 +124,8 @@ def _handled(handler: Handler, context: PageContext, body: Mapping[str, Any]) ->
     except PageRefusal:
         raise
     except ZdemoError as error:
-        status = 502 if isinstance(error, ConnectionFailed) else 400
+        unanswered = 502 if isinstance(error, ConnectionFailed) else 400
+        status = error.status if isinstance(error, IntrospectionError) else unanswered
         code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
         raise PageRefusal(status, code, error.message, hint=error.hint) from error
     except Exception as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from flask import Flask
 
@@ -15,22 +17,30 @@ from zdemo.page.limits import PAGE_THREADS
 class PageOptions:
     """How the API was started; it can be sent to another process.
 
-    ``key`` opens the page. ``emulator`` is the name of an emulator beside the API, and ``threads`` is how many of the
-    server's threads the page may use.
+    ``key`` opens the page. ``environment`` has the tokens of callers and administrator. ``steps_file`` is the
+    ``.env`` for commands that the page suggests. ``emulator`` is the name of an emulator beside the API, and
+    ``emulator_users`` has the IDs of its users by caller. ``threads`` is how many of the server's threads the page may
+    use.
     """
 
     key: str = field(repr=False)
     api_url: str
     settings: Settings
     environment: Environment
+    steps_file: Path | None = None
     emulator: str = ""
+    emulator_users: Mapping[str, str] = field(default_factory=dict)
     workers: int = 1
     threads: int = PAGE_THREADS
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageContext:
-    """What a part of the page is given to answer a request; ``app`` is the API in this worker."""
+    """What a part of the page is given to answer a request; ``app`` is the API in this worker.
+
+    ``user_ids`` are those of the callers, as far as they were seen: ZITADEL does not say whose a dead token was.
+    """
 
     options: PageOptions
     app: Flask
+    user_ids: dict[str, str] = field(default_factory=dict)

@@ -4,6 +4,16 @@ from zdemo.server.app import create_app
 from zdemo.server.guard import protect, requires_token
 from zdemo.server.log_lines import RequestLines
 from zdemo.server.logs import RequestLog, log_to_stderr
+from zdemo.server.open_views import is_guard
 from zdemo.server.worker import WorkerApp
 
-__all__ = ["RequestLines", "RequestLog", "WorkerApp", "create_app", "log_to_stderr", "protect", "requires_token"]
+__all__ = [
+    "RequestLines",
+    "RequestLog",
+    "WorkerApp",
+    "create_app",
+    "is_guard",
+    "log_to_stderr",
+    "protect",
+    "requires_token",
+]

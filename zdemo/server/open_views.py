@@ -41,9 +41,9 @@ def mark(guard: Callable[..., Any], view: Callable[..., Any]) -> None:
     if not _takes_mark(view, GUARDED):
         what = f"an object of the type {type(view).__name__}"
         raise GuardError(f"requires_token cannot guard {what}", hint="write a function that calls it, and guard that")
-    for inner in chain(view, _is_guard):
+    for inner in chain(view, is_guard):
         _takes_mark(inner, GUARDED)
-    below = reached(view, _is_guard)
+    below = reached(view, is_guard)
     for inner in below:
         _takes_mark(inner, BELOW_GUARD)
     with _lock:
@@ -105,10 +105,11 @@ def _is_open(view: Callable[..., Any]) -> bool:
 
 
 def _ends(view: Any) -> bool:
-    return _has(view, GUARDED) or _is_guard(view)
+    return _has(view, GUARDED) or is_guard(view)
 
 
-def _is_guard(view: Any) -> bool:
+def is_guard(view: Any) -> bool:
+    """Return whether a view has a guard."""
     return _has(view, GUARD)
 
 

@@ -1,0 +1,214 @@
+"""The switches of the page: roles, users and tokens in ZITADEL, and the emulator itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zdemo.introspection.cache import LONGEST_INACTIVE_SECONDS
+from zdemo.management.own_user import user_id_of_token
+from zdemo.management.resources import deactivate_user, find_user, get_user, list_pats, reactivate_user, remove_pat
+from zdemo.management.role_assignments import Change as RoleChange
+from zdemo.management.role_assignments import ChangeOutcome, grant, revoke, wait_until, wait_until_shown
+from zdemo.page.answers import PageRefusal
+from zdemo.page.context import PageContext
+from zdemo.page.control import EmulatorControl, is_stopped
+from zdemo.page.fields import seconds_of, text_of
+from zdemo.page.state import changes_document
+from zdemo.page.users import CallersUser, PageAdmin, administrator, users_of_callers
+
+CHANGE_SECONDS = 15.0
+LONGEST_DELAY_SECONDS = 10.0
+LONGEST_ADVANCE_SECONDS = 366 * 86400.0
+Body = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A change that was made: the seconds until ZITADEL showed it, and how long the API may use older answers."""
+
+    shown_after_seconds: float | None = None
+    old_answers_seconds: float = 0.0
+    user_id: str = ""
+    role: str = ""
+
+
+def change(context: PageContext, body: Body) -> dict[str, Any]:
+    """Make one change, wait until ZITADEL shows it, and return what is so now, and until when old answers may pass."""
+    name = text_of(body, "change")
+    if name in OF_EMULATOR:
+        done = OF_EMULATOR[name](context, body)
+    elif name in OF_USERS:
+        done = _change_user(context, OF_USERS[name], body)
+    else:
+        raise PageRefusal(400, "unknown_change", f"change must be {', '.join((*OF_USERS, *OF_EMULATOR))}")
+    at, shown = time.time(), done.shown_after_seconds
+    answer = changes_document(context) | {
+        "at": at,
+        "shown_after_ms": None if shown is None else round(shown * 1000, 1),
+    }
+    if done.old_answers_seconds:
+        removal = {"user_id": done.user_id, "role": done.role, "until": at + done.old_answers_seconds}
+        return answer | {"removal": removal}
+    return answer
+
+
+# --- users
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    """Who changes what: the administrator, the user of a caller's token, and what else was asked for."""
+
+    context: PageContext
+    admin: PageAdmin
+    user: CallersUser
+    body: Body
+
+    def done(self, shown_after_seconds: float | None, *, role: str = "") -> Done:
+        """Return that the change is made: answers from before it may be used until they are too old."""
+        ttl = self.context.options.settings.cache_ttl_seconds
+        return Done(shown_after_seconds=shown_after_seconds, old_answers_seconds=ttl, user_id=self.user.id, role=role)
+
+
+def _change_user(context: PageContext, make: Callable[[_Order], Done], body: Body) -> Done:
+    user_id = text_of(body, "user_id")
+    if context.options.emulator and is_stopped(EmulatorControl(context.options.settings.zitadel).state()):
+        raise PageRefusal(409, "zitadel_stopped", "ZITADEL is stopped, so nothing can be changed there")
+    with administrator(context, CHANGE_SECONDS) as admin:
+        known = {user.id: user for user in users_of_callers(context, admin)}
+        if user_id not in known:
+            raise PageRefusal(404, "unknown_user", "the page changes only the users of its callers' tokens")
+        return make(_Order(context=context, admin=admin, user=known[user_id], body=body))
+
+
+def _change_role(order: _Order, how: Callable[..., RoleChange]) -> Done:
+    client, role = order.admin.client, text_of(order.body, "role")
+    found = find_user(client, order.user.id)
+    if found and found.id != order.user.id:  # ZITADEL finds by name too; if it finds none, it says why below
+        raise PageRefusal(404, "unknown_user", "another user has this user's ID as a name")
+    made = how(client, order.admin.project_id, order.user.id, role)
+    if made.outcome is ChangeOutcome.UNCHANGED:
+        return Done()
+    token = order.user.caller.token or ""
+    shown = wait_until_shown(client, made, introspector=order.admin.introspector, token=token)
+    return order.done(shown, role=role)
+
+
+def _deactivate(order: _Order) -> Done:
+    _refuse_own_user(order)
+    deactivate_user(order.admin.client, order.user.id)
+    return order.done(_until_dead(order))
+
+
+def _reactivate(order: _Order) -> Done:
+    client = order.admin.client
+    reactivate_user(client, order.user.id)
+    return Done(shown_after_seconds=wait_until(lambda: _state(client, order.user.id) == "ACTIVE"))
+
+
+def _state(client: Any, user_id: str) -> str:
+    user = get_user(client, user_id)
+    return user.state if user else ""
+
+
+def _delete_pat(order: _Order) -> Done:
+    if order.admin.token == order.user.caller.token:
+        raise PageRefusal(409, "own_token", "this is ZITADEL_ADMIN_PAT itself, with which the page makes its changes")
+    remove_pat(order.admin.client, order.user.id, _pat_id(order))
+    return order.done(_until_dead(order))
+
+
+def _pat_id(order: _Order) -> str:
+    """Return the ID of the caller's PAT. Raises PageRefusal where it could be another one of the user's."""
+    known = [pat.id for pat in list_pats(order.admin.client, order.user.id)]
+    if order.user.pat_id in known:
+        return order.user.pat_id
+    if len(known) == 1 and order.user.works:
+        return known[0]
+    raise PageRefusal(
+        409,
+        "unknown_pat",
+        f"the user has {len(known)} PATs, and ZITADEL does not say which of them this is",
+        hint="delete it in ZITADEL's console",
+    )
+
+
+def _create_pat(order: _Order) -> Done:
+    options = order.context.options
+    if not options.emulator:
+        raise PageRefusal(
+            409,
+            "deleted_for_good",
+            "ZITADEL does not bring a deleted PAT back, and a new one has another text",
+            hint="create one with zdemo setup, or in ZITADEL's console, and restart zdemo serve",
+        )
+    EmulatorControl(options.settings.zitadel).restore_pats(order.user.id)
+    shown = wait_until(lambda: order.admin.introspector.introspect(order.user.caller.token or "").active)
+    seconds = min(options.settings.cache_ttl_seconds, LONGEST_INACTIVE_SECONDS)  # the API thinks that it is inactive
+    return Done(shown_after_seconds=shown, old_answers_seconds=seconds, user_id=order.user.id)
+
+
+def _until_dead(order: _Order) -> float | None:
+    token = order.user.caller.token or ""
+    return wait_until(lambda: not order.admin.introspector.introspect(token).active)
+
+
+def _refuse_own_user(order: _Order) -> None:
+    """Raise PageRefusal for the administrator's own user: nobody could make that one active again from here."""
+    if user_id_of_token(order.admin.client) == order.user.id:
+        raise PageRefusal(
+            409, "own_user", "this is the user of ZITADEL_ADMIN_PAT, with which the page makes its changes"
+        )
+
+
+OF_USERS: Mapping[str, Callable[[_Order], Done]] = {
+    "grant": lambda order: _change_role(order, grant),
+    "revoke": lambda order: _change_role(order, revoke),
+    "deactivate": _deactivate,
+    "reactivate": _reactivate,
+    "delete_pat": _delete_pat,
+    "create_pat": _create_pat,
+}
+
+
+# --- the emulator
+
+
+def _control(context: PageContext) -> EmulatorControl:
+    """Return the control of the emulator beside the API; another emulator counts as a ZITADEL of its own."""
+    if not context.options.emulator:
+        raise PageRefusal(409, "no_emulator", "only the emulator of zdemo serve --emulator can be changed like this")
+    return EmulatorControl(context.options.settings.zitadel)
+
+
+def _stop(context: PageContext, _body: Body) -> Done:
+    _control(context).stop()
+    return Done()
+
+
+def _start(context: PageContext, _body: Body) -> Done:
+    _control(context).start()
+    return Done()
+
+
+def _slow(context: PageContext, body: Body) -> Done:
+    control = _control(context)
+    control.slow_down(seconds_of(body, LONGEST_DELAY_SECONDS))
+    return Done()
+
+
+def _advance(context: PageContext, body: Body) -> Done:
+    control = _control(context)
+    control.advance(seconds_of(body, LONGEST_ADVANCE_SECONDS))
+    return Done(old_answers_seconds=context.options.settings.cache_ttl_seconds)
+
+
+OF_EMULATOR: Mapping[str, Callable[[PageContext, Body], Done]] = {
+    "stop": _stop,
+    "start": _start,
+    "slow": _slow,
+    "advance": _advance,
+}

@@ -1,0 +1,79 @@
+"""Send a request from the page to the API, at its own address only, and explain the answer as ``zdemo call`` does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from zdemo.client import Call, Endpoint, Method, Route, call_api, other_route
+from zdemo.config.env_file import steps_with_env_file
+from zdemo.config.settings import ClientSettings
+from zdemo.errors import ConnectionFailed
+from zdemo.investigation import explain
+from zdemo.page.answers import PageRefusal
+from zdemo.page.callers import PageCaller, caller_in
+from zdemo.page.context import PageContext
+from zdemo.page.fields import flag_of, text_of
+from zdemo.page.why import rule_of, why_document
+
+PAGE_HEADER = "X-Zdemo-Page"  # says that the page sent a request
+LONGEST_PATH = 2000  # characters
+MORE_SECONDS = 2.0  # for the API, which needs its own time to find out that ZITADEL does not answer
+EXPLAIN_SECONDS = 5.0
+
+
+def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Send one request to the API, and return its status and why it was refused."""
+    options = context.options
+    method, endpoint = _method(text_of(body, "method")), _endpoint(text_of(body, "path"))
+    caller, with_reason = caller_in(body, options.environment), flag_of(body, "explain", True)
+    settings = ClientSettings(api_url=options.api_url, timeout_seconds=options.settings.timeout_seconds + MORE_SECONDS)
+    try:
+        call = call_api(settings, endpoint, caller.token, method, headers={PAGE_HEADER: "1"})
+    except ConnectionFailed as failure:
+        error = "; ".join(filter(None, (failure.message, failure.hint)))
+        return {"id": None, "status": None, "ms": None, "why": None, "error": error}
+    return {
+        "id": call.answer.headers.get("x-request-id"),
+        "status": call.answer.status,
+        "ms": round(call.answer.seconds * 1000, 1),
+        "why": _why(context, call, caller) if with_reason else None,
+        "error": None,
+    }
+
+
+def _method(name: str) -> Method:
+    if name not in list(Method):
+        raise PageRefusal(400, "unknown_method", f"method must be {', '.join(Method)}")
+    return Method(name)
+
+
+def _endpoint(path: str) -> Endpoint:
+    """Return what a path names. It must be a path: what is before it, the API's address, comes from the server."""
+    if not path.startswith("/"):
+        raise PageRefusal(400, "invalid_path", "the path must begin with /", hint="for example /api/private")
+    if len(path) > LONGEST_PATH:
+        raise PageRefusal(400, "invalid_path", f"the path is longer than {LONGEST_PATH} characters")
+    return next((route for route in Route if route.path == path), None) or other_route(path, typed=path)
+
+
+def _why(context: PageContext, call: Call, caller: PageCaller) -> dict[str, Any] | None:
+    settings, environment = context.options.settings, context.options.environment
+    if call.accepted:
+        return None
+    is_own = environment.get("PAT", "").strip() == caller.token
+    explanation = explain(
+        call,
+        caller.token,
+        replace(settings, timeout_seconds=min(settings.timeout_seconds, EXPLAIN_SECONDS)),
+        environment if is_own else environment.without("PAT"),
+        unasked="",
+        again="" if is_own else " --pat",
+        now=time.time(),
+    )
+    if explanation is None:
+        return None
+    finding = explanation.finding.without([caller.token or ""])
+    return why_document(steps_with_env_file(finding, context.options.steps_file), rule_of(call))

@@ -1,0 +1,118 @@
+"""The users behind the callers' tokens, as ZITADEL has them, and the administrator who reads and changes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from zdemo.config.printable import one_line
+from zdemo.config.settings import AdminSettings
+from zdemo.http.deadline import LEAST_REQUEST_SECONDS
+from zdemo.introspection.client import IntrospectionClient
+from zdemo.management.client import ManagementClient
+from zdemo.management.resources import get_user, list_assignments
+from zdemo.management.role_assignments import find_project_id
+from zdemo.page.callers import PageCaller, callers_with_token
+from zdemo.page.context import PageContext
+from zdemo.provisioning.state_file import issued_pat
+
+ACTIVE = "active"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageAdmin:
+    """The clients that ask and change ZITADEL until a deadline, and the project whose roles count."""
+
+    client: ManagementClient
+    introspector: IntrospectionClient
+    project_id: str
+    token: str = field(repr=False)
+
+
+@contextmanager
+def administrator(context: PageContext, seconds: float) -> Iterator[PageAdmin]:
+    """Yield an administrator for a block of at most so many seconds. Raises SettingsError without a PAT to use."""
+    options, end = context.options, time.monotonic() + seconds
+    settings = AdminSettings.from_env(options.environment)
+
+    def left() -> float:
+        return max(min(end - time.monotonic(), settings.timeout_seconds), LEAST_REQUEST_SECONDS)
+
+    one = min(settings.timeout_seconds, seconds)
+    with (
+        ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=left) as client,
+        closing(IntrospectionClient(options.settings, timeout_seconds=one)) as introspector,
+    ):
+        project_id = find_project_id(settings, introspector)
+        yield PageAdmin(client=client, introspector=introspector, project_id=project_id, token=settings.admin_pat)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallersUser:
+    """The user of a caller's token. ``pat_id`` is the token's own ID, if it is known; ``works``: it is active."""
+
+    caller: PageCaller
+    id: str
+    pat_id: str = ""
+    works: bool
+
+
+def users_of_callers(context: PageContext, admin: PageAdmin) -> list[CallersUser]:
+    """Return the users of the callers' tokens, each once. A dead token's user may be unknown, and is left out."""
+    found: dict[str, CallersUser] = {}
+    for caller in callers_with_token(context.options.environment):
+        token = caller.token or ""
+        introspection = admin.introspector.introspect(token)
+        issued = issued_pat(context.options.environment.file, token)
+        if introspection.active:
+            context.user_ids[caller.id] = introspection.text("sub")
+        known = context.user_ids.get(caller.id) or context.options.emulator_users.get(caller.id)
+        if user_id := known or (issued[1] if issued else ""):
+            pat_id = issued[2] if issued else ""
+            user = CallersUser(caller=caller, id=user_id, pat_id=pat_id, works=introspection.active)
+            found.setdefault(user_id, user)
+    return list(found.values())
+
+
+def users_document(context: PageContext, admin: PageAdmin) -> list[dict[str, Any]]:
+    """Return the callers' users as the page shows them."""
+    assignments = list_assignments(admin.client, project_id=admin.project_id)
+    found = []
+    for one in users_of_callers(context, admin):
+        user = get_user(admin.client, one.id)
+        if user is None:
+            continue
+        roles = [role for a in assignments if a.active and a.user.id == one.id for role in a.role_keys]
+        state = user.state.lower()
+        pat = "present" if one.works else "deleted" if state == ACTIVE else "unknown"
+        name = one_line(user.login_name or user.username or one.id)
+        found.append(_document(one.id, name, roles, state, pat))
+    return found
+
+
+def emulators_users(known: Mapping[str, str], state: Mapping[str, Any], project_id: str | None) -> list[dict[str, Any]]:
+    """Return the same of the emulator's users that are ``known`` by their callers, from its state."""
+    found = []
+    for user in state["users"]:
+        if user["id"] not in known.values():
+            continue
+        own = [a for a in state["assignments"] if a["user_id"] == user["id"] and a["project_id"] == project_id]
+        pat = "present" if user["pats"] else "deleted"
+        found.append(
+            _document(
+                user["id"],
+                one_line(user["username"]),
+                [role for assignment in own for role in assignment["roles"]],
+                user["state"].lower(),
+                pat if user["state"] == "ACTIVE" else "unknown",
+            )
+        )
+    return found
+
+
+def _document(user_id: str, name: str, roles: list[str], state: str, pat: str) -> dict[str, Any]:
+    shown = sorted({one_line(role) for role in roles})
+    return {"id": user_id, "name": name, "roles": shown, "state": state, "pat": pat}
