@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 
+from benchmarks.cpu import cpu
 from benchmarks.flood import flood
 from benchmarks.memory import memory
 from benchmarks.observe import observe
@@ -16,6 +17,7 @@ from benchmarks.tables import asgi, cached_against_uncached, cold, hanging, remo
 TABLES = {
     "warm": warm,
     "observe": observe,
+    "cpu": cpu,
     "servers": servers,
     "cached": cached_against_uncached,
     "asgi": asgi,

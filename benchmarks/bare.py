@@ -13,7 +13,7 @@ from zdemo.serving.production import serve_forever
 CONNECTIONS = 512
 
 
-def build(_bus: Bus) -> Flask:
+def build(_bus: Bus | None = None) -> Flask:
     """Return the bare Flask app."""
     app = Flask(__name__, static_folder=None)
 

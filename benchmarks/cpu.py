@@ -1,0 +1,184 @@
+"""What each layer of the API costs a request: processor time of a thread that calls the app, without a server.
+
+Other work on the machine only adds to the time of a round, so the least of many short rounds counts. Unlike rates, this
+table can be read on a busy machine.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, request_started
+
+from benchmarks import bare, stand
+from benchmarks.tables import show
+from zdemo.config.settings import Settings
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
+from zdemo.introspection.counters import Counters
+from zdemo.server.app import create_app
+from zdemo.server.guard import protect, requires_token
+from zdemo.server.logs import ACCESS_LOG, BatchingHandler, BriefRecord, JsonFormatter, TextFormatter
+from zdemo.server.metrics import Metrics
+from zdemo.server.observe import observed
+from zdemo.server.open_views import refuse_open_views
+from zdemo.serving import WSGIApp
+
+CALLS = 100  # per round: so few that some rounds are not interrupted
+ROUNDS = 600
+NEVER_SECONDS = 3600.0
+# What Granian gives for a request of benchmarks.load
+ENVIRON = {
+    **os.environ,
+    "GATEWAY_INTERFACE": "CGI/1.1",
+    "SCRIPT_NAME": "",
+    "SERVER_SOFTWARE": "Granian",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "SERVER_NAME": "127.0.0.1",
+    "SERVER_PORT": "5000",
+    "REMOTE_ADDR": "127.0.0.1",
+    "REQUEST_METHOD": "GET",
+    "QUERY_STRING": "",
+    "HTTP_HOST": "127.0.0.1",
+    "wsgi.errors": sys.stderr,
+    "wsgi.input": io.BytesIO(),
+    "wsgi.input_terminated": True,
+    "wsgi.multiprocess": False,
+    "wsgi.multithread": True,
+    "wsgi.run_once": False,
+    "wsgi.url_scheme": "http",
+    "wsgi.version": (1, 0),
+}
+TOKEN = {"HTTP_AUTHORIZATION": f"Bearer {stand.TOKEN}"}
+PUBLIC, PRIVATE, SCOPED = (
+    ENVIRON | {"PATH_INFO": "/api/public"},
+    ENVIRON | {"PATH_INFO": "/api/private"} | TOKEN,
+    ENVIRON | {"PATH_INFO": "/api/private-scoped"} | TOKEN,
+)
+
+
+class Log:
+    """The log of requests as in ``zdemo serve``, but its lines are written when it is told to."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # as long as the process
+        self._handler = BatchingHandler(stream, wait_seconds=NEVER_SECONDS)
+        self._handler.setFormatter(JsonFormatter() if as_json else TextFormatter(stream))
+        self._logger = logging.getLogger(ACCESS_LOG)
+
+    def take(self) -> None:
+        """Keep the records that follow."""
+        self._logger.handlers[:] = [self._handler]
+        self._logger.setLevel(logging.INFO)
+
+    def leave(self) -> float:
+        """Write the lines of all records, and return how many seconds of the processor that took."""
+        self._logger.handlers.clear()
+        self._logger.setLevel(logging.WARNING)
+        before = time.thread_time()
+        self._handler.flush()
+        return time.thread_time() - before
+
+
+class Case:
+    """One request to one app, and the least time that it took so far, in microseconds."""
+
+    def __init__(self, app: WSGIApp, environ: dict[str, Any], log: Log | None = None, *, signal: bool = False) -> None:
+        self._app = app
+        self._environ = environ
+        self._log = log
+        self._signal = signal
+        self.request = self.line = float("inf")
+
+    def round(self) -> None:
+        """Measure once more."""
+        if self._signal:
+            request_started.connect(refuse_open_views)
+        if self._log:
+            self._log.take()
+        before = time.thread_time()
+        for _ in range(CALLS):
+            self._call()
+        self.request = min(self.request, 1e6 * (time.thread_time() - before) / CALLS)
+        if self._log:
+            self.line = min(self.line, 1e6 * self._log.leave() / CALLS)
+        request_started.disconnect(refuse_open_views)
+
+    def _call(self) -> None:
+        body = self._app(dict(self._environ), _start_response)
+        for _ in body:
+            pass
+        if close := getattr(body, "close", None):
+            close()
+
+
+def _start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> Callable[[bytes], object]:
+    if not status.startswith("200 ") or not headers:
+        raise AssertionError(status)
+    return lambda _: None
+
+
+def _guarded(settings: Settings) -> Flask:
+    """Return somebody's app with one guarded route."""
+    app = protect(Flask("guarded", static_folder=None), settings)
+
+    @app.get("/api/private")
+    @requires_token()
+    def private() -> dict[str, str]:
+        return {"message": "Private route - You need to be authenticated to see this."}
+
+    return app
+
+
+def cpu() -> None:
+    """Print what a request takes with one layer more each time."""
+    logging.setLogRecordFactory(BriefRecord)
+    logging._srcfile = None  # both as in zdemo serve
+    logging.getLogger("zdemo").propagate = False
+    text, as_json = Log(), Log(as_json=True)
+    with stand.upstream() as zitadel:
+        settings = Settings(
+            issuer=f"http://localhost:{zitadel}",
+            client_id=CLIENT_ID,
+            client_secret=CLIENT_SECRET,
+            cache_ttl_seconds=600,
+        )
+        floor, plain = bare.build(), create_app(settings)
+        counted = create_app(settings, open_metrics=True)
+        cases = {
+            "bare Flask route": Case(floor, PUBLIC),
+            "bare, with the layer that observes": Case(observed(floor), PUBLIC),
+            "… that makes log records": Case(observed(floor), PUBLIC, text),
+            "… and counts": Case(observed(floor, Metrics(Counters())), PUBLIC, text),
+            "bare, open views watched": Case(floor, PUBLIC, signal=True),
+            "bare, guarded": Case(_guarded(settings), PRIVATE),
+            "public, not logged": Case(plain, PUBLIC),
+            "public, logged": Case(plain, PUBLIC, text),
+            "private, logged": Case(plain, PRIVATE, text),
+            "with a role, logged": Case(plain, SCOPED, text),
+            "private, logged as JSON": Case(plain, PRIVATE, as_json),
+            "private, logged, counted": Case(counted, PRIVATE, text),
+        }
+        for _ in range(ROUNDS):
+            for case in cases.values():
+                case.round()
+    least = cases["bare Flask route"].request
+    rows = [
+        (name, f"{case.request:.1f} µs", f"{case.request - least:.1f} µs", _line(case), _ratio(case, least))
+        for name, case in cases.items()
+    ]
+    header = ["one thread, no server", "request", "more than bare", "its log line", "bare to all of it"]
+    show(f"Processor time: the least of {ROUNDS} rounds of {CALLS} requests", header, rows)
+
+
+def _line(case: Case) -> str:
+    return f"{case.line:.1f} µs" if case.line < float("inf") else ""
+
+
+def _ratio(case: Case, least: float) -> str:
+    return f"{least / (case.request + (case.line if case.line < float('inf') else 0)):.2f}"
