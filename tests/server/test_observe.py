@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+import flask
 import pytest
 from flask import Flask, Response
 
@@ -19,6 +20,7 @@ from tests.support.wire import request
 from zdemo.guard import new_request_id
 from zdemo.introspection.model import Introspection
 from zdemo.server import create_app
+from zdemo.server.guard import requires_token
 from zdemo.server.logs import ACCESS_LOG, ACCESS_MESSAGE, BriefRecord, JsonFormatter, TextFormatter
 
 PIECES = [b"one", b"two", b"three"]
@@ -37,7 +39,14 @@ def api_with_more_views(closed: list[str], *, open_metrics: bool = False) -> Fla
 
     app.add_url_rule("/stream", "stream", lambda: Response(pieces()))
     app.add_url_rule("/own", "own", lambda: Response("own", headers={"x-request-id": "forged"}))
+    app.add_url_rule("/mine", "mine", requires_token()(_mine))
     return app
+
+
+def _mine() -> Response:
+    if flask.request.args:
+        flask.abort(418)
+    return Response("mine", headers={"cache-control": "public, max-age=60", "Vary": "Accept-Language"})
 
 
 def test_flask_has_no_hooks_to_call() -> None:
@@ -62,6 +71,19 @@ def test_each_answer_has_one_id_and_one_line(caplog: pytest.LogCaptureFixture) -
     lines = [record.args for record in caplog.records if record.name == ACCESS_LOG][1:]
     assert [args[4] for args in lines if isinstance(args, tuple)] == ids
     assert len({*ids}) == len(ids)
+
+
+def test_no_answer_of_a_guarded_view_is_for_caches() -> None:
+    with running(api_with_more_views([])) as api:
+        mine, error, refused = api.get("/mine", "t"), api.get("/mine?error", "t"), api.get("/mine", None)
+        assert [reply.status for reply in (mine, error, refused)] == [200, 418, 401]
+        assert [reply.all("cache-control") for reply in (mine, error, refused)] == [["no-store"]] * 3
+        assert [", ".join(reply.all("vary")) for reply in (mine, error, refused)] == [
+            "Accept-Language, Authorization",
+            "Authorization",
+            "Authorization",
+        ]
+        assert not api.get("/own").all("cache-control")
 
 
 def test_a_body_that_is_too_large_is_counted_for_its_route() -> None:

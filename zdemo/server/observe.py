@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 REQUEST_ID = "zdemo.request_id"
 OUTCOME, REASON = "zdemo.outcome", "zdemo.reason"  # of a refusal; the reason is for the log alone
-INTROSPECTION = "zdemo.introspection"  # of the token, admitted or not
+INTROSPECTION = "zdemo.introspection"  # of the token, admitted or not, or None; there once a guard has looked
+OBSERVED = "zdemo.observed"  # this layer is there, and keeps guarded answers out of shared caches
 ID_HEADER = "X-Request-ID"
+# These keep an answer that depends on the caller out of shared caches.
+NO_STORE, VARY = ("Cache-Control", "no-store"), ("Vary", "Authorization")
 LONGEST_LOGGED_PATH = 200
 LONGEST_SEARCHED_PATH = LONGEST_LOGGED_PATH + LEAST_TOKEN_LIKE  # a token at the end must be long enough to be known
 LONGEST_LOGGED_METHOD = 16
@@ -46,46 +49,56 @@ def observed(app: WSGIApp, metrics: Metrics | None = None) -> WSGIApp:
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         started = time.perf_counter()
         identity = environ[REQUEST_ID] = new_request_id()
+        environ[OBSERVED] = True
 
         # Flask calls it once, before it sends anything and while the request is still at hand
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             seconds = time.perf_counter() - started
             request: Request = environ["werkzeug.request"]  # where werkzeug says that it is
+            outcome = environ.get(OUTCOME, "ok")
             if metrics is not None:
-                metrics.observe(request.endpoint or NO_ROUTE, environ.get(OUTCOME, "ok"), seconds)
+                metrics.observe(request.endpoint or NO_ROUTE, outcome, seconds)
             if access_log.isEnabledFor(logging.INFO):
-                _log(request, int(status[:3]), seconds)
-            headers = [header for header in headers if header[0].lower() != "x-request-id"]
-            return start_response(status, [*headers, (ID_HEADER, identity)], *error)
+                _log(request, int(status[:3]), outcome, seconds)
+            if INTROSPECTION in environ:
+                headers = [*_without(headers, "cache-control"), NO_STORE, VARY]
+            return start_response(status, [*_without(headers, "x-request-id"), (ID_HEADER, identity)], *error)
 
         return app(environ, start)
 
     return call
 
 
-def _log(request: Request, status: int, seconds: float) -> None:
+def _without(headers: list[tuple[str, str]], name: str) -> list[tuple[str, str]]:
+    return [header for header in headers if header[0].lower() != name]
+
+
+def _log(request: Request, status: int, outcome: str, seconds: float) -> None:
     environ = request.environ
     introspection: Introspection | None = environ.get(INTROSPECTION)
-    access_log.info(
-        ACCESS_MESSAGE,
-        _shown(request.method[:LONGEST_LOGGED_METHOD]),
-        _shown(request.path[:LONGEST_SEARCHED_PATH])[:LONGEST_LOGGED_PATH],
+    fields = (
+        *_shown_request(request.method[:LONGEST_LOGGED_METHOD], request.path[:LONGEST_SEARCHED_PATH]),
         status,
-        environ.get(OUTCOME, "ok"),
+        outcome,
         environ[REQUEST_ID],
         seconds * 1000,
         introspection.source if introspection else None,
         _caller(introspection) if introspection else None,
         environ.get(REASON),
     )
+    # ``access_log.info`` would look for who calls it
+    new_record = logging.getLogRecordFactory()
+    access_log.handle(new_record(ACCESS_LOG, logging.INFO, __file__, 0, ACCESS_MESSAGE, fields, None))
 
 
 @lru_cache(maxsize=1024)
-def _shown(text: str) -> str:
-    """Return a part of a request as it is logged: escaped, and without tokens, which some clients put into a path.
+def _shown_request(method: str, path: str) -> tuple[str, str]:
+    """Return what is logged of a request line. Cached, since most requests have the same few."""
+    return _shown(method), _shown(path)[:LONGEST_LOGGED_PATH]
 
-    Cached, since most requests have the same few.
-    """
+
+def _shown(text: str) -> str:
+    """Return a part of a request as it is logged: escaped, and without tokens, which some clients put into a path."""
     return quote(_without_tokens(text), safe=PATH_CHARACTERS)
 
 
