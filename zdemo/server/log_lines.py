@@ -6,6 +6,7 @@ The log's own thread makes the lines, so that no request waits for it.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import IO
 
 from zdemo.config.colour import shows_colour
@@ -23,16 +24,17 @@ PLAIN = "\x1b[0m"
 
 
 class Clock:
-    """Local times for the log, each worked out once per second."""
+    """Times for the log, each worked out once per second; by default the local time of day."""
 
-    def __init__(self) -> None:
+    def __init__(self, form: str = "%H:%M:%S", convert: Callable[[float], time.struct_time] = time.localtime) -> None:
+        self._form, self._convert = form, convert
         self._last = (-1, "")
 
     def __call__(self, epoch_seconds: float) -> str:
-        """Return the time of day."""
+        """Return a time as text."""
         second, text = self._last
         if int(epoch_seconds) != second:
-            text = time.strftime("%H:%M:%S", time.localtime(epoch_seconds))
+            text = time.strftime(self._form, self._convert(epoch_seconds))
             self._last = (int(epoch_seconds), text)
         return text
 

@@ -11,10 +11,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TextIO, cast
 
 from zdemo.config.printable import one_line, printable
-from zdemo.server.log_lines import RequestLines
+from zdemo.server.log_lines import Clock, RequestLines
 
 ACCESS_LOG = "zdemo.access"
 ACCESS_MESSAGE = "%s %s %d %s %s %.1f ms%.0s%.0s%.0s"  # for other handlers; it leaves out the last three
@@ -61,22 +62,26 @@ class JsonFormatter(logging.Formatter):
     def __init__(self, requests: RequestLog = OWN_REQUESTS) -> None:
         super().__init__()
         self._requests = requests
+        self._clock = Clock("%Y-%m-%dT%H:%M:%S", time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as JSON text."""
         line: dict[str, Any] = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
-            "level": record.levelname.lower(),
+            "time": f"{self._clock(record.created)}.{int(record.created % 1 * 1000):03d}Z",
+            "level": logging.getLevelName(record.levelno).lower(),
             "logger": record.name,
         }
         if record.name == self._requests.name and isinstance(record.args, tuple):
-            line |= dict(zip(self._requests.fields, record.args, strict=True))
+            line.update(zip(self._requests.fields, record.args, strict=True))
             line["milliseconds"] = round(line["milliseconds"], 3)
         else:
             line["message"] = one_line(record.getMessage())
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        # JSON would escape them for its own reader only: what shows a field to a person would act on them
+        text = json.dumps(line)
+        if "\\" not in text and text.isprintable():
+            return text
+        # JSON escapes hidden characters for its own reader only: what shows a field to a person would act on them
         return json.dumps({name: printable(it) if isinstance(it, str) else it for name, it in line.items()})
 
 
@@ -86,12 +91,20 @@ class BriefRecord(logging.LogRecord):
     def __init__(  # what ``logging`` gives
         self, name: str, level: int, _path: str, _line: int, msg: object, args: Any, exc_info: Any, *_: object
     ) -> None:
-        self.name, self.levelno, self.levelname = name, level, logging.getLevelName(level)
-        self.msg, self.exc_info = msg, exc_info
+        self.name, self.levelno, self.msg, self.exc_info = name, level, msg, exc_info
         named = args and len(args) == 1 and isinstance(args[0], Mapping) and args[0]
         self.args = named or args  # as in Python's own
         self.created = time.time()
-        self.msecs = self.created % 1 * 1000
+
+    @cached_property
+    def levelname(self) -> str:  # type: ignore[override]
+        """The name of the level."""
+        return logging.getLevelName(self.levelno)
+
+    @cached_property
+    def msecs(self) -> float:  # type: ignore[override]
+        """The milliseconds of ``created``."""
+        return self.created % 1 * 1000
 
 
 class BatchingHandler(logging.Handler):
