@@ -88,6 +88,17 @@ def test_a_zitadel_in_trouble_is_named(site: PageSite) -> None:
         site.emulator.faults.clear()
     assert (answer["status"], answer["why"]["rfc"]) == (503, "")
     assert "closed the connection" in answer["why"]["sentence"]
+    assert answer["why"]["fix"] == ["press Start ZITADEL: it was stopped on purpose"]
+
+
+def test_a_zitadel_with_another_trouble_is_not_to_be_started(site: PageSite) -> None:
+    site.emulator.faults.add(new_fault("internal-error"))
+    try:
+        answer = sent(site, caller="pasted", token="w" * 71)
+    finally:
+        site.emulator.faults.clear()
+    assert answer["status"] == 503
+    assert "Start ZITADEL" not in str(answer["why"]["fix"])
 
 
 def test_an_api_that_is_gone_is_an_answer(site: PageSite) -> None:

@@ -118,6 +118,25 @@ def test_a_zitadel_that_is_gone_leaves_a_state_that_says_so() -> None:
     assert "closed the connection" in changes["why_not"]
 
 
+def test_another_emulator_in_its_place_is_not_taken_for_it(site: PageSite) -> None:
+    with emulate() as other:
+        settings = Settings.from_env(variables_of(other))
+        context = PageContext(options=replace(options_of(site), settings=settings), app=create_app(settings))
+        changes = changes_document(context)
+    assert (changes["possible"], site.emulator.world.name in changes["why_not"]) == (False, True)
+
+
+def options_of(site: PageSite) -> PageOptions:
+    environment = Environment({COMMAND_LINE: variables_of(site.emulator)})
+    return PageOptions(
+        key=KEY,
+        api_url=site.url,
+        settings=Settings.from_env(environment),
+        environment=environment,
+        emulator=site.emulator.world.name,
+    )
+
+
 def test_the_state_of_a_stopped_emulator_still_has_its_users(site: PageSite) -> None:
     site.post("/-/change", {"change": "stop"})
     try:

@@ -75,7 +75,7 @@ class _Order:
 
 def _change_user(context: PageContext, make: Callable[[_Order], Done], body: Body) -> Done:
     user_id = text_of(body, "user_id")
-    if context.options.emulator and is_stopped(EmulatorControl(context.options.settings.zitadel).state()):
+    if context.options.emulator and is_stopped(_control(context).state()):
         raise PageRefusal(409, "zitadel_stopped", "ZITADEL is stopped, so nothing can be changed there")
     with administrator(context, CHANGE_SECONDS) as admin:
         known = {user.id: user for user in users_of_callers(context, admin)}
@@ -145,7 +145,7 @@ def _create_pat(order: _Order) -> Done:
             "ZITADEL does not bring a deleted PAT back, and a new one has another text",
             hint="create one with zdemo setup, or in ZITADEL's console, and restart zdemo serve",
         )
-    EmulatorControl(options.settings.zitadel).restore_pats(order.user.id)
+    _control(order.context).restore_pats(order.user.id)
     shown = wait_until(lambda: order.admin.introspector.introspect(order.user.caller.token or "").active)
     seconds = min(options.settings.cache_ttl_seconds, LONGEST_INACTIVE_SECONDS)  # the API thinks that it is inactive
     return Done(shown_after_seconds=shown, old_answers_seconds=seconds, user_id=order.user.id)
@@ -181,7 +181,7 @@ def _control(context: PageContext) -> EmulatorControl:
     """Return the control of the emulator beside the API; another emulator counts as a ZITADEL of its own."""
     if not context.options.emulator:
         raise PageRefusal(409, "no_emulator", "only the emulator of zdemo serve --emulator can be changed like this")
-    return EmulatorControl(context.options.settings.zitadel)
+    return EmulatorControl(context.options.settings.zitadel, context.options.emulator)
 
 
 def _stop(context: PageContext, _body: Body) -> Done:

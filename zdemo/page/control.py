@@ -16,10 +16,10 @@ STOPPED = {"fault": "stopped"}
 
 
 class EmulatorControl:
-    """Reads and changes a running emulator. Every method raises ConnectionFailed when it does not answer."""
+    """Reads and changes the emulator of this name. Every method raises ZdemoError when it does not answer."""
 
-    def __init__(self, address: ZitadelAddress) -> None:
-        self._address = address
+    def __init__(self, address: ZitadelAddress, name: str) -> None:
+        self._address, self._name = address, name
 
     def state(self) -> dict[str, Any]:
         """Return the state: faults, time, users and role assignments."""
@@ -60,8 +60,12 @@ class EmulatorControl:
                 json=body,
             )
         found = answer.json_object()
-        if not answer.emulator:
-            raise UnusableAnswer("what answers is not zdemo's emulator", hint="restart zdemo serve", answer=answer)
+        if answer.emulator != self._name:
+            raise UnusableAnswer(
+                f"what answers at {self._address} is not the emulator {self._name}",
+                hint="restart zdemo serve",
+                answer=answer,
+            )
         if answer.status != 200:
             raise ZdemoError(f"the emulator refuses: {found.get('error', answer.status)}", hint="restart zdemo serve")
         return found

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from zdemo.client import Call, Endpoint, Method, Route, call_api, other_route
 from zdemo.config.env_file import steps_with_env_file
 from zdemo.config.settings import ClientSettings
-from zdemo.errors import ConnectionFailed
+from zdemo.errors import ConnectionFailed, ZdemoError
+from zdemo.http.response import GATEWAY_STATUSES
 from zdemo.investigation import explain
 from zdemo.page.answers import PageRefusal
 from zdemo.page.callers import PageCaller, caller_in
 from zdemo.page.context import PageContext
+from zdemo.page.control import EmulatorControl, is_stopped
 from zdemo.page.fields import flag_of, text_of
 from zdemo.page.why import rule_of, why_document
 
@@ -22,6 +25,7 @@ PAGE_HEADER = "X-Zdemo-Page"  # says that the page sent a request
 LONGEST_PATH = 2000  # characters
 MORE_SECONDS = 2.0  # for the API, which needs its own time to find out that ZITADEL does not answer
 EXPLAIN_SECONDS = 5.0
+START_AGAIN = "press Start ZITADEL: it was stopped on purpose"
 
 
 def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,4 +80,14 @@ def _why(context: PageContext, call: Call, caller: PageCaller) -> dict[str, Any]
     if explanation is None:
         return None
     finding = explanation.finding.without([caller.token or ""])
+    if call.answer.status in GATEWAY_STATUSES and _is_stopped(context):
+        finding = replace(finding, fix=(START_AGAIN,), otherwise=())
     return why_document(steps_with_env_file(finding, context.options.steps_file), rule_of(call))
+
+
+def _is_stopped(context: PageContext) -> bool:
+    """Return whether the emulator beside the API does not answer because somebody stopped it on purpose."""
+    name = context.options.emulator
+    with suppress(ZdemoError):
+        return bool(name) and is_stopped(EmulatorControl(context.options.settings.zitadel, name).state())
+    return False

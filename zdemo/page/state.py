@@ -57,7 +57,7 @@ def changes_document(context: PageContext) -> dict[str, Any]:
     options = context.options
     try:
         if options.emulator:
-            found = EmulatorControl(options.settings.zitadel).state()
+            found = EmulatorControl(options.settings.zitadel, options.emulator).state()
             users = emulators_users(options.emulator_users, found, options.settings.project_id)
             return _possible(users) | {
                 "emulator": {
