@@ -4,6 +4,7 @@ import { readDocument } from "./api.js";
 import { byId, make } from "./dom.js";
 
 const METHODS = ["get", "head", "post", "put", "patch", "delete", "options"];
+const DERIVED = ["head", "options"]; // Flask adds them to each route: closed at first
 let isRead = false;
 
 /** Read the document when the view is opened for the first time. */
@@ -12,7 +13,7 @@ export async function showDocument() {
   const routes = byId("api-routes");
   try {
     const document = await readDocument();
-    routes.replaceChildren(...about(document), ...operations(document));
+    routes.replaceChildren(...about(document), ...paths(document));
     isRead = true;
   } catch (error) {
     routes.replaceChildren(make("p", {}, `The document cannot be read: ${error.message}`));
@@ -20,30 +21,38 @@ export async function showDocument() {
 }
 
 function about({ info = {} }) {
-  return [make("p.note", {}, [info.title, info.version].filter(Boolean).join(" ")), info.description && make("p", {}, info.description)].filter(Boolean);
+  return [make("p.note", {}, info.title, " ", info.version), make("p", {}, ...prose(info.description))];
 }
 
-function operations(document) {
-  return Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
-    METHODS.filter((method) => item[method]).map((method) => operation(document, method, path, item[method])));
+function paths(document) {
+  return Object.entries(document.paths ?? {}).map(([path, item]) => make(
+    "section.path",
+    {},
+    make("h3", {}, make("code", {}, path)),
+    ...METHODS.filter((method) => item[method]).map((method) => operation(document, method, item[method])),
+  ));
 }
 
-function operation(document, method, path, described) {
+function operation(document, method, described) {
   const security = described.security ?? document.security ?? [];
   const needsToken = security.some((way) => Object.keys(way).length);
   return make(
-    "section.operation",
-    {},
-    make("h3", {}, make("code", {}, `${method.toUpperCase()} ${path}`), make("span.tag", {}, needsToken ? "needs a token" : "open to all")),
-    described.summary && make("p", {}, described.summary),
-    described.description && make("p.note", {}, described.description),
+    "details",
+    { open: !DERIVED.includes(method) },
+    make("summary", {}, make("code", {}, method.toUpperCase()), " ", ...prose(described.summary), needsToken && make("span.tag", {}, "needs a token")),
+    described.description && make("p.note", {}, ...prose(described.description)),
     answers(document, described.responses ?? {}),
   );
 }
 
 function answers(document, responses) {
   return make("dl.answers", {}, ...Object.entries(responses).map(([status, response]) =>
-    make("div", {}, make("dt", {}, status), make("dd", {}, resolved(document, response).description ?? ""))));
+    make("div", {}, make("dt", {}, status), make("dd", {}, ...prose(resolved(document, response).description)))));
+}
+
+/** Return text with what stands between backticks as code; the rest of its Markdown is left as it is. */
+function prose(text = "") {
+  return text.split("`").map((part, index) => (index % 2 ? make("code", {}, part) : part));
 }
 
 /** Follow a reference within the document. */
