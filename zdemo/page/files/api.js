@@ -36,7 +36,11 @@ export async function feedRefusal() {
 }
 
 function posted(address, body) {
-  return asked(address, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  return asked(address, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
 }
 
 async function asked(address, options = {}) {

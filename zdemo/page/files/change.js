@@ -38,58 +38,125 @@ function group(name, rows) {
 
 /** Return a row with what is now, and the button that changes it. */
 function row(id, name, now, isOff, label, about, order) {
-  const button = make("button.small", { type: "button", id }, label, spoken(` ${about}`));
+  const button = make("button.small", { type: "button", id }, label, about && spoken(` ${about}`));
   button.addEventListener("click", () => apply(order));
-  return make("div.switch", {}, make("span.what", {}, name), make(isOff ? "span.now.off" : "span.now", {}, now), button);
+  return make(
+    "div.switch",
+    {},
+    make("span.what", {}, name),
+    make(isOff ? "span.now.off" : "span.now", {}, now),
+    button,
+  );
+}
+
+/** Return a row for what cannot be changed now. */
+function fixedRow(name, now) {
+  return make("div.switch", {}, make("span.what", {}, name), make("span.now.off", {}, now));
 }
 
 function userGroup(user) {
+  return group(user.name, [roleRow(user), userRow(user), patRow(user)]);
+}
+
+function roleRow(user) {
   const { role } = state.setup;
   const has = user.roles.includes(role);
+  const [label, about, said] = has
+    ? ["Revoke", `${role} from ${user.name}`, `${role} revoked from ${user.name}`]
+    : ["Grant", `${role} to ${user.name}`, `${role} granted to ${user.name}`];
+  const order = { change: has ? "revoke" : "grant", user_id: user.id, role, said, removes: has };
+  return row(`role-${user.id}`, `role ${role}`, has ? "granted" : "not granted", !has, label, about, order);
+}
+
+function userRow(user) {
   const isActive = user.state === "active";
-  const works = user.pat === "present";
-  return group(user.name, [
-    row(`role-${user.id}`, `role ${role}`, has ? "granted" : "not granted", !has, has ? "Revoke" : "Grant", `${role} ${has ? "from" : "to"} ${user.name}`,
-      { change: has ? "revoke" : "grant", user_id: user.id, role, said: has ? `${role} revoked from ${user.name}` : `${role} granted to ${user.name}` }),
-    row(`user-${user.id}`, "user", isActive ? "active" : user.state, !isActive, isActive ? "Deactivate" : "Reactivate", user.name,
-      { change: isActive ? "deactivate" : "reactivate", user_id: user.id, said: `${user.name} ${isActive ? "deactivated" : "reactivated"}` }),
-    user.pat !== "unknown" && row(`pat-${user.id}`, "PAT", works ? "present" : "deleted", !works, works ? "Delete PAT" : "Restore PAT", `of ${user.name}`,
-      { change: works ? "delete_pat" : "create_pat", user_id: user.id, said: `PAT of ${user.name} ${works ? "deleted" : "restored"}` }),
-  ]);
+  const said = `${user.name} ${isActive ? "deactivated" : "reactivated"}`;
+  const order = { change: isActive ? "deactivate" : "reactivate", user_id: user.id, said, removes: isActive };
+  return row(
+    `user-${user.id}`,
+    "user",
+    user.state,
+    !isActive,
+    isActive ? "Deactivate" : "Reactivate",
+    user.name,
+    order,
+  );
+}
+
+function patRow(user) {
+  const isPresent = user.pat === "present";
+  // a real ZITADEL does not bring a deleted PAT back, and of an inactive user nobody can tell
+  if (user.pat === "unknown" || (!isPresent && !state.setup.changes.emulator)) return fixedRow("PAT", user.pat);
+  const said = `PAT of ${user.name} ${isPresent ? "deleted" : "restored"}`;
+  const order = { change: isPresent ? "delete_pat" : "create_pat", user_id: user.id, said, removes: isPresent };
+  return row(
+    `pat-${user.id}`,
+    "PAT",
+    user.pat,
+    !isPresent,
+    isPresent ? "Delete PAT" : "Restore PAT",
+    `of ${user.name}`,
+    order,
+  );
 }
 
 function emulatorGroup({ stopped, slow_seconds: slow, advanced_seconds: advanced }) {
   return group("ZITADEL (emulator)", [
-    row("emulator-runs", "server", stopped ? "stopped" : "running", stopped, stopped ? "Start ZITADEL" : "Stop ZITADEL", "",
-      { change: stopped ? "start" : "stop", said: stopped ? "ZITADEL started" : "ZITADEL stopped" }),
-    row("emulator-slow", "delay", slow ? duration(slow) : "none", slow > 0, slow ? "No delay" : "Add 300 ms", "",
-      { change: "slow", seconds: slow ? 0 : DELAY_SECONDS, said: slow ? "ZITADEL answers without delay" : "ZITADEL answers 300 ms later" }),
-    row("emulator-clock", "clock", advanced ? `${duration(advanced / HOUR_SECONDS).replace(" s", " h")} ahead` : "on time", advanced > 0,
-      "Advance the clock 1 hour", "", { change: "advance", seconds: HOUR_SECONDS, said: "ZITADEL’s clock advanced by 1 hour" }),
+    row(
+      "emulator-runs",
+      "server",
+      stopped ? "stopped" : "running",
+      stopped,
+      stopped ? "Start ZITADEL" : "Stop ZITADEL",
+      "",
+      { change: stopped ? "start" : "stop", said: stopped ? "ZITADEL started" : "ZITADEL stopped" },
+    ),
+    row("emulator-slow", "delay", slow ? duration(slow) : "none", slow > 0, slow ? "No delay" : "Add 300 ms", "", {
+      change: "slow",
+      seconds: slow ? 0 : DELAY_SECONDS,
+      said: slow ? "ZITADEL answers without delay" : "ZITADEL answers 300 ms later",
+    }),
+    row(
+      "emulator-clock",
+      "clock",
+      advanced ? `${duration(advanced / HOUR_SECONDS).replace(" s", " h")} ahead` : "on time",
+      advanced > 0,
+      "Advance the clock 1 hour",
+      "",
+      { change: "advance", seconds: HOUR_SECONDS, said: "ZITADEL’s clock advanced by 1 hour" },
+    ),
   ]);
 }
 
 /** Return whether the person agrees to what cannot be taken back. */
 function agreed(order) {
   if (order.change === "advance") {
-    const text = "Only the emulator’s clock changes: tokens that end within the hour are expired then. It cannot be set back while the emulator runs.";
+    const text =
+      "Only the emulator’s clock changes: tokens that end within the hour are expired then. It cannot be set back while the emulator runs.";
     return confirmed("Advance ZITADEL’s clock by 1 hour?", text, "Advance");
   }
   if (order.change === "delete_pat" && !state.setup.changes.emulator) {
-    return confirmed("Delete this personal access token?", "This is your own ZITADEL. A deleted PAT never works again; a new one has another text.", "Delete PAT");
+    return confirmed(
+      "Delete this personal access token?",
+      "This is your own ZITADEL. A deleted PAT never works again; a new one has another text.",
+      "Delete PAT",
+    );
   }
   return true;
 }
 
-async function apply({ said, ...order }) {
+async function apply({ said, removes, ...order }) {
   if (busy || !(await agreed(order))) return;
   busy = true;
   byId("changes").setAttribute("aria-busy", "true");
   try {
     const { at, shown_after_ms: shown, removal, ...changes } = await change(order);
     addNote(said, at);
-    setText(byId("change-result"), typeof shown === "number" ? `${said}; ZITADEL showed it after ${Math.round(shown)} ms` : said);
-    if (removal) openWindow(removal.until);
+    setText(
+      byId("change-result"),
+      typeof shown === "number" ? `${said}; ZITADEL showed it after ${Math.round(shown)} ms` : said,
+    );
+    if (removal) openWindow(removal.until, removes);
     keepChanges(changes);
   } catch (error) {
     setText(byId("change-result"), error.hint ? `${error.message}: ${error.hint}` : error.message);

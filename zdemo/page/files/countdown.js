@@ -13,9 +13,9 @@ export function startCountdown() {
   setInterval(tick, TICK_MS);
 }
 
-/** Open the window. @param {number} until on the server's clock */
-export function openWindow(until) {
-  state.window = { from: now(), until, closed: false };
+/** Open the window. @param {number} until on the server's clock @param {boolean} removes whether the change took a right away */
+export function openWindow(until, removes) {
+  state.window = { from: now(), until, closed: false, removes };
   changed("window");
 }
 
@@ -30,7 +30,7 @@ function tick() {
   if (!state.window || state.window.closed) return;
   if (now() >= state.window.until) {
     state.window.closed = true;
-    addNote("the removal window is closed: the API uses no answer from before the change");
+    addNote(`${state.window.removes ? "removal window closed: " : ""}the API only uses answers from after the change`);
   }
   draw();
 }
@@ -40,12 +40,14 @@ function draw() {
   const left = window ? window.until - now() : 0;
   byId("window").dataset.state = !window ? "idle" : window.closed ? "closed" : "open";
   setText(byId("window-text"), textOf(window, left));
-  byId("window-bar").value = window && !window.closed ? Math.max(left, 0) / Math.max(window.until - window.from, 0.001) : 0;
+  byId("window-bar").value =
+    window && !window.closed ? Math.max(left, 0) / Math.max(window.until - window.from, 0.001) : 0;
 }
 
 function textOf(window, left) {
-  if (window?.closed) return "Removal window closed: the API now only uses answers from after the change.";
-  if (window) return `The API may still use answers from before the change for ${seconds(left)}.`;
+  if (window?.closed) return "The API now only uses answers from after the change.";
+  if (window)
+    return `${window.removes ? "Removal window: the" : "The"} API may still use answers from before the change for ${seconds(left)}.`;
   const ttl = state.setup?.ttl_seconds;
   if (typeof ttl !== "number") return "Loading…";
   if (ttl === 0) return "The API asks ZITADEL for each request, so a change shows at once.";

@@ -17,32 +17,46 @@ export function decisionCard(event, step) {
   return make(
     "div.why",
     {},
-    make("p.sentence", {}, why.sentence, why.rfc && make("span.rule", {}, why.rfc)),
+    make(
+      "p.sentence",
+      {},
+      why.sentence,
+      why.certainty === "likely" && make("span.tag", {}, "likely"),
+      why.rfc && make("span.tag", {}, why.rfc),
+    ),
     candidates(why),
-    seen(why),
     fixes(why.fix),
+    evidence(why),
   );
 }
 
 function candidates(why) {
   if (!why.candidates?.length) return null;
+  const heading =
+    why.certainty === "open" ? "One of these; they cannot be told apart from outside:" : "It can also be:";
   return make(
     "div.candidates",
     {},
-    make("p", {}, "One of these; they cannot be told apart from outside:"),
+    make("p", {}, heading),
     make("ul", {}, ...why.candidates.map((text) => make("li", {}, text))),
   );
 }
 
-function seen(why) {
+function evidence(why) {
   if (!why.seen?.length) return null;
-  return make("dl.seen", {}, ...why.seen.map(([label, text]) => make("div", {}, make("dt", {}, label), make("dd", {}, text))));
+  const rows = why.seen.map(([label, text]) => make("div", {}, make("dt", {}, label), make("dd", {}, text)));
+  return make("details.evidence", {}, make("summary", {}, "Evidence"), make("dl", {}, ...rows));
 }
 
 /** Return what fixes a problem, with a button that copies what is a command. @param {string[] | undefined} texts */
 export function fixes(texts) {
   if (!texts?.length) return null;
-  return make("div.fixes", {}, make("b", {}, "Fix"), make("ul", {}, ...texts.map((text) => make("li", {}, ...fix(text)))));
+  return make(
+    "div.fixes",
+    {},
+    make("b", {}, "Fix"),
+    make("ul", {}, ...texts.map((text) => make("li", {}, ...fix(text)))),
+  );
 }
 
 function fix(text) {

@@ -25,12 +25,14 @@ function about({ info = {} }) {
 }
 
 function paths(document) {
-  return Object.entries(document.paths ?? {}).map(([path, item]) => make(
-    "section.path",
-    {},
-    make("h3", {}, make("code", {}, path)),
-    ...METHODS.filter((method) => item[method]).map((method) => operation(document, method, item[method])),
-  ));
+  return Object.entries(document.paths ?? {}).map(([path, item]) =>
+    make(
+      "section.path",
+      {},
+      make("h3", {}, make("code", {}, path)),
+      ...METHODS.filter((method) => item[method]).map((method) => operation(document, method, item[method])),
+    ),
+  );
 }
 
 function operation(document, method, described) {
@@ -39,15 +41,27 @@ function operation(document, method, described) {
   return make(
     "details",
     { open: !DERIVED.includes(method) },
-    make("summary", {}, make("code", {}, method.toUpperCase()), " ", ...prose(described.summary), needsToken && make("span.tag", {}, "needs a token")),
+    make(
+      "summary",
+      {},
+      make("code", {}, method.toUpperCase()),
+      " ",
+      ...prose(described.summary),
+      needsToken && make("span.tag", {}, "needs a token"),
+    ),
     described.description && make("p.note", {}, ...prose(described.description)),
     answers(document, described.responses ?? {}),
   );
 }
 
 function answers(document, responses) {
-  return make("dl.answers", {}, ...Object.entries(responses).map(([status, response]) =>
-    make("div", {}, make("dt", {}, status), make("dd", {}, ...prose(resolved(document, response).description)))));
+  return make(
+    "dl.answers",
+    {},
+    ...Object.entries(responses).map(([status, response]) =>
+      make("div", {}, make("dt", {}, status), make("dd", {}, ...prose(resolved(document, response).description))),
+    ),
+  );
 }
 
 /** Return text with what stands between backticks as code; the rest of its Markdown is left as it is. */
@@ -58,5 +72,10 @@ function prose(text = "") {
 /** Follow a reference within the document. */
 function resolved(document, part) {
   if (typeof part?.$ref !== "string") return part ?? {};
-  return part.$ref.replace(/^#\//, "").split("/").reduce((found, name) => found?.[name.replaceAll("~1", "/").replaceAll("~0", "~")], document) ?? {};
+  return (
+    part.$ref
+      .replace(/^#\//, "")
+      .split("/")
+      .reduce((found, name) => found?.[name.replaceAll("~1", "/").replaceAll("~0", "~")], document) ?? {}
+  );
 }

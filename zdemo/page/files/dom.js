@@ -33,7 +33,8 @@ export function make(name, properties = {}, ...children) {
     else element[key] = value;
   }
   for (const child of children) {
-    if (child !== null && child !== undefined && child !== false) element.append(child instanceof Node ? child : printable(child));
+    if (child !== null && child !== undefined && child !== false)
+      element.append(child instanceof Node ? child : printable(child));
   }
   return element;
 }

@@ -17,7 +17,12 @@ export function verdictOf(event) {
   return make(
     "p.verdict",
     {},
-    make(`span.badge.${result}`, {}, make("span", { "aria-hidden": "true" }, markOf(result)), ` ${event.status} ${result}`),
+    make(
+      `span.badge.${result}`,
+      {},
+      make("span", { "aria-hidden": "true" }, markOf(result)),
+      ` ${event.status} ${result}`,
+    ),
     make("code", {}, `${event.method} ${event.path}`),
     make("span.note", {}, `request ${event.number}, ${timeOfDay(event.at)}`),
   );

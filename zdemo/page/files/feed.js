@@ -23,7 +23,11 @@ export function startFeed() {
 }
 
 function filterButton(name) {
-  const button = make("button.small", { type: "button", "aria-pressed": String(name === filter) }, name[0].toUpperCase() + name.slice(1));
+  const button = make(
+    "button.small",
+    { type: "button", "aria-pressed": String(name === filter) },
+    name[0].toUpperCase() + name.slice(1),
+  );
   button.addEventListener("click", () => {
     filter = name;
     for (const other of byId("filters").children) other.setAttribute("aria-pressed", String(other === button));
@@ -71,7 +75,9 @@ function tell(items) {
 }
 
 function emptyText() {
-  return state.count ? `No ${filter} request among the last ones.` : "No request yet. All requests to the API appear here, whoever sends them.";
+  return state.count
+    ? `No ${filter} request among the last ones.`
+    : "No request yet. All requests to the API appear here, whoever sends them.";
 }
 
 function row(item) {
@@ -82,7 +88,13 @@ function row(item) {
     { type: "button", tabIndex: -1 },
     make("span.number", {}, spoken("request "), item.number),
     make("span.when", {}, timeOfDay(item.at)),
-    make("span.status", {}, make("span", { "aria-hidden": "true" }, markOf(result)), ` ${item.status}`, spoken(` ${result},`)),
+    make(
+      "span.status",
+      {},
+      make("span", { "aria-hidden": "true" }, markOf(result)),
+      ` ${item.status}`,
+      spoken(` ${result},`),
+    ),
     make("code.request", {}, `${item.method} ${item.path}`),
     make("span.who", {}, spoken(" by "), callerOf(item)),
     make("span.reason", {}, spoken(": "), reasonOf(item)),

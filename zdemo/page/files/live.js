@@ -19,7 +19,8 @@ const SHORT = {
 const PROBLEMS = {
   gone: "The API does not answer. This page connects again by itself once it runs.",
   key: "The API was started again, and has a new key. Open the address that zdemo serve prints now.",
-  too_many: "Too many pages are open, so this one gets no requests. Close another one; this page tries again every 5 s.",
+  too_many:
+    "Too many pages are open, so this one gets no requests. Close another one; this page tries again every 5 s.",
   refused: "The feed of requests does not open. This page tries again every 5 s.",
 };
 
@@ -85,7 +86,10 @@ function showConnection() {
 function showSetup() {
   const { setup } = state;
   setText(byId("setup-api"), setup.api.replace(/^https?:\/\//, ""));
-  setText(byId("setup-zitadel"), setup.zitadel.replace(/^https?:\/\//, "") + (setup.emulator ? ` (emulator ${setup.emulator})` : ""));
+  setText(
+    byId("setup-zitadel"),
+    setup.zitadel.replace(/^https?:\/\//, "") + (setup.emulator ? ` (emulator ${setup.emulator})` : ""),
+  );
   setText(byId("setup-ttl"), setup.ttl_seconds ? `${setup.ttl_seconds} s` : "0 s: none is kept");
 }
 
@@ -97,6 +101,9 @@ function speakSoon() {
     speaking = 0;
     const latest = state.events.findLast((item) => item.id);
     if (!latest || Date.now() / 1000 - latest.at > SPOKEN_MS / 500) return;
-    setText(byId("live"), `${latest.status} ${resultOf(latest.status)}: ${latest.method} ${latest.path} by ${callerOf(latest)}, ${reasonOf(latest)}`);
+    setText(
+      byId("live"),
+      `${latest.status} ${resultOf(latest.status)}: ${latest.method} ${latest.path} by ${callerOf(latest)}, ${reasonOf(latest)}`,
+    );
   }, SPOKEN_MS);
 }

@@ -41,8 +41,18 @@ function laneHeads(event) {
     cache: used.has("cache") ? "" : "not used",
     zitadel: used.has("zitadel") ? hostOf(state.setup?.zitadel) : "not asked",
   };
-  return make("div.lanes", { "aria-hidden": "true" }, ...LANES.map((lane) =>
-    make(used.has(lane) ? "div.lane" : "div.lane.unused", {}, make("b", {}, LANE_NAMES[lane]), make("span", {}, below[lane]))));
+  return make(
+    "div.lanes",
+    { "aria-hidden": "true" },
+    ...LANES.map((lane) =>
+      make(
+        used.has(lane) ? "div.lane" : "div.lane.unused",
+        {},
+        make("b", {}, LANE_NAMES[lane]),
+        make("span", {}, below[lane]),
+      ),
+    ),
+  );
 }
 
 function hostOf(address) {
@@ -67,7 +77,13 @@ function drawStep(event, step, index) {
   );
   details.hidden = !open.has(key);
   button.addEventListener("click", () => toggle(key, button, details));
-  const item = make(classOf(step), { "data-arrow": arrowOf(step) }, button, step.decides && decisionCard(event, step), details);
+  const item = make(
+    classOf(step),
+    { "data-arrow": arrowOf(step) },
+    button,
+    step.decides && decisionCard(event, step),
+    details,
+  );
   return item;
 }
 
@@ -83,7 +99,10 @@ const isBack = (step) => LANES.indexOf(step.to) < LANES.indexOf(step.from);
 
 /** Return the two lanes from left to right, for the style sheet. */
 function arrowOf(step) {
-  return [step.from, step.to].map((lane) => LANES.indexOf(lane)).sort().join("-");
+  return [step.from, step.to]
+    .map((lane) => LANES.indexOf(lane))
+    .sort()
+    .join("-");
 }
 
 function lanesInWords(step) {
@@ -101,8 +120,13 @@ function lanesInArrows(step) {
 function stepDetails(step, index) {
   const details = make("div.details", { id: `step-${index}-details` });
   if (step.lines?.length) {
-    details.append(make("dl.wire", {}, ...step.lines.map(([name, value]) =>
-      make("div", {}, make("dt", {}, name), make("dd", {}, value)))));
+    details.append(
+      make(
+        "dl.wire",
+        {},
+        ...step.lines.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))),
+      ),
+    );
   }
   if (step.body) {
     const label = `Body: ${step.title}`;

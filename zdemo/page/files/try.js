@@ -27,11 +27,15 @@ export function startTry() {
 }
 
 function fill() {
-  const routes = state.setup.routes.map((route) => [`${route.method} ${route.path}`, `${route.path}: ${needs(route)}`]);
+  const routes = state.setup.routes.map((route) => [`${route.method} ${route.path}`, optionOf(route)]);
   setOptions(byId("route"), [...routes, [OTHER, "another path…"]]);
   const callers = state.setup.callers.map((caller) => [caller.id, `${caller.name}: ${caller.about}`]);
   setOptions(byId("caller"), [...callers, [PASTED, "another token…"]]);
   showFields();
+}
+
+function optionOf(route) {
+  return `${route.method === "GET" ? "" : `${route.method} `}${route.path}: ${needs(route)}`;
 }
 
 function needs(route) {
@@ -41,7 +45,8 @@ function needs(route) {
 
 /** Give a select its options, unless it has them: a change would close an open list. */
 function setOptions(select, options) {
-  if ([...select.options].map((option) => option.value + option.text).join() === options.flat().join("")) return;
+  const shown = [...select.options].map((option) => [option.value, option.text]);
+  if (JSON.stringify(shown) === JSON.stringify(options)) return;
   const before = select.value;
   select.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
   if (options.some(([value]) => value === before)) select.value = before;
@@ -54,7 +59,8 @@ function showFields() {
 
 function chosen() {
   const [method, path] = byId("route").value.split(" ");
-  const request = byId("route").value === OTHER ? { method: byId("method").value, path: byId("path").value } : { method, path };
+  const request =
+    byId("route").value === OTHER ? { method: byId("method").value, path: byId("path").value } : { method, path };
   const caller = byId("caller").value;
   return caller === PASTED ? { ...request, caller, token: byId("token").value.trim() } : { ...request, caller };
 }
@@ -97,5 +103,7 @@ async function sendOnce(explain) {
 }
 
 function show(result, text) {
-  byId("result").replaceChildren(make(`span.badge.${result}`, {}, make("span", { "aria-hidden": "true" }, markOf(result)), ` ${text}`));
+  byId("result").replaceChildren(
+    make(`span.badge.${result}`, {}, make("span", { "aria-hidden": "true" }, markOf(result)), ` ${text}`),
+  );
 }
