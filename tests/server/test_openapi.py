@@ -222,7 +222,7 @@ def test_schemathesis_finds_nothing(server: str, caller: str, ports: dict[str, i
         env={},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr

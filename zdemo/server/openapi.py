@@ -21,7 +21,7 @@ from zdemo.guard import Refusal, refusal_body, refusal_of, refusal_of_failure
 from zdemo.introspection.model import Introspection
 from zdemo.server.health import METRICS_TYPE
 from zdemo.server.http_errors import UNEXPECTED, refusal_of_http
-from zdemo.server.observe import ID_HEADER
+from zdemo.server.observe import ID_HEADER, NO_STORE, VARY
 from zdemo.server.request_bodies import TOO_LARGE, BodyTooSlow, TooManyBodies
 from zdemo.server.routes import ROLE
 
@@ -31,7 +31,8 @@ JSON = "application/json"
 SCHEME = "bearer"
 EXAMPLE_ID = "4f0c99fb5d4c4a21"
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
-PRIVATE = {"Cache-Control": "no-store", "Vary": "Authorization"}  # of every answer of a guard
+ANYWHERE = {"400": "BadRequest", "408": "BodyTooSlow", "413": "BodyTooLarge", "500": "Failed"}  # on every route
+PRIVATE = dict([NO_STORE, VARY])  # of every answer of a guard
 INFO = {
     "title": "zdemo",
     "summary": "The example API that zdemo serve runs",
@@ -89,7 +90,7 @@ def describe(app: Flask, *, role_denied_status: int) -> Json:
         "components": {
             "schemas": {"Refusal": REFUSAL},
             "headers": {ID_HEADER: REQUEST_ID},
-            "responses": _shared_answers(),
+            "responses": {name: _refusal(*shared) for name, shared in _shared().items()},
             "securitySchemes": {SCHEME: TOKEN},
         },
     }
@@ -99,7 +100,6 @@ def _operations(app: Flask, role_denied_status: int) -> dict[str, Json]:
     """Return the main operation of each endpoint."""
     metrics = {METRICS_TYPE: {"schema": {"type": "string"}, "example": "zdemo_breaker_state 0.0\n"}}
     document = {JSON: {"schema": {"type": "object", "required": ["openapi", "info", "paths"]}}}
-    asking = {"502": _shared("BadGateway"), "503": _shared("Unavailable")}
     return {
         "api.public": _operation("Answer everybody", {"200": _words(app, "api.public")}),
         "api.private": _guarded(app, "api.private", "Answer callers with an active token for this API"),
@@ -111,7 +111,8 @@ def _operations(app: Flask, role_denied_status: int) -> dict[str, Json]:
         ),
         "operations.healthz": _operation("Tell whether the process answers", {"200": _json({"status": "alive"})}),
         "operations.readyz": _operation(
-            "Tell whether the API can check tokens", {"200": _json({"status": "ready"}), **asking}
+            "Tell whether the API can check tokens",
+            {"200": _json({"status": "ready"}), "502": _reference("BadGateway"), "503": _reference("Unavailable")},
         ),
         "operations.prometheus": _operation("Show metrics for Prometheus", {"200": _answer("Metrics.", metrics)}),
         "openapi": _operation("Show this document", {"200": _answer("An OpenAPI document.", document)}),
@@ -119,15 +120,25 @@ def _operations(app: Flask, role_denied_status: int) -> dict[str, Json]:
 
 
 def _guarded(app: Flask, endpoint: str, summary: str, lacking: InsufficientScope | None = None) -> Json:
-    """Return the operation of a guarded view; ``lacking`` is how it refuses a token without its role."""
-    malformed = [_guard_refusal(_token_refusal("Bearer")), refusal_of_http(BadRequest())]
+    """Return the operation of a guarded view; ``lacking`` is how it refuses a token without its role.
+
+    A body is refused before the guard looks, or by the guard, which keeps its answers out of shared caches.
+    """
+    malformed, either = _guard_refusal(_token_refusal("Bearer")), {}
+    for status, name in ANYWHERE.items():
+        description, *refusals = _shared()[name]
+        either[status] = _refusal(description, *refusals, *map(_guard_refusal, refusals))
     refused = [_guard_refusal(_token_refusal(None)), _guard_refusal(_inactive())]
     answers = {
+        **either,
         "200": _words(app, endpoint, PRIVATE),
-        "400": _refusal("The `Authorization` header field, or the body, is malformed.", *malformed),
-        "502": _shared("BadGateway"),
-        "503": _shared("Unavailable"),
+        "400": _refusal(
+            "The `Authorization` header field, or the body, is malformed.", malformed, *_shared()["BadRequest"][1:]
+        ),
     }
+    for status, name in (("502", "BadGateway"), ("503", "Unavailable")):
+        description, *refusals = _shared()[name]
+        answers[status] = _refusal(description, *map(_guard_refusal, refusals))
     if lacking:
         without_role = _guard_refusal(refusal_of(lacking))
         if lacking.status == refused[0].status:
@@ -135,14 +146,12 @@ def _guarded(app: Flask, endpoint: str, summary: str, lacking: InsufficientScope
         else:
             answers[str(lacking.status)] = _refusal("The token's user lacks the role.", without_role)
     answers["401"] = _refusal("The request has no token, or one that does not admit it.", *refused)
-    roles = [lacking.role] if lacking else []
-    return {**_operation(summary, answers), "security": [{SCHEME: roles}]}
+    return {**_operation(summary, answers), "security": [{SCHEME: [lacking.role] if lacking else []}]}
 
 
 def _operation(summary: str, answers: Mapping[str, Json]) -> Json:
     """Return an operation; every route can refuse a body, and can fail."""
-    always = {"400": "BadRequest", "408": "BodyTooSlow", "413": "BodyTooLarge", "500": "Failed"}
-    responses = {**{status: _shared(name) for status, name in always.items()}, **answers}
+    responses = {**{status: _reference(name) for status, name in ANYWHERE.items()}, **answers}
     return {"summary": summary, "responses": dict(sorted(responses.items()))}
 
 
@@ -163,45 +172,46 @@ def _path(rule: Rule, main: Json) -> Json:
 
 def _without_bodies(main: Json) -> Json:
     """Return the operation for HEAD: bodies are neither sent nor read, so none is malformed or too slow."""
-    shared = _shared_answers()
+    unread = {"408"} if "security" in main else {"400", "408"}
     responses = {}
     for status, answer in main["responses"].items():
-        name = answer.get("$ref", "").rpartition("/")[2]
-        if name not in {"BadRequest", "BodyTooSlow"}:
-            whole = shared[name] if name else answer
+        if status not in unread:
+            whole = _refusal(*_shared()[answer["$ref"].rpartition("/")[2]]) if "$ref" in answer else answer
             responses[status] = {key: value for key, value in whole.items() if key != "content"}
     return {**main, "summary": f"{main['summary']}, without a body", "responses": responses}
 
 
-def _shared_answers() -> dict[str, Json]:
-    unavailable = refusal_of_failure(ZitadelUnavailable("", hint=""))
-    unusable = refusal_of_failure(UnusableAnswer("", hint=""))
+def _shared() -> dict[str, tuple[str, *tuple[Refusal, ...]]]:
+    """Return the refusals that several routes have, by name, each with its description."""
     return {
-        "NotFound": _refusal("The path is not in this document.", refusal_of_http(NotFound())),
-        "MethodNotAllowed": _refusal(
-            "The path does not allow this method.", refusal_of_http(MethodNotAllowed(valid_methods=READ_METHODS))
+        "NotFound": ("The path is not in this document.", refusal_of_http(NotFound())),
+        "MethodNotAllowed": (
+            "The path does not allow this method.",
+            refusal_of_http(MethodNotAllowed(valid_methods=READ_METHODS)),
         ),
-        "BadRequest": _refusal("The body is malformed.", refusal_of_http(BadRequest())),
-        "BodyTooSlow": _refusal(
-            "The body did not come in time. The API closes the connection.", refusal_of_http(BodyTooSlow())
+        "BadRequest": ("The body is malformed.", refusal_of_http(BadRequest())),
+        "BodyTooSlow": (
+            "The body did not come in time. The API closes the connection.",
+            refusal_of_http(BodyTooSlow()),
         ),
-        "BodyTooLarge": _refusal(
+        "BodyTooLarge": (
             "The body is too large, or too many are being received.",
             refusal_of_http(RequestEntityTooLarge(TOO_LARGE)),
             refusal_of_http(TooManyBodies()),
         ),
-        "Failed": _refusal("An error in the API.", UNEXPECTED),
-        "Unavailable": _refusal(
+        "Failed": ("An error in the API.", UNEXPECTED),
+        "Unavailable": (
             "ZITADEL does not answer, or the API protects itself, so it cannot check tokens now.",
-            _guard_refusal(unavailable),
+            refusal_of_failure(ZitadelUnavailable("", hint="")),
         ),
-        "BadGateway": _refusal(
-            "ZITADEL refuses the API's own credentials, or its answer cannot be used.", _guard_refusal(unusable)
+        "BadGateway": (
+            "ZITADEL refuses the API's own credentials, or its answer cannot be used.",
+            refusal_of_failure(UnusableAnswer("", hint="")),
         ),
     }
 
 
-def _shared(name: str) -> Json:
+def _reference(name: str) -> Json:
     return {"$ref": f"#/components/responses/{name}"}
 
 
@@ -246,14 +256,12 @@ def _json(body: Mapping[str, str], headers: Mapping[str, str] | None = None) -> 
 
 def _refusal(description: str, *refusals: Refusal) -> Json:
     """Return the answer for all refusals with one status; a header field is required if each of them has it."""
-    errors = list(dict.fromkeys(refusal.error for refusal in refusals))
+    said = dict.fromkeys((refusal.error, refusal.description) for refusal in refusals)
     examples = {
-        f"{number}_{refusal.error}": {
-            "summary": refusal.description,
-            "value": refusal_body(refusal.error, refusal.description, EXAMPLE_ID),
-        }
-        for number, refusal in enumerate(refusals, start=1)
+        f"{number}_{error}": {"summary": sentence, "value": refusal_body(error, sentence, EXAMPLE_ID)}
+        for number, (error, sentence) in enumerate(said, start=1)
     }
+    errors = list(dict.fromkeys(error for error, _ in said))
     schema = {"$ref": "#/components/schemas/Refusal", "properties": {"error": {"enum": errors}}}
     names = sorted({name for refusal in refusals for name in refusal.headers})
     headers = {name: [refusal.headers[name] for refusal in refusals if name in refusal.headers] for name in names}
