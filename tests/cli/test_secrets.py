@@ -15,11 +15,11 @@ import requests
 from tests.support.cli import Ran, Shell, Stack
 from tests.support.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.cli.redaction import PIECE, Redaction
 from zdemo.cli.screen import Screen
 from zdemo.config.dotenv_statements import parse
 from zdemo.config.environment import Environment
 from zdemo.config.masking import masked
+from zdemo.config.redaction import PIECE, Redaction
 from zdemo.config.settings import AdminSettings, Settings
 from zdemo.emulator import CLIENT_SECRET, PROJECT_ID
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import time
 from urllib.parse import quote_plus
 
 from zdemo.config.settings import Settings
 from zdemo.errors import ConnectionFailed
 from zdemo.http.response import Response
 from zdemo.introspection.client_assertion import ClientAssertion
+from zdemo.introspection.exchanges import Exchange, exchanges
 from zdemo.introspection.model import INTROSPECTION_PATH, Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
 
@@ -59,10 +61,31 @@ class IntrospectionClient:
     def introspect(self, token: str) -> Introspection:
         """Ask ZITADEL; see ``Introspector``."""
         try:
-            answer = self.ask(token)
+            answer = self.ask(token) if (watched := exchanges.get()) is None else self._ask_watched(token, watched)
         except ConnectionFailed as failure:
             raise introspection_error(failure) from failure
         return read_answer(answer, with_key=self._assertion is not None)
+
+    def _ask_watched(self, token: str, watched: list[Exchange]) -> Response:
+        began = time.perf_counter()
+        outcome: Response | ConnectionFailed | None = None
+        try:
+            outcome = answer = self.ask(token)
+        except ConnectionFailed as failure:
+            outcome = failure
+            raise
+        finally:
+            if outcome is not None:
+                watched.append(
+                    Exchange(
+                        began=began,
+                        ended=time.perf_counter(),
+                        client_id="" if self._assertion else self.client_id,
+                        secrets=self.secrets,
+                        outcome=outcome,
+                    )
+                )
+        return answer
 
     def close(self) -> None:
         """Close the connections."""

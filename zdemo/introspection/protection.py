@@ -23,6 +23,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import TypeGuard
 
 from zdemo.errors import CredentialsRefused, UnusableAnswer, ZitadelUnavailable
@@ -120,7 +121,8 @@ class ProtectedIntrospector:
                 log.debug("a probe failed: %s", type(error).__name__)
 
         try:
-            threading.Thread(target=run, name="probe", daemon=True).start()
+            # in the caller's context, so that who watches the caller sees the probe
+            threading.Thread(target=copy_context().run, args=(run,), name="probe", daemon=True).start()
         except RuntimeError:  # no thread can be started
             self._breaker.failed(permit)
             raise _breaker_open() from None

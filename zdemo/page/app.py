@@ -7,22 +7,32 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from flask import Flask
 
+from zdemo.config.masking import SECRET_SETTINGS
+from zdemo.config.redaction import Redaction
 from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
+from zdemo.page import feed
 from zdemo.page.access import PREFIX, Access, Environ, is_for_this_machine
-from zdemo.page.answers import HTML, PageRefusal, StartResponse, answer, json_bytes, refuse
+from zdemo.page.answers import HTML, PageRefusal, StartResponse, answer, json_bytes, refuse, start
 from zdemo.page.changes import change
 from zdemo.page.context import PageContext, PageOptions
+from zdemo.page.events import Event, event_of
 from zdemo.page.limits import PageSlots
 from zdemo.page.sending import send
 from zdemo.page.state import state
 from zdemo.page.static import FILES, page_file
+from zdemo.page.watching import Watching
+from zdemo.server import WATCHER, Trace
 from zdemo.serving import WSGIApp
+from zdemo.serving.bus import Bus
 
 LARGEST_BODY_BYTES = 64 * 1024
 
@@ -35,23 +45,30 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("POST", f"{PREFIX}send"): send,
     ("POST", f"{PREFIX}change"): change,
 }
-PATHS = frozenset(path for _, path in ROUTES) | {"/", PREFIX}
+FEED = f"{PREFIX}feed"
+PATHS = frozenset(path for _, path in ROUTES) | {"/", PREFIX, FEED}
 OF_PEOPLE = ("/", PREFIX)  # paths that a person opens, to whom a refusal is a page
 
 log = logging.getLogger("zdemo.page")
 
 
-def paged(app: Flask, options: PageOptions) -> WSGIApp:
-    """Return the app with the page in front of it. Raises GuardError if the key is too short."""
-    return _Page(app, options)
+def paged(app: Flask, options: PageOptions, bus: Bus | None = None) -> WSGIApp:
+    """Return an app of ``create_app`` with the page in front of it; ``bus`` leads to its other workers.
+
+    Raises GuardError if the key is too short.
+    """
+    return _Page(app, options, bus)
 
 
 class _Page:
-    def __init__(self, app: Flask, options: PageOptions) -> None:
+    def __init__(self, app: Flask, options: PageOptions, bus: Bus | None) -> None:
         self._app = app
         self._access = Access(options.key)
         self._slots = PageSlots(options.threads)
-        self._context = PageContext(options=options, app=app)
+        self._worker = str(os.getpid())
+        hidden = _secrets(options, self._access)
+        watching = Watching(app.extensions[WATCHER], partial(self._event, hidden), bus or Bus())
+        self._context = PageContext(options=options, app=app, watching=watching, hidden=hidden)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -85,9 +102,24 @@ class _Page:
         self._access.check_cookie(environ)
         if path == PREFIX:
             return answer(start_response, 200, *page_file("index.html"))
+        if path == FEED:
+            return self._feed(environ, start_response)
         body = _json_object(environ) if method == "POST" else {}
         document = _handled(ROUTES[method, path], self._context, body)
         return answer(start_response, 200, json_bytes(document))
+
+    def _feed(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return answer(start_response, 200, b"", feed.MEDIA_TYPE)
+        self._slots.open_feed()
+        last_id = environ.get("HTTP_LAST_EVENT_ID", "")
+        stream = feed.Feed(self._context.watching, self._worker, last_id, self._slots.close_feed)
+        start(start_response, 200, [("Content-Type", feed.MEDIA_TYPE)])
+        return stream
+
+    def _event(self, hidden: Redaction, trace: Trace) -> Event:
+        settings = self._context.options.settings
+        return event_of(trace, settings, hidden, worker=self._worker, now=time.time())
 
     def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Move the key from the address into a cookie, and lead to the page."""
@@ -97,6 +129,14 @@ class _Page:
             self._access.check_key(key)
             headers.append(("Set-Cookie", self._access.new_cookie(environ)))
         return answer(start_response, 303, b"", HTML, headers)
+
+
+def _secrets(options: PageOptions, access: Access) -> Redaction:
+    """Return what hides the secrets that this worker knows."""
+    hidden = Redaction()
+    hidden.hide(options.key, access.cookie_value, options.settings.client_secret)
+    hidden.hide(*(options.environment.get(name, "") for name in SECRET_SETTINGS))
+    return hidden
 
 
 def _json_object(environ: Environ) -> dict[str, Any]:

@@ -5,11 +5,15 @@ from zdemo.server.guard import protect, requires_token
 from zdemo.server.log_lines import RequestLines
 from zdemo.server.logs import RequestLog, log_to_stderr
 from zdemo.server.open_views import is_guard
+from zdemo.server.watcher import WATCHER, Trace, Watcher
 from zdemo.server.worker import WorkerApp
 
 __all__ = [
+    "WATCHER",
     "RequestLines",
     "RequestLog",
+    "Trace",
+    "Watcher",
     "WorkerApp",
     "create_app",
     "is_guard",

@@ -23,6 +23,7 @@ from zdemo.server.http_errors import UNEXPECTED, refusal_of_http
 from zdemo.server.observe import observed
 from zdemo.server.request_bodies import BodyTooSlow, cut_connection_after, limit_bodies
 from zdemo.server.routes import api
+from zdemo.server.watcher import WATCHER, Watcher
 from zdemo.serving.bus import Bus
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def create_app(
     ``bus`` leads to the other workers of the same server. Raises SettingsError.
     """
     settings = settings or load_settings(logger)
-    counters = Counters()
+    counters, watcher = Counters(), Watcher()
     ask: Callable[[str], Introspection]
     if introspector:
         ask = introspector.introspect
@@ -54,7 +55,7 @@ def create_app(
             built,
             partial(built.introspect, own=True),
         )  # else readiness is a matter of luck in a flood
-        Forgetting(built.forget, bus or Bus())
+        Forgetting(watcher.seeing(built.forget), bus or Bus())
     metrics = _new_metrics(counters) if open_metrics else None
     app = Flask("zdemo", static_folder=None)
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
@@ -65,7 +66,8 @@ def create_app(
     app.add_url_rule("/openapi.json", "openapi", _describing(app, settings.role_denied_status))
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_unexpected)
-    app.wsgi_app = observed(app.wsgi_app, metrics)  # type: ignore[method-assign]  # as Flask's documentation says
+    app.extensions[WATCHER] = watcher
+    app.wsgi_app = observed(app.wsgi_app, metrics, watcher)  # type: ignore[method-assign]  # as Flask's docs say
     return app
 
 

@@ -39,17 +39,9 @@ from zdemo.guard import (
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.model import Introspector
 from zdemo.server.log_lines import LACKS
-from zdemo.server.observe import (
-    ID_HEADER,
-    INTROSPECTION,
-    NO_STORE,
-    OBSERVED,
-    OUTCOME,
-    REASON,
-    REQUEST_ID,
-    VARY,
-)
+from zdemo.server.observe import ID_HEADER, NO_STORE, OBSERVED, REQUEST_ID, VARY
 from zdemo.server.open_views import mark, watch
+from zdemo.server.watcher import ERROR, INTROSPECTION, OUTCOME, REASON
 
 logger = logging.getLogger("zdemo.server")
 P = ParamSpec("P")
@@ -185,6 +177,7 @@ def refusal(refused: Refusal) -> Response:
 
 
 def _answer_refusal(refused: Refused) -> Response:
+    request.environ[ERROR] = refused
     response = _private(refusal(refusal_of(refused)), request.environ)
     if isinstance(refused, InsufficientScope):
         request.environ[REASON] = f"{LACKS} {refused.lacking}"
@@ -194,5 +187,5 @@ def _answer_refusal(refused: Refused) -> Response:
 def _answer_failure(error: IntrospectionError) -> Response:
     guard: Guard = current_app.extensions[EXTENSION]
     response = _private(refusal(failure_of(error, guard.log, request_id())), request.environ)
-    request.environ[REASON] = error.message
+    request.environ |= {REASON: error.message, ERROR: error}
     return response

@@ -20,14 +20,13 @@ from zdemo.config.masking import LEAST_TOKEN_LIKE, long_keys, masked, token_like
 from zdemo.guard import new_request_id
 from zdemo.introspection.model import Introspection
 from zdemo.server.logs import ACCESS_LOG, ACCESS_MESSAGE
+from zdemo.server.watcher import INTROSPECTION, OUTCOME, REASON, TracedCall, Watcher
 from zdemo.serving import WSGIApp
 
 if TYPE_CHECKING:
     from zdemo.server.metrics import Metrics
 
 REQUEST_ID = "zdemo.request_id"
-OUTCOME, REASON = "zdemo.outcome", "zdemo.reason"  # of a refusal; the reason is for the log alone
-INTROSPECTION = "zdemo.introspection"  # of the token, admitted or not, or None; there once a guard has looked
 OBSERVED = "zdemo.observed"  # this layer is there, and keeps guarded answers out of shared caches
 ID_HEADER = "X-Request-ID"
 # These keep an answer that depends on the caller out of shared caches.
@@ -43,13 +42,15 @@ NO_ROUTE = "none"
 access_log = logging.getLogger(ACCESS_LOG)
 
 
-def observed(app: WSGIApp, metrics: Metrics | None = None) -> WSGIApp:
+def observed(app: WSGIApp, metrics: Metrics | None = None, watcher: Watcher | None = None) -> WSGIApp:
     """Return ``app`` with the layer around it; requests are only counted if there are ``metrics``."""
+    watcher = watcher or Watcher()
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         started = time.perf_counter()
         identity = environ[REQUEST_ID] = new_request_id()
         environ[OBSERVED] = True
+        traced = TracedCall(watcher, identity, started) if watcher.watching and watcher.admits() else None
 
         # Flask calls it once, before it sends anything and while the request is still at hand
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
@@ -62,9 +63,13 @@ def observed(app: WSGIApp, metrics: Metrics | None = None) -> WSGIApp:
                 _log(request, int(status[:3]), outcome, seconds)
             if INTROSPECTION in environ:
                 headers = [*_without(headers, "cache-control"), NO_STORE, VARY]
-            return start_response(status, [*_without(headers, "x-request-id"), (ID_HEADER, identity)], *error)
+            headers = [*_without(headers, "x-request-id"), (ID_HEADER, identity)]
+            if traced is not None:
+                traced.trace.method, traced.trace.path = _shown_request_of(request)
+                traced.answered(request, int(status[:3]), headers, seconds)
+            return start_response(status, headers, *error)
 
-        return app(environ, start)
+        return app(environ, start) if traced is None else traced.run(lambda: app(environ, start))
 
     return call
 
@@ -77,7 +82,7 @@ def _log(request: Request, status: int, outcome: str, seconds: float) -> None:
     environ = request.environ
     introspection: Introspection | None = environ.get(INTROSPECTION)
     fields = (
-        *_shown_request(request.method[:LONGEST_LOGGED_METHOD], request.path[:LONGEST_SEARCHED_PATH]),
+        *_shown_request_of(request),
         status,
         outcome,
         environ[REQUEST_ID],
@@ -89,6 +94,11 @@ def _log(request: Request, status: int, outcome: str, seconds: float) -> None:
     # ``access_log.info`` would look for who calls it
     new_record = logging.getLogRecordFactory()
     access_log.handle(new_record(ACCESS_LOG, logging.INFO, __file__, 0, ACCESS_MESSAGE, fields, None))
+
+
+def _shown_request_of(request: Request) -> tuple[str, str]:
+    """Return the method and the path of a request as they are logged."""
+    return _shown_request(request.method[:LONGEST_LOGGED_METHOD], request.path[:LONGEST_SEARCHED_PATH])
 
 
 @lru_cache(maxsize=1024)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 LEAST_SECRET = 8  # characters; shorter texts stand in every sentence
+LONGEST_SECRET = 16 * 1024  # characters; no API takes longer tokens
 LEAST_WORD = 4  # characters of a word of the command line that could be a secret
 PIECE = 8  # characters of a secret that are hidden wherever they stand: servers cut off what they repeat
 CHARACTER = r"(?<!\\)\\+u00(?!22|5[cC]|7[fF])([2-7][0-9a-fA-F])"  # as JSON may write it, and JSON within JSON
@@ -26,11 +27,10 @@ class Redaction:
 
     def hide(self, *secrets: str) -> None:
         """Hide these from now on, without the blanks and quotes around them."""
-        from zdemo.authorization import LONGEST_TOKEN  # here, since --help has nothing to hide
-        from zdemo.config.masking import LEAST_TOKEN_LIKE, QUOTES, looks_random, masked
+        from zdemo.config.masking import LEAST_TOKEN_LIKE, QUOTES, looks_random, masked  # --help has nothing to hide
 
         for secret in secrets:
-            bare = secret.strip().strip(QUOTES).strip()[:LONGEST_TOKEN]
+            bare = secret.strip().strip(QUOTES).strip()[:LONGEST_SECRET]
             if len(bare) < LEAST_SECRET:
                 continue
             is_random = looks_random(bare)

@@ -1,0 +1,127 @@
+"""A request as the page shows it: who sent it, each step on its way, and why it was answered so.
+
+Everything is text from here on, masked and limited in size: the page shows it as it is. No token is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from zdemo.authorization import bearer_token
+from zdemo.config.masking import LEAST_TOKEN_LIKE, masked
+from zdemo.config.printable import printable
+from zdemo.config.redaction import Redaction
+from zdemo.config.settings import Settings
+from zdemo.diagnosis import quoted, token_form
+from zdemo.errors import Refused
+from zdemo.introspection.clock import running_clock
+from zdemo.introspection.model import Introspection
+from zdemo.page.reasons import why_of
+from zdemo.page.steps import fresh_seconds, steps_of
+from zdemo.server import Trace
+
+MOST_EVENT_BYTES = 48 * 1024
+LONGEST_NAME = 60  # characters
+MOST_ITEMS = 40  # of a list
+CUTS = (8_000, 2_000, 500, 120, 40)  # characters that texts are cut to, one after another
+PAGE_HEADER = "X-Zdemo-Page"
+
+Event = dict[str, Any]
+
+
+def event_of(trace: Trace, settings: Settings, hidden: Redaction, *, worker: str, now: float) -> Event:
+    """Return what the page shows of a request. ``hidden`` has the secrets of the settings."""
+    token = _token(trace.authorization)
+    event = {
+        "id": trace.id,
+        "at": round(trace.began_at, 3),
+        "worker": worker,
+        "method": trace.method,
+        "path": trace.path,
+        "status": trace.status,
+        "outcome": trace.outcome,
+        "ms": round(trace.seconds * 1000, 1),
+        "from_page": any(name == PAGE_HEADER for name, _ in trace.request_headers),
+        "caller": _caller(trace.introspection, token),
+        "source": trace.introspection.source if trace.introspection else None,
+        "answer": _answer(trace.introspection, settings, now),
+        "steps": steps_of(trace, settings, token, now=now),
+        "why": why_of(trace, settings, token, now=now),
+    }
+    return _small_enough(_without(event, [hidden, *_hiding(trace, token)]))
+
+
+def _token(authorization: str | None) -> str | None:
+    try:
+        return bearer_token(authorization)
+    except Refused:
+        return None
+
+
+def _hiding(trace: Trace, token: str | None) -> list[Redaction]:
+    """Return what hides the secrets of this request alone."""
+    found = Redaction()
+    found.hide(*(secret for exchange in trace.exchanges for secret in exchange.secrets))
+    if token:
+        found.hide(token)
+    return [found]
+
+
+def _caller(introspection: Introspection | None, token: str | None) -> dict[str, str] | None:
+    if token is None:
+        return None
+    name = user_id = ""
+    if introspection and introspection.active:
+        user_id = quoted(introspection.text("sub"), LONGEST_NAME)
+        name = quoted(introspection.text("username"), LONGEST_NAME) or user_id
+    shown = masked(token) if len(token) >= LEAST_TOKEN_LIKE else masked("")
+    return {"name": name, "user_id": user_id, "token": shown, "kind": token_form(token).kind}
+
+
+def _answer(introspection: Introspection | None, settings: Settings, now: float) -> dict[str, Any] | None:
+    if introspection is None:
+        return None
+    asked_at = introspection.asked_at
+    left = fresh_seconds(introspection, settings, now)
+    return {
+        "asked_at": None if asked_at is None else round(now - (running_clock() - asked_at), 3),
+        "fresh_until": None if left is None else round(now + left, 3),
+        "active": introspection.active,
+        "project_id": settings.project_id or "",
+        "roles": sorted(quoted(role, LONGEST_NAME) for role in introspection.roles(settings.project_id))[:MOST_ITEMS],
+    }
+
+
+def _without(part: Any, redactions: list[Redaction]) -> Any:
+    """Return a part of an event without the secrets, and with every hidden character written out."""
+    if isinstance(part, str):
+        for redaction in redactions:
+            part = redaction(part)
+        return printable(part)
+    if isinstance(part, dict):
+        return {name: _without(item, redactions) for name, item in part.items()}
+    return [_without(item, redactions) for item in part] if isinstance(part, list | tuple) else part
+
+
+def _small_enough(event: Event) -> Event:
+    """Return the event with its texts cut until it is small enough; the first cut takes what ``steps`` left over."""
+    for length in CUTS:
+        event = _mapped(event, partial(_cut, length=length))
+        if len(json.dumps(event)) <= MOST_EVENT_BYTES:
+            break
+    return event
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def _mapped(part: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(part, str):
+        return change(part)
+    if isinstance(part, dict):
+        return {name: _mapped(item, change) for name, item in part.items()}
+    return [_mapped(item, change) for item in part[:MOST_ITEMS]] if isinstance(part, list) else part

@@ -1,0 +1,59 @@
+"""Why a request was answered so, from what was seen of it alone: nobody is asked. The words are the diagnosis's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zdemo.client import Call, Method, OtherRoute, Route
+from zdemo.config.environment import Environment
+from zdemo.config.settings import Settings
+from zdemo.diagnosis import Finding, finding_for_active, finding_for_error, finding_for_inactive
+from zdemo.errors import InsufficientScope, IntrospectionError, InvalidToken, Refused
+from zdemo.http.response import Response
+from zdemo.investigation import explain
+from zdemo.page.why import CHALLENGE, ERROR_CODES, why_document
+from zdemo.server import Trace
+
+NO_ENVIRONMENT = Environment({})
+
+
+def why_of(trace: Trace, settings: Settings, token: str | None, *, now: float) -> dict[str, Any] | None:
+    """Return why a request was refused or failed, as the page shows it; ``None`` for one that was let in."""
+    finding = _finding(trace, settings, token, now)
+    return why_document(finding, rule_of_error(trace)) if finding else None
+
+
+def rule_of_error(trace: Trace) -> str:
+    """Return the section of the RFC by which the guard refused; empty if it did not."""
+    if not isinstance(trace.error, Refused):
+        return ""
+    return ERROR_CODES if trace.error.code else CHALLENGE
+
+
+def _finding(trace: Trace, settings: Settings, token: str | None, now: float) -> Finding | None:
+    error, introspection = trace.error, trace.introspection
+    if isinstance(error, IntrospectionError):
+        return finding_for_error(error, settings)
+    if isinstance(error, InvalidToken | InsufficientScope) and introspection and token:
+        if not introspection.active:
+            return finding_for_inactive(token, settings, now=now)
+        role = error.role if isinstance(error, InsufficientScope) else None
+        return finding_for_active(introspection, settings, role=role, now=now) or _as_said(error)
+    explanation = explain(_call(trace), token, None, NO_ENVIRONMENT, unasked="", again=" --pat", now=now)
+    if explanation is None:
+        return None
+    return _as_said(error) if error and token else explanation.finding
+
+
+def _as_said(error: Refused) -> Finding:
+    return Finding(id="", cause=error.message, fix=(error.hint,) if error.hint else ())
+
+
+def _call(trace: Trace) -> Call:
+    """Return the request as the one who sent it saw it."""
+    route = next((route for route in Route if route.path == trace.path), None)
+    headers = {name.lower(): value for name, value in trace.response_headers}
+    url = f"http://127.0.0.1{trace.path}"
+    answer = Response(status=trace.status, headers=headers, body=trace.body, seconds=trace.seconds, url=url)
+    method = Method(trace.method) if trace.method in list(Method) else Method.GET
+    return Call(route=route or OtherRoute(path=trace.path, typed=trace.path), url=url, answer=answer, method=method)

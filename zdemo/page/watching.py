@@ -1,0 +1,175 @@
+"""Who watches: the feeds of this worker, and what they are sent. While nobody does, no request leaves a trace.
+
+A thread of its own makes events of the traces, once for all feeds. Every queue is bounded, and drops the oldest: a feed
+that is slow, or a flood of requests, costs no more than what is written here.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from zdemo.server import Trace, Watcher
+from zdemo.serving.bus import Bus
+
+KEPT = 200  # events, for those who open the page later, and at most per feed that is slow
+MOST_PER_SECOND = 100  # requests of this worker that leave a trace
+RENEW_SECONDS = 2.0  # how often a worker with a feed tells the others that somebody watches
+WATCH_SECONDS = 6.0  # how long the others believe it
+LINGER_SECONDS = 10.0  # how long a worker goes on after its last feed, which may just be connecting again
+WATCH, REQUEST = "watch", "request"  # topics of the bus
+
+Event = Mapping[str, Any]
+log = logging.getLogger("zdemo.page")
+
+
+class Frame:
+    """An event of the stream, ready to be sent; ``id`` is that of a request, or empty."""
+
+    def __init__(self, name: str, document: Mapping[str, Any], identity: str = "") -> None:
+        self.id = identity
+        text = json.dumps(document, separators=(",", ":"))  # ASCII, so it has no line end
+        self.data = (f"id: {identity}\n" if identity else "").encode() + f"event: {name}\ndata: {text}\n\n".encode()
+
+
+class Subscription:
+    """The frames for one feed. Of more than are kept, the oldest is dropped."""
+
+    def __init__(self, backlog: list[Frame]) -> None:
+        self._frames = deque(backlog, maxlen=KEPT)
+        self._changed = threading.Condition()
+
+    def put(self, frame: Frame) -> None:
+        """Add a frame."""
+        with self._changed:
+            self._frames.append(frame)
+            self._changed.notify()
+
+    def take(self, wait_seconds: float) -> Frame | None:
+        """Return the next frame, or ``None`` if none comes in time."""
+        with self._changed:
+            if not self._frames:
+                self._changed.wait(wait_seconds)
+            return self._frames.popleft() if self._frames else None
+
+
+class Watching:
+    """The feeds of one worker, and the thread that makes their events. ``describe`` makes an event of a trace."""
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        describe: Callable[[Trace], Event],
+        bus: Bus,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._watcher, self._describe, self._bus, self._clock = watcher, describe, bus, clock
+        self._changed = threading.Condition()
+        self._traces: deque[Trace] = deque(maxlen=KEPT)
+        self._kept: deque[Frame] = deque(maxlen=KEPT)
+        self._feeds: set[Subscription] = set()
+        self._until = self._renew_at = 0.0
+        self._second, self._admitted, self._skipped = 0, 0, 0
+        self._thread: threading.Thread | None = None
+        watcher.admits, watcher.ended = self._admits, self._ended
+        watcher.forgot = lambda count: self.announce("forgotten", {"count": count})
+        bus.subscribe(WATCH, lambda _message: self._watch_for(WATCH_SECONDS))
+        bus.subscribe(REQUEST, lambda event: self._deliver(Frame(REQUEST, event, str(event["id"]))))
+
+    def open(self, last_id: str = "") -> Subscription:
+        """Return a new feed, with the events that are kept; those after ``last_id`` if that is one of them."""
+        with self._changed:
+            kept = list(self._kept)
+            ids = [frame.id for frame in kept]
+            feed = Subscription(kept[ids.index(last_id) + 1 :] if last_id and last_id in ids else kept)
+            self._feeds.add(feed)
+        self._watch_for(LINGER_SECONDS)
+        return feed
+
+    def close(self, feed: Subscription) -> None:
+        """End a feed."""
+        with self._changed:
+            self._feeds.discard(feed)
+        self._watch_for(LINGER_SECONDS)
+
+    def announce(self, name: str, document: Mapping[str, Any]) -> None:
+        """Send an event that is about no request to all feeds of this worker."""
+        self._deliver(Frame(name, document))
+
+    def _watch_for(self, seconds: float) -> None:
+        with self._changed:
+            self._until = max(self._until, self._clock() + seconds)
+            self._watcher.watching = True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="page", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def _admits(self) -> bool:
+        """Return whether one more request may leave a trace in this second. Two threads may count as one."""
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._admitted = second, 0
+        self._admitted += 1
+        if self._admitted <= MOST_PER_SECOND:
+            return True
+        self._skipped += 1
+        return False
+
+    def _ended(self, trace: Trace) -> None:
+        with self._changed:
+            self._traces.append(trace)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._traces:
+                    self._changed.wait(RENEW_SECONDS if self._watcher.watching else None)
+                traces = list(self._traces)
+                self._traces.clear()
+            for trace in traces:
+                self._show(trace)
+            del traces  # they hold tokens
+            self._renew()
+
+    def _show(self, trace: Trace) -> None:
+        try:
+            event = self._describe(trace)
+            self._deliver(Frame(REQUEST, event, trace.id))
+            self._bus.publish(REQUEST, event)
+        except Exception:  # the next request may be all right
+            log.exception("request %s cannot be shown", trace.id)
+
+    def _deliver(self, frame: Frame) -> None:
+        with self._changed:
+            if frame.id:
+                self._kept.append(frame)
+            feeds = list(self._feeds)
+        for feed in feeds:
+            feed.put(frame)
+
+    def _renew(self) -> None:
+        """Tell the other workers that somebody watches, or stop watching."""
+        now, skipped = self._clock(), 0
+        with self._changed:
+            is_open = bool(self._feeds)
+            if is_open:
+                self._until = max(self._until, now + LINGER_SECONDS)
+            elif now >= self._until:
+                self._watcher.watching = False
+                self._kept.clear()
+            due = is_open and now >= self._renew_at
+            if due:
+                self._renew_at = now + RENEW_SECONDS
+                skipped, self._skipped = self._skipped, 0
+        if due:
+            self._bus.publish(WATCH, {})
+        if skipped:
+            self.announce("skipped", {"count": skipped})

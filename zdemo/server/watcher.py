@@ -1,0 +1,141 @@
+"""A place for somebody who watches the requests: nobody, unless the page is open. Then each request leaves a trace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Request
+
+from zdemo.errors import IntrospectionError, Refused
+from zdemo.introspection.exchanges import Exchange, exchanges
+from zdemo.introspection.forget import Forget
+from zdemo.introspection.model import Introspection
+
+WATCHER = "zdemo.watcher"  # the extension of an app that holds its ``Watcher``
+
+# What the guard leaves in a request's environment
+OUTCOME, REASON = "zdemo.outcome", "zdemo.reason"  # of a refusal; the reason is for the log alone
+INTROSPECTION = "zdemo.introspection"  # of the token, admitted or not, or None; there once a guard has looked
+ERROR = "zdemo.error"  # that was raised
+
+MOST_BODY_BYTES = 64 * 1024  # that are kept of an answer
+MOST_HEADERS = 40  # that are kept of a request
+
+
+@dataclass(kw_only=True)
+class Trace:
+    """What a watched request was, what it did and how it was answered; it holds the token, so nobody may keep it.
+
+    ``path``, ``outcome`` and ``reason`` are as in the log. ``began`` and the times of ``exchanges`` are of
+    ``time.perf_counter``, ``began_at`` is in epoch seconds.
+    """
+
+    id: str
+    began: float
+    began_at: float
+    method: str = ""
+    path: str = ""
+    request_headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    status: int = 0
+    response_headers: list[tuple[str, str]] = field(default_factory=list, repr=False)
+    body: bytes = field(default=b"", repr=False)
+    seconds: float = 0.0
+    outcome: str = "ok"
+    reason: str | None = None
+    introspection: Introspection | None = field(default=None, repr=False)
+    error: Refused | IntrospectionError | None = None
+    exchanges: list[Exchange] = field(default_factory=list, repr=False)
+
+    @property
+    def authorization(self) -> str | None:
+        """The header field with the token."""
+        return next((value for name, value in self.request_headers if name == "Authorization"), None)
+
+
+class Watcher:
+    """Who watches the requests of an app: whoever sets ``ended``, while ``watching`` is true.
+
+    ``admits`` limits how many requests per second leave a trace. ``forgot`` is told how many answers were forgotten.
+    """
+
+    def __init__(self) -> None:
+        self.watching = False
+        self.admits: Callable[[], bool] = lambda: True
+        self.ended: Callable[[Trace], None] = lambda _trace: None
+        self.forgot: Callable[[int], None] = lambda _count: None
+
+    def seeing(self, forget: Callable[[Forget], int]) -> Callable[[Forget], int]:
+        """Return the function that makes the cache forget, so that whoever watches knows of it."""
+
+        def watched(order: Forget) -> int:
+            count = forget(order)
+            if self.watching:
+                self.forgot(count)
+            return count
+
+        return watched
+
+
+class TracedCall:
+    """One request while somebody watches."""
+
+    def __init__(self, watcher: Watcher, identity: str, began: float) -> None:
+        self._watcher = watcher
+        self.trace = Trace(id=identity, began=began, began_at=time.time())
+
+    def answered(self, request: Request, status: int, headers: Iterable[tuple[str, str]], seconds: float) -> None:
+        """Note the start of the answer."""
+        trace, environ = self.trace, request.environ
+        trace.request_headers = list(_headers(environ))
+        trace.status, trace.response_headers, trace.seconds = status, list(headers), seconds
+        trace.introspection, trace.error = environ.get(INTROSPECTION), environ.get(ERROR)
+        trace.outcome, trace.reason = environ.get(OUTCOME, "ok"), environ.get(REASON)
+
+    def run(self, app: Callable[[], Iterable[bytes]]) -> Iterable[bytes]:
+        """Call the app, and hand over the trace when its answer was sent or given up."""
+        token = exchanges.set(self.trace.exchanges)
+        try:
+            return _TracedBody(app(), self.trace, self._watcher.ended)
+        finally:
+            exchanges.reset(token)
+
+
+class _TracedBody:
+    """The body of an answer on its way; the trace gets a part of it."""
+
+    def __init__(self, body: Iterable[bytes], trace: Trace, ended: Callable[[Trace], None]) -> None:
+        self._body, self._chunks = body, iter(body)
+        self._trace, self._ended = trace, ended
+        self._is_closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = next(self._chunks)
+        if (room := MOST_BODY_BYTES - len(self._trace.body)) > 0:
+            self._trace.body += chunk[:room]
+        return chunk
+
+    def close(self) -> None:
+        """End the app's answer, as every WSGI server does, and then the trace."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        try:
+            close: Any = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._ended(self._trace)
+
+
+def _headers(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the header fields of a request, without cookies, which are other programs' secrets."""
+    names = [name for name in environ if name.startswith("HTTP_") and name != "HTTP_COOKIE"][:MOST_HEADERS]
+    for name in (*names, "CONTENT_TYPE", "CONTENT_LENGTH"):
+        if value := environ.get(name):
+            yield name.removeprefix("HTTP_").replace("_", "-").title(), str(value)
