@@ -31,7 +31,7 @@ from zdemo.diagnosis.disagreement import (
     finding_for_disagreement,
     finding_for_unsteady,
 )
-from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
+from zdemo.diagnosis.evidence import NOT_ASKED, NOTHING, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted, without_secrets
 from zdemo.diagnosis.hidden_values import (
     also_hidden,
@@ -61,6 +61,7 @@ __all__ = [
     "JUST_CHANGED",
     "LINE_END_INSIDE",
     "NOTHING",
+    "NOT_ASKED",
     "OWN_API_SCOPE",
     "RESTART",
     "STARTED_BEFORE",

@@ -37,6 +37,7 @@ class Probe(StrEnum):
 class Evidence:
     """The replies by probe. A probe without a reply was not sent: there was no time, or no need.
 
+    ``asked``: probes were sent at all; else only the introspection itself is known.
     ``assignments`` and ``signature_fits`` (of a JWT) are ``None`` when they are unknown; ``assignments_from`` names
     the token that ZITADEL was asked with. ``own_rights`` are the manager roles of the token's user, which make an
     administrator, and ``admin_pat_rights`` those of ZITADEL_ADMIN_PAT's; ``is_admin_pat``: both are one token.
@@ -64,6 +65,7 @@ class Evidence:
     with_administrator: bool = False
     unusable_admin_pat: str = ""
     with_ids: bool = False
+    asked: bool = True
     from_setup: bool = False
 
     def answer(self, probe: Probe) -> Response | None:
@@ -146,3 +148,4 @@ class Evidence:
 
 
 NOTHING = Evidence()
+NOT_ASKED = Evidence(asked=False)

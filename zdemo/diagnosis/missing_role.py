@@ -399,7 +399,7 @@ def _open(facts: _Facts) -> Finding:
 def _why_unknown(evidence: Evidence) -> str:
     status = evidence.status(Probe.ASSIGNMENTS)
     if status is None:
-        return "no answer came in time"
+        return "no answer came in time" if evidence.asked else "not asked"
     if status in (401, 403):
         neither = ", and ZITADEL_ADMIN_PAT did not show them either" if evidence.with_administrator else ""
         return f"this token may not list them{neither}"

@@ -11,7 +11,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any
 
 from flask import Flask
@@ -24,7 +23,7 @@ from zdemo.page.access import PREFIX, Access, Environ, is_for_this_machine
 from zdemo.page.answers import HTML, PageRefusal, StartResponse, answer, json_bytes, refuse, start
 from zdemo.page.changes import change
 from zdemo.page.context import PageContext, PageOptions
-from zdemo.page.events import Event, event_of
+from zdemo.page.events import Event, concealed, event_of
 from zdemo.page.limits import PageSlots
 from zdemo.page.sending import send
 from zdemo.page.state import state
@@ -66,9 +65,9 @@ class _Page:
         self._access = Access(options.key)
         self._slots = PageSlots(options.threads)
         self._worker = str(os.getpid())
-        hidden = _secrets(options, self._access)
-        watching = Watching(app.extensions[WATCHER], partial(self._event, hidden), bus or Bus())
-        self._context = PageContext(options=options, app=app, watching=watching, hidden=hidden)
+        self._hidden = _secrets(options, self._access)
+        self._watching = Watching(app.extensions[WATCHER], self._event, bus or Bus())
+        self._context = PageContext(options=options, app=app)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -106,20 +105,20 @@ class _Page:
             return self._feed(environ, start_response)
         body = _json_object(environ) if method == "POST" else {}
         document = _handled(ROUTES[method, path], self._context, body)
-        return answer(start_response, 200, json_bytes(document))
+        return answer(start_response, 200, json_bytes(concealed(document, [self._hidden])))
 
     def _feed(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] == "HEAD":
             return answer(start_response, 200, b"", feed.MEDIA_TYPE)
         self._slots.open_feed()
         last_id = environ.get("HTTP_LAST_EVENT_ID", "")
-        stream = feed.Feed(self._context.watching, self._worker, last_id, self._slots.close_feed)
+        stream = feed.Feed(self._watching, self._worker, last_id, self._slots.close_feed)
         start(start_response, 200, [("Content-Type", feed.MEDIA_TYPE)])
         return stream
 
-    def _event(self, hidden: Redaction, trace: Trace) -> Event:
+    def _event(self, trace: Trace) -> Event:
         settings = self._context.options.settings
-        return event_of(trace, settings, hidden, worker=self._worker, now=time.time())
+        return event_of(trace, settings, self._hidden, worker=self._worker, now=time.time())
 
     def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Move the key from the address into a cookie, and lead to the page."""

@@ -9,10 +9,8 @@ from pathlib import Path
 from flask import Flask
 
 from zdemo.config.environment import Environment
-from zdemo.config.redaction import Redaction
 from zdemo.config.settings import Settings
 from zdemo.page.limits import PAGE_THREADS
-from zdemo.page.watching import Watching
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +38,9 @@ class PageOptions:
 class PageContext:
     """What a part of the page is given to answer a request; ``app`` is the API in this worker.
 
-    ``hidden`` removes the secrets of the settings from a text.
     ``user_ids`` are those of the callers, as far as they were seen: ZITADEL does not say whose a dead token was.
     """
 
     options: PageOptions
     app: Flask
-    watching: Watching
-    hidden: Redaction
     user_ids: dict[str, str] = field(default_factory=dict)

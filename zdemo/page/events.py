@@ -20,6 +20,7 @@ from zdemo.errors import Refused
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.model import Introspection
 from zdemo.page.reasons import why_of
+from zdemo.page.sending import PAGE_HEADER
 from zdemo.page.steps import fresh_seconds, steps_of
 from zdemo.server import Trace
 
@@ -27,7 +28,6 @@ MOST_EVENT_BYTES = 48 * 1024
 LONGEST_NAME = 60  # characters
 MOST_ITEMS = 40  # of a list
 CUTS = (8_000, 2_000, 500, 120, 40)  # characters that texts are cut to, one after another
-PAGE_HEADER = "X-Zdemo-Page"
 
 Event = dict[str, Any]
 
@@ -51,7 +51,18 @@ def event_of(trace: Trace, settings: Settings, hidden: Redaction, *, worker: str
         "steps": steps_of(trace, settings, token, now=now),
         "why": why_of(trace, settings, token, now=now),
     }
-    return _small_enough(_without(event, [hidden, *_hiding(trace, token)]))
+    return _small_enough(concealed(event, [hidden, *_hiding(trace, token)]))
+
+
+def concealed(part: Any, redactions: list[Redaction]) -> Any:
+    """Return a part of a document without the secrets, and with every hidden character written out."""
+    if isinstance(part, str):
+        for redaction in redactions:
+            part = redaction(part)
+        return printable(part)
+    if isinstance(part, dict):
+        return {name: concealed(item, redactions) for name, item in part.items()}
+    return [concealed(item, redactions) for item in part] if isinstance(part, list | tuple) else part
 
 
 def _token(authorization: str | None) -> str | None:
@@ -93,17 +104,6 @@ def _answer(introspection: Introspection | None, settings: Settings, now: float)
         "project_id": settings.project_id or "",
         "roles": sorted(quoted(role, LONGEST_NAME) for role in introspection.roles(settings.project_id))[:MOST_ITEMS],
     }
-
-
-def _without(part: Any, redactions: list[Redaction]) -> Any:
-    """Return a part of an event without the secrets, and with every hidden character written out."""
-    if isinstance(part, str):
-        for redaction in redactions:
-            part = redaction(part)
-        return printable(part)
-    if isinstance(part, dict):
-        return {name: _without(item, redactions) for name, item in part.items()}
-    return [_without(item, redactions) for item in part] if isinstance(part, list | tuple) else part
 
 
 def _small_enough(event: Event) -> Event:

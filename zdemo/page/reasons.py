@@ -7,8 +7,8 @@ from typing import Any
 from zdemo.client import Call, Method, OtherRoute, Route
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import Finding, finding_for_active, finding_for_error, finding_for_inactive
-from zdemo.errors import InsufficientScope, IntrospectionError, InvalidToken, Refused
+from zdemo.diagnosis import NOT_ASKED, Finding, finding_for_active, finding_for_error, finding_for_inactive
+from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused
 from zdemo.http.response import Response
 from zdemo.investigation import explain
 from zdemo.page.why import CHALLENGE, ERROR_CODES, why_document
@@ -33,16 +33,18 @@ def rule_of_error(trace: Trace) -> str:
 def _finding(trace: Trace, settings: Settings, token: str | None, now: float) -> Finding | None:
     error, introspection = trace.error, trace.introspection
     if isinstance(error, IntrospectionError):
-        return finding_for_error(error, settings)
+        return finding_for_error(error, settings, NOT_ASKED)
     if isinstance(error, InvalidToken | InsufficientScope) and introspection and token:
         if not introspection.active:
-            return finding_for_inactive(token, settings, now=now)
+            return finding_for_inactive(token, settings, NOT_ASKED, now=now)
         role = error.role if isinstance(error, InsufficientScope) else None
-        return finding_for_active(introspection, settings, role=role, now=now) or _as_said(error)
+        return finding_for_active(introspection, settings, NOT_ASKED, role=role, now=now) or _as_said(error)
+    if isinstance(error, InvalidRequest):
+        return _as_said(error)  # more exact than what can be seen from outside
     explanation = explain(_call(trace), token, None, NO_ENVIRONMENT, unasked="", again=" --pat", now=now)
     if explanation is None:
         return None
-    return _as_said(error) if error and token else explanation.finding
+    return explanation.finding
 
 
 def _as_said(error: Refused) -> Finding:

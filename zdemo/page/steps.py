@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
+from zdemo.client import Route
 from zdemo.config.masking import LEAST_TOKEN_LIKE, masked, without_secret_query
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import span
@@ -33,10 +35,9 @@ def steps_of(trace: Trace, settings: Settings, token: str | None, *, now: float)
         steps.append(_cache_step(trace, settings, now))
     for exchange in trace.exchanges:
         steps += _exchange_steps(trace, exchange, token)
-    if trace.introspection or trace.error:
-        steps.append(_decision(trace, settings, now))
+    steps.append(_decision(trace, settings, now))
     ms = round(trace.seconds * 1000, 1)
-    ok = trace.status < 400
+    ok = trace.status < HTTPStatus.BAD_REQUEST
     title = f"{trace.status} {trace.outcome}"
     lines = _header_lines(trace.response_headers)
     return [*steps, _step("api", "caller", title, ms=ms, ok=ok, lines=lines, body=_shown_body(trace.body))]
@@ -130,10 +131,18 @@ def _summary(response: Response) -> str:
 
 
 def _decision(trace: Trace, settings: Settings, now: float) -> Step:
-    """Return the step that decided: what the guard raised, or that it let the request in."""
-    title = trace.error.message if trace.error else "admitted"
-    step = _step("api", "api", title, ok=trace.error is None, lines=_checks(trace, settings, now))
-    return step | {"decides": True}
+    """Return the step that decided: what was raised, or that the request was let in."""
+    if trace.error:
+        title = trace.error.message
+    elif trace.status >= HTTPStatus.BAD_REQUEST:
+        title = trace.reason or trace.outcome
+    elif trace.introspection is None:
+        title = "admitted: this needs no token"
+    else:
+        role = next((route.role for route in Route if route.path == trace.path), None)
+        title = "admitted: the token is active" + (f" and has the role {role}" if role else "")
+    ok = trace.status < HTTPStatus.BAD_REQUEST
+    return _step("api", "api", title, ok=ok, lines=_checks(trace, settings, now)) | {"decides": True}
 
 
 def _checks(trace: Trace, settings: Settings, now: float) -> Lines:

@@ -90,6 +90,7 @@ class Watching:
             feed = Subscription(kept[ids.index(last_id) + 1 :] if last_id and last_id in ids else kept)
             self._feeds.add(feed)
         self._watch_for(LINGER_SECONDS)
+        self._bus.publish(WATCH, {})
         return feed
 
     def close(self, feed: Subscription) -> None:

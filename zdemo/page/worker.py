@@ -20,4 +20,4 @@ class PagedApp:
 
     def __call__(self, bus: Bus) -> WSGIApp:
         """Set up the worker, and return the app; ``bus`` leads to the other workers."""
-        return paged(self.worker(bus), self.options)
+        return paged(self.worker(bus), self.options, bus)

@@ -1,0 +1,144 @@
+"""The feed: what it shows of each request, to whom, and what it never shows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+
+from tests.support.page_site import PageSite, page_site
+from tests.support.wire import PATIENCE_SECONDS
+from zdemo.emulator import READER, VISITOR, new_fault
+
+SCOPED = "/api/private-scoped"
+ROLE = "read:messages"
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[PageSite]:
+    with page_site(threads=64) as site:
+        yield site.open()
+
+
+@contextmanager
+def feed(site: PageSite, last_id: str = "") -> Iterator[Iterator[tuple[str, Any]]]:
+    """Open a feed; yield its events by name, after the first one."""
+    headers = {"Last-Event-ID": last_id} if last_id else {}
+    with site.session.get(f"{site.url}/-/feed", stream=True, headers=headers, timeout=PATIENCE_SECONDS) as answer:
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        found = events(answer)
+        assert next(found)[0] == "hello"
+        yield found
+
+
+def events(answer: requests.Response) -> Iterator[tuple[str, Any]]:
+    """Yield the events of a stream: their names and documents."""
+    name = ""
+    for line in answer.iter_lines(chunk_size=1):
+        field, _, value = line.decode().partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            yield name, json.loads(value)
+
+
+def event_about(site: PageSite, path: str, token: str = READER.pat, **headers: str) -> dict[str, Any]:
+    """Send a request while a feed is open, and return what the feed says about it."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if token:
+        named["Authorization"] = f"Bearer {token}"
+    with feed(site) as found:
+        identity = requests.get(f"{site.url}{path}", headers=named, timeout=PATIENCE_SECONDS).headers["X-Request-ID"]
+        event = next(document for name, document in found if name == "request" and document["id"] == identity)
+    assert isinstance(event, dict)
+    return event
+
+
+def titles(event: dict[str, Any]) -> list[str]:
+    return [f"{step['from']} {step['to']}: {step['title']}" for step in event["steps"]]
+
+
+def test_a_first_request_is_shown_with_each_step_to_zitadel_and_back(site: PageSite) -> None:
+    event = event_about(site, SCOPED, VISITOR.pat)
+    assert titles(event) == [
+        f"caller api: GET {SCOPED}",
+        "api cache: not known yet",
+        "api zitadel: POST /oauth/v2/introspect",
+        "zitadel api: 200 active",
+        f"api api: the role {ROLE} is missing",
+        "api caller: 401 insufficient_scope",
+    ]
+    assert (event["status"], event["outcome"], event["source"]) == (401, "insufficient_scope", "asked")
+    assert event["caller"]["name"] == "visitor"
+    assert event["answer"]["roles"] == []
+    assert [step["decides"] for step in event["steps"] if "decides" in step] == [True]
+    assert event["why"]["rfc"] == "RFC 6750 §3.1"
+    assert ROLE in event["why"]["sentence"]
+    assert f"zdemo role grant visitor {ROLE}" in event["why"]["fix"]
+    assert "in time" not in json.dumps(event["why"]), "nobody was asked"
+    moments = [step["ms"] for step in event["steps"] if step["ms"] is not None]
+    assert moments == sorted(moments)
+
+
+def test_a_known_token_is_shown_with_the_time_that_its_answer_has_left(site: PageSite) -> None:
+    event_about(site, "/api/private")
+    event = event_about(site, SCOPED)
+    assert event["source"] == "hit"
+    assert 0 < event["answer"]["fresh_until"] - event["at"] <= 5
+    assert event["answer"]["active"] is True
+    assert titles(event)[1:3] == ["api cache: known", f"api api: admitted: the token is active and has the role {ROLE}"]
+    assert event["why"] is None
+
+
+def test_a_request_without_a_token_is_explained_as_call_explains_it(site: PageSite) -> None:
+    event = event_about(site, "/api/private", token="")
+    assert (event["caller"], event["answer"]) == (None, None)
+    assert event["why"]["sentence"] == "this route requires a token, and none was sent"
+
+
+def test_an_open_route_and_an_unknown_path_are_shown_without_zitadel(site: PageSite) -> None:
+    assert titles(event_about(site, "/api/public"))[1] == "api api: admitted: this needs no token"
+    event = event_about(site, "/api/unknown")
+    assert titles(event)[1] == "api api: no such path"
+    assert event["why"]["certainty"] == "open"
+
+
+def test_an_unknown_token_is_explained_by_its_form(site: PageSite) -> None:
+    event = event_about(site, "/api/private", READER.pat[:-8])
+    assert event["answer"]["active"] is False
+    assert event["why"]["sentence"]
+
+
+def test_a_zitadel_that_fails_is_shown() -> None:
+    with page_site() as gone:
+        gone.open()
+        gone.emulator.faults.add(new_fault("internal-error"))
+        event = event_about(gone, "/api/private")
+    assert (event["status"], event["outcome"]) == (503, "service_unavailable")
+    assert [step["ok"] for step in event["steps"] if step["from"] == "zitadel"] == [False]
+    assert event["why"]["sentence"]
+
+
+def test_a_request_of_the_page_is_marked(site: PageSite) -> None:
+    assert event_about(site, "/api/public", X_Zdemo_Page="1")["from_page"] is True
+    assert event_about(site, "/api/public")["from_page"] is False
+
+
+def test_a_page_that_connects_again_gets_what_it_missed(site: PageSite) -> None:
+    with feed(site) as found:
+        ids = [site.call("/api/public").headers["X-Request-ID"] for _ in range(3)]
+        assert any(document["id"] == ids[2] for _, document in found)
+    with feed(site, last_id=ids[0]) as found:
+        assert [next(found)[1]["id"] for _ in range(2)] == ids[1:]
+
+
+def test_what_the_page_itself_asks_is_not_shown(site: PageSite) -> None:
+    before = site.call("/api/public").headers["X-Request-ID"]
+    with feed(site, last_id=before) as found:
+        site.get("/-/")
+        after = site.call("/api/public").headers["X-Request-ID"]
+        assert next(document["id"] for _, document in found if document["id"] != before) == after
