@@ -20,8 +20,9 @@ export function decisionCard(event, step) {
     make(
       "p.sentence",
       {},
-      why.sentence,
+      why.sentence !== step.title && `${why.sentence} `,
       why.certainty === "likely" && make("span.tag", {}, "likely"),
+      why.certainty === "likely" && " ",
       why.rfc && make("span.tag", {}, why.rfc),
     ),
     candidates(why),

@@ -47,6 +47,7 @@ function operation(document, method, described) {
       make("code", {}, method.toUpperCase()),
       " ",
       ...prose(described.summary),
+      " ",
       needsToken && make("span.tag", {}, "needs a token"),
     ),
     described.description && make("p.note", {}, ...prose(described.description)),

@@ -1,7 +1,7 @@
 /** What stands above the lanes: the answer, the request, and what the API knew about the token. */
 
 import { make } from "./dom.js";
-import { callerOf, duration, markOf, milliseconds, resultOf, seconds, timeOfDay } from "./words.js";
+import { duration, markOf, milliseconds, resultOf, seconds, timeOfDay } from "./words.js";
 import { now } from "./state.js";
 
 const SOURCES = {
@@ -33,7 +33,7 @@ export function factsOf(event) {
   return make(
     "dl.facts",
     {},
-    fact("caller", callerOf(event)),
+    fact("caller", event.caller ? event.caller.name || "unknown" : "nobody"),
     fact("token", tokenOf(event)),
     fact("took", milliseconds(event.ms)),
     fact("ZITADEL’s answer", answerOf(event)),

@@ -3,11 +3,12 @@
 import { decisionCard } from "./decision.js";
 import { byId, make, spoken } from "./dom.js";
 import { factsOf, verdictOf } from "./facts.js";
-import { LANES, LANE_NAMES, milliseconds, resultOf } from "./words.js";
+import { LANES, LANE_NAMES, callerOf, milliseconds, reasonOf, resultOf } from "./words.js";
 import { listen, setFollow, state } from "./state.js";
 
 /** Which steps are open, by lanes and not by number: the next request may have fewer steps. */
 const open = new Set();
+let tallest = { reason: "", height: 0 };
 
 /** Draw the sequence whenever another request is selected. */
 export function startSequence() {
@@ -31,12 +32,22 @@ function draw() {
   shown.className = resultOf(event.status);
   shown.replaceChildren(verdictOf(event), factsOf(event), laneHeads(event), steps(event));
   if (focused) document.getElementById(focused)?.focus();
+  keepHeight(shown, state.follow && !open.size ? reasonOf(event) : "");
+}
+
+/** Keep the height while requests with the same reason follow each other, so that the feed below stays in its place. */
+function keepHeight(shown, reason) {
+  if (reason !== tallest.reason || !reason) tallest = { reason, height: 0 };
+  shown.style.minHeight = "";
+  if (!reason) return;
+  tallest.height = Math.max(tallest.height, shown.offsetHeight);
+  shown.style.minHeight = `${tallest.height}px`;
 }
 
 function laneHeads(event) {
   const used = new Set(event.steps.flatMap((step) => [step.from, step.to]));
   const below = {
-    caller: event.caller?.name ?? "",
+    caller: callerOf(event),
     api: hostOf(state.setup?.api),
     cache: used.has("cache") ? "" : "not used",
     zitadel: used.has("zitadel") ? hostOf(state.setup?.zitadel) : "not asked",

@@ -26,9 +26,9 @@ export function decisionOf(event) {
   return (event.steps ?? []).find((step) => step.decides);
 }
 
-/** Return in one line why a request was answered so. */
+/** Return in one line why a request was answered so; where it stands, the result is said already. */
 export function reasonOf(event) {
-  return decisionOf(event)?.title ?? event.why?.sentence ?? event.outcome ?? "";
+  return (decisionOf(event)?.title ?? event.why?.sentence ?? event.outcome ?? "").replace(/^admitted: /, "");
 }
 
 /** @param {number | null | undefined} ms */
@@ -53,7 +53,7 @@ export function timeOfDay(at) {
   return [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
 }
 
-/** Return who sent a request, in words. */
+/** Return who sent a request: by name, or by the token that ZITADEL does not know. */
 export function callerOf(event) {
-  return event.caller?.name || (event.caller?.token ? "unknown caller" : "nobody");
+  return event.caller?.name || event.caller?.token || "nobody";
 }
