@@ -16,6 +16,8 @@ from zdemo.authorization import REALM, Policy
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings
 from zdemo.errors import IntrospectionError, Refused, ZitadelUnavailable
+from zdemo.introspection.cache import CachingIntrospector
+from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspector
 
 DEFAULT_THREADS = 128
@@ -54,6 +56,18 @@ class Guard:
     policy: Policy
     now: Callable[[], float] = time.time
     log: RateLimitedLog = field(default_factory=lambda: RateLimitedLog(logging.getLogger("zdemo.guard")))
+
+    def forget(self, *, user_id: str | None = None, token: str | None = None, everything: bool = False) -> int:
+        """Forget the answers about a user, about a token, or all of them; return how many this process had.
+
+        An answer that is on its way is not kept. Other processes are not told. Raises ValueError unless exactly one
+        of the three is given.
+        """
+        return self.obey(Forget.naming(user_id=user_id, token=token, everything=everything))
+
+    def obey(self, order: Forget) -> int:
+        """Carry out an order to forget, and return how many answers this process had."""
+        return self.introspector.forget(order) if isinstance(self.introspector, CachingIntrospector) else 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,12 @@ ADA, BOB = Forget(user_id="1"), Forget(user_id="2")  # Ada is the subject of ACT
 
 
 class TestOrder:
-    @pytest.mark.parametrize("order", [ADA, EVERYTHING, Forget.of_token(TOKEN), Forget.of_token("\ud800")])
+    @pytest.mark.parametrize("order", [ADA, EVERYTHING, Forget.naming(token=TOKEN), Forget.naming(token="\ud800")])
     def test_an_order_survives_the_way_to_another_process(self, order: Forget) -> None:
         assert Forget.from_message(json.loads(json.dumps(order.to_message()))) == order
 
     def test_an_order_does_not_hold_the_token(self) -> None:
-        order = Forget.of_token(TOKEN)
+        order = Forget.naming(token=TOKEN)
         assert TOKEN not in repr(order) + json.dumps(order.to_message())
 
     @pytest.mark.parametrize(
@@ -63,7 +63,13 @@ class TestCache:
     @pytest.mark.parametrize("ttl_seconds", [TTL, 3600.0])
     @pytest.mark.parametrize(
         ("order", "dropped"),
-        [(ADA, 1), (EVERYTHING, 1), (Forget.of_token(TOKEN), 1), (BOB, 0), (Forget.of_token("another token"), 0)],
+        [
+            (ADA, 1),
+            (EVERYTHING, 1),
+            (Forget.naming(token=TOKEN), 1),
+            (BOB, 0),
+            (Forget.naming(token="another token"), 0),
+        ],
     )
     def test_the_answers_that_an_order_names_are_dropped(self, order: Forget, dropped: int, ttl_seconds: float) -> None:
         zitadel = Scripted()
@@ -85,7 +91,7 @@ class TestCache:
         assert setup.cache.forget(ADA) == 0
         assert setup.cache.introspect("a token of Bob").source is Source.HIT
 
-    @pytest.mark.parametrize("order", [ADA, BOB, EVERYTHING, Forget.of_token(TOKEN)])
+    @pytest.mark.parametrize("order", [ADA, BOB, EVERYTHING, Forget.naming(token=TOKEN)])
     def test_inactive_answers_are_dropped_with_any_user_since_they_name_none(self, order: Forget) -> None:
         zitadel = Scripted(INACTIVE)
         setup = Setup(zitadel)
@@ -94,7 +100,7 @@ class TestCache:
         assert setup.cache.forget(order) == 1
         assert setup.cache.introspect(TOKEN) == ACTIVE
 
-    @pytest.mark.parametrize("order", [ADA, BOB, EVERYTHING, Forget.of_token(TOKEN)])
+    @pytest.mark.parametrize("order", [ADA, BOB, EVERYTHING, Forget.naming(token=TOKEN)])
     def test_an_answer_on_its_way_is_not_kept_and_not_joined(self, order: Forget) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel)
@@ -126,7 +132,7 @@ class TestCache:
         with Crowd(1) as crowd:
             asked = crowd.submit(setup.cache.introspect, TOKEN)
             call = zitadel.call(0)
-            setup.cache.forget(Forget.of_token("another token"))
+            setup.cache.forget(Forget.naming(token="another token"))
             call.set_result(ACTIVE)
             asked.result(PATIENCE_SECONDS)
         assert setup.cache.remembered(TOKEN) == ACTIVE

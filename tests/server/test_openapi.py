@@ -31,6 +31,7 @@ from zdemo.server.request_bodies import BodyReader
 
 Json = dict[str, Any]
 
+JSON_TYPE = "Content-Type: application/json"
 DESCRIBED = {"allow", "cache-control", "retry-after", "vary", "www-authenticate", "x-request-id"}
 ELSEWHERE = {404: "NotFound", 405: "MethodNotAllowed", 413: "BodyTooLarge"}  # of unknown paths, and wrong methods
 
@@ -108,7 +109,7 @@ def test_it_is_openapi_and_describes_every_route(api: Api, strict: Api) -> None:
 
 
 def test_only_guarded_routes_require_a_token_and_the_role_is_named(document: Json) -> None:
-    required = {path: operations["get"].get("security") for path, operations in document["paths"].items()}
+    required = {path: operations.get("get", {}).get("security") for path, operations in document["paths"].items()}
     assert {path: security for path, security in required.items() if security} == {
         PRIVATE: [{"bearer": []}],
         SCOPED: [{"bearer": ["read:messages"]}],
@@ -144,6 +145,11 @@ OTHERS = {
     "readyz": request("/readyz"),
     "metrics": request("/metrics"),
     "itself": request("/openapi.json"),
+    "forget": request("/-/forget", JSON_TYPE, method="POST", body=b'{"user_id": "1"}'),
+    "forget, GET": request("/-/forget"),
+    "forget nothing": request("/-/forget", JSON_TYPE, method="POST", body=b"{}"),
+    "forget for another machine": request("/-/forget", JSON_TYPE, method="POST", body=b"{}", host="api.example.com"),
+    "forget, not JSON": request("/-/forget", method="POST", body=b"{}"),
     "itself, HEAD": request("/openapi.json", method="HEAD"),
     "OPTIONS": request(PRIVATE, method="OPTIONS"),
     "OPTIONS of a public route": request(PUBLIC, method="OPTIONS"),

@@ -61,6 +61,7 @@ def protect(
     settings = settings or load_settings(logger)
     introspector = introspector or build_introspector(settings, threads=threads)
     guard = Guard(introspector=introspector, policy=Policy.from_settings(settings), log=RateLimitedLog(logger))
+    app.state.zdemo = guard
     app.add_middleware(GuardMiddleware, protected=app, guard=guard, threads=threads)
     app.user_middleware.append(Middleware(EndpointMiddleware))
     app.add_exception_handler(Refused, _answer_refusal)

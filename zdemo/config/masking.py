@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-SECRET_SETTINGS = ("PAT", "CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_USER_CLIENT_SECRET")
+SECRET_SETTINGS = (
+    "PAT",
+    "CLIENT_SECRET",
+    "ZITADEL_ADMIN_PAT",
+    "ZDEMO_FORGET_KEY",
+    "ZDEMO_USER_CLIENT_SECRET",
+    "ZDEMO_VISITOR_PAT",
+)
 LEAST_MASKED = 20  # characters; eight of a shorter token would be too much to show
 LEAST_TOKEN_LIKE = 32  # characters; ZITADEL's shortest tokens have some 50, its client secrets 64
 LEAST_RANDOM = 20  # characters that look random and may therefore be a token of another server

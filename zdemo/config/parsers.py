@@ -36,6 +36,8 @@ NOT_FROM_SETUP = {  # what setup itself needs
     "ZITADEL_DOMAIN": f"put your own there; {START_GUIDE}",
     "ZITADEL_ADMIN_PAT": "put your own there",
 }
+LEAST_KEY = 16  # characters
+NEW_KEY = "make one with openssl rand -hex 24"
 T = TypeVar("T")
 
 
@@ -302,6 +304,15 @@ def credential(text: str) -> str:
         raise InvalidValue(f"has {scheme[1]} in front of it")
     if any(c.isspace() for c in text):
         raise InvalidValue("has a space inside")
+    return text
+
+
+def own_key(text: str) -> str:
+    """Return a key that its user made up, long enough that nobody guesses it."""
+    if not (text.isascii() and text.isprintable()):
+        raise InvalidValue("has other characters than ASCII")
+    if len(credential(text)) < LEAST_KEY:
+        raise InvalidValue(f"has fewer than {LEAST_KEY} characters", fix=NEW_KEY)
     return text
 
 

@@ -17,6 +17,7 @@ from zdemo.config.parsers import (
     flag,
     number,
     origin,
+    own_key,
     positive_integer,
     timeout,
 )
@@ -25,6 +26,7 @@ from zdemo.config.renames import rename_steps
 from zdemo.config.withheld import why_withheld
 
 API_URL = "ZDEMO_API_URL"
+FORGET_KEY = "ZDEMO_FORGET_KEY"
 DEFAULT_API_URL = "http://127.0.0.1:5000"
 DEFAULT_CACHE_TTL_SECONDS = 5.0
 DEFAULT_CACHE_SIZE = 10_000
@@ -93,6 +95,7 @@ class Settings:
     project_id: str | None = None
     cache_ttl_seconds: float = DEFAULT_CACHE_TTL_SECONDS
     cache_size: int = DEFAULT_CACHE_SIZE
+    forget_key: str | None = field(default=None, repr=False)
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     role_denied_status: int = 401
     warnings: tuple[str, ...] = ()
@@ -129,6 +132,7 @@ class Settings:
                 "ZDEMO_CACHE_TTL", number(0, LONGEST_CACHE_TTL_SECONDS), DEFAULT_CACHE_TTL_SECONDS
             ),
             cache_size=reader.optional("ZDEMO_CACHE_SIZE", positive_integer, DEFAULT_CACHE_SIZE),
+            forget_key=reader.optional(FORGET_KEY, own_key, "") or None,
             timeout_seconds=timeout(reader),
             role_denied_status=reader.optional("ZDEMO_ROLE_DENIED_STATUS", denied_status, 401),
         )

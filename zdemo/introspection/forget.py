@@ -33,9 +33,10 @@ class Forget:
             raise ValueError("the hash of a token must be a SHA-256")
 
     @classmethod
-    def of_token(cls, token: str) -> Forget:
-        """Return the order to forget the answers about one token."""
-        return cls(token_hash=sha256(token.encode(errors="surrogatepass")).digest())
+    def naming(cls, *, user_id: str | None = None, token: str | None = None, everything: bool = False) -> Forget:
+        """Return the order for a user, for a token's text, or for all. Raises ValueError."""
+        token_hash = sha256(token.encode(errors="surrogatepass")).digest() if token is not None else None
+        return cls(user_id=user_id, token_hash=token_hash, everything=everything)
 
     def names(self, answer: Introspection) -> bool:
         """Tell whether an order without a token is about this answer. An inactive one may be about any user."""

@@ -17,12 +17,10 @@ from urllib.parse import parse_qsl
 
 from zdemo.errors import GuardError
 from zdemo.page.answers import PageRefusal
-from zdemo.serving.loopback import names_loopback
 
 PREFIX = "/-/"
 LEAST_KEY = 16  # characters
 COOKIE_TEXT = b"the cookie of zdemo's page"
-FORWARDED = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO")
 
 Environ = dict[str, Any]
 
@@ -30,11 +28,6 @@ Environ = dict[str, Any]
 def new_key() -> str:
     """Return the key for one start: 24 letters and digits, so that a terminal sees where the address ends."""
     return secrets.token_hex(12)
-
-
-def is_for_this_machine(environ: Environ) -> bool:
-    """Return whether the request names a loopback host, and no proxy forwards it for somebody else."""
-    return names_loopback(environ.get("HTTP_HOST", "")) and not any(name in environ for name in FORWARDED)
 
 
 class Access:

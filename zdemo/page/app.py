@@ -19,7 +19,7 @@ from zdemo.config.masking import SECRET_SETTINGS
 from zdemo.config.redaction import Redaction
 from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
 from zdemo.page import feed
-from zdemo.page.access import PREFIX, Access, Environ, is_for_this_machine
+from zdemo.page.access import PREFIX, Access, Environ
 from zdemo.page.answers import HTML, PageRefusal, StartResponse, answer, json_bytes, refuse, start
 from zdemo.page.changes import change
 from zdemo.page.context import PageContext, PageOptions
@@ -32,6 +32,7 @@ from zdemo.page.watching import Watching
 from zdemo.server import WATCHER, Trace
 from zdemo.serving import WSGIApp
 from zdemo.serving.bus import Bus
+from zdemo.serving.loopback import is_for_this_machine
 
 LARGEST_BODY_BYTES = 64 * 1024
 

@@ -16,8 +16,8 @@ from zdemo.guard import DEFAULT_THREADS, load_settings
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
-from zdemo.server.forgetting import Forgetting
-from zdemo.server.guard import logger, protect, refusal, request_id
+from zdemo.server.forgetting import FORGETTING, Forgetting, forgetting_route
+from zdemo.server.guard import EXTENSION, logger, protect, refusal, request_id
 from zdemo.server.health import Readiness, operations
 from zdemo.server.http_errors import UNEXPECTED, refusal_of_http
 from zdemo.server.observe import observed
@@ -55,12 +55,14 @@ def create_app(
             built,
             partial(built.introspect, own=True),
         )  # else readiness is a matter of luck in a flood
-        Forgetting(watcher.seeing(built.forget), bus or Bus())
     metrics = _new_metrics(counters) if open_metrics else None
     app = Flask("zdemo", static_folder=None)
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
     limit_bodies(app, threads=threads)
     protect(app, settings, introspector)
+    forgetting = Forgetting(watcher.seeing(app.extensions[EXTENSION].obey), bus or Bus())
+    app.extensions[FORGETTING] = forgetting
+    app.register_blueprint(forgetting_route(forgetting, settings.forget_key))
     app.register_blueprint(api)
     app.register_blueprint(operations(Readiness(ask), metrics.text if metrics else None))
     app.add_url_rule("/openapi.json", "openapi", _describing(app, settings.role_denied_status))

@@ -1,35 +1,58 @@
-"""Orders to forget: carried out in all workers of this server."""
+"""``POST /-/forget``: an order to forget, carried out in all workers of this server."""
 
 from __future__ import annotations
 
+import hmac
+import json
 import threading
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
-from zdemo.guard import new_request_id
-from zdemo.introspection.forget import Forget
-from zdemo.serving.bus import Bus
+from flask import Blueprint, Response, current_app, jsonify, request
 
+from zdemo.config.settings import FORGET_KEY
+from zdemo.guard import Refusal, new_request_id
+from zdemo.introspection.forget import Forget
+from zdemo.server.guard import BODY_READER, refusal
+from zdemo.serving.bus import Bus
+from zdemo.serving.loopback import is_local_program
+
+FORGETTING = "zdemo.forgetting"  # the app's extension; only zdemo's own server has it
+PATH = "/-/forget"
 CONFIRM_SECONDS = 2.0  # a worker that starts takes half a second
+
+
+def _refused(status: int, error: str, description: str, **headers: str) -> Refusal:
+    return Refusal(status=status, error=error, description=description, headers=headers)
+
+
+LOCAL_ONLY = _refused(403, "forbidden", f"without {FORGET_KEY}, only a program on this machine may order to forget")
+WRONG_KEY = _refused(403, "forbidden", f"the Authorization header field must be Bearer and the value of {FORGET_KEY}")
+NOT_JSON = _refused(415, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json")
+NO_ORDER = _refused(400, "bad_request", 'the body must be {"user_id": "…"}, {"token": "…"} or {"everything": true}')
+UNCONFIRMED = _refused(
+    503, "unconfirmed", "not all workers have confirmed that they forgot; try again", **{"Retry-After": "1"}
+)
 
 
 class Forgetting:
     """Makes this worker and the others forget."""
 
-    def __init__(self, forget: Callable[[Forget], int], bus: Bus) -> None:
-        self._forget, self._bus = forget, bus
+    def __init__(self, obey: Callable[[Forget], int], bus: Bus) -> None:
+        self._here, self._bus = obey, bus
         self._counts: dict[str, list[int]] = {}  # of the other workers, by order
         self._counted = threading.Condition()
         bus.subscribe("forget", self._obey)
         bus.subscribe("forgotten", self._count)
 
     def everywhere(self, order: Forget) -> int | None:
-        """Return how many answers all workers dropped, or ``None`` if one of them does not confirm it in time."""
+        """Return how many answers all workers had, or ``None`` if one of them does not confirm the order in time."""
         number = new_request_id()
         with self._counted:
             counts = self._counts[number] = []
         try:
-            own = self._forget(order)
+            own = self._here(order)
             self._bus.publish("forget", {**order.to_message(), "number": number})
             with self._counted:
                 done = self._counted.wait_for(lambda: len(counts) >= self._bus.others, CONFIRM_SECONDS)
@@ -40,7 +63,7 @@ class Forgetting:
 
     def _obey(self, message: dict[str, Any]) -> None:
         number = message.pop("number", None)
-        count = self._forget(Forget.from_message(message))
+        count = self._here(Forget.from_message(message))
         self._bus.publish("forgotten", {"number": number, "count": count})
 
     def _count(self, message: dict[str, Any]) -> None:
@@ -48,3 +71,47 @@ class Forgetting:
             if message["number"] in self._counts:
                 self._counts[message["number"]].append(message["count"])
                 self._counted.notify_all()
+
+
+def forgetting_route(forgetting: Forgetting, key: str | None) -> Blueprint:
+    """Return ``POST /-/forget``: with a ``key`` for those who have it, else for programs on this machine."""
+    blueprint = Blueprint("forgetting", __name__)
+
+    @blueprint.post(PATH)
+    def forget() -> Response:
+        if refused := _why_refused(key):
+            return refusal(refused)
+        current_app.extensions[BODY_READER](request.environ)
+        order = order_in(request.environ["wsgi.input"])
+        if order is None:
+            return refusal(NO_ORDER)
+        count = forgetting.everywhere(order)
+        return refusal(UNCONFIRMED) if count is None else jsonify(forgotten=count)
+
+    return blueprint
+
+
+def _why_refused(key: str | None) -> Refusal | None:
+    environ = request.environ
+    if key is None and not is_local_program(environ):
+        return LOCAL_ONLY
+    given = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1", "replace")
+    if key is not None and not hmac.compare_digest(given, f"Bearer {key}".encode()):
+        return WRONG_KEY
+    return None if request.mimetype == "application/json" else NOT_JSON
+
+
+def order_in(body: object) -> Forget | None:
+    """Return the order in a request's body, if it is in memory and has one."""
+    try:
+        members = json.loads(body.read()) if isinstance(body, BytesIO) else None
+        match list(members.items()) if isinstance(members, dict) else None:
+            case [("user_id", str(user_id))]:
+                return Forget.naming(user_id=user_id)
+            case [("token", str(token))]:
+                return Forget.naming(token=token)
+            case [("everything", True)]:
+                return Forget.naming(everything=True)
+    except (ValueError, RecursionError):
+        pass
+    return None

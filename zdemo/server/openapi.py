@@ -18,7 +18,9 @@ from zdemo import __version__
 from zdemo.authorization import Policy, authorize, bearer_token
 from zdemo.errors import InsufficientScope, Refused, UnusableAnswer, ZitadelUnavailable
 from zdemo.guard import Refusal, refusal_body, refusal_of, refusal_of_failure
+from zdemo.introspection.forget import LONGEST_USER_ID
 from zdemo.introspection.model import Introspection
+from zdemo.server import forgetting
 from zdemo.server.health import METRICS_TYPE
 from zdemo.server.http_errors import UNEXPECTED, refusal_of_http
 from zdemo.server.observe import ID_HEADER, NO_STORE, VARY
@@ -29,6 +31,7 @@ Json = dict[str, Any]
 
 JSON = "application/json"
 SCHEME = "bearer"
+FORGET_SCHEME = "forget_key"
 EXAMPLE_ID = "4f0c99fb5d4c4a21"
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
 ANYWHERE = {"400": "BadRequest", "408": "BodyTooSlow", "413": "BodyTooLarge", "500": "Failed"}  # on every route
@@ -48,6 +51,11 @@ TOKEN = {
     "type": "http",
     "scheme": "bearer",
     "description": "An access token of ZITADEL: a personal access token, an opaque token, or a JWT.",
+}
+FORGET_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "The value of ZDEMO_FORGET_KEY. Without it, only programs on this machine are answered.",
 }
 REFUSAL = {
     "type": "object",
@@ -91,7 +99,7 @@ def describe(app: Flask, *, role_denied_status: int) -> Json:
             "schemas": {"Refusal": REFUSAL},
             "headers": {ID_HEADER: REQUEST_ID},
             "responses": {name: _refusal(*shared) for name, shared in _shared().items()},
-            "securitySchemes": {SCHEME: TOKEN},
+            "securitySchemes": {SCHEME: TOKEN, FORGET_SCHEME: FORGET_KEY},
         },
     }
 
@@ -115,6 +123,7 @@ def _operations(app: Flask, role_denied_status: int) -> dict[str, Json]:
             {"200": _json({"status": "ready"}), "502": _reference("BadGateway"), "503": _reference("Unavailable")},
         ),
         "operations.prometheus": _operation("Show metrics for Prometheus", {"200": _answer("Metrics.", metrics)}),
+        "forgetting.forget": _forget(),
         "openapi": _operation("Show this document", {"200": _answer("An OpenAPI document.", document)}),
     }
 
@@ -147,6 +156,40 @@ def _guarded(app: Flask, endpoint: str, summary: str, lacking: InsufficientScope
             answers[str(lacking.status)] = _refusal("The token's user lacks the role.", without_role)
     answers["401"] = _refusal("The request has no token, or one that does not admit it.", *refused)
     return {**_operation(summary, answers), "security": [{SCHEME: [lacking.role] if lacking else []}]}
+
+
+def _forget() -> Json:
+    """Return the operation that makes the API forget answers."""
+    order = {
+        "type": "object",
+        "properties": {
+            "user_id": {"type": "string", "minLength": 1, "maxLength": LONGEST_USER_ID},
+            "token": {"type": "string"},
+            "everything": {"const": True},
+        },
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    }
+    forgotten = {
+        "type": "object",
+        "properties": {"forgotten": {"type": "integer", "minimum": 0}},
+        "required": ["forgotten"],
+        "additionalProperties": False,
+    }
+    answers = {
+        "200": _answer("How many answers were forgotten.", {JSON: {"schema": forgotten, "example": {"forgotten": 1}}}),
+        "400": _refusal("The body is not an order.", forgetting.NO_ORDER, refusal_of_http(BadRequest())),
+        "403": _refusal("The caller may not give orders.", forgetting.LOCAL_ONLY, forgetting.WRONG_KEY),
+        "415": _refusal("The body is not JSON.", forgetting.NOT_JSON),
+        "503": _refusal("Not all workers have confirmed the order.", forgetting.UNCONFIRMED),
+    }
+    body = {"required": True, "content": {JSON: {"schema": order, "example": {"user_id": "353545601679493636"}}}}
+    return {
+        **_operation("Forget what ZITADEL said about a user, about a token, or about all", answers),
+        "requestBody": body,
+        "security": [{}, {FORGET_SCHEME: []}],
+    }
 
 
 def _operation(summary: str, answers: Mapping[str, Json]) -> Json:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import ip_address
+from typing import Any
 
 HOST = re.compile(r"(?i)(?P<name>localhost|127(\.\d{1,3}){3}|\[::1\])(:(?P<port>\d{1,5}))?", re.ASCII)
 HIGHEST_PORT = 65535
+FORWARDED = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO")
 
 
 def names_loopback(host: str) -> bool:
@@ -25,3 +28,19 @@ def is_loopback_address(address: str) -> bool:
         return False
     mapped = getattr(found, "ipv4_mapped", None)
     return (mapped or found).is_loopback
+
+
+def is_for_this_machine(environ: Mapping[str, Any]) -> bool:
+    """Return whether a request names a loopback host, and no proxy forwards it for somebody else."""
+    return names_loopback(environ.get("HTTP_HOST", "")) and not any(name in environ for name in FORWARDED)
+
+
+def is_local_program(environ: Mapping[str, Any]) -> bool:
+    """Return whether a program on this machine sent a request, and neither a web page nor a proxy.
+
+    A proxy on this machine that names a loopback host and adds no header cannot be told apart, except that nginx, which
+    does that by default, speaks HTTP/1.0 then (1.1 from nginx 1.29.7 on).
+    """
+    from_page = "HTTP_ORIGIN" in environ or any(name.startswith("HTTP_SEC_FETCH_") for name in environ)
+    from_here = is_loopback_address(environ.get("REMOTE_ADDR", "")) and is_for_this_machine(environ)
+    return from_here and not from_page and environ.get("SERVER_PROTOCOL") != "HTTP/1.0"
