@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -27,8 +27,11 @@ from zdemo.config.environment import read_environment
 from zdemo.config.parsers import START_GUIDE
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import DemoEnvironment, DemoExchange, Interrupted, StepResult
-from zdemo.errors import ExitCode, IntrospectionError, SettingsError
+from zdemo.errors import ExitCode, IntrospectionError, SettingsError, UsageError
 from zdemo.introspection.model import INTROSPECTION_PATH, ROLES_CLAIM
+
+if TYPE_CHECKING:
+    from zdemo.cli.demo_page import Presenter
 
 NAME_WIDTH = 38
 SHOWN_CLAIMS = ("active", "username", "aud", ROLES_CLAIM)  # those that decide, and a name
@@ -41,6 +44,9 @@ def demo(
     as_json: Json = False,
     live: Annotated[
         bool, typer.Option("--live", help="Use your own ZITADEL, with objects that are removed at the end.")
+    ] = False,
+    page: Annotated[
+        bool, typer.Option("--page", help="Show the steps on a page too, and wait before each: for a talk.")
     ] = False,
     verbose: Annotated[
         bool,
@@ -58,20 +64,26 @@ def demo(
       zdemo demo
       zdemo demo -v
       zdemo demo --live
+      zdemo demo --page
       zdemo demo --json
 
     Variables: with --live, ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL and ZITADEL_ADMIN_PAT
 
     Exit codes: 0 every answer was the expected one; 1 one was not; 3 a setting is missing or wrong; 4 no answer
 
-    More: docs/setup.md
+    More: docs/commands.md, docs/setup.md
     """
     screen: Screen = ctx.obj
+    for option, given in {"--live": live, "--json": as_json}.items():
+        if page and given:
+            raise UsageError(f"--page cannot be combined with {option}", hint=f"leave out {option}")
     logging.getLogger("zdemo").addHandler(logging.NullHandler())  # an API logs its outage, and this demo makes one
     if not live:
         from zdemo.demo.emulated import emulated_demo  # here, since the live demo needs no emulator
 
-        return _run(screen, emulated_demo(), as_json=as_json, live=False, verbose=verbose)
+        presenter = _presenter(screen) if page else None
+        running = presenter.demo() if presenter else emulated_demo()
+        return _run(screen, running, as_json=as_json, live=False, verbose=verbose, presenter=presenter)
     try:
         return _run(screen, _live(screen, env_file), as_json=as_json, live=True, verbose=verbose)
     except Interrupted as interrupted:
@@ -98,27 +110,44 @@ def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[DemoE
     return live_demo(settings, screen)
 
 
+def _presenter(screen: Screen) -> Presenter:
+    from zdemo.cli.demo_page import Presenter  # here, since the page takes time to load
+
+    return Presenter(screen)
+
+
 def _run(
-    screen: Screen, demo: AbstractContextManager[DemoEnvironment], *, as_json: bool, live: bool, verbose: bool
+    screen: Screen,
+    demo: AbstractContextManager[DemoEnvironment],
+    *,
+    as_json: bool,
+    live: bool,
+    verbose: bool,
+    presenter: Presenter | None = None,
 ) -> int:
     results: list[StepResult] = []
     start = time.monotonic()
     with demo as environment:
         if not as_json:
             _show_begin(screen, environment)
+        if presenter:
+            presenter.begin(environment)
         running = environment.run()
-        while True:
-            with screen.waiting(f"step {len(results) + 1} of {len(environment.steps)}"):
-                result = next(running, None)
-            if result is None:
-                break
+        for number, step in enumerate(environment.steps, start=1):
+            if presenter:
+                presenter.before(number, step)
+            with screen.waiting(f"step {number} of {len(environment.steps)}"):
+                result = next(running)
             results.append(result)
-            if not as_json:
-                if verbose and len(results) > 1:
-                    screen.say()
-                show_result(screen, len(results), result)
-                if verbose and result.exchange:
-                    show_exchange(screen, result.exchange)
+            if as_json:
+                continue
+            if verbose and number > 1:
+                screen.say()
+            show_result(screen, number, result)
+            if verbose and result.exchange:
+                show_exchange(screen, result.exchange)
+        if presenter:
+            presenter.end()
     if as_json:
         screen.document(results_as_json(results))
     else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from typing import Any
 
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import Settings
@@ -14,15 +15,24 @@ from zdemo.introspection.build import Limits, protected
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient
 from zdemo.server import create_app
-from zdemo.serving.embedded import THREADS, serving
+from zdemo.serving.embedded import LOOPBACK, THREADS, serving
 
 TIMEOUT_SECONDS = 2.0
 PATIENCE_SECONDS = 8.0  # the time of the API's cache, and some more
 
+# Serves the API during the block, and yields its address. It gets the app, its settings, and the emulator's name.
+Serve = Callable[[Any, Settings, str], AbstractContextManager[str]]
+
 
 @contextmanager
-def emulated_demo() -> Iterator[DemoEnvironment]:
-    """Run both on free ports while the block runs."""
+def _serve(app: Any, _settings: Settings, _emulator: str) -> Iterator[str]:
+    with serving(app) as port:
+        yield f"http://{LOOPBACK}:{port}"
+
+
+@contextmanager
+def emulated_demo(serve: Serve = _serve) -> Iterator[DemoEnvironment]:
+    """Run both on free ports while the block runs; ``serve`` is how the API is served."""
     world = known_world()
     with ExitStack() as stack:
         emulator = stack.enter_context(ExitStack())
@@ -39,11 +49,11 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
         zitadel = stack.enter_context(closing(IntrospectionClient(settings, connections=THREADS)))
         introspector = RecordingIntrospector(zitadel)
         app = create_app(settings, protected(introspector, settings, Limits.of(THREADS)), threads=THREADS)
-        api_port = stack.enter_context(serving(app))
+        api_url = stack.enter_context(serve(app, settings, world.name))
         port = int(url.rsplit(":", 1)[1])
         yield DemoEnvironment(
             zitadel=f"(emulator) {url}",
-            api_url=f"http://127.0.0.1:{api_port}",
+            api_url=api_url,
             steps=EMULATED_STEPS,
             tokens={Caller.READER: READER.pat, Caller.VISITOR: VISITOR.pat},
             changes={

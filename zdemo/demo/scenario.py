@@ -95,7 +95,9 @@ class Interrupted(KeyboardInterrupt):
 class DemoEnvironment:
     """A ZITADEL and the API in front of it, while the demo runs.
 
-    ``changes``: how each change is made here. ``patience_seconds``: how long one may take to reach the API.
+    ``changes``: how each change is made here. ``patience_seconds``: how long one may take to reach the API, which is
+    asked every ``poll_seconds`` meanwhile. ``warms``: send a step's request also before its change, so that the API
+    has a fresh answer, which it may use for a while.
     ``introspector`` is what the API asks. ``reason`` returns why the last token was inactive, where that is known.
     ``check`` is called between requests, and raises to end the demo.
     """
@@ -107,6 +109,8 @@ class DemoEnvironment:
     changes: Mapping[DemoChange, Callable[[], object]]
     timeout_seconds: float
     patience_seconds: float
+    poll_seconds: float = POLL_SECONDS
+    warms: bool = False
     introspector: RecordingIntrospector
     reason: Callable[[], str] = lambda: ""
     check: Callable[[], None] = lambda: None
@@ -116,24 +120,31 @@ class DemoEnvironment:
         for step in self.steps:
             self.check()
             if step.change:
+                if self.warms:
+                    self._call(step)
                 self.changes[step.change]()
             yield self._result(step)
 
     def _result(self, step: Step) -> StepResult:
         """Send the request; after a change, repeat it until the expected status comes or patience ends."""
-        client = ClientSettings(api_url=self.api_url, timeout_seconds=self.timeout_seconds)
-        token = UNKNOWN_TOKEN if step.caller is Caller.UNKNOWN else self.tokens.get(step.caller)
         start = time.monotonic()
         while True:
             self.introspector.taken()
-            call = call_api(client, step.route, token)
+            call = self._call(step)
             status = call.answer.status
             waited = time.monotonic() - start
             if status == step.expected or step.change is None or waited > self.patience_seconds:
-                exchange = self._exchange(call, token)
+                exchange = self._exchange(call, self._token(step))
                 return StepResult(step=step, actual=status, seconds=waited if step.change else None, exchange=exchange)
             self.check()
-            time.sleep(POLL_SECONDS)
+            time.sleep(self.poll_seconds)
+
+    def _call(self, step: Step) -> Call:
+        client = ClientSettings(api_url=self.api_url, timeout_seconds=self.timeout_seconds)
+        return call_api(client, step.route, self._token(step))
+
+    def _token(self, step: Step) -> str | None:
+        return UNKNOWN_TOKEN if step.caller is Caller.UNKNOWN else self.tokens.get(step.caller)
 
     def _exchange(self, call: Call, token: str | None) -> DemoExchange:
         said = self.introspector.taken()
