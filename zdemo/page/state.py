@@ -10,7 +10,6 @@ from flask import Flask
 
 from zdemo.client import ROLE, Route
 from zdemo.config.printable import printable
-from zdemo.config.settings import AdminSettings
 from zdemo.errors import SettingsError, ZdemoError
 from zdemo.page.callers import NOBODY, PageCaller, callers_with_token
 from zdemo.page.context import PageContext
@@ -66,7 +65,6 @@ def changes_document(context: PageContext) -> dict[str, Any]:
                     "advanced_seconds": found["advanced_seconds"],
                 }
             }
-        AdminSettings.from_env(options.environment)
         with administrator(context, STATE_SECONDS) as admin:
             return _possible(users_document(context, admin))
     except SettingsError as error:

@@ -79,13 +79,13 @@ def users_of_callers(context: PageContext, admin: PageAdmin) -> list[CallersUser
 
 def users_document(context: PageContext, admin: PageAdmin) -> list[dict[str, Any]]:
     """Return the callers' users as the page shows them."""
-    assignments = list_assignments(admin.client, project_id=admin.project_id)
     found = []
     for one in users_of_callers(context, admin):
         user = get_user(admin.client, one.id)
         if user is None:
             continue
-        roles = [role for a in assignments if a.active and a.user.id == one.id for role in a.role_keys]
+        assignments = list_assignments(admin.client, project_id=admin.project_id, user_id=one.id)
+        roles = [role for assignment in assignments if assignment.active for role in assignment.role_keys]
         state = user.state.lower()
         pat = "present" if one.works else "deleted" if state == ACTIVE else "unknown"
         name = one_line(user.login_name or user.username or one.id)
