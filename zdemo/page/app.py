@@ -105,8 +105,23 @@ class _Page:
         if path == FEED:
             return self._feed(environ, start_response)
         body = _json_object(environ) if method == "POST" else {}
-        document = _handled(ROUTES[method, path], self._context, body)
+        document = self._handled(ROUTES[method, path], body)
         return answer(start_response, 200, json_bytes(concealed(document, [self._hidden])))
+
+    def _handled(self, handler: Handler, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what a handler answers; its errors become refusals, without the secrets that a server may repeat."""
+        try:
+            return handler(self._context, body)
+        except PageRefusal:
+            raise
+        except ZdemoError as error:
+            unanswered = 502 if isinstance(error, ConnectionFailed) else 400
+            status = error.status if isinstance(error, IntrospectionError) else unanswered
+            code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+            raise PageRefusal(status, code, self._hidden(error.message), hint=self._hidden(error.hint)) from error
+        except Exception as error:
+            log.exception("the page failed")
+            raise PageRefusal(500, "internal_server_error", "unexpected error; see this API's log") from error
 
     def _feed(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] == "HEAD":
@@ -155,19 +170,3 @@ def _json_object(environ: Environ) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise PageRefusal(400, "not_json", "the body is not a JSON object")
     return value
-
-
-def _handled(handler: Handler, context: PageContext, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a handler answers; its errors become refusals."""
-    try:
-        return handler(context, body)
-    except PageRefusal:
-        raise
-    except ZdemoError as error:
-        unanswered = 502 if isinstance(error, ConnectionFailed) else 400
-        status = error.status if isinstance(error, IntrospectionError) else unanswered
-        code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
-        raise PageRefusal(status, code, error.message, hint=error.hint) from error
-    except Exception as error:
-        log.exception("the page failed")
-        raise PageRefusal(500, "internal_server_error", "unexpected error; see this API's log") from error

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
 from zdemo.client import Route
-from zdemo.config.masking import LEAST_TOKEN_LIKE, masked, without_secret_query
+from zdemo.config.masking import LEAST_TOKEN_LIKE, SENSITIVE_FIELD, masked, token_like, without_secret_query
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import span
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
@@ -23,6 +24,7 @@ LONGEST_BODY = 16 * 1024  # characters; ``events`` shows half of it, so that no 
 LONGEST_VALUE = 1_000  # characters of a header field
 MOST_LINES = 40
 MOST_ROLES = 12
+SHOWN_WHOLE = ("authorization", "www-authenticate")  # of the first, the token is masked before
 
 Step = dict[str, Any]
 Lines = list[list[str]]
@@ -165,8 +167,20 @@ def _checks(trace: Trace, settings: Settings, now: float) -> Lines:
 
 
 def _header_lines(fields: list[tuple[str, str]]) -> Lines:
-    shown = [(name[:60], without_secret_query(value[:LONGEST_VALUE])) for name, value in fields]
-    return [[name, value] for name, value in shown if name.lower() != "set-cookie"][:MOST_LINES]
+    shown = [[name[:60], _shown_value(name, value[:LONGEST_VALUE])] for name, value in fields[:MOST_LINES]]
+    return [line for line in shown if line[0].lower() != "set-cookie"]
+
+
+def _shown_value(name: str, value: str) -> str:
+    """Return what may be shown of a header field: others than ``Authorization`` hold secrets too."""
+    if name.lower() in SHOWN_WHOLE:
+        return value
+    if re.search(SENSITIVE_FIELD, name):
+        return "…"
+    value = without_secret_query(value)
+    for token in token_like(value):
+        value = value.replace(token, masked(token))
+    return value
 
 
 def _shown_body(body: bytes) -> str:
