@@ -16,6 +16,7 @@ from zdemo.guard import DEFAULT_THREADS, load_settings
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
+from zdemo.server.api_flask import ApiFlask
 from zdemo.server.forgetting import FORGETTING, Forgetting, forgetting_route
 from zdemo.server.guard import EXTENSION, logger, protect, refusal, request_id
 from zdemo.server.health import Readiness, operations
@@ -56,7 +57,7 @@ def create_app(
             partial(built.introspect, own=True),
         )  # else readiness is a matter of luck in a flood
     metrics = _new_metrics(counters) if open_metrics else None
-    app = Flask("zdemo", static_folder=None)
+    app = ApiFlask("zdemo", static_folder=None)
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
     limit_bodies(app, threads=threads)
     protect(app, settings, introspector)
