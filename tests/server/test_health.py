@@ -27,6 +27,7 @@ from tests.support.waiting import eventually
 from tests.support.wire import request
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR
+from zdemo.introspection.counters import Counters
 from zdemo.server import create_app
 from zdemo.server.health import Readiness
 
@@ -101,6 +102,19 @@ def test_metrics_count_requests_by_route_and_outcome_and_what_was_asked(settings
     assert samples["zdemo_breaker_state"] == 0
     assert samples["zdemo_introspections_in_flight"] == 0
     assert samples['zdemo_request_seconds_count{route="api.private"}'] == 2
+
+
+def test_metrics_put_each_request_into_its_bucket_once() -> None:
+    metrics = pytest.importorskip("zdemo.server.metrics").Metrics(Counters())
+    for seconds in (0.0005, 0.0006, 11):
+        metrics.observe("a", "ok", seconds)
+    metrics.text()
+    metrics.observe("a", "refused", 0.0001)
+    samples = _samples(metrics.text().decode())
+    for bound, count in (("0.0005", 2), ("0.001", 3), ("10.0", 3), ("+Inf", 4)):
+        assert samples[f'zdemo_request_seconds_bucket{{le="{bound}",route="a"}}'] == count
+    assert samples['zdemo_request_seconds_sum{route="a"}'] == pytest.approx(11.0012)
+    assert samples['zdemo_requests_total{outcome="ok",route="a"}'] == 3
 
 
 def test_no_label_comes_from_a_request(settings: Settings) -> None:
