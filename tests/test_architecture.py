@@ -57,6 +57,7 @@ HOMES: dict[str, set[str]] = {
     "cheroot": {"serving"},
     "granian": {"serving"},
     "setproctitle": {"serving"},
+    "redis": {"introspection.shared.link"},
     "requests": {"http.transport", "http.deadline", "http.failures"},
     "urllib3": {"http.transport", "http.deadline", "http.failures"},
 }

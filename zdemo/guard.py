@@ -19,33 +19,16 @@ from zdemo.errors import IntrospectionError, Refused, ZitadelUnavailable
 from zdemo.introspection.cache import CachingIntrospector
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspector
+from zdemo.introspection.rate_limited_log import RateLimitedLog
 
 DEFAULT_THREADS = 128
 FORM = "application/x-www-form-urlencoded"
 LARGEST_FORM_BYTES = 64 * 1024  # that are searched for a second token
-REPEAT_SECONDS = 60
 
 # Its state is of this process alone: a forked one gets another. Not Python's shared one, which an app may seed.
 _random = random.Random()  # noqa: S311  # an ID need not be secret, only unlike all others
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_random.seed)
-
-
-class RateLimitedLog:
-    """A logger that writes the same message once per minute: an outage must not cost one line per request."""
-
-    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
-        self._logger = logger
-        self._clock = clock
-        self._logged_at: dict[str, float] = {}
-
-    def error(self, message: str, details: str) -> None:
-        """Log an error, unless the same ``message`` was logged less than a minute ago; ``details`` may differ."""
-        now = self._clock()
-        recent = {text: at for text, at in self._logged_at.items() if now - at < REPEAT_SECONDS}
-        if message not in recent:
-            self._logged_at = recent | {message: now}
-            self._logger.error("%s: %s", message, details)
 
 
 @dataclass(frozen=True, kw_only=True)

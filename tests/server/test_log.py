@@ -17,8 +17,8 @@ from tests.support.rows import check_body
 from tests.support.waiting import eventually
 from tests.support.wire import bearer, exchange, request
 from zdemo.emulator import READER, VISITOR, emulate
-from zdemo.guard import REPEAT_SECONDS, RateLimitedLog
 from zdemo.introspection.model import Introspection
+from zdemo.introspection.rate_limited_log import REPEAT_SECONDS, RateLimitedLog
 from zdemo.server import create_app
 from zdemo.server.logs import (
     ACCESS_FIELDS,

@@ -24,7 +24,6 @@ from zdemo.guard import (
     DEFAULT_THREADS,
     FORM,
     Guard,
-    RateLimitedLog,
     Refusal,
     failure_of,
     load_settings,
@@ -33,6 +32,7 @@ from zdemo.guard import (
 )
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.model import Introspector
+from zdemo.introspection.rate_limited_log import RateLimitedLog
 
 logger = logging.getLogger("zdemo.asgi")
 App = TypeVar("App", bound=Starlette)

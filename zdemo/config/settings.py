@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url
+from zdemo.config.cache_address import CACHE_URL, cache_url
 from zdemo.config.environment import KEY_FILE
 from zdemo.config.key_file import ApplicationKey, UserKey, read_key_file, read_user_key_file
 from zdemo.config.parsers import (
@@ -95,6 +96,7 @@ class Settings:
     project_id: str | None = None
     cache_ttl_seconds: float = DEFAULT_CACHE_TTL_SECONDS
     cache_size: int = DEFAULT_CACHE_SIZE
+    cache_url: str | None = field(default=None, repr=False)  # it may hold a password
     forget_key: str | None = field(default=None, repr=False)
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     role_denied_status: int = 401
@@ -132,6 +134,7 @@ class Settings:
                 "ZDEMO_CACHE_TTL", number(0, LONGEST_CACHE_TTL_SECONDS), DEFAULT_CACHE_TTL_SECONDS
             ),
             cache_size=reader.optional("ZDEMO_CACHE_SIZE", positive_integer, DEFAULT_CACHE_SIZE),
+            cache_url=reader.optional(CACHE_URL, cache_url, "") or None,
             forget_key=reader.optional(FORGET_KEY, own_key, "") or None,
             timeout_seconds=timeout(reader),
             role_denied_status=reader.optional("ZDEMO_ROLE_DENIED_STATUS", denied_status, 401),

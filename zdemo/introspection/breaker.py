@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Literal
 
 from zdemo.errors import CredentialsRefused
 from zdemo.introspection.clock import running_clock
@@ -48,14 +49,21 @@ class Permit:
 class Breaker:
     """Opens after ``FAILURES_THAT_OPEN`` failures without an answer in between. Thread-safe.
 
-    ``timeout_seconds`` is how long a probe may take. If hung probes would pile up, they start less often.
+    ``timeout_seconds`` is how long a probe may take. If hung probes would pile up, they start less often. The state is
+    published in the ``gauge`` of ``counters``.
     """
 
     def __init__(
-        self, *, timeout_seconds: float, counters: Counters | None = None, clock: Callable[[], float] = running_clock
+        self,
+        *,
+        timeout_seconds: float,
+        counters: Counters | None = None,
+        gauge: Literal["breaker_state", "shared_breaker"] = "breaker_state",
+        clock: Callable[[], float] = running_clock,
     ) -> None:
         self._hung_probe_seconds = max(PROBE_SECONDS, timeout_seconds / MOST_PROBES)
         self._counters = counters or Counters()
+        self._gauge = gauge
         self._clock = clock
         self._lock = threading.Lock()
         self._open = False
@@ -129,7 +137,7 @@ class Breaker:
     def _publish(self) -> None:
         open_state = BreakerState.HALF_OPEN if self._probes else BreakerState.OPEN
         with self._counters.lock:
-            self._counters.breaker_state = open_state if self._open else BreakerState.CLOSED
+            setattr(self._counters, self._gauge, open_state if self._open else BreakerState.CLOSED)
 
 
 class CredentialsPause:

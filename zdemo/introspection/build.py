@@ -1,7 +1,8 @@
 """How the introspectors are stacked, and the numbers that follow from the server's threads.
 
-Outermost first: the cache with its single flights, the protection (pause, breaker, bulkhead), the client. So a known
-token passes no guard, and requests with one token count once where introspections are counted.
+Outermost first: the cache with its single flights, the store that workers and machines share (if there is one), the
+protection (pause, breaker, bulkhead), the client. So a known token passes no guard, and requests with one token count
+once where introspections are counted.
 """
 
 from __future__ import annotations
@@ -9,16 +10,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from zdemo.config.settings import Settings
 from zdemo.introspection.bulkhead import Bulkhead
-from zdemo.introspection.cache import CachingIntrospector
+from zdemo.introspection.cache import CachingIntrospector, PriorityIntrospector
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
-from zdemo.introspection.model import Introspector
+from zdemo.introspection.model import Introspection, Introspector
 from zdemo.introspection.pacer import Pacer
 from zdemo.introspection.protection import ProtectedIntrospector
+
+if TYPE_CHECKING:
+    from zdemo.introspection.shared.answers import SharedAnswers
 
 SHORTEST_WAIT_SECONDS = 1.0
 LONGEST_WAIT_SECONDS = 4.0
@@ -74,10 +79,23 @@ def build_introspector(
     settings: Settings, *, threads: int, spare_threads: int = 0, counters: Counters | None = None
 ) -> CachingIntrospector:
     """Return the introspector of an API: ZITADEL behind cache and protection."""
+    counters = counters or Counters()
     limits = Limits.of(threads, spare_threads=spare_threads)
     seconds = settings.timeout_seconds - _wait_for_flight(settings)
     client = IntrospectionClient(settings, connections=limits.flights, timeout_seconds=seconds)
-    return protected(client, settings, limits, counters=counters)
+    shared = None
+    if settings.cache_url and settings.cache_ttl_seconds:
+        from zdemo.introspection.shared.build import shared_answers  # here, because most APIs have no store
+
+        shared = shared_answers(settings, connections=limits.flights, counters=counters)
+    return protected(
+        client,
+        settings,
+        limits,
+        within=lambda token, left: client.introspect(token, timeout_seconds=min(seconds, left)),
+        shared=shared,
+        counters=counters,
+    )
 
 
 def _wait_for_flight(settings: Settings) -> float:
@@ -85,16 +103,18 @@ def _wait_for_flight(settings: Settings) -> float:
     return min(LONGEST_WAIT_FOR_FLIGHT_SECONDS, settings.timeout_seconds / 5)
 
 
-def protected(
+def protected(  # noqa: PLR0913  # limits, clocks and collaborators, each given by name
     client: Introspector,
     settings: Settings,
     limits: Limits,
     *,
+    within: Callable[[str, float], Introspection] | None = None,
+    shared: SharedAnswers | None = None,
     counters: Counters | None = None,
     clock: Callable[[], float] = running_clock,
     wall_clock: Callable[[], float] = time.time,
 ) -> CachingIntrospector:
-    """Return ``client`` behind cache and protection, for one process."""
+    """Return ``client`` behind cache and protection, for one process; ``within`` asks as it does, with a time limit."""
     counters = counters or Counters()
     flights = Bulkhead(
         limits.flights,
@@ -112,15 +132,22 @@ def protected(
         shortest_wait_seconds=limits.shortest_wait_seconds,
         clock=clock,
     )
+    inner: PriorityIntrospector
+    inner = guarded = ProtectedIntrospector(
+        client, flights=flights, timeout_seconds=settings.timeout_seconds, within=within, counters=counters, clock=clock
+    )
+    if shared:
+        from zdemo.introspection.shared.introspector import SharedIntrospector  # here, as above
+
+        inner = SharedIntrospector(guarded, shared, timeout_seconds=settings.timeout_seconds, clock=clock)
     return CachingIntrospector(
-        ProtectedIntrospector(
-            client, flights=flights, timeout_seconds=settings.timeout_seconds, counters=counters, clock=clock
-        ),
+        inner,
         ttl_seconds=settings.cache_ttl_seconds,
         size=settings.cache_size,
         timeout_seconds=settings.timeout_seconds,
         bulkhead=slots,
         pacer=Pacer(limits.failures_per_second, clock=clock),
+        shared=shared,
         counters=counters,
         clock=clock,
         wall_clock=wall_clock,

@@ -17,18 +17,19 @@ import threading
 import time
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.forget import Forget
-from zdemo.introspection.model import Introspection, Source
+from zdemo.introspection.model import LONGEST_INACTIVE_SECONDS, Introspection, Source
 from zdemo.introspection.pacer import Pacer
 from zdemo.introspection.store import Entry, Store, bytes_for
 
-LONGEST_INACTIVE_SECONDS = 1.0  # a token may just have been created, and a failing ZITADEL calls good tokens inactive
+if TYPE_CHECKING:
+    from zdemo.introspection.shared.answers import SharedAnswers
 
 
 class Flight:
@@ -104,7 +105,7 @@ class CachingIntrospector:
 
     ``timeout_seconds`` limits the wait for an introspection that another request leads. ``bulkhead`` limits the
     requests that wait for ZITADEL at all, and ``pacer`` how fast those among them are answered that brought no active
-    token. Hits need neither.
+    token. Hits need neither. ``shared`` are the answers that ``inner`` shares with other processes, if it does.
     """
 
     def __init__(  # noqa: PLR0913  # limits, clocks and collaborators, each given by name
@@ -116,6 +117,7 @@ class CachingIntrospector:
         timeout_seconds: float,
         bulkhead: Bulkhead,
         pacer: Pacer,
+        shared: SharedAnswers | None = None,
         counters: Counters | None = None,
         clock: Callable[[], float] = running_clock,
         wall_clock: Callable[[], float] = time.time,
@@ -133,6 +135,9 @@ class CachingIntrospector:
         self._active = Store(most_entries=size, most_bytes=bytes_for(size))
         self._inactive = Store(most_entries=size, most_bytes=bytes_for(size))
         self.counters = counters or Counters()
+        self.shared = shared
+        if shared:
+            shared.subscribe(self.forget)
 
     def introspect(self, token: str, *, own: bool = False) -> Introspection:
         """Ask, or answer from the cache; raises ZitadelUnavailable also if too many requests wait for ZITADEL.
@@ -160,8 +165,11 @@ class CachingIntrospector:
     def forget(self, order: Forget) -> int:
         """Drop the answers that an order names, and return how many there were.
 
-        An answer that is on its way is not kept, and only requests that wait for it already get it.
+        An answer that is on its way is not kept, and only requests that wait for it already get it. Nor is an older
+        answer in the shared store believed any more.
         """
+        if self.shared:
+            self.shared.note(order)
         with self._lock:
             if order.token_hash is not None:
                 self._flights.pop(order.token_hash, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from dataclasses import replace
 from urllib.parse import quote_plus
 
 from zdemo.config.settings import Settings
@@ -58,19 +59,22 @@ class IntrospectionClient:
         """What authenticates the API application, and must not be shown when a server sends it back."""
         return (self._assertion.text(),) if self._assertion else (self._client_secret,)
 
-    def introspect(self, token: str) -> Introspection:
+    def introspect(self, token: str, *, timeout_seconds: float | None = None) -> Introspection:
         """Ask ZITADEL; see ``Introspector``."""
         try:
-            answer = self.ask(token) if (watched := exchanges.get()) is None else self._ask_watched(token, watched)
+            if (watched := exchanges.get()) is None:
+                answer = self.ask(token, timeout_seconds=timeout_seconds)
+            else:
+                answer = self._ask_watched(token, watched, timeout_seconds)
         except ConnectionFailed as failure:
             raise introspection_error(failure) from failure
-        return read_answer(answer, with_key=self._assertion is not None)
+        return replace(read_answer(answer, with_key=self._assertion is not None), dated_at=answer.date)
 
-    def _ask_watched(self, token: str, watched: list[Exchange]) -> Response:
+    def _ask_watched(self, token: str, watched: list[Exchange], timeout_seconds: float | None) -> Response:
         began = time.perf_counter()
         outcome: Response | ConnectionFailed | None = None
         try:
-            outcome = answer = self.ask(token)
+            outcome = answer = self.ask(token, timeout_seconds=timeout_seconds)
         except ConnectionFailed as failure:
             outcome = failure
             raise

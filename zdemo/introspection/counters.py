@@ -6,7 +6,7 @@ import threading
 
 
 class Counters:
-    """Counters since the start, and two gauges. Read the attributes at any time; change them under ``lock`` only.
+    """Counters since the start, and three gauges. Read the attributes at any time; change them under ``lock`` only.
 
     Hold ``lock`` for one addition only: the warm path takes it too.
     """
@@ -20,3 +20,8 @@ class Counters:
         self.refused = 0  # requests that were refused because too many were waiting already
         self.in_flight = 0  # gauge: introspections under way now
         self.breaker_state = 0  # gauge: 0 closed, 1 half open, 2 open
+        self.shared_hits = 0  # answers from the store that workers and machines share
+        self.shared_misses = 0  # questions to the store that brought no answer, so that ZITADEL was asked
+        self.shared_rejected = 0  # values in the store that were not believed
+        self.shared_failures = 0  # operations in which the store failed
+        self.shared_breaker = 0  # gauge: as breaker_state, of the store

@@ -15,6 +15,7 @@ INTROSPECTION_PATH = "/oauth/v2/introspect"
 TOKEN_PATH = "/oauth/v2/token"  # noqa: S105  # a path, not a secret
 ROLES_CLAIM = "urn:zitadel:iam:org:project:roles"
 RESOURCE_OWNER = "urn:zitadel:iam:user:resourceowner"  # a scope, and the beginning of its claims
+LONGEST_INACTIVE_SECONDS = 1.0  # a token may just have been created, and a failing ZITADEL calls good tokens inactive
 FARTHEST_SECONDS = 10**15  # about 30 million years from 1970: a float can hold it, and no clock gets there
 
 
@@ -37,6 +38,7 @@ class Introspection:
     """An introspection answer with all deciding claims of the right type. Times are epoch seconds.
 
     Only ``asked_at`` is on the running clock (``zdemo.introspection.clock``): when the question was sent, if known.
+    ``dated_at`` is the ``Date`` of ZITADEL's response.
     """
 
     active: bool
@@ -46,6 +48,7 @@ class Introspection:
     audience: tuple[str, ...] = ()
     source: Source = field(default=Source.ASKED, compare=False)
     asked_at: float | None = field(default=None, compare=False)
+    dated_at: float | None = field(default=None, compare=False)
 
     def as_from(self, source: Source) -> Introspection:
         """Return the same answer for a request that came to it in another way."""

@@ -36,6 +36,7 @@ from zdemo.introspection.model import Introspection, Introspector
 from zdemo.introspection.refusals import names_our_client
 
 PROBE_PATIENCE_SECONDS = 0.25  # how long the caller whose token a probe carries waits for it
+SHORTEST_QUESTION_SECONDS = 0.05  # for one whose caller has waited for nearly all of its time
 STALL_SECONDS = 0.5  # of silence with all flights taken; a ZITADEL at its limit ends one every few milliseconds
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ log = logging.getLogger(__name__)
 class ProtectedIntrospector:
     """Asks ``inner`` as often at once as ``flights`` allows, and not at all while ZITADEL is failing. Thread-safe.
 
-    ``timeout_seconds`` is the most that ``inner`` takes.
+    ``timeout_seconds`` is the most that ``inner`` takes. ``within`` asks as ``inner`` does, in at most so many seconds.
     """
 
     def __init__(
@@ -53,17 +54,20 @@ class ProtectedIntrospector:
         *,
         flights: Bulkhead,
         timeout_seconds: float,
+        within: Callable[[str, float], Introspection] | None = None,
         counters: Counters | None = None,
         clock: Callable[[], float] = running_clock,
     ) -> None:
         self._inner = inner
+        self._within = within
+        self._clock = clock
         self.counters = counters or Counters()
         self._flights = flights
         self._pause = CredentialsPause(clock=clock)
         self._breaker = Breaker(timeout_seconds=timeout_seconds, counters=self.counters, clock=clock)
 
-    def introspect(self, token: str, *, known: bool) -> Introspection:
-        """Ask, unless a guard refuses; callers with a known token go first.
+    def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:
+        """Ask, unless a guard refuses; callers with a known token go first. ``deadline`` is on the running clock.
 
         Raises ZitadelUnavailable also while the breaker is open or all flights are taken, and CredentialsRefused also
         if the credentials were refused less than a second ago.
@@ -73,7 +77,7 @@ class ProtectedIntrospector:
         if permit is None:
             raise _breaker_open()
         if permit.is_probe:
-            return self._probe(token, permit, decides)
+            return self._probe(token, permit, decides, deadline)
         slot = self._flights.acquire(known=known)
         if slot is None:
             raise self._no_flight()
@@ -82,16 +86,19 @@ class ProtectedIntrospector:
             if permit is None:
                 raise _breaker_open()
             decides = decides or self._pause.admit()
-            return self._ask(token, permit, decides)
+            return self._ask(token, permit, decides, deadline)
         finally:
             self._flights.release(slot)
 
-    def _ask(self, token: str, permit: Permit, decides: bool) -> Introspection:
+    def _ask(self, token: str, permit: Permit, decides: bool, deadline: float | None) -> Introspection:
         with self.counters.lock:
             self.counters.introspections += 1
             self.counters.in_flight += 1
         try:
-            introspection = self._inner.introspect(token)
+            if deadline is None or self._within is None:
+                introspection = self._inner.introspect(token)
+            else:
+                introspection = self._within(token, max(SHORTEST_QUESTION_SECONDS, deadline - self._clock()))
         except (CredentialsRefused, UnusableAnswer) as refusal:
             self._answered(permit)
             if _is_about_our_client(refusal):
@@ -111,12 +118,12 @@ class ProtectedIntrospector:
             log.warning("ZITADEL accepts the API application's credentials again")
         return introspection
 
-    def _probe(self, token: str, permit: Permit, decides: bool) -> Introspection:
+    def _probe(self, token: str, permit: Permit, decides: bool, deadline: float | None) -> Introspection:
         probe = Flight()
 
         def run() -> None:
             try:
-                probe.lead(lambda: self._ask(token, permit, decides))
+                probe.lead(lambda: self._ask(token, permit, decides, deadline))
             except Exception as error:  # the flight hands the outcome on
                 log.debug("a probe failed: %s", type(error).__name__)
 

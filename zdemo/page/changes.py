@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zdemo.introspection.cache import LONGEST_INACTIVE_SECONDS
+from zdemo.introspection.model import LONGEST_INACTIVE_SECONDS
 from zdemo.management.own_user import user_id_of_token
 from zdemo.management.resources import deactivate_user, find_user, get_user, list_pats, reactivate_user, remove_pat
 from zdemo.management.role_assignments import Change as RoleChange

@@ -14,10 +14,9 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis import span
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
 from zdemo.http.response import Response
-from zdemo.introspection.cache import LONGEST_INACTIVE_SECONDS
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.exchanges import Exchange
-from zdemo.introspection.model import INTROSPECTION_PATH, Introspection, Source
+from zdemo.introspection.model import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
 from zdemo.server import Trace
 
 LONGEST_BODY = 16 * 1024  # characters; ``events`` shows half of it, so that no end of a secret is left at a cut

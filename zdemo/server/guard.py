@@ -28,7 +28,6 @@ from zdemo.guard import (
     FORM,
     LARGEST_FORM_BYTES,
     Guard,
-    RateLimitedLog,
     Refusal,
     failure_of,
     load_settings,
@@ -38,6 +37,7 @@ from zdemo.guard import (
 )
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.model import Introspector
+from zdemo.introspection.rate_limited_log import RateLimitedLog
 from zdemo.server.log_lines import LACKS
 from zdemo.server.observe import ID_HEADER, NO_STORE, OBSERVED, REQUEST_ID, VARY
 from zdemo.server.open_views import mark, watch

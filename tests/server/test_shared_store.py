@@ -1,0 +1,79 @@
+"""Shared answers over real processes: one introspection for all workers and machines, whatever the store does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.apis import SCOPED
+from tests.support.introspector_doubles import PATIENCE_SECONDS
+from tests.support.redis_server import RedisServer, redis_server
+from tests.support.served import Served, environment_for, served
+from tests.support.waiting import eventually
+from zdemo.emulator import READER, Emulator, emulate
+
+CALLS = 64
+TTL = {"ZDEMO_CACHE_TTL": "60"}
+
+
+@pytest.fixture
+def zitadel() -> Iterator[Emulator]:
+    with emulate() as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def empty(store: RedisServer) -> None:
+    store.run("FLUSHALL")
+
+
+def environment(zitadel: Emulator, url: str, **others: str) -> dict[str, str]:
+    return {**environment_for(zitadel.url), **TTL, "ZDEMO_CACHE_URL": url, **others}
+
+
+def introspections(zitadel: Emulator) -> int:
+    """Return how often ZITADEL was asked about the reader's token; each server asks about one of its own at start."""
+    return sum(record.path.endswith("/introspect") and record.user == "reader" for record in list(zitadel.requests))
+
+
+def call_all(apis: list[Served], calls: int = CALLS) -> list[int]:
+    """Send simultaneous requests, in turn to all, and return their statuses."""
+    with ThreadPoolExecutor(calls) as pool:
+        replies = [pool.submit(apis[number % len(apis)].get, SCOPED) for number in range(calls)]
+        return [reply.result(PATIENCE_SECONDS).status for reply in replies]
+
+
+@pytest.mark.parametrize("by", ["url", "socket_url"])
+def test_cold_calls_to_the_workers_of_one_server_ask_once(
+    zitadel: Emulator, store: RedisServer, tmp_path: Path, by: str
+) -> None:
+    with served(tmp_path, environment(zitadel, getattr(store, by)), "--workers", "4") as running:
+        eventually("all workers run", lambda: len(running.workers) == 4)
+        assert call_all([running]) == [200] * CALLS
+    assert introspections(zitadel) == 1
+
+
+def test_cold_calls_to_servers_at_different_ports_ask_once(
+    zitadel: Emulator, store: RedisServer, tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        apis = []
+        for name in "abcd":
+            folder = tmp_path / name
+            folder.mkdir()
+            apis.append(stack.enter_context(served(folder, environment(zitadel, store.url))))
+        assert call_all(apis) == [200] * CALLS
+        assert introspections(zitadel) == 1
+        assert [api.get(SCOPED).status for api in apis] == [200] * 4
+    assert introspections(zitadel) == 1
+    assert READER.pat.encode() not in b"".join(store.keys())

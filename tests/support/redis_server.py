@@ -1,0 +1,130 @@
+"""A real Redis or Valkey server, as a process of its own on a free port."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.support.ports import LOOPBACK, free_port
+from tests.support.waiting import eventually
+
+PROGRAMS = ("redis-server", "valkey-server")
+END_SECONDS = 20
+
+
+@dataclass(kw_only=True)
+class RedisServer:
+    """A running server. ``stopped`` and ``restart`` act on its process."""
+
+    program: str
+    port: int
+    folder: Path
+    options: tuple[str, ...] = ()
+    password: str = ""
+    tls: bool = False
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    @property
+    def url(self) -> str:
+        """What ``ZDEMO_CACHE_URL`` takes."""
+        user = f":{self.password}@" if self.password else ""
+        return f"redis://{user}{LOOPBACK}:{self.port}"
+
+    @property
+    def socket_url(self) -> str:
+        """The same server, by its Unix socket."""
+        return f"unix://{self.folder}/socket"
+
+    def start(self) -> None:
+        """Start the process, and wait until it listens."""
+        port = ("--port", "0", "--tls-port", str(self.port)) if self.tls else ("--port", str(self.port))
+        password = ("--requirepass", self.password) if self.password else ()
+        command = [self.program, *port, "--bind", LOOPBACK, "--save", "", "--dir", str(self.folder), *password]
+        command += ["--unixsocket", f"{self.folder}/socket", "--enable-debug-command", "yes", *self.options]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603  # the test's own
+        eventually("the store listens", self._listens)
+
+    def _listens(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        with socket.socket() as probe:
+            return probe.connect_ex((LOOPBACK, self.port)) == 0
+
+    def client(self, timeout: float = 5) -> Redis:
+        """Return a client of redis-py; close it."""
+        return Redis(unix_socket_path=f"{self.folder}/socket", password=self.password or None, socket_timeout=timeout)
+
+    def run(self, *command: str | bytes | int) -> object:
+        """Run a command, and return its answer."""
+        with closing(self.client()) as client:
+            return client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+
+    def keys(self, kind: str = "*") -> list[bytes]:
+        """Return the keys of a kind: answer, lease or orders."""
+        with closing(self.client()) as client:
+            return sorted(map(bytes, client.scan_iter(f"zdemo:1:{kind}:*")))
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let the process hang for the block."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End the process, without a word to its clients."""
+        self.process.kill()
+        self.process.wait(END_SECONDS)
+
+    def restart(self) -> None:
+        """Start it again at the same port, with nothing in it."""
+        self.stop()
+        self.start()
+
+
+def programs() -> list[str]:
+    """Return the servers that are installed."""
+    return [program for program in PROGRAMS if shutil.which(program)]
+
+
+@contextmanager
+def redis_server(
+    *options: str, program: str | None = None, password: str = "", tls: bool = False
+) -> Iterator[RedisServer]:
+    """Run a server for the block; skip the test where none is installed."""
+    program = program or next(iter(programs()), None)
+    if program is None:
+        pytest.skip("neither redis-server nor valkey-server is installed")
+    with tempfile.TemporaryDirectory(prefix="zdemo-store-") as folder:
+        server = RedisServer(
+            program=program, port=free_port(), folder=Path(folder), options=options, password=password, tls=tls
+        )
+        server.start()
+        try:
+            yield server
+        finally:
+            server.process.kill()
+            server.process.wait(END_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[RedisServer]:
+    """A server for the tests of a module."""
+    with redis_server() as server:
+        yield server
+
+
+__all__ = ["RedisError", "RedisServer", "programs", "redis_server", "store"]

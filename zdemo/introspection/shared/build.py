@@ -1,0 +1,61 @@
+"""How the parts of the shared answers are put together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from zdemo.config.cache_address import CACHE_URL, cache_address, cache_url
+from zdemo.config.parsers import InvalidValue
+from zdemo.config.settings import Settings
+from zdemo.errors import SettingsError
+from zdemo.introspection.clock import running_clock
+from zdemo.introspection.counters import Counters
+
+if TYPE_CHECKING:
+    from zdemo.introspection.shared.answers import SharedAnswers
+
+LONGEST_OPERATION_SECONDS = 0.25  # a round trip takes less than a millisecond; a busy process may take longer
+OPERATION_SHARE = 0.05  # of the timeout
+
+
+def shared_answers(
+    settings: Settings,
+    *,
+    connections: int = 1,
+    counters: Counters | None = None,
+    clock: Callable[[], float] = running_clock,
+    wall_clock: Callable[[], float] = time.time,
+) -> SharedAnswers:
+    """Return the answers in the store of ``ZDEMO_CACHE_URL``, which must be set.
+
+    Raises SettingsError if it is wrong, the package for it is missing, or its certificates cannot be read.
+    """
+    try:
+        address = cache_address(cache_url(settings.cache_url or ""))
+    except InvalidValue as error:
+        raise SettingsError([f"{CACHE_URL} {error}"], hint=error.fix) from None
+    from zdemo.introspection.shared.answers import SharedAnswers  # here, because the package may have been missing
+    from zdemo.introspection.shared.link import Links
+    from zdemo.introspection.shared.redis_store import RedisStore
+    from zdemo.introspection.shared.sealing import LARGEST_VALUE_BYTES, Sealer
+
+    try:
+        links = Links(address, most=connections + 1)  # one waits for orders to forget
+    except OSError as error:
+        problem = f"{CACHE_URL} names certificates that cannot be read: {error.strerror or type(error).__name__}"
+        raise SettingsError(
+            [problem], hint="check the files after ssl_ca_certs, ssl_certfile and ssl_keyfile"
+        ) from None
+    seconds = min(LONGEST_OPERATION_SECONDS, OPERATION_SHARE * settings.timeout_seconds)
+    return SharedAnswers(
+        RedisStore(links, seconds=seconds, largest_value=LARGEST_VALUE_BYTES, clock=clock),
+        Sealer(settings),
+        shown=address.shown,
+        ttl_seconds=settings.cache_ttl_seconds,
+        operation_seconds=seconds,
+        counters=counters,
+        clock=clock,
+        wall_clock=wall_clock,
+    )

@@ -1,0 +1,53 @@
+"""Whether the store works, and what to do if not, in words without its address's password."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zdemo.introspection.shared.link import StoreFault
+
+PERMISSIONS = "~zdemo:* +eval +evalsha +get +getrange +set +strlen +exists +del +pexpire +time +xadd +xread +xrevrange"
+WORDS: dict[StoreFault, tuple[str, str]] = {
+    StoreFault.REFUSED: ("refuses connections", "start it, or correct ZDEMO_CACHE_URL"),
+    StoreFault.NAME: ("has no address", "correct the host in ZDEMO_CACHE_URL"),
+    StoreFault.TIMEOUT: ("does not answer in time", "check the store, and the network to it"),
+    StoreFault.BUSY: ("does not answer in time", "check the store, and the network to it"),
+    StoreFault.TLS: (
+        "fails in TLS",
+        "use rediss:// only for a port with TLS; add ?ssl_ca_certs=FILE if its certificate is from a private CA",
+    ),
+    StoreFault.CLOSED: ("closes connections", "check the store; if it expects TLS, use rediss:// in ZDEMO_CACHE_URL"),
+    StoreFault.CREDENTIALS: ("refuses the user name or the password", "correct them in ZDEMO_CACHE_URL"),
+    StoreFault.PERMISSION: ("does not allow a command", f"allow the user in ZDEMO_CACHE_URL {PERMISSIONS}"),
+    StoreFault.FULL: ("is full", "raise its maxmemory, or set its maxmemory-policy to volatile-ttl"),
+    StoreFault.READ_ONLY: ("is a replica, which is read-only", "name the primary in ZDEMO_CACHE_URL"),
+    StoreFault.LOADING: ("is still loading its data", "wait until it has"),
+    StoreFault.ERROR: ("refuses a command", "check that it is Redis 6.2 or newer, or Valkey"),
+    StoreFault.GARBAGE: ("does not answer as Redis or Valkey does", "correct host and port in ZDEMO_CACHE_URL"),
+    StoreFault.NO_SCRIPT: ("refuses scripts", "check that it is Redis 6.2 or newer, or Valkey"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedState:
+    """Whether answers are shared. If not, the API asks ZITADEL for itself: ``reason`` says why, ``hint`` what to do."""
+
+    reason: str = ""
+    hint: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the store worked when it was last used."""
+        return not self.reason
+
+    @classmethod
+    def of(cls, fault: StoreFault, shown: str) -> SharedState:
+        """Return the state after a fault of the store at an address."""
+        what, hint = WORDS[fault]
+        return cls(reason=f"the store at {shown} {what}", hint=hint)
+
+    @classmethod
+    def set_back(cls, shown: str) -> SharedState:
+        """Return the state while the store's clock shows less than before."""
+        hint = "set the store's clock; if it is right now, restart the APIs"
+        return cls(reason=f"the clock of the store at {shown} was set back", hint=hint)
