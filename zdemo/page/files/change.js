@@ -128,21 +128,28 @@ function emulatorGroup({ stopped, slow_seconds: slow, advanced_seconds: advanced
   ]);
 }
 
+/** What cannot be taken back with a ZITADEL of one's own. */
+const FOR_GOOD = {
+  delete_pat: [
+    "Delete this personal access token?",
+    "This is your own ZITADEL. A deleted PAT never works again, and a new one has another text.",
+    "Delete PAT",
+  ],
+  deactivate: [
+    "Deactivate this user?",
+    "This is your own ZITADEL. The user’s PATs and tokens never work again, even if you reactivate the user.",
+    "Deactivate",
+  ],
+};
+
 /** Return whether the person agrees to what cannot be taken back. */
 function agreed(order) {
   if (order.change === "advance") {
-    const text =
-      "Only the emulator’s clock changes: tokens that end within the hour are expired then. It cannot be set back while the emulator runs.";
-    return confirmed("Advance ZITADEL’s clock by 1 hour?", text, "Advance");
+    const text = "Tokens that end within the hour expire. The clock cannot be set back while the emulator runs.";
+    return confirmed("Advance the emulator’s clock by 1 hour?", text, "Advance");
   }
-  if (order.change === "delete_pat" && !state.setup.changes.emulator) {
-    return confirmed(
-      "Delete this personal access token?",
-      "This is your own ZITADEL. A deleted PAT never works again; a new one has another text.",
-      "Delete PAT",
-    );
-  }
-  return true;
+  const question = state.setup.changes.emulator ? null : FOR_GOOD[order.change];
+  return question ? confirmed(...question) : true;
 }
 
 async function apply({ said, removes, ...order }) {

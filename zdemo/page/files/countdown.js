@@ -13,7 +13,11 @@ export function startCountdown() {
   setInterval(tick, TICK_MS);
 }
 
-/** Open the window. @param {number} until on the server's clock @param {boolean} removes whether the change took a right away */
+/**
+ * Start the time in which the API may still use answers from before a change.
+ * @param {number} until on the server's clock
+ * @param {boolean} removes whether the change took a right away
+ */
 export function openWindow(until, removes) {
   state.window = { from: now(), until, closed: false, removes };
   changed("window");
@@ -46,8 +50,10 @@ function draw() {
 
 function textOf(window, left) {
   if (window?.closed) return "The API now only uses answers from after the change.";
-  if (window)
-    return `${window.removes ? "Removal window: the" : "The"} API may still use answers from before the change for ${seconds(left)}.`;
+  if (window) {
+    const start = window.removes ? "Removal window: the" : "The";
+    return `${start} API may still use answers from before the change for ${seconds(left)}.`;
+  }
   const ttl = state.setup?.ttl_seconds;
   if (typeof ttl !== "number") return "Loading…";
   if (ttl === 0) return "The API asks ZITADEL for each request, so a change shows at once.";

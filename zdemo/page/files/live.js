@@ -101,9 +101,7 @@ function speakSoon() {
     speaking = 0;
     const latest = state.events.findLast((item) => item.id);
     if (!latest || Date.now() / 1000 - latest.at > SPOKEN_MS / 500) return;
-    setText(
-      byId("live"),
-      `${latest.status} ${resultOf(latest.status)}: ${latest.method} ${latest.path} by ${callerOf(latest)}, ${reasonOf(latest)}`,
-    );
+    const request = `${latest.method} ${latest.path} by ${callerOf(latest)}`;
+    setText(byId("live"), `${latest.status} ${resultOf(latest.status)}: ${request}, ${reasonOf(latest)}`);
   }, SPOKEN_MS);
 }
