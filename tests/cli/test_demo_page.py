@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import signal
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +20,18 @@ import requests
 
 from tests.support.cli import BASE, LONGEST_SECONDS, Shell
 from tests.support.interactive import session
+from tests.support.page_site import events
 from tests.support.terminal import at_terminal
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
+from zdemo.cli.demo_page import PAGE_THREADS, Presenter
+from zdemo.cli.screen import Screen
+from zdemo.demo.scenario import DemoEnvironment
 
 COMMAND = [sys.executable, "-m", "zdemo", "demo", "--page"]
 PAGE = re.compile(r"page (http://127\.0\.0\.1:\d+)/\?key=[0-9a-f]{24}\b")
 STEPS = 11
+LONGEST_END_SECONDS = 10
 
 
 def env_of(shell: Shell) -> dict[str, str]:
@@ -100,6 +110,52 @@ def test_without_a_terminal_it_goes_on_by_itself(bare: Shell) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(LONGEST_SECONDS) == 128 + signal.SIGINT
     assert list(bare.folder.iterdir()) == []
+
+
+@contextmanager
+def demo_with_page() -> Iterator[tuple[DemoEnvironment, requests.Session, str]]:
+    """Yield a demo of this process, a browser that has its page open, and the page's address."""
+    stdout = io.StringIO()
+    presenter = Presenter(Screen(stdout=stdout))
+    with presenter.demo() as environment:
+        presenter.begin(environment)
+        yield environment, *opened(stdout.getvalue())
+
+
+@contextmanager
+def feed(browser: requests.Session, page: str) -> Iterator[requests.Response]:
+    with browser.get(f"{page}feed", stream=True, timeout=PATIENCE_SECONDS) as answer:
+        yield answer
+
+
+def test_the_page_shows_every_step_and_how_a_removed_role_passes_for_a_while() -> None:
+    with demo_with_page() as (environment, browser, page), feed(browser, page) as answer:
+        found = events(answer)
+        assert next(found)[0] == "hello"
+        seen: list[Any] = []
+        for result in environment.run():
+            assert result.passed
+            assert result.exchange
+            identity = result.exchange.call.answer.headers["x-request-id"]
+            while not seen or seen[-1]["id"] != identity:
+                seen.append(next(event for name, event in found if name == "request"))
+            assert seen[-1]["status"] == result.step.expected
+            assert seen[-1]["steps"][-1]["title"].startswith(str(result.step.expected))
+        start = time.monotonic()
+    assert time.monotonic() - start < LONGEST_END_SECONDS
+    scoped = [event["status"] for event in seen if event["path"] == "/api/private-scoped"]
+    assert re.fullmatch(r"401(200){3,}(401){3,}200", "".join(map(str, scoped))), scoped  # the visitor is the first
+
+
+def test_open_pages_cost_few_threads_and_none_of_the_api() -> None:
+    with demo_with_page() as (environment, browser, page), ExitStack() as feeds:
+        before = threading.active_count()
+        opened_feeds = [feeds.enter_context(feed(browser, page)) for _ in range(PAGE_THREADS)]
+        statuses = [answer.status_code for answer in opened_feeds]
+        assert statuses == [200] * (PAGE_THREADS // 2) + [503] * (PAGE_THREADS // 2)
+        assert threading.active_count() <= before + 1  # the page's own
+        assert next(environment.run()).passed
+        assert browser.get(f"{page}state", timeout=PATIENCE_SECONDS).status_code == 200
 
 
 @pytest.mark.parametrize("option", ["--json", "--live"])

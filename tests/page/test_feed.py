@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.page_site import PageSite, page_site
+from tests.support.page_site import PageSite, events, page_site
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import READER, VISITOR, new_fault
 
@@ -33,17 +33,6 @@ def feed(site: PageSite, last_id: str = "") -> Iterator[Iterator[tuple[str, Any]
         found = events(answer)
         assert next(found)[0] == "hello"
         yield found
-
-
-def events(answer: requests.Response) -> Iterator[tuple[str, Any]]:
-    """Yield the events of a stream: their names and documents."""
-    name = ""
-    for line in answer.iter_lines(chunk_size=1):
-        field, _, value = line.decode().partition(": ")
-        if field == "event":
-            name = value
-        elif field == "data":
-            yield name, json.loads(value)
 
 
 def event_about(site: PageSite, path: str, token: str = READER.pat, **headers: str) -> dict[str, Any]:

@@ -220,7 +220,7 @@ CALLERS = {
 def test_schemathesis_finds_nothing(server: str, caller: str, ports: dict[str, int], tmp_path: Path) -> None:
     """As a program of its own: it brings its own plugin for pytest, which every test would load."""
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", "--no-color", "--warnings", "off"]
-    bounds = ["--seed", "1", "--max-examples", "50", "--request-timeout", "20", "--generation-database", "none"]
+    bounds = ["--seed", "1", "--max-examples", "25", "--request-timeout", "20", "--generation-database", "none"]
     url = f"http://{LOOPBACK}:{ports[server]}/openapi.json"
     ran = subprocess.run(  # noqa: S603  # the words are this module's own
         [*command, *bounds, *CALLERS[caller], url],

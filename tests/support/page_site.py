@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -91,3 +92,14 @@ def page_site(
         late.append(paged(create_app(options.settings), options))
         with requests.Session() as session:
             yield PageSite(url=f"http://127.0.0.1:{port}", key=key, emulator=emulator, session=session)
+
+
+def events(answer: requests.Response) -> Iterator[tuple[str, Any]]:
+    """Yield the events of a stream: their names and documents."""
+    name = ""
+    for line in answer.iter_lines(chunk_size=1):
+        field, _, value = line.decode().partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            yield name, json.loads(value)
