@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 from zdemo.config.masking import without_secret_query
 from zdemo.config.settings import API_URL, ClientSettings
-from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, UsageError
+from zdemo.errors import ROLE_SCOPE, ConnectionFailed, FailureKind, UsageError, ZdemoError
 from zdemo.http.response import Response
 
 ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant
+FORGET_PATH = "/-/forget"
 CHALLENGE_PARAMETER = r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when needed
 
 
@@ -176,6 +178,39 @@ def call_api(
         transport.close()
     url = settings.api_url + without_secret_query(route.path)
     return Call(route=route, url=url, answer=answer, setting=settings.setting, method=method)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgotten:
+    """What an API did with an order to forget. Without a ``count`` it did nothing; ``why_not`` has its own words."""
+
+    count: int | None = None
+    why_not: str = ""
+
+
+def order_to_forget(settings: ClientSettings, user_id: str, *, key: str) -> Forgotten:
+    """Order an API of zdemo to forget its answers about a user; ``key`` may be empty. Any failure is an outcome."""
+    from zdemo.http.transport import Transport  # here, as above
+
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        with closing(Transport(settings.api_url, setting=settings.setting)) as transport:
+            answer = transport.send(
+                "POST",
+                FORGET_PATH,
+                timeout_seconds=settings.timeout_seconds,
+                headers=headers,
+                json={"user_id": user_id},
+            )
+    except ZdemoError:
+        return Forgotten()
+    document = answer.json()
+    said = document if isinstance(document, dict) else {}
+    count, why_not = said.get("forgotten"), said.get("error_description")
+    if answer.status == 200 and type(count) is int:
+        return Forgotten(count=count)
+    is_refusal = answer.status in (403, 503) and isinstance(why_not, str)  # not one of another program
+    return Forgotten(why_not=f"{why_not} ({answer.status})" if is_refusal else "")
 
 
 def _about_the_api(failure: ConnectionFailed, settings: ClientSettings) -> ConnectionFailed:

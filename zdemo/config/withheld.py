@@ -1,4 +1,4 @@
-"""Whether an exported administrator's PAT may be sent to the address that a ``.env`` names.
+"""Whether an exported secret may be sent to the address that a ``.env`` names.
 
 A ``.env`` in a copied folder must not collect it: it comes from the shell, and the file says where it would go.
 """
@@ -21,11 +21,16 @@ def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> tuple[str
     machine may have the PAT: what listens here was started here.
     """
     server, setting = zitadel.server, zitadel.setting
-    place = environment.source(setting)
-    from_file = environment.file is not None and place == str(environment.file)
-    if not from_file or environment.source(ADMIN_PAT) != EXPORTED or is_loopback(urlsplit(server).hostname or ""):
+    if not is_withheld(environment, ADMIN_PAT, setting=setting, address=server):
         return None
+    place = environment.source(setting)
     return (
         f"{ADMIN_PAT} is exported in this shell, but only {place} names the address, {server}, so it was not sent",
         f"if that is your ZITADEL: export {setting}={server}",
     )
+
+
+def is_withheld(environment: Environment, secret: str, *, setting: str, address: str) -> bool:
+    """Return whether a secret is exported, and would go to another machine whose address only ``.env`` names."""
+    from_file = environment.file is not None and environment.source(setting) == str(environment.file)
+    return from_file and environment.source(secret) == EXPORTED and not is_loopback(urlsplit(address).hostname or "")
