@@ -73,6 +73,20 @@ def test_without_a_cache_no_window_opens(foreign: PageSite) -> None:
     assert foreign.call(SCOPED, VISITOR.pat).status_code == 200
 
 
+def test_no_window_opens_if_the_api_forgets_at_once(site: PageSite) -> None:
+    assert site.call(SCOPED).status_code == 200
+    assert "removal" not in changed(site, "revoke", user_id=READER.id, role=ROLE, forget=True)
+    assert site.call(SCOPED).status_code == 401
+    assert "removal" not in changed(site, "grant", user_id=READER.id, role=ROLE, forget=True)
+    assert site.call(SCOPED).status_code == 200
+    assert "removal" not in changed(site, "deactivate", user_id=READER.id, forget=True)
+    assert site.call(SCOPED).status_code == 401
+    changed(site, "reactivate", user_id=READER.id, forget=True)
+    assert "removal" not in changed(site, "create_pat", user_id=READER.id, forget=True)
+    assert site.call("/api/private").status_code == 200
+    assert "removal" not in changed(site, "advance", seconds=1, forget=True)
+
+
 def test_a_change_that_changes_nothing_opens_no_window(site: PageSite) -> None:
     answer = changed(site, "revoke", user_id=VISITOR.id, role=ROLE)
     assert (answer["shown_after_ms"], "removal" in answer) == (None, False)
@@ -221,6 +235,7 @@ def test_a_zitadel_of_ones_own_has_no_such_switches_even_if_it_is_an_emulator(fo
         ("deactivate", {"user_id": ADMIN.id}, 404, "unknown_user"),
         ("delete_pat", {"user_id": "../users"}, 404, "unknown_user"),
         ("reactivate", {"user_id": READER.id}, 400, "management_error"),
+        ("stop", {"forget": "yes"}, 400, "invalid_field"),
         ("slow", {}, 400, "invalid_field"),
         ("slow", {"seconds": "0.3"}, 400, "invalid_field"),
         ("slow", {"seconds": True}, 400, "invalid_field"),

@@ -53,7 +53,12 @@ def test_with_the_emulator_the_page_has_its_tokens_and_none_of_the_persons(tmp_p
             assert [user["pat"] for user in users] == [pat, "present"]
         sent = person.post("/-/send", method="GET", path="/api/private-scoped", caller="visitor")
         assert (sent["status"], sent["why"]["certainty"]) == (401, "certain")
-        person.post("/-/change", change="grant", user_id=VISITOR.id, role="read:messages")
+        for change, status in [("grant", 200), ("revoke", 401)] * 2:
+            order = {"change": change, "user_id": VISITOR.id, "role": "read:messages", "forget": True}
+            assert "removal" not in person.post("/-/change", **order)
+            send = {"method": "GET", "path": "/api/private-scoped", "caller": "visitor"}
+            answers = [person.post("/-/send", **send)["status"] for _ in range(6)]
+            assert answers == [status] * 6, "each worker has forgotten"
         requests_of_emulator = requests.get(
             f"http://localhost:{port}/_zdemo/requests", headers={"X-Zdemo-Control": "1"}, timeout=PATIENCE_SECONDS
         ).json()["requests"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import LONGEST_INACTIVE_SECONDS
 from zdemo.management.own_user import user_id_of_token
 from zdemo.management.resources import deactivate_user, find_user, get_user, list_pats, reactivate_user, remove_pat
@@ -15,9 +16,10 @@ from zdemo.management.role_assignments import ChangeOutcome, grant, revoke, wait
 from zdemo.page.answers import PageRefusal
 from zdemo.page.context import PageContext
 from zdemo.page.control import EmulatorControl, is_stopped
-from zdemo.page.fields import seconds_of, text_of
+from zdemo.page.fields import flag_of, seconds_of, text_of
 from zdemo.page.state import changes_document
 from zdemo.page.users import CallersUser, PageAdmin, administrator, users_of_callers
+from zdemo.server import FORGETTING, Forgetting
 
 CHANGE_SECONDS = 15.0
 LONGEST_DELAY_SECONDS = 10.0
@@ -36,8 +38,11 @@ class Done:
 
 
 def change(context: PageContext, body: Body) -> dict[str, Any]:
-    """Make one change, wait until ZITADEL shows it, and return what is so now, and until when old answers may pass."""
-    name = text_of(body, "change")
+    """Make one change, wait until ZITADEL shows it, and return what is so now, and until when old answers may pass.
+
+    With ``forget``, all workers forget them at once.
+    """
+    name, forgets = text_of(body, "change"), flag_of(body, "forget", False)
     if name in OF_EMULATOR:
         done = OF_EMULATOR[name](context, body)
     elif name in OF_USERS:
@@ -49,10 +54,17 @@ def change(context: PageContext, body: Body) -> dict[str, Any]:
         "at": at,
         "shown_after_ms": None if shown is None else round(shown * 1000, 1),
     }
-    if done.old_answers_seconds:
+    if done.old_answers_seconds and not (forgets and _forget(context, done)):
         removal = {"user_id": done.user_id, "role": done.role, "until": at + done.old_answers_seconds}
         return answer | {"removal": removal}
     return answer
+
+
+def _forget(context: PageContext, done: Done) -> bool:
+    """Return whether all workers have forgotten the answers from before a change."""
+    forgetting: Forgetting = context.app.extensions[FORGETTING]
+    order = Forget.naming(user_id=done.user_id) if done.user_id else Forget.naming(everything=True)
+    return forgetting.everywhere(order) is not None
 
 
 # --- users

@@ -1,6 +1,7 @@
 """The API server, and the guard for your own API: ``protect(app)``, then ``@requires_token(role=...)`` above a view."""
 
 from zdemo.server.app import create_app
+from zdemo.server.forgetting import FORGETTING, Forgetting
 from zdemo.server.guard import protect, requires_token
 from zdemo.server.log_lines import RequestLines
 from zdemo.server.logs import RequestLog, log_to_stderr
@@ -9,7 +10,9 @@ from zdemo.server.watcher import WATCHER, Trace, Watcher
 from zdemo.server.worker import WorkerApp
 
 __all__ = [
+    "FORGETTING",
     "WATCHER",
+    "Forgetting",
     "RequestLines",
     "RequestLog",
     "Trace",
