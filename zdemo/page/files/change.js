@@ -23,6 +23,7 @@ function draw() {
   const focused = byId("changes").contains(document.activeElement) ? document.activeElement.id : "";
   const shown = changes.possible ? switches(changes) : [make("p", {}, changes.why_not), fixes(changes.fix)];
   byId("changes").replaceChildren(...shown.filter(Boolean));
+  byId("forget-row").hidden = !changes.possible || state.setup.ttl_seconds === 0;
   if (focused) document.getElementById(focused)?.focus();
 }
 
@@ -157,7 +158,7 @@ async function apply({ said, removes, ...order }) {
   busy = true;
   byId("changes").setAttribute("aria-busy", "true");
   try {
-    const { at, shown_after_ms: shown, removal, ...changes } = await change(order);
+    const { at, shown_after_ms: shown, removal, ...changes } = await change({ ...order, forget: byId("forget").checked });
     addNote(said, at);
     setText(
       byId("change-result"),
