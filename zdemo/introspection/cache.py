@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol
 
@@ -145,11 +146,12 @@ class CachingIntrospector:
         ``own`` is for a token that the API itself made up: it counts as known, and its caller is not paced.
         """
         if not self._ttl_seconds:
-            return self._in_slot(lambda: self._ask(token, known=own), known=own, paced=not own)
+            return self._in_slot(partial(self._ask, token, known=own), known=own, paced=not own)
         key = sha256(token.encode()).digest()
         entry = self._fresh_entry(key)
-        if entry:
-            return self._hit(entry)
+        return self._hit(entry) if entry else self._ask_in_slot(key, token, own=own)
+
+    def _ask_in_slot(self, key: bytes, token: str, *, own: bool) -> Introspection:
         known = own or self._active.get(key) is not None
         return self._in_slot(lambda: self._ask_or_join(key, token, known=known), known=known, paced=not own)
 

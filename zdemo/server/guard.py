@@ -9,7 +9,9 @@ from inspect import isclass, iscoroutinefunction
 from io import BytesIO
 from typing import Any, ParamSpec, overload
 
-from flask import Flask, Response, current_app, g, jsonify, request
+from flask import Flask, Response, current_app, jsonify, request
+from flask.ctx import AppContext
+from flask.globals import app_ctx
 
 from zdemo.authorization import (
     UNSET,
@@ -110,7 +112,8 @@ def _guard(view: Any, roles: RequiredRoles) -> Callable[..., Response]:
     def guarded(*args: Any, **kwargs: Any) -> Response:
         # The objects behind the proxies: one attribute through a proxy takes as long as looking up a token.
         # The proxies' types do not know the method.
-        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]
+        app = context.app
         environ = request._get_current_object().environ  # type: ignore[attr-defined]
         try:
             guard: Guard = app.extensions[EXTENSION]
@@ -124,10 +127,10 @@ def _guard(view: Any, roles: RequiredRoles) -> Callable[..., Response]:
             introspection = guard.introspector.introspect(token)
             authorize(introspection, guard.policy, now=guard.now(), roles=roles)
         except BaseException:
-            g.pop("introspection", None)  # a guard around this one may have admitted the request
+            context.g.pop("introspection", None)  # a guard around this one may have admitted the request
             environ[INTROSPECTION] = introspection
             raise
-        g.introspection = environ[INTROSPECTION] = introspection
+        context.g.introspection = environ[INTROSPECTION] = introspection
         answer = app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
         return _private(app.make_response(answer), environ)
 
