@@ -146,7 +146,8 @@ const FOR_GOOD = {
 /** Return whether the person agrees to what cannot be taken back. */
 function agreed(order) {
   if (order.change === "advance") {
-    const text = "Tokens that end within the hour are expired then. The clock cannot be set back while the emulator runs.";
+    const text =
+      "Tokens that end within the hour are expired then. The clock cannot be set back while the emulator runs.";
     return confirmed("Advance the emulator’s clock by 1 hour?", text, "Advance");
   }
   const question = state.setup.changes.emulator ? null : FOR_GOOD[order.change];
