@@ -45,8 +45,8 @@ export async function refreshState() {
 function connect() {
   const feed = new EventSource("/-/feed");
   feed.addEventListener("hello", () => {
+    if (state.connection !== "connecting") refreshState(); // the API may have been started anew
     setConnection("live");
-    refreshState();
   });
   feed.addEventListener("request", (message) => addEvent(parsed(message.data)));
   feed.addEventListener("forgotten", () => {
