@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis.exceptions import RedisError
 
 from tests.support.ports import LOOPBACK, free_port
 from tests.support.waiting import eventually
 
 PROGRAMS = ("redis-server", "valkey-server")
 END_SECONDS = 20
+MOST_CONNECTIONS = 100
+CHECK_SECONDS = 0.1
+DRIP_SECONDS = 0.01
 
 
 @dataclass(kw_only=True)
@@ -120,11 +125,62 @@ def redis_server(
             server.process.wait(END_SECONDS)
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[RedisServer]:
-    """A server for the tests of a module."""
-    with redis_server() as server:
-        yield server
+Behaviour = Callable[[socket.socket, threading.Event], None]
 
 
-__all__ = ["RedisError", "RedisServer", "programs", "redis_server", "store"]
+@contextmanager
+def pretended_store(behaviour: Behaviour) -> Iterator[str]:
+    """Run a server that is not a store, and yield its URL; ``behaviour`` has each connection, until the event."""
+    ended = threading.Event()
+    with socket.create_server((LOOPBACK, 0)) as listening, ThreadPoolExecutor(MOST_CONNECTIONS) as pool:
+        listening.settimeout(CHECK_SECONDS)
+
+        def serve() -> None:
+            while not ended.is_set():
+                try:
+                    sock, _ = listening.accept()
+                except TimeoutError:
+                    continue
+                pool.submit(handle, sock)
+
+        def handle(sock: socket.socket) -> None:
+            with sock, suppress(OSError):
+                sock.settimeout(CHECK_SECONDS)
+                behaviour(sock, ended)
+
+        pool.submit(serve)
+        try:
+            yield f"redis://{LOOPBACK}:{listening.getsockname()[1]}"
+        finally:
+            ended.set()
+
+
+def answering(answer: bytes) -> Behaviour:
+    """Answer everything with the same bytes."""
+
+    def behave(sock: socket.socket, ended: threading.Event) -> None:
+        while not ended.is_set():
+            try:
+                if not sock.recv(65536):
+                    return
+            except TimeoutError:
+                continue
+            sock.sendall(answer)
+
+    return behave
+
+
+def dripping(answer: bytes) -> Behaviour:
+    """Send an answer byte by byte, again and again."""
+
+    def behave(sock: socket.socket, ended: threading.Event) -> None:
+        for byte in itertools.cycle(answer):
+            if ended.wait(DRIP_SECONDS):
+                return
+            sock.sendall(bytes([byte]))
+
+    return behave
+
+
+def closing_at_once(sock: socket.socket, ended: threading.Event) -> None:
+    """Close each connection."""

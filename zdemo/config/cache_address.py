@@ -50,6 +50,8 @@ def cache_url(text: str) -> str:
 
 def cache_address(text: str) -> CacheAddress:
     """Read a ``redis://``, ``rediss://`` or ``unix://`` URL. Raises InvalidValue, which never shows it."""
+    if "#" in text:
+        raise _invalid("has a # in it: write %23 in a password")
     try:
         parts = urlsplit(text)
         port, options = parts.port, dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
@@ -61,8 +63,6 @@ def cache_address(text: str) -> CacheAddress:
     if unknown:
         known = ", ".join(sorted(OPTIONS[parts.scheme])) or "no options"
         raise _invalid(f"has an option that is not supported ({parts.scheme}:// takes {known})")
-    if parts.fragment:
-        raise _invalid("has a # in it: write %23 in a password")
     is_unix = parts.scheme == "unix"
     path = unquote(parts.path) if is_unix else ""
     if is_unix and not (path.startswith("/") and len(path) > 1 and not parts.hostname):

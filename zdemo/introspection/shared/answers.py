@@ -39,7 +39,15 @@ DATE_SECONDS = 5.0  # how much the clocks of ZITADEL's servers may differ
 WALL_SECONDS = 30.0  # how much this machine's clock may be ahead of ZITADEL's before ZITADEL has told the time
 SET_BACK_SECONDS = 1.0  # of the store's clock, that are worth a word
 LISTEN_SECONDS = 1.0
-OF_WRITES = {StoreFault.FULL, StoreFault.READ_ONLY, StoreFault.PERMISSION, StoreFault.ERROR}  # reading may still work
+# That something was read from the store does not end these: what was written has to.
+OF_WRITES = {
+    StoreFault.FULL,
+    StoreFault.READ_ONLY,
+    StoreFault.PERMISSION,
+    StoreFault.ERROR,
+    StoreFault.NO_SCRIPT,
+    StoreFault.GARBAGE,
+}
 OWNER_BYTES = 16
 T = TypeVar("T")
 
@@ -68,11 +76,16 @@ class SharedAnswers:
         shown: str,
         ttl_seconds: float,
         operation_seconds: float,
+        listen_seconds: float = LISTEN_SECONDS,
         counters: Counters | None = None,
         clock: Callable[[], float] = running_clock,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        """Prepare; ``shown`` is the store's address without a password."""
+        """Prepare; ``shown`` is the store's address without a password.
+
+        An operation takes at most ``operation_seconds``; every ``listen_seconds`` a connection that died is noticed.
+        """
+        self._listen_seconds = listen_seconds
         self.counters = counters or Counters()
         self.operation_seconds = operation_seconds
         self._store = store
@@ -160,7 +173,7 @@ class SharedAnswers:
         seconds_old_by_date = self._zitadel_clock.least(self._clock()) - stored.dated_at
         if stored.asked_at > look.now or seconds_old >= seconds or seconds_old_by_date > seconds + DATE_SECONDS:
             return None
-        if self._orders.forgot(answer, question.token_hash, asked_at):
+        if self._orders.forgot(answer, question.token_hash, asked_at=asked_at, asked_at_stored=stored.asked_at):
             return None
         return answer.as_from(Source.SHARED).asked_by(asked_at)
 
@@ -173,7 +186,10 @@ class SharedAnswers:
         if answer and answer.dated_at is not None:
             self._zitadel_clock.set(answer.dated_at, now)
             milliseconds = int(1000 * (look.sent_at + self._seconds_for(answer) - now))
-            if milliseconds > 0 and not self._orders.forgot(answer, question.token_hash, look.sent_at):
+            is_forgotten = self._orders.forgot(
+                answer, question.token_hash, asked_at=look.sent_at, asked_at_stored=look.now
+            )
+            if milliseconds > 0 and not is_forgotten:
                 stored = StoredAnswer(asked_at=look.now, dated_at=answer.dated_at, introspection=answer)
                 value = self._sealer.seal_answer(question.name, stored) or b""
         self._run(
@@ -194,9 +210,10 @@ class SharedAnswers:
     def publish_forget(self, order: Forget) -> bool:
         """Make all who share the store forget; return whether the store has taken the order."""
         self.note(order)
-        at = self._run(self._store.time)
-        if at is None:
+        now = self._run(self._store.time)
+        if now is None:
             return False
+        at = max(now, self._store_clock.least(self._clock()))
         sealed = self._sealer.seal_order(self._order_name, at, order.to_message())
         self._orders.is_new(sealed, self._clock())  # not again when it comes back
         answer = Names.of(self._sealer.name(order.token_hash)).answer if order.token_hash is not None else None
@@ -206,7 +223,7 @@ class SharedAnswers:
         """Stop listening, and close the connections."""
         self._closed.set()
         if self._listener is not None:
-            self._listener.join(LISTEN_SECONDS + 2 * self.operation_seconds)
+            self._listener.join(self._listen_seconds + 2 * self.operation_seconds)
         self._store.close()
 
     def _listen(self) -> None:
@@ -220,12 +237,12 @@ class SharedAnswers:
         while not self._closed.is_set():
             newest = self._run(self._newest_order)
             if newest is None:
-                self._closed.wait(LISTEN_SECONDS)
+                self._closed.wait(self._listen_seconds)
             else:
                 self._read_orders(newest)
 
     def _newest_order(self) -> bytes:
-        return self._store.newest_order(self._order_key, self._head or b"", LISTEN_SECONDS)
+        return self._store.newest_order(self._order_key, self._head or b"", self._listen_seconds)
 
     def _read_orders(self, newest: bytes) -> bool:
         """Read the orders up to the newest, and follow those that are new; return whether that worked."""
@@ -265,7 +282,7 @@ class SharedAnswers:
             return
         is_old = self._store_clock.least(now) - at > self._ttl_seconds + DATE_SECONDS
         if not is_old and self._orders.is_new(sealed, now):
-            self.note(order)
+            self._orders.add(order, now, at)
             self._hand_on(order)
 
     def _hand_on(self, order: Forget) -> None:

@@ -42,6 +42,7 @@ class StoreFault(StrEnum):
     TIMEOUT = "timeout"
     BUSY = "busy"
     TLS = "tls"
+    TLS_TIMEOUT = "tls timeout"
     CLOSED = "closed"
     CREDENTIALS = "credentials"
     PERMISSION = "permission"
@@ -51,6 +52,10 @@ class StoreFault(StrEnum):
     ERROR = "error"
     GARBAGE = "garbage"
     NO_SCRIPT = "no script"
+
+
+class _HandshakeTimeout(OSError):
+    """TLS did not come about in time."""
 
 
 class _TooMuch(OSError):
@@ -76,6 +81,7 @@ KINDS: dict[type[BaseException], StoreFault] = {  # the first that fits
     ConnectionRefusedError: StoreFault.REFUSED,
     FileNotFoundError: StoreFault.REFUSED,  # no such Unix socket
     PermissionError: StoreFault.REFUSED,
+    _HandshakeTimeout: StoreFault.TLS_TIMEOUT,
     _TooMuch: StoreFault.GARBAGE,
 }
 
@@ -184,6 +190,9 @@ class _Link(AbstractConnection):
             try:
                 sock.settimeout(max(deadline - time.monotonic(), SHORTEST_SECONDS))
                 sock = self._context.wrap_socket(sock, server_hostname=self._address.host)
+            except TimeoutError:
+                sock.close()
+                raise _HandshakeTimeout from None
             except BaseException:
                 sock.close()
                 raise

@@ -16,13 +16,14 @@ MOST_ORDERS = 1000
 class _Received:
     order: Forget
     at: float
+    stored_at: float | None = None  # when it was published, by the store's clock
 
 
 class ReceivedOrders:
-    """Tells which answers must not be believed any more. Thread-safe. Times are on the running clock.
+    """Tells which answers must not be believed any more. Thread-safe.
 
-    An answer counts as forgotten if its question was sent before this worker received an order about it: that is the
-    same as before the order, or a moment longer.
+    An answer is forgotten if its question was sent before an order about it was published, by the store's clock. If
+    that time is not known, the moment counts at which this worker received the order, on its running clock.
     """
 
     def __init__(self, *, keep_seconds: float) -> None:
@@ -31,11 +32,11 @@ class ReceivedOrders:
         self._received: tuple[_Received, ...] = ()
         self._seen: OrderedDict[bytes, float] = OrderedDict()
 
-    def add(self, order: Forget, now: float) -> None:
+    def add(self, order: Forget, now: float, stored_at: float | None = None) -> None:
         """Note an order. If there are too many, the oldest become one to forget everything from before then."""
         with self._lock:
             kept = [one for one in self._received if now - one.at <= self._keep_seconds]
-            kept.append(_Received(order=order, at=now))
+            kept.append(_Received(order=order, at=now, stored_at=stored_at))
             if len(kept) > MOST_ORDERS:
                 half = MOST_ORDERS // 2
                 kept = [_Received(order=Forget(everything=True), at=kept[half - 1].at), *kept[half:]]
@@ -53,10 +54,10 @@ class ReceivedOrders:
             self._seen[sealed] = now
             return True
 
-    def forgot(self, answer: Introspection, token_hash: bytes, asked_at: float) -> bool:
-        """Tell whether an answer about a token is older than an order about it."""
+    def forgot(self, answer: Introspection, token_hash: bytes, *, asked_at: float, asked_at_stored: float) -> bool:
+        """Tell whether an answer about a token is older than an order about it, by the running or the store's clock."""
         return any(
-            asked_at <= one.at
+            (asked_at <= one.at if one.stored_at is None else asked_at_stored <= one.stored_at)
             and (one.order.token_hash == token_hash if one.order.token_hash is not None else one.order.names(answer))
             for one in self._received
         )

@@ -16,6 +16,10 @@ WORDS: dict[StoreFault, tuple[str, str]] = {
         "fails in TLS",
         "use rediss:// only for a port with TLS; add ?ssl_ca_certs=FILE if its certificate is from a private CA",
     ),
+    StoreFault.TLS_TIMEOUT: (
+        "does not answer in TLS in time",
+        "check the store; use rediss:// only for a port with TLS",
+    ),
     StoreFault.CLOSED: ("closes connections", "check the store; if it expects TLS, use rediss:// in ZDEMO_CACHE_URL"),
     StoreFault.CREDENTIALS: ("refuses the user name or the password", "correct them in ZDEMO_CACHE_URL"),
     StoreFault.PERMISSION: ("does not allow a command", f"allow the user in ZDEMO_CACHE_URL {PERMISSIONS}"),

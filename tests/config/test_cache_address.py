@@ -1,0 +1,95 @@
+"""``ZDEMO_CACHE_URL``: what it may be, and that no message shows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.config.test_settings import GOOD
+from tests.support import processes
+from zdemo.config.cache_address import CacheAddress, cache_address
+from zdemo.config.settings import Settings
+from zdemo.errors import SettingsError
+
+PASSWORD = "Secret-of-the-store-5"
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "shown"),
+    [
+        ("redis://localhost", CacheAddress(host="localhost"), "localhost:6379"),
+        ("redis://cache.internal:6380/3", CacheAddress(host="cache.internal", port=6380, database=3), None),
+        ("redis://[::1]:6380", CacheAddress(host="::1", port=6380), "[::1]:6380"),
+        ("redis://:p%40ss@h", CacheAddress(host="h", password="p@ss"), "h:6379"),
+        ("rediss://me:secret@h/", CacheAddress(host="h", tls=True, username="me", password="secret"), "h:6379"),
+        ("rediss://h?ssl_ca_certs=/ca.pem", CacheAddress(host="h", tls=True, ca_file="/ca.pem"), None),
+        (
+            "rediss://h?ssl_certfile=c.pem&ssl_keyfile=k.pem",
+            CacheAddress(host="h", tls=True, certificate_file="c.pem", key_file="k.pem"),
+            None,
+        ),
+        ("unix:///run/redis.sock", CacheAddress(path="/run/redis.sock"), "/run/redis.sock"),
+        ("unix://:secret@/run/r%20s?db=2", CacheAddress(path="/run/r s", password="secret", database=2), "/run/r s"),
+    ],
+)
+def test_the_address_is_read(url: str, address: CacheAddress, shown: str | None) -> None:
+    assert cache_address(url) == address
+    assert shown in (None, cache_address(url).shown)
+    assert "secret" not in repr(address)
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        (f"http://:{PASSWORD}@h", "begin with redis://"),
+        (f"localhost:6379/{PASSWORD}", "begin with redis://"),
+        (f"redis://:{PASSWORD}@", "has no host"),
+        (f"redis://:{PASSWORD}@h:port", "is not the URL"),
+        (f"redis://:{PASSWORD}@h:99999", "is not the URL"),
+        (f"redis://[{PASSWORD}", "is not the URL"),
+        (f"redis://:{PASSWORD}#5@h", "has a # in it"),
+        (f"redis://:{PASSWORD}@h/one", "number of a database"),
+        (f"redis://:{PASSWORD}@h/100000", "number of a database"),
+        (f"redis://h?password={PASSWORD}", "not supported"),
+        (f"rediss://:{PASSWORD}@h?ssl_cert_reqs=none", "not supported"),
+        (f"unix://{PASSWORD}/socket", "Unix socket"),
+        (f"unix://:{PASSWORD}@/", "Unix socket"),
+    ],
+)
+def test_what_is_wrong_is_said_without_the_password(url: str, problem: str) -> None:
+    with pytest.raises(SettingsError) as wrong:
+        Settings.from_env({**GOOD, "ZDEMO_CACHE_URL": url})
+    assert problem in wrong.value.message
+    assert "redis://localhost:6379" in wrong.value.hint
+    assert PASSWORD not in repr(wrong.value) + wrong.value.message + wrong.value.hint
+
+
+def test_the_setting_is_not_in_the_repr() -> None:
+    settings = Settings.from_env({**GOOD, "ZDEMO_CACHE_URL": f"redis://:{PASSWORD}@h"})
+    assert settings.cache_url == f"redis://:{PASSWORD}@h"
+    assert PASSWORD not in repr(settings)
+
+
+WITHOUT_PACKAGE = """
+import sys
+sys.modules["redis"] = None  # as if it were not installed
+from zdemo.config.settings import Settings
+from zdemo.errors import SettingsError
+from zdemo.server import create_app
+variables = {"ZITADEL_DOMAIN": "http://localhost:1", "CLIENT_ID": "1", "CLIENT_SECRET": "secret"}
+create_app(Settings.from_env(variables))
+settings = Settings(issuer="http://localhost:1", client_id="1", client_secret="s", cache_url="redis://localhost")
+with_store = {**variables, "ZDEMO_CACHE_URL": "redis://localhost"}
+for start in (lambda: Settings.from_env(with_store), lambda: create_app(settings)):
+    try:
+        start()
+    except SettingsError as error:
+        print(error.message, "|", error.hint)
+print(sorted(name for name in sys.modules if name.startswith("zdemo.introspection.shared.")))
+"""
+
+
+def test_without_the_package_the_setting_is_refused_and_nothing_else_changes() -> None:
+    said = "ZDEMO_CACHE_URL needs the package redis, which is not installed | pip install 'zdemo[redis]'"
+    first, second, loaded = processes.run_python(WITHOUT_PACKAGE).splitlines()
+    assert [first, second] == [said, said]
+    assert loaded == "['zdemo.introspection.shared.build']"

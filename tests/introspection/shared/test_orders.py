@@ -1,0 +1,205 @@
+"""Orders to forget, through a real store: nobody believes or stores an answer from before the order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.support.apis import settings_for
+from tests.support.introspector_doubles import ACTIVE, INACTIVE
+from tests.support.redis_server import RedisServer, redis_server
+from tests.support.sharing import A_TOKEN, TTL, Worker, worker
+from tests.support.waiting import eventually
+from zdemo.introspection.forget import Forget
+from zdemo.introspection.model import Introspection, Source
+from zdemo.introspection.shared.orders import MOST_ORDERS, ReceivedOrders
+from zdemo.introspection.shared.redis_store import MOST_ORDERS as MOST_STORED
+
+SHARED, ASKED = Source.SHARED, Source.ASKED
+OF_USER = Forget(user_id="1")
+ORDERS = [OF_USER, Forget.naming(token=A_TOKEN), Forget(everything=True)]
+OF_OTHERS = [Forget(user_id="2"), Forget.naming(token="another")]
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def stack(store: RedisServer) -> Iterator[ExitStack]:
+    store.run("FLUSHALL")
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def one(store: RedisServer, stack: ExitStack) -> Worker:
+    return stack.enter_context(worker(store.url))
+
+
+@pytest.fixture
+def other(store: RedisServer, stack: ExitStack) -> Worker:
+    return stack.enter_context(worker(store.url))
+
+
+def received(by: Worker) -> list[Forget]:
+    orders: list[Forget] = []
+    by.answers.subscribe(orders.append)
+    return orders
+
+
+def sealed_orders(store: RedisServer, key: bytes) -> list[bytes]:
+    with closing(store.client()) as client:
+        entries: Any = client.xrange(key)
+        return [fields[b"order"] for _, fields in entries]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+def test_a_stored_answer_is_not_believed_after_an_order_about_it(
+    one: Worker, other: Worker, store: RedisServer, stack: ExitStack, order: Forget
+) -> None:
+    one.ask()
+    assert other.ask().source is SHARED
+    assert one.answers.publish_forget(order)
+    assert (store.keys("answer") == []) == (order.token_hash is not None)
+    new = stack.enter_context(worker(store.url))
+    assert [each.ask().source for each in (new, other, one)] == [ASKED, SHARED, SHARED]
+
+
+@pytest.mark.parametrize("order", OF_OTHERS, ids=str)
+def test_an_order_about_others_changes_nothing(one: Worker, other: Worker, order: Forget) -> None:
+    one.ask()
+    assert one.answers.publish_forget(order)
+    assert other.ask().source is SHARED
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+def test_an_answer_that_was_on_its_way_is_not_stored(
+    one: Worker, other: Worker, store: RedisServer, order: Forget
+) -> None:
+    one.zitadel.meanwhile = lambda: other.answers.publish_forget(order)
+    one.ask()
+    assert store.keys("answer") == []
+    assert other.ask().source is ASKED
+
+
+def test_an_order_that_only_this_worker_knows_holds_too(one: Worker, other: Worker) -> None:
+    """It came from the other workers of this machine, and the store does not take it."""
+    one.ask()
+    other.answers.note(OF_USER)
+    assert other.ask().source is ASKED
+    other.zitadel.meanwhile = lambda: other.answers.note(OF_USER)
+    other.ask("another")
+    assert one.ask("another").source is ASKED
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+def test_workers_hear_an_order_without_a_request(one: Worker, other: Worker, order: Forget) -> None:
+    orders = received(other)
+    other.ask("something else")
+    one.answers.publish_forget(order)
+    eventually("the order has come", lambda: orders == [order])
+
+
+def test_an_order_reaches_a_worker_that_was_cut_off(one: Worker, other: Worker, store: RedisServer) -> None:
+    other.ask("something else")
+    orders = received(other)
+    store.run("CLIENT", "KILL", "TYPE", "normal")
+    one.answers.publish_forget(OF_USER)
+    eventually("the order has come", lambda: orders == [OF_USER])
+
+
+def test_who_has_missed_more_than_are_kept_forgets_everything(one: Worker, other: Worker, store: RedisServer) -> None:
+    other.ask()
+    orders = received(other)
+    with store.stopped():
+        other.answers.close()  # it hears nothing from now on
+    for number in range(MOST_STORED + 1):
+        one.answers.publish_forget(Forget(user_id=f"user {number}"))
+    other.ask("something else")
+    assert orders[0] == Forget(everything=True)
+
+
+def test_a_store_that_was_emptied_is_believed_again_from_then_on(
+    one: Worker, other: Worker, store: RedisServer
+) -> None:
+    one.ask()
+    one.answers.publish_forget(OF_USER)
+    other.ask()
+    orders = received(other)
+    [key], [list_of_orders] = store.keys("answer"), store.keys("orders")
+    value = store.run("GET", key)
+    assert isinstance(value, bytes)
+    store.run("DEL", list_of_orders)
+    assert other.ask().source is ASKED
+    assert one.ask().source is ASKED
+    assert one.ask("another").source is ASKED
+    assert other.ask("another").source is SHARED
+    assert orders == [], "its own cache may stay"
+
+
+@pytest.mark.parametrize("again", ["the same", "of another application", "garbage", "not an order"])
+def test_what_others_write_among_the_orders_is_not_followed(
+    one: Worker, other: Worker, store: RedisServer, stack: ExitStack, again: str
+) -> None:
+    other.ask()
+    orders = received(other)
+    one.answers.publish_forget(OF_USER)
+    eventually("the order has come", lambda: orders == [OF_USER])
+    [key] = store.keys("orders")
+    sealed = sealed_orders(store, key)[0]
+    if again == "of another application":
+        settings = replace(settings_for("https://acme.example"), client_secret="another")
+        stack.enter_context(worker(store.url, settings=settings)).answers.publish_forget(Forget(everything=True))
+        [theirs] = set(store.keys("orders")) - {key}
+        sealed = sealed_orders(store, theirs)[0]
+    value = b"garbage" if again == "garbage" else sealed
+    store.run("XADD", key, "*", "other" if again == "not an order" else "order", value)
+    assert one.ask("another").source is ASKED
+    assert other.ask("another").source is SHARED
+    assert orders == [OF_USER]
+
+
+def test_a_list_of_orders_that_is_something_else_is_replaced(one: Worker, other: Worker, store: RedisServer) -> None:
+    one.ask()
+    one.answers.publish_forget(OF_USER)
+    [key] = store.keys("orders")
+    store.run("SET", key, "garbage")
+    assert one.answers.publish_forget(OF_USER)
+    assert store.run("TYPE", key) == b"stream"
+    assert other.ask().source is ASKED
+
+
+def test_too_many_orders_become_one_to_forget_everything_from_before() -> None:
+    orders = ReceivedOrders(keep_seconds=TTL)
+    for number in range(MOST_ORDERS + 1):
+        orders.add(Forget(user_id=f"user {number}"), float(number) / MOST_ORDERS)
+    assert orders.forgot(ACTIVE, b"", asked_at=0.4, asked_at_stored=0)
+    assert not orders.forgot(ACTIVE, b"", asked_at=0.6, asked_at_stored=0)
+
+
+@pytest.mark.parametrize(
+    ("order", "answer", "asked_at", "asked_at_stored", "forgotten"),
+    [
+        (OF_USER, ACTIVE, 10.0, 99.0, True),
+        (OF_USER, ACTIVE, 10.1, 0.0, False),
+        (Forget(user_id="2"), ACTIVE, 9.0, 0.0, False),
+        (Forget(user_id="2"), INACTIVE, 9.0, 0.0, True),
+    ],
+)
+@pytest.mark.parametrize("by_store", [False, True])
+def test_an_order_counts_for_answers_from_before_it_and_inactive_ones_may_be_about_anybody(
+    order: Forget, answer: Introspection, asked_at: float, asked_at_stored: float, forgotten: bool, by_store: bool
+) -> None:
+    orders = ReceivedOrders(keep_seconds=TTL)
+    orders.add(order, 99.0 if by_store else 10.0, 10.0 if by_store else None)
+    mine, stores = (asked_at_stored, asked_at) if by_store else (asked_at, asked_at_stored)
+    assert orders.forgot(answer, b"", asked_at=mine, asked_at_stored=stores) == forgotten
+    orders.add(Forget(user_id="3"), 100 + TTL)
+    assert not orders.forgot(ACTIVE, b"", asked_at=0, asked_at_stored=0), "the first is not kept any more"
