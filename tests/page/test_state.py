@@ -38,6 +38,7 @@ def test_the_state_shows_addresses_routes_and_callers(site: PageSite) -> None:
     assert (shown["api"], shown["zitadel"]) == (site.url, site.emulator.url)
     assert (shown["emulator"], shown["workers"], shown["ttl_seconds"]) == (site.emulator.world.name, 1, 5)
     routes = {(route["method"], route["path"]): (route["role"], route["guarded"]) for route in shown["routes"]}
+    assert next(iter(routes)) == ("GET", "/api/public")
     assert routes["GET", "/api/public"] == (None, False)
     assert routes["GET", "/api/private"] == (None, True)
     assert routes["GET", "/api/private-scoped"] == (shown["role"], True) == ("read:messages", True)

@@ -133,8 +133,7 @@ class _Page:
         return stream
 
     def _event(self, trace: Trace) -> Event:
-        settings = self._context.options.settings
-        return event_of(trace, settings, self._hidden, worker=self._worker, now=time.time())
+        return event_of(trace, self._context.options, self._hidden, worker=self._worker, now=time.time())
 
     def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Move the key from the address into a cookie, and lead to the page."""

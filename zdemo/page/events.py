@@ -19,6 +19,7 @@ from zdemo.diagnosis import quoted, token_form
 from zdemo.errors import Refused
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.model import Introspection
+from zdemo.page.context import PageOptions
 from zdemo.page.reasons import why_of
 from zdemo.page.sending import PAGE_HEADER
 from zdemo.page.steps import fresh_seconds, steps_of
@@ -32,8 +33,9 @@ CUTS = (8_000, 2_000, 500, 120, 40)  # characters that texts are cut to, one aft
 Event = dict[str, Any]
 
 
-def event_of(trace: Trace, settings: Settings, hidden: Redaction, *, worker: str, now: float) -> Event:
+def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: str, now: float) -> Event:
     """Return what the page shows of a request. ``hidden`` has the secrets of the settings."""
+    settings = options.settings
     token = _token(trace.authorization)
     event = {
         "id": trace.id,
@@ -49,7 +51,7 @@ def event_of(trace: Trace, settings: Settings, hidden: Redaction, *, worker: str
         "source": trace.introspection.source if trace.introspection else None,
         "answer": _answer(trace.introspection, settings, now),
         "steps": steps_of(trace, settings, token, now=now),
-        "why": why_of(trace, settings, token, now=now),
+        "why": why_of(trace, options, token, now=now),
     }
     return _small_enough(concealed(event, [hidden, *_hiding(trace, token)]))
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from zdemo.client import Call, Method, OtherRoute, Route
+from zdemo.config.env_file import steps_with_env_file
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import NOT_ASKED, Finding, finding_for_active, finding_for_error, finding_for_inactive
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused
 from zdemo.http.response import Response
 from zdemo.investigation import explain
+from zdemo.page.context import PageOptions
 from zdemo.page.why import CHALLENGE, ERROR_CODES, why_document
 from zdemo.server import Trace
 
 NO_ENVIRONMENT = Environment({})
 
 
-def why_of(trace: Trace, settings: Settings, token: str | None, *, now: float) -> dict[str, Any] | None:
+def why_of(trace: Trace, options: PageOptions, token: str | None, *, now: float) -> dict[str, Any] | None:
     """Return why a request was refused or failed, as the page shows it; ``None`` for one that was let in."""
-    finding = _finding(trace, settings, token, now)
-    return why_document(finding, rule_of_error(trace)) if finding else None
+    finding = _finding(trace, options.settings, token, now)
+    return why_document(steps_with_env_file(finding, options.steps_file), rule_of_error(trace)) if finding else None
 
 
 def rule_of_error(trace: Trace) -> str:

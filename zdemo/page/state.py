@@ -11,6 +11,7 @@ from flask import Flask
 from zdemo.client import ROLE, Route
 from zdemo.config.printable import printable
 from zdemo.errors import SettingsError, ZdemoError
+from zdemo.page.access import PREFIX
 from zdemo.page.callers import NOBODY, PageCaller, callers_with_token
 from zdemo.page.context import PageContext
 from zdemo.page.control import EmulatorControl, delay_seconds, is_stopped
@@ -41,10 +42,10 @@ def state(context: PageContext, _body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _routes(app: Flask) -> Iterator[dict[str, Any]]:
-    """Yield the routes of the API that need no part of a path filled in."""
+    """Yield the routes that a request without a body can ask, and that need no part of a path filled in."""
     roles = {route.path: route.role for route in Route}
     for rule in app.url_map.iter_rules():
-        if rule.arguments:
+        if rule.arguments or rule.rule.startswith(PREFIX):
             continue
         for method in sorted((rule.methods or set()).difference(NOT_LISTED)):
             guarded = is_guard(app.view_functions[rule.endpoint])
