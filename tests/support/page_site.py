@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from zdemo.server import create_app
 from zdemo.serving import WSGIApp
 from zdemo.serving.embedded import serving
 
+PAGE = re.compile(r"page (http://127\.0\.0\.1:\d+)/\?key=[0-9a-f]{24}\b")  # as zdemo demo --page prints it
 KEY = "b7c1d2e3f4a5968778695a4b"
 
 
@@ -103,3 +105,12 @@ def events(answer: requests.Response) -> Iterator[tuple[str, Any]]:
             name = value
         elif field == "data":
             yield name, json.loads(value)
+
+
+def opened(shown: str) -> tuple[requests.Session, str]:
+    """Open the page as the person does, and return the browser's session and the page's address."""
+    found = PAGE.search(shown)
+    assert found, shown
+    browser = requests.Session()
+    assert browser.get(found[0].removeprefix("page "), timeout=PATIENCE_SECONDS).url == f"{found[1]}/-/"
+    return browser, f"{found[1]}/-/"

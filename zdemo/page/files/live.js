@@ -7,6 +7,7 @@ import { callerOf, reasonOf, resultOf } from "./words.js";
 import { addEvent, addNote, keepSetup, listen, setConnection, state } from "./state.js";
 
 const RETRY_MS = 5000;
+const REFRESH_MS = 500;
 const SPOKEN_MS = 2000;
 const SHORT = {
   connecting: "Connecting",
@@ -42,13 +43,26 @@ export async function refreshState() {
   }
 }
 
+let isDue = false;
+
+/** Read the state a moment later: what ZITADEL has just answered may show a change that was not made on this page. */
+function refreshSoon() {
+  if (isDue || !state.setup?.emulator) return; // a real ZITADEL is not asked that often
+  isDue = true;
+  setTimeout(() => refreshState().finally(() => (isDue = false)), REFRESH_MS);
+}
+
 function connect() {
   const feed = new EventSource("/-/feed");
   feed.addEventListener("hello", () => {
     if (state.connection !== "connecting") refreshState(); // the API may have been started anew
     setConnection("live");
   });
-  feed.addEventListener("request", (message) => addEvent(parsed(message.data)));
+  feed.addEventListener("request", (message) => {
+    const event = parsed(message.data);
+    addEvent(event);
+    if (event?.source === "asked" || event?.status === 503) refreshSoon();
+  });
   feed.addEventListener("forgotten", () => {
     addNote("the API forgot answers of ZITADEL: it asks again");
     closeWindow();
