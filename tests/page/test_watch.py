@@ -13,12 +13,14 @@ HEADERS = {"Content-Type": "text/html", "Content-Security-Policy": "style-src 'n
 def test_errors_violations_and_requests_to_other_hosts_are_noticed(browser: Browser) -> None:
     body = b"""<!doctype html><html lang="en"><title>x</title>
         <main><h1 style="color: red">x</h1><img src="http://127.0.0.2:1/x" alt="x"></main>
-        <script>console.warn("a warning"); console.error("awaited"); throw Error("an exception")</script>"""
+        <script>console.warn("a warning"); console.error("awaited"); alert(1); throw Error("an exception")</script>"""
     with upstream(raw(http(body, headers=HEADERS))) as server, watched(browser, server.url) as (context, watch):
         watch.expected = "awaited|Failed to load resource"
         context.new_page().goto(server.url)
     kinds = sorted(problem.partition(":")[0] for problem in watch.problems)
-    assert kinds == ["console error", "console warning", "exception", "request to another origin"], watch.problems
+    assert kinds == ["console error", "console warning", "dialog", "exception", "request to another origin"], (
+        watch.problems
+    )
     assert any("Content Security Policy" in problem for problem in watch.problems)
 
 

@@ -11,7 +11,16 @@ from contextlib import contextmanager
 from importlib.resources import files
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, WebError, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Dialog,
+    Page,
+    Request,
+    WebError,
+    sync_playwright,
+)
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ("--disable-gpu", "--disable-quic", "--disable-sync")  # besides those by which Playwright keeps it offline
@@ -39,7 +48,8 @@ class Watch:
     """What the pages of a context did, and a page of zdemo never does.
 
     These are errors and warnings in the console (a violation of the Content-Security-Policy is one), exceptions that
-    nobody catches, and requests to another origin. ``expected`` is a pattern for the messages that a test provokes.
+    nobody catches, native dialogs, and requests to another origin. ``expected`` is a pattern for the messages that a
+    test provokes.
     """
 
     def __init__(self, context: BrowserContext, origin: str) -> None:
@@ -49,6 +59,7 @@ class Watch:
         context.on("console", self._on_console)
         context.on("weberror", self._on_error)
         context.on("request", self._on_request)
+        context.on("dialog", self._on_dialog)
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
@@ -61,6 +72,10 @@ class Watch:
         parts = urlsplit(request.url)
         if f"{parts.scheme}://{parts.netloc}" != self._origin:
             self._note(f"request to another origin: {request.url}")
+
+    def _on_dialog(self, dialog: Dialog) -> None:
+        self._note(f"dialog: {dialog.message}")
+        dialog.dismiss()
 
     def _note(self, problem: str) -> None:
         if not re.search(self.expected, problem):

@@ -1,0 +1,87 @@
+"""Try it, and the sequence: who asked what of whom, what decided, and the reason in the words of the commands."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+from tests.support.cli import Shell
+from tests.support.visits import PASTED, PRIVATE, PUBLIC, SCOPED, Visit
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+
+ROLE = "read:messages"
+
+
+def environment_of(person: Visit, pat: str) -> dict[str, str]:
+    """Return the settings with which a command asks the same ZITADEL about a token."""
+    application = {"CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET, "ZITADEL_PROJECT_ID": PROJECT_ID}
+    return {"ZITADEL_DOMAIN": person.site.zitadel, "ZDEMO_API_URL": person.site.origin, "PAT": pat, **application}
+
+
+def test_a_request_without_a_token_is_refused_and_explained(person: Visit) -> None:
+    person.send(PRIVATE, "nobody")
+    person.sees("401", "GET /api/private", "none was sent", "RFC 6750 §3", "zdemo call private --pat")
+    person.sees("not asked")
+    person.send(PUBLIC, "nobody")
+    person.sees("200", "GET /api/public")
+
+
+def test_the_first_request_asks_zitadel_and_the_next_one_takes_the_answer_from_the_cache(person: Visit) -> None:
+    person.send(SCOPED, "reader")
+    person.sees("200", "POST /oauth/v2/introspect", "just asked")
+    steps = person.part("Sequence").get_by_role("list").first.get_by_role("listitem")
+    names = [re.sub(r"\s+", " ", text) for text in steps.get_by_role("button").all_inner_texts()]
+    lanes = ["Caller to API", "API to Cache", "API to ZITADEL", "ZITADEL to API", "Decision", "API to Caller"]
+    assert [lane for lane in lanes if any(lane.lower() in name.lower() for name in names)] == lanes, names
+    person.send(SCOPED, "reader")
+    person.sees("200", "from the cache")
+    expect(person.part("Sequence")).not_to_contain_text("POST /oauth/v2/introspect")
+
+
+def test_a_step_opens_to_the_real_request_without_whole_tokens(person: Visit) -> None:
+    person.send(SCOPED, "reader")
+    person.sees("200", "POST /oauth/v2/introspect")
+    person.open_steps()
+    person.sees("Authorization", "Bearer ", '"active": true', READER.id, "zdem…")
+    content = person.page.content()
+    assert READER.pat not in content
+    assert CLIENT_SECRET not in content
+
+
+def test_a_missing_role_is_explained_in_the_words_of_the_commands(person: Visit, tmp_path: Path) -> None:
+    shell = Shell(folder=tmp_path, env=environment_of(person, VISITOR.pat))
+    call = shell("call", "scoped", "--json").document
+    introspect = " ".join(shell("introspect").out.split())
+    person.send(SCOPED, "visitor")
+    person.sees("401", f"the role {ROLE} is missing", "RFC 6750 §3.1", call["why"])
+    for step in call["next"]:
+        person.sees(step.split(" (")[0])
+    assert call["why"] in introspect
+    assert call["next"][0] in introspect
+
+
+def test_a_pasted_token_is_used_and_shown_nowhere(person: Visit) -> None:
+    person.send(PRIVATE, PASTED, VISITOR.pat)
+    person.sees("200", "visitor")
+    expect(person.page.get_by_label("Token", exact=True)).to_have_attribute("type", "password")
+    assert VISITOR.pat not in person.page.content()
+    assert VISITOR.pat not in person.page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
+    person.send(PRIVATE, PASTED, "no-token-of-this-zitadel")
+    person.sees("401", "invalid_token")
+
+
+def test_any_path_can_be_asked_for(person: Visit) -> None:
+    person.page.get_by_label("Route").select_option("another path…")
+    person.page.get_by_label("Path", exact=True).fill("/api/nothing")
+    person.button("Send").click()
+    person.sees("404", "GET /api/nothing")
+
+
+def test_a_fix_is_copied(person: Visit) -> None:
+    person.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    person.send(SCOPED, "visitor")
+    person.button("Copy…").first.click()
+    person.sees("Copied")
+    assert person.page.evaluate("navigator.clipboard.readText()") == f"zdemo role grant visitor {ROLE}"
