@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from zdemo.authorization import REALM, Policy
+from zdemo.config.cache_address import CACHE_URL
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings
-from zdemo.errors import IntrospectionError, Refused, ZitadelUnavailable
+from zdemo.errors import IntrospectionError, Refused, ZdemoError, ZitadelUnavailable
 from zdemo.introspection.cache import CachingIntrospector
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspector
@@ -43,14 +44,24 @@ class Guard:
     def forget(self, *, user_id: str | None = None, token: str | None = None, everything: bool = False) -> int:
         """Forget the answers about a user, about a token, or all of them; return how many this process had.
 
-        An answer that is on its way is not kept. Other processes are not told. Raises ValueError unless exactly one
-        of the three is given.
+        An answer that is on its way is not kept. Of other processes, those forget that share the store in
+        ``ZDEMO_CACHE_URL``. Raises ValueError unless exactly one of the three is given, ZdemoError if the store did not
+        take the order.
         """
-        return self.obey(Forget.naming(user_id=user_id, token=token, everything=everything))
+        order = Forget.naming(user_id=user_id, token=token, everything=everything)
+        count = self.obey(order)
+        if not self.publish(order):
+            raise ZdemoError(f"{CACHE_URL} did not take the order to forget", hint="check the store, then try again")
+        return count
 
     def obey(self, order: Forget) -> int:
         """Carry out an order to forget, and return how many answers this process had."""
         return self.introspector.forget(order) if isinstance(self.introspector, CachingIntrospector) else 0
+
+    def publish(self, order: Forget) -> bool:
+        """Tell all who share the store, if there is one; return whether that worked."""
+        shared = self.introspector.shared if isinstance(self.introspector, CachingIntrospector) else None
+        return shared is None or shared.publish_forget(order)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,17 +8,16 @@ from typing import Annotated
 
 import typer
 
+from zdemo.cli.followers import Followers, make_apis_forget, show_followers
 from zdemo.cli.help import HelpedCommand, HelpedGroup
 from zdemo.cli.known_names import role_keys, user_names
 from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.options import PLAIN, EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings
-from zdemo.client import Forgotten, order_to_forget
 from zdemo.config.environment import read_environment
 from zdemo.config.printable import one_line
-from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS, FORGET_KEY, AdminSettings, ClientSettings, Settings
-from zdemo.config.withheld import is_withheld
+from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS, AdminSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient
@@ -83,11 +82,12 @@ class _Project:
         tell_hidden(screen, environment, "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT", "ZITADEL_PROJECT_ID")
         self.client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
         self.introspector: IntrospectionClient | None = None
+        self._api: Settings | None = None
         self.cache_ttl_seconds = DEFAULT_CACHE_TTL_SECONDS
         with suppress(SettingsError):
-            api = Settings.from_env(environment)
-            self.cache_ttl_seconds = api.cache_ttl_seconds
-            self.introspector = IntrospectionClient(api)
+            self._api = Settings.from_env(environment)
+            self.cache_ttl_seconds = self._api.cache_ttl_seconds
+            self.introspector = IntrospectionClient(self._api)
         self.id = find_project_id(settings, self.introspector)
         self.token = environment.get("PAT", "").strip()
         self._environment = environment
@@ -97,16 +97,9 @@ class _Project:
         """What answers: ZITADEL, or zdemo's emulator by its name."""
         return f"emulator {self.client.emulator}" if self.client.emulator else "ZITADEL"
 
-    def forget(self, user_id: str) -> tuple[str, Forgotten]:
-        """Make the API at ``ZDEMO_API_URL`` forget what ZITADEL said about a user; return its address too."""
-        environment = self._environment
-        try:
-            settings = ClientSettings.from_env(environment)
-        except SettingsError:
-            return "", Forgotten()
-        withheld = is_withheld(environment, FORGET_KEY, setting=settings.setting, address=settings.api_url)
-        key = "" if withheld else environment.get(FORGET_KEY, "").strip()
-        return settings.api_url, order_to_forget(settings, user_id, key=key)
+    def make_apis_forget(self, user_id: str) -> Followers:
+        """Make running APIs forget what ZITADEL said about a user."""
+        return make_apis_forget(self._environment, self._api, user_id)
 
 
 @role.command("list", cls=HelpedCommand)
@@ -177,14 +170,14 @@ def _cells(assignment: RoleAssignment) -> list[str]:
 def grant_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False, env_file: EnvFile = None) -> int:
     """Grant a user a role in the project, and wait until ZITADEL shows it.
 
-    The API at ZDEMO_API_URL follows at once, other APIs within their ZDEMO_CACHE_TTL.
+    The API at ZDEMO_API_URL and those that share ZDEMO_CACHE_URL follow at once, others within their ZDEMO_CACHE_TTL.
 
     Examples:
       zdemo role grant visitor read:messages
       zdemo role grant visitor read:messages --json
 
     Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and
-    CLIENT_SECRET to find the project; ZDEMO_API_URL, ZDEMO_FORGET_KEY
+    CLIENT_SECRET to find the project; ZDEMO_API_URL, ZDEMO_FORGET_KEY, ZDEMO_CACHE_URL
 
     Exit codes: 0 the user has the role; 1 no such user or role, or a missing permission; 3 a setting is missing or
     wrong; 4 no answer, or ZITADEL does not show the change
@@ -198,14 +191,14 @@ def grant_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False
 def revoke_role(ctx: typer.Context, user: User, role: Role, as_json: Json = False, env_file: EnvFile = None) -> int:
     """Revoke a role from a user in the project, and wait until ZITADEL shows it.
 
-    The API at ZDEMO_API_URL follows at once, other APIs within their ZDEMO_CACHE_TTL.
+    The API at ZDEMO_API_URL and those that share ZDEMO_CACHE_URL follow at once, others within their ZDEMO_CACHE_TTL.
 
     Examples:
       zdemo role revoke reader read:messages
       zdemo role revoke reader read:messages --json
 
     Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, ZITADEL_ADMIN_PAT; ZITADEL_PROJECT_ID, or CLIENT_ID and
-    CLIENT_SECRET to find the project; ZDEMO_API_URL, ZDEMO_FORGET_KEY
+    CLIENT_SECRET to find the project; ZDEMO_API_URL, ZDEMO_FORGET_KEY, ZDEMO_CACHE_URL
 
     Exit codes: 0 the user does not have the role; 1 no such user or role, or a missing permission; 3 a setting is
     missing or wrong; 4 no answer, or ZITADEL does not show the change
@@ -223,13 +216,13 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
         return ExitCode.YES
     with screen.waiting("waiting until ZITADEL shows it"):
         seconds = wait_until_shown(project.client, change, introspector=project.introspector, token=project.token)
-        api_url, forgotten = project.forget(change.user.id) if seconds is not None else ("", Forgotten())
+        followers = project.make_apis_forget(change.user.id) if seconds is not None else Followers()
     if as_json:
-        screen.document(with_old_keys(_change_document(change, seconds, forgotten)))
+        screen.document(with_old_keys(_change_document(change, seconds, followers)))
         return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
     _show_change(screen, change, seconds, project)
     if seconds is not None:
-        _show_apis(screen, api_url, forgotten, project.cache_ttl_seconds)
+        show_followers(screen, followers, project.cache_ttl_seconds)
     return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
 
 
@@ -237,19 +230,19 @@ def _show_no_change(screen: Screen, change: Change, how: str, emulator: str, *, 
     at = f" in the emulator {emulator}" if emulator else ""
     state = "already has" if how == "grant" else "does not have"
     if as_json:
-        screen.document(with_old_keys(_change_document(change, None, Forgotten())))
+        screen.document(with_old_keys(_change_document(change, None, Followers())))
     else:
         screen.say(one_line(f"no change: {change.user.login_name} {state} {change.role}{at}"))
 
 
-def _change_document(change: Change, seconds: float | None, forgotten: Forgotten) -> dict[str, object]:
+def _change_document(change: Change, seconds: float | None, followers: Followers) -> dict[str, object]:
     return {
         "done": change.outcome,
         "user": {"id": change.user.id, "login_name": change.user.login_name},
         "role": change.role,
         "project": change.project_id,
         "shown_after_milliseconds": None if seconds is None else round(seconds * 1000, 1),
-        "api_follows_at_once": forgotten.count is not None,
+        "api_follows_at_once": followers.at_once,
     }
 
 
@@ -264,12 +257,3 @@ def _show_change(screen: Screen, change: Change, seconds: float | None, project:
         )
         return
     screen.say(f"{project.zitadel} shows the change after {seconds * 1000:.0f} ms")
-
-
-def _show_apis(screen: Screen, api_url: str, forgotten: Forgotten, ttl_seconds: float) -> None:
-    if forgotten.count is not None:
-        screen.say(f"the API at {api_url} follows at once")
-        return
-    if forgotten.why_not:
-        screen.tell(one_line(f"note: the API at {api_url} did not forget its answers: {forgotten.why_not}"))
-    screen.say(f"running APIs follow within their ZDEMO_CACHE_TTL ({ttl_seconds:g} s here)")

@@ -12,7 +12,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from zdemo.config.settings import Settings
-from zdemo.guard import DEFAULT_THREADS, load_settings
+from zdemo.guard import DEFAULT_THREADS, Guard, load_settings
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
@@ -61,7 +61,8 @@ def create_app(
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
     limit_bodies(app, threads=threads)
     protect(app, settings, introspector)
-    forgetting = Forgetting(watcher.seeing(app.extensions[EXTENSION].obey), bus or Bus())
+    guard: Guard = app.extensions[EXTENSION]
+    forgetting = Forgetting(watcher.seeing(guard.obey), guard.publish, bus or Bus())
     app.extensions[FORGETTING] = forgetting
     app.register_blueprint(forgetting_route(forgetting, settings.forget_key))
     app.register_blueprint(api)

@@ -32,31 +32,35 @@ WRONG_KEY = _refused(403, "forbidden", f"the Authorization header field must be 
 NOT_JSON = _refused(415, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json")
 NO_ORDER = _refused(400, "bad_request", 'the body must be {"user_id": "…"}, {"token": "…"} or {"everything": true}')
 UNCONFIRMED = _refused(
-    503, "unconfirmed", "not all workers have confirmed that they forgot; try again", **{"Retry-After": "1"}
+    503, "unconfirmed", "not all workers, or not the store, have confirmed the order; try again", **{"Retry-After": "1"}
 )
 
 
 class Forgetting:
-    """Makes this worker and the others forget."""
+    """Makes this worker and the others forget, and all who share the store.
 
-    def __init__(self, obey: Callable[[Forget], int], bus: Bus) -> None:
-        self._here, self._bus = obey, bus
+    ``obey`` carries out an order in this worker, and ``publish`` hands it to the store and tells whether that worked.
+    """
+
+    def __init__(self, obey: Callable[[Forget], int], publish: Callable[[Forget], bool], bus: Bus) -> None:
+        self._here, self._publish, self._bus = obey, publish, bus
         self._counts: dict[str, list[int]] = {}  # of the other workers, by order
         self._counted = threading.Condition()
         bus.subscribe("forget", self._obey)
         bus.subscribe("forgotten", self._count)
 
     def everywhere(self, order: Forget) -> int | None:
-        """Return how many answers all workers had, or ``None`` if one of them does not confirm the order in time."""
+        """Return how many answers all workers had, or ``None`` if a worker or the store does not confirm the order."""
         number = new_request_id()
         with self._counted:
             counts = self._counts[number] = []
         try:
             own = self._here(order)
             self._bus.publish("forget", {**order.to_message(), "number": number})
+            published = self._publish(order)
             with self._counted:
                 done = self._counted.wait_for(lambda: len(counts) >= self._bus.others, CONFIRM_SECONDS)
-                return own + sum(counts) if done else None
+                return own + sum(counts) if done and published else None
         finally:
             with self._counted:
                 del self._counts[number]

@@ -1,0 +1,130 @@
+"""Orders to forget among machines: two ``zdemo serve`` that share a Redis or Valkey, and ``zdemo role``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from email.utils import formatdate
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.server.test_faults import PROJECT
+from tests.server.test_forgetting import USER, once, order
+from tests.support.apis import SCOPED, Endpoint, settings_for
+from tests.support.cli import Shell
+from tests.support.connection_faults import PAT_CLAIMS
+from tests.support.ports import free_port
+from tests.support.redis_server import RedisServer, redis_server
+from tests.support.served import Served, environment_for, served
+from tests.support.upstream import Behaviour, answer, depending, json_body, upstream
+from tests.support.waiting import DEADLINE_SECONDS, eventually
+from zdemo.emulator import ADMIN, emulate
+from zdemo.errors import ZdemoError
+from zdemo.server import protect
+
+ANOTHER = "another-token"
+ROUNDS = 12  # requests that reach both workers but for one time in 2000
+
+
+def dated(claims: Mapping[str, Any]) -> Behaviour:
+    """Answer with the time, as ZITADEL does: an answer without it is not shared."""
+    return depending(lambda _: answer(json_body(claims), headers={"Date": formatdate(usegmt=True)}))
+
+
+ACTIVE, INACTIVE = dated(PAT_CLAIMS), dated({"active": False})
+WITHOUT_ROLE = dated({name: value for name, value in PAT_CLAIMS.items() if "roles" not in name})
+
+
+@pytest.fixture
+def store() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@contextmanager
+def machines(folder: Path, environment: dict[str, str]) -> Iterator[tuple[Served, Served]]:
+    """Run two servers with two workers each."""
+    folders = [folder / "one", folder / "other"]
+    for each in folders:
+        each.mkdir()
+    options = ("--workers", "2", "--no-page")
+    with served(folders[0], environment, *options) as one, served(folders[1], environment, *options) as other:
+        yield one, other
+
+
+def environment(issuer: str, store: RedisServer) -> dict[str, str]:
+    more = {"ZITADEL_PROJECT_ID": PROJECT, "ZDEMO_CACHE_TTL": "3600", "ZDEMO_CACHE_URL": store.url}
+    return environment_for(issuer) | more
+
+
+def statuses(api: Endpoint) -> set[int]:
+    return {api.get(SCOPED).status for _ in range(ROUNDS)}
+
+
+def test_an_order_to_one_machine_reaches_the_other_at_any_ttl(store: RedisServer, tmp_path: Path) -> None:
+    with upstream(ACTIVE) as up, machines(tmp_path, environment(up.url, store)) as (one, other):
+        assert statuses(one) | statuses(other) == {200}
+        up.now(WITHOUT_ROLE)
+        assert statuses(one) | statuses(other) == {200}
+        assert one.send(order({"user_id": USER})).status == 200
+        assert statuses(one) == {401}
+        eventually("the other machine follows", lambda: statuses(other), lambda found: found == {401})
+
+
+def test_an_answer_on_its_way_to_another_machine_is_not_kept(store: RedisServer, tmp_path: Path) -> None:
+    asked, answered = threading.Event(), threading.Event()
+    with (
+        upstream(INACTIVE) as up,
+        machines(tmp_path, environment(up.url, store)) as (one, other),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        up.now(ACTIVE)
+        assert other.get(SCOPED, ANOTHER).status == 200  # from now on, it listens to the store
+        up.now(once(asked, answered, ACTIVE), WITHOUT_ROLE)
+        before = pool.submit(other.get, SCOPED)
+        assert asked.wait(DEADLINE_SECONDS)
+        assert one.send(order({"user_id": USER})).status == 200
+        assert one.get(SCOPED).status == 401
+        eventually("the other one follows", lambda: other.get(SCOPED, ANOTHER).status, lambda it: it == 401)
+        answered.set()
+        assert before.result().status in (200, 401)
+        assert statuses(one) | statuses(other) == {401}
+
+
+def test_without_the_store_an_order_is_no_success(store: RedisServer, tmp_path: Path) -> None:
+    with upstream(ACTIVE) as up, machines(tmp_path, environment(up.url, store)) as (one, _):
+        one.get(SCOPED)
+        store.stop()
+        reply = one.send(order({"user_id": USER}))
+        assert (reply.status, reply.json["error"]) == (503, "unconfirmed")
+
+
+def test_an_app_of_ones_own_says_that_the_store_is_away() -> None:
+    settings = replace(settings_for("http://localhost:9"), cache_url=f"redis://127.0.0.1:{free_port()}")
+    guard = protect(Flask(__name__), settings).extensions["zdemo"]
+    with pytest.raises(ZdemoError, match="ZDEMO_CACHE_URL"):
+        guard.forget(user_id="1")
+
+
+def test_zdemo_role_reaches_all_machines_by_the_store_alone(store: RedisServer, tmp_path: Path) -> None:
+    with emulate() as zitadel:
+        variables = environment(zitadel.url, store) | environment_for(zitadel.url)
+        nowhere = {"ZITADEL_ADMIN_PAT": ADMIN.pat, "ZDEMO_API_URL": f"http://127.0.0.1:{free_port()}"}
+        shell = Shell(folder=tmp_path, env=variables | nowhere)
+        with machines(tmp_path, variables) as apis:
+            for command, status in (("revoke", 401), ("grant", 200)):
+                ran = shell("role", command, "reader", "read:messages")
+                assert (ran.code, ran.err) == (0, "")
+                assert ran.out.endswith("the APIs that share the store in ZDEMO_CACHE_URL follow at once\n")
+                for api in apis:
+                    eventually("it follows", partial(statuses, api), {status}.__eq__)
+        store.stop()
+        ran = shell("role", "revoke", "reader", "read:messages")
+        assert ran.out.endswith("running APIs follow within their ZDEMO_CACHE_TTL (3600 s here)\n")
