@@ -159,7 +159,8 @@ async function apply({ said, removes, ...order }) {
   busy = true;
   byId("changes").setAttribute("aria-busy", "true");
   try {
-    const { at, shown_after_ms: shown, removal, ...changes } = await change({ ...order, forget: byId("forget").checked });
+    const answer = await change({ ...order, forget: byId("forget").checked });
+    const { at, shown_after_ms: shown, removal, ...changes } = answer;
     addNote(said, at);
     setText(
       byId("change-result"),

@@ -8,7 +8,7 @@ import { listen, setFollow, state } from "./state.js";
 
 /** Which steps are open, by lanes and not by number: the next request may have fewer steps. */
 const open = new Set();
-let tallest = { reason: "", height: 0 };
+let kept = { reason: "", event: null, before: 0, height: 0 };
 
 /** Draw the sequence whenever another request is selected. */
 export function startSequence() {
@@ -32,16 +32,18 @@ function draw() {
   shown.className = resultOf(event.status);
   shown.replaceChildren(verdictOf(event), factsOf(event), laneHeads(event), steps(event));
   if (focused) document.getElementById(focused)?.focus();
-  keepHeight(shown, state.follow && !open.size ? reasonOf(event) : "");
+  keepHeight(shown, event);
 }
 
 /** Keep the height while requests with the same reason follow each other, so that the feed below stays in its place. */
-function keepHeight(shown, reason) {
-  if (reason !== tallest.reason || !reason) tallest = { reason, height: 0 };
+function keepHeight(shown, event) {
+  const reason = state.follow && !open.size ? reasonOf(event) : "";
+  if (!reason || reason !== kept.reason) kept = { reason, event, before: 0, height: 0 };
+  // the reason of one request may be drawn twice: as the feed tells it, and as it was found by asking ZITADEL
+  if (event !== kept.event) kept = { ...kept, event, before: Math.max(kept.before, kept.height) };
   shown.style.minHeight = "";
-  if (!reason) return;
-  tallest.height = Math.max(tallest.height, shown.offsetHeight);
-  shown.style.minHeight = `${tallest.height}px`;
+  kept.height = shown.offsetHeight;
+  if (reason) shown.style.minHeight = `${Math.max(kept.before, kept.height)}px`;
 }
 
 function laneHeads(event) {

@@ -67,7 +67,9 @@ export function now() {
 /** Keep the answer of /-/state. */
 export function keepSetup(setup) {
   state.setup = setup;
-  if (typeof setup.now === "number") state.clockOffset = setup.now - Date.now() / 1000;
+  const offset = setup.now - Date.now() / 1000;
+  // less than a second is the time that the answer took, and not another clock
+  state.clockOffset = Math.abs(offset) < 1 ? 0 : offset;
   changed("setup");
 }
 
@@ -90,13 +92,18 @@ export function addEvent(event) {
   else if (state.follow && !state.paused) select(event, true);
 }
 
-/** Add a line between the requests that says what was changed. @param {string} text @param {number} [at] */
+/**
+ * Add a line between the requests that says what was changed. It stands at its time, since requests may overtake it.
+ * @param {string} text
+ * @param {number} [at]
+ */
 export function addNote(text, at = now()) {
-  keep({ note: text, at });
+  const before = state.events.findLastIndex((item) => item.at <= at);
+  keep({ note: text, at }, before + 1);
 }
 
-function keep(item) {
-  state.events.push(item);
+function keep(item, index = state.events.length) {
+  state.events.splice(index, 0, item);
   if (state.events.length > MOST_EVENTS) {
     state.events.shift();
   }
