@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from concurrent.futures import ThreadPoolExecutor
+
 from playwright.sync_api import expect
 
 from tests.support.apis import PUBLIC
 from tests.support.visits import Visit
+from tests.support.waiting import eventually
 from zdemo.emulator import READER, VISITOR
 
 SCOPED = "/api/private-scoped"
@@ -59,3 +63,14 @@ def test_a_row_that_is_chosen_stays_in_the_sequence(person: Visit) -> None:
     ask(person, PUBLIC, None, 200)
     expect(person.rows()).to_have_count(3)
     person.sees("the role read:messages is missing")
+
+
+def test_it_says_how_many_requests_of_a_flood_it_does_not_show(person: Visit) -> None:
+    note = person.part("Feed").get_by_text(re.compile(r"too many requests at a time: \d+ are not shown"))
+
+    def flooded() -> bool:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: ask(person, PUBLIC, None, 200), range(300)))
+        return note.count() > 0
+
+    eventually("the page says it", flooded)

@@ -37,6 +37,21 @@ def test_a_revoked_role_turns_200s_into_refusals_within_the_removal_window(perso
     person.sees("200")
 
 
+def test_a_revoked_role_is_refused_at_once_if_the_api_is_to_forget(person: Visit) -> None:
+    person.send(SCOPED, "reader")
+    person.sees("200")
+    person.part("Change it").get_by_label("forget older answers at once").check()
+    person.button("Revoke", of="reader").click()
+    expect(person.button("Grant", of="reader")).to_be_visible()
+    person.send(SCOPED, "reader")
+    latest(person, "401", MISSING, "asked")
+    person.sees("so a change can take that long to show", in_part="Change it")
+    person.button("Grant", of="reader").click()
+    expect(person.button("Revoke", of="reader")).to_be_visible()
+    person.send(SCOPED, "reader")
+    latest(person, "200", "asked")
+
+
 def test_while_zitadel_is_stopped_known_tokens_pass_until_their_time_and_unknown_ones_get_503(person: Visit) -> None:
     person.send(PRIVATE, "reader")
     person.sees("200")

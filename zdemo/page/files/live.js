@@ -68,6 +68,9 @@ function connect() {
     closeWindow();
     refreshState();
   });
+  feed.addEventListener("skipped", (message) => {
+    addNote(`too many requests at a time: ${parsed(message.data)?.count} are not shown`);
+  });
   feed.addEventListener("error", () => lost(feed));
 }
 
