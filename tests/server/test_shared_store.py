@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -77,3 +78,20 @@ def test_cold_calls_to_servers_at_different_ports_ask_once(
         assert [api.get(SCOPED).status for api in apis] == [200] * 4
     assert introspections(zitadel) == 1
     assert READER.pat.encode() not in b"".join(store.keys())
+
+
+def test_a_store_that_ends_degrades_the_api_until_it_is_back(zitadel: Emulator, tmp_path: Path) -> None:
+    with redis_server() as own, served(tmp_path, environment(zitadel, own.url), "--open-metrics") as api:
+        assert api.get(SCOPED).status == 200
+        assert api.get("/readyz", None).json == {"status": "ready"}
+        own.stop()
+        eventually("it says so", lambda: api.get("/readyz", None).json == {"status": "degraded"})
+        assert api.get("/readyz", None).status == 200
+        text = api.get("/metrics", None).body.decode()
+        assert re.search(r"^zdemo_introspection_shared_failures_total [1-9]", text, re.MULTILINE)
+        assert re.search(r"^zdemo_introspection_shared_misses_total [1-9]", text, re.MULTILINE)
+        own.start()
+        eventually("it is ready again", lambda: api.get("/readyz", None).json == {"status": "ready"})
+        log = api.log
+    assert log.count("answers are not shared") == 1
+    assert own.url.removeprefix("redis://") in log

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from zdemo.config.settings import Settings
 from zdemo.guard import DEFAULT_THREADS, Guard, load_settings
 from zdemo.introspection.build import build_introspector
+from zdemo.introspection.cache import CachingIntrospector
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
 from zdemo.server.api_flask import ApiFlask
@@ -66,13 +67,21 @@ def create_app(
     app.extensions[FORGETTING] = forgetting
     app.register_blueprint(forgetting_route(forgetting, settings.forget_key))
     app.register_blueprint(api)
-    app.register_blueprint(operations(Readiness(ask), metrics.text if metrics else None))
+    app.register_blueprint(
+        operations(Readiness(ask), metrics.text if metrics else None, partial(_shares, introspector))
+    )
     app.add_url_rule("/openapi.json", "openapi", _describing(app, settings.role_denied_status))
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_unexpected)
     app.extensions[WATCHER] = watcher
     app.wsgi_app = observed(app.wsgi_app, metrics, watcher)  # type: ignore[method-assign]  # as Flask's docs say
     return app
+
+
+def _shares(introspector: Introspector) -> bool:
+    """Return whether answers are shared as they should be."""
+    shared = introspector.shared if isinstance(introspector, CachingIntrospector) else None
+    return shared is None or shared.state.ok
 
 
 def _new_metrics(counters: Counters) -> Metrics:

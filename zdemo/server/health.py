@@ -13,6 +13,7 @@ from zdemo.introspection.clock import running_clock
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PROBE_INTERVAL_SECONDS = 1.0
+DEGRADED = "degraded"  # tokens are checked, but answers are not shared; the log says why
 
 
 class Readiness:
@@ -43,8 +44,12 @@ class Readiness:
         return self._error
 
 
-def operations(readiness: Readiness, metrics_text: Callable[[], bytes] | None) -> Blueprint:
+def operations(
+    readiness: Readiness, metrics_text: Callable[[], bytes] | None, shares: Callable[[], bool] = lambda: True
+) -> Blueprint:
     """Return ``/healthz``, ``/readyz`` and, if there is something to show, ``/metrics``. They answer everybody.
+
+    ``shares`` tells whether answers are shared as they should be.
 
     No request shows reliably where it comes from: behind a proxy on this machine, all of them come from loopback.
     """
@@ -59,7 +64,7 @@ def operations(readiness: Readiness, metrics_text: Callable[[], bytes] | None) -
         error = readiness.error()
         if error:
             raise error
-        return jsonify(status="ready")
+        return jsonify(status="ready" if shares() else DEGRADED)
 
     if metrics_text is not None:
 

@@ -29,6 +29,10 @@ COUNTED = {
     "joins": "Requests that waited for an introspection that another request had started.",
     "introspections": "Introspection requests sent to ZITADEL.",
     "refused": "Requests refused because too many were waiting for ZITADEL.",
+    "shared_hits": "Answers from the store that workers and machines share.",
+    "shared_misses": "Questions to that store that brought no answer, so that ZITADEL was asked.",
+    "shared_rejected": "Values in that store that were not believed.",
+    "shared_failures": "Operations in which that store failed.",
 }
 
 
@@ -60,6 +64,13 @@ class Metrics:
         self._breaker = Gauge(
             "zdemo_breaker_state",
             "0 closed, 1 half open, 2 open; with several workers the highest.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+
+        self._shared_breaker = Gauge(
+            "zdemo_shared_breaker_state",
+            "Of the store: 0 closed, 1 half open, 2 open; with several workers the highest.",
             registry=registry,
             multiprocess_mode="livemax",
         )
@@ -104,11 +115,13 @@ class Metrics:
             for name, growth in grown:
                 self._exported[name] += growth
             in_flight, breaker = self._counters.in_flight, self._counters.breaker_state
+            shared_breaker = self._counters.shared_breaker
         for name, growth in grown:
             if growth:
                 self._prometheus_counters[name].inc(growth)
         self._in_flight.set(in_flight)
         self._breaker.set(breaker)
+        self._shared_breaker.set(shared_breaker)
 
     def text(self) -> bytes:
         """Return the metrics of all workers in the text format."""

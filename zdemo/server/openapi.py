@@ -21,7 +21,7 @@ from zdemo.guard import Refusal, refusal_body, refusal_of, refusal_of_failure
 from zdemo.introspection.forget import LONGEST_USER_ID
 from zdemo.introspection.model import Introspection
 from zdemo.server import forgetting
-from zdemo.server.health import METRICS_TYPE
+from zdemo.server.health import DEGRADED, METRICS_TYPE
 from zdemo.server.http_errors import UNEXPECTED, refusal_of_http
 from zdemo.server.observe import ID_HEADER, NO_STORE, VARY
 from zdemo.server.request_bodies import TOO_LARGE, BodyTooSlow, TooManyBodies
@@ -120,7 +120,11 @@ def _operations(app: Flask, role_denied_status: int) -> dict[str, Json]:
         "operations.healthz": _operation("Tell whether the process answers", {"200": _json({"status": "alive"})}),
         "operations.readyz": _operation(
             "Tell whether the API can check tokens",
-            {"200": _json({"status": "ready"}), "502": _reference("BadGateway"), "503": _reference("Unavailable")},
+            {
+                "200": _json({"status": "ready"}, others=[{"status": DEGRADED}]),
+                "502": _reference("BadGateway"),
+                "503": _reference("Unavailable"),
+            },
         ),
         "operations.prometheus": _operation("Show metrics for Prometheus", {"200": _answer("Metrics.", metrics)}),
         "forgetting.forget": _forget(),
@@ -285,11 +289,13 @@ def _words(app: Flask, endpoint: str, headers: Mapping[str, str] | None = None) 
     return _json(unwrap(app.view_functions[endpoint])(), headers)
 
 
-def _json(body: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Json:
-    """Return an answer whose body is always the same."""
+def _json(
+    body: Mapping[str, str], headers: Mapping[str, str] | None = None, *, others: Sequence[Mapping[str, str]] = ()
+) -> Json:
+    """Return an answer whose body is always the same, or one of these."""
     schema = {
         "type": "object",
-        "properties": {name: {"const": text} for name, text in body.items()},
+        "properties": {name: {"enum": [text, *(other[name] for other in others)]} for name, text in body.items()},
         "required": list(body),
         "additionalProperties": False,
     }
