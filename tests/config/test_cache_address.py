@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.config.test_settings import GOOD
@@ -61,6 +63,15 @@ def test_what_is_wrong_is_said_without_the_password(url: str, problem: str) -> N
     assert problem in wrong.value.message
     assert "redis://localhost:6379" in wrong.value.hint
     assert PASSWORD not in repr(wrong.value) + wrong.value.message + wrong.value.hint
+
+
+@pytest.mark.parametrize("options", ["ssl_ca_certs={}", "ssl_certfile={}&ssl_keyfile={}", "ssl_ca_certs=/no/file"])
+def test_certificates_that_are_none_are_found_at_the_start(tmp_path: Path, options: str) -> None:
+    file = tmp_path / "file.pem"
+    file.write_text("not a certificate")
+    with pytest.raises(SettingsError, match="certificates that cannot be read") as wrong:
+        Settings.from_env({**GOOD, "ZDEMO_CACHE_URL": f"rediss://:{PASSWORD}@h?{options.format(file, file)}"})
+    assert "ssl_ca_certs" in wrong.value.hint
 
 
 def test_the_setting_is_not_in_the_repr() -> None:

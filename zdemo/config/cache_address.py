@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from zdemo.config.parsers import InvalidValue
+
+if TYPE_CHECKING:
+    import ssl
 
 CACHE_URL = "ZDEMO_CACHE_URL"
 EXAMPLE = "redis://localhost:6379"
@@ -42,10 +46,26 @@ class CacheAddress:
 
 def cache_url(text: str) -> str:
     """Return the URL of a store if it is valid, and the package that talks to it is installed."""
-    cache_address(text)
+    address = cache_address(text)
     if not find_spec("redis"):
         raise InvalidValue(NO_PACKAGE, shown="", fix=INSTALL)
+    if address.tls:
+        tls_context(address)
     return text
+
+
+def tls_context(address: CacheAddress) -> ssl.SSLContext:
+    """Return how to verify the store's certificate. Raises InvalidValue if a file with certificates is of no use."""
+    import ssl  # here, because most people have no store with TLS
+
+    try:
+        context = ssl.create_default_context(cafile=address.ca_file)
+        if address.certificate_file:
+            context.load_cert_chain(address.certificate_file, address.key_file, password="")
+    except OSError:  # ssl.SSLError is one
+        fix = f"check the files after {CA_FILE}, {CERTIFICATE_FILE} and {KEY_FILE}"
+        raise InvalidValue("names certificates that cannot be read, or are not in PEM", shown="", fix=fix) from None
+    return context
 
 
 def cache_address(text: str) -> CacheAddress:

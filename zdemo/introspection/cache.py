@@ -138,7 +138,7 @@ class CachingIntrospector:
         self.counters = counters or Counters()
         self.shared = shared
         if shared:
-            shared.subscribe(self.forget)
+            shared.subscribe(self._drop)
 
     def introspect(self, token: str, *, own: bool = False) -> Introspection:
         """Ask, or answer from the cache; raises ZitadelUnavailable also if too many requests wait for ZITADEL.
@@ -172,6 +172,9 @@ class CachingIntrospector:
         """
         if self.shared:
             self.shared.note(order)
+        return self._drop(order)
+
+    def _drop(self, order: Forget) -> int:
         with self._lock:
             if order.token_hash is not None:
                 self._flights.pop(order.token_hash, None)

@@ -30,7 +30,7 @@ def shared_answers(
 ) -> SharedAnswers:
     """Return the answers in the store of ``ZDEMO_CACHE_URL``, which must be set.
 
-    Raises SettingsError if it is wrong, the package for it is missing, or its certificates cannot be read.
+    Raises SettingsError if it is wrong, or the package for it is missing.
     """
     try:
         address = cache_address(cache_url(settings.cache_url or ""))
@@ -41,13 +41,7 @@ def shared_answers(
     from zdemo.introspection.shared.redis_store import RedisStore
     from zdemo.introspection.shared.sealing import LARGEST_VALUE_BYTES, Sealer
 
-    try:
-        links = Links(address, most=connections + 1)  # one waits for orders to forget
-    except OSError as error:
-        problem = f"{CACHE_URL} names certificates that cannot be read: {error.strerror or type(error).__name__}"
-        raise SettingsError(
-            [problem], hint="check the files after ssl_ca_certs, ssl_certfile and ssl_keyfile"
-        ) from None
+    links = Links(address, most=connections + 1)  # one waits for orders to forget
     seconds = min(LONGEST_OPERATION_SECONDS, OPERATION_SHARE * settings.timeout_seconds)
     return SharedAnswers(
         RedisStore(links, seconds=seconds, largest_value=LARGEST_VALUE_BYTES, clock=clock),

@@ -27,7 +27,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from zdemo.config.cache_address import CacheAddress
+from zdemo.config.cache_address import CacheAddress, tls_context
 from zdemo.http.deadline import resolve
 
 MOST_LATE = 8  # calls after the deadline
@@ -223,14 +223,11 @@ class _Link(AbstractConnection):
 
 
 class Links:
-    """At most ``most`` connections to a store, which are opened when they are needed. Thread-safe.
-
-    Raises OSError if a file with certificates cannot be read.
-    """
+    """At most ``most`` connections to a store, which are opened when they are needed. Thread-safe."""
 
     def __init__(self, address: CacheAddress, *, most: int) -> None:
         self._address = address
-        self._context = _tls_context(address) if address.tls else None
+        self._context = tls_context(address) if address.tls else None
         self._free = threading.BoundedSemaphore(most)
         self._idle: list[_Link] = []  # the last one used is the next
 
@@ -280,13 +277,6 @@ class Links:
         """Close the connections that are not in use."""
         while link := self._idle_link():
             link.drop()
-
-
-def _tls_context(address: CacheAddress) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=address.ca_file)
-    if address.certificate_file:
-        context.load_cert_chain(address.certificate_file, address.key_file)
-    return context
 
 
 def _fault_of(error: BaseException) -> StoreFault:
