@@ -18,9 +18,11 @@ from flask import Flask, request_started
 
 from benchmarks import bare, stand
 from benchmarks.tables import show
+from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
 from zdemo.introspection.counters import Counters
+from zdemo.page import PageOptions, new_key, paged
 from zdemo.server.app import create_app
 from zdemo.server.guard import protect, requires_token
 from zdemo.server.logs import ACCESS_LOG, BatchingHandler, BriefRecord, JsonFormatter, TextFormatter
@@ -32,6 +34,7 @@ from zdemo.serving import WSGIApp
 CALLS = 100  # per round: so few that some rounds are not interrupted
 ROUNDS = 600
 NEVER_SECONDS = 3600.0
+WITHOUT_PAGE, WITH_PAGE = "private, logged", "private, logged, with the page"
 # What Granian gives for a request of benchmarks.load
 ENVIRON = {
     **os.environ,
@@ -135,6 +138,14 @@ def _guarded(settings: Settings) -> Flask:
     return app
 
 
+def _with_page(settings: Settings) -> WSGIApp:
+    """Return the API with its page, which nobody has opened."""
+    options = PageOptions(
+        key=new_key(), api_url="http://127.0.0.1:5000", settings=settings, environment=Environment({})
+    )
+    return paged(create_app(settings), options)
+
+
 def cpu() -> None:
     """Print what a request takes with one layer more each time."""
     logging.setLogRecordFactory(BriefRecord)
@@ -159,10 +170,11 @@ def cpu() -> None:
             "bare, guarded": Case(_guarded(settings), PRIVATE),
             "public, not logged": Case(plain, PUBLIC),
             "public, logged": Case(plain, PUBLIC, text),
-            "private, logged": Case(plain, PRIVATE, text),
+            WITHOUT_PAGE: Case(plain, PRIVATE, text),
             "with a role, logged": Case(plain, SCOPED, text),
             "private, logged as JSON": Case(plain, PRIVATE, as_json),
             "private, logged, counted": Case(counted, PRIVATE, text),
+            WITH_PAGE: Case(_with_page(settings), PRIVATE, text),
         }
         for _ in range(ROUNDS):
             for case in cases.values():
@@ -172,8 +184,10 @@ def cpu() -> None:
         (name, f"{case.request:.1f} µs", f"{case.request - least:.1f} µs", _line(case), _ratio(case, least))
         for name, case in cases.items()
     ]
+    page = cases[WITH_PAGE].request / cases[WITHOUT_PAGE].request
     header = ["one thread, no server", "request", "more than bare", "its log line", "bare to all of it"]
     show(f"Processor time: the least of {ROUNDS} rounds of {CALLS} requests", header, rows)
+    print(f"\nprivate, logged, served with the page and nobody watching, compared with --no-page: {page:.3f}")
 
 
 def _line(case: Case) -> str:
