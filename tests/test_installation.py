@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.support.cli import ROOT, Shell
 from tests.support.dockerfile import copy_sources
@@ -57,6 +58,7 @@ def test_a_wheel_in_an_empty_environment_needs_no_repository(tmp_path: Path) -> 
     assert (folder / ".env").read_bytes() == (ROOT / ".env.example").read_bytes()
     assert "The name resolves" in zdemo.anew("doctor", "--explain", "net.connect").out
     with fixed_port(DEFAULT_PORT), zdemo.serving("--emulator") as (_, url):
+        assert requests.get(f"{url}/-/files/page.css", timeout=LONGEST_SECONDS).ok, "the page is in the wheel"
         walk: Sequence[tuple[str, int, str]] = (
             ("call scoped", 0, "200"),
             ("role revoke reader read:messages", 0, "revoked read:messages from reader"),
