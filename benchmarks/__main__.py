@@ -11,18 +11,22 @@ from benchmarks.cpu import cpu
 from benchmarks.flood import flood
 from benchmarks.memory import memory
 from benchmarks.observe import observe
+from benchmarks.published import published
 from benchmarks.start import start
 from benchmarks.tables import asgi, cached_against_uncached, cold, hanging, removal, servers, warm
+from benchmarks.threads import threads
 
 TABLES = {
     "warm": warm,
     "observe": observe,
     "cpu": cpu,
+    "threads": threads,
     "servers": servers,
     "cached": cached_against_uncached,
     "asgi": asgi,
     "cold": cold,
     "removal": removal,
+    "published": published,
     "hanging": hanging,
     "flood": flood,
     "start": start,

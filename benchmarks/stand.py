@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from benchmarks import load
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET
@@ -42,13 +44,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def _process(command: list[str], environment: dict[str, str], **pipes: int) -> Iterator[subprocess.Popen[bytes]]:
+def _process(command: list[str], environment: dict[str, str], **pipes: Any) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         command,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         stdout=pipes.get("stdout", subprocess.DEVNULL),
-        stderr=subprocess.DEVNULL,
+        stderr=pipes.get("stderr", subprocess.DEVNULL),
     )
     try:
         yield process
@@ -62,8 +64,11 @@ def _process(command: list[str], environment: dict[str, str], **pipes: int) -> I
 
 
 @contextmanager
-def upstream(milliseconds: float = 0, *, only: str | None = None) -> Iterator[int]:
-    """Run the stand-in for ZITADEL, and yield its port. ``only`` is the one active token; by default all are active."""
+def upstream(milliseconds: float | str = 0, *, only: str | None = None) -> Iterator[int]:
+    """Run the stand-in for ZITADEL, and yield its port; ``milliseconds`` may be ``published``, see there.
+
+    ``only`` is the one active token; by default all are active.
+    """
     command = [sys.executable, "-m", "benchmarks.upstream", str(milliseconds), *([only] if only else [])]
     with _process(command, {}, stdout=subprocess.PIPE) as process:
         yield int(process.stdout.readline() if process.stdout else 0)
@@ -106,6 +111,20 @@ def used_seconds(server: Server) -> float:
     return sum(int(ticks) for fields in stats for ticks in fields[11:13]) / os.sysconf("SC_CLK_TCK")
 
 
+@contextmanager
+def store() -> Iterator[str | None]:
+    """Run a Redis or Valkey that keeps nothing on disk, and yield its address, or ``None`` if none is installed."""
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    if program is None or importlib.util.find_spec("redis") is None:
+        yield None
+        return
+    port = free_port()
+    options = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no")
+    with _process([program, *options], {}):
+        _wait_for_port(port)
+        yield f"redis://127.0.0.1:{port}"
+
+
 def _command(kind: str, port: int) -> list[str]:
     where, python = f"127.0.0.1:{port}", [sys.executable, "-m"]
     return {
@@ -120,6 +139,7 @@ def _command(kind: str, port: int) -> list[str]:
         ],
         "gunicorn": [*python, "gunicorn", "-b", where, "--threads", str(THREADS), "zdemo.server:create_app()"],
         "bare": [*python, "benchmarks.bare", str(port), str(THREADS)],
+        "tuned": [*python, "benchmarks.tuned", str(port)],
         "uvicorn": [*python, "uvicorn", f"--port={port}", "--no-access-log", ASGI_APP],
         "granian-asgi": [*python, "granian", f"--port={port}", "--interface=asgi", ASGI_APP],
     }[kind]
@@ -127,12 +147,14 @@ def _command(kind: str, port: int) -> list[str]:
 
 def available(kind: str) -> bool:
     """Return whether a peer is installed (the extra ``bench``)."""
-    return kind in ("granian", "bare") or importlib.util.find_spec(kind) is not None
+    return kind in ("granian", "bare", "tuned") or importlib.util.find_spec(kind) is not None
 
 
 @contextmanager
-def api(upstream_port: int, *options: str, kind: str = "granian", **settings: object) -> Iterator[Server]:
-    """Run the API on one kind of server, with options of its command.
+def api(
+    upstream_port: int, *options: str, kind: str = "granian", log: IO[bytes] | None = None, **settings: object
+) -> Iterator[Server]:
+    """Run the API on one kind of server, with options of its command; ``log`` gets what it logs.
 
     A setting has its variable's name, in lower case and without ``ZDEMO_``.
     """
@@ -143,9 +165,18 @@ def api(upstream_port: int, *options: str, kind: str = "granian", **settings: ob
         **{f"ZDEMO_{name.upper()}": str(value) for name, value in settings.items()},
     }
     port = free_port()
-    with _process([*_command(kind, port), *options], environment) as process:
+    with _process([*_command(kind, port), *options], environment, stderr=log or subprocess.DEVNULL) as process:
         _wait(port)
         yield Server(port=port, process=process)
+
+
+def _wait_for_port(port: int) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"port {port} takes no connections")
 
 
 def _wait(port: int) -> None:

@@ -1,18 +1,29 @@
 """A stand-in for ZITADEL that answers introspection after a given time, and counts: ``python -m benchmarks.upstream``.
 
-It does nothing else, so the measurement is of the API. ``GET /count`` returns how many it answered. A token that begins
-with ``hang`` is never answered, one that begins with ``garbage`` is inactive. Every other token is active and has the
-role, or only the one that is given.
+The time is in milliseconds, or ``published``: times by chance, the same in each run, that are distributed as ZITADEL
+has published for its cloud under load, and as many failures. It does nothing else, so the measurement is of the API.
+``GET /count`` returns how many it answered. A token that begins with ``hang`` is never answered, one that begins with
+``garbage`` is inactive. Every other token is active and has the role, or only the one that is given.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import math
+import random
 import sys
+from collections.abc import Callable
+from email.utils import formatdate
 from urllib.parse import parse_qs
 
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+HEAD = b"HTTP/1.1 %d \r\nContent-Type: application/json\r\nDate: %b\r\nContent-Length: %d\r\n\r\n"
+PUBLISHED = "published"
+# Median, p95 and p99 in seconds are ZITADEL's; the least and the most are assumed.
+PUBLISHED_SECONDS = ((0.0, 0.005), (0.5, 0.046), (0.95, 1.16), (0.99, 1.36), (1.0, 2.0))
+PUBLISHED_FAILURES = 0.0003
+SEED = 13
 ACTIVE = json.dumps(
     {
         "active": True,
@@ -28,37 +39,64 @@ ACTIVE = json.dumps(
     }
 ).encode()
 INACTIVE = b'{"active":false}\n'
+FAILURE = b'{"code":13,"message":"internal"}'
+
+
+def published_seconds(share: float) -> float:
+    """Return the time that so large a share of the introspections stays below; between the known ones, log-linear."""
+    for (below, fast), (above, slow) in itertools.pairwise(PUBLISHED_SECONDS):
+        if share <= above:
+            part = (share - below) / (above - below)
+            return math.exp(math.log(fast) + part * math.log(slow / fast))
+    return PUBLISHED_SECONDS[-1][1]
 
 
 class Upstream:
-    """The answers on one port. ``seconds`` is how long an introspection takes, ``only`` the one active token."""
+    """The answers on one port.
 
-    def __init__(self, seconds: float, only: str | None) -> None:
+    ``seconds`` returns how long the next introspection takes, ``fails`` whether it fails. ``only`` is the one active
+    token.
+    """
+
+    def __init__(self, seconds: Callable[[], float], fails: Callable[[], bool], only: str | None) -> None:
         self.seconds = seconds
+        self.fails = fails
         self.only = only
         self.count = 0
+
+    @classmethod
+    def of(cls, arguments: list[str]) -> Upstream:
+        """Return what the command line describes."""
+        only = arguments[1] if len(arguments) > 1 else None
+        if arguments[0] == PUBLISHED:
+            chance = random.Random(SEED)  # noqa: S311  # nothing secret
+            return cls(lambda: published_seconds(chance.random()), lambda: chance.random() < PUBLISHED_FAILURES, only)
+        seconds = float(arguments[0]) / 1000
+        return cls(lambda: seconds, lambda: False, only)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 body = await reader.readexactly(_length(head))
-                answer = await self._answer(head, body)
-                writer.write(HEAD % len(answer) + answer)
+                status, answer = await self._answer(head, body)
+                writer.write(HEAD % (status, formatdate(usegmt=True).encode(), len(answer)) + answer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    async def _answer(self, head: bytes, body: bytes) -> bytes:
+    async def _answer(self, head: bytes, body: bytes) -> tuple[int, bytes]:
         if head.startswith(b"GET /count"):
-            return str(self.count).encode()
+            return 200, str(self.count).encode()
         token = parse_qs(body.decode()).get("token", [""])[0]
         self.count += 1
         if token.startswith("hang"):
             await asyncio.sleep(3600)
-        if self.seconds:
-            await asyncio.sleep(self.seconds)
-        return ACTIVE if self.only in (None, token) and not token.startswith("garbage") else INACTIVE
+        if seconds := self.seconds():
+            await asyncio.sleep(seconds)
+        if self.fails():
+            return 500, FAILURE
+        return 200, ACTIVE if self.only in (None, token) and not token.startswith("garbage") else INACTIVE
 
 
 def _length(head: bytes) -> int:
@@ -71,7 +109,7 @@ def _length(head: bytes) -> int:
 
 async def main() -> None:
     """Listen, print the port on standard output, and serve until killed."""
-    upstream = Upstream(float(sys.argv[1]) / 1000, sys.argv[2] if len(sys.argv) > 2 else None)
+    upstream = Upstream.of(sys.argv[1:])
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     async with server:

@@ -1,0 +1,156 @@
+"""How many threads, which options of Granian, and how many workers: each choice against the others in one run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+
+from benchmarks import load, stand
+from benchmarks.tables import PRIVATE, show
+
+COUNTS = (4, 16, 32, 64, 128, 256)  # --threads
+CONNECTIONS = (1, 16, 64)
+SECONDS = 0.6
+ROUNDS = 3
+TTL = 600
+TOKENS = [load.request("/api/private", f"a-known-token-of-many-characters-{number:04d}") for number in range(1000)]
+SLOW_MS, SLOW_TTL, SLOW_SECONDS = 25, 1, 2.0
+HANGING, HANG_TIMEOUT, HANG_SECONDS = 200, 2, 1.5
+OPTIONS: Mapping[str, Mapping[str, object]] = {
+    "as zdemo serve": {},
+    "runtime_threads 2": {"runtime_threads": 2},
+    "runtime_mode st": {"runtime_mode": "st"},
+    "runtime_mode mt": {"runtime_mode": "mt"},
+    "128 blocking threads": {"blocking_threads": 128},
+    "16 blocking threads": {"blocking_threads": 16},
+    "backpressure 16": {"backpressure": 16},
+    "backpressure 128": {"backpressure": 128},
+    "pipeline_flush": {"http1_settings": {"pipeline_flush": True}},
+    "without keep-alive": {"http1_settings": {"keep_alive": False}},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Several rounds with the same requests: as one, and the least processor time that a round took per request."""
+
+    result: load.Result
+    server_cpu: float  # microseconds
+    client_cpu: float
+
+    @property
+    def cell(self) -> str:
+        """The requests per second that were answered 200, and the p99."""
+        return f"{self.result.statuses[200] / self.result.seconds:.0f}/s, {1000 * self.result.quantile(0.99):.1f} ms"
+
+
+def threads() -> None:
+    """Print the three tables."""
+    _show_counts()
+    _show_options()
+    _show_workers()
+
+
+def _rounds(servers: Mapping[str, stand.Server], requests: Sequence[bytes], connections: int) -> dict[str, Measured]:
+    """Measure all servers in turn, since a machine may get slower."""
+    rounds: dict[str, list[Measured]] = {name: [] for name in servers}
+    for _ in range(ROUNDS):
+        for name, server in servers.items():
+            used, own = stand.used_seconds(server), time.process_time()
+            result = load.run(server.port, requests, connections=connections, seconds=SECONDS)
+            count = len(result.latencies)
+            own_cpu = 1e6 * (time.process_time() - own) / count
+            used_cpu = 1e6 * (stand.used_seconds(server) - used) / count
+            rounds[name].append(Measured(result=result, server_cpu=used_cpu, client_cpu=own_cpu))
+    return {
+        name: Measured(
+            result=load.merged([one.result for one in several]),
+            server_cpu=min(one.server_cpu for one in several),
+            client_cpu=min(one.client_cpu for one in several),
+        )
+        for name, several in rounds.items()
+    }
+
+
+def _show_counts() -> None:
+    rows: dict[str, list[str]] = {str(count): [str(count)] for count in COUNTS}
+    with stand.upstream() as zitadel, ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(stand.api(zitadel, "--threads", name, cache_ttl=TTL, timeout=HANG_TIMEOUT))
+            for name in rows
+        }
+        for server in servers.values():
+            load.run_paced(server.port, TOKENS, per_second=2000, seconds=0.5)  # each token once
+        for connections in CONNECTIONS:
+            for name, measured in _rounds(servers, [PRIVATE], connections).items():
+                rows[name].append(measured.cell)
+        for name, measured in _rounds(servers, TOKENS, 16).items():
+            rows[name].append(measured.cell)
+        slow = [_slow(int(name)) for name in rows]
+        for (name, server), cell in zip(servers.items(), slow, strict=True):
+            rows[name] += [cell, *_hanging(server)]
+    header = ["--threads", *(f"{count} connections" for count in CONNECTIONS), "16, 1,000 tokens"]
+    header += [f"64, 1,000 tokens, TTL {SLOW_TTL} s, introspections of {SLOW_MS} ms"]
+    header += [f"16, {HANGING} requests hang: known token", "not 200"]
+    show("Threads: requests per second, and p99; known tokens", header, rows.values())
+
+
+def _slow(count: int) -> str:
+    with (
+        stand.upstream(SLOW_MS) as zitadel,
+        stand.api(zitadel, "--threads", str(count), cache_ttl=SLOW_TTL) as server,
+    ):
+        load.run(server.port, TOKENS, connections=64, seconds=SLOW_TTL)
+        result = load.run(server.port, TOKENS, connections=64, seconds=SLOW_SECONDS)
+    return f"{result.statuses[200] / result.seconds:.0f}/s, {1000 * result.quantile(0.99):.0f} ms"
+
+
+def _hanging(server: stand.Server) -> tuple[str, str]:
+    """Measure a known token while requests with others wait for a ZITADEL that does not answer."""
+    waiting = [load.Connection(server.port) for _ in range(HANGING)]
+    try:
+        for number, connection in enumerate(waiting):
+            connection.send(load.request("/api/private", f"hang-{number}"))
+        result = load.run(server.port, [PRIVATE], connections=16, seconds=HANG_SECONDS)
+    finally:
+        for connection in waiting:
+            with suppress(OSError):
+                connection.sock.close()
+    cell = f"{result.statuses[200] / result.seconds:.0f}/s, {1000 * result.quantile(0.99):.1f} ms"
+    return cell, str(sum(result.statuses.values()) - result.statuses[200])
+
+
+def _show_options() -> None:
+    rows: dict[str, list[str]] = {name: [name] for name in OPTIONS}
+    with stand.upstream() as zitadel, ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(stand.api(zitadel, json.dumps(options), kind="tuned", cache_ttl=TTL))
+            for name, options in OPTIONS.items()
+        }
+        for connections in (16, 64):
+            for name, measured in _rounds(servers, [PRIVATE], connections).items():
+                rows[name] += [measured.cell, f"{measured.server_cpu:.0f} µs"]
+    show("Options of Granian", ["", "16 connections", "CPU", "64 connections", "CPU"], rows.values())
+
+
+def _show_workers() -> None:
+    """Compare one worker with two. The client needs the processor too, so two may not reach twice as much."""
+    rows = []
+    with (
+        stand.upstream() as zitadel,
+        stand.api(zitadel, cache_ttl=TTL) as one,
+        stand.api(zitadel, "--workers", "2", cache_ttl=TTL) as two,
+    ):
+        for connections in (16, 64):
+            measured = _rounds({"1": one, "2": two}, [PRIVATE], connections)
+            single, double = measured["1"], measured["2"]
+            ratio = double.result.rate / single.result.rate
+            most = 2 * single.server_cpu / (single.server_cpu + single.client_cpu)
+            cpu = f"{single.server_cpu:.0f} µs, {double.server_cpu:.0f} µs", f"{single.client_cpu:.0f} µs"
+            rows.append((connections, single.cell, double.cell, f"**{ratio:.2f}**", *cpu, f"{most:.2f}"))
+    header = ["connections", "1 worker", "2 workers", "ratio", "CPU of the server", "CPU of the client"]
+    header += ["most that two cores allow"]
+    show("Workers, on two cores that the client shares", header, rows)
