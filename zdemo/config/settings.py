@@ -28,6 +28,7 @@ from zdemo.config.withheld import why_withheld
 
 API_URL = "ZDEMO_API_URL"
 FORGET_KEY = "ZDEMO_FORGET_KEY"
+EVENTS_KEY = "ZDEMO_EVENTS_KEY"
 DEFAULT_API_URL = "http://127.0.0.1:5000"
 DEFAULT_CACHE_TTL_SECONDS = 5.0
 DEFAULT_CACHE_SIZE = 10_000
@@ -98,6 +99,7 @@ class Settings:
     cache_size: int = DEFAULT_CACHE_SIZE
     cache_url: str | None = field(default=None, repr=False)  # it may hold a password
     forget_key: str | None = field(default=None, repr=False)
+    events_key: str | None = field(default=None, repr=False)
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     role_denied_status: int = 401
     warnings: tuple[str, ...] = ()
@@ -136,6 +138,7 @@ class Settings:
             cache_size=reader.optional("ZDEMO_CACHE_SIZE", positive_integer, DEFAULT_CACHE_SIZE),
             cache_url=reader.optional(CACHE_URL, cache_url, "") or None,
             forget_key=reader.optional(FORGET_KEY, own_key, "") or None,
+            events_key=reader.optional(EVENTS_KEY, credential, "") or None,
             timeout_seconds=timeout(reader),
             role_denied_status=reader.optional("ZDEMO_ROLE_DENIED_STATUS", denied_status, 401),
         )

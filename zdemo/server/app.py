@@ -26,6 +26,7 @@ from zdemo.server.observe import observed
 from zdemo.server.request_bodies import BodyTooSlow, cut_connection_after, limit_bodies
 from zdemo.server.routes import api
 from zdemo.server.watcher import WATCHER, Watcher
+from zdemo.server.zitadel_events import zitadel_events_route
 from zdemo.serving.bus import Bus
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def create_app(
     forgetting = Forgetting(watcher.seeing(guard.obey), guard.publish, bus or Bus())
     app.extensions[FORGETTING] = forgetting
     app.register_blueprint(forgetting_route(forgetting, settings.forget_key))
+    if settings.events_key:
+        app.register_blueprint(zitadel_events_route(forgetting, settings.events_key))
     app.register_blueprint(api)
     app.register_blueprint(
         operations(Readiness(ask), metrics.text if metrics else None, partial(_shares, introspector))

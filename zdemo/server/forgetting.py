@@ -23,15 +23,16 @@ PATH = "/-/forget"
 CONFIRM_SECONDS = 2.0  # a worker that starts takes half a second
 
 
-def _refused(status: int, error: str, description: str, **headers: str) -> Refusal:
+def refused(status: int, error: str, description: str, **headers: str) -> Refusal:
+    """Return an answer that refuses an order."""
     return Refusal(status=status, error=error, description=description, headers=headers)
 
 
-LOCAL_ONLY = _refused(403, "forbidden", f"without {FORGET_KEY}, only a program on this machine may order to forget")
-WRONG_KEY = _refused(403, "forbidden", f"the Authorization header field must be Bearer and the value of {FORGET_KEY}")
-NOT_JSON = _refused(415, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json")
-NO_ORDER = _refused(400, "bad_request", 'the body must be {"user_id": "…"}, {"token": "…"} or {"everything": true}')
-UNCONFIRMED = _refused(
+LOCAL_ONLY = refused(403, "forbidden", f"without {FORGET_KEY}, only a program on this machine may order to forget")
+WRONG_KEY = refused(403, "forbidden", f"the Authorization header field must be Bearer and the value of {FORGET_KEY}")
+NOT_JSON = refused(415, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json")
+NO_ORDER = refused(400, "bad_request", 'the body must be {"user_id": "…"}, {"token": "…"} or {"everything": true}')
+UNCONFIRMED = refused(
     503, "unconfirmed", "not all workers, or not the store, have confirmed the order; try again", **{"Retry-After": "1"}
 )
 
@@ -83,8 +84,8 @@ def forgetting_route(forgetting: Forgetting, key: str | None) -> Blueprint:
 
     @blueprint.post(PATH)
     def forget() -> Response:
-        if refused := _why_refused(key):
-            return refusal(refused)
+        if problem := _why_refused(key):
+            return refusal(problem)
         current_app.extensions[BODY_READER](request.environ)
         order = order_in(request.environ["wsgi.input"])
         if order is None:

@@ -20,7 +20,7 @@ from zdemo.errors import InsufficientScope, Refused, UnusableAnswer, ZitadelUnav
 from zdemo.guard import Refusal, refusal_body, refusal_of, refusal_of_failure
 from zdemo.introspection.forget import LONGEST_USER_ID
 from zdemo.introspection.model import Introspection
-from zdemo.server import forgetting
+from zdemo.server import forgetting, zitadel_events
 from zdemo.server.health import DEGRADED, METRICS_TYPE
 from zdemo.server.http_errors import UNEXPECTED, refusal_of_http
 from zdemo.server.observe import ID_HEADER, NO_STORE, VARY
@@ -128,6 +128,14 @@ def _operations(app: Flask, role_denied_status: int) -> dict[str, Json]:
         ),
         "operations.prometheus": _operation("Show metrics for Prometheus", {"200": _answer("Metrics.", metrics)}),
         "forgetting.forget": _forget(),
+        "zitadel_events.receive": _operation(
+            "Forget what an event of ZITADEL's Actions v2 has changed",
+            {
+                **_forgetting_answers(),
+                "400": _refusal("The body is not an event.", zitadel_events.NO_EVENT, refusal_of_http(BadRequest())),
+                "403": _refusal("The call is not signed, or too old.", zitadel_events.NOT_SIGNED),
+            },
+        ),
         "openapi": _operation("Show this document", {"200": _answer("An OpenAPI document.", document)}),
     }
 
@@ -175,24 +183,30 @@ def _forget() -> Json:
         "maxProperties": 1,
         "additionalProperties": False,
     }
-    forgotten = {
-        "type": "object",
-        "properties": {"forgotten": {"type": "integer", "minimum": 0}},
-        "required": ["forgotten"],
-        "additionalProperties": False,
-    }
     answers = {
-        "200": _answer("How many answers were forgotten.", {JSON: {"schema": forgotten, "example": {"forgotten": 1}}}),
+        **_forgetting_answers(),
         "400": _refusal("The body is not an order.", forgetting.NO_ORDER, refusal_of_http(BadRequest())),
         "403": _refusal("The caller may not give orders.", forgetting.LOCAL_ONLY, forgetting.WRONG_KEY),
         "415": _refusal("The body is not JSON.", forgetting.NOT_JSON),
-        "503": _refusal("Not all workers have confirmed the order.", forgetting.UNCONFIRMED),
     }
     body = {"required": True, "content": {JSON: {"schema": order, "example": {"user_id": "353545601679493636"}}}}
     return {
         **_operation("Forget what ZITADEL said about a user, about a token, or about all", answers),
         "requestBody": body,
         "security": [{}, {FORGET_SCHEME: []}],
+    }
+
+
+def _forgetting_answers() -> Json:
+    forgotten = {
+        "type": "object",
+        "properties": {"forgotten": {"type": "integer", "minimum": 0}},
+        "required": ["forgotten"],
+        "additionalProperties": False,
+    }
+    return {
+        "200": _answer("How many answers were forgotten.", {JSON: {"schema": forgotten, "example": {"forgotten": 1}}}),
+        "503": _refusal("Not all workers, or not the store, have confirmed the order.", forgetting.UNCONFIRMED),
     }
 
 

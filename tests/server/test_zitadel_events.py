@@ -1,0 +1,220 @@
+"""``POST /-/zitadel-events``: calls of ZITADEL's Actions v2, emulated after ZITADEL's sources and documentation."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.server.test_faults import PROJECT
+from tests.server.test_openapi import check_described, document_of
+from tests.support.apis import SCOPED, Api, running, settings_for
+from tests.support.connection_faults import ACTIVE, PAT_CLAIMS, WITHOUT_ROLE
+from tests.support.upstream import Upstream, upstream
+from tests.support.wire import Reply, request
+from zdemo.introspection.forget import Forget
+from zdemo.server import create_app
+from zdemo.server.forgetting import FORGETTING
+from zdemo.server.guard import BODY_READER
+from zdemo.server.request_bodies import BodyReader
+from zdemo.server.zitadel_events import is_signed, order_in, zitadel_events_route
+
+KEY = "98KmsU67"  # ZITADEL's documentation has keys of this form
+USER = PAT_CLAIMS["sub"]
+NOW = 1_764_200_000
+BODY = b'{"aggregateID":"1","aggregateType":"user","event_type":"user.locked"}'
+RIGHT = "e59dc5ab91f761abeb54cc0f8729e5cc8a6b10975531f8ee119320c6f9054ab2"
+
+
+def event(kind: str, aggregate: str = "user", aggregate_id: str = USER, **payload: Any) -> dict[str, Any]:
+    """Return an event as ZITADEL sends it (internal/repository/execution/queue.go)."""
+    return {
+        "aggregateID": aggregate_id,
+        "aggregateType": aggregate,
+        "resourceOwner": "336392597046099971",
+        "instanceID": "336392597046034435",
+        "version": "v2",
+        "sequence": 7,
+        "event_type": kind,
+        "created_at": "2026-11-26T08:55:36.156333Z",
+        "userID": "336392597046755331",
+        "event_payload": payload or None,
+    }
+
+
+def signature(body: bytes, key: str = KEY, at: int | None = None) -> str:
+    at = int(time.time()) if at is None else at
+    return f"t={at},v1={hmac.new(key.encode(), b'%d.%s' % (at, body), sha256).hexdigest()}"
+
+
+def send(api: Api, body: bytes, *fields: str) -> Reply:
+    data = request("/-/zitadel-events", "Content-Type: application/json", *fields, method="POST", body=body)
+    reply = api.send(data)
+    check_described(data, reply, document_of(api))
+    return reply
+
+
+def call(api: Api, content: dict[str, Any]) -> Reply:
+    """Do as ZITADEL does."""
+    body = json.dumps(content, separators=(",", ":")).encode()
+    return send(api, body, f"ZITADEL-Signature: {signature(body)}")
+
+
+class TestSignature:
+    @pytest.mark.parametrize(
+        ("header", "age"),
+        [
+            ("t={now},v1={right}", 0),
+            ("t={now},v1={right}", 300),
+            ("t={now},v1={right}", -300),
+            ("t={now},v1={wrong},v1={right}", 0),
+            ("t={now}, v1={right}, v2=unknown", 0),
+        ],
+    )
+    def test_the_targets_key_signs_time_and_body(self, header: str, age: int) -> None:
+        right = signature(BODY, at=NOW).partition("v1=")[2]
+        assert is_signed(header.format(now=NOW, right=right, wrong="0" * 64), BODY, KEY, now=NOW + age)
+
+    def test_the_signature_is_the_one_that_openssl_makes(self) -> None:
+        """printf '%s' "$t.$body" | openssl dgst -sha256 -hmac "$key"."""
+        assert is_signed(f"t={NOW},v1={RIGHT}", BODY, KEY, now=NOW)
+
+    @pytest.mark.parametrize(
+        ("header", "age"),
+        [
+            ("", 0),
+            ("v1={right}", 0),
+            ("t={now}", 0),
+            ("t={now},v1=", 0),
+            ("t={now},v1={right}x", 0),
+            ("t={now},v1=\xff\u20ac", 0),
+            ("t={now},v2={right}", 0),
+            ("t={now},t={now},v1={right}", 0),
+            ("t={later},v1={right}", 0),
+            ("t=-{now},v1={right}", 0),
+            ("t={now}.0,v1={right}", 0),
+            ("t=" + "9" * 400 + ",v1={right}", 0),
+            ("t={now},v1={right}", 301),
+            ("t={now},v1={right}", -301),
+        ],
+    )
+    def test_others_do_not_count(self, header: str, age: int) -> None:
+        right = signature(BODY, at=NOW).partition("v1=")[2]
+        assert not is_signed(header.format(now=NOW, later=NOW + 1, right=right), BODY, KEY, now=NOW + age)
+
+    @pytest.mark.parametrize(("body", "key"), [(BODY + b" ", KEY), (b"", KEY), (BODY, "another"), (BODY, "")])
+    def test_another_body_or_key_does_not_count(self, body: bytes, key: str) -> None:
+        assert not is_signed(signature(BODY, at=NOW), body, key, now=NOW)
+
+
+class TestOrder:
+    @pytest.mark.parametrize(
+        "content",
+        [
+            event("user.deactivated"),
+            event("user.locked"),
+            event("user.removed"),
+            event("user.reactivated"),
+            event("user.pat.removed", tokenId="300000000000000099"),
+            event("user.grant.added", "usergrant", "300000000000000077", userId=USER, roleKeys=["read:messages"]),
+        ],
+    )
+    def test_an_event_that_names_its_user_is_about_that_user(self, content: dict[str, Any]) -> None:
+        assert order_in(json.dumps(content).encode()) == Forget(user_id=USER)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            event("user.grant.changed", "usergrant", "300000000000000077", roleKeys=["read:messages"]),
+            event("user.grant.removed", "usergrant", "300000000000000077"),
+            event("user.grant.deactivated", "usergrant", "300000000000000077"),
+            event("user.grant.cascade.removed", "usergrant", "300000000000000077"),
+            event("project.role.removed", "project", "300000000000000010", key="read:messages"),
+            event("org.removed", "org", "300000000000000001"),
+            event("user.grant.added", "usergrant", "300000000000000077") | {"event_payload": "e30="},
+        ],
+    )
+    def test_an_event_that_names_no_user_is_about_everything(self, content: dict[str, Any]) -> None:
+        assert order_in(json.dumps(content).encode()) == Forget(everything=True)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"{",
+            b"[]",
+            b"null",
+            b"{}",
+            b"[" * 9999,
+            b"\xff",
+            b'{"event_type": 1, "aggregateType": "user", "aggregateID": "1"}',
+            b'{"event_type": "user.locked", "aggregateType": "user", "aggregateID": ""}',
+            b'{"event_type": "user.locked", "aggregateID": "1"}',
+            b'{"fullMethod": "/zitadel.user.v2.UserService/DeleteUser"}',
+        ],
+    )
+    def test_other_bodies_are_no_events(self, body: bytes) -> None:
+        assert order_in(body) is None
+
+
+@contextmanager
+def api_of(up: Upstream, key: str | None = KEY) -> Iterator[Api]:
+    settings = replace(settings_for(up.url, project_id=PROJECT), cache_ttl_seconds=3600, events_key=key)
+    with running(create_app(settings)) as api:
+        yield api
+
+
+@pytest.mark.parametrize(
+    "content", [event("user.locked"), event("user.grant.removed", "usergrant", "300000000000000077")]
+)
+def test_the_next_request_after_the_call_asks_zitadel(content: dict[str, Any]) -> None:
+    with upstream(ACTIVE) as up, api_of(up) as api:
+        assert api.get(SCOPED).status == 200
+        up.now(WITHOUT_ROLE)
+        assert call(api, content).json == {"forgotten": 1}
+        assert api.get(SCOPED).status == 401
+
+
+def test_a_call_without_a_right_signature_changes_nothing() -> None:
+    body = json.dumps(event("user.locked")).encode()
+    with upstream(ACTIVE) as up, api_of(up) as api:
+        assert api.get(SCOPED).status == 200
+        up.now(WITHOUT_ROLE)
+        for header in ((), (signature(body, "another"),), (signature(body, at=int(time.time()) - 400),)):
+            reply = send(api, body, *(f"ZITADEL-Signature: {value}" for value in header))
+            assert (reply.status, reply.json["error"]) == (403, "forbidden")
+            assert KEY not in reply.body.decode()
+        assert send(api, b"{}", f"ZITADEL-Signature: {signature(b'{}')}").status == 400
+        assert send(api, b" " * 65537, f"ZITADEL-Signature: {signature(b'')}").status == 413
+        assert api.get(SCOPED).status == 200
+
+
+def test_without_the_key_the_path_is_unknown() -> None:
+    with upstream(ACTIVE) as up, api_of(up, None) as api:
+        assert call(api, event("user.locked")).status == 404
+
+
+def test_an_answer_that_lags_behind_the_event_is_forgotten_too() -> None:
+    """ZITADEL's answers show a change a moment after the event that tells of it."""
+    app = Flask(__name__)
+    app.extensions[BODY_READER] = BodyReader(threads=16)
+    with upstream(ACTIVE) as up, api_of(up) as api:
+
+        def meanwhile(_seconds: float) -> None:
+            assert api.get(SCOPED).status == 200
+            up.now(WITHOUT_ROLE)
+
+        app.register_blueprint(zitadel_events_route(api.app.extensions[FORGETTING], KEY, sleep=meanwhile))
+        with running(app) as receiver:
+            body = json.dumps(event("user.locked")).encode()
+            data = request("/-/zitadel-events", f"ZITADEL-Signature: {signature(body)}", method="POST", body=body)
+            assert receiver.send(data).json == {"forgotten": 1}
+        assert api.get(SCOPED).status == 401
