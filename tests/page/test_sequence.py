@@ -12,6 +12,15 @@ from tests.support.visits import PASTED, PRIVATE, PUBLIC, SCOPED, Visit
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
 ROLE = "read:messages"
+# Until a feed of the browser has told of a request, and what it changed in the page could be drawn
+DRAWN = """(path) => new Promise((drawn) => {
+    const feed = new EventSource("/-/feed");
+    feed.addEventListener("request", (message) => {
+        if (JSON.parse(message.data).path !== path) return;
+        feed.close();
+        requestAnimationFrame(() => requestAnimationFrame(drawn));
+    });
+})"""
 
 
 def environment_of(person: Visit, pat: str) -> dict[str, str]:
@@ -82,6 +91,18 @@ def test_any_path_can_be_asked_for(person: Visit) -> None:
 def test_a_fix_is_copied(person: Visit) -> None:
     person.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     person.send(SCOPED, "visitor")
-    person.button("Copy…").first.click()
+    person.button(f"Copy zdemo role grant visitor {ROLE}").click()
     person.sees("Copied")
     assert person.page.evaluate("navigator.clipboard.readText()") == f"zdemo role grant visitor {ROLE}"
+
+
+def test_a_click_counts_though_a_request_comes_before_the_button_is_released(person: Visit) -> None:
+    person.send(PRIVATE, "reader")
+    person.sees("GET /api/private")
+    person.button("API to Caller…").hover()
+    person.page.mouse.down()
+    person.site.served.get("/api/public", None)
+    person.page.evaluate(DRAWN, "/api/public")
+    person.page.mouse.up()
+    person.sees("GET /api/public")
+    expect(person.button("API to Caller…")).to_have_attribute("aria-expanded", "true")

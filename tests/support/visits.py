@@ -90,9 +90,10 @@ class Visit:
             self.page.get_by_label("Token", exact=True).fill(token)
 
     def send(self, route: str, caller: str, token: str = "") -> None:
-        """Send one request from the page."""
+        """Send one request from the page, and wait for what the page is told about it."""
         self.choose(route, caller, token)
-        self.button("Send").click()
+        with self.page.expect_response("**/-/send"):
+            self.button("Send").click()
 
     def sees(self, *texts: str | re.Pattern[str], in_part: str = "Sequence") -> None:
         """Wait until a part of the page shows these texts; what is hidden does not count."""
@@ -103,7 +104,7 @@ class Visit:
         """Open every step of the sequence."""
         closed = self.part("Sequence").get_by_role("button", expanded=False)
         for left in range(closed.count(), 0, -1):
-            closed.first.click()
+            closed.last.click()
             expect(closed).to_have_count(left - 1)
 
     def rows(self) -> Locator:

@@ -40,6 +40,10 @@ export function listen(topics, listener) {
 }
 
 const pending = new Set();
+let pressed = false;
+
+addEventListener("pointerdown", () => (pressed = true), true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (pressed = false), true);
 
 /** Tell the listeners of a topic, at most once per frame. @param {Topic} topic */
 export function changed(topic) {
@@ -54,6 +58,7 @@ function schedule(call) {
 }
 
 function tell() {
+  if (pressed) return schedule(tell); // a button that is drawn anew between press and release would lose the click
   const called = new Set([...pending].flatMap((topic) => [...(listeners.get(topic) ?? [])]));
   pending.clear();
   called.forEach((listener) => listener());
