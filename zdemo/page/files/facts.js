@@ -68,7 +68,7 @@ function ageOf(event) {
 /** Return for how long the API may still use an answer. */
 function freshness(until) {
   const left = until - now();
-  return left > 0 ? `may be used for ${seconds(left)} more` : `was used until ${timeOfDay(until)}`;
+  return left > 0 ? `may be used for ${seconds(left)} more` : `could be used until ${timeOfDay(until)}`;
 }
 
 /** Bring the running times up to date. */
