@@ -11,7 +11,9 @@ import { duration } from "./words.js";
 const DELAY_SECONDS = 0.3;
 const HOUR_SECONDS = 3600;
 
-let busy = false;
+/** The changes that were ordered and are not made yet, and the end of the last one. */
+const waiting = new Set();
+let last = Promise.resolve();
 
 /** Show the switches, and show them anew after each change. */
 export function startChange() {
@@ -154,25 +156,29 @@ function agreed(order) {
   return question ? confirmed(...question) : true;
 }
 
-async function apply({ said, removes, ...order }) {
-  if (busy || !(await agreed(order))) return;
-  busy = true;
+/** Make a change after those that are on their way. Pressing a button twice is one change. */
+async function apply(order) {
+  const name = `${order.change} ${order.user_id}`;
+  if (waiting.has(name) || !(await agreed(order))) return;
+  waiting.add(name);
   byId("changes").setAttribute("aria-busy", "true");
+  last = last.then(() => carryOut(order));
+  await last;
+  waiting.delete(name);
+  if (!waiting.size) byId("changes").removeAttribute("aria-busy");
+}
+
+async function carryOut({ said, removes, ...order }) {
   try {
     const answer = await change({ ...order, forget: byId("forget").checked });
     const { at, shown_after_ms: shown, removal, ...changes } = answer;
     addNote(said, at);
-    setText(
-      byId("change-result"),
-      typeof shown === "number" ? `${said}; ZITADEL showed it after ${Math.round(shown)} ms` : said,
-    );
+    const took = typeof shown === "number" ? `; ZITADEL showed it after ${Math.round(shown)} ms` : "";
+    setText(byId("change-result"), said + took);
     if (removal) openWindow(removal.until, removes);
     keepChanges(changes);
   } catch (error) {
     setText(byId("change-result"), error.hint ? `${error.message}: ${error.hint}` : error.message);
     refreshState();
-  } finally {
-    busy = false;
-    byId("changes").removeAttribute("aria-busy");
   }
 }

@@ -36,8 +36,10 @@ export function startLive() {
 
 /** Read the state again. A failure is left to the feed, which notices it too and says so. */
 export async function refreshState() {
+  const before = state.setup;
   try {
-    keepSetup(await readState());
+    const setup = await readState();
+    if (state.setup === before) keepSetup(setup); // else a change was answered meanwhile, and knows better
   } catch (error) {
     if (error.kind === "key") setConnection("key");
   }
