@@ -11,7 +11,8 @@ import pytest
 import requests
 
 from tests.support.page_site import PageSite, page_site
-from zdemo.emulator import ADMIN, READER, VISITOR, new_fault
+from zdemo.emulator import ADMIN, READER, VISITOR, Faults, create_app, known_world, new_fault
+from zdemo.serving.embedded import serving
 
 ROLE = "read:messages"
 SCOPED = "/api/private-scoped"
@@ -163,6 +164,23 @@ def test_a_user_with_the_name_of_an_id_is_not_changed_in_its_place(foreign: Page
     impostor = world.add_user(world.users[READER.id].organization_id, VISITOR.id, "impostor")
     impostor.created = 0  # listed first
     assert refused(foreign, "grant", user_id=VISITOR.id, role=ROLE) == (404, "unknown_user")
+
+
+@pytest.mark.parametrize(("change", "method"), [("deactivate", "DeactivateUser"), ("revoke", "DeleteAuthorization")])
+def test_a_window_opens_too_if_zitadel_fails_just_after_the_change(change: str, method: str) -> None:
+    world, faults = known_world(), Faults()
+    inner = create_app(world, faults=faults)
+
+    def fails_later(environ: dict[str, Any], start_response: Any) -> Any:
+        answer = inner(environ, start_response)
+        if environ["PATH_INFO"].endswith(method):
+            faults.add(new_fault("internal-error"))
+        return answer
+
+    with serving(fails_later) as port, page_site(beside=False, ZITADEL_DOMAIN=f"http://localhost:{port}") as site:
+        answer = changed(site.open(), change, user_id=READER.id, role=ROLE)
+    assert (answer["shown_after_ms"], answer["possible"]) == (None, False)
+    assert answer["removal"]["until"] > answer["at"]
 
 
 # --- the emulator
