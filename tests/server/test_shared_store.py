@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -12,12 +15,14 @@ import pytest
 
 from tests.support.apis import SCOPED
 from tests.support.introspector_doubles import PATIENCE_SECONDS
+from tests.support.processes import processes
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.served import Served, environment_for, served
 from tests.support.waiting import eventually
-from zdemo.emulator import READER, Emulator, emulate
+from zdemo.emulator import READER, Emulator, emulate, new_fault
 
 CALLS = 64
+TIMEOUT_SECONDS = 5.0  # as ZDEMO_TIMEOUT is not set
 TTL = {"ZDEMO_CACHE_TTL": "60"}
 
 
@@ -95,3 +100,24 @@ def test_a_store_that_ends_degrades_the_api_until_it_is_back(zitadel: Emulator, 
         log = api.log
     assert log.count("answers are not shared") == 1
     assert own.url.removeprefix("redis://") in log
+
+
+def test_a_worker_that_is_killed_while_it_asks_holds_up_no_other(
+    zitadel: Emulator, store: RedisServer, tmp_path: Path
+) -> None:
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+        apis = []
+        for name in "ab":
+            (tmp_path / name).mkdir()
+            apis.append(stack.enter_context(served(tmp_path / name, environment(zitadel, store.url))))
+        zitadel.faults.add(new_fault("hang", times=1, path="introspection"))
+        pool.submit(apis[0].get, SCOPED)
+        eventually("the first asks", lambda: store.keys("lease"))
+        began = time.monotonic()
+        waiting = pool.submit(apis[1].get, SCOPED)
+        for one in processes():
+            if one.group == apis[0].process.pid:
+                os.kill(one.pid, signal.SIGKILL)
+        assert waiting.result(PATIENCE_SECONDS).status == 200
+        assert time.monotonic() - began < TIMEOUT_SECONDS
+        zitadel.faults.clear()

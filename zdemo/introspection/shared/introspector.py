@@ -19,8 +19,8 @@ from zdemo.introspection.shared.redis_store import Look
 LONGEST_LEASE_SECONDS = 1.5  # ZITADEL takes up to 1.36 s under load (p99)
 LEASE_SHARE = 0.3  # of the timeout
 FIRST_PAUSE_SECONDS = 0.002
-LONGEST_PAUSE_SECONDS = 0.05
-PAUSE_GROWTH = 1.5
+LONGEST_PAUSE_SECONDS = 0.025
+PAUSE_GROWTH = 1.25
 
 
 class DeadlineIntrospector(Protocol):
