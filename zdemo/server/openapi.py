@@ -88,13 +88,13 @@ HEADER_SCHEMAS: Mapping[str, Json] = {  # of the others, all values are known
 
 def describe(app: Flask, *, role_denied_status: int) -> Json:
     """Return the OpenAPI document of an app of ``create_app``. Routes that others added to it are left out."""
-    known = _operations(app, role_denied_status)
-    rules = sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule)
+    rules = {rule.endpoint: rule for rule in app.url_map.iter_rules()}
+    known = [(rules[name], main) for name, main in _operations(app, role_denied_status).items() if name in rules]
     return {
         "openapi": "3.1.1",
         "info": INFO,
         "servers": [{"url": "/"}],
-        "paths": {rule.rule: _path(rule, known[rule.endpoint]) for rule in rules if rule.endpoint in known},
+        "paths": {rule.rule: _path(rule, main) for rule, main in known},
         "components": {
             "schemas": {"Refusal": REFUSAL},
             "headers": {ID_HEADER: REQUEST_ID},
@@ -117,11 +117,13 @@ def _operations(app: Flask, role_denied_status: int) -> dict[str, Json]:
             f"Answer callers with an active token for this API whose user has the role {ROLE}",
             InsufficientScope([ROLE], status=role_denied_status),
         ),
-        "operations.healthz": _operation("Tell whether the process answers", {"200": _json({"status": "alive"})}),
+        "operations.healthz": _operation(
+            "Tell whether the process answers", {"200": _json("The process answers.", {"status": "alive"})}
+        ),
         "operations.readyz": _operation(
             "Tell whether the API can check tokens",
             {
-                "200": _json({"status": "ready"}, others=[{"status": DEGRADED}]),
+                "200": _json("The API can check tokens.", {"status": "ready"}, others=[{"status": DEGRADED}]),
                 "502": _reference("BadGateway"),
                 "503": _reference("Unavailable"),
             },
@@ -300,11 +302,15 @@ def _guard_refusal(refused: Refusal) -> Refusal:
 
 def _words(app: Flask, endpoint: str, headers: Mapping[str, str] | None = None) -> Json:
     """Return the answer of one of the three example views, in its own words."""
-    return _json(unwrap(app.view_functions[endpoint])(), headers)
+    return _json("The message of the route.", unwrap(app.view_functions[endpoint])(), headers)
 
 
 def _json(
-    body: Mapping[str, str], headers: Mapping[str, str] | None = None, *, others: Sequence[Mapping[str, str]] = ()
+    description: str,
+    body: Mapping[str, str],
+    headers: Mapping[str, str] | None = None,
+    *,
+    others: Sequence[Mapping[str, str]] = (),
 ) -> Json:
     """Return an answer whose body is always the same, or one of these."""
     schema = {
@@ -314,7 +320,7 @@ def _json(
         "additionalProperties": False,
     }
     values = {name: [value] for name, value in (headers or {}).items()}
-    return _answer("The request is admitted.", {JSON: {"schema": schema, "example": body}}, values)
+    return _answer(description, {JSON: {"schema": schema, "example": body}}, values)
 
 
 def _refusal(description: str, *refusals: Refusal) -> Json:
