@@ -64,7 +64,7 @@ def call(page: Page, path: str = "/api/private") -> requests.Response:
 
 
 def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(shell: Shell) -> None:
-    threads = page_threads(threads=THREADS, workers=1, limit=thread_limit())
+    threads = page_threads(threads=THREADS, workers=1, limit=thread_limit(), connections=4096)
     most = PageSlots(threads).most_feeds
     with served_page(shell) as page:
         with many_opened(page.port, page.cookie, most + 1) as feeds, ThreadPoolExecutor(4 * THREADS) as pool:
@@ -82,10 +82,22 @@ def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(sh
         page.process.communicate(timeout=STOP_SECONDS)
 
 
-@pytest.mark.parametrize(("limit", "most"), [(None, 200), (100_000, 200), (1024, 80), (512, 16), (64, 4)])
-def test_where_threads_are_few_fewer_pages_are_served(limit: int | None, most: int) -> None:
-    assert PageSlots(page_threads(threads=128, workers=1, limit=limit)).most_feeds == most
-    assert page_threads(threads=128, workers=4, limit=limit) <= PAGE_THREADS
+@pytest.mark.parametrize(
+    ("limit", "connections", "most"),
+    [
+        (None, 16_384, 200),
+        (100_000, 16_384, 200),
+        (1024, 16_384, 80),
+        (512, 16_384, 16),
+        (64, 16_384, 4),
+        (None, 256, 48),
+    ],
+)
+def test_where_threads_or_connections_are_few_fewer_pages_are_served(
+    limit: int | None, connections: int, most: int
+) -> None:
+    assert PageSlots(page_threads(threads=128, workers=1, limit=limit, connections=connections)).most_feeds == most
+    assert page_threads(threads=128, workers=4, limit=limit, connections=connections) <= PAGE_THREADS
 
 
 def test_a_page_that_stops_reading_holds_up_nobody(shell: Shell) -> None:

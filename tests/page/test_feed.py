@@ -132,3 +132,18 @@ def test_what_the_page_itself_asks_is_not_shown(site: PageSite) -> None:
         after = site.call("/api/public").headers["X-Request-ID"]
         shown = takewhile(lambda event: event["id"] != after, (event for name, event in found if name == "request"))
         assert [event["path"] for event in shown if not event["path"].startswith("/api/")] == []
+
+
+def test_a_feed_says_when_answers_were_forgotten(site: PageSite) -> None:
+    event_about(site, "/api/private")
+    with feed(site) as found:
+        forget = requests.post(f"{site.url}/-/forget", json={"everything": True}, timeout=PATIENCE_SECONDS)
+        count = next(document["count"] for name, document in found if name == "forgotten")
+    assert forget.json() == {"forgotten": count}
+    assert count >= 1
+    assert event_about(site, "/api/private")["source"] == "asked"
+
+
+def test_the_head_of_a_feed_opens_none(site: PageSite) -> None:
+    answer = site.session.head(f"{site.url}/-/feed", timeout=PATIENCE_SECONDS)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/event-stream")

@@ -118,7 +118,7 @@ def serve(
         from zdemo.serving.production import serve_forever
         from zdemo.serving.spare_threads import spare_threads, thread_limit
 
-        page = _page_options(place, environment, settings, threads=threads, workers=workers)
+        page = _page_options(place, environment, settings, workers=workers, threads=threads, connections=connections)
         own_threads = threads + (page.threads if page else 0)
         spare = spare_threads(threads=own_threads, workers=workers, limit=thread_limit())
         worker = WorkerApp(
@@ -130,7 +130,7 @@ def serve(
 
 
 def _page_options(
-    place: Place, environment: Environment, settings: Settings, *, threads: int, workers: int
+    place: Place, environment: Environment, settings: Settings, *, workers: int, threads: int, connections: int
 ) -> PageOptions | None:
     """Return how the page is served; ``None`` if it is not."""
     from zdemo.emulator import READER, VISITOR
@@ -151,7 +151,7 @@ def _page_options(
         emulator=place.emulator_name,
         emulator_users={"reader": READER.id, "visitor": VISITOR.id} if place.emulator_name else {},
         workers=workers,
-        threads=page_threads(threads=threads, workers=workers, limit=thread_limit()),
+        threads=page_threads(threads=threads, workers=workers, limit=thread_limit(), connections=connections),
     )
 
 

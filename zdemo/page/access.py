@@ -60,7 +60,7 @@ class Access:
     def check_key(self, key: str) -> None:
         """Raise PageRefusal unless this is the key."""
         if not hmac.compare_digest(key.encode("utf-8", "replace"), self._key):
-            raise PageRefusal(403, "wrong_key", "This key is not the key of this start of zdemo serve.")
+            raise PageRefusal(403, "wrong_key", "this key is not the key of this start of zdemo serve")
 
     def new_cookie(self, environ: Environ) -> str:
         """Return the value of ``Set-Cookie``."""
@@ -71,7 +71,7 @@ class Access:
         own = self.cookie_value.encode()
         given = _cookies(environ, _cookie_name(environ))
         if not any(hmac.compare_digest(value.encode("utf-8", "replace"), own) for value in given):
-            raise PageRefusal(401, "no_key", "This page needs a key, which this browser does not have.")
+            raise PageRefusal(401, "no_key", "this page needs a key, which this browser does not have")
 
 
 def _cookie_name(environ: Environ) -> str:

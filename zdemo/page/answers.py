@@ -92,10 +92,11 @@ def refuse(start_response: StartResponse, refusal: PageRefusal, *, as_html: bool
 
 
 def _small_page(text: str) -> str:
+    sentence = f"{text[:1].upper()}{text[1:]}."
     return (
         '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>zdemo</title>\n'
         '<link rel="stylesheet" href="/-/files/page.css">\n'
         '<link rel="icon" href="/-/files/icon.svg" type="image/svg+xml">\n'  # else the browser asks the API for one
-        f"<main>\n<h1>zdemo</h1>\n<p>{escape(text)}</p>\n<p>{HOW_TO_OPEN}</p>\n</main>\n</html>\n"
+        f"<main>\n<h1>zdemo</h1>\n<p>{escape(sentence)}</p>\n<p>{HOW_TO_OPEN}</p>\n</main>\n</html>\n"
     )

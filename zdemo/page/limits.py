@@ -14,14 +14,14 @@ SHORT_REQUESTS = 16  # threads that no feed takes
 RETRY_AFTER_SECONDS = 5
 
 
-def page_threads(*, threads: int, workers: int, limit: int | None) -> int:
+def page_threads(*, threads: int, workers: int, limit: int | None, connections: int) -> int:
     """Return how many threads the page of each worker gets, within the ``limit`` on threads.
 
-    It is a quarter of what the API's own ``threads`` leave: the rest are spare threads for the API.
+    It is a quarter of what the API's own ``threads`` leave, since the rest are spare threads for the API, and of the
+    ``connections`` of a worker: each takes one of those, too.
     """
-    if limit is None:
-        return PAGE_THREADS
-    return max(LEAST_THREADS, min(PAGE_THREADS, (limit // 2 // workers - threads) // 4))
+    left = connections if limit is None else min(connections, limit // 2 // workers - threads)
+    return max(LEAST_THREADS, min(PAGE_THREADS, left // 4))
 
 
 class PageSlots:
