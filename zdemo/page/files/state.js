@@ -40,10 +40,11 @@ export function listen(topics, listener) {
 }
 
 const pending = new Set();
-let pressed = false;
+const LONGEST_PRESS_MS = 1000; // a press whose end is not told must not stop the page
+let pressedAt = -LONGEST_PRESS_MS;
 
-addEventListener("pointerdown", () => (pressed = true), true);
-for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (pressed = false), true);
+addEventListener("pointerdown", () => (pressedAt = performance.now()), true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => (pressedAt = -LONGEST_PRESS_MS), true);
 
 /** Tell the listeners of a topic, at most once per frame. @param {Topic} topic */
 export function changed(topic) {
@@ -58,7 +59,8 @@ function schedule(call) {
 }
 
 function tell() {
-  if (pressed) return schedule(tell); // a button that is drawn anew between press and release would lose the click
+  // a button that is drawn anew between press and release would lose the click
+  if (performance.now() - pressedAt < LONGEST_PRESS_MS) return schedule(tell);
   const called = new Set([...pending].flatMap((topic) => [...(listeners.get(topic) ?? [])]));
   pending.clear();
   called.forEach((listener) => listener());
