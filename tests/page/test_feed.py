@@ -63,6 +63,7 @@ def test_a_first_request_is_shown_with_each_step_to_zitadel_and_back(site: PageS
         "api caller: 401 insufficient_scope",
     ]
     assert (event["status"], event["outcome"], event["source"]) == (401, "insufficient_scope", "asked")
+    assert ["expires", "never"] in event["steps"][4]["lines"]
     assert event["caller"]["name"] == "visitor"
     assert event["answer"]["roles"] == []
     assert [step["decides"] for step in event["steps"] if "decides" in step] == [True]

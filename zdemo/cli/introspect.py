@@ -24,9 +24,8 @@ from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
 from zdemo.investigation import DECISIVE, Investigation, investigate_with
-from zdemo.management.model import LAST_MOMENT
+from zdemo.management.model import NEVER
 
-NEVER = LAST_MOMENT // 1000
 SHOWN_ABOVE = ("token", "roles")  # evidence that is on the screen already when the cause is shown
 
 

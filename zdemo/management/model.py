@@ -13,6 +13,7 @@ from typing import Any
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_MOMENT = 253402300799999  # the year 9999, ZITADEL's date for no expiry, in milliseconds since 1970
+NEVER = LAST_MOMENT // 1000  # the same in seconds
 KEY_METHOD = "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"
 
 Row = Mapping[str, Any]

@@ -17,6 +17,7 @@ from zdemo.http.response import Response
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.exchanges import Exchange
 from zdemo.introspection.model import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
+from zdemo.management.model import NEVER
 from zdemo.server import Trace
 
 LONGEST_BODY = 16 * 1024  # characters; ``events`` shows half of it, so that no end of a secret is left at a cut
@@ -92,7 +93,7 @@ def _cache_step(trace: Trace, settings: Settings, now: float) -> Step:
     titles = {
         Source.HIT: "known",
         Source.JOINED: "another request asks already",
-        Source.SHARED: "known to another worker",
+        Source.SHARED: "known to the shared store",
     }
     left = fresh_seconds(introspection, settings, now)
     if left is not None:
@@ -156,7 +157,8 @@ def _checks(trace: Trace, settings: Settings, now: float) -> Lines:
     lines = [["active", "yes"]]
     if introspection.expires_at is not None:
         left = introspection.expires_at - now
-        lines.append(["expires", f"in {span(left)}" if left > 0 else f"{span(-left)} ago"])
+        shown = f"in {span(left)}" if left > 0 else f"{span(-left)} ago"
+        lines.append(["expires", "never" if introspection.expires_at >= NEVER else shown])
     if settings.project_id:
         named = settings.project_id in introspection.audience or settings.client_id in introspection.audience
         lines.append(["audience", "names this API" if named else "does not name this API"])
