@@ -42,16 +42,17 @@ def test_it_is_made_of_keys_and_items_in_steps_of_two() -> None:
         assert re.match(r" *(- .|[\w]+:( .|$))", line), line
 
 
-def test_both_images_are_pinned_and_the_guide_names_the_version_that_is_started() -> None:
-    zitadel, postgres = images()
+def test_the_images_are_pinned_and_the_guide_names_the_version_that_is_started() -> None:
+    zitadel, redis, postgres = sorted(images(), key=lambda image: image.startswith("postgres:"))
+    assert redis.startswith("redis:7")
     assert re.fullmatch(r"ghcr\.io/zitadel/zitadel:v4\.\d+\.\d+", zitadel)
     assert postgres.startswith("postgres:17")
     assert zitadel.rpartition(":")[2] in GUIDE
 
 
 def test_the_port_is_published_on_loopback_and_is_the_one_that_zitadel_knows() -> None:
-    (published,) = [default(line.strip()) for line in LINES if line.strip().startswith('- "')]
-    assert published == '- "127.0.0.1:8080:8080"'
+    published = [default(line.strip()) for line in LINES if line.strip().startswith('- "')]
+    assert published == ['- "127.0.0.1:8080:8080"', '- "127.0.0.1:6379:6379"']
     assert default(value("ZITADEL_EXTERNALPORT")) == "8080"
     assert value("ZITADEL_EXTERNALDOMAIN") == "localhost"
 
@@ -83,7 +84,7 @@ def test_zitadel_waits_for_a_healthy_database_with_the_same_administrator() -> N
     assert value("POSTGRES_PASSWORD") == value("ZITADEL_DATABASE_POSTGRES_ADMIN_PASSWORD")
     assert value("POSTGRES_USER") == value("ZITADEL_DATABASE_POSTGRES_ADMIN_USERNAME")
     assert "condition: service_healthy" in TEXT
-    assert TEXT.count("healthcheck:") == 2
+    assert TEXT.count("healthcheck:") == 3
 
 
 def test_every_volume_that_is_used_is_declared() -> None:

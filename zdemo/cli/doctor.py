@@ -22,6 +22,7 @@ from zdemo.cli.layout import step
 from zdemo.cli.options import EnvFile, Json, check_address
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
+from zdemo.config.cache_address import CACHE_URL
 from zdemo.config.env_file import DEFAULT, steps_with_env_file
 from zdemo.config.environment import Environment
 from zdemo.config.names import did_you_mean
@@ -30,6 +31,7 @@ from zdemo.doctor import API_CHECKS, CHECKS, Check, CheckReport, DoctorContext, 
 from zdemo.errors import ExitCode, UsageError
 
 ID_WIDTH = 20
+OF_STORE = "cache."  # how the IDs of checks begin that apply only where a store is set, or are asked for by name
 EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
 WHY_NOT = ("settings.complete", "settings.wellformed")  # where a check that says "not set" or "not usable" is explained
 FINDINGS = {  # what follows the group in the ID of a finding: the check that explains it
@@ -171,9 +173,11 @@ class _Examination:
         api: str | None,
         env_file: Path | None,
     ) -> None:
-        self.screen, self.checks, self.only, self.env_file = screen, checks, only, env_file
+        self.screen, self.only, self.env_file = screen, only, env_file
         self.started = time.monotonic()
         self.context = DoctorContext(env_file)
+        has_store = CACHE_URL in self.context.environment or any(name.startswith(OF_STORE) for name in only)
+        self.checks = [check for check in checks if has_store or not check.id.startswith(OF_STORE)]
         hide_secrets(screen, self.context.environment)
         self.subject = self.context if api is None else _target(self.context.environment, api)
         self.command = with_env_file("zdemo doctor", env_file or DEFAULT)

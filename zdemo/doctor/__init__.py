@@ -4,7 +4,7 @@ The checks are data: an ID, what they build on, and a function from the context 
 of ``diagnosis`` and ``http.failures``; the checks only decide which of them belongs to which check.
 """
 
-from zdemo.doctor import api, credentials, network, settings, zitadel
+from zdemo.doctor import api, cache, credentials, network, settings, zitadel
 from zdemo.doctor.check import Check, CheckReport, Outcome, Result, examine, required, selected
 from zdemo.doctor.conformance import CHECKS as API_CHECKS
 from zdemo.doctor.conformance import Target
@@ -16,6 +16,7 @@ CHECKS: tuple[Check[DoctorContext], ...] = (
     *network.CHECKS,
     *zitadel.CHECKS,
     *credentials.CHECKS,
+    *cache.CHECKS,
     *api.CHECKS,
 )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +21,14 @@ from zdemo.config.withheld import why_withheld
 from zdemo.diagnosis import NOTHING, Evidence, OddValue, Probe, odd_values, token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.http.response import Response
+from zdemo.introspection.shared.state import SharedState
 from zdemo.investigation import (
     AdminLookup,
     Investigation,
     Prober,
     clock_ahead_seconds,
     investigate_with,
+    random_token,
     usable_admin_pat,
 )
 from zdemo.management.model import Application
@@ -197,6 +200,15 @@ class DoctorContext:
         offsets = (clock_ahead_seconds(answer, asked_at) for answer in answers)
         ahead = next((offset for offset in offsets if offset is not None), None)
         return Evidence(replies=replies, clock_ahead_seconds=ahead)
+
+    @cached_property
+    def store(self) -> SharedState:
+        """Whether the store that workers share works; only for checks that build on its address."""
+        assert self.settings is not None  # noqa: S101  # as said above
+        from zdemo.introspection.shared.build import shared_answers  # here, since most APIs have no store
+
+        with closing(shared_answers(self.settings)) as answers:
+            return answers.tried(random_token())
 
     @property
     def has_token(self) -> bool:

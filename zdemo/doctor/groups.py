@@ -18,6 +18,7 @@ GROUPS = {
     "token": "token",
     "role": "role",
     "admin": "administrator",
+    "cache": "cache",
     "api": "API",
     "api.no_token": "refusals",
     "api.other_scheme": "refusals",
@@ -52,6 +53,8 @@ VERDICTS = {  # of a check that failed or warned, where its result has no words 
     "role.granted": "read:messages is missing",
     "admin.valid": "not valid",
     "admin.rights": "not enough permissions",
+    "cache.reachable": "the store does not answer",
+    "cache.writable": "the store takes no answers",
     "api.reachable": "does not answer",
     "api.identity": "does not answer as zdemo serve does",
     "api.agrees": "disagrees with ZITADEL",
@@ -68,7 +71,7 @@ VERDICTS = {  # of a check that failed or warned, where its result has no words 
 }
 EXPLAINS = {  # warning: what it may be the cause of, as IDs or what stands before their dot
     "settings.readable": ("settings.complete", "client", "token"),
-    "settings.shadowed": ("settings", "net", "zitadel", "client", "token", "role", "admin", "api"),
+    "settings.shadowed": ("settings", "net", "zitadel", "client", "token", "role", "admin", "cache", "api"),
     "settings.wellformed": ("net", "zitadel", "client", "token", "role", "admin", "api.identity", "api.reachable"),
     "clock.skew": ("net.tls", "client", "token"),
     "client.kind": ("client.accepted",),

@@ -33,25 +33,22 @@ from zdemo.introspection.shared.link import StoreFailed, StoreFault
 from zdemo.introspection.shared.orders import ReceivedOrders
 from zdemo.introspection.shared.redis_store import MOST_ORDERS, PREFIX, Look, Names, RedisStore
 from zdemo.introspection.shared.sealing import Sealer, StoredAnswer, Unbelievable
-from zdemo.introspection.shared.state import SharedState
+from zdemo.introspection.shared.state import OF_WRITES, SharedState
 
 DATE_SECONDS = 5.0  # how much the clocks of ZITADEL's servers may differ
 WALL_SECONDS = 30.0  # how much this machine's clock may be ahead of ZITADEL's before ZITADEL has told the time
 SET_BACK_SECONDS = 1.0  # of the store's clock, that are worth a word
 LISTEN_SECONDS = 1.0
-# That something was read from the store does not end these: what was written has to.
-OF_WRITES = {
-    StoreFault.FULL,
-    StoreFault.READ_ONLY,
-    StoreFault.PERMISSION,
-    StoreFault.ERROR,
-    StoreFault.NO_SCRIPT,
-    StoreFault.GARBAGE,
-}
+TRIAL_SECONDS = 1.0  # for a lease, if it is not given back
 OWNER_BYTES = 16
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+
+def new_owner() -> bytes:
+    """Return a name for who holds a lease, unlike all others."""
+    return os.urandom(OWNER_BYTES).hex().encode()
 
 
 @dataclass(kw_only=True)
@@ -61,7 +58,7 @@ class Question:
     token_hash: bytes
     name: str
     names: Names
-    owner: bytes = field(default_factory=lambda: os.urandom(OWNER_BYTES).hex().encode())
+    owner: bytes = field(default_factory=new_owner)
     rejected: str = ""
 
 
@@ -151,6 +148,16 @@ class SharedAnswers:
             question.rejected = digest
             self.count("shared_rejected")
         return look, answer
+
+    def tried(self, token: str) -> SharedState:
+        """Return whether the store works, after a question about a token that nobody has, and a lease for it."""
+        names, owner = Names.of(self._sealer.name(sha256(token.encode()).digest())), new_owner()
+        try:
+            look = self._store.look(names, self._order_key, owner, lease_seconds=TRIAL_SECONDS, rejected="")
+            self._store.end(names, self._order_key, owner, head=look.head, value=b"", milliseconds=0)
+        except StoreFailed as failed:
+            return SharedState.of(failed.fault, self._shown)
+        return SharedState()
 
     def _store_time(self, look: Look) -> float:
         """Return the store's time at ``look.sent_at`` or a little later, as if its clock had never been set back."""

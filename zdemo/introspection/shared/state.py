@@ -31,13 +31,28 @@ WORDS: dict[StoreFault, tuple[str, str]] = {
     StoreFault.NO_SCRIPT: ("refuses scripts", "look into its log; zdemo is tested with Redis 7.0"),
 }
 
+READABLE = {StoreFault.FULL, StoreFault.READ_ONLY, StoreFault.PERMISSION}
+# That something was read from the store does not end these: what was written has to.
+OF_WRITES = {
+    StoreFault.FULL,
+    StoreFault.READ_ONLY,
+    StoreFault.PERMISSION,
+    StoreFault.ERROR,
+    StoreFault.NO_SCRIPT,
+    StoreFault.GARBAGE,
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SharedState:
-    """Whether answers are shared. If not, the API asks ZITADEL for itself: ``reason`` says why, ``hint`` what to do."""
+    """Whether answers are shared. If not, the API asks ZITADEL for itself: ``reason`` says why, ``hint`` what to do.
+
+    ``reads``: the store answers, and only what would be written is refused.
+    """
 
     reason: str = ""
     hint: str = ""
+    reads: bool = False
 
     @property
     def ok(self) -> bool:
@@ -48,10 +63,10 @@ class SharedState:
     def of(cls, fault: StoreFault, shown: str) -> SharedState:
         """Return the state after a fault of the store at an address."""
         what, hint = WORDS[fault]
-        return cls(reason=f"the store at {shown} {what}", hint=hint)
+        return cls(reason=f"the store at {shown} {what}", hint=hint, reads=fault in READABLE)
 
     @classmethod
     def set_back(cls, shown: str) -> SharedState:
         """Return the state while the store's clock shows less than before."""
         hint = "set the store's clock; if it is right now, restart the APIs"
-        return cls(reason=f"the clock of the store at {shown} was set back", hint=hint)
+        return cls(reason=f"the clock of the store at {shown} was set back", hint=hint, reads=True)
