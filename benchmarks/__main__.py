@@ -9,6 +9,7 @@ import time
 
 from benchmarks.cpu import cpu
 from benchmarks.flood import flood
+from benchmarks.forgetting import forget
 from benchmarks.memory import memory
 from benchmarks.observe import observe
 from benchmarks.published import published
@@ -26,6 +27,7 @@ TABLES = {
     "asgi": asgi,
     "cold": cold,
     "removal": removal,
+    "forget": forget,
     "published": published,
     "hanging": hanging,
     "flood": flood,
