@@ -1,8 +1,9 @@
 # What contributors run. PYTHON is an interpreter with the extra `dev` installed.
 PYTHON ?= .venv/bin/python
 FLOORS = .venv-floors
+FOLDER ?= build/screenshots
 
-.PHONY: check lint types test floors test-zitadel bench
+.PHONY: check lint types test floors test-zitadel bench screenshots
 
 check: lint types test
 
@@ -30,3 +31,7 @@ test-zitadel:
 
 bench:
 	$(PYTHON) -m benchmarks
+
+# Pictures of the page's main states: make screenshots FOLDER=/tmp/page. The two small ones are docs/images/page-*.webp.
+screenshots:
+	$(PYTHON) -m tests.support.screenshots $(FOLDER)

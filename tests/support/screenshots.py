@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page
 from tests.support.browser import CHROMIUM, NARROW, WIDE, chromium
 from tests.support.page_states import main_states
 from tests.support.visits import site, visit
+from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS
 
 FOR_DOCS = "refused"  # the state that docs/page.md and README.md show
 QUALITY = 70
@@ -23,7 +24,7 @@ def draw(browser: Browser, folder: Path, size: tuple[int, int], *, dark: bool) -
     scheme = "dark" if dark else "light"
     with (
         tempfile.TemporaryDirectory(prefix="zdemo-screenshots-") as scratch,
-        site(Path(scratch)) as own,
+        site(Path(scratch), cache_seconds=DEFAULT_CACHE_TTL_SECONDS) as own,
         visit(browser, own, size=size, dark=dark) as person,
     ):
         for name in main_states(person):

@@ -37,13 +37,18 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> Iterator[Site]:
+def site(
+    folder: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    cache_seconds: float = CACHE_SECONDS,
+) -> Iterator[Site]:
     """Run ``zdemo serve`` for the block: with the emulator beside it, or with these settings for a ZITADEL."""
     port = free_port()
     if environment is None:
         arguments = ("--emulator", "--emulator-port", str(port), *arguments)
     zitadel = environment["ZITADEL_DOMAIN"] if environment else f"http://localhost:{port}"
-    variables = {"ZDEMO_CACHE_TTL": f"{CACHE_SECONDS:g}", **own_state_home(), **(environment or {})}
+    variables = {"ZDEMO_CACHE_TTL": f"{cache_seconds:g}", **own_state_home(), **(environment or {})}
     with served(folder, variables, *arguments) as running:
         yield Site(served=running, address=printed_address(folder), zitadel=zitadel)
 
