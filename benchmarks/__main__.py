@@ -12,6 +12,7 @@ from benchmarks.flood import flood
 from benchmarks.forgetting import forget
 from benchmarks.memory import memory
 from benchmarks.observe import observe
+from benchmarks.paint import paint
 from benchmarks.published import published
 from benchmarks.start import start
 from benchmarks.tables import asgi, cached_against_uncached, cold, hanging, removal, servers, warm
@@ -33,6 +34,7 @@ TABLES = {
     "flood": flood,
     "start": start,
     "memory": memory,
+    "paint": paint,
 }
 
 

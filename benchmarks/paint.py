@@ -13,7 +13,9 @@ from tests.support.browser import chromium
 from tests.support.visits import site
 
 ROUNDS = 15
-PAINTED = 'performance.getEntriesByName("first-contentful-paint")[0]?.startTime'
+PAINTED = """() => new Promise((painted) => new PerformanceObserver((list) => {
+    for (const entry of list.getEntriesByName("first-contentful-paint")) painted(entry.startTime);
+}).observe({ type: "paint", buffered: true }))"""
 NOW = "performance.now()"
 
 
@@ -25,7 +27,6 @@ def painted(browser: Browser, address: str, *, status: str = "") -> tuple[float,
     if status:
         expect(page.get_by_text(status, exact=True)).to_be_visible()
     connected = float(page.evaluate(NOW))
-    page.wait_for_function(PAINTED)
     paint = float(page.evaluate(PAINTED))
     context.close()
     return paint, connected
