@@ -20,6 +20,7 @@ from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection
 from zdemo.introspection.shared.answers import SharedAnswers
 from zdemo.introspection.shared.build import shared_answers
+from zdemo.introspection.shared.guarded_store import GuardedStore
 from zdemo.introspection.shared.introspector import SharedIntrospector
 from zdemo.introspection.shared.link import Links
 from zdemo.introspection.shared.redis_store import Look, RedisStore
@@ -142,11 +143,14 @@ def worker(
     address = cache_address(url)
     store = ShiftedStore(Links(address, most=8), clocks, seconds=OPERATION_SECONDS, largest_value=LARGEST_VALUE_BYTES)
     answers = SharedAnswers(
-        store,
+        GuardedStore(
+            store,
+            shown=address.shown,
+            operation_seconds=OPERATION_SECONDS,
+            clock=lambda: running_clock() + clocks.running,
+        ),
         Sealer(settings or settings_for("https://acme.example")),
-        shown=address.shown,
         ttl_seconds=ttl,
-        operation_seconds=OPERATION_SECONDS,
         listen_seconds=LISTEN_SECONDS,
         clock=lambda: running_clock() + clocks.running,
         wall_clock=lambda: time.time() + clocks.wall,

@@ -37,19 +37,18 @@ def shared_answers(
     except InvalidValue as error:
         raise SettingsError([f"{CACHE_URL} {error}"], hint=error.fix) from None
     from zdemo.introspection.shared.answers import SharedAnswers  # here, because the package may have been missing
+    from zdemo.introspection.shared.guarded_store import GuardedStore
     from zdemo.introspection.shared.link import Links
     from zdemo.introspection.shared.redis_store import RedisStore
     from zdemo.introspection.shared.sealing import LARGEST_VALUE_BYTES, Sealer
 
     links = Links(address, most=connections + 1)  # one waits for orders to forget
     seconds = min(LONGEST_OPERATION_SECONDS, OPERATION_SHARE * settings.timeout_seconds)
+    store = RedisStore(links, seconds=seconds, largest_value=LARGEST_VALUE_BYTES, clock=clock)
     return SharedAnswers(
-        RedisStore(links, seconds=seconds, largest_value=LARGEST_VALUE_BYTES, clock=clock),
+        GuardedStore(store, shown=address.shown, operation_seconds=seconds, counters=counters, clock=clock),
         Sealer(settings),
-        shown=address.shown,
         ttl_seconds=settings.cache_ttl_seconds,
-        operation_seconds=seconds,
-        counters=counters,
         clock=clock,
         wall_clock=wall_clock,
     )
