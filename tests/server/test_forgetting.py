@@ -23,7 +23,9 @@ from tests.support.upstream import Behaviour, Connection, Upstream, upstream
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 from tests.support.wire import Reply, request
 from zdemo.emulator import READER
+from zdemo.introspection.forget import Forget
 from zdemo.server import create_app
+from zdemo.server.forgetting import Forgetting
 from zdemo.serving.bus import Bus
 from zdemo.serving.loopback import is_local_program
 
@@ -237,10 +239,22 @@ def _order(api: Served) -> Reply:
     return api.send(EVERYTHING)
 
 
-def test_an_order_that_another_worker_does_not_confirm_fails() -> None:
-    """Without a hub, the other worker is one that never answers."""
-    hub, pipe = multiprocessing.Pipe()
-    with running(create_app(settings_for("http://localhost:9"), bus=Bus(pipe, others=1))) as api:
-        reply = api.send(EVERYTHING)
-        assert (reply.status, reply.json["error"], reply.one("retry-after")) == (503, "unconfirmed", "1")
+def test_an_order_that_another_worker_does_not_confirm_has_no_result() -> None:
+    hub, pipe = multiprocessing.Pipe()  # nobody reads at the other end
+    order = Forget(everything=True)
+    obeyed: list[Forget] = []
+    bus = Bus(pipe, others=1)
+
+    def obey(order: Forget) -> int:
+        obeyed.append(order)
+        return 1
+
+    forgetting = Forgetting(obey, lambda _: True, bus, confirm_seconds=0.1)
+    assert forgetting.everywhere(order) is None
+    assert obeyed == [order]
     hub.close()
+
+
+@pytest.mark.parametrize(("published", "result"), [(True, 7), (False, None)])
+def test_an_order_that_the_store_does_not_take_has_no_result(published: bool, result: int | None) -> None:
+    assert Forgetting(lambda _: 7, lambda _: published, Bus()).everywhere(Forget(everything=True)) == result
