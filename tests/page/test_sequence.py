@@ -80,7 +80,8 @@ def test_a_pasted_token_is_used_and_shown_nowhere(person: Visit) -> None:
     assert VISITOR.pat not in person.page.content()
     assert VISITOR.pat not in person.page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
     person.send(PRIVATE, PASTED, "no-token-of-this-zitadel")
-    person.sees("401", "invalid_token")
+    person.sees("401", "invalid_token", "(too short to show a part of it)")
+    expect(person.rows().first).to_contain_text("unknown")
 
 
 def test_any_path_can_be_asked_for(person: Visit) -> None:

@@ -1,7 +1,7 @@
 /** What stands above the lanes: the answer, the request, and what the API knew about the token. */
 
 import { make } from "./dom.js";
-import { duration, markOf, milliseconds, resultOf, seconds, timeOfDay } from "./words.js";
+import { duration, markOf, milliseconds, partOf, resultOf, seconds, timeOfDay } from "./words.js";
 import { now } from "./state.js";
 
 const SOURCES = {
@@ -47,6 +47,7 @@ function fact(name, value) {
 function tokenOf(event) {
   const { token, kind } = event.caller ?? {};
   if (!token) return "none";
+  if (!partOf(event.caller)) return `${kind} ${token}`;
   return kind ? `${token} (${kind})` : token;
 }
 
