@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Browser, expect
 
-from tests.support.browser import watched
+from tests.support.browser import violations, watched
 from tests.support.served import started
 from tests.support.state_home import own_state_home
 from tests.support.visits import PRIVATE, PUBLIC, Site, Visit, printed_address, visit
@@ -73,6 +73,22 @@ def test_two_pages_show_the_same_requests(person: Visit) -> None:
     person.sees("/api/public", in_part="Feed")
 
 
+def test_more_pages_than_a_browser_has_connections_for_say_so_and_still_send(person: Visit) -> None:
+    context = person.page.context
+    others = [Visit(context.new_page(), person.watch, person.site) for _ in range(3)]
+    for other in others:
+        other.open()
+    late = Visit(context.new_page(), person.watch, person.site)
+    late.page.goto(person.site.address)
+    expect(late.page.get_by_role("alert")).to_contain_text("Too many pages")
+    late.send(PRIVATE, "reader")
+    late.sees("200", in_part="Try it")
+    others[0].sees("/api/private", in_part="Feed")
+    others[0].page.close()
+    late.is_live()
+    expect(late.page.get_by_role("alert")).to_be_hidden()
+
+
 def test_when_the_api_is_gone_it_says_so_and_when_it_is_back_asks_for_its_new_address(
     browser: Browser, own_site: Site, tmp_path: Path
 ) -> None:
@@ -86,6 +102,7 @@ def test_when_the_api_is_gone_it_says_so_and_when_it_is_back_asks_for_its_new_ad
         arguments = ("--port", port, "--emulator", "--emulator-port", str(urlsplit(own_site.zitadel).port))
         with started(folder, own_state_home(), *arguments):
             expect(person.page.get_by_role("alert")).to_contain_text("zdemo serve prints now", timeout=60_000)
+            assert violations(person.page) == []
             person.page.goto(printed_address(folder))
             person.is_live()
             expect(person.page.get_by_role("alert")).to_be_hidden()

@@ -7,6 +7,7 @@ import { callerOf, reasonOf, resultOf } from "./words.js";
 import { addEvent, addNote, keepSetup, listen, setConnection, state } from "./state.js";
 
 const RETRY_MS = 5000;
+const MOST_FEEDS = 4; // a browser opens six connections to a server: without the others, no page could send a request
 const REFRESH_MS = 500;
 const SPOKEN_MS = 2000;
 const SHORT = {
@@ -54,7 +55,22 @@ function refreshSoon() {
   setTimeout(() => refreshState().finally(() => (isDue = false)), REFRESH_MS);
 }
 
-function connect() {
+/** Take one of the places that the pages in this browser share; return what gives it back, or null. */
+async function takePlace() {
+  if (!navigator.locks) return () => {};
+  for (let place = 0; place < MOST_FEEDS; place += 1) {
+    const giveBack = await new Promise((found) => {
+      const held = (lock) => (lock ? new Promise((release) => found(release)) : found(null));
+      navigator.locks.request(`feed ${place}`, { ifAvailable: true }, held);
+    });
+    if (giveBack) return giveBack;
+  }
+  return null;
+}
+
+async function connect() {
+  const giveBack = await takePlace();
+  if (!giveBack) return retry("too_many");
   const feed = new EventSource("/-/feed");
   feed.addEventListener("hello", () => {
     if (state.connection !== "connecting") refreshState(); // the API may have been started anew
@@ -73,7 +89,7 @@ function connect() {
   feed.addEventListener("skipped", (message) => {
     addNote(`too many requests at a time: ${parsed(message.data)?.count} are not shown`);
   });
-  feed.addEventListener("error", () => lost(feed));
+  feed.addEventListener("error", () => lost(feed, giveBack));
 }
 
 function parsed(text) {
@@ -85,11 +101,16 @@ function parsed(text) {
 }
 
 /** The browser reconnects after a lost connection, but not after an answer other than 200. */
-async function lost(feed) {
+async function lost(feed, giveBack) {
   if (feed.readyState !== EventSource.CLOSED) return setConnection("gone");
+  giveBack();
   const refusal = await feedRefusal();
-  if (!refusal) return connect();
-  setConnection(refusal.code === "too_many_pages" ? "too_many" : refusal.kind);
+  if (refusal) retry(refusal.code === "too_many_pages" ? "too_many" : refusal.kind);
+  else connect();
+}
+
+function retry(why) {
+  setConnection(why);
   setTimeout(connect, RETRY_MS);
 }
 
