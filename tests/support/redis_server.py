@@ -170,12 +170,12 @@ def answering(answer: bytes) -> Behaviour:
     return behave
 
 
-def dripping(answer: bytes) -> Behaviour:
-    """Send an answer byte by byte, again and again."""
+def dripping(answer: bytes, seconds: float = DRIP_SECONDS) -> Behaviour:
+    """Send an answer byte by byte, again and again, ``seconds`` apart."""
 
     def behave(sock: socket.socket, ended: threading.Event) -> None:
         for byte in itertools.cycle(answer):
-            if ended.wait(DRIP_SECONDS):
+            if ended.wait(seconds):
                 return
             sock.sendall(bytes([byte]))
 

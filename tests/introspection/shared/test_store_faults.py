@@ -141,6 +141,15 @@ def test_a_store_that_was_restarted_is_used_again_and_no_request_notices(zitadel
         check_it_works_again(zitadel, server.url, shared)
 
 
+def test_connections_that_the_store_has_closed_are_replaced_and_no_failure_counts(zitadel: Emulator) -> None:
+    with redis_server() as server, api(zitadel, server.url) as (introspector, shared):
+        introspector.introspect("before", own=True)
+        server.run("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        introspector.introspect("after", own=True)
+        assert len(server.keys("answer")) == 2
+        assert shared.counters.shared_failures == 0
+
+
 def test_a_command_that_takes_long_delays_no_request_beyond_its_time(zitadel: Emulator) -> None:
     with redis_server() as server, api(zitadel, server.url) as (introspector, shared), ThreadPoolExecutor() as pool:
         introspector.introspect("before", own=True)
@@ -237,6 +246,7 @@ def test_tls_to_a_port_without_it_is_said(zitadel: Emulator, caplog: pytest.LogC
         (answering(b"\xff" * 2**20), "does not answer as Redis"),
         (answering(b""), "does not answer in time"),
         (dripping(b"*5\r\n$10\r\n1234567890\r\n"), "does not answer in time"),
+        (dripping(b"+endless", seconds=0.0002), "does not answer in time"),
         (closing_at_once, "closes connections"),
     ],
 )

@@ -246,9 +246,8 @@ class Links:
             self._free.release()
 
     def _run(self, command: tuple[Any, ...], deadline: float, most_bytes: int) -> Any:
-        while True:
+        for is_last in (False, True):
             link = self._idle_link() or _Link(self._address, self._context)
-            was_connected = link.is_connected
             try:
                 answer = link.run(deadline, most_bytes, *command)
             except Exception as error:  # a server that is not a Redis may make the parser fail in any way
@@ -257,7 +256,7 @@ class Links:
                     self._idle.append(link)
                 else:
                     link.drop()
-                if not (was_connected and fault is StoreFault.CLOSED):
+                if is_last or fault is not StoreFault.CLOSED:
                     raise StoreFailed(fault) from None
                 self.close()  # the others are from the same time
                 continue
@@ -266,6 +265,7 @@ class Links:
                 raise
             self._idle.append(link)
             return answer
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _idle_link(self) -> _Link | None:
         try:
