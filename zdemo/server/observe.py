@@ -61,9 +61,7 @@ def observed(app: WSGIApp, metrics: Metrics | None = None, watcher: Watcher | No
                 metrics.observe(request.endpoint or NO_ROUTE, outcome, seconds)
             if access_log.isEnabledFor(logging.INFO):
                 _log(request, int(status[:3]), outcome, seconds)
-            if INTROSPECTION in environ:
-                headers = [*_without(headers, "cache-control"), NO_STORE, VARY]
-            headers = [*_without(headers, "x-request-id"), (ID_HEADER, identity)]
+            headers = _with_own(headers, (ID_HEADER, identity), guarded=INTROSPECTION in environ)
             if traced is not None:
                 traced.trace.method, traced.trace.path = _shown_request_of(request)
                 traced.answered(request, int(status[:3]), headers, seconds)
@@ -74,15 +72,20 @@ def observed(app: WSGIApp, metrics: Metrics | None = None, watcher: Watcher | No
     return call
 
 
-def _without(headers: list[tuple[str, str]], name: str) -> list[tuple[str, str]]:
-    return [header for header in headers if header[0].lower() != name]
+def _with_own(headers: list[tuple[str, str]], identity: tuple[str, str], *, guarded: bool) -> list[tuple[str, str]]:
+    """Return the headers of an answer with those of this layer in place of the app's."""
+    replaced = ("x-request-id", "cache-control") if guarded else ("x-request-id",)
+    kept = [header for header in headers if header[0].lower() not in replaced]
+    return [*kept, NO_STORE, VARY, identity] if guarded else [*kept, identity]
 
 
 def _log(request: Request, status: int, outcome: str, seconds: float) -> None:
     environ = request.environ
     introspection: Introspection | None = environ.get(INTROSPECTION)
+    method, path = _shown_request_of(request)
     fields = (
-        *_shown_request_of(request),
+        method,
+        path,
         status,
         outcome,
         environ[REQUEST_ID],
