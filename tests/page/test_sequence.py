@@ -44,7 +44,7 @@ def test_the_first_request_asks_zitadel_and_the_next_one_takes_the_answer_from_t
     person.sees("200", "POST /oauth/v2/introspect", "just asked")
     steps = person.part("Sequence").get_by_role("list").first.get_by_role("listitem")
     names = [re.sub(r"\s+", " ", text) for text in steps.get_by_role("button").all_inner_texts()]
-    lanes = ["Caller to API", "API to Cache", "API to ZITADEL", "ZITADEL to API", "Decision", "API to Caller"]
+    lanes = ["Caller to API", "API to Cache", "API to ZITADEL", "ZITADEL to API", "The API decided", "API to Caller"]
     assert [lane for lane in lanes if any(lane.lower() in name.lower() for name in names)] == lanes, names
     person.send(SCOPED, "reader")
     person.sees("200", "from the cache")

@@ -3,13 +3,15 @@
 import { change } from "./api.js";
 import { byId, confirmed, make, setText, spoken } from "./dom.js";
 import { fixes } from "./decision.js";
-import { openWindow } from "./countdown.js";
+import { showChange } from "./countdown.js";
 import { refreshState } from "./live.js";
-import { addNote, keepChanges, listen, state } from "./state.js";
+import { remember, remembered } from "./remember.js";
+import { keepChanges, listen, state } from "./state.js";
 import { duration } from "./words.js";
 
 const DELAY_SECONDS = 0.3;
 const HOUR_SECONDS = 3600;
+const STOPPED = "start ZITADEL first: while it is stopped, nothing can be changed there";
 
 /** The changes that were ordered and are not made yet, and the end of the last one. */
 const waiting = new Set();
@@ -17,6 +19,8 @@ let last = Promise.resolve();
 
 /** Show the switches, and show them anew after each change. */
 export function startChange() {
+  byId("forget").checked = remembered("forget") === "true";
+  remember(byId("forget"));
   listen(["setup"], draw);
 }
 
@@ -39,10 +43,17 @@ function group(name, rows) {
   return make("fieldset", {}, make("legend", {}, name), ...rows);
 }
 
-/** Return a row with what is now, and the button that changes it. */
+/** Return a row with what is now, and the button that changes it; while that cannot be, the button says why. */
 function row(id, name, now, isOff, label, about, order) {
-  const button = make("button.small", { type: "button", id }, label, about && spoken(` ${about}`));
-  button.addEventListener("click", () => apply(order));
+  const whyNot = order.user_id && state.setup.changes.emulator?.stopped ? STOPPED : "";
+  const button = make(
+    "button.small",
+    { type: "button", id, "aria-disabled": whyNot && "true", title: whyNot },
+    label,
+    about && spoken(` ${about}`),
+    whyNot && spoken(`: ${whyNot}`),
+  );
+  button.addEventListener("click", () => (whyNot ? setText(byId("change-result"), whyNot) : apply(order)));
   return make(
     "div.switch",
     {},
@@ -67,14 +78,14 @@ function roleRow(user) {
   const [label, about, said] = has
     ? ["Revoke", `${role} from ${user.name}`, `${role} revoked from ${user.name}`]
     : ["Grant", `${role} to ${user.name}`, `${role} granted to ${user.name}`];
-  const order = { change: has ? "revoke" : "grant", user_id: user.id, role, said, removes: has };
+  const order = { change: has ? "revoke" : "grant", user_id: user.id, role, said, };
   return row(`role-${user.id}`, `role ${role}`, has ? "granted" : "not granted", !has, label, about, order);
 }
 
 function userRow(user) {
   const isActive = user.state === "active";
   const said = `${user.name} ${isActive ? "deactivated" : "reactivated"}`;
-  const order = { change: isActive ? "deactivate" : "reactivate", user_id: user.id, said, removes: isActive };
+  const order = { change: isActive ? "deactivate" : "reactivate", user_id: user.id, said };
   return row(
     `user-${user.id}`,
     "user",
@@ -86,16 +97,20 @@ function userRow(user) {
   );
 }
 
+const PAT_STATES = { ended: "ended by deactivating" };
+const patState = (user) => PAT_STATES[user.pat] ?? user.pat;
+
 function patRow(user) {
   const isPresent = user.pat === "present";
   // a real ZITADEL does not bring a deleted PAT back, and of an inactive user nobody can tell
-  if (user.pat === "unknown" || (!isPresent && !state.setup.changes.emulator)) return fixedRow("PAT", user.pat);
+  if (user.state !== "active" && user.pat === "ended") return fixedRow("PAT", PAT_STATES.ended);
+  if (user.pat === "unknown" || (!isPresent && !state.setup.changes.emulator)) return fixedRow("PAT", patState(user));
   const said = `PAT of ${user.name} ${isPresent ? "deleted" : "restored"}`;
-  const order = { change: isPresent ? "delete_pat" : "create_pat", user_id: user.id, said, removes: isPresent };
+  const order = { change: isPresent ? "delete_pat" : "create_pat", user_id: user.id, said };
   return row(
     `pat-${user.id}`,
     "PAT",
-    user.pat,
+    patState(user),
     !isPresent,
     isPresent ? "Delete PAT" : "Restore PAT",
     `of ${user.name}`,
@@ -168,17 +183,23 @@ async function apply(order) {
   if (!waiting.size) byId("changes").removeAttribute("aria-busy");
 }
 
-async function carryOut({ said, removes, ...order }) {
+async function carryOut({ said, ...order }) {
   try {
     const answer = await change({ ...order, forget: byId("forget").checked });
     const { at, shown_after_ms: shown, removal, ...changes } = answer;
-    addNote(said, at);
     const took = typeof shown === "number" ? `; ZITADEL showed it after ${Math.round(shown)} ms` : "";
-    setText(byId("change-result"), said + took);
-    if (removal) openWindow(removal.until, removes);
+    setText(byId("change-result"), said + took + adviceAfter(order, changes));
+    showChange({ text: said, at, until: removal?.until ?? null });
     keepChanges(changes);
   } catch (error) {
     setText(byId("change-result"), error.hint ? `${error.message}: ${error.hint}` : error.message);
     refreshState();
   }
+}
+
+/** Return what is still to do after a change: a user who is active again has no PAT that works. */
+function adviceAfter(order, changes) {
+  const user = changes.users.find((one) => one.id === order.user_id);
+  if (order.change !== "reactivate" || user?.pat !== "ended") return "";
+  return `; the PAT ended when the user was deactivated${changes.emulator ? ": press Restore PAT" : ""}`;
 }

@@ -7,6 +7,9 @@ import { addNote, changed, listen, now, state } from "./state.js";
 
 const TICK_MS = 100;
 
+/** The changes that were shown, by their time: the page that made one is told of it twice. */
+const shown = new Set();
+
 /** Run the clocks. */
 export function startCountdown() {
   listen(["setup", "window"], draw);
@@ -14,12 +17,27 @@ export function startCountdown() {
 }
 
 /**
- * Start the time in which the API may still use answers from before a change.
- * @param {number} until on the server's clock
- * @param {boolean} removes whether the change took a right away
+ * Show a change of ZITADEL: in the feed, and for how long answers from before it may still pass.
+ * @param {{text: string, at: number, until: number | null}} change on the server's clock; null: none may pass
+ * @returns {boolean} whether it was not shown before
  */
-export function openWindow(until, removes) {
-  state.window = { from: now(), until, closed: false, removes };
+export function showChange({ text, at, until }) {
+  if (shown.has(at)) return false;
+  shown.add(at);
+  addNote(text, at);
+  const isOpen = state.window && !state.window.closed && !state.window.isElsewhere;
+  const last = Math.max(until ?? 0, isOpen ? state.window.until : 0); // an earlier change may still have its time
+  open(last, false);
+  return true;
+}
+
+/** Show that ZITADEL is not as it was, though no change was told of: it was changed just now at the latest. */
+export function showChangeElsewhere() {
+  open(now() + state.setup.ttl_seconds, true);
+}
+
+function open(until, isElsewhere) {
+  state.window = until > now() ? { from: now(), until, closed: false, isElsewhere } : null;
   changed("window");
 }
 
@@ -32,11 +50,17 @@ export function closeWindow() {
 function tick() {
   tickFacts();
   if (!state.window || state.window.closed) return;
-  if (now() >= state.window.until) {
-    state.window.closed = true;
-    addNote(`${state.window.removes ? "removal window closed: " : ""}the API only uses answers from after the change`);
-  }
+  if (now() >= state.window.until) close();
   draw();
+}
+
+function close() {
+  if (state.window.isElsewhere) {
+    state.window = null; // when it was made is not known, so nothing more is said about it
+    return;
+  }
+  state.window.closed = true;
+  addNote("answers from before the change are too old now: the API asks ZITADEL again");
 }
 
 function draw() {
@@ -49,13 +73,18 @@ function draw() {
 }
 
 function textOf(window, left) {
-  if (window?.closed) return "The API now only uses answers from after the change.";
+  if (window?.closed) {
+    return state.setup?.changes.emulator?.stopped
+      ? "ZITADEL is stopped, and answers from before are too old: the API cannot decide about a token, and answers 503."
+      : "The API now only uses answers from after the change.";
+  }
   if (window) {
-    const start = window.removes ? "Removal window: the" : "The";
-    return `${start} API may still use answers from before the change for ${seconds(left)}.`;
+    const change = window.isElsewhere ? "ZITADEL was changed outside of this page: answers" : "Answers";
+    return `${change} from before the change may still pass for up to ${seconds(left)}.`;
   }
   const ttl = state.setup?.ttl_seconds;
   if (typeof ttl !== "number") return "Loading…";
   if (ttl === 0) return "The API asks ZITADEL for each request, so a change shows at once.";
-  return `The API reuses ZITADEL’s answers for up to ${duration(ttl)}, so a change can take that long to show.`;
+  const time = duration(ttl);
+  return `The API reuses ZITADEL’s answers for up to ${time}, so a change can take that long to show: the removal window.`;
 }

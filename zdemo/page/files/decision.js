@@ -5,6 +5,9 @@ import { make, spoken } from "./dom.js";
 const COMMAND = /^(zdemo|curl|unset|export|docker|python|pip)\b/;
 const REMARK = /\s{2,}\((.*)\)$/s;
 const SHOWN_MS = 1500;
+const MISSING_ROLE = "insufficient_scope";
+const ROLES_CLAIM =
+  "Roles count only in the roles claim of ZITADEL’s answer. Its scope does not say which roles are granted: for a PAT, it lists every role of the project.";
 
 /**
  * Return what stands below the title of the step that decided.
@@ -25,9 +28,9 @@ export function decisionCard(event, step) {
       why.certainty === "likely" && " ",
       why.rfc && make("span.tag", {}, why.rfc),
     ),
+    event.outcome === MISSING_ROLE && make("p.note", {}, ROLES_CLAIM),
     candidates(why),
     fixes(why.fix),
-    evidence(why),
   );
 }
 
@@ -41,12 +44,6 @@ function candidates(why) {
     make("p", {}, heading),
     make("ul", {}, ...why.candidates.map((text) => make("li", {}, text))),
   );
-}
-
-function evidence(why) {
-  if (!why.seen?.length) return null;
-  const rows = why.seen.map(([label, text]) => make("div", {}, make("dt", {}, label), make("dd", {}, text)));
-  return make("details.evidence", {}, make("summary", {}, "Evidence"), make("dl", {}, ...rows));
 }
 
 /** Return what fixes a problem, with a button that copies what is a command. @param {string[] | undefined} texts */

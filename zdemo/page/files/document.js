@@ -37,7 +37,7 @@ function paths(document) {
 
 function operation(document, method, described) {
   const security = described.security ?? document.security ?? [];
-  const needsToken = security.some((way) => Object.keys(way).length);
+  const needed = neededBy(security);
   return make(
     "details",
     { open: !DERIVED.includes(method) },
@@ -48,11 +48,18 @@ function operation(document, method, described) {
       " ",
       ...prose(described.summary),
       " ",
-      needsToken && make("span.tag", {}, "needs a token"),
+      needed && make("span.tag", {}, needed),
     ),
     described.description && make("p.note", {}, ...prose(described.description)),
     answers(document, described.responses ?? {}),
   );
+}
+
+/** Return what a request needs. A way without a scheme is one without credentials: this machine's own programs. */
+function neededBy(security) {
+  if (!security.some((way) => Object.keys(way).length)) return "";
+  const isOptional = security.some((way) => !Object.keys(way).length);
+  return isOptional ? "needs a key or a program on this machine" : "needs a token";
 }
 
 function answers(document, responses) {

@@ -1,7 +1,7 @@
 /** What stands above the lanes: the answer, the request, and what the API knew about the token. */
 
 import { make } from "./dom.js";
-import { duration, markOf, milliseconds, partOf, resultOf, seconds, timeOfDay } from "./words.js";
+import { duration, markOf, milliseconds, partOf, reasonOf, resultOf, seconds, timeOfDay, wordOf } from "./words.js";
 import { now } from "./state.js";
 
 const SOURCES = {
@@ -21,7 +21,7 @@ export function verdictOf(event) {
       `span.badge.${result}`,
       {},
       make("span", { "aria-hidden": "true" }, markOf(result)),
-      ` ${event.status} ${result}`,
+      ` ${event.status} ${wordOf(event.status)}`,
     ),
     make("code", {}, `${event.method} ${event.path}`),
     make("span.note", {}, `request ${event.number}, ${timeOfDay(event.at)}`),
@@ -35,7 +35,7 @@ export function factsOf(event) {
     {},
     fact("caller", event.caller ? event.caller.name || "unknown" : "nobody"),
     fact("token", tokenOf(event)),
-    fact("took", milliseconds(event.ms)),
+    fact("time in the API", milliseconds(event.ms)),
     fact("ZITADEL’s answer", answerOf(event)),
   );
 }
@@ -52,7 +52,10 @@ function tokenOf(event) {
 }
 
 function answerOf(event) {
-  if (!event.answer) return event.steps.some((step) => step.to === "zitadel") ? "none came" : "not needed";
+  if (!event.answer) {
+    if (event.steps.some((step) => step.from === "zitadel")) return "none came";
+    return resultOf(event.status) === "failed" ? `not asked: ${reasonOf(event)}` : "not needed";
+  }
   const age = event.source === "hit" || event.source === "shared" ? ageOf(event) : "";
   const words = (SOURCES[event.source] ?? "known") + (age && `, ${age} old`);
   const until = event.answer.fresh_until;

@@ -1,7 +1,7 @@
 /** The feed: a row for each request, newest first. One row takes the tab stop; the arrow keys move between rows. */
 
 import { byId, make, setText, spoken } from "./dom.js";
-import { callerOf, markOf, milliseconds, reasonOf, resultOf, timeOfDay } from "./words.js";
+import { callerOf, markOf, milliseconds, reasonOf, resultOf, sourceOf, timeOfDay, wordOf } from "./words.js";
 import { listen, select, setFollow, state } from "./state.js";
 
 const FILTERS = ["all", "admitted", "refused", "failed"];
@@ -93,13 +93,13 @@ function row(item) {
       {},
       make("span", { "aria-hidden": "true" }, markOf(result)),
       ` ${item.status}`,
-      spoken(` ${result},`),
+      spoken(` ${wordOf(item.status)},`),
     ),
     make("code.request", {}, `${item.method} ${item.path}`),
     make("span.who", {}, spoken(" by "), callerOf(item)),
     make("span.reason", {}, spoken(": "), reasonOf(item)),
-    make("span.source", {}, item.source ?? ""),
-    make("span.took", {}, milliseconds(item.ms)),
+    make("span.source", {}, spoken(", "), sourceOf(item)),
+    make("span.took", {}, spoken(", "), milliseconds(item.ms)),
   );
   button.addEventListener("click", () => select(item, false));
   return make("li", {}, button);

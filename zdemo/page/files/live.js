@@ -2,13 +2,14 @@
 
 import { feedRefusal, readState } from "./api.js";
 import { byId, make, setText } from "./dom.js";
-import { closeWindow } from "./countdown.js";
-import { callerOf, reasonOf, resultOf } from "./words.js";
+import { closeWindow, showChange, showChangeElsewhere } from "./countdown.js";
+import { callerOf, reasonOf, wordOf } from "./words.js";
 import { addEvent, addNote, keepSetup, listen, setConnection, state } from "./state.js";
 
 const RETRY_MS = 5000;
 const MOST_FEEDS = 4; // a browser opens six connections to a server: without the others, no page could send a request
 const REFRESH_MS = 500;
+const LOOK_MS = { emulator: 3000, real: 10000 }; // a real ZITADEL is not asked that often
 const SPOKEN_MS = 2000;
 const SHORT = {
   connecting: "Connecting",
@@ -19,7 +20,7 @@ const SHORT = {
   refused: "No feed",
 };
 const PROBLEMS = {
-  gone: "The API does not answer. This page connects again by itself once it runs.",
+  gone: "The API does not answer. If it was started again, open the new address that it prints; else this page connects again by itself.",
   key: "The API was started again, and has a new key. Open the address that zdemo serve prints now.",
   too_many:
     "Too many pages are open, so this one gets no requests. Close another one; this page tries again every 5 s.",
@@ -32,15 +33,28 @@ export function startLive() {
   listen(["setup"], showSetup);
   listen(["events"], speakSoon);
   document.addEventListener("visibilitychange", () => document.hidden || refreshState());
+  addEventListener("focus", () => refreshState());
+  lookAgain();
   connect();
 }
 
-/** Read the state again. A failure is left to the feed, which notices it too and says so. */
-export async function refreshState() {
-  const before = state.setup;
+/** Read the state again and again while somebody looks: a change may be made in another page, or by a command. */
+async function lookAgain() {
+  const isLost = state.connection === "gone" || state.connection === "key";
+  if (!document.hidden && !isLost) await refreshState();
+  setTimeout(lookAgain, state.setup && !state.setup.emulator ? LOOK_MS.real : LOOK_MS.emulator);
+}
+
+/**
+ * Read the state again. A failure is left to the feed, which notices it too and says so.
+ * @param {boolean} [isTold] whether the change that it may show was told of by the feed
+ */
+export async function refreshState(isTold = false) {
+  const asked = state.answers;
   try {
     const setup = await readState();
-    if (state.setup === before) keepSetup(setup); // else a change was answered meanwhile, and knows better
+    if (state.answers !== asked) return; // a change was answered meanwhile, and knows better
+    if (keepSetup(setup) && !isTold) showChangeElsewhere();
   } catch (error) {
     if (error.kind === "key") setConnection("key");
   }
@@ -50,7 +64,7 @@ let isDue = false;
 
 /** Read the state a moment later: what ZITADEL has just answered may show a change that was not made on this page. */
 function refreshSoon() {
-  if (isDue || !state.setup?.emulator) return; // a real ZITADEL is not asked that often
+  if (isDue || !state.setup?.emulator) return;
   isDue = true;
   setTimeout(() => refreshState().finally(() => (isDue = false)), REFRESH_MS);
 }
@@ -80,6 +94,10 @@ async function connect() {
     const event = parsed(message.data);
     addEvent(event);
     if (event?.source === "asked" || event?.status === 503) refreshSoon();
+  });
+  feed.addEventListener("changed", (message) => {
+    const change = parsed(message.data);
+    if (change && showChange(change)) refreshState(true);
   });
   feed.addEventListener("forgotten", () => {
     addNote("the API forgot answers of ZITADEL: it asks again");
@@ -142,6 +160,6 @@ function speakSoon() {
     const latest = state.events.findLast((item) => item.id);
     if (!latest || Date.now() / 1000 - latest.at > SPOKEN_MS / 500) return;
     const request = `${latest.method} ${latest.path} by ${callerOf(latest)}`;
-    setText(byId("live"), `${latest.status} ${resultOf(latest.status)}: ${request}, ${reasonOf(latest)}`);
+    setText(byId("live"), `${latest.status} ${wordOf(latest.status)}: ${request}, ${reasonOf(latest)}`);
   }, SPOKEN_MS);
 }

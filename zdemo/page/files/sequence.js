@@ -3,11 +3,12 @@
 import { decisionCard } from "./decision.js";
 import { byId, make, spoken } from "./dom.js";
 import { factsOf, verdictOf } from "./facts.js";
-import { LANES, LANE_NAMES, callerOf, milliseconds, reasonOf, resultOf } from "./words.js";
+import { LANES, LANE_NAMES, callerOf, duration, milliseconds, reasonOf, resultOf } from "./words.js";
 import { listen, setFollow, state } from "./state.js";
 
 /** Which steps are open, by lanes and not by number: the next request may have fewer steps. */
 const open = new Set();
+const DECIDED = "The API decided";
 let kept = { reason: "", event: null, before: 0, height: 0 };
 
 /** Draw the sequence whenever another request is selected. */
@@ -48,11 +49,14 @@ function keepHeight(shown, event) {
 
 function laneHeads(event) {
   const used = new Set(event.steps.flatMap((step) => [step.from, step.to]));
+  // a step may also say why ZITADEL was not asked
+  const isAsked = event.steps.some((step) => step.from === "zitadel");
+  if (!isAsked) used.delete("zitadel");
   const below = {
     caller: callerOf(event),
     api: hostOf(state.setup?.api),
-    cache: used.has("cache") ? "" : "not used",
-    zitadel: used.has("zitadel") ? hostOf(state.setup?.zitadel) : "not asked",
+    cache: used.has("cache") ? `keeps for ${duration(state.setup?.ttl_seconds ?? 0)}` : cacheUnused(),
+    zitadel: isAsked ? hostOf(state.setup?.zitadel) : "not asked",
   };
   return make(
     "div.lanes",
@@ -68,6 +72,8 @@ function laneHeads(event) {
   );
 }
 
+const cacheUnused = () => (state.setup?.ttl_seconds === 0 ? "off" : "not used");
+
 function hostOf(address) {
   return (address ?? "").replace(/^https?:\/\//, "");
 }
@@ -78,7 +84,7 @@ function steps(event) {
 
 function drawStep(event, step, index) {
   const key = `${step.from}-${step.to}-${step.decides ? "decision" : ""}`;
-  const details = stepDetails(step, index);
+  const details = stepDetails(step, index, step.decides ? event.why?.seen : []);
   const button = make(
     "button.step",
     { id: `step-${index}`, type: "button", "aria-expanded": String(open.has(key)), "aria-controls": details.id },
@@ -120,24 +126,32 @@ function arrowOf(step) {
 
 function lanesInWords(step) {
   const from = LANE_NAMES[step.from] ?? "";
-  if (step.decides) return "Decision";
+  if (step.decides) return DECIDED;
   return step.from === step.to ? from : `${from} to ${LANE_NAMES[step.to] ?? ""}`;
 }
 
 function lanesInArrows(step) {
   const from = LANE_NAMES[step.from] ?? "";
-  if (step.decides) return "Decision";
+  if (step.decides) return DECIDED;
   return step.from === step.to ? from : `${from} → ${LANE_NAMES[step.to] ?? ""}`;
 }
 
-function stepDetails(step, index) {
+/** Return the lines of a step, and those of its reason; what both know is there once. */
+function linesOf(step, seen) {
+  const known = new Set(seen.map(([name]) => name));
+  if (known.has("token")) known.add("active");
+  return [...seen, ...(step.lines ?? []).filter(([name]) => !known.has(name))];
+}
+
+function stepDetails(step, index, seen = []) {
   const details = make("div.details", { id: `step-${index}-details` });
-  if (step.lines?.length) {
+  const lines = linesOf(step, seen);
+  if (lines.length) {
     details.append(
       make(
         "dl.wire",
         {},
-        ...step.lines.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))),
+        ...lines.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))),
       ),
     );
   }

@@ -25,7 +25,9 @@ export const state = {
   /** The request that the person has just sent, which is shown as soon as its event comes. */
   wanted: null,
   connection: "connecting",
-  /** When the removal window opened and closes, on the server's clock. */
+  /** How many changes of this page were answered. */
+  answers: 0,
+  /** Until when answers from before a change may pass, on the server's clock. */
   window: null,
   /** The server's clock minus this machine's, in seconds. */
   clockOffset: 0,
@@ -71,17 +73,23 @@ export function now() {
   return Date.now() / 1000 + state.clockOffset;
 }
 
-/** Keep the answer of /-/state. */
+/** Keep the answer of /-/state. Return whether it shows another ZITADEL than the one before. */
 export function keepSetup(setup) {
+  const before = state.setup;
+  if (before && before.now > setup.now) return false; // overtaken by a later one
   state.setup = setup;
   const offset = setup.now - Date.now() / 1000;
   // less than a second is the time that the answer took, and not another clock
   state.clockOffset = Math.abs(offset) < 1 ? 0 : offset;
-  changed("setup");
+  if (!before || !isSame({ ...before, now: setup.now }, setup)) changed("setup");
+  return Boolean(before?.changes.possible && setup.changes.possible) && !isSame(before.changes, setup.changes);
 }
+
+const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 /** Keep the changes part of the state, which each change answers anew. */
 export function keepChanges(changes) {
+  state.answers += 1;
   if (state.setup) state.setup = { ...state.setup, changes: { ...state.setup.changes, ...changes } };
   changed("setup");
 }

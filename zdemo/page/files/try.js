@@ -2,7 +2,8 @@
 
 import { byId, make } from "./dom.js";
 import { send } from "./api.js";
-import { markOf, milliseconds, resultOf } from "./words.js";
+import { remember, remembered } from "./remember.js";
+import { markOf, milliseconds, resultOf, wordOf } from "./words.js";
 import { listen, setFollow, state, want } from "./state.js";
 
 const OTHER = "other";
@@ -16,6 +17,9 @@ let repeating = false;
 /** Make the form work. */
 export function startTry() {
   byId("method").append(...METHODS.map((method) => make("option", { value: method }, method)));
+  byId("method").value = remembered("method") || METHODS[0];
+  byId("path").value = remembered("path") || "/";
+  for (const id of ["route", "caller", "method", "path"]) remember(byId(id));
   listen(["setup"], fill);
   byId("route").addEventListener("change", showFields);
   byId("caller").addEventListener("change", showFields);
@@ -47,14 +51,21 @@ function needs(route) {
 function setOptions(select, options) {
   const shown = [...select.options].map((option) => [option.value, option.text]);
   if (JSON.stringify(shown) === JSON.stringify(options)) return;
-  const before = select.value;
+  const before = select.value || remembered(select.id);
   select.replaceChildren(...options.map(([value, text]) => make("option", { value }, text)));
   if (options.some(([value]) => value === before)) select.value = before;
 }
 
 function showFields() {
-  byId("path-fields").hidden = byId("route").value !== OTHER;
-  byId("token-field").hidden = byId("caller").value !== PASTED;
+  showField("path-fields", "path", byId("route").value === OTHER);
+  showField("token-field", "token", byId("caller").value === PASTED);
+}
+
+/** Show a field that must be filled in, or hide it: the browser then says what is missing before anything is sent. */
+function showField(id, input, isShown) {
+  byId(id).hidden = !isShown;
+  byId(input).required = isShown;
+  byId(input).disabled = !isShown;
 }
 
 function chosen() {
@@ -66,6 +77,7 @@ function chosen() {
 }
 
 function start() {
+  if (!byId("try").reportValidity()) return;
   repeating = true;
   showRepeating();
   setFollow(true);
@@ -85,6 +97,7 @@ function showRepeating() {
 
 /** Send, and go on a second after the start, or at once if the answer took longer. */
 async function again() {
+  if (!byId("try").checkValidity()) return stop();
   const started = performance.now();
   await sendOnce(false);
   if (repeating) timer = setTimeout(again, Math.max(EVERY_MS - (performance.now() - started), 0));
@@ -96,14 +109,15 @@ async function sendOnce(explain) {
     if (answer.error) return show("failed", answer.error);
     if (explain) want(answer.id, answer.why);
     const result = resultOf(answer.status);
-    show(result, `${answer.status} ${result} in ${milliseconds(answer.ms)}`);
+    show(result, `${answer.status} ${wordOf(answer.status)}`, `${milliseconds(answer.ms)} there and back`);
   } catch (error) {
     show("failed", error.hint ? `${error.message}: ${error.hint}` : error.message);
   }
 }
 
-function show(result, text) {
+function show(result, text, more = "") {
   byId("result").replaceChildren(
     make(`span.badge.${result}`, {}, make("span", { "aria-hidden": "true" }, markOf(result)), ` ${text}`),
+    ` ${more}`,
   );
 }

@@ -2,21 +2,41 @@
 
 export const LANES = ["caller", "api", "cache", "zitadel"];
 export const LANE_NAMES = { caller: "Caller", api: "API", cache: "Cache", zitadel: "ZITADEL" };
-const MARKS = { admitted: "✓", refused: "✕", failed: "!" };
+const MARKS = { admitted: "✓", refused: "✕", failed: "!", other: "–" };
+const ABOUT_TOKENS = [400, 401, 403];
+const OTHERS = { 404: "no such route", 405: "method not allowed", 415: "body not accepted" };
 const CLIENT_ERROR = 400;
 const SERVER_ERROR = 500;
+const SOURCES = {
+  asked: "asked ZITADEL",
+  hit: "from the cache",
+  joined: "shared a question",
+  shared: "shared store",
+};
 
 /**
- * Return what became of a request: a 5xx says nothing about the token, so it is not a refusal.
+ * Return what became of a request. A 5xx says nothing about the token, so it is not a refusal; neither is a 404.
  * @param {number} status
- * @returns {"admitted" | "refused" | "failed"}
+ * @returns {"admitted" | "refused" | "failed" | "other"}
  */
 export function resultOf(status) {
   if (status >= SERVER_ERROR) return "failed";
-  return status >= CLIENT_ERROR ? "refused" : "admitted";
+  if (status < CLIENT_ERROR) return "admitted";
+  return ABOUT_TOKENS.includes(status) ? "refused" : "other";
 }
 
-/** Return the mark that says the same as the colour. @param {"admitted" | "refused" | "failed"} result */
+/** Return the result in a word or two. @param {number} status */
+export function wordOf(status) {
+  const result = resultOf(status);
+  return result === "other" ? (OTHERS[status] ?? "not answered") : result;
+}
+
+/** Return where ZITADEL's answer came from, in the few words that a row has place for. */
+export function sourceOf(event) {
+  return SOURCES[event.source] ?? "";
+}
+
+/** Return the mark that says the same as the colour. @param {"admitted" | "refused" | "failed" | "other"} result */
 export function markOf(result) {
   return MARKS[result];
 }
