@@ -249,3 +249,12 @@ def test_an_echoed_token_is_taken_out() -> None:
     finding = Finding(id="x", cause=f"a {PAT}", candidates=(PAT,), seen=(("x", PAT),), fix=(PAT,)).without([PAT, ""])
     assert PAT not in str(finding)
     assert finding.cause == "a …"
+
+
+@pytest.mark.parametrize(
+    "token", ["eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.abc", jwt_of(iss=None), jwt_of(aud=None), jwt_of(exp=None)]
+)
+def test_a_jwt_without_what_zitadel_always_writes_may_be_no_token_of_this_zitadel(token: str) -> None:
+    finding = find(token, DEAD_HERE | DISCOVERY, WITH_PROJECT)
+    assert (finding.id, finding.certainty) == ("token.incomplete", Certainty.OPEN)
+    assert "it is not a token of this ZITADEL" in finding.candidates[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -12,17 +13,30 @@ from tests.support.upstream import Upstream, answer, hang_up, upstream
 from tests.support.waiting import eventually
 from zdemo.errors import ConnectionFailed, ZitadelUnavailable
 from zdemo.http.response import Response
+from zdemo.introspection import exchanges
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.cache import CachingIntrospector
-from zdemo.introspection.exchanges import Exchange, exchanges
+from zdemo.introspection.exchanges import Exchange
+from zdemo.introspection.model import Introspection
+
+
+@dataclass
+class Request:
+    exchanges: list[Exchange] = field(default_factory=list)
+    too_old: Introspection | None = None
 
 
 @pytest.fixture
-def watched() -> Iterator[list[Exchange]]:
-    noted: list[Exchange] = []
-    token = exchanges.set(noted)
+def request_() -> Iterator[Request]:
+    noted = Request()
+    token = exchanges.watched.set(noted)
     yield noted
-    exchanges.reset(token)
+    exchanges.watched.reset(token)
+
+
+@pytest.fixture
+def watched(request_: Request) -> list[Exchange]:
+    return request_.exchanges
 
 
 def api(server: Upstream) -> CachingIntrospector:
@@ -43,9 +57,9 @@ def test_an_answer_and_a_failure_are_noted_with_their_times(watched: list[Exchan
 def test_a_known_token_asks_nothing_and_nobody_is_noted_who_is_not_watched(watched: list[Exchange]) -> None:
     with upstream(ACTIVE) as server:
         introspector = api(server)
-        token = exchanges.set(None)
+        token = exchanges.watched.set(None)
         introspector.introspect("a-token")
-        exchanges.reset(token)
+        exchanges.watched.reset(token)
         introspector.introspect("a-token")
     assert watched == []
 
@@ -62,3 +76,17 @@ def test_a_probe_that_another_thread_sends_is_noted_for_its_request(watched: lis
         eventually("the breaker is open", refused, lambda message: "not asked for a moment" in message)
         before = len(watched)
         eventually("a probe is noted", lambda: (refused(), len(watched))[1], lambda count: count > before)
+
+
+def test_an_answer_that_was_too_old_is_noted(request_: Request) -> None:
+    with upstream(ACTIVE) as server:
+        introspector = build_introspector(replace(settings_for(server.url), cache_ttl_seconds=0.01), threads=8)
+        introspector.introspect("a-token")
+
+        def asked_again() -> bool:
+            introspector.introspect("a-token")
+            return len(request_.exchanges) == 2
+
+        eventually("it is asked again", asked_again)
+    assert request_.too_old is not None
+    assert request_.too_old.active

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.page_site import PageSite, page_site
+from tests.support.page_site import PageSite, events, page_site
+from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import ADMIN, READER, VISITOR, Faults, create_app, known_world, new_fault
 from zdemo.serving.embedded import serving
 
@@ -108,10 +109,10 @@ def test_a_deactivated_user_gets_in_again_only_with_another_pat(beside: bool) ->
     with page_site(beside=beside, ttl_seconds=0) as site:
         site.open()
         off = user(changed(site, "deactivate", user_id=READER.id))
-        assert (off["state"], off["pat"]) == ("inactive", "unknown")
+        assert (off["state"], off["pat"]) == ("inactive", "ended")
         assert site.call(SCOPED).status_code == 401
         on = user(changed(site, "reactivate", user_id=READER.id))
-        assert (on["state"], on["pat"]) == ("active", "deleted")
+        assert (on["state"], on["pat"]) == ("active", "ended")
         assert site.call(SCOPED).status_code == 401, "deactivating ends tokens for good"
         if beside:
             assert user(changed(site, "create_pat", user_id=READER.id))["pat"] == "present"
@@ -144,11 +145,13 @@ def test_a_worker_that_never_saw_the_pat_restores_it_too(site: PageSite) -> None
     assert user(changed(site, "create_pat", user_id=READER.id))["pat"] == "present"
 
 
-def test_of_several_pats_none_is_deleted_by_guess(foreign: PageSite) -> None:
+def test_of_several_pats_the_callers_own_is_deleted(foreign: PageSite) -> None:
     world = foreign.emulator.world
-    world.add_pat(world.users[READER.id], world.now() + 3600)
+    other = world.add_pat(world.users[READER.id], world.now() + 3600)
+    changed(foreign, "delete_pat", user_id=READER.id)
+    assert list(world.users[READER.id].pats) == [other.id]
+    assert foreign.call(SCOPED).status_code == 401
     assert refused(foreign, "delete_pat", user_id=READER.id) == (409, "unknown_pat")
-    assert foreign.call(SCOPED).status_code == 200
 
 
 def test_the_administrator_does_not_lock_itself_out() -> None:
@@ -302,3 +305,48 @@ def test_without_an_administrator_nothing_is_changed() -> None:
 def test_a_zitadel_that_is_gone_is_an_answer(foreign: PageSite) -> None:
     foreign.emulator.faults.add(new_fault("stopped"))
     assert refused(foreign, "grant", user_id=READER.id, role=ROLE) == (503, "zitadel_unavailable")
+
+
+# --- told to every open page
+
+
+def told(site: PageSite) -> dict[str, Any]:
+    """Return the last change that a page which is opened now hears of."""
+    with site.session.get(f"{site.url}/-/feed", stream=True, timeout=PATIENCE_SECONDS) as answer:
+        return next(document for name, document in events(answer) if name == "changed")
+
+
+def test_every_page_hears_of_a_change_also_one_that_is_opened_later(site: PageSite) -> None:
+    answer = changed(site, "revoke", user_id=READER.id, role=ROLE)
+    found = told(site)
+    assert found.pop("id")
+    assert found == {
+        "text": f"revoked {ROLE} from reader",
+        "at": answer["at"],
+        "until": answer["removal"]["until"],
+        "user_id": READER.id,
+        "role": ROLE,
+    }
+
+
+def test_what_was_so_before_is_told_to_nobody(site: PageSite) -> None:
+    changed(site, "revoke", user_id=VISITOR.id, role=ROLE)
+    changed(site, "slow", seconds=0.1)
+    assert told(site)["text"] == "ZITADEL answers 100 ms later"
+
+
+def test_a_pat_that_ended_with_its_user_is_not_called_deleted(site: PageSite) -> None:
+    assert user(changed(site, "deactivate", user_id=READER.id))["pat"] == "ended"
+    answer = changed(site, "reactivate", user_id=READER.id)
+    assert (user(answer)["pat"], answer["note"]) == ("ended", "deactivating ended the PAT; press Restore PAT")
+    restored = changed(site, "create_pat", user_id=READER.id)
+    assert (user(restored)["pat"], "note" in restored) == ("present", False)
+    assert user(changed(site, "delete_pat", user_id=READER.id))["pat"] == "deleted"
+
+
+def test_with_another_zitadel_an_ended_pat_is_told_from_a_deleted_one(foreign: PageSite) -> None:
+    foreign.get("/-/state")  # while the PAT works, its ID is seen
+    changed(foreign, "deactivate", user_id=VISITOR.id)
+    answer = changed(foreign, "reactivate", user_id=VISITOR.id)
+    assert user(answer, VISITOR.id)["pat"] == "ended"
+    assert answer["note"] == "deactivating ended the PAT; create a new one"

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.page_site import PageSite, events, page_site
+from tests.support.page_site import KEY, PageSite, events, page_site
+from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import READER, VISITOR, new_fault
+from zdemo.page.marks import mark_of
 
 SCOPED = "/api/private-scoped"
 ROLE = "read:messages"
@@ -95,7 +97,7 @@ def test_an_open_route_and_an_unknown_path_are_shown_without_zitadel(site: PageS
     assert titles(event_about(site, "/api/public"))[1] == "api api: admitted: this needs no token"
     event = event_about(site, "/api/unknown")
     assert titles(event)[1] == "api api: no such path"
-    assert event["why"]["certainty"] == "open"
+    assert (event["why"]["sentence"], event["why"]["certainty"]) == ("the API has no path /api/unknown", "certain")
 
 
 def test_an_unknown_token_is_explained_by_its_form(site: PageSite) -> None:
@@ -115,7 +117,7 @@ def test_a_zitadel_that_fails_is_shown() -> None:
 
 
 def test_a_request_of_the_page_is_marked(site: PageSite) -> None:
-    assert event_about(site, "/api/public", X_Zdemo_Page="1")["from_page"] is True
+    assert event_about(site, "/api/public", X_Zdemo_Page=mark_of(KEY, "nobody"))["from_page"] is True
     assert event_about(site, "/api/public")["from_page"] is False
 
 
@@ -148,3 +150,73 @@ def test_a_feed_says_when_answers_were_forgotten(site: PageSite) -> None:
 def test_the_head_of_a_feed_opens_none(site: PageSite) -> None:
     answer = site.session.head(f"{site.url}/-/feed", timeout=PATIENCE_SECONDS)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/event-stream")
+
+
+# --- the page's own requests
+
+
+def sent_by_the_page(site: PageSite, path: str, caller: str) -> dict[str, Any]:
+    with feed(site) as found:
+        identity = site.post("/-/send", {"method": "GET", "path": path, "caller": caller, "explain": False}).json()[
+            "id"
+        ]
+        event: dict[str, Any] = next(
+            document for name, document in found if name == "request" and document["id"] == identity
+        )
+    return event
+
+
+def test_the_pages_caller_has_a_name_while_zitadel_is_stopped() -> None:
+    with page_site() as site:
+        site.open().emulator.faults.add(new_fault("stopped"))
+        event = sent_by_the_page(site, SCOPED, "reader")
+    assert (event["status"], event["from_page"], event["caller"]["name"]) == (503, True, "reader")
+    assert ["X-Zdemo-Page", "reader"] in event["steps"][0]["lines"]
+
+
+@pytest.mark.parametrize(
+    "mark", ["1", "reader", f"reader {'0' * 64}", "nobody é", f"reader {mark_of('y' * 24, 'reader')}"]
+)
+def test_no_other_program_can_claim_to_be_the_page(site: PageSite, mark: str) -> None:
+    event = event_about(site, SCOPED, "x" * 71, X_Zdemo_Page=mark.encode().decode("latin-1"))
+    assert (event["from_page"], event["caller"]["name"]) == (False, "")
+
+
+def test_the_pages_copy_of_the_description_is_not_in_the_feed() -> None:
+    with page_site(threads=32) as site, feed(site.open()) as found:
+        described = site.get("/-/openapi.json")
+        site.call("/api/public")
+        assert next(document["path"] for name, document in found if name == "request") == "/api/public"
+        assert described.json() == site.get("/openapi.json").json()
+        assert requests.get(f"{site.url}/-/openapi.json", timeout=PATIENCE_SECONDS).status_code == 401
+
+
+def test_an_answer_that_was_too_old_is_not_called_unknown() -> None:
+    with page_site(ttl_seconds=0.05) as site:
+        site.open().call(SCOPED)
+
+        def title() -> str:
+            step: str = event_about(site, SCOPED)["steps"][1]["title"]
+            return step
+
+        eventually("the answer is too old", title, lambda found: found == "too old")
+
+
+def test_without_a_cache_there_is_no_step_to_it() -> None:
+    with page_site(ttl_seconds=0) as site:
+        lanes = {(step["from"], step["to"]) for step in event_about(site.open(), SCOPED)["steps"]}
+    assert ("api", "zitadel") in lanes
+    assert ("api", "cache") not in lanes
+
+
+def test_a_request_that_asks_nobody_says_so() -> None:
+    with page_site(ttl_seconds=0) as site:
+        site.open().emulator.faults.add(new_fault("stopped"))
+
+        def steps() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = event_about(site, SCOPED)["steps"]
+            return found
+
+        found = eventually("the breaker is open", steps, lambda found: found[1]["title"] == "ZITADEL was not asked")
+    assert found[1]["lines"][0][0] == "why"
+    assert found[1]["lines"][0][1] == found[2]["title"]

@@ -65,11 +65,11 @@ def test_a_pasted_token_is_sent_and_explained(site: PageSite) -> None:
     assert UNKNOWN_TOKEN not in str(answer)
 
 
-def test_without_explain_zitadel_is_asked_by_the_api_alone(site: PageSite) -> None:
-    sent(site, caller="visitor", explain=False)  # now the API knows the token
+def test_without_explain_zitadel_is_asked_by_the_api_alone_once_it_has_been_explained(site: PageSite) -> None:
+    why = sent(site, caller="visitor", explain=False)["why"]  # now the API knows the token
     before = len(site.emulator.requests)
     answer = sent(site, caller="visitor", explain=False)
-    assert (answer["status"], answer["why"]) == (401, None)
+    assert (answer["status"], answer["why"]) == (401, why)
     assert len(site.emulator.requests) == before
 
 
@@ -217,3 +217,63 @@ def test_nothing_works_without_the_cookie(site: PageSite, path: str) -> None:
     method = "GET" if path == "/-/state" else "POST"
     answer = requests.request(method, f"{site.url}{path}", json={}, timeout=PATIENCE_SECONDS)
     assert (answer.status_code, answer.json()["error"]) == (401, "no_key")
+
+
+# --- what the page knows of its own callers
+
+
+@pytest.fixture
+def own_site() -> Iterator[PageSite]:
+    with page_site(ttl_seconds=0) as site:
+        yield site.open()
+
+
+def change(site: PageSite, name: str) -> None:
+    assert site.post("/-/change", {"change": name, "user_id": READER.id}).status_code == 200
+
+
+def test_a_pat_that_was_deleted_here_is_called_deleted(own_site: PageSite) -> None:
+    change(own_site, "delete_pat")
+    why = sent(own_site)["why"]
+    assert (why["certainty"], why["fix"]) == ("certain", ["press Restore PAT"])
+    assert why["sentence"].startswith("the PAT was deleted")
+
+
+def test_a_user_who_was_deactivated_here_is_called_deactivated(own_site: PageSite) -> None:
+    change(own_site, "deactivate")
+    why = sent(own_site)["why"]
+    assert (why["certainty"], why["fix"]) == ("certain", ["press Reactivate, then Restore PAT: the old one stays dead"])
+    assert "is deactivated (inactive)" in why["sentence"]
+    change(own_site, "reactivate")
+    why = sent(own_site)["why"]
+    assert (why["certainty"], why["fix"]) == ("certain", ["press Restore PAT"])
+    assert "was deactivated" in why["sentence"]
+
+
+def test_each_second_gets_the_same_explanation_and_asks_once_per_change(own_site: PageSite) -> None:
+    change(own_site, "delete_pat")
+    explained = sent(own_site, explain=False)["why"]
+    assert explained["certainty"] == "certain"
+    before = len(own_site.emulator.requests)
+    assert sent(own_site, explain=False)["why"] == explained
+    assert len(own_site.emulator.requests) == before + 1, "by the API, which keeps no answers"
+    assert sent(own_site)["why"] == explained
+    change(own_site, "create_pat")
+    change(own_site, "deactivate")
+    assert "is deactivated" in sent(own_site, explain=False)["why"]["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sentence"),
+    [
+        ("GET", "/nothing", "the API has no path /nothing"),
+        ("POST", "/api/private", "/api/private does not take POST; it takes "),
+        ("POST", "/-/forget", "the body must be JSON, with Content-Type: application/json"),
+    ],
+)
+def test_what_has_nothing_to_do_with_a_token_is_said_in_one_sentence(
+    site: PageSite, method: str, path: str, sentence: str
+) -> None:
+    why = sent(site, path, method=method)["why"]
+    assert why["sentence"].startswith(sentence)
+    assert (why["certainty"], why["candidates"], why["fix"]) == ("certain", [], [])

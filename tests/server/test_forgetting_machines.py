@@ -127,4 +127,4 @@ def test_zdemo_role_reaches_all_machines_by_the_store_alone(store: RedisServer, 
                     eventually("it follows", partial(statuses, api), {status}.__eq__)
         store.stop()
         ran = shell("role", "revoke", "reader", "read:messages")
-        assert ran.out.endswith("running APIs follow within their ZDEMO_CACHE_TTL (3600 s here)\n")
+        assert ran.out.endswith("running APIs follow within their ZDEMO_CACHE_TTL\n")

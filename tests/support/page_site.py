@@ -89,6 +89,7 @@ def page_site(
             environment=environment,
             emulator=emulator.world.name if beside else "",
             emulator_users={"reader": READER.id, "visitor": VISITOR.id} if beside else {},
+            emulator_pats={"reader": READER.token_id, "visitor": VISITOR.token_id} if beside else {},
             threads=threads,
         )
         late.append(paged(create_app(options.settings), options))

@@ -67,6 +67,7 @@ class Presenter:
                 steps_file=file,
                 emulator=emulator,
                 emulator_users={"reader": READER.id, "visitor": VISITOR.id},
+                emulator_pats={"reader": READER.token_id, "visitor": VISITOR.token_id},
                 threads=PAGE_THREADS,
             )
             layers.append(paged(app, options))

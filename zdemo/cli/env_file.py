@@ -9,6 +9,7 @@ from pathlib import Path
 
 from zdemo.config.env_file import DEFAULT
 from zdemo.config.new_dotenv import EMULATOR_PORT, differences, emulator_text
+from zdemo.config.settings import DEFAULT_API_URL
 from zdemo.errors import SettingsError
 
 TO_BE_SET = {"ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "PAT", "ZITADEL_ADMIN_PAT"}
@@ -27,6 +28,12 @@ def at_port(command: str, port: int) -> str:
     return command if port == EMULATOR_PORT else f"{command} --emulator-port {port}"
 
 
+def init_emulator(port: int, api_url: str = DEFAULT_API_URL) -> str:
+    """Return the command that writes a ``.env`` for an emulator, and for an API beside it."""
+    command = at_port("zdemo init --emulator", port)
+    return command if api_url == DEFAULT_API_URL else f"{command} --api-url {shlex.quote(api_url)}"
+
+
 def emulator_env_file(preferred: Path, port: int = EMULATOR_PORT) -> tuple[Path, bool]:
     """Return a file for the emulator's settings, and whether it has them already; otherwise it does not exist.
 
@@ -41,10 +48,12 @@ def emulator_env_file(preferred: Path, port: int = EMULATOR_PORT) -> tuple[Path,
     )
 
 
-def with_emulator_settings(preferred: Path, *commands: str, port: int = EMULATOR_PORT) -> list[str]:
+def with_emulator_settings(
+    preferred: Path, *commands: str, port: int = EMULATOR_PORT, api_url: str = DEFAULT_API_URL
+) -> list[str]:
     """Return commands that use the emulator's settings, behind the one that writes these where no file has them."""
     path, has_settings = emulator_env_file(preferred, port)
-    init = () if has_settings else (at_port("zdemo init --emulator", port),)
+    init = () if has_settings else (init_emulator(port, api_url),)
     return [with_env_file(command, path) for command in (*init, *commands)]
 
 

@@ -51,8 +51,8 @@ def _published(api: Settings, user_id: str) -> bool:
     return False
 
 
-def show_followers(screen: Screen, followers: Followers, ttl_seconds: float) -> None:
-    """Say which APIs follow at once, or else how long they may take; ``ttl_seconds`` is the TTL here."""
+def show_followers(screen: Screen, followers: Followers) -> None:
+    """Say which APIs follow at once, or else which setting of theirs limits how long they take."""
     told = followers.told
     if told.why_not:
         screen.tell(one_line(f"note: the API at {followers.api_url} did not forget its answers: {told.why_not}"))
@@ -61,4 +61,4 @@ def show_followers(screen: Screen, followers: Followers, ttl_seconds: float) -> 
     if followers.sharing:
         screen.say("the APIs that share the store in ZDEMO_CACHE_URL follow at once")
     if not followers.at_once:
-        screen.say(f"running APIs follow within their ZDEMO_CACHE_TTL ({ttl_seconds:g} s here)")
+        screen.say("running APIs follow within their ZDEMO_CACHE_TTL")

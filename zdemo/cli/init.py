@@ -11,7 +11,7 @@ import typer
 from zdemo.cli.env_file import at_port, emulator_env_file, with_env_file
 from zdemo.cli.gitignore import keep_out_of_git
 from zdemo.cli.layout import with_remark
-from zdemo.cli.options import EmulatorPort, EnvFile, check_needs_emulator
+from zdemo.cli.options import EmulatorPort, EnvFile, check_address, check_needs_emulator
 from zdemo.cli.questions import typed_line
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import at_terminal
@@ -31,6 +31,9 @@ def init(
         bool, typer.Option("--emulator", help="Write the settings of the built-in ZITADEL emulator. They are public.")
     ] = False,
     emulator_port: EmulatorPort = EMULATOR_PORT,
+    api_url: Annotated[
+        str, typer.Option(metavar="URL", help="Where the API is, beside the emulator.", show_default=False)
+    ] = "",
     env_file: EnvFile = None,
 ) -> int:
     """Write a first .env, for the emulator or for your ZITADEL.
@@ -41,17 +44,20 @@ def init(
       zdemo init
       zdemo init --emulator
       zdemo init --emulator --env-file emulator.env
+      zdemo init --emulator --api-url http://127.0.0.1:5001
 
     Exit codes: 0 the file was written; 1 it exists, or cannot be written
 
     More: docs/settings.md
     """
-    check_needs_emulator(ctx, "emulator_port")
+    check_needs_emulator(ctx, "emulator_port", "api_url")
+    if api_url:
+        api_url = check_address("--api-url", api_url, os.environ)
     screen: Screen = ctx.obj
     path = env_file or DEFAULT
     if not emulator and at_terminal() and not os.path.lexists(path):
         emulator = _choice(screen) == EMULATOR
-    text = emulator_text(emulator_port) if emulator else SKELETON
+    text = emulator_text(emulator_port, api_url) if emulator else SKELETON
     try:
         create_dotenv(path, text)
     except FileExistsError:

@@ -17,7 +17,7 @@ from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings
 from zdemo.config.environment import read_environment
 from zdemo.config.printable import one_line
-from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS, AdminSettings, Settings
+from zdemo.config.settings import AdminSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient
@@ -83,10 +83,8 @@ class _Project:
         self.client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
         self.introspector: IntrospectionClient | None = None
         self._api: Settings | None = None
-        self.cache_ttl_seconds = DEFAULT_CACHE_TTL_SECONDS
         with suppress(SettingsError):
             self._api = Settings.from_env(environment)
-            self.cache_ttl_seconds = self._api.cache_ttl_seconds
             self.introspector = IntrospectionClient(self._api)
         self.id = find_project_id(settings, self.introspector)
         self.token = environment.get("PAT", "").strip()
@@ -222,7 +220,7 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
         return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
     _show_change(screen, change, seconds, project)
     if seconds is not None:
-        show_followers(screen, followers, project.cache_ttl_seconds)
+        show_followers(screen, followers)
     return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zdemo.cli.env_file import emulator_env_file, with_emulator_settings
+from zdemo.cli.env_file import emulator_env_file, init_emulator, with_emulator_settings, with_env_file
 from zdemo.cli.options import (
     EMULATOR_HOST,
     EmulatorPort,
@@ -76,8 +76,9 @@ def serve(
       zdemo serve --port 5001 --workers 2 --json-logs
 
     Variables: ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL; CLIENT_ID and CLIENT_SECRET, or ZITADEL_KEY_FILE;
-    ZITADEL_PROJECT_ID, ZDEMO_CACHE_TTL, ZDEMO_CACHE_SIZE, ZDEMO_FORGET_KEY, ZDEMO_EVENTS_KEY, ZDEMO_TIMEOUT,
-    ZDEMO_ALLOW_HTTP, ZDEMO_ROLE_DENIED_STATUS; for the page, PAT, ZDEMO_VISITOR_PAT and ZITADEL_ADMIN_PAT
+    ZITADEL_PROJECT_ID, ZDEMO_CACHE_TTL, ZDEMO_CACHE_SIZE, ZDEMO_CACHE_URL, ZDEMO_FORGET_KEY, ZDEMO_EVENTS_KEY,
+    ZDEMO_TIMEOUT, ZDEMO_ALLOW_HTTP, ZDEMO_ROLE_DENIED_STATUS; for the page, PAT, ZDEMO_VISITOR_PAT and
+    ZITADEL_ADMIN_PAT
 
     Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken; 3 a setting is missing or wrong
 
@@ -139,17 +140,20 @@ def _page_options(
 
     if not place.page_key:
         return None
-    file = environment.file
+    file, file_step = environment.file, ""
     if place.emulator_port:
         file, _ = emulator_env_file(file or DEFAULT, place.emulator_port)
+        file_step = with_env_file(init_emulator(place.emulator_port, place.url), file)
     return PageOptions(
         key=place.page_key,
         api_url=place.url,
         settings=settings,
         environment=environment,
         steps_file=file,
+        file_step=file_step,
         emulator=place.emulator_name,
         emulator_users={"reader": READER.id, "visitor": VISITOR.id} if place.emulator_name else {},
+        emulator_pats={"reader": READER.token_id, "visitor": VISITOR.token_id} if place.emulator_name else {},
         workers=workers,
         threads=page_threads(threads=threads, workers=workers, limit=thread_limit(), connections=connections),
     )

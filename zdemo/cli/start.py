@@ -139,7 +139,9 @@ def _steps(environment: Environment, place: Place) -> Iterator[str]:
     if not place.emulator_port:
         yield with_env_file(call, environment.file or DEFAULT)
         return
-    *init, first, second = with_emulator_settings(environment.file or DEFAULT, call, REVOKE, port=place.emulator_port)
+    mine = environment.file or DEFAULT
+    steps = with_emulator_settings(mine, call, REVOKE, port=place.emulator_port, api_url=place.url)
+    *init, first, second = steps
     yield from (with_remark(step, "writes the emulator's settings") for step in init)
     yield first
     yield second
@@ -149,6 +151,6 @@ def _known_url(environment: Environment, place: Place) -> str:
     """Return where the next ``zdemo call`` looks for the API by itself; empty when its ``.env`` decides that."""
     mine = environment.file or DEFAULT
     file, exists = emulator_env_file(mine, place.emulator_port) if place.emulator_port else (mine, True)
-    if file == mine or environment.source(API_URL) == EXPORTED:
+    if environment.source(API_URL) == EXPORTED or (file == mine and exists):
         return environment.get(API_URL, DEFAULT_API_URL).rstrip("/")
-    return "" if exists else DEFAULT_API_URL
+    return "" if exists else place.url  # which the step before writes

@@ -19,7 +19,7 @@ DEFAULT_PORT = 6379
 MOST_DATABASES = 100_000
 CA_FILE, CERTIFICATE_FILE, KEY_FILE = "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"  # redis-py's names
 OPTIONS = {"redis": set[str](), "rediss": {CA_FILE, CERTIFICATE_FILE, KEY_FILE}, "unix": {"db"}}
-INSTALL = "pip install 'zdemo[redis]'"
+INSTALL = "pip install redis"
 NO_PACKAGE = "needs the package redis, which is not installed"
 
 

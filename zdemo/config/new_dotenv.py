@@ -12,7 +12,7 @@ from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
 from zdemo.config.environment import is_setting
 from zdemo.config.files import NotAFileError, check_is_file, not_written
 from zdemo.config.packaged import EXAMPLE, packaged_text
-from zdemo.config.settings import EXAMPLE_DOMAIN, EXAMPLE_INTERNAL_URL
+from zdemo.config.settings import API_URL, DEFAULT_API_URL, EXAMPLE_DOMAIN, EXAMPLE_INTERNAL_URL
 from zdemo.errors import SettingsError
 
 EMULATOR_PORT = 8484  # as in zdemo.emulator
@@ -77,9 +77,10 @@ class DotenvDifferences:
     sets_nothing: bool  # no variable at all, not even another program's
 
 
-def emulator_text(port: int = EMULATOR_PORT) -> str:
-    """Return the text of a ``.env`` for an emulator on this port."""
-    return packaged_text(EXAMPLE).replace(f"http://localhost:{EMULATOR_PORT}", f"http://localhost:{port}")
+def emulator_text(port: int = EMULATOR_PORT, api_url: str = "") -> str:
+    """Return the text of a ``.env`` for an emulator on this port, and for an API at ``api_url`` if that is given."""
+    text = packaged_text(EXAMPLE).replace(f"http://localhost:{EMULATOR_PORT}", f"http://localhost:{port}")
+    return text.replace(f"# {API_URL}={DEFAULT_API_URL}", f"{API_URL}={api_url}") if api_url else text
 
 
 def create_dotenv(path: Path, text: str) -> None:

@@ -9,12 +9,14 @@ from zdemo.diagnosis.phrases import audience_scope, shown_list, span
 from zdemo.diagnosis.token_form import TokenKind
 from zdemo.introspection.model import within_all_clocks
 
+CLAIMS = ("iss", "aud", "exp")
+
 
 def finding_for_jwt(case: InactiveCase) -> Finding | None:
     """Return why a JWT is inactive that userinfo does not accept either; ``None`` for any other token."""
     if case.form.kind is not TokenKind.JWT:
         return None
-    finding = _other_issuer(case) or _id_token(case) or _damaged(case)
+    finding = _other_issuer(case) or _id_token(case) or _damaged(case) or _incomplete(case)
     return finding or _expired(case) or _other_audience(case) or _unknown_key(case) or _ended(case)
 
 
@@ -83,6 +85,22 @@ def _damaged(case: InactiveCase) -> Finding | None:
         cause="the JWT's signature does not match its content: it was changed, or a part of it is missing",
         seen=(("signature", "wrong by the key of this ZITADEL that the JWT names"),),
         fix=("copy the whole token again, or request a new one",),
+    )
+
+
+def _incomplete(case: InactiveCase) -> Finding | None:
+    """Find a JWT without a claim that each of ZITADEL's access tokens has: who issued it is open."""
+    missing = [name for name in CLAIMS if name not in case.form.claims]
+    if not missing:
+        return None
+    return Finding(
+        id="token.incomplete",
+        cause=f"the JWT lacks {', '.join(missing)}, which all access tokens of ZITADEL have",
+        candidates=(
+            f"it is not a token of this ZITADEL ({case.settings.issuer})",
+            "it was changed, or made up",
+        ),
+        fix=(f"request a token from {case.settings.issuer}, e.g. with zdemo token",),
     )
 
 

@@ -90,7 +90,13 @@ class Control:
     def _get_state(self, _body: Answer) -> Answer:
         with self._world.lock:
             users = [
-                {"id": u.id, "username": u.username, "state": u.state, "pats": self._world.live_pats(u)}
+                {
+                    "id": u.id,
+                    "username": u.username,
+                    "state": u.state,
+                    "pats": self._world.live_pats(u),
+                    "ended_pats": self._world.ended_pats(u),
+                }
                 for u in self._world.users.values()
             ]
             projects = [{"id": p.id, "name": p.name, "roles": list(p.roles)} for p in self._world.projects.values()]

@@ -387,6 +387,10 @@ class World:
         """Return the IDs of a user's personal access tokens that have not ended; they work if the user is active."""
         return [pat.id for pat in user.pats.values() if not pat.dead and pat.expires > self.now()]
 
+    def ended_pats(self, user: User) -> list[str]:
+        """Return the IDs of those that are still listed, but have ended for good."""
+        return [pat.id for pat in user.pats.values() if pat.dead]
+
     def restore_pats(self, user: User, pats: Iterable[PersonalAccessToken], age: float) -> None:
         """Put personal access tokens of a snapshot back, which is ``age`` seconds older by now."""
         for pat in pats:

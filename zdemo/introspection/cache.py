@@ -24,6 +24,7 @@ from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
+from zdemo.introspection.exchanges import watched
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import LONGEST_INACTIVE_SECONDS, Introspection, Source
 from zdemo.introspection.pacer import Pacer
@@ -152,7 +153,10 @@ class CachingIntrospector:
         return self._hit(entry) if entry else self._ask_in_slot(key, token, own=own)
 
     def _ask_in_slot(self, key: bytes, token: str, *, own: bool) -> Introspection:
-        known = own or self._active.get(key) is not None
+        entry = self._active.get(key)
+        known = own or entry is not None
+        if (request := watched.get()) and (entry := entry or self._inactive.get(key)):
+            request.too_old = entry.introspection
         return self._in_slot(lambda: self._ask_or_join(key, token, known=known), known=known, paced=not own)
 
     def remembered(self, token: str) -> Introspection | None:

@@ -11,7 +11,7 @@ from zdemo.config.settings import Settings
 from zdemo.errors import ConnectionFailed
 from zdemo.http.response import Response
 from zdemo.introspection.client_assertion import ClientAssertion
-from zdemo.introspection.exchanges import Exchange, exchanges
+from zdemo.introspection.exchanges import Exchange, Watched, watched
 from zdemo.introspection.model import INTROSPECTION_PATH, Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
 
@@ -62,15 +62,15 @@ class IntrospectionClient:
     def introspect(self, token: str, *, timeout_seconds: float | None = None) -> Introspection:
         """Ask ZITADEL; see ``Introspector``."""
         try:
-            if (watched := exchanges.get()) is None:
+            if (request := watched.get()) is None:
                 answer = self.ask(token, timeout_seconds=timeout_seconds)
             else:
-                answer = self._ask_watched(token, watched, timeout_seconds)
+                answer = self._ask_watched(token, request, timeout_seconds)
         except ConnectionFailed as failure:
             raise introspection_error(failure) from failure
         return replace(read_answer(answer, with_key=self._assertion is not None), dated_at=answer.date)
 
-    def _ask_watched(self, token: str, watched: list[Exchange], timeout_seconds: float | None) -> Response:
+    def _ask_watched(self, token: str, request: Watched, timeout_seconds: float | None) -> Response:
         began = time.perf_counter()
         outcome: Response | ConnectionFailed | None = None
         try:
@@ -80,7 +80,7 @@ class IntrospectionClient:
             raise
         finally:
             if outcome is not None:
-                watched.append(
+                request.exchanges.append(
                     Exchange(
                         began=began,
                         ended=time.perf_counter(),

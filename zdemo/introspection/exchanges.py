@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from zdemo.errors import ConnectionFailed
 from zdemo.http.response import Response
+from zdemo.introspection.model import Introspection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,5 +25,12 @@ class Exchange:
     outcome: Response | ConnectionFailed = field(repr=False)
 
 
-exchanges: ContextVar[list[Exchange] | None] = ContextVar("zdemo_exchanges", default=None)
-"""The list of the current request, if somebody watches it."""
+class Watched(Protocol):
+    """What is noted of a request: what it asked, and the answer in the cache that was too old for it."""
+
+    exchanges: list[Exchange]
+    too_old: Introspection | None
+
+
+watched: ContextVar[Watched | None] = ContextVar("zdemo_watched", default=None)
+"""The current request, if somebody watches it."""

@@ -29,6 +29,7 @@ from zdemo.diagnosis import (
     token_form,
 )
 from zdemo.http.response import GATEWAY_STATUSES
+from zdemo.investigation.admin_lookup import PatIds
 from zdemo.investigation.investigate import Investigation
 from zdemo.investigation.other_routes import (
     API_LOG,
@@ -57,7 +58,7 @@ class Explanation:
     username: str = ""
 
 
-def explain(
+def explain(  # noqa: PLR0913  # each given by name
     call: Call,
     token: str | None,
     settings: Settings | None,
@@ -66,12 +67,13 @@ def explain(
     unasked: str,
     again: str,
     now: float,
+    ids: PatIds | None = None,
 ) -> Explanation | None:
     """Explain a refusal or a failure of the API; ``None`` for an answer that needs no explanation.
 
     ZITADEL is asked only when a token was refused or could not be judged, and only with ``settings``; ``unasked``
     says what is missing from them. ``environment`` has the settings' sources, and what else helps. ``again`` gives
-    the same token to another command: `` --pat`` when it came from that option.
+    the same token to another command: `` --pat`` when it came from that option. ``ids`` say whose PAT the token is.
     """
     if call.accepted:
         return None
@@ -88,7 +90,7 @@ def explain(
         return Explanation(finding=_other(call, code))
     if settings is None or token is None:
         return Explanation(finding=_from_the_api_alone(call, token, code), unasked=unasked)
-    investigation = investigate_with(environment, settings, token, role=call.role, now=now)
+    investigation = investigate_with(environment, settings, token, role=call.role, now=now, ids=ids)
     finding = _behind_a_page(call, investigation) if page else _compared(call, token, code, investigation, settings)
     if call.answer.status in GATEWAY_STATUSES:
         finding = finding.and_then(DOCTOR)

@@ -27,7 +27,7 @@ from zdemo.diagnosis import (
 from zdemo.errors import CredentialsRefused, IntrospectionError, SettingsError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection
-from zdemo.investigation.admin_lookup import pat_ids, unusable_admin_pat, usable_admin_pat
+from zdemo.investigation.admin_lookup import PatIds, pat_ids, unusable_admin_pat, usable_admin_pat
 from zdemo.investigation.investigate import Investigation, investigate
 from zdemo.investigation.probes import random_token
 
@@ -54,9 +54,18 @@ class _Trial:
 
 
 def investigate_with(
-    environment: Environment, settings: Settings, token: str | None, *, role: str | None = ROLE, now: float
+    environment: Environment,
+    settings: Settings,
+    token: str | None,
+    *,
+    role: str | None = ROLE,
+    now: float,
+    ids: PatIds | None = None,
 ) -> Investigation:
-    """Return why the API would refuse a token; the cause may be that another value hides a good one."""
+    """Return why the API would refuse a token; the cause may be that another value hides a good one.
+
+    ``ids`` are for who knows them of the token itself; the default is what the environment says.
+    """
     found = investigate(
         settings,
         token,
@@ -64,7 +73,7 @@ def investigate_with(
         now=now,
         admin_pat=usable_admin_pat(environment, settings.zitadel),
         unusable_admin_pat=unusable_admin_pat(environment, settings.zitadel),
-        ids=pat_ids(environment, token) if token else None,
+        ids=ids or (pat_ids(environment, token) if token else None),
     )
     if isinstance(found.error, CredentialsRefused) and (users := finding_for_users_secret(environment)):
         found = replace(found, finding=users)

@@ -21,14 +21,16 @@ from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
 from zdemo.page import feed
 from zdemo.page.access import PREFIX, Access, Environ
 from zdemo.page.answers import HTML, PageRefusal, StartResponse, answer, json_bytes, refuse, start
+from zdemo.page.callers import CALLERS
 from zdemo.page.changes import change
 from zdemo.page.context import PageContext, PageOptions
 from zdemo.page.events import Event, concealed, event_of
 from zdemo.page.limits import PageSlots
+from zdemo.page.marks import proof_of
 from zdemo.page.sending import send
 from zdemo.page.state import state
 from zdemo.page.static import FILES, page_file
-from zdemo.page.watching import Watching
+from zdemo.page.watching import CHANGED, Watching
 from zdemo.server import WATCHER, Trace
 from zdemo.serving import WSGIApp
 from zdemo.serving.bus import Bus
@@ -46,7 +48,8 @@ ROUTES: Mapping[tuple[str, str], Handler] = {
     ("POST", f"{PREFIX}change"): change,
 }
 FEED = f"{PREFIX}feed"
-PATHS = frozenset(path for _, path in ROUTES) | {"/", PREFIX, FEED}
+DESCRIPTION, API_DESCRIPTION = f"{PREFIX}openapi.json", "/openapi.json"  # the same, but not in the feed
+PATHS = frozenset(path for _, path in ROUTES) | {"/", PREFIX, FEED, DESCRIPTION}
 OF_PEOPLE = ("/", PREFIX)  # paths that a person opens, to whom a refusal is a page
 
 log = logging.getLogger("zdemo.page")
@@ -67,8 +70,16 @@ class _Page:
         self._slots = PageSlots(options.threads)
         self._worker = str(os.getpid())
         self._hidden = _secrets(options, self._access)
-        self._watching = Watching(app.extensions[WATCHER], self._event, bus or Bus())
-        self._context = PageContext(options=options, app=app)
+        bus = bus or Bus()
+        self._watching = Watching(app.extensions[WATCHER], self._event, bus)
+        self._context = PageContext(
+            options=options,
+            app=app,
+            user_ids=dict(options.emulator_users),
+            pat_ids=dict(options.emulator_pats),
+            tell=self._watching.tell_change,
+        )
+        bus.subscribe(CHANGED, lambda _change: self._context.explanations.clear())
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -104,6 +115,8 @@ class _Page:
             return answer(start_response, 200, *page_file("index.html"))
         if path == FEED:
             return self._feed(environ, start_response)
+        if path == DESCRIPTION:
+            return self._described(start_response)
         body = _json_object(environ) if method == "POST" else {}
         document = self._handled(ROUTES[method, path], body)
         return answer(start_response, 200, json_bytes(concealed(document, [self._hidden])))
@@ -132,6 +145,11 @@ class _Page:
         start(start_response, 200, [("Content-Type", feed.MEDIA_TYPE)])
         return stream
 
+    def _described(self, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer the description of the API, which is in the app without its layers."""
+        with self._app.test_request_context(API_DESCRIPTION):
+            return answer(start_response, 200, self._app.full_dispatch_request().get_data())
+
     def _event(self, trace: Trace) -> Event:
         return event_of(trace, self._context.options, self._hidden, worker=self._worker, now=time.time())
 
@@ -149,6 +167,7 @@ def _secrets(options: PageOptions, access: Access) -> Redaction:
     """Return what hides the secrets that this worker knows."""
     hidden = Redaction()
     hidden.hide(options.key, access.cookie_value, options.settings.client_secret)
+    hidden.hide(*(proof_of(options.key, caller) for caller in CALLERS))
     hidden.hide(*(options.environment.get(name, "") for name in SECRET_SETTINGS))
     return hidden
 

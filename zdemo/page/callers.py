@@ -15,6 +15,7 @@ from zdemo.page.fields import text_of
 
 NOBODY, PASTED = "nobody", "pasted"
 VARIABLES = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}
+CALLERS = (NOBODY, PASTED, *VARIABLES)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from zdemo.config.printable import one_line
+from zdemo.diagnosis import span
 from zdemo.errors import ZdemoError
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import LONGEST_INACTIVE_SECONDS
@@ -20,7 +23,7 @@ from zdemo.page.context import PageContext
 from zdemo.page.control import EmulatorControl, is_stopped
 from zdemo.page.fields import flag_of, seconds_of, text_of
 from zdemo.page.state import changes_document
-from zdemo.page.users import CallersUser, PageAdmin, administrator, users_of_callers
+from zdemo.page.users import ENDED, CallersUser, PageAdmin, administrator, users_of_callers
 from zdemo.server import FORGETTING, Forgetting
 
 CHANGE_SECONDS = 15.0
@@ -31,12 +34,16 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """A change that was made: the seconds until ZITADEL showed it, and how long the API may use older answers."""
+    """A change that was made: the seconds until ZITADEL showed it, and how long the API may use older answers.
+
+    ``text`` says what was changed; it is empty if that was so before.
+    """
 
     shown_after_seconds: float | None = None
     old_answers_seconds: float = 0.0
     user_id: str = ""
     role: str = ""
+    text: str = ""
 
 
 def change(context: PageContext, body: Body) -> dict[str, Any]:
@@ -56,10 +63,25 @@ def change(context: PageContext, body: Body) -> dict[str, Any]:
         "at": at,
         "shown_after_ms": None if shown is None else round(shown * 1000, 1),
     }
+    until = None
     if done.old_answers_seconds and not (forgets and _forget(context, done)):
-        removal = {"user_id": done.user_id, "role": done.role, "until": at + done.old_answers_seconds}
-        return answer | {"removal": removal}
+        until = at + done.old_answers_seconds
+        answer["removal"] = {"user_id": done.user_id, "role": done.role, "until": until}
+    if note := _note(context, name, done, answer["users"]):
+        answer["note"] = note
+    if done.text:
+        context.explanations.clear()
+        text = f"{done.text}; {note}" if note else done.text
+        context.tell({"text": text, "at": at, "until": until, "user_id": done.user_id, "role": done.role})
     return answer
+
+
+def _note(context: PageContext, name: str, done: Done, users: list[dict[str, Any]]) -> str:
+    """Return what else a person needs to know of a change."""
+    ended = any(user["id"] == done.user_id and user["pat"] == ENDED for user in users)
+    if name != "reactivate" or not ended:
+        return ""
+    return f"deactivating ended the PAT; {'press Restore PAT' if context.options.emulator else 'create a new one'}"
 
 
 def _forget(context: PageContext, done: Done) -> bool:
@@ -81,10 +103,18 @@ class _Order:
     user: CallersUser
     body: Body
 
-    def done(self, shown_after_seconds: float | None, *, role: str = "") -> Done:
-        """Return that the change is made: answers from before it may be used until they are too old."""
-        ttl = self.context.options.settings.cache_ttl_seconds
-        return Done(shown_after_seconds=shown_after_seconds, old_answers_seconds=ttl, user_id=self.user.id, role=role)
+    def done(self, text: str, shown_after_seconds: float | None, *, role: str = "", most: float = math.inf) -> Done:
+        """Return that the change is made: answers from before it may be used until they are too old.
+
+        That is ``most`` seconds at most. In ``text``, the caller's name follows.
+        """
+        return Done(
+            shown_after_seconds=shown_after_seconds,
+            old_answers_seconds=min(self.context.options.settings.cache_ttl_seconds, most),
+            user_id=self.user.id,
+            role=role,
+            text=f"{text} {self.user.caller.id}",
+        )
 
 
 def _change_user(context: PageContext, make: Callable[[_Order], Done], body: Body) -> Done:
@@ -108,20 +138,21 @@ def _change_role(order: _Order, how: Callable[..., RoleChange]) -> Done:
         return Done()
     token = order.user.caller.token or ""
     shown = _shown(lambda: wait_until_shown(client, made, introspector=order.admin.introspector, token=token))
-    return order.done(shown, role=role)
+    words = f"granted {role} to" if how is grant else f"revoked {role} from"
+    return order.done(one_line(words), shown, role=role)
 
 
 def _deactivate(order: _Order) -> Done:
     _refuse_own_user(order)
     deactivate_user(order.admin.client, order.user.id)
-    return order.done(_until_active(order, is_active=False))
+    return order.done("deactivated", _until_active(order, is_active=False))
 
 
 def _reactivate(order: _Order) -> Done:
     client = order.admin.client
     reactivate_user(client, order.user.id)
     shown = _shown(lambda: wait_until(lambda: _state(client, order.user.id) == "ACTIVE"))
-    return Done(shown_after_seconds=shown)
+    return order.done("reactivated", shown, most=0)
 
 
 def _state(client: Any, user_id: str) -> str:
@@ -133,7 +164,7 @@ def _delete_pat(order: _Order) -> Done:
     if order.admin.token == order.user.caller.token:
         raise PageRefusal(409, "own_token", "this is ZITADEL_ADMIN_PAT itself, with which the page makes its changes")
     remove_pat(order.admin.client, order.user.id, _pat_id(order))
-    return order.done(_until_active(order, is_active=False))
+    return order.done("deleted the PAT of", _until_active(order, is_active=False))
 
 
 def _pat_id(order: _Order) -> str:
@@ -141,8 +172,6 @@ def _pat_id(order: _Order) -> str:
     known = [pat.id for pat in list_pats(order.admin.client, order.user.id)]
     if order.user.pat_id in known:
         return order.user.pat_id
-    if len(known) == 1 and order.user.works:
-        return known[0]
     raise PageRefusal(
         409,
         "unknown_pat",
@@ -162,8 +191,8 @@ def _create_pat(order: _Order) -> Done:
         )
     _control(order.context).restore_pats(order.user.id)
     shown = _until_active(order, is_active=True)
-    seconds = min(options.settings.cache_ttl_seconds, LONGEST_INACTIVE_SECONDS)  # the API thinks that it is inactive
-    return Done(shown_after_seconds=shown, old_answers_seconds=seconds, user_id=order.user.id)
+    # the API thinks that it is inactive
+    return order.done("restored the PAT of", shown, most=LONGEST_INACTIVE_SECONDS)
 
 
 def _until_active(order: _Order, *, is_active: bool) -> float | None:
@@ -208,24 +237,27 @@ def _control(context: PageContext) -> EmulatorControl:
 
 def _stop(context: PageContext, _body: Body) -> Done:
     _control(context).stop()
-    return Done()
+    return Done(text="stopped ZITADEL")
 
 
 def _start(context: PageContext, _body: Body) -> Done:
     _control(context).start()
-    return Done()
+    return Done(text="started ZITADEL")
 
 
 def _slow(context: PageContext, body: Body) -> Done:
     control = _control(context)
-    control.slow_down(seconds_of(body, LONGEST_DELAY_SECONDS))
-    return Done()
+    seconds = seconds_of(body, LONGEST_DELAY_SECONDS)
+    control.slow_down(seconds)
+    return Done(text=f"ZITADEL answers {seconds * 1000:.0f} ms later" if seconds else "ZITADEL answers without a delay")
 
 
 def _advance(context: PageContext, body: Body) -> Done:
     control = _control(context)
-    control.advance(seconds_of(body, LONGEST_ADVANCE_SECONDS))
-    return Done(old_answers_seconds=context.options.settings.cache_ttl_seconds)
+    seconds = seconds_of(body, LONGEST_ADVANCE_SECONDS)
+    control.advance(seconds)
+    ttl = context.options.settings.cache_ttl_seconds
+    return Done(old_answers_seconds=ttl, text=f"advanced ZITADEL's clock by {span(seconds)}")
 
 
 OF_EMULATOR: Mapping[str, Callable[[PageContext, Body], Done]] = {

@@ -19,9 +19,10 @@ from zdemo.diagnosis import quoted, token_form
 from zdemo.errors import Refused
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.model import Introspection
+from zdemo.page.callers import PASTED
 from zdemo.page.context import PageOptions
+from zdemo.page.marks import PAGE_HEADER, caller_of
 from zdemo.page.reasons import why_of
-from zdemo.page.sending import PAGE_HEADER
 from zdemo.page.steps import fresh_seconds, steps_of
 from zdemo.server import Trace
 
@@ -37,6 +38,7 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
     """Return what the page shows of a request. ``hidden`` has the secrets of the settings."""
     settings = options.settings
     token = _token(trace.authorization)
+    sender = sender_of(trace, options)
     event = {
         "id": trace.id,
         "at": round(trace.began_at, 3),
@@ -46,8 +48,8 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
         "status": trace.status,
         "outcome": trace.outcome,
         "ms": round(trace.seconds * 1000, 1),
-        "from_page": any(name == PAGE_HEADER for name, _ in trace.request_headers),
-        "caller": _caller(trace.introspection, token),
+        "from_page": bool(sender),
+        "caller": _caller(trace.introspection, token, sender),
         "source": trace.introspection.source if trace.introspection else None,
         "answer": _answer(trace.introspection, settings, now),
         "steps": steps_of(trace, settings, token, now=now),
@@ -67,6 +69,12 @@ def concealed(part: Any, redactions: list[Redaction]) -> Any:
     return [concealed(item, redactions) for item in part] if isinstance(part, list | tuple) else part
 
 
+def sender_of(trace: Trace, options: PageOptions) -> str:
+    """Return as whom the page sent a request; empty if another program did."""
+    marks = (value for name, value in trace.request_headers if name == PAGE_HEADER)
+    return caller_of(options.key, next(marks, ""))
+
+
 def _token(authorization: str | None) -> str | None:
     try:
         return bearer_token(authorization)
@@ -83,10 +91,10 @@ def _hiding(trace: Trace, token: str | None) -> list[Redaction]:
     return [found]
 
 
-def _caller(introspection: Introspection | None, token: str | None) -> dict[str, str] | None:
+def _caller(introspection: Introspection | None, token: str | None, sender: str) -> dict[str, str] | None:
     if token is None:
         return None
-    name = user_id = ""
+    name, user_id = sender if sender != PASTED else "", ""
     if introspection and introspection.active:
         user_id = quoted(introspection.text("sub"), LONGEST_NAME)
         name = quoted(introspection.text("username"), LONGEST_NAME) or user_id

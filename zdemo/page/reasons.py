@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from zdemo.client import Call, Method, OtherRoute, Route
-from zdemo.config.env_file import steps_with_env_file
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import NOT_ASKED, Finding, finding_for_active, finding_for_error, finding_for_inactive
@@ -13,7 +12,7 @@ from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, 
 from zdemo.http.response import Response
 from zdemo.investigation import explain
 from zdemo.page.context import PageOptions
-from zdemo.page.why import CHALLENGE, ERROR_CODES, why_document
+from zdemo.page.why import CHALLENGE, ERROR_CODES, finding_for_own_refusal, why_document
 from zdemo.server import Trace
 
 NO_ENVIRONMENT = Environment({})
@@ -22,7 +21,7 @@ NO_ENVIRONMENT = Environment({})
 def why_of(trace: Trace, options: PageOptions, token: str | None, *, now: float) -> dict[str, Any] | None:
     """Return why a request was refused or failed, as the page shows it; ``None`` for one that was let in."""
     finding = _finding(trace, options.settings, token, now)
-    return why_document(steps_with_env_file(finding, options.steps_file), rule_of_error(trace)) if finding else None
+    return why_document(finding, rule_of_error(trace), options) if finding else None
 
 
 def rule_of_error(trace: Trace) -> str:
@@ -43,10 +42,10 @@ def _finding(trace: Trace, settings: Settings, token: str | None, now: float) ->
         return finding_for_active(introspection, settings, NOT_ASKED, role=role, now=now) or _as_said(error)
     if isinstance(error, InvalidRequest):
         return _as_said(error)  # more exact than what can be seen from outside
-    explanation = explain(_call(trace), token, None, NO_ENVIRONMENT, unasked="", again=" --pat", now=now)
-    if explanation is None:
-        return None
-    return explanation.finding
+    call = _call(trace)
+    own = finding_for_own_refusal(call)
+    explanation = None if own else explain(call, token, None, NO_ENVIRONMENT, unasked="", again=" --pat", now=now)
+    return explanation.finding if explanation else own
 
 
 def _as_said(error: Refused) -> Finding:

@@ -6,25 +6,32 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 from zdemo.client import Call, Endpoint, Method, Route, call_api, other_route
-from zdemo.config.env_file import steps_with_env_file
 from zdemo.config.settings import ClientSettings
+from zdemo.diagnosis import code_of
 from zdemo.errors import ConnectionFailed, ZdemoError
 from zdemo.http.response import GATEWAY_STATUSES
-from zdemo.investigation import explain
+from zdemo.investigation import PatIds, explain
 from zdemo.page.answers import PageRefusal
-from zdemo.page.callers import PageCaller, caller_in
+from zdemo.page.callers import VARIABLES, PageCaller, caller_in
 from zdemo.page.context import PageContext
 from zdemo.page.control import EmulatorControl, is_stopped
+from zdemo.page.explanations import Why
 from zdemo.page.fields import flag_of, text_of
-from zdemo.page.why import rule_of, why_document
+from zdemo.page.marks import PAGE_HEADER, mark_of
+from zdemo.page.why import finding_for_own_refusal, rule_of, why_document
 
-PAGE_HEADER = "X-Zdemo-Page"  # says that the page sent a request
 LONGEST_PATH = 2000  # characters
 MORE_SECONDS = 2.0  # for the API, which needs its own time to find out that ZITADEL does not answer
 EXPLAIN_SECONDS = 5.0
+PRESS = {
+    "token.deleted": "press Restore PAT",
+    "token.user_was_off": "press Restore PAT",
+    "token.user_deactivated": "press Reactivate, then Restore PAT: the old one stays dead",
+}
 START_AGAIN = "press Start ZITADEL: it was stopped on purpose"
 
 
@@ -35,7 +42,8 @@ def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
     caller, with_reason = caller_in(body, options.environment), flag_of(body, "explain", True)
     settings = ClientSettings(api_url=options.api_url, timeout_seconds=options.settings.timeout_seconds + MORE_SECONDS)
     try:
-        call = call_api(settings, endpoint, caller.token, method, headers={PAGE_HEADER: "1"})
+        mark = {PAGE_HEADER: mark_of(options.key, caller.id)}
+        call = call_api(settings, endpoint, caller.token, method, headers=mark)
     except ConnectionFailed as failure:
         error = "; ".join(filter(None, (failure.message, failure.hint)))
         return {"id": None, "status": None, "ms": None, "why": None, "error": error}
@@ -43,7 +51,7 @@ def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
         "id": call.answer.headers.get("x-request-id"),
         "status": call.answer.status,
         "ms": round(call.answer.seconds * 1000, 1),
-        "why": _why(context, call, caller) if with_reason else None,
+        "why": _why(context, call, caller, is_new=with_reason),
         "error": None,
     }
 
@@ -63,10 +71,19 @@ def _endpoint(path: str) -> Endpoint:
     return next((route for route in Route if route.path == path), None) or other_route(path, typed=path)
 
 
-def _why(context: PageContext, call: Call, caller: PageCaller) -> dict[str, Any] | None:
-    settings, environment = context.options.settings, context.options.environment
+def _why(context: PageContext, call: Call, caller: PageCaller, *, is_new: bool) -> Why:
     if call.accepted:
         return None
+    token = sha256((caller.token or "").encode()).digest()
+    key = call.method, str(call.route), token, call.answer.status, code_of(call.answer)
+    find = context.explanations.new if is_new else context.explanations.kept
+    return find(key, lambda: _found_out(context, call, caller))
+
+
+def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
+    if own := finding_for_own_refusal(call):
+        return why_document(own, "", context.options)
+    settings, environment = context.options.settings, context.options.environment
     is_own = environment.get("PAT", "").strip() == caller.token
     explanation = explain(
         call,
@@ -76,13 +93,25 @@ def _why(context: PageContext, call: Call, caller: PageCaller) -> dict[str, Any]
         unasked="",
         again="" if is_own else " --pat",
         now=time.time(),
+        ids=_ids_of(context, caller),
     )
     if explanation is None:
         return None
     finding = explanation.finding.without([caller.token or ""])
     if call.answer.status in GATEWAY_STATUSES and _is_stopped(context):
         finding = replace(finding, fix=(START_AGAIN,), otherwise=())
-    return why_document(steps_with_env_file(finding, context.options.steps_file), rule_of(call))
+    elif context.options.emulator and caller.id in VARIABLES and finding.id in PRESS:
+        finding = replace(finding, fix=(PRESS[finding.id],), otherwise=())
+    return why_document(finding, rule_of(call), context.options)
+
+
+def _ids_of(context: PageContext, caller: PageCaller) -> PatIds | None:
+    """Return whose PAT a caller sends, and which, as far as the page saw it."""
+    user_id = context.user_ids.get(caller.id)
+    if caller.id not in VARIABLES or not user_id:
+        return None
+    pat_id = context.pat_ids.get(caller.id, "")
+    return PatIds(user=user_id, pat_id=pat_id, variable=VARIABLES[caller.id], named_by=())
 
 
 def _is_stopped(context: PageContext) -> bool:

@@ -18,6 +18,7 @@ from zdemo.introspection.clock import running_clock
 from zdemo.introspection.exchanges import Exchange
 from zdemo.introspection.model import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
 from zdemo.management.model import NEVER
+from zdemo.page.marks import PAGE_HEADER
 from zdemo.server import Trace
 
 LONGEST_BODY = 16 * 1024  # characters; ``events`` shows half of it, so that no end of a secret is left at a cut
@@ -33,10 +34,13 @@ Lines = list[list[str]]
 def steps_of(trace: Trace, settings: Settings, token: str | None, *, now: float) -> list[Step]:
     """Return the steps in the order in which they happened."""
     steps = [_step("caller", "api", f"{trace.method} {trace.path}", ms=0.0, lines=_request_lines(trace, token))]
-    if trace.introspection or isinstance(trace.error, IntrospectionError):
+    failed = isinstance(trace.error, IntrospectionError)
+    if settings.cache_ttl_seconds and (trace.introspection or failed):
         steps.append(_cache_step(trace, settings, now))
     for exchange in trace.exchanges:
         steps += _exchange_steps(trace, exchange, token)
+    if trace.error and failed and not trace.exchanges:
+        steps.append(_not_asked(trace.error))
     steps.append(_decision(trace, settings, now))
     ms = round(trace.seconds * 1000, 1)
     ok = trace.status < HTTPStatus.BAD_REQUEST
@@ -72,11 +76,15 @@ def _step(  # the fields of a step, each given by name
 
 
 def _request_lines(trace: Trace, token: str | None) -> Lines:
-    fields = [(name, value) for name, value in trace.request_headers if name != "Authorization"]
+    fields = [(name, _without_proof(name, value)) for name, value in trace.request_headers if name != "Authorization"]
     if trace.authorization is not None:
         scheme = trace.authorization.partition(" ")[0]
         fields.insert(0, ("Authorization", f"{'Bearer' if token else scheme[:20]} {_token_shown(token)}".strip()))
     return _header_lines(fields)
+
+
+def _without_proof(name: str, value: str) -> str:
+    return value.partition(" ")[0] if name == PAGE_HEADER else value
 
 
 def _token_shown(token: str | None) -> str:
@@ -87,9 +95,10 @@ def _token_shown(token: str | None) -> str:
 
 def _cache_step(trace: Trace, settings: Settings, now: float) -> Step:
     introspection, ttl = trace.introspection, settings.cache_ttl_seconds
-    lines = [["TTL", f"{ttl:g} s" if ttl else "0 s: no answer is kept"]]
+    lines = [["TTL", f"{ttl:g} s"]]
     if introspection is None or introspection.source is Source.ASKED:
-        return _step("api", "cache", "not known yet" if ttl else "no cache", lines=[["cache", "miss"], *lines])
+        title = "too old" if trace.too_old else "not known yet"
+        return _step("api", "cache", title, lines=[["cache", "miss"], *lines])
     titles = {
         Source.HIT: "known",
         Source.JOINED: "another request asks already",
@@ -99,6 +108,12 @@ def _cache_step(trace: Trace, settings: Settings, now: float) -> Step:
     if left is not None:
         lines.append(["may be used for", f"{left:.1f} s more"])
     return _step("api", "cache", titles[introspection.source], lines=[["cache", introspection.source], *lines])
+
+
+def _not_asked(error: Exception) -> Step:
+    """Return that this request asked nobody: the breaker is open, too many wait, or it waited for another one."""
+    title = "another request asked" if error.__cause__ else "ZITADEL was not asked"
+    return _step("api", "zitadel", title, ok=False, lines=[["why", getattr(error, "message", "")]])
 
 
 def _exchange_steps(trace: Trace, exchange: Exchange, token: str | None) -> list[Step]:

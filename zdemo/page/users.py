@@ -13,13 +13,14 @@ from zdemo.config.settings import AdminSettings
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient
-from zdemo.management.resources import get_user, list_assignments
+from zdemo.management.resources import get_user, list_assignments, list_pats
 from zdemo.management.role_assignments import find_project_id
 from zdemo.page.callers import PageCaller, callers_with_token
 from zdemo.page.context import PageContext
 from zdemo.provisioning.state_file import issued_pat
 
 ACTIVE = "active"
+PRESENT, DELETED, ENDED, UNKNOWN = "present", "deleted", "ended", "unknown"  # what became of a caller's PAT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +70,10 @@ def users_of_callers(context: PageContext, admin: PageAdmin) -> list[CallersUser
         issued = issued_pat(context.options.environment.file, token)
         if introspection.active:
             context.user_ids[caller.id] = introspection.text("sub")
-        known = context.user_ids.get(caller.id) or context.options.emulator_users.get(caller.id)
-        if user_id := known or (issued[1] if issued else ""):
-            pat_id = issued[2] if issued else ""
+            if not introspection.text("client_id"):  # no other token has none
+                context.pat_ids[caller.id] = introspection.text("jti")
+        if user_id := context.user_ids.get(caller.id) or (issued[1] if issued else ""):
+            pat_id = context.pat_ids.get(caller.id) or (issued[2] if issued else "")
             user = CallersUser(caller=caller, id=user_id, pat_id=pat_id, works=introspection.active)
             found.setdefault(user_id, user)
     return list(found.values())
@@ -87,10 +89,19 @@ def users_document(context: PageContext, admin: PageAdmin) -> list[dict[str, Any
         assignments = list_assignments(admin.client, project_id=admin.project_id, user_id=one.id)
         roles = [role for assignment in assignments if assignment.active for role in assignment.role_keys]
         state = user.state.lower()
-        pat = "present" if one.works else "deleted" if state == ACTIVE else "unknown"
+        pat = PRESENT if one.works else _end_of(one, [pat.id for pat in list_pats(admin.client, one.id)], state)
         name = one_line(user.login_name or user.username or one.id)
         found.append(_document(one.id, name, roles, state, pat))
     return found
+
+
+def _end_of(user: CallersUser, listed: list[str], state: str) -> str:
+    """Return what became of a PAT that does not work: ZITADEL goes on listing those that ended with their user."""
+    if user.pat_id:
+        return ENDED if user.pat_id in listed else DELETED
+    if not listed:
+        return DELETED
+    return UNKNOWN if state == ACTIVE else ENDED
 
 
 def emulators_users(known: Mapping[str, str], state: Mapping[str, Any], project_id: str | None) -> list[dict[str, Any]]:
@@ -100,14 +111,14 @@ def emulators_users(known: Mapping[str, str], state: Mapping[str, Any], project_
         if user["id"] not in known.values():
             continue
         own = [a for a in state["assignments"] if a["user_id"] == user["id"] and a["project_id"] == project_id]
-        pat = "present" if user["pats"] else "deleted"
+        pat = PRESENT if user["pats"] else ENDED if user["ended_pats"] else DELETED
         found.append(
             _document(
                 user["id"],
                 one_line(user["username"]),
                 [role for assignment in own for role in assignment["roles"]],
                 user["state"].lower(),
-                pat if user["state"] == "ACTIVE" else "unknown",
+                pat,
             )
         )
     return found

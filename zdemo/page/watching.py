@@ -12,8 +12,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from zdemo.guard import new_request_id
 from zdemo.server import Trace, Watcher
 from zdemo.serving.bus import Bus
 
@@ -24,7 +26,7 @@ REST = 2.0  # times as long as it took to make an event: one of a token of 16 Ki
 RENEW_SECONDS = 2.0  # how often a worker with a feed tells the others that somebody watches
 WATCH_SECONDS = 6.0  # how long the others believe it
 LINGER_SECONDS = 10.0  # how long a worker goes on after its last feed, which may just be connecting again
-WATCH, REQUEST = "watch", "request"  # topics of the bus
+WATCH, REQUEST, CHANGED = "watch", "request", "changed"  # topics of the bus
 
 Event = Mapping[str, Any]
 log = logging.getLogger("zdemo.page")
@@ -82,7 +84,8 @@ class Watching:
         watcher.admits, watcher.ended = self._admits, self._ended
         watcher.forgot = lambda count: self.announce("forgotten", {"count": count})
         bus.subscribe(WATCH, lambda _message: self._watch_for(WATCH_SECONDS))
-        bus.subscribe(REQUEST, lambda event: self._deliver(Frame(REQUEST, event, str(event["id"]))))
+        for name in (REQUEST, CHANGED):
+            bus.subscribe(name, partial(self._receive, name))
 
     def open(self, last_id: str = "") -> Subscription:
         """Return a new feed, with the events that are kept; those after ``last_id`` if that is one of them."""
@@ -104,6 +107,15 @@ class Watching:
     def announce(self, name: str, document: Mapping[str, Any]) -> None:
         """Send an event that is about no request to all feeds of this worker."""
         self._deliver(Frame(name, document))
+
+    def _receive(self, name: str, event: Event) -> None:
+        self._deliver(Frame(name, event, str(event["id"])))
+
+    def tell_change(self, document: Mapping[str, Any]) -> None:
+        """Send a change that the page made to the feeds of all workers, and keep it with the requests."""
+        event = {"id": new_request_id(), **document}
+        self._deliver(Frame(CHANGED, event, event["id"]))
+        self._bus.publish(CHANGED, event)
 
     def _watch_for(self, seconds: float) -> None:
         with self._changed:

@@ -10,7 +10,7 @@ from typing import Any
 from flask import Request
 
 from zdemo.errors import IntrospectionError, Refused
-from zdemo.introspection.exchanges import Exchange, exchanges
+from zdemo.introspection.exchanges import Exchange, watched
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspection
 
@@ -48,6 +48,7 @@ class Trace:
     introspection: Introspection | None = field(default=None, repr=False)
     error: Refused | IntrospectionError | None = None
     exchanges: list[Exchange] = field(default_factory=list, repr=False)
+    too_old: Introspection | None = field(default=None, repr=False)
 
     @property
     def authorization(self) -> str | None:
@@ -96,11 +97,11 @@ class TracedCall:
 
     def run(self, app: Callable[[], Iterable[bytes]]) -> Iterable[bytes]:
         """Call the app, and hand over the trace when its answer was sent or given up."""
-        token = exchanges.set(self.trace.exchanges)
+        token = watched.set(self.trace)
         try:
             return _TracedBody(app(), self.trace, self._watcher.ended)
         finally:
-            exchanges.reset(token)
+            watched.reset(token)
 
 
 class _TracedBody:
