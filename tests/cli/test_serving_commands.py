@@ -221,10 +221,10 @@ def test_a_session_by_hand(real: bool, bare: Shell) -> None:
     mine += f"ZDEMO_API_URL=http://127.0.0.1:{api_port}\n"
     if real:
         (bare.folder / ".env").write_text(mine)
-    with bare.serving("--emulator", "--emulator-port", port, at=api_port, ZDEMO_CACHE_TTL="0") as (process, url):
+    with bare.serving("--emulator", "--emulator-port", port, at=api_port, ZDEMO_CACHE_TTL="60") as (process, url):
         option = ("--env-file", "emulator.env") if real else ()
-        init = ("init", "--emulator", "--emulator-port", port, *option)
-        call, revoke = ("call", "scoped", "--url", url, *option), ("role", "revoke", "reader", "read:messages", *option)
+        init = ("init", "--emulator", "--emulator-port", port, "--api-url", url, *option)
+        call, revoke = ("call", "scoped", *option), ("role", "revoke", "reader", "read:messages", *option)
         assert [bare(*command).code for command in (init, call, revoke)] == [0, 0, 0]
         refused = bare(*call)
         grant = " ".join(("zdemo role grant", *option, "reader read:messages"))
@@ -235,9 +235,9 @@ def test_a_session_by_hand(real: bool, bare: Shell) -> None:
     banner = err.partition("in another terminal")[0]
     assert ("note: --emulator ignores your ZITADEL_DOMAIN, CLIENT_SECRET" in banner) is real
     assert re.search(rf"emulator [a-z]+-[a-z]+-\d+  http://localhost:{port} +credentials accepted\n", banner)
-    assert re.search(rf"API  +{url} +no cache\n", banner)
+    assert re.search(rf"API  +{url} +cache 60 s\n", banner)
     for command in (init, call, revoke):
-        assert re.search(rf"^  zdemo {re.escape(' '.join(command))}( |$)", err, re.MULTILINE)
+        assert re.search(rf"^ *zdemo {re.escape(' '.join(command))}( |$)", err, re.MULTILINE)
     assert not real or (bare.folder / ".env").read_text() == mine
     assert not [secret for secret in (READER.pat, ADMIN.pat[:-1], CLIENT_SECRET) if secret in err]
     lines = [line.split(maxsplit=1)[1] for line in err.splitlines() if re.match(r"\d\d:\d\d:\d\d  ", line)]
@@ -245,6 +245,7 @@ def test_a_session_by_hand(real: bool, bare: Shell) -> None:
     assert of_api == [
         ["GET", "/api/public", "200"],
         ["GET", "/api/private-scoped", "200"],
+        ["POST", "/-/forget", "200"],
         ["GET", "/api/private-scoped", "401"],
         ["GET", "/api/private", "401"],
     ]
