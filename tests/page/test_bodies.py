@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
+from tests.support.feeds import port_of
 from tests.support.page_site import PageSite, page_site
-from tests.support.wire import PATIENCE_SECONDS
+from tests.support.ports import LOOPBACK
+from tests.support.wire import PATIENCE_SECONDS, request
 
 LARGEST = 64 * 1024
 
@@ -60,6 +64,19 @@ def test_a_body_without_a_length_is_refused(site: PageSite) -> None:
         timeout=PATIENCE_SECONDS,
     )
     assert (answer.status_code, answer.json()["error"]) == (411, "length_required")
+
+
+def test_bodies_that_never_come_keep_no_other_page_waiting(site: PageSite) -> None:
+    (name, value), port = site.session.cookies.items()[0], port_of(site.url)
+    fields = (f"Cookie: {name}={value}", "Content-Type: application/json", "Content-Length: 100")
+    half = request("/-/change", *fields, method="POST", host=f"{LOOPBACK}:{port}", close=False) + b"{"
+    with ExitStack() as stack:
+        socks = [stack.enter_context(socket.create_connection((LOOPBACK, port), PATIENCE_SECONDS)) for _ in range(8)]
+        for sock in socks:
+            sock.sendall(half)
+        statuses = {sock.recv(1 << 16).split()[1] for sock in socks}
+        assert b"408" in statuses <= {b"408", b"503"}
+        assert site.get("/-/state").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/-/send", "/-/change"])

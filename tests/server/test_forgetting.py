@@ -71,6 +71,7 @@ class TestAdmission:
             (("X-Forwarded-For: 127.0.0.1",), {}),
             (("Forwarded: for=127.0.0.1",), {}),
             (("Via: 1.1 proxy",), {}),
+            (("X-Real-IP: 127.0.0.1",), {}),
             ((), {"host": "api.example.com"}),
             ((), {"host": "localhost.example.com"}),
             ((), {"version": "HTTP/1.0"}),

@@ -47,7 +47,7 @@ def api(settings: Settings) -> Iterator[Api]:
 def hasty(settings: Settings) -> Iterator[Api]:
     """An API that waits for a body for 0.3 s only."""
     with plain_api(settings) as running:
-        running.app.extensions[BODY_READER] = BodyReader(threads=THREADS, read_seconds=0.3)
+        running.app.extensions[BODY_READER] = BodyReader(places=max(1, THREADS // 16), read_seconds=0.3)
         yield running
 
 

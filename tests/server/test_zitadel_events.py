@@ -205,7 +205,7 @@ def test_without_the_key_the_path_is_unknown() -> None:
 def test_an_answer_that_lags_behind_the_event_is_forgotten_too() -> None:
     """ZITADEL's answers show a change a moment after the event that tells of it."""
     app = Flask(__name__)
-    app.extensions[BODY_READER] = BodyReader(threads=16)
+    app.extensions[BODY_READER] = BodyReader(places=1)
     with upstream(ACTIVE) as up, api_of(up) as api:
 
         def meanwhile(_seconds: float) -> None:

@@ -3,7 +3,8 @@
 A page of another site can make the browser send requests here, also with a host name of its own that leads to this
 machine (DNS rebinding). So the host must have a loopback name, a browser's word on where a request comes from must be
 this page, and a cookie must prove the key. Cookies do not know ports: so its name has the port, and its path is the
-page's own, which keeps it from other servers on this machine.
+page's own, which other servers on this machine seldom have. One that has it gets the cookie when this browser opens
+one of its own pages.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def refuse(start_response: StartResponse, refusal: PageRefusal, *, as_html: bool
     if as_html:
         body, media_type = _small_page(refusal.description).encode(), HTML
     else:
-        body, media_type = json_bytes(refusal.document), JSON
+        body, media_type = json_bytes(refusal.document) + b"\n", JSON
     return answer(start_response, refusal.status, body, media_type, refusal.headers)
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask
@@ -31,7 +32,7 @@ from zdemo.page.sending import send
 from zdemo.page.state import state
 from zdemo.page.static import FILES, page_file
 from zdemo.page.watching import CHANGED, Watching
-from zdemo.server import WATCHER, Trace
+from zdemo.server import WATCHER, BodyReader, BodyTooSlow, TooManyBodies, Trace, then_cut
 from zdemo.serving import WSGIApp
 from zdemo.serving.bus import Bus
 from zdemo.serving.loopback import is_for_this_machine
@@ -68,6 +69,7 @@ class _Page:
         self._app = app
         self._access = Access(options.key)
         self._slots = PageSlots(options.threads)
+        self._read_body = BodyReader(places=max(1, options.threads // 2))
         self._worker = str(os.getpid())
         self._hidden = _secrets(options, self._access)
         bus = bus or Bus()
@@ -91,7 +93,8 @@ class _Page:
             with self._slots.request():
                 return self._answer(environ, start_response, path)
         except PageRefusal as refusal:
-            return refuse(start_response, refusal, as_html=path in OF_PEOPLE)
+            answered = refuse(start_response, refusal, as_html=path in OF_PEOPLE)
+            return then_cut(answered) if refusal.status == HTTPStatus.REQUEST_TIMEOUT else answered
 
     def _is_own(self, environ: Environ, path: str) -> bool:
         """Return whether a request is the page's; under other host names there is no page."""
@@ -117,7 +120,7 @@ class _Page:
             return self._feed(environ, start_response)
         if path == DESCRIPTION:
             return self._described(start_response)
-        body = _json_object(environ) if method == "POST" else {}
+        body = _json_object(environ, self._read_body) if method == "POST" else {}
         document = self._handled(ROUTES[method, path], body)
         return answer(start_response, 200, json_bytes(concealed(document, [self._hidden])))
 
@@ -172,7 +175,7 @@ def _secrets(options: PageOptions, access: Access) -> Redaction:
     return hidden
 
 
-def _json_object(environ: Environ) -> dict[str, Any]:
+def _json_object(environ: Environ, read_body: Callable[[Environ], None]) -> dict[str, Any]:
     """Return the JSON object that was sent. Raises PageRefusal."""
     if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
         raise PageRefusal(415, "not_json", "the body must be JSON, with Content-Type: application/json")
@@ -182,7 +185,12 @@ def _json_object(environ: Environ) -> dict[str, Any]:
     if int(length) > LARGEST_BODY_BYTES:
         raise PageRefusal(413, "too_large", f"the body is larger than {LARGEST_BODY_BYTES >> 10} KiB")
     try:
-        value = json.loads(environ["wsgi.input"].read(int(length)))
+        read_body(environ)
+        value = json.loads(environ["wsgi.input"].read())
+    except BodyTooSlow as slow:
+        raise PageRefusal(408, "too_slow", slow.description, headers=[("Connection", "close")]) from None
+    except TooManyBodies as many:
+        raise PageRefusal(503, "too_many_bodies", many.description, headers=[("Retry-After", "1")]) from None
     except (OSError, ValueError, RecursionError):
         raise PageRefusal(400, "not_json", "the body is not JSON") from None
     if not isinstance(value, dict):

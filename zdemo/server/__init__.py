@@ -6,15 +6,19 @@ from zdemo.server.guard import protect, requires_token
 from zdemo.server.log_lines import RequestLines
 from zdemo.server.logs import RequestLog, log_to_stderr
 from zdemo.server.open_views import is_guard
+from zdemo.server.request_bodies import BodyReader, BodyTooSlow, TooManyBodies, then_cut
 from zdemo.server.watcher import WATCHER, Trace, Watcher
 from zdemo.server.worker import WorkerApp
 
 __all__ = [
     "FORGETTING",
     "WATCHER",
+    "BodyReader",
+    "BodyTooSlow",
     "Forgetting",
     "RequestLines",
     "RequestLog",
+    "TooManyBodies",
     "Trace",
     "Watcher",
     "WorkerApp",
@@ -23,4 +27,5 @@ __all__ = [
     "log_to_stderr",
     "protect",
     "requires_token",
+    "then_cut",
 ]

@@ -53,11 +53,10 @@ class ConnectionCut(ConnectionResetError):
 class BodyReader:
     """Reads the bodies of one app's requests.
 
-    One in sixteen of the server's ``threads`` may wait for a body, and as many may wait to do so.
+    So many threads of the server as there are ``places`` may wait for a body, and as many may wait to do so.
     """
 
-    def __init__(self, *, threads: int, read_seconds: float = READ_SECONDS) -> None:
-        places = max(1, threads // 16)
+    def __init__(self, *, places: int, read_seconds: float = READ_SECONDS) -> None:
         self._bulkhead = Bulkhead(places, waiters=places, wait_seconds=WAIT_SECONDS)
         self._read_seconds = read_seconds
 
@@ -110,7 +109,7 @@ def limit_bodies(app: Flask, *, threads: int) -> None:
     It is a layer around the app, since almost no request has a body, and a hook of Flask would take 2 µs of each.
     """
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES + 1
-    reader = app.extensions[BODY_READER] = BodyReader(threads=threads)
+    reader = app.extensions[BODY_READER] = BodyReader(places=max(1, threads // 16))
     inner = app.wsgi_app
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -141,11 +140,12 @@ def cut_connection_after(response: Response) -> Response:
     up (PEP 3333), but only while the response is not complete: so the line end of its JSON is not sent.
     """
     response.headers["Connection"] = "close"
-    response.response = _then_cut(response.get_data()[:-1])
+    response.response = then_cut([response.get_data()])
     return response
 
 
-def _then_cut(body: bytes) -> Iterator[bytes]:
-    yield body
+def then_cut(body: Iterable[bytes]) -> Iterator[bytes]:
+    """Send a body without its last byte, and hang up."""
+    yield b"".join(body)[:-1]
     time.sleep(FLUSH_SECONDS)
     raise ConnectionCut(errno.ECONNRESET, BodyTooSlow.description)

@@ -9,7 +9,7 @@ from typing import Any
 
 HOST = re.compile(r"(?i)(?P<name>localhost|127(\.\d{1,3}){3}|\[::1\])(:(?P<port>\d{1,5}))?", re.ASCII)
 HIGHEST_PORT = 65535
-FORWARDED = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO")
+FORWARDED = ("HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_FORWARDED", "HTTP_X_REAL_IP")  # how the names begin
 
 
 def names_loopback(host: str) -> bool:
@@ -32,7 +32,7 @@ def is_loopback_address(address: str) -> bool:
 
 def is_for_this_machine(environ: Mapping[str, Any]) -> bool:
     """Return whether a request names a loopback host, and no proxy forwards it for somebody else."""
-    return names_loopback(environ.get("HTTP_HOST", "")) and not any(name in environ for name in FORWARDED)
+    return names_loopback(environ.get("HTTP_HOST", "")) and not any(name.startswith(FORWARDED) for name in environ)
 
 
 def is_local_program(environ: Mapping[str, Any]) -> bool:

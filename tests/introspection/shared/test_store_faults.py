@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +32,7 @@ from zdemo.emulator import READER, Emulator, emulate
 from zdemo.introspection.cache import CachingIntrospector
 from zdemo.introspection.model import Source
 from zdemo.introspection.shared.answers import SharedAnswers
+from zdemo.introspection.shared.order_feed import REST_SECONDS
 
 TIMEOUT = 5.0
 TOKENS = [READER.pat, *(f"unknown token {number}" for number in range(15))]
@@ -256,6 +259,48 @@ def test_what_is_not_a_store_does_no_harm(
     with pretended_store(behaviour) as url, api(zitadel, url) as (introspector, shared):
         check_answers(introspector)
         check_said(shared, caplog, reason, "")
+
+
+def hurrying(commands: list[bytes], list_seconds: float) -> Behaviour:
+    """Name a new order at each look, take some time for the list of orders, and never wait for one."""
+
+    def behave(sock: socket.socket, ended: threading.Event) -> None:
+        while not ended.is_set():
+            try:
+                if not (command := sock.recv(65536)):
+                    return
+            except TimeoutError:
+                continue
+            commands.append(command)
+            answer = b"*-1\r\n"
+            if b"EVALSHA" in command:
+                identity = b"%013d-0" % len(commands)
+                answer = b"*5\r\n$10\r\n1764200000\r\n$1\r\n0\r\n$15\r\n%b\r\n$0\r\n\r\n$0\r\n\r\n" % identity
+            elif b"XREVRANGE" in command:
+                time.sleep(list_seconds)
+                answer = b"*0\r\n"
+            sock.sendall(answer)
+
+    return behave
+
+
+def test_requests_do_not_queue_for_one_who_reads_orders(zitadel: Emulator) -> None:
+    def ask(number: int) -> float:
+        began = time.monotonic()
+        shared.look(shared.question(f"another token {number}"), lease_seconds=1)
+        return time.monotonic() - began
+
+    with pretended_store(hurrying([], 0.15)) as url, api(zitadel, url) as (_, shared), ThreadPoolExecutor(60) as pool:
+        assert max(pool.map(ask, range(60))) < TIMEOUT
+
+
+def test_a_store_that_does_not_wait_for_orders_keeps_no_thread_busy(zitadel: Emulator) -> None:
+    commands: list[bytes] = []
+    with pretended_store(hurrying(commands, 0)) as url, api(zitadel, url) as (introspector, _):
+        introspector.introspect(READER.pat, own=True)
+        began = time.monotonic()
+        eventually("it listens", lambda: sum(b"XREAD" in command for command in commands) >= 50)
+        assert time.monotonic() - began > 50 * REST_SECONDS * 0.9
 
 
 def test_a_host_without_an_address_is_said(zitadel: Emulator, caplog: pytest.LogCaptureFixture) -> None:

@@ -16,6 +16,7 @@ from zdemo.introspection.shared.orders import ReceivedOrders
 from zdemo.introspection.shared.redis_store import MOST_ORDERS, PREFIX, Names, RedisStore
 from zdemo.introspection.shared.sealing import Sealer
 
+REST_SECONDS = 0.01
 LISTEN_SECONDS = 1.0
 LATE_SECONDS = 5.0  # how much older than all answers an order may be and still be followed
 
@@ -89,6 +90,7 @@ class OrderFeed:
                 self._closed.wait(self._listen_seconds)
             else:
                 self.read_up_to(newest)
+                self._closed.wait(REST_SECONDS)  # a server that does not block must not keep this thread busy
 
     def close(self) -> None:
         """Stop following the orders of others."""
@@ -97,8 +99,13 @@ class OrderFeed:
             self._listener.join(self._listen_seconds + 2 * self._store.operation_seconds)
 
     def read_up_to(self, newest: bytes) -> bool:
-        """Read the orders up to the newest, and follow those that are new; return whether that worked."""
-        with self._reading:
+        """Read the orders up to the newest, and follow those that are new; return whether that worked.
+
+        Nobody waits longer for another one who reads than for the store: it could name a new order at each look.
+        """
+        if not self._reading.acquire(timeout=self._store.operation_seconds):
+            return False
+        try:
             if newest == self._head:
                 return True
             entries = self._store.run(lambda store: store.orders(self.key))
@@ -113,6 +120,8 @@ class OrderFeed:
             for _, sealed in reversed(entries):
                 self._follow(sealed)
             return True
+        finally:
+            self._reading.release()
 
     def _lost(self, *, everywhere: bool) -> None:
         """Forget all that is stored, since orders may have been lost; ``everywhere``: in this worker's cache too.
