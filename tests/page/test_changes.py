@@ -216,6 +216,18 @@ def test_a_delay_is_added_changed_and_ended_and_other_faults_stay(site: PageSite
     assert [*site.emulator.faults.active()] == [other, counted]
 
 
+def test_known_answers_pass_for_a_while_without_zitadel(site: PageSite) -> None:
+    assert site.call(SCOPED).status_code == 200
+    for change, more in (("slow", {"seconds": 0.1}), ("stop", {})):
+        answer = changed(site, change, **more)
+        assert answer["removal"] == {"user_id": "", "role": "", "until": answer["at"] + TTL_SECONDS}
+    assert site.call(SCOPED).status_code == 200
+    assert "removal" not in changed(site, "stop", forget=True)
+    assert site.call(SCOPED).status_code == 503
+    assert "removal" not in changed(site, "start")
+    assert "removal" not in changed(site, "slow", seconds=0)
+
+
 def test_a_slow_zitadel_makes_the_api_slow(site: PageSite) -> None:
     changed(site, "slow", seconds=0.3)
     answer = site.post("/-/send", {"method": "GET", "path": SCOPED, "caller": "reader", "explain": False}).json()
@@ -324,6 +336,7 @@ def test_every_page_hears_of_a_change_also_one_that_is_opened_later(site: PageSi
         "text": f"revoked {ROLE} from reader",
         "at": answer["at"],
         "until": answer["removal"]["until"],
+        "change": "revoke",
         "user_id": READER.id,
         "role": ROLE,
     }

@@ -72,7 +72,8 @@ def change(context: PageContext, body: Body) -> dict[str, Any]:
     if done.text:
         context.explanations.clear()
         text = f"{done.text}; {note}" if note else done.text
-        context.tell({"text": text, "at": at, "until": until, "user_id": done.user_id, "role": done.role})
+        what = {"change": name, "user_id": done.user_id, "role": done.role}
+        context.tell({"text": text, "at": at, "until": until, **what})
     return answer
 
 
@@ -237,7 +238,7 @@ def _control(context: PageContext) -> EmulatorControl:
 
 def _stop(context: PageContext, _body: Body) -> Done:
     _control(context).stop()
-    return Done(text="stopped ZITADEL")
+    return Done(old_answers_seconds=context.options.settings.cache_ttl_seconds, text="stopped ZITADEL")
 
 
 def _start(context: PageContext, _body: Body) -> Done:
@@ -249,7 +250,10 @@ def _slow(context: PageContext, body: Body) -> Done:
     control = _control(context)
     seconds = seconds_of(body, LONGEST_DELAY_SECONDS)
     control.slow_down(seconds)
-    return Done(text=f"ZITADEL answers {seconds * 1000:.0f} ms later" if seconds else "ZITADEL answers without a delay")
+    if not seconds:
+        return Done(text="ZITADEL answers without a delay")
+    ttl = context.options.settings.cache_ttl_seconds
+    return Done(old_answers_seconds=ttl, text=f"ZITADEL answers {seconds * 1000:.0f} ms later")
 
 
 def _advance(context: PageContext, body: Body) -> Done:
