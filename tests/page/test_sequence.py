@@ -88,7 +88,48 @@ def test_any_path_can_be_asked_for(person: Visit) -> None:
     person.page.get_by_label("Route").select_option("another path…")
     person.page.get_by_label("Path", exact=True).fill("/api/nothing")
     person.button("Send").click()
-    person.sees("404", "GET /api/nothing")
+    person.sees("404 no such route", "GET /api/nothing")
+    expect(person.part("Sequence")).not_to_contain_text("refused")
+    person.button("Refused").click()
+    expect(person.rows()).to_have_count(0)
+
+
+def test_nothing_is_sent_while_the_path_or_the_token_is_missing(person: Visit) -> None:
+    sent: list[str] = []
+    person.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    person.choose(PRIVATE, PASTED)
+    person.button("Send every second").click()
+    person.button("Send").click()
+    expect(person.page.get_by_label("Token", exact=True)).to_be_focused()
+    person.page.get_by_label("Caller").select_option("nobody")
+    person.page.get_by_label("Route").select_option("another path…")
+    person.page.get_by_label("Path", exact=True).fill("api/private")
+    person.button("Send").click()
+    expect(person.page.get_by_label("Path", exact=True)).to_be_focused()
+    assert sent == []
+    person.send(PUBLIC, "nobody")
+    person.sees("GET /api/public")
+
+
+def test_a_503_without_a_question_says_that_zitadel_was_not_asked(person: Visit) -> None:
+    person.button("Stop ZITADEL").click()
+    expect(person.button("Start ZITADEL")).to_be_visible()
+
+    def sent() -> str:
+        person.send(PRIVATE, PASTED, "unknown-to-zitadel")
+        person.sees("503")
+        return person.part("Sequence").inner_text()
+
+    eventually("the API asks no more", sent, lambda text: "not asked: " in text)
+
+
+def test_reading_about_the_routes_is_no_request_of_the_feed(person: Visit) -> None:
+    person.page.get_by_role("link", name="API", exact=True).click()
+    expect(person.page.get_by_text("needs a key or a program on this machine")).to_be_visible()
+    person.page.go_back()
+    person.send(PUBLIC, "nobody")
+    person.sees("GET /api/public")
+    expect(person.rows()).to_have_count(1)
 
 
 def test_a_fix_is_copied(person: Visit) -> None:

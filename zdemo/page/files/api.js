@@ -14,7 +14,7 @@ export class ApiError extends Error {
 export const readState = () => asked("/-/state");
 
 /** @returns {Promise<any>} */
-export const readDocument = () => asked("/openapi.json", { headers: { "X-Zdemo-Page": "document" } });
+export const readDocument = () => asked("/-/openapi.json");
 
 /** @param {Record<string, any>} request @returns {Promise<any>} */
 export const send = (request) => posted("/-/send", request);

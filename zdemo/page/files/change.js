@@ -186,20 +186,13 @@ async function apply(order) {
 async function carryOut({ said, ...order }) {
   try {
     const answer = await change({ ...order, forget: byId("forget").checked });
-    const { at, shown_after_ms: shown, removal, ...changes } = answer;
+    const { at, shown_after_ms: shown, removal, note, ...changes } = answer;
     const took = typeof shown === "number" ? `; ZITADEL showed it after ${Math.round(shown)} ms` : "";
-    setText(byId("change-result"), said + took + adviceAfter(order, changes));
+    setText(byId("change-result"), said + took + (note ? `; ${note}` : ""));
     showChange({ text: said, at, until: removal?.until ?? null });
     keepChanges(changes);
   } catch (error) {
     setText(byId("change-result"), error.hint ? `${error.message}: ${error.hint}` : error.message);
     refreshState();
   }
-}
-
-/** Return what is still to do after a change: a user who is active again has no PAT that works. */
-function adviceAfter(order, changes) {
-  const user = changes.users.find((one) => one.id === order.user_id);
-  if (order.change !== "reactivate" || user?.pat !== "ended") return "";
-  return `; the PAT ended when the user was deactivated${changes.emulator ? ": press Restore PAT" : ""}`;
 }
