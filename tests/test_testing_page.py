@@ -65,11 +65,12 @@ def test_the_lines_for_the_control_interface_work(tmp_path: Path) -> None:
         zitadel.user("ada")
         done = ran("/bin/sh", "-e", "-c", CONTROL, folder=tmp_path, ZITADEL_DOMAIN=zitadel.url)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
-        state, clock, faults, cleared, shown, after = done.stdout.splitlines()
+        state, clock, faults, cleared, pats, shown, after = done.stdout.splitlines()
         assert zitadel.name in state
         assert clock == '{"advanced_seconds":46800.0}'
         assert ('"hang"' in faults, cleared, '"requests"' in shown) == (True, '{"faults":[]}', True)
         assert ("ada" in state, "ada" in after) == (True, False)
+        assert "error" not in pats
 
 
 def test_the_page_names_every_fault_path_and_method() -> None:

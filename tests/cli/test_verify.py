@@ -151,9 +151,9 @@ def test_an_api_that_lets_nobody_in_is_told_where_to_look(bare: Shell) -> None:
 
 
 def test_a_path_that_requires_no_token_ends_the_questions(bare: Shell) -> None:
-    ran = bare.anew("verify", "--path", "/", *serve())
+    ran = bare.anew("verify", "--path", "/nothing", *serve())
     assert ran.code == 1
-    assert "seen          GET / 404" in ran.out
+    assert "seen          GET /nothing 404" in ran.out
     assert "give --path one that requires a token" in ran.out
     assert "1 failed" in ran.out
     assert f"{len([case for case in CASES if case.basis])} cases: needs safe.no_token" in ran.out

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from zdemo.client import Call, Route, call_api
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url
@@ -21,7 +21,6 @@ from zdemo.config.withheld import why_withheld
 from zdemo.diagnosis import NOTHING, Evidence, OddValue, Probe, odd_values, token_form
 from zdemo.errors import ConnectionFailed, SettingsError
 from zdemo.http.response import Response
-from zdemo.introspection.shared.state import SharedState
 from zdemo.investigation import (
     AdminLookup,
     Investigation,
@@ -32,6 +31,9 @@ from zdemo.investigation import (
     usable_admin_pat,
 )
 from zdemo.management.model import Application
+
+if TYPE_CHECKING:
+    from zdemo.introspection.shared.state import SharedState  # it needs the package redis
 
 MOST_SECONDS = 14.0  # in all; 15 are promised
 LONGEST_STEP_SECONDS = 4.0  # for one request: three of them in a row leave time for the rest
