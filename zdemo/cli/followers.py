@@ -1,4 +1,4 @@
-"""Running APIs, after a change in ZITADEL: they forget their older answers, and the person hears which of them do."""
+"""Make running APIs forget their older answers after a change in ZITADEL, and say which of them do."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ TTL = "ZDEMO_CACHE_TTL"
 NOT_SET = f"{CACHE_URL} is not set: each worker keeps its own answers"
 
 
-@check("cache.reachable", f"the store of {CACHE_URL} answers, and lets this API in", "settings.readable")
+@check("cache.reachable", f"the store of {CACHE_URL} answers, and accepts this API", "settings.readable")
 def _reachable(context: DoctorContext) -> Result:
     if CACHE_URL not in context.environment:
         return replace(nothing_to_check(NOT_SET), satisfied=False)
@@ -24,10 +24,10 @@ def _reachable(context: DoctorContext) -> Result:
         return replace(warned(what, step, brief="not used"), satisfied=False)
     if not (state := context.store).ok and not state.reads:
         return failed(state.reason, state.hint)
-    return passed("the store answers, and lets this API in", brief="answers")
+    return passed("the store answers, and accepts this API", brief="answers")
 
 
-@check("cache.writable", "it takes what this API writes", "cache.reachable")
+@check("cache.writable", "the store takes what this API writes", "cache.reachable")
 def _writable(context: DoctorContext) -> Result:
     if not (state := context.store).ok:
         return failed(state.reason, state.hint)

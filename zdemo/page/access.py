@@ -1,4 +1,4 @@
-"""Who may see the page: a browser on this machine whose person knows the key of this start.
+"""Who may see the page: a browser on this machine whose user knows the key of this start.
 
 A page of another site can make the browser send requests here, also with a host name of its own that leads to this
 machine (DNS rebinding). So the host must have a loopback name, a browser's word on where a request comes from must be
@@ -61,7 +61,7 @@ class Access:
     def check_key(self, key: str) -> None:
         """Raise PageRefusal unless this is the key."""
         if not hmac.compare_digest(key.encode("utf-8", "replace"), self._key):
-            raise PageRefusal(403, "wrong_key", "this key is not the key of this start of zdemo serve")
+            raise PageRefusal(403, "wrong_key", "this is not the key that zdemo serve printed at its last start")
 
     def new_cookie(self, environ: Environ) -> str:
         """Return the value of ``Set-Cookie``."""

@@ -57,7 +57,7 @@ def caller_in(body: Mapping[str, Any], environment: Environment) -> PageCaller:
             return caller
     if name in VARIABLES:
         hint = environment.completion([VARIABLES[name]], by_name=True)
-        raise PageRefusal(400, "no_token", f"there is no usable token of the {name}", hint=f"{hint}; then restart")
+        raise PageRefusal(400, "no_token", f"no usable token for the {name}", hint=f"{hint}; then restart")
     raise PageRefusal(400, "unknown_caller", f"caller must be {NOBODY}, {', '.join(VARIABLES)} or {PASTED}")
 
 

@@ -187,7 +187,7 @@ def _create_pat(order: _Order) -> Done:
         raise PageRefusal(
             409,
             "deleted_for_good",
-            "ZITADEL does not bring a deleted PAT back, and a new one has another text",
+            "ZITADEL does not restore a deleted PAT, and a new one has another text",
             hint="create one with zdemo setup, or in ZITADEL's console, and restart zdemo serve",
         )
     _control(order.context).restore_pats(order.user.id)
@@ -209,7 +209,7 @@ def _shown(wait: Callable[[], float | None]) -> float | None:
 
 
 def _refuse_own_user(order: _Order) -> None:
-    """Raise PageRefusal for the administrator's own user: nobody could make that one active again from here."""
+    """Raise PageRefusal for the administrator's own user: the page could not reactivate it."""
     if user_id_of_token(order.admin.client) == order.user.id:
         raise PageRefusal(
             409, "own_user", "this is the user of ZITADEL_ADMIN_PAT, with which the page makes its changes"

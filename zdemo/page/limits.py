@@ -50,7 +50,7 @@ class PageSlots:
         """Take a slot for a feed; ``close_feed`` gives it back. Raises PageRefusal."""
         with self._lock:
             if self._feeds >= self.most_feeds or self._all >= self.most:
-                raise _too_many(f"{self.most_feeds} pages are open, the most that this API serves; close some")
+                raise _too_many(f"{self.most_feeds} pages are open, the limit of this API; close one")
             self._feeds += 1
             self._all += 1
 

@@ -1,4 +1,4 @@
-"""Why a request was answered so, from what was seen of it alone: nobody is asked. The words are the diagnosis's."""
+"""Why the API answered a request so, without asking ZITADEL. The words come from ``zdemo.diagnosis``."""
 
 from __future__ import annotations
 

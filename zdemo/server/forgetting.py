@@ -28,12 +28,12 @@ def refused(status: int, error: str, description: str, **headers: str) -> Refusa
     return Refusal(status=status, error=error, description=description, headers=headers)
 
 
-LOCAL_ONLY = refused(403, "forbidden", f"without {FORGET_KEY}, only a program on this machine may order to forget")
+LOCAL_ONLY = refused(403, "forbidden", f"without {FORGET_KEY}, an order must come from a program on this machine")
 WRONG_KEY = refused(403, "forbidden", f"the Authorization header field must be Bearer and the value of {FORGET_KEY}")
 NOT_JSON = refused(415, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json")
 NO_ORDER = refused(400, "bad_request", 'the body must be {"user_id": "…"}, {"token": "…"} or {"everything": true}')
 UNCONFIRMED = refused(
-    503, "unconfirmed", "not all workers, or not the store, have confirmed the order; try again", **{"Retry-After": "1"}
+    503, "unconfirmed", "a worker or the store did not confirm the order; try again", **{"Retry-After": "1"}
 )
 
 

@@ -193,7 +193,7 @@ def _forget() -> Json:
     }
     body = {"required": True, "content": {JSON: {"schema": order, "example": {"user_id": "353545601679493636"}}}}
     return {
-        **_operation("Forget what ZITADEL said about a user, about a token, or about all", answers),
+        **_operation("Forget ZITADEL's answers about a user, about a token, or all answers", answers),
         "requestBody": body,
         "security": [{}, {FORGET_SCHEME: []}],
     }
@@ -208,7 +208,7 @@ def _forgetting_answers() -> Json:
     }
     return {
         "200": _answer("How many answers were forgotten.", {JSON: {"schema": forgotten, "example": {"forgotten": 1}}}),
-        "503": _refusal("Not all workers, or not the store, have confirmed the order.", forgetting.UNCONFIRMED),
+        "503": _refusal("A worker or the store did not confirm the order.", forgetting.UNCONFIRMED),
     }
 
 

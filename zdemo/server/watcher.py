@@ -1,4 +1,4 @@
-"""A place for somebody who watches the requests: nobody, unless the page is open. Then each request leaves a trace."""
+"""Traces of the requests, for the page: a request leaves one only while a page is open."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MOST_HEADERS = 40  # that are kept of a request
 
 @dataclass(kw_only=True)
 class Trace:
-    """What a watched request was, what it did and how it was answered; it holds the token, so nobody may keep it.
+    """One request: what it asked, what it caused and how it was answered. It holds the token, so it must not be kept.
 
     ``path``, ``outcome`` and ``reason`` are as in the log. ``began`` and the times of ``exchanges`` are of
     ``time.perf_counter``, ``began_at`` is in epoch seconds.
@@ -57,7 +57,7 @@ class Trace:
 
 
 class Watcher:
-    """Who watches the requests of an app: whoever sets ``ended``, while ``watching`` is true.
+    """Hands the traces of an app's requests to ``ended`` while ``watching`` is true.
 
     ``admits`` limits how many requests per second leave a trace. ``forgot`` is told how many answers were forgotten.
     """
@@ -69,7 +69,7 @@ class Watcher:
         self.forgot: Callable[[int], None] = lambda _count: None
 
     def seeing(self, forget: Callable[[Forget], int]) -> Callable[[Forget], int]:
-        """Return the function that makes the cache forget, so that whoever watches knows of it."""
+        """Return a function that forgets, and tells the page about it."""
 
         def watched(order: Forget) -> int:
             count = forget(order)
@@ -81,7 +81,7 @@ class Watcher:
 
 
 class TracedCall:
-    """One request while somebody watches."""
+    """One request that leaves a trace."""
 
     def __init__(self, watcher: Watcher, identity: str, began: float) -> None:
         self._watcher = watcher

@@ -1,4 +1,4 @@
-"""``POST /-/zitadel-events``: ZITADEL's Actions v2 tell of a change, and the API forgets the answers from before it.
+"""``POST /-/zitadel-events``: ZITADEL's Actions v2 report a change, and the API forgets the answers from before it.
 
 ZITADEL signs its call: ``ZITADEL-Signature: t=<epoch seconds>,v1=<hex>``, an HMAC-SHA256 over ``<t>.<body>`` with the
 signing key of the target; while keys are exchanged, there are several ``v1``

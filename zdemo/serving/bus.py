@@ -1,7 +1,7 @@
 """Messages between the workers of one server, through their parent.
 
-Each worker has a pipe to its parent, which it inherits: nothing listens, so nobody else can connect, and no file is
-left. A frame is a topic, a line break, and a JSON object. What comes out of a pipe is JSON, never pickle.
+Each worker has a pipe to its parent, which it inherits: no other program can connect, and no file is left.
+A frame is a topic, a line break, and a JSON object. What comes out of a pipe is JSON, never pickle.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Handler = Callable[[dict[str, Any]], None]
 
 
 class Bus:
-    """One worker's way to the others. Without a ``pipe`` it is alone."""
+    """One worker's connection to the others. Without a ``pipe``, there are no others."""
 
     def __init__(self, pipe: Connection | None = None, *, others: int = 0) -> None:
         self.others = others  # how many workers there are besides, as far as all run
@@ -63,7 +63,7 @@ class Bus:
 
 
 class Hub:
-    """In the parent: hands the messages of each worker to all others."""
+    """Passes the messages of each worker to all others. It runs in the parent."""
 
     def __init__(self) -> None:
         self._links: set[_Link] = set()

@@ -1,1 +1,1 @@
-"""Answers that workers and machines share in a Redis or Valkey, which is believed only as far as it can prove."""
+"""ZITADEL's answers, which workers and machines share in a Redis or Valkey that need not be trusted."""

@@ -1,14 +1,15 @@
-"""What the store is believed. It makes introspections rarer, and decides nothing.
+"""The answers in the store, and which of them count. The store makes introspections rarer, and decides nothing.
 
 An answer from it counts if it opens with this application's credentials, was sealed for this token, and is younger than
 the TTL. Its age is the store's time now minus the store's time when the question was sent, so no other machine's clock
-matters. And the store's clock is not believed either:
+matters. The store's clock is not trusted either:
 
 * it counts as if it had never been set back, measured by this machine's running clock;
 * the answer holds ZITADEL's ``Date``. If that is older than the TTL and some seconds, by what ZITADEL itself has told
   this worker since, the answer is not used. Until ZITADEL has told it, this machine's wall clock stands in.
 
-So whoever controls the store can keep an answer alive for some seconds beyond the TTL, and can make the store useless.
+So an attacker who controls the store can keep an answer in use for some seconds beyond the TTL, and can make the store
+useless.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The store behind a breaker: what fails counts, is said once per minute, and reaches no request as an error."""
+"""The store behind a breaker: failures are counted, logged once per minute, and never become an error of a request."""
 
 from __future__ import annotations
 

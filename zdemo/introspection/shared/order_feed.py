@@ -1,7 +1,7 @@
-"""Orders to forget from and to the other workers and machines: a stream in the store, of which nothing is missed.
+"""Orders to forget from and to the other workers and machines: a stream in the store.
 
-A thread waits for new orders, and each look into the store tells the newest one. So a worker that was cut off reads
-what it has missed before it believes an answer. If orders may be lost, all from before counts as forgotten.
+A thread waits for new orders, and each answer of the store names the newest one. So a worker that lost its connection
+reads what it has missed before it uses an answer. If orders may be lost, all from before counts as forgotten.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the store is asked: one script for each step, so that each takes one round trip and nothing comes between."""
+"""The operations on the store: each is one script, so it takes one round trip and is atomic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the store works, and what to do if not, in words without its address's password."""
+"""Whether the store works, and if not, what to do; the texts never show a password."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ WORDS: dict[StoreFault, tuple[str, str]] = {
     StoreFault.FULL: ("is full", "raise its maxmemory, or set its maxmemory-policy to volatile-ttl"),
     StoreFault.READ_ONLY: ("is a replica, which is read-only", "name the primary in ZDEMO_CACHE_URL"),
     StoreFault.LOADING: ("is still loading its data", "wait until it has"),
-    StoreFault.ERROR: ("refuses a command", "look into its log; zdemo is tested with Redis 7.0"),
+    StoreFault.ERROR: ("refuses a command", "check its log; zdemo is tested with Redis 7.0"),
     StoreFault.GARBAGE: ("does not answer as Redis or Valkey does", "correct host and port in ZDEMO_CACHE_URL"),
-    StoreFault.NO_SCRIPT: ("refuses scripts", "look into its log; zdemo is tested with Redis 7.0"),
+    StoreFault.NO_SCRIPT: ("refuses scripts", "check its log; zdemo is tested with Redis 7.0"),
 }
 
 READABLE = {StoreFault.FULL, StoreFault.READ_ONLY, StoreFault.PERMISSION}

@@ -164,7 +164,7 @@ const FOR_GOOD = {
 function agreed(order) {
   if (order.change === "advance") {
     const text =
-      "Tokens that end within the hour are expired then. The clock cannot be set back while the emulator runs.";
+      "Tokens that would expire within the hour are expired then. The clock cannot be set back while the emulator runs.";
     return confirmed("Advance the emulator’s clock by 1 hour?", text, "Advance");
   }
   const question = state.setup.changes.emulator ? null : FOR_GOOD[order.change];

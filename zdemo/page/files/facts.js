@@ -8,7 +8,7 @@ const SOURCES = {
   asked: "just asked",
   hit: "from the cache",
   joined: "shared with a request that was already asking",
-  shared: "from the store that APIs share",
+  shared: "from the shared store",
 };
 
 /** Return the line with the answer and the request. */

@@ -76,8 +76,8 @@ function tell(items) {
 
 function emptyText() {
   return state.count
-    ? `No ${filter} request among the last ones.`
-    : "No request yet. All requests to the API appear here, whoever sends them.";
+    ? `No ${filter} request among those that are kept.`
+    : "No request yet. The requests of all programs to the API appear here.";
 }
 
 function row(item) {

@@ -20,11 +20,11 @@ const SHORT = {
   refused: "No feed",
 };
 const PROBLEMS = {
-  gone: "The API does not answer. If it was started again, open the new address that it prints; else this page connects again by itself.",
-  key: "The API was started again, and has a new key. Open the address that zdemo serve prints now.",
+  gone: "The API does not answer. If it was restarted, open the new address that it prints. Otherwise this page connects again by itself.",
+  key: "The API was restarted and has a new key. Open the address that zdemo serve prints now.",
   too_many:
     "Too many pages are open, so this one gets no requests. Close another one; this page tries again every 5 s.",
-  refused: "The feed of requests does not open. This page tries again every 5 s.",
+  refused: "The API refuses to send its requests. This page tries again every 5 s.",
 };
 
 /** Connect, and stay connected. */
@@ -100,7 +100,7 @@ async function connect() {
     if (change && showChange(change)) refreshState(true);
   });
   feed.addEventListener("forgotten", () => {
-    addNote("the API forgot answers of ZITADEL: it asks again");
+    addNote("the API forgot ZITADEL’s answers: it asks again");
     closeWindow();
     refreshState();
   });
