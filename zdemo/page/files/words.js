@@ -10,7 +10,7 @@ const SERVER_ERROR = 500;
 const SOURCES = {
   asked: "asked ZITADEL",
   hit: "from the cache",
-  joined: "shared a question",
+  joined: "waited for another",
   shared: "shared store",
 };
 
