@@ -111,14 +111,14 @@ class _Link:
         try:
             while True:
                 self._receive(self._pipe.recv_bytes(LARGEST_FRAME_BYTES))
-        except (EOFError, OSError):  # the other process has ended, or sends what is too large
+        except (EOFError, OSError, TypeError):  # it has ended, or sends too much, or this end is closed (TypeError)
             self._end()
 
     def _write(self) -> None:
         try:
             for frame in self._waiting:
                 self._pipe.send_bytes(frame)
-        except OSError:
+        except (OSError, TypeError):  # as above
             self._end()
 
     def _end(self) -> None:
