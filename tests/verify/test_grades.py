@@ -35,7 +35,8 @@ def test_an_api_that_accepts_other_audiences_fails_in_that_alone() -> None:
 
 def test_an_api_that_muddles_outages_fails_in_them_alone() -> None:
     found = failures(graded(api_that_muddles_outages))
-    found.pop("robust.single_flight", None)  # on a busy machine some of the calls get its 401 in place of a 503
+    # On a busy machine some of these calls are refused for the moment, which it muddles as well
+    assert "401" in found.pop("robust.single_flight", "401")
     assert found.keys() == {*OUTAGES, "robust.errors"}, "an odd answer is as unexpected to it as an outage"
     assert "500" in found["robust.not_json"]
     assert all("401" in found[name] for name in ("robust.hang", "robust.reset", "robust.internal_error"))

@@ -47,7 +47,7 @@ ZDEMO_VISITOR_PAT=
 # A service user's key file. It wins over the two above.
 # ZDEMO_USER_KEY_FILE=user-key.json
 
-# An administrator's token, for `zdemo role` and `zdemo doctor`. The API does not need it: set it while you use it.
+# An administrator's token, for `zdemo role`, `zdemo doctor` and the page. Set it while you use it.
 # ZITADEL_ADMIN_PAT=
 
 # Where `zdemo call` finds the API.
@@ -55,6 +55,8 @@ ZDEMO_VISITOR_PAT=
 
 # How many seconds the API may reuse ZITADEL's answer: the longest time a removed role or deleted token can still pass.
 # ZDEMO_CACHE_TTL=5
+# A Redis or Valkey in which workers and machines share these answers; it needs the package redis.
+# ZDEMO_CACHE_URL=redis://localhost:6379
 
 # How many seconds one introspection may take in all.
 # ZDEMO_TIMEOUT=5

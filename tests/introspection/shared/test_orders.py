@@ -31,23 +31,6 @@ def store() -> Iterator[RedisServer]:
         yield server
 
 
-@pytest.fixture
-def stack(store: RedisServer) -> Iterator[ExitStack]:
-    store.run("FLUSHALL")
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-def one(store: RedisServer, stack: ExitStack) -> Worker:
-    return stack.enter_context(worker(store.url))
-
-
-@pytest.fixture
-def other(store: RedisServer, stack: ExitStack) -> Worker:
-    return stack.enter_context(worker(store.url))
-
-
 def received(by: Worker) -> list[Forget]:
     orders: list[Forget] = []
     by.answers.subscribe(orders.append)

@@ -27,23 +27,6 @@ def store(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
         yield server
 
 
-@pytest.fixture
-def stack(store: RedisServer) -> Iterator[ExitStack]:
-    store.run("FLUSHALL")
-    with ExitStack() as stack:
-        yield stack
-
-
-@pytest.fixture
-def one(store: RedisServer, stack: ExitStack) -> Worker:
-    return stack.enter_context(worker(store.url))
-
-
-@pytest.fixture
-def other(store: RedisServer, stack: ExitStack) -> Worker:
-    return stack.enter_context(worker(store.url))
-
-
 def pass_time(seconds: float, *workers: Worker) -> None:
     for each in workers:
         each.clocks.pass_time(seconds)
