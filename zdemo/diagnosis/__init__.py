@@ -42,13 +42,15 @@ from zdemo.diagnosis.hidden_values import (
 )
 from zdemo.diagnosis.inactive_pat import DECISIVE_EVENTS
 from zdemo.diagnosis.inactive_token import finding_for_inactive, zitadel_is_sick
-from zdemo.diagnosis.missing_role import JUST_CHANGED, OWN_API_SCOPE, own_project
+from zdemo.diagnosis.missing_role import OWN_API_SCOPE
 from zdemo.diagnosis.near_ids import meant_id
 from zdemo.diagnosis.odd_values import OddValue, finding_for_users_secret, odd_values
 from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, audience_scope, clock_words, described, span
 from zdemo.diagnosis.refused_user import finding_for_refused_user
 from zdemo.diagnosis.rejected_client import SWAPPED_WITH_TOKEN
+from zdemo.diagnosis.role_case import own_project
 from zdemo.diagnosis.token_form import LINE_END_INSIDE, TokenForm, TokenKind, paste_problem, token_form
+from zdemo.diagnosis.unshown_role import JUST_CHANGED
 from zdemo.diagnosis.unusable_response import finding_for_error
 from zdemo.diagnosis.zitadel_identity import finding_for_issuer, finding_for_server, zitadels_signs
 

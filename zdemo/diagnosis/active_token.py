@@ -8,8 +8,9 @@ from zdemo.authorization import NO_ROLE, Policy, RequiredRoles, authorize
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.missing_role import finding_for_missing_role, is_pat, role_scopes
+from zdemo.diagnosis.missing_role import finding_for_missing_role
 from zdemo.diagnosis.phrases import CLOCK_COMPARED, CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words, shown_list, span
+from zdemo.diagnosis.role_case import is_pat, role_scopes
 from zdemo.diagnosis.role_keys import near_miss
 from zdemo.errors import InsufficientScope, InvalidToken, Refused
 from zdemo.introspection.model import ROLES_CLAIM, Introspection, roles_claim_of
