@@ -20,6 +20,7 @@ from granian.server import MPServer
 from setproctitle import setproctitle
 
 from zdemo.serving import WSGIApp
+from zdemo.serving.affinity import keep_on_one_processor
 from zdemo.serving.bus import Bus
 from zdemo.serving.signals import CAN_BLOCK, block_stop_signals
 
@@ -44,6 +45,7 @@ class Worker:
     def __call__(self, number: int, _title: object, build: Callable[[Bus], WSGIApp], *rest: Any) -> None:
         """Serve until SIGTERM, or until the parent ends. Granian gives the arguments."""
         setproctitle(f"zdemo serve: worker {number} of {self.count}, {self.place}")
+        keep_on_one_processor(number, self.count)
         running: list[None] = []  # one item per request in progress
         _watch(running)
         MPServer._spawn_wsgi_worker(number, None, lambda: _counted(self._app(build), running), *rest)

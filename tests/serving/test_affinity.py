@@ -1,0 +1,80 @@
+"""Each worker on one processor of its own, and on another one when others need that."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+
+from tests.support.served import environment_for, served
+from tests.support.waiting import eventually
+from zdemo.serving.affinity import CHANCE_TO_MOVE, Place, idle_seconds, spread
+
+AWAY = environment_for("http://localhost:1")
+MOVES, STAYS = 0.0, CHANCE_TO_MOVE
+
+two_processors = pytest.mark.skipif(
+    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="Linux binds processes, and only where it can"
+)
+
+
+def bound_to(pid: int) -> set[frozenset[int]]:
+    """Return the sets of processors that the threads of a process may use."""
+    return {frozenset(os.sched_getaffinity(int(thread))) for thread in os.listdir(f"/proc/{pid}/task")}
+
+
+@two_processors
+def test_all_threads_of_a_worker_share_a_processor_that_the_other_worker_leaves_alone(tmp_path: Path) -> None:
+    def found() -> Collection[set[frozenset[int]]]:
+        return [bound_to(worker.pid) for worker in running.workers]
+
+    with served(tmp_path, AWAY, "--workers", "2") as running:
+        first, second = eventually(
+            "both are bound", found, lambda it: len(it) == 2 and all(len(one) == 1 for (one,) in it)
+        )
+    assert first != second
+
+
+@two_processors
+def test_workers_that_outnumber_the_processors_run_on_all_of_them(tmp_path: Path) -> None:
+    allowed = os.sched_getaffinity(0)
+    with served(tmp_path, AWAY, "--workers", str(len(allowed) + 1)) as running:
+        assert bound_to(running.workers[0].pid) == {frozenset(allowed)}
+
+
+@pytest.mark.parametrize(
+    ("idle", "own", "chance", "best"),
+    [
+        ({0: 0.2, 1: 0.9}, 0.1, MOVES, 1),
+        ({0: 0.2, 1: 0.9}, 0.1, STAYS, 0),  # the other server that is here may move instead
+        ({0: 0.2, 1: 0.9}, 0.7, MOVES, 0),  # most of it is this process itself
+        ({0: 0.5, 1: 0.7}, 0.0, MOVES, 0),  # too little to gain
+        ({1: 1.0}, 0.0, MOVES, 1),  # a processor that was turned off
+        ({0: 0.1, 5: 1.0}, 0.0, MOVES, 0),  # not one of ours
+        ({}, 0.5, MOVES, 0),
+    ],
+)
+def test_it_moves_to_a_processor_that_offers_much_more(
+    idle: dict[int, float], own: float, chance: float, best: int
+) -> None:
+    assert Place([0, 1], lambda: chance).best(idle, own) == best
+
+
+def test_processors_that_share_a_core_are_far_apart(tmp_path: Path) -> None:
+    for processor, siblings in enumerate(("0-1", "0-1", "2-3", "2-3")):
+        folder = tmp_path / f"cpu{processor}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(f"{siblings}\n")
+    assert spread({0, 1, 2, 3}, tmp_path) == [0, 2, 1, 3]
+    assert spread({4, 5}, tmp_path) == [4, 5]  # nothing is known of these
+
+
+def test_the_idle_time_of_each_processor_includes_that_spent_waiting_for_a_disk(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    second = os.sysconf("SC_CLK_TCK")
+    stat.write_text(f"cpu  9 9 9 9 9 0 0\ncpu0 1 2 3 {second} 0 0 0\ncpu3 1 2 3 {second} {2 * second} 0 0\nintr 5\n")
+    assert idle_seconds(stat) == {0: 1.0, 3: 3.0}
+    assert idle_seconds(tmp_path / "none") == {}

@@ -1,0 +1,116 @@
+"""Keep each worker on one processor (Linux): its threads take turns anyway, and to change processors is slow.
+
+Only one thread of a process runs Python at a time. Without this, Linux wakes the next one on the processor that is
+idle, whose caches hold nothing of the interpreter, so a request takes twice the processor time; docs/performance.md has
+the figures. Other servers bind their threads too: Apache Traffic Server by default, nginx with worker_cpu_affinity.
+
+The choice is not for ever: where other programs take the processor, the worker moves to one that is idle for longer.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence, Set
+from pathlib import Path
+
+CHECK_SECONDS = 1.0
+LEAST_GAIN = 0.25  # another processor must offer so much more of its time
+# Two servers that share a processor would otherwise both leave it for the same one, again and again.
+CHANCE_TO_MOVE = 0.5
+STAT = Path("/proc/stat")
+TASKS = Path("/proc/self/task")
+TOPOLOGY = Path("/sys/devices/system/cpu")
+
+
+def keep_on_one_processor(number: int, workers: int) -> None:
+    """Bind this process, worker ``number`` of ``workers``, to a processor of its own, and move it if others need that.
+
+    Do nothing where it cannot help: with fewer processors than workers, or only one; where Linux does not say how busy
+    they are; without a lock of the interpreter; on other systems.
+    """
+    if sys.platform != "linux" or not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < max(2, workers) or not any(map(idle_seconds().get, allowed)):
+        return
+    order = spread(allowed)
+    first = (os.getppid() + number) % len(order)  # other servers on this machine, with other parents, begin elsewhere
+    place = Place([*order[first:], *order[:first]])
+    if place.bind():
+        threading.Thread(target=_watch, args=(place,), name="affinity", daemon=True).start()
+
+
+def spread(processors: Set[int], topology: Path = TOPOLOGY) -> Sequence[int]:
+    """Return the processors in an order in which those that share a core (SMT) are far apart."""
+    cores: dict[str, list[int]] = {}
+    for processor in sorted(processors):
+        try:
+            core = (topology / f"cpu{processor}" / "topology" / "thread_siblings_list").read_text()
+        except OSError:
+            core = str(processor)
+        cores.setdefault(core, []).append(processor)
+    most = max(map(len, cores.values()))
+    return [siblings[at] for at in range(most) for siblings in cores.values() if at < len(siblings)]
+
+
+def idle_seconds(stat: Path = STAT) -> dict[int, float]:
+    """Return for how long each processor has been idle since the machine started; nothing if it cannot be read."""
+    try:
+        lines = [line.split() for line in stat.read_text().splitlines() if line.startswith("cpu")]
+    except OSError:
+        return {}
+    ticks = os.sysconf("SC_CLK_TCK")
+    # the fields: user, nice, system, idle, iowait, and others
+    return {int(name[3:]): (int(fields[3]) + int(fields[4])) / ticks for name, *fields in lines if name != "cpu"}
+
+
+class Place:
+    """The one of ``processors`` that this process runs on; at first it is the first."""
+
+    def __init__(self, processors: Sequence[int], chance: Callable[[], float] = random.random) -> None:
+        self.processor = processors[0]
+        self._all = processors
+        self._chance = chance
+
+    def best(self, idle: Mapping[int, float], own: float) -> int:
+        """Return where to run next.
+
+        ``idle`` is the share of the last time that each processor was idle, ``own`` what this process used of its own.
+        """
+        best = max(self._all, key=lambda processor: idle.get(processor, 0.0))
+        here = idle.get(self.processor, 0.0) + own  # what others leave of this one
+        moves = idle.get(best, 0.0) >= here + LEAST_GAIN and self._chance() < CHANCE_TO_MOVE
+        return best if moves else self.processor
+
+    def bind(self) -> bool:
+        """Bind all threads of this process, and so those that they start later. Tell whether Linux allows it."""
+        bound: set[str] = set()
+        while tasks := {task.name for task in TASKS.iterdir()} - bound:  # one that is not bound yet may start others
+            for task in tasks:
+                try:
+                    os.sched_setaffinity(int(task), [self.processor])
+                except ProcessLookupError:
+                    pass  # it has just ended
+                except OSError:  # the processors are others now, as in a container that was changed
+                    return False
+            bound |= tasks
+        return True
+
+
+def _watch(place: Place) -> None:
+    """Look each second where this process runs best, until Linux does not allow it."""
+    then, idle_then, own_then = time.monotonic(), idle_seconds(), time.process_time()
+    while True:
+        time.sleep(CHECK_SECONDS)
+        now, idle, own = time.monotonic(), idle_seconds(), time.process_time()
+        shares = {one: (seconds - idle_then.get(one, seconds)) / (now - then) for one, seconds in idle.items()}
+        best = place.best(shares, (own - own_then) / (now - then))
+        if best != place.processor:
+            place.processor = best
+            if not place.bind():
+                return
+        then, idle_then, own_then = now, idle, own
