@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -43,6 +44,23 @@ def test_workers_that_outnumber_the_processors_run_on_all_of_them(tmp_path: Path
     allowed = os.sched_getaffinity(0)
     with served(tmp_path, AWAY, "--workers", str(len(allowed) + 1)) as running:
         assert bound_to(running.workers[0].pid) == {frozenset(allowed)}
+
+
+FOLLOWS = """
+import os
+from zdemo.serving.affinity import Place, Reading, follow
+
+first, second = sorted(os.sched_getaffinity(0))[:2]
+place = Place([first, second], lambda: 0.0)
+place.bind()
+follow(place, [Reading(9.0, {first: 3.0, second: 3.0}, 1.0), Reading(11.0, {first: 3.2, second: 4.8}, 1.2)])
+print(os.sched_getaffinity(0) == {second})
+"""
+
+
+@two_processors
+def test_it_moves_when_two_readings_say_so() -> None:
+    assert subprocess.run([sys.executable, "-c", FOLLOWS], capture_output=True, check=True).stdout == b"True\n"
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 CHECK_SECONDS = 1.0
 LEAST_GAIN = 0.25  # another processor must offer so much more of its time
@@ -41,7 +43,7 @@ def keep_on_one_processor(number: int, workers: int) -> None:
     first = (os.getppid() + number) % len(order)  # other servers on this machine, with other parents, begin elsewhere
     place = Place([*order[first:], *order[:first]])
     if place.bind():
-        threading.Thread(target=_watch, args=(place,), name="affinity", daemon=True).start()
+        threading.Thread(target=follow, args=(place, _readings()), name="affinity", daemon=True).start()
 
 
 def spread(processors: Set[int], topology: Path = TOPOLOGY) -> Sequence[int]:
@@ -66,6 +68,14 @@ def idle_seconds(stat: Path = STAT) -> dict[int, float]:
     ticks = os.sysconf("SC_CLK_TCK")
     # the fields: user, nice, system, idle, iowait, and others
     return {int(name[3:]): (int(fields[3]) + int(fields[4])) / ticks for name, *fields in lines if name != "cpu"}
+
+
+class Reading(NamedTuple):
+    """For how many seconds each processor has been idle so far, and how many this process has used."""
+
+    at: float  # on a clock that is never set
+    idle: Mapping[int, float]
+    own: float
 
 
 class Place:
@@ -101,16 +111,19 @@ class Place:
         return True
 
 
-def _watch(place: Place) -> None:
-    """Look each second where this process runs best, until Linux does not allow it."""
-    then, idle_then, own_then = time.monotonic(), idle_seconds(), time.process_time()
-    while True:
-        time.sleep(CHECK_SECONDS)
-        now, idle, own = time.monotonic(), idle_seconds(), time.process_time()
-        shares = {one: (seconds - idle_then.get(one, seconds)) / (now - then) for one, seconds in idle.items()}
-        best = place.best(shares, (own - own_then) / (now - then))
+def follow(place: Place, readings: Iterable[Reading]) -> None:
+    """Move this process after each reading that says so, until Linux does not allow it."""
+    for before, after in pairwise(readings):
+        seconds = after.at - before.at
+        idle = {one: (total - before.idle.get(one, total)) / seconds for one, total in after.idle.items()}
+        best = place.best(idle, (after.own - before.own) / seconds)
         if best != place.processor:
             place.processor = best
             if not place.bind():
                 return
-        then, idle_then, own_then = now, idle, own
+
+
+def _readings() -> Iterator[Reading]:
+    while True:
+        yield Reading(time.monotonic(), idle_seconds(), time.process_time())
+        time.sleep(CHECK_SECONDS)
