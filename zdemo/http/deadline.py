@@ -105,6 +105,28 @@ def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
     return found
 
 
+def connect_to_any(addresses: list[Any], end: float | None) -> socket.socket:
+    """Return a socket that is connected to the first of the addresses that accepts; all share the time until ``end``.
+
+    They are as ``getaddrinfo`` returns them; ``end`` is on ``time.monotonic``.
+    """
+    last: OSError = socket.gaierror("no address")
+    for family, kind, protocol, _, address in addresses:
+        sock = socket.socket(family, kind, protocol)
+        try:
+            if end is not None:
+                sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
+            if family in (socket.AF_INET, socket.AF_INET6):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            last = error
+            continue
+        return sock
+    raise last
+
+
 class _DeadlineMixin:
     """A connection of urllib3 with one deadline for resolving, connecting, sending and receiving."""
 
@@ -119,7 +141,8 @@ class _DeadlineMixin:
         limit = this.timeout if isinstance(this.timeout, int | float) else None
         end = None if limit is None else time.monotonic() + limit
         try:
-            sock = _DeadlineSocket(self._connect_any(this, limit, end))
+            addresses = resolve(this.host.strip("[]"), int(this.port or 0), limit)
+            sock = _DeadlineSocket(connect_to_any(addresses, end))
             sock.settimeout(None if end is None else max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
             return cast(socket.socket, sock)  # proxies answer CONNECT on it, ssl takes it over
         except socket.gaierror as error:
@@ -128,23 +151,6 @@ class _DeadlineMixin:
             raise ConnectTimeoutError(this, "connecting took too long") from error
         except OSError as error:
             raise NewConnectionError(this, str(error)) from error
-
-    @staticmethod
-    def _connect_any(this: HTTPConnection, limit: float | None, end: float | None) -> socket.socket:
-        last: OSError | None = None
-        for family, kind, protocol, _, address in resolve(this.host.strip("[]"), int(this.port or 0), limit):
-            sock = socket.socket(family, kind, protocol)
-            try:
-                if end is not None:
-                    sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.connect(address)
-            except OSError as error:
-                sock.close()
-                last = error
-                continue
-            return sock
-        raise last or socket.gaierror("no address")
 
     def connect(self) -> None:
         self._used_at = None  # urllib3 connects the same object again after it was dropped

@@ -28,10 +28,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from zdemo.config.cache_address import CacheAddress, tls_context
-from zdemo.http.deadline import resolve
+from zdemo.http.deadline import SHORTEST_TIMEOUT_SECONDS, connect_to_any, resolve
 
 MOST_LATE = 8  # calls after the deadline
-SHORTEST_SECONDS = 0.001  # a socket timeout of 0 would mean non-blocking
 
 
 class StoreFault(StrEnum):
@@ -117,7 +116,7 @@ class _LimitedSocket:
         self._late += left <= 0
         if self._late > MOST_LATE:
             raise TimeoutError
-        self._sock.settimeout(max(left, SHORTEST_SECONDS))
+        self._sock.settimeout(max(left, SHORTEST_TIMEOUT_SECONDS))
 
     def _counted(self, count: int) -> None:
         self._bytes -= count
@@ -188,7 +187,7 @@ class _Link(AbstractConnection):
         sock = self._opened(deadline)
         if self._context is not None:
             try:
-                sock.settimeout(max(deadline - time.monotonic(), SHORTEST_SECONDS))
+                sock.settimeout(max(deadline - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
                 sock = self._context.wrap_socket(sock, server_hostname=self._address.host)
             except TimeoutError:
                 sock.close()
@@ -201,25 +200,12 @@ class _Link(AbstractConnection):
         return limited
 
     def _opened(self, deadline: float) -> socket.socket:
-        address, last = self._address, OSError("no address")
-        places: list[tuple[int, int, int, str, Any]]
-        if address.path:
-            places = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", address.path)]
-        else:
-            places = resolve(address.host, address.port, max(deadline - time.monotonic(), SHORTEST_SECONDS))
-        for family, kind, protocol, _, place in places:
-            sock = socket.socket(family, kind, protocol)
-            try:
-                sock.settimeout(max(deadline - time.monotonic(), SHORTEST_SECONDS))
-                if not address.path:
-                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.connect(place)
-            except OSError as error:
-                sock.close()
-                last = error
-                continue
-            return sock
-        raise last
+        address = self._address
+        places = [(socket.AF_UNIX, socket.SOCK_STREAM, 0, "", address.path)]
+        if not address.path:
+            seconds = max(deadline - time.monotonic(), SHORTEST_TIMEOUT_SECONDS)
+            places = resolve(address.host, address.port, seconds)
+        return connect_to_any(places, deadline)
 
 
 class Links:
