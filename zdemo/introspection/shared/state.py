@@ -26,9 +26,9 @@ WORDS: dict[StoreFault, tuple[str, str]] = {
     StoreFault.FULL: ("is full", "raise its maxmemory, or set its maxmemory-policy to volatile-ttl"),
     StoreFault.READ_ONLY: ("is a replica, which is read-only", "name the primary in ZDEMO_CACHE_URL"),
     StoreFault.LOADING: ("is still loading its data", "wait until it has"),
-    StoreFault.ERROR: ("refuses a command", "check its log; zdemo is tested with Redis 7.0"),
+    StoreFault.ERROR: ("refuses a command", "check its log; zdemo is tested with Redis 7.0 and Valkey 9.1"),
     StoreFault.GARBAGE: ("does not answer as Redis or Valkey does", "correct host and port in ZDEMO_CACHE_URL"),
-    StoreFault.NO_SCRIPT: ("refuses scripts", "check its log; zdemo is tested with Redis 7.0"),
+    StoreFault.NO_SCRIPT: ("refuses scripts", "check its log; zdemo is tested with Redis 7.0 and Valkey 9.1"),
 }
 
 READABLE = {StoreFault.FULL, StoreFault.READ_ONLY, StoreFault.PERMISSION}
