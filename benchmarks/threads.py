@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping, Sequence
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from benchmarks import load, stand
+from benchmarks.stand import TOKEN
 from benchmarks.tables import PRIVATE, show
 
 COUNTS = (4, 16, 32, 64, 128, 256)  # --threads
@@ -17,6 +22,7 @@ SECONDS = 0.6
 ROUNDS = 3
 TTL = 600
 TOKENS = [load.request("/api/private", f"a-known-token-of-many-characters-{number:04d}") for number in range(1000)]
+WORKER_ROUNDS, WRK_SECONDS = 7, 2
 SLOW_MS, SLOW_TTL, SLOW_SECONDS = 25, 1, 2.0
 HANGING, HANG_TIMEOUT, HANG_SECONDS = 200, 2, 1.5
 OPTIONS: Mapping[str, Mapping[str, object]] = {
@@ -39,7 +45,6 @@ class Measured:
 
     result: load.Result
     server_cpu: float  # microseconds
-    client_cpu: float
 
     @property
     def cell(self) -> str:
@@ -59,17 +64,14 @@ def _rounds(servers: Mapping[str, stand.Server], requests: Sequence[bytes], conn
     rounds: dict[str, list[Measured]] = {name: [] for name in servers}
     for _ in range(ROUNDS):
         for name, server in servers.items():
-            used, own = stand.used_seconds(server), time.process_time()
+            used = stand.used_seconds(server)
             result = load.run(server.port, requests, connections=connections, seconds=SECONDS)
-            count = len(result.latencies)
-            own_cpu = 1e6 * (time.process_time() - own) / count
-            used_cpu = 1e6 * (stand.used_seconds(server) - used) / count
-            rounds[name].append(Measured(result=result, server_cpu=used_cpu, client_cpu=own_cpu))
+            used_cpu = 1e6 * (stand.used_seconds(server) - used) / len(result.latencies)
+            rounds[name].append(Measured(result=result, server_cpu=used_cpu))
     return {
         name: Measured(
             result=load.merged([one.result for one in several]),
             server_cpu=min(one.server_cpu for one in several),
-            client_cpu=min(one.client_cpu for one in several),
         )
         for name, several in rounds.items()
     }
@@ -138,19 +140,67 @@ def _show_options() -> None:
 
 def _show_workers() -> None:
     """Compare one worker with two. The client needs the processor too, so two may not reach twice as much."""
-    rows = []
+    wrk = shutil.which("wrk")  # a client that needs little
+    rows = list(_worker_rows(wrk)) if wrk else [("not measured: wrk is not installed",)]
+    header = ["connections", "1 worker", "2 workers", "ratio", "CPU of the server", "CPU of the client"]
+    header += ["most that two cores allow"]
+    show("Workers, on two cores that the client shares", header, rows)
+
+
+def _worker_rows(wrk: str) -> Iterator[Sequence[object]]:
     with (
         stand.upstream() as zitadel,
         stand.api(zitadel, cache_ttl=TTL) as one,
         stand.api(zitadel, "--workers", "2", cache_ttl=TTL) as two,
     ):
+        for server in (one, two):
+            load.run(server.port, [PRIVATE], connections=16, seconds=SECONDS)
         for connections in (16, 64):
-            measured = _rounds({"1": one, "2": two}, [PRIVATE], connections)
-            single, double = measured["1"], measured["2"]
-            ratio = double.result.rate / single.result.rate
-            most = 2 * single.server_cpu / (single.server_cpu + single.client_cpu)
-            cpu = f"{single.server_cpu:.0f} µs, {double.server_cpu:.0f} µs", f"{single.client_cpu:.0f} µs"
-            rows.append((connections, single.cell, double.cell, f"**{ratio:.2f}**", *cpu, f"{most:.2f}"))
-    header = ["connections", "1 worker", "2 workers", "ratio", "CPU of the server", "CPU of the client"]
-    header += ["most that two cores allow"]
-    show("Workers, on two cores that the client shares", header, rows)
+            rounds = [[_driven(wrk, server, connections) for server in (one, two)] for _ in range(WORKER_ROUNDS)]
+            single, double = (_middle([pair[at] for pair in rounds]) for at in (0, 1))
+            ratio = statistics.median(pair[1].rate / pair[0].rate for pair in rounds)
+            most = 2e6 / (double.server_cpu + double.client_cpu) / single.rate
+            cpu = f"{single.server_cpu:.0f} µs, {double.server_cpu:.0f} µs", f"{double.client_cpu:.0f} µs"
+            yield connections, single.cell, double.cell, f"**{ratio:.2f}**", *cpu, f"{most:.2f}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Driven:
+    """What wrk got from a server, and what both took of the processor."""
+
+    rate: float  # requests per second
+    p99: float  # milliseconds
+    server_cpu: float  # microseconds per request
+    client_cpu: float
+
+    @property
+    def cell(self) -> str:
+        """The requests per second, and the p99."""
+        return f"{self.rate:.0f}/s, {self.p99:.1f} ms"
+
+
+def _middle(several: Sequence[Driven]) -> Driven:
+    names = [field.name for field in fields(Driven)]
+    return Driven(**{name: statistics.median(getattr(one, name) for one in several) for name in names})
+
+
+def _driven(wrk: str, server: stand.Server, connections: int) -> Driven:
+    """Run wrk with a known token."""
+    used, own = stand.used_seconds(server), _children_seconds()
+    arguments = ("-t1", f"-c{connections}", f"-d{WRK_SECONDS}s", "--latency", "-H", f"Authorization: Bearer {TOKEN}")
+    text = subprocess.check_output([wrk, *arguments, f"http://127.0.0.1:{server.port}/api/private"], text=True)
+    if "Non-2xx" in text or "Socket errors" in text:
+        raise RuntimeError(text)
+    number, unit = re.findall(r"99%\s+([\d.]+)(us|ms|s)", text)[0]
+    count = int(re.findall(r"(\d+) requests in", text)[0])
+    return Driven(
+        rate=float(re.findall(r"Requests/sec:\s+([\d.]+)", text)[0]),
+        p99=float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit],
+        server_cpu=1e6 * (stand.used_seconds(server) - used) / count,
+        client_cpu=1e6 * (_children_seconds() - own) / count,
+    )
+
+
+def _children_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
