@@ -7,9 +7,11 @@ import platform
 import sys
 import time
 
+from benchmarks.carry import carry
 from benchmarks.cpu import cpu
 from benchmarks.flood import flood
 from benchmarks.forgetting import forget
+from benchmarks.load import MOST_CONNECTIONS
 from benchmarks.memory import memory
 from benchmarks.observe import observe
 from benchmarks.paint import paint
@@ -17,6 +19,9 @@ from benchmarks.published import published
 from benchmarks.start import start
 from benchmarks.tables import asgi, cached_against_uncached, cold, hanging, removal, servers, warm
 from benchmarks.threads import threads
+from zdemo.serving.open_files import raise_limit
+
+MOST_FILES = MOST_CONNECTIONS + 1_000
 
 TABLES = {
     "warm": warm,
@@ -30,6 +35,7 @@ TABLES = {
     "removal": removal,
     "forget": forget,
     "published": published,
+    "carry": carry,
     "hanging": hanging,
     "flood": flood,
     "start": start,
@@ -43,6 +49,7 @@ def main() -> None:
     unknown = set(sys.argv[1:]) - TABLES.keys()
     if unknown:
         raise SystemExit(f"unknown table: {', '.join(sorted(unknown))} (one of {', '.join(TABLES)})")
+    raise_limit(MOST_FILES)
     cores, python = os.cpu_count(), platform.python_version()
     print(f"{time.strftime('%Y-%m-%d')}, {cores} cores, {platform.machine()}, {platform.system()}, Python {python}")
     for name in sys.argv[1:] or TABLES:

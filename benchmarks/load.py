@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 RECEIVE_BYTES = 65536
 PATIENCE_SECONDS = 20.0
+MOST_CONNECTIONS = 8_000  # for a rate that the server cannot bear
 
 
 def request(path: str, token: str | None = None) -> bytes:
@@ -123,7 +124,7 @@ def run(port: int, requests: Sequence[bytes], *, connections: int, seconds: floa
 def run_paced(port: int, requests: Sequence[bytes], *, per_second: float, seconds: float) -> Result:
     """Send ``requests`` in turn at a fixed rate, each over a connection that is free, however slow the answers are.
 
-    The time of a request counts from the moment when it was due.
+    The time of a request counts from the moment when it was due. One for which there is no connection is not answered.
     """
     selector = selectors.DefaultSelector()
     free: list[Connection] = []
@@ -131,9 +132,12 @@ def run_paced(port: int, requests: Sequence[bytes], *, per_second: float, second
     statuses: Counter[int] = Counter()
     start = time.perf_counter()
     due = [start + number / per_second for number in range(int(per_second * seconds))]
-    sent = 0
-    while len(latencies) < len(due):
+    sent = lost = 0
+    while len(latencies) + lost < len(due):
         while sent < len(due) and due[sent] <= time.perf_counter():
+            if not free and len(selector.get_map()) >= MOST_CONNECTIONS:
+                sent, lost = sent + 1, lost + 1
+                continue
             connection = free.pop() if free else Connection(port)
             connection.send(requests[sent % len(requests)])
             connection.sent_at = due[sent]

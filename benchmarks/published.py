@@ -1,4 +1,4 @@
-"""Known tokens in front of a ZITADEL that is as slow as ZITADEL has published, and how much one ZITADEL can carry."""
+"""Known tokens in front of a ZITADEL that is as slow as ZITADEL has published."""
 
 from __future__ import annotations
 
@@ -18,10 +18,6 @@ TTL = 5
 LOADS = ((200, 400), (1000, 1000))  # tokens, and requests per second with them
 WARM_SECONDS = TTL + 1.0
 SECONDS = 12.0
-ZITADEL_PER_SECOND = 700  # introspections that one ZITADEL answers beside its database on two cores
-WORKER_PER_SECOND = 7000  # requests that one worker answers on a core of its own
-CARRIED_WORKERS = (1, 4, 16)
-PER_TOKEN = (0.1, 1.0, 10.0)  # requests per second with each token
 WAITED = ("asked", "joined")  # how the log says that a request waited for ZITADEL
 
 
@@ -35,7 +31,7 @@ class Outcome:
 
 
 def published() -> None:
-    """Measure with and without the store, and calculate."""
+    """Measure with and without the store."""
     rows = []
     with stand.store() as store:
         for tokens, per_second in LOADS:
@@ -46,7 +42,6 @@ def published() -> None:
     title = f"{WORKERS} workers, TTL {TTL} s, ZITADEL answers within {', '.join(quantiles)} (p50, p95, p99)"
     header = ["known tokens", "requests", "store", "p50", "p95", "p99", "waited for ZITADEL", "asked per second"]
     show(title, [*header, "not 200"], rows)
-    _show_carried()
 
 
 def _measured(tokens: int, per_second: int, store: str | None) -> Outcome:
@@ -79,35 +74,3 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
         f"{outcome.asked / SECONDS:.0f}",
         f"{count - result.statuses[200]} of {count}",
     )
-
-
-def questions(per_second: float, workers: int, *, shared: bool) -> float:
-    """Return how often ZITADEL is asked per second about a token that is used so often, at times by chance.
-
-    A worker asks when a request comes and its answer is older than the TTL: so once per TTL and the mean time until
-    the next request. Without a store, each worker gets its part of the requests.
-    """
-    caches = 1 if shared else workers
-    each = per_second / caches
-    return caches * each / (1 + each * TTL)
-
-
-def _show_carried() -> None:
-    rows = []
-    for per_second in PER_TOKEN:
-        for shared in (False, True):
-            cells = [_carried(per_second, workers, shared=shared) for workers in CARRIED_WORKERS]
-            rows.append((f"{per_second:g}/s", "yes" if shared else "no", *cells))
-    header = ["requests with each token", "store", *(f"{workers} workers" for workers in CARRIED_WORKERS)]
-    title = f"Calculated: most tokens and requests that one ZITADEL carries ({ZITADEL_PER_SECOND} introspections/s)"
-    show(f"{title}, TTL {TTL} s", header, rows)
-    print(f"\n* the workers, at {WORKER_PER_SECOND} requests per second each, are the limit before ZITADEL")
-
-
-def _carried(per_second: float, workers: int, *, shared: bool) -> str:
-    """Return how many tokens, and requests per second with them, ZITADEL and the workers can bear."""
-    by_zitadel = ZITADEL_PER_SECOND / questions(per_second, workers, shared=shared)
-    by_workers = workers * WORKER_PER_SECOND / per_second
-    tokens = min(by_zitadel, by_workers)
-    mark = " *" if by_workers < by_zitadel else ""
-    return f"{tokens:,.0f} tokens, {tokens * per_second:,.0f}/s{mark}"

@@ -65,7 +65,7 @@ def _process(command: list[str], environment: dict[str, str], **pipes: Any) -> I
 
 @contextmanager
 def upstream(milliseconds: float | str = 0, *, only: str | None = None) -> Iterator[int]:
-    """Run the stand-in for ZITADEL, and yield its port; ``milliseconds`` may be ``published``, see there.
+    """Run the stand-in for ZITADEL, and yield its port; ``milliseconds`` may also be what else it takes.
 
     ``only`` is the one active token; by default all are active.
     """

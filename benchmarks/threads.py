@@ -107,7 +107,8 @@ def _slow(count: int) -> str:
     ):
         load.run(server.port, TOKENS, connections=64, seconds=SLOW_TTL)
         result = load.run(server.port, TOKENS, connections=64, seconds=SLOW_SECONDS)
-    return f"{result.statuses[200] / result.seconds:.0f}/s, {1000 * result.quantile(0.99):.0f} ms"
+    failed = sum(result.statuses.values()) - result.statuses[200]
+    return f"{result.statuses[200] / result.seconds:.0f}/s, {1000 * result.quantile(0.99):.0f} ms, {failed} not 200"
 
 
 def _hanging(server: stand.Server) -> tuple[str, str]:

@@ -1,7 +1,8 @@
 """A stand-in for ZITADEL that answers introspection after a given time, and counts: ``python -m benchmarks.upstream``.
 
 The time is in milliseconds, or ``published``: times by chance, the same in each run, that are distributed as ZITADEL
-has published for its cloud under load, and as many failures. It does nothing else, so the measurement is of the API.
+has published for its cloud under load, and as many failures. Or it is a rate such as ``700/s``: one answer after the
+other, and no more than that. It does nothing else, so the measurement is of the API.
 ``GET /count`` returns how many it answered. A token that begins with ``hang`` is never answered, one that begins with
 ``garbage`` is inactive. Every other token is active and has the role, or only the one that is given.
 """
@@ -14,6 +15,7 @@ import json
 import math
 import random
 import sys
+import time
 from collections.abc import Callable
 from email.utils import formatdate
 from urllib.parse import parse_qs
@@ -51,6 +53,19 @@ def published_seconds(share: float) -> float:
     return PUBLISHED_SECONDS[-1][1]
 
 
+def in_turn(per_second: float) -> Callable[[], float]:
+    """Return what tells each caller how many seconds remain until its turn."""
+    free_at = 0.0
+
+    def seconds() -> float:
+        nonlocal free_at
+        now = time.monotonic()
+        free_at = max(free_at, now) + 1 / per_second
+        return free_at - now
+
+    return seconds
+
+
 class Upstream:
     """The answers on one port.
 
@@ -71,6 +86,8 @@ class Upstream:
         if arguments[0] == PUBLISHED:
             chance = random.Random(SEED)  # noqa: S311  # nothing secret
             return cls(lambda: published_seconds(chance.random()), lambda: chance.random() < PUBLISHED_FAILURES, only)
+        if arguments[0].endswith("/s"):
+            return cls(in_turn(float(arguments[0].removesuffix("/s"))), lambda: False, only)
         seconds = float(arguments[0]) / 1000
         return cls(lambda: seconds, lambda: False, only)
 
