@@ -420,6 +420,14 @@ def test_setup_names_the_option_that_gave_the_address(bare: Shell) -> None:
     output.names("correct host and port in --domain").never("ZITADEL_DOMAIN")
 
 
+def test_setup_names_the_option_that_gave_a_host_unknown_to_zitadel(bare: Shell, zitadel: Emulator) -> None:
+    domain = f"http://127.0.0.1:{zitadel.port}"
+    output = command(bare, {"ZITADEL_ADMIN_PAT": ADMIN.pat}, "setup", "--yes", "--domain", domain)
+    output.names(r"no instance for the host 127\.0\.0\.1 \(--domain\)", f"--domain={zitadel.url}").never(
+        "ZITADEL_DOMAIN"
+    )
+
+
 def test_setup_leaves_no_address_of_another_zitadel(bare: Shell, zitadel: Emulator) -> None:
     """Later runs would connect to the other one."""
     values = {"ZITADEL_DOMAIN": "https://a.example", "ZITADEL_INTERNAL_URL": "https://inside.example"}

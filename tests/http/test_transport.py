@@ -106,6 +106,16 @@ def test_without_an_internal_url_nothing_pretends_to_be_forwarded() -> None:
     assert (sent["host"], "x-forwarded-proto" in sent, came.issuer) == (f"127.0.0.1:{up.port}", False, "")
 
 
+@pytest.mark.parametrize(("internal", "setting"), [(False, "--domain"), (True, "ZITADEL_INTERNAL_URL")])
+def test_an_answer_names_what_gave_the_address(setting: str, *, internal: bool) -> None:
+    with upstream(OK) as up:
+        issuer, address = ("http://localhost:8080", up.url) if internal else (up.url, None)
+        transport = Transport.to_zitadel(ZitadelAddress(issuer, address, "--domain"))
+        came = post(transport)
+        transport.close()
+    assert (came.setting, came.issuer_setting) == (setting, "--domain")
+
+
 def test_json_is_posted() -> None:
     with upstream(OK) as up, transport_to(up.url) as transport:
         transport.send("POST", "/path", timeout_seconds=5, json={"a": [1]})

@@ -178,8 +178,7 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
         finding = finding_for_error(error)
         can_be = f" (it can be: {'; '.join(finding.candidates)})" if finding.candidates else ""
         hint = "; ".join(filter(None, finding.steps)) or error.hint
-        what, hint = (text.replace("ZITADEL_DOMAIN", settings.setting) for text in (finding.sentence + can_be, hint))
-        raise type(error)(what, hint=hint, answer=error.answer, failure=error.failure) from error
+        raise type(error)(finding.sentence + can_be, hint=hint, answer=error.answer, failure=error.failure) from error
     finally:
         client.close()
 

@@ -66,7 +66,7 @@ def refuse_other_internal_url(environment: Environment) -> None:
 def _typed_admin_pat(environment: Environment, *, with_option: bool) -> str:
     """Ask for the administrator's PAT. Raises SettingsError if it is not clear where that will go."""
     zitadel = AdminSettings.from_env(environment).zitadel
-    question = token_question(ADMIN_PAT, zitadel.server, environment, zitadel.setting)
+    question = token_question(ADMIN_PAT, zitadel.server, environment, zitadel.variable)
     return (given_token("--admin-pat", ASK, question=question) or "") if with_option else typed_secret(question)
 
 

@@ -115,7 +115,7 @@ def token(
     requested = _requested(scope)
     settings, environment = _settings(screen, env_file, client_id, client_secret, key_file)
     tell_warnings(screen, settings)
-    tell_mixed_sources(screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.setting)
+    tell_mixed_sources(screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.variable)
     scopes = requested or _usual(settings)
     _warn_about_audience(screen, scopes, settings)
     from zdemo.investigation import request_token  # here, because help and completion need no requests
@@ -180,7 +180,7 @@ def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSetti
         return UserSettings.from_env(environment)
     settings = UserSettings.from_env(environment, with_secret=False)
     question = token_question(
-        f"client secret of {settings.client_id}", settings.zitadel.server, environment, settings.zitadel.setting
+        f"client secret of {settings.client_id}", settings.zitadel.server, environment, settings.zitadel.variable
     )
     secret = (given_token("--client-secret", ASK, question=question, what="client secret") or "").strip()
     screen.hide(secret)

@@ -11,10 +11,14 @@ ISSUER, INTERNAL_URL = "ZITADEL_DOMAIN", "ZITADEL_INTERNAL_URL"
 
 @dataclass(frozen=True)
 class ZitadelAddress:
-    """The issuer, and where its requests go instead, if that is set; both are origins without a slash at the end."""
+    """The issuer, and where its requests go instead, if that is set; both are origins without a slash at the end.
+
+    ``issuer_setting`` is what gave the issuer, as messages name it: the variable or an option.
+    """
 
     issuer: str
     internal_url: str | None = None
+    issuer_setting: str = ISSUER
 
     def __str__(self) -> str:
         return f"{self.issuer} at {self.internal_url}" if self.internal_url else self.issuer
@@ -25,9 +29,14 @@ class ZitadelAddress:
         return self.internal_url or self.issuer
 
     @property
-    def setting(self) -> str:
+    def variable(self) -> str:
         """The variable that holds ``server``."""
         return INTERNAL_URL if self.internal_url else ISSUER
+
+    @property
+    def setting(self) -> str:
+        """What gave ``server``, as messages name it."""
+        return INTERNAL_URL if self.internal_url else self.issuer_setting
 
 
 def unused_internal_url(environment: Environment) -> str:

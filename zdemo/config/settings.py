@@ -229,7 +229,7 @@ class AdminSettings:
     @property
     def zitadel(self) -> ZitadelAddress:
         """Where ZITADEL is, and where to connect."""
-        return ZitadelAddress(self.issuer, self.internal_url)
+        return ZitadelAddress(self.issuer, self.internal_url, self.setting)
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str]) -> AdminSettings:

@@ -20,7 +20,7 @@ def why_withheld(environment: Environment, zitadel: ZitadelAddress) -> tuple[str
     What names the server that requests go to decides: ``ZITADEL_INTERNAL_URL`` where it is used. An address of this
     machine may have the PAT: what listens here was started here.
     """
-    server, setting = zitadel.server, zitadel.setting
+    server, setting = zitadel.server, zitadel.variable
     if not is_withheld(environment, ADMIN_PAT, setting=setting, address=server):
         return None
     place = environment.source(setting)

@@ -185,14 +185,14 @@ def own_proxy(case: ResponseCase) -> Finding | None:
     )
     if answer.status in GATEWAY_STATUSES:
         candidates = (
-            f"the proxy cannot connect to {host}: host or port in ZITADEL_DOMAIN is wrong, or nothing runs there",
+            f"the proxy cannot connect to {host}: host or port in {answer.setting} is wrong, or nothing runs there",
             f"another proxy answers at {host}, and ZITADEL behind it does not",
         )
     return Finding(
         id="net.proxy_answers",
         cause=f"the answer that came through the proxy {answer.proxy} is not ZITADEL's ({described(answer)})",
         candidates=candidates,
-        fix=(f"check host and port in ZITADEL_DOMAIN ({host}), and that ZITADEL runs there",),
+        fix=(f"check host and port in {answer.setting} ({host}), and that ZITADEL runs there",),
         otherwise=(
             f"if this machine reaches it without the proxy, add {url(answer).hostname} to NO_PROXY",
             "otherwise let the proxy pass requests to it: its log says more",

@@ -34,7 +34,8 @@ class Response:
     """An HTTP response, read to the end. Header names are in lower case.
 
     ``proxy`` is the host of the environment's proxy that it came through, which may have written it. ``issuer`` is that
-    of ZITADEL if the request went to ``ZITADEL_INTERNAL_URL`` in its place, and else empty.
+    of ZITADEL if the request went to ``ZITADEL_INTERNAL_URL`` in its place, and else empty. ``issuer_setting`` is what
+    gave ZITADEL's own address, as messages name it: a variable or an option.
     """
 
     status: int
@@ -44,11 +45,12 @@ class Response:
     url: str
     proxy: str = ""
     issuer: str = ""
+    issuer_setting: str = "ZITADEL_DOMAIN"
 
     @property
     def setting(self) -> str:
-        """The variable with the address that answered, if ZITADEL was asked."""
-        return "ZITADEL_INTERNAL_URL" if self.issuer else "ZITADEL_DOMAIN"
+        """What gave the address that answered, if ZITADEL was asked, as messages name it."""
+        return "ZITADEL_INTERNAL_URL" if self.issuer else self.issuer_setting
 
     @property
     def emulator(self) -> str:

@@ -18,7 +18,7 @@ from urllib3 import HTTPHeaderDict, Timeout
 from urllib3.exceptions import HTTPError
 
 from zdemo import __version__
-from zdemo.config.address import ZitadelAddress
+from zdemo.config.address import ISSUER, ZitadelAddress
 from zdemo.config.parsers import is_loopback, without_default_port
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.deadline import IDLE_SECONDS, SHORTEST_TIMEOUT_SECONDS, DeadlineAdapter
@@ -46,12 +46,13 @@ class Transport:
         *,
         setting: str,
         issuer: str = "",
+        issuer_setting: str = ISSUER,
         connections: int = 1,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self.origin = origin
         self.setting = setting
-        self._issuer = issuer
+        self._issuer, self._issuer_setting = issuer, issuer_setting
         self._headers = HEADERS | (_as_if_sent_to(issuer) if issuer else {})
         parts = urlsplit(origin)
         here = parts.scheme == "http" and is_loopback(parts.hostname or "")  # no proxy can reach this machine
@@ -68,7 +69,13 @@ class Transport:
     def to_zitadel(cls, zitadel: ZitadelAddress, *, connections: int = 1) -> Self:
         """Return a sender of requests to ZITADEL, wherever the settings say to connect."""
         issuer = zitadel.issuer if zitadel.internal_url else ""
-        return cls(zitadel.server, setting=zitadel.setting, issuer=issuer, connections=connections)
+        return cls(
+            zitadel.server,
+            setting=zitadel.setting,
+            issuer=issuer,
+            issuer_setting=zitadel.issuer_setting,
+            connections=connections,
+        )
 
     def close(self) -> None:
         """Close every idle connection."""
@@ -158,6 +165,7 @@ class Transport:
                 url=str(request.url),
                 proxy=self._proxy_host,
                 issuer=self._issuer,
+                issuer_setting=self._issuer_setting,
             )
 
 

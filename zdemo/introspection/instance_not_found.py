@@ -52,8 +52,8 @@ def explain_instance_not_found(response: Response, hosts: InstanceNotFound) -> t
             ),
         )
     if hosts.host and _hostname(hosts.host) != requested.hostname:  # an instance's domain has no port
-        return _host_changed(requested.netloc, hosts)
-    return _host_unknown(requested, hosts, is_internal=bool(response.issuer))
+        return _host_changed(f"{requested.netloc} ({response.issuer_setting})", hosts)
+    return _host_unknown(response, requested, hosts)
 
 
 def _hostname(netloc: str) -> str | None:
@@ -66,7 +66,7 @@ def _hostname(netloc: str) -> str | None:
 def _host_changed(requested: str, hosts: InstanceNotFound) -> tuple[str, str, tuple[str, ...]]:
     return (
         "host_changed",
-        f"a proxy in front of ZITADEL changes the host: the request was for {requested} (ZITADEL_DOMAIN), ZITADEL "
+        f"a proxy in front of ZITADEL changes the host: the request was for {requested}, ZITADEL "
         f"received {hosts.host} and has no instance for it{_external_domain(hosts)}",
         (
             "let the proxy pass the Host header unchanged, and no other name in X-Forwarded-Host or Forwarded",
@@ -76,16 +76,16 @@ def _host_changed(requested: str, hosts: InstanceNotFound) -> tuple[str, str, tu
 
 
 def _host_unknown(
-    requested: SplitResult, hosts: InstanceNotFound, *, is_internal: bool
+    response: Response, requested: SplitResult, hosts: InstanceNotFound
 ) -> tuple[str, str, tuple[str, ...]]:
     name = requested.hostname or hosts.host
-    cause = f"ZITADEL has no instance for the host {name} (ZITADEL_DOMAIN){_external_domain(hosts)}"
+    cause = f"ZITADEL has no instance for the host {name} ({response.issuer_setting}){_external_domain(hosts)}"
     fix: tuple[str, ...] = (
-        "add the name to the instance's domains in ZITADEL, or set ZITADEL_DOMAIN to one of its domains",
+        f"add the name to the instance's domains in ZITADEL, or set {response.issuer_setting} to one of its domains",
     )
     if hosts.domain and hosts.domain.lower() != name.lower():
-        assignment = address("ZITADEL_DOMAIN", requested.scheme, hosts.domain, requested.port)
-        fix = (*assignment, *_how_to_connect(requested, is_internal=is_internal))
+        assignment = address(response.issuer_setting, requested.scheme, hosts.domain, requested.port)
+        fix = (*assignment, *_how_to_connect(requested, is_internal=bool(response.issuer)))
     return "host_unknown", cause, fix
 
 

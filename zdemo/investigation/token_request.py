@@ -115,5 +115,6 @@ def _refused(case: UserCase) -> TokenRequest:
     if not isinstance(error, ZitadelUnavailable):
         what = f"the answer of the token endpoint is not ZITADEL's ({case.answer.status}, "
         what += f"{case.answer.media_type or 'no media type'})"
-        error = UnusableAnswer(what, hint="check ZITADEL_DOMAIN and any proxy in front of ZITADEL", answer=case.answer)
+        hint = f"check {case.answer.setting} and any proxy in front of ZITADEL"
+        error = UnusableAnswer(what, hint=hint, answer=case.answer)
     return TokenRequest(error=error, finding=finding_for_error(error, evidence=case.evidence))

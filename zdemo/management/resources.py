@@ -364,5 +364,5 @@ def _shown(made: Mapping[str, Any], name: str) -> str:
 def _changed_answer(name: str) -> UnusableAnswer:
     return UnusableAnswer(
         f"ZITADEL's answer lacks a usable {name}",
-        hint="check ZITADEL_DOMAIN, and whether a proxy in front of it changes ZITADEL's answers",
+        hint="check whether a proxy in front of ZITADEL changes its answers",
     )
