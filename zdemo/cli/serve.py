@@ -36,7 +36,7 @@ from zdemo.config.settings import Settings
 from zdemo.errors import ExitCode, ZdemoError
 
 if TYPE_CHECKING:
-    from zdemo.cli.start import Place
+    from zdemo.cli.start import ServeAddress
     from zdemo.page import PageOptions
 
 NOT_THE_EMULATORS = ("ZITADEL_KEY_FILE", "ZITADEL_INTERNAL_URL")  # they win over what the emulator needs
@@ -84,7 +84,7 @@ def serve(
 
     More: docs/api.md, docs/settings.md, docs/performance.md
     """
-    from zdemo.cli.start import Place, tell_start  # here, since a line of help needs no server
+    from zdemo.cli.start import ServeAddress, tell_start  # here, since a line of help needs no server
     from zdemo.page import new_key
     from zdemo.serving.listening import listen
     from zdemo.serving.signals import block_stop_signals
@@ -105,7 +105,7 @@ def serve(
     with ExitStack() as stack:
         with port_explained(ctx, host, port, emulator_port=emulator_port if emulator else None):
             listener = stack.enter_context(listen(host, port))
-        place = Place(host, port, page_key="" if no_page else new_key())
+        place = ServeAddress(host, port, page_key="" if no_page else new_key())
         if emulator:
             name = _start_emulator(ctx, stack, emulator_port, env_file or DEFAULT)
             place = replace(place, emulator_port=emulator_port, emulator_name=name)
@@ -131,7 +131,7 @@ def serve(
 
 
 def _page_options(
-    place: Place, environment: Environment, settings: Settings, *, workers: int, threads: int, connections: int
+    place: ServeAddress, environment: Environment, settings: Settings, *, workers: int, threads: int, connections: int
 ) -> PageOptions | None:
     """Return how the page is served; ``None`` if it is not."""
     from zdemo.emulator import READER, VISITOR

@@ -27,7 +27,7 @@ REVOKE = "zdemo role revoke reader read:messages"
 
 
 @dataclass(frozen=True)
-class Place:
+class ServeAddress:
     """Where the API listens; port and name of the emulator if it runs beside it; the page's key if there is a page."""
 
     host: str
@@ -105,7 +105,7 @@ class Preflight:
 
 
 def tell_start(
-    screen: Screen, environment: Environment, settings: Settings, place: Place, *, as_json: bool = False
+    screen: Screen, environment: Environment, settings: Settings, place: ServeAddress, *, as_json: bool = False
 ) -> None:
     """Show the banner; warn if ZITADEL does not accept the credentials, later if it needs longer than a moment."""
     preflight = Preflight(screen, environment, settings)
@@ -132,7 +132,7 @@ def tell_start(
     preflight.finish(verdict)
 
 
-def _steps(environment: Environment, place: Place) -> Iterator[str]:
+def _steps(environment: Environment, place: ServeAddress) -> Iterator[str]:
     """Return what can be typed next; each works as it stands, and overwrites nothing."""
     call = "zdemo call scoped" if place.emulator_port or environment.get("PAT") else "zdemo call public"
     call += "" if place.url == _known_url(environment, place) else f" --url {place.url}"
@@ -147,7 +147,7 @@ def _steps(environment: Environment, place: Place) -> Iterator[str]:
     yield second
 
 
-def _known_url(environment: Environment, place: Place) -> str:
+def _known_url(environment: Environment, place: ServeAddress) -> str:
     """Return where the next ``zdemo call`` looks for the API by itself; empty when its ``.env`` decides that."""
     mine = environment.file or DEFAULT
     file, exists = emulator_env_file(mine, place.emulator_port) if place.emulator_port else (mine, True)
