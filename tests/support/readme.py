@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.support.cli import forker
 from tests.support.dotenv import update_dotenv
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.settings import Settings
@@ -87,17 +86,12 @@ def run(command: Command, stage: Stage) -> Command:
     """Return the command with the output it has now; the ports are those of the documentation."""
     if not command.runs:
         return command
-    done = subprocess.run(  # noqa: S603  # the command stands in our own documentation
-        [sys.executable, "-m", *shlex.split(command.line, comments=True)],
-        cwd=stage.folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **stage.variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,  # in the order in which a terminal shows them
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    output = done.stdout.replace("\n\n\n", "\n\n")
+    words = shlex.split(command.line, comments=True)[1:]
+    variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **stage.variables}
+    with tempfile.NamedTemporaryFile() as screen:
+        streams = [Path(name) for name in (os.devnull, screen.name, screen.name)]
+        forker().run_at(streams, words, stage.folder, variables)
+        output = screen.read().decode().replace("\n\n\n", "\n\n")
     if command.line != "zdemo demo":
         output = re.sub(r"http://localhost:\d+", "http://localhost:8484", output)
         output = re.sub(r"http://127\.0\.0\.1:\d+", "http://127.0.0.1:5000", output)
