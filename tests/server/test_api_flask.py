@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,24 +23,40 @@ ANSWERS: dict[str, Callable[[], Any]] = {
     "/empty": lambda: ("", 204),
     "/unmodified": lambda: ("nothing", 304),
     "/indented": lambda: flask.current_app.json.dumps({"a": 1}, indent=2),
+    "/where/": lambda: flask.url_for("/where/", _external=True, a="é"),
     "/session": lambda: {"has": flask.session.get("a"), "new": flask.session.new},
 }
 
 
-def answers_of(app: Flask) -> list[object]:
+ROUTES = ("/where?a=%C3%A9", "//where/", "/where//", "/%64ict", "/dict/", "/d%C3%AFct", "/absent")  # and those above
+HOSTS = ("API.Example:5000", "api.example:80", "[::1]:5000", "bücher.example", "one two", "")
+SEEN = ("content-type", "content-length", "location", "allow")
+
+
+def answers_of(app: Flask, requests: Iterable[bytes]) -> list[tuple[object, ...]]:
     for path, answer in ANSWERS.items():
         app.add_url_rule(path, path, answer)
     with running(app) as api:
-        return [
-            (reply.status, reply.one("content-type"), reply.one("content-length"), reply.body)
-            for path in ANSWERS
-            for method in ("GET", "HEAD")
-            for reply in [api.send(request(path, method=method))]
-        ]
+        replies = [api.send(one) for one in requests]
+    return [(reply.status, *(reply.one(name) for name in SEEN), reply.body) for reply in replies]
 
 
-def test_answers_are_those_of_flask() -> None:
-    assert answers_of(ApiFlask("one")) == answers_of(Flask("other"))
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+def test_answers_are_those_of_flask(method: str) -> None:
+    requests = [request(target, method=method) for target in (*ANSWERS, *ROUTES)]
+    assert answers_of(ApiFlask("one"), requests) == answers_of(Flask("other"), requests)
+
+
+def test_addresses_in_answers_name_the_host_of_the_request() -> None:
+    requests = [request(target, host=host) for host in HOSTS for target in ("/where", "/where/")]
+    assert answers_of(ApiFlask("one"), requests) == answers_of(Flask("other"), requests)
+
+
+def test_hosts_that_are_not_trusted_are_refused() -> None:
+    app = ApiFlask("app")
+    app.config["TRUSTED_HOSTS"] = ["api.example"]
+    requests = [request("/dict", host=host) for host in ("api.example", "other.example")]
+    assert [answer[0] for answer in answers_of(app, requests)] == [200, 400]
 
 
 def test_an_answer_in_memory_ends_before_it_is_sent() -> None:

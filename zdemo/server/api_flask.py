@@ -24,7 +24,8 @@ class OnePiece(Response):
 
     def get_wsgi_response(self, environ: dict[str, Any]) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """Return the body, the status line and the headers."""
-        if self.status_code != 200 or self.content_length is None or environ["REQUEST_METHOD"] == "HEAD":
+        is_complete = self.status_code == 200 and self.is_sequence and "Content-Length" in self.headers
+        if not is_complete or environ["REQUEST_METHOD"] == "HEAD":
             return super().get_wsgi_response(environ)
         body = list(self.iter_encoded())
         self.close()
@@ -81,4 +82,7 @@ class ApiFlask(Flask):
         )
 
 
-_host = lru_cache(maxsize=64)(get_host)
+@lru_cache(maxsize=64)
+def _host(scheme: str, header: str | None) -> str:
+    """Return the host that a request names. Cached, since most requests name the same few."""
+    return get_host(scheme, header).lower()
