@@ -261,8 +261,10 @@ def test_what_is_not_a_store_does_no_harm(
         check_said(shared, caplog, reason, "")
 
 
-def hurrying(commands: list[bytes], list_seconds: float) -> Behaviour:
-    """Name a new order at each look, take some time for the list of orders, and never wait for one."""
+def hurrying(
+    commands: list[bytes], *, list_seconds: float = 0, look_seconds: float = 0, knows_scripts: bool = True
+) -> Behaviour:
+    """Name a new order at each look, take some time for it and for the list of orders, and never wait for one."""
 
     def behave(sock: socket.socket, ended: threading.Event) -> None:
         while not ended.is_set():
@@ -273,7 +275,11 @@ def hurrying(commands: list[bytes], list_seconds: float) -> Behaviour:
                 continue
             commands.append(command)
             answer = b"*-1\r\n"
-            if b"EVALSHA" in command:
+            if b"EVAL" in command:
+                time.sleep(look_seconds)
+            if b"EVALSHA" in command and not knows_scripts:
+                answer = b"-NOSCRIPT unknown\r\n"
+            elif b"EVAL" in command:
                 identity = b"%013d-0" % len(commands)
                 answer = b"*5\r\n$10\r\n1764200000\r\n$1\r\n0\r\n$15\r\n%b\r\n$0\r\n\r\n$0\r\n\r\n" % identity
             elif b"XREVRANGE" in command:
@@ -290,13 +296,23 @@ def test_requests_do_not_queue_for_one_who_reads_orders(zitadel: Emulator) -> No
         shared.look(shared.question(f"another token {number}"), lease_seconds=1)
         return time.monotonic() - began
 
-    with pretended_store(hurrying([], 0.15)) as url, api(zitadel, url) as (_, shared), ThreadPoolExecutor(60) as pool:
+    store = hurrying([], list_seconds=0.15)
+    with pretended_store(store) as url, api(zitadel, url) as (_, shared), ThreadPoolExecutor(60) as pool:
         assert max(pool.map(ask, range(60))) < TIMEOUT
+
+
+@pytest.mark.parametrize(("list_seconds", "knows_scripts"), [(0.2, True), (0, False)])
+def test_all_that_a_look_needs_shares_the_time_for_one_use(
+    zitadel: Emulator, list_seconds: float, knows_scripts: bool
+) -> None:
+    store = hurrying([], list_seconds=list_seconds, look_seconds=0.2, knows_scripts=knows_scripts)
+    with pretended_store(store) as url, api(zitadel, url) as (_, shared):
+        assert shared.look(shared.question("a token"), lease_seconds=1) is None
 
 
 def test_a_store_that_does_not_wait_for_orders_keeps_no_thread_busy(zitadel: Emulator) -> None:
     commands: list[bytes] = []
-    with pretended_store(hurrying(commands, 0)) as url, api(zitadel, url) as (introspector, _):
+    with pretended_store(hurrying(commands)) as url, api(zitadel, url) as (introspector, _):
         introspector.introspect(READER.pat, own=True)
         began = time.monotonic()
         eventually("it listens", lambda: sum(b"XREAD" in command for command in commands) >= 50)

@@ -95,9 +95,11 @@ class SharedAnswers:
     def look(self, question: Question, *, lease_seconds: float) -> tuple[Look, Introspection | None] | None:
         """Return what the store says, with the answer if it is believed; ``None`` if the store cannot be asked.
 
-        If it has no answer, or the one that was rejected before, it gives the lease if that is free.
+        If it has no answer, or the one that was rejected before, it gives the lease if that is free. All of it takes at
+        most ``operation_seconds``.
         """
         self._orders.listen()
+        until = self._clock() + self.operation_seconds
         look = self._store.run(
             lambda store: store.look(
                 question.names,
@@ -107,7 +109,7 @@ class SharedAnswers:
                 rejected=question.rejected,
             )
         )
-        if look is None or not self._orders.read_up_to(look.head):
+        if look is None or not self._orders.read_up_to(look.head, until=until):
             return None
         now = self._store_time(look)
         digest = sha1(look.value, usedforsecurity=False).hexdigest() if look.value else ""

@@ -1,8 +1,8 @@
 """The introspector that shares: one worker of all asks ZITADEL about a token, and the others get its answer.
 
 Who asks has a lease in the store. The others look again and again, at growing intervals. They take over when the lease
-ends, and ask for themselves when half of their time has passed. So nobody waits past the deadline, whatever the store
-says.
+ends, and ask for themselves when they have waited for as long as a lease lasts. So whatever the store says, most of the
+time is left for ZITADEL.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class SharedIntrospector:
         """Return the shared answer, or ZITADEL's."""
         began = self._clock()
         question = self._answers.question(token)
-        look, answer = self._wait_for_turn(question, began + self._timeout_seconds / 2)
+        look, answer = self._wait_for_turn(question, began + self._lease_seconds)
         if answer is not None:
             self._answers.count("shared_hits")
             return answer
@@ -70,7 +70,7 @@ class SharedIntrospector:
 
     def _wait_for_turn(self, question: Question, until: float) -> tuple[Look | None, Introspection | None]:
         """Return an answer, or that it is this caller's turn to ask; without a look if the store cannot be asked."""
-        holder, held_since, pause = b"", 0.0, FIRST_PAUSE_SECONDS
+        pause = FIRST_PAUSE_SECONDS
         while True:
             rejected_before = question.rejected
             seen = self._answers.look(question, lease_seconds=self._lease_seconds)
@@ -81,10 +81,7 @@ class SharedIntrospector:
                 return look, answer
             if question.rejected and not rejected_before:
                 continue  # the lease is free now, unless another has it
-            now = self._clock()
-            if look.owner != holder:
-                holder, held_since = look.owner, now
-            if not holder or now >= min(held_since + self._lease_seconds, until):
-                return look, None  # a lease that never ends, or none that can be taken
+            if not look.owner or self._clock() >= until:
+                return look, None  # a lease that none can take, or that never ends
             self._sleep(pause)
             pause = min(PAUSE_GROWTH * pause, LONGEST_PAUSE_SECONDS)

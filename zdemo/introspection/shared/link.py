@@ -224,7 +224,7 @@ class Links:
         once more. So it must be one that may run twice.
         """
         deadline = time.monotonic() + seconds
-        if not self._free.acquire(timeout=seconds):
+        if not self._free.acquire(timeout=max(0, seconds)):
             raise StoreFailed(StoreFault.BUSY)
         try:
             return self._run(command, deadline, most_bytes)

@@ -89,7 +89,7 @@ class OrderFeed:
             if newest is None:
                 self._closed.wait(self._listen_seconds)
             else:
-                self.read_up_to(newest)
+                self.read_up_to(newest, until=self._clock() + self._store.operation_seconds)
                 self._closed.wait(REST_SECONDS)  # a server that does not block must not keep this thread busy
 
     def close(self) -> None:
@@ -98,17 +98,17 @@ class OrderFeed:
         if self._listener is not None:
             self._listener.join(self._listen_seconds + 2 * self._store.operation_seconds)
 
-    def read_up_to(self, newest: bytes) -> bool:
-        """Read the orders up to the newest, and follow those that are new; return whether that worked.
+    def read_up_to(self, newest: bytes, *, until: float) -> bool:
+        """Read the orders up to the newest, and follow those that are new; return whether that worked in time.
 
-        Nobody waits longer for another one who reads than for the store: it could name a new order at each look.
+        The wait for another one who reads is part of the time: the store could name a new order at each look.
         """
-        if not self._reading.acquire(timeout=self._store.operation_seconds):
+        if not self._reading.acquire(timeout=max(0, until - self._clock())):
             return False
         try:
             if newest == self._head:
                 return True
-            entries = self._store.run(lambda store: store.orders(self.key))
+            entries = self._store.run(lambda store: store.orders(self.key, seconds=until - self._clock()))
             if entries is None:
                 return False
             before, self._head = self._head, entries[0][0] if entries else b""

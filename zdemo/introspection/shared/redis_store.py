@@ -137,10 +137,13 @@ class RedisStore:
         """Add an order, and remove the answer that it names, if it names one; return that it is done."""
         return bool(self._script(ORDER, [orders, answer] if answer else [orders], [sealed]))
 
-    def orders(self, orders: str, most: int = MOST_ORDERS) -> list[tuple[bytes, bytes]]:
+    def orders(
+        self, orders: str, most: int = MOST_ORDERS, *, seconds: float | None = None
+    ) -> list[tuple[bytes, bytes]]:
         """Return the orders, the newest first, each with its ID."""
         command = ["XREVRANGE", orders, "+", "-", "COUNT", most]
-        return [_order(entry) for entry in _list(self._run(*command, most_bytes=MOST_ORDERS * ORDER_BYTES))]
+        answer = self._run(*command, seconds=seconds, most_bytes=MOST_ORDERS * ORDER_BYTES)
+        return [_order(entry) for entry in _list(answer)]
 
     def newest_order(self, orders: str, head: bytes, seconds: float) -> bytes:
         """Wait some seconds for an order after ``head``, and return the ID of the newest; empty if there is none."""
@@ -157,12 +160,14 @@ class RedisStore:
 
     def _script(self, script: str, keys: list[str], arguments: list[Any], **limits: Any) -> Any:
         """Run a script by its hash, and send it if the server does not know it."""
+        began = self._clock()
         try:
             return self._run("EVALSHA", self._hashes[script], len(keys), *keys, *arguments, **limits)
         except StoreFailed as failed:
             if failed.fault is not StoreFault.NO_SCRIPT:
                 raise
-        return self._run("EVAL", script, len(keys), *keys, *arguments, **limits)
+        left = self._seconds - (self._clock() - began)
+        return self._run("EVAL", script, len(keys), *keys, *arguments, seconds=left, **limits)
 
 
 def _epoch(whole: bytes, micro: bytes) -> float:
