@@ -12,16 +12,18 @@ import pytest
 from tests.support.apis import settings_for
 from tests.support.introspector_doubles import ACTIVE, INACTIVE
 from tests.support.redis_server import RedisServer, redis_server
-from tests.support.sharing import A_TOKEN, TTL, Worker, worker
+from tests.support.sharing import A_TOKEN, TTL, Clocks, Worker, worker
 from tests.support.waiting import eventually
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspection, Source
-from zdemo.introspection.shared.orders import MOST_ORDERS, ReceivedOrders
+from zdemo.introspection.shared.order_feed import LATE_SECONDS, LOSS_SECONDS
+from zdemo.introspection.shared.orders import MOST_ORDERS, MOST_SEEN, ReceivedOrders
 from zdemo.introspection.shared.redis_store import MOST_ORDERS as MOST_STORED
 
 SHARED, ASKED = Source.SHARED, Source.ASKED
 OF_USER = Forget(user_id="1")
-ORDERS = [OF_USER, Forget.naming(token=A_TOKEN), Forget(everything=True)]
+EVERYTHING = Forget(everything=True)
+ORDERS = [OF_USER, Forget.naming(token=A_TOKEN), EVERYTHING]
 OF_OTHERS = [Forget(user_id="2"), Forget.naming(token="another")]
 
 
@@ -40,7 +42,7 @@ def received(by: Worker) -> list[Forget]:
 def sealed_orders(store: RedisServer, key: bytes) -> list[bytes]:
     with closing(store.client()) as client:
         entries: Any = client.xrange(key)
-        return [fields[b"order"] for _, fields in entries]
+        return [fields[b"order"] for _, fields in entries if b"order" in fields]
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
@@ -106,25 +108,84 @@ def test_who_has_missed_more_than_are_kept_forgets_everything(one: Worker, other
     for number in range(MOST_STORED + 1):
         one.answers.publish_forget(Forget(user_id=f"user {number}"))
     other.ask("something else")
-    assert orders[0] == Forget(everything=True)
+    assert orders[-1] == EVERYTHING
 
 
-def test_a_store_that_was_emptied_is_believed_again_from_then_on(
-    one: Worker, other: Worker, store: RedisServer
+@pytest.mark.parametrize("before", [[], [OF_OTHERS[0]]], ids=["the first order", "a later order"])
+def test_an_order_that_the_store_has_lost_with_its_data_holds(
+    one: Worker, other: Worker, store: RedisServer, before: list[Forget]
 ) -> None:
-    one.ask()
-    one.answers.publish_forget(OF_USER)
+    for order in before:
+        one.answers.publish_forget(order)
     other.ask()
     orders = received(other)
-    [key], [list_of_orders] = store.keys("answer"), store.keys("orders")
-    value = store.run("GET", key)
-    assert isinstance(value, bytes)
-    store.run("DEL", list_of_orders)
+    other.answers.close()  # it hears nothing from now on
+    assert one.answers.publish_forget(OF_USER)
+    store.run("FLUSHALL")
     assert other.ask().source is ASKED
-    assert one.ask().source is ASKED
-    assert one.ask("another").source is ASKED
-    assert other.ask("another").source is SHARED
-    assert orders == [], "its own cache may stay"
+    assert orders == [EVERYTHING]
+
+
+def test_a_store_that_has_lost_its_data_is_used_again(one: Worker, other: Worker, store: RedisServer) -> None:
+    for each in (one, other):
+        each.ask()
+        each.answers.close()  # it tells nobody
+    store.run("FLUSHALL")
+    assert [each.ask().source for each in (one, other, one, other)] == [ASKED, ASKED, ASKED, SHARED]
+
+
+def test_an_older_copy_of_the_store_brings_no_answer_back(
+    one: Worker, other: Worker, store: RedisServer, stack: ExitStack
+) -> None:
+    one.ask()
+    other.ask()
+    orders = received(other)
+    [key] = store.keys("orders")
+    copy = store.run("DUMP", key)
+    assert isinstance(copy, bytes)
+    assert one.answers.publish_forget(OF_USER)
+    eventually("the order has come", lambda: orders == [OF_USER])
+    store.run("RESTORE", key, 0, copy, "REPLACE")
+    eventually("those who start later are told", lambda: sealed_orders(store, key))
+    assert store.keys("answer")
+    assert stack.enter_context(worker(store.url)).ask().source is ASKED
+
+
+def test_a_store_that_feigns_losses_makes_workers_forget_everything_once_in_a_while(
+    other: Worker, store: RedisServer
+) -> None:
+    other.ask()
+    orders = received(other)
+    other.answers.close()  # only its requests look
+    for _ in range(5):
+        store.run("DEL", *store.keys("orders"))
+        assert other.ask().source is ASKED
+    assert orders == [EVERYTHING]
+    other.clocks.pass_time(LOSS_SECONDS)
+    other.ask()
+    assert orders == [EVERYTHING] * 2
+
+
+def test_an_order_that_comes_late_makes_a_worker_forget_everything(one: Worker, other: Worker) -> None:
+    """It was kept back, or written again."""
+    other.ask()
+    orders = received(other)
+    other.answers.close()  # it hears nothing from now on
+    one.answers.publish_forget(OF_USER)
+    other.clocks.pass_time(2 * LATE_SECONDS)
+    assert other.ask().source is ASKED
+    assert orders == [EVERYTHING]
+
+
+def test_an_order_that_was_given_after_the_stores_clock_was_set_back_holds(
+    other: Worker, store: RedisServer, stack: ExitStack
+) -> None:
+    other.ask()
+    orders = received(other)
+    role_command = stack.enter_context(worker(store.url, Clocks(store=-TTL / 2)))
+    role_command.answers.publish_forget(OF_USER)
+    eventually("the order has come", lambda: orders == [EVERYTHING])
+    assert other.ask().source is ASKED
 
 
 @pytest.mark.parametrize("again", ["the same", "of another application", "garbage", "not an order"])
@@ -157,6 +218,12 @@ def test_a_list_of_orders_that_is_something_else_is_replaced(one: Worker, other:
     assert one.answers.publish_forget(OF_USER)
     assert store.run("TYPE", key) == b"stream"
     assert other.ask().source is ASKED
+
+
+def test_an_order_that_is_written_again_is_not_new_also_after_many_others() -> None:
+    orders = ReceivedOrders(keep_seconds=TTL)
+    assert all(orders.is_new(b"%d" % number, 0) for number in range(MOST_SEEN - 1))
+    assert not orders.is_new(b"0", TTL)
 
 
 def test_too_many_orders_become_one_to_forget_everything_from_before() -> None:

@@ -1,11 +1,13 @@
 """Orders to forget from and to the other workers and machines: a stream in the store.
 
 A thread waits for new orders, and each answer of the store names the newest one. So a worker that lost its connection
-reads what it has missed before it uses an answer. If orders may be lost, all from before counts as forgotten.
+reads what it has missed before it uses an answer. If orders may be lost, because the store has lost its data or is an
+older copy, the worker forgets everything, and makes others do so.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 
@@ -13,12 +15,13 @@ from zdemo.introspection.forget import Forget
 from zdemo.introspection.shared.carried_clock import CarriedClock
 from zdemo.introspection.shared.guarded_store import GuardedStore
 from zdemo.introspection.shared.orders import ReceivedOrders
-from zdemo.introspection.shared.redis_store import MOST_ORDERS, PREFIX, Names, RedisStore
+from zdemo.introspection.shared.redis_store import MOST_ORDERS, PREFIX, Names
 from zdemo.introspection.shared.sealing import Sealer
 
 REST_SECONDS = 0.01
 LISTEN_SECONDS = 1.0
-LATE_SECONDS = 5.0  # how much older than all answers an order may be and still be followed
+LATE_SECONDS = 5.0  # after which an order counts as lost: others may have written it again
+LOSS_SECONDS = 5.0  # between two losses that are followed: a store could feign one at each look
 
 
 class OrderFeed:
@@ -42,11 +45,12 @@ class OrderFeed:
         self.received = ReceivedOrders(keep_seconds=ttl_seconds + LATE_SECONDS)
         self._store = store
         self._sealer = sealer
-        self._keep_seconds = ttl_seconds + LATE_SECONDS
         self._listen_seconds = listen_seconds
         self._store_clock = store_clock
         self._clock = clock
-        self._head: bytes | None = None  # the newest order that was read
+        self._head: bytes | None = None  # the newest order that was read, if there was one
+        self._lost_at = -math.inf
+        self._is_loss_untold = False
         self._reading = threading.Lock()
         self._handlers: list[Callable[[Forget], object]] = []
         self._starting = threading.Lock()
@@ -64,7 +68,7 @@ class OrderFeed:
     def publish(self, order: Forget) -> bool:
         """Publish an order; return whether the store has taken it."""
         self.note(order)
-        now = self._store.run(RedisStore.time)
+        now = self._store.run(lambda store: store.time())
         if now is None:
             return False
         at = max(now, self._store_clock.least(self._clock()))
@@ -90,6 +94,8 @@ class OrderFeed:
                 self._closed.wait(self._listen_seconds)
             else:
                 self.read_up_to(newest, until=self._clock() + self._store.operation_seconds)
+                if self._is_loss_untold:
+                    self._is_loss_untold = not self.publish(Forget(everything=True))
                 self._closed.wait(REST_SECONDS)  # a server that does not block must not keep this thread busy
 
     def close(self) -> None:
@@ -111,40 +117,53 @@ class OrderFeed:
             entries = self._store.run(lambda store: store.orders(self.key, seconds=until - self._clock()))
             if entries is None:
                 return False
-            before, self._head = self._head, entries[0][0] if entries else b""
             known = [identity for identity, _ in entries]
-            if before in known:
-                entries = entries[: known.index(before)]
-            elif before or len(entries) >= MOST_ORDERS:
-                self._lost(everywhere=bool(entries) and before is not None)
-            for _, sealed in reversed(entries):
-                self._follow(sealed)
+            if self._head in known:
+                missed, is_complete = entries[: known.index(self._head)], True
+            else:
+                missed, is_complete = entries, self._head is None and len(entries) < MOST_ORDERS
+            in_time = [self._follow(sealed) for _, sealed in reversed(missed)]
+            if not (is_complete and all(in_time)) and not self._follow_loss():
+                return False
+            self._head = known[0] if known else None
             return True
         finally:
             self._reading.release()
 
-    def _lost(self, *, everywhere: bool) -> None:
-        """Forget all that is stored, since orders may have been lost; ``everywhere``: in this worker's cache too.
+    def _follow(self, sealed: bytes) -> bool:
+        """Follow an order if it is new and was made for these workers; return ``False`` if it comes too late for that.
 
-        A store that is empty has been started again: then nothing is stored, and no order was missed but the last.
+        Its time is too early also if the store's clock was set back before.
         """
-        order = Forget(everything=True)
-        self.note(order)
-        if everywhere:
-            self._hand_on(order)
-
-    def _follow(self, sealed: bytes) -> None:
+        if not sealed:
+            return True
         now = self._clock()
         try:
             at, message = self._sealer.open_order(self._name, sealed)
             order = Forget.from_message(message)
         except ValueError:
             self._store.count("shared_rejected")
-            return
-        is_old = self._store_clock.least(now) - at > self._keep_seconds
-        if not is_old and self.received.is_new(sealed, now):
+            return True
+        if self._store_clock.least(now) - at > LATE_SECONDS:
+            return False
+        if self.received.is_new(sealed, now):
             self.received.add(order, now, at)
             self._hand_on(order)
+            if order.everything:
+                self._is_loss_untold = False  # another worker has told it
+        return True
+
+    def _follow_loss(self) -> bool:
+        """Forget everything, since orders may be lost; return ``False`` if it is too early to do so again."""
+        now = self._clock()
+        if now - self._lost_at < LOSS_SECONDS:
+            return False
+        self._lost_at = now
+        self._is_loss_untold = self._head is not None
+        order = Forget(everything=True)
+        self.note(order)
+        self._hand_on(order)
+        return True
 
     def _hand_on(self, order: Forget) -> None:
         for handler in self._handlers:

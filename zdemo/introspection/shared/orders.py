@@ -10,6 +10,7 @@ from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspection
 
 MOST_ORDERS = 1000
+MOST_SEEN = 10_000  # a sealed order takes about 200 bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,7 @@ class ReceivedOrders:
         """Tell whether a sealed order comes for the first time: others could write it again and again."""
         with self._lock:
             while self._seen and (
-                len(self._seen) >= MOST_ORDERS or now - next(iter(self._seen.values())) > self._keep_seconds
+                len(self._seen) >= MOST_SEEN or now - next(iter(self._seen.values())) > self._keep_seconds
             ):
                 self._seen.popitem(last=False)
             if sealed in self._seen:

@@ -16,9 +16,13 @@ ORDERS_MILLISECONDS = 2 * 86_400_000  # no answer is used for longer than a day
 LEASE_OWNER_BYTES = 64
 OVERHEAD_BYTES = 4096  # of the server's answer around the values in it
 ORDER_BYTES = 4096
-HEAD = """
+# A list of orders that is not there gets a first entry, so that each worker notices when the store has lost its data.
+HEAD = f"""
 local newest = redis.pcall('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)
-local head = newest[1] and newest[1][1] or ''
+local head = newest[1] and newest[1][1] or redis.pcall('XADD', KEYS[3], '*', 'start', '')
+if type(head) ~= 'string' then head = '' elseif not newest[1] then
+  redis.call('PEXPIRE', KEYS[3], {ORDERS_MILLISECONDS})
+end
 """
 LOOK = f"""
 {HEAD}
