@@ -276,7 +276,7 @@ def test_21_a_role_that_is_granted_for_long_and_not_shown(bare: Shell, zitadel: 
     with upstream(without_claims(zitadel.url, cached=True)) as up:
         env = settings(f"http://localhost:{up.port}", PAT=VISITOR.pat)
         fresh = [introspect(bare, env), doctor(bare, env, "role.granted")]
-        zitadel.world.age(300)
+        zitadel.control.timeline.advance(datetime.timedelta(minutes=5))
         old = [introspect(bare, env), doctor(bare, env, "role.granted")]
     for output in fresh:
         output.names("granted in this project", "a moment ago", "between here and ZITADEL", "try again", "if it stays")

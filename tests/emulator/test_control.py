@@ -57,6 +57,16 @@ def test_advancing_the_clock_expires_tokens_but_new_ones_are_valid_now(own: Emul
     assert is_active(near, world.add_pat(user, world.now() + 60).token)
 
 
+def test_what_has_ended_gets_as_much_older_as_all_else(own: Emulator, near: Server) -> None:
+    world, reader = own.world, own.world.users[READER.id]
+    pat = world.add_pat(reader, world.now() + 7200)
+    expires = pat.expires
+    world.set_user_state(reader, "INACTIVE", "user.deactivated")
+    ask(near, "POST", "clock", {"advance": {"hours": 1}})
+    (added,) = [event for event in world.history.events if event.payload.get("tokenId") == pat.id]
+    assert (pat.expires, added.payload["expiration"]) == (expires - 3600, pat.expires)
+
+
 def test_a_reset_puts_everything_back(own: Emulator, near: Server) -> None:
     before = ask(near, "GET", "state")[1]
     (user,) = [user for user in own.world.users.values() if user.username == "reader"]

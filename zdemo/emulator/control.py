@@ -7,7 +7,6 @@ can send only after a CORS preflight, which is refused. A request with a browser
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -16,9 +15,9 @@ from http import HTTPStatus
 from typing import Any
 
 from zdemo.emulator.bodies import read_body
-from zdemo.emulator.entities import User
 from zdemo.emulator.faults import Fault, Faults, new_fault
 from zdemo.emulator.records import RequestRecords
+from zdemo.emulator.timeline import Timeline
 from zdemo.emulator.world import World
 from zdemo.serving.loopback import is_loopback_address, names_loopback
 
@@ -54,9 +53,7 @@ class Control:
         self, app: Callable[..., Iterable[bytes]], world: World, records: RequestRecords, faults: Faults
     ) -> None:
         self._app, self._world, self._records, self._faults = app, world, records, faults
-        self._first = world.snapshot()
-        self._first_users: dict[str, User] = self._first["users"]  # type: ignore[assignment]  # as the world has them
-        self._advanced = timedelta()
+        self.timeline = Timeline(world)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer below ``/_zdemo/``, and hand all other requests on."""
@@ -89,13 +86,14 @@ class Control:
 
     def _get_state(self, _body: Answer) -> Answer:
         with self._world.lock:
+            now = self._world.now()
             users = [
                 {
                     "id": u.id,
                     "username": u.username,
                     "state": u.state,
-                    "pats": self._world.live_pats(u),
-                    "ended_pats": self._world.ended_pats(u),
+                    "pats": [pat.id for pat in u.pats.values() if not pat.dead and pat.expires > now],
+                    "ended_pats": [pat.id for pat in u.pats.values() if pat.dead],  # listed, but ended for good
                 }
                 for u in self._world.users.values()
             ]
@@ -108,7 +106,7 @@ class Control:
         return {
             "name": self._world.name,
             "external_domains": [self._world.external_domain, *self._world.other_domains],
-            "advanced_seconds": self._advanced.total_seconds(),
+            "advanced_seconds": self.timeline.advanced.total_seconds(),
             "faults": self._shown_faults(),
             "requests": len(self._records),
             "projects": projects,
@@ -123,28 +121,20 @@ class Control:
 
     def reset(self) -> None:
         """Put everything back as it was at the start: the objects, the time, no faults and no requests."""
-        with self._world.lock:
-            self._world.restore(self._first)
-            self._advanced = timedelta()
+        self.timeline.reset()
         self._faults.clear()
         self._records.clear()
 
     def _get_clock(self, _body: Answer) -> Answer:
-        return {"advanced_seconds": self._advanced.total_seconds()}
+        return {"advanced_seconds": self.timeline.advanced.total_seconds()}
 
     def _post_clock(self, body: Answer) -> Answer:
         _only(body, "advance")
         parts = body.get("advance")
         if not isinstance(parts, dict) or not parts:
             raise Refused('advance is missing, for example {"advance": {"hours": 13}}', 400)
-        self.advance(_duration(parts))
+        self.timeline.advance(_duration(parts))
         return self._get_clock({})
-
-    def advance(self, duration: timedelta) -> None:
-        """Make everything older, as if this time had passed."""
-        with self._world.lock:
-            self._world.age(duration.total_seconds())
-            self._advanced += duration
 
     def _get_faults(self, _body: Answer) -> Answer:
         return {"faults": self._shown_faults()}
@@ -182,12 +172,10 @@ class Control:
 
     def _post_pats(self, body: Answer) -> Answer:
         _only(body, "user_id")
-        user_id = _text(body, "user_id")
-        with self._world.lock:
-            user, first = self._world.users.get(user_id), self._first_users.get(user_id)
-            if user is None or first is None:
-                raise Refused("user_id must be the ID of a user who was there at the start", 404)
-            self._world.restore_pats(user, copy.deepcopy(list(first.pats.values())), self._advanced.total_seconds())
+        try:
+            self.timeline.restore_pats(_text(body, "user_id"))
+        except KeyError:
+            raise Refused("user_id must be the ID of a user who was there at the start", 404) from None
         return self._get_state({})
 
 

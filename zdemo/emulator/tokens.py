@@ -114,10 +114,10 @@ def _why_missing(world: World, ids: tuple[str, str] | None) -> str:
 
 def _how_ended(world: World, ids: tuple[str, str] | None, text: str) -> str:
     """Return how a token ended that is not there any more; noting whose it was."""
-    ended = world.ended_tokens.get(ids[0]) if ids else None
+    ended = world.history.tokens.get(ids[0]) if ids else None
     if ended is None:
         content = decoded(text)
-        ended = next((e for e in world.ended_tokens.values() if content and decoded(e.token.token) == content), None)
+        ended = next((e for e in world.history.tokens.values() if content and decoded(e.token.token) == content), None)
     if ended is None:
         return UNKNOWN
     note(user=ended.username)
@@ -135,7 +135,7 @@ def _check_life(world: World, token: Token) -> None:
 
 
 def _why_dead(world: World, token: Token, user: User | None) -> str:
-    if ended := world.ended_tokens.get(token.id):
+    if ended := world.history.tokens.get(token.id):
         return ended.why
     if user and user.state != "ACTIVE":
         return f"the user is {'locked' if user.state == 'LOCKED' else 'deactivated'}"

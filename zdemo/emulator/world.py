@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from zdemo.emulator.credentials import new_token_text
 from zdemo.emulator.entities import (
-    NEVER,
     Administrator,
     Application,
     Authorization,
-    EndedToken,
     Entity,
-    Event,
     IdGenerator,
     Organization,
     PersonalAccessToken,
@@ -29,6 +24,7 @@ from zdemo.emulator.entities import (
     User,
 )
 from zdemo.emulator.errors import AlreadyExists, FailedPrecondition, taken
+from zdemo.emulator.history import History
 from zdemo.emulator.names import new_name
 
 E = TypeVar("E", bound=Entity)
@@ -39,7 +35,6 @@ PAT_SCOPES = (
     "urn:zitadel:iam:user:metadata",
     "urn:zitadel:iam:user:resourceowner",
 )  # of every PAT that is made through the API
-AGING = ("created", "changed", "expires", "auth_time")  # fields that hold a time
 ADMINISTRATOR_EXISTS = {
     "instance": ("Errors.Instance.Member.AlreadyExists", "INSTA-pFDwe"),
     "organization": ("Errors.Org.Member.AlreadyExists", "ORG-poWwe"),
@@ -76,63 +71,16 @@ class World:
         self.authorizations: dict[str, Authorization] = {}
         self.session_tokens: dict[str, SessionToken] = {}
         self.administrators: dict[str, Administrator] = {}
-        self.events: list[Event] = []
         self.answer_changes: dict[str, Mapping[str, object]] = {}  # of introspection, by token ID; ... leaves one out
         self.features: dict[str, object] = {}
-        self.ended: dict[str, float] = {}  # when a project or authorization was removed, by its ID
-        self.ended_tokens: dict[str, EndedToken] = {}  # by the token's ID
-        self.ended_clients: dict[str, str] = {}  # why, by the client ID
-        self._sequences: Counter[str] = Counter()
+        self.history = History(now)
         self._kept_taken: set[tuple[str, ...]] = set()  # what stays taken after its project was removed
-
-    def snapshot(self) -> dict[str, object]:
-        """Return a copy of all objects, for ``restore``."""
-        state: dict[str, object] = {
-            name: value for name, value in vars(self).items() if isinstance(value, dict | list | set)
-        }
-        return copy.deepcopy(state)
-
-    def restore(self, snapshot: dict[str, object]) -> None:
-        """Put all objects back as they were."""
-        vars(self).update(copy.deepcopy(snapshot))
-
-    def age(self, seconds: float) -> None:
-        """Make all objects older, as if this time had passed; ``now`` stays, since clients live in the same time."""
-        for entity in self._entities():
-            _make_older(entity, seconds)
-        for key in self.ended:
-            self.ended[key] -= seconds
-
-    def _entities(self) -> Iterator[object]:
-        owners = (self.projects, self.applications, self.users)
-        for owner in (owner for group in owners for owner in group.values()):
-            for inner in ("roles", "grants", "keys", "pats"):
-                yield from getattr(owner, inner, {}).values()
-        for group in (*owners, self.organizations, self.authorizations, self.administrators, self.session_tokens):
-            yield from group.values()
-        yield from self.events
-        yield from (ended.token for ended in self.ended_tokens.values())
 
     def touch(self, entity: Entity) -> float:
         """Count a change of an object, and return its time."""
         entity.changed = self.now()
         entity.sequence += 1
         return entity.changed
-
-    def log(self, user: User, kind: str, by: str = "", **payload: object) -> None:
-        """Record what happened to a user."""
-        self._sequences[user.id] += 1
-        self.events.append(
-            Event(
-                sequence=self._sequences[user.id],
-                created=self.now(),
-                type=kind,
-                aggregate_id=user.id,
-                organization_id=user.organization_id,
-                editor=by,
-                payload=payload,
-            )
-        )
 
     # --- organizations ---
 
@@ -195,7 +143,7 @@ class World:
         self._remove_authorizations(lambda a: a.project_id == project.id)
         _remove(self.administrators, lambda a: a.resource == ("project", project.id))
         del self.projects[project.id]
-        self.ended[project.id] = self.now()
+        self.history.end(project.id)
 
     def add_role(self, project: Project, key: str, display_name: str, group: str = "") -> Role:
         """Add a role to a project."""
@@ -248,7 +196,7 @@ class World:
     def remove_application(self, application: Application, why: str = "the application was deleted") -> None:
         """Remove an application, and remember why its client ID is not known any more."""
         del self.applications[application.id]
-        self.ended_clients[application.client_id] = why
+        self.history.clients[application.client_id] = why
 
     def add_application(
         self, project: Project, name: str, kind: str, auth_method: str, id: str | None = None
@@ -308,7 +256,7 @@ class World:
             name=name,
         )
         self.users[made.id] = made
-        self.log(made, "user.machine.added" if machine else "user.human.added", by, userName=username)
+        self.history.log(made, "user.machine.added" if machine else "user.human.added", by, userName=username)
         return made
 
     def check_username(self, username: str) -> None:
@@ -323,20 +271,20 @@ class World:
             why = f"the user was {'locked' if state == 'LOCKED' else 'deactivated'}"
             for pat in user.pats.values():
                 pat.dead = True
-                self.end_token(pat, why)
+                self.history.end_token(pat, user, why)
             self._end_sessions(user, why)
-        self.log(user, event, by)
+        self.history.log(user, event, by)
         return self.touch(user)
 
     def remove_user(self, user: User, by: str = "") -> float:
         """Remove a user with its tokens, keys, authorizations and administrator roles."""
         for pat in user.pats.values():
-            self.end_token(pat, "the user was removed")
+            self.history.end_token(pat, user, "the user was removed")
         self._end_sessions(user, "the user was removed")
         self._remove_authorizations(lambda a: a.user_id == user.id)
         _remove(self.administrators, lambda a: a.user_id == user.id)
         del self.users[user.id]
-        self.log(user, "user.removed", by)
+        self.history.log(user, "user.removed", by)
         return self.touch(user)
 
     def _end_sessions(self, user: User, why: str) -> None:
@@ -346,11 +294,7 @@ class World:
     def end_session(self, token: SessionToken, why: str) -> None:
         """End a token of the token endpoint."""
         del self.session_tokens[token.id]
-        self.end_token(token, why)
-
-    def end_token(self, token: PersonalAccessToken | SessionToken, why: str) -> None:
-        """Remember why a token has ended, which it does once."""
-        self.ended_tokens.setdefault(token.id, EndedToken(token, self.users[token.user_id].username, why))
+        self.history.end_token(token, self.users[token.user_id], why)
 
     def add_pat(
         self,
@@ -374,30 +318,14 @@ class World:
             dead=":" in user.id,  # ZITADEL splits the text inside the token at the first colon
         )
         user.pats[made.id] = made
-        self.log(user, "user.pat.added", by, tokenId=made.id, expiration=expires, scopes=made.scopes)
+        self.history.log(user, "user.pat.added", by, tokenId=made.id, expiration=expires, scopes=made.scopes)
         return made
 
     def remove_pat(self, user: User, pat_id: str, by: str = "") -> None:
         """Remove a personal access token, which ends at once."""
-        self.end_token(user.pats[pat_id], "the PAT was deleted")
+        self.history.end_token(user.pats[pat_id], user, "the PAT was deleted")
         del user.pats[pat_id]
-        self.log(user, "user.pat.removed", by, tokenId=pat_id)
-
-    def live_pats(self, user: User) -> list[str]:
-        """Return the IDs of a user's personal access tokens that have not ended; they work if the user is active."""
-        return [pat.id for pat in user.pats.values() if not pat.dead and pat.expires > self.now()]
-
-    def ended_pats(self, user: User) -> list[str]:
-        """Return the IDs of those that are still listed, but have ended for good."""
-        return [pat.id for pat in user.pats.values() if pat.dead]
-
-    def restore_pats(self, user: User, pats: Iterable[PersonalAccessToken], age: float) -> None:
-        """Put personal access tokens of a snapshot back, which is ``age`` seconds older by now."""
-        for pat in pats:
-            _make_older(pat, age)
-            user.pats[pat.id] = pat
-            self.ended_tokens.pop(pat.id, None)
-            self.log(user, "user.pat.added", tokenId=pat.id, expiration=pat.expires, scopes=pat.scopes)
+        self.history.log(user, "user.pat.removed", by, tokenId=pat_id)
 
     # --- authorizations and administrators ---
 
@@ -422,7 +350,7 @@ class World:
     def remove_authorization(self, authorization: Authorization) -> None:
         """Remove an authorization, and remember when."""
         del self.authorizations[authorization.id]
-        self.ended[authorization.id] = self.now()
+        self.history.end(authorization.id)
 
     def _remove_authorizations(self, matches: Callable[[Authorization], bool]) -> None:
         for authorization in [a for a in self.authorizations.values() if matches(a)]:
@@ -442,12 +370,6 @@ class World:
         """Return a user's administrator roles of a resource, or None."""
         found = (a for a in self.administrators.values() if (a.user_id, a.resource) == (user_id, resource))
         return next(found, None)
-
-
-def _make_older(entity: object, seconds: float) -> None:
-    for name in AGING:
-        if (value := getattr(entity, name, NEVER)) != NEVER:
-            setattr(entity, name, value - seconds)
 
 
 def _is_taken(name: str, names: Iterable[str]) -> bool:

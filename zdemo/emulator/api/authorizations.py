@@ -130,7 +130,7 @@ def delete_authorization(call: Call) -> Answer:
     authorization = _permitted(call, "user.grant.delete")
     if authorization:
         call.world.remove_authorization(authorization)
-    when = call.world.ended.get(call.body["id"])
+    when = call.world.history.removed.get(call.body["id"])
     return {"deletionDate": moment(when) if when else NO_TIME}
 
 

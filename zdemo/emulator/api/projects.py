@@ -83,7 +83,7 @@ def delete_project(call: Call) -> Answer:
     project = permitted_project(call, "project.delete")
     if project:
         call.world.remove_project(project)
-    when = call.world.ended.get(call.body["projectId"])
+    when = call.world.history.removed.get(call.body["projectId"])
     return {"deletionDate": moment(when)} if when else {}
 
 

@@ -179,7 +179,7 @@ def remove_org(call: Call) -> Answer:
 def list_events(call: Call) -> Answer:
     """List the events that match, newest first unless the request says ``asc``."""
     body = call.body
-    events = [event for event in call.world.events if _matches(event, body)]
+    events = [event for event in call.world.history.events if _matches(event, body)]
     if not body.get("asc"):
         events.reverse()
     limit = min(body.get("limit", 0) or MAX_EVENTS, MAX_EVENTS)

@@ -105,7 +105,7 @@ def _why_not_active(world: World, client_id: object) -> str:
     application = next((a for a in world.applications.values() if a.client_id == client_id), None)
     if application is None:
         note(client=shown_client(client_id))
-        return world.ended_clients.get(str(client_id)) or _other_object(world, str(client_id))
+        return world.history.clients.get(str(client_id)) or _other_object(world, str(client_id))
     note(client=application.name)
     if not application.active:
         return "the application is deactivated"
