@@ -8,7 +8,8 @@ from tests.support.cli import Shell
 from tests.support.named_causes import Output, doctor, settings
 from tests.support.ports import LOOPBACK
 from tests.support.redis_server import RedisServer, redis_server
-from tests.support.upstream import refusing_port
+from tests.support.relay import relay
+from tests.support.upstream import refusing_port, upstream
 from zdemo.emulator import Emulator
 
 PASSWORD = "a-password-of-the-store"
@@ -85,6 +86,15 @@ def test_a_store_that_takes_nothing(bare: Shell, zitadel: Emulator, plant: objec
     with redis_server() as store:
         plant(store)
         shared(bare, zitadel, store.url, "cache.writable").names(cause, f"fix {fix}")
+
+
+def test_a_proxy_that_drops_the_date_of_answers(bare: Shell, zitadel: Emulator) -> None:
+    with (
+        redis_server() as store,
+        upstream(relay(zitadel.url, host=zitadel.url.removeprefix("http://"), drops=["date"])) as up,
+    ):
+        output = shared(bare, zitadel, store.url, "cache.dated", ZITADEL_INTERNAL_URL=up.url)
+    output.names("no valid Date", "fix let the proxy in front of ZITADEL pass on the Date")
 
 
 def test_a_store_that_is_not_used(bare: Shell, zitadel: Emulator) -> None:

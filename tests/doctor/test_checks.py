@@ -18,7 +18,7 @@ STABLE = {
     "token": ("form", "active", "audience"),
     "role": ("granted",),
     "admin": ("valid", "rights"),
-    "cache": ("reachable", "writable"),
+    "cache": ("reachable", "writable", "dated"),
     "api": ("reachable", "identity", "agrees"),
 }
 PAGE = Path(__file__).parents[2] / "docs" / "troubleshooting.md"

@@ -51,9 +51,10 @@ def relay(
             body = changes(target, answer.read())
         finally:
             upstream.close()
-        date = fields.get("Date")
-        now = parsedate_to_datetime(date) if date else datetime.now(UTC)
-        fields["Date"] = format_datetime(now + timedelta(seconds=date_shift_seconds), usegmt=True)
+        if "date" not in drops:
+            date = fields.get("Date")
+            now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+            fields["Date"] = format_datetime(now + timedelta(seconds=date_shift_seconds), usegmt=True)
         connection.send(whole(body, answer.status, fields))
         return True
 

@@ -74,6 +74,7 @@ class Zitadel:
     meanwhile: Callable[[], object] | None = None
     asked: list[str] = field(default_factory=list)
     deadlines: list[float] = field(default_factory=list)
+    is_dated: bool = True
 
     def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:  # noqa: ARG002
         self.asked.append(token)
@@ -82,7 +83,7 @@ class Zitadel:
             self.meanwhile()
         if isinstance(self.outcome, Exception):
             raise self.outcome
-        return replace(self.outcome, dated_at=float(int(time.time() + self.clocks.zitadel)))
+        return replace(self.outcome, dated_at=float(int(time.time() + self.clocks.zitadel)) if self.is_dated else None)
 
 
 @dataclass(kw_only=True)

@@ -112,6 +112,21 @@ class TestAge:
         assert wrong.ask("asked by the wrong one").source is ASKED
 
 
+class TestAnswersWithoutADate:
+    def test_are_not_shared_which_is_said_once(
+        self, one: Worker, other: Worker, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        one.zitadel.is_dated = False
+        assert [one.ask().source for _ in range(3)] == [ASKED] * 3
+        assert other.ask().source is ASKED
+        assert ("Date" in one.answers.state.reason, "proxy" in one.answers.state.hint) == (True, True)
+        [said] = [record for record in caplog.records if "not shared" in record.getMessage()]
+        assert (said.levelname, "no valid Date" in said.getMessage()) == ("WARNING", True)
+        one.zitadel.is_dated = True
+        one.ask("another-token")
+        assert one.answers.state.ok
+
+
 class TestStoreWithAWrongClock:
     def test_one_that_is_set_back_keeps_nothing_alive(self, one: Worker, other: Worker) -> None:
         one.ask()

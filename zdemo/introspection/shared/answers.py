@@ -14,6 +14,7 @@ useless.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -28,7 +29,9 @@ from zdemo.introspection.shared.guarded_store import GuardedStore
 from zdemo.introspection.shared.order_feed import LISTEN_SECONDS, OrderFeed
 from zdemo.introspection.shared.redis_store import Look, Names, RedisStore
 from zdemo.introspection.shared.sealing import Sealer, StoredAnswer, Unbelievable
-from zdemo.introspection.shared.state import SharedState
+from zdemo.introspection.shared.state import UNDATED, SharedState
+
+log = logging.getLogger(__name__)
 
 DATE_SECONDS = 5.0  # how much the clocks of ZITADEL's servers may differ
 WALL_SECONDS = 30.0  # how much this machine's clock may be ahead of ZITADEL's before ZITADEL has told the time
@@ -76,6 +79,7 @@ class SharedAnswers:
             store_clock=self._store_clock,
             clock=clock,
         )
+        self._is_undated = self._has_said_undated = False
         self.counters = store.counters
         self.operation_seconds = store.operation_seconds
         self.count = store.count
@@ -83,8 +87,8 @@ class SharedAnswers:
 
     @property
     def state(self) -> SharedState:
-        """Whether the store works; if not, why, and what to do."""
-        return self._store.state
+        """Whether answers are shared; if not, why, and what to do."""
+        return UNDATED if self._is_undated and self._store.state.ok else self._store.state
 
     def question(self, token: str) -> Question:
         """Return the question about a token."""
@@ -162,6 +166,8 @@ class SharedAnswers:
     def end(self, question: Question, look: Look, answer: Introspection | None) -> None:
         """Give the lease back, and keep ZITADEL's answer to a question sent after ``look``, if there is one."""
         value, milliseconds, now = b"", 0, self._clock()
+        if answer:
+            self._note_date(answer)
         if answer and answer.dated_at is not None:
             self._zitadel_clock.set(answer.dated_at, now)
             milliseconds = int(1000 * (look.sent_at + self._seconds_for(answer) - now))
@@ -177,6 +183,13 @@ class SharedAnswers:
             ),
             writes=True,
         )
+
+    def _note_date(self, answer: Introspection) -> None:
+        """Note whether ZITADEL's answers can be shared, and say it once if they cannot: it will stay so."""
+        self._is_undated = answer.dated_at is None
+        if self._is_undated and not self._has_said_undated:
+            self._has_said_undated = True
+            log.warning("answers are not shared: %s: %s", UNDATED.reason, UNDATED.hint)
 
     def note(self, order: Forget) -> None:
         """Believe no answer that an order names from before now, and keep none."""

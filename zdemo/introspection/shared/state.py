@@ -70,3 +70,10 @@ class SharedState:
         """Return the state while the store's clock shows less than before."""
         hint = "set the store's clock; if it is right now, restart the APIs"
         return cls(reason=f"the clock of the store at {shown} was set back", hint=hint, reads=True)
+
+
+UNDATED = SharedState(
+    reason="ZITADEL's answers have no valid Date field, which tells how old a shared answer is",
+    hint="let the proxy in front of ZITADEL pass on the Date field of answers",
+    reads=True,
+)
