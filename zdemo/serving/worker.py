@@ -45,9 +45,9 @@ class Worker:
     def __call__(self, number: int, _title: object, build: Callable[[Bus], WSGIApp], *rest: Any) -> None:
         """Serve until SIGTERM, or until the parent ends. Granian gives the arguments."""
         setproctitle(f"zdemo serve: worker {number} of {self.count}, {self.place}")
-        keep_on_one_processor(number, self.count)
         running: list[None] = []  # one item per request in progress
-        _watch(running)
+        _watch(running)  # before other threads start: those leave the stop signals to its thread
+        keep_on_one_processor(number, self.count)
         MPServer._spawn_wsgi_worker(number, None, lambda: _counted(self._app(build), running), *rest)
         _exit_at_once()
 
