@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import Any
 
+from flask import Flask
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.server import MPServer
@@ -16,12 +18,25 @@ from granian.server import MPServer
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings
 from zdemo.server import WorkerApp
+from zdemo.serving.affinity import keep_on_one_processor
 from zdemo.serving.spare_threads import MOST_SPARE_THREADS
 
 THREADS = 128
 # As in zdemo serve
 DEFAULTS: dict[str, Any] = {"blocking_threads": THREADS + MOST_SPARE_THREADS, "backpressure": 16_384}
 HTTP1_DEFAULTS = {"header_read_timeout": 10_000}
+
+
+@dataclass(frozen=True)
+class OnOneProcessor:
+    """The app of the one worker, which stays on one processor as in ``zdemo serve``."""
+
+    app: WorkerApp
+
+    def __call__(self) -> Flask:
+        """Bind this process, and return the app."""
+        keep_on_one_processor(1, 1)
+        return self.app()
 
 
 def main() -> None:
@@ -47,7 +62,7 @@ def main() -> None:
         log_enabled=False,
         **DEFAULTS | options,
     )
-    server.serve(target_loader=app, wrap_loader=False)
+    server.serve(target_loader=OnOneProcessor(app), wrap_loader=False)
 
 
 if __name__ == "__main__":
