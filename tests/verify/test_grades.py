@@ -11,7 +11,7 @@ from tests.support.wrong_apis import (
     graded,
 )
 from zdemo.verify.cases import CASES
-from zdemo.verify.judgments import outage
+from zdemo.verify.judgments.endurance import outage
 
 OUTAGES = {case.id for case in CASES if case.judge is outage}
 

@@ -12,7 +12,8 @@ from zdemo.http.response import Response
 from zdemo.verify.asked import Asked
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
-from zdemo.verify.judgments import Elsewhere, Flights, Leaks, Measured, Recovery, Stale
+from zdemo.verify.judgments.endurance import Flights, Measured, Recovery, Stale
+from zdemo.verify.judgments.secrecy import Leaks
 
 BY_ID = {case.id: case for case in CASES}
 REALM = 'Bearer realm="api"'
@@ -72,8 +73,8 @@ VERDICTS: dict[str, tuple[Sequence[Any], Sequence[Any]]] = {  # case: what passe
     "safe.active": NOT_LET_IN,
     "safe.fail_open": NOT_LET_IN,
     "safe.redirect": (
-        [Elsewhere(requests=0, secrets=()), Elsewhere(requests=2, secrets=())],
-        [Elsewhere(requests=1, secrets=("a token",))],
+        [()],
+        [("a token",)],
     ),
     "safe.window_token": WINDOW,
     "safe.expiry_in_cache": WINDOW,

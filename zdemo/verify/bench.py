@@ -13,7 +13,15 @@ from zdemo.verify.asked import Asked
 from zdemo.verify.asker import Asker
 from zdemo.verify.budget import RunBudget
 from zdemo.verify.issuer import Faults, Issuer, Person
-from zdemo.verify.judgments import ANSWER_SECONDS, COLD_CALLS, PUBLIC_SECONDS, Flights, Measured, Recovery, Stale
+from zdemo.verify.judgments.endurance import (
+    ANSWER_SECONDS,
+    COLD_CALLS,
+    PUBLIC_SECONDS,
+    Flights,
+    Measured,
+    Recovery,
+    Stale,
+)
 from zdemo.verify.leaks import secrets_of
 
 POLL_SECONDS = 0.05

@@ -1,6 +1,7 @@
 """The cases: data, in the order in which they are shown."""
 
 from zdemo.verify.case import Case
-from zdemo.verify.cases import correct, memory, polite, robust, safe, secrecy
+from zdemo.verify.cases import answers, correct, memory, polite, robust, safe, secrecy
 
-CASES: tuple[Case, ...] = (*safe.CASES, *memory.CASES, *secrecy.CASES, *correct.CASES, *robust.CASES, *polite.CASES)
+_MODULES = (safe, answers, memory, secrecy, correct, robust, polite)
+CASES: tuple[Case, ...] = tuple(case for module in _MODULES for case in module.CASES)

@@ -6,10 +6,10 @@ from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench, made_up
 from zdemo.verify.case import Case, Needs, Stage
 from zdemo.verify.cases.safe import ACCEPTS, GUARDED
-from zdemo.verify.judgments import (
+from zdemo.verify.judgments.access import accepted
+from zdemo.verify.judgments.refusals import (
     INSUFFICIENT_SCOPE,
     INVALID_TOKEN,
-    accepted,
     all_malformed,
     ambiguous,
     challenged,

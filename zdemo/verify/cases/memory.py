@@ -6,7 +6,8 @@ from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Needs, Stage
 from zdemo.verify.cases.safe import ACCEPTS
-from zdemo.verify.judgments import ended_in_time, none_let_in, refused_while_away
+from zdemo.verify.judgments.access import none_let_in
+from zdemo.verify.judgments.endurance import ended_in_time, refused_while_away
 
 NO_REUSE = "keep ZITADEL's answers no longer than your removal window, and count their age from the question"
 CALLERS, ROUNDS = 12, 4  # at the same time, half of them without the role; and how often

@@ -6,17 +6,16 @@ from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench, made_up
 from zdemo.verify.case import Case, Needs, Stage
 from zdemo.verify.cases.safe import ACCEPTS, FOREIGN_ORIGIN, GUARDED
-from zdemo.verify.judgments import (
+from zdemo.verify.judgments.refusals import (
     INVALID_REQUEST,
     like_get,
     named_realm,
     names_scope,
-    no_trace,
     preflight,
     readable,
     retry_after,
-    say_private,
 )
+from zdemo.verify.judgments.secrecy import no_trace, say_private
 
 PREFLIGHT = {
     "Origin": FOREIGN_ORIGIN,

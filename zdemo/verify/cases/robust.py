@@ -8,7 +8,8 @@ from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Needs, Stage
 from zdemo.verify.cases.safe import ACCEPTS, GUARDED
-from zdemo.verify.judgments import (
+from zdemo.verify.judgments.access import too_long
+from zdemo.verify.judgments.endurance import (
     ANSWER_SECONDS,
     COLD_CALLS,
     MOST_FLIGHTS,
@@ -19,7 +20,6 @@ from zdemo.verify.judgments import (
     prompt,
     recovered,
     single_flight,
-    too_long,
 )
 
 TOO_LONG = 16 * 1024 + 1  # characters

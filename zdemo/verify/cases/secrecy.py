@@ -6,15 +6,14 @@ from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Needs, Stage
 from zdemo.verify.cases.safe import ACCEPTS, FOREIGN_ORIGIN, GUARDED
-from zdemo.verify.judgments import Elsewhere, Leaks, kept_private, no_borrowed_rights, nothing_leaked, stayed_here
+from zdemo.verify.judgments.secrecy import Leaks, kept_private, no_borrowed_rights, nothing_leaked, stayed_here
 from zdemo.verify.leaks import leaks_in
 
 
-def _redirect(bench: Bench) -> Elsewhere:
+def _redirect(bench: Bench) -> tuple[str, ...]:
     bench.outage("redirect")
-    arrived = bench.zitadel.collected()
-    found = leaks_in(b"".join(arrived).decode("latin-1"), bench.api.told, bench.secrets)
-    return Elsewhere(requests=len(arrived), secrets=found)
+    arrived = b"".join(bench.zitadel.collected()).decode("latin-1")
+    return leaks_in(arrived, bench.api.told, bench.secrets)
 
 
 def _output(bench: Bench) -> Leaks:
