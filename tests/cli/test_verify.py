@@ -102,7 +102,7 @@ def test_a_wrong_command_line_is_explained(bare: Shell, arguments: tuple[str, ..
 
 def test_an_api_that_ends_shows_its_last_lines(bare: Shell) -> None:
     script = "import os, sys; print('no module', os.environ['CLIENT_SECRET']); sys.exit(3)"
-    ran = bare.anew(*python(script))
+    ran = bare(*python(script))
     assert (ran.code, ran.out) == (4, "")
     assert "  no module zdem" not in ran.err
     assert "no module" in ran.err
@@ -110,7 +110,7 @@ def test_an_api_that_ends_shows_its_last_lines(bare: Shell) -> None:
 
 
 def test_an_api_that_never_answers_is_ended(bare: Shell) -> None:
-    ran = bare.anew(*python(SILENT, "--start-seconds", "1"))
+    ran = bare(*python(SILENT, "--start-seconds", "1"))
     assert ran.code == 4
     assert "did not answer at http://127.0.0.1:" in ran.err
     assert "not yet" in ran.err
@@ -120,7 +120,7 @@ def test_an_api_that_never_answers_is_ended(bare: Shell) -> None:
 @pytest.mark.parametrize("where", ["verify.xml", "-"])
 def test_an_api_that_does_not_start_is_an_error_in_the_report(bare: Shell, where: str) -> None:
     script = "import os, sys; print(os.environ['CLIENT_SECRET']); sys.exit('<3>')"
-    ran = bare.anew(*python(script, "--junit", where))
+    ran = bare(*python(script, "--junit", where))
     assert ran.code == 4
     text = ran.out if where == "-" else (bare.folder / where).read_text(encoding="utf-8")
     root = ElementTree.fromstring(text)  # noqa: S314  # zdemo has just written it
@@ -128,7 +128,7 @@ def test_an_api_that_does_not_start_is_an_error_in_the_report(bare: Shell, where
     [error] = root.iter("error")
     assert "ended (exit code 1) before it answered" in error.attrib["message"]
     assert error.text == "hint: run it alone; its last lines are on standard error"
-    again = bare.anew(*python(CLOSED, "--only", "correct.no_token", "--junit", where))
+    again = bare(*python(CLOSED, "--only", "correct.no_token", "--junit", where))
     assert again.code == 0, "such a report may be replaced by the next"
 
 
@@ -136,7 +136,7 @@ def test_an_api_that_does_not_start_is_an_error_in_the_report(bare: Shell, where
 
 
 def test_an_api_that_lets_nobody_in_is_told_where_to_look(bare: Shell) -> None:
-    ran = bare.anew(*python(CLOSED))
+    ran = bare(*python(CLOSED))
     assert ran.code == 1
     head, _, details = ran.out.partition("\n\n")
     assert head.splitlines()[0].split() == ["safe", *head.splitlines()[0].split()[1:]]
@@ -151,7 +151,7 @@ def test_an_api_that_lets_nobody_in_is_told_where_to_look(bare: Shell) -> None:
 
 
 def test_a_path_that_requires_no_token_ends_the_questions(bare: Shell) -> None:
-    ran = bare.anew("verify", "--path", "/nothing", *serve())
+    ran = bare("verify", "--path", "/nothing", *serve())
     assert ran.code == 1
     assert "seen          GET /nothing 404" in ran.out
     assert "give --path one that requires a token" in ran.out
@@ -161,13 +161,13 @@ def test_a_path_that_requires_no_token_ends_the_questions(bare: Shell) -> None:
 
 def test_the_issuer_can_have_another_host_name(bare: Shell) -> None:
     domain = ("--external-domain", "127.0.0.1", "--only", "correct.jwt", "--only", "correct.accepts")
-    ran = bare.anew("verify", "--path", "/api/private-scoped", *domain, *serve())
+    ran = bare("verify", "--path", "/api/private-scoped", *domain, *serve())
     assert (ran.code, "2 passed" in ran.out) == (0, True), ran.all
 
 
 def test_no_secret_of_a_run_is_shown(bare: Shell) -> None:
     script = f"{CLOSED.replace('refused', 'secret')}"
-    ran = bare.anew(*python(script, "--json"))
+    ran = bare(*python(script, "--json"))
     shown = [row for row in ran.document["cases"] if row["outcome"] == "fail"]
     assert {row["id"] for row in shown} >= {"correct.accepts", "safe.output"}
     assert "Bearer ey" not in ran.all
@@ -176,7 +176,7 @@ def test_no_secret_of_a_run_is_shown(bare: Shell) -> None:
 
 
 def test_what_was_not_asked_in_time_is_said(bare: Shell) -> None:
-    ran = bare.anew("verify", "--path", "/api/private-scoped", "--most-seconds", "1", *serve())
+    ran = bare("verify", "--path", "/api/private-scoped", "--most-seconds", "1", *serve())
     assert ran.code == 4, ran.all
     assert "not asked: 1 s were over" in ran.out
 
@@ -200,7 +200,7 @@ def test_the_own_api_in_flask_passes_everything(bare: Shell) -> None:
 def test_the_own_api_in_fastapi_passes_everything(bare: Shell) -> None:
     paths = ("--path", "/api/private-scoped", "--public", "/api/public")
     app = ("uvicorn", "--app-dir", str(ROOT / "docs" / "examples"), "--port", "{port}", "fastapi_app:app")
-    ran = bare.anew("verify", *paths, *FAST, "--json", "--", sys.executable, "-m", *app)
+    ran = bare("verify", *paths, *FAST, "--json", "--", sys.executable, "-m", *app)
     assert ran.code == 0, ran.all
     assert ran.document["passed"] is True
     assert ran.document["summary"] == {"pass": len(CASES), "fail": 0, "skip": 0, "unasked": 0}
@@ -212,13 +212,13 @@ def test_the_guard_in_one_file_has_the_weaknesses_that_the_page_shows(bare: Shel
     [shown] = commands(console)
     shutil.copy(EXAMPLE, bare.folder)
     words = shlex.split(shown.line.removeprefix("zdemo "))
-    ran = bare.anew(*words, PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
+    ran = bare(*words, PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
     assert (ran.code, essence(ran.out)) == (1, essence(shown.output))
 
 
 def test_a_dotenv_of_the_api_leads_nowhere_else(bare: Shell) -> None:
     bare.dotenv(ZITADEL_DOMAIN="http://localhost:1", ZITADEL_KEY_FILE="elsewhere.json", ZITADEL_PROJECT_ID="999")
-    ran = bare.anew("verify", "--path", "/api/private-scoped", "--only", "correct.accepts", *serve())
+    ran = bare("verify", "--path", "/api/private-scoped", "--only", "correct.accepts", *serve())
     assert ran.code == 0, ran.all
 
 
@@ -254,18 +254,18 @@ def test_ctrl_c_during_the_questions_leaves_no_process_and_no_half_answer(bare: 
 
 
 def test_the_document_is_complete_json(bare: Shell, tmp_path: Path) -> None:
-    ran = bare.anew(*python(CLOSED, "--only", "correct.no_token", "--json"))
+    ran = bare(*python(CLOSED, "--only", "correct.no_token", "--json"))
     assert ran.code == 0
     assert list(json.loads(ran.out)) == ["passed", "summary", "grades", "seconds", "cases"]
     assert tmp_path == bare.folder
 
 
 def test_a_junit_report_has_every_case_and_no_secret(bare: Shell) -> None:
-    ran = bare.anew(*python(CLOSED, "--junit", "verify.xml"))
+    ran = bare(*python(CLOSED, "--junit", "verify.xml"))
     text = (bare.folder / "verify.xml").read_text(encoding="utf-8")
     root = ElementTree.fromstring(text)  # noqa: S314  # zdemo has just written it
     assert [case.attrib["name"] for case in root.iter("testcase")] == [case.id for case in CASES]
     assert int(root.attrib["failures"]) == len(list(root.iter("failure"))) > 0
     assert f"{root.attrib['failures']} failed" in ran.out
-    again = bare.anew(*python(CLOSED, "--junit", "pid"))
+    again = bare(*python(CLOSED, "--junit", "pid"))
     assert (again.code, "would overwrite pid" in again.err) == (2, True)

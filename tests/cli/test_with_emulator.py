@@ -29,16 +29,14 @@ os.rename("pids.new", "pids")
 time.sleep(600)
 """
 COUNTING = """
-import os, pathlib, signal, sys
+import pathlib, signal, sys
+counted = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT}
+signal.pthread_sigmask(signal.SIG_BLOCK, counted)
 seen = []
-def note(number, _):
-    seen.append(number)
-    pathlib.Path("seen").write_text(" ".join(map(str, seen)))
-for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT):
-    signal.signal(one, note)
 pathlib.Path("ready").touch()
 while signal.SIGTERM not in seen:
-    signal.pause()
+    seen.append(signal.sigwait(counted))
+    pathlib.Path("seen").write_text(" ".join(map(str, map(int, seen))))
 sys.exit(9)
 """
 
@@ -59,7 +57,7 @@ def written(path: Path) -> str:
 
 
 def test_the_command_gets_a_whole_zitadel_of_its_own(bare: Shell) -> None:
-    first, second = (bare.anew(*python(SHOW)).document for _ in range(2))
+    first, second = (bare(*python(SHOW)).document for _ in range(2))
     names = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", "PAT", "ZDEMO_VISITOR_PAT")
     for name in (*names, "ZITADEL_ADMIN_PAT", "ZITADEL_KEY_FILE", "ZDEMO_USER_KEY_FILE"):
         assert first[name] not in ("", second[name]), f"{name} does not tell two emulators apart"
@@ -82,7 +80,7 @@ for name in ("ZITADEL_KEY_FILE", "ZDEMO_USER_KEY_FILE"):
     print(json.loads(pathlib.Path(path).read_text())["type"], *map(oct, mode), flush=True)
 os.execv("/bin/sh", ["sh", "-c", "exec \\"$0\\" -m zdemo introspect -q --require read:messages", os.sys.executable])
 """
-    ran = bare.anew(*python(script))
+    ran = bare(*python(script))
     assert ran.out == "application 0o600 0o700\nserviceaccount 0o600 0o700\n"
     assert ran.code == 0, "the PAT is active for the application that signs with the key, and has the role"
 
@@ -90,7 +88,7 @@ os.execv("/bin/sh", ["sh", "-c", "exec \\"$0\\" -m zdemo introspect -q --require
 def test_other_names_are_exported_with_the_values_of_the_emulator(bare: Shell) -> None:
     texts = ["ISSUER={domain}", "AT={host}:{port}", "BASIC={client_id}:{client_secret}", "RAW={{pat}}", "EMPTY="]
     options = [word for text in texts for word in ("--env", text)]
-    got = bare.anew("emulator", *options, "--", sys.executable, "-c", SHOW).document
+    got = bare("emulator", *options, "--", sys.executable, "-c", SHOW).document
     assert got["ISSUER"] == got["ZITADEL_DOMAIN"] == f"http://{got['AT']}"
     assert (got["BASIC"], got["RAW"]) == (f"{got['CLIENT_ID']}:{got['CLIENT_SECRET']}", "{pat}")
     assert got["EMPTY"] == ""
@@ -127,7 +125,7 @@ def test_a_wrong_text_for_a_variable_is_explained(bare: Shell, text: str, messag
 @pytest.mark.parametrize("words", [("--port", "0"), ("--", "touch", "started")])
 def test_a_wrong_seed_file_starts_nothing(bare: Shell, text: str, message: str, words: tuple[str, ...]) -> None:
     (bare.folder / "seed.json").write_text(text)
-    ran = bare.anew("emulator", "--seed", "seed.json", *words)
+    ran = bare("emulator", "--seed", "seed.json", *words)
     assert (ran.code, message in unbroken(ran.err), "unexpected" in ran.err, "\x1b" in ran.err) == (
         3,
         True,
@@ -149,7 +147,7 @@ def test_the_persons_own_settings_do_not_lead_the_command_to_a_real_zitadel(bare
         "OTHER": "stays",
         "CLIENT_CERTIFICATE": "stays",
     }
-    ran = bare.anew(*python(SHOW), **own)
+    ran = bare(*python(SHOW), **own)
     got = ran.document
     assert "real" not in ran.out
     assert got["PAT"] != own["PAT"]
@@ -161,14 +159,14 @@ def test_the_persons_own_settings_do_not_lead_the_command_to_a_real_zitadel(bare
 
 def test_a_chosen_port_has_the_values_that_everybody_knows(bare: Shell) -> None:
     port = free_port()
-    got = bare.anew("emulator", "--port", str(port), "--", sys.executable, "-c", SHOW).document
+    got = bare("emulator", "--port", str(port), "--", sys.executable, "-c", SHOW).document
     assert (got["ZITADEL_DOMAIN"], got["PAT"]) == (f"http://localhost:{port}", READER.pat)
 
 
 def test_a_command_that_is_not_there_and_one_that_cannot_run_are_told_apart(bare: Shell) -> None:
     (bare.folder / "text").write_text("no program")
     for word, code in (("no-such-program", 127), ("./text", 126), (".", 126)):
-        ran = bare.anew("emulator", "--", word)
+        ran = bare("emulator", "--", word)
         assert (ran.code, word in ran.err, ran.out) == (code, True, ""), ran.err
 
 
@@ -180,7 +178,7 @@ def test_what_does_not_fit_to_a_command_is_refused(bare: Shell, words: tuple[str
 
 
 def test_options_behind_the_dashes_are_the_commands(bare: Shell) -> None:
-    ran = bare.anew("emulator", "--", "echo", "--json", "--help", "\u2013x", "--pat")
+    ran = bare("emulator", "--", "echo", "--json", "--help", "\u2013x", "--pat")
     assert (ran.code, ran.out) == (0, "--json --help \u2013x --pat\n")
 
 
@@ -200,7 +198,7 @@ def test_each_signal_reaches_the_command_once(bare: Shell, how: signal.Signals) 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_signal_that_ends_the_command_is_in_the_exit_code(bare: Shell, how: signal.Signals) -> None:
-    assert bare.anew("emulator", "--", "sh", "-c", f"kill -{int(how)} $$").code == 128 + how
+    assert bare("emulator", "--", "sh", "-c", f"kill -{int(how)} $$").code == 128 + how
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -215,7 +213,7 @@ def test_nothing_is_left_of_a_stubborn_command(bare: Shell, how: signal.Signals)
 
 
 def test_what_the_command_leaves_running_is_ended(bare: Shell) -> None:
-    ran = bare.anew("emulator", "--", "sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!")
+    ran = bare("emulator", "--", "sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!")
     assert (ran.code, is_there(int(ran.out))) == (0, False)
 
 

@@ -111,12 +111,23 @@ class Forker:
         code = self.run_at(self._files, arguments, folder, env)
         return _ran(code, self._files[1].read_bytes(), self._files[2].read_bytes())
 
-    def run_at(self, files: Sequence[Path], arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> int:
-        """Run a command whose streams are these files, and return its exit code."""
+    def run_at(
+        self,
+        files: Sequence[Path],
+        arguments: Sequence[str],
+        folder: Path,
+        env: Mapping[str, str],
+        *,
+        terminal: bool = False,
+    ) -> int:
+        """Run a command whose streams are these files, and return its exit code.
+
+        With ``terminal``, they are a terminal that controls the process.
+        """
         assert self._process.stdin
         assert self._process.stdout
         paths = [str(path) for path in files]
-        job = {"arguments": arguments, "folder": str(folder), "env": dict(env), "files": paths}
+        job = {"arguments": arguments, "folder": str(folder), "env": dict(env), "files": paths, "terminal": terminal}
         print(json.dumps(job), file=self._process.stdin, flush=True)
         code = int(self._process.stdout.readline())
         assert code >= 0, f"signal {-code} ended zdemo {' '.join(arguments)}"

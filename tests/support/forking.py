@@ -7,10 +7,12 @@ Run as a program it takes one job per line, as JSON, and answers each with its e
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import sys
+import termios
 import traceback
 from typing import Any, TextIO
 
@@ -32,11 +34,15 @@ def _run(job: dict[str, Any]) -> int:
     os.chdir(job["folder"])
     os.environ.clear()
     os.environ.update(job["env"])
+    if job["terminal"]:
+        os.setsid()
     for number, path in enumerate(job["files"]):
         # two streams may be one file, as at a terminal
         handle = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_APPEND)
         os.dup2(handle, number)
         os.close(handle)
+    if job["terminal"]:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     sys.stdin, sys.stdout, sys.stderr = _streams()
     sys.argv = ["zdemo", *job["arguments"]]
     from zdemo.cli import main

@@ -62,7 +62,7 @@ def bare(tmp_path: Path) -> Shell:
 
 
 def test_the_own_api_passes_what_can_be_asked_and_nothing_is_left(bare: Shell, zitadel: Zitadel) -> None:
-    ran = bare.anew(*OPTIONS, *API, ZITADEL_DOMAIN=zitadel.url, ZITADEL_ADMIN_PAT=zitadel.admin_pat)
+    ran = bare(*OPTIONS, *API, ZITADEL_DOMAIN=zitadel.url, ZITADEL_ADMIN_PAT=zitadel.admin_pat)
     assert ran.code == 0, ran.all
     assert PREFIX in ran.err
     came = {row["id"]: row["outcome"] for row in ran.document["cases"]}
@@ -74,8 +74,8 @@ def test_the_own_api_passes_what_can_be_asked_and_nothing_is_left(bare: Shell, z
 def test_without_an_administrator_only_the_configured_tokens_are_sent(bare: Shell) -> None:
     with emulate() as emulator:
         env = {"ZITADEL_DOMAIN": emulator.url, "CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET}
-        ran = bare.anew(*OPTIONS, *API, PAT=READER.pat, ZDEMO_VISITOR_PAT=VISITOR.pat, **env)
-        few = bare.anew(*OPTIONS, "--only", "correct.insufficient_scope", *API, PAT=READER.pat, **env)
+        ran = bare(*OPTIONS, *API, PAT=READER.pat, ZDEMO_VISITOR_PAT=VISITOR.pat, **env)
+        few = bare(*OPTIONS, "--only", "correct.insufficient_scope", *API, PAT=READER.pat, **env)
         assert set(emulator.world.users) == {READER.id, VISITOR.id, ADMIN.id}
     came = {row["id"]: row for row in ran.document["cases"]}
     assert ran.code == 0, ran.all
