@@ -41,6 +41,21 @@ def test_a_change_in_one_page_is_shown_in_another(browser: Browser, own_site: Si
         expect(one.part("Feed").get_by_text("from reader")).to_have_count(1)
 
 
+def test_the_explanation_of_a_request_is_shown_in_every_page_and_after_a_reload(
+    browser: Browser, own_site: Site
+) -> None:
+    deleted = "the PAT was deleted"
+    with visit(browser, own_site) as one, visit(browser, own_site) as other:
+        one.part("Change it").get_by_label("forget older answers at once").check()
+        one.button("Delete PAT", of="reader").click()
+        expect(one.button("Restore PAT", of="reader")).to_be_visible()
+        one.send(PRIVATE, "reader")
+        one.sees(deleted)
+        other.sees(deleted, "press Restore PAT")
+        other.page.reload()
+        other.sees(deleted, "press Restore PAT")
+
+
 def test_while_zitadel_is_stopped_known_answers_have_their_time_and_nothing_is_changed_there(person: Visit) -> None:
     person.send(PRIVATE, "reader")
     person.sees("200")

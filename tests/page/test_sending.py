@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.page_site import KEY, PageSite, page_site, variables_of
+from tests.support.page_site import KEY, PageSite, events, page_site, variables_of
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import Settings
@@ -114,6 +114,15 @@ def _context(site: PageSite, api_url: str) -> PageContext:
     settings = Settings.from_env(environment)
     options = PageOptions(key=KEY, api_url=api_url, settings=settings, environment=environment)
     return PageContext(options=options, app=create_app(settings))
+
+
+def test_every_page_hears_the_explanation_of_a_request_also_one_that_is_opened_later(own_site: PageSite) -> None:
+    change(own_site, "delete_pat")
+    answer = sent(own_site)
+    for _ in range(2):
+        with own_site.session.get(f"{own_site.url}/-/feed", stream=True, timeout=PATIENCE_SECONDS) as feed:
+            found = next(document for name, document in events(feed) if name == "explained")
+        assert (found["request"], found["why"]) == (answer["id"], answer["why"])
 
 
 # --- what is refused

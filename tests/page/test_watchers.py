@@ -119,7 +119,7 @@ def test_a_feed_that_is_slow_gets_the_latest(worker: Worker, clock: Clock) -> No
 def test_a_change_reaches_the_feeds_of_all_workers_and_is_kept_among_the_requests(two: tuple[Worker, Worker]) -> None:
     one, other = two
     feeds = one.watching.open(), other.watching.open()
-    one.watching.tell_change({"text": "revoked it", "at": 1.0})
+    one.watching.tell("changed", {"text": "revoked it", "at": 1.0})
     found = [next_of(feed, "changed") for feed in feeds]
     assert found[0] == found[1] == {"id": found[0]["id"], "text": "revoked it", "at": 1.0}
     assert next_of(other.watching.open(), "changed") == found[0]

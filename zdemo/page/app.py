@@ -25,7 +25,7 @@ from zdemo.page.answers import HTML, PageRefusal, StartResponse, answer, json_by
 from zdemo.page.callers import CALLERS
 from zdemo.page.changes import change
 from zdemo.page.context import PageContext, PageOptions
-from zdemo.page.events import Event, concealed, event_of
+from zdemo.page.events import Event, concealed, event_of, showable
 from zdemo.page.limits import PageSlots
 from zdemo.page.marks import proof_of
 from zdemo.page.sending import send
@@ -79,7 +79,7 @@ class _Page:
             app=app,
             user_ids=dict(options.emulator_users),
             pat_ids=dict(options.emulator_pats),
-            tell=self._watching.tell_change,
+            tell=lambda name, event: self._watching.tell(name, showable(dict(event), [self._hidden])),
         )
         bus.subscribe(CHANGED, lambda _change: self._context.explanations.clear())
 

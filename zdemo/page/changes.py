@@ -24,6 +24,7 @@ from zdemo.page.control import EmulatorControl, is_stopped
 from zdemo.page.fields import flag_of, seconds_of, text_of
 from zdemo.page.state import changes_document
 from zdemo.page.users import ENDED, CallersUser, PageAdmin, administrator, users_of_callers
+from zdemo.page.watching import CHANGED
 from zdemo.server import FORGETTING, Forgetting
 
 CHANGE_SECONDS = 15.0
@@ -73,7 +74,7 @@ def change(context: PageContext, body: Body) -> dict[str, Any]:
         context.explanations.clear()
         text = f"{done.text}; {note}" if note else done.text
         what = {"change": name, "user_id": done.user_id, "role": done.role}
-        context.tell({"text": text, "at": at, "until": until, **what})
+        context.tell(CHANGED, {"text": text, "at": at, "until": until, **what})
     return answer
 
 

@@ -43,12 +43,12 @@ class PageContext:
     """What a part of the page is given to answer a request; ``app`` is the API in this worker.
 
     ``user_ids`` are those of the callers, as far as they were seen: ZITADEL does not say whose a dead token was.
-    ``pat_ids`` are those of their PATs. ``tell`` sends a change to all open pages.
+    ``pat_ids`` are those of their PATs. ``tell`` sends an event with this name to all open pages.
     """
 
     options: PageOptions
     app: Flask
     user_ids: dict[str, str] = field(default_factory=dict)
     pat_ids: dict[str, str] = field(default_factory=dict)
-    tell: Callable[[Mapping[str, Any]], None] = lambda _change: None
+    tell: Callable[[str, Mapping[str, Any]], None] = lambda _name, _event: None
     explanations: Explanations = field(default_factory=Explanations)

@@ -55,7 +55,12 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
         "steps": steps_of(trace, settings, token, now=now),
         "why": why_of(trace, options, token, now=now),
     }
-    return _small_enough(concealed(event, [hidden, *_hiding(trace, token)]))
+    return showable(event, [hidden, *_hiding(trace, token)])
+
+
+def showable(event: Event, redactions: list[Redaction]) -> Event:
+    """Return an event without the secrets, and small enough to be sent."""
+    return _small_enough(concealed(event, redactions))
 
 
 def concealed(part: Any, redactions: list[Redaction]) -> Any:

@@ -22,6 +22,7 @@ from zdemo.page.control import EmulatorControl, is_stopped
 from zdemo.page.explanations import Why
 from zdemo.page.fields import flag_of, text_of
 from zdemo.page.marks import PAGE_HEADER, mark_of
+from zdemo.page.watching import EXPLAINED
 from zdemo.page.why import finding_for_own_refusal, rule_of, why_document
 
 LONGEST_PATH = 2000  # characters
@@ -47,11 +48,14 @@ def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
     except ConnectionFailed as failure:
         error = "; ".join(filter(None, (failure.message, failure.hint)))
         return {"id": None, "status": None, "ms": None, "why": None, "error": error}
+    identity, why = call.answer.headers.get("x-request-id"), _why(context, call, caller, is_new=with_reason)
+    if why and caller.token:  # without a token, the feed knows as much
+        context.tell(EXPLAINED, {"request": identity, "why": why})
     return {
-        "id": call.answer.headers.get("x-request-id"),
+        "id": identity,
         "status": call.answer.status,
         "ms": round(call.answer.seconds * 1000, 1),
-        "why": _why(context, call, caller, is_new=with_reason),
+        "why": why,
         "error": None,
     }
 

@@ -26,7 +26,8 @@ REST = 2.0  # times as long as it took to make an event: one of a token of 16 Ki
 RENEW_SECONDS = 2.0  # how often a worker with a feed tells the others that somebody watches
 WATCH_SECONDS = 6.0  # how long the others believe it
 LINGER_SECONDS = 10.0  # how long a worker goes on after its last feed, which may just be connecting again
-WATCH, REQUEST, CHANGED = "watch", "request", "changed"  # topics of the bus
+WATCH, REQUEST = "watch", "request"  # topics of the bus
+CHANGED, EXPLAINED = "changed", "explained"  # topics too: what the page did, and what it found out
 
 Event = Mapping[str, Any]
 log = logging.getLogger("zdemo.page")
@@ -84,7 +85,7 @@ class Watching:
         watcher.admits, watcher.ended = self._admits, self._ended
         watcher.forgot = lambda count: self.announce("forgotten", {"count": count})
         bus.subscribe(WATCH, lambda _message: self._watch_for(WATCH_SECONDS))
-        for name in (REQUEST, CHANGED):
+        for name in (REQUEST, CHANGED, EXPLAINED):
             bus.subscribe(name, partial(self._receive, name))
 
     def open(self, last_id: str = "") -> Subscription:
@@ -111,11 +112,11 @@ class Watching:
     def _receive(self, name: str, event: Event) -> None:
         self._deliver(Frame(name, event, str(event["id"])))
 
-    def tell_change(self, document: Mapping[str, Any]) -> None:
-        """Send a change that the page made to the feeds of all workers, and keep it with the requests."""
+    def tell(self, name: str, document: Mapping[str, Any]) -> None:
+        """Send an event of the page's own to the feeds of all workers, and keep it with the requests."""
         event = {"id": new_request_id(), **document}
-        self._deliver(Frame(CHANGED, event, event["id"]))
-        self._bus.publish(CHANGED, event)
+        self._deliver(Frame(name, event, event["id"]))
+        self._bus.publish(name, event)
 
     def _watch_for(self, seconds: float) -> None:
         with self._changed:

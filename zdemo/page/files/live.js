@@ -4,7 +4,7 @@ import { feedRefusal, readState } from "./api.js";
 import { byId, make, setText } from "./dom.js";
 import { closeWindow, showChange, showChangeElsewhere } from "./countdown.js";
 import { callerOf, reasonOf, wordOf } from "./words.js";
-import { addEvent, addNote, keepSetup, listen, setConnection, state } from "./state.js";
+import { addEvent, addNote, explain, keepSetup, listen, setConnection, state } from "./state.js";
 
 const RETRY_MS = 5000;
 const MOST_FEEDS = 4; // a browser opens six connections to a server: without the others, no page could send a request
@@ -94,6 +94,10 @@ async function connect() {
     const event = parsed(message.data);
     addEvent(event);
     if (event?.source === "asked" || event?.status === 503) refreshSoon();
+  });
+  feed.addEventListener("explained", (message) => {
+    const found = parsed(message.data);
+    if (found) explain(found.request, found.why);
   });
   feed.addEventListener("changed", (message) => {
     const change = parsed(message.data);

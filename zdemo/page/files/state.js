@@ -8,7 +8,7 @@ const MOST_EVENTS = 200; // as many as the server keeps
 const listeners = new Map();
 /** Request IDs that were seen: the feed sends the last events again when it reconnects. */
 const seen = new Map();
-/** What a send answered as the reason, which may know more than the event does. */
+/** Why requests of the page were refused, by their ID: found by asking ZITADEL, so it may know more than their events. */
 const reasons = new Map();
 
 export const state = {
@@ -145,17 +145,21 @@ export function setFollow(follow) {
   else state.follow = follow;
 }
 
-/** Show the request that was just sent, now or when its event comes. @param {string} id @param {any} why */
-export function want(id, why) {
-  if (why) reasons.set(id, why);
+/** Show the request that was just sent, now or when its event comes. @param {string} id */
+export function want(id) {
+  const event = seen.get(id);
+  if (event) select(event, state.follow);
+  else state.wanted = id;
+}
+
+/** Show why a request was refused, now or when its event comes. @param {string} id @param {any} why */
+export function explain(id, why) {
+  reasons.set(id, why);
   limit(reasons);
   const event = seen.get(id);
-  if (event) {
-    if (why) event.why = why;
-    select(event, state.follow);
-  } else {
-    state.wanted = id;
-  }
+  if (!event) return;
+  event.why = why;
+  if (event === state.selected) changed("selected");
 }
 
 /** @param {string} connection */

@@ -4,7 +4,7 @@ import { byId, make } from "./dom.js";
 import { send } from "./api.js";
 import { remember, remembered } from "./remember.js";
 import { markOf, milliseconds, resultOf, wordOf } from "./words.js";
-import { listen, setFollow, state, want } from "./state.js";
+import { explain, listen, setFollow, state, want } from "./state.js";
 
 const OTHER = "other";
 const PASTED = "pasted";
@@ -103,11 +103,12 @@ async function again() {
   if (repeating) timer = setTimeout(again, Math.max(EVERY_MS - (performance.now() - started), 0));
 }
 
-async function sendOnce(explain) {
+async function sendOnce(isOnce) {
   try {
-    const answer = await send({ ...chosen(), explain });
+    const answer = await send({ ...chosen(), explain: isOnce });
     if (answer.error) return show("failed", answer.error);
-    if (explain) want(answer.id, answer.why);
+    if (answer.why) explain(answer.id, answer.why); // the feed tells it too, if it is open
+    if (isOnce) want(answer.id);
     const result = resultOf(answer.status);
     show(result, `${answer.status} ${wordOf(answer.status)}`, `${milliseconds(answer.ms)} there and back`);
   } catch (error) {
