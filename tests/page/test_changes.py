@@ -36,7 +36,17 @@ def changed(site: PageSite, change: str, **more: Any) -> dict[str, Any]:
     answer = site.post("/-/change", {"change": change, **more})
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
+    assert found["error"] is None
     return found
+
+
+def not_made(site: PageSite, change: str, **more: Any) -> str:
+    """Order a change that ZITADEL does not allow, or does not answer; return what the page says of it."""
+    answer = site.post("/-/change", {"change": change, **more})
+    assert answer.status_code == 200, "a browser would log another status as an error of the page"
+    found = answer.json()
+    assert "text" not in found
+    return str(found["error"])
 
 
 def refused(site: PageSite, change: Any, **more: Any) -> tuple[int, str]:
@@ -60,7 +70,7 @@ def test_a_role_that_is_revoked_passes_until_the_window_closes(site: PageSite) -
     answer = changed(site, "revoke", user_id=READER.id, role=ROLE)
     assert user(answer)["roles"] == []
     assert before <= answer["at"] <= time.time()
-    assert answer["removal"] == {"user_id": READER.id, "role": ROLE, "until": answer["at"] + TTL_SECONDS}
+    assert answer["until"] == answer["at"] + TTL_SECONDS
     assert answer["shown_after_ms"] >= 0
     assert site.call(SCOPED).status_code == 200, "the API still has the answer from before"
     granted = changed(site, "grant", user_id=READER.id, role=ROLE)
@@ -69,7 +79,7 @@ def test_a_role_that_is_revoked_passes_until_the_window_closes(site: PageSite) -
 
 def test_without_a_cache_no_window_opens(foreign: PageSite) -> None:
     answer = changed(foreign, "revoke", user_id=READER.id, role=ROLE)
-    assert "removal" not in answer
+    assert answer["until"] is None
     assert foreign.call(SCOPED).status_code == 401
     changed(foreign, "grant", user_id=VISITOR.id, role=ROLE)
     assert foreign.call(SCOPED, VISITOR.pat).status_code == 200
@@ -77,28 +87,27 @@ def test_without_a_cache_no_window_opens(foreign: PageSite) -> None:
 
 def test_no_window_opens_if_the_api_forgets_at_once(site: PageSite) -> None:
     assert site.call(SCOPED).status_code == 200
-    assert "removal" not in changed(site, "revoke", user_id=READER.id, role=ROLE, forget=True)
+    assert changed(site, "revoke", user_id=READER.id, role=ROLE, forget=True)["until"] is None
     assert site.call(SCOPED).status_code == 401
-    assert "removal" not in changed(site, "grant", user_id=READER.id, role=ROLE, forget=True)
+    assert changed(site, "grant", user_id=READER.id, role=ROLE, forget=True)["until"] is None
     assert site.call(SCOPED).status_code == 200
-    assert "removal" not in changed(site, "deactivate", user_id=READER.id, forget=True)
+    assert changed(site, "deactivate", user_id=READER.id, forget=True)["until"] is None
     assert site.call(SCOPED).status_code == 401
     changed(site, "reactivate", user_id=READER.id, forget=True)
-    assert "removal" not in changed(site, "create_pat", user_id=READER.id, forget=True)
+    assert changed(site, "create_pat", user_id=READER.id, forget=True)["until"] is None
     assert site.call("/api/private").status_code == 200
-    assert "removal" not in changed(site, "advance", seconds=1, forget=True)
+    assert changed(site, "advance", seconds=1, forget=True)["until"] is None
 
 
 def test_a_change_that_changes_nothing_opens_no_window(site: PageSite) -> None:
     answer = changed(site, "revoke", user_id=VISITOR.id, role=ROLE)
-    assert (answer["shown_after_ms"], "removal" in answer) == (None, False)
+    assert (answer["shown_after_ms"], answer["until"], answer["text"]) == (None, None, "")
 
 
 def test_an_unknown_role_is_refused_in_the_words_of_zdemo_role(site: PageSite) -> None:
-    answer = site.post("/-/change", {"change": "grant", "user_id": READER.id, "role": "read:mesages"})
-    assert answer.status_code == 400
-    assert "has no role read:mesages" in answer.json()["error_description"]
-    assert answer.json()["hint"] == "did you mean read:messages? Role keys are compared exactly"
+    said = not_made(site, "grant", user_id=READER.id, role="read:mesages")
+    assert "has no role read:mesages" in said
+    assert said.endswith("; did you mean read:messages? Role keys are compared exactly")
 
 
 # --- users and their tokens
@@ -135,7 +144,7 @@ def test_a_restored_pat_is_the_known_one_and_may_be_refused_for_a_second(site: P
     changed(site, "delete_pat", user_id=READER.id)
     answer = changed(site, "create_pat", user_id=READER.id)
     assert user(answer)["pat"] == "present"
-    assert answer["removal"]["until"] == answer["at"] + 1
+    assert answer["until"] == answer["at"] + 1
     assert site.call(SCOPED).status_code == 200
 
 
@@ -151,14 +160,14 @@ def test_of_several_pats_the_callers_own_is_deleted(foreign: PageSite) -> None:
     changed(foreign, "delete_pat", user_id=READER.id)
     assert list(world.users[READER.id].pats) == [other.id]
     assert foreign.call(SCOPED).status_code == 401
-    assert refused(foreign, "delete_pat", user_id=READER.id) == (409, "unknown_pat")
+    assert "ZITADEL does not say which of them this is" in not_made(foreign, "delete_pat", user_id=READER.id)
 
 
 def test_the_administrator_does_not_lock_itself_out() -> None:
     with page_site(beside=False, PAT=ADMIN.pat) as site:
         site.open()
-        assert refused(site, "deactivate", user_id=ADMIN.id) == (409, "own_user")
-        assert refused(site, "delete_pat", user_id=ADMIN.id) == (409, "own_token")
+        assert "this is the user of ZITADEL_ADMIN_PAT" in not_made(site, "deactivate", user_id=ADMIN.id)
+        assert "this is ZITADEL_ADMIN_PAT itself" in not_made(site, "delete_pat", user_id=ADMIN.id)
         assert site.emulator.world.users[ADMIN.id].state == "ACTIVE"
 
 
@@ -183,7 +192,7 @@ def test_a_window_opens_too_if_zitadel_fails_just_after_the_change(change: str, 
     with serving(fails_later) as port, page_site(beside=False, ZITADEL_DOMAIN=f"http://localhost:{port}") as site:
         answer = changed(site.open(), change, user_id=READER.id, role=ROLE)
     assert (answer["shown_after_ms"], answer["possible"]) == (None, False)
-    assert answer["removal"]["until"] > answer["at"]
+    assert answer["until"] > answer["at"]
 
 
 # --- the emulator
@@ -196,7 +205,7 @@ def test_a_stopped_zitadel_is_gone_for_the_api_and_comes_back(site: PageSite) ->
         requests.get(f"{site.emulator.url}/debug/healthz", timeout=10)
     assert site.call(SCOPED).status_code == 200, "a known token passes until its time"
     assert site.call(SCOPED, VISITOR.pat).status_code == 503
-    assert refused(site, "revoke", user_id=READER.id, role=ROLE) == (409, "zitadel_stopped")
+    assert "ZITADEL is stopped" in not_made(site, "revoke", user_id=READER.id, role=ROLE)
     assert changed(site, "stop")["emulator"]["stopped"], "twice is once"
     assert not changed(site, "start")["emulator"]["stopped"]
     assert requests.get(f"{site.emulator.url}/debug/healthz", timeout=10).status_code == 200
@@ -220,12 +229,12 @@ def test_known_answers_pass_for_a_while_without_zitadel(site: PageSite) -> None:
     assert site.call(SCOPED).status_code == 200
     for change, more in (("slow", {"seconds": 0.1}), ("stop", {})):
         answer = changed(site, change, **more)
-        assert answer["removal"] == {"user_id": "", "role": "", "until": answer["at"] + TTL_SECONDS}
+        assert answer["until"] == answer["at"] + TTL_SECONDS
     assert site.call(SCOPED).status_code == 200
-    assert "removal" not in changed(site, "stop", forget=True)
+    assert changed(site, "stop", forget=True)["until"] is None
     assert site.call(SCOPED).status_code == 503
-    assert "removal" not in changed(site, "start")
-    assert "removal" not in changed(site, "slow", seconds=0)
+    assert changed(site, "start")["until"] is None
+    assert changed(site, "slow", seconds=0)["until"] is None
 
 
 def test_a_slow_zitadel_makes_the_api_slow(site: PageSite) -> None:
@@ -237,7 +246,7 @@ def test_a_slow_zitadel_makes_the_api_slow(site: PageSite) -> None:
 def test_the_clock_advances(site: PageSite) -> None:
     answer = changed(site, "advance", seconds=3600)
     assert answer["emulator"]["advanced_seconds"] == 3600
-    assert answer["removal"]["until"] == answer["at"] + TTL_SECONDS
+    assert answer["until"] == answer["at"] + TTL_SECONDS
     assert changed(site, "advance", seconds=1)["emulator"]["advanced_seconds"] == 3601
 
 
@@ -267,7 +276,6 @@ def test_a_zitadel_of_ones_own_has_no_such_switches_even_if_it_is_an_emulator(fo
         ("grant", {"user_id": "reader", "role": ROLE}, 404, "unknown_user"),
         ("deactivate", {"user_id": ADMIN.id}, 404, "unknown_user"),
         ("delete_pat", {"user_id": "../users"}, 404, "unknown_user"),
-        ("reactivate", {"user_id": READER.id}, 400, "management_error"),
         ("stop", {"forget": "yes"}, 400, "invalid_field"),
         ("slow", {}, 400, "invalid_field"),
         ("slow", {"seconds": "0.3"}, 400, "invalid_field"),
@@ -294,29 +302,24 @@ def test_what_is_wrong_is_said_and_nothing_changes(
 
 
 def test_a_hostile_role_is_text_in_the_refusal(site: PageSite) -> None:
-    answer = site.post("/-/change", {"change": "grant", "user_id": READER.id, "role": "<img src=x>\r\n\u202e"})
-    assert answer.status_code == 400
-    assert answer.headers["Content-Type"] == "application/json"
-    assert "\r" not in answer.json()["error_description"]
+    said = not_made(site, "grant", user_id=READER.id, role="<img src=x>\r\n\u202e")
+    assert "<img src=x>" in said
+    assert not [character for character in said if character in "\r\u202e"]
 
 
 def test_an_administrator_with_too_small_a_role_is_told_so() -> None:
     with page_site(beside=False, ZITADEL_ADMIN_PAT=VISITOR.pat) as site:
-        answer = site.open().post("/-/change", {"change": "grant", "user_id": READER.id, "role": ROLE})
-    assert answer.status_code == 400
-    assert "not an administrator" in answer.json()["error_description"]
+        assert "not an administrator" in not_made(site.open(), "grant", user_id=READER.id, role=ROLE)
 
 
 def test_without_an_administrator_nothing_is_changed() -> None:
     with page_site(beside=False, ZITADEL_ADMIN_PAT="") as site:
-        answer = site.open().post("/-/change", {"change": "grant", "user_id": READER.id, "role": ROLE})
-    assert (answer.status_code, answer.json()["error"]) == (400, "settings_error")
-    assert "ZITADEL_ADMIN_PAT is not set" in answer.json()["error_description"]
+        assert "ZITADEL_ADMIN_PAT is not set" in not_made(site.open(), "grant", user_id=READER.id, role=ROLE)
 
 
 def test_a_zitadel_that_is_gone_is_an_answer(foreign: PageSite) -> None:
     foreign.emulator.faults.add(new_fault("stopped"))
-    assert refused(foreign, "grant", user_id=READER.id, role=ROLE) == (503, "zitadel_unavailable")
+    assert "closed the connection" in not_made(foreign, "grant", user_id=READER.id, role=ROLE)
 
 
 # --- told to every open page
@@ -335,7 +338,7 @@ def test_every_page_hears_of_a_change_also_one_that_is_opened_later(site: PageSi
     assert found == {
         "text": f"revoked {ROLE} from reader",
         "at": answer["at"],
-        "until": answer["removal"]["until"],
+        "until": answer["until"],
         "change": "revoke",
         "user_id": READER.id,
         "role": ROLE,
@@ -351,9 +354,10 @@ def test_what_was_so_before_is_told_to_nobody(site: PageSite) -> None:
 def test_a_pat_that_ended_with_its_user_is_not_called_deleted(site: PageSite) -> None:
     assert user(changed(site, "deactivate", user_id=READER.id))["pat"] == "ended"
     answer = changed(site, "reactivate", user_id=READER.id)
-    assert (user(answer)["pat"], answer["note"]) == ("ended", "deactivating ended the PAT; press Restore PAT")
+    assert user(answer)["pat"] == "ended"
+    assert answer["text"] == "reactivated reader; deactivating ended the PAT; press Restore PAT"
     restored = changed(site, "create_pat", user_id=READER.id)
-    assert (user(restored)["pat"], "note" in restored) == ("present", False)
+    assert (user(restored)["pat"], restored["text"]) == ("present", "restored the PAT of reader")
     assert user(changed(site, "delete_pat", user_id=READER.id))["pat"] == "deleted"
 
 
@@ -362,4 +366,4 @@ def test_with_another_zitadel_an_ended_pat_is_told_from_a_deleted_one(foreign: P
     changed(foreign, "deactivate", user_id=VISITOR.id)
     answer = changed(foreign, "reactivate", user_id=VISITOR.id)
     assert user(answer, VISITOR.id)["pat"] == "ended"
-    assert answer["note"] == "deactivating ended the PAT; create a new one"
+    assert answer["text"].endswith("; deactivating ended the PAT; create a new one")

@@ -35,7 +35,7 @@ def test_a_role_that_a_command_revokes_is_shown_without_a_reload(person: Visit, 
 def test_a_change_in_one_page_is_shown_in_another(browser: Browser, own_site: Site) -> None:
     with visit(browser, own_site) as one, visit(browser, own_site) as other:
         one.button("Revoke", of="reader").click()
-        other.sees(re.compile(f"revoked {ROLE} from reader|{ROLE} revoked from reader"), in_part="Feed")
+        other.sees(f"revoked {ROLE} from reader", in_part="Feed")
         expect(other.button("Grant", of="reader")).to_be_visible()
         other.sees(AFTER, in_part="Change it")
         expect(one.part("Feed").get_by_text("from reader")).to_have_count(1)

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.visits import PASTED, PRIVATE, SCOPED, Visit, site, visit
 from tests.support.waiting import eventually
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, emulate
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, emulate
 
 EMULATOR = "ZITADEL (emulator)"
 MISSING = "the role read:messages is missing"
@@ -111,6 +111,22 @@ def test_a_deleted_token_and_a_deactivated_user_are_refused_until_they_are_back(
     latest(person, "401", "not active")
     person.button("Reactivate", of="reader").click()
     expect(person.button("Deactivate", of="reader")).to_be_visible()
+
+
+def test_a_change_that_cannot_be_made_says_so_and_is_no_error_of_the_page(browser: Browser, tmp_path: Path) -> None:
+    with emulate() as zitadel:
+        environment = {
+            "ZITADEL_DOMAIN": zitadel.url,
+            "CLIENT_ID": CLIENT_ID,
+            "CLIENT_SECRET": CLIENT_SECRET,
+            "ZITADEL_PROJECT_ID": PROJECT_ID,
+            "PAT": ADMIN.pat,
+            "ZITADEL_ADMIN_PAT": ADMIN.pat,
+        }
+        with site(tmp_path, environment=environment) as own, visit(browser, own) as person:
+            person.part("Change it").get_by_role("button", name="Deactivate").click()
+            person.page.get_by_role("dialog").get_by_role("button", name="Deactivate").click()
+            person.sees("this is the user of ZITADEL_ADMIN_PAT", in_part="Change it")
 
 
 def test_without_an_administrators_token_it_says_how_to_get_the_switches(browser: Browser, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from zdemo.config.printable import printable
+from zdemo.errors import ZdemoError
 
 Headers = list[tuple[str, str]]
 StartResponse = Callable[..., Any]
@@ -58,6 +59,11 @@ class PageRefusal(Exception):
         """The refusal as JSON."""
         found = {"error": self.code, "error_description": printable(self.description)}
         return found | {"hint": printable(self.hint)} if self.hint else found
+
+
+def error_text(error: ZdemoError) -> str:
+    """Return an error and its hint in one line, for an answer that is no refusal."""
+    return "; ".join(filter(None, (error.message, error.hint)))
 
 
 def start(start_response: StartResponse, status: int, headers: Iterable[tuple[str, str]]) -> None:

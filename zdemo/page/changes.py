@@ -18,7 +18,7 @@ from zdemo.management.own_user import user_id_of_token
 from zdemo.management.resources import deactivate_user, find_user, get_user, list_pats, reactivate_user, remove_pat
 from zdemo.management.role_assignments import Change as RoleChange
 from zdemo.management.role_assignments import ChangeOutcome, grant, revoke, wait_until, wait_until_shown
-from zdemo.page.answers import PageRefusal
+from zdemo.page.answers import PageRefusal, error_text
 from zdemo.page.context import PageContext
 from zdemo.page.control import EmulatorControl, is_stopped
 from zdemo.page.fields import flag_of, seconds_of, text_of
@@ -30,6 +30,7 @@ from zdemo.server import FORGETTING, Forgetting
 CHANGE_SECONDS = 15.0
 LONGEST_DELAY_SECONDS = 10.0
 LONGEST_ADVANCE_SECONDS = 366 * 86400.0
+OTHER_PAT = "set ZITADEL_ADMIN_PAT to the PAT of another user, and restart zdemo serve"
 Body = Mapping[str, Any]
 
 
@@ -50,32 +51,38 @@ class Done:
 def change(context: PageContext, body: Body) -> dict[str, Any]:
     """Make one change, wait until ZITADEL shows it, and return what is so now, and until when old answers may pass.
 
-    With ``forget``, all workers forget them at once.
+    With ``forget``, all workers forget them at once. Where ZITADEL does not allow the change, or does not answer, the
+    answer is a state too, with what is wrong: no page can know that before it asks.
     """
     name, forgets = text_of(body, "change"), flag_of(body, "forget", False)
-    if name in OF_EMULATOR:
-        done = OF_EMULATOR[name](context, body)
-    elif name in OF_USERS:
-        done = _change_user(context, OF_USERS[name], body)
-    else:
-        raise PageRefusal(400, "unknown_change", f"change must be {', '.join((*OF_USERS, *OF_EMULATOR))}")
+    try:
+        done = _made(context, name, body)
+    except ZdemoError as error:
+        return changes_document(context) | {"error": error_text(error)}
     at, shown = time.time(), done.shown_after_seconds
     answer = changes_document(context) | {
+        "error": None,
         "at": at,
         "shown_after_ms": None if shown is None else round(shown * 1000, 1),
     }
     until = None
     if done.old_answers_seconds and not (forgets and _forget(context, done)):
         until = at + done.old_answers_seconds
-        answer["removal"] = {"user_id": done.user_id, "role": done.role, "until": until}
-    if note := _note(context, name, done, answer["users"]):
-        answer["note"] = note
+    note = _note(context, name, done, answer["users"])
+    answer |= {"text": f"{done.text}; {note}" if note else done.text, "until": until}
     if done.text:
         context.explanations.clear()
-        text = f"{done.text}; {note}" if note else done.text
         what = {"change": name, "user_id": done.user_id, "role": done.role}
-        context.tell(CHANGED, {"text": text, "at": at, "until": until, **what})
+        context.tell(CHANGED, {"text": answer["text"], "at": at, "until": until, **what})
     return answer
+
+
+def _made(context: PageContext, name: str, body: Body) -> Done:
+    if name in OF_EMULATOR:
+        return OF_EMULATOR[name](context, body)
+    if name in OF_USERS:
+        return _change_user(context, OF_USERS[name], body)
+    raise PageRefusal(400, "unknown_change", f"change must be {', '.join((*OF_USERS, *OF_EMULATOR))}")
 
 
 def _note(context: PageContext, name: str, done: Done, users: list[dict[str, Any]]) -> str:
@@ -122,7 +129,7 @@ class _Order:
 def _change_user(context: PageContext, make: Callable[[_Order], Done], body: Body) -> Done:
     user_id = text_of(body, "user_id")
     if context.options.emulator and is_stopped(_control(context).state()):
-        raise PageRefusal(409, "zitadel_stopped", "ZITADEL is stopped, so nothing can be changed there")
+        raise ZdemoError("ZITADEL is stopped, so nothing can be changed there", hint="start ZITADEL first")
     with administrator(context, CHANGE_SECONDS) as admin:
         known = {user.id: user for user in users_of_callers(context, admin)}
         if user_id not in known:
@@ -164,7 +171,7 @@ def _state(client: Any, user_id: str) -> str:
 
 def _delete_pat(order: _Order) -> Done:
     if order.admin.token == order.user.caller.token:
-        raise PageRefusal(409, "own_token", "this is ZITADEL_ADMIN_PAT itself, with which the page makes its changes")
+        raise ZdemoError("this is ZITADEL_ADMIN_PAT itself, with which the page makes its changes", hint=OTHER_PAT)
     remove_pat(order.admin.client, order.user.id, _pat_id(order))
     return order.done("deleted the PAT of", _until_active(order, is_active=False))
 
@@ -174,9 +181,7 @@ def _pat_id(order: _Order) -> str:
     known = [pat.id for pat in list_pats(order.admin.client, order.user.id)]
     if order.user.pat_id in known:
         return order.user.pat_id
-    raise PageRefusal(
-        409,
-        "unknown_pat",
+    raise ZdemoError(
         f"the user has {len(known)} PATs, and ZITADEL does not say which of them this is",
         hint="delete it in ZITADEL's console",
     )
@@ -212,9 +217,7 @@ def _shown(wait: Callable[[], float | None]) -> float | None:
 def _refuse_own_user(order: _Order) -> None:
     """Raise PageRefusal for the administrator's own user: the page could not reactivate it."""
     if user_id_of_token(order.admin.client) == order.user.id:
-        raise PageRefusal(
-            409, "own_user", "this is the user of ZITADEL_ADMIN_PAT, with which the page makes its changes"
-        )
+        raise ZdemoError("this is the user of ZITADEL_ADMIN_PAT, with which the page makes its changes", hint=OTHER_PAT)
 
 
 OF_USERS: Mapping[str, Callable[[_Order], Done]] = {

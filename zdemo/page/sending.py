@@ -15,7 +15,7 @@ from zdemo.diagnosis import code_of
 from zdemo.errors import ConnectionFailed, ZdemoError
 from zdemo.http.response import GATEWAY_STATUSES
 from zdemo.investigation import PatIds, explain
-from zdemo.page.answers import PageRefusal
+from zdemo.page.answers import PageRefusal, error_text
 from zdemo.page.callers import VARIABLES, PageCaller, caller_in
 from zdemo.page.context import PageContext
 from zdemo.page.control import EmulatorControl, is_stopped
@@ -46,8 +46,7 @@ def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
         mark = {PAGE_HEADER: mark_of(options.key, caller.id)}
         call = call_api(settings, endpoint, caller.token, method, headers=mark)
     except ConnectionFailed as failure:
-        error = "; ".join(filter(None, (failure.message, failure.hint)))
-        return {"id": None, "status": None, "ms": None, "why": None, "error": error}
+        return {"id": None, "status": None, "ms": None, "why": None, "error": error_text(failure)}
     identity, why = call.answer.headers.get("x-request-id"), _why(context, call, caller, is_new=with_reason)
     if why and caller.token:  # without a token, the feed knows as much
         context.tell(EXPLAINED, {"request": identity, "why": why})

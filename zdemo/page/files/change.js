@@ -11,6 +11,7 @@ import { duration } from "./words.js";
 
 const DELAY_SECONDS = 0.3;
 const HOUR_SECONDS = 3600;
+const NO_CHANGE = "no change: it was so already";
 const STOPPED = "start ZITADEL first: while it is stopped, nothing can be changed there";
 
 /** The changes that were ordered and are not made yet, and the end of the last one. */
@@ -75,17 +76,14 @@ function userGroup(user) {
 function roleRow(user) {
   const { role } = state.setup;
   const has = user.roles.includes(role);
-  const [label, about, said] = has
-    ? ["Revoke", `${role} from ${user.name}`, `${role} revoked from ${user.name}`]
-    : ["Grant", `${role} to ${user.name}`, `${role} granted to ${user.name}`];
-  const order = { change: has ? "revoke" : "grant", user_id: user.id, role, said, };
+  const [label, about] = has ? ["Revoke", `${role} from ${user.name}`] : ["Grant", `${role} to ${user.name}`];
+  const order = { change: has ? "revoke" : "grant", user_id: user.id, role };
   return row(`role-${user.id}`, `role ${role}`, has ? "granted" : "not granted", !has, label, about, order);
 }
 
 function userRow(user) {
   const isActive = user.state === "active";
-  const said = `${user.name} ${isActive ? "deactivated" : "reactivated"}`;
-  const order = { change: isActive ? "deactivate" : "reactivate", user_id: user.id, said };
+  const order = { change: isActive ? "deactivate" : "reactivate", user_id: user.id };
   return row(
     `user-${user.id}`,
     "user",
@@ -105,8 +103,7 @@ function patRow(user) {
   // a real ZITADEL does not bring a deleted PAT back, and of an inactive user nobody can tell
   if (user.state !== "active" && user.pat === "ended") return fixedRow("PAT", PAT_STATES.ended);
   if (user.pat === "unknown" || (!isPresent && !state.setup.changes.emulator)) return fixedRow("PAT", patState(user));
-  const said = `PAT of ${user.name} ${isPresent ? "deleted" : "restored"}`;
-  const order = { change: isPresent ? "delete_pat" : "create_pat", user_id: user.id, said };
+  const order = { change: isPresent ? "delete_pat" : "create_pat", user_id: user.id };
   return row(
     `pat-${user.id}`,
     "PAT",
@@ -127,12 +124,11 @@ function emulatorGroup({ stopped, slow_seconds: slow, advanced_seconds: advanced
       stopped,
       stopped ? "Start ZITADEL" : "Stop ZITADEL",
       "",
-      { change: stopped ? "start" : "stop", said: stopped ? "ZITADEL started" : "ZITADEL stopped" },
+      { change: stopped ? "start" : "stop" },
     ),
     row("emulator-slow", "delay", slow ? duration(slow) : "none", slow > 0, slow ? "No delay" : "Add 300 ms", "", {
       change: "slow",
       seconds: slow ? 0 : DELAY_SECONDS,
-      said: slow ? "ZITADEL answers without delay" : "ZITADEL answers 300 ms later",
     }),
     row(
       "emulator-clock",
@@ -141,7 +137,7 @@ function emulatorGroup({ stopped, slow_seconds: slow, advanced_seconds: advanced
       advanced > 0,
       "Advance the clock 1 hour",
       "",
-      { change: "advance", seconds: HOUR_SECONDS, said: "ZITADEL’s clock advanced by 1 hour" },
+      { change: "advance", seconds: HOUR_SECONDS },
     ),
   ]);
 }
@@ -183,13 +179,13 @@ async function apply(order) {
   if (!waiting.size) byId("changes").removeAttribute("aria-busy");
 }
 
-async function carryOut({ said, ...order }) {
+async function carryOut(order) {
   try {
     const answer = await change({ ...order, forget: byId("forget").checked });
-    const { at, shown_after_ms: shown, removal, note, ...changes } = answer;
-    const took = typeof shown === "number" ? `; ZITADEL showed it after ${Math.round(shown)} ms` : "";
-    setText(byId("change-result"), said + took + (note ? `; ${note}` : ""));
-    showChange({ text: said, at, until: removal?.until ?? null });
+    const { error, text, at, until, shown_after_ms: shown, ...changes } = answer;
+    const took = typeof shown === "number" ? ` (ZITADEL showed it after ${Math.round(shown)} ms)` : "";
+    setText(byId("change-result"), error ?? (text ? text + took : NO_CHANGE));
+    if (text) showChange({ text, at, until });
     keepChanges(changes);
   } catch (error) {
     setText(byId("change-result"), error.hint ? `${error.message}: ${error.hint}` : error.message);
