@@ -129,6 +129,8 @@ def test_a_503_without_a_question_says_that_zitadel_was_not_asked(person: Visit)
 def test_reading_about_the_routes_is_no_request_of_the_feed(person: Visit) -> None:
     person.page.get_by_role("link", name="API", exact=True).click()
     expect(person.page.get_by_text("needs a key or a program on this machine")).to_be_visible()
+    for everywhere in ("The body is malformed.", "An error in the API."):
+        expect(person.page.get_by_text(everywhere)).to_have_count(1)
     person.page.go_back()
     person.send(PUBLIC, "nobody")
     person.sees("GET /api/public")

@@ -54,5 +54,5 @@ def _of_zitadel(person: Visit) -> Iterator[str]:
     yield "confirming"
     person.page.keyboard.press("Escape")
     person.page.get_by_role("link", name="API", exact=True).click()
-    expect(person.page.get_by_role("heading", name="What the API answers")).to_be_visible()
+    expect(person.page.get_by_role("heading", name="Any route can also answer")).to_be_visible()
     yield "api"

@@ -4,6 +4,7 @@ import { readDocument } from "./api.js";
 import { byId, make } from "./dom.js";
 
 const METHODS = ["get", "head", "post", "put", "patch", "delete", "options"];
+const CLIENT_ERROR = 400;
 const DERIVED = ["head", "options"]; // Flask adds them to each route: closed at first
 let isRead = false;
 
@@ -13,7 +14,8 @@ export async function showDocument() {
   const routes = byId("api-routes");
   try {
     const document = await readDocument();
-    routes.replaceChildren(...about(document), ...paths(document));
+    const common = commonRefusals(document);
+    routes.replaceChildren(...about(document), ...paths(document, common), everyRoute(common));
     isRead = true;
   } catch (error) {
     routes.replaceChildren(make("p", {}, `The document cannot be read: ${error.message}`));
@@ -24,18 +26,34 @@ function about({ info = {} }) {
   return [make("p.note", {}, info.title, " ", info.version), make("p", {}, ...prose(info.description))];
 }
 
-function paths(document) {
+/** Return the refusals that each path has for some method, as status and description: they are shown once. */
+function commonRefusals(document) {
+  const [first = [], ...others] = Object.values(document.paths ?? {}).map((item) =>
+    METHODS.filter((method) => item[method]).flatMap((method) => answersOf(document, item[method])),
+  );
+  const isEverywhere = (answer) => others.every((answers) => answers.some((other) => isSame(answer, other)));
+  const found = first.filter((answer) => answer[0] >= CLIENT_ERROR && isEverywhere(answer));
+  return found.filter((answer, index) => found.findIndex((other) => isSame(answer, other)) === index);
+}
+
+const isSame = (one, other) => one[0] === other[0] && one[1] === other[1];
+
+function everyRoute(common) {
+  return make("section.path", {}, make("h3", {}, "Any route can also answer"), answers(common));
+}
+
+function paths(document, common) {
   return Object.entries(document.paths ?? {}).map(([path, item]) =>
     make(
       "section.path",
       {},
       make("h3", {}, make("code", {}, path)),
-      ...METHODS.filter((method) => item[method]).map((method) => operation(document, method, item[method])),
+      ...METHODS.filter((method) => item[method]).map((method) => operation(document, method, item[method], common)),
     ),
   );
 }
 
-function operation(document, method, described) {
+function operation(document, method, described, common) {
   const security = described.security ?? document.security ?? [];
   const needed = neededBy(security);
   return make(
@@ -51,7 +69,7 @@ function operation(document, method, described) {
       needed && make("span.tag", {}, needed),
     ),
     described.description && make("p.note", {}, ...prose(described.description)),
-    answers(document, described.responses ?? {}),
+    answers(answersOf(document, described).filter((answer) => !common.some((other) => isSame(answer, other)))),
   );
 }
 
@@ -62,14 +80,17 @@ function neededBy(security) {
   return isOptional ? "needs a key or a program on this machine" : "needs a token";
 }
 
-function answers(document, responses) {
-  return make(
-    "dl.answers",
-    {},
-    ...Object.entries(responses).map(([status, response]) =>
-      make("div", {}, make("dt", {}, status), make("dd", {}, ...prose(resolved(document, response).description))),
-    ),
-  );
+/** Return what an operation answers: pairs of status and description. */
+function answersOf(document, described) {
+  return Object.entries(described.responses ?? {}).map(([status, response]) => [
+    status,
+    resolved(document, response).description,
+  ]);
+}
+
+function answers(found) {
+  const line = ([status, text]) => make("div", {}, make("dt", {}, status), make("dd", {}, ...prose(text)));
+  return make("dl.answers", {}, ...found.map(line));
 }
 
 /** Return text with what stands between backticks as code; the rest of its Markdown is left as it is. */
