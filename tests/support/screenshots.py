@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
-import sys
 import tempfile
 from itertools import product
 from pathlib import Path
@@ -42,9 +42,11 @@ def small(page: Page) -> bytes:
 
 def main() -> None:
     """Write all pictures into the folder that is named."""
+    parser = argparse.ArgumentParser(prog="python -m tests.support.screenshots")
+    parser.add_argument("folder", type=Path, help="where the pictures are written; it is created if it is missing")
+    folder: Path = parser.parse_args().folder
     if CHROMIUM is None:
         raise SystemExit("Chromium is not installed (Debian: apt-get install chromium)")
-    folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
         for size, dark in product((WIDE, NARROW), (False, True)):
