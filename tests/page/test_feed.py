@@ -171,6 +171,7 @@ def test_the_pages_caller_has_a_name_while_zitadel_is_stopped() -> None:
         site.open().emulator.faults.add(new_fault("stopped"))
         event = sent_by_the_page(site, SCOPED, "reader")
     assert (event["status"], event["from_page"], event["caller"]["name"]) == (503, True, "reader")
+    assert event["why"]["fix"] == ["press Start ZITADEL: it was stopped on purpose"]
     assert ["X-Zdemo-Page", "reader"] in event["steps"][0]["lines"]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import UnusableAnswer, ZdemoError
 from zdemo.http.transport import Transport
+from zdemo.page.context import PageOptions
 
 TIMEOUT_SECONDS = 2.0
 INTROSPECTION = "/oauth/v2/introspect"
@@ -69,6 +70,15 @@ class EmulatorControl:
         if answer.status != 200:
             raise ZdemoError(f"the emulator refuses: {found.get('error', answer.status)}", hint="restart zdemo serve")
         return found
+
+
+def was_stopped(options: PageOptions) -> bool:
+    """Return whether the emulator beside the API does not answer because somebody stopped it on purpose."""
+    with suppress(ZdemoError):
+        return bool(options.emulator) and is_stopped(
+            EmulatorControl(options.settings.zitadel, options.emulator).state()
+        )
+    return False
 
 
 def is_stopped(state: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, 
 from zdemo.http.response import Response
 from zdemo.investigation import explain
 from zdemo.page.context import PageOptions
-from zdemo.page.why import CHALLENGE, ERROR_CODES, finding_for_own_refusal, why_document
+from zdemo.page.why import CHALLENGE, ERROR_CODES, finding_for_own_refusal, why_document, with_fix_if_stopped
 from zdemo.server import Trace
 
 NO_ENVIRONMENT = Environment({})
@@ -21,6 +21,8 @@ NO_ENVIRONMENT = Environment({})
 def why_of(trace: Trace, options: PageOptions, token: str | None, *, now: float) -> dict[str, Any] | None:
     """Return why a request was refused or failed, as the page shows it; ``None`` for one that was let in."""
     finding = _finding(trace, options.settings, token, now)
+    if finding and isinstance(trace.error, IntrospectionError):
+        finding = with_fix_if_stopped(finding, options)
     return why_document(finding, rule_of_error(trace), options) if finding else None
 
 

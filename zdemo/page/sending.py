@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -12,18 +11,17 @@ from typing import Any
 from zdemo.client import Call, Endpoint, Method, Route, call_api, other_route
 from zdemo.config.settings import ClientSettings
 from zdemo.diagnosis import code_of
-from zdemo.errors import ConnectionFailed, ZdemoError
+from zdemo.errors import ConnectionFailed
 from zdemo.http.response import GATEWAY_STATUSES
 from zdemo.investigation import PatIds, explain
 from zdemo.page.answers import PageRefusal, error_text
 from zdemo.page.callers import VARIABLES, PageCaller, caller_in
 from zdemo.page.context import PageContext
-from zdemo.page.control import EmulatorControl, is_stopped
 from zdemo.page.explanations import Why
 from zdemo.page.fields import flag_of, text_of
 from zdemo.page.marks import PAGE_HEADER, mark_of
 from zdemo.page.watching import EXPLAINED
-from zdemo.page.why import finding_for_own_refusal, rule_of, why_document
+from zdemo.page.why import finding_for_own_refusal, rule_of, why_document, with_fix_if_stopped
 
 LONGEST_PATH = 2000  # characters
 MORE_SECONDS = 2.0  # for the API, which needs its own time to find out that ZITADEL does not answer
@@ -33,7 +31,6 @@ PRESS = {
     "token.user_was_off": "press Restore PAT",
     "token.user_deactivated": "press Reactivate, then Restore PAT: the old one stays dead",
 }
-START_AGAIN = "press Start ZITADEL: it was stopped on purpose"
 
 
 def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,8 +98,8 @@ def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
     if explanation is None:
         return None
     finding = explanation.finding.without([caller.token or ""])
-    if call.answer.status in GATEWAY_STATUSES and _is_stopped(context):
-        finding = replace(finding, fix=(START_AGAIN,), otherwise=())
+    if call.answer.status in GATEWAY_STATUSES:
+        finding = with_fix_if_stopped(finding, context.options)
     elif context.options.emulator and caller.id in VARIABLES and finding.id in PRESS:
         finding = replace(finding, fix=(PRESS[finding.id],), otherwise=())
     return why_document(finding, rule_of(call), context.options)
@@ -115,11 +112,3 @@ def _ids_of(context: PageContext, caller: PageCaller) -> PatIds | None:
         return None
     pat_id = context.pat_ids.get(caller.id, "")
     return PatIds(user=user_id, pat_id=pat_id, variable=VARIABLES[caller.id], named_by=())
-
-
-def _is_stopped(context: PageContext) -> bool:
-    """Return whether the emulator beside the API does not answer because somebody stopped it on purpose."""
-    name = context.options.emulator
-    with suppress(ZdemoError):
-        return bool(name) and is_stopped(EmulatorControl(context.options.settings.zitadel, name).state())
-    return False

@@ -11,8 +11,10 @@ from zdemo.config.env_file import COMMANDS, steps_with_env_file
 from zdemo.config.printable import printable
 from zdemo.diagnosis import Finding, code_of
 from zdemo.page.context import PageOptions
+from zdemo.page.control import was_stopped
 
 OF_THE_BODY = (400, 411, 413, 415)
+START_AGAIN = "press Start ZITADEL: it was stopped on purpose"
 ERROR_CODES, CHALLENGE = "RFC 6750 §3.1", "RFC 6750 §3"
 
 
@@ -41,6 +43,11 @@ def finding_for_own_refusal(call: Call) -> Finding | None:
     if answer.status in OF_THE_BODY and isinstance(said, str):
         return Finding(id="call.invalid_request", cause=said)
     return None
+
+
+def with_fix_if_stopped(finding: Finding, options: PageOptions) -> Finding:
+    """Return why ZITADEL did not answer, with how to start an emulator that was stopped on purpose."""
+    return replace(finding, fix=(START_AGAIN,), otherwise=()) if was_stopped(options) else finding
 
 
 def why_document(finding: Finding, rule: str, options: PageOptions) -> dict[str, Any]:
