@@ -58,7 +58,7 @@ def test_a_first_request_is_shown_with_each_step_to_zitadel_and_back(site: PageS
     event = event_about(site, SCOPED, VISITOR.pat)
     assert titles(event) == [
         f"caller api: GET {SCOPED}",
-        "api cache: not known yet",
+        "api cache: no kept answer",
         "api zitadel: POST /oauth/v2/introspect",
         "zitadel api: 200 active",
         f"api api: the role {ROLE} is missing",
@@ -83,7 +83,10 @@ def test_a_known_token_is_shown_with_the_time_that_its_answer_has_left(site: Pag
     assert event["source"] == "hit"
     assert 0 < event["answer"]["fresh_until"] - event["at"] <= 5
     assert event["answer"]["active"] is True
-    assert titles(event)[1:3] == ["api cache: known", f"api api: admitted: the token is active and has the role {ROLE}"]
+    assert titles(event)[1:3] == [
+        "api cache: kept answer found",
+        f"api api: admitted: the token is active and has the role {ROLE}",
+    ]
     assert event["why"] is None
 
 
@@ -200,7 +203,7 @@ def test_an_answer_that_was_too_old_is_not_called_unknown() -> None:
             step: str = event_about(site, SCOPED)["steps"][1]["title"]
             return step
 
-        eventually("the answer is too old", title, lambda found: found == "too old")
+        eventually("the answer is too old", title, lambda found: found == "kept answer is too old")
 
 
 def test_without_a_cache_there_is_no_step_to_it() -> None:

@@ -112,6 +112,14 @@ def test_nothing_is_sent_while_the_path_or_the_token_is_missing(person: Visit) -
     person.sees("GET /api/public")
 
 
+def test_a_503_after_a_question_says_that_no_answer_was_usable(person: Visit) -> None:
+    person.button("Stop ZITADEL").click()
+    expect(person.button("Start ZITADEL")).to_be_visible()
+    person.send(PRIVATE, "reader")
+    person.sees("503", "POST /oauth/v2/introspect", "none that the API can use")
+    expect(person.rows().first).to_contain_text("no usable answer")
+
+
 def test_a_503_without_a_question_says_that_zitadel_was_not_asked(person: Visit) -> None:
     person.button("Stop ZITADEL").click()
     expect(person.button("Start ZITADEL")).to_be_visible()
@@ -124,6 +132,7 @@ def test_a_503_without_a_question_says_that_zitadel_was_not_asked(person: Visit)
         return person.part("Sequence").inner_text()
 
     eventually("the API asks no more", sent, lambda text: "not asked: " in text)
+    expect(person.rows().first).to_contain_text("not asked")
 
 
 def test_reading_about_the_routes_is_no_request_of_the_feed(person: Visit) -> None:

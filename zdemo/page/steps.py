@@ -97,12 +97,12 @@ def _cache_step(trace: Trace, settings: Settings, now: float) -> Step:
     introspection, ttl = trace.introspection, settings.cache_ttl_seconds
     lines = [["TTL", f"{ttl:g} s"]]
     if introspection is None or introspection.source is Source.ASKED:
-        title = "too old" if trace.too_old else "not known yet"
+        title = "kept answer is too old" if trace.too_old else "no kept answer"
         return _step("api", "cache", title, lines=[["cache", "miss"], *lines])
     titles = {
-        Source.HIT: "known",
-        Source.JOINED: "another request asks already",
-        Source.SHARED: "known to the shared store",
+        Source.HIT: "kept answer found",
+        Source.JOINED: "another request is already asking",
+        Source.SHARED: "answer found in the shared store",
     }
     left = fresh_seconds(introspection, settings, now)
     if left is not None:

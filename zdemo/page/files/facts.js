@@ -1,7 +1,7 @@
 /** What stands above the lanes: the answer, the request, and what the API knew about the token. */
 
 import { make } from "./dom.js";
-import { duration, markOf, milliseconds, partOf, reasonOf, resultOf, seconds, timeOfDay, wordOf } from "./words.js";
+import { duration, isAsked, markOf, milliseconds, partOf, reasonOf, resultOf, seconds, timeOfDay, wordOf } from "./words.js";
 import { now } from "./state.js";
 
 const SOURCES = {
@@ -53,7 +53,7 @@ function tokenOf(event) {
 
 function answerOf(event) {
   if (!event.answer) {
-    if (event.steps.some((step) => step.from === "zitadel")) return "none came";
+    if (isAsked(event)) return "none that the API can use";
     return resultOf(event.status) === "failed" ? `not asked: ${reasonOf(event)}` : "not needed";
   }
   const age = event.source === "hit" || event.source === "shared" ? ageOf(event) : "";

@@ -3,7 +3,7 @@
 import { decisionCard } from "./decision.js";
 import { byId, make, spoken } from "./dom.js";
 import { factsOf, verdictOf } from "./facts.js";
-import { LANES, LANE_NAMES, callerOf, duration, milliseconds, reasonOf, resultOf } from "./words.js";
+import { LANES, LANE_NAMES, callerOf, duration, isAsked, milliseconds, reasonOf, resultOf } from "./words.js";
 import { listen, setFollow, state } from "./state.js";
 
 /** Which steps are open, by lanes and not by number: the next request may have fewer steps. */
@@ -49,14 +49,12 @@ function keepHeight(shown, event) {
 
 function laneHeads(event) {
   const used = new Set(event.steps.flatMap((step) => [step.from, step.to]));
-  // a step may also say why ZITADEL was not asked
-  const isAsked = event.steps.some((step) => step.from === "zitadel");
-  if (!isAsked) used.delete("zitadel");
+  if (!isAsked(event)) used.delete("zitadel");
   const below = {
     caller: callerOf(event),
     api: hostOf(state.setup?.api),
     cache: used.has("cache") ? `keeps for ${duration(state.setup?.ttl_seconds ?? 0)}` : cacheUnused(),
-    zitadel: isAsked ? hostOf(state.setup?.zitadel) : "not asked",
+    zitadel: isAsked(event) ? hostOf(state.setup?.zitadel) : "not asked",
   };
   return make(
     "div.lanes",

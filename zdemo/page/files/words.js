@@ -31,9 +31,16 @@ export function wordOf(status) {
   return result === "other" ? (OTHERS[status] ?? "not answered") : result;
 }
 
-/** Return where ZITADEL's answer came from, in the few words that a row has place for. */
+/** Return where ZITADEL's answer came from, or that there is none, in the few words that a row has place for. */
 export function sourceOf(event) {
-  return SOURCES[event.source] ?? "";
+  if (event.source) return SOURCES[event.source] ?? "";
+  if (isAsked(event)) return "no usable answer";
+  return resultOf(event.status) === "failed" ? "not asked" : "";
+}
+
+/** Return whether a request asked ZITADEL; a step to ZITADEL may also say why it was not asked. */
+export function isAsked(event) {
+  return event.steps.some((step) => step.from === "zitadel");
 }
 
 /** Return the mark that says the same as the colour. @param {"admitted" | "refused" | "failed" | "other"} result */
