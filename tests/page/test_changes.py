@@ -361,6 +361,13 @@ def test_a_pat_that_ended_with_its_user_is_not_called_deleted(site: PageSite) ->
     assert user(changed(site, "delete_pat", user_id=READER.id))["pat"] == "deleted"
 
 
+def test_with_another_zitadel_a_pat_that_expired_is_not_called_ended(foreign: PageSite) -> None:
+    foreign.get("/-/state")  # while the PAT works, its ID is seen
+    world = foreign.emulator.world
+    world.users[READER.id].pats[READER.token_id].expires = world.now() - 60
+    assert user(foreign.get("/-/state").json()["changes"])["pat"] == "expired"
+
+
 def test_with_another_zitadel_an_ended_pat_is_told_from_a_deleted_one(foreign: PageSite) -> None:
     foreign.get("/-/state")  # while the PAT works, its ID is seen
     changed(foreign, "deactivate", user_id=VISITOR.id)

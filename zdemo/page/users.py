@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +13,7 @@ from zdemo.config.settings import AdminSettings
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient
+from zdemo.management.model import Credential
 from zdemo.management.resources import get_user, list_assignments, list_pats
 from zdemo.management.role_assignments import find_project_id
 from zdemo.page.callers import PageCaller, callers_with_token
@@ -20,7 +21,8 @@ from zdemo.page.context import PageContext
 from zdemo.provisioning.state_file import issued_pat
 
 ACTIVE = "active"
-PRESENT, DELETED, ENDED, UNKNOWN = "present", "deleted", "ended", "unknown"  # what became of a caller's PAT
+# what became of a caller's PAT
+PRESENT, DELETED, EXPIRED, ENDED, UNKNOWN = "present", "deleted", "expired", "ended", "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,16 +91,19 @@ def users_document(context: PageContext, admin: PageAdmin) -> list[dict[str, Any
         assignments = list_assignments(admin.client, project_id=admin.project_id, user_id=one.id)
         roles = [role for assignment in assignments if assignment.active for role in assignment.role_keys]
         state = user.state.lower()
-        pat = PRESENT if one.works else _end_of(one, [pat.id for pat in list_pats(admin.client, one.id)], state)
+        pat = PRESENT if one.works else _end_of(one, list_pats(admin.client, one.id), state)
         name = one_line(user.login_name or user.username or one.id)
         found.append(_document(one.id, name, roles, state, pat))
     return found
 
 
-def _end_of(user: CallersUser, listed: list[str], state: str) -> str:
-    """Return what became of a PAT that does not work: ZITADEL goes on listing those that ended with their user."""
+def _end_of(user: CallersUser, listed: Sequence[Credential], state: str) -> str:
+    """Return what became of a PAT that does not work: ZITADEL goes on listing all but those that were deleted."""
     if user.pat_id:
-        return ENDED if user.pat_id in listed else DELETED
+        own = next((pat for pat in listed if pat.id == user.pat_id), None)
+        if own is None:
+            return DELETED
+        return EXPIRED if own.has_expired(time.time()) else ENDED
     if not listed:
         return DELETED
     return UNKNOWN if state == ACTIVE else ENDED
