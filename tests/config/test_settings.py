@@ -19,7 +19,7 @@ from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_e
 from zdemo.config.key_file import ApplicationKey
 from zdemo.config.masking import masked
 from zdemo.config.names import did_you_mean
-from zdemo.config.parsers import is_loopback
+from zdemo.config.origins import is_loopback
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
 

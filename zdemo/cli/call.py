@@ -26,7 +26,7 @@ from zdemo.client import as_json as call_document
 from zdemo.config.env_file import steps_with_env_file
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.masking import masked, without_secret_query
-from zdemo.config.parsers import is_loopback
+from zdemo.config.origins import is_loopback
 from zdemo.config.printable import printable
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError

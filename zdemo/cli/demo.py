@@ -24,7 +24,7 @@ from zdemo.cli.token_input import hide_secrets, tell_mixed_sources, tell_warning
 from zdemo.client import Route
 from zdemo.config.columns import cells
 from zdemo.config.environment import read_environment
-from zdemo.config.parsers import START_GUIDE
+from zdemo.config.reader import START_GUIDE
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import DemoEnvironment, DemoExchange, Interrupted, StepResult
 from zdemo.errors import ExitCode, IntrospectionError, SettingsError, UsageError

@@ -92,7 +92,7 @@ def check_address(option: str, text: str, environment: Mapping[str, str], *, exa
 
 def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
     """Refuse to run the emulator for other machines unless that was asked for."""
-    from zdemo.config.parsers import is_loopback
+    from zdemo.config.origins import is_loopback
 
     if is_loopback(host):
         return

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from zdemo.cli.suggestions import near
 from zdemo.client import Endpoint, Route, other_route
 from zdemo.config.names import THE_URL
-from zdemo.config.parsers import DAMAGED_SCHEME
+from zdemo.config.origins import DAMAGED_SCHEME
 from zdemo.errors import UsageError
 
 KNOWN = "public, private, scoped, a path such as /messages, or a URL"

@@ -122,7 +122,7 @@ def hide_secrets(screen: Screen, environment: Environment) -> None:
     screen.hide(*(piece for value in settings for piece in token_like(value)))
 
 
-def tell_warnings(screen: Screen, settings: Settings | AdminSettings | UserSettings) -> None:
+def tell_warnings(screen: Screen, settings: ZitadelSettings) -> None:
     """Print the warnings about settings."""
     for warning in settings.warnings:
         screen.tell(f"warning: {warning}")

@@ -30,7 +30,7 @@ from zdemo.cli.verify_screen import (
 )
 from zdemo.client import ROLE
 from zdemo.config.names import did_you_mean
-from zdemo.config.parsers import is_loopback
+from zdemo.config.origins import is_loopback
 from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.verify.case import CaseReport, Group, Mark
 from zdemo.verify.cases import CASES

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from zdemo.config.dotenv_file import parse_dotenv
 from zdemo.config.masking import SECRET_SETTINGS
 from zdemo.config.new_dotenv import emulator_text
-from zdemo.config.parsers import is_loopback
+from zdemo.config.origins import is_loopback
 
 ZITADELS_PORT = 8080
 PUBLIC = r"(?i)zdemo-?emulator.*known-?to-?everybody.*"

@@ -10,19 +10,19 @@ from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_in
 from zdemo.config.cache_address import CACHE_URL, cache_url
 from zdemo.config.environment import KEY_FILE
 from zdemo.config.key_file import ApplicationKey, UserKey, read_key_file, read_user_key_file
+from zdemo.config.origins import origin
 from zdemo.config.parsers import (
     DEFAULT_TIMEOUT_SECONDS,
-    Reader,
     credential,
     denied_status,
     flag,
     number,
-    origin,
     own_key,
     positive_integer,
     timeout,
 )
 from zdemo.config.placeholders import EXAMPLE_CLIENT_ID, EXAMPLE_HOST
+from zdemo.config.reader import Reader
 from zdemo.config.renames import rename_steps
 from zdemo.config.withheld import why_withheld
 
@@ -44,6 +44,10 @@ def _address(reader: Reader, example: str) -> Callable[[str], str]:
     """Return a parser for addresses that knows whether plain http is allowed."""
     allow_http = reader.optional("ZDEMO_ALLOW_HTTP", flag, False)
     return lambda text: origin(text, allow_http=allow_http, example=example)
+
+
+def _timeout(reader: Reader) -> float:
+    return reader.optional("ZDEMO_TIMEOUT", timeout, DEFAULT_TIMEOUT_SECONDS)
 
 
 def _zitadel(reader: Reader) -> ZitadelAddress:
@@ -82,32 +86,41 @@ def _misnamed(reader: Reader) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The settings of the resource server.
+class ZitadelSettings:
+    """The settings of whoever asks ZITADEL.
 
-    ``issuer`` is an origin without a slash at the end, and so is ``internal_url``. With a ``key``, ``client_id`` is the
-    key file's and there is no secret. ``warnings`` are to be shown when something is started with these settings.
+    ``issuer`` is an origin without a slash at the end, and so is ``internal_url``. ``warnings`` are to be shown when
+    something is started with these settings.
     """
 
     issuer: str
     internal_url: str | None = None
-    client_id: str
-    client_secret: str = field(repr=False)
-    key: ApplicationKey | None = None
     project_id: str | None = None
-    cache_ttl_seconds: float = DEFAULT_CACHE_TTL_SECONDS
-    cache_size: int = DEFAULT_CACHE_SIZE
-    cache_url: str | None = field(default=None, repr=False)  # it may hold a password
-    forget_key: str | None = field(default=None, repr=False)
-    events_key: str | None = field(default=None, repr=False)
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
-    role_denied_status: int = 401
     warnings: tuple[str, ...] = ()
 
     @property
     def zitadel(self) -> ZitadelAddress:
         """Where ZITADEL is, and where to connect."""
         return ZitadelAddress(self.issuer, self.internal_url)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(ZitadelSettings):
+    """The settings of the resource server.
+
+    With a ``key``, ``client_id`` is the key file's and there is no secret.
+    """
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    key: ApplicationKey | None = None
+    cache_ttl_seconds: float = DEFAULT_CACHE_TTL_SECONDS
+    cache_size: int = DEFAULT_CACHE_SIZE
+    cache_url: str | None = field(default=None, repr=False)  # it may hold a password
+    forget_key: str | None = field(default=None, repr=False)
+    events_key: str | None = field(default=None, repr=False)
+    role_denied_status: int = 401
 
     @property
     def credential_variables(self) -> str:
@@ -139,7 +152,7 @@ class Settings:
             cache_url=reader.optional(CACHE_URL, cache_url, "") or None,
             forget_key=reader.optional(FORGET_KEY, own_key, "") or None,
             events_key=reader.optional(EVENTS_KEY, credential, "") or None,
-            timeout_seconds=timeout(reader),
+            timeout_seconds=_timeout(reader),
             role_denied_status=reader.optional("ZDEMO_ROLE_DENIED_STATUS", denied_status, 401),
         )
         reader.finish()
@@ -147,7 +160,7 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UserSettings:
+class UserSettings(ZitadelSettings):
     """The credentials of a service user, and where they get a token.
 
     With a ``key`` there are no client ID and secret. ``application`` are the client ID and secret of the API
@@ -155,21 +168,11 @@ class UserSettings:
     options that gave the credentials, as messages name them: client ID, secret, key file.
     """
 
-    issuer: str
-    internal_url: str | None = None
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
     key: UserKey | None = None
-    project_id: str | None = None
-    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
-    warnings: tuple[str, ...] = ()
     application: tuple[str, str] = field(default=("", ""), repr=False)
     variables: tuple[str, str, str] = (USER_ID, USER_SECRET, USER_KEY_FILE)
-
-    @property
-    def zitadel(self) -> ZitadelAddress:
-        """Where ZITADEL is, and where to connect."""
-        return ZitadelAddress(self.issuer, self.internal_url)
 
     @classmethod
     def from_env(cls, variables: Mapping[str, str], *, with_secret: bool = True) -> UserSettings:
@@ -198,7 +201,7 @@ class UserSettings:
             client_secret=client_secret,
             key=key,
             project_id=reader.optional("ZITADEL_PROJECT_ID", credential, "") or None,
-            timeout_seconds=timeout(reader),
+            timeout_seconds=_timeout(reader),
             warnings=tuple(filter(None, (warning, unused_internal_url(environment)))) + _misnamed(reader),
             application=(environment.get("CLIENT_ID", "").strip(), environment.get("CLIENT_SECRET", "").strip()),
             variables=(
@@ -212,19 +215,14 @@ class UserSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdminSettings:
+class AdminSettings(ZitadelSettings):
     """The settings of the commands that read and change ZITADEL as an administrator.
 
-    ``setting`` is what gives ZITADEL's address, as messages name it. ``warnings`` are to be shown at the beginning.
+    ``setting`` is what gives ZITADEL's address, as messages name it.
     """
 
-    issuer: str
-    internal_url: str | None = None
     admin_pat: str = field(repr=False)
     setting: str = ISSUER
-    project_id: str | None = None
-    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
-    warnings: tuple[str, ...] = ()
 
     @property
     def zitadel(self) -> ZitadelAddress:
@@ -249,7 +247,7 @@ class AdminSettings:
                 "ZITADEL_ADMIN_PAT", credential, "the personal access token of an administrator (ORG_OWNER)"
             ),
             project_id=reader.optional("ZITADEL_PROJECT_ID", credential, "") or None,
-            timeout_seconds=timeout(reader),
+            timeout_seconds=_timeout(reader),
             warnings=tuple(filter(None, [unused_internal_url(reader.environment)])),
         )
         reader.finish()
@@ -271,7 +269,7 @@ class ClientSettings:
         settings = cls(
             api_url=reader.optional(API_URL, _address(reader, DEFAULT_API_URL), DEFAULT_API_URL),
             setting=reader.environment.setting(API_URL),
-            timeout_seconds=timeout(reader),
+            timeout_seconds=_timeout(reader),
         )
         reader.finish()
         return settings

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.environment import EXPORTED, Environment
-from zdemo.config.parsers import is_loopback
+from zdemo.config.origins import is_loopback
 
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress
-from zdemo.config.parsers import is_loopback
+from zdemo.config.origins import is_loopback
 from zdemo.diagnosis import Evidence, Probe, finding_for_server
 from zdemo.doctor.check import Result, check, failed, failed_with, from_finding, nothing_to_check, passed, skipped
 from zdemo.doctor.context import NOT_USABLE, DoctorContext

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.names import assignment
-from zdemo.config.parsers import is_loopback
+from zdemo.config.origins import is_loopback
 from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
 from zdemo.http.proxy import proxy_address
 

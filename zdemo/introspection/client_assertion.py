@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from zdemo.config.key_file import ApplicationKey, UserKey
-from zdemo.config.parsers import without_default_port
+from zdemo.config.origins import without_default_port
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from zdemo.config.names import assignment
-from zdemo.config.parsers import is_loopback
+from zdemo.config.origins import is_loopback
 from zdemo.http.response import Response
 
 INSTANCE_UNKNOWN = "unable to set instance using origin"  # ZITADEL: 404 text
