@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zdemo.config.dotenv_file import parse_dotenv
-from zdemo.config.emulator_values import are_emulators, emulator_address, is_public, usable_at
+from zdemo.config.emulator_values import are_emulators, is_public, usable_at
 from zdemo.config.new_dotenv import SKELETON, emulator_text
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, READER, VISITOR
 
@@ -56,4 +56,4 @@ def test_public_values_are_for_this_machine(address: str, usable: bool) -> None:
 def test_settings_are_the_emulators_by_address_and_a_secret(changes: dict[str, str], expected: bool) -> None:
     assert are_emulators(SETTINGS | changes) is expected
     assert not are_emulators(parse_dotenv(SKELETON))
-    assert emulator_address() == f"http://localhost:{DEFAULT_PORT}"
+    assert SETTINGS["ZITADEL_DOMAIN"] == f"http://localhost:{DEFAULT_PORT}"

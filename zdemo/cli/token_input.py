@@ -19,7 +19,7 @@ from zdemo.config.printable import escaped
 from zdemo.errors import MissingTokenError, UsageError
 
 if TYPE_CHECKING:
-    from zdemo.config.settings import AdminSettings, Settings, UserSettings
+    from zdemo.config.settings import ZitadelSettings
     from zdemo.diagnosis import Finding
 
 FROM_STDIN = "-"

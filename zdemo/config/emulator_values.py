@@ -6,9 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from zdemo.config.dotenv_file import parse_dotenv
 from zdemo.config.masking import SECRET_SETTINGS
-from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.origins import is_loopback
 
 ZITADELS_PORT = 8080
@@ -23,11 +21,6 @@ def is_public(value: str) -> bool:
 def usable_at(address: str, value: str) -> str:
     """Return the value, but nothing for a public one at another machine: the emulator runs on this one."""
     return "" if is_public(value) and not is_loopback(urlsplit(address).hostname or "") else value
-
-
-def emulator_address() -> str:
-    """Return the address of the emulator."""
-    return parse_dotenv(emulator_text())["ZITADEL_DOMAIN"]
 
 
 def are_emulators(settings: Mapping[str, str]) -> bool:

@@ -104,9 +104,8 @@ def _agrees(context: DoctorContext) -> Result:
     call = context.called(Route.SCOPED, context.token)
     if not isinstance(call, Call):
         return failed_with(call)
-    more = [
-        context.call_again(Route.SCOPED, context.token) for _ in range(MORE_CALLS if call.answer.seconds < 1 else 0)
-    ]
+    repeats = MORE_CALLS if call.answer.seconds < MOST_SECONDS_TO_REPEAT else 0
+    more = [context.call_again(Route.SCOPED, context.token) for _ in range(repeats)]
     calls = [call, *filter(None, more)]
     if unsteady := finding_for_unsteady(calls):
         return from_finding(unsteady)
