@@ -22,10 +22,11 @@ from tests.support.upstream import Upstream, upstream
 from tests.support.wire import Reply, request
 from zdemo.introspection.forget import Forget
 from zdemo.server import create_app
-from zdemo.server.forgetting import FORGETTING
+from zdemo.server.forgetting import FORGETTING, Forgetting
 from zdemo.server.guard import BODY_READER
 from zdemo.server.request_bodies import BodyReader
-from zdemo.server.zitadel_events import is_signed, order_in, zitadel_events_route
+from zdemo.server.zitadel_events import CallsFollowed, order_in, right_signature, zitadel_events_route
+from zdemo.serving.bus import Bus
 
 KEY = "98KmsU67"  # ZITADEL's documentation has keys of this form
 USER = PAT_CLAIMS["sub"]
@@ -81,11 +82,11 @@ class TestSignature:
     )
     def test_the_targets_key_signs_time_and_body(self, header: str, age: int) -> None:
         right = signature(BODY, at=NOW).partition("v1=")[2]
-        assert is_signed(header.format(now=NOW, right=right, wrong="0" * 64), BODY, KEY, now=NOW + age)
+        assert right_signature(header.format(now=NOW, right=right, wrong="0" * 64), BODY, KEY, now=NOW + age)
 
     def test_the_signature_is_the_one_that_openssl_makes(self) -> None:
         """printf '%s' "$t.$body" | openssl dgst -sha256 -hmac "$key"."""
-        assert is_signed(f"t={NOW},v1={RIGHT}", BODY, KEY, now=NOW)
+        assert right_signature(f"t={NOW},v1={RIGHT}", BODY, KEY, now=NOW)
 
     @pytest.mark.parametrize(
         ("header", "age"),
@@ -108,11 +109,11 @@ class TestSignature:
     )
     def test_others_do_not_count(self, header: str, age: int) -> None:
         right = signature(BODY, at=NOW).partition("v1=")[2]
-        assert not is_signed(header.format(now=NOW, later=NOW + 1, right=right), BODY, KEY, now=NOW + age)
+        assert not right_signature(header.format(now=NOW, later=NOW + 1, right=right), BODY, KEY, now=NOW + age)
 
     @pytest.mark.parametrize(("body", "key"), [(BODY + b" ", KEY), (b"", KEY), (BODY, "another"), (BODY, "")])
     def test_another_body_or_key_does_not_count(self, body: bytes, key: str) -> None:
-        assert not is_signed(signature(BODY, at=NOW), body, key, now=NOW)
+        assert not right_signature(signature(BODY, at=NOW), body, key, now=NOW)
 
 
 class TestOrder:
@@ -195,6 +196,43 @@ def test_a_call_without_a_right_signature_changes_nothing() -> None:
         assert send(api, b"{}", f"ZITADEL-Signature: {signature(b'{}')}").status == 400
         assert send(api, b" " * 65537, f"ZITADEL-Signature: {signature(b'')}").status == 413
         assert api.get(SCOPED).status == 200
+
+
+def test_a_call_that_somebody_repeats_makes_nothing_forget_again() -> None:
+    body = json.dumps(event("user.locked")).encode()
+    signed = signature(body)
+    with upstream(ACTIVE) as up, api_of(up) as api:
+        assert api.get(SCOPED).status == 200
+        assert send(api, body, f"ZITADEL-Signature: {signed}").json == {"forgotten": 1}
+        assert api.get(SCOPED).status == 200
+        for again in (signed, f"{signed},v2=another", f"v1=0, {signed}"):
+            assert send(api, body, f"ZITADEL-Signature: {again}").json == {"forgotten": 0}
+        asked = len(up.requests)
+        assert api.get(SCOPED).status == 200
+        assert len(up.requests) == asked
+
+
+def test_a_call_that_was_not_confirmed_is_followed_when_it_comes_again() -> None:
+    counts = iter([None, 1, 2, 3])
+
+    class Unconfirmed(Forgetting):
+        def everywhere(self, _order: Forget) -> int | None:
+            return next(counts)
+
+    app = Flask(__name__)
+    app.extensions[BODY_READER] = BodyReader(places=1)
+    forgetting = Unconfirmed(lambda _: 0, lambda _: True, Bus())
+    app.register_blueprint(zitadel_events_route(forgetting, KEY, sleep=lambda _: None))
+    body = json.dumps(event("user.locked")).encode()
+    data = request("/-/zitadel-events", f"ZITADEL-Signature: {signature(body)}", method="POST", body=body)
+    with running(app) as receiver:
+        assert [receiver.send(data).status, receiver.send(data).json] == [503, {"forgotten": 5}]
+
+
+def test_the_calls_that_are_remembered_are_limited() -> None:
+    calls = CallsFollowed(most=2)
+    assert [calls.add(name) for name in "aabacb"] == [True, False, True, False, True, False]
+    assert calls.add("a")
 
 
 def test_without_the_key_the_path_is_unknown() -> None:

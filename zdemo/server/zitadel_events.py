@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
+import threading
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -25,8 +26,32 @@ from zdemo.server.guard import BODY_READER, refusal
 PATH = "/-/zitadel-events"
 TOLERANCE_SECONDS = 300  # as ZITADEL's own libraries allow
 LAG_SECONDS = 0.5  # ZITADEL's answers show a change up to 0.2 s after its event
+MOST_CALLS = 10_000  # that are remembered
 NOT_SIGNED = refused(403, "forbidden", f"the call is not signed with {EVENTS_KEY}, or is older than 5 minutes")
 NO_EVENT = refused(400, "bad_request", "the body is not an event of ZITADEL's Actions v2")
+
+
+class CallsFollowed:
+    """The last calls that were followed, by signature: one that somebody repeats must not empty the cache again."""
+
+    def __init__(self, *, most: int = MOST_CALLS) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._signatures: dict[str, None] = {}
+
+    def add(self, signature: str) -> bool:
+        """Note a call, and tell whether it is new."""
+        with self._lock:
+            is_new = signature not in self._signatures
+            self._signatures[signature] = None
+            if len(self._signatures) > self._most:
+                del self._signatures[next(iter(self._signatures))]
+            return is_new
+
+    def remove(self, signature: str) -> None:
+        """Let a call that could not be followed be repeated."""
+        with self._lock:
+            self._signatures.pop(signature, None)
 
 
 def zitadel_events_route(
@@ -38,34 +63,42 @@ def zitadel_events_route(
 ) -> Blueprint:
     """Return ``POST /-/zitadel-events`` for the target with this signing key."""
     blueprint = Blueprint("zitadel_events", __name__)
+    followed = CallsFollowed()
 
     @blueprint.post(PATH)
     def receive() -> Response:
         current_app.extensions[BODY_READER](request.environ)
         stream = request.environ["wsgi.input"]
         body = stream.read() if isinstance(stream, BytesIO) else b""
-        if not is_signed(request.environ.get("HTTP_ZITADEL_SIGNATURE", ""), body, key, now=now()):
+        signature = right_signature(request.environ.get("HTTP_ZITADEL_SIGNATURE", ""), body, key, now=now())
+        if signature is None:
             return refusal(NOT_SIGNED)
         order = order_in(body)
         if order is None:
             return refusal(NO_EVENT)
+        if not followed.add(signature):
+            return jsonify(forgotten=0)
         count = forgetting.everywhere(order)
         sleep(LAG_SECONDS)  # an answer from before the change may have come meanwhile
         again = forgetting.everywhere(order)
-        return refusal(UNCONFIRMED) if count is None or again is None else jsonify(forgotten=count + again)
+        if count is None or again is None:
+            followed.remove(signature)
+            return refusal(UNCONFIRMED)
+        return jsonify(forgotten=count + again)
 
     return blueprint
 
 
-def is_signed(header: str, body: bytes, key: str, *, now: float) -> bool:
-    """Tell whether one of the signatures in a header field is right, and its time is near ``now``."""
+def right_signature(header: str, body: bytes, key: str, *, now: float) -> str | None:
+    """Return the right signature, if a header field has it and its time is near ``now``."""
     fields = [field.strip().partition("=") for field in header.split(",")]
     times = [value for name, _, value in fields if name == "t"]
     if len(times) != 1 or not re.fullmatch(r"\d{1,12}", times[0], re.ASCII):
-        return False
-    right = hmac.new(key.encode(), f"{times[0]}.".encode() + body, sha256).hexdigest().encode()
+        return None
+    right = hmac.new(key.encode(), f"{times[0]}.".encode() + body, sha256).hexdigest()
     given = [value.encode("latin-1", "replace") for name, _, value in fields if name == "v1"]
-    return abs(now - int(times[0])) <= TOLERANCE_SECONDS and any(hmac.compare_digest(right, one) for one in given)
+    is_given = any(hmac.compare_digest(right.encode(), one) for one in given)
+    return right if is_given and abs(now - int(times[0])) <= TOLERANCE_SECONDS else None
 
 
 def order_in(body: bytes) -> Forget | None:
