@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.support.page_site import KEY, PageSite, page_site
+from tests.support.feeds import proofs_of
+from tests.support.page_site import KEY, SECRET_HEADER, PageSite, page_site
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
@@ -31,14 +32,16 @@ def plain(site: PageSite, path: str, method: str = "GET", **headers: str) -> req
     return requests.request(method, f"{site.url}{path}", headers=named, timeout=PATIENCE_SECONDS, allow_redirects=False)
 
 
-def test_the_key_becomes_a_cookie_that_no_script_reads_and_no_other_site_sends(site: PageSite) -> None:
+def test_the_key_becomes_a_cookie_that_no_script_reads_and_a_secret_that_no_server_is_sent(site: PageSite) -> None:
     answer = plain(site, f"/?key={KEY}")
     port = site.url.rpartition(":")[2]
     name, _, rest = answer.headers["Set-Cookie"].partition("=")
     value, *attributes = rest.split("; ")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/-/")
+    place, _, secret = answer.headers["Location"].partition("#secret=")
+    assert (answer.status_code, place, len(secret)) == (303, "/-/", 64)
     assert (name, attributes) == (f"zdemo_page_{port}", ["HttpOnly", "SameSite=Strict", "Path=/-/"])
-    assert KEY not in value
+    assert len({KEY, value, secret}) == 3
+    assert KEY not in value + secret
     page = site.open().get("/-/")
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
 
@@ -51,10 +54,51 @@ def test_without_the_cookie_a_small_page_says_how_to_open_it(site: PageSite, coo
     assert plain(site, "/").headers["Location"] == "/-/"
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/-/state"),
+        ("GET", "/-/feed"),
+        ("HEAD", "/-/feed"),
+        ("GET", "/-/openapi.json"),
+        ("POST", "/-/send"),
+        ("POST", "/-/change"),
+    ],
+)
+def test_nothing_is_shown_or_done_without_both_the_cookie_and_the_secret(
+    site: PageSite, method: str, path: str
+) -> None:
+    proofs = proofs_of(f"{site.url}/?key={KEY}")
+    cookie, secret = proofs["Cookie"], proofs[SECRET_HEADER]
+    for given in (
+        {},
+        {"Cookie": cookie},
+        {SECRET_HEADER: secret},
+        {"Cookie": cookie, SECRET_HEADER: secret[:-1]},
+        {"Cookie": cookie, SECRET_HEADER: cookie.partition("=")[2]},
+        {"Cookie": f"{cookie.partition('=')[0]}={secret}", SECRET_HEADER: secret},
+        {"Cookie": cookie, SECRET_HEADER: KEY},
+        {"Cookie": cookie, SECRET_HEADER: "é"},
+    ):
+        with requests.request(
+            method, f"{site.url}{path}", headers=given, stream=True, timeout=PATIENCE_SECONDS
+        ) as answer:  # a feed that opens would never end
+            assert answer.status_code == 401, given
+
+
+def test_a_cookie_that_another_server_adds_neither_opens_nor_closes_the_page(site: PageSite) -> None:
+    proofs = proofs_of(f"{site.url}/?key={KEY}")
+    added = f"{proofs['Cookie'].partition('=')[0]}=x"
+    both = {**proofs, "Cookie": f"{added}; {proofs['Cookie']}; {added}"}
+    assert plain(site, "/-/state", **both).status_code == 200
+    assert plain(site, "/-/state", **{**proofs, "Cookie": added}).status_code == 401
+
+
 def test_a_wrong_key_gets_no_cookie(site: PageSite) -> None:
     for key in ("", "x", KEY[:-1], KEY + "0", "%ff%00", "é"):
         answer = plain(site, f"/?key={key}")
-        assert (answer.status_code, "Set-Cookie" in answer.headers, "<h1>" in answer.text) == (403, False, True)
+        assert (answer.status_code, "<h1>" in answer.text) == (403, True)
+        assert not {"Set-Cookie", "Location"} & set(answer.headers)
 
 
 def test_a_cookie_of_another_start_is_refused(site: PageSite) -> None:

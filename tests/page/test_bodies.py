@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.support.feeds import port_of
+from tests.support.feeds import port_of, proofs_of
 from tests.support.page_site import PageSite, page_site
 from tests.support.ports import LOOPBACK
 from tests.support.wire import PATIENCE_SECONDS, request
@@ -67,8 +67,9 @@ def test_a_body_without_a_length_is_refused(site: PageSite) -> None:
 
 
 def test_bodies_that_never_come_keep_no_other_page_waiting(site: PageSite) -> None:
-    (name, value), port = site.session.cookies.items()[0], port_of(site.url)
-    fields = (f"Cookie: {name}={value}", "Content-Type: application/json", "Content-Length: 100")
+    proofs, port = proofs_of(f"{site.url}/?key={site.key}"), port_of(site.url)
+    headers = {**proofs, "Content-Type": "application/json", "Content-Length": "100"}
+    fields = [f"{name}: {value}" for name, value in headers.items()]
     half = request("/-/change", *fields, method="POST", host=f"{LOOPBACK}:{port}", close=False) + b"{"
     with ExitStack() as stack:
         socks = [stack.enter_context(socket.create_connection((LOOPBACK, port), PATIENCE_SECONDS)) for _ in range(8)]

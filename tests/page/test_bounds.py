@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from tests.support.cli import LONGEST_SECONDS, Shell
-from tests.support.feeds import cookie_of, events_in, many_opened, opened, opens_again, port_of
+from tests.support.feeds import events_in, many_opened, opened, opens_again, port_of, proofs_of
 from tests.support.ports import free_port
 from tests.support.processes import processes
 from tests.support.waiting import eventually
@@ -37,7 +37,7 @@ class Page:
 
     process: subprocess.Popen[str]
     url: str
-    cookie: str
+    proofs: dict[str, str]
 
     @property
     def port(self) -> int:
@@ -50,7 +50,7 @@ def served_page(shell: Shell, *arguments: str) -> Iterator[Page]:
     with shell.serving(*emulator, *arguments) as (process, url):
         assert process.stderr
         row = next(line for line in process.stderr if line.startswith("page"))
-        yield Page(process=process, url=url, cookie=cookie_of(row.split()[1]))
+        yield Page(process=process, url=url, proofs=proofs_of(row.split()[1]))
 
 
 @pytest.fixture
@@ -67,17 +67,15 @@ def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(sh
     threads = page_threads(threads=THREADS, workers=1, limit=thread_limit(), connections=4096)
     most = PageSlots(threads).most_feeds
     with served_page(shell) as page:
-        with many_opened(page.port, page.cookie, most + 1) as feeds, ThreadPoolExecutor(4 * THREADS) as pool:
+        with many_opened(page.port, page.proofs, most + 1) as feeds, ThreadPoolExecutor(4 * THREADS) as pool:
             assert [feed.status for feed in feeds] == [200] * most + [503]
             assert b'"error":"too_many_pages"' in feeds[-1].start
             assert b"retry-after: 5" in feeds[-1].start.lower()
             answers = list(pool.map(lambda _: call(page), range(20 * THREADS)))
             assert {answer.status_code for answer in answers} == {200}
-            page_itself = requests.get(
-                f"{page.url}/-/", headers={"Cookie": page.cookie.partition(": ")[2]}, timeout=PATIENCE_SECONDS
-            )
+            page_itself = requests.get(f"{page.url}/-/", headers=page.proofs, timeout=PATIENCE_SECONDS)
             assert page_itself.status_code == 200
-        opens_again(page.port, page.cookie)  # the slots of those that have left are free
+        opens_again(page.port, page.proofs)  # the slots of those that have left are free
         page.process.send_signal(signal.SIGTERM)
         page.process.communicate(timeout=STOP_SECONDS)
 
@@ -101,8 +99,8 @@ def test_where_threads_or_connections_are_few_fewer_pages_are_served(
 
 
 def test_a_page_that_stops_reading_holds_up_nobody(shell: Shell) -> None:
-    with served_page(shell) as page, opened(page.port, page.cookie, small_buffer=True) as stuck:
-        with opened(page.port, page.cookie) as other:
+    with served_page(shell) as page, opened(page.port, page.proofs, small_buffer=True) as stuck:
+        with opened(page.port, page.proofs) as other:
             ids = [call(page, LONG_PATH).headers["X-Request-ID"] for _ in range(90)]
             stream = other.read_until(f'"id":"{ids[-1]}"'.encode())
         assert ids[-1].encode() in stream
@@ -113,7 +111,7 @@ def test_a_page_that_stops_reading_holds_up_nobody(shell: Shell) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_open_pages_do_not_delay_the_end(number: signal.Signals, shell: Shell) -> None:
-    with served_page(shell, "--workers", "2") as page, many_opened(page.port, page.cookie, 8) as feeds:
+    with served_page(shell, "--workers", "2") as page, many_opened(page.port, page.proofs, 8) as feeds:
         began = time.monotonic()
         page.process.send_signal(number)
         page.process.communicate(timeout=LONGEST_SECONDS)
@@ -123,7 +121,7 @@ def test_open_pages_do_not_delay_the_end(number: signal.Signals, shell: Shell) -
 
 
 def test_the_requests_of_all_workers_are_in_one_feed(shell: Shell) -> None:
-    with served_page(shell, "--workers", "2") as page, opened(page.port, page.cookie) as feed:
+    with served_page(shell, "--workers", "2") as page, opened(page.port, page.proofs) as feed:
         stream = [feed.start]
 
         def seen() -> set[str]:
@@ -135,14 +133,14 @@ def test_the_requests_of_all_workers_are_in_one_feed(shell: Shell) -> None:
 
 
 def test_a_killed_worker_ends_its_feeds_and_another_takes_its_place(shell: Shell) -> None:
-    with served_page(shell, "--workers", "2") as page, opened(page.port, page.cookie) as feed:
+    with served_page(shell, "--workers", "2") as page, opened(page.port, page.proofs) as feed:
         (hello, *_) = events_in(feed.read_until(b'"worker"'))
         os.kill(int(hello["worker"]), signal.SIGKILL)
         assert feed.is_over()
         eventually(
             "there are two workers again", lambda: len(workers(page)) == 2 and hello["worker"] not in workers(page)
         )
-        opens_again(page.port, page.cookie)
+        opens_again(page.port, page.proofs)
         assert call(page).status_code == 200
 
 

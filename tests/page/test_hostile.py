@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.feeds import cookie_of, events_in, opened, port_of
+from tests.support.feeds import events_in, opened, port_of, proofs_of
 from tests.support.page_site import KEY, PageSite, page_site
 from tests.support.upstream import Behaviour, Received, answer, depending, http, json_body, raw, upstream
 from tests.support.wire import PATIENCE_SECONDS
@@ -40,8 +40,8 @@ def events_of(behaviour: Behaviour, *tokens: str, path: str = "/api/private-scop
 
 
 def shown(site: PageSite, *tokens: str, path: str) -> list[dict[str, Any]]:
-    cookie = cookie_of(f"{site.url}/?key={KEY}")
-    with opened(port_of(site.url), cookie) as feed:
+    proofs = proofs_of(f"{site.url}/?key={KEY}")
+    with opened(port_of(site.url), proofs) as feed:
         stream = feed.start
         for token in tokens:
             identity = site.call(path, token).headers["X-Request-ID"]
@@ -111,8 +111,8 @@ def test_a_huge_answer_becomes_a_small_event(more: dict[str, Any], status: int) 
 def test_huge_and_strange_requests_become_small_events() -> None:
     with page_site() as site:
         headers = {f"X-{n}": "<b>\t" + "é" * 3_000 for n in range(30)}
-        cookie = cookie_of(f"{site.url}/?key={KEY}")
-        with opened(port_of(site.url), cookie) as feed:
+        proofs = proofs_of(f"{site.url}/?key={KEY}")
+        with opened(port_of(site.url), proofs) as feed:
             latin = {name: value.encode("latin-1") for name, value in headers.items()}
             reply = requests.get(f"{site.url}/{'%3Cb%3E%00' * 900}", headers=latin, timeout=PATIENCE_SECONDS)
             stream = feed.read_until(f'"id":"{reply.headers["X-Request-ID"]}"'.encode())

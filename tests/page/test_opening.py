@@ -16,9 +16,12 @@ from tests.support.waiting import eventually
 
 NO_CONNECTION = "ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE"
 REFUSED = r"status of 40[13] "
+NOTHING_KEPT = """Object.defineProperty(window, "localStorage", {
+    get() { throw new DOMException("denied", "SecurityError"); }
+})"""  # what a script sees where the browser keeps nothing for a page
 
 
-def test_the_printed_address_opens_and_its_key_moves_into_a_cookie(person: Visit) -> None:
+def test_the_printed_address_opens_and_its_key_leaves_the_address(person: Visit) -> None:
     key = parse_qs(urlsplit(person.site.address).query)["key"][0]
     assert len(key) >= 16
     assert person.page.url == f"{person.site.origin}/-/"
@@ -47,6 +50,25 @@ def test_a_browser_without_the_key_is_told_how_to_open_it(browser: Browser, own_
     assert watch.problems == []
 
 
+def test_a_page_without_its_secret_says_how_to_open_it(person: Visit) -> None:
+    person.watch.expected = REFUSED
+    person.page.evaluate("localStorage.clear()")
+    person.page.reload()
+    expect(person.page.get_by_role("alert")).to_contain_text("Open the address that zdemo serve printed")
+    person.open()
+    expect(person.page.get_by_role("alert")).to_be_hidden()
+
+
+def test_where_the_browser_keeps_no_secret_the_page_works_until_it_is_loaded_again(person: Visit) -> None:
+    person.watch.expected = REFUSED
+    person.page.add_init_script(NOTHING_KEPT)
+    person.open()
+    person.send(PRIVATE, "reader")
+    person.sees("200")
+    person.page.reload()
+    expect(person.page.get_by_role("alert")).to_contain_text("Open the address that zdemo serve printed")
+
+
 def test_it_stays_open_through_reload_and_back(person: Visit) -> None:
     person.send(PRIVATE, "reader")
     person.sees("200")
@@ -65,7 +87,8 @@ def test_it_stays_open_through_reload_and_back(person: Visit) -> None:
 
 def test_two_pages_show_the_same_requests(person: Visit) -> None:
     other = Visit(person.page.context.new_page(), person.watch, person.site)
-    other.open()
+    other.page.goto(person.site.origin)  # the key is needed once
+    other.is_live()
     person.send(PRIVATE, "reader")
     person.sees("200")
     other.sees("/api/private", "reader", in_part="Feed")
@@ -101,9 +124,9 @@ def test_when_the_api_is_gone_it_says_so_and_when_it_is_back_asks_for_its_new_ad
         folder.mkdir()
         arguments = ("--port", port, "--emulator", "--emulator-port", str(urlsplit(own_site.zitadel).port))
         with started(folder, own_state_home(), *arguments):
-            expect(person.page.get_by_role("alert")).to_contain_text("zdemo serve prints now", timeout=60_000)
+            expect(person.page.get_by_role("alert")).to_contain_text("zdemo serve printed", timeout=60_000)
             assert violations(person.page) == []
-            person.page.goto(printed_address(folder))
+            person.page.context.new_page().goto(printed_address(folder))
             person.is_live()
             expect(person.page.get_by_role("alert")).to_be_hidden()
 

@@ -16,14 +16,14 @@ from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
 ROLE = "read:messages"
 # Until a feed of the browser has told of a request, and what it changed in the page could be drawn
-DRAWN = """(path) => new Promise((drawn) => {
-    const feed = new EventSource("/-/feed");
-    feed.addEventListener("request", (message) => {
-        if (JSON.parse(message.data).path !== path) return;
-        feed.close();
-        requestAnimationFrame(() => requestAnimationFrame(drawn));
-    });
-})"""
+DRAWN = """async (path) => {
+    const headers = { "X-Zdemo-Secret": localStorage.getItem("zdemo.secret") };
+    const answer = await fetch("/-/feed", { headers });
+    const feed = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let text = ""; !text.includes(`"path":"${path}"`); text += (await feed.read()).value);
+    feed.cancel();
+    await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+}"""
 
 
 def environment_of(person: Visit, pat: str) -> dict[str, str]:

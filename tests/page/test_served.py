@@ -8,7 +8,7 @@ from typing import Any
 
 import requests
 
-from tests.support.page_site import variables_of
+from tests.support.page_site import enter, variables_of
 from tests.support.ports import free_port
 from tests.support.served import Served, served
 from tests.support.wire import PATIENCE_SECONDS
@@ -28,7 +28,7 @@ class Person:
         self._session, self._url = requests.Session(), f"http://127.0.0.1:{running.port}"
         found = re.search(r"http://\S+/\?key=(\S+)", running.log)
         assert found, running.log
-        assert self._session.get(f"{self._url}/?key={found[1]}", timeout=PATIENCE_SECONDS).status_code == 200
+        enter(self._session, f"{self._url}/?key={found[1]}")
 
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = self._session.get(f"{self._url}/-/state", timeout=PATIENCE_SECONDS).json()

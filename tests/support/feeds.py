@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from tests.support.page_site import SECRET_HEADER, enter
 from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS, request
@@ -61,21 +62,24 @@ class Opened:
         return True
 
 
-def cookie_of(page_url: str) -> str:
-    """Open the page by its address with the key; return the ``Cookie`` header field."""
-    answer = requests.get(page_url, timeout=PATIENCE_SECONDS, allow_redirects=False)
-    return f"Cookie: {answer.headers['Set-Cookie'].partition(';')[0]}"
+def proofs_of(page_url: str) -> dict[str, str]:
+    """Open the page by its address with the key; return the header fields that prove the key."""
+    with requests.Session() as browser:
+        enter(browser, page_url)
+        ((name, value),) = browser.cookies.items()
+        return {"Cookie": f"{name}={value}", SECRET_HEADER: str(browser.headers[SECRET_HEADER])}
 
 
 @contextmanager
-def opened(port: int, cookie: str, *, small_buffer: bool = False) -> Iterator[Opened]:
+def opened(port: int, proofs: Mapping[str, str], *, small_buffer: bool = False) -> Iterator[Opened]:
     """Request a feed, and read what comes up to its first event."""
+    fields = [f"{name}: {value}" for name, value in proofs.items()]
     with socket.socket() as sock:
         if small_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
         sock.settimeout(PATIENCE_SECONDS)
         sock.connect((LOOPBACK, port))
-        sock.sendall(request("/-/feed", cookie, host=f"{LOOPBACK}:{port}", close=False))
+        sock.sendall(request("/-/feed", *fields, host=f"{LOOPBACK}:{port}", close=False))
         received = b""
         while b"hello" not in received and b"too_many_pages" not in received:
             more = sock.recv(1 << 16)
@@ -85,12 +89,12 @@ def opened(port: int, cookie: str, *, small_buffer: bool = False) -> Iterator[Op
 
 
 @contextmanager
-def many_opened(port: int, cookie: str, most: int) -> Iterator[list[Opened]]:
+def many_opened(port: int, proofs: Mapping[str, str], most: int) -> Iterator[list[Opened]]:
     """Open feeds until one is refused, which is the last of the list; at most so many."""
     with ExitStack() as stack:
         found: list[Opened] = []
         while len(found) < most and (not found or found[-1].status == 200):
-            found.append(stack.enter_context(opened(port, cookie)))
+            found.append(stack.enter_context(opened(port, proofs)))
         yield found
 
 
@@ -107,11 +111,11 @@ def events_in(stream: bytes) -> list[dict[str, Any]]:
     return [json.loads(line.removeprefix(b"data: ")) for line in lines]
 
 
-def opens_again(port: int, cookie: str) -> None:
+def opens_again(port: int, proofs: Mapping[str, str]) -> None:
     """Wait until a feed can be opened."""
 
     def try_it() -> bool:
-        with opened(port, cookie) as found:
+        with opened(port, proofs) as found:
             return found.status == 200
 
     eventually("a feed can be opened", try_it)

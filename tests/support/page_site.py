@@ -22,11 +22,12 @@ from zdemo.serving.embedded import serving
 
 PAGE = re.compile(r"page (http://127\.0\.0\.1:\d+)/\?key=[0-9a-f]{24}\b")  # as zdemo demo --page prints it
 KEY = "b7c1d2e3f4a5968778695a4b"
+SECRET_HEADER = "X-Zdemo-Secret"  # a name
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageSite:
-    """The address of a page; ``session`` holds its cookie once ``open`` has been called."""
+    """The address of a page; ``session`` holds its cookie and its secret once ``open`` has been called."""
 
     url: str
     key: str
@@ -35,7 +36,7 @@ class PageSite:
 
     def open(self) -> PageSite:
         """Open the page with its key, as a person does."""
-        assert self.get(f"/?key={self.key}").status_code == 200
+        enter(self.session, f"{self.url}/?key={self.key}")
         return self
 
     def get(self, path: str, **headers: str) -> requests.Response:
@@ -108,10 +109,20 @@ def events(answer: requests.Response) -> Iterator[tuple[str, Any]]:
             yield name, json.loads(value)
 
 
+def enter(browser: requests.Session, address: str) -> str:
+    """Open the page by its address with the key, and keep what proves the key; return where that led."""
+    answer = browser.get(address, timeout=PATIENCE_SECONDS)
+    page, _, secret = answer.url.partition("#secret=")
+    assert (answer.status_code, bool(secret)) == (200, True)
+    browser.headers[SECRET_HEADER] = secret
+    return page
+
+
 def opened(shown: str) -> tuple[requests.Session, str]:
     """Open the page as the person does, and return the browser's session and the page's address."""
     found = PAGE.search(shown)
     assert found, shown
     browser = requests.Session()
-    assert browser.get(found[0].removeprefix("page "), timeout=PATIENCE_SECONDS).url == f"{found[1]}/-/"
-    return browser, f"{found[1]}/-/"
+    page = enter(browser, found[0].removeprefix("page "))
+    assert page == f"{found[1]}/-/"
+    return browser, page

@@ -1,10 +1,13 @@
 """Who may see the page: a browser on this machine whose user knows the key of this start.
 
 A page of another site can make the browser send requests here, also with a host name of its own that leads to this
-machine (DNS rebinding). So the host must have a loopback name, a browser's word on where a request comes from must be
-this page, and a cookie must prove the key. Cookies do not know ports: so its name has the port, and its path is the
-page's own, which other servers on this machine seldom have. One that has it gets the cookie when this browser opens
-one of its own pages.
+machine (DNS rebinding). So the host must have a loopback name, and a browser's word on where a request comes from must
+be this page.
+
+The key in the address is exchanged for two proofs, each of which covers a weakness of the other. No script can read the
+cookie, but browsers send it to every port of a host, and let every port replace it. The secret is in the fragment of
+the address, which is sent to no server: the page's script keeps it for its origin, which has a port, and sends it as a
+header field. The document of the page, which is the same for everybody, needs the cookie alone.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from zdemo.page.answers import PageRefusal
 
 PREFIX = "/-/"
 LEAST_KEY = 16  # characters
-COOKIE_TEXT = b"the cookie of zdemo's page"
+COOKIE_TEXT, SECRET_TEXT = b"the cookie of zdemo's page", b"the secret of zdemo's page"
 
 Environ = dict[str, Any]
 
@@ -32,7 +35,7 @@ def new_key() -> str:
 
 
 class Access:
-    """The key, and the cookie that proves it."""
+    """The key, and the cookie and the secret that prove it."""
 
     def __init__(self, key: str) -> None:
         if len(key) < LEAST_KEY:
@@ -42,6 +45,7 @@ class Access:
             )
         self._key = key.encode()
         self.cookie_value = hmac.new(self._key, COOKIE_TEXT, sha256).hexdigest()
+        self.secret = hmac.new(self._key, SECRET_TEXT, sha256).hexdigest()
 
     def check_origin(self, environ: Environ, *, is_page: bool) -> None:
         """Raise PageRefusal for what another site sends; a person opens only the page itself (``is_page``)."""
@@ -60,7 +64,7 @@ class Access:
 
     def check_key(self, key: str) -> None:
         """Raise PageRefusal unless this is the key."""
-        if not hmac.compare_digest(key.encode("utf-8", "replace"), self._key):
+        if not _is_same(key, self._key):
             raise PageRefusal(403, "wrong_key", "this is not the key that zdemo serve printed at its last start")
 
     def new_cookie(self, environ: Environ) -> str:
@@ -70,9 +74,21 @@ class Access:
     def check_cookie(self, environ: Environ) -> None:
         """Raise PageRefusal unless the request has the cookie."""
         own = self.cookie_value.encode()
-        given = _cookies(environ, _cookie_name(environ))
-        if not any(hmac.compare_digest(value.encode("utf-8", "replace"), own) for value in given):
-            raise PageRefusal(401, "no_key", "this page needs a key, which this browser does not have")
+        if not any(_is_same(value, own) for value in _cookies(environ, _cookie_name(environ))):
+            raise _no_key()
+
+    def check_secret(self, environ: Environ) -> None:
+        """Raise PageRefusal unless the request has the secret."""
+        if not _is_same(environ.get("HTTP_X_ZDEMO_SECRET", ""), self.secret.encode()):
+            raise _no_key()
+
+
+def _is_same(given: str, own: bytes) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), own)
+
+
+def _no_key() -> PageRefusal:
+    return PageRefusal(401, "no_key", "this page needs a key, which this browser does not have")
 
 
 def _cookie_name(environ: Environ) -> str:

@@ -40,7 +40,8 @@ SECURITY_HEADERS = (
 )
 HTML, JSON = "text/html; charset=utf-8", "application/json"
 HOW_TO_OPEN = (
-    "Open the address that zdemo serve printed at its start, in the row “page”: type or paste it, with its key."
+    "Open the address that zdemo serve printed at its start, in the row “page”: type or paste it, with its key. "
+    "The browser must accept its cookie."
 )
 
 

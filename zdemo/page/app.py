@@ -116,6 +116,7 @@ class _Page:
         self._access.check_cookie(environ)
         if path == PREFIX:
             return answer(start_response, 200, *page_file("index.html"))
+        self._access.check_secret(environ)
         if path == FEED:
             return self._feed(environ, start_response)
         if path == DESCRIPTION:
@@ -157,19 +158,19 @@ class _Page:
         return event_of(trace, self._context.options, self._hidden, worker=self._worker, now=time.time())
 
     def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Move the key from the address into a cookie, and lead to the page."""
-        headers = [("Location", PREFIX)]
+        """Exchange the key in the address for the cookie and the secret, and lead to the page."""
         key = self._access.key_in(environ)
-        if key is not None:
-            self._access.check_key(key)
-            headers.append(("Set-Cookie", self._access.new_cookie(environ)))
-        return answer(start_response, 303, b"", HTML, headers)
+        if key is None:
+            return answer(start_response, 303, b"", HTML, [("Location", PREFIX)])
+        self._access.check_key(key)
+        place, cookie = f"{PREFIX}#secret={self._access.secret}", self._access.new_cookie(environ)
+        return answer(start_response, 303, b"", HTML, [("Location", place), ("Set-Cookie", cookie)])
 
 
 def _secrets(options: PageOptions, access: Access) -> Redaction:
     """Return what hides the secrets that this worker knows."""
     hidden = Redaction()
-    hidden.hide(options.key, access.cookie_value, options.settings.client_secret)
+    hidden.hide(options.key, access.cookie_value, access.secret, options.settings.client_secret)
     hidden.hide(*(proof_of(options.key, caller) for caller in CALLERS))
     hidden.hide(*(options.environment.get(name, "") for name in SECRET_SETTINGS))
     return hidden

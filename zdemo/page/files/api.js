@@ -1,5 +1,7 @@
 /** What the page asks of the server that it came from. */
 
+import { secret } from "./secret.js";
+
 /** An answer that is not what was asked for. `kind` is "gone", "key" or "refused". */
 export class ApiError extends Error {
   constructor(kind, message, hint = "", code = "") {
@@ -22,16 +24,26 @@ export const send = (request) => posted("/-/send", request);
 /** @param {Record<string, any>} change @returns {Promise<any>} */
 export const change = (change) => posted("/-/change", change);
 
-/** Return why the feed does not open, or null if it would. EventSource does not tell. */
-export async function feedRefusal() {
-  const stop = new AbortController();
-  try {
-    const response = await fetch("/-/feed", { signal: stop.signal, cache: "no-store" });
-    return response.ok ? null : await refusal(response);
-  } catch {
-    return gone();
-  } finally {
-    stop.abort();
+let lastId = "";
+
+/**
+ * Read the feed until it ends, which is an ApiError too. EventSource would do this, but cannot send the secret.
+ * @param {EventTarget} target gets the events
+ */
+export async function readFeed(target) {
+  const response = await requested("/-/feed", { headers: { "Last-Event-ID": lastId } });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read().catch(() => ({ done: true }));
+    if (done) throw gone();
+    const frames = (text + value).split("\n\n");
+    text = frames.pop();
+    for (const frame of frames) {
+      const { id, event, data } = Object.fromEntries(frame.split("\n").map((line) => line.split(/: (.*)/)));
+      if (id) lastId = id;
+      if (event) target.dispatchEvent(new MessageEvent(event, { data }));
+    }
   }
 }
 
@@ -44,18 +56,24 @@ function posted(address, body) {
 }
 
 async function asked(address, options = {}) {
-  let response;
-  try {
-    response = await fetch(address, { cache: "no-store", ...options });
-  } catch {
-    throw gone();
-  }
-  if (!response.ok) throw await refusal(response);
+  const response = await requested(address, options);
   try {
     return await response.json();
   } catch {
     throw new ApiError("refused", `the answer of ${address} is not JSON`);
   }
+}
+
+async function requested(address, options) {
+  const headers = { ...options.headers, "X-Zdemo-Secret": secret() };
+  let response;
+  try {
+    response = await fetch(address, { cache: "no-store", ...options, headers });
+  } catch {
+    throw gone();
+  }
+  if (!response.ok) throw await refusal(response);
+  return response;
 }
 
 function gone() {
@@ -67,5 +85,5 @@ async function refusal(response) {
   const code = body.error ?? "";
   // only the page's own key is checked below /-/, so a 401 there is about it and not about a token
   const kind = response.status === 401 || response.status === 403 ? "key" : "refused";
-  return new ApiError(kind, body.error_description ?? code ?? `status ${response.status}`, body.hint ?? "", code);
+  return new ApiError(kind, body.error_description || code || `status ${response.status}`, body.hint ?? "", code);
 }

@@ -1,6 +1,6 @@
 /** The live connection: the feed of requests, and what to say when it is lost. */
 
-import { feedRefusal, readState } from "./api.js";
+import { readFeed, readState } from "./api.js";
 import { byId, make, setText } from "./dom.js";
 import { closeWindow, showChange, showChangeElsewhere } from "./countdown.js";
 import { callerOf, reasonOf, wordOf } from "./words.js";
@@ -15,13 +15,13 @@ const SHORT = {
   connecting: "Connecting",
   live: "Live",
   gone: "No connection",
-  key: "Key refused",
+  key: "No valid key",
   too_many: "Too many pages",
   refused: "No feed",
 };
 const PROBLEMS = {
   gone: "The API does not answer. If it was restarted, open the new address that it prints. Otherwise this page connects again by itself.",
-  key: "The API was restarted and has a new key. Open the address that zdemo serve prints now.",
+  key: "This page has no valid key: the API was restarted, or this browser or another server on this machine removed the key. Open the address that zdemo serve printed at its last start, in the row “page”: type or paste it, with its key.",
   too_many:
     "Too many pages are open, so this one gets no requests. Close another one; this page tries again every 5 s.",
   refused: "The API refuses to send its requests. This page tries again every 5 s.",
@@ -34,6 +34,7 @@ export function startLive() {
   listen(["events"], speakSoon);
   document.addEventListener("visibilitychange", () => document.hidden || refreshState());
   addEventListener("focus", () => refreshState());
+  listenToFeed();
   lookAgain();
   connect();
 }
@@ -82,10 +83,9 @@ async function takePlace() {
   return null;
 }
 
-async function connect() {
-  const giveBack = await takePlace();
-  if (!giveBack) return retry("too_many");
-  const feed = new EventSource("/-/feed");
+const feed = new EventTarget();
+
+function listenToFeed() {
   feed.addEventListener("hello", () => {
     if (state.connection !== "connecting") refreshState(); // the API may have been started anew
     setConnection("live");
@@ -111,7 +111,6 @@ async function connect() {
   feed.addEventListener("skipped", (message) => {
     addNote(`too many requests at a time: ${parsed(message.data)?.count} are not shown`);
   });
-  feed.addEventListener("error", () => lost(feed, giveBack));
 }
 
 function parsed(text) {
@@ -122,13 +121,15 @@ function parsed(text) {
   }
 }
 
-/** The browser reconnects after a lost connection, but not after an answer other than 200. */
-async function lost(feed, giveBack) {
-  if (feed.readyState !== EventSource.CLOSED) return setConnection("gone");
-  giveBack();
-  const refusal = await feedRefusal();
-  if (refusal) retry(refusal.code === "too_many_pages" ? "too_many" : refusal.kind);
-  else connect();
+async function connect() {
+  const giveBack = await takePlace();
+  if (!giveBack) return retry("too_many");
+  try {
+    await readFeed(feed);
+  } catch (error) {
+    giveBack();
+    retry(error.code === "too_many_pages" ? "too_many" : error.kind);
+  }
 }
 
 function retry(why) {
