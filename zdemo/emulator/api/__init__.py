@@ -5,13 +5,16 @@ from werkzeug.routing import Map, Rule
 
 from zdemo.emulator.api import (
     administrators,
+    application_keys,  # noqa: F401 - this and others below add their methods to the service of another module
     applications,
     authorizations,
     organizations,
+    project_grants,  # noqa: F401 - as above
+    project_roles,  # noqa: F401 - as above
     projects,
     protocols,
     responses,
-    user_credentials,  # noqa: F401 - it adds its methods to the service of ``users``
+    user_credentials,  # noqa: F401 - as above
     users,
     v1,
 )

@@ -1,6 +1,6 @@
 """zitadel.user.v2.UserService: secrets, keys and personal access tokens, which users can manage for themselves."""
 
-from zdemo.emulator.api.applications import check_expiry, in_base64
+from zdemo.emulator.api.application_keys import check_expiry, in_base64
 from zdemo.emulator.api.call import Answer, Call
 from zdemo.emulator.api.json_values import moment
 from zdemo.emulator.api.lists import Listing, columns, id_filter, time_filter
