@@ -1,46 +1,31 @@
-"""``zdemo setup``: look, show the plan, ask, apply and verify it; or tear it down."""
+"""``zdemo setup``: its options, and which ZITADEL it works on."""
 
 from __future__ import annotations
 
-import os
-import shlex
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from zdemo.cli.gitignore import keep_out_of_git
 from zdemo.cli.help import SETTINGS_GROUP
 from zdemo.cli.options import EnvFile, Json, token_text
-from zdemo.cli.questions import agreed
 from zdemo.cli.screen import Screen
 from zdemo.cli.setup_environment import refuse_other_internal_url, setup_environment
-from zdemo.cli.setup_tables import plan_document, show_plan, show_result, show_teardown, teardown_document
-from zdemo.cli.token_input import (
-    at_terminal,
-    tell_warnings,
-)
+from zdemo.cli.setup_run import SetupRun
+from zdemo.cli.setup_tables import teardown_document
+from zdemo.cli.token_input import tell_warnings
 from zdemo.client import ROLE
-from zdemo.config.printable import one_line
 from zdemo.config.settings import AdminSettings
-from zdemo.errors import ExitCode, IntrospectionError, ManagementError, UsageError, ZdemoError
+from zdemo.errors import ExitCode, IntrospectionError, ManagementError, UsageError
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Auth
 from zdemo.management.refusals import TOO_OLD
-from zdemo.provisioning.apply import apply_plan
-from zdemo.provisioning.conflicts import NOTHING_CHANGED
 from zdemo.provisioning.files import SetupFiles
-from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
-from zdemo.provisioning.plan import ObjectKind, Plan, Rotation, make_plan
 from zdemo.provisioning.safety import only_setup_in_folder
-from zdemo.provisioning.setting_groups import SETTINGS
-from zdemo.provisioning.teardown import WITH_ADDITIONS, Teardown, plan_teardown, tear_down
-from zdemo.provisioning.verify import verify_tokens
+from zdemo.provisioning.teardown import WITH_ADDITIONS, Teardown
 
 CREATED = "What is created"
 
@@ -152,7 +137,7 @@ def setup(
         settings = AdminSettings.from_env(environment)
         tell_warnings(screen, settings)
         with _management(settings) as client:
-            run = _Run(
+            run = SetupRun(
                 screen=screen,
                 files=files,
                 client=client,
@@ -181,139 +166,3 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
         raise type(error)(finding.sentence + can_be, hint=hint, answer=error.answer, failure=error.failure) from error
     finally:
         client.close()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Run:
-    screen: Screen
-    files: SetupFiles
-    client: ManagementClient
-    dry_run: bool
-    yes: bool
-    with_additions: bool
-    as_json: bool
-
-    def set_up(self, options: SetupOptions) -> int:
-        """Look, show the plan, ask, apply it, and verify the result."""
-        screen, files = self.screen, self.files
-        with screen.waiting(f"looking at {self.client.zitadel}"):
-            current = look(self.client, files, options)
-        plan = make_plan(current, files.values, file=files.path.name)
-        if not self.as_json:
-            show_plan(screen, plan, files.values, self.client.emulator)
-        if self.dry_run:
-            self._keep_out_of_git(options)
-            return self._show_only(plan)
-        if not self._agree_to(plan, options.app_name):
-            return self._declined(plan_document(plan, dry_run=True, seconds=None))
-        self._keep_out_of_git(options)
-        start = time.monotonic()
-        if plan.changes:
-            apply_plan(self.client, files, plan, screen)
-        with screen.waiting("waiting until introspection shows it"):
-            shown = verify_tokens(self.client, files, options.role)
-        if self.as_json:
-            screen.document(plan_document(plan, dry_run=False, seconds=shown))
-        else:
-            show_result(screen, plan, time.monotonic() - start, changed=plan.changes)
-        self._warn_about_settings()
-        return ExitCode.YES
-
-    def _agree_to(self, plan: Plan, application: str) -> bool:
-        """Return whether the person agrees to the plan. Raises ZdemoError if it cannot be carried out."""
-        if any(plan.to_do(ObjectKind.ENV)):
-            self.files.check_writable()
-        if plan.rotation:
-            self._confirm_rotation(plan.rotation, application)
-        return not plan.changes or self._confirm("Make these changes?", "make them")
-
-    def _declined(self, document: object) -> int:
-        """Say that nothing was changed; the document is that of --dry-run."""
-        if self.as_json:
-            self.screen.document(document)
-        self.screen.tell(NOTHING_CHANGED)
-        return ExitCode.YES
-
-    def _warn_about_settings(self) -> None:
-        files = self.files
-        if files.warning:
-            self.screen.tell(f"warning: {files.warning}")
-        for name in SETTINGS:
-            if os.environ.get(name, "").strip() not in ("", files.values.get(name, "").strip()):
-                self.screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
-
-    def _keep_out_of_git(self, options: SetupOptions) -> None:
-        files = self.files
-        key_files = (*files.key_files(), files.key_file(options.app_name))
-        keep_out_of_git(self.screen, files.path, key_files, yes=self.yes, warn_only=self.dry_run)
-
-    def _show_only(self, plan: Plan) -> int:
-        if self.as_json:
-            self.screen.document(plan_document(plan, dry_run=True, seconds=None))
-        if plan.rotation:
-            self.screen.tell(
-                f"note: {plan.rotation.why}; to create a new one, add --rotate-secret, or type yes when asked"
-            )
-        self.screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
-        return ExitCode.YES
-
-    def _confirm(self, question: str, what: str, *, word: str = "") -> bool:
-        """Return whether the person agrees, with ``--yes`` or now; see ``agreed`` for the ``word``."""
-        if target := self.files.link_target:
-            linked = one_line(f"{self.files.path} is a link to {target}, which would be changed")
-            if self.yes:
-                raise UsageError(linked, hint=one_line(f"name that file: --env-file {shlex.quote(str(target))}"))
-            question = f"{linked}. {question}"
-        if self.yes:
-            return True
-        if not at_terminal():
-            hint = f"add --yes to {what}, or --dry-run to only show them"
-            raise UsageError("there are changes to confirm, but no terminal to ask on", hint=hint)
-        return agreed(question, word=word)
-
-    def _confirm_rotation(self, rotation: Rotation, application: str) -> None:
-        """Raise ZdemoError unless the person agrees now: a new secret in place of a lost one needs more than --yes."""
-        hint = (
-            f"{rotation.instead}, or add --rotate-secret: it creates a new one, and the old one stops working wherever "
-            f"it is in use; {NOTHING_CHANGED}"
-        )
-        if self.yes or not at_terminal():
-            raise ZdemoError(rotation.why, hint=hint)
-        self.screen.tell(f"{rotation.why}.\nA new one stops the old one from working, wherever it is in use.")
-        if not agreed(f"Create a new client secret for {application}?", word="yes"):
-            raise ZdemoError(rotation.why, hint=hint)
-
-    def tear_down(self) -> int:
-        """Show what will be removed, ask, and remove it."""
-        screen, files = self.screen, self.files
-        with screen.waiting(f"looking at {self.client.zitadel}"):
-            teardown = plan_teardown(self.client, files)
-        if not self.as_json:
-            show_teardown(screen, teardown, files.path, self.client.emulator, with_additions=self.with_additions)
-        if self.dry_run:
-            self._tell_why_it_stops(teardown)
-            screen.tell("--dry-run: nothing was changed")
-        else:
-            teardown.check(with_additions=self.with_additions)
-            if teardown.settings:
-                files.check_writable()
-            if not self._confirm_removal(teardown):
-                return self._declined(teardown_document(teardown, dry_run=True))
-            tear_down(files, teardown, screen, with_additions=self.with_additions)
-        if self.as_json:
-            screen.document(teardown_document(teardown, dry_run=self.dry_run))
-        elif not self.dry_run:
-            screen.say("removed; zdemo setup creates it again")
-        return ExitCode.YES
-
-    def _tell_why_it_stops(self, teardown: Teardown) -> None:
-        try:
-            teardown.check(with_additions=self.with_additions)
-        except ZdemoError as error:
-            self.screen.tell(f"note: --teardown stops here: {error.message}")
-
-    def _confirm_removal(self, teardown: Teardown) -> bool:
-        """Return whether the person agrees; to remove what others added, y is not enough."""
-        if teardown.additions or teardown.unseen:
-            return self._confirm("Remove this, with what others added?", "remove these things", word="yes")
-        return self._confirm("Remove this?", "remove these things")

@@ -42,13 +42,12 @@ from zdemo.http.response import Response
 from zdemo.introspection.model import RESOURCE_OWNER, Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
 from zdemo.investigation.admin_lookup import AdminLookup, PatIds
-from zdemo.investigation.probes import Prober, Replies, random_token
+from zdemo.investigation.jwt_signature import signature_fits
+from zdemo.investigation.probes import Prober, random_token
 
 T = TypeVar("T")
 
 ABOUT_ZITADEL = (Probe.READY, Probe.HEALTH, Probe.DISCOVERY)
-# algorithms of a JWT that are checked; a public key must never be used as a shared secret (RFC 8725 §3.1)
-SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
 CHANGED = (
     "ZITADEL called this token inactive, and active a moment later: its user was changed just now, or ZITADEL's "
     "database is in trouble"
@@ -291,24 +290,3 @@ def clock_ahead_seconds(answer: Response, now: float) -> float | None:
     ``now`` is when the request was sent; the answer is assumed to have been written halfway.
     """
     return None if answer.date is None else now + answer.seconds / 2 - (answer.date + 0.5)
-
-
-def signature_fits(token: str, form: TokenForm, replies: Replies) -> bool | None:
-    """Return whether the key of this ZITADEL that a JWT names has signed it; ``None`` when that is unknown."""
-    answer = replies.get(Probe.KEYS)
-    keys = answer.json_object().get("keys") if isinstance(answer, Response) else None
-    algorithm = form.header.get("alg")
-    if form.kind is not TokenKind.JWT or not isinstance(keys, list) or algorithm not in SIGNATURES:
-        return None
-    key = next((k for k in keys if isinstance(k, dict) and k.get("kid") == form.header.get("kid")), None)
-    if key is None:
-        return None
-    import jwt  # here, because it loads cryptography, which is slow to import
-
-    try:
-        jwt.PyJWS().decode(token.strip(), jwt.PyJWK.from_dict(key), algorithms=[algorithm])
-    except jwt.InvalidSignatureError:
-        return False
-    except (jwt.PyJWTError, ValueError, TypeError):
-        return None
-    return True
