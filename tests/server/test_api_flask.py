@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
@@ -57,6 +59,15 @@ def test_hosts_that_are_not_trusted_are_refused() -> None:
     app.config["TRUSTED_HOSTS"] = ["api.example"]
     requests = [request("/dict", host=host) for host in ("api.example", "other.example")]
     assert [answer[0] for answer in answers_of(app, requests)] == [200, 400]
+
+
+def test_a_long_host_is_not_kept() -> None:
+    app = ApiFlask("app")
+    host = "a" * 400_000
+    references = sys.getrefcount(host)
+    app.test_client().get("/", headers={"Host": host})
+    gc.collect()
+    assert sys.getrefcount(host) == references
 
 
 def test_an_answer_in_memory_ends_before_it_is_sent() -> None:

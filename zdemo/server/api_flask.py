@@ -13,6 +13,7 @@ from flask.sessions import NullSession, SessionInterface
 from werkzeug.routing import MapAdapter
 from werkzeug.sansio.utils import get_host
 
+LONGEST_KEPT_HOST = 255  # characters
 COMPACT = {"separators": (",", ":")}  # what Flask asks for when it does not debug
 
 
@@ -82,7 +83,13 @@ class ApiFlask(Flask):
         )
 
 
-@lru_cache(maxsize=64)
 def _host(scheme: str, header: str | None) -> str:
+    """Return the host that a request names. A long one is not kept: a client may send many of 400 KB."""
+    find = _kept_host if len(header or "") <= LONGEST_KEPT_HOST else _kept_host.__wrapped__
+    return find(scheme, header)
+
+
+@lru_cache(maxsize=64)
+def _kept_host(scheme: str, header: str | None) -> str:
     """Return the host that a request names. Cached, since most requests name the same few."""
     return get_host(scheme, header).lower()
