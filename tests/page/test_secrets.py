@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.page.test_feed import event_about
-from tests.support.page_site import PageSite, page_site
+from tests.support.page_site import KEY, PageSite, events, page_site
+from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import ADMIN, READER
 from zdemo.introspection.model import INTROSPECTION_PATH
 from zdemo.serving.embedded import serving
@@ -74,3 +75,16 @@ def test_an_error_does_not_repeat_the_administrators_token() -> None:
     assert ["ZITADEL says" in answer.text for answer in answers[:2]] == [True, True]
     for answer in answers:
         assert not [secret for secret in (ADMIN.pat, READER.pat) if secret in answer.text], answer.text
+
+
+def test_an_explanation_does_not_repeat_a_secret_in_the_feed() -> None:
+    def refuse(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("400 Bad Request", [("Content-Type", "application/json")])
+        return [json.dumps({"error": "invalid_client", "error_description": f"not for {KEY}"}).encode()]
+
+    with serving(refuse) as port, page_site(beside=False, ZITADEL_DOMAIN=f"http://127.0.0.1:{port}") as site:
+        site.open().post("/-/send", {"method": "GET", "path": "/api/private", "caller": "reader"})
+        with site.session.get(f"{site.url}/-/feed", stream=True, timeout=PATIENCE_SECONDS) as feed:
+            explained = str(next(document for name, document in events(feed) if name == "explained"))
+    assert "not for" in explained
+    assert KEY not in explained
