@@ -34,7 +34,7 @@ from zdemo.provisioning.files import SetupFiles
 from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import make_plan
-from zdemo.provisioning.steps import Reporter
+from zdemo.provisioning.step_context import Reporter
 from zdemo.provisioning.teardown import plan_teardown, tear_down
 from zdemo.provisioning.verify import verify_tokens
 from zdemo.server import create_app

@@ -12,7 +12,7 @@ from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, Lines, clock_words,
 from zdemo.diagnosis.token_form import TokenForm, TokenKind, token_form
 from zdemo.errors import IntrospectionError
 from zdemo.http.response import Response
-from zdemo.introspection.model import TOKEN_PATH
+from zdemo.introspection.model import INTROSPECTION_PATH, TOKEN_PATH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,16 @@ class ResponseCase:
     def path(self) -> str:
         """The path that was requested."""
         return url(self.answer).path
+
+    @property
+    def request(self) -> str:
+        """Method and path of the request."""
+        return f"{'POST' if self.path in (INTROSPECTION_PATH, TOKEN_PATH) else 'GET'} {self.path}"
+
+    @property
+    def subject(self) -> str:
+        """What was requested, as sentences name it."""
+        return "introspection" if self.path == INTROSPECTION_PATH else self.path
 
     @property
     def client(self) -> str:

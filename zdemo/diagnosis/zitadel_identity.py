@@ -6,8 +6,9 @@ from zdemo.diagnosis.api_response import is_from_zdemo
 from zdemo.diagnosis.cases import ResponseCase
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.intermediaries import BLOCKED, in_between, own_proxy
 from zdemo.diagnosis.phrases import AIRPLAY, correct_address, described, is_airplay
-from zdemo.diagnosis.unusable_response import BLOCKED, expects_https, in_between, other_server, own_proxy, unusable
+from zdemo.diagnosis.unusable_response import expects_https, other_server, unusable
 from zdemo.http.response import Response
 from zdemo.introspection.instance_not_found import INSTANCE_UNKNOWN
 from zdemo.introspection.refusals import answer_error

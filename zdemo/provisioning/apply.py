@@ -14,7 +14,8 @@ from zdemo.management.client import ManagementClient
 from zdemo.management.refusals import is_taken_name
 from zdemo.provisioning.files import ADMIN_PAT, SetupFiles
 from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep, domain_line, rotates
-from zdemo.provisioning.steps import HANDLERS, Context, Reporter, check_key_file
+from zdemo.provisioning.step_context import Context, Reporter
+from zdemo.provisioning.steps import HANDLERS, check_key_file
 from zdemo.provisioning.taken_names import taken_name
 
 SEED_BYTES = 16

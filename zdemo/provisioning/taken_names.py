@@ -11,7 +11,7 @@ from zdemo.management.model import moment_of
 from zdemo.management.role_assignments import wait_until
 from zdemo.provisioning.plan import ObjectKind, PlanStep
 from zdemo.provisioning.proof import DESCRIPTION
-from zdemo.provisioning.steps import Context
+from zdemo.provisioning.step_context import Context
 
 LOOK_SECONDS = 2.0  # ZITADEL's lists trail its writes: 163 ms were seen
 USER_CREATED = "user.machine.added"  # ZITADEL's event

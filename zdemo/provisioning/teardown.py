@@ -25,7 +25,7 @@ from zdemo.provisioning.removals import Inspector, Removal
 from zdemo.provisioning.safety import check_same_zitadel
 from zdemo.provisioning.state import EMPTY
 from zdemo.provisioning.state_file import state_path
-from zdemo.provisioning.steps import Reporter
+from zdemo.provisioning.step_context import Reporter
 
 WITH_ADDITIONS = "--with-everything-in-it"
 NOTHING_REMOVED = "nothing was removed"
