@@ -186,16 +186,17 @@ def each_worker(api: Endpoint, up: Upstream, count: int) -> list[int]:
     return statuses
 
 
-@pytest.mark.parametrize("ttl", ["5", "3600"])
-@pytest.mark.parametrize("body", [{"user_id": USER}, {"token": READER.pat}, {"everything": True}])
-@pytest.mark.parametrize("count", [1, WORKERS])
-def test_the_very_next_request_to_each_worker_is_refused(
-    count: int, body: dict[str, Any], ttl: str, tmp_path: Path
-) -> None:
-    with (
-        upstream(ACTIVE) as up,
-        served(tmp_path, environment(up, ZDEMO_CACHE_TTL=ttl), "--workers", str(count)) as api,
-    ):
+@pytest.mark.parametrize(
+    ("count", "body"),
+    [
+        (1, {"user_id": USER}),
+        (WORKERS, {"user_id": USER}),
+        (WORKERS, {"token": READER.pat}),
+        (WORKERS, {"everything": True}),
+    ],
+)
+def test_the_very_next_request_to_each_worker_is_refused(count: int, body: dict[str, Any], tmp_path: Path) -> None:
+    with upstream(ACTIVE) as up, served(tmp_path, environment(up), "--workers", str(count)) as api:
         assert set(each_worker(api, up, count)) == {200}
         up.now(WITHOUT_ROLE)
         assert api.send(order(body)).json == {"forgotten": count}

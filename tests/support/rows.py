@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 
-from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED
+from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Endpoint
 from tests.support.wire import Reply, bearer, chunked, request
 from zdemo.emulator import READER, VISITOR
 
@@ -226,6 +226,16 @@ def check(reply: Reply, row: Row, *, only_guarded: bool = False) -> None:
         assert reply.body == b""
     else:
         check_body(reply, row.error, row.message, row.description)
+
+
+def check_rows(api: Endpoint, rows: Mapping[str, Row] = ROWS, *, only_guarded: bool = False) -> None:
+    """Assert that each request of a table gets its answer: the rules are tested row by row in ``test_answers``."""
+    for name, row in rows.items():
+        try:
+            check(api.send(row.data), row, only_guarded=only_guarded)
+        except AssertionError as error:
+            error.add_note(f"in the row {name!r}")
+            raise
 
 
 def check_body(reply: Reply, error: str | None, message: str | None = None, description: str | None = None) -> None:
