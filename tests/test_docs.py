@@ -228,6 +228,7 @@ def test_json_documents_have_the_keys_that_are_documented() -> None:
 
 
 PYTHON = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
+PATIENT = {"ZDEMO_TIMEOUT": "30"}  # on a busy machine
 REQUEST = """
 response = app.test_client().get("/messages", headers={"Authorization": f"Bearer {__import__('sys').argv[1]}"})
 print(response.status_code, response.json)
@@ -239,7 +240,7 @@ def test_the_guard_of_the_readme_works() -> None:
     assert PYTHON.findall(page("api.md"))[0] == guard
     assert PYTHON.findall(page("testing.md"))[0] == fixture
     with stage(README) as place:
-        answer = processes.run_python(guard + REQUEST, seed.READER.pat, folder=place.folder)
+        answer = processes.run_python(guard + REQUEST, seed.READER.pat, environment=PATIENT, folder=place.folder)
     assert answer == f"200 {{'for': '{seed.READER.id}'}}\n"
 
 
@@ -255,7 +256,7 @@ print(response.status_code, response.json())
 def test_the_guard_for_asgi_works(number: int) -> None:
     guard = PYTHON.findall(page("api.md"))[number]
     with stage(README) as place:
-        answer = processes.run_python(guard + ASGI_REQUEST, seed.READER.pat, folder=place.folder)
+        answer = processes.run_python(guard + ASGI_REQUEST, seed.READER.pat, environment=PATIENT, folder=place.folder)
     assert answer == f"200 {{'for': '{seed.READER.id}'}}\n"
 
 
