@@ -211,6 +211,21 @@ def test_another_users_answers_stay(tmp_path: Path) -> None:
         assert {api.get(SCOPED).status for _ in range(20)} == {200}
 
 
+def test_a_flood_of_orders_about_others_does_not_make_the_api_ask_about_a_known_token(tmp_path: Path) -> None:
+    with (
+        upstream(ACTIVE) as up,
+        served(tmp_path, environment(up), "--workers", "2") as api,
+        ThreadPoolExecutor(16) as pool,
+    ):
+        each_worker(api, up, 2)
+        asked = len(up.requests)
+        flood = [pool.submit(api.send, order({"user_id": f"user {number}"})) for number in range(500)]
+        while not all(one.done() for one in flood):
+            assert api.get(SCOPED).status == 200
+        assert {one.result().status for one in flood} <= {200, 413}, "413: too many bodies are being read"
+        assert len(up.requests) == asked
+
+
 def test_an_answer_that_was_on_its_way_is_not_kept(tmp_path: Path) -> None:
     asked, answered = threading.Event(), threading.Event()
     with upstream(INACTIVE) as up, served(tmp_path, environment(up)) as api, ThreadPoolExecutor(1) as pool:
