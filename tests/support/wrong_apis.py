@@ -169,7 +169,7 @@ def graded(serve: Callable[[str], AbstractContextManager[Endpoint]]) -> dict[str
     """Return the reports on an API that ``serve`` runs in front of an emulator, by the IDs of the cases."""
     with ExitStack() as stack:
         emulator = stack.enter_context(emulate())
-        issuer = stack.enter_context(emulated_issuer(emulator, PROJECT_ID, ROLE))
+        issuer = stack.enter_context(emulated_issuer(emulator, PROJECT_ID))
         api = stack.enter_context(serve(emulator.url))
         budget = RunBudget(RUN_SECONDS)
         bench = Bench(

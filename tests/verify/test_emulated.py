@@ -30,7 +30,7 @@ def emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def issuer(emulator: Emulator) -> Iterator[EmulatedIssuer]:
-    with emulated_issuer(emulator, PROJECT_ID, ROLE) as made:
+    with emulated_issuer(emulator, PROJECT_ID) as made:
         yield made
 
 

@@ -57,7 +57,7 @@ def emulated_bench(screen: Screen, target: GradedApi) -> Iterator[Bench]:
         needs_file = _dotenv_has_key_file() or any("{key_file}" in text for text in (*target.env, *target.command))
         files = stack.enter_context(key_files(start)) if needs_file else {}
         running = stack.enter_context(emulate(start.world))
-        issuer = stack.enter_context(emulated_issuer(running, start.project_id, target.role))
+        issuer = stack.enter_context(emulated_issuer(running, start.project_id))
         values = {**exported(start, running.url), **files}
         yield stack.enter_context(_bench(screen, target, values, issuer, issuer))
 

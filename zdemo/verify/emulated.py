@@ -38,11 +38,11 @@ class OtherOrigin:
 
 
 @contextmanager
-def emulated_issuer(emulator: Emulator, project_id: str, role: str) -> Iterator[EmulatedIssuer]:
+def emulated_issuer(emulator: Emulator, project_id: str) -> Iterator[EmulatedIssuer]:
     """Make users and tokens in a running emulator, and serve the origin to which its redirects lead."""
     elsewhere = OtherOrigin()
     with serving(elsewhere) as port:
-        yield EmulatedIssuer(emulator, project_id, role, elsewhere, f"http://{LOOPBACK}:{port}")
+        yield EmulatedIssuer(emulator, project_id, elsewhere, f"http://{LOOPBACK}:{port}")
 
 
 class EmulatedIssuer:
@@ -51,11 +51,9 @@ class EmulatedIssuer:
     offers = frozenset(Needs)
     short_life_seconds = 2.0
 
-    def __init__(
-        self, emulator: Emulator, project_id: str, role: str, elsewhere: OtherOrigin, elsewhere_url: str
-    ) -> None:
+    def __init__(self, emulator: Emulator, project_id: str, elsewhere: OtherOrigin, elsewhere_url: str) -> None:
         self._elsewhere, self._elsewhere_url = elsewhere, elsewhere_url
-        self._emulator, self._project_id, self._role = emulator, project_id, role
+        self._emulator, self._project_id = emulator, project_id
         self._address = ZitadelAddress(emulator.url, f"http://{LOOPBACK}:{emulator.port}")
         with self._world.lock:
             own = self._world.projects[project_id]
