@@ -15,9 +15,8 @@ READ_SECONDS = 3.0  # a later form is not searched; waiting for it takes no thre
 class Form:
     """What the app receives of a request; the guard may read the start of it first."""
 
-    def __init__(self, receive: Receive, *, read_seconds: float = READ_SECONDS) -> None:
+    def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._read_seconds = read_seconds
         self._for_app: deque[Message] = deque()
         self._start = bytearray()
         self._complete = False
@@ -27,8 +26,8 @@ class Form:
         return self._for_app.popleft() if self._for_app else await self._take()
 
     async def start(self) -> bytes:
-        """Return the start of the form, and wait for it, but for no longer than ``read_seconds``."""
-        with move_on_after(self._read_seconds):
+        """Return the start of the form, and wait for it, but for no longer than ``READ_SECONDS``."""
+        with move_on_after(READ_SECONDS):
             while not self._complete and len(self._start) < LARGEST_FORM_BYTES:
                 self._for_app.append(await self._take())
         return bytes(self._start)

@@ -33,9 +33,8 @@ POLL_SECONDS = 0.25  # between the requests of a step: the page shows each of th
 class Presenter:
     """Serves the page beside the API of the demo, and lets a person decide when the next step begins."""
 
-    def __init__(self, screen: Screen, *, pause_seconds: float = PAUSE_SECONDS) -> None:
+    def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self._pause_seconds = pause_seconds
         self._key = new_key()
 
     @contextmanager
@@ -94,7 +93,7 @@ class Presenter:
         if at_terminal():
             typed_line(question)
         else:
-            time.sleep(self._pause_seconds)
+            time.sleep(PAUSE_SECONDS)
 
 
 def _values(settings: Settings, api_url: str) -> dict[str, str]:

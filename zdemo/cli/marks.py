@@ -15,11 +15,11 @@ COLOURS = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.WARN: "yellow", O
 WITH_SIGNS = re.compile(r"utf-?8", re.IGNORECASE)
 
 
-def marks(stream: IO[str], variables: Mapping[str, str] = os.environ) -> Mapping[Outcome, str]:
+def marks(stream: IO[str]) -> Mapping[Outcome, str]:
     """Return the mark of each outcome, all of one width.
 
     ``LC_CTYPE`` does not count: Python sets it itself where ``LANG`` is ``C``.
     """
-    locale = variables.get("LC_ALL") or variables.get("LANG") or "utf-8"
+    locale = os.environ.get("LC_ALL") or os.environ.get("LANG") or "utf-8"
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return SIGNS if WITH_SIGNS.search(locale) and WITH_SIGNS.fullmatch(encoding) else WORDS

@@ -33,11 +33,8 @@ def printable_json(text: str) -> str:
 class Screen:
     """Standard output for the answer, standard error for messages; secrets are hidden on both."""
 
-    def __init__(
-        self, stdout: IO[str] | None = None, stderr: IO[str] | None = None, *, redaction: Redaction | None = None
-    ) -> None:
-        self.stdout = stdout or sys.stdout
-        self.stderr = stderr or sys.stderr
+    def __init__(self, stdout: IO[str] | None = None, *, redaction: Redaction | None = None) -> None:
+        self.stdout, self.stderr = stdout or sys.stdout, sys.stderr
         self.redaction = redaction or Redaction()
         self._answered = False
 

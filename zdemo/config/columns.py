@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Mapping
 from typing import IO
 
 LEAST_COLUMNS, MOST_COLUMNS = 40, 120  # between them, text follows the terminal
@@ -14,9 +13,9 @@ EMOJI_STYLE = "\ufe0f"  # makes the character before it an emoji, which is wide
 COLOUR = r"\x1b\[[\d;]*m"
 
 
-def columns_of(stream: IO[str], variables: Mapping[str, str] = os.environ) -> int:
+def columns_of(stream: IO[str]) -> int:
     """Return how wide text on a stream is: ``COLUMNS``, else the terminal's width, within sensible bounds."""
-    return min(max(_columns_of(stream, variables.get("COLUMNS", "")), LEAST_COLUMNS), MOST_COLUMNS)
+    return min(max(_columns_of(stream, os.environ.get("COLUMNS", "")), LEAST_COLUMNS), MOST_COLUMNS)
 
 
 def _columns_of(stream: IO[str], wanted: str) -> int:

@@ -23,8 +23,8 @@ class TooManyBodies(Exception):
 class Room:
     """The bytes that all bodies share. Thread-safe."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._free = most_bytes
+    def __init__(self) -> None:
+        self._free = MOST_BYTES
         self._lock = threading.Lock()
 
     @contextmanager

@@ -14,13 +14,13 @@ from zdemo.emulator.seed_file import AUTH, STATES, TOKEN, Places, Table, expiry,
 from zdemo.emulator.world import PAT_SCOPES, World
 
 
-def seeded_start(text: str, name: str, world: World | None = None) -> Start:
+def seeded_start(text: str, name: str) -> Start:
     """Return a new world with the content of a seed file; what it does not choose is random.
 
     An administrator is added if the file has none, as a ZITADEL has one from its first start. Raises SeedError.
     """
     content, places = read_seed(text, name)
-    return _Seeding(world or World(), places).fill(content)
+    return _Seeding(places).fill(content)
 
 
 T = TypeVar("T")
@@ -29,8 +29,8 @@ T = TypeVar("T")
 class _Seeding:
     """The objects of a seed file by their names, while a world is filled."""
 
-    def __init__(self, world: World, places: Places) -> None:
-        self._world, self._places = world, places
+    def __init__(self, places: Places) -> None:
+        self._world, self._places = World(), places
         self._organizations: dict[str, Organization] = {}
         self._projects: dict[str, Project] = {}
         self._users: list[KnownUser] = []

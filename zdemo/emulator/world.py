@@ -50,17 +50,12 @@ class World:
     itself, followed by ``touch``.
     """
 
-    def __init__(
-        self,
-        now: Callable[[], float] = time.time,
-        external_domain: str = "localhost",
-        other_domains: Iterable[str] = (),
-    ) -> None:
-        self.now = now
+    def __init__(self, external_domain: str = "localhost") -> None:
+        self.now: Callable[[], float] = time.time
         self.lock = threading.RLock()
-        self.new_id = IdGenerator(now).new_id
+        self.new_id = IdGenerator(self.now).new_id
         self.external_domain = external_domain
-        self.other_domains = tuple(other_domains)
+        self.other_domains: tuple[str, ...] = ()
         self.name = new_name()  # tells this emulator apart from others
         self.id = self.new_id()
         self.zitadel_project_id = self.new_id()  # the project of ZITADEL's own APIs: an audience, never listed
@@ -73,7 +68,7 @@ class World:
         self.administrators: dict[str, Administrator] = {}
         self.answer_changes: dict[str, Mapping[str, object]] = {}  # of introspection, by token ID; ... leaves one out
         self.features: dict[str, object] = {}
-        self.history = History(now)
+        self.history = History(self.now)
         self._kept_taken: set[tuple[str, ...]] = set()  # what stays taken after its project was removed
 
     def touch(self, entity: Entity) -> float:

@@ -110,17 +110,17 @@ class Asker:
         finally:
             self._in_outage = False
 
-    def bearer(self, token: str, *, path: str = "", seconds: float | None = None) -> Asked:
+    def bearer(self, token: str, *, seconds: float | None = None) -> Asked:
         """Send one request with a token, as a client should."""
-        return self.send(f"Bearer {token}", path=path, seconds=seconds)
+        return self.send(f"Bearer {token}", seconds=seconds)
 
-    def at_once(self, tokens: Sequence[str], *, seconds: float = REQUEST_SECONDS) -> list[Asked]:
+    def at_once(self, tokens: Sequence[str]) -> list[Asked]:
         """Send requests with these tokens at the same time, and return the answers in the same order."""
         ready = threading.Barrier(len(tokens))
 
         def one(token: str) -> Asked:
-            ready.wait(seconds)
-            return self.bearer(token, seconds=seconds)
+            ready.wait(REQUEST_SECONDS)
+            return self.bearer(token, seconds=REQUEST_SECONDS)
 
         with ThreadPoolExecutor(max_workers=len(tokens)) as pool:
             return list(pool.map(one, tokens))
