@@ -47,21 +47,50 @@ def test_workers_that_outnumber_the_processors_run_on_all_of_them(tmp_path: Path
 
 
 FOLLOWS = """
-import os
+import os, sys
 from zdemo.serving.affinity import Place, Reading, follow
 
-first, second = sorted(os.sched_getaffinity(0))[:2]
-place = Place([first, second], lambda: 0.0)
+first, second = processors = sorted(os.sched_getaffinity(0))[:2]
+place = Place(processors, lambda: 0.0)
 place.bind()
+if "taskset" in sys.argv:
+    os.sched_setaffinity(0, processors)
 follow(place, [Reading(9.0, {first: 3.0, second: 3.0}, 1.0), Reading(11.0, {first: 3.2, second: 4.8}, 1.2)])
-print(os.sched_getaffinity(0) == {second})
+print([processors.index(one) for one in os.sched_getaffinity(0)])
 """
+
+STARTS = """
+import os, sys
+from pathlib import Path
+from zdemo.serving.affinity import keep_on_one_processor
+
+allowed = os.sched_getaffinity(0)
+keep_on_one_processor(1, 1, Path(sys.argv[1]))
+print(os.sched_getaffinity(0) == allowed)
+"""
+
+
+def output_of(program: str, *arguments: str) -> str:
+    """Run a program, since binding is for the rest of a process; return what it prints."""
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()  # noqa: S603  # it is above
 
 
 @two_processors
 def test_it_moves_when_two_readings_say_so() -> None:
-    ended = subprocess.run([sys.executable, "-c", FOLLOWS], capture_output=True, check=True)  # noqa: S603  # it is above
-    assert ended.stdout == b"True\n"
+    assert output_of(FOLLOWS) == "[1]"
+
+
+@two_processors
+def test_a_process_that_another_program_has_bound_stays_as_it_is() -> None:
+    assert output_of(FOLLOWS, "taskset") == "[0, 1]"
+
+
+@two_processors
+def test_processors_of_which_one_is_not_known_are_all_used(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    stat.write_text(f"cpu{min(os.sched_getaffinity(0))} 1 2 3 4 5\n")
+    assert output_of(STARTS, str(stat)) == "True"
 
 
 @pytest.mark.parametrize(

@@ -28,22 +28,22 @@ TASKS = Path("/proc/self/task")
 TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
-def keep_on_one_processor(number: int, workers: int) -> None:
+def keep_on_one_processor(number: int, workers: int, stat: Path = STAT) -> None:
     """Bind this process, worker ``number`` of ``workers``, to a processor of its own, and move it if others need that.
 
     Do nothing where it cannot help: with fewer processors than workers, or only one; where Linux does not say how busy
-    they are; without a lock of the interpreter; on other systems.
+    each of them is, as in a container that numbers them anew; without a lock of the interpreter; on other systems.
     """
     if sys.platform != "linux" or not getattr(sys, "_is_gil_enabled", lambda: True)():
         return
     allowed = os.sched_getaffinity(0)
-    if len(allowed) < max(2, workers) or not any(map(idle_seconds().get, allowed)):
+    if len(allowed) < max(2, workers) or not all(map(idle_seconds(stat).get, allowed)):
         return
     order = spread(allowed)
     first = (os.getppid() + number) % len(order)  # other servers on this machine, with other parents, begin elsewhere
     place = Place([*order[first:], *order[:first]])
     if place.bind():
-        threading.Thread(target=follow, args=(place, _readings()), name="affinity", daemon=True).start()
+        threading.Thread(target=follow, args=(place, _readings(stat)), name="affinity", daemon=True).start()
 
 
 def spread(processors: Set[int], topology: Path = TOPOLOGY) -> Sequence[int]:
@@ -112,8 +112,10 @@ class Place:
 
 
 def follow(place: Place, readings: Iterable[Reading]) -> None:
-    """Move this process after each reading that says so, until Linux does not allow it."""
+    """Move this process after each reading that says so, until Linux does not allow it or another program binds it."""
     for before, after in pairwise(readings):
+        if os.sched_getaffinity(os.getpid()) != {place.processor}:
+            return
         seconds = after.at - before.at
         idle = {one: (total - before.idle.get(one, total)) / seconds for one, total in after.idle.items()}
         best = place.best(idle, (after.own - before.own) / seconds)
@@ -123,7 +125,7 @@ def follow(place: Place, readings: Iterable[Reading]) -> None:
                 return
 
 
-def _readings() -> Iterator[Reading]:
+def _readings(stat: Path) -> Iterator[Reading]:
     while True:
-        yield Reading(time.monotonic(), idle_seconds(), time.process_time())
+        yield Reading(time.monotonic(), idle_seconds(stat), time.process_time())
         time.sleep(CHECK_SECONDS)
