@@ -156,7 +156,7 @@ def test_a_path_that_requires_no_token_ends_the_questions(bare: Shell) -> None:
     assert "seen          GET /nothing 404" in ran.out
     assert "give --path one that requires a token" in ran.out
     assert "1 failed" in ran.out
-    assert f"{len([case for case in CASES if case.basis])} cases: needs safe.no_token" in ran.out
+    assert f"{len([case for case in CASES if case.builds_on])} cases: needs safe.no_token" in ran.out
 
 
 def test_the_issuer_can_have_another_host_name(bare: Shell) -> None:

@@ -28,7 +28,7 @@ def test_each_case_says_what_is_asked_and_how_to_fix_it() -> None:
 
 def test_what_a_case_builds_on_is_asked_before_it() -> None:
     first = {case.id for case in CASES if case.stage is Stage.FIRST}
-    assert {name for case in CASES for name in case.basis} <= first
+    assert {name for case in CASES for name in case.builds_on} <= first
 
 
 def test_cases_about_outages_need_the_emulator() -> None:

@@ -46,7 +46,7 @@ def test_what_builds_on_a_failed_case_is_not_asked(asker: Asker) -> None:
     assert marks["safe.no_token"].mark is Mark.PASS
     assert marks["correct.accepts"].mark is Mark.FAIL
     assert marks["safe.shared_cache"].verdict.seen == "needs correct.accepts"
-    assert all(one.mark is Mark.SKIP for one in reports if "correct.accepts" in one.case.basis)
+    assert all(one.mark is Mark.SKIP for one in reports if "correct.accepts" in one.case.builds_on)
     passed, counted = grade(in_groups(reports)["safe"])  # type: ignore[index]  # a group is its text
     assert 0 < passed <= counted < len(in_groups(reports)["safe"])  # type: ignore[index]  # as above
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any
 
+GUARDED, ACCEPTS = "safe.no_token", "correct.accepts"  # the cases that others build on
+
 
 class Group(StrEnum):
     """What a case is about; the value is the beginning of its ID."""
@@ -79,8 +81,8 @@ def unless(problem: str, seen: str) -> Verdict:
 class Case:
     """One case. ``ask`` takes the bench and returns what was seen, and ``judge`` judges that alone, so it is pure.
 
-    ``asked`` and ``wrong`` complete the sentences "asked: …" and "✗ …"; ``basis`` are the IDs of cases that must have
-    passed, since without them the answer says nothing.
+    ``asked`` and ``wrong`` complete the sentences "asked: …" and "✗ …". ``basis`` is for a case that builds on others
+    than its needs tell.
     """
 
     id: str
@@ -93,7 +95,16 @@ class Case:
     judge: Callable[[Any], Verdict]
     needs: Needs = Needs.CHANGES
     stage: Stage = Stage.PLAIN
-    basis: tuple[str, ...] = ()
+    basis: tuple[str, ...] | None = None
+
+    @property
+    def builds_on(self) -> tuple[str, ...]:
+        """The IDs of cases that must have passed, since without them the answer says nothing."""
+        if self.basis is not None:
+            return self.basis
+        if self.stage is Stage.LAST:
+            return ()
+        return (GUARDED,) if self.needs is Needs.NOTHING else (GUARDED, ACCEPTS)
 
     @property
     def group(self) -> Group:

@@ -31,7 +31,7 @@ def examine(
     ``tell`` is called before each question with its number, the number of all, and the case.
     """
     wanted = requested(CASES, only)
-    needed = {case.id for case in wanted}.union(*(case.basis for case in wanted))
+    needed = {case.id for case in wanted}.union(*(case.builds_on for case in wanted))
     in_order = sorted((case for case in CASES if case.id in needed), key=lambda case: case.stage)
     failed: set[str] = set()
     for number, case in enumerate(in_order, 1):
@@ -45,7 +45,7 @@ def examine(
 
 
 def _verdict(case: Case, bench: Bench, failed: Collection[str]) -> Verdict:
-    if missing := [name for name in case.basis if name in failed]:
+    if missing := [name for name in case.builds_on if name in failed]:
         return skip(f"needs {missing[0]}")
     if case.needs is not Needs.NOTHING and case.needs not in bench.issuer.offers:
         return skip(WHY_NOT[case.needs])

@@ -6,7 +6,6 @@ from zdemo.introspection.model import ROLES_CLAIM, roles_claim_of
 from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench, made_up
 from zdemo.verify.case import Case, Needs, Stage
-from zdemo.verify.cases.safe import ACCEPTS
 from zdemo.verify.judgments.access import none_let_in, refused
 
 NOT_TRUE = {"a text": "false", "the text true": "true", "a number": 1, "null": None, "missing": ...}
@@ -67,7 +66,6 @@ CASES: tuple[Case, ...] = (
         fix=READ_ROLES,
         ask=lambda bench: bench.api.bearer(bench.issuer.person("zdemo-verify-other").token),
         judge=refused,
-        basis=ACCEPTS,
     ),
     Case(
         id="safe.scope_is_no_role",
@@ -79,7 +77,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.refused_visitor,
         judge=refused,
         needs=Needs.VISITOR,
-        basis=ACCEPTS,
     ),
     Case(
         id="safe.near_miss",
@@ -90,7 +87,6 @@ CASES: tuple[Case, ...] = (
         fix="compare role keys for equality: not as parts of a text, without changing case or removing blanks",
         ask=_near_misses,
         judge=none_let_in,
-        basis=ACCEPTS,
     ),
     Case(
         id="safe.other_project",
@@ -101,7 +97,6 @@ CASES: tuple[Case, ...] = (
         fix=READ_ROLES,
         ask=_other_project,
         judge=none_let_in,
-        basis=ACCEPTS,
     ),
     Case(
         id="safe.roles_claim",
@@ -113,7 +108,6 @@ CASES: tuple[Case, ...] = (
         ask=_claims,
         judge=none_let_in,
         needs=Needs.EMULATOR,
-        basis=ACCEPTS,
     ),
     Case(
         id="safe.active",
@@ -125,7 +119,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.with_claims(("active",), NOT_TRUE),
         judge=none_let_in,
         needs=Needs.EMULATOR,
-        basis=ACCEPTS,
     ),
     Case(
         id="safe.fail_open",
@@ -138,6 +131,5 @@ CASES: tuple[Case, ...] = (
         judge=none_let_in,
         needs=Needs.EMULATOR,
         stage=Stage.OUTAGE,
-        basis=ACCEPTS,
     ),
 )

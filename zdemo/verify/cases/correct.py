@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench, made_up
-from zdemo.verify.case import Case, Needs, Stage
-from zdemo.verify.cases.safe import ACCEPTS, GUARDED
+from zdemo.verify.case import GUARDED, Case, Needs, Stage
 from zdemo.verify.judgments.access import accepted
 from zdemo.verify.judgments.refusals import (
     INSUFFICIENT_SCOPE,
@@ -43,7 +42,7 @@ CASES: tuple[Case, ...] = (
         judge=accepted,
         needs=Needs.TOKEN,
         stage=Stage.FIRST,
-        basis=GUARDED,
+        basis=(GUARDED,),
     ),
     Case(
         id="correct.no_token",
@@ -55,7 +54,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.bare,
         judge=unchallenged,
         needs=Needs.NOTHING,
-        basis=GUARDED,
     ),
     Case(
         id="correct.other_scheme",
@@ -67,7 +65,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.api.send("Basic Zm9vOmJhcg=="),
         judge=unchallenged,
         needs=Needs.NOTHING,
-        basis=GUARDED,
     ),
     Case(
         id="correct.scheme_case",
@@ -82,7 +79,6 @@ CASES: tuple[Case, ...] = (
         ],
         judge=same,
         needs=Needs.NOTHING,
-        basis=GUARDED,
     ),
     Case(
         id="correct.spaces",
@@ -94,7 +90,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.api.send(f"Bearer  {bench.known.token}"),
         judge=accepted,
         needs=Needs.TOKEN,
-        basis=ACCEPTS,
     ),
     Case(
         id="correct.session_token",
@@ -105,7 +100,6 @@ CASES: tuple[Case, ...] = (
         fix="have every form of token introspected; require no claim that only some tokens have",
         ask=lambda bench: bench.api.bearer(bench.issuer.session(bench.role)),
         judge=accepted,
-        basis=ACCEPTS,
     ),
     Case(
         id="correct.jwt",
@@ -117,7 +111,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.api.bearer(bench.zitadel.jwt(bench.role)),
         judge=accepted,
         needs=Needs.EMULATOR,
-        basis=ACCEPTS,
     ),
     Case(
         id="correct.malformed",
@@ -129,7 +122,6 @@ CASES: tuple[Case, ...] = (
         ask=_malformed,
         judge=all_malformed,
         needs=Needs.NOTHING,
-        basis=GUARDED,
     ),
     Case(
         id="correct.repeated",
@@ -141,7 +133,6 @@ CASES: tuple[Case, ...] = (
         ask=_repeated,
         judge=ambiguous,
         needs=Needs.TOKEN,
-        basis=ACCEPTS,
     ),
     Case(
         id="correct.invalid_token",
@@ -153,7 +144,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.refused_garbage,
         judge=INVALID_TOKEN,
         needs=Needs.NOTHING,
-        basis=GUARDED,
     ),
     Case(
         id="correct.insufficient_scope",
@@ -165,7 +155,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.refused_visitor,
         judge=INSUFFICIENT_SCOPE,
         needs=Needs.VISITOR,
-        basis=ACCEPTS,
     ),
     Case(
         id="correct.challenge",

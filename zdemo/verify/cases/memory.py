@@ -5,7 +5,6 @@ from __future__ import annotations
 from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Needs, Stage
-from zdemo.verify.cases.safe import ACCEPTS
 from zdemo.verify.judgments.access import none_let_in
 from zdemo.verify.judgments.endurance import ended_in_time, refused_while_away
 
@@ -48,7 +47,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.windows["delete"],
         judge=ended_in_time,
         stage=Stage.TIME,
-        basis=ACCEPTS,
     ),
     Case(
         id="safe.window_role",
@@ -60,7 +58,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.windows["revoke"],
         judge=ended_in_time,
         stage=Stage.TIME,
-        basis=ACCEPTS,
     ),
     Case(
         id="safe.expiry_in_cache",
@@ -72,7 +69,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.windows["expiry"],
         judge=ended_in_time,
         stage=Stage.TIME,
-        basis=ACCEPTS,
     ),
     Case(
         id="safe.changed_token",
@@ -85,7 +81,6 @@ CASES: tuple[Case, ...] = (
         judge=none_let_in,
         needs=Needs.EMULATOR,
         stage=Stage.TIME,
-        basis=ACCEPTS,
     ),
     Case(
         id="safe.mixed_up",
@@ -98,7 +93,6 @@ CASES: tuple[Case, ...] = (
         judge=none_let_in,
         needs=Needs.VISITOR,
         stage=Stage.TIME,
-        basis=ACCEPTS,
     ),
     Case(
         id="safe.stale",
@@ -111,6 +105,5 @@ CASES: tuple[Case, ...] = (
         judge=refused_while_away,
         needs=Needs.EMULATOR,
         stage=Stage.AFTER_OUTAGES,
-        basis=ACCEPTS,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench, made_up
 from zdemo.verify.case import Case, Needs, Stage
-from zdemo.verify.cases.safe import ACCEPTS, FOREIGN_ORIGIN, GUARDED
+from zdemo.verify.cases.safe import FOREIGN_ORIGIN
 from zdemo.verify.judgments.refusals import (
     INVALID_REQUEST,
     like_get,
@@ -56,7 +56,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.refused_visitor,
         judge=names_scope,
         needs=Needs.VISITOR,
-        basis=ACCEPTS,
     ),
     Case(
         id="polite.two_ways",
@@ -68,7 +67,6 @@ CASES: tuple[Case, ...] = (
         ask=_two_ways,
         judge=INVALID_REQUEST,
         needs=Needs.NOTHING,
-        basis=GUARDED,
     ),
     Case(
         id="polite.body",
@@ -104,7 +102,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: [bench.answer],
         judge=say_private,
         needs=Needs.TOKEN,
-        basis=ACCEPTS,
     ),
     Case(
         id="polite.cached_refusal",
@@ -116,7 +113,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: [bench.refused_garbage],
         judge=say_private,
         needs=Needs.NOTHING,
-        basis=GUARDED,
     ),
     Case(
         id="polite.retry_after",
@@ -140,7 +136,6 @@ CASES: tuple[Case, ...] = (
         ask=_head,
         judge=like_get,
         needs=Needs.TOKEN,
-        basis=ACCEPTS,
     ),
     Case(
         id="polite.preflight",
@@ -152,6 +147,5 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.api.send(method="OPTIONS", headers=PREFLIGHT),
         judge=preflight,
         needs=Needs.NOTHING,
-        basis=GUARDED,
     ),
 )

@@ -6,8 +6,7 @@ from functools import partial
 
 from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench
-from zdemo.verify.case import Case, Needs, Stage
-from zdemo.verify.cases.safe import ACCEPTS, GUARDED
+from zdemo.verify.case import GUARDED, Case, Needs, Stage
 from zdemo.verify.judgments.access import too_long
 from zdemo.verify.judgments.endurance import (
     ANSWER_SECONDS,
@@ -71,7 +70,6 @@ CASES: tuple[Case, ...] = (
             judge=outage,
             needs=Needs.EMULATOR,
             stage=Stage.OUTAGE,
-            basis=ACCEPTS,
         )
         for name, kind, does, fix in KINDS
     ),
@@ -86,7 +84,6 @@ CASES: tuple[Case, ...] = (
         judge=outage,
         needs=Needs.EMULATOR,
         stage=Stage.OUTAGE,
-        basis=ACCEPTS,
     ),
     Case(
         id="robust.public_while_hanging",
@@ -99,7 +96,6 @@ CASES: tuple[Case, ...] = (
         judge=prompt,
         needs=Needs.EMULATOR,
         stage=Stage.OUTAGE,
-        basis=ACCEPTS,
     ),
     Case(
         id="robust.refusal_while_hanging",
@@ -112,7 +108,6 @@ CASES: tuple[Case, ...] = (
         judge=prompt,
         needs=Needs.EMULATOR,
         stage=Stage.OUTAGE,
-        basis=ACCEPTS,
     ),
     Case(
         id="robust.recovery",
@@ -125,7 +120,6 @@ CASES: tuple[Case, ...] = (
         judge=recovered,
         needs=Needs.EMULATOR,
         stage=Stage.AFTER_OUTAGES,
-        basis=ACCEPTS,
     ),
     Case(
         id="robust.single_flight",
@@ -138,7 +132,6 @@ CASES: tuple[Case, ...] = (
         judge=single_flight,
         needs=Needs.EMULATOR,
         stage=Stage.TIME,
-        basis=ACCEPTS,
     ),
     Case(
         id="robust.too_long",
@@ -150,7 +143,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.api.send("Bearer " + "A" * TOO_LONG),
         judge=too_long,
         needs=Needs.NOTHING,
-        basis=GUARDED,
     ),
     Case(
         id="robust.errors",
@@ -163,7 +155,7 @@ CASES: tuple[Case, ...] = (
         judge=no_crash,
         needs=Needs.NOTHING,
         stage=Stage.LAST,
-        basis=GUARDED,
+        basis=(GUARDED,),
     ),
     Case(
         id="robust.odd_tokens",
@@ -175,6 +167,5 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: [bench.api.send(value) for value in ODD],
         judge=no_failure,
         needs=Needs.NOTHING,
-        basis=GUARDED,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Needs, Stage
-from zdemo.verify.cases.safe import ACCEPTS, FOREIGN_ORIGIN, GUARDED
+from zdemo.verify.cases.safe import FOREIGN_ORIGIN
 from zdemo.verify.judgments.secrecy import Leaks, kept_private, no_borrowed_rights, nothing_leaked, stayed_here
 from zdemo.verify.leaks import leaks_in
 
@@ -46,7 +46,6 @@ CASES: tuple[Case, ...] = (
         judge=stayed_here,
         needs=Needs.EMULATOR,
         stage=Stage.OUTAGE,
-        basis=ACCEPTS,
     ),
     Case(
         id="safe.shared_cache",
@@ -58,7 +57,6 @@ CASES: tuple[Case, ...] = (
         ask=lambda bench: bench.answer,
         judge=kept_private,
         needs=Needs.TOKEN,
-        basis=ACCEPTS,
     ),
     Case(
         id="safe.cors",
@@ -70,7 +68,6 @@ CASES: tuple[Case, ...] = (
         ask=_cors,
         judge=no_borrowed_rights,
         needs=Needs.NOTHING,
-        basis=GUARDED,
     ),
     Case(
         id="safe.output",
