@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from zdemo.introspection.model import Introspection, Source
 from zdemo.introspection.shared.order_feed import LATE_SECONDS, LOSS_SECONDS
 from zdemo.introspection.shared.orders import MOST_ORDERS, MOST_SEEN, ReceivedOrders
 from zdemo.introspection.shared.redis_store import MOST_ORDERS as MOST_STORED
+from zdemo.introspection.shared.state import PERMISSIONS
 
 SHARED, ASKED = Source.SHARED, Source.ASKED
 OF_USER = Forget(user_id="1")
@@ -59,6 +61,22 @@ def test_a_stored_answer_is_not_believed_after_an_order_about_it_also_if_it_is_p
     store.run("SET", key, value)
     new = stack.enter_context(worker(store.url))
     assert [each.ask().source for each in (new, other, one)] == [ASKED, SHARED, SHARED]
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=str)
+def test_a_user_of_the_store_needs_the_documented_permissions_only(
+    store: RedisServer, stack: ExitStack, order: Forget
+) -> None:
+    store.run("ACL", "SETUSER", "least", "on", ">password", *PERMISSIONS.split())
+    url = store.url.replace("redis://", "redis://least:password@")
+    one, other = (stack.enter_context(worker(url)) for _ in range(2))
+    assert [each.ask().source for each in (one, other)] == [ASKED, SHARED]
+    orders = received(other)
+    assert one.answers.publish_forget(order)
+    eventually("the order has come", lambda: orders == [order])
+    assert [each.answers.counters.shared_failures for each in (one, other)] == [0, 0]
+    documented = (Path(__file__).parents[3] / "docs/performance.md").read_text(encoding="utf-8")
+    assert PERMISSIONS in " ".join(documented.split())
 
 
 @pytest.mark.parametrize("order", OF_OTHERS, ids=str)
