@@ -16,7 +16,7 @@ import pytest
 
 from tests.support.apis import EXAMPLE
 from tests.support.cli import LONGEST_SECONDS, Shell, is_two_lines
-from tests.support.processes import ROOT, processes
+from tests.support.processes import ROOT, is_running
 from tests.support.readme import commands, consoles, essence
 from tests.support.waiting import eventually
 from zdemo.verify.case import Group
@@ -46,10 +46,6 @@ FAST = ("--env", "ZDEMO_CACHE_TTL=0.5", "--env", "ZDEMO_TIMEOUT=2", "--window", 
 def python(script: str, *options: str) -> tuple[str, ...]:
     """Return the words that grade an API that is a script."""
     return ("verify", "--path", "/messages", *options, "--", sys.executable, "-c", script, "{port}")
-
-
-def is_there(pid: int) -> bool:
-    return any(process.pid == pid for process in processes())
 
 
 # --- the list, and wrong command lines
@@ -147,7 +143,7 @@ def test_an_api_that_lets_nobody_in_is_told_where_to_look(bare: Shell) -> None:
     assert "needs correct.accepts" in ran.out
     assert "safe.output" in details, "it prints tokens"
     pid = int((bare.folder / "pid").read_text())
-    assert not is_there(pid)
+    assert not is_running(pid)
 
 
 def test_a_path_that_requires_no_token_ends_the_questions(bare: Shell) -> None:
@@ -233,7 +229,7 @@ def test_no_process_is_left_when_it_is_ended(bare: Shell, number: int) -> None:
         pid = int(eventually("the API runs", lambda: path.read_text() if path.exists() else ""))
         os.kill(process.pid, number)
         code = process.wait(LONGEST_SECONDS)
-        eventually("the API has ended", lambda: not is_there(pid))
+        eventually("the API has ended", lambda: not is_running(pid))
     assert code == (130 if number == signal.SIGINT else -number)
 
 
@@ -247,7 +243,7 @@ def test_ctrl_c_during_the_questions_leaves_no_process_and_no_half_answer(bare: 
         pid = int((bare.folder / "pid").read_text())
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(LONGEST_SECONDS) == 130
-        eventually("the API has ended", lambda: not is_there(pid))
+        eventually("the API has ended", lambda: not is_running(pid))
         assert process.stdout
         assert process.stdout.read() == ""
     assert not (bare.folder / "verify.xml").exists()

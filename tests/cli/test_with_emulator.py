@@ -14,7 +14,7 @@ import pytest
 from tests.support.cli import BASE, LONGEST_SECONDS, Shell, is_two_lines, unbroken
 from tests.support.interactive import session
 from tests.support.ports import free_port
-from tests.support.processes import processes
+from tests.support.processes import is_running, processes
 from tests.support.waiting import eventually
 from zdemo.emulator import CLIENT_SECRET, READER
 
@@ -43,10 +43,6 @@ sys.exit(9)
 
 def python(script: str) -> tuple[str, ...]:
     return ("emulator", "--", sys.executable, "-c", script)
-
-
-def is_there(pid: int) -> bool:
-    return any(process.pid == pid for process in processes())
 
 
 def written(path: Path) -> str:
@@ -208,13 +204,13 @@ def test_nothing_is_left_of_a_stubborn_command(bare: Shell, how: signal.Signals)
         pids = [int(pid) for pid in written(bare.folder / "pids").split()]
         process.send_signal(how)
         assert process.wait(LONGEST_SECONDS) == (-how if how == signal.SIGKILL else 128 + signal.SIGKILL)
-        eventually("all have ended", lambda: not any(map(is_there, pids)))
+        eventually("all have ended", lambda: not any(map(is_running, pids)))
         eventually("the key files are removed", lambda: not list(bare.folder.glob("zdemo-emulator-*")))
 
 
 def test_what_the_command_leaves_running_is_ended(bare: Shell) -> None:
     ran = bare("emulator", "--", "sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!")
-    assert (ran.code, is_there(int(ran.out))) == (0, False)
+    assert (ran.code, is_running(int(ran.out))) == (0, False)
 
 
 def test_ctrl_c_at_a_terminal_reaches_the_command_once_and_ctrl_z_stops_both(bare: Shell) -> None:

@@ -73,6 +73,11 @@ def processes() -> list[Process]:
     ]
 
 
+def is_running(pid: int) -> bool:
+    """Return whether a process has not ended."""
+    return any(process.pid == pid for process in processes())
+
+
 class Sender:
     """A process that sends requests by a ``Transport``, each with an environment of its own."""
 
