@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.upstream import answer, json_body, raw, refusing_port, upstream
-from zdemo.client import Call, Challenge, Route, as_json, call_api, curl_command, parse_challenge
+from zdemo.client import Call, Challenge, Method, Route, as_json, call_api, curl_command, parse_challenge
 from zdemo.config.settings import ClientSettings
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.response import Response
@@ -57,6 +59,11 @@ def called(status: int, body: bytes = b"{}", **headers: str) -> Call:
 )
 def test_an_answer_is_accepted_by_status_unless_it_is_a_web_page(status: int, kind: str, accepted: bool) -> None:
     assert called(status, content_type=kind).accepted is accepted
+
+
+@pytest.mark.parametrize(("body", "accepted"), [(b"", True), (b"<p>Log in", False)])
+def test_an_answer_to_options_is_a_web_page_only_with_a_body(body: bytes, accepted: bool) -> None:
+    assert replace(called(200, body, content_type="text/html"), method=Method.OPTIONS).accepted is accepted
 
 
 def test_status_and_challenge_decide_whether_an_answer_is_another() -> None:

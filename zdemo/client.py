@@ -149,7 +149,8 @@ class Call:
         Other APIs than zdemo's may refuse a request with a page.
         """
         is_refusal = isinstance(self.route, OtherRoute) and self.answer.status >= 300
-        return self.answer.media_type == "text/html" and not is_refusal
+        is_flasks = self.method is Method.OPTIONS and not self.answer.body  # which calls nothing text/html
+        return self.answer.media_type == "text/html" and not is_refusal and not is_flasks
 
     @property
     def decisive(self) -> tuple[int, str]:
