@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import socket
 import threading
@@ -174,11 +175,20 @@ def test_a_wrong_password_is_said_and_never_shown(
         check_said(shared, caplog, "refuses the user name or the password", "ZDEMO_CACHE_URL")
 
 
+def check_it_shares(introspector: CachingIntrospector, shared: SharedAnswers, server: RedisServer) -> None:
+    """Ask until an answer is stored: on a busy machine, a use of the store may take longer than it may."""
+    tokens = map(str, itertools.count())
+
+    def shares() -> bool:
+        introspector.introspect(next(tokens), own=True)
+        return bool(server.keys("answer")) and shared.state.ok
+
+    eventually("an answer is stored", shares)
+
+
 def test_a_password_is_used(zitadel: Emulator) -> None:
     with redis_server(password=PASSWORD) as server, api(zitadel, server.url) as (introspector, shared):
-        introspector.introspect(READER.pat)
-        assert shared.state.ok
-        assert server.keys("answer")
+        check_it_shares(introspector, shared, server)
 
 
 @contextmanager
@@ -201,9 +211,7 @@ def test_tls_works_with_the_right_authority(zitadel: Emulator, tmp_path: Path) -
         tls_server(tmp_path) as (server, authority),
         api(zitadel, f"rediss://{LOOPBACK}:{server.port}?ssl_ca_certs={authority}") as (introspector, shared),
     ):
-        introspector.introspect(READER.pat)
-        assert shared.state.ok
-        assert server.keys("answer")
+        check_it_shares(introspector, shared, server)
 
 
 @pytest.mark.parametrize(

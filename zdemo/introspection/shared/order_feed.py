@@ -122,7 +122,7 @@ class OrderFeed:
                 missed, is_complete = entries[: known.index(self._head)], True
             else:
                 missed, is_complete = entries, self._head is None and len(entries) < MOST_ORDERS
-            in_time = [self._follow(sealed) for _, sealed in reversed(missed)]
+            in_time = [self._follow(sealed) for _, sealed in reversed(missed)]  # those after a late one count too
             if not (is_complete and all(in_time)) and not self._follow_loss():
                 return False
             self._head = known[0] if known else None
