@@ -10,10 +10,14 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.server.test_forgetting import JSON
+from tests.server.test_zitadel_events import KEY as EVENTS_KEY
+from tests.server.test_zitadel_events import signature
 from tests.support.apis import PRIVATE, PUBLIC, THREADS, Api, plain_api
 from tests.support.ports import free_port
 from tests.support.processes import ROOT
@@ -69,6 +73,18 @@ def test_a_body_over_the_limit_is_refused_with_a_time_to_try_again(api: Api) -> 
     assert reply.one("retry-after") == "1"
     check_body(reply, "request_entity_too_large")
     eventually("their slots are free again", lambda: api.send(COMPLETE), lambda reply: reply.status == 200)
+
+
+def test_slow_bodies_elsewhere_keep_no_order_to_forget_out(settings: Settings) -> None:
+    order, event = b'{"everything":true}', b'{"aggregateID":"1","aggregateType":"user","event_type":"user.locked"}'
+    signed = f"ZITADEL-Signature: {signature(event)}"
+    with (
+        plain_api(replace(settings, events_key=EVENTS_KEY)) as api,
+        slow_clients(api.port, SLOW["chunks"], THREADS),
+    ):
+        eventually("bodies are being read", lambda: api.send(COMPLETE), lambda reply: reply.status == 413)
+        assert api.send(request("/-/forget", JSON, method="POST", body=order)).status == 200
+        assert api.send(request("/-/zitadel-events", signed, method="POST", body=event)).status == 200
 
 
 @pytest.mark.parametrize("name", READ)

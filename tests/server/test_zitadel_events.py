@@ -23,8 +23,6 @@ from tests.support.wire import Reply, request
 from zdemo.introspection.forget import Forget
 from zdemo.server import create_app
 from zdemo.server.forgetting import FORGETTING, Forgetting
-from zdemo.server.guard import BODY_READER
-from zdemo.server.request_bodies import BodyReader
 from zdemo.server.zitadel_events import CallsFollowed, order_in, right_signature, zitadel_events_route
 from zdemo.serving.bus import Bus
 
@@ -220,7 +218,6 @@ def test_a_call_that_was_not_confirmed_is_followed_when_it_comes_again() -> None
             return next(counts)
 
     app = Flask(__name__)
-    app.extensions[BODY_READER] = BodyReader(places=1)
     forgetting = Unconfirmed(lambda _: 0, lambda _: True, Bus())
     app.register_blueprint(zitadel_events_route(forgetting, KEY, sleep=lambda _: None))
     body = json.dumps(event("user.locked")).encode()
@@ -243,7 +240,6 @@ def test_without_the_key_the_path_is_unknown() -> None:
 def test_an_answer_that_lags_behind_the_event_is_forgotten_too() -> None:
     """ZITADEL's answers show a change a moment after the event that tells of it."""
     app = Flask(__name__)
-    app.extensions[BODY_READER] = BodyReader(places=1)
     with upstream(ACTIVE) as up, api_of(up) as api:
 
         def meanwhile(_seconds: float) -> None:

@@ -9,17 +9,19 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 
 from zdemo.config.settings import FORGET_KEY
 from zdemo.guard import Refusal, new_request_id
 from zdemo.introspection.forget import Forget
-from zdemo.server.guard import BODY_READER, refusal
+from zdemo.server.guard import refusal
+from zdemo.server.request_bodies import BodyReader
 from zdemo.serving.bus import Bus
 from zdemo.serving.loopback import is_local_program
 
 FORGETTING = "zdemo.forgetting"  # the app's extension; only zdemo's own server has it
 PATH = "/-/forget"
+MOST_BODIES = 8  # that are read at a time
 CONFIRM_SECONDS = 4.0  # a worker that starts takes half a second, on a busy machine longer; zdemo role waits 5 s
 
 
@@ -88,12 +90,13 @@ class Forgetting:
 def forgetting_route(forgetting: Forgetting, key: str | None) -> Blueprint:
     """Return ``POST /-/forget``: with a ``key`` for those who have it, else for programs on this machine."""
     blueprint = Blueprint("forgetting", __name__)
+    read_body = BodyReader(places=MOST_BODIES)  # of its own: slow bodies for other routes must keep no order out
 
     @blueprint.post(PATH)
     def forget() -> Response:
         if problem := _why_refused(key):
             return refusal(problem)
-        current_app.extensions[BODY_READER](request.environ)
+        read_body(request.environ)
         order = order_in(request.environ["wsgi.input"])
         if order is None:
             return refusal(NO_ORDER)

@@ -16,12 +16,13 @@ from collections.abc import Callable
 from hashlib import sha256
 from io import BytesIO
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 
 from zdemo.config.settings import EVENTS_KEY
 from zdemo.introspection.forget import Forget
-from zdemo.server.forgetting import UNCONFIRMED, Forgetting, refused
-from zdemo.server.guard import BODY_READER, refusal
+from zdemo.server.forgetting import MOST_BODIES, UNCONFIRMED, Forgetting, refused
+from zdemo.server.guard import refusal
+from zdemo.server.request_bodies import BodyReader
 
 PATH = "/-/zitadel-events"
 TOLERANCE_SECONDS = 300  # as ZITADEL's own libraries allow
@@ -63,11 +64,12 @@ def zitadel_events_route(
 ) -> Blueprint:
     """Return ``POST /-/zitadel-events`` for the target with this signing key."""
     blueprint = Blueprint("zitadel_events", __name__)
+    read_body = BodyReader(places=MOST_BODIES)  # as for orders
     followed = CallsFollowed()
 
     @blueprint.post(PATH)
     def receive() -> Response:
-        current_app.extensions[BODY_READER](request.environ)
+        read_body(request.environ)
         stream = request.environ["wsgi.input"]
         body = stream.read() if isinstance(stream, BytesIO) else b""
         signature = right_signature(request.environ.get("HTTP_ZITADEL_SIGNATURE", ""), body, key, now=now())
