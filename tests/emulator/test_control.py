@@ -192,13 +192,13 @@ def test_what_is_wrong_is_said(near: Server, method: str, name: str, body: Any, 
     ],
     ids=str,
 )
-@pytest.mark.parametrize(("method", "name"), [("GET", "state"), ("GET", "requests"), ("POST", "reset")])
-def test_a_web_page_reads_and_changes_nothing(near: Server, headers: dict[str, str], method: str, name: str) -> None:
+def test_a_web_page_reads_and_changes_nothing(near: Server, headers: dict[str, str]) -> None:
     """Also not by a host name of its own that leads to this machine, and not with a forged forwarded host."""
     forged = {"X-Forwarded-Host": "localhost", "Forwarded": "host=localhost", "X-Forwarded-For": "127.0.0.1"}
-    response = near.send(method, f"/_zdemo/{name}", json={}, headers=CONTROL | forged | headers)
-    assert response.status_code in (400, 403)
-    assert "name" not in response.text.replace("names", "")
+    for method, name in (("GET", "state"), ("GET", "requests"), ("POST", "reset")):
+        response = near.send(method, f"/_zdemo/{name}", json={}, headers=CONTROL | forged | headers)
+        assert response.status_code in (400, 403)
+        assert "name" not in response.text.replace("names", "")
 
 
 @pytest.mark.parametrize("name", ALLOWED)
