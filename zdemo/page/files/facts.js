@@ -1,7 +1,18 @@
 /** What stands above the lanes: the answer, the request, and what the API knew about the token. */
 
 import { make } from "./dom.js";
-import { duration, isAsked, markOf, milliseconds, partOf, reasonOf, resultOf, seconds, timeOfDay, wordOf } from "./words.js";
+import {
+  duration,
+  isAsked,
+  markOf,
+  milliseconds,
+  partOf,
+  reasonOf,
+  resultOf,
+  seconds,
+  timeOfDay,
+  wordOf,
+} from "./words.js";
 import { now } from "./state.js";
 
 const SOURCES = {

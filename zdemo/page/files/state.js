@@ -8,7 +8,7 @@ const MOST_EVENTS = 200; // as many as the server keeps
 const listeners = new Map();
 /** Request IDs that were seen: the feed sends the last events again when it reconnects. */
 const seen = new Map();
-/** Why requests of the page were refused, by their ID: found by asking ZITADEL, so it may know more than their events. */
+/** Why requests of the page were refused, by their ID. The page may ask ZITADEL, so it may know more than the event. */
 const reasons = new Map();
 
 export const state = {
