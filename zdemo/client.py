@@ -17,6 +17,7 @@ from zdemo.http.response import Response
 
 ROLE = "read:messages"  # what the scoped route requires, and what setup and demo grant
 FORGET_PATH = "/-/forget"
+STORE_ERROR = "store_unconfirmed"  # the API forgot, and the store did not take the order
 CHALLENGE_PARAMETER = r'([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))'  # compiled when needed
 
 
@@ -183,9 +184,13 @@ def call_api(
 
 @dataclass(frozen=True, kw_only=True)
 class Forgotten:
-    """What an API did with an order to forget. Without a ``count`` it did nothing; ``why_not`` has its own words."""
+    """What an API did with an order to forget: if it refused it, ``why_not`` has its own words.
 
-    count: int | None = None
+    ``untold``: it forgot, but could not tell the APIs that share its store.
+    """
+
+    done: bool = False
+    untold: bool = False
     why_not: str = ""
 
 
@@ -207,9 +212,11 @@ def order_to_forget(settings: ClientSettings, user_id: str, *, key: str) -> Forg
         return Forgotten()
     document = answer.json()
     said = document if isinstance(document, dict) else {}
-    count, why_not = said.get("forgotten"), said.get("error_description")
-    if answer.status == 200 and type(count) is int:
-        return Forgotten(count=count)
+    why_not = said.get("error_description")
+    if answer.status == 200 and type(said.get("forgotten")) is int:
+        return Forgotten(done=True)
+    if answer.status == 503 and said.get("error") == STORE_ERROR:
+        return Forgotten(done=True, untold=True)
     is_refusal = answer.status in (403, 503) and isinstance(why_not, str)  # not one of another program
     return Forgotten(why_not=f"{why_not} ({answer.status})" if is_refusal else "")
 

@@ -23,9 +23,10 @@ from tests.support.upstream import Behaviour, Connection, Upstream, upstream
 from tests.support.waiting import DEADLINE_SECONDS, eventually
 from tests.support.wire import Reply, request
 from zdemo.emulator import READER
+from zdemo.guard import Refusal
 from zdemo.introspection.forget import Forget
 from zdemo.server import create_app
-from zdemo.server.forgetting import Forgetting
+from zdemo.server.forgetting import STORE_UNCONFIRMED, WORKER_UNCONFIRMED, Forgetting
 from zdemo.serving.bus import Bus
 from zdemo.serving.loopback import is_local_program
 
@@ -267,11 +268,11 @@ def test_an_order_that_another_worker_does_not_confirm_has_no_result() -> None:
         return 1
 
     forgetting = Forgetting(obey, lambda _: True, bus, confirm_seconds=0.1)
-    assert forgetting.everywhere(order) is None
+    assert forgetting.everywhere(order) is WORKER_UNCONFIRMED
     assert obeyed == [order]
     hub.close()
 
 
-@pytest.mark.parametrize(("published", "result"), [(True, 7), (False, None)])
-def test_an_order_that_the_store_does_not_take_has_no_result(published: bool, result: int | None) -> None:
+@pytest.mark.parametrize(("published", "result"), [(True, 7), (False, STORE_UNCONFIRMED)])
+def test_an_order_that_the_store_does_not_take_has_no_result(published: bool, result: int | Refusal) -> None:
     assert Forgetting(lambda _: 7, lambda _: published, Bus()).everywhere(Forget(everything=True)) == result

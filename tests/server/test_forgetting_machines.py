@@ -25,7 +25,7 @@ from tests.support.redis_server import RedisServer, redis_server
 from tests.support.served import Served, environment_for, served
 from tests.support.upstream import Behaviour, answer, depending, json_body, upstream
 from tests.support.waiting import DEADLINE_SECONDS, eventually
-from zdemo.emulator import ADMIN, emulate
+from zdemo.emulator import ADMIN, PROJECT_ID, emulate
 from zdemo.errors import ZdemoError
 from zdemo.server import protect
 
@@ -98,12 +98,27 @@ def test_an_answer_on_its_way_to_another_machine_is_not_kept(store: RedisServer,
         assert statuses(one) | statuses(other) == {401}
 
 
-def test_without_the_store_an_order_is_no_success(store: RedisServer, tmp_path: Path) -> None:
-    with upstream(ACTIVE) as up, machines(tmp_path, environment(up.url, store)) as (one, _):
-        one.get(SCOPED)
-        store.stop()
-        reply = one.send(order({"user_id": USER}))
-        assert (reply.status, reply.json["error"]) == (503, "unconfirmed")
+def test_without_the_store_an_api_forgets_and_says_that_the_others_were_not_told(
+    store: RedisServer, tmp_path: Path
+) -> None:
+    with emulate() as zitadel:
+        variables = environment(zitadel.url, store) | environment_for(zitadel.url)
+        with machines(tmp_path, variables) as (one, _):
+            assert one.get(SCOPED).status == 200
+            store.stop()
+            url = f"http://127.0.0.1:{one.port}"
+            shell = Shell(folder=tmp_path, env={"ZITADEL_DOMAIN": zitadel.url, "ZITADEL_PROJECT_ID": PROJECT_ID})
+            ran = shell("role", "revoke", "reader", "read:messages", ZITADEL_ADMIN_PAT=ADMIN.pat, ZDEMO_API_URL=url)
+            assert ran.err.startswith(
+                f"note: the API at {url} forgot its answers, but its store did not take the order"
+            )
+            assert ran.out.endswith(
+                f"the API at {url} follows at once\nother running APIs follow within their ZDEMO_CACHE_TTL\n"
+            )
+            assert one.get(SCOPED).status == 401
+            reply = one.send(order({"user_id": USER}))
+        assert (reply.status, reply.json["error"]) == (503, "store_unconfirmed")
+        assert "this API forgot, but the store did not take the order" in reply.json["error_description"]
 
 
 def test_an_app_of_ones_own_says_that_the_store_is_away() -> None:

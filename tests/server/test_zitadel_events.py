@@ -20,9 +20,10 @@ from tests.support.apis import SCOPED, Api, running, settings_for
 from tests.support.connection_faults import ACTIVE, PAT_CLAIMS, WITHOUT_ROLE
 from tests.support.upstream import Upstream, upstream
 from tests.support.wire import Reply, request
+from zdemo.guard import Refusal
 from zdemo.introspection.forget import Forget
 from zdemo.server import create_app
-from zdemo.server.forgetting import FORGETTING, Forgetting
+from zdemo.server.forgetting import FORGETTING, WORKER_UNCONFIRMED, Forgetting
 from zdemo.server.zitadel_events import CallsFollowed, order_in, right_signature, zitadel_events_route
 from zdemo.serving.bus import Bus
 
@@ -211,10 +212,10 @@ def test_a_call_that_somebody_repeats_makes_nothing_forget_again() -> None:
 
 
 def test_a_call_that_was_not_confirmed_is_followed_when_it_comes_again() -> None:
-    counts = iter([None, 1, 2, 3])
+    counts: Iterator[int | Refusal] = iter([WORKER_UNCONFIRMED, 1, 2, 3])
 
     class Unconfirmed(Forgetting):
-        def everywhere(self, _order: Forget) -> int | None:
+        def everywhere(self, _order: Forget) -> int | Refusal:
             return next(counts)
 
     app = Flask(__name__)

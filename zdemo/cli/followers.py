@@ -26,7 +26,7 @@ class Followers:
     @property
     def at_once(self) -> bool:
         """Whether any API has."""
-        return self.sharing or self.told.count is not None
+        return self.sharing or self.told.done
 
 
 def make_apis_forget(environment: Environment, api: Settings | None, user_id: str) -> Followers:
@@ -56,9 +56,14 @@ def show_followers(screen: Screen, followers: Followers) -> None:
     told = followers.told
     if told.why_not:
         screen.tell(one_line(f"note: the API at {followers.api_url} did not forget its answers: {told.why_not}"))
-    if told.count is not None:
+    if told.untold:
+        screen.tell(
+            f"note: the API at {followers.api_url} forgot its answers, but its store did not take the order, so others "
+            "that share the store were not told; check the store"
+        )
+    if told.done:
         screen.say(f"the API at {followers.api_url} follows at once")
     if followers.sharing:
         screen.say("the APIs that share the store in ZDEMO_CACHE_URL follow at once")
-    if not followers.at_once:
-        screen.say("running APIs follow within their ZDEMO_CACHE_TTL")
+    elif told.untold or not told.done:
+        screen.say(f"{'other ' if told.done else ''}running APIs follow within their ZDEMO_CACHE_TTL")

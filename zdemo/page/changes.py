@@ -97,7 +97,7 @@ def _forget(context: PageContext, done: Done) -> bool:
     """Return whether all workers have forgotten the answers from before a change."""
     forgetting: Forgetting = context.app.extensions[FORGETTING]
     order = Forget.naming(user_id=done.user_id) if done.user_id else Forget.naming(everything=True)
-    return forgetting.everywhere(order) is not None
+    return isinstance(forgetting.everywhere(order), int)
 
 
 # --- users

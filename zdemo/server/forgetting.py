@@ -34,8 +34,15 @@ LOCAL_ONLY = refused(403, "forbidden", f"without {FORGET_KEY}, an order must com
 WRONG_KEY = refused(403, "forbidden", f"the Authorization header field must be Bearer and the value of {FORGET_KEY}")
 NOT_JSON = refused(415, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json")
 NO_ORDER = refused(400, "bad_request", 'the body must be {"user_id": "…"}, {"token": "…"} or {"everything": true}')
-UNCONFIRMED = refused(
-    503, "unconfirmed", "a worker or the store did not confirm the order; try again", **{"Retry-After": "1"}
+WORKER_UNCONFIRMED = refused(
+    503, "unconfirmed", "a worker of this API did not confirm the order; try again", **{"Retry-After": "1"}
+)
+STORE_UNCONFIRMED = refused(
+    503,
+    "store_unconfirmed",
+    "this API forgot, but the store did not take the order: APIs that share it follow within ZDEMO_CACHE_TTL; "
+    "check the store",
+    **{"Retry-After": "1"},
 )
 
 
@@ -59,8 +66,8 @@ class Forgetting:
         bus.subscribe("forget", self._obey)
         bus.subscribe("forgotten", self._count)
 
-    def everywhere(self, order: Forget) -> int | None:
-        """Return how many answers all workers had, or ``None`` if a worker or the store does not confirm the order."""
+    def everywhere(self, order: Forget) -> int | Refusal:
+        """Return how many answers all workers had, or who does not confirm the order: a worker, or the store."""
         number = new_request_id()
         with self._counted:
             counts = self._counts[number] = []
@@ -70,7 +77,9 @@ class Forgetting:
             published = self._publish(order)
             with self._counted:
                 done = self._counted.wait_for(lambda: len(counts) >= self._bus.others, self._confirm_seconds)
-                return own + sum(counts) if done and published else None
+                if not done:
+                    return WORKER_UNCONFIRMED
+                return own + sum(counts) if published else STORE_UNCONFIRMED
         finally:
             with self._counted:
                 del self._counts[number]
@@ -100,8 +109,8 @@ def forgetting_route(forgetting: Forgetting, key: str | None) -> Blueprint:
         order = order_in(request.environ["wsgi.input"])
         if order is None:
             return refusal(NO_ORDER)
-        count = forgetting.everywhere(order)
-        return refusal(UNCONFIRMED) if count is None else jsonify(forgotten=count)
+        result = forgetting.everywhere(order)
+        return refusal(result) if isinstance(result, Refusal) else jsonify(forgotten=result)
 
     return blueprint
 

@@ -212,7 +212,11 @@ def _forgetting_answers() -> Json:
     content = {JSON: {"schema": FORGOTTEN, "example": {"forgotten": 1}}}
     return {
         "200": answer("How many answers were forgotten.", content),
-        "503": refusal_answer("A worker or the store did not confirm the order.", forgetting.UNCONFIRMED),
+        "503": refusal_answer(
+            "A worker or the store did not confirm the order.",
+            forgetting.WORKER_UNCONFIRMED,
+            forgetting.STORE_UNCONFIRMED,
+        ),
     }
 
 

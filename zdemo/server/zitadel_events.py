@@ -19,8 +19,9 @@ from io import BytesIO
 from flask import Blueprint, Response, jsonify, request
 
 from zdemo.config.settings import EVENTS_KEY
+from zdemo.guard import Refusal
 from zdemo.introspection.forget import Forget
-from zdemo.server.forgetting import MOST_BODIES, UNCONFIRMED, Forgetting, refused
+from zdemo.server.forgetting import MOST_BODIES, Forgetting, refused
 from zdemo.server.guard import refusal
 from zdemo.server.request_bodies import BodyReader
 
@@ -80,13 +81,13 @@ def zitadel_events_route(
             return refusal(NO_EVENT)
         if not followed.add(signature):
             return jsonify(forgotten=0)
-        count = forgetting.everywhere(order)
+        first = forgetting.everywhere(order)
         sleep(LAG_SECONDS)  # an answer from before the change may have come meanwhile
-        again = forgetting.everywhere(order)
-        if count is None or again is None:
-            followed.remove(signature)
-            return refusal(UNCONFIRMED)
-        return jsonify(forgotten=count + again)
+        second = forgetting.everywhere(order)
+        if isinstance(first, int) and isinstance(second, int):
+            return jsonify(forgotten=first + second)
+        followed.remove(signature)
+        return refusal(next(result for result in (first, second) if isinstance(result, Refusal)))
 
     return blueprint
 
