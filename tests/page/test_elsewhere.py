@@ -5,19 +5,25 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import requests
 from playwright.sync_api import Browser, expect
 
 from tests.support.cli import Shell
-from tests.support.visits import PRIVATE, SCOPED, Site, Visit, visit
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID
+from tests.support.visits import PRIVATE, SCOPED, Site, Visit, site, visit
+from tests.support.wire import PATIENCE_SECONDS
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, KnownUser
 
 ROLE = "read:messages"
 LEFT = re.compile(r"from before .*may still pass for up to \d\.\d\ss")
 AFTER = "now only uses answers from after the change"
 
 
-def test_a_role_that_a_command_revokes_is_shown_without_a_reload(person: Visit, tmp_path: Path) -> None:
-    expect(person.button("Revoke", of="reader")).to_be_visible()
+OUTSIDE = "changed outside of this page"
+LONG_SECONDS = 600.0
+
+
+def revoke(person: Visit, folder: Path, *, api_url: str = "") -> None:
+    """Revoke the reader's role by a command, which tells the API at an address to forget."""
     environment = {
         "ZITADEL_DOMAIN": person.site.zitadel,
         "ZITADEL_ADMIN_PAT": ADMIN.pat,
@@ -25,11 +31,48 @@ def test_a_role_that_a_command_revokes_is_shown_without_a_reload(person: Visit, 
         "CLIENT_SECRET": CLIENT_SECRET,
         "ZITADEL_PROJECT_ID": PROJECT_ID,
     }
-    assert Shell(folder=tmp_path, env=environment)("role", "revoke", "reader", ROLE).code == 0
+    if api_url:
+        environment["ZDEMO_API_URL"] = api_url
+    expect(person.button("Revoke", of="reader")).to_be_visible()
+    assert Shell(folder=folder, env=environment)("role", "revoke", "reader", ROLE).code == 0
     expect(person.button("Grant", of="reader")).to_be_visible()
-    person.sees("changed outside of this page", LEFT, in_part="Change it")
+
+
+def order(person: Visit, user: KnownUser) -> None:
+    """Send an order to forget answers about a user, and wait until the page has looked at ZITADEL again."""
+    with person.page.expect_response("**/-/state"):
+        answer = requests.post(f"{person.site.origin}/-/forget", json={"user_id": user.id}, timeout=PATIENCE_SECONDS)
+    assert answer.status_code == 200
+
+
+def test_a_role_that_a_command_revokes_is_shown_without_a_reload(person: Visit, tmp_path: Path) -> None:
+    revoke(person, tmp_path)
+    person.sees(OUTSIDE, LEFT, in_part="Change it")
     person.sees("so a change can take that long to show", in_part="Change it")
     expect(person.part("Change it")).not_to_contain_text(AFTER)
+
+
+def test_there_is_no_countdown_if_the_api_was_told_to_forget(browser: Browser, tmp_path: Path) -> None:
+    with site(tmp_path, cache_seconds=LONG_SECONDS) as own, visit(browser, own) as person:
+        revoke(person, tmp_path, api_url=own.origin)
+        person.sees("the API forgot", in_part="Feed")
+        expect(person.part("Change it")).not_to_contain_text(OUTSIDE)
+
+
+def test_only_an_order_about_the_changed_user_that_comes_after_the_change_ends_a_countdown(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with site(tmp_path, cache_seconds=LONG_SECONDS) as own, visit(browser, own) as person:
+        order(person, READER)
+        revoke(person, tmp_path)
+        person.sees(OUTSIDE, in_part="Change it")
+        order(person, VISITOR)
+        expect(person.part("Feed").get_by_text("the API forgot")).to_have_count(2)
+        countdown = person.page.get_by_text(OUTSIDE)
+        expect(countdown).not_to_have_text(countdown.inner_text())
+        expect(countdown).to_be_visible()
+        order(person, READER)
+        expect(person.part("Change it")).not_to_contain_text(OUTSIDE)
 
 
 def test_a_change_in_one_page_is_shown_in_another(browser: Browser, own_site: Site) -> None:

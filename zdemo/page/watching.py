@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from zdemo.guard import new_request_id
+from zdemo.introspection.forget import Forget
 from zdemo.server import Trace, Watcher
 from zdemo.serving.bus import Bus
 
@@ -28,6 +29,7 @@ WATCH_SECONDS = 6.0  # how long the others believe it
 LINGER_SECONDS = 10.0  # how long a worker goes on after its last feed, which may just be connecting again
 WATCH, REQUEST = "watch", "request"  # topics of the bus
 CHANGED, EXPLAINED = "changed", "explained"  # topics too: what the page did, and what it found out
+FORGOTTEN = "forgotten"  # an order to forget has reached this worker
 
 Event = Mapping[str, Any]
 log = logging.getLogger("zdemo.page")
@@ -83,7 +85,7 @@ class Watching:
         self._second, self._admitted, self._skipped = 0, 0, 0
         self._thread: threading.Thread | None = None
         watcher.admits, watcher.ended = self._admits, self._ended
-        watcher.forgot = lambda count: self.announce("forgotten", {"count": count})
+        watcher.forgot = self._forgot
         bus.subscribe(WATCH, lambda _message: self._watch_for(WATCH_SECONDS))
         for name in (REQUEST, CHANGED, EXPLAINED):
             bus.subscribe(name, partial(self._receive, name))
@@ -108,6 +110,10 @@ class Watching:
     def announce(self, name: str, document: Mapping[str, Any]) -> None:
         """Send an event that is about no request to all feeds of this worker."""
         self._deliver(Frame(name, document))
+
+    def _forgot(self, order: Forget, count: int) -> None:
+        about = {"user_id": order.user_id, "everything": order.everything}  # not a token's hash, which no page needs
+        self.announce(FORGOTTEN, {"count": count, **about})
 
     def _receive(self, name: str, event: Event) -> None:
         self._deliver(Frame(name, event, str(event["id"])))

@@ -59,14 +59,15 @@ class Trace:
 class Watcher:
     """Hands the traces of an app's requests to ``ended`` while ``watching`` is true.
 
-    ``admits`` limits how many requests per second leave a trace. ``forgot`` is told how many answers were forgotten.
+    ``admits`` limits how many requests per second leave a trace. ``forgot`` is told
+    which order to forget reached this worker, and how many answers it dropped.
     """
 
     def __init__(self) -> None:
         self.watching = False
         self.admits: Callable[[], bool] = lambda: True
         self.ended: Callable[[Trace], None] = lambda _trace: None
-        self.forgot: Callable[[int], None] = lambda _count: None
+        self.forgot: Callable[[Forget, int], None] = lambda _order, _count: None
 
     def seeing(self, forget: Callable[[Forget], int]) -> Callable[[Forget], int]:
         """Return a function that forgets, and tells the page about it."""
@@ -74,7 +75,7 @@ class Watcher:
         def watched(order: Forget) -> int:
             count = forget(order)
             if self.watching:
-                self.forgot(count)
+                self.forgot(order, count)
             return count
 
         return watched

@@ -6,7 +6,7 @@ import { fixes } from "./decision.js";
 import { showChange } from "./countdown.js";
 import { refreshState } from "./live.js";
 import { remember, remembered } from "./remember.js";
-import { keepChanges, listen, state } from "./state.js";
+import { EVERYBODY, keepChanges, listen, state } from "./state.js";
 import { duration } from "./words.js";
 
 const DELAY_SECONDS = 0.3;
@@ -185,7 +185,7 @@ async function carryOut(order) {
     const { error, text, at, until, shown_after_ms: shown, ...changes } = answer;
     const took = typeof shown === "number" ? ` (ZITADEL showed it after ${Math.round(shown)} ms)` : "";
     setText(byId("change-result"), error ?? (text ? text + took : NO_CHANGE));
-    if (text) showChange({ text, at, until });
+    if (text) showChange({ text, at, until, user_id: order.user_id ?? EVERYBODY });
     keepChanges(changes);
   } catch (error) {
     setText(byId("change-result"), error.hint ? `${error.message}: ${error.hint}` : error.message);

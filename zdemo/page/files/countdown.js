@@ -3,7 +3,7 @@
 import { byId, setText } from "./dom.js";
 import { duration, seconds } from "./words.js";
 import { tickFacts } from "./facts.js";
-import { addNote, changed, listen, now, state } from "./state.js";
+import { addNote, changed, listen, notForgotten, now, state } from "./state.js";
 
 const TICK_MS = 100;
 
@@ -18,33 +18,38 @@ export function startCountdown() {
 
 /**
  * Show a change of ZITADEL: in the feed, and for how long answers from before it may still pass.
- * @param {{text: string, at: number, until: number | null}} change on the server's clock; null: none may pass
+ * @param {{text: string, at: number, until: number | null, user_id: string}} change on the server's clock; null: none may
+ *   pass; the ID is empty for a change of ZITADEL itself
  * @returns {boolean} whether it was not shown before
  */
-export function showChange({ text, at, until }) {
+export function showChange({ text, at, until, user_id: user }) {
   if (shown.has(at)) return false;
   shown.add(at);
   addNote(text, at);
   const isOpen = state.window && !state.window.closed && !state.window.isElsewhere;
   const last = Math.max(until ?? 0, isOpen ? state.window.until : 0); // an earlier change may still have its time
-  open(last, false);
+  open(last, until ? [user] : [], false);
   return true;
 }
 
-/** Show that ZITADEL is not as it was, though no change was told of: it was changed just now at the latest. */
-export function showChangeElsewhere() {
-  open(now() + state.setup.ttl_seconds, true);
+/** Show that users are not as they were, though no change was told of: they were changed just now at the latest. */
+export function showChangeElsewhere(users) {
+  open(now() + state.setup.ttl_seconds, users, true);
 }
 
-function open(until, isElsewhere) {
-  state.window = until > now() ? { from: now(), until, closed: false, isElsewhere } : null;
+function open(until, users, isElsewhere) {
+  const earlier = state.window && !state.window.closed ? state.window.users : [];
+  const all = [...earlier, ...users];
+  state.window = until > now() ? { from: now(), until, users: all, closed: false, isElsewhere } : null;
   changed("window");
 }
 
-/** Close the window early: the API was told to forget its answers. */
-export function closeWindow() {
+/** Show that an order to forget has reached the API: the window closes when no answer from before is left. */
+export function showForgotten(order) {
+  state.orders.push(order);
   if (!state.window || state.window.closed) return;
-  state.window.until = Math.min(state.window.until, now());
+  state.window.users = notForgotten(state.window.users, [order]);
+  if (!state.window.users.length) state.window.until = Math.min(state.window.until, now());
 }
 
 function tick() {

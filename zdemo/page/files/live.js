@@ -2,7 +2,7 @@
 
 import { readFeed, readState } from "./api.js";
 import { byId, make, setText } from "./dom.js";
-import { closeWindow, showChange, showChangeElsewhere } from "./countdown.js";
+import { showChange, showChangeElsewhere, showForgotten } from "./countdown.js";
 import { callerOf, reasonOf, wordOf } from "./words.js";
 import { addEvent, addNote, explain, keepSetup, listen, setConnection, state } from "./state.js";
 
@@ -55,7 +55,8 @@ export async function refreshState(isTold = false) {
   try {
     const setup = await readState();
     if (state.answers !== asked) return; // a change was answered meanwhile, and knows better
-    if (keepSetup(setup) && !isTold) showChangeElsewhere();
+    const users = keepSetup(setup);
+    if (users.length && !isTold) showChangeElsewhere(users);
   } catch (error) {
     if (error.kind === "key") setConnection("key");
   }
@@ -103,9 +104,9 @@ function listenToFeed() {
     const change = parsed(message.data);
     if (change && showChange(change)) refreshState(true);
   });
-  feed.addEventListener("forgotten", () => {
+  feed.addEventListener("forgotten", (message) => {
     addNote("the API forgot ZITADEL’s answers: it asks again");
-    closeWindow();
+    showForgotten(parsed(message.data) ?? {});
     refreshState();
   });
   feed.addEventListener("skipped", (message) => {

@@ -1,6 +1,7 @@
 /** What the page knows, in one place. Each part of the page listens for what it shows. */
 
 const MOST_EVENTS = 200; // as many as the server keeps
+export const EVERYBODY = ""; // in place of a user ID
 
 /** @typedef {"setup" | "events" | "selected" | "connection" | "view" | "window"} Topic */
 
@@ -27,8 +28,10 @@ export const state = {
   connection: "connecting",
   /** How many changes of this page were answered. */
   answers: 0,
-  /** Until when answers from before a change may pass, on the server's clock. */
+  /** Until when answers from before a change may pass, on the server's clock, and about which users. */
   window: null,
+  /** The orders to forget that have reached the API since the last look at ZITADEL. */
+  orders: [],
   /** The server's clock minus this machine's, in seconds. */
   clockOffset: 0,
 };
@@ -73,16 +76,32 @@ export function now() {
   return Date.now() / 1000 + state.clockOffset;
 }
 
-/** Keep the answer of /-/state. Return whether it shows another ZITADEL than the one before. */
+/**
+ * Keep the answer of /-/state. Return whose answers in the API are from before a change that it shows, by user ID: the
+ * API may still use them. An empty ID means everybody's.
+ */
 export function keepSetup(setup) {
   const before = state.setup;
-  if (before && before.now > setup.now) return false; // overtaken by a later one
+  if (before && before.now > setup.now) return []; // overtaken by a later one
   state.setup = setup;
   const offset = setup.now - Date.now() / 1000;
   // less than a second is the time that the answer took, and not another clock
   state.clockOffset = Math.abs(offset) < 1 ? 0 : offset;
   if (!before || !isSame({ ...before, now: setup.now }, setup)) changed("setup");
-  return Boolean(before?.changes.possible && setup.changes.possible) && !isSame(before.changes, setup.changes);
+  const { orders } = state;
+  state.orders = []; // a change that is not seen yet comes after them
+  if (!before?.changes.possible || !setup.changes.possible) return [];
+  return notForgotten(changedUsers(before.changes, setup.changes), orders);
+}
+
+function changedUsers({ users: before, ...others }, { users, ...othersNow }) {
+  if (!isSame(others, othersNow) || before.length !== users.length) return [EVERYBODY];
+  return users.filter((user, index) => !isSame(user, before[index])).map((user) => user.id);
+}
+
+/** Return the users whose answers no order to forget is about. @param {string[]} users @param {any[]} orders */
+export function notForgotten(users, orders) {
+  return users.filter((id) => !orders.some((order) => order.everything || order.user_id === id));
 }
 
 const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
@@ -90,6 +109,7 @@ const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 /** Keep the changes part of the state, which each change answers anew. */
 export function keepChanges(changes) {
   state.answers += 1;
+  state.orders = [];
   if (state.setup) state.setup = { ...state.setup, changes: { ...state.setup.changes, ...changes } };
   changed("setup");
 }
