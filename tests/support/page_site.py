@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -99,14 +100,16 @@ def page_site(
 
 
 def events(answer: requests.Response) -> Iterator[tuple[str, Any]]:
-    """Yield the events of a stream: their names and documents."""
-    name = ""
+    """Yield the events of a stream: their names and documents. Each comes in time, or the test fails."""
+    name, end = "", time.monotonic() + PATIENCE_SECONDS
     for line in answer.iter_lines(chunk_size=1):
+        assert time.monotonic() < end, "no more events come"  # lines to notice who has left come for ever
         field, _, value = line.decode().partition(": ")
         if field == "event":
             name = value
         elif field == "data":
             yield name, json.loads(value)
+            end = time.monotonic() + PATIENCE_SECONDS
 
 
 def enter(browser: requests.Session, address: str) -> str:
