@@ -14,8 +14,14 @@ import requests
 from tests.support.page_site import KEY, PageSite, events, page_site
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
+from zdemo.config.environment import Environment
+from zdemo.config.redaction import Redaction
+from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, new_fault
+from zdemo.page import PageOptions
+from zdemo.page.events import event_of
 from zdemo.page.marks import mark_of
+from zdemo.server import Trace
 
 SCOPED = "/api/private-scoped"
 ROLE = "read:messages"
@@ -108,6 +114,19 @@ def test_an_open_route_and_an_unknown_path_are_shown_without_zitadel(site: PageS
     event = event_about(site, "/api/unknown")
     assert titles(event)[1] == "api api: no such path"
     assert (event["why"]["sentence"], event["why"]["certainty"]) == ("the API has no path /api/unknown", "certain")
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [("/-/forget", "an order to forget"), ("/-/zitadel-events", "ZITADEL reports a change: an order to forget")],
+)
+def test_an_order_to_forget_is_named_and_not_called_admitted(path: str, title: str) -> None:
+    trace = Trace(id="1", began=0.0, began_at=0.0, method="POST", path=path, status=200)
+    settings = Settings(issuer="http://localhost:1", client_id="1", client_secret="x")
+    options = PageOptions(key=KEY, api_url="", settings=settings, environment=Environment({}))
+    event = event_of(trace, options, Redaction(), worker="1", now=0.0)
+    assert event["is_order"]
+    assert titles(event)[1] == f"api api: {title}"
 
 
 def test_an_unknown_token_is_explained_by_its_form(site: PageSite) -> None:

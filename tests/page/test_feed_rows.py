@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 
+import requests
 from playwright.sync_api import expect
 
 from tests.support.apis import PUBLIC
 from tests.support.visits import Visit
 from tests.support.waiting import eventually
+from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import READER, VISITOR
 
 SCOPED = "/api/private-scoped"
@@ -39,6 +41,16 @@ def test_it_is_filtered_by_outcome(person: Visit) -> None:
     ask(person, PUBLIC, None, 200)
     person.sees("4 requests", in_part="Feed")
     expect(person.rows()).to_have_count(1)
+
+
+def test_an_order_to_forget_is_not_a_request_that_is_admitted(person: Visit) -> None:
+    order = {"everything": True}
+    requests.post(f"{person.site.origin}/-/forget", json=order, timeout=PATIENCE_SECONDS).raise_for_status()
+    expect(person.rows().first).to_contain_text("200 done")
+    expect(person.rows().first).to_contain_text("an order to forget")
+    person.sees("200 done", "an order to forget")
+    person.button("Admitted").click()
+    expect(person.rows()).to_have_count(0)
 
 
 def test_it_stands_still_while_it_is_paused(person: Visit) -> None:

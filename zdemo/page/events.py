@@ -23,7 +23,7 @@ from zdemo.page.callers import PASTED
 from zdemo.page.context import PageOptions
 from zdemo.page.marks import PAGE_HEADER, caller_of
 from zdemo.page.reasons import why_of
-from zdemo.page.steps import fresh_seconds, steps_of
+from zdemo.page.steps import ORDERS, fresh_seconds, steps_of
 from zdemo.server import Trace
 
 MOST_EVENT_BYTES = 48 * 1024
@@ -49,6 +49,7 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
         "outcome": trace.outcome,
         "ms": round(trace.seconds * 1000, 1),
         "from_page": bool(sender),
+        "is_order": trace.path in ORDERS,
         "caller": _caller(trace.introspection, token, sender),
         "source": trace.introspection.source if trace.introspection else None,
         "answer": _answer(trace.introspection, settings, now),

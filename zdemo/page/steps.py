@@ -8,7 +8,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
-from zdemo.client import Route
+from zdemo.client import FORGET_PATH, Route
 from zdemo.config.masking import LEAST_TOKEN_LIKE, SENSITIVE_FIELD, masked, token_like, without_secret_query
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import span
@@ -19,13 +19,14 @@ from zdemo.introspection.exchanges import Exchange
 from zdemo.introspection.model import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
 from zdemo.management.model import NEVER
 from zdemo.page.marks import PAGE_HEADER
-from zdemo.server import Trace
+from zdemo.server import EVENTS_PATH, Trace
 
 LONGEST_BODY = 16 * 1024  # characters; ``events`` shows half of it, so that no end of a secret is left at a cut
 LONGEST_VALUE = 1_000  # characters of a header field
 MOST_LINES = 40
 MOST_ROLES = 12
 SHOWN_WHOLE = ("authorization", "www-authenticate")  # of the first, the token is masked before
+ORDERS = {FORGET_PATH: "an order to forget", EVENTS_PATH: "ZITADEL reports a change: an order to forget"}
 
 Step = dict[str, Any]
 Lines = list[list[str]]
@@ -153,6 +154,8 @@ def _decision(trace: Trace, settings: Settings, now: float) -> Step:
         title = trace.error.message
     elif trace.status >= HTTPStatus.BAD_REQUEST:
         title = trace.reason or trace.outcome
+    elif trace.path in ORDERS:
+        title = ORDERS[trace.path]
     elif trace.introspection is None:
         title = "admitted: this needs no token"
     else:

@@ -9,8 +9,10 @@ from zdemo.server.open_views import is_guard
 from zdemo.server.request_bodies import BodyReader, BodyTooSlow, TooManyBodies, then_cut
 from zdemo.server.watcher import WATCHER, Trace, Watcher
 from zdemo.server.worker import WorkerApp
+from zdemo.server.zitadel_events import PATH as EVENTS_PATH
 
 __all__ = [
+    "EVENTS_PATH",
     "FORGETTING",
     "WATCHER",
     "BodyReader",

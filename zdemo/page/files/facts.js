@@ -24,7 +24,7 @@ const SOURCES = {
 
 /** Return the line with the answer and the request. */
 export function verdictOf(event) {
-  const result = resultOf(event.status);
+  const result = resultOf(event);
   return make(
     "p.verdict",
     {},
@@ -32,7 +32,7 @@ export function verdictOf(event) {
       `span.badge.${result}`,
       {},
       make("span", { "aria-hidden": "true" }, markOf(result)),
-      ` ${event.status} ${wordOf(event.status)}`,
+      ` ${event.status} ${wordOf(event)}`,
     ),
     make("code", {}, `${event.method} ${event.path}`),
     make("span.note", {}, `request ${event.number}, ${timeOfDay(event.at)}`),
@@ -65,7 +65,7 @@ function tokenOf(event) {
 function answerOf(event) {
   if (!event.answer) {
     if (isAsked(event)) return "none that the API can use";
-    return resultOf(event.status) === "failed" ? `not asked: ${reasonOf(event)}` : "not needed";
+    return resultOf(event) === "failed" ? `not asked: ${reasonOf(event)}` : "not needed";
   }
   const age = event.source === "hit" || event.source === "shared" ? ageOf(event) : "";
   const words = (SOURCES[event.source] ?? "known") + (age && `, ${age} old`);

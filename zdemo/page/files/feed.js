@@ -45,7 +45,7 @@ function pause() {
 }
 
 function isShown(item) {
-  return filter === "all" || (item.id && resultOf(item.status) === filter);
+  return filter === "all" || (item.id && resultOf(item) === filter);
 }
 
 function draw() {
@@ -82,7 +82,7 @@ function emptyText() {
 
 function row(item) {
   if (item.note) return make("li.mark", {}, make("span.when", {}, timeOfDay(item.at)), make("span", {}, item.note));
-  const result = resultOf(item.status);
+  const result = resultOf(item);
   const button = make(
     `button.row.${result}`,
     { type: "button", tabIndex: -1 },
@@ -93,7 +93,7 @@ function row(item) {
       {},
       make("span", { "aria-hidden": "true" }, markOf(result)),
       ` ${item.status}`,
-      spoken(` ${wordOf(item.status)},`),
+      spoken(` ${wordOf(item)},`),
     ),
     make("code.request", {}, `${item.method} ${item.path}`),
     make("span.who", {}, spoken(" by "), callerOf(item)),

@@ -166,6 +166,6 @@ function speakSoon() {
     const latest = state.events.findLast((item) => item.id);
     if (!latest || Date.now() / 1000 - latest.at > SPOKEN_MS / 500) return;
     const request = `${latest.method} ${latest.path} by ${callerOf(latest)}`;
-    setText(byId("live"), `${latest.status} ${wordOf(latest.status)}: ${request}, ${reasonOf(latest)}`);
+    setText(byId("live"), `${latest.status} ${wordOf(latest)}: ${request}, ${reasonOf(latest)}`);
   }, SPOKEN_MS);
 }

@@ -30,7 +30,7 @@ function draw() {
   shown.hidden = !event;
   if (!event) return;
   const focused = shown.contains(document.activeElement) ? document.activeElement?.id : "";
-  shown.className = resultOf(event.status);
+  shown.className = resultOf(event);
   shown.replaceChildren(verdictOf(event), factsOf(event), laneHeads(event), steps(event));
   if (focused) document.getElementById(focused)?.focus();
   keepHeight(shown, event);

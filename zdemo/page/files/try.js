@@ -109,8 +109,8 @@ async function sendOnce(isOnce) {
     if (answer.error) return show("failed", answer.error);
     if (answer.why) explain(answer.id, answer.why); // the feed tells it too, if it is open
     if (isOnce) want(answer.id);
-    const result = resultOf(answer.status);
-    show(result, `${answer.status} ${wordOf(answer.status)}`, `${milliseconds(answer.ms)} there and back`);
+    const result = resultOf(answer);
+    show(result, `${answer.status} ${wordOf(answer)}`, `${milliseconds(answer.ms)} there and back`);
   } catch (error) {
     show("failed", error.hint ? `${error.message}: ${error.hint}` : error.message);
   }

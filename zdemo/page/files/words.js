@@ -4,7 +4,7 @@ export const LANES = ["caller", "api", "cache", "zitadel"];
 export const LANE_NAMES = { caller: "Caller", api: "API", cache: "Cache", zitadel: "ZITADEL" };
 const MARKS = { admitted: "✓", refused: "✕", failed: "!", other: "–" };
 const ABOUT_TOKENS = [400, 401, 403];
-const OTHERS = { 404: "no such route", 405: "method not allowed", 415: "body not accepted" };
+const OTHERS = { 200: "done", 404: "no such route", 405: "method not allowed", 415: "body not accepted" };
 const CLIENT_ERROR = 400;
 const SERVER_ERROR = 500;
 const SOURCES = {
@@ -15,27 +15,28 @@ const SOURCES = {
 };
 
 /**
- * Return what became of a request. A 5xx says nothing about the token, so it is not a refusal; neither is a 404.
- * @param {number} status
+ * Return what became of a request. A 5xx says nothing about the token, so it is not a refusal; neither is a 404. An
+ * order to forget is not admitted for its token.
+ * @param {{status: number, is_order?: boolean}} event
  * @returns {"admitted" | "refused" | "failed" | "other"}
  */
-export function resultOf(status) {
+export function resultOf({ status, is_order: isOrder }) {
   if (status >= SERVER_ERROR) return "failed";
-  if (status < CLIENT_ERROR) return "admitted";
+  if (status < CLIENT_ERROR) return isOrder ? "other" : "admitted";
   return ABOUT_TOKENS.includes(status) ? "refused" : "other";
 }
 
-/** Return the result in a word or two. @param {number} status */
-export function wordOf(status) {
-  const result = resultOf(status);
-  return result === "other" ? (OTHERS[status] ?? "not answered") : result;
+/** Return the result in a word or two. @param {{status: number, is_order?: boolean}} event */
+export function wordOf(event) {
+  const result = resultOf(event);
+  return result === "other" ? (OTHERS[event.status] ?? "not answered") : result;
 }
 
 /** Return where ZITADEL's answer came from, or that there is none, in the few words that a row has place for. */
 export function sourceOf(event) {
   if (event.source) return SOURCES[event.source] ?? "";
   if (isAsked(event)) return "no usable answer";
-  return resultOf(event.status) === "failed" ? "not asked" : "";
+  return resultOf(event) === "failed" ? "not asked" : "";
 }
 
 /** Return whether a request asked ZITADEL; a step to ZITADEL may also say why it was not asked. */
