@@ -50,6 +50,19 @@ def test_the_emulators_settings_are_those_of_the_example(bare: Shell, file: str)
     assert "zdemo call" not in ran.out  # where the API will be is not known yet
 
 
+@pytest.mark.parametrize(
+    ("url", "option"),
+    [
+        ("http://127.0.0.1:5951", " --port 5951"),
+        ("http://127.0.0.1:5000", ""),
+        ("https://api.example.com:5951", ""),
+    ],
+)
+def test_the_next_step_serves_the_api_where_its_url_says(bare: Shell, url: str, option: str) -> None:
+    ran = bare("init", "--emulator", "--emulator-port", "8951", "--api-url", url)
+    assert f"next  zdemo serve --emulator --emulator-port 8951{option}" in re.split(r"  +\(.*|\n", ran.out)
+
+
 def test_without_a_terminal_it_is_a_skeleton_that_doctor_finds_incomplete(bare: Shell) -> None:
     ran = bare("init")
     assert (ran.code, ran.err, ran.out.splitlines()[0]) == (0, "", "wrote .env: a skeleton to fill in")

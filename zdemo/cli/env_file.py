@@ -6,9 +6,11 @@ import os
 import shlex
 from itertools import chain, count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from zdemo.config.env_file import DEFAULT
 from zdemo.config.new_dotenv import EMULATOR_PORT, differences, emulator_text
+from zdemo.config.origins import is_loopback
 from zdemo.config.settings import DEFAULT_API_URL
 from zdemo.errors import SettingsError
 
@@ -32,6 +34,13 @@ def init_emulator(port: int, api_url: str = DEFAULT_API_URL) -> str:
     """Return the command that writes a ``.env`` for an emulator, and for an API beside it."""
     command = at_port("zdemo init --emulator", port)
     return command if api_url == DEFAULT_API_URL else f"{command} --api-url {shlex.quote(api_url)}"
+
+
+def serve_emulator(port: int, api_url: str) -> str:
+    """Return the command that runs an emulator, and the API beside it, at ``api_url`` if that is on this machine."""
+    command, parts = at_port("zdemo serve --emulator", port), urlsplit(api_url)
+    is_other = is_loopback(parts.hostname or "") and parts.port not in (None, urlsplit(DEFAULT_API_URL).port)
+    return f"{command} --port {parts.port}" if is_other else command
 
 
 def emulator_env_file(preferred: Path, port: int = EMULATOR_PORT) -> tuple[Path, bool]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.env_file import at_port, emulator_env_file, with_env_file
+from zdemo.cli.env_file import at_port, emulator_env_file, serve_emulator, with_env_file
 from zdemo.cli.gitignore import keep_out_of_git
 from zdemo.cli.layout import with_remark
 from zdemo.cli.options import EmulatorPort, EnvFile, check_address, check_needs_emulator
@@ -66,7 +66,7 @@ def init(
     keep_out_of_git(screen, path, yes=False)
     for name in read_environment(path).shadowed:
         screen.tell(f"warning: {name} in the environment hides the one in {path}: unset {name}")
-    screen.pairs(_next_steps(path, emulator_port if emulator else None), label_width=4)
+    screen.pairs(_next_steps(path, serve_emulator(emulator_port, api_url) if emulator else ""), label_width=4)
     return ExitCode.YES
 
 
@@ -80,15 +80,13 @@ def _choice(screen: Screen) -> str:
         screen.tell(f"type {OWN} or {EMULATOR}")
 
 
-def _next_steps(path: Path, emulator_port: int | None) -> list[tuple[str, str]]:
+def _next_steps(path: Path, serve: str) -> list[tuple[str, str]]:
     steps = {
         "zdemo setup": "creates what is needed in your ZITADEL, and fills it in",
         "zdemo doctor": "says what is missing, if you fill it in by hand",
     }
-    if emulator_port:
-        steps = {
-            at_port("zdemo serve --emulator", emulator_port): "runs the API and the emulator, and says what to try"
-        }
+    if serve:
+        steps = {serve: "runs the API and the emulator, and says what to try"}
     rows = [with_remark(with_env_file(command, path), what) for command, what in steps.items()]
     return [("" if number else "next", row) for number, row in enumerate(rows)]
 
