@@ -209,6 +209,20 @@ def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an
     assert lines[-1]["path"] == "/api/private"
 
 
+@pytest.mark.parametrize(
+    ("ttl", "cell"),
+    [("60", "cache 60 s, shared at 127.0.0.1:{port}"), ("0", "no cache: the store is not used")],
+)
+def test_the_banner_names_the_store_without_its_password(bare: Shell, ttl: str, cell: str) -> None:
+    port = free_port()
+    store = f"redis://:a-password-of-the-store@127.0.0.1:{port}"
+    emulator = ("--emulator", "--emulator-port", str(free_port()))
+    with bare.serving(*emulator, ZDEMO_CACHE_URL=store, ZDEMO_CACHE_TTL=ttl) as (process, url):
+        _, _, err = stopped(process, signal.SIGTERM)
+    assert f"API {url} {cell.format(port=port)} page" in " ".join(err.split())
+    assert "a-password" not in err
+
+
 @pytest.mark.parametrize("real", [True, False], ids=["with a .env", "without"])
 def test_a_session_by_hand(real: bool, bare: Shell) -> None:
     """The commands of the banner work as they stand, on other ports too, and leave a person's ``.env`` alone."""

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from zdemo.cli.env_file import emulator_env_file, with_emulator_settings, with_env_file
 from zdemo.cli.layout import table, with_remark
 from zdemo.cli.screen import Screen
+from zdemo.config.cache_address import cache_address
 from zdemo.config.env_file import DEFAULT, steps_with_env_file
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.settings import API_URL, DEFAULT_API_URL, Settings
@@ -120,7 +121,7 @@ def tell_start(
                 str(settings.zitadel),
                 verdict,
             ),
-            ("API", place.url, f"cache {settings.cache_ttl_seconds:g} s" if settings.cache_ttl_seconds else "no cache"),
+            ("API", place.url, _cache(settings)),
         ]
         steps = [*_steps(environment, place)]
         label_width = max(len(label) for label, *_ in rows)
@@ -130,6 +131,14 @@ def tell_start(
             lead = "  " if line in steps else ""
             screen.behind(lead, line, stream=screen.stderr)
     preflight.finish(verdict)
+
+
+def _cache(settings: Settings) -> str:
+    """Return for how long answers are reused, and where they are shared."""
+    url, ttl = settings.cache_url, settings.cache_ttl_seconds
+    if not ttl:
+        return "no cache: the store is not used" if url else "no cache"
+    return f"cache {ttl:g} s, shared at {cache_address(url).shown}" if url else f"cache {ttl:g} s"
 
 
 def _steps(environment: Environment, place: ServeAddress) -> Iterator[str]:
