@@ -23,7 +23,7 @@ def _reachable(context: DoctorContext) -> Result:
         step = f"set {TTL} to the seconds for which answers may be reused"
         return replace(warned(what, step, brief="not used"), satisfied=False)
     if not (state := context.store).ok and not state.reads:
-        return failed(state.reason, state.hint)
+        return failed(f"{state.reason}; the API works without it, and asks ZITADEL more often", state.hint)
     return passed("the store answers, and accepts this API", brief="answers")
 
 

@@ -53,7 +53,7 @@ VERDICTS = {  # of a check that failed or warned, where its result has no words 
     "role.granted": "read:messages is missing",
     "admin.valid": "not valid",
     "admin.rights": "not enough permissions",
-    "cache.reachable": "the store does not answer",
+    "cache.reachable": "the store cannot be used",
     "cache.writable": "the store takes no answers",
     "cache.dated": "ZITADEL's answers have no Date",
     "api.reachable": "does not answer",

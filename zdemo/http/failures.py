@@ -9,7 +9,7 @@ import errno
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.client import RemoteDisconnected
 
 import requests
@@ -55,7 +55,8 @@ def _reason(error: ssl.SSLError) -> str:
     return getattr(error, "reason", None) or ""
 
 
-def _tls_kind(errors: list[BaseException]) -> FailureKind | None:
+def tls_kind(errors: Sequence[BaseException]) -> FailureKind | None:
+    """Return how TLS failed, if it did; ``None`` also if the connection just ended."""
     for e in errors:
         if isinstance(e, ssl.SSLCertVerificationError):
             return CERTIFICATE_KINDS.get(e.verify_code, FailureKind.CERTIFICATE_UNTRUSTED)
@@ -74,7 +75,7 @@ _KINDS: tuple[tuple[FailureKind, tuple[type[BaseException], ...]], ...] = (
 
 
 def _proxy_kind(errors: list[BaseException]) -> FailureKind:
-    if _tls_kind(errors) is FailureKind.PLAIN_HTTP:
+    if tls_kind(errors) is FailureKind.PLAIN_HTTP:
         return FailureKind.PROXY_PLAIN_HTTP
     if any(isinstance(e, ConnectionRefusedError) for e in errors):
         return FailureKind.PROXY_REFUSED
@@ -98,7 +99,7 @@ def _kind(errors: list[BaseException]) -> FailureKind:
         return _proxy_kind(errors)
     if any_is((socket.gaierror,)):
         return FailureKind.NAME_NOT_RESOLVED
-    return _tls_kind(errors) or next((kind for kind, types in _KINDS if any_is(types)), FailureKind.BROKEN)
+    return tls_kind(errors) or next((kind for kind, types in _KINDS if any_is(types)), FailureKind.BROKEN)
 
 
 def _phase(errors: list[BaseException]) -> Phase:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -162,7 +163,7 @@ def test_a_command_that_takes_long_delays_no_request_beyond_its_time(zitadel: Em
         eventually("the store is in use again", lambda: shared.state.ok)
 
 
-@pytest.mark.parametrize("url", ["redis://{}", f"redis://:not-{PASSWORD}@{{}}", f"redis://nobody:{PASSWORD}@{{}}"])
+@pytest.mark.parametrize("url", [f"redis://:not-{PASSWORD}@{{}}", f"redis://nobody:{PASSWORD}@{{}}"])
 def test_a_wrong_password_is_said_and_never_shown(
     zitadel: Emulator, caplog: pytest.LogCaptureFixture, url: str
 ) -> None:
@@ -173,6 +174,15 @@ def test_a_wrong_password_is_said_and_never_shown(
     ):
         check_answers(introspector)
         check_said(shared, caplog, "refuses the user name or the password", "ZDEMO_CACHE_URL")
+
+
+def test_a_password_that_is_missing_is_said(zitadel: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        redis_server(password=PASSWORD) as server,
+        api(zitadel, f"redis://{LOOPBACK}:{server.port}") as (introspector, shared),
+    ):
+        check_answers(introspector)
+        check_said(shared, caplog, "requires a password", "put it into ZDEMO_CACHE_URL")
 
 
 def check_it_shares(introspector: CachingIntrospector, shared: SharedAnswers, server: RedisServer) -> None:
@@ -191,11 +201,18 @@ def test_a_password_is_used(zitadel: Emulator) -> None:
         check_it_shares(introspector, shared, server)
 
 
+VERIFIED = "rediss://{place}?ssl_ca_certs={authority}"
+
+
 @contextmanager
-def tls_server(folder: Path, name: str = LOOPBACK) -> Iterator[tuple[RedisServer, Path]]:
+def tls_server(
+    folder: Path, name: str = LOOPBACK, days: tuple[int, int] = (-1, 9)
+) -> Iterator[tuple[RedisServer, Path]]:
     """Run a store with TLS, and yield the file with its CA too."""
     authority = trustme.CA()
-    certificate = authority.issue_cert(name)
+    now = datetime.now(UTC)
+    first, last = (now + timedelta(days=number) for number in days)
+    certificate = authority.issue_cert(name, not_before=first, not_after=last)
     paths = {part: folder / f"{part}.pem" for part in ("ca", "cert", "key")}
     authority.cert_pem.write_to_path(paths["ca"])
     certificate.cert_chain_pems[0].write_to_path(paths["cert"])
@@ -215,23 +232,40 @@ def test_tls_works_with_the_right_authority(zitadel: Emulator, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("url", "name", "reason"),
+    ("url", "name", "days", "said"),
     [
-        ("rediss://{place}", LOOPBACK, "fails in TLS"),
-        ("rediss://{place}?ssl_ca_certs={authority}", "elsewhere.example", "fails in TLS"),
-        ("redis://{place}", LOOPBACK, "closes connections"),
+        ("rediss://{place}", LOOPBACK, (-1, 9), ("certificate that is not trusted", "add ?ssl_ca_certs=FILE")),
+        (VERIFIED, "elsewhere.example", (-1, 9), ("certificate for another name", "use the certificate's name")),
+        (VERIFIED, LOOPBACK, (-9, -1), ("certificate that has expired", "renew it")),
+        (VERIFIED, LOOPBACK, (1, 9), ("certificate that is not valid yet", "check this machine's clock")),
+        ("redis://{place}", LOOPBACK, (-1, 9), ("closes connections", "rediss://")),
     ],
-    ids=["unknown authority", "wrong name", "without TLS"],
+    ids=["unknown authority", "wrong name", "expired", "not yet valid", "without TLS"],
 )
 def test_wrong_tls_is_said(
-    zitadel: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, url: str, name: str, reason: str
+    zitadel: Emulator,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    url: str,
+    name: str,
+    days: tuple[int, int],
+    said: tuple[str, str],
 ) -> None:
     with (
-        tls_server(tmp_path, name) as (server, authority),
+        tls_server(tmp_path, name, days) as (server, authority),
         api(zitadel, url.format(place=f"{LOOPBACK}:{server.port}", authority=authority)) as (introspector, shared),
     ):
         check_answers(introspector)
-        check_said(shared, caplog, reason, "rediss://")
+        check_said(shared, caplog, *said)
+
+
+def test_a_port_that_answers_without_tls_is_said(zitadel: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        pretended_store(answering(b"-ERR unknown command\r\n")) as url,
+        api(zitadel, url.replace("redis://", "rediss://")) as (introspector, shared),
+    ):
+        check_answers(introspector)
+        check_said(shared, caplog, "does not speak TLS", "rediss://")
 
 
 def test_tls_to_a_port_without_it_is_said(zitadel: Emulator, caplog: pytest.LogCaptureFixture) -> None:

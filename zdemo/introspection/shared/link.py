@@ -28,7 +28,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from zdemo.config.cache_address import CacheAddress, tls_context
+from zdemo.errors import FailureKind
 from zdemo.http.deadline import SHORTEST_TIMEOUT_SECONDS, connect_to_any, resolve
+from zdemo.http.failures import tls_kind
 
 MOST_LATE = 8  # calls after the deadline
 
@@ -40,10 +42,16 @@ class StoreFault(StrEnum):
     NAME = "name"
     TIMEOUT = "timeout"
     BUSY = "busy"
+    CERTIFICATE_WRONG_NAME = "certificate for another name"
+    CERTIFICATE_UNTRUSTED = "untrusted certificate"
+    CERTIFICATE_EXPIRED = "expired certificate"
+    CERTIFICATE_NOT_YET_VALID = "certificate not yet valid"
+    NOT_TLS = "not tls"
     TLS = "tls"
     TLS_TIMEOUT = "tls timeout"
     CLOSED = "closed"
     CREDENTIALS = "credentials"
+    UNAUTHENTICATED = "unauthenticated"
     PERMISSION = "permission"
     FULL = "full"
     READ_ONLY = "read-only"
@@ -65,6 +73,13 @@ CODES = {  # in the words of a script's error, where older servers leave the cod
     "READONLY": StoreFault.READ_ONLY,
     "OOM ": StoreFault.FULL,
 }
+OF_TLS = {
+    FailureKind.CERTIFICATE_WRONG_NAME: StoreFault.CERTIFICATE_WRONG_NAME,
+    FailureKind.CERTIFICATE_UNTRUSTED: StoreFault.CERTIFICATE_UNTRUSTED,
+    FailureKind.CERTIFICATE_EXPIRED: StoreFault.CERTIFICATE_EXPIRED,
+    FailureKind.CERTIFICATE_NOT_YET_VALID: StoreFault.CERTIFICATE_NOT_YET_VALID,
+    FailureKind.PLAIN_HTTP: StoreFault.NOT_TLS,  # or plain Redis: no TLS comes back
+}
 KINDS: dict[type[BaseException], StoreFault] = {  # the first that fits
     NoScriptError: StoreFault.NO_SCRIPT,
     ReadOnlyError: StoreFault.READ_ONLY,
@@ -75,7 +90,6 @@ KINDS: dict[type[BaseException], StoreFault] = {  # the first that fits
     AuthorizationError: StoreFault.CREDENTIALS,
     TimeoutError: StoreFault.TIMEOUT,
     RedisTimeoutError: StoreFault.TIMEOUT,
-    ssl.SSLError: StoreFault.TLS,
     socket.gaierror: StoreFault.NAME,
     ConnectionRefusedError: StoreFault.REFUSED,
     FileNotFoundError: StoreFault.REFUSED,  # no such Unix socket
@@ -238,6 +252,8 @@ class Links:
                 answer = link.run(deadline, most_bytes, *command)
             except Exception as error:  # a server that is not a Redis may make the parser fail in any way
                 fault = _fault_of(error)
+                if fault is StoreFault.CREDENTIALS and not self._address.password:
+                    fault = StoreFault.UNAUTHENTICATED
                 if isinstance(error, ResponseError) and link.is_connected:
                     self._idle.append(link)
                 else:
@@ -267,6 +283,8 @@ class Links:
 
 def _fault_of(error: BaseException) -> StoreFault:
     """Return what an error of redis-py, or of a socket, means."""
+    if isinstance(error, ssl.SSLError):
+        return OF_TLS.get(tls_kind([error]) or FailureKind.TLS, StoreFault.TLS)
     by_kind = next((fault for kind, fault in KINDS.items() if isinstance(error, kind)), None)
     if by_kind is not None:
         return by_kind

@@ -12,9 +12,26 @@ WORDS: dict[StoreFault, tuple[str, str]] = {
     StoreFault.NAME: ("has no address", "correct the host in ZDEMO_CACHE_URL"),
     StoreFault.TIMEOUT: ("does not answer in time", "check the store, and the network to it"),
     StoreFault.BUSY: ("does not answer in time", "check the store, and the network to it"),
+    StoreFault.CERTIFICATE_WRONG_NAME: (
+        "has a TLS certificate for another name",
+        "use the certificate's name in ZDEMO_CACHE_URL, or get a certificate for this one",
+    ),
+    StoreFault.CERTIFICATE_UNTRUSTED: (
+        "has a TLS certificate that is not trusted: it is self-signed, or its CA is unknown here",
+        "add ?ssl_ca_certs=FILE to ZDEMO_CACHE_URL, with the CA's certificate in PEM",
+    ),
+    StoreFault.CERTIFICATE_EXPIRED: (
+        "has a TLS certificate that has expired",
+        "renew it; if it is new, check this machine's clock",
+    ),
+    StoreFault.CERTIFICATE_NOT_YET_VALID: (
+        "has a TLS certificate that is not valid yet",
+        "check this machine's clock, then the certificate's dates",
+    ),
+    StoreFault.NOT_TLS: ("does not speak TLS", "use redis:// in ZDEMO_CACHE_URL; rediss:// is for a port with TLS"),
     StoreFault.TLS: (
         "fails in TLS",
-        "use rediss:// only for a port with TLS; add ?ssl_ca_certs=FILE if its certificate is from a private CA",
+        "check its log; if it asks for a client certificate, add ssl_certfile=FILE and ssl_keyfile=FILE",
     ),
     StoreFault.TLS_TIMEOUT: (
         "does not answer in TLS in time",
@@ -22,6 +39,7 @@ WORDS: dict[StoreFault, tuple[str, str]] = {
     ),
     StoreFault.CLOSED: ("closes connections", "check the store; if it expects TLS, use rediss:// in ZDEMO_CACHE_URL"),
     StoreFault.CREDENTIALS: ("refuses the user name or the password", "correct them in ZDEMO_CACHE_URL"),
+    StoreFault.UNAUTHENTICATED: ("requires a password", "put it into ZDEMO_CACHE_URL: redis://:PASSWORD@HOST"),
     StoreFault.PERMISSION: ("does not allow a command", f"allow the user in ZDEMO_CACHE_URL {PERMISSIONS}"),
     StoreFault.FULL: ("is full", "raise its maxmemory, or set its maxmemory-policy to volatile-ttl"),
     StoreFault.READ_ONLY: ("is a replica, which is read-only", "name the primary in ZDEMO_CACHE_URL"),
