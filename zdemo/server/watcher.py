@@ -23,6 +23,7 @@ ERROR = "zdemo.error"  # that was raised
 
 MOST_BODY_BYTES = 64 * 1024  # that are kept of an answer
 MOST_HEADERS = 40  # that are kept of a request
+MOST_HEADER_BYTES = 64 * 1024  # of all of them
 
 
 @dataclass(kw_only=True)
@@ -94,6 +95,8 @@ class TracedCall:
         trace.request_headers = list(_headers(environ))
         trace.status, trace.response_headers, trace.seconds = status, list(headers), seconds
         trace.introspection, trace.error = environ.get(INTROSPECTION), environ.get(ERROR)
+        if trace.error:
+            trace.error.__traceback__ = None  # its frames hold the whole request
         trace.outcome, trace.reason = environ.get(OUTCOME, "ok"), environ.get(REASON)
 
     def run(self, app: Callable[[], Iterable[bytes]]) -> Iterable[bytes]:
@@ -138,6 +141,9 @@ class _TracedBody:
 def _headers(environ: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield the header fields of a request, without cookies, which are other programs' secrets."""
     names = [name for name in environ if name.startswith("HTTP_") and name != "HTTP_COOKIE"][:MOST_HEADERS]
+    names.sort(key=lambda name: name != "HTTP_AUTHORIZATION")  # the others may leave no room for it
+    room = MOST_HEADER_BYTES
     for name in (*names, "CONTENT_TYPE", "CONTENT_LENGTH"):
-        if value := environ.get(name):
-            yield name.removeprefix("HTTP_").replace("_", "-").title(), str(value)
+        if value := str(environ.get(name, ""))[:room]:
+            room -= len(value)
+            yield name.removeprefix("HTTP_").replace("_", "-").title(), value
