@@ -337,6 +337,7 @@ def test_every_page_hears_of_a_change_also_one_that_is_opened_later(site: PageSi
     assert found.pop("id")
     assert found == {
         "text": f"revoked {ROLE} from reader",
+        "after": answer["after"],
         "at": answer["at"],
         "until": answer["until"],
         "change": "revoke",

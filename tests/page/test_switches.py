@@ -37,6 +37,20 @@ def test_a_revoked_role_turns_200s_into_refusals_within_the_removal_window(perso
     person.sees("200")
 
 
+def test_a_request_says_that_an_answer_from_before_the_change_admitted_it(browser: Browser, tmp_path: Path) -> None:
+    from_before = "Admitted by an answer from before the change"
+    with site(tmp_path, cache_seconds=600.0) as own, visit(browser, own) as person:
+        person.send(SCOPED, "reader")
+        person.send(PRIVATE, "visitor")
+        person.button("Revoke", of="reader").click()
+        expect(person.button("Grant", of="reader")).to_be_visible()
+        person.send(SCOPED, "reader")
+        person.sees("200", from_before)
+        person.send(PRIVATE, "visitor")
+        person.sees("visitor")
+        expect(person.part("Sequence")).not_to_contain_text(from_before)
+
+
 def test_a_revoked_role_is_refused_at_once_if_the_api_is_to_forget(person: Visit) -> None:
     person.send(SCOPED, "reader")
     person.sees("200")

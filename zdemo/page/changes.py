@@ -55,6 +55,7 @@ def change(context: PageContext, body: Body) -> dict[str, Any]:
     answer is a state too, with what is wrong: no page can know that before it asks.
     """
     name, forgets = text_of(body, "change"), flag_of(body, "forget", False)
+    after = time.time()
     try:
         done = _made(context, name, body)
     except ZdemoError as error:
@@ -62,6 +63,7 @@ def change(context: PageContext, body: Body) -> dict[str, Any]:
     at, shown = time.time(), done.shown_after_seconds
     answer = changes_document(context) | {
         "error": None,
+        "after": after,
         "at": at,
         "shown_after_ms": None if shown is None else round(shown * 1000, 1),
     }
@@ -73,7 +75,7 @@ def change(context: PageContext, body: Body) -> dict[str, Any]:
     if done.text:
         context.explanations.clear()
         what = {"change": name, "user_id": done.user_id, "role": done.role}
-        context.tell(CHANGED, {"text": answer["text"], "at": at, "until": until, **what})
+        context.tell(CHANGED, {"text": answer["text"], "after": after, "at": at, "until": until, **what})
     return answer
 
 

@@ -182,10 +182,10 @@ async function apply(order) {
 async function carryOut(order) {
   try {
     const answer = await change({ ...order, forget: byId("forget").checked });
-    const { error, text, at, until, shown_after_ms: shown, ...changes } = answer;
+    const { error, text, after, at, until, shown_after_ms: shown, ...changes } = answer;
     const took = typeof shown === "number" ? ` (ZITADEL showed it after ${Math.round(shown)} ms)` : "";
     setText(byId("change-result"), error ?? (text ? text + took : NO_CHANGE));
-    if (text) showChange({ text, at, until, user_id: order.user_id ?? EVERYBODY });
+    if (text) showChange({ text, after, at, until, user_id: order.user_id ?? EVERYBODY });
     keepChanges(changes);
   } catch (error) {
     setText(byId("change-result"), error.hint ? `${error.message}: ${error.hint}` : error.message);

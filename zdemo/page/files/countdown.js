@@ -18,29 +18,29 @@ export function startCountdown() {
 
 /**
  * Show a change of ZITADEL: in the feed, and for how long answers from before it may still pass.
- * @param {{text: string, at: number, until: number | null, user_id: string}} change on the server's clock; null: none may
- *   pass; the ID is empty for a change of ZITADEL itself
+ * @param {{text: string, after: number, at: number, until: number | null, user_id: string}} change made between two
+ *   times on the server's clock; null: no older answer may pass; the ID is empty for a change of ZITADEL itself
  * @returns {boolean} whether it was not shown before
  */
-export function showChange({ text, at, until, user_id: user }) {
+export function showChange({ text, after, at, until, user_id: user }) {
   if (shown.has(at)) return false;
   shown.add(at);
   addNote(text, at);
   const isOpen = state.window && !state.window.closed && !state.window.isElsewhere;
   const last = Math.max(until ?? 0, isOpen ? state.window.until : 0); // an earlier change may still have its time
-  open(last, until ? [user] : [], false);
+  open(last, until ? [{ user, after, at }] : [], false);
   return true;
 }
 
-/** Show that users are not as they were, though no change was told of: they were changed just now at the latest. */
-export function showChangeElsewhere(users) {
-  open(now() + state.setup.ttl_seconds, users, true);
+/** Show changes that no page told of: they were made just now at the latest. */
+export function showChangeElsewhere(changes) {
+  open(now() + state.setup.ttl_seconds, changes, true);
 }
 
-function open(until, users, isElsewhere) {
-  const earlier = state.window && !state.window.closed ? state.window.users : [];
-  const all = [...earlier, ...users];
-  state.window = until > now() ? { from: now(), until, users: all, closed: false, isElsewhere } : null;
+function open(until, newer, isElsewhere) {
+  const earlier = state.window && !state.window.closed ? state.window.changes : [];
+  const changes = [...earlier, ...newer];
+  state.window = until > now() ? { from: now(), until, changes, closed: false, isElsewhere } : null;
   changed("window");
 }
 
@@ -48,8 +48,8 @@ function open(until, users, isElsewhere) {
 export function showForgotten(order) {
   state.orders.push(order);
   if (!state.window || state.window.closed) return;
-  state.window.users = notForgotten(state.window.users, [order]);
-  if (!state.window.users.length) state.window.until = Math.min(state.window.until, now());
+  state.window.changes = notForgotten(state.window.changes, [order]);
+  if (!state.window.changes.length) state.window.until = Math.min(state.window.until, now());
 }
 
 function tick() {

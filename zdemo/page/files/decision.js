@@ -8,6 +8,7 @@ const SHOWN_MS = 1500;
 const MISSING_ROLE = "insufficient_scope";
 const ROLES_CLAIM =
   "Roles count only in the roles claim of ZITADEL’s answer. Its scope does not say which roles are granted: for a PAT, it lists every role of the project.";
+const FROM_BEFORE = "Admitted by an answer from before the change. The API may still use it.";
 
 /**
  * Return what stands below the title of the step that decided.
@@ -16,6 +17,7 @@ const ROLES_CLAIM =
  */
 export function decisionCard(event, step) {
   const why = event.why;
+  if (event.isFromBefore) return make("div.why", {}, make("p.note", {}, FROM_BEFORE));
   if (!why) return step.ok ? null : make("div.why", {}, make("p", {}, event.outcome));
   return make(
     "div.why",

@@ -55,8 +55,8 @@ export async function refreshState(isTold = false) {
   try {
     const setup = await readState();
     if (state.answers !== asked) return; // a change was answered meanwhile, and knows better
-    const users = keepSetup(setup);
-    if (users.length && !isTold) showChangeElsewhere(users);
+    const changes = keepSetup(setup);
+    if (changes.length && !isTold) showChangeElsewhere(changes);
   } catch (error) {
     if (error.kind === "key") setConnection("key");
   }

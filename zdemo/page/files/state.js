@@ -2,7 +2,9 @@
 
 const MOST_EVENTS = 200; // as many as the server keeps
 export const EVERYBODY = ""; // in place of a user ID
+const CLIENT_ERROR = 400;
 
+/** @typedef {{user: string, after: number, at: number}} Change made between these two times */
 /** @typedef {"setup" | "events" | "selected" | "connection" | "view" | "window"} Topic */
 
 /** @type {Map<Topic, Set<() => void>>} */
@@ -28,7 +30,7 @@ export const state = {
   connection: "connecting",
   /** How many changes of this page were answered. */
   answers: 0,
-  /** Until when answers from before a change may pass, on the server's clock, and about which users. */
+  /** Until when answers from before changes may pass, on the server's clock, and from before which. */
   window: null,
   /** The orders to forget that have reached the API since the last look at ZITADEL. */
   orders: [],
@@ -77,8 +79,8 @@ export function now() {
 }
 
 /**
- * Keep the answer of /-/state. Return whose answers in the API are from before a change that it shows, by user ID: the
- * API may still use them. An empty ID means everybody's.
+ * Keep the answer of /-/state. Return the changes that it shows, if the API may still use answers from before them.
+ * @returns {Change[]}
  */
 export function keepSetup(setup) {
   const before = state.setup;
@@ -91,7 +93,11 @@ export function keepSetup(setup) {
   const { orders } = state;
   state.orders = []; // a change that is not seen yet comes after them
   if (!before?.changes.possible || !setup.changes.possible) return [];
-  return notForgotten(changedUsers(before.changes, setup.changes), orders);
+  const users = changedUsers(before.changes, setup.changes);
+  return notForgotten(
+    users.map((user) => ({ user, after: before.now, at: setup.now })),
+    orders,
+  );
 }
 
 function changedUsers({ users: before, ...others }, { users, ...othersNow }) {
@@ -99,9 +105,17 @@ function changedUsers({ users: before, ...others }, { users, ...othersNow }) {
   return users.filter((user, index) => !isSame(user, before[index])).map((user) => user.id);
 }
 
-/** Return the users whose answers no order to forget is about. @param {string[]} users @param {any[]} orders */
-export function notForgotten(users, orders) {
-  return users.filter((id) => !orders.some((order) => order.everything || order.user_id === id));
+/** Return the changes about which no order to forget is. @param {Change[]} changes @param {any[]} orders */
+export function notForgotten(changes, orders) {
+  return changes.filter(({ user }) => !orders.some((order) => order.everything || order.user_id === user));
+}
+
+/** Return whether a request was admitted after a change, by an answer from before it. */
+function isFromBefore({ at, status, answer, caller }) {
+  const changes = state.window && !state.window.closed ? state.window.changes : [];
+  const isOlder = (change) => typeof answer?.asked_at === "number" && answer.asked_at < change.after && change.at <= at;
+  const isAbout = (change) => change.user === EVERYBODY || change.user === caller?.user_id;
+  return status < CLIENT_ERROR && changes.some((change) => isAbout(change) && isOlder(change));
 }
 
 const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
@@ -119,6 +133,7 @@ export function addEvent(event) {
   if (typeof event?.id !== "string" || seen.has(event.id)) return;
   state.count += 1;
   event.number = state.count;
+  event.isFromBefore = isFromBefore(event);
   if (reasons.has(event.id)) event.why = reasons.get(event.id);
   seen.set(event.id, event);
   limit(seen);
