@@ -24,7 +24,15 @@ from zdemo.guard import Refusal
 from zdemo.introspection.forget import Forget
 from zdemo.server import create_app
 from zdemo.server.forgetting import FORGETTING, WORKER_UNCONFIRMED, Forgetting
-from zdemo.server.zitadel_events import CallsFollowed, order_in, right_signature, zitadel_events_route
+from zdemo.server.zitadel_events import (
+    ANOTHER_TIME,
+    NO_SIGNATURE,
+    NOT_SIGNED,
+    CallsFollowed,
+    checked_signature,
+    order_in,
+    zitadel_events_route,
+)
 from zdemo.serving.bus import Bus
 
 KEY = "98KmsU67"  # ZITADEL's documentation has keys of this form
@@ -81,16 +89,15 @@ class TestSignature:
     )
     def test_the_targets_key_signs_time_and_body(self, header: str, age: int) -> None:
         right = signature(BODY, at=NOW).partition("v1=")[2]
-        assert right_signature(header.format(now=NOW, right=right, wrong="0" * 64), BODY, KEY, now=NOW + age)
+        assert checked_signature(header.format(now=NOW, right=right, wrong="0" * 64), BODY, KEY, now=NOW + age) == right
 
     def test_the_signature_is_the_one_that_openssl_makes(self) -> None:
         """printf '%s' "$t.$body" | openssl dgst -sha256 -hmac "$key"."""
-        assert right_signature(f"t={NOW},v1={RIGHT}", BODY, KEY, now=NOW)
+        assert checked_signature(f"t={NOW},v1={RIGHT}", BODY, KEY, now=NOW) == RIGHT
 
     @pytest.mark.parametrize(
         ("header", "age"),
         [
-            ("", 0),
             ("v1={right}", 0),
             ("t={now}", 0),
             ("t={now},v1=", 0),
@@ -102,17 +109,25 @@ class TestSignature:
             ("t=-{now},v1={right}", 0),
             ("t={now}.0,v1={right}", 0),
             ("t=" + "9" * 400 + ",v1={right}", 0),
-            ("t={now},v1={right}", 301),
-            ("t={now},v1={right}", -301),
+            ("t={now},v1={right}x", 301),
         ],
     )
     def test_others_do_not_count(self, header: str, age: int) -> None:
         right = signature(BODY, at=NOW).partition("v1=")[2]
-        assert not right_signature(header.format(now=NOW, later=NOW + 1, right=right), BODY, KEY, now=NOW + age)
+        text = header.format(now=NOW, later=NOW + 1, right=right)
+        assert checked_signature(text, BODY, KEY, now=NOW + age) is NOT_SIGNED
+
+    def test_a_field_that_is_missing_is_named(self) -> None:
+        assert checked_signature("", BODY, KEY, now=NOW) is NO_SIGNATURE
+        assert "ZITADEL-Signature" in NO_SIGNATURE.description
+
+    @pytest.mark.parametrize("age", [301, -301])
+    def test_a_right_signature_of_another_time_is_told_apart(self, age: int) -> None:
+        assert checked_signature(signature(BODY, at=NOW), BODY, KEY, now=NOW + age) is ANOTHER_TIME
 
     @pytest.mark.parametrize(("body", "key"), [(BODY + b" ", KEY), (b"", KEY), (BODY, "another"), (BODY, "")])
     def test_another_body_or_key_does_not_count(self, body: bytes, key: str) -> None:
-        assert not right_signature(signature(BODY, at=NOW), body, key, now=NOW)
+        assert checked_signature(signature(BODY, at=NOW), body, key, now=NOW) is NOT_SIGNED
 
 
 class TestOrder:

@@ -128,7 +128,12 @@ def _operations(app: Flask, role_denied_status: int) -> dict[str, Json]:
                 "400": refusal_answer(
                     "The body is not an event.", zitadel_events.NO_EVENT, refusal_of_http(BadRequest())
                 ),
-                "403": refusal_answer("The call is not signed, or too old.", zitadel_events.NOT_SIGNED),
+                "403": refusal_answer(
+                    "The call is not signed, or at another time.",
+                    zitadel_events.NO_SIGNATURE,
+                    zitadel_events.NOT_SIGNED,
+                    zitadel_events.ANOTHER_TIME,
+                ),
             },
         ),
         "openapi": _operation("Show this document", {"200": answer("An OpenAPI document.", document)}),

@@ -29,7 +29,14 @@ PATH = "/-/zitadel-events"
 TOLERANCE_SECONDS = 300  # as ZITADEL's own libraries allow
 LAG_SECONDS = 0.5  # ZITADEL's answers show a change up to 0.2 s after its event
 MOST_CALLS = 10_000  # that are remembered
-NOT_SIGNED = refused(403, "forbidden", f"the call is not signed with {EVENTS_KEY}, or is older than 5 minutes")
+NO_SIGNATURE = refused(403, "forbidden", "the header field ZITADEL-Signature is missing")
+NOT_SIGNED = refused(403, "forbidden", f"the call is not signed with {EVENTS_KEY}")
+ANOTHER_TIME = refused(
+    403,
+    "forbidden",
+    "the signature is right, but its time differs by more than 5 minutes from this machine's clock: "
+    "the clocks differ, or the call is a repetition",
+)
 NO_EVENT = refused(400, "bad_request", "the body is not an event of ZITADEL's Actions v2")
 
 
@@ -73,9 +80,9 @@ def zitadel_events_route(
         read_body(request.environ)
         stream = request.environ["wsgi.input"]
         body = stream.read() if isinstance(stream, BytesIO) else b""
-        signature = right_signature(request.environ.get("HTTP_ZITADEL_SIGNATURE", ""), body, key, now=now())
-        if signature is None:
-            return refusal(NOT_SIGNED)
+        signature = checked_signature(request.environ.get("HTTP_ZITADEL_SIGNATURE", ""), body, key, now=now())
+        if isinstance(signature, Refusal):
+            return refusal(signature)
         order = order_in(body)
         if order is None:
             return refusal(NO_EVENT)
@@ -92,16 +99,19 @@ def zitadel_events_route(
     return blueprint
 
 
-def right_signature(header: str, body: bytes, key: str, *, now: float) -> str | None:
-    """Return the right signature, if a header field has it and its time is near ``now``."""
+def checked_signature(header: str, body: bytes, key: str, *, now: float) -> str | Refusal:
+    """Return the right signature, if a header field has it and its time is near ``now``; else why it does not count."""
+    if not header.strip():
+        return NO_SIGNATURE
     fields = [field.strip().partition("=") for field in header.split(",")]
     times = [value for name, _, value in fields if name == "t"]
     if len(times) != 1 or not re.fullmatch(r"\d{1,12}", times[0], re.ASCII):
-        return None
+        return NOT_SIGNED
     right = hmac.new(key.encode(), f"{times[0]}.".encode() + body, sha256).hexdigest()
     given = [value.encode("latin-1", "replace") for name, _, value in fields if name == "v1"]
-    is_given = any(hmac.compare_digest(right.encode(), one) for one in given)
-    return right if is_given and abs(now - int(times[0])) <= TOLERANCE_SECONDS else None
+    if not any(hmac.compare_digest(right.encode(), one) for one in given):
+        return NOT_SIGNED
+    return right if abs(now - int(times[0])) <= TOLERANCE_SECONDS else ANOTHER_TIME
 
 
 def order_in(body: bytes) -> Forget | None:
