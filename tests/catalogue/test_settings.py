@@ -29,6 +29,13 @@ def test_33_a_variable_that_hides_the_one_in_the_file(bare: Shell, zitadel: Emul
     )
 
 
+def test_what_hides_a_value_and_its_fix_are_said_once(bare: Shell) -> None:
+    bare.dotenv(ZDEMO_CACHE_TTL="60")
+    out = " ".join(bare("doctor", "--only", "settings.shadowed", ZDEMO_CACHE_TTL="5").out.split())
+    assert "fix unset ZDEMO_CACHE_TTL (if you want the value in .env)" in out
+    assert (out.count("is exported in this shell"), out.count("unset ZDEMO_CACHE_TTL")) == (1, 1)
+
+
 def test_two_places_with_one_value_are_no_fault(bare: Shell, zitadel: Emulator) -> None:
     bare.dotenv(**settings(zitadel.url))
     assert "hides" not in doctor(bare, {"CLIENT_ID": CLIENT_ID}).ran.out

@@ -26,6 +26,12 @@ from zdemo.serving.embedded import serving
 SCOPED = "/api/private-scoped"
 
 
+def test_an_exported_address_that_hides_another_is_said_once(own_shell: Shell, own_stack: Stack) -> None:
+    own_shell.dotenv(PAT=READER.pat, ZDEMO_API_URL="http://127.0.0.1:9")
+    ran = own_shell("call", "private", PAT="", ZDEMO_API_URL=own_stack.api_url)
+    assert ran.err == "note: ZDEMO_API_URL is exported in this shell and hides the one in .env\n"
+
+
 @pytest.mark.parametrize("route", Route)
 def test_an_accepted_call_shows_request_status_time_whose_token_and_message(shell: Shell, route: Route) -> None:
     ran = shell("call", route)

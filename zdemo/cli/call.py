@@ -145,7 +145,8 @@ def call(  # the options
             _tell_how_to_set(screen, token, environment)
         return ExitCode.YES
     if token:
-        tell_mixed_sources(screen, environment, "PAT", "ZDEMO_API_URL")
+        if API_URL not in environment.hidden:  # that is said with the outcome
+            tell_mixed_sources(screen, environment, "PAT", API_URL)
         if what.is_url and pat is None and not is_loopback(urlsplit(settings.api_url).hostname or ""):
             screen.tell(f"note: the token {token_line(environment, token)} goes to {settings.api_url}")
 

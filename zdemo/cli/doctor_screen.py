@@ -124,7 +124,7 @@ def _entries(done: Sequence[CheckReport], level: Detail) -> tuple[list[Block], l
     for report in (*failures, *(warnings if level.warnings or not failures else ())):
         if report.result.fix in fixes:
             continue
-        explaining = [warning for warning in warnings if explains(warning, report)]
+        explaining = [warning for warning in warnings if warning is not report and explains(warning, report)]
         fixes.update(warning.result.fix for warning in explaining)
         fixes.add(report.result.fix)
         if len(entries) < level.entries:

@@ -78,7 +78,8 @@ class _Project:
         hide_secrets(screen, environment)
         settings = AdminSettings.from_env(environment)
         tell_warnings(screen, settings)
-        tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
+        if "ZITADEL_DOMAIN" not in environment.hidden:  # that is said in the next line
+            tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
         tell_hidden(screen, environment, "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT", "ZITADEL_PROJECT_ID")
         self.client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
         self.introspector: IntrospectionClient | None = None

@@ -83,8 +83,9 @@ def _shadowed(context: DoctorContext) -> Result:
     hidden = {name: place for name, place in context.environment.shadowed.items() if is_setting(name)}
     wins = [value for value in context.environment.hidden.values() if value.wins]
     texts = hiding_words([*(value for name, value in context.environment.hidden.items() if name in hidden), *wins])
-    fix = [f"unset {' '.join(hidden)}  (if those in {context.path} are meant)"] if hidden else []
-    fix += [f"{value.step}  (if those in {value.place} are meant)" for value in wins]
+    wanted = f"the value{'' if len(hidden) == 1 else 's'} in {context.path}"
+    fix = [f"unset {' '.join(hidden)}  (if you want {wanted})"] if hidden else []
+    fix += [f"{value.step}  (if you want the values in {value.place})" for value in wins]
     for name, (*others, last) in _repeated(context.path).items():
         texts.append(f"{name} is set twice in {context.path}: line {last} counts, not {_lines(others)}")
         fix.append(f"keep the right one of {_lines((*others, last))} in {context.path}, and remove the other")
