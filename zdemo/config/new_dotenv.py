@@ -50,7 +50,7 @@ ZDEMO_VISITOR_PAT=
 # An administrator's token, for `zdemo role`, `zdemo doctor` and the page. Set it while you use it.
 # ZITADEL_ADMIN_PAT=
 
-# Where `zdemo call` finds the API.
+# Where `zdemo call` and `zdemo role` find the API.
 # ZDEMO_API_URL=http://127.0.0.1:5000
 
 # How many seconds the API may reuse ZITADEL's answer: the longest time a removed role or deleted token can still pass.
