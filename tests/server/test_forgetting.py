@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -271,6 +272,22 @@ def test_an_order_that_another_worker_does_not_confirm_has_no_result() -> None:
     assert forgetting.everywhere(order) is WORKER_UNCONFIRMED
     assert obeyed == [order]
     hub.close()
+
+
+@pytest.mark.parametrize(
+    ("order", "count", "line"),
+    [
+        (Forget(user_id=USER), 1, f"forgot 1 answer about user {USER}"),
+        (Forget.naming(token=READER.pat), 2, "forgot 2 answers about a token"),
+        (Forget(everything=True), 0, "forgot 0 answers: all that there were"),
+    ],
+)
+def test_the_log_says_what_was_forgotten(
+    caplog: pytest.LogCaptureFixture, order: Forget, count: int, line: str
+) -> None:
+    caplog.set_level(logging.INFO, "zdemo")
+    Forgetting(lambda _: count, lambda _: True, Bus()).everywhere(order)
+    assert caplog.messages == [line]
 
 
 @pytest.mark.parametrize(("published", "result"), [(True, 7), (False, STORE_UNCONFIRMED)])

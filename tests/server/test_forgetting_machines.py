@@ -25,7 +25,7 @@ from tests.support.redis_server import RedisServer, redis_server
 from tests.support.served import Served, environment_for, served
 from tests.support.upstream import Behaviour, answer, depending, json_body, upstream
 from tests.support.waiting import DEADLINE_SECONDS, eventually
-from zdemo.emulator import ADMIN, PROJECT_ID, emulate
+from zdemo.emulator import ADMIN, PROJECT_ID, READER, emulate
 from zdemo.errors import ZdemoError
 from zdemo.server import protect
 
@@ -140,6 +140,8 @@ def test_zdemo_role_reaches_all_machines_by_the_store_alone(store: RedisServer, 
                 assert ran.out.endswith("the APIs that share the store in ZDEMO_CACHE_URL follow at once\n")
                 for api in apis:
                     eventually("it follows", partial(statuses, api), {status}.__eq__)
+            for api in apis:
+                assert f"forgot 1 answer about user {READER.id}, as an order in the store says\n" in api.log
         store.stop()
         ran = shell("role", "revoke", "reader", "read:messages")
         assert ran.out.endswith("running APIs follow within their ZDEMO_CACHE_TTL\n")

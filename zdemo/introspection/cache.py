@@ -13,6 +13,7 @@ when a request comes in: one that joined an introspection in time is answered by
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -32,6 +33,8 @@ from zdemo.introspection.store import Entry, Store, bytes_for
 
 if TYPE_CHECKING:
     from zdemo.introspection.shared.answers import SharedAnswers
+
+log = logging.getLogger(__name__)
 
 
 class Flight:
@@ -139,7 +142,7 @@ class CachingIntrospector:
         self.counters = counters or Counters()
         self.shared = shared
         if shared:
-            shared.subscribe(self._drop)
+            shared.subscribe(self._obey)
 
     def introspect(self, token: str, *, own: bool = False) -> Introspection:
         """Ask, or answer from the cache; raises ZitadelUnavailable also if too many requests wait for ZITADEL.
@@ -177,6 +180,11 @@ class CachingIntrospector:
         if self.shared:
             self.shared.note(order)
         return self._drop(order)
+
+    def _obey(self, order: Forget) -> None:
+        """Carry out an order of the store. A line for each that drops an answer is no flood: each answer had one."""
+        if count := self._drop(order):
+            log.info("%s, as an order in the store says", order.outcome(count))
 
     def _drop(self, order: Forget) -> int:
         with self._lock:

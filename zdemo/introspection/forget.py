@@ -42,6 +42,13 @@ class Forget:
         """Tell whether an order without a token is about this answer. An inactive one may be about any user."""
         return self.everything or not answer.active or answer.text("sub") == self.user_id
 
+    def outcome(self, count: int) -> str:
+        """Return in words that so many answers were forgotten."""
+        answers = f"forgot {count} answer{'' if count == 1 else 's'}"
+        if self.everything:
+            return f"{answers}: all that there were"
+        return f"{answers} about {f'user {self.user_id}' if self.user_id is not None else 'a token'}"
+
     def to_message(self) -> dict[str, Any]:
         """Return the order as JSON for other processes."""
         if self.user_id is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 import threading
 from collections.abc import Callable
 from io import BytesIO
@@ -18,6 +19,8 @@ from zdemo.server.guard import refusal
 from zdemo.server.request_bodies import BodyReader
 from zdemo.serving.bus import Bus
 from zdemo.serving.loopback import is_local_program
+
+log = logging.getLogger(__name__)
 
 FORGETTING = "zdemo.forgetting"  # the app's extension; only zdemo's own server has it
 PATH = "/-/forget"
@@ -79,7 +82,9 @@ class Forgetting:
                 done = self._counted.wait_for(lambda: len(counts) >= self._bus.others, self._confirm_seconds)
                 if not done:
                     return WORKER_UNCONFIRMED
-                return own + sum(counts) if published else STORE_UNCONFIRMED
+                count = own + sum(counts)
+            log.info("%s", order.outcome(count))
+            return count if published else STORE_UNCONFIRMED
         finally:
             with self._counted:
                 del self._counts[number]
