@@ -114,6 +114,19 @@ def test_sigterm_stops_a_worker_whichever_thread_the_system_chooses(tmp_path: Pa
         assert another.command == worker.command
 
 
+@linux
+def test_a_worker_that_ends_again_and_again_ends_the_server_with_a_reason(tmp_path: Path) -> None:
+    def ended() -> int | None:
+        for worker in running.workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGKILL)
+        return running.process.poll()
+
+    with served(tmp_path, AWAY) as running:
+        assert eventually("it has ended", ended) == ExitCode.NO
+    assert "error: the API has stopped: a worker ended again within seconds of its start" in running.log
+
+
 def test_half_a_request_does_not_delay_the_end(tmp_path: Path) -> None:
     with served(tmp_path, AWAY) as running, socket.create_connection((LOOPBACK, running.port)) as slow:
         slow.sendall(b"GET /api/public HTTP/1.1\r\nX-Half")

@@ -80,7 +80,8 @@ def serve(
     ZDEMO_TIMEOUT, ZDEMO_ALLOW_HTTP, ZDEMO_ROLE_DENIED_STATUS; for the page, PAT, ZDEMO_VISITOR_PAT and
     ZITADEL_ADMIN_PAT
 
-    Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken; 3 a setting is missing or wrong
+    Exit codes: 0 ended by Ctrl-C or SIGTERM; 1 the port is taken, or a worker ended twice within seconds;
+    3 a setting is missing or wrong
 
     More: docs/api.md, docs/settings.md, docs/performance.md
     """
@@ -126,7 +127,12 @@ def serve(
             settings=settings, threads=threads, spare_threads=spare, json_logs=json_logs, open_metrics=open_metrics
         )
         build = PagedApp(worker=worker, options=page) if page else worker
-        serve_forever(build, listener, workers=workers, threads=own_threads + spare, connections=connections)
+        try:
+            serve_forever(build, listener, workers=workers, threads=own_threads + spare, connections=connections)
+        except ChildProcessError as failed:
+            raise ZdemoError(
+                f"the API has stopped: {failed}", hint="look for its error above, and for its kill in the system's log"
+            ) from failed
     return ExitCode.YES
 
 

@@ -61,7 +61,7 @@ class _Server(MPServer):
             super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # Granian's has no types
         except SystemExit:
             if exit_code or not self.interrupt_signal:
-                raise
+                raise ChildProcessError("a worker ended again within seconds of its start") from None
 
 
 def _holder(listener: socket.socket) -> Any:
@@ -82,6 +82,8 @@ def serve_forever(
 
     Ctrl-C on a terminal goes to the whole process group. A Granian worker that gets SIGINT, and SIGTERM from its parent
     a moment later, does not stop until it is killed: so workers block SIGINT, and get SIGTERM from this process alone.
+
+    A worker that ends is replaced. Raises ChildProcessError if the new one ends within seconds.
     """
     server = _server(listener, workers=workers, threads=threads, connections=connections)
     for one in (signal.SIGINT, signal.SIGTERM):  # Granian does that later
