@@ -63,6 +63,15 @@ def test_the_next_step_serves_the_api_where_its_url_says(bare: Shell, url: str, 
     assert f"next  zdemo serve --emulator --emulator-port 8951{option}" in re.split(r"  +\(.*|\n", ran.out)
 
 
+def test_the_hint_at_a_second_time_keeps_the_address_of_the_api(bare: Shell) -> None:
+    first = ("init", "--emulator", "--api-url", "http://127.0.0.1:5951")
+    other = (*first[:-1], "http://127.0.0.1:5952", "--env-file", "skeleton.env")
+    assert [bare(*first).code, bare("init", "--env-file", "skeleton.env").code] == [0, 0]
+    assert bare("init", "--emulator").lines[-1].endswith(" zdemo serve --emulator --port 5951")
+    hint = "zdemo init --emulator --api-url http://127.0.0.1:5952 --env-file emulator.env"
+    assert bare(*other).lines[-1].endswith(f" {hint}")
+
+
 def test_without_a_terminal_it_is_a_skeleton_that_doctor_finds_incomplete(bare: Shell) -> None:
     ran = bare("init")
     assert (ran.code, ran.err, ran.out.splitlines()[0]) == (0, "", "wrote .env: a skeleton to fill in")

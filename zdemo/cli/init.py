@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.env_file import at_port, emulator_env_file, serve_emulator, with_env_file
+from zdemo.cli.env_file import emulator_env_file, init_emulator, serve_emulator, with_env_file
 from zdemo.cli.gitignore import keep_out_of_git
 from zdemo.cli.layout import with_remark
 from zdemo.cli.options import EmulatorPort, EnvFile, check_address, check_needs_emulator
@@ -19,6 +19,7 @@ from zdemo.config.env_file import DEFAULT
 from zdemo.config.environment import read_environment
 from zdemo.config.new_dotenv import EMULATOR_PORT, SKELETON, create_dotenv, differences, emulator_text
 from zdemo.config.printable import printable
+from zdemo.config.settings import API_URL, DEFAULT_API_URL
 from zdemo.errors import ExitCode, SettingsError, ZdemoError
 
 OWN, EMULATOR = "own", "emulator"
@@ -61,7 +62,7 @@ def init(
     try:
         create_dotenv(path, text)
     except FileExistsError:
-        raise _refusal(path, text, emulator_port if emulator else None) from None
+        raise _refusal(path, text, emulator_port if emulator else None, api_url) from None
     screen.say(printable(f"wrote {path}: {'the settings of the emulator' if emulator else 'a skeleton to fill in'}"))
     keep_out_of_git(screen, path, yes=False)
     for name in read_environment(path).shadowed:
@@ -91,13 +92,16 @@ def _next_steps(path: Path, serve: str) -> list[tuple[str, str]]:
     return [("" if number else "next", row) for number, row in enumerate(rows)]
 
 
-def _refusal(path: Path, text: str, emulator_port: int | None) -> ZdemoError:
+def _refusal(path: Path, text: str, emulator_port: int | None, api_url: str) -> ZdemoError:
     """Return the error that says how an existing file differs from the text that was not written."""
     lines = [f"{path} exists, and was not changed"]
     port = emulator_port or EMULATOR_PORT
     other, has_settings = emulator_env_file(path, port)
-    command = "zdemo serve --emulator" if has_settings else "zdemo init --emulator"
-    hint = with_env_file(at_port(command, port), other)
+    if has_settings:
+        command = serve_emulator(port, read_environment(other).get(API_URL, ""))
+    else:
+        command = init_emulator(port, api_url or DEFAULT_API_URL)
+    hint = with_env_file(command, other)
     try:
         found = differences(path, text)
     except SettingsError as error:
