@@ -8,7 +8,7 @@ const SHOWN_MS = 1500;
 const MISSING_ROLE = "insufficient_scope";
 const ROLES_CLAIM =
   "Roles count only in the roles claim of ZITADEL’s answer. Its scope does not say which roles are granted: for a PAT, it lists every role of the project.";
-const FROM_BEFORE = "Admitted by an answer from before the change. The API may still use it.";
+const FROM_BEFORE = "Admitted by an answer from before the change. The API may use it until it is too old.";
 
 /**
  * Return what stands below the title of the step that decided.
