@@ -46,15 +46,15 @@ class Worker:
         """Serve until SIGTERM, or until the parent ends. Granian gives the arguments."""
         setproctitle(f"zdemo serve: worker {number} of {self.count}, {self.place}")
         running: list[None] = []  # one item per request in progress
-        _watch(running)  # before other threads start: those leave the stop signals to its thread
-        keep_on_one_processor(number, self.count)
-        MPServer._spawn_wsgi_worker(number, None, lambda: _counted(self._app(build), running), *rest)
+        _watch(running)
+        MPServer._spawn_wsgi_worker(number, None, lambda: _counted(self._app(number, build), running), *rest)
         _exit_at_once()
 
-    def _app(self, build: Callable[[Bus], WSGIApp]) -> WSGIApp:
+    def _app(self, number: int, build: Callable[[Bus], WSGIApp]) -> WSGIApp:
         bus = Bus(self.pipe, others=self.count - 1)
         app = build(bus)
         bus.start()
+        keep_on_one_processor(number, self.count)  # not before: to load all of it takes longer on one
         return app
 
 
