@@ -34,7 +34,7 @@ WORDS: dict[StoreFault, tuple[str, str]] = {
         "check its log; if it asks for a client certificate, add ssl_certfile=FILE and ssl_keyfile=FILE",
     ),
     StoreFault.TLS_TIMEOUT: (
-        "does not answer in TLS in time",
+        "does not answer in TLS in time: perhaps that port has no TLS",
         "check the store; use rediss:// only for a port with TLS",
     ),
     StoreFault.CLOSED: ("closes connections", "check the store; if it expects TLS, use rediss:// in ZDEMO_CACHE_URL"),
