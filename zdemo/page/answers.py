@@ -63,7 +63,7 @@ class PageRefusal(Exception):
 
 
 def error_text(error: ZdemoError) -> str:
-    """Return an error and its hint in one line, for an answer that is no refusal."""
+    """Return an error and its hint in one line, for an answer that is not a refusal."""
     return "; ".join(filter(None, (error.message, error.hint)))
 
 
