@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 CHECK_SECONDS = 1.0
 LEAST_GAIN = 0.25  # another processor must offer so much more of its time
+LEAST_OWN = 0.1  # a worker that needs less stays: workers that rest would gather where others rest too
 # Two servers that share a processor would otherwise both leave it for the same one, again and again.
 CHANCE_TO_MOVE = 0.5
 STAT = Path("/proc/stat")
@@ -91,6 +92,8 @@ class Place:
 
         ``idle`` is the share of the last time that each processor was idle, ``own`` what this process used of its own.
         """
+        if own < LEAST_OWN:
+            return self.processor
         best = max(self._all, key=lambda processor: idle.get(processor, 0.0))
         here = idle.get(self.processor, 0.0) + own  # what others leave of this one
         moves = idle.get(best, 0.0) >= here + LEAST_GAIN and self._chance() < CHANCE_TO_MOVE
