@@ -130,6 +130,17 @@ class TestKnownTokens:
             patient.release(held)
             assert known.result(PATIENCE_SECONDS) == held
 
+    def test_few_of_them_wait_beyond_that_and_the_others_leave_their_threads_at_once(self) -> None:
+        bulkhead = Bulkhead(12, waiters=0, wait_seconds=HOUR_SECONDS)
+        assert all(bulkhead.acquire(known=True) is not None for _ in range(12))
+        most = 0
+        with Crowd(20) as crowd:
+            callers = [crowd.submit(bulkhead.acquire, known=True) for _ in range(20)]
+            while not all(caller.done() for caller in callers):
+                most = max(most, bulkhead.waiting)
+        assert [caller.result() for caller in callers] == [None] * 20
+        assert most == 1
+
     def test_they_wait_longer(self) -> None:
         bulkhead = Bulkhead(1, waiters=MANY, wait_seconds=HOUR_SECONDS, shortest_wait_seconds=0.01)
         held = bulkhead.acquire()

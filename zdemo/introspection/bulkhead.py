@@ -31,7 +31,8 @@ class Bulkhead:
     """At most ``size`` slots, the last ``reserve`` of them for callers with a known token. Thread-safe.
 
     ``waiters`` is how many callers wait for a slot. One more is refused at once if its token is unknown. If it is
-    known, the last caller with an unknown token has to leave; if there is none, the caller waits for ``BRIEF_SECONDS``.
+    known, the last caller with an unknown token has to leave; if there is none, the caller waits for ``BRIEF_SECONDS``,
+    and is refused at once if too many do: each takes a thread from callers that need no slot.
 
     A caller with a known token waits up to ``wait_seconds``. One with an unknown token waits for a part of that, which
     grows with the number of those that wait, so that callers that came at once and in vain leave one by one.
@@ -50,6 +51,8 @@ class Bulkhead:
         self.size = size
         self._limits = {True: size, False: size - reserve}  # by whether the token is known
         self._waiters = waiters
+        self._most_brief = max(1, size // 12)
+        self._brief = 0
         self._wait_seconds = wait_seconds
         self._shortest_wait_seconds = wait_seconds if shortest_wait_seconds is None else shortest_wait_seconds
         self._clock = clock
@@ -67,8 +70,10 @@ class Bulkhead:
                 self._moved_at = self._clock()
                 return self._generation
             has_place = self.waiting < self._waiters or (known and self._send_one_away())
-            if not (has_place or known):
-                return None
+            if not has_place:
+                if not known or self._brief >= self._most_brief:
+                    return None
+                self._brief += 1
             waiter = _Waiter()
             self._queues[known].append(waiter)
             wait_seconds = self._patience(known=known) if has_place else BRIEF_SECONDS
@@ -77,6 +82,10 @@ class Bulkhead:
         except BaseException:
             self._leave(waiter, known=known)
             raise
+        finally:
+            if not has_place:
+                with self._lock:
+                    self._brief -= 1
         with self._lock:
             if not waiter.called.is_set():
                 self._queues[known].remove(waiter)
