@@ -99,7 +99,7 @@ def test_processors_of_which_one_is_not_known_are_all_used(tmp_path: Path) -> No
         ({0: 0.2, 1: 0.9}, 0.1, MOVES, 1),
         ({0: 0.2, 1: 0.9}, 0.1, STAYS, 0),  # the other server that is here may move instead
         ({0: 0.2, 1: 0.9}, 0.7, MOVES, 0),  # most of it is this process itself
-        ({0: 0.4, 1: 0.7}, 0.1, MOVES, 0),  # too little to gain
+        ({0: 0.4, 1: 0.6}, 0.1, MOVES, 0),  # too little to gain
         ({0: 0.2, 1: 0.9}, 0.0, MOVES, 0),  # it has nothing to do
         ({1: 1.0}, 0.1, MOVES, 1),  # a processor that was turned off
         ({0: 0.1, 5: 1.0}, 0.1, MOVES, 0),  # not one of ours

@@ -19,8 +19,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-CHECK_SECONDS = 1.0
-LEAST_GAIN = 0.25  # another processor must offer so much more of its time
+CHECK_SECONDS = 0.5
+LEAST_GAIN = 0.2  # another processor must offer so much more of its time
 LEAST_OWN = 0.1  # a worker that needs less stays: workers that rest would gather where others rest too
 # Two servers that share a processor would otherwise both leave it for the same one, again and again.
 CHANCE_TO_MOVE = 0.5
