@@ -136,9 +136,12 @@ def test_a_body_of_a_head_request_is_not_read(hasty: Api) -> None:
 
 def test_many_bodies_at_once_are_answered(api: Api) -> None:
     form = request(PRIVATE, BEARER, FORM, CHUNKED, body=chunked(b"a=1&", b"b=2"))
+
+    def sent(_: int) -> int:  # again, if too many others wait at that moment
+        return eventually("there is a place for it", lambda: api.send(form).status, lambda status: status != 413)
+
     with ThreadPoolExecutor(THREADS) as pool:
-        statuses = {reply.status for reply in pool.map(api.send, [form] * 120)}
-    assert statuses == {200}
+        assert set(pool.map(sent, range(120))) == {200}
 
 
 def test_a_body_that_ends_too_early_is_the_clients_fault(api: Api) -> None:
