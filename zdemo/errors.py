@@ -56,6 +56,17 @@ class ZdemoError(Exception):
             self.add_note(f"hint: {hint}")  # for the traceback in apps that do not catch it
 
 
+def drop_frames(error: BaseException | None) -> None:
+    """Drop the tracebacks of an error that is kept, and of those that led to it: their frames hold the whole request.
+
+    What the frames hold may hold the error in turn. Only Python's collector can free such a circle, and it stops all
+    threads for that.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
+
+
 class UsageError(ZdemoError):
     """A command line that is wrong."""
 

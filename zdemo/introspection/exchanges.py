@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from zdemo.errors import ConnectionFailed
+from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
 from zdemo.http.response import Response
 from zdemo.introspection.model import Introspection
 
@@ -26,10 +26,11 @@ class Exchange:
 
 
 class Watched(Protocol):
-    """What is noted of a request: what it asked, and the answer in the cache that was too old for it."""
+    """What is noted of a request: what it asked, the answer in the cache that was too old for it, and why it failed."""
 
     exchanges: list[Exchange]
     too_old: Introspection | None
+    error: Refused | IntrospectionError | None
 
 
 watched: ContextVar[Watched | None] = ContextVar("zdemo_watched", default=None)

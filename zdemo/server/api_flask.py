@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from flask import Flask, Request, Response
 from flask.json.provider import DefaultJSONProvider
 from flask.sessions import NullSession, SessionInterface
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import MapAdapter, Rule
 from werkzeug.sansio.utils import get_host
 
 LONGEST_KEPT_HOST = 255  # characters
@@ -60,6 +60,30 @@ class NoSessions(SessionInterface):
         return self._empty
 
 
+class KeptRoutes(MapAdapter):
+    """Finds a route without variables once, and not for each request.
+
+    Werkzeug's search also leaves garbage that only Python's collector can free, and that stops all threads.
+    ``found`` has the routes by path and method. Only a route's own path is kept there, not the ways to spell it.
+    """
+
+    def __init__(self, *args: Any, found: dict[tuple[str, str], Rule], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._found = found
+
+    def match(self, *args: Any, **kwargs: Any) -> tuple[Any, Mapping[str, Any]]:
+        """Return a route and its variables as werkzeug does."""
+        if args or kwargs != {"return_rule": True}:  # what Flask asks for each request
+            return super().match(*args, **kwargs)
+        key = self.path_info, self.default_method
+        if rule := self._found.get(key):
+            return rule, {}
+        rule, variables = super().match(return_rule=True)
+        if self.path_info == rule.rule and not rule.arguments and self.default_method in (rule.methods or ()):
+            self._found[key] = rule
+        return rule, variables
+
+
 class ApiFlask(Flask):
     """The app of the example API."""
 
@@ -67,12 +91,17 @@ class ApiFlask(Flask):
     json_provider_class = OneEncoder
     session_interface = NoSessions()
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._found_routes: dict[tuple[str, str], Rule] = {}
+
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Return what finds the route of a request: by its path alone, since no route here has a host of its own."""
         if request is None or self.config.get("TRUSTED_HOSTS"):  # the latter is new in Flask 3.1
             return super().create_url_adapter(request)
-        return MapAdapter(
+        return KeptRoutes(
             self.url_map,
+            found=self._found_routes,
             server_name=_host(request.scheme, request.environ.get("HTTP_HOST")),
             script_name=request.root_path,
             subdomain="",

@@ -12,6 +12,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from zdemo.config.settings import Settings
+from zdemo.errors import drop_frames
 from zdemo.guard import DEFAULT_THREADS, Guard, load_settings
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.cache import CachingIntrospector
@@ -94,6 +95,7 @@ def _new_metrics(counters: Counters) -> Metrics:
 
 
 def _answer_http_error(error: HTTPException) -> Response:
+    drop_frames(error)  # the request keeps it, if no route was found
     response = refusal(refusal_of_http(error))
     return cut_connection_after(response) if isinstance(error, BodyTooSlow) else response
 

@@ -38,12 +38,13 @@ from zdemo.guard import (
     refusal_of,
 )
 from zdemo.introspection.build import build_introspector
+from zdemo.introspection.exchanges import watched
 from zdemo.introspection.model import Introspector
 from zdemo.introspection.rate_limited_log import RateLimitedLog
 from zdemo.server.log_lines import LACKS
 from zdemo.server.observe import ID_HEADER, NO_STORE, OBSERVED, REQUEST_ID, VARY
 from zdemo.server.open_views import mark, watch
-from zdemo.server.watcher import ERROR, INTROSPECTION, OUTCOME, REASON
+from zdemo.server.watcher import INTROSPECTION, OUTCOME, REASON
 
 logger = logging.getLogger("zdemo.server")
 P = ParamSpec("P")
@@ -180,7 +181,8 @@ def refusal(refused: Refusal) -> Response:
 
 
 def _answer_refusal(refused: Refused) -> Response:
-    request.environ[ERROR] = refused
+    if traced := watched.get():
+        traced.error = refused
     response = _private(refusal(refusal_of(refused)), request.environ)
     if isinstance(refused, InsufficientScope):
         request.environ[REASON] = f"{LACKS} {refused.lacking}"
@@ -190,5 +192,7 @@ def _answer_refusal(refused: Refused) -> Response:
 def _answer_failure(error: IntrospectionError) -> Response:
     guard: Guard = current_app.extensions[EXTENSION]
     response = _private(refusal(failure_of(error, guard.log, request_id())), request.environ)
-    request.environ |= {REASON: error.message, ERROR: error}
+    request.environ[REASON] = error.message
+    if traced := watched.get():
+        traced.error = error
     return response

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Request
 
-from zdemo.errors import IntrospectionError, Refused
+from zdemo.errors import IntrospectionError, Refused, drop_frames
 from zdemo.introspection.exchanges import Exchange, watched
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspection
@@ -19,7 +19,6 @@ WATCHER = "zdemo.watcher"  # the extension of an app that holds its ``Watcher``
 # What the guard leaves in a request's environment
 OUTCOME, REASON = "zdemo.outcome", "zdemo.reason"  # of a refusal; the reason is for the log alone
 INTROSPECTION = "zdemo.introspection"  # of the token, admitted or not, or None; there once a guard has looked
-ERROR = "zdemo.error"  # that was raised
 
 MOST_BODY_BYTES = 64 * 1024  # that are kept of an answer
 MOST_HEADERS = 40  # that are kept of a request
@@ -94,9 +93,8 @@ class TracedCall:
         trace, environ = self.trace, request.environ
         trace.request_headers = list(_headers(environ))
         trace.status, trace.response_headers, trace.seconds = status, list(headers), seconds
-        trace.introspection, trace.error = environ.get(INTROSPECTION), environ.get(ERROR)
-        if trace.error:
-            trace.error.__traceback__ = None  # its frames hold the whole request
+        trace.introspection = environ.get(INTROSPECTION)
+        drop_frames(trace.error)
         trace.outcome, trace.reason = environ.get(OUTCOME, "ok"), environ.get(REASON)
 
     def run(self, app: Callable[[], Iterable[bytes]]) -> Iterable[bytes]:

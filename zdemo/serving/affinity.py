@@ -4,7 +4,8 @@ Only one thread of a process runs Python at a time. Without this, Linux wakes th
 idle, whose caches hold nothing of the interpreter, so a request takes twice the processor time; docs/performance.md has
 the figures. Other servers bind their threads too: Apache Traffic Server by default, nginx with worker_cpu_affinity.
 
-The choice is not for ever: where other programs take the processor, the worker moves to one that is idle for longer.
+The choice is not for ever: where other programs take the processor, the worker moves to one that is idle for longer,
+if there are processors that no other worker needs.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import NamedTuple
 
 CHECK_SECONDS = 0.5
 LEAST_GAIN = 0.2  # another processor must offer so much more of its time
-LEAST_OWN = 0.1  # a worker that needs less stays: workers that rest would gather where others rest too
+LEAST_OWN = 0.1  # a worker that needs less stays: servers that rest would gather where others rest too
 # Two servers that share a processor would otherwise both leave it for the same one, again and again.
 CHANCE_TO_MOVE = 0.5
 STAT = Path("/proc/stat")
@@ -41,9 +42,10 @@ def keep_on_one_processor(number: int, workers: int, stat: Path = STAT) -> None:
     if len(allowed) < max(2, workers) or not all(map(idle_seconds(stat).get, allowed)):
         return
     order = spread(allowed)
-    first = (os.getppid() + number) % len(order)  # other servers on this machine, with other parents, begin elsewhere
-    place = Place([*order[first:], *order[:first]])
-    if place.bind():
+    turn = os.getppid() % len(order)  # other servers on this machine, with other parents, begin elsewhere
+    own = [*order[turn:], *order[:turn]][number - 1 :: workers]  # no other worker of this server runs on these
+    place = Place(own)
+    if place.bind() and len(own) > 1:
         threading.Thread(target=follow, args=(place, _readings(stat)), name="affinity", daemon=True).start()
 
 
