@@ -11,7 +11,7 @@ from tests.support.apis import settings_for
 from tests.support.connection_faults import ACTIVE
 from tests.support.upstream import Upstream, answer, hang_up, upstream
 from tests.support.waiting import eventually
-from zdemo.errors import ConnectionFailed, ZitadelUnavailable
+from zdemo.errors import ConnectionFailed, IntrospectionError, Refused, ZitadelUnavailable
 from zdemo.http.response import Response
 from zdemo.introspection import exchanges
 from zdemo.introspection.build import build_introspector
@@ -24,6 +24,7 @@ from zdemo.introspection.model import Introspection
 class Request:
     exchanges: list[Exchange] = field(default_factory=list)
     too_old: Introspection | None = None
+    error: Refused | IntrospectionError | None = None
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from typing import Any
 import flask
 import pytest
 from flask import Flask, Response
+from werkzeug.routing import Rule
 
 from tests.support.apis import running
 from tests.support.wire import request
-from zdemo.server.api_flask import ApiFlask
+from zdemo.server.api_flask import ApiFlask, KeptRoutes
 
 ANSWERS: dict[str, Callable[[], Any]] = {
     "/dict": lambda: {"b": "é", "a": [1, None, datetime(2026, 1, 2, tzinfo=UTC)]},
@@ -59,6 +60,24 @@ def test_hosts_that_are_not_trusted_are_refused() -> None:
     app.config["TRUSTED_HOSTS"] = ["api.example"]
     requests = [request("/dict", host=host) for host in ("api.example", "other.example")]
     assert [answer[0] for answer in answers_of(app, requests)] == [200, 400]
+
+
+def test_only_the_own_path_of_a_route_without_variables_is_kept() -> None:
+    app, found = ApiFlask("app"), dict[tuple[str, str], Rule]()
+    for path in ("/where", "/users/<name>"):
+        app.add_url_rule(path, path, str)
+
+    def match(path: str, method: str = "GET") -> tuple[str, object]:
+        place = {"server_name": "a", "script_name": "", "subdomain": "", "url_scheme": "http"}
+        routes = KeptRoutes(app.url_map, found=found, path_info=path, default_method=method, **place)
+        rule, variables = routes.match(return_rule=True)
+        return rule.rule, variables
+
+    for _ in range(2):
+        assert match("/where") == match("//where") == match("////where") == match("/where", "get") == ("/where", {})
+        assert match("/users/ada") == ("/users/<name>", {"name": "ada"})
+        assert match("/users/bob") == ("/users/<name>", {"name": "bob"})
+    assert list(found) == [("/where", "GET")]
 
 
 def test_a_long_host_is_not_kept() -> None:

@@ -1,0 +1,121 @@
+"""A request leaves nothing that only Python's collector can free, since it stops all threads for that."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from flask import Flask
+
+from tests.support.apis import PRIVATE, PUBLIC, SCOPED, settings_for
+from tests.support.introspector_doubles import ACTIVE, INACTIVE
+from zdemo.errors import IntrospectionError, ZitadelUnavailable
+from zdemo.introspection.model import Introspection
+from zdemo.server import create_app, protect, requires_token
+from zdemo.server.watcher import WATCHER
+
+REQUESTS = 30
+SETTINGS = settings_for("http://127.0.0.1:9", project_id=None)
+
+
+class Zitadel:
+    """A ZITADEL that fails, unless it has something to say; an error comes from another one, as in the client."""
+
+    def __init__(self, outcome: Introspection | type[IntrospectionError]) -> None:
+        self._outcome = outcome
+
+    def introspect(self, token: str) -> Introspection:  # noqa: ARG002  # the protocol
+        if isinstance(self._outcome, Introspection):
+            return self._outcome
+        try:
+            raise TimeoutError
+        except TimeoutError as error:
+            raise self._outcome("it takes too long", hint="wait") from error
+
+
+def example_api(zitadel: Zitadel) -> Flask:
+    return create_app(SETTINGS, zitadel)
+
+
+def watched_api(zitadel: Zitadel) -> Flask:
+    app = create_app(SETTINGS, zitadel)
+    app.extensions[WATCHER].watching = True
+    return app
+
+
+def own_app(zitadel: Zitadel) -> Flask:
+    app = protect(Flask("own"), SETTINGS, zitadel)
+
+    @app.get(PRIVATE)
+    @requires_token
+    def private() -> str:
+        return "private"
+
+    return app
+
+
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def status_of(app: Flask, path: str) -> str:
+    """Call an app as a server does. Flask's own test client leaves garbage."""
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "SERVER_NAME": "a", "SERVER_PORT": "1"}
+    environ |= {"wsgi.url_scheme": "http", "HTTP_AUTHORIZATION": "Bearer a-token"}
+    statuses: list[str] = []
+
+    def start(status: str, *_: object) -> Callable[[bytes], object]:
+        statuses.append(status)
+        return len  # nobody calls it
+
+    body = app(environ, start)
+    b"".join(body)
+    if close := getattr(body, "close", None):
+        close()
+    return statuses[0][:3]
+
+
+@pytest.mark.parametrize("make", [example_api, watched_api])
+@pytest.mark.parametrize(
+    ("outcome", "path", "status"),
+    [
+        (ACTIVE, PUBLIC, "200"),
+        (ACTIVE, PRIVATE, "200"),
+        (ACTIVE, SCOPED, "401"),
+        (INACTIVE, PRIVATE, "401"),
+        (ZitadelUnavailable, PRIVATE, "503"),
+    ],
+)
+def test_a_request_leaves_no_garbage(
+    make: Callable[[Zitadel], Flask], outcome: Introspection | type[IntrospectionError], path: str, status: str
+) -> None:
+    check(make(Zitadel(outcome)), path, status, most_each=0)
+
+
+def test_a_path_without_a_route_leaves_what_werkzeug_leaves() -> None:
+    check(example_api(Zitadel(ACTIVE)), "/none", "404", most_each=8)
+
+
+@pytest.mark.parametrize("outcome", [INACTIVE, ZitadelUnavailable])
+def test_a_refusal_by_an_app_of_its_own_leaves_what_werkzeug_leaves(
+    outcome: Introspection | type[IntrospectionError],
+) -> None:
+    check(own_app(Zitadel(outcome)), PRIVATE, "401" if outcome is INACTIVE else "503", most_each=8)
+
+
+def check(app: Flask, path: str, status: str, *, most_each: int) -> None:
+    for _ in range(3):  # the first requests fill caches
+        assert status_of(app, path) == status
+    with _no_collector():
+        for _ in range(REQUESTS):
+            status_of(app, path)
+        found = gc.collect()
+    assert found < REQUESTS * (most_each + 1)  # other threads of the tests may leave some
