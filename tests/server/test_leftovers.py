@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,6 +13,7 @@ from flask import Flask
 
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, settings_for
 from tests.support.introspector_doubles import ACTIVE, INACTIVE
+from tests.support.processes import ROOT
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.model import Introspection
 from zdemo.server import create_app, protect, requires_token
@@ -109,6 +112,23 @@ def test_a_refusal_by_an_app_of_its_own_leaves_what_werkzeug_leaves(
     outcome: Introspection | type[IntrospectionError],
 ) -> None:
     check(own_app(Zitadel(outcome)), PRIVATE, "401" if outcome is INACTIVE else "503", most_each=8)
+
+
+FREEZES = """
+import gc
+from tests.server.test_leftovers import SETTINGS
+from zdemo.server import WorkerApp
+
+app = WorkerApp(settings=SETTINGS, threads=4, spare_threads=0, json_logs=False, open_metrics=False)()
+print(len([one for one in gc.get_objects() if one is app]))
+"""
+
+
+def test_what_a_worker_has_loaded_is_not_searched_for_garbage() -> None:
+    """In a process of its own, since what is frozen stays frozen."""
+    command = [sys.executable, "-c", FREEZES]
+    ran = subprocess.run(command, capture_output=True, check=True, cwd=ROOT, text=True)  # noqa: S603  # it is above
+    assert ran.stdout.strip() == "0"
 
 
 def check(app: Flask, path: str, status: str, *, most_each: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.served import environment_for, served
 from tests.support.waiting import eventually
-from zdemo.serving.affinity import CHANCE_TO_MOVE, Place, idle_seconds, spread
+from zdemo.serving.affinity import CHANCE_TO_MOVE, Place, idle_seconds, share, spread
 
 AWAY = environment_for("http://localhost:1")
 MOVES, STAYS = 0.0, CHANCE_TO_MOVE
@@ -110,6 +110,16 @@ def test_it_moves_to_a_processor_that_offers_much_more(
     idle: dict[int, float], own: float, chance: float, best: int
 ) -> None:
     assert Place([0, 1], lambda: chance).best(idle, own) == best
+
+
+@pytest.mark.parametrize("workers", range(1, 6))
+def test_each_processor_is_for_one_worker(workers: int) -> None:
+    processors = [0, 2, 4, 1, 3]
+    for turn in range(12):
+        shares = [share(processors, number, workers, turn=turn) for number in range(1, workers + 1)]
+        assert all(shares)
+        assert sorted(one for own in shares for one in own) == sorted(processors)
+    assert {share(processors, 1, workers, turn=turn)[0] for turn in range(12)} == set(processors)
 
 
 def test_processors_that_share_a_core_are_far_apart(tmp_path: Path) -> None:

@@ -41,12 +41,20 @@ def keep_on_one_processor(number: int, workers: int, stat: Path = STAT) -> None:
     allowed = os.sched_getaffinity(0)
     if len(allowed) < max(2, workers) or not all(map(idle_seconds(stat).get, allowed)):
         return
-    order = spread(allowed)
-    turn = os.getppid() % len(order)  # other servers on this machine, with other parents, begin elsewhere
-    own = [*order[turn:], *order[:turn]][number - 1 :: workers]  # no other worker of this server runs on these
+    # Other servers on this machine, with other parents, begin elsewhere
+    own = share(spread(allowed), number, workers, turn=os.getppid())
     place = Place(own)
     if place.bind() and len(own) > 1:
         threading.Thread(target=follow, args=(place, _readings(stat)), name="affinity", daemon=True).start()
+
+
+def share(processors: Sequence[int], number: int, workers: int, *, turn: int) -> Sequence[int]:
+    """Return those that worker ``number``, counted from 1, may run on, and no other worker of the same server.
+
+    Servers with another ``turn`` begin with another processor.
+    """
+    first = turn % len(processors)
+    return [*processors[first:], *processors[:first]][number - 1 :: workers]
 
 
 def spread(processors: Set[int], topology: Path = TOPOLOGY) -> Sequence[int]:
