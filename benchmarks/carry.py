@@ -1,7 +1,7 @@
 """How many tokens, and requests with them, one ZITADEL can carry behind several workers: calculated, and measured.
 
 The requests come at random times with random tokens. A worker asks when a request comes and its answer is older than
-the TTL, so about each token once per TTL and the mean time until the next request.
+the TTL, so about each token once per TTL plus the mean time until the next request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from benchmarks.tables import show
 
 TTL = 5
 ZITADEL_PER_SECOND = 700  # introspections that one ZITADEL answers beside its database on two cores
-MEASURED_PER_SECOND = 200  # so few that these machines can bear the requests
+MEASURED_PER_SECOND = 200  # so few that two cores can handle the requests
 WORKER_PER_SECOND = 12_000  # requests that one worker answers on a core of its own
 CARRIED_WORKERS = (1, 4, 16)
 PER_TOKEN = (0.1, 1.0, 10.0)  # requests per second with each token
@@ -33,18 +33,18 @@ class Setup:
     shared: bool
 
     def questions(self, per_second: float) -> float:
-        """Return how often ZITADEL is asked per second about a token that is used so often."""
+        """Return how often per second ZITADEL is asked about a token with ``per_second`` requests per second."""
         caches = 1 if self.shared else self.workers
         each = per_second / caches
         return caches * each / (1 + each * TTL)
 
     def tokens(self, per_second: float, answered: int) -> float:
-        """Return with how many tokens ZITADEL is asked as often per second as it can answer."""
+        """Return how many tokens a ZITADEL can serve that answers ``answered`` introspections per second."""
         return answered / self.questions(per_second)
 
 
 def carry() -> None:
-    """Calculate, and measure what the calculation says for one request per token and second."""
+    """Calculate, and measure what the calculation says for one request per second per token."""
     _show_calculated()
     rows = []
     with stand.store() as store:
@@ -105,7 +105,7 @@ def _show_calculated() -> None:
 
 
 def _calculated(setup: Setup, per_second: float) -> str:
-    """Return how many tokens, and requests per second with them, ZITADEL and the workers can bear."""
+    """Return how many tokens, and requests per second with them, ZITADEL and the workers can handle."""
     by_zitadel = setup.tokens(per_second, ZITADEL_PER_SECOND)
     by_workers = setup.workers * WORKER_PER_SECOND / per_second
     tokens = min(by_zitadel, by_workers)

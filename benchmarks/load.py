@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 RECEIVE_BYTES = 65536
 PATIENCE_SECONDS = 20.0
-MOST_CONNECTIONS = 8_000  # for a rate that the server cannot bear
+MOST_CONNECTIONS = 8_000  # for a rate that the server cannot handle
 
 
 def request(path: str, token: str | None = None) -> bytes:

@@ -1,4 +1,4 @@
--- For wrk: wrk -s several_at_once.lua URL -- COUNT sends so many requests at once over each connection.
+-- For wrk: wrk -s several_at_once.lua URL -- COUNT sends COUNT requests at once over each connection.
 local requests
 
 init = function(arguments)

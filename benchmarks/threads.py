@@ -25,7 +25,7 @@ ROUNDS = 3
 TTL = 600
 TOKENS = [load.request("/api/private", f"a-known-token-of-many-characters-{number:04d}") for number in range(1000)]
 WORKER_ROUNDS, WRK_SECONDS = 7, 2
-# How many requests wrk sends at once over each connection. With several it takes less of the processor that it shares.
+# How many requests wrk sends at once over each connection. With several, it takes less processor time from the server.
 AT_ONCE = {1: "each waits for its answer", 8: "8 at once each"}
 PIPELINE = Path(__file__).parent / "several_at_once.lua"
 SLOW_MS, SLOW_TTL, SLOW_SECONDS = 25, 1, 2.0
@@ -174,10 +174,10 @@ def _worker_rows(wrk: str) -> Iterator[Sequence[object]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Driven:
-    """What wrk got from a server, and what both took of the processor."""
+    """What wrk got from a server, and the processor time that both took."""
 
     rate: float  # requests per second
-    p99: float  # milliseconds; 0 with several requests at once, of which wrk does not know when it sent them
+    p99: float  # milliseconds; 0 with several requests at once, because wrk does not know when it sent each
     server_cpu: float  # microseconds per request
     client_cpu: float
 

@@ -59,8 +59,8 @@ class ZdemoError(Exception):
 def drop_frames(error: BaseException | None) -> None:
     """Drop the tracebacks of an error that is kept, and of those that led to it: their frames hold the whole request.
 
-    What the frames hold may hold the error in turn. Only Python's collector can free such a circle, and it stops all
-    threads for that.
+    What the frames hold may hold the error in turn. Only Python's collector can free such a circle, and to do so it
+    stops all threads.
     """
     while error is not None:
         error.__traceback__ = None

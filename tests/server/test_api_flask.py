@@ -62,7 +62,7 @@ def test_hosts_that_are_not_trusted_are_refused() -> None:
     assert [answer[0] for answer in answers_of(app, requests)] == [200, 400]
 
 
-def test_only_the_own_path_of_a_route_without_variables_is_kept() -> None:
+def test_only_the_path_of_a_route_without_variables_is_kept() -> None:
     app, found = ApiFlask("app"), dict[tuple[str, str], Rule]()
     for path in ("/where", "/users/<name>"):
         app.add_url_rule(path, path, str)

@@ -1,4 +1,4 @@
-"""A request leaves nothing that only Python's collector can free, since it stops all threads for that."""
+"""A request leaves nothing that only Python's collector can free, because the collector stops all threads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SETTINGS = settings_for("http://127.0.0.1:9", project_id=None)
 
 
 class Zitadel:
-    """A ZITADEL that fails, unless it has something to say; an error comes from another one, as in the client."""
+    """A ZITADEL with one answer or one error. The error has another error as its cause, as in the client."""
 
     def __init__(self, outcome: Introspection | type[IntrospectionError]) -> None:
         self._outcome = outcome

@@ -30,9 +30,10 @@ class _Waiter:
 class Bulkhead:
     """At most ``size`` slots, the last ``reserve`` of them for callers with a known token. Thread-safe.
 
-    ``waiters`` is how many callers wait for a slot. One more is refused at once if its token is unknown. If it is
-    known, the last caller with an unknown token has to leave; if there is none, the caller waits for ``BRIEF_SECONDS``,
-    and is refused at once if too many do: each takes a thread from callers that need no slot.
+    ``waiters`` is how many callers wait for a slot. One more is refused at once if its token is unknown. If its token
+    is known, the last caller with an unknown token has to leave. If there is none, the new caller waits for
+    ``BRIEF_SECONDS``. If too many wait like that, it is refused at once: each takes a thread from callers that need no
+    slot.
 
     A caller with a known token waits up to ``wait_seconds``. One with an unknown token waits for a part of that, which
     grows with the number of those that wait, so that callers that came at once and in vain leave one by one.

@@ -26,7 +26,7 @@ class Exchange:
 
 
 class Watched(Protocol):
-    """What is noted of a request: what it asked, the answer in the cache that was too old for it, and why it failed."""
+    """What is noted of a request: what it asked, the cached answer that was too old, why it was refused or failed."""
 
     exchanges: list[Exchange]
     too_old: Introspection | None

@@ -61,10 +61,10 @@ class NoSessions(SessionInterface):
 
 
 class KeptRoutes(MapAdapter):
-    """Finds a route without variables once, and not for each request.
+    """The search for a route, done only once for a route without variables.
 
-    Werkzeug's search also leaves garbage that only Python's collector can free, and that stops all threads.
-    ``found`` has the routes by path and method. Only a route's own path is kept there, not the ways to spell it.
+    Werkzeug's search also leaves garbage, and Python's collector stops all threads to free it.
+    ``found`` has the routes by path and method. Only a route's own path is kept there, not other ways to spell it.
     """
 
     def __init__(self, *args: Any, found: dict[tuple[str, str], Rule], **kwargs: Any) -> None:
@@ -73,7 +73,7 @@ class KeptRoutes(MapAdapter):
 
     def match(self, *args: Any, **kwargs: Any) -> tuple[Any, Mapping[str, Any]]:
         """Return a route and its variables as werkzeug does."""
-        if args or kwargs != {"return_rule": True}:  # what Flask asks for each request
+        if args or kwargs != {"return_rule": True}:  # not as Flask calls it for each request
             return super().match(*args, **kwargs)
         key = self.path_info, self.default_method
         if rule := self._found.get(key):

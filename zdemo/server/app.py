@@ -95,7 +95,7 @@ def _new_metrics(counters: Counters) -> Metrics:
 
 
 def _answer_http_error(error: HTTPException) -> Response:
-    drop_frames(error)  # the request keeps it, if no route was found
+    drop_frames(error)  # if no route was found, the request keeps the error
     response = refusal(refusal_of_http(error))
     return cut_connection_after(response) if isinstance(error, BodyTooSlow) else response
 

@@ -39,7 +39,7 @@ class WorkerApp:
             open_metrics=self.open_metrics,
             bus=bus,
         )
-        # What is loaded now stays. To look for garbage in it stops all threads for 15 to 60 ms, again and again.
+        # What is loaded now stays. To search it for garbage would stop all threads (docs/performance.md has the times).
         gc.collect()
         gc.freeze()
         return app

@@ -1,11 +1,11 @@
 """Keep each worker on one processor (Linux): its threads take turns anyway, and to change processors is slow.
 
-Only one thread of a process runs Python at a time. Without this, Linux wakes the next one on the processor that is
+Only one thread of a process runs Python at a time. Without this, Linux wakes the next one on a processor that is
 idle, whose caches hold nothing of the interpreter, so a request takes twice the processor time; docs/performance.md has
 the figures. Other servers bind their threads too: Apache Traffic Server by default, nginx with worker_cpu_affinity.
 
-The choice is not for ever: where other programs take the processor, the worker moves to one that is idle for longer,
-if there are processors that no other worker needs.
+The choice is not for ever: when other programs take the processor, the worker moves to one that is idle for longer, but
+never to one that another worker of its server may use.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 CHECK_SECONDS = 0.5
 LEAST_GAIN = 0.2  # another processor must offer so much more of its time
-LEAST_OWN = 0.1  # a worker that needs less stays: servers that rest would gather where others rest too
+LEAST_OWN = 0.1  # a worker that uses less stays: idle servers would all move to the same idle processor
 # Two servers that share a processor would otherwise both leave it for the same one, again and again.
 CHANCE_TO_MOVE = 0.5
 STAT = Path("/proc/stat")
@@ -31,7 +31,7 @@ TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
 def keep_on_one_processor(number: int, workers: int, stat: Path = STAT) -> None:
-    """Bind this process, worker ``number`` of ``workers``, to a processor of its own, and move it if others need that.
+    """Bind this process, worker ``number`` of ``workers``, to its own processor, and move it if others use that.
 
     Do nothing where it cannot help: with fewer processors than workers, or only one; where Linux does not say how busy
     each of them is, as in a container that numbers them anew; without a lock of the interpreter; on other systems.
@@ -49,7 +49,7 @@ def keep_on_one_processor(number: int, workers: int, stat: Path = STAT) -> None:
 
 
 def share(processors: Sequence[int], number: int, workers: int, *, turn: int) -> Sequence[int]:
-    """Return those that worker ``number``, counted from 1, may run on, and no other worker of the same server.
+    """Return the processors that worker ``number``, counted from 1, may use, and no other worker of its server.
 
     Servers with another ``turn`` begin with another processor.
     """
