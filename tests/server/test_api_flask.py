@@ -12,6 +12,7 @@ import flask
 import pytest
 from flask import Flask, Response
 from werkzeug.routing import Rule
+from werkzeug.routing.exceptions import WebsocketMismatch
 
 from tests.support.apis import running
 from tests.support.wire import request
@@ -67,8 +68,8 @@ def test_only_the_path_of_a_route_without_variables_is_kept() -> None:
     for path in ("/where", "/users/<name>"):
         app.add_url_rule(path, path, str)
 
-    def match(path: str, method: str = "GET") -> tuple[str, object]:
-        place = {"server_name": "a", "script_name": "", "subdomain": "", "url_scheme": "http"}
+    def match(path: str, method: str = "GET", scheme: str = "http") -> tuple[str, object]:
+        place = {"server_name": "a", "script_name": "", "subdomain": "", "url_scheme": scheme}
         routes = KeptRoutes(app.url_map, found=found, path_info=path, default_method=method, **place)
         rule, variables = routes.match(return_rule=True)
         return rule.rule, variables
@@ -78,6 +79,8 @@ def test_only_the_path_of_a_route_without_variables_is_kept() -> None:
         assert match("/users/ada") == ("/users/<name>", {"name": "ada"})
         assert match("/users/bob") == ("/users/<name>", {"name": "bob"})
     assert list(found) == [("/where", "GET")]
+    with pytest.raises(WebsocketMismatch):
+        match("/where", scheme="wss")
 
 
 def test_a_long_host_is_not_kept() -> None:

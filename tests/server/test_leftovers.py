@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from flask import Flask
+from flask import Flask, abort
 
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, settings_for
 from tests.support.introspector_doubles import ACTIVE, INACTIVE
@@ -95,6 +95,7 @@ def status_of(app: Flask, path: str) -> str:
         (ACTIVE, SCOPED, "401"),
         (INACTIVE, PRIVATE, "401"),
         (ZitadelUnavailable, PRIVATE, "503"),
+        (ZitadelUnavailable, "/readyz", "503"),
     ],
 )
 def test_a_request_leaves_no_garbage(
@@ -131,11 +132,28 @@ def test_what_a_worker_has_loaded_is_not_searched_for_garbage() -> None:
     assert ran.stdout.strip() == "0"
 
 
+def test_an_error_that_a_view_has_handled_keeps_its_traceback() -> None:
+    handled: list[BaseException] = []
+
+    def view() -> str:
+        try:
+            raise ValueError
+        except ValueError as error:
+            handled.append(error)
+            abort(409)
+
+    app = example_api(Zitadel(ACTIVE))
+    app.add_url_rule("/aborts", "aborts", view)
+    assert status_of(app, "/aborts") == "409"
+    assert handled[0].__traceback__ is not None
+
+
 def check(app: Flask, path: str, status: str, *, most_each: int) -> None:
     for _ in range(3):  # the first requests fill caches
         assert status_of(app, path) == status
     with _no_collector():
+        before = len(gc.get_objects())
         for _ in range(REQUESTS):
             status_of(app, path)
-        found = gc.collect()
-    assert found < REQUESTS * (most_each + 1)  # other threads of the tests may leave some
+        left = len(gc.get_objects()) - before
+    assert left < REQUESTS * (most_each + 1)  # other threads of the tests may leave some

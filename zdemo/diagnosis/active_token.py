@@ -25,7 +25,7 @@ def refusal_of(introspection: Introspection, settings: Settings, *, role: str | 
     try:
         authorize(introspection, Policy.from_settings(settings), now=now, roles=roles)
     except Refused as refusal:
-        return refusal
+        return refusal.with_traceback(None)  # its frames hold what was asked about
     return None
 
 

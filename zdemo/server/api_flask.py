@@ -73,7 +73,7 @@ class KeptRoutes(MapAdapter):
 
     def match(self, *args: Any, **kwargs: Any) -> tuple[Any, Mapping[str, Any]]:
         """Return a route and its variables as werkzeug does."""
-        if args or kwargs != {"return_rule": True}:  # not as Flask calls it for each request
+        if self.websocket or args or kwargs != {"return_rule": True}:  # not as Flask calls it for each request
             return super().match(*args, **kwargs)
         key = self.path_info, self.default_method
         if rule := self._found.get(key):

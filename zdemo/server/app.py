@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from zdemo.config.settings import Settings
@@ -95,7 +95,8 @@ def _new_metrics(counters: Counters) -> Metrics:
 
 
 def _answer_http_error(error: HTTPException) -> Response:
-    drop_frames(error)  # if no route was found, the request keeps the error
+    if request.routing_exception is error:  # no route was found, and the request keeps the error
+        drop_frames(error)
     response = refusal(refusal_of_http(error))
     return cut_connection_after(response) if isinstance(error, BodyTooSlow) else response
 

@@ -38,7 +38,7 @@ class Readiness:
                 self._ask(f"zdemo-readiness-{secrets.token_urlsafe(24)}")
                 self._error = None
         except IntrospectionError as error:
-            self._error = error
+            self._error = error.copy()  # without the traceback, whose frames hold a request
         finally:
             self._probing.release()
         return self._error
@@ -63,7 +63,7 @@ def operations(
     def readyz() -> Response:
         error = readiness.error()
         if error:
-            raise error
+            raise error.copy()
         return jsonify(status="ready" if shares() else DEGRADED)
 
     if metrics_text is not None:
