@@ -24,6 +24,7 @@ MEASURED_WORKERS = (1, 4)
 LOADS = (0.8, 1.2)  # of what is calculated
 LEARNT = 0.9  # of what ZITADEL answers, so that the first requests with all tokens are not too much for it
 SETTLE_SECONDS, SECONDS = 3.0, 12.0
+CONNECTIONS = 64  # so that each worker gets some
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +80,13 @@ def _measured(setup: Setup, store: str | None, part: float, answered: int = MEAS
         stand.upstream(f"{answered}/s") as zitadel,
         stand.api(zitadel, "--workers", str(setup.workers), **settings) as server,
     ):
-        load.run_paced(server.port, requests, per_second=learn_per_second, seconds=learn_seconds)
+        load.run_paced(
+            server.port, requests, per_second=learn_per_second, seconds=learn_seconds, connections=CONNECTIONS
+        )
         for seconds in (SETTLE_SECONDS, SECONDS):
             before, began = stand.introspections(zitadel), time.monotonic()
             some = by_chance(requests, k=round(tokens * seconds))
-            result = load.run_paced(server.port, some, per_second=tokens, seconds=seconds)
+            result = load.run_paced(server.port, some, per_second=tokens, seconds=seconds, connections=CONNECTIONS)
         per_second = (stand.introspections(zitadel) - before) / (time.monotonic() - began)  # the last end later
     count = sum(result.statuses.values())
     return (

@@ -6,7 +6,7 @@ import re
 import selectors
 import socket
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -121,13 +121,16 @@ def run(port: int, requests: Sequence[bytes], *, connections: int, seconds: floa
     return Result(seconds=max(elapsed, 1e-9), latencies=sorted(latencies) or [0.0], statuses=statuses)
 
 
-def run_paced(port: int, requests: Sequence[bytes], *, per_second: float, seconds: float) -> Result:
+def run_paced(
+    port: int, requests: Sequence[bytes], *, per_second: float, seconds: float, connections: int = 0
+) -> Result:
     """Send ``requests`` in turn at a fixed rate, each over a connection that is free, however slow the answers are.
 
+    Each takes its turn, and so many are open from the start: the system spreads connections over workers, not requests.
     The time of a request counts from the moment when it was due. One for which there is no connection is not answered.
     """
     selector = selectors.DefaultSelector()
-    free: list[Connection] = []
+    free = deque(Connection(port) for _ in range(connections))
     latencies: list[float] = []
     statuses: Counter[int] = Counter()
     start = time.perf_counter()
@@ -138,7 +141,7 @@ def run_paced(port: int, requests: Sequence[bytes], *, per_second: float, second
             if not free and len(selector.get_map()) >= MOST_CONNECTIONS:
                 sent, lost = sent + 1, lost + 1
                 continue
-            connection = free.pop() if free else Connection(port)
+            connection = free.popleft() if free else Connection(port)
             connection.send(requests[sent % len(requests)])
             connection.sent_at = due[sent]
             selector.register(connection.sock, selectors.EVENT_READ, connection)
