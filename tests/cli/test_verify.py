@@ -18,6 +18,7 @@ from tests.support.apis import EXAMPLE
 from tests.support.cli import LONGEST_SECONDS, Shell, is_two_lines
 from tests.support.processes import ROOT, is_running
 from tests.support.readme import commands, consoles, essence
+from tests.support.terminal import shown_at
 from tests.support.waiting import eventually
 from zdemo.verify.case import Group
 from zdemo.verify.cases import CASES
@@ -111,6 +112,14 @@ def test_an_api_that_never_answers_is_ended(bare: Shell) -> None:
     assert "did not answer at http://127.0.0.1:" in ran.err
     assert "not yet" in ran.err
     assert "listen on 127.0.0.1 and on {port};" in ran.err
+
+
+def test_the_last_lines_of_an_api_do_not_stand_behind_the_spinner(bare: Shell) -> None:
+    shown = shown_at(80, bare, *python("import sys; print('no module'); sys.exit(3)"))
+    spinner, last_lines = shown.split("  no module", 1)
+    assert "waiting for" in spinner
+    assert spinner.endswith("\x1b[2K"), "its line is erased"
+    assert "waiting for" not in last_lines
 
 
 @pytest.mark.parametrize("where", ["verify.xml", "-"])

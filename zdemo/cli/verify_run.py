@@ -147,8 +147,7 @@ def _bench(
     if withdrawn and faults:
         screen.tell(f"note: the API does not get your {', '.join(withdrawn)}")
     with api_running(command, environment) as api:
-        with screen.waiting(f"waiting for {command[0]} to answer at {origin}{target.path}"):
-            _wait(screen, api, origin, target)
+        _wait(screen, api, origin, target)
         budget = RunBudget(target.most_seconds)
         with Asker(origin, target.path, budget, patient=True) as asker:
             yield Bench(
@@ -172,7 +171,8 @@ def _wait(screen: Screen, api: RunningApi, origin: str, target: GradedApi) -> No
     from zdemo.verify.bench import last_lines
 
     try:
-        api.wait_until_it_answers(origin, target.path, target.start_seconds)
+        with screen.waiting(f"waiting for {target.command[0]} to answer at {origin}{target.path}"):
+            api.wait_until_it_answers(origin, target.path, target.start_seconds)
     except ZdemoError:
         for line in last_lines(api.output.content()):
             screen.behind("  ", shortened(screen, line), stream=screen.stderr)
