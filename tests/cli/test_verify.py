@@ -71,6 +71,14 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         (("--path", "/m", "--public", "open", "--", "true"), "--public is not a path: open", "--public /open"),
         (("--path", "/a b", "--", "true"), "--path is not a path: /a b", "--path /messages"),
         (("--path", "/m"), "the command that starts the API is missing", "-- flask"),
+        (("--path", "/m", "flask", "run"), "unexpected argument: flask", "zdemo verify --path /m -- flask run"),
+        (("--path", "/m", "now", "--", "true"), "unexpected argument: now", "zdemo verify --path /m -- true"),
+        (
+            ("--path", "/m", "--role", "reader", "http://127.0.0.1:5000"),
+            "zdemo verify starts the API itself, and this is not a command: http://127.0.0.1:5000",
+            "give the command that starts it: zdemo verify --path /m --role reader -- COMMAND",
+        ),
+        (("--path", "/m", "--", "http://[::1]/"), "this is not a command: http://[::1]/", "--path /m -- COMMAND"),
         (("--path", "/m", "--role", " ", "--", "true"), "--role is empty", "--role read:messages"),
         (("--path", "/m", "--env", "A={domian}", "--", "true"), "unknown placeholder: domian", "domain"),
         (

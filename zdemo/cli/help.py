@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from zdemo.cli.layout import behind, filled, pad
+from zdemo.cli.suggestions import typed_again
 from zdemo.config.colour import shows_colour
 from zdemo.config.columns import columns_of
 from zdemo.errors import UsageError
@@ -50,11 +51,10 @@ class HelpedCommand(TyperCommand):
             if param.nargs == -1:
                 own, rest = before_dashes(args)
                 left: list[str] = super().parse_args(ctx, list(own))
-                if extra := ctx.params[param.name]:
-                    raise UsageError(
-                        f"unexpected argument: {extra[0]}", hint=f"{ctx.command_path} -- {' '.join(extra)}"
-                    )
-                ctx.params[param.name] = rest
+                extra = list(ctx.params[param.name] or ())
+                ctx.params[param.name] = rest or extra
+                if extra and (rest or "://" not in extra[0]):  # -- makes no command of an address
+                    raise UsageError(f"unexpected argument: {extra[0]}", hint=typed_again(ctx))
                 return left
         return super().parse_args(ctx, args)
 

@@ -1,7 +1,6 @@
-"""The options that several commands share, what their values must be, and a command line with other values."""
+"""The options that several commands share, and what their values must be."""
 
 import errno
-import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 
 from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.cli.screen import Screen
+from zdemo.cli.suggestions import is_typed, typed_again
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 
 EXPOSED = "the emulator's tokens are public: everyone who can reach {host} can use them"
@@ -99,27 +99,6 @@ def check_exposure(screen: Screen, host: str, *, expose: bool) -> None:
     if not expose:
         raise UsageError(EXPOSED.format(host="that address"), hint="stay on 127.0.0.1, or add --expose-emulator")
     screen.tell("warning: " + EXPOSED.format(host=host))
-
-
-def is_typed(ctx: typer.Context, name: str) -> bool:
-    """Return whether the command line gives an option, by its Python name."""
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"
-
-
-def typed_again(ctx: typer.Context, **others: object) -> str:
-    """Return the command line as it was typed, with other values for some options."""
-    words, behind_dashes = ctx.command_path.split(), list[str]()
-    for param in ctx.command.params:
-        name = param.name or ""
-        value = others.get(name, ctx.params.get(name) if is_typed(ctx, name) or param.nargs == -1 else None)
-        if param.param_type_name == "argument":
-            behind_dashes += value if isinstance(value, list) else []
-            continue
-        option = max(param.opts, key=len)
-        for one in value if isinstance(value, list | tuple) else [value]:
-            words += [] if one is None or one is False else [option] if one is True else [option, str(one)]
-    return shlex.join([*words, *(["--", *behind_dashes] if behind_dashes else [])])
 
 
 def check_needs_emulator(ctx: typer.Context, *names: str) -> None:

@@ -1,4 +1,4 @@
-"""What a wrong word of the command line was meant to be."""
+"""What a wrong command line was meant to be."""
 
 from __future__ import annotations
 
@@ -118,3 +118,24 @@ def odd_dash(arguments: Sequence[str], options: Iterable[str]) -> tuple[str, str
         if odd and (unicodedata.category(odd) == "Pd" or odd == MINUS) and likely in known:
             return f"the dash of {typed} is not a hyphen (U+{ord(odd):04X})", f"did you mean {likely}?"
     return None
+
+
+def is_typed(ctx: Any, name: str) -> bool:
+    """Return whether the command line gives an option, by its Python name."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def typed_again(ctx: Any, **others: object) -> str:
+    """Return the command line as it was typed, with other values for some options."""
+    words, behind_dashes = ctx.command_path.split(), list[str]()
+    for param in ctx.command.params:
+        name = param.name or ""
+        value = others.get(name, ctx.params.get(name) if is_typed(ctx, name) or param.nargs == -1 else None)
+        if param.param_type_name == "argument":
+            behind_dashes += value if isinstance(value, list) else []
+            continue
+        option = max(param.opts, key=len)
+        for one in value if isinstance(value, list | tuple) else [value]:
+            words += [] if one is None or one is False else [option] if one is True else [option, str(one)]
+    return shlex.join([*words, *(["--", *behind_dashes] if behind_dashes else [])])

@@ -16,6 +16,7 @@ from zdemo.cli.help import OUTPUT_GROUP
 from zdemo.cli.junit import STANDARD_OUTPUT, check_report, junit, junit_of_error, write_report
 from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen
+from zdemo.cli.suggestions import typed_again
 from zdemo.cli.verify_run import GradedApi, emulated_bench, live_bench
 from zdemo.cli.verify_screen import (
     MOST_IN_FULL,
@@ -156,7 +157,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     )
     if live and external_domain != LOCAL:
         raise UsageError("--external-domain is for the emulator, and --live uses none", hint="leave out one of them")
-    _check(target)
+    _check(ctx, target)
     if junit_file is not None:
         check_report(junit_file, "verify", as_json=as_json)
     started = time.monotonic()
@@ -233,7 +234,7 @@ def _check_names(only: tuple[str, ...]) -> None:
             raise UsageError(f"unknown case: {name}", hint=hint)
 
 
-def _check(target: GradedApi) -> None:
+def _check(ctx: typer.Context, target: GradedApi) -> None:
     """Raise UsageError for what is missing or wrong, before anything is started."""
     for option, text in (("--path", target.path), ("--public", target.public)):
         if text and not re.fullmatch(PATH, text):
@@ -243,6 +244,11 @@ def _check(target: GradedApi) -> None:
         raise UsageError("--path is missing: which path requires a token?", hint=EXAMPLE)
     if not target.command:
         raise UsageError("the command that starts the API is missing", hint=EXAMPLE)
+    if "://" in target.command[0]:
+        raise UsageError(
+            f"zdemo verify starts the API itself, and this is not a command: {target.command[0]}",
+            hint=f"give the command that starts it: {typed_again(ctx, command=['COMMAND'])}",
+        )
     if not target.role.strip():
         raise UsageError("--role is empty", hint=f"for example --role {ROLE}")
     if not _leads_here(target.external_domain):
