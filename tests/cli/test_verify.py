@@ -20,6 +20,7 @@ from tests.support.processes import ROOT, is_running
 from tests.support.readme import commands, consoles, essence
 from tests.support.terminal import shown_at
 from tests.support.waiting import eventually
+from zdemo.config.dotenv_file import read_dotenv
 from zdemo.verify.case import Group
 from zdemo.verify.cases import CASES
 
@@ -233,6 +234,34 @@ def test_a_dotenv_of_the_api_leads_nowhere_else(bare: Shell) -> None:
     bare.dotenv(ZITADEL_DOMAIN="http://localhost:1", ZITADEL_KEY_FILE="elsewhere.json", ZITADEL_PROJECT_ID="999")
     ran = bare("verify", "--path", "/api/private-scoped", "--only", "correct.accepts", *serve())
     assert ran.code == 0, ran.all
+
+
+@pytest.mark.parametrize(
+    ("in_dotenv", "exported", "options", "expected"),
+    [
+        ({}, {}, (), "5"),
+        ({"ZDEMO_CACHE_TTL": "60"}, {}, (), "that of .env"),
+        ({"CLIENT_SECRET": "mine"}, {}, (), "that of .env"),
+        ({}, {"ZDEMO_CACHE_TTL": "2"}, (), "2"),
+        ({}, {}, ("--env", "ZDEMO_CACHE_TTL=0"), "0"),
+    ],
+)
+def test_only_the_emulators_dotenv_does_not_turn_the_cache_off(
+    bare: Shell, in_dotenv: dict[str, str], exported: dict[str, str], options: tuple[str, ...], expected: str
+) -> None:
+    assert bare("init", "--emulator").code == 0
+    bare.dotenv(**{**read_dotenv(bare.folder / ".env"), **in_dotenv})
+    script = "import os, sys; print('cache:', os.environ.get('ZDEMO_CACHE_TTL', 'that of .env')); sys.exit(3)"
+    ran = bare(*python(script, *options), **exported)
+    assert f"cache: {expected}\n" in ran.err
+    note = "note: the API gets ZDEMO_CACHE_TTL=5: the ZDEMO_CACHE_TTL=0 in .env is for trying things out"
+    assert (note in ran.err) == (expected == "5")
+
+
+def test_the_own_api_passes_beside_the_emulators_dotenv_what_its_cache_decides(bare: Shell) -> None:
+    assert bare("init", "--emulator").code == 0
+    ran = bare("verify", "--path", "/api/private-scoped", "--only", "robust.single_flight", *serve())
+    assert (ran.code, "1 passed" in ran.out) == (0, True), ran.all
 
 
 # --- endings

@@ -15,8 +15,10 @@ from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.cli.verify_screen import shortened
 from zdemo.cli.with_emulator import exported, key_files
 from zdemo.config.address import INTERNAL_URL
-from zdemo.config.dotenv_file import read_dotenv
+from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
 from zdemo.config.environment import Environment, read_environment
+from zdemo.config.new_dotenv import emulator_text
+from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 
 if TYPE_CHECKING:
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from zdemo.verify.issuer import Faults, Issuer
 
 KEY_FILE = "ZITADEL_KEY_FILE"
-FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", INTERNAL_URL)
+CACHE_TTL = "ZDEMO_CACHE_TTL"
+FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", INTERNAL_URL, CACHE_TTL)
 DOTENV = ".env"
 PORT = "PORT"
 
@@ -54,20 +57,35 @@ def emulated_bench(screen: Screen, target: GradedApi) -> Iterator[Bench]:
 
     with ExitStack() as stack:
         start = random_start(World(external_domain=target.external_domain))
-        needs_file = _dotenv_has_key_file() or any("{key_file}" in text for text in (*target.env, *target.command))
+        needs_file = KEY_FILE in _dotenv() or any("{key_file}" in text for text in (*target.env, *target.command))
         files = stack.enter_context(key_files(start)) if needs_file else {}
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
-        values = {**exported(start, running.url), **files}
+        values = {**exported(start, running.url), **files, **_default_cache(screen, target)}
         yield stack.enter_context(_bench(screen, target, values, issuer, issuer))
 
 
-def _dotenv_has_key_file() -> bool:
-    """Return whether the folder's ``.env``, which the API may read, leads to a key file for another ZITADEL."""
+def _dotenv() -> dict[str, str]:
+    """Return what the folder's ``.env`` sets, which the API may read; nothing if it cannot be read."""
     try:
-        return bool(read_dotenv(Path(DOTENV)).get(KEY_FILE))
+        return {name: value.strip() for name, value in read_dotenv(Path(DOTENV)).items() if value.strip()}
     except SettingsError:
-        return False
+        return {}
+
+
+def _default_cache(screen: Screen, target: GradedApi) -> dict[str, str]:
+    """Return the default TTL if nothing but the ``.env`` of ``zdemo init --emulator`` turns the API's cache off."""
+    found, written = _dotenv(), parse_dotenv(emulator_text())
+    is_given = os.environ.get(CACHE_TTL, "").strip() or any(text.startswith(f"{CACHE_TTL}=") for text in target.env)
+    if is_given or any(found.get(name) != written[name] for name in ("CLIENT_SECRET", CACHE_TTL)):
+        return {}
+    default = f"{DEFAULT_CACHE_TTL_SECONDS:g}"
+    off = f"{CACHE_TTL}={written[CACHE_TTL]}"
+    screen.tell(
+        f"note: the API gets {CACHE_TTL}={default}: the {off} in {DOTENV} is for trying things out with the "
+        f"emulator (--env {off} grades the API without a cache)"
+    )
+    return {CACHE_TTL: default}
 
 
 @contextmanager
@@ -119,7 +137,7 @@ def api_environment(target: GradedApi, values: Mapping[str, str], port: int) -> 
     It gets no token, since it is not a client.
     """
     asked_for = {text.partition("=")[0] for text in target.env}
-    own = (*FOR_THE_API, KEY_FILE) if not values["CLIENT_SECRET"] or _dotenv_has_key_file() else FOR_THE_API
+    own = (*FOR_THE_API, KEY_FILE) if not values["CLIENT_SECRET"] or KEY_FILE in _dotenv() else FOR_THE_API
     given = {name: text for name, text in variables(values, port, target.env).items() if text or name in asked_for}
     kept = {name: text for name, text in given.items() if name in (*own, *asked_for)}
     return command_environment(os.environ, {PORT: str(port), **kept})
