@@ -184,7 +184,8 @@ class CachingIntrospector:
     def _obey(self, order: Forget) -> None:
         """Carry out an order of the store. A line for each that drops an answer is no flood: each answer had one."""
         if count := self._drop(order):
-            log.info("%s, as an order in the store says", order.outcome(count))
+            loss = "because the store may have lost its data, or orders to forget"
+            log.info("%s, %s", order.outcome(count), loss if order.is_loss else "as an order in the store says")
 
     def _drop(self, order: Forget) -> int:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -13,10 +14,13 @@ import pytest
 from tests.support.apis import settings_for
 from tests.support.introspector_doubles import ACTIVE, INACTIVE
 from tests.support.redis_server import RedisServer, redis_server
-from tests.support.sharing import A_TOKEN, TTL, Clocks, Worker, worker
+from tests.support.sharing import A_TOKEN, TIMEOUT, TTL, Clocks, Worker, worker
 from tests.support.waiting import eventually
-from zdemo.introspection.forget import Forget
+from zdemo.introspection.bulkhead import Bulkhead
+from zdemo.introspection.cache import CachingIntrospector
+from zdemo.introspection.forget import LOSS, Forget
 from zdemo.introspection.model import Introspection, Source
+from zdemo.introspection.pacer import Pacer
 from zdemo.introspection.shared.order_feed import LATE_SECONDS, LOSS_SECONDS
 from zdemo.introspection.shared.orders import MOST_ORDERS, MOST_SEEN, ReceivedOrders
 from zdemo.introspection.shared.redis_store import MOST_ORDERS as MOST_STORED
@@ -130,7 +134,7 @@ def test_who_has_missed_more_than_are_kept_forgets_everything(one: Worker, other
     for number in range(MOST_STORED + 1):
         one.answers.publish_forget(Forget(user_id=f"user {number}"))
     other.ask("something else")
-    assert orders[-1] == EVERYTHING
+    assert orders[-1] == LOSS
 
 
 @pytest.mark.parametrize("before", [[], [OF_OTHERS[0]]], ids=["the first order", "a later order"])
@@ -145,7 +149,34 @@ def test_an_order_that_the_store_has_lost_with_its_data_holds(
     assert one.answers.publish_forget(OF_USER)
     store.run("FLUSHALL")
     assert other.ask().source is ASKED
-    assert orders == [EVERYTHING]
+    assert orders == [LOSS]
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        (LOSS, "because the store may have lost its data, or orders to forget"),
+        (EVERYTHING, "as an order in the store says"),
+    ],
+    ids=["a loss", "an order"],
+)
+def test_the_log_tells_a_loss_from_an_order_that_somebody_gave(
+    one: Worker, other: Worker, caplog: pytest.LogCaptureFixture, order: Forget, reason: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    cache = CachingIntrospector(
+        other.introspector,
+        ttl_seconds=TTL,
+        size=1,
+        timeout_seconds=TIMEOUT,
+        bulkhead=Bulkhead(1, waiters=0, wait_seconds=0),
+        pacer=Pacer(1),
+        shared=other.answers,
+    )
+    cache.introspect(A_TOKEN)
+    one.answers.publish_forget(order)
+    eventually("the log says why", lambda: caplog.messages)
+    assert caplog.messages == [f"forgot 1 answer: all that there were, {reason}"]
 
 
 def test_a_store_that_has_lost_its_data_is_used_again(one: Worker, other: Worker, store: RedisServer) -> None:
@@ -182,10 +213,10 @@ def test_a_store_that_feigns_losses_makes_workers_forget_everything_once_in_a_wh
     for _ in range(5):
         store.run("DEL", *store.keys("orders"))
         assert other.ask().source is ASKED
-    assert orders == [EVERYTHING]
+    assert orders == [LOSS]
     other.clocks.pass_time(LOSS_SECONDS)
     other.ask()
-    assert orders == [EVERYTHING] * 2
+    assert orders == [LOSS] * 2
 
 
 def test_an_order_that_comes_late_makes_a_worker_forget_everything(one: Worker, other: Worker) -> None:
@@ -196,7 +227,7 @@ def test_an_order_that_comes_late_makes_a_worker_forget_everything(one: Worker, 
     one.answers.publish_forget(OF_USER)
     other.clocks.pass_time(2 * LATE_SECONDS)
     assert other.ask().source is ASKED
-    assert orders == [EVERYTHING]
+    assert orders == [LOSS]
 
 
 def test_an_order_that_was_given_after_the_stores_clock_was_set_back_holds(
@@ -206,7 +237,7 @@ def test_an_order_that_was_given_after_the_stores_clock_was_set_back_holds(
     orders = received(other)
     role_command = stack.enter_context(worker(store.url, Clocks(store=-TTL / 2)))
     role_command.answers.publish_forget(OF_USER)
-    eventually("the order has come", lambda: orders == [EVERYTHING])
+    eventually("the order has come", lambda: orders == [LOSS])
     assert other.ask().source is ASKED
 
 

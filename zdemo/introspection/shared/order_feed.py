@@ -11,7 +11,7 @@ import math
 import threading
 from collections.abc import Callable
 
-from zdemo.introspection.forget import Forget
+from zdemo.introspection.forget import LOSS, Forget
 from zdemo.introspection.shared.carried_clock import CarriedClock
 from zdemo.introspection.shared.guarded_store import GuardedStore
 from zdemo.introspection.shared.orders import ReceivedOrders
@@ -95,7 +95,7 @@ class OrderFeed:
             else:
                 self.read_up_to(newest, until=self._clock() + self._store.operation_seconds)
                 if self._is_loss_untold:
-                    self._is_loss_untold = not self.publish(Forget(everything=True))
+                    self._is_loss_untold = not self.publish(LOSS)
                 self._closed.wait(REST_SECONDS)  # a server that does not block must not keep this thread busy
 
     def close(self) -> None:
@@ -160,9 +160,8 @@ class OrderFeed:
             return False
         self._lost_at = now
         self._is_loss_untold = self._head is not None
-        order = Forget(everything=True)
-        self.note(order)
-        self._hand_on(order)
+        self.note(LOSS)
+        self._hand_on(LOSS)
         return True
 
     def _hand_on(self, order: Forget) -> None:
