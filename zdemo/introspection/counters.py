@@ -14,8 +14,8 @@ class Counters:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.hits = 0  # requests that were answered from the cache
-        self.misses = 0  # requests that led an introspection, or tried to
-        self.joins = 0  # requests that waited for an introspection which another request had begun
+        self.misses = 0  # requests that found no usable answer here, and asked the store or ZITADEL
+        self.joins = 0  # requests that waited for the answer that another request here had asked for
         self.introspections = 0  # introspection requests that were sent to ZITADEL, probes included
         self.refused = 0  # requests that were refused because too many were waiting already
         self.in_flight = 0  # gauge: introspections under way now

@@ -25,8 +25,8 @@ SHARE_SECONDS = 0.1  # until the other workers see a request
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 COUNTED = {
     "hits": "Requests that were answered from the cache.",
-    "misses": "Requests that started an introspection.",
-    "joins": "Requests that waited for an introspection that another request had started.",
+    "misses": "Requests that found no usable answer in the worker's own cache, and asked the store or ZITADEL.",
+    "joins": "Requests that waited for the answer that another request of the worker had asked for.",
     "introspections": "Introspection requests sent to ZITADEL.",
     "refused": "Requests refused because too many were waiting for ZITADEL.",
     "shared_hits": "Answers from the store that workers and machines share.",
