@@ -205,7 +205,7 @@ def _forget() -> Json:
         "403": refusal_answer("The caller may not give orders.", forgetting.LOCAL_ONLY, forgetting.WRONG_KEY),
         "415": refusal_answer("The body is not JSON.", forgetting.NOT_JSON),
     }
-    body = {"required": True, "content": {JSON: {"schema": ORDER, "example": {"user_id": "353545601679493636"}}}}
+    body = {"required": True, "content": {JSON: {"schema": ORDER, "example": {"user_id": "353545601679690241"}}}}
     return {
         **_operation("Forget ZITADEL's answers about a user, about a token, or all answers", answers),
         "requestBody": body,
