@@ -213,13 +213,16 @@ def test_the_api_starts_while_zitadel_is_away_and_with_json_logs_each_line_is_an
     ("ttl", "cell"),
     [("60", "cache 60 s, shared at 127.0.0.1:{port}"), ("0", "no cache: the store is not used")],
 )
-def test_the_banner_names_the_store_without_its_password(bare: Shell, ttl: str, cell: str) -> None:
+def test_the_start_names_the_store_without_its_password_and_warns_if_it_fails(bare: Shell, ttl: str, cell: str) -> None:
     port = free_port()
     store = f"redis://:a-password-of-the-store@127.0.0.1:{port}"
     emulator = ("--emulator", "--emulator-port", str(free_port()))
     with bare.serving(*emulator, ZDEMO_CACHE_URL=store, ZDEMO_CACHE_TTL=ttl) as (process, url):
         _, _, err = stopped(process, signal.SIGTERM)
-    assert f"API {url} {cell.format(port=port)} page" in " ".join(err.split())
+    said = " ".join(err.split())
+    assert f"API {url} {cell.format(port=port)} page" in said
+    warning = f"warning: the store at 127.0.0.1:{port} refuses connections, so answers are not shared fix start it, or"
+    assert (warning in said) is (ttl != "0")
     assert "a-password" not in err
 
 

@@ -1,11 +1,13 @@
-"""What ``zdemo serve`` shows at the start: addresses, whether ZITADEL accepts the credentials, and what to try."""
+"""What ``zdemo serve`` shows at the start: addresses, whether ZITADEL and the store accept the API, and what to try."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from zdemo.cli.env_file import emulator_env_file, with_emulator_settings, with_env_file
@@ -20,6 +22,9 @@ from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.investigation import investigate_with, random_token
 from zdemo.serving.loopback import names_loopback
+
+if TYPE_CHECKING:
+    from zdemo.introspection.shared.state import SharedState
 
 ACCEPTED, LATE = "credentials accepted", "no answer yet"
 MOMENT_SECONDS = 0.5  # that the start waits for ZITADEL; then the API starts, and the verdict follows
@@ -108,8 +113,12 @@ class Preflight:
 def tell_start(
     screen: Screen, environment: Environment, settings: Settings, place: ServeAddress, *, as_json: bool = False
 ) -> None:
-    """Show the banner; warn if ZITADEL does not accept the credentials, later if it needs longer than a moment."""
+    """Show the banner; warn if the store does not work, or ZITADEL does not accept the credentials.
+
+    If ZITADEL needs longer than a moment, its warning follows later.
+    """
     preflight = Preflight(screen, environment, settings)
+    store = _state_of_store(settings)  # takes less than a moment too, while ZITADEL is asked
     verdict = preflight.verdict()
     if as_json:
         page = f", page on {place.page_url}" if place.page_url else ""
@@ -130,7 +139,20 @@ def tell_start(
         for line in lines:
             lead = "  " if line in steps else ""
             screen.behind(lead, line, stream=screen.stderr)
+    if store and not store.ok:
+        screen.tell(f"warning: {store.reason}, so answers are not shared")
+        screen.behind("fix      ", store.hint, stream=screen.stderr)
     preflight.finish(verdict)
+
+
+def _state_of_store(settings: Settings) -> SharedState | None:
+    """Return whether the store works; ``None`` if it is not used."""
+    if not (settings.cache_url and settings.cache_ttl_seconds):
+        return None
+    from zdemo.introspection.shared.build import shared_answers  # here, since most APIs have no store
+
+    with closing(shared_answers(settings)) as answers:
+        return answers.tried(random_token())
 
 
 def _cache(settings: Settings) -> str:
