@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zdemo.cli.layout import ASIDE, behind, filled, headline, pad, table, wrapped
+from zdemo.cli.layout import ASIDE, behind, continued, filled, headline, pad, table, wrapped
 from zdemo.config.columns import cells
 
 COMMANDS = (
@@ -36,6 +39,17 @@ def test_a_command_is_never_cut(command: str) -> None:
         assert max(map(len, lines)) <= 49
     lines = behind("  fix         ", f"run {command} now", 20)
     assert command in lines or cells(command) <= 20, "what is longer than the line stands alone, at the left"
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 101, 120])
+def test_a_command_in_several_lines_is_the_same_to_a_shell(width: int) -> None:
+    command = "zdemo init --emulator --emulator-port 8490 --api-url http://[::1]:5010 --env-file 'a --port/b  c.env'"
+    lines = continued(command, width).split("\n")
+    assert max(map(len, lines)) <= width
+    assert (len(lines) == 1) is (width >= len(command))
+    script = "printf '%s\\n' " + "\n".join(lines)
+    words = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True).stdout  # noqa: S603  # the test's own script
+    assert words.splitlines() == shlex.split(command)
 
 
 @pytest.mark.parametrize(

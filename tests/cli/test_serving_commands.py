@@ -20,6 +20,7 @@ from tests.support.ports import free_port, taken_port
 from tests.support.upstream import hang, refusing_port, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
+from zdemo.config.columns import WITHOUT_TERMINAL
 from zdemo.config.new_dotenv import EMULATOR_PORT
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, DEFAULT_PORT, PROJECT_ID, READER, VISITOR
 from zdemo.serving.production import KILL_SECONDS
@@ -249,8 +250,10 @@ def test_a_session_by_hand(real: bool, bare: Shell) -> None:
     assert ("note: --emulator ignores your ZITADEL_DOMAIN, CLIENT_SECRET" in banner) is real
     assert re.search(rf"emulator [a-z]+-[a-z]+-\d+  http://localhost:{port} +credentials accepted\n", banner)
     assert re.search(rf"API  +{url} +cache 60 s\n", banner)
+    assert max(map(len, banner.splitlines())) <= WITHOUT_TERMINAL
+    whole = err.replace(" \\\n   ", "")
     for command in (init, call, revoke):
-        assert re.search(rf"^ *zdemo {re.escape(' '.join(command))}( |$)", err, re.MULTILINE)
+        assert re.search(rf"^  zdemo {re.escape(' '.join(command))}( |$)", whole, re.MULTILINE)
     assert not real or (bare.folder / ".env").read_text() == mine
     assert not [secret for secret in (READER.pat, ADMIN.pat[:-1], CLIENT_SECRET) if secret in err]
     lines = [line.split(maxsplit=1)[1] for line in err.splitlines() if re.match(r"\d\d:\d\d:\d\d  ", line)]

@@ -6,6 +6,7 @@ Texts may have colours. Those from elsewhere must have gone through ``printable`
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 
 from zdemo.config.columns import cells
@@ -59,6 +60,19 @@ def filled(paragraph: str, width: int) -> list[str]:
             line, gap = "", indent
         line, gap = f"{line}{gap}{word}", blanks
     return [one.replace(GLUE, " ") for one in (*lines, line)]
+
+
+def continued(command: str, width: int) -> str:
+    """Return a command in lines that a shell joins, broken before options, if it is wider than ``width``."""
+    if cells(command) <= width:
+        return command
+    parts: list[list[str]] = [[]]
+    for word in shlex.split(command):
+        if word.startswith("-"):
+            parts.append([])
+        parts[-1].append(word)
+    glued = " ".join(shlex.join(part).replace(" ", GLUE) for part in parts)
+    return f" \\\n{' ' * BELOW}".join(filled(glued, width - 2 * BELOW))
 
 
 def behind(lead: str, text: str, width: int, *, hang: int = 0) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from zdemo.cli.env_file import emulator_env_file, with_emulator_settings, with_env_file
-from zdemo.cli.layout import table, with_remark
+from zdemo.cli.layout import continued, table, with_remark
 from zdemo.cli.screen import Screen
 from zdemo.config.cache_address import cache_address
 from zdemo.config.env_file import DEFAULT, steps_with_env_file
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ACCEPTED, LATE = "credentials accepted", "no answer yet"
 MOMENT_SECONDS = 0.5  # that the start waits for ZITADEL; then the API starts, and the verdict follows
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # what a client connects to instead
+STEP_LEAD = "  "
 REVOKE = "zdemo role revoke reader read:messages"
 
 
@@ -132,12 +133,13 @@ def tell_start(
             ),
             ("API", place.url, _cache(settings)),
         ]
-        steps = [*_steps(environment, place)]
+        width = screen.width(screen.stderr)
+        steps = [*_steps(environment, place, width - len(STEP_LEAD))]
         label_width = max(len(label) for label, *_ in rows)
         page_row = [f"{'page':<{label_width}}  {place.page_url}"] if place.page_url else []  # too wide for a column
-        lines = [*table(rows, screen.width(screen.stderr)), *page_row, "", "in another terminal", *steps, ""]
+        lines = [*table(rows, width), *page_row, "", "in another terminal", *steps, ""]
         for line in lines:
-            lead = "  " if line in steps else ""
+            lead = STEP_LEAD if line in steps else ""
             screen.behind(lead, line, stream=screen.stderr)
     if store and not store.ok:
         screen.tell(f"warning: {store.reason}, so answers are not shared")
@@ -163,16 +165,16 @@ def _cache(settings: Settings) -> str:
     return f"cache {ttl:g} s, shared at {cache_address(url).shown}" if url else f"cache {ttl:g} s"
 
 
-def _steps(environment: Environment, place: ServeAddress) -> Iterator[str]:
-    """Return what can be typed next; each works as it stands, and overwrites nothing."""
+def _steps(environment: Environment, place: ServeAddress, width: int) -> Iterator[str]:
+    """Return what can be typed next, in lines of ``width``; each works as it stands, and overwrites nothing."""
     call = "zdemo call scoped" if place.emulator_port or environment.get("PAT") else "zdemo call public"
     call += "" if place.url == _known_url(environment, place) else f" --url {place.url}"
     if not place.emulator_port:
-        yield with_env_file(call, environment.file or DEFAULT)
+        yield continued(with_env_file(call, environment.file or DEFAULT), width)
         return
     mine = environment.file or DEFAULT
     steps = with_emulator_settings(mine, call, REVOKE, port=place.emulator_port, api_url=place.url)
-    *init, first, second = steps
+    *init, first, second = (continued(step, width) for step in steps)
     yield from (with_remark(step, "writes the emulator's settings") for step in init)
     yield first
     yield second
