@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.cli import Shell
 from tests.support.key_site import key_site
-from tests.support.named_causes import administered, call, command, doctor, introspect, settings
+from tests.support.named_causes import administered, call, command, doctor, introspect, role, settings
 from tests.support.upstream import answer, json_body, refusing_port, upstream
 from zdemo.config.placeholders import EXAMPLE_CLIENT_ID
 from zdemo.config.renames import NAMES
@@ -452,7 +452,7 @@ def test_setup_asks_which_zitadel_is_meant_at_any_port(bare: Shell, zitadel: Emu
 
 def test_role_names_no_removal_window_since_another_process_has_it(bare: Shell, zitadel: Emulator) -> None:
     env = administered(zitadel.url, ZDEMO_CACHE_TTL="0")
-    ran = replace(bare, env=env)("role", "grant", "visitor", "read:messages")
+    ran = role(bare, env, "grant", "visitor", "read:messages")
     assert ran.out.endswith("running APIs follow within their ZDEMO_CACHE_TTL\n")
 
 

@@ -16,6 +16,7 @@ from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER
 
 WIDTH, WORD = 80, 45  # longer paths, scopes and addresses are not cut
 HEIGHT = 24
+NO_API = "http://127.0.0.1:1"
 SETTINGS = {"CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET, "PAT": READER.pat}
 
 
@@ -116,6 +117,11 @@ def introspect(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
 def call(shell: Shell, env: dict[str, str], route: str = "private", *arguments: str) -> Output:
     """Run ``zdemo call``, and expect it to fail."""
     return command(shell, env, "call", route, *arguments)
+
+
+def role(shell: Shell, env: dict[str, str], *arguments: str) -> Ran:
+    """Run ``zdemo role`` with no API to tell: at the default address a developer's own may run."""
+    return replace(shell, env={"ZDEMO_API_URL": NO_API, **env})("role", *arguments)
 
 
 def command(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
