@@ -8,7 +8,7 @@ from pathlib import Path
 import requests
 from playwright.sync_api import Browser, expect
 
-from tests.support.cli import Shell
+from tests.support.cli import NO_API, Shell
 from tests.support.visits import PRIVATE, SCOPED, Site, Visit, site, visit
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, KnownUser
@@ -22,7 +22,7 @@ OUTSIDE = "changed outside of this page"
 LONG_SECONDS = 600.0
 
 
-def revoke(person: Visit, folder: Path, *, api_url: str = "") -> None:
+def revoke(person: Visit, folder: Path, *, api_url: str = NO_API) -> None:
     """Revoke the reader's role by a command, which tells the API at an address to forget."""
     environment = {
         "ZITADEL_DOMAIN": person.site.zitadel,
@@ -30,9 +30,8 @@ def revoke(person: Visit, folder: Path, *, api_url: str = "") -> None:
         "CLIENT_ID": CLIENT_ID,
         "CLIENT_SECRET": CLIENT_SECRET,
         "ZITADEL_PROJECT_ID": PROJECT_ID,
+        "ZDEMO_API_URL": api_url,
     }
-    if api_url:
-        environment["ZDEMO_API_URL"] = api_url
     expect(person.button("Revoke", of="reader")).to_be_visible()
     assert Shell(folder=folder, env=environment)("role", "revoke", "reader", ROLE).code == 0
     expect(person.button("Grant", of="reader")).to_be_visible()

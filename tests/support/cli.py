@@ -33,6 +33,7 @@ from zdemo.serving.embedded import serving
 ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 60
 CACHE_SECONDS = 0.1  # of the API, so that no test waits for a change to reach it
+NO_API = "http://127.0.0.1:1"  # for tests that need none: at the default address a developer's own may run
 BASE = {
     "PYTHONPATH": str(ROOT),
     "PATH": os.defpath,

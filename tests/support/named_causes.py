@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from tests.support.cli import Ran, Shell
+from tests.support.cli import NO_API, Ran, Shell
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER
 
 WIDTH, WORD = 80, 45  # longer paths, scopes and addresses are not cut
 HEIGHT = 24
-NO_API = "http://127.0.0.1:1"
 SETTINGS = {"CLIENT_ID": CLIENT_ID, "CLIENT_SECRET": CLIENT_SECRET, "PAT": READER.pat}
 
 
