@@ -28,15 +28,16 @@ class ApiNotRunning(ZdemoError):
 
 
 class Output:
-    """What the API has printed; the middle of very much is dropped."""
+    """What the API prints into a pipe; whoever writes to it is never held up. What is too much is dropped."""
 
-    def __init__(self) -> None:
+    def __init__(self, descriptor: int) -> None:
         self._pieces: list[bytes] = []
         self._size = 0
         self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._read, args=(descriptor,), name="output of the API", daemon=True)
+        self._thread.start()
 
-    def read_all(self, descriptor: int) -> None:
-        """Read a pipe to its end; whoever writes to it is never held up."""
+    def _read(self, descriptor: int) -> None:
         with suppress(OSError):
             while piece := os.read(descriptor, 1 << 16):
                 with self._lock:
@@ -49,6 +50,10 @@ class Output:
         """Return what was printed so far."""
         with self._lock:
             return b"".join(self._pieces)
+
+    def drain(self) -> None:
+        """Wait until the last lines of a process that has ended are read; only for a moment if its children run."""
+        self._thread.join(DRAIN_SECONDS)
 
 
 class RunningApi:
@@ -64,6 +69,7 @@ class RunningApi:
         try:
             while (took := time.monotonic() - start) < seconds:
                 if how := self.gone():
+                    self.output.drain()
                     raise ApiNotRunning(
                         f"{how} before it answered", hint="run it alone; its last lines are on standard error"
                     )
@@ -94,9 +100,7 @@ def api_running(command: Sequence[str], environment: Mapping[str, str]) -> Itera
     Raises UsageError if it cannot be run.
     """
     reader, writer = os.pipe()
-    output = Output()
-    thread = threading.Thread(target=output.read_all, args=(reader,), name="output of the API", daemon=True)
-    thread.start()
+    output = Output(reader)
     try:
         with process_group() as group:
             try:
@@ -112,7 +116,7 @@ def api_running(command: Sequence[str], environment: Mapping[str, str]) -> Itera
             threading.Thread(target=process.wait, daemon=True).start()  # else its group would seem to live on
             yield RunningApi(process, output, command[0])
     finally:
-        thread.join(DRAIN_SECONDS)
+        output.drain()
 
 
 def free_port() -> int:
