@@ -70,7 +70,6 @@ PURE = (
     "management.model",
     "provisioning.conflicts",
     "provisioning.plan",
-    "provisioning.proof",
     "provisioning.state",
     "diagnosis",
 )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -16,7 +14,6 @@ from tests.support.upstream import Behaviour, Received, Upstream, answer, depend
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError, ZitadelUnavailable
 from zdemo.management.client import MOST_PAGES, PAGE_SIZE, PROJECT_SERVICE, ManagementClient
-from zdemo.management.listings import administrators_of_project, roles_of_project
 from zdemo.management.resources import (
     find_user,
     get_project,
@@ -24,6 +21,7 @@ from zdemo.management.resources import (
     list_application_keys,
     list_assignments,
     list_pats,
+    list_project_grants,
     list_roles,
 )
 
@@ -67,7 +65,7 @@ def _pages(total: int) -> Behaviour:
 )
 def test_lists_are_read_to_their_end_in_no_more_requests_than_needed(total: int, requests: int) -> None:
     with client_of(_pages(total)) as (client, server):
-        assert list_roles(client, "1") == tuple(str(n) for n in range(total))
+        assert [role.key for role in list_roles(client, "1")] == [str(n) for n in range(total)]
         assert len(server.requests) == requests
 
 
@@ -78,9 +76,9 @@ def _visible(total: int, visible: set[int]) -> Behaviour:
         page = json.loads(received.body)["pagination"]
         begin = int(page["offset"])
         place = range(begin, min(begin + page["limit"], total))
-        rows = [{"key": str(n), "creationDate": "1970-01-01T00:00:01Z"} for n in place if n in visible]
+        rows = [{"grantedOrganizationId": str(n)} for n in place if n in visible]
         counted = {"totalResult": str(total)} if place else {}
-        return answer(json_body({"pagination": counted | {"appliedLimit": str(page["limit"])}, "projectRoles": rows}))
+        return answer(json_body({"pagination": counted | {"appliedLimit": str(page["limit"])}, "projectGrants": rows}))
 
     return depending(choose)
 
@@ -98,40 +96,9 @@ def _visible(total: int, visible: set[int]) -> Behaviour:
 )
 def test_a_listing_says_how_much_is_hidden(total: int, visible: set[int], hidden: int) -> None:
     with client_of(_visible(total, visible)) as (client, _):
-        listing = roles_of_project(client, "1")
-    assert listing.hidden == hidden
-    assert len(listing.objects) == total - hidden
-    assert {int(role.key) for role in listing.objects} <= visible
-    assert {role.created for role in listing.objects} <= {1000}
-
-
-@pytest.mark.parametrize("roles", [5, "text", None, [], ["ORG_OWNER"]])
-def test_the_roles_of_an_administrator_are_words(roles: object) -> None:
-    rows = [{"user": {"id": "1"}, "project": {"name": "Shop"}, "roles": roles}]
-    with client_of(answer(json_body({"administrators": rows}))) as (client, _):
-        (administrator,) = administrators_of_project(client, "1").objects
-    assert (administrator.of, administrator.roles) == (
-        "the project Shop",
-        ("ORG_OWNER",) if roles == ["ORG_OWNER"] else (),
-    )
-
-
-DATES: list[tuple[float | None, float]] = [(3600.0, 3600.0), (-3600.0, -3600.0), (1.0, 0.0), (None, 0.0)]
-
-
-@pytest.mark.parametrize(("ahead", "expected"), DATES)
-def test_the_time_is_zitadels_when_the_clocks_differ(ahead: float | None, expected: float) -> None:
-    headers = {} if ahead is None else {"Date": formatdate(time.time() + ahead, usegmt=True)}
-    with client_of(answer(json_body({}), headers=headers)) as (client, _):
-        list_roles(client, "1")
-        assert abs(client.now() - time.time() - expected) < 2
-
-
-@pytest.mark.parametrize("date", ["", "soon", "Mon, 99 Foo 2026 00:00:00 GMT", "Mon, 01 Jan 99999 00:00:00 GMT"])
-def test_a_date_that_is_none_is_not_used(date: str) -> None:
-    with client_of(answer(json_body({}), headers={"Date": date})) as (client, _):
-        list_roles(client, "1")
-        assert abs(client.now() - time.time()) < 2
+        grants, unseen = list_project_grants(client, "1")
+    assert (len(grants), unseen) == (total - hidden, hidden)
+    assert {int(grant.organization_id) for grant in grants} <= visible
 
 
 def test_a_list_that_does_not_end_is_left() -> None:
@@ -217,8 +184,6 @@ SHAPES: list[tuple[Ask, dict[str, Any]]] = [
     (lambda client: list_application_keys(client, "1"), {"keys": 5}),
     (lambda client: get_user(client, "1"), {"user": 5}),
     (lambda client: get_user(client, "1"), {"user": {"machine": "text"}}),
-    (lambda client: administrators_of_project(client, "1"), {"administrators": [5]}),
-    (lambda client: administrators_of_project(client, "1"), {"administrators": [{"project": "text"}]}),
     (lambda client: get_project(client, "1"), {"project": 5, "message": "Something else (X-1)"}),
 ]
 

@@ -50,9 +50,9 @@ def test_a_project_and_all_that_is_in_it(client: ManagementClient) -> None:
     assert list(resources.list_projects(client, name="SEVEN", organization_id=ORGANIZATION_ID)) == [project]
     assert PROJECT_NAME in [p.name for p in resources.list_projects(client)]
     resources.add_role(client, "7", "read")
-    assert resources.list_roles(client, "7") == ("read",)
+    assert [role.key for role in resources.list_roles(client, "7")] == ["read"]
     owner = {"project_id": "7", "organization_id": ORGANIZATION_ID}
-    made = resources.create_assignment(client, user_id=READER.id, role_keys=["read"], **owner).id
+    made = resources.create_assignment(client, user_id=READER.id, role_keys=["read"], **owner)
     assert [a.id for a in resources.list_assignments(client, project_id="7")] == [made]
     assert [a.role_keys for a in resources.list_assignments(client, project_id="7", user_id=VISITOR.id)] == []
     for _ in range(2):

@@ -59,4 +59,4 @@ def desk(target: tuple[str, str], api: Api, tmp_path: Path) -> Iterator[Desk]:
     path.write_text(MINE)
     desk = Desk(target=target, path=path, options=options, api=api)
     yield desk
-    desk.tear_down(with_additions=True)
+    desk.tear_down()

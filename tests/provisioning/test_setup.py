@@ -22,10 +22,10 @@ from zdemo.provisioning.apply import apply_plan
 from zdemo.provisioning.files import SetupFiles
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import Action, ObjectKind
-from zdemo.provisioning.proof import DESCRIPTION
 from zdemo.provisioning.setting_groups import SETTINGS
 from zdemo.provisioning.state import new_id
 from zdemo.provisioning.state_file import state_path
+from zdemo.provisioning.step_context import DESCRIPTION
 
 ROLE = "read:messages"
 
@@ -176,7 +176,7 @@ def test_what_others_created_is_used_and_outlives_teardown(desk: Desk, workshop:
     assert {s.kind for s in plan.steps if s.action is Action.LEAVE} == {ObjectKind.USER, ObjectKind.PROJECT}
     assert desk.holders(project.id) == [reader.id]
     removed = desk.tear_down()
-    assert {(r.what, r.stays) for r in removed.removals} == {
+    assert {(r.what, r.stays) for r in removed.items} == {
         ("service user", False),
         ("PAT of", False),
         ("role for", False),
@@ -455,7 +455,7 @@ def test_teardown_removes_everything_and_restores_the_file(desk: Desk) -> None:
     assert desk.path.read_text() == text
     desk.is_gone()
     assert [path.name for path in desk.path.parent.iterdir()] == [".env"]
-    assert desk.tear_down().removals == ()
+    assert desk.tear_down().items == ()
     desk.run()
     assert not first & desk.recorded, "IDs are never used twice"
 

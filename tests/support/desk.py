@@ -139,10 +139,11 @@ class Desk:
     def plan_teardown(self, client: ManagementClient | None = None) -> Teardown:
         return plan_teardown(client or CountingClient(self.target), SetupFiles(self.path))
 
-    def tear_down(self, client: ManagementClient | None = None, *, with_additions: bool = False) -> Teardown:
+    def tear_down(self, client: ManagementClient | None = None) -> Teardown:
+        """Remove everything, also where others added something."""
         teardown = self.plan_teardown(client)
         if teardown.changes:
-            tear_down(SetupFiles(self.path), teardown, KeptReport(), with_additions=with_additions)
+            tear_down(SetupFiles(self.path), teardown, KeptReport())
         return teardown
 
     def _column(self, name: str, rows: str, method: str, **body: Any) -> list[str]:

@@ -12,6 +12,7 @@ from zdemo.config.settings import AdminSettings, Settings
 from zdemo.errors import SettingsError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient
+from zdemo.management.model import Role
 from zdemo.management.resources import list_roles, list_similar_users
 from zdemo.management.role_assignments import find_project_id
 
@@ -30,15 +31,15 @@ def user_names(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def role_keys(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the keys of the project's roles that begin so, if the administrator may see them."""
-    keys: tuple[str, ...] = ()
+    roles: tuple[Role, ...] = ()
     with suppress(ZdemoError):
         environment, settings = _settings(ctx)
         introspector = None
         with suppress(SettingsError):
             own = Settings.from_env(environment)
             introspector = IntrospectionClient(own, timeout_seconds=PATIENCE_SECONDS) if own.key is None else None
-        keys = list_roles(_client(settings), find_project_id(settings, introspector))
-    return [key for key in keys if key.startswith(incomplete)]
+        roles = list_roles(_client(settings), find_project_id(settings, introspector))
+    return [role.key for role in roles if role.key.startswith(incomplete)]
 
 
 def _settings(ctx: typer.Context) -> tuple[Environment, AdminSettings]:

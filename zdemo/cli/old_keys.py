@@ -14,8 +14,6 @@ OLD_KEYS = {
     "granted_by": "grantedBy",
     "login_name": "loginName",
     "needs_rotation": "needsRotation",
-    "not_proven": "notProven",
-    "not_seen": "notSeen",
     "put_back": "putBack",
     "shown_after_milliseconds": "shownAfterMilliseconds",
 }

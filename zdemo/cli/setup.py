@@ -25,7 +25,7 @@ from zdemo.management.refusals import TOO_OLD
 from zdemo.provisioning.files import SetupFiles
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.safety import only_setup_in_folder
-from zdemo.provisioning.teardown import WITH_ADDITIONS, Teardown
+from zdemo.provisioning.teardown import Teardown
 
 CREATED = "What is created"
 
@@ -35,9 +35,6 @@ def setup(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and change nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Never replaces a secret in use.")] = False,
     teardown: Annotated[bool, typer.Option("--teardown", help="Remove what setup created, and nothing else.")] = False,
-    with_additions: Annotated[
-        bool, typer.Option(WITH_ADDITIONS, help="With --teardown: also remove what others added to it.")
-    ] = False,
     rotate_secret: Annotated[
         bool, typer.Option("--rotate-secret", help="Create a new client secret or key; the old one stops working.")
     ] = False,
@@ -119,8 +116,6 @@ def setup(
     if teardown and (rotate_secret or auth):
         option = "--rotate-secret" if rotate_secret else "--auth"
         raise UsageError(f"{option} cannot be combined with --teardown", hint=f"leave out {option}")
-    if with_additions and not teardown:
-        raise UsageError(f"{WITH_ADDITIONS} needs --teardown", hint=f"leave out {WITH_ADDITIONS}")
     screen: Screen = ctx.obj
     path = env_file or Path(".env")
     with nullcontext() if dry_run else only_setup_in_folder(path):
@@ -137,15 +132,7 @@ def setup(
         settings = AdminSettings.from_env(environment)
         tell_warnings(screen, settings)
         with _management(settings) as client:
-            run = SetupRun(
-                screen=screen,
-                files=files,
-                client=client,
-                dry_run=dry_run,
-                yes=yes,
-                with_additions=with_additions,
-                as_json=as_json,
-            )
+            run = SetupRun(screen=screen, files=files, client=client, dry_run=dry_run, yes=yes, as_json=as_json)
             return run.tear_down() if teardown else run.set_up(options)
 
 

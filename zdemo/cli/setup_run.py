@@ -22,7 +22,7 @@ from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import ObjectKind, Plan, Rotation, make_plan
 from zdemo.provisioning.setting_groups import SETTINGS
-from zdemo.provisioning.teardown import Teardown, plan_teardown, tear_down
+from zdemo.provisioning.teardown import plan_teardown, tear_down
 from zdemo.provisioning.verify import verify_tokens
 
 
@@ -35,7 +35,6 @@ class SetupRun:
     client: ManagementClient
     dry_run: bool
     yes: bool
-    with_additions: bool
     as_json: bool
 
     def set_up(self, options: SetupOptions) -> int:
@@ -102,8 +101,8 @@ class SetupRun:
         self.screen.tell("--dry-run: nothing was changed" if plan.changes else "no changes")
         return ExitCode.YES
 
-    def _confirm(self, question: str, what: str, *, word: str = "") -> bool:
-        """Return whether the person agrees, with ``--yes`` or now; see ``agreed`` for the ``word``."""
+    def _confirm(self, question: str, what: str) -> bool:
+        """Return whether the person agrees, with ``--yes`` or now."""
         if target := self.files.link_target:
             linked = one_line(f"{self.files.path} is a link to {target}, which would be changed")
             if self.yes:
@@ -114,7 +113,7 @@ class SetupRun:
         if not at_terminal():
             hint = f"add --yes to {what}, or --dry-run to only show them"
             raise UsageError("there are changes to confirm, but no terminal to ask on", hint=hint)
-        return agreed(question, word=word)
+        return agreed(question)
 
     def _confirm_rotation(self, rotation: Rotation, application: str) -> None:
         """Raise ZdemoError unless the person agrees now: a new secret in place of a lost one needs more than --yes."""
@@ -134,31 +133,22 @@ class SetupRun:
         with screen.waiting(f"looking at {self.client.zitadel}"):
             teardown = plan_teardown(self.client, files)
         if not self.as_json:
-            show_teardown(screen, teardown, files.path, self.client.emulator, with_additions=self.with_additions)
+            show_teardown(screen, teardown, files.path, self.client.emulator)
         if self.dry_run:
-            self._tell_why_it_stops(teardown)
+            if teardown.added_by_others:
+                screen.tell("note: --teardown stops here: others added to what setup created")
             screen.tell("--dry-run: nothing was changed")
         else:
-            teardown.check(with_additions=self.with_additions)
+            teardown.check()
             if teardown.settings:
                 files.check_writable()
-            if not self._confirm_removal(teardown):
+            if not self._confirm("Remove this?", "remove these things"):
                 return self._declined(teardown_document(teardown, dry_run=True))
-            tear_down(files, teardown, screen, with_additions=self.with_additions)
+            if not self.yes:
+                plan_teardown(self.client, files).check()  # a person may have taken long to answer
+            tear_down(files, teardown, screen)
         if self.as_json:
             screen.document(teardown_document(teardown, dry_run=self.dry_run))
         elif not self.dry_run:
             screen.say("removed; zdemo setup creates it again")
         return ExitCode.YES
-
-    def _tell_why_it_stops(self, teardown: Teardown) -> None:
-        try:
-            teardown.check(with_additions=self.with_additions)
-        except ZdemoError as error:
-            self.screen.tell(f"note: --teardown stops here: {error.message}")
-
-    def _confirm_removal(self, teardown: Teardown) -> bool:
-        """Return whether the person agrees; to remove what others added, y is not enough."""
-        if teardown.additions or teardown.unseen:
-            return self._confirm("Remove this, with what others added?", "remove these things", word="yes")
-        return self._confirm("Remove this?", "remove these things")

@@ -12,9 +12,8 @@ from zdemo.cli.screen import Screen
 from zdemo.config.columns import cells
 from zdemo.config.printable import one_line, printable
 from zdemo.management.model import Administrator
-from zdemo.provisioning.additions import Addition
 from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep
-from zdemo.provisioning.removals import Removal
+from zdemo.provisioning.recorded import Item
 from zdemo.provisioning.teardown import Teardown
 
 LABEL_WIDTH, ACTION_WIDTH = 16, 15
@@ -44,20 +43,15 @@ def _head(screen: Screen, issuer: str, admin: Administrator, emulator: str) -> N
     screen.say()
 
 
-def show_teardown(screen: Screen, teardown: Teardown, file: Path, emulator: str, *, with_additions: bool) -> None:
+def show_teardown(screen: Screen, teardown: Teardown, file: Path, emulator: str) -> None:
     """Show who removes what where, what is not setup's, what stays, and which settings are removed or restored."""
     if teardown.admin:
         _head(screen, teardown.issuer, teardown.admin, emulator)
-    for removal in teardown.removals:
-        action, colour = ("stays", "") if removal.stays else ("remove", "red")
-        if removal.doubt:
-            action, colour = "not proven", "yellow"
-        _row(screen, removal.what, removal.name, action, removal.doubt or removal.note, colour)
-    action, note = ("remove", "not setup's") if with_additions else ("not setup's", "")
-    for addition in teardown.additions:
-        _row(screen, addition.what, addition.name, action, note, "red" if with_additions else "yellow")
-    for words in teardown.unseen:
-        _row(screen, "cannot be seen", words, "not setup's?", "", "yellow")
+    for item in teardown.shown:
+        action, colour = ("stays", "") if item.stays else ("remove", "red")
+        _row(screen, item.what, item.name, action, item.note, colour)
+    for item in teardown.added_by_others:
+        _row(screen, item.what, item.name, "not setup's", "", "yellow")
     removed = [name for name in teardown.settings if name not in teardown.restored]
     if removed:
         _row(screen, file.name, ", ".join(removed), "remove", "", "red")
@@ -121,19 +115,15 @@ def _step_document(step: PlanStep) -> dict[str, str]:
 def teardown_document(teardown: Teardown, *, dry_run: bool) -> Any:
     """Return what is removed as JSON."""
 
-    def document(thing: Removal | Addition, **more: str) -> dict[str, str]:
-        return {"what": WORDS.get(thing.what, thing.what), "name": thing.name, **more}
-
-    own = [removal for removal in teardown.removals if not removal.doubt]
+    def document(item: Item, **more: str) -> dict[str, str]:
+        return {"what": WORDS.get(item.what, item.what), "name": item.name, **more}
 
     answer = {
         "dry_run": dry_run,
         "changed": teardown.changes and not dry_run,
-        "removed": [document(removal, note=removal.note) for removal in own if not removal.stays],
-        "stays": [document(removal, note=removal.note) for removal in own if removal.stays],
-        "not_proven": [document(removal, why=removal.doubt) for removal in teardown.doubtful],
-        "added_by_others": [document(addition) for addition in teardown.additions],
-        "not_seen": list(teardown.unseen),
+        "removed": [document(item, note=item.note) for item in teardown.shown if not item.stays],
+        "stays": [document(item, note=item.note) for item in teardown.shown if item.stays],
+        "added_by_others": [document(item) for item in teardown.added_by_others],
         "lines": sorted(teardown.settings),
         "put_back": list(teardown.restored),
     }

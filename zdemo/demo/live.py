@@ -89,7 +89,7 @@ def _options() -> SetupOptions:
 
 def _tear_down(client: ManagementClient, files: SetupFiles, report: Reporter) -> None:
     try:
-        tear_down(files, plan_teardown(client, files), report, with_additions=True)
+        tear_down(files, plan_teardown(client, files), report)
     except ZdemoError as error:
         raise ZdemoError(
             error.message, hint=f"remove what is left in ZITADEL's console: its name begins with {PREFIX}"

@@ -26,10 +26,11 @@ from zdemo.management.model import (
     Auth,
     Credential,
     NewApplication,
-    NewAssignment,
     NewCredential,
     Organization,
     Project,
+    ProjectGrant,
+    Role,
     RoleAssignment,
     User,
     UserEvent,
@@ -38,9 +39,10 @@ from zdemo.management.model import (
     read_assignment,
     read_credential,
     read_event,
-    read_new_assignment,
     read_organization,
     read_project,
+    read_project_grant,
+    read_role,
     read_user,
 )
 from zdemo.management.refusals import is_missing, management_error
@@ -88,10 +90,17 @@ def delete_project(client: ManagementClient, project_id: str) -> None:
     _remove(client, PROJECT_SERVICE, "DeleteProject", projectId=project_id)
 
 
-def list_roles(client: ManagementClient, project_id: str) -> tuple[str, ...]:
-    """Return the keys of the roles that a project defines."""
+def list_project_grants(client: ManagementClient, project_id: str) -> tuple[tuple[ProjectGrant, ...], int]:
+    """Return the organizations that may assign roles of a project, and how many of them cannot be seen."""
+    body = {"filters": [{"inProjectIdsFilter": {"ids": [project_id]}}]}
+    listed = client.listing(PROJECT_SERVICE, "ListProjectGrants", body, "projectGrants")
+    return tuple(map(read_project_grant, listed.rows)), listed.hidden
+
+
+def list_roles(client: ManagementClient, project_id: str) -> tuple[Role, ...]:
+    """Return the roles that a project defines."""
     rows = client.rows(PROJECT_SERVICE, "ListProjectRoles", {"projectId": project_id}, "projectRoles")
-    return tuple(str(row.get("key", "")) for row in rows)
+    return tuple(map(read_role, rows))
 
 
 def add_role(client: ManagementClient, project_id: str, role: str) -> None:
@@ -265,6 +274,12 @@ def list_pats(client: ManagementClient, user_id: str) -> tuple[Credential, ...]:
     return tuple(map(read_credential, rows))
 
 
+def list_user_keys(client: ManagementClient, user_id: str) -> tuple[Credential, ...]:
+    """Return the keys of a service user."""
+    rows = client.rows(USER_SERVICE, "ListKeys", {"filters": [{"userIdFilter": {"id": user_id}}]}, "result")
+    return tuple(map(read_credential, rows))
+
+
 def add_pat(client: ManagementClient, user_id: str, *, expires: int) -> NewCredential:
     """Create a personal access token that expires at this time (milliseconds since 1970)."""
     body = {"userId": user_id, "expirationDate": moment_of(expires)}
@@ -307,12 +322,10 @@ def list_assignments(
 
 def create_assignment(
     client: ManagementClient, *, user_id: str, project_id: str, organization_id: str, role_keys: Iterable[str]
-) -> NewAssignment:
-    """Create a role assignment that an organization owns."""
+) -> str:
+    """Create a role assignment that an organization owns, and return its ID."""
     body = {"userId": user_id, "projectId": project_id, "organizationId": organization_id, "roleKeys": list(role_keys)}
-    made = client.call(AUTHORIZATION_SERVICE, "CreateAuthorization", body)
-    _shown(made, "id")
-    return read_new_assignment(made)
+    return _shown(client.call(AUTHORIZATION_SERVICE, "CreateAuthorization", body), "id")
 
 
 def set_assignment_roles(client: ManagementClient, assignment_id: str, role_keys: Iterable[str]) -> None:

@@ -46,10 +46,9 @@ class SetupState:
 
     They are made from ``seed``, for objects in the organization ``organization_id``. ``shared_project_id`` is a project
     that setup uses and did not create. ``added_roles`` are in that project, or in setup's own; ``assignment_…`` is the
-    latest assignment that setup made, and ZITADEL's time of it (milliseconds since 1970). ``secret_written``: the
-    application's client secret was in ``.env``. ``rotating``: a person allowed a new one. ``unfinished``: a run is at
-    work, or was interrupted. ``previous`` holds the assignments that setup replaced, as they were written, and
-    ``written`` the digests of setup's own values.
+    latest assignment that setup made. ``secret_written``: the application's client secret was in ``.env``.
+    ``rotating``: a person allowed a new one. ``unfinished``: a run is at work, or was interrupted. ``previous`` holds
+    the assignments that setup replaced, as they were written, and ``written`` the digests of setup's own values.
     """
 
     zitadel: str = ""
@@ -63,7 +62,6 @@ class SetupState:
     added_roles: tuple[str, ...] = ()
     assignment_id: str = ""
     assignment_role: str = ""
-    assignment_created: int = 0
     secret_written: bool = False
     rotating: bool = False
     unfinished: bool = False
@@ -76,17 +74,13 @@ class SetupState:
 
     def owns(self, object_id: str) -> bool:
         """Return whether setup chose this ID: it is recorded, and was made from the seed, not by ZITADEL."""
-        return any(getattr(self, field) == object_id and self.chose(field, object_id) for field in ID_FIELDS)
+        return object_id != "" and any(self.own(field) == object_id for field in ID_FIELDS)
 
-    def chose(self, field: str, object_id: str) -> bool:
-        """Return whether an ID was made for this field of the state."""
+    def own(self, field: str) -> str:
+        """Return the ID in a field of the state; empty when it was not made for that field."""
+        object_id: str = getattr(self, field)
         units = units_in(object_id)
-        return units is not None and object_id == _marked(self.seed, field, units)
-
-    @property
-    def own_users(self) -> frozenset[str]:
-        """The IDs that setup chose for its users."""
-        return frozenset((self.reader_id, self.visitor_id)) - {""}
+        return object_id if units is not None and object_id == _marked(self.seed, field, units) else ""
 
     def wrote(self, name: str, value: str) -> bool:
         """Return whether a setting has a value that setup gave it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -10,6 +11,8 @@ from zdemo.provisioning.current import CurrentUser
 from zdemo.provisioning.files import SetupFiles
 from zdemo.provisioning.plan import Plan, PlanStep
 from zdemo.provisioning.state import IssuedCredential, new_id
+
+DESCRIPTION = "created by zdemo setup"  # of the users
 
 
 class Reporter(Protocol):
@@ -76,7 +79,7 @@ class Context:
         """
         state = self.files.state
         last = getattr(state, field)
-        chosen = new_id(state.seed, field, self.client.now, last=last if state.owns(last) else "")
+        chosen = new_id(state.seed, field, time.time, last=last if state.owns(last) else "")
         self.files.record(**{field: chosen})
         return chosen
 

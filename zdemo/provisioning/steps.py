@@ -18,9 +18,8 @@ from zdemo.management.model import Auth, RoleAssignment, milliseconds
 from zdemo.provisioning.conflicts import NOTHING_CHANGED
 from zdemo.provisioning.files import key_in
 from zdemo.provisioning.plan import Action, ObjectKind, PlanStep, replaced_keys
-from zdemo.provisioning.proof import DESCRIPTION
 from zdemo.provisioning.state import digest
-from zdemo.provisioning.step_context import Context
+from zdemo.provisioning.step_context import DESCRIPTION, Context
 
 HOUR_MILLISECONDS = 3_600_000
 KEY_YEAR = milliseconds("9999-01-01T00:00:00+00:00") or 0  # as ZITADEL's own default: keys do not expire
@@ -154,14 +153,14 @@ def _remove_pats(context: Context, step: PlanStep) -> None:
 def _assign(context: Context, step: PlanStep) -> None:
     project, role = context.plan.current.project, context.plan.current.options.role
     context.files.record(assignment_id="", assignment_role=role)
-    made = resources.create_assignment(
+    assignment_id = resources.create_assignment(
         context.client,
         user_id=context.user_id(step),
         project_id=context.project_id,
         organization_id=project.organization_id if project else context.home,
         role_keys=[role],
     )
-    context.files.record(assignment_id=made.id, assignment_created=made.created or 0)
+    context.files.record(assignment_id=assignment_id)
     context.report.tell(f"role for {step.name}: granted")
 
 

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from zdemo.errors import ManagementError, ZdemoError
-from zdemo.management import listings, resources
+from zdemo.management import resources
 from zdemo.management.model import moment_of
 from zdemo.management.role_assignments import wait_until
 from zdemo.provisioning.plan import ObjectKind, PlanStep
-from zdemo.provisioning.proof import DESCRIPTION
-from zdemo.provisioning.step_context import Context
+from zdemo.provisioning.step_context import DESCRIPTION, Context
 
 LOOK_SECONDS = 2.0  # ZITADEL's lists trail its writes: 163 ms were seen
 USER_CREATED = "user.machine.added"  # ZITADEL's event
@@ -85,7 +84,7 @@ def _project(context: Context, step: PlanStep) -> Taker | None:
 
 
 def _role(context: Context, step: PlanStep) -> Taker | None:
-    listed = listings.roles_of_project(context.client, context.project_id).objects
+    listed = resources.list_roles(context.client, context.project_id)
     return next((Taker(created=role.created) for role in listed if role.key.lower() == step.name.lower()), None)
 
 
