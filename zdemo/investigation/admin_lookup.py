@@ -14,7 +14,6 @@ from zdemo.config.withheld import ADMIN_PAT, why_withheld
 from zdemo.diagnosis import DECISIVE_EVENTS, ClientRecords, GuestRecords, PatRecords, meant_id, paste_problem, quoted
 from zdemo.errors import ZdemoError
 from zdemo.management.client import ManagementClient
-from zdemo.management.listings import grants_of_project
 from zdemo.management.model import Application, Project, RoleAssignment, User
 from zdemo.management.own_user import list_memberships, manager_roles
 from zdemo.management.resources import (
@@ -28,6 +27,7 @@ from zdemo.management.resources import (
     list_applications,
     list_assignments,
     list_pats,
+    list_project_grants,
     list_projects,
     list_user_events,
 )
@@ -148,11 +148,11 @@ class AdminLookup:
             project = get_project(self._client, project_id)
             if project is None or project.organization_id in ("", organization[0]):
                 return None
-            listed = grants_of_project(self._client, project_id)
+            grants, hidden = list_project_grants(self._client, project_id)
         except ZdemoError:
             return None
-        grant = next((grant for grant in listed.objects if grant.organization_id == organization[0]), None)
-        if grant is None and listed.hidden:
+        grant = next((grant for grant in grants if grant.organization_id == organization[0]), None)
+        if grant is None and hidden:
             return None
         return GuestRecords(organization=organization, project=project, grant=grant)
 

@@ -5,9 +5,7 @@ ZITADEL's answers leave out defaults (empty lists, ``false``), and its lists tra
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,19 +16,16 @@ from zdemo.introspection.refusals import introspection_error
 from zdemo.management.refusals import management_error
 
 PAGE_SIZE = 100
-CLOCK_TOLERANCE_SECONDS = 2.0  # a date has whole seconds, and the answer was on its way
 MOST_PAGES = 1000  # no project is that large; a list that repeats itself would be read without end
 USER_SERVICE = "zitadel.user.v2.UserService"
 PROJECT_SERVICE = "zitadel.project.v2.ProjectService"
 APPLICATION_SERVICE = "zitadel.application.v2.ApplicationService"
 ORGANIZATION_SERVICE = "zitadel.org.v2.OrganizationService"
 AUTHORIZATION_SERVICE = "zitadel.authorization.v2.AuthorizationService"
-ADMINISTRATOR_SERVICE = "zitadel.internal_permission.v2.InternalPermissionService"
 
 # fmt: off
 LISTS = frozenset((
-    "administrators", "applications", "authorizations", "keys", "projectGrants", "projectRoles", "projects", "result",
-    "roles",
+    "applications", "authorizations", "keys", "projectGrants", "projectRoles", "projects", "result", "roles",
 ))
 OBJECTS = frozenset((
     "apiConfiguration", "application", "details", "machine", "oidcConfiguration", "organization", "pagination",
@@ -38,14 +33,6 @@ OBJECTS = frozenset((
 ))
 # fmt: on
 """The fields of answers that hold lists of objects, and those that hold one object."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListedRows:
-    """All rows of a list that the token's user may see, and how many others there are (``hidden``)."""
-
-    rows: tuple[dict[str, Any], ...]
-    hidden: int
 
 
 class ManagementClient:
@@ -61,7 +48,6 @@ class ManagementClient:
         self._transport = Transport.to_zitadel(zitadel)
         self._token = token
         self._timeout_seconds = timeout_seconds
-        self._clock_ahead = 0.0
         self.emulator = ""  # the name of zdemo's emulator, if it was that which answered last
 
     def __enter__(self) -> Self:
@@ -79,10 +65,6 @@ class ManagementClient:
     def timeout_seconds(self) -> float:
         """The longest time that a request which begins now may take."""
         return self._timeout_seconds() if callable(self._timeout_seconds) else self._timeout_seconds
-
-    def now(self) -> float:
-        """Return the time by ZITADEL's clock to about two seconds (epoch seconds), as its answers date themselves."""
-        return time.time() + self._clock_ahead
 
     def has_token(self, matches: Callable[[str], bool]) -> bool:
         """Return whether a condition holds for the client's own token."""
@@ -119,9 +101,6 @@ class ManagementClient:
         except ConnectionFailed as failure:
             raise introspection_error(failure) from failure
         self.emulator = answer.emulator
-        ahead = self._clock_ahead if answer.date is None else answer.date - time.time()
-        if abs(ahead - self._clock_ahead) > CLOCK_TOLERANCE_SECONDS:
-            self._clock_ahead = ahead
         return answer
 
     def rows(self, service: str, method: str, body: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
@@ -129,11 +108,13 @@ class ManagementClient:
         for page, _ in self._pages(service, method, body, key):
             yield from page
 
-    def listing(self, service: str, method: str, body: Mapping[str, Any], key: str) -> ListedRows:
+    def listing(
+        self, service: str, method: str, body: Mapping[str, Any], key: str
+    ) -> tuple[tuple[dict[str, Any], ...], int]:
         """Return all rows of a list, and how many the token's user may not see. Raises what ``rows`` raises."""
         pages = list(self._pages(service, method, body, key))
         rows = tuple(row for page, _ in pages for row in page)
-        return ListedRows(rows=rows, hidden=max(0, pages[0][1] - len(rows)))
+        return rows, max(0, pages[0][1] - len(rows))
 
     def _pages(
         self, service: str, method: str, body: Mapping[str, Any], key: str
@@ -168,8 +149,7 @@ def _has_known_shape(answer: dict[str, Any]) -> bool:
             if name in LISTS:
                 if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
                     return False
-                # an administrator's roles are words, a role assignment's are objects
-                waiting += [row | {"roles": None} for row in value] if name == "administrators" else value
+                waiting += value
             elif name in OBJECTS:
                 if not isinstance(value, dict):
                     return False

@@ -104,14 +104,6 @@ class RoleAssignment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewAssignment:
-    """A role assignment that was created, and when by ZITADEL's clock."""
-
-    id: str
-    created: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Role:
     """A role of a project."""
 
@@ -126,15 +118,6 @@ class ProjectGrant:
     organization_id: str
     organization_name: str
     role_keys: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdministratorRoles:
-    """The administrator roles of a user for one thing: ``of`` says in words for which."""
-
-    user: User
-    roles: tuple[str, ...]
-    of: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,11 +251,6 @@ def read_assignment(row: Row) -> RoleAssignment:
     )
 
 
-def read_new_assignment(row: Row) -> NewAssignment:
-    """Read the answer of ``CreateAuthorization``, whose ID the caller has checked."""
-    return NewAssignment(id=_text(row, "id"), created=_created(row))
-
-
 def read_role(row: Row) -> Role:
     """Read a row of ``ListProjectRoles``."""
     return Role(key=_text(row, "key"), created=_created(row))
@@ -285,19 +263,6 @@ def read_project_grant(row: Row) -> ProjectGrant:
         organization_id=_text(row, "grantedOrganizationId"),
         organization_name=_text(row, "grantedOrganizationName"),
         role_keys=tuple(map(str, keys)) if isinstance(keys, list) else (),
-    )
-
-
-def read_administrator_roles(row: Row) -> AdministratorRoles:
-    """Read a row of ``ListAdministrators``, in which ``roles`` are texts."""
-    user, of, roles = _part(row, "user"), "the instance", row.get("roles")
-    for kind in ("organization", "project"):
-        if part := _part(row, kind):
-            of = f"the {kind} {_text(part, 'name') or _text(part, 'id')}"
-    return AdministratorRoles(
-        user=User(id=_text(user, "id"), login_name=_text(user, "preferredLoginName")),
-        roles=tuple(map(str, roles)) if isinstance(roles, list) else (),
-        of=of,
     )
 
 

@@ -103,11 +103,6 @@ def is_missing(error: ManagementError) -> bool:
     return error.code == "invalid_argument" and not error.error_id
 
 
-def is_withheld(error: ManagementError) -> bool:
-    """Return whether ZITADEL does not show a list, because of a missing right or because its version lacks the list."""
-    return error.status == 403 or error.error_id == NO_MEMBERSHIP or error.message == TOO_OLD[0]
-
-
 def is_taken_name(error: ManagementError) -> bool:
     """Return whether another object has the name, or already is what was to be created."""
     return error.error_id == NAME_TAKEN

@@ -93,8 +93,8 @@ def delete_project(client: ManagementClient, project_id: str) -> None:
 def list_project_grants(client: ManagementClient, project_id: str) -> tuple[tuple[ProjectGrant, ...], int]:
     """Return the organizations that may assign roles of a project, and how many of them cannot be seen."""
     body = {"filters": [{"inProjectIdsFilter": {"ids": [project_id]}}]}
-    listed = client.listing(PROJECT_SERVICE, "ListProjectGrants", body, "projectGrants")
-    return tuple(map(read_project_grant, listed.rows)), listed.hidden
+    rows, hidden = client.listing(PROJECT_SERVICE, "ListProjectGrants", body, "projectGrants")
+    return tuple(map(read_project_grant, rows)), hidden
 
 
 def list_roles(client: ManagementClient, project_id: str) -> tuple[Role, ...]:
