@@ -6,9 +6,11 @@ import json
 
 import pytest
 
-from zdemo.emulator import NEVER, SeedError, seeded_start
+from tests.support.emulator_target import USERINFO, Server
+from zdemo.emulator import NEVER, SeedError, emulate, seeded_start
 
 SECRET = "s3cr3tS3cr3tS3cr3tS3cr3t"
+JWE = ".".join(["eyJhbGciOiJBMjU2R0NNS1ciLCJlbmMiOiJBMjU2R0NNIn0", *[SECRET] * 4])
 USER = '[[users]]\nusername = "ada"\n'
 PROJECT = '[[projects]]\nname = "shop"\nroles = ["read"]\n'
 
@@ -58,6 +60,10 @@ def test_chosen_values_are_kept() -> None:
         (f"{USER}[[users.tokens]]\nexpires = 2030-01-01", "line 4: users[0].tokens[0].expires: must be a time", "Z"),
         (f"{USER}[[users.tokens]]\nexpires_in = true", "users[0].tokens[0].expires_in: must be a number", ""),
         (f'{USER}[[users.tokens]]\ntoken = "a {SECRET}"', "line 4: users[0].tokens[0].token: a token has", "random"),
+        *(
+            (f'{USER}[[users.tokens]]\ntoken = "{token}"', "line 4: users[0].tokens[0].token: a token has", "random")
+            for token in (f"{SECRET}A", f"{SECRET}.{SECRET}.{SECRET}", f"{JWE}.x", f"{JWE}A", f"{JWE[:40]} {JWE[40:]}")
+        ),
         (f"{USER}secret = [{SECRET!r}]", "line 3: users[0].secret: must be a string", ""),
         (f"{USER}\n{USER}", "line 4: users[1]: user already exists", ""),
         (f"{USER}[[users.assignments]]\nproject = 'shp'\nroles = ['read']\n{PROJECT}", "unknown project: shp", "shop"),
@@ -126,7 +132,17 @@ def test_any_number_of_seconds_has_an_end(seconds: str, expires: float) -> None:
     assert abs(pat.expires - expires) < 1e10
 
 
-def test_two_objects_cannot_have_one_secret_name() -> None:
-    twice = f'{USER}[[users.tokens]]\ntoken="{SECRET}"\n[[users.tokens]]\ntoken="{SECRET}"'
+def test_chosen_tokens_of_either_form_are_active() -> None:
+    tables = "".join(f'[[users.tokens]]\ntoken = "{token}"\n' for token in (SECRET, JWE))
+    with emulate(seeded_start(USER + tables, "seed.toml").world) as emulator:
+        server = Server(emulator.url)
+        for spelling in (SECRET, f"{SECRET[:5]}\n{SECRET[5:]}", JWE, f" {JWE[:60]}\t{JWE[60:]}"):
+            assert server.post_form(USERINFO, [("access_token", spelling)]).status_code == 200
+        server.close()
+
+
+@pytest.mark.parametrize(("one", "same"), [(SECRET, SECRET), (f"{SECRET}00", f"{SECRET}01"), (JWE, JWE)])
+def test_two_tokens_cannot_mean_the_same(one: str, same: str) -> None:
+    twice = f'{USER}[[users.tokens]]\ntoken="{one}"\n[[users.tokens]]\ntoken="{same}"'
     with pytest.raises(SeedError, match=r"line 6: users\[0\]\.tokens\[1\]\.token: another token has the same text"):
         seeded_start(twice, "seed.toml")

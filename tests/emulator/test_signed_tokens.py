@@ -11,15 +11,19 @@ import pytest
 
 from tests.support.emulator_target import TOKEN, Api, Server, answer
 from tests.support.oauth import (
+    ACCESS_FORM,
     INACTIVE,
     JWT_BEARER,
+    PAT_FORM,
     ROLE_SCOPE,
     ROLES,
     GetToken,
     OAuth,
     assertion,
     audience,
+    form_of,
     roles_of,
+    unpadded,
     verified,
 )
 from tests.support.waiting import eventually
@@ -141,14 +145,14 @@ def test_a_pat_of_a_user_with_jwt_access_tokens_is_opaque(
     workshop: Workshop, oauth: OAuth, app: App, signer: User
 ) -> None:
     pat = workshop.pat(signer.id).token
-    assert len(pat) == 71
+    assert form_of(pat) == PAT_FORM
     assert oauth.active(app, pat)
 
 
 def test_the_token_type_is_switched_by_the_v1_api(workshop: Workshop, admin: Api, oauth: OAuth) -> None:
     user = workshop.user(pat=False)
     secret = workshop.secret(user)
-    assert "." not in oauth.access_token(user, secret, "openid")
+    assert form_of(oauth.access_token(user, secret, "openid")) == ACCESS_FORM
     body = {"name": user.name, "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}
     path = f"/management/v1/users/{user.id}/machine"
     assert admin.rest("PUT", path, body).status_code == 200
@@ -189,7 +193,7 @@ def test_an_id_token_of_the_jwt_profile_is_dead_on_arrival(server: Server, reade
 
 
 def decoded(part: str) -> dict[str, object]:
-    content: dict[str, object] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    content: dict[str, object] = json.loads(unpadded(part))
     return content
 
 

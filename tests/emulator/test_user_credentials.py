@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.support.emulator_target import Api, api_error
+from tests.support.oauth import PAT_FORM, form_of
 from tests.support.waiting import eventually
 from tests.support.workshop import FOREVER, Organization, User, Workshop, decoded, later
 
@@ -56,7 +57,7 @@ def test_keys_are_listed_until_they_are_removed(admin: Api, workshop: Workshop, 
 def test_a_pat_is_shown_once_with_its_id(admin: Api, own: User) -> None:
     made = admin.do("UserService/AddPersonalAccessToken", userId=own.id, expirationDate=FOREVER)
     assert set(made) == {"creationDate", "tokenId", "token"}
-    assert re.fullmatch(r"[A-Za-z0-9_-]{71}", made["token"])
+    assert form_of(made["token"]) == PAT_FORM
 
 
 def test_pats_are_listed_without_their_tokens_until_they_are_removed(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +25,10 @@ METADATA = "urn:zitadel:iam:user:metadata"
 INACTIVE = (200, {"active": False})
 UNAUTHORIZED = oauth_refusal("unauthorized_client")
 
+# opaque tokens with IDs of 18 digits: characters, the header's fields in order, and the lengths of the parts
+PAT_FORM = (277, ["alg", "enc", "iv", "kid", "tag"], [142, 43, 16, 50, 22])
+ACCESS_FORM = (288, ["alg", "enc", "iv", "tag"], [120, 43, 16, 83, 22])
+
 GetToken = Callable[..., str]
 """Gets an access token of a service user with these scopes."""
 
@@ -35,6 +41,19 @@ def roles_of(project: Project) -> str:
 def audience(project: Project) -> str:
     """The scope that puts this project into a token's audience."""
     return f"urn:zitadel:iam:org:project:id:{project.id}:aud"
+
+
+def form_of(token: str) -> tuple[int, list[str], list[int]]:
+    """The form of an opaque token, which must be a JWE of ZITADEL's algorithms."""
+    parts = token.split(".")
+    header = json.loads(unpadded(parts[0]))
+    assert (header["alg"], header["enc"], header.get("kid", "oidcKey")) == ("A256GCMKW", "A256GCM", "oidcKey")
+    return len(token), list(header), [len(part) for part in parts]
+
+
+def unpadded(text: str) -> bytes:
+    """The bytes of base64url without padding."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 class OAuth:

@@ -1,44 +1,67 @@
 """The texts of tokens, secrets and keys, in the shapes in which ZITADEL makes them.
 
-An opaque token is a random initialization vector and, encrypted, ``tokenID:userID``. It has no checksum, so only its
-length tells it from random text: with 18-digit IDs, 71 characters for a PAT and 104 for an access token.
+An opaque token is a JWE (RFC 7516) around ``tokenID:userID``. From outside, only its ``kid`` and its length tell its
+kind: with 18-digit IDs, a PAT has 277 characters and an access token 288. Tokens from before v4.14 are base64url
+without dots, and stay valid.
 """
 
-import hashlib
+import json
 import re
 import secrets
 import string
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-IV_BYTES = 16
+JWE_PARTS = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
+PAT_KEY_NAME = "oidcKey"  # the kid of PATs; access tokens have none
+KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16  # of AES-256-GCM
 SECRET_LENGTH = 64
 KEY_BITS = 2048
 
 _ALPHANUMERIC = string.ascii_letters + string.digits
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 _LINE_ENDS = str.maketrans("", "", "\r\n")
-_KEY = secrets.token_bytes(32)  # one per process: worlds live in memory, and no token outlives them
+_KEY = secrets.token_bytes(KEY_BYTES)  # one per process: worlds live in memory, and no token outlives them
 
 
-def new_token_text(token_id: str, user_id: str) -> str:
-    """Return the text of a new opaque token."""
-    iv = secrets.token_bytes(IV_BYTES)
-    return encoded(iv + _crypted(iv, f"{token_id}:{user_id}".encode()))
+def new_token_text(token_id: str, user_id: str, kid: str = "") -> str:
+    """Return the text of a new opaque token: a JWE with A256GCMKW and A256GCM (RFC 7518 §4.7 and §5.3)."""
+    # here, since it takes 20 ms, and the known world begins without it
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    key, key_nonce, nonce = (secrets.token_bytes(size) for size in (KEY_BYTES, NONCE_BYTES, NONCE_BYTES))
+    wrapped = AESGCM(_KEY).encrypt(key_nonce, key, None)
+    header = {"alg": "A256GCMKW", "enc": "A256GCM", "iv": encoded(key_nonce)}
+    header |= ({"kid": kid} if kid else {}) | {"tag": encoded(wrapped[KEY_BYTES:])}
+    protected = encoded(json.dumps(header, separators=(",", ":")).encode())
+    sealed = AESGCM(key).encrypt(nonce, f"{token_id}:{user_id}".encode(), protected.encode())
+    parts = (wrapped[:KEY_BYTES], nonce, sealed[:-TAG_BYTES], sealed[-TAG_BYTES:])
+    return ".".join((protected, *map(encoded, parts)))
 
 
-def ids_in_token(text: str) -> tuple[str, str] | None:
-    """Return the token ID and the user ID in a token of this process; for any other text, nonsense or None."""
-    content = decoded(text)
-    if content is None or len(content) < IV_BYTES:
-        return None
-    parts = _crypted(content[:IV_BYTES], content[IV_BYTES:]).decode("latin-1").split(":")
-    return (parts[0], parts[1]) if len(parts) == 2 else None
+def canonical(text: str) -> str:
+    """Return the one spelling of an opaque token, or an empty text if this cannot be one.
+
+    As in Go's libraries, blanks in a JWE are ignored, its JSON form (RFC 7516 §7.2.2) means the same, and the spare
+    bits of the last character of a part do not count. In a token without dots, only line ends are ignored.
+    """
+    compact = "".join(text.split())
+    parts = (_compact_form(compact) if compact.startswith("{") else compact).split(".")
+    contents = [decoded(part) for part in (parts if len(parts) == len(JWE_PARTS) else [text])]
+    return ".".join(encoded(content) for content in contents if content) if all(contents) else ""
+
+
+def _compact_form(text: str) -> str:
+    try:
+        fields = json.loads(text)
+        return ".".join(fields[name] for name in JWE_PARTS)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
 
 
 def decoded(text: str) -> bytes | None:
     """Return the bytes of base64url without padding, or None when it is not base64url.
 
-    As in Go, line ends and the spare bits of the last character are ignored, so four spellings mean the same.
+    As in Go, line ends and the spare bits of the last character are ignored.
     """
     text = without_line_ends(text)
     if len(text) % 4 == 1 or not _BASE64URL.fullmatch(text):
@@ -73,10 +96,3 @@ def new_key_pair() -> tuple[str, str]:
     )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return private.decode(), public.decode()
-
-
-def _crypted(iv: bytes, data: bytes) -> bytes:
-    """Return ``data`` mixed with a key stream; a second time gives ``data`` again."""
-    stream = hashlib.shake_256(_KEY + iv).digest(len(data))
-    mixed = int.from_bytes(data, "big") ^ int.from_bytes(stream, "big")  # 70 times faster than byte by byte
-    return mixed.to_bytes(len(data), "big")

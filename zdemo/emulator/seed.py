@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from zdemo.emulator.credentials import new_secret, new_token_text
+from zdemo.emulator.credentials import PAT_KEY_NAME, new_secret, new_token_text
 from zdemo.emulator.entities import NEVER, Application, Organization, Project
 from zdemo.emulator.world import PAT_SCOPES, World
 
@@ -120,8 +120,8 @@ def known_world() -> World:
 
 def _with_random_values(world: World, known: KnownUser) -> KnownUser:
     user_id, token_id = world.new_id(), world.new_id()
-    secret = new_secret() if known.secret else ""
-    return replace(known, id=user_id, token_id=token_id, pat=new_token_text(token_id, user_id), secret=secret)
+    pat = new_token_text(token_id, user_id, PAT_KEY_NAME)
+    return replace(known, id=user_id, token_id=token_id, pat=pat, secret=new_secret() if known.secret else "")
 
 
 def _add_application(world: World, project: Project, id: str | None = None) -> Application:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
-from zdemo.emulator.credentials import decoded, new_secret, new_token_text
+from zdemo.emulator.credentials import canonical, new_secret
 from zdemo.emulator.entities import NEVER, Application, Organization, Project, User
 from zdemo.emulator.errors import ZitadelError
 from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, Start
 from zdemo.emulator.seed_file import AUTH, STATES, TOKEN, Places, Table, expiry, read_seed
-from zdemo.emulator.world import PAT_SCOPES, World
+from zdemo.emulator.world import World
 
 
 def seeded_start(text: str, name: str) -> Start:
@@ -121,19 +121,15 @@ class _Seeding:
 
     def _add_pat(self, user: User, table: Table, path: str) -> str:
         text = table.get("token", "")
-        if text and (not TOKEN.fullmatch(text) or decoded(text) is None):
+        if text and not (TOKEN.fullmatch(text) and canonical(text)):
             raise self._places.error(
                 f"{path}.token",
-                "a token has 20 to 512 letters, digits, - and _, and is base64url",
+                "a token has 20 to 512 characters, which are base64url, or a JWE of five parts",
                 "leave it out to get a random one, or add or remove one character",
             )
-        if text and any(pat.token == text for u in self._world.users.values() for pat in u.pats.values()):
+        if canonical(text) in self._world.token_ids:
             raise self._places.error(f"{path}.token", "another token has the same text")
-        token_id = self._world.new_id()
-        text = text or new_token_text(token_id, user.id)
-        scopes = PAT_SCOPES
-        self._world.add_pat(user, expiry(table, self._world.now(), NEVER), id=token_id, token=text, scopes=scopes)
-        return text
+        return self._world.add_pat(user, expiry(table, self._world.now(), NEVER), token=text).token
 
     def _assign(self, user: User, table: Table, path: str) -> list[str]:
         project = self._named(self._projects, table["project"], f"{path}.project", "project")

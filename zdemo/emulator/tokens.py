@@ -1,7 +1,7 @@
 """Find the live token behind a text, or the reason why there is none."""
 
 from zdemo.emulator import host
-from zdemo.emulator.credentials import IV_BYTES, decoded, ids_in_token, without_line_ends
+from zdemo.emulator.credentials import canonical, decoded, without_line_ends
 from zdemo.emulator.entities import PersonalAccessToken, SessionToken, User
 from zdemo.emulator.records import ago, note
 from zdemo.emulator.signing import BadSignature, MalformedJWT, unverified_claims, verify
@@ -10,6 +10,7 @@ from zdemo.emulator.world import World
 Token = PersonalAccessToken | SessionToken
 
 UNKNOWN = "unknown token"
+OLD_IV_BYTES = 16  # with which the content of a token from before v4.14 begins
 JWT_DOTS = 2
 SESSION_ID_PREFIX = "V2_"  # how IDs of the token endpoint's tokens begin
 
@@ -36,18 +37,14 @@ def find_token(world: World, text: str) -> Token | None:
 
 
 def live_token(world: World, text: str) -> Token:
-    """Return the live token behind a text. Line ends are ignored, and a JWT must name the request's issuer.
+    """Return the live token behind a text. A JWT must name the request's issuer.
 
     Raises TokenRefused if the token is malformed, unknown or expired, or its user is not active.
     """
-    text = without_line_ends(text)
-    ids = ids_in_token(text)
-    token = (_stored(world, ids) if ids else None) or _pat_with_text(world, text)
-    if token is None and ids is None:
-        ids = _ids_in_jwt(world, text)
-        token = _stored(world, ids)
+    ids = world.token_ids.get(canonical(text)) or _ids_in_jwt(world, without_line_ends(text))
+    token = _stored(world, ids)
     if token is None:
-        raise TokenRefused(_why_missing(world, ids), _how_ended(world, ids, text))
+        raise TokenRefused(_why_missing(world, ids), _how_ended(world, ids))
     if user := world.users.get(token.user_id):
         note(user=user.username)
     _check_life(world, token)
@@ -68,20 +65,9 @@ def _stored(world: World, ids: tuple[str, str]) -> Token | None:
     return user.pats.get(token_id) if user else None
 
 
-def _pat_with_text(world: World, text: str) -> PersonalAccessToken | None:
-    """Find a PAT by its text, which has no IDs inside when it was chosen by hand."""
-    content = decoded(text)
-    if content is None:
-        return None
-    beginning = text[:-1]  # several last characters mean the same
-    users = (user for user in world.users.values() if ":" not in user.id)  # PATs of others never work (ZITADEL)
-    pats = (pat for user in users for pat in user.pats.values() if pat.token.startswith(beginning))
-    return next((pat for pat in pats if decoded(pat.token) == content), None)
-
-
 def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
-    if len(decoded(text) or b"") >= IV_BYTES:
-        raise TokenRefused("ID=OIDC-rei1O Message=invalid token format", _how_ended(world, None, text))
+    if len(decoded(text) or b"") >= OLD_IV_BYTES:
+        raise TokenRefused("ID=OIDC-rei1O Message=invalid token format", UNKNOWN)
     issuer = host.current().issuer
     try:
         claims = unverified_claims(text)
@@ -98,13 +84,13 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
             reason = f"expired {ago(world.now() - expires)}"
             raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=(token has expired)", reason)
     except (MalformedJWT, BadSignature) as error:
-        reason = str(error) if text.count(".") == JWT_DOTS else _how_ended(world, None, text)
+        reason = str(error) if text.count(".") == JWT_DOTS else UNKNOWN
         raise TokenRefused(f"ID=OIDC-Eib8e Message={_INVALID} Parent=({error})", reason) from error
     return str(claims.get("jti", "")), str(claims.get("sub", ""))
 
 
-def _why_missing(world: World, ids: tuple[str, str] | None) -> str:
-    token_id, user_id = ids or ("", "")
+def _why_missing(world: World, ids: tuple[str, str]) -> str:
+    token_id, user_id = ids
     if not token_id.startswith(SESSION_ID_PREFIX):
         return _NO_SUCH_TOKEN
     user = world.users.get(user_id)
@@ -112,12 +98,9 @@ def _why_missing(world: World, ids: tuple[str, str] | None) -> str:
     return f"ID={error_id} Message=Errors.OIDCSession.Token.Invalid"
 
 
-def _how_ended(world: World, ids: tuple[str, str] | None, text: str) -> str:
+def _how_ended(world: World, ids: tuple[str, str]) -> str:
     """Return how a token ended that is not there any more; noting whose it was."""
-    ended = world.history.tokens.get(ids[0]) if ids else None
-    if ended is None:
-        content = decoded(text)
-        ended = next((e for e in world.history.tokens.values() if content and decoded(e.token.token) == content), None)
+    ended = world.history.tokens.get(ids[0])
     if ended is None:
         return UNKNOWN
     note(user=ended.username)

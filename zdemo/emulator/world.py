@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
-from zdemo.emulator.credentials import new_token_text
+from zdemo.emulator.credentials import PAT_KEY_NAME, canonical, new_token_text
 from zdemo.emulator.entities import (
     Administrator,
     Application,
@@ -65,6 +65,7 @@ class World:
         self.users: dict[str, User] = {}
         self.authorizations: dict[str, Authorization] = {}
         self.session_tokens: dict[str, SessionToken] = {}
+        self.token_ids: dict[str, tuple[str, str]] = {}  # ID and user of each opaque token, by its canonical text
         self.administrators: dict[str, Administrator] = {}
         self.answer_changes: dict[str, Mapping[str, object]] = {}  # of introspection, by token ID; ... leaves one out
         self.features: dict[str, object] = {}
@@ -286,6 +287,15 @@ class World:
         for token in [token for token in self.session_tokens.values() if token.user_id == user.id]:
             self.end_session(token, why)
 
+    def add_session(self, token: SessionToken) -> None:
+        """Add a token of the token endpoint."""
+        self.session_tokens[token.id] = token
+        self._remember_text(token)
+
+    def _remember_text(self, token: PersonalAccessToken | SessionToken) -> None:
+        if text := canonical(token.token):
+            self.token_ids[text] = (token.id, token.user_id)
+
     def end_session(self, token: SessionToken, why: str) -> None:
         """End a token of the token endpoint."""
         del self.session_tokens[token.id]
@@ -307,12 +317,13 @@ class World:
             id=pat_id,
             created=self.now(),
             user_id=user.id,
-            token=token or new_token_text(pat_id, user.id),
+            token=token or new_token_text(pat_id, user.id, PAT_KEY_NAME),
             expires=expires,
             scopes=list(scopes),
             dead=":" in user.id,  # ZITADEL splits the text inside the token at the first colon
         )
         user.pats[made.id] = made
+        self._remember_text(made)
         self.history.log(user, "user.pat.added", by, tokenId=made.id, expiration=expires, scopes=made.scopes)
         return made
 

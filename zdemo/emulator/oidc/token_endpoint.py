@@ -143,7 +143,7 @@ def _issue(world: World, user: User, scopes: list[str], *, amr: list[str]) -> di
     token = _new_token(world, user, scopes, amr)
     if user.jwt_access_tokens:
         token.token = signed(world, _access_token_claims(world, user, token, host.current().issuer))
-    world.session_tokens[token.id] = token
+    world.add_session(token)
     answer: dict[str, Any] = {
         "access_token": token.token,
         "token_type": "Bearer",
@@ -159,7 +159,7 @@ def issue_jwt(world: World, user: User, project_id: str, issuer: str) -> str:
     for_project = f"{claims.AUDIENCE_PREFIX}{project_id}{claims.AUDIENCE_SUFFIX}"
     token = _new_token(world, user, ["openid", "profile", for_project, claims.ROLES_SCOPE], ["pwd"])
     token.token = signed(world, _access_token_claims(world, user, token, issuer))
-    world.session_tokens[token.id] = token
+    world.add_session(token)
     return token.token
 
 
