@@ -7,7 +7,7 @@ import threading
 import pytest
 import requests
 
-from tests.support.emulator_target import DISCOVERY, INTROSPECT, Server, basic
+from tests.support.emulator_target import DISCOVERY, INTROSPECT, KEYS, Server, basic
 from tests.support.waiting import eventually
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, KINDS, READER, Emulator, emulate, new_fault
 
@@ -33,8 +33,12 @@ def introspect(url: str, seconds: float = 10) -> requests.Response:
         ("rate-limited", "/debug/ready", 200, "application/json", '"ok"'),
         ("internal-error", INTROSPECT, 500, "application/json", '"error":"server_error"'),
         ("internal-error", PROJECTS, 500, "application/json", '"code":"internal"'),
-        ("database-away", INTROSPECT, 404, "text/plain; charset=utf-8", "ID=QUERY-d3fas Message=An internal error"),
-        ("database-away", PROJECTS, 404, "application/json", "QUERY-d3fas"),
+        ("database-away", INTROSPECT, 500, "text/plain; charset=utf-8", "ID=QUERY-d3fas Message=An internal error"),
+        ("database-away", KEYS, 500, "text/plain; charset=utf-8", "Parent=(failed to connect to"),
+        ("database-away", PROJECTS, 500, "application/json", '{"code":"internal","message":"unable to set instance'),
+        ("database-away", "/management/v1/healthz", 500, "application/json", '{"code":13,"message":"unable to set'),
+        ("database-away", "/debug/validate", 500, "text/plain; charset=utf-8", "ID=API-F24h2"),
+        ("database-away", "/debug/metrics", 200, "text/plain; version=0.0.4; charset=utf-8", "target_info"),
         ("database-away", "/debug/ready", 412, "text/plain; charset=utf-8", "ID=API-F24h2"),
         ("database-away", "/debug/healthz", 200, "text/plain; charset=utf-8", "ok"),
         ("not-json", INTROSPECT, 200, "text/html; charset=utf-8", "<h1>"),
@@ -51,6 +55,11 @@ def test_an_answer_is_that_of_a_zitadel_in_trouble(
     assert "Retry-After" not in response.headers
     if status != 200 or kind == "not-json":
         assert own.requests[-1].reason == f"fault: {kind}"
+
+
+def test_the_text_about_the_database_is_not_for_caches(own: Emulator, near: Server) -> None:
+    own.faults.add(new_fault("database-away"))
+    assert near.get(DISCOVERY).headers["Cache-Control"] == "no-store"
 
 
 def test_a_slow_answer_comes_and_the_next_one_is_as_usual(own: Emulator) -> None:

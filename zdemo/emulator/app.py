@@ -150,14 +150,14 @@ def _choose_instance(world: World) -> Response | None:
     if path.startswith("/debug/") or is_preflight():  # these ignore Host
         return None
     origin = Origin.of(request.environ)
-    if (refusal := origin.refusal(world.external_domain, world.other_domains)) is None:
+    message = origin.refusal(world.external_domain, world.other_domains)
+    if not message:
         g.origin = origin
         return None
-    message, with_parent = refusal
     note(reason=f"no instance for host {origin.requested_host[:LONGEST_HOST]}")
     if path.startswith(oidc.PREFIXES):
         return not_found(message)
-    return _json_error(404, "not_found" if path.startswith(CONNECT_PREFIX) else 5, with_parent)
+    return _json_error(404, "not_found" if path.startswith(CONNECT_PREFIX) else 5, message)
 
 
 def _keep_robots_away(answer: Response) -> Response:

@@ -30,7 +30,7 @@ KINDS = {
     "stopped": "resets every connection, as if nothing ran here; it goes before the other faults",
     "rate-limited": "429, as a ZITADEL that is blocked or over its limit",
     "internal-error": "500",
-    "database-away": "404 with QUERY-d3fas, as a ZITADEL without its database; 412 for /debug/ready",
+    "database-away": "500 with QUERY-d3fas, as a ZITADEL without its database; 412 for /debug/ready",
     "not-json": "200 with an HTML page",
     "truncated": "ends the connection after half of the body",
     "redirect": "302 to a login page",
@@ -47,7 +47,7 @@ PATHS = {
 STOPPED = "stopped"
 SECONDS = {"slow": 2.0, "drip": 1.0}
 MOST_SECONDS = 3600.0
-ALIVE = "/debug/healthz"  # answers also where ZITADEL's database is away, or hangs
+ALIVE = ("/debug/healthz", "/debug/metrics")  # these answer also where ZITADEL's database is away, or hangs
 LOOK_SECONDS = 0.1  # how often a request that hangs looks whether its client is still there
 PAGE = "<!doctype html><title>Welcome</title><h1>Welcome</h1>\n"
 LOGIN = "https://sso.example/login"
@@ -69,7 +69,7 @@ class Fault:
 
     def hits(self, path: str) -> bool:
         """Return whether a request for this path meets the fault."""
-        if self.kind != STOPPED and (path == ALIVE or (self.kind == "rate-limited" and path.startswith("/debug/"))):
+        if self.kind != STOPPED and (path in ALIVE or (self.kind == "rate-limited" and path.startswith("/debug/"))):
             return path == self.path
         return path.startswith(self.path)
 
@@ -238,16 +238,16 @@ class Faulty:
 
     def _database_away(self, path: str, environ: Environ) -> tuple[int, str, tuple[str, int, str], Headers]:
         failed = "failed to connect to `user=zitadel database=zitadel`: dial tcp: connect: connection refused"
-        if path == "/debug/ready":
+        if path.startswith("/debug/"):
             text = f"ID=API-F24h2 Message=DB CONNECTION ERROR Parent=({failed})"
-            return 412, text, ("failed_precondition", 9, text), []
+            return 412 if path == "/debug/ready" else 500, text, ("", 0, text), []
         origin = Origin.of(environ)
         text = (
             f"unable to set instance using origin &{{{origin.instance_host} {origin.public_host} {origin.scheme}}} "
             f"(ExternalDomain is {self._external_domain}): ID=QUERY-d3fas Message=An internal error occurred "
             f"Parent=({failed})"
         )
-        return 404, text, ("not_found", 5, text), []
+        return 500, text, ("internal", 13, text), [("Cache-Control", "no-store")] if _is_text(path) else []
 
 
 def _blocked() -> tuple[int, str, tuple[str, int, str]]:

@@ -60,26 +60,21 @@ class Origin:
         """The instance's host without its port."""
         return self.instance_host.split(":")[0]
 
-    def refusal(self, external_domain: str, others: Collection[str] = ()) -> tuple[str, str] | None:
-        """Return why no instance answers here, in the words of OAuth and in those of the APIs; case matters.
+    def refusal(self, external_domain: str, others: Collection[str] = ()) -> str:
+        """Return why no instance answers here, or an empty text when one does; case matters.
 
-        It is None when one does. ``others`` are further domains of the instance; one with a port needs that port.
+        ``others`` are further domains of the instance; one with a port needs that port.
         """
         domains = (external_domain, *others)
         public = self.requested_host.split(":")[0]
         found = any(name in domains for name in (self.instance_domain, self.instance_host))
         if found and any(name in domains for name in (public, self.requested_host)):
-            return None
+            return ""
         error_id = "QUERY-IuGh1" if found else "QUERY-1kIjX"
-        message = (
+        return (
             f"unable to set instance using origin &{{{self.instance_host} {self.public_host} {self.scheme}}} "
             f"(ExternalDomain is {external_domain}): ID={error_id} Message={_NOT_FOUND}"
         )
-        parent = (
-            f"unable to get instance by domain: instanceDomain {self.instance_domain}, publicHostname {public}: "
-            f"ID={error_id} Message=Errors.IAM.NotFound"
-        )
-        return message, f"{message} Parent=({parent})"
 
 
 def current() -> Origin:
