@@ -124,16 +124,19 @@ class OAuth:
         return token
 
 
-def assertion(key_file: KeyFile, audience: str | list[str], *, kid: str | None = None, **claims: Any) -> str:
-    """A JWT signed by the key of a key file (RFC 7523 §3); a claim given as ``None`` is left out."""
+def assertion(
+    key_file: KeyFile, audience: str | list[str] | None, *, kid: str | None = None, alg: str = "RS256", **claims: Any
+) -> str:
+    """A JWT signed by the key of a key file (RFC 7523 §3); a claim given as ``None`` is left out, and an empty kid."""
     now = int(time.time())
     owner = key_file.get("clientId") or key_file["userId"]
     payload = {"iss": owner, "sub": owner, "aud": audience, "iat": now, "exp": now + 300} | claims
+    kid = key_file["keyId"] if kid is None else kid
     return jwt.encode(
         {name: value for name, value in payload.items() if value is not None},
-        key_file["key"],
-        algorithm="RS256",
-        headers={"kid": kid or key_file["keyId"]},
+        key_file["key"] if alg != "none" else None,
+        algorithm=alg,
+        headers={"kid": kid} if kid else {},
     )
 
 

@@ -22,7 +22,7 @@ ENDPOINTS = {
     "jwks_uri": "/oauth/v2/keys",
 }
 SCOPES = ("openid", "profile", "email", "phone", "address", "offline_access")
-_LOCALES = "bg cs de en es fr hu id it ja ko mk nl pl pt ro ru sv tr uk zh"
+_LOCALES = "ar bg cs de en es fr hu id it ja ko mk nl pl pt ro ru sv tr uk zh"
 LOCALES = _LOCALES.split()
 KEYS_CACHE_CONTROL = "max-age=300, must-revalidate"
 
@@ -58,6 +58,8 @@ _ABILITIES: dict[str, Any] = {
     "ui_locales_supported": LOCALES,
     "request_parameter_supported": True,
     "request_uri_parameter_supported": False,
+    "backchannel_logout_supported": True,
+    "backchannel_logout_session_supported": True,
 }
 
 
