@@ -61,6 +61,16 @@ def test_an_administrator_of_the_instance_is_listed_so(admin: Api, own: User) ->
     assert wait_for_roles(admin, own, "IAM_OWNER_VIEWER")["instance"] is True
 
 
+@pytest.mark.parametrize(("role", "found"), [("ORG_OWNER", True), ("ORG_OWNER_VIEWER", False), ("ORG_OWN", False)])
+def test_administrators_are_found_by_role(
+    admin: Api, own: User, of_organization: dict[str, Any], role: str, found: bool
+) -> None:
+    admin.do(CREATE, **of_organization, roles=["ORG_USER_MANAGER", "ORG_OWNER"])
+    wait_for_roles(admin, own, "ORG_USER_MANAGER", "ORG_OWNER")
+    filters = [{"inUserIdsFilter": {"ids": [own.id]}}, {"role": {"roleKey": role}}]
+    assert [row["user"]["id"] for row in admin.rows(LIST, filters=filters)] == [own.id] * found
+
+
 def test_an_administrator_is_made_once(admin: Api, of_organization: dict[str, Any]) -> None:
     admin.do(CREATE, **of_organization, roles=["ORG_OWNER"])
     again = admin.ask(CREATE, **of_organization, roles=["ORG_USER_MANAGER"])

@@ -59,8 +59,9 @@ def test_a_name_is_taken_within_its_project_whatever_its_case(admin: Api, own: A
 
 def test_a_basic_application_shows_no_method(admin: Api, app: App) -> None:
     found = shown(admin, app)
-    assert {"applicationId", "creationDate", "changeDate", "state", "name", "apiConfiguration"} <= set(found)
-    assert (found["applicationId"], found["name"]) == (app.id, app.name)
+    fields = ("applicationId", "creationDate", "changeDate", "state", "name", "apiConfiguration", "projectId")
+    assert set(found) == set(fields)
+    assert (found["applicationId"], found["name"], found["projectId"]) == (app.id, app.name, app.project.id)
     assert found["state"] == "APPLICATION_STATE_ACTIVE"
     assert found["apiConfiguration"] == {"clientId": app.client_id}
 
@@ -87,6 +88,17 @@ def test_applications_are_found_by_filters(workshop: Workshop, extra: list[dict[
     filters = [{"projectIdFilter": {"projectId": app.project.id}}, *extra]
     rows = workshop.admin.rows("ApplicationService/ListApplications", filters=filters)
     assert [row["applicationId"] for row in rows] == ([app.id] if found else [])
+
+
+def test_an_application_is_found_by_its_client_id(admin: Api, own: App) -> None:
+    shown(admin, own)
+    for filter_, found in (
+        ({"clientIdFilter": {"clientId": own.client_id}}, [own.id]),
+        ({"clientIdFilter": {"clientId": own.id}}, []),
+        ({"entityIdFilter": {"entityId": own.client_id}}, []),
+    ):
+        rows = admin.rows("ApplicationService/ListApplications", filters=[filter_])
+        assert [row["applicationId"] for row in rows] == found
 
 
 def test_an_update_without_a_change_is_refused(admin: Api, own: App) -> None:

@@ -1,6 +1,5 @@
 """zitadel.internal_permission.v2.InternalPermissionService: administrators and what they administer."""
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from zdemo.emulator.api.authorizations import show_organization, show_project, show_user
@@ -132,12 +131,6 @@ def _show(world: World, administrator: Administrator) -> Answer:
     }
 
 
-def _rows(call: Call) -> Iterable[Administrator]:
-    if any("role" in one for one in call.body.get("filters", ())):  # a filter that does not work (ZITADEL v4)
-        raise InvalidArgument("List.Query.Invalid", "ORG-vR9nC")
-    return call.world.administrators.values()
-
-
 def _visible(call: Call, administrator: Administrator) -> bool:
     kind, id = administrator.resource
     owner = call.world.projects[id].organization_id if kind == "project" else id
@@ -149,7 +142,7 @@ def _user(world: World, administrator: Administrator) -> User:
 
 
 Listing[Administrator](
-    rows=_rows,
+    rows=lambda call: call.world.administrators.values(),
     visible=_visible,
     show=_show,
     result="administrators",
@@ -167,7 +160,7 @@ Listing[Administrator](
             Sub(Message("ResourceFilter", OneOf("Resource", tuple(_RESOURCES), required=True), **_RESOURCES)),
             lambda _, a, f: a.resource == _resource(f),
         ),
-        "role": Filter(Sub(Message("RoleFilter", roleKey=ID)), lambda *_: False),
+        "role": Filter(Sub(Message("RoleFilter", roleKey=ID)), lambda _, a, f: f["roleKey"] in a.roles),
     },
     columns=columns("ADMINISTRATOR_FIELD_NAME", USER_ID="user_id", CREATION_DATE="created", CHANGE_DATE="changed"),
 ).serve(SERVICE, "ListAdministrators")

@@ -173,6 +173,7 @@ def _show(_: World, application: Application) -> Answer:
         "state": f"APPLICATION_STATE_{application.state}",
         "name": application.name,
         **_show_configuration(application),
+        "projectId": application.project_id,
     }
 
 
@@ -200,6 +201,8 @@ Listing[Application](
         "projectIdFilter": id_filter("ProjectIDFilter", lambda _, a: a.project_id, "projectId"),
         "nameFilter": text_filter("ApplicationNameFilter", "name", lambda _, a: a.name),
         "stateFilter": Filter(STATE, lambda _, a, state: state == f"APPLICATION_STATE_{a.state}"),
+        "clientIdFilter": id_filter("ClientIDFilter", lambda _, a: a.client_id, "clientId"),
+        "entityIdFilter": id_filter("EntityIDFilter", lambda *_: "", "entityId"),  # of SAML applications alone
         "typeFilter": Filter(TYPE, lambda _, a, kind: kind == f"APPLICATION_TYPE_{a.kind.upper()}"),
     },
     columns=columns(
