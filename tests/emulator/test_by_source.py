@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from tests.support.emulator_target import (
     bearer,
     error_id,
 )
-from tests.support.workshop import HUMAN, User, Workshop, later
+from tests.support.workshop import HUMAN, User, Workshop
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, PROJECT_ROLES
 
 pytestmark = pytest.mark.usefixtures("emulator_only")
@@ -87,20 +86,6 @@ def test_an_empty_protocol_version_counts_as_none(admin: Api) -> None:
 def test_a_text_that_postgresql_cannot_store_is_an_error_of_the_server(admin: Api) -> None:
     refused = admin.ask("ProjectService/CreateProject", organizationId=ORGANIZATION_ID, name="a\0b")
     assert (refused.status_code, refused.json()["code"]) == (500, "unknown")
-
-
-ODD_CURVE = """-----BEGIN PUBLIC KEY-----
-MDIwEAYHKoZIzj0CAQYFK4EEAAYDHgAEJKpdEW/YionKKuZOhNGkwTe/EaVU/rTc
-A8rFtQ==
------END PUBLIC KEY-----
-"""
-
-
-@pytest.mark.parametrize("pem", [ODD_CURVE, "no key", "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n"])
-def test_a_public_key_that_cannot_be_read_is_refused(admin: Api, visitor: User, pem: str) -> None:
-    content = base64.b64encode(pem.encode()).decode()
-    refused = admin.ask("UserService/AddKey", userId=visitor.id, expirationDate=later(days=1), publicKey=content)
-    assert error_id(refused) == (400, "DOMAIN-dv3t6")
 
 
 @pytest.mark.parametrize("verb", ["POST", "PUT", "DELETE"])

@@ -157,15 +157,15 @@ def test_an_error_with_an_id_repeats_it_in_a_detail(admin: Api) -> None:
     assert not detail["value"].endswith("=")
 
 
-def test_checks_come_in_this_order(server: Server, admin: Api, visitor: User) -> None:
+def test_checks_come_in_this_order(server: Server, visitor: User, project: Project) -> None:
     anybody, stranger = Api(server, None), Api(server, visitor.pat)
     unreadable = server.send("POST", LIST, data="{", headers=JSON)
     assert unreadable.status_code == 400, "the body comes before authentication"
     assert anybody.ask("ProjectService/GetProject", projectId="").status_code == 401, "then authentication"
     assert stranger.ask("ProjectService/UpdateProject", projectId="").status_code == 400, "then the fields"
-    rights = error_id(stranger.ask("ProjectService/UpdateProject", projectId=NOBODY))
-    assert rights == (404, "AUTHZ-cdgFk"), "then rights"
-    assert error_id(admin.ask("ProjectService/UpdateProject", projectId=NOBODY)) == (404, "COMMAND-3M9sd")
+    unknown = error_id(stranger.ask("ProjectService/UpdateProject", projectId=NOBODY))
+    assert unknown == (404, "COMMAND-3M9sd"), "then whether the object exists"
+    assert error_id(stranger.ask("ProjectService/UpdateProject", projectId=project.id)) == (404, "AUTHZ-cdgFk")
 
 
 @pytest.mark.parametrize(

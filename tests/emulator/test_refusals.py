@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 
-from tests.support.emulator_target import NOBODY, Api, api_error, error_id
+from tests.support.emulator_target import NOBODY, Api, Server, api_error, error_id
 from tests.support.workshop import FOREVER, HUMAN
 
 PAST = "2020-01-01T00:00:00Z"
@@ -15,6 +16,17 @@ TOO_EARLY = (400, "Errors.AuthNKey.ExpireBeforeNow (DOMAIN-dv3t5)")
 USER_TAKEN = (409, "User already exists (V3-DKcYh)")
 PROJECT_TAKEN = (409, "Project already exists on organization (V3-DKcYh)")
 EMBEDDED = "embedded message failed validation | caused by"
+ODD_CURVE = b"""-----BEGIN PUBLIC KEY-----
+MDIwEAYHKoZIzj0CAQYFK4EEAAYDHgAEJKpdEW/YionKKuZOhNGkwTe/EaVU/rTc
+A8rFtQ==
+-----END PUBLIC KEY-----
+"""
+PKCS1_KEY = b"""-----BEGIN RSA PUBLIC KEY-----
+MIGJAoGBAMutQYMdwpp9jweugfdHGoJbX/PMHn7EYxuOvmCJo+E9Vg6g9wg8Dn6N
+dYKmr5/j8IJehwFRVFuDL2mM2VZn02rIroPBFAsoBn5YpgX7rmpYKAmBmeRk3cuw
+JQnEG+fQSYACA8n579lEdozxmQNKUdkSCIZmEbrBhvtGxTA01LLZAgMBAAE=
+-----END RSA PUBLIC KEY-----
+"""
 NO_FILTER = (
     400,
     f"invalid ListProjectsRequest.Filters[0]: {EMBEDDED}: invalid ProjectSearchFilter.Filter: value is required",
@@ -31,6 +43,7 @@ PROJECT, APP, KEY_APPLICATION = (
 NO_PROJECT = {"projectId": NOBODY}
 NO_APP = PROJECT | {"applicationId": NOBODY}
 NO_USER = {"userId": NOBODY}
+OVER_LIMIT = {"pagination": {"limit": 1001}}
 VISITOR, A_HUMAN = {"userId": "{visitor.id}"}, {"userId": "{human}"}
 ASSIGNMENT = VISITOR | PROJECT | HOME | {"roleKeys": ["admin"]}
 ADMINISTRATOR = VISITOR | {"resource": HOME, "roles": ["ORG_OWNER"]}
@@ -43,7 +56,6 @@ PROJECTS: list[Case] = [
     ("CreateProject", HOME | {"name": "{project.name}"}, PROJECT_TAKEN),
     ("CreateProject", HOME | {"name": "{PROJECT_NAME}"}, PROJECT_TAKEN),
     ("CreateProject", HOME | PROJECT | {"name": "x"}, (409, "Errors.Project.AlreadyExisting (COMMAND-opamwu)")),
-OVER_LIMIT = {"pagination": {"limit": 1001}}
     ("GetProject", NO_PROJECT, (404, "QUERY-fk2fs")),
     ("UpdateProject", NO_PROJECT | {"name": "x"}, (404, "COMMAND-3M9sd")),
     ("DeactivateProject", NO_PROJECT, (404, "COMMAND-112M9")),
@@ -78,6 +90,7 @@ APPLICATIONS: list[Case] = [
     ("DeactivateApplication", NO_APP, (404, "COMMAND-ov9d3")),
     ("ReactivateApplication", NO_APP, (404, "COMMAND-ov9d3")),
     ("DeleteApplication", NO_APP, (404, "COMMAND-0po9s")),
+    ("ListApplications", OVER_LIMIT, (400, "QUERY-4M0fs")),
     ("CreateApplicationKey", NO_APP | {"expirationDate": FOREVER}, (400, "COMMAND-sak25")),
     (
         "CreateApplicationKey",
@@ -90,7 +103,6 @@ APPLICATIONS: list[Case] = [
     ("DeleteApplicationKey", KEY_APPLICATION | {"keyId": NOBODY}, (404, "Application key not found (COMMAND-4m77G)")),
 ]
 USERS: list[Case] = [
-    ("ListApplications", OVER_LIMIT, (400, "QUERY-4M0fs")),
     ("CreateUser", HOME | BOT | {"username": "{USERNAME}"}, USER_TAKEN),
     ("CreateUser", ELSEWHERE | BOT | {"username": "{visitor.username}"}, USER_TAKEN),
     ("CreateUser", HOME | VISITOR | BOT, (400, "Errors.User.AlreadyExisting (COMMAND-k2una)")),
@@ -100,10 +112,24 @@ USERS: list[Case] = [
         HOME | {"machine": {}},
         (400, f"invalid CreateUserRequest.Machine: {EMBEDDED}: invalid CreateUserRequest_Machine.Name: {LENGTH}"),
     ),
+    (
+        "CreateUser",
+        HOME | {"machine": {"name": "Bot", "accessTokenType": 7}},
+        (
+            400,
+            f"invalid CreateUserRequest.Machine: {EMBEDDED}: "
+            "invalid CreateUserRequest_Machine.AccessTokenType: value must be one of the defined enum values",
+        ),
+    ),
+    ("CreateUser", {"organizationId": NOBODY} | BOT, (400, "Organisation not found (COMMAND-QXPGs)")),
     ("CreateUser", BOT, (400, f"invalid CreateUserRequest.OrganizationId: {LENGTH}")),
     ("CreateUser", HOME | {"human": HUMAN | {"password": {"password": "a"}}}, (400, "COMMA-HuJf6")),
     ("UpdateUser", VISITOR | {"username": "x"}, (501, "user type is not implemented ()")),
     ("GetUserByID", NO_USER, (404, "QUERY-Dfbg2")),
+    *((f"{verb}UserMetadata", VISITOR, (400, "Metadata list is empty (META-9mm2d)")) for verb in ("Set", "Delete")),
+    ("DeleteUserMetadata", VISITOR | {"keys": ["no"]}, (404, "One or more keys do not exist (META-2nnds)")),
+    ("ListUserMetadata", VISITOR | OVER_LIMIT, (400, "QUERY-4M0fs")),
+    ("ListPersonalAccessTokens", OVER_LIMIT, (400, "QUERY-4M0fs")),
     ("DeactivateUser", NO_USER, (404, "COMMAND-5gp2p62iin")),
     ("ReactivateUser", NO_USER, (404, "COMMAND-9hy5kzbuk6")),
     ("LockUser", NO_USER, (404, "COMMAND-450yxuqrh1")),
@@ -113,6 +139,17 @@ USERS: list[Case] = [
     ("AddSecret", A_HUMAN, (400, "Errors.User.NotExisting (COMMAND-x8910n)")),
     ("AddKey", NO_USER | {"expirationDate": FOREVER}, (400, "COMMAND-bnipwm1")),
     ("AddKey", VISITOR | {"expirationDate": PAST}, TOO_EARLY),
+    ("AddKey", NO_USER | {"expirationDate": PAST}, TOO_EARLY),
+    *(
+        ("AddKey", who | {"expirationDate": when, "publicKey": base64.b64encode(pem).decode()}, (400, "COMMAND-5F3h1"))
+        for who, when, pem in (
+            (VISITOR, FOREVER, b"no key"),
+            (VISITOR, FOREVER, b"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n"),
+            (VISITOR, FOREVER, PKCS1_KEY),
+            (VISITOR, FOREVER, ODD_CURVE),
+            (NO_USER, PAST, b"no key"),
+        )
+    ),
     ("RemoveKey", VISITOR | {"keyId": NOBODY}, (404, "Machine key not found (COMMAND-4m77G)")),
     ("AddPersonalAccessToken", NO_USER | {"expirationDate": FOREVER}, (400, "COMMAND-Dggw2")),
     (
@@ -120,7 +157,7 @@ USERS: list[Case] = [
         VISITOR,
         (400, "invalid AddPersonalAccessTokenRequest.ExpirationDate: value is required"),
     ),
-    ("AddPersonalAccessToken", VISITOR | {"expirationDate": PAST}, TOO_EARLY),
+    *(("AddPersonalAccessToken", who | {"expirationDate": PAST}, TOO_EARLY) for who in (VISITOR, NO_USER)),
     (
         "AddPersonalAccessToken",
         A_HUMAN | {"expirationDate": FOREVER},
@@ -135,9 +172,9 @@ USERS: list[Case] = [
 AUTHORIZATIONS: list[Case] = [
     ("CreateAuthorization", ASSIGNMENT | {"userId": "{reader.id}"}, (409, "User grant already exists (V3-DKcYh)")),
     ("CreateAuthorization", ASSIGNMENT | NO_USER, (400, "User could not be found (COMMAND-4f8sg)")),
-    ("CreateAuthorization", ASSIGNMENT | NO_PROJECT, (400, "Grant not found (COMMAND-4m9ff)")),
-    ("CreateAuthorization", ASSIGNMENT | {"organizationId": NOBODY}, (400, "Grant not found (COMMAND-4m9ff)")),
-    ("CreateAuthorization", ASSIGNMENT | ELSEWHERE, (400, "Grant not found (COMMAND-4m9ff)")),
+    ("CreateAuthorization", ASSIGNMENT | NO_PROJECT, (400, "Project Grant not found (COMMAND-4m9ff)")),
+    ("CreateAuthorization", ASSIGNMENT | {"organizationId": NOBODY}, (400, "Project Grant not found (COMMAND-4m9ff)")),
+    ("CreateAuthorization", ASSIGNMENT | ELSEWHERE, (400, "Project Grant not found (COMMAND-4m9ff)")),
     ("CreateAuthorization", ASSIGNMENT | {"roleKeys": ["no"]}, (400, "Errors.Project.Role.NotFound (COMMAND-mm9F4)")),
     ("CreateAuthorization", ASSIGNMENT | {"roleKeys": ["Admin"]}, (400, "COMMAND-mm9F4")),
     (
@@ -153,6 +190,7 @@ AUTHORIZATIONS: list[Case] = [
         )
         for name in ("UserId", "ProjectId", "OrganizationId")
     ),
+    ("ListAuthorizations", OVER_LIMIT, (400, "QUERY-4M0fs")),
     ("UpdateAuthorization", {"id": NOBODY, "roleKeys": ["admin"]}, (404, "COMMAND-3M9sd")),
     ("DeactivateAuthorization", {"id": NOBODY}, (404, "COMMAND-3M9sd")),
     ("ActivateAuthorization", {"id": NOBODY}, (404, "COMMAND-Lp0gs")),
@@ -190,7 +228,12 @@ CASES = [
 ]
 
 
-    ("ListAuthorizations", OVER_LIMIT, (400, "QUERY-4M0fs")),
+EXISTENCE_BEFORE_RIGHTS = (
+    *("UpdateProject", "DeactivateProject", "AddProjectRole", "UpdateApplication", "GenerateClientSecret"),
+    *("DeactivateUser", "AddSecret", "UpdateAuthorization"),
+)
+
+
 @pytest.fixture(scope="session")
 def objects(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The shared objects that the cases name, and two of their names in capitals."""
@@ -217,6 +260,17 @@ def test_the_api_refuses(
     assert expected == (api_error(refused) if " " in expected[1] else error_id(refused))
     field_rule = "invalid " in expected[1]
     assert ("details" in refused.json()) is not field_rule, "only an error with an ID has details"
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "expected"),
+    [case for case in CASES if case[0].split("/")[1] in EXISTENCE_BEFORE_RIGHTS and NOBODY in case[1].values()],
+)
+def test_a_user_without_any_role_hears_that_an_id_is_unknown(
+    server: Server, objects: dict[str, Any], method: str, fields: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    stranger = Api(server, objects["visitor"].pat)
+    assert error_id(stranger.ask(method, **filled_in(fields, objects))) == expected
 
 
 @pytest.mark.parametrize(

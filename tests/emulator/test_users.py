@@ -56,6 +56,43 @@ def test_a_user_is_changed_and_the_same_again_is_no_fault(admin: Api, own: User)
     eventually("the name shows", lambda: shown(admin, own.id)["machine"]["name"] == "New name")
 
 
+def test_the_token_type_is_chosen_and_changed(admin: Api, workshop: Workshop) -> None:
+    user = workshop.user(pat=False, machine={"name": "Bot", "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"})
+    assert shown(admin, user.id)["machine"] == {"name": "Bot", "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}
+    admin.do("UserService/UpdateUser", userId=user.id, machine={"accessTokenType": "ACCESS_TOKEN_TYPE_BEARER"})
+    eventually("the type shows", lambda: shown(admin, user.id)["machine"] == {"name": "Bot"})
+
+
+def test_metadata_is_set_with_the_user_and_apart(admin: Api, workshop: Workshop) -> None:
+    user = workshop.user(pat=False, metadata=[{"key": "team", "value": "eA=="}])
+    rows = wait_for_metadata(admin, user, team="eA==")
+    assert set(rows[0]) == {"creationDate", "changeDate", "key", "value"}
+    more = [{"key": "team", "value": "eQ=="}, {"key": "floor", "value": "eA=="}]
+    admin.do("UserService/UpdateUser", userId=user.id, machine={}, metadata=more)
+    wait_for_metadata(admin, user, team="eQ==", floor="eA==")
+    for entry in ({"key": "team"}, {"key": "floor", "value": ""}, {"key": "never there"}):
+        assert set(admin.do("UserService/SetUserMetadata", userId=user.id, metadata=[entry])) == {"setDate"}
+    wait_for_metadata(admin, user)
+
+
+def test_metadata_is_found_and_deleted_by_its_key(admin: Api, workshop: Workshop) -> None:
+    user = workshop.user(pat=False, metadata=[{"key": key, "value": "eA=="} for key in ("one", "two", "three")])
+    wait_for_metadata(admin, user, one="eA==", two="eA==", three="eA==")
+    filters = [{"keyFilter": {"key": "t", "method": "TEXT_FILTER_METHOD_STARTS_WITH"}}]
+    found = admin.rows("UserService/ListUserMetadata", userId=user.id, filters=filters)
+    assert {row["key"] for row in found} == {"two", "three"}
+    assert set(admin.do("UserService/DeleteUserMetadata", userId=user.id, keys=["one", "two"])) == {"deletionDate"}
+    wait_for_metadata(admin, user, three="eA==")
+
+
+def wait_for_metadata(admin: Api, user: User, **expected: str) -> list[dict[str, str]]:
+    return eventually(
+        f"the metadata is {expected}",
+        lambda: admin.rows("UserService/ListUserMetadata", userId=user.id),
+        lambda rows: {row["key"]: row["value"] for row in rows} == expected,
+    )
+
+
 def test_a_username_is_changed(admin: Api, workshop: Workshop, own: User) -> None:
     username = workshop.name("renamed")
     admin.do("UserService/UpdateUser", userId=own.id, username=username, machine={})

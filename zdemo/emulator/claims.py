@@ -35,7 +35,7 @@ def custom_claims(world: World, user: User, scopes: list[str]) -> Claims:
     organization = world.organizations.get(user.organization_id)
     for scope in scopes:
         if scope == METADATA and user.metadata:
-            claims[METADATA] = {key: encoded(value) for key, value in user.metadata.items()}
+            claims[METADATA] = {key: encoded(one.value) for key, one in user.metadata.items()}
         elif scope.startswith(f"{ORGANIZATION_DOMAIN}:"):
             claims[ORGANIZATION_DOMAIN] = scope.removeprefix(f"{ORGANIZATION_DOMAIN}:")
         elif scope.startswith(f"{ORGANIZATION_ID}:"):

@@ -141,6 +141,13 @@ class PersonalAccessToken(Entity):
 
 
 @dataclass(kw_only=True)
+class Metadata(Entity):
+    """A value of a user's metadata; ``id`` is its key."""
+
+    value: bytes
+
+
+@dataclass(kw_only=True)
 class User(Entity):
     """A service user (``machine``) or a human; ``state`` is ``ACTIVE``, ``INACTIVE`` or ``LOCKED``."""
 
@@ -154,7 +161,7 @@ class User(Entity):
     secret: str | None = field(default=None, repr=False)
     keys: dict[str, PublicKey] = field(default_factory=dict)
     pats: dict[str, PersonalAccessToken] = field(default_factory=dict)
-    metadata: dict[str, bytes] = field(default_factory=dict)
+    metadata: dict[str, Metadata] = field(default_factory=dict)
     human: dict[str, dict[str, object]] = field(default_factory=dict)  # profile, email and phone, as sent
 
 

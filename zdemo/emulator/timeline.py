@@ -48,7 +48,7 @@ class Timeline:
         world, history = self._world, self._world.history
         owners = (world.projects, world.applications, world.users)
         for owner in (owner for group in owners for owner in group.values()):
-            for inner in ("roles", "grants", "keys", "pats"):
+            for inner in ("roles", "grants", "keys", "pats", "metadata"):
                 yield from map(vars, getattr(owner, inner, {}).values())
         for group in (*owners, world.organizations, world.authorizations, world.administrators, world.session_tokens):
             yield from map(vars, group.values())

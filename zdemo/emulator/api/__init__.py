@@ -54,6 +54,7 @@ REST_FORMS: tuple[tuple[str, str, Service, str], ...] = (
     ("POST", f"{_USER}/lock", users.SERVICE, "LockUser"),
     ("POST", f"{_USER}/unlock", users.SERVICE, "UnlockUser"),
     ("POST", f"{_USER}/metadata", users.SERVICE, "SetUserMetadata"),
+    ("POST", f"{_USER}/metadata/search", users.SERVICE, "ListUserMetadata"),
     ("POST", f"{_USER}/secret", users.SERVICE, "AddSecret"),
     ("DELETE", f"{_USER}/secret", users.SERVICE, "RemoveSecret"),
     ("POST", f"{_USER}/keys", users.SERVICE, "AddKey"),

@@ -42,7 +42,7 @@ def _key_owner(world: World, key: PublicKey) -> str:
 def create_application_key(call: Call) -> Answer:
     """Create a key, only for an application that authenticates with keys."""
     unknown = FailedPrecondition("Application not found", "COMMAND-sak25")
-    application = existing(permitted_application(call, "project.app.write"), unknown)
+    application = permitted_application(call, "project.app.write", unknown)
     if not application.auth_method.endswith("PRIVATE_KEY_JWT"):
         raise FailedPrecondition("Chosen Auth Method does not require a key", "COMMAND-Dff54")
     expires = check_expiry(call)
@@ -57,18 +57,17 @@ def get_application_key(call: Call) -> Answer:
     """Show the dates of a key."""
     key_id = call.body["keyId"]
     key = next((a.keys[key_id] for a in call.world.applications.values() if key_id in a.keys), None)
-    project_id = _project_id(call.world, key) if key else ""
-    call.need("project.app.read", _key_owner(call.world, key) if key else None, project_id)
     key = existing(key, NotFound("Errors.AuthNKey.NotFound", "QUERY-Dgr3g"))
+    call.need("project.app.read", _key_owner(call.world, key), _project_id(call.world, key))
     return {"keyId": key.id, "creationDate": moment(key.created), "expirationDate": moment(key.expires)}
 
 
 @SERVICE.method("DeleteApplicationKey", projectId=ID, applicationId=ID, keyId=ID)
 def delete_application_key(call: Call) -> Answer:
     """Delete a key; assertions that it signed are refused from now on."""
-    application = permitted_application(call, "project.app.write")
-    if application is None or call.body["keyId"] not in application.keys:
-        raise NotFound("Application key not found", "COMMAND-4m77G")
+    unknown = NotFound("Application key not found", "COMMAND-4m77G")
+    application = permitted_application(call, "project.app.write", unknown)
+    existing(application.keys.get(call.body["keyId"]), unknown)
     del application.keys[call.body["keyId"]]
     return {"deletionDate": moment(call.world.now())}
 

@@ -19,10 +19,10 @@ from zdemo.emulator.api.messages import (
     Text,
     enum,
 )
-from zdemo.emulator.api.projects import no_project, owner, permitted_project
+from zdemo.emulator.api.projects import no_project, permitted_project
 from zdemo.emulator.credentials import new_secret
 from zdemo.emulator.entities import Application
-from zdemo.emulator.errors import FailedPrecondition, NotFound, existing
+from zdemo.emulator.errors import FailedPrecondition, NotFound, ZitadelError, existing
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.application.v2.ApplicationService", "application")
@@ -61,15 +61,17 @@ def application_owner(world: World, application: Application) -> str:
     return world.projects[application.project_id].organization_id
 
 
-def permitted_application(call: Call, permission: str) -> Application | None:
-    """Return the application of the request if it exists in its project, once the caller has the permission."""
-    permitted_project(call, permission)
-    application = call.world.applications.get(call.body["applicationId"])
-    return application if application and application.project_id == call.body["projectId"] else None
+def permitted_application(call: Call, permission: str, unknown: ZitadelError) -> Application:
+    """Return the application of the request, for which the caller needs the permission, like ``permitted_project``."""
+    application = existing(call.world.applications.get(call.body["applicationId"]), unknown)
+    if application.project_id != call.body.get("projectId", application.project_id):
+        raise unknown
+    call.need(permission, application_owner(call.world, application), application.project_id)
+    return application
 
 
 def _existing(call: Call, permission: str, error_id: str) -> Application:
-    return existing(permitted_application(call, permission), NotFound("Application doesn't exist", error_id))
+    return permitted_application(call, permission, NotFound("Application doesn't exist", error_id))
 
 
 @SERVICE.method(
@@ -83,7 +85,7 @@ def _existing(call: Call, permission: str, error_id: str) -> Application:
 )
 def create_application(call: Call) -> Answer:
     """Create an application, and show its secret for the only time if its authentication method uses one."""
-    project = existing(permitted_project(call, "project.app.write"), no_project())
+    project = permitted_project(call, "project.app.write", no_project())
     chosen = next(name for name in KIND_OF if name in call.body)
     settings = call.body[chosen]
     kind = KIND_OF[chosen]
@@ -158,10 +160,8 @@ def delete_application(call: Call) -> Answer:
 @SERVICE.method("GetApplication", applicationId=ID)
 def get_application(call: Call) -> Answer:
     """Show one application by its own ID; a client ID is unknown here."""
-    application = call.world.applications.get(call.body["applicationId"])
-    project = call.world.projects.get(application.project_id) if application else None
-    call.need("project.app.read", owner(project), project.id if project else "")
-    application = existing(application, NotFound("Errors.App.NotExisting", "QUERY-pCP8P"))
+    unknown = NotFound("Errors.App.NotExisting", "QUERY-pCP8P")
+    application = permitted_application(call, "project.app.read", unknown)
     return {"application": _show(call.world, application)}
 
 

@@ -73,7 +73,7 @@ def _check_roles(world: World, project_id: str, organization_id: str, role_keys:
     elif project and organization_id in project.grants:
         assignable = set(project.grants[organization_id].role_keys)
     else:
-        raise FailedPrecondition("Grant not found", "COMMAND-4m9ff")
+        raise FailedPrecondition("Project Grant not found", "COMMAND-4m9ff")
     if not set(role_keys) <= assignable:
         raise FailedPrecondition("Errors.Project.Role.NotFound", "COMMAND-mm9F4")
 
@@ -83,24 +83,19 @@ def create_authorization(call: Call) -> Answer:
     """Create the authorization of a user, project and owner; it can be without roles."""
     body = call.body
     user_id, project_id, organization_id = body["userId"], body["projectId"], body["organizationId"]
-    call.need("user.grant.write", organization_id, project_id)
     if user_id not in call.world.users:
         raise FailedPrecondition("User could not be found", "COMMAND-4f8sg")
     role_keys = body.get("roleKeys", [])
     _check_roles(call.world, project_id, organization_id, role_keys)
+    call.need("user.grant.write", organization_id, project_id)
     made = call.world.add_authorization(user_id, project_id, organization_id, role_keys)
     return {"id": made.id, "creationDate": moment(made.created)}
 
 
-def _permitted(call: Call, permission: str) -> Authorization | None:
-    authorization = call.world.authorizations.get(call.body["id"])
-    owner, project_id = (authorization.organization_id, authorization.project_id) if authorization else (None, "")
-    call.need(permission, owner, project_id)
-    return authorization
-
-
 def _existing(call: Call, error_id: str) -> Authorization:
-    return existing(_permitted(call, "user.grant.write"), NotFound("User grant not found", error_id))
+    found = existing(call.world.authorizations.get(call.body["id"]), NotFound("User grant not found", error_id))
+    call.need("user.grant.write", found.organization_id, found.project_id)
+    return found
 
 
 @SERVICE.method("UpdateAuthorization", id=ID, roleKeys=_ROLES)
@@ -127,8 +122,9 @@ SERVICE.method("ActivateAuthorization", id=ID)(partial(_set_active, active=True,
 @SERVICE.method("DeleteAuthorization", id=ID)
 def delete_authorization(call: Call) -> Answer:
     """Delete an authorization, or answer with the date of its deletion, or with no time for an unknown one."""
-    authorization = _permitted(call, "user.grant.delete")
+    authorization = call.world.authorizations.get(call.body["id"])
     if authorization:
+        call.need("user.grant.delete", authorization.organization_id, authorization.project_id)
         call.world.remove_authorization(authorization)
     when = call.world.history.removed.get(call.body["id"])
     return {"deletionDate": moment(when) if when else NO_TIME}

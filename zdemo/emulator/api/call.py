@@ -53,11 +53,6 @@ class Call:
         if not self.may(permission, organization_id, resource_id):
             raise PermissionDenied("No matching permissions found", "AUTH-AWfge", reason=self._lacks(permission))
 
-    def need_or_self(self, permission: str, user: User | None) -> None:
-        """Refuse a caller without the permission, except about the caller's own user."""
-        if user is None or user.id != self.caller.id:
-            self.need(permission, user.organization_id if user else None)
-
     def enter(self, permission: str) -> None:
         """Refuse, before a method runs, a caller without the permission for anything in the call's organization."""
         if permission == AUTHENTICATED:

@@ -22,18 +22,16 @@ def _granted_roles(call: Call, project: Project) -> list[str]:
 
 
 def _existing(call: Call) -> tuple[Project, ProjectGrant]:
-    project = permitted_project(call, "project.grant.write")
-    grant = project.grants.get(call.body["grantedOrganizationId"]) if project else None
-    if project is None or grant is None:
-        raise NotFound("Grant not found", "PROJECT-D8JxR")
-    return project, grant
+    unknown = NotFound("Project Grant not found", "PROJECT-D8JxR")
+    project = permitted_project(call, "project.grant.write", unknown)
+    return project, existing(project.grants.get(call.body["grantedOrganizationId"]), unknown)
 
 
 @SERVICE.method("CreateProjectGrant", **_GRANT, roleKeys=Repeated(ID))
 def create_project_grant(call: Call) -> Answer:
     """Let another organization assign these roles to users."""
     unknown = FailedPrecondition("Project not found", "COMMAND-m9gsd")
-    project = existing(permitted_project(call, "project.grant.write"), unknown)
+    project = permitted_project(call, "project.grant.write", unknown)
     granted = call.body["grantedOrganizationId"]
     if granted not in call.world.organizations:
         raise FailedPrecondition("Organisation doesn't exist", "COMMAND-3m9gg")
@@ -56,9 +54,7 @@ def update_project_grant(call: Call) -> Answer:
 
 def _set_active(call: Call, *, active: bool) -> Answer:
     """Switch a grant on or off, which tokens do not show; repeating it is accepted."""
-    if call.body["projectId"] not in call.world.projects:
-        permitted_project(call, "project.grant.write")
-        raise no_project()
+    permitted_project(call, "project.grant.write", no_project())
     return {"changeDate": moment(call.set_active(_existing(call)[1], active))}
 
 
@@ -69,9 +65,10 @@ SERVICE.method("ActivateProjectGrant", **_GRANT)(partial(_set_active, active=Tru
 @SERVICE.method("DeleteProjectGrant", **_GRANT)
 def delete_project_grant(call: Call) -> Answer:
     """Delete a grant and the authorizations made through it; an unknown grant is accepted."""
-    project = permitted_project(call, "project.grant.delete")
+    project = call.world.projects.get(call.body["projectId"])
     if project is None or call.body["grantedOrganizationId"] not in project.grants:
         return {}
+    call.need("project.grant.delete", project.organization_id, project.id)
     call.world.remove_project_grant(project, call.body["grantedOrganizationId"])
     return {"deletionDate": moment(call.world.now())}
 

@@ -13,7 +13,7 @@ from zdemo.emulator.world import World
 @SERVICE.method("AddProjectRole", projectId=ID, roleKey=ID, displayName=ID, group=Text(most=200))
 def add_project_role(call: Call) -> Answer:
     """Add a role; an unknown project is a failed precondition here, not a 404."""
-    project = existing(permitted_project(call, "project.role.write"), no_project())
+    project = permitted_project(call, "project.role.write", no_project())
     body = call.body
     role = call.world.add_role(project, body["roleKey"], body["displayName"], body.get("group", ""))
     return {"creationDate": moment(role.created)}
@@ -24,9 +24,8 @@ def add_project_role(call: Call) -> Answer:
 )
 def update_project_role(call: Call) -> Answer:
     """Replace a role's name and group; what is absent is cleared."""
-    project = permitted_project(call, "project.role.write")
-    role = project.roles.get(call.body["roleKey"]) if project else None
-    role = existing(role, NotFound("Role doesn't exist", "COMMAND-vv8M9"))
+    project = permitted_project(call, "project.role.write", no_project())
+    role = existing(project.roles.get(call.body["roleKey"]), NotFound("Role doesn't exist", "COMMAND-vv8M9"))
     texts = (call.body.get("displayName", ""), call.body.get("group", ""))
     if texts != (role.display_name, role.group):
         role.display_name, role.group = texts
@@ -37,10 +36,12 @@ def update_project_role(call: Call) -> Answer:
 @SERVICE.method("RemoveProjectRole", projectId=ID, roleKey=ID)
 def remove_project_role(call: Call) -> Answer:
     """Remove a role and its key from all authorizations; an unknown role is accepted."""
-    project = permitted_project(call, "project.role.delete")
+    project = call.world.projects.get(call.body["projectId"])
     if project is None:
         return {}
-    call.world.remove_role(project, call.body["roleKey"])
+    if call.body["roleKey"] in project.roles:
+        call.need("project.role.delete", project.organization_id, project.id)
+        call.world.remove_role(project, call.body["roleKey"])
     return {"removalDate": moment(call.world.now())}
 
 

@@ -7,7 +7,7 @@ from zdemo.emulator.api.json_values import moment, without_defaults
 from zdemo.emulator.api.lists import Filter, Listing, columns, ids_filter, text_filter
 from zdemo.emulator.api.messages import ID, OPTIONAL, Enum, Flag, Message, Sub, Text
 from zdemo.emulator.entities import Project
-from zdemo.emulator.errors import FailedPrecondition, NotFound, existing
+from zdemo.emulator.errors import FailedPrecondition, NotFound, ZitadelError, existing
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.project.v2.ProjectService", "project")
@@ -19,20 +19,18 @@ FLAGS = {
 }
 
 
-def owner(project: Project | None) -> str | None:
-    """Return the organization whose administrators have permissions for a project."""
-    return project.organization_id if project else None
+def permitted_project(call: Call, permission: str, unknown: ZitadelError) -> Project:
+    """Return the project of ``projectId``, for which the caller needs the permission.
 
-
-def permitted_project(call: Call, permission: str) -> Project | None:
-    """Return the project of ``projectId`` if it exists, once the caller has the permission for it."""
-    project = call.world.projects.get(call.body["projectId"])
-    call.need(permission, owner(project), call.body["projectId"])
+    Whether it exists is checked first, so that a caller without any role hears it too (ZITADEL).
+    """
+    project = existing(call.world.projects.get(call.body["projectId"]), unknown)
+    call.need(permission, project.organization_id, project.id)
     return project
 
 
 def _existing(call: Call, permission: str, error_id: str) -> Project:
-    return existing(permitted_project(call, permission), NotFound("Project not found", error_id))
+    return permitted_project(call, permission, NotFound("Project not found", error_id))
 
 
 @SERVICE.method("CreateProject", organizationId=ID, projectId=OPTIONAL, name=ID, **dict.fromkeys(FLAGS, Flag()))
@@ -80,8 +78,9 @@ for name, active, unknown, refusal in (
 @SERVICE.method("DeleteProject", projectId=ID)
 def delete_project(call: Call) -> Answer:
     """Delete a project, or answer with the date of its deletion; for an unknown one the answer is empty."""
-    project = permitted_project(call, "project.delete")
+    project = call.world.projects.get(call.body["projectId"])
     if project:
+        call.need("project.delete", project.organization_id, project.id)
         call.world.remove_project(project)
     when = call.world.history.removed.get(call.body["projectId"])
     return {"deletionDate": moment(when)} if when else {}

@@ -8,18 +8,20 @@ from zdemo.emulator.api.messages import ID, Data, Time
 from zdemo.emulator.api.users import SERVICE, permitted_user
 from zdemo.emulator.credentials import new_secret
 from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User
-from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, existing
+from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
 from zdemo.emulator.key_files import user_key_file
 from zdemo.emulator.world import World
 
+CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
-def _user(call: Call) -> User | None:
-    return permitted_user(call, "user.write", self_service=True)
+
+def _user(call: Call, unknown: ZitadelError) -> User:
+    return permitted_user(call, "user.write", unknown, self_service=True)
 
 
 def _service_user(call: Call, *refusal: str) -> User:
-    user = _user(call)
-    if user is None or not user.machine:
+    user = _user(call, FailedPrecondition(*refusal))
+    if not user.machine:
         raise FailedPrecondition(*refusal)
     return user
 
@@ -48,9 +50,10 @@ def remove_secret(call: Call) -> Answer:
 @SERVICE.method("AddKey", userId=ID, expirationDate=Time(required=True), publicKey=Data())
 def add_key(call: Call) -> Answer:
     """Create a key pair and show it once as a key file, or add the public key of the request."""
-    user = _service_user(call, "User could not be found", "COMMAND-bnipwm1")
+    given = _pem(call.body["publicKey"]) if call.body.get("publicKey") else ""
     expires = check_expiry(call)
-    private, public = ("", _pem(call.body["publicKey"])) if call.body.get("publicKey") else call.new_key_pair()
+    user = _service_user(call, "User could not be found", "COMMAND-bnipwm1")
+    private, public = ("", given) if given else call.new_key_pair()
     key = call.world.add_key(user, public, expires)
     answer = {"creationDate": moment(key.created), "keyId": key.id}
     if private:
@@ -59,22 +62,32 @@ def add_key(call: Call) -> Answer:
 
 
 def _pem(content: bytes) -> str:
+    """Return a public key as ZITADEL takes it; of those, only RSA and P-256 can be used."""
     from cryptography.exceptions import UnsupportedAlgorithm  # here, since few worlds need a key
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
+    invalid = InvalidArgument(
+        "Public key is not a valid RSA public key in PKIX format with PEM encoding", "COMMAND-5F3h1"
+    )
     try:
-        load_pem_public_key(content)
+        key = load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm):
-        raise InvalidArgument("Errors.AuthNKey.PublicKeyInvalid", "DOMAIN-dv3t6") from None
-    return content.decode()
+        raise invalid from None
+    curve = key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else ""
+    if b"BEGIN PUBLIC KEY" in content and (
+        curve in CURVES or isinstance(key, rsa.RSAPublicKey | ed25519.Ed25519PublicKey)
+    ):
+        return content.decode()
+    raise invalid
 
 
 @SERVICE.method("RemoveKey", userId=ID, keyId=ID)
 def remove_key(call: Call) -> Answer:
     """Remove a key; assertions that it signed are refused from now on."""
-    user = _user(call)
-    if user is None or call.body["keyId"] not in user.keys:
-        raise NotFound("Machine key not found", "COMMAND-4m77G")
+    unknown = NotFound("Machine key not found", "COMMAND-4m77G")
+    user = _user(call, unknown)
+    existing(user.keys.get(call.body["keyId"]), unknown)
     del user.keys[call.body["keyId"]]
     return {"deletionDate": moment(call.world.now())}
 
@@ -85,19 +98,20 @@ def remove_key(call: Call) -> Answer:
 @SERVICE.method("AddPersonalAccessToken", userId=ID, expirationDate=Time(required=True))
 def add_personal_access_token(call: Call) -> Answer:
     """Create a PAT of a service user, and show its text once."""
-    user = existing(_user(call), FailedPrecondition("User could not be found", "COMMAND-Dggw2"))
+    expires = check_expiry(call)
+    user = _user(call, FailedPrecondition("User could not be found", "COMMAND-Dggw2"))
     if not user.machine:
         raise FailedPrecondition("Not allowed for this user type", "COMMAND-Df2f1")
-    pat = call.world.add_pat(user, check_expiry(call), by=call.caller.id)
+    pat = call.world.add_pat(user, expires, by=call.caller.id)
     return {"creationDate": moment(pat.created), "tokenId": pat.id, "token": pat.token}
 
 
 @SERVICE.method("RemovePersonalAccessToken", userId=ID, tokenId=ID)
 def remove_personal_access_token(call: Call) -> Answer:
     """Remove a PAT, which ends at once."""
-    user = _user(call)
-    if user is None or call.body["tokenId"] not in user.pats:
-        raise NotFound("Personal Access Token not found", "COMMAND-4m77G")
+    unknown = NotFound("Personal Access Token not found", "COMMAND-4m77G")
+    user = _user(call, unknown)
+    existing(user.pats.get(call.body["tokenId"]), unknown)
     call.world.remove_pat(user, call.body["tokenId"], by=call.caller.id)
     return {"deletionDate": moment(call.world.now())}
 

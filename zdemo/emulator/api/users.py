@@ -1,14 +1,25 @@
 """zitadel.user.v2.UserService: users, switching them on and off, and searching them."""
 
+import base64
 import re
 from typing import Any
 
 from zdemo.emulator.api.call import Answer, Call, Handler, Service
 from zdemo.emulator.api.json_values import moment, without_defaults
-from zdemo.emulator.api.lists import DetailsListing, Filter, columns, equal_filter, id_filter, one_of_filter, text_query
+from zdemo.emulator.api.lists import (
+    DetailsListing,
+    Filter,
+    Listing,
+    columns,
+    equal_filter,
+    id_filter,
+    one_of_filter,
+    text_filter,
+    text_query,
+)
 from zdemo.emulator.api.messages import ID, OPTIONAL, Data, FieldType, Flag, Message, OneOf, Repeated, Sub, Text, enum
-from zdemo.emulator.entities import Entity, User
-from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, Unimplemented, existing
+from zdemo.emulator.entities import Entity, Metadata, User
+from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, Unimplemented, ZitadelError, existing
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.user.v2.UserService", "user")
@@ -78,18 +89,17 @@ def _show_human(user: User) -> Answer:
     }
 
 
-def permitted_user(call: Call, permission: str, *, self_service: bool = False) -> User | None:
-    """Return the user of ``userId`` if it exists, once the caller has the permission or, if allowed, is that user."""
-    user = call.world.users.get(call.body["userId"])
-    if self_service:
-        call.need_or_self(permission, user)
-    else:
-        call.need(permission, user.organization_id if user else None)
+def permitted_user(call: Call, permission: str, unknown: ZitadelError, *, self_service: bool = False) -> User:
+    """Return the user of ``userId``, for whom the caller needs the permission or, if allowed, who is the caller."""
+    user = existing(call.world.users.get(call.body["userId"]), unknown)
+    if not self_service or user.id != call.caller.id:
+        call.need(permission, user.organization_id)
     return user
 
 
 # --- create and change ---
 
+_METADATA = Message("Metadata", key=ID, value=Data(most=500000))
 _MACHINE = Message(
     "CreateUserRequest_Machine", name=ID, description=Text(1, 500, optional=True), accessTokenType=TOKEN_TYPE
 )
@@ -115,15 +125,18 @@ _HUMAN = Message(
     username=OPTIONAL,
     human=Sub(_HUMAN),
     machine=Sub(_MACHINE),
+    metadata=Repeated(Sub(_METADATA)),
 )
 def create_user(call: Call) -> Answer:
     """Create a service user or a human."""
     body = call.body
-    call.need("user.write", body["organizationId"])
     human: Answer | None = body.get("human")
     machine: Answer = body.get("machine", {})
     if human and "password" in human:
         _check_password(human["password"]["password"])
+    if body["organizationId"] not in call.world.organizations:
+        raise FailedPrecondition("Organisation not found", "COMMAND-QXPGs")
+    call.need("user.write", body["organizationId"])
     user = call.world.add_user(
         body["organizationId"],
         body.get("username"),
@@ -137,6 +150,7 @@ def create_user(call: Call) -> Answer:
     else:
         user.description = machine.get("description", "")
         user.jwt_access_tokens = machine.get("accessTokenType") == TOKEN_TYPE.words[1]
+    _set_metadata(call, user)
     return {"id": user.id, "creationDate": moment(user.created)}
 
 
@@ -163,15 +177,17 @@ _UPDATE_PROFILE = Message(
     username=OPTIONAL,
     human=Sub(Message("UpdateUserRequest_Human", profile=Sub(_UPDATE_PROFILE), email=Sub(_EMAIL))),
     machine=Sub(_UPDATE_MACHINE),
+    metadata=Repeated(Sub(_METADATA)),
 )
 def update_user(call: Call) -> Answer:
     """Change what the request has, which must name the kind of user even for a new username alone."""
-    user = permitted_user(call, "user.write", self_service=True)
     body = call.body
     if "machine" not in body and "human" not in body:
         raise Unimplemented("user type is not implemented", "")
-    if user is None or user.machine != ("machine" in body):
-        raise NotFound("User could not be found", "COMMAND-ugjs0upun6")
+    unknown = NotFound("User could not be found", "COMMAND-ugjs0upun6")
+    user = permitted_user(call, "user.write", unknown, self_service=True)
+    if user.machine != ("machine" in body):
+        raise unknown
     before = show_user(call.world, user)
     username = body.get("username", user.username)
     if username != user.username:
@@ -183,6 +199,7 @@ def update_user(call: Call) -> Answer:
         _update_machine(user, body["machine"])
     else:
         _update_human(user, body["human"])
+    _set_metadata(call, user)
     if show_user(call.world, user) != before:
         call.world.touch(user)
     return {"changeDate": moment(user.changed)}
@@ -205,17 +222,72 @@ def _full_name(profile: dict[str, Any]) -> str:
     return f"{profile.get('givenName', '')} {profile.get('familyName', '')}".strip()
 
 
-_METADATA = Message("Metadata", key=ID, value=Data(1, 500000))
+# --- metadata ---
 
 
-@SERVICE.method("SetUserMetadata", userId=ID, metadata=Repeated(Sub(_METADATA), least=1))
-def set_user_metadata(call: Call) -> Answer:
-    """Add metadata, and replace the values of keys that exist."""
+def _set_metadata(call: Call, user: User) -> None:
+    """Add the metadata of the request, replace the values of keys that exist, and remove the keys without a value."""
+    for entry in call.body.get("metadata", ()):
+        key, value = entry["key"], entry.get("value", b"")
+        found = user.metadata.get(key)
+        if not value:
+            user.metadata.pop(key, None)
+        elif found is None:
+            user.metadata[key] = Metadata(id=key, created=call.world.now(), value=value)
+        elif found.value != value:
+            found.value = value
+            call.world.touch(found)
+
+
+def _user_with_metadata(call: Call, entries: str) -> User:
+    """Return the user whose metadata a request changes, which must have entries."""
+    if not call.body.get(entries):
+        raise FailedPrecondition("Metadata list is empty", "META-9mm2d")
     unknown = FailedPrecondition("User could not be found", "COMMAND-uXHNj")
-    user = existing(permitted_user(call, "user.write", self_service=True), unknown)
-    for entry in call.body["metadata"]:
-        user.metadata[entry["key"]] = entry["value"]
+    return permitted_user(call, "user.write", unknown, self_service=True)
+
+
+@SERVICE.method("SetUserMetadata", userId=ID, metadata=Repeated(Sub(_METADATA)))
+def set_user_metadata(call: Call) -> Answer:
+    """Change metadata."""
+    _set_metadata(call, _user_with_metadata(call, "metadata"))
     return {"setDate": moment(call.world.now())}
+
+
+@SERVICE.method("DeleteUserMetadata", userId=ID, keys=Repeated(ID))
+def delete_user_metadata(call: Call) -> Answer:
+    """Remove keys, all of which must be there."""
+    user = _user_with_metadata(call, "keys")
+    if not set(call.body["keys"]) <= set(user.metadata):
+        raise NotFound("One or more keys do not exist", "META-2nnds")
+    for key in call.body["keys"]:
+        user.metadata.pop(key, None)
+    return {"deletionDate": moment(call.world.now())}
+
+
+def _metadata(call: Call) -> list[Metadata]:
+    user = call.world.users.get(call.body["userId"])
+    return list(user.metadata.values()) if user else []
+
+
+def _sees(call: Call, user: User) -> bool:
+    return user.id == call.caller.id or call.may("user.read", user.organization_id)
+
+
+Listing[Metadata](
+    rows=_metadata,
+    visible=lambda call, _: _sees(call, call.world.users[call.body["userId"]]),
+    show=lambda _, one: {
+        "creationDate": moment(one.created),
+        "changeDate": moment(one.changed),
+        "key": one.id,
+        "value": base64.b64encode(one.value).decode(),
+    },
+    result="metadata",
+    filter_name="MetadataSearchFilter",
+    filters={"keyFilter": text_filter("MetadataKeyFilter", "key", lambda _, one: one.id)},
+    columns={},
+).serve(SERVICE, "ListUserMetadata", userId=ID)
 
 
 # --- states ---
@@ -226,7 +298,7 @@ def _transition(before: str, after: str, event: str, unknown: str, refusal: str,
 
     def set_state(call: Call) -> Answer:
         unknown_user = NotFound("User could not be found", f"COMMAND-{unknown}")
-        user = existing(permitted_user(call, "user.write"), unknown_user)
+        user = permitted_user(call, "user.write", unknown_user)
         if user.state not in before.split():
             raise FailedPrecondition(refusal, f"COMMAND-{refusal_id}")
         call.world.set_user_state(user, after, f"user.{event}", call.caller.id)
@@ -247,7 +319,7 @@ for verb, *transition in (  # states before, state after, event, and the errors 
 @SERVICE.method("DeleteUser", userId=ID)
 def delete_user(call: Call) -> Answer:
     """Delete a user with its tokens, keys and authorizations."""
-    user = existing(permitted_user(call, "user.delete"), NotFound("User could not be found", "COMMAND-bd4ir1mblj"))
+    user = permitted_user(call, "user.delete", NotFound("User could not be found", "COMMAND-bd4ir1mblj"))
     call.world.remove_user(user, call.caller.id)
     return {"details": details(user, user.organization_id)}
 
@@ -273,7 +345,7 @@ _TYPES = enum("TYPE", "UNSPECIFIED", "HUMAN", "MACHINE")
 _STATES = enum("USER_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", "DELETED", "LOCKED")
 USERS: DetailsListing[User] = DetailsListing(
     rows=lambda call: call.world.users.values(),
-    visible=lambda call, user: user.id == call.caller.id or call.may("user.read", user.organization_id),
+    visible=_sees,
     show=show_user,
     filters={
         "userNameQuery": text_query("UserNameQuery", "userName", lambda u: u.username),
@@ -321,5 +393,5 @@ USERS.serve(SERVICE, "ListUsers")
 def get_user_by_id(call: Call) -> Answer:
     """Show one user."""
     unknown = NotFound("User could not be found", "QUERY-Dfbg2")
-    user = existing(permitted_user(call, "user.read", self_service=True), unknown)
+    user = permitted_user(call, "user.read", unknown, self_service=True)
     return {"details": details(user, user.organization_id, created=True), "user": show_user(call.world, user)}
