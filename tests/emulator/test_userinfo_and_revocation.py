@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.emulator_target import REVOKE, USERINFO, Server, answer, basic, bearer, oauth_refusal
+from tests.support.emulator_target import REVOKE, USERINFO, Api, Server, answer, basic, bearer, oauth_refusal
 from tests.support.oauth import OWNER, ROLE_SCOPE, GetToken, OAuth, audience, roles_of
-from tests.support.workshop import App, Organization, Pat, Project, User
+from tests.support.workshop import FOREVER, App, Organization, Pat, Project, User
+from zdemo.emulator import ADMIN, READER, Emulator
 
 MISSING = (401, {"error": "invalid_request", "error_description": "access token missing"})
 DENIED = (401, {"error": "access_denied", "error_description": "access token invalid"})
@@ -44,6 +45,25 @@ def test_userinfo_wants_the_scheme_bearer_exactly(server: Server, reader: User, 
 def test_userinfo_refuses_bad_tokens(server: Server, deleted_pat: Pat, reader_secret: str) -> None:
     for token in ("garbage", deleted_pat.token, reader_secret):
         assert answer(server.send("GET", USERINFO, headers=bearer(token))) == DENIED
+
+
+@pytest.mark.usefixtures("emulator_only")  # the feature changes the instance for everybody
+def test_a_feature_of_the_instance_tells_three_causes_apart(own: Emulator, near: Server) -> None:
+    admin = Api(near, ADMIN.pat)
+    admin.do("FeatureService/SetInstanceFeatures", debugOidcParentError=True)
+    made = admin.do("UserService/AddPersonalAccessToken", userId=READER.id, expirationDate=FOREVER)
+    admin.do("UserService/RemovePersonalAccessToken", userId=READER.id, tokenId=made["tokenId"])
+    ended = own.world.add_pat(own.world.users[READER.id], 0)
+    causes = {
+        made["token"][:-10]: ("OIDC-Eib8e", "token contains an invalid number of segments"),
+        "A" * 71: ("OIDC-rei1O", "invalid token format"),
+        made["token"]: ("OIDC-Dsfb2", "EVENT-5Bm9s"),
+        ended.token: ("OIDC-Dsfb2", "EVENT-5Bm9s"),
+    }
+    for token, (error_id, cause) in causes.items():
+        parent = near.send("GET", USERINFO, headers=bearer(token)).json()["parent"]
+        assert error_id in parent
+        assert cause in parent
 
 
 def test_userinfo_checks_no_project_audience(server: Server, reader: User, reader_token: GetToken) -> None:

@@ -16,7 +16,7 @@ SESSION_ID_PREFIX = "V2_"  # how IDs of the token endpoint's tokens begin
 
 _INVALID = "token is not valid or has expired"
 _NO_SUCH_TOKEN = f"ID=OIDC-Dsfb2 Message={_INVALID} Parent=(ID=EVENT-4T90g Message=Errors.Token.NotFound)"
-_EXPIRED_PAT = f"ID=OIDC-Dsfb2 Message={_INVALID} Parent=(ID=EVENT-5Bm9s Message=Errors.Token.NotFound)"
+_ENDED_PAT = f"ID=OIDC-Dsfb2 Message={_INVALID} Parent=(ID=EVENT-5Bm9s Message=Errors.Token.NotFound)"
 _EXPIRED_SESSION = "ID=QUERY-SAF3rf Message=Errors.OIDCSession.Token.Expired"
 
 
@@ -92,7 +92,7 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
 def _why_missing(world: World, ids: tuple[str, str]) -> str:
     token_id, user_id = ids
     if not token_id.startswith(SESSION_ID_PREFIX):
-        return _NO_SUCH_TOKEN
+        return _ENDED_PAT if token_id else _NO_SUCH_TOKEN
     user = world.users.get(user_id)
     error_id = "QUERY-M2u9w" if user and user.state == "ACTIVE" else "QUERY-IJL3H"
     return f"ID={error_id} Message=Errors.OIDCSession.Token.Invalid"
@@ -113,7 +113,7 @@ def _check_life(world: World, token: Token) -> None:
     if user is None or user.state != "ACTIVE" or dead:
         raise TokenRefused(_NO_SUCH_TOKEN, _why_dead(world, token, user))
     if token.expires <= world.now():
-        message = _EXPIRED_PAT if isinstance(token, PersonalAccessToken) else _EXPIRED_SESSION
+        message = _ENDED_PAT if isinstance(token, PersonalAccessToken) else _EXPIRED_SESSION
         raise TokenRefused(message, f"expired {ago(world.now() - token.expires)}")
 
 

@@ -67,10 +67,8 @@ SETTINGS = Service("zitadel.settings.v2.SettingsService", "settings")
 _FLAGS = (
     "loginDefaultOrg",
     "userSchema",
-    "oidcTokenExchange",
     "debugOidcParentError",
     "oidcSingleV1SessionTermination",
-    "enableBackChannelLogout",
     "permissionCheckV2",
     "consoleUseV2UserApi",
 )
