@@ -122,9 +122,13 @@ def test_the_administrator_and_the_rights(client: ManagementClient, emulator: Em
         assert own_user.list_memberships(own) == ()
         assert resources.list_user_events(own, READER.id, ["user.pat.added"]) is None
         assert [a.role_keys for a in resources.list_assignments(own, user_id=READER.id)] == [("read:messages",)]
-        for remove in (resources.delete_project, resources.get_project, resources.delete_user):
+        for remove, id_ in (
+            (resources.delete_project, PROJECT_ID),
+            (resources.get_project, "1"),
+            (resources.delete_user, ADMIN.id),
+        ):
             with pytest.raises(ManagementError, match="not an administrator"):
-                remove(own, "1")
+                remove(own, id_)
 
 
 def test_an_id_that_no_object_can_have_is_not_found(client: ManagementClient) -> None:
