@@ -149,6 +149,10 @@ VALUES = st.one_of(
             "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOjF9.AA",
             "W10.W10.W10",
             "..",
+            "e30.e30.e30.e30.e30",
+            "....",
+            json.dumps(dict.fromkeys(("protected", "encrypted_key", "iv", "ciphertext", "tag"), "")),
+            '{"a":' * 3000,
         ]
     ),
     st.text(max_size=8),
@@ -161,7 +165,6 @@ AUTHORIZATIONS = st.one_of(
     ),
     st.text("Basicer =:QUJD", max_size=20).map(lambda value: f"Authorization: {value}"),
 )
-EXPECTED_500 = b"server_error"  # ZITADEL's answer to a bad assertion in the JWT profile
 
 
 @chance
@@ -180,4 +183,4 @@ def test_any_form(
     target = f"{path}?{quote(query, safe='%&=+;')}"
     host = Server(emulator.url).host
     reply = _send(emulator, request(target, *fields, method="POST", body=form.encode(), host=host), caplog)
-    assert reply.status != 500 or EXPECTED_500 in reply.body
+    assert reply.status != 500

@@ -194,7 +194,6 @@ class Time(FieldType):
 class Data(FieldType):
     """Bytes, as base64 of either alphabet, with or without padding."""
 
-    least: int = 0
     most: int = 0
     name = "bytes"
 
@@ -203,7 +202,7 @@ class Data(FieldType):
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
     def _check(self, value: Any) -> None:
-        _check_length(0 if value is ABSENT else len(value), self.least, self.most, "bytes")
+        _check_length(0 if value is ABSENT else len(value), 0, self.most, "bytes")
 
 
 @dataclass(frozen=True)
@@ -223,7 +222,6 @@ class Repeated(FieldType):
 
     of: FieldType
     unique: bool = False
-    least: int = 0
 
     def read(self, value: Any, field: str) -> Any:
         """Return the elements that are not ignored."""
@@ -231,10 +229,6 @@ class Repeated(FieldType):
             raise UnreadableError(f"unexpected token {opening(value)}", value, field)
         read = [self.of.read(item, field) for item in value]
         return [item for item in read if item is not ABSENT]
-
-    def _check(self, value: Any) -> None:
-        if self.least and (value is ABSENT or len(value) < self.least):
-            raise InvalidError(f"value must contain at least {self.least} item(s)")
 
 
 # --- messages ---

@@ -1,5 +1,7 @@
 """zitadel.user.v2.UserService: secrets, keys and personal access tokens, which users can manage for themselves."""
 
+from contextlib import suppress
+
 from zdemo.emulator.api.application_keys import check_expiry, in_base64
 from zdemo.emulator.api.call import Answer, Call
 from zdemo.emulator.api.json_values import moment
@@ -12,6 +14,7 @@ from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound,
 from zdemo.emulator.key_files import user_key_file
 from zdemo.emulator.world import World
 
+NO_PUBLIC_KEY = "Public key is not a valid RSA public key in PKIX format with PEM encoding"
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 
@@ -67,19 +70,14 @@ def _pem(content: bytes) -> str:
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    invalid = InvalidArgument(
-        "Public key is not a valid RSA public key in PKIX format with PEM encoding", "COMMAND-5F3h1"
-    )
-    try:
-        key = load_pem_public_key(content)
-    except (ValueError, UnsupportedAlgorithm):
-        raise invalid from None
+    text, key = "", object()
+    with suppress(ValueError, UnsupportedAlgorithm):
+        text, key = content.decode(), load_pem_public_key(content)
     curve = key.curve.name if isinstance(key, ec.EllipticCurvePublicKey) else ""
-    if b"BEGIN PUBLIC KEY" in content and (
-        curve in CURVES or isinstance(key, rsa.RSAPublicKey | ed25519.Ed25519PublicKey)
-    ):
-        return content.decode()
-    raise invalid
+    known = curve in CURVES or isinstance(key, rsa.RSAPublicKey | ed25519.Ed25519PublicKey)
+    if not known or "BEGIN PUBLIC KEY" not in text:
+        raise InvalidArgument(NO_PUBLIC_KEY, "COMMAND-5F3h1")
+    return text
 
 
 @SERVICE.method("RemoveKey", userId=ID, keyId=ID)

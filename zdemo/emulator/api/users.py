@@ -265,17 +265,14 @@ def delete_user_metadata(call: Call) -> Answer:
     return {"deletionDate": moment(call.world.now())}
 
 
-def _metadata(call: Call) -> list[Metadata]:
-    user = call.world.users.get(call.body["userId"])
-    return list(user.metadata.values()) if user else []
-
-
 def _sees(call: Call, user: User) -> bool:
     return user.id == call.caller.id or call.may("user.read", user.organization_id)
 
 
 Listing[Metadata](
-    rows=_metadata,
+    rows=lambda call: [
+        one for u in call.world.users.values() if u.id == call.body["userId"] for one in u.metadata.values()
+    ],
     visible=lambda call, _: _sees(call, call.world.users[call.body["userId"]]),
     show=lambda _, one: {
         "creationDate": moment(one.created),
