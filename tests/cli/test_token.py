@@ -15,7 +15,7 @@ from zdemo.config.masking import masked
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
 
 AUDIENCE = f"urn:zitadel:iam:org:project:id:{PROJECT_ID}:aud"
-OPAQUE = re.compile(r"[A-Za-z0-9_-]{104}\n")
+OPAQUE = re.compile(r"eyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){4}\n")
 
 
 @pytest.fixture
