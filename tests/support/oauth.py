@@ -134,7 +134,7 @@ def assertion(
     kid = key_file["keyId"] if kid is None else kid
     return jwt.encode(
         {name: value for name, value in payload.items() if value is not None},
-        key_file["key"] if alg != "none" else None,
+        key_file["key"] if alg != "none" else "",
         algorithm=alg,
         headers={"kid": kid} if kid else {},
     )
