@@ -249,7 +249,7 @@ def _user_with_metadata(call: Call, entries: str) -> User:
 
 @SERVICE.method("SetUserMetadata", userId=ID, metadata=Repeated(Sub(_METADATA)))
 def set_user_metadata(call: Call) -> Answer:
-    """Change metadata."""
+    """Change the metadata that the request names, and keep the rest."""
     _set_metadata(call, _user_with_metadata(call, "metadata"))
     return {"setDate": moment(call.world.now())}
 
