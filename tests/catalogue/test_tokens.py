@@ -6,10 +6,12 @@ import datetime
 import json
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from tests.support.cli import Shell
+from tests.support.jwe import jwe
 from tests.support.named_causes import administered, call, command, doctor, introspect, role, settings
 from tests.support.planting import AUDIENCE, ROLE, Planter
 from tests.support.relay import relay
@@ -33,6 +35,21 @@ def test_17_a_pat_that_is_cut(bare: Shell, zitadel: Emulator, cut: int, length: 
     env = settings(zitadel.url, PAT=READER.pat[:-cut])
     for output in (introspect(bare, env), doctor(bare, env, "token.active", warned=("token.form",))):
         output.names(str(length), "71", "cut off|incomplete", "copy the whole").never("deleted", "refuses the API")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [jwe("PAT")[:-1], jwe("PAT")[:-24], jwe("access token")[20:], jwe("PAT")[:90] + jwe("PAT")[91:], jwe("PAT")[:142]],
+)
+def test_17_a_jwe_that_is_cut(bare: Shell, zitadel: Emulator, token: str) -> None:
+    env = administered(zitadel.url, PAT=token)
+    introspect(bare, env).names(str(len(token)), "cut off .incomplete", "copy the whole").never("deleted", "issues no")
+
+
+def test_17_a_jwe_that_lost_its_end_at_doctor(bare: Shell, zitadel: Emulator) -> None:
+    env = settings(zitadel.url, PAT=jwe("PAT")[:-2])
+    output = doctor(bare, env, "token.active", warned=("token.form",))
+    output.names("275", "cut off|incomplete", "last part has 20 instead of 22", "copy the whole").never("deleted")
 
 
 def deleted(planter: Planter) -> None:
@@ -86,8 +103,8 @@ def test_18_20_39_40_41_a_dead_pat(bare: Shell, planter: Planter, death: str) ->
 def test_18_to_41_the_ids_of_another_token_prove_nothing(bare: Shell, planter: Planter) -> None:
     bare.dotenv(PAT=READER.pat, **IDS)
     deleted(planter)
-    env = administered(planter.url, PAT=secrets.token_urlsafe(53))
-    introspect(bare, env).names(*CANDIDATES, OPEN)
+    for pat in (secrets.token_urlsafe(53), jwe("PAT")):
+        introspect(bare, administered(planter.url, PAT=pat)).names(*CANDIDATES, OPEN)
 
 
 def short_lived(planter: Planter) -> dict[str, str]:
@@ -133,8 +150,9 @@ def test_4c_the_user_alone_narrows_it_down(bare: Shell, planter: Planter, name: 
     introspect(bare, env).names("is locked").never(OPEN)
 
 
-def test_26_a_text_that_is_not_the_pat_that_was_written_down(bare: Shell, zitadel: Emulator) -> None:
-    env = administered(zitadel.url, **IDS, PAT=secrets.token_urlsafe(53))
+@pytest.mark.parametrize("pat", [secrets.token_urlsafe(53), jwe("PAT")])
+def test_26_a_text_that_is_not_the_pat_that_was_written_down(bare: Shell, zitadel: Emulator, pat: str) -> None:
+    env = administered(zitadel.url, **IDS, PAT=pat)
     introspect(bare, env).names("not that PAT", "copy the whole PAT").never("was deleted", "has expired")
 
 
@@ -161,8 +179,7 @@ def test_39_a_user_to_whom_much_happened_since(bare: Shell, planter: Planter) ->
     introspect(bare, administered(planter.url, **IDS)).names("was locked", "active again").never(OPEN, "is good")
 
 
-def test_40_the_whole_pat_of_a_user_with_a_short_id(bare: Shell, planter: Planter) -> None:
-    user_id = "123456789012345"
+def pat_of_a_user_with_a_short_id(planter: Planter, user_id: str) -> dict[str, Any]:
     planter.do(
         "user.v2.UserService/CreateUser",
         organizationId=ORGANIZATION_ID,
@@ -170,10 +187,14 @@ def test_40_the_whole_pat_of_a_user_with_a_short_id(bare: Shell, planter: Plante
         username="short",
         machine={"name": "short"},
     )
-    made = planter.user("AddPersonalAccessToken", user_id, expirationDate="2099-01-01T00:00:00Z")
+    return planter.user("AddPersonalAccessToken", user_id, expirationDate="2099-01-01T00:00:00Z")
+
+
+def test_40_the_whole_pat_of_a_user_with_a_short_id(bare: Shell, planter: Planter) -> None:
+    user_id = "123456789012345"
+    made = pat_of_a_user_with_a_short_id(planter, user_id)
     planter.user("LockUser", user_id)
     env = administered(planter.url, PAT=made["token"], ZDEMO_PAT_USER_ID=user_id, ZDEMO_PAT_ID=made["tokenId"])
-    assert len(made["token"]) == 273
     for output in (introspect(bare, env), doctor(bare, env, "token.active", warned=("token.form",))):
         output.names("is locked").never(OPEN)
     introspect(bare, settings(planter.url, PAT=made["token"])).names("cut off", "chosen by hand", OPEN)
@@ -486,10 +507,17 @@ def test_46_a_token_that_was_narrowed(bare: Shell, planter: Planter) -> None:
 def test_47_49_an_opaque_token_that_is_dead(bare: Shell, planter: Planter) -> None:
     made = planter.tokens(AUDIENCE)
     planter.user("DeactivateUser", made["user_id"])
-    for token in (made["access_token"], secrets.token_urlsafe(78)):
+    for token in (made["access_token"], secrets.token_urlsafe(78), jwe("access token")):
         env = settings(planter.url, PAT=token)
         for output in (introspect(bare, env), doctor(bare, env, "token.active")):
-            output.names("expired", "ended", "refresh token", "request a new", OPEN).never(r"\bPAT\b")
+            output.names("expired", "ended", "request a new", OPEN).never(r"\bPAT\b")
+
+
+def test_47_a_refresh_token(bare: Shell, zitadel: Emulator) -> None:
+    introspect(bare, settings(zitadel.url, PAT=secrets.token_urlsafe(78))).names("it is a refresh token", OPEN)
+    env = settings(zitadel.url, PAT=jwe("refresh token"))
+    for output in (introspect(bare, env), doctor(bare, env, "token.active", warned=("token.form",))):
+        output.names("refresh token", "send the access_token").never("expired", "copy the whole", OPEN)
 
 
 def session_api() -> Behaviour:
@@ -508,8 +536,9 @@ def session_api() -> Behaviour:
 
 def test_48_a_session_api_token(bare: Shell) -> None:
     with upstream(session_api()) as up:
-        output = introspect(bare, settings(up.url, PAT=secrets.token_urlsafe(58)))
-    output.names("Session API token", "not an access token", "78", "use a PAT|OIDC").never("expired", OPEN)
+        for token, length in ((secrets.token_urlsafe(58), "78"), (jwe("session"), "283")):
+            output = introspect(bare, settings(up.url, PAT=token))
+            output.names("Session API token", "not an access token", length, "use a PAT|OIDC").never("expired", OPEN)
 
 
 def test_50_a_jwt_of_another_host_name(bare: Shell, planter: Planter) -> None:
@@ -522,10 +551,18 @@ def test_50_a_jwt_of_another_host_name(bare: Shell, planter: Planter) -> None:
 # Not faults
 
 
+def test_the_pat_of_a_user_with_a_short_id_is_no_fault(bare: Shell, planter: Planter) -> None:
+    made = pat_of_a_user_with_a_short_id(planter, "12345")
+    planter.grant(ROLE, user_id="12345")
+    env = settings(planter.url, PAT=made["token"])
+    assert doctor(bare, env).blamed == ""
+    introspect(bare, env).names("active yes", "opaque token").never("cut off", "incomplete", "unknown form")
+
+
 def test_a_line_end_inside_a_pat_that_zitadel_overlooks_is_said(bare: Shell, zitadel: Emulator) -> None:
     broken = f"{READER.pat[:30]}\n{READER.pat[30:]}"
     output = introspect(bare, settings(zitadel.url, PAT=broken))
-    output.names("active yes", "line end inside", "no client can send it", "without the line end")
+    output.names("active yes", "line end inside", "no client can send it", "applies to the token alone")
     assert "line end" not in introspect(bare, settings(zitadel.url)).blamed
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.cli import Shell, Stack, is_two_lines
 from tests.support.connection_faults import ACTIVE
+from tests.support.jwe import jwe
 from tests.support.ports import free_port
 from tests.support.upstream import answer, json_body, raw, refusing_port, reset, upstream
 from zdemo.cli.screen import Screen
@@ -146,8 +147,9 @@ def test_what_the_curl_command_needs_is_said_and_works(shell: Shell) -> None:
     assert "sed" not in other("call", "scoped", "--curl").err
 
 
-def test_watch_ends_at_once_where_the_status_cannot_come(shell: Shell) -> None:
-    ran = shell("call", "scoped", "--watch", "--expect", "200", "--pat", "x")
+@pytest.mark.parametrize("token", ["x", jwe("PAT")[:-1]])
+def test_watch_ends_at_once_where_the_status_cannot_come(shell: Shell, token: str) -> None:
+    ran = shell("call", "scoped", "--watch", "--expect", "200", "--pat", token)
     assert (ran.code, ran.lines[-2:]) == (
         1,
         ["error: 200 cannot come with this token", "hint:  copy the whole token, and nothing else"],

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.support.cli import Ran, Shell, Stack
+from tests.support.jwe import jwe
 from tests.support.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.cli.screen import Screen
@@ -239,7 +240,7 @@ def test_in_what_objects_say_about_themselves() -> None:
     ],
 )
 def test_in_a_wrong_command_line(shell: Shell, line: str) -> None:
-    for typed in (PAT, f'"{SECRET}"', *OF_OTHER_SERVERS):
+    for typed in (PAT, jwe("PAT"), f'"{SECRET}"', *OF_OTHER_SERVERS):
         ran = shell(*line.replace("{}", typed).split(" "), "--json")
         assert ran.code != 0
         assert_silent(ran, *CANARIES, typed.strip('"'))
@@ -277,6 +278,9 @@ def test_in_a_wrong_setting(shell: Shell, name: str) -> None:
     for text in (PAT, f'"{SECRET}" {ADMIN}', f"https://x:{SECRET}@localhost/{PAT}"):
         for command in (("introspect",), ("role", "list"), ("call", "scoped", "-v")):
             assert_silent(shell(*command, **{name: text}))
+    token = jwe("PAT")
+    assert_silent(shell("introspect", **{name: f"https://{token}.example.com"}), token)
+    assert_silent(shell("introspect", **{name: token}), token)
 
 
 @pytest.mark.parametrize("text", ["{}\n", "PAT: {}\n", "={}\n", "PAT='{}\n", "PAT={}\nCLIENT_SECRET\n{}\n", "{}=1\n"])

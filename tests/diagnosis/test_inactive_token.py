@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.jwe import jwe
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import Certainty, Evidence, Finding, Probe, finding_for_inactive
+from zdemo.diagnosis import Certainty, Evidence, Finding, PatRecords, Probe, finding_for_inactive
 from zdemo.http.response import Response
 
 ISSUER = "http://localhost:8080"
@@ -73,6 +74,17 @@ def jwt_of(kid: str = "k", **claims: Any) -> str:
         (CLIENT_ID, "token.another_value", Certainty.CERTAIN),
         (PROJECT, "token.another_value", Certainty.CERTAIN),
         ("aB3_" * 20, "token.unknown", Certainty.OPEN),
+        (jwe("PAT"), "token.dead", Certainty.OPEN),
+        (jwe("access token"), "token.ended", Certainty.OPEN),
+        (jwe("refresh token"), "token.another_value", Certainty.CERTAIN),
+        (jwe("code"), "token.another_value", Certainty.CERTAIN),
+        (jwe("session"), "token.session_api", Certainty.LIKELY),
+        (jwe("PAT")[:-1], "token.cut", Certainty.CERTAIN),
+        (jwe("PAT").split(".")[0], "token.cut", Certainty.CERTAIN),
+        (jwe("PAT")[:20], "token.cut", Certainty.CERTAIN),
+        (jwe("PAT")[1:], "token.cut", Certainty.LIKELY),
+        (jwe("PAT", id_length=5), "token.cut", Certainty.OPEN),
+        (jwe("PAT") * 2, "token.doubled", Certainty.CERTAIN),
     ],
 )
 def test_a_dead_opaque_token_is_judged_by_its_form(token: str, name: str, certainty: Certainty) -> None:
@@ -83,19 +95,40 @@ def test_a_dead_opaque_token_is_judged_by_its_form(token: str, name: str, certai
     assert token not in str(finding)
 
 
-def test_a_dead_pat_stays_open_with_all_that_it_can_be() -> None:
-    finding = find(PAT, DEAD_HERE)
+@pytest.mark.parametrize(
+    ("token", "user_id", "name"),
+    [
+        (PAT, CLIENT_ID, "token.user_locked"),
+        (jwe("PAT"), CLIENT_ID, "token.user_locked"),
+        (PAT[:54], "12345", "token.user_locked"),
+        (jwe("PAT", id_length=5), "12345", "token.user_locked"),
+        (jwe("PAT", id_length=36), "3e4f" * 9, "token.user_locked"),
+        (jwe("PAT", id_length=5), CLIENT_ID, "token.cut"),
+        (jwe("PAT"), "12345", "token.dead"),
+        (jwe("access token"), CLIENT_ID, "token.ended"),
+    ],
+)
+def test_records_count_only_for_a_pat_of_their_length(token: str, user_id: str, name: str) -> None:
+    records = PatRecords(user="ada", user_id=user_id, state="LOCKED", pat_id=PROJECT, pats=None, events=None)
+    evidence = Evidence(replies=DEAD_HERE, pat_records=records)
+    assert finding_for_inactive(token, SETTINGS, evidence, now=NOW).id == name
+
+
+@pytest.mark.parametrize("pat", [PAT, jwe("PAT")])
+def test_a_dead_pat_stays_open_with_all_that_it_can_be(pat: str) -> None:
+    finding = find(pat, DEAD_HERE)
     said = " ".join(finding.candidates)
     for word in ("deleted", "expired", "deactivated", "locked", "reactivated", "another ZITADEL"):
         assert word in said
     assert "new PAT" in finding.fix[0]
 
 
-def test_a_dead_opaque_token_is_no_pat_and_may_be_a_refresh_token() -> None:
-    finding = find(ACCESS_TOKEN, DEAD_HERE)
+@pytest.mark.parametrize("token", [ACCESS_TOKEN, jwe("access token")])
+def test_a_dead_opaque_token_is_no_pat_and_of_the_old_form_may_be_a_refresh_token(token: str) -> None:
+    finding = find(token, DEAD_HERE)
     assert "PAT" not in str(finding)
     assert "expired" in finding.candidates[0]
-    assert "refresh token" in " ".join(finding.candidates)
+    assert ("refresh token" in " ".join(finding.candidates)) is (token is ACCESS_TOKEN)
 
 
 @pytest.mark.parametrize("token", [PAT, PAT[:-1], ACCESS_TOKEN, jwt_of(), "garbage"])
@@ -199,7 +232,14 @@ def test_a_token_that_is_none_of_zitadels_is_another_issuers_or_damaged(token: s
     assert finding.id == "token.damaged"
     for word in ("not a token of ZITADEL", "another issuer's", "damaged"):
         assert word in finding.cause
-    assert ("JWE" in finding.cause) is (token.count(".") == 4)
+    assert "JWE" not in finding.cause
+
+
+def test_a_jwe_with_other_algorithms_is_another_issuers() -> None:
+    for names in ({"alg": "RSA-OAEP-256"}, {"enc": "A128CBC-HS256"}):
+        finding = find(jwe("PAT", **names), DEAD_HERE)
+        assert (finding.id, finding.certainty) == ("token.damaged", Certainty.CERTAIN)
+        assert all(name in finding.cause for name in ("another issuer's JWE", *names.values()))
 
 
 @pytest.mark.parametrize(

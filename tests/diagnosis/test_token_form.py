@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from tests.support.jwe import jwe
 from zdemo.diagnosis import TokenKind, paste_problem, token_form
 
 PAT = "aB3-" * 17 + "xyZ"
@@ -38,6 +39,22 @@ def jwt_of(claims: dict[str, object]) -> str:
         ("a.b.c", TokenKind.DAMAGED),
         (PAT.replace("-", "~"), TokenKind.DAMAGED),
         ("garbage", TokenKind.UNKNOWN),
+        (f"eyJ{PAT[3:]}", TokenKind.PAT),
+        (jwe("PAT"), TokenKind.PAT),
+        (jwe("PAT", kid="a key of another name"), TokenKind.PAT),
+        (jwe("PAT") + "\n", TokenKind.PAT),
+        (jwe("access token"), TokenKind.ACCESS),
+        (jwe("refresh token"), TokenKind.REFRESH),
+        (jwe("session"), TokenKind.SESSION_API),
+        (jwe("code"), TokenKind.CODE),
+        (jwe("PAT") * 2, TokenKind.DOUBLED),
+        (jwe("PAT", alg="RSA-OAEP-256"), TokenKind.DAMAGED),
+        (jwe("PAT", enc="A128CBC-HS256"), TokenKind.DAMAGED),
+        (jwe("PAT", alg="A128GCMKW", enc="A128GCM"), TokenKind.DAMAGED),
+        (jwe("PAT") + ".AAAA", TokenKind.DAMAGED),
+        (jwe("PAT").replace(".", "+.", 1), TokenKind.DAMAGED),
+        (jwe("PAT", id_length=5), TokenKind.CUT),
+        (jwe("access token", id_length=36), TokenKind.CUT),
     ],
 )
 def test_the_form_tells_the_kind(token: str, kind: TokenKind) -> None:
@@ -47,8 +64,71 @@ def test_the_form_tells_the_kind(token: str, kind: TokenKind) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "length"),
+    [("PAT", 277), ("access token", 288), ("refresh token", 310), ("session", 283), ("code", 233)],
+)
+def test_the_constructed_tokens_have_zitadels_lengths(kind: str, length: int) -> None:
+    assert len(jwe(kind)) == length
+    assert token_form(jwe(kind)).described.startswith(f"{length} characters: the form of a")
+
+
+@pytest.mark.parametrize("token", [jwe("PAT"), jwe("access token"), PAT, ACCESS_TOKEN])
+def test_what_is_cut_at_either_end_is_incomplete(token: str) -> None:
+    """Not seen: a piece without a dot that is as long as another kind of token, or too short to tell anything."""
+    for size in range(24, len(token)):
+        for piece in {token[:size], token[-size:]}:
+            form = token_form(piece)
+            plain = "." not in piece and not piece.startswith("eyJ")
+            hidden = plain and (size in (64, 71, 78) or not 48 <= size < 71)
+            assert hidden or form.kind is TokenKind.CUT, piece
+            assert hidden or "cut off" in form.described
+
+
+@pytest.mark.parametrize("kind", ["PAT", "access token"])
+@pytest.mark.parametrize("missing", [1, 2, 3, 20])
+def test_a_jwe_that_lost_a_piece_inside_is_incomplete(kind: str, missing: int) -> None:
+    token = jwe(kind)
+    for at in range(24, len(token) - missing):
+        assert token_form(token[:at] + token[at + missing :]).kind is TokenKind.CUT, at
+
+
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [
+        (jwe("PAT")[:-1], "its last part has 21 instead of 22"),
+        (jwe("PAT")[:-22], "its last part has 0 instead of 22"),
+        (jwe("PAT")[:-23], "4 of 5 parts"),
+        (jwe("PAT").split(".")[0], "1 of 5 parts"),
+        (jwe("PAT").split(".")[0][:20], "1 of 3 (a JWT) or 5 (a JWE) parts"),
+        (jwe("PAT")[1:], "its beginning is missing"),
+        (jwe("PAT").split(".", 1)[1], "its beginning is missing"),
+        (jwe("PAT")[:200] + jwe("PAT")[201:], "a piece in the middle is missing"),
+        (jwe("PAT", id_length=5), "a user whose ID was chosen by hand; a PAT usually has 277"),
+        (jwe("access token", id_length=5), "a user whose ID was chosen by hand; an access token usually has 288"),
+        (PAT[:-2], "a length that no token has; a PAT of this form has 71"),
+        (PAT[:-1], "a user whose ID was chosen by hand; a PAT usually has 71"),
+        (".".join(jwt_of({"iss": "x"}).split(".")[:2]), "2 of 3 (a JWT) or 5 (a JWE) parts"),
+    ],
+)
+def test_what_is_missing_is_said(token: str, shown: str) -> None:
+    assert shown in token_form(token).described
+
+
+@pytest.mark.parametrize(
     ("token", "named"),
     [
+        *(
+            (spoilt.replace("PAT", jwe("PAT")), named)
+            for spoilt, named in {
+                "Bearer PAT": "Bearer",
+                "BearerPAT": "Bearer",
+                '"PAT"': "quotes",
+                "PAT=": '"=" at the end',
+                "%20PAT": "%",
+                "PAT\u200b": "U+200B",
+                "eyJ...PAT": "shortened",
+            }.items()
+        ),
         (f"Bearer {PAT}", "Bearer"),
         (f"bearer  {PAT}", "bearer"),
         (f"Bearer{PAT}", "Bearer"),
@@ -141,10 +221,20 @@ def test_the_path_of_a_file_is_no_token(token: str) -> None:
     assert "cat FILE" in finding.fix[0]
 
 
-def test_a_line_end_inside_does_not_change_the_kind() -> None:
-    form = token_form(f"{PAT[:30]}\r\n{PAT[30:]}")
-    assert (form.kind, form.sendable) == (TokenKind.PAT, False)
-    assert form.problem == "has a line end inside"
+@pytest.mark.parametrize(
+    ("token", "blanks", "kind"),
+    [
+        (PAT, "\r\n", TokenKind.PAT),
+        (PAT, " ", TokenKind.DAMAGED),
+        (jwe("PAT"), "\r\n", TokenKind.PAT),
+        (jwe("access token"), "\n    ", TokenKind.ACCESS),
+        (jwe("PAT"), "\u00a0", TokenKind.PAT),
+    ],
+)
+def test_what_zitadel_ignores_does_not_change_the_kind(token: str, blanks: str, kind: TokenKind) -> None:
+    form = token_form(f"{token[:30]}{blanks}{token[30:60]}{blanks}{token[60:]}")
+    assert (form.kind, form.sendable) == (kind, False)
+    assert "inside" in form.problem
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("-inf")])

@@ -11,15 +11,16 @@ import pytest
 
 from tests.config.test_key_file import content
 from tests.support.cli import Shell
+from tests.support.jwe import jwe
 from tests.support.key_site import settings_for
 from tests.support.planting import ROLE, look
 from tests.support.upstream import Received, answer, depending, hang, json_body, upstream
 from zdemo.config.key_file import application_key
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import Certainty, Finding
+from zdemo.diagnosis import Certainty, Finding, TokenKind, token_form
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
 from zdemo.introspection.client import basic_credentials
-from zdemo.investigation import Investigation
+from zdemo.investigation import Investigation, random_token
 
 GRACE_SECONDS = 0.7  # for a busy machine, beside the time that an investigation may take
 
@@ -94,6 +95,28 @@ def test_an_answer_that_wavers_is_remarked_and_not_called_dead() -> None:
     found = ask(introspection_by(choose) | {"/debug/ready": READY})
     assert found.finding is None
     assert "active a moment later" in found.notes[0]
+
+
+def test_a_made_up_token_has_the_form_of_a_pat() -> None:
+    form = token_form(random_token())
+    assert (form.kind, form.length) == (TokenKind.PAT, 277)
+
+
+def test_blanks_that_zitadel_ignores_are_remarked_and_not_sent_in_a_header() -> None:
+    """Ask with a JWE that was wrapped: introspection takes it, and the role is looked up with the token itself."""
+    token = jwe("PAT")
+    seen: list[str] = []
+
+    def listed(request: Received) -> Any:
+        seen.append(request.headers["authorization"])
+        return answer(json_body({"authorizations": []}))
+
+    active = answer(json_body({"active": True, "sub": "1", "aud": [CLIENT_ID, PROJECT_ID]}))
+    found = ask({"/oauth/v2/introspect": active}, depending(listed), token=f"{token[:99]}\n  {token[99:]}")
+    assert found.finding is not None
+    assert found.finding.id == "role.undefined"
+    assert set(seen) == {f"Bearer {token}"}
+    assert any("line end inside" in note and "applies to the token alone" in note for note in found.notes)
 
 
 def test_a_session_api_token_is_proven() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Api, running, settings_for
 from tests.support.introspector_doubles import Clock
+from tests.support.jwe import jwe
 from tests.support.rows import check_body
 from tests.support.waiting import eventually
 from tests.support.wire import bearer, exchange, request
@@ -73,6 +74,7 @@ def test_a_request_is_one_line(
 PAT = "Yq3xT7mN_2bVkR9sLwE4uZ8cHd-5fGa1JpQ6oXnB0vMiStCyWrUeDzKh7gAjF3lP2R8wQ4n"
 BASE64 = "q83vEjRWeJASNFZ4kKvN7xI0/VniQEjRWeJCrze8SNFZ4kBI0VniQ+8SNFZ4kA=="
 JWT = f"eyJhbGciOiJSUzI1NiIsImtpZCI6IjMyMDAwMCJ9.{PAT}Zz.{PAT}"
+JWE = jwe("PAT")
 HEX = "3f0a91b2c4d5e6f708192a3b4c5d0a115e6f70819203f4a5b6c7d8e9f0a1a8b7"
 MOST_SHOWN = 9  # characters of a token that stand together: the ends of two parts and the slash between them
 
@@ -99,7 +101,7 @@ def test_a_token_in_a_path_is_masked(path: str, logged: str | None, api: Api, ca
     assert line.split()[1] == (logged or path)
 
 
-@pytest.mark.parametrize("token", [PAT, JWT, BASE64, HEX], ids=["PAT", "JWT", "base64", "hex"])
+@pytest.mark.parametrize("token", [PAT, JWT, JWE, BASE64, HEX], ids=["PAT", "JWT", "JWE", "base64", "hex"])
 @pytest.mark.parametrize("before", [0, 1, 60, *range(170, 199, 4)])
 def test_a_token_anywhere_in_a_path_is_masked(
     before: int, token: str, api: Api, caplog: pytest.LogCaptureFixture

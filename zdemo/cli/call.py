@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from zdemo.investigation import Explanation
 
 # however long one waits
-NEVER_ACCEPTED = ("token.too_short", "token.doubled", "token.client_secret", "token.is_id_token")
+NEVER_ACCEPTED = ("token.too_short", "token.cut", "token.doubled", "token.client_secret", "token.is_id_token")
 
 
 def _routes() -> list[str]:

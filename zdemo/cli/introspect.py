@@ -182,7 +182,7 @@ def _show(
 
 
 def _about(introspection: Introspection, token: str, *, now: float) -> list[tuple[str, str]]:
-    kind = f"{token_form(token).kind.value.replace('_', ' ')} {masked(token)}{issued(introspection.claims, now=now)}"
+    kind = f"{token_form(token).name} {masked(token)}{issued(introspection.claims, now=now)}"
     name = introspection.text("username") or introspection.text("client_id") or "a user without a name"
     return [
         ("active", f"yes, {_expiry(introspection, now=now)}"),

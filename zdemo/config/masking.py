@@ -23,7 +23,7 @@ RANDOM_CHANGES = 0.4  # of all neighbours; they are of different kinds in 0.64 o
 QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 SEPARATORS = rf"\s=:@,;?&{QUOTES}"
 SENSITIVE_FIELD = "(?i)pass|pwd|secret|token|key|code|sig|auth|session|otp|pin"  # of a field in a query
-TOKEN_LIKE = rf"(?a:eyJ[\w-]+\.[\w-]+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE},}}=*)"  # compiled when needed
+TOKEN_LIKE = rf"(?a:eyJ[\w-]+(?:\.[\w-]+)+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE},}}=*)"  # compiled when needed
 
 
 def masked(token: str) -> str:

@@ -74,15 +74,9 @@ class PatRecords:
         return next((pat for pat in self.pats or () if pat.id == self.pat_id), None)
 
     @property
-    def length(self) -> int | None:
-        """How many characters the PAT has; ``None`` when its user's ID is unknown.
-
-        ZITADEL: 16 bytes of IV, the token's ID, ``:`` and the user's ID, base64url without padding.
-        """
-        if not self.user_id:
-            return None
-        size = 16 + (len(self.pat_id) or ID_LENGTH) + 1 + len(self.user_id)
-        return -(-4 * size // 3)
+    def id_bytes(self) -> int | None:
+        """How many bytes are sealed in the PAT: its ID, ``:`` and its user's ID; ``None`` when that is unknown."""
+        return (len(self.pat_id) or ID_LENGTH) + 1 + len(self.user_id) if self.user_id else None
 
     @property
     def all_known(self) -> bool:

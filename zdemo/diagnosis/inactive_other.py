@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping
 
 from zdemo.diagnosis.cases import InactiveCase
 from zdemo.diagnosis.evidence import Evidence, Probe
-from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.token_form import OPAQUE_LENGTH, PAT_LENGTH, SECRET_LENGTH, TokenKind
+from zdemo.diagnosis.finding import Finding, quoted
+from zdemo.diagnosis.token_form import OPAQUE_LENGTH, PAT_LENGTHS, SECRET_LENGTH, SHORTEST_TOKEN, TokenKind
 
-JWE_PARTS = 5  # RFC 7516 §3.1
-SHORTEST_TOKEN = 48  # characters; 16 bytes of IV, an 18-digit token ID, ":", one character of a user ID
 SETUP = "zdemo setup  (it made this PAT, and creates a new one where that is not valid)"
 NEW_PAT = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
 USERS_PAGE = "to find out which it is: the user's page in ZITADEL shows the user's state and PATs"
@@ -45,7 +43,7 @@ def _pat(case: InactiveCase) -> Finding:
             "the PAT was deleted, or has expired",
             "its user was deactivated or locked (even if reactivated since), or removed",
             f"it belongs to another ZITADEL than {case.settings.issuer}",
-            "a character of it was changed",
+            "a character of it was changed or is missing",
             *_doubts(case),
             ALL_TOKENS,
         ),
@@ -55,13 +53,14 @@ def _pat(case: InactiveCase) -> Finding:
 
 
 def _opaque(case: InactiveCase) -> Finding:
+    refresh = "it is a refresh token: it has the same form, and no API accepts it"
     return Finding(
         id="token.ended",
         cause="the token has ended, or was never an access token here, and ZITADEL never says why",
         candidates=(
             "it has expired (access tokens live 12 hours by default), or its session was ended or revoked",
             "its user was deactivated, locked or removed since it was issued",
-            "it is a refresh token: it has the same form, and no API accepts it",
+            *((refresh,) if case.form.kind is TokenKind.OPAQUE else ()),
             f"it belongs to another ZITADEL than {case.settings.issuer}",
             *_doubts(case),
             ALL_TOKENS,
@@ -87,11 +86,11 @@ def _ask_administrator(evidence: Evidence) -> str:
 
 def _by_length(case: InactiveCase) -> Finding:
     form = case.form
-    if form.length < SHORTEST_TOKEN:
-        what = f"it is too short: {form.size}, but a PAT has {PAT_LENGTH}"
-        return _copy("token.too_short", f"this is not a whole token of ZITADEL: {what}")
     if form.kind is TokenKind.CUT:
         return _cut(case)
+    if form.length < SHORTEST_TOKEN:
+        what = f"it is too short: {form.size}, but a PAT has {PAT_LENGTHS}"
+        return _copy("token.too_short", f"this is not a whole token of ZITADEL: {what}")
     if OPAQUE_LENGTH - 6 <= form.length < OPAQUE_LENGTH:
         what = f"{form.length} characters instead of {OPAQUE_LENGTH}, the length of an access token"
         return _copy("token.cut", f"the token is cut off (incomplete): {what}", likely=True)
@@ -99,36 +98,32 @@ def _by_length(case: InactiveCase) -> Finding:
 
 
 def _not_zitadels(case: InactiveCase) -> Finding:
-    what = (
-        "it is encrypted (a JWE, five parts), and ZITADEL issues no such tokens"
-        if case.form.parts == JWE_PARTS
-        else "it has characters that ZITADEL's tokens do not have, and cannot be read as a JWT"
-    )
+    what = "it has neither the form of ZITADEL's tokens nor that of a JWT; it is another issuer's, or was damaged"
+    if {"alg", "enc"} <= set(case.form.header):
+        names = " and ".join(quoted(case.form.header[name], 40) for name in ("alg", "enc"))
+        what = f"it is another issuer's JWE, encrypted with {names}; ZITADEL's are with A256GCMKW and A256GCM"
     return Finding(
         id="token.damaged",
-        cause=f"this is not a token of ZITADEL: {what}; it is another issuer's, or was damaged",
+        cause=f"this is not a token of ZITADEL: {what}",
         fix=("use a token that this ZITADEL has issued: a PAT, or a token from its token endpoint",),
         otherwise=("if this ZITADEL did issue it: copy the whole token again",),
     )
 
 
 def _cut(case: InactiveCase) -> Finding:
-    length = case.form.length
-    if length > PAT_LENGTH:
-        what = f"no token has {length} characters: one is missing, something was added, or it is another issuer's"
-        return _copy("token.cut", f"this is not a whole token of ZITADEL: {what}")
-    if length % 4 == 1:  # no base64url text has such a length (RFC 4648 §5)
-        cause = f"the token is cut off (incomplete): {length} characters instead of {PAT_LENGTH}, the length of a PAT"
-        return _copy("token.cut", cause)
+    form = case.form
+    if form.missing:
+        likely = "." in case.token and not case.token.startswith("eyJ")  # another issuer's tokens may look so, too
+        return _copy("token.cut", f"the token is cut off (incomplete): {form.size}, {form.missing}", likely=likely)
     return Finding(
         id="token.cut",
-        cause=f"the token is not valid, and its length is unusual: {length} characters instead of {PAT_LENGTH}",
+        cause=f"the token is not valid, and its length is unusual: {form.size}; {form.usual}",
         candidates=(
             "it is cut off (incomplete)",
-            "it is the whole PAT of a user whose ID was chosen by hand and is shorter, and it is no longer valid",
+            "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid",
         ),
         fix=(
-            "copy the whole token again; if it is complete, create a new PAT for the user",
+            "copy the whole token again; if it is complete, create a new PAT for the user, or request a new token",
             _ask_administrator(case.evidence),
         ),
     )
@@ -150,6 +145,14 @@ _SECRET = Finding(
 )
 
 
+def _no_access_token(case: InactiveCase) -> Finding:
+    return Finding(
+        id="token.another_value",
+        cause=f"this is not an access token but {'an' if case.form.kind is TokenKind.CODE else 'a'} {case.form.kind}",
+        fix=("send the access_token of the token endpoint's answer",),
+    )
+
+
 def _unknown(case: InactiveCase) -> Finding:
     return Finding(
         id="token.unknown",
@@ -166,7 +169,10 @@ def _unknown(case: InactiveCase) -> Finding:
 
 _BY_KIND: Mapping[TokenKind, Callable[[InactiveCase], Finding]] = {
     TokenKind.PAT: _pat,
+    TokenKind.ACCESS: _opaque,
     TokenKind.OPAQUE: _opaque,
+    TokenKind.REFRESH: _no_access_token,
+    TokenKind.CODE: _no_access_token,
     TokenKind.DOUBLED: lambda _: _copy("token.doubled", "the token was pasted twice, one copy after the other"),
     TokenKind.DAMAGED: _not_zitadels,
     TokenKind.CLIENT_SECRET: lambda _: _SECRET,

@@ -14,7 +14,7 @@ from zdemo.diagnosis.inactive_jwt import finding_for_jwt
 from zdemo.diagnosis.inactive_other import finding_by_form
 from zdemo.diagnosis.inactive_pat import finding_for_pat_records
 from zdemo.diagnosis.phrases import audience_scope, health_lines, shown_list
-from zdemo.diagnosis.token_form import TokenKind, paste_problem
+from zdemo.diagnosis.token_form import PAT_LENGTHS, TokenKind, paste_problem
 from zdemo.diagnosis.unusable_response import database_away
 from zdemo.introspection.model import project_behind
 
@@ -75,7 +75,7 @@ def _another_value(case: InactiveCase) -> Finding | None:
         id="token.another_value",
         cause=f"this is not a token but {what}",
         seen=(("form", case.form.described),),
-        fix=("give the token itself, from where it is kept: a PAT has 71 characters",),
+        fix=(f"give the token itself, from where it is kept: a PAT has {PAT_LENGTHS}",),
     )
 
 
@@ -167,11 +167,9 @@ def _session_api(case: InactiveCase) -> Finding | None:
 
 
 def _recorded(case: InactiveCase) -> Finding | None:
-    """Decide by what an administrator sees; a text that is too short counts only if the user's ID is as short."""
-    evidence, records = case.evidence, case.evidence.pat_records
-    if records is None or (records.length is not None and records.length != case.form.length):
+    """Decide by what an administrator sees; a text of unusual length counts only if the user's ID has such a length."""
+    form, records = case.form, case.evidence.pat_records
+    if records is None or records.id_bytes not in (None, form.sealed_bytes):
         return None  # records of a PAT of another length belong to another PAT
-    short = case.form.kind is TokenKind.CUT and records.length is not None
-    if not short and case.form.kind not in (TokenKind.PAT, TokenKind.UNKNOWN):
-        return None
-    return finding_for_pat_records(records, evidence.looked_up_at)
+    fits = form.kind in (TokenKind.PAT, TokenKind.UNKNOWN) or (form.kind is TokenKind.CUT and records.id_bytes)
+    return finding_for_pat_records(records, case.evidence.looked_up_at) if fits else None

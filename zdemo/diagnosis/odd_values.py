@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from zdemo.config.settings import USER_SECRET
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.near_ids import is_rounded
-from zdemo.diagnosis.token_form import BASE64, ID_DIGITS, OLD_CLIENT_ID, TokenKind, paste_error, token_form
+from zdemo.diagnosis.token_form import (
+    ACCESS_TOKENS,
+    BASE64,
+    ID_DIGITS,
+    OLD_CLIENT_ID,
+    PAT_LENGTHS,
+    TokenKind,
+    paste_error,
+    token_form,
+)
 
 SECRET, PAT = TokenKind.CLIENT_SECRET, TokenKind.PAT
 PAGE = "the application's page in ZITADEL"
@@ -24,16 +33,15 @@ SAME = (  # two variables, why they differ, and whether nothing works when they 
 RIGHT = {  # what belongs in a variable, without a step that breaks anything
     "CLIENT_ID": f"the API application's client ID, from {PAGE}",
     "CLIENT_SECRET": "the client secret, 64 letters and digits, from where it is kept",
-    "PAT": "a user's token, from where it is kept: 71 characters",
-    "ZITADEL_ADMIN_PAT": "an administrator's token, from where it is kept: 71 characters",
+    "PAT": f"a user's token, from where it is kept: {PAT_LENGTHS}",
+    "ZITADEL_ADMIN_PAT": f"an administrator's token, from where it is kept: {PAT_LENGTHS}",
     "ZITADEL_PROJECT_ID": "the project's ID (Resource ID), from the project's page",
 }
-TOKENS = (PAT, TokenKind.OPAQUE, TokenKind.JWT)
 KINDS = {  # what fits into a variable
     "CLIENT_ID": (TokenKind.ID_NUMBER,),
     "CLIENT_SECRET": (SECRET,),
-    "PAT": TOKENS,
-    "ZITADEL_ADMIN_PAT": TOKENS,
+    "PAT": ACCESS_TOKENS,
+    "ZITADEL_ADMIN_PAT": ACCESS_TOKENS,
     "ZITADEL_PROJECT_ID": (TokenKind.ID_NUMBER,),
 }
 
@@ -146,7 +154,7 @@ def _other_kinds(values: Mapping[str, str]) -> Iterator[OddValue]:
     named_above = _kind(values, "PAT") is SECRET or text in (values.get("PAT"), values.get("ZITADEL_ADMIN_PAT"))
     if _kind(values, "CLIENT_SECRET") is PAT and not named_above:
         yield OddValue(
-            what="CLIENT_SECRET has the form of a personal access token (71 characters)",
+            what=f"CLIENT_SECRET has the form of a personal access token, which has {PAT_LENGTHS}",
             fix=f"set CLIENT_SECRET to {RIGHT['CLIENT_SECRET']}",
             fatal=True,
             names=("CLIENT_SECRET",),

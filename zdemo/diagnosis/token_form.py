@@ -17,20 +17,24 @@ from zdemo.config.placeholders import MASKED, is_masked, is_placeholder
 from zdemo.diagnosis.finding import Finding
 from zdemo.http.response import DECODER
 
-PAT_LENGTH = 71  # ZITADEL v4: 16 bytes of IV and 37 of "tokenID:userID", base64url without padding
-OPAQUE_LENGTH = 104  # access tokens and refresh tokens
-SESSION_API_LENGTH = 78
+JWE_START = "eyJhbGciOiJBMjU2R0NNS1ci"  # {"alg":"A256GCMKW"
+JWE_ALGORITHMS = ("A256GCMKW", "A256GCM")  # alg and enc of opaque tokens since ZITADEL v4.14
+JWE_PARTS = 5  # RFC 7516 §3.1
+JWE_PIECE = re.compile(  # of ZITADEL: header, key of 43 characters, IV of 16, content, tag of 22
+    r"(?a:[\w-]*\.[\w-]{43}\.[\w-]{16}(\.[\w-]*){0,2}|([\w-]{0,43}\.[\w-]{16}\.|[\w-]{0,16}\.)?[\w-]+\.[\w-]{22})"
+)
+PAT_LENGTH, OPAQUE_LENGTH = 71, 104  # before: 16 bytes of IV and what is sealed, base64url without padding
+PAT_LENGTHS = f"277 characters ({PAT_LENGTH} from a ZITADEL before v4.14)"
+IV_BYTES = 16
 SECRET_LENGTH = 64
-SHORTEST_CUT = 40  # characters; a shorter text does not look like a PAT that was cut off
+SHORTEST_TOKEN = 48  # characters; 16 bytes of IV, an 18-digit token ID, ":", one character of a user ID
 ID_DIGITS = re.compile(r"[0-9]{15,20}")
 OLD_CLIENT_ID = re.compile(r"[0-9]{15,20}@.+")  # ZITADEL before v2.50
-BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
-LETTERS_AND_DIGITS = re.compile(r"[A-Za-z0-9]+")
+BASE64URL = re.compile(r"[A-Za-z0-9_.-]+")  # of one or more parts
 CURLY_QUOTES = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb"
 ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 BASE64 = "is base64-encoded, as in a Kubernetes secret"
 PATH = "is the path of a file instead of its content"
-LINE_END_INSIDE = "has a line end inside"
 EXAMPLE = "is the example's value"
 COMMAND = "is a command that was not run"
 ZSH = 'has "%" at the end, as zsh marks an output without a line end'
@@ -43,7 +47,7 @@ FIXES = {
     BASE64: "decode it first: base64 -d",
     PATH: "give the content of the file, e.g. PAT=$(cat FILE)",
 }
-ALONE = "give the token alone: letters, digits, - and _"
+ALONE = "give the token alone: letters, digits, -, _ and ."
 LONGEST_SHOWN = 11  # characters of a name; longer pieces of what may be a secret are hidden on every screen
 QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
 BLANK_NAMES = {" ": "a space", "\t": "a tab", "\u00a0": "a no-break space"}
@@ -53,8 +57,11 @@ class TokenKind(StrEnum):
     """The kind of a token by its form; the value is its name in a sentence."""
 
     PAT = "personal access token"
-    OPAQUE = "opaque access or refresh token"
+    ACCESS = "opaque access token"
+    REFRESH = "refresh token"
+    OPAQUE = "opaque access or refresh token"  # before v4.14 they look the same
     SESSION_API = "Session API token"
+    CODE = "authorization code"
     CLIENT_SECRET = "client secret"  # noqa: S105  # a kind, not a secret
     ID_NUMBER = "ID"
     JWT = "JWT"
@@ -64,20 +71,30 @@ class TokenKind(StrEnum):
     UNKNOWN = "text of an unknown form"
 
 
+# An opaque token seals "tokenID:userID": its kind by the number of these bytes, where the IDs have 18 digits.
+WITH_KEY_ID = {37: TokenKind.PAT, 62: TokenKind.REFRESH, 42: TokenKind.SESSION_API}
+WITHOUT_KEY_ID = {62: TokenKind.ACCESS, 21: TokenKind.CODE}
+BEFORE_JWE = {37: TokenKind.PAT, 62: TokenKind.OPAQUE, 42: TokenKind.SESSION_API}
+ACCESS_TOKENS = (TokenKind.PAT, TokenKind.ACCESS, TokenKind.OPAQUE, TokenKind.JWT)
+NOT_WHOLE = (TokenKind.CUT, TokenKind.DOUBLED, TokenKind.DAMAGED, TokenKind.UNKNOWN)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TokenForm:
     """The form of a token.
 
     ``problem`` is a predicate that says what is wrong with the text ("has quotes around it"), or empty.
-    ``sendable``: it can stand in an Authorization header field (RFC 6750 §2.1). ``parts`` counts the parts between
-    dots. ``header`` and ``claims`` are a JWT's, unverified.
+    ``sendable``: it can stand in an Authorization header field (RFC 6750 §2.1). ``missing`` is what proves that a token
+    was cut; without it, the token may be whole, with an ID of unusual length. ``sealed_bytes`` are the IDs in an opaque
+    token. ``header`` (also of a JWE) and ``claims`` of a JWT are unverified.
     """
 
     kind: TokenKind
     length: int
     problem: str = ""
     sendable: bool = True
-    parts: int = 1
+    missing: str = ""
+    sealed_bytes: int = 0
     header: Mapping[str, Any] = field(default_factory=dict)
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -92,33 +109,43 @@ class TokenForm:
         return "1 character" if self.length == 1 else f"{self.length} characters"
 
     @property
+    def usual(self) -> str:
+        """The usual length of such a token in words."""
+        if self.header and "kid" not in self.header:
+            return "an access token usually has 288"
+        return f"a PAT usually has {277 if self.header else PAT_LENGTH}"
+
+    @property
+    def name(self) -> str:
+        """The name of a token that ZITADEL accepts, whatever its form."""
+        return self.kind if self.kind in ACCESS_TOKENS else "opaque token"
+
+    @property
     def described(self) -> str:
         """The form in words, for a line of evidence."""
         if self.problem:
             return f"{self.size}: {self.problem}"
-        if self.kind is TokenKind.CUT and self.length < PAT_LENGTH and self.length % 4 != 1:
-            return f"{self.size}: cut off, or the PAT of a user with a short ID; a PAT usually has {PAT_LENGTH}"
-        if self.kind in (TokenKind.CUT, TokenKind.DOUBLED, TokenKind.DAMAGED, TokenKind.UNKNOWN):
-            return f"{self.size}: a {self.kind}; a personal access token has {PAT_LENGTH}"
+        if self.kind is TokenKind.CUT:
+            by_hand = f"cut off, or of a user whose ID was chosen by hand; {self.usual}"
+            return f"{self.size}: {f'cut off, {self.missing}' if self.missing else by_hand}"
+        if self.kind in NOT_WHOLE:
+            return f"{self.size}: a {self.kind}; a personal access token has {PAT_LENGTHS}"
         if self.kind is TokenKind.JWT:
             return "a JWT: an ID token" if self.is_id_token else "a JWT"
         return f"{self.size}: the form of {'an' if self.kind[0] in 'aeiouI' else 'a'} {self.kind}"
 
 
 def token_form(token: str) -> TokenForm:
-    """Return the form of a token; line ends do not change its kind, because ZITADEL ignores them."""
+    """Return the form of a token; what ZITADEL ignores does not change its kind: line ends, and all blanks in a JWE."""
     text = token.strip("\r\n")
     sendable = bool(B64TOKEN.fullmatch(text))
     problem = paste_error(text)
-    if not sendable and (joined := re.sub("[\r\n]", "", text)) != text:  # a client cannot send it, ZITADEL takes it
+    joined = re.sub(r"\s" if "." in text else "[\r\n]", "", text)
+    if not sendable and joined != text:  # a client cannot send it, ZITADEL takes it
         return replace(token_form(joined), problem=problem, sendable=False)
     if problem:
         return TokenForm(kind=TokenKind.DAMAGED, length=len(text), problem=problem, sendable=sendable)
-    if text.count(".") == 2:
-        header, claims = (_json_part(part) for part in text.split(".")[:2])
-        if header and claims:
-            return TokenForm(kind=TokenKind.JWT, length=len(text), sendable=sendable, header=header, claims=claims)
-    return TokenForm(kind=_opaque_kind(text), length=len(text), sendable=sendable, parts=text.count(".") + 1)
+    return replace(_form(text), length=len(text), sendable=sendable)
 
 
 def _json_part(part: str) -> dict[str, Any]:
@@ -130,21 +157,67 @@ def _json_part(part: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _opaque_kind(text: str) -> TokenKind:
-    length = len(text)
-    half = length // 2
-    kinds = (
-        (ID_DIGITS.fullmatch(text), TokenKind.ID_NUMBER),
-        (not BASE64URL.fullmatch(text), TokenKind.DAMAGED),
-        (length > OPAQUE_LENGTH and text[:half] == text[half:], TokenKind.DOUBLED),
-        (length == SECRET_LENGTH and LETTERS_AND_DIGITS.fullmatch(text), TokenKind.CLIENT_SECRET),
-        (length == PAT_LENGTH, TokenKind.PAT),
-        (length == OPAQUE_LENGTH, TokenKind.OPAQUE),
-        (length == SESSION_API_LENGTH, TokenKind.SESSION_API),
-        (SHORTEST_CUT <= length < PAT_LENGTH, TokenKind.CUT),
-        (length >= SHORTEST_CUT and length % 4 == 1, TokenKind.CUT),
-    )
-    return next((kind for fits, kind in kinds if fits), TokenKind.UNKNOWN)
+def _form(text: str) -> TokenForm:
+    length, half = len(text), len(text) // 2
+    sealed = length * 3 // 4 - IV_BYTES
+    kind, missing = BEFORE_JWE.get(sealed, TokenKind.UNKNOWN), ""
+    if not BASE64URL.fullmatch(text):
+        kind = TokenKind.DAMAGED
+    elif length > OPAQUE_LENGTH and text[:half] == text[half:]:
+        kind = TokenKind.DOUBLED
+    elif "." in text or text.startswith(JWE_START) or (kind is TokenKind.UNKNOWN and text.startswith("eyJ")):
+        return _form_of_parts(text)
+    elif ID_DIGITS.fullmatch(text):
+        kind = TokenKind.ID_NUMBER
+    elif length == SECRET_LENGTH and text.isalnum():
+        kind = TokenKind.CLIENT_SECRET
+    elif length >= SHORTEST_TOKEN and length % 4 == 1:  # no base64url text has such a length (RFC 4648 §5)
+        kind, missing = TokenKind.CUT, f"a length that no token has; a PAT of this form has {PAT_LENGTH}"
+    elif SHORTEST_TOKEN <= length < PAT_LENGTH:
+        kind = TokenKind.CUT
+    return TokenForm(kind=kind, length=length, missing=missing, sealed_bytes=sealed)
+
+
+def _form_of_parts(text: str) -> TokenForm:
+    """Return the form of a JWT, a JWE, or a piece of one."""
+    parts = text.split(".")
+    header = _json_part(parts[0])
+    claims = _json_part(parts[1]) if len(parts) == 3 else {}
+    names = header.get("alg"), header.get("enc")
+    has_lost_names = names[0] == JWE_ALGORITHMS[0] and not _is_whole(header)
+    is_foreign = names != JWE_ALGORITHMS and all(isinstance(name, str) for name in names) and not has_lost_names
+    kind, missing, sealed = TokenKind.DAMAGED, "", 0
+    if header and claims:
+        kind = TokenKind.JWT
+    elif is_foreign and len(parts) == JWE_PARTS:
+        pass  # stays as it is
+    elif missing := _missing(text, parts, header):
+        kind = TokenKind.CUT
+    elif names == JWE_ALGORITHMS and len(parts) == JWE_PARTS:
+        sealed = len(parts[3]) * 3 // 4
+        kind = (WITH_KEY_ID if "kid" in header else WITHOUT_KEY_ID).get(sealed, TokenKind.CUT)
+    return TokenForm(kind=kind, length=len(text), missing=missing, sealed_bytes=sealed, header=header, claims=claims)
+
+
+def _missing(text: str, parts: list[str], header: Mapping[str, Any]) -> str:
+    """Return what proves that a JWT or a JWE of ZITADEL was cut; empty when nothing does."""
+    piece = JWE_PIECE.fullmatch(text)
+    if not text.startswith("eyJ"):
+        return "its beginning is missing" if piece else ""
+    is_jwe = piece or text.startswith(JWE_START) or "enc" in header
+    if len(parts) < (JWE_PARTS if is_jwe else 3):
+        return f"{len(parts)} of {JWE_PARTS if is_jwe else '3 (a JWT) or 5 (a JWE)'} parts"
+    if not is_jwe or len(parts) > JWE_PARTS:
+        return ""
+    if len(parts[4]) != 22:
+        return f"its last part has {len(parts[4])} instead of 22"
+    whole = piece and len(parts[3]) % 4 != 1 and _is_whole(header)
+    return "" if whole else "a piece in the middle is missing"
+
+
+def _is_whole(header: Mapping[str, Any]) -> bool:
+    """Return whether the header of a JWE has an IV of 16 characters and a tag of 22."""
+    return [len(str(header.get(name))) for name in ("iv", "tag")] == [16, 22]
 
 
 def paste_error(text: str) -> str:
@@ -175,7 +248,7 @@ def _word_in_front(text: str) -> str:
         return f'has the header field\'s name and "{word[2]}" in front of it'
     if word:
         return f'has "{word[2]}" in front of it'
-    if re.fullmatch(r"(?i:bearer)[A-Za-z0-9_-]{71}", text):
+    if re.fullmatch(r"(?i:bearer)([A-Za-z0-9_-]{71}|eyJ[A-Za-z0-9_.-]+)", text):
         return f'has "{text[:6]}" in front of it'
     name = re.match(r"(?:export\s+|set\s+)?([A-Za-z_][A-Za-z0-9_]{1,30})=.", text)
     if not name or text.endswith("="):

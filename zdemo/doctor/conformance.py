@@ -16,8 +16,9 @@ from zdemo.doctor.check import Check, Result, check, failed, failed_with, passed
 from zdemo.doctor.context import LONGEST_STEP_SECONDS, MOST_SECONDS
 from zdemo.errors import ConnectionFailed
 from zdemo.http.response import GATEWAY_STATUSES, Response
+from zdemo.investigation import random_token
 from zdemo.verify.asker import Asker
-from zdemo.verify.bench import Bench, made_up
+from zdemo.verify.bench import Bench
 from zdemo.verify.budget import RunBudget
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
@@ -134,7 +135,7 @@ def _garbage(target: Target) -> Result:
 def _query(target: Target) -> Result:
     """Send only a made-up token: a real one would end up in logs."""
     bench = target.bench
-    asked = bench.api.send(query=made_up())
+    asked = bench.api.send(query=random_token())
     if isinstance(asked.reply, ConnectionFailed):
         return failed(asked.reply.message, MUST_REFUSE)
     if asked.status < 300:

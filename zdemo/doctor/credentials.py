@@ -6,7 +6,16 @@ from dataclasses import replace
 
 from zdemo.client import ROLE
 from zdemo.config.renames import rename_steps
-from zdemo.diagnosis import OWN_API_SCOPE, TokenKind, paste_problem, quoted, token_form, uses_the_other_method
+from zdemo.diagnosis import (
+    ACCESS_TOKENS,
+    NOT_WHOLE,
+    OWN_API_SCOPE,
+    TokenKind,
+    paste_problem,
+    quoted,
+    token_form,
+    uses_the_other_method,
+)
 from zdemo.doctor.check import Result, check, failed, failed_with, from_finding, passed, skipped, warned
 from zdemo.doctor.context import NOT_USABLE, DoctorContext
 from zdemo.errors import ManagementError, ZdemoError
@@ -14,10 +23,10 @@ from zdemo.management.client import ManagementClient
 from zdemo.management.own_user import list_permissions, user_id_of_token, whoami
 from zdemo.management.resources import list_projects
 
-GOOD_FORMS = (TokenKind.PAT, TokenKind.OPAQUE, TokenKind.JWT)
 ALIVE = ("token.other_audience", "token.wrong_project")
 ABOUT_AUDIENCE = (*ALIVE, "client.in_other_project")
 ABOUT_ROLE = "role."
+COPY = "copy the whole token again, and nothing else"
 NO_PAT = "PAT is not set"
 NEEDED = ("project.create", "project.role.write", "project.app.write", "user.write", "user.grant.write")
 BIGGER = "make its user ORG_OWNER of the organization (or IAM_OWNER), or use such an administrator's PAT"
@@ -66,11 +75,13 @@ def _form(context: DoctorContext) -> Result:
     if problem := paste_problem(context.token, context.environment.hidden.get("PAT")):
         return from_finding(problem)
     form = token_form(context.token)
-    if form.is_id_token:
-        return warned(form.described, "send the access_token from the same answer of the token endpoint")
-    if form.kind not in GOOD_FORMS:
-        return warned(form.described, "copy the whole token again, and nothing else")
-    return passed(form.described)
+    if form.kind in ACCESS_TOKENS and not form.is_id_token:
+        return passed(form.described)
+    asked = context.investigation.introspection if context.evidence.is_zitadel else None
+    if asked and asked.active:
+        return passed(f"{form.size}; ZITADEL accepts it")
+    another = "send the access_token of the token endpoint's answer, or a PAT"
+    return warned(form.described, COPY if form.kind in NOT_WHOLE else another)
 
 
 @check("token.active", "PAT is active; if not, why, as far as it can be known", "client.accepted", "token.form")

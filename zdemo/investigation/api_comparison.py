@@ -12,12 +12,12 @@ from zdemo.config.environment import Environment
 from zdemo.config.renames import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import (
+    ACCESS_TOKENS,
     COMPARE,
     RESTART,
     STARTED_BEFORE,
     SWAPPED_WITH_TOKEN,
     Finding,
-    TokenKind,
     code_of,
     finding_before_the_api,
     finding_for_disagreement,
@@ -164,7 +164,7 @@ def _from_the_api_alone(call: Call, token: str | None, code: str) -> Finding:
     if not code:
         return refused_without_reason(call)
     form = token_form(token) if token else None
-    odd = form and form.kind not in (TokenKind.PAT, TokenKind.OPAQUE, TokenKind.JWT)
+    odd = form and form.kind not in ACCESS_TOKENS
     return Finding(
         id="call.token_refused",
         cause="the API says that the token is not active, or not meant for this API",

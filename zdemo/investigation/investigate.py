@@ -12,9 +12,9 @@ from typing import TypeVar
 from zdemo.client import ROLE
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import (
+    ACCESS_TOKENS,
     CLOCK_TOLERANCE_SECONDS,
     JUST_CHANGED,
-    LINE_END_INSIDE,
     Evidence,
     Finding,
     Probe,
@@ -52,10 +52,7 @@ CHANGED = (
     "ZITADEL called this token inactive, and active a moment later: its user was changed just now, or ZITADEL's "
     "database is in trouble"
 )
-LINE_END_IGNORED = (
-    "the token has a line end inside. ZITADEL ignores it, but no client can send it in a header field: all of this "
-    "applies to the token without the line end"
-)
+IGNORED = "ZITADEL ignores it, but no client can send it in a header field: all of this applies to the token alone"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,8 +206,8 @@ class _Investigator:
             evidence = replace(evidence, replies={**evidence.replies, **self.prober.ask(Probe.AGAIN)})
             finding = finding_for_active(introspection, self.settings, evidence, role=self.role, now=self.now)
         more_notes = notes(introspection, self.settings, self.role, now=self.now, evidence=evidence)
-        if token_form(self.token).problem == LINE_END_INSIDE:
-            more = (*more, LINE_END_IGNORED)
+        if not (form := token_form(self.token)).sendable:
+            more = (*more, f"the token {form.problem}. {IGNORED}")
         return Investigation(
             answer=answer,
             introspection=introspection,
@@ -262,8 +259,7 @@ class _Investigator:
 def _would_be_taken(token: str, issuer: str) -> bool:
     """Return whether a token has the form of this ZITADEL's tokens: only then does a refusal mean anything."""
     form = token_form(token)
-    own_jwt = form.kind is TokenKind.JWT and form.claims.get("iss") == issuer
-    return own_jwt or form.kind in (TokenKind.PAT, TokenKind.OPAQUE)
+    return form.kind in ACCESS_TOKENS and (form.kind is not TokenKind.JWT or form.claims.get("iss") == issuer)
 
 
 def _probes_for(form: TokenForm, *, with_admin: bool) -> list[Probe]:

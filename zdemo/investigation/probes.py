@@ -5,6 +5,8 @@ A token goes to the configured ZITADEL and nowhere else, and no probe changes an
 
 from __future__ import annotations
 
+import base64
+import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -26,7 +28,6 @@ from zdemo.management.resources import list_assignments
 Replies = dict[Probe, Response | ConnectionFailed]
 
 PARALLEL = 8  # probes at a time
-RANDOM_TOKEN_BYTES = 53  # makes 71 characters, as a PAT has: ZITADEL treats other forms differently
 
 
 class Prober:
@@ -35,7 +36,7 @@ class Prober:
     def __init__(self, settings: Settings, token: str, *, admin_pat: str | None = None) -> None:
         self._settings = settings
         self._token = token
-        self._bearer = "".join(token.split("\n")).replace("\r", "")  # ZITADEL ignores line ends; a header must not
+        self._bearer = "".join(token.split())  # blanks that ZITADEL ignores cannot stand in a header field
         self._admin_pat = admin_pat
         self._client = IntrospectionClient(settings, connections=PARALLEL)
         self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="probe")
@@ -134,8 +135,11 @@ class Prober:
 
 
 def random_token() -> str:
-    """Return a text of the form of a PAT that was never issued."""
-    return secrets.token_urlsafe(RANDOM_TOKEN_BYTES)
+    """Return a text of the form of a PAT that was never issued: ZITADEL treats other forms differently."""
+    names = {"alg": "A256GCMKW", "enc": "A256GCM", "iv": secrets.token_urlsafe(12), "kid": "oidcKey"}
+    header = json.dumps({**names, "tag": secrets.token_urlsafe(16)}, separators=(",", ":"))
+    parts = (header.encode(), *map(secrets.token_bytes, (32, 12, 37, 16)))
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
 def _reply(future: Future[Response]) -> Response | ConnectionFailed:

@@ -31,7 +31,8 @@ class PageCaller:
         """What may be shown of the token, and where it comes from."""
         if self.token is None:
             return "sends no token"
-        kind = "JWT" if token_form(self.token).kind is TokenKind.JWT else "PAT"
+        form = token_form(self.token)
+        kind = "PAT" if form.kind is TokenKind.PAT else form.name
         return f"{kind} {masked(self.token)}" + (f" from {self.place}" if self.place else "")
 
 

@@ -100,12 +100,13 @@ def _hiding(trace: Trace, token: str | None) -> list[Redaction]:
 def _caller(introspection: Introspection | None, token: str | None, sender: str) -> dict[str, str] | None:
     if token is None:
         return None
-    name, user_id = sender if sender != PASTED else "", ""
+    name, user_id, kind = sender if sender != PASTED else "", "", token_form(token).kind.value
     if introspection and introspection.active:
         user_id = quoted(introspection.text("sub"), LONGEST_NAME)
         name = quoted(introspection.text("username"), LONGEST_NAME) or user_id
+        kind = token_form(token).name
     shown = masked(token) if len(token) >= LEAST_TOKEN_LIKE else masked("")
-    return {"name": name, "user_id": user_id, "token": shown, "kind": token_form(token).kind}
+    return {"name": name, "user_id": user_id, "token": shown, "kind": kind}
 
 
 def _answer(introspection: Introspection | None, settings: Settings, now: float) -> dict[str, Any] | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from zdemo.investigation import random_token
 from zdemo.verify.asked import Asked
 from zdemo.verify.asker import Asker
 from zdemo.verify.budget import RunBudget
@@ -115,7 +115,7 @@ class Bench:
     @cached_property
     def refused_garbage(self) -> Asked:
         """The answer to a made-up token of the right form."""
-        return self.api.bearer(made_up())
+        return self.api.bearer(random_token())
 
     @cached_property
     def refused_visitor(self) -> Asked:
@@ -251,8 +251,3 @@ def last_lines(printed: bytes) -> list[str]:
     """Return the last lines that are not empty."""
     lines = printed[-LAST_BYTES:].decode("utf-8", "replace").splitlines()[len(printed) > LAST_BYTES :]
     return [line.rstrip() for line in lines if line.strip()][-LAST_LINES:]
-
-
-def made_up() -> str:
-    """Return a token of the right form that nobody issued."""
-    return secrets.token_urlsafe(53)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from zdemo.introspection.model import ROLES_CLAIM, roles_claim_of
+from zdemo.investigation import random_token
 from zdemo.verify.asked import Asked
-from zdemo.verify.bench import Bench, made_up
+from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Needs, Stage
 from zdemo.verify.judgments.access import none_let_in, refused
 
@@ -52,7 +53,7 @@ def _fail_open(bench: Bench) -> list[Asked]:
     for kind in OUTAGES:
         bench.outage(kind)
         with bench.api.in_outage(), bench.zitadel.fault(kind):
-            asked.append(bench.api.bearer(made_up()))
+            asked.append(bench.api.bearer(random_token()))
     return [*asked, *bench.outages.values()]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from zdemo.investigation import random_token
 from zdemo.verify.asked import Asked
-from zdemo.verify.bench import Bench, made_up
+from zdemo.verify.bench import Bench
 from zdemo.verify.case import GUARDED, Case, Needs, Stage
 from zdemo.verify.judgments.access import accepted
 from zdemo.verify.judgments.refusals import (
@@ -26,7 +27,7 @@ def _malformed(bench: Bench) -> list[Asked]:
 
 def _repeated(bench: Bench) -> list[Asked]:
     """Ask with two header fields, in both orders: an API must not choose the one that it likes."""
-    valid, other = f"Bearer {bench.known.token}", f"Bearer {made_up()}"
+    valid, other = f"Bearer {bench.known.token}", f"Bearer {random_token()}"
     return [bench.api.send(valid, other), bench.api.send(other, valid)]
 
 
@@ -75,7 +76,7 @@ CASES: tuple[Case, ...] = (
         fix="ignore the case of the scheme",
         ask=lambda bench: [
             bench.refused_garbage,
-            *(bench.api.send(f"{scheme} {made_up()}") for scheme in ("bearer", "BEARER")),
+            *(bench.api.send(f"{scheme} {random_token()}") for scheme in ("bearer", "BEARER")),
         ],
         judge=same,
         needs=Needs.NOTHING,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from zdemo.investigation import random_token
 from zdemo.verify.asked import Asked
-from zdemo.verify.bench import Bench, made_up
+from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Needs, Stage
 from zdemo.verify.cases.safe import FOREIGN_ORIGIN
 from zdemo.verify.judgments.refusals import (
@@ -29,7 +30,7 @@ def _head(bench: Bench) -> list[Asked]:
 
 
 def _two_ways(bench: Bench) -> Asked:
-    token = made_up()
+    token = random_token()
     return bench.api.send(f"Bearer {token}", query=token)
 
 
