@@ -45,11 +45,9 @@ PLAIN, HTML = {"Content-Type": "text/plain"}, {"Content-Type": "text/html", "Ser
 SAYS_HTTPS = answer(b"Client sent an HTTP request to an HTTPS server.", 400, headers=PLAIN)
 READY, HEALTHY = answer(b'"ok"\n'), answer(b"ok", headers=PLAIN)
 AWAY = answer(b"ID=API-F24h2 Message=DB CONNECTION ERROR Parent=(failed to connect)", 412, headers=PLAIN)
-NO_DATABASE = answer(
+NO_DATABASE = (
     b"unable to set instance using origin &{localhost  http} (ExternalDomain is localhost): ID=QUERY-d3fas "
-    b"Message=An internal error occurred Parent=(failed to connect to `user=zitadel`)",
-    404,
-    headers=PLAIN,
+    b"Message=An internal error occurred Parent=(failed to connect to `user=zitadel`)"
 )
 INACTIVE, FAILS = answer(json_body({"active": False})), answer(json_body({"error": "server_error"}), 500)
 UNAUTHORIZED = answer(json_body({"error": "access_denied", "error_description": "access token invalid"}), 401)
@@ -269,8 +267,10 @@ def test_34_a_rate_limit(bare: Shell, headers: dict[str, str]) -> None:
         output.never(r"\btoken\b", "credential")
 
 
-def test_35a_a_database_that_is_away(bare: Shell) -> None:
-    with upstream(by_path({"/debug/ready": AWAY, "/debug/healthz": HEALTHY}, NO_DATABASE)) as up:
+@pytest.mark.parametrize("status", [500, 404])
+def test_35a_a_database_that_is_away(bare: Shell, status: int) -> None:
+    away = answer(NO_DATABASE, status, headers=PLAIN)
+    with upstream(by_path({"/debug/ready": AWAY, "/debug/healthz": HEALTHY}, away)) as up:
         env = settings(up.url)
         for output in (doctor(bare, env, "zitadel.ready"), introspect(bare, env)):
             output.names("database is down|database", "fix start or repair|next start or repair", "try again")

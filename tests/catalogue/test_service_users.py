@@ -21,7 +21,7 @@ from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID
 
 USER_ID, USER_SECRET, KEY_FILE = "ZDEMO_USER_CLIENT_ID", "ZDEMO_USER_CLIENT_SECRET", "ZDEMO_USER_KEY_FILE"
 ALL_BLAMED = ("perhaps", "key .*deleted", "not the client secret", "no service user")
-SERVER_ERROR = answer(json_body({"error": "server_error", "error_description": "Errors.Internal"}), 500)
+BAD_ASSERTION = json_body({"error": "invalid_grant", "error_description": "invalid assertion"})
 
 
 def as_user(url: str, **more: str) -> dict[str, str]:
@@ -140,8 +140,7 @@ def test_a_key_of_another_zitadel(bare: Shell, planter: Planter) -> None:
 @pytest.mark.parametrize(("seconds", "where"), [(900, "behind"), (-900, "ahead of")])
 def test_a_clock_that_is_off_with_a_key(bare: Shell, planter: Planter, seconds: int, where: str) -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
-    body = json_body({"error": "server_error", "error_description": "Errors.Internal"})
-    off, other = answer(body, 500, headers={"Date": date}), relay(planter.url)
+    off, other = answer(BAD_ASSERTION, 400, headers={"Date": date}), relay(planter.url)
     file = planter.key_file(bare.folder)
     with upstream(depending(lambda r: off if r.target == "/oauth/v2/token" else other)) as zitadel:
         output = refused(bare, with_key(f"http://localhost:{zitadel.port}", file))
@@ -161,7 +160,7 @@ def test_a_database_that_is_away(bare: Shell, planter: Planter, by_key: bool) ->
     unknown = answer(json_body({"error": "invalid_client", "error_description": "client not found"}), 400)
     away = raw(whole(b"ID=API-F24h2 Message=DB CONNECTION ERROR", 412, {"Content-Type": "text/plain"}))
     file = planter.key_file(bare.folder)
-    refusal = SERVER_ERROR if by_key else unknown
+    refusal = answer(BAD_ASSERTION, 400) if by_key else unknown
     with upstream(depending(lambda r: refusal if r.target == "/oauth/v2/token" else away)) as zitadel:
         url = f"http://localhost:{zitadel.port}"
         output = refused(bare, with_key(url, file) if by_key else as_user(url))

@@ -51,7 +51,7 @@ def issuer(text: str) -> dict[Probe, Any]:
         (BY_SECRET, 400, "unauthorized_client", "", "user.refused"),
         (BY_KEY, 400, "unsupported_grant_type", "", "user.refused"),
         (BY_KEY, 500, "server_error", "Errors.Internal", "user.key_refused"),
-        (BY_KEY, 400, "invalid_grant", "", "user.key_refused"),  # as newer versions say it
+        (BY_KEY, 400, "invalid_grant", "invalid assertion", "user.key_refused"),  # ZITADEL from v4.14 on
         (replace(BY_KEY, key=replace(BY_KEY.key or UserKey(user_id="", key_id="", private_key=""), expires_at=NOW - 5)),
          500, "server_error", "", "user.key_expired"),
     ],

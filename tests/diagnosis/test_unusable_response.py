@@ -66,6 +66,7 @@ UNAUTHORIZED = {"error": "unauthorized_client"}
         (answer(404, NO_INSTANCE % ("127.0.0.1:8080", "", "QUERY-n0wng")), "zitadel.host_unknown", ["localhost"]),
         (answer(404, NO_INSTANCE % ("zitadel:8090", "", "QUERY-1kIjX")), "zitadel.host_changed", ["zitadel:8090"]),
         (answer(404, UNTRUSTED), "zitadel.public_host_untrusted", ["login.example.com"]),
+        (answer(500, NO_INSTANCE % ("127.0.0.1", "", "QUERY-d3fas")), "zitadel.database_away", ["database"]),
         (answer(404, NO_INSTANCE % ("127.0.0.1", "", "QUERY-d3fas")), "zitadel.database_away", ["database"]),
         (answer(429, "Your ZITADEL instance is blocked."), "zitadel.rate_limited", ["blocked", "429"]),
         (answer(429, "slow down", headers={"retry-after": "7"}), "zitadel.rate_limited", ["rate limited", "429"]),
@@ -124,8 +125,9 @@ def test_an_address_of_plain_http_comes_with_the_setting_that_allows_it(came: Re
     assert fix[1].startswith("ZDEMO_ALLOW_HTTP=1 ")
 
 
-def test_a_database_that_is_away_does_not_speak_of_hosts() -> None:
-    came = answer(404, NO_INSTANCE % ("127.0.0.1:8080", "", "QUERY-d3fas"))
+@pytest.mark.parametrize("status", [500, 404])
+def test_a_database_that_is_away_does_not_speak_of_hosts(status: int) -> None:
+    came = answer(status, NO_INSTANCE % ("127.0.0.1:8080", "", "QUERY-d3fas"))
     text = str(find(came, {Probe.READY: AWAY, Probe.HEALTH: HEALTHY}))
     assert "Host" not in text
     assert "ExternalDomain" not in text

@@ -133,6 +133,12 @@ def _error(text: str, status: int, code: str = "code") -> Behaviour:
         (FAULTS["302"].behaviour, UnusableAnswer, "302"),
         (WRONG_HOST, UnusableAnswer, "ZITADEL_DOMAIN"),
         (DATABASE_AWAY, ZitadelUnavailable, "database"),
+        (
+            _error("unable to set instance using origin: ID=QUERY-d3fas", 500, "internal"),
+            ZitadelUnavailable,
+            "database",
+        ),
+        (_error("unable to set instance using origin: ID=QUERY-d3fas", 500, "13"), ZitadelUnavailable, "database"),
         (_error("unable to set instance using origin: ID=QUERY-1kIjX", 404), UnusableAnswer, "ZITADEL_DOMAIN"),
         (_error("unable to set instance using origin: ID=QUERY-d3fas", 404), ZitadelUnavailable, "database"),
     ],

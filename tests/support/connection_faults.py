@@ -49,7 +49,9 @@ def _error(word: str, status: int = 400) -> Behaviour:
 
 _NO_INSTANCE = "unable to set instance using origin &{127.0.0.1:8080  http} (ExternalDomain is localhost): ID="
 WRONG_HOST = _text(_NO_INSTANCE + "QUERY-1kIjX Message=Instance not found.", 404)
-DATABASE_AWAY = _text(_NO_INSTANCE + "QUERY-d3fas Message=An internal error occurred", 404)
+DATABASE_AWAY, DATABASE_AWAY_BEFORE_V4_14 = (
+    _text(_NO_INSTANCE + "QUERY-d3fas Message=An internal error occurred", status) for status in (500, 404)
+)
 CREDENTIALS_REFUSED = _error("unauthorized_client")
 _HEAD = http(json_body(PAT_CLAIMS)).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
@@ -86,7 +88,8 @@ FAULTS: Mapping[str, Fault] = {
     "502 as HTML": _unavailable(_html(502)),
     "503 as HTML": _unavailable(_html(503)),
     "504 as HTML": _unavailable(_html(504)),
-    "404, database away": _unavailable(DATABASE_AWAY),
+    "500, database away": _unavailable(DATABASE_AWAY),
+    "404, database away": _unavailable(DATABASE_AWAY_BEFORE_V4_14),
     "404, wrong Host": unusable_answer(WRONG_HOST),
     "404, unknown path": unusable_answer(_text("404 page not found", 404)),
     "8 MiB": unusable_answer(answer(b" " * LARGE_BYTES + json_body(PAT_CLAIMS))),

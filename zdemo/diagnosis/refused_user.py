@@ -17,7 +17,7 @@ USER_NOT_FOUND = "Errors.User.NotFound"  # ZITADEL: for some milliseconds after 
 UNKNOWN = "client not found"
 SIGNER = "the user's key"
 LOST_ON_THE_WAY = ("grant_type missing", "assertion missing", "client_id or client_assertion must be provided")
-KEY_REFUSED = ("server_error", "invalid_grant", "invalid_request", "invalid_client")  # ZITADEL v4 says the first
+KEY_REFUSED = ("invalid_grant", "server_error", "invalid_request", "invalid_client")  # the second before v4.14
 NEW_SECRET = (  # a step of a fix
     "only if it is lost: generate a new one on the user's page, which breaks every program that uses the present one"  # noqa: S105  # a sentence
 )

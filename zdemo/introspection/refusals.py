@@ -14,7 +14,7 @@ from zdemo.http.response import Response
 from zdemo.introspection.instance_not_found import explain_instance_not_found, instance_not_found
 from zdemo.introspection.model import Introspection, parse_introspection, unusable_answer
 
-DATABASE_AWAY = "QUERY-d3fas"  # ZITADEL: the ID in its 404 text when it cannot read its database
+DATABASE_AWAY = "QUERY-d3fas"  # ZITADEL cannot read its database: the ID in a text with 500, or 404 before v4.14
 CLIENT_ERRORS = ("unauthorized_client", "invalid_client")  # ZITADEL says the first, RFC 6749 the second
 MOST_RETRY_AFTER_SECONDS = 60
 CREDENTIALS_REFUSED = "compare CLIENT_ID and CLIENT_SECRET with the application's page, and check that it is active"
@@ -66,7 +66,7 @@ def _unavailable(response: Response) -> ZitadelUnavailable:
     """Return the error for a response that means "not now"."""
     if response.status == 429:
         message, hint = "ZITADEL limits the requests of this API (429)", "wait; ask ZITADEL's operator about the limit"
-    elif response.status == 404:
+    elif DATABASE_AWAY in response.text:
         message, hint = "ZITADEL cannot read its database (QUERY-d3fas)", "check ZITADEL's database, then try again"
     else:
         message, hint = f"ZITADEL, or a proxy in front of it, fails ({response.status})", "check ZITADEL's log"

@@ -32,7 +32,7 @@ KINDS = (  # of failure: ID, fault of the emulator, what ZITADEL does, and the f
     (
         "database_away",
         "database-away",
-        "has no database (404 with QUERY-d3fas)",
+        "has no database (500 with QUERY-d3fas; 404 before v4.14)",
         "take no status but 200 for an answer about the token",
     ),
     ("not_json", "not-json", "answers 200 with a web page", "read the answer as JSON, and handle that it is none"),
