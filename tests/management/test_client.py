@@ -15,6 +15,7 @@ from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError, ZitadelUnavailable
 from zdemo.management.client import MOST_PAGES, PAGE_SIZE, PROJECT_SERVICE, ManagementClient
 from zdemo.management.resources import (
+    find_application,
     find_user,
     get_project,
     get_user,
@@ -33,6 +34,30 @@ def client_of(behaviour: Behaviour) -> Iterator[tuple[ManagementClient, Upstream
         ManagementClient(ZitadelAddress(server.url), "the-token", timeout_seconds=5) as client,
     ):
         yield client, server
+
+
+@pytest.mark.parametrize("knows_the_filter", [True, False])
+def test_an_application_is_found_by_its_client_id_at_any_zitadel(knows_the_filter: bool) -> None:
+    found, other = ({"applicationId": number, "apiConfiguration": {"clientId": number}} for number in ("7", "8"))
+
+    def choose(received: Received) -> Behaviour:
+        wants_one = json.loads(received.body)["filters"] == [{"clientIdFilter": {"clientId": "7"}}]
+        if wants_one and not knows_the_filter:
+            return _error("invalid ApplicationSearchFilter.Filter: value is required", 400, "invalid_argument")
+        return answer(json_body({"applications": [found] if wants_one else [other, found]}))
+
+    with client_of(depending(choose)) as (client, server):
+        application = find_application(client, "7")
+        assert application is not None
+        assert application.id == "7"
+        assert len(server.requests) == (1 if knows_the_filter else 2)
+
+
+def test_another_refusal_than_that_of_the_filter_is_an_error() -> None:
+    with client_of(_error("No matching permissions found (AUTH-AWfge)", 403)) as (client, server):
+        with pytest.raises(ManagementError):
+            find_application(client, "7")
+        assert len(server.requests) == 1
 
 
 def test_a_call_is_connect_with_json_and_the_token_in_the_header() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,9 @@ from zdemo.config.environment import Environment, is_setting, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
 from zdemo.config.withheld import why_withheld
 from zdemo.diagnosis import NOTHING, Evidence, OddValue, Probe, odd_values, token_form
-from zdemo.errors import ConnectionFailed, SettingsError
+from zdemo.errors import ConnectionFailed, SettingsError, ZdemoError
 from zdemo.http.response import Response
 from zdemo.investigation import (
-    AdminLookup,
     Investigation,
     Prober,
     clock_ahead_seconds,
@@ -30,7 +29,9 @@ from zdemo.investigation import (
     random_token,
     usable_admin_pat,
 )
+from zdemo.management.client import ManagementClient
 from zdemo.management.model import Application
+from zdemo.management.resources import find_application
 
 if TYPE_CHECKING:
     from zdemo.introspection.shared.state import SharedState  # it needs the package redis
@@ -232,9 +233,10 @@ class DoctorContext:
         if self.settings is None or not self.admin_pat:
             return None
         end = time.monotonic() + self.step_seconds
-        with AdminLookup(self.zitadel, self.admin_pat, seconds_left=lambda: end - time.monotonic()) as lookup:
-            records = lookup.client(self.settings)
-        return records.application if records else None
+        client = ManagementClient(self.zitadel, self.admin_pat, timeout_seconds=lambda: end - time.monotonic())
+        with client, suppress(ZdemoError):
+            return find_application(client, self.settings.client_id)
+        return None
 
 
 def _or_none(read: Callable[[Mapping[str, str]], T], values: Mapping[str, str]) -> T | None:

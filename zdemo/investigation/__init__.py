@@ -1,6 +1,6 @@
 """Ask ZITADEL about a token or an API's answer, and hand the evidence to diagnosis."""
 
-from zdemo.investigation.admin_lookup import AdminLookup, PatIds, pat_ids, usable_admin_pat
+from zdemo.investigation.admin_lookup import PatIds, pat_ids, usable_admin_pat
 from zdemo.investigation.api_comparison import Explanation, explain
 from zdemo.investigation.investigate import Investigation, clock_ahead_seconds, investigate
 from zdemo.investigation.probes import Prober, Replies, random_token
@@ -10,7 +10,6 @@ from zdemo.investigation.username import username_of
 
 __all__ = [
     "DECISIVE",
-    "AdminLookup",
     "Explanation",
     "Investigation",
     "IssuedToken",

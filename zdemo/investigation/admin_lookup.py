@@ -18,6 +18,7 @@ from zdemo.management.model import Application, Project, RoleAssignment, User
 from zdemo.management.own_user import list_memberships, manager_roles
 from zdemo.management.resources import (
     MOST_EVENTS,
+    find_application,
     find_user,
     get_application,
     get_organization,
@@ -95,7 +96,7 @@ class AdminLookup:
         """Return what the client ID belongs to."""
         try:
             whole = self._sees_everything()
-            application = self._application(settings.client_id)
+            application = find_application(self._client, settings.client_id)
             if application is None:
                 instead, right = self._instead(settings.client_id)
                 meant = None if instead else self._meant(settings)
@@ -166,9 +167,6 @@ class AdminLookup:
     def _sees_everything(self) -> bool:
         return any(membership.whole_instance for membership in list_memberships(self._client))
 
-    def _application(self, client_id: str) -> Application | None:
-        return next((app for app in list_applications(self._client) if app.client_id == client_id), None)
-
     def _instead(self, some_id: str) -> tuple[str, str]:
         """Return what has this as its own ID, and its client ID if it has one."""
         if application := get_application(self._client, some_id):
@@ -188,11 +186,10 @@ class AdminLookup:
 
     def _project(self, application: Application, likely: str | None) -> Project | None:
         """Return the application's project. Some versions of ZITADEL do not name it: then search in each project."""
-        named = application.project_id
-        for project in sorted(list_projects(self._client), key=lambda project: project.id != (named or likely)):
-            if project.id == named or any(
-                other.id == application.id for other in list_applications(self._client, project_id=project.id)
-            ):
+        if application.project_id:
+            return get_project(self._client, application.project_id)
+        for project in sorted(list_projects(self._client), key=lambda project: project.id != likely):
+            if application.id in [other.id for other in list_applications(self._client, project_id=project.id)]:
                 return project
         return None
 

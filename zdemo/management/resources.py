@@ -118,6 +118,18 @@ def get_application(client: ManagementClient, application_id: str) -> Applicatio
     return read_application(row) if row else None
 
 
+def find_application(client: ManagementClient, client_id: str) -> Application | None:
+    """Return the application with this client ID; where ZITADEL has no filter for it, all are read."""
+    body = {"filters": [{"clientIdFilter": {"clientId": client_id}}]}
+    try:
+        found = map(read_application, client.rows(APPLICATION_SERVICE, "ListApplications", body, "applications"))
+        return next(found, None)
+    except ManagementError as error:
+        if error.status != 400:
+            raise
+    return next((app for app in list_applications(client) if app.client_id == client_id), None)
+
+
 def list_applications(client: ManagementClient, *, project_id: str = "", name: str = "") -> Iterator[Application]:
     """Yield the applications of a project or of all, with this name, whatever its case."""
     filters: list[dict[str, Any]] = []
