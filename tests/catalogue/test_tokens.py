@@ -150,7 +150,7 @@ def test_4c_the_user_alone_narrows_it_down(bare: Shell, planter: Planter, name: 
     introspect(bare, env).names("is locked").never(OPEN)
 
 
-@pytest.mark.parametrize("pat", [secrets.token_urlsafe(53), jwe("PAT")])
+@pytest.mark.parametrize("pat", [secrets.token_urlsafe(53), jwe("PAT")], ids=["before v4.14", "JWE"])
 def test_26_a_text_that_is_not_the_pat_that_was_written_down(bare: Shell, zitadel: Emulator, pat: str) -> None:
     env = administered(zitadel.url, **IDS, PAT=pat)
     introspect(bare, env).names("not that PAT", "copy the whole PAT").never("was deleted", "has expired")
@@ -195,6 +195,7 @@ def test_40_the_whole_pat_of_a_user_with_a_short_id(bare: Shell, planter: Plante
     made = pat_of_a_user_with_a_short_id(planter, user_id)
     planter.user("LockUser", user_id)
     env = administered(planter.url, PAT=made["token"], ZDEMO_PAT_USER_ID=user_id, ZDEMO_PAT_ID=made["tokenId"])
+    assert len(made["token"]) == 67
     for output in (introspect(bare, env), doctor(bare, env, "token.active", warned=("token.form",))):
         output.names("is locked").never(OPEN)
     introspect(bare, settings(planter.url, PAT=made["token"])).names("cut off", "chosen by hand", OPEN)

@@ -61,7 +61,7 @@ def jwt_of(kid: str = "k", **claims: Any) -> str:
         (PAT[:-4], "token.cut", Certainty.OPEN),
         (PAT[:-20], "token.cut", Certainty.OPEN),
         (PAT[:54], "token.cut", Certainty.OPEN),
-        (ACCESS_TOKEN[:-1], "token.cut", Certainty.LIKELY),
+        (ACCESS_TOKEN[:-1], "token.cut", Certainty.OPEN),
         (PAT + "xy", "token.cut", Certainty.CERTAIN),
         (PAT + PAT, "token.doubled", Certainty.CERTAIN),
         ("garbage", "token.too_short", Certainty.CERTAIN),
@@ -73,7 +73,7 @@ def jwt_of(kid: str = "k", **claims: Any) -> str:
         ("s3cr" * 16, "token.another_value", Certainty.CERTAIN),
         (CLIENT_ID, "token.another_value", Certainty.CERTAIN),
         (PROJECT, "token.another_value", Certainty.CERTAIN),
-        ("aB3_" * 20, "token.unknown", Certainty.OPEN),
+        ("aB3_" * 20, "token.cut", Certainty.OPEN),
         (jwe("PAT"), "token.dead", Certainty.OPEN),
         (jwe("access token"), "token.ended", Certainty.OPEN),
         (jwe("refresh token"), "token.another_value", Certainty.CERTAIN),
@@ -120,6 +120,7 @@ def test_a_dead_pat_stays_open_with_all_that_it_can_be(pat: str) -> None:
     said = " ".join(finding.candidates)
     for word in ("deleted", "expired", "deactivated", "locked", "reactivated", "another ZITADEL"):
         assert word in said
+    assert ("older than v4.14" in said) is ("." in pat)
     assert "new PAT" in finding.fix[0]
 
 

@@ -103,10 +103,10 @@ def test_a_jwe_that_lost_a_piece_inside_is_incomplete(kind: str, missing: int) -
         (jwe("PAT")[1:], "its beginning is missing"),
         (jwe("PAT").split(".", 1)[1], "its beginning is missing"),
         (jwe("PAT")[:200] + jwe("PAT")[201:], "a piece in the middle is missing"),
-        (jwe("PAT", id_length=5), "a user whose ID was chosen by hand; a PAT usually has 277"),
-        (jwe("access token", id_length=5), "a user whose ID was chosen by hand; an access token usually has 288"),
+        (jwe("PAT", id_length=5), "a user whose ID was chosen by hand"),
+        (jwe("access token", id_length=5), "a user whose ID was chosen by hand"),
         (PAT[:-2], "a length that no token has; a PAT of this form has 71"),
-        (PAT[:-1], "a user whose ID was chosen by hand; a PAT usually has 71"),
+        (PAT[:-1], "a user whose ID was chosen by hand"),
         (".".join(jwt_of({"iss": "x"}).split(".")[:2]), "2 of 3 (a JWT) or 5 (a JWE) parts"),
     ],
 )

@@ -171,8 +171,9 @@ def call(  # the options
 
     def begin(first: Call) -> None:
         explanation = None if as_json else show(first)  # --json prints one document
-        if explanation and explanation.finding.id in NEVER_ACCEPTED and expect in range(200, 300):
-            raise ZdemoError(f"{expect} cannot come with this token", hint=explanation.finding.steps[0])
+        finding = explanation.finding if explanation else None
+        if finding and finding.id in NEVER_ACCEPTED and not finding.candidates and expect in range(200, 300):
+            raise ZdemoError(f"{expect} cannot come with this token", hint=finding.steps[0])
 
     result = watched.until_there(begin) if watched else call_api(settings, endpoint, token, method)
     show(result)

@@ -49,13 +49,12 @@ from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, audien
 from zdemo.diagnosis.refused_user import finding_for_refused_user
 from zdemo.diagnosis.rejected_client import SWAPPED_WITH_TOKEN
 from zdemo.diagnosis.role_case import own_project
-from zdemo.diagnosis.token_form import ACCESS_TOKENS, NOT_WHOLE, TokenForm, TokenKind, paste_problem, token_form
+from zdemo.diagnosis.token_form import TokenForm, TokenKind, paste_problem, token_form
 from zdemo.diagnosis.unshown_role import JUST_CHANGED
 from zdemo.diagnosis.unusable_response import finding_for_error
 from zdemo.diagnosis.zitadel_identity import finding_for_issuer, finding_for_server, zitadels_signs
 
 __all__ = [
-    "ACCESS_TOKENS",
     "CHALLENGE_LOST",
     "CLOCK_TOLERANCE_SECONDS",
     "COMPARE",
@@ -64,7 +63,6 @@ __all__ = [
     "JUST_CHANGED",
     "NOTHING",
     "NOT_ASKED",
-    "NOT_WHOLE",
     "OWN_API_SCOPE",
     "RESTART",
     "STARTED_BEFORE",

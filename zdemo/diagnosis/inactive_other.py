@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from zdemo.diagnosis.cases import InactiveCase
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.token_form import OPAQUE_LENGTH, PAT_LENGTHS, SECRET_LENGTH, SHORTEST_TOKEN, TokenKind
+from zdemo.diagnosis.token_form import COPY, LENGTHS, SECRET_LENGTH, TokenKind
 
 SETUP = "zdemo setup  (it made this PAT, and creates a new one where that is not valid)"
 NEW_PAT = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
@@ -17,7 +17,9 @@ ALL_TOKENS = "ZITADEL cannot read its tokens (its database), if good tokens of o
 
 def finding_by_form(case: InactiveCase) -> Finding:
     """Return the finding by the form alone, with all that it can be."""
-    return _BY_KIND.get(case.form.kind, _by_length)(case)
+    too_short = f"this is not a whole token of ZITADEL: {case.form.size}; {LENGTHS}"
+    decide = _BY_KIND.get(case.form.kind)
+    return decide(case) if decide else _copy("token.too_short", too_short)
 
 
 def _doubts(case: InactiveCase) -> tuple[str, ...]:
@@ -35,6 +37,11 @@ def _doubts(case: InactiveCase) -> tuple[str, ...]:
     return tuple(doubts)
 
 
+def _elsewhere(case: InactiveCase) -> str:
+    unread = ", or this one is older than v4.14 and cannot read it" if case.form.header else ""
+    return f"it belongs to another ZITADEL than {case.settings.issuer}{unread}"
+
+
 def _pat(case: InactiveCase) -> Finding:
     return Finding(
         id="token.dead",
@@ -42,7 +49,7 @@ def _pat(case: InactiveCase) -> Finding:
         candidates=(
             "the PAT was deleted, or has expired",
             "its user was deactivated or locked (even if reactivated since), or removed",
-            f"it belongs to another ZITADEL than {case.settings.issuer}",
+            _elsewhere(case),
             "a character of it was changed or is missing",
             *_doubts(case),
             ALL_TOKENS,
@@ -61,7 +68,7 @@ def _opaque(case: InactiveCase) -> Finding:
             "it has expired (access tokens live 12 hours by default), or its session was ended or revoked",
             "its user was deactivated, locked or removed since it was issued",
             *((refresh,) if case.form.kind is TokenKind.OPAQUE else ()),
-            f"it belongs to another ZITADEL than {case.settings.issuer}",
+            _elsewhere(case),
             *_doubts(case),
             ALL_TOKENS,
         ),
@@ -84,19 +91,6 @@ def _ask_administrator(evidence: Evidence) -> str:
     return "ZITADEL_ADMIN_PAT did not show which: only an IAM_OWNER sees the users of all organizations"
 
 
-def _by_length(case: InactiveCase) -> Finding:
-    form = case.form
-    if form.kind is TokenKind.CUT:
-        return _cut(case)
-    if form.length < SHORTEST_TOKEN:
-        what = f"it is too short: {form.size}, but a PAT has {PAT_LENGTHS}"
-        return _copy("token.too_short", f"this is not a whole token of ZITADEL: {what}")
-    if OPAQUE_LENGTH - 6 <= form.length < OPAQUE_LENGTH:
-        what = f"{form.length} characters instead of {OPAQUE_LENGTH}, the length of an access token"
-        return _copy("token.cut", f"the token is cut off (incomplete): {what}", likely=True)
-    return _unknown(case)
-
-
 def _not_zitadels(case: InactiveCase) -> Finding:
     what = "it has neither the form of ZITADEL's tokens nor that of a JWT; it is another issuer's, or was damaged"
     if {"alg", "enc"} <= set(case.form.header):
@@ -117,23 +111,23 @@ def _cut(case: InactiveCase) -> Finding:
         return _copy("token.cut", f"the token is cut off (incomplete): {form.size}, {form.missing}", likely=likely)
     return Finding(
         id="token.cut",
-        cause=f"the token is not valid, and its length is unusual: {form.size}; {form.usual}",
+        cause=f"the token is not valid, and its length is unusual: {form.size}; {LENGTHS}",
         candidates=(
-            "it is cut off (incomplete)",
+            "it is cut off (incomplete), or something was added",
             "it is the whole token of a user whose ID was chosen by hand, and it is no longer valid",
+            f"it was issued by another issuer than {case.settings.issuer}",
+            *_doubts(case),
         ),
         fix=(
-            "copy the whole token again; if it is complete, create a new PAT for the user, or request a new token",
+            "copy the whole token again; if it is complete, create or request a new one",
             _ask_administrator(case.evidence),
         ),
     )
 
 
 def _copy(name: str, cause: str, *, likely: bool = False) -> Finding:
-    fix = ("copy the whole token, and nothing else",)
-    return Finding(
-        id=name, cause=cause, likely=likely, fix=fix, otherwise=("if you no longer have it: create a new one",)
-    )
+    otherwise = ("if you no longer have it: create a new one",)
+    return Finding(id=name, cause=cause, likely=likely, fix=(COPY,), otherwise=otherwise)
 
 
 _SECRET = Finding(
@@ -149,21 +143,7 @@ def _no_access_token(case: InactiveCase) -> Finding:
     return Finding(
         id="token.another_value",
         cause=f"this is not an access token but {'an' if case.form.kind is TokenKind.CODE else 'a'} {case.form.kind}",
-        fix=("send the access_token of the token endpoint's answer",),
-    )
-
-
-def _unknown(case: InactiveCase) -> Finding:
-    return Finding(
-        id="token.unknown",
-        cause="the token is not valid here, and does not have the form of any of ZITADEL's tokens",
-        candidates=(
-            "something is missing or was added when it was copied",
-            f"it was issued by another issuer than {case.settings.issuer}",
-            "it has expired, was deleted or revoked, or its user was deactivated, locked or removed",
-            *_doubts(case),
-        ),
-        fix=("copy the whole token again; if it is complete, request or create a new one",),
+        fix=(case.form.fix,),
     )
 
 
@@ -173,6 +153,7 @@ _BY_KIND: Mapping[TokenKind, Callable[[InactiveCase], Finding]] = {
     TokenKind.OPAQUE: _opaque,
     TokenKind.REFRESH: _no_access_token,
     TokenKind.CODE: _no_access_token,
+    TokenKind.CUT: _cut,
     TokenKind.DOUBLED: lambda _: _copy("token.doubled", "the token was pasted twice, one copy after the other"),
     TokenKind.DAMAGED: _not_zitadels,
     TokenKind.CLIENT_SECRET: lambda _: _SECRET,

@@ -14,7 +14,7 @@ from zdemo.diagnosis.inactive_jwt import finding_for_jwt
 from zdemo.diagnosis.inactive_other import finding_by_form
 from zdemo.diagnosis.inactive_pat import finding_for_pat_records
 from zdemo.diagnosis.phrases import audience_scope, health_lines, shown_list
-from zdemo.diagnosis.token_form import PAT_LENGTHS, TokenKind, paste_problem
+from zdemo.diagnosis.token_form import TokenKind, paste_problem
 from zdemo.diagnosis.unusable_response import database_away
 from zdemo.introspection.model import project_behind
 
@@ -75,7 +75,7 @@ def _another_value(case: InactiveCase) -> Finding | None:
         id="token.another_value",
         cause=f"this is not a token but {what}",
         seen=(("form", case.form.described),),
-        fix=(f"give the token itself, from where it is kept: a PAT has {PAT_LENGTHS}",),
+        fix=("give the token itself, from where it is kept",),
     )
 
 
@@ -171,5 +171,5 @@ def _recorded(case: InactiveCase) -> Finding | None:
     form, records = case.form, case.evidence.pat_records
     if records is None or records.id_bytes not in (None, form.sealed_bytes):
         return None  # records of a PAT of another length belong to another PAT
-    fits = form.kind in (TokenKind.PAT, TokenKind.UNKNOWN) or (form.kind is TokenKind.CUT and records.id_bytes)
+    fits = form.kind is TokenKind.PAT or (form.kind is TokenKind.CUT and records.id_bytes)
     return finding_for_pat_records(records, case.evidence.looked_up_at) if fits else None

@@ -13,7 +13,6 @@ from zdemo.diagnosis.token_form import (
     BASE64,
     ID_DIGITS,
     OLD_CLIENT_ID,
-    PAT_LENGTHS,
     TokenKind,
     paste_error,
     token_form,
@@ -33,8 +32,8 @@ SAME = (  # two variables, why they differ, and whether nothing works when they 
 RIGHT = {  # what belongs in a variable, without a step that breaks anything
     "CLIENT_ID": f"the API application's client ID, from {PAGE}",
     "CLIENT_SECRET": "the client secret, 64 letters and digits, from where it is kept",
-    "PAT": f"a user's token, from where it is kept: {PAT_LENGTHS}",
-    "ZITADEL_ADMIN_PAT": f"an administrator's token, from where it is kept: {PAT_LENGTHS}",
+    "PAT": "a user's token, from where it is kept",
+    "ZITADEL_ADMIN_PAT": "an administrator's token, from where it is kept",
     "ZITADEL_PROJECT_ID": "the project's ID (Resource ID), from the project's page",
 }
 KINDS = {  # what fits into a variable
@@ -154,7 +153,7 @@ def _other_kinds(values: Mapping[str, str]) -> Iterator[OddValue]:
     named_above = _kind(values, "PAT") is SECRET or text in (values.get("PAT"), values.get("ZITADEL_ADMIN_PAT"))
     if _kind(values, "CLIENT_SECRET") is PAT and not named_above:
         yield OddValue(
-            what=f"CLIENT_SECRET has the form of a personal access token, which has {PAT_LENGTHS}",
+            what="CLIENT_SECRET has the form of a personal access token",
             fix=f"set CLIENT_SECRET to {RIGHT['CLIENT_SECRET']}",
             fatal=True,
             names=("CLIENT_SECRET",),

@@ -24,7 +24,7 @@ JWE_PIECE = re.compile(  # of ZITADEL: header, key of 43 characters, IV of 16, c
     r"(?a:[\w-]*\.[\w-]{43}\.[\w-]{16}(\.[\w-]*){0,2}|([\w-]{0,43}\.[\w-]{16}\.|[\w-]{0,16}\.)?[\w-]+\.[\w-]{22})"
 )
 PAT_LENGTH, OPAQUE_LENGTH = 71, 104  # before: 16 bytes of IV and what is sealed, base64url without padding
-PAT_LENGTHS = f"277 characters ({PAT_LENGTH} from a ZITADEL before v4.14)"
+LENGTHS = "a PAT usually has 277, an access token 288 (before v4.14: 71, 104)"
 IV_BYTES = 16
 SECRET_LENGTH = 64
 SHORTEST_TOKEN = 48  # characters; 16 bytes of IV, an 18-digit token ID, ":", one character of a user ID
@@ -47,6 +47,7 @@ FIXES = {
     BASE64: "decode it first: base64 -d",
     PATH: "give the content of the file, e.g. PAT=$(cat FILE)",
 }
+COPY = "copy the whole token, and nothing else"
 ALONE = "give the token alone: letters, digits, -, _ and ."
 LONGEST_SHOWN = 11  # characters of a name; longer pieces of what may be a secret are hidden on every screen
 QUOTE_NAMES = {"'": "quotes", '"': "quotes", "`": "backticks"} | dict.fromkeys(CURLY_QUOTES, "curly quotes")
@@ -109,11 +110,9 @@ class TokenForm:
         return "1 character" if self.length == 1 else f"{self.length} characters"
 
     @property
-    def usual(self) -> str:
-        """The usual length of such a token in words."""
-        if self.header and "kid" not in self.header:
-            return "an access token usually has 288"
-        return f"a PAT usually has {277 if self.header else PAT_LENGTH}"
+    def is_access_token(self) -> bool:
+        """Whether it has the form of a token that APIs accept."""
+        return self.kind in ACCESS_TOKENS and not self.is_id_token
 
     @property
     def name(self) -> str:
@@ -121,15 +120,19 @@ class TokenForm:
         return self.kind if self.kind in ACCESS_TOKENS else "opaque token"
 
     @property
+    def fix(self) -> str:
+        """What to do about a text that has another form than access tokens."""
+        return COPY if self.kind in NOT_WHOLE else "send the access_token of the token endpoint's answer, or a PAT"
+
+    @property
     def described(self) -> str:
         """The form in words, for a line of evidence."""
         if self.problem:
             return f"{self.size}: {self.problem}"
         if self.kind is TokenKind.CUT:
-            by_hand = f"cut off, or of a user whose ID was chosen by hand; {self.usual}"
-            return f"{self.size}: {f'cut off, {self.missing}' if self.missing else by_hand}"
+            return f"{self.size}: cut off, {self.missing or 'or of a user whose ID was chosen by hand'}"
         if self.kind in NOT_WHOLE:
-            return f"{self.size}: a {self.kind}; a personal access token has {PAT_LENGTHS}"
+            return f"{self.size}: a {self.kind}; {LENGTHS}"
         if self.kind is TokenKind.JWT:
             return "a JWT: an ID token" if self.is_id_token else "a JWT"
         return f"{self.size}: the form of {'an' if self.kind[0] in 'aeiouI' else 'a'} {self.kind}"
@@ -173,7 +176,7 @@ def _form(text: str) -> TokenForm:
         kind = TokenKind.CLIENT_SECRET
     elif length >= SHORTEST_TOKEN and length % 4 == 1:  # no base64url text has such a length (RFC 4648 §5)
         kind, missing = TokenKind.CUT, f"a length that no token has; a PAT of this form has {PAT_LENGTH}"
-    elif SHORTEST_TOKEN <= length < PAT_LENGTH:
+    elif length >= SHORTEST_TOKEN and kind is TokenKind.UNKNOWN:
         kind = TokenKind.CUT
     return TokenForm(kind=kind, length=length, missing=missing, sealed_bytes=sealed)
 
@@ -210,7 +213,7 @@ def _missing(text: str, parts: list[str], header: Mapping[str, Any]) -> str:
     if not is_jwe or len(parts) > JWE_PARTS:
         return ""
     if len(parts[4]) != 22:
-        return f"its last part has {len(parts[4])} instead of 22"
+        return f"its last part has {len(parts[4])} instead of 22 characters"
     whole = piece and len(parts[3]) % 4 != 1 and _is_whole(header)
     return "" if whole else "a piece in the middle is missing"
 

@@ -6,16 +6,7 @@ from dataclasses import replace
 
 from zdemo.client import ROLE
 from zdemo.config.renames import rename_steps
-from zdemo.diagnosis import (
-    ACCESS_TOKENS,
-    NOT_WHOLE,
-    OWN_API_SCOPE,
-    TokenKind,
-    paste_problem,
-    quoted,
-    token_form,
-    uses_the_other_method,
-)
+from zdemo.diagnosis import OWN_API_SCOPE, TokenKind, paste_problem, quoted, token_form, uses_the_other_method
 from zdemo.doctor.check import Result, check, failed, failed_with, from_finding, passed, skipped, warned
 from zdemo.doctor.context import NOT_USABLE, DoctorContext
 from zdemo.errors import ManagementError, ZdemoError
@@ -26,7 +17,6 @@ from zdemo.management.resources import list_projects
 ALIVE = ("token.other_audience", "token.wrong_project")
 ABOUT_AUDIENCE = (*ALIVE, "client.in_other_project")
 ABOUT_ROLE = "role."
-COPY = "copy the whole token again, and nothing else"
 NO_PAT = "PAT is not set"
 NEEDED = ("project.create", "project.role.write", "project.app.write", "user.write", "user.grant.write")
 BIGGER = "make its user ORG_OWNER of the organization (or IAM_OWNER), or use such an administrator's PAT"
@@ -75,13 +65,10 @@ def _form(context: DoctorContext) -> Result:
     if problem := paste_problem(context.token, context.environment.hidden.get("PAT")):
         return from_finding(problem)
     form = token_form(context.token)
-    if form.kind in ACCESS_TOKENS and not form.is_id_token:
+    if form.is_access_token:
         return passed(form.described)
     asked = context.investigation.introspection if context.evidence.is_zitadel else None
-    if asked and asked.active:
-        return passed(f"{form.size}; ZITADEL accepts it")
-    another = "send the access_token of the token endpoint's answer, or a PAT"
-    return warned(form.described, COPY if form.kind in NOT_WHOLE else another)
+    return passed(f"{form.size}; ZITADEL accepts it") if asked and asked.active else warned(form.described, form.fix)
 
 
 @check("token.active", "PAT is active; if not, why, as far as it can be known", "client.accepted", "token.form")

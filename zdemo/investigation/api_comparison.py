@@ -12,7 +12,6 @@ from zdemo.config.environment import Environment
 from zdemo.config.renames import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import (
-    ACCESS_TOKENS,
     COMPARE,
     RESTART,
     STARTED_BEFORE,
@@ -163,13 +162,13 @@ def _from_the_api_alone(call: Call, token: str | None, code: str) -> Finding:
         return _forbidden(call)
     if not code:
         return refused_without_reason(call)
-    form = token_form(token) if token else None
-    odd = form and form.kind not in ACCESS_TOKENS
+    form = token_form(token or "")
+    odd = () if form.is_access_token or not token else (f"it does not look like an access token: {form.described}",)
     return Finding(
         id="call.token_refused",
         cause="the API says that the token is not active, or not meant for this API",
         candidates=(
-            *((f"it does not look like an access token: {form.described}",) if form and odd else ()),
+            *odd,
             "it was deleted, has expired, or its user was deactivated or locked (even if reactivated since)",
             "it belongs to another ZITADEL, or is meant for another project",
             "the text is not the whole token",

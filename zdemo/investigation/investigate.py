@@ -12,7 +12,6 @@ from typing import TypeVar
 from zdemo.client import ROLE
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import (
-    ACCESS_TOKENS,
     CLOCK_TOLERANCE_SECONDS,
     JUST_CHANGED,
     Evidence,
@@ -259,7 +258,7 @@ class _Investigator:
 def _would_be_taken(token: str, issuer: str) -> bool:
     """Return whether a token has the form of this ZITADEL's tokens: only then does a refusal mean anything."""
     form = token_form(token)
-    return form.kind in ACCESS_TOKENS and (form.kind is not TokenKind.JWT or form.claims.get("iss") == issuer)
+    return form.is_access_token and (form.kind is not TokenKind.JWT or form.claims.get("iss") == issuer)
 
 
 def _probes_for(form: TokenForm, *, with_admin: bool) -> list[Probe]:

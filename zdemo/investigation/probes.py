@@ -6,7 +6,6 @@ A token goes to the configured ZITADEL and nowhere else, and no probe changes an
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -136,10 +135,9 @@ class Prober:
 
 def random_token() -> str:
     """Return a text of the form of a PAT that was never issued: ZITADEL treats other forms differently."""
-    names = {"alg": "A256GCMKW", "enc": "A256GCM", "iv": secrets.token_urlsafe(12), "kid": "oidcKey"}
-    header = json.dumps({**names, "tag": secrets.token_urlsafe(16)}, separators=(",", ":"))
-    parts = (header.encode(), *map(secrets.token_bytes, (32, 12, 37, 16)))
-    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+    iv, tag, *parts = map(secrets.token_urlsafe, (12, 16, 32, 12, 37, 16))
+    header = f'{{"alg":"A256GCMKW","enc":"A256GCM","iv":"{iv}","kid":"oidcKey","tag":"{tag}"}}'
+    return ".".join((base64.urlsafe_b64encode(header.encode()).decode().rstrip("="), *parts))
 
 
 def _reply(future: Future[Response]) -> Response | ConnectionFailed:

@@ -31,8 +31,7 @@ class PageCaller:
         """What may be shown of the token, and where it comes from."""
         if self.token is None:
             return "sends no token"
-        form = token_form(self.token)
-        kind = "PAT" if form.kind is TokenKind.PAT else form.name
+        kind = token_form(self.token).name.replace(TokenKind.PAT, "PAT")
         return f"{kind} {masked(self.token)}" + (f" from {self.place}" if self.place else "")
 
 
