@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from zdemo.diagnosis.cases import InactiveCase
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.token_form import COPY, LENGTHS, SECRET_LENGTH, TokenKind
+from zdemo.diagnosis.token_form import COPY, JWE_ALGORITHMS, LENGTHS, SECRET_LENGTH, TokenKind
 
 SETUP = "zdemo setup  (it made this PAT, and creates a new one where that is not valid)"
 NEW_PAT = "create a new PAT for the user (reactivate or unlock the user first if needed); that fixes each cause"
@@ -93,9 +93,9 @@ def _ask_administrator(evidence: Evidence) -> str:
 
 def _not_zitadels(case: InactiveCase) -> Finding:
     what = "it has neither the form of ZITADEL's tokens nor that of a JWT; it is another issuer's, or was damaged"
-    if {"alg", "enc"} <= set(case.form.header):
-        names = " and ".join(quoted(case.form.header[name], 40) for name in ("alg", "enc"))
-        what = f"it is another issuer's JWE, encrypted with {names}; ZITADEL's are with A256GCMKW and A256GCM"
+    alg, enc = (quoted(case.form.header.get(name), 40) for name in ("alg", "enc"))
+    if alg and enc and (alg, enc) != JWE_ALGORITHMS:
+        what = f"it is another issuer's JWE, encrypted with {alg} and {enc}; ZITADEL's are with A256GCMKW and A256GCM"
     return Finding(
         id="token.damaged",
         cause=f"this is not a token of ZITADEL: {what}",

@@ -96,7 +96,7 @@ class TokenForm:
     sendable: bool = True
     missing: str = ""
     sealed_bytes: int = 0
-    header: Mapping[str, Any] = field(default_factory=dict)
+    header: Mapping[str, Any] = field(default_factory=dict, repr=False)
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -210,17 +210,17 @@ def _missing(text: str, parts: list[str], header: Mapping[str, Any]) -> str:
     is_jwe = piece or text.startswith(JWE_START) or "enc" in header
     if len(parts) < (JWE_PARTS if is_jwe else 3):
         return f"{len(parts)} of {JWE_PARTS if is_jwe else '3 (a JWT) or 5 (a JWE)'} parts"
-    if not is_jwe or len(parts) > JWE_PARTS:
+    if len(parts) > JWE_PARTS or (header and not is_jwe):
         return ""
-    if len(parts[4]) != 22:
+    if len(parts) == JWE_PARTS and len(parts[4]) != 22:
         return f"its last part has {len(parts[4])} instead of 22 characters"
     whole = piece and len(parts[3]) % 4 != 1 and _is_whole(header)
     return "" if whole else "a piece in the middle is missing"
 
 
 def _is_whole(header: Mapping[str, Any]) -> bool:
-    """Return whether the header of a JWE has an IV of 16 characters and a tag of 22."""
-    return [len(str(header.get(name))) for name in ("iv", "tag")] == [16, 22]
+    """Return whether the header of a JWE has two algorithms, an IV of 16 characters and a tag of 22."""
+    return {"alg", "enc"} <= header.keys() and [len(str(header.get(name))) for name in ("iv", "tag")] == [16, 22]
 
 
 def paste_error(text: str) -> str:
