@@ -25,6 +25,7 @@ from tests.support.relay import relay
 from tests.support.upstream import answer, depending, json_body, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
+from zdemo.config.settings import Settings
 from zdemo.emulator import (
     ADMIN,
     APPLICATION_ID,
@@ -39,6 +40,8 @@ from zdemo.emulator import (
     World,
     emulate,
 )
+from zdemo.server import create_app
+from zdemo.serving.embedded import serving
 
 APP = {"projectId": PROJECT_ID, "applicationId": APPLICATION_ID}
 REFUSED = "refuses the API application's (credentials|key)"
@@ -51,7 +54,9 @@ NEW_SECRET = "copy CLIENT_SECRET again .*only if the secret is lost: generate a 
 
 def stays_open(shell: Shell, env: dict[str, str], *more: str) -> None:
     """Expect all candidates, and the least harmful fix first, from doctor and introspect without an administrator."""
-    for output in (doctor(shell, env, "client.accepted"), introspect(shell, env)):
+    with serving(create_app(Settings.from_env(env))) as port:
+        examined = doctor(shell, env | {"ZDEMO_API_URL": f"http://127.0.0.1:{port}"}, "client.accepted")
+    for output in (examined, introspect(shell, env)):
         output.names(REFUSED, *CANDIDATES, "it can be|cannot be told apart", "ZITADEL_ADMIN_PAT", *more)
         output.never(r"token is (dead|not valid)", "deleted PAT")
         output.names("copy CLIENT_SECRET again").offers(NEW_SECRET)

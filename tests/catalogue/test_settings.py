@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import Shell
+from tests.support.cli import API_UNSET, Shell
 from tests.support.key_site import key_site
-from tests.support.named_causes import administered, call, command, doctor, introspect, role, settings
+from tests.support.named_causes import administered, call, command, doctor, introspect, settings
 from tests.support.upstream import answer, json_body, refusing_port, upstream
 from zdemo.config.placeholders import EXAMPLE_CLIENT_ID
 from zdemo.config.renames import NAMES
@@ -79,8 +79,8 @@ def test_33_what_is_exported_and_hides_a_good_value_is_the_cause(bare: Shell, zi
 def test_33_an_exported_pat_is_the_cause_for_call_too(bare: Shell, zitadel: Emulator, stale: str) -> None:
     with serving(create_app(Settings.from_env(settings(zitadel.url)))) as port:
         bare.dotenv(**settings(zitadel.url, ZDEMO_API_URL=f"http://127.0.0.1:{port}"))
-        output = call(bare, {"PAT": stale}, "scoped")
-        said = replace(bare, env={"PAT": VISITOR.pat})("call", "private")
+        output = call(bare, {"PAT": stale, **API_UNSET}, "scoped")
+        said = replace(bare, env={"PAT": VISITOR.pat, **API_UNSET})("call", "private")
     output.names("PAT is exported in this shell", "certain the PAT in .env is active", "fix unset PAT *$").never(
         *HARMFUL
     )
@@ -336,8 +336,8 @@ INIT = "zdemo init"
 
 
 def test_init_is_offered_only_where_it_writes_a_file(bare: Shell, zitadel: Emulator) -> None:
-    for arguments in (("introspect",), ("doctor",)):
-        command(bare, {}, *arguments).names(f"{INIT} --emulator writes one with the emulator's settings")
+    for arguments in (("introspect",), ("doctor", "--only", "settings")):
+        command(bare, API_UNSET, *arguments).names(f"{INIT} --emulator writes one with the emulator's settings")
         output = command(bare, {"ZITADEL_DOMAIN": zitadel.url}, *arguments)
         output.names(f"{INIT} writes one to fill in").never("--emulator")
     (bare.folder / ".env").mkdir()
@@ -452,7 +452,7 @@ def test_setup_asks_which_zitadel_is_meant_at_any_port(bare: Shell, zitadel: Emu
 
 def test_role_names_no_removal_window_since_another_process_has_it(bare: Shell, zitadel: Emulator) -> None:
     env = administered(zitadel.url, ZDEMO_CACHE_TTL="0")
-    ran = role(bare, env, "grant", "visitor", "read:messages")
+    ran = replace(bare, env=env)("role", "grant", "visitor", "read:messages")
     assert ran.out.endswith("running APIs follow within their ZDEMO_CACHE_TTL\n")
 
 

@@ -6,13 +6,14 @@ import datetime
 import json
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.support.cli import Shell
 from tests.support.jwe import jwe
-from tests.support.named_causes import administered, call, command, doctor, introspect, role, settings
+from tests.support.named_causes import administered, call, command, doctor, introspect, settings
 from tests.support.planting import AUDIENCE, ROLE, Planter
 from tests.support.relay import relay
 from tests.support.upstream import Behaviour, answer, depending, json_body, refusing_port, upstream
@@ -347,7 +348,7 @@ def test_8_a_name_that_begins_with_a_dash_can_be_pasted(bare: Shell, planter: Pl
     env = administered(planter.url, PAT=pat)
     for output in (introspect(bare, env, "--require", ROLE), doctor(bare, env, "role.granted")):
         output.names(f"zdemo role grant -- -rf2 {ROLE}")
-    assert role(bare, env, "grant", "--", "-rf2", ROLE).code == 0
+    assert replace(bare, env=env)("role", "grant", "--", "-rf2", ROLE).code == 0
     assert introspect(bare, env, "--require", ROLE).ran.code == 0
 
 

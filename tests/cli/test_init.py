@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import ROOT, Shell, Stack
+from tests.support.cli import API_UNSET, ROOT, Shell, Stack
 from tests.support.repository import needs_git, repository
 from tests.support.terminal import at_terminal
 from zdemo.cli.env_file import with_emulator_settings
@@ -67,7 +67,7 @@ def test_the_hint_at_a_second_time_keeps_the_address_of_the_api(bare: Shell) -> 
     first = ("init", "--emulator", "--api-url", "http://127.0.0.1:5951")
     other = (*first[:-1], "http://127.0.0.1:5952", "--env-file", "skeleton.env")
     assert [bare(*first).code, bare("init", "--env-file", "skeleton.env").code] == [0, 0]
-    assert bare("init", "--emulator").lines[-1].endswith(" zdemo serve --emulator --port 5951")
+    assert bare("init", "--emulator", **API_UNSET).lines[-1].endswith(" zdemo serve --emulator --port 5951")
     hint = "zdemo init --emulator --api-url http://127.0.0.1:5952 --env-file emulator.env"
     assert bare(*other).lines[-1].endswith(f" {hint}")
 
@@ -251,7 +251,7 @@ def test_the_settings_that_differ_are_named_without_their_values(bare: Shell) ->
 
 def test_a_second_time_nothing_differs(bare: Shell) -> None:
     assert (bare("init", "--emulator").code, bare("init", "--env-file", "own.env").code) == (0, 0)
-    assert bare("init", "--emulator").lines == [
+    assert bare("init", "--emulator", **API_UNSET).lines == [
         "error: .env exists, and was not changed",
         "       it has the settings of the emulator",
         "hint:  zdemo serve --emulator",

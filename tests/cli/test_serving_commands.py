@@ -10,12 +10,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 
-from tests.support.cli import BASE, Shell, first_answer, is_two_lines, unbroken
+from tests.support.cli import API_UNSET, BASE, Shell, first_answer, is_two_lines, unbroken
 from tests.support.ports import free_port, taken_port
 from tests.support.upstream import hang, refusing_port, upstream
 from tests.support.waiting import eventually
@@ -231,6 +232,7 @@ def test_the_start_names_the_store_without_its_password_and_warns_if_it_fails(ba
 def test_a_session_by_hand(real: bool, bare: Shell) -> None:
     """The commands of the banner work as they stand, on other ports too, and leave a person's ``.env`` alone."""
     port, api_port = str(free_port()), str(free_port())
+    bare = replace(bare, env=API_UNSET)
     mine = "ZITADEL_DOMAIN=https://mine.example\nCLIENT_SECRET=another-secret\n"
     mine += f"ZDEMO_API_URL=http://127.0.0.1:{api_port}\n"
     if real:

@@ -33,12 +33,14 @@ from zdemo.serving.embedded import serving
 ROOT = Path(__file__).parents[2]
 LONGEST_SECONDS = 60
 CACHE_SECONDS = 0.1  # of the API, so that no test waits for a change to reach it
-NO_API = "http://127.0.0.1:1"  # for tests that need none: at the default address a developer's own may run
+NO_API = "http://127.0.0.1:1"  # where nothing is: at the default address a developer's own API may run
+API_UNSET = {"ZDEMO_API_URL": ""}  # for tests where a file names the API, or where nothing may be exported
 BASE = {
     "PYTHONPATH": str(ROOT),
     "PATH": os.defpath,
     "HOME": "/nonexistent",
     "PYTHONWARNINGS": "error",
+    "ZDEMO_API_URL": NO_API,
     **own_state_home(),
 }
 
