@@ -6,9 +6,9 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE .env.example ./
 COPY docs/troubleshooting.md docs/
 COPY zdemo zdemo
-# Without pip in it, the environment holds only what runs.
+# Without pip in it, the environment holds only what runs. The extra redis is for ZDEMO_CACHE_URL.
 RUN python -m venv --without-pip /opt/zdemo && \
-    pip --python /opt/zdemo/bin/python install --no-cache-dir .
+    pip --python /opt/zdemo/bin/python install --no-cache-dir '.[redis]'
 
 FROM python:3.11-slim AS zdemo
 RUN useradd --create-home --uid 10001 zdemo

@@ -18,6 +18,7 @@ TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 LINES = [line for line in TEXT.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 GUIDE = (ROOT / "docs" / "setup.md").read_text(encoding="utf-8")
 DOCKER = shutil.which("docker")
+WITH_SECURITY_FIXES = (4, 15, 2)
 
 
 def value(name: str) -> str:
@@ -45,7 +46,9 @@ def test_it_is_made_of_keys_and_items_in_steps_of_two() -> None:
 def test_the_images_are_pinned_and_the_guide_names_the_version_that_is_started() -> None:
     zitadel, redis, postgres = sorted(images(), key=lambda image: image.startswith("postgres:"))
     assert redis.startswith("redis:7")
-    assert re.fullmatch(r"ghcr\.io/zitadel/zitadel:v4\.\d+\.\d+", zitadel)
+    version = re.fullmatch(r"ghcr\.io/zitadel/zitadel:v(\d+)\.(\d+)\.(\d+)", zitadel)
+    assert version
+    assert tuple(map(int, version.groups())) >= WITH_SECURITY_FIXES
     assert postgres.startswith("postgres:17")
     assert zitadel.rpartition(":")[2] in GUIDE
 
@@ -70,7 +73,7 @@ def test_the_master_key_is_32_bytes_and_says_what_it_is_for() -> None:
 
 
 def test_the_administrators_token_is_requested_in_full_and_read_where_it_is_written() -> None:
-    """ZITADEL creates a service user only if it has a user name, and a token only if it has a date."""
+    """ZITADEL creates a service account only if it has a user name, and a token only if it has a date."""
     machine = "ZITADEL_FIRSTINSTANCE_ORG_MACHINE_"
     assert value(f"{machine}MACHINE_USERNAME")
     assert value(f"{machine}MACHINE_NAME")

@@ -47,6 +47,11 @@ def test_its_health_check_succeeds_only_where_it_answers(name: str, shared_stack
         assert subprocess.run((sys.executable, "-c", script), stderr=subprocess.DEVNULL, check=False).returncode == code  # noqa: S603
 
 
+def test_the_image_can_share_answers() -> None:
+    """``ZDEMO_CACHE_URL`` needs the package of this extra."""
+    assert stages()["build"].all("RUN")[-1].endswith("install --no-cache-dir '.[redis]'")
+
+
 def test_what_the_image_is_built_from_is_not_ignored() -> None:
     lines = [line for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] not in "#"]
     kept = [line.removeprefix("!") for line in lines if line.startswith("!")]
