@@ -88,7 +88,7 @@ class ZitadelEmulator:
     # --- users, roles and tokens ---
 
     def user(self, username: str, *roles: str) -> str:
-        """Create a service user with these roles in the project; return a personal access token that never expires.
+        """Create a service account with these roles in the project; return a personal access token that never expires.
 
         Raises ValueError if the username is taken.
         """

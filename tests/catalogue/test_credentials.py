@@ -49,7 +49,9 @@ CANDIDATES = ("CLIENT_ID is wrong", "CLIENT_SECRET is wrong", "inactive", "key-o
 WRONG_SECRET = ("A" if CLIENT_SECRET[0] != "A" else "B") + CLIENT_SECRET[1:]
 
 
-NEW_SECRET = "copy CLIENT_SECRET again .*only if the secret is lost: generate a new .*breaks other deployments"
+NEW_SECRET = (
+    "copy CLIENT_SECRET again .*only if the secret is lost: .*Regenerate Client Secret.*breaks other deployments"
+)
 
 
 def stays_open(shell: Shell, env: dict[str, str], *more: str) -> None:
@@ -99,7 +101,9 @@ def test_14_the_credentials_of_a_service_user(bare: Shell, planter: Planter) -> 
     made = planter.tokens()
     env = settings(planter.url, CLIENT_ID=made["name"], CLIENT_SECRET=made["secret"])
     for output in (doctor(bare, env, "client.accepted", warned=("settings.wellformed",)), introspect(bare, env)):
-        output.names("those of a service user", "API application's").never("it can be|cannot be told apart", "expired")
+        output.names("those of a service account", "API application's").never(
+            "it can be|cannot be told apart", "expired"
+        )
 
 
 def organization_off(planter: Planter) -> dict[str, str]:
@@ -205,8 +209,8 @@ def test_58_the_key_file_of_a_service_user(bare: Shell, planter: Planter) -> Non
     path = write(bare.folder, "key.json", '{"type":"serviceaccount","keyId":"1","key":"x","userId":"2"}')
     env = settings(planter.url, ZITADEL_KEY_FILE=path)
     output = doctor(bare, env, "settings.wellformed")
-    output.names("service user", "ZITADEL_KEY_FILE", "fix .*API application").never("expired")
-    command(bare, env, "introspect").names("service user", "API application")
+    output.names("service account", "ZITADEL_KEY_FILE", "fix .*API application").never("expired")
+    command(bare, env, "introspect").names("service account", "API application")
 
 
 def test_59_an_application_key_that_was_deleted(bare: Shell) -> None:

@@ -1,4 +1,4 @@
-"""The catalogue of faults, sixth part: the credentials of a service user, with which ``zdemo token`` gets a token."""
+"""The catalogue of faults, sixth part: a service account's credentials, with which ``zdemo token`` gets a token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.waiting import eventually
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR
 
 USER_ID, USER_SECRET, KEY_FILE = "ZDEMO_USER_CLIENT_ID", "ZDEMO_USER_CLIENT_SECRET", "ZDEMO_USER_KEY_FILE"
-ALL_BLAMED = ("perhaps", "key .*deleted", "not the client secret", "no service user")
+ALL_BLAMED = ("perhaps", "key .*deleted", "not the client secret", "no service account")
 BAD_ASSERTION = json_body({"error": "invalid_grant", "error_description": "invalid assertion"})
 
 
@@ -66,14 +66,14 @@ def test_an_id_instead_of_the_login_name(bare: Shell, planter: Planter, some_id:
 
 def test_a_login_name_that_nobody_has(bare: Shell, planter: Planter) -> None:
     output = refused(bare, as_user(planter.url, **{USER_ID: "readr"}))
-    output.names("no service user with the login name readr", "misspelled", "another ZITADEL", "client not found")
+    output.names("no service account with the login name readr", "misspelled", "another ZITADEL", "client not found")
 
 
 @pytest.mark.parametrize(("secret", "whole"), [("A" * 64, True), (READER.secret[:-9], False)])
 def test_a_wrong_secret(bare: Shell, planter: Planter, secret: str, whole: bool) -> None:
     output = refused(bare, as_user(planter.url, **{USER_SECRET: secret}))
     output.names("not the client secret of the user reader", "new one was generated", "copy the secret again")
-    output.names("only if it is lost: generate .*breaks")
+    output.names("only if it is lost: .*Generate Client Secret.*breaks")
     output.never("not copied whole") if whole else output.names("not copied whole: it has 55 characters")
 
 
@@ -106,13 +106,15 @@ def test_a_user_who_was_reactivated_a_moment_ago(bare: Shell, planter: Planter) 
 def test_the_key_file_of_an_application(bare: Shell) -> None:
     with key_site(bare.folder / "app.json") as site:
         output = refused(bare, with_key(site.url, site.file))
-    output.names(f"{KEY_FILE} names the key file of an API application, not of a service user", "service user's page")
+    output.names(
+        f"{KEY_FILE} names the key file of an API application, not of a service account", "service account's page"
+    )
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"type":"serviceaccount"}', "-----BEGIN RSA PRIVATE KEY-----"])
 def test_a_key_file_that_is_none(bare: Shell, planter: Planter, content: str) -> None:
     path = write(bare.folder, "key.json", content)
-    refused(bare, with_key(planter.url, Path(path))).names(KEY_FILE, "create a key on the service user's page")
+    refused(bare, with_key(planter.url, Path(path))).names(KEY_FILE, "create a key on the service account's page")
 
 
 def test_a_key_that_was_deleted(bare: Shell, planter: Planter) -> None:
@@ -120,7 +122,7 @@ def test_a_key_that_was_deleted(bare: Shell, planter: Planter) -> None:
     planter.user("RemoveKey", keyId=file.stem)
     output = refused(bare, with_key(planter.url, file))
     output.names(f"refuses the key of the user {READER.id}", f"key {file.stem} was deleted", "user was removed")
-    output.names("create a key on the service user's page")
+    output.names("create a key on the service account's page")
 
 
 def test_a_key_that_has_expired_by_its_file(bare: Shell, planter: Planter) -> None:
@@ -205,7 +207,7 @@ def test_a_proxy_that_removes_the_credentials(bare: Shell) -> None:
     body = {"error": "invalid_request", "error_description": "client_id or client_assertion must be provided"}
     with upstream(answer(json_body(body), 400)) as proxy:
         output = refused(bare, as_user(proxy.url))
-    output.names("service user's authentication .* did not reach ZITADEL", "proxies")
+    output.names("service account's authentication .* did not reach ZITADEL", "proxies")
 
 
 @pytest.mark.parametrize("wrong", ["353545601679493999", ORGANIZATION_ID])

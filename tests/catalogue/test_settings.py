@@ -50,7 +50,7 @@ def test_a_variable_that_stands_twice_is_pointed_out(bare: Shell, zitadel: Emula
     )
 
 
-HARMFUL = ("create a new", "generate a new", "role grant", "cannot be told apart")
+HARMFUL = ("create a new", "generate client secret", "role grant", "cannot be told apart")
 STALE: dict[str, tuple[dict[str, str], str]] = {  # what is exported, and the check that fails
     "a dead PAT": ({"PAT": "A" * 71}, "token.active"),
     "a PAT without the role": ({"PAT": VISITOR.pat}, "role.granted"),

@@ -356,7 +356,7 @@ def test_22_a_role_to_be_added_has_a_place(bare: Shell, planter: Planter) -> Non
     app = planter.app(planter.project("admin"))
     env = settings(planter.url, PAT=VISITOR.pat, CLIENT_ID=app.client_id, CLIENT_SECRET=app.client_secret)
     for output in (introspect(bare, env), doctor(bare, env, "role.granted")):
-        output.names("in ZITADEL's console: Projects, .* Roles, New")
+        output.names("in the Management Console: Projects, .* Roles, New")
 
 
 def test_23_near_misses(bare: Shell, planter: Planter) -> None:

@@ -127,8 +127,8 @@ def test_a_first_run_shows_the_plan_and_the_result(desk: Shell) -> None:
     assert ran.out.rstrip().endswith("zdemo call scoped")
     assert max(map(len, ran.out.splitlines())) <= 80
     assert [line.split(":")[0] for line in ran.lines][:3] == [
-        "service user zdemo-reader",
-        "service user zdemo-visitor",
+        "service account zdemo-reader",
+        "service account zdemo-visitor",
         "project own",
     ]
     assert any("its client secret is in .env" in line for line in ran.lines)
@@ -168,7 +168,7 @@ def test_json_is_one_document_with_whole_words(desk: Shell) -> None:
     assert {step["action"] for step in again["steps"]} == {"leave"}
     assert done["shown_after_milliseconds"] >= 0
     assert {step["what"] for step in done["steps"]} == {
-        "service user", "project", "role", "application", "client secret", "role assignment", "PAT", ".env"
+        "service account", "project", "role", "application", "client secret", "role assignment", "PAT", ".env"
     }  # fmt: skip
 
 
@@ -507,7 +507,9 @@ def test_of_two_setups_with_the_same_names_one_explains_and_goes_on_later(tmp_pa
         (won, _, winner), (lost, err, loser) = run_both(one, other, YES, ())
         assert (won, lost) == (0, 1), err
         reader = read_state(winner.folder / ".env").reader_id
-        assert f"error: service user zdemo-reader ({reader}) did not exist when this setup began; another zdemo" in err
+        assert (
+            f"error: service account zdemo-reader ({reader}) did not exist when this setup began; another zdemo" in err
+        )
         assert "created it on 20" in err
         assert "hint:  choose another --reader-name, or wait" in err
         assert sorted(set(names_of(zitadel))) == names_of(zitadel), "nothing is there twice"
@@ -632,7 +634,12 @@ def test_teardown_as_json(desk: Shell) -> None:
     desk(*YES)
     document = desk(*TEARDOWN, "--json").document
     assert document["changed"]
-    assert [row["what"] for row in document["removed"]] == ["service user", "service user", "application", "project"]
+    assert [row["what"] for row in document["removed"]] == [
+        "service account",
+        "service account",
+        "application",
+        "project",
+    ]
     assert set(document["lines"]) == set(SETTINGS) - {"ZITADEL_KEY_FILE"}
     assert (document["stays"], document["put_back"]) == ([], [])
 

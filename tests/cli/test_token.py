@@ -1,4 +1,4 @@
-"""``zdemo token``: an access token of a service user, and nothing else on standard output."""
+"""``zdemo token``: an access token of a service account, and nothing else on standard output."""
 
 from __future__ import annotations
 

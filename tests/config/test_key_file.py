@@ -121,8 +121,8 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "a bare key": (pem(rsa_key()).encode(), "bare key"),
     "base64": (base64.b64encode(content()), "base64"),
     "base64 in quotes": (b'"' + base64.b64encode(content())[:-1] + b"!", "not JSON"),
-    "service user": (json.dumps(SERVICE_USER).encode(), "service user"),
-    "service user without a type": (content(type=None, clientId=None, userId="1"), "service user"),
+    "service account": (json.dumps(SERVICE_USER).encode(), "service account"),
+    "service account without a type": (content(type=None, clientId=None, userId="1"), "service account"),
     "another type": (content(type="service_account"), 'a "type" other than application'),
     "type null": (content(type=7), 'a "type" other than application'),
     "no client ID": (content(clientId=None), "without clientId"),
@@ -151,7 +151,7 @@ def test_what_is_wrong_is_named(name: str) -> None:
     data, words = WRONG[name]
     said = refusal(lambda: application_key(data))
     assert words in str(said)
-    assert ("service user" in str(said)) == name.startswith("service user")
+    assert ("service account" in str(said)) == name.startswith("service account")
     assert pem(rsa_key())[40:60] not in str(said)
 
 
@@ -232,7 +232,7 @@ def test_a_file_that_others_can_read_is_a_warning_with_the_command_that_ends_it(
     assert bool(warning) is warned
 
 
-# --- a service user's
+# --- a service account's
 
 
 def user_content(**changed: Any) -> bytes:
@@ -262,9 +262,9 @@ def test_the_key_file_of_a_service_user(date: object, expires_at: float | None) 
     [
         (
             {"type": "application", "clientId": CLIENT_ID, "userId": None},
-            "of an API application, not of a service user",
+            "of an API application, not of a service account",
         ),
-        ({"type": None, "clientId": CLIENT_ID, "userId": None}, "of an API application, not of a service user"),
+        ({"type": None, "clientId": CLIENT_ID, "userId": None}, "of an API application, not of a service account"),
         ({"type": "human"}, "other than serviceaccount"),
         ({"userId": None}, "without userId"),
         ({"key": "x"}, "not an RSA private key"),
@@ -273,7 +273,7 @@ def test_the_key_file_of_a_service_user(date: object, expires_at: float | None) 
 def test_what_is_wrong_with_the_key_file_of_a_service_user(changed: dict[str, Any], words: str) -> None:
     wrong = refusal(lambda: user_key(user_content(**changed)))
     assert words in str(wrong)
-    assert "service user's page" in wrong.fix
+    assert "service account's page" in wrong.fix
     assert "ZDEMO_USER_KEY_FILE" in wrong.fix
 
 

@@ -99,7 +99,7 @@ def test_the_demo_goes_as_expected_shows_no_secret_and_leaves_nothing(
 
 
 def test_what_is_created_and_removed_is_reported_with_its_id_and_a_name_to_recognize(ran: Ran) -> None:
-    for what in ("project", "service user"):
+    for what in ("project", "service account"):
         created = re.findall(rf"^{what} ({PREFIX}\S+): created \((\d+)\)$", ran.err, re.MULTILINE)
         assert created
         for name, its_id in created:
@@ -246,7 +246,7 @@ def test_what_cannot_be_removed_is_named_with_its_id_and_all_else_is_removed(tmp
     left = [user for user in zitadel.world.users.values() if user.username.startswith(PREFIX)]
     assert (ran.code, len(left)) == (1, 2)
     for user in left:
-        assert f"NOT removed: service user {user.username} ({user.id}): " in ran.err
+        assert f"NOT removed: service account {user.username} ({user.id}): " in ran.err
     assert "error: not everything is removed: " in ran.err
     assert "begins with zdemo-live-" in ran.lines[-1]
     assert len(zitadel.world.projects) == len(known_world().projects)

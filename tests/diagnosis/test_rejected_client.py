@@ -110,7 +110,7 @@ def test_a_401_is_not_how_zitadel_refuses_and_stays_open() -> None:
 def test_a_service_users_credentials_are_known_by_the_token_endpoint(reply: Response, named: str) -> None:
     finding = refused({Probe.OWN_PAIR_AT_TOKEN_ENDPOINT: reply})
     assert (finding.id, finding.certainty) == ("client.is_service_user", Certainty.CERTAIN)
-    assert "service user" in finding.cause
+    assert "service account" in finding.cause
     assert named in str(finding.seen)
 
 

@@ -147,7 +147,7 @@ def app_key(workshop: Workshop, key_app: App) -> KeyFile:
 
 @pytest.fixture(scope="session")
 def visitor(workshop: Workshop, oauth: OAuth) -> User:
-    """A service user without any role, in the administrator's organization."""
+    """A service account without any role, in the administrator's organization."""
     user = workshop.user()
     oauth.login_name(user)
     return user
@@ -155,7 +155,7 @@ def visitor(workshop: Workshop, oauth: OAuth) -> User:
 
 @pytest.fixture(scope="session")
 def reader(workshop: Workshop, oauth: OAuth, project: Project, app: App) -> User:
-    """A service user with ``read:messages`` in ``project``."""
+    """A service account with ``read:messages`` in ``project``."""
     user = workshop.user()
     workshop.grant(user, project, "read:messages")
     oauth.login_name(user)
@@ -185,7 +185,7 @@ def reader_key(workshop: Workshop, reader: User) -> KeyFile:
 
 @pytest.fixture(scope="session")
 def both(workshop: Workshop, oauth: OAuth, project: Project, app: App) -> User:
-    """A service user with both roles of ``project``."""
+    """A service account with both roles of ``project``."""
     user = workshop.user()
     workshop.grant(user, project, "read:messages", "admin")
     oauth.wait_for_roles(app, user.pat, {"read:messages", "admin"})

@@ -99,7 +99,7 @@ def test_an_assertion_that_another_key_or_none_signed_is_refused(
         "unknown key ID": assertion(served_key, issuer, kid=NOBODY),
         "signed by another key": assertion(served_key | {"key": other_key.decode()}, issuer),
         "unsigned": jwt.encode(claims, "", algorithm="none", headers={"kid": served_key["keyId"]}),
-        "a service user's key": assertion(reader_key, issuer),
+        "a service account's key": assertion(reader_key, issuer),
     }
     answers = {why: answer(introspect(signed)) for why, signed in assertions.items()}
     assert answers == dict.fromkeys(assertions, UNAUTHORIZED)

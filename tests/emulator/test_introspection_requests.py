@@ -100,7 +100,7 @@ def test_all_wrong_credentials_get_the_same_answer(
         "another application's secret": (app.client_id, other_app.secret),
         "swapped": (app.secret, app.client_id),
         "application's ID": (app.id, app.secret),
-        "service user's login": (reader_login, reader_secret),
+        "service account's login": (reader_login, reader_secret),
         "application without a secret": (key_app.client_id, WRONG_SECRET),
     }
     answers = {

@@ -161,7 +161,7 @@ def test_users_are_found_by_username(admin: Api, reader: User, method: str, foun
         ({"stateQuery": {"state": "USER_STATE_LOCKED"}}, False),
         ({"notQuery": {"query": {"typeQuery": {"type": "TYPE_HUMAN"}}}}, True),
     ],
-    ids=["service user", "human", "active", "locked", "not human"],
+    ids=["service account", "human", "active", "locked", "not human"],
 )
 def test_users_are_found_by_type_and_state(admin: Api, reader: User, query: dict[str, Any], found: bool) -> None:
     result = list_users(admin, {"inUserIdsQuery": {"userIds": [reader.id]}}, query)

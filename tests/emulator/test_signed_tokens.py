@@ -1,4 +1,4 @@
-"""JWT access tokens and ID tokens of service users: what is inside, and what introspection makes of them."""
+"""JWT access tokens and ID tokens of service accounts: what is inside, and what introspection makes of them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ALL_ROLES = "urn:zitadel:iam:org:projects:roles"
 
 @pytest.fixture(scope="module")
 def signer(workshop: Workshop, project: Project) -> User:
-    """A service user with JWT access tokens and both roles of ``project``."""
+    """A service account with JWT access tokens and both roles of ``project``."""
     user = workshop.jwt_user()
     workshop.grant(user, project, "read:messages", "admin")
     return user

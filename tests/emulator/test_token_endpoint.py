@@ -1,4 +1,4 @@
-"""The token endpoint for service users: client_credentials (RFC 6749 §4.4) and jwt-bearer (RFC 7523 §2.1)."""
+"""The token endpoint for service accounts: client_credentials (RFC 6749 §4.4) and jwt-bearer (RFC 7523 §2.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service user can authenticate with: client secret, keys, personal access tokens."""
+"""What a service account can authenticate with: client secret, keys, personal access tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users in the v2 API: how service users are made, changed, switched off and removed, and how humans differ."""
+"""Users in the v2 API: how service accounts are made, changed, switched off and removed, and how humans differ."""
 
 from __future__ import annotations
 

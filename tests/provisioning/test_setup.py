@@ -177,7 +177,7 @@ def test_what_others_created_is_used_and_outlives_teardown(desk: Desk, workshop:
     assert desk.holders(project.id) == [reader.id]
     removed = desk.tear_down()
     assert {(r.what, r.stays) for r in removed.items} == {
-        ("service user", False),
+        ("service account", False),
         ("PAT of", False),
         ("role for", False),
         ("application", False),
@@ -405,7 +405,7 @@ def _assignment(desk: Desk, workshop: Workshop) -> dict[str, Any]:
 
 
 TAKEN: list[tuple[str, Callable[[Desk, Workshop], dict[str, Any]], str, str, int]] = [  # the last: how many were made
-    ("CreateUser", _user, "service user {0.visitor_name}", "--visitor-name", 1),
+    ("CreateUser", _user, "service account {0.visitor_name}", "--visitor-name", 1),
     ("CreateProject", _project, "project {0.project_name}", "--project-name", 2),
     ("AddProjectRole", _role, "role read:messages", "--role", 3),
     ("CreateApplication", _application, "application {0.app_name}", "--app-name", 3),

@@ -68,7 +68,7 @@ def project_grant(desk: Desk, workshop: Workshop) -> str:
     other = workshop.organization()
     ids = {"projectId": desk.state.project_id, "grantedOrganizationId": other.id}
     desk.api.do("ProjectService/CreateProjectGrant", **ids, roleKeys=[ROLE])
-    return f"project grant to {other.name} ({other.id})"
+    return f"Project Grant to {other.name} ({other.id})"
 
 
 def pat(desk: Desk, workshop: Workshop) -> str:

@@ -1,4 +1,4 @@
-"""The OAuth endpoints for tests: introspect as an application, get a token as a service user, sign a JWT."""
+"""The OAuth endpoints for tests: introspect as an application, get a token as a service account, sign a JWT."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAT_FORM = (277, ["alg", "enc", "iv", "kid", "tag"], [142, 43, 16, 50, 22])
 ACCESS_FORM = (288, ["alg", "enc", "iv", "tag"], [120, 43, 16, 83, 22])
 
 GetToken = Callable[..., str]
-"""Gets an access token of a service user with these scopes."""
+"""Gets an access token of a service account with these scopes."""
 
 
 def roles_of(project: Project) -> str:

@@ -65,7 +65,7 @@ class Planter:
         return dataclasses.replace(self.settings, client_id=made["clientId"], client_secret=made["clientSecret"])
 
     def key_file(self, folder: Path, user_id: str = READER.id, *, expires: str = "9999-12-31T23:59:59Z") -> Path:
-        """Write a new key of a service user into a file that only its owner can read."""
+        """Write a new key of a service account into a file that only its owner can read."""
         made = self.user("AddKey", user_id, expirationDate=expires)
         file = folder / f"{made['keyId']}.json"
         file.touch(0o600)
@@ -73,7 +73,7 @@ class Planter:
         return file
 
     def tokens(self, *scopes: str, jwt: bool = False, host: str | None = None) -> dict[str, Any]:
-        """What client_credentials give a service user who has no role."""
+        """What client_credentials give a service account who has no role."""
         name = f"svc-{secrets.token_hex(4)}"
         kind = "ACCESS_TOKEN_TYPE_JWT" if jwt else "ACCESS_TOKEN_TYPE_BEARER"
         made = requests.post(

@@ -75,7 +75,7 @@ class Pat:
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """A service user. Where the instance appends a domain, the login name is longer than ``username``."""
+    """A service account. Where the instance appends a domain, the login name is longer than ``username``."""
 
     id: str
     username: str
@@ -152,7 +152,7 @@ class Workshop:
         return decoded(made["keyDetails"])
 
     def user(self, *, organization: Organization | None = None, pat: bool = True, **fields: Any) -> User:
-        """A service user, with a PAT that never expires unless ``pat`` is false."""
+        """A service account, with a PAT that never expires unless ``pat`` is false."""
         owner, username = organization or self.home, self.name("user")
         made = self.admin.do(
             "UserService/CreateUser",
@@ -163,7 +163,7 @@ class Workshop:
         return User(id=made, username=username, name=f"Bot {username}", organization=owner, first_pat=first_pat)
 
     def jwt_user(self) -> User:
-        """A service user whose access tokens are JWTs, which takes the v1 API."""
+        """A service account whose access tokens are JWTs, which takes the v1 API."""
         username = self.name("jwt-user")
         body = {"userName": username, "name": f"Bot {username}", "accessTokenType": "ACCESS_TOKEN_TYPE_JWT"}
         made = self.admin.rest("POST", "/management/v1/users/machine", body, x_zitadel_orgid=self.home.id)
@@ -181,7 +181,7 @@ class Workshop:
         return secret
 
     def user_key(self, user: User, expires: str | None = None) -> KeyFile:
-        """The key file of a new key of this service user."""
+        """The key file of a new key of this service account."""
         made = self.admin.do("UserService/AddKey", userId=user.id, expirationDate=expires or later(days=1))
         return decoded(made["keyContent"])
 
@@ -197,7 +197,7 @@ class Workshop:
         return made
 
     def administrator(self, role: str | None, *, of: Organization | None = None) -> User:
-        """A service user with a PAT in the home organization, with an administrator role in one."""
+        """A service account with a PAT in the home organization, with an administrator role in one."""
         user = self.user()
         if role:
             self.make_administrator(user.id, role, organizationId=(of or self.home).id)

@@ -18,7 +18,7 @@ COMMANDS = {  # name: module, and the summary and the group in `zdemo --help`
     "init": ("zdemo.cli.init", "Write a first .env, for the emulator or for your ZITADEL.", FIRST),
     "serve": ("zdemo.cli.serve", "Run the API: three routes, guarded by token introspection.", API),
     "call": ("zdemo.cli.call", "Send one request to an API, and explain the response.", API),
-    "token": ("zdemo.cli.token", "Get an access token of a service user, and print it.", API),
+    "token": ("zdemo.cli.token", "Get an access token of a service account, and print it.", API),
     "verify": ("zdemo.cli.verify", "Grade any API that takes bearer tokens, in any language.", API),
     "introspect": ("zdemo.cli.introspect", "Ask ZITADEL about a token, and explain the answer.", TOKENS),
     "doctor": ("zdemo.cli.doctor", "Find out what is wrong, and how to fix it.", TOKENS),

@@ -77,10 +77,10 @@ def setup(
         str, typer.Option(metavar="NAME", help="The API application.", rich_help_panel=CREATED)
     ] = "zdemo-api",
     reader_name: Annotated[
-        str, typer.Option(metavar="NAME", help="The service user with the role.", rich_help_panel=CREATED)
+        str, typer.Option(metavar="NAME", help="The service account with the role.", rich_help_panel=CREATED)
     ] = "zdemo-reader",
     visitor_name: Annotated[
-        str, typer.Option(metavar="NAME", help="The service user without the role.", rich_help_panel=CREATED)
+        str, typer.Option(metavar="NAME", help="The service account without the role.", rich_help_panel=CREATED)
     ] = "zdemo-visitor",
     env_file: EnvFile = None,
     as_json: Json = False,

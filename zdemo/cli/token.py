@@ -1,4 +1,4 @@
-"""``zdemo token``: print an access token of a service user, and nothing else, on standard output."""
+"""``zdemo token``: print an access token of a service account, and nothing else, on standard output."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def token(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="The service user's client ID, which is its login name. Default: ZDEMO_USER_CLIENT_ID.",
+            help="The service account's client ID, which is its login name. Default: ZDEMO_USER_CLIENT_ID.",
             show_default=False,
             rich_help_panel=SETTINGS_GROUP,
         ),
@@ -72,7 +72,7 @@ def token(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="A key file of the service user, instead of the two above. Default: ZDEMO_USER_KEY_FILE.",
+            help="A key file of the service account, instead of the two above. Default: ZDEMO_USER_KEY_FILE.",
             show_default=False,
             rich_help_panel=SETTINGS_GROUP,
         ),
@@ -92,7 +92,7 @@ def token(
         typer.Option("--json", help="Print token, type, lifetime and scope as JSON.", rich_help_panel=OUTPUT_GROUP),
     ] = False,
 ) -> int:
-    """Get an access token of a service user, and print it.
+    """Get an access token of a service account, and print it.
 
     It requests the scopes that put the user's name, the roles and the project of ZITADEL_PROJECT_ID into the token;
     docs/commands.md lists them.

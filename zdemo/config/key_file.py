@@ -1,4 +1,4 @@
-"""Key files: an API application's, for private_key_jwt, and a service user's, for the JWT profile."""
+"""Key files: an API application's, for private_key_jwt, and a service account's, for the JWT profile."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class _Kind:
     def new_key(self) -> str:
         """How to get such a file."""
         return (
-            f"create a key on the {self.owner}'s page in ZITADEL, save the JSON that it shows, and set {self.setting} "
-            "to that file"
+            f"create a key on the {self.owner}'s page in ZITADEL (Keys, New), save the JSON that it shows, and set "
+            f"{self.setting} to that file"
         )
 
 
@@ -47,7 +47,7 @@ APPLICATION = _Kind(
     type="application", owner="API application", article="an", id_name="clientId", setting="ZITADEL_KEY_FILE"
 )
 SERVICE_USER = _Kind(
-    type="serviceaccount", owner="service user", article="a", id_name="userId", setting="ZDEMO_USER_KEY_FILE"
+    type="serviceaccount", owner="service account", article="a", id_name="userId", setting="ZDEMO_USER_KEY_FILE"
 )
 KINDS = (APPLICATION, SERVICE_USER)
 NEW_KEY = APPLICATION.new_key
@@ -70,7 +70,7 @@ class ApplicationKey:
 
 @dataclass(frozen=True, kw_only=True)
 class UserKey:
-    """A service user's private key (PEM), its ID, and the user's. ``expires_at`` (epoch seconds) may be unknown."""
+    """A service account's private key (PEM), its ID, and the user's. ``expires_at`` (epoch seconds) may be unknown."""
 
     user_id: str
     key_id: str
@@ -94,7 +94,7 @@ def read_key_file(text: str, folder: Path) -> tuple[ApplicationKey, str]:
 
 
 def read_user_key_file(text: str, folder: Path) -> tuple[UserKey, str]:
-    """Return the service user's key behind a path, and a warning or an empty string, as ``read_key_file`` does."""
+    """Return the service account's key behind a path, and a warning or an empty string, as ``read_key_file`` does."""
     content, path, warning = _found(text, folder, SERVICE_USER)
     return user_key(content, path), warning
 
@@ -143,7 +143,7 @@ def application_key(content: bytes, path: Path = Path()) -> ApplicationKey:
 
 
 def user_key(content: bytes, path: Path = Path()) -> UserKey:
-    """Return the key in the content of a key file. Raises InvalidValue if it is not a service user's key file."""
+    """Return the key in the content of a key file. Raises InvalidValue if it is not a service account's key file."""
     values = _values(content, SERVICE_USER)
     return UserKey(
         user_id=values["userId"],

@@ -41,10 +41,10 @@ PAT=
 # The token of a user who does not have the role.
 ZDEMO_VISITOR_PAT=
 
-# The client credentials of a service user, for `zdemo token`. The client ID is the login name.
+# The client credentials of a service account, for `zdemo token`. The client ID is the login name.
 # ZDEMO_USER_CLIENT_ID=
 # ZDEMO_USER_CLIENT_SECRET=
-# A service user's key file. It wins over the two above.
+# A service account's key file. It wins over the two above.
 # ZDEMO_USER_KEY_FILE=user-key.json
 
 # An administrator's token, for `zdemo role`, `zdemo doctor` and the page. Set it while you use it.

@@ -161,7 +161,7 @@ class Settings(ZitadelSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class UserSettings(ZitadelSettings):
-    """The credentials of a service user, and where they get a token.
+    """The credentials of a service account, and where they get a token.
 
     With a ``key`` there are no client ID and secret. ``application`` are the client ID and secret of the API
     application, as far as they are set: they are easily mistaken for the user's. ``variables`` are the settings or
@@ -188,11 +188,11 @@ class UserSettings(ZitadelSettings):
         key, warning = reader.optional(USER_KEY_FILE, lambda text: read_user_key_file(text, folder), nothing)
         client_id = client_secret = ""
         if USER_KEY_FILE not in environment:
-            what = f"the client ID of a service user, which is its login name; or set {USER_KEY_FILE}"
+            what = f"the client ID of a service account, which is its login name; or set {USER_KEY_FILE}"
             client_id = reader.required(USER_ID, credential, what)
             if with_secret:
                 client_secret = reader.required(
-                    USER_SECRET, credential, f"the client secret of the service user; {FROM_INPUT}"
+                    USER_SECRET, credential, f"the client secret of the service account; {FROM_INPUT}"
                 )
         settings = cls(
             issuer=zitadel.issuer,

@@ -92,7 +92,7 @@ def _tear_down(client: ManagementClient, files: SetupFiles, report: Reporter) ->
         tear_down(files, plan_teardown(client, files), report)
     except ZdemoError as error:
         raise ZdemoError(
-            error.message, hint=f"remove what is left in ZITADEL's console: its name begins with {PREFIX}"
+            error.message, hint=f"remove what is left in the Management Console: its name begins with {PREFIX}"
         ) from error
 
 

@@ -46,7 +46,7 @@ class ResponseCase:
     @property
     def client(self) -> str:
         """Who authenticates with a request for this."""
-        return "service user" if self.path == TOKEN_PATH else "API application"
+        return "service account" if self.path == TOKEN_PATH else "API application"
 
     @property
     def seen(self) -> Lines:
@@ -83,7 +83,7 @@ class ClientCase:
 
 @dataclass(frozen=True, kw_only=True)
 class UserCase:
-    """A response of the token endpoint that refuses a service user."""
+    """A response of the token endpoint that refuses a service account."""
 
     answer: Response
     settings: UserSettings

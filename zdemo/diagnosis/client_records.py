@@ -15,8 +15,8 @@ WRONG_SECRET = "CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotat
 COPY_SECRET = "copy CLIENT_SECRET again from where it is kept (64 characters)"  # noqa: S105  # likewise
 NEW_SECRET = "".join(
     (
-        "only if the secret is lost: generate a new client secret on the application's page and set CLIENT_SECRET to ",
-        "it; that breaks other deployments of the application",
+        "only if the secret is lost: press Regenerate Client Secret on the application's page and set CLIENT_SECRET ",
+        "to the new one; that breaks other deployments of the application",
     )
 )
 NEW_KEY = "create a new key on the application's page and set ZITADEL_KEY_FILE to its file"
@@ -113,7 +113,7 @@ def _inactive(app: Application, records: ClientRecords, case: ClientCase) -> Fin
             return Finding(
                 id=f"client.{kind}_inactive",
                 cause=f"{case.refused}: the {kind} {quoted(found.name, 60)}{number}{of} is inactive (deactivated)",
-                fix=(f"reactivate the {kind}: {where} in ZITADEL's console, Actions, Reactivate",),
+                fix=(f"reactivate the {kind}: {where} in the Management Console, Actions, Reactivate",),
             )
     return None
 

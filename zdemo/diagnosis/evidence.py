@@ -39,7 +39,7 @@ class Evidence:
 
     ``asked``: probes were sent at all; else only the introspection itself is known.
     ``assignments`` and ``signature_fits`` (of a JWT) are ``None`` when they are unknown; ``assignments_from`` names
-    the token that ZITADEL was asked with. ``own_rights`` are the manager roles of the token's user, which make an
+    the token that ZITADEL was asked with. ``own_rights`` are the administrator roles of the token's user, which make an
     administrator, and ``admin_pat_rights`` those of ZITADEL_ADMIN_PAT's; ``is_admin_pat``: both are one token.
     ``clock_ahead_seconds`` is how far this machine's clock is ahead of
     ZITADEL's. The records are what an administrator's PAT showed at ``looked_up_at`` (epoch seconds), or ``None``.

@@ -162,7 +162,7 @@ def _session_api(case: InactiveCase) -> Finding | None:
         cause="this is a Session API token (from CreateSession), not an access token: no API accepts it",
         likely=not proven,
         seen=(line,) if proven else (),
-        fix=("use a PAT of a service user, or an OIDC access token",),
+        fix=("use a PAT of a service account, or an OIDC access token",),
     )
 
 

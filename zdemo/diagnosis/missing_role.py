@@ -69,7 +69,7 @@ def _administrators(case: RoleCase) -> Finding | None:
         id="role.administrators_token",
         cause=f"the token is valid, but it is an administrator's ({what}), without the role {case.role}; "
         "an administrator's token should not be sent to APIs",
-        fix=("set PAT to the token of a service user who has the role",),
+        fix=("set PAT to the token of a service account that has the role",),
         otherwise=("zdemo setup  (creates such a user and its token, if there is none)",),
     )
 
@@ -142,7 +142,7 @@ def _not_granted(case: RoleCase) -> Finding | None:
         id="role.not_granted",
         cause=f"the token is valid, but the role {case.role} is not granted to its user, who {has}{missing}",
         fix=(case.grant,),
-        otherwise=(f"{assigns}add it to the project grant: the project's page, Grants",) if assigns else (),
+        otherwise=(f"{assigns}add it to the Project Grant: the project's page, Project Grants",) if assigns else (),
     )
 
 
@@ -154,9 +154,9 @@ def _missing_from_project_grant(case: RoleCase) -> str:
     number, name = (quoted(text, 60) for text in guest.organization)
     project = f"project {quoted(guest.project.name, 60)}"
     lacks = (
-        f"the project grant of {project} to it lacks the role"
+        f"the Project Grant of {project} to it lacks the role"
         if guest.grant
-        else f"{project} has no project grant for it"
+        else f"{project} has no Project Grant for it"
     )
     return f". The user is of the organization {name} ({number}): {lacks}"
 

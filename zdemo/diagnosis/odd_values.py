@@ -23,7 +23,7 @@ PAGE = "the application's page in ZITADEL"
 SAME = (  # two variables, why they differ, and whether nothing works when they do not
     ("CLIENT_SECRET", "PAT", "a client secret is not a token", True),
     ("CLIENT_SECRET", "ZITADEL_ADMIN_PAT", "a client secret is not a token", True),
-    ("CLIENT_SECRET", USER_SECRET, "one is the API application's, the other a service user's", False),
+    ("CLIENT_SECRET", USER_SECRET, "one is the API application's, the other a service account's", False),
     ("CLIENT_ID", "CLIENT_SECRET", "a client ID is not its secret", True),
     ("CLIENT_ID", "PAT", "a client ID is not a token", True),
     ("CLIENT_ID", "ZITADEL_PROJECT_ID", "a client ID is not a project's ID", True),
@@ -113,14 +113,14 @@ def _pairs(values: Mapping[str, str]) -> Iterator[OddValue]:
 
 
 def finding_for_users_secret(values: Mapping[str, str]) -> Finding | None:
-    """Return that a client secret that ZITADEL refuses is the service user's; ``None`` when it is another value."""
+    """Return that a client secret that ZITADEL refuses is the service account's; ``None`` when it is another value."""
     secret = values.get("CLIENT_SECRET", "").strip()
     if not secret or secret != values.get(USER_SECRET, "").strip():
         return None
     return Finding(
         id="client.misplaced",
         cause=f"ZITADEL refuses the API application's credentials: CLIENT_SECRET and {USER_SECRET} hold the same "
-        "value, which is a service user's",
+        "value, which is a service account's",
         likely=True,
         fix=(f"set CLIENT_SECRET to {RIGHT['CLIENT_SECRET']}",),
     )
@@ -138,7 +138,7 @@ def _client_id(values: Mapping[str, str]) -> Iterator[OddValue]:
     same = text in [value for name, value in values.items() if name != "CLIENT_ID"]
     if not text or usual or paste_error(text) or are_swapped(values) or same:
         return
-    what = "CLIENT_ID does not look like a client ID (18 digits): perhaps it is a service user's login name"
+    what = "CLIENT_ID does not look like a client ID (18 digits): perhaps it is a service account's login name"
     if is_rounded(text):
         what = "CLIENT_ID was rounded by a spreadsheet or by JSON: its last digits are missing"
     if (kind := _kind(values, "CLIENT_ID")) in (PAT, SECRET):

@@ -1,4 +1,4 @@
-"""Why ZITADEL's token endpoint gives a service user no token: it says why for a secret, and never for a key."""
+"""Why ZITADEL's token endpoint gives a service account no token: it says why for a secret, and never for a key."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SIGNER = "the user's key"
 LOST_ON_THE_WAY = ("grant_type missing", "assertion missing", "client_id or client_assertion must be provided")
 KEY_REFUSED = ("invalid_grant", "server_error", "invalid_request", "invalid_client")  # the second before v4.14
 NEW_SECRET = (  # a step of a fix
-    "only if it is lost: generate a new one on the user's page, which breaks every program that uses the present one"  # noqa: S105  # a sentence
+    "only if it is lost: press Actions, Generate Client Secret on the user's page; it breaks programs with the old one"  # noqa: S105  # a sentence
 )
 
 
 def finding_for_refused_user(case: UserCase) -> Finding | None:
-    """Return why ZITADEL refuses a service user; ``None`` if the answer is not such a refusal of ZITADEL."""
+    """Return why ZITADEL refuses a service account; ``None`` if the answer is not such a refusal of ZITADEL."""
     body = case.answer.json_object()
     error, description = str(body.get("error", "")), str(body.get("error_description", ""))
     if description == USER_NOT_ACTIVE:
@@ -79,7 +79,7 @@ def _refused_secret(case: UserCase, description: str) -> Finding | None:
 
 def _unknown(case: UserCase) -> Finding:
     variable, client_id = case.settings.variables[0], case.settings.client_id
-    right = f"set {variable} to the login name of a service user: its page in ZITADEL shows it as Client ID"
+    right = f"set {variable} to the login name of a service account: its page in ZITADEL shows it as Client ID"
     if client_id == case.settings.application[0]:
         return Finding(
             id="user.is_application",
@@ -90,14 +90,14 @@ def _unknown(case: UserCase) -> Finding:
     if ID_DIGITS.fullmatch(client_id) or OLD_CLIENT_ID.fullmatch(client_id):
         return Finding(
             id="user.is_id",
-            cause=f"{variable} is the ID of a user or an application; ZITADEL knows a service user here only by its "
+            cause=f"{variable} is the ID of a user or an application; ZITADEL knows a service account here only by its "
             "login name",
             likely=True,
             fix=(right,),
         )
     return Finding(
         id="user.unknown",
-        cause=f"{case.settings.issuer} has no service user with the login name {quoted(client_id, 60)}",
+        cause=f"{case.settings.issuer} has no service account with the login name {quoted(client_id, 60)}",
         candidates=(
             "it is misspelled, or is the user's display name",
             "the login name ends with @ and the organization's domain",

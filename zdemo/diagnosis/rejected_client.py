@@ -79,7 +79,7 @@ def _not_as_zitadel_refuses(case: ClientCase) -> Finding | None:
 
 
 def _service_user(case: ClientCase) -> Finding | None:
-    """Find a service user's login name and secret: the token endpoint accepts only those (RFC 6749 §4.4)."""
+    """Find a service account's login name and secret: the token endpoint accepts only those (RFC 6749 §4.4)."""
     reply = case.evidence.answer(Probe.OWN_PAIR_AT_TOKEN_ENDPOINT)
     if reply is None:
         return None
@@ -87,13 +87,13 @@ def _service_user(case: ClientCase) -> Finding | None:
     accepted = reply.status == 200 and "access_token" in reply.json_object()
     if not accepted and not description.startswith((SERVICE_USER, USER_NOT_ACTIVE)):
         return None
-    what = "accepts them as a service user's" if accepted else f"answers {quoted(description)}"
+    what = "accepts them as a service account's" if accepted else f"answers {quoted(description)}"
     return Finding(
         id="client.is_service_user",
-        cause="CLIENT_ID and CLIENT_SECRET are those of a service user; introspection needs an API application's",
+        cause="CLIENT_ID and CLIENT_SECRET are those of a service account; introspection needs an API application's",
         seen=(("token endpoint", f"{what} ({reply.status})"),),
         fix=("set CLIENT_ID and CLIENT_SECRET to those of the API application: its page in the project shows the ID",),
-        otherwise=("only if it has no secret yet, or the secret is lost: generate a new one there",),
+        otherwise=("only if it has no secret yet, or the secret is lost: press Regenerate Client Secret there",),
     )
 
 

@@ -101,7 +101,7 @@ class RoleCase:
     @property
     def add(self) -> str:
         """The step that defines the role in the project."""
-        return f"add the role {self.role} in ZITADEL's console: Projects, the API's project, Roles, New"
+        return f"add the role {self.role} in the Management Console: Projects, the API's project, Roles, New"
 
     @property
     def add_and_grant(self) -> tuple[str, ...]:

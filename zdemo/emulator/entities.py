@@ -149,7 +149,7 @@ class Metadata(Entity):
 
 @dataclass(kw_only=True)
 class User(Entity):
-    """A service user (``machine``) or a human; ``state`` is ``ACTIVE``, ``INACTIVE`` or ``LOCKED``."""
+    """A service account (``machine``) or a human; ``state`` is ``ACTIVE``, ``INACTIVE`` or ``LOCKED``."""
 
     organization_id: str
     username: str

@@ -28,7 +28,7 @@ def application_key_file(application: Application, key: PublicKey, private: str)
 
 
 def user_key_file(user: User, key: PublicKey, private: str, expires: str) -> str:
-    """Return the key file of a service user; ``expires`` is the key's time in RFC 3339's form."""
+    """Return the key file of a service account; ``expires`` is the key's time in RFC 3339's form."""
     return _json(type="serviceaccount", keyId=key.id, key=private, expirationDate=expires, userId=user.id)
 
 

@@ -25,7 +25,7 @@ AUTHORIZATION_ID = "353545601680083457"
 
 @dataclass(frozen=True, kw_only=True)
 class KnownUser:
-    """A service user with a personal access token that never expires; ``roles`` are those in the project.
+    """A service account with a personal access token that never expires; ``roles`` are those in the project.
 
     With a client secret, it can also get access tokens.
     """

@@ -1,6 +1,6 @@
 """private_key_jwt: an API application authenticates with a signed JWT (RFC 7523 §2.2, OpenID Connect Core §9).
 
-A service user asks for a token with the same JWT, signed with a key of its own (RFC 7523 §2.1).
+A service account asks for a token with the same JWT, signed with a key of its own (RFC 7523 §2.1).
 
 ZITADEL accepts an assertion whose ``iat`` is at most one second ahead of its clock and at most an hour old, and whose
 ``exp`` has not come, as often as it is sent. So one assertion serves every request for some minutes: signing costs

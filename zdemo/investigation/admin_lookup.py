@@ -158,7 +158,7 @@ class AdminLookup:
         return GuestRecords(organization=organization, project=project, grant=grant)
 
     def rights(self) -> tuple[str, ...] | None:
-        """Return the manager roles of the administrator's PAT."""
+        """Return the administrator roles of the administrator's PAT."""
         try:
             return manager_roles(self._client)
         except ZdemoError:

@@ -99,7 +99,7 @@ class Prober:
                 return None, {Probe.ASSIGNMENTS: reply} if reply else {}
 
     def own_rights(self) -> tuple[str, ...]:
-        """Return the manager roles of the token's user, by the token itself; empty when ZITADEL does not say."""
+        """Return the administrator roles of the token's user, by the token itself; empty when ZITADEL does not say."""
         if not self.has_time:
             return ()
         with self._own_management() as client:
@@ -127,7 +127,7 @@ class Prober:
         return self._introspect(random_token(), authorization=basic_credentials(client_id, secrets.token_hex(32)))
 
     def _own_pair_at_token_endpoint(self) -> Response:
-        """Send the credentials where only a service user's are accepted (RFC 6749 §4.4); a token is discarded."""
+        """Send the credentials where only a service account's are accepted (RFC 6749 §4.4); a token is discarded."""
         own = basic_credentials(self._settings.client_id, self._settings.client_secret)
         form = {"grant_type": "client_credentials", "scope": "openid"}
         return self._send("POST", TOKEN_PATH, headers={"Authorization": own}, form=form)

@@ -1,4 +1,4 @@
-"""Ask ZITADEL's token endpoint for a service user's access token, and find out why it gives none."""
+"""Ask ZITADEL's token endpoint for a service account's access token, and find out why it gives none."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Auth(StrEnum):
 class User:
     """A user; a row of a role assignment has ``id`` and ``login_name`` only.
 
-    ``state`` is ZITADEL's word without its prefix, such as ``ACTIVE``; ``machine`` is true for a service user.
+    ``state`` is ZITADEL's word without its prefix, such as ``ACTIVE``; ``machine`` is true for a service account.
     """
 
     id: str

@@ -248,7 +248,7 @@ def _users(client: ManagementClient, *queries: dict[str, Any]) -> Iterator[User]
 def create_service_user(
     client: ManagementClient, *, user_id: str, organization_id: str, username: str, description: str
 ) -> None:
-    """Create a service user with a chosen ID."""
+    """Create a service account with a chosen ID."""
     machine = {"name": username, "description": description}
     body = {"userId": user_id, "organizationId": organization_id, "username": username, "machine": machine}
     client.call(USER_SERVICE, "CreateUser", body)
@@ -275,7 +275,7 @@ def lock_user(client: ManagementClient, user_id: str) -> None:
 
 
 def create_user_secret(client: ManagementClient, user_id: str) -> str:
-    """Return a new client secret of a service user; the old one stops working at once."""
+    """Return a new client secret of a service account; the old one stops working at once."""
     return _shown(client.call(USER_SERVICE, "AddSecret", {"userId": user_id}), "clientSecret")
 
 
@@ -287,7 +287,7 @@ def list_pats(client: ManagementClient, user_id: str) -> tuple[Credential, ...]:
 
 
 def list_user_keys(client: ManagementClient, user_id: str) -> tuple[Credential, ...]:
-    """Return the keys of a service user."""
+    """Return the keys of a service account."""
     rows = client.rows(USER_SERVICE, "ListKeys", {"filters": [{"userIdFilter": {"id": user_id}}]}, "result")
     return tuple(map(read_credential, rows))
 

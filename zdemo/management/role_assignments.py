@@ -154,7 +154,7 @@ def _grant(
 
 
 def _add(client: ManagementClient, assignments: tuple[RoleAssignment, ...], role: str) -> ChangeOutcome | None:
-    """Add the role to an assignment; ``None`` when its owners may not grant it: their project grants lack the role."""
+    """Add the role to an assignment; ``None`` when its owners may not grant it: their Project Grants lack the role."""
     for assignment in sorted(assignments, key=lambda a: not a.active):
         try:
             set_assignment_roles(client, assignment.id, [*assignment.role_keys, role])

@@ -185,7 +185,7 @@ def _pat_id(order: _Order) -> str:
         return order.user.pat_id
     raise ZdemoError(
         f"the user has {len(known)} PATs, and ZITADEL does not say which of them this is",
-        hint="delete it in ZITADEL's console",
+        hint="delete it in the Management Console",
     )
 
 
@@ -196,7 +196,7 @@ def _create_pat(order: _Order) -> Done:
             409,
             "deleted_for_good",
             "ZITADEL does not restore a deleted PAT, and a new one has another text",
-            hint="create one with zdemo setup, or in ZITADEL's console, and restart zdemo serve",
+            hint="create one with zdemo setup, or in the Management Console, and restart zdemo serve",
         )
     _control(order.context).restore_pats(order.user.id)
     shown = _until_active(order, is_active=True)

@@ -58,7 +58,7 @@ def _check_project(current: CurrentState) -> None:
     if not project.active:
         raise _conflict(
             f"the project {project.name} is deactivated: ZITADEL refuses the credentials of its applications",
-            "activate it in ZITADEL's console, or choose another --project-name",
+            "activate it in the Management Console, or choose another --project-name",
         )
 
 
@@ -80,7 +80,7 @@ def _check_application(application: Application, current: CurrentState) -> None:
     if not application.active:
         raise _conflict(
             f"the application {name} is deactivated: ZITADEL refuses its credentials",
-            "reactivate it in ZITADEL's console, or choose another --app-name",
+            "reactivate it in the Management Console, or choose another --app-name",
         )
     if auth and application.auth is not auth and not current.owns(application):
         raise _conflict(
@@ -104,9 +104,9 @@ def _check_user(current_user: CurrentUser, current: CurrentState) -> None:
     if user.state != "ACTIVE":
         verb = "unlock" if user.state == "LOCKED" else "reactivate"
         raise _conflict(
-            f"the service user {user.username} is {'locked' if user.state == 'LOCKED' else 'deactivated'}",
-            f"{verb} it in ZITADEL's console and run setup again, which creates a new PAT (the old ones stay dead); or "
-            f"choose another {option}",
+            f"the service account {user.username} is {'locked' if user.state == 'LOCKED' else 'deactivated'}",
+            f"{verb} it in the Management Console and run setup again, which creates a new PAT (the old ones stay "
+            f"dead); or choose another {option}",
         )
 
 

@@ -21,7 +21,7 @@ class CredentialState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class UserFields:
-    """The names of what belongs to one service user: fields of the state, a setting and an option."""
+    """The names of what belongs to one service account: fields of the state, a setting and an option."""
 
     user_id: str
     pats: str
@@ -43,7 +43,7 @@ VISITOR = UserFields(user_id="visitor_id", pats="visitor_pats", setting="ZDEMO_V
 
 @dataclass(frozen=True, kw_only=True)
 class CurrentUser:
-    """One of the two service users; ``name`` is the one that was asked for.
+    """One of the two service accounts; ``name`` is the one that was asked for.
 
     ``lost``: the IDs of PATs that cannot be used: their texts were lost, or they are dead. ``elsewhere``: how many
     others setup issued before; they may be in use.
@@ -85,7 +85,7 @@ class CurrentState:
 
     @property
     def users(self) -> tuple[CurrentUser, CurrentUser]:
-        """Both service users, the reader first."""
+        """Both service accounts, the reader first."""
         return self.reader, self.visitor
 
     @property

@@ -27,7 +27,7 @@ class Action(StrEnum):
 class ObjectKind(StrEnum):
     """What a step is about, as the table names it."""
 
-    USER = "service user"
+    USER = "service account"
     PROJECT = "project"
     ROLE = "role"
     APPLICATION = "application"

@@ -52,7 +52,7 @@ class Recorded:
             if user_id:
                 user = self._users.get(fields)
                 yield Item(
-                    what="service user",
+                    what="service account",
                     name=_named(user.username if user else "", user_id),
                     note="with its PATs and roles",
                     found=user is not None,
@@ -142,7 +142,7 @@ class Recorded:
         grants, _ = resources.list_project_grants(client, project_id)
         for grant in grants:
             name = _named(grant.organization_name or "the organization", grant.organization_id)
-            yield Item(what="project grant", name=f"to {name}")
+            yield Item(what="Project Grant", name=f"to {name}")
 
     def _assignments_of_others(self) -> Iterator[Item]:
         """Yield the role assignments that go, except those that setup or ``zdemo role`` can have made."""

@@ -36,7 +36,7 @@ def _create_user(context: Context, step: PlanStep) -> None:
         username=user.name,
         description=DESCRIPTION,
     )
-    context.tell_created(f"service user {user.name}", user_id)
+    context.tell_created(f"service account {user.name}", user_id)
 
 
 def _create_project(context: Context, step: PlanStep) -> None:

@@ -107,7 +107,7 @@ FINDERS: Mapping[ObjectKind, Callable[[Context, PlanStep], Taker | None]] = {
     ObjectKind.ASSIGNMENT: _assignment,
 }
 OBJECTS: Mapping[ObjectKind, tuple[str, str]] = {  # the words for each, and the option that chooses another name
-    ObjectKind.USER: ("service user", ""),
+    ObjectKind.USER: ("service account", ""),
     ObjectKind.PROJECT: ("project", "--project-name"),
     ObjectKind.ROLE: ("role", "--role"),
     ObjectKind.APPLICATION: ("application", "--app-name"),

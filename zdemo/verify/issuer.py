@@ -19,7 +19,7 @@ AUDIENCE_SCOPE = "urn:zitadel:iam:org:project:id:{}:aud"
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """A service user of this run and its token."""
+    """A service account of this run and its token."""
 
     user_id: str
     token: str = field(repr=False)

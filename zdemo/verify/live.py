@@ -123,7 +123,7 @@ class LiveIssuer:
                 except ZdemoError as failure:
                     failures.append(failure)
         if failures:
-            hint = f"remove what is left in ZITADEL's console: its name begins with {self._name}"
+            hint = f"remove what is left in the Management Console: its name begins with {self._name}"
             raise ZdemoError(failures[0].message, hint=hint) from failures[0]
 
     def _user(self, project_id: str, roles: tuple[str, ...]) -> str:

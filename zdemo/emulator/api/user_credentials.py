@@ -95,7 +95,7 @@ def remove_key(call: Call) -> Answer:
 
 @SERVICE.method("AddPersonalAccessToken", userId=ID, expirationDate=Time(required=True))
 def add_personal_access_token(call: Call) -> Answer:
-    """Create a PAT of a service user, and show its text once."""
+    """Create a PAT of a service account, and show its text once."""
     expires = check_expiry(call)
     user = _user(call, FailedPrecondition("User could not be found", "COMMAND-Dggw2"))
     if not user.machine:

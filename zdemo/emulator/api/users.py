@@ -44,7 +44,7 @@ def details(entity: Entity, organization_id: str, *, created: bool = False) -> A
 
 
 def display_name(user: User) -> str:
-    """Return a human's display name; service users have none."""
+    """Return a human's display name; service accounts have none."""
     return "" if user.machine else str(user.human.get("profile", {}).get("displayName") or user.name)
 
 
@@ -128,7 +128,7 @@ _HUMAN = Message(
     metadata=Repeated(Sub(_METADATA)),
 )
 def create_user(call: Call) -> Answer:
-    """Create a service user or a human."""
+    """Create a service account or a human."""
     body = call.body
     human: Answer | None = body.get("human")
     machine: Answer = body.get("machine", {})

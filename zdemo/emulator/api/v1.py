@@ -35,7 +35,7 @@ _MACHINE: dict[str, FieldType] = {"name": ID, "description": Text(most=500), "ac
 
 @route("POST", "/management/v1/users/machine", "AddMachineUser", "user.write", userId=OPTIONAL, userName=ID, **_MACHINE)
 def add_machine_user(call: Call) -> Answer:
-    """Create a service user in the call's organization, also one whose access tokens are JWTs."""
+    """Create a service account in the call's organization, also one whose access tokens are JWTs."""
     body = call.body
     user = call.world.add_user(
         call.organization_id, body["userName"], body["name"], id=body.get("userId"), by=call.caller.id

@@ -1,4 +1,4 @@
-"""How applications and service users prove who they are: by a secret, or by an assertion (RFC 7523)."""
+"""How applications and service accounts prove who they are: by a secret, or by an assertion (RFC 7523)."""
 
 import hmac
 from collections.abc import Collection
@@ -116,7 +116,7 @@ def _why_not_active(world: World, client_id: object) -> str:
 def _other_object(world: World, client_id: str) -> str:
     """Return what else has the text that was given as a client ID."""
     if any(client_id in (user.id, user.username) for user in world.users.values()):
-        return "a service user, not an API application"
+        return "a service account, not an API application"
     kinds: dict[str, Collection[str]] = {"application": world.applications, "project": world.projects}
     found = (kind for kind, ids in kinds.items() if client_id in ids)
     return next((f"the ID of the {kind}, not a client ID" for kind in found), "unknown client")

@@ -1,4 +1,4 @@
-"""The token endpoint: the two grants of service users (RFC 6749 §4.4, RFC 7523 §2.1); no logins."""
+"""The token endpoint: the two grants of service accounts (RFC 6749 §4.4, RFC 7523 §2.1); no logins."""
 
 import hashlib
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def token(world: World, form: Form) -> Response:
 
 
 def _client_credentials(world: World, form: Form) -> Response:
-    """Issue a token to a service user with login name and secret."""
+    """Issue a token to a service account with login name and secret."""
     credentials = ClientCredentials.of_request(form)
     user = _user_with_login(world, credentials.client_id)
     if user is None:
@@ -71,7 +71,7 @@ def _client_credentials(world: World, form: Form) -> Response:
 
 
 def _jwt_bearer(world: World, form: Form) -> Response:
-    """Issue a token for an assertion that a service user's key signed."""
+    """Issue a token for an assertion that a service account's key signed."""
     assertion = form.last("assertion")
     if not assertion:
         raise OAuthError("invalid_request", "assertion missing")
