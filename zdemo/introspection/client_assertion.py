@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 from zdemo.config.key_file import ApplicationKey, UserKey
@@ -66,20 +65,15 @@ class ClientAssertion:
 
     def _sign(self, now: float) -> _Signed:
         import jwt  # loads cryptography, which only a key file needs
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         issued, expires = int(now) - CLOCK_LEEWAY_SECONDS, int(now) + LIFETIME_SECONDS
         subject = self._key.subject
         claims = {"iss": subject, "sub": subject, "aud": self._audience, "iat": issued, "exp": expires}
-        text = jwt.encode(claims, self._private_key, algorithm=ALGORITHM, headers={"kid": self._key.key_id})
+        pem = self._key.private_key.encode()  # it was checked when the key file was read
+        key = cast("RSAPrivateKey", load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True))
+        text = jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": self._key.key_id})
         return _Signed(text=text, since=issued, until=expires - CLOCK_LEEWAY_SECONDS)
-
-    @cached_property
-    def _private_key(self) -> RSAPrivateKey:
-        """The key, loaded once; it was checked when the key file was read."""
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-        pem = self._key.private_key.encode()
-        return cast("RSAPrivateKey", load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True))
 
 
 def audience_of(issuer: str) -> str:
