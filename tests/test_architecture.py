@@ -21,9 +21,9 @@ from tests.support import processes
 PACKAGE = Path(__file__).parents[1] / "zdemo"
 
 # A folder imports those of the rows above its own, never of its own row or below.
-# ``http.response`` is a leaf that errors carry, so it has a row of its own.
+# ``http.response`` is a leaf that errors carry, ``processes.forks`` one that all rooms use, so they have their own row.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("http.response",),
+    ("http.response", "processes.forks"),
     ("errors", "serving", "processes"),
     ("config",),
     ("http",),
@@ -58,6 +58,7 @@ HOMES: dict[str, set[str]] = {
     "granian": {"serving"},
     "setproctitle": {"serving"},
     "redis": {"introspection.shared.link"},
+    "uwsgidecorators": {"processes.forks"},
     "requests": {"http.transport", "http.deadline", "http.failures"},
     "urllib3": {"http.transport", "http.deadline", "http.failures"},
 }
@@ -93,7 +94,7 @@ OPEN_PACKAGES = {
     "verify",
 }
 
-GUARD_LOADS = {"errors", "config", "http", "introspection", "authorization", "guard"}
+GUARD_LOADS = {"errors", "config", "http", "introspection", "authorization", "guard", "processes"}
 GUARDS = {  # what each loads besides, and what belongs to the other
     "server": ({"server", "serving"}, {"starlette", "anyio", "fastapi"}),
     "asgi": ({"asgi"}, {"flask", "werkzeug"}),

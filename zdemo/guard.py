@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -21,15 +20,20 @@ from zdemo.introspection.cache import CachingIntrospector
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspector
 from zdemo.introspection.rate_limited_log import RateLimitedLog
+from zdemo.processes.forks import renewed_after_fork
 
 DEFAULT_THREADS = 128
 FORM = "application/x-www-form-urlencoded"
 LARGEST_FORM_BYTES = 64 * 1024  # that are searched for a second token
 
-# Its state is of this process alone: a forked one gets another. Not Python's shared one, which an app may seed.
-_random = random.Random()  # noqa: S311  # an ID need not be secret, only unlike all others
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_random.seed)
+
+class _Random(random.Random):
+    """A generator of this process alone, and not Python's shared one, which an app may seed."""
+
+    __init__ = renewed_after_fork(random.Random.__init__)
+
+
+_random = _Random()  # an ID need not be secret, only unlike all others
 
 
 @dataclass(frozen=True, kw_only=True)

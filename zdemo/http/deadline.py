@@ -10,13 +10,17 @@ import io
 import socket
 import threading
 import time
+from collections import deque
 from http.client import RemoteDisconnected
+from queue import Empty, Full
 from typing import Any, cast
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from zdemo.processes.forks import renewed_after_fork
 
 IDLE_SECONDS = 20  # shorter than the idle timeout of the usual proxies (nginx 75 s, cloud balancers 30 to 60 s)
 SHORTEST_TIMEOUT_SECONDS = 0.001  # a socket timeout of 0 would mean non-blocking
@@ -195,18 +199,41 @@ class _SecureConnection(_DeadlineMixin, HTTPSConnection):
     pass
 
 
+class _IdleConnections(deque[Any]):
+    """The queue of a pool, without the lock of urllib3's, which a thread that a forked process lacks may hold."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self._size = size
+
+    def get(self, **_: Any) -> Any:
+        try:
+            return self.pop()
+        except IndexError:
+            raise Empty from None
+
+    def put(self, connection: Any, **_: Any) -> None:
+        if len(self) >= self._size:
+            raise Full
+        self.append(connection)
+
+    qsize = deque.__len__
+
+
 class DeadlineAdapter(HTTPAdapter):
     """An adapter of requests whose ``send`` keeps ``timeout=urllib3.Timeout(total=seconds)`` as one deadline.
 
     A connection that was idle for ``idle_seconds`` is not used again.
     """
 
-    def __init__(self, *, idle_seconds: float = IDLE_SECONDS, **kwargs: Any) -> None:
+    @renewed_after_fork
+    def __init__(self, /, *, idle_seconds: float = IDLE_SECONDS, **kwargs: Any) -> None:
         plain = type("_Connection", (_Connection,), {"idle_seconds": idle_seconds})
         secure = type("_SecureConnection", (_SecureConnection,), {"idle_seconds": idle_seconds})
+        idle = {"QueueCls": _IdleConnections}
         self._pool_classes = {
-            "http": type("_Pool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
-            "https": type("_SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+            "http": type("_Pool", (HTTPConnectionPool,), {"ConnectionCls": plain, **idle}),
+            "https": type("_SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure, **idle}),
         }
         super().__init__(**kwargs)
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 
 from zdemo.introspection.clock import running_clock
+from zdemo.processes.forks import renewed_after_fork
 
 BRIEF_SECONDS = 0.1
 
@@ -39,6 +40,7 @@ class Bulkhead:
     grows with the number of those that wait, so that callers that came at once and in vain leave one by one.
     """
 
+    @renewed_after_fork
     def __init__(
         self,
         size: int,

@@ -30,6 +30,7 @@ from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import LONGEST_INACTIVE_SECONDS, Introspection, Source
 from zdemo.introspection.pacer import Pacer
 from zdemo.introspection.store import Entry, Store, bytes_for
+from zdemo.processes.forks import renewed_after_fork
 
 if TYPE_CHECKING:
     from zdemo.introspection.shared.answers import SharedAnswers
@@ -113,6 +114,7 @@ class CachingIntrospector:
     token. Hits need neither. ``shared`` are the answers that ``inner`` shares with other processes, if it does.
     """
 
+    @renewed_after_fork
     def __init__(  # noqa: PLR0913  # limits, clocks and collaborators, each given by name
         self,
         inner: PriorityIntrospector,

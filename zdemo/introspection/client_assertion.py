@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 from zdemo.config.key_file import ApplicationKey, UserKey
 from zdemo.config.origins import without_default_port
+from zdemo.processes.forks import renewed_after_fork
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -42,6 +43,7 @@ class _Signed:
 class ClientAssertion:
     """The assertion to send now. Thread-safe: of many callers one signs. ``clock`` returns epoch seconds."""
 
+    @renewed_after_fork
     def __init__(self, key: ApplicationKey | UserKey, issuer: str, *, clock: Callable[[], float] = time.time) -> None:
         self._key = key
         self._audience = audience_of(issuer)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+from zdemo.processes.forks import renewed_after_fork
+
 
 class Counters:
     """Counters since the start, and three gauges. Read the attributes at any time; change them under ``lock`` only.
@@ -11,6 +13,7 @@ class Counters:
     Hold ``lock`` for one addition only: the warm path takes it too.
     """
 
+    @renewed_after_fork
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.hits = 0  # requests that were answered from the cache

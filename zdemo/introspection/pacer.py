@@ -11,11 +11,13 @@ import time
 from collections.abc import Callable
 
 from zdemo.introspection.clock import running_clock
+from zdemo.processes.forks import renewed_after_fork
 
 
 class Pacer:
     """Makes callers take turns, at most ``per_second``. Nobody waits while fewer come. Thread-safe."""
 
+    @renewed_after_fork
     def __init__(
         self,
         per_second: float,

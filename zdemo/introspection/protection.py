@@ -34,6 +34,7 @@ from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
 from zdemo.introspection.refusals import names_our_client
+from zdemo.processes.forks import renewed_after_fork
 
 PROBE_PATIENCE_SECONDS = 0.25  # how long the caller whose token a probe carries waits for it
 SHORTEST_QUESTION_SECONDS = 0.05  # for one whose caller has waited for nearly all of its time
@@ -48,6 +49,7 @@ class ProtectedIntrospector:
     ``timeout_seconds`` is the most that ``inner`` takes. ``within`` asks as ``inner`` does, in at most so many seconds.
     """
 
+    @renewed_after_fork
     def __init__(
         self,
         inner: Introspector,

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from zdemo.processes.forks import renewed_after_fork
+
 KEPT_SECONDS = 60.0  # something else may have changed, which the page did not do
 MOST = 100
 
@@ -16,6 +18,7 @@ Why = dict[str, Any] | None
 class Explanations:
     """Why requests were refused, by what tells refusals apart. Thread-safe."""
 
+    @renewed_after_fork
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()

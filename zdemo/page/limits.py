@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from zdemo.page.answers import PageRefusal
+from zdemo.processes.forks import renewed_after_fork
 
 PAGE_THREADS = 216  # per worker, beside the API's; Granian starts them when they are needed
 LEAST_THREADS = 8
@@ -27,6 +28,7 @@ def page_threads(*, threads: int, workers: int, limit: int | None, connections: 
 class PageSlots:
     """Counts the requests to the page that are being served, and refuses those that are too many. Thread-safe."""
 
+    @renewed_after_fork
     def __init__(self, threads: int) -> None:
         self.most = threads
         self.most_feeds = max(threads - SHORT_REQUESTS, threads // 2)

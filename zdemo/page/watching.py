@@ -17,6 +17,7 @@ from typing import Any
 
 from zdemo.guard import new_request_id
 from zdemo.introspection.forget import Forget
+from zdemo.processes.forks import renewed_after_fork
 from zdemo.server import Trace, Watcher
 from zdemo.serving.bus import Bus
 
@@ -68,6 +69,7 @@ class Subscription:
 class Watching:
     """The feeds of one worker, and the thread that makes their events. ``describe`` makes an event of a trace."""
 
+    @renewed_after_fork
     def __init__(
         self,
         watcher: Watcher,

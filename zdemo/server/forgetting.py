@@ -15,6 +15,7 @@ from flask import Blueprint, Response, jsonify, request
 from zdemo.config.settings import FORGET_KEY
 from zdemo.guard import Refusal, new_request_id
 from zdemo.introspection.forget import Forget
+from zdemo.processes.forks import renewed_after_fork
 from zdemo.server.guard import refusal
 from zdemo.server.request_bodies import BodyReader
 from zdemo.serving.bus import Bus
@@ -55,6 +56,7 @@ class Forgetting:
     ``obey`` carries out an order in this worker, and ``publish`` hands it to the store and tells whether that worked.
     """
 
+    @renewed_after_fork
     def __init__(
         self,
         obey: Callable[[Forget], int],

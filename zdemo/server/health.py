@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify
 
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.clock import running_clock
+from zdemo.processes.forks import renewed_after_fork
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PROBE_INTERVAL_SECONDS = 1.0
@@ -19,6 +20,7 @@ DEGRADED = "degraded"  # tokens are checked, but answers are not shared; the log
 class Readiness:
     """Whether tokens can be checked. Calls ``ask`` at most once per second, for all callers."""
 
+    @renewed_after_fork
     def __init__(self, ask: Callable[[str], object], clock: Callable[[], float] = running_clock) -> None:
         self._ask = ask
         self._clock = clock

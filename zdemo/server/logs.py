@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, TextIO, cast
 
 from zdemo.config.printable import one_line, printable
+from zdemo.processes.forks import renewed_after_fork
 from zdemo.server.log_lines import Clock, RequestLines
 
 ACCESS_LOG = "zdemo.access"
@@ -125,6 +126,10 @@ class BatchingHandler(logging.Handler):
         super().__init__()
         self._stream = stream
         self._wait_seconds = wait_seconds
+        self._begin(most_waiting)
+
+    @renewed_after_fork
+    def _begin(self, most_waiting: int) -> None:
         self._waiting: deque[logging.LogRecord | str] = deque(maxlen=most_waiting)
         self._some = threading.Event()
         self._urgent = threading.Event()

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from zdemo.introspection.counters import Counters
+from zdemo.processes.forks import renewed_after_fork
 
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SHARE_SECONDS = 0.1  # until the other workers see a request
@@ -39,6 +40,7 @@ COUNTED = {
 class Metrics:
     """The metrics of one app in one process."""
 
+    @renewed_after_fork
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
         self._exported = dict.fromkeys(COUNTED, 0)

@@ -21,6 +21,7 @@ from flask import Blueprint, Response, jsonify, request
 from zdemo.config.settings import EVENTS_KEY
 from zdemo.guard import Refusal
 from zdemo.introspection.forget import Forget
+from zdemo.processes.forks import renewed_after_fork
 from zdemo.server.forgetting import MOST_BODIES, Forgetting, refused
 from zdemo.server.guard import refusal
 from zdemo.server.request_bodies import BodyReader
@@ -43,6 +44,7 @@ NO_EVENT = refused(400, "bad_request", "the body is not an event of ZITADEL's Ac
 class CallsFollowed:
     """The last calls that were followed, by signature: one that somebody repeats must not empty the cache again."""
 
+    @renewed_after_fork
     def __init__(self, *, most: int = MOST_CALLS) -> None:
         self._most = most
         self._lock = threading.Lock()

@@ -30,6 +30,7 @@ from zdemo.introspection.shared.order_feed import LISTEN_SECONDS, OrderFeed
 from zdemo.introspection.shared.redis_store import Look, Names, RedisStore
 from zdemo.introspection.shared.sealing import Sealer, StoredAnswer, Unbelievable
 from zdemo.introspection.shared.state import UNDATED, SharedState
+from zdemo.processes.forks import renewed_after_fork
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Question:
 class SharedAnswers:
     """The answers in a store, as far as they can be believed. Thread-safe; it starts a thread at its first use."""
 
+    @renewed_after_fork
     def __init__(
         self,
         store: GuardedStore,

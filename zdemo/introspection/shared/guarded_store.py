@@ -13,6 +13,7 @@ from zdemo.introspection.rate_limited_log import RateLimitedLog
 from zdemo.introspection.shared.link import StoreFailed, StoreFault
 from zdemo.introspection.shared.redis_store import RedisStore
 from zdemo.introspection.shared.state import OF_WRITES, SharedState
+from zdemo.processes.forks import renewed_after_fork
 
 T = TypeVar("T")
 
@@ -25,6 +26,7 @@ class GuardedStore:
     An operation takes at most ``operation_seconds``.
     """
 
+    @renewed_after_fork
     def __init__(
         self,
         store: RedisStore,

@@ -31,6 +31,7 @@ from zdemo.config.cache_address import CacheAddress, tls_context
 from zdemo.errors import FailureKind
 from zdemo.http.deadline import SHORTEST_TIMEOUT_SECONDS, connect_to_any, resolve
 from zdemo.http.failures import tls_kind
+from zdemo.processes.forks import renewed_after_fork
 
 MOST_LATE = 8  # calls after the deadline
 
@@ -228,6 +229,10 @@ class Links:
     def __init__(self, address: CacheAddress, *, most: int) -> None:
         self._address = address
         self._context = tls_context(address) if address.tls else None
+        self._begin(most)
+
+    @renewed_after_fork
+    def _begin(self, most: int) -> None:
         self._free = threading.BoundedSemaphore(most)
         self._idle: list[_Link] = []  # the last one used is the next
 

@@ -1,0 +1,88 @@
+"""Workers that are forked after their app has asked ZITADEL share nothing with each other that could mix up answers."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.support.apis import PRIVATE, Endpoint
+from tests.support.inherited import APPS
+from tests.support.key_site import key_for
+from tests.support.prefork import SERVERS, WORKERS, forked
+from tests.support.processes import run_python
+from tests.support.redis_server import RedisServer, redis_server
+from tests.support.waiting import eventually
+from tests.support.wire import request
+from zdemo.testing import ZitadelEmulator
+
+PAIRS = 48  # of a good and a bad token, each a question to ZITADEL
+AT_ONCE = 16
+
+
+@pytest.fixture(scope="module")
+def zitadel() -> Iterator[ZitadelEmulator]:
+    with ZitadelEmulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def good(zitadel: ZitadelEmulator) -> list[str]:
+    return [zitadel.user(f"user-{number}") for number in range(PAIRS)]
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        yield server
+
+
+@pytest.fixture
+def environment(zitadel: ZitadelEmulator, store: RedisServer) -> dict[str, str]:
+    store.run("FLUSHALL")
+    return {**zitadel.env, "ZDEMO_CACHE_URL": store.url, "ZDEMO_CACHE_TTL": "60"}
+
+
+def crossed(good: list[str]) -> list[str]:
+    """Return good and bad tokens in turn."""
+    return [token for one in good for token in (one, secrets.token_urlsafe())]
+
+
+def statuses(api: Endpoint, tokens: list[str]) -> list[int]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [reply.status for reply in pool.map(lambda token: api.get(PRIVATE, token), tokens)]
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_forked_workers_of_a_server_mix_up_no_answers_and_follow_orders(
+    name: str, zitadel: ZitadelEmulator, good: list[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    leaver = zitadel.user(f"leaver-{name}")
+    with forked(name, environment, tmp_path) as api:
+        assert statuses(api, crossed(good)) == [200, 401] * PAIRS
+        assert statuses(api, [leaver] * PAIRS) == [200] * PAIRS
+        zitadel.remove(f"leaver-{name}")
+        body = json.dumps({"token": leaver}).encode()
+        assert api.send(request("/-/forget", "Content-Type: application/json", method="POST", body=body)).status == 200
+        eventually("all workers forget", lambda: {*statuses(api, [leaver] * PAIRS)}, lambda found: found == {401})
+
+
+@pytest.fixture(scope="module")
+def key_file(zitadel: ZitadelEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with key_for(zitadel.url, tmp_path_factory.mktemp("key") / "key.json") as site:
+        yield site.file
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_a_forked_process_shares_no_lock_socket_or_thread_with_its_parent(
+    name: str, good: list[str], environment: dict[str, str], key_file: Path
+) -> None:
+    tokens = [crossed(good[number::WORKERS]) for number in range(WORKERS)]
+    script = "import sys; from tests.support.inherited import main; main(*sys.argv[1:])"
+    variables = {**environment, "ZITADEL_KEY_FILE": str(key_file), "ZDEMO_EVENTS_KEY": "0123456789abcdef"}
+    reports = json.loads(run_python(script, name, json.dumps(tokens), environment=variables))
+    assert reports == [[[], [200, 401] * (PAIRS // WORKERS)]] * WORKERS
