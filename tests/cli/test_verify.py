@@ -72,6 +72,11 @@ def test_the_list_names_every_case(bare: Shell) -> None:
         (("--path", "/m", "--public", "open", "--", "true"), "--public is not a path: open", "--public /open"),
         (("--path", "/a b", "--", "true"), "--path is not a path: /a b", "--path /messages"),
         (("--path", "/m"), "the command that starts the API is missing", "-- flask"),
+        (
+            ("--path", "/m", "--", "api", "--secret={client_secret}"),
+            "{client_secret} would show a secret in the list of processes",
+            "--env CLIENT_SECRET={client_secret}",
+        ),
         (("--path", "/m", "flask", "run"), "unexpected argument: flask", "zdemo verify --path /m -- flask run"),
         (("--path", "/m", "now", "--", "true"), "unexpected argument: now", "zdemo verify --path /m -- true"),
         (

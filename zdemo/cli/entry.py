@@ -13,7 +13,7 @@ from typing import TextIO, cast
 import typer
 
 from zdemo.cli.app import app
-from zdemo.cli.exports import PLACEHOLDER_WORDS
+from zdemo.cli.exports import PLACEHOLDER
 from zdemo.cli.help import before_dashes
 from zdemo.cli.options import ASK
 from zdemo.cli.screen import Screen, drop
@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
         return _complete(shell, arguments)
     screen = Screen()
     screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
-    words = [word for argument in arguments for word in _secret_words(argument) if word not in PLACEHOLDER_WORDS]
+    words = [word for argument in arguments for word in _secret_words(argument)]
     screen.redaction.hide_words(*words, *(word.lstrip("-") for word in words))
     as_json = "--json" in before_dashes(arguments)[0]
     try:
@@ -61,7 +61,7 @@ def _secret_words(argument: str) -> Iterable[str]:
     """Return what must not be repeated of an argument: all of it, or of a path's query the values."""
     if re.match("https?://|/", argument) and not could_be_secret(argument.partition("?")[0]):
         return secret_query_values(argument)
-    return (argument, *argument.split("=", 1)) if could_be_secret(argument) else ()
+    return (argument, *argument.split("=", 1)) if could_be_secret(PLACEHOLDER.sub("", argument)) else ()
 
 
 def _open_closed_streams() -> None:

@@ -19,9 +19,10 @@ PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
     "key_file": "ZITADEL_KEY_FILE",
     "user_key_file": "ZDEMO_USER_KEY_FILE",
 }
+SECRETS = ("client_secret", "pat", "visitor_pat", "admin_pat")  # placeholders that no command line may show
 ADDRESS_PARTS = ("host", "port")  # placeholders too; of the domain
 NAMES = (*PLACEHOLDERS, *ADDRESS_PARTS)
-PLACEHOLDER_WORDS = frozenset(f"{{{name}}}" for name in NAMES)  # no secrets, so hints may name them
+PLACEHOLDER = re.compile(f"{{(?:{'|'.join(NAMES)})}}")  # is no secret, so messages may name it
 WITHDRAWN = re.compile("(?:ZITADEL|ZDEMO_USER)_")  # variables with such names may lead to a real ZITADEL
 WITHDRAWN_NAMES = ("CLIENT_ID", "CLIENT_SECRET", "PAT", "ZDEMO_VISITOR_PAT", "ZDEMO_CACHE_URL")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -54,6 +55,16 @@ def check_extra(others: Iterable[str]) -> None:
     """Raise UsageError for a wrong text of ``--env``, before anything is started."""
     for text in others:
         _extra(text, dict.fromkeys(NAMES, ""))
+
+
+def check_command(words: Iterable[str]) -> None:
+    """Raise UsageError for a secret in a command: everybody on the machine can read the list of processes."""
+    for name in SECRETS:
+        if any(f"{{{name}}}" in word for word in words):
+            raise UsageError(
+                f"{{{name}}} would show a secret in the list of processes",
+                hint=f"export it instead: --env {PLACEHOLDERS[name]}={{{name}}}",
+            )
 
 
 def command_environment(own: Mapping[str, str], given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

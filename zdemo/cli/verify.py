@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from zdemo.cli.exports import check_extra
+from zdemo.cli.exports import check_command, check_extra
 from zdemo.cli.help import OUTPUT_GROUP
 from zdemo.cli.junit import STANDARD_OUTPUT, check_report, junit, junit_of_error, write_report
 from zdemo.cli.options import EnvFile, Json
@@ -123,7 +123,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     Runs the API against a ZITADEL emulator, asks some 70 questions about safety, correctness, robustness and
     politeness, and shows what was seen, what must be, and how to fix it. COMMAND gets ZITADEL_DOMAIN, CLIENT_ID,
     CLIENT_SECRET, ZITADEL_PROJECT_ID and PORT. In COMMAND and in the text of --env, {port}, {domain}, {client_id},
-    {client_secret}, {project_id} and {key_file} stand for their values.
+    {project_id} and {key_file} stand for their values, and in --env also {client_secret}.
 
     Examples:
       zdemo verify --path /messages -- flask --app app run --port {port}
@@ -256,4 +256,5 @@ def _check(ctx: typer.Context, target: GradedApi) -> None:
             f"--external-domain does not lead to this machine: {target.external_domain}",
             hint=f"add this line to /etc/hosts: 127.0.0.1 {target.external_domain}",
         )
+    check_command(target.command)
     check_extra(target.env)
