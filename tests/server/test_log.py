@@ -76,6 +76,13 @@ BASE64 = "q83vEjRWeJASNFZ4kKvN7xI0/VniQEjRWeJCrze8SNFZ4kBI0VniQ+8SNFZ4kA=="
 JWT = f"eyJhbGciOiJSUzI1NiIsImtpZCI6IjMyMDAwMCJ9.{PAT}Zz.{PAT}"
 JWE = jwe("PAT")
 HEX = "3f0a91b2c4d5e6f708192a3b4c5d0a115e6f70819203f4a5b6c7d8e9f0a1a8b7"
+
+
+def encoded(text: str, times: int) -> str:
+    """Return a text with each of its characters percent-encoded this many times."""
+    return "".join(f"%{'25' * (times - 1)}{ord(character):02X}" for character in text)
+
+
 MOST_SHOWN = 9  # characters of a token that stand together: the ends of two parts and the slash between them
 
 
@@ -89,6 +96,9 @@ MOST_SHOWN = 9  # characters of a token that stand together: the ends of two par
         (f"/api/{HEX}/x", "/api/3f0a...a8b7/x"),
         (f"/api/{HEX.upper()}/x", "/api/3F0A...A8B7/x"),
         (f"/reset/{HEX[:32]}.html", "/reset/3f0a...0a11.html"),
+        (f"/x/{encoded(PAT, 2)}/y", "/x/Yq3x...wQ4n/y"),
+        (f"/x/{encoded(HEX[:32], 4)}/y", "/x/3f0a...0a11/y"),
+        ("/a%252Fb%2525", None),
         ("/users/123456789012345678901234567890123456", None),
         ("/users/550e8400-e29b-41d4-a716-446655440000/RoleAssignments", None),
         ("/static/app.3f2Ab9c1.chunk.js", None),

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from flask import Request
 
@@ -32,7 +32,9 @@ ID_HEADER = "X-Request-ID"
 # These keep an answer that depends on the caller out of shared caches.
 NO_STORE, VARY = ("Cache-Control", "no-store"), ("Vary", "Authorization")
 LONGEST_LOGGED_PATH = 200
-LONGEST_SEARCHED_PATH = LONGEST_LOGGED_PATH + LEAST_TOKEN_LIKE  # a token at the end must be long enough to be known
+MOST_ENCODINGS = 3  # of a token in a path, besides the one that the server decodes
+LONGEST_ESCAPE = len("%252541")  # of one letter then
+LONGEST_SEARCHED_PATH = LONGEST_LOGGED_PATH + LEAST_TOKEN_LIKE * LONGEST_ESCAPE  # else a token at the end is not known
 LONGEST_LOGGED_METHOD = 16
 LONGEST_CALLER = 60  # characters; ZITADEL takes names of up to 200
 JWT_START = re.compile(r"(?a:eyJ[\w-]+\.[\w.-]*)")  # its end may be cut off
@@ -111,8 +113,15 @@ def _shown_request(method: str, path: str) -> tuple[str, str]:
 
 
 def _shown(text: str) -> str:
-    """Return a part of a request as it is logged: escaped, and without tokens, which some clients put into a path."""
-    return quote(_without_tokens(text), safe=PATH_CHARACTERS)
+    """Return a part of a request as it is logged: escaped, and without tokens, which some clients put into a path.
+
+    A part in which a token is encoded more than once is logged decoded.
+    """
+    decoded = text
+    for _ in range(MOST_ENCODINGS):
+        decoded = unquote(decoded)
+    hidden = _without_tokens(decoded)
+    return quote(_without_tokens(text) if hidden == decoded else hidden, safe=PATH_CHARACTERS)
 
 
 def _without_tokens(text: str) -> str:
