@@ -101,6 +101,8 @@ FAULTS: Mapping[str, Fault] = {
     "no active": unusable_answer(answer(json_body({"sub": "1"}))),
     "active as text": unusable_answer(claims(active="true")),
     "active as number": unusable_answer(claims(active=1)),
+    "active twice": unusable_answer(answer(json_body(PAT_CLAIMS)[:-1] + b',"active":true}')),
+    "a role twice": unusable_answer(answer(json_body(PAT_CLAIMS)[:-1] + b',"a":{"b":1,"b":2}}')),
     "active null": unusable_answer(claims(active=None)),
     "exp as text": unusable_answer(claims(exp="253402300799")),
     "exp as fraction": unusable_answer(claims(exp=1766500000.5)),
