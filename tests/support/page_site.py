@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,6 @@ from zdemo.server import create_app
 from zdemo.serving import WSGIApp
 from zdemo.serving.embedded import serving
 
-PAGE = re.compile(r"page (http://127\.0\.0\.1:\d+)/\?key=[0-9a-f]{24}\b")  # as zdemo demo --page prints it
 KEY = "b7c1d2e3f4a5968778695a4b"
 SECRET_HEADER = "X-Zdemo-Secret"  # a name
 
@@ -119,13 +117,3 @@ def enter(browser: requests.Session, address: str) -> str:
     assert (answer.status_code, bool(secret)) == (200, True)
     browser.headers[SECRET_HEADER] = secret
     return page
-
-
-def opened(shown: str) -> tuple[requests.Session, str]:
-    """Open the page as the person does, and return the browser's session and the page's address."""
-    found = PAGE.search(shown)
-    assert found, shown
-    browser = requests.Session()
-    page = enter(browser, found[0].removeprefix("page "))
-    assert page == f"{found[1]}/-/"
-    return browser, page

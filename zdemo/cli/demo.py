@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -27,11 +27,8 @@ from zdemo.config.environment import read_environment
 from zdemo.config.reader import START_GUIDE
 from zdemo.config.settings import AdminSettings
 from zdemo.demo.scenario import DemoEnvironment, DemoExchange, Interrupted, StepResult
-from zdemo.errors import ExitCode, IntrospectionError, SettingsError, UsageError
+from zdemo.errors import ExitCode, IntrospectionError, SettingsError
 from zdemo.introspection.model import INTROSPECTION_PATH, ROLES_CLAIM
-
-if TYPE_CHECKING:
-    from zdemo.cli.demo_page import Presenter
 
 NAME_WIDTH = 38
 SHOWN_CLAIMS = ("active", "username", "aud", ROLES_CLAIM)  # those that decide, and a name
@@ -44,9 +41,6 @@ def demo(
     as_json: Json = False,
     live: Annotated[
         bool, typer.Option("--live", help="Use your own ZITADEL, with objects that are removed at the end.")
-    ] = False,
-    page: Annotated[
-        bool, typer.Option("--page", help="Show the steps on a page too, and wait before each: for a talk.")
     ] = False,
     verbose: Annotated[
         bool,
@@ -64,7 +58,6 @@ def demo(
       zdemo demo
       zdemo demo -v
       zdemo demo --live
-      zdemo demo --page
       zdemo demo --json
 
     Variables: with --live, ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL and ZITADEL_ADMIN_PAT
@@ -74,16 +67,11 @@ def demo(
     More: docs/commands.md, docs/setup.md
     """
     screen: Screen = ctx.obj
-    for option, given in {"--live": live, "--json": as_json}.items():
-        if page and given:
-            raise UsageError(f"--page cannot be combined with {option}", hint=f"leave out {option}")
     logging.getLogger("zdemo").addHandler(logging.NullHandler())  # an API logs its outage, and this demo makes one
     if not live:
         from zdemo.demo.emulated import emulated_demo  # here, since the live demo needs no emulator
 
-        presenter = _presenter(screen) if page else None
-        running = presenter.demo() if presenter else emulated_demo()
-        return _run(screen, running, as_json=as_json, live=False, verbose=verbose, presenter=presenter)
+        return _run(screen, emulated_demo(), as_json=as_json, live=False, verbose=verbose)
     try:
         return _run(screen, _live(screen, env_file), as_json=as_json, live=True, verbose=verbose)
     except Interrupted as interrupted:
@@ -110,32 +98,16 @@ def _live(screen: Screen, env_file: Path | None) -> AbstractContextManager[DemoE
     return live_demo(settings, screen)
 
 
-def _presenter(screen: Screen) -> Presenter:
-    from zdemo.cli.demo_page import Presenter  # here, since the page takes time to load
-
-    return Presenter(screen)
-
-
 def _run(
-    screen: Screen,
-    demo: AbstractContextManager[DemoEnvironment],
-    *,
-    as_json: bool,
-    live: bool,
-    verbose: bool,
-    presenter: Presenter | None = None,
+    screen: Screen, demo: AbstractContextManager[DemoEnvironment], *, as_json: bool, live: bool, verbose: bool
 ) -> int:
     results: list[StepResult] = []
     start = time.monotonic()
     with demo as environment:
         if not as_json:
             _show_begin(screen, environment)
-        if presenter:
-            presenter.begin(environment)
         running = environment.run()
-        for number, step in enumerate(environment.steps, start=1):
-            if presenter:
-                presenter.before(number, step)
+        for number in range(1, len(environment.steps) + 1):
             with screen.waiting(f"step {number} of {len(environment.steps)}"):
                 result = next(running)
             results.append(result)
@@ -146,8 +118,6 @@ def _run(
             show_result(screen, number, result)
             if verbose and result.exchange:
                 show_exchange(screen, result.exchange)
-        if presenter:
-            presenter.end()
     if as_json:
         screen.document(results_as_json(results))
     else:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import Settings
@@ -20,19 +19,10 @@ from zdemo.serving.embedded import LOOPBACK, THREADS, serving
 TIMEOUT_SECONDS = 2.0
 PATIENCE_SECONDS = 8.0  # the time of the API's cache, and some more
 
-# Serves the API during the block, and yields its address. It gets the app, its settings, and the emulator's name.
-Serve = Callable[[Any, Settings, str], AbstractContextManager[str]]
-
 
 @contextmanager
-def _serve(app: Any, _settings: Settings, _emulator: str) -> Iterator[str]:
-    with serving(app) as port:
-        yield f"http://{LOOPBACK}:{port}"
-
-
-@contextmanager
-def emulated_demo(serve: Serve = _serve) -> Iterator[DemoEnvironment]:
-    """Run both on free ports while the block runs; ``serve`` is how the API is served."""
+def emulated_demo() -> Iterator[DemoEnvironment]:
+    """Run both on free ports while the block runs."""
     world = known_world()
     with ExitStack() as stack:
         emulator = stack.enter_context(ExitStack())
@@ -49,11 +39,11 @@ def emulated_demo(serve: Serve = _serve) -> Iterator[DemoEnvironment]:
         zitadel = stack.enter_context(closing(IntrospectionClient(settings, connections=THREADS)))
         introspector = RecordingIntrospector(zitadel)
         app = create_app(settings, protected(introspector, settings, Limits.of(THREADS)), threads=THREADS)
-        api_url = stack.enter_context(serve(app, settings, world.name))
+        api_port = stack.enter_context(serving(app))
         port = int(url.rsplit(":", 1)[1])
         yield DemoEnvironment(
             zitadel=f"(emulator) {url}",
-            api_url=api_url,
+            api_url=f"http://{LOOPBACK}:{api_port}",
             steps=EMULATED_STEPS,
             tokens={Caller.READER: READER.pat, Caller.VISITOR: VISITOR.pat},
             changes={

@@ -95,9 +95,7 @@ class Interrupted(KeyboardInterrupt):
 class DemoEnvironment:
     """A ZITADEL and the API in front of it, while the demo runs.
 
-    ``changes``: how each change is made here. ``patience_seconds``: how long one may take to reach the API, which is
-    asked every ``poll_seconds`` meanwhile. ``warms``: send a step's request also before its change, so that the API
-    has a fresh answer, which it may use for a while.
+    ``changes``: how each change is made here. ``patience_seconds``: how long one may take to reach the API.
     ``introspector`` is what the API asks. ``reason`` returns why the last token was inactive, where that is known.
     ``check`` is called between requests, and raises to end the demo.
     """
@@ -109,8 +107,6 @@ class DemoEnvironment:
     changes: Mapping[DemoChange, Callable[[], object]]
     timeout_seconds: float
     patience_seconds: float
-    poll_seconds: float = POLL_SECONDS
-    warms: bool = False
     introspector: RecordingIntrospector
     reason: Callable[[], str] = lambda: ""
     check: Callable[[], None] = lambda: None
@@ -120,8 +116,6 @@ class DemoEnvironment:
         for step in self.steps:
             self.check()
             if step.change:
-                if self.warms:
-                    self._call(step)
                 self.changes[step.change]()
             yield self._result(step)
 
@@ -137,7 +131,7 @@ class DemoEnvironment:
                 exchange = self._exchange(call, self._token(step))
                 return StepResult(step=step, actual=status, seconds=waited if step.change else None, exchange=exchange)
             self.check()
-            time.sleep(self.poll_seconds)
+            time.sleep(POLL_SECONDS)
 
     def _call(self, step: Step) -> Call:
         client = ClientSettings(api_url=self.api_url, timeout_seconds=self.timeout_seconds)
