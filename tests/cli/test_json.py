@@ -11,7 +11,6 @@ import pytest
 
 from tests.support.cli import Shell
 from tests.support.terminal import shown_at
-from zdemo.cli.old_keys import OLD_KEYS
 
 DOCUMENTS = (
     "call private",
@@ -36,17 +35,11 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
         yield from objects(item)
 
 
-def test_names_have_one_style_and_old_ones_stay_beside_them(own_shell: Shell) -> None:
-    for line in DOCUMENTS:
-        for found in objects(own_shell(*line.split(), "--json").document):
-            old = {OLD_KEYS[key]: found[key] for key in found if key in OLD_KEYS}
-            assert old == {key: found[key] for key in found if not re.fullmatch("[a-z_]+", key)}, line
-
-
-def test_numbers_say_what_was_measured_and_no_more(own_shell: Shell) -> None:
+def test_names_have_one_style_and_numbers_say_what_was_measured_and_no_more(own_shell: Shell) -> None:
     for line in DOCUMENTS:
         for found in objects(own_shell(*line.split(), "--json").document):
             for key, value in found.items():
+                assert re.fullmatch("[a-z_]+", key), (line, key)
                 digits = 1 if "milliseconds" in key.lower() else 3
                 assert not isinstance(value, float) or value == round(value, digits), (line, key)
 

@@ -53,7 +53,7 @@ def test_grant_and_revoke_show_in_the_very_next_call(own_stack: Stack, own_shell
     revoked = own_shell(*REVOKE, "--json")
     assert (revoked.code, revoked.document["done"], revoked.document["role"]) == (0, "removed", "read:messages")
     assert revoked.document["api_follows_at_once"] is True
-    assert revoked.document["user"] == {"id": READER.id, "login_name": "reader", "loginName": "reader"}
+    assert revoked.document["user"] == {"id": READER.id, "login_name": "reader"}
     assert revoked.document["shown_after_milliseconds"] >= 0
     assert own_shell("introspect", "--require", "read:messages", "-q").code == 1
 

@@ -55,7 +55,6 @@ def test_the_emulator_is_ready_when_its_document_is_there_and_stops_cleanly(bare
             "project": PROJECT_ID,
             "client_id": CLIENT_ID,
             "client_secret": CLIENT_SECRET,
-            **{"adminPat": ADMIN.pat, "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET},  # old names
         }
         assert [user["pat"] for user in users] == [READER.pat, VISITOR.pat, ADMIN.pat]
         assert users[0] == {"id": READER.id, "username": "reader", "pat": READER.pat, "roles": ["read:messages"]}

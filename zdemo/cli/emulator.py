@@ -12,7 +12,6 @@ import typer
 
 from zdemo.cli.exports import NAMES, check_extra
 from zdemo.cli.layout import table
-from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.options import HIGHEST_PORT, Expose, Host, check_exposure, port_explained
 from zdemo.cli.screen import Screen
 from zdemo.cli.with_emulator import (
@@ -122,7 +121,7 @@ def emulator(  # noqa: PLR0913, PLR0917 - Typer makes each option an argument
         with port_explained(ctx, host, port):
             running = stack.enter_context(emulate(start.world, host=host, port=port))
         if as_json:
-            screen.document(with_old_keys(_document(start, running, {**exported(start, running.url), **values})))
+            screen.document(_document(start, running, {**exported(start, running.url), **values}))
         else:
             _show(screen, start, running.url)
         if until_stdin_closes:

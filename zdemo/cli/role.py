@@ -11,7 +11,6 @@ import typer
 from zdemo.cli.followers import Followers, make_apis_forget, show_followers
 from zdemo.cli.help import HelpedCommand, HelpedGroup
 from zdemo.cli.known_names import role_keys, user_names
-from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.options import PLAIN, EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings
@@ -137,7 +136,7 @@ def list_roles(
     assignments = list_assignments(project.client, project_id=project.id, user_id=user_id)
     if as_json:
         rows = [_row(assignment) for assignment in assignments]
-        screen.document(with_old_keys({"project": {"id": project.id, "name": name}, "assignments": rows}))
+        screen.document({"project": {"id": project.id, "name": name}, "assignments": rows})
         return ExitCode.YES
     at = f" of the {project.zitadel}" if project.client.emulator else ""
     screen.say(one_line(f"roles in project {name} ({project.id}){at}"))
@@ -217,7 +216,7 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
         seconds = wait_until_shown(project.client, change, introspector=project.introspector, token=project.token)
         followers = project.make_apis_forget(change.user.id) if seconds is not None else Followers()
     if as_json:
-        screen.document(with_old_keys(_change_document(change, seconds, followers)))
+        screen.document(_change_document(change, seconds, followers))
         return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER
     _show_change(screen, change, seconds, project)
     if seconds is not None:
@@ -229,7 +228,7 @@ def _show_no_change(screen: Screen, change: Change, how: str, emulator: str, *, 
     at = f" in the emulator {emulator}" if emulator else ""
     state = "already has" if how == "grant" else "does not have"
     if as_json:
-        screen.document(with_old_keys(_change_document(change, None, Followers())))
+        screen.document(_change_document(change, None, Followers()))
     else:
         screen.say(one_line(f"no change: {change.user.login_name} {state} {change.role}{at}"))
 

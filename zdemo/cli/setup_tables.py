@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from zdemo.cli.layout import BELOW, LEAST_ROOM, pad, wrapped
-from zdemo.cli.old_keys import with_old_keys
 from zdemo.cli.screen import Screen
 from zdemo.config.columns import cells
 from zdemo.config.printable import one_line, printable
@@ -95,7 +94,7 @@ def show_result(screen: Screen, plan: Plan, seconds: float, *, changed: bool) ->
 def plan_document(plan: Plan, *, dry_run: bool, seconds: float | None) -> Any:
     """Return the plan as JSON. ``seconds`` until introspection showed it; ``None`` when it was not asked."""
     current = plan.current
-    document = {
+    return {
         "zitadel": current.issuer,
         "administrator": {"id": current.admin.id, "login_name": current.admin.login_name},
         "dry_run": dry_run,
@@ -104,7 +103,6 @@ def plan_document(plan: Plan, *, dry_run: bool, seconds: float | None) -> Any:
         "steps": [_step_document(step) for step in plan.steps],
         "shown_after_milliseconds": None if seconds is None else round(seconds * 1000, 1),
     }
-    return with_old_keys(document)
 
 
 def _step_document(step: PlanStep) -> dict[str, str]:
@@ -118,7 +116,7 @@ def teardown_document(teardown: Teardown, *, dry_run: bool) -> Any:
     def document(item: Item, **more: str) -> dict[str, str]:
         return {"what": WORDS.get(item.what, item.what), "name": item.name, **more}
 
-    answer = {
+    return {
         "dry_run": dry_run,
         "changed": teardown.changes and not dry_run,
         "removed": [document(item, note=item.note) for item in teardown.shown if not item.stays],
@@ -127,4 +125,3 @@ def teardown_document(teardown: Teardown, *, dry_run: bool) -> Any:
         "lines": sorted(teardown.settings),
         "put_back": list(teardown.restored),
     }
-    return with_old_keys(answer)
