@@ -122,7 +122,7 @@ def _candidates(command: Any, words: list[str], incomplete: str) -> Iterator[tup
     for word in words:
         name, has_value, value = word.partition("=")
         if waiting:
-            ctx.params[waiting.name], waiting = word, None
+            waiting = None
         elif option := by_name.get(name):
             ctx.params[option.name] = value
             waiting = None if option.is_flag or has_value else option

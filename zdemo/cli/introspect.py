@@ -29,12 +29,6 @@ from zdemo.management.model import NEVER
 SHOWN_ABOVE = ("token", "roles")  # evidence that is on the screen already when the cause is shown
 
 
-def _role_keys(ctx: typer.Context, incomplete: str) -> list[str]:
-    from zdemo.cli.known_names import role_keys  # here, since only completion needs the management API
-
-    return role_keys(ctx, incomplete)
-
-
 def introspect(
     ctx: typer.Context,
     pat: Pat = None,
@@ -46,12 +40,7 @@ def introspect(
     ] = False,
     require: Annotated[
         str | None,
-        typer.Option(
-            metavar="ROLE",
-            help="Succeed only if the token has this role.",
-            show_default=False,
-            autocompletion=_role_keys,
-        ),
+        typer.Option(metavar="ROLE", help="Succeed only if the token has this role.", show_default=False),
     ] = None,
     quiet: Annotated[
         bool,

@@ -10,7 +10,6 @@ import typer
 
 from zdemo.cli.followers import Followers, make_apis_forget, show_followers
 from zdemo.cli.help import HelpedCommand, HelpedGroup
-from zdemo.cli.known_names import role_keys, user_names
 from zdemo.cli.options import PLAIN, EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings
@@ -34,15 +33,8 @@ from zdemo.management.role_assignments import (
     wait_until_shown,
 )
 
-User = Annotated[
-    str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False, autocompletion=user_names)
-]
-Role = Annotated[
-    str,
-    typer.Argument(
-        metavar="ROLE", help="The role's key, e.g. read:messages.", show_default=False, autocompletion=role_keys
-    ),
-]
+User = Annotated[str, typer.Argument(metavar="USER", help="Login name or ID.", show_default=False)]
+Role = Annotated[str, typer.Argument(metavar="ROLE", help="The role's key, e.g. read:messages.", show_default=False)]
 
 HELP = """Show and change who has which role in the project.
 
@@ -105,12 +97,7 @@ def list_roles(
     ctx: typer.Context,
     user: Annotated[
         str | None,
-        typer.Argument(
-            metavar="USER",
-            help="Login name or ID. Default: all users.",
-            show_default=False,
-            autocompletion=user_names,
-        ),
+        typer.Argument(metavar="USER", help="Login name or ID. Default: all users.", show_default=False),
     ] = None,
     as_json: Json = False,
     env_file: EnvFile = None,
