@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import groupby
 from pathlib import Path
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from zdemo.config.files import read_file
 from zdemo.config.printable import printable
@@ -16,7 +16,7 @@ from zdemo.errors import UsageError, ZdemoError
 
 OPTION = "--junit"
 STANDARD_OUTPUT = "-"
-BEGINNING = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="zdemo {command}" '
+DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 NOT_XML = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # characters that XML 1.0 cannot hold
 
 
@@ -39,7 +39,7 @@ def check_report(name: str, command: str, *, as_json: bool) -> None:
         if as_json:
             raise UsageError("--json and --junit - both write to standard output", hint="give --junit a file")
         return
-    beginning = BEGINNING.format(command=command).encode()
+    beginning = f'{DECLARATION}<testsuites name="zdemo {command}" '.encode()
     try:
         if path.is_dir() or not path.parent.is_dir():
             raise UsageError(f"{OPTION} is not a file in an existing folder: {name}", hint=example)
@@ -60,51 +60,50 @@ def write_report(name: str, text: str) -> None:
 
 def junit(command: str, cases: Sequence[ReportedCase], seconds: float, hidden: Callable[[str], str]) -> str:
     """Return the report of a command; ``hidden`` removes secrets from a text."""
-    suites = [
-        _suite(command, group, list(found), hidden) for group, found in groupby(cases, key=lambda case: case.group)
-    ]
-    return "\n".join((f"{BEGINNING.format(command=command)}{_counts(cases, seconds)}>", *suites, "</testsuites>"))
+    root = Element("testsuites", {"name": f"zdemo {command}", **_counts(cases, seconds)})
+    for group, found in groupby(cases, key=lambda case: case.group):
+        suite = list(found)
+        counts = _counts(suite, sum(case.seconds for case in suite))
+        parent = SubElement(root, "testsuite", {"name": group, **counts})
+        for case in suite:
+            _add(parent, command, case, hidden)
+    return _text(root)
 
 
 def junit_of_error(command: str, error: ZdemoError, seconds: float, hidden: Callable[[str], str]) -> str:
     """Return the report of a command that ended with an error before its first case; ``hidden`` removes secrets."""
-    counts = f'tests="1" failures="0" errors="1" skipped="0" time="{seconds:.3f}"'
+    time = f"{seconds:.3f}"
+    counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0", "time": time}
+    root = Element("testsuites", {"name": f"zdemo {command}", **counts})
+    suite = SubElement(root, "testsuite", {"name": command, **counts})
+    case = SubElement(suite, "testcase", classname=f"zdemo.{command}", name="start", time=time)
     message, hint = (_clean(text, hidden) for text in (error.message, error.hint))
-    return "\n".join(
-        (
-            f"{BEGINNING.format(command=command)}{counts}>",
-            f'  <testsuite name="{command}" {counts}>',
-            f'    <testcase classname="zdemo.{command}" name="start" time="{seconds:.3f}">'
-            f'<error message="{message}">hint: {hint}</error></testcase>',
-            "  </testsuite>",
-            "</testsuites>",
-        )
-    )
+    SubElement(case, "error", message=message).text = f"hint: {hint}"
+    return _text(root)
+
+
+def _counts(cases: Sequence[ReportedCase], seconds: float) -> dict[str, str]:
+    failed, skipped = (sum(case.outcome is outcome for case in cases) for outcome in (Outcome.FAIL, Outcome.SKIP))
+    numbers = {"tests": len(cases), "failures": failed, "errors": 0, "skipped": skipped}
+    return {name: str(number) for name, number in numbers.items()} | {"time": f"{seconds:.3f}"}
+
+
+def _add(suite: Element, command: str, case: ReportedCase, hidden: Callable[[str], str]) -> None:
+    name = f"zdemo.{command}.{case.group}"
+    element = SubElement(suite, "testcase", classname=name, name=case.id, time=f"{case.seconds:.3f}")
+    message, text = _clean(case.message, hidden), _clean(case.text, hidden)
+    if case.outcome is Outcome.FAIL:
+        SubElement(element, "failure", message=message).text = text
+    elif case.outcome is Outcome.SKIP:
+        SubElement(element, "skipped", message=message)
+    else:
+        SubElement(element, "system-out").text = f"warning: {text}" if case.outcome is Outcome.WARN else message
 
 
 def _clean(text: str, hidden: Callable[[str], str]) -> str:
-    return escape(NOT_XML.sub("", printable(hidden(text))))
+    return NOT_XML.sub("", printable(hidden(text)))
 
 
-def _counts(cases: Sequence[ReportedCase], seconds: float) -> str:
-    failed, skipped = (sum(case.outcome is outcome for case in cases) for outcome in (Outcome.FAIL, Outcome.SKIP))
-    return f'tests="{len(cases)}" failures="{failed}" errors="0" skipped="{skipped}" time="{seconds:.3f}"'
-
-
-def _suite(command: str, group: str, cases: Sequence[ReportedCase], hidden: Callable[[str], str]) -> str:
-    counts = _counts(cases, sum(case.seconds for case in cases))
-    lines = "\n".join(_case(command, case, hidden) for case in cases)
-    return f'  <testsuite name="{group}" {counts}>\n{lines}\n  </testsuite>'
-
-
-def _case(command: str, case: ReportedCase, hidden: Callable[[str], str]) -> str:
-    message = f'"{_clean(case.message, hidden)}"'
-    if case.outcome is Outcome.FAIL:
-        inner = f"<failure message={message}>{_clean(case.text, hidden)}</failure>"
-    elif case.outcome is Outcome.SKIP:
-        inner = f"<skipped message={message}/>"
-    else:
-        warning = f"warning: {case.text}" if case.outcome is Outcome.WARN else case.message
-        inner = f"<system-out>{_clean(warning, hidden)}</system-out>"
-    name = f'classname="zdemo.{command}.{case.group}" name="{case.id}" time="{case.seconds:.3f}"'
-    return f"    <testcase {name}>{inner}</testcase>"
+def _text(root: Element) -> str:
+    indent(root)
+    return DECLARATION + tostring(root, encoding="unicode")
