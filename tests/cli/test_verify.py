@@ -20,8 +20,10 @@ from tests.support.processes import ROOT, is_running
 from tests.support.readme import commands, consoles, essence
 from tests.support.terminal import shown_at
 from tests.support.waiting import eventually
+from zdemo.cli.verify import exit_code
 from zdemo.config.dotenv_file import read_dotenv
-from zdemo.verify.case import Group
+from zdemo.errors import ExitCode
+from zdemo.verify.case import CaseReport, Group, Mark, Verdict
 from zdemo.verify.cases import CASES
 
 CLOSED = """
@@ -194,10 +196,21 @@ def test_no_secret_of_a_run_is_shown(bare: Shell) -> None:
     assert ran.document["grades"]["correct"]["of"] > ran.document["grades"]["correct"]["passed"]
 
 
-def test_what_was_not_asked_in_time_is_said(bare: Shell) -> None:
-    ran = bare("verify", "--path", "/api/private-scoped", "--most-seconds", "1", *serve())
-    assert ran.code == 4, ran.all
-    assert "not asked: 1 s were over" in ran.out
+@pytest.mark.parametrize(
+    ("marks", "code"),
+    [
+        ((Mark.PASS, Mark.PASS), ExitCode.YES),
+        ((Mark.PASS, Mark.UNASKED), ExitCode.NO_ANSWER),
+        ((Mark.FAIL, Mark.UNASKED), ExitCode.NO),
+        ((Mark.PASS, Mark.SKIP), ExitCode.YES),
+        ((Mark.SKIP, Mark.PASS), ExitCode.NO),  # the first was requested by name
+    ],
+)
+def test_the_exit_code_says_whether_all_was_asked(marks: tuple[Mark, Mark], code: ExitCode) -> None:
+    reports = [
+        CaseReport(case=case, verdict=Verdict(mark=mark, seen="")) for case, mark in zip(CASES, marks, strict=False)
+    ]
+    assert exit_code(reports, (CASES[0].id,)) is code
 
 
 def serve() -> tuple[str, ...]:

@@ -84,9 +84,6 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
     start_seconds: Annotated[
         float, typer.Option(metavar="SECONDS", min=1, max=600, help="How long the API may take to start.")
     ] = 30,
-    most_seconds: Annotated[
-        float, typer.Option(metavar="SECONDS", min=1, max=3600, help="How long the questions may take in all.")
-    ] = 120,
     only: Annotated[
         list[str] | None,
         typer.Option(
@@ -153,7 +150,6 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         external_domain=external_domain,
         window_seconds=window,
         start_seconds=start_seconds,
-        most_seconds=most_seconds,
     )
     if live and external_domain != LOCAL:
         raise UsageError("--external-domain is for the emulator, and --live uses none", hint="leave out one of them")
@@ -173,7 +169,7 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         screen.document(as_document(reports, seconds))
     elif junit_file != STANDARD_OUTPUT:
         _show(screen, reports, seconds, printed, verbose=verbose)
-    return _exit_code(reports, names)
+    return exit_code(reports, names)
 
 
 @contextmanager
@@ -216,7 +212,7 @@ def _show(screen: Screen, reports: list[CaseReport], seconds: float, printed: li
     show_summary(screen, reports, seconds)
 
 
-def _exit_code(reports: list[CaseReport], only: tuple[str, ...]) -> ExitCode:
+def exit_code(reports: list[CaseReport], only: tuple[str, ...]) -> ExitCode:
     """Return no when a case failed, or when one that was requested by name could not be asked."""
     marks = {report.mark for report in reports}
     by_name = any(report.mark is Mark.SKIP and report.case.id in only for report in reports)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 
+MOST_SECONDS = 120.0  # of a run, besides the removal window, which it may have to wait for
 LEAST_SECONDS = 0.2
 
 
 class RunBudget:
-    """A deadline for all cases. A request may take ``most_seconds``, or what is left."""
+    """A deadline for all cases."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
