@@ -99,7 +99,6 @@ def test_the_list_names_every_case(bare: Shell) -> None:
             "does not lead to this machine",
             "127.0.0.1",
         ),
-        (("--path", "/m", "--live", "--external-domain", "a.test", "--", "true"), "--live uses none", "leave out"),
         (("--path", "/m", "--", "no-such-program"), "command not found: no-such-program", "check its spelling"),
     ],
 )

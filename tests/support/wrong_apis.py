@@ -182,7 +182,6 @@ def graded(serve: Callable[[str], AbstractContextManager[Endpoint]]) -> dict[str
         bench = Bench(
             api=stack.enter_context(Asker(f"http://{LOOPBACK}:{api.port}", SCOPED, budget, patient=True)),
             issuer=issuer,
-            faults=issuer,
             role=ROLE,
             budget=budget,
             public=PUBLIC,

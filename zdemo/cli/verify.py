@@ -14,10 +14,10 @@ import typer
 from zdemo.cli.exports import check_command, check_extra
 from zdemo.cli.help import OUTPUT_GROUP
 from zdemo.cli.junit import STANDARD_OUTPUT, check_report, junit, junit_of_error, write_report
-from zdemo.cli.options import EnvFile, Json
+from zdemo.cli.options import Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.suggestions import typed_again
-from zdemo.cli.verify_run import GradedApi, emulated_bench, live_bench
+from zdemo.cli.verify_run import GradedApi, emulated_bench
 from zdemo.cli.verify_screen import (
     MOST_IN_FULL,
     as_document,
@@ -94,10 +94,6 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         ),
     ] = None,
     list_cases: Annotated[bool, typer.Option("--list", help="List the cases: their IDs, and what is asked.")] = False,
-    live: Annotated[
-        bool,
-        typer.Option("--live", help="Use your own ZITADEL instead of an emulator. What this creates is removed."),
-    ] = False,
     verbose: Annotated[
         bool,
         typer.Option("-v", "--verbose", help="Show every case with what was seen.", rich_help_panel=OUTPUT_GROUP),
@@ -113,7 +109,6 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
             rich_help_panel=OUTPUT_GROUP,
         ),
     ] = None,
-    env_file: EnvFile = None,
 ) -> int:
     """Grade any API that takes bearer tokens, in any language.
 
@@ -128,10 +123,8 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
       zdemo verify --path /messages --only robust -- uvicorn app:app --port {port}
       zdemo verify --list
 
-    Variables: with --live, ZITADEL_DOMAIN and ZITADEL_ADMIN_PAT; or the API's settings, PAT and ZDEMO_VISITOR_PAT
-
-    Exit codes: 0 all is as it must be; 1 something is not; 2 wrong command line; 3 a setting is missing or wrong; 4 the
-    API did not start, or ended, or there was not enough time for all questions
+    Exit codes: 0 all is as it must be; 1 something is not; 2 wrong command line; 4 the API did not start, or ended, or
+    there was not enough time for all questions
 
     More: docs/verify.md
     """
@@ -151,14 +144,12 @@ def verify(  # noqa: PLR0913, PLR0917  # Typer makes each option an argument
         window_seconds=window,
         start_seconds=start_seconds,
     )
-    if live and external_domain != LOCAL:
-        raise UsageError("--external-domain is for the emulator, and --live uses none", hint="leave out one of them")
     _check(ctx, target)
     if junit_file is not None:
         check_report(junit_file, "verify", as_json=as_json)
     started = time.monotonic()
-    zitadel = live_bench(screen, target, env_file) if live else emulated_bench(screen, target)
-    with _errors_reported(screen, junit_file), zitadel as bench, screen.waiting("asking") as wait:
+    starting = emulated_bench(screen, target)
+    with _errors_reported(screen, junit_file), starting as bench, screen.waiting("asking") as wait:
         reports = list(examine(bench, names, tell=lambda at, of, case: wait(f"{at} of {of}: {case.asked}")))
         printed = bench.about_refusal
         screen.hide(*bench.api.told)

@@ -11,25 +11,21 @@ from typing import TYPE_CHECKING
 
 from zdemo.cli.exports import command_environment, expanded, placeholders, variables
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import hide_secrets, tell_mixed_sources
 from zdemo.cli.verify_screen import shortened
 from zdemo.cli.with_emulator import exported, key_files
-from zdemo.config.address import INTERNAL_URL
 from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
-from zdemo.config.environment import Environment, read_environment
 from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 
 if TYPE_CHECKING:
-    from zdemo.config.settings import Settings
     from zdemo.verify.api_process import RunningApi
     from zdemo.verify.bench import Bench
-    from zdemo.verify.issuer import Faults, Issuer
+    from zdemo.verify.emulated import EmulatedIssuer
 
 KEY_FILE = "ZITADEL_KEY_FILE"
 CACHE_TTL = "ZDEMO_CACHE_TTL"
-FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", INTERNAL_URL, CACHE_TTL)
+FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", CACHE_TTL)
 DOTENV = ".env"
 PORT = "PORT"
 
@@ -61,7 +57,7 @@ def emulated_bench(screen: Screen, target: GradedApi) -> Iterator[Bench]:
         running = stack.enter_context(emulate(start.world))
         issuer = stack.enter_context(emulated_issuer(running, start.project_id))
         values = {**exported(start, running.url), **files, **_default_cache(screen, target)}
-        yield stack.enter_context(_bench(screen, target, values, issuer, issuer))
+        yield stack.enter_context(_bench(screen, target, values, issuer))
 
 
 def _dotenv() -> dict[str, str]:
@@ -87,65 +83,19 @@ def _default_cache(screen: Screen, target: GradedApi) -> dict[str, str]:
     return {CACHE_TTL: default}
 
 
-@contextmanager
-def live_bench(screen: Screen, target: GradedApi, env_file: Path | None) -> Iterator[Bench]:
-    """Run the API in front of the configured ZITADEL; yield what the cases ask with.
-
-    With an administrator's PAT, the users and tokens are this run's own, in a project of its own.
-    """
-    from zdemo.config.settings import AdminSettings
-    from zdemo.verify.live import PREFIX, live_issuer
-
-    environment = read_environment(env_file)
-    hide_secrets(screen, environment)
-    if not environment.get("ZITADEL_ADMIN_PAT", "").strip():
-        issuer, values = _configured(environment)
-        with _bench(screen, target, values, issuer, None) as bench:
-            yield bench
-        return
-    admin = AdminSettings.from_env(environment)
-    tell_mixed_sources(screen, environment, "ZITADEL_ADMIN_PAT", "ZITADEL_DOMAIN")
-    screen.tell(f"note: creates two projects and some users in {admin.issuer}, called {PREFIX}…, and removes them")
-    with live_issuer(admin) as own, _bench(screen, target, _values(own.settings), own, None) as bench:
-        yield bench
-
-
-def _configured(environment: Environment) -> tuple[Issuer, dict[str, str]]:
-    from zdemo.config.settings import Settings
-    from zdemo.verify.configured import ConfiguredIssuer
-
-    settings = Settings.from_env(environment)
-    tokens = (environment.get(name, "").strip() for name in ("PAT", "ZDEMO_VISITOR_PAT"))
-    return ConfiguredIssuer(*tokens), {**_values(settings), KEY_FILE: environment.get(KEY_FILE, "")}
-
-
-def _values(settings: Settings) -> dict[str, str]:
-    """Return the variables of the API."""
-    return {
-        "ZITADEL_DOMAIN": settings.issuer,
-        "CLIENT_ID": settings.client_id,
-        "CLIENT_SECRET": settings.client_secret,
-        "ZITADEL_PROJECT_ID": settings.project_id or "",
-        INTERNAL_URL: settings.internal_url or "",
-    }
-
-
 def api_environment(target: GradedApi, values: Mapping[str, str], port: int) -> tuple[dict[str, str], list[str]]:
     """Return the environment of the API, and the names of the person's variables that it does not get.
 
     It gets no token, since it is not a client.
     """
     asked_for = {text.partition("=")[0] for text in target.env}
-    own = (*FOR_THE_API, KEY_FILE) if not values["CLIENT_SECRET"] or KEY_FILE in _dotenv() else FOR_THE_API
-    given = {name: text for name, text in variables(values, port, target.env).items() if text or name in asked_for}
-    kept = {name: text for name, text in given.items() if name in (*own, *asked_for)}
+    own = (*FOR_THE_API, KEY_FILE) if KEY_FILE in _dotenv() else FOR_THE_API
+    kept = {name: text for name, text in variables(values, port, target.env).items() if name in (*own, *asked_for)}
     return command_environment(os.environ, {PORT: str(port), **kept})
 
 
 @contextmanager
-def _bench(
-    screen: Screen, target: GradedApi, values: Mapping[str, str], issuer: Issuer, faults: Faults | None
-) -> Iterator[Bench]:
+def _bench(screen: Screen, target: GradedApi, values: Mapping[str, str], issuer: EmulatedIssuer) -> Iterator[Bench]:
     """Start the API and wait until it answers; yield what the cases ask with."""
     from zdemo.processes.group import SUPPORTED
 
@@ -161,7 +111,7 @@ def _bench(
     environment, withdrawn = api_environment(target, values, port)
     command = expanded(target.command, placeholders(values, port))
     screen.hide(values["CLIENT_SECRET"])
-    if withdrawn and faults:
+    if withdrawn:
         screen.tell(f"note: the API does not get your {', '.join(withdrawn)}")
     with api_running(command, environment) as api:
         _wait(screen, api, origin, target)
@@ -170,7 +120,6 @@ def _bench(
             yield Bench(
                 api=asker,
                 issuer=issuer,
-                faults=faults,
                 role=target.role,
                 budget=budget,
                 public=target.public,

@@ -22,7 +22,6 @@ from zdemo.verify.bench import Bench
 from zdemo.verify.budget import RunBudget
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
-from zdemo.verify.configured import ConfiguredIssuer
 
 OPTION = "--api"
 ZDEMO_ROUTE = "/api/private"
@@ -60,7 +59,7 @@ class Target:
         """What the cases of ``zdemo verify`` ask with; there is no user and no token."""
         budget = RunBudget(MOST_SECONDS)
         asker = Asker(self.origin, self.path, budget, setting=OPTION, seconds=LONGEST_STEP_SECONDS)
-        return Bench(api=asker, issuer=ConfiguredIssuer("", ""), faults=None, role="", budget=budget)
+        return Bench(api=asker, issuer=None, role="", budget=budget)
 
     def close(self) -> None:
         """Close the connections."""

@@ -269,16 +269,6 @@ def reactivate_user(client: ManagementClient, user_id: str) -> None:
     client.call(USER_SERVICE, "ReactivateUser", {"userId": user_id})
 
 
-def lock_user(client: ManagementClient, user_id: str) -> None:
-    """Lock a user, which ends their tokens for good."""
-    client.call(USER_SERVICE, "LockUser", {"userId": user_id})
-
-
-def create_user_secret(client: ManagementClient, user_id: str) -> str:
-    """Return a new client secret of a service account; the old one stops working at once."""
-    return _shown(client.call(USER_SERVICE, "AddSecret", {"userId": user_id}), "clientSecret")
-
-
 def list_pats(client: ManagementClient, user_id: str) -> tuple[Credential, ...]:
     """Return the personal access tokens of a user, dead ones included."""
     filters = [{"userIdFilter": {"id": user_id}}]

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from zdemo.investigation import random_token
 from zdemo.verify.asked import Asked
 from zdemo.verify.asker import Asker
 from zdemo.verify.budget import RunBudget
-from zdemo.verify.issuer import Faults, Issuer, Person
 from zdemo.verify.judgments.endurance import (
     ANSWER_SECONDS,
     COLD_CALLS,
@@ -24,10 +24,14 @@ from zdemo.verify.judgments.endurance import (
 )
 from zdemo.verify.leaks import secrets_of
 
+if TYPE_CHECKING:
+    from zdemo.verify.emulated import EmulatedIssuer, Person
+
 POLL_SECONDS = 0.05
 RECOVERY_SECONDS = 10.0
 WAITING_CALLS = 16  # while ZITADEL hangs
 SETTLE_SECONDS = 1.0  # at most, until they wait
+LIFE_SECONDS = 2.0  # of the token that expires
 EXPIRY_SECONDS = 2.0  # how long after its expiry a token may pass, for clocks in whole seconds
 LATE_SECONDS = 2.0  # an answer after the deadline is still received, to tell late from never
 LAST_LINES, LAST_BYTES = 8, 1 << 16
@@ -56,12 +60,13 @@ class Deleted:
 
 @dataclass(kw_only=True)
 class Bench:
-    """The API, and who makes its tokens. ``printed`` returns what the API has printed so far, and
-    ``gone`` how it ended, if it did."""
+    """The API, and who makes its tokens, unless only cases that need nothing are asked.
+
+    ``printed`` returns what the API has printed so far, and ``gone`` how it ended, if it did.
+    """
 
     api: Asker
-    issuer: Issuer
-    faults: Faults | None
+    issuer: EmulatedIssuer | None
     role: str
     budget: RunBudget
     public: str = ""
@@ -77,10 +82,10 @@ class Bench:
     recoveries: dict[str, float | None] = field(default_factory=dict)
 
     @property
-    def zitadel(self) -> Faults:
+    def zitadel(self) -> EmulatedIssuer:
         """The emulator, for cases that need it."""
-        assert self.faults is not None  # noqa: S101  # the runner skips these cases without one
-        return self.faults
+        assert self.issuer is not None  # noqa: S101  # no other case is asked without one
+        return self.issuer
 
     @cached_property
     def secrets(self) -> dict[str, str]:
@@ -91,7 +96,7 @@ class Bench:
 
     def reader(self) -> Person:
         """Return a new user with the role, whose token the API has not seen."""
-        return self.issuer.person(self.role)
+        return self.zitadel.person(self.role)
 
     @cached_property
     def known(self) -> Person:
@@ -120,12 +125,12 @@ class Bench:
     @cached_property
     def refused_visitor(self) -> Asked:
         """The answer to a valid token without the role."""
-        return self.api.bearer(self.issuer.person().token)
+        return self.api.bearer(self.zitadel.person().token)
 
     def after(self, change: str) -> Asked:
         """Ask with a token that the API has not seen, after a change of its user."""
         person = self.reader()
-        self.issuer.change(change, person)
+        self.zitadel.change(change, person)
         return self.api.bearer(person.token)
 
     def with_claims(self, names: Sequence[str], values: Mapping[str, object]) -> list[Asked]:
@@ -140,16 +145,14 @@ class Bench:
     @cached_property
     def windows(self) -> dict[str, Measured]:
         """How long tokens pass that the API has let in before: by the change, all at the same time."""
-        if self.faults:
-            _ = self.deleted  # so that its window is over soon after these
+        _ = self.deleted  # so that its window is over soon after these
         people = {change: self.reader() for change in CHANGES}
-        life = self.issuer.short_life_seconds
-        people["expiry"] = self.issuer.person(self.role, seconds=life)
+        people["expiry"] = self.zitadel.person(self.role, seconds=LIFE_SECONDS)
         limits = dict.fromkeys(CHANGES, self.window_seconds) | {"expiry": EXPIRY_SECONDS}
-        starts: dict[str, float] = {"expiry": time.monotonic() + life}
+        starts: dict[str, float] = {"expiry": time.monotonic() + LIFE_SECONDS}
         before = {change: self.api.bearer(person.token) for change, person in people.items()}
         for change in CHANGES:
-            self.issuer.change(change, people[change])
+            self.zitadel.change(change, people[change])
             starts[change] = time.monotonic()
         done: dict[str, Measured] = {}
         while len(done) < len(people):
@@ -167,7 +170,7 @@ class Bench:
         """A deleted token that the API has not been asked with since."""
         person = self.reader()
         before = self.api.bearer(person.token)
-        self.issuer.change("delete", person)
+        self.zitadel.change("delete", person)
         return Deleted(token=person.token, before=before, at=time.monotonic())
 
     @property

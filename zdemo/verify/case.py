@@ -23,10 +23,7 @@ class Needs(StrEnum):
     """What a case needs besides the API's address."""
 
     NOTHING = "nothing"
-    TOKEN = "token"  # noqa: S105  # a token with the role
-    VISITOR = "visitor"  # a token without the role
-    CHANGES = "changes"  # users and tokens that can be made, changed and removed
-    EMULATOR = "emulator"  # faults, and answers that a ZITADEL never gives
+    EMULATOR = "emulator"  # users and tokens, faults, and answers that a ZITADEL never gives
 
 
 class Stage(IntEnum):
@@ -93,7 +90,7 @@ class Case:
     fix: str
     ask: Callable[[Any], Any]
     judge: Callable[[Any], Verdict]
-    needs: Needs = Needs.CHANGES
+    needs: Needs = Needs.EMULATOR
     stage: Stage = Stage.PLAIN
     basis: tuple[str, ...] | None = None
 

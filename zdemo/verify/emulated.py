@@ -6,20 +6,30 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from zdemo.config.address import ZitadelAddress
+from zdemo.config.settings import UserSettings
+from zdemo.diagnosis import audience_scope
 from zdemo.emulator import NEVER, Emulator, User, World, new_fault
+from zdemo.errors import UnusableAnswer
 from zdemo.introspection.model import INTROSPECTION_PATH
+from zdemo.investigation import request_token
 from zdemo.serving.embedded import serving
-from zdemo.verify.case import Needs
-from zdemo.verify.issuer import Person, session_token
 
 LONG_AGO_SECONDS = 3600.0
 SLOW_SECONDS = 0.5
 LONGEST_BODY = 1 << 16
 LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """A service user of this run and its token."""
+
+    user_id: str
+    token: str = field(repr=False)
+    token_id: str
 
 
 class OtherOrigin:
@@ -48,13 +58,9 @@ def emulated_issuer(emulator: Emulator, project_id: str) -> Iterator[EmulatedIss
 class EmulatedIssuer:
     """Users and tokens in the world of a running emulator. Each user is new, so no answer is in a cache."""
 
-    offers = frozenset(Needs)
-    short_life_seconds = 2.0
-
     def __init__(self, emulator: Emulator, project_id: str, elsewhere: OtherOrigin, elsewhere_url: str) -> None:
         self._elsewhere, self._elsewhere_url = elsewhere, elsewhere_url
         self._emulator, self._project_id = emulator, project_id
-        self._address = ZitadelAddress(emulator.url, f"http://{LOOPBACK}:{emulator.port}")
         with self._world.lock:
             own = self._world.projects[project_id]
             other = self._world.add_project(own.organization_id, f"verify-{secrets.token_hex(4)}")
@@ -115,7 +121,7 @@ class EmulatedIssuer:
         return self._elsewhere.requests
 
     def change(self, what: str, person: Person) -> None:
-        """Change a user."""
+        """Change a user: ``delete`` the token, ``revoke`` the roles, or ``deactivate`` or ``lock`` the user."""
         with self._world.lock:
             user = self._world.users[person.user_id]
             if what == "delete":
@@ -149,4 +155,13 @@ class EmulatedIssuer:
             user = self._user(project_id, (role,))
             user.secret, user.jwt_access_tokens = secret, as_jwt
             name = user.username
-        return session_token(self._address, name, secret, project_id)
+        settings = UserSettings(
+            issuer=self._emulator.url,
+            internal_url=f"http://{LOOPBACK}:{self._emulator.port}",
+            client_id=name,
+            client_secret=secret,
+        )
+        found = request_token(settings, ["openid", audience_scope(project_id)], now=time.time())
+        if found.issued is None:
+            raise found.error or UnusableAnswer("the emulator gave no token", hint="try again")
+        return found.issued.text

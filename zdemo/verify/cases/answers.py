@@ -6,7 +6,7 @@ from zdemo.introspection.model import ROLES_CLAIM, roles_claim_of
 from zdemo.investigation import random_token
 from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench
-from zdemo.verify.case import Case, Needs, Stage
+from zdemo.verify.case import Case, Stage
 from zdemo.verify.judgments.access import none_let_in, refused
 
 NOT_TRUE = {"a text": "false", "the text true": "true", "a number": 1, "null": None, "missing": ...}
@@ -23,21 +23,19 @@ def _near_misses(bench: Bench) -> list[Asked]:
     near = (bench.role[:-1] or "x", f"{bench.role}:all", f"x{bench.role}")
     others = {"another case": bench.role.swapcase(), "a blank behind": f"{bench.role} "}
     values = {name: {key: GRANTED} for name, key in others.items() if key != bench.role}
-    asked = [bench.api.bearer(bench.issuer.person(role).token) for role in near]
-    if bench.faults:
-        asked += bench.with_claims((roles_claim_of(bench.project_id), ROLES_CLAIM), values)
-    return asked
+    asked = [bench.api.bearer(bench.zitadel.person(role).token) for role in near]
+    return asked + bench.with_claims((roles_claim_of(bench.project_id), ROLES_CLAIM), values)
 
 
 def _other_project(bench: Bench) -> list[Asked]:
     """Ask for a user with the role elsewhere, and with an answer that shows the roles there, as JWTs can."""
-    asked = [bench.api.bearer(bench.issuer.stranger(bench.role).token)]
-    if bench.faults:
-        claims = {roles_claim_of("999"): {bench.role: GRANTED}}
-        absent = dict.fromkeys((roles_claim_of(bench.project_id), ROLES_CLAIM), ...)
-        token = bench.zitadel.with_claims({**claims, **absent}, bench.role).token
-        asked.append(bench.api.bearer(token).about("the claim of another project alone"))
-    return asked
+    claims = {roles_claim_of("999"): {bench.role: GRANTED}}
+    absent = dict.fromkeys((roles_claim_of(bench.project_id), ROLES_CLAIM), ...)
+    token = bench.zitadel.with_claims({**claims, **absent}, bench.role).token
+    return [
+        bench.api.bearer(bench.zitadel.stranger(bench.role).token),
+        bench.api.bearer(token).about("the claim of another project alone"),
+    ]
 
 
 def _claims(bench: Bench) -> list[Asked]:
@@ -65,7 +63,7 @@ CASES: tuple[Case, ...] = (
         wrong="accepted a token with another role",
         source="RFC 6750 section 3.1",
         fix=READ_ROLES,
-        ask=lambda bench: bench.api.bearer(bench.issuer.person("zdemo-verify-other").token),
+        ask=lambda bench: bench.api.bearer(bench.zitadel.person("zdemo-verify-other").token),
         judge=refused,
     ),
     Case(
@@ -77,7 +75,6 @@ CASES: tuple[Case, ...] = (
         fix="never read roles from scope; " + READ_ROLES,
         ask=lambda bench: bench.refused_visitor,
         judge=refused,
-        needs=Needs.VISITOR,
     ),
     Case(
         id="safe.near_miss",
@@ -108,7 +105,6 @@ CASES: tuple[Case, ...] = (
         fix=NOTHING_FOUND,
         ask=_claims,
         judge=none_let_in,
-        needs=Needs.EMULATOR,
     ),
     Case(
         id="safe.active",
@@ -119,7 +115,6 @@ CASES: tuple[Case, ...] = (
         fix="treat a token as active only if active is the JSON value true",
         ask=lambda bench: bench.with_claims(("active",), NOT_TRUE),
         judge=none_let_in,
-        needs=Needs.EMULATOR,
     ),
     Case(
         id="safe.fail_open",
@@ -130,7 +125,6 @@ CASES: tuple[Case, ...] = (
         fix="refuse whenever no valid introspection answer came",
         ask=_fail_open,
         judge=none_let_in,
-        needs=Needs.EMULATOR,
         stage=Stage.OUTAGE,
     ),
 )

@@ -41,7 +41,6 @@ CASES: tuple[Case, ...] = (
         fix="check --path and --role, and that the API reads its settings from its environment (--env)",
         ask=lambda bench: bench.answer,
         judge=accepted,
-        needs=Needs.TOKEN,
         stage=Stage.FIRST,
         basis=(GUARDED,),
     ),
@@ -90,7 +89,6 @@ CASES: tuple[Case, ...] = (
         fix="skip all blanks behind the scheme",
         ask=lambda bench: bench.api.send(f"Bearer  {bench.known.token}"),
         judge=accepted,
-        needs=Needs.TOKEN,
     ),
     Case(
         id="correct.session_token",
@@ -99,7 +97,7 @@ CASES: tuple[Case, ...] = (
         wrong="refused a token of the client credentials grant",
         source="ZITADEL: such a token is active with the scope urn:zitadel:iam:org:project:id:PROJECT_ID:aud",
         fix="have every form of token introspected; require no claim that only some tokens have",
-        ask=lambda bench: bench.api.bearer(bench.issuer.session(bench.role)),
+        ask=lambda bench: bench.api.bearer(bench.zitadel.session(bench.role)),
         judge=accepted,
     ),
     Case(
@@ -111,7 +109,6 @@ CASES: tuple[Case, ...] = (
         fix="allow dots in tokens, and have JWTs introspected like other tokens",
         ask=lambda bench: bench.api.bearer(bench.zitadel.jwt(bench.role)),
         judge=accepted,
-        needs=Needs.EMULATOR,
     ),
     Case(
         id="correct.malformed",
@@ -133,7 +130,6 @@ CASES: tuple[Case, ...] = (
         fix="refuse a request with more than one Authorization header",
         ask=_repeated,
         judge=ambiguous,
-        needs=Needs.TOKEN,
     ),
     Case(
         id="correct.invalid_token",
@@ -155,7 +151,6 @@ CASES: tuple[Case, ...] = (
         fix='answer 403 with error="insufficient_scope" to a valid token without the role',
         ask=lambda bench: bench.refused_visitor,
         judge=INSUFFICIENT_SCOPE,
-        needs=Needs.VISITOR,
     ),
     Case(
         id="correct.challenge",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench
-from zdemo.verify.case import Case, Needs, Stage
+from zdemo.verify.case import Case, Stage
 from zdemo.verify.judgments.access import none_let_in
 from zdemo.verify.judgments.endurance import ended_in_time, refused_while_away
 
@@ -29,7 +29,7 @@ def changed(token: str) -> str:
 
 def _mixed(bench: Bench) -> list[Asked]:
     """Return the answers to those without the role, while others with it ask at the same time: who is last varies."""
-    visitor = bench.issuer.person().token
+    visitor = bench.zitadel.person().token
     tokens = [bench.known.token, visitor] * (CALLERS // 2)
     rounds = [tokens[turn % 2 :] + tokens[: turn % 2] for turn in range(ROUNDS)]
     pairs = [pair for each in rounds for pair in zip(each, bench.api.at_once(each), strict=True)]
@@ -79,7 +79,6 @@ CASES: tuple[Case, ...] = (
         fix="use the whole token, or its SHA-256, as the key of the cache; verify the signature of each JWT",
         ask=_changed,
         judge=none_let_in,
-        needs=Needs.EMULATOR,
         stage=Stage.TIME,
     ),
     Case(
@@ -91,7 +90,6 @@ CASES: tuple[Case, ...] = (
         fix="keep claims with the request, for example in flask.g, never in a variable of the module",
         ask=_mixed,
         judge=none_let_in,
-        needs=Needs.VISITOR,
         stage=Stage.TIME,
     ),
     Case(
@@ -103,7 +101,6 @@ CASES: tuple[Case, ...] = (
         fix="never use an answer of ZITADEL that is too old, also when no new one comes",
         ask=lambda bench: bench.stale,
         judge=refused_while_away,
-        needs=Needs.EMULATOR,
         stage=Stage.AFTER_OUTAGES,
     ),
 )

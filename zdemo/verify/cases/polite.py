@@ -56,7 +56,6 @@ CASES: tuple[Case, ...] = (
         fix='send scope="urn:zitadel:iam:org:project:role:ROLE" with insufficient_scope',
         ask=lambda bench: bench.refused_visitor,
         judge=names_scope,
-        needs=Needs.VISITOR,
     ),
     Case(
         id="polite.two_ways",
@@ -102,7 +101,6 @@ CASES: tuple[Case, ...] = (
         fix="send Cache-Control: no-store on every route that requires a token",
         ask=lambda bench: [bench.answer],
         judge=say_private,
-        needs=Needs.TOKEN,
     ),
     Case(
         id="polite.cached_refusal",
@@ -124,7 +122,6 @@ CASES: tuple[Case, ...] = (
         fix="send Retry-After: 1 with 503",
         ask=lambda bench: bench.api.asked,
         judge=retry_after,
-        needs=Needs.EMULATOR,
         stage=Stage.LAST,
     ),
     Case(
@@ -136,7 +133,6 @@ CASES: tuple[Case, ...] = (
         fix="answer HEAD like GET without the body",
         ask=_head,
         judge=like_get,
-        needs=Needs.TOKEN,
     ),
     Case(
         id="polite.preflight",

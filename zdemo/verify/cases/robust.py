@@ -68,7 +68,6 @@ CASES: tuple[Case, ...] = (
             fix=fix,
             ask=partial(_outage, kind),
             judge=outage,
-            needs=Needs.EMULATOR,
             stage=Stage.OUTAGE,
         )
         for name, kind, does, fix in KINDS
@@ -82,7 +81,6 @@ CASES: tuple[Case, ...] = (
         fix="give the request to ZITADEL a timeout of a few seconds: " + UNAVAILABLE,
         ask=_hang,
         judge=outage,
-        needs=Needs.EMULATOR,
         stage=Stage.OUTAGE,
     ),
     Case(
@@ -94,7 +92,6 @@ CASES: tuple[Case, ...] = (
         fix="limit how many requests wait for ZITADEL at the same time, so that threads are left for others",
         ask=lambda bench: bench.hang.public,
         judge=prompt,
-        needs=Needs.EMULATOR,
         stage=Stage.OUTAGE,
     ),
     Case(
@@ -106,7 +103,6 @@ CASES: tuple[Case, ...] = (
         fix="limit how many requests wait for ZITADEL at the same time, so that threads are left for others",
         ask=lambda bench: bench.hang.without_token,
         judge=prompt,
-        needs=Needs.EMULATOR,
         stage=Stage.OUTAGE,
     ),
     Case(
@@ -118,7 +114,6 @@ CASES: tuple[Case, ...] = (
         fix="keep no failures in the cache, and ask ZITADEL again soon",
         ask=lambda bench: bench.recovery,
         judge=recovered,
-        needs=Needs.EMULATOR,
         stage=Stage.AFTER_OUTAGES,
     ),
     Case(
@@ -130,7 +125,6 @@ CASES: tuple[Case, ...] = (
         fix="keep answers for some seconds, and let requests with the same token wait for one introspection",
         ask=lambda bench: bench.flights,
         judge=single_flight,
-        needs=Needs.EMULATOR,
         stage=Stage.TIME,
     ),
     Case(

@@ -44,7 +44,6 @@ CASES: tuple[Case, ...] = (
         fix="follow no redirects when asking ZITADEL",
         ask=_redirect,
         judge=stayed_here,
-        needs=Needs.EMULATOR,
         stage=Stage.OUTAGE,
     ),
     Case(
@@ -56,7 +55,6 @@ CASES: tuple[Case, ...] = (
         fix="send Cache-Control: no-store on every route that requires a token",
         ask=lambda bench: bench.answer,
         judge=kept_private,
-        needs=Needs.TOKEN,
     ),
     Case(
         id="safe.cors",
@@ -79,7 +77,6 @@ CASES: tuple[Case, ...] = (
         ask=_output,
         judge=nothing_leaked,
         stage=Stage.LAST,
-        needs=Needs.TOKEN,
     ),
     Case(
         id="safe.answers",
