@@ -6,33 +6,24 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, unquote_plus
 
 import pytest
 import requests
 
 from tests.support.cli import Ran, Shell, Stack
 from tests.support.jwe import jwe
+from tests.support.secret_forms import ADMIN, FORMS, ODD, PAT, SECRET, leak
 from tests.support.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.cli.screen import Screen
 from zdemo.config.dotenv_statements import parse
 from zdemo.config.environment import Environment
-from zdemo.config.masking import masked
-from zdemo.config.redaction import PIECE, Redaction
 from zdemo.config.settings import AdminSettings, Settings
-from zdemo.emulator import CLIENT_SECRET, PROJECT_ID
+from zdemo.emulator import PROJECT_ID
 
-PAT = "Qz7_kT2vRw9-LmXb4NcJ8hGfY1sDpA6eUoV3iZt5yHq0WnKxB7rEjSgMlC2uOaIdF9PvTQk"
-SECRET = "h8Kq2ZtXw5LmVn9RbJc4GyFs7DpAe1UoYi3WkTx6BrEjHgMlNu0OaIdSfPvQzC2X"
-ADMIN = "Jx3-pW8sVb_Kd6LqYt9RmZc2HnGf5XaSo4UeTi7BwPj1MkQyDr0ElNvCuOgIhFz8AbVx5Tk"
-ODD = 'p%q+r/s=t&u~"v\\w:x#y!Zabcdefghijklmnop0123456789QRSTUVWXY'  # what other servers' secrets may hold
-OF_OTHER_SERVERS = (
-    "Cn9aRy7kQ2mZx8/Lp4Wd6TbVeHs5Gf3J/kQ2mZx8Lp4Wd6/TbVeHs5Gf3JCn9aRy7=",
-    "abc.Cn9aRy7kQ2mZx8.Lp4Wd6TbVeHs5Gf3J.kQ2mZx8Lp4Wd6TbVeH",
-    "Cn9aRy7kQ2mZx8Lp4Wd6TbVe",
-)
+DOTTED = "abc.Cn9aRy7kQ2mZx8.Lp4Wd6TbVeHs5Gf3J.kQ2mZx8Lp4Wd6TbVeH"  # of another server
 CANARIES = (PAT, SECRET, ADMIN, SECRET[::-1])
 SETTINGS = {
     "CLIENT_ID": "353545601679624705",
@@ -62,26 +53,11 @@ COMMANDS = (
 )
 
 
-def forms(secret: str) -> Iterator[str]:
-    """How a text may stand in an output: as it is, in a URL, in JSON, in base64 wherever it begins."""
-    yield from (secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1])
-    for text in (secret, quote_plus(secret)):
-        for at in range(3):
-            plain = base64.b64encode(b"\0" * at + text.encode()).decode()[4:-4]
-            yield from (plain, plain.translate(str.maketrans("+/", "-_")))
-
-
-def leak(text: str, *secrets: str) -> str:
-    """The first piece of a secret that a person or a parser of JSON reads in a text; empty when there is none."""
-    text = (text + re.sub(r"\\+u([0-9a-fA-F]{4})", lambda escape: chr(int(escape[1], 16)), text)).lower()
-    pieces = (
-        form[at : at + PIECE] for secret in secrets for form in forms(secret) for at in range(len(form) - PIECE + 1)
-    )
-    return next((piece for piece in pieces if piece.lower() in text), "")
-
-
 def assert_silent(ran: Ran, *secrets: str) -> None:
-    found = leak(ran.all, *(secrets or CANARIES))
+    read = ""
+    with suppress(ValueError):
+        read = str(json.loads(ran.out))  # by a program
+    found = leak(f"{ran.all}\n{read}", *(secrets or CANARIES))
     assert not found, f"{found!r} in {ran.all}"
 
 
@@ -92,13 +68,6 @@ def shell(shared_stack: Stack, tmp_path: Path) -> Iterator[Shell]:
     yield Shell(folder=tmp_path, env=env)
     for path in tmp_path.rglob("*"):
         assert path.name == ".env" or not path.is_file() or not leak(path.read_text(errors="replace"), *CANARIES)
-
-
-def test_these_tests_would_notice() -> None:
-    for secret in (*CANARIES, ODD):
-        assert not leak(f"the token {masked(secret)}, and nothing more", secret)
-        for shown in (secret, secret.lower(), secret[:10], secret[20:30], quote(secret), json.dumps(secret)):
-            assert leak(f"it is {shown}, is it not", secret)
 
 
 # --- in their places
@@ -127,16 +96,14 @@ def test_with_what_a_paste_brought_along(shell: Shell, broken: str) -> None:
 
 
 def _echo(status: int, kind: str, shape: Callable[[list[str]], bytes]) -> Behaviour:
-    """An answer that repeats all that was sent, in header fields, body and address, in clear, encoded and cut off."""
+    """An answer that repeats all that was sent, in header fields, body and address, in each form that is hidden."""
 
     def choose(received: Received) -> Behaviour:
         clear = received.headers.get("authorization", "").partition(" ")[2]
-        if received.headers.get("authorization", "").startswith("Basic"):
-            clear += " " + base64.b64decode(clear).decode()
         sent = [clear, *received.form.values()]
-        sent += [base64.b64encode(f"{before}{text}".encode()).decode() for text in sent for before in ("", "a", "ab")]
-        sent += [quote(text, safe="") for text in sent]
-        sent += [clear.upper(), clear[:25], clear[20:45], clear[:11], clear[:60].lower(), clear[-9:]]
+        if received.headers.get("authorization", "").startswith("Basic"):
+            sent.append(unquote_plus(base64.b64decode(clear).decode().partition(":")[2]))
+        sent = [form(text) for text in sent for form in FORMS.values()]
         line = quote(" ".join(sent), safe=" /:+=%-_~")
         headers = {
             "Content-Type": kind,
@@ -154,10 +121,9 @@ def _error(sent: list[str]) -> bytes:
 
 
 def _escaped(sent: list[str]) -> bytes:
-    """JSON in which every character is a number, and JSON within JSON."""
+    """JSON in which every character is a number."""
     numbers = "".join(f"\\u{ord(c):04x}" for c in " ".join(sent))
-    within = numbers.replace("\\", "\\\\")
-    return f'{{"active":true,"sub":"{numbers}","error":"{numbers}","message":"{within}"}}'.encode()
+    return f'{{"active":true,"sub":"{numbers}","error":"{numbers}","message":"{numbers}"}}'.encode()
 
 
 def _claims(sent: list[str]) -> bytes:
@@ -189,13 +155,12 @@ ECHOES = {
 }
 
 
-@pytest.mark.parametrize("secret", [SECRET, ODD], ids=["secret", "odd"])
 @pytest.mark.parametrize("echo", ECHOES)
-def test_whatever_a_server_repeats(shell: Shell, echo: str, secret: str) -> None:
+def test_whatever_a_server_repeats(shell: Shell, echo: str) -> None:
     with upstream(ECHOES[echo]) as server:
-        for command in COMMANDS if secret == SECRET else ("introspect", "introspect --json", "doctor"):
-            env = {"ZITADEL_DOMAIN": server.url, "ZDEMO_API_URL": server.url, "CLIENT_SECRET": secret}
-            assert_silent(shell(*command.split(), **env), PAT, secret, ADMIN)
+        for command in COMMANDS:
+            assert_silent(shell(*command.split(), ZITADEL_DOMAIN=server.url, ZDEMO_API_URL=server.url))
+        assert_silent(shell("introspect", "--json", ZITADEL_DOMAIN=server.url, CLIENT_SECRET=ODD), PAT, ODD)
 
 
 def test_in_the_log_of_the_api(shell: Shell) -> None:
@@ -240,7 +205,7 @@ def test_in_what_objects_say_about_themselves() -> None:
     ],
 )
 def test_in_a_wrong_command_line(shell: Shell, line: str) -> None:
-    for typed in (PAT, jwe("PAT"), f'"{SECRET}"', *OF_OTHER_SERVERS):
+    for typed in (jwe("PAT"), f'"{SECRET}"', DOTTED):
         ran = shell(*line.replace("{}", typed).split(" "), "--json")
         assert ran.code != 0
         assert_silent(ran, *CANARIES, typed.strip('"'))
@@ -264,10 +229,9 @@ def test_a_password_or_key_in_a_wrong_place_is_hidden_whole(shell: Shell, typed:
         "doctor --only {}",
         "call private --expect={}",
     ):
-        for more in ((), ("--json",)):
-            ran = shell(*line.replace(" ", "\0").replace("{}", typed).split("\0"), *more)
-            assert ran.code == 2
-            assert not [piece for at in range(len(typed) - 7) if (piece := typed[at : at + 8]) in ran.all]
+        ran = shell(*line.replace(" ", "\0").replace("{}", typed).split("\0"), "--json")
+        assert ran.code == 2
+        assert not [piece for at in range(len(typed) - 7) if (piece := typed[at : at + 8]) in ran.all]
 
 
 @pytest.mark.parametrize(
@@ -288,52 +252,3 @@ def test_in_a_broken_dotenv_file(shell: Shell, text: str) -> None:
     (shell.folder / ".env").write_text(text.replace("{}", PAT, 1).replace("{}", SECRET))
     for command in (("call", "private"), ("introspect",), ("role", "list", "--env-file", ".env")):
         assert_silent(shell(*command, PAT="", CLIENT_SECRET=""))
-
-
-# --- the redaction
-
-
-def test_a_redaction_leaves_the_ends_of_a_long_secret_and_nothing_of_a_short_one() -> None:
-    redaction = Redaction()
-    redaction.hide(PAT, "shortsecret", " 'in-quotes-1' ", "tiny", "")
-    assert redaction(f"a {PAT} b") == f"a {masked(PAT)} b"
-    assert redaction(f"HTTP://{PAT.lower()}/") == f"HTTP://{masked(PAT)}/"
-    assert redaction("a shortsecret in-quotes-1 tiny") == "a … … tiny"
-
-
-def test_a_redaction_knows_cut_off_pieces_and_leaves_words_and_ids_alone() -> None:
-    redaction, in_hex = Redaction(), "9f86d081884c7d659a2feaa0c55ad015"
-    redaction.hide(PAT, in_hex, CLIENT_SECRET, "353545601679624705")
-    for piece in (PAT[:11], PAT[30:38], PAT[-8:], f"x-{PAT[:60].lower()}", in_hex[5:17]):
-        assert "…" in redaction(f"it is {piece} "), piece
-    words = 'the "clientSecret" of the emulator, 353545601679493633, is known, \u0130 promise'  # longer in small
-    assert redaction(words) == words
-
-
-@pytest.mark.parametrize("secret", [PAT, SECRET, ODD])
-def test_a_redaction_knows_every_form_and_leaves_json_valid(secret: str) -> None:
-    redaction = Redaction()
-    redaction.hide(secret)
-    for form in forms(secret):
-        assert not leak(redaction(f"x {form} y"), secret)
-    for before in ("", "x", "id:", "353545601679624705:"):
-        for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            assert not leak(redaction(encode(f"{before}{secret}".encode()).decode()), secret)
-    numbers = "".join(f"\\u{ord(c):04X}" for c in PAT)
-    redaction.hide(PAT)
-    document = redaction(f'{{"a": "{numbers}", "b": "\\u0022\\u005c\\u001b\\ud83d\\ude00\\u00fc"}}')
-    assert json.loads(document) == {"a": masked(PAT), "b": '"\\\x1b\U0001f600\u00fc'}
-
-
-def test_a_secret_that_looks_like_json_leaves_a_document_valid(capsys: pytest.CaptureFixture[str]) -> None:
-    screen = Screen()
-    screen.hide('", "name": "')
-    screen.document({"id": "1", "name": 'x", "name": "y'})
-    assert json.loads(capsys.readouterr().out) == {"id": "1", "name": 'x"… "y'}
-
-
-def test_a_long_text_is_redacted_in_time() -> None:
-    """Each of its backslashes could begin an escape."""
-    redaction = Redaction()
-    redaction.hide("wQ7rT2yU8iO5pA3sD6fG")
-    assert "wQ7rT2" not in redaction("\\" * 1_000_000 + " \\u0041 wQ7rT2yU8iO5pA3sD6fG")

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from tests.support import processes
 from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment, read_environment
 from zdemo.config.key_file import ApplicationKey
-from zdemo.config.masking import masked
 from zdemo.config.names import did_you_mean
 from zdemo.config.origins import is_loopback
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
@@ -288,11 +287,6 @@ def test_secrets_are_not_in_the_repr() -> None:
     secrets = {**GOOD, "CLIENT_SECRET": CANARY, "ZITADEL_ADMIN_PAT": CANARY}
     assert CANARY not in f"{Settings.from_env(secrets)!r} {AdminSettings.from_env(secrets)!r}"
     assert repr(Environment({"the environment": {"PAT": CANARY, "A": CANARY}})) == "Environment(['A', 'PAT'])"
-
-
-def test_of_a_long_token_eight_characters_are_shown_at_most() -> None:
-    assert masked("a" * 19) == "(too short to show a part of it)"
-    assert masked("abcd" + "x" * 12 + "wxyz") == "abcd\u2026wxyz"
 
 
 # --- where values come from

@@ -131,8 +131,8 @@ def _raw(screen: Screen, settings: Settings, token: str, *, show: bool) -> Intro
         raise introspection_error(failure) from failure
     finally:
         client.close()
-    if show and answer.json() is not None:
-        screen.document(answer.text.rstrip("\n"))
+    if show and (found := answer.json()) is not None:
+        screen.document(found, as_it_came=answer.text.rstrip("\n"))
     return read_answer(answer, with_key=settings.key is not None)
 
 

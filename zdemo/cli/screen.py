@@ -16,7 +16,7 @@ from zdemo.cli.layout import BELOW, behind, headline, pad, table, wrapped
 from zdemo.config.colour import shows_colour
 from zdemo.config.columns import columns_of
 from zdemo.config.printable import printable
-from zdemo.config.redaction import Redaction
+from zdemo.config.redaction import Redaction, in_texts
 
 if TYPE_CHECKING:
     from zdemo.diagnosis import Finding
@@ -93,11 +93,17 @@ class Screen:
         for line in table([[self.redaction(cell) for cell in row] for row in rows], self.width()):
             self._put(self.stdout, line.rstrip())
 
-    def document(self, value: Any) -> None:
-        """Print the answer as one JSON document, indented at a terminal; a text is printed as it is."""
+    def document(self, value: Any, *, as_it_came: str = "") -> None:
+        """Print the answer as one JSON document, indented at a terminal; a text is printed as it is.
+
+        If no secret is in it, the value is printed ``as_it_came``. Texts are redacted before they are JSON: a secret
+        may look like the JSON around it.
+        """
+        shown = in_texts(self.redaction, value)
+        if as_it_came and shown == value:
+            shown = self.redaction(as_it_came)
         indent = 2 if self.stdout.isatty() else None
-        text = self.redaction(value) if isinstance(value, str) else self._dumped(value, indent)
-        self._print_document(text)
+        self._print_document(shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False, indent=indent))
 
     def reveal(self, text: str) -> None:
         """Print an answer that is a secret: a token that was asked for. Nothing is hidden in it."""
@@ -113,18 +119,6 @@ class Screen:
         in_utf8 = printable_json(text).encode()  # whatever the locale (RFC 8259 §8.1)
         binary.write(in_utf8 + b"\n")
         binary.flush()
-
-    def _dumped(self, value: Any, indent: int | None) -> str:
-        """Return a value as JSON, with its texts redacted first: a secret may look like the JSON around it."""
-
-        def redacted(part: Any) -> Any:
-            if isinstance(part, str):
-                return self.redaction(part)
-            if isinstance(part, Mapping):
-                return {self.redaction(str(key)): redacted(item) for key, item in part.items()}
-            return [redacted(item) for item in part] if isinstance(part, list | tuple) else part
-
-        return json.dumps(redacted(value), ensure_ascii=False, indent=indent)
 
     def error(self, message: str, hint: str = "") -> None:
         """Print what went wrong, and what to do."""

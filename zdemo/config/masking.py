@@ -24,11 +24,17 @@ QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 SEPARATORS = rf"\s=:@,;?&{QUOTES}"
 SENSITIVE_FIELD = "(?i)pass|pwd|secret|token|key|code|sig|auth|session|otp|pin"  # of a field in a query
 TOKEN_LIKE = rf"(?a:eyJ[\w-]+(?:\.[\w-]+)+\.[\w-]*|[A-Za-z0-9_~+-]{{{LEAST_TOKEN_LIKE},}}=*)"  # compiled when needed
+JWT_START = r"(?a:eyJ[\w-]+\.[\w.-]*)"  # its end may be cut off
 
 
 def masked(token: str) -> str:
     """Return what may be shown of a token to tell it apart: four characters at each end, of long tokens only."""
     return f"{token[:4]}…{token[-4:]}" if len(token) >= LEAST_MASKED else "(too short to show a part of it)"
+
+
+def masked_unknown(text: str) -> str:
+    """Return what may be shown of a text that came as a token, but may be a password: nothing below 32 characters."""
+    return masked(text if len(text) >= LEAST_TOKEN_LIKE else "")
 
 
 def could_be_secret(text: str) -> bool:
@@ -79,11 +85,21 @@ def without_secret_query(address: str) -> str:
     return f"{path}{mark}{query}"
 
 
-def long_keys(text: str) -> list[str]:
-    """Return the parts of a text that have digits and only one kind of letters, and could be a key all the same.
+def without_tokens(text: str) -> str:
+    """Return a part of a request with what could be a token or a key masked.
 
-    For a log. The words of a command may name a folder by such a digest, and must stay what can be pasted.
+    Keys of one kind of letters count here alone: the words of a command may name a folder by such a digest, and must
+    stay what can be pasted.
     """
+    text = re.sub(JWT_START, lambda jwt: masked(jwt[0]), text)
+    for find in (_long_keys, token_like):  # the latter may take a key and the names around it for one token
+        for token in find(text):
+            text = text.replace(token, masked(token))
+    return text
+
+
+def _long_keys(text: str) -> list[str]:
+    """Return the parts of a text that have digits and only one kind of letters."""
     runs = re.findall(rf"[A-Za-z0-9]{{{LEAST_TOKEN_LIKE},}}", text)
     return [run for run in runs if (run.islower() or run.isupper()) and sum(map(str.isdigit, run)) >= LEAST_DIGITS]
 

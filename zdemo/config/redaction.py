@@ -1,18 +1,21 @@
-"""What is never shown: secrets, in every form in which a server may repeat them."""
+"""What is never shown: secrets, in the forms in which servers repeat them."""
 
 from __future__ import annotations
 
 import base64
-import json
 import re
-from collections.abc import Iterator
-from urllib.parse import quote
+from collections.abc import Callable, Iterator, Mapping
+from string import ascii_lowercase, ascii_uppercase
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from zdemo.config.masking import LEAST_TOKEN_LIKE, QUOTES, looks_random, masked
 
 LEAST_SECRET = 8  # characters; shorter texts stand in every sentence
 LONGEST_SECRET = 16 * 1024  # characters; no API takes longer tokens
 LEAST_WORD = 4  # characters of a word of the command line that could be a secret
-PIECE = 8  # characters of a secret that are hidden wherever they stand: servers cut off what they repeat
-CHARACTER = r"(?<!\\)\\+u00(?!22|5[cC]|7[fF])([2-7][0-9a-fA-F])"  # as JSON may write it, and JSON within JSON
+PIECE = 8  # characters of a secret that are hidden wherever they stand: servers and zdemo cut off what they repeat
+SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)  # unlike ``lower``, it keeps the length of a text
 
 
 class Redaction:
@@ -27,42 +30,45 @@ class Redaction:
 
     def hide(self, *secrets: str) -> None:
         """Hide these from now on, without the blanks and quotes around them."""
-        from zdemo.config.masking import LEAST_TOKEN_LIKE, QUOTES, looks_random, masked  # --help has nothing to hide
-
         for secret in secrets:
             bare = secret.strip().strip(QUOTES).strip()[:LONGEST_SECRET]
             if len(bare) < LEAST_SECRET:
                 continue
             is_random = looks_random(bare)
-            for form in _forms(bare):
-                self._shown.setdefault(form.lower(), "…")
-                self._pieces.update(piece for piece in _pieces(_small(form)) if is_random or _is_mixed(piece))
-            self._shown[bare.lower()] = masked(bare) if len(bare) >= LEAST_TOKEN_LIKE else "…"
+            for form in (*_forms(bare), *_in_basic_credentials(bare)):
+                small = form.translate(SMALL)
+                self._shown.setdefault(small, "…")
+                self._pieces.update(piece for piece in _pieces(small) if is_random or _is_mixed(piece))
+            self._shown[bare.translate(SMALL)] = masked(bare) if len(bare) >= LEAST_TOKEN_LIKE else "…"
 
     def hide_words(self, *words: str) -> None:
         """Hide these wherever they stand as a whole, also where they are short."""
         for form in (form for word in words if len(word) >= LEAST_WORD for form in _forms(word)):
-            self._shown.setdefault(form.lower(), "…")
+            self._shown.setdefault(form.translate(SMALL), "…")
 
     def __call__(self, text: str) -> str:
         """Return the text without the secrets."""
-        plain = re.sub(CHARACTER, lambda match: chr(int(match[1], 16)), text) if "\\u00" in text else text
-        redacted = self._redacted(plain)
-        return text if redacted == plain else redacted
-
-    def _redacted(self, text: str) -> str:
-        small = text.lower()
+        small = text.translate(SMALL)
         if found := sorted((form for form in self._shown if form in small), key=len, reverse=True):
-            pattern = re.compile("|".join(map(re.escape, found)), re.IGNORECASE)
-            text = pattern.sub(lambda match: self._shown.get(match[0].lower(), "…"), text)
+            pattern = re.compile("|".join(map(re.escape, found)), re.IGNORECASE | re.ASCII)
+            text = pattern.sub(lambda match: self._shown[match[0].translate(SMALL)], text)
         if not self._pieces:
             return text
         hidden = bytearray(len(text))
-        for at, piece in enumerate(_pieces(_small(text))):
+        for at, piece in enumerate(_pieces(text.translate(SMALL))):
             if piece in self._pieces:
                 hidden[at : at + PIECE] = b"x" * PIECE
         runs = re.finditer(b"x+|\0+", hidden)
         return "".join("…" if run[0][0] else text[run.start() : run.end()] for run in runs)
+
+
+def in_texts(change: Callable[[str], str], part: Any, *, most: int | None = None) -> Any:
+    """Return a part of a JSON document with all texts changed, names included, and ``most`` items of each list."""
+    if isinstance(part, str):
+        return change(part)
+    if isinstance(part, Mapping):
+        return {change(str(name)): in_texts(change, item, most=most) for name, item in part.items()}
+    return [in_texts(change, item, most=most) for item in part[:most]] if isinstance(part, list | tuple) else part
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -74,20 +80,14 @@ def _is_mixed(piece: str) -> bool:
     return any(map(str.isdigit, piece)) and any(map(str.isalpha, piece))
 
 
-def _small(text: str) -> str:
-    """Return the text in small letters and as long as before: a few capitals have two small letters."""
-    small = text.lower()
-    return small if len(small) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-
-
 def _forms(secret: str) -> set[str]:
-    """Return a secret as it is, in a URL, in JSON, and in base64, which Basic credentials are too (RFC 7617)."""
-    in_url = quote(secret, safe="", errors="replace")
-    in_json = json.dumps(secret)[1:-1]
-    forms = {secret, in_url, in_url.replace("%20", "+"), in_json, in_json.replace("/", "\\/")}
-    for text in {secret, in_url}:  # Basic credentials are form-encoded first (RFC 6749 §2.3.1)
-        for before in range(3):  # bytes of other text in the first group of three
-            encoded = base64.b64encode(b"\0" * before + text.encode(errors="replace")).decode()
-            inner = encoded[(0, 2, 3)[before] : (before + len(text.encode(errors="replace"))) * 8 // 6]
-            forms |= {inner, inner.translate(str.maketrans("+/", "-_"))}
-    return forms
+    """Return a secret as it is, and in a URL."""
+    return {secret, quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")}
+
+
+def _in_basic_credentials(secret: str) -> Iterator[str]:
+    """Yield a secret in Basic credentials, which are form-encoded and then base64 (RFC 6749 §2.3.1, RFC 7617)."""
+    text = quote_plus(secret, errors="replace").encode()
+    for before in range(3):  # bytes of the client ID in the first group of three
+        encoded = base64.b64encode(bytes(before) + text).decode()
+        yield encoded[(0, 2, 3)[before] : (before + len(text)) * 8 // 6]

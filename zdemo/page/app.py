@@ -79,7 +79,7 @@ class _Page:
             app=app,
             user_ids=dict(options.emulator_users),
             pat_ids=dict(options.emulator_pats),
-            tell=lambda name, event: self._watching.tell(name, showable(dict(event), [self._hidden])),
+            tell=lambda name, event: self._watching.tell(name, showable(dict(event), self._hidden)),
         )
         bus.subscribe(CHANGED, lambda _change: self._context.explanations.clear())
 
@@ -123,7 +123,7 @@ class _Page:
             return self._described(start_response)
         body = _json_object(environ, self._read_body) if method == "POST" else {}
         document = self._handled(ROUTES[method, path], body)
-        return answer(start_response, 200, json_bytes(concealed(document, [self._hidden])))
+        return answer(start_response, 200, json_bytes(concealed(document, self._hidden)))
 
     def _handled(self, handler: Handler, body: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what a handler answers; its errors become refusals, without the secrets that a server may repeat."""

@@ -6,14 +6,13 @@ Everything is text from here on, masked and limited in size: the page shows it a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from zdemo.authorization import bearer_token
-from zdemo.config.masking import LEAST_TOKEN_LIKE, masked
+from zdemo.config.masking import masked_unknown
 from zdemo.config.printable import printable
-from zdemo.config.redaction import Redaction
+from zdemo.config.redaction import Redaction, in_texts
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import quoted, token_form
 from zdemo.errors import Refused
@@ -56,23 +55,25 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
         "steps": steps_of(trace, settings, token, now=now),
         "why": why_of(trace, options, token, now=now),
     }
-    return showable(event, [hidden, *_hiding(trace, token)])
+    own = Redaction()  # what is secret in this request alone
+    own.hide(token or "", *(secret for exchange in trace.exchanges for secret in exchange.secrets))
+    return showable(event, hidden, own)
 
 
-def showable(event: Event, redactions: list[Redaction]) -> Event:
+def showable(event: Event, *redactions: Redaction) -> Event:
     """Return an event without the secrets, and small enough to be sent."""
-    return _small_enough(concealed(event, redactions))
+    return _small_enough(concealed(event, *redactions))
 
 
-def concealed(part: Any, redactions: list[Redaction]) -> Any:
+def concealed(part: Any, *redactions: Redaction) -> Any:
     """Return a part of a document without the secrets, and with every hidden character written out."""
-    if isinstance(part, str):
+
+    def shown(text: str) -> str:
         for redaction in redactions:
-            part = redaction(part)
-        return printable(part)
-    if isinstance(part, dict):
-        return {name: concealed(item, redactions) for name, item in part.items()}
-    return [concealed(item, redactions) for item in part] if isinstance(part, list | tuple) else part
+            text = redaction(text)
+        return printable(text)
+
+    return in_texts(shown, part)
 
 
 def sender_of(trace: Trace, options: PageOptions) -> str:
@@ -88,15 +89,6 @@ def _token(authorization: str | None) -> str | None:
         return None
 
 
-def _hiding(trace: Trace, token: str | None) -> list[Redaction]:
-    """Return what hides the secrets of this request alone."""
-    found = Redaction()
-    found.hide(*(secret for exchange in trace.exchanges for secret in exchange.secrets))
-    if token:
-        found.hide(token)
-    return [found]
-
-
 def _caller(introspection: Introspection | None, token: str | None, sender: str) -> dict[str, str] | None:
     if token is None:
         return None
@@ -105,8 +97,7 @@ def _caller(introspection: Introspection | None, token: str | None, sender: str)
         user_id = quoted(introspection.text("sub"), LONGEST_NAME)
         name = quoted(introspection.text("username"), LONGEST_NAME) or user_id
         kind = token_form(token).name
-    shown = masked(token) if len(token) >= LEAST_TOKEN_LIKE else masked("")
-    return {"name": name, "user_id": user_id, "token": shown, "kind": kind}
+    return {"name": name, "user_id": user_id, "token": masked_unknown(token), "kind": kind}
 
 
 def _answer(introspection: Introspection | None, settings: Settings, now: float) -> dict[str, Any] | None:
@@ -126,7 +117,7 @@ def _answer(introspection: Introspection | None, settings: Settings, now: float)
 def _small_enough(event: Event) -> Event:
     """Return the event with its texts cut until it is small enough; the first cut takes what ``steps`` left over."""
     for length in CUTS:
-        event = _mapped(event, partial(_cut, length=length))
+        event = in_texts(partial(_cut, length=length), event, most=MOST_ITEMS)
         if len(json.dumps(event)) <= MOST_EVENT_BYTES:
             break
     return event
@@ -134,11 +125,3 @@ def _small_enough(event: Event) -> Event:
 
 def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[:length]}…"
-
-
-def _mapped(part: Any, change: Callable[[str], str]) -> Any:
-    if isinstance(part, str):
-        return change(part)
-    if isinstance(part, dict):
-        return {name: _mapped(item, change) for name, item in part.items()}
-    return [_mapped(item, change) for item in part[:MOST_ITEMS]] if isinstance(part, list) else part

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from zdemo.client import FORGET_PATH, Route
-from zdemo.config.masking import LEAST_TOKEN_LIKE, SENSITIVE_FIELD, masked, token_like, without_secret_query
+from zdemo.config.masking import SENSITIVE_FIELD, masked_unknown, without_secret_query, without_tokens
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import span
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
@@ -80,18 +80,12 @@ def _request_lines(trace: Trace, token: str | None) -> Lines:
     fields = [(name, _without_proof(name, value)) for name, value in trace.request_headers if name != "Authorization"]
     if trace.authorization is not None:
         scheme = trace.authorization.partition(" ")[0]
-        fields.insert(0, ("Authorization", f"{'Bearer' if token else scheme[:20]} {_token_shown(token)}".strip()))
+        fields.insert(0, ("Authorization", f"Bearer {masked_unknown(token)}" if token else f"{scheme[:20]} …".strip()))
     return _header_lines(fields)
 
 
 def _without_proof(name: str, value: str) -> str:
     return value.partition(" ")[0] if name == PAGE_HEADER else value
-
-
-def _token_shown(token: str | None) -> str:
-    if token is None:
-        return "…"
-    return masked(token) if len(token) >= LEAST_TOKEN_LIKE else masked("")
 
 
 def _cache_step(trace: Trace, settings: Settings, now: float) -> Step:
@@ -123,7 +117,7 @@ def _exchange_steps(trace: Trace, exchange: Exchange, token: str | None) -> list
     proof = ["Authorization", f"Basic …  (client ID {exchange.client_id})"]
     if not exchange.client_id:
         proof = ["client_assertion", "…  (a JWT, signed with the key of ZITADEL_KEY_FILE)"]
-    sent = [proof, ["token", _token_shown(token)]]
+    sent = [proof, ["token", masked_unknown(token) if token else "…"]]
     question = _step("api", "zitadel", f"POST {INTROSPECTION_PATH}", ms=began, lines=sent)
     outcome = exchange.outcome
     if isinstance(outcome, ConnectionFailed):
@@ -196,10 +190,7 @@ def _shown_value(name: str, value: str) -> str:
         return value
     if re.search(SENSITIVE_FIELD, name):
         return "…"
-    value = without_secret_query(value)
-    for token in token_like(value):
-        value = value.replace(token, masked(token))
-    return value
+    return without_tokens(without_secret_query(value))
 
 
 def _shown_body(body: bytes) -> str:

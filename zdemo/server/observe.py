@@ -7,7 +7,6 @@ the request's ``environ``, under the keys below.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -16,7 +15,7 @@ from urllib.parse import quote, unquote
 
 from flask import Request
 
-from zdemo.config.masking import LEAST_TOKEN_LIKE, long_keys, masked, token_like
+from zdemo.config.masking import LEAST_TOKEN_LIKE, without_tokens
 from zdemo.guard import new_request_id
 from zdemo.introspection.model import Introspection
 from zdemo.server.logs import ACCESS_LOG, ACCESS_MESSAGE
@@ -37,7 +36,6 @@ LONGEST_ESCAPE = len("%252541")  # of one letter then
 LONGEST_SEARCHED_PATH = LONGEST_LOGGED_PATH + LEAST_TOKEN_LIKE * LONGEST_ESCAPE  # else a token at the end is not known
 LONGEST_LOGGED_METHOD = 16
 LONGEST_CALLER = 60  # characters; ZITADEL takes names of up to 200
-JWT_START = re.compile(r"(?a:eyJ[\w-]+\.[\w.-]*)")  # its end may be cut off
 PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 NO_ROUTE = "none"
 
@@ -125,15 +123,7 @@ def _shown(text: str) -> str:
 
 
 def _without_tokens(text: str) -> str:
-    text = JWT_START.sub(lambda jwt: _masked(jwt[0]), text)
-    for find in (long_keys, token_like):  # the latter may take a key and the names around it for one token
-        for token in find(text):
-            text = text.replace(token, _masked(token))
-    return text
-
-
-def _masked(token: str) -> str:
-    return masked(token).replace("…", "...")  # a path in the log is ASCII
+    return without_tokens(text).replace("…", "...")  # a path in the log is ASCII
 
 
 def _caller(introspection: Introspection) -> str | None:

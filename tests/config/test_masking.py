@@ -1,0 +1,79 @@
+"""What is taken for a secret without being known: in what people type, and in what a log shows."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.jwe import jwe
+from tests.support.secret_forms import PAT, SECRET
+from zdemo.config.masking import could_be_secret, masked, masked_unknown, without_secret_query, without_tokens
+
+JWT = "eyJhbGciOiJub25lIn0.eyJhIjoxfQ."
+HEX = "9f86d081884c7d659a2feaa0c55ad015"
+OF_OTHER_SERVERS = (
+    "Cn9aRy7kQ2mZx8/Lp4Wd6TbVeHs5Gf3J/kQ2mZx8Lp4Wd6/TbVeHs5Gf3JCn9aRy7=",
+    "abc.Cn9aRy7kQ2mZx8.Lp4Wd6TbVeHs5Gf3J.kQ2mZx8Lp4Wd6TbVeH",
+    "Cn9aRy7kQ2mZx8Lp4Wd6TbVe",
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(PAT, f'"{SECRET}"', JWT, jwe("PAT"), HEX, *OF_OTHER_SERVERS),
+        *("p@ss#w0rd!?&=x", "MIIEowIBAAKCAQEAx7Kd2", "me@example.com", "/a?code=1", "two\nlines"),
+        *(f"http://x.example/{PAT}", f"https://{OF_OTHER_SERVERS[1]}.example"),
+    ],
+)
+def test_what_could_be_a_secret_is_not_repeated(text: str) -> None:
+    assert could_be_secret(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("scoped", "read:messages", "net.tls", "353545601679624705", "urn:zitadel:iam:org:projects:roles"),
+        *("http://localhost:8080", "https://my-instance-abc123.zitadel.cloud", "CamelCaseWords2"),
+        *("./a-long/folder-name/of-some/project-that-is-rather-old-by-now/.env", f"/srv/{HEX}/key.json"),
+        "/users/550e8400-e29b-41d4-a716-446655440000/RoleAssignments",
+    ],
+)
+def test_names_addresses_and_files_are_repeated(text: str) -> None:
+    assert not could_be_secret(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"/a/{PAT}/b", f"/a/{masked(PAT)}/b"),
+        (f"/{JWT}", f"/{masked(JWT)}"),
+        (f"/{jwe('PAT')}/b", f"/{masked(jwe('PAT'))}/b"),
+        (f"/{JWT[:25]}", f"/{masked(JWT[:25])}"),
+        (f"/srv/{HEX}/x", f"/srv/{masked(HEX)}/x"),
+        (f"/a;token={SECRET};a=1", f"/a;token={masked(SECRET)};a=1"),
+        ("/users/123456789012345678901234567890123456", None),
+        ("/users/550e8400-e29b-41d4-a716-446655440000/RoleAssignments", None),
+        ("/static/app.3f2Ab9c1.chunk.js", None),
+    ],
+)
+def test_a_log_shows_the_ends_of_what_could_be_a_token(text: str, shown: str | None) -> None:
+    assert without_tokens(text) == (shown or text)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("/a?access_token=short&x=words", "/a?access_token=…&x=words"),
+        ("http://x/?day=2026-01-02&n=7&q=W0rds", "http://x/?day=2026-01-02&n=7&q=…"),
+        ("/a", "/a"),
+    ],
+)
+def test_of_a_query_words_numbers_and_dates_are_shown(address: str, shown: str) -> None:
+    assert without_secret_query(address) == shown
+
+
+def test_of_a_long_token_eight_characters_are_shown_at_most() -> None:
+    assert masked("a" * 19) == "(too short to show a part of it)"
+    assert masked("abcd" + "x" * 12 + "wxyz") == "abcd…wxyz"
+    assert masked_unknown("abcd" + "x" * 23 + "wxyz") == masked("")
+    assert masked_unknown("abcd" + "x" * 24 + "wxyz") == "abcd…wxyz"

@@ -1,0 +1,59 @@
+"""What is hidden of a secret, form by form, and what is left alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.jwe import jwe
+from tests.support.secret_forms import FORMS, ODD, PAT, SECRET, basic, leak
+from zdemo.config.masking import masked
+from zdemo.config.redaction import Redaction, in_texts
+from zdemo.emulator import CLIENT_SECRET
+
+WORDS = "correct horse/7"
+HEX = "9f86d081884c7d659a2feaa0c55ad015"
+
+
+@pytest.mark.parametrize("secret", [PAT, jwe("PAT"), SECRET, ODD], ids=["PAT", "JWE", "secret", "odd"])
+@pytest.mark.parametrize("form", FORMS)
+def test_each_form_of_a_secret_is_hidden(form: str, secret: str) -> None:
+    redaction, text = Redaction(), f"it is {FORMS[form](secret)}, is it not"
+    assert leak(text, secret), "this test would not notice"
+    redaction.hide(secret)
+    shown = redaction(text)
+    assert not leak(shown, secret)
+    assert (shown.startswith("it is "), shown.endswith(", is it not")) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"a {PAT} b", f"a {masked(PAT)} b"),
+        (f"HTTP://{PAT.lower()}/", f"HTTP://{masked(PAT)}/"),
+        ("a shortsecret in-quotes-1 tiny", "a … … tiny"),
+        ("a-password-of-26-characters", "…"),
+        (f"{HEX[5:17]} of a key", "… of a key"),
+        ("a correct%20horse%2F7 or correct+horse%2F7 b", "a … or … b"),
+        (f"Basic {basic('a')(WORDS)}", "Basic YTp…w=="),
+        (f"Basic {basic('ab')(WORDS)}", "Basic YWI6…c="),
+        (f"Basic {basic('abc')(WORDS)}", "Basic YWJjOm…"),
+        ('the "clientSecret" of the emulator, 353545601679493633', None),
+        ("\u0130 promise", None),  # longer in small letters
+        ("\\u0041" * 1000, None),
+    ],
+)
+def test_the_ends_of_a_long_secret_words_and_ids_are_shown(text: str, shown: str | None) -> None:
+    redaction = Redaction()
+    redaction.hide(PAT, "shortsecret", " 'in-quotes-1' ", "tiny", "", "a-password-of-26-characters", HEX, CLIENT_SECRET)
+    redaction.hide("353545601679624705", WORDS)
+    assert redaction(text) == (text if shown is None else shown)
+
+
+def test_a_document_stays_json_also_if_a_secret_looks_like_it() -> None:
+    redaction = Redaction()
+    redaction.hide('", "name": "', PAT)
+    document = json.loads(f'{{"name": "x\\", \\"name\\": \\"y", "{PAT}": ["\\u0051{PAT[1:]}", 1, null]}}')
+    assert in_texts(redaction, document) == {"name": 'x"… "y', masked(PAT): [masked(PAT), 1, None]}
+    assert in_texts(str.upper, ("a", ["b", "c"]), most=1) == ["A"]
