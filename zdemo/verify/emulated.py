@@ -25,7 +25,7 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """A service user of this run and its token."""
+    """A service account of this run and its token."""
 
     user_id: str
     token: str = field(repr=False)
