@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, request_started
+from flask import Flask
 
 from benchmarks import bare, stand
 from benchmarks.tables import show
@@ -29,7 +29,6 @@ from zdemo.server.guard import protect, requires_token
 from zdemo.server.logs import ACCESS_LOG, BatchingHandler, BriefRecord, JsonFormatter, TextFormatter
 from zdemo.server.metrics import Metrics
 from zdemo.server.observe import observed
-from zdemo.server.open_views import refuse_open_views
 from zdemo.serving import WSGIApp
 
 CALLS = 100  # per round: so few that some rounds are not interrupted
@@ -93,11 +92,10 @@ class Log:
 class Case:
     """One request to one app, and the microseconds that it took in each round."""
 
-    def __init__(self, app: WSGIApp, environ: dict[str, Any], log: Log | None = None, *, signal: bool = False) -> None:
+    def __init__(self, app: WSGIApp, environ: dict[str, Any], log: Log | None = None) -> None:
         self._app = app
         self._environ = environ
         self._log = log
-        self._signal = signal
         self._requests: list[float] = []
         self._lines: list[float] = []
 
@@ -113,8 +111,6 @@ class Case:
 
     def round(self) -> None:
         """Measure once more."""
-        if self._signal:
-            request_started.connect(refuse_open_views)
         if self._log:
             self._log.take()
         before = time.thread_time()
@@ -123,7 +119,6 @@ class Case:
         self._requests.append(1e6 * (time.thread_time() - before) / CALLS)
         if self._log:
             self._lines.append(1e6 * self._log.leave() / CALLS)
-        request_started.disconnect(refuse_open_views)
 
     def _call(self) -> None:
         body = self._app(dict(self._environ), _start_response)
@@ -179,7 +174,6 @@ def cpu() -> None:
             "bare, with the layer that observes": Case(observed(floor), PUBLIC),
             "… that makes log records": Case(observed(floor), PUBLIC, text),
             "… and counts": Case(observed(floor, Metrics(Counters())), PUBLIC, text),
-            "bare, open views watched": Case(floor, PUBLIC, signal=True),
             "bare, guarded": Case(_guarded(settings), PRIVATE),
             "public, not logged": Case(plain, PUBLIC),
             "public, logged": Case(plain, PUBLIC, text),

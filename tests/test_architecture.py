@@ -47,7 +47,7 @@ HOMES: dict[str, set[str]] = {
     "werkzeug": {"server", "emulator"},
     "starlette": {"asgi"},
     "anyio": {"asgi"},
-    "fastapi": {"asgi.fastapi_parts"},
+    "fastapi": {"asgi.dependency"},
     "pytest": {"pytest_plugin"},
     "rich": {"cli.screen"},
     "typer": {"cli"},

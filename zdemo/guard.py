@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from zdemo.authorization import REALM, Policy
 from zdemo.config.cache_address import CACHE_URL
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings
-from zdemo.errors import IntrospectionError, Refused, ZdemoError, ZitadelUnavailable
+from zdemo.errors import GuardError, IntrospectionError, Refused, ZdemoError, ZitadelUnavailable
 from zdemo.introspection.cache import CachingIntrospector
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspector
@@ -25,6 +27,11 @@ from zdemo.processes.forks import renewed_after_fork
 DEFAULT_THREADS = 128
 FORM = "application/x-www-form-urlencoded"
 LARGEST_FORM_BYTES = 64 * 1024  # that are searched for a second token
+# What some part between client and view may take for another path, as it is or still escaped.
+AMBIGUOUS = re.compile(r"\.\.|//|\\|%(?:25)*(?:2e|2f|5c)", re.IGNORECASE)
+ORIGIN = re.compile(r"^[a-z][a-z0-9+.-]*://[^/?]*", re.IGNORECASE)  # of an absolute target
+NOT_IN_A_PATH = frozenset("*?#<>{}")
+RULE = re.compile(r"/.*<")
 
 
 class _Random(random.Random):
@@ -37,11 +44,65 @@ _random = _Random()  # an ID need not be secret, only unlike all others
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpenRoutes:
+    """The routes of an app that need no token. ``prefixes`` end in a slash, ``rules`` are Flask's."""
+
+    paths: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+    rules: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, routes: Sequence[str], *, with_rules: bool = False) -> Self:
+        """Return the routes that an app names. Raises GuardError for one that no request, or any request, would match.
+
+        Paths are literal, or end in ``/*``; those with variables are rules of Flask.
+        """
+        if isinstance(routes, str):
+            raise GuardError("open_routes is a text, not a list", hint=f'write open_routes=["{routes}"]')
+        for route in routes:
+            if not (_is_path(route) or (with_rules and isinstance(route, str) and RULE.match(route))):
+                raise GuardError(
+                    f"open_routes cannot hold {route!r}",
+                    hint='name paths, such as "/healthz", or all below one: "/static/*"; "/*" would open the whole app',
+                )
+        paths = [route for route in routes if "<" not in route]
+        return cls(
+            paths=frozenset(path for path in paths if not path.endswith("/*")),
+            prefixes=tuple(path.removesuffix("*") for path in paths if path.endswith("/*")),
+            rules=frozenset(route for route in routes if "<" in route),
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.paths or self.prefixes or self.rules)
+
+    def include(self, path: str) -> bool:
+        """Tell whether a path, counted from the app's root, is open unless it ``is_ambiguous``."""
+        return path in self.paths or path.startswith(self.prefixes)
+
+
+def is_ambiguous(path: str, target: str) -> bool:
+    """Tell whether something between client and view may take a path for another one.
+
+    ``target`` is the path as the client sent it, with origin and query, or empty if the server hides it.
+    """
+    sent = ORIGIN.sub("", target).partition("?")[0] if target else ""
+    return AMBIGUOUS.search(f"{path} {sent}") is not None
+
+
+def _is_path(route: object) -> bool:
+    if not isinstance(route, str) or AMBIGUOUS.search(route):
+        return False
+    path = route.removesuffix("/*")
+    return path.startswith("/") and NOT_IN_A_PATH.isdisjoint(path)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Guard:
-    """What a guarded route needs. ``now`` returns epoch seconds."""
+    """What a protected app needs. ``now`` returns epoch seconds."""
 
     introspector: Introspector
     policy: Policy
+    open_routes: OpenRoutes = OpenRoutes()
     now: Callable[[], float] = time.time
     log: RateLimitedLog = field(default_factory=lambda: RateLimitedLog(logging.getLogger("zdemo.guard")))
 

@@ -12,7 +12,8 @@ from fastapi import Depends, FastAPI
 
 from zdemo.asgi import Introspection, protect, requires_token
 
-app = protect(FastAPI(title="Messages"))  # reads the settings from the environment and .env
+# Reads the settings from the environment and .env. Each route that is not named here needs a token.
+app = protect(FastAPI(title="Messages"), open_routes=["/api/public", "/docs", "/openapi.json"])
 
 Caller = Annotated[Introspection, Depends(requires_token)]
 

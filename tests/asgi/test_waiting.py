@@ -25,7 +25,7 @@ from zdemo.asgi.pool import IntrospectionPool
 from zdemo.config.settings import Settings
 from zdemo.errors import ZitadelUnavailable
 from zdemo.introspection.build import Limits, protected
-from zdemo.introspection.model import Introspection
+from zdemo.introspection.model import ROLES_CLAIM, Introspection
 
 THREADS = 32
 LIMITS = Limits.of(THREADS)
@@ -58,7 +58,7 @@ class Stand:
 def stand() -> Iterator[Stand]:
     zitadel = Switched()
     introspector = protected(zitadel, SETTINGS, LIMITS)
-    app = protect(FastAPI(), SETTINGS, introspector, threads=THREADS)
+    app = protect(FastAPI(), SETTINGS, introspector, open_routes=["/default-threads"], threads=THREADS)
     app.get("/private", dependencies=[Depends(requires_token)])(lambda: "private")
     app.get("/sync")(lambda: "sync")
 
@@ -221,13 +221,14 @@ def test_an_answer_from_the_cache_counts_as_a_hit_and_takes_no_thread() -> None:
     assert anyio.run(main) == 3
 
 
-def test_a_cache_that_is_off_answers_from_zitadel_alone() -> None:
-    asked = Scripted()
+def test_a_cache_that_is_off_asks_zitadel_once_per_request_for_all_guards() -> None:
+    asked = Scripted(Introspection(active=True, claims={ROLES_CLAIM: {"a": {"1": "acme.localhost"}}}))
     introspector = protected(
         asked, Settings(issuer=SETTINGS.issuer, client_id="a", client_secret="b", cache_ttl_seconds=0), LIMITS
     )
     app = protect(FastAPI(), SETTINGS, introspector, threads=THREADS)
-    app.get("/private", dependencies=[Depends(requires_token)])(lambda: "private")
+    guards = [Depends(requires_token), Depends(requires_token()), Depends(requires_token(role="a"))]
+    app.get("/private", dependencies=guards)(lambda: "private")
     with on_uvicorn(app) as api:
         replies: list[Reply] = [api.get("/private", KNOWN) for _ in range(3)]
     assert ([reply.status for reply in replies], len(asked.asked)) == ([200] * 3, 3)

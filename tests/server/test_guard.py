@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import cycle
 from typing import Any, ClassVar
 
 import flask
 import pytest
 from flask import Blueprint, Flask
-from flask.views import MethodView
+from flask.views import MethodView, View
+from werkzeug.exceptions import HTTPException, NotFound
 
 from tests.support.apis import THREADS, Api, asking, running, settings_for
 from tests.support.connection_faults import INACTIVE
+from tests.support.introspector_doubles import Scripted
 from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST, INVALID_TOKEN, check_body
 from tests.support.upstream import LOOPBACK, upstream
 from tests.support.wire import bearer, chunked, converse, request
+from zdemo.authorization import Policy
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, KnownUser
-from zdemo.errors import GuardError
-from zdemo.server import protect, requires_token
+from zdemo.errors import GuardError, Refused
+from zdemo.introspection.model import ROLES_CLAIM, Introspection
+from zdemo.server import open_route, protect, requires_token
 
 
 class AsyncFlask(Flask):
@@ -50,6 +56,7 @@ def _views(app: Flask) -> None:
         return {"sub": introspection.text("sub"), "roles": sorted(introspection.roles())}
 
     @app.get("/open")
+    @open_route
     def open_to_all() -> str:
         return "known" if "introspection" in flask.g else "unknown"
 
@@ -234,13 +241,33 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "what a route returns": (lambda: requires_token()(None), "write @requires_token() above a view"),  # type: ignore[arg-type]
     "a class": (lambda: requires_token()(MethodView), "decorators = [requires_token()]"),
     "a class, no parentheses": (lambda: requires_token(MethodView), "decorators = [requires_token()]"),
-    "a builtin function": (lambda: requires_token()(dict.fromkeys), "write a function that calls it"),
     "an empty role": (lambda: requires_token(role=""), 'write role="read:messages"'),
     "a role from a setting that is missing": (lambda: requires_token(role=None), 'write role="read:messages"'),  # type: ignore[call-overload]
     "one text for several roles": (lambda: requires_token(any_of="admin"), 'write any_of=["a", "b"]'),
     "no roles": (lambda: requires_token(all_of=[]), 'write all_of=["a", "b"]'),
     "two kinds": (lambda: requires_token(role="a", any_of=["b"]), "give one of them"),
+    "an open class": (lambda: open_route(MethodView), "name its path in open_routes"),
+    "an open builtin function": (lambda: open_route(dict.fromkeys), "name its path in open_routes"),
+    "an open path as a decorator": (lambda: open_route("/"), "name its path in open_routes"),  # type: ignore[type-var]
+    "an open view with a guard": (lambda: open_route(requires_token(_view())), "remove one of them"),
+    "an open view inside a guard": (lambda: requires_token(open_route(_view())), "remove one of them"),
+    "a view that is open too late": (lambda: _both(_view()), "remove one of them"),
+    "a second protect": (lambda: _protected(_protected(Flask("own"))), "call protect(app) once"),
+    "a path that matches nothing": (lambda: _protected(Flask("own"), "healthz"), '"/static/*"'),
 }
+
+
+def _view() -> Callable[[], str]:
+    return lambda: "open"
+
+
+def _both(view: Callable[[], str]) -> None:
+    requires_token(view)
+    open_route(view)
+
+
+def _protected(app: Flask, *open_routes: str) -> Flask:
+    return protect(app, settings_for("http://127.0.0.1:9"), Scripted(), open_routes=open_routes)
 
 
 @pytest.mark.parametrize("name", WRONG_CALLS)
@@ -278,6 +305,90 @@ def test_a_second_token_in_a_form_is_seen_where_nobody_waits_for_it(other: Api) 
     assert [reply.status_code for reply in sent] == [201, 400]
     assert sent[1].headers["WWW-Authenticate"] == INVALID_REQUEST
     assert sent[0].text == "a=b"  # the view can read it, too
+
+
+@pytest.mark.parametrize("path", ["/literal", "/below/a/b", "/rule/7", "/marked", "/marked-below", "/marked-class"])
+def test_what_is_named_open_needs_no_token_and_asks_nobody(path: str) -> None:
+    app = _protected(Flask("own"), "/literal", "/below/*", "/rule/<int:number>")
+    for rule in ("/literal", "/below/<path:rest>", "/rule/<int:number>", "/rule/<word>"):
+        app.add_url_rule(rule, rule, lambda **_: "open")
+    app.get("/marked")(open_route(lambda: "open"))
+    open_route(app.get("/marked-below", endpoint="below")(lambda: "open"))
+
+    class Open(View):
+        decorators: ClassVar = [open_route]
+
+        def dispatch_request(self) -> str:
+            return "open"
+
+    app.add_url_rule("/marked-class", view_func=Open.as_view("class"))
+    with running(app) as api:
+        replies = [api.get(path, token) for token in (None, READER.pat, "unknown", "a b")]
+        assert {(reply.status, reply.body, reply.one("cache-control")) for reply in replies} == {(200, b"open", None)}
+        assert api.get("/rule/word", None).status == 401
+    assert app.extensions["zdemo"].introspector.asked == []
+
+
+def test_one_request_asks_zitadel_once_whatever_guards_it_meets() -> None:
+    app = _protected(Flask("own"), "/open")
+    app.get("/x", endpoint="x")(requires_token(requires_token(role="read:messages")(requires_token(_view()))))
+    app.get("/open", endpoint="open")(requires_token(requires_token(_view())))
+    introspector = app.extensions["zdemo"].introspector
+    introspector.outcome = Introspection(active=True, claims={ROLES_CLAIM: {"read:messages": {"1": "acme.localhost"}}})
+    app.extensions["zdemo"] = replace(app.extensions["zdemo"], policy=Policy())
+    with running(app) as api:
+        assert [(api.get(path).status, len(introspector.asked)) for path in ("/x", "/open")] == [(200, 1), (200, 2)]
+        assert [api.get(path, None).status for path in ("/x", "/open")] == [401, 401]
+
+
+@pytest.mark.parametrize("handled", [None, 404, NotFound, HTTPException, Exception])
+@pytest.mark.parametrize("before", [True, False])
+def test_unknown_paths_and_methods_are_json_unless_the_app_handles_them(handled: Any, *, before: bool) -> None:
+    app = Flask("own")
+    if not before:
+        _protected(app)
+    if handled:
+        app.register_error_handler(handled, lambda _: ("own", 404))
+    if before:
+        _protected(app)
+    app.post("/x")(_view())
+    with running(app) as api:
+        reply = api.get("/nowhere", None)
+        method = api.get("/x", None)
+    if handled:
+        assert (reply.status, reply.body) == (404, b"own")
+    else:
+        check_body(reply, "not_found")
+    if handled in (None, 404, NotFound):
+        assert (method.status, {*(method.one("allow") or "").split(", ")}) == (405, {"OPTIONS", "POST"})
+        check_body(method, "method_not_allowed")
+
+
+def test_the_apps_own_handlers_answer_refusals_whenever_they_come() -> None:
+    for before in (True, False):
+        app = Flask("own") if before else _protected(Flask("own"))
+        app.register_error_handler(Refused, lambda error: (f"own: {error}", 418))
+        app.get("/x")(_view())
+        with running(_protected(app) if before else app) as api:
+            assert (api.get("/x", None).status, api.get("/x", None).body) == (418, b"own: no bearer token")
+
+
+def test_the_log_says_what_is_open(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    _protected(Flask("own"), "/healthz", "/static/*")
+    _protected(Flask("own"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "open to everybody: /healthz, /static/*",
+        "open to everybody: no path",
+    ]
+
+
+def test_a_guard_without_protect_is_an_error_that_says_so() -> None:
+    app = Flask("own")
+    app.get("/x")(requires_token(_view()))
+    app.testing = True
+    with pytest.raises(GuardError, match=r"protect\(app\) was not called"):
+        app.test_client().get("/x")
 
 
 def test_a_decorated_view_keeps_its_name() -> None:

@@ -20,7 +20,7 @@ from tests.support.wire import request
 from zdemo.guard import new_request_id
 from zdemo.introspection.model import Introspection
 from zdemo.server import create_app
-from zdemo.server.guard import requires_token
+from zdemo.server.guard import open_route, requires_token
 from zdemo.server.logs import ACCESS_LOG, ACCESS_MESSAGE, BriefRecord, JsonFormatter, TextFormatter
 
 PIECES = [b"one", b"two", b"three"]
@@ -37,8 +37,8 @@ def api_with_more_views(closed: list[str], *, open_metrics: bool = False) -> Fla
         finally:
             closed.append("stream")
 
-    app.add_url_rule("/stream", "stream", lambda: Response(pieces()))
-    app.add_url_rule("/own", "own", lambda: Response("own", headers={"x-request-id": "forged"}))
+    app.add_url_rule("/stream", "stream", open_route(lambda: Response(pieces())))
+    app.add_url_rule("/own", "own", open_route(lambda: Response("own", headers={"x-request-id": "forged"})))
     app.add_url_rule("/mine", "mine", requires_token()(_mine))
     return app
 
@@ -49,9 +49,9 @@ def _mine() -> Response:
     return Response("mine", headers={"cache-control": "public, max-age=60", "Vary": "Accept-Language"})
 
 
-def test_flask_has_no_hooks_to_call() -> None:
+def test_flask_has_no_hooks_to_call_but_the_guards() -> None:
     app = api_with_more_views([])
-    assert not app.before_request_funcs
+    assert {name: len(functions) for name, functions in app.before_request_funcs.items()} == {None: 1}
     assert not app.after_request_funcs
 
 

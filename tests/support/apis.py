@@ -6,7 +6,7 @@ import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from flask import Flask
@@ -16,7 +16,6 @@ from tests.support.wire import Reply, bearer, exchange, request
 from zdemo.authorization import Policy
 from zdemo.config.settings import Settings
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER
-from zdemo.guard import Guard
 from zdemo.introspection.build import Limits, protected
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspector
@@ -58,8 +57,11 @@ class Api(Endpoint):
 
     def use(self, settings: Settings, introspector: Introspector, now: Callable[[], float] = time.time) -> None:
         """Ask another ZITADEL from now on, which saves a test the start of another server."""
-        self.app.extensions[EXTENSION] = Guard(
-            introspector=introspector, policy=Policy.from_settings(settings), now=now
+        self.app.extensions[EXTENSION] = replace(
+            self.app.extensions[EXTENSION],
+            introspector=introspector,
+            policy=Policy.from_settings(settings),
+            now=now,
         )
 
 

@@ -54,6 +54,9 @@ def example_app(settings: Settings) -> FastAPI:
     return module.app
 
 
+requires_reader = requires_token(role="read:messages")
+
+
 def starlette_app(settings: Settings, introspector: Introspector | None = None) -> Starlette:
     """Return the three routes as a Starlette app."""
 
@@ -65,11 +68,11 @@ def starlette_app(settings: Settings, introspector: Introspector | None = None) 
         return JSONResponse({"message": MESSAGES[PRIVATE]})
 
     async def scoped(request: Request) -> JSONResponse:
-        await requires_token(role="read:messages")(request)
+        await requires_reader(request)
         return JSONResponse({"message": MESSAGES[SCOPED]})
 
     routes = [Route(PUBLIC, public), Route(PRIVATE, private), Route(SCOPED, scoped)]
-    return protect(Starlette(routes=routes), settings, introspector)
+    return protect(Starlette(routes=routes), settings, introspector, open_routes=[PUBLIC])
 
 
 @contextmanager

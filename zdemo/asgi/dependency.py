@@ -2,88 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Collection, Mapping
+from collections.abc import Awaitable, Collection
 from inspect import Parameter, Signature
 from typing import Any, NoReturn, overload
 
 from starlette.requests import HTTPConnection
 
-from zdemo.asgi.call import EXAMPLE, GuardedCall, call_of, current_call
-from zdemo.asgi.fastapi_parts import BearerScheme
-from zdemo.authorization import (
-    NO_ROLE,
-    UNSET,
-    RequiredRoles,
-    authorize,
-    bearer_token,
-    refuse_second_token,
-    required_roles,
-)
+from zdemo.asgi.call import GuardedCall, call_of, in_request
+from zdemo.authorization import NO_ROLE, UNSET, RequiredRoles, required_roles
 from zdemo.config.masking import could_be_secret
 from zdemo.errors import GuardError
 from zdemo.introspection.model import Introspection
 
+try:
+    from fastapi.openapi.models import HTTPBearer
+    from fastapi.security.base import SecurityBase
+
+    MODEL: HTTPBearer | None = HTTPBearer(description="an access token from ZITADEL")
+except ImportError:  # Starlette alone
+    SecurityBase = object  # type: ignore[assignment,misc]  # then nobody asks for it
+    MODEL = None
+
 AS_DEPENDENCY = 'Annotated[Introspection, Depends(requires_token(role="read:messages"))]'
 AS_LIST = 'dependencies=[Depends(requires_token(role="read:messages"))]'
-WRITE_IT = f"write {AS_DEPENDENCY} in FastAPI, or {EXAMPLE} in Starlette"
+ONCE = 'write requires_reader = requires_token(role="read:messages") once, then await requires_reader(request)'
+WRITE_IT = f"write {AS_DEPENDENCY} in FastAPI; in Starlette, {ONCE}"
 
 
-class TokenDependency(BearerScheme):
-    """A guard that admits requests with an active bearer token for this API, and with roles.
+class TokenDependency(SecurityBase):
+    """A guard that admits requests whose token has roles; the app's own guard has asked about the token.
 
-    Guards with the same roles are equal, so ``app.dependency_overrides`` can name one.
+    It is a security scheme of OpenAPI: FastAPI shows it in the schema, and as a padlock in ``/docs``.
     """
 
     # What FastAPI reads: a parameter that it does not find here, it would take from the query.
     __signature__ = Signature([Parameter("connection", Parameter.POSITIONAL_OR_KEYWORD, annotation=HTTPConnection)])
-    made = 0  # outside requests, for any app; each may be in a wrong place
+    model = MODEL  # type: ignore[assignment]  # None without FastAPI
+    scheme_name = "zitadel"
 
     def __init__(self, roles: RequiredRoles) -> None:
         self._roles = roles
-        self._hash = hash(roles)  # once, since FastAPI looks for it several times per request
-        call = current_call.get()
-        if call:
-            call.begin(self)
-        else:
-            TokenDependency.made += 1
 
     def __call__(self, connection: HTTPConnection) -> Awaitable[Introspection]:
         """Return what ZITADEL says about the token, or raise why the request is refused. Await it."""
         if not isinstance(connection, HTTPConnection):
             _refuse_arguments(connection)
         call = call_of(connection)
-        call.end(self)  # from its creation, if that was in this request
-        decision = object()
-        call.begin(decision)
-        call.guarded = True
-        return self._decide(connection, call, decision)
+        if call.is_admitted:
+            call.require(self._roles)  # at once: also where nobody awaits it
+        return self._decide(connection, call)
 
-    async def _decide(self, connection: HTTPConnection, call: GuardedCall, decision: object) -> Introspection:
-        try:
-            scope, guard = connection.scope, call.guard
-            token = bearer_token(_authorization(scope))
-            if scope["query_string"]:
-                refuse_second_token(scope["query_string"])
-            if call.form:
-                refuse_second_token(await call.form.start())
-            introspection = await call.pool.introspect(token)
-            authorize(introspection, guard.policy, now=guard.now(), roles=self._roles)
-        except Exception:
-            call.refuse(decision)
-            raise
-        call.end(decision)  # not if it is cancelled
-        return introspection
+    async def _decide(self, connection: HTTPConnection, call: GuardedCall) -> Introspection:
+        if not call.is_admitted:  # the route is open
+            await call.ask(connection.scope)
+        return call.require(self._roles)
 
     __call__.__wrapped__ = _decide  # type: ignore[attr-defined]  # by this, FastAPI sees that it must be awaited
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TokenDependency) and other._roles == self._roles
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __repr__(self) -> str:
-        return f"requires_token({self._roles})"
 
     @property
     def dependency(self) -> NoReturn:
@@ -105,28 +79,24 @@ class _RequiresToken(TokenDependency):
         self, *, role: str = ..., any_of: Collection[str] = ..., all_of: Collection[str] = ...
     ) -> TokenDependency: ...
     def __call__(self, connection: Any = UNSET, *, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET) -> Any:
-        """Admit only requests with an active bearer token for this API, and with the roles if some are given.
+        """Admit only requests whose token has certain roles; without roles, return what ZITADEL says about the token.
 
         With ``role``, the token needs that role; with ``any_of``, at least one of a list; with ``all_of``, each of
-        them. Raises GuardError for wrong arguments.
+        them. Raises GuardError for wrong arguments, and for roles inside a request.
         """
         roles = required_roles(role=role, any_of=any_of, all_of=all_of)
         if connection is UNSET:
+            if in_request.get():
+                raise GuardError("requires_token(...) is called inside a request", hint=ONCE)
             return TokenDependency(roles)
         if roles != NO_ROLE:
-            raise GuardError("requires_token takes either roles or a request", hint=f"write {EXAMPLE}")
+            raise GuardError("requires_token takes either roles or a request", hint=ONCE)
         return super().__call__(connection)
 
     __call__.__wrapped__ = TokenDependency._decide  # type: ignore[attr-defined]  # as above
 
 
 requires_token = _RequiresToken(NO_ROLE)
-
-
-def _authorization(scope: Mapping[str, Any]) -> str | None:
-    """Return the ``Authorization`` field; several are joined, as WSGI servers do."""
-    values = [value for name, value in scope["headers"] if name == b"authorization"]
-    return b",".join(values).decode("latin-1") if values else None
 
 
 def _refuse_arguments(given: object) -> NoReturn:

@@ -1,22 +1,24 @@
-"""``protect``, and the layers that it adds to an app: every answer of a guarded route passes through it."""
+"""``protect``, and the layer that it puts around the rest of an app: each request needs a token there."""
 
 from __future__ import annotations
 
 import logging
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from inspect import isclass
+from typing import Any, NoReturn, TypeVar
 
+from starlette._utils import get_route_path
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, ExceptionHandler, Message, Receive, Scope, Send
 
-from zdemo.asgi.call import SCOPE_KEY, GuardedCall, current_call
-from zdemo.asgi.dependency import TokenDependency
+from zdemo.asgi.call import SCOPE_KEY, GuardedCall, in_request
 from zdemo.asgi.form import Form
-from zdemo.asgi.misuse import refuse_misuse
 from zdemo.asgi.pool import IntrospectionPool
-from zdemo.asgi.reach import Routes
 from zdemo.authorization import Policy
 from zdemo.config.settings import Settings
 from zdemo.errors import GuardError, IntrospectionError, Refused
@@ -24,8 +26,10 @@ from zdemo.guard import (
     DEFAULT_THREADS,
     FORM,
     Guard,
+    OpenRoutes,
     Refusal,
     failure_of,
+    is_ambiguous,
     load_settings,
     refusal_body,
     refusal_of,
@@ -37,6 +41,9 @@ from zdemo.introspection.rate_limited_log import RateLimitedLog
 logger = logging.getLogger("zdemo.asgi")
 App = TypeVar("App", bound=Starlette)
 PRIVATE = [(b"cache-control", b"no-store"), (b"vary", b"Authorization")]
+PREFLIGHT = {b"origin", b"access-control-request-method"}
+DENIAL = "websocket.http.response"  # the extension of servers that answer a refused handshake with a response
+POLICY_VIOLATION = 1008  # RFC 6455 §7.4.1
 
 
 def protect(
@@ -44,108 +51,120 @@ def protect(
     settings: Settings | None = None,
     introspector: Introspector | None = None,
     *,
+    open_routes: Sequence[str] = (),
     threads: int = DEFAULT_THREADS,
 ) -> App:
-    """Make ``requires_token`` work on the routes of an app; return the app.
+    """Admit only requests with an active bearer token for this API, unless their path is open; return the app.
+
+    ``open_routes`` names what is open: paths, and ``/prefix/*``. Mounted apps and websockets need the token, too.
 
     ``settings`` default to the environment and ``.env``. The default ``introspector`` asks ZITADEL, behind cache and
     protection, in up to ``threads`` threads of its own.
 
-    Exception handlers of the app answer refusals. Each mounted app with guarded routes needs its own call.
-    Raises SettingsError if settings are missing or wrong, GuardError if the app is protected already, or has started.
+    Exception handlers of the app answer refusals. Raises SettingsError if settings are missing or wrong, GuardError if
+    ``open_routes`` are, or if the app is protected already, or has started.
     """
-    if is_protected(app):
+    if isinstance(getattr(app.state, "zdemo", None), Guard):
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
     if app.middleware_stack is not None:
         raise GuardError("protect(app) was called after the app has started", hint="call it where the app is made")
+    opened = OpenRoutes.of(open_routes)
     settings = settings or load_settings(logger)
-    introspector = introspector or build_introspector(settings, threads=threads)
-    guard = Guard(introspector=introspector, policy=Policy.from_settings(settings), log=RateLimitedLog(logger))
-    app.state.zdemo = guard
-    app.add_middleware(GuardMiddleware, protected=app, guard=guard, threads=threads)
-    app.user_middleware.append(Middleware(EndpointMiddleware))
-    app.add_exception_handler(Refused, _answer_refusal)
-    app.add_exception_handler(IntrospectionError, _answer_failure)
+    app.state.zdemo = guard = Guard(
+        introspector=introspector or build_introspector(settings, threads=threads),
+        policy=Policy.from_settings(settings),
+        open_routes=opened,
+        log=RateLimitedLog(logger),
+    )
+    app.exception_handlers.setdefault(Refused, _answer_refusal)
+    app.exception_handlers.setdefault(IntrospectionError, _answer_failure)
+    _put_around(app, guard, IntrospectionPool(guard.introspector, threads=threads))
+    logger.info("open to everybody: %s", ", ".join(open_routes) or "no path")
     return app
 
 
-def is_protected(app: Starlette) -> bool:
-    """Tell whether ``protect`` was called for an app."""
-    layers: list[object] = [layer.cls for layer in app.user_middleware]
-    return GuardMiddleware in layers
+def _put_around(app: Starlette, guard: Guard, pool: IntrospectionPool) -> None:
+    """Put the guard inside CORSMiddleware and outside all other middleware, whenever that is added."""
+    build = app.build_middleware_stack
+
+    def build_guarded() -> ASGIApp:
+        added = app.user_middleware
+        cors = [layer for layer in added if isclass(layer.cls) and issubclass(layer.cls, CORSMiddleware)]
+        handlers = {key: value for key, value in app.exception_handlers.items() if key not in (500, Exception)}
+        layer = Middleware(GuardMiddleware, protected=app, guard=guard, pool=pool, handlers=handlers)
+        app.user_middleware = [*cors, layer, *(layer for layer in added if layer not in cors)]
+        try:
+            return build()
+        finally:
+            app.user_middleware = added
+
+    app.build_middleware_stack = build_guarded  # type: ignore[method-assign]
 
 
 class GuardMiddleware:
-    """The layer around an app that finds guards in wrong places, and keeps guarded answers out of shared caches."""
+    """The layer that admits a request, or refuses it by the ``handlers`` of the app."""
 
-    def __init__(self, app: ASGIApp, *, protected: Starlette, guard: Guard, threads: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        protected: Starlette,
+        guard: Guard,
+        pool: IntrospectionPool,
+        handlers: Mapping[Any, ExceptionHandler],
+    ) -> None:
         self._app = app
         self._protected = protected
         self._guard = guard
-        self._pool = IntrospectionPool(guard.introspector, threads=threads)
-        self._made = -1
-        self._routes: Routes | None = None
+        self._pool = pool
+        self._handlers = handlers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle a request, the start of the app, or its end."""
+        """Handle a request, a websocket, or the start and the end of the app."""
         if scope["type"] == "lifespan":
-            await self._start(scope, receive, send)
-            return
-        self._check()
-        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         form = Form(receive) if _is_form(scope) else None
         call = scope[SCOPE_KEY] = GuardedCall(self._protected, self._guard, self._pool, form)
 
         async def send_private(message: Message) -> None:
-            call.check(message)
-            if call.guarded and message["type"] == "http.response.start":
+            if call.looked and message["type"].endswith("http.response.start"):
                 message = _private(message)
             await send(message)
 
-        before = current_call.set(call)
+        if not self._is_open(scope):
+            if _is_preflight(scope):
+                await Response(status_code=204)(scope, receive, send)
+                return
+            try:
+                await call.ask(scope)
+            except (Refused, IntrospectionError) as error:
+                await self._refuse(error, scope, receive, send_private)
+                return
+        before = in_request.set(True)
         try:
             await self._app(scope, form.receive if form else receive, send_private)
         finally:
-            current_call.reset(before)
+            in_request.reset(before)
 
-    async def _start(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Check the app before it starts: servers go on without an app's lifespan if it just fails."""
-        try:
-            self._check()
-        except GuardError as error:
-            await receive()
-            await send({"type": "lifespan.startup.failed", "message": f"{error.message}; {error.hint}"})
-            raise
-        await self._app(scope, receive, send)
+    def _is_open(self, scope: Scope) -> bool:
+        if not self._guard.open_routes.include(get_route_path(scope)):
+            return False
+        return not is_ambiguous(scope["path"], (scope.get("raw_path") or b"").decode("latin-1"))
 
-    def _check(self) -> None:
-        """Raise GuardError if a guard is in a wrong place; look again when there are other guards or routes."""
-        if self._made != TokenDependency.made or not (self._routes and self._routes.are_unchanged()):
-            made, routes = TokenDependency.made, Routes(self._protected)
-            refuse_misuse(self._protected, is_protected)
-            self._made, self._routes = made, routes
+    async def _refuse(self, error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+        async def refused(*_: object) -> NoReturn:
+            raise error
+
+        if scope["type"] == "websocket" and DENIAL not in (scope.get("extensions") or {}):
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
+        else:
+            await ExceptionMiddleware(refused, handlers=self._handlers)(scope, receive, send)
 
 
-class EndpointMiddleware:
-    """The innermost layer: other middleware may send the answer from another task than the endpoint's."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Note before each part of an answer which refusals the endpoint has seen."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        call: GuardedCall = scope[SCOPE_KEY]
-
-        async def send_seen(message: Message) -> None:
-            call.note_seen()
-            await send(message)
-
-        await self._app(scope, receive, send_seen)
+def _is_preflight(scope: Scope) -> bool:
+    """Tell whether a browser asks if it may send a request. It sends no token with that, so no route may see it."""
+    return scope.get("method") == "OPTIONS" and PREFLIGHT.issubset(name for name, _ in scope["headers"])
 
 
 def _is_form(scope: Scope) -> bool:
@@ -155,8 +174,8 @@ def _is_form(scope: Scope) -> bool:
 
 def _private(message: Message) -> Message:
     """Keep an answer that depends on the caller out of shared caches."""
-    kept = [(name, value) for name, value in message.get("headers", ()) if name.lower() != b"cache-control"]
-    return {**message, "headers": [*kept, *PRIVATE]}
+    kept = [field for field in message.get("headers", ()) if field[0].lower() != b"cache-control"]
+    return {**message, "headers": [*(field for field in kept if tuple(field) not in PRIVATE), *PRIVATE]}
 
 
 async def _answer_refusal(request: Request, refused: Exception) -> Response:

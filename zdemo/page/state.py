@@ -16,7 +16,7 @@ from zdemo.page.callers import NOBODY, PageCaller, callers_with_token
 from zdemo.page.context import PageContext
 from zdemo.page.control import EmulatorControl, delay_seconds, is_stopped
 from zdemo.page.users import administrator, emulators_users, users_document
-from zdemo.server import is_guard
+from zdemo.server import EXTENSION
 
 STATE_SECONDS = 4.0
 RESTART = "restart zdemo serve to pick up the new settings"
@@ -44,11 +44,12 @@ def state(context: PageContext, _body: Mapping[str, Any]) -> dict[str, Any]:
 def _routes(app: Flask) -> Iterator[dict[str, Any]]:
     """Yield the routes that a request without a body can ask, and that need no part of a path filled in."""
     roles = {route.path: route.role for route in Route}
+    open_paths = app.extensions[EXTENSION].open_routes.paths
     for rule in app.url_map.iter_rules():
         if rule.arguments or rule.rule.startswith(PREFIX):
             continue
         for method in sorted((rule.methods or set()).difference(NOT_LISTED)):
-            guarded = is_guard(app.view_functions[rule.endpoint])
+            guarded = rule.rule not in open_paths
             yield {"method": method, "path": rule.rule, "role": roles.get(rule.rule), "guarded": guarded}
 
 

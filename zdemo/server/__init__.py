@@ -1,11 +1,10 @@
-"""The API server, and the guard for your own API: ``protect(app)``, then ``@requires_token(role=...)`` above a view."""
+"""The API server, and the guard for your own API: ``protect(app)``, and ``@requires_token(role=...)`` above a view."""
 
 from zdemo.server.app import create_app
 from zdemo.server.forgetting import FORGETTING, Forgetting
-from zdemo.server.guard import protect, requires_token
+from zdemo.server.guard import EXTENSION, open_route, protect, requires_token
 from zdemo.server.log_lines import RequestLines
 from zdemo.server.logs import RequestLog, log_to_stderr
-from zdemo.server.open_views import is_guard
 from zdemo.server.request_bodies import BodyReader, BodyTooSlow, TooManyBodies, then_cut
 from zdemo.server.watcher import WATCHER, Trace, Watcher
 from zdemo.server.worker import WorkerApp
@@ -13,6 +12,7 @@ from zdemo.server.zitadel_events import PATH as EVENTS_PATH
 
 __all__ = [
     "EVENTS_PATH",
+    "EXTENSION",
     "FORGETTING",
     "WATCHER",
     "BodyReader",
@@ -25,8 +25,8 @@ __all__ = [
     "Watcher",
     "WorkerApp",
     "create_app",
-    "is_guard",
     "log_to_stderr",
+    "open_route",
     "protect",
     "requires_token",
     "then_cut",

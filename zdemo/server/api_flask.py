@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from inspect import iscoroutinefunction
 from typing import Any
 
 from flask import Flask, Request, Response
@@ -95,6 +96,10 @@ class ApiFlask(Flask):
         super().__init__(*args, **kwargs)
         self._found_routes: dict[tuple[str, str], Rule] = {}
 
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that a request can call; whether one is async is looked up once."""
+        return super().ensure_sync(func) if _is_async(func) else func
+
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         """Return what finds the route of a request: by its path alone, since no route here has a host of its own."""
         if request is None or self.config.get("TRUSTED_HOSTS"):  # the latter is new in Flask 3.1
@@ -110,6 +115,9 @@ class ApiFlask(Flask):
             default_method=request.method,
             query_args=request.environ.get("QUERY_STRING"),
         )
+
+
+_is_async = lru_cache(maxsize=256)(iscoroutinefunction)
 
 
 def _host(scheme: str, header: str | None) -> str:

@@ -20,6 +20,7 @@ from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
 from zdemo.server.api_flask import ApiFlask
 from zdemo.server.forgetting import FORGETTING, Forgetting, forgetting_route
+from zdemo.server.forgetting import PATH as FORGET_PATH
 from zdemo.server.guard import EXTENSION, logger, protect, refusal, request_id
 from zdemo.server.health import Readiness, operations
 from zdemo.server.http_errors import UNEXPECTED, refusal_of_http
@@ -27,11 +28,15 @@ from zdemo.server.observe import observed
 from zdemo.server.request_bodies import BodyTooSlow, cut_connection_after, limit_bodies
 from zdemo.server.routes import api
 from zdemo.server.watcher import WATCHER, Watcher
+from zdemo.server.zitadel_events import PATH as EVENTS_PATH
 from zdemo.server.zitadel_events import zitadel_events_route
 from zdemo.serving.bus import Bus
 
 if TYPE_CHECKING:
     from zdemo.server.metrics import Metrics
+
+# Orders to forget prove by themselves who sends them.
+OPEN_ROUTES = ("/api/public", "/healthz", "/readyz", "/metrics", "/openapi.json", FORGET_PATH, EVENTS_PATH)
 
 
 def create_app(
@@ -63,7 +68,7 @@ def create_app(
     app = ApiFlask("zdemo", static_folder=None)
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
     limit_bodies(app, threads=threads)
-    protect(app, settings, introspector)
+    protect(app, settings, introspector, open_routes=OPEN_ROUTES)
     guard: Guard = app.extensions[EXTENSION]
     forgetting = Forgetting(watcher.seeing(guard.obey), guard.publish, bus or Bus())
     app.extensions[FORGETTING] = forgetting

@@ -1,19 +1,22 @@
-"""The guard: a decorator above a view of any Flask app that admits a request, or refuses it as RFC 6750 says."""
+"""The guard of a Flask app: each request needs a token, unless its route is open, and is refused as RFC 6750 says."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import wraps
 from inspect import isclass, iscoroutinefunction
 from io import BytesIO
-from typing import Any, ParamSpec, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
-from flask import Flask, Response, current_app, jsonify, request
+from flask import Flask, Request, Response, after_this_request, current_app, has_request_context, jsonify, request
 from flask.ctx import AppContext
 from flask.globals import app_ctx
 
 from zdemo.authorization import (
+    NO_ROLE,
     UNSET,
     Policy,
     RequiredRoles,
@@ -30,8 +33,10 @@ from zdemo.guard import (
     FORM,
     LARGEST_FORM_BYTES,
     Guard,
+    OpenRoutes,
     Refusal,
     failure_of,
+    is_ambiguous,
     load_settings,
     new_request_id,
     refusal_body,
@@ -39,16 +44,22 @@ from zdemo.guard import (
 )
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.exchanges import watched
-from zdemo.introspection.model import Introspector
+from zdemo.introspection.model import Introspection, Introspector
 from zdemo.introspection.rate_limited_log import RateLimitedLog
+from zdemo.server.http_errors import refusal_of_http
 from zdemo.server.log_lines import LACKS
 from zdemo.server.observe import ID_HEADER, NO_STORE, OBSERVED, REQUEST_ID, VARY
-from zdemo.server.open_views import mark, watch
 from zdemo.server.watcher import INTROSPECTION, OUTCOME, REASON
 
 logger = logging.getLogger("zdemo.server")
 P = ParamSpec("P")
+View = TypeVar("View", bound=Callable[..., Any])
 EXTENSION = "zdemo"
+ADMITTED = "zdemo_admitted"  # the attribute of an admitted request: to which view, by which guard, what ZITADEL said
+NOBODY = (None, None, None, None)
+MARK = "__zdemo_mark__"  # the attribute of a function
+OPEN_AND_GUARDED = "a view has both open_route and requires_token"
+PREFLIGHT = {"HTTP_ORIGIN", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"}
 BODY_READER = "zdemo.bodies"  # the extension that reads a form for the guard; only zdemo's own server has it
 
 
@@ -57,48 +68,77 @@ def protect(
     settings: Settings | None = None,
     introspector: Introspector | None = None,
     *,
+    open_routes: Sequence[str] = (),
     threads: int = DEFAULT_THREADS,
     spare_threads: int = 0,
 ) -> Flask:
-    """Make ``@requires_token`` work on the views of an app; return the app.
+    """Admit only requests with an active bearer token for this API, unless their route is open; return the app.
+
+    ``open_routes`` names what is open: paths, ``/prefix/*`` and rules of Flask. ``@open_route`` opens a single view.
 
     ``settings`` default to the environment and ``.env``. The default ``introspector`` asks ZITADEL, behind cache and
     protection; ``threads`` is how many requests the server answers at once in this process. If it has
     ``spare_threads`` beyond, so many more requests may wait.
 
     Error handlers of the app answer refusals. In a blueprint with its own handler for ``Exception``, that one answers.
-    Raises SettingsError if settings are missing or wrong, GuardError if the app serves a view without its guard.
+    Raises SettingsError if settings are missing or wrong, GuardError if ``open_routes`` are, or for a second call.
     """
-    watch(app)
+    if EXTENSION in app.extensions:
+        raise GuardError("protect(app) was called twice", hint="call protect(app) once")
+    opened = OpenRoutes.of(open_routes, with_rules=True)
     settings = settings or load_settings(logger)
     introspector = introspector or build_introspector(settings, threads=threads, spare_threads=spare_threads)
+    for error, answer in ((Refused, _answer_refusal), (IntrospectionError, _answer_failure)):
+        if error not in app.error_handler_spec[None][None]:
+            app.register_error_handler(error, answer)
     app.extensions[EXTENSION] = Guard(
-        introspector=introspector, policy=Policy.from_settings(settings), log=RateLimitedLog(logger)
+        introspector=introspector,
+        policy=Policy.from_settings(settings),
+        open_routes=opened,
+        log=RateLimitedLog(logger),
     )
-    app.register_error_handler(Refused, _answer_refusal)
-    app.register_error_handler(IntrospectionError, _answer_failure)
+    app.before_request_funcs.setdefault(None, []).insert(0, _guard_request)
+    logger.info("open to everybody: %s", ", ".join(open_routes) or "no path")
     return app
 
 
+def open_route(view: View) -> View:
+    """Let everybody use a view. Raises GuardError if the view has a guard, or is not a function."""
+    mark = _mark_of(view) or _Mark(view)
+    if mark.is_guard or mark.is_guarded:
+        raise GuardError(OPEN_AND_GUARDED, hint="remove one of them")
+    mark.is_open = True
+    if isclass(view) or not _put(mark):
+        raise GuardError(
+            "open_route marks a function", hint="write @open_route above a view, or name its path in open_routes"
+        )
+    return view
+
+
 @overload
-def requires_token(view: Callable[P, Any], /) -> Callable[P, Response]: ...
+def requires_token(view: Callable[P, Any], /) -> Callable[P, Any]: ...
 @overload
 def requires_token(
     *, role: str = ..., any_of: Collection[str] = ..., all_of: Collection[str] = ...
-) -> Callable[[Callable[P, Any]], Callable[P, Response]]: ...
+) -> Callable[[Callable[P, Any]], Callable[P, Any]]: ...
 def requires_token(view: Any = UNSET, /, *, role: Any = UNSET, any_of: Any = UNSET, all_of: Any = UNSET) -> Any:
-    """Admit only requests with an active bearer token for this API, and with the roles if some are given.
+    """Admit only requests whose token has certain roles; without roles, say what ``protect`` demands anyway.
 
     With ``role``, the token needs that role; with ``any_of``, at least one of a list; with ``all_of``, each of them.
     Write it below the route. The view finds ZITADEL's answer in ``flask.g.introspection``.
 
-    Raises GuardError for wrong arguments, and if the route is below: the view would be open to everybody.
+    Raises GuardError for wrong arguments, and inside a request.
     """
+    if has_request_context():
+        raise GuardError(
+            "requires_token is called inside a request",
+            hint="write it above a view; in a view, ask flask.g.introspection.has_role(...)",
+        )
     roles = required_roles(role=role, any_of=any_of, all_of=all_of)
-    return (lambda view: _guard(view, roles)) if view is UNSET else _guard(view, roles)
+    return (lambda view: _guarded(view, roles)) if view is UNSET else _guarded(view, roles)
 
 
-def _guard(view: Any, roles: RequiredRoles) -> Callable[..., Response]:
+def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
     if isinstance(view, str):
         role = "ROLE" if could_be_secret(view) else view
         raise GuardError("requires_token takes a role by name", hint=f'write @requires_token(role="{role}")')
@@ -107,36 +147,146 @@ def _guard(view: Any, roles: RequiredRoles) -> Callable[..., Response]:
             f"requires_token guards a function, not {'a class' if isclass(view) else type(view).__name__}",
             hint="write @requires_token() above a view, or decorators = [requires_token()] in a class of views",
         )
+    mark = _mark_of(view) or _Mark(view)
+    if mark.is_open:
+        raise GuardError(OPEN_AND_GUARDED, hint="remove one of them")
+    mark.is_guarded = True
+    _put(mark)
     is_async = iscoroutinefunction(view)  # looked up once: it takes as long as the rest of the guard
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Response:
-        # The objects behind the proxies: one attribute through a proxy takes as long as looking up a token.
-        # The proxies' types do not know the method.
-        context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]
-        app = context.app
-        environ = request._get_current_object().environ  # type: ignore[attr-defined]
-        try:
-            guard: Guard = app.extensions[EXTENSION]
-        except KeyError:
-            raise GuardError("protect(app) was not called for this app", hint="call protect(app) once") from None
-        introspection = None
-        try:
-            token = bearer_token(environ.get("HTTP_AUTHORIZATION"))
-            if environ.get("QUERY_STRING") or environ.get("CONTENT_TYPE"):
-                _refuse_second_token(environ, app)
-            introspection = guard.introspector.introspect(token)
-            authorize(introspection, guard.policy, now=guard.now(), roles=roles)
-        except BaseException:
-            context.g.pop("introspection", None)  # a guard around this one may have admitted the request
-            environ[INTROSPECTION] = introspection
-            raise
-        context.g.introspection = environ[INTROSPECTION] = introspection
+        this: Request = request._get_current_object()  # type: ignore[attr-defined]  # as below
+        admitted = getattr(this, ADMITTED, NOBODY)
+        app = admitted[1] if admitted[0] is guarded else _require(this, roles)
         answer = app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
-        return _private(app.make_response(answer), environ)
+        return answer if OBSERVED in this.environ else _private(app.make_response(answer), this.environ)
 
-    mark(guarded, view)
+    _put(_Mark(guarded, is_guard=True, roles=roles))
     return guarded
+
+
+@dataclass(slots=True)
+class _Mark:
+    """What is known of a function. ``functools.wraps`` copies it to others, so it names the function that it is about.
+
+    ``is_guarded`` tells that a guard wraps it, so that it must not be a view.
+    """
+
+    view: Any
+    is_open: bool = False
+    is_guard: bool = False
+    is_guarded: bool = False
+    roles: RequiredRoles = NO_ROLE
+
+
+PLAIN = _Mark(None)
+
+
+def _mark_of(view: Any) -> _Mark | None:
+    mark: _Mark | None = getattr(view, MARK, None)
+    return mark if mark is not None and mark.view is view else None
+
+
+def _put(mark: _Mark) -> bool:
+    """Keep a mark at its function, and return whether that takes one."""
+    with suppress(AttributeError, TypeError):  # a builtin function, for example, takes none
+        setattr(mark.view, MARK, mark)
+        return True
+    return False
+
+
+def _guard_request() -> Response | None:
+    """Decide about a request before anything else of the app runs; it is its first before-request function."""
+    # The objects behind the proxies: one attribute through a proxy takes as long as looking up a token.
+    # The proxies' types do not know the method.
+    context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]
+    this: Request = request._get_current_object()  # type: ignore[attr-defined]
+    app, environ, rule = context.app, this.environ, this.url_rule
+    if rule is None:
+        return _answer_unrouted(context, this.routing_exception)
+    view = app.view_functions[rule.endpoint]
+    mark = getattr(view, MARK, PLAIN)
+    if mark.view is not view:
+        mark = PLAIN
+    if mark.is_guarded:
+        raise GuardError(
+            f"the app serves {rule.endpoint} without the guard that is written for it",
+            hint="write the route above @requires_token; a route without the guard needs a function of its own",
+        )
+    guard: Guard = app.extensions[EXTENSION]
+    routes = guard.open_routes
+    if mark.is_open or (routes and _is_open(this, rule.rule, routes)):
+        context.g.pop("introspection", None)  # of an earlier request, if a test sends several in one context
+        return None
+    if environ["REQUEST_METHOD"] == "OPTIONS" and (
+        getattr(rule, "provide_automatic_options", False) or PREFLIGHT.issubset(environ)
+    ):
+        return app.make_default_options_response()  # no view sees a browser's preflight, which never has a token
+    introspection = _decide(context, this, guard, mark.roles)
+    # With the request, which is this app's alone: a mounted app gets the same environ, tests send several in one g.
+    setattr(this, ADMITTED, (view, app, guard, introspection))
+    if not mark.is_guard and OBSERVED not in environ:
+        after_this_request(lambda response: _private(response, environ))
+    return None
+
+
+def _is_open(this: Request, rule: str, routes: OpenRoutes) -> bool:
+    environ = this.environ
+    return rule in routes.rules or (
+        routes.include(this.path)
+        # not all servers tell the path as the client sent it
+        and not is_ambiguous(environ["PATH_INFO"], environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
+    )
+
+
+def _answer_unrouted(context: AppContext, error: Any) -> Response:
+    """Raise why no route was found, or answer it if the app has no handler for that."""
+    context.g.pop("introspection", None)
+    handlers = context.app.error_handler_spec[None]
+    if error.code in (404, 405) and not any(
+        kind in handlers[code] for code in (error.code, None) for kind in type(error).__mro__
+    ):
+        return refusal(refusal_of_http(error))
+    raise error
+
+
+def _decide(context: AppContext, this: Request, guard: Guard, roles: RequiredRoles) -> Introspection:
+    """Return what ZITADEL says about the token of a request, or raise why the request is refused."""
+    environ = this.environ
+    introspection = None
+    try:
+        token = bearer_token(environ.get("HTTP_AUTHORIZATION"))
+        if environ.get("QUERY_STRING") or environ.get("CONTENT_TYPE"):
+            _refuse_second_token(environ, context.app)
+        introspection = guard.introspector.introspect(token)
+        authorize(introspection, guard.policy, now=guard.now(), roles=roles)
+    except BaseException:
+        context.g.pop("introspection", None)
+        raise
+    finally:
+        environ[INTROSPECTION] = introspection
+    context.g.introspection = introspection
+    return introspection
+
+
+def _require(this: Request, roles: RequiredRoles) -> Flask:
+    """Return the app, or raise why a request is refused: its token lacks roles, or it has none on an open route."""
+    context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]  # as above
+    try:
+        guard: Guard = context.app.extensions[EXTENSION]
+    except KeyError:
+        raise GuardError("protect(app) was not called for this app", hint="call protect(app) once") from None
+    _, _, by, introspection = getattr(this, ADMITTED, NOBODY)
+    if by is not guard:
+        setattr(this, ADMITTED, (None, context.app, guard, _decide(context, this, guard, roles)))
+        return context.app
+    try:
+        authorize(introspection, guard.policy, now=guard.now(), roles=roles)
+    except Refused:
+        context.g.pop("introspection", None)
+        raise
+    return context.app
 
 
 def _refuse_second_token(environ: Mapping[str, Any], app: Flask) -> None:

@@ -1,0 +1,71 @@
+"""What the guards share: which paths an app may name open, and which requests match them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from zdemo.errors import GuardError
+from zdemo.guard import OpenRoutes, is_ambiguous
+
+WRONG = [
+    *("", "*", "/*", "//*", "healthz", "*/x", "/a*", "/*/a", "/a/*/b", "/a/**", "/a?b", "/a#b", "/a/{id}", "/a/<id>"),
+    *("/a/../b", "/a/..", "//a", "/a//*", "/a\\b", "/a%2fb", "/a%2E%2e", "http://a/b", None, 1, b"/a", ["/a"]),
+]
+
+
+@pytest.mark.parametrize("route", WRONG)
+def test_a_route_that_nothing_or_everything_matches_is_an_error(route: Any) -> None:
+    with pytest.raises(GuardError) as wrong:
+        OpenRoutes.of(["/healthz", route])
+    assert repr(route) in wrong.value.message
+    assert '"/static/*"' in wrong.value.hint
+
+
+def test_one_text_is_not_a_list_and_flask_has_rules() -> None:
+    with pytest.raises(GuardError, match="not a list"):
+        OpenRoutes.of("/healthz")
+    assert OpenRoutes.of(["/a/<id>"], with_rules=True).rules == {"/a/<id>"}
+    with pytest.raises(GuardError):
+        OpenRoutes.of(["a/<id>"], with_rules=True)
+
+
+OPEN = ("/", "/healthz", "/a/", "/a/b", "/a/b/c.d", "/größe")
+CLOSED = ("", "/a", "/ab", "/A/b", "/healthz/", "/healthz/x", "/x/a/b", "/x", "healthz", "/größer")
+
+
+def test_what_matches() -> None:
+    routes = OpenRoutes.of(["/", "/healthz", "/a/*", "/größe"])
+    assert [path for path in (*OPEN, *CLOSED) if routes.include(path)] == list(OPEN)
+    assert routes
+    nothing = OpenRoutes.of([])
+    assert not nothing
+    assert not any(nothing.include(path) for path in (*OPEN, *CLOSED))
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "ambiguous"),
+    [
+        ("/a/b", "", False),
+        ("/a/b", "/a/b?c=//d/../%2f", False),
+        ("/a/b", "http://c/a/b", False),
+        ("/a/b.c", "/a/b%2Bc?", False),
+        ("/a?b", "/a%3fb", False),
+        ("/a/../b", "", True),
+        ("/a/b..c", "", True),
+        ("//a", "", True),
+        ("/a\\b", "", True),
+        ("/a/%2e%2E/b", "", True),
+        ("/a%252fb", "", True),
+        ("/a%25255cb", "", True),
+        ("/a?/../b", "", True),
+        ("/a/b", "/a%2fb", True),
+        ("/a/b", "/a/%2e/b", True),
+        ("/a/b", "//a/b", True),
+        ("/a/b", "http://c//a/b", True),
+        ("/a/b", "http:///a/../b", True),
+    ],
+)
+def test_a_path_that_may_be_taken_for_another_is_ambiguous(path: str, target: str, *, ambiguous: bool) -> None:
+    assert is_ambiguous(path, target) == ambiguous
