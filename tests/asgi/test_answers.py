@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Endpoint, plain_api, settings_for
 from tests.support.asgi_apis import example_app, on_uvicorn, starlette_app
-from tests.support.connection_faults import FAULTS, INACTIVE
-from tests.support.rows import INSUFFICIENT_SCOPE, OF_THE_GUARD, check, check_body, check_rows
+from tests.support.connection_faults import FAULTS, INACTIVE, claims
+from tests.support.rows import (
+    INSUFFICIENT_SCOPE,
+    JUDGED,
+    JUDGED_PROJECT,
+    OF_THE_GUARD,
+    check,
+    check_body,
+    check_rows,
+)
 from tests.support.upstream import Upstream, reset, upstream
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR
@@ -65,7 +74,7 @@ def up() -> Iterator[Upstream]:
 @pytest.fixture(scope="module")
 def both(up: Upstream) -> Iterator[tuple[Endpoint, Endpoint]]:
     """The API in Flask and in Starlette, which ask ``up`` about every request."""
-    settings = settings_for(up.url, project_id="300000000000000010", timeout_seconds=0.5)
+    settings = settings_for(up.url, project_id=JUDGED_PROJECT, timeout_seconds=0.5)
     client = IntrospectionClient(settings, connections=4)
     with plain_api(settings) as flask, on_uvicorn(starlette_app(settings, client)) as starlette:
         yield flask, starlette
@@ -81,3 +90,12 @@ def test_a_failure_of_zitadel_is_answered_as_on_flask(name: str, up: Upstream, b
     assert starlette.json["error_description"] == flask.json["error_description"]
     check_body(starlette, flask.json["error"])
     assert both[1].get(PUBLIC).status == 200
+
+
+@pytest.mark.parametrize(("changed", "challenge"), JUDGED)
+def test_claims_decide_as_on_flask(
+    changed: Mapping[str, Any], challenge: str | None, up: Upstream, both: tuple[Endpoint, Endpoint]
+) -> None:
+    up.now(claims(**changed))
+    for reply in (api.get(SCOPED) for api in both):
+        assert (reply.status, reply.one("www-authenticate")) == (401 if challenge else 200, challenge)

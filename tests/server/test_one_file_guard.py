@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import ast
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from flask import Blueprint
+from flask.views import MethodView
 
-from tests.support.apis import EXAMPLE, MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, one_file_api, settings_for
+from tests.support.apis import (
+    EXAMPLE,
+    MESSAGES,
+    PRIVATE,
+    PUBLIC,
+    SCOPED,
+    Api,
+    one_file_api,
+    one_file_module,
+    running,
+    settings_for,
+)
 from tests.support.connection_faults import ACTIVE, FAULTS, INACTIVE, WITHOUT_ROLE, claims
-from tests.support.rows import INSUFFICIENT_SCOPE, INVALID_TOKEN, ROWS, check_body, check_rows
+from tests.support.mistakes import TEXT, Mistake, ask
+from tests.support.mistakes import check as check_mistake
+from tests.support.rows import INSUFFICIENT_SCOPE, JUDGED, JUDGED_PROJECT, ROWS, check_body, check_rows
 from tests.support.upstream import Behaviour, Upstream, upstream
 from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
-from zdemo.introspection.model import roles_claim_of
 
-PROJECT = "300000000000000010"
 NOT_COVERED = {"aud with numbers": "401: no audience is a number"}
 COVERED = {name: fault for name, fault in FAULTS.items() if name not in NOT_COVERED}
 COVERED_ROWS = {name: row for name, row in ROWS.items() if row.status != 413}  # it limits only bodies that it reads
@@ -50,7 +63,7 @@ def up() -> Iterator[Upstream]:
 @pytest.fixture(scope="module")
 def fed(up: Upstream) -> Iterator[Api]:
     """The example, which asks ``up`` about every request."""
-    with one_file_api(settings_for(up.url, project_id=PROJECT), ZDEMO_TIMEOUT="1") as running:
+    with one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT), ZDEMO_TIMEOUT="1") as running:
         yield running
 
 
@@ -64,22 +77,8 @@ def test_it_fails_closed(name: str, up: Upstream, fed: Api) -> None:
     assert fed.get(PUBLIC).status == 200
 
 
-NOW = int(time.time())
-NO_ROLES: list[Any] = [None, {}, [], ["read:messages"], "read:messages"]
-NO_GRANTS: list[Any] = [None, {}, [], True]
-JUDGED: list[tuple[dict[str, Any], str | None]] = [
-    ({}, None),
-    ({"exp": NOW - 1}, INVALID_TOKEN),
-    ({"nbf": NOW + 3600}, INVALID_TOKEN),
-    ({"aud": ["300000000000000099"]}, INVALID_TOKEN),
-    ({"aud": []}, INVALID_TOKEN),
-    *(({roles_claim_of(PROJECT): claim}, INSUFFICIENT_SCOPE) for claim in NO_ROLES),
-    *(({roles_claim_of(PROJECT): {"read:messages": grant}}, INSUFFICIENT_SCOPE) for grant in NO_GRANTS),
-]
-
-
 @pytest.mark.parametrize(("changed", "challenge"), JUDGED)
-def test_claims_decide(changed: dict[str, Any], challenge: str | None, up: Upstream, fed: Api) -> None:
+def test_claims_decide(changed: Mapping[str, Any], challenge: str | None, up: Upstream, fed: Api) -> None:
     up.now(claims(**changed))
     reply = fed.get(SCOPED)
     assert (reply.status, reply.one("www-authenticate")) == (401 if challenge else 200, challenge)
@@ -106,7 +105,7 @@ def test_the_client_authenticates_with_basic_credentials(up: Upstream, fed: Api)
 def test_an_active_answer_is_kept_and_no_other() -> None:
     with (
         upstream(INACTIVE, FAULTS["500"].behaviour, ACTIVE, FAULTS["hangs up"].behaviour) as up,
-        one_file_api(settings_for(up.url, project_id=PROJECT), ZDEMO_CACHE_TTL="60") as api,
+        one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT), ZDEMO_CACHE_TTL="60") as api,
     ):
         assert [api.get(SCOPED).status for _ in range(5)] == [401, 503, 200, 200, 200]
         assert api.get(SCOPED, "another-token").status == 503
@@ -117,7 +116,7 @@ def test_an_active_answer_is_kept_and_no_other() -> None:
 def test_an_answer_is_used_for_the_ttl_at_most(then: Behaviour, status: int) -> None:
     with (
         upstream(ACTIVE, then) as up,
-        one_file_api(settings_for(up.url, project_id=PROJECT), ZDEMO_CACHE_TTL="0.1") as api,
+        one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT), ZDEMO_CACHE_TTL="0.1") as api,
     ):
         assert api.get(PRIVATE).status == 200
         eventually("it is refused", lambda: api.get(PRIVATE), lambda reply: reply.status == status)
@@ -126,7 +125,69 @@ def test_an_answer_is_used_for_the_ttl_at_most(then: Behaviour, status: int) -> 
 def test_an_expiry_that_passes_while_the_answer_is_kept_counts() -> None:
     with (
         upstream(claims(exp=int(time.time()) + 1)) as up,
-        one_file_api(settings_for(up.url, project_id=PROJECT), ZDEMO_CACHE_TTL="60") as api,
+        one_file_api(settings_for(up.url, project_id=JUDGED_PROJECT), ZDEMO_CACHE_TTL="60") as api,
     ):
         eventually("it expires", lambda: api.get(PRIVATE), lambda reply: reply.status == 401)
         assert len(up.requests) == 1
+
+
+# --- a guard in a wrong place, or none
+
+
+def view_without_a_guard(guard: Any) -> None:
+    guard.app.add_url_rule("/x", "x", lambda: TEXT)
+
+
+def the_route_below_the_guard(guard: Any) -> None:
+    guard.requires_token("read:messages")(guard.app.route("/x")(lambda: TEXT))
+
+
+def a_guard_that_is_made_in_the_view(guard: Any) -> None:
+    guard.app.add_url_rule("/x", "x", lambda: guard.requires_token("read:messages") and TEXT)
+
+
+def a_before_request_function_that_answers(guard: Any) -> None:
+    view_without_a_guard(guard)
+    guard.app.before_request(lambda: TEXT)
+
+
+def a_blueprint(guard: Any) -> None:
+    part = Blueprint("part", "part")
+    part.add_url_rule("/x", "x", lambda: TEXT, methods=["GET", "OPTIONS"], provide_automatic_options=False)
+    part.before_app_request(lambda: TEXT)
+    guard.app.register_blueprint(part)
+
+
+def a_method_of_a_class(guard: Any) -> None:
+    methods = {"get": lambda _self: TEXT, "post": guard.requires_token("read:messages")(lambda _self: TEXT)}
+    guard.app.add_url_rule("/x", "x", type("Things", (MethodView,), methods).as_view("things"))
+
+
+def a_path_that_leads_out_of_an_open_one(guard: Any) -> None:
+    guard.app.add_url_rule("/<path:rest>", "x", lambda **_: TEXT)
+
+
+MISTAKES: Mapping[Callable[[Any], None], tuple[Any, ...]] = {
+    **dict.fromkeys(
+        (
+            view_without_a_guard,
+            the_route_below_the_guard,
+            a_guard_that_is_made_in_the_view,
+            a_before_request_function_that_answers,
+            a_blueprint,
+            a_method_of_a_class,
+        ),
+        (ask("/x"),),
+    ),
+    a_path_that_leads_out_of_an_open_one: tuple(
+        ask(f"/api/public{end}") for end in ("/../x", "%2f..%2fx", "//", "%5cx", ";x", "%00", "/.")
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.__name__)
+def test_nobody_sees_the_text_without_a_token(mistake: Callable[[Any], None], settings: Settings) -> None:
+    guard = one_file_module(settings)
+    mistake(guard)
+    with running(guard.app) as api:
+        check_mistake(api, Mistake(lambda: None, MISTAKES[mistake]))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -135,9 +136,8 @@ def protected_api(settings: Settings, clocks: Time) -> Iterator[Api]:
         yield api
 
 
-@contextmanager
-def one_file_api(settings: Settings, **variables: str) -> Iterator[Api]:
-    """Serve ``docs/examples/one_file_guard.py``, without a cache unless ``ZDEMO_CACHE_TTL`` is given."""
+def one_file_module(settings: Settings, **variables: str) -> Any:
+    """Load ``docs/examples/one_file_guard.py``, without a cache unless ``ZDEMO_CACHE_TTL`` is given."""
     spec = importlib.util.spec_from_file_location(EXAMPLE.stem, EXAMPLE)
     assert spec
     assert spec.loader
@@ -154,5 +154,11 @@ def one_file_api(settings: Settings, **variables: str) -> Iterator[Api]:
         for name, value in environment.items():
             process.setenv(name, value)
         spec.loader.exec_module(module)
-    with running(module.app) as api:
+    return module
+
+
+@contextmanager
+def one_file_api(settings: Settings, **variables: str) -> Iterator[Api]:
+    """Serve ``docs/examples/one_file_guard.py``, see ``one_file_module``."""
+    with running(one_file_module(settings, **variables).app) as api:
         yield api
