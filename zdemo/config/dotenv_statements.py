@@ -16,7 +16,9 @@ BYTE_ORDER_MARK = "\ufeff"
 LINE_END = re.compile(r"\r\n|\n|\r")
 SPACE = r"[^\S\r\n]"
 MORE_SPACES = re.compile(rf"(?<!{SPACE}){SPACE}{{{MOST_SPACES + 1}}}")
-PIECES = re.compile(  # of a right statement, in their order; no part tries a second way through the text
+# Of a right statement, in their order; no part tries a second way through the text. What holds a lookahead is not
+# possessive: Python 3.11.2 then goes on behind the blanks that it refused.
+PIECES = re.compile(
     rf"""(?xs)
     ( \s*+)
     ( (?: export {SPACE}++ )?+)
@@ -24,7 +26,7 @@ PIECES = re.compile(  # of a right statement, in their order; no part tries a se
         (?: '[^']++' | [^=\#\s'][^=\#\s]*+ )
         (?: {SPACE}*+ = (?:
             {SPACE}*+ (?: '(?: \\. | [^'\\] )*+' | "(?: \\. | [^"\\] )*+" )
-            | (?: {SPACE}++ (?!\#) )?+ \S++ (?: {SPACE}++ (?!\#) \S++ )*+
+            | (?: {SPACE}++ (?!\#) )? \S++ (?: {SPACE}++ (?!\#) \S++ )*
         )?+ )?+
     )?+)
     ( {SPACE}*+ (?: \#[^\r\n]*+ )?+)
