@@ -90,7 +90,11 @@ def routes_without_a_guard() -> Any:
 
 
 @ROWS.row("/plain", "/late", "/files/word.txt", "/mounted/x", "/bare/x", "/fast/x", "/front/word.txt")
-def what_a_guarded_router_does_not_reach(folder: Path = Path()) -> Any:
+def what_a_guarded_router_does_not_reach() -> Any:
+    return not_reached(Path())
+
+
+def not_reached(folder: Path) -> Any:
     app, late = guarded(FastAPI(**GUARDED)), FastAPI()
     router, below = APIRouter(**GUARDED), APIRouter()
     router.add_route("/plain", plain)
@@ -415,7 +419,7 @@ def a_root_path_like_an_open_one() -> Any:
     inner.mount("/", bare)
 
     async def behind_a_proxy(scope: Scope, receive: Receive, send: Send) -> None:
-        await inner(scope | {"root_path": "/open"}, receive, send)
+        await inner({**scope, "root_path": "/open"}, receive, send)
 
     return behind_a_proxy
 
@@ -451,7 +455,7 @@ def test_nobody_sees_the_text_without_a_token(name: str, api: Endpoint, tmp_path
     mistake = ROWS[name]
     (tmp_path / "word.txt").write_text(TEXT)
     takes_folder = mistake.build is what_a_guarded_router_does_not_reach
-    STAGE.app = what_a_guarded_router_does_not_reach(tmp_path) if takes_folder else mistake.build()
+    STAGE.app = not_reached(tmp_path) if takes_folder else mistake.build()
     check(api, mistake)
 
 
@@ -556,7 +560,7 @@ def test_a_websocket_needs_the_token_at_its_handshake(*, denial: bool) -> None:
 
     async def server(scope: Scope, receive: Receive, send: Send) -> None:
         extensions = scope.get("extensions", {}) if denial else None
-        await app(scope | {"extensions": extensions}, receive, send)
+        await app({**scope, "extensions": extensions}, receive, send)
 
     client = TestClient(server)
     for path in (*WEBSOCKETS, "/open"):

@@ -281,7 +281,11 @@ def a_blueprint_that_answers_for_the_whole_app() -> Flask:
 
 
 @ROWS.row("/static/word.txt", "/files/word.txt")
-def files(folder: Path = Path()) -> Flask:
+def files() -> Flask:
+    return files_of(Path())
+
+
+def files_of(folder: Path) -> Flask:
     app = guarded(Flask("own", static_folder=folder, static_url_path="/static"))
     app.add_url_rule("/files/<path:name>", "files", lambda name: flask.send_from_directory(folder, name))
     return app
@@ -334,7 +338,7 @@ def a_method_in_a_header() -> Flask:
         environ["REQUEST_METHOD"] = environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", environ["REQUEST_METHOD"])
         return inner(environ, start)
 
-    app.wsgi_app = overriding  # type: ignore[method-assign]  # as Flask's documentation says
+    app.wsgi_app = overriding  # type: ignore[assignment,method-assign]  # as Flask's documentation says
     return app
 
 
@@ -416,7 +420,7 @@ def api() -> Iterator[Endpoint]:
 def test_nobody_sees_the_text_without_a_token(name: str, api: Endpoint, tmp_path: Path) -> None:
     mistake = ROWS[name]
     (tmp_path / "word.txt").write_text(TEXT)
-    STAGE.app = files(tmp_path) if mistake.build is files else mistake.build()
+    STAGE.app = files_of(tmp_path) if mistake.build is files else mistake.build()
     check(api, mistake)
 
 
@@ -440,7 +444,7 @@ def test_a_mounted_app_decides_by_itself(api: Endpoint) -> None:
     inner_zitadel = inner.extensions["zdemo"].introspector
     inner_zitadel.introspect = lambda _: flask.abort(418)
 
-    def mounted(path: str) -> Response:
+    def mounted(path: str) -> Any:
         return Response.from_app(inner, flask.request.environ | {"PATH_INFO": f"/{path}"})
 
     STAGE.app = with_view(guarded(), "/in/<path:path>", mounted)

@@ -159,8 +159,13 @@ def a_blueprint(guard: Any) -> None:
 
 
 def a_method_of_a_class(guard: Any) -> None:
-    methods = {"get": lambda _self: TEXT, "post": guard.requires_token("read:messages")(lambda _self: TEXT)}
-    guard.app.add_url_rule("/x", "x", type("Things", (MethodView,), methods).as_view("things"))
+    class Things(MethodView):
+        post = guard.requires_token("read:messages")(lambda _self: TEXT)
+
+        def get(self) -> str:
+            return TEXT
+
+    guard.app.add_url_rule("/x", "x", Things.as_view("things"))
 
 
 def a_path_that_leads_out_of_an_open_one(guard: Any) -> None:

@@ -89,7 +89,7 @@ def _put_around(app: Starlette, guard: Guard, pool: IntrospectionPool) -> None:
 
     def build_guarded() -> ASGIApp:
         added = app.user_middleware
-        cors = [layer for layer in added if isclass(layer.cls) and issubclass(layer.cls, CORSMiddleware)]
+        cors = [layer for layer in added if _is_cors(layer.cls)]
         handlers = {key: value for key, value in app.exception_handlers.items() if key not in (500, Exception)}
         layer = Middleware(GuardMiddleware, protected=app, guard=guard, pool=pool, handlers=handlers)
         app.user_middleware = [*cors, layer, *(layer for layer in added if layer not in cors)]
@@ -99,6 +99,10 @@ def _put_around(app: Starlette, guard: Guard, pool: IntrospectionPool) -> None:
             app.user_middleware = added
 
     app.build_middleware_stack = build_guarded  # type: ignore[method-assign]
+
+
+def _is_cors(layer: Any) -> bool:
+    return isclass(layer) and issubclass(layer, CORSMiddleware)
 
 
 class GuardMiddleware:

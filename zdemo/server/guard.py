@@ -56,7 +56,7 @@ P = ParamSpec("P")
 View = TypeVar("View", bound=Callable[..., Any])
 EXTENSION = "zdemo"
 ADMITTED = "zdemo_admitted"  # the attribute of an admitted request: to which view, by which guard, what ZITADEL said
-NOBODY = (None, None, None, None)
+NOBODY: tuple[Any, ...] = (None, None, None, None)
 MARK = "__zdemo_mark__"  # the attribute of a function
 OPEN_AND_GUARDED = "a view has both open_route and requires_token"
 PREFLIGHT = {"HTTP_ORIGIN", "HTTP_ACCESS_CONTROL_REQUEST_METHOD"}
@@ -157,7 +157,7 @@ def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Response:
         this: Request = request._get_current_object()  # type: ignore[attr-defined]  # as below
-        admitted = getattr(this, ADMITTED, NOBODY)
+        admitted: tuple[Any, ...] = getattr(this, ADMITTED, NOBODY)
         app = admitted[1] if admitted[0] is guarded else _require(this, roles)
         answer = app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
         return answer if OBSERVED in this.environ else _private(app.make_response(answer), this.environ)
@@ -277,7 +277,7 @@ def _require(this: Request, roles: RequiredRoles) -> Flask:
         guard: Guard = context.app.extensions[EXTENSION]
     except KeyError:
         raise GuardError("protect(app) was not called for this app", hint="call protect(app) once") from None
-    _, _, by, introspection = getattr(this, ADMITTED, NOBODY)
+    *_, by, introspection = getattr(this, ADMITTED, NOBODY)
     if by is not guard:
         setattr(this, ADMITTED, (None, context.app, guard, _decide(context, this, guard, roles)))
         return context.app
