@@ -44,28 +44,21 @@ def test_what_matches() -> None:
     assert not any(nothing.include(path) for path in (*OPEN, *CLOSED))
 
 
-@pytest.mark.parametrize(
-    ("path", "target", "ambiguous"),
-    [
-        ("/a/b", "", False),
-        ("/a/b", "/a/b?c=//d/../%2f", False),
-        ("/a/b", "http://c/a/b", False),
-        ("/a/b.c", "/a/b%2Bc?", False),
-        ("/a?b", "/a%3fb", False),
-        ("/a/../b", "", True),
-        ("/a/b..c", "", True),
-        ("//a", "", True),
-        ("/a\\b", "", True),
-        ("/a/%2e%2E/b", "", True),
-        ("/a%252fb", "", True),
-        ("/a%25255cb", "", True),
-        ("/a?/../b", "", True),
-        ("/a/b", "/a%2fb", True),
-        ("/a/b", "/a/%2e/b", True),
-        ("/a/b", "//a/b", True),
-        ("/a/b", "http://c//a/b", True),
-        ("/a/b", "http:///a/../b", True),
-    ],
-)
-def test_a_path_that_may_be_taken_for_another_is_ambiguous(path: str, target: str, *, ambiguous: bool) -> None:
-    assert is_ambiguous(path, target) == ambiguous
+PLAIN = {
+    *(
+        ("/a/b", ""),
+        ("/a/b", "/a/b?c=//d/../%2f"),
+        ("/a/b", "http://c/a/b"),
+        ("/a/b.c", "/a/b%2Bc?"),
+        ("/a?b", "/a%3fb"),
+    ),
+}
+AMBIGUOUS = {
+    *(("/a/../b", ""), ("/a/b..c", ""), ("//a", ""), ("/a\\b", ""), ("/a/%2e%2E/b", ""), ("/a%252fb", "")),
+    *(("/a%25255cb", ""), ("/a?/../b", ""), ("/a/b", "/a%2fb"), ("/a/b", "/a/%2e/b"), ("/a/b", "//a/b")),
+    *(("/a/b", "http://c//a/b"), ("/a/b", "http:///a/../b")),
+}
+
+
+def test_a_path_that_may_be_taken_for_another_is_ambiguous() -> None:
+    assert {pair for pair in PLAIN | AMBIGUOUS if is_ambiguous(*pair)} == AMBIGUOUS

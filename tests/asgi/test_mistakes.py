@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,19 +22,19 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
-from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router, WebSocketRoute
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from tests.support.apis import Endpoint
 from tests.support.asgi_apis import on_uvicorn
-from tests.support.mistakes import ORIGIN, PREFLIGHT, SETTINGS, TEXT, Mistakes, TwoTokens, ask, check, shows
+from tests.support.mistakes import NOT_OPEN, PREFLIGHT, TEXT, Mistake, arguments, ask, check, shows
 from tests.support.wire import request
 from zdemo.asgi import Introspection, protect, requires_token
 from zdemo.emulator import READER
 from zdemo.errors import GuardError, Refused
 
-ROWS = Mistakes()
+METHODS = ["GET", "HEAD", "POST", "DELETE", "TRACE", "OPTIONS", "BREW"]
 needs: Any = requires_token  # without its types, which find some of these mistakes before
 requires_reader: Any = requires_token(role="a")
 GUARDED: Any = {"dependencies": [Depends(requires_reader)]}
@@ -41,7 +42,7 @@ READER_HEADERS = {"Authorization": f"Bearer {READER.pat}"}
 
 
 def guarded(app: Any = None, *open_routes: str) -> Any:
-    return protect(app or FastAPI(), SETTINGS, TwoTokens(), open_routes=open_routes)
+    return protect(app or FastAPI(), *arguments(), open_routes=open_routes)
 
 
 def view() -> PlainTextResponse:
@@ -76,365 +77,276 @@ def with_route(app: Any, endpoint: Any = plain, path: str = "/x", **options: Any
     return app
 
 
-# --- no guard, or one that nothing runs
+def mounting(app: Any, path: str = "/", below: Any = bare) -> Any:
+    app.mount(path, below)
+    return app
 
 
-@ROWS.row("/x", "/plain", "/nested/x", "/nested/plain", ask("/plain", method="HEAD"))
-def routes_without_a_guard() -> Any:
-    app, router = guarded(), APIRouter(prefix="/nested")
-    for each, path in ((app, "/plain"), (router, "/nested/plain")):
-        each.get("/x")(view)
-        each.add_route(path, plain)
+# --- endpoints with a guard that nothing runs, or none
+
+
+async def streams(_: Request) -> StreamingResponse:
+    return StreamingResponse(iter([TEXT]))
+
+
+async def in_background(_: Request) -> PlainTextResponse:
+    return PlainTextResponse(TEXT, background=BackgroundTask(requires_reader, _))
+
+
+class Decorated(HTTPEndpoint):
+    decorators = (requires_reader,)
+    get = staticmethod(plain)
+
+
+async def made_inside(request: Request) -> PlainTextResponse:
+    await needs(role="a")(request)
+    return view()
+
+
+def made_inside_without_async(_: Request) -> PlainTextResponse:
+    needs(role="b")
+    return view()
+
+
+PLAIN = {
+    "/plain": plain,
+    "/stream": streams,
+    "/background": in_background,
+    "/class": Decorated,
+    "/sync": lambda _: view(),
+}
+WRONG = {"/made": made_inside, "/made-without-async": made_inside_without_async}
+
+
+async def after_yield(request: Request) -> AsyncIterator[None]:
+    yield
+    with suppress(Refused):
+        await requires_reader(request)
+
+
+def with_tasks(request: Request, tasks: BackgroundTasks) -> PlainTextResponse:
+    tasks.add_task(requires_reader, request)
+    return view()
+
+
+def with_default(a: Any = requires_reader) -> PlainTextResponse:  # noqa: ARG001  # the point
+    return view()
+
+
+def with_list(a: Annotated[str, [Depends(requires_reader)]] = "") -> PlainTextResponse:  # noqa: ARG001  # likewise
+    return view()
+
+
+FAST: dict[str, tuple[Any, list[Any]]] = {
+    "/fast": (view, []),
+    "/after-yield": (view, [Depends(after_yield)]),
+    "/tasks": (with_tasks, []),
+    "/default": (with_default, []),
+    "/list": (with_list, []),
+    "/returned": (view, [Depends(lambda: requires_reader)]),
+    "/scopes": (view, [Security(requires_token, scopes=["read:messages"])]),
+    "/replaced": (view, [Depends(requires_token)]),
+}
+
+
+@cache
+def app_of_endpoints() -> Any:
+    app, router = guarded(FastAPI(title=TEXT)), APIRouter(prefix="/nested")
+    app.dependency_overrides[requires_token] = lambda: Introspection(active=True, claims={"sub": "1"})
+    for path, endpoint in (PLAIN | WRONG).items():
+        app.add_route(path, endpoint)
+    for path, (endpoint, dependencies) in FAST.items():
+        app.get(path, dependencies=dependencies, include_in_schema=False)(endpoint)
+    router.get("/fast")(view)
     app.include_router(router)
     return app
 
 
-@ROWS.row("/plain", "/late", "/files/word.txt", "/mounted/x", "/bare/x", "/fast/x", "/front/word.txt")
-def what_a_guarded_router_does_not_reach() -> Any:
-    return not_reached(Path())
+# --- routers and mounts
 
 
-def not_reached(folder: Path) -> Any:
+def unreached(folder: Path = Path()) -> Any:
+    """Return an app of which the guards of a router, and of the app itself, reach nothing."""
     app, late = guarded(FastAPI(**GUARDED)), FastAPI()
     router, below = APIRouter(**GUARDED), APIRouter()
     router.add_route("/plain", plain)
-    router.mount("/files", StaticFiles(directory=folder))
-    router.mount("/mounted", Starlette(routes=[Route("/x", plain)]))
-    router.mount("/bare", bare)
     late.get("/x")(view)
-    router.mount("/fast", late)
+    mounted: dict[str, ASGIApp] = {"/files": StaticFiles(directory=folder), "/bare": bare, "/fast": late}
+    for path, each in mounted.items():
+        router.mount(path, each)
+    router.mount("/starlette", with_route(Starlette()))
     below.get("/late")(view)
     app.include_router(router)
     app.include_router(below)
     app.frontend("/front", directory=folder)
+    for late_one in (app.router, below):
+        late_one.dependencies.append(Depends(needs(role="b")))
     return app
 
 
-@ROWS.row("/x", "/y")
-def dependencies_that_come_late() -> Any:
-    app, router = guarded(), APIRouter()
-    router.get("/y")(view)
-    app.get("/x")(view)
-    app.include_router(router)
-    for late in (app.router, router):
-        late.dependencies.append(Depends(needs(role="b")))
-    return app
-
-
-@ROWS.row("/x", "/y", "/z/")
-def routes_that_come_after_the_first_request() -> Any:
+def late_routes() -> Any:
     app = guarded()
     TestClient(app).get("/x")
     app.get("/x")(view)
     app.add_route("/y", plain)
-    app.mount("/z", bare)
-    return app
+    return mounting(app, "/z")
 
 
-@ROWS.row()
-def a_guard_in_a_list() -> Any:
-    app = guarded()
-
-    def wrong(a: Annotated[str, [Depends(requires_reader)]] = "") -> PlainTextResponse:  # noqa: ARG001  # the point
-        return view()
-
-    app.get("/x")(wrong)
-    return app
+class Own(APIRoute):
+    def get_route_handler(self) -> Any:
+        return plain
 
 
-@ROWS.row()
-def a_guard_after_yield() -> Any:
-    async def late(request: Request) -> AsyncIterator[None]:
-        yield
-        with suppress(Refused):
-            await requires_reader(request)
+class Everything(BaseRoute):
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.FULL if scope["path"] == "/x" else Match.NONE), {}
 
-    app = guarded()
-    app.get("/x", dependencies=[Depends(late)])(view)
-    return app
+    handle = staticmethod(bare)
 
 
-@ROWS.row("/x", "/y")
-def a_guard_in_a_background_task() -> Any:
-    def wrong(request: Request, tasks: BackgroundTasks) -> PlainTextResponse:
-        tasks.add_task(requires_reader, request)
-        return view()
-
-    async def other(request: Request) -> PlainTextResponse:
-        return PlainTextResponse(TEXT, background=BackgroundTask(requires_reader, request))
-
-    app = with_route(guarded(), other, "/y")
-    app.get("/x")(wrong)
-    return app
-
-
-@ROWS.row("/x", "/y", "/z", "/x?a=b")
-def a_guard_that_fastapi_takes_for_something_else() -> Any:
-    app = guarded()
-
-    def default(a: Any = requires_reader) -> PlainTextResponse:  # noqa: ARG001  # the point
-        return view()
-
-    app.get("/x")(default)
-    app.get("/y", dependencies=[Depends(lambda: requires_reader)])(view)
-    app.get("/z", dependencies=[Security(requires_token, scopes=["read:messages"])])(view)
-    return app
-
-
-@ROWS.row()
-def a_guard_as_a_decorator_of_a_class() -> Any:
-    class Thing(HTTPEndpoint):
-        decorators = (requires_reader,)
-        get = staticmethod(plain)
-
-    return with_route(guarded(), Thing)
-
-
-@ROWS.row(shows=False)
-def a_guard_that_is_made_in_the_endpoint() -> Any:
-    async def wrong(request: Request) -> PlainTextResponse:
-        await needs(role="a")(request)
-        return view()
-
-    return with_route(guarded(), wrong)
-
-
-@ROWS.row(shows=False)
-def a_guard_that_is_made_in_an_endpoint_without_async() -> Any:
-    def wrong(_: Request) -> PlainTextResponse:
-        needs(role="b")
-        return view()
-
-    return with_route(guarded(), wrong)
-
-
-@ROWS.row()
-def a_guard_that_is_replaced() -> Any:
-    app = guarded()
-    app.get("/x", dependencies=[Depends(requires_token)])(view)
-    app.dependency_overrides[requires_token] = lambda: Introspection(active=True, claims={"sub": "1"})
-    return app
-
-
-@ROWS.row()
-def a_route_class_of_ones_own() -> Any:
-    class Own(APIRoute):
-        def get_route_handler(self) -> Any:
-            return plain
-
+def own_routing() -> Any:
     app = guarded()
     app.router.route_class = Own
-    app.get("/x", **GUARDED)(view)
-    return app
-
-
-@ROWS.row("/x", "/anything")
-def a_router_of_ones_own() -> Any:
-    class Everything(BaseRoute):
-        def matches(self, scope: Scope) -> tuple[Match, Scope]:
-            return (Match.FULL if scope["path"] == "/x" else Match.NONE), {}
-
-        handle = staticmethod(bare)
-
-    app = guarded(Starlette())
+    app.get("/own", **GUARDED)(view)
     app.router.routes.append(Everything())
     app.router.default = bare
     return app
 
 
-@ROWS.row("/x", "/y")
-def a_stream_and_an_endpoint_without_async() -> Any:
-    async def stream(_: Request) -> StreamingResponse:
-        return StreamingResponse(iter([TEXT]))
-
-    return with_route(with_route(guarded(Starlette()), stream), lambda _: view(), "/y")
-
-
-@ROWS.row("/x", "/docs", "/redoc", "/openapi.json")
-def a_description_that_says_too_much() -> Any:
-    app = guarded(FastAPI(title=TEXT))
-    app.get("/x")(view)
-    return app
-
-
-@ROWS.row(ask("/x", host="api.example"), "/in/x", "/in/y/x")
-def mounts_of_all_kinds() -> Any:
-    inner = Starlette(routes=[Route("/x", plain), Mount("/y", app=Router([Route("/x", plain)]))])
+def mounts() -> Any:
+    inner = with_route(Starlette(routes=[Mount("/y", routes=[Route("/x", plain)])]))
     return guarded(Starlette(routes=[Host("api.example", inner), Mount("/in", inner)]))
 
 
-@ROWS.row("/in/x", shows=False)
-def a_role_in_a_mounted_app_without_protect() -> Any:
-    inner = FastAPI()
-    inner.get("/x", **GUARDED)(view)
-    app = guarded()
-    app.mount("/in", inner)
-    return app
-
-
-@ROWS.row(shows=False)
-def a_role_in_an_app_without_protect() -> Any:
-    app = FastAPI()
+def with_role(app: Any) -> Any:
     app.get("/x", **GUARDED)(view)
     return app
 
 
-@ROWS.row("/in/x")
-def a_protected_app_in_one_that_is_not() -> Any:
-    inner, app = guarded(), FastAPI()
-    inner.get("/x", **GUARDED)(view)
-    app.mount("/in", inner)
-    return app
+# --- middleware and handlers
 
 
-# --- other parts of the app that answer
-
-
-@ROWS.row()
-def middleware_of_the_constructor() -> Any:
-    return with_route(guarded(Starlette(middleware=[Middleware(Answering)])))
-
-
-@ROWS.row()
-def middleware_that_is_added_before() -> Any:
-    app = Starlette()
-    app.add_middleware(BaseHTTPMiddleware, dispatch=answer)
-    return with_route(guarded(app))
-
-
-@ROWS.row()
-def middleware_that_is_added_after() -> Any:
-    app = guarded()
-    app.middleware("http")(answer)
-    app.add_middleware(Answering)
+def with_middleware(*, before: Callable[[Any], Any] | None = None, after: Callable[[Any], Any] | None = None) -> Any:
+    app = FastAPI()
+    if before:
+        before(app)
+    guarded(app)
+    if after:
+        after(app)
     return with_route(app)
 
 
-@ROWS.row()
-def middleware_that_is_put_outermost_by_hand() -> Any:
-    app = with_route(guarded())
-    app.user_middleware.insert(0, Middleware(Answering))
-    return app
+def with_cors(app: Any) -> None:
+    for layer in (CORSMiddleware, Answering, CORSMiddleware):
+        app.add_middleware(layer, **({} if layer is Answering else {"allow_origins": ["*"]}))
 
 
-@ROWS.row(ask("/x", ORIGIN), "/x")
-def middleware_for_other_origins() -> Any:
-    app = guarded()
-    app.add_middleware(CORSMiddleware, allow_origins=["*"])
-    app.add_middleware(Answering)
-    app.add_middleware(CORSMiddleware, allow_origins=["*"], allow_credentials=True)
-    return with_route(app)
-
-
-@ROWS.row()
-def a_stack_that_is_built_again() -> Any:
-    app = with_route(guarded())
+def built_again(app: Any) -> None:
     TestClient(app).get("/x")
     app.middleware_stack = None
     app.add_middleware(Answering)
-    return app
 
 
-@ROWS.row()
-def a_stack_that_another_library_wraps() -> Any:
-    app = with_route(guarded())
+def wrapped(app: Any) -> None:
     build = app.build_middleware_stack
     app.build_middleware_stack = lambda: BaseHTTPMiddleware(build(), dispatch=lambda request, go: go(request))
-    return app
 
 
-@ROWS.row()
-def a_cache_for_everybody() -> Any:
-    answers: list[Any] = []
+def caching(app: Any) -> None:
+    answers: list[str] = []
 
-    async def cache(request: Request, go: Any) -> Any:
+    @app.middleware("http")
+    async def cache_for_all(request: Request, go: Any) -> PlainTextResponse:
         if not answers:
             await go(request)
             answers.append(TEXT)
         return PlainTextResponse(answers[0])
 
-    app = with_route(guarded())
-    app.middleware("http")(cache)
-    return app
 
-
-@ROWS.row("/nowhere", ask("/x", method="POST"))
-def a_handler_that_shows_it() -> Any:
-    app = with_route(guarded())
+def handling(app: Any) -> None:
     for status in (404, 405):
         app.add_exception_handler(status, lambda _request, _error: view())
-    return app
 
 
-# --- methods
+def every_method() -> Any:
+    return with_route(mounting(guarded(), "/mounted"), methods=METHODS)
 
 
-@ROWS.row(
-    *(ask("/x", method=method) for method in ("GET", "HEAD", "POST", "DELETE", "TRACE", "OPTIONS", "BREW")),
-    ask("/x", ORIGIN, method="OPTIONS"),
-    ask("/x", "Access-Control-Request-Method: GET", method="OPTIONS"),
-    ask("/x", *PREFLIGHT),
-    ask("/x", "X-HTTP-Method-Override: OPTIONS", *PREFLIGHT),
-)
-def an_endpoint_for_every_method() -> Any:
-    return with_route(guarded(), methods=["GET", "POST", "DELETE", "TRACE", "OPTIONS", "BREW"])
-
-
-@ROWS.row(ask("/x", *PREFLIGHT, method="OPTIONS"), ask("/y", *PREFLIGHT, method="OPTIONS"), shows=False)
-def an_endpoint_that_answers_preflights() -> Any:
-    app = with_route(guarded(), methods=["GET", "OPTIONS"])
-    app.mount("/y", bare)
-    return app
-
-
-# --- paths of open routes
-
-
-OUT_OF_OPEN = (
-    *("/open/../private", "/open/..", "/open/x/../../private", "/open/%2e%2e/private", "/open/.%2E/private"),
-    *("/open/%252e%252e/private", "/open/%25252e%25252e/x", "/open%2f..%2fprivate", "/open/..%2fprivate"),
-    *("/open/%252e./private", "/open/..%5cprivate", "/open/..;/private", "/open//x", "//open/x", "/open/%2fx"),
-    *("/open/x%3f/../../private", "/open/%3f/..%2f..%2fprivate", "/open/../private?/open/", "/open/%00/../../x"),
-)
-BESIDE_OPEN = ("/openprivate", "/open2/x", "/OPEN/x", "/Open", "/private?/open/x", "/x/open/", "/open", "/literal/")
-
-
-@ROWS.row(*OUT_OF_OPEN, *BESIDE_OPEN)
-def a_path_that_is_not_the_open_one() -> Any:
-    app = guarded(Starlette(), "/open/*", "/literal")
-    app.mount("/", bare)
-    return app
-
-
-@ROWS.row("/open/x", "/open/open/../x")
-def an_app_below_the_prefix_that_it_opens() -> Any:
-    inner = guarded(Starlette(), "/open/*")
-    inner.mount("/", bare)
-    return Starlette(routes=[Mount("/open", inner)])
-
-
-@ROWS.row("/x", "/open/x")
-def a_root_path_like_an_open_one() -> Any:
-    inner = guarded(Starlette(), "/open/*")
-    inner.mount("/", bare)
-
+def with_root_path(app: ASGIApp) -> ASGIApp:
     async def behind_a_proxy(scope: Scope, receive: Receive, send: Send) -> None:
-        await inner({**scope, "root_path": "/open"}, receive, send)
+        await app({**scope, "root_path": "/open"}, receive, send)
 
     return behind_a_proxy
 
 
-@ROWS.row("/open/x")
-def a_parent_that_decides_first() -> Any:
-    inner = guarded(Starlette(), "/x")
-    inner.mount("/", bare)
-    return guarded(Starlette(routes=[Mount("/open", inner)]))
+def opening(*open_routes: str) -> Any:
+    return mounting(guarded(Starlette(), *open_routes))
+
+
+ROWS = {
+    **{path: Mistake(app_of_endpoints, (path,)) for path in (*PLAIN, *FAST, "/nested/fast")},
+    **{path: Mistake(app_of_endpoints, (path,), shows=False) for path in WRONG},
+    "FastAPI's own pages": Mistake(app_of_endpoints, ("/docs", "/redoc", "/openapi.json")),
+    "what the guard of a router does not reach": Mistake(
+        unreached,
+        ("/plain", "/files/word.txt", "/bare/x", "/fast/x", "/starlette/x", "/late", "/front/word.txt"),
+    ),
+    "routes that come after the first request": Mistake(late_routes, ("/x", "/y", "/z/")),
+    "routing of one's own": Mistake(own_routing, ("/own", "/x", "/anything")),
+    "mounts": Mistake(mounts, (ask("/x", host="api.example"), "/in/x", "/in/y/x")),
+    "a role in a mounted app without protect": Mistake(
+        lambda: mounting(guarded(), "/in", with_role(FastAPI())), ("/in/x",), shows=False
+    ),
+    "a role in an app without protect": Mistake(lambda: with_role(FastAPI()), shows=False),
+    "a protected app in one that is not": Mistake(lambda: mounting(FastAPI(), "/in", with_role(guarded())), ("/in/x",)),
+    "middleware of the constructor": Mistake(
+        lambda: with_route(guarded(Starlette(middleware=[Middleware(Answering)])))
+    ),
+    "middleware before": Mistake(
+        lambda: with_middleware(before=lambda app: app.add_middleware(BaseHTTPMiddleware, dispatch=answer))
+    ),
+    "middleware after": Mistake(lambda: with_middleware(after=lambda app: app.add_middleware(Answering))),
+    "a function as middleware": Mistake(lambda: with_middleware(after=lambda app: app.middleware("http")(answer))),
+    "middleware that is put outermost": Mistake(
+        lambda: with_middleware(after=lambda app: app.user_middleware.insert(0, Middleware(Answering)))
+    ),
+    "middleware for other origins": Mistake(lambda: with_middleware(after=with_cors), (ask("/x", PREFLIGHT[0]), "/x")),
+    "a stack that is built again": Mistake(lambda: with_middleware(after=built_again)),
+    "a stack that something wraps": Mistake(lambda: with_middleware(after=wrapped)),
+    "a cache for everybody": Mistake(lambda: with_middleware(after=caching)),
+    "handlers for unknown paths and methods": Mistake(
+        lambda: with_middleware(after=handling), ("/nowhere", ask("/x", method="POST"))
+    ),
+    "each method": Mistake(every_method, tuple(ask("/x", method=method) for method in METHODS)),
+    "half a preflight": Mistake(
+        every_method,
+        (
+            ask("/x", PREFLIGHT[0], method="OPTIONS"),
+            ask("/x", PREFLIGHT[1], method="OPTIONS"),
+            ask("/x", "X-HTTP-Method-Override: OPTIONS", *PREFLIGHT),
+        ),
+    ),
+    "a preflight": Mistake(
+        every_method, tuple(ask(path, *PREFLIGHT, method="OPTIONS") for path in ("/x", "/mounted/")), shows=False
+    ),
+    "paths beside an open one": Mistake(
+        lambda: opening("/open/*", "/literal"),
+        (*NOT_OPEN, "/open", "/literal/", "//open/x", "/open//x", "/open/%2fx"),
+    ),
+    "an app below the prefix that it opens": Mistake(
+        lambda: Starlette(routes=[Mount("/open", opening("/open/*"))]), ("/open/x", "/open/open/../x")
+    ),
+    "a root path like an open one": Mistake(lambda: with_root_path(opening("/open/*")), ("/x", "/open/x")),
+    "a parent that decides first": Mistake(
+        lambda: guarded(Starlette(routes=[Mount("/open", opening("/x"))])), ("/open/x",)
+    ),
+}
 
 
 class Stage:
     """An ASGI app that is another one in each test, so that one server is enough."""
 
-    app: ASGIApp = staticmethod(bare)
+    app: Any = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (Starlette() if scope["type"] == "lifespan" else self.app)(scope, receive, send)
@@ -452,11 +364,10 @@ def api() -> Iterator[Endpoint]:
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 @pytest.mark.parametrize("name", ROWS)
 def test_nobody_sees_the_text_without_a_token(name: str, api: Endpoint, tmp_path: Path) -> None:
-    mistake = ROWS[name]
     (tmp_path / "word.txt").write_text(TEXT)
-    takes_folder = mistake.build is what_a_guarded_router_does_not_reach
-    STAGE.app = not_reached(tmp_path) if takes_folder else mistake.build()
-    check(api, mistake)
+    build = ROWS[name].build
+    STAGE.app = unreached(tmp_path) if build is unreached else build()
+    check(api, ROWS[name])
 
 
 AT_IMPORT: dict[str, tuple[Callable[[], Any], str]] = {
@@ -588,7 +499,7 @@ def test_preflights_are_answered_and_other_origins_can_read_refusals(api: Endpoi
     STAGE.app = app = with_route(guarded())
     app.add_middleware(Answering)
     app.add_middleware(CORSMiddleware, allow_origins=["https://app.example"])
-    replies = [api.send(ask), api.send(request("/x", ORIGIN))]
+    replies = [api.send(ask), api.send(request("/x", PREFLIGHT[0]))]
     assert [(reply.status, reply.one("access-control-allow-origin")) for reply in replies] == [
         (200, "https://app.example"),
         (401, "https://app.example"),

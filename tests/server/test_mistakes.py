@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import posixpath
 import re
 import threading
 from collections.abc import Callable, Iterator
-from functools import wraps
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import unquote
 
 import flask
@@ -21,27 +21,37 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Rule
 
 from tests.support.apis import Endpoint
-from tests.support.mistakes import ORIGIN, PREFLIGHT, SETTINGS, TEXT, Mistakes, TwoTokens, ask, check, shows
+from tests.support.mistakes import NOT_OPEN, PREFLIGHT, TEXT, Mistake, arguments, ask, check, shows
 from zdemo.emulator import READER
 from zdemo.server import open_route, protect, requires_token
-from zdemo.serving import WSGIApp
 from zdemo.serving.embedded import serving
 
-ROWS = Mistakes()
+App = TypeVar("App", Flask, Blueprint)
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "BREW"]
 needs: Any = requires_token  # without its types, which find some of these mistakes before
 
 
+class AsyncFlask(Flask):
+    def async_to_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *args, **kwargs: asyncio.run(func(*args, **kwargs))
+
+
 def guarded(app: Flask | None = None, *open_routes: str) -> Flask:
-    return protect(app or Flask("own", static_folder=None), SETTINGS, TwoTokens(), open_routes=open_routes)
+    return protect(app or Flask("own", static_folder=None), *arguments(), open_routes=open_routes)
 
 
 def view() -> Callable[..., Any]:
     """Return a view that no other app has."""
-    return lambda **_: TEXT
+    return lambda **_: Response(TEXT, headers={"X-Text": TEXT})
 
 
-def with_view(app: Flask, path: str = "/x", function: Callable[..., Any] | None = None, **options: Any) -> Flask:
-    app.add_url_rule(path, "x", function or view(), **options)
+def with_view(app: App, path: str = "/x", function: Callable[..., Any] | None = None, **options: Any) -> App:
+    app.add_url_rule(path, f"at {path}", function or view(), **options)
+    return app
+
+
+def started(app: Flask) -> Flask:
+    app.test_client().get("/x", headers={"Authorization": f"Bearer {READER.pat}"})
     return app
 
 
@@ -54,354 +64,239 @@ def plain(function: Callable[..., Any]) -> Callable[..., Any]:
     return inner
 
 
-def logged(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Any decorator that says it."""
-    return wraps(function)(plain(function))
-
-
 def cached(function: Callable[..., Any]) -> Callable[..., Any]:
     """A decorator that answers everybody what it has answered once."""
-    answers: list[Any] = []
-
-    @wraps(function)
-    def inner() -> Any:
-        answers[:] = answers or [function()]
-        return answers[0]
-
-    return inner
+    return functools.wraps(function)(functools.cache(function))
 
 
-# --- no guard, or one that nothing calls
+class Thing(View):
+    decorators: ClassVar = [plain, cached]
 
-
-@ROWS.row("/x", "/nested/part/x", ask("/x", method="HEAD"))
-def a_view_without_a_guard() -> Flask:
-    app, part, whole = guarded(), Blueprint("part", "part"), Blueprint("whole", "whole")
-    with_view(part, function=lambda: Response(TEXT, headers={"X-Text": TEXT}))  # type: ignore[arg-type]  # as an app
-    whole.register_blueprint(part, url_prefix="/part")
-    app.register_blueprint(whole, url_prefix="/nested")
-    return with_view(app, function=lambda: Response(TEXT, headers={"X-Text": TEXT}))
-
-
-@ROWS.row(shows=False)
-def a_guard_that_is_made_in_the_view() -> Flask:
-    def wrong() -> str:
-        needs(role="b")
+    def dispatch_request(self) -> str:
         return TEXT
 
-    return with_view(guarded(), function=wrong)
 
+class Things(MethodView):
+    get = needs(role="a")(lambda _self: TEXT)
 
-@ROWS.row(shows=False)
-def a_guard_that_is_used_in_the_view() -> Flask:
-    def wrong() -> str:
-        needs(role="a")(view())()
+    @open_route  # which is no view
+    def post(self) -> str:
         return TEXT
 
-    return with_view(guarded(), function=wrong)
+
+async def asynchronous() -> str:
+    return TEXT
 
 
-@ROWS.row(shows=False)
-def a_guard_that_is_made_in_a_before_request_function() -> Flask:
-    app = with_view(guarded())
-    app.before_request(lambda: needs(role="a") and None)
-    return app
-
-
-@ROWS.row(shows=False)
-def the_guard_as_a_before_request_function() -> Flask:
-    app = with_view(guarded())
-    app.before_request(needs)
-    return app
-
-
-@ROWS.row()
-def a_guard_in_a_list() -> Flask:
-    guards = [needs(role="a")]
-    return with_view(guarded(), function=lambda: TEXT if guards else "")
-
-
-@ROWS.row("/x", ask("/x", method="POST"))
-def a_guard_on_one_method_of_a_class() -> Flask:
-    class Things(MethodView):
-        get = needs(role="a")(lambda _self: TEXT)
-
-        def post(self) -> str:
-            return TEXT
-
-    return with_view(guarded(), function=Things.as_view("things"))
-
-
-@ROWS.row()
-def open_route_above_a_method() -> Flask:
-    class Things(MethodView):
-        @open_route
-        def get(self) -> str:
-            return TEXT
-
-    return with_view(guarded(), function=Things.as_view("things"))
-
-
-@ROWS.row()
-def a_class_with_decorators_of_its_own() -> Flask:
-    class Thing(View):
-        decorators: ClassVar = [logged, cached, plain]
-
-        def dispatch_request(self) -> str:
-            return TEXT
-
-    return with_view(guarded(), function=Thing.as_view("thing"))
-
-
-@ROWS.row()
-def a_view_that_is_async() -> Flask:
-    class AsyncFlask(Flask):
-        def async_to_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-            return lambda *args, **kwargs: asyncio.run(func(*args, **kwargs))
-
-    async def asynchronous() -> str:
-        return TEXT
-
-    return with_view(guarded(AsyncFlask("own")), function=asynchronous)
-
-
-@ROWS.row()
-def a_stream() -> Flask:
+def stream() -> Response:
     def parts() -> Iterator[str]:
         yield from TEXT
 
-    return with_view(guarded(), function=lambda: Response(flask.stream_with_context(parts())))
+    return Response(flask.stream_with_context(parts()))
 
 
-@ROWS.row()
-def a_view_in_a_thread() -> Flask:
-    def wrong() -> str:
-        found: list[str] = []
-        thread = threading.Thread(target=flask.copy_current_request_context(lambda: found.append(TEXT)))
-        thread.start()
-        thread.join()
-        return found[0]
-
-    return with_view(guarded(), function=wrong)
+def threaded() -> str:
+    found: list[str] = []
+    thread = threading.Thread(target=flask.copy_current_request_context(lambda: found.append(TEXT)))
+    thread.start()
+    thread.join()
+    return found[0]
 
 
-# --- around the guard
+GUARDS = [needs(role="a")]
+OPEN = open_route(lambda: "open")
+VIEWS: dict[str, Callable[..., Any]] = {
+    "nothing": view(),
+    "a class": Thing.as_view("thing"),
+    "a class with a guard at one method": Things.as_view("things"),
+    "async": asynchronous,
+    "a stream": stream,
+    "a thread": threaded,
+    "a guard in a list": lambda: TEXT if GUARDS else "",
+    "a cache above the guard": cached(needs(role="a")(lambda: TEXT)),
+    "an open view inside another decorator": functools.wraps(OPEN)(lambda: TEXT),
+    "a partial of an open view": functools.partial(open_route(lambda text=TEXT: text)),
+}
 
 
-@ROWS.row(shows=False)
-def the_route_below_the_guard() -> Flask:
-    app = guarded()
-    needs(role="a")(app.get("/x")(lambda: TEXT))
+def made_in_the_view() -> str:
+    needs(role="b")
+    return TEXT
+
+
+def used_in_the_view() -> Any:
+    return needs(role="a")(view())()
+
+
+WRONG_VIEWS: dict[str, Callable[..., Any]] = {
+    "a guard that is made in the view": made_in_the_view,
+    "a guard that is used in the view": used_in_the_view,
+}
+
+
+@functools.cache
+def app_of_views() -> Flask:
+    app = guarded(AsyncFlask("own"))
+    part, whole = Blueprint("part", "part"), Blueprint("whole", "whole")
+    whole.register_blueprint(with_view(part), url_prefix="/part")
+    app.register_blueprint(whole, url_prefix="/nested")
+    for name, function in {**VIEWS, **WRONG_VIEWS}.items():
+        app.add_url_rule(f"/{name.replace(' ', '-')}", name, function, methods=["GET", "POST"])
     return app
 
 
-@ROWS.row(shows=False)
-def the_route_below_the_guard_in_a_blueprint() -> Flask:
-    app, part = guarded(), Blueprint("part", "part")
-    needs(part.get("/x")(lambda: TEXT))
-    app.register_blueprint(part)
-    return app
+def before_request(function: Callable[[], Any]) -> Mistake:
+    def build() -> Flask:
+        app = with_view(guarded())
+        app.before_request(function)
+        return app
+
+    return Mistake(build, shows=False)
 
 
-@ROWS.row(shows=False)
-def the_route_between_two_guards() -> Flask:
-    app = guarded()
-    needs(role="b")(app.get("/x")(needs(lambda: TEXT)))
-    return app
+def below(route: Callable[[Any], Any], *, shown: bool = False) -> Mistake:
+    """Write a route below guards, in an app and in a blueprint."""
+
+    def build() -> Flask:
+        app, part = guarded(), Blueprint("part", "part", url_prefix="/part")
+        route(app)
+        route(part)
+        app.register_blueprint(part)
+        return app
+
+    return Mistake(build, ("/x", "/part/x"), shown)
 
 
-@ROWS.row(shows=False)
-def a_view_that_is_guarded_elsewhere_and_after_the_first_request() -> Flask:
-    def late() -> str:
-        return TEXT
-
-    app = with_view(guarded(), function=late)
-    app.test_client().get("/x", headers={"Authorization": f"Bearer {READER.pat}"})
+def guarded_late() -> Flask:
+    late = view()
+    app = started(with_view(guarded(), function=late))
     needs(role="a")(late)
     return app
 
 
-@ROWS.row()
-def the_route_below_two_decorators() -> Flask:
-    app = guarded()
-    needs(role="b")(plain(app.get("/x")(lambda: TEXT)))
-    return app
-
-
-@ROWS.row()
-def a_cache_above_the_guard() -> Flask:
-    return with_view(guarded(), function=cached(needs(role="a")(lambda: TEXT)))
-
-
-@ROWS.row()
-def an_open_view_inside_another_decorator() -> Flask:
-    return with_view(guarded(), function=logged(open_route(lambda: TEXT)))
-
-
-@ROWS.row("/y")
-def one_view_open_and_another_copied_from_it() -> Flask:
-    app = with_view(guarded(), function=open_route(lambda: "open"))
-    app.add_url_rule("/y", "y", wraps(app.view_functions["x"])(lambda: TEXT))
-    return app
-
-
-@ROWS.row()
-def a_view_that_takes_the_place_of_an_open_one() -> Flask:
-    app = with_view(guarded(), function=open_route(lambda: "open"))
-    app.test_client().get("/x")
-    app.view_functions["x"] = view()
-    return app
-
-
-@ROWS.row()
-def a_rule_that_is_added_late() -> Flask:
-    app = with_view(guarded(), "/open", open_route(lambda: "open"))
-    app.test_client().get("/open")
-    app.url_map.add(Rule("/x", endpoint="late"))
+def replaced() -> Flask:
+    app = started(with_view(guarded(), function=open_route(lambda: "open")))
+    app.view_functions["at /x"] = view()
+    app.url_map.add(Rule("/late", endpoint="late"))
     app.view_functions["late"] = view()
     return app
 
 
-# --- other parts of the app that answer
-
-
-@ROWS.row()
-def a_before_request_function_that_answers() -> Flask:
-    app = Flask("own")
-    app.before_request(lambda: TEXT)
-    return guarded(with_view(app))
-
-
-@ROWS.row()
-def a_blueprint_that_answers_for_the_whole_app() -> Flask:
+def answering_before(*, in_blueprint: bool) -> Flask:
     app, part = Flask("own"), Blueprint("part", "part")
-    part.before_app_request(lambda: TEXT)
+    (part.before_app_request if in_blueprint else app.before_request)(lambda: TEXT)
     app.register_blueprint(part)
     return with_view(guarded(app))
 
 
-@ROWS.row("/static/word.txt", "/files/word.txt")
-def files() -> Flask:
-    return files_of(Path())
-
-
-def files_of(folder: Path) -> Flask:
-    app = guarded(Flask("own", static_folder=folder, static_url_path="/static"))
-    app.add_url_rule("/files/<path:name>", "files", lambda name: flask.send_from_directory(folder, name))
-    return app
-
-
-@ROWS.row()
-def a_handler_for_every_error() -> Flask:
+def handling_all() -> Flask:
     app = with_view(Flask("own"))
     app.register_error_handler(Exception, lambda error: (f"own: {type(error).__name__}", 200))
     return guarded(app)
 
 
-@ROWS.row("/x", "/x/", "/y/")
-def a_slash_at_the_end() -> Flask:
-    app = with_view(guarded(), strict_slashes=False)
-    app.add_url_rule("/y/", "y", view())
+def around(app: Flask, layer: Callable[[Any], Any]) -> Flask:
+    app.wsgi_app = layer(app.wsgi_app)  # type: ignore[method-assign]  # as Flask's documentation says
     return app
 
 
-@ROWS.row(ask("/x", "Connection: upgrade", "Upgrade: websocket", close=False, version="HTTP/1.0"), shows=False)
-def a_handshake_of_a_websocket() -> Flask:
-    return with_view(guarded())
+def overriding(inner: Any) -> Any:
+    def call(environ: dict[str, Any], start: Any) -> Any:
+        return inner(environ | {"REQUEST_METHOD": environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "GET")}, start)
+
+    return call
 
 
-# --- methods
-
-
-@ROWS.row(
-    *(ask("/x", method=method) for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "BREW")),
-    ask("/x", ORIGIN, method="OPTIONS"),
-    ask("/x", "Access-Control-Request-Method: GET", method="OPTIONS"),
-    ask("/x", *PREFLIGHT),
-)
-def a_view_for_every_method() -> Flask:
-    methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "OPTIONS", "BREW"]
-    return with_view(guarded(), methods=methods)
-
-
-@ROWS.row(ask("/x", *PREFLIGHT, method="OPTIONS"), shows=False)
-def a_view_that_answers_preflights() -> Flask:
-    return with_view(guarded(), methods=["GET", "OPTIONS"])
-
-
-@ROWS.row(ask("/x", "X-HTTP-Method-Override: GET", method="OPTIONS"))
-def a_method_in_a_header() -> Flask:
-    app = with_view(guarded())
-    inner = app.wsgi_app
-
-    def overriding(environ: dict[str, Any], start: Any) -> Any:
-        environ["REQUEST_METHOD"] = environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", environ["REQUEST_METHOD"])
-        return inner(environ, start)
-
-    app.wsgi_app = overriding  # type: ignore[assignment,method-assign]  # as Flask's documentation says
-    return app
-
-
-# --- paths of open routes
-
-
-def everywhere(path: str = "") -> str:
+def meaning(path: str) -> str:
     """Answer as a router or a proxy would that takes a path for the one it means."""
     for _ in range(3):
         path = unquote(path).replace("\\", "/")
     means = posixpath.normpath(re.sub("//|;[^/]*", "/", f"/{path}"))
-    return "open" if means == "/open" or means.startswith("/open/") else TEXT
+    return "open" if f"{means}/".startswith("/open/") else TEXT
 
 
-def catching_all(*open_routes: str) -> Flask:
-    app = guarded(None, *open_routes)
+def catching_all() -> Flask:
+    app = guarded(None, "/open/*", "/open", "/open/x/*")
     app.url_map.merge_slashes = False
-    return with_view(app, "/<path:path>", everywhere)
+    return with_view(app, "/<path:path>", meaning)
 
 
-@ROWS.row(
-    *("/open/../private", "/open/..", "/open/x/../../private", "/open/%2e%2e/private", "/open/.%2E/private"),
-    *("/open/%252e%252e/private", "/open/%25252e%25252e/x", "/open%2f..%2fprivate", "/open/..%2fprivate"),
-    *("/open/%252e./private", "/open/..%5cprivate", "/open/..\\private", "/open\\..\\private", "/open/..;/private"),
-    *("//open/../private", "/open//../../private", "/open/x%3f/../../private", "/open/%3f/..%2f..%2fprivate"),
-    *("/open/../private?/open/", "http://a/open/../private", "http:///open/../private", "/open/%00/../../x"),
-)
-def a_path_that_leads_out_of_an_open_one() -> Flask:
-    return catching_all("/open/*", "/open/x/*")
+def below_its_own_prefix() -> Any:
+    return DispatcherMiddleware(Flask("outer"), {"/open": with_view(guarded(None, "/open/*"), "/<path:path>")})
 
 
-@ROWS.row("/openprivate", "/open2/x", "/OPEN/x", "/Open", "/%6fpen2/x", "/private?/open/x", "/x/open/")
-def a_path_that_begins_like_an_open_one() -> Flask:
-    return catching_all("/open/*", "/open")
+def beside_an_open_rule() -> Flask:
+    app = with_view(guarded(None, "/open/<int:number>"), "/open/<int:number>", lambda **_: "open")
+    return with_view(with_view(app, "/open/<word>"), "/open")
 
 
-@ROWS.row("/open", "/open/x")
-def a_rule_beside_an_open_one() -> Flask:
-    app = guarded(None, "/open/<int:number>")
-    app.add_url_rule("/open/<int:number>", "open", lambda **_: "open")
-    app.add_url_rule("/open", "y", view())
-    return with_view(app, "/open/<word>")
+def files(folder: Path = Path()) -> Flask:
+    app = guarded(Flask("own", static_folder=folder, static_url_path="/static"))
+    return with_view(app, "/files/<path:name>", lambda name: flask.send_from_directory(folder, name))
 
 
-@ROWS.row(ask("/x", "X-Forwarded-Prefix: /open", "X-Forwarded-Path: /open/x"), "/x")
-def a_prefix_that_the_client_claims() -> Flask:
-    app = with_view(guarded(None, "/open/*"))
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_prefix=1)  # type: ignore[method-assign]  # as above
-    return app
+def every_method() -> Flask:
+    return with_view(guarded(), methods=METHODS)
 
 
-@ROWS.row("/open/x", "/open/open/../x")
-def an_app_below_the_prefix_that_it_opens() -> Any:
-    inner = with_view(guarded(None, "/open/*"))
-    inner.add_url_rule("/open/../x", "y", view())
-    return DispatcherMiddleware(Flask("outer"), {"/open": inner})
+ROWS = {
+    **{name: Mistake(app_of_views, (f"/{name.replace(' ', '-')}",)) for name in VIEWS},
+    **{name: Mistake(app_of_views, (f"/{name.replace(' ', '-')}",), shows=False) for name in WRONG_VIEWS},
+    "a nested blueprint, and other methods": Mistake(
+        app_of_views, ("/nested/part/x", ask("/nothing", method="HEAD"), ask("/nothing", method="POST"))
+    ),
+    "open_route at a method of a class": Mistake(
+        app_of_views, (ask("/a-class-with-a-guard-at-one-method", method="POST"),)
+    ),
+    "a guard that is made before a request": before_request(lambda: needs(role="a") and None),
+    "the guard itself before a request": before_request(needs),
+    "a route below the guard": below(lambda app: needs(role="b")(app.get("/x")(lambda: TEXT))),
+    "a route below the guard without roles": below(lambda app: needs(app.get("/x")(lambda: TEXT))),
+    "a route between two guards": below(lambda app: needs(role="b")(app.get("/x")(needs(lambda: TEXT)))),
+    "a route below two decorators": below(lambda app: needs(role="b")(plain(app.get("/x")(lambda: TEXT))), shown=True),
+    "a guard that comes after the first request": Mistake(guarded_late, shows=False),
+    "views that come after the first request": Mistake(replaced, ("/x", "/late")),
+    "another function that answers before": Mistake(lambda: answering_before(in_blueprint=False)),
+    "a blueprint that answers before": Mistake(lambda: answering_before(in_blueprint=True)),
+    "a handler for every error": Mistake(handling_all),
+    "static files": Mistake(files, ("/static/word.txt", "/files/word.txt")),
+    "slashes at the end": Mistake(
+        lambda: with_view(with_view(guarded(), strict_slashes=False), "/y/"), ("/x", "/x/", "/y/")
+    ),
+    "a handshake of a websocket": Mistake(
+        lambda: with_view(guarded()),
+        (ask("/x", "Connection: upgrade", "Upgrade: websocket", close=False, version="HTTP/1.0"),),
+        shows=False,
+    ),
+    "each method": Mistake(every_method, tuple(ask("/x", method=method) for method in METHODS)),
+    "half a preflight": Mistake(
+        every_method,
+        (
+            ask("/x", PREFLIGHT[0], method="OPTIONS"),
+            ask("/x", PREFLIGHT[1], method="OPTIONS"),
+            ask("/x", *PREFLIGHT),
+        ),
+    ),
+    "a preflight": Mistake(every_method, (ask("/x", *PREFLIGHT, method="OPTIONS"),), shows=False),
+    "a method in a header": Mistake(
+        lambda: around(with_view(guarded()), overriding), (ask("/x", "X-HTTP-Method-Override: GET", method="OPTIONS"),)
+    ),
+    "paths beside an open one": Mistake(
+        catching_all, (*NOT_OPEN, "/open/..\\private", "http://a/open/../private", "http:///open/../private")
+    ),
+    "rules beside an open one": Mistake(beside_an_open_rule, ("/open", "/open/x")),
+    "a prefix that the client claims": Mistake(
+        lambda: around(with_view(guarded(None, "/open/*")), functools.partial(ProxyFix, x_prefix=1)),
+        ("/x", ask("/x", "X-Forwarded-Prefix: /open", "X-Forwarded-Path: /open/x")),
+    ),
+    "an app below the prefix that it opens": Mistake(below_its_own_prefix, ("/open/x", "/open/open/../x")),
+}
 
 
 class Stage:
     """A WSGI app that is another one in each test, so that one server is enough."""
 
-    def __init__(self) -> None:
-        self.app: WSGIApp = Flask("none")
+    app: Any = None
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Any:
         return self.app(environ, start)
@@ -418,17 +313,16 @@ def api() -> Iterator[Endpoint]:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_nobody_sees_the_text_without_a_token(name: str, api: Endpoint, tmp_path: Path) -> None:
-    mistake = ROWS[name]
     (tmp_path / "word.txt").write_text(TEXT)
-    STAGE.app = files_of(tmp_path) if mistake.build is files else mistake.build()
-    check(api, mistake)
+    build = ROWS[name].build
+    STAGE.app = files(tmp_path) if build is files else build()
+    check(api, ROWS[name])
 
 
 def test_no_request_of_a_test_finds_the_token_of_another() -> None:
     """A test may send several in one app context, whose ``g`` they share."""
-    app = with_view(guarded(None, "/open"), function=needs(role="a")(lambda: TEXT))
-    app.add_url_rule("/open", "open", lambda: "known" if "introspection" in flask.g else "unknown")
-    app.add_url_rule("/plain", "plain", view())
+    app = with_view(with_view(guarded(None, "/open"), function=needs(role="a")(lambda: TEXT)), "/plain")
+    with_view(app, "/open", lambda: "known" if "introspection" in flask.g else "unknown")
     with app.app_context(), app.test_client() as client:
         for path, status in (("/x", 401), ("/plain", 401), ("/open", 200), ("/nowhere", 404)):
             admitted = client.get("/x", headers={"Authorization": f"Bearer {READER.pat}"})
@@ -440,13 +334,10 @@ def test_no_request_of_a_test_finds_the_token_of_another() -> None:
 
 def test_a_mounted_app_decides_by_itself(api: Endpoint) -> None:
     """It gets the environ of the outer app, and may ask another ZITADEL."""
-    inner = with_view(protect(Flask("inner"), SETTINGS, TwoTokens()))
-    inner_zitadel = inner.extensions["zdemo"].introspector
-    inner_zitadel.introspect = lambda _: flask.abort(418)
-
-    def mounted(path: str) -> Any:
-        return Response.from_app(inner, flask.request.environ | {"PATH_INFO": f"/{path}"})
-
-    STAGE.app = with_view(guarded(), "/in/<path:path>", mounted)
-    assert api.get("/in/x").status == 418
-    assert not shows(api.get("/in/x", None))
+    inner = with_view(guarded())
+    inner.extensions["zdemo"].introspector.introspect = lambda _: flask.abort(418)
+    STAGE.app = with_view(
+        guarded(), "/in", lambda: Response.from_app(inner, flask.request.environ | {"PATH_INFO": "/x"})
+    )
+    assert api.get("/in").status == 418
+    assert not shows(api.get("/in", None))

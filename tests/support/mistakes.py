@@ -1,7 +1,7 @@
 """Apps that would show a text to everybody if their guard had to be in the right place, and requests for that text.
 
-One shape for Flask and ASGI: a row is a function that makes an app. ``check`` sends its requests with a token, which
-must show the text (or the row would prove nothing), and then without one.
+One shape for Flask and ASGI. ``check`` sends the requests with a token, which must show the text, or the row would
+prove nothing, and then without one.
 """
 
 from __future__ import annotations
@@ -13,56 +13,49 @@ from typing import Any
 
 from tests.support.apis import Endpoint, settings_for
 from tests.support.wire import Reply, bearer, request
+from zdemo.config.settings import Settings
 from zdemo.emulator import READER
 from zdemo.introspection.model import ROLES_CLAIM, Introspection
 
 TEXT = "what the guard keeps"
-SETTINGS = settings_for("http://127.0.0.1:9", project_id=None)
 WITHOUT = ((), ("Authorization: Basic YTpi",), ("Authorization: Bearer",), (bearer("unknown"),))
-ORIGIN = "Origin: https://app.example"
-PREFLIGHT = (ORIGIN, "Access-Control-Request-Method: GET")
-
-Ask = Callable[..., bytes]
+PREFLIGHT = ("Origin: https://app.example", "Access-Control-Request-Method: GET")
+NOT_OPEN = (  # where /open/* is
+    *("/open/../private", "/open/..", "/open/x/../../private", "/open/%2e%2e/private", "/open/.%2E/private"),
+    *("/open/%252e%252e/private", "/open/%25252e%25252e/x", "/open%2f..%2fprivate", "/open/..%2fprivate"),
+    *("/open/%252e./private", "/open/..%5cprivate", "/open/..;/private", "//open/../private", "/open//../../x"),
+    *("/open/x%3f/../../private", "/open/%3f/..%2f..%2fprivate", "/open/../private?/open/", "/open/%00/../../x"),
+    *("/openprivate", "/open2/x", "/OPEN/x", "/Open", "/%6fpen2/x", "/private?/open/x", "/x/open/"),
+)
 
 
 class TwoTokens:
-    """An introspector that knows the reader's token, and a visitor's without roles; ``asked`` has all tokens."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
+    """An introspector that knows the reader's token, and a visitor's without roles."""
 
     def introspect(self, token: str) -> Introspection:
         """Return what ZITADEL would say."""
-        self.asked.append(token)
         roles = {ROLES_CLAIM: {"a": {"1": "acme.localhost"}}} if token == READER.pat else {}
         return Introspection(active=token in (READER.pat, "visitor"), claims={"sub": token[:7], **roles})
 
 
+def arguments() -> tuple[Settings, TwoTokens]:
+    """Return what ``protect`` takes besides an app."""
+    return settings_for("http://127.0.0.1:9", project_id=None), TwoTokens()
+
+
 @dataclass(frozen=True)
 class Mistake:
-    """An app, and requests for its text. ``shows`` tells whether a token with the role gets it."""
+    """An app, and requests for its text: paths, or functions of the fields with the token.
+
+    ``shows`` tells whether a token with the role gets the text.
+    """
 
     build: Callable[[], Any]
-    asks: tuple[Ask, ...]
+    asks: tuple[str | Callable[..., bytes], ...] = ("/x",)
     shows: bool = True
 
 
-class Mistakes(dict[str, Mistake]):
-    """Rows by the names of the functions that make the apps."""
-
-    def row(self, *asks: Ask | str, shows: bool = True) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
-        """Add a row; a path is a GET."""
-
-        def add(build: Callable[[], Any]) -> Callable[[], Any]:
-            each = tuple(ask(one) if isinstance(one, str) else one for one in asks or ("/x",))
-            assert build.__name__ not in self
-            self[build.__name__] = Mistake(build, each, shows)
-            return build
-
-        return add
-
-
-def ask(target: str, *fields: str, **more: Any) -> Ask:
+def ask(target: str, *fields: str, **more: Any) -> Callable[..., bytes]:
     """Return a request that lacks its token."""
     return partial(request, target, *fields, **more)
 
@@ -74,10 +67,11 @@ def shows(reply: Reply) -> bool:
 
 def check(api: Endpoint, mistake: Mistake) -> None:
     """Assert that a token shows the text, if one can, and that without one nothing does."""
-    for one in mistake.asks:
+    asks = [ask(one) if isinstance(one, str) else one for one in mistake.asks]
+    for one in asks:
         admitted = api.send(one(bearer(READER.pat)))
         assert shows(admitted) == mistake.shows, f"with a token, {one()!r} gets {admitted}"
-    for one in mistake.asks:
-        for field in WITHOUT:
-            reply = api.send(one(*field))
-            assert not shows(reply), f"{one(*field)!r} gets {reply}"
+    for one in asks:
+        for fields in WITHOUT:
+            reply = api.send(one(*fields))
+            assert not shows(reply), f"{one(*fields)!r} gets {reply}"
