@@ -320,11 +320,12 @@ def test_52_an_issuer_of_another_scheme(bare: Shell, zitadel: Emulator, certific
 
 
 def test_55_a_server_that_stays_silent(bare: Shell) -> None:
+    silent = r"no answer .*within (1|0\.9) s"  # the latter where a busy machine has used up a part of the time
     with upstream(hang) as up:
         output = doctor(bare, settings(up.url, ZDEMO_TIMEOUT="1"), "zitadel.identity")
-        output.names("no answer .*within 1 s", "fix check whether that server hangs", "ZDEMO_TIMEOUT").never("refuse")
+        output.names(silent, "fix check whether that server hangs", "ZDEMO_TIMEOUT").never("refuse")
         output = call(bare, settings("http://localhost:1", ZDEMO_API_URL=up.url, ZDEMO_TIMEOUT="1"))
-        output.names("no answer .*within 1 s", "check whether that server hangs", "ZDEMO_TIMEOUT").never("refuse")
+        output.names(silent, "check whether that server hangs", "ZDEMO_TIMEOUT").never("refuse")
 
 
 def test_51_a_proxy_that_changes_the_host(bare: Shell, zitadel: Emulator) -> None:
