@@ -35,8 +35,7 @@ from zdemo.serving.bus import Bus
 if TYPE_CHECKING:
     from zdemo.server.metrics import Metrics
 
-# Orders to forget prove by themselves who sends them.
-OPEN_ROUTES = ("/api/public", "/healthz", "/readyz", "/metrics", "/openapi.json", FORGET_PATH, EVENTS_PATH)
+OPEN_ROUTES = ("/api/public", "/healthz", "/readyz", "/openapi.json", FORGET_PATH)  # orders prove who sends them
 
 
 def create_app(
@@ -68,7 +67,8 @@ def create_app(
     app = ApiFlask("zdemo", static_folder=None)
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named
     limit_bodies(app, threads=threads)
-    protect(app, settings, introspector, open_routes=OPEN_ROUTES)
+    more = [*(["/metrics"] if metrics else []), *([EVENTS_PATH] if settings.events_key else [])]
+    protect(app, settings, introspector, open_routes=[*OPEN_ROUTES, *more])
     guard: Guard = app.extensions[EXTENSION]
     forgetting = Forgetting(watcher.seeing(guard.obey), guard.publish, bus or Bus())
     app.extensions[FORGETTING] = forgetting
