@@ -9,7 +9,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -52,28 +52,27 @@ class OpenRoutes:
     rules: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, routes: Sequence[str], *, with_rules: bool = False) -> Self:
-        """Return the routes that an app names. Raises GuardError for one that no request, or any request, would match.
+    def of(cls, routes: Collection[str], *, with_rules: bool = False) -> Self | None:
+        """Return the routes that an app names, None for none. Raises GuardError if no or any request would match one.
 
         Paths are literal, or end in ``/*``; those with variables are rules of Flask.
         """
-        if isinstance(routes, str):
-            raise GuardError("open_routes is a text, not a list", hint=f'write open_routes=["{routes}"]')
+        if not isinstance(routes, list | tuple | set | frozenset):
+            raise GuardError("open_routes is not a list of paths", hint='write open_routes=["/healthz"]')
         for route in routes:
             if not (_is_path(route) or (with_rules and isinstance(route, str) and RULE.match(route))):
                 raise GuardError(
                     f"open_routes cannot hold {route!r}",
                     hint='name paths, such as "/healthz", or all below one: "/static/*"; "/*" would open the whole app',
                 )
+        if not routes:
+            return None
         paths = [route for route in routes if "<" not in route]
         return cls(
             paths=frozenset(path for path in paths if not path.endswith("/*")),
             prefixes=tuple(path.removesuffix("*") for path in paths if path.endswith("/*")),
             rules=frozenset(route for route in routes if "<" in route),
         )
-
-    def __bool__(self) -> bool:
-        return bool(self.paths or self.prefixes or self.rules)
 
     def include(self, path: str) -> bool:
         """Tell whether a path, counted from the app's root, is open unless it ``is_ambiguous``."""
@@ -102,7 +101,7 @@ class Guard:
 
     introspector: Introspector
     policy: Policy
-    open_routes: OpenRoutes = OpenRoutes()
+    open_routes: OpenRoutes | None = None
     now: Callable[[], float] = time.time
     log: RateLimitedLog = field(default_factory=lambda: RateLimitedLog(logging.getLogger("zdemo.guard")))
 

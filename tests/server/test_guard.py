@@ -378,8 +378,8 @@ def test_the_log_says_what_is_open(caplog: pytest.LogCaptureFixture) -> None:
     _protected(Flask("own"), "/healthz", "/static/*")
     _protected(Flask("own"))
     assert [record.getMessage() for record in caplog.records] == [
-        "open to everybody: /healthz, /static/*",
-        "open to everybody: no path",
+        "no token needed for: /healthz, /static/*",
+        "no token needed for: nothing",
     ]
 
 

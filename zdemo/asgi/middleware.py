@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from inspect import isclass
 from typing import Any, NoReturn, TypeVar
 
@@ -51,7 +51,7 @@ def protect(
     settings: Settings | None = None,
     introspector: Introspector | None = None,
     *,
-    open_routes: Sequence[str] = (),
+    open_routes: Collection[str] = (),
     threads: int = DEFAULT_THREADS,
 ) -> App:
     """Admit only requests with an active bearer token for this API, unless their path is open; return the app.
@@ -79,7 +79,7 @@ def protect(
     app.exception_handlers.setdefault(Refused, _answer_refusal)
     app.exception_handlers.setdefault(IntrospectionError, _answer_failure)
     _put_around(app, guard, IntrospectionPool(guard.introspector, threads=threads))
-    logger.info("open to everybody: %s", ", ".join(open_routes) or "no path")
+    logger.info("no token needed for: %s", ", ".join(open_routes) or "nothing")
     return app
 
 
@@ -152,7 +152,8 @@ class GuardMiddleware:
             in_request.reset(before)
 
     def _is_open(self, scope: Scope) -> bool:
-        if not self._guard.open_routes.include(get_route_path(scope)):
+        routes = self._guard.open_routes
+        if routes is None or not routes.include(get_route_path(scope)):
             return False
         return not is_ambiguous(scope["path"], (scope.get("raw_path") or b"").decode("latin-1"))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
@@ -44,7 +44,7 @@ from zdemo.guard import (
 )
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.exchanges import watched
-from zdemo.introspection.model import Introspection, Introspector
+from zdemo.introspection.model import Introspector
 from zdemo.introspection.rate_limited_log import RateLimitedLog
 from zdemo.server.http_errors import refusal_of_http
 from zdemo.server.log_lines import LACKS
@@ -68,7 +68,7 @@ def protect(
     settings: Settings | None = None,
     introspector: Introspector | None = None,
     *,
-    open_routes: Sequence[str] = (),
+    open_routes: Collection[str] = (),
     threads: int = DEFAULT_THREADS,
     spare_threads: int = 0,
 ) -> Flask:
@@ -98,7 +98,7 @@ def protect(
         log=RateLimitedLog(logger),
     )
     app.before_request_funcs.setdefault(None, []).insert(0, _guard_request)
-    logger.info("open to everybody: %s", ", ".join(open_routes) or "no path")
+    logger.info("no token needed for: %s", ", ".join(open_routes) or "nothing")
     return app
 
 
@@ -202,32 +202,30 @@ def _guard_request() -> Response | None:
     # The proxies' types do not know the method.
     context: AppContext = app_ctx._get_current_object()  # type: ignore[attr-defined]
     this: Request = request._get_current_object()  # type: ignore[attr-defined]
-    app, environ, rule = context.app, this.environ, this.url_rule
+    app, rule = context.app, this.url_rule
     if rule is None:
         return _answer_unrouted(context, this.routing_exception)
     view = app.view_functions[rule.endpoint]
     mark = getattr(view, MARK, PLAIN)
     if mark.view is not view:
         mark = PLAIN
-    if mark.is_guarded:
+    elif mark.is_guarded:
         raise GuardError(
             f"the app serves {rule.endpoint} without the guard that is written for it",
             hint="write the route above @requires_token; a route without the guard needs a function of its own",
         )
     guard: Guard = app.extensions[EXTENSION]
     routes = guard.open_routes
-    if mark.is_open or (routes and _is_open(this, rule.rule, routes)):
+    if mark.is_open or (routes is not None and _is_open(this, rule.rule, routes)):
         context.g.pop("introspection", None)  # of an earlier request, if a test sends several in one context
         return None
-    if environ["REQUEST_METHOD"] == "OPTIONS" and (
-        getattr(rule, "provide_automatic_options", False) or PREFLIGHT.issubset(environ)
+    if this.method == "OPTIONS" and (
+        getattr(rule, "provide_automatic_options", False) or PREFLIGHT.issubset(this.environ)
     ):
         return app.make_default_options_response()  # no view sees a browser's preflight, which never has a token
-    introspection = _decide(context, this, guard, mark.roles)
-    # With the request, which is this app's alone: a mounted app gets the same environ, tests send several in one g.
-    setattr(this, ADMITTED, (view, app, guard, introspection))
-    if not mark.is_guard and OBSERVED not in environ:
-        after_this_request(lambda response: _private(response, environ))
+    _admit(context, this, guard, view, mark.roles)
+    if not mark.is_guard and OBSERVED not in this.environ:
+        after_this_request(lambda response: _private(response, this.environ))
     return None
 
 
@@ -251,8 +249,8 @@ def _answer_unrouted(context: AppContext, error: Any) -> Response:
     raise error
 
 
-def _decide(context: AppContext, this: Request, guard: Guard, roles: RequiredRoles) -> Introspection:
-    """Return what ZITADEL says about the token of a request, or raise why the request is refused."""
+def _admit(context: AppContext, this: Request, guard: Guard, view: Any, roles: RequiredRoles) -> None:
+    """Ask ZITADEL about the token of a request to a view, or raise why the request is refused."""
     environ = this.environ
     introspection = None
     try:
@@ -267,7 +265,8 @@ def _decide(context: AppContext, this: Request, guard: Guard, roles: RequiredRol
     finally:
         environ[INTROSPECTION] = introspection
     context.g.introspection = introspection
-    return introspection
+    # With the request, which is this app's alone: a mounted app gets the same environ, tests send several in one g.
+    setattr(this, ADMITTED, (view, context.app, guard, introspection))
 
 
 def _require(this: Request, roles: RequiredRoles) -> Flask:
@@ -279,7 +278,7 @@ def _require(this: Request, roles: RequiredRoles) -> Flask:
         raise GuardError("protect(app) was not called for this app", hint="call protect(app) once") from None
     *_, by, introspection = getattr(this, ADMITTED, NOBODY)
     if by is not guard:
-        setattr(this, ADMITTED, (None, context.app, guard, _decide(context, this, guard, roles)))
+        _admit(context, this, guard, None, roles)
         return context.app
     try:
         authorize(introspection, guard.policy, now=guard.now(), roles=roles)
