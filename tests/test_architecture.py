@@ -44,7 +44,7 @@ ROOT_MODULES = {"__init__", "__main__", "errors", "authorization", "client", "gu
 # Only these import it; a name without a dot stands for all that is in the package.
 HOMES: dict[str, set[str]] = {
     "flask": {"server", "emulator", "page"},
-    "werkzeug": {"server", "emulator"},
+    "werkzeug": {"server", "emulator", "serving"},
     "starlette": {"asgi"},
     "anyio": {"asgi"},
     "fastapi": {"asgi.dependency"},
@@ -54,7 +54,6 @@ HOMES: dict[str, set[str]] = {
     "click": set(),
     "dotenv": {"config.dotenv_statements"},
     "prometheus_client": {"server"},
-    "cheroot": {"serving"},
     "granian": {"serving"},
     "setproctitle": {"serving"},
     "redis": {"introspection.shared.link"},

@@ -119,7 +119,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_has_arrived(
     length = f"Content-Length: {BOMB_BYTES}" if announced else "Transfer-Encoding: chunked"
     head = request(path, *fields(content_type, length), method="POST", host=server.host, close=False)
     sent = b"" if announced else b"%x\r\n" % BOMB_BYTES + b" " * (LARGEST_BODY_BYTES + 100_000)
-    reply = exchange(port_of(server), head + sent)
+    reply = exchange(port_of(server), head + sent, leaves=True)
     assert (reply.status, reply.json.get("error")) in [(400, "invalid_request"), (429, None)]
     assert reply.one("connection") == "close"
 
@@ -164,7 +164,7 @@ def test_large_unfinished_bodies_get_so_much_memory_and_no_more() -> None:
             port_of(server), server.host, most + 5, announced=LARGEST_BODY_BYTES, sent=LARGEST_BODY_BYTES - 1
         ) as held:
             ready, _, _ = select.select(held, [], [], PATIENCE_SECONDS)
-            assert converse(ready[0], b"").status == 503
+            assert converse(ready[0], b"", leaves=True).status == 503
             form = [("token", "x"), ("padding", "a" * (FREE_BYTES // 2))]
             assert answer(server.post_form(INTROSPECT, form, CLIENT)) == (200, {"active": False})
         eventually(

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from wsgiref.validate import validator
 
 import pytest
 
-from tests.support.apis import THREADS, Api, asking
+from tests.support.apis import Api, asking
 from tests.support.key_site import key_site
 from tests.support.rows import ROWS, check_rows
 from zdemo.config.settings import Settings
@@ -27,7 +28,13 @@ VALIDATED = {
 def validated(settings: Settings) -> Iterator[Api]:
     with asking(settings) as client:
         app = create_app(settings, client)
-        with serving(validator(app), threads=THREADS) as port:
+        valid = validator(app)
+
+        def call(environ: dict[str, Any], start_response: Any) -> Any:
+            environ["REMOTE_PORT"] = str(environ["REMOTE_PORT"])  # a number, against PEP 3333
+            return valid(environ, start_response)
+
+        with serving(call) as port:
             yield Api(port=port, app=app)
 
 

@@ -56,6 +56,10 @@ class Api(Endpoint):
 
     app: Flask
 
+    def send(self, data: bytes) -> Reply:
+        """Send these bytes."""
+        return exchange(self.port, data, leaves=True)
+
     def use(self, settings: Settings, introspector: Introspector, now: Callable[[], float] = time.time) -> None:
         """Ask another ZITADEL from now on, which saves a test the start of another server."""
         self.app.extensions[EXTENSION] = replace(
@@ -96,7 +100,7 @@ def settings_for(
 @contextmanager
 def running(app: Flask) -> Iterator[Api]:
     """Serve an app on a free port."""
-    with serving(app, threads=THREADS) as port:
+    with serving(app) as port:
         yield Api(port=port, app=app)
 
 

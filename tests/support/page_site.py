@@ -80,7 +80,7 @@ def page_site(
     def app(environ: Any, start_response: Any) -> Any:
         return late[0](environ, start_response)
 
-    with emulate() as emulator, serving(app, threads=threads + 8) as port:
+    with emulate() as emulator, serving(app) as port:
         environment = Environment({COMMAND_LINE: variables_of(emulator) | changed})
         options = PageOptions(
             key=key,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,20 +66,25 @@ def chunked(*parts: bytes) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (*parts, b""))
 
 
-def exchange(port: int, data: bytes) -> Reply:
+def exchange(port: int, data: bytes, *, leaves: bool = False) -> Reply:
     """Send these bytes and read one reply, or none."""
     with socket.create_connection((LOOPBACK, port), timeout=PATIENCE_SECONDS) as sock:
-        return converse(sock, data)
+        return converse(sock, data, leaves=leaves)
 
 
-def converse(sock: socket.socket, data: bytes) -> Reply:
-    """Send these bytes on a connection and read until it is closed."""
+def converse(sock: socket.socket, data: bytes, *, leaves: bool = False) -> Reply:
+    """Send these bytes on a connection and read until it is closed.
+
+    A client that ``leaves`` does so when it has a whole reply: the embedded server waits for the body until then.
+    """
     received = b""
     with suppress(ConnectionError):  # refused before everything was sent; the reply can still be read
         sock.sendall(data)
     with suppress(ConnectionResetError):  # closed with our bytes unread
         while more := sock.recv(1 << 16):
             received += more
+            if leaves and _is_whole(received):
+                break
     return parse(received)
 
 
@@ -96,6 +102,12 @@ def parse(received: bytes) -> Reply:
     return Reply(
         status=status, fields=fields, body=_whole(body) if ("transfer-encoding", "chunked") in fields else body
     )
+
+
+def _is_whole(received: bytes) -> bool:
+    head, _, body = received.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+    return len(body) >= int(length[1]) if length else body.endswith(b"\r\n0\r\n\r\n")
 
 
 def _whole(chunks: bytes) -> bytes:

@@ -147,7 +147,7 @@ def _served(
     limits = Limits.of(THREADS)
     with closing(IntrospectionClient(settings, connections=limits.flights)) as client:
         introspector = spoilt(protected(client, settings, limits))
-        with serving(around(create_app(settings, introspector)), threads=THREADS) as port:
+        with serving(around(create_app(settings, introspector))) as port:
             yield Endpoint(port=port)
 
 

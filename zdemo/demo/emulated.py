@@ -10,11 +10,12 @@ from zdemo.config.settings import Settings
 from zdemo.demo.recording import RecordingIntrospector
 from zdemo.demo.scenario import CACHE_SECONDS, EMULATED_STEPS, Caller, DemoChange, DemoEnvironment, changes_at_zitadel
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate, known_world
+from zdemo.guard import DEFAULT_THREADS
 from zdemo.introspection.build import Limits, protected
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient
 from zdemo.server import create_app
-from zdemo.serving.embedded import LOOPBACK, THREADS, serving
+from zdemo.serving.embedded import LOOPBACK, serving
 
 TIMEOUT_SECONDS = 2.0
 PATIENCE_SECONDS = 8.0  # the time of the API's cache, and some more
@@ -36,9 +37,9 @@ def emulated_demo() -> Iterator[DemoEnvironment]:
             timeout_seconds=TIMEOUT_SECONDS,
             cache_ttl_seconds=CACHE_SECONDS,
         )
-        zitadel = stack.enter_context(closing(IntrospectionClient(settings, connections=THREADS)))
+        zitadel = stack.enter_context(closing(IntrospectionClient(settings)))
         introspector = RecordingIntrospector(zitadel)
-        app = create_app(settings, protected(introspector, settings, Limits.of(THREADS)), threads=THREADS)
+        app = create_app(settings, protected(introspector, settings, Limits.of(DEFAULT_THREADS)))
         api_port = stack.enter_context(serving(app))
         port = int(url.rsplit(":", 1)[1])
         yield DemoEnvironment(

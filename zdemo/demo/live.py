@@ -26,6 +26,7 @@ from zdemo.demo.scenario import (
     changes_at_zitadel,
 )
 from zdemo.errors import ZdemoError
+from zdemo.guard import DEFAULT_THREADS
 from zdemo.introspection.build import Limits, protected
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient
@@ -38,7 +39,7 @@ from zdemo.provisioning.step_context import Reporter
 from zdemo.provisioning.teardown import plan_teardown, tear_down
 from zdemo.provisioning.verify import verify_tokens
 from zdemo.server import create_app
-from zdemo.serving.embedded import LOOPBACK, THREADS, serving
+from zdemo.serving.embedded import LOOPBACK, serving
 
 PATIENCE_SECONDS = 11.0  # ten for ZITADEL, whose reads trail its writes, and the time of the API's cache
 PREFIX = "zdemo-live-"
@@ -131,8 +132,7 @@ def _environment(client: ManagementClient, files: SetupFiles, check: Callable[[]
         closed = replace(settings, issuer=f"http://{LOOPBACK}:{stack.enter_context(_closed_port())}", internal_url=None)
         nowhere = stack.enter_context(closing(IntrospectionClient(closed)))
         switched = RecordingIntrospector(zitadel)
-        limits = Limits.of(THREADS)
-        app = create_app(settings, protected(switched, settings, limits), threads=THREADS)
+        app = create_app(settings, protected(switched, settings, Limits.of(DEFAULT_THREADS)))
         port = stack.enter_context(serving(app))
         yield DemoEnvironment(
             zitadel=client.issuer,

@@ -113,12 +113,9 @@ def emulate(
     requests = RequestRecords() if requests is None else requests
     faults = Faults()
     control = Control(create_app(world, requests, faults), world, requests, faults)
-    with serving(control, host, port, patient=True, on_http2=_log_http2) as bound:
+    with serving(control, host, port, on_http2=_log_http2) as bound:
         url = f"http://{world.external_domain}:{bound}"
-        try:
-            yield Emulator(url=url, world=world, requests=requests, faults=faults, control=control)
-        finally:
-            faults.stop()
+        yield Emulator(url=url, world=world, requests=requests, faults=faults, control=control)
 
 
 def _log_http2() -> None:

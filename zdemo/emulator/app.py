@@ -127,10 +127,9 @@ class _Front:
 
 def _refuse(error: Exception, start: Callable[..., Any]) -> Iterable[bytes]:
     """Answer a request whose body was not read to its end."""
-    causes = ((TooManyBodies, "503 Service Unavailable"), (TimeoutError, "408 Request Timeout"))
-    status = next((status for kind, status in causes if isinstance(error, kind)), "400 Bad Request")
-    retry = [("Retry-After", "1")] if isinstance(error, TooManyBodies) else []
-    start(status, [("Content-Type", "text/plain; charset=utf-8"), ("Connection", "close"), *retry])
+    too_many = isinstance(error, TooManyBodies)
+    status = "503 Service Unavailable" if too_many else "400 Bad Request"
+    start(status, [("Content-Type", "text/plain; charset=utf-8"), *([("Retry-After", "1")] if too_many else [])])
     return [status.encode()]
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from werkzeug.exceptions import ClientDisconnected
+
 LARGEST_BODY_BYTES = 1024 * 1024
 FREE_BYTES = 16 * 1024  # of each body, so that large ones leave room for ordinary requests
 MOST_BYTES = 32 * 1024 * 1024  # of all bodies that are not answered yet, without the free ones
@@ -56,12 +58,13 @@ def read_body(environ: Mapping[str, Any], take: Callable[[int], None]) -> bytes 
     if announced > LARGEST_BODY_BYTES:
         return None
     kept = bytearray()
-    while piece := environ["wsgi.input"].read(PIECE_BYTES):
-        kept += piece
-        if len(kept) > LARGEST_BODY_BYTES:
-            return None
-        if len(kept) > FREE_BYTES:
-            take(len(piece))
-    if len(kept) < announced:
-        raise ValueError("the body ends before its end")
+    try:
+        while piece := environ["wsgi.input"].read(PIECE_BYTES):
+            kept += piece
+            if len(kept) > LARGEST_BODY_BYTES:
+                return None
+            if len(kept) > FREE_BYTES:
+                take(len(piece))
+    except ClientDisconnected:
+        raise ValueError("the body ends before its end") from None
     return bytes(kept)

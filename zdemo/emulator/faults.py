@@ -7,6 +7,8 @@ network, or of a proxy. Nothing here holds the world's lock.
 from __future__ import annotations
 
 import json
+import socket
+import struct
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,11 +18,13 @@ from typing import Any
 from zdemo.emulator.host import Origin
 from zdemo.emulator.oidc import PREFIXES
 from zdemo.emulator.records import notes_of
-from zdemo.serving.connections import CONNECTION
+from zdemo.serving.embedded import SOCKET
 
 Environ = dict[str, Any]
 App = Callable[..., Iterable[bytes]]
 Headers = list[tuple[str, str]]
+
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time at all
 
 KINDS = {
     "slow": "answers after some seconds (2 by default)",
@@ -104,7 +108,6 @@ class Faults:
         self._active: list[Fault] = []
         self._cleared = 0  # how often; a request that waits goes on when this changes
         self._removed: Counter[Fault] = Counter()  # how often each was removed alone, with the same effect
-        self._stopped = False
 
     def add(self, fault: Fault) -> None:
         """Add a fault behind the others."""
@@ -125,12 +128,6 @@ class Faults:
         with self._changed:
             self._active = []
             self._cleared += 1
-            self._changed.notify_all()
-
-    def stop(self) -> None:
-        """End requests that wait, without an answer."""
-        with self._changed:
-            self._stopped = True
             self._changed.notify_all()
 
     def ended(self, fault: Fault) -> int:
@@ -154,20 +151,31 @@ class Faults:
                     return fault
         return None
 
-    def wait(self, fault: Fault, seconds: float | None, has_left: Callable[[], bool]) -> bool:
-        """Wait until the time is over or the fault is removed; return whether the request still needs an answer.
+    def wait(self, fault: Fault, seconds: float | None, client: socket.socket) -> None:
+        """Wait until the time is over or the fault is removed.
 
-        It needs none when the server stops, or the client has left.
+        Raises ConnectionError if the connection ends meanwhile, by its client or because the server stops.
         """
         left = float("inf") if seconds is None else seconds
         with self._changed:
             ended = self.ended(fault)
-            while left > 0 and ended == self.ended(fault) and not self._stopped:
-                if has_left():
-                    return False
+            while left > 0 and ended == self.ended(fault):
+                if _has_ended(client):
+                    raise ConnectionResetError
                 self._changed.wait(min(left, LOOK_SECONDS))
                 left -= LOOK_SECONDS
-            return not self._stopped
+
+
+def _has_ended(client: socket.socket) -> bool:
+    client.settimeout(0)
+    try:
+        return not client.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        client.settimeout(None)
 
 
 def _alike(fault: Fault) -> Fault:
@@ -191,36 +199,36 @@ class Faulty:
             status, headers, body = self._written(fault, path, environ)
             start(f"{status} -", [*headers, ("Content-Length", str(len(body)))])
             return [body]
-        connection = environ[CONNECTION]
-        if fault.kind == "slow" and not self._faults.wait(fault, fault.seconds, connection.has_left):
-            connection.end_silently()
+        client = environ[SOCKET]
+        if fault.kind == "slow":
+            self._faults.wait(fault, fault.seconds, client)
         if fault.kind in ("hang", "reset", STOPPED):
             return self._silent(fault, environ, start)
         answer = self._app(environ, start)
         notes_of(environ).setdefault("reason", f"fault: {fault.kind}")
-        return answer if fault.kind == "slow" else self._late(fault, b"".join(answer), connection)
+        return answer if fault.kind == "slow" else self._late(fault, b"".join(answer), client)
 
     def _silent(self, fault: Fault, environ: Environ, start: Callable[..., Any]) -> Iterator[bytes]:
         """Answer only if the fault is cleared; this runs after the request has been logged."""
-        connection = environ[CONNECTION]
-        resets = fault.kind in ("reset", STOPPED)
-        if resets or not self._faults.wait(fault, None, connection.has_left):
-            connection.end_silently(reset=resets)
+        client = environ[SOCKET]
+        if fault.kind in ("reset", STOPPED):
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            client.close()  # else the server would say an orderly goodbye first
+            raise ConnectionResetError
+        self._faults.wait(fault, None, client)
         yield from self._app(environ, start)
 
-    def _late(self, fault: Fault, body: bytes, connection: Any) -> Iterator[bytes]:
+    def _late(self, fault: Fault, body: bytes, client: socket.socket) -> Iterator[bytes]:
         if fault.kind == "truncated":
             yield body[: len(body) // 2]
-            connection.end_silently()
+            raise ConnectionResetError
         ended = self._faults.ended(fault)
         for at in range(len(body)):
-            connection.start_clock()  # else the response would have to be complete after 30 seconds
             if self._faults.ended(fault) != ended:
                 yield body[at:]
                 return
             yield body[at : at + 1]
-            if not self._faults.wait(fault, fault.seconds, connection.has_left):
-                connection.end_silently()
+            self._faults.wait(fault, fault.seconds, client)
 
     def _written(self, fault: Fault, path: str, environ: Environ) -> tuple[int, Headers, bytes]:
         kind = fault.kind
