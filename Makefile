@@ -2,8 +2,14 @@
 PYTHON ?= .venv/bin/python
 FLOORS = .venv-floors
 FOLDER ?= build/screenshots
+# One interpreter for each version from 3.11 on, from PATH or pyenv, and what they run
+PYTHONS ?= $(shell for minor in 11 12 13 14; do \
+	for python in python3.$$minor $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.$$minor.*/bin/python3.$$minor; do \
+		$$python -c '' 2>/dev/null && echo $$python && break; done; done; true)
+OTHER = .venv-other
+TESTS ?= tests
 
-.PHONY: check lint types test floors test-zitadel bench screenshots
+.PHONY: check lint types test floors pythons newest test-zitadel bench screenshots
 
 check: lint types test
 
@@ -23,6 +29,20 @@ floors:
 	$(FLOORS)/bin/python -m pip install -q 'uv>=0.11,<1'
 	$(FLOORS)/bin/python -m uv pip install -q --python $(FLOORS) --resolution lowest-direct -e '.[dev]'
 	$(FLOORS)/bin/python -m pytest -q -n auto
+
+# The tests on each Python from 3.11 on that is installed, each in a new environment
+pythons:
+	@for python in $(PYTHONS); do \
+		echo "+ $$python -m pytest $(TESTS)"; \
+		$$python -m venv --clear $(OTHER) && \
+		$(OTHER)/bin/python -m pip install -q 'uv>=0.11,<1' && \
+		$(OTHER)/bin/python -m uv pip install -q --python $(OTHER) -e '.[dev]' && \
+		$(OTHER)/bin/python -m pytest -q -n auto $(TESTS) || exit 1; \
+	done
+
+# The part of them that depends on Python most, on the newest one
+newest:
+	$(MAKE) pythons PYTHONS="$(lastword $(PYTHONS))" TESTS="tests/serving tests/http tests/introspection"
 
 # Against a running ZITADEL: make test-zitadel URL=http://localhost:8080 ADMIN_PAT_FILE=admin.pat
 test-zitadel:

@@ -7,11 +7,14 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.state_home import own_state_home
 
 URL_OPTION = "--zitadel"
 PAT_FILE_OPTION = "--admin-pat-file"
+settings.register_profile("patient", deadline=None)  # a busy machine is slow, which is no defect
+settings.load_profile("patient")
 _TARGET = pytest.StashKey[tuple[str, str] | None]()
 
 

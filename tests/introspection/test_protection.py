@@ -309,7 +309,7 @@ class TestStack:
         limits = Limits.of(threads, spare_threads=threads)
         patient = replace(limits, shortest_wait_seconds=PATIENCE_SECONDS, longest_wait_seconds=PATIENCE_SECONDS)
         stack = protected(zitadel, settings, patient)
-        with Crowd(limits.slots + limits.waiters) as server:
+        with Crowd(limits.slots - limits.reserved_slots + limits.waiters) as server:
             callers: list[Future[Introspection]] = [
                 server.submit(stack.introspect, f"token {number % 250}") for number in range(1000)
             ]
