@@ -1,7 +1,5 @@
 """The options that point the contract tests in ``tests/emulator`` at a ZITADEL that is already running."""
 
-from __future__ import annotations
-
 import os
 import signal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The bearer token out of a header, and the decision about it (RFC 6750)."""
 
-from __future__ import annotations
-
 import re
 from contextlib import nullcontext
 from typing import Any

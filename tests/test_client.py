@@ -1,7 +1,5 @@
 """The test client: one request and its answer."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -4,8 +4,6 @@ The tests read it line by line, because a YAML parser would be a dependency for 
 installed, it checks the file too.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The documentation is true: its consoles print what the program prints, and nothing is undocumented or invented."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import json

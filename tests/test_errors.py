@@ -1,7 +1,5 @@
 """The tree of errors, as it is drawn."""
 
-from __future__ import annotations
-
 import re
 import traceback
 

@@ -1,7 +1,5 @@
 """What the guards share: which paths an app may name open, and which requests match them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The guides for other languages show what their examples hold, and these examples run with their real packages."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """zdemo as a wheel in an empty environment, in a folder far from the repository: as pip, pipx and uv install it."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """The fixture ``zitadel_emulator`` as the tests of another project use it, without an import."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``docs/testing.md`` and the seed of ``docs/emulator.md`` are true: what stands there runs."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The test client: one call to the API and its answer."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Mapping

@@ -20,8 +20,6 @@
 A message says what is wrong, in lower case; a hint says what to do. Neither contains what could be a secret.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum

@@ -3,8 +3,6 @@
 ``authorization`` decides. ``server`` has the guard for Flask, ``asgi`` the one for FastAPI and Starlette.
 """
 
-from __future__ import annotations
-
 import logging
 import random
 import re

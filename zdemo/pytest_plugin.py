@@ -1,7 +1,5 @@
 """The fixture ``zitadel_emulator`` for the tests of any project: pytest finds it where zdemo is installed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """The table of answers on FastAPI and Starlette, and ZITADEL's failures: what a caller sees is the same as on Flask."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

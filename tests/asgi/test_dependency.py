@@ -1,7 +1,5 @@
 """The guard on apps of all kinds: each way of writing it, and everything else stays that app's own."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator
 from typing import Annotated, Any

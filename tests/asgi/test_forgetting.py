@@ -1,7 +1,5 @@
 """Forgetting answers in an app of one's own: the same call in FastAPI, Starlette and Flask."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The example on the servers that people use, as processes."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """While ZITADEL is slow or hangs: who waits, in which threads, and who does not."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

@@ -1,7 +1,5 @@
 """A folder without settings to run commands in, and an emulator to plant faults in."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -4,8 +4,6 @@ Each test creates its own objects and removes them. A real ZITADEL's reads trail
 names the cause.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path

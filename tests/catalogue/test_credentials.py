@@ -3,8 +3,6 @@
 Without the administrator most of them look the same: then the causes stay open, and no single one is certain.
 """
 
-from __future__ import annotations
-
 import re
 import secrets
 import socket

@@ -3,8 +3,6 @@
 The numbers are those of the catalogue. Each fault is real, and the command must name the cause and the fix.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The catalogue of faults, sixth part: a service account's credentials, with which ``zdemo token`` gets a token."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime

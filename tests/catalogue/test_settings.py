@@ -1,7 +1,5 @@
 """The catalogue of faults: the settings."""
 
-from __future__ import annotations
-
 import base64
 import re
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The catalogue of faults: the store in which workers and machines share answers."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.cli import Shell

@@ -1,7 +1,5 @@
 """The catalogue of faults, third part: the token, and the role that it lacks."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import secrets

@@ -1,7 +1,5 @@
 """An emulated ZITADEL and an API to run commands against: one for all tests that change nothing, or one per test."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

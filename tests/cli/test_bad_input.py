@@ -1,7 +1,5 @@
 """Wrong settings, files and servers: each command names what is wrong, and the fix."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.cli import Ran, Shell, is_two_lines

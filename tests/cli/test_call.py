@@ -1,7 +1,5 @@
 """``zdemo call``: one request, what came, why, and what to do next."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

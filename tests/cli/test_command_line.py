@@ -1,7 +1,5 @@
 """The command line itself: help, wrong words, exit codes, closed and broken streams."""
 
-from __future__ import annotations
-
 import os
 import re
 

@@ -1,7 +1,5 @@
 """Completion: what may stand at a place of the line, and the scripts in the shells that are installed here."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import stat

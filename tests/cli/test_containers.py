@@ -3,8 +3,6 @@
 ``test_installation.py`` builds zdemo from what the Dockerfile copies.
 """
 
-from __future__ import annotations
-
 import fnmatch
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """``zdemo demo``: one screen, with nothing configured, over real HTTP."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

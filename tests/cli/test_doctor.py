@@ -1,7 +1,5 @@
 """``zdemo doctor`` as a command: what it prints, its exit code, its options; and any API as a black box."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

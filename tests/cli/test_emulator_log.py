@@ -1,7 +1,5 @@
 """The emulator's lines at a terminal of each width, and beside the API's."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging

@@ -1,7 +1,5 @@
 """Commands name the emulator that they talk to, so that two on one machine are not confused."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """``zdemo init``: it writes a first ``.env``, and never changes anything that exists."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -1,7 +1,5 @@
 """``zdemo introspect``: what ZITADEL says about a token, what the API would answer, and why."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

@@ -1,7 +1,5 @@
 """JSON documents: one style of names, numbers without noise, and a form that suits the reader."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

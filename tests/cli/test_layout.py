@@ -1,7 +1,5 @@
 """Lines of text: where they are broken, what hangs below what, and how wide they are."""
 
-from __future__ import annotations
-
 import shlex
 import subprocess
 

@@ -1,7 +1,5 @@
 """Where the token comes from, and what wins."""
 
-from __future__ import annotations
-
 import base64
 import os
 

@@ -1,7 +1,5 @@
 """``zdemo role``: list, grant, revoke, and each reason for a refusal."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """No token and no secret gets out: not in its place, not in a wrong one, not in what servers repeat."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re

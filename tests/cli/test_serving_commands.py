@@ -1,7 +1,5 @@
 """``zdemo serve`` and ``zdemo emulator``: what they refuse, what they say, how they end."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """``zdemo setup``: as a person runs it, as a script runs it, killed, and each way in which it is refused."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

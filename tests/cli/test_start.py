@@ -1,7 +1,5 @@
 """What a command loads: those that serve nothing load no server."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

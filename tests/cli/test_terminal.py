@@ -1,7 +1,5 @@
 """What a person at a terminal sees: colours where they are welcome, a spinner that leaves nothing behind."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """``zdemo token``: an access token of a service account, and nothing else on standard output."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

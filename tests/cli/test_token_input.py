@@ -1,7 +1,5 @@
 """The question for a token: where it goes, and who says so."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

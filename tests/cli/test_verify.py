@@ -1,7 +1,5 @@
 """``zdemo verify``: its screens, documents and exit codes, and that no process is left in any ending."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

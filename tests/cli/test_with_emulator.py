@@ -1,7 +1,5 @@
 """``zdemo emulator -- COMMAND``: what the command gets, and that none of its processes is left in any ending."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """``ZDEMO_CACHE_URL``: what it may be, and that no message shows it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

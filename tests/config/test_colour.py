@@ -1,7 +1,5 @@
 """Who gets colours: the rules of no-color.org and bixense.com/clicolors, and which of them wins."""
 
-from __future__ import annotations
-
 import io
 
 import pytest

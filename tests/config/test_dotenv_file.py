@@ -1,7 +1,5 @@
 """``.env`` files as people write them, and changes that keep everything else."""
 
-from __future__ import annotations
-
 import os
 import stat
 from pathlib import Path

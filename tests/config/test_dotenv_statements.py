@@ -1,7 +1,5 @@
 """The statements of ``.env`` files and their pieces, and that no text takes long."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

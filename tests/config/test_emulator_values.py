@@ -1,7 +1,5 @@
 """The emulator's public values: how they are recognized, and where they are used."""
 
-from __future__ import annotations
-
 import pytest
 
 from zdemo.config.dotenv_file import parse_dotenv

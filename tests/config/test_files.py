@@ -1,7 +1,5 @@
 """Files that cannot be written, and the temporary files of runs that were killed."""
 
-from __future__ import annotations
-
 import errno
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Key files: valid ones, and what is said of each way to be wrong."""
 
-from __future__ import annotations
-
 import base64
 import functools
 import json

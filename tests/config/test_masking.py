@@ -1,7 +1,5 @@
 """What is taken for a secret without being known: in what people type, and in what a log shows."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.jwe import jwe

@@ -1,7 +1,5 @@
 """What is hidden of a secret, form by form, and what is left alone."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """Settings: good and bad values, all problems at once, where a value comes from, and no secret in a message."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

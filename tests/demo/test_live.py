@@ -4,8 +4,6 @@ With ``--zitadel URL --admin-pat-file FILE`` the tests run against that ZITADEL;
 always take an emulator behind something that spoils some of its answers.
 """
 
-from __future__ import annotations
-
 import re
 import signal
 import subprocess

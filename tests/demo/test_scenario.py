@@ -1,7 +1,5 @@
 """The scenario: its steps, how it is run, and that an unexpected status is noticed."""
 
-from __future__ import annotations
-
 import io
 import socket
 

@@ -1,7 +1,5 @@
 """Inactive tokens: which causes are certain, which stay open, and which must not be named."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Mapping

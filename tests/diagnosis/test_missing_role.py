@@ -1,7 +1,5 @@
 """Active tokens: why the API refuses them (role, audience, clock), and what notes say about them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

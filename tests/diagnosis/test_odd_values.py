@@ -1,7 +1,5 @@
 """Values that do not fit their variables are named, and never shown."""
 
-from __future__ import annotations
-
 import base64
 import secrets
 

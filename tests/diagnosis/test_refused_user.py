@@ -1,7 +1,5 @@
 """Refusals of the token endpoint: one finding each, none for what is not ZITADEL's refusal of the user."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """Refused credentials: which evidence clears them, and what an administrator's records decide."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What the text of a token shows, and what may be pasted along with it."""
 
-from __future__ import annotations
-
 import base64
 import json
 

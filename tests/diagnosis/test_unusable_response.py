@@ -1,7 +1,5 @@
 """Responses that are not introspections, and connections that fail: one finding each, and never a wrong one."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The checks as data, and how they run: order, grounds, and what is skipped."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

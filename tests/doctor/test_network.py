@@ -1,7 +1,5 @@
 """The network checks, all derived from what the one request for discovery came to."""
 
-from __future__ import annotations
-
 import pytest
 
 from zdemo.config.environment import Environment

@@ -3,8 +3,6 @@
 Objects of session scope are shared and never changed; a test that changes one makes its own.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 

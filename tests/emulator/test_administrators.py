@@ -1,7 +1,5 @@
 """Administrators in the v2 API: who may administer an organization, a project or the instance."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """API applications, their secrets and their keys in the v2 API."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

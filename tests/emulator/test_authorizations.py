@@ -1,7 +1,5 @@
 """Authorizations, that is: role assignments, in the v2 API."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Answers that follow ZITADEL's source and have not been seen on a real ZITADEL; these run on the emulator only."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What an active answer holds: the claims of PATs and of access tokens, and which claims a scope asks for."""
 
-from __future__ import annotations
-
 import base64
 import re
 import time

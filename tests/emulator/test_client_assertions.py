@@ -1,7 +1,5 @@
 """Introspection with private_key_jwt (RFC 7523 §2.2): which assertions authenticate an API application."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

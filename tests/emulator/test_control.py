@@ -1,7 +1,5 @@
 """The control interface below ``/_zdemo/``: what it does, and that no web page and no other machine can use it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The discovery document, the signing keys, and the header fields of every OAuth answer."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 

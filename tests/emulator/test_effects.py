@@ -1,7 +1,5 @@
 """What a write changes for tokens that were issued before: grants, users, applications, projects."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

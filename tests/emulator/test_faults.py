@@ -1,7 +1,5 @@
 """Faults on demand: each answers as it should, and none outlasts the emulator."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest

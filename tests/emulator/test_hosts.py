@@ -1,7 +1,5 @@
 """Health, and how the Host field chooses the instance and the issuer."""
 
-from __future__ import annotations
-
 from http.client import HTTPConnection, HTTPSConnection
 
 import pytest

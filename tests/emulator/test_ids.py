@@ -1,7 +1,5 @@
 """IDs as ZITADEL makes them."""
 
-from __future__ import annotations
-
 from zdemo.emulator.entities import IdGenerator
 
 

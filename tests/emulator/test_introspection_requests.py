@@ -1,7 +1,5 @@
 """How introspection is asked: shapes of the request, client credentials, and what is checked first (RFC 7662 §2.1)."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from urllib.parse import quote
 

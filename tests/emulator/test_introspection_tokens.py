@@ -1,7 +1,5 @@
 """Which tokens introspection calls active: whatever is wrong with one, the answer is the same (RFC 7662 §2.2)."""
 
-from __future__ import annotations
-
 import base64
 import json
 import secrets

@@ -1,7 +1,5 @@
 """What the emulator limits: the size and number of bodies, what is in them, and the effect of a defect of its own."""
 
-from __future__ import annotations
-
 import gzip
 import logging
 import select

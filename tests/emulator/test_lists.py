@@ -1,7 +1,5 @@
 """Filters, pages and order of the API's lists."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Several organizations: whose grants a claim shows, what a project grant allows, what ends with an organization."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import pytest

@@ -1,7 +1,5 @@
 """Projects and their roles in the v2 API."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import pytest

@@ -1,7 +1,5 @@
 """The API's protocols: Connect with JSON, its REST twin, and the errors that both give before a method is reached."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from typing import Any

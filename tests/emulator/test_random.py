@@ -1,7 +1,5 @@
 """Random forms and messages over HTTP: whatever comes, the emulator answers, and never by a defect of its own."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The emulator's records: the exact reason for every refusal, and never in the answer. They are the emulator's own."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

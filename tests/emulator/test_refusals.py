@@ -1,7 +1,5 @@
 """Single requests that change nothing: refusals of fields and objects, and unknown IDs that are accepted."""
 
-from __future__ import annotations
-
 import base64
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a token can do at the API: a PAT without any administrator role, and roles that are too small."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """ZITADEL's official Python SDK provisions an API on the emulator, unchanged, in each of its three ways to log in."""
 
-from __future__ import annotations
-
 import base64
 import warnings
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A seed file: what it makes, and that each mistake is said with its place, and without a secret."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """JWT access tokens and ID tokens of service accounts: what is inside, and what introspection makes of them."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

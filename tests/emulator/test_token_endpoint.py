@@ -1,7 +1,5 @@
 """The token endpoint for service accounts: client_credentials (RFC 6749 §4.4) and jwt-bearer (RFC 7523 §2.1)."""
 
-from __future__ import annotations
-
 import base64
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Which IDs, names and keys can be used again once their object is deleted, and which cannot."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What a service account can authenticate with: client secret, keys, personal access tokens."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """The userinfo endpoint, which asks no application, and the revocation endpoint, which knows only OIDC applications."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.emulator_target import REVOKE, USERINFO, Api, Server, answer, basic, bearer, oauth_refusal

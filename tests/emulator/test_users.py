@@ -1,7 +1,5 @@
 """Users in the v2 API: how service accounts are made, changed, switched off and removed, and how humans differ."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Each row of the catalogue of faults has a test with its number in ``tests/catalogue``."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

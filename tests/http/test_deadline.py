@@ -1,7 +1,5 @@
 """One deadline for a whole request, which an upstream that drips, hangs or never ends cannot extend."""
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import time

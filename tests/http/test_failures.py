@@ -1,7 +1,5 @@
 """What exceptions of the HTTP stack mean, and what is said of them, without a network."""
 
-from __future__ import annotations
-
 import errno
 import re
 import socket

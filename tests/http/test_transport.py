@@ -1,7 +1,5 @@
 """One request and its answer: what is sent, what is read, and what is tried again."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

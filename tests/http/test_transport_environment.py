@@ -3,8 +3,6 @@
 Another process sends the requests, because an environment belongs to a process.
 """
 
-from __future__ import annotations
-
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The breaker and the pause after refused credentials, as state machines on a clock that the test moves."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.introspector_doubles import Clock, refused

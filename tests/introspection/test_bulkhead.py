@@ -1,7 +1,5 @@
 """The bulkhead: slots are given in turn, few callers wait for one, and those with known tokens come first."""
 
-from __future__ import annotations
-
 from concurrent.futures import Future
 from functools import partial
 

@@ -3,8 +3,6 @@
 ``test_cache_model`` tries freshness, expiry and jumping clocks at random; the cases here show one rule each.
 """
 
-from __future__ import annotations
-
 import contextlib
 from dataclasses import dataclass, field, replace
 

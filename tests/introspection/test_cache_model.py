@@ -4,8 +4,6 @@ The model knows what is true and when ZITADEL last said it. Whatever happens, an
 ZITADEL gave for this token, no longer ago than promised.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import hypothesis.strategies as st

@@ -1,7 +1,5 @@
 """private_key_jwt: what an assertion says, how long one serves, and that an emulated ZITADEL accepts it."""
 
-from __future__ import annotations
-
 import json
 import socket
 import threading

@@ -1,7 +1,5 @@
 """The clock for the age of answers."""
 
-from __future__ import annotations
-
 import inspect
 import time
 from collections.abc import Callable

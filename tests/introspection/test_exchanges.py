@@ -1,7 +1,5 @@
 """What a watched request asked ZITADEL: noted for it alone, also where another thread asks in its place."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 

@@ -1,7 +1,5 @@
 """Orders to forget: what they are, and what the cache drops."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

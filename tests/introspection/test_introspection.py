@@ -1,7 +1,5 @@
 """How the client asks ZITADEL, and what answers mean, real and faulty (RFC 7662)."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The pacer: callers take turns at an even rate, and nobody waits while few come."""
 
-from __future__ import annotations
-
 from tests.support.introspector_doubles import Clock
 from zdemo.introspection.pacer import Pacer
 

@@ -1,7 +1,5 @@
 """Protection of the API from a ZITADEL that hangs, and of ZITADEL from the API; and the stack as it is built."""
 
-from __future__ import annotations
-
 import logging
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace

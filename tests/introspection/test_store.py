@@ -1,7 +1,5 @@
 """The store of the cache: bounded by number and by memory, and an estimate of memory that holds."""
 
-from __future__ import annotations
-
 import gc
 import json
 import tracemalloc

@@ -1,7 +1,5 @@
 """Why a call came back as it did: what the API said against what ZITADEL says."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -3,8 +3,6 @@
 Which evidence means what is in ``tests/diagnosis``; each fault end to end is in ``tests/catalogue``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """Servers that hang, waver, echo or answer nonsense: the investigation ends in time, and shows no secret."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

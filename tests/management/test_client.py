@@ -1,7 +1,5 @@
 """The transport of the management API: the wire, pages, refusals, and answers of another shape."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

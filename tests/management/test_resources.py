@@ -1,7 +1,5 @@
 """The objects of ZITADEL: created, read, listed, changed and removed at the emulator."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

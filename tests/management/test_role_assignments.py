@@ -1,7 +1,5 @@
 """Role assignments: every change from every state, and the wait until it shows."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 

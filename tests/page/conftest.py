@@ -1,7 +1,5 @@
 """A browser, and a ``zdemo serve --emulator`` whose page it opens."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

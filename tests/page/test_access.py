@@ -1,7 +1,5 @@
 """Who may see the page: a browser on this machine that knows the key, and nobody through another site."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Everybody can use the page: by keyboard, with a screen reader, in both colour schemes, and at any width."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """What the page sends to its server: JSON objects of a limited size, and nothing else."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack

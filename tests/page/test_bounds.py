@@ -1,7 +1,5 @@
 """What the page may cost, on the server of ``zdemo serve``: never a thread of the API, and never a slow end."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

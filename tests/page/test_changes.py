@@ -1,7 +1,5 @@
 """The switches: each changes ZITADEL, waits until it shows, and says until when the API may use older answers."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Changes that are made elsewhere, and what a page may say about the time that answers from before have left."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What the page keeps of its explanations, and which commands it suggests."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The feed: what it shows of each request, to whom, and what it never shows."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The feed: every request to the API, whoever sends it."""
 
-from __future__ import annotations
-
 import re
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,7 +1,5 @@
 """What comes from callers and from whatever answers for ZITADEL: text, limited in size, and without secrets."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from typing import Any

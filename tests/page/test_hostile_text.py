@@ -1,7 +1,5 @@
 """Names, claims, paths and headers of an attacker are text, wherever the page shows them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """How the page opens, and what happens to it when the API goes and comes back."""
 
-from __future__ import annotations
-
 import signal
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit

@@ -1,7 +1,5 @@
 """Other servers on this machine: the browser sends them the page's cookie, and lets them replace it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """What nobody sees on the page: secrets in header fields, and those that a server repeats."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Sending from the page: to the API's own address alone, explained as ``zdemo call`` explains it."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator
 from typing import Any

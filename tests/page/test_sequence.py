@@ -1,7 +1,5 @@
 """Try it, and the sequence: who asked what of whom, what decided, and the reason in the words of the commands."""
 
-from __future__ import annotations
-
 import re
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count

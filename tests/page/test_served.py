@@ -1,7 +1,5 @@
 """The page of a running ``zdemo serve``: whose tokens it has, and where they go."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What the page shows before any request, with the emulator and with a ZITADEL of one's own."""
 
-from __future__ import annotations
-
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Change it: what is changed in ZITADEL, and how the next requests show it."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

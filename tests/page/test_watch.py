@@ -1,7 +1,5 @@
 """The watch on the browser notices what the other tests rely on it to notice."""
 
-from __future__ import annotations
-
 from playwright.sync_api import Browser
 
 from tests.support.browser import add_axe, violations, watched

@@ -1,7 +1,5 @@
 """Who watches: nobody by default, and whoever does is sent no more than is bounded."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What watching may cost: a request that is expensive to show, or a flood of them, must not slow the API down."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from typing import Any

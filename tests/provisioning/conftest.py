@@ -1,7 +1,5 @@
 """A ZITADEL for setup: the emulator, or the one that ``--zitadel URL --admin-pat-file FILE`` names."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterator
 from pathlib import Path

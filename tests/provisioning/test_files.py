@@ -1,7 +1,5 @@
 """A person's ``.env`` under any sequence of what setup writes and what the person writes."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path

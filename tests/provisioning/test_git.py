@@ -1,7 +1,5 @@
 """What git says about files, and that nothing in a repository runs a program."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

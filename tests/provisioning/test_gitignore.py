@@ -1,7 +1,5 @@
 """Which lines a ``.gitignore`` lacks, and how they are added."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """A run that was cut off, and objects that were deleted by hand: the next run completes and repairs everything."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

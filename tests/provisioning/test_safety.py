@@ -1,7 +1,5 @@
 """One setup at a time in a folder."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Setup from an empty ``.env`` to two tokens that introspection confirms, and back; what it uses, replaces, refuses."""
 
-from __future__ import annotations
-
 import secrets
 import stat
 import time

@@ -1,7 +1,5 @@
 """The state of a setup: which credentials were lost, and IDs in ZITADEL's own form."""
 
-from __future__ import annotations
-
 import pytest
 
 from zdemo.provisioning.state import ID_FIELDS, IssuedCredential, SetupState, digest, lost_credentials, new_id, units_in

@@ -1,7 +1,5 @@
 """The state file: what is read back, what a damaged one says, who may read it, and which token a text is."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

@@ -1,7 +1,5 @@
 """Teardown removes what setup recorded, stops where there is more, and never reads again what it removed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What the tests of the server share: an emulated ZITADEL, and the API before it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """The table of answers, over sockets, with the emulator behind the API; odd bytes; and the removal window."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 

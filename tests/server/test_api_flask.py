@@ -1,7 +1,5 @@
 """The example API's own kind of Flask answers as Flask does."""
 
-from __future__ import annotations
-
 import gc
 import sys
 from collections.abc import Callable, Iterable

@@ -4,8 +4,6 @@ Every fault is tried on the three routes, while the cache's answer is not there 
 (expired). What the client makes of each fault is tested in ``tests/introspection``.
 """
 
-from __future__ import annotations
-
 import gzip
 import time
 from collections.abc import Iterator, Mapping

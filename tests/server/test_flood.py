@@ -1,7 +1,5 @@
 """A flood of unknown tokens on ``zdemo serve``: callers with known tokens and the public route are served."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections import Counter

@@ -1,7 +1,5 @@
 """``POST /-/forget``: who may give orders, what an order is, and what all workers of a server do then."""
 
-from __future__ import annotations
-
 import json
 import logging
 import multiprocessing

@@ -1,7 +1,5 @@
 """Orders to forget among machines: two ``zdemo serve`` that share a Redis or Valkey, and ``zdemo role``."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor

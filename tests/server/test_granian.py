@@ -1,7 +1,5 @@
 """``zdemo serve`` as a process: the table again, on Granian, broken HTTP, slow clients, stopping, several workers."""
 
-from __future__ import annotations
-
 import json
 import re
 import resource

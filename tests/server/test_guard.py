@@ -1,7 +1,5 @@
 """The guard on another Flask app: three lines, and everything else stays that app's own."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import socket

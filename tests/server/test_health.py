@@ -1,7 +1,5 @@
 """The routes for operators: ``/healthz``, ``/readyz``, ``/metrics``."""
 
-from __future__ import annotations
-
 import time
 from concurrent.futures import ThreadPoolExecutor
 

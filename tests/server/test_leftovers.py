@@ -1,7 +1,5 @@
 """A request leaves nothing that only Python's collector can free, because the collector stops all threads."""
 
-from __future__ import annotations
-
 import gc
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The log: one line per request, no token in it, nothing that a request could write into it, and never in the way."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging

@@ -1,7 +1,5 @@
 """The line of a request: what a terminal of each width shows, and what a file holds; who it was, and why."""
 
-from __future__ import annotations
-
 import io
 import itertools
 import logging

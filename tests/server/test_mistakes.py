@@ -1,7 +1,5 @@
 """A guard in a wrong place, or none: each row is an app and requests, and no request without a token shows the text."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import posixpath

@@ -1,7 +1,5 @@
 """The layer that observes the API: an ID on each answer and a line for it, whatever the app inside does."""
 
-from __future__ import annotations
-
 import logging
 import os
 import random

@@ -1,7 +1,5 @@
 """``docs/examples/one_file_guard.py``: it passes the server's table, fails closed, and is short enough to read."""
 
-from __future__ import annotations
-
 import ast
 import time
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """``/openapi.json``: valid, complete, and true: what the API really answers is what it says."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -3,8 +3,6 @@
 The oracle shares nothing with the code under test: RFC 6750 §2.1 and RFC 9110 §11.1 as one regular expression.
 """
 
-from __future__ import annotations
-
 import re
 
 from hypothesis import HealthCheck, given

@@ -1,7 +1,5 @@
 """Clients that send their bodies slowly, or never to the end."""
 
-from __future__ import annotations
-
 import select
 import socket
 import subprocess

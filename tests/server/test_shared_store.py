@@ -1,7 +1,5 @@
 """Shared answers over real processes: one introspection for all workers and machines, whatever the store does."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

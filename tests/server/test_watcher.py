@@ -1,7 +1,5 @@
 """What the trace of a request keeps for the page."""
 
-from __future__ import annotations
-
 from tests.support.apis import PRIVATE, running, settings_for
 from tests.support.waiting import eventually
 from tests.support.wire import request

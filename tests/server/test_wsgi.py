@@ -1,7 +1,5 @@
 """The app as a plain WSGI application (PEP 3333), for any server."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

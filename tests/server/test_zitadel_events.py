@@ -1,7 +1,5 @@
 """``POST /-/zitadel-events``: calls of ZITADEL's Actions v2, emulated after ZITADEL's sources and documentation."""
 
-from __future__ import annotations
-
 import hmac
 import json
 import time

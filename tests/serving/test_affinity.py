@@ -1,7 +1,5 @@
 """Each worker on one processor of its own, and on another one when others need that."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The bus between the workers of one server, over real processes."""
 
-from __future__ import annotations
-
 import logging
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """A WSGI application served inside a process: a free port, many clients, and a clean end."""
 
-from __future__ import annotations
-
 import os
 import socket
 import threading

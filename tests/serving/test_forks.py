@@ -1,7 +1,5 @@
 """Workers that are forked after their app has asked ZITADEL share nothing with each other that could mix up answers."""
 
-from __future__ import annotations
-
 import json
 import secrets
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A socket that listens alone: every address, and many processes at the same moment."""
 
-from __future__ import annotations
-
 import errno
 import select
 import socket

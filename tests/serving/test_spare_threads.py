@@ -1,7 +1,5 @@
 """Spare threads: as many as the machine allows, since a worker that cannot start a thread dies."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """A temporary folder that outlives a killed process, but not the next one."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The processes of ``zdemo serve``: their names, signals that reach any thread, and an end that leaves none behind."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import re

@@ -1,7 +1,5 @@
 """APIs that run inside the test's process, with the ZITADEL behind them chosen by the test."""
 
-from __future__ import annotations
-
 import importlib.util
 import time
 from collections.abc import Callable, Iterator

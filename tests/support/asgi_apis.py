@@ -1,7 +1,5 @@
 """ASGI apps that run on uvicorn inside the test's process, with the ZITADEL behind them chosen by the test."""
 
-from __future__ import annotations
-
 import importlib.util
 import socket
 import threading

@@ -1,7 +1,5 @@
 """A headless Chromium, and a watch on what a page of zdemo never does in it."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Certificates for TLS servers on loopback: valid ones, and each kind of invalid ones."""
 
-from __future__ import annotations
-
 import datetime
 import ssl
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Run ``zdemo`` as a person does: as a process with a folder and an environment of its own."""
 
-from __future__ import annotations
-
 import atexit
 import json
 import os

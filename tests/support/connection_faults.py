@@ -1,7 +1,5 @@
 """Behaviours of an upstream by name: answers of ZITADEL, and the faults that a resource server must survive."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """The Dockerfile, read without Docker."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Change a ``.env`` file as a person would."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The server under test as a bare HTTP client sees it, and short forms of its answers to compare."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable, Mapping
 from functools import partial

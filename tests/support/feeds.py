@@ -1,7 +1,5 @@
 """Feeds of the page at the level of sockets: many at once, and such as are not read."""
 
-from __future__ import annotations
-
 import json
 import socket
 import time

@@ -5,8 +5,6 @@ Each command is still a process, with folder, environment, arguments and files o
 Run as a program it takes one job per line, as JSON, and answers each with its exit code.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

@@ -3,8 +3,6 @@
 It forks while a thread holds every lock.
 """
 
-from __future__ import annotations
-
 import gc
 import json
 import logging

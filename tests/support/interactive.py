@@ -1,7 +1,5 @@
 """A shell in which a person types, with keys such as the tabulator."""
 
-from __future__ import annotations
-
 import os
 import pty
 import re

@@ -1,7 +1,5 @@
 """Stand-ins for ZITADEL and for the clock, for tests of the introspectors that wrap others."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait

@@ -1,7 +1,5 @@
 """Texts of the forms that ZITADEL's tokens have since v4.14: a JWE of five parts (RFC 7516), with made-up content."""
 
-from __future__ import annotations
-
 import base64
 import json
 import random

@@ -1,7 +1,5 @@
 """An emulator with an API application that has a key file and no secret, created over the API."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """An emulator whose reads trail its writes, as a busy ZITADEL's do, for as long as a test wants."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

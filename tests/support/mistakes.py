@@ -4,8 +4,6 @@ One shape for Flask and ASGI. ``check`` sends the requests with a token, which m
 prove nothing, and then without one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """The OAuth endpoints for tests: introspect as an application, get a token as a service account, sign a JWT."""
 
-from __future__ import annotations
-
 import base64
 import json
 import time

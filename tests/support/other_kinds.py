@@ -1,7 +1,5 @@
 """What can stand where a file belongs."""
 
-from __future__ import annotations
-
 import os
 import socket
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The main states of the page, one after the other, for what is checked or drawn in each of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from playwright.sync_api import expect

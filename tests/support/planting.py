@@ -1,7 +1,5 @@
 """Faults planted as an administrator would plant them, over the emulator's API; and the question why."""
 
-from __future__ import annotations
-
 import base64
 import dataclasses
 import secrets

@@ -1,7 +1,5 @@
 """Free ports for processes that cannot choose and report one."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import random

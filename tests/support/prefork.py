@@ -1,7 +1,5 @@
 """Apps that have asked ZITADEL when their process forks workers, and servers that fork so."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import signal

@@ -1,7 +1,5 @@
 """Python processes with an environment of their own."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

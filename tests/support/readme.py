@@ -4,8 +4,6 @@
 ``tests/test_docs.py`` runs them too, and compares. A line ``…`` in the output stands for lines that are left out.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """A real Redis or Valkey server, as a process of its own on a free port."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import shutil

@@ -1,7 +1,5 @@
 """A proxy before the emulator, as a behaviour of ``tests.support.upstream``."""
 
-from __future__ import annotations
-
 import http.client
 import re
 from collections.abc import Callable, Collection

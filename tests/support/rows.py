@@ -4,8 +4,6 @@
 ``test_authorization``, its failures are one in ``test_faults``.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Draw the main states of the page, at both widths and in both colour schemes: ``make screenshots FOLDER=…``."""
 
-from __future__ import annotations
-
 import argparse
 import base64
 import tempfile

@@ -1,7 +1,5 @@
 """How a secret may stand in a text that a server sends back: the forms that are hidden, and how a test finds one."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Callable, Iterator
 from urllib.parse import quote, quote_plus

@@ -1,7 +1,5 @@
 """``zdemo serve`` as a process, started as a person starts it, stopped as a supervisor stops it."""
 
-from __future__ import annotations
-
 import signal
 import subprocess
 import sys

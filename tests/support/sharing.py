@@ -1,7 +1,5 @@
 """Workers that share answers in a real store, on clocks that a test moves."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

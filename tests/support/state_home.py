@@ -1,7 +1,5 @@
 """Keep the state of zdemo's that tests make out of the home of the person who runs them."""
 
-from __future__ import annotations
-
 import atexit
 import os
 import tempfile

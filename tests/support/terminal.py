@@ -1,7 +1,5 @@
 """Run ``zdemo`` at a terminal: a pseudo-terminal that controls the process."""
 
-from __future__ import annotations
-
 import os
 import pty
 import re

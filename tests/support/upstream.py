@@ -5,8 +5,6 @@ the last behaviour serves all that follow. ``tests.support.connection_faults`` h
 with the ``with`` block, hanging requests too.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import socket

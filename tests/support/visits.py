@@ -1,7 +1,5 @@
 """``zdemo serve`` with its page, and a person who visits it in a browser."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Waiting for an effect: a real ZITADEL answers a write some milliseconds before its reads show it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import TypeVar

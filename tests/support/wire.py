@@ -1,7 +1,5 @@
 """HTTP at the level of bytes: requests that no HTTP library would send, and replies with every field as received."""
 
-from __future__ import annotations
-
 import json
 import re
 import socket

@@ -1,7 +1,5 @@
 """Creates the objects that tests need, each with its own name, and removes them all at the end."""
 
-from __future__ import annotations
-
 import base64
 import json
 import secrets

@@ -1,7 +1,5 @@
 """APIs with one planted mistake each, and ``zdemo verify``'s grades of APIs that run inside the test's process."""
 
-from __future__ import annotations
-
 import math
 import threading
 import time

@@ -1,7 +1,5 @@
 """The cases as a table: IDs, words, and what they build on."""
 
-from __future__ import annotations
-
 import re
 
 from zdemo.verify.case import Group, Needs, Stage

@@ -1,7 +1,5 @@
 """``WWW-Authenticate``, read strictly."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

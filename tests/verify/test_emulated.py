@@ -1,7 +1,5 @@
 """The emulator as the ZITADEL of a run: odd answers, and where its redirects lead."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """``zdemo verify`` as a whole: good APIs pass, and an API with a planted mistake fails in that alone."""
 
-from __future__ import annotations
-
 from tests.support.wrong_apis import (
     api_for_all_audiences,
     api_that_is_careless,

@@ -1,7 +1,5 @@
 """The judgments of ``zdemo verify``: what was seen goes in, a verdict comes out. No API is needed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Parts of tokens are found in texts, and what only resembles them is not."""
 
-from __future__ import annotations
-
 import pytest
 
 from zdemo.verify.leaks import leaks_in

@@ -3,8 +3,6 @@
 ``python -m tests.verify.test_page`` writes the table.
 """
 
-from __future__ import annotations
-
 import re
 
 from tests.support.processes import ROOT

@@ -1,7 +1,5 @@
 """The order of the questions, and what is not asked: against an API that answers nothing but 401."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import pairwise
 

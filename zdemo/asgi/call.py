@@ -1,7 +1,5 @@
 """One request to a protected app, or one websocket: what ZITADEL says about its token, for all guards that ask."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The guard as a dependency: ``Depends(requires_token)`` in FastAPI, ``await requires_token(request)`` in Starlette."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Collection
 from inspect import Parameter, Signature
 from typing import Any, NoReturn, overload

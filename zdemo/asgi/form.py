@@ -1,7 +1,5 @@
 """A form on its way to the app, which the guard searches for a second token (RFC 6750 §2)."""
 
-from __future__ import annotations
-
 from collections import deque
 
 from anyio import move_on_after

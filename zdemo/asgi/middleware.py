@@ -1,7 +1,5 @@
 """``protect``, and the layer that it puts around the rest of an app: each request needs a token there."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Collection, Mapping
 from inspect import isclass

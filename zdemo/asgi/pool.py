@@ -5,8 +5,6 @@ even if ZITADEL hangs. As many requests get a thread as the bulkhead lets ask or
 loop, without a thread: if they were refused at once, clients that ask again at once would take the whole processor.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

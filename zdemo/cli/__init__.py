@@ -1,7 +1,5 @@
 """The command line: parse, call one function of the core, render, exit."""
 
-from __future__ import annotations
-
 import gc
 import sys
 

@@ -1,7 +1,5 @@
 """The table of commands, and the program made from it."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from typing import Annotated, Any
 

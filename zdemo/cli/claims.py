@@ -1,7 +1,5 @@
 """Show what a token says: the roles, every claim, and a JWT that ZITADEL did not verify."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 The shell's function runs ``zdemo`` with ``_ZDEMO_COMPLETE`` set, and with the line up to the cursor as its argument.
 """
 
-from __future__ import annotations
-
 import os
 import shlex
 from collections.abc import Iterator, Sequence

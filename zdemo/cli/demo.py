@@ -1,7 +1,5 @@
 """``zdemo demo``: the scenario, step by step, as text or as JSON."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

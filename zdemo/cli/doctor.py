@@ -1,7 +1,5 @@
 """``zdemo doctor``: what is wrong, from the settings to the API, and how to fix it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """One run of ``zdemo doctor``: which checks run, on what, and what is shown of them."""
 
-from __future__ import annotations
-
 import shlex
 import time
 from collections.abc import Iterator, Sequence

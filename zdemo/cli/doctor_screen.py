@@ -1,7 +1,5 @@
 """What ``zdemo doctor`` prints: a line for each group, then what failed in full, as far as it fits on one screen."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The emulator's log: one line per request, with the reason that ZITADEL never gives."""
 
-from __future__ import annotations
-
 import re
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Turn a command line into an exit code, and every error into ``error:`` and ``hint:``."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re

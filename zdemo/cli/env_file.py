@@ -1,7 +1,5 @@
 """The ``.env`` that the next command needs: its option, and which file can hold the emulator's settings."""
 
-from __future__ import annotations
-
 import os
 import shlex
 from itertools import chain, count

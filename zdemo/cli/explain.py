@@ -1,7 +1,5 @@
 """``zdemo doctor --explain``: the section of the troubleshooting page about a check."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

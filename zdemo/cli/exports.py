@@ -1,7 +1,5 @@
 """The environment of a command that runs against the emulator, and the texts of ``--env NAME=TEXT``."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Make running APIs forget their older answers after a change in ZITADEL, and say which of them do."""
 
-from __future__ import annotations
-
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 

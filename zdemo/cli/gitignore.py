@@ -1,7 +1,5 @@
 """Keeps files with secrets out of git: warns, and offers to add lines to ``.gitignore``."""
 
-from __future__ import annotations
-
 import os
 import shlex
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ The text of a command is its docstring. A paragraph that begins with a label (``
 the lines below ``Examples:`` are commands. ``rich_help_panel`` of an option is its group.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence

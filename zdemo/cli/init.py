@@ -1,7 +1,5 @@
 """``zdemo init``: write a first ``.env``, and never change one that exists."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """``zdemo introspect``: what ZITADEL says about a token, and what follows."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 from typing import Annotated

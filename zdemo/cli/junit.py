@@ -1,7 +1,5 @@
 """Reports as JUnit XML, which CI systems show: a suite for each group, a case for each check or question."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

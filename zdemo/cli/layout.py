@@ -3,8 +3,6 @@
 Texts may have colours. Those from elsewhere must have gone through ``printable``.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Sequence

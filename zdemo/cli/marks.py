@@ -1,7 +1,5 @@
 """Marks for outcomes: signs where the terminal can show them, words in ASCII elsewhere."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Questions to the person at the terminal, on standard error."""
 
-from __future__ import annotations
-
 import sys
 
 from zdemo.cli.layout import wrapped

@@ -1,7 +1,5 @@
 """``zdemo role``: show and change role assignments, and wait until ZITADEL shows the change."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated

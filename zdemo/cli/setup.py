@@ -1,7 +1,5 @@
 """``zdemo setup``: its options, and which ZITADEL it works on."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Which ZITADEL ``zdemo setup`` works on, and as whom: from options, the environment, ``.env`` and questions."""
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -1,7 +1,5 @@
 """The course of ``zdemo setup``: look, show the plan, ask, apply and verify it; or tear it down."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import time

@@ -1,7 +1,5 @@
 """The tables and JSON documents of ``zdemo setup``: the plan, the result, and what a teardown removes."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any

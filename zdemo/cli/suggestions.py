@@ -1,7 +1,5 @@
 """What a wrong command line was meant to be."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import unicodedata

@@ -1,7 +1,5 @@
 """What ``zdemo call`` requests: a route of the demo API, a path of any API, or a URL."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

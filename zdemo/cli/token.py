@@ -1,7 +1,5 @@
 """``zdemo token``: print an access token of a service account, and nothing else, on standard output."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

@@ -1,7 +1,5 @@
 """What is wrong with a command line: Click's errors in the words of zdemo."""
 
-from __future__ import annotations
-
 import re
 from ast import literal_eval
 from collections.abc import Sequence

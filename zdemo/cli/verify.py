@@ -1,7 +1,5 @@
 """``zdemo verify``: grade any API that takes bearer tokens, in any language."""
 
-from __future__ import annotations
-
 import re
 import socket
 import time

@@ -1,7 +1,5 @@
 """What ``zdemo verify`` prints: a grade for each group, then what failed in full."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any

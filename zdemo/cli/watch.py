@@ -1,7 +1,5 @@
 """Repeat a call until another answer comes, or the expected one."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Where ZITADEL is: its issuer, and the address to connect to in its place, for containers and clusters."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from zdemo.config.environment import EXPORTED, Environment

@@ -1,7 +1,5 @@
 """Whether output is coloured: the variables that people set for all their programs."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from typing import IO

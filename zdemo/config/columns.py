@@ -1,7 +1,5 @@
 """How wide a terminal is, and how many of its cells a text takes. Both the screens and the log follow it."""
 
-from __future__ import annotations
-
 import os
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """A ``.env`` file: what it sets, and the same file with other values."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

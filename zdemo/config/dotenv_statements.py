@@ -1,7 +1,5 @@
 """The statements of a ``.env`` file: what python-dotenv reads in it, and the pieces of text that they consist of."""
 
-from __future__ import annotations
-
 import io
 import re
 from bisect import bisect

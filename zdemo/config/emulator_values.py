@@ -1,7 +1,5 @@
 """The emulator's settings, whose secrets are public: whether a ``.env`` has them, and where they can be used."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit

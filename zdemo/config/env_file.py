@@ -1,7 +1,5 @@
 """The option that names another ``.env``, in the commands that zdemo suggests."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Files read without waiting and without end, and replaced in one step."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re

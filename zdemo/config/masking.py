@@ -1,7 +1,5 @@
 """What could be a secret, and how much of one may be shown."""
 
-from __future__ import annotations
-
 import re
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """The names of variables, and the name that is most like a word."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 NEAR = 0.75  # of 1: --pta is near --pat, --bogus is not near --verbose

@@ -1,7 +1,5 @@
 """A first ``.env``: the emulator's settings, or a skeleton to fill in. An existing file is compared, never changed."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Addresses of servers: scheme, host and port, or what is wrong with the text."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit

@@ -1,7 +1,5 @@
 """Values from the text of settings, or what is wrong with the text."""
 
-from __future__ import annotations
-
 import math
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """Values that an example has in the place of a real one, and that somebody forgot to replace."""
 
-from __future__ import annotations
-
 import re
 
 EXAMPLE_HOST = "my-instance-abc123.zitadel.cloud"

@@ -1,7 +1,5 @@
 """Text from elsewhere, so that a reader sees every character of it and none acts on a terminal or forges a line."""
 
-from __future__ import annotations
-
 import shlex
 import unicodedata
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The variables of settings, read with everything that is wrong with them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar

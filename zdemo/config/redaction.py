@@ -1,7 +1,5 @@
 """What is never shown: secrets, in the forms in which servers repeat them."""
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Callable, Iterator, Mapping

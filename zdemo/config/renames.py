@@ -1,7 +1,5 @@
 """Variables whose names are not zdemo's, but nearly, or what others call the same thing."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from zdemo.config.environment import EXPORTED, PREFIXES, Environment

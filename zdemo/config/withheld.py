@@ -3,8 +3,6 @@
 A ``.env`` in a copied folder must not collect it: it comes from the shell, and the file says where it would go.
 """
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 from zdemo.config.address import ZitadelAddress

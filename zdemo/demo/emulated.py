@@ -1,7 +1,5 @@
 """The demo with nothing configured: an emulated ZITADEL with its known world, and the API in front of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 

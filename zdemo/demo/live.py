@@ -1,7 +1,5 @@
 """The demo at a real ZITADEL: setup, scenario, teardown, with names of its own and files in a temporary folder."""
 
-from __future__ import annotations
-
 import secrets
 import signal
 import socket

@@ -1,7 +1,5 @@
 """What the API and ZITADEL said to each other, for those who want to see it."""
 
-from __future__ import annotations
-
 import threading
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The scenario as data: each step is a change, if any, one request, and the expected status; and how it is run."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What is to be said about an active token: why the API would refuse it, and what is unusual about it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 
 from zdemo.authorization import NO_ROLE, Policy, RequiredRoles, authorize

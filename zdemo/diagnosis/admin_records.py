@@ -3,8 +3,6 @@
 These are facts without a judgement. Times are epoch seconds; where a person reads one, ZITADEL's text is beside it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from zdemo.management.model import Application, Credential, Organization, Project, ProjectGrant, UserEvent

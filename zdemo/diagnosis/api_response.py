@@ -3,8 +3,6 @@
 ``setting`` is the variable or option that holds the API's address. No finding mentions the token.
 """
 
-from __future__ import annotations
-
 from zdemo.authorization import REALM
 from zdemo.client import parse_challenge
 from zdemo.config.names import assignment

@@ -1,7 +1,5 @@
 """Why ZITADEL refuses an assertion whatever its key: it was signed by a wrong clock, or for another issuer."""
 
-from __future__ import annotations
-
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.phrases import CLOCK_COMPARED, SYNCHRONISE, clock_words

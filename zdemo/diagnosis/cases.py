@@ -1,7 +1,5 @@
 """The cases that findings are about: all that is known about one question."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -1,7 +1,5 @@
 """What an administrator's records decide about a refused client."""
 
-from __future__ import annotations
-
 from zdemo.diagnosis.admin_records import ClientRecords
 from zdemo.diagnosis.cases import ClientCase
 from zdemo.diagnosis.finding import Finding, quoted

@@ -1,7 +1,5 @@
 """Why the API and ZITADEL disagree about a token, by the API's answers to one and the same request."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """What ZITADEL answered to the probes that follow an introspection: the facts that a diagnosis rests on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum

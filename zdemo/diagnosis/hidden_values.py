@@ -1,7 +1,5 @@
 """Settings that hide other values: exported ones hide those in ``.env``, and a later line hides an earlier one."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Why a JWT is inactive: its claims, which nothing here has verified, against ZITADEL's issuer and keys."""
 
-from __future__ import annotations
-
 from zdemo.diagnosis.cases import InactiveCase
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted

@@ -1,7 +1,5 @@
 """What the form of an inactive token says, when nothing else decides: the kind, and what can have happened to it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 from zdemo.diagnosis.cases import InactiveCase

@@ -3,8 +3,6 @@
 All of it rests on the IDs that were recorded with the PAT; the PAT's text does not show whether they are its own.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from zdemo.diagnosis.admin_records import PatRecords

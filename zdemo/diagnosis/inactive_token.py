@@ -4,8 +4,6 @@ The first rule that decides gives the finding. The rules look at ZITADEL first, 
 whether the token is alive for others, then at what a JWT says; the last one knows only the form of the token.
 """
 
-from __future__ import annotations
-
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.cases import InactiveCase
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe

@@ -1,7 +1,5 @@
 """Answers that something in front of ZITADEL writes or causes: a proxy, a filter, or the network."""
 
-from __future__ import annotations
-
 from zdemo.diagnosis.cases import ResponseCase
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.phrases import described, url, wait

@@ -3,8 +3,6 @@
 ZITADEL lets any PAT list its own role assignments, so most of this is certain without an administrator.
 """
 
-from __future__ import annotations
-
 from zdemo.config.printable import pasteable
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, Probe

@@ -1,7 +1,5 @@
 """Roles that a token lacks because their keys differ from what the project defines, or has granted to the user."""
 
-from __future__ import annotations
-
 from zdemo.client import ROLE
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.role_case import RoleCase

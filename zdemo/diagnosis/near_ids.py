@@ -1,7 +1,5 @@
 """Client IDs that are nearly right: rounded by a program that took them for numbers, or mistyped."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Values that do not fit their variables: swapped, of another kind, or pasted with something around them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 

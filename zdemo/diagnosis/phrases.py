@@ -1,7 +1,5 @@
 """Phrases and numbers that several findings share; text from the network is made fit to print."""
 
-from __future__ import annotations
-
 import re
 from urllib.parse import SplitResult, urlsplit
 

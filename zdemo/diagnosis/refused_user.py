@@ -1,7 +1,5 @@
 """Why ZITADEL's token endpoint gives a service account no token: it says why for a secret, and never for a key."""
 
-from __future__ import annotations
-
 from zdemo.config.key_file import SERVICE_USER, UserKey
 from zdemo.diagnosis.assertions import finding_for_audience, finding_for_clock
 from zdemo.diagnosis.cases import UserCase

@@ -1,7 +1,5 @@
 """Why ZITADEL refuses the API application's secret or key: it never says why, so most of it stays open."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from zdemo.config.key_file import ApplicationKey

@@ -1,7 +1,5 @@
 """The case of a role that an active token lacks: what the introspection and the role assignments say about it."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Role keys that are nearly the same: misspelled, or in another case."""
 
-from __future__ import annotations
-
 import re
 
 

@@ -1,7 +1,5 @@
 """What the text of a token shows by itself: its kind, and what was pasted along with it."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

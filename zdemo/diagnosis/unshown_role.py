@@ -1,7 +1,5 @@
 """Roles that are granted, but that introspection does not show."""
 
-from __future__ import annotations
-
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding
 from zdemo.diagnosis.role_case import RoleCase

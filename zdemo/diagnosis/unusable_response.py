@@ -4,8 +4,6 @@ The sentences for connections that fail are those of ``zdemo.http.failures``; th
 not introspections. No finding mentions the caller's token, which has no part in any of this.
 """
 
-from __future__ import annotations
-
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.cases import ClientCase, ResponseCase
 from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe

@@ -1,7 +1,5 @@
 """What the server at ZITADEL_DOMAIN is, by its own answers: a ZITADEL or another server, healthy or not."""
 
-from __future__ import annotations
-
 from zdemo.diagnosis.api_response import is_from_zdemo
 from zdemo.diagnosis.cases import ResponseCase
 from zdemo.diagnosis.evidence import Evidence, Probe

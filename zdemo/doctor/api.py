@@ -1,7 +1,5 @@
 """Checks of the API at ZDEMO_API_URL: it answers, is a zdemo API, and agrees with ZITADEL about the token."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import replace
 from urllib.parse import urlsplit

@@ -1,7 +1,5 @@
 """Checks of the store in which workers and machines share ZITADEL's answers; only where there is one."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from zdemo.config.cache_address import CACHE_URL

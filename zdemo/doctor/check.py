@@ -1,7 +1,5 @@
 """A check, its result, and how checks run in order: a check is skipped if one that it needs has failed."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass

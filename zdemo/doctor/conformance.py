@@ -5,8 +5,6 @@ token, if there is one, is sent once and in the header, so that no log contains 
 is what ``zdemo verify`` asks too.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Checks of the API application's credentials, of PAT and its role, and of the administrator's PAT."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from zdemo.client import ROLE

@@ -3,8 +3,6 @@
 An ID without its own row belongs where the part before its dot does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from zdemo.doctor.check import CheckReport, Outcome

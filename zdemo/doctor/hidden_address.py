@@ -1,7 +1,5 @@
 """Failures of checks that come from a ``ZITADEL_DOMAIN`` which hides another one, at which a ZITADEL answers."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Checks of the network to ZITADEL, all derived from the one request for discovery: DNS, port, proxy, TLS."""
 
-from __future__ import annotations
-
 import os
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Checks of the settings: readable, complete, not hidden by others, and of the right kind."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

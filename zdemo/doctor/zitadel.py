@@ -1,7 +1,5 @@
 """Checks of the server at ZITADEL_DOMAIN: a ZITADEL, ready, with an instance for this host, and clocks that agree."""
 
-from __future__ import annotations
-
 from zdemo.diagnosis import (
     CLOCK_TOLERANCE_SECONDS,
     SYNCHRONISE,

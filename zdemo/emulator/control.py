@@ -5,8 +5,6 @@ machine (DNS rebinding). So a request must name a loopback host, come from this 
 can send only after a CORS preflight, which is refused. A request with a browser's header about a page is refused too.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict

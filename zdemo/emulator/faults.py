@@ -4,8 +4,6 @@ What a real ZITADEL was seen to answer is repeated byte for byte, apart from its
 network, or of a proxy. Nothing here holds the world's lock.
 """
 
-from __future__ import annotations
-
 import json
 import socket
 import struct

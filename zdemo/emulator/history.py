@@ -1,7 +1,5 @@
 """What happened in a world: the events of its users, and how tokens, clients and other objects ended."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Key files as ZITADEL shows them once, and those that a new world hands to its clients."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 

@@ -3,8 +3,6 @@
 Error messages name the field and, in TOML, the line. They never repeat a text that could be a secret.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """A new world with what a seed file says."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar

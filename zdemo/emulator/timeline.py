@@ -1,7 +1,5 @@
 """The way of a world from its beginning: it can be made older, and put back as it was."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Iterator
 from datetime import timedelta

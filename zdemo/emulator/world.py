@@ -1,7 +1,5 @@
 """The state of a ZITADEL instance and the rules for changing it: what must be unique, and what ends with what."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping

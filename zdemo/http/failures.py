@@ -3,8 +3,6 @@
 The innermost exception and ``verify_code`` decide, not texts, which differ between versions of OpenSSL.
 """
 
-from __future__ import annotations
-
 import errno
 import re
 import socket

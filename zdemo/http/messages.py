@@ -1,7 +1,5 @@
 """The message and the hint for each kind of failure. Pure."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit

@@ -3,8 +3,6 @@
 Only the greeting is sent: no token, no credentials.
 """
 
-from __future__ import annotations
-
 import contextlib
 import socket
 import ssl

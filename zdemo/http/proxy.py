@@ -1,7 +1,5 @@
 """The proxy from the environment: which one requests to an address take, and whether it can be used. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit

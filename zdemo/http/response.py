@@ -1,7 +1,5 @@
 """An HTTP response, read to the end."""
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -5,8 +5,6 @@ and one retry where it is safe. It uses requests' adapter without its ``Session`
 ``.netrc``, reads a redirect of any size to its end, and fails on a broken ``Location``.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Mapping, Sequence

@@ -12,8 +12,6 @@ The second thing they lack: a failure counts only if no answer has come since it
 while ZITADEL hung end in timeouts long after it is back, and must not open the breaker again.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -8,8 +8,6 @@ limit how many wait; it cannot tell slots that are in use from slots that are st
 holder is lost.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from collections.abc import Callable

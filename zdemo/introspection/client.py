@@ -1,7 +1,5 @@
 """The client that asks ZITADEL about a token, once per call."""
 
-from __future__ import annotations
-
 import base64
 import time
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What the introspectors count, in one plain object that metrics can read."""
 
-from __future__ import annotations
-
 import threading
 
 from zdemo.processes.forks import renewed_after_fork

@@ -1,7 +1,5 @@
 """What one request to the API asked ZITADEL, for those who watch it."""
 
-from __future__ import annotations
-
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol

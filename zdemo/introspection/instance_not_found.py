@@ -1,7 +1,5 @@
 """ZITADEL's 404 for a host that it has no instance for: the hosts that it names, the cause and the fix."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit

@@ -4,8 +4,6 @@ A client that is refused at once can ask again at once. Several hundred of them 
 processor, and every other request would wait in the same line.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable

@@ -18,8 +18,6 @@ An unusable answer (502: HTML, a wrong host, a redirect) counts as an answer her
 nothing to protect from, and an open breaker would hide behind a 503 what the operator has to correct.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable

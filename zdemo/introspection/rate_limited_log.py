@@ -1,7 +1,5 @@
 """A log for what may happen at every request."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What any other response to an introspection request means."""
 
-from __future__ import annotations
-
 from zdemo.errors import (
     ConnectionFailed,
     CredentialsRefused,

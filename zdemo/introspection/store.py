@@ -1,7 +1,5 @@
 """Where the cache keeps its answers: bounded by their number and by the memory that they take."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from collections.abc import Callable
 from sys import getsizeof

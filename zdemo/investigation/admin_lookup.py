@@ -1,7 +1,5 @@
 """Look up, with an administrator's PAT, what a refused client ID or a dead PAT belongs to; nothing is changed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType

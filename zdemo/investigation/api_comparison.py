@@ -3,8 +3,6 @@
 The two may disagree, because the API may use another ZITADEL or another application than the command line.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 from zdemo.client import Call, OtherRoute

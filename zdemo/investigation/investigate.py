@@ -3,8 +3,6 @@
 This module gathers the evidence; ``zdemo.diagnosis`` makes findings of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Whether a key of this ZITADEL has signed a JWT."""
 
-from __future__ import annotations
-
 from zdemo.diagnosis import Probe, TokenForm, TokenKind
 from zdemo.http.response import Response
 from zdemo.investigation.probes import Replies

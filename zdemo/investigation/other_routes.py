@@ -1,7 +1,5 @@
 """Why a route of any API refused a request: only what is known, since the API may have requirements of its own."""
 
-from __future__ import annotations
-
 import re
 
 from zdemo.client import Call, Method, OtherRoute

@@ -3,8 +3,6 @@
 A token goes to the configured ZITADEL and nowhere else, and no probe changes anything there.
 """
 
-from __future__ import annotations
-
 import base64
 import secrets
 import time

@@ -4,8 +4,6 @@ Where a value that counts fails and hides another one, ZITADEL is asked about th
 where it would go if nothing hid it, and nothing that is exported goes to an address that an export hides.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum

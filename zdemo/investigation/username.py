@@ -1,7 +1,5 @@
 """Whose token it is, by name."""
 
-from __future__ import annotations
-
 from contextlib import closing
 
 from zdemo.config.settings import Settings

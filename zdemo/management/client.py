@@ -3,8 +3,6 @@
 ZITADEL's answers leave out defaults (empty lists, ``false``), and its lists trail writes by milliseconds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self

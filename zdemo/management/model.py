@@ -3,8 +3,6 @@
 ``created`` is in milliseconds since 1970, ``None`` when the answer does not say it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

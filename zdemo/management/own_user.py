@@ -3,8 +3,6 @@
 Every function raises what ``ManagementClient.call`` raises.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What a refusal of the management API means, in words."""
 
-from __future__ import annotations
-
 from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError
 from zdemo.http.response import GATEWAY_STATUSES, Response
 from zdemo.introspection.refusals import answer_error

@@ -5,8 +5,6 @@ Lists trail writes (ZITADEL: by milliseconds), so an object that was just create
 Every function raises what ``ManagementClient.call`` raises.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """Grant and revoke roles in the project, and wait until ZITADEL shows the change."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from contextlib import suppress

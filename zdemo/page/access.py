@@ -10,8 +10,6 @@ the address, which is sent to no server: the page's script keeps it for its orig
 header field. The document of the page, which is the same for everybody, needs the cookie alone.
 """
 
-from __future__ import annotations
-
 import hmac
 import secrets
 from collections.abc import Iterator

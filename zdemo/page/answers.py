@@ -1,7 +1,5 @@
 """The answers of the page: JSON, files and refusals, all with headers that keep other sites out."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Sequence
 from html import escape

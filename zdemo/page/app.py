@@ -3,8 +3,6 @@
 What it answers is neither logged nor counted, since it is not the API that answers.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

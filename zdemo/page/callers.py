@@ -1,7 +1,5 @@
 """Whose token the page sends: nobody's, those of the environment, or one that a person pasted."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

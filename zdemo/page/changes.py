@@ -1,7 +1,5 @@
 """The switches of the page: roles, users and tokens in ZITADEL, and the emulator itself."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """What the page knows: how its API was started, and what the parts of the page share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

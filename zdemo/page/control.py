@@ -1,7 +1,5 @@
 """The switches of the emulator beside the API, through its control interface; the emulator runs in another process."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from typing import Any

@@ -3,8 +3,6 @@
 Everything is text from here on, masked and limited in size: the page shows it as it is. No token is kept.
 """
 
-from __future__ import annotations
-
 import json
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """Explanations that were found, until the next change: who sends a request every second asks ZITADEL only once."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Hashable

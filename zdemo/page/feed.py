@@ -1,7 +1,5 @@
 """The feed: a stream of server-sent events, one thread of the server for each open page."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from zdemo.page.watching import Frame, Watching

@@ -1,7 +1,5 @@
 """The fields of a JSON object that the page sent, checked."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """How many requests to the page are served at a time, so that it never takes a thread of the API."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The mark on a request that the page sends: who is its caller, and a proof, so that no other program can claim it."""
 
-from __future__ import annotations
-
 import hmac
 from hashlib import sha256
 

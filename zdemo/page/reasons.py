@@ -1,7 +1,5 @@
 """Why the API answered a request so, without asking ZITADEL. The words come from ``zdemo.diagnosis``."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from zdemo.client import Call, Method, OtherRoute, Route

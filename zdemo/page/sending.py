@@ -1,7 +1,5 @@
 """Send a request from the page to the API, at its own address only, and explain the answer as ``zdemo call`` does."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from dataclasses import replace

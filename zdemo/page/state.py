@@ -1,7 +1,5 @@
 """What the page shows before any request: addresses, routes, callers, and what can be changed."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any

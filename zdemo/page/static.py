@@ -1,7 +1,5 @@
 """The files of the page, as they are in the package."""
 
-from __future__ import annotations
-
 import re
 from importlib.resources import files
 

@@ -1,7 +1,5 @@
 """The steps of one request, from its caller and back: what was asked, what was answered, and what decided."""
 
-from __future__ import annotations
-
 import json
 import re
 from contextlib import suppress

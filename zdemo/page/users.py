@@ -1,7 +1,5 @@
 """The users behind the callers' tokens, as ZITADEL has them, and the administrator who reads and changes them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager

@@ -4,8 +4,6 @@ A thread of its own makes events of the traces, once for all feeds. Every queue 
 that is slow, or a flood of requests, costs no more than what is written here.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import threading

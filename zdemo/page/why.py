@@ -1,7 +1,5 @@
 """Why a request was refused, as JSON: the words are those of ``zdemo.diagnosis``."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import replace
 from typing import Any

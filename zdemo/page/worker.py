@@ -1,7 +1,5 @@
 """What runs in each worker process of ``zdemo serve`` that has a page."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from zdemo.page.app import paged

@@ -5,8 +5,6 @@ to the program's group from the start, unless standard output or error is a pipe
 a pager, may need the terminal. Then the program gets it when it asks for it, which the system reports by stopping it.
 """
 
-from __future__ import annotations
-
 import os
 import select
 import signal

@@ -5,8 +5,6 @@ inherit connections, and two processes that share one get each other's answers. 
 parent may hold, and threads, which do not run. So an object that has any of these marks the method that makes them.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import threading  # noqa: F401  # which renews itself, and must do so first

@@ -7,8 +7,6 @@ the group before it runs, and until then it holds the pipe itself. A process tha
 unless zdemo started it itself.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -4,8 +4,6 @@ Before an object is created, the state file holds the ID by which it can be foun
 and a killed run has lost, is created anew.
 """
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Objects that setup cannot use as they are, and may not change: each conflict in its own words. Pure."""
 
-from __future__ import annotations
-
 from zdemo.config.printable import pasteable
 from zdemo.errors import ZdemoError
 from zdemo.management.model import Application, User

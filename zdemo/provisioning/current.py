@@ -1,7 +1,5 @@
 """What exists already, as the plan needs it: pure, filled by ``look``."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

@@ -1,7 +1,5 @@
 """The two files of a setup: the ``.env`` with the settings, and the state file that remembers how they came there."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex

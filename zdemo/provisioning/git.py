@@ -4,8 +4,6 @@ A repository's configuration can name programs that git runs (``core.fsmonitor``
 does not read it here: it runs in an empty repository of zdemo's own, which borrows the index and the work tree.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import tempfile

@@ -1,7 +1,5 @@
 """The files with secrets that git would take into a repository, and the lines of ``.gitignore`` that keep them out."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """Ask ZITADEL and ``.env`` for everything that the plan depends on; changes nothing."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager

@@ -1,7 +1,5 @@
 """What a person asks setup for, checked before ZITADEL is asked anything."""
 
-from __future__ import annotations
-
 import unicodedata
 from dataclasses import dataclass
 

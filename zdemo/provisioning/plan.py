@@ -1,7 +1,5 @@
 """From what exists to what is to be done. Pure."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What the state records, as a tree whose parents take their children along, and what others put into it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial

@@ -1,7 +1,5 @@
 """What keeps a setup from doing harm: one run at a time in a folder, and the right ZITADEL."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

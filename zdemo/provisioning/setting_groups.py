@@ -1,7 +1,5 @@
 """The settings that setup writes to ``.env``, in groups, each under a comment that says what it is."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

@@ -4,8 +4,6 @@
 itself writes is accepted. Pure.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json

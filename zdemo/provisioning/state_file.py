@@ -5,8 +5,6 @@ secrets, so its folder has mode 0700 and ignores itself in git, and the file has
 key for its folder: it decides what is removed, so a file that came with a copy or a repository is not trusted.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 import tempfile

@@ -3,8 +3,6 @@
 It is in a folder of the user, outside of any project: a repository or an archive can bring a state file, not the key.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import stat

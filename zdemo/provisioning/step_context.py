@@ -1,7 +1,5 @@
 """What the steps of a plan share: ZITADEL, the files, and what is recorded before and after each step."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol

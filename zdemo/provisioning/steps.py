@@ -4,8 +4,6 @@ What ZITADEL shows only once goes to its file before anything else is done. A PA
 no other has, recorded before it is created, so that one whose answer was lost is found again.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import time

@@ -1,7 +1,5 @@
 """A name that somebody took while setup ran: look again, and say what has it, who created it and when."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ writes: the answer to each removal is the proof, also when it says that the obje
 state goes last, and the next run removes everything once more.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from zdemo.errors import ManagementError, ZdemoError

@@ -1,7 +1,5 @@
 """Prove the result by its effect: what introspection says of the two tokens, asked as the API will ask."""
 
-from __future__ import annotations
-
 from contextlib import closing
 
 from zdemo.errors import CredentialsRefused, IntrospectionError, SettingsError, ZdemoError

@@ -1,7 +1,5 @@
 """Flask without what takes time and this API does not use, see docs/performance.md."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """``POST /-/forget``: an order to forget, carried out in all workers of this server."""
 
-from __future__ import annotations
-
 import hmac
 import json
 import logging

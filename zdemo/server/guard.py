@@ -1,7 +1,5 @@
 """The guard of a Flask app: each request needs a token, unless its route is open, and is refused as RFC 6750 says."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress

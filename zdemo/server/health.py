@@ -1,7 +1,5 @@
 """The routes for operators: alive and ready, and metrics if they are open."""
 
-from __future__ import annotations
-
 import secrets
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The answers to what Flask and werkzeug refuse by themselves, and to errors that nobody expected."""
 
-from __future__ import annotations
-
 from werkzeug.exceptions import HTTPException
 
 from zdemo.guard import Refusal

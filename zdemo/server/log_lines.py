@@ -3,8 +3,6 @@
 The log's own thread makes the lines, so that no request waits for it.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import IO

@@ -1,7 +1,5 @@
 """How log lines look, and how they are written: text for people or one JSON object per line, in batches."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -8,8 +8,6 @@ with several workers also soon after a request, since another worker may answer 
 library takes several locks per request.
 """
 
-from __future__ import annotations
-
 import os
 import threading
 from bisect import bisect_left

@@ -3,8 +3,6 @@
 OpenAPI has no place for the answers to unknown paths and wrong methods. They stand among the components, unused.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from inspect import unwrap

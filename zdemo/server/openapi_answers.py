@@ -1,7 +1,5 @@
 """Answers in OpenAPI 3.1, made from the refusals and the words that the API itself sends."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 

@@ -5,8 +5,6 @@ slow clients as threads would stop the API for as long as they like. So another 
 it for ``READ_SECONDS`` at most. Then it is refused, and its connection is cut, which ends the other thread too.
 """
 
-from __future__ import annotations
-
 import errno
 import threading
 import time

@@ -1,7 +1,5 @@
 """The three routes of ZITADEL's example API: public, private, and private with a role."""
 
-from __future__ import annotations
-
 from flask import Blueprint
 
 from zdemo.server.guard import requires_token

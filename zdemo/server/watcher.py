@@ -1,7 +1,5 @@
 """Traces of the requests, for the page: a request leaves one only while a page is open."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What runs in each worker process of ``zdemo serve``: logging, the interpreter's settings, and the app."""
 
-from __future__ import annotations
-
 import gc
 import sys
 from dataclasses import dataclass

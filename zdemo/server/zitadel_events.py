@@ -5,8 +5,6 @@ signing key of the target; while keys are exchanged, there are several ``v1``
 (github.com/zitadel/zitadel, pkg/actions/signing.go).
 """
 
-from __future__ import annotations
-
 import hmac
 import json
 import re

@@ -8,8 +8,6 @@ The choice is not for ever: when other programs take the processor, the worker m
 never to one that another worker of its server may use.
 """
 
-from __future__ import annotations
-
 import os
 import random
 import sys

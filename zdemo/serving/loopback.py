@@ -1,7 +1,5 @@
 """What is this machine: an address, or a host name that a request may have."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address

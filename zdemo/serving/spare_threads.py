@@ -1,7 +1,5 @@
 """How many threads a server may have beyond those that work."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 

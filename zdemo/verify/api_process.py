@@ -1,7 +1,5 @@
 """Starts the API's command, keeps what it prints, and waits until it answers."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

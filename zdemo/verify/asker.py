@@ -1,7 +1,5 @@
 """Sends requests to the API, each under a deadline, and keeps what came of them for the cases that look back."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The time that a run may take: in all, and for one request."""
 
-from __future__ import annotations
-
 import time
 
 MOST_SECONDS = 120.0  # of a run, besides the removal window, which it may have to wait for

@@ -1,7 +1,5 @@
 """A case: one question to an API, what its answer must be, why, and how to fix an API that answers otherwise."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum

@@ -1,7 +1,5 @@
 """``WWW-Authenticate``, read strictly (RFC 9110 §11.6.1): its challenges, or what is wrong with it. Pure."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Whether a text holds a token or a secret of this run. Pure."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 

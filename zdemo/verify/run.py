@@ -1,7 +1,5 @@
 """Asks the cases, in an order in which none disturbs another, within the time of the run."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """Two workers that share the ``store`` of a test module, which is empty at first."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack
 

@@ -1,7 +1,5 @@
 """Another machine's clock cannot be set back."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """Orders to forget, through a real store: nobody believes or stores an answer from before the order."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing

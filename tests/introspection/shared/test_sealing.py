@@ -1,7 +1,5 @@
 """Sealed values: what whoever reads the store learns, and what whoever writes to it achieves. Nothing."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Sharing through a real store: who asks, how old an answer may be, and what in the store is believed."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace

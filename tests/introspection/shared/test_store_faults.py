@@ -1,7 +1,5 @@
 """A store that fails: every request is answered as without it, in time, and the log says what to do."""
 
-from __future__ import annotations
-
 import itertools
 import logging
 import socket

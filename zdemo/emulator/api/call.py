@@ -1,7 +1,5 @@
 """A call of the management API as its methods see it, and how methods are declared."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

@@ -12,8 +12,6 @@ So an attacker who controls the store can keep an answer in use for some seconds
 useless.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import time

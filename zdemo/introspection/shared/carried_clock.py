@@ -1,7 +1,5 @@
 """Another machine's clock, carried forward by this one's running clock, which nobody can set."""
 
-from __future__ import annotations
-
 import math
 import threading
 

@@ -1,7 +1,5 @@
 """The store behind a breaker: failures are counted, logged once per minute, and never become an error of a request."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from typing import TypeVar

@@ -5,8 +5,6 @@ ends, and ask for themselves when they have waited for as long as a lease lasts.
 time is left for ZITADEL.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Protocol

@@ -4,8 +4,6 @@ The timeouts of redis-py bound each receive, so a server that sends byte by byte
 value of any size into memory. So these connections open their sockets themselves, behind one that keeps the limits.
 """
 
-from __future__ import annotations
-
 import socket
 import ssl
 import threading

@@ -5,8 +5,6 @@ reads what it has missed before it uses an answer. If orders may be lost, becaus
 older copy, the worker forgets everything, and makes others do so.
 """
 
-from __future__ import annotations
-
 import math
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The orders to forget that a worker has received, for as long as an answer from before one of them may be around."""
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass

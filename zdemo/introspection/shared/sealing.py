@@ -7,8 +7,6 @@ value stands and its times are authenticated with it (AES-GCM), so a value that 
 There is a key for each day: random nonces allow some 2^32 values per key (NIST SP 800-38D §8.3).
 """
 
-from __future__ import annotations
-
 import hmac
 import json
 import os

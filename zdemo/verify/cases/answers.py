@@ -1,7 +1,5 @@
 """Cases about safety: answers of ZITADEL that let nobody in, since the role is missing or the answer is not valid."""
 
-from __future__ import annotations
-
 from zdemo.introspection.model import ROLES_CLAIM, roles_claim_of
 from zdemo.investigation import random_token
 from zdemo.verify.asked import Asked

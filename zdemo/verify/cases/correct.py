@@ -1,7 +1,5 @@
 """Cases about the protocol: statuses, challenges, and what a client may send."""
 
-from __future__ import annotations
-
 from zdemo.investigation import random_token
 from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench

@@ -1,7 +1,5 @@
 """Cases of the group safe about what an API remembers: for how long, for which token, and for whom."""
 
-from __future__ import annotations
-
 from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Stage

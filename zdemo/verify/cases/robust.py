@@ -1,7 +1,5 @@
 """Cases about failures: what an API answers while ZITADEL does not, when it comes back, and under load."""
 
-from __future__ import annotations
-
 from functools import partial
 
 from zdemo.verify.asked import Asked

@@ -1,7 +1,5 @@
 """Cases about safety: what must not be let in, and what must not be seen."""
 
-from __future__ import annotations
-
 import json
 import time
 from base64 import urlsafe_b64encode

@@ -1,7 +1,5 @@
 """Cases of the group safe about what must not be seen: tokens and secrets, and answers that are for one caller."""
 
-from __future__ import annotations
-
 from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Needs, Stage

@@ -1,7 +1,5 @@
 """Judgments of what is let in."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from zdemo.http.response import Response

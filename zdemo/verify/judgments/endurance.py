@@ -1,7 +1,5 @@
 """Judgments of an API over time, under load, and while ZITADEL fails."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Judgments of how a refusal looks: its status, its challenge and its body."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

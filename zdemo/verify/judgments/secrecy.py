@@ -1,7 +1,5 @@
 """Judgments of what an API shows that it should not."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
