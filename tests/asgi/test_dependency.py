@@ -12,7 +12,7 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
-from starlette.routing import Mount, Route, Router
+from starlette.routing import Mount, Route
 
 from tests.support.apis import Endpoint
 from tests.support.asgi_apis import example_app, on_uvicorn
@@ -38,10 +38,6 @@ def _routes(app: FastAPI) -> None:
     async def who(introspection: AnyCaller) -> dict[str, Any]:
         return {"sub": introspection.text("sub"), "roles": sorted(introspection.roles())}
 
-    @app.get("/default")
-    def default(introspection: Introspection = Depends(requires_token())) -> str:  # noqa: B008  # FastAPI's older way
-        return introspection.text("sub")
-
     @app.get("/items/{item}")
     def item(item: int, response: Response, _: Reader) -> dict[str, int]:
         response.headers.update({"X-Own": "yes", "Cache-Control": "public, max-age=60", "Vary": "Accept-Language"})
@@ -62,10 +58,6 @@ def _routes(app: FastAPI) -> None:
     @app.get("/all", dependencies=[Depends(requires_token(all_of=("admin", "read:messages")))])
     def all_of() -> str:
         return "all"
-
-    @app.get("/twice", dependencies=[Depends(requires_token(role="admin"))])
-    def twice(_: Reader) -> str:
-        return "twice"
 
     @app.post("/json")
     def json(body: Annotated[dict[str, str], Body()], _: Reader) -> dict[str, str]:
@@ -90,14 +82,9 @@ def _routes(app: FastAPI) -> None:
     def open_to_all() -> str:
         return "open"
 
-    router = APIRouter(prefix="/router", dependencies=[Depends(requires_token)])
+    router = APIRouter(prefix="/router", dependencies=[Depends(requires_token(role="admin"))])
     router.get("/a")(lambda: "in a router")
     app.include_router(router)
-    outer = APIRouter(prefix="/outer")
-    inner = APIRouter(prefix="/inner", dependencies=[Depends(requires_token(role="admin"))])
-    inner.get("/b")(lambda: "in a router in a router")
-    outer.include_router(inner)
-    app.include_router(outer)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +124,6 @@ def _starlette(settings: Settings) -> Starlette:
     routes = [
         Route("/function", function),
         Route("/class", Thing),
-        Mount("/mounted", Router([Route("/function", function)])),
         Mount("/app", protect(Starlette(routes=[Route("/class", Thing)]), settings)),
     ]
     app = Starlette(routes=routes)
@@ -154,12 +140,11 @@ def starlette(settings: Settings) -> Iterator[Endpoint]:
 def test_the_handler_receives_zitadels_answer(fastapi: Endpoint) -> None:
     assert fastapi.get("/who").json == {"sub": READER.id, "roles": ["read:messages"]}
     assert fastapi.get("/who", VISITOR.pat).json == {"sub": VISITOR.id, "roles": []}
-    assert fastapi.get("/default").json == READER.id
     assert [fastapi.get("/optional", token).json for token in (READER.pat, None)] == [READER.id, "nobody"]
     assert fastapi.get("/open", None).json == "open"
 
 
-@pytest.mark.parametrize("path", ["/function", "/class", "/mounted/function", "/app/class"])
+@pytest.mark.parametrize("path", ["/function", "/class", "/app/class"])
 def test_a_starlette_endpoint_awaits_it(path: str, starlette: Endpoint) -> None:
     admitted, visitor, nobody = (starlette.get(path, token) for token in (READER.pat, VISITOR.pat, None))
     assert (admitted.status, READER.id in admitted.body.decode()) == (200, True)
@@ -170,13 +155,7 @@ def test_a_starlette_endpoint_awaits_it(path: str, starlette: Endpoint) -> None:
     assert [reply.one("x-signed") for reply in (admitted, visitor, nobody)] == ["own", "own", None]
 
 
-GUARDED = [
-    *("/who", "/default", "/items/7", "/response", "/stream", "/any", "/all", "/twice"),
-    *("/router/a", "/outer/inner/b"),
-]
-
-
-@pytest.mark.parametrize("path", GUARDED)
+@pytest.mark.parametrize("path", ["/who", "/items/7", "/stream", "/router/a"])
 def test_no_handler_runs_for_a_refused_request(path: str, fastapi: Endpoint) -> None:
     for token, status, error in ((None, 401, "unauthorized"), ("unknown", 401, "invalid_token")):
         reply = fastapi.get(path, token)
@@ -190,15 +169,14 @@ def test_no_handler_runs_for_a_refused_request(path: str, fastapi: Endpoint) -> 
     [
         ("/all", READER, "the role admin is missing"),
         ("/any", VISITOR, "one of the roles admin, read:messages is required"),
-        ("/twice", READER, "the role admin is missing"),
-        ("/outer/inner/b", READER, "the role admin is missing"),
+        ("/router/a", READER, "the role admin is missing"),
     ],
 )
 def test_each_role_counts(path: str, user: KnownUser, description: str, fastapi: Endpoint) -> None:
     check_body(fastapi.get(path, user.pat), "insufficient_scope", description=description)
 
 
-@pytest.mark.parametrize(("path", "body"), [("/any", b'"any"'), ("/stream", b"abc"), ("/router/a", b'"in a router"')])
+@pytest.mark.parametrize(("path", "body"), [("/any", b'"any"'), ("/stream", b"abc")])
 def test_who_has_the_role_gets_the_answer(path: str, body: bytes, fastapi: Endpoint) -> None:
     reply = fastapi.get(path)
     assert (reply.status, reply.body) == (200, body)

@@ -11,15 +11,14 @@ from typing import Any, ClassVar
 
 import flask
 import pytest
-from flask import Blueprint, Flask
+from flask import Flask
 from flask.views import MethodView, View
 from werkzeug.exceptions import HTTPException, NotFound
 
 from tests.support.apis import THREADS, Api, asking, running, settings_for
-from tests.support.connection_faults import INACTIVE
 from tests.support.introspector_doubles import Scripted
 from tests.support.rows import CHALLENGE, CHUNKED, FORM, INVALID_REQUEST, INVALID_TOKEN, check_body
-from tests.support.upstream import LOOPBACK, upstream
+from tests.support.upstream import LOOPBACK
 from tests.support.wire import bearer, chunked, converse, request
 from zdemo.authorization import Policy
 from zdemo.config.settings import Settings
@@ -38,7 +37,6 @@ class AsyncFlask(Flask):
 
 PLAIN_VIEWS: dict[str, Callable[[], Any]] = {
     "text": lambda: "text",
-    "response": lambda: flask.Response("made", 202, content_type="text/x-own"),
     "stream": lambda: iter(["a", "b", "c"]),
     "none": lambda: None,
     "aborts": lambda: flask.abort(418),
@@ -92,27 +90,10 @@ def _views(app: Flask) -> None:
     def all_of() -> str:
         return "all"
 
-    @app.get("/stacked")
-    @requires_token
-    @requires_token(role="admin")
-    def stacked() -> str:
-        return "stacked"
-
     @app.get("/raises")
     @requires_token()
     def raises() -> str:
         raise LookupError("the view's own")
-
-    class Thing(MethodView):
-        decorators: ClassVar = [requires_token(role="admin")]
-
-        def get(self) -> str:
-            return "thing"
-
-    app.add_url_rule("/thing", view_func=Thing.as_view("thing"))
-    blueprint = Blueprint("part", __name__, url_prefix="/part")
-    blueprint.get("/text")(requires_token()(lambda: "in a blueprint"))
-    app.register_blueprint(blueprint)
 
 
 def _own_errors(app: Flask) -> None:
@@ -155,8 +136,6 @@ def test_a_view_finds_zitadels_answer(other: Api) -> None:
     ("path", "status", "body"),
     [
         ("/text", 200, b"text"),
-        ("/part/text", 200, b"in a blueprint"),
-        ("/response", 202, b"made"),
         ("/stream", 200, b"abc"),
         ("/async", 200, f'{{"sub":"{READER.id}"}}\n'.encode()),
         ("/plain", 200, b"no parentheses"),
@@ -181,13 +160,7 @@ def test_an_answer_that_depends_on_the_caller_is_not_for_caches(other: Api) -> N
     assert ", ".join(reply.all("vary")) == "Accept-Language, Authorization"
 
 
-GUARDED = [
-    *("/who", "/items/7", "/async", "/none", "/raises", "/aborts", "/stream", "/thing", "/part/text"),
-    *("/plain", "/any", "/all", "/stacked"),
-]
-
-
-@pytest.mark.parametrize("path", GUARDED)
+@pytest.mark.parametrize("path", ["/who", "/items/7", "/raises"])
 def test_no_view_runs_for_a_refused_request(path: str, other: Api) -> None:
     for token, status, challenge, error in (
         (None, 401, CHALLENGE, "unauthorized"),
@@ -201,17 +174,13 @@ def test_no_view_runs_for_a_refused_request(path: str, other: Api) -> None:
         check_body(reply, error)
 
 
-ADMIN = "urn:zitadel:iam:org:project:role:admin"
-BOTH = f"{ADMIN} urn:zitadel:iam:org:project:role:read:messages"
+BOTH = "urn:zitadel:iam:org:project:role:admin urn:zitadel:iam:org:project:role:read:messages"
 
 
 @pytest.mark.parametrize(
     ("path", "user", "scope", "description"),
     [
-        ("/thing", READER, ADMIN, "the role admin is missing"),
-        ("/stacked", READER, ADMIN, "the role admin is missing"),
         ("/all", READER, BOTH, "the role admin is missing"),
-        ("/all", VISITOR, BOTH, "the roles admin, read:messages are missing"),
         ("/any", VISITOR, BOTH, "one of the roles admin, read:messages is required"),
     ],
 )
@@ -235,15 +204,9 @@ WRONG_CALLS: dict[str, tuple[Callable[[], Any], str]] = {
     "a role by position": (lambda: requires_token("read:messages"), 'write @requires_token(role="read:messages")'),  # type: ignore[call-overload]  # the point
     "what could be a token by position": (lambda: requires_token(READER.pat), 'role="ROLE"'),  # type: ignore[call-overload]
     "roles by position": (lambda: requires_token(["a"]), "write @requires_token() above a view"),  # type: ignore[call-overload]
-    "None by position": (lambda: requires_token(None), "write @requires_token() above a view"),  # type: ignore[call-overload]
     "what a route returns": (lambda: requires_token()(None), "write @requires_token() above a view"),  # type: ignore[arg-type]
     "a class": (lambda: requires_token()(MethodView), "decorators = [requires_token()]"),
-    "a class, no parentheses": (lambda: requires_token(MethodView), "decorators = [requires_token()]"),
-    "an empty role": (lambda: requires_token(role=""), 'write role="read:messages"'),
-    "a role from a setting that is missing": (lambda: requires_token(role=None), 'write role="read:messages"'),  # type: ignore[call-overload]
-    "one text for several roles": (lambda: requires_token(any_of="admin"), 'write any_of=["a", "b"]'),
-    "no roles": (lambda: requires_token(all_of=[]), 'write all_of=["a", "b"]'),
-    "two kinds": (lambda: requires_token(role="a", any_of=["b"]), "give one of them"),
+    "a wrong role": (lambda: requires_token(any_of="admin"), 'write any_of=["a", "b"]'),
     "an open class": (lambda: open_route(MethodView), "name its path in open_routes"),
     "an open builtin function": (lambda: open_route(dict.fromkeys), "name its path in open_routes"),
     "an open path as a decorator": (lambda: open_route("/"), "name its path in open_routes"),  # type: ignore[type-var]
@@ -278,7 +241,7 @@ def test_a_wrong_call_is_an_error_that_says_what_to_write(name: str) -> None:
 
 
 SILENT = [
-    *(request(path, FORM, "Content-Length: 10") for path in ("/who", "/items/7", "/stacked")),
+    *(request(path, FORM, "Content-Length: 10") for path in ("/who", "/items/7", "/any")),
     request("/who", "Authorization: Basic YTpi", FORM, CHUNKED),
     request("/who", bearer(READER.pat), FORM, "Content-Length: 10"),
     request("/who", bearer("unknown"), FORM, CHUNKED),
@@ -387,22 +350,3 @@ def test_a_guard_without_protect_is_an_error_that_says_so() -> None:
     app.testing = True
     with pytest.raises(GuardError, match=r"protect\(app\) was not called"):
         app.test_client().get("/x")
-
-
-def test_a_decorated_view_keeps_its_name() -> None:
-    def view() -> str:
-        """Documented."""
-        return ""
-
-    guarded = requires_token()(view)
-    assert (guarded.__name__, guarded.__doc__) == ("view", "Documented.")
-
-
-def test_one_view_on_two_apps_asks_the_zitadel_of_each(settings: Settings) -> None:
-    view = requires_token()(lambda: "in")
-    with upstream(INACTIVE) as up, asking(settings) as client, asking(settings_for(up.url)) as other_client:
-        one, other = protect(Flask("one"), settings, client), protect(Flask("other"), settings, other_client)
-        one.get("/", endpoint="view")(view)
-        other.get("/", endpoint="view")(view)
-        with running(one) as first, running(other) as second:
-            assert [first.get("/").status, second.get("/").status] == [200, 401]
