@@ -4,6 +4,8 @@
 itself writes is accepted. Pure.
 """
 
+from __future__ import annotations  # the readers of fields are found by the names of their types
+
 import hashlib
 import hmac
 import json
