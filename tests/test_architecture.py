@@ -56,7 +56,7 @@ HOMES: dict[str, set[str]] = {
     "prometheus_client": {"server"},
     "granian": {"serving"},
     "setproctitle": {"serving"},
-    "redis": {"introspection.shared.link"},
+    "redis": {"introspection.shared.redis_store"},
     "uwsgidecorators": {"processes.forks"},
     "requests": {"http.transport", "http.deadline", "http.failures"},
     "urllib3": {"http.transport", "http.deadline", "http.failures"},

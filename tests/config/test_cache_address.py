@@ -6,7 +6,7 @@ import pytest
 
 from tests.config.test_settings import GOOD
 from tests.support import processes
-from zdemo.config.cache_address import CacheAddress, cache_address
+from zdemo.config.cache_address import cache_url, shown_address
 from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError
 
@@ -14,27 +14,19 @@ PASSWORD = "Secret-of-the-store-5"
 
 
 @pytest.mark.parametrize(
-    ("url", "address", "shown"),
+    ("url", "shown"),
     [
-        ("redis://localhost", CacheAddress(host="localhost"), "localhost:6379"),
-        ("redis://cache.internal:6380/3", CacheAddress(host="cache.internal", port=6380, database=3), None),
-        ("redis://[::1]:6380", CacheAddress(host="::1", port=6380), "[::1]:6380"),
-        ("redis://:p%40ss@h", CacheAddress(host="h", password="p@ss"), "h:6379"),
-        ("rediss://me:secret@h/", CacheAddress(host="h", tls=True, username="me", password="secret"), "h:6379"),
-        ("rediss://h?ssl_ca_certs=/ca.pem", CacheAddress(host="h", tls=True, ca_file="/ca.pem"), None),
-        (
-            "rediss://h?ssl_certfile=c.pem&ssl_keyfile=k.pem",
-            CacheAddress(host="h", tls=True, certificate_file="c.pem", key_file="k.pem"),
-            None,
-        ),
-        ("unix:///run/redis.sock", CacheAddress(path="/run/redis.sock"), "/run/redis.sock"),
-        ("unix://:secret@/run/r%20s?db=2", CacheAddress(path="/run/r s", password="secret", database=2), "/run/r s"),
+        ("redis://localhost", "localhost:6379"),
+        ("redis://cache.internal:6380/3", "cache.internal:6380"),
+        ("redis://[::1]:6380", "[::1]:6380"),
+        ("rediss://me:secret@h/", "h:6379"),
+        ("unix:///run/redis.sock", "/run/redis.sock"),
+        ("unix://:secret@/run/r%20s?db=2", "/run/r s"),
     ],
 )
-def test_the_address_is_read(url: str, address: CacheAddress, shown: str | None) -> None:
-    assert cache_address(url) == address
-    assert shown in (None, cache_address(url).shown)
-    assert "secret" not in repr(address)
+def test_the_address_is_shown_without_a_password(url: str, shown: str) -> None:
+    assert cache_url(url) == url
+    assert shown_address(url) == shown
 
 
 @pytest.mark.parametrize(
@@ -101,4 +93,4 @@ def test_without_the_package_the_setting_is_refused_and_nothing_else_changes() -
     said = "ZDEMO_CACHE_URL needs the package redis, which is not installed | pip install redis"
     first, second, loaded = processes.run_python(WITHOUT_PACKAGE).splitlines()
     assert [first, second] == [said, said]
-    assert loaded == "['zdemo.introspection.shared.build']"
+    assert loaded == "[]"

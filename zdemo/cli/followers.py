@@ -42,7 +42,7 @@ def make_apis_forget(environment: Environment, api: Settings | None, user_id: st
 
 def _published(api: Settings, user_id: str) -> bool:
     """Tell the APIs that share the store; return whether that worked."""
-    from zdemo.introspection.shared.build import shared_answers  # here, since most people have no store
+    from zdemo.introspection.shared import shared_answers  # here, since most people have no store
 
     with suppress(SettingsError), closing(shared_answers(api)) as answers:
         return answers.publish_forget(Forget(user_id=user_id))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zdemo.cli.env_file import emulator_env_file, with_emulator_settings, with_env_file
 from zdemo.cli.layout import continued, table, with_remark
 from zdemo.cli.screen import Screen
-from zdemo.config.cache_address import cache_address
+from zdemo.config.cache_address import shown_address
 from zdemo.config.env_file import DEFAULT, steps_with_env_file
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.settings import API_URL, DEFAULT_API_URL, Settings
@@ -24,7 +24,7 @@ from zdemo.investigation import investigate_with, random_token
 from zdemo.serving.loopback import names_loopback
 
 if TYPE_CHECKING:
-    from zdemo.introspection.shared.state import SharedState
+    from zdemo.introspection.shared.redis_store import SharedState
 
 ACCEPTED, LATE = "credentials accepted", "no answer yet"
 MOMENT_SECONDS = 0.5  # that the start waits for ZITADEL; then the API starts, and the verdict follows
@@ -151,7 +151,7 @@ def _state_of_store(settings: Settings) -> SharedState | None:
     """Return whether the store works; ``None`` if it is not used."""
     if not (settings.cache_url and settings.cache_ttl_seconds):
         return None
-    from zdemo.introspection.shared.build import shared_answers  # here, since most APIs have no store
+    from zdemo.introspection.shared import shared_answers  # here, since most APIs have no store
 
     with closing(shared_answers(settings)) as answers:
         return answers.tried(random_token())
@@ -162,7 +162,7 @@ def _cache(settings: Settings) -> str:
     url, ttl = settings.cache_url, settings.cache_ttl_seconds
     if not ttl:
         return "no cache: the store is not used" if url else "no cache"
-    return f"cache {ttl:g} s, shared at {cache_address(url).shown}" if url else f"cache {ttl:g} s"
+    return f"cache {ttl:g} s, shared at {shown_address(url)}" if url else f"cache {ttl:g} s"
 
 
 def _steps(environment: Environment, place: ServeAddress, width: int) -> Iterator[str]:

@@ -32,15 +32,4 @@ def _writable(context: DoctorContext) -> Result:
     return passed("the store takes what this API writes", brief="takes answers")
 
 
-@check("cache.dated", "ZITADEL's answers have the Date that shared answers need", "cache.reachable", "client.accepted")
-def _dated(context: DoctorContext) -> Result:
-    if (answer := context.investigation.answer) is None:
-        return skipped("ZITADEL did not answer the introspection")
-    if answer.date is None:
-        from zdemo.introspection.shared.state import UNDATED  # here, because it needs the package redis
-
-        return failed(UNDATED.reason, UNDATED.hint)
-    return passed("ZITADEL's answers have a Date")
-
-
-CHECKS = (_reachable, _writable, _dated)
+CHECKS = (_reachable, _writable)

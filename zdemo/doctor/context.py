@@ -34,7 +34,7 @@ from zdemo.management.model import Application
 from zdemo.management.resources import find_application
 
 if TYPE_CHECKING:
-    from zdemo.introspection.shared.state import SharedState  # it needs the package redis
+    from zdemo.introspection.shared.redis_store import SharedState  # it needs the package redis
 
 MOST_SECONDS = 14.0  # in all; 15 are promised
 LONGEST_STEP_SECONDS = 4.0  # for one request: three of them in a row leave time for the rest
@@ -208,7 +208,7 @@ class DoctorContext:
     def store(self) -> SharedState:
         """Whether the store that workers share works; only for checks that build on its address."""
         assert self.settings is not None  # noqa: S101  # as said above
-        from zdemo.introspection.shared.build import shared_answers  # here, since most APIs have no store
+        from zdemo.introspection.shared import shared_answers  # here, since most APIs have no store
 
         with closing(shared_answers(self.settings)) as answers:
             return answers.tried(random_token())

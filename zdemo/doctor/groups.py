@@ -53,7 +53,6 @@ VERDICTS = {  # of a check that failed or warned, where its result has no words 
     "admin.rights": "not enough permissions",
     "cache.reachable": "the store cannot be used",
     "cache.writable": "the store takes no answers",
-    "cache.dated": "ZITADEL's answers have no Date",
     "api.reachable": "does not answer",
     "api.identity": "does not answer as zdemo serve does",
     "api.agrees": "disagrees with ZITADEL",

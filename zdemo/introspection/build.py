@@ -85,9 +85,9 @@ def build_introspector(
     client = IntrospectionClient(settings, connections=limits.flights, timeout_seconds=seconds)
     shared = None
     if settings.cache_url and settings.cache_ttl_seconds:
-        from zdemo.introspection.shared.build import shared_answers  # here, because most APIs have no store
+        from zdemo.introspection.shared import shared_answers  # here, because most APIs have no store
 
-        shared = shared_answers(settings, connections=limits.flights, counters=counters)
+        shared = shared_answers(settings, counters=counters)
     return protected(
         client,
         settings,
@@ -137,7 +137,7 @@ def protected(  # noqa: PLR0913  # limits, clocks and collaborators, each given 
         client, flights=flights, timeout_seconds=settings.timeout_seconds, within=within, counters=counters, clock=clock
     )
     if shared:
-        from zdemo.introspection.shared.introspector import SharedIntrospector  # here, as above
+        from zdemo.introspection.shared.answers import SharedIntrospector  # here, as above
 
         inner = SharedIntrospector(guarded, shared, timeout_seconds=settings.timeout_seconds, clock=clock)
     return CachingIntrospector(

@@ -183,11 +183,10 @@ class CachingIntrospector:
             self.shared.note(order)
         return self._drop(order)
 
-    def _obey(self, order: Forget) -> None:
+    def _obey(self, order: Forget, why: str) -> None:
         """Carry out an order of the store. A line for each that drops an answer is no flood: each answer had one."""
         if count := self._drop(order):
-            loss = "because the store may have lost its data, or orders to forget"
-            log.info("%s, %s", order.outcome(count), loss if order.is_loss else "as an order in the store says")
+            log.info("%s, %s", order.outcome(count), why)
 
     def _drop(self, order: Forget) -> int:
         with self._lock:

@@ -2,7 +2,6 @@
 
 import base64
 import time
-from dataclasses import replace
 from urllib.parse import quote_plus
 
 from zdemo.config.settings import Settings
@@ -66,7 +65,7 @@ class IntrospectionClient:
                 answer = self._ask_watched(token, request, timeout_seconds)
         except ConnectionFailed as failure:
             raise introspection_error(failure) from failure
-        return replace(read_answer(answer, with_key=self._assertion is not None), dated_at=answer.date)
+        return read_answer(answer, with_key=self._assertion is not None)
 
     def _ask_watched(self, token: str, request: Watched, timeout_seconds: float | None) -> Response:
         began = time.perf_counter()

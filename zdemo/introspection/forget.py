@@ -16,15 +16,12 @@ HASH_BYTES = 32
 @dataclass(frozen=True, kw_only=True)
 class Forget:
     """What to forget; exactly one of the first three is set. It holds the token's SHA-256, never the token.
-
-    ``is_loss`` marks an order to forget everything that nobody gave: a worker made it because others may be lost.
     Raises ValueError.
     """
 
     user_id: str | None = None
     token_hash: bytes | None = None
     everything: bool = False
-    is_loss: bool = False
 
     def __post_init__(self) -> None:
         if (self.user_id is not None) + (self.token_hash is not None) + (self.everything is True) != 1:
@@ -57,7 +54,7 @@ class Forget:
             return {"user_id": self.user_id}
         if self.token_hash is not None:
             return {"token_hash": self.token_hash.hex()}
-        return {"everything": True, "is_loss": True} if self.is_loss else {"everything": True}
+        return {"everything": True}
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Forget:
@@ -69,9 +66,4 @@ class Forget:
                 return cls(token_hash=bytes.fromhex(digits))
             case {"everything": True, **others} if not others:
                 return cls(everything=True)
-            case {"everything": True, "is_loss": True, **others} if not others:
-                return LOSS
         raise ValueError("not an order to forget")
-
-
-LOSS = Forget(everything=True, is_loss=True)

@@ -38,7 +38,6 @@ class Introspection:
     """An introspection answer with all deciding claims of the right type. Times are epoch seconds.
 
     Only ``asked_at`` is on the running clock (``zdemo.introspection.clock``): when the question was sent, if known.
-    ``dated_at`` is the ``Date`` of ZITADEL's response.
     """
 
     active: bool
@@ -48,7 +47,6 @@ class Introspection:
     audience: tuple[str, ...] = ()
     source: Source = field(default=Source.ASKED, compare=False)
     asked_at: float | None = field(default=None, compare=False)
-    dated_at: float | None = field(default=None, compare=False)
 
     def as_from(self, source: Source) -> Introspection:
         """Return the same answer for a request that came to it in another way."""

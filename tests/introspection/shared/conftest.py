@@ -1,12 +1,18 @@
-"""Two workers that share the ``store`` of a test module, which is empty at first."""
+"""Two workers that share a store, which is empty at first: a Redis, and a Valkey if that is installed too."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, programs, redis_server
 from tests.support.sharing import Worker, worker
+
+
+@pytest.fixture(scope="module", params=programs() or ["none"])
+def store(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    with redis_server(program=None if request.param == "none" else request.param) as server:
+        yield server
 
 
 @pytest.fixture

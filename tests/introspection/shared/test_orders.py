@@ -1,7 +1,6 @@
-"""Orders to forget, through a real store: nobody believes or stores an answer from before the order."""
+"""Orders to forget, through a real store: nobody believes or keeps an answer from before the order."""
 
 import logging
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -9,76 +8,56 @@ from typing import Any
 
 import pytest
 
-from tests.support.apis import settings_for
 from tests.support.introspector_doubles import ACTIVE, INACTIVE
-from tests.support.redis_server import RedisServer, redis_server
-from tests.support.sharing import A_TOKEN, TIMEOUT, TTL, Clocks, Worker, worker
+from tests.support.redis_server import RedisServer
+from tests.support.sharing import A_TOKEN, SETTINGS, TIMEOUT, TTL, Worker, worker
 from tests.support.waiting import eventually
 from zdemo.introspection.bulkhead import Bulkhead
 from zdemo.introspection.cache import CachingIntrospector
-from zdemo.introspection.forget import LOSS, Forget
+from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspection, Source
 from zdemo.introspection.pacer import Pacer
-from zdemo.introspection.shared.order_feed import LATE_SECONDS, LOSS_SECONDS
-from zdemo.introspection.shared.orders import MOST_ORDERS, MOST_SEEN, ReceivedOrders
-from zdemo.introspection.shared.redis_store import MOST_ORDERS as MOST_STORED
-from zdemo.introspection.shared.state import PERMISSIONS
+from zdemo.introspection.shared.orders import CUT_OFF, EVERYTHING, GIVEN, MOST_ORDERS
+from zdemo.introspection.shared.redis_store import PERMISSIONS
 
 SHARED, ASKED = Source.SHARED, Source.ASKED
 OF_USER = Forget(user_id="1")
-EVERYTHING = Forget(everything=True)
 ORDERS = [OF_USER, Forget.naming(token=A_TOKEN), EVERYTHING]
 OF_OTHERS = [Forget(user_id="2"), Forget.naming(token="another")]
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        yield server
-
-
-def received(by: Worker) -> list[Forget]:
-    orders: list[Forget] = []
-    by.answers.subscribe(orders.append)
+def received(by: Worker) -> list[tuple[Forget, str]]:
+    orders: list[tuple[Forget, str]] = []
+    by.answers.subscribe(lambda order, why: orders.append((order, why)))
     return orders
+
+
+def cut_off(store: RedisServer) -> None:
+    """Close the connections of all clients, when one of them listens."""
+
+    def listing() -> str:
+        with closing(store.client()) as client:
+            return repr(client.client_list(_type="normal")).replace("'cmd': '", "cmd=")
+
+    eventually("a worker listens", lambda: "cmd=xread" in listing())
+    store.run("CLIENT", "KILL", "TYPE", "normal")
 
 
 def sealed_orders(store: RedisServer, key: bytes) -> list[bytes]:
     with closing(store.client()) as client:
         entries: Any = client.xrange(key)
-        return [fields[b"order"] for _, fields in entries if b"order" in fields]
+        return [fields[b"order"] for _, fields in entries]
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
-def test_a_stored_answer_is_not_believed_after_an_order_about_it_also_if_it_is_put_back(
+def test_a_stored_answer_is_not_believed_after_an_order_about_it(
     one: Worker, other: Worker, store: RedisServer, stack: ExitStack, order: Forget
 ) -> None:
     one.ask()
     assert other.ask().source is SHARED
-    [key] = store.keys("answer")
-    value = store.run("GET", key)
-    assert isinstance(value, bytes)
     assert one.answers.publish_forget(order)
-    assert (store.keys("answer") == []) == (order.token_hash is not None)
-    store.run("SET", key, value)
     new = stack.enter_context(worker(store.url))
     assert [each.ask().source for each in (new, other, one)] == [ASKED, SHARED, SHARED]
-
-
-@pytest.mark.parametrize("order", ORDERS, ids=str)
-def test_a_user_of_the_store_needs_the_documented_permissions_only(
-    store: RedisServer, stack: ExitStack, order: Forget
-) -> None:
-    store.run("ACL", "SETUSER", "least", "on", ">password", *PERMISSIONS.split())
-    url = store.url.replace("redis://", "redis://least:password@")
-    one, other = (stack.enter_context(worker(url)) for _ in range(2))
-    assert [each.ask().source for each in (one, other)] == [ASKED, SHARED]
-    orders = received(other)
-    assert one.answers.publish_forget(order)
-    eventually("the order has come", lambda: orders == [order])
-    assert [each.answers.counters.shared_failures for each in (one, other)] == [0, 0]
-    documented = (Path(__file__).parents[3] / "docs/performance.md").read_text(encoding="utf-8")
-    assert PERMISSIONS in " ".join(documented.split())
 
 
 @pytest.mark.parametrize("order", OF_OTHERS, ids=str)
@@ -89,12 +68,9 @@ def test_an_order_about_others_changes_nothing(one: Worker, other: Worker, order
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
-def test_an_answer_that_was_on_its_way_is_not_stored(
-    one: Worker, other: Worker, store: RedisServer, order: Forget
-) -> None:
-    one.zitadel.meanwhile = lambda: other.answers.publish_forget(order)
+def test_an_answer_that_was_on_its_way_is_not_believed(one: Worker, other: Worker, order: Forget) -> None:
+    one.meanwhile = lambda: other.answers.publish_forget(order)
     one.ask()
-    assert store.keys("answer") == []
     assert other.ask().source is ASKED
 
 
@@ -103,67 +79,67 @@ def test_an_order_that_only_this_worker_knows_holds_too(one: Worker, other: Work
     one.ask()
     other.answers.note(OF_USER)
     assert other.ask().source is ASKED
-    other.zitadel.meanwhile = lambda: other.answers.note(OF_USER)
+    other.meanwhile = lambda: other.answers.note(OF_USER)
     other.ask("another")
     assert one.ask("another").source is ASKED
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
-def test_workers_hear_an_order_without_a_request(one: Worker, other: Worker, order: Forget) -> None:
-    orders = received(other)
-    other.ask("something else")
-    one.answers.publish_forget(order)
-    eventually("the order has come", lambda: orders == [order])
-
-
-def test_an_order_reaches_a_worker_that_was_cut_off(one: Worker, other: Worker, store: RedisServer) -> None:
-    other.ask("something else")
-    orders = received(other)
-    store.run("CLIENT", "KILL", "TYPE", "normal")
-    one.answers.publish_forget(OF_USER)
-    eventually("the order has come", lambda: orders == [OF_USER])
-
-
-def test_who_has_missed_more_than_are_kept_forgets_everything(one: Worker, other: Worker, store: RedisServer) -> None:
-    other.ask()
-    orders = received(other)
-    with store.stopped():
-        other.answers.close()  # it hears nothing from now on
-    for number in range(MOST_STORED + 1):
-        one.answers.publish_forget(Forget(user_id=f"user {number}"))
-    other.ask("something else")
-    assert orders[-1] == LOSS
-
-
-@pytest.mark.parametrize("before", [[], [OF_OTHERS[0]]], ids=["the first order", "a later order"])
-def test_an_order_that_the_store_has_lost_with_its_data_holds(
-    one: Worker, other: Worker, store: RedisServer, before: list[Forget]
+def test_workers_hear_an_order_without_a_request_and_need_the_documented_permissions_only(
+    store: RedisServer, stack: ExitStack, order: Forget
 ) -> None:
-    for order in before:
-        one.answers.publish_forget(order)
+    store.run("ACL", "SETUSER", "least", "on", ">password", *PERMISSIONS.split())
+    url = store.url.replace("redis://", "redis://least:password@")
+    one, other = (stack.enter_context(worker(url)) for _ in range(2))
+    assert [each.ask().source for each in (one, other)] == [ASKED, SHARED]
+    orders = received(other)
+    assert one.answers.publish_forget(order)
+    eventually("the order has come", lambda: orders == [(order, GIVEN)])
+    assert [each.answers.counters.shared_failures for each in (one, other)] == [0, 0]
+    documented = (Path(__file__).parents[3] / "docs/performance.md").read_text(encoding="utf-8")
+    assert PERMISSIONS in " ".join(documented.split())
+
+
+def test_a_worker_that_was_cut_off_forgets_everything(one: Worker, other: Worker, store: RedisServer) -> None:
     other.ask()
     orders = received(other)
-    other.answers.close()  # it hears nothing from now on
-    assert one.answers.publish_forget(OF_USER)
-    store.run("FLUSHALL")
+    cut_off(store)
+    eventually("it has forgotten", lambda: orders[:1] == [(EVERYTHING, CUT_OFF)])
     assert other.ask().source is ASKED
-    assert orders == [LOSS]
+    one.answers.publish_forget(OF_USER)
+    eventually("it listens again", lambda: orders[-1] == (OF_USER, GIVEN))
+
+
+def test_who_has_missed_as_many_as_are_kept_forgets_everything(one: Worker, store: RedisServer) -> None:
+    one.answers.publish_forget(Forget(user_id="2"))
+    [key] = store.keys("orders")
+    with closing(store.client()) as client, client.pipeline() as pipe:
+        for _ in range(MOST_ORDERS):
+            pipe.xadd(key, {"order": b"x"})
+        pipe.execute()
+    orders = received(one)
+    one.ask()
+    assert orders[0] == (EVERYTHING, CUT_OFF)
+
+
+def test_a_store_that_has_lost_its_data_is_used_again(one: Worker, other: Worker, store: RedisServer) -> None:
+    for each in (one, other):
+        each.ask()
+    store.run("FLUSHALL")
+    assert [each.ask().source for each in (one, other)] == [ASKED, SHARED]
+    orders = received(other)
+    one.answers.publish_forget(OF_USER)
+    eventually("the order has come", lambda: orders == [(OF_USER, GIVEN)])
 
 
 @pytest.mark.parametrize(
-    ("order", "reason"),
-    [
-        (LOSS, "because the store may have lost its data, or orders to forget"),
-        (EVERYTHING, "as an order in the store says"),
-    ],
-    ids=["a loss", "an order"],
+    ("order", "why"), [(None, CUT_OFF), (EVERYTHING, GIVEN)], ids=["a lost connection", "an order"]
 )
-def test_the_log_tells_a_loss_from_an_order_that_somebody_gave(
-    one: Worker, other: Worker, caplog: pytest.LogCaptureFixture, order: Forget, reason: str
+def test_the_log_tells_a_lost_connection_from_an_order_that_somebody_gave(
+    one: Worker, other: Worker, store: RedisServer, caplog: pytest.LogCaptureFixture, order: Forget | None, why: str
 ) -> None:
-    caplog.set_level(logging.INFO)
     cache = CachingIntrospector(
-        other.introspector,
+        other,
         ttl_seconds=TTL,
         size=1,
         timeout_seconds=TIMEOUT,
@@ -171,139 +147,65 @@ def test_the_log_tells_a_loss_from_an_order_that_somebody_gave(
         pacer=Pacer(1),
         shared=other.answers,
     )
+    other.ask("to listen")
     cache.introspect(A_TOKEN)
-    one.answers.publish_forget(order)
-    eventually("the log says why", lambda: caplog.messages)
-    assert caplog.messages == [f"forgot 1 answer: all that there were, {reason}"]
+    caplog.set_level(logging.INFO, "zdemo.introspection.cache")
+    if order:
+        one.answers.publish_forget(order)
+    else:
+        cut_off(store)
+    said = f"forgot 1 answer: all that there were, {why}"
+    eventually("the log says why", lambda: caplog.messages, lambda messages: said in messages)
 
 
-def test_a_store_that_has_lost_its_data_is_used_again(one: Worker, other: Worker, store: RedisServer) -> None:
-    for each in (one, other):
-        each.ask()
-        each.answers.close()  # it tells nobody
-    store.run("FLUSHALL")
-    assert [each.ask().source for each in (one, other)] == [ASKED, ASKED]
-    for each in (one, other):
-        each.clocks.pass_time(1)  # the loss and the next answer are apart, also where a look at the store takes long
-    assert [each.ask().source for each in (one, other)] == [ASKED, SHARED]
-
-
-def test_an_older_copy_of_the_store_brings_no_answer_back(
-    one: Worker, other: Worker, store: RedisServer, stack: ExitStack
-) -> None:
-    one.ask()
-    other.ask()
-    orders = received(other)
-    [key] = store.keys("orders")
-    copy = store.run("DUMP", key)
-    assert isinstance(copy, bytes)
-    assert one.answers.publish_forget(OF_USER)
-    eventually("the order has come", lambda: orders == [OF_USER])
-    store.run("RESTORE", key, 0, copy, "REPLACE")
-    eventually("those who start later are told", lambda: sealed_orders(store, key))
-    assert store.keys("answer")
-    assert [each.ask().source for each in (stack.enter_context(worker(store.url)), other)] == [ASKED, SHARED]
-
-
-def test_a_store_that_feigns_losses_makes_workers_forget_everything_once_in_a_while(
-    other: Worker, store: RedisServer
-) -> None:
-    other.ask()
-    orders = received(other)
-    other.answers.close()  # only its requests look
-    for _ in range(5):
-        store.run("DEL", *store.keys("orders"))
-        assert other.ask().source is ASKED
-    assert orders == [LOSS]
-    other.clocks.pass_time(LOSS_SECONDS)
-    other.ask()
-    assert orders == [LOSS] * 2
-
-
-def test_an_order_that_comes_late_makes_a_worker_forget_everything(one: Worker, other: Worker) -> None:
-    """It was kept back, or written again."""
-    other.ask()
-    orders = received(other)
-    other.answers.close()  # it hears nothing from now on
-    one.answers.publish_forget(OF_USER)
-    other.clocks.pass_time(2 * LATE_SECONDS)
-    assert other.ask().source is ASKED
-    assert orders == [LOSS]
-
-
-def test_an_order_that_was_given_after_the_stores_clock_was_set_back_holds(
-    other: Worker, store: RedisServer, stack: ExitStack
-) -> None:
-    other.ask()
-    orders = received(other)
-    role_command = stack.enter_context(worker(store.url, Clocks(store=-TTL / 2)))
-    role_command.answers.publish_forget(OF_USER)
-    eventually("the order has come", lambda: orders == [LOSS])
-    assert other.ask().source is ASKED
-
-
-@pytest.mark.parametrize("again", ["the same", "of another application", "garbage", "not an order"])
+@pytest.mark.parametrize("kind", ["of another application", "garbage", "not an order"])
 def test_what_others_write_among_the_orders_is_not_followed(
-    one: Worker, other: Worker, store: RedisServer, stack: ExitStack, again: str
+    one: Worker, other: Worker, store: RedisServer, stack: ExitStack, kind: str
 ) -> None:
     other.ask()
     orders = received(other)
-    one.answers.publish_forget(OF_USER)
-    eventually("the order has come", lambda: orders == [OF_USER])
+    one.answers.publish_forget(Forget(user_id="2"))
     [key] = store.keys("orders")
-    sealed = sealed_orders(store, key)[0]
-    if again == "of another application":
-        settings = replace(settings_for("https://acme.example"), client_secret="another")
-        stack.enter_context(worker(store.url, settings=settings)).answers.publish_forget(Forget(everything=True))
+    value = b"garbage"
+    if kind == "of another application":
+        stranger = stack.enter_context(worker(store.url, settings=replace(SETTINGS, client_secret="another")))
+        stranger.answers.publish_forget(EVERYTHING)
         [theirs] = set(store.keys("orders")) - {key}
-        sealed = sealed_orders(store, theirs)[0]
-    value = b"garbage" if again == "garbage" else sealed
-    store.run("XADD", key, "*", "other" if again == "not an order" else "order", value)
-    assert one.ask("another").source is ASKED
-    assert other.ask("another").source is SHARED
-    assert orders == [OF_USER]
+        value = sealed_orders(store, theirs)[0]
+    store.run("XADD", key, "*", "other" if kind == "not an order" else "order", value)
+    assert one.ask().source is SHARED
+    assert [order for order, _ in orders] == [Forget(user_id="2")]
 
 
-def test_a_list_of_orders_that_is_something_else_is_replaced(one: Worker, other: Worker, store: RedisServer) -> None:
-    one.ask()
-    one.answers.publish_forget(OF_USER)
-    [key] = store.keys("orders")
-    store.run("SET", key, "garbage")
-    assert one.answers.publish_forget(OF_USER)
-    assert store.run("TYPE", key) == b"stream"
-    assert other.ask().source is ASKED
-
-
-def test_an_order_that_is_written_again_is_not_new_also_after_many_others() -> None:
-    orders = ReceivedOrders(keep_seconds=TTL)
-    assert all(orders.is_new(b"%d" % number, 0) for number in range(MOST_SEEN - 1))
-    assert not orders.is_new(b"0", TTL)
-
-
-def test_too_many_orders_become_one_to_forget_everything_from_before() -> None:
-    orders = ReceivedOrders(keep_seconds=TTL)
+def test_too_many_orders_become_one_to_forget_everything_from_before(one: Worker) -> None:
+    began = one.now()
     for number in range(MOST_ORDERS + 1):
-        orders.add(Forget(user_id=f"user {number}"), float(number) / MOST_ORDERS)
-    assert orders.forgot(ACTIVE, b"", asked_at=0.4, asked_at_stored=0)
-    assert not orders.forgot(ACTIVE, b"", asked_at=0.6, asked_at_stored=0)
+        one.ahead = 10 * number / MOST_ORDERS
+        one.answers.note(Forget(user_id=f"user {number}"))
+    forgot = one.answers.orders.forgot
+    assert forgot(ACTIVE, b"", asked_at=began + 4, asked_at_stored=0)
+    assert not forgot(ACTIVE, b"", asked_at=began + 9, asked_at_stored=0)
 
 
 @pytest.mark.parametrize(
-    ("order", "answer", "asked_at", "asked_at_stored", "forgotten"),
+    ("order", "answer", "seconds_after", "forgotten"),
     [
-        (OF_USER, ACTIVE, 10.0, 99.0, True),
-        (OF_USER, ACTIVE, 10.1, 0.0, False),
-        (Forget(user_id="2"), ACTIVE, 9.0, 0.0, False),
-        (Forget(user_id="2"), INACTIVE, 9.0, 0.0, True),
+        (OF_USER, ACTIVE, -1.0, True),
+        (OF_USER, ACTIVE, TTL, False),
+        (Forget(user_id="2"), ACTIVE, -1.0, False),
+        (Forget(user_id="2"), INACTIVE, -1.0, True),
     ],
 )
 @pytest.mark.parametrize("by_store", [False, True])
 def test_an_order_counts_for_answers_from_before_it_and_inactive_ones_may_be_about_anybody(
-    order: Forget, answer: Introspection, asked_at: float, asked_at_stored: float, forgotten: bool, by_store: bool
+    one: Worker, order: Forget, answer: Introspection, seconds_after: float, forgotten: bool, by_store: bool
 ) -> None:
-    orders = ReceivedOrders(keep_seconds=TTL)
-    orders.add(order, 99.0 if by_store else 10.0, 10.0 if by_store else None)
-    mine, stores = (asked_at_stored, asked_at) if by_store else (asked_at, asked_at_stored)
-    assert orders.forgot(answer, b"", asked_at=mine, asked_at_stored=stores) == forgotten
-    orders.add(Forget(user_id="3"), 100 + TTL)
-    assert not orders.forgot(ACTIVE, b"", asked_at=0, asked_at_stored=0), "the first is not kept any more"
+    asked_at, asked_at_stored = one.now() + seconds_after, 1000 + seconds_after
+    one.answers.note(order, 1000.0 if by_store else None)
+    one.ahead = TTL
+    times = (1e12, asked_at_stored) if by_store else (asked_at, 1e12)
+    forgot = one.answers.orders.forgot
+    assert forgot(answer, b"", asked_at=times[0], asked_at_stored=times[1]) == forgotten
+    one.ahead = 3 * TTL
+    one.answers.note(Forget(user_id="3"))
+    assert not forgot(ACTIVE, b"", asked_at=0, asked_at_stored=0), "the first is not kept any more"

@@ -1,62 +1,79 @@
-"""The answers in the store, and which of them count. The store makes introspections rarer, and decides nothing.
+"""The answers in the store, and the introspector that shares them: one worker asks ZITADEL, the others get its answer.
 
-An answer from it counts if it opens with this application's credentials, was sealed for this token, and is younger than
-the TTL. Its age is the store's time now minus the store's time when the question was sent, so no other machine's clock
-matters. The store's clock is not trusted either:
+The store makes introspections rarer, and decides nothing. An answer from it counts if it opens with this application's
+credentials, was sealed for this token, is younger than the TTL, and no order to forget came since. Its age counts from
+just before the question was sent. Two clocks measure it, and the older age counts: the store's, so that it does not
+matter what the clocks of the machines show, and the machines' own, so that a store that lies about the time cannot keep
+an answer in use.
 
-* it counts as if it had never been set back, measured by this machine's running clock;
-* the answer holds ZITADEL's ``Date``. If that is older than the TTL and some seconds, by what ZITADEL itself has told
-  this worker since, the answer is not used. Until ZITADEL has told it, this machine's wall clock stands in.
-
-So an attacker who controls the store can keep an answer in use for some seconds beyond the TTL, and can make the store
-useless.
+The worker that asks has a lease in the store. The others look again and again, at growing intervals. They take over
+when the lease ends, and ask for themselves when they have waited for as long as a lease lasts. So whatever the store
+says, most of the time is left for ZITADEL.
 """
 
-import logging
-import os
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from hashlib import sha1, sha256
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any, Protocol
 
 from zdemo.introspection.clock import running_clock
-from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import LONGEST_INACTIVE_SECONDS, Introspection, Source
-from zdemo.introspection.shared.carried_clock import CarriedClock
-from zdemo.introspection.shared.guarded_store import GuardedStore
-from zdemo.introspection.shared.order_feed import LISTEN_SECONDS, OrderFeed
-from zdemo.introspection.shared.redis_store import Look, Names, RedisStore
-from zdemo.introspection.shared.sealing import Sealer, StoredAnswer, Unbelievable
-from zdemo.introspection.shared.state import UNDATED, SharedState
-from zdemo.processes.forks import renewed_after_fork
+from zdemo.introspection.shared.orders import LISTEN_SECONDS, OrderFeed
+from zdemo.introspection.shared.redis_store import RedisStore, SharedState
+from zdemo.introspection.shared.sealing import Sealer, Unbelievable
 
-log = logging.getLogger(__name__)
-
-DATE_SECONDS = 5.0  # how much the clocks of ZITADEL's servers may differ
-WALL_SECONDS = 30.0  # how much this machine's clock may be ahead of ZITADEL's before ZITADEL has told the time
-SET_BACK_SECONDS = 1.0  # of the store's clock, that are worth a word
+LATE_SECONDS = 5.0  # how much longer than the TTL orders are remembered
 TRIAL_SECONDS = 1.0  # for a lease, if it is not given back
-OWNER_BYTES = 16
+LONGEST_LEASE_SECONDS = 1.5  # ZITADEL takes up to 1.36 s under load (p99)
+LEASE_SHARE = 0.3  # of the timeout
+FIRST_PAUSE_SECONDS = 0.002
+LONGEST_PAUSE_SECONDS = 0.025
+PAUSE_GROWTH = 1.25
 
 
 @dataclass(kw_only=True)
 class Question:
-    """A request's question to the store about one token. ``rejected`` is the SHA-1 of a value that was not believed."""
+    """A request's question to the store about one token. ``rejected``: a value was not believed."""
 
     token_hash: bytes
     name: str
-    names: Names
-    owner: bytes = field(default_factory=lambda: os.urandom(OWNER_BYTES).hex().encode())
-    rejected: str = ""
+    rejected: bool = False
+
+    @property
+    def answer_key(self) -> str:
+        """Where the answer stands."""
+        return f"zdemo:2:answer:{self.name}"
+
+    @property
+    def lease_key(self) -> str:
+        """Where the lease of the worker that asks ZITADEL stands."""
+        return f"zdemo:2:lease:{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What the store says about a token, with the answer if it is believed.
+
+    The question was sent at ``sent_at`` (running clock), or ``sent_at_wall`` (epoch seconds), when the store's clock
+    showed ``now`` or less. Until ``lease_until``, this worker has the lease.
+    """
+
+    sent_at: float
+    sent_at_wall: float
+    now: float
+    answer: Introspection | None
+    lease_until: float = 0.0
 
 
 class SharedAnswers:
     """The answers in a store, as far as they can be believed. Thread-safe; it starts a thread at its first use."""
 
-    @renewed_after_fork
     def __init__(
         self,
-        store: GuardedStore,
+        store: RedisStore,
         sealer: Sealer,
         *,
         ttl_seconds: float,
@@ -68,95 +85,70 @@ class SharedAnswers:
         self._sealer = sealer
         self._ttl_seconds = ttl_seconds
         self._clock = clock
-        self._store_clock = CarriedClock()
-        self._zitadel_clock = CarriedClock()
-        self._zitadel_clock.set(wall_clock() - WALL_SECONDS, clock())
-        self._orders = OrderFeed(
-            store,
-            sealer,
-            ttl_seconds=ttl_seconds,
-            listen_seconds=listen_seconds,
-            store_clock=self._store_clock,
-            clock=clock,
+        self._wall_clock = wall_clock
+        self.orders = OrderFeed(
+            store, sealer, keep_seconds=ttl_seconds + LATE_SECONDS, clock=clock, listen_seconds=listen_seconds
         )
-        self._is_undated = self._has_said_undated = False
         self.counters = store.counters
         self.operation_seconds = store.operation_seconds
         self.count = store.count
-        self.subscribe = self._orders.subscribe
+        self.subscribe = self.orders.subscribe
+        self.note = self.orders.note
+        self.publish_forget = self.orders.publish
 
     @property
     def state(self) -> SharedState:
         """Whether answers are shared; if not, why, and what to do."""
-        return UNDATED if self._is_undated and self._store.state.ok else self._store.state
+        return self._store.state
 
     def question(self, token: str) -> Question:
         """Return the question about a token."""
         token_hash = sha256(token.encode()).digest()
-        name = self._sealer.name(token_hash)
-        return Question(token_hash=token_hash, name=name, names=Names.of(name))
+        return Question(token_hash=token_hash, name=self._sealer.name(token_hash))
 
-    def look(self, question: Question, *, lease_seconds: float) -> tuple[Look, Introspection | None] | None:
-        """Return what the store says, with the answer if it is believed; ``None`` if the store cannot be asked.
+    def look(self, question: Question, *, lease_seconds: float = 0.0) -> Look | None:
+        """Return what the store says; ``None`` if it cannot be asked.
 
-        If it has no answer, or the one that was rejected before, it gives the lease if that is free. All of it takes at
-        most ``operation_seconds``.
+        With ``lease_seconds``, take the lease if it is free.
         """
-        self._orders.listen()
-        until = self._clock() + self.operation_seconds
-        look = self._store.run(
-            lambda store: store.look(
-                question.names,
-                self._orders.key,
-                question.owner,
-                lease_seconds=lease_seconds,
-                rejected=question.rejected,
-            )
+        self.orders.listen()
+        return self._store.run(lambda redis: self._look(redis, question, lease_seconds), writes=lease_seconds > 0)
+
+    def _look(self, redis: Any, question: Question, lease_seconds: float) -> Look:
+        sent_at, sent_at_wall = self._clock(), self._wall_clock()
+        with redis.pipeline(transaction=False) as pipe:
+            if lease_seconds:  # first, so that an answer that came before it was free is seen
+                pipe.set(question.lease_key, b"1", nx=True, px=round(1000 * lease_seconds))
+            pipe.time()
+            pipe.get(question.answer_key)
+            self.orders.ask(pipe)
+            *took_lease, (seconds, microseconds), value, entries = pipe.execute()
+        self.orders.follow(entries)
+        look = Look(
+            sent_at=sent_at,
+            sent_at_wall=sent_at_wall,
+            now=seconds + microseconds / 10**6,
+            answer=None,
+            lease_until=sent_at + lease_seconds if any(took_lease) else 0.0,
         )
-        if look is None or not self._orders.read_up_to(look.head, until=until):
-            return None
-        now = self._store_time(look)
-        digest = sha1(look.value, usedforsecurity=False).hexdigest() if look.value else ""
-        if digest == question.rejected:
-            return look, None
-        answer = self._believed(question, look, now)
-        if answer is None:
-            question.rejected = digest
+        answer = self._believed(question, look, value) if value is not None else None
+        if answer and look.lease_until:
+            redis.delete(question.lease_key)
+        if value is not None and not answer and not question.rejected:
+            question.rejected = True
             self._store.count("shared_rejected")
-        return look, answer
+        return replace(look, answer=answer)
 
-    def tried(self, token: str) -> SharedState:
-        """Return whether the store works, after a question about a token that nobody has, and a lease for it."""
-        asked = self.question(token)
-
-        def ask(store: RedisStore) -> None:
-            look = store.look(asked.names, self._orders.key, asked.owner, lease_seconds=TRIAL_SECONDS, rejected="")
-            store.end(asked.names, self._orders.key, asked.owner, head=look.head, value=b"", milliseconds=0)
-
-        return self._store.tried(ask)
-
-    def _store_time(self, look: Look) -> float:
-        """Return the store's time at ``look.sent_at`` or a little later, as if its clock had never been set back."""
-        least = self._store_clock.least(look.sent_at)
-        self._store_clock.follow(look.now, look.came_at)
-        self._store.note_clock(is_set_back=least - look.now > SET_BACK_SECONDS)
-        return max(look.now, least)
-
-    def _believed(self, question: Question, look: Look, now: float) -> Introspection | None:
-        """Return the answer in what the store says, if all speaks for it."""
+    def _believed(self, question: Question, look: Look, value: bytes) -> Introspection | None:
+        """Return the answer in a value of the store, if all speaks for it."""
         try:
-            stored = self._sealer.open_answer(question.name, look.value)
+            answer, stored_at, stored_at_wall = self._sealer.open_answer(question.name, value)
         except Unbelievable:
             return None
-        answer = stored.introspection
-        asked_at, seconds = look.sent_at - (now - stored.asked_at), self._seconds_for(answer)
-        seconds_old = self._clock() - asked_at
-        seconds_old_by_date = self._zitadel_clock.least(self._clock()) - stored.dated_at
-        if stored.asked_at > look.now or seconds_old >= seconds or seconds_old_by_date > seconds + DATE_SECONDS:
+        asked_at = look.sent_at - max(look.now - stored_at, look.sent_at_wall - stored_at_wall)
+        if stored_at > look.now or self._clock() - asked_at >= self._seconds_for(answer):
             return None
-        if self._orders.received.forgot(
-            answer, question.token_hash, asked_at=asked_at, asked_at_stored=stored.asked_at
-        ):
+        if self.orders.forgot(answer, question.token_hash, asked_at=asked_at, asked_at_stored=stored_at):
             return None
         return answer.as_from(Source.SHARED).asked_by(asked_at)
 
@@ -165,41 +157,96 @@ class SharedAnswers:
 
     def end(self, question: Question, look: Look, answer: Introspection | None) -> None:
         """Give the lease back, and keep ZITADEL's answer to a question sent after ``look``, if there is one."""
-        value, milliseconds, now = b"", 0, self._clock()
-        if answer:
-            self._note_date(answer)
-        if answer and answer.dated_at is not None:
-            self._zitadel_clock.set(answer.dated_at, now)
+        now = self._clock()
+        has_lease = now < look.lease_until
+        value, milliseconds = None, 0
+        if answer and not self.orders.forgot(
+            answer, question.token_hash, asked_at=look.sent_at, asked_at_stored=look.now
+        ):
             milliseconds = int(1000 * (look.sent_at + self._seconds_for(answer) - now))
-            is_forgotten = self._orders.received.forgot(
-                answer, question.token_hash, asked_at=look.sent_at, asked_at_stored=look.now
-            )
-            if milliseconds > 0 and not is_forgotten:
-                stored = StoredAnswer(asked_at=look.now, dated_at=answer.dated_at, introspection=answer)
-                value = self._sealer.seal_answer(question.name, stored) or b""
-        self._store.run(
-            lambda store: store.end(
-                question.names, self._orders.key, question.owner, head=look.head, value=value, milliseconds=milliseconds
-            ),
-            writes=True,
-        )
+            value = self._sealer.seal_answer(question.name, answer, asked_at=look.now, asked_at_wall=look.sent_at_wall)
 
-    def _note_date(self, answer: Introspection) -> None:
-        """Note whether ZITADEL's answers can be shared, and say it once if they cannot: it will stay so."""
-        self._is_undated = answer.dated_at is None
-        if self._is_undated and not self._has_said_undated:
-            self._has_said_undated = True
-            log.warning("answers are not shared: %s: %s", UNDATED.reason, UNDATED.hint)
+        def write(redis: Any) -> None:
+            with redis.pipeline(transaction=False) as pipe:
+                if value and milliseconds > 0:  # another worker may have asked later, when this one's lease had ended
+                    pipe.set(question.answer_key, value, px=milliseconds, nx=not has_lease)
+                if has_lease:
+                    pipe.delete(question.lease_key)
+                pipe.execute()
 
-    def note(self, order: Forget) -> None:
-        """Believe no answer that an order names from before now, and keep none."""
-        self._orders.note(order)
+        if value or has_lease:
+            self._store.run(write, writes=True)
 
-    def publish_forget(self, order: Forget) -> bool:
-        """Make all who share the store forget; return whether the store has taken the order."""
-        return self._orders.publish(order)
+    def tried(self, token: str) -> SharedState:
+        """Return whether the store works, after a question about a token that nobody has, and a lease for it."""
+        question = self.question(token)
+
+        def ask(redis: Any) -> None:
+            self._look(redis, question, TRIAL_SECONDS)
+            redis.delete(question.lease_key)
+
+        return self._store.tried(ask)
 
     def close(self) -> None:
         """Stop listening to orders, and close the connections."""
-        self._orders.close()
+        self.orders.close()
         self._store.close()
+
+
+class DeadlineIntrospector(Protocol):
+    """An introspector whose caller may have waited already."""
+
+    def introspect(self, token: str, *, known: bool, deadline: float | None = None) -> Introspection:
+        """Do as a ``PriorityIntrospector`` does; ``deadline`` is on the running clock."""
+
+
+class SharedIntrospector:
+    """Looks into the store, and asks ``inner`` if it has no answer. Takes at most ``timeout_seconds``. Thread-safe."""
+
+    def __init__(
+        self,
+        inner: DeadlineIntrospector,
+        answers: SharedAnswers,
+        *,
+        timeout_seconds: float,
+        clock: Callable[[], float] = running_clock,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._inner = inner
+        self._answers = answers
+        self._timeout_seconds = timeout_seconds
+        self._lease_seconds = min(LONGEST_LEASE_SECONDS, LEASE_SHARE * timeout_seconds)
+        self._clock = clock
+        self._sleep = sleep
+
+    def introspect(self, token: str, *, known: bool) -> Introspection:
+        """Return the shared answer, or ZITADEL's."""
+        began = self._clock()
+        question = self._answers.question(token)
+        look = self._wait_for_turn(question, began + self._lease_seconds)
+        if look and look.answer:
+            self._answers.count("shared_hits")
+            return look.answer
+        self._answers.count("shared_misses")
+        deadline = began + self._timeout_seconds
+        if look is None:
+            return self._inner.introspect(token, known=known, deadline=deadline)
+        answer = None
+        deadline -= self._answers.operation_seconds  # to give the lease back, and the answer to the others
+        try:
+            answer = self._inner.introspect(token, known=known, deadline=deadline)
+        finally:
+            self._answers.end(question, look, answer)
+        return answer
+
+    def _wait_for_turn(self, question: Question, until: float) -> Look | None:
+        """Return an answer, or that it is this caller's turn to ask; ``None`` if the store cannot be asked."""
+        look = self._answers.look(question)
+        pause = FIRST_PAUSE_SECONDS
+        while look and not look.answer:
+            look = self._answers.look(question, lease_seconds=self._lease_seconds)
+            if not look or look.answer or look.lease_until or self._clock() >= until:
+                break
+            self._sleep(pause)
+            pause = min(PAUSE_GROWTH * pause, LONGEST_PAUSE_SECONDS)
+        return look

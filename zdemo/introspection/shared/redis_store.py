@@ -1,196 +1,171 @@
-"""The operations on the store: each is one script, so it takes one round trip and is atomic."""
+"""The Redis or Valkey that workers share, through redis-py's client: behind a breaker, and it never fails a request.
+
+The time limits are redis-py's: they bound each wait for the network, and not the system's resolver.
+"""
 
 from __future__ import annotations
 
+import logging
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha1
-from typing import Any
+from typing import Any, TypeVar
 
+from redis import ConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from zdemo.config.cache_address import shown_address
+from zdemo.introspection.breaker import Breaker
 from zdemo.introspection.clock import running_clock
-from zdemo.introspection.shared.link import Links, StoreFailed, StoreFault
+from zdemo.introspection.counters import Counters
+from zdemo.introspection.rate_limited_log import RateLimitedLog
+from zdemo.processes.forks import renewed_after_fork
 
-PREFIX = "zdemo:1"
-MOST_ORDERS = 256
-ORDERS_MILLISECONDS = 2 * 86_400_000  # no answer is used for longer than a day
-LEASE_OWNER_BYTES = 64
-OVERHEAD_BYTES = 4096  # of the server's answer around the values in it
-ORDER_BYTES = 4096
-# A list of orders that is not there gets a first entry, so that each worker notices when the store has lost its data.
-HEAD = f"""
-local newest = redis.pcall('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)
-local head = newest[1] and newest[1][1] or redis.pcall('XADD', KEYS[3], '*', 'start', '')
-if type(head) ~= 'string' then head = '' elseif not newest[1] then
-  redis.call('PEXPIRE', KEYS[3], {ORDERS_MILLISECONDS})
-end
-"""
-LOOK = f"""
-{HEAD}
-local now = redis.call('TIME')
-local size = redis.pcall('STRLEN', KEYS[1])
-local value = ''
-if type(size) == 'number' and size > 0 and size <= tonumber(ARGV[3]) then value = redis.call('GET', KEYS[1]) end
-if value == '' or redis.sha1hex(value) == ARGV[4] then redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) end
-local owner = redis.pcall('GETRANGE', KEYS[2], 0, {LEASE_OWNER_BYTES})
-if type(owner) ~= 'string' then owner = '' end
-return {{now[1], now[2], head, value, owner}}
-"""
-END = f"""
-{HEAD}
-local mine = redis.pcall('GETRANGE', KEYS[2], 0, {LEASE_OWNER_BYTES}) == ARGV[1]
-local kept = 0
-if ARGV[3] ~= '' and head == ARGV[2] and (mine or redis.call('EXISTS', KEYS[1]) == 0) then
-  kept = redis.pcall('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
-end
-if mine then redis.call('DEL', KEYS[2]) end
-if type(kept) == 'table' and kept.err then return kept end
-return 1
-"""
-ORDER = f"""
-local added = redis.pcall('XADD', KEYS[1], 'MAXLEN', {MOST_ORDERS}, '*', 'order', ARGV[1])
-if type(added) == 'table' and added.err then
-  if string.find(added.err, 'OOM') then return added end
-  redis.call('DEL', KEYS[1])
-  redis.call('XADD', KEYS[1], '*', 'order', ARGV[1])
-end
-redis.call('PEXPIRE', KEYS[1], {ORDERS_MILLISECONDS})
-if KEYS[2] then redis.call('DEL', KEYS[2]) end
-return 1
-"""
-SCRIPTS = (LOOK, END, ORDER)
+T = TypeVar("T")
+
+PERMISSIONS = "~zdemo:* +get +set +del +time +xadd +xrange +xread +pexpire +multi +exec"
+# Errors, what they say about the store, and what to do. The first that fits.
+REFUSED_WRITES: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
+    (
+        (OutOfMemoryError, ReadOnlyError),
+        "takes no values: it is full, or a read-only replica",
+        "raise its maxmemory, or set its maxmemory-policy to volatile-ttl; or name the primary in ZDEMO_CACHE_URL",
+    ),
+    ((NoPermissionError,), "does not allow a command", f"allow the user in ZDEMO_CACHE_URL {PERMISSIONS}"),
+)
+FAULTS: tuple[tuple[tuple[type[Exception], ...], str, str], ...] = (
+    (
+        (AuthenticationError, AuthorizationError),
+        "refuses the user name or the password, or requires a password",
+        "correct them in ZDEMO_CACHE_URL: redis://USER:PASSWORD@HOST",
+    ),
+    (
+        (ssl.SSLError,),
+        "fails in TLS",
+        "check its certificate and ?ssl_ca_certs=FILE; use rediss:// only for a port with TLS",
+    ),
+    (
+        (TimeoutError, RedisTimeoutError, BusyLoadingError),
+        "does not answer in time",
+        "check the store, and the network to it; use rediss:// only for a port with TLS",
+    ),
+    ((ConnectionRefusedError, FileNotFoundError), "refuses connections", "start it, or correct ZDEMO_CACHE_URL"),
+    (
+        (Exception,),
+        "has no address, or does not answer as Redis or Valkey does",
+        "correct host and port in ZDEMO_CACHE_URL; if the store expects TLS, use rediss://",
+    ),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Names:
-    """Under which keys the answer about a token stands, and the lease of who asks about it."""
+class SharedState:
+    """Whether answers are shared. If not, the API asks ZITADEL for itself: ``reason`` says why, ``hint`` what to do.
 
-    answer: str
-    lease: str
-
-    @classmethod
-    def of(cls, name: str) -> Names:
-        """Return the keys that belong to a name from the sealer."""
-        return cls(answer=f"{PREFIX}:answer:{name}", lease=f"{PREFIX}:lease:{name}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """What the store says about a token, all at one moment: ``now`` by its clock (epoch seconds).
-
-    The question was sent at ``sent_at``, and the answer came at ``came_at`` (running clock). ``owner`` holds the lease,
-    and ``head`` is the newest order to forget. Nothing in it is proven.
+    ``reads``: the store answers, and only what would be written is refused.
     """
 
-    sent_at: float
-    came_at: float
-    now: float
-    head: bytes
-    value: bytes
-    owner: bytes
+    reason: str = ""
+    hint: str = ""
+    reads: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the store worked when it was last used."""
+        return not self.reason
+
+
+def state_after(error: Exception, shown: str) -> SharedState:
+    """Return what an error of redis-py means for the store at an address. Nothing that it sent is shown."""
+    errors: list[BaseException] = [error]
+    while inner := errors[-1].__cause__ or errors[-1].__context__:
+        errors.append(inner)
+    fault = next(row for row in REFUSED_WRITES + FAULTS if any(isinstance(one, row[0]) for one in errors))
+    untrusted = next((f": {one.verify_message}" for one in errors if isinstance(one, ssl.SSLCertVerificationError)), "")
+    reason = f"the store at {shown} {fault[1]}{untrusted}"
+    return SharedState(reason=reason, hint=fault[2], reads=fault in REFUSED_WRITES)
 
 
 class RedisStore:
-    """The operations on a store. Each takes at most ``seconds``, and raises StoreFailed if it cannot be done."""
+    """Runs operations on a store while it works. Thread-safe. ``operation_seconds`` limits each wait for the store."""
 
+    @renewed_after_fork
     def __init__(
-        self, links: Links, *, seconds: float, largest_value: int, clock: Callable[[], float] = running_clock
+        self,
+        url: str,
+        *,
+        operation_seconds: float,
+        counters: Counters | None = None,
+        clock: Callable[[], float] = running_clock,
     ) -> None:
-        self._links = links
-        self._seconds = seconds
-        self._largest_value = largest_value
-        self._clock = clock
-        self._hashes = {script: sha1(script.encode(), usedforsecurity=False).hexdigest() for script in SCRIPTS}
-
-    def look(self, names: Names, orders: str, owner: bytes, *, lease_seconds: float, rejected: str) -> Look:
-        """Return the answer about a token. If there is none but the ``rejected`` one, take the lease if it is free.
-
-        ``rejected`` is the SHA-1 of a value: it only saves a round trip.
-        """
-        sent_at = self._clock()
-        answer = self._script(
-            LOOK,
-            [names.answer, names.lease, orders],
-            [owner, round(1000 * lease_seconds), self._largest_value, rejected],
-            most_bytes=self._largest_value + OVERHEAD_BYTES,
+        self.counters = counters or Counters()
+        self.operation_seconds = operation_seconds
+        self.state = SharedState()
+        self._url = url
+        self._shown = shown_address(url)
+        self._client = self.client(operation_seconds, retries=1)
+        self._breaker = Breaker(
+            timeout_seconds=operation_seconds, counters=self.counters, gauge="shared_breaker", clock=clock
         )
-        match answer:
-            case [bytes(whole), bytes(micro), bytes(head), bytes(value), bytes(holder)]:
-                return Look(
-                    sent_at=sent_at,
-                    came_at=self._clock(),
-                    now=_epoch(whole, micro),
-                    head=head,
-                    value=value,
-                    owner=holder,
-                )
-        raise StoreFailed(StoreFault.GARBAGE)
+        self._log = RateLimitedLog(logging.getLogger(__name__))
 
-    def end(self, names: Names, orders: str, owner: bytes, *, head: bytes, value: bytes, milliseconds: int) -> None:
-        """Give the lease back, and keep an answer, unless an order has come since ``head``."""
-        keys = [names.answer, names.lease, orders]
-        self._script(END, keys, [owner, head, value, max(1, milliseconds)])
+    def client(self, seconds: float, *, retries: int = 0) -> Redis:
+        """Return a client. ``retries``: after a connection that the server has closed, as at a restart."""
+        pool = ConnectionPool.from_url(
+            self._url,
+            socket_timeout=seconds,
+            socket_connect_timeout=seconds,
+            retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
+            protocol=2,
+        )
+        return Redis(connection_pool=pool)  # not a pool of its own, which it would close in a forked process
 
-    def time(self) -> float:
-        """Return the store's time, in epoch seconds."""
-        match self._run("TIME"):
-            case [bytes(whole), bytes(micro)]:
-                return _epoch(whole, micro)
-        raise StoreFailed(StoreFault.GARBAGE)
+    def run(self, operation: Callable[[Any], T], *, writes: bool = False, client: Redis | None = None) -> T | None:
+        """Run an operation of redis-py's client, if the breaker allows; ``None`` if it does not, or if that fails."""
+        permit = self._breaker.admit()
+        if permit is None:
+            return None
+        try:
+            result = operation(client or self._client)
+        except Exception as error:  # a server that is not a Redis may make its parser fail in any way
+            self._breaker.failed(permit)
+            self.count("shared_failures")
+            self.state = state_after(error, self._shown)
+            self._log.error(f"answers are not shared: {self.state.reason}", self.state.hint)
+            return None
+        except BaseException:
+            self._breaker.failed(permit)
+            raise
+        self._breaker.answered(permit)
+        if not self.state.ok and (writes or not self.state.reads):
+            self.state = SharedState()
+            self._log.warning("answers are shared again", f"the store at {self._shown} works")
+        return result
 
-    def publish(self, orders: str, sealed: bytes, answer: str | None) -> bool:
-        """Add an order, and remove the answer that it names, if it names one; return that it is done."""
-        return bool(self._script(ORDER, [orders, answer] if answer else [orders], [sealed]))
+    def tried(self, operation: Callable[[Any], object]) -> SharedState:
+        """Run an operation whatever the breaker says, and return how it went, which is neither counted nor logged."""
+        try:
+            operation(self._client)
+        except Exception as error:  # as above
+            return state_after(error, self._shown)
+        return SharedState()
 
-    def orders(
-        self, orders: str, most: int = MOST_ORDERS, *, seconds: float | None = None
-    ) -> list[tuple[bytes, bytes]]:
-        """Return the orders, the newest first, each with its ID."""
-        command = ["XREVRANGE", orders, "+", "-", "COUNT", most]
-        answer = self._run(*command, seconds=seconds, most_bytes=MOST_ORDERS * ORDER_BYTES)
-        return [_order(entry) for entry in _list(answer)]
-
-    def newest_order(self, orders: str, head: bytes, seconds: float) -> bytes:
-        """Wait some seconds for an order after ``head``, and return the ID of the newest; empty if there is none."""
-        command = ["XREAD", "COUNT", 1, "BLOCK", round(1000 * seconds), "STREAMS", orders, head or b"0"]
-        self._run(*command, seconds=seconds + self._seconds)
-        return next((identity for identity, _ in self.orders(orders, most=1)), b"")
+    def count(self, name: str) -> None:
+        """Count one more of what the counters call so."""
+        with self.counters.lock:
+            setattr(self.counters, name, getattr(self.counters, name) + 1)
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
-        self._links.close()
-
-    def _run(self, *command: Any, seconds: float | None = None, most_bytes: int = OVERHEAD_BYTES + ORDER_BYTES) -> Any:
-        return self._links.run(*command, seconds=self._seconds if seconds is None else seconds, most_bytes=most_bytes)
-
-    def _script(self, script: str, keys: list[str], arguments: list[Any], **limits: Any) -> Any:
-        """Run a script by its hash, and send it if the server does not know it."""
-        began = self._clock()
-        try:
-            return self._run("EVALSHA", self._hashes[script], len(keys), *keys, *arguments, **limits)
-        except StoreFailed as failed:
-            if failed.fault is not StoreFault.NO_SCRIPT:
-                raise
-        left = self._seconds - (self._clock() - began)
-        return self._run("EVAL", script, len(keys), *keys, *arguments, seconds=left, **limits)
-
-
-def _epoch(whole: bytes, micro: bytes) -> float:
-    if not (whole.isdigit() and micro.isdigit() and len(whole) <= 12 and len(micro) <= 6):
-        raise StoreFailed(StoreFault.GARBAGE)
-    return int(whole) + int(micro) / 10**6
-
-
-def _list(answer: Any) -> list[Any]:
-    if not isinstance(answer, list):
-        raise StoreFailed(StoreFault.GARBAGE)
-    return answer
-
-
-def _order(entry: Any) -> tuple[bytes, bytes]:
-    """Return an entry's ID and its sealed order, which is empty if the entry is of another kind."""
-    match entry:
-        case [bytes(identity), [b"order", bytes(sealed)]]:
-            return identity, sealed
-        case [bytes(identity), *_]:
-            return identity, b""
-    raise StoreFailed(StoreFault.GARBAGE)
+        """Close the connections."""
+        self._client.connection_pool.disconnect()
