@@ -91,16 +91,6 @@ class TestOpen:
         assert is_in(breaker, BreakerState.CLOSED)
         assert not admitted(breaker).is_probe
 
-    def test_lost_probes_do_not_open_it_again(self, breaker: Breaker, clock: Clock) -> None:
-        fail_until_open(breaker)
-        probes = []
-        for _ in range(FAILURES_THAT_OPEN + 1):
-            clock.advance(PROBE_SECONDS)
-            probes.append(admitted(breaker))
-        breaker.answered(probes.pop())
-        assert not any(breaker.failed(probe) for probe in probes)
-        assert is_in(breaker, BreakerState.CLOSED)
-
     @pytest.mark.parametrize("timeout_seconds", [0.1, 5.0, 10.0, 300.0])
     def test_probes_that_hang_do_not_pile_up(self, clock: Clock, timeout_seconds: float) -> None:
         breaker = Breaker(timeout_seconds=timeout_seconds, clock=clock)
@@ -145,13 +135,8 @@ class TestCredentialsPause:
         assert pause.admit()
         with pytest.raises(CredentialsRefused):
             pause.admit()
-
-    def test_the_one_who_asks_and_never_returns_is_followed_by_another(
-        self, pause: CredentialsPause, clock: Clock
-    ) -> None:
-        for _ in range(3):
-            clock.advance(PAUSE_SECONDS)
-            assert pause.admit()
+        clock.advance(PAUSE_SECONDS)
+        assert pause.admit(), "the one who asked never returned"
 
     def test_refusals_of_calls_from_before_do_not_extend_it(self, pause: CredentialsPause, clock: Clock) -> None:
         clock.advance(PAUSE_SECONDS / 2)

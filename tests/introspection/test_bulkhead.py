@@ -1,4 +1,4 @@
-"""The bulkhead: slots are given in turn, few callers wait for one, and those with known tokens come first."""
+"""The bulkhead: slots are given in turn, few callers wait, known tokens come first. The pacer: an even rate."""
 
 from concurrent.futures import Future
 from functools import partial
@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.introspector_doubles import PATIENCE_SECONDS, Clock, Crowd
 from tests.support.waiting import eventually
-from zdemo.introspection.bulkhead import Bulkhead
+from zdemo.introspection.bulkhead import Bulkhead, Pacer
 
 HOUR_SECONDS = 3600.0
 MANY = 1000
@@ -45,7 +45,7 @@ def test_waiting_callers_get_free_slots_in_turn() -> None:
 
 
 def test_a_caller_that_waits_in_vain_is_refused_and_leaves_no_trace() -> None:
-    bulkhead = Bulkhead(1, waiters=MANY, wait_seconds=0.01)
+    bulkhead = Bulkhead(1, waiters=10**6, wait_seconds=HOUR_SECONDS, shortest_wait_seconds=0.01)  # not the hour
     held = bulkhead.acquire()
     assert held is not None
     assert bulkhead.acquire() is None
@@ -115,19 +115,6 @@ class TestKnownTokens:
                 bulkhead.release(held)
                 assert caller.result(PATIENCE_SECONDS) == held
 
-    def test_beyond_those_that_may_wait_they_wait_the_shortest_time(self) -> None:
-        bulkhead = Bulkhead(1, waiters=0, wait_seconds=HOUR_SECONDS, shortest_wait_seconds=0.01)
-        held = bulkhead.acquire()
-        assert held is not None
-        assert bulkhead.acquire(known=True) is None
-        patient = Bulkhead(1, waiters=0, wait_seconds=HOUR_SECONDS, shortest_wait_seconds=PATIENCE_SECONDS)
-        held = patient.acquire()
-        assert held is not None
-        with Crowd(1) as crowd:
-            known = queued(crowd, patient, known=True)
-            patient.release(held)
-            assert known.result(PATIENCE_SECONDS) == held
-
     def test_few_of_them_wait_beyond_that_and_the_others_leave_their_threads_at_once(self) -> None:
         bulkhead = Bulkhead(12, waiters=0, wait_seconds=HOUR_SECONDS)
         assert all(bulkhead.acquire(known=True) is not None for _ in range(12))
@@ -138,16 +125,6 @@ class TestKnownTokens:
                 most = max(most, bulkhead.waiting)
         assert [caller.result() for caller in callers] == [None] * 20
         assert most == 1
-
-    def test_they_wait_longer(self) -> None:
-        bulkhead = Bulkhead(1, waiters=MANY, wait_seconds=HOUR_SECONDS, shortest_wait_seconds=0.01)
-        held = bulkhead.acquire()
-        assert held is not None
-        with Crowd(1) as crowd:
-            known = queued(crowd, bulkhead, known=True)
-            assert bulkhead.acquire() is None  # although the longest wait is an hour
-            bulkhead.release(held)
-            assert known.result(PATIENCE_SECONDS) == held
 
 
 def test_it_is_stalled_while_no_slot_for_unknown_tokens_is_free_and_none_is_released() -> None:
@@ -210,3 +187,20 @@ def test_the_limits_hold_among_many_threads_and_nothing_is_lost() -> None:
     assert max(most["all"]) <= 3
     assert max(most["unknown"]) <= 2
     assert [bulkhead.acquire(known=True) is not None for _ in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("pauses", "waits"),
+    [
+        ([0.0, 0.0, 0.0, 0.0], [0.25, 0.5, 0.75]),
+        ([0.25, 0.25, 0.25, 0.25], []),
+        ([3600.0, 0.0], [0.25]),  # turns that nobody took are not saved up
+    ],
+)
+def test_paced_callers_leave_at_an_even_rate(pauses: list[float], waits: list[float]) -> None:
+    clock, waited = Clock(), list[float]()
+    pacer = Pacer(4, clock=clock, sleep=waited.append)
+    for pause in pauses:
+        clock.advance(pause)
+        pacer.wait()
+    assert waited == waits

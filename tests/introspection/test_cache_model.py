@@ -12,10 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.support.introspector_doubles import Clock, unavailable
 from zdemo.errors import ZitadelUnavailable
-from zdemo.introspection.bulkhead import Bulkhead
+from zdemo.introspection.bulkhead import Bulkhead, Pacer
 from zdemo.introspection.cache import CachingIntrospector
 from zdemo.introspection.model import LONGEST_INACTIVE_SECONDS, Introspection
-from zdemo.introspection.pacer import Pacer
 
 TOKENS = ["a", "b", "c"]
 SIZE = 2  # fewer than there are tokens, so that entries are pushed out

@@ -77,14 +77,9 @@ def test_an_assertion_says_what_zitadel_asks_for_and_no_more(assertion: ClientAs
 @pytest.mark.parametrize(
     ("issuer", "audience"),
     [
-        ("https://zitadel.example", "https://zitadel.example"),
         ("https://zitadel.example:443", "https://zitadel.example"),
-        ("https://zitadel.example:80", "https://zitadel.example:80"),
         ("https://zitadel.example:8443", "https://zitadel.example:8443"),
-        ("http://localhost:8080", "http://localhost:8080"),
         ("http://localhost:80", "http://localhost"),
-        ("http://[::1]:80", "http://[::1]"),
-        ("http://localhost", "http://localhost"),
     ],
 )
 def test_the_audience_is_the_issuer_as_the_host_field_names_it(issuer: str, audience: str) -> None:

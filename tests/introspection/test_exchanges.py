@@ -11,10 +11,10 @@ from tests.support.upstream import Upstream, answer, hang_up, upstream
 from tests.support.waiting import eventually
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused, ZitadelUnavailable
 from zdemo.http.response import Response
-from zdemo.introspection import exchanges
 from zdemo.introspection.build import build_introspector
 from zdemo.introspection.cache import CachingIntrospector
-from zdemo.introspection.exchanges import Exchange
+from zdemo.introspection.client import Exchange
+from zdemo.introspection.client import watched as watching
 from zdemo.introspection.model import Introspection
 
 
@@ -28,9 +28,9 @@ class Request:
 @pytest.fixture
 def request_() -> Iterator[Request]:
     noted = Request()
-    token = exchanges.watched.set(noted)
+    token = watching.set(noted)
     yield noted
-    exchanges.watched.reset(token)
+    watching.reset(token)
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def test_an_answer_and_a_failure_are_noted_with_their_times(watched: list[Exchan
 def test_a_known_token_asks_nothing_and_nobody_is_noted_who_is_not_watched(watched: list[Exchange]) -> None:
     with upstream(ACTIVE) as server:
         introspector = api(server)
-        token = exchanges.watched.set(None)
+        token = watching.set(None)
         introspector.introspect("a-token")
-        exchanges.watched.reset(token)
+        watching.reset(token)
         introspector.introspect("a-token")
     assert watched == []
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.introspection.test_cache import TOKEN, TTL, Setup
+from tests.introspection.test_cache import TOKEN, Setup
 from tests.support.introspector_doubles import ACTIVE, INACTIVE, PATIENCE_SECONDS, Crowd, Hanging, Scripted
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspection, Source
@@ -59,7 +59,6 @@ class TestOrder:
 
 
 class TestCache:
-    @pytest.mark.parametrize("ttl_seconds", [TTL, 3600.0])
     @pytest.mark.parametrize(
         ("order", "dropped"),
         [
@@ -70,9 +69,9 @@ class TestCache:
             (Forget.naming(token="another token"), 0),
         ],
     )
-    def test_the_answers_that_an_order_names_are_dropped(self, order: Forget, dropped: int, ttl_seconds: float) -> None:
+    def test_the_answers_that_an_order_names_are_dropped(self, order: Forget, dropped: int) -> None:
         zitadel = Scripted()
-        setup = Setup(zitadel, ttl_seconds=ttl_seconds)
+        setup = Setup(zitadel)
         setup.cache.introspect(TOKEN)
         zitadel.outcome = INACTIVE
         assert setup.cache.forget(order) == dropped
@@ -114,17 +113,6 @@ class TestCache:
             assert before.result(PATIENCE_SECONDS) == ACTIVE
         assert setup.cache.introspect(TOKEN) == INACTIVE
 
-    def test_an_answer_on_its_way_is_not_kept_when_nobody_asks_again(self) -> None:
-        zitadel = Hanging()
-        setup = Setup(zitadel)
-        with Crowd(1) as crowd:
-            before = crowd.submit(setup.cache.introspect, TOKEN)
-            call = zitadel.call(0)
-            setup.cache.forget(BOB)
-            call.set_result(ACTIVE)
-            before.result(PATIENCE_SECONDS)
-        assert setup.cache.remembered(TOKEN) is None
-
     def test_an_order_about_one_token_leaves_the_answers_about_others_on_their_way(self) -> None:
         zitadel = Hanging()
         setup = Setup(zitadel)
@@ -135,10 +123,3 @@ class TestCache:
             call.set_result(ACTIVE)
             asked.result(PATIENCE_SECONDS)
         assert setup.cache.remembered(TOKEN) == ACTIVE
-
-    def test_what_is_forgotten_makes_room(self) -> None:
-        setup = Setup(Scripted(), size=2)
-        for _ in range(3):
-            setup.cache.introspect("first")
-            setup.cache.introspect("second")
-            assert setup.cache.forget(ADA) == 2

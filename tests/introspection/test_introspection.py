@@ -169,21 +169,6 @@ def test_control_characters_of_an_answer_do_not_get_into_a_message() -> None:
 
 # --- types
 
-WRONG_VALUES: dict[str, list[Any]] = {
-    "active": [None, 1, 0, "true", "false", [], [True], {}, 1.0],
-    "exp": [None, "1", 1.5, 1e300, True, [1], {}],
-    "nbf": [None, "1", 1.5, False, [], {}],
-    "aud": [None, 1, True, {}, [1], [None], [["a"]], {"a": 1}],
-}
-WRONG_TYPES = [(name, value) for name, values in WRONG_VALUES.items() for value in values]
-
-
-@pytest.mark.parametrize(("name", "value"), WRONG_TYPES)
-def test_a_claim_that_decides_has_its_type_or_the_answer_is_unusable(name: str, value: object) -> None:
-    with pytest.raises(UnusableAnswer):
-        of({**PAT_CLAIMS, name: value})
-
-
 UNUSABLE = [
     *('{"active":true}'.encode(encoding) for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32")),
     *(f'{{"active":true,"exp":{number}}}'.encode() for number in ("NaN", "Infinity", "-Infinity", "1e999", "9" * 5000)),

@@ -9,7 +9,7 @@ from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import quoted
 from zdemo.http.messages import EXPECTS_HTTPS
 from zdemo.http.response import Response
-from zdemo.introspection.instance_not_found import address, host_or_nothing
+from zdemo.introspection.refusals import address, host_or_nothing
 
 Lines = tuple[tuple[str, str], ...]
 

@@ -13,8 +13,7 @@ from zdemo.diagnosis.phrases import Lines, correct_address, described, health_li
 from zdemo.diagnosis.phrases import expects_https as https_expected
 from zdemo.diagnosis.rejected_client import finding_for_credentials
 from zdemo.errors import ConnectionFailed, CredentialsRefused, FailureKind, IntrospectionError
-from zdemo.introspection.instance_not_found import explain_instance_not_found, instance_not_found
-from zdemo.introspection.refusals import DATABASE_AWAY
+from zdemo.introspection.refusals import DATABASE_AWAY, explain_instance_not_found, instance_not_found
 
 FILTERED = (401, 403, 407, 413)  # with a page: how a filter, or a login page in front of ZITADEL, refuses
 

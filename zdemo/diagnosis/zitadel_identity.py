@@ -8,8 +8,7 @@ from zdemo.diagnosis.intermediaries import BLOCKED, in_between, own_proxy
 from zdemo.diagnosis.phrases import AIRPLAY, correct_address, described, is_airplay
 from zdemo.diagnosis.unusable_response import expects_https, other_server, unusable
 from zdemo.http.response import Response
-from zdemo.introspection.instance_not_found import INSTANCE_UNKNOWN
-from zdemo.introspection.refusals import answer_error
+from zdemo.introspection.refusals import INSTANCE_UNKNOWN, answer_error
 
 DATABASE_CHECK = "API-F24h2"  # ZITADEL: the ID in the 412 of its readiness check
 REFUSALS = (401, 403, 407)  # never ZITADEL's answer to a request for discovery

@@ -13,7 +13,7 @@ from zdemo.doctor.context import NOT_USABLE, DoctorContext
 from zdemo.doctor.hidden_address import explained_by_hidden_address
 from zdemo.errors import FailureKind, Phase
 from zdemo.http.messages import failed as connection_failed
-from zdemo.http.proxy import proxy_address, proxy_problem
+from zdemo.http.messages import proxy_address, proxy_problem
 
 IN_A_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
 CERTIFICATE_KINDS = tuple(kind for kind in FailureKind if kind.startswith("certificate_"))

@@ -1,5 +1,6 @@
-"""The message and the hint for each kind of failure. Pure."""
+"""The message and the hint for each kind of failure, and which proxy requests take. Pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -8,11 +9,12 @@ from zdemo.config.address import INTERNAL_URL, ISSUER
 from zdemo.config.names import assignment
 from zdemo.config.origins import is_loopback
 from zdemo.errors import ConnectionFailed, FailureKind, Phase, SettingsError
-from zdemo.http.proxy import proxy_address
 
 SELF_SIGNED, SELF_SIGNED_CA = 18, 19  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, _SELF_SIGNED_CERT_IN_CHAIN
 EXPECTS_HTTPS = "{netloc} expects https, but http was used"
 NO_DETAIL = "no further detail"
+PROXY_SCHEMES = ("http", "https")
+PROXY_HOST = re.compile(r"[A-Za-z0-9_.:-]+")
 
 _WORDS = {
     FailureKind.NAME_NOT_RESOLVED: (
@@ -192,3 +194,31 @@ def _server(setting: str, host: str) -> str:
     if setting not in (ISSUER, INTERNAL_URL):
         return "the server there"
     return "ZITADEL (zdemo emulator runs an emulated one)" if is_loopback(host) else "ZITADEL there"
+
+
+def proxy_of(origin: str, proxies: Mapping[str, str]) -> str:
+    """Return the URL of the proxy for an origin, out of ``proxies`` as requests reads them, or an empty string."""
+    parts = urlsplit(origin)
+    keys = (f"{parts.scheme}://{parts.hostname}", parts.scheme, f"all://{parts.hostname}", "all")
+    proxy = next((proxies[key] for key in keys if proxies.get(key)), "")
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+def proxy_address(proxy: str) -> tuple[str, int]:
+    """Return host and port of a proxy, without its password; the host is empty when it is not valid."""
+    try:
+        parts = urlsplit(proxy)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return "", 0
+    return (host, port) if PROXY_HOST.fullmatch(host) else ("", 0)
+
+
+def proxy_problem(proxy: str) -> str:
+    """Return why a proxy cannot be used, in words that follow its name, or an empty string."""
+    scheme = proxy.partition("://")[0].lower()
+    if scheme.startswith("socks"):
+        return "is a SOCKS proxy, which zdemo does not support"
+    if scheme not in PROXY_SCHEMES:
+        return "has a scheme other than http and https"
+    return "" if proxy_address(proxy)[0] else "is not an address"

@@ -20,9 +20,8 @@ from zdemo.config.address import ISSUER, ZitadelAddress
 from zdemo.config.origins import is_loopback, without_default_port
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.deadline import IDLE_SECONDS, SHORTEST_TIMEOUT_SECONDS, DeadlineAdapter
-from zdemo.http.failures import PROXY_AUTHENTICATION_REQUIRED, explained, may_retry
-from zdemo.http.messages import ca_bundle_of, failed
-from zdemo.http.proxy import proxy_address, proxy_of, proxy_problem
+from zdemo.http.failures import PROXY_AUTHENTICATION_REQUIRED, explained, may_retry, spoken_instead
+from zdemo.http.messages import ca_bundle_of, failed, proxy_address, proxy_of, proxy_problem
 from zdemo.http.response import Response
 
 MAX_ANSWER_BYTES = 1 << 20
@@ -125,8 +124,6 @@ class Transport:
         )
         if self.proxy or self._has_answered or not isinstance(failure, ConnectionFailed):
             return failure
-        from zdemo.http.protocol_probe import spoken_instead  # here, because it is rarely needed
-
         parts = urlsplit(self.origin)
         https = parts.scheme == "https"
         port = parts.port or (443 if https else 80)

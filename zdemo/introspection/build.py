@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zdemo.config.settings import Settings
-from zdemo.introspection.bulkhead import Bulkhead
+from zdemo.introspection.bulkhead import Bulkhead, Pacer
 from zdemo.introspection.cache import CachingIntrospector, PriorityIntrospector
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
-from zdemo.introspection.pacer import Pacer
 from zdemo.introspection.protection import ProtectedIntrospector
 
 if TYPE_CHECKING:

@@ -1,16 +1,44 @@
-"""The client that asks ZITADEL about a token, once per call."""
+"""The client that asks ZITADEL about a token, once per call, and what it notes for those who watch a request."""
 
 import base64
 import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import quote_plus
 
 from zdemo.config.settings import Settings
-from zdemo.errors import ConnectionFailed
+from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
 from zdemo.http.response import Response
 from zdemo.introspection.client_assertion import ClientAssertion
-from zdemo.introspection.exchanges import Exchange, Watched, watched
 from zdemo.introspection.model import INTROSPECTION_PATH, Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """One introspection: the response, or why there is none. Times are of ``time.perf_counter``.
+
+    ``client_id`` is empty where a key authenticates the API application. ``secrets`` are what authenticates it.
+    """
+
+    began: float
+    ended: float
+    client_id: str
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    outcome: Response | ConnectionFailed = field(repr=False)
+
+
+class Watched(Protocol):
+    """What is noted of a request: what it asked, the cached answer that was too old, why it was refused or failed."""
+
+    exchanges: list[Exchange]
+    too_old: Introspection | None
+    error: Refused | IntrospectionError | None
+
+
+watched: ContextVar[Watched | None] = ContextVar("zdemo_watched", default=None)
+"""The current request, if somebody watches it."""
 
 
 def basic_credentials(client_id: str, client_secret: str) -> str:

@@ -12,8 +12,8 @@ from zdemo.config.settings import Settings
 from zdemo.diagnosis import span
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
 from zdemo.http.response import Response
+from zdemo.introspection.client import Exchange
 from zdemo.introspection.clock import running_clock
-from zdemo.introspection.exchanges import Exchange
 from zdemo.introspection.model import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
 from zdemo.management.model import NEVER
 from zdemo.page.marks import PAGE_HEADER

@@ -41,7 +41,7 @@ from zdemo.guard import (
     refusal_of,
 )
 from zdemo.introspection.build import build_introspector
-from zdemo.introspection.exchanges import watched
+from zdemo.introspection.client import watched
 from zdemo.introspection.model import Introspector
 from zdemo.introspection.rate_limited_log import RateLimitedLog
 from zdemo.server.http_errors import refusal_of_http

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Request
 
 from zdemo.errors import IntrospectionError, Refused, drop_frames
-from zdemo.introspection.exchanges import Exchange, watched
+from zdemo.introspection.client import Exchange, watched
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspection
 

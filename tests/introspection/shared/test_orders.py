@@ -12,11 +12,10 @@ from tests.support.introspector_doubles import ACTIVE, INACTIVE
 from tests.support.redis_server import RedisServer
 from tests.support.sharing import A_TOKEN, SETTINGS, TIMEOUT, TTL, Worker, worker
 from tests.support.waiting import eventually
-from zdemo.introspection.bulkhead import Bulkhead
+from zdemo.introspection.bulkhead import Bulkhead, Pacer
 from zdemo.introspection.cache import CachingIntrospector
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import Introspection, Source
-from zdemo.introspection.pacer import Pacer
 from zdemo.introspection.shared.orders import CUT_OFF, EVERYTHING, GIVEN, MOST_ORDERS
 from zdemo.introspection.shared.redis_store import PERMISSIONS
 
