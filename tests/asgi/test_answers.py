@@ -79,7 +79,7 @@ def both(up: Upstream) -> Iterator[tuple[Endpoint, Endpoint]]:
     client.close()
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", ["hangs", "resets", "429 with Retry-After", "HTML", "302", "400 unauthorized_client"])
 def test_a_failure_of_zitadel_is_answered_as_on_flask(name: str, up: Upstream, both: tuple[Endpoint, Endpoint]) -> None:
     up.now(FAULTS[name].behaviour)
     flask, starlette = (api.get(PRIVATE) for api in both)
@@ -90,7 +90,7 @@ def test_a_failure_of_zitadel_is_answered_as_on_flask(name: str, up: Upstream, b
     assert both[1].get(PUBLIC).status == 200
 
 
-@pytest.mark.parametrize(("changed", "challenge"), JUDGED)
+@pytest.mark.parametrize(("changed", "challenge"), [JUDGED[0], JUDGED[1], JUDGED[-1]])
 def test_claims_decide_as_on_flask(
     changed: Mapping[str, Any], challenge: str | None, up: Upstream, both: tuple[Endpoint, Endpoint]
 ) -> None:

@@ -56,11 +56,5 @@ def test_the_next_request_asks_zitadel(app: Callable[[Settings], Any], named: di
             assert api.get(SCOPED).status == 401
 
 
-@pytest.mark.parametrize("named", [{}, {"user_id": "1", "everything": True}, {"user_id": ""}])
-def test_an_order_names_one_thing(named: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="user_id"):
-        Guard(introspector=Scripted(), policy=Policy()).forget(**named)
-
-
 def test_an_introspector_without_a_memory_has_nothing_to_forget() -> None:
     assert Guard(introspector=Scripted(), policy=Policy()).forget(everything=True) == 0

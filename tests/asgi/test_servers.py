@@ -20,7 +20,6 @@ from zdemo.config.settings import Settings
 
 LONGEST_SECONDS = 30
 SERVERS = {
-    "uvicorn": ("uvicorn", "--port={port}"),
     "uvicorn, 2 workers": ("uvicorn", "--port={port}", "--workers=2"),
     "granian": ("granian", "--interface=asgi", "--port={port}"),
 }
@@ -64,7 +63,7 @@ def test_the_example_runs_and_ends(name: str, settings: Settings, tmp_path: Path
 def test_a_request_that_waits_for_zitadel_keeps_no_process_alive(tmp_path: Path) -> None:
     with (
         upstream(hang) as up,
-        served("uvicorn", settings_for(up.url, timeout_seconds=2), tmp_path) as (api, process),
+        served("uvicorn, 2 workers", settings_for(up.url, timeout_seconds=2), tmp_path) as (api, process),
         subprocess.Popen([sys.executable, "-c", _CALL, str(api.port)]) as client,  # noqa: S603  # below
     ):
         eventually("ZITADEL is asked", lambda: up.requests)

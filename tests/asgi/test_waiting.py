@@ -194,16 +194,6 @@ def test_a_request_that_is_cancelled_leaves_at_once_and_leaves_no_slot_behind() 
     eventually("the last threads end", lambda: introspector.counters.in_flight == 0)
 
 
-def test_what_the_thread_raises_comes_back() -> None:
-    error = ZitadelUnavailable("away", hint="wait")
-
-    async def main() -> None:
-        with pytest.raises(ZitadelUnavailable, match="away"):
-            await IntrospectionPool(Scripted(error), threads=1).introspect("a-token")
-
-    anyio.run(main)
-
-
 def test_an_answer_from_the_cache_counts_as_a_hit_and_takes_no_thread() -> None:
     introspector = protected(Scripted(), SETTINGS, LIMITS)
     introspector.introspect(KNOWN)

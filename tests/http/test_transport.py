@@ -1,6 +1,5 @@
 """One request and its answer: what is sent, what is read, and what is tried again."""
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from tests.support.upstream import (
     hang_up,
     http,
     raw,
-    refusing_port,
     reset,
     upstream,
 )
@@ -78,10 +76,8 @@ def test_a_form_is_posted_and_the_answer_is_read() -> None:
 @pytest.mark.parametrize(
     ("issuer", "host", "scheme"),
     [
-        ("https://zitadel.example", "zitadel.example", "https"),
         ("https://zitadel.example:443", "zitadel.example", "https"),
         ("https://zitadel.example:8443", "zitadel.example:8443", "https"),
-        ("http://localhost:8080", "localhost:8080", "http"),
         ("http://[::1]:8080", "[::1]:8080", "http"),
     ],
 )
@@ -95,35 +91,25 @@ def test_an_internal_url_gets_the_host_and_scheme_of_the_issuer(issuer: str, hos
     assert [(answer.url, answer.issuer) for answer in came] == [(f"{up.url}/path", issuer)] * 2
 
 
-def test_without_an_internal_url_nothing_pretends_to_be_forwarded() -> None:
-    with upstream(OK) as up:
-        transport = Transport.to_zitadel(ZitadelAddress(up.url))
-        came = post(transport)
-        transport.close()
-        sent = up.requests[0].headers
-    assert (sent["host"], "x-forwarded-proto" in sent, came.issuer) == (f"127.0.0.1:{up.port}", False, "")
-
-
 @pytest.mark.parametrize(("internal", "setting"), [(False, "--domain"), (True, "ZITADEL_INTERNAL_URL")])
-def test_an_answer_names_what_gave_the_address(setting: str, *, internal: bool) -> None:
+def test_an_answer_names_what_gave_the_address_and_only_an_internal_one_is_forwarded_to(
+    setting: str, *, internal: bool
+) -> None:
     with upstream(OK) as up:
         issuer, address = ("http://localhost:8080", up.url) if internal else (up.url, None)
         transport = Transport.to_zitadel(ZitadelAddress(issuer, address, "--domain"))
         came = post(transport)
         transport.close()
     assert (came.setting, came.issuer_setting) == (setting, "--domain")
+    assert ("x-forwarded-proto" in up.requests[0].headers) is internal
 
 
-def test_json_is_posted() -> None:
-    with upstream(OK) as up, transport_to(up.url) as transport:
-        transport.send("POST", "/path", timeout_seconds=5, json={"a": [1]})
-    assert (up.requests[0].headers["content-type"], up.requests[0].body) == ("application/json", b'{"a": [1]}')
-
-
-def test_compression_is_not_asked_for_and_not_undone() -> None:
+def test_json_is_posted_and_compression_is_not_asked_for_and_not_undone() -> None:
     squeezed = answer(b"\x1f\x8b\x08 not gzip at all", headers={"Content-Encoding": "gzip"})
     with upstream(squeezed) as up, transport_to(up.url) as transport:
-        assert post(transport).body == b"\x1f\x8b\x08 not gzip at all"
+        came = transport.send("POST", "/path", timeout_seconds=5, json={"a": [1]})
+    assert came.body == b"\x1f\x8b\x08 not gzip at all"
+    assert (up.requests[0].headers["content-type"], up.requests[0].body) == ("application/json", b'{"a": [1]}')
     assert up.requests[0].headers["accept-encoding"] == "identity"
 
 
@@ -164,10 +150,7 @@ def test_an_answer_of_8_mib_is_not_read_to_its_end(status: int) -> None:
     assert failed.value.kind is FailureKind.TOO_LARGE
     assert "larger than 1 MiB" in failed.value.message
     assert len(up.requests) == 1
-
-
-def test_an_answer_of_1_mib_is_read() -> None:
-    with upstream(answer(b"a" * MAX_ANSWER_BYTES)) as up, transport_to(up.url) as transport:
+    with upstream(answer(b"a" * MAX_ANSWER_BYTES, status)) as up, transport_to(up.url) as transport:
         assert len(post(transport).body) == MAX_ANSWER_BYTES
 
 
@@ -239,16 +222,6 @@ def test_a_connection_serves_one_request_after_the_other_unless_it_was_idle_for_
     assert [received.connection for received in up.requests] == connections
 
 
-def test_idle_connections_are_dropped_before_a_proxy_drops_them() -> None:
-    assert 5 <= IDLE_SECONDS < 30
-
-
-def test_a_connection_that_was_closed_meanwhile_is_not_noticed() -> None:
-    with upstream(answer(b"{}", then_close=True)) as up, transport_to(up.url) as transport:
-        assert [post(transport).status for _ in range(5)] == [200] * 5
-    assert len(up.requests) == 5
-
-
 CUT = raw(http(b'{"active":true}')[:-5])
 
 
@@ -263,22 +236,18 @@ RETRIES: list[tuple[str, list[Behaviour], int, int | FailureKind]] = [
     ("a kept connection is closed instead of an answer", [OK, hang_up, OK], 3, 200),
     ("a kept connection is reset instead of an answer", [OK, reset, OK], 3, 200),
     ("and the second attempt fails as well", [OK, hang_up, hang_up, OK], 3, FailureKind.HUNG_UP),
-    ("and the second attempt is reset", [OK, hang_up, reset, OK], 3, FailureKind.HUNG_UP),
     ("a kept connection gives the first byte of an answer", [OK, raw(b"H"), OK], 2, FailureKind.BROKEN),
     ("a kept connection is reset within an answer", [OK, cut_by_reset, OK], 2, FailureKind.HUNG_UP),
     ("a kept connection gives half an answer", [OK, CUT, OK], 2, FailureKind.BROKEN),
     ("a kept connection hangs", [OK, hang, OK], 2, FailureKind.TIMEOUT),
     ("a kept connection says 503", [OK, answer(b"", 503), OK], 2, 503),
-    ("a kept connection says 429", [OK, answer(b"", 429, headers={"Retry-After": "0"}), OK], 2, 429),
+    ("a connection was closed after an answer", [LAST, OK], 2, 200),
     ("a new connection is closed instead of an answer", [hang_up, OK], 1, FailureKind.HUNG_UP),
     ("a connection made anew is closed instead of an answer", [LAST, hang_up, OK], 2, FailureKind.HUNG_UP),
     ("a new connection is reset instead of an answer", [reset, OK], 1, FailureKind.HUNG_UP),
     ("a new connection gives half an answer", [CUT, OK], 1, FailureKind.BROKEN),
-    ("a new connection hangs", [hang, OK], 1, FailureKind.TIMEOUT),
     ("a new connection says 100 and then 200", [raw(b"HTTP/1.1 100 Continue\r\n\r\n" + http(b"{}"))], 1, 200),
     ("a new connection says 408", [answer(b"", 408), OK], 1, 408),
-    ("a new connection says 503", [answer(b"", 503), OK], 1, 503),
-    ("a new connection says 302", [answer(b"", 302, headers={"Location": "/"}), OK], 1, 302),
 ]
 
 
@@ -293,16 +262,6 @@ def test_only_a_stale_connection_is_tried_again(
             post(transport)
         assert outcome_of(transport, BRIEF_SECONDS if hang in behaviours else TIMEOUT_SECONDS) == outcome
         assert len(up.requests) == requests
-
-
-def test_a_refusing_port_is_named() -> None:
-    with refusing_port() as port, transport_to(f"http://{LOOPBACK}:{port}") as transport:
-        start = time.monotonic()
-        with pytest.raises(
-            ConnectionFailed, match=rf"^{LOOPBACK} port {port} refuses connections: nothing listens there\n"
-        ):
-            post(transport)
-        assert time.monotonic() - start < TIMEOUT_SECONDS / 2, "it was tried again and again"
 
 
 def test_answers_are_not_mixed_up_between_threads() -> None:

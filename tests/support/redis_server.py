@@ -1,6 +1,5 @@
 """A real Redis or Valkey server, as a process of its own on a free port."""
 
-import itertools
 import os
 import shutil
 import signal
@@ -24,7 +23,6 @@ PROGRAMS = os.environ.get("TEST_STORE", "redis-server valkey-server").split()
 END_SECONDS = 20
 MOST_CONNECTIONS = 100
 CHECK_SECONDS = 0.1
-DRIP_SECONDS = 0.01
 
 
 @dataclass(kw_only=True)
@@ -169,18 +167,6 @@ def answering(answer: bytes) -> Behaviour:
             except TimeoutError:
                 continue
             sock.sendall(answer)
-
-    return behave
-
-
-def dripping(answer: bytes, seconds: float = DRIP_SECONDS) -> Behaviour:
-    """Send an answer byte by byte, again and again, ``seconds`` apart."""
-
-    def behave(sock: socket.socket, ended: threading.Event) -> None:
-        for byte in itertools.cycle(answer):
-            if ended.wait(seconds):
-                return
-            sock.sendall(bytes([byte]))
 
     return behave
 
