@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support.state_home import own_state_home
-
 URL_OPTION = "--zitadel"
 PAT_FILE_OPTION = "--admin-pat-file"
 settings.register_profile("patient", deadline=None)  # a busy machine is slow, which is no defect
@@ -23,8 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse half a target before the first test runs, and write nothing to the home of the person who runs them."""
-    own_state_home()
+    """Refuse half a target before the first test runs."""
     url, pat_file = config.getoption(URL_OPTION), config.getoption(PAT_FILE_OPTION)
     if (url is None) != (pat_file is None):
         given, missing = (URL_OPTION, PAT_FILE_OPTION) if pat_file is None else (PAT_FILE_OPTION, URL_OPTION)

@@ -52,7 +52,7 @@ HOMES: dict[str, set[str]] = {
     "rich": {"cli.screen"},
     "typer": {"cli"},
     "click": set(),
-    "dotenv": {"config.dotenv_statements"},
+    "dotenv": {"config.dotenv_file"},
     "prometheus_client": {"server"},
     "granian": {"serving"},
     "setproctitle": {"serving"},
@@ -70,7 +70,6 @@ PURE = (
     "management.model",
     "provisioning.conflicts",
     "provisioning.plan",
-    "provisioning.state",
     "diagnosis",
 )
 NETWORK = {"requests", "urllib3", "socket", "flask"}

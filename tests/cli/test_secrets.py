@@ -16,7 +16,7 @@ from tests.support.jwe import jwe
 from tests.support.secret_forms import ADMIN, FORMS, ODD, PAT, SECRET, leak
 from tests.support.upstream import Behaviour, Received, answer, depending, refusing_port, upstream
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.config.dotenv_statements import parse
+from zdemo.config.dotenv_file import Dotenv
 from zdemo.config.environment import Environment
 from zdemo.config.settings import AdminSettings, Settings
 from zdemo.emulator import PROJECT_ID
@@ -180,10 +180,10 @@ def test_in_the_log_of_the_api(shell: Shell) -> None:
 
 def test_in_what_objects_say_about_themselves() -> None:
     variables = SETTINGS | {"ZITADEL_DOMAIN": "http://localhost:1"}
-    dotenv = list(parse(f"PAT={PAT} # {SECRET}"))
+    dotenv = Dotenv(f"PAT={PAT} # {SECRET}")
     for thing in (
         *(Settings.from_env(variables), AdminSettings.from_env(variables), Environment({"here": variables})),
-        *dotenv,
+        dotenv,
     ):
         assert not leak(f"{thing!r} {thing}", *CANARIES)
 

@@ -8,7 +8,6 @@ from playwright.sync_api import Browser, expect
 
 from tests.support.browser import violations, watched
 from tests.support.served import started
-from tests.support.state_home import own_state_home
 from tests.support.visits import PRIVATE, PUBLIC, Site, Visit, printed_address, visit
 from tests.support.waiting import eventually
 
@@ -121,7 +120,7 @@ def test_when_the_api_is_gone_it_says_so_and_when_it_is_back_asks_for_its_new_ad
         folder = tmp_path / "again"
         folder.mkdir()
         arguments = ("--port", port, "--emulator", "--emulator-port", str(urlsplit(own_site.zitadel).port))
-        with started(folder, own_state_home(), *arguments):
+        with started(folder, {}, *arguments):
             expect(person.page.get_by_role("alert")).to_contain_text("zdemo serve printed", timeout=60_000)
             assert violations(person.page) == []
             person.page.context.new_page().goto(printed_address(folder))

@@ -18,7 +18,6 @@ from typing import Any
 import requests
 
 from tests.support.ports import free_port
-from tests.support.state_home import own_state_home
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.cli.layout import BELOW, COMMAND
@@ -39,7 +38,6 @@ BASE = {
     "HOME": "/nonexistent",
     "PYTHONWARNINGS": "error",
     "ZDEMO_API_URL": NO_API,
-    **own_state_home(),
 }
 
 

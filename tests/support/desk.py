@@ -14,15 +14,13 @@ from zdemo.config.address import ZitadelAddress
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.http.response import Response
 from zdemo.management.client import ManagementClient
-from zdemo.provisioning.apply import apply_plan
+from zdemo.provisioning.apply import apply_plan, verify_tokens
 from zdemo.provisioning.files import SetupFiles
 from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import Plan, make_plan
-from zdemo.provisioning.state import ID_FIELDS, SetupState
-from zdemo.provisioning.state_file import read_state, state_path
+from zdemo.provisioning.state_file import ID_FIELDS, SetupState, read_state, state_path
 from zdemo.provisioning.teardown import Teardown, plan_teardown, tear_down
-from zdemo.provisioning.verify import verify_tokens
 
 TIMEOUT_SECONDS = 10.0
 

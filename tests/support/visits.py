@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.support.browser import LONGEST_MS, WIDE, Watch, add_axe, watched
 from tests.support.ports import free_port
 from tests.support.served import Served, served
-from tests.support.state_home import own_state_home
 from tests.support.waiting import eventually
 
 PUBLIC, PRIVATE, SCOPED = "GET /api/public", "GET /api/private", "GET /api/private-scoped"
@@ -46,7 +45,7 @@ def site(
     if environment is None:
         arguments = ("--emulator", "--emulator-port", str(port), *arguments)
     zitadel = environment["ZITADEL_DOMAIN"] if environment else f"http://localhost:{port}"
-    variables = {"ZDEMO_CACHE_TTL": f"{cache_seconds:g}", **own_state_home(), **(environment or {})}
+    variables = {"ZDEMO_CACHE_TTL": f"{cache_seconds:g}", **(environment or {})}
     with served(folder, variables, *arguments) as running:
         yield Site(served=running, address=printed_address(folder), zitadel=zitadel)
 

@@ -1,59 +1,33 @@
-"""Keeps files with secrets out of git: warns, and offers to add lines to ``.gitignore``."""
+"""Warns about files with secrets that git does not ignore."""
 
 import os
-import shlex
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from zdemo.cli.questions import agreed
 from zdemo.cli.screen import Screen
-from zdemo.cli.token_input import at_terminal
 from zdemo.config.printable import printable
-from zdemo.errors import ZdemoError
-from zdemo.provisioning.gitignore import GitExposure, add_lines, find_exposures
+
+ASK = ("git", "-c", "core.fsmonitor=false", "check-ignore", "-z", "--stdin")  # what git tracks, it does not ignore
+LONGEST_SECONDS = 5.0
 
 
-def keep_out_of_git(
-    screen: Screen, env_path: Path, key_files: Sequence[Path] = (), *, yes: bool, warn_only: bool = False
-) -> None:
-    """Warn about files with secrets that git has or would take, and add the missing lines to ``.gitignore``.
+def warn_of_git(screen: Screen, env_path: Path, key_files: Sequence[Path] = ()) -> None:
+    """Warn if git has or would take a ``.env`` or a key file; a link counts as the file that it leads to.
 
-    They are added with ``yes``, or when the person at the terminal agrees; otherwise, and with ``warn_only``, the
-    warning says them.
+    Say nothing outside of a repository, and where git cannot be asked.
     """
-    for exposure in find_exposures(env_path, key_files):
-        for file in map(_shown, exposure.tracked):
-            screen.tell(
-                f"warning: git tracks {file}, which holds secrets: git rm --cached {shlex.quote(file)}; what was "
-                "committed stays in the history"
-            )
-        if exposure.lines and (warn_only or not _add(screen, exposure, yes=yes)):
-            screen.tell(printable(f"warning: git would take files with secrets: {_advice(exposure)}"))
-
-
-def _add(screen: Screen, exposure: GitExposure, *, yes: bool) -> bool:
-    """Add the lines if that is wanted and possible; return whether they are there now."""
-    *lines, last = exposure.lines
-    words = f"{', '.join(lines)} and {last}" if lines else last
-    question = f"Add {words} to {_shown(exposure.gitignore)}, so that git does not take files with secrets?"
-    if exposure.obstacle or not (yes or (at_terminal() and agreed(printable(question)))):
-        return False
+    files = [Path(os.path.realpath(file)) for file in (env_path, *key_files)]
+    names = b"\0".join(map(os.fsencode, files))
     try:
-        add_lines(exposure)
-    except ZdemoError as error:
-        screen.tell(printable(f"warning: {error.message}"))
-        return False
-    screen.tell(printable(f"{_shown(exposure.gitignore)}: added {', '.join(exposure.lines)}"))
-    return True
-
-
-def _advice(exposure: GitExposure) -> str:
-    file = _shown(exposure.gitignore)
-    why = f" (which {exposure.obstacle})" if exposure.obstacle else ""
-    return f"add to {file}{why}: {', '.join(exposure.lines)}"
-
-
-def _shown(path: Path) -> str:
-    """Return a path as short as it can be typed here."""
-    here = Path(os.path.realpath("."))
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+        answer = subprocess.run(  # noqa: S603  # fixed words, and the names of files on standard input
+            ASK, cwd=files[0].parent, input=names, capture_output=True, timeout=LONGEST_SECONDS, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return
+    if answer.returncode not in (0, 1):  # 1: git ignores none of them
+        return
+    ignored = answer.stdout.split(b"\0")
+    if taken := [file.name for file in files if os.fsencode(file) not in ignored]:
+        advice = f"add to .gitignore: {', '.join(taken)} (and git rm --cached what it tracks)"
+        screen.tell(printable(f"warning: git does not ignore files with secrets: {advice}"))

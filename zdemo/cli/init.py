@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from zdemo.cli.env_file import emulator_env_file, init_emulator, serve_emulator, with_env_file
-from zdemo.cli.gitignore import keep_out_of_git
+from zdemo.cli.gitignore import warn_of_git
 from zdemo.cli.layout import with_remark
 from zdemo.cli.options import EmulatorPort, EnvFile, check_address, check_needs_emulator
 from zdemo.cli.questions import typed_line
@@ -62,7 +62,7 @@ def init(
     except FileExistsError:
         raise _refusal(path, text, emulator_port if emulator else None, api_url) from None
     screen.say(printable(f"wrote {path}: {'the settings of the emulator' if emulator else 'a skeleton to fill in'}"))
-    keep_out_of_git(screen, path, yes=False)
+    warn_of_git(screen, path)
     for name in read_environment(path).shadowed:
         screen.tell(f"warning: {name} in the environment hides the one in {path}: unset {name}")
     screen.pairs(_next_steps(path, serve_emulator(emulator_port, api_url) if emulator else ""), label_width=4)

@@ -20,9 +20,8 @@ from zdemo.errors import ExitCode, IntrospectionError, ManagementError, UsageErr
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Auth
 from zdemo.management.refusals import TOO_OLD
-from zdemo.provisioning.files import SetupFiles
+from zdemo.provisioning.files import SetupFiles, only_setup_in_folder
 from zdemo.provisioning.options import SetupOptions
-from zdemo.provisioning.safety import only_setup_in_folder
 from zdemo.provisioning.teardown import Teardown
 
 CREATED = "What is created"

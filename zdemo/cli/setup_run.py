@@ -5,7 +5,7 @@ import shlex
 import time
 from dataclasses import dataclass
 
-from zdemo.cli.gitignore import keep_out_of_git
+from zdemo.cli.gitignore import warn_of_git
 from zdemo.cli.questions import agreed
 from zdemo.cli.screen import Screen
 from zdemo.cli.setup_tables import plan_document, show_plan, show_result, show_teardown, teardown_document
@@ -13,15 +13,14 @@ from zdemo.cli.token_input import at_terminal
 from zdemo.config.printable import one_line
 from zdemo.errors import ExitCode, UsageError, ZdemoError
 from zdemo.management.client import ManagementClient
-from zdemo.provisioning.apply import apply_plan
+from zdemo.management.model import Auth
+from zdemo.provisioning.apply import apply_plan, verify_tokens
 from zdemo.provisioning.conflicts import NOTHING_CHANGED
-from zdemo.provisioning.files import SetupFiles
+from zdemo.provisioning.files import SETTINGS, SetupFiles
 from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import ObjectKind, Plan, Rotation, make_plan
-from zdemo.provisioning.setting_groups import SETTINGS
 from zdemo.provisioning.teardown import plan_teardown, tear_down
-from zdemo.provisioning.verify import verify_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +42,12 @@ class SetupRun:
         plan = make_plan(current, files.values, file=files.path.name)
         if not self.as_json:
             show_plan(screen, plan, files.values, self.client.emulator)
+        new_keys = [files.key_file(options.app_name)] if current.auth is Auth.KEY else []
+        warn_of_git(screen, files.path, [*files.key_files(), *new_keys])
         if self.dry_run:
-            self._keep_out_of_git(options)
             return self._show_only(plan)
         if not self._agree_to(plan, options.app_name):
             return self._declined(plan_document(plan, dry_run=True, seconds=None))
-        self._keep_out_of_git(options)
         start = time.monotonic()
         if plan.changes:
             apply_plan(self.client, files, plan, screen)
@@ -83,11 +82,6 @@ class SetupRun:
         for name in SETTINGS:
             if os.environ.get(name, "").strip() not in ("", files.values.get(name, "").strip()):
                 self.screen.tell(f"warning: {name} in the environment hides the one in {files.path}: unset {name}")
-
-    def _keep_out_of_git(self, options: SetupOptions) -> None:
-        files = self.files
-        key_files = (*files.key_files(), files.key_file(options.app_name))
-        keep_out_of_git(self.screen, files.path, key_files, yes=self.yes, warn_only=self.dry_run)
 
     def _show_only(self, plan: Plan) -> int:
         if self.as_json:

@@ -10,8 +10,7 @@ from zdemo.config.columns import cells
 from zdemo.config.printable import one_line, printable
 from zdemo.management.model import Administrator
 from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep
-from zdemo.provisioning.recorded import Item
-from zdemo.provisioning.teardown import Teardown
+from zdemo.provisioning.teardown import Item, Teardown
 
 LABEL_WIDTH, ACTION_WIDTH = 16, 15
 COLOURS = {Action.CREATE: "green", Action.CHANGE: "yellow", Action.REMOVE: "red"}

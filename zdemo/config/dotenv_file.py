@@ -1,114 +1,119 @@
-"""A ``.env`` file: what it sets, and the same file with other values."""
+"""A ``.env`` file, as python-dotenv reads it: what it sets, and the same file with other values."""
 
+import io
 import os
 import re
 import shlex
 import stat
+from bisect import bisect
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+from dotenv.parser import Binding, parse_stream
+
 from zdemo.config import files
-from zdemo.config.dotenv_statements import BYTE_ORDER_MARK, LINE_END, Statement, UnusualTextError, parse
 from zdemo.config.files import NotAFileError
 from zdemo.errors import SettingsError
 
-LARGEST_BYTES = 256 << 10
+LARGEST_BYTES = 64 << 10  # python-dotenv's time grows with the square of the spaces in a row
 MOST_PROBLEMS = 10  # that a message names
-PLAIN_VALUE = r"[A-Za-z0-9_./:@%+,=-]+"
+PLAIN_VALUE = r"[A-Za-z0-9_./:@%+,=-]*"
+LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 class Dotenv:
-    """The statements of a ``.env`` file, which can be changed; all else of the file stays as it is, byte for byte.
+    """The text of a ``.env`` file, in which statements can be changed; all others stay as they are.
 
-    Where a variable is set more than once, the last line counts. ``status`` is that of the file that was read.
+    Where a variable is set more than once, the last statement counts. ``status`` is that of the file that was read.
     """
 
     def __init__(self, text: str = "", status: os.stat_result | None = None) -> None:
-        self.mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
-        self.statements = list(parse(text.removeprefix(BYTE_ORDER_MARK)))
         self.status = status
-        self._is_ended = not text or text.endswith(("\n", "\r"))
+        self._parse(text)
 
-    @property
-    def text(self) -> str:
-        """The text, which ends with a line end only if the file did."""
-        text = self.mark + "".join(statement.text for statement in self.statements)
-        return text if self._is_ended else re.sub(rf"(?:{LINE_END.pattern})\Z", "", text)
+    def _parse(self, text: str) -> None:
+        self.text = text
+        self._bindings = list(parse_stream(io.StringIO(text, newline="")))
 
     @property
     def values(self) -> dict[str, str]:
         """The variables, without quotes; nothing is interpolated."""
-        return {s.key: s.value or "" for s in self.statements if s.key is not None}
+        return {b.key: b.value or "" for b in self._bindings if b.key is not None}
+
+    @property
+    def wrong_lines(self) -> list[int]:
+        """The numbers of lines that are not assignments."""
+        return [line for binding, line in self._numbered() if binding.error]
+
+    @property
+    def lone_words(self) -> tuple[int, ...]:
+        """The numbers of lines that are a word without ``=``, which may be the rest of a broken line."""
+        found = [(b.original.string.lstrip(), line) for b, line in self._numbered() if b.key and b.value is None]
+        return tuple(line for text, line in found if not text.startswith(("export ", "export\t")))
 
     @property
     def repeated(self) -> dict[str, tuple[tuple[int, str], ...]]:
         """The variables that are set more than once, with the line and the value of each assignment."""
         found: dict[str, list[tuple[int, str]]] = {}
-        for statement in self.statements:
-            if statement.key is not None:
-                found.setdefault(statement.key, []).append((statement.number, statement.value or ""))
+        for binding, line in self._numbered():
+            if binding.key is not None:
+                found.setdefault(binding.key, []).append((line, binding.value or ""))
         return {name: tuple(assignments) for name, assignments in found.items() if len(assignments) > 1}
 
     @property
     def broken(self) -> dict[str, tuple[tuple[int, int], str]]:
         """The variables whose line may be broken in two: both lines, and the value in one piece."""
-        found = {}
-        for statement, rest in pairwise(self.statements):
-            is_rest = rest.key is not None and rest.value is None and rest.number == statement.number + 1
-            if statement.key is not None and statement.value and is_rest:
-                found[statement.key] = ((statement.number, rest.number), f"{statement.value}{rest.key}")
-        return found
+        return {
+            first.key: ((line, line + 1), f"{first.value}{rest.key}")
+            for (first, line), (rest, line_of_rest) in pairwise(self._numbered())
+            if first.key is not None and first.value and rest.key is not None and rest.value is None
+            if line_of_rest == line + 1
+        }
 
-    def find(self, name: str) -> Statement | None:
-        """Return the assignment of a variable that counts."""
-        return next((statement for statement in reversed(self.statements) if statement.key == name), None)
+    def statement(self, name: str) -> str:
+        """Return the statement of a variable that counts, as it is written; empty when there is none."""
+        at = self._place(name)
+        return "" if at is None else self._bindings[at].original.string.strip()
 
-    def set(self, name: str, value: str) -> None:
-        """Change the assignment of a variable, or add one at the end."""
-        statement = self.find(name)
-        if statement is None:
-            self.insert(len(self.statements), Statement(assignment=_assignment(name, value), key=name, value=value))
-        else:
-            statement.assignment, statement.value = _assignment(name, value, statement.remark), value
+    def put(self, name: str, statement: str, *, comment: str = "") -> None:
+        """Write a statement in place of the one that counts, or at the end, below ``comment``.
 
-    def put_back(self, name: str, assignment: str) -> None:
-        """Give a variable the assignment that it had, as it was written; a text that is not one becomes the value."""
-        statement = self.find(name)
-        if statement is None:
-            return
-        found = list(parse(assignment))
-        if [(s.key, s.assignment) for s in found] != [(name, assignment)]:
-            self.set(name, assignment)
-            return
-        joined = statement.remark.startswith("#") and not assignment.endswith(("'", '"'))
-        statement.assignment, statement.value = assignment + " " * joined, found[0].value
+        An empty statement removes the one that counts, and the comment above it.
+        """
+        pieces, at = [binding.original.string for binding in self._bindings], self._place(name)
+        if at is not None:
+            blank, _, end = _parts(pieces[at])
+            pieces[at] = blank + statement + end if statement else blank
+            if not statement and comment and at and pieces[at - 1].strip() == comment:
+                pieces[at - 1] = LINE_END.sub("", _parts(pieces[at - 1])[0], count=1)
+        elif statement:
+            end = "\r\n" if "\r\n" in self.text else "\n"
+            pieces.append(end * (not self.text.endswith(("\n", "\r")) and bool(self.text)))
+            pieces.append(f"{end * bool(self.text)}{comment}{end}" if comment else "")
+            pieces.append(statement + end)
+        self._parse("".join(pieces))
 
-    def line_end(self, at: int) -> str:
-        """Return the line end to write before the statement with this index: as the lines before it have it."""
-        ends = (LINE_END.findall(statement.text) for statement in reversed(self.statements[:at]))
-        return next((found[-1] for found in ends if found), "\n")
+    def _numbered(self) -> Iterator[tuple[Binding, int]]:
+        """Yield each statement with the number of its line; python-dotenv counts the blank lines before it, too."""
+        at, ends = 0, [end.end() for end in LINE_END.finditer(self.text)]
+        for binding in self._bindings:
+            yield binding, bisect(ends, at + len(_parts(binding.original.string)[0])) + 1
+            at += len(binding.original.string)
 
-    def insert(self, at: int, *statements: Statement) -> None:
-        """Insert statements, each on a line of its own."""
-        end = self.line_end(at)
-        if at and not self.statements[at - 1].text.endswith(("\n", "\r")):
-            self.statements[at - 1].end = end
-        for statement in statements:
-            statement.end = end
-        self.statements[at:at] = statements
-
-    def remove(self, statement: Statement) -> None:
-        """Remove a statement; the blank lines before it stay."""
-        ends = list(LINE_END.finditer(statement.blank))
-        blank = statement.blank[: ends[-1].end()] if ends else ""
-        at = next(i for i, other in enumerate(self.statements) if other is statement)
-        self.statements[at : at + 1] = [Statement(blank=blank)] if blank else []
+    def _place(self, name: str) -> int | None:
+        return next((at for at in reversed(range(len(self._bindings))) if self._bindings[at].key == name), None)
 
 
-def _assignment(name: str, value: str, remark: str = "") -> str:
-    """Return an assignment in one line or, if the value has line ends, in more."""
-    is_plain = re.fullmatch(PLAIN_VALUE, value) and not remark.startswith("#")
-    if is_plain or not (value or "#" in remark):
+def _parts(piece: str) -> tuple[str, str, str]:
+    """Return the blank lines before a statement, the statement, and its end."""
+    content = piece.lstrip()
+    return piece.removesuffix(content), content.rstrip(), content[len(content.rstrip()) :]
+
+
+def assignment(name: str, value: str) -> str:
+    """Return the statement that gives a variable a value: in quotes, unless the value is plain."""
+    if re.fullmatch(PLAIN_VALUE, value):
         return f"{name}={value}"
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"{name}='{escaped}'"
@@ -118,7 +123,7 @@ def load_dotenv(path: Path) -> Dotenv:
     """Read a ``.env`` file, the lines that are not assignments too. Raises SettingsError if it cannot be read."""
     try:
         content, status = files.read_file(path, LARGEST_BYTES)
-        dotenv = Dotenv(content.decode() if len(content) <= LARGEST_BYTES else "", status)
+        dotenv = Dotenv(content.decode("utf-8-sig") if len(content) <= LARGEST_BYTES else "", status)
     except FileNotFoundError:
         what, hint = "does not exist", "correct --env-file, or omit it to read .env"
         if path.is_symlink():
@@ -128,8 +133,6 @@ def load_dotenv(path: Path) -> Dotenv:
         raise SettingsError([f"{path} is {error.strerror}"], hint="give a file of NAME=value lines") from None
     except UnicodeDecodeError:
         raise SettingsError([f"{path} is not UTF-8 text"], hint="save it as UTF-8") from None
-    except UnusualTextError as error:
-        raise SettingsError([f"{path} {error}"], hint="remove those that you do not need") from None
     except OSError as error:
         raise SettingsError([f"{path} cannot be read: {error.strerror}"], hint="check its permissions") from None
     if len(content) > LARGEST_BYTES:
@@ -140,26 +143,22 @@ def load_dotenv(path: Path) -> Dotenv:
     return dotenv
 
 
-def read_dotenv(path: Path) -> dict[str, str]:
-    """Return the variables of a ``.env`` file, without quotes; nothing is interpolated.
-
-    Raises SettingsError if the file cannot be read, or a line is not an assignment.
-    """
-    return load_assignments(path).values
-
-
 def load_assignments(path: Path) -> Dotenv:
     """Read a ``.env`` file whose lines are assignments, comments and lone words.
 
     Raises SettingsError if it cannot be read, or has another line; that is never repeated.
     """
     dotenv = load_dotenv(path)
-    wrong = [statement.number for statement in dotenv.statements if statement.is_wrong]
-    if wrong:
+    if wrong := dotenv.wrong_lines:
         problems = [f"{path} line {number} is not an assignment" for number in wrong[:MOST_PROBLEMS]]
         more = [f"and {len(wrong) - MOST_PROBLEMS} more lines of it"] if len(wrong) > MOST_PROBLEMS else []
         raise SettingsError(problems + more, hint="write one NAME=value per line; a comment begins with #")
     return dotenv
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """Return the variables of a ``.env`` file, without quotes. Raises SettingsError as ``load_assignments`` does."""
+    return load_assignments(path).values
 
 
 def parse_dotenv(text: str) -> dict[str, str]:
@@ -168,8 +167,8 @@ def parse_dotenv(text: str) -> dict[str, str]:
 
 
 def lone_words(path: Path) -> tuple[int, ...]:
-    """Return the numbers of lines that are a word without ``=``, which may be the rest of a broken line."""
-    return tuple(s.number for s in load_dotenv(path).statements if s.key and s.value is None and not s.export)
+    """Return the numbers of lines that are a word without ``=``."""
+    return load_dotenv(path).lone_words
 
 
 def repeated_names(path: Path) -> dict[str, tuple[int, ...]]:

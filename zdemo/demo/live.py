@@ -28,14 +28,13 @@ from zdemo.guard import DEFAULT_THREADS
 from zdemo.introspection.build import Limits, protected
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient
-from zdemo.provisioning.apply import apply_plan
+from zdemo.provisioning.apply import apply_plan, verify_tokens
 from zdemo.provisioning.files import SetupFiles
 from zdemo.provisioning.lookup import look
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.plan import make_plan
-from zdemo.provisioning.step_context import Reporter
+from zdemo.provisioning.steps import Reporter
 from zdemo.provisioning.teardown import plan_teardown, tear_down
-from zdemo.provisioning.verify import verify_tokens
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, serving
 

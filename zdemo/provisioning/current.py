@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from zdemo.management.model import Administrator, Application, Auth, Project, RoleAssignment, User
 from zdemo.provisioning.options import SetupOptions
-from zdemo.provisioning.state import IssuedCredential, SetupState
+from zdemo.provisioning.state_file import IssuedCredential, SetupState
 
 
 class CredentialState(StrEnum):

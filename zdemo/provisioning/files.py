@@ -5,30 +5,40 @@ import os
 import shlex
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from zdemo.config.address import INTERNAL_URL, ISSUER
-from zdemo.config.dotenv_file import Dotenv, load_dotenv, read_dotenv, save_dotenv
+from zdemo.config.dotenv_file import Dotenv, assignment, load_dotenv, read_dotenv, save_dotenv
 from zdemo.config.dotenv_file import check_writable as check_dotenv_writable
 from zdemo.config.emulator_values import usable_at
 from zdemo.config.environment import Environment
-from zdemo.config.files import check_writable, read_file
+from zdemo.config.files import check_writable, read_file, remove_leftovers
 from zdemo.config.key_file import LARGEST_BYTES
 from zdemo.config.settings import Settings
-from zdemo.errors import SettingsError
+from zdemo.errors import SettingsError, ZdemoError
 from zdemo.management.client import ManagementClient
-from zdemo.provisioning.gitignore import KEY_FILES
-from zdemo.provisioning.setting_groups import SETTINGS, add_settings, remove_setting
-from zdemo.provisioning.state import EMPTY, digest
-from zdemo.provisioning.state_file import read_state, write_state
-from zdemo.provisioning.state_key import make_key
+from zdemo.provisioning.state_file import EMPTY, FOLDER, digest, read_state, write_state
 
+KEY_FILES = "*.key.json"
 ADMIN_PAT = "ZITADEL_ADMIN_PAT"
 """Setup never writes it, but removes the emulator's."""
 
+SETTINGS = (
+    *("ZITADEL_DOMAIN", "ZITADEL_PROJECT_ID", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_KEY_FILE", "PAT"),
+    "ZDEMO_VISITOR_PAT",
+)
+"""The settings that setup writes."""
+
+COMMENTS = {  # what stands above a setting that setup adds
+    "ZITADEL_DOMAIN": "# ZITADEL, and the project that defines the role",
+    "CLIENT_ID": "# the credentials of the API application",
+    "PAT": "# the token of the user with the role; zdemo call and zdemo introspect send it",
+    "ZDEMO_VISITOR_PAT": "# the token of the user without the role",
+}
 LONGEST_KEY_NAME_BYTES = 246  # with the end of the name, 255: the longest file name of Linux and macOS
 
 
@@ -53,15 +63,39 @@ def key_in(file: Path) -> str:
         return ""
 
 
+@contextmanager
+def only_setup_in_folder(env_path: Path) -> Iterator[None]:
+    """Keep other setups out of the folder of this ``.env`` while the block runs; remove what killed ones left there.
+
+    The folder itself is locked, so that no file is left behind. Where that is impossible (Windows, some network
+    folders, a missing folder), no other setup is kept out, and nothing is removed. Raises ZdemoError when another one
+    is running there.
+    """
+    folder = Path(os.path.realpath(env_path)).parent
+    with ExitStack() as stack:
+        try:
+            import fcntl  # not on Windows
+
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for place in (folder, folder / FOLDER):
+                remove_leftovers(place)
+        except BlockingIOError:
+            raise ZdemoError(
+                f"another zdemo setup is running in {folder}",
+                hint="wait until it has finished, then run zdemo setup again; nothing was changed",
+            ) from None
+        except (ImportError, OSError):
+            pass
+        yield
+
+
 class SetupFiles:
     """The settings of one ``.env`` and its state as they are now. Every change is on the disk when a method returns."""
 
     def __init__(self, path: Path) -> None:
         """Read both files. Raises SettingsError for one that cannot be read, and for a place where none can be."""
-        if not os.path.basename(os.path.realpath(path)).isprintable():  # the state file has an entry with this name
-            raise SettingsError(
-                [f"the name of {path} has a character that cannot be shown"], hint="name another file with --env-file"
-            )
         if path.is_dir():
             raise SettingsError([f"{path} is a folder, not a file"], hint="name another file with --env-file")
         if not path.parent.is_dir():
@@ -83,7 +117,6 @@ class SetupFiles:
         """Raise SettingsError if the settings cannot be written, as far as that can be known before."""
         check_dotenv_writable(self.path)
         check_writable(self.path.parent / KEY_FILES)  # a link can lead ``.env`` to another folder
-        make_key()
 
     @property
     def warning(self) -> str:
@@ -113,7 +146,7 @@ class SetupFiles:
         """Set settings or, by ``None``, remove them, all in one step.
 
         What is not setup's goes to the state file first, as it is written. Its line is emptied, not removed, so that
-        its place and its comment stay.
+        its place stays.
         """
         dotenv = self._read()
         changes = {name: value for name, value in changes.items() if self.get(name) != (value or "")}
@@ -121,27 +154,22 @@ class SetupFiles:
             return
         previous, written = dict(self.state.previous), dict(self.state.written)
         for name, value in changes.items():
-            if (found := dotenv.find(name)) and not self.wrote(name) and not (name in previous and not self.get(name)):
-                previous[name] = found.assignment
+            found, is_emptied = dotenv.statement(name), name in previous and not self.get(name)
+            if found and not self.wrote(name) and not is_emptied:
+                previous[name] = found
             if value:
                 written[name] = (*dict.fromkeys((*written.get(name, ()), digest(value))),)
         self.record(previous=previous, written=written, created_file=self.state.created_file or dotenv.status is None)
-        add_settings(dotenv, [name for name, value in changes.items() if value and name not in self.values])
         for name, value in changes.items():
-            if value or name in previous:
-                dotenv.set(name, value or "")
-            else:
-                remove_setting(dotenv, name)
+            statement = assignment(name, value or "") if value or name in previous else ""
+            dotenv.put(name, statement, comment=COMMENTS.get(name, ""))
         self._save(dotenv)
 
     def restore(self) -> None:
         """Remove setup's values and comments, restore the previous ones, and forget the state."""
         dotenv, state = self._read(), self.state
         for name in self.own_settings:
-            if name in state.previous:
-                dotenv.put_back(name, state.previous[name])
-            else:
-                remove_setting(dotenv, name)
+            dotenv.put(name, state.previous.get(name, ""), comment=COMMENTS.get(name, ""))
         if state.created_file and dotenv.status and not dotenv.text.strip():
             os.unlink(os.path.realpath(self.path))
             self.values = {}

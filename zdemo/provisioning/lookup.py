@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from zdemo.config.emulator_values import is_public, usable_at
 from zdemo.errors import CredentialsRefused, ManagementError, ZdemoError
@@ -15,8 +16,8 @@ from zdemo.management.role_assignments import wait_until
 from zdemo.provisioning.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, UserFields
 from zdemo.provisioning.files import ADMIN_PAT, SetupFiles
 from zdemo.provisioning.options import SetupOptions
-from zdemo.provisioning.safety import check_same_zitadel
-from zdemo.provisioning.state import IssuedCredential, SetupState, digest, lost_credentials
+from zdemo.provisioning.plan import domain_line
+from zdemo.provisioning.state_file import IssuedCredential, SetupState, digest, lost_credentials, state_path
 
 SETTLE_SECONDS = 0.3  # ZITADEL's reads were seen to trail its writes by 163 ms
 NEW_SECRET_SECONDS = 0.5  # ZITADEL may refuse a new secret for 49 ms; an interrupted run may be that recent
@@ -59,6 +60,19 @@ def settle(state: SetupState) -> None:
     """Wait until ZITADEL's reads show what an interrupted run has written."""
     if state.unfinished:
         time.sleep(SETTLE_SECONDS)
+
+
+def check_same_zitadel(state: SetupState, env_path: Path, issuer: str) -> None:
+    """Raise ZdemoError when the state, none of whose objects is at ``issuer``, was recorded at another address."""
+    place = state.zitadel
+    if not place or domain_line(place, issuer) == place:
+        return
+    path = state_path(env_path)
+    raise ZdemoError(
+        f"{path} belongs to the ZITADEL at {place}, and none of its objects is at {issuer}",
+        hint=f"add --domain {place}, or use another --env-file for {issuer}; if {place} is gone for good: "
+        f"mv {path} {path}.old; nothing was changed",
+    )
 
 
 @contextmanager

@@ -46,8 +46,6 @@ class SetupOptions:
         for option, name in names.items():
             if problem := _problem(name):
                 raise UsageError(f"{option} {problem}", hint=f"give {option} 1 to {LONGEST_NAME} visible characters")
-        if not self.role.isprintable():  # such as a space that does not break: the state file cannot hold it
-            raise UsageError("--role has a character that cannot be shown", hint="type its spaces anew")
         if set(self.role) & set(BROKEN_IN_ROLES) or self.role == "NULL":
             raise UsageError(
                 f"--role {self.role}: ZITADEL accepts this key, and then loses or splits it",

@@ -8,20 +8,101 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from zdemo.config.files import replace_file
 from zdemo.errors import ManagementError, ZdemoError
 from zdemo.management import resources
+from zdemo.management.client import ManagementClient
 from zdemo.management.model import Auth, RoleAssignment, milliseconds
 from zdemo.provisioning.conflicts import NOTHING_CHANGED
-from zdemo.provisioning.files import key_in
-from zdemo.provisioning.plan import Action, ObjectKind, PlanStep, replaced_keys
-from zdemo.provisioning.state import digest
-from zdemo.provisioning.step_context import DESCRIPTION, Context
+from zdemo.provisioning.current import CurrentUser
+from zdemo.provisioning.files import SetupFiles, key_in
+from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep, replaced_keys
+from zdemo.provisioning.state_file import IssuedCredential, digest, new_id
 
+DESCRIPTION = "created by zdemo setup"  # of the users
 HOUR_MILLISECONDS = 3_600_000
 KEY_YEAR = milliseconds("9999-01-01T00:00:00+00:00") or 0  # as ZITADEL's own default: keys do not expire
 HOURS_OF_KEY_YEAR = 364 * 24
+
+
+class Reporter(Protocol):
+    """Receives what happens, and the texts that are secret."""
+
+    def tell(self, text: str) -> None:
+        """Report a thing that was done."""
+
+    def hide(self, *secrets: str) -> None:
+        """Never show these texts."""
+
+
+@dataclass(kw_only=True)
+class Context:
+    """What the steps share. ``client_id`` is empty until it is known, ``made`` names what was created so far."""
+
+    client: ManagementClient
+    files: SetupFiles
+    plan: Plan
+    report: Reporter
+    client_id: str = ""
+    made: list[str] = field(default_factory=list)
+
+    @property
+    def home(self) -> str:
+        """The organization in which everything is created."""
+        return self.plan.current.admin.organization_id
+
+    @property
+    def project_id(self) -> str:
+        """The ID of the project that exists, or that will be created."""
+        project = self.plan.current.project
+        return project.id if project else self.files.state.project_id
+
+    @property
+    def application_ids(self) -> tuple[str, str]:
+        """The IDs of project and application."""
+        application = self.plan.current.application
+        return self.project_id, application.id if application else self.files.state.application_id
+
+    def user(self, step: PlanStep) -> CurrentUser:
+        """Return the user that a step is about, by name."""
+        return next(user for user in self.plan.current.users if user.name == step.name)
+
+    def user_id(self, step: PlanStep) -> str:
+        """Return the ID of the user that a step is about."""
+        user = self.user(step)
+        return user.user.id if user.user else user.fields.id_in(self.files.state)
+
+    def issued(self, field: str) -> tuple[IssuedCredential, ...]:
+        """Return the recorded credentials of a field of the state."""
+        return tuple(getattr(self.files.state, field))
+
+    def tell_created(self, what: str, object_id: str, more: str = "") -> None:
+        """Report an object that was created."""
+        self.made.append(f"{what} ({object_id})")
+        self.report.tell(f"{what}: created ({object_id}){more}")
+
+    def choose_id(self, field: str) -> str:
+        """Choose the ID of an object that is created next, and record it.
+
+        No ID is used twice. ZITADEL keeps what belonged to a deleted project taken: in a project that is created again
+        with its old ID, it refuses the same role key, and an application with the same name or ID.
+        """
+        chosen = new_id()
+        self.files.record(**{field: chosen})
+        return chosen
+
+    def record_new(self, field: str, *, owner_id: str, expires: int) -> None:
+        """Record a credential before it is created."""
+        new = IssuedCredential(owner_id=owner_id, expires=expires)
+        self.files.record(**{field: (*self.issued(field), new)})
+
+    def record_last(self, field: str, **changes: Any) -> None:
+        """Change what is recorded of the latest credential."""
+        *others, last = self.issued(field)
+        self.files.record(**{field: (*others, replace(last, **changes))})
 
 
 def _create_user(context: Context, step: PlanStep) -> None:
