@@ -16,7 +16,7 @@ from tests.test_architecture import ORDER
 from zdemo.cli.app import COMMANDS as TABLE
 from zdemo.cli.app import load
 from zdemo.config.dotenv_file import read_dotenv
-from zdemo.config.renames import OTHER_WORDS
+from zdemo.config.names import OTHER_WORDS
 from zdemo.doctor import API_CHECKS, CHECKS
 from zdemo.emulator import seed
 from zdemo.errors import ExitCode

@@ -11,8 +11,8 @@ from tests.support.cli import API_UNSET, Shell
 from tests.support.key_site import key_site
 from tests.support.named_causes import administered, call, command, doctor, introspect, settings
 from tests.support.upstream import answer, json_body, refusing_port, upstream
-from zdemo.config.placeholders import EXAMPLE_CLIENT_ID
-from zdemo.config.renames import NAMES
+from zdemo.config.names import NAMES
+from zdemo.config.parsers import EXAMPLE_CLIENT_ID
 from zdemo.config.settings import EXAMPLE_DOMAIN, Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator
 from zdemo.server import create_app

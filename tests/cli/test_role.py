@@ -11,8 +11,8 @@ from tests.support.ports import free_port
 from tests.support.served import Served, environment_for, served
 from tests.support.upstream import Behaviour, answer, hang_up, json_body, upstream
 from tests.support.waiting import eventually
+from zdemo.config.address import is_withheld
 from zdemo.config.environment import EXPORTED, Environment
-from zdemo.config.withheld import is_withheld
 from zdemo.emulator import ADMIN, AUTHORIZATION_ID, PROJECT_ID, READER, VISITOR
 
 GRANT = ("role", "grant", "visitor", "read:messages")

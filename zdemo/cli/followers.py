@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from zdemo.cli.screen import Screen
 from zdemo.client import Forgotten, order_to_forget
+from zdemo.config.address import is_withheld
 from zdemo.config.environment import Environment
 from zdemo.config.printable import one_line
 from zdemo.config.settings import FORGET_KEY, ClientSettings, Settings
-from zdemo.config.withheld import is_withheld
 from zdemo.errors import SettingsError
 from zdemo.introspection.forget import Forget
 

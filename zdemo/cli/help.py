@@ -14,8 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from zdemo.cli.layout import behind, filled, pad
 from zdemo.cli.suggestions import typed_again
-from zdemo.config.colour import shows_colour
-from zdemo.config.columns import columns_of
+from zdemo.config.columns import columns_of, shows_colour
 from zdemo.errors import UsageError
 
 OPTIONS_GROUP, SETTINGS_GROUP, OUTPUT_GROUP = "Options", "Settings", "Output"

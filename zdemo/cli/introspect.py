@@ -14,7 +14,7 @@ from zdemo.cli.token_input import environment_with_token, tell_hidden, tell_mixe
 from zdemo.client import ROLE, Route
 from zdemo.config.env_file import steps_with_env_file
 from zdemo.config.masking import masked
-from zdemo.config.renames import rename_steps
+from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import TokenKind, own_project, refusal_of, span, token_form
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError

@@ -13,8 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import typer
 
 from zdemo.cli.layout import BELOW, behind, headline, pad, table, wrapped
-from zdemo.config.colour import shows_colour
-from zdemo.config.columns import columns_of
+from zdemo.config.columns import columns_of, shows_colour
 from zdemo.config.printable import printable
 from zdemo.config.redaction import Redaction, in_texts
 

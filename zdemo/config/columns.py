@@ -1,13 +1,15 @@
-"""How wide a terminal is, and how many of its cells a text takes. Both the screens and the log follow it."""
+"""Whether a stream gets colours, how wide it is, and how many of its cells a text takes."""
 
 import os
 import re
 import unicodedata
+from collections.abc import Mapping
 from typing import IO
 
 LEAST_COLUMNS, MOST_COLUMNS = 40, 120  # between them, text follows the terminal
 WITHOUT_TERMINAL = 80
 EMOJI_STYLE = "\ufe0f"  # makes the character before it an emoji, which is wide
+OFF = ("", "0")  # of a variable: as good as not set, except for NO_COLOR, where 0 is a value too
 COLOUR = r"\x1b\[[\d;]*m"
 
 
@@ -37,3 +39,16 @@ def _cells_of(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):  # drawn over the character before it, or not at all
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def shows_colour(stream: IO[str], variables: Mapping[str, str] = os.environ) -> bool:
+    """Return whether a stream gets colours; the first of these rules that applies decides.
+
+    ``NO_COLOR``: no. ``FORCE_COLOR`` or ``CLICOLOR_FORCE``: yes, without a terminal too. ``CLICOLOR=0`` or
+    ``TERM=dumb``: no. Otherwise a terminal gets colours. See no-color.org and bixense.com/clicolors.
+    """
+    if variables.get("NO_COLOR"):
+        return False
+    if any(variables.get(name, "") not in OFF for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    return variables.get("CLICOLOR") != "0" and variables.get("TERM") != "dumb" and stream.isatty()

@@ -4,7 +4,7 @@ import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, TypeVar, cast
 
 DEFAULT = Path(".env")
 COMMANDS = re.compile(
@@ -12,25 +12,14 @@ COMMANDS = re.compile(
 )
 
 
-class HasSteps(Protocol):
-    """A dataclass with steps that a person can take."""
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def fix(self) -> tuple[str, ...]:
-        """The least harmful steps."""
-
-    @property
-    def otherwise(self) -> tuple[str, ...]:
-        """Steps where the fix is not possible."""
-
-
-T = TypeVar("T", bound=HasSteps)
+T = TypeVar("T")
 
 
 def steps_with_env_file(found: T, path: Path | None) -> T:
-    """Return the same with the option in each command that it suggests, if the command line gives another ``.env``."""
+    """Return the same dataclass with the option in each command of ``fix`` and ``otherwise``.
+
+    It stays as it is unless the command line gives another ``.env``.
+    """
     if path in (None, DEFAULT):
         return found
     option = f" --env-file {shlex.quote(str(path))}"
@@ -38,4 +27,6 @@ def steps_with_env_file(found: T, path: Path | None) -> T:
     def with_option(step: str) -> str:
         return COMMANDS.sub(lambda command: command[0] + option, step)
 
-    return replace(found, fix=tuple(map(with_option, found.fix)), otherwise=tuple(map(with_option, found.otherwise)))
+    steps = {name: tuple(map(with_option, getattr(found, name))) for name in ("fix", "otherwise")}
+    changed: T = replace(cast(Any, found), **steps)
+    return changed

@@ -125,17 +125,9 @@ def not_written(path: Path, error: OSError) -> SettingsError:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that runs of this user left when they were killed; no run may be at work there."""
-    for entry in _entries(folder):
-        with suppress(OSError):  # another user's, or gone meanwhile
-            status = entry.lstat()
-            is_own = not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
-            if LEFTOVER.fullmatch(entry.name) and stat.S_ISREG(status.st_mode) and is_own:
-                entry.unlink()
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return [] if folder.is_symlink() else list(folder.iterdir())
-    except OSError:
-        return []
+    """Remove the temporary files that killed runs left; no run may be at work there."""
+    with suppress(OSError):  # no such folder
+        for entry in folder.iterdir():
+            if LEFTOVER.fullmatch(entry.name):
+                with suppress(OSError):  # another user's, or gone meanwhile
+                    entry.unlink()

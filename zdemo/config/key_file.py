@@ -102,21 +102,7 @@ def read_user_key_file(text: str, folder: Path) -> tuple[UserKey, str]:
 def _found(text: str, folder: Path, kind: _Kind) -> tuple[bytes, Path, str]:
     if text.startswith(("{", "-----BEGIN", "eyJ")):
         raise InvalidValue("contains a key itself, not a path", shown="", fix="save the key, and give the file's path")
-    path = (folder / _at_home(Path(text))).absolute()
-    content, mode = _read(path, kind)
-    return content, path, _exposure(path, mode)
-
-
-def _at_home(path: Path) -> Path:
-    """Expand ``~``, as no shell does in a ``.env``."""
-    try:
-        return path.expanduser()
-    except RuntimeError:  # no such user, or a user without a home
-        return path
-
-
-def _read(path: Path, kind: _Kind) -> tuple[bytes, int]:
-    """Return the beginning of a file, long enough for any key file, and its mode."""
+    path = (folder / os.path.expanduser(text)).absolute()  # as no shell does in a .env
     try:
         content, status = read_file(path, LARGEST_BYTES)
     except FileNotFoundError:
@@ -125,15 +111,10 @@ def _read(path: Path, kind: _Kind) -> tuple[bytes, int]:
         raise InvalidValue(f"names {error.strerror}", shown=str(path), fix="give a key file") from None
     except OSError as error:
         raise InvalidValue(f"names a file that cannot be read ({error.strerror})", shown=str(path)) from None
-    return content, status.st_mode
-
-
-def _exposure(path: Path, mode: int) -> str:
-    """Return a warning when other users may read the file; Windows has no such modes."""
-    if os.name == "nt" or not mode & OTHERS_MAY_READ:
-        return ""
-    name = shlex.quote(str(path))
-    return f"other users can read the key file (mode {stat.S_IMODE(mode):04o}): chmod 600 {name}"
+    if os.name == "nt" or not status.st_mode & OTHERS_MAY_READ:  # Windows has no such modes
+        return content, path, ""
+    mode, name = stat.S_IMODE(status.st_mode), shlex.quote(str(path))
+    return content, path, f"other users can read the key file (mode {mode:04o}): chmod 600 {name}"
 
 
 def application_key(content: bytes, path: Path = Path()) -> ApplicationKey:

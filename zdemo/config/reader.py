@@ -6,9 +6,8 @@ from typing import TypeVar
 
 from zdemo.config.environment import Environment, HiddenValue
 from zdemo.config.masking import SECRET_SETTINGS, could_be_secret, holds_token
-from zdemo.config.names import NEAR_VARIABLE, VARIABLES, assignment, did_you_mean
+from zdemo.config.names import NEAR_VARIABLE, VARIABLES, assignment, did_you_mean, rename_steps
 from zdemo.config.parsers import REPLACE_EXAMPLE, InvalidValue, parsed
-from zdemo.config.renames import rename_steps
 from zdemo.errors import SettingsError
 
 LONGEST_SHOWN = 100  # characters of a value

@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url
+from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url, why_withheld
 from zdemo.config.cache_address import CACHE_URL, cache_url
 from zdemo.config.environment import KEY_FILE
 from zdemo.config.key_file import ApplicationKey, UserKey, read_key_file, read_user_key_file
+from zdemo.config.names import rename_steps
 from zdemo.config.origins import origin
 from zdemo.config.parsers import (
     DEFAULT_TIMEOUT_SECONDS,
+    EXAMPLE_CLIENT_ID,
+    EXAMPLE_HOST,
     credential,
     denied_status,
     flag,
@@ -21,10 +24,7 @@ from zdemo.config.parsers import (
     positive_integer,
     timeout,
 )
-from zdemo.config.placeholders import EXAMPLE_CLIENT_ID, EXAMPLE_HOST
 from zdemo.config.reader import Reader
-from zdemo.config.renames import rename_steps
-from zdemo.config.withheld import why_withheld
 
 API_URL = "ZDEMO_API_URL"
 FORGET_KEY = "ZDEMO_FORGET_KEY"
@@ -233,7 +233,7 @@ class AdminSettings(ZitadelSettings):
     def from_env(cls, variables: Mapping[str, str]) -> AdminSettings:
         """Make settings of variables. Raises SettingsError with all problems at once.
 
-        An exported PAT is refused where a ``.env`` says where it would go, see ``zdemo.config.withheld``.
+        An exported PAT is refused where a ``.env`` says where it would go, see ``zdemo.config.address``.
         """
         reader = Reader(variables)
         zitadel = _zitadel(reader)

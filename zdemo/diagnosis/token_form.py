@@ -11,7 +11,7 @@ from typing import Any
 
 from zdemo.authorization import B64TOKEN
 from zdemo.config.environment import HiddenValue
-from zdemo.config.placeholders import MASKED, is_masked, is_placeholder
+from zdemo.config.parsers import MASKED, is_masked, is_placeholder
 from zdemo.diagnosis.finding import Finding
 from zdemo.http.response import DECODER
 

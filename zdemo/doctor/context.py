@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from zdemo.client import Call, Route, call_api
-from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url
+from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url, why_withheld
 from zdemo.config.environment import Environment, is_setting, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
-from zdemo.config.withheld import why_withheld
 from zdemo.diagnosis import NOTHING, Evidence, OddValue, Probe, odd_values, token_form
 from zdemo.errors import ConnectionFailed, SettingsError, ZdemoError
 from zdemo.http.response import Response

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from zdemo.client import ROLE
-from zdemo.config.renames import rename_steps
+from zdemo.config.names import rename_steps
 from zdemo.diagnosis import OWN_API_SCOPE, TokenKind, paste_problem, quoted, token_form, uses_the_other_method
 from zdemo.doctor.check import Result, check, failed, failed_with, from_finding, passed, skipped, warned
 from zdemo.doctor.context import NOT_USABLE, DoctorContext

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from zdemo.config.address import ZitadelAddress
+from zdemo.config.address import ADMIN_PAT, ZitadelAddress, why_withheld
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
-from zdemo.config.withheld import ADMIN_PAT, why_withheld
 from zdemo.diagnosis import DECISIVE_EVENTS, ClientRecords, GuestRecords, PatRecords, meant_id, paste_problem, quoted
 from zdemo.errors import ZdemoError
 from zdemo.management.client import ManagementClient

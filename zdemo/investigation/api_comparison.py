@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from zdemo.client import Call, OtherRoute
 from zdemo.config.environment import Environment
-from zdemo.config.renames import rename_steps
+from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import (
     COMPARE,

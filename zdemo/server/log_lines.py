@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
-from zdemo.config.colour import shows_colour
-from zdemo.config.columns import cells, columns_of
+from zdemo.config.columns import cells, columns_of, shows_colour
 from zdemo.config.printable import one_line
 
 LACKS = "lacks"  # begins a reason that is about the caller
