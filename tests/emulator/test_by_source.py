@@ -58,14 +58,12 @@ def test_a_whole_number_may_be_written_in_any_way(admin: Api, number: str) -> No
 def test_any_other_number_is_no_count(admin: Api, number: str) -> None:
     page = admin.post("ProjectService/ListProjects", f'{{"pagination": {{"limit": {number}}}}}')
     assert page.status_code == 400
-    assert "invalid value for uint32 field limit" in page.json()["message"]
 
 
 @pytest.mark.parametrize("first", ['"a"', "null"])
 def test_a_field_is_given_once(admin: Api, first: str) -> None:
     twice = admin.post("ProjectService/GetProject", f'{{"projectId": {first}, "projectId": "b"}}')
     assert twice.status_code == 400
-    assert 'duplicate field "projectId"' in twice.json()["message"]
 
 
 def test_an_unknown_field_may_be_given_twice(admin: Api) -> None:

@@ -13,20 +13,19 @@ from tests.support.workshop import Pat, Project, User, Workshop
 LIST_PROJECTS = "ProjectService/ListProjects"
 LIST = connect_path(LIST_PROJECTS)
 JSON = {"Content-Type": "application/json"}
-EMPTY_BODY = "unmarshal message: zero-length payload is not a valid JSON object"
-BROKEN_BODY = "unmarshal message: unmarshal into *project.ListProjectsRequest: proto:"
+MALFORMED = "the body is not valid JSON for this method"
 INVALID_TOKEN = "Errors.Token.Invalid (AUTH-7fs1e)"
 
 
 def test_an_empty_body_is_not_an_empty_object(admin: Api) -> None:
-    assert api_error(admin.post(LIST_PROJECTS, "")) == (400, EMPTY_BODY)
+    assert api_error(admin.post(LIST_PROJECTS, "")) == (400, MALFORMED)
 
 
 @pytest.mark.parametrize("body", ["{", "[]", "null", '"text"', '{"filters": 5}', '{"pagination": {"limit": "x"}}'])
 def test_a_body_that_is_no_request_is_refused(admin: Api, body: str) -> None:
     response = admin.post(LIST_PROJECTS, body)
     assert (response.status_code, response.json()["code"]) == (400, "invalid_argument")
-    assert response.json()["message"].replace("\u00a0", " ").startswith(BROKEN_BODY)
+    assert response.json()["message"] == MALFORMED
     assert "details" not in response.json()
 
 
@@ -229,7 +228,7 @@ def test_the_rest_twin_takes_an_empty_body_and_any_content_type(server: Server, 
 def test_the_rest_twin_refuses_half_a_body(server: Server, admin: Api) -> None:
     response = server.send("POST", "/v2/users", data="{", headers=JSON | bearer(str(admin.token)))
     assert (response.status_code, response.json()["code"]) == (400, 3)
-    assert response.json()["message"] == "unexpected EOF"
+    assert response.json()["message"] == MALFORMED
 
 
 def test_another_method_on_a_rest_path_is_405(admin: Api) -> None:

@@ -5,16 +5,12 @@ from werkzeug.routing import Map, Rule
 
 from zdemo.emulator.api import (
     administrators,
-    application_keys,  # noqa: F401 - this and others below add their methods to the service of another module
     applications,
     authorizations,
     organizations,
-    project_grants,  # noqa: F401 - as above
-    project_roles,  # noqa: F401 - as above
     projects,
     protocols,
-    responses,
-    user_credentials,  # noqa: F401 - as above
+    user_credentials,  # noqa: F401 - it adds its methods to the service of ``users``
     users,
     v1,
 )
@@ -81,7 +77,7 @@ def register(app: Flask, world: World) -> None:
 
     def answer(path: str) -> Response:
         if is_preflight():
-            return responses.preflight()
+            return protocols.preflight()
         service, _, method = path.partition("/")
         if service in SERVICES:
             return protocols.connect(world, SERVICES[service], method)

@@ -4,16 +4,15 @@ from typing import Any, NamedTuple
 
 from zdemo.emulator.api.authorizations import show_organization, show_project, show_user
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.json_values import moment
 from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, ids_filter, text_filter, time_filter
-from zdemo.emulator.api.messages import ID, FieldType, Flag, Message, OneOf, Repeated, Sub, Text
+from zdemo.emulator.api.messages import ID, FieldType, Flag, Message, OneOf, Repeated, Sub, Text, moment
 from zdemo.emulator.api.permissions import PREFIXES, ROLES
 from zdemo.emulator.api.users import display_name
 from zdemo.emulator.entities import Administrator, User
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, existing
 from zdemo.emulator.world import World
 
-SERVICE = Service("zitadel.internal_permission.v2.InternalPermissionService", "internal_permission")
+SERVICE = Service("zitadel.internal_permission.v2.InternalPermissionService")
 _RESOURCES: dict[str, FieldType] = {"instance": Flag(), "organizationId": ID, "projectId": ID}
 _RESOURCE = Sub(Message("ResourceType", OneOf("Resource", tuple(_RESOURCES), required=True), **_RESOURCES))
 _FIELDS: dict[str, FieldType] = {"userId": Text(most=200), "resource": _RESOURCE}

@@ -3,7 +3,6 @@
 from functools import partial
 
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.json_values import NO_TIME, moment, without_defaults
 from zdemo.emulator.api.lists import (
     TEXT_METHOD,
     Filter,
@@ -15,13 +14,13 @@ from zdemo.emulator.api.lists import (
     text_filter,
     text_matches,
 )
-from zdemo.emulator.api.messages import ID, Message, Repeated, Sub, Text, enum
+from zdemo.emulator.api.messages import ID, NO_TIME, Message, Repeated, Sub, Text, enum, moment, without_defaults
 from zdemo.emulator.api.users import display_name
 from zdemo.emulator.entities import Authorization, Project, User
 from zdemo.emulator.errors import FailedPrecondition, NotFound, existing
 from zdemo.emulator.world import World
 
-SERVICE = Service("zitadel.authorization.v2.AuthorizationService", "authorization")
+SERVICE = Service("zitadel.authorization.v2.AuthorizationService")
 _STATE = enum("STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", refuses_first=True)
 _ROLES = Repeated(ID, unique=True)
 

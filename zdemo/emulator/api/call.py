@@ -95,10 +95,9 @@ class Method:
 
 @dataclass(frozen=True)
 class Service:
-    """A v2 service: the name in its paths, and the Go package in ``unmarshal into`` errors."""
+    """A v2 service, by the name in its paths."""
 
     name: str
-    package: str
     methods: dict[str, Method] = field(default_factory=dict)
 
     def method(self, name: str, /, *choices: OneOf, **fields: FieldType) -> Callable[[Handler], Handler]:

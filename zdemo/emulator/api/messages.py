@@ -1,67 +1,96 @@
-"""Request messages as data: how their JSON is read, and the texts of ZITADEL's field validation.
+"""Request messages as data: how their JSON is read, how values are written, and ZITADEL's field validation.
 
 Reading follows protobuf's JSON form: camelCase or snake_case names, unknown fields and enum words are ignored, and
 ``null`` is the same as absent. The texts of the validation are those of protoc-gen-validate.
 """
 
 import base64
-import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from zdemo.emulator.api.json_values import JsonObject, seconds_of
+from zdemo.emulator.entities import NEVER
 from zdemo.emulator.errors import ZitadelError
 
 ABSENT: Any = object()
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NO_TIME = "0001-01-01T00:00:00Z"
+RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 MAX_DIGITS = 20  # of a 64-bit integer
 NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # JSON's
 
 
-class UnreadableError(Exception):
-    """JSON of the wrong type: protobuf's text, the wrong value and the name of its field."""
-
-    def __init__(self, text: str, value: object, field: str) -> None:
-        super().__init__(text)
-        self.value, self.field = value, field
+class UnreadableError(ValueError):
+    """JSON of the wrong type; the text names the field."""
 
 
 class InvalidError(Exception):
     """A field that breaks its rule; the text is the rule, and each message around it adds a prefix."""
 
 
-def opening(value: object) -> str:
-    """Return the beginning of a value's JSON as protobuf quotes it: a bracket, or the whole value."""
-    if isinstance(value, dict | list):
-        return "{" if isinstance(value, dict) else "["
-    return json.dumps(value, ensure_ascii=False)
+# --- JSON as protobuf reads and writes it ---
+
+
+def moment(seconds: float) -> str:
+    """Return an RFC 3339 time with no, three or six digits of a second, as few as possible."""
+    when = EPOCH + timedelta(seconds=min(seconds, NEVER))
+    text = when.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
+    micros = when.microsecond
+    if not micros:
+        return f"{text}Z"
+    return f"{text}.{micros // 1000:03}Z" if micros % 1000 == 0 else f"{text}.{micros:06}Z"
+
+
+def seconds_of(text: str) -> float:
+    """Return the epoch seconds of an RFC 3339 time.
+
+    Raises ValueError if it is not a time, or outside the years 1 to 9999.
+    """
+    match = RFC3339.fullmatch(text)
+    if not match:
+        raise ValueError(text)
+    base, fraction, zone = match.groups()
+    # The zone is subtracted by hand: datetime overflows when 9999-12-31T23:59:59 is moved to another zone.
+    naive = datetime.fromisoformat(base + "+00:00") - EPOCH
+    offset = 0 if zone == "Z" else (int(zone[1:3]) * 60 + int(zone[4:])) * (60 if zone[0] == "+" else -60)
+    seconds = naive.total_seconds() - offset
+    if not -62135596800 <= seconds <= NEVER:
+        raise ValueError(text)
+    return min(seconds + float(f"0.{fraction or 0}"), NEVER)
+
+
+class JsonObject(dict[str, Any]):
+    """A JSON object that keeps the last value of each name, and knows which names occurred twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        counted = Counter(name for name, _ in pairs) if len(self) < len(pairs) else {}
+        self.repeated = {name for name, count in counted.items() if count > 1}
+
+
+def without_defaults(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields without those that protobuf's JSON leaves out: false, empty texts and lists, ``None``."""
+    return {name: value for name, value in fields.items() if value not in (None, False, "", [])}
 
 
 # --- the types of fields ---
 
 
 class FieldType:
-    """The type of a field and its rule; a type of single values has ``_parse``, which raises for a wrong one."""
+    """The type of a field and its rule, for ``Message``."""
 
-    name = ""  # protobuf's
+    def _read(self, value: Any) -> Any:
+        """Return the value in Python, or ``ABSENT``.
 
-    def read(self, value: Any, field: str) -> Any:
-        """Return the value in Python, or ``ABSENT``; raise ``UnreadableError`` for the wrong type."""
-        try:
-            return self._parse(value)
-        except (AttributeError, TypeError, ValueError):
-            raise UnreadableError(f"invalid value for {self.name} field {field}", value, field) from None
-
-    def check(self, value: Any) -> None:
-        """Raise ``InvalidError`` if a value, or ``ABSENT``, breaks the rule of the type."""
-        self._check(value)
-
-    def _parse(self, value: Any) -> Any:
+        Raises AttributeError, TypeError or ValueError for the wrong type.
+        """
         raise NotImplementedError
 
     def _check(self, value: Any) -> None:
-        """Accept every value."""
+        """Raise ``InvalidError`` if a value, or ``ABSENT``, breaks the rule of the type."""
 
 
 def _check_length(length: int, least: int, most: int, unit: str) -> None:
@@ -78,9 +107,8 @@ class Text(FieldType):
     least: int = 0
     most: int = 0
     optional: bool = False
-    name = "string"
 
-    def _parse(self, value: Any) -> str:
+    def _read(self, value: Any) -> str:
         if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
             raise TypeError
         return value
@@ -102,9 +130,7 @@ OPTIONAL = Text(1, 200, optional=True)
 class Flag(FieldType):
     """A field that is true or false."""
 
-    name = "bool"
-
-    def _parse(self, value: Any) -> bool:
+    def _read(self, value: Any) -> bool:
         if not isinstance(value, bool):
             raise TypeError
         return value
@@ -116,12 +142,7 @@ class Count(FieldType):
 
     bits: int = 64
 
-    @property
-    def name(self) -> str:  # type: ignore[override]  # it depends on the size
-        """Protobuf's name of the type."""
-        return f"uint{self.bits}"
-
-    def _parse(self, value: Any) -> int:
+    def _read(self, value: Any) -> int:
         number = _whole(value)
         if not 0 <= number < 2**self.bits:
             raise ValueError
@@ -147,9 +168,8 @@ class Enum(FieldType):
     words: tuple[str, ...]
     refused: tuple[str, ...] = ()
     lenient: bool = False
-    name = "enum"
 
-    def _parse(self, value: Any) -> Any:
+    def _read(self, value: Any) -> Any:
         if isinstance(value, str):
             return value if value in self.words else ABSENT
         number = _whole(value)
@@ -178,12 +198,8 @@ class Time(FieldType):
 
     required: bool = False
 
-    def read(self, value: Any, field: str) -> Any:
-        """Return the epoch seconds."""
-        try:
-            return seconds_of(value)
-        except (TypeError, ValueError):
-            raise UnreadableError("invalid google.protobuf.Timestamp value", value, field) from None
+    def _read(self, value: Any) -> float:
+        return seconds_of(value)
 
     def _check(self, value: Any) -> None:
         if self.required and value is ABSENT:
@@ -195,9 +211,8 @@ class Data(FieldType):
     """Bytes, as base64 of either alphabet, with or without padding."""
 
     most: int = 0
-    name = "bytes"
 
-    def _parse(self, value: Any) -> bytes:
+    def _read(self, value: Any) -> bytes:
         plain = value.replace("-", "+").replace("_", "/").rstrip("=")
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
@@ -209,10 +224,9 @@ class Data(FieldType):
 class Anything(FieldType):
     """An object that is kept as it was sent."""
 
-    def read(self, value: Any, field: str) -> Any:
-        """Return the object."""
+    def _read(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise UnreadableError(f"unexpected token {opening(value)}", value, field)
+            raise TypeError
         return value
 
 
@@ -223,11 +237,10 @@ class Repeated(FieldType):
     of: FieldType
     unique: bool = False
 
-    def read(self, value: Any, field: str) -> Any:
-        """Return the elements that are not ignored."""
+    def _read(self, value: Any) -> list[Any]:
         if not isinstance(value, list):
-            raise UnreadableError(f"unexpected token {opening(value)}", value, field)
-        read = [self.of.read(item, field) for item in value]
+            raise TypeError
+        read = [self.of._read(item) for item in value]
         return [item for item in read if item is not ABSENT]
 
 
@@ -250,13 +263,13 @@ class Message:
         self.name = name
         self.choices = choices
         self.fields: Mapping[str, FieldType] = fields
-        self._names = {n: n for n in fields} | {_snake(n): n for n in fields}
+        self._names = {n: n for n in fields} | {re.sub("[A-Z]", lambda c: "_" + c[0].lower(), n): n for n in fields}
         self._in_choices = {field for choice in choices for field in choice.fields}
 
-    def read(self, value: Any, name: str = "") -> dict[str, Any]:
-        """Return the known fields that are there, by camelCase name."""
+    def read(self, value: Any) -> dict[str, Any]:
+        """Return the known fields that are there, by camelCase name. Raises UnreadableError."""
         if not isinstance(value, JsonObject):
-            raise UnreadableError(f"unexpected token {opening(value)}", value, name)
+            raise UnreadableError("an object is expected")
         read: dict[str, Any] = {}
         seen: set[str] = set()
         for key, given in value.items():
@@ -264,20 +277,21 @@ class Message:
             if field is None:
                 continue
             if field in seen or key in value.repeated:
-                raise UnreadableError(f'duplicate field "{key}"', ABSENT, key)
+                raise UnreadableError(f"{key} is given twice")
             seen.add(field)
             if given is None:
                 continue
-            content = self.fields[field].read(given, key)
+            try:
+                content = self.fields[field]._read(given)
+            except UnreadableError:
+                raise
+            except (AttributeError, TypeError, ValueError):
+                raise UnreadableError(f"the value of {key} has the wrong type") from None
             if content is not ABSENT:
-                self._refuse_second_choice(field, key, read)
+                if any(field in c.fields and not read.keys().isdisjoint(c.fields) for c in self.choices):
+                    raise UnreadableError(f"{key} excludes another field that is given")
                 read[field] = content
         return read
-
-    def _refuse_second_choice(self, field: str, key: str, read: Mapping[str, Any]) -> None:
-        for choice in self.choices:
-            if field in choice.fields and any(other in read for other in choice.fields):
-                raise UnreadableError(f'error parsing "{key}", oneof {choice.name} is already set', ABSENT, key)
 
     def check(self, body: Mapping[str, Any]) -> None:
         """Raise ``InvalidError`` for the first field that breaks its rule."""
@@ -294,7 +308,7 @@ class Message:
     def _check_field(self, field: str, field_type: FieldType, value: Any) -> None:
         label = name = field[0].upper() + field[1:]
         try:
-            field_type.check(value)
+            field_type._check(value)
             if isinstance(field_type, Repeated) and value is not ABSENT:
                 seen: set[Any] = set()
                 for place, item in enumerate(value):
@@ -303,7 +317,7 @@ class Message:
                         raise InvalidError("repeated value must contain unique items")
                     if field_type.unique:
                         seen.add(item)
-                    field_type.of.check(item)
+                    field_type.of._check(item)
         except InvalidError as reason:
             raise InvalidError(f"invalid {self.name}.{label}: {reason}") from None
 
@@ -319,9 +333,8 @@ class Sub(FieldType):
     def _message(self) -> Message:
         return self.message if isinstance(self.message, Message) else self.message()
 
-    def read(self, value: Any, field: str) -> Any:
-        """Return the fields of the message."""
-        return self._message.read(value, field)
+    def _read(self, value: Any) -> dict[str, Any]:
+        return self._message.read(value)
 
     def _check(self, value: Any) -> None:
         if value is ABSENT:
@@ -332,7 +345,3 @@ class Sub(FieldType):
             self._message.check(value)
         except InvalidError as reason:
             raise InvalidError(f"embedded message failed validation | caused by: {reason}") from None
-
-
-def _snake(name: str) -> str:
-    return "".join("_" + c.lower() if c.isupper() else c for c in name)

@@ -1,16 +1,15 @@
 """Methods about the whole instance and its organizations: zitadel.{org,feature,settings}.v2."""
 
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.json_values import moment
 from zdemo.emulator.api.lists import DetailsListing, Filter, columns, equal_filter, id_filter, text_query
-from zdemo.emulator.api.messages import ID, OPTIONAL, Anything, Flag, Message, Repeated, Sub, enum
+from zdemo.emulator.api.messages import ID, OPTIONAL, Anything, Flag, Message, Repeated, Sub, enum, moment
 from zdemo.emulator.api.users import details
 from zdemo.emulator.entities import Organization
 from zdemo.emulator.errors import FailedPrecondition
 from zdemo.emulator.oidc.discovery import LOCALES
 from zdemo.emulator.world import World
 
-SERVICE = Service("zitadel.org.v2.OrganizationService", "org")
+SERVICE = Service("zitadel.org.v2.OrganizationService")
 STATE = "ORGANIZATION_STATE"
 
 
@@ -62,8 +61,8 @@ def add_organization(call: Call) -> Answer:
 
 # --- the instance's features and settings ---
 
-FEATURES = Service("zitadel.feature.v2.FeatureService", "feature")
-SETTINGS = Service("zitadel.settings.v2.SettingsService", "settings")
+FEATURES = Service("zitadel.feature.v2.FeatureService")
+SETTINGS = Service("zitadel.settings.v2.SettingsService")
 _FLAGS = (
     "loginDefaultOrg",
     "userSchema",

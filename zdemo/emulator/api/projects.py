@@ -1,16 +1,27 @@
-"""zitadel.project.v2.ProjectService: projects. Other modules add the methods for roles and grants."""
+"""zitadel.project.v2.ProjectService: projects, their roles, and their grants to other organizations."""
 
 from functools import partial
 
 from zdemo.emulator.api.call import Answer, Call, Service
-from zdemo.emulator.api.json_values import moment, without_defaults
-from zdemo.emulator.api.lists import Filter, Listing, columns, ids_filter, text_filter
-from zdemo.emulator.api.messages import ID, OPTIONAL, Enum, Flag, Message, Sub, Text
-from zdemo.emulator.entities import Project
+from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, ids_filter, text_filter
+from zdemo.emulator.api.messages import (
+    ID,
+    OPTIONAL,
+    Enum,
+    FieldType,
+    Flag,
+    Message,
+    Repeated,
+    Sub,
+    Text,
+    moment,
+    without_defaults,
+)
+from zdemo.emulator.entities import Project, ProjectGrant, Role
 from zdemo.emulator.errors import FailedPrecondition, NotFound, ZitadelError, existing
 from zdemo.emulator.world import World
 
-SERVICE = Service("zitadel.project.v2.ProjectService", "project")
+SERVICE = Service("zitadel.project.v2.ProjectService")
 no_project = partial(FailedPrecondition, "Project not found", "COMMAND-EbFMN")
 FLAGS = {
     "projectRoleAssertion": "role_assertion",
@@ -132,3 +143,190 @@ Listing[Project](
     },
     columns=columns("PROJECT_FIELD_NAME", ID="id", CREATION_DATE="created", CHANGE_DATE="changed", NAME="name"),
 ).serve(SERVICE, "ListProjects", "project.read")
+
+
+# --- their roles ---
+
+
+@SERVICE.method("AddProjectRole", projectId=ID, roleKey=ID, displayName=ID, group=Text(most=200))
+def add_project_role(call: Call) -> Answer:
+    """Add a role; an unknown project is a failed precondition here, not a 404."""
+    project = permitted_project(call, "project.role.write", no_project())
+    body = call.body
+    role = call.world.add_role(project, body["roleKey"], body["displayName"], body.get("group", ""))
+    return {"creationDate": moment(role.created)}
+
+
+@SERVICE.method(
+    "UpdateProjectRole", projectId=ID, roleKey=ID, displayName=OPTIONAL, group=Text(most=200, optional=True)
+)
+def update_project_role(call: Call) -> Answer:
+    """Replace a role's name and group; what is absent is cleared."""
+    project = permitted_project(call, "project.role.write", no_project())
+    role = existing(project.roles.get(call.body["roleKey"]), NotFound("Role doesn't exist", "COMMAND-vv8M9"))
+    texts = (call.body.get("displayName", ""), call.body.get("group", ""))
+    if texts != (role.display_name, role.group):
+        role.display_name, role.group = texts
+        call.world.touch(role)
+    return {"changeDate": moment(role.changed)}
+
+
+@SERVICE.method("RemoveProjectRole", projectId=ID, roleKey=ID)
+def remove_project_role(call: Call) -> Answer:
+    """Remove a role and its key from all authorizations; an unknown role is accepted."""
+    project = call.world.projects.get(call.body["projectId"])
+    if project is None:
+        return {}
+    if call.body["roleKey"] in project.roles:
+        call.need("project.role.delete", project.organization_id, project.id)
+        call.world.remove_role(project, call.body["roleKey"])
+    return {"removalDate": moment(call.world.now())}
+
+
+def _roles_of(call: Call) -> list[Role]:
+    project = call.world.projects.get(call.body["projectId"])
+    return list(project.roles.values()) if project else []
+
+
+def _show_role(_: World, role: Role) -> Answer:
+    return without_defaults(
+        {
+            "projectId": role.project_id,
+            "key": role.id,
+            "creationDate": moment(role.created),
+            "changeDate": moment(role.changed),
+            "displayName": role.display_name,
+            "group": role.group,
+        }
+    )
+
+
+def _sees_role(call: Call, role: Role) -> bool:
+    organization_id = call.world.projects[role.project_id].organization_id
+    return call.may("project.role.read", organization_id, role.project_id)
+
+
+Listing[Role](
+    rows=_roles_of,
+    visible=_sees_role,
+    show=_show_role,
+    result="projectRoles",
+    filter_name="ProjectRoleSearchFilter",
+    filters={
+        "roleKeyFilter": text_filter("ProjectRoleKeyFilter", "key", lambda _, r: r.id),
+        "displayNameFilter": text_filter("ProjectRoleDisplayNameFilter", "displayName", lambda _, r: r.display_name),
+    },
+    columns=columns("PROJECT_ROLE_FIELD_NAME", KEY="id", CREATION_DATE="created", CHANGE_DATE="changed"),
+).serve(SERVICE, "ListProjectRoles", "project.role.read", projectId=ID)
+
+
+# --- their grants to other organizations ---
+
+_GRANT: dict[str, FieldType] = {"projectId": ID, "grantedOrganizationId": ID}
+
+
+def _granted_roles(call: Call, project: Project) -> list[str]:
+    role_keys = list(dict.fromkeys(call.body.get("roleKeys", ())))
+    if any(key not in project.roles for key in role_keys):
+        raise FailedPrecondition("Errors.Project.Role.NotFound", "COMMAND-6m9gd")
+    return role_keys
+
+
+def _existing_grant(call: Call) -> tuple[Project, ProjectGrant]:
+    unknown = NotFound("Project Grant not found", "PROJECT-D8JxR")
+    project = permitted_project(call, "project.grant.write", unknown)
+    return project, existing(project.grants.get(call.body["grantedOrganizationId"]), unknown)
+
+
+@SERVICE.method("CreateProjectGrant", **_GRANT, roleKeys=Repeated(ID))
+def create_project_grant(call: Call) -> Answer:
+    """Let another organization assign these roles to users."""
+    unknown = FailedPrecondition("Project not found", "COMMAND-m9gsd")
+    project = permitted_project(call, "project.grant.write", unknown)
+    granted = call.body["grantedOrganizationId"]
+    if granted not in call.world.organizations:
+        raise FailedPrecondition("Organisation doesn't exist", "COMMAND-3m9gg")
+    role_keys = _granted_roles(call, project)
+    if granted == project.organization_id:
+        raise FailedPrecondition("Project grant is invalid", "PROJECT-ckUpbvboAH")
+    grant = call.world.add_project_grant(project, granted, role_keys)
+    return {"creationDate": moment(grant.created)}
+
+
+@SERVICE.method("UpdateProjectGrant", **_GRANT, roleKeys=Repeated(ID))
+def update_project_grant(call: Call) -> Answer:
+    """Replace the roles of a grant."""
+    project, grant = _existing_grant(call)
+    role_keys = _granted_roles(call, project)
+    if set(role_keys) != set(grant.role_keys):
+        call.world.set_granted_roles(grant, role_keys)
+    return {"changeDate": moment(grant.changed)}
+
+
+def _set_grant_active(call: Call, *, active: bool) -> Answer:
+    """Switch a grant on or off, which tokens do not show; repeating it is accepted."""
+    permitted_project(call, "project.grant.write", no_project())
+    return {"changeDate": moment(call.set_active(_existing_grant(call)[1], active))}
+
+
+SERVICE.method("DeactivateProjectGrant", **_GRANT)(partial(_set_grant_active, active=False))
+SERVICE.method("ActivateProjectGrant", **_GRANT)(partial(_set_grant_active, active=True))
+
+
+@SERVICE.method("DeleteProjectGrant", **_GRANT)
+def delete_project_grant(call: Call) -> Answer:
+    """Delete a grant and the authorizations made through it; an unknown grant is accepted."""
+    project = call.world.projects.get(call.body["projectId"])
+    if project is None or call.body["grantedOrganizationId"] not in project.grants:
+        return {}
+    call.need("project.grant.delete", project.organization_id, project.id)
+    call.world.remove_project_grant(project, call.body["grantedOrganizationId"])
+    return {"deletionDate": moment(call.world.now())}
+
+
+def _project_of(world: World, grant: ProjectGrant) -> Project:
+    return world.projects[grant.project_id]
+
+
+def _show_grant(world: World, grant: ProjectGrant) -> Answer:
+    project = _project_of(world, grant)
+    granted = world.organizations.get(grant.granted_organization_id)
+    return without_defaults(
+        {
+            "organizationId": project.organization_id,
+            "creationDate": moment(grant.created),
+            "changeDate": moment(grant.changed),
+            "grantedOrganizationId": grant.granted_organization_id,
+            "grantedOrganizationName": granted.name if granted else "",
+            "grantedRoleKeys": list(grant.role_keys),
+            "projectId": project.id,
+            "projectName": project.name,
+            "state": f"PROJECT_GRANT_STATE_{grant.state}",
+        }
+    )
+
+
+def _sees_grant(call: Call, grant: ProjectGrant) -> bool:
+    project = _project_of(call.world, grant)
+    return any(
+        call.may("project.grant.read", organization_id, project.id)
+        for organization_id in (project.organization_id, grant.granted_organization_id)
+    )
+
+
+Listing[ProjectGrant](
+    rows=lambda call: [g for p in call.world.projects.values() for g in p.grants.values()],
+    visible=_sees_grant,
+    show=_show_grant,
+    result="projectGrants",
+    filter_name="ProjectGrantSearchFilter",
+    filters={
+        "projectNameFilter": text_filter("ProjectNameFilter", "projectName", lambda w, g: _project_of(w, g).name),
+        "inProjectIdsFilter": ids_filter(lambda _, g: g.project_id),
+        "organizationIdFilter": id_filter("IDFilter", lambda w, g: _project_of(w, g).organization_id),
+        "grantedOrganizationIdFilter": id_filter("IDFilter", lambda _, g: g.granted_organization_id),
+    },
+    columns=columns(
+        "PROJECT_GRANT_FIELD_NAME", PROJECT_ID="project_id", CREATION_DATE="created", CHANGE_DATE="changed"
+    ),
+).serve(SERVICE, "ListProjectGrants")

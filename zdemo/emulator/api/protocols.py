@@ -1,6 +1,11 @@
 """The two forms of the API: Connect with JSON (no gRPC, no protobuf bodies) for v2, and REST for v1 and parts of v2."""
 
-from collections.abc import Mapping
+import base64
+import gzip
+import json
+import zlib
+from collections.abc import Iterable
+from io import BytesIO
 from typing import Any
 
 from flask import Response, request
@@ -8,15 +13,19 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.http import parse_options_header
 from werkzeug.routing import Map
 
-from zdemo.emulator.api import request_bodies, responses
 from zdemo.emulator.api.call import KeyPairNeeded, Method, Service, run
-from zdemo.emulator.api.json_values import JsonObject
+from zdemo.emulator.api.messages import JsonObject, Message
+from zdemo.emulator.bodies import LARGEST_BODY_BYTES, TOO_LARGE
 from zdemo.emulator.credentials import new_key_pair
-from zdemo.emulator.errors import InvalidArgument, ZitadelError
-from zdemo.emulator.oidc.responses import JSON
+from zdemo.emulator.errors import CODES, InvalidArgument, ResourceExhausted, Unimplemented, ZitadelError
+from zdemo.emulator.oidc.responses import JSON, PLAIN, allow_origin, forbid_storing
 from zdemo.emulator.records import note
 from zdemo.emulator.world import World
 
+MALFORMED = "the body is not valid JSON for this method"
+MOST_VALUES = 5000  # the emulator's own limit: a list of filters is compared with each row
+DEEPEST = 128  # levels of JSON, far above the 20 levels of queries that ZITADEL takes; protobuf itself reads 10,000
+DETAIL = "zitadel.v1.ErrorDetail"
 _GRPC = ("application/grpc", "application/grpc-web")
 ACCEPT_POST = ", ".join(
     [f"{kind}{codec}" for kind in _GRPC for codec in ("", "+json", "+json; charset=utf-8", "+proto")]
@@ -28,52 +37,28 @@ def connect(world: World, service: Service, method_name: str) -> Response:
     """Answer a request below ``/{service}/``."""
     method = service.methods.get(method_name)
     if method is None:
-        return responses.plain(404, b"404 page not found\n", "text/plain; charset=utf-8")
+        return _plain(404, b"404 page not found\n", PLAIN)
     if request.method != "POST":
-        response = responses.plain(405)
+        response = _plain(405)
         response.headers["Allow"] = "POST"
         return response
     media, options = parse_options_header(request.headers.get("Content-Type", "").lower())
-    charset = options.get("charset", "")
     if media != JSON or options not in ({}, {"charset": "utf-8"}):
         what = media or "a body without content type"
         note(reason=f"cannot read {what}: only the Connect protocol with JSON is supported")
-        response = responses.plain(415)
+        response = _plain(415)
         response.headers["Accept-Post"] = ACCEPT_POST
         return response
     try:
-        message = _connect_message(service, method)
-        response = _answer(world, method, message, f"{media}; charset={charset}" if charset else media)
+        version = request.headers.get("Connect-Protocol-Version") or "1"
+        if version != "1":
+            raise InvalidArgument(f'Connect-Protocol-Version must be "1": got "{version}"')
+        message = _read(method.request, _content())
+        response = _answer(world, method, message, f"{media}; charset=utf-8" if options else media)
     except ZitadelError as error:
-        note(reason=error.reason)
-        response = responses.connect_error(error)
+        response = _connect_error(error)
     response.headers["Accept-Encoding"] = "gzip"
     return response
-
-
-def _answer(world: World, method: Method, message: dict[str, Any], media: str) -> Response:
-    """Run a method, for no longer than it must with the world locked."""
-    key_pair = None
-    while True:
-        try:
-            with world.lock:
-                return responses.good(run(world, method, message, request.headers, key_pair), media)
-        except KeyPairNeeded:
-            key_pair = new_key_pair()
-
-
-def _connect_message(service: Service, method: Method) -> dict[str, Any]:
-    version = request.headers.get("Connect-Protocol-Version") or "1"
-    if version != "1":
-        raise InvalidArgument(f'Connect-Protocol-Version must be "1": got "{version}"')
-    content = request_bodies.content_of(request)
-    if not content:
-        raise InvalidArgument("unmarshal message: zero-length payload is not a valid JSON object")
-    try:
-        return request_bodies.read(method.request, *request_bodies.parse(content))
-    except ZitadelError as error:
-        into = f"*{service.package}.{method.request.name}"
-        raise InvalidArgument(f"unmarshal message: unmarshal into {into}: {error.text}") from None
 
 
 def rest(world: World, routes: Map) -> Response:
@@ -81,28 +66,150 @@ def rest(world: World, routes: Map) -> Response:
     try:
         method, path_fields = routes.bind("", default_method=request.method).match(request.path)
     except MethodNotAllowed:
-        return responses.as_json(405, {"code": 12, "message": "Method Not Allowed"})
+        return _as_json(405, {"code": 12, "message": "Method Not Allowed"})
     except NotFound:
-        return responses.as_json(404, {"code": 5, "message": "Not Found"})
+        return _as_json(404, {"code": 5, "message": "Not Found"})
     try:
-        return _answer(world, method, _rest_message(method, path_fields), JSON)
+        message = _read(method.request, _content().strip() or b"{}")
+        return _answer(world, method, message | dict(path_fields), JSON)
     except ZitadelError as error:
-        note(reason=error.reason)
-        return responses.rest_error(error)
+        return _rest_error(error)
 
 
-def _rest_message(method: Method, path_fields: Mapping[str, Any]) -> dict[str, Any]:
-    content = request_bodies.content_of(request)
+def preflight() -> Response:
+    """Return 204 with the method and headers that the browser asked about."""
+    response = _plain(204)
+    response.headers["Access-Control-Allow-Methods"] = request.headers["Access-Control-Request-Method"]
+    if names := request.headers.get("Access-Control-Request-Headers"):
+        response.headers["Access-Control-Allow-Headers"] = names
+    return response
+
+
+def _answer(world: World, method: Method, message: dict[str, Any], media: str) -> Response:
+    """Run a method, for no longer than it must with the world locked; its answer is gzipped for clients that accept it.
+
+    Raises ZitadelError.
+    """
+    key_pair = None
+    while True:
+        try:
+            with world.lock:
+                response = _as_json(200, run(world, method, message, request.headers, key_pair), media)
+            break
+        except KeyPairNeeded:
+            key_pair = new_key_pair()
+    forbid_storing(response)
+    if request.accept_encodings["gzip"] and "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.set_data(gzip.compress(response.get_data(), compresslevel=1))
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+# --- from the bytes of a request to its message ---
+
+
+def _content() -> bytes:
+    """Return the body, unpacked when it is gzipped.
+
+    Raises ZitadelError if the compression is another one or broken, or the message is too large.
+    """
+    coding = request.headers.get("Content-Encoding", "identity") or "identity"
+    if coding not in ("identity", "gzip"):
+        raise Unimplemented(f'unknown compression "{coding}": supported encodings are gzip')
+    content = request.get_data()
+    if coding == "gzip" and content:
+        try:
+            with gzip.GzipFile(fileobj=BytesIO(content)) as packed:  # a small one may hold gigabytes
+                content = packed.read(LARGEST_BODY_BYTES + 1)
+        except (OSError, EOFError, zlib.error):
+            raise InvalidArgument(MALFORMED, reason="the body is not gzip") from None
+    if request.environ.get(TOO_LARGE) or len(content) > LARGEST_BODY_BYTES:
+        raise ResourceExhausted(f"message is larger than configured max {LARGEST_BODY_BYTES}")  # gRPC's words
+    if sum(content.count(mark) for mark in b",[{") > MOST_VALUES:
+        raise ResourceExhausted(f"message has more than {MOST_VALUES} values")
+    return content
+
+
+def _read(message: Message, content: bytes) -> dict[str, Any]:
+    """Return the message in a JSON text. Raises InvalidArgument; only the emulator's records say what is wrong."""
     try:
-        value, text = request_bodies.parse(content) if content.strip() else (JsonObject([]), "")
-    except ZitadelError as error:
-        raise InvalidArgument(_as_gateway(error.text)) from None
-    return request_bodies.read(method.request, value, text) | dict(path_fields)
+        value = json.loads(content.decode(), parse_constant=int, object_pairs_hook=JsonObject)  # int refuses NaN
+        _check_depth(value)
+        return message.read(value)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument(MALFORMED, reason=f"{MALFORMED}: {error}") from None
 
 
-def _as_gateway(complaint: str) -> str:
-    """Return the text about broken JSON of the gateway, which reads it first (grpc-gateway, encoding/json)."""
-    if "EOF" in complaint or "invalid value" not in complaint:
-        return complaint.removeprefix("proto: ")
-    culprit = complaint.rsplit("invalid value ", 1)[1][:1]
-    return f"invalid character '{culprit}' looking for beginning of value"
+def _check_depth(value: object) -> None:
+    """Refuse deep nesting here, since messages are read and checked by one call per level."""
+    layer = [value]
+    for _ in range(DEEPEST):
+        layer = [inner for outer in layer for inner in _inside(outer)]
+        if not layer:
+            return
+    raise RecursionError("nested too deeply")
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+# --- responses ---
+
+
+def _plain(status: int, content: bytes = b"", media: str = "") -> Response:
+    """Return a response with this content and the headers of all responses."""
+    response = Response(content, status=status)
+    del response.headers["Content-Type"]
+    if media:
+        response.headers["Content-Type"] = media
+    response.headers["Vary"] = "Origin"
+    if origin := request.headers.get("Origin"):
+        allow_origin(response, origin)
+    return response
+
+
+def _as_json(status: int, body: Any, media: str = JSON) -> Response:
+    """Return a response with compact JSON, as protobuf writes it."""
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    return _plain(status, content, media)
+
+
+def _connect_error(error: ZitadelError) -> Response:
+    """Return ``{"code", "message", "details"}`` with Connect's word as the code."""
+    note(reason=error.reason)
+    body: dict[str, Any] = {"code": error.code, "message": str(error)}
+    if error.id is not None:
+        detail = (_field(1, error.id) if error.id else b"") + _field(2, error.text)
+        value = base64.b64encode(detail).decode().rstrip("=")
+        body["details"] = [{"type": DETAIL, "value": value, "debug": _shown(error)}]
+    return _as_json(CODES[error.code][1], body)
+
+
+def _rest_error(error: ZitadelError) -> Response:
+    """Return ``{"code", "message", "details"}`` with gRPC's number as the code."""
+    note(reason=error.reason)
+    number, status = CODES[error.code]
+    body: dict[str, Any] = {"code": number, "message": str(error)}
+    if error.id is not None:
+        body["details"] = [{"@type": f"type.googleapis.com/{DETAIL}", **_shown(error)}]
+    response = _as_json(status, body)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = str(error)
+    return response
+
+
+def _shown(error: ZitadelError) -> dict[str, str]:
+    return {"id": error.id, "message": error.text} if error.id else {"message": error.text}
+
+
+def _field(number: int, text: str) -> bytes:
+    """Return a text as a field of a protobuf message."""
+    content = text.encode(errors="replace")
+    length, size = len(content), b""
+    while length > 127:
+        size += bytes([length & 127 | 128])
+        length >>= 7
+    return bytes([number << 3 | 2]) + size + bytes([length]) + content

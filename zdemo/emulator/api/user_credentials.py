@@ -2,11 +2,10 @@
 
 from contextlib import suppress
 
-from zdemo.emulator.api.application_keys import check_expiry, in_base64
+from zdemo.emulator.api.applications import check_expiry, in_base64
 from zdemo.emulator.api.call import Answer, Call
-from zdemo.emulator.api.json_values import moment
 from zdemo.emulator.api.lists import Listing, columns, id_filter, time_filter
-from zdemo.emulator.api.messages import ID, Data, Time
+from zdemo.emulator.api.messages import ID, Data, Time, moment
 from zdemo.emulator.api.users import SERVICE, permitted_user
 from zdemo.emulator.credentials import new_secret
 from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User

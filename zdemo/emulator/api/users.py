@@ -5,7 +5,6 @@ import re
 from typing import Any
 
 from zdemo.emulator.api.call import Answer, Call, Handler, Service
-from zdemo.emulator.api.json_values import moment, without_defaults
 from zdemo.emulator.api.lists import (
     DetailsListing,
     Filter,
@@ -17,12 +16,26 @@ from zdemo.emulator.api.lists import (
     text_filter,
     text_query,
 )
-from zdemo.emulator.api.messages import ID, OPTIONAL, Data, FieldType, Flag, Message, OneOf, Repeated, Sub, Text, enum
+from zdemo.emulator.api.messages import (
+    ID,
+    OPTIONAL,
+    Data,
+    FieldType,
+    Flag,
+    Message,
+    OneOf,
+    Repeated,
+    Sub,
+    Text,
+    enum,
+    moment,
+    without_defaults,
+)
 from zdemo.emulator.entities import Entity, Metadata, User
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, Unimplemented, ZitadelError, existing
 from zdemo.emulator.world import World
 
-SERVICE = Service("zitadel.user.v2.UserService", "user")
+SERVICE = Service("zitadel.user.v2.UserService")
 TOKEN_TYPE = enum("ACCESS_TOKEN_TYPE", "BEARER", "JWT")
 GENDER = enum("GENDER", "UNSPECIFIED", "FEMALE", "MALE", "DIVERSE")
 PASSWORD_RULES = (  # the default password complexity policy

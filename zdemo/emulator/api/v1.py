@@ -5,8 +5,7 @@ from functools import partial
 from typing import Any
 
 from zdemo.emulator.api.call import Answer, Call, Handler, Method
-from zdemo.emulator.api.json_values import moment
-from zdemo.emulator.api.messages import ID, OPTIONAL, Count, FieldType, Flag, Message, Repeated, Text, Time
+from zdemo.emulator.api.messages import ID, OPTIONAL, Count, FieldType, Flag, Message, Repeated, Text, Time, moment
 from zdemo.emulator.api.organizations import show_organization
 from zdemo.emulator.api.permissions import AUTHENTICATED, permissions
 from zdemo.emulator.api.users import TOKEN_TYPE, details, show_user
