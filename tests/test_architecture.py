@@ -54,6 +54,7 @@ HOMES: dict[str, set[str]] = {
     "click": set(),
     "dotenv": {"config.dotenv_file"},
     "prometheus_client": {"server"},
+    "msgspec": {"emulator.seed_file"},
     "granian": {"serving"},
     "setproctitle": {"serving"},
     "redis": {"introspection.shared.redis_store"},

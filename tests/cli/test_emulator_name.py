@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.support.cli import Shell, Stack
-from zdemo.emulator.names import new_name
+from zdemo.emulator.entities import new_name
 from zdemo.http.response import EMULATOR_NAME, Response
 
 

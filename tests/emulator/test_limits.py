@@ -31,8 +31,8 @@ from tests.support.wire import converse, exchange, request
 from tests.support.workshop import Workshop, later
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, World, emulate, known_world
 from zdemo.emulator.api.protocols import MOST_VALUES
-from zdemo.emulator.bodies import FREE_BYTES, LARGEST_BODY_BYTES, MOST_BYTES
-from zdemo.emulator.oidc.forms import FORM, MOST_PARAMETERS
+from zdemo.emulator.incoming import FREE_BYTES, LARGEST_BODY_BYTES, MOST_BYTES
+from zdemo.emulator.oidc.client_authentication import FORM, MOST_PARAMETERS
 
 CONNECT = "/zitadel.project.v2.ProjectService/ListProjects"
 REST = "/v2/users"

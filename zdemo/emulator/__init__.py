@@ -9,9 +9,8 @@ from zdemo.emulator.app import create_app
 from zdemo.emulator.control import NAME_HEADER, Control
 from zdemo.emulator.entities import NEVER, User
 from zdemo.emulator.faults import KINDS, Faults, new_fault
-from zdemo.emulator.key_files import KeyFiles, add_key_files
+from zdemo.emulator.incoming import FIELDS, REQUESTS_LOG, RequestRecord, RequestRecords
 from zdemo.emulator.oidc.token_endpoint import issue_jwt
-from zdemo.emulator.records import FIELDS, REQUESTS_LOG, RequestRecord, RequestRecords
 from zdemo.emulator.seed import (
     ADMIN,
     APPLICATION_ID,
@@ -26,14 +25,14 @@ from zdemo.emulator.seed import (
     PROJECT_ROLES,
     READER,
     VISITOR,
+    KeyFiles,
     KnownUser,
     Start,
+    add_key_files,
     known_start,
     known_world,
     random_start,
 )
-from zdemo.emulator.seed_file import SeedError
-from zdemo.emulator.seeded import seeded_start
 from zdemo.emulator.world import World
 from zdemo.serving.embedded import LOOPBACK, serving
 
@@ -63,7 +62,6 @@ __all__ = [
     "KnownUser",
     "RequestRecord",
     "RequestRecords",
-    "SeedError",
     "Start",
     "User",
     "World",
@@ -75,7 +73,6 @@ __all__ = [
     "known_world",
     "new_fault",
     "random_start",
-    "seeded_start",
 ]
 
 log = logging.getLogger("zdemo.emulator")

@@ -17,11 +17,22 @@ from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from zdemo.emulator import api, oidc
-from zdemo.emulator.bodies import FREE_BYTES, TOO_LARGE, Room, TooManyBodies, read_body
 from zdemo.emulator.faults import Faults, Faulty
-from zdemo.emulator.host import Origin
+from zdemo.emulator.incoming import (
+    FREE_BYTES,
+    TOO_LARGE,
+    Origin,
+    RequestRecord,
+    RequestRecords,
+    Room,
+    TooManyBodies,
+    masked,
+    note,
+    notes_of,
+    read_body,
+    reason_for,
+)
 from zdemo.emulator.oidc.responses import OAuthError, is_preflight, not_found
-from zdemo.emulator.records import RequestRecord, RequestRecords, masked, note, notes_of, reason_for
 from zdemo.emulator.world import World
 
 Environ = dict[str, Any]

@@ -11,6 +11,8 @@ import secrets
 import string
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
+from zdemo.emulator.entities import Application, PublicKey, User
+
 JWE_PARTS = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
 PAT_KEY_NAME = "oidcKey"  # the kid of PATs; access tokens have none
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16  # of AES-256-GCM
@@ -96,3 +98,17 @@ def new_key_pair() -> tuple[str, str]:
     )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return private.decode(), public.decode()
+
+
+def application_key_file(application: Application, key: PublicKey, private: str) -> str:
+    """Return the key file of an application that uses private_key_jwt."""
+    return _compact(type="application", keyId=key.id, key=private, appId=application.id, clientId=application.client_id)
+
+
+def user_key_file(user: User, key: PublicKey, private: str, expires: str) -> str:
+    """Return the key file of a service account; ``expires`` is the key's time in RFC 3339's form."""
+    return _compact(type="serviceaccount", keyId=key.id, key=private, expirationDate=expires, userId=user.id)
+
+
+def _compact(**content: str) -> str:
+    return json.dumps(content, separators=(",", ":"))

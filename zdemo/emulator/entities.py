@@ -1,4 +1,4 @@
-"""The objects of a ZITADEL instance as plain data without rules, and how their IDs are made.
+"""The objects of a ZITADEL instance as plain data without rules, how their IDs are made, and what happened to them.
 
 Times are epoch seconds as floats.
 """
@@ -6,6 +6,7 @@ Times are epoch seconds as floats.
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,6 +16,10 @@ ID_EPOCH = 1556496000  # 2019-04-29T00:00:00Z, in epoch seconds
 UNITS_PER_SECOND = 100  # of the time part of an ID
 TIME_SHIFT, SEQUENCE_SHIFT = 24, 16  # bits below the time part and below the sequence part
 SEQUENCES_PER_UNIT = 256
+NAME_WORDS = (
+    "amber bold brisk calm clear coral eager early fair fresh gentle golden green happy jolly keen kind",
+    "badger beaver crane eagle falcon finch fox hare heron ibis lark lynx marten otter owl puffin raven",
+)
 MACHINE_BITS = 16  # ZITADEL takes these from the node's private address; here each generator is a node
 
 
@@ -40,6 +45,12 @@ class IdGenerator:
             if self._sequence == SEQUENCES_PER_UNIT:
                 self._units, self._sequence = self._units + 1, 0
         return str(self._units << TIME_SHIFT | self._sequence << SEQUENCE_SHIFT | self._machine)
+
+
+def new_name() -> str:
+    """Return a name for an emulator, such as ``amber-otter-27``, so that two on one machine are not confused."""
+    first, second = (secrets.choice(words.split()) for words in NAME_WORDS)
+    return f"{first}-{second}-{secrets.randbelow(90) + 10}"
 
 
 @dataclass(kw_only=True)
@@ -218,3 +229,38 @@ class Event:
     organization_id: str
     editor: str
     payload: dict[str, object]
+
+
+class History:
+    """The past of a world, by the IDs of what there was. ``now`` returns epoch seconds."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self.events: list[Event] = []
+        self.tokens: dict[str, EndedToken] = {}  # that ended before their time
+        self.clients: dict[str, str] = {}  # why a client ID is not known any more
+        self.removed: dict[str, float] = {}  # when a project or an authorization was removed
+        self._sequences: Counter[str] = Counter()
+
+    def log(self, user: User, kind: str, by: str = "", **payload: object) -> None:
+        """Record what happened to a user."""
+        self._sequences[user.id] += 1
+        self.events.append(
+            Event(
+                sequence=self._sequences[user.id],
+                created=self._now(),
+                type=kind,
+                aggregate_id=user.id,
+                organization_id=user.organization_id,
+                editor=by,
+                payload=payload,
+            )
+        )
+
+    def end_token(self, token: PersonalAccessToken | SessionToken, user: User, why: str) -> None:
+        """Remember why a token has ended, which it does once."""
+        self.tokens.setdefault(token.id, EndedToken(token, user.username, why))
+
+    def end(self, id: str) -> None:
+        """Remember that a project or an authorization was removed now."""
+        self.removed[id] = self._now()

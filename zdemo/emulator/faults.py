@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from zdemo.emulator.host import Origin
+from zdemo.emulator.incoming import Origin, notes_of
 from zdemo.emulator.oidc import PREFIXES
-from zdemo.emulator.records import notes_of
 from zdemo.serving.embedded import SOCKET
 
 Environ = dict[str, Any]

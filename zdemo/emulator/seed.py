@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 
-from zdemo.emulator.credentials import PAT_KEY_NAME, new_secret, new_token_text
+from zdemo.emulator.credentials import (
+    PAT_KEY_NAME,
+    application_key_file,
+    new_key_pair,
+    new_secret,
+    new_token_text,
+    user_key_file,
+)
 from zdemo.emulator.entities import NEVER, Application, Organization, Project
 from zdemo.emulator.world import PAT_SCOPES, World
 
@@ -159,3 +166,39 @@ def _filled(
         visitor_pat=visitor.pat,
         admin_pat=admin.pat,
     )
+
+
+# --- key files for its clients ---
+
+KEY_APPLICATION_NAME = "emulator-key-api"
+KEY_METHOD = "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"
+NEVER_SHOWN = "9999-12-31T23:59:59Z"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyFiles:
+    """The content of both kinds of key files; empty where a world lacks the project or the user."""
+
+    application: str = field(default="", repr=False)
+    user: str = field(default="", repr=False)
+
+
+def add_key_files(start: Start) -> KeyFiles:
+    """Give an application with private_key_jwt, and the user of ``start.pat``, a key each, and return the files.
+
+    The application is the first one of the project with this method, or a new one. Both have the same key pair, since
+    making one takes about 50 ms.
+    """
+    world = start.world
+    private, public = new_key_pair()
+    with world.lock:
+        project = world.projects.get(start.project_id)
+        user = next((u for u in world.users.values() if any(p.token == start.pat for p in u.pats.values())), None)
+        application_file = user_file = ""
+        if project:
+            ours = (a for a in world.applications.values() if (a.project_id, a.auth_method) == (project.id, KEY_METHOD))
+            application = next(ours, None) or world.add_application(project, KEY_APPLICATION_NAME, "api", KEY_METHOD)
+            application_file = application_key_file(application, world.add_key(application, public, NEVER), private)
+        if user:
+            user_file = user_key_file(user, world.add_key(user, public, NEVER), private, NEVER_SHOWN)
+    return KeyFiles(application=application_file, user=user_file)

@@ -6,25 +6,28 @@ Error messages name the field and, in TOML, the line. They never repeat a text t
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
 
-Fields = Mapping[str, "Field"]
-Table = dict[str, Any]
+import msgspec
 
+from zdemo.emulator.credentials import canonical, new_secret
+from zdemo.emulator.entities import NEVER, Organization, Project, User
+from zdemo.emulator.errors import ZitadelError
+from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, Start
+from zdemo.emulator.world import World
+
+T = TypeVar("T")
 AUTH = {"basic": "API_AUTH_METHOD_TYPE_BASIC", "private_key_jwt": "API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT"}
-MANAGERS = ("IAM_OWNER", "IAM_OWNER_VIEWER", "ORG_OWNER", "ORG_OWNER_VIEWER", "ORG_USER_MANAGER")
 STATES = {"active": "ACTIVE", "inactive": "INACTIVE", "locked": "LOCKED"}
 TOKEN = re.compile(r"[A-Za-z0-9_.-]{20,512}")
-_NAMES = {str: "a string", list: "a list", dict: "a table", bool: "true or false", int: "a number"}
 CODE = re.compile(r"[!-~]{1,512}")  # what an ID or a secret may be: HTTP and the environment must be able to carry it
-MOST_PARTS = 16  # of a dotted key, far more than any field needs; tomllib takes seconds for thousands of them
-_TOO_MANY_PARTS = re.compile(rf"""(?:\.[ \t]*(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+){{{MOST_PARTS}}}""", re.ASCII)
-_HEADER = re.compile(r"\s*\[(\[)?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
-_KEY = re.compile(r"\s*([A-Za-z0-9_-]+)\s*=")
+TYPES = {"array": "a list", "bool": "true or false", "int": "a number", "object": "a table"}
+TYPES["datetime"] = "a time with its zone, for example 2030-01-01T00:00:00Z"
+_ERROR = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)  # of msgspec
 
 
 class SeedError(ValueError):
@@ -35,212 +38,325 @@ class SeedError(ValueError):
         self.hint = hint
 
 
-@dataclass(frozen=True, kw_only=True)
-class Field:
-    """What a field takes: its type, the words that are allowed, or the fields of the tables in a list.
-
-    A ``code`` is an ID or a secret.
-    """
-
-    kind: type = str
-    required: bool = False
-    code: bool = False
-    words: tuple[str, ...] = ()
-    each: Fields | None = None
+# --- what a file holds ---
 
 
-_CODE = Field(code=True)
-_TEXTS = Field(kind=list)
-SCHEMA: Fields = {
-    "organizations": Field(kind=list, each={"name": Field(required=True), "id": _CODE}),
-    "projects": Field(
-        kind=list,
-        each={
-            "name": Field(required=True),
-            "id": _CODE,
-            "organization": Field(),
-            "roles": _TEXTS,
-            "applications": Field(
-                kind=list,
-                each={
-                    "name": Field(required=True),
-                    "id": _CODE,
-                    "auth": Field(words=tuple(AUTH)),
-                    "client_id": _CODE,
-                    "client_secret": _CODE,
-                },
-            ),
-        },
-    ),
-    "users": Field(
-        kind=list,
-        each={
-            "username": Field(required=True),
-            "id": _CODE,
-            "name": Field(),
-            "organization": Field(),
-            "state": Field(words=tuple(STATES)),
-            "secret": _CODE,
-            "administrator": Field(words=MANAGERS),
-            "assignments": Field(
-                kind=list, each={"project": Field(required=True), "roles": Field(kind=list, required=True)}
-            ),
-            "tokens": Field(
-                kind=list, each={"token": Field(), "expires": Field(kind=datetime), "expires_in": Field(kind=int)}
-            ),
-        },
-    ),
-}
+class Text(str):
+    """A text that is shown."""
+
+    __slots__ = ()
 
 
-class Places:
-    """Where in a file a field stands, such as ``seed.toml, line 3: users[0].name``."""
+class Code(str):
+    """An ID or a secret."""
 
-    def __init__(self, name: str, text: str = "") -> None:
-        self._name = name
-        self._lines = dict(_toml_lines(text)) if name.endswith(".toml") else {}
+    __slots__ = ()
+
+
+class TokenText(str):
+    """The text of a personal access token."""
+
+    __slots__ = ()
+
+
+class Table(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A table of the file."""
+
+
+class Token(Table):
+    """A personal access token."""
+
+    token: TokenText | None = None
+    expires: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    expires_in: int | None = None  # seconds from the start
+
+
+class Assignment(Table):
+    """Roles of a user in a project."""
+
+    project: Text
+    roles: list[Text]
+
+
+class SeededUser(Table):
+    """A service account."""
+
+    username: Text
+    id: Code | None = None
+    name: Text | None = None
+    organization: Text | None = None
+    state: Literal["active", "inactive", "locked"] = "active"
+    secret: Code | None = None
+    administrator: (
+        Literal["IAM_OWNER", "IAM_OWNER_VIEWER", "ORG_OWNER", "ORG_OWNER_VIEWER", "ORG_USER_MANAGER"] | None
+    ) = None
+    assignments: list[Assignment] = []
+    tokens: list[Token] = []
+
+
+class SeededApplication(Table):
+    """An API application."""
+
+    name: Text
+    id: Code | None = None
+    auth: Literal["basic", "private_key_jwt"] = "basic"
+    client_id: Code | None = None
+    client_secret: Code | None = None
+
+
+class SeededProject(Table):
+    """A project."""
+
+    name: Text
+    id: Code | None = None
+    organization: Text | None = None
+    roles: list[Text] = []
+    applications: list[SeededApplication] = []
+
+
+class SeededOrganization(Table):
+    """An organization."""
+
+    name: Text
+    id: Code | None = None
+
+
+class Seed(Table):
+    """The whole file."""
+
+    organizations: list[SeededOrganization] = []
+    projects: list[SeededProject] = []
+    users: list[SeededUser] = []
+
+
+WORDS = {word for table in Table.__subclasses__() for word in table.__struct_fields__} | set(STATES) | set(AUTH)
+
+
+def _text(kind: type[T], value: object) -> T:
+    """Return a text of a kind of our own; msgspec adds the place to the error."""
+    if not isinstance(value, str):
+        raise ValueError("must be a string")
+    if kind is Code and not CODE.fullmatch(value):
+        raise ValueError("must be 1 to 512 letters, digits and signs of ASCII, without blanks")
+    if kind is TokenText and not (TOKEN.fullmatch(value) and canonical(value)):
+        raise ValueError("must be 20 to 512 characters of base64url, or a JWE; leave it out for a random one")
+    if not value:
+        raise ValueError("must not be empty")
+    if not value.isprintable():
+        raise ValueError("has a control character or another character that nobody sees")
+    return kind(value)  # type: ignore[call-arg]  # all kinds are subclasses of str
+
+
+class SeedFile:
+    """A file, its content, and errors about it with their places, such as ``seed.toml, line 3: users[0].name``."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self._text, self._name = text, name
+        try:
+            self.content = msgspec.convert(self._parsed(), Seed, dec_hook=_text)
+        except msgspec.ValidationError as error:
+            found = _ERROR.fullmatch(str(error))
+            raise self._invalid(*(found.groups("") if found else (str(error), ""))) from None
+        except UnicodeError:
+            raise SeedError(f"{name}: has a character that is not Unicode") from None
+
+    def _parsed(self) -> Any:
+        name = self._name
+        try:
+            if name.endswith(".toml"):
+                return tomllib.loads(self._text)
+            return json.loads(self._text, object_pairs_hook=self._table)
+        except tomllib.TOMLDecodeError as error:
+            found = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
+            place = f", {found[1]}" if found else ""
+            raise SeedError(f"{name}{place}: not valid TOML", "see docs/emulator.md") from None
+        except json.JSONDecodeError as error:
+            raise SeedError(f"{name}, line {error.lineno}: not valid JSON ({error.msg})") from None
+        except RecursionError:
+            raise SeedError(f"{name}: nested too deeply") from None
+        except ValueError as error:  # also Python's limit for the digits of a number
+            raise error if isinstance(error, SeedError) else SeedError(f"{name}: a number is too long") from None
+
+    def _table(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """Return an object of JSON, whose parser would take the last of two fields with one name."""
+        table = dict(pairs)
+        if len(table) < len(pairs):
+            twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+            raise SeedError(f"{self._name}: a table has two fields with one name: {_shown(twice)}")
+        return table
+
+    def _invalid(self, what: str, path: str) -> SeedError:
+        """Return the error for a text of msgspec, in our words."""
+        named = re.fullmatch(r"Object (.*) field `(.*)`|Invalid enum value '(.*)'", what, re.DOTALL)
+        if named is None:
+            what = re.sub(r"`(.*?)`", lambda kind: TYPES.get(kind[1].split(" ")[0], kind[1]), what)
+            return self.error(path, what[0].lower() + what[1:])
+        problem, field, value = named.groups("")
+        if problem == "missing required":
+            return self.error(path, f"{field} is missing")
+        near = get_close_matches((field or value).lower(), WORDS, 1, 0.6)
+        hint = f"did you mean {near[0]}?" if near else ""
+        if field:
+            return self.error(f"{path}.{field}".lstrip("."), "unknown field", hint)
+        return self.error(path, f"unknown value: {_shown(value)}", hint)
 
     def error(self, path: str, what: str, hint: str = "") -> SeedError:
         """Return the error about a field."""
-        known = path if path in self._lines else f"{path}[0]"  # a list begins where its first table does
-        known = known if known in self._lines else path
-        while known and known not in self._lines:
-            known = known[: max(known.rfind("."), known.rfind("["), 0)]
-        line = f", line {self._lines[known]}" if known else ""
-        return SeedError(f"{self._name}{line}: {_shown(path)}: {what}" if path else f"{self._name}: {what}", hint)
+        line = self._line(path) if self._name.endswith(".toml") else 0
+        place = f"{self._name}, line {line}" if line else self._name
+        return SeedError(f"{place}: {_shown(path)}: {what}" if path else f"{place}: {what}", hint)
 
+    def _line(self, path: str) -> int:
+        """Return the line of a field, or of the table around it, as far as a search for the names leads; else 0."""
+        line = at = 0
+        for name, index in re.findall(r"([^.\[\]]+)(?:\[(\d+)\])?", path):
+            key = re.escape(name)
+            tables = list(re.compile(rf"^[ \t]*\[\[(?:[\w-]+\.)*{key}\]\]", re.MULTILINE).finditer(self._text, at))
+            field = re.compile(rf"^[ \t]*\[*{key}[ \t]*[\]=]", re.MULTILINE).search(self._text, at)
+            found = tables[int(index)] if index and int(index) < len(tables) else field
+            if found is None:
+                break
+            at = found.end()
+            line = self._text.count("\n", 0, at) + 1
+        return line
 
-def read_seed(text: str, name: str) -> tuple[Table, Places]:
-    """Return the checked content of a seed file, whose name ends with .toml or .json.
+    @contextmanager
+    def placed(self, path: str) -> Iterator[None]:
+        """Add the place in the file to an error of ZITADEL's rules, such as a name that is taken."""
+        try:
+            yield
+        except ZitadelError as error:
+            raise self.error(path, error.text.lower()) from None
 
-    Raises SeedError: it cannot be parsed, or a field is unknown, missing or has a wrong value.
-    """
-    places = Places(name, text)
-    value = _parsed(text, name)
-    if not isinstance(value, dict):
-        raise SeedError(f"{name}: the content is not a JSON object")
-    _check_table(value, SCHEMA, "", places)
-    return value, places
-
-
-def _parsed(text: str, name: str) -> Any:
-    try:
-        if name.endswith(".toml"):
-            return tomllib.loads(_with_short_keys(text, name))
-        return json.loads(text, object_pairs_hook=lambda pairs: _object(pairs, name))
-    except SeedError:
-        raise
-    except tomllib.TOMLDecodeError as error:
-        found = re.search(r"\(at (line \d+, column \d+|end of document)\)", str(error))
-        raise SeedError(f"{name}{f', {found[1]}' if found else ''}: not valid TOML", "see docs/emulator.md") from None
-    except json.JSONDecodeError as error:
-        raise SeedError(f"{name}, line {error.lineno}: not valid JSON ({error.msg})") from None
-    except RecursionError:
-        raise SeedError(f"{name}: nested too deeply") from None
-    except ValueError:  # Python's limit for the digits of a number
-        raise SeedError(f"{name}: a number is too long") from None
-
-
-def _with_short_keys(text: str, name: str) -> str:
-    if found := _TOO_MANY_PARTS.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        raise SeedError(f"{name}, line {line}: a key has more than {MOST_PARTS} parts")
-    return text
-
-
-def _object(pairs: list[tuple[str, Any]], name: str) -> Table:
-    """Return an object of JSON, whose parser would take the last of two fields with one name."""
-    table: Table = {}
-    for key, value in pairs:
-        if key in table:
-            raise SeedError(f"{name}: a table has two fields with one name: {_shown(key)}")
-        table[key] = value
-    return table
-
-
-def _check_table(table: Table, fields: Fields, path: str, places: Places) -> None:
-    for name, value in table.items():
-        at = f"{path}.{name}" if path else name
-        if name not in fields:
-            raise places.error(at, "unknown field", _meant(name, fields))
-        _check_value(value, fields[name], at, places)
-    for name, field in fields.items():
-        if field.required and not table.get(name):
-            raise places.error(path, f"{name} is missing")
-
-
-def _check_value(value: Any, field: Field, at: str, places: Places) -> None:
-    if field.kind is datetime:
-        if not isinstance(value, datetime | str) or _moment(value) is None:
-            raise places.error(at, "must be a time with its zone", "for example 2030-01-01T00:00:00Z")
-        return
-    kind: Any = field.kind  # a type, which mypy would take for the type of the value
-    if not isinstance(value, kind) or (isinstance(value, bool) and field.kind is int):
-        raise places.error(at, f"must be {_NAMES[field.kind]}")
-    if isinstance(value, str):
-        _check_text(value, field, at, places)
-    if field.words and value not in field.words:
-        raise places.error(at, f"unknown value: {value}", _meant(value, field.words))
-    if field.kind is list:
-        for number, inner in enumerate(value):
-            wanted: Any = dict if field.each else str
-            if not isinstance(inner, wanted):
-                raise places.error(f"{at}[{number}]", f"must be {_NAMES[wanted]}")
-            if field.each:
-                _check_table(dict(inner), field.each, f"{at}[{number}]", places)
-            else:
-                _check_text(inner, field, f"{at}[{number}]", places)
-
-
-def _check_text(text: str, field: Field, at: str, places: Places) -> None:
-    if field.code and not CODE.fullmatch(text):
-        raise places.error(at, "must be 1 to 512 letters, digits and signs of ASCII, without blanks")
-    if not text.isprintable():
-        raise places.error(at, "has a control character or another character that nobody sees")
-
-
-def _moment(value: datetime | str) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else None
-
-
-def expiry(token: Table, now: float, never: float) -> float:
-    """Return when a token of a checked file expires."""
-    if "expires_in" in token:
-        seconds: int = token["expires_in"]
-        return min(now + max(-never, min(seconds, never)), never)  # before it is added: a large one has no float
-    moment = _moment(token["expires"]) if "expires" in token else None
-    return moment.timestamp() if moment else never
+    def named(self, known: Mapping[str, T], name: str, path: str, what: str) -> T:
+        """Return one of the objects by its name. Raises SeedError if there is none."""
+        if name not in known:
+            raise self.error(path, f"unknown {what}: {name}", f"known: {', '.join(known) or 'none'}")
+        return known[name]
 
 
 def _shown(name: str) -> str:
-    """Return a name that is in no schema, so that it stays on its line."""
+    """Return a text of the file so that it stays on its line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
-    near = get_close_matches(word.lower(), known, 1, 0.6)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+# --- the world ---
 
 
-def _toml_lines(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the path and the line of each table and field that begins a line."""
-    counts: dict[str, int] = {}
-    prefix = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.fullmatch(line):
-            *outer, last = (part.strip().strip("\"'") for part in header[2].split("."))
-            parent = ""
-            for part in outer:
-                parent = f"{parent}.{part}".lstrip(".")
-                parent += f"[{counts[parent]}]" if parent in counts else ""
-            prefix = f"{parent}.{last}".lstrip(".")
-            if header[1]:
-                counts[prefix] = counts.get(prefix, -1) + 1
-                prefix += f"[{counts[prefix]}]"
-            yield prefix, number
-        elif key := _KEY.match(line):
-            yield f"{prefix}.{key[1]}".lstrip("."), number
+def seeded_start(text: str, name: str) -> Start:
+    """Return a new world with the content of a seed file, whose name ends with .toml or .json.
+
+    What the file does not choose is random, and an administrator is added if it has none, as a ZITADEL has one from
+    its first start. Raises SeedError.
+    """
+    return _Seeding(SeedFile(text, name)).fill()
+
+
+class _Seeding:
+    """The objects of a seed file by their names, while a world is filled."""
+
+    def __init__(self, file: SeedFile) -> None:
+        self._world, self._file = World(), file
+        self._organizations: dict[str, Organization] = {}
+        self._projects: dict[str, Project] = {}
+        self._users: list[KnownUser] = []
+
+    def fill(self) -> Start:
+        content = self._file.content
+        for number, table in enumerate(content.organizations or [SeededOrganization(name=Text(ORGANIZATION_NAME))]):
+            with self._file.placed(f"organizations[{number}]"):
+                made = self._world.add_organization(table.name, id=table.id)
+            self._organizations[made.name] = made
+        for number, project in enumerate(content.projects):
+            self._add_project(project, f"projects[{number}]")
+        for number, user in enumerate(content.users):
+            self._add_user(user, f"users[{number}]")
+        if not any(user.administrator for user in self._users):
+            admin = SeededUser(username=Text(ADMIN.username), administrator="IAM_OWNER", tokens=[Token()])
+            self._add_user(admin, "users")
+        return self._start()
+
+    def _start(self) -> Start:
+        """Return what clients need: the first object of each kind."""
+        basic = next((a for a in self._world.applications.values() if a.secret), None)
+        first = next(iter(self._projects.values()), None)
+        with_pat = [user for user in self._users if user.pat]
+        others = [user for user in with_pat if not user.administrator]
+        return Start(
+            world=self._world,
+            project_id=basic.project_id if basic else first.id if first else "",
+            client_id=basic.client_id if basic else "",
+            client_secret=(basic.secret or "") if basic else "",
+            users=tuple(self._users),
+            pat=next((user.pat for user in others if user.roles), ""),
+            visitor_pat=next((user.pat for user in others if not user.roles), ""),
+            admin_pat=next((user.pat for user in with_pat if user.administrator), ""),
+        )
+
+    def _add_project(self, table: SeededProject, path: str) -> None:
+        organization = self._organization(table, path)
+        with self._file.placed(path):
+            project = self._world.add_project(organization.id, table.name, id=table.id)
+        self._projects[project.name] = project
+        for number, key in enumerate(table.roles):
+            with self._file.placed(f"{path}.roles[{number}]"):
+                self._world.add_role(project, key, key)
+        for number, inner in enumerate(table.applications):
+            self._add_application(project, inner, f"{path}.applications[{number}]")
+
+    def _add_application(self, project: Project, table: SeededApplication, path: str) -> None:
+        if table.auth != "basic" and table.client_secret:
+            raise self._file.error(f"{path}.client_secret", f"an application with {table.auth} has no secret")
+        if any(a.client_id == table.client_id for a in self._world.applications.values()):
+            raise self._file.error(f"{path}.client_id", "another application has this client ID")
+        with self._file.placed(path):
+            made = self._world.add_application(project, table.name, "api", AUTH[table.auth], id=table.id)
+        made.client_id = table.client_id or made.client_id
+        made.secret = (table.client_secret or new_secret()) if table.auth == "basic" else None
+
+    def _add_user(self, table: SeededUser, path: str) -> None:
+        organization = self._organization(table, path)
+        with self._file.placed(path):
+            user = self._world.add_user(organization.id, table.username, table.name or table.username, id=table.id)
+        user.secret = table.secret
+        pats = [self._add_pat(user, token, f"{path}.tokens[{n}].token") for n, token in enumerate(table.tokens)]
+        for number, assignment in enumerate(table.assignments):
+            self._assign(user, assignment, f"{path}.assignments[{number}]")
+        if table.administrator:
+            of_instance = table.administrator.startswith("IAM_")
+            resource = ("instance", "") if of_instance else ("organization", organization.id)
+            self._world.add_administrator(user.id, resource, [table.administrator])
+        if table.state != "active":
+            event = f"user.{'deactivated' if table.state == 'inactive' else 'locked'}"
+            self._world.set_user_state(user, STATES[table.state], event)
+        self._users.append(
+            KnownUser(
+                id=user.id,
+                username=user.username,
+                pat=pats[0] if pats else "",
+                token_id=next(iter(user.pats), ""),
+                roles=tuple(dict.fromkeys(role for assignment in table.assignments for role in assignment.roles)),
+                secret=user.secret or "",
+                administrator=bool(table.administrator),
+            )
+        )
+
+    def _add_pat(self, user: User, table: Token, path: str) -> str:
+        if table.token and canonical(table.token) in self._world.token_ids:
+            raise self._file.error(path, "another token has the same text")
+        expires = table.expires.timestamp() if table.expires else NEVER
+        if table.expires_in is not None:  # limited before it is added, since a large one has no float
+            expires = min(self._world.now() + max(-NEVER, min(table.expires_in, NEVER)), NEVER)
+        return self._world.add_pat(user, expires, token=table.token).token
+
+    def _assign(self, user: User, table: Assignment, path: str) -> None:
+        project = self._file.named(self._projects, table.project, f"{path}.project", "project")
+        for number, key in enumerate(table.roles):
+            self._file.named(project.roles, key, f"{path}.roles[{number}]", "role")
+        with self._file.placed(path):
+            self._world.add_authorization(user.id, project.id, user.organization_id, list(table.roles))
+
+    def _organization(self, table: SeededProject | SeededUser, path: str) -> Organization:
+        if table.organization is None:
+            return next(iter(self._organizations.values()))
+        return self._file.named(self._organizations, table.organization, f"{path}.organization", "organization")

@@ -11,6 +11,7 @@ from zdemo.emulator.entities import (
     Application,
     Authorization,
     Entity,
+    History,
     IdGenerator,
     Organization,
     PersonalAccessToken,
@@ -20,10 +21,9 @@ from zdemo.emulator.entities import (
     Role,
     SessionToken,
     User,
+    new_name,
 )
 from zdemo.emulator.errors import AlreadyExists, FailedPrecondition, taken
-from zdemo.emulator.history import History
-from zdemo.emulator.names import new_name
 
 E = TypeVar("E", bound=Entity)
 

@@ -3,10 +3,9 @@
 from typing import Any, NamedTuple
 
 from zdemo.emulator.api.authorizations import show_organization, show_project, show_user
-from zdemo.emulator.api.call import Answer, Call, Service
+from zdemo.emulator.api.call import PREFIXES, ROLES, Answer, Call, Service
 from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, ids_filter, text_filter, time_filter
 from zdemo.emulator.api.messages import ID, FieldType, Flag, Message, OneOf, Repeated, Sub, Text, moment
-from zdemo.emulator.api.permissions import PREFIXES, ROLES
 from zdemo.emulator.api.users import display_name
 from zdemo.emulator.entities import Administrator, User
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, existing

@@ -23,10 +23,9 @@ from zdemo.emulator.api.messages import (
     without_defaults,
 )
 from zdemo.emulator.api.projects import no_project, permitted_project
-from zdemo.emulator.credentials import new_secret
+from zdemo.emulator.credentials import application_key_file, new_secret
 from zdemo.emulator.entities import Application, PublicKey
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
-from zdemo.emulator.key_files import application_key_file
 from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.application.v2.ApplicationService")

@@ -15,11 +15,10 @@ from werkzeug.routing import Map
 
 from zdemo.emulator.api.call import KeyPairNeeded, Method, Service, run
 from zdemo.emulator.api.messages import JsonObject, Message
-from zdemo.emulator.bodies import LARGEST_BODY_BYTES, TOO_LARGE
 from zdemo.emulator.credentials import new_key_pair
 from zdemo.emulator.errors import CODES, InvalidArgument, ResourceExhausted, Unimplemented, ZitadelError
+from zdemo.emulator.incoming import LARGEST_BODY_BYTES, TOO_LARGE, note
 from zdemo.emulator.oidc.responses import JSON, PLAIN, allow_origin, forbid_storing
-from zdemo.emulator.records import note
 from zdemo.emulator.world import World
 
 MALFORMED = "the body is not valid JSON for this method"

@@ -7,10 +7,9 @@ from zdemo.emulator.api.call import Answer, Call
 from zdemo.emulator.api.lists import Listing, columns, id_filter, time_filter
 from zdemo.emulator.api.messages import ID, Data, Time, moment
 from zdemo.emulator.api.users import SERVICE, permitted_user
-from zdemo.emulator.credentials import new_secret
+from zdemo.emulator.credentials import new_secret, user_key_file
 from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
-from zdemo.emulator.key_files import user_key_file
 from zdemo.emulator.world import World
 
 NO_PUBLIC_KEY = "Public key is not a valid RSA public key in PKIX format with PEM encoding"

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from zdemo.emulator.api.call import Answer, Call, Handler, Method
+from zdemo.emulator.api.call import AUTHENTICATED, Answer, Call, Handler, Method, permissions
 from zdemo.emulator.api.messages import ID, OPTIONAL, Count, FieldType, Flag, Message, Repeated, Text, Time, moment
 from zdemo.emulator.api.organizations import show_organization
-from zdemo.emulator.api.permissions import AUTHENTICATED, permissions
 from zdemo.emulator.api.users import TOKEN_TYPE, details, show_user
 from zdemo.emulator.entities import Administrator, Event, Organization, User
 from zdemo.emulator.errors import FailedPrecondition, NotFound, PermissionDenied, existing

@@ -6,13 +6,12 @@ from functools import partial
 from flask import Blueprint, Flask, Response
 from werkzeug.routing import BaseConverter
 
-from zdemo.emulator.oidc.client_authentication import oidc_client
+from zdemo.emulator.incoming import note
+from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, oidc_client
 from zdemo.emulator.oidc.discovery import DISCOVERY, discovery, keys
-from zdemo.emulator.oidc.forms import ClientCredentials, Form
 from zdemo.emulator.oidc.introspection import introspect, revoke, userinfo
 from zdemo.emulator.oidc.responses import OAuthError, add_headers, is_preflight, not_found, preflight
 from zdemo.emulator.oidc.token_endpoint import token
-from zdemo.emulator.records import note
 from zdemo.emulator.world import World
 
 PREFIXES = (DISCOVERY, "/oauth/v2", "/oidc/v1")

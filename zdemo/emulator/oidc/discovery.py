@@ -4,10 +4,10 @@ from typing import Any
 
 from flask import Response
 
-from zdemo.emulator import host
-from zdemo.emulator.oidc.forms import Form
+from zdemo.emulator.incoming import current_origin
+from zdemo.emulator.oidc.client_authentication import Form
 from zdemo.emulator.oidc.responses import json_response
-from zdemo.emulator.signing import jwk_set
+from zdemo.emulator.tokens import jwk_set
 from zdemo.emulator.world import World
 
 DISCOVERY = "/.well-known/openid-configuration"
@@ -65,7 +65,7 @@ _ABILITIES: dict[str, Any] = {
 
 def discovery(_world: World, _form: Form) -> Response:
     """Answer with the discovery document; every address is below the request's issuer."""
-    issuer = host.current().issuer
+    issuer = current_origin().issuer
     addresses = {name: issuer + path for name, path in ENDPOINTS.items()}
     return json_response({"issuer": issuer, **addresses, **_ABILITIES})
 

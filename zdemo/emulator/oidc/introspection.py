@@ -4,15 +4,12 @@ from typing import Any
 
 from flask import Response, request
 
-from zdemo.emulator import host
 from zdemo.emulator.claims import ROLE_SCOPE_PREFIX, introspection_roles, requested_roles, user_claims
 from zdemo.emulator.entities import Application, PersonalAccessToken, SessionToken
-from zdemo.emulator.oidc.client_authentication import introspection_client, oidc_client
-from zdemo.emulator.oidc.forms import ClientCredentials, Form
+from zdemo.emulator.incoming import current_origin, masked, note
+from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, introspection_client, oidc_client
 from zdemo.emulator.oidc.responses import JSON, OAuthError, json_response
-from zdemo.emulator.records import masked, note
-from zdemo.emulator.signing import MalformedJWT
-from zdemo.emulator.tokens import Token, TokenRefused, find_token, live_token, owner
+from zdemo.emulator.tokens import MalformedJWT, Token, TokenRefused, find_token, live_token, owner
 from zdemo.emulator.world import World
 
 INACTIVE: dict[str, Any] = {"active": False}
@@ -65,7 +62,7 @@ def _active(world: World, token: Token, application: Application) -> dict[str, A
         "sub": user.id,
         "aud": audience,
         "amr": session.get("amr"),
-        "iss": host.current().issuer,
+        "iss": current_origin().issuer,
         "jti": token.id,
         "username": claims.get("preferred_username"),
     }

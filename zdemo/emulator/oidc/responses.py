@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Response, g, request
 
-from zdemo.emulator.host import Origin
+from zdemo.emulator.incoming import Origin
 
 JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"

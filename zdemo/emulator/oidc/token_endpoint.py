@@ -6,15 +6,21 @@ from typing import Any
 
 from flask import Response
 
-from zdemo.emulator import claims, host
+from zdemo.emulator import claims
 from zdemo.emulator.credentials import encoded, new_token_text
 from zdemo.emulator.entities import SessionToken, User
-from zdemo.emulator.oidc.client_authentication import BadAssertion, check_assertion, oidc_client, same_secret
+from zdemo.emulator.incoming import current_origin, note, shown_client
+from zdemo.emulator.oidc.client_authentication import (
+    BadAssertion,
+    ClientCredentials,
+    Form,
+    check_assertion,
+    oidc_client,
+    same_secret,
+)
 from zdemo.emulator.oidc.discovery import SCOPES
-from zdemo.emulator.oidc.forms import ClientCredentials, Form
 from zdemo.emulator.oidc.responses import OAuthError, json_response
-from zdemo.emulator.records import note, shown_client
-from zdemo.emulator.signing import MalformedJWT, signed, unverified_claims
+from zdemo.emulator.tokens import MalformedJWT, signed, unverified_claims
 from zdemo.emulator.world import World
 
 LIFETIME_SECONDS = 12 * 3600
@@ -141,7 +147,7 @@ def _issue(world: World, user: User, scopes: list[str], *, amr: list[str]) -> di
     """Issue an access token, and return the token response (RFC 6749 §5.1), which names no scope."""
     token = _new_token(world, user, scopes, amr)
     if user.jwt_access_tokens:
-        token.token = signed(world, _access_token_claims(world, user, token, host.current().issuer))
+        token.token = signed(world, _access_token_claims(world, user, token, current_origin().issuer))
     world.add_session(token)
     answer: dict[str, Any] = {
         "access_token": token.token,
@@ -200,7 +206,7 @@ def _id_token_claims(world: World, user: User, token: SessionToken) -> dict[str,
     issued = int(token.created)
     by_password = {"amr": token.amr} if token.amr else {}
     return {
-        "iss": host.current().issuer,
+        "iss": current_origin().issuer,
         "sub": user.id,
         "aud": [*token.audience, token.client_id],
         "exp": int(token.expires) if token.amr else issued,

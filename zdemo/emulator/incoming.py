@@ -1,0 +1,246 @@
+"""A request before its endpoint: the instance that it is for, its body, and what is recorded about it."""
+
+import logging
+import re
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from typing import Any
+
+from flask import g, request
+from werkzeug.exceptions import ClientDisconnected
+
+# --- which instance ---
+#
+# ZITADEL chooses the instance by host name and builds the issuer from the request, port included. For a name that is
+# not the domain of an instance it answers 404 with a text that names both hosts.
+
+INSTANCE_HEADER = "HTTP_X_ZITADEL_INSTANCE_HOST"
+PUBLIC_HEADER = "HTTP_X_ZITADEL_PUBLIC_HOST"
+FORWARDED_HEADERS = ("HTTP_FORWARDED", "HTTP_X_ZITADEL_FORWARDED")
+
+_DOCS = "https://zitadel.com/docs/apis/introduction#domains"
+_NOT_FOUND = f"Instance not found. Make sure you got the domain right. Check out {_DOCS}"
+_PAIR = re.compile(r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([!#$%&'*+.^_`|~0-9A-Za-z-]+|"(?:[^"\\]|\\.)*")\s*""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a request was sent to; hosts have their ports as sent, and ``public_host`` is empty when not sent."""
+
+    instance_host: str
+    public_host: str
+    scheme: str
+
+    @classmethod
+    def of(cls, environ: Mapping[str, Any]) -> "Origin":
+        """Read the headers in ZITADEL's order: its own, ``Forwarded``, ``X-Forwarded-*``, Host."""
+        forwarded = [_forwarded(environ.get(name, "")) for name in FORWARDED_HEADERS]
+        hosts = [
+            environ.get(INSTANCE_HEADER),
+            *(pairs.get("host") for pairs in forwarded),
+            environ.get("HTTP_X_FORWARDED_HOST"),
+            environ.get("HTTP_HOST"),
+        ]
+        schemes = [*(pairs.get("proto") for pairs in forwarded), environ.get("HTTP_X_FORWARDED_PROTO")]
+        return cls(
+            instance_host=next(filter(None, hosts), ""),
+            public_host=environ.get(PUBLIC_HEADER, ""),
+            scheme=next((scheme for scheme in schemes if scheme in ("http", "https")), "http"),
+        )
+
+    @property
+    def requested_host(self) -> str:
+        """The host in the issuer."""
+        return self.public_host or self.instance_host
+
+    @property
+    def issuer(self) -> str:
+        """Scheme and host, without a slash at the end."""
+        return f"{self.scheme}://{self.requested_host}"
+
+    @property
+    def instance_domain(self) -> str:
+        """The instance's host without its port."""
+        return self.instance_host.split(":")[0]
+
+    def refusal(self, external_domain: str, others: Collection[str] = ()) -> str:
+        """Return why no instance answers here, or an empty text when one does; case matters.
+
+        ``others`` are further domains of the instance; one with a port needs that port.
+        """
+        domains = (external_domain, *others)
+        public = self.requested_host.split(":")[0]
+        found = any(name in domains for name in (self.instance_domain, self.instance_host))
+        if found and any(name in domains for name in (public, self.requested_host)):
+            return ""
+        error_id = "QUERY-IuGh1" if found else "QUERY-1kIjX"
+        return (
+            f"unable to set instance using origin &{{{self.instance_host} {self.public_host} {self.scheme}}} "
+            f"(ExternalDomain is {external_domain}): ID={error_id} Message={_NOT_FOUND}"
+        )
+
+
+def current_origin() -> Origin:
+    """Return the origin of the current request."""
+    origin: Origin = g.origin
+    return origin
+
+
+def _forwarded(value: str) -> dict[str, str]:
+    """Return the first value of each parameter (RFC 7239 §4), or nothing when the header is malformed."""
+    pairs: dict[str, str] = {}
+    for part in re.split(r"[,;]", value) if value else []:
+        match = _PAIR.fullmatch(part)
+        if match is None:
+            return {}
+        text = match[2]
+        pairs.setdefault(match[1].lower(), re.sub(r"\\(.)", r"\1", text[1:-1]) if text[0] == '"' else text)
+    return pairs
+
+
+# --- bodies: read to their end before anything else happens, within limits of size and memory ---
+#
+# The limits are the emulator's own. Go reads forms of up to 10 MB, gRPC messages of up to 4 MiB, and ZITADEL bounds
+# neither their number nor the memory that they take together.
+
+LARGEST_BODY_BYTES = 1024 * 1024
+FREE_BYTES = 16 * 1024  # of each body, so that large ones leave room for ordinary requests
+MOST_BYTES = 32 * 1024 * 1024  # of all bodies that are not answered yet, without the free ones
+PIECE_BYTES = 16 * 1024
+TOO_LARGE = "zdemo.emulator.body_too_large"  # key in a request's environment for a body that was not read
+
+
+class TooManyBodies(Exception):
+    """There is no room for one more large body."""
+
+
+class Room:
+    """The bytes that all bodies share. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._free = MOST_BYTES
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def share(self) -> Iterator[Callable[[int], None]]:
+        """Yield a function that takes bytes until the end of the block, or raises TooManyBodies."""
+        taken = 0
+
+        def take(count: int) -> None:
+            nonlocal taken
+            with self._lock:
+                if count > self._free:
+                    raise TooManyBodies
+                self._free -= count
+                taken += count
+
+        try:
+            yield take
+        finally:
+            with self._lock:
+                self._free += taken
+
+
+def read_body(environ: Mapping[str, Any], take: Callable[[int], None]) -> bytes | None:
+    """Return a request's body, or None if it is too large: at once if its length is announced.
+
+    Raises TooManyBodies, and OSError or ValueError if it cannot be read to its end.
+    """
+    announced = int(environ.get("CONTENT_LENGTH") or 0)
+    if announced > LARGEST_BODY_BYTES:
+        return None
+    kept = bytearray()
+    try:
+        while piece := environ["wsgi.input"].read(PIECE_BYTES):
+            kept += piece
+            if len(kept) > LARGEST_BODY_BYTES:
+                return None
+            if len(kept) > FREE_BYTES:
+                take(len(piece))
+    except ClientDisconnected:
+        raise ValueError("the body ends before its end") from None
+    return bytes(kept)
+
+
+# --- records: the client, the user, and the reason, which ZITADEL never gives ---
+#
+# The reason is noted where the request is refused. It is for the person who runs the emulator, and never in an answer.
+
+KEPT = 1000  # requests, the latest
+LEAST_MASKED = 20  # characters; eight of a shorter text would be too much to show
+NOTES = "zdemo.emulator.notes"  # key in a request's environment
+CLIENT_ID = re.compile(r"\d{1,20}(@[\w.-]{1,60})?", re.ASCII)
+REQUESTS_LOG = "zdemo.emulator.requests"
+MESSAGE = "%s %s %d %.1f ms, client: %s, user: %s, token: %s, reason: %s%.0s"
+UNITS = ((172_800, 86_400, "days"), (7200, 3600, "hours"), (120, 60, "minutes"))
+
+log = logging.getLogger(REQUESTS_LOG)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestRecord:
+    """A request to the emulator. What does not apply is empty; ``at`` is when it came, in epoch seconds.
+
+    ``client`` is the application that asked, by name if there is one. ``user`` is whose ``token`` it was.
+    """
+
+    method: str
+    path: str
+    status: int
+    milliseconds: float
+    client: str = ""
+    user: str = ""
+    token: str = ""  # masked
+    reason: str = ""
+    at: float = 0.0
+
+
+FIELDS = tuple(field.name for field in fields(RequestRecord))
+
+
+class RequestRecords(deque[RequestRecord]):
+    """The latest requests, the oldest first."""
+
+    def __init__(self) -> None:
+        super().__init__(maxlen=KEPT)
+
+    def add(self, record: RequestRecord) -> None:
+        """Keep a record, and log it."""
+        self.append(record)
+        log.info(MESSAGE, *astuple(record))
+
+
+def note(**facts: str) -> None:
+    """Note facts about the current request, by the names of the fields of ``RequestRecord``."""
+    notes_of(request.environ).update(facts)
+
+
+def notes_of(environ: dict[str, Any]) -> dict[str, str]:
+    """Return what is noted about a request."""
+    notes: dict[str, str] = environ.setdefault(NOTES, {})
+    return notes
+
+
+def reason_for(status: int, notes: Mapping[str, str]) -> str:
+    """Return the noted reason, or what a status says by itself."""
+    return notes.get("reason") or {404: "no such path", 405: "the path does not allow this method"}.get(status, "")
+
+
+def masked(text: str) -> str:
+    """Return what may be shown of a token: four characters at each end, of long ones only."""
+    return f"{text[:4]}…{text[-4:]}" if len(text) >= LEAST_MASKED else "…"
+
+
+def shown_client(client_id: object) -> str:
+    """Return an unknown client ID; it is masked if it does not look like one, since it may be a secret."""
+    text = str(client_id or "")
+    return text if not text or CLIENT_ID.fullmatch(text) else masked(text)
+
+
+def ago(seconds: float) -> str:
+    """Return how long ago something was."""
+    size, unit = next(((size, unit) for least, size, unit in UNITS if seconds >= least), (1, "s"))
+    return f"{int(seconds / size)} {unit} ago"
