@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.emulator_target import DISCOVERY, USERINFO, Api, Server, bearer
 from tests.support.oauth import GetToken, OAuth
+from tests.support.stories import Objects
 from tests.support.waiting import eventually
 from tests.support.workshop import (
     HUMAN,
@@ -93,6 +94,12 @@ def workshop(admin: Api, organization: Organization) -> Iterator[Workshop]:
     workshop = Workshop(admin, organization)
     yield workshop
     assert workshop.remove_everything() == []
+
+
+@pytest.fixture
+def objects(request: pytest.FixtureRequest, workshop: Workshop, oauth: OAuth) -> Objects:
+    """What the lines of a story name; ``FIELDS`` of the module are the abbreviations in its lines."""
+    return Objects(request.getfixturevalue, workshop, oauth, getattr(request.module, "FIELDS", {}))
 
 
 @pytest.fixture(scope="session")

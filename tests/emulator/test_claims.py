@@ -8,35 +8,24 @@ from typing import Any
 
 import pytest
 
-from tests.support.emulator_target import TOKEN, Api
-from tests.support.oauth import (
-    JWT_BEARER,
-    METADATA,
-    OWNER,
-    ROLE_SCOPE,
-    ROLES,
-    GetToken,
-    OAuth,
-    assertion,
-    audience,
-    roles_of,
-)
+from tests.support.oauth import METADATA, OWNER, ROLE_SCOPE, ROLES, GetToken, OAuth, audience, roles_of
 from tests.support.waiting import eventually
-from tests.support.workshop import App, KeyFile, Organization, Project, User, Workshop
+from tests.support.workshop import App, Organization, Project, User, Workshop
 
 FOREVER_EPOCH = 253402300799  # 9999-12-31T23:59:59Z
 PAT_SCOPES = ["openid", "profile", METADATA, OWNER]
 ALL_ROLES = [f"{ROLE_SCOPE}admin", f"{ROLE_SCOPE}read:messages"]
 ALWAYS = {"active", "token_type", "sub", "aud", "exp", "iat", "nbf", "iss", "jti", "scope"}
 PROFILE = {"username", "preferred_username", "name", "updated_at"}
-DOMAIN = "urn:zitadel:iam:org:domain:primary"
-ABOUT_ORGANIZATION = (OWNER, "urn:zitadel:iam:org:id", DOMAIN)
+DOMAIN, ID = "urn:zitadel:iam:org:domain:primary", "urn:zitadel:iam:org:id"
+OWNERS = {f"{OWNER}:id", f"{OWNER}:name", f"{OWNER}:primary_domain"}
 
 
 @pytest.mark.parametrize("who", ["reader", "visitor"])
 def test_the_claims_of_a_pat(oauth: OAuth, app: App, project: Project, issuer: str, request: Any, who: str) -> None:
     user: User = request.getfixturevalue(who)
     claims = oauth.claims(app, user.pat)
+    assert list(claims) == sorted(claims)
     scope = claims.pop("scope").split(" ")
     assert (scope[:4], sorted(scope[4:])) == (PAT_SCOPES, ALL_ROLES), "every role, granted or not"
     times = [claims.pop(name) for name in ("iat", "nbf", "updated_at")]
@@ -88,40 +77,27 @@ def test_roles_of_another_project_never_show(workshop: Workshop, oauth: OAuth, a
     user = workshop.user()
     workshop.grant(user, other_app.project, "read:messages")
     oauth.wait_for_roles(other_app, user.pat, {"read:messages"})
-    assert oauth.roles(app, user.pat) is None
-    assert roles_of(other_app.project) not in oauth.claims(app, user.pat)
+    claims = oauth.claims(app, user.pat)
+    assert not {ROLES, roles_of(app.project), roles_of(other_app.project)} & set(claims)
 
 
-def test_an_authorization_without_roles_gives_no_claim(workshop: Workshop, oauth: OAuth, app: App) -> None:
-    user = workshop.user()
-    filters = [{"authorizationIds": {"ids": [workshop.grant(user, app.project)]}}]
-    list_method = "AuthorizationService/ListAuthorizations"
-    eventually("it is listed", lambda: oauth.admin.rows(list_method, filters=filters))
-    assert oauth.roles(app, user.pat) is None
+def test_a_role_key_comes_through_whole_whatever_the_flags_of_the_project(
+    workshop: Workshop, oauth: OAuth, visitor: User
+) -> None:
+    keys = ["a:b", "inner space", "größe", "a/b%c*d';<&", "x" * 200]
+    flags = dict.fromkeys(("projectRoleAssertion", "authorizationRequired", "projectAccessRequired"), True)
+    project = workshop.project(*keys, **flags)
+    app, user = oauth.served(workshop.app(project), visitor.pat), workshop.user()
+    assert oauth.roles(app, visitor.pat) is None
+    workshop.grant(user, project, *keys)
+    oauth.wait_for_roles(app, user.pat, set(keys))
 
 
-@pytest.mark.parametrize("role", ["a:b", "inner space", "größe", "a/b%c*d';<&", "x" * 200], ids=lambda role: role[:12])
-def test_a_role_key_comes_through_whole(workshop: Workshop, oauth: OAuth, visitor: User, role: str) -> None:
-    project = workshop.project(role)
-    app = workshop.app(project)
-    user = workshop.user()
-    workshop.grant(user, project, role)
-    oauth.served(app, visitor.pat)
-    oauth.wait_for_roles(app, user.pat, {role})
-
-
-def test_metadata_is_base64url_without_padding(workshop: Workshop, admin: Api, oauth: OAuth, app: App) -> None:
-    user = workshop.user()
+def test_metadata_is_base64url_without_padding(workshop: Workshop, oauth: OAuth, app: App) -> None:
     value = b"\xfb\xff~~?"
-    metadata = [{"key": "team", "value": base64.b64encode(value).decode()}]
-    admin.do("UserService/SetUserMetadata", userId=user.id, metadata=metadata)
+    user = workshop.user(metadata=[{"key": "team", "value": base64.b64encode(value).decode()}])
     claim = eventually("the metadata shows", lambda: oauth.claims(app, user.pat).get(METADATA))
     assert claim == {"team": base64.urlsafe_b64encode(value).decode().rstrip("=")}
-
-
-def test_with_claims_of_zitadel_the_answer_is_sorted(oauth: OAuth, app: App, reader: User) -> None:
-    names = list(oauth.claims(app, reader.pat))
-    assert names == sorted(names)
 
 
 def test_without_claims_of_zitadel_active_comes_first(workshop: Workshop, oauth: OAuth, app: App) -> None:
@@ -130,87 +106,48 @@ def test_without_claims_of_zitadel_active_comes_first(workshop: Workshop, oauth:
     assert next(iter(oauth.claims(app, token))) == "active"
 
 
-def test_a_token_of_the_jwt_profile_has_no_amr(
-    oauth: OAuth, app: App, project: Project, reader: User, reader_key: KeyFile, issuer: str
-) -> None:
-    form = [
-        ("grant_type", JWT_BEARER),
-        ("scope", f"openid profile {audience(project)}"),
-        ("assertion", assertion(reader_key, issuer)),
-    ]
-    response = eventually(
-        "the key is known", lambda: oauth.server.post_form(TOKEN, form), lambda response: response.status_code == 200
-    )
-    claims = oauth.claims(app, response.json()["access_token"])
-    assert set(claims) == ALWAYS | PROFILE | {"client_id", "auth_time", ROLES, roles_of(project)}
-    assert claims["client_id"] == reader.username
-
-
 @pytest.mark.parametrize(
-    ("scope", "claims"),
+    ("scope", "names", "kept"),
     [
-        (OWNER, {}),
-        ("urn:zitadel:iam:org:id:{0.id}", {"urn:zitadel:iam:org:id": "{0.id}"}),
-        ("urn:zitadel:iam:org:domain:primary:{0.primary_domain}", {DOMAIN: "{0.primary_domain}"}),
+        (OWNER, OWNERS, True),
+        (f"{ID}:{{0.id}}", OWNERS | {ID}, True),
+        (f"{DOMAIN}:{{0.primary_domain}}", {DOMAIN}, True),
+        (f"{DOMAIN}:nowhere.example", set(), False),
+        (ROLES, set(), False),
+        ("no-such-scope", set(), False),
     ],
-    ids=["owner", "own ID", "own domain"],
 )
-def test_a_scope_about_the_own_organization_gives_its_claims(
+def test_a_scope_about_the_own_organization_gives_its_claims_and_an_unknown_one_is_dropped(
     oauth: OAuth,
     app: App,
-    project: Project,
     organization: Organization,
     reader_token: GetToken,
     scope: str,
-    claims: Any,
+    names: set[str],
+    kept: bool,
 ) -> None:
-    found = oauth.claims(app, reader_token(audience(project), scope.format(organization)))
-    owner = {f"{OWNER}:id": organization.id, f"{OWNER}:name": organization.name}
-    owner |= {f"{OWNER}:primary_domain": organization.primary_domain}
-    expected = {name: value.format(organization) for name, value in claims.items()}
-    assert {name: found[name] for name in found if name.startswith(ABOUT_ORGANIZATION)} == (
-        expected | ({} if DOMAIN in claims else owner)
-    )
-
-
-@pytest.mark.parametrize(
-    "scope",
-    ["urn:zitadel:iam:org:domain:primary:nowhere.example", "urn:zitadel:iam:org:project:roles", "no-such-scope"],
-)
-def test_a_scope_that_is_foreign_or_unknown_is_dropped(
-    oauth: OAuth, app: App, project: Project, scope: str, reader_token: GetToken
-) -> None:
-    claims = oauth.claims(app, reader_token(audience(project), scope))
-    assert claims["scope"] == audience(project)
-    assert "urn:zitadel:iam:org:domain:primary" not in claims
+    asked = scope.format(organization)
+    found = oauth.claims(app, reader_token(audience(app.project), asked))
+    assert found["scope"] == audience(app.project) + (f" {asked}" if kept else "")
+    assert {name for name in found if name.startswith((OWNER, ID, DOMAIN))} == names
+    values = {ID: organization.id, f"{OWNER}:id": organization.id, f"{OWNER}:name": organization.name}
+    values |= dict.fromkeys((DOMAIN, f"{OWNER}:primary_domain"), organization.primary_domain)
+    assert {name: found[name] for name in names} == {name: values[name] for name in names}
 
 
 @pytest.mark.parametrize(
     ("scopes", "roles"),
-    [([], {"read:messages", "admin"}), ([f"{ROLE_SCOPE}admin"], {"admin"}), ([f"{ROLE_SCOPE}other"], None)],
-    ids=["no role scope", "granted", "not granted"],
+    [
+        ([], {"read:messages", "admin"}),
+        ([f"{ROLE_SCOPE}admin"], {"admin"}),
+        ([f"{ROLE_SCOPE}other"], None),
+        (["urn:zitadel:iam:org:projects:roles"], {"read:messages", "admin"}),
+    ],
 )
 def test_a_role_scope_narrows_the_roles(
-    oauth: OAuth, app: App, project: Project, both_token: GetToken, scopes: list[str], roles: set[str] | None
+    oauth: OAuth, app: App, other_project: Project, both_token: GetToken, scopes: list[str], roles: set[str] | None
 ) -> None:
-    claims = oauth.claims(app, both_token(audience(project), *scopes))
+    claims = oauth.claims(app, both_token(audience(app.project), audience(other_project), *scopes))
     assert (set(claims[ROLES]) if ROLES in claims else None) == roles
-    assert claims.get(roles_of(project)) == claims.get(ROLES)
-
-
-def test_the_scope_projects_roles_changes_nothing_at_introspection(
-    oauth: OAuth, app: App, project: Project, other_project: Project, both_token: GetToken
-) -> None:
-    scopes = [audience(project), audience(other_project), "urn:zitadel:iam:org:projects:roles"]
-    claims = oauth.claims(app, both_token(*scopes))
-    assert set(claims[ROLES]) == {"read:messages", "admin"}
+    assert claims.get(roles_of(app.project)) == claims.get(ROLES)
     assert roles_of(other_project) not in claims
-
-
-def test_the_assertion_flag_of_the_project_does_not_matter(workshop: Workshop, oauth: OAuth, visitor: User) -> None:
-    project = workshop.project("r", projectRoleAssertion=True, authorizationRequired=True, projectAccessRequired=True)
-    app = oauth.served(workshop.app(project), visitor.pat)
-    assert oauth.roles(app, visitor.pat) is None
-    user = workshop.user()
-    workshop.grant(user, project, "r")
-    oauth.wait_for_roles(app, user.pat, {"r"})

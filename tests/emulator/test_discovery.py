@@ -1,12 +1,29 @@
-"""The discovery document, the signing keys, and the header fields of every OAuth answer."""
+"""The discovery document, the signing keys, the headers of OAuth answers, health, and how the host is read."""
 
+import re
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPSConnection
 
 import pytest
 
-from tests.support.emulator_target import DISCOVERY, INTROSPECT, KEYS, TOKEN, USERINFO, Server
+from tests.support.emulator_target import (
+    DISCOVERY,
+    INTROSPECT,
+    KEYS,
+    TOKEN,
+    USERINFO,
+    Api,
+    Server,
+    bearer,
+    connect_path,
+)
 
+STRANGER = "not-a-zitadel.invalid"
+UNKNOWN_INSTANCE = (
+    "ID=QUERY-1kIjX Message=Instance not found. Make sure you got the domain right. "
+    "Check out https://zitadel.com/docs/apis/introduction#domains"
+)
 UNORDERED = ("claims_supported", "ui_locales_supported")
 
 CLAIMS = (
@@ -66,51 +83,28 @@ def test_discovery_has_exactly_these_fields_in_this_order(server: Server) -> Non
     assert list(fields) == list(expected)
 
 
-def test_two_rsa_keys_are_published_without_their_private_halves(server: Server) -> None:
-    keys = server.get(KEYS).json()["keys"]
-    assert [set(key) for key in keys] == [{"use", "kty", "kid", "alg", "n", "e"}] * 2
-    assert {(key["use"], key["kty"], key["alg"]) for key in keys} == {("sig", "RSA", "RS256")}
-    assert all(key["kid"].isdigit() for key in keys)
-
-
-def test_the_keys_stay_and_may_be_cached_for_five_minutes(server: Server) -> None:
+def test_two_rsa_keys_are_published_and_may_be_cached_for_five_minutes(server: Server) -> None:
     first, second = server.get(KEYS), server.get(KEYS)
     assert first.json() == second.json()
     assert first.headers["Cache-Control"] == "max-age=300, must-revalidate"
+    keys = first.json()["keys"]
+    assert [set(key) for key in keys] == [{"use", "kty", "kid", "alg", "n", "e"}] * 2, "no private halves"
+    assert {(key["use"], key["kty"], key["alg"], key["kid"].isdigit()) for key in keys} == {
+        ("sig", "RSA", "RS256", True)
+    }
 
 
 @pytest.mark.parametrize("path", [DISCOVERY, INTROSPECT, TOKEN, USERINFO])
 def test_no_oauth_answer_may_be_stored_whatever_its_status(server: Server, path: str) -> None:
-    headers = server.get(path).headers
+    response = server.get(path, Origin="https://app.example")
+    headers = response.headers
     assert (headers["Cache-Control"], headers["Pragma"]) == ("no-store", "no-cache")
     assert headers["Content-Type"] == "application/json"
     age = parsedate_to_datetime(headers["Date"]) - parsedate_to_datetime(headers["Expires"])
     assert timedelta(minutes=59) < age < timedelta(minutes=61)
-
-
-@pytest.mark.parametrize("path", [DISCOVERY, KEYS, INTROSPECT, USERINFO])
-def test_every_oauth_answer_sets_a_cookie_for_a_year(server: Server, path: str) -> None:
-    cookie = server.get(path).headers["Set-Cookie"]
-    assert "zitadel.useragent=" in cookie
-    assert "Max-Age=31536000" in cookie
-    assert "HttpOnly" in cookie
-
-
-def test_oauth_answers_vary_and_are_not_for_robots(server: Server) -> None:
-    headers = server.get(DISCOVERY).headers
+    assert {"zitadel.useragent", "Max-Age=31536000", "HttpOnly"} <= set(re.split("=(?!3)|; ", headers["Set-Cookie"]))
     assert {"Origin", "Cookie"} <= {name.strip() for name in headers["Vary"].split(",")}
-    assert headers["X-Robots-Tag"] == "none"
-    assert "Server" not in headers
-
-
-def test_a_refusal_has_no_challenge(server: Server) -> None:
-    response = server.get(USERINFO)
-    assert response.status_code == 401
-    assert "WWW-Authenticate" not in response.headers
-
-
-def test_an_origin_is_allowed_with_credentials(server: Server) -> None:
-    headers = server.get(DISCOVERY, Origin="https://app.example").headers
+    assert (headers["X-Robots-Tag"], "Server" in headers, "WWW-Authenticate" in headers) == ("none", False, False)
     assert headers["Access-Control-Allow-Origin"] == "https://app.example"
     assert headers["Access-Control-Allow-Credentials"] == "true"
     assert headers["Access-Control-Expose-Headers"] == "Location, Content-Length"
@@ -128,3 +122,90 @@ def test_an_unknown_oauth_path_is_a_plain_404(server: Server, path: str) -> None
     response = server.get(path)
     assert (response.status_code, response.text.strip()) == (404, "404 page not found")
     assert response.headers["Content-Type"].startswith("text/plain")
+
+
+# --- the host chooses the instance and the issuer
+
+
+@pytest.mark.parametrize("host", [None, STRANGER])
+def test_health_is_ok_whatever_the_host(server: Server, host: str | None) -> None:
+    headers = {} if host is None else {"Host": host}
+    for path, content in (("healthz", "ok"), ("ready", '"ok"'), ("validate", '"ok"')):
+        response = server.send("GET", f"/debug/{path}", headers=headers)
+        assert (response.status_code, response.text.strip()) == (200, content)
+    for api in ("management", "auth", "admin"):
+        for verb, status in (("GET", 200), ("POST", 405)):
+            response = server.send(verb, f"/{api}/v1/healthz", headers=headers)
+            assert response.status_code == (404 if host else status)
+
+
+@pytest.mark.parametrize("path", [DISCOVERY, KEYS, INTROSPECT, TOKEN, USERINFO])
+def test_another_host_is_not_an_instance(server: Server, path: str) -> None:
+    """It is refused before the credentials are checked."""
+    response = server.get(path, Host=STRANGER)
+    assert response.status_code == 404
+    assert response.headers["Content-Type"].startswith("text/plain")
+    assert response.text.startswith(f"unable to set instance using origin &{{{STRANGER}  http")
+    assert response.text.rstrip("\n").endswith(UNKNOWN_INSTANCE)
+    assert f"(ExternalDomain is {server.hostname})" in response.text
+    assert "Set-Cookie" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("field", "error_id"),
+    [
+        ("Host: {upper}", "QUERY-1kIjX"),
+        ("X-Forwarded-Host: {stranger}", "QUERY-1kIjX"),
+        ("x-zitadel-instance-host: {stranger}", "QUERY-1kIjX"),
+        ("Forwarded: host={stranger}", "QUERY-1kIjX"),
+        ("X-Zitadel-Forwarded: host={stranger}", "QUERY-1kIjX"),
+        ("x-zitadel-public-host: {stranger}", "QUERY-IuGh1"),
+    ],
+)
+def test_an_unknown_host_in_any_field_is_refused(server: Server, field: str, error_id: str) -> None:
+    name, _, value = field.format(stranger=STRANGER, upper=server.host.upper()).partition(": ")
+    response = server.send("GET", DISCOVERY, headers={name: value})
+    assert (response.status_code, f"ID={error_id}" in response.text) == (404, True)
+
+
+def test_the_apis_refuse_another_host_in_their_own_forms(server: Server, admin: Api) -> None:
+    connect = admin.ask("ProjectService/ListProjects", {"Host": STRANGER})
+    rest = admin.rest("POST", "/v2/users", {}, Host=STRANGER)
+    health = server.get("/management/v1/healthz", Host=STRANGER)
+    for response, code in ((connect, "not_found"), (rest, 5), (health, 5)):
+        body = response.json()
+        assert (response.status_code, body["code"], "details" in body) == (404, code, False)
+        assert body["message"].startswith(f"unable to set instance using origin &{{{STRANGER}  ")
+        assert body["message"].endswith(UNKNOWN_INSTANCE)
+
+
+@pytest.mark.parametrize(
+    ("headers", "issuer"),
+    [
+        ({"Host": "{name}:59999"}, "{scheme}://{name}:59999"),
+        ({"Host": "{name}"}, "{scheme}://{name}"),
+        ({"Host": STRANGER, "X-Forwarded-Host": "{host}"}, "{scheme}://{host}"),
+        ({"Host": STRANGER, "x-zitadel-instance-host": "{host}"}, "{scheme}://{host}"),
+        ({"Host": STRANGER, "Forwarded": 'host="{host}"'}, "{scheme}://{host}"),
+        ({"X-Forwarded-Proto": "https"}, "https://{host}"),
+    ],
+)
+def test_the_issuer_is_where_the_request_was_sent_to(server: Server, headers: dict[str, str], issuer: str) -> None:
+    values = {"name": server.hostname, "host": server.host, "scheme": server.scheme}
+    found = server.send("GET", DISCOVERY, headers={name: text.format(**values) for name, text in headers.items()})
+    document = found.json()
+    assert document["issuer"] == issuer.format(**values)
+    assert document["introspection_endpoint"] == document["issuer"] + INTROSPECT
+
+
+@pytest.mark.parametrize("path", ["/oauth//v2/introspect", connect_path("ProjectService//ListProjects")])
+def test_a_double_slash_is_redirected_to_the_clean_path(server: Server, path: str) -> None:
+    connect = HTTPSConnection if server.scheme == "https" else HTTPConnection  # requests would clean the path itself
+    connection = connect(server.host, timeout=30)
+    try:
+        connection.request("POST", path, headers=bearer("t"))
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (301, b"")
+    finally:
+        connection.close()
+    assert (response.getheader("Location") or "").removeprefix(server.url) == path.replace("//", "/")

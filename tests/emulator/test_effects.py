@@ -1,113 +1,169 @@
-"""What a write changes for tokens that were issued before: grants, users, applications, projects."""
-
-from functools import partial
-from typing import Any
+"""What a write changes for tokens that were issued before, and whose grants a claim shows."""
 
 import pytest
 
-from tests.support.emulator_target import USERINFO, Api, Server, answer, bearer, error_id, oauth_refusal
-from tests.support.oauth import INACTIVE, OAuth, audience
+from tests.support.emulator_target import USERINFO, Api, Server, answer, bearer, error_id
+from tests.support.oauth import INACTIVE, OWNER, ROLES, OAuth, audience, roles_of
+from tests.support.stories import Objects, stories
 from tests.support.waiting import eventually
-from tests.support.workshop import App, Project, User, Workshop
+from tests.support.workshop import App, Organization, Project, User, Workshop
 
-NOT_ACTIVE = oauth_refusal("invalid_request", "Errors.User.NotActive")
-ENDINGS = ["DeactivateUser", "LockUser", "DeleteUser"]
+FIELDS = {
+    "project": "projectId=<own_project.id>",
+    "app": "projectId=<own_project.id> applicationId=<own_app.id>",
+    "pat": "app=own_app token=<user.pat>",
+    "issued": "app=own_app token=<issued>",
+    "login": "login=<user.username> secret=<secret>",
+    "scope": "scope='openid urn:zitadel:iam:org:project:id:<own_project.id>:aud'",
+    "user": "userId=<user.id>",
+    "granted": "projectId=<own_project.id> grantedOrganizationId=<own_organization.id>",
+    "guest": "userId=<guest.id> projectId=<own_project.id> organizationId=<own_organization.id>",
+    "guest_pat": "app=own_app token=<guest.pat>",
+    "foreign": "orgid=<own_organization.id>",
+    "inactive": ":active active=false",
+}
+STORIES = stories("""
+# a change of a grant shows on tokens that exist
+roles @pat -> :
+Z/CreateAuthorization @user @project organizationId=<organization.id> roleKeys='["r","s"]' -> id
+roles @pat -> :r,s
+Z/UpdateAuthorization id=<made.id> roleKeys.0=s -> changeDate
+roles @pat -> :s
+
+# a grant without roles, a deactivated and a deleted one give no claim
+roles @pat -> :
+Z/UpdateAuthorization id=<assignment> roleKeys=[] -> changeDate
+roles @pat -> :
+Z/UpdateAuthorization id=<assignment> roleKeys.0=r -> changeDate
+roles @pat -> :r
+Z/DeactivateAuthorization id=<assignment> -> changeDate
+roles @pat -> :
+Z/ActivateAuthorization id=<assignment> -> changeDate
+roles @pat -> :r
+Z/DeleteAuthorization id=<assignment> -> deletionDate
+roles @pat -> :
+
+# a removed role leaves the grants and does not come back with its name
+Z/UpdateAuthorization id=<assignment> roleKeys='["r","s"]' -> changeDate
+roles @pat -> :r,s
+P/RemoveProjectRole @project roleKey=r -> removalDate
+roles @pat -> :s
+P/AddProjectRole @project roleKey=r displayName=Again -> creationDate
+roles @pat -> :s
+
+# all tokens of a deactivated user end, and the secret stays
+token @login @scope -> access_token
+introspect @issued -> active=true
+U/DeactivateUser @user -> details
+introspect @pat -> @inactive
+introspect @issued -> @inactive
+token @login -> 400 invalid_request
+U/ReactivateUser @user -> details
+introspect @pat -> @inactive
+introspect @issued -> @inactive
+token @login @scope -> access_token
+introspect @issued -> active=true
+U/AddPersonalAccessToken @user expirationDate=<tomorrow> -> token
+introspect app=own_app token=<made.token> -> active=true
+U/ListPersonalAccessTokens filters.0.userIdFilter.id=<user.id> -> result.1 pagination.totalResult=2
+
+# all tokens of a locked user end, and do not come back
+token @login @scope -> access_token
+U/LockUser @user -> details
+introspect @pat -> @inactive
+introspect @issued -> @inactive
+token @login -> 400 invalid_request
+U/UnlockUser @user -> details
+introspect @pat -> @inactive
+
+# all tokens of a deleted user end
+token @login @scope -> access_token
+U/DeleteUser @user -> details
+introspect @pat -> @inactive
+introspect @issued -> @inactive
+token @login -> 400 invalid_client
+
+# a secret ends when it is replaced or removed
+token @login -> access_token
+U/AddSecret @user -> clientSecret
+token @login -> 400 invalid_request
+U/RemoveSecret @user -> deletionDate
+token login=<user.username> secret=<made.deletionDate> -> 400 invalid_request
+
+# the other PATs of a user outlive a deleted one
+U/AddPersonalAccessToken @user expirationDate=<tomorrow> -> token
+introspect app=own_app token=<made.token> -> active=true
+U/RemovePersonalAccessToken @user tokenId=<user.first_pat.id> -> deletionDate
+introspect @pat -> @inactive
+
+# an application is refused while it is off, and once it is deleted
+introspect @pat -> active=true
+A/DeactivateApplication @app -> deactivationDate
+introspect @pat -> 400 unauthorized_client
+A/ReactivateApplication @app -> reactivationDate
+introspect @pat -> active=true
+A/DeleteApplication @app -> deletionDate
+introspect @pat -> 400 unauthorized_client
+
+# an application is refused while its project is off, and once it is deleted
+introspect @pat -> active=true
+P/DeactivateProject @project -> changeDate
+introspect @pat -> 400 unauthorized_client
+P/ActivateProject @project -> changeDate
+introspect @pat -> active=true
+P/DeleteProject @project -> deletionDate
+introspect @pat -> 400 unauthorized_client
+
+# a new secret ends the old one of an application
+introspect @pat -> active=true
+A/GenerateClientSecret @app -> clientSecret
+introspect @pat -> 400 unauthorized_client
+
+# an application that uses keys may have a secret too
+A/UpdateApplication @app apiConfiguration.authMethodType=API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT -> changeDate
+A/GetApplication @app -> application.apiConfiguration.authMethodType=API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT
+introspect @pat -> active=true
+
+# only deleting a project grant removes what was assigned through it
+P/CreateProjectGrant @granted roleKeys.0=r -> creationDate
+Z/CreateAuthorization @guest roleKeys.0=s -> 400 COMMAND-mm9F4
+Z/CreateAuthorization @guest roleKeys.0=r -> id
+roles @guest_pat -> :r
+P/DeactivateProjectGrant @granted -> changeDate
+roles @guest_pat -> :r
+P/DeleteProjectGrant @granted -> deletionDate
+roles @guest_pat -> :
+
+# users of a deactivated organization stay active with their roles
+U/AddSecret userId=<guest.id> -> clientSecret
+Z/CreateAuthorization userId=<guest.id> @project organizationId=<organization.id> roleKeys.0=r -> id
+POST /management/v1/orgs/me/_deactivate @foreign -> details
+POST /management/v1/orgs/me/_deactivate @foreign -> 400 EVENT-Dbs2g
+roles @guest_pat -> :r
+POST /management/v1/orgs/me/_reactivate @foreign -> details
+roles @guest_pat -> :r
+""")
 
 
-@pytest.fixture
-def granted(workshop: Workshop, oauth: OAuth, project: Project, app: App) -> tuple[User, str]:
-    """A user of one test, and the ID of the user's authorization for both roles of ``project``."""
-    user = workshop.user()
-    assert oauth.roles(app, user.pat) is None
-    authorization = workshop.grant(user, project, "read:messages", "admin")
-    oauth.wait_for_roles(app, user.pat, {"read:messages", "admin"})
-    return user, authorization
+@pytest.mark.parametrize("story", STORIES)
+def test_a_story_of_tokens(objects: Objects, story: str) -> None:
+    objects.tell(STORIES[story])
 
 
-@pytest.mark.parametrize(
-    ("method", "fields", "roles"),
-    [("Update", {"roleKeys": ["admin"]}, {"admin"}), ("Update", {"roleKeys": []}, None), ("Delete", {}, None)],
-    ids=["fewer roles", "no roles", "deleted"],
-)
-def test_a_change_of_a_grant_shows_on_tokens_that_exist(
-    admin: Api, oauth: OAuth, app: App, granted: tuple[User, str], method: str, fields: dict[str, Any], roles: Any
+def test_the_application_of_a_deactivated_organization_is_refused_and_users_end_with_it(
+    workshop: Workshop, admin: Api, oauth: OAuth, app: App, visitor: User
 ) -> None:
-    user, authorization = granted
-    admin.do(f"AuthorizationService/{method}Authorization", id=authorization, **fields)
-    oauth.wait_for_roles(app, user.pat, roles)
-
-
-def test_a_deactivated_grant_has_no_effect_until_it_is_activated(
-    admin: Api, oauth: OAuth, app: App, granted: tuple[User, str]
-) -> None:
-    user, authorization = granted
-    admin.do("AuthorizationService/DeactivateAuthorization", id=authorization)
-    oauth.wait_for_roles(app, user.pat, None)
-    admin.do("AuthorizationService/ActivateAuthorization", id=authorization)
-    oauth.wait_for_roles(app, user.pat, {"read:messages", "admin"})
-
-
-def test_a_removed_role_leaves_the_grants_and_does_not_come_back_with_its_name(
-    admin: Api, workshop: Workshop, oauth: OAuth, visitor: User
-) -> None:
-    project = workshop.project("stays", "goes")
-    app, user = workshop.app(project), workshop.user()
-    workshop.grant(user, project, "stays", "goes")
-    oauth.served(app, visitor.pat)
-    oauth.wait_for_roles(app, user.pat, {"stays", "goes"})
-    admin.do("ProjectService/RemoveProjectRole", projectId=project.id, roleKey="goes")
-    oauth.wait_for_roles(app, user.pat, {"stays"})
-    admin.do("ProjectService/AddProjectRole", projectId=project.id, roleKey="goes", displayName="Again")
-    eventually("the scope of a PAT names the role again", lambda: "role:goes" in oauth.claims(app, user.pat)["scope"])
-    assert oauth.roles(app, user.pat) == {"stays"}
-
-
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_all_tokens_of_a_user_end_with_the_user_at_once(
-    admin: Api, workshop: Workshop, oauth: OAuth, app: App, project: Project, ending: str
-) -> None:
-    user = workshop.user()
-    token = oauth.access_token(user, workshop.secret(user), audience(project))
-    eventually("the token is active", lambda: oauth.active(app, token))
-    assert oauth.active(app, user.pat)
-    admin.do(f"UserService/{ending}", userId=user.id)
-    assert answer(oauth.introspection(app, user.pat)) == INACTIVE
-    assert answer(oauth.introspection(app, token)) == INACTIVE
-
-
-@pytest.mark.parametrize(("off", "on"), [("DeactivateUser", "ReactivateUser"), ("LockUser", "UnlockUser")])
-def test_a_user_who_comes_back_needs_new_pats(workshop: Workshop, oauth: OAuth, app: App, off: str, on: str) -> None:
-    user = workshop.user()
-    workshop.admin.do(f"UserService/{off}", userId=user.id)
-    workshop.admin.do(f"UserService/{on}", userId=user.id)
-    new = workshop.pat(user.id)
-    eventually("a new PAT is active", lambda: oauth.active(app, new.token))
-    assert answer(oauth.introspection(app, user.pat)) == INACTIVE
-    filters = [{"userIdFilter": {"id": user.id}}]
-    listed = partial(workshop.admin.rows, "UserService/ListPersonalAccessTokens", filters=filters)
-    eventually("both are listed, the ended one too", lambda: len(listed()) == 2)
-
-
-def test_a_user_who_comes_back_keeps_the_secret_but_no_access_tokens(
-    admin: Api, workshop: Workshop, oauth: OAuth, app: App, project: Project
-) -> None:
-    user = workshop.user(pat=False)
-    secret = workshop.secret(user)
-    old = oauth.access_token(user, secret, audience(project))
-    admin.do("UserService/DeactivateUser", userId=user.id)
-    admin.do("UserService/ReactivateUser", userId=user.id)
-    new = oauth.access_token(user, secret, audience(project))
-    eventually("the new access token is active", lambda: oauth.active(app, new))
-    assert answer(oauth.introspection(app, old)) == INACTIVE
-
-
-@pytest.mark.parametrize("ending", ["DeactivateUser", "LockUser"])
-def test_a_user_who_is_off_gets_no_token(admin: Api, workshop: Workshop, oauth: OAuth, ending: str) -> None:
-    user = workshop.user(pat=False)
-    secret, login_name = workshop.secret(user), oauth.login_name(user)
-    oauth.access_token(user, secret, "openid")
-    admin.do(f"UserService/{ending}", userId=user.id)
-    eventually("it is refused", lambda: answer(oauth.ask_for_token(login_name, secret, "openid")), NOT_ACTIVE.__eq__)
+    shared = app
+    home = workshop.organization()
+    app = oauth.served(workshop.app(workshop.project(organization=home)), visitor.pat)
+    for change, settle in (("deactivate", oauth.wait_until_refused), ("reactivate", oauth.served)):
+        changed = admin.rest("POST", f"/management/v1/orgs/me/_{change}", {}, x_zitadel_orgid=home.id)
+        assert changed.status_code == 200
+        settle(app, visitor.pat)
+    user = workshop.user(organization=home)
+    assert oauth.active(shared, user.pat)
+    workshop.remove_organization(home)
+    eventually("the PAT is inactive", lambda: answer(oauth.introspection(shared, user.pat)), INACTIVE.__eq__)
 
 
 def test_an_ended_pat_opens_neither_userinfo_nor_the_api(admin: Api, workshop: Workshop, server: Server) -> None:
@@ -118,33 +174,28 @@ def test_an_ended_pat_opens_neither_userinfo_nor_the_api(admin: Api, workshop: W
     assert error_id(Api(server, user.pat).ask("ProjectService/ListProjects")) == (401, "AUTH-7fs1e")
 
 
-@pytest.fixture
-def own_app(workshop: Workshop, oauth: OAuth, reader: User) -> App:
-    """An application of one test, alone in its project, that introspection serves."""
-    return oauth.served(workshop.app(workshop.project()), reader.pat)
-
-
-APPLICATION, PROJECT = "ApplicationService", "ProjectService"
-
-
-@pytest.mark.parametrize(
-    ("off", "on"),
-    [
-        (f"{APPLICATION}/DeactivateApplication", f"{APPLICATION}/ReactivateApplication"),
-        (f"{PROJECT}/DeactivateProject", f"{PROJECT}/ActivateProject"),
-        (f"{APPLICATION}/DeleteApplication", None),
-        (f"{PROJECT}/DeleteProject", None),
-    ],
-    ids=["application", "project", "deleted application", "deleted project"],
-)
-def test_an_application_is_refused_while_it_or_its_project_is_off(
-    admin: Api, oauth: OAuth, own_app: App, reader: User, off: str, on: str | None
+def test_grants_of_two_organizations_merge_by_role_and_are_narrowed_by_scopes(
+    workshop: Workshop, admin: Api, oauth: OAuth, app: App, other_organization: Organization, organization: Organization
 ) -> None:
-    def fields(method: str) -> dict[str, str]:
-        return own_app.ids if method.startswith(APPLICATION) else {"projectId": own_app.project.id}
+    second, project = other_organization, workshop.project("read:messages", "admin")
+    fields = {"projectId": project.id, "grantedOrganizationId": second.id}
+    admin.do("ProjectService/CreateProjectGrant", **fields, roleKeys=["read:messages"])
+    guest = workshop.user(organization=second)
+    own_app = oauth.served(workshop.app(project), guest.pat)
+    workshop.grant(guest, project, "read:messages", organization=second)
+    workshop.grant(guest, project, "read:messages", "admin")
+    oauth.wait_for_roles(own_app, guest.pat, {"read:messages", "admin"})
+    claims = oauth.claims(own_app, guest.pat)
+    home, abroad = {organization.id: organization.primary_domain}, {second.id: second.primary_domain}
+    assert claims[ROLES] == claims[roles_of(project)] == {"admin": home, "read:messages": home | abroad}
+    elsewhere = oauth.claims(app, guest.pat)
+    assert (elsewhere["active"], elsewhere[f"{OWNER}:id"], ROLES in elsewhere) == (True, second.id, False)
 
-    admin.do(off, **fields(off))
-    oauth.wait_until_refused(own_app, reader.pat)
-    if on:
-        admin.do(on, **fields(on))
-        oauth.served(own_app, reader.pat)
+    def shown(project: Project, *scopes: str) -> dict[str, object]:
+        return oauth.claims(own_app, oauth.access_token(guest, secret, audience(project), *scopes))
+
+    secret = workshop.secret(guest)
+    assert shown(project, f"urn:zitadel:iam:org:roles:id:{second.id}")[ROLES] == {"read:messages": abroad}
+    assert ROLES not in shown(project, "urn:zitadel:iam:org:roles:id:299999999999999999")
+    foreign = shown(project, f"urn:zitadel:iam:org:id:{organization.id}")
+    assert (foreign["scope"], "urn:zitadel:iam:org:id" in foreign) == (audience(project), False)

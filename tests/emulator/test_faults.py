@@ -1,6 +1,7 @@
 """Faults on demand: each answers as it should, and none outlasts the emulator."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -51,13 +52,10 @@ def test_an_answer_is_that_of_a_zitadel_in_trouble(
     assert (response.status_code, response.headers["Content-Type"]) == (status, media)
     assert text in response.text
     assert "Retry-After" not in response.headers
+    if kind == "database-away" and path == INTROSPECT:
+        assert response.headers["Cache-Control"] == "no-store"
     if status != 200 or kind == "not-json":
         assert own.requests[-1].reason == f"fault: {kind}"
-
-
-def test_the_text_about_the_database_is_not_for_caches(own: Emulator, near: Server) -> None:
-    own.faults.add(new_fault("database-away"))
-    assert near.get(DISCOVERY).headers["Cache-Control"] == "no-store"
 
 
 def test_a_slow_answer_comes_and_the_next_one_is_as_usual(own: Emulator) -> None:
@@ -98,76 +96,43 @@ def test_a_stopped_emulator_resets_all_connections_whatever_else_is_wrong(own: E
     assert list(own.faults.active()) == [slow]
 
 
-def test_a_fault_that_is_removed_alone_lets_its_requests_go_on_and_no_others(own: Emulator) -> None:
+def test_what_hangs_goes_on_when_its_fault_is_removed_and_others_hang_on(own: Emulator, near: Server) -> None:
+    """Meanwhile others are answered, so it holds no lock."""
     own.faults.add(new_fault("hang", path="introspection", times=5))
     own.faults.add(new_fault("hang", path="discovery"))
-    came: list[int] = []
-
-    def discover() -> None:
-        came.append(requests.get(own.url + DISCOVERY, timeout=10).status_code)
-
-    threads = [threading.Thread(target=lambda: came.append(introspect(own.url).status_code))]
-    threads.append(threading.Thread(target=discover))
-    for thread in threads:
-        thread.start()
-    eventually("both hang", lambda: sum(record.status == 0 for record in list(own.requests)) == len(threads))
-    own.faults.remove(new_fault("hang", path="introspection"))
-    threads[0].join()
-    assert came == [200]
-    assert [fault.path for fault in own.faults.active()] == [DISCOVERY]
-    own.faults.remove(new_fault("hang", path="keys"))  # not there
-    own.faults.clear()
-    threads[1].join()
-    assert came == [200, 200]
+    with ThreadPoolExecutor(2) as beside:
+        introspected = beside.submit(introspect, own.url)
+        discovered = beside.submit(Server(own.url).get, DISCOVERY)
+        eventually("both hang", lambda: sum(record.status == 0 for record in list(own.requests)) == 2)
+        assert near.get(KEYS).status_code == 200
+        own.faults.remove(new_fault("hang", path="introspection"))
+        assert introspected.result().json()["active"]
+        assert [fault.path for fault in own.faults.active()] == [DISCOVERY]
+        own.faults.remove(new_fault("hang", path="keys"))  # not there
+        assert not discovered.done()
+        own.faults.clear()
+        assert discovered.result().status_code == 200
 
 
 def test_a_dripping_answer_begins_and_does_not_end(own: Emulator) -> None:
     own.faults.add(new_fault("drip", seconds=0.01))
-    with requests.post(
-        own.url + INTROSPECT, {"token": READER.pat}, headers=CREDENTIALS, timeout=5, stream=True
-    ) as slow:
+    form = {"token": READER.pat}
+    with requests.post(own.url + INTROSPECT, form, headers=CREDENTIALS, timeout=5, stream=True) as slow:
         assert next(slow.iter_content(1)) == b"{"
         own.faults.clear()
     own.faults.add(new_fault("drip", times=1, seconds=0))
     assert introspect(own.url).json()["active"], "byte by byte, but whole"
 
 
-def test_a_request_that_hangs_goes_on_when_the_fault_is_cleared(own: Emulator, near: Server) -> None:
-    """Meanwhile others are answered, so it holds no lock."""
-    own.faults.add(new_fault("hang", path="introspection"))
-    came: list[requests.Response] = []
-    thread = threading.Thread(target=lambda: came.append(introspect(own.url)))
-    thread.start()
-    eventually("it hangs", lambda: any(record.status == 0 for record in list(own.requests)))
-    assert near.get(DISCOVERY).status_code == 200
-    with own.world.lock:
-        assert not came
-    own.faults.clear()
-    thread.join()
-    assert came[0].json()["active"]
-
-
 def test_what_hangs_ends_with_the_emulator_and_with_its_client() -> None:
     before = set(threading.enumerate())
-    errors: list[Exception] = []
-
-    def ask(url: str) -> None:
-        try:
-            introspect(url)
-        except requests.ConnectionError as error:
-            errors.append(error)
-
-    with emulate() as own:
+    with ThreadPoolExecutor(40) as clients, emulate() as own:
         own.faults.add(new_fault("hang"))
-        clients = [threading.Thread(target=ask, args=(own.url,)) for _ in range(40)]
-        for client in clients:
-            client.start()
-        eventually("all hang", lambda: len(own.requests) == len(clients))
+        hanging = [clients.submit(introspect, own.url) for _ in range(40)]
+        eventually("all hang", lambda: len(own.requests) == len(hanging))
         with pytest.raises(requests.ReadTimeout):
             introspect(own.url, BRIEF_SECONDS)
-    for client in clients:
-        client.join()
-    assert len(errors) == len(clients)
+    assert all(isinstance(one.exception(), requests.ConnectionError) for one in hanging)
     assert set(threading.enumerate()) <= before
 
 

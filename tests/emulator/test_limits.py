@@ -29,7 +29,7 @@ from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually
 from tests.support.wire import converse, exchange, request
 from tests.support.workshop import Workshop, later
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, World, emulate, known_world
+from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate, known_world
 from zdemo.emulator.api.protocols import MOST_VALUES
 from zdemo.emulator.incoming import FREE_BYTES, LARGEST_BODY_BYTES, MOST_BYTES
 from zdemo.emulator.oidc.client_authentication import FORM, MOST_PARAMETERS
@@ -63,31 +63,21 @@ def pieces(size: int) -> Iterator[bytes]:
     yield b"}"
 
 
-@pytest.mark.parametrize("path", [CONNECT, REST])
-def test_a_message_may_be_as_large_as_the_limit_and_no_larger(server: Server, path: str) -> None:
+@pytest.mark.parametrize(("path", "code"), [(CONNECT, "resource_exhausted"), (REST, 8)])
+def test_a_message_may_be_as_large_as_the_limit_and_no_larger(server: Server, path: str, code: str | int) -> None:
     just = b"{}".ljust(LARGEST_BODY_BYTES)
     assert server.send("POST", path, data=just, headers=JSON).status_code == 401, "it is read, and has no token"
-    assert api_error(server.send("POST", path, data=just + b" ", headers=JSON)) == TOO_LARGE
-
-
-def test_each_protocol_has_its_own_code_for_a_message_that_is_too_large(server: Server) -> None:
-    codes = [
-        server.send("POST", path, data=pieces(BOMB_BYTES), headers=JSON).json()["code"] for path in (CONNECT, REST)
-    ]
-    assert codes == ["resource_exhausted", 8]
-
-
-@pytest.mark.parametrize("path", [CONNECT, REST])
-def test_a_small_body_that_unpacks_to_a_large_one_is_no_message(server: Server, path: str) -> None:
     bomb = gzip.compress(b" " * BOMB_BYTES)
     assert len(bomb) < LARGEST_BODY_BYTES
-    assert api_error(server.send("POST", path, data=bomb, headers={**JSON, "Content-Encoding": "gzip"})) == TOO_LARGE
+    packed = {**JSON, "Content-Encoding": "gzip"}
+    for data, headers in ((just + b" ", JSON), (pieces(BOMB_BYTES), JSON), (bomb, packed)):
+        response = server.send("POST", path, data=data, headers=headers)
+        assert (api_error(response), response.json()["code"]) == (TOO_LARGE, code)
 
 
-@pytest.mark.parametrize("members", [1, 2])
-def test_a_gzipped_message_is_read_to_its_last_byte(admin: Api, members: int) -> None:
+def test_a_gzipped_message_is_read_to_its_last_byte(admin: Api) -> None:
     text = b'{"filters": [{"inProjectIdsFilter": {"ids": ["' + NOBODY.encode() + b'"]}}]}'
-    packed = gzip.compress(text) if members == 1 else gzip.compress(text[:9]) + gzip.compress(text[9:])
+    packed = gzip.compress(text[:9]) + gzip.compress(text[9:])
     headers = {**JSON, "Content-Encoding": "gzip", "Authorization": f"Bearer {admin.token}"}
     assert admin.server.send("POST", CONNECT, data=packed, headers=headers).json() == {
         "pagination": {"appliedLimit": "100"}
@@ -146,31 +136,21 @@ def unfinished(port: int, host: str, count: int, *, announced: int, sent: int) -
         yield held
 
 
-def test_unfinished_bodies_keep_nobody_waiting() -> None:
-    with emulate() as emulator:
-        server = Server(emulator.url)
-        with unfinished(port_of(server), server.host, 200, announced=LARGEST_BODY_BYTES, sent=10):
-            for _ in range(20):
-                assert answer(server.post_form(INTROSPECT, [("token", "x")], CLIENT)) == (200, {"active": False})
+def test_unfinished_bodies_keep_nobody_waiting(near: Server) -> None:
+    with unfinished(port_of(near), near.host, 200, announced=LARGEST_BODY_BYTES, sent=10):
+        for _ in range(20):
+            assert answer(near.post_form(INTROSPECT, [("token", "x")], CLIENT)) == (200, {"active": False})
 
 
-def test_large_unfinished_bodies_get_so_much_memory_and_no_more() -> None:
-    most = MOST_BYTES // (LARGEST_BODY_BYTES - FREE_BYTES) + 1
-    with emulate() as emulator:
-        server = Server(emulator.url)
-        with unfinished(
-            port_of(server), server.host, most + 5, announced=LARGEST_BODY_BYTES, sent=LARGEST_BODY_BYTES - 1
-        ) as held:
-            ready, _, _ = select.select(held, [], [], PATIENCE_SECONDS)
-            assert converse(ready[0], b"", leaves=True).status == 503
-            form = [("token", "x"), ("padding", "a" * (FREE_BYTES // 2))]
-            assert answer(server.post_form(INTROSPECT, form, CLIENT)) == (200, {"active": False})
-        eventually(
-            "the memory is free again",
-            lambda: (
-                server.post_form(INTROSPECT, [("token", "x"), ("padding", "a" * 1_000_000)], CLIENT).status_code == 200
-            ),
-        )
+def test_large_unfinished_bodies_get_so_much_memory_and_no_more(near: Server) -> None:
+    most, largest = MOST_BYTES // (LARGEST_BODY_BYTES - FREE_BYTES) + 1, LARGEST_BODY_BYTES
+    form = [("token", "x"), ("padding", "a" * (FREE_BYTES // 2))]
+    with unfinished(port_of(near), near.host, most + 5, announced=largest, sent=largest - 1) as held:
+        ready, _, _ = select.select(held, [], [], PATIENCE_SECONDS)
+        assert converse(ready[0], b"", leaves=True).status == 503
+        assert answer(near.post_form(INTROSPECT, form, CLIENT)) == (200, {"active": False})
+    form = [("token", "x"), ("padding", "a" * 1_000_000)]
+    eventually("the memory is free again", lambda: near.post_form(INTROSPECT, form, CLIENT).status_code == 200)
 
 
 # --- many parameters and values
@@ -192,12 +172,6 @@ def test_a_message_has_so_many_values_at_most(admin: Api) -> None:
         assert api_error(admin.post("ProjectService/ListProjects", b'{"filters": [' + content + b"]}")) == too_many
 
 
-def test_a_number_of_many_digits_is_refused(admin: Api) -> None:
-    for digits in ("9" * 10_000, "1e9999", "0." + "9" * 10, '"' + "9" * 10_000 + '"'):
-        refused = admin.post("ProjectService/ListProjects", '{"pagination": {"limit": ' + digits + "}}")
-        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_argument")
-
-
 def test_many_scopes_are_read_in_time(workshop: Workshop, server: Server) -> None:
     """Comparing each with each would take minutes, and the client gives up long before."""
     user = workshop.user()
@@ -209,11 +183,10 @@ def test_many_scopes_are_read_in_time(workshop: Workshop, server: Server) -> Non
     assert server.send("GET", USERINFO, headers=bearer(issued.json()["access_token"])).status_code == 200
 
 
-def test_a_message_is_read_before_the_world_is_locked() -> None:
-    with emulate() as emulator, emulator.world.lock:
-        server = Server(emulator.url)
-        assert server.send("POST", CONNECT, data=b"{", headers=JSON).status_code == 400
-        assert server.send("POST", REST, data=b"{", headers=JSON).status_code == 400
+def test_a_message_is_read_before_the_world_is_locked(own: Emulator, near: Server) -> None:
+    with own.world.lock:
+        assert near.send("POST", CONNECT, data=b"{", headers=JSON).status_code == 400
+        assert near.send("POST", REST, data=b"{", headers=JSON).status_code == 400
 
 
 class Counting:
@@ -257,18 +230,11 @@ def nested(depth: int, kind: str = "orQuery") -> dict[str, Any]:
 def test_queries_are_nested_to_20_levels(admin: Api, kind: str) -> None:
     (row,) = admin.do("UserService/ListUsers", queries=[nested(20, kind)])["result"]
     assert row["userId"] == READER.id
-
-
-@pytest.mark.parametrize("kind", ["orQuery", "andQuery", "notQuery"])
-def test_deeper_queries_are_refused(admin: Api, kind: str) -> None:
     refused = admin.ask("UserService/ListUsers", queries=[nested(21, kind)])
     assert api_error(refused) == (400, "Too many query nesting levels (Max 20) (USER-zsQ97)")
-
-
-@pytest.mark.parametrize("depth", [30, 40, 100, 150, 200, 240])
-def test_far_deeper_queries_are_invalid_too(admin: Api, depth: int) -> None:
-    refused = admin.ask("UserService/ListUsers", queries=[nested(depth)])
-    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_argument")
+    for depth in (30, 100, 240):
+        refused = admin.ask("UserService/ListUsers", queries=[nested(depth)])
+        assert (refused.status_code, refused.json()["code"]) == (400, "invalid_argument")
 
 
 # --- defects of the emulator
@@ -295,15 +261,10 @@ class Unread(logging.Handler):
         self.read.wait()
 
 
-def broken_world() -> World:
-    world = known_world()
-    world.applications = Broken()
-    return world
-
-
 def test_a_blocked_log_holds_up_the_failing_request_alone() -> None:
-    log, pipe = logging.getLogger("zdemo.emulator"), Unread()
-    with emulate(broken_world()) as emulator, ThreadPoolExecutor(1) as beside:
+    log, pipe, world = logging.getLogger("zdemo.emulator"), Unread(), known_world()
+    world.applications = Broken()
+    with emulate(world) as emulator, ThreadPoolExecutor(1) as beside:
         log.addHandler(pipe)
         try:
             failing = beside.submit(Server(emulator.url).post_form, INTROSPECT, [("token", "x")], CLIENT)

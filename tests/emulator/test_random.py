@@ -32,7 +32,7 @@ from zdemo.emulator.api.messages import Enum, FieldType, Flag, Message, Repeated
 pytestmark = pytest.mark.usefixtures("emulator_only")
 DEEPEST = 3
 # the emulator is shared by all examples, and gets a new world for each
-chance = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+chance = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,14 @@
 """Single requests that change nothing: refusals of fields and objects, and unknown IDs that are accepted."""
 
 import base64
-from typing import Any
+import json
 
 import pytest
 
-from tests.support.emulator_target import NOBODY, Api, Server, api_error, error_id
+from tests.support.emulator_target import NOBODY
+from tests.support.stories import Objects
 from tests.support.workshop import FOREVER, HUMAN
 
-PAST = "2020-01-01T00:00:00Z"
-LENGTH = "value length must be between 1 and 200 runes, inclusive"
-TOO_EARLY = (400, "Errors.AuthNKey.ExpireBeforeNow (DOMAIN-dv3t5)")
-USER_TAKEN = (409, "User already exists (V3-DKcYh)")
-PROJECT_TAKEN = (409, "Project already exists on organization (V3-DKcYh)")
-EMBEDDED = "embedded message failed validation | caused by"
 ODD_CURVE = b"""-----BEGIN PUBLIC KEY-----
 MDIwEAYHKoZIzj0CAQYFK4EEAAYDHgAEJKpdEW/YionKKuZOhNGkwTe/EaVU/rTc
 A8rFtQ==
@@ -25,262 +20,188 @@ dYKmr5/j8IJehwFRVFuDL2mM2VZn02rIroPBFAsoBn5YpgX7rmpYKAmBmeRk3cuw
 JQnEG+fQSYACA8n579lEdozxmQNKUdkSCIZmEbrBhvtGxTA01LLZAgMBAAE=
 -----END RSA PUBLIC KEY-----
 """
-NO_FILTER = (
-    400,
-    f"invalid ListProjectsRequest.Filters[0]: {EMBEDDED}: invalid ProjectSearchFilter.Filter: value is required",
-)
-Case = tuple[str, dict[str, Any], tuple[int, str]]  # method, fields, status with a message or an error's ID
-
-BOT: dict[str, Any] = {"machine": {"name": "Bot"}}
-HOME, ELSEWHERE = {"organizationId": "{organization.id}"}, {"organizationId": "{other_organization.id}"}
-PROJECT, APP, KEY_APPLICATION = (
-    {"projectId": "{project.id}"},
-    {"projectId": "{project.id}", "applicationId": "{app.id}"},
-    {"projectId": "{project.id}", "applicationId": "{key_app.id}"},
-)
-NO_PROJECT = {"projectId": NOBODY}
-NO_APP = PROJECT | {"applicationId": NOBODY}
-NO_USER = {"userId": NOBODY}
-OVER_LIMIT = {"pagination": {"limit": 1001}}
-VISITOR, A_HUMAN = {"userId": "{visitor.id}"}, {"userId": "{human}"}
-ASSIGNMENT = VISITOR | PROJECT | HOME | {"roleKeys": ["admin"]}
-ADMINISTRATOR = VISITOR | {"resource": HOME, "roles": ["ORG_OWNER"]}
-
-# Texts like "{project.id}" stand for shared objects.
-PROJECTS: list[Case] = [
-    ("CreateProject", HOME | {"name": ""}, (400, f"invalid CreateProjectRequest.Name: {LENGTH}")),
-    ("CreateProject", HOME | {"name": "x" * 201}, (400, f"invalid CreateProjectRequest.Name: {LENGTH}")),
-    ("CreateProject", {"name": "x"}, (400, f"invalid CreateProjectRequest.OrganizationId: {LENGTH}")),
-    ("CreateProject", HOME | {"name": "{project.name}"}, PROJECT_TAKEN),
-    ("CreateProject", HOME | {"name": "{PROJECT_NAME}"}, PROJECT_TAKEN),
-    ("CreateProject", HOME | PROJECT | {"name": "x"}, (409, "Errors.Project.AlreadyExisting (COMMAND-opamwu)")),
-    ("GetProject", NO_PROJECT, (404, "QUERY-fk2fs")),
-    ("UpdateProject", NO_PROJECT | {"name": "x"}, (404, "COMMAND-3M9sd")),
-    ("DeactivateProject", NO_PROJECT, (404, "COMMAND-112M9")),
-    ("ActivateProject", NO_PROJECT, (404, "COMMAND-3M9sd")),
-    ("AddProjectRole", NO_PROJECT | {"roleKey": "r", "displayName": "R"}, (400, "COMMAND-EbFMN")),
-    ("AddProjectRole", PROJECT | {"displayName": "R"}, (400, f"invalid AddProjectRoleRequest.RoleKey: {LENGTH}")),
-    ("AddProjectRole", PROJECT | {"roleKey": "r"}, (400, f"invalid AddProjectRoleRequest.DisplayName: {LENGTH}")),
-    ("AddProjectRole", PROJECT | {"roleKey": "admin", "displayName": "R"}, (409, "Role already exists (V3-DKcYh)")),
-    ("AddProjectRole", PROJECT | {"roleKey": "ADMIN", "displayName": "R"}, (409, "Role already exists (V3-DKcYh)")),
-    ("UpdateProjectRole", PROJECT | {"roleKey": "no"}, (404, "Role doesn't exist (COMMAND-vv8M9)")),
-    ("ListProjects", OVER_LIMIT, (400, "Limit exceeded (QUERY-4M0fs)")),
-    ("ListProjectRoles", PROJECT | OVER_LIMIT, (400, "QUERY-4M0fs")),
-    ("ListProjects", {"filters": [{}]}, NO_FILTER),
-    ("ListProjects", {"filters": [{"colourFilter": {"colour": "blue"}}]}, NO_FILTER),
-]
-APPLICATIONS: list[Case] = [
-    (
-        "CreateApplication",
-        PROJECT | {"name": "x"},
-        (400, "invalid CreateApplicationRequest.ApplicationType: value is required"),
-    ),
-    (
-        "CreateApplication",
-        PROJECT | {"apiConfiguration": {}},
-        (400, f"invalid CreateApplicationRequest.Name: {LENGTH}"),
-    ),
-    ("CreateApplication", NO_PROJECT | {"name": "x", "apiConfiguration": {}}, (400, "COMMAND-EbFMN")),
-    ("UpdateApplication", NO_APP | {"name": "x"}, (404, "COMMAND-28di9")),
-    ("GetApplication", {"applicationId": NOBODY}, (404, "QUERY-pCP8P")),
-    ("GetApplication", {"applicationId": "{app.client_id}"}, (404, "Errors.App.NotExisting (QUERY-pCP8P)")),
-    ("GenerateClientSecret", NO_APP, (404, "COMMAND-Kd92s")),
-    ("DeactivateApplication", NO_APP, (404, "COMMAND-ov9d3")),
-    ("ReactivateApplication", NO_APP, (404, "COMMAND-ov9d3")),
-    ("DeleteApplication", NO_APP, (404, "COMMAND-0po9s")),
-    ("ListApplications", OVER_LIMIT, (400, "QUERY-4M0fs")),
-    ("CreateApplicationKey", NO_APP | {"expirationDate": FOREVER}, (400, "COMMAND-sak25")),
-    (
-        "CreateApplicationKey",
-        APP | {"expirationDate": FOREVER},
-        (400, "Chosen Auth Method does not require a key (COMMAND-Dff54)"),
-    ),
-    ("CreateApplicationKey", KEY_APPLICATION, TOO_EARLY),
-    ("CreateApplicationKey", KEY_APPLICATION | {"expirationDate": PAST}, TOO_EARLY),
-    ("GetApplicationKey", {"keyId": NOBODY}, (404, "Errors.AuthNKey.NotFound (QUERY-Dgr3g)")),
-    ("DeleteApplicationKey", KEY_APPLICATION | {"keyId": NOBODY}, (404, "Application key not found (COMMAND-4m77G)")),
-]
-USERS: list[Case] = [
-    ("CreateUser", HOME | BOT | {"username": "{USERNAME}"}, USER_TAKEN),
-    ("CreateUser", ELSEWHERE | BOT | {"username": "{visitor.username}"}, USER_TAKEN),
-    ("CreateUser", HOME | VISITOR | BOT, (400, "Errors.User.AlreadyExisting (COMMAND-k2una)")),
-    ("CreateUser", HOME, (400, "invalid CreateUserRequest.UserType: value is required")),
-    (
-        "CreateUser",
-        HOME | {"machine": {}},
-        (400, f"invalid CreateUserRequest.Machine: {EMBEDDED}: invalid CreateUserRequest_Machine.Name: {LENGTH}"),
-    ),
-    (
-        "CreateUser",
-        HOME | {"machine": {"name": "Bot", "accessTokenType": 7}},
-        (
-            400,
-            f"invalid CreateUserRequest.Machine: {EMBEDDED}: "
-            "invalid CreateUserRequest_Machine.AccessTokenType: value must be one of the defined enum values",
-        ),
-    ),
-    ("CreateUser", {"organizationId": NOBODY} | BOT, (400, "Organisation not found (COMMAND-QXPGs)")),
-    ("CreateUser", BOT, (400, f"invalid CreateUserRequest.OrganizationId: {LENGTH}")),
-    ("CreateUser", HOME | {"human": HUMAN | {"password": {"password": "a"}}}, (400, "COMMA-HuJf6")),
-    ("UpdateUser", VISITOR | {"username": "x"}, (501, "user type is not implemented ()")),
-    ("GetUserByID", NO_USER, (404, "QUERY-Dfbg2")),
-    *((f"{verb}UserMetadata", VISITOR, (400, "Metadata list is empty (META-9mm2d)")) for verb in ("Set", "Delete")),
-    ("DeleteUserMetadata", VISITOR | {"keys": ["no"]}, (404, "One or more keys do not exist (META-2nnds)")),
-    ("ListUserMetadata", VISITOR | OVER_LIMIT, (400, "QUERY-4M0fs")),
-    ("ListPersonalAccessTokens", OVER_LIMIT, (400, "QUERY-4M0fs")),
-    ("DeactivateUser", NO_USER, (404, "COMMAND-5gp2p62iin")),
-    ("ReactivateUser", NO_USER, (404, "COMMAND-9hy5kzbuk6")),
-    ("LockUser", NO_USER, (404, "COMMAND-450yxuqrh1")),
-    ("UnlockUser", NO_USER, (404, "COMMAND-x377t913pw")),
-    ("DeleteUser", NO_USER, (404, "COMMAND-bd4ir1mblj")),
-    ("AddSecret", NO_USER, (400, "COMMAND-x8910n")),
-    ("AddSecret", A_HUMAN, (400, "Errors.User.NotExisting (COMMAND-x8910n)")),
-    ("AddKey", NO_USER | {"expirationDate": FOREVER}, (400, "COMMAND-bnipwm1")),
-    ("AddKey", VISITOR | {"expirationDate": PAST}, TOO_EARLY),
-    ("AddKey", NO_USER | {"expirationDate": PAST}, TOO_EARLY),
-    *(
-        ("AddKey", who | {"expirationDate": when, "publicKey": base64.b64encode(pem).decode()}, (400, "COMMAND-5F3h1"))
-        for who, when, pem in (
-            (VISITOR, FOREVER, b"no key"),
-            (VISITOR, FOREVER, b"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n"),
-            (VISITOR, FOREVER, PKCS1_KEY),
-            (VISITOR, FOREVER, ODD_CURVE),
-            (NO_USER, PAST, b"no key"),
-        )
-    ),
-    ("RemoveKey", VISITOR | {"keyId": NOBODY}, (404, "Machine key not found (COMMAND-4m77G)")),
-    ("AddPersonalAccessToken", NO_USER | {"expirationDate": FOREVER}, (400, "COMMAND-Dggw2")),
-    (
-        "AddPersonalAccessToken",
-        VISITOR,
-        (400, "invalid AddPersonalAccessTokenRequest.ExpirationDate: value is required"),
-    ),
-    *(("AddPersonalAccessToken", who | {"expirationDate": PAST}, TOO_EARLY) for who in (VISITOR, NO_USER)),
-    (
-        "AddPersonalAccessToken",
-        A_HUMAN | {"expirationDate": FOREVER},
-        (400, "Not allowed for this user type (COMMAND-Df2f1)"),
-    ),
-    (
-        "RemovePersonalAccessToken",
-        VISITOR | {"tokenId": NOBODY},
-        (404, "Personal Access Token not found (COMMAND-4m77G)"),
-    ),
-]
-AUTHORIZATIONS: list[Case] = [
-    ("CreateAuthorization", ASSIGNMENT | {"userId": "{reader.id}"}, (409, "User grant already exists (V3-DKcYh)")),
-    ("CreateAuthorization", ASSIGNMENT | NO_USER, (400, "User could not be found (COMMAND-4f8sg)")),
-    ("CreateAuthorization", ASSIGNMENT | NO_PROJECT, (400, "Project Grant not found (COMMAND-4m9ff)")),
-    ("CreateAuthorization", ASSIGNMENT | {"organizationId": NOBODY}, (400, "Project Grant not found (COMMAND-4m9ff)")),
-    ("CreateAuthorization", ASSIGNMENT | ELSEWHERE, (400, "Project Grant not found (COMMAND-4m9ff)")),
-    ("CreateAuthorization", ASSIGNMENT | {"roleKeys": ["no"]}, (400, "Errors.Project.Role.NotFound (COMMAND-mm9F4)")),
-    ("CreateAuthorization", ASSIGNMENT | {"roleKeys": ["Admin"]}, (400, "COMMAND-mm9F4")),
-    (
-        "CreateAuthorization",
-        ASSIGNMENT | {"roleKeys": ["admin", "admin"]},
-        (400, "invalid CreateAuthorizationRequest.RoleKeys[1]: repeated value must contain unique items"),
-    ),
-    *(
-        (
-            "CreateAuthorization",
-            ASSIGNMENT | {f"{name[0].lower()}{name[1:]}": ""},
-            (400, f"invalid CreateAuthorizationRequest.{name}: {LENGTH}"),
-        )
-        for name in ("UserId", "ProjectId", "OrganizationId")
-    ),
-    ("ListAuthorizations", OVER_LIMIT, (400, "QUERY-4M0fs")),
-    ("UpdateAuthorization", {"id": NOBODY, "roleKeys": ["admin"]}, (404, "COMMAND-3M9sd")),
-    ("DeactivateAuthorization", {"id": NOBODY}, (404, "COMMAND-3M9sd")),
-    ("ActivateAuthorization", {"id": NOBODY}, (404, "COMMAND-Lp0gs")),
-]
-ADMINISTRATORS: list[Case] = [
-    ("CreateAdministrator", ADMINISTRATOR | {"roles": ["NO_SUCH_ROLE"]}, (400, "Org-4N8es")),
-    ("CreateAdministrator", ADMINISTRATOR | {"roles": []}, (400, "ORG-4Mlfs")),
-    ("CreateAdministrator", ADMINISTRATOR | NO_USER, (400, "ORG-GoXOn")),
-    ("CreateAdministrator", ADMINISTRATOR | {"resource": None}, (400, "ADMIN-IbPp47HDP5")),
-    *(
-        (
-            f"{method}Administrator",
-            ADMINISTRATOR | {"resource": {}},
-            (
-                400,
-                f"invalid {method}AdministratorRequest.Resource: {EMBEDDED}: "
-                "invalid ResourceType.Resource: value is required",
-            ),
-        )
-        for method in ("Create", "Update", "Delete")
-    ),
-    ("UpdateAdministrator", ADMINISTRATOR, (404, "Org-D8JxR")),
-    ("ListAdministrators", OVER_LIMIT, (400, "QUERY-4M0fs")),
-]
-CASES = [
-    (f"{service}/{method}", fields, expected)
-    for service, rows in (
-        ("ProjectService", PROJECTS),
-        ("ApplicationService", APPLICATIONS),
-        ("UserService", USERS),
-        ("AuthorizationService", AUTHORIZATIONS),
-        ("InternalPermissionService", ADMINISTRATORS),
-    )
-    for method, fields, expected in rows
-]
+EMPTY_KEY = b"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n"
+EMBEDDED = "embedded message failed validation | caused by"
+FIELDS = {
+    "LENGTH": "value length must be between 1 and 200 runes, inclusive",
+    "EMBEDDED": EMBEDDED,
+    "NO_FILTER": "invalid ProjectSearchFilter.Filter: value is required",
+    "NO_TYPE": f"invalid ListApplicationsRequest.Filters[0]: {EMBEDDED}: "
+    "invalid ApplicationSearchFilter.TypeFilter: value must not be in list [0]",
+    "NO_WORD": "value must be one of the defined enum values",
+    "NOT_UNIQUE": "repeated value must contain unique items",
+    "NO_RESOURCE": f"{EMBEDDED}: invalid ResourceType.Resource: value is required",
+    "IN_MACHINE": f"invalid CreateUserRequest.Machine: {EMBEDDED}: invalid CreateUserRequest_Machine",
+    "WEAK": json.dumps(HUMAN | {"password": {"password": "a"}}),
+    "TOO_EARLY": "Errors.AuthNKey.ExpireBeforeNow (DOMAIN-dv3t5)",
+    "NO": NOBODY,
+    "LONG": "x" * 201,
+    **{
+        name: base64.b64encode(pem).decode()
+        for name, pem in (("NO_KEY", b"no key"), ("EMPTY", EMPTY_KEY), ("PKCS1", PKCS1_KEY), ("CURVE", ODD_CURVE))
+    },
+    "home": "organizationId=<organization.id>",
+    "away": "organizationId=<other_organization.id>",
+    "project": "projectId=<project.id>",
+    "app": "projectId=<project.id> applicationId=<app.id>",
+    "key_app": "projectId=<project.id> applicationId=<key_app.id>",
+    "no_app": f"projectId=<project.id> applicationId={NOBODY}",
+    "no_project": f"projectId={NOBODY}",
+    "no_user": f"userId={NOBODY}",
+    "visitor": "userId=<visitor.id>",
+    "human": "userId=<human>",
+    "bot": "machine.name=Bot",
+    "forever": f"expirationDate={FOREVER}",
+    "past": "expirationDate=2020-01-01T00:00:00Z",
+    "assign": "userId=<visitor.id> projectId=<project.id> organizationId=<organization.id> roleKeys.0=admin",
+    "admin": "userId=<visitor.id> resource.organizationId=<organization.id> roles.0=ORG_OWNER",
+    "instance": "userId=<visitor.id> resource.instance=true",
+    "of_project": "userId=<visitor.id> resource.projectId=<project.id>",
+    "granted": "projectId=<project.id> grantedOrganizationId=<organization.id>",
+    "over": "pagination.limit=1001",
+    "metadata": "metadata.0.key=k metadata.0.value=dg==",
+}
+LINES = """
+P/CreateProject @home name= -> 400 invalid CreateProjectRequest.Name: <LENGTH>
+P/CreateProject @home name=<LONG> -> 400 invalid CreateProjectRequest.Name: <LENGTH>
+P/CreateProject name=x -> 400 invalid CreateProjectRequest.OrganizationId: <LENGTH>
+P/CreateProject @home name=<project.name> -> 409 Project already exists on organization (V3-DKcYh)
+P/CreateProject @home name=<PROJECT_NAME> -> 409 Project already exists on organization (V3-DKcYh)
+P/CreateProject @home @project name=x -> 409 Errors.Project.AlreadyExisting (COMMAND-opamwu)
+P/GetProject @no_project -> 404 QUERY-fk2fs
+P/UpdateProject @no_project name=x -> 404 COMMAND-3M9sd
+P/DeactivateProject @no_project -> 404 COMMAND-112M9
+P/ActivateProject @no_project -> 404 COMMAND-3M9sd
+P/AddProjectRole @no_project roleKey=r displayName=R -> 400 COMMAND-EbFMN
+P/AddProjectRole @project displayName=R -> 400 invalid AddProjectRoleRequest.RoleKey: <LENGTH>
+P/AddProjectRole @project roleKey=r -> 400 invalid AddProjectRoleRequest.DisplayName: <LENGTH>
+P/AddProjectRole @project roleKey=admin displayName=R -> 409 Role already exists (V3-DKcYh)
+P/AddProjectRole @project roleKey=ADMIN displayName=R -> 409 Role already exists (V3-DKcYh)
+P/UpdateProjectRole @project roleKey=no -> 404 Role doesn't exist (COMMAND-vv8M9)
+P/ListProjects @over -> 400 Limit exceeded (QUERY-4M0fs)
+P/ListProjectRoles @project @over -> 400 QUERY-4M0fs
+P/ListProjects filters.0={} -> 400 invalid ListProjectsRequest.Filters[0]: <EMBEDDED>: <NO_FILTER>
+P/ListProjects filters.0.colourFilter.colour=blue -> 400 invalid ListProjectsRequest.Filters[0]: <EMBEDDED>: <NO_FILTER>
+P/CreateProjectGrant @granted -> 400 PROJECT-ckUpbvboAH
+P/UpdateProjectGrant @granted -> 404 PROJECT-D8JxR
+P/DeactivateProjectGrant @granted -> 404 PROJECT-D8JxR
+P/ActivateProjectGrant @granted -> 404 PROJECT-D8JxR
+P/DeleteProject @no_project -> :
+P/RemoveProjectRole @no_project roleKey=r -> :
+P/ListProjectRoles @no_project -> :pagination pagination:appliedLimit
+A/CreateApplication @project name=x -> 400 invalid CreateApplicationRequest.ApplicationType: value is required
+A/CreateApplication @project apiConfiguration={} -> 400 invalid CreateApplicationRequest.Name: <LENGTH>
+A/CreateApplication @project name=<APP_NAME> apiConfiguration={} -> 409 Application already exists (V3-DKcYh)
+A/CreateApplication @no_project name=x apiConfiguration={} -> 400 COMMAND-EbFMN
+A/UpdateApplication @no_app name=x -> 404 COMMAND-28di9
+A/GetApplication applicationId=<NO> -> 404 QUERY-pCP8P
+A/GetApplication applicationId=<app.client_id> -> 404 Errors.App.NotExisting (QUERY-pCP8P)
+A/GenerateClientSecret @no_app -> 404 COMMAND-Kd92s
+A/DeactivateApplication @no_app -> 404 COMMAND-ov9d3
+A/ReactivateApplication @no_app -> 404 COMMAND-ov9d3
+A/DeleteApplication @no_app -> 404 COMMAND-0po9s
+A/ListApplications @over -> 400 QUERY-4M0fs
+A/ListApplications filters.0.typeFilter=APPLICATION_TYPE_UNSPECIFIED -> 400 <NO_TYPE>
+A/CreateApplicationKey @no_app @forever -> 400 COMMAND-sak25
+A/CreateApplicationKey @app @forever -> 400 Chosen Auth Method does not require a key (COMMAND-Dff54)
+A/CreateApplicationKey @key_app -> 400 <TOO_EARLY>
+A/CreateApplicationKey @key_app @past -> 400 <TOO_EARLY>
+A/GetApplicationKey keyId=<NO> -> 404 Errors.AuthNKey.NotFound (QUERY-Dgr3g)
+A/DeleteApplicationKey @key_app keyId=<NO> -> 404 Application key not found (COMMAND-4m77G)
+U/CreateUser @home @bot username=<USERNAME> -> 409 User already exists (V3-DKcYh)
+U/CreateUser @away @bot username=<visitor.username> -> 409 User already exists (V3-DKcYh)
+U/CreateUser @home @visitor @bot -> 400 Errors.User.AlreadyExisting (COMMAND-k2una)
+U/CreateUser @home -> 400 invalid CreateUserRequest.UserType: value is required
+U/CreateUser @home machine={} -> 400 <IN_MACHINE>.Name: <LENGTH>
+U/CreateUser @home @bot machine.accessTokenType=7.0 -> 400 <IN_MACHINE>.AccessTokenType: <NO_WORD>
+U/CreateUser organizationId=<NO> @bot -> 400 Organisation not found (COMMAND-QXPGs)
+U/CreateUser @bot -> 400 invalid CreateUserRequest.OrganizationId: <LENGTH>
+U/CreateUser @home human=<WEAK> -> 400 COMMA-HuJf6
+U/UpdateUser @visitor username=x -> 501 user type is not implemented ()
+U/GetUserByID @no_user -> 404 QUERY-Dfbg2
+U/SetUserMetadata @visitor -> 400 Metadata list is empty (META-9mm2d)
+U/SetUserMetadata @no_user @metadata -> 400 COMMAND-uXHNj
+U/DeleteUserMetadata @visitor -> 400 Metadata list is empty (META-9mm2d)
+U/DeleteUserMetadata @visitor keys.0=no -> 404 One or more keys do not exist (META-2nnds)
+U/ListUserMetadata @visitor @over -> 400 QUERY-4M0fs
+U/ListPersonalAccessTokens @over -> 400 QUERY-4M0fs
+U/DeactivateUser @no_user -> 404 COMMAND-5gp2p62iin
+U/ReactivateUser @no_user -> 404 COMMAND-9hy5kzbuk6
+U/LockUser @no_user -> 404 COMMAND-450yxuqrh1
+U/UnlockUser @no_user -> 404 COMMAND-x377t913pw
+U/DeleteUser @no_user -> 404 COMMAND-bd4ir1mblj
+U/AddSecret @no_user -> 400 COMMAND-x8910n
+U/AddSecret @human -> 400 Errors.User.NotExisting (COMMAND-x8910n)
+U/RemoveSecret @no_user -> 400 COMMAND-x7s802
+U/AddKey @no_user @forever -> 400 COMMAND-bnipwm1
+U/AddKey @visitor @past -> 400 <TOO_EARLY>
+U/AddKey @no_user @past -> 400 <TOO_EARLY>
+U/AddKey @visitor @forever publicKey=<NO_KEY> -> 400 COMMAND-5F3h1
+U/AddKey @visitor @forever publicKey=<EMPTY> -> 400 COMMAND-5F3h1
+U/AddKey @visitor @forever publicKey=<PKCS1> -> 400 COMMAND-5F3h1
+U/AddKey @visitor @forever publicKey=<CURVE> -> 400 COMMAND-5F3h1
+U/AddKey @no_user @past publicKey=<NO_KEY> -> 400 COMMAND-5F3h1
+U/RemoveKey @visitor keyId=<NO> -> 404 Machine key not found (COMMAND-4m77G)
+U/AddPersonalAccessToken @no_user @forever -> 400 COMMAND-Dggw2
+U/AddPersonalAccessToken @visitor -> 400 invalid AddPersonalAccessTokenRequest.ExpirationDate: value is required
+U/AddPersonalAccessToken @visitor @past -> 400 <TOO_EARLY>
+U/AddPersonalAccessToken @no_user @past -> 400 <TOO_EARLY>
+U/AddPersonalAccessToken @human @forever -> 400 Not allowed for this user type (COMMAND-Df2f1)
+U/RemovePersonalAccessToken @visitor tokenId=<NO> -> 404 Personal Access Token not found (COMMAND-4m77G)
+Z/CreateAuthorization @assign userId=<reader.id> -> 409 User grant already exists (V3-DKcYh)
+Z/CreateAuthorization @assign @no_user -> 400 User could not be found (COMMAND-4f8sg)
+Z/CreateAuthorization @assign @no_project -> 400 Project Grant not found (COMMAND-4m9ff)
+Z/CreateAuthorization @assign organizationId=<NO> -> 400 Project Grant not found (COMMAND-4m9ff)
+Z/CreateAuthorization @assign @away -> 400 Project Grant not found (COMMAND-4m9ff)
+Z/CreateAuthorization @assign roleKeys.0=no -> 400 Errors.Project.Role.NotFound (COMMAND-mm9F4)
+Z/CreateAuthorization @assign roleKeys.0=Admin -> 400 COMMAND-mm9F4
+Z/CreateAuthorization @assign roleKeys.1=admin -> 400 invalid CreateAuthorizationRequest.RoleKeys[1]: <NOT_UNIQUE>
+Z/CreateAuthorization @assign userId= -> 400 invalid CreateAuthorizationRequest.UserId: <LENGTH>
+Z/CreateAuthorization @assign projectId= -> 400 invalid CreateAuthorizationRequest.ProjectId: <LENGTH>
+Z/CreateAuthorization @assign organizationId= -> 400 invalid CreateAuthorizationRequest.OrganizationId: <LENGTH>
+Z/ListAuthorizations @over -> 400 QUERY-4M0fs
+Z/UpdateAuthorization id=<NO> roleKeys.0=admin -> 404 COMMAND-3M9sd
+Z/DeactivateAuthorization id=<NO> -> 404 COMMAND-3M9sd
+Z/ActivateAuthorization id=<NO> -> 404 COMMAND-Lp0gs
+Z/DeleteAuthorization id=<NO> -> deletionDate=0001-01-01T00:00:00Z
+I/CreateAdministrator @admin roles.0=NO_SUCH_ROLE -> 400 Org-4N8es
+I/CreateAdministrator @admin roles=[] -> 400 ORG-4Mlfs
+I/CreateAdministrator @admin @no_user -> 400 ORG-GoXOn
+I/CreateAdministrator userId=<visitor.id> roles.0=ORG_OWNER -> 400 ADMIN-IbPp47HDP5
+I/CreateAdministrator @admin resource={} -> 400 invalid CreateAdministratorRequest.Resource: <NO_RESOURCE>
+I/UpdateAdministrator @admin resource={} -> 400 invalid UpdateAdministratorRequest.Resource: <NO_RESOURCE>
+I/DeleteAdministrator @admin resource={} -> 400 invalid DeleteAdministratorRequest.Resource: <NO_RESOURCE>
+I/CreateAdministrator @instance roles.0=NOPE -> 400 INSTANCE-4m0fS
+I/CreateAdministrator @instance @no_user roles.0=IAM_OWNER -> 400 INSTA-GSXOn
+I/CreateAdministrator @instance userId= -> 400 INSTA-SDSfs
+I/CreateAdministrator @of_project roles.0=NOPE -> 400 PROJECT-3m9ds
+I/CreateAdministrator @of_project roles=[] -> 400 PROJECT-W8m4l
+I/CreateAdministrator @of_project @no_user roles.0=PROJECT_OWNER -> 400 COMMAND-uXHNj
+I/UpdateAdministrator @admin -> 404 Org-D8JxR
+I/UpdateAdministrator @instance roles.0=IAM_OWNER -> 404 INSTANCE-D8JxR
+I/UpdateAdministrator @instance roles=[] -> 400 INSTANCE-LiaZi
+I/UpdateAdministrator @of_project roles.0=PROJECT_OWNER -> 404 PROJECT-D8JxR
+I/UpdateAdministrator @of_project roles=[] -> 400 PROJECT-LiaZi
+I/ListAdministrators @over -> 400 QUERY-4M0fs
+O/AddOrganization name=<DOMAIN_TWIN> -> 409 Domain already exists (V3-DKcYh)
+visitor: P/UpdateProject @no_project name=x -> 404 COMMAND-3M9sd
+visitor: P/DeactivateProject @no_project -> 404 COMMAND-112M9
+visitor: P/AddProjectRole @no_project roleKey=r displayName=R -> 400 COMMAND-EbFMN
+visitor: A/UpdateApplication @no_app name=x -> 404 COMMAND-28di9
+visitor: A/GenerateClientSecret @no_app -> 404 COMMAND-Kd92s
+visitor: U/DeactivateUser @no_user -> 404 COMMAND-5gp2p62iin
+visitor: U/AddSecret @no_user -> 400 COMMAND-x8910n
+visitor: Z/UpdateAuthorization id=<NO> roleKeys.0=admin -> 404 COMMAND-3M9sd
+""".strip().splitlines()
 
 
-EXISTENCE_BEFORE_RIGHTS = (
-    *("UpdateProject", "DeactivateProject", "AddProjectRole", "UpdateApplication", "GenerateClientSecret"),
-    *("DeactivateUser", "AddSecret", "UpdateAuthorization"),
-)
-
-
-@pytest.fixture(scope="session")
-def objects(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The shared objects that the cases name, and two of their names in capitals."""
-    names = ("organization", "other_organization", "project", "app", "key_app", "visitor", "reader", "human")
-    shared = {name: request.getfixturevalue(name) for name in names}
-    capitals = {"PROJECT_NAME": shared["project"].name.upper(), "USERNAME": shared["visitor"].username.upper()}
-    return shared | capitals
-
-
-def filled_in(value: Any, objects: dict[str, Any]) -> Any:
-    """Replace the names of objects in a request."""
-    if isinstance(value, dict):
-        return {name: filled_in(inner, objects) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [filled_in(inner, objects) for inner in value]
-    return value.format(**objects) if isinstance(value, str) else value
-
-
-@pytest.mark.parametrize(("method", "fields", "expected"), CASES)
-def test_the_api_refuses(
-    admin: Api, objects: dict[str, Any], method: str, fields: dict[str, Any], expected: tuple[int, str]
-) -> None:
-    refused = admin.ask(method, **filled_in(fields, objects))
-    assert expected == (api_error(refused) if " " in expected[1] else error_id(refused))
-    field_rule = "invalid " in expected[1]
-    assert ("details" in refused.json()) is not field_rule, "only an error with an ID has details"
-
-
-@pytest.mark.parametrize(
-    ("method", "fields", "expected"),
-    [case for case in CASES if case[0].split("/")[1] in EXISTENCE_BEFORE_RIGHTS and NOBODY in case[1].values()],
-)
-def test_a_user_without_any_role_hears_that_an_id_is_unknown(
-    server: Server, objects: dict[str, Any], method: str, fields: dict[str, Any], expected: tuple[int, str]
-) -> None:
-    stranger = Api(server, objects["visitor"].pat)
-    assert error_id(stranger.ask(method, **filled_in(fields, objects))) == expected
-
-
-@pytest.mark.parametrize(
-    ("method", "fields", "expected"),
-    [
-        ("ProjectService/DeleteProject", NO_PROJECT, {}),
-        ("ProjectService/RemoveProjectRole", NO_PROJECT | {"roleKey": "r"}, {}),
-        ("ProjectService/ListProjectRoles", NO_PROJECT, {"pagination": {"appliedLimit": "100"}}),
-        ("AuthorizationService/DeleteAuthorization", {"id": NOBODY}, {"deletionDate": "0001-01-01T00:00:00Z"}),
-    ],
-)
-def test_the_api_accepts_an_unknown_id(
-    admin: Api, method: str, fields: dict[str, Any], expected: dict[str, Any]
-) -> None:
-    assert admin.do(method, **fields) == expected
+@pytest.mark.parametrize("line", LINES)
+def test_a_refusal(objects: Objects, line: str) -> None:
+    """A user without any role hears too that an ID is unknown."""
+    objects |= {
+        "PROJECT_NAME": objects["project"].name.upper(),
+        "APP_NAME": objects["app"].name.upper(),
+        "USERNAME": objects["visitor"].username.upper(),
+        "DOMAIN_TWIN": objects["other_organization"].name.replace("-", " ", 1),
+    }
+    objects.tell([line])

@@ -1,6 +1,9 @@
 """The userinfo endpoint, which asks no application, and the revocation endpoint, which knows only OIDC applications."""
 
+from typing import Any
+
 import pytest
+import requests
 
 from tests.support.emulator_target import REVOKE, USERINFO, Api, Server, answer, basic, bearer, oauth_refusal
 from tests.support.oauth import OWNER, ROLE_SCOPE, GetToken, OAuth, audience, roles_of
@@ -29,18 +32,14 @@ def test_userinfo_of_a_pat_names_user_and_organization_but_no_roles(
     }
 
 
-def test_userinfo_takes_the_token_from_a_form_too(server: Server, reader: User) -> None:
+def test_userinfo_reads_the_token_from_a_form_or_after_bearer_exactly(
+    server: Server, reader: User, deleted_pat: Pat, reader_secret: str
+) -> None:
     status, info = answer(server.post_form(USERINFO, [("access_token", reader.pat)]))
     assert (status, info["sub"]) == (200, reader.id)
-
-
-@pytest.mark.parametrize("authorization", [None, "bearer {}", "Basic {}", "Bearer Bearer {}", "{}"], ids=str)
-def test_userinfo_wants_the_scheme_bearer_exactly(server: Server, reader: User, authorization: str | None) -> None:
-    headers = {} if authorization is None else {"Authorization": authorization.format(reader.pat)}
-    assert answer(server.send("GET", USERINFO, headers=headers)) == MISSING
-
-
-def test_userinfo_refuses_bad_tokens(server: Server, deleted_pat: Pat, reader_secret: str) -> None:
+    assert answer(server.get(USERINFO)) == MISSING
+    for authorization in ("bearer {}", "Basic {}", "Bearer Bearer {}", "{}"):
+        assert answer(server.get(USERINFO, Authorization=authorization.format(reader.pat))) == MISSING
     for token in ("garbage", deleted_pat.token, reader_secret):
         assert answer(server.send("GET", USERINFO, headers=bearer(token))) == DENIED
 
@@ -64,49 +63,30 @@ def test_a_feature_of_the_instance_tells_three_causes_apart(own: Emulator, near:
         assert cause in parent
 
 
-def test_userinfo_checks_no_project_audience(server: Server, reader: User, reader_token: GetToken) -> None:
-    token = reader_token("openid")
-    assert answer(server.send("GET", USERINFO, headers=bearer(token))) == (200, {"sub": reader.id})
-
-
-def test_userinfo_of_a_service_user_shows_the_roles_that_were_asked_for(
-    server: Server, project: Project, both_token: GetToken
+def test_userinfo_checks_no_audience_and_shows_the_roles_that_were_asked_for(
+    server: Server, project: Project, reader: User, reader_token: GetToken, both_token: GetToken
 ) -> None:
-    token = both_token("openid", audience(project), f"{ROLE_SCOPE}admin")
-    info = server.send("GET", USERINFO, headers=bearer(token)).json()
-    assert set(info) == {"sub", roles_of(project)}
-    assert set(info[roles_of(project)]) == {"admin"}
+    def info(token: str) -> Any:
+        return server.send("GET", USERINFO, headers=bearer(token)).json()
+
+    assert info(reader_token("openid")) == {"sub": reader.id}
+    found = info(both_token("openid", audience(project), f"{ROLE_SCOPE}admin"))
+    assert (set(found), set(found[roles_of(project)])) == ({"sub", roles_of(project)}, {"admin"})
 
 
-def test_revoking_an_unknown_token_succeeds_without_a_body(server: Server, web_app: App) -> None:
-    response = server.post_form(REVOKE, [("token", "garbage")], basic(web_app.client_id, web_app.secret))
-    assert (response.status_code, response.content) == (200, b"")
-
-
-def test_revocation_requires_a_token(server: Server, web_app: App) -> None:
-    response = server.post_form(REVOKE, [], basic(web_app.client_id, web_app.secret))
-    assert (response.status_code, response.json()["error_description"]) == (400, "token missing")
-
-
-@pytest.mark.parametrize("hint", [[], [("token_type_hint", "access_token")]], ids=["no hint", "hint"])
-def test_a_pat_cannot_be_revoked(
-    server: Server, oauth: OAuth, app: App, web_app: App, reader: User, hint: list[tuple[str, str]]
+def test_only_an_oidc_application_revokes_and_only_its_own_tokens(
+    server: Server, oauth: OAuth, app: App, web_app: App, reader: User, reader_token: GetToken, reader_secret: str
 ) -> None:
-    credentials = basic(web_app.client_id, web_app.secret)
-    assert answer(server.post_form(REVOKE, [("token", reader.pat), *hint], credentials)) == FOREIGN
-    assert oauth.active(app, reader.pat)
+    def revoke(client: tuple[str, str], *form: tuple[str, str]) -> requests.Response:
+        return server.post_form(REVOKE, form, basic(*client))
 
-
-def test_an_access_token_of_a_service_user_cannot_be_revoked(
-    server: Server, oauth: OAuth, app: App, web_app: App, project: Project, reader_token: GetToken
-) -> None:
-    token = reader_token(audience(project))
-    assert answer(server.post_form(REVOKE, [("token", token)], basic(web_app.client_id, web_app.secret))) == FOREIGN
-    assert oauth.active(app, token)
-
-
-def test_only_oidc_applications_may_revoke(
-    server: Server, app: App, reader: User, reader_login: str, reader_secret: str
-) -> None:
-    for credentials in (basic(app.client_id, app.secret), basic(reader_login, reader_secret)):
-        assert answer(server.post_form(REVOKE, [("token", reader.pat)], credentials)) == NOT_OIDC
+    own = (web_app.client_id, web_app.secret)
+    unknown = revoke(own, ("token", "garbage"))
+    assert (unknown.status_code, unknown.content) == (200, b"")
+    assert answer(revoke(own)) == oauth_refusal("invalid_request", "token missing")
+    for token in (reader.pat, reader_token(audience(app.project))):
+        assert answer(revoke(own, ("token", token))) == FOREIGN
+        assert answer(revoke(own, ("token", token), ("token_type_hint", "access_token"))) == FOREIGN
+        for client in ((app.client_id, app.secret), (oauth.login_name(reader), reader_secret)):
+            assert answer(revoke(client, ("token", token))) == NOT_OIDC
+        assert oauth.active(app, token)

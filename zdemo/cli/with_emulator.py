@@ -42,7 +42,7 @@ def check_alone(options: Mapping[str, bool]) -> None:
 
 def new_start(port: int, seed: Path | None, domains: Sequence[str]) -> Start:
     """Return a new world: that of a file, one of its own for a free port, or the one that everybody knows."""
-    from zdemo.emulator import known_start, random_start
+    from zdemo.emulator import SeedError, known_start, random_start, seeded_start
 
     for domain in domains:
         if not DOMAIN.fullmatch(domain):
@@ -53,8 +53,6 @@ def new_start(port: int, seed: Path | None, domains: Sequence[str]) -> Start:
     if seed is None:
         start = random_start() if port == 0 else known_start()
     else:
-        from zdemo.emulator.seed_file import SeedError, seeded_start
-
         try:
             start = seeded_start(_seed_text(seed), seed.name)
         except SeedError as error:

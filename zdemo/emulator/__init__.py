@@ -27,6 +27,7 @@ from zdemo.emulator.seed import (
     VISITOR,
     KeyFiles,
     KnownUser,
+    SeedError,
     Start,
     add_key_files,
     known_start,
@@ -62,6 +63,7 @@ __all__ = [
     "KnownUser",
     "RequestRecord",
     "RequestRecords",
+    "SeedError",
     "Start",
     "User",
     "World",
@@ -73,6 +75,7 @@ __all__ = [
     "known_world",
     "new_fault",
     "random_start",
+    "seeded_start",
 ]
 
 log = logging.getLogger("zdemo.emulator")
@@ -92,6 +95,17 @@ class Emulator:
     def port(self) -> int:
         """The port that it listens on."""
         return int(self.url.rpartition(":")[2])
+
+
+def seeded_start(text: str, name: str) -> Start:
+    """Return a new world with the content of a seed file, whose name ends with .toml or .json.
+
+    What the file does not choose is random, and an administrator is added if it has none, as a ZITADEL has one from
+    its first start. Raises SeedError.
+    """
+    from zdemo.emulator.seed_file import SeedFile, Seeding  # here, since few worlds come from a file
+
+    return Seeding(SeedFile(text, name)).fill()
 
 
 @contextmanager

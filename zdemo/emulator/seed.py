@@ -74,6 +74,14 @@ ADMIN = KnownUser(
 )
 
 
+class SeedError(ValueError):
+    """What is wrong in a seed file, with the place; the hint says what to write."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
 @dataclass(frozen=True, kw_only=True)
 class Start:
     """A new world, and what its clients need to know of it; empty texts stand for what it does not have."""

@@ -17,7 +17,7 @@ import msgspec
 from zdemo.emulator.credentials import canonical, new_secret
 from zdemo.emulator.entities import NEVER, Organization, Project, User
 from zdemo.emulator.errors import ZitadelError
-from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, Start
+from zdemo.emulator.seed import ADMIN, ORGANIZATION_NAME, KnownUser, SeedError, Start
 from zdemo.emulator.world import World
 
 T = TypeVar("T")
@@ -28,14 +28,6 @@ CODE = re.compile(r"[!-~]{1,512}")  # what an ID or a secret may be: HTTP and th
 TYPES = {"array": "a list", "bool": "true or false", "int": "a number", "object": "a table"}
 TYPES["datetime"] = "a time with its zone, for example 2030-01-01T00:00:00Z"
 _ERROR = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)  # of msgspec
-
-
-class SeedError(ValueError):
-    """What is wrong in a seed file, with the place; the hint says what to write."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 # --- what a file holds ---
@@ -60,7 +52,7 @@ class TokenText(str):
 
 
 class Table(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A table of the file."""
+    """A table, which has no other fields than these."""
 
 
 class Token(Table):
@@ -105,7 +97,7 @@ class SeededApplication(Table):
 
 
 class SeededProject(Table):
-    """A project."""
+    """A project with its roles and its applications."""
 
     name: Text
     id: Code | None = None
@@ -115,7 +107,7 @@ class SeededProject(Table):
 
 
 class SeededOrganization(Table):
-    """An organization."""
+    """An organization of the instance."""
 
     name: Text
     id: Code | None = None
@@ -243,16 +235,7 @@ def _shown(name: str) -> str:
 # --- the world ---
 
 
-def seeded_start(text: str, name: str) -> Start:
-    """Return a new world with the content of a seed file, whose name ends with .toml or .json.
-
-    What the file does not choose is random, and an administrator is added if it has none, as a ZITADEL has one from
-    its first start. Raises SeedError.
-    """
-    return _Seeding(SeedFile(text, name)).fill()
-
-
-class _Seeding:
+class Seeding:
     """The objects of a seed file by their names, while a world is filled."""
 
     def __init__(self, file: SeedFile) -> None:
@@ -262,6 +245,7 @@ class _Seeding:
         self._users: list[KnownUser] = []
 
     def fill(self) -> Start:
+        """Return the new world. Raises SeedError."""
         content = self._file.content
         for number, table in enumerate(content.organizations or [SeededOrganization(name=Text(ORGANIZATION_NAME))]):
             with self._file.placed(f"organizations[{number}]"):
