@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,11 +17,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, THREADS, Api, asking, plain_api, running, settings_for
 from tests.support.connection_faults import FAULTS
 from tests.support.introspector_doubles import Scripted
-from tests.support.processes import run_python
 from tests.support.rows import BEARER, CHUNKED, FORM, ROWS
 from tests.support.served import Served, environment_for, served
 from tests.support.upstream import LOOPBACK, upstream
 from tests.support.wire import Reply, bearer, request
+from zdemo import __version__
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR
 from zdemo.server import create_app
@@ -32,13 +33,16 @@ Json = dict[str, Any]
 JSON_TYPE = "Content-Type: application/json"
 DESCRIBED = {"allow", "cache-control", "retry-after", "vary", "www-authenticate", "x-request-id"}
 ELSEWHERE = {404: "NotFound", 405: "MethodNotAllowed", 413: "BodyTooLarge"}  # of unknown paths, and wrong methods
+OF_EACH_ROUTE = {"HEAD", "OPTIONS"}  # as for GET, and what Flask answers
 
 
-def document_of(api: Api) -> Json:
-    reply = api.get("/openapi.json", None)
-    assert reply.status == 200
-    document: Json = reply.json
-    return document
+@pytest.fixture(scope="module")
+def strict(settings: Settings) -> Iterator[Api]:
+    """The API with all routes, with the other status for a missing role, and impatient with bodies."""
+    refusing = replace(settings_for(settings.issuer, role_denied_status=403), events_key="a-key-for-events")
+    with asking(refusing) as client, running(create_app(refusing, client, open_metrics=True)) as started:
+        started.app.extensions[BODY_READER] = BodyReader(places=max(1, THREADS // 16), read_seconds=0.2)
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -46,64 +50,62 @@ def document(api: Api) -> Json:
     return document_of(api)
 
 
-@pytest.fixture(scope="module")
-def strict(settings: Settings) -> Iterator[Api]:
-    """The API with the other status for a missing role, with metrics, and impatient with bodies."""
-    refusing = settings_for(settings.issuer, role_denied_status=403)
-    with asking(refusing) as client, running(create_app(refusing, client, open_metrics=True)) as started:
-        started.app.extensions[BODY_READER] = BodyReader(places=max(1, THREADS // 16), read_seconds=0.2)
-        yield started
+def document_of(api: Api) -> Json:
+    document: Json = api.get("/openapi.json", None).json
+    return document
 
 
 def _resolved(part: Json, document: Json) -> Json:
     """Return what a reference stands for."""
-    if "$ref" not in part:
-        return part
+    return part if "$ref" not in part else _at(part["$ref"], document)
+
+
+def _at(reference: str, document: Json) -> Json:
     found = document
-    for name in part["$ref"].removeprefix("#/").split("/"):
+    for name in reference.removeprefix("#/").split("/"):
         found = found[name]
     return found
 
 
-def _shared(name: str) -> Json:
-    return {"$ref": f"#/components/responses/{name}"}
-
-
 def _described(data: bytes, reply: Reply, document: Json) -> Json:
     """Return what the document says of this answer to a request."""
-    method, target = data.split(b" ")[:2]
-    path = re.sub(r"^(http://[^/]+|/(?=/))", "", unquote(target.decode("latin-1")).partition("?")[0])
-    operation = document["paths"].get(path, {}).get(method.decode("latin-1").lower())
-    responses = operation["responses"] if operation else {str(reply.status): _shared(ELSEWHERE[reply.status])}
-    assert str(reply.status) in responses, f"{reply.status} is not described"
-    return _resolved(responses[str(reply.status)], document)
+    method, target = (word.decode("latin-1") for word in data.split(b" ")[:2])
+    path = re.sub(r"^(http://[^/]+|/(?=/))", "", unquote(target).partition("?")[0])
+    operations = document["paths"].get(path, {})
+    operation = operations.get("get" if method == "HEAD" else method.lower())
+    if operation is None:
+        return _at(f"#/components/responses/{ELSEWHERE[reply.status]}", document)
+    assert str(reply.status) in operation["responses"], f"{reply.status} is not described"
+    return _resolved(operation["responses"][str(reply.status)], document)
 
 
 def check_described(data: bytes, reply: Reply, document: Json) -> None:
     """Assert that the document describes an answer: its status, all header fields that matter, and its body."""
+    if data.startswith(b"OPTIONS") and reply.status == 200:
+        assert reply.one("allow")
+        return
     answer = _described(data, reply, document)
     headers = {name.lower(): _resolved(header, document) for name, header in answer["headers"].items()}
     present = {name: value for name, value in reply.fields if name in DESCRIBED}
-    assert {name for name, header in headers.items() if header["required"]} <= set(present) <= set(headers)
+    assert {name for name, header in headers.items() if header.get("required")} <= set(present) <= set(headers)
     for name, value in present.items():
         schema = headers[name]["schema"]
-        OAS31Validator(schema).validate(int(value) if schema["type"] == "integer" else value)
+        OAS31Validator(schema).validate(int(value) if schema.get("type") == "integer" else value)
     if not reply.body:
-        assert "content" not in answer or data.startswith(b"HEAD")
+        assert data.startswith(b"HEAD")
         return
     schema = answer["content"][reply.one("content-type")]["schema"]
     body = json.loads(reply.body) if reply.one("content-type") == "application/json" else reply.body.decode()
     OAS31Validator({**schema, "components": document["components"]}).validate(body)
 
 
-def test_it_is_openapi_and_describes_every_route(api: Api, strict: Api) -> None:
-    for each in (api, strict):
-        document = document_of(each)
-        OpenAPIV31SpecValidator(document).validate()
-        assert {path: set(operations) for path, operations in document["paths"].items()} == {
-            rule.rule: {method.lower() for method in rule.methods or ()} for rule in each.app.url_map.iter_rules()
-        }
-    assert document_of(strict)["paths"].keys() - document_of(api)["paths"].keys() == {"/metrics"}
+def test_it_is_openapi_and_describes_every_route(strict: Api) -> None:
+    document = document_of(strict)
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["info"]["version"] == __version__
+    assert {path: {method.upper() for method in operations} for path, operations in document["paths"].items()} == {
+        rule.rule: set(rule.methods or ()) - OF_EACH_ROUTE for rule in strict.app.url_map.iter_rules()
+    }
 
 
 def test_only_guarded_routes_require_a_token_and_the_role_is_named(document: Json) -> None:
@@ -115,21 +117,22 @@ def test_only_guarded_routes_require_a_token_and_the_role_is_named(document: Jso
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
+def _parts(node: object) -> Iterator[Json]:
+    """Yield all objects in a document."""
+    if isinstance(node, dict):
+        yield node
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _parts(inner)
+
+
 def test_examples_are_what_their_schemas_allow(document: Json) -> None:
-    operations = [operation for path in document["paths"].values() for operation in path.values()]
-    answers = [answer for operation in operations for answer in operation["responses"].values()]
     seen = 0
-    for answer in (*answers, *document["components"]["responses"].values()):
-        for header in (_resolved(header, document) for header in answer.get("headers", {}).values()):
-            integer = header["schema"]["type"] == "integer"
-            OAS31Validator(header["schema"]).validate(int(header["example"]) if integer else header["example"])
-        for content in answer.get("content", {}).values():
-            examples = [example["value"] for example in content.get("examples", {}).values()]
-            examples += [content["example"]] if "example" in content else []
-            for example in examples:
-                OAS31Validator({**content["schema"], "components": document["components"]}).validate(example)
-                seen += 1
-    assert seen > 15
+    for part in _parts(document):
+        examples = [it["value"] for it in part.get("examples", {}).values()]
+        for example in [*examples, *([part["example"]] if "example" in part else [])]:
+            OAS31Validator({**part["schema"], "components": document["components"]}).validate(example)
+            seen += 1
+    assert seen > 30
 
 
 def test_what_the_api_answers_is_described(api: Api, document: Json) -> None:
@@ -161,53 +164,48 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_it_answers_elsewhere_is_described(name: str, strict: Api) -> None:
-    check_described(OTHERS[name], strict.send(OTHERS[name]), document_of(strict))
+def test_what_it_answers_elsewhere_is_described(name: str, strict: Api, document: Json) -> None:
+    check_described(OTHERS[name], strict.send(OTHERS[name]), document)
 
 
-def test_a_malformed_body_is_explained(api: Api) -> None:
-    reply = api.send(OTHERS["chunks that are none"])
-    assert (reply.status, reply.json["error"]) == (400, "bad_request")
-    assert reply.json["error_description"] == "the request body is malformed, or ends early"
+def test_what_it_answers_where_routes_are_off_is_described(api: Api, document: Json) -> None:
+    for data in (request("/metrics"), request("/-/zitadel-events", method="POST", body=b"{}")):
+        reply = api.send(data)
+        assert reply.status == 404
+        check_described(data, reply, document)
 
 
-@pytest.mark.parametrize("target", [PRIVATE, SCOPED, "/readyz"])
 @pytest.mark.parametrize(("fault", "status"), [("503 as HTML", 503), ("400 unauthorized_client", 502)])
-def test_what_it_answers_without_zitadel_is_described(target: str, fault: str, status: int) -> None:
+def test_what_it_answers_without_zitadel_is_described(fault: str, status: int, document: Json) -> None:
     with upstream(FAULTS[fault].behaviour) as up, plain_api(settings_for(up.url)) as api:
-        for method in ("GET", "HEAD"):
-            data = request(target, BEARER, method=method)
-            reply = api.send(data)
-            assert reply.status == status
-            check_described(data, reply, document_of(api))
+        for target in (PRIVATE, SCOPED, "/readyz"):
+            for method in ("GET", "HEAD"):
+                data = request(target, BEARER, method=method)
+                reply = api.send(data)
+                assert reply.status == status
+                check_described(data, reply, document)
 
 
-def test_an_error_of_its_own_is_described(settings: Settings) -> None:
+def test_an_error_of_its_own_is_described(settings: Settings, document: Json) -> None:
     with running(create_app(settings, Scripted(RuntimeError()))) as api:
         data = request(PRIVATE, BEARER)
         reply = api.send(data)
         assert reply.status == 500
-        check_described(data, reply, document_of(api))
-
-
-def test_the_guard_does_not_load_it() -> None:
-    script = "import sys, zdemo.server; print('zdemo.server.openapi' in sys.modules)"
-    assert run_python(script).strip() == "False"
+        check_described(data, reply, document)
 
 
 @pytest.fixture(scope="module")
 def process(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("serve"), environment_for(settings.issuer), "--open-metrics") as running:
+    environment = {**environment_for(settings.issuer), "ZDEMO_EVENTS_KEY": "a-key-for-events"}
+    with served(tmp_path_factory.mktemp("serve"), environment, "--open-metrics") as running:
         yield running
 
 
 # A malformed token makes a request that is wrong on purpose, so Schemathesis must not expect that it is admitted.
 CALLERS = {
     "no token": ("--generation-with-security-parameters", "false"),
-    "a token that was never issued": ("--header", bearer("never-issued")),
     "a malformed token": ("--header", bearer("no token"), "--mode", "negative"),
     "the reader's token": ("--header", bearer(READER.pat)),
-    "the visitor's token": ("--header", bearer(VISITOR.pat)),
 }
 
 
@@ -215,7 +213,7 @@ CALLERS = {
 def test_schemathesis_finds_nothing(caller: str, process: Served, tmp_path: Path) -> None:
     """As a program of its own: it brings its own plugin for pytest, which every test would load."""
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", "--no-color", "--warnings", "off"]
-    bounds = ["--seed", "1", "--max-examples", "25", "--request-timeout", "20", "--generation-database", "none"]
+    bounds = ["--seed", "1", "--max-examples", "12", "--request-timeout", "20", "--generation-database", "none"]
     bounds += ["--suppress-health-check", "all"]  # they fail on a busy machine
     url = f"http://{LOOPBACK}:{process.port}/openapi.json"
     ran = subprocess.run(  # noqa: S603  # the words are this module's own
@@ -228,4 +226,4 @@ def test_schemathesis_finds_nothing(caller: str, process: Served, tmp_path: Path
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert re.search(r"Tested: \d\d\n", ran.stdout)
+    assert re.search(r"Tested: \d+\n", ran.stdout)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
@@ -79,7 +79,8 @@ def create_app(
     app.register_blueprint(
         operations(Readiness(ask), metrics.text if metrics else None, partial(_shares, introspector))
     )
-    app.add_url_rule("/openapi.json", "openapi", _describing(app, settings.role_denied_status))
+    document = (files("zdemo.server") / "openapi.json").read_bytes()
+    app.add_url_rule("/openapi.json", "openapi", lambda: Response(document, mimetype="application/json"))
     app.register_error_handler(HTTPException, _answer_http_error)
     app.register_error_handler(Exception, _answer_unexpected)
     app.extensions[WATCHER] = watcher
@@ -109,15 +110,3 @@ def _answer_http_error(error: HTTPException) -> Response:
 def _answer_unexpected(error: Exception) -> Response:
     logging.getLogger("zdemo.server").error("request %s failed", request_id(), exc_info=error)
     return refusal(UNEXPECTED)
-
-
-def _describing(app: Flask, role_denied_status: int) -> Callable[[], Response]:
-    """Return the view of ``/openapi.json``, which makes the description when somebody first asks for it."""
-
-    @cache
-    def text() -> str:
-        from zdemo.server.openapi import describe  # here, since most processes never need it
-
-        return json.dumps(describe(app, role_denied_status=role_denied_status))
-
-    return lambda: Response(text(), mimetype="application/json")
