@@ -138,6 +138,7 @@ class TestOrder:
             event("user.reactivated"),
             event("user.pat.removed", tokenId="300000000000000099"),
             event("user.grant.added", "usergrant", "300000000000000077", userId=USER, roleKeys=["read:messages"]),
+            event("org.member.added", "org", "300000000000000001", userId=USER, roles=["ORG_OWNER"]),
         ],
     )
     def test_an_event_that_names_its_user_is_about_that_user(self, content: dict[str, Any]) -> None:
@@ -153,6 +154,7 @@ class TestOrder:
             event("project.role.removed", "project", "300000000000000010", key="read:messages"),
             event("org.removed", "org", "300000000000000001"),
             event("user.grant.added", "usergrant", "300000000000000077") | {"event_payload": "e30="},
+            event("user.grant.added", "usergrant", "300000000000000077", userId=""),
         ],
     )
     def test_an_event_that_names_no_user_is_about_everything(self, content: dict[str, Any]) -> None:

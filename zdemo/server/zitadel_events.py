@@ -115,7 +115,7 @@ def checked_signature(header: str, body: bytes, key: str, *, now: float) -> str 
 
 
 def order_in(body: bytes) -> Forget | None:
-    """Return the order that follows from an event: about its user if it names one, else about everything.
+    """Return the order that follows from an event: about its user, or about everything if it names none.
 
     Of the events about a role assignment, only the first names the user (internal/repository/usergrant/user_grant.go).
     """
@@ -123,7 +123,7 @@ def order_in(body: bytes) -> Forget | None:
         match json.loads(body):
             case {"event_type": str(), "aggregateType": "user", "aggregateID": str(user_id)}:
                 return Forget(user_id=user_id)
-            case {"event_type": str(), "aggregateType": "usergrant", "event_payload": {"userId": str(user_id)}}:
+            case {"event_type": str(), "aggregateType": str(), "event_payload": {"userId": str(user_id)}} if user_id:
                 return Forget(user_id=user_id)
             case {"event_type": str(), "aggregateType": str()}:
                 return Forget(everything=True)

@@ -1,4 +1,4 @@
-"""Messages between the workers of one server, through their parent.
+"""Messages between the workers of one server, through their parent: orders to forget, and what the page shows.
 
 Each worker has a pipe to its parent, which it inherits: no other program can connect, and no file is left.
 A frame is a topic, a line break, and a JSON object. What comes out of a pipe is JSON, never pickle.
@@ -10,7 +10,7 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -92,78 +92,61 @@ class Hub:
 
 
 class _Link:
-    """One end of a pipe: a thread that reads, and one that writes what waits."""
+    """One end of a pipe: a thread reads, and another one writes what waits.
+
+    Orders to forget go first. The other topics take turns, so that many messages about one do not delay the others.
+    """
 
     def __init__(
         self, pipe: Connection, receive: Callable[[bytes], None], at_end: Callable[[], None] = lambda: None
     ) -> None:
         self._pipe, self._receive, self._at_end = pipe, receive, at_end
-        self._waiting = _Waiting()
+        self._waiting: dict[bytes, deque[bytes]] = {FORGET: deque()}
+        self._changed = threading.Condition()
+        self._is_open = True
 
     def start(self) -> None:
         for work in (self._read, self._write):
-            threading.Thread(target=work, name="bus", daemon=True).start()
+            threading.Thread(target=self._until_the_end, args=(work,), name="bus", daemon=True).start()
 
     def send(self, frame: bytes) -> None:
-        self._waiting.put(frame)
-
-    def _read(self) -> None:
-        try:
-            while True:
-                self._receive(self._pipe.recv_bytes(LARGEST_FRAME_BYTES))
-        except (EOFError, OSError, TypeError):  # it has ended, or sends too much, or this end is closed (TypeError)
-            self._end()
-
-    def _write(self) -> None:
-        try:
-            for frame in self._waiting:
-                self._pipe.send_bytes(frame)
-        except (OSError, TypeError):  # as above
-            self._end()
-
-    def _end(self) -> None:
-        self._waiting.close()
-        self._at_end()
-
-
-class _Waiting:
-    """Frames that wait to be written. Orders to forget go first; the other topics take turns."""
-
-    def __init__(self) -> None:
-        self._queues: dict[bytes, deque[bytes]] = {FORGET: deque()}
-        self._changed = threading.Condition()
-        self._closed = False
-
-    def put(self, frame: bytes) -> None:
         topic = frame.partition(b"\n")[0]
         with self._changed:
-            queue = self._queues.setdefault(topic, deque())
-            if len(queue) == MOST_WAITING:
-                if topic == FORGET:
-                    queue.clear()
-                    frame = EVERYTHING
-                else:
-                    queue.popleft()
-            queue.append(frame)
+            waiting = self._waiting.setdefault(topic, deque(maxlen=MOST_WAITING))
+            if topic == FORGET and len(waiting) == MOST_WAITING:
+                waiting.clear()
+                frame = EVERYTHING
+            waiting.append(frame)
             self._changed.notify()
 
-    def close(self) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Wait for each frame; end when it is closed."""
-        while True:
+    def _until_the_end(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except (EOFError, OSError, TypeError):  # it has ended, or sends too much, or this end is closed (TypeError)
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or any(self._queues.values()))
-                if self._closed:
-                    return
-                topic = next(topic for topic, queue in self._queues.items() if queue)
-                frame = self._queues[topic].popleft()
-                if topic != FORGET:
-                    self._queues[topic] = self._queues.pop(topic)
-            yield frame
+                self._is_open = False
+                self._changed.notify()
+            self._at_end()
+
+    def _read(self) -> None:
+        while True:
+            self._receive(self._pipe.recv_bytes(LARGEST_FRAME_BYTES))
+
+    def _write(self) -> None:
+        while frame := self._next():
+            self._pipe.send_bytes(frame)
+
+    def _next(self) -> bytes | None:
+        """Wait for the next frame to write; return ``None`` when the pipe has ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_open or any(self._waiting.values()))
+            if not self._is_open:
+                return None
+            topic = next(topic for topic, frames in self._waiting.items() if frames)
+            frames = self._waiting[topic]
+            if topic != FORGET:
+                self._waiting[topic] = self._waiting.pop(topic)
+            return frames.popleft()
 
 
 def _log() -> logging.Logger:
