@@ -105,8 +105,8 @@ def test_a_message_that_is_too_large_is_dropped_and_logged(caplog: pytest.LogCap
 
 def test_a_worker_goes_on_when_its_hub_is_gone_or_it_is_alone() -> None:
     before = bus_threads()
-    with pipe() as (parent, end):
-        bus = Bus(end, others=1)
+    with pipe() as (parent, worker_end):
+        bus = Bus(worker_end, others=1)
         bus.start()
         end(parent)
         eventually("its threads have ended", lambda: bus_threads() <= before)
@@ -117,7 +117,7 @@ def test_a_worker_goes_on_when_its_hub_is_gone_or_it_is_alone() -> None:
 
 @pytest.mark.parametrize("frame", [b"", b"watch", b"watch\n{", b"watch\n[]", b"watch\n1", b"\xff\n{}", b"unknown\n{}"])
 def test_a_frame_that_nobody_understands_ends_nothing(frame: bytes) -> None:
-    with pipe() as (parent, end):
+    with pipe() as (parent, worker_end):
         parent.send_bytes(frame)
         parent.send_bytes(b'watch\n{"message": "still here"}')
-        Worker(end).hears(("watch", "still here"))
+        Worker(worker_end).hears(("watch", "still here"))
