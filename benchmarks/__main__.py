@@ -11,7 +11,6 @@ from benchmarks.carry import carry
 from benchmarks.cpu import cpu
 from benchmarks.flood import flood
 from benchmarks.forgetting import forget
-from benchmarks.load import MOST_CONNECTIONS
 from benchmarks.memory import memory
 from benchmarks.observe import observe
 from benchmarks.paint import paint
@@ -19,9 +18,7 @@ from benchmarks.published import published
 from benchmarks.start import start
 from benchmarks.tables import asgi, cached_against_uncached, cold, hanging, removal, servers, warm
 from benchmarks.threads import threads
-from zdemo.serving.open_files import raise_limit
-
-MOST_FILES = MOST_CONNECTIONS + 1_000
+from zdemo.serving.production import most_connections
 
 TABLES = {
     "warm": warm,
@@ -49,7 +46,7 @@ def main() -> None:
     unknown = set(sys.argv[1:]) - TABLES.keys()
     if unknown:
         raise SystemExit(f"unknown table: {', '.join(sorted(unknown))} (one of {', '.join(TABLES)})")
-    raise_limit(MOST_FILES)
+    most_connections()  # raises the limit of open files
     cores, python = os.cpu_count(), platform.python_version()
     print(f"{time.strftime('%Y-%m-%d')}, {cores} cores, {platform.machine()}, {platform.system()}, Python {python}")
     for name in sys.argv[1:] or TABLES:

@@ -10,8 +10,6 @@ from zdemo.serving.bus import Bus
 from zdemo.serving.listening import listen
 from zdemo.serving.production import serve_forever
 
-CONNECTIONS = 512
-
 
 def build(_bus: Bus | None = None) -> Flask:
     """Return the bare Flask app."""
@@ -26,4 +24,4 @@ def build(_bus: Bus | None = None) -> Flask:
 
 if __name__ == "__main__":
     with listen("127.0.0.1", int(sys.argv[1])) as listener:
-        serve_forever(build, listener, workers=1, threads=int(sys.argv[2]), connections=CONNECTIONS)
+        serve_forever(build, listener, workers=1, threads=int(sys.argv[2]))

@@ -17,25 +17,25 @@ from granian.server import MPServer
 
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings
-from zdemo.server import WorkerApp
-from zdemo.serving.affinity import keep_on_one_processor
-from zdemo.serving.spare_threads import MOST_SPARE_THREADS
+from zdemo.server import WorkerApp, spare_threads
+from zdemo.serving.production import MOST_CONNECTIONS
+from zdemo.serving.worker import bind_to_one_processor
 
 THREADS = 128
 # As in zdemo serve
-DEFAULTS: dict[str, Any] = {"blocking_threads": THREADS + MOST_SPARE_THREADS, "backpressure": 16_384}
+DEFAULTS: dict[str, Any] = {"blocking_threads": THREADS + spare_threads(THREADS), "backpressure": MOST_CONNECTIONS}
 HTTP1_DEFAULTS = {"header_read_timeout": 10_000}
 
 
 @dataclass(frozen=True)
 class OnOneProcessor:
-    """The app of the one worker, which stays on one processor as in ``zdemo serve``."""
+    """The app of the one worker, which stays on one processor as with ``--pin``."""
 
     app: WorkerApp
 
     def __call__(self) -> Flask:
         """Bind this process, and return the app."""
-        keep_on_one_processor(1, 1)
+        bind_to_one_processor(1)
         return self.app()
 
 
@@ -48,7 +48,6 @@ def main() -> None:
     app = WorkerApp(
         settings=Settings.from_env(read_environment()),
         threads=THREADS,
-        spare_threads=MOST_SPARE_THREADS,
         json_logs=False,
         open_metrics=False,
     )

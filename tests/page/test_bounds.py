@@ -19,9 +19,7 @@ from tests.support.processes import processes
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import READER
-from zdemo.page import page_threads
 from zdemo.page.limits import PAGE_THREADS, PageSlots
-from zdemo.serving.spare_threads import thread_limit
 
 THREADS = 8  # of the API
 STOP_SECONDS = 5  # for an end that waits for no feed; running requests may take 9
@@ -62,8 +60,7 @@ def call(page: Page, path: str = "/api/private") -> requests.Response:
 
 
 def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(shell: Shell) -> None:
-    threads = page_threads(threads=THREADS, workers=1, limit=thread_limit(), connections=4096)
-    most = PageSlots(threads).most_feeds
+    most = PageSlots(PAGE_THREADS).most_feeds
     with served_page(shell) as page:
         with many_opened(page.port, page.proofs, most + 1) as feeds, ThreadPoolExecutor(4 * THREADS) as pool:
             assert [feed.status for feed in feeds] == [200] * most + [503]
@@ -76,24 +73,6 @@ def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(sh
         opens_again(page.port, page.proofs)  # the slots of those that have left are free
         page.process.send_signal(signal.SIGTERM)
         page.process.communicate(timeout=STOP_SECONDS)
-
-
-@pytest.mark.parametrize(
-    ("limit", "connections", "most"),
-    [
-        (None, 16_384, 200),
-        (100_000, 16_384, 200),
-        (1024, 16_384, 80),
-        (512, 16_384, 16),
-        (64, 16_384, 4),
-        (None, 256, 48),
-    ],
-)
-def test_where_threads_or_connections_are_few_fewer_pages_are_served(
-    limit: int | None, connections: int, most: int
-) -> None:
-    assert PageSlots(page_threads(threads=128, workers=1, limit=limit, connections=connections)).most_feeds == most
-    assert page_threads(threads=128, workers=4, limit=limit, connections=connections) <= PAGE_THREADS
 
 
 def test_a_page_that_stops_reading_holds_up_nobody(shell: Shell) -> None:

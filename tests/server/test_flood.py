@@ -18,7 +18,7 @@ from tests.support.wire import bearer, parse, request
 
 DEFAULT_SWITCH_SECONDS = 0.005
 CONNECTIONS = 100
-THREADS = 16
+THREADS = 32
 UNKNOWN = "unknown"
 KNOWN = [f"known-{number}" for number in range(5)]
 ASKED = 20  # how often ZITADEL is asked about known tokens before the flood ends
@@ -63,7 +63,7 @@ from tests.support.apis import settings_for
 from zdemo.server import WorkerApp
 
 app = WorkerApp(
-    settings=settings_for("http://localhost:9"), threads=4, spare_threads=0, json_logs=False, open_metrics=False
+    settings=settings_for("http://localhost:9"), threads=4, json_logs=False, open_metrics=False
 )
 app()
 print(sys.getswitchinterval())

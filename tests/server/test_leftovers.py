@@ -118,7 +118,7 @@ import gc
 from tests.server.test_leftovers import SETTINGS
 from zdemo.server import WorkerApp
 
-app = WorkerApp(settings=SETTINGS, threads=4, spare_threads=0, json_logs=False, open_metrics=False)()
+app = WorkerApp(settings=SETTINGS, threads=4, json_logs=False, open_metrics=False)()
 print(len([one for one in gc.get_objects() if one is app]))
 """
 

@@ -17,7 +17,7 @@ from tests.support.waiting import eventually
 from zdemo.serving.bus import LARGEST_FRAME_BYTES, MOST_WAITING, Bus, Hub
 
 TOPICS = ("forget", "watch", "request")
-Heard = list[tuple[str, dict[str, Any]]]
+Heard = list[tuple[str, Any]]
 
 
 class Worker:

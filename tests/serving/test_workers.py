@@ -18,7 +18,7 @@ import pytest
 
 from tests.server.test_faults import PROJECT
 from tests.support.apis import PRIVATE, PUBLIC
-from tests.support.cli import unbroken
+from tests.support.cli import Shell, is_two_lines
 from tests.support.connection_faults import ACTIVE
 from tests.support.ports import free_port
 from tests.support.processes import processes
@@ -26,12 +26,11 @@ from tests.support.served import Served, environment_for, served, started
 from tests.support.upstream import LOOPBACK, hang, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.cli.serve import METRICS_FOLDER, METRICS_NAMES
+from zdemo.cli.serve import METRICS_FOLDER
 from zdemo.emulator import READER
 from zdemo.errors import ExitCode
 from zdemo.serving.listening import listen
 from zdemo.serving.production import KILL_SECONDS
-from zdemo.serving.temporary_folder import remove_abandoned
 
 AWAY = environment_for("http://localhost:1")  # a ZITADEL that is away; what is asked here needs none
 STOP_SECONDS = KILL_SECONDS / 2  # a worker that overlooks a signal takes longer
@@ -59,12 +58,25 @@ def threads(pid: int) -> list[int]:
     return sorted({int(name) for name in os.listdir(f"/proc/{pid}/task")} - {pid})
 
 
-def test_each_process_says_what_it_is(tmp_path: Path) -> None:
-    with served(tmp_path, AWAY, "--workers", "2") as running:
-        titles = eventually("both are named", lambda: sorted(one.command for one in running.workers), lambda it: it[1:])
+PINS = [(("--workers", "2"), True), (("--workers", "2", "--no-pin"), False), ((), False), (("--pin",), True)]
+
+
+@pytest.mark.parametrize(("options", "is_bound"), PINS)
+def test_each_process_says_what_it_is_and_workers_stay_on_a_processor_each(
+    options: tuple[str, ...], is_bound: bool, tmp_path: Path
+) -> None:
+    count = 2 if "2" in options else 1
+    with served(tmp_path, AWAY, *options) as running:
+        workers = eventually("all are named", lambda: running.workers, lambda it: len(it) == count)
         place = f"{LOOPBACK}:{running.port}"
-        assert titles == [f"zdemo serve: worker {number} of 2, {place}" for number in (1, 2)]
+        titles = {f"zdemo serve: worker {number} of {count}, {place}" for number in range(1, count + 1)}
+        assert {one.command for one in workers} == titles
         assert [one.command for one in processes() if one.pid == running.process.pid] == [f"zdemo serve: {place}"]
+        if sys.platform != "linux" or len(allowed := os.sched_getaffinity(0)) < count:
+            return
+        used = [frozenset(os.sched_getaffinity(thread)) for one in workers for thread in (one.pid, *threads(one.pid))]
+        assert len(set(used)) == (count if is_bound else 1)
+        assert all(len(one) == 1 if is_bound else one == allowed for one in used)
 
 
 @pytest.mark.parametrize("asks", [False, True], ids=["idle", "in a request that hangs"])
@@ -184,45 +196,14 @@ def test_a_signal_while_it_starts_ends_it_quietly(moment: str, number: signal.Si
     assert not re.search(r"Traceback|Error|Exception", rest)
 
 
-def test_the_folder_of_a_server_that_was_killed_goes_when_another_one_starts(tmp_path: Path) -> None:
-    environment = {**AWAY, "TMPDIR": str(temporary := tmp_path / "temporary")}
-    temporary.mkdir()
-    with served(tmp_path, environment, "--workers", "2", "--open-metrics") as running:
-        running.process.kill()
-        eventually("all of its processes have ended", lambda: all_gone(running.process))
-    assert [*temporary.iterdir()]
-    with served(tmp_path, environment):
-        assert [*temporary.iterdir()] == []
-
-
-def test_a_folder_that_the_variable_names_stays_with_its_files(tmp_path: Path) -> None:
-    """Also one that another server has left behind."""
-    environment = {**AWAY, "TMPDIR": str(temporary := tmp_path / "temporary")}
-    temporary.mkdir()
-    with served(tmp_path, environment, "--workers", "2", "--open-metrics") as running:
-        running.process.kill()
-        eventually("all of its processes have ended", lambda: all_gone(running.process))
-    (folder,) = temporary.iterdir()
-    (folder / "data.db").touch()
-    with served(tmp_path, {**environment, METRICS_FOLDER: str(folder)}, "--open-metrics"):
-        remove_abandoned(*METRICS_NAMES, directory=str(temporary))
-        assert (folder / "data.db").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"), [("missing", "No such file or directory"), ("file", "Not a directory"), ("", "")]
-)
-def test_a_folder_for_metrics_that_cannot_be_used_is_refused_with_what_to_do(
-    name: str, reason: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize("name", ["missing", "file"])
+def test_a_folder_for_metrics_that_cannot_be_used_is_refused_with_what_to_do(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    folder = str(tmp_path / name) if name else ""
-    with started(tmp_path, {**AWAY, METRICS_FOLDER: folder}, "--open-metrics", "--port", str(free_port())) as process:
-        assert process.wait(STOP_SECONDS) == ExitCode.NO
-    error, hint = unbroken((tmp_path / "stderr").read_text()).splitlines()
-    assert error.startswith(f"error: {METRICS_FOLDER} names ")
-    assert error.endswith(reason)
-    assert f"unset {METRICS_FOLDER}" in hint
+    shell = Shell(folder=tmp_path, env={**AWAY, METRICS_FOLDER: str(tmp_path / name)})
+    ran = shell("serve", "--open-metrics", "--port", str(free_port()))
+    assert (ran.code, is_two_lines(ran)) == (ExitCode.NO, True)
+    assert ran.err.startswith("error: no metrics can be kept in ")
+    assert f"set {METRICS_FOLDER} to a folder" in ran.err
 
 
 def test_clients_beyond_the_limit_of_open_files_take_none_from_the_others(tmp_path: Path) -> None:
@@ -245,15 +226,6 @@ def test_clients_beyond_the_limit_of_open_files_take_none_from_the_others(tmp_pa
         assert statuses == [200, 200]
         others.close()
         assert running.get(PRIVATE).status == 200
-    assert f"because of the limit of {FEW_FILES} open files" in unbroken(running.log)
-
-
-def test_too_few_open_files_are_refused_with_what_to_do(tmp_path: Path) -> None:
-    with started(tmp_path, AWAY, "--port", str(free_port()), before="ulimit -n 64") as process:
-        assert process.wait(STOP_SECONDS) == ExitCode.NO
-    error, hint = unbroken((tmp_path / "stderr").read_text()).splitlines()
-    assert error.startswith("error: the limit of 64 open files is too low")
-    assert hint.endswith("ulimit -n 1024")
 
 
 def test_a_terminal_that_is_closed_stops_it_unless_nohup_says_no(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,10 +41,6 @@ if TYPE_CHECKING:
 
 NOT_THE_EMULATORS = ("ZITADEL_KEY_FILE", "ZITADEL_INTERNAL_URL")  # they win over what the emulator needs
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-METRICS_NAMES = ("zdemo-metrics-", ".db")  # how the names of a folder begin, and of its files end
-WORKER_FILES = 48  # open files of a worker, without connections to clients and to ZITADEL; some 30 were seen
-LEAST_CLIENTS = 32
-FEW_CLIENTS = 256
 DEFAULT_THREADS = 128
 
 
@@ -56,6 +52,10 @@ def serve(
         int, typer.Option(metavar="COUNT", min=4, max=1024, help="Threads per worker.")
     ] = DEFAULT_THREADS,
     workers: Annotated[int, typer.Option(metavar="COUNT", min=1, max=64, help="Worker processes.")] = 1,
+    pin: Annotated[
+        bool | None,
+        typer.Option("--pin/--no-pin", help="Keep each worker on one processor (Linux). On with several workers."),
+    ] = None,
     emulator: Annotated[
         bool, typer.Option("--emulator", help="Run the built-in ZITADEL emulator beside the API.")
     ] = False,
@@ -102,7 +102,6 @@ def serve(
         environment = _with_emulator(screen, environment, emulator_port)
     settings = Settings.from_env(environment)
     tell_warnings(screen, settings)
-    connections = _connections(screen, threads)
     with ExitStack() as stack:
         with port_explained(ctx, host, port, emulator_port=emulator_port if emulator else None):
             listener = stack.enter_context(listen(host, port))
@@ -111,24 +110,22 @@ def serve(
             name = _start_emulator(ctx, stack, emulator_port, env_file or DEFAULT)
             place = replace(place, emulator_port=emulator_port, emulator_name=name)
         hide_secrets(screen, environment)
-        stack.enter_context(_metrics_folder(served=open_metrics, shared=workers > 1))
+        if open_metrics:
+            _keep_metrics(stack, shared=workers > 1)
         tell_start(screen, environment, settings, place, as_json=json_logs)
         if emulator and not json_logs:  # below the banner
             _log(as_json=False, emulator=True)
         from zdemo.page import PagedApp
-        from zdemo.server import WorkerApp
+        from zdemo.server import WorkerApp, spare_threads
         from zdemo.serving.production import serve_forever
-        from zdemo.serving.spare_threads import spare_threads, thread_limit
 
-        page = _page_options(place, environment, settings, workers=workers, threads=threads, connections=connections)
-        own_threads = threads + (page.threads if page else 0)
-        spare = spare_threads(threads=own_threads, workers=workers, limit=thread_limit())
-        worker = WorkerApp(
-            settings=settings, threads=threads, spare_threads=spare, json_logs=json_logs, open_metrics=open_metrics
-        )
+        worker = WorkerApp(settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics)
+        page = _page_options(place, environment, settings, workers=workers)
         build = PagedApp(worker=worker, options=page) if page else worker
+        all_threads = threads + spare_threads(threads) + (page.threads if page else 0)
+        pin = workers > 1 if pin is None else pin
         try:
-            serve_forever(build, listener, workers=workers, threads=own_threads + spare, connections=connections)
+            serve_forever(build, listener, workers=workers, threads=all_threads, pin=pin)
         except ChildProcessError as failed:
             raise ZdemoError(
                 f"the API has stopped: {failed}", hint="look for its error above, and for its kill in the system's log"
@@ -137,12 +134,11 @@ def serve(
 
 
 def _page_options(
-    place: ServeAddress, environment: Environment, settings: Settings, *, workers: int, threads: int, connections: int
+    place: ServeAddress, environment: Environment, settings: Settings, *, workers: int
 ) -> PageOptions | None:
     """Return how the page is served; ``None`` if it is not."""
     from zdemo.emulator import READER, VISITOR
-    from zdemo.page import PageOptions, page_threads
-    from zdemo.serving.spare_threads import thread_limit
+    from zdemo.page import PageOptions
 
     if not place.page_key:
         return None
@@ -161,7 +157,6 @@ def _page_options(
         emulator_users={"reader": READER.id, "visitor": VISITOR.id} if place.emulator_name else {},
         emulator_pats={"reader": READER.token_id, "visitor": VISITOR.token_id} if place.emulator_name else {},
         workers=workers,
-        threads=page_threads(threads=threads, workers=workers, limit=thread_limit(), connections=connections),
     )
 
 
@@ -174,27 +169,6 @@ def _log(*, as_json: bool, emulator: bool) -> None:
         log_emulator(mark=BESIDE_THE_API, as_json=as_json)
     else:
         log_to_stderr(as_json=as_json)
-
-
-def _connections(screen: Screen, threads: int) -> int:
-    """Return how many clients a worker may hold; say so if the limit of open files leaves few."""
-    from zdemo.introspection.build import Limits
-    from zdemo.serving.open_files import most_connections
-
-    others = WORKER_FILES + Limits.of(threads).flights
-    connections, limit = most_connections(others)
-    if connections < LEAST_CLIENTS:
-        raise ZdemoError(
-            f"the limit of {limit} open files is too low; with --threads {threads}, zdemo serve needs "
-            f"{others + LEAST_CLIENTS}",
-            hint="raise it in this shell, then start zdemo serve again: ulimit -n 1024",
-        )
-    if connections < FEW_CLIENTS:
-        screen.tell(
-            f"warning: each worker takes at most {connections} clients at a time, because of the limit of {limit} "
-            "open files; ulimit -n 4096 raises it"
-        )
-    return connections
 
 
 class _JsonLogScreen(Screen):
@@ -241,37 +215,19 @@ def _start_emulator(ctx: typer.Context, stack: ExitStack, port: int, env_file: P
         ) from None
 
 
-@contextmanager
-def _metrics_folder(*, served: bool, shared: bool) -> Iterator[None]:
-    """Give several workers a folder to share their metrics in; the library finds it by the environment alone."""
-    from zdemo.serving.temporary_folder import kept_folder, remove_abandoned, temporary_folder
-
-    with ExitStack() as stack:
-        if served and METRICS_FOLDER in os.environ:
-            folder = os.environ[METRICS_FOLDER]
-            _check_metrics_folder(folder)
-            stack.enter_context(kept_folder(folder))
-        remove_abandoned(*METRICS_NAMES)
-        if served and shared and METRICS_FOLDER not in os.environ:
-            try:
-                os.environ[METRICS_FOLDER] = stack.enter_context(temporary_folder(*METRICS_NAMES))
-            except OSError as error:
-                raise ZdemoError(
-                    f"several workers need a folder for their metrics, and none can be made: {error.strerror}",
-                    hint="set TMPDIR to a folder that this user can write to, or leave out --open-metrics or --workers",
-                ) from None
-        yield
-
-
-def _check_metrics_folder(folder: str) -> None:
-    import tempfile  # here, since most commands need none
-
+def _keep_metrics(stack: ExitStack, *, shared: bool) -> None:
+    """Make sure that workers can share their metrics in a folder; the library finds it by the environment alone."""
+    chosen = os.environ.get(METRICS_FOLDER)
     try:
-        with os.scandir(folder), tempfile.TemporaryFile(dir=folder):
-            return
+        if chosen:
+            TemporaryFile(dir=chosen).close()
+        elif shared:
+            folder = TemporaryDirectory(prefix="zdemo-metrics-", ignore_cleanup_errors=True)
+            os.environ[METRICS_FOLDER] = stack.enter_context(folder)
+        else:
+            os.environ.pop(METRICS_FOLDER, None)
     except OSError as error:
-        reason = error.strerror
-    raise ZdemoError(
-        f"{METRICS_FOLDER} names {folder or 'nothing'}, where no metrics can be kept: {reason}",
-        hint=f"name a folder that this user can write to, or let zdemo choose one: unset {METRICS_FOLDER}",
-    )
+        raise ZdemoError(
+            f"no metrics can be kept in {chosen or 'a temporary folder'}: {error.strerror}",
+            hint=f"set {METRICS_FOLDER if chosen else 'TMPDIR'} to a folder that this user can write to",
+        ) from None

@@ -135,5 +135,8 @@ def typed_again(ctx: Any, **others: object) -> str:
             continue
         option = max(param.opts, key=len)
         for one in value if isinstance(value, list | tuple) else [value]:
-            words += [] if one is None or one is False else [option] if one is True else [option, str(one)]
+            if isinstance(one, bool):
+                words += [option] if one else param.secondary_opts
+            elif one is not None:
+                words += [option, str(one)]
     return shlex.join([*words, *(["--", *behind_dashes] if behind_dashes else [])])

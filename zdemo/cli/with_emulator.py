@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from zdemo.cli.exports import command_environment, variables
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from zdemo.emulator import Start
     from zdemo.processes.foreground import Signals
 
-FOLDER_NAMES = ("zdemo-emulator-", ".json")  # how the names of a folder with key files begin, and of its files end
 LARGEST_SEED_BYTES = 1 << 20
 SEED_DOCS = "docs/emulator.md has an example"
 DOMAIN = re.compile(r"(?i)[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?")
@@ -94,17 +94,15 @@ def exported(start: Start, url: str) -> dict[str, str]:
 def key_files(start: Start) -> Iterator[dict[str, str]]:
     """Write the key files of a new world into a folder of this user, and yield their paths by their variables."""
     from zdemo.emulator import add_key_files
-    from zdemo.serving.temporary_folder import remove_abandoned, temporary_folder
 
     files = add_key_files(start)
     contents = {
         "ZITADEL_KEY_FILE": ("application.json", files.application),
         "ZDEMO_USER_KEY_FILE": ("user.json", files.user),
     }
-    remove_abandoned(*FOLDER_NAMES)
     with ExitStack() as stack:
         try:
-            folder = stack.enter_context(temporary_folder(*FOLDER_NAMES))
+            folder = stack.enter_context(TemporaryDirectory(prefix="zdemo-emulator-"))
             written = {name: _written(Path(folder, file), text) for name, (file, text) in contents.items() if text}
         except OSError as error:
             raise ZdemoError(

@@ -3,7 +3,6 @@
 from zdemo.page.access import new_key
 from zdemo.page.app import paged
 from zdemo.page.context import PageContext, PageOptions
-from zdemo.page.limits import page_threads
 from zdemo.page.worker import PagedApp
 
-__all__ = ["PageContext", "PageOptions", "PagedApp", "new_key", "page_threads", "paged"]
+__all__ = ["PageContext", "PageOptions", "PagedApp", "new_key", "paged"]

@@ -8,19 +8,8 @@ from zdemo.page.answers import PageRefusal
 from zdemo.processes.forks import renewed_after_fork
 
 PAGE_THREADS = 216  # per worker, beside the API's; Granian starts them when they are needed
-LEAST_THREADS = 8
 SHORT_REQUESTS = 16  # threads that no feed takes
 RETRY_AFTER_SECONDS = 5
-
-
-def page_threads(*, threads: int, workers: int, limit: int | None, connections: int) -> int:
-    """Return how many threads the page of each worker gets, within the ``limit`` on threads.
-
-    It is a quarter of what the API's own ``threads`` leave, since the rest are spare threads for the API, and of the
-    ``connections`` of a worker: each takes one of those, too.
-    """
-    left = connections if limit is None else min(connections, limit // 2 // workers - threads)
-    return max(LEAST_THREADS, min(PAGE_THREADS, left // 4))
 
 
 class PageSlots:

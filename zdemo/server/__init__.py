@@ -7,7 +7,7 @@ from zdemo.server.log_lines import RequestLines
 from zdemo.server.logs import RequestLog, log_to_stderr
 from zdemo.server.request_bodies import BodyReader, BodyTooSlow, TooManyBodies, then_cut
 from zdemo.server.watcher import WATCHER, Trace, Watcher
-from zdemo.server.worker import WorkerApp
+from zdemo.server.worker import WorkerApp, spare_threads
 from zdemo.server.zitadel_events import PATH as EVENTS_PATH
 
 __all__ = [
@@ -29,5 +29,6 @@ __all__ = [
     "open_route",
     "protect",
     "requires_token",
+    "spare_threads",
     "then_cut",
 ]

@@ -11,9 +11,15 @@ from zdemo.server.app import create_app
 from zdemo.server.logs import log_to_stderr
 from zdemo.serving.bus import Bus
 
+MOST_SPARE_THREADS = 512  # per worker; one that sleeps takes 60 KiB
 # How long a thread waits for the interpreter before it demands it. With Python's 5 ms, several hundred threads that
 # begin at once, as in a flood, wake up 100,000 times per second, and leave no time to the one that runs.
 SWITCH_SECONDS = 0.1
+
+
+def spare_threads(threads: int) -> int:
+    """Return in how many more threads requests of a worker only wait for their turn to ask ZITADEL."""
+    return min(MOST_SPARE_THREADS, 4 * threads)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +28,6 @@ class WorkerApp:
 
     settings: Settings
     threads: int
-    spare_threads: int
     json_logs: bool
     open_metrics: bool
 
@@ -33,7 +38,7 @@ class WorkerApp:
         app = create_app(
             self.settings,
             threads=self.threads,
-            spare_threads=self.spare_threads,
+            spare_threads=spare_threads(self.threads),
             open_metrics=self.open_metrics,
             bus=bus,
         )

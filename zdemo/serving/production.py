@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import resource_tracker
 from typing import Any
@@ -25,6 +26,8 @@ from zdemo.serving.worker import Worker
 
 HEADER_MILLISECONDS = 10_000  # how long a client may take to send its header fields
 KILL_SECONDS = 10  # how long a worker may take to stop
+MOST_CONNECTIONS = 16_384  # per worker; silent ones count, so this is far more than one client opens
+FILE_LIMITS = (2 * MOST_CONNECTIONS, 10_240)  # to try; macOS allows no more than the second
 
 
 class _Server(MPServer):
@@ -72,20 +75,36 @@ def _holder(listener: socket.socket) -> Any:
     return SocketHolder(listener.fileno(), False, *backlog)  # type: ignore[call-arg]  # its stub has no arguments
 
 
+def most_connections() -> int:
+    """Raise the limit of open files, and return how many clients a worker may hold: at most half of that limit."""
+    try:
+        import resource  # not on Windows, which has no such limit
+    except ImportError:
+        return MOST_CONNECTIONS
+    for wanted in FILE_LIMITS:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            with suppress(ValueError, OSError):
+                limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(MOST_CONNECTIONS, soft // 2)
+
+
 def serve_forever(
-    build: Callable[[Bus], WSGIApp], listener: socket.socket, *, workers: int, threads: int, connections: int
+    build: Callable[[Bus], WSGIApp], listener: socket.socket, *, workers: int, threads: int, pin: bool = False
 ) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP; running requests are finished first. Close ``listener`` then.
 
     ``build`` returns the application. It runs once in each worker process, so it must be picklable, and gets the
-    worker's way to the others. ``threads`` and ``connections``, the most clients at a time, are per worker.
+    worker's way to the others. ``threads`` are per worker. With ``pin``, each worker stays on one processor (Linux).
 
     Ctrl-C on a terminal goes to the whole process group. A Granian worker that gets SIGINT, and SIGTERM from its parent
     a moment later, does not stop until it is killed: so workers block SIGINT, and get SIGTERM from this process alone.
 
     A worker that ends is replaced. Raises ChildProcessError if the new one ends within seconds.
     """
-    server = _server(listener, workers=workers, threads=threads, connections=connections)
+    server = _server(listener, workers=workers, threads=threads)
     for one in (signal.SIGINT, signal.SIGTERM):  # Granian does that later
         signal.signal(one, server.signal_handler_interrupt)
     resource_tracker.ensure_running()  # a helper process; starting it unblocks these two
@@ -95,10 +114,11 @@ def serve_forever(
     if CAN_BLOCK:  # else the handlers do
         threading.Thread(target=_pass_on, args=(signals, server.signal_handler_interrupt), daemon=True).start()
     server.listeners, server.hub = one_per_worker(listener, workers), Hub()
-    server.serve(spawn_target=Worker(place=address(listener), count=workers), target_loader=build, wrap_loader=False)
+    worker = Worker(place=address(listener), count=workers, pin=pin)
+    server.serve(spawn_target=worker, target_loader=build, wrap_loader=False)
 
 
-def _server(listener: socket.socket, *, workers: int, threads: int, connections: int) -> _Server:
+def _server(listener: socket.socket, *, workers: int, threads: int) -> _Server:
     # A forked worker would inherit locks that threads of this process hold, such as an emulator's.
     multiprocessing.set_start_method("spawn", force=True)
     # New processes start with python -c, which would import modules of the working directory, from a clone perhaps.
@@ -108,7 +128,7 @@ def _server(listener: socket.socket, *, workers: int, threads: int, connections:
         interface=Interfaces.WSGI,
         workers=workers,
         blocking_threads=threads,
-        backpressure=connections,
+        backpressure=most_connections(),
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_MILLISECONDS),
         log_enabled=False,

@@ -9,9 +9,11 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -20,7 +22,6 @@ from granian.server import MPServer
 from setproctitle import setproctitle
 
 from zdemo.serving import WSGIApp
-from zdemo.serving.affinity import keep_on_one_processor
 from zdemo.serving.bus import Bus
 from zdemo.serving.signals import CAN_BLOCK, block_stop_signals
 
@@ -35,27 +36,41 @@ FLUSH_SECONDS = 2.0  # how long the last log lines may take, with the GIL and a 
 class Worker:
     """What each worker process runs; it is sent there. ``place`` is where the server listens, for the title.
 
-    ``pipe`` leads to the hub of the bus; a worker that is alone has none.
+    With ``pin``, it stays on one processor. ``pipe`` leads to the hub of the bus; a worker that is alone has none.
     """
 
     place: str
     count: int
+    pin: bool
     pipe: Connection | None = None
 
     def __call__(self, number: int, _title: object, build: Callable[[Bus], WSGIApp], *rest: Any) -> None:
         """Serve until SIGTERM, or until the parent ends. Granian gives the arguments."""
         setproctitle(f"zdemo serve: worker {number} of {self.count}, {self.place}")
+        if self.pin:
+            bind_to_one_processor(number)
         running: list[None] = []  # one item per request in progress
         _watch(running)
-        MPServer._spawn_wsgi_worker(number, None, lambda: _counted(self._app(number, build), running), *rest)
+        MPServer._spawn_wsgi_worker(number, None, lambda: _counted(self._app(build), running), *rest)
         _exit_at_once()
 
-    def _app(self, number: int, build: Callable[[Bus], WSGIApp]) -> WSGIApp:
+    def _app(self, build: Callable[[Bus], WSGIApp]) -> WSGIApp:
         bus = Bus(self.pipe, others=self.count - 1)
         app = build(bus)
         bus.start()
-        keep_on_one_processor(number, self.count)  # not before: to load all of it takes longer on one
         return app
+
+
+def bind_to_one_processor(number: int) -> None:
+    """Bind worker ``number`` to one of the processors that it may use (Linux); the threads that it starts stay there.
+
+    Only one thread of a process runs Python at a time. Without this, Linux wakes the next one on an idle processor,
+    whose caches hold nothing of the interpreter (docs/performance.md has the times).
+    """
+    if sys.platform == "linux":
+        allowed = sorted(os.sched_getaffinity(0))
+        with suppress(OSError):  # the processors are others now, as in a container that was changed
+            os.sched_setaffinity(0, [allowed[(os.getppid() + number) % len(allowed)]])  # other servers begin elsewhere
 
 
 def _counted(app: WSGIApp, running: list[None]) -> WSGIApp:
