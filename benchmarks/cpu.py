@@ -26,7 +26,7 @@ from zdemo.introspection.counters import Counters
 from zdemo.page import PageOptions, new_key, paged
 from zdemo.server.app import create_app
 from zdemo.server.guard import protect, requires_token
-from zdemo.server.logs import ACCESS_LOG, BatchingHandler, BriefRecord, JsonFormatter, TextFormatter
+from zdemo.server.logs import ACCESS_LOG, BatchingHandler, JsonFormatter, TextFormatter
 from zdemo.server.metrics import Metrics
 from zdemo.server.observe import observed
 from zdemo.serving import WSGIApp
@@ -156,8 +156,8 @@ def _with_page(settings: Settings) -> WSGIApp:
 
 def cpu() -> None:
     """Print what a request takes with one layer more each time."""
-    logging.setLogRecordFactory(BriefRecord)
-    logging._srcfile = None  # both as in zdemo serve
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # both as in zdemo serve
     logging.getLogger("zdemo").propagate = False
     text, as_json = Log(), Log(as_json=True)
     with stand.upstream() as zitadel:

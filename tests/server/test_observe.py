@@ -19,7 +19,7 @@ from zdemo.guard import new_request_id
 from zdemo.introspection.model import Introspection
 from zdemo.server import create_app
 from zdemo.server.guard import open_route, requires_token
-from zdemo.server.logs import ACCESS_LOG, ACCESS_MESSAGE, BriefRecord, JsonFormatter, TextFormatter
+from zdemo.server.logs import ACCESS_LOG
 
 PIECES = [b"one", b"two", b"three"]
 
@@ -122,28 +122,3 @@ def test_ids_of_forked_workers_differ() -> None:
     )
     ids = ran.stdout.split()
     assert len({*ids}) == len(ids) == 4
-
-
-ACCESS = ("GET", "/api/private", 200, "ok", "0123456789abcdef", 0.3, "hit", "reader", None)
-
-
-@pytest.mark.parametrize(
-    ("name", "message", "args"),
-    [
-        (ACCESS_LOG, ACCESS_MESSAGE, ACCESS),
-        ("zdemo.server", "%s: %s", ("one", 2)),
-        ("urllib3", "100 %", ()),
-        ("other", "%(a)s", ({"a": 1},)),
-        ("other", "%s", ({},)),
-    ],
-)
-@pytest.mark.parametrize("error", [None, ValueError("x")])
-def test_a_brief_record_has_the_line_of_an_ordinary_one(
-    name: str, message: str, args: tuple[object, ...], error: Exception | None
-) -> None:
-    info = (ValueError, error, None) if error else None
-    ordinary = logging.LogRecord(name, logging.WARNING, "", 1, message, args, info)
-    brief = BriefRecord(name, logging.WARNING, "", 1, message, args, info, None, None)
-    brief.created, brief.msecs = ordinary.created, ordinary.msecs
-    for formatter in (JsonFormatter(), TextFormatter(sys.stderr)):
-        assert formatter.format(brief) == formatter.format(ordinary)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
+from flask.json.provider import DefaultJSONProvider
+from flask.sessions import NullSession, SessionInterface
 from werkzeug.exceptions import HTTPException
 
 from zdemo.config.settings import Settings
@@ -18,7 +21,6 @@ from zdemo.introspection.build import build_introspector
 from zdemo.introspection.cache import CachingIntrospector
 from zdemo.introspection.counters import Counters
 from zdemo.introspection.model import Introspection, Introspector
-from zdemo.server.api_flask import ApiFlask
 from zdemo.server.forgetting import FORGETTING, Forgetting, forgetting_route
 from zdemo.server.forgetting import PATH as FORGET_PATH
 from zdemo.server.guard import EXTENSION, logger, protect, refusal, request_id
@@ -36,6 +38,55 @@ if TYPE_CHECKING:
     from zdemo.server.metrics import Metrics
 
 OPEN_ROUTES = ("/api/public", "/healthz", "/readyz", "/openapi.json", FORGET_PATH)  # orders prove who sends them
+COMPACT = {"separators": (",", ":")}  # what Flask asks for when it does not debug
+
+
+class NoSessions(SessionInterface):
+    """Sessions of an app without a secret key: always empty, and never saved."""
+
+    _empty = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:  # noqa: ARG002  # Flask's
+        """Return the session of every request."""
+        return self._empty
+
+
+class OneEncoder(DefaultJSONProvider):
+    """JSON as Flask writes it, by an encoder that is made once, and not for each answer."""
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app)
+        self._encoder = json.JSONEncoder(
+            default=self.default, ensure_ascii=self.ensure_ascii, sort_keys=self.sort_keys, separators=(",", ":")
+        )
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        """Return JSON text."""
+        return self._encoder.encode(obj) if kwargs == COMPACT else super().dumps(obj, **kwargs)
+
+
+class OnePiece(Response):
+    """A response whose body is given to the server as a list, if it is in memory, and not as an iterator with an end.
+
+    A 200 like that needs none of the corrections that Werkzeug makes: its length is known, and it leads nowhere else.
+    """
+
+    def get_wsgi_response(self, environ: dict[str, Any]) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
+        """Return the body, the status line and the headers."""
+        is_complete = self.status_code == 200 and self.is_sequence and "Content-Length" in self.headers
+        if not is_complete or environ["REQUEST_METHOD"] == "HEAD":
+            return super().get_wsgi_response(environ)
+        body = list(self.iter_encoded())
+        self.close()
+        return body, self.status, self.headers.to_wsgi_list()
+
+
+class ApiFlask(Flask):
+    """The app of the example API. What it needs once is not done for each request (docs/performance.md)."""
+
+    response_class = OnePiece
+    json_provider_class = OneEncoder
+    session_interface = NoSessions()
 
 
 def create_app(
@@ -59,10 +110,7 @@ def create_app(
         ask = introspector.introspect
     else:
         built = build_introspector(settings, threads=threads, spare_threads=spare_threads, counters=counters)
-        introspector, ask = (
-            built,
-            partial(built.introspect, own=True),
-        )  # else readiness is a matter of luck in a flood
+        introspector, ask = built, partial(built.introspect, own=True)  # else readiness is luck in a flood
     metrics = _new_metrics(counters) if open_metrics else None
     app = ApiFlask("zdemo", static_folder=None)
     app.url_map.merge_slashes = False  # else // is redirected, in HTML, to whatever host the request named

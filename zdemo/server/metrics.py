@@ -45,6 +45,7 @@ class Metrics:
         self._counters = counters
         self._exported = dict.fromkeys((*COUNTED, *GAUGES), 0)
         self._lock = threading.Lock()
+        self._known: dict[tuple[str, str], tuple[Counter, Histogram]] = {}  # by route and outcome
         self._is_shared = DIRECTORY_VARIABLE in os.environ
         registry = self._registry = CollectorRegistry()
         self._requests = Counter(
@@ -68,8 +69,13 @@ class Metrics:
 
     def observe(self, route: str, outcome: str, seconds: float) -> None:
         """Count one request."""
-        self._requests.labels(route, outcome).inc()
-        self._latency.labels(route).observe(seconds)
+        found = self._known.get((route, outcome))
+        if found is None:
+            found = self._requests.labels(route, outcome), self._latency.labels(route)
+            self._known[route, outcome] = found
+        count, latency = found
+        count.inc()
+        latency.observe(seconds)
         if self._is_shared:  # another worker may answer the next request for metrics
             self._export()
 

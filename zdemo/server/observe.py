@@ -94,9 +94,7 @@ def _log(request: Request, status: int, outcome: str, seconds: float) -> None:
         _caller(introspection) if introspection else None,
         environ.get(REASON),
     )
-    # ``access_log.info`` would look for who calls it
-    new_record = logging.getLogRecordFactory()
-    access_log.handle(new_record(ACCESS_LOG, logging.INFO, __file__, 0, ACCESS_MESSAGE, fields, None))
+    access_log.info(ACCESS_MESSAGE, *fields)
 
 
 def _shown_request_of(request: Request) -> tuple[str, str]:
