@@ -83,7 +83,8 @@ def run_in_foreground(
     try:
         return _Run(group, signals, terminal, group.start(command, environment)).wait()
     finally:
-        terminal.take_back()
+        terminal.take()
+        terminal.close()
 
 
 def _is_pipe(descriptor: int) -> bool:
@@ -100,15 +101,10 @@ class _Terminal:
         self._group = group
         self._own = os.getpgrp()
         self.given = False
-        try:
+        self._descriptor = -1
+        with suppress(OSError):
             self._descriptor = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-        except OSError:
-            self._descriptor = -1
-
-    @property
-    def exists(self) -> bool:
-        """Whether this process has a terminal."""
-        return self._descriptor >= 0
+        self.exists = self._descriptor >= 0
 
     def give(self) -> bool:
         """Give the terminal to the group, unless it is another's; return whether the group has it."""
@@ -122,9 +118,8 @@ class _Terminal:
         if self.given and self._owner() != self._own:
             self._move(self._own)
 
-    def take_back(self) -> None:
-        """Take the terminal for good."""
-        self.take()
+    def close(self) -> None:
+        """Leave the terminal to its owner."""
         if self.exists:
             os.close(self._descriptor)
 

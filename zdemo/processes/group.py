@@ -76,16 +76,11 @@ class ProcessGroup:
         self._tell("end")
         self._watchdog.wait()
         end = time.monotonic() + GRACE_SECONDS
-        while self._has_members() and time.monotonic() < end:
-            time.sleep(POLL_SECONDS)
+        with suppress(ProcessLookupError, PermissionError):  # nobody is left
+            while time.monotonic() < end:
+                os.killpg(self.id, 0)
+                time.sleep(POLL_SECONDS)
         self.send(signal.SIGKILL)
-
-    def _has_members(self) -> bool:
-        try:
-            os.killpg(self.id, 0)
-        except (ProcessLookupError, PermissionError):
-            return False
-        return True
 
     def _tell(self, word: str) -> None:
         assert self._watchdog.stdin  # noqa: S101  # a pipe, see process_group

@@ -24,11 +24,10 @@ from zdemo.introspection.model import Introspection, Introspector
 from zdemo.server.forgetting import FORGETTING, Forgetting, forgetting_route
 from zdemo.server.forgetting import PATH as FORGET_PATH
 from zdemo.server.guard import EXTENSION, logger, protect, refusal, request_id
-from zdemo.server.health import Readiness, operations
 from zdemo.server.http_errors import UNEXPECTED, refusal_of_http
 from zdemo.server.observe import observed
 from zdemo.server.request_bodies import BodyTooSlow, cut_connection_after, limit_bodies
-from zdemo.server.routes import api
+from zdemo.server.routes import Readiness, api, operations
 from zdemo.server.watcher import WATCHER, Watcher
 from zdemo.server.zitadel_events import PATH as EVENTS_PATH
 from zdemo.server.zitadel_events import zitadel_events_route

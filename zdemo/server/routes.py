@@ -1,10 +1,17 @@
-"""The three routes of ZITADEL's example API: public, private, and private with a role."""
+"""The routes: the three of ZITADEL's example API, and those for operators, which tell alive, ready and metrics."""
 
-from flask import Blueprint
+import secrets
+import threading
+from collections.abc import Callable
 
+from flask import Blueprint, Response, jsonify
+
+from zdemo.errors import IntrospectionError, ZitadelUnavailable
+from zdemo.introspection.clock import running_clock
+from zdemo.processes.forks import renewed_after_fork
 from zdemo.server.guard import requires_token
 
-ROLE = "read:messages"
+PROBE_INTERVAL_SECONDS = 1.0
 
 api = Blueprint("api", __name__, url_prefix="/api")
 
@@ -23,9 +30,69 @@ def private() -> dict[str, str]:
 
 
 @api.get("/private-scoped")
-@requires_token(role=ROLE)
+@requires_token(role="read:messages")
 def private_scoped() -> dict[str, str]:
     """Answer an active token whose user has the role."""
     return {
         "message": "Private, scoped route - You need to be authenticated and have the role read:messages to see this."
     }
+
+
+class Readiness:
+    """Whether tokens can be checked. Calls ``ask`` at most once per second, for all callers."""
+
+    @renewed_after_fork
+    def __init__(self, ask: Callable[[str], object], clock: Callable[[], float] = running_clock) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._probing = threading.Lock()
+        self._probed_at = -PROBE_INTERVAL_SECONDS
+        self._error: IntrospectionError | None = ZitadelUnavailable("not asked yet", hint="")
+
+    def error(self) -> IntrospectionError | None:
+        """Return why tokens cannot be checked, or ``None``; while another thread asks, the previous result."""
+        if not self._probing.acquire(blocking=False):
+            return self._error
+        try:
+            now = self._clock()
+            if now - self._probed_at >= PROBE_INTERVAL_SECONDS:
+                self._probed_at = now
+                # about a random token: "not active" shows that ZITADEL works
+                self._ask(f"zdemo-readiness-{secrets.token_urlsafe(24)}")
+                self._error = None
+        except IntrospectionError as error:
+            self._error = error.copy()  # without the traceback, whose frames hold a request
+        finally:
+            self._probing.release()
+        return self._error
+
+
+def operations(
+    readiness: Readiness, metrics_text: Callable[[], bytes] | None, shares: Callable[[], bool] = lambda: True
+) -> Blueprint:
+    """Return ``/healthz``, ``/readyz`` and, if there is something to show, ``/metrics``. They answer everybody.
+
+    ``shares`` tells whether answers are shared as they should be. Without it, the API is degraded, and the log says why.
+
+    No request shows reliably where it comes from: behind a proxy on this machine, all of them come from loopback.
+    """
+    blueprint = Blueprint("operations", __name__)
+
+    @blueprint.get("/healthz")
+    def healthz() -> Response:
+        return jsonify(status="alive")
+
+    @blueprint.get("/readyz")
+    def readyz() -> Response:
+        error = readiness.error()
+        if error:
+            raise error.copy()
+        return jsonify(status="ready" if shares() else "degraded")
+
+    if metrics_text is not None:
+
+        @blueprint.get("/metrics")
+        def prometheus() -> Response:
+            return Response(metrics_text(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return blueprint
