@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, Time, plain_api, protected_api, settings_for
+from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Api, Time, plain_api, protected_api, settings_for
 from tests.support.connection_faults import claims
 from tests.support.rows import INSUFFICIENT_SCOPE, INVALID_TOKEN, ROWS, check, check_body, check_rows
 from tests.support.upstream import reset, upstream
-from tests.support.wire import bearer, request
+from tests.support.wire import request
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, emulate
 
@@ -42,23 +42,6 @@ HOSTS = ["", "a b", "[::1", "localhost:99999999", "..", "a" * 300, "xn--a", "evi
 def test_a_strange_host_field_opens_and_breaks_nothing(host: str | bytes, api: Api) -> None:
     public, private = (api.send(request(route, host=host)).status for route in (PUBLIC, PRIVATE))
     assert (public, private) in {(200, 401), (400, 400)}
-
-
-def test_request_ids_are_never_used_twice(api: Api) -> None:
-    ids = {api.get(PUBLIC).one("x-request-id") for _ in range(50)}
-    assert len(ids) == 50
-
-
-def test_options_does_not_open_a_route(api: Api) -> None:
-    reply = api.send(request(PRIVATE, method="OPTIONS"))
-    assert (reply.status, reply.body) == (200, b"")
-
-
-def test_a_body_that_no_view_reads_is_not_taken_for_a_request(api: Api) -> None:
-    hidden = request(SCOPED, bearer(READER.pat))
-    reply = api.send(request(PRIVATE, body=hidden, close=False))
-    assert (reply.status, reply.one("connection")) == (401, "close")
-    assert MESSAGES[SCOPED].encode() not in reply.body
 
 
 @pytest.mark.parametrize(("target", "challenge"), [(SCOPED, INSUFFICIENT_SCOPE), (PRIVATE, INVALID_TOKEN)])

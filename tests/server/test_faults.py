@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, Api, Time, plain_api, remembering, settings_for
-from tests.support.connection_faults import ACTIVE, FAULTS, INACTIVE, PAT_CLAIMS
+from tests.support.connection_faults import ACTIVE, FAULTS, PAT_CLAIMS
 from tests.support.rows import check_body
 from tests.support.upstream import Behaviour, Upstream, http, json_body, raw, upstream
 from tests.support.wire import Reply
@@ -124,14 +124,6 @@ def test_what_zitadel_never_says_is_a_failure_too(name: str, standing: Api) -> N
 def test_retry_after_is_zitadels_where_it_names_one(standing: Api) -> None:
     with upstream(FAULTS["429 with Retry-After"].behaviour) as up, _protected(standing, up):
         assert _ask(standing, PRIVATE).one("retry-after") == "7"
-
-
-def test_a_good_token_that_zitadel_calls_inactive_for_a_moment_passes_again_within_a_second(standing: Api) -> None:
-    clocks = Time()
-    with upstream(INACTIVE, ACTIVE) as up, _protected(standing, up, clocks):
-        assert [_ask(standing, SCOPED).status, _ask(standing, SCOPED).status] == [401, 401]
-        clocks.ahead_seconds = 1
-        assert _ask(standing, SCOPED).status == 200
 
 
 @pytest.mark.parametrize("name", ["resets", "400 unauthorized_client", "503 as HTML", "hangs"])

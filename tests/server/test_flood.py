@@ -10,13 +10,11 @@ from pathlib import Path
 from tests.server.test_faults import PROJECT
 from tests.support.apis import PRIVATE, PUBLIC
 from tests.support.connection_faults import ACTIVE, INACTIVE
-from tests.support.processes import run_python
 from tests.support.served import environment_for, served
 from tests.support.upstream import LOOPBACK, Behaviour, Received, after, depending, upstream
 from tests.support.waiting import eventually
 from tests.support.wire import bearer, parse, request
 
-DEFAULT_SWITCH_SECONDS = 0.005
 CONNECTIONS = 100
 THREADS = 32
 UNKNOWN = "unknown"
@@ -54,21 +52,6 @@ def flooded(port: int) -> Iterator[Counter[int]]:
     finally:
         ends.set()
         flood.join()
-
-
-def test_threads_of_a_worker_do_not_wake_up_in_vain_while_another_one_runs() -> None:
-    script = """
-import sys
-from tests.support.apis import settings_for
-from zdemo.server import WorkerApp
-
-app = WorkerApp(
-    settings=settings_for("http://localhost:9"), threads=4, json_logs=False, open_metrics=False
-)
-app()
-print(sys.getswitchinterval())
-"""
-    assert float(run_python(script)) >= 10 * DEFAULT_SWITCH_SECONDS
 
 
 def test_known_tokens_and_routes_without_one_are_served(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """The guard leaves nothing that only Python's collector can free, because the collector stops all threads."""
 
 import gc
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -11,11 +9,12 @@ from flask import Flask, abort
 
 from tests.support.apis import PRIVATE, PUBLIC, SCOPED, settings_for
 from tests.support.introspector_doubles import ACTIVE, INACTIVE
-from tests.support.processes import ROOT
+from tests.support.processes import run_python
 from zdemo.errors import IntrospectionError, ZitadelUnavailable
 from zdemo.introspection.model import Introspection
 from zdemo.server import create_app, protect, requires_token
 from zdemo.server.watcher import WATCHER
+from zdemo.server.worker import SWITCH_SECONDS
 
 REQUESTS = 30
 SETTINGS = settings_for("http://127.0.0.1:9", project_id=None)
@@ -113,20 +112,18 @@ def test_a_request_leaves_no_more_than_the_search_for_a_route(
 
 
 FREEZES = """
-import gc
+import gc, sys
 from tests.server.test_leftovers import SETTINGS
 from zdemo.server import WorkerApp
 
 app = WorkerApp(settings=SETTINGS, threads=4, json_logs=False, open_metrics=False)()
-print(len([one for one in gc.get_objects() if one is app]))
+print(len([one for one in gc.get_objects() if one is app]), sys.getswitchinterval())
 """
 
 
-def test_what_a_worker_has_loaded_is_not_searched_for_garbage() -> None:
+def test_what_a_worker_has_loaded_is_not_searched_for_garbage_and_threads_do_not_wake_up_in_vain() -> None:
     """In a process of its own, since what is frozen stays frozen."""
-    command = [sys.executable, "-c", FREEZES]
-    ran = subprocess.run(command, capture_output=True, check=True, cwd=ROOT, text=True)  # noqa: S603  # it is above
-    assert ran.stdout.strip() == "0"
+    assert run_python(FREEZES) == f"0 {SWITCH_SECONDS}\n"
 
 
 def test_an_error_that_a_view_has_handled_keeps_its_traceback() -> None:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ from tests.support.apis import PRIVATE, PUBLIC, SCOPED, running, settings_for
 from tests.support.introspector_doubles import Scripted
 from tests.support.processes import ROOT
 from tests.support.wire import request
-from zdemo.guard import new_request_id
 from zdemo.introspection.model import Introspection
 from zdemo.server import create_app
 from zdemo.server.guard import open_route, requires_token
@@ -45,12 +43,6 @@ def _mine() -> Response:
     if flask.request.args:
         flask.abort(418)
     return Response("mine", headers={"cache-control": "public, max-age=60", "Vary": "Accept-Language"})
-
-
-def test_flask_has_no_hooks_to_call_but_the_guards() -> None:
-    app = api_with_more_views([])
-    assert {name: len(functions) for name, functions in app.before_request_funcs.items()} == {None: 1}
-    assert not app.after_request_funcs
 
 
 def test_each_answer_has_one_id_and_one_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -92,17 +84,6 @@ def test_a_body_that_is_too_large_is_counted_for_its_route() -> None:
         text = api.get("/metrics").body.decode()
     for route in ("api.public", "none"):
         assert f'zdemo_requests_total{{outcome="request_entity_too_large",route="{route}"}} 1.0' in text
-
-
-def test_ids_do_not_follow_pythons_shared_generator() -> None:
-    state = random.getstate()
-    try:
-        random.seed(1)
-        one = new_request_id()
-        random.seed(1)
-        assert new_request_id() != one
-    finally:
-        random.setstate(state)
 
 
 FORKED = """

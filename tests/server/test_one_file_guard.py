@@ -11,7 +11,6 @@ from flask.views import MethodView
 
 from tests.support.apis import (
     EXAMPLE,
-    MESSAGES,
     PRIVATE,
     PUBLIC,
     SCOPED,
@@ -21,10 +20,10 @@ from tests.support.apis import (
     running,
     settings_for,
 )
-from tests.support.connection_faults import ACTIVE, FAULTS, INACTIVE, WITHOUT_ROLE, claims
+from tests.support.connection_faults import ACTIVE, FAULTS, INACTIVE, claims
 from tests.support.mistakes import TEXT, Mistake, ask
 from tests.support.mistakes import check as check_mistake
-from tests.support.rows import INSUFFICIENT_SCOPE, JUDGED, JUDGED_PROJECT, ROWS, check_body, check_rows
+from tests.support.rows import JUDGED, JUDGED_PROJECT, ROWS, check_body, check_rows
 from tests.support.upstream import Behaviour, Upstream, upstream
 from tests.support.waiting import eventually
 from zdemo.config.settings import Settings
@@ -80,12 +79,6 @@ def test_claims_decide(changed: Mapping[str, Any], challenge: str | None, up: Up
     up.now(claims(**changed))
     reply = fed.get(SCOPED)
     assert (reply.status, reply.one("www-authenticate")) == (401 if challenge else 200, challenge)
-
-
-def test_a_scope_is_not_a_role(up: Upstream, fed: Api) -> None:
-    up.now(WITHOUT_ROLE)
-    assert fed.get(SCOPED).one("www-authenticate") == INSUFFICIENT_SCOPE
-    assert fed.get(PRIVATE).json == {"message": MESSAGES[PRIVATE]}
 
 
 def test_the_client_authenticates_with_basic_credentials(up: Upstream, fed: Api) -> None:

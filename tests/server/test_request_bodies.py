@@ -2,14 +2,10 @@
 
 import select
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -17,10 +13,7 @@ from tests.server.test_forgetting import JSON
 from tests.server.test_zitadel_events import KEY as EVENTS_KEY
 from tests.server.test_zitadel_events import signature
 from tests.support.apis import PRIVATE, PUBLIC, THREADS, Api, plain_api
-from tests.support.ports import free_port
-from tests.support.processes import ROOT
 from tests.support.rows import BEARER, CHUNKED, FORM, check_body
-from tests.support.served import environment_for
 from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS, chunked, converse, request
@@ -97,28 +90,6 @@ def test_a_body_that_does_not_come_in_time_is_refused_and_its_threads_are_free_a
         assert hasty.send(COMPLETE).status == 200
 
 
-def test_gunicorn_logs_no_traceback_for_a_slow_body(tmp_path: Path) -> None:
-    port, log = free_port(), tmp_path / "log"
-    options = ("--worker-class", "gthread", "--threads", "4", "--bind", f"{LOOPBACK}:{port}")
-    environment = {**environment_for("http://localhost:1"), "PYTHONPATH": str(ROOT)}
-    with (
-        log.open("wb") as stderr,
-        subprocess.Popen(  # noqa: S603  # the words are this module's own
-            [sys.executable, "-m", "gunicorn", *options, "zdemo.server:create_app()"],
-            cwd=tmp_path,
-            env=environment,
-            stderr=stderr,
-        ) as process,
-    ):
-        try:
-            eventually("it has started", lambda: "Booting worker" in log.read_text())
-            with slow_clients(port, SLOW["chunks"], 1) as [client]:
-                assert converse(client, b"").status == 408
-        finally:
-            process.terminate()
-    assert "Traceback" not in log.read_text()
-
-
 def test_a_body_that_comes_in_drops_has_the_same_time(hasty: Api) -> None:
     with slow_clients(hasty.port, request(PUBLIC, "Transfer-Encoding: chunked"), 1) as [client]:
         while not select.select([client], [], [], 0.02)[0]:
@@ -130,21 +101,3 @@ def test_a_body_of_a_head_request_is_not_read(hasty: Api) -> None:
     for fields in ([CHUNKED], [FORM, "Content-Length: 100"]):
         with slow_clients(hasty.port, request(PRIVATE, BEARER, *fields, method="HEAD"), 1) as [client]:
             assert converse(client, b"").status == 200
-
-
-def test_many_bodies_at_once_are_answered(api: Api) -> None:
-    form = request(PRIVATE, BEARER, FORM, CHUNKED, body=chunked(b"a=1&", b"b=2"))
-
-    def sent(_: int) -> int:  # again, if too many others wait at that moment
-        return eventually("there is a place for it", lambda: api.send(form).status, lambda status: status != 413)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        assert set(pool.map(sent, range(120))) == {200}
-
-
-def test_a_body_that_ends_too_early_is_the_clients_fault(api: Api) -> None:
-    for name in ("a form", "chunks"):
-        with socket.create_connection((LOOPBACK, api.port), PATIENCE_SECONDS) as sock:
-            sock.sendall(SLOW[name])
-            sock.shutdown(socket.SHUT_WR)
-            assert converse(sock, b"").status in (200, 400)

@@ -17,7 +17,7 @@ from tests.support.processes import processes
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.served import Served, environment_for, served
 from tests.support.waiting import eventually
-from zdemo.emulator import READER, Emulator, emulate, new_fault
+from zdemo.emulator import Emulator, emulate, new_fault
 
 CALLS = 64
 TIMEOUT_SECONDS = 5.0  # as ZDEMO_TIMEOUT is not set
@@ -65,22 +65,6 @@ def test_cold_calls_to_the_workers_of_one_server_ask_once(
         eventually("all workers run", lambda: len(running.workers) == 4)
         assert call_all([running]) == [200] * CALLS
     assert introspections(zitadel) == 1
-
-
-def test_cold_calls_to_servers_at_different_ports_ask_once(
-    zitadel: Emulator, store: RedisServer, tmp_path: Path
-) -> None:
-    with ExitStack() as stack:
-        apis = []
-        for name in "abcd":
-            folder = tmp_path / name
-            folder.mkdir()
-            apis.append(stack.enter_context(served(folder, environment(zitadel, store.url))))
-        assert call_all(apis) == [200] * CALLS
-        assert introspections(zitadel) == 1
-        assert [api.get(SCOPED).status for api in apis] == [200] * 4
-    assert introspections(zitadel) == 1
-    assert READER.pat.encode() not in b"".join(store.keys())
 
 
 def test_a_store_that_ends_degrades_the_api_until_it_is_back(zitadel: Emulator, tmp_path: Path) -> None:

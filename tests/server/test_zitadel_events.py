@@ -74,110 +74,74 @@ def call(api: Api, content: dict[str, Any]) -> Reply:
     return send(api, body, f"ZITADEL-Signature: {signature(body)}")
 
 
-class TestSignature:
-    @pytest.mark.parametrize(
-        ("header", "age"),
-        [
-            ("t={now},v1={right}", 0),
-            ("t={now},v1={right}", 300),
-            ("t={now},v1={right}", -300),
-            ("t={now},v1={wrong},v1={right}", 0),
-            ("t={now}, v1={right}, v2=unknown", 0),
-        ],
-    )
-    def test_the_targets_key_signs_time_and_body(self, header: str, age: int) -> None:
-        right = signature(BODY, at=NOW).partition("v1=")[2]
-        assert checked_signature(header.format(now=NOW, right=right, wrong="0" * 64), BODY, KEY, now=NOW + age) == right
-
-    def test_the_signature_is_the_one_that_openssl_makes(self) -> None:
-        """printf '%s' "$t.$body" | openssl dgst -sha256 -hmac "$key"."""
-        assert checked_signature(f"t={NOW},v1={RIGHT}", BODY, KEY, now=NOW) == RIGHT
-
-    @pytest.mark.parametrize(
-        ("header", "age"),
-        [
-            ("v1={right}", 0),
-            ("t={now}", 0),
-            ("t={now},v1=", 0),
-            ("t={now},v1={right}x", 0),
-            ("t={now},v1=\xff\u20ac", 0),
-            ("t={now},v2={right}", 0),
-            ("t={now},t={now},v1={right}", 0),
-            ("t={later},v1={right}", 0),
-            ("t=-{now},v1={right}", 0),
-            ("t={now}.0,v1={right}", 0),
-            ("t=" + "9" * 400 + ",v1={right}", 0),
-            ("t={now},v1={right}x", 301),
-        ],
-    )
-    def test_others_do_not_count(self, header: str, age: int) -> None:
-        right = signature(BODY, at=NOW).partition("v1=")[2]
-        text = header.format(now=NOW, later=NOW + 1, right=right)
-        assert checked_signature(text, BODY, KEY, now=NOW + age) is NOT_SIGNED
-
-    def test_a_field_that_is_missing_is_named(self) -> None:
-        assert checked_signature("", BODY, KEY, now=NOW) is NO_SIGNATURE
-        assert "ZITADEL-Signature" in NO_SIGNATURE.description
-
-    @pytest.mark.parametrize("age", [301, -301])
-    def test_a_right_signature_of_another_time_is_told_apart(self, age: int) -> None:
-        assert checked_signature(signature(BODY, at=NOW), BODY, KEY, now=NOW + age) is ANOTHER_TIME
-
-    @pytest.mark.parametrize(("body", "key"), [(BODY + b" ", KEY), (b"", KEY), (BODY, "another"), (BODY, "")])
-    def test_another_body_or_key_does_not_count(self, body: bytes, key: str) -> None:
-        assert checked_signature(signature(BODY, at=NOW), body, key, now=NOW) is NOT_SIGNED
+SIGNATURES: list[tuple[str, float, object]] = [  # header field, age, result; None is the right signature
+    ("t={now},v1={right}", 0, None),
+    ("t={now},v1={right}", 300, None),
+    ("t={now},v1={right}", -300, None),
+    ("t={now},v1={wrong},v1={right}", 0, None),
+    ("t={now}, v1={right}, v2=unknown", 0, None),
+    ("t={now},v1={right}", 301, ANOTHER_TIME),
+    ("t={now},v1={right}", -301, ANOTHER_TIME),
+    ("", 0, NO_SIGNATURE),
+    *(
+        (header, 0, NOT_SIGNED)
+        for header in (
+            "v1={right}",
+            "t={now}",
+            "t={now},v1=",
+            "t={now},v1={right}x",
+            "t={now},v1=\xff\u20ac",
+            "t={now},v2={right}",
+            "t={now},t={now},v1={right}",
+            "t={later},v1={right}",
+            "t=-{now},v1={right}",
+            "t={now}.0,v1={right}",
+            "t=" + "9" * 400 + ",v1={right}",
+        )
+    ),
+    ("t={now},v1={right}x", 301, NOT_SIGNED),
+]
 
 
-class TestOrder:
-    @pytest.mark.parametrize(
-        "content",
-        [
-            event("user.deactivated"),
-            event("user.locked"),
-            event("user.removed"),
-            event("user.reactivated"),
-            event("user.pat.removed", tokenId="300000000000000099"),
-            event("user.grant.added", "usergrant", "300000000000000077", userId=USER, roleKeys=["read:messages"]),
-            event("org.member.added", "org", "300000000000000001", userId=USER, roles=["ORG_OWNER"]),
-        ],
-    )
-    def test_an_event_that_names_its_user_is_about_that_user(self, content: dict[str, Any]) -> None:
-        assert order_in(json.dumps(content).encode()) == Forget(user_id=USER)
+@pytest.mark.parametrize(("header", "age", "result"), SIGNATURES)
+def test_the_targets_key_signs_time_and_body(header: str, age: float, result: object) -> None:
+    """The right signature is that of: printf '%s' "$t.$body" | openssl dgst -sha256 -hmac "$key"."""
+    text = header.format(now=NOW, later=NOW + 1, right=RIGHT, wrong="0" * 64)
+    assert checked_signature(text, BODY, KEY, now=NOW + age) == (RIGHT if result is None else result)
 
-    @pytest.mark.parametrize(
-        "content",
-        [
-            event("user.grant.changed", "usergrant", "300000000000000077", roleKeys=["read:messages"]),
-            event("user.grant.removed", "usergrant", "300000000000000077"),
-            event("user.grant.deactivated", "usergrant", "300000000000000077"),
-            event("user.grant.cascade.removed", "usergrant", "300000000000000077"),
-            event("project.role.removed", "project", "300000000000000010", key="read:messages"),
-            event("org.removed", "org", "300000000000000001"),
-            event("user.grant.added", "usergrant", "300000000000000077") | {"event_payload": "e30="},
-            event("user.grant.added", "usergrant", "300000000000000077", userId=""),
-        ],
-    )
-    def test_an_event_that_names_no_user_is_about_everything(self, content: dict[str, Any]) -> None:
-        assert order_in(json.dumps(content).encode()) == Forget(everything=True)
 
-    @pytest.mark.parametrize(
-        "body",
-        [
-            b"",
-            b"{",
-            b"[]",
-            b"null",
-            b"{}",
-            b"[" * 9999,
-            b"\xff",
-            b'{"event_type": 1, "aggregateType": "user", "aggregateID": "1"}',
-            b'{"event_type": "user.locked", "aggregateType": "user", "aggregateID": ""}',
-            b'{"event_type": "user.locked", "aggregateID": "1"}',
-            b'{"fullMethod": "/zitadel.user.v2.UserService/DeleteUser"}',
-        ],
-    )
-    def test_other_bodies_are_no_events(self, body: bytes) -> None:
-        assert order_in(body) is None
+@pytest.mark.parametrize(("body", "key"), [(BODY + b" ", KEY), (b"", KEY), (BODY, "another"), (BODY, "")])
+def test_another_body_or_key_does_not_count(body: bytes, key: str) -> None:
+    assert checked_signature(f"t={NOW},v1={RIGHT}", body, key, now=NOW) is NOT_SIGNED
+
+
+OF_THE_USER, OF_ALL = Forget(user_id=USER), Forget(everything=True)
+GRANT = ("usergrant", "300000000000000077")
+EVENTS: list[tuple[dict[str, Any], Forget]] = [
+    *((event(f"user.{kind}"), OF_THE_USER) for kind in ("deactivated", "locked", "removed", "reactivated")),
+    (event("user.pat.removed", tokenId="300000000000000099"), OF_THE_USER),
+    (event("user.grant.added", *GRANT, userId=USER, roleKeys=["read:messages"]), OF_THE_USER),
+    (event("org.member.added", "org", "300000000000000001", userId=USER, roles=["ORG_OWNER"]), OF_THE_USER),
+    *((event(f"user.grant.{kind}", *GRANT), OF_ALL) for kind in ("removed", "deactivated", "cascade.removed")),
+    (event("user.grant.changed", *GRANT, roleKeys=["read:messages"]), OF_ALL),
+    (event("project.role.removed", "project", "300000000000000010", key="read:messages"), OF_ALL),
+    (event("user.grant.added", *GRANT) | {"event_payload": "e30="}, OF_ALL),
+    (event("user.grant.added", *GRANT, userId=""), OF_ALL),
+]
+NO_EVENTS = [
+    *(b"", b"{", b"[]", b"null", b"{}", b"[" * 9999, b"\xff"),
+    b'{"event_type": 1, "aggregateType": "user", "aggregateID": "1"}',
+    b'{"event_type": "user.locked", "aggregateType": "user", "aggregateID": ""}',
+    b'{"event_type": "user.locked", "aggregateID": "1"}',
+    b'{"fullMethod": "/zitadel.user.v2.UserService/DeleteUser"}',
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "order"), [*((json.dumps(one).encode(), order) for one, order in EVENTS), *((b, None) for b in NO_EVENTS)]
+)
+def test_an_event_is_about_the_user_that_it_names_and_else_about_everything(body: bytes, order: Forget | None) -> None:
+    assert order_in(body) == order
 
 
 @contextmanager
@@ -187,9 +151,7 @@ def api_of(up: Upstream, key: str | None = KEY) -> Iterator[Api]:
         yield api
 
 
-@pytest.mark.parametrize(
-    "content", [event("user.locked"), event("user.grant.removed", "usergrant", "300000000000000077")]
-)
+@pytest.mark.parametrize("content", [event("user.locked"), event("user.grant.removed", *GRANT)])
 def test_the_next_request_after_the_call_asks_zitadel(content: dict[str, Any]) -> None:
     with upstream(ACTIVE) as up, api_of(up) as api:
         assert api.get(SCOPED).status == 200

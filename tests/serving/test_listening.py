@@ -80,13 +80,9 @@ def test_each_worker_gets_its_share_of_the_connections_and_the_port_stays_taken(
         assert not listening(host, port)
 
 
-def test_one_worker_gets_the_socket_itself() -> None:
-    with listen("127.0.0.1", 0) as listener:
-        assert one_per_worker(listener, 1) == [listener]
-
-
 def test_another_program_that_would_share_the_port_cannot() -> None:
     with listen("127.0.0.1", 0) as listener, socket.socket() as other:
+        assert one_per_worker(listener, 1) == [listener]
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         with pytest.raises(OSError, match="in use"):
             other.bind(listener.getsockname())
@@ -99,7 +95,8 @@ def test_a_host_that_is_not_of_this_machine_is_named(host: str) -> None:
     assert refused.value.errno == errno.EADDRNOTAVAIL
 
 
-@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1:{}"), ("::1", "[::1]:{}")])
-def test_an_address_is_shown_as_in_a_url(host: str, shown: str) -> None:
-    with listen(host, 0) as listener:
-        assert address(listener) == shown.format(listener.getsockname()[1])
+def test_an_address_is_shown_as_in_a_url() -> None:
+    for host, shown in (("127.0.0.1", "127.0.0.1:{}"), ("::1", "[::1]:{}")):
+        if host != "::1" or socket.has_ipv6:
+            with listen(host, 0) as listener:
+                assert address(listener) == shown.format(listener.getsockname()[1])
