@@ -38,10 +38,10 @@ def test_the_status_of_a_missing_role_is_a_setting(settings: Settings) -> None:
 HOSTS = ["", "a b", "[::1", "localhost:99999999", "..", "a" * 300, "xn--a", "evil.example", b"\xff", "a/../b", "%"]
 
 
-@pytest.mark.parametrize("host", HOSTS, ids=ascii)
-def test_a_strange_host_field_opens_and_breaks_nothing(host: str | bytes, api: Api) -> None:
-    public, private = (api.send(request(route, host=host)).status for route in (PUBLIC, PRIVATE))
-    assert (public, private) in {(200, 401), (400, 400)}
+def test_a_strange_host_field_opens_and_breaks_nothing(api: Api) -> None:
+    for host in HOSTS:
+        public, private = (api.send(request(route, host=host)).status for route in (PUBLIC, PRIVATE))
+        assert (public, private) in {(200, 401), (400, 400)}, host
 
 
 @pytest.mark.parametrize(("target", "challenge"), [(SCOPED, INSUFFICIENT_SCOPE), (PRIVATE, INVALID_TOKEN)])

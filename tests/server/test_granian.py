@@ -3,7 +3,6 @@
 import re
 import resource
 import secrets
-import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ import pytest
 
 from tests.server.test_faults import PROJECT
 from tests.server.test_log_lines import WITHOUT_TERMINAL
-from tests.server.test_request_bodies import COMPLETE, READ, SLOW, slow_clients
+from tests.server.test_request_bodies import SLOW, slow_clients
 from tests.support.apis import MESSAGES, PRIVATE, PUBLIC, SCOPED, THREADS
 from tests.support.connection_faults import ACTIVE
 from tests.support.rows import BEARER, CHUNKED, ROWS, check_rows
@@ -27,7 +26,6 @@ from zdemo.emulator import CLIENT_SECRET, READER, VISITOR, Emulator
 from zdemo.errors import ExitCode
 
 SILENT_CLIENTS = 1500  # more than Granian holds by default
-SLOTS = 128 // 16  # bodies that are read at once
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,41 +65,30 @@ def test_the_log_has_one_line_per_request_and_no_token(running: Served) -> None:
     assert (running.folder / "stdout").read_text() == ""
 
 
-BROKEN_CHUNKS = [
-    b"ZZ\r\nabc\r\n0\r\n\r\n",
-    b"5\r\nabcdefgh\r\n0\r\n\r\n",
-    b"-1\r\n\r\n",
-    b"\r\n",
-    b"0x5\r\nabcde\r\n0\r\n\r\n",
+CHUNKS = [b"ZZ\r\nabc\r\n0\r\n\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n", b"-1\r\n\r\n", b"\r\n", b"0x5\r\nabcde\r\n"]
+NASTY = [
+    *(request(PRIVATE, b"Authorization: Bearer " + value) for value in (b"\x00", b"\x1b[31m")),
+    request(PRIVATE, "Authorization: Bearer", f" {READER.pat}"),  # a value over two lines
+    request(PRIVATE, f"Authorization : Bearer {READER.pat}"),
+    request(PRIVATE, bearer("a" * (2 << 20))),
+    request(PRIVATE, *[f"X-{number}: a" for number in range(500)]),
+    *(request(target, BEARER) for target in (b"/api/private\xff", "api/private", "")),
+    b"GET /api/private\r\n\r\n",  # HTTP/0.9
+    request(PRIVATE, BEARER, version="HTTP/3.7"),
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200,  # a TLS greeting
+    *(request(PRIVATE, BEARER, f"Content-Length: {length}") for length in ("abc", "-1", "0\r\nContent-Length: 5")),
+    request(PRIVATE, BEARER, "Transfer-Encoding: x-unknown"),
+    request("localhost:80", BEARER, method="CONNECT"),
+    f"GET {PRIVATE} HTTP/1.1\r\nConnection: close\r\n\r\n".encode(),  # no Host
+    *(request(PRIVATE, CHUNKED, body=chunks) for chunks in CHUNKS),
 ]
-NASTY: dict[str, bytes] = {
-    "a NUL in the value": request(PRIVATE, b"Authorization: Bearer \x00"),
-    "an escape in the value": request(PRIVATE, b"Authorization: Bearer \x1b[31m"),
-    "a value over two lines": request(PRIVATE, "Authorization: Bearer", f" {READER.pat}"),
-    "a blank before the colon": request(PRIVATE, f"Authorization : Bearer {READER.pat}"),
-    "a field of 2 MiB": request(PRIVATE, bearer("a" * (2 << 20))),
-    "500 fields": request(PRIVATE, *[f"X-{number}: a" for number in range(500)]),
-    "a path that is no ASCII": request(b"/api/private\xff"),
-    "a path without a slash": request("api/private", BEARER),
-    "no path": request("", BEARER),
-    "HTTP/0.9": b"GET /api/private\r\n\r\n",
-    "HTTP/3.7": request(PRIVATE, BEARER, version="HTTP/3.7"),
-    "HTTP/2 from the start": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "a TLS greeting": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200,
-    "a length that is text": request(PRIVATE, BEARER, "Content-Length: abc"),
-    "a length below zero": request(PRIVATE, BEARER, "Content-Length: -1"),
-    "two lengths": request(PRIVATE, BEARER, "Content-Length: 0", "Content-Length: 5"),
-    "an unknown coding": request(PRIVATE, BEARER, "Transfer-Encoding: x-unknown"),
-    "CONNECT": request("localhost:80", BEARER, method="CONNECT"),
-    "no Host": f"GET {PRIVATE} HTTP/1.1\r\nConnection: close\r\n\r\n".encode(),
-    **{f"broken chunks {chunks!r}": request(PRIVATE, CHUNKED, body=chunks) for chunks in BROKEN_CHUNKS},
-}
 
 
 def test_broken_http_opens_nothing(running: Served) -> None:
-    for name, data in NASTY.items():
-        assert running.send(data).status in {0, 400, 401, 404, 431}, name
-        assert running.get(PRIVATE).status == 200, name
+    for data in NASTY:
+        assert running.send(data).status in {0, 400, 401, 404, 431}, data[:100]
+        assert running.get(PRIVATE).status == 200, data[:100]
 
 
 def test_a_request_with_two_lengths_is_the_last_of_its_connection(running: Served) -> None:
@@ -134,16 +121,6 @@ def test_slow_clients_do_not_block_others(name: str, running: Served) -> None:
     eventually("bodies are read again", lambda: running.send(form.data).status == form.status)
 
 
-def test_slow_bodies_are_given_up_while_their_clients_still_wait(running: Served) -> None:
-    """The first wave takes all slots for bodies; the second finds them free again."""
-    bodies = [SLOW[name].replace(end, b"") for name in READ for end in (b"Connection: close\r\n", b"")]
-    for expected in ({408, 413}, {408}):  # the clients of another test may still have some at first
-        with ExitStack() as stack:
-            waves = [stack.enter_context(slow_clients(running.port, data, SLOTS // len(bodies))) for data in bodies]
-            assert {converse(client, b"").status for clients in waves for client in clients} <= expected
-            eventually("bodies are read again", lambda: running.send(COMPLETE).status == 200)
-
-
 def test_silent_clients_do_not_block_others(running: Served) -> None:
     """Until their headers are due, they look like slow clients."""
     with ExitStack() as stack:
@@ -155,15 +132,14 @@ def test_silent_clients_do_not_block_others(running: Served) -> None:
             silent[0].recv(1, socket.MSG_DONTWAIT)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_when_running_requests_are_finished(number: signal.Signals, tmp_path: Path) -> None:
+def test_sigterm_stops_it_when_running_requests_are_finished(tmp_path: Path) -> None:
     with upstream(after(0.5, ACTIVE)) as up:
         environment = {**environment_for(up.url), "ZITADEL_PROJECT_ID": PROJECT}
         with served(tmp_path, environment, "--no-page") as running, ThreadPoolExecutor() as pool:
             reply = pool.submit(running.get, SCOPED)
             sent = READER.pat.encode()
             eventually("the request is under way", lambda: [it for it in up.requests if sent in it.body])
-            assert running.stop(number) == ExitCode.YES
+            assert running.stop() == ExitCode.YES
             assert reply.result().json == {"message": MESSAGES[SCOPED]}
     banner, _, lines = running.log.partition("in another terminal\n")
     assert banner.split()[:2] == ["ZITADEL", up.url]

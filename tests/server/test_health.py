@@ -97,6 +97,7 @@ def test_metrics_count_requests_by_route_and_outcome_and_what_was_asked(settings
     assert samples["zdemo_introspection_hits_total"] == 1
     assert samples["zdemo_breaker_state"] == 0
     assert samples["zdemo_introspections_in_flight"] == 0
+    assert samples['zdemo_request_seconds_bucket{le="10.0",route="api.private"}'] == 2
     assert samples['zdemo_request_seconds_count{route="api.private"}'] == 2
 
 

@@ -4,19 +4,15 @@ import io
 import itertools
 import logging
 import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Api, Time, protected_api, running, settings_for
-from tests.support.introspector_doubles import Clock
-from tests.support.waiting import eventually
-from tests.support.wire import request
+from tests.support.apis import PRIVATE, PUBLIC, SCOPED, Time, protected_api, running, settings_for
+from tests.support.introspector_doubles import Scripted
 from zdemo.config.columns import cells
 from zdemo.emulator import READER, VISITOR, Emulator
-from zdemo.introspection.build import Limits, protected
-from zdemo.introspection.model import Introspection, Source
+from zdemo.introspection.model import Introspection
 from zdemo.server import create_app
 from zdemo.server.log_lines import RequestLines, what
 from zdemo.server.logs import ACCESS_FIELDS
@@ -67,11 +63,11 @@ def test_a_refusal_names_who_lacks_what_at_every_width(
     assert [re.sub(r"^\d\d:\d\d:\d\d", "CLOCK", line) for line in shown] == expected
 
 
-@pytest.mark.parametrize("columns", [40, 60, 80, 120])
-def test_no_line_is_wider_than_its_terminal(columns: int, lines_at: Callable[..., list[str]]) -> None:
+def test_no_line_is_wider_than_its_terminal(lines_at: Callable[..., list[str]]) -> None:
     callers = ("reader", "漢字" * 15, "e\u0301" * 30, "\x1b[31m" * 12, None)
     reasons = (None, "lacks read:messages", "the token is not active", "too long " * 40)
-    for path, caller, reason in itertools.product((PUBLIC, SCOPED, "/" + "a" * 199), callers, reasons):
+    paths, widths = (PUBLIC, SCOPED, "/" + "a" * 199), (40, 60, 80, 120)
+    for columns, path, caller, reason in itertools.product(widths, paths, callers, reasons):
         shown = lines_at(columns, path, 401, caller, reason)
         assert len(shown) <= 2
         assert all(line.isprintable() and cells(line) <= columns for line in shown)
@@ -112,18 +108,17 @@ def test_the_status_is_coloured_where_colours_are_shown(
     assert ("\x1b" in line) is ("\x1b" in shown)
 
 
-@pytest.mark.parametrize(
-    ("caller", "reason", "shown"),
-    [
-        (None, None, ""),
-        ("reader", None, "reader"),
-        (None, "no bearer token", "no bearer token"),
-        ("reader", "the token has expired", "reader: the token has expired"),
-        ("reader", "lacks read:messages", "reader lacks read:messages"),
-    ],
-)
-def test_who_and_why(caller: str | None, reason: str | None, shown: str) -> None:
-    assert what(caller, reason) == shown
+WORDS = {
+    (None, None): "",
+    ("reader", None): "reader",
+    (None, "no bearer token"): "no bearer token",
+    ("reader", "the token has expired"): "reader: the token has expired",
+    ("reader", "lacks read:messages"): "reader lacks read:messages",
+}
+
+
+def test_who_and_why() -> None:
+    assert {words: what(*words) for words in WORDS} == WORDS
 
 
 # --- the facts behind the line
@@ -141,67 +136,32 @@ def facts(caplog: pytest.LogCaptureFixture) -> list[tuple[object, ...]]:
     return [tuple(one[name] for name in ("status", "cache", "caller", "reason")) for one in named]
 
 
-@pytest.fixture
-def api(zitadel: Emulator) -> Iterator[Api]:
-    with protected_api(settings_for(zitadel.url), Time()) as api:
-        yield api
-
-
-def test_the_log_tells_who_it_was_how_the_answer_came_and_why(api: Api, caplog: pytest.LogCaptureFixture) -> None:
-    for target, token in (
-        (PUBLIC, None),
-        (PRIVATE, None),
-        (PRIVATE, READER.pat),
-        (SCOPED, READER.pat),
-        (SCOPED, VISITOR.pat),
-        (SCOPED, VISITOR.pat),
-        (PRIVATE, "unknown"),
-    ):
-        api.get(target, token)
-    api.send(request("/nowhere"))
-    assert facts(caplog) == [
-        (200, None, None, None),
-        (401, None, None, "no bearer token"),
-        (200, "asked", "reader", None),
-        (200, "hit", "reader", None),
-        (401, "asked", "visitor", "lacks read:messages"),
-        (401, "hit", "visitor", "lacks read:messages"),
-        (401, "asked", None, "the token is not active"),
-        (404, None, None, "no such path"),
+def test_the_log_tells_who_it_was_how_the_answer_came_and_why(
+    zitadel: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = [
+        (PUBLIC, None, (200, None, None, None)),
+        (PRIVATE, None, (401, None, None, "no bearer token")),
+        (PRIVATE, READER.pat, (200, "asked", "reader", None)),
+        (SCOPED, READER.pat, (200, "hit", "reader", None)),
+        (SCOPED, VISITOR.pat, (401, "asked", "visitor", "lacks read:messages")),
+        (SCOPED, VISITOR.pat, (401, "hit", "visitor", "lacks read:messages")),
+        (PRIVATE, "unknown", (401, "asked", None, "the token is not active")),
+        ("/nowhere", None, (404, None, None, "no such path")),
     ]
+    with protected_api(settings_for(zitadel.url), Time()) as api:
+        for target, token, _ in expected:
+            api.get(target, token)
+    assert facts(caplog) == [fact for _, _, fact in expected]
 
 
-class Slow:
-    """A ZITADEL that answers when it is let."""
-
-    def __init__(self) -> None:
-        self.asked, self.go = threading.Event(), threading.Event()
-
-    def introspect(self, token: str) -> Introspection:  # noqa: ARG002  # the protocol
-        self.asked.set()
-        assert self.go.wait(20)
-        return Introspection(active=True, claims={"username": "ada and " * 60 + "\u202e\n"})
-
-
-def test_a_request_that_waited_for_another_ones_question_joined(caplog: pytest.LogCaptureFixture) -> None:
-    """A long name is cut."""
-    zitadel, settings = Slow(), settings_for("http://127.0.0.1:9", project_id=None)
-    introspector = protected(zitadel, settings, Limits.of(8), clock=Clock())
-    with running(create_app(settings, introspector)) as api:
-        threads = [threading.Thread(target=api.get, args=(PRIVATE, "a-token")) for _ in range(2)]
-        threads[0].start()
-        assert zitadel.asked.wait(20)
-        threads[1].start()
-        eventually("the second has joined", lambda: introspector.counters.joins)
-        zitadel.go.set()
-        for thread in threads:
-            thread.join()
-    assert sorted(str(cache) for _, cache, _, _ in facts(caplog)) == [Source.ASKED, Source.JOINED]
-    assert {caller for _, _, caller, _ in facts(caplog)} == {("ada and " * 60)[:60]}
-
-
-def test_an_answer_about_which_zitadel_could_not_be_asked_says_why(caplog: pytest.LogCaptureFixture) -> None:
-    with protected_api(settings_for("http://127.0.0.1:9"), Time()) as api:
+def test_a_long_name_is_cut_and_a_zitadel_that_is_away_is_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    settings = settings_for("http://127.0.0.1:9", project_id=None)
+    name = "ada and " * 60 + "\u202e\n"
+    with running(create_app(settings, Scripted(Introspection(active=True, claims={"username": name})))) as api:
+        assert api.get(PRIVATE).status == 200
+    with protected_api(settings, Time()) as api:
         assert api.get(PRIVATE).status == 503
-    ((status, cache, caller, reason),) = facts(caplog)
-    assert (status, cache, caller, "127.0.0.1" in str(reason)) == (503, None, None, True)
+    (_, _, caller, _), (status, cache, nobody, reason) = facts(caplog)
+    assert caller == name[:60]
+    assert (status, cache, nobody, "127.0.0.1" in str(reason)) == (503, None, None, True)

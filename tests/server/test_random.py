@@ -9,13 +9,15 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.support.apis import PRIVATE, PUBLIC, ROUTES, SCOPED, Api
-from tests.support.wire import chunked, request
+from tests.support.apis import PRIVATE, PUBLIC, ROUTES, Api
+from tests.support.wire import request
 from zdemo.emulator import READER, VISITOR
 
+GOOD = b"Bearer " + READER.pat.encode()
 PASSES = re.compile(rb"(?i:bearer) +(?:%s|%s)" % (READER.pat.encode(), VISITOR.pat.encode()))
 FIELD_BYTES = st.integers(0, 255).filter(lambda byte: byte not in b"\r\n\0").map(lambda byte: bytes([byte]))
 TARGET_BYTES = st.integers(33, 126).map(lambda byte: bytes([byte]))
+WORDS = st.sampled_from([b"Bearer", b"bearer", b"Basic", b" ", b"\t", b",", b"=", b'"', READER.pat.encode(), b"\xff"])
 # the API is a fixture of the session: all examples share it on purpose
 chance = hypothesis_settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -36,21 +38,18 @@ def _mutated(text: bytes, parts: st.SearchStrategy[bytes]) -> st.SearchStrategy[
     return st.lists(edit, max_size=3).map(mutate)
 
 
-GOOD = b"Bearer " + READER.pat.encode()
-WORDS = st.sampled_from([b"Bearer", b"bearer", b"Basic", b" ", b"\t", b",", b"=", b'"', READER.pat.encode(), b"\xff"])
 VALUES = st.one_of(
-    _mutated(GOOD, FIELD_BYTES),
-    st.lists(WORDS, max_size=6).map(b"".join),
-    st.lists(FIELD_BYTES, max_size=40).map(b"".join),
+    _mutated(GOOD, FIELD_BYTES), *(st.lists(parts, max_size=40).map(b"".join) for parts in (WORDS, FIELD_BYTES))
 )
 
 
-AUTHORIZATIONS = st.lists(VALUES, max_size=2)
-
-
-def passes(values: list[bytes]) -> bool:
-    """Tell whether these ``Authorization`` fields are admitted; blanks around a value do not count (RFC 9110 §5.5)."""
-    return len(values) == 1 and bool(PASSES.fullmatch(values[0].strip(b" \t")))
+@chance
+@given(values=st.lists(VALUES, max_size=2))
+def test_any_authorization(values: list[bytes], api: Api) -> None:
+    reply = api.send(request(PRIVATE, *[b"Authorization: " + value for value in values]))
+    passes = len(values) == 1 and bool(PASSES.fullmatch(values[0].strip(b" \t")))  # blanks around (RFC 9110 §5.5)
+    assert (reply.status == 200) == passes
+    assert reply.status in {200, 400, 401}
 
 
 @chance
@@ -66,47 +65,3 @@ def test_any_method_path_and_query_without_a_token(method: str, target: bytes, q
     assert 0 < reply.status < 500
     if reply.status == 200 and method == "GET":
         assert reply.json == api.get(PUBLIC).json or reply.body.startswith((b'{"status":', b"# HELP"))
-
-
-@chance
-@given(
-    target=st.sampled_from([PRIVATE, SCOPED]),
-    body=st.one_of(st.binary(max_size=60), _mutated(b"access_token=abc&a=b", FIELD_BYTES)),
-    content_type=st.sampled_from(
-        [
-            "application/x-www-form-urlencoded",
-            "APPLICATION/X-WWW-FORM-URLENCODED;charset=utf-16",
-            "application/x-www-form-urlencoded; charset=nonsense",
-            "multipart/form-data; boundary=a",
-            "multipart/form-data",
-            "application/json",
-            ";;;",
-        ]
-    ),
-    in_chunks=st.booleans(),
-)
-def test_any_body_with_a_good_token(target: str, body: bytes, content_type: str, in_chunks: bool, api: Api) -> None:
-    fields = [b"Authorization: " + GOOD, b"Content-Type: " + content_type.encode()]
-    if in_chunks:
-        fields.append(b"Transfer-Encoding: chunked")
-        body = chunked(body) if body else b"0\r\n\r\n"
-    reply = api.send(request(target, *fields, body=body))
-    assert reply.status in {200, 400}
-    if b"access_token" not in body and b"%" not in body:
-        assert reply.status == 200
-
-
-OTHER_FIELDS = (
-    *("Host", "Content-Type", "Expect", "Cookie", "Accept", "User-Agent", "Origin", "Upgrade", "TE", "Range"),
-    *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "If-None-Match", "X-Request-ID"),
-)
-
-
-@chance
-@given(
-    name=st.sampled_from(OTHER_FIELDS),
-    value=st.one_of(st.lists(FIELD_BYTES, max_size=20).map(b"".join), st.integers().map(lambda i: str(i).encode())),
-)
-def test_no_other_field_opens_a_route(name: str, value: bytes, api: Api) -> None:
-    reply = api.send(request(PRIVATE, name.encode() + b": " + value))
-    assert reply.status in {0, 400, 401, 417}

@@ -169,8 +169,8 @@ def test_a_call_without_a_right_signature_changes_nothing() -> None:
             reply = send(api, body, *(f"ZITADEL-Signature: {value}" for value in header))
             assert (reply.status, reply.json["error"]) == (403, "forbidden")
             assert KEY not in reply.body.decode()
-        assert send(api, b"{}", f"ZITADEL-Signature: {signature(b'{}')}").status == 400
-        assert send(api, b" " * 65537, f"ZITADEL-Signature: {signature(b'')}").status == 413
+        for other, status in ((b"{}", 400), (b" " * 65537, 413)):
+            assert send(api, other, f"ZITADEL-Signature: {signature(other)}").status == status
         assert api.get(SCOPED).status == 200
 
 

@@ -11,17 +11,15 @@ import secrets
 import socket
 import threading
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.support.apis import PRIVATE
-from tests.support.prefork import Asker, asker_of, at_once, field, warmed
+from tests.support.prefork import ask, warmed
 from zdemo.config.environment import read_environment
 from zdemo.config.settings import Settings
 from zdemo.page import PageOptions, paged
 from zdemo.server import create_app, log_to_stderr
-from zdemo.serving import WSGIApp
 
 OF_A_PROCESS = (type(threading.Lock()), type(threading.RLock()), socket.socket, threading.Thread)
 OPAQUE = (type, types.ModuleType, types.FrameType, types.CodeType, str, bytes, logging.Logger)
@@ -52,39 +50,16 @@ def of_process(root: object) -> Iterator[tuple[str, Any]]:
                 waiting.append((place_of_part, part))
 
 
-def page_asker() -> tuple[WSGIApp, Asker]:
-    """Return the API with its page, and what asks it."""
+def main(tokens: str) -> None:
+    """Fork workers of the API with its page; print what each shares with its parent, and its answers to its tokens."""
+    log_to_stderr(in_batches=True)
     environment = read_environment()
     settings = Settings.from_env(environment)
     app = create_app(settings, open_metrics=True)
     options = PageOptions(key=secrets.token_urlsafe(), api_url="", settings=settings, environment=environment)
-    return paged(app, options), asker_of(app)
-
-
-def starlette_asker() -> tuple[Callable[..., object], Asker]:
-    """Return the three routes as a Starlette app, and what asks it."""
-    from starlette.testclient import TestClient  # here, since the other app does not need it
-
-    from tests.support.asgi_apis import starlette_app
-
-    app = starlette_app(Settings.from_env(read_environment()))
-
-    def ask(tokens: list[str]) -> list[int]:
-        with TestClient(app) as client:
-            return at_once(lambda token: client.get(PRIVATE, headers=field(token)).status_code, tokens)
-
-    return app, ask
-
-
-APPS = {"Flask with the page": page_asker, "Starlette": starlette_asker}
-
-
-def main(name: str, tokens: str) -> None:
-    """Fork workers of an app, and print for each what it shares with its parent, and its answers to its tokens."""
-    log_to_stderr(in_batches=True)
-    app, ask = APPS[name]()
-    warmed(ask)
-    roots = [app, logging.getLogger().handlers]
+    page = paged(app, options)
+    warmed(app)
+    roots = [page, logging.getLogger().handlers]
     parents = [(place, one) for place, one in of_process(roots) if place not in OF_OTHERS]
     fork, tokens_of_each = multiprocessing.get_context("fork"), json.loads(tokens)
     reports = fork.SimpleQueue()
@@ -92,7 +67,7 @@ def main(name: str, tokens: str) -> None:
     def work(number: int) -> None:
         inherited = {id(one) for _, one in parents}
         shared = sorted({place for place, one in of_process(roots) if id(one) in inherited})
-        reports.put([number, shared, ask(tokens_of_each[number])])
+        reports.put([number, shared, ask(app, tokens_of_each[number])])
 
     workers = [fork.Process(target=work, args=(number,)) for number in range(len(tokens_of_each))]
     with held([one for _, one in parents]):
@@ -102,7 +77,7 @@ def main(name: str, tokens: str) -> None:
         for worker in workers:
             worker.join()
     assert [worker.exitcode for worker in workers] == [0] * len(workers)
-    warmed(ask)  # the parent's own connections work on
+    warmed(app)  # the parent's own connections work on
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,37 +32,27 @@ SERVERS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 
-Asker = Callable[[list[str]], list[int]]  # from tokens to the statuses of simultaneous requests with them
-
 
 def flask_app() -> Flask:
     """Return the API after it has asked ZITADEL."""
     app = create_app(open_metrics=True)
-    warmed(asker_of(app))
+    warmed(app)
     return app
 
 
-def asker_of(app: Flask) -> Asker:
-    """Return what asks a Flask app."""
-    return lambda tokens: at_once(
-        lambda token: app.test_client().get(PRIVATE, headers=field(token)).status_code, tokens
-    )
-
-
-def field(token: str) -> dict[str, str]:
-    """Return the header field with a token."""
-    return {"Authorization": f"Bearer {token}"}
-
-
-def at_once(status_of: Callable[[str], int], tokens: list[str]) -> list[int]:
+def ask(app: Flask, tokens: list[str]) -> list[int]:
     """Return the statuses of simultaneous requests, in the order of their tokens."""
+
+    def status(token: str) -> int:
+        return app.test_client().get(PRIVATE, headers={"Authorization": f"Bearer {token}"}).status_code
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(status_of, tokens))
+        return list(pool.map(status, tokens))
 
 
-def warmed(ask: Asker) -> None:
+def warmed(app: Flask) -> None:
     """Ask about unknown tokens, so that there are connections."""
-    assert ask([secrets.token_urlsafe() for _ in range(AT_ONCE)]) == [401] * AT_ONCE
+    assert ask(app, [secrets.token_urlsafe() for _ in range(AT_ONCE)]) == [401] * AT_ONCE
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def operations(
 ) -> Blueprint:
     """Return ``/healthz``, ``/readyz`` and, if there is something to show, ``/metrics``. They answer everybody.
 
-    ``shares`` tells whether answers are shared as they should be. Without it, the API is degraded, and the log says why.
+    ``shares`` tells whether answers are shared as they should be. If not, the API is degraded, and the log says why.
 
     No request shows reliably where it comes from: behind a proxy on this machine, all of them come from loopback.
     """
