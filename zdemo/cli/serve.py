@@ -54,7 +54,10 @@ def serve(
     workers: Annotated[int, typer.Option(metavar="COUNT", min=1, max=64, help="Worker processes.")] = 1,
     pin: Annotated[
         bool | None,
-        typer.Option("--pin/--no-pin", help="Keep each worker on one processor (Linux). On with several workers."),
+        typer.Option(
+            "--pin/--no-pin",
+            help="Keep each worker on one processor (Linux); --no-pin turns it off. On with several workers.",
+        ),
     ] = None,
     emulator: Annotated[
         bool, typer.Option("--emulator", help="Run the built-in ZITADEL emulator beside the API.")
