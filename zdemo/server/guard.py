@@ -68,15 +68,13 @@ def protect(
     *,
     open_routes: Collection[str] = (),
     threads: int = DEFAULT_THREADS,
-    spare_threads: int = 0,
 ) -> Flask:
     """Admit only requests with an active bearer token for this API, unless their route is open; return the app.
 
     ``open_routes`` names what is open: paths, ``/prefix/*`` and rules of Flask. ``@open_route`` opens a single view.
 
     ``settings`` default to the environment and ``.env``. The default ``introspector`` asks ZITADEL, behind cache and
-    protection; ``threads`` is how many requests the server answers at once in this process. If it has
-    ``spare_threads`` beyond, so many more requests may wait.
+    protection; ``threads`` is how many requests the server answers at once in this process.
 
     Error handlers of the app answer refusals. In a blueprint with its own handler for ``Exception``, that one answers.
     Raises SettingsError if settings are missing or wrong, GuardError if ``open_routes`` are, or for a second call.
@@ -85,7 +83,7 @@ def protect(
         raise GuardError("protect(app) was called twice", hint="call protect(app) once")
     opened = OpenRoutes.of(open_routes, with_rules=True)
     settings = settings or load_settings(logger)
-    introspector = introspector or build_introspector(settings, threads=threads, spare_threads=spare_threads)
+    introspector = introspector or build_introspector(settings, threads=threads)
     for error, answer in ((Refused, _answer_refusal), (IntrospectionError, _answer_failure)):
         if error not in app.error_handler_spec[None][None]:
             app.register_error_handler(error, answer)
