@@ -45,7 +45,7 @@ from zdemo.introspection.cache import (
 )
 from zdemo.introspection.clock import CLOCKS, running_clock
 from zdemo.introspection.model import ROLES_CLAIM, Introspection, Source, parse_introspection
-from zdemo.server.health import Readiness
+from zdemo.server.routes import Readiness
 
 TTL = 5.0
 TOKEN = "an-unknown-token"
