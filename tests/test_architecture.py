@@ -44,7 +44,7 @@ ROOT_MODULES = {"__init__", "__main__", "errors", "authorization", "client", "gu
 # Only these import it; a name without a dot stands for all that is in the package.
 HOMES: dict[str, set[str]] = {
     "flask": {"server", "emulator", "page"},
-    "werkzeug": {"server", "emulator", "serving"},
+    "werkzeug": {"server", "emulator", "page", "serving"},
     "starlette": {"asgi"},
     "anyio": {"asgi"},
     "fastapi": {"asgi.dependency"},

@@ -1,6 +1,8 @@
 """What the page keeps of its explanations, and which commands it suggests."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -8,52 +10,28 @@ from tests.support.apis import settings_for
 from zdemo.config.environment import Environment
 from zdemo.diagnosis import Finding
 from zdemo.page import PageOptions
-from zdemo.page.explanations import KEPT_SECONDS, Explanations
-from zdemo.page.why import why_document
+from zdemo.page.context import KEPT_SECONDS, Explanations
+from zdemo.page.explanations import why_document
 
 GRANT = "zdemo role grant reader read:messages"
 
 
-class Clock:
-    now = 0.0
+def test_an_explanation_is_used_again_until_it_is_old_or_something_changes() -> None:
+    now, numbers = [0.0], count(1)
+    found = Explanations(lambda: now[0])
 
-    def __call__(self) -> float:
-        return self.now
+    def explained(key: str = "a", *, anew: bool = False, during: Callable[[], None] = lambda: None) -> int:
+        def explain() -> dict[str, Any]:
+            during()
+            return {"sentence": next(numbers)}
 
+        return (found.get(key, explain, anew=anew) or {})["sentence"]  # type: ignore[no-any-return]
 
-class Explained:
-    """Explains, and counts how often."""
-
-    count = 0
-
-    def __call__(self) -> dict[str, Any]:
-        self.count += 1
-        return {"sentence": str(self.count)}
-
-
-def test_an_explanation_is_used_again_until_it_is_old() -> None:
-    clock, explain = Clock(), Explained()
-    found = Explanations(clock)
-    assert [found.kept("a", explain), found.kept("a", explain)] == [{"sentence": "1"}, {"sentence": "1"}]
-    assert found.kept("b", explain) == {"sentence": "2"}
-    clock.now = KEPT_SECONDS
-    assert found.kept("a", explain) == {"sentence": "3"}
-    assert found.new("a", explain) == {"sentence": "4"}
-    assert found.kept("a", explain) == {"sentence": "4"}
-
-
-def test_a_change_ends_all_also_one_that_is_being_found() -> None:
-    found, explain = Explanations(), Explained()
-    found.kept("a", explain)
+    assert [explained(), explained(), explained("b"), explained()] == [1, 1, 2, 1]
+    now[0] = KEPT_SECONDS
+    assert [explained(), explained(anew=True), explained()] == [3, 4, 4]
     found.clear()
-    assert found.kept("a", explain) == {"sentence": "2"}
-
-    def explain_during_a_change() -> dict[str, Any]:
-        found.clear()
-        return explain()
-
-    assert found.new("a", explain_during_a_change) == {"sentence": "3"}
-    assert found.kept("a", explain) == {"sentence": "4"}
+    assert [explained(), explained(anew=True, during=found.clear), explained()] == [5, 6, 7]
 
 
 def test_where_the_env_file_is_missing_the_step_that_writes_it_comes_first(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from zdemo.config.redaction import Redaction
 from zdemo.config.settings import Settings
 from zdemo.emulator import READER, VISITOR, new_fault
 from zdemo.page import PageOptions
+from zdemo.page.access import mark_of
 from zdemo.page.events import event_of
-from zdemo.page.marks import mark_of
 from zdemo.server import Trace
 
 SCOPED = "/api/private-scoped"
@@ -143,11 +143,6 @@ def test_a_zitadel_that_fails_is_shown() -> None:
     assert event["why"]["sentence"]
 
 
-def test_a_request_of_the_page_is_marked(site: PageSite) -> None:
-    assert event_about(site, "/api/public", X_Zdemo_Page=mark_of(KEY, "nobody"))["from_page"] is True
-    assert event_about(site, "/api/public")["from_page"] is False
-
-
 def test_a_page_that_connects_again_gets_what_it_missed(site: PageSite) -> None:
     with feed(site) as found:
         ids = [site.call("/api/public").headers["X-Request-ID"] for _ in range(3)]
@@ -197,7 +192,7 @@ def test_the_pages_caller_has_a_name_while_zitadel_is_stopped() -> None:
     with page_site() as site:
         site.open().emulator.faults.add(new_fault("stopped"))
         event = sent_by_the_page(site, SCOPED, "reader")
-    assert (event["status"], event["from_page"], event["caller"]["name"]) == (503, True, "reader")
+    assert (event["status"], event["caller"]["name"]) == (503, "reader")
     assert event["why"]["fix"] == ["press Start ZITADEL: it was stopped on purpose"]
     assert ["X-Zdemo-Page", "reader"] in event["steps"][0]["lines"]
 
@@ -207,7 +202,7 @@ def test_the_pages_caller_has_a_name_while_zitadel_is_stopped() -> None:
 )
 def test_no_other_program_can_claim_to_be_the_page(site: PageSite, mark: str) -> None:
     event = event_about(site, SCOPED, "x" * 71, X_Zdemo_Page=mark.encode().decode("latin-1"))
-    assert (event["from_page"], event["caller"]["name"]) == (False, "")
+    assert event["caller"]["name"] == ""
 
 
 def test_the_pages_copy_of_the_description_is_not_in_the_feed() -> None:

@@ -193,7 +193,7 @@ def test_the_page_does_not_open_itself(site: PageSite, path: str) -> None:
         ({"caller": "pasted", "token": "tökén"}, "invalid_token"),
         ({"caller": "pasted", "token": "\ud800"}, "invalid_token"),
         ({"caller": "pasted", "token": "x" * (16 * 1024 + 1)}, "invalid_token"),
-        ({"caller": "pasted", "token": "x" * 65536}, "too_large"),
+        ({"caller": "pasted", "token": "x" * 65536}, "request_entity_too_large"),
         ({"explain": "false"}, "invalid_field"),
         ({"explain": 1}, "invalid_field"),
         ({"explain": None}, "invalid_field"),
@@ -203,7 +203,7 @@ def test_the_page_does_not_open_itself(site: PageSite, path: str) -> None:
 def test_what_is_wrong_is_said_and_nothing_is_sent(site: PageSite, changed: dict[str, Any], code: str) -> None:
     before = len(site.emulator.requests)
     answer = site.post("/-/send", {"method": "GET", "path": "/api/private", "caller": "reader", **changed})
-    assert (answer.status_code, answer.json()["error"]) == (413 if code == "too_large" else 400, code)
+    assert (answer.status_code, answer.json()["error"]) == (413 if code == "request_entity_too_large" else 400, code)
     assert len(site.emulator.requests) == before
 
 

@@ -12,7 +12,7 @@ from zdemo.config.environment import COMMAND_LINE, EXPORTED, Environment
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR, emulate, new_fault
 from zdemo.page import PageContext, PageOptions
-from zdemo.page.state import changes_document, state
+from zdemo.page.page_state import changes_document, state
 from zdemo.server import create_app
 
 SECRETS = (READER.pat, VISITOR.pat, ADMIN.pat, CLIENT_SECRET, KEY)
@@ -34,7 +34,7 @@ def foreign() -> Iterator[PageSite]:
 def test_the_state_shows_addresses_routes_and_callers(site: PageSite) -> None:
     shown = site.get("/-/state").json()
     assert (shown["api"], shown["zitadel"]) == (site.url, site.emulator.url)
-    assert (shown["emulator"], shown["workers"], shown["ttl_seconds"]) == (site.emulator.world.name, 1, 5)
+    assert (shown["emulator"], shown["ttl_seconds"]) == (site.emulator.world.name, 5)
     routes = {(route["method"], route["path"]): (route["role"], route["guarded"]) for route in shown["routes"]}
     assert next(iter(routes)) == ("GET", "/api/public")
     assert routes["GET", "/api/public"] == (None, False)
@@ -169,5 +169,5 @@ def test_the_options_can_be_sent_to_a_worker_and_their_text_holds_no_secret() ->
         )
         sent = pickle.loads(pickle.dumps(options))  # noqa: S301  # our own bytes
         context = PageContext(options=replace(sent, emulator=""), app=create_app(sent.settings))
-        assert [user["name"] for user in state(context, {})["changes"]["users"]] == ["reader", "visitor"]
+        assert [user["name"] for user in state(context)["changes"]["users"]] == ["reader", "visitor"]
     assert not [secret for secret in SECRETS if secret in repr(sent) + repr(context)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.waiting import eventually
-from zdemo.page.watching import KEPT, LINGER_SECONDS, MOST_PER_SECOND, WATCH_SECONDS, Subscription, Watching
+from zdemo.page.feed import KEPT, LINGER_SECONDS, MOST_PER_SECOND, WATCH_SECONDS, Subscription, Watching
 from zdemo.server import Trace, Watcher
 from zdemo.serving.bus import Bus, Hub
 

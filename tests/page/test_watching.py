@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.waiting import eventually
-from zdemo.page.watching import KEPT, LATEST_SECONDS, REST, Subscription, Watching
+from zdemo.page.feed import KEPT, LATEST_SECONDS, REST, Subscription, Watching
 from zdemo.server import Trace, Watcher
 from zdemo.serving.bus import Bus
 

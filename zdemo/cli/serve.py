@@ -123,7 +123,7 @@ def serve(
         from zdemo.serving.production import serve_forever
 
         worker = WorkerApp(settings=settings, threads=threads, json_logs=json_logs, open_metrics=open_metrics)
-        page = _page_options(place, environment, settings, workers=workers)
+        page = _page_options(place, environment, settings)
         build = PagedApp(worker=worker, options=page) if page else worker
         all_threads = threads + spare_threads(threads) + (page.threads if page else 0)
         pin = workers > 1 if pin is None else pin
@@ -136,9 +136,7 @@ def serve(
     return ExitCode.YES
 
 
-def _page_options(
-    place: ServeAddress, environment: Environment, settings: Settings, *, workers: int
-) -> PageOptions | None:
+def _page_options(place: ServeAddress, environment: Environment, settings: Settings) -> PageOptions | None:
     """Return how the page is served; ``None`` if it is not."""
     from zdemo.emulator import READER, VISITOR
     from zdemo.page import PageOptions
@@ -159,7 +157,6 @@ def _page_options(
         emulator=place.emulator_name,
         emulator_users={"reader": READER.id, "visitor": VISITOR.id} if place.emulator_name else {},
         emulator_pats={"reader": READER.token_id, "visitor": VISITOR.token_id} if place.emulator_name else {},
-        workers=workers,
     )
 
 

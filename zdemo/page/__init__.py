@@ -1,8 +1,7 @@
 """The page that shows every request to the API, and why it was answered so; for the person at this machine."""
 
 from zdemo.page.access import new_key
-from zdemo.page.app import paged
+from zdemo.page.app import PagedApp, paged
 from zdemo.page.context import PageContext, PageOptions
-from zdemo.page.worker import PagedApp
 
 __all__ = ["PageContext", "PageOptions", "PagedApp", "new_key", "paged"]

@@ -1,4 +1,4 @@
-"""The page as a layer around the API: it answers ``/`` and its own paths below ``/-/``, and passes on all others.
+"""The page as a Flask app beside the API: it answers ``/`` and its own paths below ``/-/``, and the API all others.
 
 What it answers is neither logged nor counted, since it is not the API that answers.
 """
@@ -8,189 +8,239 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from html import escape
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
 
 from zdemo.config.masking import SECRET_SETTINGS
 from zdemo.config.redaction import Redaction
 from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
-from zdemo.page import feed
-from zdemo.page.access import PREFIX, Access, Environ
-from zdemo.page.answers import HTML, PageRefusal, StartResponse, answer, json_bytes, refuse, start
+from zdemo.page.access import PREFIX, Access, cookie_name, mark_proof
 from zdemo.page.callers import CALLERS
 from zdemo.page.changes import change
 from zdemo.page.context import PageContext, PageOptions
-from zdemo.page.events import Event, concealed, event_of, showable
-from zdemo.page.limits import PageSlots
-from zdemo.page.marks import proof_of
+from zdemo.page.events import concealed, event_of, showable
+from zdemo.page.feed import CHANGED, Feed, PageSlots, Watching
+from zdemo.page.page_state import state
+from zdemo.page.refusal import PageRefusal
 from zdemo.page.sending import send
-from zdemo.page.state import state
-from zdemo.page.static import FILES, page_file
-from zdemo.page.watching import CHANGED, Watching
-from zdemo.server import WATCHER, BodyReader, BodyTooSlow, TooManyBodies, Trace, then_cut
+from zdemo.server import WATCHER, BodyReader, WorkerApp, cut_connection_after, refusal_of_http
 from zdemo.serving import WSGIApp
 from zdemo.serving.bus import Bus
 from zdemo.serving.loopback import is_for_this_machine
 
-LARGEST_BODY_BYTES = 64 * 1024
-
-Handler = Callable[[PageContext, Mapping[str, Any]], Mapping[str, Any]]
-
-# A handler gets the JSON object that was sent (empty for GET), and returns the one to answer.
-# It raises PageRefusal, or a ZdemoError, whose message and hint are answered.
-ROUTES: Mapping[tuple[str, str], Handler] = {
-    ("GET", f"{PREFIX}state"): state,
-    ("POST", f"{PREFIX}send"): send,
-    ("POST", f"{PREFIX}change"): change,
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
 }
-FEED = f"{PREFIX}feed"
-DESCRIPTION, API_DESCRIPTION = f"{PREFIX}openapi.json", "/openapi.json"  # the same, but not in the feed
-PATHS = frozenset(path for _, path in ROUTES) | {"/", PREFIX, FEED, DESCRIPTION}
+FILES = f"{PREFIX}files/"
 OF_PEOPLE = ("/", PREFIX)  # paths that a person opens, to whom a refusal is a page
+HOW_TO_OPEN = (
+    "Open the address that zdemo serve printed at its start, in the row “page”: type or paste it, with its key. "
+    "The browser must accept its cookie."
+)
+EVENT_STREAM = "text/event-stream"
 
 log = logging.getLogger("zdemo.page")
 
 
-def paged(app: Flask, options: PageOptions, bus: Bus | None = None) -> WSGIApp:
-    """Return an app of ``create_app`` with the page in front of it; ``bus`` leads to its other workers.
+@dataclass(frozen=True, kw_only=True)
+class PagedApp:
+    """A recipe for the app of one worker with the page beside it; it can be sent to another process."""
 
-    Raises GuardError if the key is too short.
+    worker: WorkerApp
+    options: PageOptions
+
+    def __call__(self, bus: Bus) -> WSGIApp:
+        """Set up the worker, and return the app; ``bus`` leads to the other workers."""
+        return paged(self.worker(bus), self.options, bus)
+
+
+def paged(api: Flask, options: PageOptions, bus: Bus | None = None) -> WSGIApp:
+    """Return an app of ``create_app`` with the page beside it; ``bus`` leads to its other workers.
+
+    Under other host names than those of this machine there is no page. Raises GuardError if the key is too short.
     """
-    return _Page(app, options, bus)
+    page = _page(api, options, bus or Bus())
+    paths = {rule.rule for rule in page.url_map.iter_rules()}
 
-
-class _Page:
-    def __init__(self, app: Flask, options: PageOptions, bus: Bus | None) -> None:
-        self._app = app
-        self._access = Access(options.key)
-        self._slots = PageSlots(options.threads)
-        self._read_body = BodyReader(places=max(1, options.threads // 2))
-        self._worker = str(os.getpid())
-        self._hidden = _secrets(options, self._access)
-        bus = bus or Bus()
-        self._watching = Watching(app.extensions[WATCHER], self._event, bus)
-        self._context = PageContext(
-            options=options,
-            app=app,
-            user_ids=dict(options.emulator_users),
-            pat_ids=dict(options.emulator_pats),
-            tell=lambda name, event: self._watching.tell(name, showable(dict(event), self._hidden)),
-        )
-        bus.subscribe(CHANGED, lambda _change: self._context.explanations.clear())
-
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def dispatch(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        if path != "/" and not path.startswith(PREFIX):
-            return self._app(environ, start_response)
-        if not self._is_own(environ, path):
-            return self._app(environ, start_response)
-        try:
-            with self._slots.request():
-                return self._answer(environ, start_response, path)
-        except PageRefusal as refusal:
-            answered = refuse(start_response, refusal, as_html=path in OF_PEOPLE)
-            return then_cut(answered) if refusal.status == HTTPStatus.REQUEST_TIMEOUT else answered
-
-    def _is_own(self, environ: Environ, path: str) -> bool:
-        """Return whether a request is the page's; under other host names there is no page."""
+        is_own = path in paths or path.startswith(FILES)
         if path == "/" and environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            return False
-        return (path in PATHS or path.startswith(FILES)) and is_for_this_machine(environ)
+            is_own = False
+        app = page if is_own and is_for_this_machine(environ) else api
+        return app(environ, start_response)
 
-    def _answer(self, environ: Environ, start_response: StartResponse, path: str) -> Iterable[bytes]:
-        self._access.check_origin(environ, is_page=path in OF_PEOPLE)
-        if path == "/":
-            return self._enter(environ, start_response)
-        method = "GET" if environ["REQUEST_METHOD"] == "HEAD" else environ["REQUEST_METHOD"]
-        allowed = [known for known, at in ROUTES if at == path] or ["GET"]
-        if method not in allowed:
-            description = f"{path} takes {' and '.join(allowed)}"
-            raise PageRefusal(405, "method_not_allowed", description, headers=[("Allow", ", ".join(allowed))])
-        if path.startswith(FILES):
-            return answer(start_response, 200, *page_file(path.removeprefix(FILES)))
-        self._access.check_cookie(environ)
-        if path == PREFIX:
-            return answer(start_response, 200, *page_file("index.html"))
-        self._access.check_secret(environ)
-        if path == FEED:
-            return self._feed(environ, start_response)
-        if path == DESCRIPTION:
-            return self._described(start_response)
-        body = _json_object(environ, self._read_body) if method == "POST" else {}
-        document = self._handled(ROUTES[method, path], body)
-        return answer(start_response, 200, json_bytes(concealed(document, self._hidden)))
-
-    def _handled(self, handler: Handler, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what a handler answers; its errors become refusals, without the secrets that a server may repeat."""
-        try:
-            return handler(self._context, body)
-        except PageRefusal:
-            raise
-        except ZdemoError as error:
-            unanswered = 502 if isinstance(error, ConnectionFailed) else 400
-            status = error.status if isinstance(error, IntrospectionError) else unanswered
-            code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
-            raise PageRefusal(status, code, self._hidden(error.message), hint=self._hidden(error.hint)) from error
-        except Exception as error:
-            log.exception("the page failed")
-            raise PageRefusal(500, "internal_server_error", "unexpected error; see this API's log") from error
-
-    def _feed(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] == "HEAD":
-            return answer(start_response, 200, b"", feed.MEDIA_TYPE)
-        self._slots.open_feed()
-        last_id = environ.get("HTTP_LAST_EVENT_ID", "")
-        stream = feed.Feed(self._watching, self._worker, last_id, self._slots.close_feed)
-        start(start_response, 200, [("Content-Type", feed.MEDIA_TYPE)])
-        return stream
-
-    def _described(self, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer the description of the API, which is in the app without its layers."""
-        with self._app.test_request_context(API_DESCRIPTION):
-            return answer(start_response, 200, self._app.full_dispatch_request().get_data())
-
-    def _event(self, trace: Trace) -> Event:
-        return event_of(trace, self._context.options, self._hidden, worker=self._worker, now=time.time())
-
-    def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Exchange the key in the address for the cookie and the secret, and lead to the page."""
-        key = self._access.key_in(environ)
-        if key is None:
-            return answer(start_response, 303, b"", HTML, [("Location", PREFIX)])
-        self._access.check_key(key)
-        place, cookie = f"{PREFIX}#secret={self._access.secret}", self._access.new_cookie(environ)
-        return answer(start_response, 303, b"", HTML, [("Location", place), ("Set-Cookie", cookie)])
+    return dispatch
 
 
-def _secrets(options: PageOptions, access: Access) -> Redaction:
-    """Return what hides the secrets that this worker knows."""
-    hidden = Redaction()
+def _page(api: Flask, options: PageOptions, bus: Bus) -> Flask:
+    page = Flask("zdemo.page", static_folder="files", static_url_path=FILES.rstrip("/"))
+    page.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    page.url_map.merge_slashes = False
+    access, slots = Access(options.key), PageSlots(options.threads)
+    hidden = Redaction()  # the secrets that this worker knows
     hidden.hide(options.key, access.cookie_value, access.secret, options.settings.client_secret)
-    hidden.hide(*(proof_of(options.key, caller) for caller in CALLERS))
+    hidden.hide(*(mark_proof(options.key, caller) for caller in CALLERS))
     hidden.hide(*(options.environment.get(name, "") for name in SECRET_SETTINGS))
-    return hidden
+    _check_requests(page, access, slots)
+    _answer_errors(page, hidden)
+    _add_views(page, api, options, bus, slots, hidden)
+
+    @page.get("/")
+    def enter() -> Response:
+        """Exchange the key in the address for the cookie and the secret, and lead to the page."""
+        key = request.args.get("key")
+        if key is None:
+            return Response(status=303, headers={"Location": PREFIX})
+        access.check_key(key)
+        response = Response(status=303, headers={"Location": f"{PREFIX}#secret={access.secret}"})
+        name = cookie_name(request)
+        response.set_cookie(name, access.cookie_value, httponly=True, samesite="Strict", path=PREFIX)
+        return response
+
+    return page
 
 
-def _json_object(environ: Environ, read_body: Callable[[Environ], None]) -> dict[str, Any]:
-    """Return the JSON object that was sent. Raises PageRefusal."""
-    if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
+def _check_requests(page: Flask, access: Access, slots: PageSlots) -> None:
+    """Refuse requests without the proofs that they need, and those that are too many."""
+
+    @page.before_request
+    def check() -> None:
+        slots.take()
+        g.has_slot = True
+        access.check_origin(request, is_page=request.path in OF_PEOPLE)
+        if request.routing_exception or request.endpoint in ("enter", "static"):
+            return
+        access.check_cookie(request)
+        if request.endpoint != "index":
+            access.check_secret(request)
+
+    @page.teardown_request
+    def end(_error: BaseException | None) -> None:
+        if g.pop("has_slot", False):
+            slots.give_back()
+
+    @page.after_request
+    def secure(response: Response) -> Response:
+        response.headers.update(SECURITY_HEADERS)
+        return response
+
+
+def _answer_errors(page: Flask, hidden: Redaction) -> None:
+    """Answer every error as a refusal: to a person as a small page, to the page as JSON."""
+
+    @page.errorhandler(PageRefusal)
+    def refuse(refusal: PageRefusal) -> Response:
+        if request.path in OF_PEOPLE:
+            response = Response(_small_page(refusal.description), mimetype="text/html")
+        else:
+            response = jsonify(refusal.document)
+        response.status_code = refusal.status
+        response.headers.update(refusal.headers)
+        return cut_connection_after(response) if refusal.status == HTTPStatus.REQUEST_TIMEOUT else response
+
+    @page.errorhandler(HTTPException)
+    def refuse_by_http(error: HTTPException) -> Response:
+        found = refusal_of_http(error)
+        return refuse(PageRefusal(found.status, found.error, found.description, headers=found.headers))
+
+    @page.errorhandler(ZdemoError)
+    def fail(error: ZdemoError) -> Response:
+        """Answer an error, without the secrets that a server may repeat."""
+        unanswered = 502 if isinstance(error, ConnectionFailed) else 400
+        status = error.status if isinstance(error, IntrospectionError) else unanswered
+        code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+        return refuse(PageRefusal(status, code, hidden(error.message), hint=hidden(error.hint)))
+
+    @page.errorhandler(Exception)
+    def fail_unexpectedly(error: Exception) -> Response:
+        log.error("the page failed", exc_info=error)
+        return refuse(PageRefusal(500, "internal_server_error", "unexpected error; see this API's log"))
+
+
+def _small_page(text: str) -> str:
+    sentence = f"{text[:1].upper()}{text[1:]}."
+    return (
+        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>zdemo</title>\n'
+        '<link rel="stylesheet" href="/-/files/page.css">\n'
+        '<link rel="icon" href="/-/files/icon.svg" type="image/svg+xml">\n'  # else the browser asks the API for one
+        f"<main>\n<h1>zdemo</h1>\n<p>{escape(sentence)}</p>\n<p>{HOW_TO_OPEN}</p>\n</main>\n</html>\n"
+    )
+
+
+def _add_views(page: Flask, api: Flask, options: PageOptions, bus: Bus, slots: PageSlots, hidden: Redaction) -> None:
+    """Add what the page asks for: its document, the state, the two actions, the feed, and the API's description."""
+    worker = str(os.getpid())
+    watching = Watching(
+        api.extensions[WATCHER],
+        lambda trace: event_of(trace, options, hidden, worker=worker, now=time.time()),
+        bus,
+    )
+    context = PageContext(
+        options=options,
+        app=api,
+        user_ids=dict(options.emulator_users),
+        pat_ids=dict(options.emulator_pats),
+        tell=lambda name, event: watching.tell(name, showable(dict(event), hidden)),
+    )
+    bus.subscribe(CHANGED, lambda _change: context.explanations.clear())
+    read_body = BodyReader(places=max(1, options.threads // 2))
+
+    @page.get(PREFIX)
+    def index() -> Response:
+        return page.send_static_file("index.html")
+
+    @page.get(f"{PREFIX}state")
+    def show_state() -> Any:
+        return concealed(state(context), hidden)
+
+    @page.post(f"{PREFIX}send")
+    def send_request() -> Any:
+        return concealed(send(context, _json_object(read_body)), hidden)
+
+    @page.post(f"{PREFIX}change")
+    def make_change() -> Any:
+        return concealed(change(context, _json_object(read_body)), hidden)
+
+    @page.get(f"{PREFIX}feed")
+    def open_feed() -> Response:
+        if request.method == "HEAD":
+            return Response(content_type=EVENT_STREAM)
+        slots.take(feed=True)
+        feed = Feed(watching, worker, request.headers.get("Last-Event-ID", ""), partial(slots.give_back, feed=True))
+        return Response(feed, content_type=EVENT_STREAM)
+
+    @page.get(f"{PREFIX}openapi.json")
+    def describe_api() -> Response:
+        """Answer what the API does below ``/openapi.json``, without its layers, so that it is not in the feed."""
+        with api.test_request_context("/openapi.json"):
+            return Response(api.full_dispatch_request().get_data(), mimetype="application/json")
+
+
+def _json_object(read_body: BodyReader) -> dict[str, Any]:
+    """Return the JSON object that was sent. Raises PageRefusal, or what the reader raises."""
+    if request.mimetype != "application/json":
         raise PageRefusal(415, "not_json", "the body must be JSON, with Content-Type: application/json")
-    length = environ.get("CONTENT_LENGTH", "")
-    if not re.fullmatch(r"\d{1,9}", length, re.ASCII):
-        raise PageRefusal(411, "length_required", "the request has no Content-Length")
-    if int(length) > LARGEST_BODY_BYTES:
-        raise PageRefusal(413, "too_large", f"the body is larger than {LARGEST_BODY_BYTES >> 10} KiB")
+    read_body(request.environ)
     try:
-        read_body(environ)
-        value = json.loads(environ["wsgi.input"].read())
-    except BodyTooSlow as slow:
-        raise PageRefusal(408, "too_slow", slow.description, headers=[("Connection", "close")]) from None
-    except TooManyBodies as many:
-        raise PageRefusal(503, "too_many_bodies", many.description, headers=[("Retry-After", "1")]) from None
-    except (OSError, ValueError, RecursionError):
+        value = json.loads(request.get_data())
+    except (ValueError, RecursionError):
         raise PageRefusal(400, "not_json", "the body is not JSON") from None
     if not isinstance(value, dict):
         raise PageRefusal(400, "not_json", "the body is not a JSON object")

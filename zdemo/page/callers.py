@@ -1,19 +1,32 @@
-"""Whose token the page sends: nobody's, those of the environment, or one that a person pasted."""
+"""Whose token the page sends, the users behind these tokens in ZITADEL, and the administrator who changes them."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from zdemo.authorization import LONGEST_TOKEN
 from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.masking import masked
+from zdemo.config.printable import one_line
+from zdemo.config.settings import AdminSettings
 from zdemo.diagnosis import TokenKind, paste_problem, token_form
-from zdemo.page.answers import PageRefusal
-from zdemo.page.fields import text_of
+from zdemo.http.deadline import LEAST_REQUEST_SECONDS
+from zdemo.introspection.client import IntrospectionClient
+from zdemo.management.client import ManagementClient
+from zdemo.management.model import Credential
+from zdemo.management.resources import get_user, list_assignments, list_pats
+from zdemo.management.role_assignments import find_project_id
+from zdemo.page.context import PageContext
+from zdemo.page.refusal import PageRefusal, text_of
+from zdemo.provisioning.state_file import issued_pat
 
 NOBODY, PASTED = "nobody", "pasted"
 VARIABLES = {"reader": "PAT", "visitor": "ZDEMO_VISITOR_PAT"}
 CALLERS = (NOBODY, PASTED, *VARIABLES)
+# what became of a caller's PAT
+PRESENT, DELETED, EXPIRED, ENDED, UNKNOWN = "present", "deleted", "expired", "ended", "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +60,14 @@ def caller_in(body: Mapping[str, Any], environment: Environment) -> PageCaller:
     """Return the caller that a request names. Raises PageRefusal for an unknown one, or a token that cannot be sent."""
     name = text_of(body, "caller")
     if name == PASTED:
-        return PageCaller(id=PASTED, token=_checked(text_of(body, "token").strip()))
+        token = text_of(body, "token").strip()
+        if not token:
+            raise PageRefusal(400, "no_token", "the token is empty", hint="paste a token, or choose another caller")
+        if len(token) > LONGEST_TOKEN:
+            raise PageRefusal(400, "invalid_token", f"the token is longer than {LONGEST_TOKEN // 1024} KiB")
+        if problem := paste_problem(token):
+            raise PageRefusal(400, "invalid_token", problem.cause, hint=problem.fix[0])
+        return PageCaller(id=PASTED, token=token)
     if name == NOBODY:
         return PageCaller(id=NOBODY)
     for caller in callers_with_token(environment):
@@ -59,11 +79,101 @@ def caller_in(body: Mapping[str, Any], environment: Environment) -> PageCaller:
     raise PageRefusal(400, "unknown_caller", f"caller must be {NOBODY}, {', '.join(VARIABLES)} or {PASTED}")
 
 
-def _checked(token: str) -> str:
-    if not token:
-        raise PageRefusal(400, "no_token", "the token is empty", hint="paste a token, or choose another caller")
-    if len(token) > LONGEST_TOKEN:
-        raise PageRefusal(400, "invalid_token", f"the token is longer than {LONGEST_TOKEN // 1024} KiB")
-    if problem := paste_problem(token):
-        raise PageRefusal(400, "invalid_token", problem.cause, hint=problem.fix[0])
-    return token
+@dataclass(frozen=True, kw_only=True)
+class PageAdmin:
+    """The clients that ask and change ZITADEL until a deadline, and the project whose roles count."""
+
+    client: ManagementClient
+    introspector: IntrospectionClient
+    project_id: str
+    token: str = field(repr=False)
+
+
+@contextmanager
+def administrator(context: PageContext, seconds: float) -> Iterator[PageAdmin]:
+    """Yield an administrator for a block of at most so many seconds. Raises SettingsError without a PAT to use."""
+    options, end = context.options, time.monotonic() + seconds
+    settings = AdminSettings.from_env(options.environment)
+
+    def left() -> float:
+        return max(min(end - time.monotonic(), settings.timeout_seconds), LEAST_REQUEST_SECONDS)
+
+    one = min(settings.timeout_seconds, seconds)
+    with (
+        ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=left) as client,
+        closing(IntrospectionClient(options.settings, timeout_seconds=one)) as introspector,
+    ):
+        project_id = find_project_id(settings, introspector)
+        yield PageAdmin(client=client, introspector=introspector, project_id=project_id, token=settings.admin_pat)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallersUser:
+    """The user of a caller's token. ``pat_id`` is the token's own ID, if it is known; ``works``: it is active."""
+
+    caller: PageCaller
+    id: str
+    pat_id: str = ""
+    works: bool
+
+
+def users_of_callers(context: PageContext, admin: PageAdmin) -> list[CallersUser]:
+    """Return the users of the callers' tokens, each once. A dead token's user may be unknown, and is left out."""
+    found: dict[str, CallersUser] = {}
+    for caller in callers_with_token(context.options.environment):
+        token = caller.token or ""
+        introspection = admin.introspector.introspect(token)
+        issued = issued_pat(context.options.environment.file, token)
+        if introspection.active:
+            context.user_ids[caller.id] = introspection.text("sub")
+            if not introspection.text("client_id"):  # no other token has none
+                context.pat_ids[caller.id] = introspection.text("jti")
+        if user_id := context.user_ids.get(caller.id) or (issued[1] if issued else ""):
+            pat_id = context.pat_ids.get(caller.id) or (issued[2] if issued else "")
+            user = CallersUser(caller=caller, id=user_id, pat_id=pat_id, works=introspection.active)
+            found.setdefault(user_id, user)
+    return list(found.values())
+
+
+def users_document(context: PageContext, admin: PageAdmin) -> list[dict[str, Any]]:
+    """Return the callers' users as the page shows them."""
+    found = []
+    for one in users_of_callers(context, admin):
+        user = get_user(admin.client, one.id)
+        if user is None:
+            continue
+        assignments = list_assignments(admin.client, project_id=admin.project_id, user_id=one.id)
+        roles = [role for assignment in assignments if assignment.active for role in assignment.role_keys]
+        pat = PRESENT if one.works else _end_of(one, list_pats(admin.client, one.id), user.state)
+        found.append(_document(one.id, user.login_name or user.username or one.id, roles, user.state, pat))
+    return found
+
+
+def _end_of(user: CallersUser, listed: Sequence[Credential], state: str) -> str:
+    """Return what became of a PAT that does not work: ZITADEL goes on listing all but those that were deleted."""
+    if user.pat_id:
+        own = next((pat for pat in listed if pat.id == user.pat_id), None)
+        if own is None:
+            return DELETED
+        return EXPIRED if own.has_expired(time.time()) else ENDED
+    if not listed:
+        return DELETED
+    return UNKNOWN if state == "ACTIVE" else ENDED
+
+
+def emulators_users(known: Mapping[str, str], state: Mapping[str, Any], project_id: str | None) -> list[dict[str, Any]]:
+    """Return the same of the emulator's users that are ``known`` by their callers, from its state."""
+    found = []
+    for user in state["users"]:
+        if user["id"] not in known.values():
+            continue
+        own = [a for a in state["assignments"] if a["user_id"] == user["id"] and a["project_id"] == project_id]
+        roles = [role for assignment in own for role in assignment["roles"]]
+        pat = PRESENT if user["pats"] else ENDED if user["ended_pats"] else DELETED
+        found.append(_document(user["id"], user["username"], roles, user["state"], pat))
+    return found
+
+
+def _document(user_id: str, name: str, roles: list[str], state: str, pat: str) -> dict[str, Any]:
+    shown = sorted({one_line(role) for role in roles})
+    return {"id": user_id, "name": one_line(name), "roles": shown, "state": state.lower(), "pat": pat}

@@ -16,13 +16,12 @@ from zdemo.management.own_user import user_id_of_token
 from zdemo.management.resources import deactivate_user, find_user, get_user, list_pats, reactivate_user, remove_pat
 from zdemo.management.role_assignments import Change as RoleChange
 from zdemo.management.role_assignments import ChangeOutcome, grant, revoke, wait_until, wait_until_shown
-from zdemo.page.answers import PageRefusal, error_text
+from zdemo.page.callers import ENDED, CallersUser, PageAdmin, administrator, users_of_callers
 from zdemo.page.context import PageContext
 from zdemo.page.control import EmulatorControl, is_stopped
-from zdemo.page.fields import flag_of, seconds_of, text_of
-from zdemo.page.state import changes_document
-from zdemo.page.users import ENDED, CallersUser, PageAdmin, administrator, users_of_callers
-from zdemo.page.watching import CHANGED
+from zdemo.page.feed import CHANGED
+from zdemo.page.page_state import changes_document
+from zdemo.page.refusal import PageRefusal, error_text, flag_of, seconds_of, text_of
 from zdemo.server import FORGETTING, Forgetting
 
 CHANGE_SECONDS = 15.0
@@ -55,42 +54,35 @@ def change(context: PageContext, body: Body) -> dict[str, Any]:
     name, forgets = text_of(body, "change"), flag_of(body, "forget", False)
     after = time.time()
     try:
-        done = _made(context, name, body)
+        if name in OF_EMULATOR:
+            done = _change_emulator(context, name, body)
+        elif name in OF_USERS:
+            done = _change_user(context, OF_USERS[name], body)
+        else:
+            raise PageRefusal(400, "unknown_change", f"change must be {', '.join((*OF_USERS, *OF_EMULATOR))}")
     except ZdemoError as error:
         return changes_document(context) | {"error": error_text(error)}
-    at, shown = time.time(), done.shown_after_seconds
-    answer = changes_document(context) | {
-        "error": None,
-        "after": after,
-        "at": at,
-        "shown_after_ms": None if shown is None else round(shown * 1000, 1),
-    }
-    until = None
+    at, shown, until = time.time(), done.shown_after_seconds, None
     if done.old_answers_seconds and not (forgets and _forget(context, done)):
         until = at + done.old_answers_seconds
-    note = _note(context, name, done, answer["users"])
-    answer |= {"text": f"{done.text}; {note}" if note else done.text, "until": until}
+    answer = changes_document(context)
+    text = done.text
+    if name == "reactivate" and any(user["id"] == done.user_id and user["pat"] == ENDED for user in answer["users"]):
+        better = "press Restore PAT" if context.options.emulator else "create a new one"
+        text = f"{text}; deactivating ended the PAT; {better}"
     if done.text:
         context.explanations.clear()
         what = {"change": name, "user_id": done.user_id, "role": done.role}
-        context.tell(CHANGED, {"text": answer["text"], "after": after, "at": at, "until": until, **what})
-    return answer
-
-
-def _made(context: PageContext, name: str, body: Body) -> Done:
-    if name in OF_EMULATOR:
-        return OF_EMULATOR[name](context, body)
-    if name in OF_USERS:
-        return _change_user(context, OF_USERS[name], body)
-    raise PageRefusal(400, "unknown_change", f"change must be {', '.join((*OF_USERS, *OF_EMULATOR))}")
-
-
-def _note(context: PageContext, name: str, done: Done, users: list[dict[str, Any]]) -> str:
-    """Return what else a person needs to know of a change."""
-    ended = any(user["id"] == done.user_id and user["pat"] == ENDED for user in users)
-    if name != "reactivate" or not ended:
-        return ""
-    return f"deactivating ended the PAT; {'press Restore PAT' if context.options.emulator else 'create a new one'}"
+        context.tell(CHANGED, {"text": text, "after": after, "at": at, "until": until, **what})
+    shown_ms = None if shown is None else round(shown * 1000, 1)
+    return answer | {
+        "error": None,
+        "after": after,
+        "at": at,
+        "shown_after_ms": shown_ms,
+        "text": text,
+        "until": until,
+    }
 
 
 def _forget(context: PageContext, done: Done) -> bool:
@@ -127,8 +119,8 @@ class _Order:
 
 
 def _change_user(context: PageContext, make: Callable[[_Order], Done], body: Body) -> Done:
-    user_id = text_of(body, "user_id")
-    if context.options.emulator and is_stopped(_control(context).state()):
+    user_id, options = text_of(body, "user_id"), context.options
+    if options.emulator and is_stopped(EmulatorControl(options).state()):
         raise ZdemoError("ZITADEL is stopped, so nothing can be changed there", hint="start ZITADEL first")
     with administrator(context, CHANGE_SECONDS) as admin:
         known = {user.id: user for user in users_of_callers(context, admin)}
@@ -152,7 +144,8 @@ def _change_role(order: _Order, how: Callable[..., RoleChange]) -> Done:
 
 
 def _deactivate(order: _Order) -> Done:
-    _refuse_own_user(order)
+    if user_id_of_token(order.admin.client) == order.user.id:  # the page could not reactivate it
+        raise ZdemoError("this is the user of ZITADEL_ADMIN_PAT, with which the page makes its changes", hint=OTHER_PAT)
     deactivate_user(order.admin.client, order.user.id)
     return order.done("deactivated", _until_active(order, is_active=False))
 
@@ -160,31 +153,26 @@ def _deactivate(order: _Order) -> Done:
 def _reactivate(order: _Order) -> Done:
     client = order.admin.client
     reactivate_user(client, order.user.id)
-    shown = _shown(lambda: wait_until(lambda: _state(client, order.user.id) == "ACTIVE"))
-    return order.done("reactivated", shown, most=0)
 
+    def is_shown() -> bool:
+        user = get_user(client, order.user.id)
+        return user is not None and user.state == "ACTIVE"
 
-def _state(client: Any, user_id: str) -> str:
-    user = get_user(client, user_id)
-    return user.state if user else ""
+    return order.done("reactivated", _shown(lambda: wait_until(is_shown)), most=0)
 
 
 def _delete_pat(order: _Order) -> Done:
-    if order.admin.token == order.user.caller.token:
+    client, user = order.admin.client, order.user
+    if order.admin.token == user.caller.token:
         raise ZdemoError("this is ZITADEL_ADMIN_PAT itself, with which the page makes its changes", hint=OTHER_PAT)
-    remove_pat(order.admin.client, order.user.id, _pat_id(order))
+    known = [pat.id for pat in list_pats(client, user.id)]
+    if user.pat_id not in known:
+        raise ZdemoError(
+            f"the user has {len(known)} PATs, and ZITADEL does not say which of them this is",
+            hint="delete it in the Management Console",
+        )
+    remove_pat(client, user.id, user.pat_id)
     return order.done("deleted the PAT of", _until_active(order, is_active=False))
-
-
-def _pat_id(order: _Order) -> str:
-    """Return the ID of the caller's PAT. Raises PageRefusal where it could be another one of the user's."""
-    known = [pat.id for pat in list_pats(order.admin.client, order.user.id)]
-    if order.user.pat_id in known:
-        return order.user.pat_id
-    raise ZdemoError(
-        f"the user has {len(known)} PATs, and ZITADEL does not say which of them this is",
-        hint="delete it in the Management Console",
-    )
 
 
 def _create_pat(order: _Order) -> Done:
@@ -196,7 +184,7 @@ def _create_pat(order: _Order) -> Done:
             "ZITADEL does not restore a deleted PAT, and a new one has another text",
             hint="create one with zdemo setup, or in the Management Console, and restart zdemo serve",
         )
-    _control(order.context).restore_pats(order.user.id)
+    EmulatorControl(options).restore_pats(order.user.id)
     shown = _until_active(order, is_active=True)
     # the API thinks that it is inactive
     return order.done("restored the PAT of", shown, most=LONGEST_INACTIVE_SECONDS)
@@ -214,12 +202,6 @@ def _shown(wait: Callable[[], float | None]) -> float | None:
     return None
 
 
-def _refuse_own_user(order: _Order) -> None:
-    """Raise PageRefusal for the administrator's own user: the page could not reactivate it."""
-    if user_id_of_token(order.admin.client) == order.user.id:
-        raise ZdemoError("this is the user of ZITADEL_ADMIN_PAT, with which the page makes its changes", hint=OTHER_PAT)
-
-
 OF_USERS: Mapping[str, Callable[[_Order], Done]] = {
     "grant": lambda order: _change_role(order, grant),
     "revoke": lambda order: _change_role(order, revoke),
@@ -232,45 +214,26 @@ OF_USERS: Mapping[str, Callable[[_Order], Done]] = {
 
 # --- the emulator
 
+OF_EMULATOR = ("stop", "start", "slow", "advance")
 
-def _control(context: PageContext) -> EmulatorControl:
-    """Return the control of the emulator beside the API; another emulator counts as a ZITADEL of its own."""
+
+def _change_emulator(context: PageContext, name: str, body: Body) -> Done:
+    """Change the emulator beside the API; another emulator counts as a ZITADEL of its own."""
     if not context.options.emulator:
         raise PageRefusal(409, "no_emulator", "only the emulator of zdemo serve --emulator can be changed like this")
-    return EmulatorControl(context.options.settings.zitadel, context.options.emulator)
-
-
-def _stop(context: PageContext, _body: Body) -> Done:
-    _control(context).stop()
-    return Done(old_answers_seconds=context.options.settings.cache_ttl_seconds, text="stopped ZITADEL")
-
-
-def _start(context: PageContext, _body: Body) -> Done:
-    _control(context).start()
-    return Done(text="started ZITADEL")
-
-
-def _slow(context: PageContext, body: Body) -> Done:
-    control = _control(context)
+    control, ttl = EmulatorControl(context.options), context.options.settings.cache_ttl_seconds
+    if name == "stop":
+        control.stop()
+        return Done(old_answers_seconds=ttl, text="stopped ZITADEL")
+    if name == "start":
+        control.start()
+        return Done(text="started ZITADEL")
+    if name == "advance":
+        seconds = seconds_of(body, LONGEST_ADVANCE_SECONDS)
+        control.advance(seconds)
+        return Done(old_answers_seconds=ttl, text=f"advanced ZITADEL's clock by {span(seconds)}")
     seconds = seconds_of(body, LONGEST_DELAY_SECONDS)
     control.slow_down(seconds)
     if not seconds:
         return Done(text="ZITADEL answers without a delay")
-    ttl = context.options.settings.cache_ttl_seconds
     return Done(old_answers_seconds=ttl, text=f"ZITADEL answers {seconds * 1000:.0f} ms later")
-
-
-def _advance(context: PageContext, body: Body) -> Done:
-    control = _control(context)
-    seconds = seconds_of(body, LONGEST_ADVANCE_SECONDS)
-    control.advance(seconds)
-    ttl = context.options.settings.cache_ttl_seconds
-    return Done(old_answers_seconds=ttl, text=f"advanced ZITADEL's clock by {span(seconds)}")
-
-
-OF_EMULATOR: Mapping[str, Callable[[PageContext, Body], Done]] = {
-    "stop": _stop,
-    "start": _start,
-    "slow": _slow,
-    "advance": _advance,
-}

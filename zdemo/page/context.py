@@ -1,6 +1,9 @@
 """What the page knows: how its API was started, and what the parts of the page share."""
 
-from collections.abc import Callable, Mapping
+import math
+import threading
+import time
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,8 +12,13 @@ from flask import Flask
 
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
-from zdemo.page.explanations import Explanations
-from zdemo.page.limits import PAGE_THREADS
+from zdemo.page.feed import PAGE_THREADS
+from zdemo.processes.forks import renewed_after_fork
+
+KEPT_SECONDS = 60.0  # for an explanation, since something else may have changed, which the page did not do
+MOST_EXPLANATIONS = 100
+
+Why = dict[str, Any] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +40,42 @@ class PageOptions:
     emulator: str = ""
     emulator_users: Mapping[str, str] = field(default_factory=dict)
     emulator_pats: Mapping[str, str] = field(default_factory=dict)
-    workers: int = 1
     threads: int = PAGE_THREADS
+
+
+class Explanations:
+    """Why requests were refused, by what tells refusals apart, until the next change. Thread-safe.
+
+    A person who sends a request every second asks ZITADEL only once.
+    """
+
+    @renewed_after_fork
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._found: dict[Hashable, tuple[float, Why]] = {}
+        self._changes = 0
+
+    def clear(self) -> None:
+        """Forget all, since something was changed; also what is being found out now."""
+        with self._lock:
+            self._changes += 1
+            self._found.clear()
+
+    def get(self, key: Hashable, explain: Callable[[], Why], *, anew: bool = False) -> Why:
+        """Return what was found, or find it out and keep it; ``anew``: find it out in any case."""
+        began = self._clock()
+        with self._lock:
+            changes, (found_at, why) = self._changes, self._found.get(key, (-math.inf, None))
+        if not anew and began < found_at + KEPT_SECONDS:
+            return why
+        why = explain()
+        with self._lock:
+            if changes == self._changes:
+                if len(self._found) >= MOST_EXPLANATIONS:
+                    self._found.clear()
+                self._found[key] = began, why
+        return why
 
 
 @dataclass(frozen=True, kw_only=True)

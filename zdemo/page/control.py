@@ -1,10 +1,9 @@
 """The switches of the emulator beside the API, through its control interface; the emulator runs in another process."""
 
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Any
 
-from zdemo.config.address import ZitadelAddress
 from zdemo.errors import UnusableAnswer, ZdemoError
 from zdemo.http.transport import Transport
 from zdemo.page.context import PageOptions
@@ -15,10 +14,10 @@ STOPPED = {"fault": "stopped"}
 
 
 class EmulatorControl:
-    """Reads and changes the emulator of this name. Every method raises ZdemoError when it does not answer."""
+    """Reads and changes the emulator beside the API. Every method raises ZdemoError when it does not answer."""
 
-    def __init__(self, address: ZitadelAddress, name: str) -> None:
-        self._address, self._name = address, name
+    def __init__(self, options: PageOptions) -> None:
+        self._address, self._name = options.settings.zitadel, options.emulator
 
     def state(self) -> dict[str, Any]:
         """Return the state: faults, time, users and role assignments."""
@@ -51,13 +50,8 @@ class EmulatorControl:
 
     def _ask(self, method: str, name: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         with closing(Transport(self._address.server, setting=self._address.setting)) as transport:
-            answer = transport.send(
-                method,
-                f"/_zdemo/{name}",
-                timeout_seconds=TIMEOUT_SECONDS,
-                headers={"X-Zdemo-Control": "1"},
-                json=body,
-            )
+            path, headers = f"/_zdemo/{name}", {"X-Zdemo-Control": "1"}
+            answer = transport.send(method, path, timeout_seconds=TIMEOUT_SECONDS, headers=headers, json=body)
         found = answer.json_object()
         if answer.emulator != self._name:
             raise UnusableAnswer(
@@ -68,15 +62,6 @@ class EmulatorControl:
         if answer.status != 200:
             raise ZdemoError(f"the emulator refuses: {found.get('error', answer.status)}", hint="restart zdemo serve")
         return found
-
-
-def was_stopped(options: PageOptions) -> bool:
-    """Return whether the emulator beside the API does not answer because somebody stopped it on purpose."""
-    with suppress(ZdemoError):
-        return bool(options.emulator) and is_stopped(
-            EmulatorControl(options.settings.zitadel, options.emulator).state()
-        )
-    return False
 
 
 def is_stopped(state: Mapping[str, Any]) -> bool:

@@ -4,38 +4,58 @@ Everything is text from here on, masked and limited in size: the page shows it a
 """
 
 import json
+import re
+from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from zdemo.authorization import bearer_token
-from zdemo.config.masking import masked_unknown
+from zdemo.client import FORGET_PATH, Route
+from zdemo.config.masking import SENSITIVE_FIELD, masked_unknown, without_secret_query, without_tokens
 from zdemo.config.printable import printable
 from zdemo.config.redaction import Redaction, in_texts
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import quoted, token_form
-from zdemo.errors import Refused
+from zdemo.diagnosis import quoted, span, token_form
+from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
+from zdemo.introspection.client import Exchange
 from zdemo.introspection.clock import running_clock
-from zdemo.introspection.model import Introspection
+from zdemo.introspection.model import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
+from zdemo.management.model import NEVER
+from zdemo.page.access import PAGE_HEADER, caller_of
 from zdemo.page.callers import PASTED
 from zdemo.page.context import PageOptions
-from zdemo.page.marks import PAGE_HEADER, caller_of
-from zdemo.page.reasons import why_of
-from zdemo.page.steps import ORDERS, fresh_seconds, steps_of
-from zdemo.server import Trace
+from zdemo.page.explanations import why_of
+from zdemo.server import EVENTS_PATH, Trace
 
 MOST_EVENT_BYTES = 48 * 1024
 LONGEST_NAME = 60  # characters
 MOST_ITEMS = 40  # of a list
 CUTS = (8_000, 2_000, 500, 120, 40)  # characters that texts are cut to, one after another
+LONGEST_BODY = 16 * 1024  # characters; half of it is shown, so that no end of a secret is left at a cut
+LONGEST_VALUE = 1_000  # characters of a header field
+MOST_LINES = 40
+MOST_ROLES = 12
+SHOWN_WHOLE = ("authorization", "www-authenticate")  # of the first, the token is masked before
+ORDERS = {FORGET_PATH: "an order to forget", EVENTS_PATH: "ZITADEL reports a change: an order to forget"}
+FOUND = {
+    Source.HIT: "kept answer found",
+    Source.JOINED: "another request is already asking",
+    Source.SHARED: "answer found in the shared store",
+}
 
 Event = dict[str, Any]
+Step = dict[str, Any]
+Lines = list[list[str]]
 
 
 def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: str, now: float) -> Event:
     """Return what the page shows of a request. ``hidden`` has the secrets of the settings."""
-    settings = options.settings
-    token = _token(trace.authorization)
-    sender = sender_of(trace, options)
+    settings, token = options.settings, None
+    with suppress(Refused):
+        token = bearer_token(trace.authorization)
+    mark = next((value for name, value in trace.request_headers if name == PAGE_HEADER), "")
+    sender = caller_of(options.key, mark)  # empty if another program sent it
     event = {
         "id": trace.id,
         "at": round(trace.began_at, 3),
@@ -45,12 +65,11 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
         "status": trace.status,
         "outcome": trace.outcome,
         "ms": round(trace.seconds * 1000, 1),
-        "from_page": bool(sender),
         "is_order": trace.path in ORDERS,
         "caller": _caller(trace.introspection, token, sender),
         "source": trace.introspection.source if trace.introspection else None,
         "answer": _answer(trace.introspection, settings, now),
-        "steps": steps_of(trace, settings, token, now=now),
+        "steps": _steps(trace, settings, token, now=now),
         "why": why_of(trace, options, token, now=now),
     }
     own = Redaction()  # what is secret in this request alone
@@ -60,7 +79,16 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
 
 def showable(event: Event, *redactions: Redaction) -> Event:
     """Return an event without the secrets, and small enough to be sent."""
-    return _small_enough(concealed(event, *redactions))
+    event = concealed(event, *redactions)
+    for length in CUTS:  # the first one takes what the steps left over
+        event = in_texts(partial(_cut, length=length), event, most=MOST_ITEMS)
+        if len(json.dumps(event)) <= MOST_EVENT_BYTES:
+            break
+    return event
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def concealed(part: Any, *redactions: Redaction) -> Any:
@@ -72,19 +100,6 @@ def concealed(part: Any, *redactions: Redaction) -> Any:
         return printable(text)
 
     return in_texts(shown, part)
-
-
-def sender_of(trace: Trace, options: PageOptions) -> str:
-    """Return as whom the page sent a request; empty if another program did."""
-    marks = (value for name, value in trace.request_headers if name == PAGE_HEADER)
-    return caller_of(options.key, next(marks, ""))
-
-
-def _token(authorization: str | None) -> str | None:
-    try:
-        return bearer_token(authorization)
-    except Refused:
-        return None
 
 
 def _caller(introspection: Introspection | None, token: str | None, sender: str) -> dict[str, str] | None:
@@ -102,24 +117,154 @@ def _answer(introspection: Introspection | None, settings: Settings, now: float)
     if introspection is None:
         return None
     asked_at = introspection.asked_at
-    left = fresh_seconds(introspection, settings, now)
+    left = _fresh_seconds(introspection, settings, now)
     return {
         "asked_at": None if asked_at is None else round(now - (running_clock() - asked_at), 3),
         "fresh_until": None if left is None else round(now + left, 3),
         "active": introspection.active,
-        "project_id": settings.project_id or "",
         "roles": sorted(quoted(role, LONGEST_NAME) for role in introspection.roles(settings.project_id))[:MOST_ITEMS],
     }
 
 
-def _small_enough(event: Event) -> Event:
-    """Return the event with its texts cut until it is small enough; the first cut takes what ``steps`` left over."""
-    for length in CUTS:
-        event = in_texts(partial(_cut, length=length), event, most=MOST_ITEMS)
-        if len(json.dumps(event)) <= MOST_EVENT_BYTES:
-            break
-    return event
+def _steps(trace: Trace, settings: Settings, token: str | None, *, now: float) -> list[Step]:
+    """Return the steps in the order in which they happened."""
+    steps = [_step("caller", "api", f"{trace.method} {trace.path}", ms=0.0, lines=_request_lines(trace, token))]
+    failed = isinstance(trace.error, IntrospectionError)
+    if settings.cache_ttl_seconds and (trace.introspection or failed):
+        steps.append(_cache_step(trace, settings, now))
+    for exchange in trace.exchanges:
+        steps += _exchange_steps(trace, exchange, token)
+    if trace.error and failed and not trace.exchanges:
+        # the breaker is open, too many wait, or this one waited for another
+        title = "another request asked" if trace.error.__cause__ else "ZITADEL was not asked"
+        steps.append(_step("api", "zitadel", title, ok=False, lines=[["why", getattr(trace.error, "message", "")]]))
+    steps.append(_decision(trace, settings, now))
+    end = _step("api", "caller", f"{trace.status} {trace.outcome}", ok=trace.status < HTTPStatus.BAD_REQUEST)
+    lines, body = _header_lines(trace.response_headers), _shown_body(trace.body)
+    return [*steps, end | {"ms": round(trace.seconds * 1000, 1), "lines": lines, "body": body}]
 
 
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[:length]}…"
+def _fresh_seconds(introspection: Introspection, settings: Settings, now: float) -> float | None:
+    """Return how much longer an answer may be used; ``None`` if nobody knows when ZITADEL was asked."""
+    if introspection.asked_at is None:
+        return None
+    seconds = settings.cache_ttl_seconds
+    if not introspection.active:
+        seconds = min(seconds, LONGEST_INACTIVE_SECONDS)
+    left = introspection.asked_at + seconds - running_clock()
+    if introspection.active and introspection.expires_at is not None:
+        left = min(left, introspection.expires_at - now)
+    return max(0.0, left)
+
+
+def _step(start: str, end: str, title: str, **more: Any) -> Step:
+    return {"from": start, "to": end, "title": title, "ms": None, "ok": True, "lines": [], "body": "", **more}
+
+
+def _request_lines(trace: Trace, token: str | None) -> Lines:
+    fields = [
+        (name, value.partition(" ")[0] if name == PAGE_HEADER else value)  # without the proof
+        for name, value in trace.request_headers
+        if name != "Authorization"
+    ]
+    if trace.authorization is not None:
+        scheme = trace.authorization.partition(" ")[0]
+        fields.insert(0, ("Authorization", f"Bearer {masked_unknown(token)}" if token else f"{scheme[:20]} …".strip()))
+    return _header_lines(fields)
+
+
+def _cache_step(trace: Trace, settings: Settings, now: float) -> Step:
+    introspection, ttl = trace.introspection, settings.cache_ttl_seconds
+    lines = [["TTL", f"{ttl:g} s"]]
+    if introspection is None or introspection.source is Source.ASKED:
+        title = "kept answer is too old" if trace.too_old else "no kept answer"
+        return _step("api", "cache", title, lines=[["cache", "miss"], *lines])
+    left = _fresh_seconds(introspection, settings, now)
+    if left is not None:
+        lines.append(["may be used for", f"{left:.1f} s more"])
+    return _step("api", "cache", FOUND[introspection.source], lines=[["cache", introspection.source], *lines])
+
+
+def _exchange_steps(trace: Trace, exchange: Exchange, token: str | None) -> list[Step]:
+    """Return the question to ZITADEL, and its answer."""
+    began, ended = (round((moment - trace.began) * 1000, 1) for moment in (exchange.began, exchange.ended))
+    proof = ["Authorization", f"Basic …  (client ID {exchange.client_id})"]
+    if not exchange.client_id:
+        proof = ["client_assertion", "…  (a JWT, signed with the key of ZITADEL_KEY_FILE)"]
+    sent = [proof, ["token", masked_unknown(token) if token else "…"]]
+    question = _step("api", "zitadel", f"POST {INTROSPECTION_PATH}", ms=began, lines=sent)
+    outcome = exchange.outcome
+    if isinstance(outcome, ConnectionFailed):
+        lines = [["hint", outcome.hint]]
+        return [question, _step("zitadel", "api", outcome.message, ms=ended, ok=False, lines=lines)]
+    found = outcome.json_object()
+    code, active = found.get("error"), found.get("active") if outcome.status == 200 else None
+    summary = code[:60] if isinstance(code, str) else outcome.media_type
+    if is_usable := isinstance(active, bool):
+        summary = "active" if active else "not active"
+    title, lines = f"{outcome.status} {summary}".strip(), _header_lines(list(outcome.headers.items()))
+    body = _shown_body(outcome.body)
+    return [question, _step("zitadel", "api", title, ms=ended, ok=is_usable, lines=lines, body=body)]
+
+
+def _decision(trace: Trace, settings: Settings, now: float) -> Step:
+    """Return the step that decided: what was raised, or that the request was let in."""
+    if trace.error:
+        title = trace.error.message
+    elif trace.status >= HTTPStatus.BAD_REQUEST:
+        title = trace.reason or trace.outcome
+    elif trace.path in ORDERS:
+        title = ORDERS[trace.path]
+    elif trace.introspection is None:
+        title = "admitted: this needs no token"
+    else:
+        role = next((route.role for route in Route if route.path == trace.path), None)
+        title = "admitted: the token is active" + (f" and has the role {role}" if role else "")
+    ok = trace.status < HTTPStatus.BAD_REQUEST
+    return _step("api", "api", title, ok=ok, lines=_checks(trace, settings, now)) | {"decides": True}
+
+
+def _checks(trace: Trace, settings: Settings, now: float) -> Lines:
+    """Return what the decision looked at."""
+    introspection = trace.introspection
+    if introspection is None:
+        return [["hint", trace.error.hint]] if isinstance(trace.error, Refused) and trace.error.hint else []
+    if not introspection.active:
+        return [["active", "no"]]
+    lines = [["active", "yes"]]
+    if introspection.expires_at is not None:
+        left = introspection.expires_at - now
+        shown = f"in {span(left)}" if left > 0 else f"{span(-left)} ago"
+        lines.append(["expires", "never" if introspection.expires_at >= NEVER else shown])
+    if settings.project_id:
+        named = settings.project_id in introspection.audience or settings.client_id in introspection.audience
+        lines.append(["audience", "names this API" if named else "does not name this API"])
+    roles = sorted(introspection.roles(settings.project_id))
+    shown = ", ".join(role[:60] for role in roles[:MOST_ROLES]) + (", …" if len(roles) > MOST_ROLES else "")
+    return [*lines, ["roles", shown or "none"]]
+
+
+def _header_lines(fields: list[tuple[str, str]]) -> Lines:
+    return [
+        [name[:60], _shown_value(name, value[:LONGEST_VALUE])]
+        for name, value in fields[:MOST_LINES]
+        if name.lower() != "set-cookie"
+    ]
+
+
+def _shown_value(name: str, value: str) -> str:
+    """Return what may be shown of a header field: others than ``Authorization`` hold secrets too."""
+    if name.lower() in SHOWN_WHOLE:
+        return value
+    if re.search(SENSITIVE_FIELD, name):
+        return "…"
+    return without_tokens(without_secret_query(value))
+
+
+def _shown_body(body: bytes) -> str:
+    """Return the beginning of a body, laid out if it is JSON that is not too long."""
+    text = body[: 4 * LONGEST_BODY].decode("utf-8", "replace")
+    if len(text) <= LONGEST_BODY:
+        with suppress(ValueError, RecursionError):
+            text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    return text[:LONGEST_BODY]

@@ -1,49 +1,114 @@
-"""Explanations that were found, until the next change: who sends a request every second asks ZITADEL only once."""
+"""Why the API answered a request so, as JSON for the page. The words are those of ``zdemo.diagnosis``."""
 
-import threading
-import time
-from collections.abc import Callable, Hashable
+import os
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-from zdemo.processes.forks import renewed_after_fork
+from zdemo.client import Call, Method, OtherRoute, Route
+from zdemo.config.env_file import COMMANDS, steps_with_env_file
+from zdemo.config.environment import Environment
+from zdemo.config.settings import Settings
+from zdemo.diagnosis import NOT_ASKED, Finding, code_of, finding_for_active, finding_for_error, finding_for_inactive
+from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
+from zdemo.http.response import Response
+from zdemo.investigation import explain
+from zdemo.page.context import PageOptions
+from zdemo.page.control import EmulatorControl, is_stopped
+from zdemo.server import Trace
 
-KEPT_SECONDS = 60.0  # something else may have changed, which the page did not do
-MOST = 100
-
-Why = dict[str, Any] | None
+OF_THE_BODY = (400, 411, 413, 415)
+ERROR_CODES, CHALLENGE = "RFC 6750 §3.1", "RFC 6750 §3"
 
 
-class Explanations:
-    """Why requests were refused, by what tells refusals apart. Thread-safe."""
+def rule_of(call: Call) -> str:
+    """Return the section of the RFC by which an API refuses like this; empty if it is none about tokens."""
+    if code_of(call.answer):
+        return ERROR_CODES
+    return CHALLENGE if call.answer.status == 401 else ""
 
-    @renewed_after_fork
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._found: dict[Hashable, tuple[float, Why]] = {}
-        self._changes = 0
 
-    def clear(self) -> None:
-        """Forget all, since something was changed; also what is being found out now."""
-        with self._lock:
-            self._changes += 1
-            self._found.clear()
+def finding_for_own_refusal(call: Call) -> Finding | None:
+    """Return why the API itself refuses a request whatever its token; ``None`` for any other answer.
 
-    def kept(self, key: Hashable, explain: Callable[[], Why]) -> Why:
-        """Return what was found, or find it out."""
-        with self._lock:
-            found_at, why = self._found.get(key, (None, None))
-        if found_at is None or self._clock() >= found_at + KEPT_SECONDS:
-            return self.new(key, explain)
-        return why
+    What answers is known, so nothing else can be the cause.
+    """
+    answer, path = call.answer, call.route.path
+    if code_of(answer):
+        return None
+    if answer.status == 404:
+        return Finding(id="call.not_found", cause=f"the API has no path {path}")
+    if answer.status == 405:
+        allowed = answer.headers.get("allow", "")
+        takes = f"; it takes {allowed}" if allowed else ""
+        return Finding(id="call.method_not_allowed", cause=f"{path} does not take {call.method}{takes}")
+    said = answer.json_object().get("error_description")
+    if answer.status in OF_THE_BODY and isinstance(said, str):
+        return Finding(id="call.invalid_request", cause=said)
+    return None
 
-    def new(self, key: Hashable, explain: Callable[[], Why]) -> Why:
-        """Find it out, and keep it."""
-        began, changes = self._clock(), self._changes
-        why = explain()
-        with self._lock:
-            if changes == self._changes:
-                if len(self._found) >= MOST:
-                    self._found.clear()
-                self._found[key] = began, why
-        return why
+
+def with_fix_if_stopped(finding: Finding, options: PageOptions) -> Finding:
+    """Return why ZITADEL did not answer, with how to start an emulator that was stopped on purpose."""
+    with suppress(ZdemoError):
+        if options.emulator and is_stopped(EmulatorControl(options).state()):
+            return replace(finding, fix=("press Start ZITADEL: it was stopped on purpose",), otherwise=())
+    return finding
+
+
+def why_document(finding: Finding, rule: str, options: PageOptions) -> dict[str, Any]:
+    """Return a finding as the page shows it, with commands that work: they use ``steps_file``, or write it first."""
+    file, first = options.steps_file, options.file_step
+    needs_file = any(COMMANDS.search(step) for step in (*finding.fix, *finding.otherwise))
+    finding = steps_with_env_file(finding, file)
+    if first and needs_file and file and not os.path.lexists(file):
+        finding = replace(finding, fix=(first, *finding.fix))
+    return {
+        "sentence": finding.sentence,
+        "rfc": rule,
+        "certainty": finding.certainty,
+        "candidates": list(finding.candidates),
+        "seen": [list(row) for row in finding.seen],
+        "fix": list(finding.steps),
+    }
+
+
+def why_of(trace: Trace, options: PageOptions, token: str | None, *, now: float) -> dict[str, Any] | None:
+    """Return why a request was refused or failed, as the page shows it; ``None`` for one that was let in."""
+    finding = _finding(trace, options.settings, token, now)
+    if finding and isinstance(trace.error, IntrospectionError):
+        finding = with_fix_if_stopped(finding, options)
+    rule = (ERROR_CODES if trace.error.code else CHALLENGE) if isinstance(trace.error, Refused) else ""
+    return why_document(finding, rule, options) if finding else None
+
+
+def _finding(trace: Trace, settings: Settings, token: str | None, now: float) -> Finding | None:
+    error, introspection = trace.error, trace.introspection
+    if isinstance(error, IntrospectionError):
+        return finding_for_error(error, settings, NOT_ASKED)
+    if isinstance(error, InvalidToken | InsufficientScope) and introspection and token:
+        if not introspection.active:
+            return finding_for_inactive(token, settings, NOT_ASKED, now=now)
+        role = error.role if isinstance(error, InsufficientScope) else None
+        return finding_for_active(introspection, settings, NOT_ASKED, role=role, now=now) or _as_said(error)
+    if isinstance(error, InvalidRequest):
+        return _as_said(error)  # more exact than what can be seen from outside
+    call = _call(trace)
+    if own := finding_for_own_refusal(call):
+        return own
+    explanation = explain(call, token, None, Environment({}), unasked="", again=" --pat", now=now)
+    return explanation.finding if explanation else None
+
+
+def _as_said(error: Refused) -> Finding:
+    return Finding(id="", cause=error.message, fix=(error.hint,) if error.hint else ())
+
+
+def _call(trace: Trace) -> Call:
+    """Return the request as the one who sent it saw it."""
+    route = next((route for route in Route if route.path == trace.path), None)
+    headers = {name.lower(): value for name, value in trace.response_headers}
+    url = f"http://127.0.0.1{trace.path}"
+    answer = Response(status=trace.status, headers=headers, body=trace.body, seconds=trace.seconds, url=url)
+    method = Method(trace.method) if trace.method in list(Method) else Method.GET
+    return Call(route=route or OtherRoute(path=trace.path, typed=trace.path), url=url, answer=answer, method=method)

@@ -1,12 +1,211 @@
-"""The feed: a stream of server-sent events, one thread of the server for each open page."""
+"""The feed: a stream of server-sent events for each open page, and how much of it there may be.
 
-from collections.abc import Callable, Iterator
+While nobody watches, no request leaves a trace. A thread of its own makes events of the traces, once for all feeds.
+Every queue is bounded, and drops the oldest: a feed that is slow, or a flood of requests, costs no more than what is
+written here. A feed holds a thread of the server, but never one of the API's: the page has threads of its own.
+"""
 
-from zdemo.page.watching import Frame, Watching
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
 
-MEDIA_TYPE = "text/event-stream"
+from zdemo.guard import new_request_id
+from zdemo.introspection.forget import Forget
+from zdemo.page.refusal import PageRefusal
+from zdemo.processes.forks import renewed_after_fork
+from zdemo.server import Trace, Watcher
+from zdemo.serving.bus import Bus
+
+KEPT = 200  # events, for those who open the page later, and at most per feed that is slow
+MOST_PER_SECOND = 100  # requests of this worker that leave a trace
+LATEST_SECONDS = 5.0  # after the end of a request; one that waited longer is skipped
+REST = 2.0  # times as long as it took to make an event: one of a token of 16 KiB takes 70 ms of the interpreter
+RENEW_SECONDS = 2.0  # how often a worker with a feed tells the others that somebody watches
+WATCH_SECONDS = 6.0  # how long the others believe it
+LINGER_SECONDS = 10.0  # how long a worker goes on after its last feed, which may just be connecting again
+WATCH, REQUEST = "watch", "request"  # topics of the bus
+CHANGED, EXPLAINED = "changed", "explained"  # topics too: what the page did, and what it found out
+FORGOTTEN = "forgotten"  # an order to forget has reached this worker
+
 BEAT_SECONDS = 2.0  # a client that has left is noticed at the next line
 BEAT = b":\n\n"
+
+PAGE_THREADS = 216  # per worker, beside the API's; Granian starts them when they are needed
+SHORT_REQUESTS = 16  # threads that no feed takes
+RETRY_AFTER_SECONDS = 5
+
+Event = Mapping[str, Any]
+log = logging.getLogger("zdemo.page")
+
+
+class Frame:
+    """An event of the stream, ready to be sent; ``id`` is that of a request, or empty."""
+
+    def __init__(self, name: str, document: Mapping[str, Any], identity: str = "") -> None:
+        self.id = identity
+        text = json.dumps(document, separators=(",", ":"))  # ASCII, so it has no line end
+        self.data = (f"id: {identity}\n" if identity else "").encode() + f"event: {name}\ndata: {text}\n\n".encode()
+
+
+class Subscription:
+    """The frames for one feed. Of more than are kept, the oldest is dropped."""
+
+    def __init__(self, backlog: list[Frame]) -> None:
+        self._frames = deque(backlog, maxlen=KEPT)
+        self._changed = threading.Condition()
+
+    def put(self, frame: Frame) -> None:
+        """Add a frame."""
+        with self._changed:
+            self._frames.append(frame)
+            self._changed.notify()
+
+    def take(self, wait_seconds: float) -> Frame | None:
+        """Return the next frame, or ``None`` if none comes in time."""
+        with self._changed:
+            if not self._frames:
+                self._changed.wait(wait_seconds)
+            return self._frames.popleft() if self._frames else None
+
+
+class Watching:
+    """The feeds of one worker, and the thread that makes their events. ``describe`` makes an event of a trace."""
+
+    @renewed_after_fork
+    def __init__(
+        self,
+        watcher: Watcher,
+        describe: Callable[[Trace], Event],
+        bus: Bus,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._watcher, self._describe, self._bus, self._clock = watcher, describe, bus, clock
+        self._changed = threading.Condition()
+        self._traces: deque[Trace] = deque(maxlen=KEPT)
+        self._kept: deque[Frame] = deque(maxlen=KEPT)
+        self._feeds: set[Subscription] = set()
+        self._until = self._renew_at = 0.0
+        self._second, self._admitted, self._skipped = 0, 0, 0
+        self._thread: threading.Thread | None = None
+        watcher.admits, watcher.ended = self._admits, self._ended
+        watcher.forgot = self._forgot
+        bus.subscribe(WATCH, lambda _message: self._watch_for(WATCH_SECONDS))
+        for name in (REQUEST, CHANGED, EXPLAINED):
+            bus.subscribe(name, partial(self._receive, name))
+
+    def open(self, last_id: str = "") -> Subscription:
+        """Return a new feed, with the events that are kept; those after ``last_id`` if that is one of them."""
+        with self._changed:
+            kept = list(self._kept)
+            ids = [frame.id for frame in kept]
+            feed = Subscription(kept[ids.index(last_id) + 1 :] if last_id and last_id in ids else kept)
+            self._feeds.add(feed)
+        self._watch_for(LINGER_SECONDS)
+        self._bus.publish(WATCH, {})
+        return feed
+
+    def close(self, feed: Subscription) -> None:
+        """End a feed."""
+        with self._changed:
+            self._feeds.discard(feed)
+        self._watch_for(LINGER_SECONDS)
+
+    def _forgot(self, order: Forget, count: int) -> None:
+        about = {"user_id": order.user_id, "everything": order.everything}  # not a token's hash, which no page needs
+        self._deliver(Frame(FORGOTTEN, {"count": count, **about}))
+
+    def _receive(self, name: str, event: Event) -> None:
+        self._deliver(Frame(name, event, str(event["id"])))
+
+    def tell(self, name: str, document: Mapping[str, Any]) -> None:
+        """Send an event of the page's own to the feeds of all workers, and keep it with the requests."""
+        event = {"id": new_request_id(), **document}
+        self._deliver(Frame(name, event, event["id"]))
+        self._bus.publish(name, event)
+
+    def _watch_for(self, seconds: float) -> None:
+        with self._changed:
+            self._until = max(self._until, self._clock() + seconds)
+            self._watcher.watching = True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="page", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def _admits(self) -> bool:
+        """Return whether one more request may leave a trace in this second. Two threads may count as one."""
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._admitted = second, 0
+        self._admitted += 1
+        if self._admitted <= MOST_PER_SECOND:
+            return True
+        self._skipped += 1
+        return False
+
+    def _ended(self, trace: Trace) -> None:
+        with self._changed:
+            self._skipped += len(self._traces) == KEPT  # the oldest leaves
+            self._traces.append(trace)
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._traces:
+                    self._changed.wait(RENEW_SECONDS if self._watcher.watching else None)
+                trace = self._traces.popleft() if self._traces else None
+            if trace:
+                self._show(trace)
+            del trace  # it holds a token
+            self._renew()
+
+    def _show(self, trace: Trace) -> None:
+        """Make an event, unless it would come late, and rest: a flood of large tokens must not slow the API down."""
+        began = time.perf_counter()
+        if began > trace.began + trace.seconds + LATEST_SECONDS:
+            self._skipped += 1
+            return
+        try:
+            event = self._describe(trace)
+            self._deliver(Frame(REQUEST, event, trace.id))
+            self._bus.publish(REQUEST, event)
+        except Exception:  # the next request may be all right
+            log.exception("request %s cannot be shown", trace.id)
+        time.sleep(REST * (time.perf_counter() - began))
+
+    def _deliver(self, frame: Frame) -> None:
+        with self._changed:
+            if frame.id:
+                self._kept.append(frame)
+            feeds = list(self._feeds)
+        for feed in feeds:
+            feed.put(frame)
+
+    def _renew(self) -> None:
+        """Tell the other workers that somebody watches, or stop watching."""
+        now, skipped = self._clock(), 0
+        with self._changed:
+            is_open = bool(self._feeds)
+            if is_open:
+                self._until = max(self._until, now + LINGER_SECONDS)
+            elif now >= self._until:
+                self._watcher.watching = False
+                self._kept.clear()
+            due = is_open and now >= self._renew_at
+            if due:
+                self._renew_at = now + RENEW_SECONDS
+                skipped, self._skipped = self._skipped, 0
+        if due:
+            self._bus.publish(WATCH, {})
+        if skipped:
+            self._deliver(Frame("skipped", {"count": skipped}))
 
 
 class Feed:
@@ -36,3 +235,34 @@ class Feed:
             self._at_end()
 
     __del__ = close
+
+
+class PageSlots:
+    """Counts the requests to the page that are being served, and refuses those that are too many. Thread-safe."""
+
+    @renewed_after_fork
+    def __init__(self, threads: int) -> None:
+        self.most = threads
+        self.most_feeds = max(threads - SHORT_REQUESTS, threads // 2)
+        self._lock = threading.Lock()
+        self._all = self._feeds = 0
+
+    def take(self, *, feed: bool = False) -> None:
+        """Take a slot, which ``give_back`` ends. Raises PageRefusal."""
+        with self._lock:
+            if feed and self._feeds >= self.most_feeds:
+                raise _too_many(f"{self.most_feeds} pages are open, the limit of this API; close one")
+            if self._all >= self.most:
+                raise _too_many("too many requests to the page at a time")
+            self._all += 1
+            self._feeds += feed
+
+    def give_back(self, *, feed: bool = False) -> None:
+        """Give back a slot."""
+        with self._lock:
+            self._all -= 1
+            self._feeds -= feed
+
+
+def _too_many(description: str) -> PageRefusal:
+    return PageRefusal(503, "too_many_pages", description, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})

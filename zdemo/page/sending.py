@@ -12,14 +12,12 @@ from zdemo.diagnosis import code_of
 from zdemo.errors import ConnectionFailed
 from zdemo.http.response import GATEWAY_STATUSES
 from zdemo.investigation import PatIds, explain
-from zdemo.page.answers import PageRefusal, error_text
+from zdemo.page.access import PAGE_HEADER, mark_of
 from zdemo.page.callers import VARIABLES, PageCaller, caller_in
-from zdemo.page.context import PageContext
-from zdemo.page.explanations import Why
-from zdemo.page.fields import flag_of, text_of
-from zdemo.page.marks import PAGE_HEADER, mark_of
-from zdemo.page.watching import EXPLAINED
-from zdemo.page.why import finding_for_own_refusal, rule_of, why_document, with_fix_if_stopped
+from zdemo.page.context import PageContext, Why
+from zdemo.page.explanations import finding_for_own_refusal, rule_of, why_document, with_fix_if_stopped
+from zdemo.page.feed import EXPLAINED
+from zdemo.page.refusal import PageRefusal, error_text, flag_of, text_of
 
 LONGEST_PATH = 2000  # characters
 MORE_SECONDS = 2.0  # for the API, which needs its own time to find out that ZITADEL does not answer
@@ -33,13 +31,15 @@ PRESS = {
 
 def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
     """Send one request to the API, and return its status and why it was refused."""
-    options = context.options
-    method, endpoint = _method(text_of(body, "method")), _endpoint(text_of(body, "path"))
+    options, method = context.options, text_of(body, "method")
+    if method not in list(Method):
+        raise PageRefusal(400, "unknown_method", f"method must be {', '.join(Method)}")
+    endpoint = _endpoint(text_of(body, "path"))
     caller, with_reason = caller_in(body, options.environment), flag_of(body, "explain", True)
     settings = ClientSettings(api_url=options.api_url, timeout_seconds=options.settings.timeout_seconds + MORE_SECONDS)
     try:
         mark = {PAGE_HEADER: mark_of(options.key, caller.id)}
-        call = call_api(settings, endpoint, caller.token, method, headers=mark)
+        call = call_api(settings, endpoint, caller.token, Method(method), headers=mark)
     except ConnectionFailed as failure:
         return {"id": None, "status": None, "ms": None, "why": None, "error": error_text(failure)}
     identity, why = call.answer.headers.get("x-request-id"), _why(context, call, caller, is_new=with_reason)
@@ -52,12 +52,6 @@ def send(context: PageContext, body: Mapping[str, Any]) -> dict[str, Any]:
         "why": why,
         "error": None,
     }
-
-
-def _method(name: str) -> Method:
-    if name not in list(Method):
-        raise PageRefusal(400, "unknown_method", f"method must be {', '.join(Method)}")
-    return Method(name)
 
 
 def _endpoint(path: str) -> Endpoint:
@@ -74,8 +68,7 @@ def _why(context: PageContext, call: Call, caller: PageCaller, *, is_new: bool) 
         return None
     token = sha256((caller.token or "").encode()).digest()
     key = call.method, str(call.route), token, call.answer.status, code_of(call.answer)
-    find = context.explanations.new if is_new else context.explanations.kept
-    return find(key, lambda: _found_out(context, call, caller))
+    return context.explanations.get(key, lambda: _found_out(context, call, caller), anew=is_new)
 
 
 def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
@@ -83,6 +76,10 @@ def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
         return why_document(own, "", context.options)
     settings, environment = context.options.settings, context.options.environment
     is_own = environment.get("PAT", "").strip() == caller.token
+    ids, user_id = None, context.user_ids.get(caller.id)  # whose PAT it is, and which, as far as the page saw it
+    if caller.id in VARIABLES and user_id:
+        pat_id = context.pat_ids.get(caller.id, "")
+        ids = PatIds(user=user_id, pat_id=pat_id, variable=VARIABLES[caller.id], named_by=())
     explanation = explain(
         call,
         caller.token,
@@ -91,7 +88,7 @@ def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
         unasked="",
         again="" if is_own else " --pat",
         now=time.time(),
-        ids=_ids_of(context, caller),
+        ids=ids,
     )
     if explanation is None:
         return None
@@ -101,12 +98,3 @@ def _found_out(context: PageContext, call: Call, caller: PageCaller) -> Why:
     elif context.options.emulator and caller.id in VARIABLES and finding.id in PRESS:
         finding = replace(finding, fix=(PRESS[finding.id],), otherwise=())
     return why_document(finding, rule_of(call), context.options)
-
-
-def _ids_of(context: PageContext, caller: PageCaller) -> PatIds | None:
-    """Return whose PAT a caller sends, and which, as far as the page saw it."""
-    user_id = context.user_ids.get(caller.id)
-    if caller.id not in VARIABLES or not user_id:
-        return None
-    pat_id = context.pat_ids.get(caller.id, "")
-    return PatIds(user=user_id, pat_id=pat_id, variable=VARIABLES[caller.id], named_by=())

@@ -1,19 +1,17 @@
 """What the page shows before any request: addresses, routes, callers, and what can be changed."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask
 
 from zdemo.client import ROLE, Route
-from zdemo.config.printable import printable
 from zdemo.errors import SettingsError, ZdemoError
 from zdemo.page.access import PREFIX
-from zdemo.page.callers import NOBODY, PageCaller, callers_with_token
+from zdemo.page.callers import NOBODY, PageCaller, administrator, callers_with_token, emulators_users, users_document
 from zdemo.page.context import PageContext
 from zdemo.page.control import EmulatorControl, delay_seconds, is_stopped
-from zdemo.page.users import administrator, emulators_users, users_document
 from zdemo.server import EXTENSION
 
 STATE_SECONDS = 4.0
@@ -21,7 +19,7 @@ RESTART = "restart zdemo serve to pick up the new settings"
 NOT_LISTED = ("HEAD", "OPTIONS")
 
 
-def state(context: PageContext, _body: Mapping[str, Any]) -> dict[str, Any]:
+def state(context: PageContext) -> dict[str, Any]:
     """Return the state of the page."""
     options = context.options
     callers = [PageCaller(id=NOBODY), *callers_with_token(options.environment)]
@@ -30,11 +28,10 @@ def state(context: PageContext, _body: Mapping[str, Any]) -> dict[str, Any]:
         "zitadel": str(options.settings.zitadel),
         "emulator": options.emulator or None,
         "ttl_seconds": options.settings.cache_ttl_seconds,
-        "workers": options.workers,
         "role": ROLE,
         "now": time.time(),
         "routes": list(_routes(context.app)),
-        "callers": [{"id": caller.id, "name": caller.id, "about": printable(caller.about)} for caller in callers],
+        "callers": [{"id": caller.id, "name": caller.id, "about": caller.about} for caller in callers],
         "changes": changes_document(context),
     }
 
@@ -54,29 +51,21 @@ def _routes(app: Flask) -> Iterator[dict[str, Any]]:
 def changes_document(context: PageContext) -> dict[str, Any]:
     """Return what can be changed and how it is now; why not, if nothing can."""
     options = context.options
+    shown = {"possible": True, "why_not": "", "fix": [], "users": [], "emulator": None}
     try:
-        if options.emulator:
-            found = EmulatorControl(options.settings.zitadel, options.emulator).state()
-            users = emulators_users(options.emulator_users, found, options.settings.project_id)
-            return _possible(users) | {
-                "emulator": {
-                    "stopped": is_stopped(found),
-                    "slow_seconds": delay_seconds(found),
-                    "advanced_seconds": found["advanced_seconds"],
-                }
-            }
-        with administrator(context, STATE_SECONDS) as admin:
-            return _possible(users_document(context, admin))
+        if not options.emulator:
+            with administrator(context, STATE_SECONDS) as admin:
+                return shown | {"users": users_document(context, admin)}
+        found = EmulatorControl(options).state()
+        emulator = {
+            "stopped": is_stopped(found),
+            "slow_seconds": delay_seconds(found),
+            "advanced_seconds": found["advanced_seconds"],
+        }
+        users = emulators_users(options.emulator_users, found, options.settings.project_id)
+        return shown | {"users": users, "emulator": emulator}
     except SettingsError as error:
-        return _impossible("; ".join(error.problems), error.hint, RESTART)
+        why, fix = "; ".join(error.problems), [error.hint, RESTART]
     except ZdemoError as error:
-        return _impossible(error.message, error.hint)
-
-
-def _possible(users: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"possible": True, "why_not": "", "fix": [], "users": users, "emulator": None}
-
-
-def _impossible(why: str, *fix: str) -> dict[str, Any]:
-    steps = [printable(step) for step in fix if step]
-    return {"possible": False, "why_not": printable(why), "fix": steps, "users": [], "emulator": None}
+        why, fix = error.message, [error.hint]
+    return shown | {"possible": False, "why_not": why, "fix": [step for step in fix if step]}
