@@ -1,177 +1,150 @@
-"""Who may see the page: a browser on this machine that knows the key, and nobody through another site."""
+"""Who may use the page: a browser on this machine that knows the key, and nobody through another site."""
 
-import json
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 import requests
 
-from tests.support.feeds import proofs_of
-from tests.support.page_site import KEY, SECRET_HEADER, PageSite, page_site
-from tests.support.wire import PATIENCE_SECONDS
-from zdemo.config.environment import Environment
-from zdemo.config.settings import Settings
+from tests.support.feeds import port_of, proofs_of
+from tests.support.page_site import KEY, SECRET_HEADER, PageSite, page_options, page_site
+from tests.support.ports import LOOPBACK
+from tests.support.wire import PATIENCE_SECONDS, request
 from zdemo.errors import GuardError
-from zdemo.page import PageOptions, new_key, paged
-from zdemo.server import create_app
+from zdemo.page import new_key
+from zdemo.page.access import Access
 
-OWN = ("/", "/-/", "/-/files/page.css")
+OWN = ("/", "/-/", "/-/files/page.css", f"/?key={KEY}")
+ACTIONS = ("/-/send", "/-/change")
+JSON = "application/json"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def site() -> Iterator[PageSite]:
     with page_site() as site:
-        yield site
+        yield site.open()
 
 
 def plain(site: PageSite, path: str, method: str = "GET", **headers: str) -> requests.Response:
     """Send a request without cookies, and follow no redirect."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return requests.request(method, f"{site.url}{path}", headers=named, timeout=PATIENCE_SECONDS, allow_redirects=False)
+    url = f"{site.url}{path}"
+    return requests.request(
+        method, url, headers=named, timeout=PATIENCE_SECONDS, allow_redirects=False, stream=path == "/-/feed"
+    )
 
 
 def test_the_key_becomes_a_cookie_that_no_script_reads_and_a_secret_that_no_server_is_sent(site: PageSite) -> None:
     answer = plain(site, f"/?key={KEY}")
-    port = site.url.rpartition(":")[2]
     name, _, rest = answer.headers["Set-Cookie"].partition("=")
     value, *attributes = rest.split("; ")
     place, _, secret = answer.headers["Location"].partition("#secret=")
     assert (answer.status_code, place, len(secret)) == (303, "/-/", 64)
-    assert (name, attributes) == (f"zdemo_page_{port}", ["HttpOnly", "Path=/-/", "SameSite=Strict"])
+    assert (name, set(attributes)) == (f"zdemo_page_{port_of(site.url)}", {"HttpOnly", "SameSite=Strict", "Path=/-/"})
     assert len({KEY, value, secret}) == 3
     assert KEY not in value + secret
-    page = site.open().get("/-/")
+    page = site.get("/-/")
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
 
 
-@pytest.mark.parametrize("cookie", ["", "x", KEY])
+@pytest.mark.parametrize("cookie", ["", "x", KEY, Access(new_key()).cookie_value])
 def test_without_the_cookie_a_small_page_says_how_to_open_it(site: PageSite, cookie: str) -> None:
-    port = site.url.rpartition(":")[2]
-    answer = plain(site, "/-/", Cookie=f"zdemo_page_{port}={cookie}; other=1")
+    answer = plain(site, "/-/", Cookie=f"zdemo_page_{port_of(site.url)}={cookie}; other=1")
     assert (answer.status_code, "zdemo serve printed" in answer.text) == (401, True)
     assert plain(site, "/").headers["Location"] == "/-/"
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/-/state"),
-        ("GET", "/-/feed"),
-        ("HEAD", "/-/feed"),
-        ("GET", "/-/openapi.json"),
-        ("POST", "/-/send"),
-        ("POST", "/-/change"),
-    ],
+    "asked", ["GET /-/state", "GET /-/feed", "HEAD /-/feed", "GET /-/openapi.json", "POST /-/send", "POST /-/change"]
 )
-def test_nothing_is_shown_or_done_without_both_the_cookie_and_the_secret(
-    site: PageSite, method: str, path: str
-) -> None:
-    proofs = proofs_of(f"{site.url}/?key={KEY}")
+def test_nothing_is_shown_or_done_without_both_the_cookie_and_the_secret(site: PageSite, asked: str) -> None:
+    method, path = asked.split()
+    proofs = proofs_of(site.address)
     cookie, secret = proofs["Cookie"], proofs[SECRET_HEADER]
-    for given in (
-        {},
-        {"Cookie": cookie},
-        {SECRET_HEADER: secret},
-        {"Cookie": cookie, SECRET_HEADER: secret[:-1]},
-        {"Cookie": cookie, SECRET_HEADER: cookie.partition("=")[2]},
-        {"Cookie": f"{cookie.partition('=')[0]}={secret}", SECRET_HEADER: secret},
-        {"Cookie": cookie, SECRET_HEADER: KEY},
-        {"Cookie": cookie, SECRET_HEADER: "é"},
-    ):
-        with requests.request(
-            method, f"{site.url}{path}", headers=given, stream=True, timeout=PATIENCE_SECONDS
-        ) as answer:  # a feed that opens would never end
-            assert answer.status_code == 401, given
+    name, _, value = cookie.partition("=")
+    given: list[dict[str, str]] = [{}, {"Cookie": cookie}, {SECRET_HEADER: secret}]
+    given += [{"Cookie": cookie, SECRET_HEADER: wrong} for wrong in (secret[:-1], value, KEY, "é")]
+    given += [{"Cookie": f"{name}={wrong}", SECRET_HEADER: secret} for wrong in (secret, "x")]
+    for headers in given:
+        with plain(site, path, method, **headers) as answer:  # a feed that opens would never end
+            assert answer.status_code == 401, headers
 
 
-def test_a_cookie_that_another_server_adds_neither_opens_nor_closes_the_page(site: PageSite) -> None:
-    proofs = proofs_of(f"{site.url}/?key={KEY}")
+def test_a_cookie_that_another_server_adds_does_not_close_the_page(site: PageSite) -> None:
+    proofs = proofs_of(site.address)
     added = f"{proofs['Cookie'].partition('=')[0]}=x"
     both = {**proofs, "Cookie": f"{added}; {proofs['Cookie']}; {added}"}
     assert plain(site, "/-/state", **both).status_code == 200
-    assert plain(site, "/-/state", **{**proofs, "Cookie": added}).status_code == 401
 
 
-def test_a_wrong_key_gets_no_cookie(site: PageSite) -> None:
-    for key in ("", "x", KEY[:-1], KEY + "0", "%ff%00", "é"):
-        answer = plain(site, f"/?key={key}")
-        assert (answer.status_code, "<h1>" in answer.text) == (403, True)
-        assert not {"Set-Cookie", "Location"} & set(answer.headers)
+@pytest.mark.parametrize("key", ["", "x", KEY[:-1], KEY + "0", "%ff%00", "é"])
+def test_a_wrong_key_gets_no_cookie(site: PageSite, key: str) -> None:
+    answer = plain(site, f"/?key={key}")
+    assert (answer.status_code, "<h1>" in answer.text) == (403, True)
+    assert not {"Set-Cookie", "Location"} & set(answer.headers)
 
 
-def test_a_cookie_of_another_start_is_refused(site: PageSite) -> None:
-    own_port = site.url.rpartition(":")[2]
-    with page_site(key=new_key()) as other:
-        other.get(f"/?key={other.key}")
-        (given,) = other.session.cookies.values()
-    assert plain(site, "/-/", Cookie=f"zdemo_page_{own_port}={given}").status_code == 401
-
-
-def options(key: str) -> PageOptions:
-    settings = Settings(issuer="http://localhost:1", client_id="1", client_secret="x")
-    return PageOptions(key=key, api_url="http://127.0.0.1:5000", settings=settings, environment=Environment({}))
-
-
-def test_a_short_key_is_refused_at_the_start() -> None:
+def test_a_short_key_is_refused_at_the_start_and_none_is_in_the_text_of_the_options(site: PageSite) -> None:
     with pytest.raises(GuardError, match="fewer than 16"):
-        paged(create_app(options("x").settings), options("x" * 15))
+        Access("x" * 15)
     assert len(new_key()) >= 16
     assert new_key() != new_key()
-    assert "x" * 16 not in repr(options("x" * 16))
+    assert KEY not in repr(page_options(site.emulator))
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil:80", "192.168.1.5", "[::2]"]
+    ("name", "values"),
+    [
+        ("Host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil:80", "192.168.1.5", "[::2]"]),
+        *((name, ["192.0.2.1"]) for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")),
+    ],
 )
-def test_under_any_other_host_name_there_is_no_page(site: PageSite, host: str) -> None:
+def test_under_any_other_host_name_or_through_a_proxy_there_is_no_page(
+    site: PageSite, name: str, values: list[str]
+) -> None:
     """DNS rebinding: the name of a hostile site leads to this machine."""
-    site.open()
-    for path in (*OWN, f"/?key={KEY}"):
-        answer = site.get(path, Host=host)
-        assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+    for value in values:
+        answers = [site.get(path, **{name: value}) for path in OWN]
+        answers += [site.post(path, {"change": "stop"}, **{name: value}) for path in ACTIONS]
+        assert {(answer.status_code, answer.json()["error"]) for answer in answers} == {(404, "not_found")}
+    for host in ("localhost", "LOCALHOST:5000", "127.1.2.3:5000", "[::1]:5000"):
+        assert plain(site, "/", Host=host).status_code == 303, "this is this machine"
 
 
-@pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Port", "X-Real-IP", "Via"])
-def test_through_a_proxy_there_is_no_page(site: PageSite, name: str) -> None:
-    assert plain(site, f"/?key={KEY}", **{name: "192.0.2.1"}).status_code == 404
-
-
-def test_localhost_in_all_its_forms_is_this_machine(site: PageSite) -> None:
-    for host in ("localhost", "LOCALHOST:5000", "127.0.0.1:9", "127.1.2.3:5000", "[::1]:5000"):
-        assert plain(site, "/", Host=host).status_code == 303
-
-
-@pytest.mark.parametrize("path", [*OWN, f"/?key={KEY}"])
-def test_what_another_site_sends_is_refused(site: PageSite, path: str) -> None:
-    site.open()
-    for headers in (
-        {"Sec_Fetch_Site": "cross-site"},
-        {"Sec_Fetch_Site": "same-site"},
-        {"Origin": "http://evil.example"},
-        {"Origin": "null"},
-        {"Origin": site.url.replace("127.0.0.1", "localhost")},
-        {"Origin": f"{site.url}0"},
-    ):
-        answer = site.get(path, **headers)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+        ("Origin", "http://evil.example"),
+        ("Origin", "null"),
+        ("Origin", "http://localhost:1"),
+    ],
+)
+def test_what_another_site_sends_is_refused(site: PageSite, name: str, value: str) -> None:
+    for path in OWN:
+        answer = site.get(path, **{name: value})
         assert (answer.status_code, "Set-Cookie" in answer.headers) == (403, False)
+    for path in ACTIONS:
+        answer = site.post(path, {"change": "stop"}, **{name: value})
+        assert (answer.status_code, answer.json()["error"]) == (403, "cross_site")
 
 
 def test_a_person_opens_the_page_and_nothing_else_directly(site: PageSite) -> None:
-    site.open()
     assert site.get("/-/", Sec_Fetch_Site="none").status_code == 200
     assert site.get("/-/files/icon.svg", Sec_Fetch_Site="none").status_code == 403
+    assert site.post("/-/change", {"change": "stop"}, Sec_Fetch_Site="none").status_code == 403
     assert site.get("/-/", Sec_Fetch_Site="same-origin", Origin=site.url).status_code == 200
 
 
 def test_every_answer_keeps_other_sites_out(site: PageSite) -> None:
-    site.open()
-    answers = [site.get(path) for path in ("/-/", "/-/files/none.css")] + [
-        plain(site, path) for path in ("/", "/-/", "/?key=x", f"/?key={KEY}")
-    ]
+    answers = [site.get(path) for path in ("/-/", "/-/state", "/-/files/main.js", "/-/files/none.css")]
+    answers += [plain(site, path) for path in ("/", "/-/", "/?key=x", f"/?key={KEY}")]
     for answer in answers:
         policy = answer.headers["Content-Security-Policy"]
-        assert "default-src 'none'" in policy
-        assert "unsafe" not in policy
+        assert policy.startswith("default-src 'none'; script-src 'self';")
+        assert ("unsafe" in policy, "frame-ancestors 'none'" in policy) == (False, True)
         assert answer.headers["X-Frame-Options"] == "DENY"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -181,34 +154,57 @@ def test_every_answer_keeps_other_sites_out(site: PageSite) -> None:
         assert not any(name.lower().startswith("access-control") for name in answer.headers)
 
 
-def test_no_path_leads_out_of_the_folder_of_files(site: PageSite) -> None:
-    site.open()
-    for name in (
-        "../app.py",
-        "..%2fapp.py",
-        "%2e%2e/app.py",
-        "",
-        ".",
-        "x.py",
-        "index.html%00",
-        "//etc/passwd",
-    ):
+def test_no_path_leads_out_of_the_folder_of_files_and_what_is_not_the_pages_is_the_apis(site: PageSite) -> None:
+    for name in ("../app.py", "..%2fapp.py", "%2e%2e/app.py", "", "x.py", "index.html%00", "//etc/passwd"):
         answer = site.get(f"/-/files/{name}")
-        assert answer.status_code == 404
-        assert json.loads(answer.text)["error"] == "not_found"
+        assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
+    for answer in (site.get("/-/unknown"), site.get("/-"), plain(site, "/", "POST")):
+        assert answer.json()["request_id"]
 
 
-def test_what_is_not_the_pages_is_the_apis(site: PageSite) -> None:
-    site.open()
-    assert site.get("/-/unknown").json()["request_id"]
-    assert plain(site, "/", "POST").json()["request_id"]
-    assert site.get("/-").json()["request_id"]
-    assert site.call("/api/private").status_code == 200
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("POST", "/-/", "GET, HEAD"), ("GET", "/-/send?path=/&caller=reader", "POST"), ("GET", "/-/change", "POST")],
+)
+def test_a_method_that_a_path_does_not_take_is_refused(site: PageSite, method: str, path: str, allowed: str) -> None:
+    answer = site.session.request(method, f"{site.url}{path}", timeout=PATIENCE_SECONDS)
+    assert (answer.status_code, ", ".join(sorted(answer.headers["Allow"].split(", ")))) == (405, allowed)
 
 
-def test_a_method_that_a_path_does_not_take_is_refused(site: PageSite) -> None:
-    site.open()
-    answer = site.session.post(f"{site.url}/-/", json={}, timeout=PATIENCE_SECONDS)
-    assert (answer.status_code, set(answer.headers["Allow"].split(", "))) == (405, {"GET", "HEAD"})
-    head = site.session.head(f"{site.url}/-/", timeout=PATIENCE_SECONDS)
-    assert (head.status_code, head.content) == (200, b"")
+# --- what the page sends to its server
+
+
+@pytest.mark.parametrize(
+    ("body", "media", "status", "code"),
+    [
+        *((body, JSON, 400, "not_json") for body in (b"", b"{", b"\xff\xfe", b"[]", b"null", b"[" * 60_000)),
+        (b'{"seconds":' + b"9" * 60_000 + b"}", JSON, 400, "not_json"),
+        (b'{"a": "' + b"x" * 64 * 1024 + b'"}', JSON, 413, "request_entity_too_large"),
+        (b"{}", JSON, 400, "invalid_field"),
+        (b'{"change": "stop"}', "", 415, "not_json"),  # as a form of another site could send it
+        (b'{"change": "stop"}', "text/plain", 415, "not_json"),
+        (b'{"change": "stop"}', "application/jsonx", 415, "not_json"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_body_that_is_not_a_json_object_is_refused(
+    site: PageSite, body: bytes, media: str, status: int, code: str
+) -> None:
+    for path in ACTIONS:
+        headers = {"Content-Type": media}
+        answer = site.session.post(f"{site.url}{path}", data=body, headers=headers, timeout=PATIENCE_SECONDS)
+        assert (answer.status_code, answer.json()["error"]) == (status, code)
+
+
+def test_bodies_that_never_come_keep_no_other_page_waiting(site: PageSite) -> None:
+    port = port_of(site.url)
+    headers = {**proofs_of(site.address), "Content-Type": "application/json", "Content-Length": "100"}
+    fields = [f"{name}: {value}" for name, value in headers.items()]
+    half = request("/-/change", *fields, method="POST", host=f"{LOOPBACK}:{port}", close=False) + b"{"
+    with ExitStack() as stack:
+        socks = [stack.enter_context(socket.create_connection((LOOPBACK, port), PATIENCE_SECONDS)) for _ in range(8)]
+        for sock in socks:
+            sock.sendall(half)
+        statuses = {sock.recv(1 << 16).split()[1] for sock in socks}
+        assert b"408" in statuses <= {b"408", b"413"}
+        assert site.get("/-/state").status_code == 200

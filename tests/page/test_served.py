@@ -1,82 +1,174 @@
-"""The page of a running ``zdemo serve``: whose tokens it has, and where they go."""
+"""The page of a running ``zdemo serve``: never a thread of the API, never a slow end, and whose tokens it has."""
 
-import re
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import requests
 
-from tests.support.page_site import enter, variables_of
+from tests.support.cli import LONGEST_SECONDS, Shell
+from tests.support.feeds import events_in, many_opened, opened, opens_again, port_of, proofs_of
+from tests.support.page_site import variables_of
 from tests.support.ports import free_port
-from tests.support.served import Served, served
+from tests.support.processes import processes
+from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import READER, VISITOR, emulate
+from zdemo.page import page_threads
+from zdemo.page.feed import PageSlots
+from zdemo.serving.spare_threads import thread_limit
 
+THREADS = 8  # of the API
+STOP_SECONDS = 5  # for an end that waits for no feed; running requests may take 9
+READ_SECONDS = 0.2
+LONG_PATH = "/" + "long-name/" * 19
 OWN = {
     "PAT": "own-pat-of-the-person-0123456789abcdefghijABCDEFGHIJ",
     "ZDEMO_VISITOR_PAT": "own-visitor-of-the-person-0123456789abcdefghijABCDEFGHIJ",
     "ZITADEL_ADMIN_PAT": "own-admin-of-the-person-0123456789abcdefghijABCDEFGHIJ",
 }
+SCOPED = {"method": "GET", "path": "/api/private-scoped", "caller": "visitor"}
 
 
-class Person:
-    """Somebody who has opened the page."""
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A running ``zdemo serve`` with a page, and what proves its key."""
 
-    def __init__(self, running: Served) -> None:
-        self._session, self._url = requests.Session(), f"http://127.0.0.1:{running.port}"
-        found = re.search(r"http://\S+/\?key=(\S+)", running.log)
-        assert found, running.log
-        enter(self._session, f"{self._url}/?key={found[1]}")
+    process: subprocess.Popen[str]
+    url: str
+    proofs: dict[str, str]
+    zitadel: str
+
+    @property
+    def port(self) -> int:
+        return port_of(self.url)
+
+    def workers(self) -> set[str]:
+        below = [process for process in processes() if process.parent == self.process.pid]
+        return {str(process.pid) for process in below if process.command.startswith("zdemo serve: worker ")}
+
+    def call(self, path: str = "/api/private") -> requests.Response:
+        headers = {"Authorization": f"Bearer {READER.pat}"}
+        return requests.get(f"{self.url}{path}", headers=headers, timeout=PATIENCE_SECONDS)
 
     def state(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._session.get(f"{self._url}/-/state", timeout=PATIENCE_SECONDS).json()
+        found: dict[str, Any] = requests.get(
+            f"{self.url}/-/state", headers=self.proofs, timeout=PATIENCE_SECONDS
+        ).json()
         return found
 
     def post(self, where: str, /, **document: Any) -> dict[str, Any]:
-        answer = self._session.post(f"{self._url}{where}", json=document, timeout=PATIENCE_SECONDS)
+        answer = requests.post(f"{self.url}{where}", json=document, headers=self.proofs, timeout=PATIENCE_SECONDS)
         assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
 
 
+@contextmanager
+def served_page(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Page]:
+    """Run it with an emulator beside it, or with these settings."""
+    port = free_port()
+    if not any(argument == "--env-file" for argument in arguments):
+        arguments = ("--emulator", "--emulator-port", str(port), *arguments)
+    with Shell(folder=folder, env=dict(env or {})).serving("--threads", str(THREADS), *arguments) as (process, url):
+        assert process.stderr
+        row = next(line for line in process.stderr if line.startswith("page"))
+        yield Page(process=process, url=url, proofs=proofs_of(row.split()[1]), zitadel=f"http://localhost:{port}")
+
+
+def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(tmp_path: Path) -> None:
+    threads = page_threads(threads=THREADS, workers=1, limit=thread_limit(), connections=4096)
+    most = PageSlots(threads).most_feeds
+    with served_page(tmp_path) as page:
+        with many_opened(page.port, page.proofs, most + 1) as feeds, ThreadPoolExecutor(4 * THREADS) as pool:
+            assert [feed.status for feed in feeds] == [200] * most + [503]
+            assert b'"error":"too_many_pages"' in feeds[-1].start
+            assert b"retry-after: 5" in feeds[-1].start.lower()
+            answers = list(pool.map(lambda _: page.call(), range(20 * THREADS)))
+            assert {answer.status_code for answer in answers} == {200}
+            assert page.state()["api"] == page.url
+        opens_again(page.port, page.proofs)  # the slots of those that have left are free
+        page.process.send_signal(signal.SIGTERM)
+        page.process.communicate(timeout=STOP_SECONDS)
+
+
+def test_a_page_that_stops_reading_holds_up_nobody(tmp_path: Path) -> None:
+    with served_page(tmp_path) as page, opened(page.port, page.proofs, small_buffer=True) as stuck:
+        with opened(page.port, page.proofs) as other:
+            ids = [page.call(LONG_PATH).headers["X-Request-ID"] for _ in range(90)]
+            stream = other.read_until(f'"id":"{ids[-1]}"'.encode())
+        assert ids[-1].encode() in stream
+        assert stuck.status == 200
+        page.process.send_signal(signal.SIGTERM)
+        page.process.communicate(timeout=STOP_SECONDS)
+
+
+def test_the_requests_of_all_workers_are_in_one_feed_which_outlives_a_killed_one_and_delays_no_end(
+    tmp_path: Path,
+) -> None:
+    with served_page(tmp_path, "--workers", "2") as page:
+        with opened(page.port, page.proofs) as feed:
+            stream = [feed.start]
+
+            def seen() -> set[str]:
+                page.call("/api/public")
+                stream.append(feed.read_for(READ_SECONDS))
+                return {event["worker"] for event in events_in(b"".join(stream)) if "id" in event}
+
+            found = eventually("the feed has requests of both workers", seen, lambda found: len(found) == 2)
+            assert found == page.workers()
+            (hello, *_) = events_in(feed.start)
+            os.kill(int(hello["worker"]), signal.SIGKILL)
+            assert feed.is_over()
+        eventually("another takes its place", lambda: len(page.workers() - {hello["worker"]}) == 2)
+        opens_again(page.port, page.proofs)
+        with many_opened(page.port, page.proofs, 8) as feeds:
+            began = time.monotonic()
+            page.process.send_signal(signal.SIGINT)
+            page.process.communicate(timeout=LONGEST_SECONDS)
+            assert time.monotonic() - began < STOP_SECONDS
+            assert page.process.returncode == 0
+            assert all(feed.is_over() for feed in feeds)
+
+
 def test_with_the_emulator_the_page_has_its_tokens_and_none_of_the_persons(tmp_path: Path) -> None:
     """Two workers: each of them can restore what the other one has deleted."""
-    port = free_port()
-    arguments = ("--emulator", "--emulator-port", str(port), "--workers", "2")
-    with served(tmp_path, OWN, *arguments) as running:
-        person = Person(running)
-        assert [caller["about"] for caller in person.state()["callers"][1:]] == ["PAT zdem…-000", "PAT zdem…y-00"]
+    with served_page(tmp_path, "--workers", "2", env=OWN) as page:
+        assert [caller["about"] for caller in page.state()["callers"][1:]] == ["PAT zdem…-000", "PAT zdem…y-00"]
         for change, pat in [("delete_pat", "deleted"), ("create_pat", "present")] * 3:
-            users = person.post("/-/change", change=change, user_id=READER.id)["users"]
+            users = page.post("/-/change", change=change, user_id=READER.id)["users"]
             assert [user["pat"] for user in users] == [pat, "present"]
-        sent = person.post("/-/send", method="GET", path="/api/private-scoped", caller="visitor")
+        sent = page.post("/-/send", **SCOPED)
         assert (sent["status"], sent["why"]["certainty"]) == (401, "certain")
         for change, status in [("grant", 200), ("revoke", 401)] * 2:
             order = {"change": change, "user_id": VISITOR.id, "role": "read:messages", "forget": True}
-            assert person.post("/-/change", **order)["until"] is None
-            send = {"method": "GET", "path": "/api/private-scoped", "caller": "visitor"}
-            answers = [person.post("/-/send", **send)["status"] for _ in range(6)]
+            assert page.post("/-/change", **order)["until"] is None
+            answers = [page.post("/-/send", **SCOPED)["status"] for _ in range(6)]
             assert answers == [status] * 6, "each worker has forgotten"
-        requests_of_emulator = requests.get(
-            f"http://localhost:{port}/_zdemo/requests", headers={"X-Zdemo-Control": "1"}, timeout=PATIENCE_SECONDS
-        ).json()["requests"]
-    asked = {(record["user"], record["token"]) for record in requests_of_emulator if record["token"]}
+        control = {"X-Zdemo-Control": "1"}
+        records = requests.get(f"{page.zitadel}/_zdemo/requests", headers=control, timeout=PATIENCE_SECONDS).json()
+    asked = {(record["user"], record["token"]) for record in records["requests"] if record["token"]}
     assert {user for user, _ in asked} >= {"reader", "visitor"}
     assert not [token for _, token in asked if token.startswith("own-")]
-    assert not [value for value in OWN.values() if value in running.log]
 
 
 def test_another_zitadel_is_changed_with_the_persons_tokens_from_env(tmp_path: Path) -> None:
     with emulate() as emulator:
         lines = [f"{name}={value}" for name, value in variables_of(emulator).items()]
         (tmp_path / "own.env").write_text("\n".join(lines))
-        with served(tmp_path, {}, "--env-file", "own.env") as running:
-            person = Person(running)
-            state = person.state()
+        with served_page(tmp_path, "--env-file", "own.env") as page:
+            state = page.state()
             assert (state["emulator"], state["changes"]["emulator"]) == (None, None)
             assert state["callers"][1]["about"] == "PAT zdem…-000 from own.env"
-            sent = person.post("/-/send", method="GET", path="/api/private-scoped", caller="visitor")
+            sent = page.post("/-/send", **SCOPED)
             assert sent["why"]["fix"][0] == "zdemo role grant --env-file own.env visitor read:messages"
-            changed = person.post("/-/change", change="grant", user_id=VISITOR.id, role="read:messages")
+            changed = page.post("/-/change", change="grant", user_id=VISITOR.id, role="read:messages")
             assert [user["roles"] for user in changed["users"]] == [["read:messages"]] * 2
         assert not any(record.path.startswith("/_zdemo") for record in emulator.requests)

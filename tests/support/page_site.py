@@ -16,7 +16,8 @@ from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.settings import Settings
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, Emulator, emulate
 from zdemo.page import PageOptions, paged
-from zdemo.server import create_app
+from zdemo.page.events import event_of, secrets_of
+from zdemo.server import WATCHER, Trace, create_app
 from zdemo.serving import WSGIApp
 from zdemo.serving.embedded import serving
 
@@ -33,9 +34,14 @@ class PageSite:
     emulator: Emulator
     session: requests.Session = field(default_factory=requests.Session)
 
+    @property
+    def address(self) -> str:
+        """The address with the key, as the banner shows it."""
+        return f"{self.url}/?key={self.key}"
+
     def open(self) -> PageSite:
         """Open the page with its key, as a person does."""
-        enter(self.session, f"{self.url}/?key={self.key}")
+        enter(self.session, self.address)
         return self
 
     def get(self, path: str, **headers: str) -> requests.Response:
@@ -67,6 +73,28 @@ def variables_of(emulator: Emulator) -> dict[str, str]:
     }
 
 
+def page_options(
+    emulator: Emulator,
+    api_url: str = "http://127.0.0.1:1",
+    *,
+    beside: bool = True,
+    ttl_seconds: float = 5.0,
+    **changed: str,
+) -> PageOptions:
+    """Return the options of a page for an emulator; ``beside`` and ``changed`` as for ``page_site``."""
+    environment = Environment({COMMAND_LINE: variables_of(emulator) | changed})
+    return PageOptions(
+        key=KEY,
+        api_url=api_url,
+        settings=replace(Settings.from_env(environment), cache_ttl_seconds=ttl_seconds),
+        environment=environment,
+        emulator=emulator.world.name if beside else "",
+        emulator_users={"reader": READER.id, "visitor": VISITOR.id} if beside else {},
+        emulator_pats={"reader": READER.token_id, "visitor": VISITOR.token_id} if beside else {},
+        threads=8,
+    )
+
+
 @contextmanager
 def page_site(
     *, threads: int = 8, key: str = KEY, beside: bool = True, ttl_seconds: float = 5.0, **changed: str
@@ -81,20 +109,35 @@ def page_site(
         return late[0](environ, start_response)
 
     with emulate() as emulator, serving(app) as port:
-        environment = Environment({COMMAND_LINE: variables_of(emulator) | changed})
-        options = PageOptions(
-            key=key,
-            api_url=f"http://127.0.0.1:{port}",
-            settings=replace(Settings.from_env(environment), cache_ttl_seconds=ttl_seconds),
-            environment=environment,
-            emulator=emulator.world.name if beside else "",
-            emulator_users={"reader": READER.id, "visitor": VISITOR.id} if beside else {},
-            emulator_pats={"reader": READER.token_id, "visitor": VISITOR.token_id} if beside else {},
-            threads=threads,
-        )
+        url = f"http://127.0.0.1:{port}"
+        options = page_options(emulator, url, beside=beside, ttl_seconds=ttl_seconds, **changed)
+        options = replace(options, key=key, threads=threads)
         late.append(paged(create_app(options.settings), options))
         with requests.Session() as session:
-            yield PageSite(url=f"http://127.0.0.1:{port}", key=key, emulator=emulator, session=session)
+            site = PageSite(url=url, key=key, emulator=emulator, session=session)
+            yield site
+            for _ in range(10):  # a feed notices that its client has left when it sends: else in 2 s
+                site.call("/api/public", "")
+
+
+class TracedApi:
+    """The API without a server, and what the page would show of each request to it."""
+
+    def __init__(self, options: PageOptions) -> None:
+        self.options, self._app = options, create_app(options.settings)
+        self._traces: list[Trace] = []
+        watcher = self._app.extensions[WATCHER]
+        watcher.watching, watcher.ended = True, self._traces.append
+
+    def event(self, path: str, token: str = READER.pat, **headers: str) -> dict[str, Any]:
+        """Send a request and return its event; in names of headers ``_`` stands for a hyphen."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if token:
+            named["Authorization"] = f"Bearer {token}"
+        with self._app.test_client().get(path, headers=named) as answer:
+            answer.get_data()
+        trace = self._traces.pop()
+        return event_of(trace, self.options, secrets_of(self.options), worker="1", now=time.time())
 
 
 def events(answer: requests.Response) -> Iterator[tuple[str, Any]]:

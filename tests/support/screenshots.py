@@ -23,7 +23,7 @@ def draw(browser: Browser, folder: Path, size: tuple[int, int], *, dark: bool) -
     with (
         tempfile.TemporaryDirectory(prefix="zdemo-screenshots-") as scratch,
         site(Path(scratch), cache_seconds=DEFAULT_CACHE_TTL_SECONDS) as own,
-        visit(browser, own, size=size, dark=dark) as person,
+        visit(browser, own.address, size=size, dark=dark) as person,
     ):
         for name in main_states(person):
             person.page.screenshot(path=folder / f"{name}-{size[0]}-{scheme}.png", full_page=True)

@@ -62,13 +62,17 @@ def printed_address(folder: Path) -> str:
 class Visit:
     """A person at the page. They find everything by its role and its name."""
 
-    def __init__(self, page: Page, watch: Watch, at: Site) -> None:
-        self.page, self.watch, self.site = page, watch, at
+    def __init__(self, page: Page, watch: Watch, address: str) -> None:
+        self.page, self.watch, self.address = page, watch, address
 
     def open(self) -> None:
         """Open the address of the banner, and wait until the page is connected."""
-        self.page.goto(self.site.address)
+        self.page.goto(self.address)
         self.is_live()
+
+    def another(self) -> "Visit":
+        """Return the same person at a new tab."""
+        return Visit(self.page.context.new_page(), self.watch, self.address)
 
     def is_live(self) -> None:
         expect(self.page.get_by_text("Live", exact=True)).to_be_visible()
@@ -116,12 +120,12 @@ class Visit:
 
 @contextmanager
 def visit(
-    browser: Browser, at: Site, *, size: tuple[int, int] = WIDE, dark: bool = False, still: bool = False
+    browser: Browser, address: str, *, size: tuple[int, int] = WIDE, dark: bool = False, still: bool = False
 ) -> Iterator[Visit]:
-    """Open the page for the block; after it, the page must have done nothing that it never does."""
-    with watched(browser, at.origin, size=size, dark=dark, still=still) as (context, watch):
+    """Open the page at its printed address; after the block, it must have done nothing that it never does."""
+    with watched(browser, address.partition("/?")[0], size=size, dark=dark, still=still) as (context, watch):
         add_axe(context)
-        person = Visit(context.new_page(), watch, at)
+        person = Visit(context.new_page(), watch, address)
         person.open()
         yield person
         assert watch.problems == []

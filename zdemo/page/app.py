@@ -18,14 +18,12 @@ from typing import Any
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from zdemo.config.masking import SECRET_SETTINGS
 from zdemo.config.redaction import Redaction
 from zdemo.errors import ConnectionFailed, IntrospectionError, ZdemoError
-from zdemo.page.access import PREFIX, Access, cookie_name, mark_proof
-from zdemo.page.callers import CALLERS
+from zdemo.page.access import PREFIX, Access, cookie_name
 from zdemo.page.changes import change
 from zdemo.page.context import PageContext, PageOptions
-from zdemo.page.events import concealed, event_of, showable
+from zdemo.page.events import concealed, event_of, secrets_of, showable
 from zdemo.page.feed import CHANGED, Feed, PageSlots, Watching
 from zdemo.page.page_state import state
 from zdemo.page.refusal import PageRefusal
@@ -92,11 +90,7 @@ def _page(api: Flask, options: PageOptions, bus: Bus) -> Flask:
     page = Flask("zdemo.page", static_folder="files", static_url_path=FILES.rstrip("/"))
     page.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     page.url_map.merge_slashes = False
-    access, slots = Access(options.key), PageSlots(options.threads)
-    hidden = Redaction()  # the secrets that this worker knows
-    hidden.hide(options.key, access.cookie_value, access.secret, options.settings.client_secret)
-    hidden.hide(*(mark_proof(options.key, caller) for caller in CALLERS))
-    hidden.hide(*(options.environment.get(name, "") for name in SECRET_SETTINGS))
+    access, slots, hidden = Access(options.key), PageSlots(options.threads), secrets_of(options)
     _check_requests(page, access, slots)
     _answer_errors(page, hidden)
     _add_views(page, api, options, bus, slots, hidden)

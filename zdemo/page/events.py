@@ -12,7 +12,13 @@ from typing import Any
 
 from zdemo.authorization import bearer_token
 from zdemo.client import FORGET_PATH, Route
-from zdemo.config.masking import SENSITIVE_FIELD, masked_unknown, without_secret_query, without_tokens
+from zdemo.config.masking import (
+    SECRET_SETTINGS,
+    SENSITIVE_FIELD,
+    masked_unknown,
+    without_secret_query,
+    without_tokens,
+)
 from zdemo.config.printable import printable
 from zdemo.config.redaction import Redaction, in_texts
 from zdemo.config.settings import Settings
@@ -22,8 +28,8 @@ from zdemo.introspection.client import Exchange
 from zdemo.introspection.clock import running_clock
 from zdemo.introspection.model import INTROSPECTION_PATH, LONGEST_INACTIVE_SECONDS, Introspection, Source
 from zdemo.management.model import NEVER
-from zdemo.page.access import PAGE_HEADER, caller_of
-from zdemo.page.callers import PASTED
+from zdemo.page.access import PAGE_HEADER, Access, caller_of, mark_proof
+from zdemo.page.callers import CALLERS, PASTED
 from zdemo.page.context import PageOptions
 from zdemo.page.explanations import why_of
 from zdemo.server import EVENTS_PATH, Trace
@@ -75,6 +81,15 @@ def event_of(trace: Trace, options: PageOptions, hidden: Redaction, *, worker: s
     own = Redaction()  # what is secret in this request alone
     own.hide(token or "", *(secret for exchange in trace.exchanges for secret in exchange.secrets))
     return showable(event, hidden, own)
+
+
+def secrets_of(options: PageOptions) -> Redaction:
+    """Return what hides the secrets that this worker knows."""
+    hidden, access = Redaction(), Access(options.key)
+    hidden.hide(options.key, access.cookie_value, access.secret, options.settings.client_secret)
+    hidden.hide(*(mark_proof(options.key, caller) for caller in CALLERS))
+    hidden.hide(*(options.environment.get(name, "") for name in SECRET_SETTINGS))
+    return hidden
 
 
 def showable(event: Event, *redactions: Redaction) -> Event:

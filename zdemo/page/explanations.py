@@ -8,6 +8,7 @@ from typing import Any
 from zdemo.client import Call, Method, OtherRoute, Route
 from zdemo.config.env_file import COMMANDS, steps_with_env_file
 from zdemo.config.environment import Environment
+from zdemo.config.masking import without_tokens
 from zdemo.config.settings import Settings
 from zdemo.diagnosis import NOT_ASKED, Finding, code_of, finding_for_active, finding_for_error, finding_for_inactive
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
@@ -33,7 +34,7 @@ def finding_for_own_refusal(call: Call) -> Finding | None:
 
     What answers is known, so nothing else can be the cause.
     """
-    answer, path = call.answer, call.route.path
+    answer, path = call.answer, without_tokens(call.route.path)
     if code_of(answer):
         return None
     if answer.status == 404:

@@ -1,0 +1,492 @@
+"""The page in a browser: what people do at it, and what they see. All journeys share one browser."""
+
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.browser import CHROMIUM, NARROW, add_axe, chromium, violations, watched
+from tests.support.page_site import PageSite, page_site
+from tests.support.page_states import MISSING, main_states
+from tests.support.served import started
+from tests.support.state_home import own_state_home
+from tests.support.upstream import answer, http, raw, upstream
+from tests.support.visits import PASTED, PRIVATE, SCOPED, Visit, printed_address, visit
+from tests.support.visits import site as served_site
+from tests.support.wire import PATIENCE_SECONDS
+from zdemo.config.address import ZitadelAddress
+from zdemo.emulator import ADMIN, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+from zdemo.management.client import ManagementClient
+from zdemo.management.role_assignments import revoke
+
+ROLE = "read:messages"
+CHANGES, FEED = "Change it", "Feed"
+NO_CONNECTION = "ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE"
+REFUSED = r"status of 40[13] "
+HOW_TO_OPEN = "Open the address that zdemo serve printed"
+FORGET = "forget older answers at once"
+OUTSIDE = "changed outside of this page"
+DELETED = "the PAT was deleted"
+WIDTHS = (320, 375, 720, 1440)  # the smallest of WCAG 1.4.10, a telephone, a laptop at 200 %, a laptop
+MOST_TABS = 80
+NOTHING_KEPT = """Object.defineProperty(window, "localStorage", {
+    get() { throw new DOMException("denied", "SecurityError"); }
+})"""  # what a script sees where the browser keeps nothing for a page
+TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+MOVING = """() => [...document.querySelectorAll("*")].filter((element) => {
+    const style = getComputedStyle(element);
+    const lasts = (text) => text.split(",").some((part) => parseFloat(part) > 0.01);
+    return (style.animationName !== "none" && lasts(style.animationDuration)) || lasts(style.transitionDuration);
+}).map((element) => element.outerHTML.slice(0, 200))"""
+FOCUSED = """() => {
+    const element = document.activeElement, style = getComputedStyle(element);
+    const name = element.labels?.[0]?.textContent ?? element.getAttribute("aria-label") ?? element.textContent;
+    const shown = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+    return { name: name.replace(/\\s+/g, " ").trim(), shown: shown || element === document.body };
+}"""
+HTML = "<img src=x onerror=alert(1)>\"'`${alert(2)}<script>alert(3)</script>\x1b[2J\x00\u202etxt.exe\u2066\U0001f4a9"
+HOSTILE_PATHS = (
+    "/api/%3Cimg/src=x/onerror=alert(5)%3E",
+    "/api/%0d%0aSet-Cookie:a=b",
+    "/api/%1b%5b2J%00%e2%80%ae",
+    "/api/" + "a" * 3000,
+    "/api/%ff%fe?x=%3Cb%3Ey",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def site(browser: Browser) -> Iterator[PageSite]:  # noqa: ARG001  # no API is started without a browser
+    """A page whose answers stay known as long as a test lasts."""
+    with page_site(threads=64, ttl_seconds=600) as running:
+        yield running
+
+
+@pytest.fixture
+def person(browser: Browser, site: PageSite) -> Iterator[Visit]:
+    """Somebody who has just opened the page at 1440 px, in light colours."""
+    with visit(browser, site.address) as visiting:
+        yield visiting
+
+
+def latest(person: Visit, *texts: str) -> None:
+    """Wait until the newest request in the feed has these texts."""
+    for text in texts:
+        expect(person.rows().first).to_contain_text(text)
+
+
+def alert(person: Visit) -> None:
+    expect(person.page.get_by_role("alert")).to_contain_text(HOW_TO_OPEN)
+
+
+def test_the_printed_address_opens_it_until_the_api_ends(browser: Browser, tmp_path: Path) -> None:
+    with served_site(tmp_path) as own, visit(browser, own.address) as person:
+        key = parse_qs(urlsplit(own.address).query)["key"][0]
+        assert person.page.url == f"{own.origin}/-/"
+        (cookie,) = person.page.context.cookies(person.page.url)
+        assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/-/")
+        assert key not in cookie["value"] + person.page.content()
+        assert person.page.evaluate("document.cookie") == ""
+        person.sees("/api/public", "/api/private-scoped", "nobody", "reader", "visitor", in_part="Try it")
+        person.sees("No request yet")
+        person.send(PRIVATE, "reader")
+        person.sees("200")
+        person.watch.expected = f"{NO_CONNECTION}|{REFUSED}"
+        assert own.served.stop(signal.SIGTERM) == 0, "an open page does not delay the end"
+        expect(person.page.get_by_role("alert")).to_contain_text("does not answer")
+        folder = tmp_path / "again"
+        folder.mkdir()
+        arguments = ("--port", str(own.served.port), "--emulator", "--emulator-port", str(urlsplit(own.zitadel).port))
+        with started(folder, own_state_home(), *arguments):
+            expect(person.page.get_by_role("alert")).to_contain_text("zdemo serve printed", timeout=60_000)
+            assert violations(person.page) == []
+            person.page.context.new_page().goto(printed_address(folder))
+            person.is_live()
+            expect(person.page.get_by_role("alert")).to_be_hidden()
+
+
+def test_without_what_proves_the_key_it_says_how_to_open_it(browser: Browser, person: Visit, site: PageSite) -> None:
+    person.watch.expected = REFUSED
+    with watched(browser, site.url) as (context, watch):
+        watch.expected = REFUSED
+        page = context.new_page()
+        for path in ("/", "/-/", "/?key=0123456789abcdef01234567"):
+            page.goto(site.url + path)
+            expect(page.get_by_text(HOW_TO_OPEN)).to_be_visible()
+            expect(page.get_by_role("button")).to_have_count(0)
+    assert watch.problems == []
+    person.page.evaluate("localStorage.clear()")
+    person.page.reload()
+    alert(person)
+    person.open()
+    expect(person.page.get_by_role("alert")).to_be_hidden()
+    person.page.add_init_script(NOTHING_KEPT)
+    person.open()
+    person.send(PRIVATE, "reader")
+    person.sees("200")
+    person.page.reload()
+    alert(person)
+
+
+def test_a_server_that_gets_the_cookie_can_use_nothing(person: Visit, site: PageSite) -> None:
+    """When a server replaces the cookie, the page says how to open it again."""
+    cookie = f"zdemo_page_{urlsplit(site.url).port}=x; Path=/-/; HttpOnly"
+    html = b'<!doctype html><title>x</title><link rel="icon" href="data:,">'
+    with upstream(answer(html, headers={"Content-Type": "text/html", "Set-Cookie": cookie})) as other:
+        person.watch.expected = f"request to another origin: {other.url}/|{REFUSED}"
+        page = person.page.context.new_page()
+        page.goto(f"{other.url}/-/")
+        page.close()
+    secret = person.page.evaluate("localStorage.getItem('zdemo.secret')")
+    given = {"Cookie": other.requests[0].headers["cookie"]}
+    replies = [
+        requests.get(f"{site.url}{path}", headers=given, timeout=PATIENCE_SECONDS, allow_redirects=False)
+        for path in ("/-/", "/", "/-/state")
+    ]
+    assert [reply.status_code for reply in replies] == [200, 303, 401], "the cookie is the page's"
+    assert secret not in "".join(f"{reply.headers}{reply.text}" for reply in replies) + str(other.requests)
+    expect(person.page.get_by_role("alert")).to_contain_text("another server on this machine")
+    person.page.reload()
+    expect(person.page.get_by_text(HOW_TO_OPEN)).to_be_visible()
+    person.open()
+    person.send(PRIVATE, "reader")
+    person.sees("200")
+
+
+def test_more_pages_than_a_browser_has_connections_for_say_so_and_still_send(person: Visit) -> None:
+    others = [person.another() for _ in range(4)]
+    for other in others[:3]:
+        other.open()
+    late = others[3]
+    late.page.goto(late.address)
+    expect(late.page.get_by_role("alert")).to_contain_text("Too many pages")
+    late.send(PRIVATE, "reader")
+    late.sees("200", in_part="Try it")
+    others[0].sees("/api/private", in_part=FEED)
+    others[0].page.close()
+    late.is_live()
+    expect(late.page.get_by_role("alert")).to_be_hidden()
+
+
+def test_each_request_is_drawn_step_by_step_and_explained_without_whole_tokens(person: Visit) -> None:
+    person.send(PRIVATE, "nobody")
+    person.sees("401", "GET /api/private", "none was sent", "RFC 6750 §3", "zdemo call private --pat", "not asked")
+    person.send(SCOPED, "reader")
+    person.sees("200", "POST /oauth/v2/introspect", "just asked")
+    steps = person.part("Sequence").get_by_role("list").first.get_by_role("listitem")
+    names = [re.sub(r"\s+", " ", text) for text in steps.get_by_role("button").all_inner_texts()]
+    lanes = ["Caller to API", "API to Cache", "API to ZITADEL", "ZITADEL to API", "The API decided", "API to Caller"]
+    assert [lane for lane in lanes if any(lane.lower() in name.lower() for name in names)] == lanes, names
+    person.open_steps()
+    person.sees("Authorization", "Bearer ", '"active": true', READER.id, "zdem…")
+    person.send(SCOPED, "reader")
+    person.sees("200", "from the cache")
+    expect(person.part("Sequence")).not_to_contain_text("POST /oauth/v2/introspect")
+    person.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    person.send(SCOPED, "visitor")
+    person.sees("401", MISSING, "RFC 6750 §3.1")
+    person.button(f"Copy zdemo role grant visitor {ROLE}").click()
+    person.sees("Copied")
+    assert person.page.evaluate("navigator.clipboard.readText()") == f"zdemo role grant visitor {ROLE}"
+    person.send(PRIVATE, PASTED, VISITOR.pat)
+    person.sees("200", "visitor")
+    expect(person.page.get_by_label("Token", exact=True)).to_have_attribute("type", "password")
+    kept = person.page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})") + person.page.content()
+    assert not [secret for secret in (READER.pat, VISITOR.pat, CLIENT_SECRET) if secret in kept]
+    person.send(PRIVATE, PASTED, "no-token-of-this-zitadel")
+    person.sees("401", "invalid_token", "(too short to show a part of it)")
+    latest(person, "unknown")
+
+
+def test_any_path_is_asked_for_and_nothing_is_sent_while_something_is_missing(person: Visit) -> None:
+    sent: list[str] = []
+    person.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    person.choose(PRIVATE, PASTED)
+    for name in ("Send every second", "Send"):
+        person.button(name).click()
+        expect(person.page.get_by_label("Token", exact=True)).to_be_focused()
+    path = person.page.get_by_label("Path", exact=True)
+    person.page.get_by_label("Caller").select_option("nobody")
+    person.page.get_by_label("Route").select_option("another path…")
+    path.fill("api/private")
+    person.button("Send").click()
+    expect(path).to_be_focused()
+    assert sent == []
+    path.fill("/api/nothing")
+    person.button("Send").click()
+    person.sees("404 no such route", "GET /api/nothing")
+    expect(person.part("Sequence")).not_to_contain_text("refused")
+    person.page.get_by_role("link", name="API", exact=True).click()
+    expect(person.page.get_by_role("heading", name="What the API answers")).to_be_visible()
+    for everywhere in ("The body is malformed.", "An error in the API."):
+        expect(person.page.get_by_text(everywhere)).to_have_count(1)
+    person.page.go_back()
+    person.sees("404")
+    expect(person.rows()).to_have_count(1)
+
+
+def test_a_revoked_role_turns_200s_into_refusals_within_the_removal_window(browser: Browser) -> None:
+    with page_site(threads=64, ttl_seconds=2) as site, visit(browser, site.address) as person:
+        person.choose(SCOPED, "reader")
+        person.button("Send every second").click()
+        latest(person, "200", "reader")
+        person.button("Revoke", of="reader").click()
+        person.sees(re.compile(r"from before .*still pass for up to \d+\.\d\ss"), in_part=CHANGES)
+        latest(person, "401", MISSING)
+        person.sees(MISSING, f"zdemo role grant reader {ROLE}")
+        person.sees("now only uses answers from after the change", in_part=CHANGES)
+        person.button("Grant", of="reader").click()
+        latest(person, "200")
+        person.button("Stop").click()
+        expect(person.button("Send every second")).to_be_visible()
+
+
+def test_an_answer_from_before_the_change_is_called_so_unless_the_api_forgets(person: Visit) -> None:
+    from_before = "Admitted by an answer from before the change"
+    person.send(SCOPED, "reader")
+    person.send(PRIVATE, "visitor")
+    person.button("Revoke", of="reader").click()
+    expect(person.button("Grant", of="reader")).to_be_visible()
+    person.send(SCOPED, "reader")
+    person.sees("200", from_before)
+    person.send(PRIVATE, "visitor")
+    person.sees("visitor")
+    expect(person.part("Sequence")).not_to_contain_text(from_before)
+    person.button("Grant", of="reader").click()
+    expect(person.button("Revoke", of="reader")).to_be_visible()
+    person.part(CHANGES).get_by_label(FORGET).check()
+    person.button("Revoke", of="reader").click()
+    expect(person.button("Grant", of="reader")).to_be_visible()
+    person.send(SCOPED, "reader")
+    latest(person, "401", MISSING, "asked")
+
+
+def test_while_zitadel_is_stopped_known_tokens_pass_and_nothing_is_changed_there(person: Visit) -> None:
+    person.send(PRIVATE, "reader")
+    person.button("Stop ZITADEL", of="ZITADEL (emulator)").click()
+    person.sees("from before", in_part=CHANGES)
+    person.send(PRIVATE, PASTED, "not-known-yet")
+    person.sees("503", "POST /oauth/v2/introspect", "none that the API can use")
+    latest(person, "no usable answer")
+    person.send(PRIVATE, "reader")
+    latest(person, "reader", "200")
+    button = person.button("Revoke", of="reader")
+    expect(button).to_have_attribute("aria-disabled", "true")
+    button.focus()
+    button.press("Enter")
+    person.sees("start ZITADEL first", in_part=CHANGES)
+    person.button("Start ZITADEL").click()
+    expect(button).not_to_have_attribute("aria-disabled", "true")
+
+
+def test_tokens_users_the_delay_and_the_clock_are_changed(person: Visit) -> None:
+    person.part(CHANGES).get_by_label(FORGET).check()
+    person.button("Delete PAT", of="reader").click()
+    expect(person.button("Restore PAT", of="reader")).to_be_visible()
+    person.send(PRIVATE, "reader")
+    latest(person, "401", "not active")
+    person.button("Restore PAT", of="reader").click()
+    expect(person.button("Delete PAT", of="reader")).to_be_visible()
+    person.button("Deactivate", of="reader").click()
+    person.sees("ended by deactivating", in_part=CHANGES)
+    person.button("Reactivate", of="reader").click()
+    person.sees("press Restore PAT", in_part=CHANGES)
+    person.button("Add 300 ms").click()
+    expect(person.button("No delay")).to_be_visible()
+    person.send(PRIVATE, "visitor")
+    expect(person.button("ZITADEL to API…")).to_contain_text(re.compile(r"(\d{4,}|[3-9]\d\d)\sms"))
+    person.button("No delay").click()
+    expect(person.button("Add 300 ms")).to_be_visible()
+    dialog = person.page.get_by_role("dialog")
+    for choice, shown in (("Cancel", "on time"), ("Advance", "1 h ahead")):
+        person.button("Advance the clock 1 hour").click()
+        expect(dialog).to_contain_text("expired")
+        dialog.get_by_role("button", name=choice).click()
+        expect(dialog).to_be_hidden()
+        person.sees(shown, in_part=CHANGES)
+
+
+def test_a_change_made_elsewhere_has_a_countdown_until_the_api_forgets_that_user(person: Visit, site: PageSite) -> None:
+    def forget(user_id: str) -> None:
+        with person.page.expect_response("**/-/state"):
+            order = requests.post(f"{site.url}/-/forget", json={"user_id": user_id}, timeout=PATIENCE_SECONDS)
+        assert order.status_code == 200
+
+    forget(READER.id)  # before the change
+    expect(person.button("Revoke", of="reader")).to_be_visible()
+    with ManagementClient(ZitadelAddress(site.emulator.url), ADMIN.pat, timeout_seconds=PATIENCE_SECONDS) as client:
+        revoke(client, PROJECT_ID, READER.id, ROLE)
+    person.sees(OUTSIDE, in_part=CHANGES)
+    forget(VISITOR.id)
+    expect(person.part(FEED).get_by_text("the API forgot")).to_have_count(2)
+    countdown = person.page.get_by_text(OUTSIDE)
+    expect(countdown).not_to_have_text(countdown.inner_text())
+    forget(READER.id)
+    expect(person.part(CHANGES)).not_to_contain_text(OUTSIDE)
+
+
+def test_changes_and_explanations_are_shown_in_every_page_and_after_a_reload(person: Visit) -> None:
+    other = person.another()
+    other.open()
+    person.part(CHANGES).get_by_label(FORGET).check()
+    person.button("Delete PAT", of="reader").click()
+    other.sees("deleted the PAT of reader", in_part=FEED)
+    expect(other.button("Restore PAT", of="reader")).to_be_visible()
+    expect(person.part(FEED).get_by_text("deleted the PAT of reader")).to_have_count(1)
+    person.send(PRIVATE, "reader")
+    person.sees(DELETED)
+    other.sees(DELETED, "press Restore PAT")
+    for one in (person, other):
+        one.page.reload()
+        one.is_live()
+        one.sees(DELETED)
+    expect(person.page.get_by_label("Route")).to_have_value(PRIVATE)
+    expect(person.page.get_by_label("Caller")).to_have_value("reader")
+    expect(person.part(CHANGES).get_by_label(FORGET)).to_be_checked()
+
+
+def test_the_feed_is_filtered_and_paused_and_keeps_the_row_that_was_chosen(person: Visit, site: PageSite) -> None:
+    site.call("/api/private-scoped", VISITOR.pat)
+    person.sees("401", "/api/private-scoped", "visitor", in_part=FEED)
+    person.sees(MISSING, f"zdemo role grant visitor {ROLE}")
+    site.call("/api/public", "")
+    order = {"everything": True}
+    requests.post(f"{site.url}/-/forget", json=order, timeout=PATIENCE_SECONDS).raise_for_status()
+    latest(person, "200 done", "an order to forget")
+    for name, count in {"Admitted": 1, "Refused": 1, "Failed": 0, "All": 3}.items():
+        person.button(name).click()
+        expect(person.rows()).to_have_count(count)
+    person.rows().nth(2).click()
+    person.sees(MISSING)
+    person.button("Pause").click()
+    site.call("/api/private")
+    person.sees("1 new", in_part=FEED)
+    expect(person.rows()).to_have_count(3)
+    person.button("Resume").click()
+    expect(person.rows()).to_have_count(4)
+    person.sees(MISSING)
+    expect(person.page.locator("[aria-live=polite]")).to_contain_text("/api/private")
+
+
+def test_with_ones_own_zitadel_what_cannot_be_undone_is_confirmed(browser: Browser) -> None:
+    with page_site(beside=False, threads=64, PAT=ADMIN.pat) as site, visit(browser, site.address) as person:
+        person.part(CHANGES).get_by_role("button", name="Deactivate").first.click()
+        person.page.get_by_role("dialog").get_by_role("button", name="Deactivate").click()
+        person.sees("this is the user of ZITADEL_ADMIN_PAT", in_part=CHANGES)
+    with page_site(beside=False, threads=64, ZITADEL_ADMIN_PAT="") as site, visit(browser, site.address) as person:
+        person.sees("ZITADEL_ADMIN_PAT", in_part=CHANGES)
+        expect(person.part(CHANGES).get_by_role("button")).to_have_count(0)
+
+
+def test_everybody_can_see_each_state_in_both_colour_schemes_and_at_any_width(browser: Browser) -> None:
+    problems: dict[str, object] = {}
+    with (
+        page_site(threads=64, ttl_seconds=2) as site,
+        visit(browser, site.address, size=NARROW, still=True) as person,
+    ):
+        for name in main_states(person):
+            problems[f"moves: {name}"] = person.page.evaluate(MOVING)
+            for width in WIDTHS:
+                person.page.set_viewport_size({"width": width, "height": NARROW[1]})
+                problems[f"too wide: {name} {width}"] = person.page.evaluate(TOO_WIDE)
+            problems[f"{name} wide, light"] = violations(person.page)
+            person.page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
+            person.page.emulate_media(color_scheme="dark")
+            problems[f"{name} narrow, dark"] = violations(person.page)
+            person.page.emulate_media(color_scheme="light")
+    assert {name: found for name, found in problems.items() if found} == {}
+
+
+def tab_to(page: Page, wanted: Callable[[str], bool]) -> None:
+    """Press Tab until the element with this name has the focus; each element on the way must show that it has it."""
+    seen = []
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        assert focused["shown"], f"the focus cannot be seen: {focused['name']}"
+        if wanted(focused["name"]):
+            return
+        seen.append(focused["name"])
+    pytest.fail(f"Tab only reaches {seen}")
+
+
+def test_the_whole_story_is_told_by_keyboard_alone(person: Visit) -> None:
+    page, press = person.page, person.page.keyboard.press
+
+    def tab(start: str) -> None:
+        tab_to(page, lambda name: name.startswith(start))
+
+    tab("Route")
+    page.keyboard.type("/api/private-s")
+    tab("Caller")
+    page.keyboard.type("visitor")
+    tab("Send")
+    press("Enter")
+    person.sees(MISSING)
+    tab_to(page, lambda name: "introspect" in name)
+    press("Enter")
+    person.sees("token", "Basic …")
+    press("Escape")
+    expect(person.part("Sequence").get_by_role("button", expanded=True)).to_have_count(0)
+    tab(f"Grant {ROLE} to visitor")
+    press("Enter")
+    expect(person.button("Revoke", of="visitor")).to_be_focused()
+    tab("Advance the clock")
+    press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    press("Escape")
+    expect(person.button("Advance the clock 1 hour")).to_be_focused()
+    tab("Refused")
+    press("Space")
+    tab("Pause")
+    press("Space")
+    expect(person.button("Resume")).to_be_focused()
+    tab_to(page, lambda name: "401" in name)
+    press("Enter")
+    expect(person.rows().first).to_have_attribute("aria-current", "true")
+
+
+def test_hostile_names_and_paths_are_shown_as_text(person: Visit, site: PageSite) -> None:
+    user = site.emulator.world.users[READER.id]
+    user.username = HTML
+    person.send(SCOPED, "reader")
+    person.sees("200", HTML[:20])
+    person.open_steps()
+    for path in HOSTILE_PATHS:
+        headers = {"User-Agent": "<img src=x onerror=alert(7)>", "Authorization": f"Bearer {READER.pat}"}
+        sent = requests.get(f"{site.url}{path}", headers=headers, timeout=PATIENCE_SECONDS)
+        assert sent.headers["X-Request-ID"], path
+    expect(person.rows()).to_have_count(1 + len(HOSTILE_PATHS))
+    for row in person.rows().all():
+        row.click()
+        person.sees("/api/")
+    expect(person.page.locator("main :is(img, svg, script, iframe, object)")).to_have_count(0)
+    assert not person.page.evaluate(TOO_WIDE)
+
+
+def test_what_the_journeys_rely_on_is_noticed(browser: Browser) -> None:
+    body = b"""<!doctype html><html lang="en"><title>x</title>
+        <main><h1 style="color: red">x</h1><button></button><img src="http://127.0.0.2:1/x" alt="x"></main>
+        <script>console.warn("a warning"); console.error("awaited"); alert(1); throw Error("an exception")</script>"""
+    headers = {"Content-Type": "text/html", "Content-Security-Policy": "style-src 'none'"}
+    with upstream(raw(http(body, headers=headers))) as server, watched(browser, server.url) as (context, watch):
+        watch.expected = "awaited|Failed to load resource"
+        add_axe(context)
+        page = context.new_page()
+        page.goto(server.url)
+        assert [found.partition(":")[0] for found in violations(page)] == ["button-name"]
+    kinds = sorted(problem.partition(":")[0] for problem in watch.problems)
+    assert kinds == ["console error", "console warning", "dialog", "exception", "request to another origin"]
+    assert any("Content Security Policy" in problem for problem in watch.problems)
