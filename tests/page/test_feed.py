@@ -14,17 +14,14 @@ from tests.support.page_site import KEY, PageSite, events, page_site
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import READER
-from zdemo.page import page_threads
 from zdemo.page.access import mark_of
 from zdemo.page.feed import (
     KEPT,
     LATEST_SECONDS,
     LINGER_SECONDS,
     MOST_PER_SECOND,
-    PAGE_THREADS,
     REST,
     WATCH_SECONDS,
-    PageSlots,
     Subscription,
     Watching,
 )
@@ -97,24 +94,6 @@ def test_the_head_of_a_feed_opens_none(site: PageSite) -> None:
 
 
 # --- how many
-
-
-@pytest.mark.parametrize(
-    ("limit", "connections", "most"),
-    [
-        (None, 16_384, 200),
-        (100_000, 16_384, 200),
-        (1024, 16_384, 80),
-        (512, 16_384, 16),
-        (64, 16_384, 4),
-        (None, 256, 48),
-    ],
-)
-def test_where_threads_or_connections_are_few_fewer_pages_are_served(
-    limit: int | None, connections: int, most: int
-) -> None:
-    assert PageSlots(page_threads(threads=128, workers=1, limit=limit, connections=connections)).most_feeds == most
-    assert page_threads(threads=128, workers=4, limit=limit, connections=connections) <= PAGE_THREADS
 
 
 # --- who watches

@@ -14,7 +14,6 @@ from tests.support.browser import CHROMIUM, NARROW, add_axe, chromium, violation
 from tests.support.page_site import PageSite, page_site
 from tests.support.page_states import MISSING, main_states
 from tests.support.served import started
-from tests.support.state_home import own_state_home
 from tests.support.upstream import answer, http, raw, upstream
 from tests.support.visits import PASTED, PRIVATE, SCOPED, Visit, printed_address, visit
 from tests.support.visits import site as served_site
@@ -109,7 +108,7 @@ def test_the_printed_address_opens_it_until_the_api_ends(browser: Browser, tmp_p
         folder = tmp_path / "again"
         folder.mkdir()
         arguments = ("--port", str(own.served.port), "--emulator", "--emulator-port", str(urlsplit(own.zitadel).port))
-        with started(folder, own_state_home(), *arguments):
+        with started(folder, {}, *arguments):
             expect(person.page.get_by_role("alert")).to_contain_text("zdemo serve printed", timeout=60_000)
             assert violations(person.page) == []
             person.page.context.new_page().goto(printed_address(folder))

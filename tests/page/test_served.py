@@ -21,9 +21,7 @@ from tests.support.processes import processes
 from tests.support.waiting import eventually
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.emulator import READER, VISITOR, emulate
-from zdemo.page import page_threads
-from zdemo.page.feed import PageSlots
-from zdemo.serving.spare_threads import thread_limit
+from zdemo.page.feed import PAGE_THREADS, PageSlots
 
 THREADS = 8  # of the API
 STOP_SECONDS = 5  # for an end that waits for no feed; running requests may take 9
@@ -84,8 +82,7 @@ def served_page(folder: Path, *arguments: str, env: Mapping[str, str] | None = N
 
 
 def test_200_open_pages_leave_the_api_all_its_threads_and_one_more_is_refused(tmp_path: Path) -> None:
-    threads = page_threads(threads=THREADS, workers=1, limit=thread_limit(), connections=4096)
-    most = PageSlots(threads).most_feeds
+    most = PageSlots(PAGE_THREADS).most_feeds
     with served_page(tmp_path) as page:
         with many_opened(page.port, page.proofs, most + 1) as feeds, ThreadPoolExecutor(4 * THREADS) as pool:
             assert [feed.status for feed in feeds] == [200] * most + [503]
