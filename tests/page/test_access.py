@@ -48,7 +48,7 @@ def test_the_key_becomes_a_cookie_that_no_script_reads_and_a_secret_that_no_serv
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
 
 
-@pytest.mark.parametrize("cookie", ["", "x", KEY, Access(new_key()).cookie_value])
+@pytest.mark.parametrize("cookie", ["", "x", KEY, Access(new_key()).cookie_value], ids=["none", "x", "key", "other"])
 def test_without_the_cookie_a_small_page_says_how_to_open_it(site: PageSite, cookie: str) -> None:
     answer = plain(site, "/-/", Cookie=f"zdemo_page_{port_of(site.url)}={cookie}; other=1")
     assert (answer.status_code, "zdemo serve printed" in answer.text) == (401, True)
