@@ -9,6 +9,7 @@ from tests.support.apis import (
     PRIVATE,
     PUBLIC,
     SCOPED,
+    Api,
     Time,
     plain_api,
     protected_api,
@@ -114,6 +115,13 @@ def test_no_label_comes_from_a_request(settings: Settings) -> None:
         text = api.get("/metrics", None).body.decode()
     assert "canary" not in text.lower()
     assert set(_samples(text)) == before
+
+
+def test_metrics_are_an_unknown_path_unless_they_are_open(api: Api) -> None:
+    """A proxy on this machine that adds no header makes a request from anywhere look like one from here."""
+    metrics, unknown = (api.get(target, None) for target in ("/metrics", "/nowhere"))
+    assert metrics.status == 404
+    assert metrics.json | {"request_id": ""} == unknown.json | {"request_id": ""}
 
 
 def test_without_metrics_their_library_is_not_loaded() -> None:

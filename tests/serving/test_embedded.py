@@ -5,7 +5,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -87,18 +86,6 @@ def test_a_broken_request_does_not_disturb_the_next_one() -> None:
         for status, sent in BROKEN.values():
             assert exchange(port, sent).status == status
             assert get(port) == b"/path None"
-
-
-def test_requests_are_answered_side_by_side() -> None:
-    """Each of them waits until all have arrived."""
-    together = threading.Barrier(8)
-
-    def meet(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        together.wait(DEADLINE_SECONDS)
-        return hello(environ, start_response)
-
-    with serving(meet) as port, ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(get, [port] * 8)) == [b"/path None"] * 8
 
 
 def test_clients_that_do_not_finish_block_no_others_and_can_finish_later() -> None:

@@ -132,7 +132,7 @@ def _option_groups(command: Any, ctx: Any) -> dict[str, list[Row]]:
 
 
 def _name(option: Any, ctx: Any) -> str:
-    names = ", ".join(sorted(option.opts, key=len))
+    names = ", ".join(sorted([*option.opts, *option.secondary_opts], key=len))
     return names if option.is_flag else f"{names} {option.make_metavar(ctx)}"
 
 

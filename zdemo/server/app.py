@@ -97,8 +97,9 @@ def create_app(
     open_metrics: bool = False,
     bus: Bus | None = None,
 ) -> Flask:
-    """Return the example API, for any WSGI server; the arguments are those of ``protect``.
+    """Return the example API, for any WSGI server; the first arguments are those of ``protect``.
 
+    In ``spare_threads`` of the server, beyond ``threads``, requests only wait for their turn to ask ZITADEL.
     With ``open_metrics``, ``/metrics`` answers everybody who reaches the API; otherwise nothing is counted for it.
     ``bus`` leads to the other workers of the same server. Raises SettingsError.
     """
