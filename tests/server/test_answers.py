@@ -35,7 +35,19 @@ def test_the_status_of_a_missing_role_is_a_setting(settings: Settings) -> None:
         assert api.get(SCOPED, "unknown").status == 401
 
 
-HOSTS = ["", "a b", "[::1", "localhost:99999999", "..", "a" * 300, "xn--a", "evil.example", b"\xff", "a/../b", "%"]
+HOSTS: list[str | bytes] = [
+    "",
+    "a b",
+    "[::1",
+    "localhost:99999999",
+    "..",
+    "a" * 300,
+    "xn--a",
+    "evil.example",
+    b"\xff",
+    "a/../b",
+    "%",
+]
 
 
 def test_a_strange_host_field_opens_and_breaks_nothing(api: Api) -> None:

@@ -210,11 +210,6 @@ def test_the_calls_that_are_remembered_are_limited() -> None:
     assert calls.add("a")
 
 
-def test_without_the_key_the_path_is_unknown() -> None:
-    with upstream(ACTIVE) as up, api_of(up, None) as api:
-        assert call(api, event("user.locked")).status == 404
-
-
 def test_an_answer_that_lags_behind_the_event_is_forgotten_too() -> None:
     """ZITADEL's answers show a change a moment after the event that tells of it."""
     app = Flask(__name__)
