@@ -2,19 +2,19 @@
 
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.support.browser import CHROMIUM, NARROW, add_axe, chromium, violations, watched
+from tests.support.browser import CHROMIUM, NARROW, chromium, violations, watched
 from tests.support.page_site import PageSite, page_site
 from tests.support.page_states import MISSING, main_states
 from tests.support.served import started
-from tests.support.upstream import answer, http, raw, upstream
+from tests.support.upstream import answer, upstream
 from tests.support.visits import PASTED, PRIVATE, SCOPED, Visit, printed_address, visit
 from tests.support.visits import site as served_site
 from tests.support.wire import PATIENCE_SECONDS
@@ -33,9 +33,6 @@ OUTSIDE = "changed outside of this page"
 DELETED = "the PAT was deleted"
 WIDTHS = (320, 375, 720, 1440)  # the smallest of WCAG 1.4.10, a telephone, a laptop at 200 %, a laptop
 MOST_TABS = 80
-NOTHING_KEPT = """Object.defineProperty(window, "localStorage", {
-    get() { throw new DOMException("denied", "SecurityError"); }
-})"""  # what a script sees where the browser keeps nothing for a page
 TOO_WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 MOVING = """() => [...document.querySelectorAll("*")].filter((element) => {
     const style = getComputedStyle(element);
@@ -86,10 +83,6 @@ def latest(person: Visit, *texts: str) -> None:
         expect(person.rows().first).to_contain_text(text)
 
 
-def alert(person: Visit) -> None:
-    expect(person.page.get_by_role("alert")).to_contain_text(HOW_TO_OPEN)
-
-
 def test_the_printed_address_opens_it_until_the_api_ends(browser: Browser, tmp_path: Path) -> None:
     with served_site(tmp_path) as own, visit(browser, own.address) as person:
         key = parse_qs(urlsplit(own.address).query)["key"][0]
@@ -128,15 +121,9 @@ def test_without_what_proves_the_key_it_says_how_to_open_it(browser: Browser, pe
     assert watch.problems == []
     person.page.evaluate("localStorage.clear()")
     person.page.reload()
-    alert(person)
+    expect(person.page.get_by_role("alert")).to_contain_text(HOW_TO_OPEN)
     person.open()
     expect(person.page.get_by_role("alert")).to_be_hidden()
-    person.page.add_init_script(NOTHING_KEPT)
-    person.open()
-    person.send(PRIVATE, "reader")
-    person.sees("200")
-    person.page.reload()
-    alert(person)
 
 
 def test_a_server_that_gets_the_cookie_can_use_nothing(person: Visit, site: PageSite) -> None:
@@ -162,21 +149,6 @@ def test_a_server_that_gets_the_cookie_can_use_nothing(person: Visit, site: Page
     person.open()
     person.send(PRIVATE, "reader")
     person.sees("200")
-
-
-def test_more_pages_than_a_browser_has_connections_for_say_so_and_still_send(person: Visit) -> None:
-    others = [person.another() for _ in range(4)]
-    for other in others[:3]:
-        other.open()
-    late = others[3]
-    late.page.goto(late.address)
-    expect(late.page.get_by_role("alert")).to_contain_text("Too many pages")
-    late.send(PRIVATE, "reader")
-    late.sees("200", in_part="Try it")
-    others[0].sees("/api/private", in_part=FEED)
-    others[0].page.close()
-    late.is_live()
-    expect(late.page.get_by_role("alert")).to_be_hidden()
 
 
 def test_each_request_is_drawn_step_by_step_and_explained_without_whole_tokens(person: Visit) -> None:
@@ -207,49 +179,6 @@ def test_each_request_is_drawn_step_by_step_and_explained_without_whole_tokens(p
     person.send(PRIVATE, PASTED, "no-token-of-this-zitadel")
     person.sees("401", "invalid_token", "(too short to show a part of it)")
     latest(person, "unknown")
-
-
-def test_any_path_is_asked_for_and_nothing_is_sent_while_something_is_missing(person: Visit) -> None:
-    sent: list[str] = []
-    person.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
-    person.choose(PRIVATE, PASTED)
-    for name in ("Send every second", "Send"):
-        person.button(name).click()
-        expect(person.page.get_by_label("Token", exact=True)).to_be_focused()
-    path = person.page.get_by_label("Path", exact=True)
-    person.page.get_by_label("Caller").select_option("nobody")
-    person.page.get_by_label("Route").select_option("another path…")
-    path.fill("api/private")
-    person.button("Send").click()
-    expect(path).to_be_focused()
-    assert sent == []
-    path.fill("/api/nothing")
-    person.button("Send").click()
-    person.sees("404 no such route", "GET /api/nothing")
-    expect(person.part("Sequence")).not_to_contain_text("refused")
-    person.page.get_by_role("link", name="API", exact=True).click()
-    expect(person.page.get_by_role("heading", name="What the API answers")).to_be_visible()
-    for everywhere in ("The body is malformed.", "An error in the API."):
-        expect(person.page.get_by_text(everywhere)).to_have_count(1)
-    person.page.go_back()
-    person.sees("404")
-    expect(person.rows()).to_have_count(1)
-
-
-def test_a_revoked_role_turns_200s_into_refusals_within_the_removal_window(browser: Browser) -> None:
-    with page_site(threads=64, ttl_seconds=2) as site, visit(browser, site.address) as person:
-        person.choose(SCOPED, "reader")
-        person.button("Send every second").click()
-        latest(person, "200", "reader")
-        person.button("Revoke", of="reader").click()
-        person.sees(re.compile(r"from before .*still pass for up to \d+\.\d\ss"), in_part=CHANGES)
-        latest(person, "401", MISSING)
-        person.sees(MISSING, f"zdemo role grant reader {ROLE}")
-        person.sees("now only uses answers from after the change", in_part=CHANGES)
-        person.button("Grant", of="reader").click()
-        latest(person, "200")
-        person.button("Stop").click()
-        expect(person.button("Send every second")).to_be_visible()
 
 
 def test_an_answer_from_before_the_change_is_called_so_unless_the_api_forgets(person: Visit) -> None:
@@ -379,16 +308,6 @@ def test_the_feed_is_filtered_and_paused_and_keeps_the_row_that_was_chosen(perso
     expect(person.page.locator("[aria-live=polite]")).to_contain_text("/api/private")
 
 
-def test_with_ones_own_zitadel_what_cannot_be_undone_is_confirmed(browser: Browser) -> None:
-    with page_site(beside=False, threads=64, PAT=ADMIN.pat) as site, visit(browser, site.address) as person:
-        person.part(CHANGES).get_by_role("button", name="Deactivate").first.click()
-        person.page.get_by_role("dialog").get_by_role("button", name="Deactivate").click()
-        person.sees("this is the user of ZITADEL_ADMIN_PAT", in_part=CHANGES)
-    with page_site(beside=False, threads=64, ZITADEL_ADMIN_PAT="") as site, visit(browser, site.address) as person:
-        person.sees("ZITADEL_ADMIN_PAT", in_part=CHANGES)
-        expect(person.part(CHANGES).get_by_role("button")).to_have_count(0)
-
-
 def test_everybody_can_see_each_state_in_both_colour_schemes_and_at_any_width(browser: Browser) -> None:
     problems: dict[str, object] = {}
     with (
@@ -406,55 +325,6 @@ def test_everybody_can_see_each_state_in_both_colour_schemes_and_at_any_width(br
             problems[f"{name} narrow, dark"] = violations(person.page)
             person.page.emulate_media(color_scheme="light")
     assert {name: found for name, found in problems.items() if found} == {}
-
-
-def tab_to(page: Page, wanted: Callable[[str], bool]) -> None:
-    """Press Tab until the element with this name has the focus; each element on the way must show that it has it."""
-    seen = []
-    for _ in range(MOST_TABS):
-        page.keyboard.press("Tab")
-        focused = page.evaluate(FOCUSED)
-        assert focused["shown"], f"the focus cannot be seen: {focused['name']}"
-        if wanted(focused["name"]):
-            return
-        seen.append(focused["name"])
-    pytest.fail(f"Tab only reaches {seen}")
-
-
-def test_the_whole_story_is_told_by_keyboard_alone(person: Visit) -> None:
-    page, press = person.page, person.page.keyboard.press
-
-    def tab(start: str) -> None:
-        tab_to(page, lambda name: name.startswith(start))
-
-    tab("Route")
-    page.keyboard.type("/api/private-s")
-    tab("Caller")
-    page.keyboard.type("visitor")
-    tab("Send")
-    press("Enter")
-    person.sees(MISSING)
-    tab_to(page, lambda name: "introspect" in name)
-    press("Enter")
-    person.sees("token", "Basic …")
-    press("Escape")
-    expect(person.part("Sequence").get_by_role("button", expanded=True)).to_have_count(0)
-    tab(f"Grant {ROLE} to visitor")
-    press("Enter")
-    expect(person.button("Revoke", of="visitor")).to_be_focused()
-    tab("Advance the clock")
-    press("Enter")
-    expect(page.get_by_role("dialog")).to_be_visible()
-    press("Escape")
-    expect(person.button("Advance the clock 1 hour")).to_be_focused()
-    tab("Refused")
-    press("Space")
-    tab("Pause")
-    press("Space")
-    expect(person.button("Resume")).to_be_focused()
-    tab_to(page, lambda name: "401" in name)
-    press("Enter")
-    expect(person.rows().first).to_have_attribute("aria-current", "true")
 
 
 def test_hostile_names_and_paths_are_shown_as_text(person: Visit, site: PageSite) -> None:
@@ -475,17 +345,72 @@ def test_hostile_names_and_paths_are_shown_as_text(person: Visit, site: PageSite
     assert not person.page.evaluate(TOO_WIDE)
 
 
-def test_what_the_journeys_rely_on_is_noticed(browser: Browser) -> None:
-    body = b"""<!doctype html><html lang="en"><title>x</title>
-        <main><h1 style="color: red">x</h1><button></button><img src="http://127.0.0.2:1/x" alt="x"></main>
-        <script>console.warn("a warning"); console.error("awaited"); alert(1); throw Error("an exception")</script>"""
-    headers = {"Content-Type": "text/html", "Content-Security-Policy": "style-src 'none'"}
-    with upstream(raw(http(body, headers=headers))) as server, watched(browser, server.url) as (context, watch):
-        watch.expected = "awaited|Failed to load resource"
-        add_axe(context)
-        page = context.new_page()
-        page.goto(server.url)
-        assert [found.partition(":")[0] for found in violations(page)] == ["button-name"]
-    kinds = sorted(problem.partition(":")[0] for problem in watch.problems)
-    assert kinds == ["console error", "console warning", "dialog", "exception", "request to another origin"]
-    assert any("Content Security Policy" in problem for problem in watch.problems)
+def test_nothing_is_sent_while_something_is_missing_and_any_path_can_be_asked_for(person: Visit) -> None:
+    sent: list[str] = []
+    person.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    person.choose(PRIVATE, PASTED)
+    for name in ("Send every second", "Send"):
+        person.button(name).click()
+        expect(person.page.get_by_label("Token", exact=True)).to_be_focused()
+    path = person.page.get_by_label("Path", exact=True)
+    person.choose("another path…", "nobody")
+    path.fill("api/private")
+    person.button("Send").click()
+    expect(path).to_be_focused()
+    assert sent == []
+    path.fill("/api/nothing")
+    person.button("Send").click()
+    person.sees("404 no such route", "GET /api/nothing")
+    person.page.get_by_role("link", name="API", exact=True).click()
+    expect(person.page.get_by_text("The body is malformed.")).to_have_count(1)
+    person.page.go_back()
+    person.sees("404")
+    expect(person.rows()).to_have_count(1)
+
+
+def test_with_ones_own_zitadel_what_cannot_be_undone_is_confirmed(browser: Browser) -> None:
+    with page_site(beside=False, threads=64, PAT=ADMIN.pat) as site, visit(browser, site.address) as person:
+        person.part(CHANGES).get_by_role("button", name="Deactivate").first.click()
+        person.page.get_by_role("dialog").get_by_role("button", name="Deactivate").click()
+        person.sees("this is the user of ZITADEL_ADMIN_PAT", in_part=CHANGES)
+
+
+def test_the_whole_story_is_told_by_keyboard_alone(person: Visit) -> None:
+    page, press = person.page, person.page.keyboard.press
+
+    def tab(name: str) -> None:
+        """Press Tab until an element with this in its name has the focus; each on the way must show that it has it."""
+        for _ in range(MOST_TABS):
+            press("Tab")
+            focused = page.evaluate(FOCUSED)
+            assert focused["shown"], f"the focus cannot be seen: {focused['name']}"
+            if name in focused["name"]:
+                return
+        pytest.fail(f"Tab does not reach {name}")
+
+    tab("Route")
+    page.keyboard.type("/api/private-s")
+    tab("Caller")
+    page.keyboard.type("visitor")
+    tab("Send")
+    press("Enter")
+    person.sees(MISSING)
+    tab("introspect")
+    press("Enter")
+    person.sees("token", "Basic …")
+    press("Escape")
+    expect(person.part("Sequence").get_by_role("button", expanded=True)).to_have_count(0)
+    tab(f"Grant {ROLE} to visitor")
+    press("Enter")
+    expect(person.button("Revoke", of="visitor")).to_be_focused()
+    tab("Advance the clock")
+    press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    press("Escape")
+    expect(person.button("Advance the clock 1 hour")).to_be_focused()
+    tab("Pause")
+    press("Space")
+    expect(person.button("Resume")).to_be_focused()
+    tab("401")
+    press("Enter")
+    expect(person.rows().first).to_have_attribute("aria-current", "true")

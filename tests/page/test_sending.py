@@ -2,15 +2,21 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.page_site import KEY, PageSite, events, page_options, page_site
 from tests.support.wire import PATIENCE_SECONDS
+from zdemo.diagnosis import Finding
 from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR, new_fault
 from zdemo.page import PageContext
+from zdemo.page.context import KEPT_SECONDS, Explanations
+from zdemo.page.explanations import why_document
 from zdemo.page.refusal import PageRefusal
 from zdemo.page.sending import send
 from zdemo.server import create_app
@@ -151,7 +157,8 @@ def test_a_path_that_looks_like_an_address_goes_to_the_api_and_the_page_does_not
         *(({"method": method}, "unknown_method") for method in ("TRACE", "get", "GET / HTTP/1.1\r\nX: y")),
         *(({"method": method}, "invalid_field") for method in (["GET"], None)),
         *(({"caller": caller}, "unknown_caller") for caller in ("zdemo-admin", "ZITADEL_ADMIN_PAT")),
-        *(({"caller": caller}, "invalid_field") for caller in ({}, "pasted")),
+        ({"caller": {}}, "invalid_field"),
+        ({"caller": "pasted"}, "invalid_field"),
         ({"caller": "pasted", "token": "  \n "}, "no_token"),
         *(({"caller": "pasted", "token": token}, "invalid_token") for token in WRONG_TOKENS),
         *(({"explain": flag}, "invalid_field") for flag in ("false", None)),
@@ -230,3 +237,33 @@ def test_a_token_that_was_ended_here_is_explained_and_asked_about_once_per_chang
     why = sent(own_site)["why"]
     assert (why["certainty"], why["fix"]) == ("certain", ["press Restore PAT"])
     assert "was deactivated" in why["sentence"]
+
+
+def test_an_explanation_is_used_again_until_it_is_old_or_something_changes() -> None:
+    now, numbers = [0.0], count(1)
+    found = Explanations(lambda: now[0])
+
+    def explained(key: str = "a", *, anew: bool = False, during: Callable[[], None] = lambda: None) -> int:
+        def explain() -> dict[str, Any]:
+            during()
+            return {"sentence": next(numbers)}
+
+        return (found.get(key, explain, anew=anew) or {})["sentence"]  # type: ignore[no-any-return]
+
+    assert [explained(), explained(), explained("b"), explained()] == [1, 1, 2, 1]
+    now[0] = KEPT_SECONDS
+    assert [explained(), explained(anew=True), explained()] == [3, 4, 4]
+    found.clear()
+    assert [explained(), explained(anew=True, during=found.clear), explained()] == [5, 6, 7]
+
+
+def test_where_the_env_file_is_missing_the_step_that_writes_it_comes_first(site: PageSite, tmp_path: Path) -> None:
+    file = tmp_path / "emulator.env"
+    init = f"zdemo init --emulator --emulator-port 8731 --env-file {file}"
+    options = replace(page_options(site.emulator), steps_file=file, file_step=init)
+    granting = f"zdemo role grant --env-file {file} reader {ROLE}"
+    finding = Finding(id="", cause="a cause", fix=(f"zdemo role grant reader {ROLE}",))
+    assert why_document(finding, "", options)["fix"] == [init, granting]
+    assert why_document(replace(finding, fix=("press it",)), "", options)["fix"] == ["press it"]
+    file.touch()
+    assert why_document(finding, "", options)["fix"] == [granting]

@@ -37,11 +37,9 @@ def test_the_state_shows_addresses_routes_callers_users_and_switches(site: PageS
     shown = answer.json()
     assert (shown["api"], shown["zitadel"]) == (site.url, site.emulator.url)
     assert (shown["emulator"], shown["ttl_seconds"]) == (site.emulator.world.name, 5)
-    routes = {(route["method"], route["path"]): (route["role"], route["guarded"]) for route in shown["routes"]}
-    assert next(iter(routes)) == ("GET", "/api/public")
-    assert routes["GET", "/api/public"] == (None, False)
-    assert routes["GET", "/api/private"] == (None, True)
-    assert routes["GET", "/api/private-scoped"] == (shown["role"], True) == ("read:messages", True)
+    routes = [(route["path"], route["role"], route["guarded"]) for route in shown["routes"]]
+    assert routes[0] == ("/api/public", None, False)
+    assert {("/api/private", None, True), ("/api/private-scoped", "read:messages", True)} <= set(routes)
     assert shown["callers"] == [
         {"id": "nobody", "name": "nobody", "about": "sends no token"},
         {"id": "reader", "name": "reader", "about": "PAT zdem…-000"},
@@ -76,20 +74,12 @@ def test_without_tokens_only_nobody_can_be_sent(site: PageSite) -> None:
 
 @pytest.mark.parametrize(
     ("pat", "word"),
-    [
-        (READER.pat, "not an administrator"),
-        ("x" * 71, "not valid"),
-        ("a b", "ZITADEL_ADMIN_PAT"),
-        ("", "ZITADEL_ADMIN_PAT is not set"),
-    ],
+    [(READER.pat, "not an administrator"), ("x" * 71, "not valid"), ("", "ZITADEL_ADMIN_PAT is not set")],
 )
 def test_an_administrators_pat_that_is_none_is_explained(site: PageSite, pat: str, word: str) -> None:
     changes = state_of(site, ZITADEL_ADMIN_PAT=pat)["changes"]
     assert (changes["possible"], word in changes["why_not"], changes["users"]) == (False, True, []), changes
     assert changes["fix"]
-    if not pat:
-        assert "set it in the environment" in changes["fix"][0]
-        assert "restart zdemo serve" in changes["fix"][-1]
 
 
 def test_an_exported_administrators_pat_goes_to_no_address_that_only_a_file_names() -> None:

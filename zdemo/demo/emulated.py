@@ -5,8 +5,15 @@ from contextlib import ExitStack, closing, contextmanager
 
 from zdemo.config.address import ZitadelAddress
 from zdemo.config.settings import Settings
-from zdemo.demo.recording import RecordingIntrospector
-from zdemo.demo.scenario import CACHE_SECONDS, EMULATED_STEPS, Caller, DemoChange, DemoEnvironment, changes_at_zitadel
+from zdemo.demo.scenario import (
+    CACHE_SECONDS,
+    EMULATED_STEPS,
+    Caller,
+    DemoChange,
+    DemoEnvironment,
+    RecordingIntrospector,
+    changes_at_zitadel,
+)
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR, emulate, known_world
 from zdemo.guard import DEFAULT_THREADS
 from zdemo.introspection.build import Limits, protected

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from zdemo.client import ROLE
 from zdemo.config.settings import AdminSettings
-from zdemo.demo.recording import RecordingIntrospector
 from zdemo.demo.scenario import (
     CACHE_SECONDS,
     LIVE_STEPS,
@@ -21,6 +20,7 @@ from zdemo.demo.scenario import (
     DemoChange,
     DemoEnvironment,
     Interrupted,
+    RecordingIntrospector,
     changes_at_zitadel,
 )
 from zdemo.errors import ZdemoError
@@ -60,38 +60,25 @@ def live_demo(
         client = stack.enter_context(management)
         files = SetupFiles(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX))) / ".env")
         check = stack.enter_context(_signals())
+        # a person recognizes what a killed demo left by its name; its PATs expire
+        name = f"{PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        reader, visitor = f"{name}-reader", f"{name}-visitor"
+        options = SetupOptions(
+            project_name=name, app_name=name, reader_name=reader, visitor_name=visitor, role=ROLE, pat_hours=1
+        )
         try:
-            options = _options()
             plan = make_plan(look(client, files, options), files.values)
             apply_plan(client, files, plan, report, check=check)
             verify_tokens(client, files, options.role)
             with _environment(client, files, check) as environment:
                 yield replace(environment, patience_seconds=patience_seconds)
         finally:
-            _tear_down(client, files, report)
+            try:
+                tear_down(files, plan_teardown(client, files), report)
+            except ZdemoError as error:
+                hint = f"remove what is left in the Management Console: its name begins with {PREFIX}"
+                raise ZdemoError(error.message, hint=hint) from error
         check()
-
-
-def _options() -> SetupOptions:
-    """Return names with the time in them, so that a person recognizes what a killed demo left; its PATs expire."""
-    name = f"{PREFIX}{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    return SetupOptions(
-        project_name=name,
-        app_name=name,
-        reader_name=f"{name}-reader",
-        visitor_name=f"{name}-visitor",
-        role=ROLE,
-        pat_hours=1,
-    )
-
-
-def _tear_down(client: ManagementClient, files: SetupFiles, report: Reporter) -> None:
-    try:
-        tear_down(files, plan_teardown(client, files), report)
-    except ZdemoError as error:
-        raise ZdemoError(
-            error.message, hint=f"remove what is left in the Management Console: its name begins with {PREFIX}"
-        ) from error
 
 
 @contextmanager
@@ -126,7 +113,9 @@ def _environment(client: ManagementClient, files: SetupFiles, check: Callable[[]
     settings = replace(found, cache_ttl_seconds=CACHE_SECONDS)
     with ExitStack() as stack:
         zitadel = stack.enter_context(closing(IntrospectionClient(settings)))
-        closed = replace(settings, issuer=f"http://{LOOPBACK}:{stack.enter_context(_closed_port())}", internal_url=None)
+        bound = stack.enter_context(socket.socket())  # so no program can listen there
+        bound.bind((LOOPBACK, 0))
+        closed = replace(settings, issuer=f"http://{LOOPBACK}:{bound.getsockname()[1]}", internal_url=None)
         nowhere = stack.enter_context(closing(IntrospectionClient(closed)))
         switched = RecordingIntrospector(zitadel)
         app = create_app(settings, protected(switched, settings, Limits.of(DEFAULT_THREADS)))
@@ -148,11 +137,3 @@ def _environment(client: ManagementClient, files: SetupFiles, check: Callable[[]
             introspector=switched,
             check=check,
         )
-
-
-@contextmanager
-def _closed_port() -> Iterator[int]:
-    """Hold a port of this machine at which no program listens, or can."""
-    with socket.socket() as bound:
-        bound.bind((LOOPBACK, 0))
-        yield bound.getsockname()[1]

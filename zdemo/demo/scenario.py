@@ -1,6 +1,7 @@
 """The scenario as data: each step is a change, if any, one request, and the expected status; and how it is run."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -8,8 +9,8 @@ from enum import Enum
 from zdemo.client import ROLE, Call, Route, call_api
 from zdemo.config.masking import masked
 from zdemo.config.settings import ClientSettings
-from zdemo.demo.recording import IntrospectionExchange, RecordingIntrospector
-from zdemo.introspection.model import Introspection
+from zdemo.errors import IntrospectionError
+from zdemo.introspection.model import Introspection, Introspector
 from zdemo.management.client import ManagementClient
 from zdemo.management.resources import remove_pat
 from zdemo.management.role_assignments import grant, revoke
@@ -48,6 +49,36 @@ class Step:
     expected: int
     why: str
     change: DemoChange | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntrospectionExchange:
+    """A question of the API to ZITADEL, and its answer: an introspection, or why there is none."""
+
+    token: str  # masked
+    outcome: Introspection | IntrospectionError
+
+
+class RecordingIntrospector:
+    """An introspector that keeps what the one that is ``current`` answers. Thread-safe."""
+
+    def __init__(self, current: Introspector) -> None:
+        self.current = current
+        self._exchanges: deque[IntrospectionExchange] = deque()
+
+    def introspect(self, token: str) -> Introspection:
+        """Ask the current one."""
+        try:
+            found = self.current.introspect(token)
+        except IntrospectionError as error:
+            self._exchanges.append(IntrospectionExchange(token=masked(token), outcome=error.copy()))
+            raise
+        self._exchanges.append(IntrospectionExchange(token=masked(token), outcome=found))
+        return found
+
+    def taken(self) -> tuple[IntrospectionExchange, ...]:
+        """Return what was said since the last time, and forget it."""
+        return tuple(self._exchanges.popleft() for _ in range(len(self._exchanges)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,34 +150,22 @@ class DemoEnvironment:
 
     def _result(self, step: Step) -> StepResult:
         """Send the request; after a change, repeat it until the expected status comes or patience ends."""
+        client = ClientSettings(api_url=self.api_url, timeout_seconds=self.timeout_seconds)
+        token = UNKNOWN_TOKEN if step.caller is Caller.UNKNOWN else self.tokens.get(step.caller)
         start = time.monotonic()
         while True:
             self.introspector.taken()
-            call = self._call(step)
-            status = call.answer.status
-            waited = time.monotonic() - start
+            call = call_api(client, step.route, token)
+            status, waited = call.answer.status, time.monotonic() - start
             if status == step.expected or step.change is None or waited > self.patience_seconds:
-                exchange = self._exchange(call, self._token(step))
-                return StepResult(step=step, actual=status, seconds=waited if step.change else None, exchange=exchange)
+                break
             self.check()
             time.sleep(POLL_SECONDS)
-
-    def _call(self, step: Step) -> Call:
-        client = ClientSettings(api_url=self.api_url, timeout_seconds=self.timeout_seconds)
-        return call_api(client, step.route, self._token(step))
-
-    def _token(self, step: Step) -> str | None:
-        return UNKNOWN_TOKEN if step.caller is Caller.UNKNOWN else self.tokens.get(step.caller)
-
-    def _exchange(self, call: Call, token: str | None) -> DemoExchange:
         said = self.introspector.taken()
         is_inactive = any(isinstance(one.outcome, Introspection) and not one.outcome.active for one in said)
-        return DemoExchange(
-            call=call,
-            token=masked(token) if token else "",
-            introspections=said,
-            reason=self.reason() if is_inactive else "",
-        )
+        reason = self.reason() if is_inactive else ""
+        exchange = DemoExchange(call=call, token=masked(token) if token else "", introspections=said, reason=reason)
+        return StepResult(step=step, actual=status, seconds=waited if step.change else None, exchange=exchange)
 
 
 def changes_at_zitadel(
