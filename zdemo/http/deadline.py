@@ -191,14 +191,6 @@ class _DeadlineMixin:
         return fresh and bool(super().is_connected)  # type: ignore[misc]  # as above
 
 
-class _Connection(_DeadlineMixin, HTTPConnection):
-    pass
-
-
-class _SecureConnection(_DeadlineMixin, HTTPSConnection):
-    pass
-
-
 class _IdleConnections(deque[Any]):
     """The queue of a pool, without the lock of urllib3's, which a thread that a forked process lacks may hold."""
 
@@ -228,8 +220,8 @@ class DeadlineAdapter(HTTPAdapter):
 
     @renewed_after_fork
     def __init__(self, /, *, idle_seconds: float = IDLE_SECONDS, **kwargs: Any) -> None:
-        plain = type("_Connection", (_Connection,), {"idle_seconds": idle_seconds})
-        secure = type("_SecureConnection", (_SecureConnection,), {"idle_seconds": idle_seconds})
+        plain = type("_Connection", (_DeadlineMixin, HTTPConnection), {"idle_seconds": idle_seconds})
+        secure = type("_SecureConnection", (_DeadlineMixin, HTTPSConnection), {"idle_seconds": idle_seconds})
         idle = {"QueueCls": _IdleConnections}
         self._pool_classes = {
             "http": type("_Pool", (HTTPConnectionPool,), {"ConnectionCls": plain, **idle}),

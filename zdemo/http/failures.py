@@ -111,13 +111,6 @@ def _kind(errors: list[BaseException]) -> FailureKind:
     return tls_kind(errors) or next((kind for kind, types in _KINDS if any_is(types)), FailureKind.BROKEN)
 
 
-def _phase(errors: list[BaseException]) -> Phase:
-    """Return what a timeout interrupted."""
-    if any(isinstance(e, ResolveTimeout) for e in errors):
-        return Phase.NAME
-    return Phase.CONNECTION if any(isinstance(e, ConnectTimeoutError) for e in errors) else Phase.ANSWER
-
-
 def _detail(errors: list[BaseException]) -> str:
     """Return the system's words for the innermost cause, never a text that could contain a URL or a header."""
     for e in errors:
@@ -137,17 +130,20 @@ def explained(
 ) -> ConnectionFailed | SettingsError:
     """Return the error that says what an exception of the HTTP stack means; ``proxy`` is a URL."""
     errors = list(chain(error))
-    if ca_bundle and _bundle_unusable(errors):
+    if ca_bundle and any(map(_is_about_bundle, errors)):
         return unusable_bundle(ca_bundle)
     code = next((e.verify_code for e in errors if isinstance(e, ssl.SSLCertVerificationError)), 0)
     status = _tunnel_status(errors)
+    phase = Phase.CONNECTION if any(isinstance(e, ConnectTimeoutError) for e in errors) else Phase.ANSWER
+    if any(isinstance(e, ResolveTimeout) for e in errors):
+        phase = Phase.NAME
     return failed(
         _kind(errors),
         origin,
         setting,
         seconds=seconds,
         proxy=proxy,
-        phase=_phase(errors),
+        phase=phase,
         detail=_detail(errors),
         status=f" ({status})" if status else " (it does not answer)",
         untrusted=why_untrusted(code),
@@ -155,20 +151,13 @@ def explained(
     )
 
 
-def _bundle_unusable(errors: list[BaseException]) -> bool:
-    """Return whether the CA bundle is the cause.
-
-    requests raises a plain OSError for a missing one; one that cannot be opened or parsed fails outside of TLS.
-    """
-
-    def about_bundle(e: BaseException) -> bool:
-        if isinstance(e, ssl.SSLError):
-            return getattr(e, "library", "") in ("X509", "PEM", "ASN1")
-        if isinstance(e, TLSError):
-            return isinstance(e.__cause__, PermissionError)
-        return type(e) is OSError and "CA" in str(e)
-
-    return any(about_bundle(e) for e in errors)
+def _is_about_bundle(error: BaseException) -> bool:
+    """Tell whether an error says that the CA bundle is missing (requests: a plain OSError) or cannot be read."""
+    if isinstance(error, ssl.SSLError):
+        return getattr(error, "library", "") in ("X509", "PEM", "ASN1")
+    if isinstance(error, TLSError):
+        return isinstance(error.__cause__, PermissionError)
+    return type(error) is OSError and "CA" in str(error)
 
 
 def spoken_instead(kind: FailureKind, *, https: bool, host: str, port: int, seconds: float) -> FailureKind:

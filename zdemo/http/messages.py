@@ -37,10 +37,7 @@ _WORDS = {
         "{origin} closed the connection without an answer",
         "check that server's log{certificate_too} and the proxies in between, or correct host and port in {setting}",
     ),
-    FailureKind.PLAIN_HTTP: (
-        "{host} port {port} speaks plain http, not https",
-        "{with_http}{allow_http}",
-    ),
+    FailureKind.PLAIN_HTTP: ("{host} port {port} speaks plain http, not https", "{with_http}{allow_http}"),
     FailureKind.NOT_TLS: (
         "https was used, but {host} port {port} does not speak TLS",
         "check scheme, host and port in {setting}: that port is not an https server's",

@@ -50,7 +50,10 @@ class Transport:
         self.origin = origin
         self.setting = setting
         self._issuer, self._issuer_setting = issuer, issuer_setting
-        self._headers = HEADERS | (_as_if_sent_to(issuer) if issuer else {})
+        self._headers = dict(HEADERS)
+        if issuer:  # from these ZITADEL tells the instance, and makes the issuer in its answers
+            scheme, _, host = without_default_port(issuer).partition("://")
+            self._headers |= {"Host": host, "X-Forwarded-Proto": scheme}  # TLS may end before ZITADEL
         parts = urlsplit(origin)
         here = parts.scheme == "http" and is_loopback(parts.hostname or "")  # no proxy can reach this machine
         # nor would a proxy keep another Host than that of the URL (RFC 9112 §3.2.2)
@@ -162,12 +165,3 @@ class Transport:
                 issuer=self._issuer,
                 issuer_setting=self._issuer_setting,
             )
-
-
-def _as_if_sent_to(issuer: str) -> dict[str, str]:
-    """Return the headers from which ZITADEL tells the instance, and makes the issuer in its answers.
-
-    ``X-Forwarded-Proto``: it does not see the scheme of the issuer, where TLS ends before it or is not used inside.
-    """
-    scheme, _, host = without_default_port(issuer).partition("://")
-    return {"Host": host, "X-Forwarded-Proto": scheme}

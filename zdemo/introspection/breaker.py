@@ -2,14 +2,10 @@
 
 Two small state machines without threads or sockets; the clock is an argument.
 
-Why not a library: the usual ones (pybreaker, circuitbreaker) let the first caller after the open time be the probe
-and wait for it. A probe that hangs for the whole timeout delays the return of service for as long, and a shorter
-timeout would lock out a ZITADEL that is merely slow (hanging up in mid-query also costs ZITADEL a database
-connection). Here the next probe does not wait for a hung one: a new probe starts every half second, each may take its
-full time, and the first answer to any of them, or to an earlier call, closes the breaker.
-
-The second thing they lack: a failure counts only if no answer has come since its call began. Calls that were lost
-while ZITADEL hung end in timeouts long after it is back, and must not open the breaker again.
+Why not a library (pybreaker, circuitbreaker): there, a probe that hangs delays the return of service for its whole
+timeout. Here a new probe starts every half second, each may take its full time, and the first answer to any of them, or
+to an earlier call, closes the breaker. And a failure counts only if no answer has come since its call began: calls that
+were lost while ZITADEL hung end long after it is back, and must not open the breaker again.
 """
 
 import threading

@@ -3,9 +3,7 @@
 Callers whose token is known come first. The last ``reserve`` slots are for them, and so is the head of the queue. So
 however many unknown tokens a client sends, it cannot keep callers with known tokens from a slot.
 
-``threading.Semaphore`` is not enough: a newcomer may overtake waiting threads, which then wait in vain; it does not
-limit how many wait; it cannot tell slots that are in use from slots that are stuck; and it cannot forget a slot whose
-holder is lost.
+``threading.Semaphore`` neither keeps the order nor limits how many wait, and cannot forget a slot whose holder is lost.
 """
 
 import threading
@@ -71,14 +69,19 @@ class Bulkhead:
                 self._taken += 1
                 self._moved_at = self._clock()
                 return self._generation
-            has_place = self.waiting < self._waiters or (known and self._send_one_away())
+            has_place = self.waiting < self._waiters
+            if known and not has_place and self._queues[False]:
+                self._queues[False].pop().called.set()  # the last one with an unknown token has to leave
+                has_place = True
             if not has_place:
                 if not known or self._brief >= self._most_brief:
                     return None
                 self._brief += 1
             waiter = _Waiter()
             self._queues[known].append(waiter)
-            wait_seconds = self._patience(known=known) if has_place else BRIEF_SECONDS
+            wait_seconds = self._wait_seconds if has_place else BRIEF_SECONDS
+            if has_place and not known:
+                wait_seconds = max(self._shortest_wait_seconds, wait_seconds * self.waiting / self._waiters)
         try:
             waiter.called.wait(wait_seconds)
         except BaseException:
@@ -119,18 +122,6 @@ class Bulkhead:
         """Return for how long a caller with an unknown token has found no slot, and none was released; 0 if one is."""
         with self._lock:
             return self._clock() - self._moved_at if self._taken >= self._limits[False] else 0.0
-
-    def _send_one_away(self) -> bool:
-        """Make the last caller with an unknown token leave the queue; tell whether there was one."""
-        if not self._queues[False]:
-            return False
-        self._queues[False].pop().called.set()
-        return True
-
-    def _patience(self, *, known: bool) -> float:
-        if known:
-            return self._wait_seconds
-        return max(self._shortest_wait_seconds, self._wait_seconds * self.waiting / self._waiters)
 
     def _grant(self) -> None:
         for known, queue in self._queues.items():  # known ones first

@@ -3,12 +3,11 @@
 Answers are kept and never decisions, so that every request is judged anew, by its own clock and for its own role.
 The key is the SHA-256 of the token: no token stays in memory for longer than its request.
 
-How long an answer may be used is the one promise of this module: a removed role or a deleted token passes for at
-most the TTL. The age counts from the moment when the request to ZITADEL was sent. Two clocks measure it, and an answer
-that is too old by either is not used. The first is never set, so a wall clock that jumps, in either direction, can
-shorten the life of an answer but not extend it. The wall clock is the second: it also notices a time during which the
-first stood still, such as that of a virtual machine that was paused. ``exp`` counts on both. What counts is the moment
-when a request comes in: one that joined an introspection in time is answered by it, however slowly the answer travels.
+A removed role or a deleted token passes for at most the TTL. The age counts from the moment when the request to ZITADEL
+was sent. Two clocks measure it, and ``exp``, and an answer that is too old by either is not used. The first is never
+set, so a wall clock that jumps can only shorten the life of an answer. The wall clock also notices a time during which
+the first stood still, as when a virtual machine was paused. What counts is the moment when a request comes in: one that
+joined an introspection in time is answered by it, however slowly the answer travels.
 """
 
 from __future__ import annotations

@@ -7,15 +7,12 @@ Three guards around each introspection, in this order:
 * the bulkhead: it limits the introspections under way; other callers wait briefly, then get 503. Some are kept for
   callers with known tokens.
 
-The first two come before the bulkhead, since their refusals cost nothing and a probe must pass a bulkhead that is
-full of lost calls; and again after it, since the state may have changed while a caller waited.
+The first two come before the bulkhead, since a probe must pass one that is full of lost calls; and again after it,
+since the state may have changed while a caller waited. A probe runs in a thread of its own, so that one that hangs does
+not delay its caller. When the breaker closes, the bulkhead forgets the calls from before.
 
-A probe runs in a thread of its own. The caller whose token it carries waits for it only for a moment, so that a hung
-probe does not delay it; usually it gets its answer. When the breaker closes, the bulkhead forgets the calls from
-before: they may hang until their timeout although ZITADEL is back. The bulkhead in front of the cache limits those.
-
-An unusable answer (502: HTML, a wrong host, a redirect) counts as an answer here. It came promptly, so there is
-nothing to protect from, and an open breaker would hide behind a 503 what the operator has to correct.
+An unusable answer (502: HTML, a wrong host, a redirect) counts as an answer: it came promptly, and an open breaker
+would hide behind a 503 what the operator has to correct.
 """
 
 import logging
@@ -107,7 +104,8 @@ class ProtectedIntrospector:
                 self._pause.unknown(decides=decides)
             raise
         except BaseException:
-            self._failed(permit)
+            if self._breaker.failed(permit):
+                log.warning("breaker opened: ZITADEL failed repeatedly; probing it every half second")
             self._pause.unknown(decides=decides)
             raise
         finally:
@@ -139,10 +137,6 @@ class ProtectedIntrospector:
         if self._breaker.answered(permit):
             self._flights.renew()
             log.warning("ZITADEL answers again")
-
-    def _failed(self, permit: Permit) -> None:
-        if self._breaker.failed(permit):
-            log.warning("breaker opened: ZITADEL failed repeatedly; probing it every half second")
 
     def _no_flight(self) -> ZitadelUnavailable:
         with self.counters.lock:

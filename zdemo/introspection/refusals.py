@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from zdemo.config.names import assignment
 from zdemo.config.origins import is_loopback
@@ -43,7 +43,8 @@ def answer_error(response: Response, *, with_key: bool = False) -> Introspection
     if hosts := instance_not_found(response):
         _, cause, fix = explain_instance_not_found(response, hosts)
         return UnusableAnswer(cause, hint="; ".join(fix), answer=response)
-    if _is_credential_refusal(response):
+    # ZITADEL says it with 400, other servers with 401 or 403
+    if names_our_client(response) if status == 400 else status in (401, 403) and response.media_type != "text/html":
         return CredentialsRefused(
             f"ZITADEL refuses the API application's {'key' if with_key else 'credentials'}",
             hint=KEY_REFUSED if with_key else CREDENTIALS_REFUSED,
@@ -56,13 +57,6 @@ def answer_error(response: Response, *, with_key: bool = False) -> Introspection
             answer=response,
         )
     return unusable_answer("is not an answer", response)
-
-
-def _is_credential_refusal(response: Response) -> bool:
-    """Tell whether a response says that the API's own credentials are bad (ZITADEL: 400; other servers: 401, 403)."""
-    if response.status == 400:
-        return names_our_client(response)
-    return response.status in (401, 403) and response.media_type != "text/html"
 
 
 def names_our_client(response: Response) -> bool:
@@ -131,54 +125,33 @@ def explain_instance_not_found(response: Response, hosts: InstanceNotFound) -> t
                 f"or add {name} to the trusted domains of the instance",
             ),
         )
-    if hosts.host and _hostname(hosts.host) != requested.hostname:  # an instance's domain has no port
-        return _host_changed(f"{requested.netloc} ({response.issuer_setting})", hosts)
-    return _host_unknown(response, requested, hosts)
-
-
-def _hostname(netloc: str) -> str | None:
+    domain = f"; its ExternalDomain is {hosts.domain}" if hosts.domain else ""
     try:
-        return urlsplit(f"//{netloc}").hostname
+        received = urlsplit(f"//{hosts.host}").hostname  # an instance's domain has no port
     except ValueError:  # brackets without an address
-        return netloc
-
-
-def _host_changed(requested: str, hosts: InstanceNotFound) -> tuple[str, str, tuple[str, ...]]:
-    return (
-        "host_changed",
-        f"a proxy in front of ZITADEL changes the host: the request was for {requested}, ZITADEL "
-        f"received {hosts.host} and has no instance for it{_external_domain(hosts)}",
-        (
-            "let the proxy pass the Host header unchanged, and no other name in X-Forwarded-Host or Forwarded",
-            "nginx: proxy_set_header Host $http_host;",
-        ),
-    )
-
-
-def _host_unknown(
-    response: Response, requested: SplitResult, hosts: InstanceNotFound
-) -> tuple[str, str, tuple[str, ...]]:
+        received = hosts.host
+    if hosts.host and received != requested.hostname:
+        return (
+            "host_changed",
+            f"a proxy in front of ZITADEL changes the host: the request was for {requested.netloc} "
+            f"({response.issuer_setting}), ZITADEL received {hosts.host} and has no instance for it{domain}",
+            (
+                "let the proxy pass the Host header unchanged, and no other name in X-Forwarded-Host or Forwarded",
+                "nginx: proxy_set_header Host $http_host;",
+            ),
+        )
     name = requested.hostname or hosts.host
-    cause = f"ZITADEL has no instance for the host {name} ({response.issuer_setting}){_external_domain(hosts)}"
     fix: tuple[str, ...] = (
         f"add the name to the instance's domains in ZITADEL, or set {response.issuer_setting} to one of its domains",
     )
     if hosts.domain and hosts.domain.lower() != name.lower():
-        assignment = address(response.issuer_setting, requested.scheme, hosts.domain, requested.port)
-        fix = (*assignment, *_how_to_connect(requested, is_internal=bool(response.issuer)))
-    return "host_unknown", cause, fix
-
-
-def _how_to_connect(requested: SplitResult, *, is_internal: bool) -> tuple[str, ...]:
-    """Return why the address that answers is not the one to ask for, or how to go on connecting to it."""
-    if is_loopback(requested.hostname or ""):
-        return ("localhost and 127.0.0.1 are two different hosts to ZITADEL",)
-    origin = f"{requested.scheme}://{requested.netloc}"
-    return () if is_internal else (f"if only that answers from here, also: ZITADEL_INTERNAL_URL={origin}",)
-
-
-def _external_domain(hosts: InstanceNotFound) -> str:
-    return f"; its ExternalDomain is {hosts.domain}" if hosts.domain else ""
+        fix = address(response.issuer_setting, requested.scheme, hosts.domain, requested.port)
+        if is_loopback(requested.hostname or ""):
+            fix = (*fix, "localhost and 127.0.0.1 are two different hosts to ZITADEL")
+        elif not response.issuer:  # then this is the address that answers
+            origin = f"{requested.scheme}://{requested.netloc}"
+            fix = (*fix, f"if only that answers from here, also: ZITADEL_INTERNAL_URL={origin}")
+    return "host_unknown", f"ZITADEL has no instance for the host {name} ({response.issuer_setting}){domain}", fix
 
 
 def address(setting: str, scheme: str, host: str, port: int | None) -> tuple[str, ...]:

@@ -159,7 +159,12 @@ def test_the_password_is_used_and_never_shown(zitadel: Emulator, caplog: pytest.
     ],
 )
 def test_tls_works_with_the_right_certificate_alone(
-    zitadel: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, query: str, said: tuple[str, str]
+    zitadel: Emulator,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    query: str,
+    said: tuple[str, str] | None,
 ) -> None:
     authority, ca, chain, key = trustme.CA(), *(tmp_path / f"{part}.pem" for part in ("ca", "chain", "key"))
     certificate = authority.issue_cert(name)

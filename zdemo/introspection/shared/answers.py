@@ -36,21 +36,16 @@ PAUSE_GROWTH = 1.25
 
 @dataclass(kw_only=True)
 class Question:
-    """A request's question to the store about one token. ``rejected``: a value was not believed."""
+    """A request's question to the store about one token, and the keys of its answer and of the lease.
+
+    ``rejected``: a value was not believed.
+    """
 
     token_hash: bytes
     name: str
+    answer_key: str
+    lease_key: str
     rejected: bool = False
-
-    @property
-    def answer_key(self) -> str:
-        """Where the answer stands."""
-        return f"zdemo:2:answer:{self.name}"
-
-    @property
-    def lease_key(self) -> str:
-        """Where the lease of the worker that asks ZITADEL stands."""
-        return f"zdemo:2:lease:{self.name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +99,10 @@ class SharedAnswers:
     def question(self, token: str) -> Question:
         """Return the question about a token."""
         token_hash = sha256(token.encode()).digest()
-        return Question(token_hash=token_hash, name=self._sealer.name(token_hash))
+        name = self._sealer.name(token_hash)
+        return Question(
+            token_hash=token_hash, name=name, answer_key=f"zdemo:2:answer:{name}", lease_key=f"zdemo:2:lease:{name}"
+        )
 
     def look(self, question: Question, *, lease_seconds: float = 0.0) -> Look | None:
         """Return what the store says; ``None`` if it cannot be asked.

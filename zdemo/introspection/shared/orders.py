@@ -18,7 +18,7 @@ from zdemo.processes.forks import renewed_after_fork
 
 MOST_ORDERS = 1000
 ORDERS_MILLISECONDS = 2 * 86_400_000  # no answer is used for longer than a day
-LISTEN_SECONDS = 1.0  # after which a connection that died is noticed
+LISTEN_SECONDS = 1.0  # a connection that died is noticed after about twice as long
 REST_SECONDS = 0.05  # before the next attempt to connect
 GIVEN = "as an order in the store says"
 CUT_OFF = "because the connection to the store was lost, or too many orders to forget came at once"
@@ -46,7 +46,8 @@ class OrderFeed:
         self._keep_seconds = keep_seconds
         self._clock = clock
         self._listen_seconds = listen_seconds
-        self._client = store.client(listen_seconds + store.operation_seconds)
+        self._client = store.client(2 * listen_seconds + store.operation_seconds)  # a busy process may be late
+        self._is_cut_off = False
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._cursor = (0, 0)  # the ID of the newest order that was read
@@ -128,19 +129,22 @@ class OrderFeed:
                 self._listener.start()
 
     def _keep_listening(self) -> None:
-        is_cut_off = False
         while not self._closed.is_set():
-            is_connected = self._store.run(self._wait_for_orders, client=self._client)
-            if is_connected and is_cut_off:
-                self._cursor = (0, 0)  # it may be another store now
-                self._hand_on(EVERYTHING, CUT_OFF)
-            is_cut_off = not is_connected
-            if is_cut_off:
+            if not self._store.run(self._wait_for_orders, client=self._client):
                 self._closed.wait(REST_SECONDS)
 
     def _wait_for_orders(self, redis: Any) -> bool:
-        after = "{}-{}".format(*self._cursor)
-        for _, entries in redis.xread({self.key: after}, count=MOST_ORDERS, block=round(1000 * self._listen_seconds)):
+        milliseconds = 1 if self._is_cut_off else round(1000 * self._listen_seconds)
+        try:
+            streams = redis.xread({self.key: "{}-{}".format(*self._cursor)}, count=MOST_ORDERS, block=milliseconds)
+        except Exception:
+            self._is_cut_off = True
+            raise
+        if self._is_cut_off:
+            self._is_cut_off = False
+            self._cursor = (0, 0)  # it may be another store now
+            self._hand_on(EVERYTHING, CUT_OFF)
+        for _, entries in streams:
             self.follow(entries)
         return True
 
