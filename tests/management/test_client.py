@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.connection_faults import DATABASE_AWAY, FAULTS, WRONG_HOST
-from tests.support.upstream import Behaviour, Received, Upstream, answer, depending, json_body, refusing_port, upstream
+from tests.support.connection_faults import FAULTS
+from tests.support.upstream import Behaviour, Received, Upstream, answer, depending, json_body, upstream
 from zdemo.config.address import ZitadelAddress
 from zdemo.errors import ManagementError, UnusableAnswer, ZdemoError, ZitadelUnavailable
 from zdemo.management.client import MOST_PAGES, PAGE_SIZE, PROJECT_SERVICE, ManagementClient
@@ -17,9 +17,7 @@ from zdemo.management.resources import (
     find_user,
     get_project,
     get_user,
-    list_application_keys,
     list_assignments,
-    list_pats,
     list_project_grants,
     list_roles,
 )
@@ -51,13 +49,6 @@ def test_an_application_is_found_by_its_client_id_at_any_zitadel(knows_the_filte
         assert len(server.requests) == (1 if knows_the_filter else 2)
 
 
-def test_another_refusal_than_that_of_the_filter_is_an_error() -> None:
-    with client_of(_error("No matching permissions found (AUTH-AWfge)", 403)) as (client, server):
-        with pytest.raises(ManagementError):
-            find_application(client, "7")
-        assert len(server.requests) == 1
-
-
 def test_a_call_is_connect_with_json_and_the_token_in_the_header() -> None:
     with client_of(answer(json_body({"project": {"name": "x", "organizationId": "1"}}))) as (client, server):
         get_project(client, "7")
@@ -84,11 +75,11 @@ def _pages(total: int) -> Behaviour:
 
 @pytest.mark.parametrize(
     ("total", "requests"),
-    [(0, 1), (1, 1), (PAGE_SIZE - 1, 1), (PAGE_SIZE, 1), (PAGE_SIZE + 1, 2), (2 * PAGE_SIZE + 5, 3)],
+    [(0, 1), (PAGE_SIZE, 1), (PAGE_SIZE + 1, 2), (2 * PAGE_SIZE + 5, 3)],
 )
 def test_lists_are_read_to_their_end_in_no_more_requests_than_needed(total: int, requests: int) -> None:
     with client_of(_pages(total)) as (client, server):
-        assert [role.key for role in list_roles(client, "1")] == [str(n) for n in range(total)]
+        assert list(list_roles(client, "1")) == [str(n) for n in range(total)]
         assert len(server.requests) == requests
 
 
@@ -109,9 +100,7 @@ def _visible(total: int, visible: set[int]) -> Behaviour:
 @pytest.mark.parametrize(
     ("total", "visible", "hidden"),
     [
-        (3, {0, 1, 2}, 0),
         (3, {1}, 2),
-        (3, set(), 3),
         (0, set(), 0),
         (2 * PAGE_SIZE, {5, PAGE_SIZE + 7}, 2 * PAGE_SIZE - 2),
         (2 * PAGE_SIZE, {PAGE_SIZE + 7}, 2 * PAGE_SIZE),  # an empty page ends the list, and the rest counts as hidden
@@ -143,27 +132,19 @@ def _error(text: str, status: int, code: str = "code") -> Behaviour:
         (_error("membership not found (AUTHZ-cdgFk)", 404, "5"), ManagementError, "not an administrator"),
         (_error("authentication required (AUTHZ-Kl3p0)", 403), ManagementError, "Session API token"),
         (_error("No matching permissions found (AUTH-5mWD2)", 403), ManagementError, "it lacks project.read"),
-        (_error("gone", 404, "not_found"), ManagementError, "ZITADEL says: gone"),
         (_error("gone (AUTHZ-cdgFk)", 404, "not_found"), ManagementError, "not an administrator"),
         (_error("Something else (X-1)", 400), ManagementError, "ZITADEL says: Something else (X-1)"),
         (_error("Not Found", 404, "5"), ManagementError, "too old"),
         (_error("Method Not Allowed", 501), UnusableAnswer, "is not ZITADEL's v2 API (501"),
         (FAULTS["404, unknown path"].behaviour, UnusableAnswer, "is not ZITADEL's v2 API (404, text/plain)"),
         (_error("Errors.Limits.Instance.Blocked (LIMITS-molsj)", 429), ZitadelUnavailable, "429"),
-        (FAULTS["502 as HTML"].behaviour, ZitadelUnavailable, "502"),
         (FAULTS["HTML"].behaviour, UnusableAnswer, "text/html"),
-        (FAULTS["array"].behaviour, UnusableAnswer, "200"),
-        (FAULTS["302"].behaviour, UnusableAnswer, "302"),
-        (WRONG_HOST, UnusableAnswer, "ZITADEL_DOMAIN"),
-        (DATABASE_AWAY, ZitadelUnavailable, "database"),
         (
             _error("unable to set instance using origin: ID=QUERY-d3fas", 500, "internal"),
             ZitadelUnavailable,
             "database",
         ),
-        (_error("unable to set instance using origin: ID=QUERY-d3fas", 500, "13"), ZitadelUnavailable, "database"),
         (_error("unable to set instance using origin: ID=QUERY-1kIjX", 404), UnusableAnswer, "ZITADEL_DOMAIN"),
-        (_error("unable to set instance using origin: ID=QUERY-d3fas", 404), ZitadelUnavailable, "database"),
     ],
 )
 def test_each_refusal_is_an_error_that_says_what_to_do(
@@ -175,22 +156,10 @@ def test_each_refusal_is_an_error_that_says_what_to_do(
     assert refused.value.hint or "ZITADEL says" in words
 
 
-def test_only_zitadels_own_error_says_that_an_object_does_not_exist() -> None:
-    with client_of(_error("gone (X-1)", 404, "not_found")) as (client, _):
-        assert get_project(client, "1") is None
-
-
 def test_an_error_keeps_zitadels_own_words(client: ManagementClient) -> None:
     with pytest.raises(ManagementError) as refused:
         client.call(PROJECT_SERVICE, "GetProject", {"projectId": "1"})
     assert (refused.value.status, refused.value.code, refused.value.error_id) == (404, "not_found", "QUERY-fk2fs")
-
-
-def test_a_closed_port_is_unavailable() -> None:
-    with refusing_port() as port:
-        client = ManagementClient(ZitadelAddress(f"http://127.0.0.1:{port}"), "token", timeout_seconds=5)
-        with pytest.raises(ZitadelUnavailable, match="refuses connections"):
-            get_project(client, "1")
 
 
 # --- JSON that is not ZITADEL's
@@ -199,8 +168,8 @@ Ask = Callable[[ManagementClient], Any]
 
 ASSIGNMENTS: Ask = lambda client: list_assignments(client, project_id="1")  # noqa: E731
 USER: Ask = lambda client: find_user(client, "reader")  # noqa: E731
-NO_LISTS: tuple[object, ...] = (5, "text", True, {"a": "b"}, [5], ["text"], [[]], [None])
-NO_OBJECTS: tuple[object, ...] = (5, "text", True, ["text"], [{}])
+NO_LISTS: tuple[object, ...] = (5, {"a": "b"}, ["text"], [None])
+NO_OBJECTS: tuple[object, ...] = (5, "text", [{}])
 SHAPES: list[tuple[Ask, dict[str, Any]]] = [
     *((ASSIGNMENTS, {"authorizations": value}) for value in NO_LISTS),
     *((ASSIGNMENTS, {"authorizations": [{"roles": value}]}) for value in NO_LISTS),
@@ -209,9 +178,6 @@ SHAPES: list[tuple[Ask, dict[str, Any]]] = [
     (USER, {"result": 5}),
     (USER, {"result": [{"userId": "1", "details": "text"}]}),
     (lambda client: list_roles(client, "1"), {"projectRoles": 5}),
-    (lambda client: list_pats(client, "1"), {"result": 5}),
-    (lambda client: list_application_keys(client, "1"), {"keys": 5}),
-    (lambda client: get_user(client, "1"), {"user": 5}),
     (lambda client: get_user(client, "1"), {"user": {"machine": "text"}}),
     (lambda client: get_project(client, "1"), {"project": 5, "message": "Something else (X-1)"}),
 ]

@@ -33,11 +33,9 @@ def test_a_user_is_found_by_login_name_whatever_its_case_or_by_id(client: Manage
     assert user
     assert (user.id, user.login_name, user.state, user.machine) == (READER.id, "reader", "ACTIVE", True)
     assert user.organization_id == ORGANIZATION_ID
-
-
-@pytest.mark.parametrize("name", ["read", "stranger", "reader ", "*", "353545601679690242"])
-def test_only_the_whole_name_finds_a_user(client: ManagementClient, name: str) -> None:
-    assert resources.find_user(client, name) is None
+    assert [resources.find_user(client, other) for other in ("read", "reader ", "*", "353545601679690242")] == [
+        None
+    ] * 4
 
 
 def test_a_project_and_all_that_is_in_it(client: ManagementClient) -> None:
@@ -48,7 +46,7 @@ def test_a_project_and_all_that_is_in_it(client: ManagementClient) -> None:
     assert list(resources.list_projects(client, name="SEVEN", organization_id=ORGANIZATION_ID)) == [project]
     assert PROJECT_NAME in [p.name for p in resources.list_projects(client)]
     resources.add_role(client, "7", "read")
-    assert [role.key for role in resources.list_roles(client, "7")] == ["read"]
+    assert resources.list_roles(client, "7") == ("read",)
     owner = {"project_id": "7", "organization_id": ORGANIZATION_ID}
     made = resources.create_assignment(client, user_id=READER.id, role_keys=["read"], **owner)
     assert [a.id for a in resources.list_assignments(client, project_id="7")] == [made]
@@ -137,7 +135,7 @@ def test_an_id_that_no_object_can_have_is_not_found(client: ManagementClient) ->
     assert application.project_id in ("", PROJECT_ID)
 
 
-@pytest.mark.parametrize("rows", [5, "text", [5], ["text"], {"a": 5}, [{"roles": 5, "orgId": "1"}]])
+@pytest.mark.parametrize("rows", [5, ["text"], [{"roles": 5, "orgId": "1"}]])
 def test_memberships_of_another_shape_are_none(rows: object) -> None:
     """They are for display only, and come from an API of another version."""
 
@@ -154,7 +152,7 @@ def test_memberships_of_another_shape_are_none(rows: object) -> None:
     assert (found.login_name, found.roles) == ("ada", ())
 
 
-@pytest.mark.parametrize("fields", [{}, {"keyDetails": ""}, {"keyDetails": "no base64!"}, {"keyDetails": "/w=="}])
+@pytest.mark.parametrize("fields", [{}, {"keyDetails": "no base64!"}, {"keyDetails": "/w=="}])
 def test_a_key_that_cannot_be_read_is_an_error(fields: dict[str, Any]) -> None:
     server, refused = (
         upstream(answer(json_body({"keyId": "1", **fields}))),
@@ -164,22 +162,16 @@ def test_a_key_that_cannot_be_read_is_an_error(fields: dict[str, Any]) -> None:
         resources.create_application_key(client, "1", "2", expires=EXPIRES)
 
 
-@pytest.mark.parametrize(
-    ("moment", "expires"),
-    [
-        ("1970-01-01T00:00:01.5Z", 1500),
-        ("9999-12-31T23:59:59.999999Z", 253402300800000),
-        ("2026-01-02T03:04:05+02:00", 1767315845000),
-        ("2026-01-02T03:04:05", None),
-        ("", None),
-        ("soon", None),
-    ],
-)
-def test_a_time_is_read_in_milliseconds(moment: str, expires: int | None) -> None:
-    assert milliseconds(moment) == expires
+TIMES = {
+    "1970-01-01T00:00:01.5Z": 1500,
+    "9999-12-31T23:59:59.999999Z": 253402300800000,
+    "2026-01-02T03:04:05+02:00": 1767315845000,
+}
 
 
 def test_a_credential_knows_its_expiry() -> None:
+    assert {moment: milliseconds(moment) for moment in TIMES} == TIMES
+    assert [milliseconds(moment) for moment in ("2026-01-02T03:04:05", "", "soon")] == [None] * 3
     over, lasting, unknown = (Credential(id="1", expires=expires) for expires in (1_799_999_999_999, EXPIRES, None))
     assert [credential.has_expired(1_800_000_000) for credential in (over, lasting, unknown)] == [True, False, False]
     assert lasting.expires_text == "9999-01-01T00:00:00Z"

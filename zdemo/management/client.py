@@ -21,15 +21,13 @@ APPLICATION_SERVICE = "zitadel.application.v2.ApplicationService"
 ORGANIZATION_SERVICE = "zitadel.org.v2.OrganizationService"
 AUTHORIZATION_SERVICE = "zitadel.authorization.v2.AuthorizationService"
 
-# fmt: off
-LISTS = frozenset((
-    "applications", "authorizations", "keys", "projectGrants", "projectRoles", "projects", "result", "roles",
-))
-OBJECTS = frozenset((
-    "apiConfiguration", "application", "details", "machine", "oidcConfiguration", "organization", "pagination",
-    "project", "user",
-))
-# fmt: on
+LISTS = {
+    *("applications", "authorizations", "keys", "projectGrants", "projectRoles", "projects", "result", "roles"),
+}
+OBJECTS = {
+    *("apiConfiguration", "application", "details", "machine", "oidcConfiguration", "organization", "pagination"),
+    *("project", "user"),
+}
 """The fields of answers that hold lists of objects, and those that hold one object."""
 
 
@@ -102,22 +100,17 @@ class ManagementClient:
         return answer
 
     def rows(self, service: str, method: str, body: Mapping[str, Any], key: str) -> Iterator[dict[str, Any]]:
-        """Yield all rows of a list, oldest first. Raises what ``call`` raises, and UnusableAnswer if it never ends."""
-        for page, _ in self._pages(service, method, body, key):
+        """Yield all rows of a list, oldest first. Raises what ``pages`` raises."""
+        for page, _ in self.pages(service, method, body, key):
             yield from page
 
-    def listing(
-        self, service: str, method: str, body: Mapping[str, Any], key: str
-    ) -> tuple[tuple[dict[str, Any], ...], int]:
-        """Return all rows of a list, and how many the token's user may not see. Raises what ``rows`` raises."""
-        pages = list(self._pages(service, method, body, key))
-        rows = tuple(row for page, _ in pages for row in page)
-        return rows, max(0, pages[0][1] - len(rows))
-
-    def _pages(
+    def pages(
         self, service: str, method: str, body: Mapping[str, Any], key: str
     ) -> Iterator[tuple[list[dict[str, Any]], int]]:
-        """Yield the rows of each page, and how many the whole list has: more, when some may not be seen (ZITADEL)."""
+        """Yield the rows of each page, and how many the whole list has: more, when some may not be seen (ZITADEL).
+
+        Raises what ``call`` raises, and UnusableAnswer if the list never ends.
+        """
         offset = 0
         for _ in range(MOST_PAGES):
             page = {"offset": str(offset), "limit": PAGE_SIZE, "asc": True}
@@ -139,19 +132,12 @@ class ManagementClient:
 
 def _has_known_shape(answer: dict[str, Any]) -> bool:
     """Return whether lists of objects and objects are where the v2 API has them, so that no reader needs to check."""
-    waiting = [answer]
-    while waiting:
-        for name, value in waiting.pop().items():
-            if value is None:
-                continue
-            if name in LISTS:
-                if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-                    return False
-                waiting += value
-            elif name in OBJECTS:
-                if not isinstance(value, dict):
-                    return False
-                waiting.append(value)
+    for name, value in answer.items():
+        parts = value if name in LISTS else [value] if name in OBJECTS else []
+        if value is None:
+            continue
+        if not isinstance(parts, list) or not all(isinstance(part, dict) and _has_known_shape(part) for part in parts):
+            return False
     return True
 
 

@@ -1,7 +1,4 @@
-"""The objects of ZITADEL's API that zdemo reads, as frozen dataclasses; pure.
-
-``created`` is in milliseconds since 1970, ``None`` when the answer does not say it.
-"""
+"""The objects of ZITADEL's API that zdemo reads, as frozen dataclasses; pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -37,9 +34,7 @@ class User:
     organization_id: str = ""
     state: str = ""
     machine: bool = False
-    description: str = ""
     has_secret: bool = False
-    created: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +45,6 @@ class Project:
     name: str
     organization_id: str
     active: bool
-    created: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +62,6 @@ class Application:
     method: str = ""
     changed_since_creation: bool = False
     project_id: str = ""
-    created: int | None = None
 
     @property
     def auth(self) -> Auth:
@@ -97,16 +90,7 @@ class RoleAssignment:
     organization_name: str
     active: bool
     role_keys: tuple[str, ...]
-    created: int | None = None
     changed: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Role:
-    """A role of a project."""
-
-    key: str
-    created: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,18 +157,16 @@ class Administrator:
 
 @dataclass(frozen=True, kw_only=True)
 class UserEvent:
-    """A change of a user: ZITADEL's word for it, when it happened, the ID of the PAT concerned, and who made it."""
+    """A change of a user: ZITADEL's word for it, when it happened, and the ID of the PAT concerned."""
 
     type: str
     when: str
     sequence: int
     pat_id: str = ""
-    editor: str = ""
 
 
 def read_user(row: Row) -> User:
     """Read a row of a list, or the answer of ``GetUserByID``."""
-    machine = _part(row, "machine")
     return User(
         id=_text(row, "userId"),
         login_name=_text(row, "preferredLoginName"),
@@ -192,9 +174,7 @@ def read_user(row: Row) -> User:
         organization_id=_text(_part(row, "details"), "resourceOwner"),
         state=_text(row, "state").removeprefix("USER_STATE_"),
         machine="machine" in row,
-        description=_text(machine, "description"),
-        has_secret=machine.get("hasSecret") is True,
-        created=_created(_part(row, "details")),
+        has_secret=_part(row, "machine").get("hasSecret") is True,
     )
 
 
@@ -205,7 +185,6 @@ def read_project(row: Row) -> Project:
         name=_text(row, "name"),
         organization_id=_text(row, "organizationId"),
         active=row.get("state") != "PROJECT_STATE_INACTIVE",
-        created=_created(row),
     )
 
 
@@ -221,7 +200,6 @@ def read_application(row: Row) -> Application:
         method=_text(configuration, "authMethodType"),
         changed_since_creation=row.get("changeDate") != row.get("creationDate"),
         project_id=_text(row, "projectId"),
-        created=_created(row),
     )
 
 
@@ -244,14 +222,8 @@ def read_assignment(row: Row) -> RoleAssignment:
         organization_name=_text(organization, "name"),
         active=row.get("state") == "STATE_ACTIVE",
         role_keys=tuple(_text(role, "key") for role in row.get("roles") or []),
-        created=_created(row),
         changed=milliseconds(_text(row, "changeDate")),
     )
-
-
-def read_role(row: Row) -> Role:
-    """Read a row of ``ListProjectRoles``."""
-    return Role(key=_text(row, "key"), created=_created(row))
 
 
 def read_project_grant(row: Row) -> ProjectGrant:
@@ -276,7 +248,6 @@ def read_event(row: Row) -> UserEvent:
         when=_text(row, "creationDate"),
         sequence=int(row.get("sequence", 0)),
         pat_id=_text(_part(row, "payload"), "tokenId"),
-        editor=_text(_part(row, "editor"), "displayName") or _text(_part(row, "editor"), "userId"),
     )
 
 
@@ -291,10 +262,6 @@ def milliseconds(moment: str) -> int | None:
 def moment_of(epoch_milliseconds: int) -> str:
     """Return an RFC 3339 time in UTC with three digits of a second."""
     return (EPOCH + timedelta(milliseconds=epoch_milliseconds)).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def _created(row: Row) -> int | None:
-    return milliseconds(_text(row, "creationDate"))
 
 
 def _part(row: Row, name: str) -> Row:

@@ -28,7 +28,6 @@ from zdemo.management.model import (
     Organization,
     Project,
     ProjectGrant,
-    Role,
     RoleAssignment,
     User,
     UserEvent,
@@ -40,7 +39,6 @@ from zdemo.management.model import (
     read_organization,
     read_project,
     read_project_grant,
-    read_role,
     read_user,
 )
 from zdemo.management.refusals import is_missing, management_error
@@ -91,14 +89,15 @@ def delete_project(client: ManagementClient, project_id: str) -> None:
 def list_project_grants(client: ManagementClient, project_id: str) -> tuple[tuple[ProjectGrant, ...], int]:
     """Return the organizations that may assign roles of a project, and how many of them cannot be seen."""
     body = {"filters": [{"inProjectIdsFilter": {"ids": [project_id]}}]}
-    rows, hidden = client.listing(PROJECT_SERVICE, "ListProjectGrants", body, "projectGrants")
-    return tuple(map(read_project_grant, rows)), hidden
+    pages = list(client.pages(PROJECT_SERVICE, "ListProjectGrants", body, "projectGrants"))
+    grants = tuple(read_project_grant(row) for rows, _ in pages for row in rows)
+    return grants, max(0, pages[0][1] - len(grants))
 
 
-def list_roles(client: ManagementClient, project_id: str) -> tuple[Role, ...]:
-    """Return the roles that a project defines."""
+def list_roles(client: ManagementClient, project_id: str) -> tuple[str, ...]:
+    """Return the keys of the roles that a project defines."""
     rows = client.rows(PROJECT_SERVICE, "ListProjectRoles", {"projectId": project_id}, "projectRoles")
-    return tuple(map(read_role, rows))
+    return tuple(str(row.get("key") or "") for row in rows)
 
 
 def add_role(client: ManagementClient, project_id: str, role: str) -> None:

@@ -100,7 +100,7 @@ def similar_user(client: ManagementClient, name: str) -> str:
 
 
 def _require_role(client: ManagementClient, project_id: str, name: str, role: str) -> None:
-    keys = [known.key for known in list_roles(client, project_id)]
+    keys = list_roles(client, project_id)
     if role in keys:
         return
     if not keys:

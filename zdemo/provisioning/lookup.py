@@ -45,7 +45,7 @@ def look(client: ManagementClient, files: SetupFiles, options: SetupOptions) -> 
         admin=admin,
         permissions=own_user.list_permissions(client),
         project=project,
-        role_keys=tuple(role.key for role in resources.list_roles(client, project.id)) if project else (),
+        role_keys=resources.list_roles(client, project.id) if project else (),
         application=application,
         credentials=credentials,
         lost_keys=lost_keys,

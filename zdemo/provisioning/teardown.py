@@ -145,8 +145,8 @@ class Recorded:
             if application.id != self._application_id:
                 yield Item(what="application", name=_named(application.name, application.id))
         for role in resources.list_roles(client, project_id):
-            if role.key not in state.added_roles:
-                yield Item(what="role", name=role.key)
+            if role not in state.added_roles:
+                yield Item(what="role", name=role)
         grants, _ = resources.list_project_grants(client, project_id)
         for grant in grants:
             name = _named(grant.organization_name or "the organization", grant.organization_id)
