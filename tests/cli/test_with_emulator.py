@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cli import BASE, LONGEST_SECONDS, Shell, is_two_lines, unbroken
+from tests.support.cli import BASE, LONGEST_SECONDS, Shell, unbroken
 from tests.support.interactive import session
 from tests.support.ports import free_port
 from tests.support.processes import is_running, processes
@@ -26,6 +26,7 @@ pathlib.Path("pids.new").write_text(f"{os.getpid()} {child.pid}")
 os.rename("pids.new", "pids")
 time.sleep(600)
 """
+START = ("--", "touch", "started")
 COUNTING = """
 import pathlib, signal, sys
 counted = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT}
@@ -59,9 +60,11 @@ def test_the_command_gets_a_whole_zitadel_of_its_own(bare: Shell) -> None:
     assert not Path(first["ZITADEL_KEY_FILE"]).parent.exists(), "its key files are removed"
 
 
-def test_its_words_go_to_standard_error_and_its_exit_code_is_the_commands(bare: Shell) -> None:
-    ran = bare.anew("emulator", "--", "sh", "-c", "cat; echo mine; exit 7", stdin="typed\n")
-    assert (ran.code, ran.out) == (7, "typed\nmine\n")
+def test_its_words_go_to_standard_error_and_options_behind_the_dashes_are_the_commands(bare: Shell) -> None:
+    ran = bare.anew(
+        "emulator", "--", "sh", "-c", "cat; echo $0 $*; exit 7", "--json", "--help", "--pat", stdin="typed\n"
+    )
+    assert (ran.code, ran.out) == (7, "typed\n--json --help --pat\n")
     assert ran.err.startswith("ZITADEL (emulator ")
 
 
@@ -79,101 +82,58 @@ os.execv("/bin/sh", ["sh", "-c", "exec \\"$0\\" -m zdemo introspect -q --require
     assert ran.code == 0, "the PAT is active for the application that signs with the key, and has the role"
 
 
-def test_other_names_are_exported_with_the_values_of_the_emulator(bare: Shell) -> None:
-    texts = ["ISSUER={domain}", "AT={host}:{port}", "BASIC={client_id}:{client_secret}", "RAW={{pat}}", "EMPTY="]
-    options = [word for text in texts for word in ("--env", text)]
-    got = bare("emulator", *options, "--", sys.executable, "-c", SHOW).document
-    assert got["ISSUER"] == got["ZITADEL_DOMAIN"] == f"http://{got['AT']}"
-    assert (got["BASIC"], got["RAW"]) == (f"{got['CLIENT_ID']}:{got['CLIENT_SECRET']}", "{pat}")
-    assert got["EMPTY"] == ""
-
-
-@pytest.mark.parametrize(
-    ("text", "message", "hint"),
-    [
-        ("A={domian}", "unknown placeholder: domian", "did you mean {domain}?"),
-        ("A={xyz}", "unknown placeholder: xyz", "{client_id}"),
-        ("A=x}", "single brace: }", "}}"),
-        ("domain", "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
-        ("1A=x", "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
-    ],
-)
-def test_a_wrong_text_for_a_variable_is_explained(bare: Shell, text: str, message: str, hint: str) -> None:
-    ran = bare("emulator", "--env", text, "--", "touch", "started")
-    assert (ran.code, message in ran.err, hint in ran.err) == (2, True, True), ran.err
-    assert not (bare.folder / "started").exists()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('{"us[31mers": 1}', "us[31mers: unknown field"),
-        ('{"users": [{"username": "a\\u001b[31m\\nB\\u202e"}]}', "users[0].username: has a control character"),
-        (f'{{"users": {"9" * 6000}}}', "a number is too long"),
-        (
-            '{"projects": [{"name": "p", "applications": [{"name": "x", "client_secret": "s\\u0000x"}]}]}',
-            "projects[0].applications[0].client_secret: must be 1 to 512",
-        ),
-    ],
-)
-@pytest.mark.parametrize("words", [("--port", "0"), ("--", "touch", "started")])
-def test_a_wrong_seed_file_starts_nothing(bare: Shell, text: str, message: str, words: tuple[str, ...]) -> None:
-    (bare.folder / "seed.json").write_text(text)
-    ran = bare("emulator", "--seed", "seed.json", *words)
-    assert (ran.code, message in unbroken(ran.err), "unexpected" in ran.err, "\x1b" in ran.err) == (
-        3,
-        True,
-        False,
-        False,
-    )
-    assert not (bare.folder / "started").exists()
-
-
-def test_the_persons_own_settings_do_not_lead_the_command_to_a_real_zitadel(bare: Shell) -> None:
+def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bare: Shell) -> None:
     own = {
-        "ZITADEL_DOMAIN": "https://real.zitadel.cloud",
-        "ZITADEL_ISSUER": "https://real.zitadel.cloud",
+        **dict.fromkeys(("ZITADEL_DOMAIN", "ZITADEL_ISSUER"), "https://real.zitadel.cloud"),
         "PAT": "x" * 71,
         "ZDEMO_CACHE_URL": "redis://shared",
         "ZDEMO_USER_CLIENT_ID": "somebody",
         "HTTP_PROXY": "http://proxy.example:3128",
         "no_proxy": "intranet.example",
-        "OTHER": "stays",
-        "CLIENT_CERTIFICATE": "stays",
+        "CLIENT_CERTIFICATE": "x",
     }
-    ran = bare(*python(SHOW), **own)
+    texts = ["ISSUER={domain}", "AT={host}:{port}", "BASIC={client_id}:{client_secret}", "RAW={{pat}}", "EMPTY="]
+    options = [word for text in texts for word in ("--env", text)]
+    ran = bare("emulator", "--port", str(free_port()), *options, "--", sys.executable, "-c", SHOW, **own)
     got = ran.document
+    assert got["ISSUER"] == got["ZITADEL_DOMAIN"] == f"http://{got['AT']}"
+    assert (got["BASIC"], got["RAW"]) == (f"{got['CLIENT_ID']}:{got['CLIENT_SECRET']}", "{pat}")
+    assert (got["EMPTY"], got["PAT"]) == ("", READER.pat), "at a chosen port it has the values that everybody knows"
     assert "real" not in ran.out
-    assert got["PAT"] != own["PAT"]
     assert not {"ZITADEL_ISSUER", "ZDEMO_CACHE_URL", "ZDEMO_USER_CLIENT_ID"} & set(got)
     assert "note: the command does not get your ZDEMO_CACHE_URL, ZDEMO_USER_CLIENT_ID, ZITADEL_ISSUER" in ran.err
-    assert all(got[name] == own[name] for name in ("OTHER", "CLIENT_CERTIFICATE", "HTTP_PROXY"))
+    assert all(got[name] == own[name] for name in ("CLIENT_CERTIFICATE", "HTTP_PROXY"))
     assert got["NO_PROXY"] == got["no_proxy"] == "intranet.example,localhost,127.0.0.1,::1"
 
 
-def test_a_chosen_port_has_the_values_that_everybody_knows(bare: Shell) -> None:
-    port = free_port()
-    got = bare("emulator", "--port", str(port), "--", sys.executable, "-c", SHOW).document
-    assert (got["ZITADEL_DOMAIN"], got["PAT"]) == (f"http://localhost:{port}", READER.pat)
-
-
-def test_a_command_that_is_not_there_and_one_that_cannot_run_are_told_apart(bare: Shell) -> None:
+@pytest.mark.parametrize(
+    ("words", "code", "message", "hint"),
+    [
+        (("--env", "A={domian}", *START), 2, "unknown placeholder: domian", "did you mean {domain}?"),
+        (("--env", "A={xyz}", *START), 2, "unknown placeholder: xyz", "{client_id}"),
+        (("--env", "A=x}", *START), 2, "single brace: }", "}}"),
+        (("--env", "domain", *START), 2, "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
+        (("--env", "1A=x", *START), 2, "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
+        (("--env", "A=1"), 2, "--env needs a command", "-- COMMAND"),
+        (("npm", "test"), 2, "", ""),
+        (("--json", *START), 2, "--json cannot be combined with a command", ""),
+        (("--until-stdin-closes", *START), 2, "--until-stdin-closes cannot be combined with a command", ""),
+        (("--seed", "seed.json", *START), 3, "users[0].username: has a control character", "docs/emulator.md"),
+        (("--seed", "seed.json", "--port", "0"), 3, "users[0].username: has a control character", "docs/emulator.md"),
+        (("--", "no-such-program"), 127, "no-such-program", ""),
+        (("--", "./text"), 126, "./text", ""),
+        (("--", "."), 126, ".", ""),
+    ],
+)
+def test_what_is_wrong_is_explained_and_starts_nothing(
+    bare: Shell, words: tuple[str, ...], code: int, message: str, hint: str
+) -> None:
     (bare.folder / "text").write_text("no program")
-    for word, code in (("no-such-program", 127), ("./text", 126), (".", 126)):
-        ran = bare("emulator", "--", word)
-        assert (ran.code, word in ran.err, ran.out) == (code, True, ""), ran.err
-
-
-@pytest.mark.parametrize("words", [("npm", "test"), ("--json", "--", "true"), ("--until-stdin-closes", "--", "true")])
-def test_what_does_not_fit_to_a_command_is_refused(bare: Shell, words: tuple[str, ...]) -> None:
+    (bare.folder / "seed.json").write_text('{"users": [{"username": "a\\u001b[31m\\nB\\u202e"}]}')
     ran = bare("emulator", *words)
-    assert (ran.code, is_two_lines(ran)) == (2, True), ran.err
-    assert bare("emulator", "--env", "A=1").code == 2
-
-
-def test_options_behind_the_dashes_are_the_commands(bare: Shell) -> None:
-    ran = bare("emulator", "--", "echo", "--json", "--help", "\u2013x", "--pat")
-    assert (ran.code, ran.out) == (0, "--json --help \u2013x --pat\n")
+    shown = unbroken(ran.all)
+    assert (ran.code, message in shown, hint in shown, "\x1b" in ran.all) == (code, True, True, False)
+    assert not (bare.folder / "started").exists()
 
 
 # --- how it ends
@@ -190,9 +150,9 @@ def test_each_signal_reaches_the_command_once(bare: Shell, how: signal.Signals) 
     assert (bare.folder / "seen").read_text() == f"{int(how)} {int(signal.SIGTERM)}"
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_signal_that_ends_the_command_is_in_the_exit_code(bare: Shell, how: signal.Signals) -> None:
-    assert bare("emulator", "--", "sh", "-c", f"kill -{int(how)} $$").code == 128 + how
+def test_a_signal_that_ends_the_command_is_in_the_exit_code_and_what_it_leaves_running_is_ended(bare: Shell) -> None:
+    ran = bare("emulator", "--", "sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!; kill -9 $$")
+    assert (ran.code, is_running(int(ran.out))) == (128 + signal.SIGKILL, False)
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -206,12 +166,7 @@ def test_nothing_is_left_of_a_stubborn_command(bare: Shell, how: signal.Signals)
         eventually("the key files are removed", lambda: not list(bare.folder.glob("zdemo-emulator-*")))
 
 
-def test_what_the_command_leaves_running_is_ended(bare: Shell) -> None:
-    ran = bare("emulator", "--", "sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!")
-    assert (ran.code, is_running(int(ran.out))) == (0, False)
-
-
-def test_ctrl_c_at_a_terminal_reaches_the_command_once_and_ctrl_z_stops_both(bare: Shell) -> None:
+def test_a_command_has_the_terminal_and_its_keys_reach_it_once(bare: Shell) -> None:
     """Through a real shell with job control, as a person does it."""
     (bare.folder / "count.py").write_text(COUNTING)
     env = {**BASE, "PS1": "$ ", "TERM": "xterm", "P": sys.executable, "Z": "-m zdemo emulator --"}
@@ -230,39 +185,17 @@ def test_ctrl_c_at_a_terminal_reaches_the_command_once_and_ctrl_z_stops_both(bar
         eventually("Ctrl-\\ has arrived", (bare.folder / "seen").read_text, lambda seen: seen == twice)
         os.kill(zdemo.pid, signal.SIGTERM)
         assert "code=9" in shell.type("echo code=$?\n", "code=9")
-
-
-def test_a_command_keeps_the_terminal(bare: Shell) -> None:
-    env = {**BASE, "PS1": "$ ", "TERM": "xterm", "P": sys.executable, "Z": "-m zdemo emulator --"}
-    with session(["sh", "-i"], bare.folder, env) as shell:
-        shell.type("$P $Z sh -c 'read word </dev/tty; echo got-$word'\n", "for ")
-        assert "got-typed" in shell.type("typed\n", "got-typed")
         shell.type("$P $Z sh -c 'read word; echo got-$word' | cat\n", "for ")
         assert "got-later" in shell.type("later\n", "got-later")
 
 
 def test_zdemo_ends_when_standard_input_closes(bare: Shell) -> None:
-    with subprocess.Popen(  # noqa: S603  # the program under test
-        [*bare.program, "emulator", "--port", "0", "--json", "--until-stdin-closes"],
-        cwd=bare.folder,
-        env={**BASE, **bare.env},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    command = [*bare.program, "emulator", "--port", "0", "--json", "--until-stdin-closes"]
+    pipe, env = subprocess.PIPE, {**BASE, **bare.env}
+    with subprocess.Popen(command, cwd=bare.folder, env=env, stdin=pipe, stdout=pipe) as process:  # noqa: S603  # zdemo
         assert process.stdin
         assert process.stdout
         assert json.loads(process.stdout.readline())["port"]
         assert process.poll() is None
         process.stdin.close()
         assert process.wait(LONGEST_SECONDS) == 0
-
-
-def test_two_on_free_ports_share_nothing(bare: Shell) -> None:
-    arguments = ("emulator", "--port", "0", "--json")
-    with bare.running(*arguments) as one, bare.running(*arguments) as other:
-        assert one.stdout
-        assert other.stdout
-        first, second = json.loads(one.stdout.readline()), json.loads(other.stdout.readline())
-    for key in ("url", "name", "port", "admin_pat", "project", "client_id", "client_secret"):
-        assert first[key] != second[key]
