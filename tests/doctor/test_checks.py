@@ -16,7 +16,7 @@ STABLE = {
     "token": ("form", "active", "audience"),
     "role": ("granted",),
     "admin": ("valid", "rights"),
-    "cache": ("reachable", "writable", "dated"),
+    "cache": ("reachable", "writable"),
     "api": ("reachable", "identity", "agrees"),
 }
 PAGE = Path(__file__).parents[2] / "docs" / "troubleshooting.md"

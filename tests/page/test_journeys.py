@@ -362,7 +362,7 @@ def test_nothing_is_sent_while_something_is_missing_and_any_path_can_be_asked_fo
     person.button("Send").click()
     person.sees("404 no such route", "GET /api/nothing")
     person.page.get_by_role("link", name="API", exact=True).click()
-    expect(person.page.get_by_text("The body is malformed.")).to_have_count(1)
+    expect(person.page.get_by_text("An error in the API.")).to_have_count(1)
     person.page.go_back()
     person.sees("404")
     expect(person.rows()).to_have_count(1)

@@ -3,9 +3,8 @@
 import { readDocument } from "./api.js";
 import { byId, make } from "./dom.js";
 
-const METHODS = ["get", "head", "post", "put", "patch", "delete", "options"];
+const METHODS = ["get", "post", "put", "patch", "delete"];
 const CLIENT_ERROR = 400;
-const DERIVED = ["head", "options"]; // Flask adds them to each route: closed at first
 let isRead = false;
 
 /** Read the document when the view is opened for the first time. */
@@ -58,7 +57,7 @@ function operation(document, method, described, common) {
   const needed = neededBy(security);
   return make(
     "details",
-    { open: !DERIVED.includes(method) },
+    { open: true },
     make(
       "summary",
       {},
