@@ -1,14 +1,14 @@
 """Run a program as if it had been started by itself: with the terminal, and with the signals that zdemo gets.
 
 The program is in a process group of its own, so zdemo passes each signal on, and it arrives once. The terminal belongs
-to the program's group from the start, unless standard output or error is a pipe: the program at its other end, such as
-a pager, may need the terminal. Then the program gets it when it asks for it, which the system reports by stopping it.
+to the program's group from the start, unless standard output or error leads elsewhere: the program at the other end of
+a pipe, such as a pager, may need the terminal. Then the program gets it when it asks for it, which the system reports
+by stopping it.
 """
 
 import os
 import select
 import signal
-import stat
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,20 +78,13 @@ def run_in_foreground(
 ) -> int:
     """Run a program in a group to its end, and return its exit code. Raises OSError if it cannot be run."""
     terminal = _Terminal(group)
-    if not _is_pipe(1) and not _is_pipe(2) and os.isatty(0):
+    if all(map(os.isatty, (0, 1, 2))):
         terminal.give()
     try:
         return _Run(group, signals, terminal, group.start(command, environment)).wait()
     finally:
         terminal.take()
         terminal.close()
-
-
-def _is_pipe(descriptor: int) -> bool:
-    try:
-        return stat.S_ISFIFO(os.fstat(descriptor).st_mode)
-    except OSError:  # it is closed
-        return False
 
 
 class _Terminal:

@@ -107,14 +107,14 @@ def limit_bodies(app: Flask, *, threads: int) -> None:
     It is a layer around the app, since almost no request has a body, and a hook of Flask would take 2 µs of each.
     """
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES + 1
-    reader = app.extensions[BODY_READER] = BodyReader(places=max(1, threads // 16))
+    app.extensions[BODY_READER] = BodyReader(places=max(1, threads // 16))
     inner = app.wsgi_app
 
     def call(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if not has_body(environ):
             return inner(environ, start_response)
         try:
-            _check_body(environ, reader)
+            _check_body(environ, app.extensions[BODY_READER])
         except HTTPException as error:
             with app.request_context(environ):
                 return app.make_response(app.handle_http_exception(error))(environ, start_response)
