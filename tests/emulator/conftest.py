@@ -11,24 +11,18 @@ import pytest
 from tests.support.emulator_target import DISCOVERY, USERINFO, Api, Server, bearer
 from tests.support.oauth import GetToken, OAuth
 from tests.support.stories import Objects
-from tests.support.waiting import eventually
 from tests.support.workshop import (
-    HUMAN,
     KEY_APP,
     WEB_APP,
     App,
-    KeyFile,
     Organization,
     Pat,
     Project,
     User,
     Workshop,
     find_organization,
-    later,
 )
 from zdemo.emulator import Emulator, emulate
-
-BRIEF_SECONDS = 1
 
 
 @pytest.fixture(scope="session")
@@ -85,11 +79,6 @@ def organization(server: Server, admin: Api) -> Organization:
 
 
 @pytest.fixture(scope="session")
-def other_organization(workshop: Workshop) -> Organization:
-    return workshop.organization()
-
-
-@pytest.fixture(scope="session")
 def workshop(admin: Api, organization: Organization) -> Iterator[Workshop]:
     workshop = Workshop(admin, organization)
     yield workshop
@@ -103,22 +92,20 @@ def objects(request: pytest.FixtureRequest, workshop: Workshop, oauth: OAuth) ->
 
 
 @pytest.fixture(scope="session")
+def other_organization(workshop: Workshop) -> Organization:
+    return workshop.organization()
+
+
+@pytest.fixture(scope="session")
 def project(workshop: Workshop) -> Project:
     """Defines the roles ``read:messages`` and ``admin``."""
-    return listed(workshop, workshop.project("read:messages", "admin"))
+    return workshop.project("read:messages", "admin")
 
 
 @pytest.fixture(scope="session")
 def other_project(workshop: Workshop) -> Project:
     """Defines the role ``read:messages`` too."""
-    return listed(workshop, workshop.project("read:messages"))
-
-
-def listed(workshop: Workshop, project: Project) -> Project:
-    """Wait until the project is listed, so that a test may rely on what it sees first."""
-    filters = [{"inProjectIdsFilter": {"ids": [project.id]}}]
-    eventually("the project is listed", lambda: workshop.admin.rows("ProjectService/ListProjects", filters=filters))
-    return project
+    return workshop.project("read:messages")
 
 
 @pytest.fixture(scope="session")
@@ -146,11 +133,6 @@ def key_app(workshop: Workshop, project: Project) -> App:
 
 
 @pytest.fixture(scope="session")
-def app_key(workshop: Workshop, key_app: App) -> KeyFile:
-    return workshop.app_key(key_app)
-
-
-@pytest.fixture(scope="session")
 def visitor(workshop: Workshop, oauth: OAuth) -> User:
     """A service account without any role, in the administrator's organization."""
     user = workshop.user()
@@ -159,12 +141,22 @@ def visitor(workshop: Workshop, oauth: OAuth) -> User:
 
 
 @pytest.fixture(scope="session")
-def reader(workshop: Workshop, oauth: OAuth, project: Project, app: App) -> User:
+def reader(workshop: Workshop, oauth: OAuth, app: App) -> User:
     """A service account with ``read:messages`` in ``project``."""
+    return granted(workshop, oauth, app, "read:messages")
+
+
+@pytest.fixture(scope="session")
+def both(workshop: Workshop, oauth: OAuth, app: App) -> User:
+    """A service account with both roles of ``project``."""
+    return granted(workshop, oauth, app, "read:messages", "admin")
+
+
+def granted(workshop: Workshop, oauth: OAuth, app: App, *roles: str) -> User:
     user = workshop.user()
-    workshop.grant(user, project, "read:messages")
+    workshop.grant(user, app.project, *roles)
     oauth.login_name(user)
-    oauth.wait_for_roles(app, user.pat, {"read:messages"})
+    oauth.wait_for_roles(app, user.pat, set(roles))
     return user
 
 
@@ -179,33 +171,13 @@ def reader_token(oauth: OAuth, reader: User, reader_secret: str) -> GetToken:
 
 
 @pytest.fixture(scope="session")
-def reader_login(oauth: OAuth, reader: User) -> str:
-    return oauth.login_name(reader)
-
-
-@pytest.fixture(scope="session")
-def reader_key(workshop: Workshop, reader: User) -> KeyFile:
-    return workshop.user_key(reader)
-
-
-@pytest.fixture(scope="session")
-def both(workshop: Workshop, oauth: OAuth, project: Project, app: App) -> User:
-    """A service account with both roles of ``project``."""
-    user = workshop.user()
-    workshop.grant(user, project, "read:messages", "admin")
-    oauth.wait_for_roles(app, user.pat, {"read:messages", "admin"})
-    return user
-
-
-@pytest.fixture(scope="session")
 def both_token(workshop: Workshop, oauth: OAuth, both: User) -> GetToken:
     return partial(oauth.access_token, both, workshop.secret(both))
 
 
 @pytest.fixture(scope="session")
-def brief_pat(workshop: Workshop, visitor: User) -> Pat:
-    """A PAT that expires one second after its creation."""
-    return workshop.pat(visitor.id, later(seconds=BRIEF_SECONDS))
+def reader_login(oauth: OAuth, reader: User) -> str:
+    return oauth.login_name(reader)
 
 
 @pytest.fixture(scope="session")
@@ -213,15 +185,6 @@ def deleted_pat(workshop: Workshop, admin: Api, visitor: User) -> Pat:
     pat = workshop.pat(visitor.id)
     admin.do("UserService/RemovePersonalAccessToken", userId=visitor.id, tokenId=pat.id)
     return pat
-
-
-@pytest.fixture(scope="session")
-def human(admin: Api, workshop: Workshop, organization: Organization) -> str:
-    """The ID of a user who is a human."""
-    fields = {"organizationId": organization.id, "username": workshop.name("human"), "human": HUMAN}
-    made: str = admin.do("UserService/CreateUser", **fields)["id"]
-    workshop.remove_later("UserService/DeleteUser", userId=made)
-    return made
 
 
 @pytest.fixture

@@ -198,8 +198,9 @@ U/GetUserByID @user -> 404 QUERY-Dfbg2
 U/CreateUser @home @user username=<user.username> machine.name=Bot -> id=<user.id>
 
 # a human shows empty fields where a service account shows none
-U/GetUserByID userId=<human> -> user.human.profile.nickName= user.human.profile.preferredLanguage=und
-U/GetUserByID userId=<human> -> user.human.profile.gender=GENDER_UNSPECIFIED user.human.phone:
+U/CreateUser @home human='{"profile":{"givenName":"A","familyName":"B"},"email":{"email":"a@example.com"}}' -> id
+U/GetUserByID userId=<made.id> -> user.human.profile.nickName= user.human.profile.preferredLanguage=und
+U/GetUserByID userId=<made.id> -> user.human.profile.gender=GENDER_UNSPECIFIED user.human.phone:
 
 # keys of a user are listed until they are removed
 U/AddKey @user expirationDate=<tomorrow> -> :creationDate,keyId,keyContent

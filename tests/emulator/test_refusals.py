@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.emulator_target import NOBODY
 from tests.support.stories import Objects
-from tests.support.workshop import FOREVER, HUMAN
+from tests.support.workshop import FOREVER, HUMAN, Workshop
 
 ODD_CURVE = b"""-----BEGIN PUBLIC KEY-----
 MDIwEAYHKoZIzj0CAQYFK4EEAAYDHgAEJKpdEW/YionKKuZOhNGkwTe/EaVU/rTc
@@ -193,6 +193,12 @@ visitor: U/DeactivateUser @no_user -> 404 COMMAND-5gp2p62iin
 visitor: U/AddSecret @no_user -> 400 COMMAND-x8910n
 visitor: Z/UpdateAuthorization id=<NO> roleKeys.0=admin -> 404 COMMAND-3M9sd
 """.strip().splitlines()
+
+
+@pytest.fixture(scope="module")
+def human(workshop: Workshop) -> str:
+    """The ID of a user who is a human."""
+    return workshop.user(pat=False, machine=None, human=HUMAN).id
 
 
 @pytest.mark.parametrize("line", LINES)

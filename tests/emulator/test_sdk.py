@@ -3,6 +3,7 @@
 import base64
 import warnings
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def test_what_the_sdk_sets_up_is_what_an_api_sees(own: Emulator, tmp_path: Path)
     """One test, since each process that runs a part of it imports the SDK for seconds; its models are untyped."""
     # zitadel-client 4.1 imports authlib.jose, which new versions of Authlib call deprecated, past every filter
     with warnings.catch_warnings(record=True):
-        import zitadel_client as sdk
+        sdk: Any = import_module("zitadel_client")
     administrator = sdk.Zitadel.with_access_token(own.url, ADMIN.pat)
     secret = administrator.users.add_secret(sdk.models.UserServiceAddSecretRequest(user_id=ADMIN.id)).client_secret
     request = sdk.models.UserServiceAddKeyRequest(user_id=ADMIN.id, expiration_date=TOMORROW)

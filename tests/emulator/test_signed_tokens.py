@@ -8,17 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.emulator_target import TOKEN, Api, Server, answer
+from tests.support.emulator_target import Api, Server, answer
 from tests.support.oauth import (
     ACCESS_FORM,
     INACTIVE,
-    JWT_BEARER,
     PAT_FORM,
     ROLE_SCOPE,
     ROLES,
     GetToken,
     OAuth,
-    assertion,
     audience,
     form_of,
     roles_of,
@@ -26,7 +24,7 @@ from tests.support.oauth import (
     verified,
 )
 from tests.support.waiting import eventually
-from tests.support.workshop import App, KeyFile, Organization, Project, User, Workshop
+from tests.support.workshop import App, Organization, Project, User, Workshop
 
 STANDARD = {"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id"}
 ALL_ROLES = "urn:zitadel:iam:org:projects:roles"
@@ -153,15 +151,6 @@ def test_an_id_token_has_exactly_these_claims(
         "amr": ["pwd"],
         "at_hash": base64.urlsafe_b64encode(half).decode().rstrip("="),  # OpenID Connect Core §3.1.3.6
     }
-
-
-def test_an_id_token_of_the_jwt_profile_is_dead_on_arrival(server: Server, reader_key: KeyFile, issuer: str) -> None:
-    form = [("grant_type", JWT_BEARER), ("scope", "openid"), ("assertion", assertion(reader_key, issuer))]
-    response = eventually(
-        "the key is known", lambda: server.post_form(TOKEN, form), lambda response: response.status_code == 200
-    )
-    claims = decoded(response.json()["id_token"].split(".")[1])
-    assert (claims["exp"] == claims["iat"], "amr" in claims) == (True, False)
 
 
 def decoded(part: str) -> dict[str, object]:

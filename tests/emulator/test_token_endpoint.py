@@ -1,12 +1,41 @@
-"""The token endpoint for service accounts: client_credentials (RFC 6749 §4.4), and what every grant must have."""
+"""The token endpoint for service accounts, and the assertions (RFC 7523) that it and introspection take."""
 
+import base64
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
+import requests
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from tests.support.emulator_target import NOBODY, TOKEN, WRONG_SECRET, Server, answer, basic, oauth_refusal
-from tests.support.oauth import ACCESS_FORM, JWT_BEARER, GetToken, OAuth, assertion, form_of
-from tests.support.workshop import App, KeyFile, User
+from tests.support.emulator_target import (
+    INTROSPECT,
+    NOBODY,
+    TOKEN,
+    WRONG_SECRET,
+    Api,
+    Server,
+    answer,
+    basic,
+    oauth_refusal,
+)
+from tests.support.oauth import (
+    ACCESS_FORM,
+    ASSERTION_TYPE,
+    JWT_BEARER,
+    UNAUTHORIZED,
+    GetToken,
+    OAuth,
+    assertion,
+    audience,
+    form_of,
+    verified,
+)
+from tests.support.waiting import eventually
+from tests.support.workshop import App, KeyFile, Project, User, Workshop, later
 
 NO_SCOPE = oauth_refusal(
     "invalid_request",
@@ -71,11 +100,6 @@ def test_what_a_request_must_have(
     assert answer(server.post_form(TOKEN, form.items(), basic(*login) if authenticated else {})) == expected
 
 
-def test_a_good_assertion_without_a_scope_is_refused(server: Server, reader_key: KeyFile, issuer: str) -> None:
-    form = [("grant_type", JWT_BEARER), ("assertion", assertion(reader_key, issuer))]
-    assert answer(server.post_form(TOKEN, form)) == NO_SCOPE
-
-
 def test_wrong_credentials_are_told_apart(
     oauth: OAuth, server: Server, app: App, reader: User, visitor: User, login: tuple[str, str]
 ) -> None:
@@ -90,3 +114,214 @@ def test_wrong_credentials_are_told_apart(
     form = [("grant_type", "authorization_code"), ("code", "c"), ("redirect_uri", "http://localhost/callback")]
     response = server.post_form(TOKEN, form, basic(app.client_id, app.secret))
     assert answer(response) == oauth_refusal("invalid_client", "no active client not found")
+
+
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+Ask = Callable[[str], requests.Response]
+
+BAD_ASSERTION = oauth_refusal("invalid_grant", "invalid assertion")
+NOT_ACTIVE = oauth_refusal("invalid_request", "Errors.User.NotActive")
+GOOD: dict[str, dict[str, Any]] = {
+    "now": {"iat": 0, "exp": 300},
+    "almost an hour old": {"iat": -3500},
+    "ten minutes old": {"iat": -600, "exp": 60},
+    "with a jti": {"jti": "seen before"},
+    "several audiences": {"aud": ["https://elsewhere.example", "{issuer}"]},
+}
+BAD: dict[str, dict[str, Any]] = {
+    "expired": {"iat": -600, "exp": -300},
+    "without exp": {"exp": None},
+    "without iat": {"iat": None},
+    "iat in the future": {"iat": 30},
+    "all in the future": {"iat": 3600, "exp": 7200},
+    "iat more than an hour ago": {"iat": -3700},
+    "without an audience": {"aud": None},
+    "another audience": {"aud": "https://elsewhere.example"},
+    "slash at the end of the audience": {"aud": "{issuer}/"},
+    "the token endpoint as the audience": {"aud": "{issuer}/oauth/v2/token"},
+    "another subject": {"sub": NOBODY},
+    "another issuer": {"iss": NOBODY},
+    "nobody": {"iss": NOBODY, "sub": NOBODY},
+    "the user name": {"iss": "{login}", "sub": "{login}"},
+    "an unknown key": {"kid": NOBODY},
+    "without a kid": {"kid": ""},
+    "RS512": {"alg": "RS512"},
+    "unsigned": {"alg": "none"},
+}
+
+
+@pytest.fixture(scope="module")
+def introspect(server: Server, reader: User) -> Ask:
+    """Asks about the reader's PAT with this assertion."""
+
+    def ask(client_assertion: str) -> requests.Response:
+        form = [("client_assertion_type", ASSERTION_TYPE), ("client_assertion", client_assertion)]
+        return server.post_form(INTROSPECT, [("token", reader.pat), *form])
+
+    return ask
+
+
+def ask_for_token(server: Server, signed: str, *more: tuple[str, str], scope: str = "openid") -> requests.Response:
+    return server.post_form(TOKEN, [("grant_type", JWT_BEARER), ("scope", scope), ("assertion", signed), *more])
+
+
+@pytest.fixture(scope="module")
+def served_key(workshop: Workshop, introspect: Ask, key_app: App, issuer: str) -> KeyFile:
+    """The key file of the shared key application, once introspection knows it."""
+    key = workshop.app_key(key_app)
+    eventually("the key is known", lambda: introspect(assertion(key, issuer)).json().get("active"))
+    return key
+
+
+@pytest.fixture(scope="module")
+def known_key(workshop: Workshop, server: Server, reader: User, issuer: str) -> KeyFile:
+    """The reader's key file, once the token endpoint knows it."""
+    key = workshop.user_key(reader)
+    eventually("the key is known", lambda: ask_for_token(server, assertion(key, issuer)).status_code == 200)
+    return key
+
+
+@pytest.fixture
+def signed(issuer: str, reader_login: str) -> Callable[[KeyFile, dict[str, Any]], str]:
+    """Signs an assertion with changed claims; times are in seconds from now."""
+
+    def sign(key: KeyFile, changed: dict[str, Any]) -> str:
+        def value(name: str, given: Any) -> Any:
+            if isinstance(given, list):
+                return [value(name, one) for one in given]
+            if isinstance(given, str):
+                return given.format(issuer=issuer, login=reader_login)
+            return given if given is None else int(time.time()) + given
+
+        claims = {name: value(name, given) for name, given in ({"aud": issuer} | changed).items()}
+        return assertion(key, claims.pop("aud"), **claims)
+
+    return sign
+
+
+@pytest.mark.parametrize("case", [*GOOD, *BAD])
+def test_an_assertion_is_accepted_or_not(
+    server: Server, introspect: Ask, served_key: KeyFile, known_key: KeyFile, signed: Any, case: str
+) -> None:
+    changed = (GOOD | BAD)[case]
+    introspected = introspect(signed(served_key, changed))
+    issued = ask_for_token(server, signed(known_key, changed))
+    if case in GOOD:
+        assert (introspected.json()["active"], issued.status_code) == (True, 200)
+    else:
+        assert (answer(introspected), answer(issued)) == (UNAUTHORIZED, BAD_ASSERTION)
+
+
+def test_another_key_does_not_sign(
+    server: Server, introspect: Ask, served_key: KeyFile, known_key: KeyFile, issuer: str
+) -> None:
+    forged = {"key": private_pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))}
+    for text in (assertion(known_key, issuer), assertion(served_key | forged, issuer)):
+        assert answer(introspect(text)) == UNAUTHORIZED
+    for text in ("garbage", "a.b.c", assertion(served_key, issuer), assertion(known_key | forged, issuer)):
+        assert answer(ask_for_token(server, text)) == BAD_ASSERTION
+
+
+def test_an_assertion_is_used_again_and_wins_over_a_secret(
+    server: Server, introspect: Ask, served_key: KeyFile, issuer: str, app: App, key_app: App, reader: User
+) -> None:
+    once = assertion(served_key, issuer)
+    assert [introspect(once).json()["aud"] for _ in range(2)] == [[key_app.client_id, key_app.project.id]] * 2
+    form = [("token", reader.pat), ("client_assertion_type", ASSERTION_TYPE), ("client_assertion", once)]
+    assert server.post_form(INTROSPECT, form, basic(app.client_id, app.secret)).json()["aud"][0] == key_app.client_id
+
+
+def test_a_deleted_key_is_refused(
+    server: Server, introspect: Ask, workshop: Workshop, key_app: App, issuer: str
+) -> None:
+    key, user = workshop.app_key(key_app), workshop.user(pat=False)
+    user_key = workshop.user_key(user)
+    eventually("the key is known", lambda: introspect(assertion(key, issuer)).json().get("active"))
+    eventually("the key is known", lambda: ask_for_token(server, assertion(user_key, issuer)).status_code == 200)
+    workshop.admin.do("ApplicationService/DeleteApplicationKey", **key_app.ids, keyId=key["keyId"])
+    workshop.admin.do("UserService/RemoveKey", userId=user.id, keyId=user_key["keyId"])
+    eventually("it is refused", lambda: answer(introspect(assertion(key, issuer))), UNAUTHORIZED.__eq__)
+    eventually(
+        "it is refused", lambda: answer(ask_for_token(server, assertion(user_key, issuer))), BAD_ASSERTION.__eq__
+    )
+
+
+@pytest.mark.parametrize("ending", ["DeactivateUser", "LockUser"])
+def test_a_good_assertion_of_a_user_who_is_switched_off_says_so(
+    server: Server, workshop: Workshop, issuer: str, ending: str
+) -> None:
+    user = workshop.user(pat=False)
+    key = workshop.user_key(user)
+    eventually("the key is known", lambda: ask_for_token(server, assertion(key, issuer)).status_code == 200)
+    workshop.admin.do(f"UserService/{ending}", userId=user.id)
+    eventually("it is refused", lambda: answer(ask_for_token(server, assertion(key, issuer))), NOT_ACTIVE.__eq__)
+
+
+def test_an_application_switched_to_secrets_still_takes_its_key(
+    introspect: Ask, admin: Api, workshop: Workshop, project: Project, issuer: str
+) -> None:
+    app = workshop.app(project)
+
+    def switch(method: str) -> None:
+        settings = {"authMethodType": f"API_AUTH_METHOD_TYPE_{method}"}
+        admin.do("ApplicationService/UpdateApplication", **app.ids, apiConfiguration=settings)
+
+    switch("PRIVATE_KEY_JWT")
+    key = workshop.app_key(app)
+    eventually("the key is known", lambda: introspect(assertion(key, issuer)).json().get("active"))
+    switch("BASIC")
+    assert introspect(assertion(key, issuer)).json()["active"] is True
+
+
+def test_a_users_key_gets_a_token_without_client_authentication(
+    oauth: OAuth, app: App, project: Project, reader: User, known_key: KeyFile, issuer: str
+) -> None:
+    once = assertion(known_key, issuer)
+    status, body = answer(ask_for_token(oauth.server, once, ("client_id", NOBODY), scope=audience(project)))
+    assert (status, set(body)) == (200, {"access_token", "token_type", "expires_in"})
+    form = [("grant_type", JWT_BEARER), ("assertion", once)]
+    assert "scope of your request is missing" in oauth.server.post_form(TOKEN, form).json()["error_description"]
+    id_token = verified(oauth.server, ask_for_token(oauth.server, once).json()["id_token"], expired=True)[1]
+    assert (id_token["exp"] == id_token["iat"], "amr" in id_token) == (True, False), "dead on arrival"
+    claims = oauth.claims(app, body["access_token"])
+    assert (claims["sub"], claims["client_id"], "amr" in claims) == (reader.id, reader.username, False)
+
+
+RSA = partial(rsa.generate_private_key, public_exponent=65537, key_size=2048)
+
+
+@pytest.mark.parametrize(
+    ("make", "alg", "works"),
+    [
+        (RSA, "RS256", True),
+        (RSA, "PS256", True),
+        (partial(ec.generate_private_key, ec.SECP256R1()), "ES256", True),
+        (RSA, "RS512", False),
+        (partial(ec.generate_private_key, ec.SECP384R1()), "ES384", False),
+        (partial(ec.generate_private_key, ec.SECP521R1()), "ES512", False),
+        (ed25519.Ed25519PrivateKey.generate, "EdDSA", False),
+    ],
+    ids=str,
+)
+def test_a_key_of_ones_own_is_taken_and_three_algorithms_work(
+    server: Server, admin: Api, visitor: User, issuer: str, make: Callable[[], PrivateKey], alg: str, works: bool
+) -> None:
+    pair = make()
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    public = base64.b64encode(pair.public_key().public_bytes(serialization.Encoding.PEM, form)).decode()
+    made = admin.do("UserService/AddKey", userId=visitor.id, expirationDate=later(days=1), publicKey=public)
+    assert set(made) == {"creationDate", "keyId"}
+    key = {"keyId": made["keyId"], "userId": visitor.id, "key": private_pem(pair)}
+    if works:
+        eventually("it works", lambda: ask_for_token(server, assertion(key, issuer, alg=alg)).status_code == 200)
+    else:
+        assert answer(ask_for_token(server, assertion(key, issuer, alg=alg))) == BAD_ASSERTION
+
+
+def private_pem(key: PrivateKey) -> str:
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return key.private_bytes(*form).decode()
+
+
+def test_ps256_authenticates_an_application(introspect: Ask, served_key: KeyFile, issuer: str) -> None:
+    assert introspect(assertion(served_key, issuer, alg="PS256")).json()["active"] is True

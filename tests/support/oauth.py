@@ -138,9 +138,11 @@ def assertion(
     )
 
 
-def verified(server: Server, token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def verified(server: Server, token: str, *, expired: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and claims of a JWT, its signature checked with the published keys; the audience is not looked at."""
     header = jwt.get_unverified_header(token)
     keys = jwt.PyJWKSet.from_dict(server.get("/oauth/v2/keys").json())
-    claims = jwt.decode(token, keys[header["kid"]], algorithms=["RS256"], options={"verify_aud": False})
+    claims = jwt.decode(
+        token, keys[header["kid"]], algorithms=["RS256"], options={"verify_aud": False, "verify_exp": not expired}
+    )
     return header, claims

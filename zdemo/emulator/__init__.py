@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from zdemo.emulator.app import create_app
-from zdemo.emulator.control import NAME_HEADER, Control
+from zdemo.emulator.control import Control
 from zdemo.emulator.entities import NEVER, User
 from zdemo.emulator.faults import KINDS, Faults, new_fault
 from zdemo.emulator.incoming import FIELDS, REQUESTS_LOG, RequestRecord, RequestRecords
@@ -25,7 +25,6 @@ from zdemo.emulator.seed import (
     PROJECT_ROLES,
     READER,
     VISITOR,
-    KeyFiles,
     KnownUser,
     SeedError,
     Start,
@@ -47,7 +46,6 @@ __all__ = [
     "DEFAULT_PORT",
     "FIELDS",
     "KINDS",
-    "NAME_HEADER",
     "NEVER",
     "ORGANIZATION_ID",
     "PROJECT_ID",
@@ -59,7 +57,6 @@ __all__ = [
     "Control",
     "Emulator",
     "Faults",
-    "KeyFiles",
     "KnownUser",
     "RequestRecord",
     "RequestRecords",
@@ -78,6 +75,10 @@ __all__ = [
     "seeded_start",
 ]
 
+HTTP2 = (
+    "closed the connection of a client that spoke HTTP/2: the emulator supports HTTP/1.1 only, so gRPC clients need "
+    "another transport (Connect with JSON, or REST)"
+)
 log = logging.getLogger("zdemo.emulator")
 
 
@@ -124,13 +125,6 @@ def emulate(
     requests = RequestRecords() if requests is None else requests
     faults = Faults()
     control = Control(create_app(world, requests, faults), world, requests, faults)
-    with serving(control, host, port, on_http2=_log_http2) as bound:
+    with serving(control, host, port, on_http2=lambda: log.warning(HTTP2)) as bound:
         url = f"http://{world.external_domain}:{bound}"
         yield Emulator(url=url, world=world, requests=requests, faults=faults, control=control)
-
-
-def _log_http2() -> None:
-    log.warning(
-        "closed the connection of a client that spoke HTTP/2: the emulator supports HTTP/1.1 only, so gRPC clients "
-        "need another transport (Connect with JSON, or REST)"
-    )

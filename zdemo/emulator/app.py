@@ -32,7 +32,7 @@ from zdemo.emulator.incoming import (
     read_body,
     reason_for,
 )
-from zdemo.emulator.oidc.responses import OAuthError, is_preflight, not_found
+from zdemo.emulator.oidc.responses import PLAIN, OAuthError, is_preflight, not_found
 from zdemo.emulator.world import World
 
 Environ = dict[str, Any]
@@ -51,7 +51,7 @@ METRICS = """\
 target_info{service_name="ZITADEL"} 1
 """
 HEALTH: dict[str, tuple[str, str]] = {  # path -> content and its type: all is well, since no database can fail
-    "/debug/healthz": ("ok", "text/plain; charset=utf-8"),
+    "/debug/healthz": ("ok", PLAIN),
     "/debug/ready": ('"ok"', "application/json"),
     "/debug/validate": ('"ok"', "application/json"),
     "/debug/metrics": (METRICS, "text/plain; version=0.0.4; charset=utf-8"),
@@ -124,7 +124,10 @@ class _Front:
                 content = read_body(environ, take)
             except (TooManyBodies, OSError, ValueError) as error:
                 notes_of(environ)["reason"] = str(error) or "the body did not arrive"
-                return _refuse(error, start)
+                too_many = isinstance(error, TooManyBodies)
+                status = "503 Service Unavailable" if too_many else "400 Bad Request"
+                start(status, [("Content-Type", PLAIN), *([("Retry-After", "1")] if too_many else [])])
+                return [status.encode()]
             environ[TOO_LARGE] = content is None
             environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(content or b""), str(len(content or b""))
             environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -134,14 +137,6 @@ class _Front:
         if (failure := environ.get(FAILURE)) is not None:  # last, since writing a log can block
             log.error("%s %s failed", _shown(environ["REQUEST_METHOD"]), _shown(path), exc_info=failure)
         return body
-
-
-def _refuse(error: Exception, start: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer a request whose body was not read to its end."""
-    too_many = isinstance(error, TooManyBodies)
-    status = "503 Service Unavailable" if too_many else "400 Bad Request"
-    start(status, [("Content-Type", "text/plain; charset=utf-8"), *([("Retry-After", "1")] if too_many else [])])
-    return [status.encode()]
 
 
 def _shown(path: str) -> str:

@@ -78,7 +78,8 @@ class Control:
             raise Refused(f"unknown path (below {PREFIX}: {', '.join(ALLOWED)})", 404)
         if method not in ALLOWED[name]:
             raise Refused(f"{name} takes {' and '.join(ALLOWED[name])}", 405)
-        body = _json_object(environ) if method == "POST" or (method == "DELETE" and _has_body(environ)) else {}
+        with_body = environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
+        body = _json_object(environ) if method == "POST" or (method == "DELETE" and with_body) else {}
         answer: Answer = getattr(self, f"_{method.lower()}_{name}")(body)
         return answer
 
@@ -187,10 +188,6 @@ def check_caller(environ: Environ) -> None:
         raise Refused("the control interface is not for web pages")
     if environ.get("HTTP_X_ZDEMO_CONTROL") != "1":
         raise Refused("the header X-Zdemo-Control: 1 is missing")
-
-
-def _has_body(environ: Environ) -> bool:
-    return environ.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
 
 
 def _json_object(environ: Environ) -> Answer:

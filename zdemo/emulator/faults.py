@@ -53,6 +53,7 @@ LOOK_SECONDS = 0.1  # how often a request that hangs looks whether its client is
 PAGE = "<!doctype html><title>Welcome</title><h1>Welcome</h1>\n"
 LOGIN = "https://sso.example/login"
 TEXT = "text/plain; charset=utf-8"
+SERVER_ERROR = '{"error":"server_error","error_description":"Errors.Internal"}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,51 +234,36 @@ class Faulty:
             return 200, [("Content-Type", "text/html; charset=utf-8")], PAGE.encode()
         if kind == "redirect":
             return 307 if fault.location else 302, [("Content-Type", TEXT), ("Location", fault.location or LOGIN)], b""
-        texts = {"rate-limited": _blocked, "internal-error": _internal}
-        if kind in texts:
-            status, text, code = texts[kind]()
-            headers = [("Set-Cookie", "zitadel.quota.exhausted=true; Max-Age=300")] if kind == "rate-limited" else []
+        plain = path.startswith((*PREFIXES, "/debug/"))
+        headers: Headers = [("X-Robots-Tag", "none")]
+        if kind == "rate-limited":
+            status, text = 429, "Your ZITADEL instance is blocked."
+            code = ("resource_exhausted", 8, "Errors.Limits.Instance.Blocked (LIMITS-molsj)")
+            headers.append(("Set-Cookie", "zitadel.quota.exhausted=true; Max-Age=300"))
+        elif kind == "internal-error":
+            status, text, code = 500, SERVER_ERROR, ("internal", 13, "Errors.Internal")
         else:
-            status, text, code, headers = self._database_away(path, environ)
-        return status, [*headers, *_common(path, text)], _body(path, text, code)
+            status, text = self._database_away(path, environ)
+            code = ("internal", 13, text)
+            headers += [("Cache-Control", "no-store")] if path.startswith(PREFIXES) else []
+        if plain and not text.startswith("{"):
+            headers += [("Content-Type", TEXT), ("X-Content-Type-Options", "nosniff")]
+        else:
+            headers.append(("Content-Type", "application/json"))
+        if plain:
+            return status, headers, f"{text}\n".encode()
+        word, number, message = code
+        body = {"code": word if path.startswith("/zitadel.") else number, "message": message}
+        return status, headers, json.dumps(body, separators=(",", ":")).encode()
 
-    def _database_away(self, path: str, environ: Environ) -> tuple[int, str, tuple[str, int, str], Headers]:
+    def _database_away(self, path: str, environ: Environ) -> tuple[int, str]:
         failed = "failed to connect to `user=zitadel database=zitadel`: dial tcp: connect: connection refused"
         if path.startswith("/debug/"):
-            text = f"ID=API-F24h2 Message=DB CONNECTION ERROR Parent=({failed})"
-            return 412 if path == "/debug/ready" else 500, text, ("", 0, text), []
+            status = 412 if path == "/debug/ready" else 500
+            return status, f"ID=API-F24h2 Message=DB CONNECTION ERROR Parent=({failed})"
         origin = Origin.of(environ)
-        text = (
+        return 500, (
             f"unable to set instance using origin &{{{origin.instance_host} {origin.public_host} {origin.scheme}}} "
             f"(ExternalDomain is {self._external_domain}): ID=QUERY-d3fas Message=An internal error occurred "
             f"Parent=({failed})"
         )
-        return 500, text, ("internal", 13, text), [("Cache-Control", "no-store")] if _is_text(path) else []
-
-
-def _blocked() -> tuple[int, str, tuple[str, int, str]]:
-    error = "Errors.Limits.Instance.Blocked (LIMITS-molsj)"
-    return 429, "Your ZITADEL instance is blocked.", ("resource_exhausted", 8, error)
-
-
-def _internal() -> tuple[int, str, tuple[str, int, str]]:
-    text = json.dumps({"error": "server_error", "error_description": "Errors.Internal"}, separators=(",", ":"))
-    return 500, text, ("internal", 13, "Errors.Internal")
-
-
-def _is_text(path: str) -> bool:
-    return path.startswith((*PREFIXES, "/debug/"))
-
-
-def _common(path: str, text: str) -> Headers:
-    is_json = not _is_text(path) or text.startswith("{")
-    sniffing = [] if is_json else [("X-Content-Type-Options", "nosniff")]
-    return [("Content-Type", "application/json" if is_json else TEXT), *sniffing, ("X-Robots-Tag", "none")]
-
-
-def _body(path: str, text: str, code: tuple[str, int, str]) -> bytes:
-    if _is_text(path):
-        return f"{text}\n".encode()
-    word, number, message = code
-    named = word if path.startswith("/zitadel.") else number
-    return json.dumps({"code": named, "message": message}, separators=(",", ":")).encode()

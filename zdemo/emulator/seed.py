@@ -10,7 +10,7 @@ from zdemo.emulator.credentials import (
     new_token_text,
     user_key_file,
 )
-from zdemo.emulator.entities import NEVER, Application, Organization, Project
+from zdemo.emulator.entities import NEVER
 from zdemo.emulator.world import PAT_SCOPES, World
 
 DEFAULT_PORT = 8484  # not 8080, where a real ZITADEL listens
@@ -104,28 +104,25 @@ def known_start() -> Start:
     """
     world = World()
     world.zitadel_project_id = ZITADEL_PROJECT_ID
-    organization = world.add_organization(ORGANIZATION_NAME, id=ORGANIZATION_ID)
-    project = world.add_project(ORGANIZATION_ID, PROJECT_NAME, id=PROJECT_ID)
-    application = _add_application(world, project, id=APPLICATION_ID)
-    application.client_id, application.secret = CLIENT_ID, CLIENT_SECRET
-    start = _filled(world, organization, project, application, (READER, VISITOR, ADMIN), id=AUTHORIZATION_ID)
-    users = world.users.values()
-    pats = [pat for user in users for pat in user.pats.values()]
-    others = [*world.authorizations.values(), *world.administrators.values()]
-    for entity in [organization, project, *project.roles.values(), application, *users, *pats, *others]:
+    ids = (ORGANIZATION_ID, PROJECT_ID, APPLICATION_ID, AUTHORIZATION_ID)
+    start = _filled(world, (READER, VISITOR, ADMIN), CLIENT_SECRET, ids, CLIENT_ID)
+    owners = (world.organizations, world.projects, world.applications, world.users)
+    objects = [entity for group in owners for entity in group.values()]
+    objects += [*world.projects[PROJECT_ID].roles.values(), *world.authorizations.values()]
+    objects += [*world.administrators.values(), *(pat for user in world.users.values() for pat in user.pats.values())]
+    for entity in objects:
         entity.created = entity.changed = CREATED
     return start
 
 
 def random_start(world: World | None = None) -> Start:
     """Return a new world with the same objects, but with IDs, secrets and tokens of its own."""
-    world = world or World()
-    organization = world.add_organization(ORGANIZATION_NAME)
-    project = world.add_project(organization.id, PROJECT_NAME)
-    application = _add_application(world, project)
-    application.secret = new_secret()
-    users = (_with_random_values(world, known) for known in (READER, VISITOR, ADMIN))
-    return _filled(world, organization, project, application, tuple(users))
+    world, users = world or World(), []
+    for known in (READER, VISITOR, ADMIN):
+        user_id, token_id = world.new_id(), world.new_id()
+        pat, secret = new_token_text(token_id, user_id, PAT_KEY_NAME), new_secret() if known.secret else ""
+        users.append(replace(known, id=user_id, token_id=token_id, pat=pat, secret=secret))
+    return _filled(world, tuple(users), new_secret(), (None, None, None, None))
 
 
 def known_world() -> World:
@@ -133,42 +130,30 @@ def known_world() -> World:
     return known_start().world
 
 
-def _with_random_values(world: World, known: KnownUser) -> KnownUser:
-    user_id, token_id = world.new_id(), world.new_id()
-    pat = new_token_text(token_id, user_id, PAT_KEY_NAME)
-    return replace(known, id=user_id, token_id=token_id, pat=pat, secret=new_secret() if known.secret else "")
-
-
-def _add_application(world: World, project: Project, id: str | None = None) -> Application:
+def _filled(
+    world: World, users: tuple[KnownUser, ...], secret: str, ids: tuple[str | None, ...], client_id: str = ""
+) -> Start:
+    """Add all objects; the IDs are those of the organization, the project, the application and the assignment."""
+    organization = world.add_organization(ORGANIZATION_NAME, id=ids[0])
+    project = world.add_project(organization.id, PROJECT_NAME, id=ids[1])
     for key, display_name in PROJECT_ROLES.items():
         world.add_role(project, key, display_name)
-    return world.add_application(project, APPLICATION_NAME, "api", "API_AUTH_METHOD_TYPE_BASIC", id=id)
-
-
-def _filled(
-    world: World,
-    organization: Organization,
-    project: Project,
-    application: Application,
-    users: tuple[KnownUser, ...],
-    *,
-    id: str | None = None,
-) -> Start:
-    """Add the users with their tokens and their roles."""
+    application = world.add_application(project, APPLICATION_NAME, "api", "API_AUTH_METHOD_TYPE_BASIC", id=ids[2])
+    application.client_id, application.secret = client_id or application.client_id, secret
     for known, name in zip(users, ("Reader", "Visitor", "Administrator"), strict=True):
         user = world.add_user(organization.id, known.username, name, id=known.id)
         user.secret = known.secret or None
         scopes = () if known.administrator else PAT_SCOPES
         world.add_pat(user, NEVER, id=known.token_id, token=known.pat, scopes=scopes)
     reader, visitor, admin = users
-    world.add_authorization(reader.id, project.id, organization.id, list(reader.roles), id=id)
+    world.add_authorization(reader.id, project.id, organization.id, list(reader.roles), id=ids[3])
     world.add_administrator(admin.id, ("instance", ""), ["IAM_OWNER"])
     world.add_administrator(admin.id, ("organization", organization.id), ["ORG_OWNER"])
     return Start(
         world=world,
         project_id=project.id,
         client_id=application.client_id,
-        client_secret=application.secret or "",
+        client_secret=secret,
         users=users,
         pat=reader.pat,
         visitor_pat=visitor.pat,

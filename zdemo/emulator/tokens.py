@@ -48,22 +48,24 @@ def live_token(world: World, text: str) -> Token:
     Raises TokenRefused if the token is malformed, unknown or expired, or its user is not active.
     """
     ids = world.token_ids.get(canonical(text)) or _ids_in_jwt(world, without_line_ends(text))
-    token = _stored(world, ids)
+    token = _stored(world, *ids)
     if token is None:
-        raise TokenRefused(_why_missing(world, ids), _how_ended(world, ids))
-    if user := world.users.get(token.user_id):
+        ended = world.history.tokens.get(ids[0])
+        if ended:
+            note(user=ended.username)
+        raise TokenRefused(_why_missing(world, *ids), ended.why if ended else UNKNOWN)
+    user = world.users.get(token.user_id)
+    if user:
         note(user=user.username)
-    _check_life(world, token)
+    is_pat = isinstance(token, PersonalAccessToken)
+    if user is None or user.state != "ACTIVE" or (isinstance(token, PersonalAccessToken) and token.dead):
+        raise TokenRefused(_NO_SUCH_TOKEN, _why_dead(world, token, user))
+    if token.expires <= world.now():
+        raise TokenRefused(_ENDED_PAT if is_pat else _EXPIRED_SESSION, f"expired {ago(world.now() - token.expires)}")
     return token
 
 
-def owner(world: World, token: Token) -> User:
-    """Return the user of a live token."""
-    return world.users[token.user_id]
-
-
-def _stored(world: World, ids: tuple[str, str]) -> Token | None:
-    token_id, user_id = ids
+def _stored(world: World, token_id: str, user_id: str) -> Token | None:
     if token_id.startswith(SESSION_ID_PREFIX):
         session = world.session_tokens.get(token_id)
         return session if session and session.user_id == user_id else None
@@ -80,7 +82,8 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
         if claims.get("iss") != issuer:
             got = str(claims.get("iss")).encode("unicode_escape").decode()  # a line end would forge a log line
             raise MalformedJWT(f"issuer does not match: Expected: {issuer}, got: {got}")
-        verify(world, text)
+        public = {kid: private.public_key() for kid, private in _KEYS.get(world, {}).items()}
+        verify_with(public, text, [ALGORITHM])
         expires = claims.get("exp")
         if not isinstance(expires, int | float):
             raise MalformedJWT("token has no time at which it expires")
@@ -95,32 +98,12 @@ def _ids_in_jwt(world: World, text: str) -> tuple[str, str]:
     return str(claims.get("jti", "")), str(claims.get("sub", ""))
 
 
-def _why_missing(world: World, ids: tuple[str, str]) -> str:
-    token_id, user_id = ids
+def _why_missing(world: World, token_id: str, user_id: str) -> str:
     if not token_id.startswith(SESSION_ID_PREFIX):
         return _ENDED_PAT if token_id else _NO_SUCH_TOKEN
     user = world.users.get(user_id)
     error_id = "QUERY-M2u9w" if user and user.state == "ACTIVE" else "QUERY-IJL3H"
     return f"ID={error_id} Message=Errors.OIDCSession.Token.Invalid"
-
-
-def _how_ended(world: World, ids: tuple[str, str]) -> str:
-    """Return how a token ended that is not there any more; noting whose it was."""
-    ended = world.history.tokens.get(ids[0])
-    if ended is None:
-        return UNKNOWN
-    note(user=ended.username)
-    return ended.why
-
-
-def _check_life(world: World, token: Token) -> None:
-    user = world.users.get(token.user_id)
-    dead = isinstance(token, PersonalAccessToken) and token.dead
-    if user is None or user.state != "ACTIVE" or dead:
-        raise TokenRefused(_NO_SUCH_TOKEN, _why_dead(world, token, user))
-    if token.expires <= world.now():
-        message = _ENDED_PAT if isinstance(token, PersonalAccessToken) else _EXPIRED_SESSION
-        raise TokenRefused(message, f"expired {ago(world.now() - token.expires)}")
 
 
 def _why_dead(world: World, token: Token, user: User | None) -> str:
@@ -155,12 +138,6 @@ def signed(world: World, claims: dict[str, Any]) -> str:
 
     kid, private = next(iter(_keys(world).items()))
     return jwt.encode(claims, private, algorithm=ALGORITHM, headers={"kid": kid})
-
-
-def verify(world: World, token: str) -> None:
-    """Check a JWT's signature. Raises BadSignature if none of the world's keys signed it."""
-    public = {kid: private.public_key() for kid, private in _KEYS.get(world, {}).items()}
-    verify_with(public, token, [ALGORITHM])
 
 
 def verify_with(keys: dict[str, Any], token: str, algorithms: list[str]) -> None:

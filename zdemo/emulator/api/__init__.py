@@ -3,39 +3,25 @@
 from flask import Flask, Response
 from werkzeug.routing import Map, Rule
 
-from zdemo.emulator.api import (
+from zdemo.emulator.api import (  # noqa: F401 - importing a service declares it
     administrators,
     applications,
     authorizations,
     organizations,
     projects,
     protocols,
-    user_credentials,  # noqa: F401 - it adds its methods to the service of ``users``
+    user_credentials,
     users,
     v1,
 )
-from zdemo.emulator.api.call import Service
+from zdemo.emulator.api.call import SERVICES, Service
 from zdemo.emulator.oidc.responses import is_preflight
 from zdemo.emulator.world import World
 
-__all__ = ["HEALTH_PATHS", "register"]
+__all__ = ["HEALTH_PATHS", "SERVICES", "register"]
 
 HEALTH_PATHS = ("/management/v1/healthz", "/auth/v1/healthz", "/admin/v1/healthz")  # answered by ``app``
 VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
-SERVICES: dict[str, Service] = {
-    service.name: service
-    for service in (
-        projects.SERVICE,
-        applications.SERVICE,
-        users.SERVICE,
-        authorizations.SERVICE,
-        administrators.SERVICE,
-        organizations.SERVICE,
-        organizations.FEATURES,
-        organizations.SETTINGS,
-    )
-}
-
 _USERS = "/v2/users"
 _USER = "/v2/users/<userId>"
 # HTTP method and path of the v2 methods that have a REST form too

@@ -1,9 +1,9 @@
 """zitadel.internal_permission.v2.InternalPermissionService: administrators and what they administer."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from zdemo.emulator.api.authorizations import show_organization, show_project, show_user
-from zdemo.emulator.api.call import PREFIXES, ROLES, Answer, Call, Service
+from zdemo.emulator.api.call import PREFIXES, ROLES, Answer, Call, Refusal, Service
 from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, ids_filter, text_filter, time_filter
 from zdemo.emulator.api.messages import ID, FieldType, Flag, Message, OneOf, Repeated, Sub, Text, moment
 from zdemo.emulator.api.users import display_name
@@ -19,26 +19,18 @@ _ROLE_KEYS = Repeated(ID, unique=True)
 _PERMISSION = {"instance": "iam.member", "organization": "org.member", "project": "project.member"}
 
 
-class _Refusals(NamedTuple):
-    """ZITADEL's errors about a request, each a text and an ID; ``unknown_user`` is an ID alone."""
-
-    incomplete: tuple[str, str]
-    unknown_role: tuple[str, str]
-    unknown_user: str
-    accepts_no_roles: bool = False
-
-
 _INVALID = "Errors.Invalid.Argument"
 _INSTANCE, _ORGANIZATION, _PROJECT = "Member is invalid", "Errors.Org.MemberInvalid", "Project member is invalid"
+# ZITADEL's errors about an incomplete request, an unknown role and (an ID alone) an unknown user
 _ADDING = {
-    "instance": _Refusals((_INVALID, "INSTA-SDSfs"), (_INSTANCE, "INSTANCE-4m0fS"), "INSTA-GSXOn", True),
-    "organization": _Refusals((_INVALID, "ORG-4Mlfs"), (_ORGANIZATION, "Org-4N8es"), "ORG-GoXOn"),
-    "project": _Refusals((_PROJECT, "PROJECT-W8m4l"), (_PROJECT, "PROJECT-3m9ds"), "COMMAND-uXHNj"),
+    "instance": ((_INVALID, "INSTA-SDSfs"), (_INSTANCE, "INSTANCE-4m0fS"), "INSTA-GSXOn"),
+    "organization": ((_INVALID, "ORG-4Mlfs"), (_ORGANIZATION, "Org-4N8es"), "ORG-GoXOn"),
+    "project": ((_PROJECT, "PROJECT-W8m4l"), (_PROJECT, "PROJECT-3m9ds"), "COMMAND-uXHNj"),
 }
 _CHANGING = {
-    "instance": _Refusals((_INSTANCE, "INSTANCE-LiaZi"), (_INSTANCE, "INSTANCE-3m9fs"), "INSTANCE-D8JxR"),
-    "organization": _Refusals((_INVALID, "ORG-4Mlfs"), (_ORGANIZATION, "Org-4N8es"), "Org-D8JxR"),
-    "project": _Refusals((_PROJECT, "PROJECT-LiaZi"), (_PROJECT, "PROJECT-3m9d"), "PROJECT-D8JxR"),
+    "instance": ((_INSTANCE, "INSTANCE-LiaZi"), (_INSTANCE, "INSTANCE-3m9fs"), "INSTANCE-D8JxR"),
+    "organization": ((_INVALID, "ORG-4Mlfs"), (_ORGANIZATION, "Org-4N8es"), "Org-D8JxR"),
+    "project": ((_PROJECT, "PROJECT-LiaZi"), (_PROJECT, "PROJECT-3m9d"), "PROJECT-D8JxR"),
 }
 
 
@@ -62,12 +54,12 @@ def _permitted_resource(call: Call, verb: str) -> tuple[str, str]:
     return kind, id
 
 
-def _roles(call: Call, kind: str, refusals: _Refusals) -> list[str]:
+def _roles(call: Call, kind: str, incomplete: Refusal, unknown: Refusal, *, may_be_none: bool = False) -> list[str]:
     roles: list[str] = call.body.get("roles", [])
-    if not call.body.get("userId") or not (roles or refusals.accepts_no_roles):
-        raise InvalidArgument(*refusals.incomplete)
+    if not call.body.get("userId") or not (roles or may_be_none):
+        raise InvalidArgument(*incomplete)
     if any(role not in ROLES or not role.startswith(PREFIXES[kind]) for role in roles):
-        raise InvalidArgument(*refusals.unknown_role)
+        raise InvalidArgument(*unknown)
     return roles
 
 
@@ -75,10 +67,10 @@ def _roles(call: Call, kind: str, refusals: _Refusals) -> list[str]:
 def create_administrator(call: Call) -> Answer:
     """Make a user administrator of a resource, once."""
     resource = _permitted_resource(call, "write")
-    refusals = _ADDING[resource[0]]
-    roles = _roles(call, resource[0], refusals)
+    *refusals, unknown_user = _ADDING[resource[0]]
+    roles = _roles(call, resource[0], *refusals, may_be_none=resource[0] == "instance")
     if call.body["userId"] not in call.world.users:
-        raise FailedPrecondition("User could not be found", refusals.unknown_user)
+        raise FailedPrecondition("User could not be found", unknown_user)
     if resource[0] == "project" and resource[1] not in call.world.projects:
         raise FailedPrecondition("Project not found", "COMMAND-EbFMN")
     made = call.world.add_administrator(call.body["userId"], resource, roles)
@@ -89,9 +81,9 @@ def create_administrator(call: Call) -> Answer:
 def update_administrator(call: Call) -> Answer:
     """Replace the roles; no change is accepted."""
     resource = _permitted_resource(call, "write")
-    refusals = _CHANGING[resource[0]]
-    roles = _roles(call, resource[0], refusals)
-    unknown = NotFound("Errors.NotFound", refusals.unknown_user)
+    *refusals, unknown_user = _CHANGING[resource[0]]
+    roles = _roles(call, resource[0], *refusals)
+    unknown = NotFound("Errors.NotFound", unknown_user)
     found = existing(call.world.find_administrator(call.body["userId"], resource), unknown)
     if set(roles) != set(found.roles):
         found.roles = list(roles)
@@ -114,9 +106,7 @@ def _show_resource(world: World, administrator: Administrator) -> Answer:
     kind, id = administrator.resource
     if kind == "instance":
         return {"instance": True}
-    if kind == "project":
-        return {"project": show_project(world.projects[id])}
-    return {"organization": show_organization(world, id)}
+    return {kind: show_project(world.projects[id]) if kind == "project" else show_organization(world, id)}
 
 
 def _show(world: World, administrator: Administrator) -> Answer:

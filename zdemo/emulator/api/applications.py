@@ -3,7 +3,7 @@
 import base64
 from functools import partial
 
-from zdemo.emulator.api.call import Answer, Call, Service
+from zdemo.emulator.api.call import Answer, Call, Service, switch
 from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, text_filter
 from zdemo.emulator.api.messages import (
     ID,
@@ -139,17 +139,12 @@ def generate_client_secret(call: Call) -> Answer:
     return {"clientSecret": application.secret, "creationDate": moment(call.world.touch(application))}
 
 
-def _set_active(call: Call, *, active: bool, date: str, refusal: tuple[str, str]) -> Answer:
-    """Switch an application on or off; while it is off, its credentials are kept but refused."""
-    application = _existing(call, "project.app.write", "COMMAND-ov9d3")
-    return {date: moment(call.set_active(application, active, refusal))}
-
-
-for method, active, date, refusal in (
+for method, active, date, refusal in (  # while an application is off, its credentials are kept but refused
     ("DeactivateApplication", False, "deactivationDate", ("Application is not active", "COMMAND-dsh35")),
     ("ReactivateApplication", True, "reactivationDate", ("Application is not inactive", "COMMAND-1n8cM")),
 ):
-    SERVICE.method(method, **_BOTH)(partial(_set_active, active=active, date=date, refusal=refusal))
+    find = partial(_existing, permission="project.app.write", error_id="COMMAND-ov9d3")
+    SERVICE.method(method, **_BOTH)(switch(find, active, refusal, date))
 
 
 @SERVICE.method("DeleteApplication", **_BOTH)
@@ -232,16 +227,12 @@ def in_base64(key_file: str) -> str:
     return base64.b64encode(key_file.encode()).decode()
 
 
-def _application_of(world: World, key: PublicKey) -> Application:
-    return world.applications[key.owner_id]
-
-
 def _project_id(world: World, key: PublicKey) -> str:
-    return _application_of(world, key).project_id
+    return world.applications[key.owner_id].project_id
 
 
 def _key_owner(world: World, key: PublicKey) -> str:
-    return application_owner(world, _application_of(world, key))
+    return application_owner(world, world.applications[key.owner_id])
 
 
 @SERVICE.method("CreateApplicationKey", projectId=ID, applicationId=ID, expirationDate=Time())
@@ -279,13 +270,12 @@ def delete_application_key(call: Call) -> Answer:
 
 
 def _show_key(world: World, key: PublicKey) -> Answer:
-    application = _application_of(world, key)
     return {
         "keyId": key.id,
-        "applicationId": application.id,
-        "projectId": application.project_id,
+        "applicationId": key.owner_id,
+        "projectId": _project_id(world, key),
         "creationDate": moment(key.created),
-        "organizationId": application_owner(world, application),
+        "organizationId": _key_owner(world, key),
         "expirationDate": moment(key.expires),
     }
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from zdemo.emulator.api.call import Answer, Call, Service
+from zdemo.emulator.api.call import Answer, Call, Service, switch
 from zdemo.emulator.api.lists import (
     TEXT_METHOD,
     Filter,
@@ -109,13 +109,11 @@ def update_authorization(call: Call) -> Answer:
     return {"changeDate": moment(authorization.changed)}
 
 
-def _set_active(call: Call, *, active: bool, unknown: str) -> Answer:
-    """Switch an authorization on or off, and with it its roles in the claims; repeating it is accepted."""
-    return {"changeDate": moment(call.set_active(_existing(call, unknown), active))}
-
-
-SERVICE.method("DeactivateAuthorization", id=ID)(partial(_set_active, active=False, unknown="COMMAND-3M9sd"))
-SERVICE.method("ActivateAuthorization", id=ID)(partial(_set_active, active=True, unknown="COMMAND-Lp0gs"))
+for name, active, unknown in (  # with its roles in the claims
+    ("DeactivateAuthorization", False, "COMMAND-3M9sd"),
+    ("ActivateAuthorization", True, "COMMAND-Lp0gs"),
+):
+    SERVICE.method(name, id=ID)(switch(partial(_existing, error_id=unknown), active))
 
 
 @SERVICE.method("DeleteAuthorization", id=ID)

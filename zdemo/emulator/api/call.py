@@ -6,7 +6,7 @@ from typing import Any
 
 from werkzeug.datastructures import Headers
 
-from zdemo.emulator.api.messages import FieldType, InvalidError, Message, OneOf
+from zdemo.emulator.api.messages import FieldType, InvalidError, Message, OneOf, moment
 from zdemo.emulator.entities import Administrator, PersonalAccessToken, Switchable, User
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unauthenticated
 from zdemo.emulator.incoming import masked, note
@@ -81,6 +81,7 @@ class Call:
 
 
 Handler = Callable[[Call], Answer]
+Refusal = tuple[str, str]  # ZITADEL's text and ID
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,18 @@ class Method:
     permission: str
 
 
+SERVICES: dict[str, "Service"] = {}
+
+
 @dataclass(frozen=True)
 class Service:
-    """A v2 service, by the name in its paths."""
+    """A v2 service, by the name in its paths; it is one of ``SERVICES``."""
 
     name: str
     methods: dict[str, Method] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        SERVICES[self.name] = self
 
     def method(self, name: str, /, *choices: OneOf, **fields: FieldType) -> Callable[[Handler], Handler]:
         """Declare the function that answers a method; the fields are those of its request."""
@@ -113,6 +120,13 @@ class Service:
             return handler
 
         return declare
+
+
+def switch(
+    find: Callable[[Call], Switchable], active: bool, refusal: Refusal | None = None, date: str = "changeDate"
+) -> Handler:
+    """Return what switches the object of a request on or off, and answers with the date of its last change."""
+    return lambda call: {date: moment(call.set_active(find(call), active, refusal))}
 
 
 def run(
@@ -134,6 +148,8 @@ def run(
         method.request.check(body)
     except InvalidError as reason:
         raise InvalidArgument(str(reason)) from None
+    except RecursionError:
+        raise InvalidArgument("nested too deeply") from None
     return method.answer(call)
 
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from zdemo.emulator.api.call import Answer, Call, Service
+from zdemo.emulator.api.call import Answer, Call, Service, switch
 from zdemo.emulator.api.lists import Filter, Listing, columns, id_filter, ids_filter, text_filter
 from zdemo.emulator.api.messages import (
     ID,
@@ -73,17 +73,12 @@ def update_project(call: Call) -> Answer:
     return {"changeDate": moment(project.changed)}
 
 
-def _set_active(call: Call, *, active: bool, unknown: str, refusal: tuple[str, str]) -> Answer:
-    """Switch a project on or off; while it is off, its applications cannot introspect."""
-    project = _existing(call, "project.write", unknown)
-    return {"changeDate": moment(call.set_active(project, active, refusal))}
-
-
-for name, active, unknown, refusal in (
+for name, active, unknown, refusal in (  # while a project is off, its applications cannot introspect
     ("DeactivateProject", False, "COMMAND-112M9", ("Project is not active", "COMMAND-mki55")),
     ("ActivateProject", True, "COMMAND-3M9sd", ("Project is not deactivated", "COMMAND-5M9bs")),
 ):
-    SERVICE.method(name, projectId=ID)(partial(_set_active, active=active, unknown=unknown, refusal=refusal))
+    find = partial(_existing, permission="project.write", error_id=unknown)
+    SERVICE.method(name, projectId=ID)(switch(find, active, refusal))
 
 
 @SERVICE.method("DeleteProject", projectId=ID)
@@ -183,11 +178,6 @@ def remove_project_role(call: Call) -> Answer:
     return {"removalDate": moment(call.world.now())}
 
 
-def _roles_of(call: Call) -> list[Role]:
-    project = call.world.projects.get(call.body["projectId"])
-    return list(project.roles.values()) if project else []
-
-
 def _show_role(_: World, role: Role) -> Answer:
     return without_defaults(
         {
@@ -201,14 +191,11 @@ def _show_role(_: World, role: Role) -> Answer:
     )
 
 
-def _sees_role(call: Call, role: Role) -> bool:
-    organization_id = call.world.projects[role.project_id].organization_id
-    return call.may("project.role.read", organization_id, role.project_id)
-
-
 Listing[Role](
-    rows=_roles_of,
-    visible=_sees_role,
+    rows=lambda call: [
+        r for p in call.world.projects.values() if p.id == call.body["projectId"] for r in p.roles.values()
+    ],
+    visible=lambda call, r: call.may("project.role.read", _project_of(call.world, r).organization_id, r.project_id),
     show=_show_role,
     result="projectRoles",
     filter_name="ProjectRoleSearchFilter",
@@ -263,14 +250,13 @@ def update_project_grant(call: Call) -> Answer:
     return {"changeDate": moment(grant.changed)}
 
 
-def _set_grant_active(call: Call, *, active: bool) -> Answer:
-    """Switch a grant on or off, which tokens do not show; repeating it is accepted."""
+def _grant_to_switch(call: Call) -> ProjectGrant:
     permitted_project(call, "project.grant.write", no_project())
-    return {"changeDate": moment(call.set_active(_existing_grant(call)[1], active))}
+    return _existing_grant(call)[1]
 
 
-SERVICE.method("DeactivateProjectGrant", **_GRANT)(partial(_set_grant_active, active=False))
-SERVICE.method("ActivateProjectGrant", **_GRANT)(partial(_set_grant_active, active=True))
+for name, active in (("DeactivateProjectGrant", False), ("ActivateProjectGrant", True)):  # which tokens do not show
+    SERVICE.method(name, **_GRANT)(switch(_grant_to_switch, active))
 
 
 @SERVICE.method("DeleteProjectGrant", **_GRANT)
@@ -284,8 +270,8 @@ def delete_project_grant(call: Call) -> Answer:
     return {"deletionDate": moment(call.world.now())}
 
 
-def _project_of(world: World, grant: ProjectGrant) -> Project:
-    return world.projects[grant.project_id]
+def _project_of(world: World, part: Role | ProjectGrant) -> Project:
+    return world.projects[part.project_id]
 
 
 def _show_grant(world: World, grant: ProjectGrant) -> Answer:
@@ -307,11 +293,8 @@ def _show_grant(world: World, grant: ProjectGrant) -> Answer:
 
 
 def _sees_grant(call: Call, grant: ProjectGrant) -> bool:
-    project = _project_of(call.world, grant)
-    return any(
-        call.may("project.grant.read", organization_id, project.id)
-        for organization_id in (project.organization_id, grant.granted_organization_id)
-    )
+    owners = (_project_of(call.world, grant).organization_id, grant.granted_organization_id)
+    return any(call.may("project.grant.read", owner, grant.project_id) for owner in owners)
 
 
 Listing[ProjectGrant](

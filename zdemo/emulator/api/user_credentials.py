@@ -1,6 +1,7 @@
 """zitadel.user.v2.UserService: secrets, keys and personal access tokens, which users can manage for themselves."""
 
 from contextlib import suppress
+from functools import partial
 
 from zdemo.emulator.api.applications import check_expiry, in_base64
 from zdemo.emulator.api.call import Answer, Call
@@ -117,12 +118,8 @@ def remove_personal_access_token(call: Call) -> Answer:
 Row = PublicKey | PersonalAccessToken
 
 
-def _keys(call: Call) -> list[Row]:
-    return [key for user in call.world.users.values() for key in user.keys.values()]
-
-
-def _pats(call: Call) -> list[Row]:
-    return [pat for user in call.world.users.values() for pat in user.pats.values()]
+def _rows(attribute: str, call: Call) -> list[Row]:
+    return [row for user in call.world.users.values() for row in getattr(user, attribute).values()]
 
 
 def _user_of(world: World, row: Row) -> User:
@@ -146,11 +143,11 @@ def _visible(call: Call, row: Row) -> bool:
     return user.id == call.caller.id or call.may("user.read", user.organization_id)
 
 
-for method, rows, kind, id_filter_name, column, by_expiry in (
-    ("ListKeys", _keys, "Keys", "keyIdFilter", "KEY_FIELD_NAME", "KEY_EXPIRATION_DATE"),
+for method, attribute, kind, id_filter_name, column, by_expiry in (
+    ("ListKeys", "keys", "Keys", "keyIdFilter", "KEY_FIELD_NAME", "KEY_EXPIRATION_DATE"),
     (
         "ListPersonalAccessTokens",
-        _pats,
+        "pats",
         "PersonalAccessTokens",
         "tokenIdFilter",
         "PERSONAL_ACCESS_TOKEN_FIELD_NAME",
@@ -158,7 +155,7 @@ for method, rows, kind, id_filter_name, column, by_expiry in (
     ),
 ):
     Listing(
-        rows=rows,
+        rows=partial(_rows, attribute),
         visible=_visible,
         show=_show,
         result="result",

@@ -37,6 +37,7 @@ from zdemo.emulator.world import World
 
 SERVICE = Service("zitadel.user.v2.UserService")
 TOKEN_TYPE = enum("ACCESS_TOKEN_TYPE", "BEARER", "JWT")
+JWT = TOKEN_TYPE.words[1]
 GENDER = enum("GENDER", "UNSPECIFIED", "FEMALE", "MALE", "DIVERSE")
 PASSWORD_RULES = (  # the default password complexity policy
     (r".{8,}", "Password is too short", "COMMA-HuJf6"),
@@ -80,7 +81,7 @@ def _show_machine(user: User) -> Answer:
             "name": user.name,
             "description": user.description,
             "hasSecret": user.secret is not None,
-            "accessTokenType": TOKEN_TYPE.words[1] if user.jwt_access_tokens else "",
+            "accessTokenType": JWT if user.jwt_access_tokens else "",
         }
     )
 
@@ -146,7 +147,9 @@ def create_user(call: Call) -> Answer:
     human: Answer | None = body.get("human")
     machine: Answer = body.get("machine", {})
     if human and "password" in human:
-        _check_password(human["password"]["password"])
+        for pattern, text, error_id in PASSWORD_RULES:
+            if not re.search(pattern, human["password"]["password"]):
+                raise InvalidArgument(text, error_id)
     if body["organizationId"] not in call.world.organizations:
         raise FailedPrecondition("Organisation not found", "COMMAND-QXPGs")
     call.need("user.write", body["organizationId"])
@@ -162,15 +165,9 @@ def create_user(call: Call) -> Answer:
         user.human = {part: content for part, content in human.items() if part != "password"}
     else:
         user.description = machine.get("description", "")
-        user.jwt_access_tokens = machine.get("accessTokenType") == TOKEN_TYPE.words[1]
+        user.jwt_access_tokens = machine.get("accessTokenType") == JWT
     _set_metadata(call, user)
     return {"id": user.id, "creationDate": moment(user.created)}
-
-
-def _check_password(password: str) -> None:
-    for pattern, text, error_id in PASSWORD_RULES:
-        if not re.search(pattern, password):
-            raise InvalidArgument(text, error_id)
 
 
 _UPDATE_MACHINE = Message(
@@ -209,26 +206,18 @@ def update_user(call: Call) -> Answer:
         user.username = username
         call.world.history.log(user, "user.username.changed", call.caller.id, userName=username)
     if user.machine:
-        _update_machine(user, body["machine"])
+        change = body["machine"]
+        user.name = change.get("name", user.name)
+        user.description = change.get("description", user.description)
+        user.jwt_access_tokens = change.get("accessTokenType", JWT if user.jwt_access_tokens else "") == JWT
     else:
-        _update_human(user, body["human"])
+        for part, content in body["human"].items():
+            user.human[part] = {**user.human.get(part, {}), **content}
+        user.name = _full_name(user.human.get("profile", {}))
     _set_metadata(call, user)
     if show_user(call.world, user) != before:
         call.world.touch(user)
     return {"changeDate": moment(user.changed)}
-
-
-def _update_machine(user: User, change: Answer) -> None:
-    user.name = change.get("name", user.name)
-    user.description = change.get("description", user.description)
-    if "accessTokenType" in change:
-        user.jwt_access_tokens = change["accessTokenType"] == TOKEN_TYPE.words[1]
-
-
-def _update_human(user: User, change: Answer) -> None:
-    for part, content in change.items():
-        user.human[part] = {**user.human.get(part, {}), **content}
-    user.name = _full_name(user.human.get("profile", {}))
 
 
 def _full_name(profile: dict[str, Any]) -> str:
@@ -346,10 +335,6 @@ def _human(user: User, part: str, name: str) -> str:
     return str(user.human.get(part, {}).get(name, ""))
 
 
-def _email(user: User) -> str:
-    return _human(user, "email", "email")
-
-
 _TEXTS = Repeated(Text())
 _TYPES = enum("TYPE", "UNSPECIFIED", "HUMAN", "MACHINE")
 _STATES = enum("USER_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", "DELETED", "LOCKED")
@@ -364,14 +349,16 @@ USERS: DetailsListing[User] = DetailsListing(
         "firstNameQuery": text_query("FirstNameQuery", "firstName", lambda u: _human(u, "profile", "givenName")),
         "lastNameQuery": text_query("LastNameQuery", "lastName", lambda u: _human(u, "profile", "familyName")),
         "nickNameQuery": text_query("NickNameQuery", "nickName", lambda u: _human(u, "profile", "nickName")),
-        "emailQuery": text_query("EmailQuery", "emailAddress", _email, least=0),
+        "emailQuery": text_query("EmailQuery", "emailAddress", lambda u: _human(u, "email", "email"), least=0),
         "phoneQuery": text_query("PhoneQuery", "number", lambda u: _human(u, "phone", "phone"), least=0, most=20),
         "typeQuery": equal_filter(
             "TypeQuery", "type", _TYPES, lambda _, u: "TYPE_MACHINE" if u.machine else "TYPE_HUMAN"
         ),
         "stateQuery": equal_filter("StateQuery", "state", _STATES, lambda _, u: f"USER_STATE_{u.state}"),
         "inUserIdsQuery": one_of_filter("InUserIDQuery", "userIds", _TEXTS, lambda _, u: u.id),
-        "inUserEmailsQuery": one_of_filter("InUserEmailsQuery", "userEmails", _TEXTS, lambda _, u: _email(u)),
+        "inUserEmailsQuery": one_of_filter(
+            "InUserEmailsQuery", "userEmails", _TEXTS, lambda _, u: _human(u, "email", "email")
+        ),
         "organizationIdQuery": id_filter("OrganizationIdQuery", lambda _, u: u.organization_id, "organizationId"),
         "andQuery": Filter(
             _group("AndQuery"), lambda w, u, f: all(USERS.passes(w, u, q) for q in f.get("queries", ()))
@@ -389,7 +376,7 @@ USERS: DetailsListing[User] = DetailsListing(
         LAST_NAME=lambda _, u: _human(u, "profile", "familyName"),
         NICK_NAME=lambda _, u: _human(u, "profile", "nickName"),
         DISPLAY_NAME=lambda _, u: display_name(u) or u.name,
-        EMAIL=lambda _, u: _email(u),
+        EMAIL=lambda _, u: _human(u, "email", "email"),
         STATE="state",
         TYPE="machine",
         CREATION_DATE="created",

@@ -7,7 +7,7 @@ from typing import Any
 from zdemo.emulator.api.call import AUTHENTICATED, Answer, Call, Handler, Method, permissions
 from zdemo.emulator.api.messages import ID, OPTIONAL, Count, FieldType, Flag, Message, Repeated, Text, Time, moment
 from zdemo.emulator.api.organizations import show_organization
-from zdemo.emulator.api.users import TOKEN_TYPE, details, show_user
+from zdemo.emulator.api.users import JWT, TOKEN_TYPE, details, show_user
 from zdemo.emulator.entities import Administrator, Event, Organization, User
 from zdemo.emulator.errors import FailedPrecondition, NotFound, PermissionDenied, existing
 
@@ -59,7 +59,7 @@ def update_machine(call: Call) -> Answer:
 def _set_machine(user: User, body: Answer) -> None:
     user.name = body["name"]
     user.description = body.get("description", "")
-    user.jwt_access_tokens = body.get("accessTokenType") == TOKEN_TYPE.words[1]
+    user.jwt_access_tokens = body.get("accessTokenType") == JWT
 
 
 @route("GET", "/auth/v1/users/me", "GetMyUser")
@@ -195,7 +195,9 @@ def _matches(event: Event, body: dict[str, Any]) -> bool:
 
 
 def _show_event(call: Call, event: Event) -> Answer:
-    editor = call.world.users.get(event.editor)
+    editor, payload = call.world.users.get(event.editor), dict(event.payload)
+    if isinstance(expires := payload.get("expiration"), float):
+        payload["expiration"] = moment(expires)
     return {
         "editor": {
             "userId": event.editor or call.world.id,
@@ -205,12 +207,6 @@ def _show_event(call: Call, event: Event) -> Answer:
         "aggregate": {"id": event.aggregate_id, "type": {"type": "user"}, "resourceOwner": event.organization_id},
         "sequence": str(event.sequence),
         "creationDate": moment(event.created),
-        **({"payload": _payload(event)} if event.payload else {}),
+        **({"payload": payload} if payload else {}),
         "type": {"type": event.type},
     }
-
-
-def _payload(event: Event) -> dict[str, object]:
-    expires = event.payload.get("expiration")
-    times = {"expiration": moment(expires)} if isinstance(expires, float) else {}
-    return {**event.payload, **times}

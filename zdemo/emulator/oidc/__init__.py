@@ -6,7 +6,6 @@ from functools import partial
 from flask import Blueprint, Flask, Response
 from werkzeug.routing import BaseConverter
 
-from zdemo.emulator.incoming import note
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, oidc_client
 from zdemo.emulator.oidc.discovery import DISCOVERY, discovery, keys
 from zdemo.emulator.oidc.introspection import introspect, revoke, userinfo
@@ -37,13 +36,12 @@ def register(app: Flask, world: World) -> None:
         blueprint.add_url_rule(f"{prefix}<anything:rest>", view_func=_unknown_path, methods=ANY_METHOD)
     blueprint.before_request(lambda: preflight() if is_preflight() else None)
     blueprint.after_request(add_headers)
-    blueprint.register_error_handler(OAuthError, partial(_refuse, world))
+    blueprint.register_error_handler(OAuthError, lambda error: error.answer(world.features.get("debugOidcParentError")))
     app.register_blueprint(blueprint)
 
 
-def _refuse(world: World, error: OAuthError) -> Response:
-    note(reason=error.reason)
-    return error.answer(bool(world.features.get("debugOidcParentError")))
+def _unknown_path(rest: str) -> Response:  # noqa: ARG001 - Flask passes what the rule matched
+    return not_found()
 
 
 def _answer(endpoint: Endpoint, world: World) -> Response:
@@ -52,29 +50,21 @@ def _answer(endpoint: Endpoint, world: World) -> Response:
         return endpoint(world, form)
 
 
-def _unknown_path(rest: str) -> Response:  # noqa: ARG001 - Flask passes what the rule matched
-    return not_found()
-
-
 def _authorize(world: World, form: Form) -> Response:
     """Refuse to start a login, which the emulator does not support."""
     client_id = form.last("client_id")
     if all(client_id != application.client_id for application in world.applications.values()):
         raise OAuthError("invalid_request", "Errors.App.NotFound")
-    raise _no_logins()
+    return _end_session(world, form)
 
 
 def _device_authorization(world: World, form: Form) -> Response:
     oidc_client(world, ClientCredentials.of_request(form))
-    raise _no_logins()
+    return _end_session(world, form)
 
 
 def _end_session(_world: World, _form: Form) -> Response:
-    raise _no_logins()
-
-
-def _no_logins() -> OAuthError:
-    return OAuthError("invalid_request", "the zdemo emulator has no logins", status=501)
+    raise OAuthError("invalid_request", "the zdemo emulator has no logins", status=501)
 
 
 _ENDPOINTS: dict[str, Endpoint] = {

@@ -9,7 +9,7 @@ from zdemo.emulator.entities import Application, PersonalAccessToken, SessionTok
 from zdemo.emulator.incoming import current_origin, masked, note
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, introspection_client, oidc_client
 from zdemo.emulator.oidc.responses import JSON, OAuthError, json_response
-from zdemo.emulator.tokens import MalformedJWT, Token, TokenRefused, find_token, live_token, owner
+from zdemo.emulator.tokens import MalformedJWT, Token, TokenRefused, find_token, live_token
 from zdemo.emulator.world import World
 
 INACTIVE: dict[str, Any] = {"active": False}
@@ -42,26 +42,26 @@ def _active(world: World, token: Token, application: Application) -> dict[str, A
 
     Raises TokenRefused if the application is not in the token's audience.
     """
-    user = owner(world, token)
+    user = world.users[token.user_id]
     audience, scopes = _audience_and_scopes(world, token, application)
     if not {application.client_id, application.project_id} & set(audience):
         raise TokenRefused("ID=OIDC-sdg3G Message=token is not valid for this client", _for_others(world, audience))
     claims = user_claims(world, user, scopes)
     claims |= introspection_roles(world, user, scopes, application.project_id)
-    session = _session_fields(token)
+    session = token if isinstance(token, SessionToken) else None
     issued = int(token.created)
     answer = {
         "active": True,
         "scope": " ".join(scopes),
-        "client_id": session.get("client_id"),
+        "client_id": session and session.client_id,
         "token_type": "Bearer",
         "exp": int(token.expires),
         "iat": issued,
-        "auth_time": session.get("auth_time"),
+        "auth_time": session and int(session.auth_time),
         "nbf": issued,
         "sub": user.id,
         "aud": audience,
-        "amr": session.get("amr"),
+        "amr": session and session.amr,
         "iss": current_origin().issuer,
         "jti": token.id,
         "username": claims.get("preferred_username"),
@@ -78,13 +78,6 @@ def _for_others(world: World, audience: list[str]) -> str:
     return f"audience: the token is for {', '.join(names.get(one, one) for one in audience)}"
 
 
-def _session_fields(token: Token) -> dict[str, Any]:
-    """Return the fields that PATs do not have."""
-    if isinstance(token, PersonalAccessToken):
-        return {}
-    return {"client_id": token.client_id, "auth_time": int(token.auth_time), "amr": token.amr}
-
-
 def _audience_and_scopes(world: World, token: Token, application: Application) -> tuple[list[str], list[str]]:
     """Return audience and scopes; ZITADEL adds the application, its project and all its roles to those of a PAT."""
     if not isinstance(token, PersonalAccessToken):
@@ -98,7 +91,8 @@ def _audience_and_scopes(world: World, token: Token, application: Application) -
 
 def userinfo(world: World, form: Form) -> Response:
     """Answer who the user of a token is (OpenID Connect Core §5.3); its audience does not matter here."""
-    text = _bearer_token(request.environ.get("HTTP_AUTHORIZATION", "")) or form.last("access_token")
+    parts = request.environ.get("HTTP_AUTHORIZATION", "").split("Bearer ")  # once, and in this case (ZITADEL)
+    text = (parts[1] if len(parts) == 2 else "") or form.last("access_token")
     if not text:
         raise OAuthError("invalid_request", "access token missing", status=401, reason="no access token")
     note(token=masked(text))
@@ -108,15 +102,9 @@ def userinfo(world: World, form: Form) -> Response:
         raise OAuthError(
             "access_denied", "access token invalid", status=401, parent=str(refusal), reason=refusal.reason
         ) from refusal
-    user = owner(world, token)
+    user = world.users[token.user_id]
     claims = user_claims(world, user, token.scopes) | requested_roles(world, user, token.scopes)
     return json_response({"sub": user.id} | claims)
-
-
-def _bearer_token(header: str) -> str:
-    """Return what follows ``Bearer ``, which must occur exactly once and in this case (ZITADEL)."""
-    parts = header.split("Bearer ")
-    return parts[1] if len(parts) == 2 else ""
 
 
 def revoke(world: World, form: Form) -> Response:

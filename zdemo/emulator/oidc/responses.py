@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Response, g, request
 
-from zdemo.emulator.incoming import Origin
+from zdemo.emulator.incoming import note
 
 JSON = "application/json"
 PLAIN = "text/plain; charset=utf-8"
@@ -41,8 +41,9 @@ class OAuthError(Exception):
         self.parent = parent
         self.reason = reason or parent or description or error
 
-    def answer(self, with_parent: bool = False) -> Response:
-        """Return the response."""
+    def answer(self, with_parent: object = False) -> Response:
+        """Return the response; the reason is noted for the records."""
+        note(reason=self.reason)
         body = {"error": self.error}
         if self.description:
             body["error_description"] = self.description
@@ -97,7 +98,11 @@ def add_headers(answer: Response) -> Response:
         forbid_storing(answer)
     if "origin" in g:
         answer.headers.add("Vary", "Cookie")
-        answer.headers["Set-Cookie"] = _cookie(g.origin)
+        value = urlsafe_b64encode(secrets.token_bytes(COOKIE_BYTES)).decode()
+        answer.headers["Set-Cookie"] = (
+            f"zitadel.useragent={value}; Path=/; Domain={g.origin.instance_domain}; "
+            f"Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax"
+        )
     return answer
 
 
@@ -118,11 +123,3 @@ def forbid_storing(answer: Response) -> None:
 def is_preflight() -> bool:
     """Return whether the request is a preflight, not just any request with the method OPTIONS."""
     return request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-
-
-def _cookie(origin: Origin) -> str:
-    value = urlsafe_b64encode(secrets.token_bytes(COOKIE_BYTES)).decode()
-    return (
-        f"zitadel.useragent={value}; Path=/; Domain={origin.instance_domain}; "
-        f"Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax"
-    )

@@ -53,8 +53,10 @@ def token(world: World, form: Form) -> Response:
     grant = form.first("grant_type")
     if not grant:
         raise OAuthError("invalid_request", "grant_type missing")
-    if grant in _LOGIN_GRANTS:
-        return _login_grant(world, form, *_LOGIN_GRANTS[grant])
+    if grant in _LOGIN_GRANTS:  # without logins every code and token is unknown
+        parameter, unknown = _LOGIN_GRANTS[grant]
+        oidc_client(world, ClientCredentials.of_request(form))
+        raise OAuthError("invalid_request", unknown if form.last(parameter) else f"{parameter} missing")
     if grant not in _GRANTS:
         raise OAuthError("unsupported_grant_type", f"{grant} not supported")
     return _GRANTS[grant](world, form)
@@ -63,7 +65,8 @@ def token(world: World, form: Form) -> Response:
 def _client_credentials(world: World, form: Form) -> Response:
     """Issue a token to a service account with login name and secret."""
     credentials = ClientCredentials.of_request(form)
-    user = _user_with_login(world, credentials.client_id)
+    login = credentials.client_id.casefold()  # the login name is the username here
+    user = next((user for user in world.users.values() if user.username.casefold() == login), None)
     if user is None:
         note(client=shown_client(credentials.client_id))
         raise OAuthError("invalid_client", "client not found", reason="no user has this login name")
@@ -100,20 +103,6 @@ _GRANTS: dict[str, Callable[[World, Form], Response]] = {
     "client_credentials": _client_credentials,
     "urn:ietf:params:oauth:grant-type:jwt-bearer": _jwt_bearer,
 }
-
-
-def _login_grant(world: World, form: Form, parameter: str, unknown: str) -> Response:
-    """Refuse what is to be exchanged: without logins every code and token is unknown."""
-    oidc_client(world, ClientCredentials.of_request(form))
-    if not form.last(parameter):
-        raise OAuthError("invalid_request", f"{parameter} missing")
-    raise OAuthError("invalid_request", unknown)
-
-
-def _user_with_login(world: World, login_name: str) -> User | None:
-    """Find a user by the login name, which is the username here, without regard to case."""
-    folded = login_name.casefold()
-    return next((user for user in world.users.values() if user.username.casefold() == folded), None)
 
 
 def _active(user: User) -> User:

@@ -1,0 +1,285 @@
+"""Introspection (RFC 7662): how it is asked, what is checked first, and which tokens it calls active."""
+
+import base64
+import json
+import secrets
+import string
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+import requests
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from tests.support.emulator_target import (
+    INTROSPECT,
+    NOBODY,
+    WRONG_SECRET,
+    Server,
+    answer,
+    basic,
+    oauth_refusal,
+    raw_basic,
+)
+from tests.support.oauth import ASSERTION_TYPE, INACTIVE, UNAUTHORIZED, GetToken, OAuth, audience, form_of, unpadded
+from tests.support.waiting import eventually
+from tests.support.workshop import App, User, Workshop, later
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER
+
+FORM_TYPE = "application/x-www-form-urlencoded"
+NO_CLIENT = oauth_refusal("invalid_request", "client_id or client_assertion must be provided")
+NOT_AUTHENTICATED = oauth_refusal("invalid_client", "client must be authenticated")
+BROKEN_BASIC = oauth_refusal("invalid_client", "invalid basic auth header")
+BROKEN_FORM = oauth_refusal("invalid_request", "error parsing form")
+NO_TOKEN = oauth_refusal("invalid_request", "token missing")
+GOOD, BAD = "{app.client_id}:{app.secret}", f"{NOBODY}:{WRONG_SECRET}"
+ASSERTION = "client_assertion=not-a-jwt&client_assertion_type="
+FILE = '--b\r\nContent-Disposition: form-data; name="token"\r\n\r\nt\r\n--b--\r\n'
+
+
+def no_type(kind: str) -> tuple[int, dict[str, str]]:
+    return oauth_refusal("invalid_request", f"invalid client_assertion_type {kind}")
+
+
+class Asker:
+    """Asks with a pair for Basic, or another Authorization header, and the body of a form."""
+
+    def __init__(self, server: Server, **objects: Any) -> None:
+        self.server, self.objects = server, objects
+
+    def __call__(self, auth: str, body: str, media: str | None = FORM_TYPE) -> requests.Response:
+        auth, body = auth.format(**self.objects), body.replace("READER", quote(self.objects["reader"].pat))
+        headers = {} if not auth else {"Authorization": auth} if " " in auth else raw_basic(auth)
+        headers |= {} if media is None else {"Content-Type": media}
+        return self.server.send("POST", INTROSPECT, data=body, headers=headers)
+
+
+@pytest.fixture
+def ask(server: Server, app: App, other_app: App, key_app: App, reader: User, reader_secret: str) -> Asker:
+    return Asker(server, app=app, other_app=other_app, key_app=key_app, reader=reader, reader_secret=reader_secret)
+
+
+@pytest.mark.parametrize(
+    ("auth", "body", "expected"),
+    [
+        ("", "token=t", NO_CLIENT),
+        ("Basic ???", "token=t", NO_CLIENT),
+        ("no-colon", "token=t", NO_CLIENT),
+        ("Bearer a-users-token", "token=t", NO_CLIENT),
+        ("Digest x", "token=t", NO_CLIENT),
+        *((pair, "token=t", BROKEN_BASIC) for pair in ("%zz:secret", "id:%zz", "id:50%")),
+        ("", "token=t&client_assertion=a.b.c", no_type("")),
+        ("", f"token=t&{ASSERTION}", no_type("")),
+        ("", f"token=t&{ASSERTION}saml2-bearer", no_type("saml2-bearer")),
+        ("", f"token=READER&{ASSERTION}{ASSERTION_TYPE}", INACTIVE),
+        ("", f"token=t&client_id={NOBODY}", NOT_AUTHENTICATED),
+        ("", f"token=t&client_id={NOBODY}&client_secret=", NOT_AUTHENTICATED),
+        (f"{NOBODY}:", "token=t", NOT_AUTHENTICATED),
+        *((GOOD, body, NO_TOKEN) for body in ("", "token=", "access_token=t")),
+        # what is looked for first
+        ("", "token=%zz", BROKEN_FORM),
+        ("%zz:secret", "token=%zz", BROKEN_FORM),
+        ("%zz:secret", "", BROKEN_BASIC),
+        ("", "client_id=1", NOT_AUTHENTICATED),
+        (BAD, "", NO_TOKEN),
+        (BAD, "token=garbage", UNAUTHORIZED),
+        # all wrong credentials get the same answer, and Basic wins over credentials in the form
+        (f"{NOBODY}:{{app.secret}}", "token=READER", UNAUTHORIZED),
+        (f"{{app.client_id}}:{WRONG_SECRET}", "token=READER", UNAUTHORIZED),
+        ("{app.client_id}:{app.secret}%20", "token=READER", UNAUTHORIZED),
+        ("{app.client_id}:{other_app.secret}", "token=READER", UNAUTHORIZED),
+        ("{app.secret}:{app.client_id}", "token=READER", UNAUTHORIZED),
+        ("{app.id}:{app.secret}", "token=READER", UNAUTHORIZED),
+        ("{reader.username}:{reader_secret}", "token=READER", UNAUTHORIZED),
+        (f"{{key_app.client_id}}:{WRONG_SECRET}", "token=READER", UNAUTHORIZED),
+        # the last of two tokens counts
+        (GOOD, "token=READER&token=garbage", INACTIVE),
+    ],
+)
+def test_a_request_is_refused(ask: Asker, auth: str, body: str, expected: tuple[int, dict[str, str]]) -> None:
+    assert answer(ask(auth, body)) == expected
+
+
+@pytest.mark.parametrize(
+    ("auth", "body", "media"),
+    [
+        (GOOD, "token=READER", FORM_TYPE),
+        (GOOD, "token=READER", f"{FORM_TYPE}; charset=UTF-8"),
+        (GOOD, "token=garbage&token=READER", FORM_TYPE),
+        (GOOD, "token=READER&token_type_hint=refresh_token&scope=email&colour=blue", FORM_TYPE),
+        (GOOD, f"token=READER&client_id={NOBODY}&client_secret={WRONG_SECRET}", FORM_TYPE),
+    ],
+)
+def test_a_request_is_read_in_all_its_forms(ask: Asker, auth: str, body: str, media: str) -> None:
+    plain = ask(GOOD, "token=READER").json()
+    assert (plain["active"], ask(auth, body, media).json()) == (True, plain)
+
+
+def test_credentials_are_read_in_all_their_forms(ask: Asker, app: App) -> None:
+    escaped = "".join(f"%{ord(character):02X}" for character in app.secret)
+    header = raw_basic(f"{app.client_id}:{app.secret}")["Authorization"]
+    form = urlencode({"client_id": app.client_id, "client_secret": app.secret})
+    for auth in (header, header.replace("Basic", "basic"), header.replace("Basic", "BASIC")):
+        assert ask(auth, "token=READER").json()["active"]
+    assert ask(f"{app.client_id}:{escaped}", "token=READER").json()["active"]
+    assert ask("", f"token=READER&{form}").json()["active"]
+    assert answer(ask(BAD, f"token=READER&{form}")) == UNAUTHORIZED
+
+
+def test_a_confidential_oidc_application_may_introspect(oauth: OAuth, web_app: App, reader: User) -> None:
+    assert oauth.active(web_app, reader.pat)
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "POST", "HEAD"])
+def test_a_token_in_the_query_is_read_whatever_the_method(server: Server, app: App, reader: User, method: str) -> None:
+    credentials = raw_basic(f"{app.client_id}:{app.secret}")
+    response = server.send(method, f"{INTROSPECT}?token={quote(reader.pat)}", headers=credentials)
+    assert response.status_code == 200
+    assert response.content == b"" if method == "HEAD" else response.json()["active"] is True
+
+
+@pytest.mark.parametrize(
+    ("media", "body"),
+    [("application/json", '{"token": "t"}'), ("multipart/form-data; boundary=b", FILE), (None, "token=t")],
+)
+def test_a_body_that_is_not_a_form_holds_no_token(ask: Asker, media: str | None, body: str) -> None:
+    assert answer(ask(GOOD, body, media)) == NO_TOKEN
+
+
+BASE64URL = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+JWE_PARTS = ("protected", "encrypted_key", "iv", "ciphertext", "tag")
+Change = Callable[[str], str]
+
+
+def changed(text: str, at: int) -> str:
+    """A text with another character of the alphabet at this place."""
+    return text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1 :]
+
+
+def spellings(part: str, spare_bits: int) -> list[str]:
+    """All that a part means the same as: the lowest bits of its last character do not count."""
+    size = 2**spare_bits
+    first = BASE64URL.index(part[-1]) // size * size
+    return [part[:-1] + last for last in BASE64URL[first : first + size]]
+
+
+def with_part(place: int, change: Change) -> Change:
+    return lambda pat: ".".join(change(p) if at == place else p for at, p in enumerate(pat.split(".")))
+
+
+def in_json(pat: str, *names: str, **more: Any) -> str:
+    """The JSON form of a token (RFC 7516 §7.2.2)."""
+    return json.dumps(dict(zip(names or JWE_PARTS, pat.split("."), strict=False)) | more)
+
+
+def sealed_elsewhere(pat: str, kid: str = "oidcKey") -> str:
+    """A token of the same form, sealed with another server's key."""
+    key, inner, head_iv, iv = (secrets.token_bytes(size) for size in (32, 32, 12, 12))
+    wrapped = AESGCM(key).encrypt(head_iv, inner, None)
+    header = {"alg": "A256GCMKW", "enc": "A256GCM", "iv": encoded(head_iv), "kid": kid, "tag": encoded(wrapped[32:])}
+    protected = encoded(
+        json.dumps({name: text for name, text in header.items() if text}, separators=(",", ":")).encode()
+    )
+    sealed = AESGCM(inner).encrypt(iv, secrets.token_bytes(len(unpadded(pat.split(".")[3]))), protected.encode())
+    return ".".join([protected, *map(encoded, (wrapped[:32], iv, sealed[:-16], sealed[-16:]))])
+
+
+def encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+SAME: list[Change] = [
+    *(
+        partial(lambda where, blank, pat: where.format(blank, pat[:40], pat[40:]), where, blank)
+        for blank in (" ", "\t", "\n", "\r\n", "\u00a0", "\u2003")
+        for where in ("{0}{1}{2}", "{1}{2}{0}", "{1}{0}{2}")
+    ),
+    in_json,
+    lambda pat: in_json(pat, colour="blue"),
+    lambda pat: " " + in_json(pat).replace(",", ",\n"),
+]
+OTHERS: list[Change] = [
+    *(text.format for text in ("Bearer {}", '"{}"', "{}=", "{}\u200b", "{}A", "{}.x", ".{}")),
+    *(lambda pat, end=end: pat[:end] for end in (-1, -10, 71, 80)),
+    lambda pat: pat[1:],
+    lambda pat: pat.rpartition(".")[0],
+    lambda pat: pat.rpartition(".")[0] + ".",
+    with_part(0, lambda part: changed(part, len(part) - 6)),
+    with_part(0, lambda part: encoded(json.dumps(json.loads(unpadded(part))).encode())),
+    *(with_part(place, lambda part: changed(part, 0)) for place in (1, 2, 3, 4)),
+    lambda pat: (pat + "-").translate(str.maketrans("-_", "+/")),
+    sealed_elsewhere,
+    partial(sealed_elsewhere, kid=""),
+    lambda pat: in_json(pat, *JWE_PARTS[:4]),
+    lambda pat: in_json(pat, tag=1),
+    lambda pat: json.dumps(pat.split(".")),
+    lambda pat: in_json(pat)[:-1],
+]
+
+
+def test_a_pat_has_several_spellings(oauth: OAuth, app: App, reader: User) -> None:
+    tokens = [change(reader.pat) for change in SAME]
+    parts = reader.pat.split(".")
+    for place, spare_bits in ((0, 4), (1, 2), (3, 4), (4, 4)):
+        tokens += [
+            ".".join([*parts[:place], spelling, *parts[place + 1 :]])
+            for spelling in spellings(parts[place], spare_bits)
+        ]
+    assert [token for token in tokens if oauth.claims(app, token).get("sub") != reader.id] == []
+
+
+def test_what_is_not_a_token_or_not_this_one_is_inactive(
+    oauth: OAuth, app: App, reader: User, reader_secret: str
+) -> None:
+    garbage = ["garbage", "A", "A" * 71, "A" * 104, "=", " ", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", "ä", "A" * 65536]
+    others = [change(reader.pat) for change in OTHERS]
+    tokens = [*garbage, *others, app.secret, reader_secret, reader.id]
+    assert [token for token in tokens if answer(oauth.introspection(app, token)) != INACTIVE] == []
+    assert oauth.introspection(app, "garbage").text == '{"active":false}\n'
+
+
+@pytest.mark.usefixtures("emulator_only")
+def test_a_pat_of_the_form_before_v4_14_is_active_and_only_line_ends_in_it_are_ignored(near: Server) -> None:
+    def active(token: str) -> bool:
+        asked = near.post_form(INTROSPECT, [("token", token)], basic(CLIENT_ID, CLIENT_SECRET))
+        return bool(asked.json()["active"])
+
+    pat = READER.pat
+    assert all(map(active, [*spellings(pat, 2), pat + "\n", "\r" + pat, pat[:30] + "\r\n" + pat[30:]]))
+    others = [*(text.format(pat) for text in ("{} ", " {}", "\t{}", "{}=", "Bearer {}", "{}A", "{}AA")), pat[:70]]
+    assert not any(map(active, [*others, pat[:30] + "\u00a0" + pat[30:], changed(pat, 40)]))
+
+
+def test_a_user_id_of_ones_own_choice_changes_the_pat(workshop: Workshop, oauth: OAuth, app: App) -> None:
+    user = workshop.user(userId=secrets.token_hex(2) + "a")
+    assert (form_of(user.pat)[0], form_of(user.pat)[2][3]) == (259, 32)
+    assert oauth.claims(app, user.pat)["sub"] == user.id
+    with_colon = workshop.user(userId=f"bot:{secrets.token_hex(6)}")
+    assert answer(oauth.introspection(app, with_colon.pat)) == INACTIVE
+
+
+def test_an_expired_pat_is_inactive(workshop: Workshop, oauth: OAuth, app: App, visitor: User) -> None:
+    brief = workshop.pat(visitor.id, later(seconds=0.2)).token
+    eventually("the PAT has expired", lambda: answer(oauth.introspection(app, brief)), INACTIVE.__eq__)
+
+
+def test_an_access_token_is_active_for_its_audience_alone_and_a_pat_for_all(
+    oauth: OAuth, app: App, other_app: App, reader: User, reader_token: GetToken, reader_secret: str
+) -> None:
+    def active(token: str) -> list[bool]:
+        return [oauth.active(one, token) for one in (app, other_app)]
+
+    here, there = audience(app.project), audience(other_app.project)
+    assert active(reader_token("openid", "profile")) == [False, False]
+    assert active(reader_token(here)) == [True, False]
+    assert active(reader_token(here, there)) == [True, True]
+    assert active(reader.pat) == [True, True]
+    assert active(oauth.tokens(reader, reader_secret, "openid", here)["id_token"]) == [False, False]
+
+
+def test_a_pat_is_not_bound_to_the_issuer(oauth: OAuth, app: App, reader: User) -> None:
+    host = f"{oauth.server.hostname}:59999"
+    claims = oauth.introspection(app, reader.pat, host).json()
+    assert (claims["active"], claims["iss"]) == (True, f"{oauth.server.scheme}://{host}")
