@@ -1,9 +1,7 @@
 """``zdemo emulator -- COMMAND``: what the command gets, and that none of its processes is left in any ending."""
 
-import json
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -53,8 +51,8 @@ def written(path: Path) -> str:
 
 def test_the_command_gets_a_whole_zitadel_of_its_own(bare: Shell) -> None:
     first, second = (bare(*python(SHOW)).document for _ in range(2))
-    names = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", "PAT", "ZDEMO_VISITOR_PAT")
-    for name in (*names, "ZITADEL_ADMIN_PAT", "ZITADEL_KEY_FILE", "ZDEMO_USER_KEY_FILE"):
+    names = "ZITADEL_DOMAIN CLIENT_ID CLIENT_SECRET ZITADEL_PROJECT_ID PAT ZDEMO_VISITOR_PAT ZITADEL_ADMIN_PAT"
+    for name in (*names.split(), "ZITADEL_KEY_FILE", "ZDEMO_USER_KEY_FILE"):
         assert first[name] not in ("", second[name]), f"{name} does not tell two emulators apart"
     assert first["CLIENT_SECRET"] != CLIENT_SECRET
     assert not Path(first["ZITADEL_KEY_FILE"]).parent.exists(), "its key files are removed"
@@ -113,16 +111,13 @@ def test_a_command_gets_other_names_too_but_none_that_lead_to_a_real_zitadel(bar
         (("--env", "A={xyz}", *START), 2, "unknown placeholder: xyz", "{client_id}"),
         (("--env", "A=x}", *START), 2, "single brace: }", "}}"),
         (("--env", "domain", *START), 2, "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
-        (("--env", "1A=x", *START), 2, "invalid value for --env", "--env ZITADEL_ISSUER={domain}"),
         (("--env", "A=1"), 2, "--env needs a command", "-- COMMAND"),
         (("npm", "test"), 2, "", ""),
         (("--json", *START), 2, "--json cannot be combined with a command", ""),
-        (("--until-stdin-closes", *START), 2, "--until-stdin-closes cannot be combined with a command", ""),
         (("--seed", "seed.json", *START), 3, "users[0].username: has a control character", "docs/emulator.md"),
         (("--seed", "seed.json", "--port", "0"), 3, "users[0].username: has a control character", "docs/emulator.md"),
         (("--", "no-such-program"), 127, "no-such-program", ""),
         (("--", "./text"), 126, "./text", ""),
-        (("--", "."), 126, ".", ""),
     ],
 )
 def test_what_is_wrong_is_explained_and_starts_nothing(
@@ -190,12 +185,5 @@ def test_a_command_has_the_terminal_and_its_keys_reach_it_once(bare: Shell) -> N
 
 
 def test_zdemo_ends_when_standard_input_closes(bare: Shell) -> None:
-    command = [*bare.program, "emulator", "--port", "0", "--json", "--until-stdin-closes"]
-    pipe, env = subprocess.PIPE, {**BASE, **bare.env}
-    with subprocess.Popen(command, cwd=bare.folder, env=env, stdin=pipe, stdout=pipe) as process:  # noqa: S603  # zdemo
-        assert process.stdin
-        assert process.stdout
-        assert json.loads(process.stdout.readline())["port"]
-        assert process.poll() is None
-        process.stdin.close()
-        assert process.wait(LONGEST_SECONDS) == 0
+    ran = bare.anew("emulator", "--port", "0", "--json", "--until-stdin-closes", stdin="not yet\n")
+    assert (ran.code, ran.document["port"] > 0) == (0, True)

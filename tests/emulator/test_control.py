@@ -133,6 +133,7 @@ def test_the_state_shows_who_has_which_role(own: Emulator, near: Server) -> None
         ("POST", "faults", {"fault": "hang", "times": 1.5}, 400, "whole"),
         ("POST", "faults", {"fault": "hang", "times": True}, 400, "number"),
         ("POST", "faults", {"fault": "slow", "seconds": 1e9}, 400, "3600"),
+        ("POST", "faults", {"fault": "slow", "seconds": -1}, 400, "from 0"),
         ("POST", "faults", {"fault": ["hang"]}, 400, "string"),
         ("POST", "faults", {"kind": "hang"}, 400, "fault"),
         ("DELETE", "faults", {"fault": "hng"}, 400, "hang"),

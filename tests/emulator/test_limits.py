@@ -15,21 +15,17 @@ import pytest
 from tests.support.emulator_target import (
     INTROSPECT,
     NOBODY,
-    TOKEN,
-    USERINFO,
     Api,
     Server,
     answer,
     api_error,
     basic,
-    bearer,
     oauth_refusal,
 )
 from tests.support.upstream import LOOPBACK
 from tests.support.waiting import eventually
 from tests.support.wire import converse, exchange, request
-from tests.support.workshop import Workshop, later
-from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate, known_world
+from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER, Emulator, emulate, known_world
 from zdemo.emulator.api.protocols import MOST_VALUES
 from zdemo.emulator.incoming import FREE_BYTES, LARGEST_BODY_BYTES, MOST_BYTES
 from zdemo.emulator.oidc.client_authentication import FORM, MOST_PARAMETERS
@@ -167,47 +163,10 @@ def test_a_message_has_so_many_values_at_most(admin: Api) -> None:
         assert api_error(admin.post("ProjectService/ListProjects", b'{"filters": [' + content + b"]}")) == too_many
 
 
-def test_many_scopes_are_read_in_time(workshop: Workshop, server: Server) -> None:
-    """Comparing each with each would take minutes, and the client gives up long before."""
-    user = workshop.user()
-    secret = workshop.admin.do("UserService/AddSecret", userId=user.id)["clientSecret"]
-    scopes = " ".join(f"urn:zitadel:iam:org:project:id:{number}:aud" for number in range(15_000))
-    form = [("grant_type", "client_credentials"), ("scope", f"{scopes} urn:zitadel:iam:org:projects:roles")]
-    issued = server.post_form(TOKEN, form, basic(user.username, secret))
-    assert issued.status_code == 200
-    assert server.send("GET", USERINFO, headers=bearer(issued.json()["access_token"])).status_code == 200
-
-
 def test_a_message_is_read_before_the_world_is_locked(own: Emulator, near: Server) -> None:
     with own.world.lock:
         assert near.send("POST", CONNECT, data=b"{", headers=JSON).status_code == 400
         assert near.send("POST", REST, data=b"{", headers=JSON).status_code == 400
-
-
-class Counting:
-    """A lock that counts how often it is taken."""
-
-    def __init__(self) -> None:
-        self.taken, self._lock = 0, threading.RLock()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self.taken += 1
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-
-def test_a_key_pair_is_made_while_the_world_is_not_locked() -> None:
-    """The method gives the lock back, and runs again when the pair is made."""
-    world, lock = known_world(), Counting()
-    vars(world)["lock"] = lock
-    with emulate(world) as emulator:
-        admin = Api(Server(emulator.url), ADMIN.pat)
-        admin.do("UserService/AddKey", userId=READER.id, expirationDate=later(days=1))
-        assert (lock.taken, len(world.users[READER.id].keys)) == (2, 1)
-        admin.ask("UserService/AddKey", userId=NOBODY, expirationDate=later(days=1))
-        assert lock.taken == 3, "a refused request makes no key"
 
 
 # --- deep queries

@@ -8,6 +8,7 @@ from tests.support.emulator_target import Api
 from tests.support.oauth import PAT_FORM, form_of
 from tests.support.stories import Objects, stories
 from tests.support.workshop import FOREVER, User, decoded
+from zdemo.emulator.entities import IdGenerator
 
 FIELDS = {
     "project": "projectId=<own_project.id>",
@@ -306,6 +307,13 @@ def test_keys_and_tokens_have_zitadels_form(admin: Api, objects: Objects) -> Non
     assert (set(pat), form_of(pat["token"])) == ({"creationDate", "tokenId", "token"}, PAT_FORM)
     secrets = [admin.do("UserService/AddSecret", userId=user.id)["clientSecret"] for _ in range(2)]
     assert [len(secret) for secret in {*secrets, objects["own_app"].secret}] == [64] * 3
+
+
+def test_ids_rise_while_the_clock_stands_still_and_two_generators_share_none() -> None:
+    one, other = (IdGenerator(lambda: 1_800_000_000.0) for _ in range(2))
+    first = [int(one.new_id()) for _ in range(600)]
+    assert first == sorted(set(first))
+    assert set(first).isdisjoint(int(other.new_id()) for _ in range(600))
 
 
 def test_ids_hold_the_time_of_creation(admin: Api, visitor: User) -> None:

@@ -104,9 +104,9 @@ def seeded_start(text: str, name: str) -> Start:
     What the file does not choose is random, and an administrator is added if it has none, as a ZITADEL has one from
     its first start. Raises SeedError.
     """
-    from zdemo.emulator.seed_file import SeedFile, Seeding  # here, since few worlds come from a file
+    from zdemo.emulator.seed_file import Seeding  # here, since few worlds come from a file
 
-    return Seeding(SeedFile(text, name)).fill()
+    return Seeding(text, name).fill()
 
 
 @contextmanager

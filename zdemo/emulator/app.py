@@ -30,7 +30,6 @@ from zdemo.emulator.incoming import (
     note,
     notes_of,
     read_body,
-    reason_for,
 )
 from zdemo.emulator.oidc.responses import PLAIN, OAuthError, is_preflight, not_found
 from zdemo.emulator.world import World
@@ -38,7 +37,9 @@ from zdemo.emulator.world import World
 Environ = dict[str, Any]
 
 CONNECT_PREFIX = "/zitadel."
+REASONS = {404: "no such path", 405: "the path does not allow this method"}  # what a status says by itself
 CODES = {404: (5, "Not Found"), 405: (12, "Method Not Allowed")}  # gRPC's numbers
+INTERNAL = (13, "Internal Server Error")
 PATH_LIMIT = 200
 TOKEN_LIKE = re.compile(r"eyJ[\w-]+\.[\w.-]*|[\w-]{40,}", re.ASCII)
 LONGEST_HOST = 100
@@ -67,7 +68,7 @@ def create_app(world: World, records: RequestRecords | None = None, faults: Faul
     app.url_map.merge_slashes = False
     app.before_request(lambda: _choose_instance(world))
     app.after_request(_keep_robots_away)
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, lambda error: _json_error(error.code, *CODES.get(error.code, INTERNAL)))
     app.register_error_handler(Exception, _unexpected_error)
     for path, (content, media) in HEALTH.items():
         app.add_url_rule(path, path, partial(Response, content, content_type=media))
@@ -107,7 +108,7 @@ class _Front:
             path=_shown(path),
             status=status,
             milliseconds=(time.perf_counter() - started) * 1000,
-            **notes | {"reason": reason_for(status, notes)},
+            **{"reason": REASONS.get(status, "")} | notes,
         )
         self._records.add(record)  # last, since writing a log can block: the world is not locked here
         return body
@@ -168,11 +169,6 @@ def _choose_instance(world: World) -> Response | None:
 def _keep_robots_away(answer: Response) -> Response:
     answer.headers["X-Robots-Tag"] = "none"
     return answer
-
-
-def _http_error(error: HTTPException) -> Response:
-    status = error.code or 500
-    return _json_error(status, *CODES.get(status, (13, "Internal Server Error")))
 
 
 def _unexpected_error(error: Exception) -> Response:

@@ -224,11 +224,6 @@ def notes_of(environ: dict[str, Any]) -> dict[str, str]:
     return notes
 
 
-def reason_for(status: int, notes: Mapping[str, str]) -> str:
-    """Return the noted reason, or what a status says by itself."""
-    return notes.get("reason") or {404: "no such path", 405: "the path does not allow this method"}.get(status, "")
-
-
 def masked(text: str) -> str:
     """Return what may be shown of a token: four characters at each end, of long ones only."""
     return f"{text[:4]}…{text[-4:]}" if len(text) >= LEAST_MASKED else "…"

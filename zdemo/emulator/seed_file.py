@@ -139,13 +139,21 @@ def _text(kind: type[T], value: object) -> T:
     return kind(value)  # type: ignore[call-arg]  # all kinds are subclasses of str
 
 
-class SeedFile:
-    """A file, its content, and errors about it with their places, such as ``seed.toml, line 3: users[0].name``."""
+def _shown(name: str) -> str:
+    """Return a text of the file so that it stays on its line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
+class Seeding:
+    """A file, whose errors have their places, such as ``seed.toml, line 3: users[0].name``, and the world of it."""
 
     def __init__(self, text: str, name: str) -> None:
-        self._text, self._name = text, name
+        self._text, self._name, self._world = text, name, World()
+        self._organizations: dict[str, Organization] = {}
+        self._projects: dict[str, Project] = {}
+        self._users: list[KnownUser] = []
         try:
-            self.content = msgspec.convert(self._parsed(), Seed, dec_hook=_text)
+            self._content = msgspec.convert(self._parsed(), Seed, dec_hook=_text)
         except msgspec.ValidationError as error:
             found = _ERROR.fullmatch(str(error))
             raise self._invalid(*(found.groups("") if found else (str(error), ""))) from None
@@ -182,17 +190,17 @@ class SeedFile:
         named = re.fullmatch(r"Object (.*) field `(.*)`|Invalid enum value '(.*)'", what, re.DOTALL)
         if named is None:
             what = re.sub(r"`(.*?)`", lambda kind: TYPES.get(kind[1].split(" ")[0], kind[1]), what)
-            return self.error(path, what[0].lower() + what[1:])
+            return self._error(path, what[0].lower() + what[1:])
         problem, field, value = named.groups("")
         if problem == "missing required":
-            return self.error(path, f"{field} is missing")
+            return self._error(path, f"{field} is missing")
         near = get_close_matches((field or value).lower(), WORDS, 1, 0.6)
         hint = f"did you mean {near[0]}?" if near else ""
         if field:
-            return self.error(f"{path}.{field}".lstrip("."), "unknown field", hint)
-        return self.error(path, f"unknown value: {_shown(value)}", hint)
+            return self._error(f"{path}.{field}".lstrip("."), "unknown field", hint)
+        return self._error(path, f"unknown value: {_shown(value)}", hint)
 
-    def error(self, path: str, what: str, hint: str = "") -> SeedError:
+    def _error(self, path: str, what: str, hint: str = "") -> SeedError:
         """Return the error about a field."""
         line = self._line(path) if self._name.endswith(".toml") else 0
         place = f"{self._name}, line {line}" if line else self._name
@@ -213,47 +221,32 @@ class SeedFile:
         return line
 
     @contextmanager
-    def placed(self, path: str) -> Iterator[None]:
+    def _placed(self, path: str) -> Iterator[None]:
         """Add the place in the file to an error of ZITADEL's rules, such as a name that is taken."""
         try:
             yield
         except ZitadelError as error:
-            raise self.error(path, error.text.lower()) from None
+            raise self._error(path, error.text.lower()) from None
 
-    def named(self, known: Mapping[str, T], name: str, path: str, what: str) -> T:
+    def _named(self, known: Mapping[str, T], name: str, path: str, what: str) -> T:
         """Return one of the objects by its name. Raises SeedError if there is none."""
         if name not in known:
-            raise self.error(path, f"unknown {what}: {name}", f"known: {', '.join(known) or 'none'}")
+            raise self._error(path, f"unknown {what}: {name}", f"known: {', '.join(known) or 'none'}")
         return known[name]
 
-
-def _shown(name: str) -> str:
-    """Return a text of the file so that it stays on its line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-
-
-# --- the world ---
-
-
-class Seeding:
-    """The objects of a seed file by their names, while a world is filled."""
-
-    def __init__(self, file: SeedFile) -> None:
-        self._world, self._file = World(), file
-        self._organizations: dict[str, Organization] = {}
-        self._projects: dict[str, Project] = {}
-        self._users: list[KnownUser] = []
+    # --- the world ---
 
     def fill(self) -> Start:
         """Return the new world. Raises SeedError."""
-        content = self._file.content
-        for number, table in enumerate(content.organizations or [SeededOrganization(name=Text(ORGANIZATION_NAME))]):
-            with self._file.placed(f"organizations[{number}]"):
+        for number, table in enumerate(
+            self._content.organizations or [SeededOrganization(name=Text(ORGANIZATION_NAME))]
+        ):
+            with self._placed(f"organizations[{number}]"):
                 made = self._world.add_organization(table.name, id=table.id)
             self._organizations[made.name] = made
-        for number, project in enumerate(content.projects):
+        for number, project in enumerate(self._content.projects):
             self._add_project(project, f"projects[{number}]")
-        for number, user in enumerate(content.users):
+        for number, user in enumerate(self._content.users):
             self._add_user(user, f"users[{number}]")
         if not any(user.administrator for user in self._users):
             admin = SeededUser(username=Text(ADMIN.username), administrator="IAM_OWNER", tokens=[Token()])
@@ -279,28 +272,28 @@ class Seeding:
 
     def _add_project(self, table: SeededProject, path: str) -> None:
         organization = self._organization(table, path)
-        with self._file.placed(path):
+        with self._placed(path):
             project = self._world.add_project(organization.id, table.name, id=table.id)
         self._projects[project.name] = project
         for number, key in enumerate(table.roles):
-            with self._file.placed(f"{path}.roles[{number}]"):
+            with self._placed(f"{path}.roles[{number}]"):
                 self._world.add_role(project, key, key)
         for number, inner in enumerate(table.applications):
             self._add_application(project, inner, f"{path}.applications[{number}]")
 
     def _add_application(self, project: Project, table: SeededApplication, path: str) -> None:
         if table.auth != "basic" and table.client_secret:
-            raise self._file.error(f"{path}.client_secret", f"an application with {table.auth} has no secret")
+            raise self._error(f"{path}.client_secret", f"an application with {table.auth} has no secret")
         if any(a.client_id == table.client_id for a in self._world.applications.values()):
-            raise self._file.error(f"{path}.client_id", "another application has this client ID")
-        with self._file.placed(path):
+            raise self._error(f"{path}.client_id", "another application has this client ID")
+        with self._placed(path):
             made = self._world.add_application(project, table.name, "api", AUTH[table.auth], id=table.id)
         made.client_id = table.client_id or made.client_id
         made.secret = (table.client_secret or new_secret()) if table.auth == "basic" else None
 
     def _add_user(self, table: SeededUser, path: str) -> None:
         organization = self._organization(table, path)
-        with self._file.placed(path):
+        with self._placed(path):
             user = self._world.add_user(organization.id, table.username, table.name or table.username, id=table.id)
         user.secret = table.secret
         pats = [self._add_pat(user, token, f"{path}.tokens[{n}].token") for n, token in enumerate(table.tokens)]
@@ -327,20 +320,20 @@ class Seeding:
 
     def _add_pat(self, user: User, table: Token, path: str) -> str:
         if table.token and canonical(table.token) in self._world.token_ids:
-            raise self._file.error(path, "another token has the same text")
+            raise self._error(path, "another token has the same text")
         expires = table.expires.timestamp() if table.expires else NEVER
         if table.expires_in is not None:  # limited before it is added, since a large one has no float
             expires = min(self._world.now() + max(-NEVER, min(table.expires_in, NEVER)), NEVER)
         return self._world.add_pat(user, expires, token=table.token).token
 
     def _assign(self, user: User, table: Assignment, path: str) -> None:
-        project = self._file.named(self._projects, table.project, f"{path}.project", "project")
+        project = self._named(self._projects, table.project, f"{path}.project", "project")
         for number, key in enumerate(table.roles):
-            self._file.named(project.roles, key, f"{path}.roles[{number}]", "role")
-        with self._file.placed(path):
+            self._named(project.roles, key, f"{path}.roles[{number}]", "role")
+        with self._placed(path):
             self._world.add_authorization(user.id, project.id, user.organization_id, list(table.roles))
 
     def _organization(self, table: SeededProject | SeededUser, path: str) -> Organization:
         if table.organization is None:
             return next(iter(self._organizations.values()))
-        return self._file.named(self._organizations, table.organization, f"{path}.organization", "organization")
+        return self._named(self._organizations, table.organization, f"{path}.organization", "organization")

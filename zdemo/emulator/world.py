@@ -87,7 +87,8 @@ class World:
         """Add an organization. Its primary domain comes from its name: ``Acme X`` and ``Acme-X`` have the same."""
         if _is_taken(name, (o.name for o in self.organizations.values())):
             raise taken("Organisation's name already taken")
-        primary_domain = f"{_domain_label(name)}.{self.external_domain}"
+        label = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.strip().replace("'", ""))
+        primary_domain = f"{label[:63].strip('-').lower()}.{self.external_domain}"  # ZITADEL: NewIAMDomainName
         if _is_taken(primary_domain, (o.primary_domain for o in self.organizations.values())):
             raise taken("Domain already exists")
         if id in self.organizations:
@@ -384,9 +385,3 @@ def _is_taken(name: str, names: Iterable[str]) -> bool:
 def _remove(objects: dict[str, E], matches: Callable[[E], bool]) -> None:
     for entity in [entity for entity in objects.values() if matches(entity)]:
         del objects[entity.id]
-
-
-def _domain_label(name: str) -> str:
-    """Return an organization's name as the first part of its domain (ZITADEL: NewIAMDomainName)."""
-    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.strip().replace("'", ""))
-    return kept[:63].strip("-").lower()

@@ -102,19 +102,14 @@ def delete_administrator(call: Call) -> Answer:
     return {"deletionDate": moment(call.world.now())}
 
 
-def _show_resource(world: World, administrator: Administrator) -> Answer:
-    kind, id = administrator.resource
-    if kind == "instance":
-        return {"instance": True}
-    return {kind: show_project(world.projects[id]) if kind == "project" else show_organization(world, id)}
-
-
 def _show(world: World, administrator: Administrator) -> Answer:
+    kind, id = administrator.resource
+    shown = show_project(world.projects[id]) if kind == "project" else show_organization(world, id)
     return {
         "creationDate": moment(administrator.created),
         "changeDate": moment(administrator.changed),
         "user": show_user(world.users[administrator.user_id]),
-        **_show_resource(world, administrator),
+        kind: True if kind == "instance" else shown,
         "roles": list(administrator.roles),
     }
 

@@ -164,29 +164,25 @@ def get_application(call: Call) -> Answer:
 
 
 def _show(_: World, application: Application) -> Answer:
+    """Show an application, without the words that are the first of their enumeration."""
+    is_api = application.kind == "api"
+    types: dict[str, FieldType] = {"authMethodType": API_METHOD} if is_api else OIDC_FIELDS
+    defaults = {name: kind.words[0] for name, kind in types.items() if isinstance(kind, Enum)}
+    settings: Answer = application.oidc | {"authMethodType": application.auth_method}
+    settings = {name: value for name, value in settings.items() if defaults.get(name) != value}
+    client = {"clientId": application.client_id}
+    configuration: Answer = {"apiConfiguration": client | settings}
+    if not is_api:
+        configuration = {"oidcConfiguration": {"clockSkew": "0s"} | without_defaults(settings) | client}
     return {
         "applicationId": application.id,
         "creationDate": moment(application.created),
         "changeDate": moment(application.changed),
         "state": f"APPLICATION_STATE_{application.state}",
         "name": application.name,
-        **_show_configuration(application),
+        **configuration,
         "projectId": application.project_id,
     }
-
-
-def _show_configuration(application: Application) -> Answer:
-    client = {"clientId": application.client_id}
-    method = {"authMethodType": application.auth_method}
-    if application.kind == "api":
-        return {"apiConfiguration": client | _without_default_words(method, {"authMethodType": API_METHOD})}
-    settings = without_defaults(_without_default_words(application.oidc | method, OIDC_FIELDS))
-    return {"oidcConfiguration": {"clockSkew": "0s"} | settings | client}
-
-
-def _without_default_words(settings: Answer, types: dict[str, FieldType] | dict[str, Enum]) -> Answer:
-    defaults = {name: kind.words[0] for name, kind in types.items() if isinstance(kind, Enum)}
-    return {name: value for name, value in settings.items() if defaults.get(name) != value}
 
 
 Listing[Application](

@@ -7,7 +7,7 @@ from zdemo.emulator.api.applications import check_expiry, in_base64
 from zdemo.emulator.api.call import Answer, Call
 from zdemo.emulator.api.lists import Listing, columns, id_filter, time_filter
 from zdemo.emulator.api.messages import ID, Data, Time, moment
-from zdemo.emulator.api.users import SERVICE, permitted_user
+from zdemo.emulator.api.users import SERVICE, permitted_user, sees
 from zdemo.emulator.credentials import new_secret, user_key_file
 from zdemo.emulator.entities import PersonalAccessToken, PublicKey, User
 from zdemo.emulator.errors import FailedPrecondition, InvalidArgument, NotFound, ZitadelError, existing
@@ -138,11 +138,6 @@ def _show(world: World, row: Row) -> Answer:
     }
 
 
-def _visible(call: Call, row: Row) -> bool:
-    user = _user_of(call.world, row)
-    return user.id == call.caller.id or call.may("user.read", user.organization_id)
-
-
 for method, attribute, kind, id_filter_name, column, by_expiry in (
     ("ListKeys", "keys", "Keys", "keyIdFilter", "KEY_FIELD_NAME", "KEY_EXPIRATION_DATE"),
     (
@@ -156,7 +151,7 @@ for method, attribute, kind, id_filter_name, column, by_expiry in (
 ):
     Listing(
         rows=partial(_rows, attribute),
-        visible=_visible,
+        visible=lambda call, row: sees(call, _user_of(call.world, row)),
         show=_show,
         result="result",
         filter_name=f"{kind}SearchFilter",

@@ -64,6 +64,12 @@ def display_name(user: User) -> str:
 
 def show_user(_: World, user: User, *, id_field: str = "userId", name_field: str = "username") -> Answer:
     """Return a user as lists show it; the v1 API has other names for two fields."""
+    machine = {
+        "name": user.name,
+        "description": user.description,
+        "hasSecret": user.secret is not None,
+        "accessTokenType": JWT if user.jwt_access_tokens else "",
+    }
     return {
         id_field: user.id,
         "details": details(user, user.organization_id, created=True),
@@ -71,19 +77,8 @@ def show_user(_: World, user: User, *, id_field: str = "userId", name_field: str
         name_field: user.username,
         "loginNames": [user.username],
         "preferredLoginName": user.username,
-        **({"machine": _show_machine(user)} if user.machine else {"human": _show_human(user)}),
+        **({"machine": without_defaults(machine)} if user.machine else {"human": _show_human(user)}),
     }
-
-
-def _show_machine(user: User) -> Answer:
-    return without_defaults(
-        {
-            "name": user.name,
-            "description": user.description,
-            "hasSecret": user.secret is not None,
-            "accessTokenType": JWT if user.jwt_access_tokens else "",
-        }
-    )
 
 
 def _show_human(user: User) -> Answer:
@@ -267,7 +262,8 @@ def delete_user_metadata(call: Call) -> Answer:
     return {"deletionDate": moment(call.world.now())}
 
 
-def _sees(call: Call, user: User) -> bool:
+def sees(call: Call, user: User) -> bool:
+    """Return whether the caller may see a user."""
     return user.id == call.caller.id or call.may("user.read", user.organization_id)
 
 
@@ -275,7 +271,7 @@ Listing[Metadata](
     rows=lambda call: [
         one for u in call.world.users.values() if u.id == call.body["userId"] for one in u.metadata.values()
     ],
-    visible=lambda call, _: _sees(call, call.world.users[call.body["userId"]]),
+    visible=lambda call, _: sees(call, call.world.users[call.body["userId"]]),
     show=lambda _, one: {
         "creationDate": moment(one.created),
         "changeDate": moment(one.changed),
@@ -340,7 +336,7 @@ _TYPES = enum("TYPE", "UNSPECIFIED", "HUMAN", "MACHINE")
 _STATES = enum("USER_STATE", "UNSPECIFIED", "ACTIVE", "INACTIVE", "DELETED", "LOCKED")
 USERS: DetailsListing[User] = DetailsListing(
     rows=lambda call: call.world.users.values(),
-    visible=_sees,
+    visible=sees,
     show=show_user,
     filters={
         "userNameQuery": text_query("UserNameQuery", "userName", lambda u: u.username),

@@ -22,8 +22,7 @@ ENDPOINTS = {
     "jwks_uri": "/oauth/v2/keys",
 }
 SCOPES = ("openid", "profile", "email", "phone", "address", "offline_access")
-_LOCALES = "ar bg cs de en es fr hu id it ja ko mk nl pl pt ro ru sv tr uk zh"
-LOCALES = _LOCALES.split()
+LOCALES = "ar bg cs de en es fr hu id it ja ko mk nl pl pt ro ru sv tr uk zh".split()  # noqa: SIM905 - readable
 KEYS_CACHE_CONTROL = "max-age=300, must-revalidate"
 
 _RS256 = ["RS256"]
@@ -37,12 +36,8 @@ _ABILITIES: dict[str, Any] = {
     "response_types_supported": ["code", "id_token", "id_token token"],
     "response_modes_supported": ["query", "fragment", "form_post"],
     "grant_types_supported": [
-        "authorization_code",
-        "implicit",
-        "refresh_token",
-        "client_credentials",
-        "urn:ietf:params:oauth:grant-type:jwt-bearer",
-        "urn:ietf:params:oauth:grant-type:device_code",
+        *("authorization_code", "implicit", "refresh_token", "client_credentials"),
+        *(f"urn:ietf:params:oauth:grant-type:{name}" for name in ("jwt-bearer", "device_code")),
     ],
     "subject_types_supported": ["public"],
     "id_token_signing_alg_values_supported": ["EdDSA", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512"],
