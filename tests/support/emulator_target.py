@@ -136,15 +136,6 @@ class Api:
         found: dict[str, Any] = response.json()[part]
         return found
 
-    def gone(self, method: str, /, **fields: Any) -> None:
-        """Wait until ``Service/Method`` does not find the object."""
-        eventually(f"{method} answers 404", lambda: self.ask(method, **fields).status_code == 404)
-
-    def rows(self, method: str, /, **fields: Any) -> list[dict[str, Any]]:
-        """The rows that ``Service/Method`` lists."""
-        lists = [value for value in self.do(method, **fields).values() if isinstance(value, list)]
-        return lists[0] if lists else []
-
     def post(self, method: str, body: object, /, **headers: str) -> requests.Response:
         """Call ``Service/Method`` with a raw body."""
         sent = {"Content-Type": "application/json"} | self._headers() | hyphenated(headers)

@@ -40,7 +40,6 @@ READS = re.compile(r"\w/(Get|List)|GET |introspect|roles|token")
 EXPECTED = re.compile(r"([\w.]*)([=:]?)(.*)", re.DOTALL)
 MAKERS: dict[str, Callable[[Workshop, Mapping[str, Any]], Any]] = {
     "user": lambda workshop, _: workshop.user(),
-    "jwt_user": lambda workshop, _: workshop.jwt_user(),
     "own_project": lambda workshop, _: workshop.project("r", "s"),
     "own_app": lambda workshop, objects: workshop.app(objects["own_project"]),
     "own_key_app": lambda workshop, objects: workshop.app(objects["own_project"], apiConfiguration=KEY_APP),

@@ -10,7 +10,7 @@ from zdemo.emulator.credentials import (
     new_token_text,
     user_key_file,
 )
-from zdemo.emulator.entities import NEVER
+from zdemo.emulator.entities import NEVER, Entity
 from zdemo.emulator.world import PAT_SCOPES, World
 
 DEFAULT_PORT = 8484  # not 8080, where a real ZITADEL listens
@@ -107,7 +107,7 @@ def known_start() -> Start:
     ids = (ORGANIZATION_ID, PROJECT_ID, APPLICATION_ID, AUTHORIZATION_ID)
     start = _filled(world, (READER, VISITOR, ADMIN), CLIENT_SECRET, ids, CLIENT_ID)
     owners = (world.organizations, world.projects, world.applications, world.users)
-    objects = [entity for group in owners for entity in group.values()]
+    objects: list[Entity] = [entity for group in owners for entity in group.values()]
     objects += [*world.projects[PROJECT_ID].roles.values(), *world.authorizations.values()]
     objects += [*world.administrators.values(), *(pat for user in world.users.values() for pat in user.pats.values())]
     for entity in objects:
