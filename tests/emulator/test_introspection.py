@@ -24,8 +24,7 @@ from tests.support.emulator_target import (
     raw_basic,
 )
 from tests.support.oauth import ASSERTION_TYPE, INACTIVE, UNAUTHORIZED, GetToken, OAuth, audience, form_of, unpadded
-from tests.support.waiting import eventually
-from tests.support.workshop import App, User, Workshop, later
+from tests.support.workshop import App, User, Workshop
 from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, READER
 
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -258,11 +257,6 @@ def test_a_user_id_of_ones_own_choice_changes_the_pat(workshop: Workshop, oauth:
     assert oauth.claims(app, user.pat)["sub"] == user.id
     with_colon = workshop.user(userId=f"bot:{secrets.token_hex(6)}")
     assert answer(oauth.introspection(app, with_colon.pat)) == INACTIVE
-
-
-def test_an_expired_pat_is_inactive(workshop: Workshop, oauth: OAuth, app: App, visitor: User) -> None:
-    brief = workshop.pat(visitor.id, later(seconds=0.2)).token
-    eventually("the PAT has expired", lambda: answer(oauth.introspection(app, brief)), INACTIVE.__eq__)
 
 
 def test_an_access_token_is_active_for_its_audience_alone_and_a_pat_for_all(

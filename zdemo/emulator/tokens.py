@@ -34,14 +34,6 @@ class TokenRefused(Exception):
         self.reason = reason
 
 
-def find_token(world: World, text: str) -> Token | None:
-    """Return the live token behind a text, or None; needs a current request."""
-    try:
-        return live_token(world, text)
-    except TokenRefused:
-        return None
-
-
 def live_token(world: World, text: str) -> Token:
     """Return the live token behind a text. A JWT must name the request's issuer.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from zdemo.emulator.api.call import AUTHENTICATED, Answer, Call, Handler, Method, permissions
+from zdemo.emulator.api.call import AUTHENTICATED, Answer, Call, Handler, Method, Refusal, permissions
 from zdemo.emulator.api.messages import ID, OPTIONAL, Count, FieldType, Flag, Message, Repeated, Text, Time, moment
 from zdemo.emulator.api.organizations import show_organization
 from zdemo.emulator.api.users import JWT, TOKEN_TYPE, details, show_user
@@ -128,7 +128,7 @@ def get_my_org(call: Call) -> Answer:
     return {"org": show_organization(call.world, _organization(call), states="ORG_STATE")}
 
 
-def _set_active(call: Call, *, active: bool, refusal: tuple[str, str]) -> Answer:
+def _set_active(call: Call, *, active: bool, refusal: Refusal) -> Answer:
     """Switch the organization on or off; while it is off, its applications cannot introspect."""
     organization = _organization(call)
     call.set_active(organization, active, refusal)

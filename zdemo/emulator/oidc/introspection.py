@@ -1,5 +1,6 @@
 """What is asked about a token: introspection (RFC 7662) with ZITADEL's additions, userinfo and revocation."""
 
+from contextlib import suppress
 from typing import Any
 
 from flask import Response, request
@@ -9,7 +10,7 @@ from zdemo.emulator.entities import Application, PersonalAccessToken, SessionTok
 from zdemo.emulator.incoming import current_origin, masked, note
 from zdemo.emulator.oidc.client_authentication import ClientCredentials, Form, introspection_client, oidc_client
 from zdemo.emulator.oidc.responses import JSON, OAuthError, json_response
-from zdemo.emulator.tokens import MalformedJWT, Token, TokenRefused, find_token, live_token
+from zdemo.emulator.tokens import MalformedJWT, Token, TokenRefused, live_token
 from zdemo.emulator.world import World
 
 INACTIVE: dict[str, Any] = {"active": False}
@@ -113,8 +114,8 @@ def revoke(world: World, form: Form) -> Response:
     text = form.last("token")
     if not text:
         raise OAuthError("invalid_request", "token missing")
-    token = find_token(world, text)
-    if token is not None:
+    with suppress(TokenRefused):
+        token = live_token(world, text)
         if not isinstance(token, SessionToken) or token.client_id != client.client_id:
             raise OAuthError("invalid_client", "token was not issued for this client", status=401)
         world.end_session(token, "the token was revoked")
