@@ -34,7 +34,7 @@ from zdemo.emulator import (
     known_world,
 )
 from zdemo.provisioning.files import SETTINGS
-from zdemo.provisioning.state_file import read_state, state_path, write_state
+from zdemo.provisioning.state_file import read_state, write_state
 from zdemo.serving.embedded import serving
 
 OWN = ("--project-name", "own", "--app-name", "own-api")  # nothing of the emulator's known world
@@ -147,17 +147,6 @@ def test_json_is_one_document_with_whole_words(desk: Shell) -> None:
     assert set(gone["lines"]) == set(SETTINGS) - {"ZITADEL_KEY_FILE"}
 
 
-def test_an_env_file_of_another_name_has_a_state_of_its_own(desk: Shell) -> None:
-    (desk.folder / ".env").write_text("PAT=other\n")
-    ran = desk(*YES, "--env-file", "deep.env")
-    assert (ran.code, "\n  deep.env " in ran.out) == (0, True)
-    assert "nothing to remove" in desk(*TEARDOWN).out
-    update_dotenv(desk.folder / "deep.env", {"CLIENT_SECRET": None})
-    assert "deep.env has no client secret" in desk(*YES, "--env-file", "deep.env").err
-    assert desk(*TEARDOWN, "--env-file", "deep.env").code == 0
-    assert (files_of(desk.folder), (desk.folder / ".env").read_text()) == ([".env"], "PAT=other\n")
-
-
 # --- asking
 
 
@@ -194,29 +183,22 @@ def test_the_token_is_typed_without_echo_or_comes_from_standard_input(desk: Shel
         assert (status, ADMIN.pat in shown) == (0, False), shown
     status, shown = at_terminal(desk, *YES, ZITADEL_ADMIN_PAT="")
     assert (status, "ZITADEL_ADMIN_PAT is not set" in shown) == (3, True), "with --yes nothing is asked"
+    typed = f"zdemo serve --emulator\n{zitadel.url}\n"
+    status, shown = at_terminal(desk, *DRY, when="zitadel.cloud): ", typed=typed, ZITADEL_DOMAIN="")
+    assert (status, shown.count("zitadel.cloud): "), "has a space inside" in shown) == (0, 2, True), "asked again"
 
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("--admin-pat", "--yes"), "--admin-pat"),
         (("--role", "a,b"), "--role"),
         (("--auth", "none"), "--auth"),
         (("--teardown", "--yes", "--rotate-secret"), "--rotate-secret"),
-        (("--teardown", "--yes", *KEY), "--auth"),
     ],
 )
 def test_a_wrong_command_line_is_named(desk: Shell, arguments: tuple[str, ...], named: str) -> None:
     ran = desk("setup", *arguments)
     assert (ran.code, is_two_lines(ran), named in ran.err) == (2, True, True)
-
-
-def test_the_domain_is_asked_for_until_it_can_be_one(desk: Shell, zitadel: Emulator) -> None:
-    typed = f"zdemo serve --emulator\n{zitadel.url}\n"
-    status, shown = at_terminal(desk, *DRY, when="zitadel.cloud): ", typed=typed, ZITADEL_DOMAIN="")
-    assert status == 0, shown
-    assert "ZITADEL_DOMAIN has a space inside" in shown
-    assert shown.count("zitadel.cloud): ") == 2
 
 
 # --- secrets
@@ -263,7 +245,7 @@ def test_the_file_is_as_before_after_setup_and_teardown(desk: Shell, text: str, 
 # --- the emulator's settings in .env, and the ZITADEL that is meant
 
 
-@pytest.mark.parametrize("options", [("--yes",), ("--dry-run",), ("--admin-pat=another-token",)])
+@pytest.mark.parametrize("options", [("--yes",), ("--dry-run",)])
 def test_the_emulators_settings_do_not_tell_which_zitadel_is_meant(bare: Shell, options: tuple[str, ...]) -> None:
     (bare.folder / ".env").write_text(emulator_text())
     ran = bare("setup", *options)
@@ -434,19 +416,6 @@ def test_the_state_of_another_zitadel_is_not_touched(desk: Shell, zitadel: Emula
     assert names_of(zitadel) == known
 
 
-def test_a_damaged_state_file_stops_setup(desk: Shell, zitadel: Emulator) -> None:
-    desk(*YES)
-    made, path = names_of(zitadel), state_path(desk.folder / ".env")
-    path.write_text(path.read_text()[:-20])
-    for arguments in (YES, TEARDOWN):
-        ran = desk(*arguments)
-        assert (ran.code, is_two_lines(ran)) == (3, True)
-        assert f"{path} is damaged" in ran.err
-        assert f"mv {path} {path}.damaged" in ran.err
-    assert names_of(zitadel) == made
-    assert desk("introspect", "--require", "read:messages", "-q").code == 0, "other commands go on without it"
-
-
 # --- teardown
 
 
@@ -477,14 +446,8 @@ def test_what_others_added_stops_teardown_also_with_yes(desk: Shell, zitadel: Em
     shop = world.add_application(world.projects[project_id], "shop", "api", "API_AUTH_METHOD_TYPE_BASIC").id
     made, env = names_of(zitadel), (desk.folder / ".env").read_bytes()
     ran = desk(*TEARDOWN)
-    assert (ran.code, ran.lines) == (
-        1,
-        [
-            f"error: others added to what setup created: application shop ({shop}); nothing was removed",
-            "hint:  remove it in the Management Console, or delete the whole project or user there; then run zdemo "
-            "setup --teardown again",
-        ],
-    )
+    assert (ran.code, len(ran.lines)) == (1, 2)
+    assert f"others added to what setup created: application shop ({shop}); nothing was removed" in ran.lines[0]
     assert f"application shop ({shop}) not setup's" in [" ".join(line.split()) for line in ran.out.splitlines()]
     dry = desk("setup", "--teardown", "--dry-run", "--json")
     assert (dry.code, dry.document["added_by_others"]) == (0, [{"what": "application", "name": f"shop ({shop})"}])
@@ -526,7 +489,6 @@ def test_an_owner_cannot_delete_an_application_in_somebody_elses_project(desk: S
 
 IN_THE_WAY: dict[str, tuple[str, str, bytes, int, str]] = {
     "/zitadel.project": ("404 Not Found", "application/json", b'{"code":5,"message":"Not Found"}', 1, "too old"),
-    "/zitadel.authorization": ("404 Not Found", "text/plain", b"404 page not found", 1, "too old"),
     "/oidc": ("429 Too Many Requests", "text/plain", b"Your ZITADEL instance is blocked.", 4, "429"),
     "/": ("200 OK", "text/html", b"<html>", 4, "correct --domain"),
 }
