@@ -1,7 +1,7 @@
 """What a watched request asked ZITADEL: noted for it alone, also where another thread asks in its place."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -26,16 +26,11 @@ class Request:
 
 
 @pytest.fixture
-def request_() -> Iterator[Request]:
+def watched() -> Iterator[list[Exchange]]:
     noted = Request()
     token = watching.set(noted)
-    yield noted
+    yield noted.exchanges
     watching.reset(token)
-
-
-@pytest.fixture
-def watched(request_: Request) -> list[Exchange]:
-    return request_.exchanges
 
 
 def api(server: Upstream) -> CachingIntrospector:
@@ -75,16 +70,3 @@ def test_a_probe_that_another_thread_sends_is_noted_for_its_request(watched: lis
         eventually("the breaker is open", refused, lambda message: "not asked for a moment" in message)
         before = len(watched)
         eventually("a probe is noted", lambda: (refused(), len(watched))[1], lambda count: count > before)
-
-
-def test_an_answer_that_was_too_old_is_noted(request_: Request) -> None:
-    with upstream(ACTIVE) as server:
-        introspector = build_introspector(replace(settings_for(server.url), cache_ttl_seconds=0.01), threads=8)
-
-        def too_old() -> Introspection | None:
-            introspector.introspect("a-token")
-            return request_.too_old
-
-        found = eventually("it is asked again", too_old)
-    assert found is not None
-    assert found.active

@@ -1,12 +1,10 @@
 """Orders to forget among machines: two ``zdemo serve`` that share a Redis or Valkey, and ``zdemo role``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from email.utils import formatdate
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -15,26 +13,17 @@ from tests.server.test_faults import PROJECT
 from tests.server.test_forgetting import USER, order
 from tests.support.apis import SCOPED, Endpoint, settings_for
 from tests.support.cli import Shell
-from tests.support.connection_faults import PAT_CLAIMS
+from tests.support.connection_faults import ACTIVE, WITHOUT_ROLE
 from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.served import Served, environment_for, served
-from tests.support.upstream import Behaviour, answer, depending, json_body, upstream
+from tests.support.upstream import upstream
 from tests.support.waiting import eventually
 from zdemo.emulator import ADMIN, PROJECT_ID, READER, emulate
 from zdemo.errors import ZdemoError
 from zdemo.server import protect
 
 ROUNDS = 12  # requests that reach both workers but for one time in 2000
-
-
-def dated(claims: Mapping[str, Any]) -> Behaviour:
-    """Answer with the time, as ZITADEL does: an answer without it is not shared."""
-    return depending(lambda _: answer(json_body(claims), headers={"Date": formatdate(usegmt=True)}))
-
-
-ACTIVE = dated(PAT_CLAIMS)
-WITHOUT_ROLE = dated({name: value for name, value in PAT_CLAIMS.items() if "roles" not in name})
 
 
 @pytest.fixture

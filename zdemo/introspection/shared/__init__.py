@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from zdemo.config.cache_address import CACHE_URL, cache_url
 from zdemo.config.parsers import InvalidValue
 from zdemo.config.settings import Settings
 from zdemo.errors import SettingsError
-from zdemo.introspection.clock import running_clock
 from zdemo.introspection.counters import Counters
 
 if TYPE_CHECKING:
@@ -20,13 +17,7 @@ LONGEST_OPERATION_SECONDS = 0.25  # a round trip takes less than a millisecond; 
 OPERATION_SHARE = 0.05  # of the timeout
 
 
-def shared_answers(
-    settings: Settings,
-    *,
-    counters: Counters | None = None,
-    clock: Callable[[], float] = running_clock,
-    wall_clock: Callable[[], float] = time.time,
-) -> SharedAnswers:
+def shared_answers(settings: Settings, *, counters: Counters | None = None) -> SharedAnswers:
     """Return the answers in the store of ``ZDEMO_CACHE_URL``, which must be set.
 
     Raises SettingsError if it is wrong, or the package for it is missing.
@@ -40,6 +31,5 @@ def shared_answers(
     from zdemo.introspection.shared.sealing import Sealer
 
     seconds = min(LONGEST_OPERATION_SECONDS, OPERATION_SHARE * settings.timeout_seconds)
-    store = RedisStore(url, operation_seconds=seconds, counters=counters, clock=clock)
-    ttl_seconds = settings.cache_ttl_seconds
-    return SharedAnswers(store, Sealer(settings), ttl_seconds=ttl_seconds, clock=clock, wall_clock=wall_clock)
+    store = RedisStore(url, operation_seconds=seconds, counters=counters)
+    return SharedAnswers(store, Sealer(settings), ttl_seconds=settings.cache_ttl_seconds)
