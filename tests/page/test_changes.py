@@ -90,7 +90,8 @@ def test_no_window_opens_without_a_cache_or_if_the_api_forgets_at_once(site: Pag
     for change, status in steps.items():
         assert changed(site, change, user_id=READER.id, role=ROLE, forget=True)["until"] is None
         assert site.call(SCOPED).status_code == status, change
-    assert changed(site, "advance", seconds=1, forget=True)["until"] is None
+    restored = changed(site, "create_pat", user_id=READER.id)
+    assert restored["until"] == restored["at"] + 1, "the API may think that it is inactive"
 
 
 def test_what_zitadel_does_not_allow_and_who_is_no_administrator_is_said(foreign: PageSite) -> None:
@@ -130,14 +131,6 @@ def test_a_pat_that_ended_is_told_from_a_deleted_one_and_only_the_emulator_resto
         assert user(changed(site, "delete_pat", user_id=VISITOR.id), VISITOR.id)["pat"] == "deleted"
         assert site.call("/api/private", VISITOR.pat).status_code == 401
         assert user(site.get("/-/state").json()["changes"], VISITOR.id)["pat"] == "deleted"
-
-
-def test_a_restored_pat_may_be_refused_for_a_second(site: PageSite) -> None:
-    world = site.emulator.world
-    world.remove_pat(world.users[READER.id], READER.token_id)  # this worker never saw it
-    answer = changed(site, "create_pat", user_id=READER.id)
-    assert (user(answer)["pat"], answer["until"]) == ("present", answer["at"] + 1)
-    assert site.call(SCOPED).status_code == 200
 
 
 def test_of_several_pats_the_callers_own_is_deleted_and_an_expired_one_is_called_so(foreign: PageSite) -> None:

@@ -44,7 +44,8 @@ def titles(event: dict[str, Any]) -> list[str]:
 
 
 def test_a_first_request_is_shown_with_each_step_to_zitadel_and_back(api: TracedApi) -> None:
-    event = api.event(SCOPED, VISITOR.pat)
+    event = api.event(SCOPED, VISITOR.pat, Accept="text/html")
+    assert ["Accept", "text/html"] in event["steps"][0]["lines"]
     assert titles(event) == [
         f"caller api: GET {SCOPED}",
         "api cache: no kept answer",
@@ -161,14 +162,6 @@ def test_a_secret_in_another_header_field_is_hidden(api: TracedApi, name: str, v
     text = str(api.event("/api/private", **{name.replace("-", "_"): value}))
     assert value not in text
     assert_no_secret(text)
-
-
-def test_ordinary_header_fields_are_shown_whole(api: TracedApi) -> None:
-    event = api.event("/api/private", "", User_Agent="curl/8.5.0 (x86_64-pc-linux-gnu)", Accept="text/html")
-    lines = [line for step in event["steps"] for line in step["lines"]]
-    assert ["User-Agent", "curl/8.5.0 (x86_64-pc-linux-gnu)"] in lines
-    assert ["Accept", "text/html"] in lines
-    assert ["WWW-Authenticate", 'Bearer realm="zdemo"'] in lines
 
 
 def assert_no_secret(text: str) -> None:

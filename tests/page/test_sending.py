@@ -13,7 +13,7 @@ import pytest
 from tests.support.page_site import KEY, PageSite, events, page_options, page_site
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.diagnosis import Finding
-from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR, new_fault
+from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR
 from zdemo.page import PageContext
 from zdemo.page.context import KEPT_SECONDS, Explanations
 from zdemo.page.explanations import why_document
@@ -94,18 +94,6 @@ def test_a_refusal_is_explained_without_asking_zitadel_where_that_is_enough(
     assert (why["rfc"], why["certainty"]) == (rfc, certainty)
     assert why["sentence"].startswith(sentence)
     assert (len(site.emulator.requests) == before) == (caller != "pasted")
-
-
-@pytest.mark.parametrize(
-    ("fault", "words", "is_to_be_started"),
-    [("stopped", "closed the connection", True), ("internal-error", "fails (500)", False)],
-)
-def test_a_zitadel_in_trouble_is_named(own_site: PageSite, fault: str, words: str, is_to_be_started: bool) -> None:
-    own_site.emulator.faults.add(new_fault(fault))
-    answer = sent(own_site)
-    assert (answer["status"], answer["why"]["rfc"]) == (503, "")
-    assert words in answer["why"]["sentence"]
-    assert (answer["why"]["fix"] == ["press Start ZITADEL: it was stopped on purpose"]) == is_to_be_started
 
 
 def test_an_api_that_is_gone_is_an_answer_and_a_missing_token_a_refusal(site: PageSite) -> None:

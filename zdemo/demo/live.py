@@ -44,9 +44,7 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 
 @contextmanager
-def live_demo(
-    admin: AdminSettings, report: Reporter, *, patience_seconds: float = PATIENCE_SECONDS
-) -> Iterator[DemoEnvironment]:
+def live_demo(admin: AdminSettings, report: Reporter) -> Iterator[DemoEnvironment]:
     """The configured ZITADEL with objects of this demo's own, and the API in front of it on a free port.
 
     Leaving the block removes the objects. Only the main thread may enter it, since it handles signals.
@@ -71,7 +69,7 @@ def live_demo(
             apply_plan(client, files, plan, report, check=check)
             verify_tokens(client, files, options.role)
             with _environment(client, files, check) as environment:
-                yield replace(environment, patience_seconds=patience_seconds)
+                yield environment
         finally:
             try:
                 tear_down(files, plan_teardown(client, files), report)

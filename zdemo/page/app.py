@@ -46,10 +46,6 @@ SECURITY_HEADERS = {
 }
 FILES = f"{PREFIX}files/"
 OF_PEOPLE = ("/", PREFIX)  # paths that a person opens, to whom a refusal is a page
-HOW_TO_OPEN = (
-    "Open the address that zdemo serve printed at its start, in the row “page”: type or paste it, with its key. "
-    "The browser must accept its cookie."
-)
 EVENT_STREAM = "text/event-stream"
 
 log = logging.getLogger("zdemo.page")
@@ -77,11 +73,10 @@ def paged(api: Flask, options: PageOptions, bus: Bus | None = None) -> WSGIApp:
 
     def dispatch(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        is_own = path in paths or path.startswith(FILES)
+        is_own = (path in paths or path.startswith(FILES)) and is_for_this_machine(environ)
         if path == "/" and environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             is_own = False
-        app = page if is_own and is_for_this_machine(environ) else api
-        return app(environ, start_response)
+        return (page if is_own else api)(environ, start_response)
 
     return dispatch
 
@@ -174,7 +169,9 @@ def _small_page(text: str) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>zdemo</title>\n'
         '<link rel="stylesheet" href="/-/files/page.css">\n'
         '<link rel="icon" href="/-/files/icon.svg" type="image/svg+xml">\n'  # else the browser asks the API for one
-        f"<main>\n<h1>zdemo</h1>\n<p>{escape(sentence)}</p>\n<p>{HOW_TO_OPEN}</p>\n</main>\n</html>\n"
+        f"<main>\n<h1>zdemo</h1>\n<p>{escape(sentence)}</p>\n"
+        "<p>Open the address that zdemo serve printed at its start, in the row “page”: type or paste it, with its key. "
+        "The browser must accept its cookie.</p>\n</main>\n</html>\n"
     )
 
 

@@ -18,9 +18,8 @@ from zdemo.management.role_assignments import Change as RoleChange
 from zdemo.management.role_assignments import ChangeOutcome, grant, revoke, wait_until, wait_until_shown
 from zdemo.page.callers import ENDED, CallersUser, PageAdmin, administrator, users_of_callers
 from zdemo.page.context import PageContext
-from zdemo.page.control import EmulatorControl, is_stopped
 from zdemo.page.feed import CHANGED
-from zdemo.page.page_state import changes_document
+from zdemo.page.page_state import EmulatorControl, changes_document, is_stopped
 from zdemo.page.refusal import PageRefusal, error_text, flag_of, seconds_of, text_of
 from zdemo.server import FORGETTING, Forgetting
 
@@ -74,15 +73,8 @@ def change(context: PageContext, body: Body) -> dict[str, Any]:
         context.explanations.clear()
         what = {"change": name, "user_id": done.user_id, "role": done.role}
         context.tell(CHANGED, {"text": text, "after": after, "at": at, "until": until, **what})
-    shown_ms = None if shown is None else round(shown * 1000, 1)
-    return answer | {
-        "error": None,
-        "after": after,
-        "at": at,
-        "shown_after_ms": shown_ms,
-        "text": text,
-        "until": until,
-    }
+    made = {"error": None, "text": text, "after": after, "at": at, "until": until}
+    return answer | made | {"shown_after_ms": None if shown is None else round(shown * 1000, 1)}
 
 
 def _forget(context: PageContext, done: Done) -> bool:
@@ -105,9 +97,9 @@ class _Order:
     body: Body
 
     def done(self, text: str, shown_after_seconds: float | None, *, role: str = "", most: float = math.inf) -> Done:
-        """Return that the change is made: answers from before it may be used until they are too old.
+        """Return that it is made: answers from before may be used for ``most`` seconds at most.
 
-        That is ``most`` seconds at most. In ``text``, the caller's name follows.
+        In ``text``, the caller's name follows.
         """
         return Done(
             shown_after_seconds=shown_after_seconds,

@@ -260,11 +260,8 @@ def _checks(trace: Trace, settings: Settings, now: float) -> Lines:
 
 
 def _header_lines(fields: list[tuple[str, str]]) -> Lines:
-    return [
-        [name[:60], _shown_value(name, value[:LONGEST_VALUE])]
-        for name, value in fields[:MOST_LINES]
-        if name.lower() != "set-cookie"
-    ]
+    kept = [(name, value) for name, value in fields[:MOST_LINES] if name.lower() != "set-cookie"]
+    return [[name[:60], _shown_value(name, value[:LONGEST_VALUE])] for name, value in kept]
 
 
 def _shown_value(name: str, value: str) -> str:

@@ -15,7 +15,7 @@ from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, 
 from zdemo.http.response import Response
 from zdemo.investigation import explain
 from zdemo.page.context import PageOptions
-from zdemo.page.control import EmulatorControl, is_stopped
+from zdemo.page.page_state import EmulatorControl, is_stopped
 from zdemo.server import Trace
 
 OF_THE_BODY = (400, 411, 413, 415)
@@ -87,22 +87,19 @@ def _finding(trace: Trace, settings: Settings, token: str | None, now: float) ->
     error, introspection = trace.error, trace.introspection
     if isinstance(error, IntrospectionError):
         return finding_for_error(error, settings, NOT_ASKED)
+    said = Finding(id="", cause=error.message, fix=(error.hint,) if error.hint else ()) if error else None
     if isinstance(error, InvalidToken | InsufficientScope) and introspection and token:
         if not introspection.active:
             return finding_for_inactive(token, settings, NOT_ASKED, now=now)
         role = error.role if isinstance(error, InsufficientScope) else None
-        return finding_for_active(introspection, settings, NOT_ASKED, role=role, now=now) or _as_said(error)
+        return finding_for_active(introspection, settings, NOT_ASKED, role=role, now=now) or said
     if isinstance(error, InvalidRequest):
-        return _as_said(error)  # more exact than what can be seen from outside
+        return said  # more exact than what can be seen from outside
     call = _call(trace)
     if own := finding_for_own_refusal(call):
         return own
     explanation = explain(call, token, None, Environment({}), unasked="", again=" --pat", now=now)
     return explanation.finding if explanation else None
-
-
-def _as_said(error: Refused) -> Finding:
-    return Finding(id="", cause=error.message, fix=(error.hint,) if error.hint else ())
 
 
 def _call(trace: Trace) -> Call:
