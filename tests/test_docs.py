@@ -17,7 +17,8 @@ from zdemo.cli.app import COMMANDS as TABLE
 from zdemo.cli.app import load
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.names import OTHER_WORDS
-from zdemo.doctor import API_CHECKS, CHECKS
+from zdemo.doctor import CHECKS
+from zdemo.doctor.conformance import API_CHECKS
 from zdemo.emulator import seed
 from zdemo.errors import ExitCode
 from zdemo.introspection.counters import Counters

@@ -1,5 +1,8 @@
 """The catalogue of faults: the store in which workers and machines share answers."""
 
+from collections.abc import Callable
+from contextlib import nullcontext
+
 import pytest
 
 from tests.support.cli import Shell
@@ -22,52 +25,22 @@ def shared(
     return output
 
 
-def test_a_store_that_works(bare: Shell, zitadel: Emulator) -> None:
+def test_a_store_that_works_is_not_used_or_is_not_there(bare: Shell, zitadel: Emulator) -> None:
     with redis_server(password=PASSWORD) as store:
         assert "✓ cache         answers, takes answers\n" in shared(bare, zitadel, store.url).ran.out
-
-
-def test_without_a_store_doctor_does_not_speak_of_it(bare: Shell, zitadel: Emulator) -> None:
+        unused = shared(bare, zitadel, store.url, warned=("cache.reachable",), ZDEMO_CACHE_TTL="0")
+    unused.names("the store is not used: ZDEMO_CACHE_TTL is 0", "fix set ZDEMO_CACHE_TTL")
+    assert "! cache         not used\n" in unused.ran.out
     assert "cache" not in doctor(bare, settings(zitadel.url)).ran.out
     asked = bare("doctor", "--only", "cache.reachable", **settings(zitadel.url))
     assert (asked.code, "ZDEMO_CACHE_URL is not set" in asked.out) == (1, True)
-
-
-def test_a_store_that_does_not_run(bare: Shell, zitadel: Emulator) -> None:
     with refusing_port() as port:
         output = shared(bare, zitadel, f"redis://{LOOPBACK}:{port}", "cache.reachable")
     output.names(f"the store at {LOOPBACK}:{port} refuses connections", "fix start it, or correct ZDEMO_CACHE_URL")
-
-
-def test_a_store_that_hangs(bare: Shell, zitadel: Emulator) -> None:
-    with redis_server() as store, store.stopped():
-        shared(bare, zitadel, store.url, "cache.reachable").names("does not answer in time", "fix check the store")
-
-
-def test_another_program_in_place_of_the_store(bare: Shell, zitadel: Emulator) -> None:
+    assert "✗ cache         the store cannot be used\n" in output.ran.out
     url = zitadel.url.replace("http://localhost", f"redis://{LOOPBACK}")
     output = shared(bare, zitadel, url, "cache.reachable")
     output.names("the store at .* does not answer as Redis or Valkey does", "fix correct host and port")
-
-
-def test_a_wrong_password(bare: Shell, zitadel: Emulator) -> None:
-    with redis_server(password=PASSWORD) as store:
-        output = shared(bare, zitadel, f"redis://:wrong@{LOOPBACK}:{store.port}", "cache.reachable")
-    output.names("refuses the user name or the password", "fix correct them in ZDEMO_CACHE_URL")
-    output.names("the API works without it, and asks ZITADEL more often")
-    assert "✗ cache         the store cannot be used\n" in output.ran.out
-
-
-def test_a_password_that_is_missing(bare: Shell, zitadel: Emulator) -> None:
-    with redis_server(password=PASSWORD) as store:
-        output = shared(bare, zitadel, f"redis://{LOOPBACK}:{store.port}", "cache.reachable")
-    output.names("or requires a password", "fix correct them in ZDEMO_CACHE_URL")
-
-
-def test_tls_where_the_store_has_none(bare: Shell, zitadel: Emulator) -> None:
-    with redis_server() as store:
-        output = shared(bare, zitadel, f"rediss://{LOOPBACK}:{store.port}", "cache.reachable")
-    output.names("does not answer in time", "fix .*use rediss:// only for a port with TLS")
 
 
 def full(store: RedisServer) -> None:
@@ -79,21 +52,34 @@ def read_only(store: RedisServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plant", "cause", "fix"),
+    ("password", "url", "plant", "failing", "named"),
     [
-        (full, "it is full", "raise its maxmemory"),
-        (read_only, "a read-only replica", ".*name the primary in ZDEMO_CACHE_URL"),
+        (PASSWORD, "redis://:wrong@", None, "cache.reachable", ("refuses the user name or the", "fix correct them in")),
+        (
+            PASSWORD,
+            "redis://",
+            None,
+            "cache.reachable",
+            ("or requires a password", "fix correct them in"),
+        ),
+        ("", "rediss://", None, "cache.reachable", ("does not answer in time", "fix .*use rediss:// only for")),
+        ("", "redis://", full, "cache.writable", ("it is full", "fix raise its maxmemory")),
+        ("", "redis://", read_only, "cache.writable", ("a read-only replica", "fix .*name the primary in")),
+        ("", "redis://", "stops", "cache.reachable", ("does not answer in time", "fix check the store")),
     ],
 )
-def test_a_store_that_takes_nothing(bare: Shell, zitadel: Emulator, plant: object, cause: str, fix: str) -> None:
-    assert callable(plant)
-    with redis_server() as store:
-        plant(store)
-        shared(bare, zitadel, store.url, "cache.writable").names(cause, f"fix {fix}")
-
-
-def test_a_store_that_is_not_used(bare: Shell, zitadel: Emulator) -> None:
-    with redis_server() as store:
-        output = shared(bare, zitadel, store.url, warned=("cache.reachable",), ZDEMO_CACHE_TTL="0")
-    output.names("the store is not used: ZDEMO_CACHE_TTL is 0", "fix set ZDEMO_CACHE_TTL")
-    assert "! cache         not used\n" in output.ran.out
+def test_a_store_that_does_not_take_the_api(
+    bare: Shell,
+    zitadel: Emulator,
+    password: str,
+    url: str,
+    plant: Callable[[RedisServer], None] | str | None,
+    failing: str,
+    named: tuple[str, ...],
+) -> None:
+    with redis_server(password=password) if password else redis_server() as store:
+        if callable(plant):
+            plant(store)
+        with store.stopped() if plant == "stops" else nullcontext():
+            output = shared(bare, zitadel, f"{url}{LOOPBACK}:{store.port}", failing)
+    output.names(*named)

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.cli import Shell, Stack, is_two_lines
+from tests.support.cli import Shell, is_two_lines
 from tests.support.connection_faults import ACTIVE
 from tests.support.jwe import jwe
+from tests.support.named_causes import flat
 from tests.support.ports import free_port
 from tests.support.upstream import answer, json_body, raw, refusing_port, reset, upstream
 from zdemo.cli.screen import Screen
@@ -23,12 +24,7 @@ from zdemo.server import create_app
 from zdemo.serving.embedded import serving
 
 SCOPED = "/api/private-scoped"
-
-
-def test_an_exported_address_that_hides_another_is_said_once(own_shell: Shell, own_stack: Stack) -> None:
-    own_shell.dotenv(PAT=READER.pat, ZDEMO_API_URL="http://127.0.0.1:9")
-    ran = own_shell("call", "private", PAT="", ZDEMO_API_URL=own_stack.api_url)
-    assert ran.err == "note: ZDEMO_API_URL is exported in this shell and hides the one in .env\n"
+NOWHERE = "http://127.0.0.1:1"
 
 
 @pytest.mark.parametrize("route", Route)
@@ -46,12 +42,9 @@ def test_an_accepted_call_needs_no_zitadel(shell: Shell) -> None:
     ran = shell("call", "private", ZITADEL_DOMAIN=f"http://localhost:{free_port()}")
     assert (ran.code, ran.err) == (0, "")
     assert "  token       zdem…-000, from the environment" in ran.out.splitlines()
-
-
-@pytest.mark.parametrize("words", [("call", "public"), ("call", "private", "--json"), ("call", "/api/private")])
-def test_zitadel_is_not_asked_whose_token_it_is(shell: Shell, words: tuple[str, ...]) -> None:
     with upstream(ACTIVE) as zitadel:
-        assert shell(*words, ZITADEL_DOMAIN=zitadel.url).code == 0
+        for words in (("call", "public"), ("call", "private", "--json"), ("call", "/api/private")):
+            assert shell(*words, ZITADEL_DOMAIN=zitadel.url).code == 0
         assert zitadel.connections == 0
 
 
@@ -59,59 +52,40 @@ def test_what_to_do_next_uses_the_same_env_file(shell: Shell) -> None:
     (shell.folder / "my api.env").write_text("ZDEMO_TIMEOUT=4\n")
     for command in (("call", "scoped"), ("introspect",), ("doctor",)):
         ran = shell(*command, "--env-file", "my api.env", PAT=VISITOR.pat)
-        assert "zdemo role grant --env-file 'my api.env' visitor read:messages" in " ".join(ran.out.split()), command
+        assert "zdemo role grant --env-file 'my api.env' visitor read:messages" in flat(ran.out), command
 
 
 def test_a_refusal_shows_challenge_token_cause_and_next_command(shell: Shell) -> None:
     ran = shell("call", "scoped", PAT=VISITOR.pat)
-    assert (ran.code, ran.err) == (1, "")
-    for words in (" 401 ", "insufficient_scope", "read:messages", "zdem\u2026y-00", "the environment"):
+    assert (ran.code, ran.err, max(map(len, ran.out.splitlines())) <= 80) == (1, "", True)
+    for words in (" 401 ", "insufficient_scope", "zdem\u2026y-00", "the environment", "role grant visitor read:mess"):
         assert words in ran.out
-    assert "zdemo role grant visitor read:messages" in ran.out
-    assert max(map(len, ran.out.splitlines())) <= 80
     assert VISITOR.pat not in ran.all
-
-
-def test_json_is_one_document_with_what_the_screen_says(shell: Shell) -> None:
-    ran = shell("call", "scoped", "--json", "--pat", VISITOR.pat)
-    document = ran.document
-    assert (ran.code, ran.out.count("\n")) == (1, 1)
-    assert document["status"] == 401
-    assert document["url"].endswith(SCOPED)
-    assert document["body"]["error"] == "insufficient_scope"
-    assert "read:messages" in document["challenge"]["scope"]
-    assert document["milliseconds"] > 0
+    document = shell("call", "scoped", "--json", "--pat", VISITOR.pat).document
+    assert (document["status"], document["url"][-len(SCOPED) :], document["milliseconds"] > 0) == (401, SCOPED, True)
+    assert (document["body"]["error"], "read:messages" in document["challenge"]["scope"]) == (
+        "insufficient_scope",
+        True,
+    )
     assert "zdemo role grant visitor read:messages" in document["next"]
-    assert not [step for step in document["next"] if "  " in step]
-    assert shell("call", "scoped", "--json").document["status"] == 200
 
 
-def test_json_is_utf8_whatever_the_locale(shell: Shell) -> None:
-    with upstream(answer(json_body({"message": "gr\u00fc\u00dfe"}))) as api:
-        ran = shell.anew("call", "public", "--json", "--url", api.url, LC_ALL="C", PYTHONIOENCODING="ascii")
-        assert ran.document["body"] == {"message": "gr\u00fc\u00dfe"}
-        assert "gr??e" in shell.anew("call", "public", "--url", api.url, PYTHONIOENCODING="ascii").out
-
-
-def test_json_is_json_without_control_characters_whatever_the_api_sends(shell: Shell) -> None:
-    odd = {"message": "\x7f\x9b31m \u202e\u2066evil\u0007"}
+def test_json_is_utf8_without_control_characters_whatever_the_locale_and_the_api(shell: Shell) -> None:
+    odd = {"message": "gr\u00fc\u00dfe \x7f\x9b31m \u202e\u2066evil\u0007"}
     with upstream(answer(json_body(odd), headers={"WWW-Authenticate": 'Bearer error="\x9b31m"'})) as api:
-        ran = shell("call", "public", "--json", "--url", api.url)
-    assert (ran.code, ran.document["body"], ran.document["challenge"]["error"]) == (0, odd, "\x9b31m")
-    assert ran.out.removesuffix("\n").isprintable()
+        ran = shell.anew("call", "public", "--json", "--url", api.url, LC_ALL="C", PYTHONIOENCODING="ascii")
+        assert (ran.code, ran.document["body"], ran.document["challenge"]["error"]) == (0, odd, "\x9b31m")
+        assert ran.out.removesuffix("\n").isprintable()
+        assert "gr??e" in shell.anew("call", "public", "--url", api.url, PYTHONIOENCODING="ascii").out
     with upstream(answer(b'{"message":NaN}')) as api:  # which is not JSON
         assert shell("call", "public", "--json", "--url", api.url).document["body"] == '{"message":NaN}'
 
 
-def test_verbose_shows_the_body_once(shell: Shell) -> None:
-    assert shell("call", "public", "-v").out.count("Public route") == 1
-
-
-def test_verbose_shows_the_exchange_with_the_token_masked(shell: Shell) -> None:
+def test_verbose_shows_the_exchange_with_the_token_masked_and_the_body_once(shell: Shell) -> None:
     ran = shell("call", "private", "-v")
     assert ran.code == 0
     for words in ("> GET /api/private", "> Authorization: Bearer zdem\u2026-000", "< 200", "x-request-id", '"message"'):
-        assert words.lower() in ran.out.lower()
+        assert ran.out.lower().count(words.lower()) == 1
     assert READER.pat not in ran.all
 
 
@@ -120,63 +94,38 @@ def test_expect_turns_the_question_into_whether_this_status_comes(shell: Shell, 
     ran = shell("call", "scoped", "--pat", VISITOR.pat, "--expect", expected)
     assert (ran.code, expected in ran.err) == (code, code == 1)
     assert (ran.out.splitlines()[-1] == "401 as expected") == (code == 0)
-    with refusing_port() as port:
-        assert shell("call", "private", "--url", f"http://127.0.0.1:{port}", "--expect", expected).code == 4
+    assert shell("call", "private", "--url", NOWHERE, "--expect", expected).code == 4
 
 
-def test_curl_prints_a_command_without_the_token_and_sends_nothing(shell: Shell) -> None:
+def test_the_curl_command_is_without_the_token_and_sends_nothing(shell: Shell) -> None:
     with upstream(ACTIVE) as api:
         ran = shell("call", "scoped", "--curl", "--url", api.url)
         assert (ran.code, ran.err, api.connections) == (0, "", 0)
     command = f'curl -i -H "Authorization: Bearer $PAT" {api.url}{SCOPED}'
     assert ran.out == f"{command}\n"
     assert shell("call", "scoped", "--curl", "--url", api.url, "--json").document == {"curl": command}
+    ran = shell("call", "https://api.example/a?b=1&c=2", "-X", "POST", "--curl")
+    assert ran.out == "curl -i -X POST -H \"Authorization: Bearer $PAT\" 'https://api.example/a?b=1&c=2'\n"
 
 
-def test_what_the_curl_command_needs_is_said_and_works(shell: Shell) -> None:
-    assert shell("call", "scoped", "--curl").err == ""
+def test_what_the_curl_command_needs_is_said(shell: Shell) -> None:
     token, other = shell.env["PAT"], replace(shell, env={**shell.env, "PAT": ""})
     shell.dotenv(PAT=token)
-    note, command = other.script('"$1" -m zdemo call scoped --curl').stderr.splitlines()
-    assert (note[:32], token in note + command) == ("note: $PAT is not set in this sh", False)
-    assert other.script(f"{command.strip()}; echo $PAT").stdout == f"{token}\n"
-    assert "from the command line" in other("call", "scoped", "--curl", "--pat", token).err
-    shell.dotenv(PAT=f'"{token}"')
-    assert "sed" not in other("call", "scoped", "--curl").err
+    ran = other("call", "scoped", "--curl")
+    note = "note: $PAT is not set in this shell; first set it to the token from .env\n"
+    assert (ran.err, token in ran.out) == (note, False)
 
 
-@pytest.mark.parametrize("token", ["x", jwe("PAT")[:-1]])
-def test_watch_ends_at_once_where_the_status_cannot_come(shell: Shell, token: str) -> None:
-    ran = shell("call", "scoped", "--watch", "--expect", "200", "--pat", token)
-    assert (ran.code, ran.lines[-2:]) == (
-        1,
-        ["error: 200 cannot come with this token", "hint:  copy the whole token, and nothing else"],
-    )
+# --- watch
 
 
-def test_url_wins_over_the_environment(shell: Shell) -> None:
-    with refusing_port() as port:
-        ran = shell("call", "public", ZDEMO_API_URL=f"http://127.0.0.1:{port}")
-        assert (ran.code, is_two_lines(ran), "zdemo serve" in ran.err) == (4, True, True)
-        url = shell.env["ZDEMO_API_URL"]
-        assert shell("call", "public", "--url", url, ZDEMO_API_URL=f"http://127.0.0.1:{port}").code == 0
-
-
-def test_watch_waits_for_another_answer_and_shows_it(own_stack: Stack, own_shell: Shell) -> None:
-    with own_shell.running("call", "scoped", "--watch") as process:
-        assert process.stdout
-        assert " 200 " in process.stdout.readline()
-        own_stack.emulator.world.authorizations.clear()
-        rest, _ = process.communicate(timeout=30)
-    assert (process.returncode, " 401 " in rest, "insufficient_scope" in rest) == (1, True, True)
-
-
-def test_watch_for_a_status_waits_past_other_answers(shell: Shell) -> None:
-    ok, away, gone = (answer(json_body({"error": "some"}), status) for status in (200, 503, 401))
-    for expect, requests in ((401, 3), (200, 1)):
-        with upstream(ok, away, gone) as api:
-            ran = shell("call", "private", "--watch", "--expect", str(expect), "--json", "--url", api.url)
-        assert (ran.code, ran.document["status"], len(api.requests)) == (0, expect, requests)
+def test_watch_ends_at_once_where_the_status_cannot_come_or_the_address_is_wrong(shell: Shell) -> None:
+    ran = shell("call", "scoped", "--watch", "--expect", "200", "--pat", jwe("PAT")[:-1])
+    said = ["error: 200 cannot come with this token", "hint:  copy the whole token, and nothing else"]
+    assert (ran.code, ran.lines[-2:]) == (1, said)
+    with upstream(raw(b"SSH-2.0-x\r\n")) as api:
+        ran = shell("call", "public", "--watch", "--expect", "200", "--url", api.url)
+    assert (ran.code, is_two_lines(ran)) == (4, True)
 
 
 def test_what_watch_waited_for_comes_with_each_change_seconds_and_calls(shell: Shell) -> None:
@@ -184,36 +133,24 @@ def test_what_watch_waited_for_comes_with_each_change_seconds_and_calls(shell: S
     gone = answer(json_body({}), 401, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'})
     with upstream(ok, away, ok, reset, gone) as api:
         ran = shell("call", "private", "--watch", "--expect", "401", "--url", api.url)
-    changes = ["503", "200", f"no answer after ‥ s, 4 calls: {api.url} closed the connection without an answer"]
     waiting, *said = [re.sub(r"after \d+\.\d s", "after ‥ s", line) for line in ran.lines]
     assert waiting == "waiting for 401, at most 10 minutes (Ctrl-C ends it)"
-    assert said == [f"{changes[0]} after ‥ s, 2 calls", f"{changes[1]} after ‥ s, 3 calls", changes[2]]
+    lost = f"no answer after ‥ s, 4 calls: {api.url} closed the connection without an answer"
+    assert said == ["503 after ‥ s, 2 calls", "200 after ‥ s, 3 calls", lost]
     assert (ran.code, ran.out.count("GET ")) == (0, 2)
     assert re.fullmatch(r"401 after \d+\.\d s, 5 calls", ran.out.splitlines()[-1])
 
 
-@pytest.mark.parametrize("options", [("--expect", "200"), ("--expect", "200", "--json"), ()])
-def test_watch_waits_for_an_api_that_is_not_up_yet(shell: Shell, options: tuple[str, ...]) -> None:
+def test_watch_waits_for_an_api_that_is_not_up_yet(shell: Shell) -> None:
     port = free_port()
-    with shell.running("call", "public", "--watch", *options, "--url", f"http://127.0.0.1:{port}") as process:
+    options = ("--watch", "--expect", "200", "--json", "--url", f"http://127.0.0.1:{port}")
+    with shell.running("call", "public", *options) as process:
         assert process.stderr
         assert f"127.0.0.1:{port} refuses connections" in process.stderr.readline()
-        said = next((line for line in process.stderr if "waiting" in line), "")
-        assert f"waiting for {'200' if options else 'an answer'}, at most" in said
         with serving(create_app(Settings.from_env(shell.env)), port=port):
-            out, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (0, "")
-    if "--json" in options:
-        document = json.loads(out)
-        assert (document["status"], document["seconds"] > 0, document["calls"] > 1) == (200, True, True)
-    else:
-        assert re.fullmatch(r"200 after \d+\.\d s, \d+ calls", out.splitlines()[-1])
-
-
-def test_a_wrong_address_ends_watch_at_once(shell: Shell) -> None:
-    with upstream(raw(b"SSH-2.0-x\r\n")) as api:
-        ran = shell("call", "public", "--watch", "--expect", "200", "--url", api.url)
-    assert (ran.code, is_two_lines(ran)) == (4, True)
+            out, _ = process.communicate(timeout=30)
+    document = json.loads(out)
+    assert (process.returncode, document["status"], document["calls"] > 1) == (0, 200, True)
 
 
 def test_ctrl_c_ends_watch_with_what_came_last(shell: Shell) -> None:
@@ -229,65 +166,41 @@ def test_ctrl_c_ends_watch_with_what_came_last(shell: Shell) -> None:
     assert re.fullmatch(r"200 after \d+\.\d s, \d+ calls?; 401 did not come\ninterrupted\n", err)
 
 
-@pytest.mark.parametrize(("expect", "said"), [(None, "the answer is still 200"), (403, "403 did not come, it is 200")])
-def test_watch_does_not_wait_forever(expect: int | None, said: str) -> None:
+@pytest.mark.parametrize(
+    ("is_up", "expect", "said", "code"),
+    [
+        (True, None, "the answer is still 200", 1),
+        (True, 403, "403 did not come, it is 200", 1),
+        (False, None, "no answer after", 4),
+    ],
+)
+def test_watch_does_not_wait_forever(is_up: bool, expect: int | None, said: str, code: int) -> None:
     with upstream(answer(json_body({"message": "hello"}))) as api:
-        assert said in str(given_up(api.url, expect, code=1))
-    with refusing_port() as port:
-        assert "no answer after" in str(given_up(f"http://127.0.0.1:{port}", expect, code=4))
-
-
-def given_up(url: str, expect: int | None, *, code: int) -> ZdemoError:
-    """Return how a watch ends that has little patience."""
-    settings = ClientSettings(api_url=url)
-    watch = Watch(Screen(), lambda: call_api(settings, Route.PUBLIC, None), expect=expect, patience_seconds=0.1)
-    with pytest.raises(ZdemoError) as raised:
-        watch.until_there(lambda _: None)
+        settings = ClientSettings(api_url=api.url if is_up else NOWHERE)
+        watch = Watch(Screen(), lambda: call_api(settings, Route.PUBLIC, None), expect=expect, patience_seconds=0.1)
+        with pytest.raises(ZdemoError, match=said) as raised:
+            watch.until_there(lambda _: None)
     assert raised.value.exit_code == code
-    return raised.value
 
 
-# --- what ZITADEL is asked, and when
-
-
-def test_an_api_that_asks_another_zitadel_is_noticed(shell: Shell) -> None:
-    with upstream(ACTIVE) as zitadel:
-        ran = shell("call", "private", "--pat", "A" * 71, ZITADEL_DOMAIN=zitadel.url)
-        assert zitadel.connections > 0
-    assert ran.code == 1
-    assert "another ZITADEL" in ran.out.replace("\n    ", " ")
+# --- any API
 
 
 @pytest.mark.parametrize(("status", "code"), [(503, 4), (500, 1), (429, 1), (302, 1)])
 def test_the_exit_code_tells_who_did_not_answer_from_who_said_no(shell: Shell, status: int, code: int) -> None:
     with upstream(answer(json_body({"error": "some"}), status)) as api:
         ran = shell("call", "private", "--json", "--url", api.url)
-    assert (ran.code, ran.document["status"]) == (code, status)
-    assert ran.document["why"]
+    assert (ran.code, ran.document["status"], bool(ran.document["why"])) == (code, status, True)
 
 
-@pytest.mark.parametrize("status", [200, 401, 503])
+@pytest.mark.parametrize("status", [200, 401])
 def test_a_web_page_is_no_answer_of_the_api_whatever_its_status(shell: Shell, status: int) -> None:
-    page = answer(b"<html>hello</html>", status, headers={"Content-Type": "text/html; charset=utf-8"})
-    with upstream(page) as api:
+    with upstream(answer(b"<html>hello</html>", status, headers={"Content-Type": "text/html; charset=utf-8"})) as api:
         ran = shell("call", "private", "--url", api.url)
-    assert (ran.code, "<html>" in ran.out) == (4, False)
-    assert all(words in ran.out for words in ("text/html", "correct --url"))
+    assert (ran.code, "<html>" in ran.out, "text/html" in ran.out, "correct --url" in ran.out) == (4, False, True, True)
 
 
-def test_control_characters_of_an_answer_do_not_reach_the_terminal(shell: Shell) -> None:
-    evil = "\x1b[31mred\x07\u202egnp\x9b"
-    challenge = {"WWW-Authenticate": f'Bearer error="{evil[:8]}", scope="x\x1b[2J"'}
-    for status in (200, 401):
-        with upstream(answer(json_body({"message": evil, "error": evil}), status, headers=challenge)) as api:
-            ran = shell("call", "private", "-v", "--url", api.url)
-        assert not set(ran.all) & {"\x1b", "\x07", "\x9b", "\u202e"}
-
-
-# --- any API
-
-
-@pytest.mark.parametrize("method", Method)
+@pytest.mark.parametrize("method", [Method.GET, Method.HEAD, Method.DELETE])
 def test_any_path_is_called_with_any_method(shell: Shell, method: Method) -> None:
     with upstream(answer(b"" if method is Method.HEAD else json_body([1, {"a": "b"}]))) as api:
         by_path = shell("call", "/messages?limit=5", "-X", method.lower(), "--url", f"{api.url}/")
@@ -295,15 +208,8 @@ def test_any_path_is_called_with_any_method(shell: Shell, method: Method) -> Non
         received = [(one.method, one.target, one.headers["authorization"]) for one in api.requests]
     assert received == [(method, "/messages?limit=5", f"Bearer {READER.pat}")] * 2
     for ran in (by_path, by_url):
-        assert (ran.code, ran.err) == (0, "")
-        assert f"{method} {api.url}/messages?limit=5 " in ran.out
+        assert (ran.code, ran.err, f"{method} {api.url}/messages?limit=5 " in ran.out) == (0, "", True)
         assert ("the answer has no body" if method is Method.HEAD else '[1, {"a": "b"}]') in ran.out
-
-
-def test_the_curl_command_has_method_and_quotes(shell: Shell) -> None:
-    ran = shell("call", "https://api.example/a?b=1&c=2", "-X", "POST", "--curl")
-    assert ran.out == "curl -i -X POST -H \"Authorization: Bearer $PAT\" 'https://api.example/a?b=1&c=2'\n"
-    assert shell("call", "/a", "-X", "HEAD", "--curl", "--url", "https://api.example").out.startswith("curl -I -H ")
 
 
 def test_no_secret_of_a_query_is_shown(shell: Shell) -> None:
@@ -311,10 +217,9 @@ def test_no_secret_of_a_query_is_shown(shell: Shell) -> None:
     path = f"/a?limit=5&state=open&password={word}&sig={secret}"
     with upstream(answer(json_body({"state": "open", "echo": secret}), 500)) as api:
         for more in ((), ("-v",), ("--json",), ("--curl",)):
-            for target in ((path, "--url", api.url), (f"{api.url}{path}",)):
-                ran = shell("call", *target, *more)
-                assert not [one for one in (secret, word) if one in ran.all]
-                assert "/a?limit=5&state=open&password=…&sig=…" in ran.out
+            ran = shell("call", f"{api.url}{path}", *more)
+            assert not [one for one in (secret, word) if one in ran.all]
+            assert "/a?limit=5&state=open&password=…&sig=…" in ran.out
         assert api.requests[0].target == path
 
 
@@ -322,59 +227,49 @@ def test_a_url_gets_the_token_only_where_it_may(shell: Shell) -> None:
     ran = shell("call", "http://api.example/messages")
     assert (ran.code, is_two_lines(ran)) == (2, True)
     assert "the URL would send tokens and secrets over plain http" in ran.lines[0]
-    assert (
-        ran.lines[1] == "hint:  use https://api.example in the URL, or ZDEMO_ALLOW_HTTP=1 in a network that you trust"
-    )
+    assert "use https://api.example in the URL, or ZDEMO_ALLOW_HTTP=1" in ran.lines[1]
     note = "note: the token zdem…-000, from the environment goes to https://nowhere.invalid"
     assert note in shell("call", "https://nowhere.invalid/messages").lines
     assert note not in shell("call", "https://nowhere.invalid/messages", "--pat", "abc").lines
+    with refusing_port() as port:  # --url wins over the environment
+        url = shell.env["ZDEMO_API_URL"]
+        assert shell("call", "public", "--url", url, ZDEMO_API_URL=f"http://127.0.0.1:{port}").code == 0
 
 
 PAGE = {"Content-Type": "text/html"}
+ALLOWS, MOVED = {"Allow": "POST, OPTIONS"}, {"Location": "/messages/?token=abcdefgh"}
+OWN_RULES = "for a reason of its own"
+
+
+def bearer(error: str = "", scope: str = "") -> dict[str, str]:
+    more = ", ".join([f'{name}="{text}"' for name, text in (("error", error), ("scope", scope)) if text])
+    return {"WWW-Authenticate": f"Bearer {more}".strip()}
+
+
 SCOPE = "urn:zitadel:iam:org:project:role:read:messages"
-REFUSALS: dict[str, tuple[int, dict[str, str], str, tuple[str, ...]]] = {
-    "not found": (404, PAGE, READER.pat, ("nothing there for GET (404)", "correct the path")),
-    "method": (405, {"Allow": "POST, OPTIONS"}, READER.pat, ("it takes POST, OPTIONS", "call /messages -X OPTIONS")),
-    "redirect": (
-        308,
-        {"Location": "/messages/?token=abcdefgh"},
-        READER.pat,
-        ("to /messages/ (308); the redirect was not followed fix use",),
-    ),
-    "dead": (401, PAGE, "A" * 71, ("the PAT is not valid here", "zdemo introspect")),
-    "own rules": (403, {}, READER.pat, ("for a reason of its own", "a right that the API requires")),
-    "unknown scope": (
-        403,
-        {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="admin"'},
-        VISITOR.pat,
-        ("for a reason of its own", "required admin"),
-    ),
-    "bare challenge": (401, {"WWW-Authenticate": "Bearer"}, READER.pat, ("for a reason of its own", "no error code")),
-    "a role": (
-        403,
-        {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{SCOPE}"'},
-        VISITOR.pat,
-        ("role read:messages is not granted to its user", "zdemo role grant visitor read:messages"),
-    ),
-    "disagrees": (
-        401,
-        {"WWW-Authenticate": 'Bearer error="invalid_token"'},
-        READER.pat,
-        ("disagree about this token",),
-    ),
-}
 
 
-@pytest.mark.parametrize("name", REFUSALS)
-def test_a_refusal_of_any_api_is_explained_by_what_is_known(shell: Shell, name: str) -> None:
-    status, headers, pat, words = REFUSALS[name]
-    with upstream(answer(json_body({"detail": "no"}), status, headers=headers)) as api:
-        ran = shell("call", "/messages", "--url", api.url, PAT=pat)
-    flat = " ".join(ran.out.split())
-    assert ran.code == 1
-    assert [one for one in words if one not in flat] == [], ran.out
-    assert "abcdefgh" not in ran.all
-    assert "did not receive" not in flat
-    assert "no token was sent" not in flat
-    if name != "a role":
-        assert "role grant" not in flat
+@pytest.mark.parametrize(
+    ("status", "headers", "pat", "words"),
+    [
+        (404, PAGE, READER.pat, ("nothing there for GET (404)", "correct the path")),
+        (405, ALLOWS, READER.pat, ("it takes POST, OPTIONS", "call /messages -X OPTIONS")),
+        (308, MOVED, READER.pat, ("to /messages/ (308); the redirect was not followed fix use",)),
+        (401, PAGE, "A" * 71, ("the PAT is not valid here", "zdemo introspect")),
+        (403, {}, READER.pat, (OWN_RULES, "a right that the API requires")),
+        (403, bearer("insufficient_scope", "admin"), VISITOR.pat, (OWN_RULES, "required admin")),
+        (401, bearer(), READER.pat, (OWN_RULES, "no error code")),
+        (403, bearer("insufficient_scope", SCOPE), VISITOR.pat, ("is not granted to its user", "role grant visitor")),
+        (401, bearer("invalid_token"), READER.pat, ("disagree about this token",)),
+        (200, bearer("\x1b[31mred\x07", "\x9b"), READER.pat, ()),
+    ],
+)
+def test_an_answer_of_any_api_is_explained_by_what_is_known(
+    shell: Shell, status: int, headers: dict[str, str], pat: str, words: tuple[str, ...]
+) -> None:
+    with upstream(answer(json_body({"detail": "\x1b[31mno\u202e"}), status, headers=headers)) as api:
+        ran = shell("call", "/messages", "-v", "--url", api.url, PAT=pat)
+    assert (ran.code, [one for one in words if one not in flat(ran.out)]) == (int(status != 200), []), ran.out
+    assert not re.search("did not receive|no token was sent", flat(ran.out))
+    assert ("role grant" in ran.out) == ("role grant visitor" in words)
+    assert not set(ran.all) & {"\x1b", "\x07", "\x9b", "\u202e"}

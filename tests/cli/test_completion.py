@@ -12,7 +12,9 @@ import pytest
 from tests.support.cli import BASE, Shell
 from tests.support.interactive import session
 from zdemo.cli.app import COMMANDS
-from zdemo.doctor import API_CHECKS, CHECKS, group_of
+from zdemo.doctor import CHECKS
+from zdemo.doctor.check import group_of
+from zdemo.doctor.conformance import API_CHECKS
 from zdemo.verify.cases import CASES
 
 IDS = [*(check.id for check in CHECKS), *dict.fromkeys(group_of(check.id) for check in CHECKS)]

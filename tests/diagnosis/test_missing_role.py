@@ -5,11 +5,15 @@ from typing import Any
 import pytest
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import Certainty, Evidence, Finding, Probe, finding_for_active, notes
-from zdemo.diagnosis.role_keys import near_miss
+from zdemo.diagnosis.active_token import finding_for_active, notes
+from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.finding import Certainty, Finding
+from zdemo.diagnosis.missing_role import near_miss
 from zdemo.http.response import Response
 from zdemo.introspection.model import Introspection
 from zdemo.management.model import RoleAssignment, User
+
+CERTAIN, LIKELY, OPEN = Certainty
 
 ISSUER = "http://localhost:8080"
 CLIENT_ID, PROJECT, OTHER = "312909075212468231", "312909075212468225", "312909075212468777"
@@ -78,38 +82,28 @@ def find(
 @pytest.mark.parametrize(
     ("introspection", "assignments", "name", "certainty"),
     [
-        (pat(), [], "role.not_granted", Certainty.CERTAIN),
-        (pat("admin"), [assignment("admin")], "role.not_granted", Certainty.CERTAIN),
-        (pat(), [assignment(ROLE, active=False)], "role.deactivated", Certainty.CERTAIN),
-        (pat(), [assignment(ROLE, project=OTHER)], "role.in_other_project", Certainty.CERTAIN),
-        (pat(), [assignment(ROLE, project=OTHER, active=False)], "role.not_granted", Certainty.CERTAIN),
-        (
-            pat(),
-            [assignment(ROLE, active=False), assignment(ROLE, project=OTHER)],
-            "role.deactivated",
-            Certainty.CERTAIN,
-        ),
-        (pat(defined=("admin",)), [assignment(ROLE, project=OTHER)], "role.in_other_project", Certainty.CERTAIN),
-        (pat(defined=("admin",)), [], "role.undefined", Certainty.CERTAIN),
-        (pat("read:message", defined=(ROLE, "read:message")), [], "role.near_miss", Certainty.CERTAIN),
-        (pat("Read:messages", defined=("Read:messages",)), [], "role.near_miss", Certainty.CERTAIN),
-        (pat(defined=("Read:messages",)), [], "role.near_miss", Certainty.CERTAIN),
-        (pat(), [assignment(ROLE)], "role.just_changed", Certainty.OPEN),
-        (session(scope=f"openid {SCOPE}admin"), None, "role.narrowed", Certainty.CERTAIN),
-        (session(scope="openid urn:zitadel:iam:org:roles:id:7"), None, "role.narrowed", Certainty.OPEN),
-        (
-            session(scope="openid urn:zitadel:iam:org:roles:id:7"),
-            [assignment(ROLE)],
-            "role.narrowed",
-            Certainty.CERTAIN,
-        ),
-        (session(), None, "role.missing", Certainty.OPEN),
-        (session(scope=f"openid {SCOPE}{ROLE}"), None, "role.missing", Certainty.OPEN),
-        (session(), [], "role.not_granted", Certainty.CERTAIN),
-        (session(more=(OTHER,)), [assignment(ROLE, active=False)], "role.missing", Certainty.OPEN),
-        (session(more=(OTHER,)), [], "role.not_granted", Certainty.CERTAIN),
-        (pat(), None, "role.missing", Certainty.OPEN),
-        (pat(defined=()), None, "role.undefined", Certainty.CERTAIN),
+        (pat(), [], "role.not_granted", CERTAIN),
+        (pat("admin"), [assignment("admin")], "role.not_granted", CERTAIN),
+        (pat(), [assignment(ROLE, active=False)], "role.deactivated", CERTAIN),
+        (pat(), [assignment(ROLE, project=OTHER)], "role.in_other_project", CERTAIN),
+        (pat(), [assignment(ROLE, project=OTHER, active=False)], "role.not_granted", CERTAIN),
+        (pat(), [assignment(ROLE, active=False), assignment(ROLE, project=OTHER)], "role.deactivated", CERTAIN),
+        (pat(defined=("admin",)), [assignment(ROLE, project=OTHER)], "role.in_other_project", CERTAIN),
+        (pat(defined=("admin",)), [], "role.undefined", CERTAIN),
+        (pat("read:message", defined=(ROLE, "read:message")), [], "role.near_miss", CERTAIN),
+        (pat("Read:messages", defined=("Read:messages",)), [], "role.near_miss", CERTAIN),
+        (pat(defined=("Read:messages",)), [], "role.near_miss", CERTAIN),
+        (pat(), [assignment(ROLE)], "role.just_changed", OPEN),
+        (session(scope=f"openid {SCOPE}admin"), None, "role.narrowed", CERTAIN),
+        (session(scope="openid urn:zitadel:iam:org:roles:id:7"), None, "role.narrowed", OPEN),
+        (session(scope="openid urn:zitadel:iam:org:roles:id:7"), [assignment(ROLE)], "role.narrowed", CERTAIN),
+        (session(), None, "role.missing", OPEN),
+        (session(scope=f"openid {SCOPE}{ROLE}"), None, "role.missing", OPEN),
+        (session(), [], "role.not_granted", CERTAIN),
+        (session(more=(OTHER,)), [assignment(ROLE, active=False)], "role.missing", OPEN),
+        (session(more=(OTHER,)), [], "role.not_granted", CERTAIN),
+        (pat(), None, "role.missing", OPEN),
+        (pat(defined=()), None, "role.undefined", CERTAIN),
     ],
 )
 def test_a_missing_role_is_told_apart(
@@ -121,33 +115,8 @@ def test_a_missing_role_is_told_apart(
     assert finding.fix
 
 
-@pytest.mark.parametrize("assignments", [[], [assignment(ROLE, active=False)]])
-def test_the_fix_can_be_pasted(assignments: list[RoleAssignment]) -> None:
-    assert find(pat(), *assignments).fix[0].startswith("zdemo role grant reader read:messages")
-
-
 def test_a_login_name_is_quoted_for_the_shell() -> None:
     assert find(pat(more={"username": "a b;\x1b c"})).fix[0] == "zdemo role grant 'a b; c' read:messages"
-
-
-def test_another_project_is_named_with_this_one() -> None:
-    finding = find(pat(), assignment(ROLE, project=OTHER))
-    for word in ("elsewhere", OTHER, PROJECT):
-        assert word in finding.cause
-    assert "zdemo role grant reader" in finding.fix[0]
-
-
-def test_a_role_that_this_project_does_not_define_calls_for_the_other_application_first() -> None:
-    finding = find(pat(defined=()), assignment(ROLE, project=OTHER))
-    assert "API application" in finding.fix[0]
-
-
-def test_a_near_miss_names_both_spellings() -> None:
-    for near in ("read:message", "Read:messages", "read_messages", "raed:messages"):
-        finding = find(pat(near, defined=(near,)))
-        assert near in finding.cause
-        assert ROLE in finding.cause
-        assert ROLE in " ".join(finding.fix)
 
 
 @pytest.mark.parametrize("introspection", [pat(ROLE), pat(), session(ROLE)])
@@ -174,10 +143,6 @@ def test_why_the_assignments_are_not_known_is_said(status: int | None, why: str)
     assert finding is not None
     assert why in dict(finding.seen)["assignments"]
     assert ("zitadel:aud" in str(finding.steps)) is (status != 429)
-
-
-def test_no_role_asked_for_is_none_missed() -> None:
-    assert finding_for_active(pat(), SETTINGS, role=None, now=NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -214,7 +179,6 @@ def test_a_pat_is_remarked_to_list_roles_that_are_not_granted() -> None:
         (pat(ROLE, defined=(ROLE,), project=OTHER), settings(PROJECT), 0.0, f"does not name the project {PROJECT}"),
         (pat(ROLE, defined=(ROLE,), more={"iss": "https://localhost"}), SETTINGS, 0.0, "https://localhost"),
         (pat(ROLE, defined=(ROLE,)), SETTINGS, -61.0, "61 s behind"),
-        (pat(defined=(), more={"urn:zitadel:iam:org:project:roles": [ROLE]}), SETTINGS, 0.0, "shape"),
         (session(ROLE, scope=f"{SCOPE}{ROLE} {SCOPE}admin"), SETTINGS, 0.0, "It was requested but is not granted"),
     ],
 )
@@ -234,17 +198,12 @@ def test_a_token_that_ends_soon_is_remarked() -> None:
     ("other", "near"),
     [
         ("read:message", True),
-        ("Read:Messages", True),
         ("read_messages", True),
-        ("read.messages", True),
         ("reed:messages", True),
-        ("raed:messages", True),
-        ("readd:messages", True),
         ("write:messages", False),
         ("admin", False),
         ("read:messages", False),
         ("read", False),
-        ("", False),
     ],
 )
 def test_a_near_miss_is_one_edit_or_the_case(other: str, near: bool) -> None:

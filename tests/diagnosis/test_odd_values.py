@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from zdemo.diagnosis import odd_values
+from zdemo.diagnosis.odd_values import odd_values
 
 PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
 
@@ -24,7 +24,7 @@ PAT, SECRET = secrets.token_urlsafe(53), "x" * 64
         ({"CLIENT_ID": "3" * 18, "PAT": "3" * 18}, "CLIENT_ID and PAT hold the same value", True),
         ({"CLIENT_ID": "<312909075212468231>"}, 'CLIENT_ID has "<"', False),
         ({"CLIENT_SECRET": "${SECRET}"}, "CLIENT_SECRET is the name of a variable", False),
-        ({"CLIENT_SECRET": "x\\n"}, "CLIENT_SECRET has a backslash inside, as a line end", False),
+        ({"CLIENT_SECRET": "x\\n"}, "CLIENT_SECRET has a backslash inside", False),
         ({"CLIENT_SECRET": base64.b64encode(SECRET.encode()).decode()}, "CLIENT_SECRET is base64-encoded", True),
         ({"ZITADEL_PROJECT_ID": "my project"}, "project's name", False),
         ({"ZITADEL_ADMIN_PAT": SECRET}, "ZITADEL_ADMIN_PAT does not look like a token", False),

@@ -9,7 +9,12 @@ import pytest
 from tests.diagnosis.test_unusable_response import AWAY, READY, answer
 from zdemo.config.key_file import UserKey
 from zdemo.config.settings import UserSettings
-from zdemo.diagnosis import Certainty, Evidence, Finding, Probe, UserCase, finding_for_refused_user
+from zdemo.diagnosis.cases import UserCase
+from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.finding import Certainty, Finding
+from zdemo.diagnosis.refused_user import finding_for_refused_user
+
+CERTAIN, LIKELY, OPEN = Certainty
 
 ORIGIN, NOW = "http://127.0.0.1:8080", 1_800_000_000.0
 SECRET, APPLICATION = "s3cr" * 16, ("312909075212468229", "a3cr" * 16)
@@ -45,7 +50,6 @@ def issuer(text: str) -> dict[Probe, Any]:
          "user.secret_of_application"),
         (BY_SECRET, 400, INVALID, "Errors.User.NotActive", "user.inactive"),
         (BY_KEY, 400, INVALID, "Errors.User.NotActive", "user.inactive"),
-        (BY_SECRET, 404, INVALID, "Errors.User.NotFound", "user.not_ready"),
         (BY_SECRET, 400, "unauthorized_client", "", "user.refused"),
         (BY_KEY, 400, "unsupported_grant_type", "", "user.refused"),
         (BY_KEY, 500, "server_error", "Errors.Internal", "user.key_refused"),
@@ -83,15 +87,15 @@ def test_what_does_not_refuse_the_user_has_none(settings: UserSettings, status: 
 @pytest.mark.parametrize(
     ("ahead", "replies", "name", "certainty"),
     [
-        (-601, {}, "clock.skewed", Certainty.LIKELY),
-        (62, {}, "clock.skewed", Certainty.LIKELY),
-        (-599, {}, "user.key_expired", Certainty.CERTAIN),
-        (61, {}, "user.key_refused", Certainty.OPEN),
-        (0, issuer("http://localhost:8080"), "user.issuer_differs", Certainty.CERTAIN),
-        (0, issuer(ORIGIN), "user.key_refused", Certainty.OPEN),
-        (0, {Probe.READY: AWAY}, "zitadel.database_away", Certainty.CERTAIN),
-        (0, {Probe.READY: answer(503, "")}, "zitadel.database_away", Certainty.LIKELY),
-        (-20, {}, "user.key_expired", Certainty.CERTAIN),  # by ZITADEL's clock, to which this machine's is behind
+        (-601, {}, "clock.skewed", LIKELY),
+        (62, {}, "clock.skewed", LIKELY),
+        (-599, {}, "user.key_expired", CERTAIN),
+        (61, {}, "user.key_refused", OPEN),
+        (0, issuer("http://localhost:8080"), "user.issuer_differs", CERTAIN),
+        (0, issuer(ORIGIN), "user.key_refused", OPEN),
+        (0, {Probe.READY: AWAY}, "zitadel.database_away", CERTAIN),
+        (0, {Probe.READY: answer(503, "")}, "zitadel.database_away", LIKELY),
+        (-20, {}, "user.key_expired", CERTAIN),  # by ZITADEL's clock, to which this machine's is behind
     ],
 )
 def test_a_key_is_blamed_after_clock_issuer_and_database(

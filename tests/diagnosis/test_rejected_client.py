@@ -6,19 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from tests.config.test_key_file import CLIENT_ID, KEY_ID, content
+from tests.config.test_key_file import KEY_ID, content
 from tests.diagnosis.test_unusable_response import ORIGIN, SETTINGS, UNAUTHORIZED, answer
 from tests.support.key_site import settings_for
 from zdemo.config.key_file import application_key
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import Certainty, ClientRecords, Evidence, Finding, Probe, finding_for_error
+from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
+from zdemo.diagnosis.finding import Certainty, Finding
+from zdemo.diagnosis.unusable_response import finding_for_error
 from zdemo.http.response import Response
 from zdemo.introspection.refusals import answer_error
 from zdemo.management.model import Application, Credential, Organization, Project
 
+CERTAIN, LIKELY, OPEN = Certainty
+
 DEAD = answer(401, {"error": "access_denied", "error_description": "access token invalid"})
 LOG_IN = answer(401, "<html>log in</html>", kind="text/html", headers={"www-authenticate": "Basic"})
-ACCEPTED = {Probe.RANDOM_TOKEN: answer(200, {"active": False})}
 DISCOVERED = {Probe.DISCOVERY: answer(200, {"issuer": ORIGIN})}
 WITH_KEY = settings_for(ORIGIN, application_key(content()))
 FOUND = ClientRecords(
@@ -59,41 +62,26 @@ def refused_key(
 
 
 def test_refused_credentials_stay_open_with_all_candidates() -> None:
-    finding = refused({Probe.RANDOM_TOKEN: answer(400, UNAUTHORIZED), USERINFO: answer(200, {})})
-    assert (finding.id, finding.certainty) == ("client.refused", Certainty.OPEN)
+    finding = refused({USERINFO: answer(200, {})})
+    assert (finding.id, finding.certainty) == ("client.refused", OPEN)
     candidates = " ".join(finding.candidates)
     for word in ("CLIENT_ID", "CLIENT_SECRET", "regenerated", "rotated", "inactive", "key-only", "recreated"):
         assert word in candidates
-    assert "token" not in str(finding).lower().replace("random_token", "")
+    assert "token" not in str(finding).lower()
 
 
 def test_everything_refused_by_zitadel_is_another_or_a_recreated_one() -> None:
     finding = refused({USERINFO: DEAD, ADMINISTRATOR: DEAD})
-    assert (finding.id, finding.certainty) == ("client.other_instance", Certainty.LIKELY)
+    assert (finding.id, finding.certainty) == ("client.other_instance", LIKELY)
     assert "recreated" in refused({USERINFO: DEAD}).candidates[0]
     assert "another ZITADEL" in refused_key({USERINFO: DEAD}).candidates[0]
 
 
 def test_a_proxy_that_requires_credentials_at_userinfo_refuses_no_token() -> None:
-    finding = refused({USERINFO: LOG_IN, ADMINISTRATOR: LOG_IN, Probe.RANDOM_TOKEN: answer(400, UNAUTHORIZED)})
-    assert (finding.id, finding.certainty) == ("client.refused", Certainty.OPEN)
+    finding = refused({USERINFO: LOG_IN, ADMINISTRATOR: LOG_IN})
+    assert (finding.id, finding.certainty) == ("client.refused", OPEN)
     assert "recreated" not in finding.candidates[0]
     assert "userinfo" not in dict(finding.seen)
-
-
-@pytest.mark.parametrize(("settings", "status"), [(SETTINGS, 400), (SETTINGS, 403), (WITH_KEY, 400)])
-def test_credentials_that_work_for_another_text_are_not_blamed(settings: Settings, status: int) -> None:
-    finding = refused(ACCEPTED, settings, status=status)
-    assert (finding.id, finding.certainty) == ("zitadel.filtered", Certainty.OPEN)
-    assert "a moment ago" in finding.candidates[0]
-    assert "try again" in finding.fix[0]
-
-
-def test_a_401_is_not_how_zitadel_refuses_and_stays_open() -> None:
-    finding = refused({}, status=401)
-    assert finding.certainty is Certainty.OPEN
-    assert "proxy" in finding.candidates[0]
-    assert "ZITADEL_KEY_FILE" in str(refused_key(status=401))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +95,7 @@ def test_a_401_is_not_how_zitadel_refuses_and_stays_open() -> None:
 )
 def test_a_service_users_credentials_are_known_by_the_token_endpoint(reply: Response, named: str) -> None:
     finding = refused({Probe.OWN_PAIR_AT_TOKEN_ENDPOINT: reply})
-    assert (finding.id, finding.certainty) == ("client.is_service_user", Certainty.CERTAIN)
+    assert (finding.id, finding.certainty) == ("client.is_service_user", CERTAIN)
     assert "service account" in finding.cause
     assert named in str(finding.seen)
 
@@ -137,7 +125,7 @@ def test_odd_values_are_the_cause_or_the_first_candidate(client_id: str, secret:
 )
 def test_a_clock_that_is_too_far_off_for_any_assertion_is_the_cause(ahead: float, words: str) -> None:
     finding = refused_key(ahead=ahead)
-    assert (finding.id, finding.certainty) == ("clock.skewed", Certainty.LIKELY)
+    assert (finding.id, finding.certainty) == ("clock.skewed", LIKELY)
     assert words in finding.cause
     assert "NTP" in finding.fix[0]
 
@@ -145,7 +133,7 @@ def test_a_clock_that_is_too_far_off_for_any_assertion_is_the_cause(ahead: float
 @pytest.mark.parametrize(("ahead", "named"), [(30, True), (-300, True), (2, False), (0, False), (None, False)])
 def test_a_clock_that_is_off_by_less_is_a_candidate(ahead: float | None, named: bool) -> None:
     finding = refused_key(ahead=ahead)
-    assert (finding.id, finding.certainty) == ("client.key_refused", Certainty.OPEN)
+    assert (finding.id, finding.certainty) == ("client.key_refused", OPEN)
     assert ("clock" in str(finding)) is named
     assert finding.candidates[0].startswith("this machine's clock") is named
 
@@ -153,7 +141,7 @@ def test_a_clock_that_is_off_by_less_is_a_candidate(ahead: float | None, named: 
 @pytest.mark.parametrize("issuer", ["https://127.0.0.1:8080", ORIGIN + "/", "http://localhost:8080"])
 def test_another_issuer_is_certainly_the_cause(issuer: str) -> None:
     finding = refused_key({Probe.DISCOVERY: answer(200, {"issuer": issuer})})
-    assert (finding.id, finding.certainty) == ("client.issuer_differs", Certainty.CERTAIN)
+    assert (finding.id, finding.certainty) == ("client.issuer_differs", CERTAIN)
     assert issuer in finding.cause
     assert ORIGIN in finding.cause
     assert finding.fix[0].startswith(f"ZITADEL_DOMAIN={issuer}")
@@ -162,15 +150,6 @@ def test_another_issuer_is_certainly_the_cause(issuer: str) -> None:
 @pytest.mark.parametrize("page", [answer(404, "404 page not found"), answer(200, "<html>"), answer(200, {"issuer": 1})])
 def test_a_discovery_that_is_not_zitadels_says_nothing(page: Response) -> None:
     assert refused_key({Probe.DISCOVERY: page}).id == "client.key_refused"
-
-
-def test_a_refused_key_stays_open_with_all_candidates() -> None:
-    finding = refused_key()
-    candidates, fix = " ".join(finding.candidates), " ".join(finding.fix)
-    for word in ("deleted", "expired", "inactive", "another ZITADEL", "recreated", "clientId or keyId"):
-        assert word in candidates
-    for text in (CLIENT_ID, KEY_ID, "ZITADEL_KEY_FILE"):
-        assert text in fix
 
 
 # What an administrator sees
@@ -182,17 +161,10 @@ def recorded(records: ClientRecords | None, settings: Settings = SETTINGS, ahead
 
 def test_who_does_not_see_the_whole_instance_proves_nothing_about_an_application() -> None:
     finding = recorded(ClientRecords(whole_instance=False))
-    assert (finding.id, finding.certainty) == ("client.unknown", Certainty.OPEN)
+    assert (finding.id, finding.certainty) == ("client.unknown", OPEN)
     assert "organization that this administrator cannot see" in " ".join(finding.candidates)
     assert "IAM_OWNER" in finding.fix[-1]
-    assert recorded(ClientRecords(whole_instance=True)).certainty is Certainty.CERTAIN
-
-
-def test_what_is_odd_about_the_values_is_seen_beside_the_records() -> None:
-    settings = Settings(issuer=ORIGIN, client_id="<312909075212468231>", client_secret="s3cr" * 16)
-    finding = recorded(ClientRecords(whole_instance=True), settings)
-    assert finding.id == "client.unknown"
-    assert '"<" in front' in dict(finding.seen)["values"]
+    assert recorded(ClientRecords(whole_instance=True)).certainty is CERTAIN
 
 
 UNSEEN = replace(FOUND, whole_instance=False, organization=None)
@@ -203,22 +175,14 @@ def test_an_administrators_pat_that_did_not_decide_is_not_asked_for_again(
     records: ClientRecords | None, settings: Settings
 ) -> None:
     finding = recorded(records, settings)
-    assert finding.certainty is Certainty.OPEN
+    assert finding.certainty is OPEN
     assert "ZITADEL_ADMIN_PAT did not show" in finding.fix[-1]
 
 
-def test_what_an_administrator_of_the_project_sees_is_no_candidate_any_more() -> None:
-    finding = recorded(UNSEEN)
-    assert finding.certainty is Certainty.OPEN
-    assert "CLIENT_ID is right" in finding.cause
-    candidates = " ".join(finding.candidates)
-    assert "CLIENT_SECRET is wrong" in candidates
-    assert "organization is inactive" in candidates
-    assert "CLIENT_ID" not in candidates
-
-
 def test_the_client_id_of_a_key_is_corrected_in_its_file() -> None:
-    records = ClientRecords(whole_instance=True, instead="the application api itself", right="312909075212468230")
+    records = ClientRecords(
+        whole_instance=True, with_own_id=Application(id="9", name="api", client_id="312909075212468230", active=True)
+    )
     finding = recorded(records, WITH_KEY)
     assert "correct clientId in the file of ZITADEL_KEY_FILE: 312909075212468230" in finding.fix[0]
     assert "CLIENT_ID=" not in str(finding)
@@ -227,7 +191,7 @@ def test_the_client_id_of_a_key_is_corrected_in_its_file() -> None:
 
 def test_a_key_that_is_not_listed_is_deleted_whatever_the_clock_says() -> None:
     finding = recorded(replace(FOUND, keys=()), WITH_KEY)
-    assert (finding.id, finding.certainty) == ("client.key_deleted", Certainty.CERTAIN)
+    assert (finding.id, finding.certainty) == ("client.key_deleted", CERTAIN)
     for word in ("api", "deleted", "clientId or keyId in the file was changed"):
         assert word in finding.cause
     late = recorded(replace(FOUND, keys=()), WITH_KEY, ahead=600)
@@ -239,4 +203,4 @@ def test_a_key_that_is_not_listed_is_deleted_whatever_the_clock_says() -> None:
 @pytest.mark.parametrize(("ahead", "name"), [(0, "client.key_differs"), (600, "clock.skewed")])
 def test_a_good_key_that_is_refused_is_the_clock_or_another_private_key(ahead: float, name: str) -> None:
     finding = recorded(FOUND, WITH_KEY, ahead=ahead)
-    assert (finding.id, finding.certainty) == (name, Certainty.LIKELY)
+    assert (finding.id, finding.certainty) == (name, LIKELY)

@@ -3,9 +3,9 @@
 import pytest
 
 from zdemo.config.environment import Environment
-from zdemo.diagnosis import Evidence, Probe
-from zdemo.doctor import DoctorContext
-from zdemo.doctor.network import CHECKS
+from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.doctor.context import DoctorContext
+from zdemo.doctor.zitadel import CHECKS
 from zdemo.errors import ConnectionFailed, FailureKind, Phase
 from zdemo.http.messages import failed
 from zdemo.http.response import Response
@@ -20,7 +20,7 @@ def outcomes(reply: Response | ConnectionFailed | None) -> list[str]:
     context = DoctorContext()
     context.environment = Environment({"the environment": variables})
     context.__dict__["evidence"] = Evidence(replies={Probe.DISCOVERY: reply} if reply else {})
-    return [check.examine(context).outcome.value for check in CHECKS]
+    return [check.examine(context).outcome.value for check in CHECKS[:4]]
 
 
 @pytest.mark.parametrize(

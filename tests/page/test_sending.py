@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.page_site import KEY, PageSite, events, page_options, page_site
 from tests.support.wire import PATIENCE_SECONDS
-from zdemo.diagnosis import Finding
+from zdemo.diagnosis.finding import Finding
 from zdemo.emulator import ADMIN, CLIENT_SECRET, READER, VISITOR
 from zdemo.page import PageContext
 from zdemo.page.context import KEPT_SECONDS, Explanations

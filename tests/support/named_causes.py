@@ -3,12 +3,9 @@
 Of doctor's output, only what it says of the checks that failed or warned counts.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 from tests.support.cli import Ran, Shell
@@ -33,73 +30,59 @@ def administered(url: str, **more: str) -> dict[str, str]:
 class Output:
     """The output of a command; ``blamed`` is the part that says what is wrong, in one line without double blanks.
 
-    ``in_full`` is what doctor's JUnit report says of it: that has the alternatives to the fix too.
+    Of doctor that is what its report says in full, and ``screen`` what it shows without ``-v``.
     """
 
     ran: Ran
     blamed: str
-    in_full: str = ""
+    screen: str = ""
 
-    def offers(self, *patterns: str) -> Output:
-        """Expect each pattern, on the screen or, as doctor's alternatives to the fix, in the report."""
-        return replace(self, blamed=f"{self.blamed} {self.in_full}").names(*patterns)
-
-    def names(self, *patterns: str) -> Output:
+    def names(self, *patterns: str) -> "Output":
         """Expect each pattern, in any case."""
         missing = [pattern for pattern in patterns if not re.search(pattern, self.blamed, re.IGNORECASE)]
         assert missing == [], f"{missing} not in: {self.blamed}\n{self.ran.all}"
         return self
 
-    def never(self, *patterns: str) -> Output:
-        """Expect none of the patterns, not even where doctor has more room than a screen."""
-        said = f"{self.blamed} {self.in_full}"
-        found = [pattern for pattern in patterns if re.search(pattern, said, re.IGNORECASE)]
-        assert found == [], f"{found} in: {said}"
+    def never(self, *patterns: str) -> "Output":
+        """Expect none of the patterns."""
+        found = [pattern for pattern in patterns if re.search(pattern, f"{self.blamed} {self.screen}", re.IGNORECASE)]
+        assert found == [], f"{found} in: {self.blamed}"
         return self
 
 
-def _flat(text: str) -> str:
-    return re.sub(r"\s+", " ", text)
+def flat(text: str) -> str:
+    """Return a text in one line, without double blanks."""
+    return " ".join(text.split())
 
 
 def doctor(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, ...] = ()) -> Output:
-    """Run ``zdemo doctor`` and expect exactly these checks to fail, and the cause on one screen.
+    """Run ``zdemo doctor``, expect exactly these checks to fail, and the first one's cause and fix on one screen.
 
-    Without ``ZDEMO_API_URL`` in ``env`` there is no API, which is not part of the test. Its failure takes the room of
-    warnings on the screen, so where no other check fails, what the report says of them counts.
+    Without ``ZDEMO_API_URL`` in ``env`` there is no API, which is not part of the test.
     """
     report = shell.folder / "report.xml"
     ran = _run(shell, env, "doctor", "--junit", str(report))
-    found = verdicts_of(report)
-    no_api = "ZDEMO_API_URL" not in env
-    judged = {name: verdict for name, verdict in found.items() if not (no_api and name.startswith("api."))}
-    assert [name for name, verdict in judged.items() if verdict == "failed"] == list(failing), ran.all
-    assert {name for name in warned if judged[name] != "warned"} == set(), ran.all
-    assert ran.code == (1 if "failed" in found.values() else 0)
-    lines = [line for line in ran.out.splitlines() if not (no_api and re.fullmatch(r"also +api\.reachable", line))]
+    cases = {case.attrib["name"]: case for case in ElementTree.parse(report).iter("testcase")}  # noqa: S314  # zdemo's
+    failures = {name: case.findtext("failure", "") for name, case in cases.items() if case.find("failure") is not None}
+    passes = {name: case.findtext("system-out", "") for name, case in cases.items()}
+    warnings = {name: said for name, said in passes.items() if said.startswith("warning: ")}
+    named = [name for name in failures if "ZDEMO_API_URL" in env or not name.startswith("api.")]
+    assert named == list(failing), ran.all
+    assert set(warned) <= warnings.keys(), ran.all
+    assert ran.code == (1 if failures else 0)
+    lines = ran.out.splitlines()
     assert len(lines) <= HEIGHT, ran.out
     assert [line for line in lines if len(line) > WIDTH and not _may_be_long(line)] == []
-    blocks = re.split(r"\n\n", ran.out)
-    about = [block for block in blocks[1:] if block.split(" ", 1)[0] in (*failing, *warned)]
-    assert about or not failing, ran.out
-    cases = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314  # zdemo has just written it
-    about_them = (case for case in cases if case.attrib["name"] in (*failing, *warned))
-    told = [case.findtext("failure") or case.findtext("system-out") or "" for case in about_them]
-    in_full = _flat(re.sub(r"^(\w+): ", r"\1 ", "\n".join(told), flags=re.MULTILINE))
-    return Output(ran=ran, blamed=in_full if no_api and not failing else _flat(" ".join(about)), in_full=in_full)
-
-
-def verdicts_of(report: Path) -> dict[str, str]:
-    """Return what doctor's JUnit report says of each check: passed, warned, failed or skipped."""
-    verdicts = {}
-    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314  # zdemo has just written it
-        said = case.findtext("system-out") or ""
-        passed = "warned" if said.startswith("warning: ") else "passed"
-        other = next(
-            (name for tag, name in (("failure", "failed"), ("skipped", "skipped")) if case.find(tag) is not None), ""
+    shown = next((block for block in ran.out.split("\n\n") if block.startswith(f"{[*failing, '-'][0]} ")), "")
+    assert shown or not failing, ran.out
+    if failing:
+        cause, fix = (
+            failures[failing[0]].partition("\n")[0],
+            re.findall("^fix: (.*)", failures[failing[0]], re.MULTILINE),
         )
-        verdicts[case.attrib["name"]] = other or passed
-    return verdicts
+        assert all(words in flat(shown) for words in (cause.split("; ")[0][:40], *(step[:30] for step in fix[:1])))
+    told = "\n".join((failures | warnings)[name] for name in (*failing, *warned))
+    return Output(ran=ran, blamed=flat(re.sub(r"^(\w+): ", r"\1 ", told, flags=re.MULTILINE)), screen=flat(shown))
 
 
 def _may_be_long(line: str) -> bool:
@@ -110,7 +93,12 @@ def _may_be_long(line: str) -> bool:
 def introspect(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
     """Run ``zdemo introspect``; all of its output counts."""
     ran = _run(shell, env, "introspect", *arguments)
-    return Output(ran=ran, blamed=_flat(ran.all))
+    return Output(ran=ran, blamed=flat(ran.all))
+
+
+def both(shell: Shell, env: dict[str, str], *failing: str, warned: tuple[str, ...] = ()) -> tuple[Output, Output]:
+    """Run ``zdemo doctor``, which must fail and warn so, and ``zdemo introspect``."""
+    return doctor(shell, env, *failing, warned=warned), introspect(shell, env)
 
 
 def call(shell: Shell, env: dict[str, str], route: str = "private", *arguments: str) -> Output:
@@ -122,7 +110,7 @@ def command(shell: Shell, env: dict[str, str], *arguments: str) -> Output:
     """Run any other command, and expect it to fail."""
     ran = _run(shell, env, *arguments)
     assert ran.code != 0, ran.all
-    return Output(ran=ran, blamed=_flat(ran.all))
+    return Output(ran=ran, blamed=flat(ran.all))
 
 
 def _run(shell: Shell, env: dict[str, str], *arguments: str) -> Ran:
@@ -134,7 +122,7 @@ def _run(shell: Shell, env: dict[str, str], *arguments: str) -> Ran:
     return ran
 
 
-def write(folder: Path, name: str, content: Any) -> str:
+def write(folder: Path, name: str, content: str) -> str:
     """Write a file, and return its path."""
     path = folder / name
     path.touch(0o600)

@@ -11,9 +11,9 @@ import requests
 
 from tests.support.wire import PATIENCE_SECONDS
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import Finding
+from zdemo.diagnosis.finding import Finding
 from zdemo.emulator import ADMIN, CLIENT_ID, CLIENT_SECRET, ORGANIZATION_ID, PROJECT_ID, READER, VISITOR, Emulator
-from zdemo.investigation import Investigation, investigate
+from zdemo.investigation.investigate import Investigation, investigate
 
 ROLE = "read:messages"
 AUDIENCE = f"urn:zitadel:iam:org:project:id:{PROJECT_ID}:aud"

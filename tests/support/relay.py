@@ -22,12 +22,11 @@ def relay(
     passes: Callable[[str], bool] = lambda _: True,
     changes: Callable[[str, bytes], bytes] = lambda _, body: body,
     drops: Collection[str] = (),
-    prefix: str = "",
 ) -> Behaviour:
     """Return a behaviour that forwards to ``url``, with another Host or Date; what does not pass gets no answer.
 
-    ``changes`` returns the body to send for a target and the body that came; ``drops`` are
-    the fields that the answer loses, in lower case, and ``prefix`` comes before the path.
+    ``changes`` returns the body to send for a target and the body that came; ``drops`` are the fields that the answer
+    loses, in lower case.
 
     It is also what ``HTTP_PROXY`` can name: a whole URL in the request line is reduced to its path.
     """
@@ -43,7 +42,7 @@ def relay(
         headers["host"] = host or headers["host"]
         upstream = http.client.HTTPConnection(LOOPBACK, port, timeout=SECONDS)
         try:
-            upstream.request(received.method, prefix + target, received.body or None, headers)
+            upstream.request(received.method, target, received.body or None, headers)
             answer = upstream.getresponse()
             fields = {name: value for name, value in answer.getheaders() if name.lower() not in {*HOP_BY_HOP, *drops}}
             body = changes(target, answer.read())

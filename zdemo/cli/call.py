@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 import time
 from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
@@ -18,24 +16,64 @@ from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.cli.layout import step
 from zdemo.cli.options import EnvFile, Json, Pat, check_address
 from zdemo.cli.screen import Screen
-from zdemo.cli.target import target
+from zdemo.cli.suggestions import near
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
 from zdemo.cli.watch import Watch
-from zdemo.client import Call, Method, OtherRoute, Route, call_api, curl_command
+from zdemo.client import Call, Endpoint, Method, OtherRoute, Route, call_api, curl_command, other_route
 from zdemo.client import as_json as call_document
 from zdemo.config.env_file import steps_with_env_file
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.masking import masked
-from zdemo.config.origins import is_loopback
+from zdemo.config.names import THE_URL
+from zdemo.config.origins import DAMAGED_SCHEME, is_loopback
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.http.response import GATEWAY_STATUSES
 
 if TYPE_CHECKING:
-    from zdemo.investigation import Explanation
+    from zdemo.investigation.api_comparison import Explanation
 
+KNOWN = "public, private, scoped, a path such as /messages, or a URL"
 # however long one waits
 NEVER_ACCEPTED = ("token.too_short", "token.cut", "token.doubled", "token.client_secret", "token.is_id_token")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallTarget:
+    """An endpoint, and the address that the command line gives for the API; ``option`` is what gives it."""
+
+    endpoint: Endpoint
+    address: str | None
+    option: str = "--url"
+
+    @property
+    def is_url(self) -> bool:
+        """Whether the whole URL was typed."""
+        return self.option == THE_URL
+
+
+def target(text: str, url: str | None) -> CallTarget:
+    """Return what an argument names; ``url`` is the value of ``--url``. Raises UsageError if it names nothing."""
+    if text in list(Route):
+        return CallTarget(endpoint=Route(text), address=url)
+    if text.startswith("/"):
+        return CallTarget(endpoint=other_route(text, typed=text), address=url)
+    if "://" not in text and not DAMAGED_SCHEME.match(text):
+        raise _unknown(text)
+    if url is not None:
+        raise UsageError("--url cannot be combined with a URL", hint="leave out --url, or give the path alone")
+    scheme, mark, rest = text.partition("://")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    path = rest[len(host) :]
+    endpoint = other_route(path if path.startswith("/") else f"/{path}", typed=text)
+    return CallTarget(endpoint=endpoint, address=f"{scheme}{mark}{host}", option=THE_URL)
+
+
+def _unknown(text: str) -> UsageError:
+    if meant := near(text, list(Route)):
+        return UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
+    hint = f"did you mean /{text}?" if re.fullmatch(r"[\w.-]+(/[\w.-]*)+", text) else "zdemo call --help"
+    return UsageError(f"unknown route: {text} ({KNOWN})", hint=hint)
 
 
 def _routes() -> list[str]:
@@ -142,7 +180,8 @@ def call(  # the options
         command = curl_command(settings, endpoint, with_token=token is not None, method=method)
         screen.document({"curl": command}) if as_json else screen.say(command, whole=True)
         if token and environment.source("PAT") != EXPORTED:
-            _tell_how_to_set(screen, token, environment)
+            place = environment.source("PAT")
+            screen.tell(f"note: $PAT is not set in this shell; first set it to the token from {place}")
         return ExitCode.YES
     if token:
         if API_URL not in environment.hidden:  # that is said with the outcome
@@ -157,7 +196,7 @@ def call(  # the options
         if explanation:
             explanation = replace(explanation, finding=steps_with_env_file(explanation.finding, env_file))
         names = (API_URL, *(["PAT"] if token or (route is not Route.PUBLIC and "PAT" not in environment) else []))
-        tell_hidden(screen, environment, *names, finding=explanation.finding if explanation else None)
+        tell_hidden(screen, environment, *names)
         if as_json:
             more = {"seconds": round(watched.seconds, 3), "calls": watched.calls} if watched else {}
             screen.document(call_document(result, {**_reason(explanation), **more}))
@@ -186,7 +225,7 @@ def _explanation(result: Call, token: str | None, environment: Environment, *, a
     if result.accepted:
         return None
     from zdemo.config.settings import Settings  # here, since a call without a token needs neither
-    from zdemo.investigation import explain
+    from zdemo.investigation.api_comparison import explain
 
     settings, unasked = None, ""
     try:
@@ -201,20 +240,11 @@ def _username(result: Call, token: str | None, environment: Environment) -> str:
     if token is None or isinstance(result.route, OtherRoute):
         return ""
     from zdemo.config.settings import Settings  # as above
-    from zdemo.investigation import username_of
+    from zdemo.investigation.investigate import username_of
 
     with suppress(SettingsError):
         return username_of(Settings.from_env(environment), token)
     return ""
-
-
-def _tell_how_to_set(screen: Screen, token: str, environment: Environment) -> None:
-    """Tell how this shell gets the token that ``$PAT`` stands for, without showing it."""
-    place = environment.source("PAT")
-    screen.tell(f"note: $PAT is not set in this shell; first set it to the token from {place}")
-    is_file = environment.file and place == str(environment.file)
-    if is_file and re.findall("^PAT=(.*)$", Path(place).read_text(errors="replace"), re.MULTILINE) == [token]:
-        screen.behind("      ", f"PAT=$(sed -n 's/^PAT=//p' {shlex.quote(place)})", stream=screen.stderr)
 
 
 def _reason(explanation: Explanation | None) -> dict[str, object]:

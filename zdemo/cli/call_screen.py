@@ -11,10 +11,9 @@ from zdemo.config.masking import without_secret_query
 from zdemo.config.printable import printable
 
 if TYPE_CHECKING:
-    from zdemo.investigation import Explanation
+    from zdemo.investigation.api_comparison import Explanation
 
 MOST_SHOWN = 500  # characters of a body
-HIDDEN = ".hidden"  # ends the IDs of findings about values that do not count
 
 
 def show_call(
@@ -27,20 +26,16 @@ def show_call(
         _show_exchange(screen, call, bearer)
     rows = [("token", token)] if token else []
     if not call.accepted:
-        from zdemo.diagnosis import CHALLENGE_LOST, lost_challenge  # here, since an accepted call does not need it
-
         refused = 400 <= call.answer.status < 500 and not call.is_page
         rows.append(("refused" if refused else "failed", _message(call)))
         if call.challenge:
             rows.append(("challenge", _in_words(call.challenge, sent=bool(token))))
-        elif lost_challenge(call.answer):
-            rows.append(("challenge", f"missing: {CHALLENGE_LOST}"))
     screen.pairs(rows, indent=2, label_width=10)
     if call.accepted and not verbose:  # the exchange has the body
         screen.behind("  ", _message(call))
     if explanation:
         finding = explanation.finding
-        show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call.") or finding.id.endswith(HIDDEN))
+        show_finding(screen, finding, indent=2, evidence=finding.id.startswith("call."))
         if explanation.unasked:
             screen.pairs([("not asked", f"ZITADEL: {explanation.unasked}")], indent=2, label_width=10)
 

@@ -12,7 +12,8 @@ from zdemo.config.columns import WITHOUT_TERMINAL, cells
 from zdemo.config.masking import masked
 from zdemo.config.printable import one_line, printable
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import span, token_form
+from zdemo.diagnosis.phrases import span
+from zdemo.diagnosis.token_form import token_form
 from zdemo.introspection.model import Introspection, within_all_clocks
 
 ROLE_WIDTH, CLAIM_WIDTH = 20, 14

@@ -1,5 +1,6 @@
 """``zdemo doctor``: what is wrong, from the settings to the API, and how to fix it."""
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Annotated, Any
@@ -7,24 +8,21 @@ from typing import Annotated, Any
 import typer
 
 from zdemo.cli.doctor_run import DoctorRun
-from zdemo.cli.explain import explain
 from zdemo.cli.junit import STANDARD_OUTPUT, check_report
 from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.config.names import did_you_mean
-from zdemo.doctor import API_CHECKS, CHECKS, Check, group_of
+from zdemo.config.packaged import TROUBLESHOOTING, packaged_text
+from zdemo.doctor import CHECKS
+from zdemo.doctor.check import Check, group_of
+from zdemo.doctor.conformance import API_CHECKS
 from zdemo.errors import ExitCode, UsageError
 
 ID_WIDTH = 20
+LINK = r"\[([^\]]+)\]\(([^)]+)\)"
+INDENT = " " * 4
+LABEL_WIDTH = 8
 EVERY_CHECK: Sequence[Check[Any]] = (*CHECKS, *API_CHECKS)
-FINDINGS = {  # what follows the group in the ID of a finding: the check that explains it
-    "administrators_token": "role.granted",
-    "hidden": "settings.shadowed",
-    "misplaced": "settings.wellformed",
-    "swapped": "settings.wellformed",
-    "swapped_tokens": "role.granted",
-    "swapped_with_token": "settings.wellformed",
-}
 
 
 def _names(checks: Sequence[Check[Any]]) -> list[str]:
@@ -117,13 +115,14 @@ def doctor(
 
 def _check_id(name: str) -> None:
     known = [check.id for check in EVERY_CHECK]
-    if name in known:
-        return
-    if check := FINDINGS.get(name.partition(".")[2]):
-        raise UsageError(f"{name} is a cause, not a check", hint=f"zdemo doctor --explain {check}")
+    if name not in known:
+        raise _unknown(name, known, "IDs")
+
+
+def _unknown(name: str, known: Sequence[str], listed: str) -> UsageError:
     near = did_you_mean(name, known)
-    hint = f"did you mean {near}?" if near else "zdemo doctor --list shows the IDs"
-    raise UsageError(f"unknown check: {name}", hint=hint)
+    hint = f"did you mean {near}?" if near else f"zdemo doctor --list shows the {listed}"
+    return UsageError(f"unknown check: {name}", hint=hint)
 
 
 def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, ...]:
@@ -132,9 +131,7 @@ def _ids_of(names: tuple[str, ...], checks: Sequence[Check[Any]]) -> tuple[str, 
     for name in names:
         found = [check.id for check in checks if name.lower() in (check.id, group_of(check.id).lower())]
         if not found:
-            near = did_you_mean(name, _names(checks))
-            hint = f"did you mean {near}?" if near else "zdemo doctor --list shows the groups and IDs"
-            raise UsageError(f"unknown check: {name}", hint=hint)
+            raise _unknown(name, _names(checks), "groups and IDs")
         ids += found
     return tuple(dict.fromkeys(ids))
 
@@ -161,3 +158,45 @@ def _show_list(screen: Screen, checks: Sequence[Check[Any]], *, as_json: bool) -
         screen.say(name)
         for check in members:
             screen.behind(f"  {check.id:<{ID_WIDTH}}", check.what)
+
+
+def explain(screen: Screen, check: Check[Any], *, as_json: bool) -> None:
+    """Print what a check means and how to fix what it finds."""
+    text = _section(packaged_text(TROUBLESHOOTING), check.id)
+    if as_json:
+        screen.document({"id": check.id, "what": check.what, "text": text})
+        return
+    screen.behind(f"{check.id}  ", check.what)
+    screen.say()
+    for block in re.split(r"\n{2,}", text):
+        _show_block(screen, block)
+        screen.say()
+    related = dict.fromkeys(target[1:] for _, target in re.findall(LINK, text) if target.startswith("#"))
+    commands = [("see also", f"zdemo doctor --explain {name}") for name in related]
+    api = "" if check.id in {own.id for own in CHECKS} else "--api URL "
+    screen.pairs([*commands, ("check it", f"zdemo doctor {api}--only {check.id}")], label_width=LABEL_WIDTH)
+
+
+def _section(page: str, name: str) -> str:
+    """Return what stands below the heading of a check, in Markdown."""
+    _, _, rest = page.partition(f'<a id="{name}"></a>\n### {name}\n')
+    return re.split(r"^(?:<a id=|#{1,3} )", rest, maxsplit=1, flags=re.MULTILINE)[0].strip("\n")
+
+
+def _show_block(screen: Screen, block: str) -> None:
+    """Print a paragraph, a heading, a command or a table: the parts of Markdown that the page has."""
+    if block.startswith(INDENT):
+        for line in block.splitlines():
+            screen.say(line, whole=True)
+    elif block.startswith("|"):
+        for row in block.splitlines()[2:]:  # below the head
+            cells = re.split(r" *(?<!\\)\| *", row.strip("| "))
+            screen.behind("", _plain(cells[0]))
+            screen.behind(INDENT, _plain("; ".join(cells[1:])))
+    else:
+        screen.behind("", _plain(" ".join(block.lstrip("# ").split())))
+
+
+def _plain(text: str) -> str:
+    """Return the text without Markdown's marks."""
+    return re.sub(r"`|\*\*|\\(?=\|)", "", re.sub(LINK, r"\1", text))

@@ -20,7 +20,10 @@ from zdemo.config.cache_address import CACHE_URL
 from zdemo.config.env_file import DEFAULT, steps_with_env_file
 from zdemo.config.environment import Environment
 from zdemo.config.printable import printable
-from zdemo.doctor import CHECKS, Check, CheckReport, DoctorContext, Outcome, Target, examine, group_of
+from zdemo.doctor import CHECKS
+from zdemo.doctor.check import Check, CheckReport, Outcome, examine, group_of
+from zdemo.doctor.conformance import Target
+from zdemo.doctor.context import DoctorContext
 from zdemo.errors import ExitCode
 
 OF_STORE = "cache."  # how the IDs of checks begin that apply only where a store is set, or are asked for by name
@@ -55,8 +58,7 @@ class DoctorRun:
         self.verbose_command = f"{self.command} -v" if api is None else f"{self.command} -v --api {shlex.quote(api)}"
         if api is None:
             for token in ("PAT", "ZITADEL_ADMIN_PAT"):
-                if token not in self.context.environment.shadowed:  # settings.shadowed says it
-                    tell_mixed_sources(screen, self.context.environment, token, "ZITADEL_DOMAIN")
+                tell_mixed_sources(screen, self.context.environment, token, "ZITADEL_DOMAIN")
 
     def run(self, output: str, junit_file: str | None) -> ExitCode:
         """Run the checks; ``output`` is a document, a report, all checks, or groups."""
@@ -69,7 +71,8 @@ class DoctorRun:
             self.screen.document(_as_document(done, seconds))
         elif output != "report":
             also = show_details(self.screen, done, verbose=output == "checks")
-            more = self._more(done, verbose=output == "checks")
+            name, verbose = first_to_explain(done), output == "checks"
+            more = [*([] if verbose else [self.verbose_command]), f"zdemo doctor --explain {name}"] if name else []
             show_summary(self.screen, done, seconds, also=also, more=more)
         if junit_file is not None:
             text = junit("doctor", reported_cases(done), seconds, self.screen.redaction)
@@ -87,10 +90,6 @@ class DoctorRun:
             return []
         reports = self._examined(CHECKS, self.context, WHY_NOT)
         return [one for one in reports if one.requested and one.result.outcome is Outcome.FAIL]
-
-    def _more(self, done: list[CheckReport], *, verbose: bool) -> list[str]:
-        name = first_to_explain(done)
-        return [*([] if verbose else [self.verbose_command]), f"zdemo doctor --explain {name}"] if name else []
 
 
 def _target(environment: Environment, url: str) -> Target:

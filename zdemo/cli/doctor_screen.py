@@ -1,68 +1,35 @@
-"""What ``zdemo doctor`` prints: a line for each group, then what failed in full, as far as it fits on one screen."""
+"""What ``zdemo doctor`` prints: a line for each group, then what failed: its cause, the evidence, and the fix."""
 
+import os
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, islice
-from typing import Any, NamedTuple
+from typing import IO, Any
 
 from zdemo.cli.junit import ReportedCase
-from zdemo.cli.layout import behind, step
-from zdemo.cli.marks import COLOURS, marks
+from zdemo.cli.layout import step
 from zdemo.cli.screen import Screen
-from zdemo.config.columns import WITHOUT_TERMINAL
-from zdemo.diagnosis import Certainty
-from zdemo.doctor import Check, CheckReport, Outcome, Result, explains, group_of, line_of, outcome_of, selected
+from zdemo.diagnosis.finding import Certainty
+from zdemo.doctor.check import Check, CheckReport, Outcome, Result, group_of, line_of, outcome_of, selected
 
+SIGNS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.WARN: "!", Outcome.SKIP: "-"}
+WORDS = {Outcome.PASS: "ok  ", Outcome.FAIL: "FAIL", Outcome.WARN: "warn", Outcome.SKIP: "skip"}
+COLOURS = {Outcome.PASS: "green", Outcome.FAIL: "red", Outcome.WARN: "yellow", Outcome.SKIP: "bright_black"}
+WITH_SIGNS = re.compile(r"utf-?8", re.IGNORECASE)
 GROUP_WIDTH, ID_WIDTH, LABEL_WIDTH, INDENT = 14, 20, 12, 2
 HEADING_WIDTH = INDENT + LABEL_WIDTH
-MOST_LINES = 24
-LINES_BELOW = 3  # a blank one, the numbers, and where there is more
-FORM = "token.form"  # a token of an odd form has a cause, which is found with it
-HIDING = "settings.shadowed"
-ABOUT_HIDDEN = ("certain", "hidden")  # evidence about hidden values, which is always shown
+MOST_SEEN, MOST_CANDIDATES, MOST_STEPS = 2, 6, 3  # without --verbose
 
 
-@dataclass(frozen=True, kw_only=True)
-class Detail:
-    """How much the screen says about what failed: at most ``entries`` of them in full, and the others by ID.
+def marks(stream: IO[str]) -> Mapping[Outcome, str]:
+    """Return the mark of each outcome, all of one width: signs where the terminal can show them, else words.
 
-    ``warnings``: also those that explain no failure. ``otherwise``: also what to do where the fix is no help.
+    ``LC_CTYPE`` does not count: Python sets it itself where ``LANG`` is ``C``.
     """
-
-    seen: int = 100
-    steps: int = 100
-    entries: int = 100
-    warnings: bool = True
-    otherwise: bool = False
-
-
-BRIEF = Detail(seen=0, warnings=False)
-LEVELS = (
-    Detail(),
-    Detail(seen=2),
-    Detail(seen=0),
-    BRIEF,
-    *(replace(BRIEF, entries=entries) for entries in (3, 2, 1)),
-    replace(BRIEF, entries=1, steps=1),
-)
-
-
-class Line(NamedTuple):
-    """What stands at the left, the text behind it, and how far to the right it goes on in the next line."""
-
-    lead: str
-    text: str
-    hang: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """A check that failed or warned, in lines."""
-
-    id: str
-    colour: str
-    lines: Sequence[Line]
+    locale = os.environ.get("LC_ALL") or os.environ.get("LANG") or "utf-8"
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return SIGNS if WITH_SIGNS.search(locale) and WITH_SIGNS.fullmatch(encoding) else WORDS
 
 
 def stream_groups(
@@ -88,65 +55,41 @@ def _show_line(screen: Screen, outcome: Outcome, name: str, text: str) -> None:
 
 
 def show_details(screen: Screen, done: Sequence[CheckReport], *, verbose: bool) -> list[str]:
-    """Show what failed and what warns, in as much detail as leaves it on one screen; return the IDs of the rest."""
-    level = Detail(otherwise=True) if verbose else _fitting_level(screen, done)
-    shown, also = _entries(done, level)
-    for entry in shown:
-        screen.say()
-        for lead, text, hang in entry.lines:
-            screen.behind(lead.replace(entry.id, screen.mark(entry.id, entry.colour), 1), text, hang=hang)
-    return also
+    """Show the first failure, with the warnings that may explain it or else its candidates; without one, all warnings.
 
-
-def _fitting_level(screen: Screen, done: Sequence[CheckReport]) -> Detail:
-    """Return the first level whose lines fit, as they would at a terminal of the usual width."""
-    room = MOST_LINES - LINES_BELOW - len({group_of(one.id) for one in done})
-    return next((level for level in LEVELS if _height(screen, *_entries(done, level)) <= room), LEVELS[-1])
-
-
-def _height(screen: Screen, entries: Sequence[Block], also: Sequence[str]) -> int:
-    lines = [line for entry in entries for line in entry.lines]
-    height = sum(len(behind(lead, screen.redaction(text), WITHOUT_TERMINAL, hang=hang)) for lead, text, hang in lines)
-    return height + len(entries) + bool(also)
-
-
-def _entries(done: Sequence[CheckReport], level: Detail) -> tuple[list[Block], list[str]]:
-    """Return the failures, each with the warnings that may explain it, and the other warnings; and what is left out.
-
-    A failure with the same fix as one before it is the same fault. A warning that is left out is in its group's line.
+    With ``verbose`` show all failures and warnings. Return the IDs of the failures that were not shown.
     """
     failures = [one for one in done if one.result.outcome is Outcome.FAIL]
     warnings = [one for one in done if one.result.outcome is Outcome.WARN]
-    entries: list[Block] = []
-    also, fixes = [], set[tuple[str, ...]]()
-    for report in (*failures, *(warnings if level.warnings or not failures else ())):
-        if report.result.fix in fixes:
-            continue
-        explaining = [warning for warning in warnings if warning is not report and explains(warning, report)]
-        fixes.update(warning.result.fix for warning in explaining)
-        fixes.add(report.result.fix)
-        if len(entries) < level.entries:
-            news = [warning for warning in explaining if not _is_needless(report, warning)]
-            entries.append(_entry(report, news, level))
-        elif report in failures:
-            also.append(report.id)
-    return entries, also
+    if verbose:
+        for report in (*failures, *warnings):
+            _show_report(screen, report, (), verbose=True)
+        return []
+    for report in failures[:1] or warnings:
+        explaining = [one for one in warnings if one is not report and one.explains(report)]
+        _show_report(screen, report, explaining, verbose=False)
+    return [report.id for report in failures[1:]]
 
 
-def _entry(report: CheckReport, warnings: Sequence[CheckReport], level: Detail) -> Block:
+def _show_report(screen: Screen, report: CheckReport, explaining: Sequence[CheckReport], *, verbose: bool) -> None:
     result = report.result
-    about_hidden = [row for row in result.seen if row[0] in ABOUT_HIDDEN]
-    others = [row for row in result.seen if row[0] not in ABOUT_HIDDEN]
+    screen.say()
     lead = f"{report.id:<{HEADING_WIDTH}}  "
-    lines = [Line(lead, step(result.evidence)), *(Line(" " * len(lead), step(text)) for text in result.also)]
-    lines += [_row("warning", _in_short(warning)) for warning in warnings]
-    lines += [_row(label, text) for label, text in (*about_hidden, *others[: level.seen])]
-    if result.candidates:
-        lines.append(Line(" " * INDENT + heading_of_candidates(result), ""))
-    lines += [Line(" " * 2 * INDENT, text, hang=INDENT) for text in result.candidates]
-    steps = (result.steps if level.otherwise else result.fix)[: level.steps]
-    lines += [_row("" if number else "fix", text) for number, text in enumerate(steps)]
-    return Block(id=report.id, colour=COLOURS[result.outcome], lines=lines)
+    screen.behind(lead.replace(report.id, screen.mark(report.id, COLOURS[result.outcome])), step(result.sentence))
+    for text in result.also:
+        screen.behind(" " * len(lead), step(text))
+    rows = [("warning", _in_short(warning)) for warning in explaining]
+    rows += result.seen if verbose else () if result.candidates else result.seen[:MOST_SEEN]
+    screen.pairs([(label, step(text)) for label, text in rows], indent=INDENT, label_width=LABEL_WIDTH)
+    candidates = result.candidates if verbose else () if explaining else result.candidates[:MOST_CANDIDATES]
+    if candidates:
+        screen.say(f"{' ' * INDENT}{heading_of_candidates(result)}")
+    for text in candidates:
+        screen.behind(" " * 2 * INDENT, text, hang=INDENT)
+    steps = result.steps if verbose else result.fix[:MOST_STEPS]
+    screen.pairs(
+        [("" if number else "fix", text) for number, text in enumerate(steps)], indent=INDENT, label_width=LABEL_WIDTH
+    )
 
 
 def heading_of_candidates(result: Result) -> str:
@@ -154,36 +97,17 @@ def heading_of_candidates(result: Result) -> str:
     return "it can be" if result.certainty is Certainty.OPEN else "or else"
 
 
-def _row(label: str, text: str) -> Line:
-    return Line(f"{' ' * INDENT}{label:<{LABEL_WIDTH}}  ", text)
-
-
 def _in_short(warning: CheckReport) -> str:
     result = warning.result
     if len(result.fix) > 1:  # one fix alone would seem to be that of what is said last
         return f"{result.text}: zdemo doctor --explain {warning.id}"
-    return ": ".join((result.text, *map(step, result.fix)))
-
-
-def _is_needless(failure: CheckReport, warning: CheckReport) -> bool:
-    """Return whether the failure says what the warning says, or its cause is known without that."""
-    if warning.id == HIDING:
-        return any(label in ABOUT_HIDDEN for label, _ in failure.result.seen)
-    return warning.id == FORM and failure.result.certainty is Certainty.CERTAIN
+    return ": ".join((result.text, *result.fix))
 
 
 def show_summary(
     screen: Screen, done: Sequence[CheckReport], seconds: float, *, also: Sequence[str], more: Sequence[str]
 ) -> None:
     """Show how many checks had which outcome, which ones failed without being shown, and what shows more."""
-    screen.say()
-    screen.headline(_numbers(done), f"{seconds:.1f} s")
-    rows = (("also", ", ".join(also)), ("more", ", ".join(more)))
-    screen.pairs([row for row in rows if row[1]], label_width=HEADING_WIDTH)
-
-
-def _numbers(done: Sequence[CheckReport]) -> str:
-    """Return the numbers of outcomes, without zeros."""
     count = Counter(one.result.outcome for one in done)
     words = {
         Outcome.FAIL: "failed",
@@ -191,7 +115,11 @@ def _numbers(done: Sequence[CheckReport]) -> str:
         Outcome.PASS: "passed",
         Outcome.SKIP: "skipped",
     }
-    return ", ".join(f"{count[outcome]} {word}" for outcome, word in words.items() if count[outcome])
+    screen.say()
+    numbers = ", ".join(f"{count[outcome]} {word}" for outcome, word in words.items() if count[outcome])
+    screen.headline(numbers, f"{seconds:.1f} s")
+    rows = (("also", ", ".join(also)), ("more", ", ".join(more)))
+    screen.pairs([row for row in rows if row[1]], label_width=HEADING_WIDTH)
 
 
 def first_to_explain(done: Sequence[CheckReport]) -> str:

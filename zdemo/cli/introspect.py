@@ -16,12 +16,15 @@ from zdemo.config.env_file import steps_with_env_file
 from zdemo.config.masking import masked
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import TokenKind, own_project, refusal_of, span, token_form
+from zdemo.diagnosis.active_token import refusal_of
+from zdemo.diagnosis.missing_role import own_project
+from zdemo.diagnosis.phrases import span
+from zdemo.diagnosis.token_form import TokenKind, token_form
 from zdemo.errors import ConnectionFailed, ExitCode, IntrospectionError, MissingTokenError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
-from zdemo.investigation import DECISIVE, Investigation, investigate_with
+from zdemo.investigation.investigate import Investigation, investigate_with
 from zdemo.management.model import NEVER
 
 SHOWN_ABOVE = ("token", "roles")  # evidence that is on the screen already when the cause is shown
@@ -37,8 +40,7 @@ def introspect(
         bool, typer.Option("--json", help="Print ZITADEL's answer unchanged.", rich_help_panel=OUTPUT_GROUP)
     ] = False,
     require: Annotated[
-        str | None,
-        typer.Option(metavar="ROLE", help="Succeed only if the token has this role.", show_default=False),
+        str | None, typer.Option(metavar="ROLE", help="Succeed only if the token has this role.", show_default=False)
     ] = None,
     quiet: Annotated[
         bool,
@@ -87,7 +89,7 @@ def introspect(
     if investigation.finding:
         investigation = replace(investigation, finding=steps_with_env_file(investigation.finding, env_file))
     error, finding = investigation.error, investigation.finding
-    tell_hidden(screen, environment, *DECISIVE, finding=finding)
+    tell_hidden(screen, environment)
     introspection = investigation.introspection
     is_open = introspection is None or (verbose and not introspection.active)
     is_read = is_open and token_form(token).kind is TokenKind.JWT

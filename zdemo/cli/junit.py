@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from zdemo.config.files import read_file
 from zdemo.config.printable import printable
-from zdemo.doctor import Outcome
+from zdemo.doctor.check import Outcome
 from zdemo.errors import UsageError, ZdemoError
 
 OPTION = "--junit"

@@ -18,7 +18,7 @@ from zdemo.config.printable import printable
 from zdemo.config.redaction import Redaction, in_texts
 
 if TYPE_CHECKING:
-    from zdemo.diagnosis import Finding
+    from zdemo.diagnosis.finding import Finding
 
 PROBLEMS = r"\n *"  # stands between two problems in a message
 

@@ -142,7 +142,7 @@ def _management(settings: AdminSettings) -> Iterator[ManagementClient]:
     except IntrospectionError as error:
         if (reply := error.answer) and error.status == 502 and reply.status in (404, 501) and "/zitadel." in reply.url:
             raise ManagementError(TOO_OLD[0], hint=TOO_OLD[1], answer=reply) from error  # a service is missing
-        from zdemo.diagnosis import finding_for_error  # here, since it is rarely needed
+        from zdemo.diagnosis.unusable_response import finding_for_error  # here, since it is rarely needed
 
         finding = finding_for_error(error)
         can_be = f" (it can be: {'; '.join(finding.candidates)})" if finding.candidates else ""

@@ -17,10 +17,11 @@ from zdemo.config.cache_address import shown_address
 from zdemo.config.env_file import DEFAULT, steps_with_env_file
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.settings import API_URL, DEFAULT_API_URL, Settings
-from zdemo.diagnosis import Finding
+from zdemo.diagnosis.finding import Finding
 from zdemo.errors import CredentialsRefused, IntrospectionError, UnusableAnswer
 from zdemo.introspection.client import IntrospectionClient
-from zdemo.investigation import investigate_with, random_token
+from zdemo.investigation.investigate import investigate_with
+from zdemo.investigation.probes import random_token
 from zdemo.serving.loopback import names_loopback
 
 if TYPE_CHECKING:

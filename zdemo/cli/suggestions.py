@@ -44,7 +44,8 @@ def command_hint(word: str, group: Any, arguments: Sequence[str]) -> str:
         rest = shlex.join(arguments[list(arguments).index(word) + 1 :] if word in arguments else ())
         return f"did you mean {' '.join(('zdemo', SYNONYMS[word], '' if '-pat' in rest else rest)).strip()}?"
     if "." in word and group.name == "zdemo":
-        from zdemo.doctor import API_CHECKS, CHECKS  # here, since only mistakes need it
+        from zdemo.doctor import CHECKS  # here, since only mistakes need it
+        from zdemo.doctor.conformance import API_CHECKS
 
         if check := near(word, [own.id for own in CHECKS] + [own.id for own in API_CHECKS]):
             return f"a check is not a command: zdemo doctor --explain {check}"

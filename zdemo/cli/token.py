@@ -116,12 +116,12 @@ def token(
     tell_mixed_sources(screen, environment, USER_KEY_FILE if settings.key else USER_SECRET, settings.zitadel.variable)
     scopes = requested or _usual(settings)
     _warn_about_audience(screen, scopes, settings)
-    from zdemo.investigation import request_token  # here, because help and completion need no requests
+    from zdemo.investigation.token_request import request_token  # here, because help and completion need no requests
 
     with screen.waiting(f"asking {settings.zitadel}"):
         result = request_token(settings, scopes, now=time.time())
     names = (ISSUER, INTERNAL_URL, USER_ID, USER_SECRET, USER_KEY_FILE, "ZITADEL_PROJECT_ID")
-    tell_hidden(screen, environment, *names, finding=result.finding)
+    tell_hidden(screen, environment, *names)
     if issued := result.issued:
         _tell_whose(screen, settings, issued.expires_in)
         document = {"access_token": issued.text, "token_type": issued.type, "expires_in": issued.expires_in}
@@ -187,14 +187,15 @@ def _asked(screen: Screen, environment: Environment, *, asks: bool) -> UserSetti
 
 
 def _usual(settings: UserSettings) -> list[str]:
-    from zdemo.diagnosis import audience_scope  # here, because help and completion need no diagnosis
+    from zdemo.diagnosis.phrases import audience_scope  # here, because help and completion need no diagnosis
 
     audience = [audience_scope(settings.project_id)] if settings.project_id else []
     return ["openid", "profile", ROLES_SCOPE, *audience]
 
 
 def _warn_about_audience(screen: Screen, scopes: Iterable[str], settings: UserSettings) -> None:
-    from zdemo.diagnosis import audience_scope, odd_values
+    from zdemo.diagnosis.odd_values import odd_values
+    from zdemo.diagnosis.phrases import audience_scope
 
     if not any(re.fullmatch(audience_scope(".+"), scope) for scope in scopes):
         fix = f"add --scope {audience_scope(settings.project_id)}" if settings.project_id else "set ZITADEL_PROJECT_ID"
@@ -207,7 +208,7 @@ def _tell_whose(screen: Screen, settings: UserSettings, seconds: int | None) -> 
     """Tell a person whose token it is, and for how long; in a script, standard error stays empty."""
     if not screen.stderr.isatty():
         return
-    from zdemo.diagnosis import span
+    from zdemo.diagnosis.phrases import span
 
     who = f"user {settings.key.user_id}" if settings.key else settings.client_id
     screen.tell(f"note: a token of {who}" + (f", which expires in {span(seconds)}" if seconds is not None else ""))

@@ -20,7 +20,6 @@ from zdemo.errors import MissingTokenError, UsageError
 
 if TYPE_CHECKING:
     from zdemo.config.settings import ZitadelSettings
-    from zdemo.diagnosis import Finding
 
 FROM_STDIN = "-"
 LONGEST_INPUT_BYTES = 1 << 20
@@ -137,16 +136,14 @@ def tell_mixed_sources(screen: Screen, environment: Environment, token: str, add
         screen.tell(f"note: {token} comes from {places[0]}, {address} from {places[1]}")
 
 
-def tell_hidden(screen: Screen, environment: Environment, *names: str, finding: Finding | None = None) -> None:
-    """Print a note about each of these variables that hides another value, unless the finding speaks of that."""
-    hidden = [v for v in (environment.hidden.get(name) for name in names) if v and not v.joined]
-    told = finding and (finding.id.endswith(".hidden") or "hidden" in dict(finding.seen))
-    if told or not hidden:
-        return
-    from zdemo.diagnosis import hiding_words  # here, since little is hidden as a rule
+def tell_hidden(screen: Screen, environment: Environment, *names: str) -> None:
+    """Print a note about each of these variables that hides another value; without names, about all settings."""
+    for name in names or filter(is_setting, environment.hidden):
+        hidden = environment.hidden.get(name)
+        if hidden and not hidden.joined:
+            from zdemo.diagnosis.odd_values import hiding_words  # here, since little is hidden as a rule
 
-    for words in hiding_words(hidden):
-        screen.tell(f"note: {words}")
+            screen.tell(f"note: {hiding_words(hidden)}")
 
 
 def checked_token(environment: Environment) -> str | None:
@@ -156,9 +153,9 @@ def checked_token(environment: Environment) -> str | None:
         return None
     if token.isascii() and token.translate(BESIDE_LETTERS).isalnum():
         return token
-    from zdemo.diagnosis import paste_problem  # here, since most tokens need no diagnosis
+    from zdemo.diagnosis.token_form import paste_problem  # here, since most tokens need no diagnosis
 
-    if problem := paste_problem(token, environment.hidden.get("PAT")):
+    if problem := paste_problem(token):
         raise MissingTokenError(
             f"the token {_source(environment)} cannot be sent: {problem.cause}", hint=problem.fix[0]
         )

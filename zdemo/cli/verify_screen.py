@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from zdemo.cli.doctor_screen import COLOURS, marks
 from zdemo.cli.junit import ReportedCase
-from zdemo.cli.marks import COLOURS, marks
 from zdemo.cli.screen import Screen
 from zdemo.config.printable import printable
-from zdemo.doctor import Outcome
+from zdemo.doctor.check import Outcome
 from zdemo.verify.case import Case, CaseReport, Mark
 from zdemo.verify.run import grade, in_groups
 

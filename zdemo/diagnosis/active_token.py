@@ -6,12 +6,10 @@ from zdemo.authorization import NO_ROLE, Policy, RequiredRoles, authorize
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import NOTHING, Evidence
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.missing_role import finding_for_missing_role
+from zdemo.diagnosis.missing_role import finding_for_missing_role, is_pat, near_miss, role_scopes
 from zdemo.diagnosis.phrases import CLOCK_COMPARED, CLOCK_TOLERANCE_SECONDS, SYNCHRONISE, clock_words, shown_list, span
-from zdemo.diagnosis.role_case import is_pat, role_scopes
-from zdemo.diagnosis.role_keys import near_miss
 from zdemo.errors import InsufficientScope, InvalidToken, Refused
-from zdemo.introspection.model import ROLES_CLAIM, Introspection, roles_claim_of
+from zdemo.introspection.model import Introspection
 
 SOON_SECONDS = 600
 SOON_FOR_A_PAT_SECONDS = 7 * 86_400
@@ -91,7 +89,6 @@ def notes(
     texts = [_listed_not_granted(introspection, granted)]
     if near := near_miss(role, tuple(granted)) if role and role not in granted else "":
         texts.append(f"the role {quoted(near)} is not {role}: role keys must match exactly")
-    texts.append(_odd_claim(introspection, roles_claim_of(project) if project else ROLES_CLAIM, granted))
     if project and project not in introspection.audience:
         texts.append(f"the audience does not name the project {project} (ZITADEL_PROJECT_ID)")
     if issuer and issuer != settings.issuer:
@@ -116,13 +113,6 @@ def _listed_not_granted(introspection: Introspection, granted: Collection[str]) 
     if is_pat(introspection):
         why = "For a PAT, ZITADEL lists every role of the project there, granted or not; only the roles above count."
     return f"scope also lists the role{'' if len(only_listed) == 1 else 's'} {shown_list(only_listed)}. {why}"
-
-
-def _odd_claim(introspection: Introspection, name: str, granted: Collection[str]) -> str:
-    claim = introspection.claims.get(name)
-    if name not in introspection.claims or (isinstance(claim, dict) and len(granted) == len(claim)):
-        return ""
-    return "the roles claim does not have ZITADEL's shape (role, then organization); parts that do not fit are ignored"
 
 
 def _soon(introspection: Introspection, now: float) -> str:

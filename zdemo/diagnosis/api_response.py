@@ -1,11 +1,13 @@
-"""What answers in place of an API, or before it reads the request: AirPlay, a TLS port, a redirect, a limit, a gateway.
+"""Why an API answered so: what answers in its place or before it reads the request, and what any API's refusal says.
 
 ``setting`` is the variable or option that holds the API's address. No finding mentions the token.
 """
 
-from zdemo.authorization import REALM
-from zdemo.client import parse_challenge
+import re
+
+from zdemo.client import Call, Method, OtherRoute, parse_challenge
 from zdemo.config.names import assignment
+from zdemo.config.settings import Settings
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.phrases import AIRPLAY, described, expects_https, is_airplay, redirected_to, url, wait
 from zdemo.http.response import GATEWAY_STATUSES, Response
@@ -13,7 +15,13 @@ from zdemo.http.response import GATEWAY_STATUSES, Response
 ERROR_OF_ZDEMO = {"error", "request_id"}  # in each refusal of a zdemo API
 CODES = ("invalid_request", "invalid_token", "insufficient_scope")  # RFC 6750 §3.1
 CHALLENGE = "WWW-Authenticate"
-CHALLENGE_LOST = f"something in between removes {CHALLENGE}, which a zdemo API always sends"
+DISAGREES = "call.disagrees"
+STARTED_BEFORE = "the API was started before its settings were changed"
+RESTART = "restart zdemo serve, if its settings were changed since then"
+COMPARE = (
+    "compare ZITADEL_DOMAIN, ZITADEL_INTERNAL_URL, CLIENT_ID and ZITADEL_PROJECT_ID of the API with the values here"
+)
+API_LOG = "check the API's log: it names the cause"
 
 
 def is_from_zdemo(answer: Response) -> bool:
@@ -27,12 +35,6 @@ def code_of(answer: Response) -> str:
         return challenge.error
     code = answer.json_object().get("error") if is_from_zdemo(answer) else ""
     return code if code in CODES else ""
-
-
-def lost_challenge(answer: Response) -> bool:
-    """Return whether a zdemo API refused the request, but its challenge did not arrive."""
-    refused = answer.status == 401 or (answer.status == 403 and code_of(answer))
-    return bool(refused) and is_from_zdemo(answer) and CHALLENGE.lower() not in answer.headers
 
 
 def finding_before_the_api(answer: Response, setting: str) -> Finding | None:
@@ -104,18 +106,6 @@ def finding_for_no_example_api(answer: Response, setting: str) -> Finding | None
     return finding_for_refusal_elsewhere(answer, setting, public=True) if answer.status in (401, 403) else None
 
 
-def finding_for_changed_refusal(answer: Response) -> Finding | None:
-    """Find what changes a refusal of a zdemo API, which its public route has shown to be there."""
-    if lost_challenge(answer):
-        what, how = f"its private route refuses as it should, but {CHALLENGE_LOST}", CHALLENGE
-    elif answer.media_type == "text/html":
-        what = f"something in front of it replaces its refusals by a web page ({described(answer)})"
-        how = "its answers unchanged (nginx: proxy_intercept_errors off)"
-    else:
-        return None
-    return Finding(id="call.changed", cause=what, fix=(f"let the proxy in front of the API pass {how}",))
-
-
 def finding_for_page(answer: Response, setting: str) -> Finding:
     """Return the finding for a web page, which no route of the API sends."""
     return Finding(
@@ -127,28 +117,18 @@ def finding_for_page(answer: Response, setting: str) -> Finding:
 
 
 def finding_for_no_such_route(answer: Response, setting: str) -> Finding:
-    """Return the finding for a 404 where the example API has a route: only its own body shows that it is there."""
-    host, path = url(answer).netloc, url(answer).path
-    if not is_from_zdemo(answer):
-        return Finding(
-            id="call.no_such_route",
-            cause=f"the server at {host} has no {path} ({described(answer)}), as the API of zdemo serve does",
-            candidates=("it is an API of your own", "it is another server", "the API has another path there"),
-            fix=(
-                f"correct {setting}: where zdemo serve runs",
-                "zdemo doctor --api URL  (for an API of your own: a URL that requires a token)",
-            ),
-        )
+    """Return the finding for a 404 where the example API has a route."""
+    parts = url(answer)
     return Finding(
-        id="call.path_changed",
-        cause=f"a zdemo API answers at {host}, but says that there is no such path as {path}",
+        id="call.no_such_route",
+        cause=f"the server at {parts.netloc} has no {parts.path} ({described(answer)}), as the API of zdemo serve does",
         candidates=(
-            "a proxy in front of it changes the path, or adds to it",
-            "the API's paths begin with a prefix there, which is missing here",
+            "it is an API of your own, or another server",
+            "the API has another path there, or a proxy in front of it changes the path",
         ),
         fix=(
-            "let the proxy in front of the API pass the path unchanged",
-            f"or call it with the prefix: zdemo call {url(answer).scheme}://{host}/PREFIX{path}",
+            f"correct {setting}: where zdemo serve runs",
+            "zdemo doctor --api URL  (for an API of your own: a URL that requires a token)",
         ),
     )
 
@@ -156,15 +136,106 @@ def finding_for_no_such_route(answer: Response, setting: str) -> Finding:
 def finding_for_refusal_elsewhere(answer: Response, setting: str, *, public: bool) -> Finding:
     """Return the finding for a 401 or 403 that the example API did not write; ``public``: its route is open."""
     host, path = url(answer).netloc, url(answer).path
-    challenge = answer.headers.get(CHALLENGE.lower(), "")
-    guarded = parse_challenge(challenge) is not None and f'realm="{REALM}"' in challenge
-    what = "an app with zdemo's guard, but not zdemo serve" if guarded else "not zdemo serve"
-    gateway = "it is a gateway in front of the API that accepts other tokens, such as JWTs only"
     refuses = f"requires authentication for {path}" if public else "refuses the request"
     return Finding(
         id="call.refused_elsewhere",
-        cause=f"what {refuses} at {host} is {what} ({described(answer)})",
-        candidates=() if guarded else (gateway, "it is another API"),
+        cause=f"what {refuses} at {host} is not zdemo serve ({described(answer)})",
+        candidates=(
+            "it is a gateway in front of the API that accepts other tokens, such as JWTs only",
+            "it is another API",
+        ),
         fix=(f"zdemo doctor --api {url(answer).scheme}://{host}{path.replace('/api/public', '/api/private')}",),
         otherwise=(f"or correct {setting}: where zdemo serve runs",),
+    )
+
+
+def finding_for_disagreement(call: Call, zitadel: str, settings: Settings) -> Finding:
+    """Return why the API and ZITADEL may disagree about a token; ``zitadel`` is what ZITADEL says of it."""
+    is_own, code = isinstance(call.route, OtherRoute), code_of(call.answer)
+    is_foreign = not call.accepted and not is_from_zdemo(call.answer)
+    can_be_reused = call.accepted or is_foreign or code == "insufficient_scope"  # of active tokens alone
+    return Finding(
+        id=DISAGREES,
+        cause=f"the API and {settings.issuer} disagree about this token",
+        candidates=(
+            *(("a gateway or filter in front of the API refuses the request",) if is_foreign and not code else ()),
+            STARTED_BEFORE,
+            "it asks another ZITADEL, or has another CLIENT_ID or ZITADEL_PROJECT_ID",
+            *(("it reuses an earlier answer of ZITADEL, for its ZDEMO_CACHE_TTL: try again",) if can_be_reused else ()),
+            "something in between caches answers, or changes the Authorization header",
+        ),
+        seen=(("API", f"{call.answer.status}"), ("ZITADEL", zitadel)),
+        fix=(COMPARE,) if is_own else (RESTART,),
+        otherwise=() if is_own else (COMPARE,),
+    )
+
+
+def finding_for_zitadel(call: Call, issuer: str) -> Finding | None:
+    """Return that ZITADEL itself was called, if it was."""
+    if not call.url.startswith(f"{issuer}/"):
+        return None
+    return Finding(
+        id="call.is_zitadel",
+        cause=f"{issuer} is ZITADEL itself (ZITADEL_DOMAIN), not an API",
+        fix=(f"correct {call.setting}: the address of your API",),
+    )
+
+
+def finding_for_route(call: Call) -> Finding | None:
+    """Return what the status alone says about path and method: 404 for any API but zdemo's, and 405."""
+    if call.answer.status == 405:
+        return _other_method(call)
+    if call.answer.status != 404 or not isinstance(call.route, OtherRoute):
+        return None
+    return Finding(
+        id="call.not_found",
+        cause=f"the API has nothing there for {call.method} (404)",
+        candidates=("the path is misspelled, or lacks a prefix such as /api", "the API hides it from this caller"),
+        fix=("correct the path", f"correct {call.setting}, if another API is meant"),
+    )
+
+
+def _other_method(call: Call) -> Finding:
+    """Return which methods the path takes, as far as ``Allow`` says it (RFC 9110 §15.5.6)."""
+    words = re.findall(r"[A-Z]{1,20}", call.answer.headers.get("allow", "")[:200])
+    takes = f"; it takes {', '.join(words)}" if words else ""
+    safe = next((m for m in Method if m in words and m.is_safe and m is not call.method), None)
+    method = f"-X {safe or '…'}" if safe is not Method.GET else ""
+    again = f"zdemo call {call.route} {method}".rstrip()
+    return Finding(
+        id="call.method_not_allowed",
+        cause=f"this path does not take {call.method} (405){takes}",
+        fix=(again,) if safe else ("use a method that the API's documentation names: -X METHOD",),
+    )
+
+
+def refused_without_reason(call: Call) -> Finding:
+    """Return the finding for a 401 without a reason, where ZITADEL cannot be asked."""
+    return Finding(
+        id="call.refused",
+        cause=f"the API refused the request ({call.answer.status}) without a challenge that says why",
+        candidates=(
+            "the token is not active, or not meant for this API",
+            "the API takes other credentials than a bearer token",
+        ),
+        fix=("zdemo introspect --pat  (what ZITADEL says about this token)", API_LOG),
+    )
+
+
+def finding_for_own_rules(call: Call, issuer: str) -> Finding:
+    """Return the finding where ZITADEL has nothing against the token: the API's own rules refuse it."""
+    scope = call.challenge.scope if call.challenge else ""
+    required = (("required", scope),) if scope else ()
+    return Finding(
+        id="call.own_rules",
+        cause=f"{issuer} says that the token is active, and its audience fits the settings here: the API refuses it "
+        "for a reason of its own",
+        candidates=(
+            "the user lacks a role or a right that the API requires",
+            "the API uses another application or project than this command line",
+            *(("it takes other credentials than a bearer token",) if call.answer.status == 401 else ()),
+            "a gateway or filter in front of the API refuses the request",
+        ),
+        seen=required,
+        fix=(API_LOG,),
     )

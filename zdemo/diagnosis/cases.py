@@ -70,8 +70,6 @@ class ClientCase:
         """The refusal and what other requests showed."""
         oauth_error = (quoted(self.answer.json_object().get(name)) for name in ("error", "error_description"))
         lines = [("answer", f"{described(self.answer)}: {' '.join(filter(None, oauth_error))}")]
-        if self.evidence.status(Probe.RANDOM_TOKEN) == self.answer.status:
-            lines.append(("random text", "gets the same answer, so the refusal is not about the caller"))
         if self.evidence.token_is_dead:
             lines.append(("userinfo", "refuses the caller as well: everything may be from another ZITADEL"))
         elif self.evidence.token_is_alive:

@@ -25,8 +25,8 @@ class Finding:
     ``id`` is stable and dotted. ``cause`` is one sentence. When the cause is open, it says only what is known, and
     ``candidates`` are the possible causes, most likely first; candidates of a ``likely`` cause are the alternatives.
     ``seen`` is the evidence: pairs of label and text. ``fix`` is the least harmful fix: steps that a person can
-    take or paste. ``otherwise`` are alternatives, for where the fix is not possible or does not help. ``right`` are
-    variables that are right for certain. A finding never holds a token or a secret.
+    take or paste. ``otherwise`` are alternatives, for where the fix is not possible or does not help. A finding never
+    holds a token or a secret.
     """
 
     id: str
@@ -36,7 +36,6 @@ class Finding:
     seen: tuple[tuple[str, str], ...] = ()
     fix: tuple[str, ...] = ()
     otherwise: tuple[str, ...] = ()
-    right: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[str, ...]:

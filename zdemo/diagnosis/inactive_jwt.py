@@ -34,14 +34,6 @@ def _other_issuer(case: InactiveCase) -> Finding | None:
     shown, known = quoted(issuer), _knows_its_key(case)
     seen = (("issuers", f"token: {shown}, ZITADEL: {own}"),)
     request = f"use one issuer for all: request the token from {own}"
-    if known is not True and not _may_be_zitadels(issuer):
-        return Finding(
-            id="token.other_issuer",
-            cause=f"the token's issuer {shown} is neither this ZITADEL ({own}) nor any other ZITADEL: the issuer of a "
-            "ZITADEL is only scheme, host and port",
-            seen=seen,
-            fix=(request,),
-        )
     meant = f"or, if {shown} is the ZITADEL that is meant: ZITADEL_DOMAIN={shown}"
     why = {
         True: "; it is the same ZITADEL under another host name, port or scheme (it knows the key)",
@@ -56,12 +48,6 @@ def _other_issuer(case: InactiveCase) -> Finding | None:
         fix=(request,),
         otherwise=(meant,) if issuer.startswith(("http://", "https://")) else (),
     )
-
-
-def _may_be_zitadels(issuer: str) -> bool:
-    """Return whether an issuer is scheme and host alone, as ZITADEL's are."""
-    scheme, _, rest = issuer.partition("://")
-    return scheme in ("http", "https") and bool(rest) and "/" not in rest
 
 
 def _id_token(case: InactiveCase) -> Finding | None:
@@ -94,10 +80,7 @@ def _incomplete(case: InactiveCase) -> Finding | None:
     return Finding(
         id="token.incomplete",
         cause=f"the JWT lacks {', '.join(missing)}, which all access tokens of ZITADEL have",
-        candidates=(
-            f"it is not a token of this ZITADEL ({case.settings.issuer})",
-            "it was changed, or made up",
-        ),
+        candidates=(f"it is not a token of this ZITADEL ({case.settings.issuer})", "it was changed, or made up"),
         fix=(f"request a token from {case.settings.issuer}, e.g. with zdemo token",),
     )
 

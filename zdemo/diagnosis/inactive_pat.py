@@ -5,7 +5,7 @@ All of it rests on the IDs that were recorded with the PAT; the PAT's text does 
 
 from dataclasses import replace
 
-from zdemo.diagnosis.admin_records import PatRecords
+from zdemo.diagnosis.evidence import PatRecords
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.phrases import LOOKED_UP
 from zdemo.management.model import Credential, UserEvent
@@ -52,20 +52,17 @@ def _removed(records: PatRecords) -> Finding | None:
 
 def _never_seen(records: PatRecords) -> Finding:
     """Return the open finding for an unknown user: a removed user would have left events."""
-    variable = next(iter(records.named_by), "")
-    hidden, named = records.events is None, f" ({variable})" if variable else ""
-    where = " that this administrator may see" if hidden else ""
-    unseen = ("the user was removed", "the user is in an organization that the administrator cannot see")
+    variable = next(iter(records.named_by), "the ID in setup's state file")
     return Finding(
         id="token.user_unknown",
-        cause=f"the PAT is not valid here, and there is no user {records.user}{named}{where}",
+        cause=f"the PAT is not valid here, and this administrator sees no user {records.user}",
         candidates=(
-            *((f"{variable} is wrong: mistyped, or another user's",) if variable else ()),
-            *(unseen if hidden else ()),
+            f"{variable} is wrong: mistyped, or another user's",
+            "the user was removed, or is in an organization that the administrator cannot see",
             "the PAT and its user belong to another (or a recreated) ZITADEL",
         ),
         fix=(
-            *((f"correct {variable}, the ID or login name of the token's user, and try again",) if variable else ()),
+            f"correct {variable}, the ID or login name of the token's user, and try again",
             "if the user was removed: use a PAT of another user; zdemo setup creates new users and PATs",
         ),
     )

@@ -3,17 +3,152 @@
 ZITADEL lets any PAT list its own role assignments, so most of this is certain without an administrator.
 """
 
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from zdemo.config.names import did_you_mean
 from zdemo.config.printable import pasteable
 from zdemo.config.settings import Settings
 from zdemo.diagnosis.evidence import Evidence, Probe
 from zdemo.diagnosis.finding import Finding, quoted
-from zdemo.diagnosis.misspelled_role import finding_for_other_key, finding_for_undefined
-from zdemo.diagnosis.role_case import MOST_SHOWN, RoleCase, is_pat, project_words, role_scopes
-from zdemo.diagnosis.unshown_role import finding_for_unshown
-from zdemo.introspection.model import Introspection
+from zdemo.diagnosis.phrases import Lines
+from zdemo.errors import ROLE_SCOPE
+from zdemo.introspection.model import ROLES_CLAIM, Introspection, project_behind
+from zdemo.management.model import RoleAssignment
 
 OWN_API_SCOPE = "urn:zitadel:iam:org:project:id:zitadel:aud"
 ORGANIZATION_SCOPE = "urn:zitadel:iam:org:roles:id:"
+NEAR_ROLE = 0.85  # of 1: one edit
+MOST_SHOWN = 8  # role assignments in the evidence
+PROJECT_CLAIM = re.compile(r"urn:zitadel:iam:org:project:([^:]+):roles")
+
+
+def is_pat(introspection: Introspection) -> bool:
+    """Return whether the token is a personal access token: only a PAT has no ``client_id`` (ZITADEL)."""
+    return "client_id" not in introspection.claims
+
+
+def own_project(introspection: Introspection, settings: Settings) -> str | None:
+    """Return the project that the API application belongs to; ``None`` when the introspection does not show it.
+
+    A PAT's audience ends with the client ID and the project. The claim of a granted role names the project, and so
+    does another token's audience when its only entry is not the client ID.
+    """
+    if is_pat(introspection) and (project := project_behind(settings.client_id, introspection.audience)):
+        return project
+    if ROLES_CLAIM in introspection.claims:
+        named = [match[1] for claim in introspection.claims if (match := PROJECT_CLAIM.fullmatch(claim))]
+        if len(named) == 1:
+            return named[0]
+    others = [entry for entry in introspection.audience if entry != settings.client_id]
+    if len(introspection.audience) == 1 and others:
+        return others[0]
+    return None
+
+
+def role_scopes(introspection: Introspection) -> frozenset[str]:
+    """Return the role keys in the scope: for a PAT all that the project defines, for others those requested."""
+    scopes = introspection.scopes
+    return frozenset(scope.removeprefix(ROLE_SCOPE) for scope in scopes if scope.startswith(ROLE_SCOPE))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoleCase:
+    """A role that an active token lacks."""
+
+    role: str
+    introspection: Introspection
+    settings: Settings
+    evidence: Evidence
+
+    @property
+    def project(self) -> str | None:
+        """The API application's project; ``None`` when that is unknown."""
+        return own_project(self.introspection, self.settings)
+
+    @property
+    def project_that_counts(self) -> str | None:
+        """The configured project, else the API application's."""
+        return self.settings.project_id or self.project
+
+    @property
+    def granted(self) -> tuple[str, ...]:
+        """The roles that the token has."""
+        return tuple(self.introspection.roles(self.settings.project_id))
+
+    @property
+    def defined(self) -> frozenset[str] | None:
+        """The roles that the project defines, which only a PAT of this client shows."""
+        surely_a_pat = is_pat(self.introspection) and self.settings.client_id in self.introspection.audience
+        return role_scopes(self.introspection) if surely_a_pat else None
+
+    @property
+    def assignments(self) -> tuple[RoleAssignment, ...]:
+        """The user's assignments that hold the role."""
+        return tuple(a for a in self.evidence.assignments or () if self.role in a.role_keys)
+
+    @property
+    def grants_here(self) -> tuple[RoleAssignment, ...]:
+        """The assignments that grant the role in the project that counts."""
+        return tuple(a for a in self.assignments if a.active and a.project_id == self.project_that_counts)
+
+    @property
+    def user(self) -> str:
+        """The token's user, as commands take it."""
+        names = (self.introspection.text(name) for name in ("username", "preferred_username", "sub"))
+        return quoted(next(filter(None, names), "USER"))
+
+    @property
+    def grant(self) -> str:
+        """The command that grants the role."""
+        return pasteable("zdemo role grant", self.user, self.role)
+
+    @property
+    def add(self) -> str:
+        """The step that defines the role in the project."""
+        return f"add the role {self.role} in the Management Console: Projects, the API's project, Roles, New"
+
+    @property
+    def add_and_grant(self) -> tuple[str, ...]:
+        """The steps for a role that the project does not define."""
+        return self.add, f"then grant it: {self.grant}"
+
+    @property
+    def seen(self) -> Lines:
+        """What the introspection and the list of assignments showed."""
+        names = ", ".join(quoted(role, 60) for role in self.granted) or "none"
+        lines = [("token", "active"), ("roles", f"in this project: {names}")]
+        if self.project:
+            lines.append(("project", f"this API's is {quoted(self.project, 40)}"))
+        if self.evidence.assignments is None:
+            lines.append(("assignments", f"unknown: {_why_unknown(self.evidence)}"))
+        elif not self.evidence.assignments:
+            lines.append(("assignments", f"none at all, listed with {self.evidence.assignments_from}"))
+        else:
+            lines += [("assignments", _assignment_words(a)) for a in self.evidence.assignments[:MOST_SHOWN]]
+        return tuple(lines)
+
+
+def _why_unknown(evidence: Evidence) -> str:
+    status = evidence.status(Probe.ASSIGNMENTS)
+    if status is None:
+        return "no answer came in time" if evidence.asked else "not asked"
+    if status in (401, 403):
+        neither = ", and ZITADEL_ADMIN_PAT did not show them either" if evidence.with_administrator else ""
+        return f"this token may not list them{neither}"
+    return f"ZITADEL answered {status}"
+
+
+def _assignment_words(assignment: RoleAssignment) -> str:
+    keys = ", ".join(quoted(key, 60) for key in assignment.role_keys) or "no role"
+    state = "" if assignment.active else ", deactivated"
+    return f"{keys} in {project_words(assignment)}{state}"
+
+
+def project_words(assignment: RoleAssignment) -> str:
+    """Return the project of an assignment in a sentence."""
+    return f"project {quoted(assignment.project_name, 60)} ({quoted(assignment.project_id, 40)})"
 
 
 def finding_for_missing_role(
@@ -22,8 +157,7 @@ def finding_for_missing_role(
     """Return why the roles claim lacks ``role``, as far as it can be known."""
     case = RoleCase(role=role, introspection=introspection, settings=settings, evidence=evidence)
     finding = _other_project_configured(case) or _administrators(case)
-    finding = finding or _narrowed(case) or _narrowed_by_organization(case)
-    finding = finding or _deactivated(case) or finding_for_unshown(case) or _in_other_project(case)
+    finding = finding or _narrowed(case) or _deactivated(case) or finding_for_unshown(case) or _in_other_project(case)
     finding = finding or finding_for_other_key(case) or finding_for_undefined(case) or _not_granted(case) or _open(case)
     return finding.and_seen(case.seen)
 
@@ -73,30 +207,24 @@ def _administrators(case: RoleCase) -> Finding | None:
 
 
 def _narrowed(case: RoleCase) -> Finding | None:
-    """Find a token that was requested for certain roles: ZITADEL shows it no other role, granted or not."""
-    requested = role_scopes(case.introspection)
-    if is_pat(case.introspection) or not requested or case.role in requested:
+    """Find a token that was requested for certain roles or organizations: ZITADEL shows it no others."""
+    scopes, requested = case.introspection.scopes, role_scopes(case.introspection)
+    organizations = [s.removeprefix(ORGANIZATION_SCOPE) for s in scopes if s.startswith(ORGANIZATION_SCOPE)]
+    by_role = bool(requested) and case.role not in requested
+    if is_pat(case.introspection) or not (by_role or organizations):
         return None
-    names = ", ".join(sorted(quoted(role, 60) for role in requested))
+    names = ", ".join(quoted(name, 60) for name in (sorted(requested) if by_role else organizations))
+    what = f"the role {names}" if by_role else f"roles granted by the organization {names}"
+    is_open = not by_role and not case.grants_here
     return Finding(
         id="role.narrowed",
-        cause=f"the token was requested for the role {names} only (by its scope): ZITADEL does not show {case.role}, "
-        "granted or not",
-        fix=("request the token without role scopes; then it has every role of its user in this project",),
-    )
-
-
-def _narrowed_by_organization(case: RoleCase) -> Finding | None:
-    organizations = [s for s in case.introspection.scopes if s.startswith(ORGANIZATION_SCOPE)]
-    if is_pat(case.introspection) or not organizations:
-        return None
-    names = ", ".join(quoted(s.removeprefix(ORGANIZATION_SCOPE), 40) for s in organizations)
-    return Finding(
-        id="role.narrowed",
-        cause=f"the token was requested for roles granted by the organization {names} only (by its scope), and "
-        f"{case.role} is not among them",
-        candidates=() if case.grants_here else ("another organization has granted it", "it is not granted at all"),
-        fix=(f"request the token without the scopes that begin with {ORGANIZATION_SCOPE}", case.grant),
+        cause=f"the token was requested for {what} only (by its scope): ZITADEL does not show {case.role}",
+        candidates=("another organization has granted it", "it is not granted at all") if is_open else (),
+        fix=(
+            "request the token without role scopes, and without scopes for organizations; then it has every role of "
+            "its user in this project",
+            *(() if by_role else (case.grant,)),
+        ),
     )
 
 
@@ -134,29 +262,11 @@ def _not_granted(case: RoleCase) -> Finding | None:
     if case.evidence.assignments is None or unknown_project:
         return None
     has = "has other roles in this project" if case.granted else "has no role in this project"
-    missing, guest = _missing_from_project_grant(case), case.evidence.guest_records
-    assigns = f"or, if the organization {guest.organization[1]} is to assign it: " if guest and missing else ""
     return Finding(
         id="role.not_granted",
-        cause=f"the token is valid, but the role {case.role} is not granted to its user, who {has}{missing}",
+        cause=f"the token is valid, but the role {case.role} is not granted to its user, who {has}",
         fix=(case.grant,),
-        otherwise=(f"{assigns}add it to the Project Grant: the project's page, Project Grants",) if assigns else (),
     )
-
-
-def _missing_from_project_grant(case: RoleCase) -> str:
-    """Return why the user's own organization cannot have assigned the role, if an administrator sees that."""
-    guest = case.evidence.guest_records
-    if guest is None or (guest.grant and case.role in guest.grant.role_keys):
-        return ""
-    number, name = (quoted(text, 60) for text in guest.organization)
-    project = f"project {quoted(guest.project.name, 60)}"
-    lacks = (
-        f"the Project Grant of {project} to it lacks the role"
-        if guest.grant
-        else f"{project} has no Project Grant for it"
-    )
-    return f". The user is of the organization {name} ({number}): {lacks}"
 
 
 def _open(case: RoleCase) -> Finding:
@@ -175,9 +285,71 @@ def _open(case: RoleCase) -> Finding:
         id="role.missing",
         cause=f"the token is valid, but does not have the role {case.role} in this project",
         candidates=tuple(candidates),
-        fix=(
-            f"{pasteable('zdemo role list', case.user)}  (shows the user's roles in this project{needs})",
-            case.grant,
-        ),
+        fix=(f"{pasteable('zdemo role list', case.user)}  (shows the user's roles in this project{needs})", case.grant),
         otherwise=(scope,) if refused and not is_pat(case.introspection) else (),
+    )
+
+
+def near_miss(role: str, others: Collection[str]) -> str:
+    """Return a key that most likely means the same: it differs in case or by one edit; empty when there is none."""
+    return did_you_mean(role, [other for other in others if other != role], least=NEAR_ROLE)
+
+
+def finding_for_other_key(case: RoleCase) -> Finding | None:
+    """Find a role of the user whose key is nearly that of the missing one."""
+    near = near_miss(case.role, case.granted)
+    if not near:
+        return None
+    exists = case.defined is not None and case.role in case.defined
+    return Finding(
+        id="role.near_miss",
+        cause=f"the token has the role {quoted(near)}, but the API requires {case.role}, which is another role key",
+        fix=(case.grant,) if exists else _rename(case, near),
+        otherwise=(f"or, if that is the right key: require {quoted(near)} in the API",),
+    )
+
+
+def _rename(case: RoleCase, near: str) -> tuple[str, ...]:
+    """Return how to get the right key; ZITADEL refuses two keys in a project that differ only in case (409)."""
+    if near.casefold() != case.role.casefold():
+        return case.add_and_grant
+    return (
+        f"remove the role {quoted(near)} from the project",
+        *case.add_and_grant,
+        "(ZITADEL accepts only one of two keys that differ only in case)",
+    )
+
+
+def finding_for_undefined(case: RoleCase) -> Finding | None:
+    """Find a role that the project does not define: a PAT's scope lists every role of the project."""
+    if case.defined is None or case.role in case.defined:
+        return None
+    near = near_miss(case.role, case.defined)
+    there = ", ".join(sorted(quoted(role, 60) for role in case.defined)[:10]) or "none"
+    similar = f", only {quoted(near)}" if near else ""
+    return Finding(
+        id="role.near_miss" if near else "role.undefined",
+        cause=f"this API's project does not define the role {case.role}{similar}, so no user can have it",
+        seen=(("defined", f"roles of this project: {there}"),),
+        fix=_rename(case, near) if near else case.add_and_grant,
+        otherwise=("or, if the role belongs to another project: use an API application of that project",),
+    )
+
+
+def finding_for_unshown(case: RoleCase) -> Finding | None:
+    """Find a role that is granted here, but that the answer lacks."""
+    if not case.grants_here:
+        return None
+    return Finding(
+        id="role.just_changed",
+        cause=f"ZITADEL lists the role {case.role} as granted in this project, but introspection does not show it",
+        candidates=(
+            "it was granted or changed a moment ago, and introspection shows that soon",
+            *(() if case.project else ("the API application belongs to another project than ZITADEL_PROJECT_ID",)),
+            "something between here and ZITADEL changes the answers of introspection, or repeats old ones (a cache)",
+        ),
+        fix=(
+            "try again: a change shows within milliseconds as a rule, a minute at most",
+            "if it stays so: let proxies pass the answers of /oauth/v2/introspect unchanged and uncached",
+        ),
     )

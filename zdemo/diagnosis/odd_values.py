@@ -3,18 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from zdemo.config.environment import BASIC, HiddenValue
 from zdemo.config.settings import USER_SECRET
-from zdemo.diagnosis.finding import Finding
-from zdemo.diagnosis.near_ids import is_rounded
-from zdemo.diagnosis.token_form import (
-    ACCESS_TOKENS,
-    BASE64,
-    ID_DIGITS,
-    OLD_CLIENT_ID,
-    TokenKind,
-    paste_error,
-    token_form,
-)
+from zdemo.diagnosis.token_form import BASE64, ID_DIGITS, OLD_CLIENT_ID, TokenKind, paste_error, token_form
 
 SECRET, PAT = TokenKind.CLIENT_SECRET, TokenKind.PAT
 PAGE = "the application's page in ZITADEL"
@@ -30,16 +21,6 @@ SAME = (  # two variables, why they differ, and whether nothing works when they 
 RIGHT = {  # what belongs in a variable, without a step that breaks anything
     "CLIENT_ID": f"the API application's client ID, from {PAGE}",
     "CLIENT_SECRET": "the client secret, 64 letters and digits, from where it is kept",
-    "PAT": "a user's token, from where it is kept",
-    "ZITADEL_ADMIN_PAT": "an administrator's token, from where it is kept",
-    "ZITADEL_PROJECT_ID": "the project's ID (Resource ID), from the project's page",
-}
-KINDS = {  # what fits into a variable
-    "CLIENT_ID": (TokenKind.ID_NUMBER,),
-    "CLIENT_SECRET": (SECRET,),
-    "PAT": ACCESS_TOKENS,
-    "ZITADEL_ADMIN_PAT": ACCESS_TOKENS,
-    "ZITADEL_PROJECT_ID": (TokenKind.ID_NUMBER,),
 }
 
 
@@ -68,6 +49,15 @@ TOKEN_SWAPPED = OddValue(
     fatal=True,
     names=("CLIENT_SECRET", "PAT"),
 )
+
+
+def hiding_words(hidden: HiddenValue) -> str:
+    """Return which value counts, and which one it hides."""
+    if hidden.lines:
+        return f"{hidden.name} in line {hidden.lines[1]} of {hidden.place} hides the one in line {hidden.lines[0]}"
+    if hidden.wins:
+        return f"{hidden.name} in {hidden.counting_place} wins over {' and '.join(BASIC)} in {hidden.place}"
+    return f"{hidden.name} in {hidden.counting_place} hides {hidden.described}"
 
 
 def odd_values(values: Mapping[str, str]) -> tuple[OddValue, ...]:
@@ -104,30 +94,9 @@ def _pairs(values: Mapping[str, str]) -> Iterator[OddValue]:
             yield OddValue(what=f"{name} {error}", fix=f"set {name} to the value alone")
     for one, other, why, fatal in SAME:
         if one in values and values[one] == values.get(other):
-            wrong = _wrong_one(one, other, _kind(values, one)) if fatal else ()
             what = f"{one} and {other} hold the same value: {why}"
-            fix = f"set {wrong[0]} to {RIGHT[wrong[0]]}" if len(wrong) == 1 else f"correct {one} or {other}"
-            yield OddValue(what=what, fix=fix, fatal=fatal, names=wrong)
-
-
-def finding_for_users_secret(values: Mapping[str, str]) -> Finding | None:
-    """Return that a client secret that ZITADEL refuses is the service account's; ``None`` when it is another value."""
-    secret = values.get("CLIENT_SECRET", "").strip()
-    if not secret or secret != values.get(USER_SECRET, "").strip():
-        return None
-    return Finding(
-        id="client.misplaced",
-        cause=f"ZITADEL refuses the API application's credentials: CLIENT_SECRET and {USER_SECRET} hold the same "
-        "value, which is a service account's",
-        likely=True,
-        fix=(f"set CLIENT_SECRET to {RIGHT['CLIENT_SECRET']}",),
-    )
-
-
-def _wrong_one(one: str, other: str, kind: TokenKind | None) -> tuple[str, ...]:
-    """Return which of two variables with one value is wrong, by the form of the value; both when it does not say."""
-    fitting = [name for name in (one, other) if kind in KINDS[name]]
-    return tuple(name for name in (one, other) if fitting != [name])
+            names = (one, other) if fatal else ()
+            yield OddValue(what=what, fix=f"correct {one} or {other}", fatal=fatal, names=names)
 
 
 def _client_id(values: Mapping[str, str]) -> Iterator[OddValue]:
@@ -137,8 +106,6 @@ def _client_id(values: Mapping[str, str]) -> Iterator[OddValue]:
     if not text or usual or paste_error(text) or are_swapped(values) or same:
         return
     what = "CLIENT_ID does not look like a client ID (18 digits): perhaps it is a service account's login name"
-    if is_rounded(text):
-        what = "CLIENT_ID was rounded by a spreadsheet or by JSON: its last digits are missing"
     if (kind := _kind(values, "CLIENT_ID")) in (PAT, SECRET):
         what = f"CLIENT_ID has the form of a {kind}"
     fatal = _kind(values, "CLIENT_ID") in (PAT, SECRET)

@@ -1,17 +1,15 @@
 """Why ZITADEL's token endpoint gives a service account no token: it says why for a secret, and never for a key."""
 
 from zdemo.config.key_file import SERVICE_USER, UserKey
-from zdemo.diagnosis.assertions import finding_for_audience, finding_for_clock
 from zdemo.diagnosis.cases import UserCase
 from zdemo.diagnosis.evidence import Probe
 from zdemo.diagnosis.finding import Finding, quoted
 from zdemo.diagnosis.phrases import span
-from zdemo.diagnosis.rejected_client import USER_NOT_ACTIVE
+from zdemo.diagnosis.rejected_client import USER_NOT_ACTIVE, finding_for_audience, finding_for_clock
 from zdemo.diagnosis.token_form import ID_DIGITS, OLD_CLIENT_ID, SECRET_LENGTH
 
 NO_SECRET = "Errors.User.Machine.Secret.NotExisting"  # noqa: S105  # ZITADEL's words, not a secret
 WRONG_SECRET = "Errors.User.Machine.Secret.Invalid"  # noqa: S105  # likewise
-USER_NOT_FOUND = "Errors.User.NotFound"  # ZITADEL: for some milliseconds after the user was reactivated
 UNKNOWN = "client not found"
 SIGNER = "the user's key"
 LOST_ON_THE_WAY = ("grant_type missing", "assertion missing", "client_id or client_assertion must be provided")
@@ -69,9 +67,6 @@ def _refused_secret(case: UserCase, description: str) -> Finding | None:
         )
     if description == WRONG_SECRET:
         return _wrong_secret(case)
-    if description == USER_NOT_FOUND:
-        cause = f"{case.user} was reactivated a moment ago, and ZITADEL has not noticed it everywhere yet"
-        return Finding(id="user.not_ready", cause=cause, likely=True, fix=("try again",))
     return None
 
 

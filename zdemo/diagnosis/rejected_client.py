@@ -1,28 +1,49 @@
-"""Why ZITADEL refuses the API application's secret or key: it never says why, so most of it stays open."""
+"""Why ZITADEL refuses the API application's secret or key: it never says why, so most of it stays open.
+
+With what an administrator's records show, most causes are certain.
+"""
 
 from dataclasses import replace
 
 from zdemo.config.key_file import ApplicationKey
-from zdemo.diagnosis.assertions import finding_for_audience, finding_for_clock
 from zdemo.diagnosis.cases import ClientCase
-from zdemo.diagnosis.client_records import COPY_SECRET, NEW_SECRET, finding_for_client_records
-from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.evidence import ClientRecords, Evidence, Probe
 from zdemo.diagnosis.finding import Certainty, Finding, quoted
 from zdemo.diagnosis.odd_values import SWAPPED, TOKEN_SWAPPED, are_token_and_secret_swapped, odd_values
-from zdemo.diagnosis.phrases import CLOCK_COMPARED, CLOCK_TOLERANCE_SECONDS, Lines, clock_words, url
+from zdemo.diagnosis.phrases import (
+    CLOCK_COMPARED,
+    CLOCK_TOLERANCE_SECONDS,
+    LOOKED_UP,
+    SYNCHRONISE,
+    Lines,
+    clock_words,
+    url,
+)
 from zdemo.diagnosis.token_form import ID_DIGITS, SECRET_LENGTH, TokenKind, paste_error, token_form
+from zdemo.introspection.client_assertion import CLOCK_LEEWAY_SECONDS, LIFETIME_SECONDS, audience_of
+from zdemo.management.model import Application
 
 SERVICE_USER = "Errors.User.Machine.Secret."  # ZITADEL: the login name is right, its secret is wrong or missing
 SWAPPED_WITH_TOKEN = "client.swapped_with_token"  # noqa: S105  # an ID, not a secret
 USER_NOT_ACTIVE = "Errors.User.NotActive"
 SIGNER = "the key of ZITADEL_KEY_FILE"
+KEY_METHODS = ("API_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT", "OIDC_AUTH_METHOD_TYPE_PRIVATE_KEY_JWT")
+PUBLIC_METHOD = "OIDC_AUTH_METHOD_TYPE_NONE"
+WRONG_SECRET = "CLIENT_SECRET is wrong: mistyped, cut off, or regenerated (rotated) since"  # noqa: S105  # a sentence
+COPY_SECRET = "copy CLIENT_SECRET again from where it is kept (64 characters)"  # noqa: S105  # likewise
+NEW_SECRET = "".join(
+    (
+        "only if the secret is lost: press Regenerate Client Secret on the application's page and set CLIENT_SECRET ",
+        "to the new one; that breaks other deployments of the application",
+    )
+)
+NEW_KEY = "create a new key on the application's page and set ZITADEL_KEY_FILE to its file"
 
 
 def finding_for_credentials(case: ClientCase) -> Finding:
     """Return the finding for an answer that refuses the client ID and secret, or the key."""
     key = case.settings.key
-    finding = _only_for_this_text(case) or _not_as_zitadel_refuses(case)
-    finding = finding or (_refused_key(case, key) if key else _refused_secret(case))
+    finding = _not_as_zitadel_refuses(case) or (_refused_key(case, key) if key else _refused_secret(case))
     return finding.and_seen(case.seen)
 
 
@@ -35,25 +56,6 @@ def _refused_secret(case: ClientCase) -> Finding:
 def _refused_key(case: ClientCase, key: ApplicationKey) -> Finding:
     issuer_differs = finding_for_audience(case.evidence, case.settings.issuer, SIGNER, kind="client")
     return issuer_differs or _everything_refused(case) or _recorded_or_clock(case) or _open_for_key(case, key)
-
-
-def _only_for_this_text(case: ClientCase) -> Finding | None:
-    if case.evidence.status(Probe.RANDOM_TOKEN) != 200:
-        return None
-    line = ("credentials", "accepted: asked about a random text a moment later, ZITADEL answers")
-    return Finding(
-        id="zitadel.filtered",
-        cause="ZITADEL accepts the API application's credentials, but the first request was refused "
-        f"({case.answer.status})",
-        candidates=(
-            "the application, its secret or its key was created, changed or activated a moment ago: that takes effect "
-            "within milliseconds as a rule, a minute at most",
-            "several servers share this address, and not all of them are this ZITADEL",
-            "something between here and ZITADEL blocks requests about this token",
-        ),
-        seen=(line,),
-        fix=("try again several times; if it is refused again, check the load balancer and proxies of ZITADEL",),
-    )
 
 
 def _not_as_zitadel_refuses(case: ClientCase) -> Finding | None:
@@ -134,7 +136,7 @@ def _open(case: ClientCase, odd: tuple[str, ...]) -> Finding:
     client_id = case.settings.client_id
     return Finding(
         id="client.refused",
-        cause=f"{case.refused} (CLIENT_ID, CLIENT_SECRET)",
+        cause=case.refused,
         candidates=(
             *first,
             *odd,
@@ -176,11 +178,8 @@ def _odd_credentials(secret: str, values: dict[str, str]) -> tuple[str, ...]:
 
 def _ask_administrator(evidence: Evidence) -> str:
     if evidence.with_administrator:
-        return (
-            "ZITADEL_ADMIN_PAT did not show which: its user cannot see enough, or time ran out; see admin.rights of "
-            "zdemo doctor"
-        )
-    return evidence.unusable_admin_pat or ("set ZITADEL_ADMIN_PAT: then zdemo doctor shows which it is")
+        return "ZITADEL_ADMIN_PAT did not show which (see admin.rights)"
+    return evidence.unusable_admin_pat or "set ZITADEL_ADMIN_PAT: then zdemo doctor shows which it is"
 
 
 def _open_for_key(case: ClientCase, key: ApplicationKey) -> Finding:
@@ -205,9 +204,193 @@ def _open_for_key(case: ClientCase, key: ApplicationKey) -> Finding:
         candidates=tuple(candidates),
         seen=seen,
         fix=(
-            f"check in ZITADEL that {application} (its client ID) is active, that it lists {key_name}, and when that "
-            "expires",
+            f"check in ZITADEL that {application} is active and lists {key_name}, and when that expires",
             "create a new key there and set ZITADEL_KEY_FILE to its file",
             _ask_administrator(evidence),
         ),
+    )
+
+
+def assertions_are_refused(clock_ahead_seconds: float) -> bool:
+    """Return whether the clocks differ so much that ZITADEL refuses every assertion that is signed here."""
+    return not -LIFETIME_SECONDS < clock_ahead_seconds <= CLOCK_LEEWAY_SECONDS + 1
+
+
+def finding_for_clock(evidence: Evidence, signer: str) -> Finding | None:
+    """Find assertions in the future or expired for ZITADEL; only likely: a proxy may have written the ``Date``."""
+    ahead = evidence.clock_ahead_seconds
+    if ahead is None or not assertions_are_refused(ahead):
+        return None
+    what = "in the future" if ahead > 0 else "expired already"
+    return Finding(
+        id="clock.skewed",
+        cause=f"{clock_words(ahead)}: for ZITADEL, an assertion signed with {signer} is {what}",
+        likely=True,
+        seen=(CLOCK_COMPARED,),
+        fix=(SYNCHRONISE,),
+    )
+
+
+def finding_for_audience(evidence: Evidence, zitadel_domain: str, signer: str, *, kind: str) -> Finding | None:
+    """Find assertions that name another audience than ZITADEL's issuer, which it compares exactly."""
+    issuer, audience = evidence.body(Probe.DISCOVERY).get("issuer"), audience_of(zitadel_domain)
+    if evidence.status(Probe.DISCOVERY) != 200 or not isinstance(issuer, str) or issuer == audience:
+        return None
+    return Finding(
+        id=f"{kind}.issuer_differs",
+        cause=f"ZITADEL's issuer is {quoted(issuer)}, but assertions signed with {signer} are for {audience} "
+        "(ZITADEL_DOMAIN): ZITADEL accepts only assertions for its own issuer",
+        seen=(("discovery", f"issuer {quoted(issuer)}"),),
+        fix=(f"ZITADEL_DOMAIN={quoted(issuer)}, if that answers from here",),
+        otherwise=(
+            "or let the proxy in front of ZITADEL pass Host unchanged, and send X-Forwarded-Proto (see ExternalSecure)",
+        ),
+    )
+
+
+def finding_for_client_records(case: ClientCase, *seen: tuple[str, str]) -> Finding | None:
+    """Return why ZITADEL refuses a client, by what an administrator sees; ``None`` when that does not decide."""
+    records = case.evidence.client_records
+    if records is None:
+        return None
+    if app := records.application:
+        wrong = _wrong_key if case.settings.key else _wrong_secret
+        finding = _inactive(app, records, case) or _unfit_method(app, case) or wrong(app, records, case)
+    else:
+        finding = _no_application(records, case)
+    return finding.and_seen((*seen, LOOKED_UP)) if finding else None
+
+
+def uses_the_other_method(app: Application, *, with_key: bool) -> bool:
+    """Return whether an application is registered for a key where a secret is used, or the reverse: both work."""
+    return (app.method in KEY_METHODS) != with_key
+
+
+def _no_application(records: ClientRecords, case: ClientCase) -> Finding:
+    variable = "clientId in the key file" if case.settings.key else "CLIENT_ID"
+    if app := records.with_own_id:
+        correct = "correct clientId in the file of ZITADEL_KEY_FILE: " if case.settings.key else "set CLIENT_ID="
+        return Finding(
+            id="client.is_another_id",
+            cause=f"{case.refused}: {variable} is the resource ID of the application {quoted(app.name, 60)}, not its "
+            "client ID",
+            fix=(f"{correct}{app.client_id}",),
+        )
+    if not records.whole_instance:
+        return _not_visible(variable, case)
+    return Finding(
+        id="client.unknown",
+        cause=f"{case.refused}: no application has this client ID ({variable}): it is wrong, the application was "
+        "deleted, or it belongs to another ZITADEL",
+        fix=(f"set {case.settings.credential_variables} to those of an API application of this ZITADEL",),
+        otherwise=("zdemo setup  (creates one)",),
+    )
+
+
+def _not_visible(variable: str, case: ClientCase) -> Finding:
+    """Decide nothing: an administrator of an organization sees only its applications."""
+    return Finding(
+        id="client.unknown",
+        cause=f"{case.refused}, and no application that this administrator can see has this client ID ({variable})",
+        candidates=(
+            f"{variable} is wrong, or the application was deleted",
+            "the application is in an organization that this administrator cannot see: it may be inactive there, or "
+            f"{case.settings.credential_variables} may be wrong",
+            "it belongs to another ZITADEL, or this one was recreated since",
+        ),
+        fix=(
+            f"compare {case.settings.credential_variables} with the application's page in ZITADEL",
+            "set ZITADEL_ADMIN_PAT to the PAT of an IAM_OWNER, who can see everything; then zdemo doctor shows which "
+            "it is",
+        ),
+    )
+
+
+def _inactive(app: Application, records: ClientRecords, case: ClientCase) -> Finding | None:
+    states = (
+        ("application", app, "", "its page in the project"),
+        ("project", records.project, " of the application", "the project's page"),
+        ("organization", records.organization, " of the application", "the organization's page"),
+    )
+    for kind, found, of, where in states:
+        if found and not found.active:
+            number = f" ({quoted(found.id, 40)})" if kind == "project" else ""
+            return Finding(
+                id=f"client.{kind}_inactive",
+                cause=f"{case.refused}: the {kind} {quoted(found.name, 60)}{number}{of} is inactive (deactivated)",
+                fix=(f"reactivate the {kind}: {where} in the Management Console, Actions, Reactivate",),
+            )
+    return None
+
+
+def _unfit_method(app: Application, case: ClientCase) -> Finding | None:
+    name = quoted(app.name, 60)
+    if app.method == PUBLIC_METHOD:
+        return Finding(
+            id="client.is_public",
+            cause=f"the application {name} is a public client (PKCE, authentication method none): it cannot introspect",
+            fix=(
+                "create an application of type API in the project, and set CLIENT_ID and CLIENT_SECRET to its values",
+            ),
+        )
+    if app.method in KEY_METHODS and not case.settings.key:
+        return Finding(
+            id="client.key_only",
+            cause=f"{case.refused}: the application {name} uses a key (authentication method private_key_jwt), "
+            "but a client secret was sent (Basic)",
+            fix=("create a key on the application's page, save its file, and set ZITADEL_KEY_FILE to it",),
+            otherwise=(
+                "or switch the application to Basic and set CLIENT_SECRET to the secret that ZITADEL then shows",
+            ),
+        )
+    return None
+
+
+def _wrong_key(app: Application, records: ClientRecords, case: ClientCase) -> Finding | None:
+    if case.settings.key is None or records.keys is None:
+        return None
+    name = quoted(app.name, 60)
+    key = next((key for key in records.keys if key.id == case.settings.key.key_id), None)
+    if key is None:
+        return Finding(
+            id="client.key_deleted",
+            cause=f"the key of ZITADEL_KEY_FILE is unknown: the application {name} does not list its keyId; it was "
+            "deleted, or clientId or keyId in the file was changed",
+            fix=(NEW_KEY,),
+        )
+    if key.has_expired(case.evidence.looked_up_at):
+        cause = f"the key of ZITADEL_KEY_FILE has expired ({key.expires_text})"
+        return Finding(id="client.key_expired", cause=cause, fix=(NEW_KEY,))
+    if not records.all_visible:
+        return None
+    return Finding(
+        id="client.key_differs",
+        cause=f"the private key in the file of ZITADEL_KEY_FILE does not belong to its keyId: the application {name} "
+        "lists that key, it has not expired, and application, project and organization are active",
+        likely=True,
+        fix=(NEW_KEY,),
+    )
+
+
+def _wrong_secret(app: Application, records: ClientRecords, case: ClientCase) -> Finding:
+    name = quoted(app.name, 60)
+    if not records.all_visible:  # an administrator of the project alone
+        return Finding(
+            id="client.refused",
+            cause=f"{case.refused}: CLIENT_ID is right and the application {name} is active, but this administrator "
+            "cannot see whether its project and organization are",
+            candidates=(WRONG_SECRET, "the application's project or its organization is inactive (deactivated)"),
+            fix=(COPY_SECRET,),
+            otherwise=(
+                NEW_SECRET,
+                "if ZITADEL refuses that too: ask an ORG_OWNER or IAM_OWNER whether both are active",
+            ),
+        )
+    changed = " (the application was changed after it was created)" if app.changed_since_creation else ""
+    return Finding(
+        id="client.wrong_secret",
+        cause=f"{case.refused}: {WRONG_SECRET}{changed}. CLIENT_ID is right: the application {name}, its project and "
+        "its organization are active",
+        fix=(COPY_SECRET,),
+        otherwise=(NEW_SECRET,),
     )

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Any
 
 from zdemo.authorization import B64TOKEN
-from zdemo.config.environment import HiddenValue
 from zdemo.config.parsers import MASKED, is_masked, is_placeholder
 from zdemo.diagnosis.finding import Finding
 from zdemo.http.response import DECODER
@@ -34,12 +33,7 @@ ENCODED = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
 BASE64 = "is base64-encoded, as in a Kubernetes secret"
 PATH = "is the path of a file instead of its content"
 EXAMPLE = "is the example's value"
-COMMAND = "is a command that was not run"
-ZSH = 'has "%" at the end, as zsh marks an output without a line end'
-ANSWERS = {name: f'is a whole answer in JSON, which has the token as "{name}"' for name in ("token", "access_token")}
 FIXES = {
-    **{problem: f'take the value of "{name}" alone' for name, problem in ANSWERS.items()},
-    COMMAND: "put the token itself there: single quotes and .env do not run commands",
     MASKED: "put the token itself there, from where it is kept",
     EXAMPLE: "put a user's token there; zdemo setup creates one",
     BASE64: "decode it first: base64 -d",
@@ -237,12 +231,6 @@ def _base64(text: str) -> str:
     return BASE64 if B64TOKEN.fullmatch(inner.strip()) else ""
 
 
-def _answer(text: str) -> str:
-    """Recognize the JSON in which ZITADEL gives a token."""
-    members = re.findall(r'"(token|access_token)"\s*:\s*"', text) if text.startswith("{") else []
-    return ANSWERS[members[0]] if members else ""
-
-
 def _word_in_front(text: str) -> str:
     word = re.match(r"\W*(authorization:?\s*)?(bearer|basic|token|authorization)[\s:]", text, re.IGNORECASE)
     if word and word[1]:  # the name is as long as a piece of a secret, and would be hidden
@@ -295,38 +283,30 @@ _LOOKS = (
     lambda text: MASKED if is_masked(text.strip("\"'` ")) else "",
     lambda text: EXAMPLE if is_placeholder(text.strip("\"'` ")) else "",
     _matching(r"\A(\$\{?\w+\}?|%\w+%)\Z", "is the name of a variable instead of its value"),
-    _matching(r"\A(\$\(.+\)|`.+ .+`)\Z", COMMAND),
     _base64,
-    _answer,
     _matching(r"\A(file://|~/|\.{1,2}/|/[\w.-]+/)[\w./ -]*\Z", PATH),
     _matching(r"…|\.\.\.", 'has "…" inside: it was shortened for display'),
     _word_in_front,
     _quotes,
-    _matching(r"\A[^\\]+\\\Z", 'has "\\" at the end, as a shell has it before a line end'),
-    _matching(r"\\", "has a backslash inside, as a line end that was written out"),
+    _matching(r"\\", "has a backslash inside"),
     _white_space,
     _strange,
-    _matching(r"\A[^%]+%\Z", ZSH),
     _matching("%", 'has "%" inside: it is encoded for a URL'),
     lambda text: f'has "{text[-1]}" at the end' if text.endswith((",", ";", "=")) else "",
 )
 
 
-def paste_problem(token: str, hidden: HiddenValue | None = None) -> Finding | None:
-    """Return why a text must not be sent as a token; ``None`` when it can be sent.
-
-    ``hidden`` is a value that the text hides: one that could be sent is to count instead.
-    """
+def paste_problem(token: str) -> Finding | None:
+    """Return why a text must not be sent as a token; ``None`` when it can be sent."""
     form = token_form(token)
     if not form.problem and form.sendable:
         return None
     if not token.strip():
         return Finding(id="token.empty", cause="the token is empty", fix=("set PAT in the environment or in .env",))
     problem = form.problem or "has a character that tokens do not have"
-    hides = hidden is not None and not hidden.joined and paste_problem(hidden.value.strip()) is None
     return Finding(
         id="token.pasted",
-        cause=f"the token {problem}{f'; it hides {hidden.described}' if hidden and hides else ''}",
+        cause=f"the token {problem}",
         seen=() if form.problem else (("form", form.described),),  # the description is the cause again
-        fix=(hidden.step if hidden and hides else FIXES.get(problem, ALONE),),
+        fix=(FIXES.get(problem, ALONE),),
     )

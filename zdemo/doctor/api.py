@@ -1,22 +1,15 @@
-"""Checks of the API at ZDEMO_API_URL: it answers, is a zdemo API, and agrees with ZITADEL about the token."""
+"""Checks of the API at ZDEMO_API_URL, and of the store in which its workers share ZITADEL's answers."""
 
 import time
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 from zdemo.client import Call, Route
+from zdemo.config.cache_address import CACHE_URL
 from zdemo.config.settings import API_URL, Settings
-from zdemo.diagnosis import (
-    DISAGREES,
-    can_be_cached,
-    code_of,
-    described,
-    finding_for_changed_refusal,
-    finding_for_disagreement,
-    finding_for_no_example_api,
-    finding_for_unsteady,
-    refusal_of,
-)
+from zdemo.diagnosis.active_token import refusal_of
+from zdemo.diagnosis.api_response import code_of, finding_for_disagreement, finding_for_no_example_api
+from zdemo.diagnosis.phrases import described
 from zdemo.doctor.check import (
     Result,
     check,
@@ -29,16 +22,14 @@ from zdemo.doctor.check import (
     warned,
 )
 from zdemo.doctor.context import NOT_USABLE, DoctorContext
-from zdemo.errors import FailureKind
-from zdemo.investigation import explain
+from zdemo.errors import FailureKind, Refused
+from zdemo.investigation.api_comparison import explain
 
 PUBLIC_MESSAGE = "Public route"  # the beginning of the public route's message
-ABOUT_PROJECT = ("client.in_other_project", "role.other_project_configured", "role.hidden", "token.hidden")
-MORE_CALLS = 3  # with the first, enough to see each of two or three instances that take turns
-MOST_SECONDS_TO_REPEAT = 1.0  # that a call took
-LONGEST_WAIT_SECONDS = 5  # for the API to ask ZITADEL again
-PAUSE_SECONDS = 0.25
+ABOUT_PROJECT = ("client.in_other_project", "role.other_project_configured")
 CORRECT = "start it with zdemo serve, and set ZDEMO_API_URL to where it runs"
+TTL = "ZDEMO_CACHE_TTL"
+STORE_NOT_SET = f"{CACHE_URL} is not set: each worker keeps its own answers"
 
 
 @check("api.reachable", "the API at ZDEMO_API_URL answers", "settings.readable")
@@ -81,8 +72,6 @@ def _guarded(context: DoctorContext) -> Result:
         return failed_with(private)
     if private.answer.status == 401 and private.challenge and not private.challenge.error:
         return passed("a zdemo API, which requires a token where it should")
-    if changed := finding_for_changed_refusal(private.answer):
-        return from_finding(changed)
     what = f"its private route answers {private.answer.status} without a token, not 401 with a challenge"
     return failed(what, "check the API's log, and that of any proxy in front of it")
 
@@ -102,60 +91,45 @@ def _agrees(context: DoctorContext) -> Result:
     call = context.called(Route.SCOPED, context.token)
     if not isinstance(call, Call):
         return failed_with(call)
-    repeats = MORE_CALLS if call.answer.seconds < MOST_SECONDS_TO_REPEAT else 0
-    more = [context.call_again(Route.SCOPED, context.token) for _ in range(repeats)]
-    calls = [call, *filter(None, more)]
-    if unsteady := finding_for_unsteady(calls):
-        return from_finding(unsteady)
     refusal = refusal_of(introspection, settings, role=Route.SCOPED.role, now=time.time())
-    return _compared(context, settings, calls[-1], refusal.code if refusal else None)
+    return _compared(context, settings, call, refusal)
 
 
-def _compared(context: DoctorContext, settings: Settings, call: Call, expected: str | None) -> Result:
-    """Compare the API's answer with the error code that it should have; ``None`` when it should accept PAT."""
-    if _fits(call, expected):
-        return _agreed(call, "the API and ZITADEL agree about PAT")
-    here = context.investigation.finding
+def _compared(context: DoctorContext, settings: Settings, call: Call, refusal: Refused | None) -> Result:
+    here, what = context.investigation.finding, "the API and ZITADEL agree about PAT"
+    if call.accepted and refusal is None:
+        return passed(f"{what}: it is accepted ({call.answer.status})", brief="accepts PAT")
+    if not call.accepted and refusal and code_of(call.answer) == refusal.code:
+        return passed(f"{what}: {refusal.code} ({call.answer.status})", brief="refuses PAT as expected")
     if call.accepted and here and here.id in ABOUT_PROJECT:
         return nothing_to_check("the API accepts PAT; what is refused here is due to ZITADEL_PROJECT_ID")
-    waits = 0 < settings.cache_ttl_seconds <= LONGEST_WAIT_SECONDS and can_be_cached(call)
-    waits = waits and context.has_time(settings.cache_ttl_seconds)
-    if waits and (later := _later(context, settings.cache_ttl_seconds, expected)):
-        return _agreed(later, "the API reused an earlier answer of ZITADEL, and agrees about PAT now")
     if call.accepted:
-        zitadel = here.cause if here else f"it is refused ({expected})"
-        return from_finding(finding_for_disagreement(call, zitadel, settings, waited=waits))
+        return from_finding(finding_for_disagreement(call, here.cause if here else "it is refused", settings))
     limited = replace(settings, timeout_seconds=context.step_seconds)
     explanation = explain(call, context.token, limited, context.environment, unasked="", again="", now=time.time())
-    if explanation is None:
-        return failed("the API and ZITADEL disagree", CORRECT)
-    finding = explanation.finding
-    if waits and finding.id == DISAGREES:
-        finding = finding_for_disagreement(call, dict(finding.seen)["ZITADEL"], settings, waited=True)
-    return from_finding(finding)
+    return from_finding(explanation.finding) if explanation else failed("the API and ZITADEL disagree", CORRECT)
 
 
-def _fits(call: Call, expected: str | None) -> bool:
-    return call.accepted if expected is None else not call.accepted and code_of(call.answer) == expected
+@check("cache.reachable", f"the store of {CACHE_URL} answers, and accepts this API", "settings.readable")
+def _store_reachable(context: DoctorContext) -> Result:
+    if CACHE_URL not in context.environment:
+        return replace(nothing_to_check(STORE_NOT_SET), satisfied=False)
+    if (settings := context.settings) is None:
+        return skipped(context.not_usable(CACHE_URL) or NOT_USABLE)
+    if not settings.cache_ttl_seconds:
+        what = f"the store is not used: {TTL} is 0, so no answer is reused"
+        step = f"set {TTL} to the seconds for which answers may be reused"
+        return replace(warned(what, step, brief="not used"), satisfied=False)
+    if not (state := context.store).ok and not state.reads:
+        return failed(f"{state.reason}; the API works without it, and asks ZITADEL more often", state.hint)
+    return passed("the store answers, and accepts this API", brief="answers")
 
 
-def _agreed(call: Call, what: str) -> Result:
-    if call.accepted:
-        return passed(f"{what}: it is accepted ({call.answer.status})", brief="accepts PAT")
-    return passed(f"{what}: {code_of(call.answer)} ({call.answer.status})", brief="refuses PAT as expected")
+@check("cache.writable", "the store takes what this API writes", "cache.reachable")
+def _writable(context: DoctorContext) -> Result:
+    if not (state := context.store).ok:
+        return failed(state.reason, state.hint)
+    return passed("the store takes what this API writes", brief="takes answers")
 
 
-def _later(context: DoctorContext, seconds: float, expected: str | None) -> Call | None:
-    """Return the first answer that fits, until the API may reuse none from before; ``None`` if none does."""
-    end = time.monotonic() + seconds
-    is_last = False
-    while not is_last:
-        time.sleep(PAUSE_SECONDS)
-        is_last = time.monotonic() > end
-        call = context.call_again(Route.SCOPED, context.token)
-        if call and _fits(call, expected):
-            return call
-    return None
-
-
-CHECKS = (_reachable, _identity, _agrees)
+CHECKS = (_store_reachable, _writable, _reachable, _identity, _agrees)

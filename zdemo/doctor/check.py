@@ -1,4 +1,7 @@
-"""A check, its result, and how checks run in order: a check is skipped if one that it needs has failed."""
+"""A check, its result, and how checks run in order: a check is skipped if one that it needs has failed.
+
+Checks are shown in groups; an ID without its own row in ``GROUPS`` belongs where the part before its dot does.
+"""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -8,10 +11,80 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from zdemo.config.packaged import TROUBLESHOOTING
-from zdemo.diagnosis import Certainty, Finding
+from zdemo.diagnosis.finding import Finding
 from zdemo.errors import ZdemoError
 
 S = TypeVar("S")
+
+GROUPS = {
+    "settings": "settings",
+    "net": "network",
+    "zitadel": "ZITADEL",
+    "clock": "ZITADEL",
+    "client": "credentials",
+    "token": "token",
+    "role": "role",
+    "admin": "administrator",
+    "cache": "cache",
+    "api": "API",
+    "api.no_token": "refusals",
+    "api.other_scheme": "refusals",
+    "api.malformed": "refusals",
+    "api.too_long": "refusals",
+    "api.garbage": "refusals",
+    "api.scheme_case": "refusals",
+    "api.query": "query",
+    "api.both_ways": "query",
+    "api.caching": "caching",
+    "api.accepts": "acceptance",
+}
+VERDICTS = {  # of a check that failed or warned, where its result has no words of its own
+    "settings.readable": ".env is not read, or only in part",
+    "settings.complete": "not complete",
+    "settings.shadowed": "one value hides another",
+    "settings.wellformed": "a value looks wrong",
+    "net.resolve": "the host name does not resolve",
+    "net.connect": "no connection",
+    "net.proxy": "the proxy lets nothing through",
+    "net.tls": "no TLS connection",
+    "zitadel.identity": "no answer from a ZITADEL",
+    "zitadel.ready": "not ready",
+    "zitadel.host": "no instance for this host",
+    "zitadel.issuer": "has another address",
+    "clock.skew": "clocks differ",
+    "client.accepted": "not accepted",
+    "client.kind": "another kind of client",
+    "token.form": "does not look like a whole token",
+    "token.active": "not active",
+    "token.audience": "not for this API",
+    "role.granted": "read:messages is missing",
+    "admin.valid": "not valid",
+    "admin.rights": "not enough permissions",
+    "cache.reachable": "the store cannot be used",
+    "cache.writable": "the store takes no answers",
+    "api.reachable": "does not answer",
+    "api.identity": "does not answer as zdemo serve does",
+    "api.agrees": "disagrees with ZITADEL",
+    "api.no_token": "no token",
+    "api.other_scheme": "another scheme",
+    "api.malformed": "a malformed header",
+    "api.too_long": "a long token",
+    "api.garbage": "a made-up token",
+    "api.scheme_case": "bearer in small letters",
+    "api.query": "a token in the query is read",
+    "api.both_ways": "two tokens are not refused",
+    "api.caching": "refusals may be cached",
+    "api.accepts": "PAT is not accepted",
+}
+EXPLAINS = {  # warning: what it may be the cause of, as IDs or what stands before their dot
+    "settings.readable": ("settings.complete", "client", "token"),
+    "settings.shadowed": ("settings", "net", "zitadel", "client", "token", "role", "admin", "cache", "api"),
+    "settings.wellformed": ("net", "zitadel", "client", "token", "role", "admin", "api.identity", "api.reachable"),
+    "clock.skew": ("net.tls", "client", "token"),
+    "client.kind": ("client.accepted",),
+    "token.form": ("token.active",),
+    "zitadel.host": ("zitadel.issuer", "client"),
+}
 
 
 class Outcome(StrEnum):
@@ -24,34 +97,23 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """The result of a check: one sentence of evidence and, unless it passed, what to do.
+class Result(Finding):
+    """The result of a check: a finding, whose ``cause`` is the evidence where nothing is wrong.
 
-    ``also`` are sentences about further faults of the same kind. ``otherwise`` are alternatives to the fix.
-    ``satisfied``: a check that builds on this one makes sense. ``candidates`` are the possible causes when the cause is
-    open, and ``seen`` is the evidence for it. ``brief`` is what the line of its group says about it.
+    ``also`` are sentences about further faults of the same kind. ``satisfied``: a check that builds on this one makes
+    sense. ``brief`` is what the line of its group says about it.
     """
 
+    id: str = ""
     outcome: Outcome
-    evidence: str
     also: tuple[str, ...] = ()
-    fix: tuple[str, ...] = ()
-    otherwise: tuple[str, ...] = ()
-    certainty: Certainty = Certainty.CERTAIN
-    candidates: tuple[str, ...] = ()
-    seen: tuple[tuple[str, str], ...] = ()
     satisfied: bool = True
     brief: str = ""
 
     @property
     def text(self) -> str:
         """All of the evidence on one line."""
-        return "; ".join((self.evidence, *self.also))
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """All that can be done: the fix, and what to do otherwise."""
-        return (*self.fix, *self.otherwise)
+        return "; ".join((self.sentence, *self.also))
 
 
 @dataclass(frozen=True)
@@ -70,6 +132,11 @@ class Check(Generic[S]):
     def anchor(self) -> str:
         """Where the documentation explains it."""
         return f"{TROUBLESHOOTING}#{self.id}"
+
+
+def group_of(check_id: str) -> str:
+    """Return the group that a check belongs to."""
+    return GROUPS.get(check_id) or GROUPS[check_id.partition(".")[0]]
 
 
 def check(name: str, what: str, *needs: str) -> Callable[[Callable[[S], Result]], Check[S]]:
@@ -97,22 +164,25 @@ class CheckReport:
         """Whether it was requested, or is the reason why a requested one was skipped."""
         return self.requested or (not self.blockers and not self.result.satisfied)
 
+    def explains(self, failure: "CheckReport") -> bool:
+        """Return whether this warning may be the cause of a failure."""
+        may = EXPLAINS.get(self.id, ())
+        return self.result.outcome is Outcome.WARN and (failure.id in may or failure.id.partition(".")[0] in may)
+
 
 def passed(evidence: str, *, brief: str = "") -> Result:
     """Return the result of a check that found nothing wrong."""
-    return Result(outcome=Outcome.PASS, evidence=evidence, brief=brief)
+    return Result(outcome=Outcome.PASS, cause=evidence, brief=brief)
 
 
 def warned(evidence: str, *fix: str, also: Sequence[str] = (), brief: str = "") -> Result:
     """Return the result for something that works, but may not be what was meant."""
-    return Result(outcome=Outcome.WARN, evidence=evidence, also=tuple(also), fix=fix, brief=brief)
+    return Result(outcome=Outcome.WARN, cause=evidence, also=tuple(also), fix=fix, brief=brief)
 
 
 def failed(evidence: str, *fix: str, also: Sequence[str] = (), otherwise: tuple[str, ...] = ()) -> Result:
     """Return the result for something that does not work."""
-    return Result(
-        outcome=Outcome.FAIL, evidence=evidence, also=tuple(also), fix=fix, otherwise=otherwise, satisfied=False
-    )
+    return Result(outcome=Outcome.FAIL, cause=evidence, also=tuple(also), fix=fix, otherwise=otherwise, satisfied=False)
 
 
 def failed_with(error: ZdemoError) -> Result:
@@ -122,26 +192,17 @@ def failed_with(error: ZdemoError) -> Result:
 
 def nothing_to_check(why: str) -> Result:
     """Return the result of a check that does not apply; checks that build on it still run."""
-    return Result(outcome=Outcome.SKIP, evidence=why)
+    return Result(outcome=Outcome.SKIP, cause=why)
 
 
 def skipped(why: str, *, brief: str = "") -> Result:
     """Return the result of a check that could not run, so that those that build on it cannot either."""
-    return Result(outcome=Outcome.SKIP, evidence=why, satisfied=False, brief=brief)
+    return Result(outcome=Outcome.SKIP, cause=why, satisfied=False, brief=brief)
 
 
 def from_finding(finding: Finding, outcome: Outcome = Outcome.FAIL) -> Result:
     """Return a finding of the diagnosis as the result of a check."""
-    return Result(
-        outcome=outcome,
-        evidence=finding.sentence,
-        fix=finding.fix,
-        otherwise=finding.otherwise,
-        certainty=finding.certainty,
-        candidates=finding.candidates,
-        seen=finding.seen,
-        satisfied=outcome is not Outcome.FAIL,
-    )
+    return Result(**vars(finding), outcome=outcome, satisfied=outcome is not Outcome.FAIL)
 
 
 def required(checks: Sequence[Check[S]], requested: Collection[str]) -> set[str]:
@@ -160,30 +221,51 @@ def selected(checks: Sequence[Check[S]], requested: Collection[str] = ()) -> lis
 
 
 def examine(checks: Sequence[Check[S]], subject: S, requested: Collection[str] = ()) -> Iterator[CheckReport]:
-    """Run the selected checks, each when the next report is asked for."""
+    """Run the selected checks, each when the next report is asked for.
+
+    An error that a check does not expect, such as an unusable CA bundle, makes it fail.
+    """
     blockers: dict[str, tuple[str, ...]] = {}  # of each check that was not satisfied; its own if it ran
     for check in selected(checks, requested):
         started = time.monotonic()
         missing = [name for name in check.needs if name in blockers]
-        result = skipped(f"needs {' and '.join(missing)}") if missing else _examined(check, subject)
+        try:
+            result = skipped(f"needs {' and '.join(missing)}") if missing else check.examine(subject)
+        except ZdemoError as error:
+            result = failed_with(error)
         if not result.satisfied:
-            blockers[check.id] = tuple(dict.fromkeys(root for name in missing for root in blockers[name])) or (
-                check.id,
-            )
-        is_requested = not requested or check.id in requested
+            roots = dict.fromkeys(root for name in missing for root in blockers[name])
+            blockers[check.id] = tuple(roots) or (check.id,)
         yield CheckReport(
             id=check.id,
             anchor=check.anchor,
             result=result,
-            requested=is_requested,
+            requested=not requested or check.id in requested,
             blockers=blockers[check.id] if missing else (),
             seconds=time.monotonic() - started,
         )
 
 
-def _examined(check: Check[S], subject: S) -> Result:
-    """Run a check; an error that it does not expect, such as an unusable CA bundle, makes it fail."""
-    try:
-        return check.examine(subject)
-    except ZdemoError as error:
-        return failed_with(error)
+def outcome_of(reports: Sequence[CheckReport]) -> Outcome:
+    """Return the outcome of a group: the worst of its checks; one that could not run is worse than one that passed."""
+    outcomes = {report.result.outcome for report in reports}
+    for outcome in (Outcome.FAIL, Outcome.WARN):
+        if outcome in outcomes:
+            return outcome
+    if any(not report.result.satisfied for report in reports):
+        return Outcome.SKIP
+    return Outcome.PASS if Outcome.PASS in outcomes else Outcome.SKIP
+
+
+def line_of(reports: Sequence[CheckReport]) -> str:
+    """Return what the line of a group says of its checks."""
+    outcome = outcome_of(reports)
+    with_it = [report for report in reports if report.result.outcome is outcome]
+    if outcome in (Outcome.FAIL, Outcome.WARN):
+        return ", ".join(report.result.brief or VERDICTS[report.id] for report in with_it)
+    if outcome is Outcome.SKIP:
+        with_it.sort(key=lambda report: report.result.satisfied)
+        if with_it[0].blockers:
+            return f"needs {' and '.join(dict.fromkeys(map(group_of, with_it[0].blockers)))}"
+    briefs = [report.result.brief for report in with_it if report.result.brief]
+    return ", ".join(briefs) if briefs and outcome is Outcome.PASS else (*briefs, with_it[0].result.text)[0]

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from zdemo.diagnosis import finding_before_the_api
+from zdemo.diagnosis.api_response import finding_before_the_api
 from zdemo.doctor.check import Check, Result, check, failed, failed_with, passed, skipped, warned
 from zdemo.doctor.context import LONGEST_STEP_SECONDS, MOST_SECONDS
 from zdemo.errors import ConnectionFailed
 from zdemo.http.response import GATEWAY_STATUSES, Response
-from zdemo.investigation import random_token
+from zdemo.investigation.probes import random_token
 from zdemo.verify.asker import Asker
 from zdemo.verify.bench import Bench
 from zdemo.verify.budget import RunBudget
@@ -158,7 +158,7 @@ def _accepts(target: Target) -> Result:
     return failed(f"{asked.in_words()} for PAT", "zdemo introspect  (what ZITADEL says about this token)")
 
 
-CHECKS: tuple[Check[Target], ...] = (
+API_CHECKS: tuple[Check[Target], ...] = (
     _reachable,
     _no_token,
     _same_as("api.other_scheme", "correct.other_scheme", "another scheme: treated as no token", "api.no_token"),

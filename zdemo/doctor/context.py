@@ -17,17 +17,14 @@ from zdemo.client import Call, Route, call_api
 from zdemo.config.address import INTERNAL_URL, ISSUER, ZitadelAddress, unused_internal_url, why_withheld
 from zdemo.config.environment import Environment, is_setting, read_environment
 from zdemo.config.settings import AdminSettings, ClientSettings, Settings
-from zdemo.diagnosis import NOTHING, Evidence, OddValue, Probe, odd_values, token_form
+from zdemo.diagnosis.evidence import NOTHING, Evidence, Probe
+from zdemo.diagnosis.odd_values import OddValue, odd_values
+from zdemo.diagnosis.token_form import token_form
 from zdemo.errors import ConnectionFailed, SettingsError, ZdemoError
 from zdemo.http.response import Response
-from zdemo.investigation import (
-    Investigation,
-    Prober,
-    clock_ahead_seconds,
-    investigate_with,
-    random_token,
-    usable_admin_pat,
-)
+from zdemo.investigation.admin_lookup import usable_admin_pat
+from zdemo.investigation.investigate import Investigation, clock_ahead_seconds, investigate_with
+from zdemo.investigation.probes import Prober, random_token
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Application
 from zdemo.management.resources import find_application
@@ -43,22 +40,6 @@ NOT_USABLE = "needs settings.complete"
 T = TypeVar("T")
 
 
-class Budget:
-    """The time that doctor may take: in all, and for one request."""
-
-    def __init__(self, most_seconds: float = MOST_SECONDS) -> None:
-        self._end = time.monotonic() + most_seconds
-
-    @property
-    def seconds_left(self) -> float:
-        """How much time is left in all."""
-        return self._end - time.monotonic()
-
-    def step_seconds(self, configured: float = LONGEST_STEP_SECONDS) -> float:
-        """Return what the next request may take."""
-        return max(min(configured, LONGEST_STEP_SECONDS, self.seconds_left), LEAST_STEP_SECONDS)
-
-
 class DoctorContext:
     """What one run of doctor knows; ``unreadable`` and ``unusable_bundle`` say why something cannot be read."""
 
@@ -71,14 +52,14 @@ class DoctorContext:
         except SettingsError as error:
             self.unreadable = error
         self.unusable_bundle: SettingsError | None = None
-        self._budget = Budget(most_seconds)
+        self._end = time.monotonic() + most_seconds
         self._calls: dict[tuple[Route, str | None], Call | ConnectionFailed] = {}
 
     @property
     def step_seconds(self) -> float:
         """What the next request may take."""
         configured = self.settings.timeout_seconds if self.settings else LONGEST_STEP_SECONDS
-        return self._budget.step_seconds(configured)
+        return max(min(configured, LONGEST_STEP_SECONDS, self._end - time.monotonic()), LEAST_STEP_SECONDS)
 
     @cached_property
     def problems(self) -> dict[str, str]:
@@ -157,18 +138,6 @@ class DoctorContext:
             except ConnectionFailed as failure:
                 self._calls[route, token] = failure
         return self._calls[route, token]
-
-    def call_again(self, route: Route, token: str) -> Call | None:
-        """Return the API's answer to one more call, which may be another; ``None`` if none comes."""
-        assert self.api is not None  # noqa: S101  # as above
-        try:
-            return call_api(replace(self.api, timeout_seconds=self.step_seconds), route, token)
-        except ConnectionFailed:
-            return None
-
-    def has_time(self, seconds: float) -> bool:
-        """Return whether there is so much time left, and a step more."""
-        return self._budget.seconds_left > seconds + LEAST_STEP_SECONDS
 
     @property
     def token(self) -> str:

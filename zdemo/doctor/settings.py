@@ -5,7 +5,7 @@ from pathlib import Path
 
 from zdemo.config.dotenv_file import lone_words, repeated_names
 from zdemo.config.environment import is_setting
-from zdemo.diagnosis import hiding_words
+from zdemo.diagnosis.odd_values import hiding_words
 from zdemo.doctor.check import Outcome, Result, check, failed, passed, warned
 from zdemo.doctor.context import DoctorContext
 
@@ -78,12 +78,11 @@ def _complete(context: DoctorContext) -> Result:
 
 @check("settings.shadowed", "no environment variable hides another value in .env", "settings.readable")
 def _shadowed(context: DoctorContext) -> Result:
-    hidden = {name: place for name, place in context.environment.shadowed.items() if is_setting(name)}
-    wins = [value for value in context.environment.hidden.values() if value.wins]
-    texts = hiding_words([*(value for name, value in context.environment.hidden.items() if name in hidden), *wins])
-    wanted = f"the value{'' if len(hidden) == 1 else 's'} in {context.path}"
-    fix = [f"unset {' '.join(hidden)}  (if you want {wanted})"] if hidden else []
-    fix += [f"{value.step}  (if you want the values in {value.place})" for value in wins]
+    hidden = [v for name, v in context.environment.hidden.items() if is_setting(name) and v.lines is None]
+    texts, exported = [hiding_words(value) for value in hidden], [value.name for value in hidden if not value.wins]
+    wanted = f"the value{'' if len(exported) == 1 else 's'} in {context.path}"
+    fix = [f"unset {' '.join(exported)}  (if you want {wanted})"] if exported else []
+    fix += [f"{value.step}  (if you want {value.described})" for value in hidden if value.wins]
     for name, (*others, last) in _repeated(context.path).items():
         texts.append(f"{name} is set twice in {context.path}: line {last} counts, not {_lines(others)}")
         fix.append(f"keep the right one of {_lines((*others, last))} in {context.path}, and remove the other")
@@ -119,7 +118,7 @@ def _wellformed(context: DoctorContext) -> Result:
     first, *also = (*(value.what for value in odd), *(warning.rpartition(": ")[0] for warning in warnings))
     return Result(
         outcome=Outcome.FAIL if fatal else Outcome.WARN,
-        evidence=first,
+        cause=first,
         also=tuple(also),
         fix=(*(value.fix for value in odd), *(warning.rpartition(": ")[2] for warning in warnings)),
         satisfied=not fatal,

@@ -8,7 +8,10 @@ from typing import Self
 from zdemo.config.address import ADMIN_PAT, ZitadelAddress, why_withheld
 from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import DECISIVE_EVENTS, ClientRecords, GuestRecords, PatRecords, meant_id, paste_problem, quoted
+from zdemo.diagnosis.evidence import ClientRecords, PatRecords
+from zdemo.diagnosis.finding import quoted
+from zdemo.diagnosis.inactive_pat import DECISIVE_EVENTS
+from zdemo.diagnosis.token_form import paste_problem
 from zdemo.errors import ZdemoError
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import Application, Project, RoleAssignment, User
@@ -25,7 +28,6 @@ from zdemo.management.resources import (
     list_applications,
     list_assignments,
     list_pats,
-    list_project_grants,
     list_projects,
     list_user_events,
 )
@@ -95,9 +97,8 @@ class AdminLookup:
             whole = self._sees_everything()
             application = find_application(self._client, settings.client_id)
             if application is None:
-                instead, right = self._instead(settings.client_id)
-                meant = None if instead else self._meant(settings)
-                return ClientRecords(whole_instance=whole, instead=instead, right=right, meant=meant)
+                with_own_id = get_application(self._client, settings.client_id)
+                return ClientRecords(whole_instance=whole, with_own_id=with_own_id)
             project = self._project(application, settings.project_id)
             return ClientRecords(
                 whole_instance=whole,
@@ -140,20 +141,6 @@ class AdminLookup:
             return None
         return found if whole else None
 
-    def guest(self, organization: tuple[str, str], project_id: str) -> GuestRecords | None:
-        """Return what gives a user's organization roles of a project of another one; ``None`` where that is unknown."""
-        try:
-            project = get_project(self._client, project_id)
-            if project is None or project.organization_id in ("", organization[0]):
-                return None
-            grants, hidden = list_project_grants(self._client, project_id)
-        except ZdemoError:
-            return None
-        grant = next((grant for grant in grants if grant.organization_id == organization[0]), None)
-        if grant is None and hidden:
-            return None
-        return GuestRecords(organization=organization, project=project, grant=grant)
-
     def rights(self) -> tuple[str, ...] | None:
         """Return the administrator roles of the administrator's PAT."""
         try:
@@ -163,23 +150,6 @@ class AdminLookup:
 
     def _sees_everything(self) -> bool:
         return any(membership.whole_instance for membership in list_memberships(self._client))
-
-    def _instead(self, some_id: str) -> tuple[str, str]:
-        """Return what has this as its own ID, and its client ID if it has one."""
-        if application := get_application(self._client, some_id):
-            name = quoted(application.name, 60)
-            return f"the application {name} itself (its resource ID)", application.client_id
-        if project := get_project(self._client, some_id):
-            return f"the project {quoted(project.name, 60)}", ""
-        if user := get_user(self._client, some_id):
-            return f"the user {_name(user, some_id)}", ""
-        return "", ""
-
-    def _meant(self, settings: Settings) -> Application | None:
-        """Return the API application whose client ID is near the one that is set, or the only one."""
-        found = list_applications(self._client, project_id=settings.project_id or "")
-        by_id = {app.client_id: app for app in found if app.is_api}
-        return by_id.get(meant_id(settings.client_id, by_id))
 
     def _project(self, application: Application, likely: str | None) -> Project | None:
         """Return the application's project. Some versions of ZITADEL do not name it: then search in each project."""

@@ -9,37 +9,33 @@ from zdemo.client import Call, OtherRoute
 from zdemo.config.environment import Environment
 from zdemo.config.names import rename_steps
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import (
+from zdemo.diagnosis.api_response import (
+    API_LOG,
     COMPARE,
     RESTART,
     STARTED_BEFORE,
-    SWAPPED_WITH_TOKEN,
-    Finding,
     code_of,
     finding_before_the_api,
     finding_for_disagreement,
     finding_for_gateway,
     finding_for_no_such_route,
+    finding_for_own_rules,
     finding_for_page,
     finding_for_refusal_elsewhere,
-    is_from_zdemo,
-    token_form,
-)
-from zdemo.http.response import GATEWAY_STATUSES
-from zdemo.investigation.admin_lookup import PatIds
-from zdemo.investigation.investigate import Investigation
-from zdemo.investigation.other_routes import (
-    API_LOG,
-    finding_for_own_rules,
     finding_for_route,
     finding_for_zitadel,
+    is_from_zdemo,
     refused_without_reason,
 )
-from zdemo.investigation.sources import investigate_with
-from zdemo.investigation.username import username_in
+from zdemo.diagnosis.finding import Finding
+from zdemo.diagnosis.rejected_client import SWAPPED_WITH_TOKEN
+from zdemo.diagnosis.token_form import token_form
+from zdemo.http.response import GATEWAY_STATUSES
+from zdemo.investigation.admin_lookup import PatIds
+from zdemo.investigation.investigate import Investigation, investigate_with, username_in
 
 WHAT_ZITADEL_SAYS = "(what ZITADEL says about this token)"
-ROLE_MISSING_PREFIX, HIDDEN = "role.", ".hidden"
+ROLE_MISSING_PREFIX = "role."
 DOCTOR = "zdemo doctor  (shows what prevents it)"
 
 
@@ -78,22 +74,19 @@ def explain(  # noqa: PLR0913  # each given by name
     if before := before or (finding_for_zitadel(call, settings.issuer) if settings else None):
         return Explanation(finding=before)
     code = code_of(call.answer)
-    page = call.is_page and not code
     is_zdemo = not isinstance(call.route, OtherRoute)  # others may leave out the code of an error
+    page = call.is_page and not code and is_zdemo
     if call.answer.status == 401 and not code and not page and (is_zdemo or token is None):
         return Explanation(finding=_no_token(call, token, environment))
     judged = code in ("invalid_token", "insufficient_scope") or call.answer.status in (401, 403, *GATEWAY_STATUSES)
-    if not judged or (page and (call.answer.status in GATEWAY_STATUSES or settings is None or token is None)):
+    if not judged or page:
         return Explanation(finding=_other(call, code))
     if settings is None or token is None:
         return Explanation(finding=_from_the_api_alone(call, token, code), unasked=unasked)
     investigation = investigate_with(environment, settings, token, role=call.role, now=now, ids=ids)
-    finding = _behind_a_page(call, investigation) if page else _compared(call, token, code, investigation, settings)
-    if call.answer.status in GATEWAY_STATUSES:
-        finding = finding.and_then(DOCTOR)
-    elif not finding.id.endswith(HIDDEN):
-        finding = finding.and_then(f"zdemo introspect{again}  {WHAT_ZITADEL_SAYS}")
-    return Explanation(finding=finding, username=username_in(investigation.introspection))
+    finding = _compared(call, token, code, investigation, settings)
+    next_step = DOCTOR if call.answer.status in GATEWAY_STATUSES else f"zdemo introspect{again}  {WHAT_ZITADEL_SAYS}"
+    return Explanation(finding=finding.and_then(next_step), username=username_in(investigation.introspection))
 
 
 def _no_token(call: Call, token: str | None, environment: Environment) -> Finding:
@@ -101,10 +94,7 @@ def _no_token(call: Call, token: str | None, environment: Environment) -> Findin
         return Finding(
             id="call.no_token",
             cause="this route requires a token, and none was sent",
-            fix=(
-                *rename_steps(environment, "PAT"),
-                f"{call.command} --pat  (asks for the token)",
-            ),
+            fix=(*rename_steps(environment, "PAT"), f"{call.command} --pat  (asks for the token)"),
             otherwise=(f"or {environment.elsewhere or 'set PAT in .env'}",),
         )
     if not is_from_zdemo(call.answer) and call.answer.body.strip():
@@ -209,16 +199,6 @@ def _compared(call: Call, token: str, code: str, investigation: Investigation, s
     return finding_for_disagreement(call, zitadel, settings)
 
 
-def _behind_a_page(call: Call, investigation: Investigation) -> Finding:
-    """Return why the API refuses, where a web page hides its answer: most likely what ZITADEL says of the token."""
-    here, page = investigation.finding, finding_for_page(call.answer, call.setting)
-    if here is None or investigation.introspection is None:
-        return page.and_seen([("from here", here.cause if here else "ZITADEL accepts this token")])
-    return replace(
-        here, likely=here.likely or not here.candidates, candidates=(*here.candidates, f"something else: {page.cause}")
-    )
-
-
 def _judged_there_alone(call: Call, token: str, code: str, here: Finding | None) -> Finding:
     """Return the API's word alone: it could ask ZITADEL, so what prevents that here is not why it refuses."""
     if here is None or here.id == SWAPPED_WITH_TOKEN:
@@ -228,9 +208,7 @@ def _judged_there_alone(call: Call, token: str, code: str, here: Finding | None)
         cannot = "it is not a zdemo API, and answers like this when it cannot have tokens checked"
         finding = replace(finding, candidates=(*finding.candidates, cannot))
     return replace(
-        finding,
-        seen=(*finding.seen, ("from here", f"the token cannot be checked: {here.cause}")),
-        fix=(DOCTOR,),
+        finding, seen=(*finding.seen, ("from here", f"the token cannot be checked: {here.cause}")), fix=(DOCTOR,)
     )
 
 

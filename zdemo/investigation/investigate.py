@@ -4,51 +4,39 @@ This module gathers the evidence; ``zdemo.diagnosis`` makes findings of it.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from zdemo.client import ROLE
+from zdemo.config.environment import Environment
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import (
-    CLOCK_TOLERANCE_SECONDS,
-    JUST_CHANGED,
-    Evidence,
-    Finding,
-    Probe,
-    TokenForm,
-    TokenKind,
-    finding_for_active,
-    finding_for_error,
-    finding_for_inactive,
-    notes,
-    own_project,
-    paste_problem,
-    refusal_of,
-    token_form,
-    without_secrets,
-)
+from zdemo.diagnosis.active_token import finding_for_active, notes, refusal_of
+from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.finding import Finding, quoted, without_secrets
+from zdemo.diagnosis.inactive_token import finding_for_inactive
+from zdemo.diagnosis.phrases import CLOCK_TOLERANCE_SECONDS
+from zdemo.diagnosis.token_form import TokenForm, TokenKind, paste_problem, token_form
+from zdemo.diagnosis.unusable_response import finding_for_error
 from zdemo.errors import (
     ConnectionFailed,
     CredentialsRefused,
     InsufficientScope,
     IntrospectionError,
     MissingTokenError,
+    SettingsError,
     ZdemoError,
 )
 from zdemo.http.response import Response
-from zdemo.introspection.model import RESOURCE_OWNER, Introspection
+from zdemo.introspection.client import IntrospectionClient
+from zdemo.introspection.model import Introspection
 from zdemo.introspection.refusals import introspection_error, read_answer
-from zdemo.investigation.admin_lookup import AdminLookup, PatIds
-from zdemo.investigation.jwt_signature import signature_fits
-from zdemo.investigation.probes import Prober, random_token
+from zdemo.investigation.admin_lookup import AdminLookup, PatIds, pat_ids, unusable_admin_pat, usable_admin_pat
+from zdemo.investigation.probes import Prober, Replies, random_token
 
 T = TypeVar("T")
 
 ABOUT_ZITADEL = (Probe.READY, Probe.HEALTH, Probe.DISCOVERY)
-CHANGED = (
-    "ZITADEL called this token inactive, and active a moment later: its user was changed just now, or ZITADEL's "
-    "database is in trouble"
-)
 IGNORED = "ZITADEL ignores it, but no client can send it in a header field: all of this applies to the token alone"
 
 
@@ -65,6 +53,27 @@ class Investigation:
     error: ZdemoError | None = None
     finding: Finding | None = None
     notes: tuple[str, ...] = ()
+
+
+def investigate_with(
+    environment: Environment,
+    settings: Settings,
+    token: str | None,
+    *,
+    role: str | None = ROLE,
+    now: float,
+    ids: PatIds | None = None,
+) -> Investigation:
+    """Investigate with an administrator's PAT, and the PAT's IDs, that the environment may hold."""
+    return investigate(
+        settings,
+        token,
+        role=role,
+        now=now,
+        admin_pat=usable_admin_pat(environment, settings.zitadel),
+        unusable_admin_pat=unusable_admin_pat(environment, settings.zitadel),
+        ids=ids or (pat_ids(environment, token) if token else None),
+    )
 
 
 def investigate(
@@ -159,7 +168,7 @@ class _Investigator:
 
     def _probes_of_the_credentials(self, answer: Response) -> list[Probe]:
         issuer = self.settings.issuer
-        probes = [Probe.RANDOM_TOKEN]
+        probes = []
         if self.settings.key:
             probes.append(Probe.DISCOVERY)
         elif answer.status == 400:
@@ -191,26 +200,17 @@ class _Investigator:
         with AdminLookup(zitadel, admin_pat, seconds_left=lambda: self.prober.seconds_left) as lookup:
             return question(lookup)
 
-    def _active(self, answer: Response, introspection: Introspection, *more: str) -> Investigation:
+    def _active(self, answer: Response, introspection: Introspection) -> Investigation:
         refusal = refusal_of(introspection, self.settings, role=self.role, now=self.now)
         evidence = self._evidence(answer)
         subject = introspection.text("sub")
         if isinstance(refusal, InsufficientScope) and subject:
             evidence = self._with_rights(self._with_assignments(evidence, subject, refusal.role))
-            evidence = self._with_guest(evidence, introspection)
         finding = finding_for_active(introspection, self.settings, evidence, role=self.role, now=self.now)
-        if finding and finding.id == JUST_CHANGED:
-            evidence = replace(evidence, replies={**evidence.replies, **self.prober.ask(Probe.AGAIN)})
-            finding = finding_for_active(introspection, self.settings, evidence, role=self.role, now=self.now)
-        more_notes = notes(introspection, self.settings, self.role, now=self.now, evidence=evidence)
+        found = notes(introspection, self.settings, self.role, now=self.now, evidence=evidence)
         if not (form := token_form(self.token)).sendable:
-            more = (*more, f"the token {form.problem}. {IGNORED}")
-        return Investigation(
-            answer=answer,
-            introspection=introspection,
-            finding=finding,
-            notes=(*more, *more_notes),
-        )
+            found = (f"the token {form.problem}. {IGNORED}", *found)
+        return Investigation(answer=answer, introspection=introspection, finding=finding, notes=found)
 
     def _with_assignments(self, evidence: Evidence, subject: str, role: str) -> Evidence:
         """Add the user's role assignments, listed with the token itself or else with the administrator's PAT."""
@@ -220,14 +220,6 @@ class _Investigator:
             return evidence
         found = self._look_up(lambda lookup: lookup.assignments(subject, role))
         return replace(evidence, assignments=found, assignments_from="ZITADEL_ADMIN_PAT")
-
-    def _with_guest(self, evidence: Evidence, introspection: Introspection) -> Evidence:
-        """Add what gives the user's organization roles of the project, if another one owns that."""
-        organization = introspection.text(f"{RESOURCE_OWNER}:id"), introspection.text(f"{RESOURCE_OWNER}:name")
-        project_id = own_project(introspection, self.settings)
-        if not organization[0] or not project_id:
-            return evidence
-        return replace(evidence, guest_records=self._look_up(lambda lookup: lookup.guest(organization, project_id)))
 
     def _with_rights(self, evidence: Evidence) -> Evidence:
         """Add whether the token is an administrator's, and whether ZITADEL_ADMIN_PAT is not."""
@@ -239,9 +231,6 @@ class _Investigator:
     def _inactive(self, answer: Response, introspection: Introspection) -> Investigation:
         form = token_form(self.token)
         replies = self.prober.ask(*_probes_for(form, with_admin=self.admin_pat is not None))
-        again = replies.get(Probe.AGAIN)
-        if isinstance(again, Response) and (changed := _active_now(again)):
-            return self._active(again, changed, CHANGED)
         ids = self.ids
         evidence = replace(
             self._evidence(answer),
@@ -261,20 +250,12 @@ def _would_be_taken(token: str, issuer: str) -> bool:
 
 def _probes_for(form: TokenForm, *, with_admin: bool) -> list[Probe]:
     """Return the probes that narrow down why a token of this form is inactive."""
-    probes = [Probe.MADE_UP_CLIENT, Probe.READY, Probe.AGAIN]
+    probes = [Probe.MADE_UP_CLIENT, Probe.READY]
     if form.problem or not form.sendable:
         return probes
     probes.append(Probe.USERINFO)
     probes += [Probe.DISCOVERY, Probe.KEYS] if form.kind is TokenKind.JWT else [Probe.WHOAMI]
     return [*probes, Probe.ADMINISTRATOR] if with_admin else probes
-
-
-def _active_now(answer: Response) -> Introspection | None:
-    try:
-        introspection = read_answer(answer)
-    except IntrospectionError:
-        return None
-    return introspection if introspection.active else None
 
 
 def clock_ahead_seconds(answer: Response, now: float) -> float | None:
@@ -283,3 +264,47 @@ def clock_ahead_seconds(answer: Response, now: float) -> float | None:
     ``now`` is when the request was sent; the answer is assumed to have been written halfway.
     """
     return None if answer.date is None else now + answer.seconds / 2 - (answer.date + 0.5)
+
+
+LONGEST_SHOWN = 60  # characters
+PATIENCE_SECONDS = 1.0  # the name is an addition to an answer that is there
+
+
+def username_in(introspection: Introspection | None) -> str:
+    """Return the name in an introspection as it may be shown, or nothing."""
+    return quoted(introspection.text("username"), LONGEST_SHOWN) if introspection else ""
+
+
+def username_of(settings: Settings, token: str) -> str:
+    """Return the name of a token's user, or nothing if ZITADEL does not give it at once."""
+    seconds = min(settings.timeout_seconds, PATIENCE_SECONDS)
+    try:
+        with closing(IntrospectionClient(settings, timeout_seconds=seconds)) as client:
+            return username_in(client.introspect(token))
+    except (IntrospectionError, SettingsError):
+        return ""
+
+
+# algorithms of a JWT that are checked; a public key must never be used as a shared secret (RFC 8725 §3.1)
+SIGNATURES = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "ES512", "EdDSA")
+
+
+def signature_fits(token: str, form: TokenForm, replies: Replies) -> bool | None:
+    """Return whether the key of this ZITADEL that a JWT names has signed it; ``None`` when that is unknown."""
+    answer = replies.get(Probe.KEYS)
+    keys = answer.json_object().get("keys") if isinstance(answer, Response) else None
+    algorithm = form.header.get("alg")
+    if form.kind is not TokenKind.JWT or not isinstance(keys, list) or algorithm not in SIGNATURES:
+        return None
+    key = next((k for k in keys if isinstance(k, dict) and k.get("kid") == form.header.get("kid")), None)
+    if key is None:
+        return None
+    import jwt  # here, because it loads cryptography, which is slow to import
+
+    try:
+        jwt.PyJWS().decode(token.strip(), jwt.PyJWK.from_dict(key), algorithms=[algorithm])
+    except jwt.InvalidSignatureError:
+        return False
+    except (jwt.PyJWTError, ValueError, TypeError):
+        return None
+    return True

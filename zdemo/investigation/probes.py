@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import Probe
+from zdemo.diagnosis.evidence import Probe
 from zdemo.errors import ConnectionFailed, IntrospectionError, ManagementError, ZdemoError
 from zdemo.http.response import Response
 from zdemo.introspection.client import IntrospectionClient, basic_credentials
@@ -146,8 +146,6 @@ def _reply(future: Future[Response]) -> Response | ConnectionFailed:
 
 
 _REQUESTS: Mapping[Probe, Callable[[Prober], Response]] = {
-    Probe.AGAIN: lambda prober: prober._introspect(prober._token),
-    Probe.RANDOM_TOKEN: lambda prober: prober._introspect(random_token()),
     Probe.MADE_UP_CLIENT: Prober._made_up_client,
     Probe.OWN_PAIR_AT_TOKEN_ENDPOINT: Prober._own_pair_at_token_endpoint,
     Probe.ADMINISTRATOR: lambda prober: prober._introspect(prober._admin_pat or random_token()),

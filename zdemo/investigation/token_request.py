@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 
 from zdemo.authorization import B64TOKEN
 from zdemo.config.settings import UserSettings
-from zdemo.diagnosis import Evidence, Finding, Probe, UserCase, finding_for_error, finding_for_refused_user
+from zdemo.diagnosis.cases import UserCase
+from zdemo.diagnosis.evidence import Evidence, Probe
+from zdemo.diagnosis.finding import Finding
+from zdemo.diagnosis.refused_user import finding_for_refused_user
+from zdemo.diagnosis.unusable_response import finding_for_error
 from zdemo.errors import ConnectionFailed, IntrospectionError, UnusableAnswer, ZdemoError, ZitadelUnavailable
 from zdemo.http.response import Response
 from zdemo.introspection.client import basic_credentials

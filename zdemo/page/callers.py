@@ -11,7 +11,7 @@ from zdemo.config.environment import COMMAND_LINE, Environment
 from zdemo.config.masking import masked
 from zdemo.config.printable import one_line
 from zdemo.config.settings import AdminSettings
-from zdemo.diagnosis import TokenKind, paste_problem, token_form
+from zdemo.diagnosis.token_form import TokenKind, paste_problem, token_form
 from zdemo.http.deadline import LEAST_REQUEST_SECONDS
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management.client import ManagementClient

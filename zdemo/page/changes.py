@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zdemo.config.printable import one_line
-from zdemo.diagnosis import span
+from zdemo.diagnosis.phrases import span
 from zdemo.errors import ZdemoError
 from zdemo.introspection.forget import Forget
 from zdemo.introspection.model import LONGEST_INACTIVE_SECONDS

@@ -22,7 +22,9 @@ from zdemo.config.masking import (
 from zdemo.config.printable import printable
 from zdemo.config.redaction import Redaction, in_texts
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import quoted, span, token_form
+from zdemo.diagnosis.finding import quoted
+from zdemo.diagnosis.phrases import span
+from zdemo.diagnosis.token_form import token_form
 from zdemo.errors import ConnectionFailed, IntrospectionError, Refused
 from zdemo.introspection.client import Exchange
 from zdemo.introspection.clock import running_clock

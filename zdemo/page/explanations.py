@@ -10,10 +10,15 @@ from zdemo.config.env_file import COMMANDS, steps_with_env_file
 from zdemo.config.environment import Environment
 from zdemo.config.masking import without_tokens
 from zdemo.config.settings import Settings
-from zdemo.diagnosis import NOT_ASKED, Finding, code_of, finding_for_active, finding_for_error, finding_for_inactive
+from zdemo.diagnosis.active_token import finding_for_active
+from zdemo.diagnosis.api_response import code_of
+from zdemo.diagnosis.evidence import NOT_ASKED
+from zdemo.diagnosis.finding import Finding
+from zdemo.diagnosis.inactive_token import finding_for_inactive
+from zdemo.diagnosis.unusable_response import finding_for_error
 from zdemo.errors import InsufficientScope, IntrospectionError, InvalidRequest, InvalidToken, Refused, ZdemoError
 from zdemo.http.response import Response
-from zdemo.investigation import explain
+from zdemo.investigation.api_comparison import explain
 from zdemo.page.context import PageOptions
 from zdemo.page.page_state import EmulatorControl, is_stopped
 from zdemo.server import Trace

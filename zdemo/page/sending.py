@@ -8,10 +8,11 @@ from typing import Any
 
 from zdemo.client import Call, Endpoint, Method, Route, call_api, other_route
 from zdemo.config.settings import ClientSettings
-from zdemo.diagnosis import code_of
+from zdemo.diagnosis.api_response import code_of
 from zdemo.errors import ConnectionFailed
 from zdemo.http.response import GATEWAY_STATUSES
-from zdemo.investigation import PatIds, explain
+from zdemo.investigation.admin_lookup import PatIds
+from zdemo.investigation.api_comparison import explain
 from zdemo.page.access import PAGE_HEADER, mark_of
 from zdemo.page.callers import VARIABLES, PageCaller, caller_in
 from zdemo.page.context import PageContext, Why

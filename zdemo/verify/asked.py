@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from zdemo.diagnosis import quoted
+from zdemo.diagnosis.finding import quoted
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.response import Response
 from zdemo.verify.challenge import bearer_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from zdemo.investigation import random_token
+from zdemo.investigation.probes import random_token
 from zdemo.verify.asked import Asked
 from zdemo.verify.asker import Asker
 from zdemo.verify.budget import RunBudget

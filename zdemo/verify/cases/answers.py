@@ -1,7 +1,7 @@
 """Cases about safety: answers of ZITADEL that let nobody in, since the role is missing or the answer is not valid."""
 
 from zdemo.introspection.model import ROLES_CLAIM, roles_claim_of
-from zdemo.investigation import random_token
+from zdemo.investigation.probes import random_token
 from zdemo.verify.asked import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Stage

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zdemo.diagnosis import quoted
+from zdemo.diagnosis.finding import quoted
 from zdemo.http.response import Response
 from zdemo.verify.asked import Asked, in_words
 from zdemo.verify.case import Verdict, bad, good, skip, unless
