@@ -140,7 +140,7 @@ def tell_hidden(screen: Screen, environment: Environment, *names: str) -> None:
     """Print a note about each of these variables that hides another value; without names, about all settings."""
     for name in names or filter(is_setting, environment.hidden):
         hidden = environment.hidden.get(name)
-        if hidden and not hidden.joined:
+        if hidden:
             from zdemo.diagnosis.odd_values import hiding_words  # here, since little is hidden as a rule
 
             screen.tell(f"note: {hiding_words(hidden)}")

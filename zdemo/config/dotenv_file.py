@@ -7,7 +7,6 @@ import shlex
 import stat
 from bisect import bisect
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
@@ -60,16 +59,6 @@ class Dotenv:
             if binding.key is not None:
                 found.setdefault(binding.key, []).append((line, binding.value or ""))
         return {name: tuple(assignments) for name, assignments in found.items() if len(assignments) > 1}
-
-    @property
-    def broken(self) -> dict[str, tuple[tuple[int, int], str]]:
-        """The variables whose line may be broken in two: both lines, and the value in one piece."""
-        return {
-            first.key: ((line, line + 1), f"{first.value}{rest.key}")
-            for (first, line), (rest, line_of_rest) in pairwise(self._numbered())
-            if first.key is not None and first.value and rest.key is not None and rest.value is None
-            if line_of_rest == line + 1
-        }
 
     def statement(self, name: str) -> str:
         """Return the statement of a variable that counts, as it is written; empty when there is none."""

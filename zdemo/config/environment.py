@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -28,19 +28,15 @@ def is_setting(name: str) -> bool:
 class HiddenValue:
     """A value of a variable that does not count, because another one does.
 
-    ``counting`` is the value that counts, and ``counting_place`` is where that comes from. ``lines`` are those of the
-    hidden value and of the one that counts when both are in one file. An empty value stands for others that count
-    without this variable. ``joined``: the hidden value is what counts and
-    the rest of its line, which may be broken in two.
+    ``counting_place`` is where the value that counts comes from. ``lines`` are those of the hidden value and of the one
+    that counts when both are in one file. An empty value stands for others that count without this variable.
     """
 
     name: str
     value: str = field(repr=False)
     place: str
-    counting: str = field(repr=False)
     counting_place: str
     lines: tuple[int, int] | None = None
-    joined: bool = False
 
     @property
     def wins(self) -> bool:
@@ -60,10 +56,7 @@ class HiddenValue:
             return f"remove {self.name} from {self.counting_place}"
         if self.lines is None:
             return f"unset {self.name}"
-        first, second = self.lines
-        if self.joined:
-            return f"write lines {first} and {second} of {self.place} as one line ({self.name})"
-        return f"remove line {second} of {self.place} ({self.name})"
+        return f"remove line {self.lines[1]} of {self.place} ({self.name})"
 
 
 class Environment(Mapping[str, str]):
@@ -80,14 +73,13 @@ class Environment(Mapping[str, str]):
         options: Mapping[str, str] | None = None,
         file: Path | None = None,
         repeated: Mapping[str, Sequence[tuple[int, str]]] | None = None,
-        broken: Mapping[str, tuple[tuple[int, int], str]] | None = None,
         can_init: bool = False,
     ) -> None:
         """Merge layers, named by their places, the strongest first; blank values count as not set.
 
         ``options`` holds the option for each variable that the command line can give; ``file`` is the ``.env`` that
-        was read, ``repeated`` the lines and values of what it sets more than once, and ``broken`` those of what may be
-        broken in two. The place of variables from a file is its path. ``can_init``: there is no ``.env`` yet.
+        was read, and ``repeated`` the lines and values of what it sets more than once. The place of variables from a
+        file is its path. ``can_init``: there is no ``.env`` yet.
         """
         self._options = dict(options or {})
         self.file = file
@@ -110,28 +102,17 @@ class Environment(Mapping[str, str]):
                 is_read = self.source(name) in ("", str(file))  # a last line that is empty hides the others, too
                 if is_read and value.strip() not in ("", self.get(name, "").strip()):
                     self._hide(name, value, str(file), (line, last))
-        for name, (lines, value) in (broken or {}).items():
-            if self.source(name) == str(file):
-                self._hide(name, value, str(file), lines, joined=True)
         if self.source(KEY_FILE) == EXPORTED and {self.source(name) for name in BASIC} == {str(file)}:
             self.shadowed.setdefault(KEY_FILE, str(file))  # a key file wins over the pair, wherever that stands
             self._hide(KEY_FILE, "", str(file))
         if self.source(KEY_FILE) == str(file) and {self.source(name) for name in BASIC} == {EXPORTED}:
             self._hide(KEY_FILE, "", EXPORTED)
 
-    def _hide(
-        self, name: str, value: str, place: str, lines: tuple[int, int] | None = None, *, joined: bool = False
-    ) -> None:
-        counting, counting_place = self._values.get(name, ("", place))
+    def _hide(self, name: str, value: str, place: str, lines: tuple[int, int] | None = None) -> None:
+        _, counting_place = self._values.get(name, ("", place))
         if counting_place != COMMAND_LINE and name not in self.hidden:
             self.hidden[name] = HiddenValue(
-                name=name,
-                value=value,
-                place=place,
-                counting=counting,
-                counting_place=counting_place,
-                lines=lines,
-                joined=joined,
+                name=name, value=value, place=place, counting_place=counting_place, lines=lines
             )
 
     def __getitem__(self, name: str) -> str:
@@ -199,17 +180,10 @@ class Environment(Mapping[str, str]):
 
     def without(self, *names: str) -> Environment:
         """Return the same environment with these variables not set."""
-        return self._copy({name: found for name, found in self._values.items() if name not in names})
-
-    def unhidden(self, names: Iterable[str]) -> Environment:
-        """Return the environment as it would be if nothing hid the values of these variables."""
-        uncovered = {name: (self.hidden[name].value, self.hidden[name].place) for name in names}
-        return self._copy({**self._values, **uncovered})
-
-    def _copy(self, values: Mapping[str, tuple[str, str]]) -> Environment:
         layers: dict[str, dict[str, str]] = {}
-        for name, (value, place) in values.items():
-            layers.setdefault(place, {})[name] = value
+        for name, (value, place) in self._values.items():
+            if name not in names:
+                layers.setdefault(place, {})[name] = value
         return Environment(layers, options=self._options, file=self.file, can_init=self._can_init)
 
     def folder(self, name: str) -> Path:
@@ -237,19 +211,17 @@ def read_environment(
     path = env_file or Path(".env")
     in_file: dict[str, str] = {}
     repeated: Mapping[str, Sequence[tuple[int, str]]] = {}
-    broken: Mapping[str, tuple[tuple[int, int], str]] = {}
     # a folder is something else of that name; a broken link and a named pipe are mistakes, which are named
     if is_read := env_file is not None or (os.path.lexists(path) and not path.is_dir()):
         from zdemo.config.dotenv_file import load_assignments  # here, since there may be no file to read
 
         dotenv = load_assignments(path)
-        in_file, repeated, broken = dotenv.values, dotenv.repeated, dotenv.broken
+        in_file, repeated = dotenv.values, dotenv.repeated
     given = {name: value for name, (_, value) in (options or {}).items() if value is not None}
     return Environment(
         {COMMAND_LINE: given, EXPORTED: os.environ, str(path): in_file},
         options={name: option for name, (option, _) in (options or {}).items()},
         file=path if is_read else None,
         repeated=repeated,
-        broken=broken,
         can_init=not os.path.lexists(path),
     )

@@ -45,7 +45,7 @@ class Reader:
         """Return the value that this one hides, if it is a good one."""
         hidden = self.environment.hidden.get(name)
         try:
-            if hidden and not hidden.joined and hidden.value:
+            if hidden and hidden.value:
                 parsed(hidden.value.strip(), parse)
         except InvalidValue:
             return None
@@ -82,7 +82,7 @@ class Reader:
     def _add(self, name: str, text: str, error: InvalidValue, hidden: HiddenValue | None) -> None:
         shown = _shown(name, text if error.shown is None else error.shown)
         problem = f"{self.environment.setting(name)} {error}" + (f": {shown}" if shown else "")
-        if hidden and not hidden.joined:
+        if hidden:
             self._fixes[f"{problem} (it hides {hidden.described})"] = hidden.step
             return
         may_be_shown = error.corrected and not holds_token(text) and _shown(name, error.corrected) == error.corrected
