@@ -8,6 +8,10 @@ PYTHONS ?= $(shell for minor in 11 12 13 14; do \
 		$$python -c '' 2>/dev/null && echo $$python && break; done; done; true)
 OTHER = .venv-other
 TESTS ?= tests
+# What uses a library in more than one place, or in a way that has changed from one version to another
+LIBRARIES = tests/http tests/server tests/asgi tests/serving tests/introspection tests/config \
+	tests/cli/test_command_line.py tests/cli/test_completion.py tests/cli/test_secrets.py \
+	tests/emulator/test_seed_file.py tests/emulator/test_token_endpoint.py tests/test_pytest_plugin.py
 
 .PHONY: check lint types test floors pythons newest test-zitadel bench screenshots
 
@@ -23,12 +27,12 @@ types:
 test:
 	$(PYTHON) -m pytest -q -n auto
 
-# The tests with each direct dependency at the lowest version that pyproject.toml allows, in a new environment
+# The tests that touch libraries, with the lowest version of each direct one that pyproject.toml allows, in a new environment
 floors:
 	$(PYTHON) -m venv --clear $(FLOORS)
 	$(FLOORS)/bin/python -m pip install -q 'uv>=0.11,<1'
 	$(FLOORS)/bin/python -m uv pip install -q --python $(FLOORS) --resolution lowest-direct -e '.[dev]'
-	$(FLOORS)/bin/python -m pytest -q -n auto
+	$(FLOORS)/bin/python -m pytest -q -n auto $(LIBRARIES)
 
 # The tests on each Python from 3.11 on that is installed, each in a new environment
 pythons:
