@@ -242,29 +242,6 @@ class TestStack:
             timeout_seconds=PATIENCE_SECONDS,
         )
 
-    @pytest.mark.parametrize("threads", [64])
-    def test_known_tokens_pass_while_two_hundred_wait_for_a_zitadel_that_hangs(
-        self, settings: Settings, threads: int
-    ) -> None:
-        zitadel = Hanging()
-        limits = Limits.of(threads)
-        stack = protected(zitadel, settings, limits, clock=Clock())  # it stands still, so that the breaker stays closed
-        most = limits.flights - limits.reserved_flights
-        with Crowd(threads) as server:
-            known = server.submit(stack.introspect, TOKEN)
-            zitadel.call(0).set_result(ACTIVE)
-            known.result(PATIENCE_SECONDS)
-            unknown = [server.submit(stack.introspect, f"unknown {number}") for number in range(200)]
-            behind = [server.submit(stack.introspect, TOKEN) for _ in range(200)]
-            assert errors_of(behind) == [None] * 200
-            assert 0 < stack.counters.in_flight <= most
-            eventually("the state is reached", lambda: sum(not caller.done() for caller in unknown) == most)
-            zitadel.let_go()
-            eventually("the state is reached", lambda: all(caller.done() for caller in unknown))
-            refusals = [error for error in errors_of(unknown) if isinstance(error, ZitadelUnavailable)]
-            assert [refusal.retry_after_seconds >= 1 for refusal in refusals] == [True] * 200
-            assert stack.counters.refused == 200 - most
-
     @pytest.mark.parametrize("threads", [2, 64])
     def test_a_burst_of_cold_tokens_is_served_to_the_last(self, settings: Settings, threads: int) -> None:
         zitadel = Scripted()

@@ -109,19 +109,14 @@ def resolve(host: str, port: int, seconds: float | None) -> list[Any]:
     return found
 
 
-def connect_to_any(addresses: list[Any], end: float | None) -> socket.socket:
-    """Return a socket that is connected to the first of the addresses that accepts; all share the time until ``end``.
-
-    They are as ``getaddrinfo`` returns them; ``end`` is on ``time.monotonic``.
-    """
+def _connected(addresses: list[Any], end: float | None) -> socket.socket:
     last: OSError = socket.gaierror("no address")
     for family, kind, protocol, _, address in addresses:
         sock = socket.socket(family, kind, protocol)
         try:
             if end is not None:
                 sock.settimeout(max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
-            if family in (socket.AF_INET, socket.AF_INET6):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.connect(address)
         except OSError as error:
             sock.close()
@@ -146,7 +141,7 @@ class _DeadlineMixin:
         end = None if limit is None else time.monotonic() + limit
         try:
             addresses = resolve(this.host.strip("[]"), int(this.port or 0), limit)
-            sock = _DeadlineSocket(connect_to_any(addresses, end))
+            sock = _DeadlineSocket(_connected(addresses, end))
             sock.settimeout(None if end is None else max(end - time.monotonic(), SHORTEST_TIMEOUT_SECONDS))
             return cast(socket.socket, sock)  # proxies answer CONNECT on it, ssl takes it over
         except socket.gaierror as error:

@@ -22,7 +22,6 @@ from zdemo.introspection.shared.redis_store import PERMISSIONS
 SHARED, ASKED = Source.SHARED, Source.ASKED
 OF_USER = Forget(user_id="1")
 ORDERS = [OF_USER, Forget.naming(token=A_TOKEN), EVERYTHING]
-OF_OTHERS = [Forget(user_id="2"), Forget.naming(token="another")]
 
 
 def received(by: Worker) -> list[tuple[Forget, str]]:
@@ -57,13 +56,6 @@ def test_a_stored_answer_is_not_believed_after_an_order_about_it(
     assert one.answers.publish_forget(order)
     new = stack.enter_context(worker(store.url))
     assert [each.ask().source for each in (new, other, one)] == [ASKED, SHARED, SHARED]
-
-
-@pytest.mark.parametrize("order", OF_OTHERS, ids=str)
-def test_an_order_about_others_changes_nothing(one: Worker, other: Worker, order: Forget) -> None:
-    one.ask()
-    assert one.answers.publish_forget(order)
-    assert other.ask().source is SHARED
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=str)
