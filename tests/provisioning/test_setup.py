@@ -4,6 +4,7 @@ import secrets
 import stat
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -261,7 +262,7 @@ def test_what_cannot_be_used_is_refused(desk: Desk, workshop: Workshop) -> None:
         "not of type API": desk.with_options(project_name=other.name, app_name=app.name),
     }
     for words, wrong in refused.items():
-        assert words in eventually("it is refused", lambda wrong=wrong: problem(wrong))
+        assert words in eventually("it is refused", partial(problem, wrong))
 
 
 @pytest.mark.parametrize(

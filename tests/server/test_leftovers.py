@@ -56,7 +56,11 @@ def status_of(app: Flask, path: str) -> str:
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "SERVER_NAME": "a", "SERVER_PORT": "1"}
     environ |= {"wsgi.url_scheme": "http", "HTTP_AUTHORIZATION": "Bearer a-token"}
     statuses: list[str] = []
-    body: Any = app(environ, lambda status, *_: statuses.append(status))
+
+    def start(status: str, *_: Any) -> Any:
+        statuses.append(status)
+
+    body: Any = app(environ, start)
     b"".join(body)
     if hasattr(body, "close"):
         body.close()
