@@ -17,9 +17,8 @@ from zdemo.cli.token_input import tell_warnings
 from zdemo.client import ROLE
 from zdemo.config.settings import AdminSettings
 from zdemo.errors import ExitCode, IntrospectionError, ManagementError, UsageError
-from zdemo.management.client import ManagementClient
+from zdemo.management.client import TOO_OLD, ManagementClient
 from zdemo.management.model import Auth
-from zdemo.management.refusals import TOO_OLD
 from zdemo.provisioning.files import SetupFiles, only_setup_in_folder
 from zdemo.provisioning.options import SetupOptions
 from zdemo.provisioning.teardown import Teardown

@@ -8,9 +8,8 @@ from typing import Any
 
 from zdemo.errors import ManagementError
 from zdemo.http.response import Response
-from zdemo.management.client import ManagementClient
+from zdemo.management.client import ADMIN_PAT_REFUSED, ManagementClient, management_error
 from zdemo.management.model import Administrator, Membership, User
-from zdemo.management.refusals import ADMIN_PAT_REFUSED, management_error
 from zdemo.management.resources import get_user
 
 USERINFO = "/oidc/v1/userinfo"

@@ -17,6 +17,8 @@ from zdemo.management.client import (
     PROJECT_SERVICE,
     USER_SERVICE,
     ManagementClient,
+    is_missing,
+    management_error,
 )
 from zdemo.management.model import (
     KEY_METHOD,
@@ -41,7 +43,6 @@ from zdemo.management.model import (
     read_project_grant,
     read_user,
 )
-from zdemo.management.refusals import is_missing, management_error
 
 EVENTS = "/admin/v1/events/_search"
 MOST_EVENTS = 1000  # ZITADEL returns no more at a time

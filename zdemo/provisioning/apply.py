@@ -10,8 +10,7 @@ from contextlib import closing
 from zdemo.errors import CredentialsRefused, IntrospectionError, ManagementError, SettingsError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import Introspector
-from zdemo.management.client import ManagementClient
-from zdemo.management.refusals import is_taken_name
+from zdemo.management.client import ManagementClient, is_taken_name
 from zdemo.management.role_assignments import GIVE_UP_SECONDS, wait_until
 from zdemo.provisioning.files import ADMIN_PAT, SetupFiles
 from zdemo.provisioning.plan import Action, ObjectKind, Plan, PlanStep, domain_line, rotates

@@ -9,9 +9,8 @@ from zdemo.config.emulator_values import is_public, usable_at
 from zdemo.errors import CredentialsRefused, ManagementError, ZdemoError
 from zdemo.introspection.client import IntrospectionClient
 from zdemo.management import own_user, resources
-from zdemo.management.client import ManagementClient
+from zdemo.management.client import NO_MEMBERSHIP, ManagementClient
 from zdemo.management.model import Administrator, Application, Auth, Credential, Project, RoleAssignment, User
-from zdemo.management.refusals import NO_MEMBERSHIP
 from zdemo.management.role_assignments import wait_until
 from zdemo.provisioning.current import READER, VISITOR, CredentialState, CurrentState, CurrentUser, UserFields
 from zdemo.provisioning.files import ADMIN_PAT, SetupFiles
