@@ -422,3 +422,8 @@ WRONG: list[tuple[dict[str, str], str]] = [
 def test_impossible_options_are_refused(names: dict[str, Any], expected: str) -> None:
     with pytest.raises(UsageError, match=expected):
         SetupOptions(**names).check()
+
+
+def test_how_long_pats_are_valid_is_said_in_words() -> None:
+    periods = {hours: SetupOptions(pat_hours=hours).pat_period for hours in (1, 24, 25, 720)}
+    assert periods == {1: "1 hour", 24: "1 day", 25: "25 hours", 720: "30 days"}
