@@ -1,20 +1,19 @@
 """The documentation is true: its consoles print what the program prints, and nothing is undocumented or invented."""
 
 import ast
-import functools
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from tests.support import processes
-from tests.support.cli import Shell
 from tests.support.readme import PAGES, README, ROOT, Command, commands, consoles, essence, run, stage
 from tests.test_architecture import ORDER
 from zdemo.cli.app import COMMANDS as TABLE
-from zdemo.cli.app import load
+from zdemo.cli.app import app, load
 from zdemo.config.dotenv_file import read_dotenv
 from zdemo.config.names import OTHER_WORDS
 from zdemo.doctor import CHECKS
@@ -65,11 +64,6 @@ def names_in(cells: list[str]) -> set[str]:
     return {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
 
 
-@functools.cache
-def help_of(*path: str) -> str:
-    return Shell(folder=ROOT, env={})(*path, "--help").out
-
-
 def all_commands() -> list[tuple[str, ...]]:
     """Return the commands that do something, each as its words, and the program itself."""
     commands: list[tuple[str, ...]] = [()]
@@ -91,16 +85,12 @@ def test_the_consoles_print_what_the_page_shows(page: Path) -> None:
                 assert essence(now.output) == essence(command.output), f"$ {command.line}\n{now.output}"
 
 
-def test_the_readme_is_short() -> None:
+def test_the_readme_is_short_begins_with_the_demo_and_ends_with_the_tests() -> None:
     assert len(TEXT.encode()) <= LARGEST_README_BYTES
-
-
-def test_the_readme_begins_with_the_demo_and_ends_with_the_tests() -> None:
     first, last = re.findall(r"^    (python3 -m venv .*)$", TEXT, re.MULTILINE)
     assert first.endswith(" && .venv/bin/zdemo demo")
     assert last.endswith(" && .venv/bin/python -m pytest -q -n auto")
     assert TEXT.index(first) < min(TEXT.index(other) for other in ("```", "$ zdemo", "activate"))
-    assert not re.search(r"(?m)^(    |\$ )", TEXT.partition(last)[2]), "the command is the last one on the page"
 
 
 def test_the_readme_leads_to_every_page() -> None:
@@ -108,13 +98,16 @@ def test_the_readme_leads_to_every_page() -> None:
 
 
 @pytest.mark.parametrize("page", WITH_LINKS, ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page: Path) -> None:
-    prose = re.sub(r"(?ms)^```.*?^```$", "", page.read_text(encoding="utf-8"))
-    for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", prose):
+def test_every_link_leads_somewhere_and_every_file_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!https?://)([^)\s]+)\)", re.sub(r"(?ms)^```.*?^```$", "", text)):
         name, _, anchor = target.partition("#")
         path = page.parent / name if name else page
         assert path.exists(), f"{page.name} links to {target}"
         assert not anchor or anchor in anchors(path.read_text(encoding="utf-8")), f"{page.name} links to {target}"
+    names = re.findall(r"`((?:[\w.-]+/)*[a-z_]\w*(?:/|\.py))`", text)
+    missing = {name for name in names if not (ROOT / name).exists() and not (ROOT / "zdemo" / name).exists()}
+    assert missing - {"server.py"} == set()  # that one is in ZITADEL's example
 
 
 def anchors(text: str) -> set[str]:
@@ -131,10 +124,13 @@ def test_every_command_has_a_section_and_nothing_else_has() -> None:
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_every_option_is_documented_and_nothing_else_is(path: tuple[str, ...]) -> None:
-    lines = re.findall(r"^  (-.*?)(?:  |$)", help_of(*path), re.MULTILINE)
-    options = {option for line in lines for option in re.findall(r"--?[a-zA-Z][a-z-]*", line)}
+    command: Any = load(path[0]) if path else get_command(app)
+    for word in path[1:]:
+        command = command.commands[word]
+    params = [param for param in command.params if param.param_type_name == "option"]
+    options = {name for param in params for name in (*param.opts, *param.secondary_opts)}
     cells = names_in(first_cells(section(page("commands.md"), " ".join(("## zdemo", *path)))))
-    assert {cell.split(" ")[0] for cell in cells} == options - {"-h", "--help"}
+    assert {cell.split(" ")[0] for cell in cells} == options
 
 
 def test_the_readme_names_every_command_and_no_other() -> None:
@@ -184,25 +180,19 @@ def test_every_metric_is_documented_and_nothing_else_is() -> None:
     assert {name for name in names_in(first_cells(page("api.md"))) if name.startswith("zdemo_")} == names
 
 
-def test_the_emulators_constants_are_documented() -> None:
+def test_the_emulators_constants_are_documented_and_in_the_example_file() -> None:
     cells = re.findall(r"`([^`]+)`", section(page("emulator.md"), "## Users, tokens and credentials"))
     users = [(user.username, user.pat) for user in (seed.READER, seed.VISITOR, seed.ADMIN)]
+    others = {seed.READER.secret, seed.CLIENT_ID, seed.CLIENT_SECRET, seed.PROJECT_ID, *seed.PROJECT_ROLES}
+    assert {*sum(users, ()), *others} <= set(cells)
     assert {
-        *sum(users, ()),
-        seed.READER.secret,
-        seed.CLIENT_ID,
-        seed.CLIENT_SECRET,
-        seed.PROJECT_ID,
-        *seed.PROJECT_ROLES,
-    } <= set(cells)
-
-
-def test_the_example_file_has_the_settings_of_the_emulator() -> None:
-    values = read_dotenv(ROOT / ".env.example")
-    assert (values["CLIENT_ID"], values["CLIENT_SECRET"]) == (seed.CLIENT_ID, seed.CLIENT_SECRET)
-    assert (values["PAT"], values["ZITADEL_ADMIN_PAT"]) == (seed.READER.pat, seed.ADMIN.pat)
-    user = (values["ZDEMO_USER_CLIENT_ID"], values["ZDEMO_USER_CLIENT_SECRET"])
-    assert user == (seed.READER.username, seed.READER.secret)
+        "CLIENT_ID": seed.CLIENT_ID,
+        "CLIENT_SECRET": seed.CLIENT_SECRET,
+        "PAT": seed.READER.pat,
+        "ZITADEL_ADMIN_PAT": seed.ADMIN.pat,
+        "ZDEMO_USER_CLIENT_ID": seed.READER.username,
+        "ZDEMO_USER_CLIENT_SECRET": seed.READER.secret,
+    }.items() <= read_dotenv(ROOT / ".env.example").items()
 
 
 OVERWRITING = re.compile(r"\b(?:cp|mv|tee|curl -o)\b[^\n|]*\.env\b|> ?\.env\b")
@@ -234,15 +224,6 @@ print(response.status_code, response.json)
 """
 
 
-def test_the_guard_of_the_readme_works() -> None:
-    guard, fixture = PYTHON.findall(TEXT)
-    assert PYTHON.findall(page("api.md"))[0] == guard
-    assert PYTHON.findall(page("testing.md"))[0] == fixture
-    with stage(README) as place:
-        answer = processes.run_python(guard + REQUEST, seed.READER.pat, environment=PATIENT, folder=place.folder)
-    assert answer == f"200 {{'for': '{seed.READER.id}'}}\n"
-
-
 ASGI_REQUEST = """
 from starlette.testclient import TestClient
 with TestClient(app) as client:
@@ -251,11 +232,16 @@ print(response.status_code, response.json())
 """
 
 
-@pytest.mark.parametrize("number", [1, 2], ids=["FastAPI", "Starlette"])
-def test_the_guard_for_asgi_works(number: int) -> None:
-    guard = PYTHON.findall(page("api.md"))[number]
+def test_the_pages_show_the_code_of_the_readme() -> None:
+    guard, fixture = PYTHON.findall(TEXT)
+    assert (PYTHON.findall(page("api.md"))[0], PYTHON.findall(page("testing.md"))[0]) == (guard, fixture)
+
+
+@pytest.mark.parametrize("number", range(3), ids=["Flask", "FastAPI", "Starlette"])
+def test_each_guard_works(number: int) -> None:
+    script = PYTHON.findall(page("api.md"))[number] + (ASGI_REQUEST if number else REQUEST)
     with stage(README) as place:
-        answer = processes.run_python(guard + ASGI_REQUEST, seed.READER.pat, environment=PATIENT, folder=place.folder)
+        answer = processes.run_python(script, seed.READER.pat, environment=PATIENT, folder=place.folder)
     assert answer == f"200 {{'for': '{seed.READER.id}'}}\n"
 
 
@@ -265,15 +251,12 @@ def test_the_fixture_of_the_readme_works(zitadel_emulator: ZitadelEmulator) -> N
     names["test_messages"](zitadel_emulator)
 
 
-def test_the_plan_has_every_folder_and_root_module_and_no_other() -> None:
+def test_the_plan_has_every_folder_and_root_module_in_the_order_that_is_tested() -> None:
     plan = section(page("architecture.md"), "## Folders")
     package = ROOT / "zdemo"
     folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
     modules = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
     assert set(re.findall(r"^([a-z_]+(?:/|\.py))  ", plan, re.MULTILINE)) == folders | modules
-
-
-def test_the_order_of_imports_is_the_one_that_is_tested() -> None:
     block = re.findall(r"```text\n(.*?)```", section(page("architecture.md"), "## Order of imports"), re.DOTALL)[0]
     assert [tuple(line.split()) for line in block.splitlines()] == [row for row in ORDER if row != ("__main__",)]
 
@@ -283,10 +266,3 @@ def test_every_test_that_the_page_on_security_names_is_there() -> None:
     tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     assert named
     assert named - set(re.findall(r"def (test_\w+)\(", tests)) == set()
-
-
-@pytest.mark.parametrize("page", WITH_LINKS, ids=lambda page: page.name)
-def test_every_file_that_a_page_names_is_there(page: Path) -> None:
-    names = re.findall(r"`((?:[\w.-]+/)*[a-z_]\w*(?:/|\.py))`", page.read_text(encoding="utf-8"))
-    missing = {name for name in names if not (ROOT / name).exists() and not (ROOT / "zdemo" / name).exists()}
-    assert missing - {"server.py"} == set()  # that one is in ZITADEL's example

@@ -13,18 +13,11 @@ from zdemo.config.columns import cells
 COMMANDS = (
     "zdemo role grant reader read:messages",
     "zdemo call scoped --watch --expect 401",
-    "zdemo doctor --only role.granted",
     "export REQUESTS_CA_BUNDLE=/path/to/ca.pem",
-    "zdemo call scoped --env-file emulator.env",
-    "zdemo serve --port 5001",
     "zdemo introspect --pat -",
-    "zdemo init --env-file my-api.env",
-    "zdemo --help",
     "git rm --cached .env",
-    "chmod 600 'my key.json'",
     "zdemo call scoped --env-file 'sub folder/my.env'",
     "zdemo role revoke 'Ada L' read:messages",
-    "10 minutes",
     "4.8 s",
 )
 
@@ -39,7 +32,7 @@ def test_a_command_is_never_cut(command: str) -> None:
     assert command in lines or cells(command) <= 20, "what is longer than the line stands alone, at the left"
 
 
-@pytest.mark.parametrize("width", [40, 80, 100, 101, 120])
+@pytest.mark.parametrize("width", [40, 100, 120])
 def test_a_command_in_several_lines_is_the_same_to_a_shell(width: int) -> None:
     command = "zdemo init --emulator --emulator-port 8490 --api-url http://[::1]:5010 --env-file 'a --port/b  c.env'"
     lines = continued(command, width).split("\n")
@@ -52,68 +45,55 @@ def test_a_command_in_several_lines_is_the_same_to_a_shell(width: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "width"),
-    [
-        ("reader", 6),
-        ("\x1b[31mred\x1b[0m", 3),
-        ("\u8aad\u8005", 4),
-        ("e\u0301te\u0301", 3),
-        ("\U0001f600!", 3),
-        ("\u2764\ufe0f", 2),
-        ("\uff32", 2),
-    ],
+    [("\x1b[31mred\x1b[0m", 3), ("\u8aad\u8005", 4), ("e\u0301te\u0301", 3), ("\U0001f600!", 3), ("\uff32", 2)],
 )
 def test_characters_count_by_the_cells_that_they_take(text: str, width: int) -> None:
     assert (cells(text), cells(pad(text, 9))) == (width, 9)
-
-
-def test_wide_characters_align_and_wrap_by_their_cells() -> None:
-    rows = table([("\u8aad\u8005", "read:messages"), ("reader", "admin")], 80)
-    assert rows == ["\u8aad\u8005    read:messages", "reader  admin"]
-    assert filled("\u8aad\u8005 \u8aad\u8005 \u8aad\u8005", 9) == ["\u8aad\u8005 \u8aad\u8005", "\u8aad\u8005"]
-
-
-def test_a_label_keeps_its_place_while_there_is_room() -> None:
-    text = "the token is valid, but reader has no role"
-    assert behind("  why         ", text, 80) == [f"  why         {text}"]
-    assert behind("  why         ", text, 40) == [
-        "  why         the token is valid, but",
-        "              reader has no role",
-    ]
-    assert behind(" " * 28 + "fix: ", text, 40) == ["    fix: the token is valid, but reader", "         has no role"]
-    assert behind("FAIL  credentials.accepted    ", text, 40) == [
-        "FAIL  credentials.accepted",
-        "  the token is valid, but reader has no",
-        "  role",
+    assert table([(text, "read:messages"), ("reader", "admin")], 80) == [
+        f"{pad(text, 6)}  read:messages",
+        "reader  admin",
     ]
 
 
-def test_a_remark_stands_two_blanks_behind_the_command_or_below_it() -> None:
-    step = f"zdemo introspect{ASIDE}what ZITADEL says)"
-    assert [behind("next  ", step, width) for width in (60, 45, 30)] == [
-        ["next  zdemo introspect  (what ZITADEL says)"],
-        ["next  zdemo introspect  (what ZITADEL says)"],
-        ["next  zdemo introspect", "        (what ZITADEL says)"],
-    ]
+REMARKED = f"zdemo introspect{ASIDE}what ZITADEL says)"
+TEXT = "the token is valid, but reader has no role"
 
 
-def test_a_headline_that_does_not_fit_becomes_two() -> None:
+@pytest.mark.parametrize(
+    ("lead", "text", "width", "lines"),
+    [
+        ("  why         ", TEXT, 80, [f"  why         {TEXT}"]),
+        ("  why         ", TEXT, 40, ["  why         the token is valid, but", "              reader has no role"]),
+        (" " * 28 + "fix: ", TEXT, 40, ["    fix: the token is valid, but reader", "         has no role"]),
+        (
+            "FAIL  credentials.accepted    ",
+            TEXT,
+            40,
+            ["FAIL  credentials.accepted", "  the token is valid, but reader has no", "  role"],
+        ),
+        ("next  ", f"zdemo introspect{ASIDE}what ZITADEL says)", 45, ["next  zdemo introspect  (what ZITADEL says)"]),
+        (
+            "next  ",
+            f"zdemo introspect{ASIDE}what ZITADEL says)",
+            30,
+            ["next  zdemo introspect", "        (what ZITADEL says)"],
+        ),
+    ],
+)
+def test_a_label_keeps_its_place_while_there_is_room(lead: str, text: str, width: int, lines: list[str]) -> None:
+    assert behind(lead, text, width) == lines
+
+
+def test_a_headline_or_a_row_that_does_not_fit_becomes_more_lines() -> None:
     assert headline("GET http://a/b", "200", 20) == ["GET http://a/b   200"]
     assert headline("GET http://a/b/c/d", "200", 20) == ["GET http://a/b/c/d", "  200"]
-
-
-def test_a_table_breaks_its_widest_column_or_is_stacked() -> None:
     row = ("  reader", "read:messages, write:messages, admin, auditor", "granted by ZITADEL")
-    assert table([row], 80) == ["  reader  read:messages, write:messages, admin, auditor  granted by ZITADEL"]
     assert table([row], 60) == [
         "  reader  read:messages, write:messages,  granted by ZITADEL",
         "          admin, auditor",
     ]
-    assert table([row], 40) == [
-        "  reader",
-        "    read:messages, write:messages,",
-        "    admin, auditor",
-        "    granted by ZITADEL",
-    ]
+    narrow = ["  reader", "    read:messages, write:messages,", "    admin, auditor", "    granted by ZITADEL"]
+    assert table([row], 40) == narrow
     assert table([], 40) == []
 
 

@@ -1,19 +1,24 @@
-"""Where the token comes from, and what wins."""
+"""Where the token comes from, what wins, and the question for it."""
 
-import base64
-import os
+from pathlib import Path
 
 import pytest
 
 from tests.support.cli import Shell, is_two_lines
 from tests.support.terminal import at_terminal
 from zdemo.authorization import LONGEST_TOKEN
+from zdemo.cli.token_input import token_question
+from zdemo.config.environment import COMMAND_LINE, Environment
+from zdemo.config.settings import AdminSettings
 from zdemo.emulator import READER, VISITOR
+
+OTHER_TOKEN = "-abc-def_ghi"  # nobody issued it
 
 
 def test_an_option_wins_over_the_environment_and_that_over_a_file(shell: Shell) -> None:
     shell.dotenv(PAT=READER.pat)
-    assert shell("call", "scoped", PAT="").code == 0
+    called = shell("call", "scoped", PAT="")
+    assert (called.code, ".env" in called.err, "ZDEMO_API_URL" in called.err) == (0, True, True)
     (shell.folder / "other.env").write_text(f"PAT={VISITOR.pat}\n")
     for ran, source in (
         (shell("call", "scoped", "--env-file", "other.env", PAT=""), "other.env"),
@@ -21,17 +26,6 @@ def test_an_option_wins_over_the_environment_and_that_over_a_file(shell: Shell) 
         (shell("call", "scoped", "--pat", VISITOR.pat), "the command line"),
     ):
         assert (ran.code, f"from {source}" in ran.out) == (1, True)
-
-
-def test_a_source_that_differs_from_that_of_the_address_is_told(shell: Shell) -> None:
-    shell.dotenv(PAT=READER.pat)
-    called, asked = shell("call", "private", PAT=""), shell("introspect", PAT="")
-    for ran in (called, asked):
-        assert ran.code == 0
-        assert ".env" in ran.err
-        assert "the environment" in ran.err
-    assert "ZDEMO_API_URL" in called.err
-    assert "ZITADEL_DOMAIN" in asked.err
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "  \n"])
@@ -49,90 +43,71 @@ def test_a_dash_reads_the_token_from_standard_input_without_its_line_end(shell: 
         (f"\u201c{READER.pat}\u201d".encode(), "quotes"),
         (f"Bearer {READER.pat}".encode(), "Bearer"),
         (f"{READER.pat[:30]}\u200b{READER.pat[30:]}".encode(), "200B"),
+        (b"a" * (LONGEST_TOKEN + 1), "the token from the command line is longer than 16 KiB"),
     ],
 )
 def test_what_is_not_a_token_is_named_and_not_sent(shell: Shell, stdin: bytes, named: str) -> None:
     ran = shell("call", "private", "--pat", "-", stdin=stdin)
     assert (ran.code, is_two_lines(ran), named in ran.err) == (3, True, True)
     assert READER.pat[8:24] not in ran.all
-    introspected = shell("introspect", "--pat", "-", stdin=stdin)
-    assert (introspected.code in (1, 3), named in introspected.all) == (True, True)
-
-
-def test_no_token_is_needed_where_nobody_asks_for_one(shell: Shell) -> None:
-    assert shell("call", "public", PAT='"broken token"').code == 0
-    assert shell("call", "public", PAT="").code == 0
-
-
-def test_call_without_a_token_sends_none_and_introspect_wants_one(shell: Shell) -> None:
-    ran = shell("call", "private", PAT="")
-    assert (ran.code, "401" in ran.out, "--pat" in ran.out) == (1, True, True)
-    ran = shell("introspect", PAT="")
-    assert (ran.code, is_two_lines(ran), "--pat" in ran.err) == (3, True, True)
-
-
-# --- the forms of --pat
-
-
-def test_an_empty_option_is_a_missing_token_and_not_the_one_of_the_environment(shell: Shell) -> None:
-    for arguments in (("--pat", ""), ("--pat=",), ("--pat", "  ")):
-        ran = shell("call", "private", *arguments)
-        assert (ran.code, is_two_lines(ran)) == (3, True)
-
-
-def test_a_token_may_begin_with_a_dash(shell: Shell) -> None:
-    for arguments in (("--pat", "-abc-def_ghi"), ("--pat=-abc-def_ghi",), ("--pat", "--abc-def_ghi")):
-        ran = shell("call", "private", *arguments, "--json")
-        assert (ran.code, ran.document["status"], ran.document["challenge"]["error"]) == (1, 401, "invalid_token")
 
 
 @pytest.mark.parametrize(
-    "arguments", [("call", "private", "--pat", "--json"), ("introspect", "--pat", "-q"), ("call", "--pat", "private")]
+    ("words", "env", "code", "named"),
+    [
+        ("call public", {"PAT": '"broken token"'}, 0, ""),
+        ("call public", {"PAT": ""}, 0, ""),
+        ("call private", {"PAT": ""}, 1, "--pat"),
+        ("introspect", {"PAT": ""}, 3, "--pat"),
+        ("call private --pat=", {}, 3, "the token is empty"),
+        (f"call private --pat {OTHER_TOKEN}", {}, 1, "invalid_token"),
+        (f"call private --pat=-{OTHER_TOKEN}", {}, 1, "invalid_token"),
+        ("call private --pat --json", {}, 2, "put a bare --pat at the end of the line"),
+        ("call --pat private", {}, 2, "missing argument: ROUTE"),
+        ("call private --pat", {}, 2, "--pat -"),  # nobody can answer
+    ],
 )
-def test_a_bare_option_before_the_end_is_a_wrong_command_line_with_a_hint(
-    shell: Shell, arguments: tuple[str, ...]
-) -> None:
-    ran = shell(*arguments)
-    assert (ran.code, is_two_lines(ran)) == (2, True)
-
-
-def test_a_bare_option_asks_only_where_somebody_can_answer(shell: Shell) -> None:
-    ran = shell("call", "private", "--pat", stdin=READER.pat)
-    assert (ran.code, is_two_lines(ran), "--pat -" in ran.err) == (2, True, True)
+def test_each_form_of_the_option(shell: Shell, words: str, env: dict[str, str], code: int, named: str) -> None:
+    ran = shell(*words.split(), **env)
+    assert (ran.code, named in ran.all) == (code, True)
 
 
 def test_a_bare_option_asks_without_echo_on_a_terminal(shell: Shell) -> None:
     code, screen = at_terminal(shell, "call", "scoped", "--pat", when="token: ", typed=f"{VISITOR.pat}\n", PAT="")
-    assert code == 1
-    assert "insufficient_scope" in screen
-    assert VISITOR.pat not in screen
-    assert VISITOR.pat[6:20] not in screen
+    assert (code, "insufficient_scope" in screen, VISITOR.pat[6:20] in screen) == (1, True, False)
+    for typed, code, words in (("\n", 3, "empty"), ("\x03", 130, "token: \ninterrupted\n"), ("\x04", 130, "")):
+        shown = at_terminal(shell, "introspect", "--pat", when="token: ", typed=typed)
+        assert (shown[0], words in shown[1], "Traceback" in shown[1]) == (code, True, False)
 
 
-@pytest.mark.parametrize("command", [("introspect",), ("call", "private"), ("call", "private", "--url", "localhost")])
-def test_nothing_is_asked_for_where_the_settings_are_wrong(bare: Shell, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("command", ["introspect", "call private", "call private --url localhost"])
+def test_nothing_is_asked_for_where_the_settings_are_wrong(bare: Shell, command: str) -> None:
     env = {"ZITADEL_DOMAIN": "localhost:1", "ZDEMO_API_URL": "localhost:1"}
-    code, screen = at_terminal(bare, *command, "--pat", when="token: ", typed="x\n", **env)
+    code, screen = at_terminal(bare, *command.split(), "--pat", when="token: ", typed="x\n", **env)
     assert (code in (2, 3), "token: " in screen, "scheme" in screen) == (True, False, True)
 
 
-def test_an_answer_that_is_empty_or_interrupted_sends_nothing(shell: Shell) -> None:
-    code, screen = at_terminal(shell, "call", "private", "--pat", when="token: ", typed="\n")
-    assert (code, "empty" in screen) == (3, True)
-    for key in ("\x03", "\x04"):
-        code, screen = at_terminal(shell, "introspect", "--pat", when="token: ", typed=key)
-        assert code == 130
-        assert "Traceback" not in screen
+LONG = "accounts.zitadel.cloud." + "a" * 60 + ".evil.example:8443"
+HERE = "https://a.example"
 
 
-@pytest.mark.parametrize("command", [("introspect",), ("introspect", "--json"), ("call", "private")])
-def test_what_is_too_long_for_a_token_is_refused_before_anything_is_done_with_it(
-    bare: Shell, command: tuple[str, ...]
+@pytest.mark.parametrize(
+    ("address", "place", "options", "shown"),
+    [
+        ("HTTPS://Zitadel.Example:8443/", COMMAND_LINE, {}, "https://zitadel.example:8443"),
+        (f"https://{LONG}", COMMAND_LINE, {}, f"https://…{LONG[-59:]}"),
+        ("https://zit\u0430del.cloud", COMMAND_LINE, {}, "https://xn--zitdel-5nf.cloud"),
+        (HERE, COMMAND_LINE, {"ZITADEL_DOMAIN": "--domain"}, f"{HERE} (--domain)"),
+        (HERE, "the environment", {}, f"{HERE} (ZITADEL_DOMAIN in the environment)"),
+        (HERE, "/me/\x1b[2K\u202e\n/.env", {}, HERE + r" (ZITADEL_DOMAIN in /me/\x1b[2K\u202e\n/.env)"),
+        (HERE, f"/{'a' * 100}/.env", {}, f"{HERE} (ZITADEL_DOMAIN in …{'a' * 54}/.env)"),
+        (HERE, ".env", {}, f"{HERE} (ZITADEL_DOMAIN in {Path('.env').absolute()})"),
+    ],
+)
+def test_the_question_names_the_end_of_the_host_and_what_gave_it(
+    address: str, place: str, options: dict[str, str], shown: str
 ) -> None:
-    long = base64.b64encode(os.urandom(750_000), altchars=b"-_").decode()
-    ran = bare(*command, "--pat", "-", stdin=long)
-    assert (ran.code, is_two_lines(ran)) == (3, True)
-    assert "the token from the command line is longer than 16 KiB" in ran.err
-    bare.dotenv(PAT="a" * (LONGEST_TOKEN + 1))
-    assert "the token from .env is longer" in bare(*command).err
-    assert "longer" not in bare(*command, PAT="a" * LONGEST_TOKEN).err
+    environment = Environment({place: {"ZITADEL_DOMAIN": address, "ZITADEL_ADMIN_PAT": "x"}}, options=options)
+    issuer = AdminSettings.from_env(environment).issuer
+    question = token_question("ZITADEL_ADMIN_PAT", issuer, environment, "ZITADEL_DOMAIN")
+    assert question == f"ZITADEL_ADMIN_PAT for {shown}, not shown: "

@@ -34,20 +34,9 @@ SETTINGS = {
     "ZDEMO_TIMEOUT": "3",
 }
 COMMANDS = (
-    "call private -v",
-    "call scoped --json",
-    "token",
-    "token --json",
-    "introspect",
-    "introspect --json",
-    "role list",
-    "role grant reader read:messages",
-    "doctor",
-    "doctor --json",
-    "setup --dry-run",
-    "setup --yes --json",
-    "setup --teardown --yes",
-    "demo --live",
+    *("call private -v", "call scoped --json", "token", "introspect", "introspect --json", "role list"),
+    *("role grant reader read:messages", "doctor", "doctor --json", "setup --dry-run", "setup --yes --json"),
+    *("setup --teardown --yes", "demo --live"),
 )
 
 
@@ -84,9 +73,8 @@ def test_as_settings_of_a_zitadel_that_refuses_them(shell: Shell, command: str) 
 @pytest.mark.parametrize("broken", ['"{}"', "Bearer {}", "{} x", "x{}\u200b", "{}\x01", "PAT={}", "{}…"])
 def test_with_what_a_paste_brought_along(shell: Shell, broken: str) -> None:
     env = {name: broken.format(SETTINGS[name]) for name in ("PAT", "ZITADEL_ADMIN_PAT", "CLIENT_SECRET")}
-    for command in (("call", "private", "-v"), ("introspect",), ("role", "list")):
-        assert_silent(shell(*command, **env))
-    assert_silent(shell("call", "scoped", "--json", "--pat", broken.format(SECRET)))
+    for line in ("call private -v", "introspect", "role list"):
+        assert_silent(shell(*line.split(), **env))
     assert_silent(shell("introspect", "--pat", "-", stdin=f"{broken.format(ADMIN)}\n{PAT}\n"))
 
 
@@ -214,19 +202,11 @@ def test_in_a_wrong_command_line(shell: Shell, line: str) -> None:
     [
         "aGVsbG8/d29ybGQrZm9v/YmFyYmF6cXV4MTIzNDU2Nzg5MA==",
         "p@ss#w0rd!?&=x",
-        "MIIEowIBAAKCAQEAx7Kd2",
         '{"key": "-----BEGIN RSA PRIVATE KEY-----\\nMIIE/8NIdfb/zll5"}',
     ],
 )
 def test_a_password_or_key_in_a_wrong_place_is_hidden_whole(shell: Shell, typed: str) -> None:
-    for line in (
-        "{}",
-        "call {}",
-        "call private --{}",
-        "serve --port {}",
-        "doctor --only {}",
-        "call private --expect={}",
-    ):
+    for line in ("{}", "call {}", "call private --{}", "serve --port {}", "call private --expect={}"):
         ran = shell(*line.replace(" ", "\0").replace("{}", typed).split("\0"), "--json")
         assert ran.code == 2
         assert not [piece for at in range(len(typed) - 7) if (piece := typed[at : at + 8]) in ran.all]
@@ -237,16 +217,13 @@ def test_a_password_or_key_in_a_wrong_place_is_hidden_whole(shell: Shell, typed:
     ["ZITADEL_DOMAIN", "CLIENT_ID", "ZDEMO_API_URL", "ZDEMO_TIMEOUT", "ZITADEL_KEY_FILE", "REQUESTS_CA_BUNDLE"],
 )
 def test_in_a_wrong_setting(shell: Shell, name: str) -> None:
-    for text in (PAT, f'"{SECRET}" {ADMIN}', f"https://x:{SECRET}@localhost/{PAT}"):
-        for command in (("introspect",), ("role", "list"), ("call", "scoped", "-v")):
-            assert_silent(shell(*command, **{name: text}))
     token = jwe("PAT")
-    assert_silent(shell("introspect", **{name: f"https://{token}.example.com"}), token)
-    assert_silent(shell("introspect", **{name: token}), token)
+    for text in (f'"{SECRET}" {ADMIN}', f"https://x:{SECRET}@localhost/{PAT}", f"https://{token}.example.com", token):
+        for line in ("introspect", "call scoped -v"):
+            assert_silent(shell(*line.split(), **{name: text}), *CANARIES, token)
 
 
 @pytest.mark.parametrize("text", ["{}\n", "PAT: {}\n", "={}\n", "PAT='{}\n", "PAT={}\nCLIENT_SECRET\n{}\n", "{}=1\n"])
 def test_in_a_broken_dotenv_file(shell: Shell, text: str) -> None:
     (shell.folder / ".env").write_text(text.replace("{}", PAT, 1).replace("{}", SECRET))
-    for command in (("call", "private"), ("introspect",), ("role", "list", "--env-file", ".env")):
-        assert_silent(shell(*command, PAT="", CLIENT_SECRET=""))
+    assert_silent(shell("introspect", PAT="", CLIENT_SECRET=""))

@@ -35,24 +35,15 @@ def loaded(*arguments: str, **environment: str) -> set[str]:
     return set(json.loads(processes.run_python(_LOADED, *arguments, environment=environment)))
 
 
-HELP = [(), ("--help",), *((name, "--help") for name in COMMANDS)]
+@pytest.mark.parametrize("line", ["", "--help", "serve --help"])
+def test_help_loads_no_server_and_no_other_command(line: str) -> None:
+    modules = loaded(*line.split())
+    assert modules & {*SERVERS, "requests"} == set()
+    assert {name for name in COMMANDS if f"zdemo.cli.{name}" in modules} == set(line.split()) - {"--help"}
 
 
-@pytest.mark.parametrize("arguments", HELP, ids=lambda words: " ".join(words) or "import")
-def test_help_loads_no_server(arguments: tuple[str, ...]) -> None:
-    assert loaded(*arguments) & {*SERVERS, "requests", "rich"} == set()
-
-
-@pytest.mark.parametrize("arguments", [("--help",), ("call", "--help")], ids=" ".join)
-def test_help_imports_the_command_that_is_called_and_no_other(arguments: tuple[str, ...]) -> None:
-    modules = loaded(*arguments)
-    assert "requests" not in modules
-    assert {name for name in COMMANDS if f"zdemo.cli.{name}" in modules} == set(arguments) - {"--help"}
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_summary_of_a_command_is_the_first_line_of_its_help(name: str) -> None:
-    assert load(name).help.splitlines()[0] == COMMANDS[name][1]
+def test_the_summary_of_a_command_is_the_first_line_of_its_help() -> None:
+    assert [load(name).help.splitlines()[0] for name in COMMANDS] == [summary for _, summary, _ in COMMANDS.values()]
 
 
 @pytest.mark.parametrize("command", BODIES)

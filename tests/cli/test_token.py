@@ -9,11 +9,11 @@ from tests.support.cli import Shell, Stack, is_two_lines
 from tests.support.planting import Planter
 from tests.support.terminal import at_terminal
 from tests.support.upstream import answer, json_body, refusing_port, upstream
-from zdemo.config.masking import masked
-from zdemo.emulator import CLIENT_ID, CLIENT_SECRET, PROJECT_ID, READER, VISITOR
+from zdemo.emulator import PROJECT_ID, READER, VISITOR
 
 AUDIENCE = f"urn:zitadel:iam:org:project:id:{PROJECT_ID}:aud"
 OPAQUE = re.compile(r"eyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){4}\n")
+NO_SECRET = {"ZDEMO_USER_CLIENT_SECRET": ""}
 
 
 @pytest.fixture
@@ -24,22 +24,14 @@ def reader(shell: Shell) -> Shell:
 
 
 def test_the_token_alone_is_on_standard_output_and_the_api_accepts_it(reader: Shell) -> None:
-    ran = reader.anew("token")
+    ran = reader("token")
     assert (ran.code, ran.err) == (0, "")
     assert OPAQUE.fullmatch(ran.out)
     assert reader("call", "scoped", "--pat", "-", stdin=ran.out).code == 0
-    shown = reader("introspect", "--pat", "-", stdin=ran.out)
-    assert (shown.code, "reader" in shown.out, "read:messages" in shown.out, AUDIENCE in shown.out) == (0,) + (
-        True,
-    ) * 3
-
-
-def test_json_describes_the_token(reader: Shell) -> None:
-    ran = reader("token", "--json")
-    assert (ran.code, list(ran.document)) == (0, ["access_token", "token_type", "expires_in", "scope"])
-    assert reader("introspect", "-q", "--pat", ran.document["access_token"]).code == 0
+    document = reader("token", "--json").document
+    assert list(document) == ["access_token", "token_type", "expires_in", "scope"]
     usual = f"openid profile urn:zitadel:iam:org:projects:roles {AUDIENCE}"
-    assert (ran.document["token_type"], ran.document["scope"]) == ("Bearer", usual)
+    assert (document["token_type"], document["scope"]) == ("Bearer", usual)
 
 
 def test_the_token_is_whole_also_when_it_is_a_known_one(reader: Shell) -> None:
@@ -49,57 +41,48 @@ def test_the_token_is_whole_also_when_it_is_a_known_one(reader: Shell) -> None:
         for known in (jwt, jwt[:-8] + "AbCd1234"):
             ran = reader("token", ZITADEL_DOMAIN=zitadel.url, PAT=known)
             assert (ran.code, ran.out) == (0, f"{jwt}\n")
-            ran = reader("token", "--json", ZITADEL_DOMAIN=zitadel.url, PAT=known)
-            assert (ran.document["access_token"], ran.document["expires_in"]) == (jwt, None)
+        ran = reader("token", "--json", ZITADEL_DOMAIN=zitadel.url, PAT=jwt)
+        assert (ran.document["access_token"], ran.document["expires_in"]) == (jwt, None)
 
 
 def test_scopes_replace_the_usual_ones(reader: Shell) -> None:
     ran = reader("token", "--json", "--scope", "openid email", "--scope", AUDIENCE)
     assert (ran.code, ran.err, ran.document["scope"]) == (0, "", f"openid email {AUDIENCE}")
     ran = reader("token", "--scope", "openid")
-    assert (ran.code, "warning" in ran.err, f"--scope {AUDIENCE}" in ran.err) == (0, True, True)
-    assert reader("introspect", "-q", "--pat", "-", stdin=ran.out).code == 1
+    assert (ran.code, f"--scope {AUDIENCE}" in ran.err) == (0, True)
     ran = reader("token", ZITADEL_PROJECT_ID="")
     assert (ran.code, "set ZITADEL_PROJECT_ID" in ran.err) == (0, True)
-    ran = reader("token", "--scope", "urn:zitadel:iam:org:project:id:zitadel:aud")
-    assert (ran.code, ran.err) == (0, "")
     for scope in ("", ' " '):
         ran = reader("token", "--scope", scope)
         assert (ran.code, ran.out, is_two_lines(ran)) == (2, "", True)
 
 
-def test_at_a_terminal_a_note_says_whose_token_it_is_and_for_how_long(reader: Shell) -> None:
-    code, screen = at_terminal(reader, "token")
-    token = screen.splitlines()[-1]
-    assert (code, "note: a token of reader, which expires in 11 hours\n" in screen) == (0, True)
-    assert OPAQUE.fullmatch(f"{token}\n")
-
-
 def test_the_secret_comes_from_standard_input_or_a_prompt_and_never_from_the_command_line(reader: Shell) -> None:
-    env = {"ZDEMO_USER_CLIENT_SECRET": ""}
-    assert OPAQUE.fullmatch(reader("token", "--client-secret", "-", stdin=f"{READER.secret}\n", **env).out)
-    for arguments in (("--client-id", "reader"), ("--client-secret",)):
-        code, screen = at_terminal(reader, "token", *arguments, when="not shown: ", typed=f"{READER.secret}\n", **env)
-        assert (code, "client secret of reader for http://localhost" in screen, READER.secret in screen) == (
-            0,
+    assert OPAQUE.fullmatch(reader("token", "--client-secret", "-", stdin=f"{READER.secret}\n", **NO_SECRET).out)
+    for arguments, typed, code, words in (
+        (("--client-id", "reader"), READER.secret, 0, "client secret of reader for http://localhost"),
+        (("--client-secret",), "a-wrong-secret", 1, "the typed secret is not the client secret of the user reader"),
+    ):
+        shown = at_terminal(reader, "token", *arguments, when="not shown: ", typed=f"{typed}\n", **NO_SECRET)
+        assert (shown[0], words in shown[1], typed in shown[1]) == (code, True, False)
+    for words, stdin, code, named in (
+        (f"--client-secret {READER.secret}", "", 2, "does not take the secret itself"),
+        ("--client-secret", "", 2, "no terminal"),
+        ("--client-secret -", "\n", 3, "client secret is empty"),
+    ):
+        ran = reader("token", *words.split(), stdin=stdin)
+        assert (ran.code, is_two_lines(ran), named in ran.err, READER.secret[:8] in ran.all) == (
+            code,
+            True,
             True,
             False,
         )
-    code, screen = at_terminal(reader, "token", "--client-secret", when="not shown: ", typed="a-wrong-secret\n", **env)
-    assert (code, "the typed secret is not the client secret of the user reader" in screen) == (1, True)
-    ran = reader("token", "--client-secret", READER.secret)
-    assert (ran.code, is_two_lines(ran), READER.secret[:8] in ran.all) == (2, True, False)
-    ran = reader("token", "--client-secret")
-    assert (ran.code, "no terminal" in ran.err) == (2, True)
-    ran = reader("token", "--client-secret", "-", stdin="\n")
-    assert (ran.code, "client secret is empty" in ran.err) == (3, True)
 
 
 def test_the_secret_of_another_user_is_not_sent(reader: Shell) -> None:
     with upstream(answer(json_body({}))) as zitadel:
         ran = reader("token", "--client-id", "visitor", ZITADEL_DOMAIN=zitadel.url)
         assert (ran.code, zitadel.requests) == (3, [])
-    assert OPAQUE.fullmatch(reader("token", "--client-id", "reader").out)
 
 
 def test_a_key_file_gets_a_token_and_what_is_typed_wins(own_stack: Stack, own_shell: Shell, tmp_path: Path) -> None:
@@ -111,25 +94,28 @@ def test_a_key_file_gets_a_token_and_what_is_typed_wins(own_stack: Stack, own_sh
         token = shell("token", *arguments, **env).out
         return shell("introspect", "--json", "--pat", "-", stdin=token).document["username"]
 
-    assert whose("--key-file", key.name) == "visitor"
     assert whose("--key-file", key.name, **user) == "visitor"
     assert whose(**user, ZDEMO_USER_KEY_FILE=key.name) == "visitor"
     assert whose("--client-id", "reader", **user, ZDEMO_USER_KEY_FILE=key.name) == "reader"
-    shell.dotenv(ZDEMO_USER_KEY_FILE=key.name)
-    assert whose() == "visitor"
     ran = shell("token", "--key-file", key.name, "--client-id", "reader")
     assert (ran.code, is_two_lines(ran)) == (2, True)
-    code, screen = at_terminal(shell, "token")
-    assert (code, f"note: a token of user {VISITOR.id}," in screen) == (0, True)
+    code, screen = at_terminal(shell, "token", ZDEMO_USER_KEY_FILE=key.name)
+    assert (code, f"note: a token of user {VISITOR.id}, which expires in 11 hours\n" in screen) == (0, True)
 
 
-def test_what_is_missing_is_named(shell: Shell) -> None:
+def test_what_is_missing_or_refused_is_named(reader: Shell, shell: Shell) -> None:
     ran = shell("token")
     assert (ran.code, ran.out) == (3, "")
     for words in ("ZDEMO_USER_CLIENT_ID", "ZDEMO_USER_CLIENT_SECRET", "ZDEMO_USER_KEY_FILE", "login name"):
         assert words in ran.err
     ran = shell("token", "--key-file", "no.json", "--json")
     assert (ran.code, is_two_lines(ran), "--key-file names a file that does not exist" in ran.err) == (3, True, True)
+    with refusing_port() as port:
+        ran = reader("token", "--json", ZITADEL_DOMAIN=f"http://127.0.0.1:{port}")
+    assert (ran.code, is_two_lines(ran)) == (4, True)
+    ran = reader("token", "--json", ZDEMO_USER_CLIENT_SECRET="A" * 64)
+    assert (ran.code, list(ran.document)) == (1, ["error", "hint"])
+    assert "ZDEMO_USER_CLIENT_SECRET is not the client secret of the user reader; perhaps " in ran.document["error"]
 
 
 @pytest.mark.parametrize(
@@ -140,34 +126,9 @@ def test_what_is_missing_is_named(shell: Shell) -> None:
         ({"access_token": ["x"]}, 200),
         ([], 200),
         ({}, 404),
-        ({"active": False}, 200),
     ],
 )
 def test_what_is_not_a_token_is_never_printed(reader: Shell, body: object, status: int) -> None:
     with upstream(answer(json_body(body), status)) as zitadel:
         ran = reader("token", ZITADEL_DOMAIN=zitadel.url)
-    assert (ran.code, ran.out) == (4, "")
-    assert "ZITADEL_DOMAIN" in ran.err
-    assert "\x1b" not in ran.all
-
-
-def test_no_answer_is_4_and_a_refusal_1_and_both_are_documents(reader: Shell) -> None:
-    with refusing_port() as port:
-        ran = reader("token", "--json", ZITADEL_DOMAIN=f"http://127.0.0.1:{port}")
-    assert (ran.code, is_two_lines(ran)) == (4, True)
-    ran = reader("token", "--json", ZDEMO_USER_CLIENT_SECRET="A" * 64)
-    assert (ran.code, list(ran.document)) == (1, ["error", "hint"])
-    assert "ZDEMO_USER_CLIENT_SECRET is not the client secret of the user reader; perhaps " in ran.document["error"]
-
-
-def test_secrets_that_a_server_repeats_are_hidden(reader: Shell) -> None:
-    secrets = (READER.secret, CLIENT_SECRET)
-    error = {"error": READER.secret, "error_description": f"{READER.secret} {CLIENT_SECRET} {CLIENT_ID}"}
-    for status in (400, 401, 500):
-        with upstream(answer(json_body(error), status)) as zitadel:
-            for ran in (
-                reader("token", ZITADEL_DOMAIN=zitadel.url),
-                reader("token", "--json", ZITADEL_DOMAIN=zitadel.url),
-            ):
-                assert ran.code in (1, 4)
-                assert not [secret for secret in secrets if secret in ran.all.replace(masked(secret), "")]
+    assert (ran.code, ran.out, "ZITADEL_DOMAIN" in ran.err, "\x1b" in ran.all) == (4, "", True, False)

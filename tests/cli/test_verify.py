@@ -1,6 +1,5 @@
 """``zdemo verify``: its screens, documents and exit codes, and that no process is left in any ending."""
 
-import json
 import os
 import re
 import shlex
@@ -16,7 +15,7 @@ from tests.support.apis import EXAMPLE
 from tests.support.cli import LONGEST_SECONDS, Shell, is_two_lines
 from tests.support.processes import ROOT, is_running
 from tests.support.readme import commands, consoles, essence
-from tests.support.terminal import shown_at
+from tests.support.terminal import at_terminal
 from tests.support.waiting import eventually
 from zdemo.cli.verify import exit_code
 from zdemo.config.dotenv_file import read_dotenv
@@ -66,7 +65,6 @@ def test_the_list_names_every_case(bare: Shell) -> None:
     ("arguments", "error", "hint"),
     [
         (("--only", "safe.audiense"), "unknown case: safe.audiense", "did you mean safe.audience?"),
-        (("--only", "everything"), "unknown case: everything", "zdemo verify --list shows the IDs"),
         (("--", "true"), "--path is missing", "--path /messages"),
         (("--path", "messages", "--", "true"), "--path is not a path: messages", "--path /messages"),
         (("--path", "/m", "--public", "open", "--", "true"), "--public is not a path: open", "--public /open"),
@@ -77,25 +75,18 @@ def test_the_list_names_every_case(bare: Shell) -> None:
             "{client_secret} would show a secret in the list of processes",
             "--env CLIENT_SECRET={client_secret}",
         ),
-        (("--path", "/m", "flask", "run"), "unexpected argument: flask", "zdemo verify --path /m -- flask run"),
-        (("--path", "/m", "now", "--", "true"), "unexpected argument: now", "zdemo verify --path /m -- true"),
         (
-            ("--path", "/m", "--role", "reader", "http://127.0.0.1:5000"),
+            ("--path", "/m", "--role", "reader", "--", "http://127.0.0.1:5000"),
             "zdemo verify starts the API itself, and this is not a command: http://127.0.0.1:5000",
             "give the command that starts it: zdemo verify --path /m --role reader -- COMMAND",
         ),
-        (("--path", "/m", "--", "http://[::1]/"), "this is not a command: http://[::1]/", "--path /m -- COMMAND"),
+        (("--path", "/m", "flask", "--", "run"), "unexpected argument: flask", "put -- in front of the command to run"),
         (("--path", "/m", "--role", " ", "--", "true"), "--role is empty", "--role read:messages"),
         (("--path", "/m", "--env", "A={domian}", "--", "true"), "unknown placeholder: domian", "domain"),
         (
             ("--path", "/m", "--external-domain", "x y", "--", "true"),
             "does not lead to this machine: x y",
             "/etc/hosts",
-        ),
-        (
-            ("--path", "/m", "--external-domain", "192.0.2.1", "--", "true"),
-            "does not lead to this machine",
-            "127.0.0.1",
         ),
         (("--path", "/m", "--", "no-such-program"), "command not found: no-such-program", "check its spelling"),
     ],
@@ -110,62 +101,60 @@ def test_a_wrong_command_line_is_explained(bare: Shell, arguments: tuple[str, ..
 # --- APIs that do not start
 
 
-def test_an_api_that_ends_shows_its_last_lines(bare: Shell) -> None:
+def test_an_api_that_ends_shows_its_last_lines_and_is_an_error_in_the_report(bare: Shell) -> None:
     script = "import os, sys; print('no module', os.environ['CLIENT_SECRET']); sys.exit(3)"
-    ran = bare(*python(script))
+    ran = bare(*python(script, "--junit", "verify.xml"))
     assert (ran.code, ran.out) == (4, "")
-    assert "  no module zdem" not in ran.err
-    assert "no module" in ran.err
+    assert re.search(r"^  no module \S{4}…\S{4}$", ran.err, re.MULTILINE), "what it printed, without secrets"
     assert "ended (exit code 3) before it answered" in ran.err
+    root = ElementTree.parse(bare.folder / "verify.xml").getroot()  # noqa: S314  # zdemo has just written it
+    assert {root.attrib[name] for name in ("tests", "errors")} == {"1"}
+    [error] = root.iter("error")
+    assert "ended (exit code 3) before it answered" in error.attrib["message"]
+    assert error.text == "hint: run it alone; its last lines are on standard error"
 
 
 def test_an_api_that_never_answers_is_ended(bare: Shell) -> None:
-    ran = bare(*python(SILENT, "--start-seconds", "1"))
-    assert ran.code == 4
-    assert "did not answer at http://127.0.0.1:" in ran.err
-    assert "not yet" in ran.err
-    assert "listen on 127.0.0.1 and on {port};" in ran.err
-
-
-def test_the_last_lines_of_an_api_do_not_stand_behind_the_spinner(bare: Shell) -> None:
-    shown = shown_at(80, bare, *python("import sys; print('no module'); sys.exit(3)"))
-    spinner, last_lines = shown.split("  no module", 1)
+    code, shown = at_terminal(bare, *python(SILENT, "--start-seconds", "1"), COLUMNS="120")
+    assert code == 4
+    spinner, last_lines = shown.split("  not yet", 1)
     assert "waiting for" in spinner
     assert spinner.endswith("\x1b[2K"), "its line is erased"
-    assert "waiting for" not in last_lines
-
-
-@pytest.mark.parametrize("where", ["verify.xml", "-"])
-def test_an_api_that_does_not_start_is_an_error_in_the_report(bare: Shell, where: str) -> None:
-    script = "import os, sys; print(os.environ['CLIENT_SECRET']); sys.exit('<3>')"
-    ran = bare(*python(script, "--junit", where))
-    assert ran.code == 4
-    text = ran.out if where == "-" else (bare.folder / where).read_text(encoding="utf-8")
-    root = ElementTree.fromstring(text)  # noqa: S314  # zdemo has just written it
-    assert {root.attrib[name] for name in ("tests", "errors")} == {"1"}
-    [error] = root.iter("error")
-    assert "ended (exit code 1) before it answered" in error.attrib["message"]
-    assert error.text == "hint: run it alone; its last lines are on standard error"
-    again = bare(*python(CLOSED, "--only", "correct.no_token", "--junit", where))
-    assert again.code == 0, "such a report may be replaced by the next"
+    assert "did not answer at http://127.0.0.1:" in last_lines
+    assert "listen on 127.0.0.1 and on {port};" in " ".join(last_lines.split())
 
 
 # --- screens and documents
 
 
 def test_an_api_that_lets_nobody_in_is_told_where_to_look(bare: Shell) -> None:
-    ran = bare(*python(CLOSED))
+    ran = bare(*python(CLOSED, "--junit", "verify.xml"))
     assert ran.code == 1
     head, _, details = ran.out.partition("\n\n")
-    assert head.splitlines()[0].split() == ["safe", *head.splitlines()[0].split()[1:]]
     assert "refused a valid token whose user has the role" in head
     block = details[details.index("correct.accepts") :]
     assert "seen          GET /messages 401" in block
     assert re.search(r"printed +refused Bearer \S{4}…\S{4} \S{4}…\S{4}\n", block), "what it printed, without secrets"
     assert "needs correct.accepts" in ran.out
     assert "safe.output" in details, "it prints tokens"
-    pid = int((bare.folder / "pid").read_text())
-    assert not is_running(pid)
+    assert not is_running(int((bare.folder / "pid").read_text()))
+    text = (bare.folder / "verify.xml").read_text(encoding="utf-8")
+    root = ElementTree.fromstring(text)  # noqa: S314  # zdemo has just written it
+    assert [case.attrib["name"] for case in root.iter("testcase")] == [case.id for case in CASES]
+    assert int(root.attrib["failures"]) == len(list(root.iter("failure"))) > 0
+    assert f"{root.attrib['failures']} failed" in ran.out
+    assert not re.search(r"Bearer \w{10}", ran.all + text)
+    again = bare(*python(CLOSED, "--junit", "pid"))
+    assert (again.code, "would overwrite pid" in again.err) == (2, True)
+
+
+def test_the_document_is_complete_json_and_a_report_may_be_replaced(bare: Shell) -> None:
+    for _ in range(2):
+        ran = bare(*python(CLOSED, "--only", "correct.no_token", "--json", "--junit", "verify.xml"))
+        assert (ran.code, ran.document["passed"], ran.document["summary"]["pass"]) == (0, True, 1)
+        assert list(ran.document) == ["passed", "summary", "grades", "seconds", "cases"]
+    ran = bare(*python(CLOSED, "--only", "correct.no_token", "--junit", "-"))
+    assert ElementTree.fromstring(ran.out).attrib["failures"] == "0"  # noqa: S314  # zdemo has just written it
 
 
 def test_a_path_that_requires_no_token_ends_the_questions(bare: Shell) -> None:
@@ -173,24 +162,7 @@ def test_a_path_that_requires_no_token_ends_the_questions(bare: Shell) -> None:
     assert ran.code == 1
     assert "seen          GET /nothing 404" in ran.out
     assert "give --path one that requires a token" in ran.out
-    assert "1 failed" in ran.out
     assert f"{len([case for case in CASES if case.builds_on])} cases: needs safe.no_token" in ran.out
-
-
-def test_the_issuer_can_have_another_host_name(bare: Shell) -> None:
-    domain = ("--external-domain", "127.0.0.1", "--only", "correct.jwt", "--only", "correct.accepts")
-    ran = bare("verify", "--path", "/api/private-scoped", *domain, *serve())
-    assert (ran.code, "2 passed" in ran.out) == (0, True), ran.all
-
-
-def test_no_secret_of_a_run_is_shown(bare: Shell) -> None:
-    script = f"{CLOSED.replace('refused', 'secret')}"
-    ran = bare(*python(script, "--json"))
-    shown = [row for row in ran.document["cases"] if row["outcome"] == "fail"]
-    assert {row["id"] for row in shown} >= {"correct.accepts", "safe.output"}
-    assert "Bearer ey" not in ran.all
-    assert ran.document["passed"] is False
-    assert ran.document["grades"]["correct"]["of"] > ran.document["grades"]["correct"]["passed"]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +191,7 @@ def serve() -> tuple[str, ...]:
 
 def test_the_own_api_in_flask_passes_everything(bare: Shell) -> None:
     paths = ("--path", "/api/private-scoped", "--public", "/api/public")
-    ran = bare.anew("verify", *paths, *FAST, *serve(), CLIENT_SECRET="mine", ZITADEL_ADMIN_PAT="mine")
+    ran = bare("verify", *paths, *FAST, *serve(), CLIENT_SECRET="mine", ZITADEL_ADMIN_PAT="mine")
     assert (ran.code, ran.err) == (0, "note: the API does not get your ZITADEL_ADMIN_PAT\n"), ran.all
     count = [sum(case.group is group for case in CASES) for group in Group]
     grades = [line.split() for line in ran.out.splitlines()[: len(count)]]
@@ -245,10 +217,11 @@ def test_the_guard_in_one_file_has_the_weaknesses_that_the_page_shows(bare: Shel
     assert (ran.code, essence(ran.out)) == (1, essence(shown.output))
 
 
-def test_a_dotenv_of_the_api_leads_nowhere_else(bare: Shell) -> None:
+def test_a_dotenv_of_the_api_leads_nowhere_else_and_the_issuer_can_have_another_name(bare: Shell) -> None:
     bare.dotenv(ZITADEL_DOMAIN="http://localhost:1", ZITADEL_KEY_FILE="elsewhere.json", ZITADEL_PROJECT_ID="999")
-    ran = bare("verify", "--path", "/api/private-scoped", "--only", "correct.accepts", *serve())
-    assert ran.code == 0, ran.all
+    domain = ("--external-domain", "127.0.0.1", "--only", "correct.jwt", "--only", "correct.accepts")
+    ran = bare("verify", "--path", "/api/private-scoped", *domain, *serve())
+    assert (ran.code, "2 passed" in ran.out) == (0, True), ran.all
 
 
 @pytest.mark.parametrize(
@@ -273,25 +246,18 @@ def test_only_the_emulators_dotenv_does_not_turn_the_cache_off(
     assert (note in ran.err) == (expected == "5")
 
 
-def test_the_own_api_passes_beside_the_emulators_dotenv_what_its_cache_decides(bare: Shell) -> None:
-    assert bare("init", "--emulator").code == 0
-    ran = bare("verify", "--path", "/api/private-scoped", "--only", "robust.single_flight", *serve())
-    assert (ran.code, "1 passed" in ran.out) == (0, True), ran.all
-
-
 # --- endings
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_process_is_left_when_it_is_ended(bare: Shell, number: int) -> None:
     script = CLOSED.replace("    def do_GET(self):\n", "    def do_GET(self):\n        import time; time.sleep(600)\n")
     with bare.running(*python(script, "--start-seconds", "600")) as process:
         path = bare.folder / "pid"
         pid = int(eventually("the API runs", lambda: path.read_text() if path.exists() else ""))
         os.kill(process.pid, number)
-        code = process.wait(LONGEST_SECONDS)
+        assert process.wait(LONGEST_SECONDS) == -number
         eventually("the API has ended", lambda: not is_running(pid))
-    assert code == (130 if number == signal.SIGINT else -number)
 
 
 def test_ctrl_c_during_the_questions_leaves_no_process_and_no_half_answer(bare: Shell) -> None:
@@ -308,21 +274,3 @@ def test_ctrl_c_during_the_questions_leaves_no_process_and_no_half_answer(bare: 
         assert process.stdout
         assert process.stdout.read() == ""
     assert not (bare.folder / "verify.xml").exists()
-
-
-def test_the_document_is_complete_json(bare: Shell, tmp_path: Path) -> None:
-    ran = bare(*python(CLOSED, "--only", "correct.no_token", "--json"))
-    assert ran.code == 0
-    assert list(json.loads(ran.out)) == ["passed", "summary", "grades", "seconds", "cases"]
-    assert tmp_path == bare.folder
-
-
-def test_a_junit_report_has_every_case_and_no_secret(bare: Shell) -> None:
-    ran = bare(*python(CLOSED, "--junit", "verify.xml"))
-    text = (bare.folder / "verify.xml").read_text(encoding="utf-8")
-    root = ElementTree.fromstring(text)  # noqa: S314  # zdemo has just written it
-    assert [case.attrib["name"] for case in root.iter("testcase")] == [case.id for case in CASES]
-    assert int(root.attrib["failures"]) == len(list(root.iter("failure"))) > 0
-    assert f"{root.attrib['failures']} failed" in ran.out
-    again = bare(*python(CLOSED, "--junit", "pid"))
-    assert (again.code, "would overwrite pid" in again.err) == (2, True)

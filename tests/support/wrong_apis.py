@@ -18,9 +18,8 @@ from zdemo.introspection.client import IntrospectionClient
 from zdemo.introspection.model import ROLES_CLAIM, Introspection, Introspector, roles_claim_of
 from zdemo.server import create_app
 from zdemo.serving.embedded import LOOPBACK, serving
-from zdemo.verify.asker import Asker
+from zdemo.verify.asker import Asker, RunBudget
 from zdemo.verify.bench import Bench
-from zdemo.verify.budget import RunBudget
 from zdemo.verify.case import CaseReport, Mark
 from zdemo.verify.emulated import emulated_issuer
 from zdemo.verify.run import examine

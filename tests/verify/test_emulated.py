@@ -14,7 +14,7 @@ from zdemo.http.response import Response
 from zdemo.http.transport import Transport
 from zdemo.introspection.client import basic_credentials
 from zdemo.introspection.model import INTROSPECTION_PATH, roles_claim_of
-from zdemo.verify.cases.memory import changed
+from zdemo.verify.cases.answers import changed
 from zdemo.verify.emulated import EmulatedIssuer, emulated_issuer
 
 ROLE = "reader of Ünicode:things"

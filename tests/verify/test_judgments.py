@@ -7,7 +7,7 @@ import pytest
 
 from zdemo.errors import ConnectionFailed, FailureKind
 from zdemo.http.response import Response
-from zdemo.verify.asked import Asked
+from zdemo.verify.asker import Asked
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.judgments.endurance import Flights, Measured, Recovery, Stale

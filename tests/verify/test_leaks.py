@@ -2,7 +2,7 @@
 
 import pytest
 
-from zdemo.verify.leaks import leaks_in
+from zdemo.verify.judgments.secrecy import leaks_in
 
 TOKEN = "Zk3vQ9xT0bLw7RyHc2Nd5MfJs8GpUa1E"
 JWT = f"eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.{TOKEN}.{TOKEN[::-1]}"

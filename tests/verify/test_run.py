@@ -8,9 +8,8 @@ from flask import Flask, Response
 
 from zdemo.emulator import PROJECT_ID, emulate
 from zdemo.serving.embedded import LOOPBACK, serving
-from zdemo.verify.asker import Asker
+from zdemo.verify.asker import Asker, RunBudget
 from zdemo.verify.bench import Bench
-from zdemo.verify.budget import RunBudget
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.emulated import EmulatedIssuer, emulated_issuer
 from zdemo.verify.run import examine, grade, in_groups

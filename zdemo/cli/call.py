@@ -16,7 +16,6 @@ from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.cli.layout import step
 from zdemo.cli.options import EnvFile, Json, Pat, check_address
 from zdemo.cli.screen import Screen
-from zdemo.cli.suggestions import near
 from zdemo.cli.token_input import checked_token, environment_with_token, tell_hidden, tell_mixed_sources, token_line
 from zdemo.cli.watch import Watch
 from zdemo.client import Call, Endpoint, Method, OtherRoute, Route, call_api, curl_command, other_route
@@ -24,7 +23,7 @@ from zdemo.client import as_json as call_document
 from zdemo.config.env_file import steps_with_env_file
 from zdemo.config.environment import EXPORTED, Environment
 from zdemo.config.masking import masked
-from zdemo.config.names import THE_URL
+from zdemo.config.names import THE_URL, did_you_mean
 from zdemo.config.origins import DAMAGED_SCHEME, is_loopback
 from zdemo.config.settings import API_URL, ClientSettings
 from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
@@ -70,7 +69,7 @@ def target(text: str, url: str | None) -> CallTarget:
 
 
 def _unknown(text: str) -> UsageError:
-    if meant := near(text, list(Route)):
+    if meant := did_you_mean(text, list(Route)):
         return UsageError(f"unknown route: {text}", hint=f"did you mean {meant}?")
     hint = f"did you mean /{text}?" if re.fullmatch(r"[\w.-]+(/[\w.-]*)+", text) else "zdemo call --help"
     return UsageError(f"unknown route: {text} ({KNOWN})", hint=hint)

@@ -6,21 +6,20 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import TextIO, cast
 
 import typer
 
-from zdemo.cli.app import app
+from zdemo.cli.app import COMMANDS, app
 from zdemo.cli.exports import PLACEHOLDER
-from zdemo.cli.help import before_dashes
 from zdemo.cli.options import ASK
 from zdemo.cli.screen import Screen, drop
 from zdemo.cli.usage import CommandLineError, refuse_odd_dashes, wrong_command_line
 from zdemo.config.masking import could_be_secret, secret_query_values, token_like
 from zdemo.errors import ExitCode, ZdemoError
 
-COMPLETION = "_ZDEMO_COMPLETE"  # is set by the shell's function for completion
-WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--client-secret", "--show-completion", "--install-completion")
+WITH_OPTIONAL_VALUE = ("--pat", "--admin-pat", "--client-secret")
 INTERRUPTED = 130  # what shells report for a program ended by SIGINT
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 
@@ -28,14 +27,14 @@ UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 def run(arguments: Sequence[str]) -> int:
     """Run one command line, and return its exit code."""
     _open_closed_streams()
-    if shell := os.environ.get(COMPLETION):
-        return _complete(shell, arguments)
     screen = Screen()
     screen.hide(*(piece for argument in arguments for piece in token_like(argument)))
     words = [word for argument in arguments for word in _secret_words(argument)]
     screen.redaction.hide_words(*words, *(word.lstrip("-") for word in words))
-    as_json = "--json" in before_dashes(arguments)[0]
+    own = list(takewhile(lambda word: word != "--", arguments))  # the others are another program's
+    as_json = "--json" in own
     try:
+        refuse_odd_dashes(own)
         return _run(screen, arguments, as_json=as_json)
     except (typer.Abort, KeyboardInterrupt):  # at a question of Typer's, and before Typer runs
         screen.interrupted()
@@ -77,30 +76,14 @@ def _null(mode: int) -> TextIO:
     return open(os.open(os.devnull, mode), "w", encoding="utf-8", closefd=False)
 
 
-def _complete(shell: str, arguments: Sequence[str]) -> int:
-    """Print what may follow a line. Whatever goes wrong, a key must not write errors into the line that is typed."""
-    from zdemo.cli.completion import complete  # here, since only the shell's function needs it
-
-    try:
-        sys.stdout.write(complete(typer.main.get_command(app), shell, arguments[0] if arguments else ""))
-        sys.stdout.flush()
-    except Exception:
-        drop(sys.stdout)
-        return int(ExitCode.NO)
-    return int(ExitCode.YES)
-
-
 def _run(screen: Screen, arguments: Sequence[str], *, as_json: bool) -> int:
     program = typer.main.get_command(app)
     arguments = [*arguments[1:], "--help"] if arguments[:1] == ["help"] else arguments
-    refuse_odd_dashes(program, before_dashes(arguments)[0])
     try:
         result = program(args=_with_asking(arguments), prog_name="zdemo", standalone_mode=False, obj=screen)
     except CommandLineError as error:
-        if type(error).__name__ == "NoArgsIsHelpError":
-            screen.say(error.ctx.get_help(), whole=True)
-        else:
-            screen.failure(*wrong_command_line(error, program, arguments), as_json=as_json)
+        if type(error).__name__ != "NoArgsIsHelpError":  # which has shown the help
+            screen.failure(*wrong_command_line(error, arguments, COMMANDS), as_json=as_json)
         return int(ExitCode.USAGE)
     if result == INTERRUPTED:  # how Typer reports Ctrl-C
         screen.interrupted()

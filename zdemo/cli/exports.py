@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from zdemo.cli.suggestions import near
+from zdemo.config.names import did_you_mean
 from zdemo.errors import UsageError
 
 PLACEHOLDERS = {  # in the text of --env: the variable whose value it stands for
@@ -108,7 +108,7 @@ def _value(found: re.Match[str], name: str, known: Mapping[str, str]) -> str:
 
 def _placeholder_hint(word: str, known: Iterable[str]) -> str:
     names: Sequence[str] = [f"{{{name}}}" for name in known]
-    meant = near(word, known)
+    meant = did_you_mean(word, known)
     return (
         f"did you mean {{{meant}}}? " if meant else ""
     ) + f"the placeholders are {', '.join(names[:-1])} and {names[-1]}"

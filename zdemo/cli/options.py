@@ -1,6 +1,7 @@
 """The options that several commands share, and what their values must be."""
 
 import errno
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,6 @@ import typer
 
 from zdemo.cli.help import OUTPUT_GROUP, SETTINGS_GROUP
 from zdemo.cli.screen import Screen
-from zdemo.cli.suggestions import is_typed, typed_again
 from zdemo.errors import SettingsError, UsageError, ZdemoError
 
 EXPOSED = "the emulator's tokens are public: everyone who can reach {host} can use them"
@@ -18,11 +18,6 @@ ASK = "\x00ask"  # stands for a bare --pat; a command line cannot hold a NUL
 HIGHEST_PORT = 65535
 MOST_PORTS_TRIED = 20  # on each side of a taken one
 EMULATOR_HOST = "127.0.0.1"  # where the emulator listens beside the API
-PLAIN: Any = {  # how zdemo uses Typer: plain help takes half the time, and cli.usage words the errors
-    "rich_markup_mode": None,
-    "pretty_exceptions_enable": False,
-    "suggest_commands": False,
-}
 
 
 def token_text(ctx: typer.Context, param: typer.CallbackParam, value: str | None) -> str | None:
@@ -127,6 +122,30 @@ def free_port_near(host: str, port: int, *others: int) -> int:
     ports: list[int] = [one for one in (*above, *range(port - 1, 0, -1)[:MOST_PORTS_TRIED]) if one not in others]
     free = (one for one in ports if is_free(host, one))
     return next(free, ports[0])
+
+
+def is_typed(ctx: Any, name: str) -> bool:
+    """Return whether the command line gives an option, by its Python name."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def typed_again(ctx: Any, **others: object) -> str:
+    """Return the command line as it was typed, with other values for some options."""
+    words, behind_dashes = ctx.command_path.split(), list[str]()
+    for param in ctx.command.params:
+        name = param.name or ""
+        value = others.get(name, ctx.params.get(name) if is_typed(ctx, name) or param.nargs == -1 else None)
+        if param.param_type_name == "argument":
+            behind_dashes += value if isinstance(value, list) else []
+            continue
+        option = max(param.opts, key=len)
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(one, bool):
+                words += [option] if one else param.secondary_opts
+            elif one is not None:
+                words += [option, str(one)]
+    return shlex.join([*words, *(["--", *behind_dashes] if behind_dashes else [])])
 
 
 @contextmanager

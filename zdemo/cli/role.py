@@ -1,21 +1,24 @@
 """``zdemo role``: show and change role assignments, and wait until ZITADEL shows the change."""
 
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from zdemo.cli.followers import Followers, make_apis_forget, show_followers
-from zdemo.cli.help import HelpedCommand, HelpedGroup
-from zdemo.cli.options import PLAIN, EnvFile, Json
+from zdemo.cli.help import WITH_HELP, HelpedCommand, HelpedGroup
+from zdemo.cli.options import EnvFile, Json
 from zdemo.cli.screen import Screen
 from zdemo.cli.token_input import hide_secrets, tell_hidden, tell_mixed_sources, tell_warnings
+from zdemo.client import Forgotten, order_to_forget
+from zdemo.config.address import is_withheld
 from zdemo.config.environment import read_environment
 from zdemo.config.printable import one_line
-from zdemo.config.settings import AdminSettings, Settings
+from zdemo.config.settings import FORGET_KEY, AdminSettings, ClientSettings, Settings
 from zdemo.errors import ExitCode, SettingsError
 from zdemo.introspection.client import IntrospectionClient
+from zdemo.introspection.forget import Forget
 from zdemo.management.client import ManagementClient
 from zdemo.management.model import RoleAssignment
 from zdemo.management.resources import list_assignments
@@ -50,13 +53,7 @@ or wrong; 4 no answer from ZITADEL
 More: docs/commands.md
 """
 
-role = typer.Typer(
-    cls=HelpedGroup,
-    help=HELP,
-    no_args_is_help=True,
-    add_completion=False,
-    **PLAIN,
-)
+role = typer.Typer(cls=HelpedGroup, help=HELP, no_args_is_help=True, add_completion=False, **WITH_HELP)
 
 
 class _Project:
@@ -72,22 +69,73 @@ class _Project:
         tell_hidden(screen, environment, "ZITADEL_DOMAIN", "ZITADEL_ADMIN_PAT", "ZITADEL_PROJECT_ID")
         self.client = ManagementClient(settings.zitadel, settings.admin_pat, timeout_seconds=settings.timeout_seconds)
         self.introspector: IntrospectionClient | None = None
-        self._api: Settings | None = None
+        self.api: Settings | None = None
         with suppress(SettingsError):
-            self._api = Settings.from_env(environment)
-            self.introspector = IntrospectionClient(self._api)
+            self.api = Settings.from_env(environment)
+            self.introspector = IntrospectionClient(self.api)
         self.id = find_project_id(settings, self.introspector)
         self.token = environment.get("PAT", "").strip()
-        self._environment = environment
+        self.environment = environment
 
     @property
     def zitadel(self) -> str:
         """What answers: ZITADEL, or zdemo's emulator by its name."""
         return f"emulator {self.client.emulator}" if self.client.emulator else "ZITADEL"
 
-    def make_apis_forget(self, user_id: str) -> Followers:
-        """Make running APIs forget what ZITADEL said about a user."""
-        return make_apis_forget(self._environment, self._api, user_id)
+
+@dataclass(frozen=True, kw_only=True)
+class Followers:
+    """Which APIs have forgotten their older answers: those that share the store, and the one at an address."""
+
+    sharing: bool = False
+    api_url: str = ""
+    told: Forgotten = field(default_factory=Forgotten)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether any API has."""
+        return self.sharing or self.told.done
+
+
+def make_apis_forget(project: _Project, user_id: str) -> Followers:
+    """Make running APIs forget what ZITADEL said about a user: by their store, and at ``ZDEMO_API_URL``."""
+    api, environment = project.api, project.environment
+    sharing = _published(api, user_id) if api and api.cache_url else False
+    try:
+        settings = ClientSettings.from_env(environment)
+    except SettingsError:
+        return Followers(sharing=sharing)
+    withheld = is_withheld(environment, FORGET_KEY, setting=settings.setting, address=settings.api_url)
+    key = "" if withheld else environment.get(FORGET_KEY, "").strip()
+    told = order_to_forget(settings, user_id, key=key)
+    return Followers(sharing=sharing, api_url=settings.api_url, told=told)
+
+
+def _published(api: Settings, user_id: str) -> bool:
+    """Tell the APIs that share the store; return whether that worked."""
+    from zdemo.introspection.shared import shared_answers  # here, since most people have no store
+
+    with suppress(SettingsError), closing(shared_answers(api)) as answers:
+        return answers.publish_forget(Forget(user_id=user_id))
+    return False
+
+
+def show_followers(screen: Screen, followers: Followers) -> None:
+    """Say which APIs follow at once, or else which setting of theirs limits how long they take."""
+    told = followers.told
+    if told.why_not:
+        screen.tell(one_line(f"note: the API at {followers.api_url} did not forget its answers: {told.why_not}"))
+    if told.untold:
+        screen.tell(
+            f"note: the API at {followers.api_url} forgot its answers, but its store did not take the order, so others "
+            "that share the store were not told; check the store"
+        )
+    if told.done:
+        screen.say(f"the API at {followers.api_url} follows at once")
+    if followers.sharing:
+        screen.say("the APIs that share the store in ZDEMO_CACHE_URL follow at once")
+    elif told.untold or not told.done:
+        screen.say(f"{'other ' if told.done else ''}running APIs follow within their ZDEMO_CACHE_TTL")
 
 
 @role.command("list", cls=HelpedCommand)
@@ -199,7 +247,7 @@ def _change(screen: Screen, how: str, user: str, role: str, *, as_json: bool, en
         return ExitCode.YES
     with screen.waiting("waiting until ZITADEL shows it"):
         seconds = wait_until_shown(project.client, change, introspector=project.introspector, token=project.token)
-        followers = project.make_apis_forget(change.user.id) if seconds is not None else Followers()
+        followers = Followers() if seconds is None else make_apis_forget(project, change.user.id)
     if as_json:
         screen.document(_change_document(change, seconds, followers))
         return ExitCode.YES if seconds is not None else ExitCode.NO_ANSWER

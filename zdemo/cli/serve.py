@@ -25,9 +25,9 @@ from zdemo.cli.options import (
     check_needs_emulator,
     free_port_near,
     port_explained,
+    typed_again,
 )
 from zdemo.cli.screen import Screen
-from zdemo.cli.suggestions import typed_again
 from zdemo.cli.token_input import hide_secrets, tell_warnings
 from zdemo.config.env_file import DEFAULT
 from zdemo.config.environment import Environment, read_environment

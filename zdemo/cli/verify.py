@@ -1,25 +1,36 @@
 """``zdemo verify``: grade any API that takes bearer tokens, in any language."""
 
+from __future__ import annotations
+
+import os
 import re
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zdemo.cli.exports import check_command, check_extra
+from zdemo.cli.exports import (
+    check_command,
+    check_extra,
+    command_environment,
+    expanded,
+    placeholders,
+    variables,
+)
 from zdemo.cli.help import OUTPUT_GROUP
 from zdemo.cli.junit import STANDARD_OUTPUT, check_report, junit, junit_of_error, write_report
-from zdemo.cli.options import Json
+from zdemo.cli.options import Json, typed_again
 from zdemo.cli.screen import Screen
-from zdemo.cli.suggestions import typed_again
-from zdemo.cli.verify_run import GradedApi, emulated_bench
 from zdemo.cli.verify_screen import (
     MOST_IN_FULL,
     as_document,
     reported_cases,
+    shortened,
     show_all,
     show_failures,
     show_grades,
@@ -27,14 +38,28 @@ from zdemo.cli.verify_screen import (
     show_skipped,
     show_summary,
 )
+from zdemo.cli.with_emulator import exported, key_files
 from zdemo.client import ROLE
+from zdemo.config.dotenv_file import parse_dotenv, read_dotenv
 from zdemo.config.names import did_you_mean
+from zdemo.config.new_dotenv import emulator_text
 from zdemo.config.origins import is_loopback
-from zdemo.errors import ExitCode, UsageError, ZdemoError
+from zdemo.config.settings import DEFAULT_CACHE_TTL_SECONDS
+from zdemo.errors import ExitCode, SettingsError, UsageError, ZdemoError
 from zdemo.verify.case import CaseReport, Group, Mark
 from zdemo.verify.cases import CASES
 from zdemo.verify.run import examine, requested
 
+if TYPE_CHECKING:
+    from zdemo.verify.api_process import RunningApi
+    from zdemo.verify.bench import Bench
+    from zdemo.verify.emulated import EmulatedIssuer
+
+KEY_FILE = "ZITADEL_KEY_FILE"
+CACHE_TTL = "ZDEMO_CACHE_TTL"
+FOR_THE_API = ("ZITADEL_DOMAIN", "CLIENT_ID", "CLIENT_SECRET", "ZITADEL_PROJECT_ID", CACHE_TTL)
+DOTENV = ".env"
+PORT = "PORT"
 HOST = r"[A-Za-z0-9.-]+"
 PATH = r"/[!-\"$-~]*"  # ASCII without blanks, and without a fragment
 LOCAL = "localhost"
@@ -243,3 +268,120 @@ def _check(ctx: typer.Context, target: GradedApi) -> None:
         )
     check_command(target.command)
     check_extra(target.env)
+
+
+# --- the API and the emulator
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradedApi:
+    """The API that is graded, and how long things may take."""
+
+    command: Sequence[str]
+    env: Sequence[str]
+    path: str
+    public: str
+    role: str
+    external_domain: str
+    window_seconds: float
+    start_seconds: float
+
+
+@contextmanager
+def emulated_bench(screen: Screen, target: GradedApi) -> Iterator[Bench]:
+    """Run an emulator and the API in front of it; yield what the cases ask with."""
+    from zdemo.emulator import World, emulate, random_start
+    from zdemo.verify.emulated import emulated_issuer
+
+    with ExitStack() as stack:
+        start = random_start(World(external_domain=target.external_domain))
+        needs_file = KEY_FILE in _dotenv() or any("{key_file}" in text for text in (*target.env, *target.command))
+        files = stack.enter_context(key_files(start)) if needs_file else {}
+        running = stack.enter_context(emulate(start.world))
+        issuer = stack.enter_context(emulated_issuer(running, start.project_id))
+        values = {**exported(start, running.url), **files, **_default_cache(screen, target)}
+        yield stack.enter_context(_bench(screen, target, values, issuer))
+
+
+def _dotenv() -> dict[str, str]:
+    """Return what the folder's ``.env`` sets, which the API may read; nothing if it cannot be read."""
+    try:
+        return {name: value.strip() for name, value in read_dotenv(Path(DOTENV)).items() if value.strip()}
+    except SettingsError:
+        return {}
+
+
+def _default_cache(screen: Screen, target: GradedApi) -> dict[str, str]:
+    """Return the default TTL if nothing but the ``.env`` of ``zdemo init --emulator`` turns the API's cache off."""
+    found, written = _dotenv(), parse_dotenv(emulator_text())
+    is_given = os.environ.get(CACHE_TTL, "").strip() or any(text.startswith(f"{CACHE_TTL}=") for text in target.env)
+    if is_given or any(found.get(name) != written[name] for name in ("CLIENT_SECRET", CACHE_TTL)):
+        return {}
+    default = f"{DEFAULT_CACHE_TTL_SECONDS:g}"
+    off = f"{CACHE_TTL}={written[CACHE_TTL]}"
+    screen.tell(
+        f"note: the API gets {CACHE_TTL}={default}: the {off} in {DOTENV} is for trying things out with the "
+        f"emulator (--env {off} grades the API without a cache)"
+    )
+    return {CACHE_TTL: default}
+
+
+def api_environment(target: GradedApi, values: Mapping[str, str], port: int) -> tuple[dict[str, str], list[str]]:
+    """Return the environment of the API, and the names of the person's variables that it does not get.
+
+    It gets no token, since it is not a client.
+    """
+    asked_for = {text.partition("=")[0] for text in target.env}
+    own = (*FOR_THE_API, KEY_FILE) if KEY_FILE in _dotenv() else FOR_THE_API
+    kept = {name: text for name, text in variables(values, port, target.env).items() if name in (*own, *asked_for)}
+    return command_environment(os.environ, {PORT: str(port), **kept})
+
+
+@contextmanager
+def _bench(screen: Screen, target: GradedApi, values: Mapping[str, str], issuer: EmulatedIssuer) -> Iterator[Bench]:
+    """Start the API and wait until it answers; yield what the cases ask with."""
+    from zdemo.processes.group import SUPPORTED
+
+    if not SUPPORTED:
+        raise UsageError("a command can be run on Linux and macOS only", hint="zdemo doctor --api URL")
+    from zdemo.verify.api_process import LOOPBACK, api_running, free_port
+    from zdemo.verify.asker import MOST_SECONDS, Asker, RunBudget
+    from zdemo.verify.bench import Bench
+
+    port = free_port()
+    origin = f"http://{LOOPBACK}:{port}"
+    environment, withdrawn = api_environment(target, values, port)
+    command = expanded(target.command, placeholders(values, port))
+    screen.hide(values["CLIENT_SECRET"])
+    if withdrawn:
+        screen.tell(f"note: the API does not get your {', '.join(withdrawn)}")
+    with api_running(command, environment) as api:
+        _wait(screen, api, origin, target)
+        budget = RunBudget(MOST_SECONDS + target.window_seconds)
+        with Asker(origin, target.path, budget, patient=True) as asker:
+            yield Bench(
+                api=asker,
+                issuer=issuer,
+                role=target.role,
+                budget=budget,
+                public=target.public,
+                window_seconds=target.window_seconds,
+                printed=api.printed,
+                gone=api.gone,
+                client_id=values["CLIENT_ID"],
+                client_secret=values["CLIENT_SECRET"],
+                project_id=values["ZITADEL_PROJECT_ID"],
+                issuer_url=values["ZITADEL_DOMAIN"],
+            )
+
+
+def _wait(screen: Screen, api: RunningApi, origin: str, target: GradedApi) -> None:
+    from zdemo.verify.bench import last_lines
+
+    try:
+        with screen.waiting(f"waiting for {target.command[0]} to answer at {origin}{target.path}"):
+            api.wait_until_it_answers(origin, target.path, target.start_seconds)
+    except ZdemoError:
+        for line in last_lines(api.printed()):
+            screen.behind("  ", shortened(screen, line), stream=screen.stderr)
+        raise

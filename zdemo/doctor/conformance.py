@@ -15,9 +15,8 @@ from zdemo.doctor.context import LONGEST_STEP_SECONDS, MOST_SECONDS
 from zdemo.errors import ConnectionFailed
 from zdemo.http.response import GATEWAY_STATUSES, Response
 from zdemo.investigation.probes import random_token
-from zdemo.verify.asker import Asker
+from zdemo.verify.asker import Asker, RunBudget
 from zdemo.verify.bench import Bench
-from zdemo.verify.budget import RunBudget
 from zdemo.verify.case import Case, Mark
 from zdemo.verify.cases import CASES
 

@@ -3,10 +3,12 @@
 import os
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from typing import IO
 
 from zdemo.errors import ConnectionFailed, ExitCode, UsageError, ZdemoError
 from zdemo.http.transport import Transport
@@ -16,7 +18,6 @@ LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.05
 ANSWER_SECONDS = 2.0
 MOST_OUTPUT_BYTES = 16 << 20
-DRAIN_SECONDS = 1.0
 
 
 class ApiNotRunning(ZdemoError):
@@ -25,40 +26,15 @@ class ApiNotRunning(ZdemoError):
     exit_code = ExitCode.NO_ANSWER
 
 
-class Output:
-    """What the API prints into a pipe; whoever writes to it is never held up. What is too much is dropped."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._read, args=(descriptor,), name="output of the API", daemon=True)
-        self._thread.start()
-
-    def _read(self, descriptor: int) -> None:
-        with suppress(OSError):
-            while piece := os.read(descriptor, 1 << 16):
-                with self._lock:
-                    if self._size < MOST_OUTPUT_BYTES:
-                        self._pieces.append(piece)
-                        self._size += len(piece)
-        os.close(descriptor)
-
-    def content(self) -> bytes:
-        """Return what was printed so far."""
-        with self._lock:
-            return b"".join(self._pieces)
-
-    def drain(self) -> None:
-        """Wait until the last lines of a process that has ended are read; only for a moment if its children run."""
-        self._thread.join(DRAIN_SECONDS)
-
-
 class RunningApi:
     """An API's process, and what it prints."""
 
-    def __init__(self, process: subprocess.Popen[bytes], output: Output, command: str) -> None:
-        self._process, self.output, self._command = process, output, command
+    def __init__(self, process: subprocess.Popen[bytes], output: IO[bytes], command: str) -> None:
+        self._process, self._output, self._command = process, output, command
+
+    def printed(self) -> bytes:
+        """Return what it has printed so far."""
+        return os.pread(self._output.fileno(), MOST_OUTPUT_BYTES, 0)
 
     def wait_until_it_answers(self, origin: str, path: str, seconds: float) -> float:
         """Return how long it took until any answer came. Raises ApiNotRunning if none comes, or the process ends."""
@@ -67,7 +43,6 @@ class RunningApi:
         try:
             while (took := time.monotonic() - start) < seconds:
                 if how := self.gone():
-                    self.output.drain()
                     raise ApiNotRunning(
                         f"{how} before it answered", hint="run it alone; its last lines are on standard error"
                     )
@@ -97,24 +72,17 @@ def api_running(command: Sequence[str], environment: Mapping[str, str]) -> Itera
 
     Raises UsageError if it cannot be run.
     """
-    reader, writer = os.pipe()
-    output = Output(reader)
-    try:
-        with process_group() as group:
-            try:
-                process = group.start(command, environment, output=writer)
-            except FileNotFoundError:
-                what = f"command not found: {command[0]}"
-                raise UsageError(what, hint="check its spelling, or give its path") from None
-            except OSError as error:
-                what = f"{command[0]} cannot be executed: {error.strerror}"
-                raise UsageError(what, hint="check that it is a program: ls -l") from None
-            finally:
-                os.close(writer)
-            threading.Thread(target=process.wait, daemon=True).start()  # else its group would seem to live on
-            yield RunningApi(process, output, command[0])
-    finally:
-        output.drain()
+    with process_group() as group, tempfile.TemporaryFile() as output:
+        try:
+            process = group.start(command, environment, output=output.fileno())
+        except FileNotFoundError:
+            what = f"command not found: {command[0]}"
+            raise UsageError(what, hint="check its spelling, or give its path") from None
+        except OSError as error:
+            what = f"{command[0]} cannot be executed: {error.strerror}"
+            raise UsageError(what, hint="check that it is a program: ls -l") from None
+        threading.Thread(target=process.wait, daemon=True).start()  # else its group would seem to live on
+        yield RunningApi(process, output, command[0])
 
 
 def free_port() -> int:

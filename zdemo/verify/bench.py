@@ -10,9 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from zdemo.investigation.probes import random_token
-from zdemo.verify.asked import Asked
-from zdemo.verify.asker import Asker
-from zdemo.verify.budget import RunBudget
+from zdemo.verify.asker import Asked, Asker, RunBudget
 from zdemo.verify.judgments.endurance import (
     ANSWER_SECONDS,
     COLD_CALLS,
@@ -22,7 +20,7 @@ from zdemo.verify.judgments.endurance import (
     Recovery,
     Stale,
 )
-from zdemo.verify.leaks import secrets_of
+from zdemo.verify.judgments.secrecy import secrets_of
 
 if TYPE_CHECKING:
     from zdemo.verify.emulated import EmulatedIssuer, Person

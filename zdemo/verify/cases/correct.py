@@ -1,13 +1,13 @@
 """Cases about the protocol: statuses, challenges, and what a client may send."""
 
 from zdemo.investigation.probes import random_token
-from zdemo.verify.asked import Asked
+from zdemo.verify.asker import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import GUARDED, Case, Needs, Stage
-from zdemo.verify.judgments.access import accepted
 from zdemo.verify.judgments.refusals import (
     INSUFFICIENT_SCOPE,
     INVALID_TOKEN,
+    accepted,
     all_malformed,
     ambiguous,
     challenged,

@@ -1,7 +1,7 @@
 """Cases about what helps clients, caches and browsers."""
 
 from zdemo.investigation.probes import random_token
-from zdemo.verify.asked import Asked
+from zdemo.verify.asker import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Needs, Stage
 from zdemo.verify.cases.safe import FOREIGN_ORIGIN

@@ -2,10 +2,9 @@
 
 from functools import partial
 
-from zdemo.verify.asked import Asked
+from zdemo.verify.asker import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import GUARDED, Case, Needs, Stage
-from zdemo.verify.judgments.access import too_long
 from zdemo.verify.judgments.endurance import (
     ANSWER_SECONDS,
     COLD_CALLS,
@@ -18,6 +17,7 @@ from zdemo.verify.judgments.endurance import (
     recovered,
     single_flight,
 )
+from zdemo.verify.judgments.refusals import too_long
 
 TOO_LONG = 16 * 1024 + 1  # characters
 ODD = ("Bearer \x80\xff\xfe", "Bearer a\tb", "Bearer %00%0d%0a", "Bearer " + "=" * 40, "Bearer ../../etc/passwd")

@@ -5,10 +5,10 @@ import time
 from base64 import urlsafe_b64encode
 
 from zdemo.introspection.model import roles_claim_of
-from zdemo.verify.asked import Asked
+from zdemo.verify.asker import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import GUARDED, Case, Needs, Stage
-from zdemo.verify.judgments.access import guarded, no_way_around, none_let_in, refused
+from zdemo.verify.judgments.refusals import guarded, no_way_around, none_let_in, refused
 
 FOREIGN_ORIGIN = "https://attacker.example"
 METHODS = ("HEAD", "POST", "PUT", "DELETE")

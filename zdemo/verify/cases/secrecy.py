@@ -1,11 +1,17 @@
 """Cases of the group safe about what must not be seen: tokens and secrets, and answers that are for one caller."""
 
-from zdemo.verify.asked import Asked
+from zdemo.verify.asker import Asked
 from zdemo.verify.bench import Bench
 from zdemo.verify.case import Case, Needs, Stage
 from zdemo.verify.cases.safe import FOREIGN_ORIGIN
-from zdemo.verify.judgments.secrecy import Leaks, kept_private, no_borrowed_rights, nothing_leaked, stayed_here
-from zdemo.verify.leaks import leaks_in
+from zdemo.verify.judgments.secrecy import (
+    Leaks,
+    kept_private,
+    leaks_in,
+    no_borrowed_rights,
+    nothing_leaked,
+    stayed_here,
+)
 
 
 def _redirect(bench: Bench) -> tuple[str, ...]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zdemo.http.response import GATEWAY_STATUSES, Response
-from zdemo.verify.asked import Asked, in_words
+from zdemo.verify.asker import Asked, in_words
 from zdemo.verify.case import Verdict, bad, good, skip, unless
-from zdemo.verify.judgments.access import none_let_in
+from zdemo.verify.judgments.refusals import none_let_in
 
 ANSWER_SECONDS = 10.0  # an API must have answered by then while ZITADEL does not
 PUBLIC_SECONDS = 2.0  # what needs no ZITADEL must have been answered by then
