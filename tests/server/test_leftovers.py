@@ -47,7 +47,12 @@ def watched_api(zitadel: Zitadel) -> Flask:
 
 def own_app(zitadel: Zitadel) -> Flask:
     app = protect(Flask("own"), SETTINGS, zitadel)
-    app.add_url_rule(PRIVATE, view_func=requires_token(lambda: "private"))
+
+    @app.get(PRIVATE)
+    @requires_token
+    def private() -> str:
+        return "private"
+
     return app
 
 

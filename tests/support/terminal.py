@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import select
 import termios
 import threading
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from pathlib import Path
 from tests.support.cli import BASE, LONGEST_SECONDS, Shell, forker
 
 Typed = str | Callable[[], str]
+
+CTRL_C = b"\x03"
+PRESSED_AGAIN_SECONDS = 5.0
 
 
 def at_terminal(shell: Shell, *arguments: str, when: str = "", typed: Typed = "", **env: str) -> tuple[int, str]:
@@ -48,9 +52,16 @@ def at_terminal_of(
 
 
 def _converse(terminal: int, received: bytearray, when: bytes, typed: Typed) -> None:
+    again = b""  # Python notices a Ctrl-C that comes just before it waits for input only at the next one
     with suppress(OSError):  # how Linux says that the other end is closed
-        while data := os.read(terminal, 1 << 16):
+        while True:
+            if not select.select([terminal], [], [], PRESSED_AGAIN_SECONDS)[0]:
+                os.write(terminal, again)
+                continue
+            if not (data := os.read(terminal, 1 << 16)):
+                return
             received.extend(data)
             if typed and when in re.sub(rb"\r\n", b" ", received):
                 os.write(terminal, (typed if isinstance(typed, str) else typed()).encode())
+                again = CTRL_C if typed == CTRL_C.decode() else b""
                 typed = ""
