@@ -73,8 +73,11 @@ class OpenRoutes:
         )
 
     def include(self, path: str) -> bool:
-        """Tell whether a path, counted from the app's root, is open unless it ``is_ambiguous``."""
-        return path in self.paths or path.startswith(self.prefixes)
+        """Tell whether a path, counted from the app's root, is open unless it ``is_ambiguous``.
+
+        A prefix alone is not below itself: a router may take ``/a/`` for the closed route ``/a``.
+        """
+        return path in self.paths or (path.startswith(self.prefixes) and path not in self.prefixes)
 
 
 def is_ambiguous(path: str, target: str) -> bool:

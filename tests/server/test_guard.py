@@ -150,6 +150,7 @@ def test_views_may_return_and_raise_what_flask_allows(path: str, status: int, bo
     reply = other.get(path)
     assert (reply.status, reply.one("x-signed")) == (status, "own")
     assert reply.one("x-known") == ("no" if path == "/nowhere" else "yes")
+    assert reply.one("cache-control") == (None if path == "/nowhere" else "no-store")
     assert reply.body == body
 
 

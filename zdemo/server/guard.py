@@ -155,8 +155,12 @@ def _guarded(view: Any, roles: RequiredRoles) -> Callable[..., Any]:
         this: Request = request._get_current_object()  # type: ignore[attr-defined]  # as below
         admitted: tuple[Any, ...] = getattr(this, ADMITTED, NOBODY)
         app = admitted[1] if admitted[0] is guarded else _require(this, roles)
-        answer = app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
-        return answer if OBSERVED in this.environ else _private(app.make_response(answer), this.environ)
+        try:
+            answer = app.ensure_sync(view)(*args, **kwargs) if is_async else view(*args, **kwargs)
+            return answer if OBSERVED in this.environ else _private(app.make_response(answer), this.environ)
+        except BaseException:  # an error can be an answer, too
+            after_this_request(lambda response: _private(response, this.environ))
+            raise
 
     _put(_Mark(guarded, is_guard=True, roles=roles))
     return guarded
